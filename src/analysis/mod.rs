@@ -1,0 +1,1 @@
+//! Points to runs, and runs to verdicts.

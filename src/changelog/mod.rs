@@ -1,0 +1,2 @@
+//! The performance changelog: entries, their semantic difference between two commits, and the config keys they
+//! select.

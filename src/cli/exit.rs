@@ -1,0 +1,72 @@
+//! The exit codes, and the errors that carry one. A command states for each thing that can fail what its failure
+//! means to the caller; nothing is classified by guessing from a message.
+
+use std::process::ExitCode;
+
+/// How a command ended. The numbers are part of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Success,
+    /// The measured thing failed: the benchmark, or an accuracy threshold.
+    MeasurementFailed,
+    /// The command line is wrong.
+    Usage,
+    /// A config, changelog, row or result is invalid.
+    InvalidInput,
+    /// Something around the measurement failed; worth a retry.
+    Infrastructure,
+    /// A regression was found, and the caller asked to fail on it.
+    Regression,
+    /// Stopped by SIGINT; everything started has been stopped.
+    Interrupted,
+    /// Stopped by SIGTERM; everything started has been stopped.
+    Terminated,
+}
+
+impl Exit {
+    /// The process exit status.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::MeasurementFailed => 1,
+            Self::Usage => 2,
+            Self::InvalidInput => 3,
+            Self::Infrastructure => 4,
+            Self::Regression => 5,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// A command's failure: what to tell the person, and what to tell the caller.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// The message, with its chain of causes.
+    pub error: anyhow::Error,
+}
+
+/// Gives an error its exit code.
+pub trait OrExit<T> {
+    /// The value, or the error as a [`Failure`] that ends with `exit`.
+    ///
+    /// # Errors
+    /// The receiver's own error, classified.
+    fn or_exit(self, exit: Exit) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
+    fn or_exit(self, exit: Exit) -> Result<T, Failure> {
+        self.map_err(|error| Failure { exit, error: error.into() })
+    }
+}

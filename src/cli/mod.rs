@@ -1,0 +1,54 @@
+//! The commands, one file each: a command's arguments and its few lines of wiring between the pure steps and the
+//! edge. Data goes to stdout, words for people to stderr, and every end has one of the documented exit codes.
+
+mod exit;
+mod output;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::{Exit, Failure, OrExit};
+
+/// Continuous benchmarking of LLM inference.
+#[derive(Debug, Parser)]
+#[command(
+    name = "imax",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// One variant a command; the order is that of the pipeline.
+#[derive(Debug, Subcommand)]
+enum Command {}
+
+/// Parses the command line, runs the command, says what went wrong, and gives the exit code.
+#[must_use]
+pub fn main() -> std::process::ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers on stdout, the rest is usage on stderr; clap knows which is which.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
+            return match error.print() {
+                Ok(()) => exit.into(),
+                Err(_) => Exit::Usage.into(),
+            };
+        }
+    };
+    match run(cli.command) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output::say(&format!("error: {:#}", failure.error));
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(command: Command) -> Result<Exit, Failure> {
+    match command {}
+}

@@ -1,0 +1,22 @@
+//! Writing to the caller. A closed pipe ends the command quietly instead of with a panic.
+
+use std::io::{self, Write as _};
+
+use super::{Exit, Failure, OrExit as _};
+
+/// Writes data to stdout.
+///
+/// # Errors
+/// A failure other than a closed pipe, as infrastructure.
+pub fn emit(data: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(data.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.or_exit(Exit::Infrastructure),
+    }
+}
+
+/// Writes a line of words to stderr. There is nobody left to tell when that fails.
+pub fn say(words: &str) {
+    let _ = writeln!(io::stderr().lock(), "{words}");
+}

@@ -1,0 +1,124 @@
+//! Files that are whole when they are there: everything is written to a temporary name beside the target and renamed.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use tempfile::NamedTempFile;
+
+/// Why a file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file could not be written or renamed into place.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The value has no JSON form, a number that is not finite for example.
+    #[error("cannot write {}: the value has no JSON form: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What the serialiser said.
+        source: serde_json::Error,
+    },
+}
+
+/// Reads a whole file.
+///
+/// # Errors
+/// [`FileError::Read`] where the system refuses.
+pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    fs::read(path).map_err(|source| FileError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Reads a whole text file.
+///
+/// # Errors
+/// [`FileError::Read`] where the system refuses or the bytes are not UTF-8.
+pub fn read_text(path: &Path) -> Result<String, FileError> {
+    fs::read_to_string(path).map_err(|source| FileError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Writes a whole file: readers see the old content or the new, never a part. Missing parent folders are made.
+///
+/// # Errors
+/// [`FileError::Write`] where the system refuses; the target is then as it was.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    replace(path, bytes).map_err(|source| FileError::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Writes a value as indented JSON with a final line break, as [`write`] does.
+///
+/// # Errors
+/// As [`write`], and [`FileError::Json`] for a value without a JSON form.
+pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), FileError> {
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(|source| FileError::Json {
+        path: path.to_owned(),
+        source,
+    })?;
+    bytes.push(b'\n');
+    write(path, &bytes)
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    };
+    fs::create_dir_all(folder)?;
+    // Results are read by other users of the node (upload steps, collectors), so not the private mode of a temporary file.
+    let mode = fs::Permissions::from_mode(0o644);
+    let mut file: NamedTempFile = tempfile::Builder::new().prefix(".imax-").permissions(mode).tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replaces_whole_files_and_leaves_no_temporary_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/deep/file.json");
+        write(&path, b"first").unwrap();
+        write_json(&path, &serde_json::json!({ "a": 1 })).unwrap();
+        assert_eq!(read_text(&path).unwrap(), "{\n  \"a\": 1\n}\n");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn names_the_file_it_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let occupied = folder.path().join("occupied");
+        write(&occupied, b"x").unwrap();
+        let error = write(&occupied.join("below"), b"y").unwrap_err();
+        assert!(error.to_string().contains("occupied/below"), "{error}");
+    }
+}

@@ -1,0 +1,5 @@
+//! The `imax` binary.
+
+fn main() -> std::process::ExitCode {
+    imax::cli::main()
+}

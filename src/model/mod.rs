@@ -1,0 +1,14 @@
+//! The field's words as types. Everything that the steps of the pipeline hand to each other is made of these, and
+//! parsing is the only way to get one, so later code need not check again. No logic of the pipeline lives here.
+
+mod layout;
+mod name;
+mod parallelism;
+mod point;
+mod workload;
+
+pub use layout::Layout;
+pub use name::{ConfigKey, Framework, Image, ModelName, ModelPrefix, NameError, Precision, RunnerLabel, RunnerName};
+pub use parallelism::{Parallelism, WorkerGroup};
+pub use point::{CurveKey, PointKey, Workload};
+pub use workload::{Concurrency, SeqLens, SpecDecoding};

@@ -1,0 +1,53 @@
+//! How a model is split over GPUs. A single-node engine has one [`Parallelism`]; a multi-node deployment has a
+//! [`WorkerGroup`] for prefill and one for decode.
+
+use std::num::NonZeroU32;
+
+use serde::{Deserialize, Serialize};
+
+/// The split of one engine instance over GPUs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Parallelism {
+    /// Tensor parallelism (TP).
+    pub tp: NonZeroU32,
+    /// Pipeline parallelism (PP).
+    pub pp: NonZeroU32,
+    /// Decode context parallelism: shares the GPUs of TP, so it does not multiply their number.
+    pub dcp_size: NonZeroU32,
+    /// Prefill context parallelism: multiplies the number of GPUs.
+    pub pcp_size: NonZeroU32,
+    /// Expert parallelism (EP): how many of the GPUs share the experts; 1 is none.
+    pub ep: NonZeroU32,
+    /// Data-parallel attention.
+    pub dp_attn: bool,
+}
+
+impl Parallelism {
+    /// GPUs of one instance: TP x PP x PCP.
+    #[must_use]
+    pub fn gpus(&self) -> u64 {
+        u64::from(self.tp.get()) * u64::from(self.pp.get()) * u64::from(self.pcp_size.get())
+    }
+}
+
+/// Equal engine instances that do the prefill or the decode of a multi-node deployment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkerGroup {
+    /// How many instances; zero where the other group does this one's work too.
+    pub num_worker: u32,
+    /// The split of each instance.
+    pub parallelism: Parallelism,
+    /// The GPU this group runs on where it differs from the runner's.
+    pub hardware: Option<String>,
+    /// `NAME=value` settings that the recipe gets in its environment.
+    pub additional_settings: Option<Vec<String>>,
+}
+
+impl WorkerGroup {
+    /// GPUs of the whole group.
+    #[must_use]
+    pub fn gpus(&self) -> u64 {
+        u64::from(self.num_worker) * self.parallelism.gpus()
+    }
+}

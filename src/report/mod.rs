@@ -1,0 +1,1 @@
+//! One view model of runs and verdicts, and the formats that show it.

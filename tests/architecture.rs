@@ -1,0 +1,170 @@
+//! Holds the table of who may import whom (`docs/ARCHITECTURE.md`) against the code, and the rule that only `edge` and
+//! `cli` touch the world.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Module, and the modules it may import. `edge` may use the types of the steps whose work it carries out.
+const MAY_IMPORT: [(&str, &[&str]); 14] = [
+    ("model", &[]),
+    ("config", &["model"]),
+    ("changelog", &["model"]),
+    ("matrix", &["model", "config", "changelog"]),
+    ("job", &["model", "config", "matrix"]),
+    ("load", &["model"]),
+    ("eval", &["model"]),
+    ("result", &["model", "matrix", "load", "eval"]),
+    ("analysis", &["model", "result"]),
+    ("report", &["model", "result", "analysis", "matrix"]),
+    ("sim", &["model", "load"]),
+    (
+        "edge",
+        &[
+            "model",
+            "config",
+            "changelog",
+            "matrix",
+            "job",
+            "load",
+            "eval",
+            "result",
+            "analysis",
+            "report",
+        ],
+    ),
+    ("web", &["model", "result", "analysis", "report", "edge"]),
+    ("cli", &["*"]),
+];
+
+/// What a pure step must not name: the world is `edge`'s. `sim` is a server and so has its own sockets and clock.
+const WORLD: [&str; 9] = [
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::env",
+    "Instant::now",
+    "SystemTime::now",
+    "tokio::",
+    "reqwest::",
+    "octocrab::",
+];
+const TOUCHES_THE_WORLD: [&str; 4] = ["edge", "cli", "sim", "web"];
+
+fn sources() -> Vec<(String, PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let inside = path.strip_prefix(&root).unwrap();
+            if inside.components().count() < 2 {
+                continue;
+            }
+            let module = inside.iter().next().unwrap().to_str().unwrap().to_owned();
+            let text = fs::read_to_string(&path).unwrap();
+            found.push((module, inside.to_owned(), text));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The text without comments and without the tests at its end, which may use what they like.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let strip = |line: &str| line.split("//").next().unwrap_or_default().to_owned();
+    text.lines().map(strip).collect::<Vec<_>>().join("\n")
+}
+
+/// Modules named after `crate::`, also in braces: `use crate::{config, model::X}`.
+fn imports(code: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for after in code.split("crate::").skip(1) {
+        let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+        match after.strip_prefix('{') {
+            None => {
+                found.insert(word(after));
+            }
+            Some(list) => {
+                let mut depth = 0_i32;
+                let mut start = true;
+                for (at, character) in list.char_indices() {
+                    match character {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => start = true,
+                        c if start && !c.is_whitespace() => {
+                            start = false;
+                            found.insert(word(&list[at..]));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn modules_import_only_what_the_table_allows() {
+    let modules: BTreeSet<&str> = MAY_IMPORT.iter().map(|(module, _)| *module).collect();
+    let mut wrong = Vec::new();
+    for (module, path, text) in sources() {
+        let (_, allowed) = MAY_IMPORT
+            .iter()
+            .find(|(name, _)| *name == module)
+            .unwrap_or_else(|| panic!("src/{module} is not in the table"));
+        for import in imports(&code(&text)) {
+            let ours = modules.contains(import.as_str()) && import != module;
+            if ours && !allowed.contains(&"*") && !allowed.contains(&import.as_str()) {
+                wrong.push(format!("src/{}: imports {import}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn pure_steps_do_not_touch_the_world() {
+    let mut wrong = Vec::new();
+    for (module, path, text) in sources() {
+        if TOUCHES_THE_WORLD.contains(&module.as_str()) {
+            continue;
+        }
+        let code = code(&text);
+        wrong.extend(
+            WORLD
+                .iter()
+                .filter(|name| code.contains(*name))
+                .map(|name| format!("src/{}: {name}", path.display())),
+        );
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_module_starts_with_its_story() {
+    let silent: Vec<_> = sources()
+        .into_iter()
+        .filter(|(_, _, text)| !text.starts_with("//!"))
+        .map(|(_, path, _)| path)
+        .collect();
+    assert!(silent.is_empty(), "{silent:#?}");
+}
+
+#[test]
+fn import_scanner_sees_braces_and_paths() {
+    let found = imports("use crate::{config::A, model::{B, C}, load}; fn f(x: crate::edge::D) {}");
+    let expected = ["config", "edge", "load", "model"].map(String::from);
+    assert_eq!(found, BTreeSet::from(expected));
+}
