@@ -2,4 +2,5 @@
 //! pure steps get values and give values.
 
 pub mod files;
+pub mod stop;
 pub mod workflow;

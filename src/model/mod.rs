@@ -5,10 +5,12 @@ mod layout;
 mod name;
 mod parallelism;
 mod point;
+mod secret;
 mod workload;
 
 pub use layout::Layout;
 pub use name::{ConfigKey, Framework, Image, ModelName, ModelPrefix, NameError, Precision, RunnerLabel, RunnerName};
 pub use parallelism::{Parallelism, WorkerGroup};
 pub use point::{CurveKey, PointKey, Workload};
+pub use secret::Secret;
 pub use workload::{Concurrency, SeqLens, SpecDecoding};

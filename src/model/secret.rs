@@ -1,0 +1,61 @@
+//! A value that must not be seen: tokens and keys. It shows as stars in every message, has no JSON form, and is
+//! taken out only where it is handed to its user.
+
+use std::fmt;
+
+/// A secret text. `Debug` and `Display` hide it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+/// Shorter texts are not searched for when logs are cleaned: a secret of that size guards nothing, and its letters occur everywhere.
+const SHORTEST_REDACTED: usize = 6;
+
+impl Secret {
+    /// Takes a text as a secret.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself, for the one who needs it: an environment of a child process, a header of a request.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The text with every occurrence of the secret replaced by stars.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        if self.0.len() < SHORTEST_REDACTED {
+            return text.to_owned();
+        }
+        text.replace(&self.0, HIDDEN)
+    }
+}
+
+const HIDDEN: &str = "***";
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(HIDDEN)
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(HIDDEN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hides_itself_and_is_taken_out_of_texts() {
+        let secret = Secret::new("hf_abcdef".to_owned());
+        assert_eq!(format!("{secret} {secret:?}"), "*** ***");
+        assert_eq!(secret.redact("token hf_abcdef, again hf_abcdef"), "token ***, again ***");
+        assert_eq!(Secret::new("1".to_owned()).redact("11"), "11");
+    }
+}
