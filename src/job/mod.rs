@@ -1,2 +1,26 @@
 //! A matrix row resolved against recipe and runner profile into a job that can cross machines as one JSON file,
-//! and the outcome of it.
+//! and the outcome of it. Everything here is a value: what to start, with which environment, for how long at most,
+//! and what became of it; `edge::launcher` carries it out.
+
+mod deadline;
+mod diagnosis;
+mod environment;
+mod file_name;
+mod outcome;
+mod profile;
+mod profile_document;
+mod recipe;
+mod record;
+mod resolve;
+
+pub use deadline::{Deadlines, DurationError, Phase, PhaseTime};
+pub use diagnosis::{Diagnosis, KnownCause, diagnose};
+pub use environment::{EnvironmentInput, Variable, VariableValue, recipe_environment};
+pub use file_name::{NameSubject, result_file_name};
+pub use outcome::{FailureClass, JobFailure, Outcome};
+pub use profile::{
+    DockerSettings, GpuVendor, Hooks, LaunchSettings, LoadSettings, Mount, ProfileError, RunnerProfile, SlurmContainer, SlurmSettings,
+};
+pub use recipe::{Recipe, RecipeError, RecipeStyle, Spelling, choose_recipe, recipe_names};
+pub use record::{JobRecord, PhaseEnding, PhaseRecord, PointRecord, Provenance, RECORD_SCHEMA};
+pub use resolve::{JobId, JobSpec, ResolveError, Resolved, resolve};

@@ -1,0 +1,237 @@
+//! The phases of a job's life and the longest time that each may take. A phase without an end of its own would hold
+//! a GPU for nothing, so each has a deadline.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The phases, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// What the job needs is there: port, disk, tools.
+    Preflight,
+    /// What dead jobs of ours left on the node is removed.
+    Clean,
+    /// The engine is started.
+    Launch,
+    /// The engine answers its health check and gives one token.
+    Ready,
+    /// Requests that are not counted.
+    WarmUp,
+    /// The measurement.
+    Load,
+    /// Accuracy tasks.
+    Eval,
+    /// Results are normalised and written.
+    Collect,
+    /// Everything that was started is stopped.
+    Stop,
+}
+
+impl Phase {
+    /// All of them, in their order.
+    pub const ALL: [Self; 9] = [
+        Self::Preflight,
+        Self::Clean,
+        Self::Launch,
+        Self::Ready,
+        Self::WarmUp,
+        Self::Load,
+        Self::Eval,
+        Self::Collect,
+        Self::Stop,
+    ];
+
+    /// As `job.json`, profiles and messages write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Preflight => "preflight",
+            Self::Clean => "clean",
+            Self::Launch => "launch",
+            Self::Ready => "ready",
+            Self::WarmUp => "warm-up",
+            Self::Load => "load",
+            Self::Eval => "eval",
+            Self::Collect => "collect",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A time as a profile writes it: a whole number with `ms`, `s`, `m` or `h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PhaseTime(Duration);
+
+/// Why a text is not a time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a time; write a whole number and its unit, such as 90s, 30m or 2h")]
+pub struct DurationError(String);
+
+impl PhaseTime {
+    /// A time of whole seconds.
+    #[must_use]
+    pub const fn seconds(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+
+    /// As a duration.
+    #[must_use]
+    pub fn duration(self) -> Duration {
+        self.0
+    }
+}
+
+impl FromStr for PhaseTime {
+    type Err = DurationError;
+
+    fn from_str(text: &str) -> Result<Self, DurationError> {
+        let refused = || DurationError(text.to_owned());
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let number: u64 = number.parse().map_err(|_| refused())?;
+        let milliseconds = match unit {
+            "ms" => Some(number),
+            "s" => number.checked_mul(1000),
+            "m" => number.checked_mul(60_000),
+            "h" => number.checked_mul(3_600_000),
+            _ => None,
+        };
+        milliseconds.map(Duration::from_millis).map(Self).ok_or_else(refused)
+    }
+}
+
+impl TryFrom<String> for PhaseTime {
+    type Error = DurationError;
+
+    fn try_from(text: String) -> Result<Self, DurationError> {
+        text.parse()
+    }
+}
+
+impl From<PhaseTime> for String {
+    fn from(time: PhaseTime) -> Self {
+        time.to_string()
+    }
+}
+
+impl fmt::Display for PhaseTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let milliseconds = self.0.as_millis();
+        match milliseconds {
+            0 => f.write_str("0s"),
+            ms if ms % 3_600_000 == 0 => write!(f, "{}h", ms / 3_600_000),
+            ms if ms % 60_000 == 0 => write!(f, "{}m", ms / 60_000),
+            ms if ms % 1000 == 0 => write!(f, "{}s", ms / 1000),
+            ms => write!(f, "{ms}ms"),
+        }
+    }
+}
+
+/// The longest time that each phase may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Deadlines {
+    /// See [`Phase::Preflight`].
+    pub preflight: PhaseTime,
+    /// See [`Phase::Clean`].
+    pub clean: PhaseTime,
+    /// See [`Phase::Launch`]; pulling an image belongs to it.
+    pub launch: PhaseTime,
+    /// See [`Phase::Ready`]; loading hundreds of GB of weights and compiling kernels belong to it.
+    pub ready: PhaseTime,
+    /// See [`Phase::WarmUp`].
+    pub warm_up: PhaseTime,
+    /// See [`Phase::Load`]; for each concurrency on its own.
+    pub load: PhaseTime,
+    /// See [`Phase::Eval`].
+    pub eval: PhaseTime,
+    /// See [`Phase::Collect`].
+    pub collect: PhaseTime,
+    /// See [`Phase::Stop`]: how long the engine has to end after SIGTERM before it is killed. A cancelled job waits at most 4 s.
+    pub stop: PhaseTime,
+    /// The longest time without a finished token during a load: an engine that hangs is not waited for until the load's deadline.
+    pub stall: PhaseTime,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            preflight: PhaseTime::seconds(60),
+            clean: PhaseTime::seconds(120),
+            launch: PhaseTime::seconds(3600),
+            ready: PhaseTime::seconds(3600),
+            warm_up: PhaseTime::seconds(1800),
+            load: PhaseTime::seconds(7200),
+            eval: PhaseTime::seconds(7200),
+            collect: PhaseTime::seconds(120),
+            stop: PhaseTime::seconds(30),
+            stall: PhaseTime::seconds(600),
+        }
+    }
+}
+
+impl Deadlines {
+    /// The longest time of a phase.
+    #[must_use]
+    pub fn of(&self, phase: Phase) -> Duration {
+        let time = match phase {
+            Phase::Preflight => self.preflight,
+            Phase::Clean => self.clean,
+            Phase::Launch => self.launch,
+            Phase::Ready => self.ready,
+            Phase::WarmUp => self.warm_up,
+            Phase::Load => self.load,
+            Phase::Eval => self.eval,
+            Phase::Collect => self.collect,
+            Phase::Stop => self.stop,
+        };
+        time.duration()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_round_trip_in_their_largest_whole_unit() {
+        for (text, seconds, shown) in [
+            ("90s", 90.0, "90s"),
+            ("30m", 1800.0, "30m"),
+            ("120m", 7200.0, "2h"),
+            ("250ms", 0.25, "250ms"),
+            ("0s", 0.0, "0s"),
+        ] {
+            let time: PhaseTime = text.parse().unwrap();
+            assert!((time.duration().as_secs_f64() - seconds).abs() < 1e-9);
+            assert_eq!(time.to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn a_time_needs_a_number_and_a_unit() {
+        for text in [
+            "90",
+            "s",
+            "",
+            "-1s",
+            "1.5h",
+            "1 m",
+            "99999999999999999999h",
+            "18446744073709551615h",
+        ] {
+            assert_eq!(text.parse::<PhaseTime>(), Err(DurationError(text.to_owned())));
+        }
+    }
+}

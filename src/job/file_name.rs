@@ -1,0 +1,129 @@
+//! `RESULT_FILENAME`: the name that a point's files share. It is made for people and for globs, never parsed back:
+//! a point's identity is its key. Two different points of one run never get the same name.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::matrix::Row;
+use crate::model::{Concurrency, Layout, Parallelism, RunnerName};
+
+/// Longest name, bytes: file systems allow 255 for a file, and `agg_`, `.json` and a temporary name's parts are added.
+const LONGEST: usize = 200;
+/// Hexadecimal digits of the hash that keeps shortened or cleaned names apart.
+const HASH_DIGITS: usize = 8;
+
+/// What the name is for.
+#[derive(Debug, Clone, Copy)]
+pub struct NameSubject<'a> {
+    /// The row that the point belongs to.
+    pub row: &'a Row,
+    /// The point's concurrency.
+    pub conc: Concurrency,
+    /// The runner that measures it.
+    pub runner_name: &'a RunnerName,
+}
+
+/// The name without extension:
+/// `{exp-name}_{precision}_{framework}_tp{tp}-ep{ep}-dpa{bool}_disagg-{bool}_spec-{spec}_conc{conc}_{runner-name}`.
+///
+/// PP, DCP and PCP appear behind the TP where they differ from 1; several nodes give the layout's own short name in
+/// the place of the TP. Characters other than ASCII letters, digits, `.`, `_` and `-` become `-`; a name that was
+/// changed so, or that was too long, ends with a hash of the original.
+#[must_use]
+pub fn result_file_name(subject: NameSubject<'_>) -> String {
+    let NameSubject { row, conc, runner_name } = subject;
+    let layout = match &row.layout {
+        Layout::SingleNode(parallelism) => single_node(parallelism),
+        layout @ Layout::MultiNode { .. } => layout.to_string(),
+    };
+    let raw = format!(
+        "{}_{}_{}_{layout}_disagg-{}_spec-{}_conc{conc}_{runner_name}",
+        row.exp_name,
+        row.precision,
+        row.framework,
+        row.disagg.unwrap_or(false),
+        row.spec_decoding,
+    );
+    safe(&raw)
+}
+
+fn single_node(parallelism: &Parallelism) -> String {
+    let Parallelism {
+        tp,
+        pp,
+        dcp_size,
+        pcp_size,
+        ep,
+        dp_attn,
+    } = parallelism;
+    let mut text = format!("tp{tp}");
+    for (name, size) in [("pp", pp), ("dcp", dcp_size), ("pcp", pcp_size)] {
+        if size.get() != 1 {
+            text.push_str(&format!("-{name}{size}"));
+        }
+    }
+    text.push_str(&format!("-ep{ep}-dpa{dp_attn}"));
+    text
+}
+
+fn safe(raw: &str) -> String {
+    let clean = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+    let mut name: String = raw.chars().map(clean).collect();
+    // A leading dot hides the file, a leading dash reads as an option.
+    if name.starts_with(['.', '-']) {
+        name.replace_range(..1, "_");
+    }
+    if name == raw && name.len() <= LONGEST {
+        return name;
+    }
+    let hash: String = Sha256::digest(raw.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    name.truncate(LONGEST - 1 - HASH_DIGITS);
+    name.push('-');
+    name.extend(hash.chars().take(HASH_DIGITS));
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn name_of(exp_name: &str, runner: &str, pp: u32) -> String {
+        let row: Row = serde_json::from_value(json!({
+            "image": "i", "model": "m", "model-prefix": "demo", "precision": "fp8", "framework": "sim", "runner": "h100", "isl": 64,
+            "osl": 16, "tp": 8, "pp": pp, "ep": 4, "dp-attn": true, "spec-decoding": "mtp", "conc": 16, "max-model-len": 128,
+            "exp-name": exp_name, "disagg": false
+        }))
+        .unwrap();
+        let conc = Concurrency::new(16).unwrap();
+        let runner_name = runner.parse().unwrap();
+        result_file_name(NameSubject {
+            row: &row,
+            conc,
+            runner_name: &runner_name,
+        })
+    }
+
+    #[test]
+    fn has_what_tells_points_apart() {
+        let expected = "demo_1k1k_fp8_sim_tp8-ep4-dpatrue_disagg-false_spec-mtp_conc16_h100-a_0";
+        assert_eq!(name_of("demo_1k1k", "h100-a_0", 1), expected);
+        assert!(name_of("demo_1k1k", "h100-a_0", 2).contains("_tp8-pp2-ep4-"));
+    }
+
+    #[test]
+    fn unsafe_characters_go_without_making_two_names_one() {
+        let names = [name_of("../a b", "n_0", 1), name_of("../a/b", "n_0", 1)];
+        assert_ne!(names[0], names[1]);
+        for name in names {
+            assert!(name.starts_with("_.-a-b_fp8_") && !name.contains('/'), "{name}");
+        }
+    }
+
+    #[test]
+    fn long_names_fit_a_file_system_and_stay_apart() {
+        let long = "x".repeat(400);
+        let names = [name_of(&long, "n_0", 1), name_of(&long, "n_1", 1)];
+        assert_ne!(names[0], names[1]);
+        assert!(names.iter().all(|name| name.len() == LONGEST));
+    }
+}

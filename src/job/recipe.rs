@@ -1,0 +1,254 @@
+//! Recipes: the script of `benchmarks/` that starts an engine for a row. Its name says what it is for, and the most
+//! specific name that exists is taken; the choice comes with its explanation.
+
+use serde::{Deserialize, Serialize};
+
+use crate::matrix::Row;
+use crate::model::SpecDecoding;
+
+/// How a recipe works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecipeStyle {
+    /// Starts the engine in the foreground and nothing else; `imax run` waits for it, loads it and stops it.
+    EngineOnly,
+    /// Starts the engine, waits, loads and writes the raw result by itself, with the functions of `benchmark_lib.sh`.
+    SelfContained,
+}
+
+impl RecipeStyle {
+    /// A script that takes in `benchmark_lib.sh` does everything itself.
+    #[must_use]
+    pub fn of_script(text: &str) -> Self {
+        let sources = |line: &str| {
+            let line = line.trim_start();
+            (line.starts_with("source ") || line.starts_with(". ")) && line.contains("benchmark_lib.sh")
+        };
+        if text.lines().any(sources) {
+            Self::SelfContained
+        } else {
+            Self::EngineOnly
+        }
+    }
+}
+
+/// A chosen recipe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Its path below the recipe folder, such as `demo_fp8_h100_sim.sh`.
+    pub path: String,
+    /// Who does the waiting and loading.
+    pub style: RecipeStyle,
+    /// SHA-256 of its text, hexadecimal.
+    pub sha256: String,
+    /// Why this one, for people.
+    pub chosen: String,
+}
+
+/// Why there is no recipe for a row.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecipeError {
+    /// No name exists.
+    #[error("no recipe for this row in {folder}: none of {names} exists; write the first of them")]
+    Missing {
+        /// The recipe folder.
+        folder: String,
+        /// All names that would do, most specific first.
+        names: String,
+    },
+    /// Part of the name could lead out of the recipe folder.
+    #[error(
+        "row has {field} `{text}`, which cannot be part of a recipe's name; expected ASCII letters, digits, `.`, `-` and `_`, not starting with a dot"
+    )]
+    UnsafeName {
+        /// The row's key.
+        field: &'static str,
+        /// What it says.
+        text: String,
+    },
+    /// A general recipe was found for a row with speculative decoding, and it would ignore that.
+    #[error(
+        "recipe {path} does not look at SPEC_DECODING, but the row asks for `{spec}`; without it the row would be measured as if it said `none`: write {wanted}, or use SPEC_DECODING in {path}"
+    )]
+    IgnoresSpecDecoding {
+        /// The recipe that was found.
+        path: String,
+        /// What the row asks for.
+        spec: SpecDecoding,
+        /// The recipe that should be there.
+        wanted: String,
+    },
+}
+
+/// One name that a row's recipe may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spelling {
+    /// Path below the recipe folder.
+    pub path: String,
+    /// Whether the name itself says the row's speculative decoding.
+    names_spec: bool,
+}
+
+/// Single-node recipes may also lie in this folder below the recipe folder, as in newer InferenceX trees.
+const SINGLE_NODE_FOLDER: &str = "single_node/";
+
+/// The names that a row's recipe may have, the most specific first:
+/// `<model>_<precision>_<gpu>[_<framework>][_<spec>].sh`.
+///
+/// # Errors
+/// [`RecipeError::UnsafeName`] where part of the name has characters of a path.
+pub fn recipe_names(row: &Row) -> Result<Vec<Spelling>, RecipeError> {
+    let model = safe("model-prefix", row.model_prefix.as_str())?;
+    let precision = safe("precision", row.precision.as_str())?;
+    let gpu = safe("runner", row.runner.gpu())?;
+    let framework = safe("framework", row.framework.as_str())?;
+    let base = format!("{model}_{precision}_{gpu}");
+    let mut stems = Vec::new();
+    match row.spec_decoding {
+        SpecDecoding::None => {}
+        spec @ (SpecDecoding::Mtp | SpecDecoding::DraftModel) => {
+            stems.push((format!("{base}_{framework}_{spec}"), true));
+            stems.push((format!("{base}_{spec}"), true));
+        }
+    }
+    stems.push((format!("{base}_{framework}"), false));
+    stems.push((base, false));
+    let spell = |(stem, names_spec): (String, bool)| {
+        ["", SINGLE_NODE_FOLDER].map(|folder| Spelling {
+            path: format!("{folder}{stem}.sh"),
+            names_spec,
+        })
+    };
+    Ok(stems.into_iter().flat_map(spell).collect())
+}
+
+fn safe<'a>(field: &'static str, text: &'a str) -> Result<&'a str, RecipeError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if text.starts_with('.') || !text.chars().all(allowed) {
+        return Err(RecipeError::UnsafeName {
+            field,
+            text: text.to_owned(),
+        });
+    }
+    Ok(text)
+}
+
+/// The recipe of a row: the most specific name for which `read` gives a text.
+///
+/// # Errors
+/// Where no name exists, or the recipe that exists would ignore the row's speculative decoding.
+pub fn choose_recipe(
+    row: &Row,
+    folder: &str,
+    read: &dyn Fn(&str) -> Option<String>,
+    sha256: &dyn Fn(&str) -> String,
+) -> Result<Recipe, RecipeError> {
+    let names = recipe_names(row)?;
+    let found = names.iter().enumerate().find_map(|(at, name)| Some((at, name, read(&name.path)?)));
+    let Some((at, name, text)) = found else {
+        let all: Vec<&str> = names.iter().map(|name| name.path.as_str()).collect();
+        return Err(RecipeError::Missing {
+            folder: folder.to_owned(),
+            names: all.join(", "),
+        });
+    };
+    let wanted = names.first().map(|name| name.path.clone()).unwrap_or_default();
+    match row.spec_decoding {
+        SpecDecoding::None => {}
+        spec @ (SpecDecoding::Mtp | SpecDecoding::DraftModel) if !name.names_spec && !text.contains("SPEC_DECODING") => {
+            return Err(RecipeError::IgnoresSpecDecoding {
+                path: name.path.clone(),
+                spec,
+                wanted,
+            });
+        }
+        SpecDecoding::Mtp | SpecDecoding::DraftModel => {}
+    }
+    let passed: Vec<&str> = names.iter().take(at).map(|name| name.path.as_str()).collect();
+    let chosen = match passed.as_slice() {
+        [] => "the most specific name".to_owned(),
+        passed => format!("the most specific name that exists; not there: {}", passed.join(", ")),
+    };
+    Ok(Recipe {
+        path: name.path.clone(),
+        style: RecipeStyle::of_script(&text),
+        sha256: sha256(&text),
+        chosen,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn row(framework: &str, spec: &str) -> Row {
+        serde_json::from_value(json!({
+            "image": "i", "model": "m", "model-prefix": "dsr1", "precision": "fp8", "framework": framework, "runner": "h200-trt",
+            "isl": 64, "osl": 16, "tp": 8, "ep": 1, "dp-attn": false, "spec-decoding": spec, "conc": 1, "max-model-len": 128, "exp-name": "e"
+        }))
+        .unwrap()
+    }
+
+    fn choose(row: &Row, files: &[(&str, &str)]) -> Result<Recipe, RecipeError> {
+        let read = |path: &str| files.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned());
+        choose_recipe(row, "benchmarks", &read, &|text| format!("sha-{}", text.len()))
+    }
+
+    #[test]
+    fn most_specific_existing_name_wins() {
+        let general = ("dsr1_fp8_h200.sh", "exec engine");
+        let named = ("dsr1_fp8_h200_trt.sh", "exec engine");
+        let with_spec = ("dsr1_fp8_h200_trt_mtp.sh", "exec engine");
+        for (spec, files, path) in [
+            ("none", vec![general, named, with_spec], "dsr1_fp8_h200_trt.sh"),
+            ("none", vec![general, with_spec], "dsr1_fp8_h200.sh"),
+            ("mtp", vec![general, named, with_spec], "dsr1_fp8_h200_trt_mtp.sh"),
+            ("mtp", vec![named, ("dsr1_fp8_h200_mtp.sh", "x")], "dsr1_fp8_h200_mtp.sh"),
+            (
+                "none",
+                vec![("single_node/dsr1_fp8_h200_trt.sh", "x"), general],
+                "single_node/dsr1_fp8_h200_trt.sh",
+            ),
+        ] {
+            assert_eq!(choose(&row("trt", spec), &files).unwrap().path, path);
+        }
+    }
+
+    #[test]
+    fn explains_the_choice() {
+        let recipe = choose(&row("vllm", "none"), &[("dsr1_fp8_h200.sh", "exec engine")]).unwrap();
+        assert!(recipe.chosen.contains("not there: dsr1_fp8_h200_vllm.sh"), "{}", recipe.chosen);
+        assert_eq!(recipe.sha256, "sha-11");
+        let error = choose(&row("vllm", "none"), &[]).unwrap_err().to_string();
+        assert!(error.contains("in benchmarks: none of dsr1_fp8_h200_vllm.sh, "), "{error}");
+    }
+
+    #[test]
+    fn speculative_decoding_is_never_dropped_in_silence() {
+        let error = choose(&row("trt", "mtp"), &[("dsr1_fp8_h200_trt.sh", "exec engine")]).unwrap_err();
+        assert!(matches!(error, RecipeError::IgnoresSpecDecoding { .. }), "{error}");
+        let aware = "[ \"$SPEC_DECODING\" = mtp ] && args+=(--speculative)";
+        assert!(choose(&row("trt", "mtp"), &[("dsr1_fp8_h200_trt.sh", aware)]).is_ok());
+    }
+
+    #[test]
+    fn names_cannot_lead_out_of_the_folder() {
+        for framework in ["../../bin/x", "a b", ".hidden"] {
+            let error = recipe_names(&row(framework, "none")).unwrap_err();
+            assert!(matches!(error, RecipeError::UnsafeName { field: "framework", .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn style_follows_from_what_the_script_takes_in() {
+        for (text, style) in [
+            ("exec vllm serve", RecipeStyle::EngineOnly),
+            ("# unlike benchmark_lib.sh users\nexec engine", RecipeStyle::EngineOnly),
+            ("source \"$(dirname \"$0\")/benchmark_lib.sh\"", RecipeStyle::SelfContained),
+            ("  . ./benchmark_lib.sh", RecipeStyle::SelfContained),
+        ] {
+            assert_eq!(RecipeStyle::of_script(text), style);
+        }
+    }
+}

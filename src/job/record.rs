@@ -1,0 +1,126 @@
+//! `job.json`: what became of a job, for machines. One file a job, written at its end whatever the end was, with the
+//! phases, the points and where the numbers come from. It never holds a secret.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::matrix::Row;
+use crate::model::{Concurrency, RunnerName};
+
+use super::{JobId, Outcome, Phase, Recipe};
+
+/// The format of `job.json`; the number after the slash grows when a reader must change.
+pub const RECORD_SCHEMA: &str = "imax-job/1";
+
+/// The whole file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobRecord {
+    /// [`RECORD_SCHEMA`].
+    pub schema: String,
+    /// The job's name.
+    pub job_id: JobId,
+    /// What became of the job as a whole.
+    pub outcome: Outcome,
+    /// The status that `imax run` exited with.
+    pub exit_code: u8,
+    /// Start, RFC 3339 in UTC.
+    pub started: String,
+    /// End, RFC 3339 in UTC.
+    pub ended: String,
+    /// Seconds between them by a clock that does not jump.
+    pub seconds: f64,
+    /// The row, unchanged.
+    pub row: Row,
+    /// Each point of the row.
+    pub points: Vec<PointRecord>,
+    /// Each phase that began, in its order; warm-up and load once a point.
+    pub phases: Vec<PhaseRecord>,
+    /// Where the numbers come from.
+    pub provenance: Provenance,
+}
+
+/// What became of a point.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PointRecord {
+    /// Requests under way at once.
+    pub conc: Concurrency,
+    /// The name that its files share.
+    pub result_filename: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The raw result's file, below the folder of `job.json`. A partial result's name starts with `partial_`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
+    /// The normalised result's file, below the folder of `job.json`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub normalised: Option<String>,
+}
+
+/// How a phase ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PhaseEnding {
+    /// Done.
+    Done,
+    /// There was nothing to do, or the recipe does it itself.
+    Skipped,
+    /// It failed.
+    Failed,
+    /// Its deadline came.
+    DeadlineExceeded,
+    /// A signal came.
+    Cancelled,
+}
+
+/// One phase of a job's life.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PhaseRecord {
+    /// Which.
+    pub phase: Phase,
+    /// The point's concurrency, for phases that come once a point.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conc: Option<Concurrency>,
+    /// Start, RFC 3339 in UTC.
+    pub started: String,
+    /// End, RFC 3339 in UTC.
+    pub ended: String,
+    /// Seconds between them by a clock that does not jump.
+    pub seconds: f64,
+    /// The longest time it was allowed, seconds.
+    pub deadline_s: f64,
+    /// How it ended.
+    pub ending: PhaseEnding,
+    /// Why it ended so, where that needs words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Where the numbers come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Version of imax.
+    pub imax_version: String,
+    /// The node's own name.
+    pub host: String,
+    /// The kernel, as `uname` says.
+    pub kernel: String,
+    /// The runner's name.
+    pub runner_name: RunnerName,
+    /// The runner profile's name.
+    pub profile: String,
+    /// How the engine was started.
+    pub launcher: String,
+    /// The recipe, with its fingerprint.
+    pub recipe: Recipe,
+    /// Commit of the repository that the recipe lies in, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The engine's model name that requests were sent with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub served_model: Option<String>,
+    /// The environment that the recipe got, without secrets; those are named in `secrets`.
+    pub environment: BTreeMap<String, String>,
+    /// Names of the secrets that the recipe got.
+    pub secrets: Vec<String>,
+}

@@ -1,0 +1,233 @@
+//! Resolution: a row, a runner's name, a profile and the recipe folder become one [`JobSpec`], or one clear refusal.
+//! What is not supported yet is refused here, before anything is started, and never measured by half.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::matrix::{Row, Scenario};
+use crate::model::{Concurrency, Layout, RunnerName};
+
+use super::{NameSubject, ProfileError, Recipe, RecipeError, RunnerProfile, choose_recipe, result_file_name};
+
+/// The job's own name: everything that the job starts carries it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(String);
+
+impl JobId {
+    /// An id from something unique. It starts with `imax-` and has only lower-case letters, digits and `-`, so that it
+    /// can name a container, label a scheduler's job and stand in a file name.
+    #[must_use]
+    pub fn from_unique(unique: u128) -> Self {
+        Self(format!("imax-{unique:x}"))
+    }
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A row resolved against recipe and profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct JobSpec {
+    /// The job's name.
+    pub id: JobId,
+    /// What to measure.
+    pub row: Row,
+    /// Where.
+    pub runner_name: RunnerName,
+    /// How jobs start there.
+    pub profile: RunnerProfile,
+    /// How the engine starts.
+    pub recipe: Recipe,
+}
+
+/// A point of the job: one concurrency and the name of its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// Requests under way at once.
+    pub conc: Concurrency,
+    /// The name that its files share.
+    pub result_filename: String,
+}
+
+/// Why a row cannot be run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// The row asks for something that `imax run` does not do yet.
+    #[error("row asks for {what}, which `imax run` does not support yet; nothing was started")]
+    Unsupported {
+        /// What it asks for.
+        what: &'static str,
+    },
+    /// There is no recipe.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// The profile is wrong.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// A script that does everything itself measures one concurrency a start.
+    #[error("recipe {path} does its own load and so measures one concurrency a start, but the row has {found}; give each its own row")]
+    SelfContainedGroup {
+        /// The recipe.
+        path: String,
+        /// How many concurrencies the row has.
+        found: usize,
+    },
+    /// The same concurrency twice would write the same files twice.
+    #[error("row has concurrency {conc} twice; each may stand once")]
+    RepeatedConcurrency {
+        /// The repeated value.
+        conc: Concurrency,
+    },
+}
+
+impl JobSpec {
+    /// The highest concurrency of the job: what the engine must be able to serve.
+    #[must_use]
+    pub fn highest_conc(&self) -> Concurrency {
+        self.row.conc.as_slice().iter().copied().max().unwrap_or(Concurrency::MIN)
+    }
+
+    /// The points of the job, in the order in which they are measured.
+    #[must_use]
+    pub fn points(&self) -> Vec<Resolved> {
+        let point = |conc: &Concurrency| Resolved {
+            conc: *conc,
+            result_filename: result_file_name(NameSubject {
+                row: &self.row,
+                conc: *conc,
+                runner_name: &self.runner_name,
+            }),
+        };
+        self.row.conc.as_slice().iter().map(point).collect()
+    }
+}
+
+/// Resolves a row. `read_recipe` gives the text of a file in the recipe folder, or nothing.
+///
+/// # Errors
+/// Where the row is not supported, or there is no recipe for it.
+pub fn resolve(
+    id: JobId,
+    row: Row,
+    runner_name: RunnerName,
+    profile: RunnerProfile,
+    recipe_folder: &str,
+    read_recipe: &dyn Fn(&str) -> Option<String>,
+) -> Result<JobSpec, ResolveError> {
+    refuse_unsupported(&row)?;
+    refuse_repeated(&row)?;
+    let recipe = choose_recipe(&row, recipe_folder, read_recipe, &sha256_hex)?;
+    match recipe.style {
+        super::RecipeStyle::SelfContained if row.conc.as_slice().len() > 1 => {
+            return Err(ResolveError::SelfContainedGroup {
+                path: recipe.path,
+                found: row.conc.as_slice().len(),
+            });
+        }
+        super::RecipeStyle::SelfContained | super::RecipeStyle::EngineOnly => {}
+    }
+    Ok(JobSpec {
+        id,
+        row,
+        runner_name,
+        profile,
+        recipe,
+    })
+}
+
+fn refuse_unsupported(row: &Row) -> Result<(), ResolveError> {
+    let unsupported = |what| Err(ResolveError::Unsupported { what });
+    match row.layout {
+        Layout::SingleNode(_) => {}
+        Layout::MultiNode { .. } => return unsupported("several nodes (prefill and decode workers)"),
+    }
+    match row.scenario {
+        Scenario::FixedSeqLen { .. } => {}
+        Scenario::AgenticCoding { .. } => return unsupported("the agentic-coding scenario"),
+    }
+    if row.eval.run == Some(true) || row.eval.only == Some(true) {
+        return unsupported("an accuracy evaluation (run-eval or eval-only)");
+    }
+    Ok(())
+}
+
+fn refuse_repeated(row: &Row) -> Result<(), ResolveError> {
+    let concs = row.conc.as_slice();
+    let repeated = concs
+        .iter()
+        .enumerate()
+        .find(|(at, conc)| concs.iter().take(*at).any(|earlier| earlier == *conc));
+    match repeated {
+        Some((_, conc)) => Err(ResolveError::RepeatedConcurrency { conc: *conc }),
+        None => Ok(()),
+    }
+}
+
+fn sha256_hex(text: &str) -> String {
+    use sha2::{Digest as _, Sha256};
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn document() -> Value {
+        json!({
+            "image": "i", "model": "m", "model-prefix": "demo", "precision": "fp8", "framework": "sim", "runner": "h100", "isl": 64,
+            "osl": 16, "tp": 1, "ep": 1, "dp-attn": false, "spec-decoding": "none", "conc": 2, "max-model-len": 128, "exp-name": "e"
+        })
+    }
+
+    fn resolve_with(document: Value, recipe: &str) -> Result<JobSpec, ResolveError> {
+        let row = serde_json::from_value(document).unwrap();
+        let read = |path: &str| (path == "demo_fp8_h100_sim.sh").then(|| recipe.to_owned());
+        let runner = "h100-a_0".parse().unwrap();
+        resolve(JobId::from_unique(7), row, runner, RunnerProfile::local(), "benchmarks", &read)
+    }
+
+    #[test]
+    fn a_group_has_one_start_and_a_result_file_each() {
+        let mut group = document();
+        group["conc"] = json!([4, 1, 2]);
+        let spec = resolve_with(group, "exec engine").unwrap();
+        assert_eq!(spec.highest_conc().get(), 4);
+        let names: Vec<String> = spec.points().into_iter().map(|point| point.result_filename).collect();
+        assert_eq!(names.len(), 3);
+        assert!(names[0].contains("_conc4_") && names[1].contains("_conc1_"), "{names:?}");
+        let json = serde_json::to_string(&spec).unwrap();
+        assert_eq!(serde_json::from_str::<JobSpec>(&json).unwrap(), spec);
+    }
+
+    #[test]
+    fn refuses_what_would_be_measured_by_half() {
+        let mut evaluated = document();
+        evaluated["run-eval"] = json!(true);
+        let mut repeated = document();
+        repeated["conc"] = json!([2, 4, 2]);
+        let mut group = document();
+        group["conc"] = json!([2, 4]);
+        let self_contained = "source ./benchmark_lib.sh";
+        for (row, recipe, message) in [
+            (evaluated, "x", "accuracy evaluation"),
+            (repeated, "x", "concurrency 2 twice"),
+            (group, self_contained, "give each its own row"),
+        ] {
+            let error = resolve_with(row, recipe).unwrap_err().to_string();
+            assert!(error.contains(message), "{error}");
+        }
+    }
+}
