@@ -2,6 +2,7 @@
 //! edge. Data goes to stdout, words for people to stderr, and every end has one of the documented exit codes.
 
 mod exit;
+mod normalize;
 mod output;
 
 use clap::{Parser, Subcommand};
@@ -24,7 +25,9 @@ struct Cli {
 
 /// One variant a command; the order is that of the pipeline.
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Normalize(normalize::NormalizeArgs),
+}
 
 /// Parses the command line, runs the command, says what went wrong, and gives the exit code.
 #[must_use]
@@ -50,5 +53,7 @@ pub fn main() -> std::process::ExitCode {
 }
 
 fn run(command: Command) -> Result<Exit, Failure> {
-    match command {}
+    match command {
+        Command::Normalize(args) => normalize::run(&args),
+    }
 }

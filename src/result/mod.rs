@@ -1,1 +1,16 @@
-//! Raw results of load generators to one normalised result a point (`agg_*.json`).
+//! What load generators wrote, to one normalised result a point. [`normalize`] turns a raw result and its
+//! [`PointContext`] into an [`Agg`], the document that goes into `agg_*.json` with the keys of InferenceX's
+//! process_result.py; a [`Point`] is what the rest of imax reads from such a document.
+
+mod agg;
+mod context;
+mod json;
+mod normalize;
+mod number;
+mod point;
+
+pub use agg::{Agg, AggError};
+pub use context::{ContextError, Dialect, Gpus, Origin, PointContext};
+pub use json::{Json, JsonError, Object};
+pub use normalize::{NormalizeError, normalize};
+pub use point::{Better, Measurement, Metric, Point, PointFailure, PointOutcome};

@@ -1,0 +1,294 @@
+//! The normalised document, `agg_*.json`: the keys of process_result.py, and one block of imax's own. Reading one gives
+//! a [`Point`]; documents of the original tools, which lack the block, are read by their keys.
+
+use std::num::NonZeroU32;
+
+use super::context::{Gpus, spec_decoding};
+use super::point::{Measurement, Point, PointOutcome};
+use super::{Json, Object, number};
+use crate::model::{CurveKey, Layout, NameError, Parallelism, PointKey, SeqLens, WorkerGroup, Workload};
+
+/// The key of imax's own block.
+pub(super) const OWN_BLOCK: &str = "imax";
+/// What `scenario_type` says of a result of recorded traffic.
+pub(super) const AGENTIC: &str = "agentic-coding";
+/// The version of the block; raised when a field changes its meaning.
+const OWN_VERSION: i64 = 1;
+
+/// A normalised document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Agg(Object);
+
+/// Why a document is no normalised result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AggError {
+    /// It is no object.
+    #[error("found {0}, expected an object")]
+    NotAnObject(&'static str),
+    /// A key is absent or holds something else.
+    #[error("`{key}` is {found}, expected {expected}")]
+    Field {
+        /// The key.
+        key: String,
+        /// What is there.
+        found: String,
+        /// What should be.
+        expected: &'static str,
+    },
+    /// A name is none.
+    #[error("{0}")]
+    Name(#[from] NameError),
+    /// The block of imax's own is of another version.
+    #[error("the `imax` block has version {0}, expected 1; use a newer imax")]
+    Version(String),
+    /// The block of imax's own has no readable point key.
+    #[error("the `imax` block has no valid `point`: {0}")]
+    Key(String),
+}
+
+impl Agg {
+    pub(super) fn from_object(document: Object) -> Self {
+        Self(document)
+    }
+
+    /// Takes a JSON value for a document; what is in it is looked at by [`Agg::point`].
+    ///
+    /// # Errors
+    /// [`AggError::NotAnObject`] for anything else.
+    pub fn from_json(value: Json) -> Result<Self, AggError> {
+        match value {
+            Json::Object(document) => Ok(Self(document)),
+            Json::Null | Json::Bool(_) | Json::Integer(_) | Json::Float(_) | Json::Text(_) | Json::List(_) => {
+                Err(AggError::NotAnObject(value.kind()))
+            }
+        }
+    }
+
+    /// The document as indented JSON.
+    #[must_use]
+    pub fn to_pretty(&self) -> String {
+        Json::Object(self.0.clone()).to_pretty()
+    }
+
+    /// The point that the document describes: by the key in its own block, else by its fields.
+    ///
+    /// # Errors
+    /// [`AggError`] for a document that lacks what identifies a point.
+    pub fn point(&self) -> Result<Point, AggError> {
+        let reader = Reader(&self.0);
+        let layout = reader.layout()?;
+        let key = match self.0.get(OWN_BLOCK) {
+            Some(block) => own_key(block)?,
+            None => reader.key(&layout)?,
+        };
+        Ok(Point {
+            key,
+            model: reader.text("model").ok(),
+            image: reader.text("image").ok(),
+            gpus: reader.gpus(&layout)?,
+            layout,
+            outcome: PointOutcome::Measured(self.measurement()?),
+        })
+    }
+
+    /// All numbers, in the units of the document.
+    fn measurement(&self) -> Result<Measurement, AggError> {
+        let numbers = self.0.iter().filter(|(key, _)| !DESCRIBES.contains(&key.as_str()));
+        let numbers = numbers.filter_map(|(key, value)| Some((key.as_str(), value.as_number()?)));
+        let measurement = Measurement::new(numbers);
+        if measurement.number("tput_per_gpu").is_none() {
+            let found = self.0.get("tput_per_gpu").map_or("absent", Json::kind);
+            return Err(field("tput_per_gpu", found, "the throughput per GPU"));
+        }
+        Ok(measurement)
+    }
+}
+
+/// Numbers that describe the point instead of measuring it.
+const DESCRIBES: [&str; 24] = [
+    "conc",
+    "isl",
+    "osl",
+    "tp",
+    "pp",
+    "dcp_size",
+    "pcp_size",
+    "ep",
+    "prefill_tp",
+    "prefill_pp",
+    "prefill_dcp_size",
+    "prefill_pcp_size",
+    "prefill_ep",
+    "prefill_num_workers",
+    "decode_tp",
+    "decode_pp",
+    "decode_dcp_size",
+    "decode_pcp_size",
+    "decode_ep",
+    "decode_num_workers",
+    "num_prefill_gpu",
+    "num_decode_gpu",
+    "power_metric_schema_version",
+    "power_valid",
+];
+
+fn field(key: &str, found: impl Into<String>, expected: &'static str) -> AggError {
+    AggError::Field {
+        key: key.to_owned(),
+        found: found.into(),
+        expected,
+    }
+}
+
+/// What a load generator says about the run besides its metrics, copied into the block under the same names.
+const COPIED: [&str; 8] = [
+    "num_prompts",
+    "completed",
+    "total_input_tokens",
+    "total_output_tokens",
+    "duration",
+    "benchmark_start_time_unix",
+    "benchmark_end_time_unix",
+    "backend",
+];
+
+/// The block: version, point key, GPUs, and what was counted.
+pub(super) fn own_block(key: &PointKey, gpus: Gpus, raw: &Object) -> Json {
+    let mut block = Object::new();
+    block.insert("version".to_owned(), Json::Integer(OWN_VERSION));
+    // A point key is made of texts and whole numbers, which always have a JSON form.
+    let key = serde_json::to_value(key).unwrap_or_default();
+    block.insert("point".to_owned(), key.into());
+    block.insert("gpus".to_owned(), gpus.total().into());
+    for key in COPIED {
+        if let Some(value) = raw.get(key) {
+            block.insert(key.to_owned(), value.clone());
+        }
+    }
+    if let Some(own) = raw.get(OWN_BLOCK) {
+        block.insert("load".to_owned(), own.clone());
+    }
+    Json::Object(block)
+}
+
+fn own_key(block: &Json) -> Result<PointKey, AggError> {
+    match block.get("version") {
+        Some(Json::Integer(OWN_VERSION)) => {}
+        other => return Err(AggError::Version(other.map_or_else(|| "none".to_owned(), Json::to_pretty))),
+    }
+    let point = block.get("point").cloned().unwrap_or(Json::Null);
+    serde_json::from_value(point.into()).map_err(|error| AggError::Key(error.to_string()))
+}
+
+/// Reads a document by its keys.
+struct Reader<'a>(&'a Object);
+
+impl Reader<'_> {
+    fn text(&self, key: &str) -> Result<String, AggError> {
+        let value = self.0.get(key);
+        let text = value.and_then(Json::as_text).map(str::to_owned);
+        text.ok_or_else(|| field(key, value.map_or("absent", Json::kind), "a text"))
+    }
+
+    fn name<T: std::str::FromStr<Err = NameError>>(&self, key: &str) -> Result<T, AggError> {
+        Ok(self.text(key)?.parse()?)
+    }
+
+    fn count(&self, key: &str) -> Result<u32, AggError> {
+        let value = self.0.get(key);
+        let number = value.and_then(number::whole).and_then(|number| u32::try_from(number).ok());
+        number.ok_or_else(|| field(key, value.map_or_else(|| "absent".to_owned(), Json::to_pretty), "a whole number"))
+    }
+
+    fn size(&self, key: &str) -> Result<NonZeroU32, AggError> {
+        NonZeroU32::new(self.count(key)?).ok_or_else(|| field(key, "0", "a whole number from 1"))
+    }
+
+    /// A size that older documents lack, and that absent decode workers write as zero.
+    fn size_or_one(&self, key: &str) -> Result<NonZeroU32, AggError> {
+        match self.0.get(key) {
+            None => Ok(NonZeroU32::MIN),
+            Some(_) => self.count(key).map(|size| NonZeroU32::new(size).unwrap_or(NonZeroU32::MIN)),
+        }
+    }
+
+    fn flag(&self, key: &str) -> bool {
+        match self.0.get(key) {
+            Some(Json::Bool(value)) => *value,
+            Some(Json::Text(text)) => text.eq_ignore_ascii_case("true"),
+            Some(Json::Null | Json::Integer(_) | Json::Float(_) | Json::List(_) | Json::Object(_)) | None => false,
+        }
+    }
+
+    fn parallelism(&self, prefix: &str) -> Result<Parallelism, AggError> {
+        let key = |name: &str| format!("{prefix}{name}");
+        let tp = if prefix == "decode_" {
+            self.size_or_one(&key("tp"))?
+        } else {
+            self.size(&key("tp"))?
+        };
+        Ok(Parallelism {
+            tp,
+            pp: self.size_or_one(&key("pp"))?,
+            dcp_size: self.size_or_one(&key("dcp_size"))?,
+            pcp_size: self.size_or_one(&key("pcp_size"))?,
+            ep: self.size_or_one(&key("ep"))?,
+            dp_attn: self.flag(&key("dp_attention")),
+        })
+    }
+
+    fn group(&self, prefix: &str, hardware: &str) -> Result<WorkerGroup, AggError> {
+        Ok(WorkerGroup {
+            num_worker: self.count(&format!("{prefix}num_workers"))?,
+            parallelism: self.parallelism(prefix)?,
+            hardware: self.text(hardware).ok(),
+            additional_settings: None,
+        })
+    }
+
+    fn layout(&self) -> Result<Layout, AggError> {
+        if self.flag("is_multinode") {
+            Ok(Layout::MultiNode {
+                prefill: self.group("prefill_", "prefill_hw")?,
+                decode: self.group("decode_", "decode_hw")?,
+            })
+        } else {
+            self.parallelism("").map(Layout::SingleNode)
+        }
+    }
+
+    fn gpus(&self, layout: &Layout) -> Result<u64, AggError> {
+        match layout {
+            Layout::SingleNode(parallelism) => Ok(parallelism.gpus()),
+            Layout::MultiNode { .. } => Ok(u64::from(self.count("num_prefill_gpu")?) + u64::from(self.count("num_decode_gpu")?)),
+        }
+    }
+
+    fn workload(&self) -> Result<Workload, AggError> {
+        if self.0.get("scenario_type").and_then(Json::as_text) == Some(AGENTIC) {
+            return Ok(Workload::AgenticCoding);
+        }
+        Ok(Workload::FixedSeqLen(SeqLens {
+            isl: self.size("isl")?,
+            osl: self.size("osl")?,
+        }))
+    }
+
+    fn key(&self, layout: &Layout) -> Result<PointKey, AggError> {
+        let drafting = self.text("spec_decoding")?;
+        let drafting = spec_decoding(&drafting).ok_or_else(|| field("spec_decoding", drafting, "none, mtp or draft_model"))?;
+        Ok(PointKey {
+            curve: CurveKey {
+                model_prefix: self.name("infmax_model_prefix")?,
+                precision: self.name("precision")?,
+                runner: self.name("hw")?,
+                framework: self.name("framework")?,
+                spec_decoding: drafting,
+                disagg: self.flag("disagg"),
+                workload: self.workload()?,
+                layout: layout.to_string(),
+            },
+            conc: self.size("conc")?,
+        })
+    }
+}

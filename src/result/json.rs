@@ -1,0 +1,212 @@
+//! JSON as Python writes it: `NaN`, `Infinity` and `-Infinity` are numbers in the files of the original tools, and no
+//! strict reader takes them. Objects keep their order, and of equal keys the last one counts, as in Python.
+
+mod read;
+mod write;
+
+use indexmap::IndexMap;
+
+pub use read::JsonError;
+
+/// An object, in the order of its text.
+pub type Object = IndexMap<String, Json>;
+
+/// A JSON value whose numbers may be not finite.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Json {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A number without fraction and exponent that fits.
+    Integer(i64),
+    /// Any other number.
+    Float(f64),
+    /// A text.
+    Text(String),
+    /// A list.
+    List(Vec<Json>),
+    /// An object.
+    Object(Object),
+}
+
+impl Json {
+    /// Reads one JSON document.
+    ///
+    /// # Errors
+    /// [`JsonError`] with line and column of what is no JSON.
+    pub fn parse(text: &str) -> Result<Self, JsonError> {
+        read::document(text)
+    }
+
+    /// The value under a key of an object; `None` where there is none, or this is no object.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        self.as_object()?.get(key)
+    }
+
+    /// The object, where it is one.
+    #[must_use]
+    pub fn as_object(&self) -> Option<&Object> {
+        match self {
+            Self::Object(object) => Some(object),
+            Self::Null | Self::Bool(_) | Self::Integer(_) | Self::Float(_) | Self::Text(_) | Self::List(_) => None,
+        }
+    }
+
+    /// The text, where it is one.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Null | Self::Bool(_) | Self::Integer(_) | Self::Float(_) | Self::List(_) | Self::Object(_) => None,
+        }
+    }
+
+    /// The number, where it is one; a text or a truth value is none.
+    #[must_use]
+    pub fn as_number(&self) -> Option<f64> {
+        match self {
+            #[expect(clippy::cast_precision_loss, reason = "JSON numbers are doubles to everyone who reads them")]
+            Self::Integer(number) => Some(*number as f64),
+            Self::Float(number) => Some(*number),
+            Self::Null | Self::Bool(_) | Self::Text(_) | Self::List(_) | Self::Object(_) => None,
+        }
+    }
+
+    /// What kind of value it is, for messages.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a truth value",
+            Self::Integer(_) | Self::Float(_) => "a number",
+            Self::Text(_) => "a text",
+            Self::List(_) => "a list",
+            Self::Object(_) => "an object",
+        }
+    }
+
+    /// The value as indented JSON text, numbers that are not finite as Python spells them.
+    #[must_use]
+    pub fn to_pretty(&self) -> String {
+        write::pretty(self)
+    }
+}
+
+impl From<&str> for Json {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<bool> for Json {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<f64> for Json {
+    fn from(value: f64) -> Self {
+        Self::Float(value)
+    }
+}
+
+impl From<u32> for Json {
+    fn from(value: u32) -> Self {
+        Self::Integer(value.into())
+    }
+}
+
+impl From<u64> for Json {
+    fn from(value: u64) -> Self {
+        match i64::try_from(value) {
+            Ok(value) => Self::Integer(value),
+            #[expect(clippy::cast_precision_loss, reason = "beyond 2^63 there is only the double")]
+            Err(_) => Self::Float(value as f64),
+        }
+    }
+}
+
+impl From<serde_json::Value> for Json {
+    fn from(value: serde_json::Value) -> Self {
+        match value {
+            serde_json::Value::Null => Self::Null,
+            serde_json::Value::Bool(value) => Self::Bool(value),
+            serde_json::Value::Number(number) => match number.as_i64() {
+                Some(number) => Self::Integer(number),
+                None => Self::Float(number.as_f64().unwrap_or(f64::NAN)),
+            },
+            serde_json::Value::String(text) => Self::Text(text),
+            serde_json::Value::Array(items) => Self::List(items.into_iter().map(Into::into).collect()),
+            serde_json::Value::Object(entries) => Self::Object(entries.into_iter().map(|(key, value)| (key, value.into())).collect()),
+        }
+    }
+}
+
+/// The same value for serde. A number that is not finite has no counterpart and becomes `null`.
+impl From<Json> for serde_json::Value {
+    fn from(value: Json) -> Self {
+        match value {
+            Json::Null => Self::Null,
+            Json::Bool(value) => Self::Bool(value),
+            Json::Integer(number) => number.into(),
+            Json::Float(number) => number.into(),
+            Json::Text(text) => Self::String(text),
+            Json::List(items) => items.into_iter().map(Self::from).collect(),
+            Json::Object(entries) => Self::Object(entries.into_iter().map(|(key, value)| (key, value.into())).collect()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_python_writes() {
+        let text = r#"{"a": NaN, "b": [Infinity, -Infinity, 1, -2.5e3, 12345678901234567890], "c": "\u6a21\ud83d\ude00\n", "a": 2}"#;
+        let json = Json::parse(text).unwrap();
+        assert_eq!(json.get("a"), Some(&Json::Integer(2)), "the last of equal keys counts");
+        assert_eq!(
+            json.get("b"),
+            Some(&Json::List(vec![
+                Json::Float(f64::INFINITY),
+                Json::Float(f64::NEG_INFINITY),
+                Json::Integer(1),
+                Json::Float(-2500.0),
+                Json::Float(12_345_678_901_234_567_890.0),
+            ]))
+        );
+        assert_eq!(json.get("c").and_then(Json::as_text), Some("模😀\n"));
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let text = "{\n  \"x\": [\n    1,\n    0.1,\n    1e22,\n    NaN,\n    -Infinity\n  ],\n  \"empty\": {},\n  \"none\": [],\n  \"t\": \"a\\\"\\u0001é\"\n}";
+        assert_eq!(Json::parse(text).unwrap().to_pretty(), text);
+    }
+
+    #[test]
+    fn says_where_the_text_is_wrong() {
+        for (text, line, column) in [
+            ("{not json", 1, 2),
+            ("{\"a\": 1,\n \"b\" 2}", 2, 6),
+            ("[1, 2", 1, 6),
+            ("\"\\x\"", 1, 3),
+            ("1 2", 1, 3),
+            ("", 1, 1),
+            ("[01]", 1, 3),
+            ("\"\\ud800\"", 1, 8),
+        ] {
+            let error = Json::parse(text).unwrap_err();
+            assert_eq!((error.line, error.column), (line, column), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn refuses_nesting_that_would_exhaust_the_stack() {
+        let deep = "[".repeat(100_000);
+        assert!(Json::parse(&deep).unwrap_err().to_string().contains("nested"));
+    }
+}
