@@ -1,2 +1,24 @@
-//! The performance changelog: entries, their semantic difference between two commits, and the config keys they
-//! select.
+//! The performance changelog: a log that only grows, whose new entries say what to measure. Here are its entries, the
+//! difference between two states of the log, the config keys that an entry selects, and the edits that a pull request
+//! needs on its way to the main branch.
+
+mod diff;
+mod draft;
+mod entry;
+mod error;
+mod fold;
+mod lines;
+mod prepare;
+mod select;
+mod state;
+mod strict;
+
+pub use diff::{Added, additions};
+pub use draft::{draft_name, render};
+pub use entry::{Entry, ScenarioType};
+pub use error::{ChangelogError, HistoryChange, Place};
+pub use fold::{FoldError, fold};
+pub use prepare::{ResolveError, merge, resolve, set_links, set_links_of_fragment};
+pub use select::select;
+pub use state::{Fragment, State};
+pub use strict::{Links, StrictError};

@@ -1,6 +1,7 @@
 //! The commands, one file each: a command's arguments and its few lines of wiring between the pure steps and the
 //! edge. Data goes to stdout, words for people to stderr, and every end has one of the documented exit codes.
 
+mod changelog;
 mod exit;
 mod normalize;
 mod output;
@@ -26,6 +27,7 @@ struct Cli {
 /// One variant a command; the order is that of the pipeline.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Changelog(changelog::ChangelogArgs),
     Normalize(normalize::NormalizeArgs),
 }
 
@@ -54,6 +56,7 @@ pub fn main() -> std::process::ExitCode {
 
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
+        Command::Changelog(args) => changelog::run(&args),
         Command::Normalize(args) => normalize::run(&args),
     }
 }

@@ -2,5 +2,6 @@
 //! pure steps get values and give values.
 
 pub mod files;
+pub mod git;
 pub mod stop;
 pub mod workflow;

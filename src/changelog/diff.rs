@@ -1,0 +1,338 @@
+//! What was added to the log between two states of it. The comparison is by lines, as the log is reviewed, but it
+//! knows where entries begin: an added entry is found wherever it stands, and what happened to an old one is said by
+//! entry and line. Line endings and a missing last one are no difference.
+
+use std::ops::Range;
+
+use similar::{Algorithm, DiffOp};
+
+use super::entry::{self, Entry};
+use super::{ChangelogError, HistoryChange, Place, lines};
+
+/// An entry that was added, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Added {
+    /// The entry.
+    pub entry: Entry,
+    /// Where it begins in the head's log.
+    pub place: Place,
+}
+
+/// The entries that `head` has and `base` has not, in the order of `head`. `file` is the name for errors. A file that
+/// is not there is an empty text.
+///
+/// # Errors
+/// Where an entry of the base was changed or removed, where nothing was added, and where what was added is no entry.
+pub fn additions(file: &str, base: &str, head: &str) -> Result<Vec<Added>, ChangelogError> {
+    let (base_lines, head_lines) = (lines::split(base), lines::split(head));
+    let operations = similar::capture_diff_slices(Algorithm::Myers, &base_lines, &head_lines);
+    let runs = added_runs(&operations, &head_lines);
+    let mut changes = removals(&operations, &base_lines, &head_lines);
+    if changes.is_empty() && !base_lines.iter().all(|line| lines::is_filler(line)) {
+        changes = intrusions(&operations, &runs, &base_lines, &head_lines);
+    }
+    if !changes.is_empty() {
+        return Err(ChangelogError::History {
+            file: file.to_owned(),
+            changes,
+        });
+    }
+    let found = entry::parse(file, &only(&runs, &head_lines))?;
+    if found.is_empty() {
+        return Err(ChangelogError::NothingAdded { file: file.to_owned() });
+    }
+    Ok(found.into_iter().map(|(entry, place)| Added { entry, place }).collect())
+}
+
+/// In a unified diff, a removed line that begins with `--` reads as the header of a file, and an added one with `++`
+/// too. InferenceX's tool passes over such lines, document markers (`---`) among them, and logs rely on it.
+const REMOVED_HEADER: &str = "--";
+const ADDED_HEADER: &str = "++";
+
+/// The added lines as ranges of the head, each moved to where it begins with an entry, if it can be: the same
+/// difference can often be told in several ways.
+fn added_runs(operations: &[DiffOp], head: &[&str]) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for (at, operation) in operations.iter().enumerate() {
+        match operation {
+            DiffOp::Equal { .. } | DiffOp::Delete { .. } => {}
+            DiffOp::Replace { new_index, new_len, .. } => runs.push(*new_index..new_index + new_len),
+            DiffOp::Insert { new_index, new_len, .. } => {
+                let low = at
+                    .checked_sub(1)
+                    .and_then(|before| unchanged(&operations[before]))
+                    .map_or(*new_index, |run| run.start);
+                let high = operations
+                    .get(at + 1)
+                    .and_then(unchanged)
+                    .map_or(new_index + new_len, |run| run.end);
+                runs.push(moved_to_entry(*new_index..new_index + new_len, low..high, head));
+            }
+        }
+    }
+    runs
+}
+
+fn unchanged(operation: &DiffOp) -> Option<Range<usize>> {
+    match operation {
+        DiffOp::Equal { new_index, len, .. } => Some(*new_index..new_index + len),
+        DiffOp::Delete { .. } | DiffOp::Insert { .. } | DiffOp::Replace { .. } => None,
+    }
+}
+
+/// A run of added lines can be moved up by a line where the line before it equals its last one, and down where the
+/// line after it equals its first one.
+fn moved_to_entry(run: Range<usize>, within: Range<usize>, head: &[&str]) -> Range<usize> {
+    let mut up = run.clone();
+    loop {
+        if begins_with_entry(&up, head) {
+            return up;
+        }
+        if up.start == within.start || head[up.start - 1] != head[up.end - 1] {
+            break;
+        }
+        up = up.start - 1..up.end - 1;
+    }
+    let mut down = run.clone();
+    while down.end < within.end && head[down.start] == head[down.end] {
+        down = down.start + 1..down.end + 1;
+        if begins_with_entry(&down, head) {
+            return down;
+        }
+    }
+    run
+}
+
+fn begins_with_entry(run: &Range<usize>, head: &[&str]) -> bool {
+    first_content(run, head).is_none_or(|at| lines::begins_entry(head[at]))
+}
+
+fn first_content(run: &Range<usize>, head: &[&str]) -> Option<usize> {
+    run.clone()
+        .find(|at| !lines::is_filler(head[*at]) && !head[*at].starts_with(ADDED_HEADER))
+}
+
+/// The head with everything but the runs blanked out, so that lines keep their numbers.
+fn only(runs: &[Range<usize>], head: &[&str]) -> String {
+    let mut text = String::new();
+    let mut next = 0;
+    for run in runs {
+        text.extend(std::iter::repeat_n('\n', run.start - next));
+        for line in &head[run.clone()] {
+            if !line.starts_with(ADDED_HEADER) {
+                text.push_str(line);
+            }
+            text.push('\n');
+        }
+        next = run.end;
+    }
+    text
+}
+
+/// What the base had and the head has not, one change an entry.
+fn removals(operations: &[DiffOp], base: &[&str], head: &[&str]) -> Vec<HistoryChange> {
+    let entries = lines::entries(base);
+    let mut changes: Vec<HistoryChange> = Vec::new();
+    let mut last_entry = None;
+    for operation in operations {
+        let (old, new) = match operation {
+            DiffOp::Equal { .. } | DiffOp::Insert { .. } => continue,
+            DiffOp::Delete {
+                old_index,
+                old_len,
+                new_index,
+            } => (*old_index..old_index + old_len, *new_index..*new_index),
+            DiffOp::Replace {
+                old_index,
+                old_len,
+                new_index,
+                new_len,
+            } => (*old_index..old_index + old_len, *new_index..new_index + new_len),
+        };
+        for line in old
+            .clone()
+            .filter(|at| !lines::is_blank(base[*at]) && !base[*at].starts_with(REMOVED_HEADER))
+        {
+            let entry = entries.iter().position(|entry| entry.contains(&line));
+            if entry.is_some() && entry == last_entry {
+                continue;
+            }
+            last_entry = entry;
+            let in_head = (new.start + (line - old.start)).min(head.len().saturating_sub(1));
+            changes.push(match entry {
+                None => HistoryChange::Preamble {
+                    base_line: line + 1,
+                    was: base[line].to_owned(),
+                },
+                Some(entry) if gone(&entries[entry], &old, base) => HistoryChange::Removed {
+                    entry: entry + 1,
+                    base_line: entries[entry].start + 1,
+                },
+                Some(entry) => HistoryChange::Changed {
+                    entry: entry + 1,
+                    line: if new.is_empty() { line + 1 } else { in_head + 1 },
+                    was: base[line].to_owned(),
+                },
+            });
+        }
+    }
+    changes
+}
+
+/// Whether all that an entry consists of is among the removed lines.
+fn gone(entry: &Range<usize>, removed: &Range<usize>, base: &[&str]) -> bool {
+    entry.clone().all(|at| removed.contains(&at) || lines::is_filler(base[at]))
+}
+
+/// Added lines that do not begin with an entry and so stand inside an old one.
+fn intrusions(operations: &[DiffOp], runs: &[Range<usize>], base: &[&str], head: &[&str]) -> Vec<HistoryChange> {
+    let entries = lines::entries(base);
+    let mut changes = Vec::new();
+    for run in runs {
+        let Some(at) = first_content(run, head).filter(|at| !lines::begins_entry(head[*at])) else {
+            continue;
+        };
+        let before = base_line_before(operations, run.start);
+        let entry = entries.iter().rposition(|entry| before.is_some_and(|line| entry.start <= line));
+        changes.push(HistoryChange::Changed {
+            entry: entry.map_or(1, |entry| entry + 1),
+            line: at + 1,
+            was: String::new(),
+        });
+    }
+    changes
+}
+
+/// The last unchanged line of the base before a line of the head.
+fn base_line_before(operations: &[DiffOp], head_line: usize) -> Option<usize> {
+    let mut before = None;
+    for operation in operations {
+        if let DiffOp::Equal { old_index, new_index, len } = operation
+            && *new_index < head_line
+        {
+            before = Some(old_index + (head_line - new_index).min(*len) - 1);
+        }
+    }
+    before
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &str = "\
+# what changed
+- config-keys:
+    - first
+  description:
+    - \"one\"
+  pr-link: link/1
+
+- config-keys:
+    - second
+  description:
+    - \"two\"
+  pr-link: link/2
+";
+
+    fn entry(key: &str, link: &str) -> String {
+        format!("- config-keys:\n    - {key}\n  description:\n    - \"new\"\n  pr-link: {link}\n")
+    }
+
+    fn added(base: &str, head: &str) -> Result<Vec<(String, u64)>, String> {
+        let found = additions("log.yaml", base, head).map_err(|error| error.to_string())?;
+        Ok(found
+            .into_iter()
+            .map(|added| (added.entry.config_keys.join(","), added.place.line))
+            .collect())
+    }
+
+    fn key(key: &str, line: u64) -> (String, u64) {
+        (key.to_owned(), line)
+    }
+
+    #[test]
+    fn finds_an_entry_at_the_end_in_the_middle_and_at_the_top() {
+        let new = entry("new", "link/3");
+        assert_eq!(added(LOG, &format!("{LOG}\n{new}")).unwrap(), [key("new", 14)]);
+        let middle = LOG.replacen("\n\n", &format!("\n\n{new}\n"), 1);
+        assert_eq!(added(LOG, &middle).unwrap(), [key("new", 8)]);
+        let top = LOG.replacen("# what changed\n", &format!("# what changed\n{new}"), 1);
+        assert_eq!(added(LOG, &top).unwrap(), [key("new", 2)]);
+        assert_eq!(added("", LOG).unwrap(), [key("first", 2), key("second", 8)]);
+    }
+
+    #[test]
+    fn an_entry_like_its_neighbours_is_still_found_whole() {
+        let like_first = "- config-keys:\n    - second\n  description:\n    - \"two\"\n  pr-link: link/1\n";
+        let head = LOG.replacen("\n\n", &format!("\n\n{like_first}\n"), 1);
+        assert_eq!(added(LOG, &head).unwrap(), [key("second", 8)]);
+    }
+
+    #[test]
+    fn line_endings_trailing_blanks_and_indentation_of_new_entries_are_no_change_of_old_ones() {
+        let new = entry("new", "link/3");
+        let grown = format!("{LOG}\n{new}");
+        for (base, head) in [
+            (LOG.trim_end().to_owned(), grown.clone()),
+            (LOG.to_owned(), grown.trim_end().to_owned()),
+            (LOG.to_owned(), grown.replace('\n', "\r\n")),
+            (LOG.replace("\n\n", "\n   \n"), grown.clone()),
+            (format!("---\n{LOG}"), grown.clone()),
+        ] {
+            assert_eq!(added(&base, &head).unwrap().len(), 1, "{head:?}");
+        }
+        let indented: String = new.lines().map(|line| format!("  {line}\n")).collect();
+        assert_eq!(added(LOG, &format!("{LOG}\n{indented}")).unwrap(), [key("new", 14)]);
+    }
+
+    #[test]
+    fn names_the_line_of_what_changed() {
+        let new = entry("new", "link/3");
+        for (head, message) in [
+            (
+                LOG.replace("link/2", "link/9"),
+                "log.yaml:12:1: entry 2 of the base was changed; the line was \"  pr-link: link/2\"",
+            ),
+            (LOG.replace("    - second\n", "  - second\n") + "\n" + &new, "log.yaml:9:1: entry 2"),
+            (
+                LOG[LOG.find("- config-keys:\n    - second").unwrap()..].to_owned(),
+                "log.yaml:2:1: entry 1 of the base was removed",
+            ),
+            (LOG.replace("# what changed\n", ""), "the line \"# what changed\" of the base"),
+            (
+                LOG.replace("    - first\n", "    - first\n    - third\n"),
+                "log.yaml:4:1: entry 1 of the base was changed: this line was put into it",
+            ),
+            (
+                format!("{LOG}  evals-only: true\n"),
+                "log.yaml:13:1: entry 2 of the base was changed",
+            ),
+            (String::new(), "entry 1 of the base was removed"),
+        ] {
+            let error = added(LOG, &head).unwrap_err();
+            assert!(error.contains(message) && error.ends_with("in a new entry"), "{head}\n{error}");
+        }
+    }
+
+    #[test]
+    fn blank_lines_and_comments_are_no_entry() {
+        for head in [LOG.to_owned(), format!("{LOG}\n\n"), format!("{LOG}# soon\n")] {
+            assert!(added(LOG, &head).unwrap_err().contains("no entry was added"), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn an_added_entry_that_is_wrong_is_located() {
+        let head = format!("{LOG}\n{}", entry("new", "link/3").replace("pr-link", "pr-lnk"));
+        let error = added(LOG, &head).unwrap_err();
+        assert!(error.starts_with("log.yaml:18:"), "{error}");
+    }
+
+    #[test]
+    fn what_reads_as_a_file_header_in_a_diff_is_passed_over() {
+        let new = entry("new", "link/3");
+        assert_eq!(added(&format!("{LOG}-- junk\n"), &format!("{LOG}\n{new}")).unwrap().len(), 1);
+        assert_eq!(added(LOG, &format!("{LOG}\n{new}++ ignored\n")).unwrap().len(), 1);
+    }
+}

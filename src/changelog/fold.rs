@@ -1,0 +1,102 @@
+//! Folding fragments into the log: their entries go to its end, one after the other, in the order of the fragments.
+
+use super::Fragment;
+use super::prepare::appended;
+use super::strict::{Change, Links, StrictError, StrictLog, with_link};
+
+/// Why fragments cannot be folded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FoldError {
+    /// The log or a fragment is not in the form that tools may edit.
+    #[error(transparent)]
+    Strict(#[from] StrictError),
+    /// A fragment's entry names no pull request, and nor does its file.
+    #[error("{file} has the placeholder {link:?} as its pr-link; write the link, or name the file after the pull request (`1234.yaml`)")]
+    Placeholder {
+        /// The fragment.
+        file: String,
+        /// The placeholder.
+        link: String,
+    },
+}
+
+/// The log with all fragments at its end. A placeholder link becomes that of the pull request whose number is the
+/// fragment's file name.
+///
+/// # Errors
+/// Where the log or a fragment is not in the strict form, or a placeholder is left.
+pub fn fold(log: &[u8], fragments: &[Fragment], repository: &str) -> Result<Vec<u8>, FoldError> {
+    let mut blocks = Vec::new();
+    for fragment in fragments {
+        let entries = StrictLog::parse(fragment.text.as_bytes(), &fragment.file)?;
+        let links = links_of(&fragment.file, repository);
+        for entry in &entries.entries {
+            let block = entries.block(entry);
+            blocks.push(match &links {
+                Some(links) if links.is_placeholder(entry.link()) => with_link(block, &links.expected())?,
+                None if Links::of_repository(repository).is_placeholder(entry.link()) => {
+                    return Err(FoldError::Placeholder {
+                        file: fragment.file.clone(),
+                        link: entry.link().to_owned(),
+                    });
+                }
+                Some(_) | None => block.to_vec(),
+            });
+        }
+    }
+    let result = appended(log, &blocks);
+    if log.is_empty() || blocks.is_empty() {
+        return Ok(result);
+    }
+    let before = StrictLog::parse(log, "the log")?;
+    let after = StrictLog::parse(&result, "the folded log")?;
+    match before.change_to(&after, &Links::of_repository(repository))? {
+        Change::Nothing | Change::Appended(_) | Change::Corrected(_) => Ok(result),
+    }
+}
+
+/// The links of the pull request that a file is named after.
+fn links_of(file: &str, repository: &str) -> Option<Links> {
+    let name = file.rsplit('/').next()?;
+    let number = name.split('.').next()?.parse().ok()?;
+    Some(Links::of_pull_request(repository, number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(key: &str, link: &str) -> String {
+        format!("- config-keys:\n    - {key}\n  description:\n    - \"d\"\n  pr-link: {link}\n")
+    }
+
+    fn fragment(file: &str, text: &str) -> Fragment {
+        Fragment {
+            file: file.to_owned(),
+            text: text.to_owned(),
+        }
+    }
+
+    #[test]
+    fn fragments_go_to_the_end_with_the_link_of_their_name() {
+        let log = entry("a", "l/1");
+        let fragments = [fragment("d/12.yaml", &entry("b", "XXX")), fragment("d/x.yaml", &entry("c", "l/3"))];
+        let folded = fold(log.as_bytes(), &fragments, "org/repo").unwrap();
+        let wanted = format!(
+            "{log}\n{}\n{}",
+            entry("b", "https://github.com/org/repo/pull/12"),
+            entry("c", "l/3")
+        );
+        assert_eq!(String::from_utf8(folded).unwrap(), wanted);
+        let first = fold(b"", &fragments[1..], "org/repo").unwrap();
+        assert_eq!(String::from_utf8(first).unwrap(), entry("c", "l/3"));
+    }
+
+    #[test]
+    fn a_placeholder_without_a_number_is_refused() {
+        let error = fold(b"", &[fragment("d/x.yaml", &entry("c", "XXX"))], "org/repo")
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with("d/x.yaml has the placeholder"), "{error}");
+    }
+}
