@@ -1,6 +1,7 @@
 //! The commands, one file each: a command's arguments and its few lines of wiring between the pure steps and the
 //! edge. Data goes to stdout, words for people to stderr, and every end has one of the documented exit codes.
 
+mod bench;
 mod changelog;
 mod exit;
 mod normalize;
@@ -28,6 +29,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Changelog(changelog::ChangelogArgs),
+    Bench(Box<bench::BenchArguments>),
     Normalize(normalize::NormalizeArgs),
 }
 
@@ -57,6 +59,7 @@ pub fn main() -> std::process::ExitCode {
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Changelog(args) => changelog::run(&args),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Normalize(args) => normalize::run(&args),
     }
 }

@@ -3,5 +3,7 @@
 
 pub mod files;
 pub mod git;
+pub mod load_driver;
 pub mod stop;
+pub mod tokenizer;
 pub mod workflow;

@@ -1,0 +1,183 @@
+//! The composition that measures: tokenizer, prompts, probe, warm-up, load, metrics. `imax bench` and `imax run` both
+//! call it; it blocks until the measurement has ended or was stopped.
+
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::edge::load_driver::{Drive, DriverError};
+use crate::edge::stop::StopSignal;
+use crate::edge::tokenizer::{self, TokenizerFileError};
+use crate::load::prompt::{Prompt, RandomPrompts};
+use crate::load::{
+    Dataset, Failure, Measured, Plan, PreparedRequest, Progress, Schedule, Settings, Tokenizer, TokenizerError, request,
+};
+
+/// Why there is no measurement. A measurement in which requests failed is one, and says so itself.
+#[derive(Debug, thiserror::Error)]
+pub enum MeasureError {
+    /// There is no tokenizer to make prompts with.
+    #[error(transparent)]
+    TokenizerFile(#[from] TokenizerFileError),
+    /// The tokenizer cannot make prompts.
+    #[error("cannot make prompts: {0}")]
+    Prompts(#[from] TokenizerError),
+    /// A thread that made prompts panicked: a defect of this program.
+    #[error("a thread that makes prompts ended abnormally; please report this")]
+    Thread,
+    /// The load generator could not run.
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+    /// The first request, which is there to find what is wrong with all, failed.
+    #[error("the probe request to http://{authority}{path} failed: {failure}; is the server ready, and the model's name right?")]
+    Probe {
+        /// Host and port.
+        authority: String,
+        /// The path.
+        path: String,
+        /// Why.
+        failure: Failure,
+    },
+    /// Stopped before the first measured request.
+    #[error("stopped before the measurement began")]
+    Stopped,
+}
+
+/// Output tokens asked of the probe: enough to see a stream, few enough to cost nothing.
+const PROBE_TOKENS: u32 = 4;
+
+/// Measures.
+///
+/// # Errors
+/// [`MeasureError`] where there is nothing that could be called a measurement.
+pub fn measure(settings: &Settings, stop: &StopSignal, progress: &mut dyn FnMut(Progress)) -> Result<Measured, MeasureError> {
+    let tokenizer = tokenizer::read(settings.tokenizer_source())?;
+    let prompts = Prompts::make(settings, &tokenizer)?;
+    probe(settings, &prompts, stop)?;
+    warm_up(settings, &prompts, stop, progress)?;
+    if stop.is_set() {
+        return Err(MeasureError::Stopped);
+    }
+    let inexact = prompts.inexact();
+    let requests = prompts.measured.iter().enumerate().map(|(index, prompt)| prepare(settings, index, prompt));
+    let plan = plan(settings, requests.collect());
+    let run = drive(settings, false).run(&plan, stop, progress)?;
+    Ok(Measured::new(settings.clone(), run, Some(&tokenizer), inexact))
+}
+
+/// All prompts of a run. The probe's and the warm-up's are others than the measured ones, so that no measured prompt is
+/// in the server's prefix cache before its time.
+struct Prompts {
+    measured: Vec<Prompt>,
+    warm_up: Vec<Prompt>,
+    probe: Prompt,
+}
+
+/// Numbers of prompts that are not measured count down from here.
+const UNMEASURED: u64 = u64::MAX / 2;
+
+impl Prompts {
+    fn make(settings: &Settings, tokenizer: &Tokenizer) -> Result<Self, MeasureError> {
+        let Dataset::Random(lengths) = settings.dataset;
+        let maker = RandomPrompts::new(tokenizer, lengths, settings.seed)?;
+        let probe = Prompt {
+            output_tokens: PROBE_TOKENS,
+            ..maker.make(UNMEASURED)?
+        };
+        let warm_up = (1..=u64::from(settings.num_warmups))
+            .map(|number| maker.make(UNMEASURED - number))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            measured: make_in_parallel(&maker, settings.num_prompts)?,
+            warm_up,
+            probe,
+        })
+    }
+
+    fn inexact(&self) -> u32 {
+        let inexact = self.measured.iter().filter(|prompt| prompt.tokens != prompt.wanted_tokens).count();
+        u32::try_from(inexact).unwrap_or(u32::MAX)
+    }
+}
+
+/// Makes the measured prompts on all cores: encoding 8k-token prompts takes a core minutes for a full run.
+fn make_in_parallel(maker: &RandomPrompts<'_>, count: NonZeroU32) -> Result<Vec<Prompt>, MeasureError> {
+    let count = usize::try_from(count.get()).unwrap_or(usize::MAX);
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get).min(count);
+    let next = AtomicUsize::new(0);
+    let made = std::thread::scope(|scope| {
+        let work = || -> Result<Vec<(usize, Prompt)>, TokenizerError> {
+            let mut made = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= count {
+                    return Ok(made);
+                }
+                made.push((index, maker.make(index as u64)?));
+            }
+        };
+        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let mut made = Vec::with_capacity(count);
+        for handle in handles {
+            made.extend(handle.join().map_err(|_| MeasureError::Thread)??);
+        }
+        Ok::<_, MeasureError>(made)
+    });
+    let mut made = made?;
+    made.sort_unstable_by_key(|(index, _)| *index);
+    Ok(made.into_iter().map(|(_, prompt)| prompt).collect())
+}
+
+fn prepare(settings: &Settings, number: usize, prompt: &Prompt) -> PreparedRequest {
+    PreparedRequest {
+        bytes: request::bytes(settings, &format!("imax-{number}"), prompt),
+        prompt_tokens: prompt.tokens,
+        output_tokens: prompt.output_tokens,
+    }
+}
+
+fn plan(settings: &Settings, requests: Vec<PreparedRequest>) -> Plan {
+    let everything = u32::try_from(requests.len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+    Plan {
+        schedule: Schedule::new(&settings.arrival, requests.len(), settings.seed),
+        max_concurrency: settings.arrival.max_concurrency.unwrap_or(everything),
+        keep_texts: settings.stream,
+        requests,
+    }
+}
+
+fn drive(settings: &Settings, warming_up: bool) -> Drive<'_> {
+    Drive {
+        target: &settings.target,
+        deadlines: settings.deadlines,
+        threads: settings.client_threads,
+        warming_up,
+    }
+}
+
+fn probe(settings: &Settings, prompts: &Prompts, stop: &StopSignal) -> Result<(), MeasureError> {
+    let mut plan = plan(settings, vec![prepare(settings, 0, &prompts.probe)]);
+    plan.schedule = Schedule::Closed;
+    let run = drive(settings, true).run(&plan, stop, &mut |_| {})?;
+    if stop.is_set() {
+        return Err(MeasureError::Stopped);
+    }
+    match run.records.into_iter().find_map(|record| record.failure) {
+        None => Ok(()),
+        Some(failure) => Err(MeasureError::Probe {
+            authority: settings.target.authority(),
+            path: settings.target.path.clone(),
+            failure,
+        }),
+    }
+}
+
+fn warm_up(settings: &Settings, prompts: &Prompts, stop: &StopSignal, progress: &mut dyn FnMut(Progress)) -> Result<(), MeasureError> {
+    if prompts.warm_up.is_empty() {
+        return Ok(());
+    }
+    let requests = prompts.warm_up.iter().enumerate().map(|(index, prompt)| prepare(settings, index, prompt));
+    let mut plan = plan(settings, requests.collect());
+    plan.schedule = Schedule::Closed;
+    drive(settings, true).run(&plan, stop, progress)?;
+    Ok(())
+}

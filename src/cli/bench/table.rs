@@ -1,0 +1,52 @@
+//! The final table of a measurement, for people.
+
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use crate::load::Measured;
+use crate::load::settings::MetricName;
+use crate::load::validity;
+
+/// The table, with what failed below it.
+#[must_use]
+pub fn table(measured: &Measured) -> String {
+    let raw = measured.raw_result_json();
+    let number = |key: &str| raw.get(key).and_then(serde_json::Value::as_f64).unwrap_or(0.0);
+    let mut text = String::new();
+    let settings = &measured.settings;
+    let concurrency = settings.arrival.max_concurrency.map_or_else(|| "unlimited".to_owned(), |n| n.to_string());
+    let _ = writeln!(
+        text,
+        "{} of {} requests in {:.2} s at concurrency {concurrency}: {:.2} req/s, {:.1} output tok/s, {:.1} tok/s in all",
+        measured.completed(),
+        settings.num_prompts,
+        measured.duration_s(),
+        number("request_throughput"),
+        number("output_throughput"),
+        number("total_token_throughput"),
+    );
+    let mut table = Table::new();
+    table.load_preset(presets::ASCII_BORDERS_ONLY_CONDENSED);
+    let mut header = vec!["ms".to_owned(), "mean".to_owned(), "median".to_owned(), "std".to_owned()];
+    header.extend(settings.metric_percentiles.iter().map(|p| format!("p{p}")));
+    table.set_header(header);
+    for metric in MetricName::ALL {
+        let summary = measured.summary(metric);
+        if summary.count == 0 {
+            continue;
+        }
+        let mut row = vec![metric.as_str().to_uppercase()];
+        let values = [summary.mean, summary.median, summary.std].into_iter();
+        row.extend(values.chain(summary.percentiles.iter().map(|(_, value)| *value)).map(|ms| format!("{ms:.2}")));
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let _ = writeln!(text, "{table}");
+    for (code, (count, example)) in validity::failures(&measured.run.records) {
+        let _ = writeln!(text, "{count} failed with {code}: {example}");
+    }
+    text
+}

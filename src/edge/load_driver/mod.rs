@@ -1,0 +1,218 @@
+//! Carries out a load plan over real sockets: client threads with an event loop each, non-blocking HTTP/1.1 with
+//! connections that are kept, and arrival instants from the kernel. What to send and what it means is decided in `load`.
+
+mod clock;
+mod connection;
+mod receive;
+mod shared;
+mod worker;
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::num::NonZeroU32;
+use std::sync::{Barrier, mpsc};
+use std::time::Duration;
+
+use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
+
+use crate::edge::stop::StopSignal;
+use crate::load::measured::Run;
+use crate::load::{Clock, Deadlines, Health, Plan, Progress, Schedule, Target};
+use clock::ClockWatch;
+use shared::Shared;
+use worker::{Harvest, Worker};
+
+/// Why a load could not be carried out at all. What happens to single requests is in their records.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// The host has no address.
+    #[error("cannot resolve {authority}: {source}; check --host or --base-url")]
+    Resolve {
+        /// Host and port.
+        authority: String,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// Too many connections for this process.
+    #[error("{wanted} connections need more open files than the {limit} that this process may have; raise `ulimit -n` or lower the concurrency")]
+    OpenFiles {
+        /// Connections wanted.
+        wanted: usize,
+        /// The hard limit.
+        limit: u64,
+    },
+    /// The system refused something that the client needs.
+    #[error("the load generator cannot run: {0}")]
+    System(#[from] io::Error),
+    /// A client thread panicked: a defect of this program.
+    #[error("a client thread of the load generator ended abnormally; please report this")]
+    Thread,
+}
+
+/// How to carry out a plan.
+#[derive(Debug, Clone, Copy)]
+pub struct Drive<'a> {
+    /// The server.
+    pub target: &'a Target,
+    /// How long to wait for what.
+    pub deadlines: Deadlines,
+    /// Client threads; `None` picks by concurrency and cores.
+    pub threads: Option<NonZeroU32>,
+    /// Whether these are the warm-up requests.
+    pub warming_up: bool,
+}
+
+/// With this many streams on one thread it still uses about half of a core; more threads below that only disturb the
+/// server on a machine that both share.
+const STREAMS_PER_THREAD: u32 = 1000;
+/// How often the progress is reported.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+/// Files that a process has open besides its connections.
+const OTHER_FILES: usize = 64;
+
+impl Drive<'_> {
+    /// Sends the plan's requests and gathers what happens. Blocks until all have ended, failed or been stopped.
+    ///
+    /// # Errors
+    /// [`DriverError`] where not even a first request could be tried.
+    pub fn run(self, plan: &Plan, stop: &StopSignal, progress: &mut dyn FnMut(Progress)) -> Result<Run, DriverError> {
+        let addresses = self.resolve()?;
+        let slots = usize::try_from(plan.max_concurrency.get()).unwrap_or(usize::MAX).min(plan.requests.len());
+        allow_open_files(slots)?;
+        let threads = self.thread_count(slots);
+        let shared = Shared::default();
+        let total = u32::try_from(plan.requests.len()).unwrap_or(u32::MAX);
+        let watch = ClockWatch::start();
+        let cpu_before = cpu_time();
+        let harvests = self.run_threads(plan, &addresses, &shared, stop, threads, slots, &mut || {
+            progress(shared.progress(total, self.warming_up));
+        })?;
+        let cpu_time = cpu_time().saturating_sub(cpu_before);
+        progress(shared.progress(total, self.warming_up));
+        let mut whole = Harvest::default();
+        for harvest in harvests {
+            whole.records.extend(harvest.records);
+            whole.read_lag_ms.extend(harvest.read_lag_ms);
+            whole.connections += harvest.connections;
+            whole.without_kernel_clock |= harvest.without_kernel_clock;
+        }
+        let started = shared.start().real;
+        let ended = whole.records.iter().map(|record| record.ended).max().unwrap_or(started);
+        Ok(Run {
+            started,
+            ended,
+            interrupted: stop.is_set(),
+            health: Health {
+                clock: if whole.without_kernel_clock { Clock::Read } else { Clock::Kernel },
+                cpu_time,
+                wall_time: ended.since(started),
+                threads,
+                read_lag_ms: whole.read_lag_ms,
+                connections: whole.connections,
+                clock_step: watch.step(),
+            },
+            records: whole.records,
+        })
+    }
+
+    fn resolve(&self) -> Result<Vec<SocketAddr>, DriverError> {
+        let unresolved = |source| DriverError::Resolve {
+            authority: self.target.authority(),
+            source,
+        };
+        let found: Vec<SocketAddr> = (self.target.host.as_str(), self.target.port)
+            .to_socket_addrs()
+            .map_err(unresolved)?
+            .collect();
+        if found.is_empty() {
+            return Err(unresolved(io::Error::other("the name has no address")));
+        }
+        // A server on `0.0.0.0` does not hear `::1`, which `localhost` may name first.
+        let (v4, v6): (Vec<_>, Vec<_>) = found.into_iter().partition(SocketAddr::is_ipv4);
+        Ok([v4, v6].concat())
+    }
+
+    fn thread_count(&self, slots: usize) -> u32 {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+        let slots = u32::try_from(slots).unwrap_or(u32::MAX).max(1);
+        let wanted = match self.threads {
+            Some(threads) => threads.get(),
+            None => slots.div_ceil(STREAMS_PER_THREAD).min((cores / 2).max(1)),
+        };
+        wanted.min(slots)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what the threads share, handed on once; a struct would be made for this call alone")]
+    fn run_threads(
+        self,
+        plan: &Plan,
+        addresses: &[SocketAddr],
+        shared: &Shared,
+        stop: &StopSignal,
+        threads: u32,
+        slots: usize,
+        report: &mut dyn FnMut(),
+    ) -> Result<Vec<Harvest>, DriverError> {
+        let count = usize::try_from(threads).unwrap_or(1);
+        let barrier = Barrier::new(count);
+        let (sender, receiver) = mpsc::channel();
+        std::thread::scope(|scope| {
+            let mut handles = Vec::new();
+            for number in 0..count {
+                let own_slots = slots / count + usize::from(number < slots % count);
+                let (barrier, sender) = (&barrier, sender.clone());
+                let worker = Worker::new(plan, addresses, self.deadlines, shared, stop, own_slots);
+                handles.push(scope.spawn(move || {
+                    let connected = worker.and_then(|mut worker| {
+                        if matches!(plan.schedule, Schedule::Closed) {
+                            worker.connect_ahead(own_slots)?;
+                        }
+                        Ok(worker)
+                    });
+                    // Every thread comes here, also a failed one, so that the others do not wait for it.
+                    barrier.wait();
+                    shared.start();
+                    let harvest = connected.and_then(Worker::run);
+                    let _ = sender.send(());
+                    harvest
+                }));
+            }
+            drop(sender);
+            while let Ok(()) | Err(mpsc::RecvTimeoutError::Timeout) = receiver.recv_timeout(PROGRESS_INTERVAL) {
+                report();
+            }
+            handles
+                .into_iter()
+                .map(|handle| handle.join().map_err(|_| DriverError::Thread)?.map_err(DriverError::from))
+                .collect()
+        })
+    }
+}
+
+fn allow_open_files(connections: usize) -> Result<(), DriverError> {
+    let wanted = u64::try_from(connections + OTHER_FILES).unwrap_or(u64::MAX);
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(io::Error::from)?;
+    if soft >= wanted {
+        return Ok(());
+    }
+    if hard < wanted {
+        return Err(DriverError::OpenFiles {
+            wanted: connections,
+            limit: hard,
+        });
+    }
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(io::Error::from)?;
+    Ok(())
+}
+
+/// CPU time of this process so far, user and system.
+fn cpu_time() -> Duration {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
+        return Duration::ZERO;
+    };
+    let microseconds = |time: nix::sys::time::TimeVal| {
+        let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
+        seconds * 1_000_000 + u64::try_from(time.tv_usec()).unwrap_or(0)
+    };
+    Duration::from_micros(microseconds(usage.user_time()) + microseconds(usage.system_time()))
+}

@@ -1,0 +1,81 @@
+//! What the client threads share: the next request's number, the common start, and counters for the progress.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::clock;
+use crate::load::{Progress, Record, Stamp};
+
+/// The common start by both clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct Start {
+    /// By the real-time clock.
+    pub real: Stamp,
+    /// By the monotonic clock.
+    pub monotonic: Instant,
+}
+
+/// Shared state; every field is independent of the others, so relaxed order will do.
+#[derive(Debug, Default)]
+pub struct Shared {
+    next: AtomicU32,
+    start: OnceLock<Start>,
+    completed: AtomicU32,
+    failed: AtomicU32,
+    tokens: AtomicU64,
+    ttft_us: AtomicU64,
+}
+
+impl Shared {
+    /// Takes the number of the next request, below `count`.
+    pub fn next_request(&self, count: usize) -> Option<u32> {
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        let is_there = usize::try_from(next).is_ok_and(|next| next < count);
+        if !is_there {
+            // Held at the end, so that asking again and again cannot overflow.
+            self.next.fetch_sub(1, Ordering::Relaxed);
+        }
+        is_there.then_some(next)
+    }
+
+    /// The common start: the instant of the first call.
+    pub fn start(&self) -> Start {
+        *self.start.get_or_init(|| Start {
+            real: clock::now(),
+            monotonic: Instant::now(),
+        })
+    }
+
+    /// Counts a request that ended.
+    pub fn count(&self, record: &Record) {
+        if record.is_success() {
+            self.completed.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        let chunks = u64::try_from(record.chunks()).unwrap_or(0);
+        let tokens = record.reported_output_tokens.map_or(chunks, u64::from);
+        self.tokens.fetch_add(tokens, Ordering::Relaxed);
+        if let Some(first) = record.first_token {
+            let us = u64::try_from(first.since(record.sent).as_micros()).unwrap_or(0);
+            self.ttft_us.fetch_add(us, Ordering::Relaxed);
+        }
+    }
+
+    /// How far the run is.
+    pub fn progress(&self, total: u32, warming_up: bool) -> Progress {
+        let completed = self.completed.load(Ordering::Relaxed);
+        let ttft_us = self.ttft_us.load(Ordering::Relaxed);
+        Progress {
+            total,
+            completed,
+            failed: self.failed.load(Ordering::Relaxed),
+            output_tokens: self.tokens.load(Ordering::Relaxed),
+            elapsed: self.start.get().map_or(Duration::ZERO, |start| start.monotonic.elapsed()),
+            mean_ttft: Duration::from_micros(ttft_us / u64::from(completed.max(1))),
+            warming_up,
+        }
+    }
+}
+

@@ -1,0 +1,216 @@
+//! What one event of an OpenAI-style stream says about tokens. The hot path looks for the few keys that matter and
+//! leaves the rest of the JSON unread; whatever it does not recognise goes through a full parse.
+//!
+//! Searching for `"text":` is sound: inside a JSON string every quote is escaped, so these bytes with unescaped quotes
+//! are always a key.
+
+use memchr::memmem;
+use serde::Deserialize;
+
+/// What an event says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The end of the stream, `[DONE]`.
+    Done,
+    /// A chunk of the answer.
+    Chunk(Chunk),
+    /// An error in place of a chunk.
+    Error(String),
+}
+
+/// What a chunk says about tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Chunk {
+    /// Whether it carries text: an answer's, a reasoning's or a tool call's.
+    pub has_text: bool,
+    /// Completion tokens so far, where the chunk has usage.
+    pub completion_tokens: Option<u32>,
+    /// Prompt tokens, where the chunk has usage.
+    pub prompt_tokens: Option<u32>,
+}
+
+/// The event is not JSON of the protocol.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an event is not a chunk of an OpenAI-style stream: {0}")]
+pub struct MalformedEvent(String);
+
+/// Keys whose value is text made of generated tokens: completions, chat, and the two spellings of reasoning.
+const TEXT_KEYS: [&[u8]; 4] = [b"\"text\":", b"\"content\":", b"\"reasoning_content\":", b"\"reasoning\":"];
+
+/// Reads one event's data.
+///
+/// # Errors
+/// [`MalformedEvent`] where it is neither `[DONE]` nor JSON of the protocol.
+pub fn read(data: &[u8]) -> Result<Event, MalformedEvent> {
+    if data == b"[DONE]" {
+        return Ok(Event::Done);
+    }
+    let is_whole = data.first() == Some(&b'{') && data.last() == Some(&b'}');
+    if !is_whole || memmem::find(data, b"\"choices\":").is_none() || memmem::find(data, b"\"error\":").is_some() {
+        return read_fully(data);
+    }
+    let mut chunk = Chunk {
+        has_text: TEXT_KEYS.iter().any(|key| has_text_under(data, key)) || memmem::find(data, b"\"tool_calls\":[{").is_some(),
+        ..Chunk::default()
+    };
+    if let Some(at) = memmem::rfind(data, b"\"usage\":") {
+        let usage = &data[at..];
+        chunk.completion_tokens = number_under(usage, b"\"completion_tokens\":");
+        chunk.prompt_tokens = number_under(usage, b"\"prompt_tokens\":");
+    }
+    Ok(Event::Chunk(chunk))
+}
+
+fn has_text_under(data: &[u8], key: &[u8]) -> bool {
+    memmem::find_iter(data, key).any(|at| {
+        let value = data[at + key.len()..].trim_ascii_start();
+        value.first() == Some(&b'"') && value.get(1).is_some_and(|byte| *byte != b'"')
+    })
+}
+
+fn number_under(data: &[u8], key: &[u8]) -> Option<u32> {
+    let at = memmem::find(data, key)?;
+    let value = data[at + key.len()..].trim_ascii_start();
+    let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(&value[..digits]).ok()?.parse().ok()
+}
+
+/// The text that a chunk carries, for counting tokens where the server does not; empty where it carries none.
+#[must_use]
+pub fn text(data: &[u8]) -> String {
+    let Ok(document) = serde_json::from_slice::<ChunkDocument>(data) else {
+        return String::new();
+    };
+    let mut text = String::new();
+    for choice in document.choices.into_iter().flatten() {
+        let delta = choice.delta.unwrap_or_default();
+        for part in [choice.text, delta.content, delta.reasoning_content, delta.reasoning] {
+            text.push_str(&part.unwrap_or_default());
+        }
+    }
+    text
+}
+
+#[derive(Deserialize)]
+struct ChunkDocument {
+    choices: Option<Vec<ChoiceDocument>>,
+    usage: Option<UsageDocument>,
+    error: Option<serde_json::Value>,
+    message: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct ChoiceDocument {
+    text: Option<String>,
+    delta: Option<DeltaDocument>,
+    message: Option<DeltaDocument>,
+}
+
+#[derive(Deserialize, Default)]
+struct DeltaDocument {
+    content: Option<String>,
+    reasoning_content: Option<String>,
+    reasoning: Option<String>,
+    tool_calls: Option<Vec<serde_json::Value>>,
+}
+
+#[derive(Deserialize)]
+struct UsageDocument {
+    completion_tokens: Option<u32>,
+    prompt_tokens: Option<u32>,
+}
+
+/// Reads a whole document: an unusual chunk, or the answer to a request that was not streamed.
+///
+/// # Errors
+/// [`MalformedEvent`] where it is not JSON of the protocol.
+pub fn read_fully(data: &[u8]) -> Result<Event, MalformedEvent> {
+    let document: ChunkDocument = serde_json::from_slice(data).map_err(|error| MalformedEvent(error.to_string()))?;
+    if let Some(error) = document.error.filter(|error| !error.is_null()) {
+        return Ok(Event::Error(message_of(&error)));
+    }
+    let Some(choices) = document.choices else {
+        return match document.message {
+            Some(message) => Ok(Event::Error(message_of(&message))),
+            None => Err(MalformedEvent("it has neither `choices` nor `error`".to_owned())),
+        };
+    };
+    let filled = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+    let speaks = |delta: &DeltaDocument| {
+        filled(&delta.content)
+            || filled(&delta.reasoning_content)
+            || filled(&delta.reasoning)
+            || delta.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty())
+    };
+    let has_text = choices.iter().any(|choice| {
+        filled(&choice.text) || choice.delta.as_ref().is_some_and(speaks) || choice.message.as_ref().is_some_and(speaks)
+    });
+    Ok(Event::Chunk(Chunk {
+        has_text,
+        completion_tokens: document.usage.as_ref().and_then(|usage| usage.completion_tokens),
+        prompt_tokens: document.usage.as_ref().and_then(|usage| usage.prompt_tokens),
+    }))
+}
+
+fn message_of(error: &serde_json::Value) -> String {
+    let inner = error.get("message").unwrap_or(error);
+    inner.as_str().map_or_else(|| inner.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(has_text: bool, completion_tokens: Option<u32>) -> Event {
+        Event::Chunk(Chunk {
+            has_text,
+            completion_tokens,
+            prompt_tokens: completion_tokens.map(|_| 7),
+        })
+    }
+
+    #[test]
+    fn finds_tokens_and_usage_in_every_dialect() {
+        for (data, expected) in [
+            (r#"{"choices":[{"index":0,"text":" a","finish_reason":null}]}"#, chunk(true, None)),
+            (r#"{"choices": [{"text": " a"}], "usage": null}"#, chunk(true, None)),
+            (r#"{"choices":[{"text":""}],"usage":{"prompt_tokens":7,"completion_tokens":3}}"#, chunk(false, Some(3))),
+            (r#"{"choices":[{"delta":{"role":"assistant","content":""}}]}"#, chunk(false, None)),
+            (r#"{"choices":[{"delta":{"role":"assistant","content":null}}]}"#, chunk(false, None)),
+            (r#"{"choices":[{"delta":{"content":"a"}}]}"#, chunk(true, None)),
+            (r#"{"choices":[{"delta":{"content":null,"reasoning_content":"hm"}}]}"#, chunk(true, None)),
+            (r#"{"choices":[{"delta":{"reasoning":"hm"}}]}"#, chunk(true, None)),
+            (r#"{"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}"#, chunk(true, None)),
+            (r#"{"choices":[],"usage":{"prompt_tokens": 7, "completion_tokens": 64}}"#, chunk(false, Some(64))),
+            // The text may speak of keys; its quotes are escaped.
+            (r#"{"choices":[{"text":""}],"x":"\"text\":\"a\""}"#, chunk(false, None)),
+        ] {
+            assert_eq!(read(data.as_bytes()).unwrap(), expected, "{data}");
+        }
+        assert_eq!(read(b"[DONE]").unwrap(), Event::Done);
+    }
+
+    #[test]
+    fn errors_keep_their_message() {
+        for data in [
+            r#"{"error":{"message":"out of memory","code":500}}"#,
+            r#"{"error":"out of memory"}"#,
+            r#"{"object":"error","message":"out of memory"}"#,
+        ] {
+            assert_eq!(read(data.as_bytes()).unwrap(), Event::Error("out of memory".to_owned()), "{data}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_a_chunk() {
+        for data in ["", "{", "<html>", "[1]", r#"{"a":1}"#, r#"{"choices":[{"text":"a""#] {
+            assert!(read(data.as_bytes()).is_err(), "{data}");
+        }
+    }
+
+    #[test]
+    fn text_is_unescaped() {
+        assert_eq!(text(br#"{"choices":[{"text":"a\"\u00e9"}]}"#), "a\"é");
+        assert_eq!(text(br#"{"choices":[{"delta":{"reasoning":"x","content":"y"}}]}"#), "yx");
+    }
+}

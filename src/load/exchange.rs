@@ -1,0 +1,400 @@
+//! One request and its answer as a state machine without a socket: bytes with their arrival instants go in, a
+//! [`Record`] comes out. Parsing never moves an instant; each is the one at which the bytes arrived.
+
+use std::time::Duration;
+
+use super::chunk::{self, Event};
+use super::http::ResponseReader;
+use super::reason::{Failure, Reason};
+use super::record::{ChunkMark, Record};
+use super::sse;
+use super::stamp::Stamp;
+
+/// Bodies that are gathered whole (errors, answers without streaming) are cut beyond this.
+const GATHER_LIMIT: usize = 16 << 20;
+
+/// Where an exchange stands after some bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// More must come.
+    Pending,
+    /// The answer is complete. Whether it was a good one is in the record.
+    Complete {
+        /// Whether the connection can carry another request.
+        reusable: bool,
+    },
+}
+
+/// One request under way.
+#[derive(Debug)]
+pub struct Exchange {
+    record: Record,
+    reader: ResponseReader,
+    stream: StreamState,
+}
+
+/// What is gathered of the answer's body, apart from the reader, so that both can be borrowed at once.
+#[derive(Debug, Default)]
+struct StreamState {
+    events: sse::Parser,
+    gathered: Vec<u8>,
+    counted: u32,
+    marks: Vec<ChunkMark>,
+    texts: Vec<String>,
+    first: Option<(Stamp, Option<u32>)>,
+    last: Option<Stamp>,
+    prompt_tokens: Option<u32>,
+    completion_tokens: Option<u32>,
+    streamed: bool,
+    done: bool,
+    keep_texts: bool,
+    failure: Option<Failure>,
+}
+
+/// What is known of a request before it is sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// Number of the request in the plan.
+    pub index: u32,
+    /// Prompt length, tokens.
+    pub prompt_tokens: u32,
+    /// Output length asked for, tokens.
+    pub output_tokens: u32,
+    /// Keep the text of chunks that come without usage, to count their tokens later.
+    pub keep_texts: bool,
+}
+
+impl Exchange {
+    /// A request that is to be sent at `scheduled` and is handed to the kernel at `sent`.
+    #[must_use]
+    pub fn new(asked: Asked, scheduled: Stamp, sent: Stamp, connect: Option<Duration>) -> Self {
+        Self {
+            record: Record {
+                index: asked.index,
+                scheduled,
+                sent,
+                connect,
+                first_token: None,
+                first_tokens: None,
+                last_token: None,
+                ended: sent,
+                marks: Vec::new(),
+                prompt_tokens: asked.prompt_tokens,
+                asked_tokens: asked.output_tokens,
+                reported_prompt_tokens: None,
+                reported_output_tokens: None,
+                texts: Vec::new(),
+                streamed: false,
+                failure: None,
+            },
+            reader: ResponseReader::default(),
+            stream: StreamState {
+                keep_texts: asked.keep_texts,
+                ..StreamState::default()
+            },
+        }
+    }
+
+    /// Tokens that have arrived, as far as known now.
+    #[must_use]
+    pub fn tokens_so_far(&self) -> u32 {
+        self.stream.counted
+    }
+
+    /// Time from the send to the first token, once it has arrived.
+    #[must_use]
+    pub fn time_to_first_token(&self) -> Option<Duration> {
+        self.stream.first.map(|(at, _)| at.since(self.record.sent))
+    }
+
+    /// Takes bytes that arrived at `at`.
+    pub fn receive(&mut self, bytes: &[u8], at: Stamp) -> Step {
+        self.record.ended = at;
+        let Self { reader, stream, .. } = self;
+        let fed = reader.feed(bytes, |head, body| {
+            if head.status == 200 && head.content_type.starts_with("text/event-stream") {
+                stream.take_events(body, at);
+            } else if stream.gathered.len() < GATHER_LIMIT {
+                stream.gathered.extend_from_slice(body);
+            }
+        });
+        let surplus = match fed {
+            Ok(used) => used < bytes.len(),
+            Err(error) => {
+                self.stream.fail(Reason::MalformedResponse, &error.to_string());
+                true
+            }
+        };
+        if surplus || self.reader.is_complete() {
+            let keep_alive = self.reader.head().is_some_and(|head| head.keep_alive);
+            return Step::Complete {
+                reusable: keep_alive && !surplus && self.reader.is_complete(),
+            };
+        }
+        // A stream that broke its own protocol need not be listened to until its end.
+        if self.stream.failure.is_some() {
+            return Step::Complete { reusable: false };
+        }
+        Step::Pending
+    }
+
+    /// Ends the exchange after [`Step::Complete`].
+    #[must_use]
+    pub fn complete(mut self) -> Record {
+        self.judge_body();
+        self.into_record()
+    }
+
+    /// Ends the exchange because the server closed the connection at `at`.
+    #[must_use]
+    pub fn closed(mut self, at: Stamp) -> Record {
+        self.record.ended = at;
+        if self.reader.may_end_by_close() {
+            self.judge_body();
+        } else {
+            let seen = match self.reader.head() {
+                None => "the server closed the connection without an answer".to_owned(),
+                Some(_) => format!("the server closed the connection after {} tokens", self.stream.counted),
+            };
+            self.stream.fail(Reason::ClosedEarly, &seen);
+        }
+        self.into_record()
+    }
+
+    /// Ends the exchange because of something outside the answer.
+    #[must_use]
+    pub fn fail(mut self, reason: Reason, detail: &str, at: Stamp) -> Record {
+        self.record.ended = at;
+        self.stream.fail(reason, detail);
+        self.into_record()
+    }
+
+    fn judge_body(&mut self) {
+        let Some(head) = self.reader.head() else { return };
+        if head.status != 200 {
+            let text = String::from_utf8_lossy(&self.stream.gathered).into_owned();
+            let message = match chunk::read_fully(&self.stream.gathered) {
+                Ok(Event::Error(message)) => message,
+                Ok(Event::Chunk(_) | Event::Done) | Err(_) => text,
+            };
+            let status = head.status;
+            self.stream.fail(Reason::Status(status), &message);
+        } else if !self.stream.streamed && !head.content_type.starts_with("text/event-stream") {
+            let content_type = head.content_type.clone();
+            self.stream.take_whole(&content_type, self.record.ended);
+        } else if self.stream.events.is_inside_event() || !self.stream.done {
+            self.stream.fail(Reason::ClosedEarly, "the stream ended without [DONE]");
+        }
+        if self.stream.failure.is_none() && self.stream.first.is_none() {
+            self.stream.fail(Reason::NoTokens, "the answer has no token");
+        }
+    }
+
+    fn into_record(self) -> Record {
+        let Self { mut record, stream, .. } = self;
+        record.first_token = stream.first.map(|(at, _)| at);
+        record.first_tokens = stream.first.and_then(|(_, tokens)| tokens);
+        record.last_token = stream.last;
+        record.marks = stream.marks;
+        record.texts = stream.texts;
+        record.reported_prompt_tokens = stream.prompt_tokens;
+        record.reported_output_tokens = stream.completion_tokens;
+        record.streamed = stream.streamed;
+        record.failure = stream.failure;
+        record
+    }
+}
+
+impl StreamState {
+    fn fail(&mut self, reason: Reason, detail: &str) {
+        // The first cause counts; what follows from it does not.
+        if self.failure.is_none() {
+            self.failure = Some(Failure::new(reason, detail));
+        }
+    }
+
+    fn take_events(&mut self, body: &[u8], at: Stamp) {
+        self.streamed = true;
+        let mut events = std::mem::take(&mut self.events);
+        if let Err(error) = events.feed(body, |data| self.take_event(data, at)) {
+            self.fail(Reason::MalformedEvent, &error.to_string());
+        }
+        self.events = events;
+    }
+
+    fn take_event(&mut self, data: &[u8], at: Stamp) {
+        match chunk::read(data) {
+            Ok(Event::Done) => self.done = true,
+            Ok(Event::Error(message)) => self.fail(Reason::ServerError, &message),
+            Err(error) => self.fail(Reason::MalformedEvent, &error.to_string()),
+            Ok(Event::Chunk(chunk)) => {
+                let new_tokens = chunk.completion_tokens.map(|total| total.saturating_sub(self.counted));
+                self.prompt_tokens = chunk.prompt_tokens.or(self.prompt_tokens);
+                self.completion_tokens = chunk.completion_tokens.or(self.completion_tokens);
+                self.take_tokens(&chunk, new_tokens, data, at);
+            }
+        }
+    }
+
+    /// A chunk carries tokens where it has text, or where usage says that tokens came: some have no text of their own,
+    /// such as half of a multi-byte character.
+    fn take_tokens(&mut self, chunk: &chunk::Chunk, new_tokens: Option<u32>, data: &[u8], at: Stamp) {
+        let is_final_total = !chunk.has_text && self.first.is_some_and(|(_, tokens)| tokens.is_none());
+        let carries = chunk.has_text || (new_tokens.is_some_and(|new| new > 0) && !is_final_total);
+        if !carries {
+            return;
+        }
+        // Text without a new token in the count: the server counts late; the chunk is at least one token's.
+        let tokens = new_tokens.filter(|new| *new > 0);
+        self.counted += tokens.unwrap_or(1);
+        match self.last {
+            None => self.first = Some((at, tokens)),
+            Some(last) => self.marks.push(ChunkMark::new(at.since(last), tokens)),
+        }
+        self.last = Some(at);
+        if tokens.is_none() && self.keep_texts {
+            self.texts.push(chunk::text(data));
+        }
+    }
+
+    /// An answer without streaming: one document.
+    fn take_whole(&mut self, content_type: &str, at: Stamp) {
+        match chunk::read_fully(&self.gathered) {
+            Ok(Event::Chunk(chunk)) => {
+                self.prompt_tokens = chunk.prompt_tokens;
+                self.completion_tokens = chunk.completion_tokens;
+                if chunk.has_text || chunk.completion_tokens.is_some_and(|tokens| tokens > 0) {
+                    self.counted = chunk.completion_tokens.unwrap_or(1);
+                    self.first = Some((at, chunk.completion_tokens));
+                    self.last = Some(at);
+                }
+            }
+            Ok(Event::Error(message)) => self.fail(Reason::ServerError, &message),
+            Ok(Event::Done) | Err(_) => {
+                let start: String = String::from_utf8_lossy(&self.gathered).chars().take(80).collect();
+                self.fail(
+                    Reason::UnexpectedContent,
+                    &format!("expected a stream of events, found {content_type:?}: {start}"),
+                );
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn at(ms: u64) -> Stamp {
+        Stamp::from_unix_nanos(1_000_000_000_000 + ms * MS)
+    }
+
+    fn exchange() -> Exchange {
+        let asked = Asked {
+            index: 3,
+            prompt_tokens: 7,
+            output_tokens: 4,
+            keep_texts: true,
+        };
+        Exchange::new(asked, at(0), at(1), None)
+    }
+
+    const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+
+    /// Feeds a stream in which each `|` is a pause of 10 ms, then closes it.
+    fn run(body: &str) -> Record {
+        let mut exchange = exchange();
+        assert_eq!(exchange.receive(HEAD.as_bytes(), at(5)), Step::Pending);
+        let mut now = 51;
+        for piece in body.split('|') {
+            if let Step::Complete { .. } = exchange.receive(piece.as_bytes(), at(now)) {
+                return exchange.complete();
+            }
+            now += 10;
+        }
+        exchange.closed(at(now))
+    }
+
+    fn completion(text: &str, tokens: Option<u32>) -> String {
+        let usage = tokens.map_or_else(String::new, |n| {
+            format!(",\"usage\":{{\"prompt_tokens\":7,\"completion_tokens\":{n}}}")
+        });
+        format!("data: {{\"choices\":[{{\"text\":\"{text}\"}}]{usage}}}\n\n")
+    }
+
+    #[test]
+    fn continuous_usage_counts_the_tokens_of_each_chunk() {
+        let [a, b, c] = [("a", 2), ("b", 3), ("c", 4)].map(|(text, n)| completion(text, Some(n)));
+        let record = run(&format!("{a}|{b}|{c}data: [DONE]\n\n"));
+        assert!(record.is_success(), "{:?}", record.failure);
+        assert_eq!(record.first_token, Some(at(51)));
+        assert_eq!(record.first_tokens, Some(2));
+        assert_eq!(record.last_token, Some(at(71)));
+        let ten = Duration::from_millis(10);
+        assert_eq!(record.marks, [ChunkMark::new(ten, Some(1)), ChunkMark::new(ten, Some(1))]);
+        assert!(record.has_continuous_usage());
+        assert_eq!((record.reported_output_tokens, record.reported_prompt_tokens), (Some(4), Some(7)));
+    }
+
+    #[test]
+    fn final_usage_is_a_total_and_no_token() {
+        let total = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2}}\n\n";
+        let record = run(&format!("{}|{}|{total}data: [DONE]\n\n", completion("a", None), completion("b", None)));
+        assert_eq!(record.chunks(), 2);
+        assert_eq!(record.last_token, Some(at(61)));
+        assert!(!record.has_continuous_usage());
+        assert_eq!(record.texts, ["a", "b"]);
+        assert_eq!(record.reported_output_tokens, Some(2));
+    }
+
+    #[test]
+    fn an_empty_role_chunk_is_not_the_first_token() {
+        let role = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
+        let word = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+        let record = run(&format!("{role}|{word}|data: [DONE]\n\n"));
+        assert_eq!(record.first_token, Some(at(61)));
+    }
+
+    #[test]
+    fn each_bad_answer_has_its_reason() {
+        let token = completion("a", None);
+        for (body, reason) in [
+            ("data: [DONE]\n\n".to_owned(), Reason::NoTokens),
+            (token.clone(), Reason::ClosedEarly),
+            (format!("{token}data: {{\"cho"), Reason::ClosedEarly),
+            (format!("{token}data: {{oops}}\n\n"), Reason::MalformedEvent),
+            (format!("{token}data: {{\"error\":{{\"message\":\"oom\"}}}}\n\n"), Reason::ServerError),
+        ] {
+            assert_eq!(run(&body).failure.unwrap().reason, reason, "{body}");
+        }
+    }
+
+    #[test]
+    fn answers_that_are_no_stream() {
+        for (answer, reason) in [
+            ("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 4\r\n\r\nslow", Some(Reason::Status(429))),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>",
+                Some(Reason::UnexpectedContent),
+            ),
+            ("SMTP ready\r\n", Some(Reason::MalformedResponse)),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 68\r\n\r\n{\"choices\":[{\"text\":\"abc\"}],\"usage\":{\"completion_tokens\":4,\"x\":\"y\"}}",
+                None,
+            ),
+        ] {
+            let mut exchange = exchange();
+            let step = exchange.receive(answer.as_bytes(), at(9));
+            assert!(matches!(step, Step::Complete { .. }), "{answer}: {step:?}");
+            let record = exchange.complete();
+            assert_eq!(record.failure.map(|failure| failure.reason), reason, "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_close_without_an_answer_is_no_success() {
+        assert_eq!(exchange().closed(at(9)).failure.unwrap().reason, Reason::ClosedEarly);
+    }
+}

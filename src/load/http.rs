@@ -1,0 +1,361 @@
+//! An incremental reader of one HTTP/1.1 response (RFC 9112): head by httparse, body by `Content-Length`, by chunks, or
+//! up to the end of the connection. Body bytes are handed on as they come, without being gathered.
+
+use memchr::memmem;
+
+/// Heads longer than this are refused.
+const HEAD_LIMIT: usize = 64 << 10;
+const MAX_HEADERS: usize = 96;
+/// A chunk-size line with extensions longer than this is refused.
+const SIZE_LINE_LIMIT: usize = 256;
+
+/// The bytes are not an HTTP/1.1 response.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HttpError {
+    /// The head cannot be parsed.
+    #[error("the response's head is not HTTP/1.1: {0}")]
+    Head(String),
+    /// The head does not end.
+    #[error("the response's head is longer than 64 KiB")]
+    HeadTooLong,
+    /// `Content-Length` is not a number, or contradicts itself.
+    #[error("the response's content-length {0:?} is not a number of bytes")]
+    ContentLength(String),
+    /// The chunked framing is broken.
+    #[error("the response's chunked framing is broken")]
+    Chunk,
+}
+
+/// What the head says, as far as a client of an inference server cares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Status code.
+    pub status: u16,
+    /// `Content-Type` in lower case, empty where there is none.
+    pub content_type: String,
+    /// Whether the connection can carry another request.
+    pub keep_alive: bool,
+}
+
+#[derive(Debug)]
+enum Body {
+    Length(u64),
+    Chunk(Chunked),
+    UntilClose,
+    Complete,
+}
+
+#[derive(Debug)]
+enum Chunked {
+    /// Reading a size line; what has arrived of it.
+    Size(Vec<u8>),
+    /// Inside a chunk, bytes left.
+    Data(u64),
+    /// Behind a chunk's data: a line break must follow.
+    DataEnd(u8),
+    /// Behind the last chunk: trailer lines up to an empty one. Holds the length of the current line.
+    Trailer(usize),
+}
+
+/// The reader's state between two reads.
+#[derive(Debug)]
+pub struct ResponseReader {
+    head_bytes: Vec<u8>,
+    head: Option<Head>,
+    body: Body,
+}
+
+impl Default for ResponseReader {
+    fn default() -> Self {
+        Self {
+            head_bytes: Vec::new(),
+            head: None,
+            body: Body::Length(0),
+        }
+    }
+}
+
+impl ResponseReader {
+    /// The head, once it has arrived.
+    #[must_use]
+    pub fn head(&self) -> Option<&Head> {
+        self.head.as_ref()
+    }
+
+    /// Whether the whole response has arrived.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.head.is_some() && matches!(self.body, Body::Complete)
+    }
+
+    /// Whether the end of the connection is a proper end of this response.
+    #[must_use]
+    pub fn may_end_by_close(&self) -> bool {
+        self.head.is_some() && matches!(self.body, Body::UntilClose | Body::Complete)
+    }
+
+    /// Takes the next bytes and hands over the parts of the body among them. Returns how many bytes belong to this
+    /// response; more than that is a server's mistake, because requests are not pipelined.
+    ///
+    /// # Errors
+    /// Any [`HttpError`]; the connection is of no use after that.
+    pub fn feed(&mut self, bytes: &[u8], mut on_body: impl FnMut(&Head, &[u8])) -> Result<usize, HttpError> {
+        if self.head.is_some() {
+            return self.feed_body(bytes, &mut on_body);
+        }
+        let before = self.head_bytes.len();
+        self.head_bytes.extend_from_slice(bytes);
+        // The empty line may straddle two reads, so the search starts a little earlier than the new bytes.
+        let from = before.saturating_sub(3);
+        let Some(end) = memmem::find(&self.head_bytes[from..], b"\r\n\r\n").map(|at| from + at + 4) else {
+            return if self.head_bytes.len() > HEAD_LIMIT {
+                Err(HttpError::HeadTooLong)
+            } else {
+                self.refuse_what_is_not_http()?;
+                Ok(bytes.len())
+            };
+        };
+        let head_bytes = std::mem::take(&mut self.head_bytes);
+        let (head, body) = parse_head(&head_bytes[..end])?;
+        if (100..200).contains(&head.status) {
+            return Ok(end - before + self.feed(&head_bytes[end..], on_body)?);
+        }
+        self.head = Some(head);
+        self.body = body;
+        Ok(end - before + self.feed_body(&head_bytes[end..], &mut on_body)?)
+    }
+
+    /// A server that speaks something else is told apart by its first bytes, without waiting for an empty line.
+    fn refuse_what_is_not_http(&self) -> Result<(), HttpError> {
+        let start = self.head_bytes.len().min(5);
+        if self.head_bytes[..start] == b"HTTP/"[..start] {
+            return Ok(());
+        }
+        let seen: String = String::from_utf8_lossy(&self.head_bytes).chars().take(40).collect();
+        Err(HttpError::Head(format!("it starts with {seen:?}")))
+    }
+
+    fn feed_body(&mut self, bytes: &[u8], on_body: &mut impl FnMut(&Head, &[u8])) -> Result<usize, HttpError> {
+        let Some(head) = &self.head else { return Ok(0) };
+        let mut at = 0;
+        while at < bytes.len() {
+            let rest = &bytes[at..];
+            match &mut self.body {
+                Body::Complete => break,
+                Body::UntilClose => {
+                    on_body(head, rest);
+                    at = bytes.len();
+                }
+                Body::Length(left) => {
+                    let part = take(rest, *left);
+                    on_body(head, part);
+                    at += part.len();
+                    *left -= part.len() as u64;
+                    if *left == 0 {
+                        self.body = Body::Complete;
+                    }
+                }
+                Body::Chunk(state) => {
+                    let (used, next) = state.advance(rest, |part| on_body(head, part))?;
+                    at += used;
+                    match next {
+                        ChunkedNext::Same => {}
+                        ChunkedNext::State(next) => *state = next,
+                        ChunkedNext::Complete => self.body = Body::Complete,
+                    }
+                }
+            }
+        }
+        Ok(at)
+    }
+}
+
+enum ChunkedNext {
+    Same,
+    State(Chunked),
+    Complete,
+}
+
+impl Chunked {
+    /// Uses up a part of the bytes, at least one. Says how many, and what comes next.
+    fn advance(&mut self, bytes: &[u8], mut on_data: impl FnMut(&[u8])) -> Result<(usize, ChunkedNext), HttpError> {
+        match self {
+            Self::Size(line) => {
+                let Some(end) = memchr::memchr(b'\n', bytes) else {
+                    line.extend_from_slice(bytes);
+                    return if line.len() > SIZE_LINE_LIMIT {
+                        Err(HttpError::Chunk)
+                    } else {
+                        Ok((bytes.len(), ChunkedNext::Same))
+                    };
+                };
+                let size = if line.is_empty() {
+                    chunk_size(&bytes[..end])?
+                } else {
+                    line.extend_from_slice(&bytes[..end]);
+                    chunk_size(line)?
+                };
+                let next = if size == 0 { Self::Trailer(0) } else { Self::Data(size) };
+                Ok((end + 1, ChunkedNext::State(next)))
+            }
+            Self::Data(left) => {
+                let part = take(bytes, *left);
+                on_data(part);
+                *left -= part.len() as u64;
+                let next = if *left == 0 {
+                    ChunkedNext::State(Self::DataEnd(b'\r'))
+                } else {
+                    ChunkedNext::Same
+                };
+                Ok((part.len(), next))
+            }
+            Self::DataEnd(expected) => match (*expected, bytes[0]) {
+                (b'\r', b'\r') => Ok((1, ChunkedNext::State(Self::DataEnd(b'\n')))),
+                (_, b'\n') => Ok((1, ChunkedNext::State(Self::Size(Vec::new())))),
+                _ => Err(HttpError::Chunk),
+            },
+            Self::Trailer(length) => {
+                let Some(end) = memchr::memchr(b'\n', bytes) else {
+                    *length += bytes.iter().filter(|byte| **byte != b'\r').count();
+                    return if *length > HEAD_LIMIT {
+                        Err(HttpError::Chunk)
+                    } else {
+                        Ok((bytes.len(), ChunkedNext::Same))
+                    };
+                };
+                let line = *length + bytes[..end].iter().filter(|byte| **byte != b'\r').count();
+                let next = if line == 0 {
+                    ChunkedNext::Complete
+                } else {
+                    ChunkedNext::State(Self::Trailer(0))
+                };
+                Ok((end + 1, next))
+            }
+        }
+    }
+}
+
+fn take(bytes: &[u8], left: u64) -> &[u8] {
+    let count = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+    &bytes[..count]
+}
+
+fn chunk_size(line: &[u8]) -> Result<u64, HttpError> {
+    let digits = line.split(|byte| matches!(byte, b';' | b'\r')).next().unwrap_or_default();
+    let text = std::str::from_utf8(digits).map_err(|_| HttpError::Chunk)?.trim();
+    u64::from_str_radix(text, 16).map_err(|_| HttpError::Chunk)
+}
+
+fn parse_head(bytes: &[u8]) -> Result<(Head, Body), HttpError> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut headers);
+    response.parse(bytes).map_err(|error| HttpError::Head(error.to_string()))?;
+    let status = response.code.unwrap_or(0);
+    let mut keep_alive = response.version == Some(1);
+    let mut content_type = String::new();
+    let mut length = None;
+    let mut chunked = false;
+    for header in response.headers.iter() {
+        let value = String::from_utf8_lossy(header.value).trim().to_ascii_lowercase();
+        match header.name.to_ascii_lowercase().as_str() {
+            "connection" => keep_alive = !value.contains("close") && (keep_alive || value.contains("keep-alive")),
+            "content-type" => content_type = value,
+            "content-length" => {
+                let parsed: u64 = value.parse().map_err(|_| HttpError::ContentLength(value.clone()))?;
+                if length.is_some_and(|earlier| earlier != parsed) {
+                    return Err(HttpError::ContentLength(value));
+                }
+                length = Some(parsed);
+            }
+            "transfer-encoding" => chunked = value.ends_with("chunked"),
+            _ => {}
+        }
+    }
+    let no_body = (100..200).contains(&status) || status == 204 || status == 304;
+    let body = match (no_body, chunked, length) {
+        (true, _, _) | (false, false, Some(0)) => Body::Complete,
+        (false, true, _) => Body::Chunk(Chunked::Size(Vec::new())),
+        (false, false, Some(length)) => Body::Length(length),
+        (false, false, None) => Body::UntilClose,
+    };
+    if matches!(body, Body::UntilClose) {
+        keep_alive = false;
+    }
+    let head = Head {
+        status,
+        content_type,
+        keep_alive,
+    };
+    Ok((head, body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(stream: &[u8], step: usize) -> Result<(ResponseReader, Vec<u8>), HttpError> {
+        let mut reader = ResponseReader::default();
+        let mut body = Vec::new();
+        for piece in stream.chunks(step) {
+            reader.feed(piece, |_, part| body.extend_from_slice(part))?;
+        }
+        Ok((reader, body))
+    }
+
+    #[test]
+    fn reads_each_framing_however_it_is_cut() {
+        let cases: [(&str, &str, bool, bool); 5] = [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", true, true),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n",
+                "hello",
+                true,
+                true,
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhello\r\n0\r\nA: b\r\n\r\n",
+                "hello",
+                true,
+                false,
+            ),
+            ("HTTP/1.1 200 OK\r\n\r\nhello", "hello", false, false),
+            ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", "", true, true),
+        ];
+        for (stream, expected, complete, keep_alive) in cases {
+            for step in [1, 2, 3, 7, 1000] {
+                let (reader, body) = read(stream.as_bytes(), step).unwrap();
+                assert_eq!(String::from_utf8(body).unwrap(), expected, "{stream:?} by {step}");
+                assert_eq!(reader.is_complete(), complete, "{stream:?} by {step}");
+                assert_eq!(reader.head().unwrap().keep_alive, keep_alive, "{stream:?} by {step}");
+                assert!(reader.may_end_by_close());
+            }
+        }
+    }
+
+    #[test]
+    fn an_incomplete_body_may_not_end_by_close() {
+        let (reader, _) = read(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhel", 4).unwrap();
+        assert!(!reader.is_complete() && !reader.may_end_by_close());
+    }
+
+    #[test]
+    fn refuses_what_is_not_http() {
+        for (stream, message) in [
+            ("SSH-2.0-OpenSSH\r\n", "starts with"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\n", "content-length"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", "content-length"),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "chunked"),
+        ] {
+            let error = read(stream.as_bytes(), 5).unwrap_err().to_string();
+            assert!(error.contains(message), "{stream:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn says_how_many_bytes_were_its_own() {
+        let mut reader = ResponseReader::default();
+        let used = reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokEXTRA", |_, _| {}).unwrap();
+        assert_eq!(used, 40);
+        assert!(reader.is_complete());
+    }
+}

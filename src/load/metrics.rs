@@ -1,0 +1,241 @@
+//! Records to metrics, with the definitions of benchmark_serving.py: TTFT from the send to the first token; E2EL to the
+//! last token; TPOT = (E2EL - TTFT) / (output tokens - 1). ITL is per token here, not per chunk; see [`ItlSource`].
+
+use serde::Serialize;
+
+use super::record::Record;
+use super::stamp::millis;
+use super::tokens::Tokenizer;
+
+/// What says how many tokens a chunk brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ItlSource {
+    /// The server's usage: of each chunk, or its total where it shows that every chunk was one token.
+    Usage,
+    /// The tokenizer, from the chunk's text.
+    Tokenizer,
+    /// Nothing: each chunk was taken for one token, so the figure is the time between chunks.
+    Chunk,
+}
+
+/// The values of all successful requests, milliseconds where they are times.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metrics {
+    /// Time to first token, one a streamed request.
+    pub ttft_ms: Vec<f64>,
+    /// Time per output token without the first, one a request with at least two tokens.
+    pub tpot_ms: Vec<f64>,
+    /// Time between two tokens, one a token but the first of each request.
+    pub itl_ms: Vec<f64>,
+    /// Time between two chunks with tokens.
+    pub chunk_ms: Vec<f64>,
+    /// End-to-end latency, one a request.
+    pub e2el_ms: Vec<f64>,
+    /// TTFT from the scheduled instant.
+    pub scheduled_ttft_ms: Vec<f64>,
+    /// E2EL from the scheduled instant.
+    pub scheduled_e2el_ms: Vec<f64>,
+    /// From the scheduled instant to the send.
+    pub send_lag_ms: Vec<f64>,
+    /// Output tokens of each request.
+    pub output_tokens: Vec<u32>,
+    /// Prompt tokens of each request, as planned.
+    pub input_tokens: Vec<u32>,
+    /// The weakest source of any request.
+    pub itl_source: ItlSource,
+    /// Requests whose output was not of the length asked for.
+    pub wrong_output_lengths: u32,
+    /// Requests whose prompt the server counted differently.
+    pub wrong_input_lengths: u32,
+}
+
+impl Metrics {
+    /// Computes the values. The tokenizer is used where the server gave no usage.
+    #[must_use]
+    pub fn of(records: &[Record], tokenizer: Option<&Tokenizer>) -> Self {
+        let mut metrics = Self {
+            ttft_ms: Vec::new(),
+            tpot_ms: Vec::new(),
+            itl_ms: Vec::new(),
+            chunk_ms: Vec::new(),
+            e2el_ms: Vec::new(),
+            scheduled_ttft_ms: Vec::new(),
+            scheduled_e2el_ms: Vec::new(),
+            send_lag_ms: Vec::new(),
+            output_tokens: Vec::new(),
+            input_tokens: Vec::new(),
+            itl_source: ItlSource::Usage,
+            wrong_output_lengths: 0,
+            wrong_input_lengths: 0,
+        };
+        for record in records.iter().filter(|record| record.is_success()) {
+            metrics.add(record, tokenizer);
+        }
+        metrics
+    }
+
+    fn add(&mut self, record: &Record, tokenizer: Option<&Tokenizer>) {
+        let counts = TokenCounts::of(record, tokenizer);
+        let end = record.last_token.unwrap_or(record.ended);
+        let e2el = millis(end.since(record.sent));
+        self.e2el_ms.push(e2el);
+        self.scheduled_e2el_ms.push(millis(end.since(record.scheduled)));
+        self.send_lag_ms.push(millis(record.sent.since(record.scheduled)));
+        self.input_tokens.push(record.prompt_tokens);
+        self.output_tokens.push(counts.total);
+        self.wrong_output_lengths += u32::from(counts.total != record.asked_tokens);
+        self.wrong_input_lengths += u32::from(record.reported_prompt_tokens.is_some_and(|tokens| tokens != record.prompt_tokens));
+        let Some(first) = record.first_token.filter(|_| record.streamed) else {
+            return;
+        };
+        let ttft = millis(first.since(record.sent));
+        self.ttft_ms.push(ttft);
+        self.scheduled_ttft_ms.push(millis(first.since(record.scheduled)));
+        if counts.total > 1 {
+            self.tpot_ms.push((e2el - ttft) / f64::from(counts.total - 1));
+        }
+        self.itl_source = self.itl_source.max(counts.source);
+        // The further tokens of the first chunk came with it: no time passed between them.
+        self.itl_ms.extend((1..counts.first).map(|_| 0.0));
+        for (mark, tokens) in record.marks.iter().zip(&counts.further) {
+            let gap = mark.gap_ms();
+            self.chunk_ms.push(gap);
+            let share = gap / f64::from((*tokens).max(1));
+            self.itl_ms.extend((0..(*tokens).max(1)).map(|_| share));
+        }
+    }
+}
+
+/// How many tokens the chunks of one record brought.
+struct TokenCounts {
+    first: u32,
+    further: Vec<u32>,
+    total: u32,
+    source: ItlSource,
+}
+
+impl TokenCounts {
+    fn of(record: &Record, tokenizer: Option<&Tokenizer>) -> Self {
+        let chunks = u32::try_from(record.chunks()).unwrap_or(u32::MAX);
+        if record.has_continuous_usage() {
+            let further: Vec<u32> = record.marks.iter().filter_map(|mark| mark.tokens()).collect();
+            let first = record.first_tokens.unwrap_or(1);
+            let counted = first + further.iter().sum::<u32>();
+            let total = record.reported_output_tokens.unwrap_or(counted);
+            return Self {
+                first,
+                further,
+                total,
+                source: ItlSource::Usage,
+            };
+        }
+        let one_each = |total, source| Self {
+            first: 1,
+            further: vec![1; record.marks.len()],
+            total,
+            source,
+        };
+        match (record.reported_output_tokens, tokenizer) {
+            (Some(total), _) if total == chunks => one_each(total, ItlSource::Usage),
+            (reported, Some(tokenizer)) if record.texts.len() == record.chunks() => {
+                let count = |text: &String| tokenizer.count(text).ok().and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
+                let further: Vec<u32> = record.texts.iter().skip(1).map(count).collect();
+                let first = record.texts.first().map_or(1, count);
+                // The total is counted over the whole text: a token may straddle two chunks.
+                let total = reported.unwrap_or_else(|| count(&record.texts.concat()));
+                Self {
+                    first,
+                    further,
+                    total,
+                    source: ItlSource::Tokenizer,
+                }
+            }
+            (reported, _) => one_each(reported.unwrap_or(chunks), ItlSource::Chunk),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::record::ChunkMark;
+    use crate::load::stamp::Stamp;
+    use std::time::Duration;
+
+    fn at(ms: u64) -> Stamp {
+        Stamp::from_unix_nanos(ms * 1_000_000)
+    }
+
+    /// Scheduled at 0, sent at 10, first token at 60, then chunks every 20 ms.
+    fn record(first_tokens: Option<u32>, chunks: &[Option<u32>], reported: Option<u32>) -> Record {
+        let last = 60 + 20 * chunks.len() as u64;
+        Record {
+            index: 0,
+            scheduled: at(0),
+            sent: at(10),
+            connect: None,
+            first_token: Some(at(60)),
+            first_tokens,
+            last_token: Some(at(last)),
+            ended: at(last + 5),
+            marks: chunks.iter().map(|n| ChunkMark::new(Duration::from_millis(20), *n)).collect(),
+            prompt_tokens: 7,
+            asked_tokens: 9,
+            reported_prompt_tokens: Some(7),
+            reported_output_tokens: reported,
+            texts: Vec::new(),
+            streamed: true,
+            failure: None,
+        }
+    }
+
+    #[test]
+    fn a_chunk_of_several_tokens_is_shared_among_them() {
+        let metrics = Metrics::of(&[record(Some(4), &[Some(4), Some(1)], Some(9))], None);
+        assert_eq!(metrics.itl_ms, [0.0, 0.0, 0.0, 5.0, 5.0, 5.0, 5.0, 20.0]);
+        assert_eq!(metrics.chunk_ms, [20.0, 20.0]);
+        assert_eq!((metrics.ttft_ms[0], metrics.e2el_ms[0], metrics.tpot_ms[0]), (50.0, 90.0, 5.0));
+        assert_eq!((metrics.scheduled_ttft_ms[0], metrics.send_lag_ms[0]), (60.0, 10.0));
+        assert_eq!((metrics.itl_source, metrics.wrong_output_lengths), (ItlSource::Usage, 0));
+    }
+
+    #[test]
+    fn the_source_is_said() {
+        let single = record(None, &[None, None], Some(3));
+        let coarse = record(None, &[None, None], Some(9));
+        let unknown = record(None, &[None, None], None);
+        for (record, source, total) in [
+            (single, ItlSource::Usage, 3),
+            (coarse, ItlSource::Chunk, 9),
+            (unknown, ItlSource::Chunk, 3),
+        ] {
+            let metrics = Metrics::of(&[record], None);
+            assert_eq!((metrics.itl_source, metrics.output_tokens[0]), (source, total));
+        }
+    }
+
+    #[test]
+    fn the_tokenizer_counts_where_usage_does_not() {
+        let tokenizer = Tokenizer::from_json(include_bytes!("../../benchmarks/demo/tokenizer.json")).unwrap();
+        let words: Vec<String> = tokenizer
+            .word_ids()
+            .unwrap()
+            .iter()
+            .take(3)
+            .map(|id| tokenizer.decode(&[*id]).unwrap())
+            .collect();
+        let mut record = record(None, &[None], None);
+        record.texts = vec![words[0].clone(), format!("{}{}", words[1], words[2])];
+        let metrics = Metrics::of(&[record], Some(&tokenizer));
+        assert_eq!(metrics.itl_ms, [10.0, 10.0]);
+        assert_eq!((metrics.itl_source, metrics.output_tokens[0]), (ItlSource::Tokenizer, 3));
+    }
+
+    #[test]
+    fn failures_have_no_latency() {
+        let mut failed = record(None, &[], None);
+        failed.failure = Some(crate::load::Failure::new(crate::load::Reason::NoTokens, ""));
+        assert!(Metrics::of(&[failed], None).ttft_ms.is_empty());
+    }
+}

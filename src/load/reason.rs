@@ -1,0 +1,110 @@
+//! Why a request failed. Each reason has a stable code that results and tools can rely on; the words beside it are
+//! for people and may change.
+
+use std::fmt;
+
+/// Why a request failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// Nothing listens at the address.
+    ConnectionRefused,
+    /// No connection within the deadline.
+    ConnectTimeout,
+    /// No connection for another cause.
+    ConnectFailed,
+    /// The connection broke while the request or the answer was under way.
+    ConnectionLost,
+    /// The server closed the connection before the answer was complete.
+    ClosedEarly,
+    /// No byte arrived for longer than the deadline.
+    NoProgress,
+    /// The answer's status is not 200.
+    Status(u16),
+    /// The bytes are not HTTP.
+    MalformedResponse,
+    /// The answer is not what was asked for: a web page in place of a stream, say.
+    UnexpectedContent,
+    /// An event of the stream is not the JSON of the protocol.
+    MalformedEvent,
+    /// The server reported an error inside the stream.
+    ServerError,
+    /// The answer ended well, without a single token.
+    NoTokens,
+    /// The run was stopped before the request ended.
+    Cancelled,
+}
+
+impl Reason {
+    /// The stable code.
+    #[must_use]
+    pub fn code(self) -> String {
+        match self {
+            Self::ConnectionRefused => "connection_refused".to_owned(),
+            Self::ConnectTimeout => "connect_timeout".to_owned(),
+            Self::ConnectFailed => "connect_failed".to_owned(),
+            Self::ConnectionLost => "connection_lost".to_owned(),
+            Self::ClosedEarly => "closed_early".to_owned(),
+            Self::NoProgress => "no_progress".to_owned(),
+            Self::Status(status) => format!("http_{status}"),
+            Self::MalformedResponse => "malformed_response".to_owned(),
+            Self::UnexpectedContent => "unexpected_content".to_owned(),
+            Self::MalformedEvent => "malformed_event".to_owned(),
+            Self::ServerError => "server_error".to_owned(),
+            Self::NoTokens => "no_tokens".to_owned(),
+            Self::Cancelled => "cancelled".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.code())
+    }
+}
+
+/// A reason with what was seen, in words, shortened and free of control characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The reason.
+    pub reason: Reason,
+    /// What was seen; may hold a shortened text of the server.
+    pub detail: String,
+}
+
+/// Details longer than this, in characters, are cut: thousands of requests may fail with the same long page.
+const DETAIL_LIMIT: usize = 240;
+
+impl Failure {
+    /// A failure; the detail is made safe to print.
+    #[must_use]
+    pub fn new(reason: Reason, detail: &str) -> Self {
+        let printable = |c: char| if c.is_control() { ' ' } else { c };
+        let mut text: String = detail.trim().chars().take(DETAIL_LIMIT).map(printable).collect();
+        if detail.trim().chars().nth(DETAIL_LIMIT).is_some() {
+            text.push('…');
+        }
+        Self { reason, detail: text }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.detail.is_empty() {
+            write!(f, "{}", self.reason)
+        } else {
+            write!(f, "{}: {}", self.reason, self.detail)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_are_short_and_printable() {
+        let failure = Failure::new(Reason::Status(502), &format!("bad\u{1b}[31m\n{}", "x".repeat(5000)));
+        assert_eq!(failure.reason.code(), "http_502");
+        assert!(failure.detail.chars().count() <= DETAIL_LIMIT + 1 && !failure.detail.contains('\u{1b}'));
+    }
+}

@@ -1,0 +1,98 @@
+//! What happened to one request: the instants of everything that a latency is made of, and what became of it.
+
+use std::time::Duration;
+
+use super::reason::Failure;
+use super::stamp::Stamp;
+
+/// A chunk that carried tokens, after the first one. Eight bytes, because a long run has tens of millions of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkMark {
+    /// Time since the chunk before, in units of [`ChunkMark::UNIT`].
+    gap: u32,
+    /// Tokens in the chunk by the server's continuous usage; 0 where the chunk had none.
+    tokens: u32,
+}
+
+impl ChunkMark {
+    /// The resolution of a gap: fine enough for microsecond schedules, and 32 bits of it are seven minutes.
+    pub const UNIT: Duration = Duration::from_nanos(100);
+
+    /// A mark; gaps beyond seven minutes are held at that.
+    #[must_use]
+    pub fn new(gap: Duration, tokens: Option<u32>) -> Self {
+        Self {
+            gap: u32::try_from(gap.as_nanos() / Self::UNIT.as_nanos()).unwrap_or(u32::MAX),
+            tokens: tokens.unwrap_or(0),
+        }
+    }
+
+    /// Time since the chunk before, milliseconds.
+    #[must_use]
+    pub fn gap_ms(self) -> f64 {
+        f64::from(self.gap) * 1e-4
+    }
+
+    /// Tokens in the chunk, where the server said so.
+    #[must_use]
+    pub fn tokens(self) -> Option<u32> {
+        (self.tokens > 0).then_some(self.tokens)
+    }
+}
+
+/// What happened to one request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Number of the request in the plan.
+    pub index: u32,
+    /// The instant at which the arrival process wanted it sent; in a closed loop the instant at which a slot was free.
+    pub scheduled: Stamp,
+    /// The instant before the first byte was handed to the kernel.
+    pub sent: Stamp,
+    /// Time to open the connection, where this request needed a new one; not part of any latency.
+    pub connect: Option<Duration>,
+    /// Arrival of the first chunk that carried a token.
+    pub first_token: Option<Stamp>,
+    /// Tokens in that chunk by continuous usage.
+    pub first_tokens: Option<u32>,
+    /// Arrival of the last chunk that carried a token.
+    pub last_token: Option<Stamp>,
+    /// The end: the last byte of the answer, or the failure.
+    pub ended: Stamp,
+    /// The chunks with tokens after the first.
+    pub marks: Vec<ChunkMark>,
+    /// Prompt length as planned, tokens.
+    pub prompt_tokens: u32,
+    /// Output length as asked for, tokens.
+    pub asked_tokens: u32,
+    /// Prompt length by the server's usage.
+    pub reported_prompt_tokens: Option<u32>,
+    /// Output length by the server's usage.
+    pub reported_output_tokens: Option<u32>,
+    /// The text of each chunk with tokens, kept where usage does not count each chunk.
+    pub texts: Vec<String>,
+    /// Whether the answer was a stream; without one there is no time to first token.
+    pub streamed: bool,
+    /// Why it failed; `None` is success.
+    pub failure: Option<Failure>,
+}
+
+impl Record {
+    /// Whether it succeeded: a complete answer with at least one token.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.failure.is_none()
+    }
+
+    /// Chunks with tokens.
+    #[must_use]
+    pub fn chunks(&self) -> usize {
+        usize::from(self.first_token.is_some()) + self.marks.len()
+    }
+
+    /// Whether the server said for every chunk how many tokens it brought.
+    #[must_use]
+    pub fn has_continuous_usage(&self) -> bool {
+        self.first_tokens.is_some() && self.marks.iter().all(|mark| mark.tokens().is_some())
+    }
+}

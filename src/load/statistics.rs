@@ -1,0 +1,110 @@
+//! Summary statistics as numpy computes them, because that is what benchmark_serving.py reports: percentiles by
+//! linear interpolation between closest ranks, and the standard deviation of the population (divisor n).
+
+/// A summary of one series of values. Every field is 0 for an empty series, as benchmark_serving.py has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// Number of values.
+    pub count: usize,
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// The 50th percentile.
+    pub median: f64,
+    /// Standard deviation of the population.
+    pub std: f64,
+    /// Smallest value.
+    pub min: f64,
+    /// Largest value.
+    pub max: f64,
+    /// `(p, value)` for each percentile asked for, in the order asked.
+    pub percentiles: Vec<(f64, f64)>,
+}
+
+impl Summary {
+    /// Summarises the values; sorts them in place. Values must be finite.
+    #[must_use]
+    pub fn of(values: &mut [f64], percentiles: &[f64]) -> Self {
+        values.sort_unstable_by(f64::total_cmp);
+        let mean = mean(values);
+        Self {
+            count: values.len(),
+            mean,
+            median: percentile_of_sorted(values, 50.0),
+            std: population_std(values, mean),
+            min: values.first().copied().unwrap_or(0.0),
+            max: values.last().copied().unwrap_or(0.0),
+            percentiles: percentiles.iter().map(|p| (*p, percentile_of_sorted(values, *p))).collect(),
+        }
+    }
+}
+
+/// The arithmetic mean; 0 of nothing.
+#[must_use]
+pub fn mean(values: &[f64]) -> f64 {
+    if values.is_empty() {
+        return 0.0;
+    }
+    values.iter().sum::<f64>() / count(values.len())
+}
+
+fn population_std(values: &[f64], mean: f64) -> f64 {
+    if values.is_empty() {
+        return 0.0;
+    }
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (squares / count(values.len())).sqrt()
+}
+
+/// The `p`-th percentile (0 to 100) of ascending values, with numpy's default method `linear`; 0 of nothing.
+#[must_use]
+pub fn percentile_of_sorted(sorted: &[f64], p: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else {
+        return 0.0;
+    };
+    let rank = (p / 100.0).clamp(0.0, 1.0) * count(last);
+    let below = rank.floor();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rank within the slice is a small whole number"
+    )]
+    let index = (below as usize).min(last);
+    let low = sorted[index];
+    let high = sorted[(index + 1).min(last)];
+    low + (high - low) * (rank - below)
+}
+
+/// A number of things as a real number; exact up to 2^53.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts of requests and tokens stay below 2^53")]
+pub fn count(n: usize) -> f64 {
+    n as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values computed once with numpy 2: `np.percentile(x, p)`, `np.std(x)`.
+    #[test]
+    fn agrees_with_numpy() {
+        let mut values = [7.0, 1.0, 3.0, 10.0, 2.5];
+        let summary = Summary::of(&mut values, &[0.0, 25.0, 90.0, 99.0, 99.9, 100.0]);
+        let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} is not {b}");
+        close(summary.mean, 4.7);
+        close(summary.median, 3.0);
+        close(summary.std, 3.310_589_071_449_365_3);
+        let expected = [1.0, 2.5, 8.8, 9.88, 9.988, 10.0];
+        for ((_, found), expected) in summary.percentiles.iter().zip(expected) {
+            close(*found, expected);
+        }
+    }
+
+    #[test]
+    fn of_nothing_and_of_one() {
+        let nothing = Summary::of(&mut [], &[99.0]);
+        assert_eq!((nothing.mean, nothing.std, nothing.percentiles[0].1), (0.0, 0.0, 0.0));
+        let one = Summary::of(&mut [4.0], &[99.0]);
+        assert_eq!((one.mean, one.median, one.std, one.percentiles[0].1), (4.0, 4.0, 0.0, 4.0));
+    }
+}

@@ -1,0 +1,103 @@
+//! The model's tokenizer, read from the bytes of a `tokenizer.json`. Lengths are counted without special tokens, as
+//! benchmark_serving.py counts them.
+
+use std::fmt;
+
+/// A `tokenizer.json` that was read.
+pub struct Tokenizer(tokenizers::Tokenizer);
+
+/// Why a tokenizer cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenizerError {
+    /// The file is not a tokenizer.
+    #[error("not a tokenizer.json: {0}")]
+    Format(String),
+    /// A text could not be encoded, or ids not decoded.
+    #[error("the tokenizer failed: {0}")]
+    Coding(String),
+    /// The vocabulary has nothing to make prompts of.
+    #[error("the tokenizer's vocabulary has no token that stands for text; is it the tokenizer of a text model?")]
+    NoWords,
+}
+
+impl fmt::Debug for Tokenizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokenizer").field("vocabulary", &self.0.get_vocab_size(true)).finish()
+    }
+}
+
+impl Tokenizer {
+    /// Reads the bytes of a `tokenizer.json`. Its truncation and padding are ignored: prompts keep their length.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Format`] where the bytes are not a tokenizer.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, TokenizerError> {
+        let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(|error| TokenizerError::Format(error.to_string()))?;
+        tokenizer
+            .with_truncation(None)
+            .map_err(|error| TokenizerError::Format(error.to_string()))?;
+        tokenizer.with_padding(None);
+        Ok(Self(tokenizer))
+    }
+
+    /// The ids of a text, without special tokens.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Coding`] where the text has no encoding.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        let encoding = self
+            .0
+            .encode_fast(text, false)
+            .map_err(|error| TokenizerError::Coding(error.to_string()))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// Number of tokens of a text, without special tokens.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Coding`] where the text has no encoding.
+    pub fn count(&self, text: &str) -> Result<usize, TokenizerError> {
+        Ok(self.encode(text)?.len())
+    }
+
+    /// The text of ids, special tokens included.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Coding`] for ids without a text.
+    pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
+        self.0.decode(ids, false).map_err(|error| TokenizerError::Coding(error.to_string()))
+    }
+
+    /// The tokens to make random prompts of: those whose text encodes to themselves again, alone and behind another
+    /// one, words with a space in front before all others. In ascending order of their ids.
+    ///
+    /// # Errors
+    /// [`TokenizerError::NoWords`] where there is none.
+    pub fn word_ids(&self) -> Result<Vec<u32>, TokenizerError> {
+        let special: std::collections::HashSet<u32> = self.0.get_added_tokens_decoder().into_keys().collect();
+        let mut ids: Vec<u32> = self.0.get_vocab(false).into_values().filter(|id| !special.contains(id)).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let stable = |id: &u32| {
+            let text = self.decode(&[*id]).ok()?;
+            let twice = format!("{text}{text}");
+            let alone = self.encode(&text).ok()? == [*id];
+            (alone && self.encode(&twice).ok()? == [*id, *id]).then_some(text)
+        };
+        let mut words = Vec::new();
+        let mut others = Vec::new();
+        for id in ids {
+            let Some(text) = stable(&id) else { continue };
+            let is_word = text
+                .strip_prefix(' ')
+                .is_some_and(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic()));
+            if is_word { words.push(id) } else { others.push(id) }
+        }
+        // A few dozen words would make prompts that caches and drafts find too easy.
+        let chosen = if words.len() >= ENOUGH_WORDS { words } else { [words, others].concat() };
+        if chosen.is_empty() { Err(TokenizerError::NoWords) } else { Ok(chosen) }
+    }
+}
+
+/// With this many words a prompt's tokens are unlikely to be guessed by speculation.
+const ENOUGH_WORDS: usize = 512;
