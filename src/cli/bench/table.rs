@@ -27,7 +27,7 @@ pub fn table(measured: &Measured) -> String {
         number("total_token_throughput"),
     );
     let mut table = Table::new();
-    table.load_preset(presets::ASCII_BORDERS_ONLY_CONDENSED);
+    table.load_style(presets::ASCII_BORDERS_ONLY_CONDENSED);
     let mut header = vec!["ms".to_owned(), "mean".to_owned(), "median".to_owned(), "std".to_owned()];
     header.extend(settings.metric_percentiles.iter().map(|p| format!("p{p}")));
     table.set_header(header);
