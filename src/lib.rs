@@ -7,6 +7,9 @@
 /// The field's words as types.
 pub mod model;
 
+/// YAML 1.1 text to a tree with places, and typed reading that finds all errors.
+pub mod yaml;
+
 /// YAML files to a checked catalog of what can be measured.
 pub mod config;
 

@@ -8,10 +8,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Module, and the modules it may import. `edge` may use the types of the steps whose work it carries out.
-const MAY_IMPORT: [(&str, &[&str]); 14] = [
+const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("model", &[]),
-    ("config", &["model"]),
-    ("changelog", &["model"]),
+    ("yaml", &["model"]),
+    ("config", &["model", "yaml"]),
+    ("changelog", &["model", "yaml"]),
     ("matrix", &["model", "config", "changelog"]),
     ("job", &["model", "config", "matrix"]),
     ("load", &["model"]),

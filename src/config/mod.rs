@@ -1,2 +1,19 @@
-//! YAML files to a checked catalog: master configs in both dialects and runner files. A dialect is known to the
-//! parser alone; everything behind it sees one representation.
+//! YAML files to a checked [`Catalog`] of what can be measured. Both dialects of the field are read: which one a file
+//! is written in is known to the parser alone, and what differs in meaning travels as [`Conventions`] on the entry.
+
+mod catalog;
+mod concurrency;
+mod conventions;
+mod entry;
+mod offload;
+mod runners;
+mod search_space;
+mod worker;
+
+pub use catalog::Catalog;
+pub use concurrency::ConcurrencySpec;
+pub use conventions::{Conventions, EvalPolicy};
+pub use entry::{Entry, ScenarioBlock};
+pub use offload::{Offload, Utilization};
+pub use runners::{Hardware, Runners};
+pub use search_space::{AgenticCandidate, Candidate};

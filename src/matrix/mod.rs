@@ -1,6 +1,20 @@
 //! Config entries to matrix rows: expansion exists once, and filters, trimming and eval marking are separate pure
 //! functions over rows.
 
+mod concurrency;
+mod dram;
+pub mod evals;
+mod expand;
+pub mod filters;
+mod fingerprint;
+mod pattern;
 mod row;
+mod select;
 
-pub use row::{Component, Concurrencies, EvalMark, KvOffloading, Row, RowError, Scenario};
+pub use crate::model::{Component, KvOffloading};
+pub use concurrency::{Bounds, Step};
+pub use dram::DramError;
+pub use expand::{Expansion, expand, expand_all};
+pub use fingerprint::fingerprint;
+pub use row::{Concurrencies, EvalMark, Row, RowError, Scenario};
+pub use select::{FullSweep, SelectError, TestConfig, full_sweep, test_config};

@@ -6,8 +6,8 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Concurrency, CurveKey, Framework, Image, Layout, ModelName, ModelPrefix, Parallelism, PointKey, Precision, RunnerLabel, SeqLens,
-    SpecDecoding, WorkerGroup, Workload,
+    Component, Concurrency, CurveKey, Framework, Image, KvOffloading, Layout, ModelName, ModelPrefix, Parallelism, PointKey, Precision,
+    RunnerLabel, SeqLens, SpecDecoding, WorkerGroup, Workload,
 };
 
 /// One job of the matrix.
@@ -68,17 +68,6 @@ impl Concurrencies {
     }
 }
 
-/// A named and perhaps versioned software part beside the engine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Component {
-    /// Its name.
-    pub name: String,
-    /// Its version or commit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-}
-
 /// What the requests look like, with what an engine must know of it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scenario {
@@ -100,16 +89,6 @@ pub enum Scenario {
         /// How long the load lasts, seconds.
         duration_s: u64,
     },
-}
-
-/// Where KV blocks go that do not fit on the GPU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum KvOffloading {
-    /// Nowhere.
-    None,
-    /// Host memory.
-    Dram,
 }
 
 /// Which accuracy evaluation goes with a row. `None` means that the row's producer said nothing.

@@ -1,16 +1,28 @@
 //! The field's words as types. Everything that the steps of the pipeline hand to each other is made of these, and
 //! parsing is the only way to get one, so later code need not check again. No logic of the pipeline lives here.
 
+mod component;
+mod diagnostic;
 mod layout;
 mod name;
 mod parallelism;
 mod point;
+<<<<<<< HEAD
 mod secret;
+=======
+mod source;
+>>>>>>> 241c5fd (feat(config): diagnostics with places, YAML 1.1 trees, the catalog of both dialects, rows from entries)
 mod workload;
 
+pub use component::{Component, KvOffloading};
+pub use diagnostic::{Diagnostic, Diagnostics, Related, Severity};
 pub use layout::Layout;
 pub use name::{ConfigKey, Framework, Image, ModelName, ModelPrefix, NameError, Precision, RunnerLabel, RunnerName};
 pub use parallelism::{Parallelism, WorkerGroup};
 pub use point::{CurveKey, PointKey, Workload};
+<<<<<<< HEAD
 pub use secret::Secret;
+=======
+pub use source::{Place, Position, SourceFile, Span};
+>>>>>>> 241c5fd (feat(config): diagnostics with places, YAML 1.1 trees, the catalog of both dialects, rows from entries)
 pub use workload::{Concurrency, SeqLens, SpecDecoding};

@@ -73,6 +73,13 @@ macro_rules! name {
             }
         }
 
+        /// So that maps with these keys can be asked with text.
+        impl std::borrow::Borrow<str> for $type {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl From<$type> for String {
             fn from(name: $type) -> Self {
                 name.0
@@ -136,6 +143,13 @@ impl RunnerName {
             Some((prefix, number)) if !prefix.is_empty() && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => prefix,
             Some(_) | None => &self.0,
         }
+    }
+}
+
+/// A job may ask for one node by its name, which GitHub treats as a label.
+impl From<&RunnerName> for RunnerLabel {
+    fn from(name: &RunnerName) -> Self {
+        Self(name.0.clone())
     }
 }
 

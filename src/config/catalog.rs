@@ -1,0 +1,74 @@
+//! All that can be measured: the entries of all master config files, and the runners.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::model::{ConfigKey, Diagnostic, Diagnostics, SourceFile};
+use crate::yaml::{self, Node, Reader};
+
+use super::{Entry, Runners, entry, runners};
+
+/// Every config entry and every runner, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Catalog {
+    /// Entries by key: files in the order they were given, entries in the order of the file.
+    pub entries: IndexMap<ConfigKey, Entry>,
+    /// The runners.
+    pub runners: Runners,
+}
+
+impl Catalog {
+    /// Reads master config files and the runner file. The diagnostics beside the catalog are warnings.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any of the files, warnings among it.
+    pub fn parse(configs: &[Arc<SourceFile>], runner_file: &Arc<SourceFile>) -> Result<(Self, Diagnostics), Diagnostics> {
+        let mut found = Diagnostics::new();
+        let mut entries = IndexMap::new();
+        for source in configs {
+            if let Some(root) = yaml::parse(source, &mut found) {
+                read_entries(&mut Reader::new(source, &mut found), &root, &mut entries);
+            }
+        }
+        let runners = yaml::parse(runner_file, &mut found).and_then(|root| runners::read(&mut Reader::new(runner_file, &mut found), &root));
+        found.into_result(runners.map(|runners| Self { entries, runners }))
+    }
+
+    /// The entry of a key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Entry> {
+        self.entries.get(key)
+    }
+}
+
+fn read_entries(reader: &mut Reader<'_>, root: &Node, entries: &mut IndexMap<ConfigKey, Entry>) {
+    let Some(mapping) = reader.mapping(root, "config file") else {
+        return;
+    };
+    for written in mapping.iter() {
+        let Some(key) = reader.name::<ConfigKey>(&written.key, "config key") else {
+            continue;
+        };
+        if key.as_str().contains('*') {
+            let message = format!("the config key `{key}` has a `*`, which changelogs use as a wildcard");
+            reader.error(written.key.span, "wildcard-key", message);
+            continue;
+        }
+        let Some(entry) = entry::read(reader, key.clone(), &written.key, &written.value) else {
+            continue;
+        };
+        match entries.get(&key) {
+            Some(first) => {
+                let diagnostic = Diagnostic::error("duplicate-config-key", format!("the config key `{key}` is in two files"))
+                    .at(entry.place)
+                    .related(first.place.clone(), "and here")
+                    .help("remove or rename one of the two");
+                reader.note(diagnostic);
+            }
+            None => {
+                entries.insert(key, entry);
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What differs in meaning between the two periods of the format, as data on each entry. Code that uses an entry asks
+//! for the convention it needs and never for the dialect.
+
+/// The rules that came with the way an entry is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conventions {
+    /// Tokens that the engine's context must have beyond input and output.
+    pub context_margin: u32,
+    /// Which rows an accuracy evaluation goes with.
+    pub evals: EvalPolicy,
+    /// Whether evaluations are chosen unless they are declined, or only when they are asked for.
+    pub evals_by_default: bool,
+    /// The names of sequence lengths that a selection may use.
+    pub seq_len_names: &'static [&'static str],
+}
+
+/// How rows for evaluation are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EvalPolicy {
+    /// At 8k1k, the highest and the median concurrency of each group, none below 16.
+    HighAndMedianConcurrency,
+    /// At 1k8k, the highest and the lowest TP of each group, each at its highest concurrency.
+    HighAndLowTp,
+}
+
+impl Conventions {
+    /// Entries with `scenarios:`, since spring 2026.
+    pub const SCENARIOS: Self = Self {
+        context_margin: 256,
+        evals: EvalPolicy::HighAndMedianConcurrency,
+        evals_by_default: true,
+        seq_len_names: &["1k1k", "8k1k"],
+    };
+
+    /// Entries with `seq-len-configs:` at their top level, until spring 2026.
+    pub const SEQ_LEN_CONFIGS: Self = Self {
+        context_margin: 200,
+        evals: EvalPolicy::HighAndLowTp,
+        evals_by_default: false,
+        seq_len_names: &["1k1k", "1k8k", "8k1k"],
+    };
+}

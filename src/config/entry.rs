@@ -1,0 +1,286 @@
+//! One master config entry: `<model>-<precision>-<gpu>-<framework>` with its search space.
+
+use std::num::NonZeroU32;
+
+use crate::model::{ConfigKey, Framework, Image, ModelName, ModelPrefix, Place, Precision, RunnerLabel, SeqLens};
+use crate::yaml::{Node, Object, Reader, Value};
+
+use super::Conventions;
+use super::offload::{self, Version};
+use super::search_space::{self, AgenticCandidate, Candidate, Defaults};
+
+/// A master config entry, in whichever dialect it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Its key.
+    pub key: ConfigKey,
+    /// Container image of the engine.
+    pub image: Image,
+    /// The model to load.
+    pub model: ModelName,
+    /// The model's short name.
+    pub model_prefix: ModelPrefix,
+    /// Numeric format of the weights.
+    pub precision: Precision,
+    /// The engine.
+    pub framework: Framework,
+    /// The label of the runners it runs on.
+    pub runner: RunnerLabel,
+    /// Whether its deployments span nodes.
+    pub multinode: bool,
+    /// Prefill and decode on separate workers.
+    pub disagg: bool,
+    /// What is measured, in the order in which rows are made.
+    pub blocks: Vec<ScenarioBlock>,
+    /// The rules that came with the way it is written.
+    pub conventions: Conventions,
+    /// Where its key is written.
+    pub place: Place,
+    /// Where its image is written.
+    pub image_place: Place,
+    /// Where its runner is written.
+    pub runner_place: Place,
+}
+
+/// One scenario with its search space.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ScenarioBlock {
+    /// Requests of fixed lengths.
+    FixedSeqLen {
+        /// Input and output tokens.
+        lens: SeqLens,
+        /// The search space, in order.
+        candidates: Vec<Candidate>,
+    },
+    /// Recorded coding-agent sessions.
+    AgenticCoding {
+        /// How long the load lasts, seconds.
+        duration_s: u64,
+        /// The search space, in order.
+        candidates: Vec<AgenticCandidate>,
+    },
+}
+
+/// How long the agentic load lasts, seconds. The format has no field for it.
+const AGENTIC_DURATION_S: u64 = 3600;
+
+/// What labels of clusters start with; only there can an agentic scenario run.
+const CLUSTER: &str = "cluster:";
+
+/// How an entry is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    Scenarios,
+    SeqLenConfigs,
+}
+
+const FIELDS: [&str; 9] = [
+    "image",
+    "model",
+    "model-prefix",
+    "precision",
+    "framework",
+    "runner",
+    "multinode",
+    "disagg",
+    "router",
+];
+
+/// Reads one entry. `key` is already checked.
+pub(super) fn read(reader: &mut Reader<'_>, key: ConfigKey, key_node: &Node, node: &Node) -> Option<Entry> {
+    let dialect = match &node.value {
+        Value::Mapping(mapping) if mapping.get("scenarios").is_none() && mapping.get("seq-len-configs").is_some() => Dialect::SeqLenConfigs,
+        Value::Mapping(_)
+        | Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::Date(_)
+        | Value::Text(_)
+        | Value::Sequence(_) => Dialect::Scenarios,
+    };
+    let what = key.to_string();
+    // What else the entry may have depends on whether it is multi-node.
+    let multinode = multinode_of(node);
+    let mut known = FIELDS.to_vec();
+    if multinode != Some(false) {
+        known.push("kv-p2p-transfer");
+    }
+    known.push(match dialect {
+        Dialect::Scenarios => "scenarios",
+        Dialect::SeqLenConfigs => "seq-len-configs",
+    });
+    let object = reader.object(node, &what, &known)?;
+
+    let image_node = reader.required(&object, "image", &what);
+    let image = image_node.and_then(|node| reader.name(node, "image"));
+    let model = reader.required(&object, "model", &what).and_then(|node| reader.name(node, "model"));
+    let model_prefix = reader
+        .required(&object, "model-prefix", &what)
+        .and_then(|node| reader.name(node, "model-prefix"));
+    let precision = reader
+        .required(&object, "precision", &what)
+        .and_then(|node| reader.name(node, "precision"));
+    let framework = reader
+        .required(&object, "framework", &what)
+        .and_then(|node| reader.name(node, "framework"));
+    let runner_node = reader.required(&object, "runner", &what);
+    let runner: Option<RunnerLabel> = runner_node.and_then(|node| reader.name(node, "runner"));
+    let multinode = reader
+        .required(&object, "multinode", &what)
+        .and_then(|node| reader.flag(node, "multinode"));
+    let disagg = read_disagg(reader, &object, multinode);
+    let router = match object.get("router") {
+        Some(node) => offload::read_component(reader, node, "router", Version::Required).map(Some),
+        None => Some(None),
+    };
+    let transfer = match object.get("kv-p2p-transfer") {
+        Some(node) => reader.text(node, "kv-p2p-transfer").map(|text| Some(text.to_owned())),
+        None => Some(None),
+    };
+    // Without these the search space cannot be judged: its errors would be consequences.
+    let defaults = Defaults {
+        multinode: multinode?,
+        router: router.clone().flatten(),
+        kv_p2p_transfer: transfer.clone().flatten(),
+        needs_transfer: dialect == Dialect::Scenarios && disagg == Some(true) && multinode == Some(true) && transfer.is_some(),
+    };
+    let blocks = match dialect {
+        Dialect::Scenarios => read_scenarios(reader, &object, &what, &defaults, runner.as_ref()),
+        Dialect::SeqLenConfigs => reader
+            .required(&object, "seq-len-configs", &what)
+            .and_then(|node| read_fixed_blocks(reader, node, "seq-len-configs", &defaults)),
+    };
+    router?;
+    transfer?;
+    Some(Entry {
+        key,
+        image: image?,
+        model: model?,
+        model_prefix: model_prefix?,
+        precision: precision?,
+        framework: framework?,
+        runner: runner?,
+        multinode: multinode?,
+        disagg: disagg?,
+        blocks: blocks?,
+        conventions: match dialect {
+            Dialect::Scenarios => Conventions::SCENARIOS,
+            Dialect::SeqLenConfigs => Conventions::SEQ_LEN_CONFIGS,
+        },
+        place: reader.place(key_node.span),
+        image_place: reader.place(image_node.map_or(key_node.span, |node| node.span)),
+        runner_place: reader.place(runner_node.map_or(key_node.span, |node| node.span)),
+    })
+}
+
+/// The entry's `multinode` before anything is reported about it.
+fn multinode_of(node: &Node) -> Option<bool> {
+    let Value::Mapping(mapping) = &node.value else { return None };
+    match mapping.get("multinode").map(|node| &node.value) {
+        Some(Value::Bool(value)) => Some(*value),
+        Some(Value::Int(0)) => Some(false),
+        Some(_) | None => None,
+    }
+}
+
+fn read_disagg(reader: &mut Reader<'_>, object: &Object<'_>, multinode: Option<bool>) -> Option<bool> {
+    let Some(node) = object.written("disagg") else { return Some(false) };
+    let disagg = reader.flag(node, "disagg")?;
+    if disagg && multinode == Some(false) {
+        let message = "`disagg: true` on a single-node entry, expected `multinode: true` or no `disagg`";
+        reader.error(object.key_span("disagg"), "disagg", message);
+        return None;
+    }
+    Some(disagg)
+}
+
+fn read_scenarios(
+    reader: &mut Reader<'_>,
+    entry: &Object<'_>,
+    what: &str,
+    defaults: &Defaults,
+    runner: Option<&RunnerLabel>,
+) -> Option<Vec<ScenarioBlock>> {
+    let node = reader.required(entry, "scenarios", what)?;
+    let object = reader.object(node, "scenarios", &["fixed-seq-len", "agentic-coding"])?;
+    let fixed = match object.get("fixed-seq-len") {
+        Some(node) => read_fixed_blocks(reader, node, "fixed-seq-len", defaults),
+        None => Some(Vec::new()),
+    };
+    let agentic = match object.get("agentic-coding") {
+        Some(node) => read_agentic_blocks(reader, node, defaults),
+        None => Some(Vec::new()),
+    };
+    let (fixed, agentic) = (fixed?, agentic?);
+    if fixed.is_empty() && agentic.is_empty() {
+        let message = "no scenario, expected `fixed-seq-len` or `agentic-coding` with at least one block";
+        reader.error(entry.key_span("scenarios"), "no-scenario", message);
+        return None;
+    }
+    if let Some(runner) = runner.filter(|runner| !agentic.is_empty() && !runner.as_str().starts_with(CLUSTER)) {
+        let message = format!("the runner of an agentic scenario is `{runner}`, expected a cluster, `{CLUSTER}...`");
+        let span = entry.get("runner").map_or(entry.span(), |node| node.span);
+        reader.error(span, "runner", message);
+        return None;
+    }
+    Some(fixed.into_iter().chain(agentic).collect())
+}
+
+fn read_fixed_blocks(reader: &mut Reader<'_>, node: &Node, what: &str, defaults: &Defaults) -> Option<Vec<ScenarioBlock>> {
+    let items = reader.list(node, what)?;
+    let blocks: Vec<_> = items.iter().map(|item| read_fixed_block(reader, item, what, defaults)).collect();
+    blocks.into_iter().collect()
+}
+
+fn read_fixed_block(reader: &mut Reader<'_>, node: &Node, what: &str, defaults: &Defaults) -> Option<ScenarioBlock> {
+    let object = reader.object(node, what, &["isl", "osl", "search-space"])?;
+    let mut length = |name: &str| -> Option<NonZeroU32> {
+        let node = reader.required(&object, name, what)?;
+        reader.positive(node, name)
+    };
+    let (isl, osl) = (length("isl"), length("osl"));
+    let candidates = read_search_space(reader, &object, what, |reader, item| {
+        search_space::read_fixed(reader, item, defaults)
+    });
+    Some(ScenarioBlock::FixedSeqLen {
+        lens: SeqLens { isl: isl?, osl: osl? },
+        candidates: candidates?,
+    })
+}
+
+fn read_agentic_blocks(reader: &mut Reader<'_>, node: &Node, defaults: &Defaults) -> Option<Vec<ScenarioBlock>> {
+    let items = reader.list(node, "agentic-coding")?;
+    let blocks: Vec<_> = items.iter().map(|item| read_agentic_block(reader, item, defaults)).collect();
+    blocks.into_iter().collect()
+}
+
+fn read_agentic_block(reader: &mut Reader<'_>, node: &Node, defaults: &Defaults) -> Option<ScenarioBlock> {
+    let what = "agentic-coding";
+    let object = reader.object(node, what, &["dram-utilization", "search-space"])?;
+    let utilization = match object.get("dram-utilization") {
+        Some(node) => offload::read_utilization(reader, node).map(Some),
+        None => Some(None),
+    };
+    let share = utilization.flatten();
+    let candidates = read_search_space(reader, &object, what, |reader, item| {
+        search_space::read_agentic(reader, item, defaults, share)
+    });
+    utilization?;
+    Some(ScenarioBlock::AgenticCoding {
+        duration_s: AGENTIC_DURATION_S,
+        candidates: candidates?,
+    })
+}
+
+fn read_search_space<T>(
+    reader: &mut Reader<'_>,
+    object: &Object<'_>,
+    what: &str,
+    mut read: impl FnMut(&mut Reader<'_>, &Node) -> Option<T>,
+) -> Option<Vec<T>> {
+    let node = reader.required(object, "search-space", what)?;
+    let items = reader.list(node, "search-space")?;
+    let candidates: Vec<Option<T>> = items.iter().map(|item| read(reader, item)).collect();
+    candidates.into_iter().collect()
+}

@@ -1,0 +1,132 @@
+//! The runner file: which nodes stand behind a label, and what hardware a cluster's nodes have. Two ways of writing it:
+//! `labels:` with `hardware:`, and, older, a flat mapping of label to node names.
+
+use std::collections::HashSet;
+use std::num::NonZeroU32;
+
+use indexmap::IndexMap;
+
+use crate::model::{RunnerLabel, RunnerName};
+use crate::yaml::{Entry, Node, Reader, Value};
+
+/// What the runner file says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Runners {
+    /// Labels with their nodes, in the order of the file; no list is empty.
+    pub labels: IndexMap<RunnerLabel, Vec<RunnerName>>,
+    /// Hardware of labels, where it is known.
+    pub hardware: IndexMap<RunnerLabel, Hardware>,
+}
+
+/// What one node has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hardware {
+    /// Host memory for offloaded KV blocks, MiB.
+    pub available_cpu_dram_mib: u64,
+    /// GPUs.
+    pub gpus_per_node: NonZeroU32,
+}
+
+const HARDWARE_FIELDS: [&str; 2] = ["available-cpu-dram-mib", "gpus-per-node"];
+
+/// Reads a runner file.
+pub(super) fn read(reader: &mut Reader<'_>, root: &Node) -> Option<Runners> {
+    let mapping = reader.mapping(root, "runner file")?;
+    let flat = mapping
+        .iter()
+        .all(|entry| entry.name() != Some("labels") && matches!(entry.value.value, Value::Sequence(_)));
+    if flat && !mapping.is_empty() {
+        let labels = read_labels(reader, root)?;
+        return Some(Runners {
+            labels,
+            hardware: IndexMap::new(),
+        });
+    }
+    let object = reader.object(root, "runner file", &["labels", "hardware"])?;
+    let labels = reader
+        .required(&object, "labels", "runner file")
+        .and_then(|node| read_labels(reader, node));
+    let hardware = match object.written("hardware") {
+        Some(node) => read_hardware(reader, node),
+        None => Some(IndexMap::new()),
+    };
+    Some(Runners {
+        labels: labels?,
+        hardware: hardware?,
+    })
+}
+
+fn label(reader: &mut Reader<'_>, entry: &Entry) -> Option<RunnerLabel> {
+    reader.name(&entry.key, "label")
+}
+
+fn read_labels(reader: &mut Reader<'_>, node: &Node) -> Option<IndexMap<RunnerLabel, Vec<RunnerName>>> {
+    let mapping = reader.mapping(node, "labels")?;
+    let read: Vec<_> = mapping
+        .iter()
+        .map(|entry| {
+            let label = label(reader, entry);
+            let nodes = read_nodes(reader, entry);
+            Some((label?, nodes?))
+        })
+        .collect();
+    read.into_iter().collect()
+}
+
+fn read_nodes(reader: &mut Reader<'_>, entry: &Entry) -> Option<Vec<RunnerName>> {
+    let what = entry.name().unwrap_or("label");
+    let items = reader.list(&entry.value, what)?;
+    if items.is_empty() {
+        reader.error(
+            entry.key.span,
+            "empty",
+            format!("the label `{what}` has no nodes, expected at least one"),
+        );
+        return None;
+    }
+    let mut seen = HashSet::new();
+    for item in items {
+        if let Value::Text(name) = &item.value
+            && !seen.insert(name)
+        {
+            let message = format!("the label `{what}` has the node {name:?} more than once");
+            reader.warning(item.span, "repeated-node", message, "remove the repetition");
+        }
+    }
+    let names: Vec<Option<RunnerName>> = items.iter().map(|item| reader.name(item, what)).collect();
+    names.into_iter().collect()
+}
+
+fn read_hardware(reader: &mut Reader<'_>, node: &Node) -> Option<IndexMap<RunnerLabel, Hardware>> {
+    let mapping = reader.mapping(node, "hardware")?;
+    let read: Vec<_> = mapping
+        .iter()
+        .map(|entry| {
+            let label = label(reader, entry);
+            let what = entry.name().unwrap_or("hardware").to_owned();
+            let object = reader.object(&entry.value, &what, &HARDWARE_FIELDS)?;
+            let dram = reader
+                .required(&object, "available-cpu-dram-mib", &what)
+                .and_then(|node| read_memory(reader, node));
+            let gpus = reader
+                .required(&object, "gpus-per-node", &what)
+                .and_then(|node| reader.positive(node, "gpus-per-node"));
+            let hardware = Hardware {
+                available_cpu_dram_mib: dram?,
+                gpus_per_node: gpus?,
+            };
+            Some((label?, hardware))
+        })
+        .collect();
+    read.into_iter().collect()
+}
+
+fn read_memory(reader: &mut Reader<'_>, node: &Node) -> Option<u64> {
+    let number = reader.integer(node, "available-cpu-dram-mib")?;
+    let memory = u64::try_from(number).ok().filter(|mib| *mib > 0);
+    if memory.is_none() {
+        let message = format!("`available-cpu-dram-mib` is {number}, expected a whole number from 1");
+        reader.error(node.span, "range", message);
+    }
+    memory
+}

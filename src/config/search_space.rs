@@ -1,0 +1,172 @@
+//! One entry of a search space: how the engine is split, which concurrencies are measured on it, and what stands
+//! beside it.
+
+use crate::model::{Component, Layout, Place, SpecDecoding};
+use crate::yaml::{Node, Object, Reader};
+
+use super::concurrency::{self, ConcurrencySpec};
+use super::offload::{self, Offload, Utilization, Version};
+use super::worker;
+
+/// One way to run an engine, with the concurrencies to measure on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// The split over GPUs.
+    pub layout: Layout,
+    /// How tokens are drafted.
+    pub spec_decoding: SpecDecoding,
+    /// The concurrencies.
+    pub conc: ConcurrencySpec,
+    /// The request router, the entry's own or that of its config entry.
+    pub router: Option<Component>,
+    /// What moves the KV cache, the entry's own or that of its config entry.
+    pub kv_p2p_transfer: Option<String>,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// A candidate of the agentic scenario.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgenticCandidate {
+    /// What it shares with every candidate.
+    pub candidate: Candidate,
+    /// Where KV blocks go that do not fit.
+    pub offload: Offload,
+}
+
+/// What the config entry says for all of its candidates.
+#[derive(Debug, Clone)]
+pub(super) struct Defaults {
+    pub multinode: bool,
+    pub router: Option<Component>,
+    pub kv_p2p_transfer: Option<String>,
+    /// Whether each candidate must end up with a `kv-p2p-transfer`.
+    pub needs_transfer: bool,
+}
+
+const SPEC_WORDS: [(&str, SpecDecoding); 3] = [
+    ("none", SpecDecoding::None),
+    ("mtp", SpecDecoding::Mtp),
+    ("draft_model", SpecDecoding::DraftModel),
+];
+
+const COMMON_FIELDS: [&str; 2] = ["spec-decoding", "router"];
+const MULTI_NODE_FIELDS: [&str; 3] = ["prefill", "decode", "kv-p2p-transfer"];
+
+const WHAT: &str = "search-space entry";
+
+/// Reads a candidate of a scenario with fixed lengths.
+pub(super) fn read_fixed(reader: &mut Reader<'_>, node: &Node, defaults: &Defaults) -> Option<Candidate> {
+    let mut known = known_fields(defaults.multinode);
+    known.extend(concurrency::FIELDS);
+    let object = reader.object(node, WHAT, &known)?;
+    read(reader, &object, defaults)
+}
+
+/// Reads a candidate of the agentic scenario.
+pub(super) fn read_agentic(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    defaults: &Defaults,
+    utilization: Option<Utilization>,
+) -> Option<AgenticCandidate> {
+    let mut known = known_fields(defaults.multinode);
+    known.extend(concurrency::FIELDS);
+    known.extend(offload::FIELDS);
+    if defaults.multinode {
+        known.extend(worker::PARALLELISM_FIELDS);
+    }
+    let object = reader.object(node, WHAT, &known)?;
+    if defaults.multinode {
+        refuse_split_beside_workers(reader, &object);
+    }
+    let candidate = read(reader, &object, defaults);
+    let offload = offload::read(reader, &object, utilization, !defaults.multinode);
+    Some(AgenticCandidate {
+        candidate: candidate?,
+        offload: offload?,
+    })
+}
+
+fn known_fields(multinode: bool) -> Vec<&'static str> {
+    let mut known = COMMON_FIELDS.to_vec();
+    if multinode {
+        known.extend(MULTI_NODE_FIELDS);
+    } else {
+        known.extend(worker::PARALLELISM_FIELDS);
+    }
+    known
+}
+
+/// The split of a multi-node candidate belongs to its workers. Upstream lets some of these fields stand and ignores
+/// them, so those are a warning here.
+fn refuse_split_beside_workers(reader: &mut Reader<'_>, object: &Object<'_>) {
+    for name in worker::PARALLELISM_FIELDS {
+        let Some(value) = object.written(name) else { continue };
+        let span = object.key_span(name);
+        let ignored = matches!(name, "ep" | "dp-attn") || matches!(value.value, crate::yaml::Value::Int(1)) && name != "tp";
+        let message = format!("`{name}` has no effect beside `prefill` and `decode`");
+        let help = "put it into the groups of workers";
+        if ignored {
+            reader.warning(span, "no-effect", message, help);
+        } else {
+            reader.error_with_help(span, "unknown-field", message, help);
+        }
+    }
+}
+
+fn read(reader: &mut Reader<'_>, object: &Object<'_>, defaults: &Defaults) -> Option<Candidate> {
+    let layout = if defaults.multinode {
+        worker::read_worker_groups(reader, object)
+    } else {
+        worker::read_parallelism(reader, object).map(Layout::SingleNode)
+    };
+    let spec_decoding = match object.written("spec-decoding") {
+        Some(node) => reader.choice(node, "spec-decoding", &SPEC_WORDS),
+        None => Some(SpecDecoding::None),
+    };
+    let conc = concurrency::read(reader, object);
+    let router = read_router(reader, object, defaults);
+    let kv_p2p_transfer = read_transfer(reader, object, defaults);
+    Some(Candidate {
+        layout: layout?,
+        spec_decoding: spec_decoding?,
+        conc: conc?,
+        router: router?,
+        kv_p2p_transfer: kv_p2p_transfer?,
+        place: reader.place(object.span()),
+    })
+}
+
+const ONE_LEVEL: &str = "keep it in the config entry, or in each search-space entry";
+
+/// The outer `None` is an error, the inner one no router.
+fn read_router(reader: &mut Reader<'_>, object: &Object<'_>, defaults: &Defaults) -> Option<Option<Component>> {
+    match object.get("router") {
+        Some(_) if defaults.router.is_some() => {
+            let message = "`router` here and in the config entry, expected one of them";
+            reader.error_with_help(object.key_span("router"), "two-levels", message, ONE_LEVEL);
+            None
+        }
+        Some(node) => offload::read_component(reader, node, "router", Version::Required).map(Some),
+        None => Some(defaults.router.clone()),
+    }
+}
+
+/// The outer `None` is an error, the inner one no transfer.
+fn read_transfer(reader: &mut Reader<'_>, object: &Object<'_>, defaults: &Defaults) -> Option<Option<String>> {
+    match object.get("kv-p2p-transfer") {
+        Some(_) if defaults.kv_p2p_transfer.is_some() => {
+            let message = "`kv-p2p-transfer` here and in the config entry, expected one of them";
+            reader.error_with_help(object.key_span("kv-p2p-transfer"), "two-levels", message, ONE_LEVEL);
+            None
+        }
+        Some(node) => reader.text(node, "kv-p2p-transfer").map(|text| Some(text.to_owned())),
+        None if defaults.needs_transfer && defaults.kv_p2p_transfer.is_none() => {
+            let message = "no `kv-p2p-transfer`, which `disagg: true` needs here or in the config entry";
+            reader.error(offload::head(object), "missing-field", message);
+            None
+        }
+        None => Some(defaults.kv_p2p_transfer.clone()),
+    }
+}

@@ -1,0 +1,193 @@
+//! A config entry to rows. This is the only place where rows are made: every command expands with it and then filters.
+
+use crate::config::{Candidate, Catalog, Entry, Offload, Runners, ScenarioBlock};
+use crate::model::{Component, Concurrency, Diagnostic, Diagnostics, KvOffloading, Layout, SeqLens, SpecDecoding, WorkerGroup};
+
+use super::concurrency::{self, Bounds, Step};
+use super::dram;
+use super::row::{Concurrencies, EvalMark, Row, Scenario};
+
+/// How concurrencies are expanded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Expansion {
+    /// From one concurrency of a range to the next.
+    pub step: Step,
+    /// Which concurrencies are wanted.
+    pub bounds: Bounds,
+}
+
+/// All rows of an entry: blocks, candidates and concurrencies in the order of the config. On one node each concurrency
+/// is a row; over several nodes fixed lengths are one row with all of them, agentic load one row each.
+///
+/// # Errors
+/// Offloading to host memory that cannot be sized, at its place in the config.
+pub fn expand(entry: &Entry, runners: &Runners, how: &Expansion) -> Result<Vec<Row>, Diagnostics> {
+    let mut rows = Vec::new();
+    let mut found = Diagnostics::new();
+    for block in &entry.blocks {
+        match block {
+            ScenarioBlock::FixedSeqLen { lens, candidates } => {
+                for candidate in candidates {
+                    fixed_rows(entry, *lens, candidate, how, &mut rows);
+                }
+            }
+            ScenarioBlock::AgenticCoding { duration_s, candidates } => {
+                for agentic in candidates {
+                    match agentic_scenario(entry, runners, &agentic.candidate, &agentic.offload, *duration_s) {
+                        Ok(scenario) => agentic_rows(entry, &agentic.candidate, &scenario, how, &mut rows),
+                        Err(diagnostic) => found.push(*diagnostic),
+                    }
+                }
+            }
+        }
+    }
+    if found.is_empty() { Ok(rows) } else { Err(found) }
+}
+
+/// All rows of every entry, in the order of the catalog.
+///
+/// # Errors
+/// As [`expand`], of all entries together.
+pub fn expand_all(catalog: &Catalog, how: &Expansion) -> Result<Vec<Row>, Diagnostics> {
+    let mut rows = Vec::new();
+    let mut found = Diagnostics::new();
+    for entry in catalog.entries.values() {
+        match expand(entry, &catalog.runners, how) {
+            Ok(mut more) => rows.append(&mut more),
+            Err(more) => found.append(more),
+        }
+    }
+    if found.is_empty() { Ok(rows) } else { Err(found) }
+}
+
+fn fixed_rows(entry: &Entry, lens: SeqLens, candidate: &Candidate, how: &Expansion, rows: &mut Vec<Row>) {
+    let max_model_len = lens
+        .isl
+        .saturating_add(lens.osl.get())
+        .saturating_add(entry.conventions.context_margin);
+    let scenario = Scenario::FixedSeqLen { lens, max_model_len };
+    let name = format!("{}_{lens}", entry.model_prefix);
+    let row = |conc: Concurrencies| Row {
+        disagg: Some(entry.disagg),
+        eval: EvalMark {
+            run: Some(false),
+            ..EvalMark::default()
+        },
+        ..base_row(entry, candidate, scenario.clone(), name.clone(), conc)
+    };
+    if candidate.layout.is_multi_node() {
+        let values = concurrency::within_or_at_max(&candidate.conc, how.step, how.bounds);
+        if !values.is_empty() {
+            rows.push(row(Concurrencies::Several(values)));
+        }
+    } else {
+        let values = concurrency::narrowed(&candidate.conc, how.step, how.bounds);
+        rows.extend(values.into_iter().map(|conc| row(Concurrencies::One(conc))));
+    }
+}
+
+fn agentic_rows(entry: &Entry, candidate: &Candidate, scenario: &Scenario, how: &Expansion, rows: &mut Vec<Row>) {
+    let multi_node = candidate.layout.is_multi_node();
+    for conc in concurrency::within(&candidate.conc, how.step, how.bounds) {
+        let name = agentic_name(entry, candidate, scenario, conc);
+        let concs = if multi_node {
+            Concurrencies::Several(vec![conc])
+        } else {
+            Concurrencies::One(conc)
+        };
+        rows.push(Row {
+            disagg: multi_node.then_some(entry.disagg),
+            ..base_row(entry, candidate, scenario.clone(), name, concs)
+        });
+    }
+}
+
+fn base_row(entry: &Entry, candidate: &Candidate, scenario: Scenario, exp_name: String, conc: Concurrencies) -> Row {
+    Row {
+        image: entry.image.clone(),
+        model: entry.model.clone(),
+        model_prefix: entry.model_prefix.clone(),
+        precision: entry.precision.clone(),
+        framework: entry.framework.clone(),
+        runner: entry.runner.clone(),
+        spec_decoding: candidate.spec_decoding,
+        disagg: None,
+        exp_name,
+        router: candidate.router.clone(),
+        kv_p2p_transfer: candidate.kv_p2p_transfer.clone(),
+        scenario,
+        layout: candidate.layout.clone(),
+        conc,
+        eval: EvalMark::default(),
+        recipe_fingerprint: None,
+    }
+}
+
+fn agentic_scenario(
+    entry: &Entry,
+    runners: &Runners,
+    candidate: &Candidate,
+    offload: &Offload,
+    duration_s: u64,
+) -> Result<Scenario, Box<Diagnostic>> {
+    let (kv_offloading, kv_offload_backend, total_cpu_dram_gb) = match offload {
+        Offload::None => (KvOffloading::None, None, 0),
+        Offload::Dram { backend, utilization } => {
+            let error = |message: String| Box::new(Diagnostic::error("dram", message).at(candidate.place.clone()));
+            let Some(hardware) = runners.hardware.get(entry.runner.as_str()) else {
+                let known: Vec<&str> = runners.hardware.keys().map(crate::model::RunnerLabel::as_str).collect();
+                let message = format!(
+                    "`kv-offloading: dram` on `{}`, whose `hardware` the runner file does not say (it does for: {})",
+                    entry.runner,
+                    known.join(", ")
+                );
+                let help = "add `available-cpu-dram-mib` and `gpus-per-node` for it to `hardware` in the runner file";
+                return Err(Box::new(error(message).help(help)));
+            };
+            let budget = dram::budget_gb(&candidate.layout, *hardware, *utilization)
+                .map_err(|why| error(format!("no memory to offload to on `{}`: {why}", entry.runner)))?;
+            (KvOffloading::Dram, Some(backend.clone()), budget)
+        }
+    };
+    Ok(Scenario::AgenticCoding {
+        kv_offloading,
+        kv_offload_backend,
+        total_cpu_dram_gb,
+        duration_s,
+    })
+}
+
+/// `m_tp8_conc4_kvnone_spec-mtp` on one node, `m_p1x8ep8dpa_d2x4_conc4_kvdram-store` over several.
+fn agentic_name(entry: &Entry, candidate: &Candidate, scenario: &Scenario, conc: Concurrency) -> String {
+    let backend: Option<&Component> = match scenario {
+        Scenario::AgenticCoding { kv_offload_backend, .. } => kv_offload_backend.as_ref(),
+        Scenario::FixedSeqLen { .. } => None,
+    };
+    let prefix = &entry.model_prefix;
+    match &candidate.layout {
+        Layout::SingleNode(parallelism) => {
+            let offload = backend.map_or("kvnone".to_owned(), |backend| format!("kvdram-{}", backend.name));
+            let spec = match candidate.spec_decoding {
+                SpecDecoding::None => String::new(),
+                SpecDecoding::Mtp | SpecDecoding::DraftModel => format!("_spec-{}", candidate.spec_decoding),
+            };
+            format!("{prefix}_tp{}_conc{conc}_{offload}{spec}", parallelism.tp)
+        }
+        Layout::MultiNode { prefill, decode } => {
+            let offload = backend.map_or(String::new(), |backend| format!("_kvdram-{}", backend.name));
+            format!("{prefix}_p{}_d{}_conc{conc}{offload}", workers(prefill), workers(decode))
+        }
+    }
+}
+
+/// `2x16ep32dpa`: workers, TP, EP where it is over 1, data-parallel attention where it is on.
+fn workers(group: &WorkerGroup) -> String {
+    let parallelism = &group.parallelism;
+    let ep = if parallelism.ep.get() > 1 {
+        format!("ep{}", parallelism.ep)
+    } else {
+        String::new()
+    };
+    let dpa = if parallelism.dp_attn { "dpa" } else { "" };
+    format!("{}x{}{ep}{dpa}", group.num_worker, parallelism.tp)
+}

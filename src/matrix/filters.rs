@@ -1,0 +1,138 @@
+//! What a selection leaves of expanded rows. Each filter is a function of its own; none knows where rows come from.
+
+use std::num::NonZeroU32;
+
+use crate::config::Runners;
+use crate::model::{Concurrency, Layout, RunnerLabel, SeqLens};
+
+use super::row::{Concurrencies, Row, Scenario};
+
+/// Which rows by the number of nodes they use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nodes {
+    /// Rows on one node.
+    pub single: bool,
+    /// Rows over several.
+    pub multi: bool,
+}
+
+impl Nodes {
+    /// Of two flags: neither means both.
+    #[must_use]
+    pub fn from_flags(single: bool, multi: bool) -> Self {
+        if single || multi {
+            Self { single, multi }
+        } else {
+            Self { single: true, multi: true }
+        }
+    }
+
+    /// Keeps what is wanted.
+    pub fn retain(self, rows: &mut Vec<Row>) {
+        rows.retain(|row| if row.layout.is_multi_node() { self.multi } else { self.single });
+    }
+}
+
+/// A kind of scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScenarioKind {
+    /// Requests of fixed lengths.
+    FixedSeqLen,
+    /// Recorded coding-agent sessions.
+    AgenticCoding,
+}
+
+impl ScenarioKind {
+    /// The kind of a row.
+    #[must_use]
+    pub fn of(row: &Row) -> Self {
+        match row.scenario {
+            Scenario::FixedSeqLen { .. } => Self::FixedSeqLen,
+            Scenario::AgenticCoding { .. } => Self::AgenticCoding,
+        }
+    }
+}
+
+/// Keeps rows of some kinds of scenario; none named means all.
+pub fn scenarios(rows: &mut Vec<Row>, kinds: &[ScenarioKind]) {
+    if !kinds.is_empty() {
+        rows.retain(|row| kinds.contains(&ScenarioKind::of(row)));
+    }
+}
+
+/// Keeps rows of some lengths; the agentic scenario has none and stays. None named means all.
+pub fn seq_lens(rows: &mut Vec<Row>, wanted: &[SeqLens]) {
+    if !wanted.is_empty() {
+        rows.retain(|row| match row.scenario {
+            Scenario::FixedSeqLen { lens, .. } => wanted.contains(&lens),
+            Scenario::AgenticCoding { .. } => true,
+        });
+    }
+}
+
+/// Leaves out fixed-length rows on one node with a higher TP. A bound below 1 leaves none of them.
+pub fn max_tp(rows: &mut Vec<Row>, bound: i64) {
+    rows.retain(|row| match (&row.layout, ScenarioKind::of(row)) {
+        (Layout::SingleNode(parallelism), ScenarioKind::FixedSeqLen) => i64::from(parallelism.tp.get()) <= bound,
+        (Layout::SingleNode(_), ScenarioKind::AgenticCoding) | (Layout::MultiNode { .. }, _) => true,
+    });
+}
+
+/// Lowers a higher EP of fixed-length rows on one node to the bound. A bound below 1 leaves none of them.
+pub fn max_ep(rows: &mut Vec<Row>, bound: i64) {
+    let bound = u32::try_from(bound.clamp(0, i64::from(u32::MAX))).ok().and_then(NonZeroU32::new);
+    rows.retain_mut(|row| {
+        let kind = ScenarioKind::of(row);
+        match (&mut row.layout, kind) {
+            (Layout::SingleNode(parallelism), ScenarioKind::FixedSeqLen) => match bound {
+                Some(bound) => {
+                    parallelism.ep = parallelism.ep.min(bound);
+                    true
+                }
+                None => false,
+            },
+            (Layout::SingleNode(_), ScenarioKind::AgenticCoding) | (Layout::MultiNode { .. }, _) => true,
+        }
+    });
+}
+
+/// Keeps these concurrencies, in the order of the rows; none named means all.
+pub fn concurrencies(rows: &mut Vec<Row>, wanted: &[i64]) {
+    if wanted.is_empty() {
+        return;
+    }
+    let is_wanted = |conc: &Concurrency| wanted.contains(&i64::from(conc.get()));
+    rows.retain_mut(|row| match &mut row.conc {
+        Concurrencies::One(conc) => is_wanted(conc),
+        Concurrencies::Several(list) => {
+            list.retain(is_wanted);
+            !list.is_empty()
+        }
+    });
+}
+
+/// One row for each node of the row's label whose name has `part` in it; rows without such a node are left out.
+#[must_use]
+pub fn on_nodes(rows: Vec<Row>, runners: &Runners, part: &str) -> Vec<Row> {
+    let mut placed = Vec::new();
+    for row in rows {
+        for label in nodes_with(runners, row.runner.as_str(), part) {
+            placed.push(Row {
+                runner: label,
+                ..row.clone()
+            });
+        }
+    }
+    placed
+}
+
+/// The nodes of a label whose names have `part` in them, as what a job can ask for.
+#[must_use]
+pub fn nodes_with(runners: &Runners, label: &str, part: &str) -> Vec<RunnerLabel> {
+    let nodes = runners.labels.get(label).map(Vec::as_slice).unwrap_or_default();
+    nodes
+        .iter()
+        .filter(|node| node.as_str().contains(part))
+        .map(RunnerLabel::from)
+        .collect()
+}

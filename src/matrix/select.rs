@@ -1,0 +1,267 @@
+//! The three selections of rows that the commands offer: everything that passes some filters, some config keys, and
+//! every node of a label. Each expands entries and applies filters; none makes rows of its own.
+
+use crate::config::{Catalog, Entry, EvalPolicy};
+use crate::model::{Diagnostics, SeqLens};
+
+use super::concurrency::{Bounds, Step};
+use super::evals::{self, Evals};
+use super::expand::{Expansion, expand};
+use super::filters::{self, Nodes, ScenarioKind};
+use super::row::Row;
+
+/// Why a selection is none.
+#[derive(Debug, thiserror::Error)]
+pub enum SelectError {
+    /// A config cannot be expanded.
+    #[error(transparent)]
+    Config(#[from] Diagnostics),
+    /// Labels that the runner file does not have.
+    #[error("unknown runner type {}, expected one of {}", unknown.join(", "), known.join(", "))]
+    UnknownRunner {
+        /// What was asked for.
+        unknown: Vec<String>,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// Config keys that are in no file.
+    #[error("unknown config key {}{}", unknown.join(", "), help)]
+    UnknownKey {
+        /// What was asked for.
+        unknown: Vec<String>,
+        /// The key that was surely meant, as a half-sentence.
+        help: String,
+    },
+    /// A pattern that fits no config key.
+    #[error("the pattern `{0}` fits no config key")]
+    NoMatch(String),
+    /// No node of a label has a name with this part.
+    #[error("no node of `{label}` has {part:?} in its name, expected a part of one of {}", known.join(", "))]
+    NoNode {
+        /// The label.
+        label: String,
+        /// What was asked for.
+        part: String,
+        /// The label's nodes.
+        known: Vec<String>,
+    },
+    /// A name of lengths that these configs do not use.
+    #[error("unknown sequence lengths `{found}`, expected one of {}", known.join(", "))]
+    UnknownSeqLens {
+        /// What was asked for.
+        found: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+}
+
+/// What full-sweep selects by. Empty lists and absent values select everything.
+#[derive(Debug, Clone, Default)]
+pub struct FullSweep {
+    /// Starts of config keys.
+    pub key_prefixes: Vec<String>,
+    /// Precisions.
+    pub precisions: Vec<String>,
+    /// Engines.
+    pub frameworks: Vec<String>,
+    /// Runner labels.
+    pub runner_types: Vec<String>,
+    /// Names of sequence lengths.
+    pub seq_lens: Vec<String>,
+    /// From one concurrency of a range to the next.
+    pub step: Step,
+    /// Lowest and highest concurrency.
+    pub bounds: Bounds,
+    /// Highest TP on one node.
+    pub max_tp: Option<i64>,
+    /// Highest EP on one node.
+    pub max_ep: Option<i64>,
+    /// One node, several, or both.
+    pub nodes: Option<Nodes>,
+    /// Kinds of scenario.
+    pub scenarios: Vec<ScenarioKind>,
+    /// A part of node names: rows are placed on these nodes.
+    pub node_filter: Option<String>,
+}
+
+/// What test-config selects by, beside the keys.
+#[derive(Debug, Clone, Default)]
+pub struct TestConfig {
+    /// Concurrencies.
+    pub conc: Vec<i64>,
+    /// Names of sequence lengths.
+    pub seq_lens: Vec<String>,
+    /// Kinds of scenario.
+    pub scenarios: Vec<ScenarioKind>,
+    /// A part of node names or of the label: rows are placed on these nodes.
+    pub node_filter: Option<String>,
+}
+
+/// A row with the policy of the entry it comes from.
+type Planned = (Row, EvalPolicy);
+
+/// Every row that passes the filters, in the order of the catalog.
+///
+/// # Errors
+/// Unknown labels or lengths, and configs that cannot be expanded.
+pub fn full_sweep(catalog: &Catalog, sweep: &FullSweep, evals: Option<Evals>) -> Result<Vec<Row>, SelectError> {
+    known_runners(catalog, &sweep.runner_types)?;
+    let lens = known_lens(catalog, &sweep.seq_lens)?;
+    let how = Expansion {
+        step: sweep.step,
+        bounds: sweep.bounds,
+    };
+    let mut planned = Vec::new();
+    let mut failed = Diagnostics::new();
+    for entry in catalog.entries.values().filter(|entry| is_swept(entry, sweep)) {
+        let mut rows = match expand(entry, &catalog.runners, &how) {
+            Ok(rows) => rows,
+            Err(more) => {
+                failed.append(more);
+                continue;
+            }
+        };
+        filters::scenarios(&mut rows, &sweep.scenarios);
+        filters::seq_lens(&mut rows, &lens);
+        if let Some(nodes) = sweep.nodes {
+            nodes.retain(&mut rows);
+        }
+        if let Some(bound) = sweep.max_tp {
+            filters::max_tp(&mut rows, bound);
+        }
+        if let Some(bound) = sweep.max_ep {
+            filters::max_ep(&mut rows, bound);
+        }
+        if let Some(part) = filter_of(sweep.node_filter.as_deref()) {
+            rows = filters::on_nodes(rows, &catalog.runners, part);
+        }
+        planned.extend(rows.into_iter().map(|row| (row, entry.conventions.evals)));
+    }
+    if failed.has_errors() {
+        Err(failed.into())
+    } else {
+        Ok(marked(catalog, planned, evals))
+    }
+}
+
+/// Every row of the entries that the keys name, in the order of the keys; a key may be a pattern with `*`, `?` and `[]`.
+///
+/// # Errors
+/// Keys and patterns that fit nothing, and configs that cannot be expanded.
+pub fn test_config(catalog: &Catalog, keys: &[String], test: &TestConfig, evals: Option<Evals>) -> Result<Vec<Row>, SelectError> {
+    let lens = known_lens(catalog, &test.seq_lens)?;
+    let mut planned = Vec::new();
+    let mut failed = Diagnostics::new();
+    for entry in matching(catalog, keys)? {
+        let mut rows = match expand(entry, &catalog.runners, &Expansion::default()) {
+            Ok(rows) => rows,
+            Err(more) => {
+                failed.append(more);
+                continue;
+            }
+        };
+        filters::scenarios(&mut rows, &test.scenarios);
+        filters::seq_lens(&mut rows, &lens);
+        filters::concurrencies(&mut rows, &test.conc);
+        if let Some(part) = filter_of(test.node_filter.as_deref()) {
+            rows = filters::on_nodes(rows, &catalog.runners, part);
+        }
+        planned.extend(rows.into_iter().map(|row| (row, entry.conventions.evals)));
+    }
+    if failed.has_errors() {
+        Err(failed.into())
+    } else {
+        Ok(marked(catalog, planned, evals))
+    }
+}
+
+/// An empty part of a name is no filter.
+fn filter_of(part: Option<&str>) -> Option<&str> {
+    part.filter(|part| !part.is_empty())
+}
+
+fn is_swept(entry: &Entry, sweep: &FullSweep) -> bool {
+    let has = |list: &[String], value: &str| list.is_empty() || list.iter().any(|wanted| wanted == value);
+    let prefixed = sweep.key_prefixes.is_empty() || sweep.key_prefixes.iter().any(|prefix| entry.key.as_str().starts_with(prefix));
+    prefixed
+        && has(&sweep.precisions, entry.precision.as_str())
+        && has(&sweep.frameworks, entry.framework.as_str())
+        && has(&sweep.runner_types, entry.runner.as_str())
+}
+
+fn known_runners(catalog: &Catalog, wanted: &[String]) -> Result<(), SelectError> {
+    let labels = &catalog.runners.labels;
+    let unknown: Vec<String> = wanted
+        .iter()
+        .filter(|label| !labels.contains_key(label.as_str()))
+        .cloned()
+        .collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let known = labels.keys().map(ToString::to_string).collect();
+    Err(SelectError::UnknownRunner { unknown, known })
+}
+
+fn known_lens(catalog: &Catalog, wanted: &[String]) -> Result<Vec<SeqLens>, SelectError> {
+    let known: Vec<&str> = ["1k1k", "1k8k", "8k1k"]
+        .into_iter()
+        .filter(|name| catalog.entries.is_empty() || catalog.entries.values().any(|entry| entry.conventions.seq_len_names.contains(name)))
+        .collect();
+    let lens = |name: &String| {
+        SeqLens::from_short_name(name)
+            .filter(|_| known.contains(&name.as_str()))
+            .ok_or_else(|| SelectError::UnknownSeqLens {
+                found: name.clone(),
+                known: known.iter().map(ToString::to_string).collect(),
+            })
+    };
+    wanted.iter().map(lens).collect()
+}
+
+/// Entries that keys and patterns name: each once, where it is first named; those of a pattern in the catalog's order.
+fn matching<'c>(catalog: &'c Catalog, keys: &[String]) -> Result<Vec<&'c Entry>, SelectError> {
+    let mut found: Vec<&Entry> = Vec::new();
+    let mut unknown = Vec::new();
+    for key in keys {
+        if key.contains(['*', '?']) {
+            let mut fits = catalog
+                .entries
+                .values()
+                .filter(|entry| super::pattern::matches(key, entry.key.as_str()))
+                .peekable();
+            if fits.peek().is_none() {
+                return Err(SelectError::NoMatch(key.clone()));
+            }
+            found.extend(fits);
+        } else {
+            match catalog.get(key) {
+                Some(entry) => found.push(entry),
+                None => unknown.push(key.clone()),
+            }
+        }
+    }
+    if let Some(first) = unknown.first() {
+        let known: Vec<&str> = catalog.entries.keys().map(crate::model::ConfigKey::as_str).collect();
+        let help = crate::yaml::nearest(first, &known).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+        return Err(SelectError::UnknownKey { unknown, help });
+    }
+    Ok(found)
+}
+
+/// Marks evaluations, by each entry's own policy. Without a wish, by the convention of the configs.
+fn marked(catalog: &Catalog, planned: Vec<Planned>, wish: Option<Evals>) -> Vec<Row> {
+    let by_default = catalog.entries.values().any(|entry| entry.conventions.evals_by_default);
+    let evals = wish.unwrap_or(if by_default { Evals::Marked } else { Evals::Off });
+    let (mut rows, policies): (Vec<Row>, Vec<EvalPolicy>) = planned.into_iter().unzip();
+    for policy in [EvalPolicy::HighAndMedianConcurrency, EvalPolicy::HighAndLowTp] {
+        let mut under: Vec<&mut Row> = rows
+            .iter_mut()
+            .zip(&policies)
+            .filter(|(_, own)| **own == policy)
+            .map(|(row, _)| row)
+            .collect();
+        evals::mark(&mut under, policy, evals);
+    }
+    evals::retain(rows, evals)
+}

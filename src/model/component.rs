@@ -1,0 +1,24 @@
+//! Software parts beside the engine: routers, KV offload backends, and where offloaded blocks go.
+
+use serde::{Deserialize, Serialize};
+
+/// A named and perhaps versioned software part beside the engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Component {
+    /// Its name.
+    pub name: String,
+    /// Its version or commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// Where KV blocks go that do not fit on the GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KvOffloading {
+    /// Nowhere.
+    None,
+    /// Host memory.
+    Dram,
+}

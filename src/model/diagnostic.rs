@@ -1,0 +1,312 @@
+//! What is wrong with an input, said so that a person can repair it: where, what was found, what was expected, and
+//! what to do. A [`Diagnostics`] gathers all of one run, so that nobody repairs one error only to meet the next.
+
+use std::fmt;
+
+use super::{Place, Span};
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Legal, and surely not what was meant.
+    Warning,
+    /// Refused.
+    Error,
+}
+
+impl Severity {
+    /// The word that people and GitHub's annotations use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// A second place that helps to understand the first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Related {
+    /// Where.
+    pub place: Place,
+    /// What it has to do with it.
+    pub message: String,
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// A stable name for the kind of finding, such as `unknown-field`.
+    pub code: &'static str,
+    /// What was found and what was expected, lower case, one line.
+    pub message: String,
+    /// Where; nowhere for what is not in a file, such as a file that is missing.
+    pub place: Option<Place>,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// Other places that have to do with it.
+    pub related: Vec<Related>,
+}
+
+impl Diagnostic {
+    /// An error without a place.
+    #[must_use]
+    pub fn error(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            code,
+            message: message.into(),
+            place: None,
+            help: None,
+            related: Vec::new(),
+        }
+    }
+
+    /// A warning without a place.
+    #[must_use]
+    pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(code, message)
+        }
+    }
+
+    /// The same, at a place.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    /// The same, with what to do about it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same, with a second place.
+    #[must_use]
+    pub fn related(mut self, place: Place, message: impl Into<String>) -> Self {
+        self.related.push(Related {
+            place,
+            message: message.into(),
+        });
+        self
+    }
+}
+
+/// The finding as a terminal shows it: message, place, the line with a mark below it, help.
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]: {}", self.severity.as_str(), self.code, Printable(&self.message))?;
+        if let Some(place) = &self.place {
+            snippet(f, place, '^', "")?;
+        }
+        for related in &self.related {
+            snippet(f, &related.place, '-', &related.message)?;
+        }
+        if let Some(help) = &self.help {
+            write!(f, "\n  = help: {}", Printable(help))?;
+        }
+        Ok(())
+    }
+}
+
+/// Longest part of a line that a snippet shows, characters: enough for any config, too little to flood a log.
+const SNIPPET_WIDTH: usize = 160;
+
+fn snippet(f: &mut fmt::Formatter<'_>, place: &Place, mark: char, note: &str) -> fmt::Result {
+    let Span { start, .. } = place.span;
+    let number = start.line.to_string();
+    let margin = " ".repeat(number.len());
+    write!(f, "\n{margin}--> {place}")?;
+    let line = place.line();
+    if line.trim().is_empty() {
+        return Ok(());
+    }
+    // A window over a long line, so that the mark is always in it.
+    let skip = (start.column - 1).saturating_sub(SNIPPET_WIDTH / 2);
+    let shown: String = line.chars().skip(skip).take(SNIPPET_WIDTH).collect();
+    let before: String = shown
+        .chars()
+        .take(start.column - 1 - skip)
+        .map(|c| if c == '\t' { '\t' } else { ' ' })
+        .collect();
+    let room = shown.chars().count().saturating_sub(before.chars().count()).max(1);
+    let marks: String = std::iter::repeat_n(mark, place.width().min(room)).collect();
+    write!(f, "\n{margin} |\n{number} | {}\n{margin} | {before}{marks}", Printable(&shown))?;
+    if note.is_empty() {
+        Ok(())
+    } else {
+        write!(f, " {}", Printable(note))
+    }
+}
+
+/// Text from outside with its control characters made visible: a terminal must not obey it.
+struct Printable<'a>(&'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            if c.is_control() && c != '\t' {
+                write!(f, "{}", c.escape_default())?;
+            } else {
+                write!(f, "{c}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All findings of one run, in the order they were made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Diagnostics {
+    list: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.list.push(diagnostic);
+    }
+
+    /// Adds all of another.
+    pub fn append(&mut self, mut other: Self) {
+        self.list.append(&mut other.list);
+    }
+
+    /// Whether one of them is an error.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.errors() > 0
+    }
+
+    /// How many are errors.
+    #[must_use]
+    pub fn errors(&self) -> usize {
+        self.list.iter().filter(|d| d.severity == Severity::Error).count()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.list.iter()
+    }
+
+    /// `value` when no error was found, else all findings.
+    ///
+    /// # Errors
+    /// The findings, when there is an error among them or no value.
+    pub fn into_result<T>(self, value: Option<T>) -> Result<(T, Self), Self> {
+        match value {
+            Some(value) if !self.has_errors() => Ok((value, self)),
+            Some(_) | None => Err(self),
+        }
+    }
+}
+
+impl From<Diagnostic> for Diagnostics {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self { list: vec![diagnostic] }
+    }
+}
+
+impl<'a> IntoIterator for &'a Diagnostics {
+    type Item = &'a Diagnostic;
+    type IntoIter = std::slice::Iter<'a, Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.iter()
+    }
+}
+
+impl IntoIterator for Diagnostics {
+    type Item = Diagnostic;
+    type IntoIter = std::vec::IntoIter<Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.into_iter()
+    }
+}
+
+/// All findings for a terminal, an empty line between them.
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, diagnostic) in self.list.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n\n")?;
+            }
+            diagnostic.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Position, SourceFile};
+
+    fn place(text: &str, line: usize, column: usize, width: usize) -> Place {
+        Place {
+            file: SourceFile::new("a.yaml", text),
+            span: Span {
+                start: Position { line, column },
+                end: Position {
+                    line,
+                    column: column + width,
+                },
+            },
+        }
+    }
+
+    #[test]
+    fn shows_the_line_the_mark_and_the_help() {
+        let text = "key:\n  tpp: 8\n";
+        let found = Diagnostic::error("unknown-field", "unknown field `tpp`")
+            .at(place(text, 2, 3, 3))
+            .help("did you mean `tp`?");
+        let expected =
+            "error[unknown-field]: unknown field `tpp`\n --> a.yaml:2:3\n  |\n2 |   tpp: 8\n  |   ^^^\n  = help: did you mean `tp`?";
+        assert_eq!(found.to_string(), expected);
+    }
+
+    #[test]
+    fn long_lines_are_cut_around_the_mark_and_control_characters_are_shown() {
+        let text = format!("{}\u{1b}[31mx", "a".repeat(5_000));
+        let shown = Diagnostic::error("x", "y").at(place(&text, 1, 5_005, 1)).to_string();
+        assert!(shown.len() < 500, "{shown}");
+        assert!(shown.contains("\\u{1b}[31mx") && !shown.contains('\u{1b}'), "{shown}");
+    }
+
+    #[test]
+    fn warnings_alone_are_a_result() {
+        let warned = Diagnostics::from(Diagnostic::warning("w", "hm"));
+        assert_eq!(warned.clone().into_result(Some(1)), Ok((1, warned)));
+        let refused = Diagnostics::from(Diagnostic::error("e", "no"));
+        assert_eq!(refused.clone().into_result(Some(1)), Err(refused));
+    }
+}

@@ -1,0 +1,106 @@
+//! Entries of a mapping as written to the entries it has: merge keys (`<<`) filled in, a key that is written twice
+//! noticed. A merged entry comes first and gives way to one of the mapping's own, as yaml.org/type/merge defines.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{Entry, Mapping, Node, Value};
+
+/// An entry as it is written: `<<: *base` or `key: value`.
+pub(super) enum Written {
+    /// `<<` as a plain key.
+    Merge(Arc<Node>),
+    /// Any other key.
+    Own(Entry),
+}
+
+/// What is wrong with a mapping's entries.
+pub(super) enum Flaw {
+    /// The key of `second` is that of `first` again; `second` counts.
+    Duplicate {
+        /// The entry without effect.
+        first: Arc<Node>,
+        /// The key's second place.
+        second: Arc<Node>,
+    },
+    /// What stands behind `<<` is neither a mapping nor a list of mappings.
+    NotMergeable(Arc<Node>),
+}
+
+/// The entries that a mapping has, and what is wrong with those that are written.
+pub(super) fn combine(written: Vec<Written>) -> (Mapping, Vec<Flaw>) {
+    let mut flaws = Vec::new();
+    let mut combined = Combined::default();
+    for entry in &written {
+        if let Written::Merge(source) = entry {
+            match bases(source) {
+                // Earlier bases win, so they are set last.
+                Some(bases) => {
+                    for entry in bases.into_iter().rev().flat_map(Mapping::iter) {
+                        combined.set(entry.clone(), Origin::Base);
+                    }
+                }
+                None => flaws.push(Flaw::NotMergeable(Arc::clone(source))),
+            }
+        }
+    }
+    for entry in written {
+        if let Written::Own(entry) = entry {
+            let second = Arc::clone(&entry.key);
+            if let Some(first) = combined.set(entry, Origin::Own) {
+                flaws.push(Flaw::Duplicate { first, second });
+            }
+        }
+    }
+    (combined.into_mapping(), flaws)
+}
+
+/// In the order of the text; the caller lets earlier ones win.
+fn bases(source: &Arc<Node>) -> Option<Vec<&Mapping>> {
+    fn mapping(node: &Node) -> Option<&Mapping> {
+        if let Value::Mapping(mapping) = &node.value {
+            Some(mapping)
+        } else {
+            None
+        }
+    }
+    if let Value::Sequence(list) = &source.value {
+        list.iter().map(|node| mapping(node)).collect()
+    } else {
+        mapping(source).map(|base| vec![base])
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Origin {
+    Base,
+    Own,
+}
+
+#[derive(Default)]
+struct Combined {
+    entries: Vec<(Entry, Origin)>,
+    index: HashMap<String, usize>,
+}
+
+impl Combined {
+    /// Sets a key at its first place; gives the key of an own entry that an own entry replaces.
+    fn set(&mut self, entry: Entry, origin: Origin) -> Option<Arc<Node>> {
+        let known = entry.name().and_then(|name| self.index.get(name).copied());
+        if let Some(slot) = known.and_then(|at| self.entries.get_mut(at)) {
+            let (before, before_origin) = std::mem::replace(slot, (entry, origin));
+            return (before_origin == Origin::Own && origin == Origin::Own).then_some(before.key);
+        }
+        if let Some(name) = entry.name() {
+            self.index.insert(name.to_owned(), self.entries.len());
+        }
+        self.entries.push((entry, origin));
+        None
+    }
+
+    fn into_mapping(self) -> Mapping {
+        Mapping {
+            entries: self.entries.into_iter().map(|(entry, _)| entry).collect(),
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! Events of the YAML parser to a tree. What a document may cost is bounded here: nesting by the parser's own limits,
+//! and what aliases multiply by a budget, so that no document of a few lines stands for millions of nodes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use granit_parser::{Event, Marker, Parser, ScalarStyle, Span as ParserSpan, StrInput, Tag};
+
+use super::merge::{Flaw, Written, combine};
+use super::scalar::{self, Unreadable};
+use super::{Entry, Node, Value, tabs};
+use crate::model::{Diagnostic, Diagnostics, Place, Position, SourceFile, Span};
+
+/// Most nodes that a document may have once every alias is followed. A hundred times the largest real config.
+const MAX_NODES: u64 = 5_000_000;
+
+/// The tree of a text that holds one document; an empty text is [`Value::Null`]. Everything wrong is added to `found`.
+pub fn parse(source: &Arc<SourceFile>, found: &mut Diagnostics) -> Option<Node> {
+    let options = granit_parser::options! { emit_comments: false };
+    let mut builder = Builder {
+        parser: Parser::new_from_str_with_options(&source.text, options),
+        source,
+        found,
+        anchors: HashMap::new(),
+        opaque: Vec::new(),
+        failed: false,
+    };
+    let root = builder.stream();
+    let Builder { opaque, mut failed, .. } = builder;
+    for span in tabs::between_tokens(&source.text, &opaque) {
+        failed = true;
+        found.push(
+            Diagnostic::error("tab", "a tab between tokens, expected spaces")
+                .at(Place {
+                    file: Arc::clone(source),
+                    span,
+                })
+                .help("replace the tab by spaces"),
+        );
+    }
+    if failed { None } else { root }
+}
+
+struct Builder<'a> {
+    parser: Parser<'a, StrInput<'a>>,
+    source: &'a Arc<SourceFile>,
+    found: &'a mut Diagnostics,
+    anchors: HashMap<usize, Arc<Node>>,
+    /// Byte ranges of quoted and block scalars, where a tab is content.
+    opaque: Vec<std::ops::Range<usize>>,
+    failed: bool,
+}
+
+/// The parser's lines count from 1, its columns from 0.
+fn position(marker: &Marker) -> Position {
+    Position {
+        line: marker.line(),
+        column: marker.col() + 1,
+    }
+}
+
+fn span(span: &ParserSpan) -> Span {
+    Span {
+        start: position(&span.start),
+        end: position(&span.end),
+    }
+}
+
+impl<'a> Builder<'a> {
+    fn place(&self, span: Span) -> Place {
+        Place {
+            file: Arc::clone(self.source),
+            span,
+        }
+    }
+
+    fn error(&mut self, span: Span, code: &'static str, message: impl Into<String>, help: &str) {
+        self.failed = true;
+        let diagnostic = Diagnostic::error(code, message).at(self.place(span));
+        self.found.push(if help.is_empty() { diagnostic } else { diagnostic.help(help) });
+    }
+
+    /// The next event, or none at the end and after an error of the parser, which is the last.
+    fn next(&mut self) -> Option<(Event<'a>, Span, ParserSpan)> {
+        match self.parser.next_event()? {
+            Ok((event, at)) => Some((event, span(&at), at)),
+            Err(error) => {
+                let at = position(error.marker());
+                self.error(Span { start: at, end: at }, "yaml", error.info(), "");
+                None
+            }
+        }
+    }
+
+    fn stream(&mut self) -> Option<Node> {
+        let mut root = None;
+        while let Some((event, at, raw)) = self.next() {
+            match event {
+                Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
+                Event::StreamEnd => {
+                    let empty = Node {
+                        value: Value::Null,
+                        span: Span::START,
+                        size: 1,
+                    };
+                    return Some(root.unwrap_or(empty));
+                }
+                _ if root.is_some() => {
+                    self.error(
+                        at,
+                        "several-documents",
+                        "a second document, expected one a file",
+                        "put it into a file of its own",
+                    );
+                    return None;
+                }
+                event => {
+                    let node = self.node(event, at, &raw)?;
+                    if node.size > MAX_NODES {
+                        let message = format!(
+                            "aliases multiply this document to {} nodes, at most {MAX_NODES} are read",
+                            node.size
+                        );
+                        self.error(node.span, "too-large", message, "write the values out, or split the file");
+                        return None;
+                    }
+                    root = Some(Arc::unwrap_or_clone(node));
+                }
+            }
+        }
+        None
+    }
+
+    /// The node that an event starts. None where the text ends or the parser gives up before the node is whole.
+    fn node(&mut self, event: Event<'a>, at: Span, raw: &ParserSpan) -> Option<Arc<Node>> {
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                if !matches!(style, ScalarStyle::Plain) {
+                    self.opaque.extend(raw.byte_range());
+                }
+                let value = self.scalar(&text, style, tag.as_deref(), at);
+                Some(self.finish(value, at, 1, anchor))
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.only_tagged("seq", tag.as_deref(), at);
+                self.sequence(at, anchor)
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.only_tagged("map", tag.as_deref(), at);
+                self.mapping(at, anchor)
+            }
+            Event::Alias(anchor) => {
+                if let Some(node) = self.anchors.get(&anchor) {
+                    return Some(Arc::clone(node));
+                }
+                self.error(at, "alias", "an alias inside the value it stands for", "write the value out");
+                Some(self.finish(Value::Null, at, 1, 0))
+            }
+            _ => {
+                self.error(at, "yaml", "no value where one is expected", "");
+                None
+            }
+        }
+    }
+
+    fn finish(&mut self, value: Value, span: Span, size: u64, anchor: usize) -> Arc<Node> {
+        let node = Arc::new(Node { value, span, size });
+        if anchor != 0 {
+            self.anchors.insert(anchor, Arc::clone(&node));
+        }
+        node
+    }
+
+    fn sequence(&mut self, start: Span, anchor: usize) -> Option<Arc<Node>> {
+        let mut list = Vec::new();
+        let mut size = 1_u64;
+        loop {
+            let (event, at, raw) = self.next()?;
+            if event == Event::SequenceEnd {
+                let whole = Span { end: at.end, ..start };
+                return Some(self.finish(Value::Sequence(list), whole, size, anchor));
+            }
+            let node = self.node(event, at, &raw)?;
+            size = size.saturating_add(node.size);
+            list.push(node);
+        }
+    }
+
+    fn mapping(&mut self, start: Span, anchor: usize) -> Option<Arc<Node>> {
+        let mut written = Vec::new();
+        let mut size = 1_u64;
+        loop {
+            let (event, at, raw) = self.next()?;
+            if event == Event::MappingEnd {
+                let whole = Span { end: at.end, ..start };
+                let mapping = self.combined(written);
+                return Some(self.finish(Value::Mapping(mapping), whole, size, anchor));
+            }
+            let merges = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<");
+            let key = self.node(event, at, &raw)?;
+            if matches!(key.value, Value::Sequence(_) | Value::Mapping(_)) {
+                self.error(key.span, "key", format!("{} as a key, expected a name", key.value.kind()), "");
+            }
+            let (event, at, raw) = self.next()?;
+            let value = self.node(event, at, &raw)?;
+            size = size.saturating_add(key.size).saturating_add(value.size);
+            written.push(if merges {
+                Written::Merge(value)
+            } else {
+                Written::Own(Entry { key, value })
+            });
+        }
+    }
+
+    fn combined(&mut self, written: Vec<Written>) -> super::Mapping {
+        let (mapping, flaws) = combine(written);
+        for flaw in flaws {
+            match flaw {
+                Flaw::Duplicate { first, second } => {
+                    let message = format!("{} again, only this last value counts", second.value.describe());
+                    let diagnostic = Diagnostic::warning("duplicate-key", message)
+                        .at(self.place(second.span))
+                        .related(self.place(first.span), "this one has no effect")
+                        .help("remove one of the two");
+                    self.found.push(diagnostic);
+                }
+                Flaw::NotMergeable(source) => {
+                    let message = format!("`<<` takes a mapping or a list of mappings, found {}", source.value.describe());
+                    self.error(source.span, "merge", message, "");
+                }
+            }
+        }
+        mapping
+    }
+
+    fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Span) -> Value {
+        let Some(tag) = tag else {
+            return match style {
+                ScalarStyle::Plain => self.plain(text, at),
+                ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted | ScalarStyle::Literal | ScalarStyle::Folded => {
+                    Value::Text(text.to_owned())
+                }
+            };
+        };
+        let value = match tag.core_suffix() {
+            Some("str") => Some(Value::Text(text.to_owned())),
+            Some("int") => scalar::int(text).flatten().map(Value::Int),
+            Some("float") => scalar::float(text).map(Value::Float),
+            Some("bool" | "null") => scalar::resolve(text)
+                .ok()
+                .filter(|value| matches!(value, Value::Bool(_) | Value::Null)),
+            Some(_) | None => None,
+        };
+        value.unwrap_or_else(|| {
+            let message = format!("the tag `{}` does not fit here, expected none", tag.original());
+            self.error(at, "tag", message, "remove the tag");
+            Value::Null
+        })
+    }
+
+    fn plain(&mut self, text: &str, at: Span) -> Value {
+        match scalar::resolve(text) {
+            Ok(value) => {
+                self.warn_about_spelling(text, &value, at);
+                value
+            }
+            Err(Unreadable::TooLarge) => {
+                self.error(at, "number", format!("the number `{text}` is beyond 64 bits"), "");
+                Value::Null
+            }
+            Err(Unreadable::ValueKey) => {
+                self.error(at, "yaml", "`=` alone has no meaning in YAML 1.1", "put it into quotes");
+                Value::Null
+            }
+        }
+    }
+
+    /// Numbers that are not what they look like.
+    fn warn_about_spelling(&mut self, text: &str, value: &Value, at: Span) {
+        let Value::Int(number) = value else { return };
+        let octal = text.trim_start_matches(['+', '-']).len() > 1
+            && text.trim_start_matches(['+', '-']).starts_with('0')
+            && !text.contains(['x', 'b']);
+        let kind = match (octal, text.contains(':')) {
+            (true, _) => "octal",
+            (false, true) => "sexagesimal",
+            (false, false) => return,
+        };
+        let diagnostic = Diagnostic::warning("number-spelling", format!("`{text}` is {kind} in YAML 1.1 and means {number}"))
+            .at(self.place(at))
+            .help(format!("write {number}, or put the text into quotes"));
+        self.found.push(diagnostic);
+    }
+
+    fn only_tagged(&mut self, expected: &str, tag: Option<&Tag>, at: Span) {
+        if let Some(tag) = tag.filter(|tag| tag.core_suffix() != Some(expected)) {
+            let message = format!("the tag `{}` does not fit here, expected none", tag.original());
+            self.error(at, "tag", message, "remove the tag");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (Option<Node>, Vec<String>) {
+        let mut found = Diagnostics::new();
+        let node = parse(&SourceFile::new("f", text), &mut found);
+        let short = |d: &Diagnostic| format!("{} {}", d.place.as_ref().map_or(String::new(), ToString::to_string), d.code);
+        (node, found.iter().map(short).collect())
+    }
+
+    fn names(node: &Node) -> Vec<(String, String)> {
+        let Value::Mapping(mapping) = &node.value else { panic!("{node:?}") };
+        mapping
+            .iter()
+            .map(|e| (e.name().unwrap().to_owned(), e.value.value.describe()))
+            .collect()
+    }
+
+    #[test]
+    fn merge_keys_come_first_and_give_way() {
+        let (node, found) = read("base: &b {x: 1, y: 2}\nown:\n  y: 3\n  <<: *b\n  z: 4\nlist:\n  <<: [{x: 9}, *b]\n");
+        assert!(found.is_empty(), "{found:?}");
+        let Value::Mapping(root) = node.unwrap().value else { panic!() };
+        let pairs = |key: &str| names(root.get(key).unwrap()).into_iter().map(|(k, v)| k + &v).collect::<Vec<_>>();
+        assert_eq!(pairs("own"), ["x`1`", "y`3`", "z`4`"]);
+        assert_eq!(pairs("list"), ["x`9`", "y`2`"]);
+    }
+
+    #[test]
+    fn a_key_written_twice_is_a_warning_and_its_last_value_counts() {
+        let (node, found) = read("a: 1\nb: 2\na: 3\n");
+        assert_eq!(found, ["f:3:1 duplicate-key"]);
+        assert_eq!(names(&node.unwrap()), [("a".into(), "`3`".into()), ("b".into(), "`2`".into())]);
+    }
+
+    #[test]
+    fn what_is_no_single_plain_document_is_refused_at_its_place() {
+        for (text, expected) in [
+            ("a: 1\n---\nb: 2\n", "f:3:1 several-documents"),
+            ("a: !foo b\n", "f:1:4 tag"),
+            ("a: *nope\n", "f:1:4 yaml"),
+            ("a: &a [*a]\n", "f:1:8 alias"),
+            ("a: {b: 1\n", "f:2:1 yaml"),
+            ("[a, b]: 1\n", "f:1:1 key"),
+            ("<<: foo\n", "f:1:5 merge"),
+            ("a:\tb\n", "f:1:3 tab"),
+            ("a: 99999999999999999999\n", "f:1:4 number"),
+        ] {
+            let (node, found) = read(text);
+            assert!(node.is_none(), "{text}");
+            assert_eq!(found, [expected], "{text}");
+        }
+    }
+
+    #[test]
+    fn tabs_are_content_inside_quotes_blocks_and_comments() {
+        let (node, found) = read("a: \"x\ty\" # c\tc\nb: |\n  x\ty\nc: 'x\ty'\n");
+        assert!(node.is_some() && found.is_empty(), "{found:?}");
+    }
+
+    #[test]
+    fn aliases_cannot_multiply_without_end() {
+        let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+        for level in 1..12 {
+            let before = level - 1;
+            let aliases = vec![format!("*a{before}"); 10].join(", ");
+            text.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+        }
+        let (node, found) = read(&text);
+        assert!(node.is_none());
+        assert_eq!(found, ["f:1:1 too-large"]);
+    }
+
+    #[test]
+    fn numbers_that_are_not_what_they_look_like_are_pointed_out() {
+        let (_, found) = read("a: 010\nb: 1:30\nc: 0\nd: 0x10\ne: 10\n");
+        assert_eq!(found, ["f:1:4 number-spelling", "f:2:4 number-spelling"]);
+    }
+}

@@ -1,0 +1,39 @@
+//! Tabs between tokens. YAML 1.2 allows some; the tools whose files we read allow none, and a file that only we can
+//! read helps nobody.
+
+use std::ops::Range;
+
+use crate::model::{Position, Span};
+
+/// The tabs that are neither in an opaque range (quoted and block scalars, by bytes) nor in a comment; one a line.
+pub(super) fn between_tokens(text: &str, opaque: &[Range<usize>]) -> Vec<Span> {
+    if !text.contains('\t') {
+        return Vec::new();
+    }
+    let inside = |at: usize| {
+        let next = opaque.partition_point(|range| range.end <= at);
+        opaque.get(next).is_some_and(|range| range.contains(&at))
+    };
+    let mut found = Vec::new();
+    let mut offset = 0;
+    for (line_index, line) in text.split_inclusive('\n').enumerate() {
+        let comment = line
+            .match_indices('#')
+            .find(|(at, _)| !inside(offset + at) && line[..*at].chars().next_back().is_none_or(char::is_whitespace));
+        let code = &line[..comment.map_or(line.len(), |(at, _)| at)];
+        if let Some((at, _)) = code.match_indices('\t').find(|(at, _)| !inside(offset + at)) {
+            let column = line[..at].chars().count() + 1;
+            let start = Position {
+                line: line_index + 1,
+                column,
+            };
+            let end = Position {
+                column: column + 1,
+                ..start
+            };
+            found.push(Span { start, end });
+        }
+        offset += line.len();
+    }
+    found
+}

@@ -1,0 +1,122 @@
+//! The tree. Nodes are shared, so an alias costs a pointer and a document full of aliases stays small.
+
+use std::sync::Arc;
+
+use crate::model::Span;
+
+/// A value and where it is written. The place of an alias is that of the anchor it stands for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// What it is.
+    pub value: Value,
+    /// Where it is.
+    pub span: Span,
+    /// How many nodes the value has when every alias is followed.
+    pub(super) size: u64,
+}
+
+/// What a node can be.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// `null`, `~` or nothing at all.
+    Null,
+    /// A truth value in any of YAML 1.1's spellings.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Any other number, infinities and NaN included.
+    Float(f64),
+    /// A date, which no field of ours takes; kept apart so that it is not mistaken for text.
+    Date(String),
+    /// Text.
+    Text(String),
+    /// A list.
+    Sequence(Vec<Arc<Node>>),
+    /// Keys and values in their order, merge keys resolved.
+    Mapping(Mapping),
+}
+
+impl Value {
+    /// What it is, for messages: `a list`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "nothing",
+            Self::Bool(_) => "a truth value",
+            Self::Int(_) | Self::Float(_) => "a number",
+            Self::Date(_) => "a date",
+            Self::Text(_) => "text",
+            Self::Sequence(_) => "a list",
+            Self::Mapping(_) => "a mapping",
+        }
+    }
+
+    /// The value itself where it is short, for messages: `"8"`, `4.5`, `a list`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Bool(value) => format!("`{value}`"),
+            Self::Int(value) => format!("`{value}`"),
+            Self::Float(value) => format!("`{value}`"),
+            Self::Date(text) => format!("the date `{text}`"),
+            Self::Text(text) if text.chars().count() <= 60 => format!("the text {text:?}"),
+            Self::Null | Self::Text(_) | Self::Sequence(_) | Self::Mapping(_) => self.kind().to_owned(),
+        }
+    }
+}
+
+/// One key with its value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The key.
+    pub key: Arc<Node>,
+    /// The value.
+    pub value: Arc<Node>,
+}
+
+/// Keys with values. No key occurs twice.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Mapping {
+    pub(super) entries: Vec<Entry>,
+}
+
+impl Mapping {
+    /// Entries in the order of the text.
+    pub fn iter(&self) -> std::slice::Iter<'_, Entry> {
+        self.entries.iter()
+    }
+
+    /// The value of a text key.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<Node>> {
+        self.entries
+            .iter()
+            .find(|entry| entry.name() == Some(name))
+            .map(|entry| &entry.value)
+    }
+
+    /// How many keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+impl Entry {
+    /// The key where it is text.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match &self.key.value {
+            Value::Text(text) => Some(text),
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Date(_) | Value::Sequence(_) | Value::Mapping(_) => {
+                None
+            }
+        }
+    }
+}
