@@ -137,7 +137,7 @@ fn assemble(
         ep: ep?,
         dp_attn: dp_attn?,
     };
-    if parallelism.tp.get() % parallelism.dcp_size.get() != 0 {
+    if !parallelism.tp.get().is_multiple_of(parallelism.dcp_size.get()) {
         let message = format!(
             "`dcp-size` is {}, expected a divisor of `tp`, which is {}",
             parallelism.dcp_size, parallelism.tp

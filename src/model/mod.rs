@@ -7,11 +7,8 @@ mod layout;
 mod name;
 mod parallelism;
 mod point;
-<<<<<<< HEAD
 mod secret;
-=======
 mod source;
->>>>>>> 241c5fd (feat(config): diagnostics with places, YAML 1.1 trees, the catalog of both dialects, rows from entries)
 mod workload;
 
 pub use component::{Component, KvOffloading};
@@ -20,9 +17,6 @@ pub use layout::Layout;
 pub use name::{ConfigKey, Framework, Image, ModelName, ModelPrefix, NameError, Precision, RunnerLabel, RunnerName};
 pub use parallelism::{Parallelism, WorkerGroup};
 pub use point::{CurveKey, PointKey, Workload};
-<<<<<<< HEAD
 pub use secret::Secret;
-=======
 pub use source::{Place, Position, SourceFile, Span};
->>>>>>> 241c5fd (feat(config): diagnostics with places, YAML 1.1 trees, the catalog of both dialects, rows from entries)
 pub use workload::{Concurrency, SeqLens, SpecDecoding};

@@ -92,6 +92,7 @@ impl<'a> Builder<'a> {
         }
     }
 
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the parser's events are non-exhaustive")]
     fn stream(&mut self) -> Option<Node> {
         let mut root = None;
         while let Some((event, at, raw)) = self.next() {
@@ -132,21 +133,26 @@ impl<'a> Builder<'a> {
     }
 
     /// The node that an event starts. None where the text ends or the parser gives up before the node is whole.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the parser's events are non-exhaustive")]
     fn node(&mut self, event: Event<'a>, at: Span, raw: &ParserSpan) -> Option<Arc<Node>> {
+        let tag_at = raw.tag_span().map_or(at, |tag| span(&tag));
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 if !matches!(style, ScalarStyle::Plain) {
                     self.opaque.extend(raw.byte_range());
                 }
-                let value = self.scalar(&text, style, tag.as_deref(), at);
+                let value = match tag {
+                    Some(tag) => self.tagged(&text, &tag, tag_at),
+                    None => self.untagged(&text, style, at),
+                };
                 Some(self.finish(value, at, 1, anchor))
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.only_tagged("seq", tag.as_deref(), at);
+                self.only_tagged("seq", tag.as_deref(), tag_at);
                 self.sequence(at, anchor)
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.only_tagged("map", tag.as_deref(), at);
+                self.only_tagged("map", tag.as_deref(), tag_at);
                 self.mapping(at, anchor)
             }
             Event::Alias(anchor) => {
@@ -233,15 +239,16 @@ impl<'a> Builder<'a> {
         mapping
     }
 
-    fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Span) -> Value {
-        let Some(tag) = tag else {
-            return match style {
-                ScalarStyle::Plain => self.plain(text, at),
-                ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted | ScalarStyle::Literal | ScalarStyle::Folded => {
-                    Value::Text(text.to_owned())
-                }
-            };
-        };
+    fn untagged(&mut self, text: &str, style: ScalarStyle, at: Span) -> Value {
+        match style {
+            ScalarStyle::Plain => self.plain(text, at),
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted | ScalarStyle::Literal | ScalarStyle::Folded => {
+                Value::Text(text.to_owned())
+            }
+        }
+    }
+
+    fn tagged(&mut self, text: &str, tag: &Tag, at: Span) -> Value {
         let value = match tag.core_suffix() {
             Some("str") => Some(Value::Text(text.to_owned())),
             Some("int") => scalar::int(text).flatten().map(Value::Int),
@@ -343,7 +350,7 @@ mod tests {
             ("a: !foo b\n", "f:1:4 tag"),
             ("a: *nope\n", "f:1:4 yaml"),
             ("a: &a [*a]\n", "f:1:8 alias"),
-            ("a: {b: 1\n", "f:2:1 yaml"),
+            ("a: {b: 1\n", "f:1:4 yaml"),
             ("[a, b]: 1\n", "f:1:1 key"),
             ("<<: foo\n", "f:1:5 merge"),
             ("a:\tb\n", "f:1:3 tab"),

@@ -151,7 +151,7 @@ fn sexagesimal_float(whole: &str, fraction: &str) -> Option<f64> {
 
 /// `2026-08-21`, and with a time behind it.
 fn is_date(text: &str) -> bool {
-    let (date, time) = match text.find(|c: char| matches!(c, 'T' | 't' | ' ' | '\t')) {
+    let (date, time) = match text.find(['T', 't', ' ', '\t']) {
         Some(at) => (&text[..at], Some(text[at + 1..].trim_start())),
         None => (text, None),
     };
