@@ -243,7 +243,7 @@ fn matching<'c>(catalog: &'c Catalog, keys: &[String]) -> Result<Vec<&'c Entry>,
     }
     if let Some(first) = unknown.first() {
         let known: Vec<&str> = catalog.entries.keys().map(crate::model::ConfigKey::as_str).collect();
-        let help = crate::yaml::nearest(first, &known).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+        let help = crate::model::nearest(first, &known).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
         return Err(SelectError::UnknownKey { unknown, help });
     }
     Ok(found)

@@ -9,6 +9,7 @@ mod parallelism;
 mod point;
 mod secret;
 mod source;
+mod spelling;
 mod workload;
 
 pub use component::{Component, KvOffloading};
@@ -19,4 +20,5 @@ pub use parallelism::{Parallelism, WorkerGroup};
 pub use point::{CurveKey, PointKey, Workload};
 pub use secret::Secret;
 pub use source::{Place, Position, SourceFile, Span};
+pub use spelling::{nearest, suggestion};
 pub use workload::{Concurrency, SeqLens, SpecDecoding};

@@ -10,5 +10,5 @@ mod tabs;
 mod tree;
 
 pub use parse::parse;
-pub use reader::{Object, Reader, nearest, suggestion};
+pub use reader::{Object, Reader};
 pub use tree::{Entry, Mapping, Node, Value};
