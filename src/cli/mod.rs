@@ -6,6 +6,7 @@ mod changelog;
 mod exit;
 mod normalize;
 mod output;
+mod run;
 
 use clap::{Parser, Subcommand};
 
@@ -29,6 +30,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Changelog(changelog::ChangelogArgs),
+    Run(Box<run::RunArgs>),
     Bench(Box<bench::BenchArguments>),
     Normalize(normalize::NormalizeArgs),
 }
@@ -59,6 +61,7 @@ pub fn main() -> std::process::ExitCode {
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Changelog(args) => changelog::run(&args),
+        Command::Run(args) => run::run(&args),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Normalize(args) => normalize::run(&args),
     }

@@ -1,9 +1,17 @@
 //! The world. Git, GitHub, processes, sockets, files, clock and environment are touched here and nowhere else; the
 //! pure steps get values and give values.
 
+pub mod engine_log;
 pub mod files;
 pub mod git;
+pub mod host;
+pub mod job_state;
+pub mod launcher;
 pub mod load_driver;
+pub mod plain_http;
+pub mod process;
+pub mod ready;
+pub mod reap;
 pub mod stop;
 pub mod tokenizer;
 pub mod workflow;

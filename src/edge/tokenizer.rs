@@ -35,7 +35,11 @@ pub enum TokenizerFileError {
 /// [`TokenizerFileError`], naming what was looked at.
 pub fn read(source: &str) -> Result<Tokenizer, TokenizerFileError> {
     let given = Path::new(source);
-    let path = if given.is_dir() { given.join("tokenizer.json") } else { given.to_owned() };
+    let path = if given.is_dir() {
+        given.join("tokenizer.json")
+    } else {
+        given.to_owned()
+    };
     if !path.is_file() {
         return Err(TokenizerFileError::NotFound {
             searched: path.display().to_string(),

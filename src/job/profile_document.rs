@@ -46,7 +46,7 @@ pub(super) struct LoadDocument {
     pub backend: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct DeadlinesDocument {
     pub preflight: Option<PhaseTime>,

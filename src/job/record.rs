@@ -111,8 +111,9 @@ pub struct Provenance {
     pub profile: String,
     /// How the engine was started.
     pub launcher: String,
-    /// The recipe, with its fingerprint.
-    pub recipe: Recipe,
+    /// The recipe, with its fingerprint; absent where the row was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<Recipe>,
     /// Commit of the repository that the recipe lies in, where it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,

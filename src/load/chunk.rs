@@ -142,9 +142,9 @@ pub fn read_fully(data: &[u8]) -> Result<Event, MalformedEvent> {
             || filled(&delta.reasoning)
             || delta.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty())
     };
-    let has_text = choices.iter().any(|choice| {
-        filled(&choice.text) || choice.delta.as_ref().is_some_and(speaks) || choice.message.as_ref().is_some_and(speaks)
-    });
+    let has_text = choices
+        .iter()
+        .any(|choice| filled(&choice.text) || choice.delta.as_ref().is_some_and(speaks) || choice.message.as_ref().is_some_and(speaks));
     Ok(Event::Chunk(Chunk {
         has_text,
         completion_tokens: document.usage.as_ref().and_then(|usage| usage.completion_tokens),
@@ -174,14 +174,23 @@ mod tests {
         for (data, expected) in [
             (r#"{"choices":[{"index":0,"text":" a","finish_reason":null}]}"#, chunk(true, None)),
             (r#"{"choices": [{"text": " a"}], "usage": null}"#, chunk(true, None)),
-            (r#"{"choices":[{"text":""}],"usage":{"prompt_tokens":7,"completion_tokens":3}}"#, chunk(false, Some(3))),
+            (
+                r#"{"choices":[{"text":""}],"usage":{"prompt_tokens":7,"completion_tokens":3}}"#,
+                chunk(false, Some(3)),
+            ),
             (r#"{"choices":[{"delta":{"role":"assistant","content":""}}]}"#, chunk(false, None)),
             (r#"{"choices":[{"delta":{"role":"assistant","content":null}}]}"#, chunk(false, None)),
             (r#"{"choices":[{"delta":{"content":"a"}}]}"#, chunk(true, None)),
-            (r#"{"choices":[{"delta":{"content":null,"reasoning_content":"hm"}}]}"#, chunk(true, None)),
+            (
+                r#"{"choices":[{"delta":{"content":null,"reasoning_content":"hm"}}]}"#,
+                chunk(true, None),
+            ),
             (r#"{"choices":[{"delta":{"reasoning":"hm"}}]}"#, chunk(true, None)),
             (r#"{"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}"#, chunk(true, None)),
-            (r#"{"choices":[],"usage":{"prompt_tokens": 7, "completion_tokens": 64}}"#, chunk(false, Some(64))),
+            (
+                r#"{"choices":[],"usage":{"prompt_tokens": 7, "completion_tokens": 64}}"#,
+                chunk(false, Some(64)),
+            ),
             // The text may speak of keys; its quotes are escaped.
             (r#"{"choices":[{"text":""}],"x":"\"text\":\"a\""}"#, chunk(false, None)),
         ] {

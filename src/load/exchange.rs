@@ -341,7 +341,11 @@ mod tests {
     #[test]
     fn final_usage_is_a_total_and_no_token() {
         let total = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2}}\n\n";
-        let record = run(&format!("{}|{}|{total}data: [DONE]\n\n", completion("a", None), completion("b", None)));
+        let record = run(&format!(
+            "{}|{}|{total}data: [DONE]\n\n",
+            completion("a", None),
+            completion("b", None)
+        ));
         assert_eq!(record.chunks(), 2);
         assert_eq!(record.last_token, Some(at(61)));
         assert!(!record.has_continuous_usage());
@@ -365,7 +369,10 @@ mod tests {
             (token.clone(), Reason::ClosedEarly),
             (format!("{token}data: {{\"cho"), Reason::ClosedEarly),
             (format!("{token}data: {{oops}}\n\n"), Reason::MalformedEvent),
-            (format!("{token}data: {{\"error\":{{\"message\":\"oom\"}}}}\n\n"), Reason::ServerError),
+            (
+                format!("{token}data: {{\"error\":{{\"message\":\"oom\"}}}}\n\n"),
+                Reason::ServerError,
+            ),
         ] {
             assert_eq!(run(&body).failure.unwrap().reason, reason, "{body}");
         }
@@ -374,7 +381,10 @@ mod tests {
     #[test]
     fn answers_that_are_no_stream() {
         for (answer, reason) in [
-            ("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 4\r\n\r\nslow", Some(Reason::Status(429))),
+            (
+                "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 4\r\n\r\nslow",
+                Some(Reason::Status(429)),
+            ),
             (
                 "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>",
                 Some(Reason::UnexpectedContent),

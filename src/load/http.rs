@@ -343,7 +343,10 @@ mod tests {
         for (stream, message) in [
             ("SSH-2.0-OpenSSH\r\n", "starts with"),
             ("HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\n", "content-length"),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", "content-length"),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+                "content-length",
+            ),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "chunked"),
         ] {
             let error = read(stream.as_bytes(), 5).unwrap_err().to_string();
@@ -354,7 +357,9 @@ mod tests {
     #[test]
     fn says_how_many_bytes_were_its_own() {
         let mut reader = ResponseReader::default();
-        let used = reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokEXTRA", |_, _| {}).unwrap();
+        let used = reader
+            .feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokEXTRA", |_, _| {})
+            .unwrap();
         assert_eq!(used, 40);
         assert!(reader.is_complete());
     }

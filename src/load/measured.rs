@@ -158,7 +158,10 @@ impl Measured {
         for (key, value) in &settings.metadata {
             put(key, json!(value));
         }
-        put("request_rate", settings.arrival.request_rate.map_or_else(|| json!("inf"), |rate| json!(rate)));
+        put(
+            "request_rate",
+            settings.arrival.request_rate.map_or_else(|| json!("inf"), |rate| json!(rate)),
+        );
         put("burstiness", finite_or_text(settings.arrival.burstiness));
         put("max_concurrency", json!(settings.arrival.max_concurrency));
         result

@@ -134,7 +134,10 @@ mod tests {
             // The coefficient of variation of a gamma distribution is 1 / sqrt(shape).
             let variation = variance.sqrt() / mean;
             assert!((mean * 50.0 - 1.0).abs() < 0.03, "{burstiness}: mean {mean}");
-            assert!((variation * burstiness.sqrt() - 1.0).abs() < 0.05, "{burstiness}: variation {variation}");
+            assert!(
+                (variation * burstiness.sqrt() - 1.0).abs() < 0.05,
+                "{burstiness}: variation {variation}"
+            );
         }
     }
 

@@ -150,7 +150,10 @@ mod tests {
         let tokenizer = tokenizer();
         let prompts = RandomPrompts::new(&tokenizer, lengths(100, 0.8, 0), 1).unwrap();
         let made: Vec<Prompt> = (0..200).map(|index| prompts.make(index).unwrap()).collect();
-        assert!(made.iter().all(|prompt| (80..=100).contains(&prompt.tokens) && (51..=64).contains(&prompt.output_tokens)));
+        assert!(
+            made.iter()
+                .all(|prompt| (80..=100).contains(&prompt.tokens) && (51..=64).contains(&prompt.output_tokens))
+        );
         assert!(made.iter().any(|prompt| prompt.tokens <= 82) && made.iter().any(|prompt| prompt.tokens >= 98));
     }
 

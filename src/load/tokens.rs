@@ -22,7 +22,9 @@ pub enum TokenizerError {
 
 impl fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tokenizer").field("vocabulary", &self.0.get_vocab_size(true)).finish()
+        f.debug_struct("Tokenizer")
+            .field("vocabulary", &self.0.get_vocab_size(true))
+            .finish()
     }
 }
 
@@ -94,8 +96,16 @@ impl Tokenizer {
             if is_word { words.push(id) } else { others.push(id) }
         }
         // A few dozen words would make prompts that caches and drafts find too easy.
-        let chosen = if words.len() >= ENOUGH_WORDS { words } else { [words, others].concat() };
-        if chosen.is_empty() { Err(TokenizerError::NoWords) } else { Ok(chosen) }
+        let chosen = if words.len() >= ENOUGH_WORDS {
+            words
+        } else {
+            [words, others].concat()
+        };
+        if chosen.is_empty() {
+            Err(TokenizerError::NoWords)
+        } else {
+            Ok(chosen)
+        }
     }
 }
 

@@ -12,8 +12,10 @@ use crate::model::Secret;
 
 /// Load-tests an OpenAI-compatible server and writes the raw result of benchmark_serving.py.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  imax bench --model benchmarks/demo --served-model-name demo --port 8000 --dataset-name random \\\n    \
-    --random-input-len 1024 --random-output-len 128 --num-prompts 160 --max-concurrency 16 --ignore-eos --save-result")]
+#[command(
+    after_help = "Example:\n  imax bench --model benchmarks/demo --served-model-name demo --port 8000 --dataset-name random \\\n    \
+    --random-input-len 1024 --random-output-len 128 --num-prompts 160 --max-concurrency 16 --ignore-eos --save-result"
+)]
 pub struct BenchArguments {
     /// Engine that serves; decides the protocol.
     #[arg(long, default_value = "vllm")]
@@ -195,11 +197,19 @@ impl BenchArguments {
         let protocol = Protocol::of_backend(&self.backend)?;
         let endpoint = self.endpoint.as_deref().unwrap_or_else(|| protocol.default_endpoint());
         let base_url = self.base_url.clone().unwrap_or_else(|| {
-            let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+            let host = if self.host.contains(':') {
+                format!("[{}]", self.host)
+            } else {
+                self.host.clone()
+            };
             format!("http://{host}:{}", self.port)
         });
         let within = |flag, found: f64, is: bool, expected| {
-            if is { Ok(found) } else { Err(ArgumentError::Range { flag, found, expected }) }
+            if is {
+                Ok(found)
+            } else {
+                Err(ArgumentError::Range { flag, found, expected })
+            }
         };
         let share = |flag, found: f64| within(flag, found, (0.0..=1.0).contains(&found), "a share from 0 to 1");
         let positive = |flag, found: f64| within(flag, found, found > 0.0, "a number greater than 0");
@@ -208,7 +218,12 @@ impl BenchArguments {
             within(flag, found, is, "seconds, greater than 0").map(Duration::from_secs_f64)
         };
         for percentile in &self.metric_percentiles {
-            within("--metric-percentiles", *percentile, (0.0..=100.0).contains(percentile), "percentiles from 0 to 100")?;
+            within(
+                "--metric-percentiles",
+                *percentile,
+                (0.0..=100.0).contains(percentile),
+                "percentiles from 0 to 100",
+            )?;
         }
         let lengths = RandomLengths {
             input: self.random_input_len,

@@ -12,7 +12,11 @@ impl Live {
     /// A bar on stderr; `quiet` hides it, and so does a stderr that is no terminal.
     #[must_use]
     pub fn new(quiet: bool) -> Self {
-        let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let target = if quiet {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        };
         let bar = ProgressBar::with_draw_target(Some(0), target);
         let style = ProgressStyle::with_template("{prefix:>9} [{bar:30}] {pos}/{len} {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
@@ -26,9 +30,17 @@ impl Live {
         self.0.set_position(u64::from(progress.completed + progress.failed));
         let seconds = progress.elapsed.as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "shown with no decimals")]
-        let rate = if seconds > 0.0 { progress.output_tokens as f64 / seconds } else { 0.0 };
+        let rate = if seconds > 0.0 {
+            progress.output_tokens as f64 / seconds
+        } else {
+            0.0
+        };
         let ttft = progress.mean_ttft.as_secs_f64() * 1e3;
-        let failed = if progress.failed > 0 { format!(", {} failed", progress.failed) } else { String::new() };
+        let failed = if progress.failed > 0 {
+            format!(", {} failed", progress.failed)
+        } else {
+            String::new()
+        };
         self.0.set_message(format!("{rate:.0} tok/s, TTFT {ttft:.1} ms{failed}"));
     }
 

@@ -8,9 +8,7 @@ use crate::edge::load_driver::{Drive, DriverError};
 use crate::edge::stop::StopSignal;
 use crate::edge::tokenizer::{self, TokenizerFileError};
 use crate::load::prompt::{Prompt, RandomPrompts};
-use crate::load::{
-    Dataset, Failure, Measured, Plan, PreparedRequest, Progress, Schedule, Settings, Tokenizer, TokenizerError, request,
-};
+use crate::load::{Dataset, Failure, Measured, Plan, PreparedRequest, Progress, Schedule, Settings, Tokenizer, TokenizerError, request};
 
 /// Why there is no measurement. A measurement in which requests failed is one, and says so itself.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +56,11 @@ pub fn measure(settings: &Settings, stop: &StopSignal, progress: &mut dyn FnMut(
         return Err(MeasureError::Stopped);
     }
     let inexact = prompts.inexact();
-    let requests = prompts.measured.iter().enumerate().map(|(index, prompt)| prepare(settings, index, prompt));
+    let requests = prompts
+        .measured
+        .iter()
+        .enumerate()
+        .map(|(index, prompt)| prepare(settings, index, prompt));
     let plan = plan(settings, requests.collect());
     let run = drive(settings, false).run(&plan, stop, progress)?;
     Ok(Measured::new(settings.clone(), run, Some(&tokenizer), inexact))
@@ -102,7 +104,9 @@ impl Prompts {
 /// Makes the measured prompts on all cores: encoding 8k-token prompts takes a core minutes for a full run.
 fn make_in_parallel(maker: &RandomPrompts<'_>, count: NonZeroU32) -> Result<Vec<Prompt>, MeasureError> {
     let count = usize::try_from(count.get()).unwrap_or(usize::MAX);
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get).min(count);
+    let threads = std::thread::available_parallelism()
+        .map_or(1, std::num::NonZeroUsize::get)
+        .min(count);
     let next = AtomicUsize::new(0);
     let made = std::thread::scope(|scope| {
         let work = || -> Result<Vec<(usize, Prompt)>, TokenizerError> {
@@ -136,7 +140,10 @@ fn prepare(settings: &Settings, number: usize, prompt: &Prompt) -> PreparedReque
 }
 
 fn plan(settings: &Settings, requests: Vec<PreparedRequest>) -> Plan {
-    let everything = u32::try_from(requests.len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+    let everything = u32::try_from(requests.len())
+        .ok()
+        .and_then(NonZeroU32::new)
+        .unwrap_or(NonZeroU32::MIN);
     Plan {
         schedule: Schedule::new(&settings.arrival, requests.len(), settings.seed),
         max_concurrency: settings.arrival.max_concurrency.unwrap_or(everything),
@@ -175,7 +182,11 @@ fn warm_up(settings: &Settings, prompts: &Prompts, stop: &StopSignal, progress: 
     if prompts.warm_up.is_empty() {
         return Ok(());
     }
-    let requests = prompts.warm_up.iter().enumerate().map(|(index, prompt)| prepare(settings, index, prompt));
+    let requests = prompts
+        .warm_up
+        .iter()
+        .enumerate()
+        .map(|(index, prompt)| prepare(settings, index, prompt));
     let mut plan = plan(settings, requests.collect());
     plan.schedule = Schedule::Closed;
     drive(settings, true).run(&plan, stop, progress)?;

@@ -68,18 +68,21 @@ fn classify(error: MeasureError, stop: &StopSignal) -> Failure {
         (MeasureError::Probe { .. }, _) => Exit::MeasurementFailed,
         (MeasureError::Driver(_) | MeasureError::Thread | MeasureError::Stopped, _) => Exit::Infrastructure,
     };
-    Failure {
-        exit,
-        error: error.into(),
-    }
+    Failure { exit, error: error.into() }
 }
 
 /// Where the result goes: the names of benchmark_serving.py.
 fn result_path(arguments: &BenchArguments, measured: &Measured) -> PathBuf {
     let settings = &measured.settings;
     let name = arguments.result_filename.clone().unwrap_or_else(|| {
-        let rate = settings.arrival.request_rate.map_or_else(|| "inf".to_owned(), |rate| rate.to_string());
-        let concurrency = settings.arrival.max_concurrency.map_or_else(String::new, |n| format!("-concurrency{n}"));
+        let rate = settings
+            .arrival
+            .request_rate
+            .map_or_else(|| "inf".to_owned(), |rate| rate.to_string());
+        let concurrency = settings
+            .arrival
+            .max_concurrency
+            .map_or_else(String::new, |n| format!("-concurrency{n}"));
         let model = settings.model.rsplit('/').next().unwrap_or(&settings.model);
         let date = measured.date();
         format!("{}-{rate}qps{concurrency}-{model}-{date}.json", settings.backend)

@@ -15,7 +15,10 @@ pub fn table(measured: &Measured) -> String {
     let number = |key: &str| raw.get(key).and_then(serde_json::Value::as_f64).unwrap_or(0.0);
     let mut text = String::new();
     let settings = &measured.settings;
-    let concurrency = settings.arrival.max_concurrency.map_or_else(|| "unlimited".to_owned(), |n| n.to_string());
+    let concurrency = settings
+        .arrival
+        .max_concurrency
+        .map_or_else(|| "unlimited".to_owned(), |n| n.to_string());
     let _ = writeln!(
         text,
         "{} of {} requests in {:.2} s at concurrency {concurrency}: {:.2} req/s, {:.1} output tok/s, {:.1} tok/s in all",
@@ -38,7 +41,11 @@ pub fn table(measured: &Measured) -> String {
         }
         let mut row = vec![metric.as_str().to_uppercase()];
         let values = [summary.mean, summary.median, summary.std].into_iter();
-        row.extend(values.chain(summary.percentiles.iter().map(|(_, value)| *value)).map(|ms| format!("{ms:.2}")));
+        row.extend(
+            values
+                .chain(summary.percentiles.iter().map(|(_, value)| *value))
+                .map(|ms| format!("{ms:.2}")),
+        );
         table.add_row(row);
     }
     for column in table.column_iter_mut().skip(1) {

@@ -34,7 +34,9 @@ pub enum DriverError {
         source: io::Error,
     },
     /// Too many connections for this process.
-    #[error("{wanted} connections need more open files than the {limit} that this process may have; raise `ulimit -n` or lower the concurrency")]
+    #[error(
+        "{wanted} connections need more open files than the {limit} that this process may have; raise `ulimit -n` or lower the concurrency"
+    )]
     OpenFiles {
         /// Connections wanted.
         wanted: usize,
@@ -77,7 +79,9 @@ impl Drive<'_> {
     /// [`DriverError`] where not even a first request could be tried.
     pub fn run(self, plan: &Plan, stop: &StopSignal, progress: &mut dyn FnMut(Progress)) -> Result<Run, DriverError> {
         let addresses = self.resolve()?;
-        let slots = usize::try_from(plan.max_concurrency.get()).unwrap_or(usize::MAX).min(plan.requests.len());
+        let slots = usize::try_from(plan.max_concurrency.get())
+            .unwrap_or(usize::MAX)
+            .min(plan.requests.len());
         allow_open_files(slots)?;
         let threads = self.thread_count(slots);
         let shared = Shared::default();
@@ -142,7 +146,10 @@ impl Drive<'_> {
         wanted.min(slots)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what the threads share, handed on once; a struct would be made for this call alone")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what the threads share, handed on once; a struct would be made for this call alone"
+    )]
     fn run_threads(
         self,
         plan: &Plan,

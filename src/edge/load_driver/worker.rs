@@ -174,7 +174,10 @@ impl<'a> Worker<'a> {
                         self.start_waiting();
                         return None;
                     };
-                    let offset = offsets.get(usize::try_from(index).unwrap_or(usize::MAX)).copied().unwrap_or_default();
+                    let offset = offsets
+                        .get(usize::try_from(index).unwrap_or(usize::MAX))
+                        .copied()
+                        .unwrap_or_default();
                     let until = (start.monotonic + offset).saturating_duration_since(Instant::now());
                     if !until.is_zero() {
                         self.start_waiting();
@@ -271,7 +274,9 @@ impl<'a> Worker<'a> {
 
     fn attend(&mut self, event: &mio::event::Event) {
         let at = event.token().0;
-        let Some(Some(connection)) = self.connections.get_mut(at) else { return };
+        let Some(Some(connection)) = self.connections.get_mut(at) else {
+            return;
+        };
         if connection.is_connecting() {
             let outcome = connection.finish_connect();
             self.settle_connect(at, outcome);
@@ -284,7 +289,9 @@ impl<'a> Worker<'a> {
             let outcome = connection.write(request);
             self.settle(at, outcome);
         }
-        let Some(Some(connection)) = self.connections.get_mut(at) else { return };
+        let Some(Some(connection)) = self.connections.get_mut(at) else {
+            return;
+        };
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             let outcome = connection.read(&mut self.read_state, event.is_read_closed() || event.is_error());
             self.settle(at, outcome);
@@ -383,7 +390,9 @@ impl<'a> Worker<'a> {
 
     fn check_deadlines(&mut self) {
         for at in 0..self.connections.len() {
-            let Some(connection) = self.connections[at].as_mut() else { continue };
+            let Some(connection) = self.connections[at].as_mut() else {
+                continue;
+            };
             let waited = connection.last_progress.elapsed();
             if connection.is_connecting() && waited > self.deadlines.connect {
                 let detail = format!("no connection within {} s", self.deadlines.connect.as_secs_f64());
@@ -399,7 +408,9 @@ impl<'a> Worker<'a> {
     /// Ends every request that is under way, so that nothing measured is lost.
     fn cancel_all(&mut self) {
         for at in 0..self.connections.len() {
-            let Some(connection) = self.connections[at].as_mut() else { continue };
+            let Some(connection) = self.connections[at].as_mut() else {
+                continue;
+            };
             if let Outcome::Ended { record, .. } = connection.end_with(Reason::Cancelled, "stopped before its end") {
                 self.take_record(*record);
             }

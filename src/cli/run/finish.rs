@@ -1,0 +1,256 @@
+//! The end of a job: `job.json`, the exit code, the failure's annotation, the table in the step summary.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use super::life::Lived;
+use super::prepare::Places;
+use super::voice::Voice;
+use crate::cli::{Exit, Failure, OrExit as _};
+use crate::edge::stop::{StopCause, StopSignal};
+use crate::edge::workflow::WorkflowFiles;
+use crate::edge::{files, host};
+use crate::job::{
+    FailureClass, JobFailure, JobId, JobRecord, JobSpec, Outcome, PointRecord, Provenance, RECORD_SCHEMA, Recipe, RunnerProfile, Variable,
+    VariableValue, result_file_name,
+};
+use crate::matrix::Row;
+use crate::model::RunnerName;
+
+/// When a job began.
+#[derive(Debug, Clone)]
+pub struct Beginning {
+    since: Instant,
+    started: String,
+}
+
+impl Beginning {
+    /// Now.
+    #[must_use]
+    pub fn now() -> Self {
+        Self {
+            since: Instant::now(),
+            started: host::timestamp(),
+        }
+    }
+}
+
+/// The record of a job that lived.
+pub fn record_of(
+    spec: &JobSpec,
+    places: &Places,
+    environment: &[Variable],
+    lived: Lived,
+    beginning: &Beginning,
+    stop: &StopSignal,
+) -> JobRecord {
+    let Lived {
+        failure,
+        mut points,
+        phases,
+        served_model,
+    } = lived;
+    for point in spec.points() {
+        if !points.iter().any(|known| known.conc == point.conc) {
+            let failure = failure
+                .clone()
+                .unwrap_or_else(|| JobFailure::new(FailureClass::Client, "the point was not reached"));
+            points.push(PointRecord {
+                conc: point.conc,
+                result_filename: point.result_filename,
+                outcome: Outcome::Failed(JobFailure { log_tail: None, ..failure }),
+                raw: None,
+                normalised: None,
+            });
+        }
+    }
+    let outcome = match failure.or_else(|| failure_of_points(&points)) {
+        Some(failure) => Outcome::Failed(failure),
+        None => Outcome::Ok,
+    };
+    let mut provenance = provenance(&spec.profile, &spec.runner_name, Some(spec.recipe.clone()), places);
+    provenance.served_model = served_model;
+    provenance.environment = shown(environment);
+    provenance.secrets = hidden(environment);
+    JobRecord {
+        schema: RECORD_SCHEMA.to_owned(),
+        job_id: spec.id.clone(),
+        exit_code: exit_of(&outcome, stop).code(),
+        outcome,
+        started: beginning.started.clone(),
+        ended: host::timestamp(),
+        seconds: beginning.since.elapsed().as_secs_f64(),
+        row: spec.row.clone(),
+        points,
+        phases,
+        provenance,
+    }
+}
+
+/// The record of a row that was refused before anything was started.
+pub fn record_of_refusal(
+    id: JobId,
+    row: &Row,
+    runner: &RunnerName,
+    profile: &RunnerProfile,
+    places: &Places,
+    reason: String,
+    beginning: &Beginning,
+) -> JobRecord {
+    let outcome = Outcome::Failed(JobFailure::new(FailureClass::Invalid, reason));
+    let point = |conc: &crate::model::Concurrency| PointRecord {
+        conc: *conc,
+        result_filename: result_file_name(crate::job::NameSubject {
+            row,
+            conc: *conc,
+            runner_name: runner,
+        }),
+        outcome: outcome.clone(),
+        raw: None,
+        normalised: None,
+    };
+    JobRecord {
+        schema: RECORD_SCHEMA.to_owned(),
+        job_id: id,
+        exit_code: Exit::InvalidInput.code(),
+        points: row.conc.as_slice().iter().map(point).collect(),
+        outcome,
+        started: beginning.started.clone(),
+        ended: host::timestamp(),
+        seconds: beginning.since.elapsed().as_secs_f64(),
+        row: row.clone(),
+        phases: Vec::new(),
+        provenance: provenance(profile, runner, None, places),
+    }
+}
+
+fn provenance(profile: &RunnerProfile, runner: &RunnerName, recipe: Option<Recipe>, places: &Places) -> Provenance {
+    Provenance {
+        imax_version: env!("CARGO_PKG_VERSION").to_owned(),
+        host: host::host_name(),
+        kernel: host::kernel(),
+        runner_name: runner.clone(),
+        profile: profile.name.clone(),
+        launcher: profile.launch.name().to_owned(),
+        recipe,
+        commit: host::commit_of(&places.repository),
+        served_model: None,
+        environment: BTreeMap::new(),
+        secrets: Vec::new(),
+    }
+}
+
+/// A job of which a point failed has failed; with one point its failure is the job's.
+fn failure_of_points(points: &[PointRecord]) -> Option<JobFailure> {
+    let failed: Vec<&JobFailure> = points.iter().filter_map(|point| point.outcome.failure()).collect();
+    let first = failed.first()?;
+    if points.len() == 1 {
+        return Some((*first).clone());
+    }
+    Some(JobFailure {
+        reason: format!("{} of {} points failed; the first: {}", failed.len(), points.len(), first.reason),
+        ..(*first).clone()
+    })
+}
+
+/// What the job's end means to the caller.
+pub fn exit_of(outcome: &Outcome, stop: &StopSignal) -> Exit {
+    let Some(failure) = outcome.failure() else {
+        return Exit::Success;
+    };
+    match failure.class {
+        FailureClass::Server | FailureClass::Client | FailureClass::Timeout => Exit::MeasurementFailed,
+        FailureClass::Infra => Exit::Infrastructure,
+        FailureClass::Invalid => Exit::InvalidInput,
+        FailureClass::Cancelled => match stop.cause() {
+            Some(StopCause::Terminate) => Exit::Terminated,
+            Some(StopCause::Interrupt | StopCause::Abandon) | None => Exit::Interrupted,
+        },
+    }
+}
+
+/// Parts of names whose values may hold a secret even where the profile did not say so; a proxy's address may hold a password.
+const TELLING: [&str; 6] = ["TOKEN", "SECRET", "PASSWORD", "KEY", "CREDENTIAL", "PROXY"];
+
+fn shown(environment: &[Variable]) -> BTreeMap<String, String> {
+    let show = |variable: &Variable| match &variable.value {
+        VariableValue::Plain(text) if !TELLING.iter().any(|part| variable.name.to_uppercase().contains(part)) => {
+            Some((variable.name.clone(), text.clone()))
+        }
+        VariableValue::Plain(_) | VariableValue::Secret(_) => None,
+    };
+    environment.iter().filter_map(show).collect()
+}
+
+fn hidden(environment: &[Variable]) -> Vec<String> {
+    let shown = shown(environment);
+    environment
+        .iter()
+        .map(|variable| variable.name.clone())
+        .filter(|name| !shown.contains_key(name))
+        .collect()
+}
+
+/// Writes `job.json` and says how it ended.
+pub fn publish(record: &JobRecord, places: &Places, voice: &Voice) -> Result<(), Failure> {
+    files::write_json(&places.out.join("job.json"), record).or_exit(Exit::Infrastructure)?;
+    WorkflowFiles::from_environment()
+        .add_summary(&summary(record))
+        .or_exit(Exit::Infrastructure)?;
+    match &record.outcome {
+        Outcome::Ok => voice.line(&format!("done in {:.1} s: {}", record.seconds, places.out.display())),
+        Outcome::Failed(failure) => {
+            if let Some(tail) = &failure.log_tail {
+                voice.folded("end of server.log", tail);
+            }
+            voice.failure(&format!("benchmark failed ({})", failure.class.as_str()), &failure.reason);
+        }
+    }
+    Ok(())
+}
+
+/// The job's table for the step summary.
+fn summary(record: &JobRecord) -> String {
+    let row = &record.row;
+    let mut text = format!(
+        "### {} on {}\n\n",
+        cell(&row.curve_key().to_string()),
+        cell(record.provenance.runner_name.as_str())
+    );
+    text.push_str("| concurrency | outcome |\n|---:|---|\n");
+    for point in &record.points {
+        let outcome = match &point.outcome {
+            Outcome::Ok => "measured".to_owned(),
+            Outcome::Failed(failure) => format!("**{}**: {}", failure.class.as_str(), cell(&failure.reason)),
+        };
+        let _ = writeln!(text, "| {} | {outcome} |", point.conc);
+    }
+    text.push_str("\n| phase | time | |\n|---|---:|---|\n");
+    for phase in &record.phases {
+        let conc = phase.conc.map(|conc| format!(" (concurrency {conc})")).unwrap_or_default();
+        let reason = phase.reason.as_deref().map(cell).unwrap_or_default();
+        let _ = writeln!(text, "| {}{conc} | {:.1} s | {reason} |", phase.phase, phase.seconds);
+    }
+    text
+}
+
+/// Text from outside in a table's cell: no markup, one line, not longer than a cell should be.
+fn cell(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let mut cell = String::new();
+    for character in text.chars().take(LONGEST) {
+        match character {
+            '&' => cell.push_str("&amp;"),
+            '<' => cell.push_str("&lt;"),
+            '>' => cell.push_str("&gt;"),
+            '|' | '`' | '*' | '_' | '[' | ']' | '\\' => {
+                cell.push('\\');
+                cell.push(character);
+            }
+            character if character.is_control() => cell.push(' '),
+            character => cell.push(character),
+        }
+    }
+    cell
+}

@@ -1,0 +1,372 @@
+//! The life of a job, phase by phase, from a clean start to a clean end. Whatever happens between launch and stop,
+//! stop is reached.
+
+use std::ops::ControlFlow;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::journal::{Begun, Journal};
+use super::load::Engine as LoadTarget;
+use super::prepare::Places;
+use super::voice::Voice;
+use super::watch::{Interruption, SharedEngine, look};
+use crate::edge::engine_log;
+use crate::edge::job_state::{JobState, StateFolder};
+use crate::edge::launcher::{LaunchRequest, launcher_of};
+use crate::edge::ready::{NotReady, Target, wait_until_ready};
+use crate::edge::reap::reap_dead_jobs;
+use crate::edge::stop::StopSignal;
+use crate::edge::{files, host};
+use crate::job::{
+    FailureClass, JobFailure, JobSpec, Outcome, Phase, PhaseEnding, PhaseRecord, PointRecord, RecipeStyle, Resolved, Variable, diagnose,
+};
+use crate::model::Secret;
+
+/// A cancelled job must have stopped everything after 7 s: GitHub's runner kills what is left after 10.
+const CANCEL_GRACE: Duration = Duration::from_millis(3500);
+/// How long processes have to go after SIGKILL.
+const KILL_LIMIT: Duration = Duration::from_millis(1500);
+/// Lines of the engine's log that go with a failure.
+const TAIL_LINES: usize = 40;
+
+/// Everything that a job needs to live.
+pub struct Life<'a> {
+    pub(super) spec: &'a JobSpec,
+    pub(super) places: &'a Places,
+    pub(super) stop: &'a StopSignal,
+    pub(super) voice: &'a Voice,
+    pub(super) environment: &'a [Variable],
+    pub(super) secrets: &'a [Secret],
+    pub(super) port: u16,
+    pub(super) seed: u64,
+    pub(super) states: &'a StateFolder,
+    pub(super) journal: Journal,
+    pub(super) points: Vec<PointRecord>,
+    pub(super) served_model: Option<String>,
+    pub(super) loaded: Vec<super::points::Loaded>,
+}
+
+/// What is left of a life.
+pub struct Lived {
+    /// Why the job as a whole failed, if it did.
+    pub failure: Option<JobFailure>,
+    /// Each point that was begun.
+    pub points: Vec<PointRecord>,
+    /// Each phase that was begun.
+    pub phases: Vec<PhaseRecord>,
+    /// The name under which the engine served the model.
+    pub served_model: Option<String>,
+}
+
+/// Why a phase did not end well.
+pub(super) enum Trouble {
+    /// Something ended it from outside.
+    Interrupted(Interruption),
+    /// It failed by itself.
+    Failed(JobFailure),
+}
+
+impl From<JobFailure> for Trouble {
+    fn from(failure: JobFailure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl Life<'_> {
+    /// Lives it.
+    pub fn live(mut self) -> Lived {
+        let mut failure = self.run().err();
+        if self.places.out.exists() {
+            match engine_log::remove_secrets(&self.log(), self.secrets) {
+                Ok(true) => self.voice.line("the engine's log held secrets; they were taken out"),
+                Ok(false) => {}
+                Err(error) => {
+                    failure = failure.or_else(|| Some(JobFailure::new(FailureClass::Infra, error.to_string())));
+                }
+            }
+        }
+        Lived {
+            failure,
+            points: self.points,
+            phases: self.journal.into_phases(),
+            served_model: self.served_model,
+        }
+    }
+
+    fn run(&mut self) -> Result<(), JobFailure> {
+        self.phase(Phase::Preflight, |life, _| life.preflight())?;
+        self.phase(Phase::Clean, |life, _| life.clean())?;
+        let state = JobState::of_this_process(self.spec.id.clone(), &self.places.out, host::timestamp());
+        let launched = self.phase(Phase::Launch, |life, begun| life.launch(state, begun));
+        let engine = match launched {
+            Ok(engine) => Mutex::new(engine),
+            Err(failure) => {
+                // A launcher leaves nothing of a failed attempt.
+                self.states.forget(&self.spec.id);
+                return Err(failure);
+            }
+        };
+        let used = self.use_engine(&engine);
+        let stopped = self.stop_engine(engine);
+        let collected = self.collect();
+        // The first failure is the cause; those of stopping and collecting may only follow from it.
+        used.and(stopped).and(collected)
+    }
+
+    fn use_engine(&mut self, engine: &SharedEngine) -> Result<(), JobFailure> {
+        match self.spec.recipe.style {
+            RecipeStyle::EngineOnly => {
+                let target = self.phase(Phase::Ready, |life, begun| life.ready(engine, begun))?;
+                self.load_points(engine, &target)?;
+            }
+            RecipeStyle::SelfContained => {
+                self.journal.skip(Phase::Ready, "the recipe waits for its engine itself");
+                self.journal.skip(Phase::WarmUp, "the recipe warms its engine up itself");
+                self.await_recipe(engine)?;
+            }
+        }
+        self.journal.skip(Phase::Eval, "the row asks for no evaluation");
+        Ok(())
+    }
+
+    /// Runs a phase and notes how it ended.
+    pub(super) fn phase<T>(&mut self, phase: Phase, work: impl FnOnce(&mut Self, &Begun) -> Result<T, Trouble>) -> Result<T, JobFailure> {
+        let begun = self.journal.begin(phase, None);
+        self.voice.line(&format!("phase {phase}"));
+        let result = match self.stop.cause() {
+            Some(cause) => Err(Trouble::Interrupted(Interruption::Cancelled(cause))),
+            None => work(self, &begun),
+        };
+        match result {
+            Ok(value) => {
+                self.journal.end(begun, PhaseEnding::Done, None);
+                Ok(value)
+            }
+            Err(trouble) => {
+                let (ending, failure) = self.explain(phase, trouble);
+                self.journal.end(begun, ending, Some(failure.reason.clone()));
+                Err(failure)
+            }
+        }
+    }
+
+    /// How a phase ended, and the failure with what the engine's log says about it.
+    pub(super) fn explain(&self, phase: Phase, trouble: Trouble) -> (PhaseEnding, JobFailure) {
+        match trouble {
+            Trouble::Failed(failure) => (PhaseEnding::Failed, failure),
+            Trouble::Interrupted(interruption) => {
+                let failure = interruption.failure(phase);
+                let failure = match interruption {
+                    Interruption::Cancelled(_) => failure,
+                    Interruption::EngineEnded(_)
+                    | Interruption::EngineLost(_)
+                    | Interruption::Deadline { .. }
+                    | Interruption::Stalled(_) => self.with_log(failure),
+                };
+                (interruption.ending(), failure)
+            }
+        }
+    }
+
+    fn with_log(&self, mut failure: JobFailure) -> JobFailure {
+        let log = engine_log::tail(&self.log(), self.secrets);
+        if let Some(diagnosis) = diagnose(&log) {
+            failure.reason = format!("{}: {} (log: {})", failure.reason, diagnosis.cause.sentence, diagnosis.line);
+            failure.cause = Some(diagnosis.cause.code.to_owned());
+        }
+        let tail = engine_log::last_lines(&log, TAIL_LINES);
+        failure.log_tail = (!tail.is_empty()).then_some(tail);
+        failure
+    }
+
+    pub(super) fn log(&self) -> std::path::PathBuf {
+        self.places.out.join("server.log")
+    }
+
+    fn preflight(&mut self) -> Result<(), Trouble> {
+        let invalid = |error: crate::edge::launcher::LaunchError| JobFailure::new(FailureClass::Invalid, error.to_string());
+        launcher_of(&self.spec.profile.launch).map_err(invalid)?;
+        if !host::port_is_free(self.port) {
+            let reason = format!(
+                "port {} is taken by another process; leave PORT unset so that a free one is chosen",
+                self.port
+            );
+            return Err(JobFailure::new(FailureClass::Infra, reason).into());
+        }
+        // A log of an earlier try in the same folder would be searched for the causes of this one.
+        files::write(&self.log(), b"").map_err(|error| JobFailure::new(FailureClass::Infra, error.to_string()))?;
+        Ok(())
+    }
+
+    fn clean(&mut self) -> Result<(), Trouble> {
+        let mut left = Vec::new();
+        for reaped in reap_dead_jobs(self.states) {
+            for removed in &reaped.removed {
+                self.voice.line(&format!("removed {removed} of the dead job {}", reaped.state.job));
+            }
+            left.extend(
+                reaped
+                    .left
+                    .into_iter()
+                    .map(|what| format!("{what} (of the dead job {})", reaped.state.job)),
+            );
+        }
+        if left.is_empty() {
+            return Ok(());
+        }
+        let reason = format!("the node is not clean: {}", left.join("; "));
+        Err(JobFailure::new(FailureClass::Infra, reason).into())
+    }
+
+    fn launch(&mut self, mut state: JobState, begun: &Begun) -> Result<Box<dyn crate::edge::launcher::Engine>, Trouble> {
+        let infra = |error: String| JobFailure::new(FailureClass::Infra, error);
+        let launcher = launcher_of(&self.spec.profile.launch).map_err(|error| infra(error.to_string()))?;
+        state.holds = launcher.holds(self.spec);
+        // Written before anything is started: whatever comes of it can be found if we are killed.
+        self.states.write(&state).map_err(|error| infra(error.to_string()))?;
+        self.run_hooks(&self.spec.profile.hooks.pre, begun)?;
+        let recipe = self.places.recipes.join(&self.spec.recipe.path);
+        let engine = launcher.launch(&LaunchRequest {
+            spec: self.spec,
+            environment: self.environment,
+            recipe: &recipe,
+            runner_folder: &self.places.runners,
+            repository: &self.places.repository,
+            out: &self.places.out,
+            log: &self.log(),
+        });
+        Ok(engine.map_err(|error| infra(error.to_string()))?)
+    }
+
+    fn ready(&mut self, engine: &SharedEngine, begun: &Begun) -> Result<LoadTarget, Trouble> {
+        let host = engine.lock().unwrap_or_else(PoisonError::into_inner).host().to_owned();
+        let target = Target {
+            host: host.clone(),
+            port: self.port,
+            health_path: self.spec.profile.health_path.clone(),
+            model: self.spec.row.model.to_string(),
+        };
+        let mut check = || match look(engine, self.stop) {
+            Some(interruption) => ControlFlow::Break(interruption),
+            None => ControlFlow::Continue(()),
+        };
+        let limit = begun.left();
+        let ready = wait_until_ready(&target, limit, &mut check).map_err(|error| {
+            Trouble::Interrupted(match error {
+                NotReady::Ended(interruption) => interruption,
+                NotReady::Late { waited, last } => Interruption::Deadline {
+                    phase: Phase::Ready,
+                    limit: waited,
+                    last: Some(last),
+                },
+            })
+        })?;
+        self.voice
+            .line(&format!("the engine serves {} on port {}", ready.served_model, self.port));
+        self.served_model = Some(ready.served_model.clone());
+        Ok(LoadTarget {
+            host,
+            port: self.port,
+            served_model: ready.served_model,
+        })
+    }
+
+    /// A recipe that does everything itself: its end is awaited, and its raw result is taken.
+    fn await_recipe(&mut self, engine: &SharedEngine) -> Result<(), JobFailure> {
+        let points = self.spec.points();
+        let begin = std::time::SystemTime::now();
+        let result = self.phase(Phase::Load, |life, begun| {
+            let ended = life.await_end(engine, begun)?;
+            match ended {
+                crate::edge::process::Ending::Exited(0) => Ok(()),
+                other => Err(Trouble::Interrupted(Interruption::EngineEnded(other))),
+            }
+        });
+        for point in points {
+            let outcome = match &result {
+                Ok(()) => self.take_result(&point, begin),
+                Err(failure) => Outcome::Failed(JobFailure {
+                    log_tail: None,
+                    ..failure.clone()
+                }),
+            };
+            self.note_point(&point, outcome, None);
+        }
+        result
+    }
+
+    fn await_end(&mut self, engine: &SharedEngine, begun: &Begun) -> Result<crate::edge::process::Ending, Trouble> {
+        loop {
+            match look(engine, self.stop) {
+                Some(Interruption::EngineEnded(ending)) => return Ok(ending),
+                Some(other) => return Err(Trouble::Interrupted(other)),
+                None => {}
+            }
+            if begun.left().is_zero() {
+                let limit = self.spec.profile.deadlines.of(Phase::Load);
+                return Err(Trouble::Interrupted(Interruption::Deadline {
+                    phase: Phase::Load,
+                    limit,
+                    last: None,
+                }));
+            }
+            let _ = self.stop.wait_for(Duration::from_millis(50).min(begun.left()));
+        }
+    }
+
+    /// Notes what became of a point.
+    pub(super) fn note_point(&mut self, point: &Resolved, outcome: Outcome, raw: Option<String>) {
+        let Resolved { conc, result_filename } = point;
+        let record = PointRecord {
+            conc: *conc,
+            result_filename: result_filename.clone(),
+            outcome,
+            raw,
+            normalised: None,
+        };
+        match self.points.iter_mut().find(|known| known.conc == *conc) {
+            Some(known) => {
+                known.outcome = record.outcome;
+                known.raw = record.raw.or(known.raw.take());
+            }
+            None => self.points.push(record),
+        }
+    }
+
+    fn stop_engine(&mut self, engine: SharedEngine) -> Result<(), JobFailure> {
+        let begun = self.journal.begin(Phase::Stop, None);
+        self.voice.line("phase stop");
+        let mut engine = engine.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let grace = self.spec.profile.deadlines.of(Phase::Stop);
+        let cancelled_at = self.stop.is_set().then(Instant::now);
+        let grace = if cancelled_at.is_some() { grace.min(CANCEL_GRACE) } else { grace };
+        // A signal during an ordinary stop ends its patience, as a second signal does during a cancelled one.
+        let patience = self.stop.times_raised();
+        let hurry = || self.stop.times_raised() > patience;
+        let report = engine.stop(grace, KILL_LIMIT, &hurry);
+        drop(engine);
+        let hooks = if self.stop.is_set() {
+            Ok(())
+        } else {
+            self.run_hooks(&self.spec.profile.hooks.post, &begun)
+        };
+        let killed = (!report.killed.is_empty()).then(|| format!("killed after SIGTERM did not end it: {}", report.killed.join(", ")));
+        if !report.left.is_empty() {
+            let reason = format!("still there after SIGKILL: {}", report.left.join(", "));
+            self.journal.end(begun, PhaseEnding::Failed, Some(reason.clone()));
+            return Err(JobFailure::new(FailureClass::Infra, reason));
+        }
+        self.states.forget(&self.spec.id);
+        match hooks {
+            Ok(()) => {
+                self.journal.end(begun, PhaseEnding::Done, killed);
+                Ok(())
+            }
+            Err(trouble) => {
+                let (ending, failure) = self.explain(Phase::Stop, trouble);
+                self.journal.end(begun, ending, Some(failure.reason.clone()));
+                Err(failure)
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The load of one point: settings from the job, the measurement under watch, the raw result.
+
+use std::num::NonZeroU32;
+
+use anyhow::Context as _;
+
+use super::voice::Voice;
+use crate::cli::bench::measure;
+use crate::edge::stop::StopSignal;
+use crate::job::{Deadlines, JobSpec};
+use crate::load;
+use crate::matrix::Scenario;
+use crate::model::Concurrency;
+
+/// Where the engine answers, and by which name.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// The name under which it serves the model.
+    pub served_model: String,
+}
+
+/// The settings of a point's load, or why there are none.
+pub fn settings(spec: &JobSpec, conc: Concurrency, engine: &Engine, seed: u64) -> anyhow::Result<load::Settings> {
+    let Scenario::FixedSeqLen { lens, .. } = spec.row.scenario else {
+        anyhow::bail!("the agentic-coding scenario has no fixed lengths");
+    };
+    let shape = &spec.profile.load;
+    let protocol = load::Protocol::of_backend(&shape.backend).context("runner profile, key `load.backend`")?;
+    let num_prompts = conc
+        .checked_mul(NonZeroU32::new(shape.prompts_per_concurrency).context("prompts for each concurrency: 0, expected at least 1")?)
+        .context("concurrency times prompts for each is too large")?;
+    let target = load::Target {
+        host: engine.host.clone(),
+        port: engine.port,
+        path: protocol.default_endpoint().to_owned(),
+        protocol,
+    };
+    let dataset = load::Dataset::Random(load::RandomLengths {
+        input: lens.isl,
+        output: lens.osl,
+        range_ratio: shape.random_range_ratio,
+        prefix: 0,
+    });
+    let mut settings = load::Settings::new(target, spec.row.model.as_str(), dataset, num_prompts);
+    settings.backend = shape.backend.clone();
+    settings.served_model_name = (engine.served_model != spec.row.model.as_str()).then(|| engine.served_model.clone());
+    settings.tokenizer = shape.tokenizer.clone();
+    settings.num_warmups = conc.get().saturating_mul(shape.warmups_per_concurrency);
+    settings.arrival.max_concurrency = Some(conc);
+    settings.ignore_eos = true;
+    settings.seed = seed;
+    settings.deadlines.no_progress = stall(&spec.profile.deadlines);
+    Ok(settings)
+}
+
+/// One request may stand still as long as the whole load may.
+fn stall(deadlines: &Deadlines) -> std::time::Duration {
+    deadlines.stall.duration()
+}
+
+/// Says how far the load is, at most every few seconds.
+pub struct Reporter<'a> {
+    voice: &'a Voice,
+    title: String,
+    said: std::time::Instant,
+}
+
+/// Pause between two lines about one load.
+const SAY_EVERY: std::time::Duration = std::time::Duration::from_secs(10);
+
+impl<'a> Reporter<'a> {
+    /// A reporter for a point.
+    pub fn new(voice: &'a Voice, title: String) -> Self {
+        Self {
+            voice,
+            title,
+            said: std::time::Instant::now(),
+        }
+    }
+
+    /// Takes note of the progress.
+    pub fn note(&mut self, progress: &load::Progress) {
+        if self.said.elapsed() < SAY_EVERY {
+            return;
+        }
+        self.said = std::time::Instant::now();
+        let load::Progress {
+            total,
+            completed,
+            failed,
+            output_tokens,
+            elapsed,
+            mean_ttft: _,
+            warming_up,
+        } = progress;
+        let what = if *warming_up { "warm-up" } else { "load" };
+        let failures = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
+        let seconds = elapsed.as_secs_f64();
+        self.voice.line(&format!(
+            "{}: {what}, {completed} of {total} requests{failures}, {output_tokens} tokens in {seconds:.0} s",
+            self.title
+        ));
+    }
+}
+
+/// Measures.
+pub fn run(settings: &load::Settings, stop: &StopSignal, progress: &mut dyn FnMut(load::Progress)) -> anyhow::Result<load::Measured> {
+    Ok(measure(settings, stop, progress)?)
+}

@@ -1,0 +1,176 @@
+//! `imax run`: executes one matrix row on this machine, from a clean start to a clean end, and leaves its results and
+//! `job.json` in a folder.
+
+mod finish;
+mod hooks;
+mod journal;
+mod life;
+mod load;
+mod points;
+mod prepare;
+mod voice;
+mod watch;
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::{Exit, Failure, OrExit as _};
+use crate::edge::host;
+use crate::edge::job_state::StateFolder;
+use crate::edge::launcher::secrets_of;
+use crate::edge::process::adopt_orphans;
+use crate::edge::reap::reap_dead_jobs;
+use crate::edge::stop::StopSignal;
+use crate::job::JobRecord;
+use crate::matrix::Row;
+use finish::Beginning;
+use journal::Journal;
+use life::Life;
+use prepare::Places;
+use voice::Voice;
+
+/// Execute one matrix row on this machine.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  imax run --row row.json --out results --runner-name h200-a_0")]
+pub struct RunArgs {
+    /// File with the row, one JSON object; `-` reads stdin. Without it, IMAX_ROW holds the JSON itself.
+    #[arg(long, value_name = "FILE")]
+    pub row: Option<PathBuf>,
+    /// Folder for the job's files; made where missing.
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub out: PathBuf,
+    /// Runner profile, instead of the one found by the runner's name; `local` is built in.
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Folder of the recipes.
+    #[arg(long, value_name = "DIR", default_value = "benchmarks")]
+    pub recipe_dir: PathBuf,
+    /// Folder of the runner profiles and launch scripts.
+    #[arg(long, value_name = "DIR", default_value = "runners")]
+    pub runner_dir: PathBuf,
+    /// This runner's name, `<prefix>_<n>`; else this machine's name.
+    #[arg(long, value_name = "NAME", env = "RUNNER_NAME")]
+    pub runner_name: Option<String>,
+    /// Port for the engine; a free one where absent.
+    #[arg(long, env = "PORT")]
+    pub port: Option<u16>,
+    /// Requests to measure for each request under way at once, instead of the profile's number.
+    #[arg(long, value_name = "N")]
+    pub num_prompts_per_conc: Option<NonZeroU32>,
+    /// Warm-up requests for each request under way at once, instead of the profile's number.
+    #[arg(long, value_name = "N")]
+    pub num_warmups_per_conc: Option<u32>,
+    /// Lengths are drawn between this part of the row's lengths and the row's lengths, instead of the profile's number.
+    #[arg(long, value_name = "RATIO", env = "RANDOM_RANGE_RATIO", value_parser = ratio)]
+    pub random_range_ratio: Option<f64>,
+    /// Folder or hub name of the tokenizer, where it is not the model's.
+    #[arg(long, value_name = "NAME")]
+    pub tokenizer: Option<String>,
+    /// Seed of the random prompts.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Run no row: stop and remove what jobs of ours left whose `imax run` was killed.
+    #[arg(long, conflicts_with = "row")]
+    pub reap: bool,
+}
+
+fn ratio(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(ratio) if ratio > 0.0 && ratio <= 1.0 => Ok(ratio),
+        Ok(_) | Err(_) => Err("expected a number over 0, up to 1".to_owned()),
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// For a row, profile or recipe that cannot be used, and for a machine on which nothing can be written.
+pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
+    if args.reap {
+        return reap();
+    }
+    let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
+    let row = prepare::read_row(args.row.as_deref())?;
+    let (_, exit) = execute(args, row, &stop)?;
+    Ok(exit)
+}
+
+/// Executes a row. The record is that of `job.json`, which is written whatever the end was.
+///
+/// # Errors
+/// For a row, profile or recipe that cannot be used, and for a machine on which nothing can be written.
+pub fn execute(args: &RunArgs, row: Row, stop: &StopSignal) -> Result<(JobRecord, Exit), Failure> {
+    let beginning = Beginning::now();
+    adopt_orphans().or_exit(Exit::Infrastructure)?;
+    let places = Places::of(args)?;
+    let runner = prepare::runner_name(args.runner_name.as_deref())?;
+    let in_actions = std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
+    let prepared = prepare::profile(args, &runner, &places.runners).and_then(|profile| {
+        let spec = prepare::job(row.clone(), runner.clone(), profile, &places)?;
+        Ok(spec)
+    });
+    let spec = match prepared {
+        Ok(spec) => spec,
+        Err(error) => {
+            let profile = crate::job::RunnerProfile::local();
+            let record = finish::record_of_refusal(prepare::new_id(), &row, &runner, &profile, &places, error.to_string(), &beginning);
+            finish::publish(&record, &places, &Voice::new(in_actions, Vec::new()))?;
+            return Ok((record, Exit::InvalidInput));
+        }
+    };
+    let port = match args.port {
+        Some(port) => port,
+        None => host::free_port().context("no port is free").or_exit(Exit::Infrastructure)?,
+    };
+    let environment = prepare::environment(&spec, &places, port).or_exit(Exit::InvalidInput)?;
+    let secrets = secrets_of(&environment);
+    let voice = Voice::new(in_actions, secrets.clone());
+    voice.line(&format!("job {}: {} on {}", spec.id, spec.row.curve_key(), spec.runner_name));
+    voice.line(&format!("recipe {}: {}", spec.recipe.path, spec.recipe.chosen));
+    voice.line(&format!("profile {}, launcher {}", spec.profile.name, spec.profile.launch.name()));
+    let life = Life {
+        spec: &spec,
+        places: &places,
+        stop,
+        voice: &voice,
+        environment: &environment,
+        secrets: &secrets,
+        port,
+        seed: args.seed,
+        states: &StateFolder::from_environment(),
+        journal: Journal::new(spec.profile.deadlines),
+        points: Vec::new(),
+        served_model: None,
+        loaded: Vec::new(),
+    };
+    let record = finish::record_of(&spec, &places, &environment, life.live(), &beginning, stop);
+    finish::publish(&record, &places, &voice)?;
+    let exit = finish::exit_of(&record.outcome, stop);
+    Ok((record, exit))
+}
+
+fn reap() -> Result<Exit, Failure> {
+    let voice = Voice::new(false, Vec::new());
+    let reaped = reap_dead_jobs(&StateFolder::from_environment());
+    if reaped.is_empty() {
+        voice.line("no dead job has left anything");
+    }
+    let mut exit = Exit::Success;
+    for job in reaped {
+        voice.line(&format!(
+            "job {}, started {}, files in {}",
+            job.state.job,
+            job.state.started,
+            job.state.out.display()
+        ));
+        job.removed.iter().for_each(|what| voice.line(&format!("  removed {what}")));
+        for what in &job.left {
+            voice.line(&format!("  still there: {what}"));
+            exit = Exit::Infrastructure;
+        }
+    }
+    Ok(exit)
+}

@@ -1,0 +1,101 @@
+//! What a running job says to people: lines on stderr, and inside GitHub Actions the workflow commands that fold
+//! logs, hide secrets and mark the failure. The runner reads such commands from stderr as from stdout.
+
+use crate::cli::output::say;
+use crate::edge::engine_log::redact;
+use crate::model::Secret;
+
+/// Speaks for one job.
+#[derive(Debug, Clone)]
+pub struct Voice {
+    in_actions: bool,
+    secrets: Vec<Secret>,
+}
+
+impl Voice {
+    /// A voice that never says one of the secrets. Inside GitHub Actions the runner is told to hide them too.
+    #[must_use]
+    pub fn new(in_actions: bool, secrets: Vec<Secret>) -> Self {
+        if in_actions {
+            // The one place where a secret is written: the runner takes the line and shows stars.
+            for line in secrets
+                .iter()
+                .flat_map(|secret| secret.expose().lines())
+                .filter(|line| !line.trim().is_empty())
+            {
+                say(&format!("::add-mask::{}", escape_data(line)));
+            }
+        }
+        Self { in_actions, secrets }
+    }
+
+    /// A line.
+    pub fn line(&self, text: &str) {
+        say(&self.harmless(text));
+    }
+
+    /// Lines under a title, folded where that is possible.
+    pub fn folded(&self, title: &str, body: &str) {
+        if !self.in_actions {
+            self.line(&format!("--- {title}\n{body}\n---"));
+            return;
+        }
+        say(&format!("::group::{}", escape_data(&redact(title, &self.secrets))));
+        self.line(body);
+        say("::endgroup::");
+    }
+
+    /// The job's failure: one annotation where there are annotations.
+    pub fn failure(&self, title: &str, text: &str) {
+        let text = redact(text, &self.secrets);
+        if self.in_actions {
+            say(&format!("::error title={}::{}", escape_property(title), escape_data(&text)));
+        } else {
+            say(&format!("{title}: {text}"));
+        }
+    }
+
+    /// A text from outside must not be taken for a workflow command, which is a line that starts with `::` or `##[`.
+    fn harmless(&self, text: &str) -> String {
+        let text = redact(text, &self.secrets);
+        if !self.in_actions {
+            return text;
+        }
+        let quoted = text.lines().map(|line| {
+            let command = line.trim_start().starts_with("::") || line.contains("##[");
+            if command {
+                format!("| {}", line.replace("##[", "# #["))
+            } else {
+                line.to_owned()
+            }
+        });
+        quoted.collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Escapes of workflow commands: <https://github.com/actions/toolkit/blob/main/packages/core/src/command.ts>.
+fn escape_data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn escape_property(text: &str) -> String {
+    escape_data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_and_secrets_in_foreign_text_are_disarmed() {
+        let voice = Voice {
+            in_actions: true,
+            secrets: vec![Secret::new("hf_abcdef".to_owned())],
+        };
+        assert_eq!(
+            voice.harmless("a\n ::stop-commands::x\n##[error]y hf_abcdef"),
+            "a\n|  ::stop-commands::x\n| # #[error]y ***"
+        );
+        assert_eq!(escape_property("a: b, 100%\n"), "a%3A b%2C 100%25%0A");
+    }
+}

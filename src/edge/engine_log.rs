@@ -1,0 +1,106 @@
+//! The engine's log: its end for error messages, and the removal of secrets that an engine printed.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+use super::files::{self, FileError};
+use crate::model::Secret;
+
+/// Part of the log that is searched for causes, bytes from its end.
+const SEARCHED: u64 = 256 << 10;
+
+/// The end of a log, without secrets and without what a terminal would take as a command.
+#[must_use]
+pub fn tail(log: &Path, secrets: &[Secret]) -> String {
+    let text = read_end(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let text: String = text.chars().filter(|c| *c == '\n' || *c == '\t' || !c.is_control()).collect();
+    redact(&text, secrets)
+}
+
+/// The last lines of a text.
+#[must_use]
+pub fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    let from = lines.len().saturating_sub(count);
+    lines.get(from..).unwrap_or_default().join("\n")
+}
+
+/// The text without the secrets.
+#[must_use]
+pub fn redact(text: &str, secrets: &[Secret]) -> String {
+    secrets.iter().fold(text.to_owned(), |text, secret| secret.redact(&text))
+}
+
+/// Rewrites a log without the secrets, if it holds any. Says whether it did.
+///
+/// # Errors
+/// Where the log cannot be read or written.
+pub fn remove_secrets(log: &Path, secrets: &[Secret]) -> Result<bool, FileError> {
+    if secrets.is_empty() || !log.exists() {
+        return Ok(false);
+    }
+    let bytes = files::read(log)?;
+    let cleaned = secrets.iter().fold(None, |cleaned: Option<Vec<u8>>, secret| {
+        let text = cleaned.as_deref().unwrap_or(&bytes);
+        replace(text, secret.expose().as_bytes()).or(cleaned)
+    });
+    match cleaned {
+        Some(cleaned) => files::write(log, &cleaned).map(|()| true),
+        None => Ok(false),
+    }
+}
+
+fn replace(bytes: &[u8], secret: &[u8]) -> Option<Vec<u8>> {
+    // The same limit as for texts: a shorter secret guards nothing, and its letters occur everywhere.
+    if secret.len() < 6 {
+        return None;
+    }
+    let found: Vec<usize> = memchr::memmem::find_iter(bytes, secret).collect();
+    if found.is_empty() {
+        return None;
+    }
+    let mut cleaned = Vec::with_capacity(bytes.len());
+    let mut from = 0;
+    for at in found {
+        cleaned.extend_from_slice(bytes.get(from..at).unwrap_or_default());
+        cleaned.extend_from_slice(b"***");
+        from = at + secret.len();
+    }
+    cleaned.extend_from_slice(bytes.get(from..).unwrap_or_default());
+    Some(cleaned)
+}
+
+fn read_end(log: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(log)?;
+    let length = fs::metadata(log)?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(SEARCHED)))?;
+    let mut bytes = Vec::new();
+    file.take(SEARCHED).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_leave_tails_and_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("server.log");
+        files::write(&log, b"start\n\x1b[31mtoken=hf_abcdef \xff end\nlast").unwrap();
+        let secrets = [Secret::new("hf_abcdef".to_owned())];
+        assert_eq!(tail(&log, &secrets), "start\n[31mtoken=*** \u{fffd} end\nlast");
+        assert!(remove_secrets(&log, &secrets).unwrap());
+        assert!(!remove_secrets(&log, &secrets).unwrap());
+        assert_eq!(files::read(&log).unwrap(), b"start\n\x1b[31mtoken=*** \xff end\nlast");
+    }
+
+    #[test]
+    fn last_lines_are_the_last() {
+        assert_eq!(last_lines("a\nb\nc\n\n", 2), "b\nc");
+        assert_eq!(last_lines("a", 2), "a");
+        assert_eq!(tail(Path::new("/nonexistent/log"), &[]), "");
+    }
+}

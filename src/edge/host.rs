@@ -1,0 +1,82 @@
+//! What is known about this machine: its name, kernel, a free port, the commit that a folder is at.
+
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::path::Path;
+use std::time::SystemTime;
+
+/// The machine's own name.
+#[must_use]
+pub fn host_name() -> String {
+    proc_text("/proc/sys/kernel/hostname")
+}
+
+/// The kernel's name and release.
+#[must_use]
+pub fn kernel() -> String {
+    format!(
+        "{} {}",
+        proc_text("/proc/sys/kernel/ostype"),
+        proc_text("/proc/sys/kernel/osrelease")
+    )
+}
+
+fn proc_text(path: &str) -> String {
+    std::fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default()
+}
+
+/// A port that no one listens on now. Another process may take it before the engine does; the engine's log then says so.
+///
+/// # Errors
+/// Where no port is free.
+pub fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0))?.local_addr()?.port())
+}
+
+/// Whether an engine could listen on the port.
+#[must_use]
+pub fn port_is_free(port: u16) -> bool {
+    TcpListener::bind(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port)).is_ok()
+}
+
+/// The commit that is checked out where the folder lies, with `-dirty` where files differ from it.
+#[must_use]
+pub fn commit_of(folder: &Path) -> Option<String> {
+    let repository = git2::Repository::discover(folder).ok()?;
+    let commit = repository.head().ok()?.peel_to_commit().ok()?.id().to_string();
+    let mut options = git2::StatusOptions::new();
+    options.include_untracked(false);
+    let changed = repository.statuses(Some(&mut options)).is_ok_and(|statuses| !statuses.is_empty());
+    Some(if changed { format!("{commit}-dirty") } else { commit })
+}
+
+/// Seconds since 1970 by the machine's clock.
+#[must_use]
+pub fn unix_seconds() -> f64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
+}
+
+/// Now, as RFC 3339 in UTC with milliseconds.
+#[must_use]
+pub fn timestamp() -> String {
+    chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_in_use_is_not_free() {
+        let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+        assert!(!port_is_free(listener.local_addr().unwrap().port()));
+        assert!(free_port().unwrap() > 0);
+    }
+
+    #[test]
+    fn the_machine_has_a_name_and_a_kernel() {
+        assert!(!host_name().is_empty());
+        assert!(kernel().starts_with("Linux "));
+    }
+}

@@ -1,0 +1,109 @@
+//! Launchers: what starts an engine on a kind of node, watches it and stops it. Each is one file and one line in
+//! [`launcher_of`].
+
+mod local;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::job_state::Holding;
+use super::process::{Ending, ProcessError, StopReport};
+use crate::job::{JobId, JobSpec, LaunchSettings, Variable};
+use crate::model::Secret;
+
+/// What a launcher needs to start an engine.
+#[derive(Debug, Clone, Copy)]
+pub struct LaunchRequest<'a> {
+    /// The job.
+    pub spec: &'a JobSpec,
+    /// The engine's environment.
+    pub environment: &'a [Variable],
+    /// The recipe.
+    pub recipe: &'a Path,
+    /// The folder of runner profiles and launch scripts.
+    pub runner_folder: &'a Path,
+    /// The repository: the engine's working folder.
+    pub repository: &'a Path,
+    /// Where the job's files go.
+    pub out: &'a Path,
+    /// Where the engine's stdout and stderr go.
+    pub log: &'a Path,
+}
+
+/// Starts engines in one way.
+pub trait Launcher {
+    /// What the job would hold beside processes, to be written down before anything is started.
+    fn holds(&self, spec: &JobSpec) -> Vec<Holding>;
+
+    /// Starts the engine. Returns when it was started, not when it is ready.
+    ///
+    /// # Errors
+    /// Where it could not be started; nothing is then left of the attempt.
+    fn launch(&self, request: &LaunchRequest<'_>) -> Result<Box<dyn Engine>, LaunchError>;
+}
+
+/// A started engine. Dropping it stops it by force.
+pub trait Engine: Send {
+    /// How it ended, if it did.
+    ///
+    /// # Errors
+    /// Where that cannot be found out.
+    fn poll(&mut self) -> Result<Option<Ending>, LaunchError>;
+
+    /// Stops everything that came of it: politely for `grace` or until `hurry` says so, then by force for `limit`.
+    fn stop(&mut self, grace: Duration, limit: Duration, hurry: &dyn Fn() -> bool) -> StopReport;
+
+    /// The host on which it listens.
+    fn host(&self) -> &str;
+}
+
+/// Why an engine could not be started or watched.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// A process failed.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// A launch script is not there.
+    #[error("launch script {} is not there; write it, or name another launcher in the runner profile", .0.display())]
+    NoScript(PathBuf),
+    /// The launcher is not part of this version.
+    #[error("launcher `{0}` is not supported yet; nothing was started")]
+    Unsupported(&'static str),
+    /// A leftover cannot be removed by this version.
+    #[error("this version of imax cannot remove it")]
+    CannotRemove,
+}
+
+/// The launcher of a profile.
+///
+/// # Errors
+/// [`LaunchError::Unsupported`] for one that this version does not have.
+pub fn launcher_of(settings: &LaunchSettings) -> Result<Box<dyn Launcher>, LaunchError> {
+    match settings {
+        LaunchSettings::Local => Ok(Box::new(local::Recipe)),
+        LaunchSettings::Script { path } => Ok(Box::new(local::Script { path: path.clone() })),
+        LaunchSettings::Docker(_) => Err(LaunchError::Unsupported("docker")),
+        LaunchSettings::Slurm(_) => Err(LaunchError::Unsupported("slurm")),
+    }
+}
+
+/// Removes what a dead job held. Says whether there was something to remove.
+///
+/// # Errors
+/// Where it is still there.
+pub fn remove(holding: &Holding, _job: &JobId) -> Result<bool, LaunchError> {
+    match holding {
+        Holding::Container { .. } | Holding::SlurmJob { .. } => Err(LaunchError::CannotRemove),
+    }
+}
+
+/// The secrets of an environment.
+#[must_use]
+pub fn secrets_of(environment: &[Variable]) -> Vec<Secret> {
+    use crate::job::VariableValue;
+    let secret = |variable: &Variable| match &variable.value {
+        VariableValue::Plain(_) => None,
+        VariableValue::Secret(secret) => Some(secret.clone()),
+    };
+    environment.iter().filter_map(secret).collect()
+}

@@ -1,0 +1,14 @@
+//! Processes that have an owner: started in a group of their own, watched, and stopped with everything that came of
+//! them, also what left the group. Whatever a job starts carries the job's id in its environment, so that it can be
+//! found again after its parent, or we ourselves, died.
+
+mod group;
+mod stop;
+mod table;
+
+pub use group::{Ending, Group, ProcessError, StartedFrom, adopt_orphans};
+pub use stop::{StopReport, stop_members};
+pub use table::{ProcessId, Running, boot_id, is_alive, marked_processes, own_id};
+
+/// The variable that carries the job's id.
+pub const JOB_MARK: &str = "IMAX_JOB_ID";

@@ -1,0 +1,135 @@
+//! The kernel's table of processes, read from `/proc` (proc(5)). A process is identified by its number and its start
+//! time, because numbers are used again.
+
+use std::fs;
+
+use serde::{Deserialize, Serialize};
+
+use super::JOB_MARK;
+
+/// A process, told apart from a later one with the same number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ProcessId {
+    /// Its number.
+    pub pid: i32,
+    /// Its start, clock ticks after boot.
+    pub start: u64,
+}
+
+/// A process that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    /// Which.
+    pub id: ProcessId,
+    /// The process that started it, or adopted it.
+    pub parent: i32,
+    /// Its process group.
+    pub group: i32,
+    /// Whether it has ended and only its exit status is left.
+    pub zombie: bool,
+    /// Its short name.
+    pub name: String,
+}
+
+/// All processes. One that ends while this reads is not in it.
+#[must_use]
+pub fn all_processes() -> Vec<Running> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<i32>().ok();
+    entries.flatten().filter_map(number).filter_map(read_process).collect()
+}
+
+/// One process, if it exists.
+#[must_use]
+pub fn read_process(pid: i32) -> Option<Running> {
+    parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// `/proc/<pid>/stat`: `pid (name) state ppid pgrp ...`, the start time being field 22. The name may hold blanks and brackets.
+fn parse_stat(text: &str) -> Option<Running> {
+    let (before, after) = text.rsplit_once(')')?;
+    let (pid, name) = before.split_once('(')?;
+    let fields: Vec<&str> = after.split_ascii_whitespace().collect();
+    let field = |number: usize| fields.get(number - 3).copied();
+    Some(Running {
+        id: ProcessId {
+            pid: pid.trim().parse().ok()?,
+            start: field(22)?.parse().ok()?,
+        },
+        parent: field(4)?.parse().ok()?,
+        group: field(5)?.parse().ok()?,
+        zombie: matches!(field(3)?, "Z" | "X"),
+        name: name.to_owned(),
+    })
+}
+
+/// This process.
+#[must_use]
+pub fn own_id() -> Option<ProcessId> {
+    read_process(nix::unistd::getpid().as_raw()).map(|process| process.id)
+}
+
+/// Whether that very process is still running.
+#[must_use]
+pub fn is_alive(id: ProcessId) -> bool {
+    read_process(id.pid).is_some_and(|process| process.id == id && !process.zombie)
+}
+
+/// What tells this boot of the machine from others: after a reboot no process of before is alive.
+#[must_use]
+pub fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|id| id.trim().to_owned())
+        .unwrap_or_default()
+}
+
+/// The job whose mark a process carries in its environment, if it may be read.
+#[must_use]
+pub fn job_mark(pid: i32) -> Option<String> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let start = format!("{JOB_MARK}=");
+    let value = environment
+        .split(|byte| *byte == 0)
+        .find_map(|variable| variable.strip_prefix(start.as_bytes()))?;
+    Some(String::from_utf8_lossy(value).into_owned())
+}
+
+/// All running processes that carry a job's mark, without this one.
+#[must_use]
+pub fn marked_processes(job: &str) -> Vec<Running> {
+    let own = nix::unistd::getpid().as_raw();
+    let marked = |process: &Running| process.id.pid != own && job_mark(process.id.pid).as_deref() == Some(job);
+    all_processes()
+        .into_iter()
+        .filter(|process| !process.zombie && marked(process))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_brackets_and_blanks_does_not_shift_the_fields() {
+        let text = "42 (a) b (c)) S 7 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 12345 0 0";
+        let process = parse_stat(text).unwrap();
+        assert_eq!(
+            (process.id, process.parent, process.group),
+            (ProcessId { pid: 42, start: 12345 }, 7, 42)
+        );
+        assert_eq!((process.name.as_str(), process.zombie), ("a) b (c)", false));
+    }
+
+    #[test]
+    fn finds_itself_alive_and_not_a_later_process_of_its_number() {
+        let own = own_id().unwrap();
+        assert!(is_alive(own));
+        assert!(!is_alive(ProcessId {
+            start: own.start + 1,
+            ..own
+        }));
+        assert!(!boot_id().is_empty());
+    }
+}
