@@ -48,7 +48,7 @@ impl Life<'_> {
         let _ = group.stop(GRACE, GRACE, &|| false);
         match ended? {
             Ending::Exited(0) => Ok(()),
-            other => Err(infra(format!("hook `{hook}` {other}; see server.log"))),
+            other @ (Ending::Exited(_) | Ending::Signalled(_)) => Err(infra(format!("hook `{hook}` {other}; see server.log"))),
         }
     }
 }

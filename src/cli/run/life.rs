@@ -13,6 +13,7 @@ use super::watch::{Interruption, SharedEngine, look};
 use crate::edge::engine_log;
 use crate::edge::job_state::{JobState, StateFolder};
 use crate::edge::launcher::{LaunchRequest, launcher_of};
+use crate::edge::process::Ending;
 use crate::edge::ready::{NotReady, Target, wait_until_ready};
 use crate::edge::reap::reap_dead_jobs;
 use crate::edge::stop::StopSignal;
@@ -278,8 +279,8 @@ impl Life<'_> {
         let result = self.phase(Phase::Load, |life, begun| {
             let ended = life.await_end(engine, begun)?;
             match ended {
-                crate::edge::process::Ending::Exited(0) => Ok(()),
-                other => Err(Trouble::Interrupted(Interruption::EngineEnded(other))),
+                Ending::Exited(0) => Ok(()),
+                other @ (Ending::Exited(_) | Ending::Signalled(_)) => Err(Trouble::Interrupted(Interruption::EngineEnded(other))),
             }
         });
         for point in points {
@@ -295,7 +296,7 @@ impl Life<'_> {
         result
     }
 
-    fn await_end(&mut self, engine: &SharedEngine, begun: &Begun) -> Result<crate::edge::process::Ending, Trouble> {
+    fn await_end(&mut self, engine: &SharedEngine, begun: &Begun) -> Result<Ending, Trouble> {
         loop {
             match look(engine, self.stop) {
                 Some(Interruption::EngineEnded(ending)) => return Ok(ending),

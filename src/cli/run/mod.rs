@@ -94,7 +94,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     }
     let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
     let row = prepare::read_row(args.row.as_deref())?;
-    let (_, exit) = execute(args, row, &stop)?;
+    let (_, exit) = execute(args, &row, &stop)?;
     Ok(exit)
 }
 
@@ -102,7 +102,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
 ///
 /// # Errors
 /// For a row, profile or recipe that cannot be used, and for a machine on which nothing can be written.
-pub fn execute(args: &RunArgs, row: Row, stop: &StopSignal) -> Result<(JobRecord, Exit), Failure> {
+pub fn execute(args: &RunArgs, row: &Row, stop: &StopSignal) -> Result<(JobRecord, Exit), Failure> {
     let beginning = Beginning::now();
     adopt_orphans().or_exit(Exit::Infrastructure)?;
     let places = Places::of(args)?;
@@ -116,7 +116,7 @@ pub fn execute(args: &RunArgs, row: Row, stop: &StopSignal) -> Result<(JobRecord
         Ok(spec) => spec,
         Err(error) => {
             let profile = crate::job::RunnerProfile::local();
-            let record = finish::record_of_refusal(prepare::new_id(), &row, &runner, &profile, &places, error.to_string(), &beginning);
+            let record = finish::record_of_refusal(prepare::new_id(), row, &runner, &profile, &places, error.to_string(), &beginning);
             finish::publish(&record, &places, &Voice::new(in_actions, Vec::new()))?;
             return Ok((record, Exit::InvalidInput));
         }

@@ -61,7 +61,7 @@ impl Life<'_> {
         self.voice.line(&format!("phase {first}, concurrency {}", point.conc));
         let mut reporter = Reporter::new(self.voice, format!("concurrency {}", point.conc));
         let (result, interruption) = {
-            let journal = &mut self.journal;
+            let (journal, voice) = (&mut self.journal, self.voice);
             let mut progress = |progress: crate::load::Progress| {
                 if phase == Phase::WarmUp && !progress.warming_up {
                     phase = Phase::Load;
@@ -70,6 +70,7 @@ impl Life<'_> {
                         journal.end(warm_up, PhaseEnding::Done, None);
                     }
                     begun = Some(journal.begin(phase, Some(point.conc)));
+                    voice.line(&format!("phase {phase}, concurrency {}", point.conc));
                 }
                 clock.progress(progress.output_tokens);
                 reporter.note(&progress);
