@@ -1,0 +1,165 @@
+//! Engines that die, hang or are not there: noticed at once or at the deadline, with the cause named, and nothing left.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::world::World;
+
+#[test]
+fn a_dead_engine_is_noticed_at_once_and_its_log_says_why() {
+    let world = World::with_recipe("sleep @MARK@ & echo loading; echo 'torch.OutOfMemoryError: CUDA out of memory.' >&2; exit 7");
+    let start = Instant::now();
+    let ended = world.run();
+    assert!(start.elapsed() < Duration::from_secs(20));
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let job = world.job();
+    assert_eq!(job["outcome"]["class"], json!("server"));
+    assert_eq!(job["outcome"]["cause"], json!("gpu-out-of-memory"));
+    let reason = job["outcome"]["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("ended with exit status 7 in phase ready") && reason.contains("use more GPUs"),
+        "{reason}"
+    );
+    assert!(job["outcome"]["log_tail"].as_str().unwrap().starts_with("loading\n"));
+    assert!(ended.stderr.contains("CUDA out of memory"), "{}", ended.stderr);
+    world.assert_nothing_runs();
+    assert_eq!(world.states(), 0);
+}
+
+#[test]
+fn an_engine_that_never_gets_ready_is_stopped_at_the_deadline() {
+    let world = World::with_recipe("echo still loading; exec sleep @MARK@");
+    world.write("runners/h100-a.yaml", "launcher: local\ndeadlines: {ready: 700ms}\n");
+    let ended = world.run();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let job = world.job();
+    assert_eq!(job["outcome"]["class"], json!("timeout"));
+    assert!(job["outcome"]["reason"].as_str().unwrap().contains("/health"), "{}", job["outcome"]);
+    let ready = job["phases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|phase| phase["phase"] == "ready")
+        .unwrap();
+    assert_eq!(ready["ending"], json!("deadline-exceeded"));
+    assert_eq!(ready["deadline_s"], json!(0.7));
+    world.assert_nothing_runs();
+}
+
+#[test]
+fn what_left_the_group_is_stopped_too() {
+    // A session of its own, no environment, and a parent that is gone: nothing but adoption leads to it.
+    let recipe = "env -i setsid bash -c 'sleep @MARK@ & sleep @MARK@' & (setsid -f sleep @MARK@); trap '' TERM; sleep @MARK@ & exit 3";
+    let world = World::with_recipe(recipe);
+    world.write("runners/h100-a.yaml", "launcher: local\ndeadlines: {stop: 500ms}\n");
+    assert_eq!(world.run().code, Some(1));
+    world.assert_nothing_runs();
+}
+
+#[test]
+fn a_process_that_ignores_sigterm_is_killed_and_named() {
+    let world = World::with_recipe("trap '' TERM; sleep @MARK@ & wait; wait");
+    world.write("runners/h100-a.yaml", "launcher: local\ndeadlines: {ready: 500ms, stop: 300ms}\n");
+    assert_eq!(world.run().code, Some(1));
+    let job = world.job();
+    let stop = job["phases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|phase| phase["phase"] == "stop")
+        .unwrap()
+        .clone();
+    assert!(stop["reason"].as_str().unwrap().contains("killed after SIGTERM"), "{stop}");
+    world.assert_nothing_runs();
+}
+
+#[test]
+fn a_taken_port_is_the_nodes_fault() {
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let world = World::with_recipe("touch ran").arguments(&["--port", &port]);
+    let ended = world.run();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    assert_eq!(world.job()["outcome"]["class"], json!("infra"));
+    assert!(!world.path("ran").exists());
+}
+
+#[test]
+fn a_failing_hook_ends_the_job_before_the_engine_starts() {
+    let world = World::with_recipe("touch ran");
+    world.write("runners/h100-a.yaml", "launcher: local\nhooks: {pre: ['sleep @MARK@ & exit 5']}\n");
+    let ended = world.run();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    assert!(ended.stderr.contains("exit status 5"), "{}", ended.stderr);
+    assert!(!world.path("ran").exists());
+    world.assert_nothing_runs();
+}
+
+#[test]
+fn secrets_are_nowhere_but_in_the_engines_environment() {
+    let world = World::with_recipe("echo \"token $HF_TOKEN\"; test \"$HF_TOKEN\" = hf_very_secret && touch had; exit 1")
+        .environment("HF_TOKEN", "hf_very_secret");
+    let ended = world.run();
+    assert!(world.path("had").exists());
+    for text in [world.read("out/server.log"), world.read("out/job.json"), ended.stderr, ended.stdout] {
+        assert!(!text.contains("very_secret"), "{text}");
+    }
+    assert_eq!(world.read("out/server.log"), "token ***\n");
+    assert_eq!(world.job()["provenance"]["secrets"], json!(["HF_TOKEN"]));
+}
+
+#[test]
+fn only_allowed_variables_reach_the_recipe() {
+    let world = World::with_recipe("env > seen; exit 1")
+        .environment("STRAY", "1")
+        .environment("WANTED", "1");
+    world.write(
+        "runners/h100-a.yaml",
+        "launcher: local\npass-environment: [WANTED]\nenvironment: {EXTRA: two words}\n",
+    );
+    world.run();
+    let seen = world.read("seen");
+    for line in [
+        "WANTED=1",
+        "EXTRA=two words",
+        "TP=1",
+        "CONC=2",
+        "RUNNER_TYPE=h100",
+        "SPEC_DECODING=none",
+        "MAX_MODEL_LEN=64",
+    ] {
+        assert!(seen.lines().any(|seen| seen == line), "{line} not in\n{seen}");
+    }
+    assert!(!seen.contains("STRAY"));
+}
+
+#[test]
+fn inside_actions_there_is_one_annotation_and_a_summary() {
+    let world = World::with_recipe("echo '::error::not ours'; exit 1")
+        .environment("GITHUB_ACTIONS", "true")
+        .environment("HF_TOKEN", "hf_very_secret");
+    let summary = world.path("summary.md");
+    let world = world.environment("GITHUB_STEP_SUMMARY", summary.to_str().unwrap());
+    let ended = world.run();
+    let annotations: Vec<&str> = ended.stderr.lines().filter(|line| line.starts_with("::error")).collect();
+    assert_eq!(annotations.len(), 1, "{}", ended.stderr);
+    assert!(
+        annotations[0].starts_with("::error title=benchmark failed (server)::the engine ended"),
+        "{}",
+        annotations[0]
+    );
+    assert!(ended.stderr.contains("::add-mask::hf_very_secret\n"));
+    assert!(
+        ended
+            .stderr
+            .contains("::group::end of server.log\n| ::error::not ours\n::endgroup::\n"),
+        "{}",
+        ended.stderr
+    );
+    let summary = std::fs::read_to_string(summary).unwrap();
+    assert!(
+        summary.contains("| 2 | **server**: the engine ended with exit status 1"),
+        "{summary}"
+    );
+}

@@ -1,0 +1,15 @@
+//! `imax run` with real processes: what it leaves behind (results, `job.json`, no process), and how it ends.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on should panic"
+)]
+
+mod cancel;
+mod failure;
+mod reap;
+mod refusal;
+mod success;
+mod world;

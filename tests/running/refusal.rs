@@ -1,0 +1,86 @@
+//! Rows, recipes and profiles that cannot be used: one sentence, exit 3, nothing started.
+
+use serde_json::json;
+
+use super::world::World;
+
+const MUST_NOT_RUN: &str = "touch ran; exec sleep @MARK@";
+
+#[test]
+fn rows_that_are_not_supported_are_refused_and_recorded() {
+    for (key, value, sentence) in [
+        ("run-eval", json!(true), "accuracy evaluation"),
+        ("spec-decoding", json!("mtp"), "does not look at SPEC_DECODING"),
+        ("model-prefix", json!("other"), "none of other_fp8_h100_sim.sh"),
+        ("framework", json!("../x"), "cannot be part of a recipe's name"),
+        ("conc", json!([2, 2]), "concurrency 2 twice"),
+    ] {
+        let world = World::with_recipe(MUST_NOT_RUN);
+        world.row(|row| row[key] = value);
+        let ended = world.run();
+        assert_eq!(ended.code, Some(3), "{key}: {}", ended.stderr);
+        assert!(ended.stderr.contains(sentence), "{key}: {}", ended.stderr);
+        let job = world.job();
+        assert_eq!((&job["outcome"]["class"], &job["exit_code"]), (&json!("invalid"), &json!(3)));
+        assert_eq!(job["points"][0]["outcome"]["class"], json!("invalid"));
+        assert!(!world.path("ran").exists());
+    }
+}
+
+#[test]
+fn rows_of_several_nodes_are_refused() {
+    let world = World::with_recipe(MUST_NOT_RUN);
+    let worker = json!({ "num-worker": 1, "tp": 1, "ep": 1, "dp-attn": false });
+    world.row(|row| {
+        let row = row.as_object_mut().unwrap();
+        for key in ["tp", "ep", "dp-attn"] {
+            row.remove(key);
+        }
+        row.insert("prefill".to_owned(), worker.clone());
+        row.insert("decode".to_owned(), worker);
+        row.insert("conc".to_owned(), json!([4]));
+    });
+    let ended = world.run();
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    assert!(ended.stderr.contains("several nodes"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_row_that_is_none_gives_place_and_field() {
+    let world = World::with_recipe(MUST_NOT_RUN);
+    world.write("row.json", "{\"image\": \"x\",\n \"tpp\": 1}");
+    let ended = world.run();
+    assert_eq!(ended.code, Some(3));
+    let expected = "row.json is not a matrix row: unknown field `tpp`";
+    assert!(
+        ended.stderr.contains(expected) && ended.stderr.contains("line 2"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_profile_with_an_unknown_key_is_refused_with_its_line() {
+    let world = World::with_recipe(MUST_NOT_RUN);
+    world.write("runners/h100-a.yaml", "launcher: local\nlauncer: x\n");
+    let ended = world.run();
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("h100-a.yaml") && ended.stderr.contains("launcer"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_row_may_come_by_the_environment_and_none_is_a_usage_error() {
+    let world = World::with_recipe(MUST_NOT_RUN);
+    let ended = world.reap();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let world = World::with_recipe(MUST_NOT_RUN).environment("IMAX_ROW", "{}");
+    world.row(|_| {});
+    let ended = world.run_without_row();
+    assert_eq!(ended.code, Some(3));
+    assert!(ended.stderr.contains("IMAX_ROW is not a matrix row"), "{}", ended.stderr);
+    assert_eq!(World::with_recipe(MUST_NOT_RUN).run_without_row().code, Some(2));
+}

@@ -1,0 +1,256 @@
+//! A small repository with a recipe and a profile, and an `imax run` in it. Every process that a recipe starts has
+//! the world's mark in its command line, so that a test can see what is left.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// Longest wait for anything that must happen: far beyond what it takes, also on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// A cancelled job must have stopped everything by then.
+pub const CANCELLED_WITHIN: Duration = Duration::from_secs(7);
+
+static WORLDS: AtomicU32 = AtomicU32::new(0);
+
+pub struct World {
+    folder: tempfile::TempDir,
+    /// A length for `sleep` that no other process has.
+    pub mark: String,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+impl World {
+    /// A world whose recipe is this script; `@MARK@` in it becomes the world's mark.
+    pub fn with_recipe(script: &str) -> Self {
+        let number = WORLDS.fetch_add(1, Ordering::SeqCst);
+        let mark = format!("{}{:04}", 1_000_000 + std::process::id(), number);
+        let world = Self {
+            folder: tempfile::tempdir().unwrap(),
+            mark,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+        };
+        world.write("benchmarks/demo_fp8_h100_sim.sh", script);
+        world.write("runners/h100-a.yaml", "launcher: local\n");
+        world.row(|_| {});
+        world
+    }
+
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text.replace("@MARK@", &self.mark)).unwrap();
+    }
+
+    /// Writes the row, changed as the test needs it.
+    pub fn row(&self, change: impl FnOnce(&mut Value)) {
+        let mut row = json!({
+            "image": "sim:1", "model": tokenizer_folder(), "model-prefix": "demo", "precision": "fp8", "framework": "sim", "runner": "h100",
+            "isl": 32, "osl": 8, "tp": 1, "ep": 1, "dp-attn": false, "spec-decoding": "none", "conc": 2, "max-model-len": 64,
+            "exp-name": "demo_32_8", "disagg": false, "run-eval": false
+        });
+        change(&mut row);
+        self.write("row.json", &row.to_string());
+    }
+
+    pub fn arguments(mut self, list: &[&str]) -> Self {
+        self.arguments.extend(list.iter().map(|text| (*text).to_owned()));
+        self
+    }
+
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    pub fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    pub fn job(&self) -> Value {
+        serde_json::from_str(&self.read("out/job.json")).unwrap()
+    }
+
+    pub fn results(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path("out")).unwrap();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// States of jobs that may still have something running.
+    pub fn states(&self) -> usize {
+        fs::read_dir(self.path("state")).map_or(0, Iterator::count)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_imax"));
+        command.current_dir(self.folder.path()).env_clear();
+        for name in ["PATH", "HOME"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command.env("IMAX_STATE_DIR", self.path("state"));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Starts `imax run`.
+    pub fn start(&self) -> Run {
+        let mut command = self.command();
+        command.args(["run", "--row", "row.json", "--out", "out", "--runner-name", "h100-a_0"]);
+        command.args(["--num-prompts-per-conc", "2", "--num-warmups-per-conc", "1"]);
+        Run::of(command.args(&self.arguments))
+    }
+
+    /// Runs `imax run` to its end.
+    pub fn run(&self) -> Ended {
+        self.start().end()
+    }
+
+    /// Runs `imax run` without `--row`.
+    pub fn run_without_row(&self) -> Ended {
+        Run::of(self.command().args(["run", "--out", "out", "--runner-name", "h100-a_0"])).end()
+    }
+
+    pub fn reap(&self) -> Ended {
+        Run::of(self.command().args(["run", "--reap"])).end()
+    }
+
+    /// Running processes with the world's mark in their command line.
+    pub fn processes(&self) -> Vec<String> {
+        let entries = fs::read_dir("/proc").unwrap().flatten();
+        let lines = entries.filter_map(|entry| {
+            let id: u32 = entry.file_name().to_str()?.parse().ok()?;
+            let line = fs::read(entry.path().join("cmdline")).ok()?;
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            // A command of this test itself is not one of the world's processes.
+            (line.contains(&self.mark) && id != std::process::id()).then_some(line)
+        });
+        lines.collect()
+    }
+
+    pub fn assert_nothing_runs(&self) {
+        assert_eq!(self.processes(), Vec::<String>::new());
+    }
+
+    /// Waits until a file exists.
+    pub fn await_file(&self, path: &str) {
+        let path = self.path(path);
+        await_that(&format!("{} exists", path.display()), || path.exists());
+    }
+}
+
+/// The folder of the demo's tokenizer, which stands for a model.
+pub fn tokenizer_folder() -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("benchmarks/demo").display().to_string()
+}
+
+/// Looks again and again, with a deadline.
+pub fn await_that(what: &str, holds: impl Fn() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < until, "still not so: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A running command whose stderr is read line by line.
+pub struct Run {
+    child: Child,
+    lines: Receiver<String>,
+    said: String,
+}
+
+pub struct Ended {
+    pub status: ExitStatus,
+    pub code: Option<i32>,
+    pub stderr: String,
+    pub stdout: String,
+}
+
+impl Run {
+    fn of(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (send, lines) = channel();
+        std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
+        Self {
+            child,
+            lines,
+            said: String::new(),
+        }
+    }
+
+    /// Waits until a line on stderr starts so.
+    pub fn await_line(&mut self, start: &str) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => {
+                    self.said.push_str(&line);
+                    self.said.push('\n');
+                    if line.starts_with(start) {
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    panic!("no line starts with `{start}`:\n{}", self.said)
+                }
+            }
+        }
+    }
+
+    pub fn id(&self) -> nix::unistd::Pid {
+        nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap())
+    }
+
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        nix::sys::signal::kill(self.id(), signal).unwrap();
+    }
+
+    pub fn end(mut self) -> Ended {
+        let until = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() > until {
+                self.child.kill().unwrap();
+                let said: Vec<String> = self.lines.try_iter().collect();
+                panic!("did not end:\n{}{}", self.said, said.join("\n"));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let mut stdout = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+        for line in self.lines.iter() {
+            self.said.push_str(&line);
+            self.said.push('\n');
+        }
+        Ended {
+            status,
+            code: status.code(),
+            stderr: self.said,
+            stdout,
+        }
+    }
+}
