@@ -43,7 +43,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR", default_value = "results")]
     pub out: PathBuf,
     /// Runner profile, instead of the one found by the runner's name; `local` is built in.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", env = "IMAX_PROFILE")]
     pub profile: Option<String>,
     /// Folder of the recipes.
     #[arg(long, value_name = "DIR", default_value = "benchmarks")]
