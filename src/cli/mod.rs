@@ -7,6 +7,7 @@ mod exit;
 mod normalize;
 mod output;
 mod run;
+mod sim;
 
 use clap::{Parser, Subcommand};
 
@@ -33,6 +34,7 @@ enum Command {
     Run(Box<run::RunArgs>),
     Bench(Box<bench::BenchArguments>),
     Normalize(normalize::NormalizeArgs),
+    Sim(sim::SimArguments),
 }
 
 /// Parses the command line, runs the command, says what went wrong, and gives the exit code.
@@ -64,5 +66,6 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Run(args) => run::run(&args),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Normalize(args) => normalize::run(&args),
+        Command::Sim(arguments) => sim::run(&arguments),
     }
 }

@@ -1,1 +1,17 @@
 //! The simulated engine: an OpenAI-compatible server whose token times come from a small stated performance model.
+//! The model and the scheduler are pure functions of time; the server around them has its own sockets and clock.
+
+pub mod answer;
+pub mod connection;
+pub mod ground_truth;
+pub mod model;
+pub mod pace;
+pub mod presets;
+pub mod protocol;
+pub mod scheduler;
+pub mod server;
+
+pub use model::{Deployment, StepCost};
+pub use pace::{Emission, Pace};
+pub use presets::{PresetError, Presets};
+pub use server::{Server, ServerError, ServerOptions};

@@ -1,0 +1,160 @@
+//! `imax sim`: the simulated engine as a server process, for demos and tests without a GPU.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::output::say;
+use super::{Exit, Failure, OrExit as _};
+use crate::edge::stop::{StopCause, StopSignal};
+use crate::edge::{files, tokenizer};
+use crate::sim::pace::FixedTimes;
+use crate::sim::scheduler::Batching;
+use crate::sim::{Deployment, Pace, Presets, Server, ServerOptions};
+
+/// Serves the OpenAI API with the timing of a modelled GPU, without one.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  imax sim --gpu h100 --model demo --precision fp8 --engine imax-sim:1.0 --port 8000\n  \
+    imax sim --model demo --ttft-ms 50 --itl-ms 10 --port 8000"
+)]
+pub struct SimArguments {
+    /// Address to listen at.
+    #[arg(long, default_value = "127.0.0.1")]
+    host: String,
+    /// Port to listen at; 0 takes a free one and says which.
+    #[arg(long, default_value_t = 8000)]
+    port: u16,
+    /// The GPU, a name of hardware.yaml.
+    #[arg(long, default_value = "h100")]
+    gpu: String,
+    /// The model, a name of sim.yaml.
+    #[arg(long, default_value = "demo")]
+    model: String,
+    /// Names that requests may call the model; by default the model's own.
+    #[arg(long, num_args = 1..)]
+    served_model_name: Vec<String>,
+    /// The engine, a name of sim.yaml.
+    #[arg(long, default_value = "imax-sim:1.0")]
+    engine: String,
+    /// Numeric format of the weights: fp4, fp8, bf16.
+    #[arg(long, default_value = "fp8")]
+    precision: String,
+    /// GPUs of the tensor parallelism.
+    #[arg(long, visible_alias = "tensor-parallel-size", default_value = "1")]
+    tp: NonZeroU32,
+    /// Folder with hardware.yaml and sim.yaml; by default the ones the program was built with.
+    #[arg(long)]
+    config_dir: Option<PathBuf>,
+    /// Tokenizer that counts the tokens of text prompts; by default their words are counted.
+    #[arg(long)]
+    tokenizer: Option<String>,
+    /// Fixed time to first token, milliseconds, in place of the model.
+    #[arg(long, requires = "itl_ms")]
+    ttft_ms: Option<f64>,
+    /// Fixed time between tokens, milliseconds, in place of the model.
+    #[arg(long, requires = "ttft_ms")]
+    itl_ms: Option<f64>,
+    /// Standard deviation of a step's time, as a share of it.
+    #[arg(long, default_value_t = 0.01)]
+    jitter: f64,
+    /// Tokens in one chunk of a stream.
+    #[arg(long, default_value = "1")]
+    stream_interval: NonZeroU32,
+    /// Mean length of an answer without ignore_eos, tokens.
+    #[arg(long, default_value = "256")]
+    mean_answer: NonZeroU32,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Log of what really happened, one JSON line a chunk.
+    #[arg(long)]
+    ground_truth: Option<PathBuf>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Any failure, with the exit code that its kind has.
+pub fn run(arguments: &SimArguments) -> Result<Exit, Failure> {
+    let (pace, ready_after) = pace(arguments)?;
+    let tokenizer = arguments
+        .tokenizer
+        .as_deref()
+        .map(tokenizer::read)
+        .transpose()
+        .or_exit(Exit::InvalidInput)?;
+    let model_names = if arguments.served_model_name.is_empty() {
+        vec![arguments.model.clone()]
+    } else {
+        arguments.served_model_name.clone()
+    };
+    let options = ServerOptions {
+        model_names,
+        tokenizer,
+        ready_after,
+        stream_interval: arguments.stream_interval.get(),
+        mean_answer: arguments.mean_answer.get(),
+        ground_truth: arguments.ground_truth.clone(),
+        seed: arguments.seed,
+    };
+    let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
+    let server = Server::bind(&arguments.host, arguments.port, pace, options).or_exit(Exit::Infrastructure)?;
+    let address = server.address().or_exit(Exit::Infrastructure)?;
+    say(&format!("simulated engine listening at http://{address}"));
+    server.run(|| stop.is_set()).or_exit(Exit::Infrastructure)?;
+    // A server that is told to end has done its work; its exit code still says what ended it.
+    Ok(match stop.cause() {
+        Some(StopCause::Interrupt) => Exit::Interrupted,
+        Some(StopCause::Terminate) => Exit::Terminated,
+        Some(StopCause::Abandon) | None => Exit::Success,
+    })
+}
+
+fn pace(arguments: &SimArguments) -> Result<(Pace, Duration), Failure> {
+    if let (Some(ttft), Some(itl)) = (arguments.ttft_ms, arguments.itl_ms) {
+        let times = FixedTimes {
+            ttft: milliseconds("--ttft-ms", ttft)?,
+            itl: milliseconds("--itl-ms", itl)?,
+        };
+        return Ok((Pace::fixed(times), Duration::ZERO));
+    }
+    let presets = presets(arguments)?;
+    let hardware = presets.hardware(&arguments.gpu).or_exit(Exit::InvalidInput)?;
+    let model = presets.model(&arguments.model).or_exit(Exit::InvalidInput)?;
+    let engine = presets.engine(&arguments.engine).or_exit(Exit::InvalidInput)?;
+    let deployment = Deployment::new(hardware, model, engine, &arguments.precision, arguments.tp.get()).or_exit(Exit::InvalidInput)?;
+    if !(0.0..=0.3).contains(&arguments.jitter) {
+        return Err(usage(format!("--jitter is {}, expected a share from 0 to 0.3", arguments.jitter)));
+    }
+    let engine_ready = Duration::from_millis(engine.ready_ms);
+    Ok((
+        Pace::by_model(Batching::new(deployment, arguments.jitter, arguments.seed)),
+        engine_ready,
+    ))
+}
+
+fn presets(arguments: &SimArguments) -> Result<Presets, Failure> {
+    let Some(folder) = &arguments.config_dir else {
+        return Presets::built_in().or_exit(Exit::InvalidInput);
+    };
+    let read = |name: &str| files::read_text(&folder.join(name)).or_exit(Exit::InvalidInput);
+    Presets::parse(&read("hardware.yaml")?, &read("sim.yaml")?).or_exit(Exit::InvalidInput)
+}
+
+fn milliseconds(flag: &str, found: f64) -> Result<Duration, Failure> {
+    if (0.0..=1e7).contains(&found) {
+        Ok(Duration::from_secs_f64(found / 1e3))
+    } else {
+        Err(usage(format!("{flag} is {found}, expected milliseconds, 0 or more")))
+    }
+}
+
+fn usage(message: String) -> Failure {
+    Failure {
+        exit: Exit::Usage,
+        error: anyhow::Error::msg(message),
+    }
+}

@@ -1,0 +1,240 @@
+//! The bytes of answers: chunks of a stream with their HTTP framing, and whole documents.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use super::protocol::{Api, GenerateRequest};
+
+/// The words that answers are made of, each with a space in front: one token each for most tokenizers.
+const WORDS: [&str; 16] = [
+    " time", " token", " batch", " memory", " light", " stream", " result", " model", " price", " power", " point", " curve", " river",
+    " stone", " paper", " garden",
+];
+
+/// An answer under way.
+#[derive(Debug)]
+pub struct Answer {
+    request: GenerateRequest,
+    /// What every chunk starts with, up to the choice's text.
+    opening: String,
+    id: String,
+    created: u64,
+    number: u64,
+    /// Tokens to generate.
+    output: u32,
+    stops: bool,
+}
+
+impl Answer {
+    /// The answer to request number `number`, of `output` tokens. `stops` says that the model ends it, not the limit.
+    #[must_use]
+    pub fn new(request: GenerateRequest, number: u64, created: u64, output: u32, stops: bool) -> Self {
+        let (prefix, object, delta) = match request.api {
+            Api::Completions => ("cmpl", "text_completion", "\"text\":\""),
+            Api::Chat => ("chatcmpl", "chat.completion.chunk", "\"delta\":{\"content\":\""),
+        };
+        let id = format!("{prefix}-{number:016x}");
+        let model = json!(request.model);
+        let opening = format!(
+            "data: {{\"id\":\"{id}\",\"object\":\"{object}\",\"created\":{created},\"model\":{model},\"choices\":[{{\"index\":0,{delta}"
+        );
+        Self {
+            request,
+            opening,
+            id,
+            created,
+            number,
+            output,
+            stops,
+        }
+    }
+
+    /// The request that it answers.
+    #[must_use]
+    pub fn request(&self) -> &GenerateRequest {
+        &self.request
+    }
+
+    /// Head of a streamed answer, with the role chunk that chat answers start with.
+    #[must_use]
+    pub fn stream_head(&self) -> String {
+        let mut head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache\r\n\
+                        Transfer-Encoding: chunked\r\n\r\n"
+            .to_owned();
+        if self.request.api == Api::Chat {
+            let event = self
+                .opening
+                .replace("\"delta\":{\"content\":\"", "\"delta\":{\"role\":\"assistant\",\"content\":\"");
+            let usage = if self.request.continuous_usage {
+                self.usage(0)
+            } else {
+                String::new()
+            };
+            frame(&mut head, &format!("{event}\"}},\"finish_reason\":null}}]{usage}}}\n\n"));
+        }
+        head
+    }
+
+    /// One chunk with the tokens behind `from` up to `to` (numbers from 1), framed; with the stream's end behind the last.
+    pub fn chunk(&self, from: u32, to: u32, into: &mut String) {
+        let mut event = String::with_capacity(self.opening.len() + 160);
+        event.push_str(&self.opening);
+        for token in from + 1..=to {
+            event.push_str(self.word(token));
+        }
+        event.push_str(match self.request.api {
+            Api::Completions => "\",\"logprobs\":null,\"finish_reason\":",
+            Api::Chat => "\"},\"logprobs\":null,\"finish_reason\":",
+        });
+        let is_last = to >= self.output;
+        event.push_str(if is_last { self.finish_reason() } else { "null" });
+        event.push_str("}]");
+        if self.request.continuous_usage {
+            event.push_str(&self.usage(to));
+        }
+        event.push_str("}\n\n");
+        frame(into, &event);
+        if is_last {
+            self.stream_end(into);
+        }
+    }
+
+    fn stream_end(&self, into: &mut String) {
+        if self.request.include_usage {
+            let start = self.opening.find("\"choices\":").map_or("", |at| &self.opening[..at]);
+            frame(into, &format!("{start}\"choices\":[]{}}}\n\n", self.usage(self.output)));
+        }
+        frame(into, "data: [DONE]\n\n");
+        into.push_str("0\r\n\r\n");
+    }
+
+    /// The whole answer as one document, with its head.
+    #[must_use]
+    pub fn whole(&self) -> String {
+        let text: String = (1..=self.output).map(|token| self.word(token)).collect();
+        let reason = self.finish_reason().trim_matches('"');
+        let (object, choice) = match self.request.api {
+            Api::Completions => (
+                "text_completion",
+                json!({ "index": 0, "text": text, "logprobs": null, "finish_reason": reason }),
+            ),
+            Api::Chat => (
+                "chat.completion",
+                json!({ "index": 0, "message": { "role": "assistant", "content": text }, "finish_reason": reason }),
+            ),
+        };
+        let document = json!({
+            "id": self.id, "object": object, "created": self.created, "model": self.request.model, "choices": [choice],
+            "usage": {
+                "prompt_tokens": self.request.prompt_tokens,
+                "completion_tokens": self.output,
+                "total_tokens": u64::from(self.request.prompt_tokens) + u64::from(self.output),
+            },
+        });
+        document_response(200, "application/json", &document.to_string())
+    }
+
+    fn word(&self, token: u32) -> &'static str {
+        let step = self.number.wrapping_mul(7).wrapping_add(u64::from(token));
+        WORDS[usize::try_from(step % 16).unwrap_or(0)]
+    }
+
+    fn finish_reason(&self) -> &'static str {
+        if self.stops { "\"stop\"" } else { "\"length\"" }
+    }
+
+    fn usage(&self, tokens: u32) -> String {
+        let prompt = self.request.prompt_tokens;
+        let total = u64::from(prompt) + u64::from(tokens);
+        format!(",\"usage\":{{\"prompt_tokens\":{prompt},\"total_tokens\":{total},\"completion_tokens\":{tokens}}}")
+    }
+}
+
+/// An HTTP chunk around an event.
+fn frame(into: &mut String, event: &str) {
+    let _ = write!(into, "{:x}\r\n{event}\r\n", event.len());
+}
+
+/// A whole response with a body.
+#[must_use]
+pub fn document_response(status: u16, content_type: &str, body: &str) -> String {
+    let phrase = match status {
+        200 => "OK",
+        400 => "Bad Request",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        413 => "Content Too Large",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
+        _ => "Status",
+    };
+    format!(
+        "HTTP/1.1 {status} {phrase}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::exchange::{Asked, Exchange};
+    use crate::load::{Stamp, Step};
+
+    fn request(api: Api, stream: bool, continuous_usage: bool) -> GenerateRequest {
+        GenerateRequest {
+            api,
+            model: "m\"1".to_owned(),
+            prompt_tokens: 7,
+            max_tokens: 5,
+            ignore_eos: true,
+            stream,
+            include_usage: true,
+            continuous_usage,
+        }
+    }
+
+    /// The client's own parser is the judge of what the server sends.
+    fn read(bytes: &str) -> crate::load::Record {
+        let asked = Asked {
+            index: 0,
+            prompt_tokens: 7,
+            output_tokens: 5,
+            keep_texts: true,
+        };
+        let mut exchange = Exchange::new(asked, Stamp::default(), Stamp::default(), None);
+        assert_eq!(
+            exchange.receive(bytes.as_bytes(), Stamp::from_unix_nanos(5)),
+            Step::Complete { reusable: true }
+        );
+        exchange.complete()
+    }
+
+    #[test]
+    fn a_client_understands_every_form() {
+        for api in [Api::Completions, Api::Chat] {
+            for (stream, continuous) in [(true, true), (true, false), (false, false)] {
+                let answer = Answer::new(request(api, stream, continuous), 3, 1, 5, false);
+                let bytes = if stream {
+                    let mut bytes = answer.stream_head();
+                    answer.chunk(0, 1, &mut bytes);
+                    answer.chunk(1, 4, &mut bytes);
+                    answer.chunk(4, 5, &mut bytes);
+                    bytes
+                } else {
+                    answer.whole()
+                };
+                let record = read(&bytes);
+                assert_eq!(record.failure, None, "{bytes}");
+                assert_eq!((record.reported_output_tokens, record.reported_prompt_tokens), (Some(5), Some(7)));
+                assert_eq!(record.chunks(), if stream { 3 } else { 1 });
+                assert_eq!(
+                    record.has_continuous_usage(),
+                    continuous || !stream,
+                    "{api:?} {stream} {continuous}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! One client's connection: bytes in, requests out; answers in, bytes out. Requests are taken one at a time; bytes of a
+//! next one wait until the present one is answered.
+
+use std::io::{self, Read as _, Write as _};
+
+use mio::net::TcpStream;
+
+/// A request as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// Its method.
+    pub method: String,
+    /// Its path, without a query.
+    pub path: String,
+    /// The client's `X-Request-Id`.
+    pub request_id: Option<String>,
+    /// Its body.
+    pub body: Vec<u8>,
+    /// Whether the client wants the connection closed behind the answer.
+    pub close: bool,
+}
+
+/// Why bytes are no request; the connection is answered with the status and closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotARequest {
+    /// The status.
+    pub status: u16,
+    /// What is wrong.
+    pub message: &'static str,
+}
+
+const BODY_LIMIT: usize = 64 << 20;
+const HEAD_LIMIT: usize = 64 << 10;
+const READ_PIECE: usize = 64 << 10;
+
+/// The generating answer of a connection.
+#[derive(Debug)]
+pub struct Generating {
+    /// Its id in the timetable.
+    pub id: u64,
+    /// What makes its bytes.
+    pub answer: super::answer::Answer,
+    /// Tokens that have been sent.
+    pub sent: u32,
+    /// The client's name for the request.
+    pub request_id: String,
+    /// Arrival of its last byte, nanoseconds since the Unix epoch.
+    pub received: u64,
+}
+
+/// A connection's state.
+#[derive(Debug)]
+pub struct Connection {
+    /// The socket.
+    pub socket: TcpStream,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    /// What it is being answered, if anything.
+    pub generating: Option<Generating>,
+    /// Close once everything is written.
+    pub close: bool,
+}
+
+impl Connection {
+    /// A new client.
+    #[must_use]
+    pub fn new(socket: TcpStream) -> Self {
+        // Tokens must not wait for earlier ones to be acknowledged.
+        let _ = socket.set_nodelay(true);
+        Self {
+            socket,
+            input: Vec::new(),
+            output: Vec::new(),
+            generating: None,
+            close: false,
+        }
+    }
+
+    /// Reads what is there. `Ok(false)` says that the client has gone.
+    ///
+    /// # Errors
+    /// Where the connection broke.
+    pub fn read(&mut self) -> io::Result<bool> {
+        let mut piece = [0; READ_PIECE];
+        loop {
+            match self.socket.read(&mut piece) {
+                Ok(0) => return Ok(false),
+                Ok(count) => self.input.extend_from_slice(&piece[..count]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Takes the next whole request out of what was read.
+    ///
+    /// # Errors
+    /// [`NotARequest`] where the bytes cannot become one.
+    pub fn next_request(&mut self) -> Result<Option<Received>, NotARequest> {
+        match parse(&self.input)? {
+            None => Ok(None),
+            Some((request, used)) => {
+                self.input.drain(..used);
+                if self.input.is_empty() {
+                    // A long prompt's room is not kept for as long as the connection lives.
+                    self.input.shrink_to(READ_PIECE);
+                }
+                Ok(Some(request))
+            }
+        }
+    }
+
+    /// Sends bytes, now as far as the kernel takes them, the rest when it takes more.
+    ///
+    /// # Errors
+    /// Where the connection broke.
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.output.is_empty() {
+            let written = write_some(&mut self.socket, bytes)?;
+            self.output.extend_from_slice(&bytes[written..]);
+            Ok(())
+        } else {
+            self.output.extend_from_slice(bytes);
+            self.flush()
+        }
+    }
+
+    /// Writes what is left over.
+    ///
+    /// # Errors
+    /// Where the connection broke.
+    pub fn flush(&mut self) -> io::Result<()> {
+        let written = write_some(&mut self.socket, &self.output)?;
+        self.output.drain(..written);
+        Ok(())
+    }
+
+    /// Whether everything is with the kernel.
+    #[must_use]
+    pub fn is_flushed(&self) -> bool {
+        self.output.is_empty()
+    }
+}
+
+fn write_some(socket: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match socket.write(&bytes[written..]) {
+            Ok(count) => written += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(written)
+}
+
+/// A request at the start of the bytes, with its length; `None` where more must come.
+fn parse(bytes: &[u8]) -> Result<Option<(Received, usize)>, NotARequest> {
+    let refuse = |status, message| NotARequest { status, message };
+    let mut headers = [httparse::EMPTY_HEADER; 96];
+    let mut request = httparse::Request::new(&mut headers);
+    let head = match request.parse(bytes) {
+        Ok(httparse::Status::Complete(head)) => head,
+        Ok(httparse::Status::Partial) if bytes.len() <= HEAD_LIMIT => return Ok(None),
+        Ok(httparse::Status::Partial) => return Err(refuse(400, "the request's head is too long")),
+        Err(_) => return Err(refuse(400, "this is not HTTP/1.1")),
+    };
+    let header = |name: &str| {
+        let found = request.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(found.value).ok().map(str::trim)
+    };
+    if header("transfer-encoding").is_some() {
+        return Err(refuse(400, "a request body in chunks is not supported, send content-length"));
+    }
+    let length: usize = match header("content-length").map(str::parse) {
+        None => 0,
+        Some(Ok(length)) if length <= BODY_LIMIT => length,
+        Some(_) => return Err(refuse(413, "the content-length is not a number up to 64 MiB")),
+    };
+    if bytes.len() < head + length {
+        return Ok(None);
+    }
+    let close = header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) || request.version == Some(0);
+    let path = request.path.unwrap_or("/");
+    let received = Received {
+        method: request.method.unwrap_or("").to_owned(),
+        path: path.split('?').next().unwrap_or(path).to_owned(),
+        request_id: header("x-request-id").map(str::to_owned),
+        body: bytes[head..head + length].to_vec(),
+        close,
+    };
+    Ok(Some((received, head + length)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_taken_when_it_is_whole() {
+        let bytes = b"POST /v1/completions?x=1 HTTP/1.1\r\nX-Request-ID: r1\r\nContent-Length: 4\r\n\r\nbodyGET / HTTP/1.1\r\n";
+        let whole = bytes.len() - "GET / HTTP/1.1\r\n".len();
+        for cut in 0..whole {
+            assert_eq!(parse(&bytes[..cut]), Ok(None), "{cut}");
+        }
+        let (request, used) = parse(bytes).unwrap().unwrap();
+        assert_eq!(used, whole);
+        assert_eq!(
+            (request.path.as_str(), request.body.as_slice()),
+            ("/v1/completions", b"body".as_slice())
+        );
+        assert_eq!(request.request_id.as_deref(), Some("r1"));
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_read() {
+        for (bytes, status) in [
+            ("hello\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", 413),
+        ] {
+            assert_eq!(parse(bytes.as_bytes()).unwrap_err().status, status, "{bytes}");
+        }
+    }
+}

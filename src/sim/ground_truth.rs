@@ -1,0 +1,65 @@
+//! The log of what the simulated engine really did: for every token the instant it was due and the instant at which its
+//! bytes were handed to the kernel. A client's figures can be checked against it.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::path::Path;
+
+/// Writes one JSON line a chunk.
+#[derive(Debug)]
+pub struct GroundTruth(BufWriter<File>);
+
+/// Lines are gathered in memory up to this size, so that writing them does not disturb the schedule.
+const BUFFER: usize = 1 << 20;
+
+/// One chunk; instants in nanoseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy)]
+pub struct Line<'a> {
+    /// The client's `X-Request-Id`, or a number.
+    pub request: &'a str,
+    /// Arrival of the request's last byte.
+    pub received: u64,
+    /// Number of the chunk's last token, from 1.
+    pub token: u32,
+    /// When that token was due.
+    pub due: u64,
+    /// The instant before its bytes were handed to the kernel.
+    pub sent: u64,
+}
+
+impl GroundTruth {
+    /// Begins a log, in place of an older one.
+    ///
+    /// # Errors
+    /// Where the file cannot be made.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self(BufWriter::with_capacity(BUFFER, File::create(path)?)))
+    }
+
+    /// Adds a line.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn add(&mut self, line: &Line<'_>) -> io::Result<()> {
+        let Line {
+            request,
+            received,
+            token,
+            due,
+            sent,
+        } = line;
+        let request = serde_json::Value::from(*request);
+        writeln!(
+            self.0,
+            "{{\"request\":{request},\"received_unix_ns\":{received},\"token\":{token},\"due_unix_ns\":{due},\"sent_unix_ns\":{sent}}}"
+        )
+    }
+
+    /// Writes what is gathered.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}

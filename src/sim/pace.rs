@@ -1,0 +1,191 @@
+//! When each token of each request leaves: by the performance model, or at fixed times. Keeps the tokens whose instant
+//! is known but has not come, in the order of their instants.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet};
+use std::time::Duration;
+
+use super::scheduler::{Batching, Job};
+
+/// One token of one request. Ordered by the instant, then by request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Emission {
+    /// When it leaves, since the server's start.
+    pub due: Duration,
+    /// The request.
+    pub id: u64,
+    /// Its number in the answer, from 1.
+    pub token: u32,
+    /// Whether it is the answer's last.
+    pub is_last: bool,
+}
+
+/// What decides on the instants.
+#[derive(Debug)]
+enum Source {
+    Model(Box<Batching>),
+    Fixed(FixedTimes),
+}
+
+/// The same times for every request, whatever the load: for tests of clients.
+#[derive(Debug, Clone, Copy)]
+pub struct FixedTimes {
+    /// From the request's arrival to its first token.
+    pub ttft: Duration,
+    /// Between two tokens.
+    pub itl: Duration,
+}
+
+/// The server's timetable.
+#[derive(Debug)]
+pub struct Pace {
+    source: Source,
+    outgoing: BinaryHeap<Reverse<(Emission, u32)>>,
+    cancelled: HashSet<u64>,
+    running: usize,
+}
+
+impl Pace {
+    /// Times by the performance model.
+    #[must_use]
+    pub fn by_model(engine: Batching) -> Self {
+        Self::new(Source::Model(Box::new(engine)))
+    }
+
+    /// Fixed times.
+    #[must_use]
+    pub fn fixed(times: FixedTimes) -> Self {
+        Self::new(Source::Fixed(times))
+    }
+
+    fn new(source: Source) -> Self {
+        Self {
+            source,
+            outgoing: BinaryHeap::new(),
+            cancelled: HashSet::new(),
+            running: 0,
+        }
+    }
+
+    /// Whether a request of this size can ever run.
+    #[must_use]
+    pub fn fits(&self, job: &Job) -> bool {
+        match &self.source {
+            Source::Model(engine) => engine.fits(job),
+            Source::Fixed(_) => true,
+        }
+    }
+
+    /// Requests that run, and that wait.
+    #[must_use]
+    pub fn load(&self) -> (usize, usize) {
+        match &self.source {
+            Source::Model(engine) => engine.load(),
+            Source::Fixed(_) => (self.running, 0),
+        }
+    }
+
+    /// Takes a request at `now`.
+    pub fn admit(&mut self, job: Job, now: Duration) {
+        match &mut self.source {
+            Source::Model(engine) => engine.admit(job, now),
+            Source::Fixed(times) => {
+                let first = Emission {
+                    due: now + times.ttft,
+                    id: job.id,
+                    token: 1,
+                    is_last: job.output <= 1,
+                };
+                self.running += 1;
+                self.outgoing.push(Reverse((first, job.output)));
+            }
+        }
+    }
+
+    /// Forgets a request. Ids are not used twice.
+    pub fn cancel(&mut self, id: u64) {
+        if let Source::Model(engine) = &mut self.source {
+            engine.cancel(id);
+        }
+        if self.outgoing.iter().any(|Reverse((emission, _))| emission.id == id) {
+            self.cancelled.insert(id);
+        }
+    }
+
+    /// The next instant at which there is something to do.
+    #[must_use]
+    pub fn next_event(&self) -> Option<Duration> {
+        let token = self.outgoing.peek().map(|Reverse((emission, _))| emission.due);
+        let step = match &self.source {
+            Source::Model(engine) => engine.next_event(),
+            Source::Fixed(_) => None,
+        };
+        token.into_iter().chain(step).min()
+    }
+
+    /// The next token that is due at `now`.
+    pub fn next_due(&mut self, now: Duration) -> Option<Emission> {
+        if let Source::Model(engine) = &mut self.source {
+            engine.advance(now, |emission| self.outgoing.push(Reverse((emission, 0))));
+        }
+        loop {
+            if self.outgoing.peek().is_none_or(|Reverse((emission, _))| emission.due > now) {
+                return None;
+            }
+            let Reverse((emission, output)) = self.outgoing.pop()?;
+            let is_cancelled = self.cancelled.contains(&emission.id);
+            if let Source::Fixed(times) = &self.source {
+                if emission.is_last || is_cancelled {
+                    self.running = self.running.saturating_sub(1);
+                } else {
+                    let next = Emission {
+                        due: emission.due + times.itl,
+                        token: emission.token + 1,
+                        is_last: emission.token + 1 >= output,
+                        ..emission
+                    };
+                    self.outgoing.push(Reverse((next, output)));
+                }
+                if is_cancelled {
+                    self.cancelled.remove(&emission.id);
+                }
+            }
+            if !is_cancelled {
+                return Some(emission);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn fixed_times_are_kept_for_each_request() {
+        let mut pace = Pace::fixed(FixedTimes {
+            ttft: 50 * MS,
+            itl: 10 * MS,
+        });
+        let job = |id, output| Job { id, prompt: 5, output };
+        pace.admit(job(1, 3), 100 * MS);
+        pace.admit(job(2, 1), 105 * MS);
+        pace.admit(job(3, 100), 106 * MS);
+        pace.cancel(3);
+        assert_eq!(pace.next_event(), Some(150 * MS));
+        assert_eq!(pace.next_due(149 * MS), None);
+        let found: Vec<(u64, u32, Duration, bool)> = std::iter::from_fn(|| pace.next_due(1000 * MS))
+            .map(|emission| (emission.id, emission.token, emission.due, emission.is_last))
+            .collect();
+        let expected = [
+            (1, 1, 150 * MS, false),
+            (2, 1, 155 * MS, true),
+            (1, 2, 160 * MS, false),
+            (1, 3, 170 * MS, true),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!((pace.next_event(), pace.load()), (None, (0, 0)));
+    }
+}

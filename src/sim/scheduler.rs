@@ -1,0 +1,318 @@
+//! Continuous batching as a function of time. The engine works in steps: each takes every running request one token
+//! further and reads pieces of waiting prompts within a token budget; all tokens of a step appear at its end. Times
+//! are durations since the server's start; nothing here looks at a clock.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use super::model::{Deployment, StepCost};
+use super::pace::Emission;
+
+/// A request as the scheduler sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Job {
+    /// Who gets its tokens.
+    pub id: u64,
+    /// Prompt length, tokens.
+    pub prompt: u32,
+    /// Tokens to generate, at least 1.
+    pub output: u32,
+}
+
+#[derive(Debug)]
+struct Running {
+    job: Job,
+    prompt_left: u32,
+    generated: u32,
+    /// Prompt tokens that the present step reads.
+    piece: u32,
+}
+
+/// The engine's state.
+#[derive(Debug)]
+pub struct Batching {
+    deployment: Deployment,
+    jitter: f64,
+    random: ChaCha8Rng,
+    waiting: VecDeque<Job>,
+    running: Vec<Running>,
+    /// Tokens of KV cache that running requests may grow to.
+    reserved: u64,
+    /// The end of the present step.
+    step_end: Option<Duration>,
+}
+
+impl Batching {
+    /// An idle engine. `jitter` is the standard deviation of a step's time, as a share of it.
+    #[must_use]
+    pub fn new(deployment: Deployment, jitter: f64, seed: u64) -> Self {
+        Self {
+            deployment,
+            jitter,
+            random: ChaCha8Rng::seed_from_u64(seed),
+            waiting: VecDeque::new(),
+            running: Vec::new(),
+            reserved: 0,
+            step_end: None,
+        }
+    }
+
+    /// Whether a request of this size can ever run.
+    #[must_use]
+    pub fn fits(&self, job: &Job) -> bool {
+        demand(job) <= self.deployment.kv_capacity_tokens
+    }
+
+    /// Requests that run, and that wait.
+    #[must_use]
+    pub fn load(&self) -> (usize, usize) {
+        (self.running.len(), self.waiting.len())
+    }
+
+    /// Takes a request at `now`.
+    pub fn admit(&mut self, job: Job, now: Duration) {
+        self.waiting.push_back(job);
+        if self.step_end.is_none() {
+            self.begin_step(now);
+        }
+    }
+
+    /// Forgets a request whose client went away. Its part of the present step is still paid for.
+    pub fn cancel(&mut self, id: u64) {
+        self.waiting.retain(|job| job.id != id);
+        if let Some(at) = self.running.iter().position(|running| running.job.id == id) {
+            self.reserved -= demand(&self.running[at].job);
+            self.running.remove(at);
+        }
+    }
+
+    /// The end of the present step.
+    #[must_use]
+    pub fn next_event(&self) -> Option<Duration> {
+        self.step_end
+    }
+
+    /// Finishes every step that ends by `now`; hands over their tokens.
+    pub fn advance(&mut self, now: Duration, mut emit: impl FnMut(Emission)) {
+        while let Some(end) = self.step_end.filter(|end| *end <= now) {
+            self.finish_step(end, &mut emit);
+            self.begin_step(end);
+        }
+    }
+
+    fn begin_step(&mut self, at: Duration) {
+        self.let_in();
+        let mut cost = StepCost::default();
+        let mut budget = self.deployment.batch_tokens;
+        for running in self.running.iter_mut().filter(|running| running.prompt_left == 0) {
+            running.piece = 0;
+            budget = budget.saturating_sub(1);
+            cost.tokens += 1;
+            cost.context_tokens += u64::from(running.job.prompt + running.generated);
+        }
+        for running in self.running.iter_mut().filter(|running| running.prompt_left > 0) {
+            running.piece = running.prompt_left.min(budget);
+            budget -= running.piece;
+            cost.tokens += u64::from(running.piece);
+            if running.piece > 0 {
+                cost.context_tokens += u64::from(running.job.prompt - running.prompt_left);
+            }
+        }
+        self.step_end = (cost.tokens > 0).then(|| at + self.vary(self.deployment.step_time(cost)));
+    }
+
+    /// Lets waiting requests in, in the order of their arrival, while there is room.
+    fn let_in(&mut self) {
+        while let Some(job) = self.waiting.front().copied() {
+            let has_room =
+                self.running.len() < self.deployment.max_sequences && self.reserved + demand(&job) <= self.deployment.kv_capacity_tokens;
+            if !has_room {
+                return;
+            }
+            self.waiting.pop_front();
+            self.reserved += demand(&job);
+            self.running.push(Running {
+                job,
+                prompt_left: job.prompt.max(1),
+                generated: 0,
+                piece: 0,
+            });
+        }
+    }
+
+    fn finish_step(&mut self, end: Duration, emit: &mut impl FnMut(Emission)) {
+        let mut due = end;
+        for running in &mut self.running {
+            let was_reading = running.prompt_left > 0;
+            running.prompt_left -= running.piece;
+            if running.prompt_left > 0 || (was_reading && running.piece == 0) {
+                continue;
+            }
+            running.generated += 1;
+            emit(Emission {
+                id: running.job.id,
+                due,
+                token: running.generated,
+                is_last: running.generated >= running.job.output,
+            });
+            due += self.deployment.output_spacing;
+        }
+        let is_done = |running: &Running| running.generated >= running.job.output;
+        let freed: u64 = self
+            .running
+            .iter()
+            .filter(|running| is_done(running))
+            .map(|running| demand(&running.job))
+            .sum();
+        self.reserved -= freed;
+        self.running.retain(|running| !is_done(running));
+    }
+
+    /// Noise of a real engine, cut at three deviations so that a step never takes a negative time.
+    fn vary(&mut self, time: Duration) -> Duration {
+        if self.jitter == 0.0 {
+            return time;
+        }
+        // The sum of twelve uniform variates is close enough to a normal one for noise.
+        let normal: f64 = (0..12).map(|_| self.random.random::<f64>()).sum::<f64>() - 6.0;
+        time.mul_f64((1.0 + self.jitter * normal.clamp(-3.0, 3.0)).max(0.1))
+    }
+}
+
+/// KV cache that a request may grow to: reserved when it starts, so that no request is ever thrown out again.
+fn demand(job: &Job) -> u64 {
+    u64::from(job.prompt) + u64::from(job.output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::Presets;
+
+    fn deployment() -> Deployment {
+        let presets = Presets::built_in().unwrap();
+        let (gpu, model, engine) = (
+            presets.hardware("h100").unwrap(),
+            presets.model("demo").unwrap(),
+            presets.engine("imax-sim:1.0").unwrap(),
+        );
+        Deployment::new(gpu, model, engine, "fp8", 1).unwrap()
+    }
+
+    fn job(id: u64, prompt: u32, output: u32) -> Job {
+        Job { id, prompt, output }
+    }
+
+    fn run(engine: &mut Batching, until: Duration) -> Vec<Emission> {
+        let mut found = Vec::new();
+        engine.advance(until, |emission| found.push(emission));
+        found
+    }
+
+    const LONG: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn one_request_takes_its_prefill_and_then_one_step_a_token() {
+        let deployment = deployment();
+        let mut engine = Batching::new(deployment.clone(), 0.0, 0);
+        let start = Duration::from_secs(5);
+        engine.admit(job(7, 1000, 3), start);
+        let found = run(&mut engine, LONG);
+        let prefill = deployment.step_time(StepCost {
+            tokens: 1000,
+            context_tokens: 0,
+        });
+        let decode = |context_tokens| deployment.step_time(StepCost { tokens: 1, context_tokens });
+        let dues: Vec<Duration> = found.iter().map(|emission| emission.due).collect();
+        let first = start + prefill;
+        assert_eq!(dues, [first, first + decode(1001), first + decode(1001) + decode(1002)]);
+        assert_eq!(
+            found.iter().map(|emission| emission.is_last).collect::<Vec<_>>(),
+            [false, false, true]
+        );
+        assert_eq!(engine.next_event(), None);
+    }
+
+    #[test]
+    fn tokens_of_a_step_leave_one_after_the_other() {
+        let deployment = deployment();
+        let mut engine = Batching::new(deployment.clone(), 0.0, 0);
+        for id in 0..4 {
+            engine.admit(job(id, 10, 5), Duration::ZERO);
+        }
+        let found = run(&mut engine, LONG);
+        // The first was alone in the first step; the others came while it ran.
+        let second_step: Vec<_> = found.iter().skip(1).take(4).collect();
+        assert_eq!(second_step.iter().map(|emission| emission.id).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        for pair in second_step.windows(2) {
+            assert_eq!(pair[1].due - pair[0].due, deployment.output_spacing);
+        }
+    }
+
+    #[test]
+    fn long_prompts_are_read_in_pieces_beside_decoding() {
+        let deployment = deployment();
+        let budget = deployment.batch_tokens;
+        let mut engine = Batching::new(deployment, 0.0, 0);
+        engine.admit(job(1, 8, 100), Duration::ZERO);
+        engine.admit(job(2, 3 * budget, 1), Duration::ZERO);
+        let found = run(&mut engine, LONG);
+        let first_of_second = found.iter().position(|emission| emission.id == 2).unwrap();
+        // Each piece leaves one token of the budget to the decoding request, so four steps read three budgets.
+        assert_eq!(found[..first_of_second].iter().filter(|emission| emission.id == 1).count(), 5);
+    }
+
+    #[test]
+    fn requests_wait_for_memory_and_for_a_place() {
+        let mut deployment = deployment();
+        deployment.kv_capacity_tokens = 250;
+        let mut engine = Batching::new(deployment.clone(), 0.0, 0);
+        for id in 0..3 {
+            engine.admit(job(id, 90, 10), Duration::ZERO);
+        }
+        run(&mut engine, Duration::from_millis(20));
+        assert_eq!(engine.load(), (2, 1));
+        assert!(!engine.fits(&job(9, 250, 1)));
+        assert_eq!(run(&mut engine, LONG).iter().filter(|emission| emission.id == 2).count(), 10);
+
+        deployment.max_sequences = 1;
+        let mut engine = Batching::new(deployment, 0.0, 0);
+        engine.admit(job(0, 10, 2), Duration::ZERO);
+        engine.admit(job(1, 10, 2), Duration::ZERO);
+        let order: Vec<u64> = run(&mut engine, LONG).iter().map(|emission| emission.id).collect();
+        assert_eq!(order, [0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn cancelled_requests_free_their_place() {
+        let mut engine = Batching::new(deployment(), 0.0, 0);
+        engine.admit(job(0, 10, 1000), Duration::ZERO);
+        engine.admit(job(1, 10, 2), Duration::ZERO);
+        run(&mut engine, Duration::from_millis(30));
+        engine.cancel(0);
+        run(&mut engine, LONG);
+        assert_eq!((engine.load(), engine.reserved, engine.next_event()), ((0, 0), 0, None));
+    }
+
+    #[test]
+    fn jitter_varies_the_steps_by_its_share() {
+        let steps = |seed| {
+            let mut engine = Batching::new(deployment(), 0.05, seed);
+            engine.admit(job(0, 10, 2000), Duration::ZERO);
+            let found = run(&mut engine, LONG);
+            found
+                .windows(2)
+                .map(|pair| (pair[1].due - pair[0].due).as_secs_f64())
+                .collect::<Vec<_>>()
+        };
+        let times = steps(1);
+        let mean = crate::load::statistics::mean(&times);
+        let std = (times.iter().map(|time| (time - mean).powi(2)).sum::<f64>() / 1999.0).sqrt();
+        assert!((std / mean - 0.05).abs() < 0.01, "{}", std / mean);
+        assert_eq!(times, steps(1));
+        assert_ne!(times, steps(2));
+    }
+}
