@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::world::{CANCELLED_WITHIN, World};
+use super::world::{CANCELLED_WITHIN, World, await_that};
 
 /// Cancels in a phase, and holds what must hold after it.
 fn cancel_in(phase: &str, world: &World, signal: Signal, code: i32, wait: impl FnOnce(&World)) {
@@ -48,4 +48,61 @@ fn in_ready_with_a_daemon_that_ignores_sigterm() {
         let world = World::with_recipe("(setsid -f bash -c 'trap \"\" TERM; touch deaf; sleep @MARK@; sleep @MARK@'); exec sleep @MARK@");
         cancel_in("ready", &world, signal, code, |world| world.await_file("deaf"));
     }
+}
+
+/// Each token takes a second, so every phase with requests lasts until it is cancelled.
+fn slow_engine() -> String {
+    super::success::ENGINE.replace("--itl-ms 2", "--itl-ms 1000")
+}
+
+#[test]
+fn in_warm_up() {
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        cancel_in("warm-up", &World::with_recipe(&slow_engine()), signal, code, |_| {});
+    }
+}
+
+#[test]
+fn in_load_with_what_was_measured_kept_and_marked() {
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let world = World::with_recipe(super::success::ENGINE).arguments(&["--num-prompts-per-conc", "200"]);
+        world.row(|row| {
+            row["osl"] = json!(100);
+            row["max-model-len"] = json!(200);
+        });
+        // So many requests take most of a minute; some are over when the first tokens are in the engine's log.
+        cancel_in("load", &world, signal, code, |world| {
+            let truth = format!("truth-{}", world.mark);
+            await_that("the engine served", || {
+                std::fs::metadata(world.path(&truth)).is_ok_and(|file| file.len() > 50_000)
+            });
+        });
+        let job = world.job();
+        let raw = job["points"][0]["raw"].as_str().unwrap();
+        assert!(raw.starts_with("partial_demo_"), "{raw}");
+        let raw: Value = serde_json::from_str(&world.read(&format!("out/{raw}"))).unwrap();
+        assert_eq!(raw["imax"]["partial"], json!(true));
+        assert!(raw["completed"].as_u64().unwrap() > 0);
+        assert!(
+            !world.results().iter().any(|name| name.starts_with("agg_")),
+            "{:?}",
+            world.results()
+        );
+    }
+}
+
+#[test]
+fn in_stop_the_patience_with_a_deaf_engine_ends() {
+    let world = World::with_recipe(&format!("(trap '' TERM; sleep @MARK@) &\n{}", super::success::ENGINE));
+    world.write("runners/h100-a.yaml", "launcher: local\ndeadlines: {stop: 10m}\n");
+    cancel_in("stop", &world, Signal::SIGTERM, 143, |_| {});
+    // What was measured before the signal came is whole and stays.
+    assert_eq!(world.job()["points"][0]["outcome"]["status"], json!("ok"));
+    assert!(world.results().iter().any(|name| name.starts_with("agg_")));
+}
+
+#[test]
+fn in_warm_up_while_prompts_are_made() {
+    let world = World::with_recipe(&slow_engine()).arguments(&["--num-prompts-per-conc", "1000000"]);
+    cancel_in("warm-up", &world, Signal::SIGINT, 130, |_| {});
 }

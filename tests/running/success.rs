@@ -1,1 +1,115 @@
-//! Rows that are measured.
+//! Rows that are measured: one engine start, results of every kind, nothing left behind.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::world::World;
+
+/// An engine of fixed speed, with a helper in a session of its own.
+pub const ENGINE: &str = "(setsid -f sleep @MARK@)\n\
+    exec \"$IMAX_BIN\" sim --ttft-ms 5 --itl-ms 2 --served-model-name \"$MODEL\" --host 127.0.0.1 --port \"$PORT\" --ground-truth truth-@MARK@";
+
+fn document(world: &World, name: &str) -> Value {
+    serde_json::from_str(&world.read(&format!("out/{name}"))).unwrap()
+}
+
+#[test]
+fn a_row_gives_raw_and_normalised_result_job_and_log() {
+    let world = World::with_recipe(ENGINE);
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let name = "demo_32_8_fp8_sim_tp1-ep1-dpafalse_disagg-false_spec-none_conc2_h100-a_0.json";
+    assert_eq!(world.results(), [&format!("agg_{name}"), name, "job.json", "server.log"]);
+    let raw = document(&world, name);
+    assert_eq!(
+        (&raw["completed"], &raw["num_prompts"], &raw["max_concurrency"]),
+        (&json!(4), &json!(4), &json!(2))
+    );
+    let agg = document(&world, &format!("agg_{name}"));
+    assert_eq!((&agg["conc"], &agg["hw"]), (&json!(2), &json!("h100")));
+    let job = world.job();
+    assert_eq!(job["outcome"], json!({ "status": "ok" }));
+    assert_eq!(job["points"][0]["normalised"], json!(format!("agg_{name}")));
+    let phases: Vec<&str> = job["phases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|phase| phase["phase"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        phases,
+        [
+            "preflight",
+            "clean",
+            "launch",
+            "ready",
+            "warm-up",
+            "load",
+            "eval",
+            "stop",
+            "collect"
+        ]
+    );
+    world.assert_nothing_runs();
+    assert_eq!(world.states(), 0);
+}
+
+#[test]
+fn a_group_starts_the_engine_once_and_has_a_result_each() {
+    let world = World::with_recipe(&format!("echo start >> starts\n{ENGINE}"));
+    world.row(|row| row["conc"] = json!([1, 3]));
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(world.read("starts"), "start\n");
+    for (at, conc) in [(0, 1), (1, 3)] {
+        let job = world.job();
+        let agg = document(&world, job["points"][at]["normalised"].as_str().unwrap());
+        assert_eq!(agg["conc"], json!(conc));
+    }
+}
+
+#[test]
+fn an_engine_that_dies_in_the_load_fails_its_points_and_keeps_what_was_measured() {
+    // The engine is killed from inside the recipe as soon as it has served the first of the loads.
+    let recipe = "(until ls out/demo*_conc1_* >/dev/null 2>&1; do sleep 0.05; done; pkill -9 -f truth-@MARK@) &\n".to_owned() + ENGINE;
+    let world = World::with_recipe(&recipe);
+    world.row(|row| {
+        row["conc"] = json!([1, 2, 3]);
+        row["osl"] = json!(400);
+        row["max-model-len"] = json!(500);
+    });
+    let ended = world.run();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let job = world.job();
+    let statuses: Vec<&Value> = job["points"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|point| &point["outcome"]["status"])
+        .collect();
+    assert_eq!(statuses, ["ok", "failed", "failed"]);
+    assert_eq!(job["outcome"]["class"], json!("server"));
+    assert!(
+        job["outcome"]["reason"].as_str().unwrap().contains("killed by SIGKILL"),
+        "{}",
+        job["outcome"]
+    );
+    let agg = fs::read_dir(world.path("out"))
+        .unwrap()
+        .flatten()
+        .filter(|entry| entry.file_name().to_str().unwrap().starts_with("agg_"));
+    assert_eq!(agg.count(), 1);
+    world.assert_nothing_runs();
+}
+
+#[test]
+fn a_load_that_is_too_long_is_stopped_at_its_deadline() {
+    let world = World::with_recipe(&ENGINE.replace("--itl-ms 2", "--itl-ms 60000"));
+    world.write("runners/h100-a.yaml", "launcher: local\ndeadlines: {load: 900ms, stop: 2s}\n");
+    let world = world.arguments(&["--num-warmups-per-conc", "0"]);
+    let ended = world.run();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert_eq!(world.job()["outcome"]["class"], json!("timeout"), "{}", world.job()["outcome"]);
+    world.assert_nothing_runs();
+}

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -111,7 +111,11 @@ impl World {
     pub fn start(&self) -> Run {
         let mut command = self.command();
         command.args(["run", "--row", "row.json", "--out", "out", "--runner-name", "h100-a_0"]);
-        command.args(["--num-prompts-per-conc", "2", "--num-warmups-per-conc", "1"]);
+        for (name, usual) in [("--num-prompts-per-conc", "2"), ("--num-warmups-per-conc", "1")] {
+            if !self.arguments.iter().any(|argument| argument == name) {
+                command.args([name, usual]);
+            }
+        }
         Run::of(command.args(&self.arguments))
     }
 
@@ -175,7 +179,6 @@ pub struct Run {
 }
 
 pub struct Ended {
-    pub status: ExitStatus,
     pub code: Option<i32>,
     pub stderr: String,
     pub stdout: String,
@@ -247,7 +250,6 @@ impl Run {
             self.said.push('\n');
         }
         Ended {
-            status,
             code: status.code(),
             stderr: self.said,
             stdout,

@@ -49,7 +49,10 @@ const PROBE_TOKENS: u32 = 4;
 /// [`MeasureError`] where there is nothing that could be called a measurement.
 pub fn measure(settings: &Settings, stop: &StopSignal, progress: &mut dyn FnMut(Progress)) -> Result<Measured, MeasureError> {
     let tokenizer = tokenizer::read(settings.tokenizer_source())?;
-    let prompts = Prompts::make(settings, &tokenizer)?;
+    let prompts = Prompts::make(settings, &tokenizer, stop)?;
+    if stop.is_set() {
+        return Err(MeasureError::Stopped);
+    }
     probe(settings, &prompts, stop)?;
     warm_up(settings, &prompts, stop, progress)?;
     if stop.is_set() {
@@ -78,7 +81,7 @@ struct Prompts {
 const UNMEASURED: u64 = u64::MAX / 2;
 
 impl Prompts {
-    fn make(settings: &Settings, tokenizer: &Tokenizer) -> Result<Self, MeasureError> {
+    fn make(settings: &Settings, tokenizer: &Tokenizer, stop: &StopSignal) -> Result<Self, MeasureError> {
         let Dataset::Random(lengths) = settings.dataset;
         let maker = RandomPrompts::new(tokenizer, lengths, settings.seed)?;
         let probe = Prompt {
@@ -86,10 +89,11 @@ impl Prompts {
             ..maker.make(UNMEASURED)?
         };
         let warm_up = (1..=u64::from(settings.num_warmups))
+            .take_while(|_| !stop.is_set())
             .map(|number| maker.make(UNMEASURED - number))
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            measured: make_in_parallel(&maker, settings.num_prompts)?,
+            measured: make_in_parallel(&maker, settings.num_prompts, stop)?,
             warm_up,
             probe,
         })
@@ -101,8 +105,9 @@ impl Prompts {
     }
 }
 
-/// Makes the measured prompts on all cores: encoding 8k-token prompts takes a core minutes for a full run.
-fn make_in_parallel(maker: &RandomPrompts<'_>, count: NonZeroU32) -> Result<Vec<Prompt>, MeasureError> {
+/// Makes the measured prompts on all cores, and fewer where it is stopped: encoding 8k-token prompts takes a core minutes for
+/// a full run.
+fn make_in_parallel(maker: &RandomPrompts<'_>, count: NonZeroU32, stop: &StopSignal) -> Result<Vec<Prompt>, MeasureError> {
     let count = usize::try_from(count.get()).unwrap_or(usize::MAX);
     let threads = std::thread::available_parallelism()
         .map_or(1, std::num::NonZeroUsize::get)
@@ -113,7 +118,7 @@ fn make_in_parallel(maker: &RandomPrompts<'_>, count: NonZeroU32) -> Result<Vec<
             let mut made = Vec::new();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
-                if index >= count {
+                if index >= count || stop.is_set() {
                     return Ok(made);
                 }
                 made.push((index, maker.make(index as u64)?));

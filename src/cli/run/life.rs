@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::journal::{Begun, Journal};
 use super::load::Engine as LoadTarget;
@@ -16,7 +16,7 @@ use crate::edge::launcher::{LaunchRequest, launcher_of};
 use crate::edge::process::Ending;
 use crate::edge::ready::{NotReady, Target, wait_until_ready};
 use crate::edge::reap::reap_dead_jobs;
-use crate::edge::stop::StopSignal;
+use crate::edge::stop::{StopCause, StopSignal};
 use crate::edge::{files, host};
 use crate::job::{
     FailureClass, JobFailure, JobSpec, Outcome, Phase, PhaseEnding, PhaseRecord, PointRecord, RecipeStyle, Resolved, Variable, diagnose,
@@ -111,7 +111,11 @@ impl Life<'_> {
         let stopped = self.stop_engine(engine);
         let collected = self.collect();
         // The first failure is the cause; those of stopping and collecting may only follow from it.
-        used.and(stopped).and(collected)
+        used.and(stopped).and(collected)?;
+        match self.stop.cause() {
+            Some(cause) => Err(Interruption::Cancelled(cause).failure(Phase::Collect)),
+            None => Ok(()),
+        }
     }
 
     fn use_engine(&mut self, engine: &SharedEngine) -> Result<(), JobFailure> {
@@ -335,14 +339,14 @@ impl Life<'_> {
     }
 
     fn stop_engine(&mut self, engine: SharedEngine) -> Result<(), JobFailure> {
+        let was_cancelled = self.stop.is_set();
+        let patience = self.stop.times_raised();
         let begun = self.journal.begin(Phase::Stop, None);
         self.voice.line("phase stop");
         let mut engine = engine.into_inner().unwrap_or_else(PoisonError::into_inner);
         let grace = self.spec.profile.deadlines.of(Phase::Stop);
-        let cancelled_at = self.stop.is_set().then(Instant::now);
-        let grace = if cancelled_at.is_some() { grace.min(CANCEL_GRACE) } else { grace };
+        let grace = if was_cancelled { grace.min(CANCEL_GRACE) } else { grace };
         // A signal during an ordinary stop ends its patience, as a second signal does during a cancelled one.
-        let patience = self.stop.times_raised();
         let hurry = || self.stop.times_raised() > patience;
         let report = engine.stop(grace, KILL_LIMIT, &hurry);
         drop(engine);
@@ -359,6 +363,12 @@ impl Life<'_> {
         }
         self.states.forget(&self.spec.id);
         match hooks {
+            Ok(()) if self.stop.is_set() && !was_cancelled => {
+                let cause = self.stop.cause().unwrap_or(StopCause::Terminate);
+                let (ending, failure) = self.explain(Phase::Stop, Trouble::Interrupted(Interruption::Cancelled(cause)));
+                self.journal.end(begun, ending, killed);
+                Err(failure)
+            }
             Ok(()) => {
                 self.journal.end(begun, PhaseEnding::Done, killed);
                 Ok(())
