@@ -1,0 +1,128 @@
+//! Commands in comments: `/sweep full dsr1-fp8-*`.
+
+use super::settings::Mode;
+
+/// What a comment asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Measure.
+    Sweep {
+        /// How much; as the pull request's label says, else trimmed, where the comment does not say.
+        mode: Option<Mode>,
+        /// Config keys, with wildcards; what the pull request's changelog selects where there are none.
+        config_keys: Vec<String>,
+        /// Evaluate accuracy and do not measure.
+        evals_only: bool,
+        /// Evaluate accuracy at every point that can be evaluated.
+        all_evals: bool,
+    },
+    /// Measure again what the pull request's labels and changelog select.
+    Retry,
+}
+
+/// Why a comment is no command, though it looks like one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// A word that is neither a mode nor a config key.
+    #[error("`{0}` is no option of the command; expected full, trimmed, evals-only, all-evals, retry or config keys")]
+    Option(String),
+    /// Two modes at once.
+    #[error("the command asks for both full and trimmed; give one")]
+    TwoModes,
+    /// Something beside `retry`.
+    #[error("`retry` takes nothing else")]
+    Retry,
+}
+
+impl Command {
+    /// Reads a comment: the command stands on its first line that is not blank, after `word`.
+    ///
+    /// # Errors
+    /// Where the comment begins with the command's word and goes on with something else than its options.
+    pub fn parse(word: &str, comment: &str) -> Option<Result<Self, CommandError>> {
+        let line = comment.lines().map(str::trim).find(|line| !line.is_empty())?;
+        let mut words = line.split_whitespace();
+        if words.next() != Some(word) {
+            return None;
+        }
+        Some(Self::options(&words.collect::<Vec<_>>()))
+    }
+
+    fn options(words: &[&str]) -> Result<Self, CommandError> {
+        if words.contains(&"retry") {
+            return if words.len() == 1 { Ok(Self::Retry) } else { Err(CommandError::Retry) };
+        }
+        let (mut wanted, mut config_keys) = (None, Vec::new());
+        let (mut evals_only, mut all_evals) = (false, false);
+        for word in words {
+            let mode = match *word {
+                "full" => Mode::Full,
+                "trimmed" => Mode::Trimmed,
+                "evals-only" => {
+                    evals_only = true;
+                    continue;
+                }
+                "all-evals" => {
+                    all_evals = true;
+                    continue;
+                }
+                key if is_key(key) => {
+                    config_keys.push(key.to_owned());
+                    continue;
+                }
+                other => return Err(CommandError::Option(other.to_owned())),
+            };
+            if wanted.replace(mode).is_some_and(|before| before != mode) {
+                return Err(CommandError::TwoModes);
+            }
+        }
+        Ok(Self::Sweep {
+            mode: wanted,
+            config_keys,
+            evals_only,
+            all_evals,
+        })
+    }
+}
+
+/// Config keys have at least one `-`, patterns a `*`; any other word is a slip that must not be taken for a key.
+fn is_key(word: &str) -> bool {
+    let character = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '*');
+    (word.contains('-') || word.contains('*')) && !word.starts_with('-') && word.chars().all(character)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sweep(mode: Option<Mode>, keys: &[&str]) -> Command {
+        Command::Sweep {
+            mode,
+            config_keys: keys.iter().map(ToString::to_string).collect(),
+            evals_only: false,
+            all_evals: false,
+        }
+    }
+
+    #[test]
+    fn reads_modes_and_keys() {
+        for (comment, command) in [
+            ("/sweep", sweep(None, &[])),
+            ("\n /sweep full dsr1-fp8-*  gptoss-fp4-b200-vllm\nplease", sweep(Some(Mode::Full), &["dsr1-fp8-*", "gptoss-fp4-b200-vllm"])),
+            ("/sweep trimmed", sweep(Some(Mode::Trimmed), &[])),
+            ("/sweep retry", Command::Retry),
+        ] {
+            assert_eq!(Command::parse("/sweep", comment), Some(Ok(command)), "{comment}");
+        }
+    }
+
+    #[test]
+    fn other_comments_are_no_command_and_slips_are_said() {
+        for comment in ["", "thanks", "/sweeper full", "try `/sweep full`", "> /sweep full"] {
+            assert_eq!(Command::parse("/sweep", comment), None, "{comment}");
+        }
+        for comment in ["/sweep ful", "/sweep full trimmed", "/sweep retry full", "/sweep $(id)", "/sweep --force"] {
+            assert!(matches!(Command::parse("/sweep", comment), Some(Err(_))), "{comment}");
+        }
+    }
+}

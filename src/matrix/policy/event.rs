@@ -1,0 +1,310 @@
+//! GitHub's events, as far as the policy looks at them. The payload is what `GITHUB_EVENT_PATH` holds; its fields are
+//! those of GitHub's webhook documentation.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// An event, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Commits arrived on a branch or tag.
+    Push {
+        /// `refs/heads/main`.
+        reference: String,
+        /// The hash before the push; zeros for a new branch.
+        before: String,
+        /// The hash after the push; zeros for a deleted branch.
+        after: String,
+        /// The repository's default branch.
+        default_branch: String,
+        /// The last commit's message.
+        message: String,
+    },
+    /// Something happened to a pull request.
+    PullRequest {
+        /// What happened: `opened`, `labeled`, `synchronize` and so on.
+        action: String,
+        /// The label that was set or taken away, where that is what happened.
+        label: Option<String>,
+        /// The pull request.
+        pull_request: PullRequest,
+    },
+    /// Somebody started the workflow by hand.
+    Dispatch {
+        /// The inputs that have a text.
+        inputs: Vec<(String, String)>,
+    },
+    /// Somebody wrote a comment.
+    Comment {
+        /// `created`, `edited` or `deleted`.
+        action: String,
+        /// The pull request's number; none on an issue.
+        pull_request: Option<u64>,
+        /// Who wrote it.
+        author: String,
+        /// The text.
+        body: String,
+    },
+    /// The clock.
+    Schedule,
+    /// An event that no plan follows from.
+    Other(String),
+}
+
+/// A pull request, as far as the policy looks at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullRequest {
+    /// Its number.
+    pub number: u64,
+    /// Whether it is a draft.
+    pub draft: bool,
+    /// Whether it is open.
+    pub open: bool,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// The branch that it is to be merged into.
+    pub base_branch: String,
+    /// The tip of that branch.
+    pub base: String,
+    /// Its own last commit.
+    pub head: String,
+    /// Whether it comes from another repository.
+    pub from_fork: bool,
+}
+
+/// Why a payload is no event.
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    /// A field that the event has by GitHub's documentation is not there, or of another type.
+    #[error("the payload of the `{event}` event cannot be read: {source}; give the file that GITHUB_EVENT_PATH names")]
+    Payload {
+        /// The event.
+        event: String,
+        /// What was found and expected.
+        source: serde_json::Error,
+    },
+}
+
+#[derive(Deserialize)]
+struct PushDocument {
+    #[serde(rename = "ref")]
+    reference: String,
+    before: String,
+    after: String,
+    repository: RepositoryDocument,
+    head_commit: Option<CommitDocument>,
+}
+
+#[derive(Deserialize)]
+struct RepositoryDocument {
+    default_branch: String,
+}
+
+#[derive(Deserialize)]
+struct CommitDocument {
+    #[serde(default)]
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct PullRequestEventDocument {
+    action: String,
+    label: Option<LabelDocument>,
+    pull_request: PullRequestDocument,
+}
+
+#[derive(Deserialize)]
+struct LabelDocument {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct PullRequestDocument {
+    number: u64,
+    #[serde(default)]
+    draft: bool,
+    state: String,
+    #[serde(default)]
+    labels: Vec<LabelDocument>,
+    base: SideDocument,
+    head: SideDocument,
+}
+
+#[derive(Deserialize)]
+struct SideDocument {
+    #[serde(rename = "ref")]
+    reference: String,
+    sha: String,
+    /// Absent where a fork was deleted.
+    repo: Option<SideRepositoryDocument>,
+}
+
+#[derive(Deserialize)]
+struct SideRepositoryDocument {
+    full_name: String,
+}
+
+#[derive(Deserialize)]
+struct DispatchDocument {
+    inputs: Option<serde_json::Map<String, Value>>,
+}
+
+#[derive(Deserialize)]
+struct CommentEventDocument {
+    action: String,
+    issue: IssueDocument,
+    comment: CommentDocument,
+}
+
+#[derive(Deserialize)]
+struct IssueDocument {
+    number: u64,
+    pull_request: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct CommentDocument {
+    #[serde(default)]
+    body: String,
+    user: UserDocument,
+}
+
+#[derive(Deserialize)]
+struct UserDocument {
+    login: String,
+}
+
+impl Event {
+    /// Reads an event from its name (`GITHUB_EVENT_NAME`) and its payload.
+    ///
+    /// # Errors
+    /// Where the payload has not the fields of the event.
+    pub fn parse(name: &str, payload: &str) -> Result<Self, EventError> {
+        let read = match name {
+            "push" => serde_json::from_str::<PushDocument>(payload).map(Into::into),
+            "pull_request" | "pull_request_target" => serde_json::from_str::<PullRequestEventDocument>(payload).map(Into::into),
+            "workflow_dispatch" => serde_json::from_str::<DispatchDocument>(payload).map(Into::into),
+            "issue_comment" => serde_json::from_str::<CommentEventDocument>(payload).map(Into::into),
+            "schedule" => Ok(Self::Schedule),
+            other => Ok(Self::Other(other.to_owned())),
+        };
+        read.map_err(|source| EventError::Payload {
+            event: name.to_owned(),
+            source,
+        })
+    }
+}
+
+impl PullRequest {
+    /// Reads a pull request as GitHub's API describes it, the same way as events do.
+    ///
+    /// # Errors
+    /// Where a field is not there.
+    pub fn parse(document: &str) -> Result<Self, EventError> {
+        let read = serde_json::from_str::<PullRequestDocument>(document).map(Into::into);
+        read.map_err(|source| EventError::Payload {
+            event: "pull_request".to_owned(),
+            source,
+        })
+    }
+}
+
+impl From<PushDocument> for Event {
+    fn from(document: PushDocument) -> Self {
+        Self::Push {
+            reference: document.reference,
+            before: document.before,
+            after: document.after,
+            default_branch: document.repository.default_branch,
+            message: document.head_commit.map(|commit| commit.message).unwrap_or_default(),
+        }
+    }
+}
+
+impl From<PullRequestEventDocument> for Event {
+    fn from(document: PullRequestEventDocument) -> Self {
+        Self::PullRequest {
+            action: document.action,
+            label: document.label.map(|label| label.name),
+            pull_request: document.pull_request.into(),
+        }
+    }
+}
+
+impl From<PullRequestDocument> for PullRequest {
+    fn from(document: PullRequestDocument) -> Self {
+        let repository = |side: &SideDocument| side.repo.as_ref().map(|repo| repo.full_name.clone());
+        // A head without a repository was in a fork that is gone.
+        let from_fork = repository(&document.head).is_none_or(|head| Some(head) != repository(&document.base));
+        Self {
+            number: document.number,
+            draft: document.draft,
+            open: document.state == "open",
+            labels: document.labels.into_iter().map(|label| label.name).collect(),
+            base_branch: document.base.reference,
+            base: document.base.sha,
+            head: document.head.sha,
+            from_fork,
+        }
+    }
+}
+
+impl From<DispatchDocument> for Event {
+    fn from(document: DispatchDocument) -> Self {
+        let text = |value: Value| match value {
+            Value::String(text) => (!text.is_empty()).then_some(text),
+            Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+            Value::Null | Value::Array(_) | Value::Object(_) => None,
+        };
+        let inputs = document.inputs.unwrap_or_default().into_iter();
+        Self::Dispatch {
+            inputs: inputs.filter_map(|(name, value)| Some((name, text(value)?))).collect(),
+        }
+    }
+}
+
+impl From<CommentEventDocument> for Event {
+    fn from(document: CommentEventDocument) -> Self {
+        Self::Comment {
+            action: document.action,
+            pull_request: document.issue.pull_request.is_some().then_some(document.issue.number),
+            author: document.comment.user.login,
+            body: document.comment.body,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_pull_request_whose_head_is_elsewhere_or_gone_is_from_a_fork() {
+        for (head, from_fork) in [
+            (json!({ "full_name": "org/repo" }), false),
+            (json!({ "full_name": "me/repo" }), true),
+            (Value::Null, true),
+        ] {
+            let payload = json!({
+                "action": "labeled", "label": { "name": "x" },
+                "pull_request": {
+                    "number": 7, "draft": false, "state": "open", "labels": [{ "name": "x" }],
+                    "base": { "ref": "main", "sha": "b", "repo": { "full_name": "org/repo" } },
+                    "head": { "ref": "fix", "sha": "h", "repo": head }
+                }
+            });
+            match Event::parse("pull_request", &payload.to_string()).unwrap() {
+                Event::PullRequest { pull_request, .. } => assert_eq!(pull_request.from_fork, from_fork),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_payload_without_its_fields_is_named() {
+        let error = Event::parse("push", "{}").unwrap_err().to_string();
+        assert!(error.contains("`push` event") && error.contains("missing field"), "{error}");
+        assert_eq!(Event::parse("fork", "{}").unwrap(), Event::Other("fork".to_owned()));
+    }
+}
