@@ -50,7 +50,11 @@ impl Command {
 
     fn options(words: &[&str]) -> Result<Self, CommandError> {
         if words.contains(&"retry") {
-            return if words.len() == 1 { Ok(Self::Retry) } else { Err(CommandError::Retry) };
+            return if words.len() == 1 {
+                Ok(Self::Retry)
+            } else {
+                Err(CommandError::Retry)
+            };
         }
         let (mut wanted, mut config_keys) = (None, Vec::new());
         let (mut evals_only, mut all_evals) = (false, false);
@@ -108,7 +112,10 @@ mod tests {
     fn reads_modes_and_keys() {
         for (comment, command) in [
             ("/sweep", sweep(None, &[])),
-            ("\n /sweep full dsr1-fp8-*  gptoss-fp4-b200-vllm\nplease", sweep(Some(Mode::Full), &["dsr1-fp8-*", "gptoss-fp4-b200-vllm"])),
+            (
+                "\n /sweep full dsr1-fp8-*  gptoss-fp4-b200-vllm\nplease",
+                sweep(Some(Mode::Full), &["dsr1-fp8-*", "gptoss-fp4-b200-vllm"]),
+            ),
             ("/sweep trimmed", sweep(Some(Mode::Trimmed), &[])),
             ("/sweep retry", Command::Retry),
         ] {
@@ -121,7 +128,13 @@ mod tests {
         for comment in ["", "thanks", "/sweeper full", "try `/sweep full`", "> /sweep full"] {
             assert_eq!(Command::parse("/sweep", comment), None, "{comment}");
         }
-        for comment in ["/sweep ful", "/sweep full trimmed", "/sweep retry full", "/sweep $(id)", "/sweep --force"] {
+        for comment in [
+            "/sweep ful",
+            "/sweep full trimmed",
+            "/sweep retry full",
+            "/sweep $(id)",
+            "/sweep --force",
+        ] {
             assert!(matches!(Command::parse("/sweep", comment), Some(Err(_))), "{comment}");
         }
     }

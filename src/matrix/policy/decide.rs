@@ -184,7 +184,10 @@ fn on_pull_request(action: &str, label: Option<&str>, pull_request: &PullRequest
     }
     let because = match &happened {
         Happened::Approved(label) => format!("The label `{label}` was set"),
-        Happened::Code => format!("The pull request has the label {}", list(pull_request.labels.iter().filter(|label| settings.labels.contains_key(*label)))),
+        Happened::Code => format!(
+            "The pull request has the label {}",
+            list(pull_request.labels.iter().filter(|label| settings.labels.contains_key(*label)))
+        ),
     };
     Decision::Run {
         scope: Scope::SinceLeaving {
@@ -194,7 +197,10 @@ fn on_pull_request(action: &str, label: Option<&str>, pull_request: &PullRequest
         sweep,
         evals_only: has(&pull_request.labels, &settings.evals_only_label),
         all_evals: has(&pull_request.labels, &settings.all_evals_label),
-        reason: format!("{because}: {sweep} sweep of what pull request {} adds to the changelog.", pull_request.number),
+        reason: format!(
+            "{because}: {sweep} sweep of what pull request {} adds to the changelog.",
+            pull_request.number
+        ),
     }
 }
 
@@ -249,7 +255,12 @@ fn dispatch(inputs: &[(String, String)], settings: &Settings) -> Decision {
         Some("trimmed") => Mode::Trimmed,
         Some(other) => return refuse(format!("The input `mode` is `{other}`, expected `full` or `trimmed`.")),
     };
-    let keys: Vec<String> = input("config-keys").unwrap_or_default().split([' ', ',', '\n']).filter(|key| !key.is_empty()).map(str::to_owned).collect();
+    let keys: Vec<String> = input("config-keys")
+        .unwrap_or_default()
+        .split([' ', ',', '\n'])
+        .filter(|key| !key.is_empty())
+        .map(str::to_owned)
+        .collect();
     let scope = match (keys.is_empty(), input("base-ref"), input("head-ref")) {
         (false, _, _) => Scope::Keys(keys),
         (true, Some(base), Some(head)) => Scope::SinceLeaving {
@@ -302,11 +313,19 @@ fn comment(action: &str, pull_request: Option<u64>, author: &str, body: &str, se
     };
     match facts.commenter {
         Some(Permission::Write) => {}
-        Some(Permission::Read | Permission::Triage) => return refuse(format!("{author} has no write access and so gives no commands here.")),
-        None => return refuse(format!("Whether {author} has write access could not be asked; give the action a `github-token`.")),
+        Some(Permission::Read | Permission::Triage) => {
+            return refuse(format!("{author} has no write access and so gives no commands here."));
+        }
+        None => {
+            return refuse(format!(
+                "Whether {author} has write access could not be asked; give the action a `github-token`."
+            ));
+        }
     }
     let Some(commented) = &facts.commented else {
-        return refuse(format!("Pull request {number} could not be asked for; give the action a `github-token`."));
+        return refuse(format!(
+            "Pull request {number} could not be asked for; give the action a `github-token`."
+        ));
     };
     if !commented.open {
         return skip("The pull request is closed.");
@@ -418,8 +437,14 @@ mod tests {
             (&["full-sweep-enabled", "bug"], "run b...h full canary-first"),
             (&["non-canary-full-sweep-enabled"], "run b...h full"),
             (&["full-sweep-fail-fast"], "run b...h full canary-first fail-fast"),
-            (&["full-sweep-fail-fast-no-canary", "all-evals"], "run b...h full fail-fast all-evals"),
-            (&["sweep-enabled", "evals-only", "all-evals"], "run b...h trimmed evals-only all-evals"),
+            (
+                &["full-sweep-fail-fast-no-canary", "all-evals"],
+                "run b...h full fail-fast all-evals",
+            ),
+            (
+                &["sweep-enabled", "evals-only", "all-evals"],
+                "run b...h trimmed evals-only all-evals",
+            ),
         ] {
             for action in ["opened", "reopened", "synchronize", "ready_for_review"] {
                 assert_eq!(happened(action, None, pull_request(labels)), wanted, "{action} {labels:?}");
@@ -439,10 +464,30 @@ mod tests {
             ..pull_request(&["sweep-enabled"])
         };
         for (action, label, pull_request, reason) in [
-            ("opened", None, pull_request(&[]), "skip: The pull request has none of the labels `sweep-enabled`, `full"),
-            ("opened", None, pull_request(&["all-evals"]), "skip: The pull request has none of the labels"),
-            ("labeled", Some("bug"), pull_request(&["sweep-enabled", "bug"]), "skip: The label `bug` has nothing to do"),
-            ("unlabeled", Some("sweep-enabled"), pull_request(&[]), "skip: `unlabeled` on a pull request"),
+            (
+                "opened",
+                None,
+                pull_request(&[]),
+                "skip: The pull request has none of the labels `sweep-enabled`, `full",
+            ),
+            (
+                "opened",
+                None,
+                pull_request(&["all-evals"]),
+                "skip: The pull request has none of the labels",
+            ),
+            (
+                "labeled",
+                Some("bug"),
+                pull_request(&["sweep-enabled", "bug"]),
+                "skip: The label `bug` has nothing to do",
+            ),
+            (
+                "unlabeled",
+                Some("sweep-enabled"),
+                pull_request(&[]),
+                "skip: `unlabeled` on a pull request",
+            ),
             ("edited", None, pull_request(&["sweep-enabled"]), "skip: `edited`"),
             ("closed", None, closed.clone(), "skip: `closed`"),
             ("labeled", Some("sweep-enabled"), closed, "skip: The pull request is closed"),
@@ -465,9 +510,20 @@ mod tests {
             from_fork: true,
             ..pull_request(&["sweep-enabled", "all-evals"])
         };
-        assert_eq!(happened("labeled", Some("sweep-enabled"), fork.clone()), "run b...h trimmed all-evals");
-        for (action, label) in [("synchronize", None), ("opened", None), ("reopened", None), ("labeled", Some("all-evals"))] {
-            assert!(happened(action, label, fork.clone()).starts_with("skip: The pull request comes from a fork"), "{action}");
+        assert_eq!(
+            happened("labeled", Some("sweep-enabled"), fork.clone()),
+            "run b...h trimmed all-evals"
+        );
+        for (action, label) in [
+            ("synchronize", None),
+            ("opened", None),
+            ("reopened", None),
+            ("labeled", Some("all-evals")),
+        ] {
+            assert!(
+                happened(action, label, fork.clone()).starts_with("skip: The pull request comes from a fork"),
+                "{action}"
+            );
         }
     }
 
@@ -525,7 +581,10 @@ mod tests {
         let plain = || Some(pull_request(&["full-sweep-enabled"]));
         assert_eq!(command("/sweep", write, plain()), "run b...h full canary-first");
         assert_eq!(command("/sweep retry", write, plain()), "run b...h full canary-first");
-        assert_eq!(command("/sweep trimmed evals-only", write, Some(pull_request(&[]))), "run b...h trimmed evals-only");
+        assert_eq!(
+            command("/sweep trimmed evals-only", write, Some(pull_request(&[]))),
+            "run b...h trimmed evals-only"
+        );
         assert_eq!(command("/sweep full a-fp8-*", write, Some(pull_request(&[]))), "run a-fp8-* full");
         assert!(command("hello", write, plain()).starts_with("skip: The comment gives no command"));
         assert!(command("/sweep fast", write, plain()).starts_with("refuse: The comment's command cannot be read: `fast`"));
@@ -543,7 +602,10 @@ mod tests {
     #[test]
     fn a_run_by_hand_says_what_it_wants() {
         let by_hand = |inputs: &[(&str, &str)]| {
-            let inputs = inputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let inputs = inputs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect();
             told(&decide(&Event::Dispatch { inputs }, &Settings::default(), &Facts::default()))
         };
         assert_eq!(by_hand(&[("config-keys", "a-* b-c"), ("mode", "trimmed")]), "run a-* b-c trimmed");

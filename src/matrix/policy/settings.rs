@@ -145,7 +145,11 @@ mod tests {
 
     #[test]
     fn what_is_not_set_keeps_its_default() {
-        let settings = Settings::parse("imax.yaml", "other: 1\npolicy:\n  drafts: true\n  labels:\n    bench: {mode: trimmed}\n").unwrap();
+        let settings = Settings::parse(
+            "imax.yaml",
+            "other: 1\npolicy:\n  drafts: true\n  labels:\n    bench: {mode: trimmed}\n",
+        )
+        .unwrap();
         assert_eq!(settings.labels.keys().collect::<Vec<_>>(), ["bench"]);
         assert_eq!(
             Settings {
