@@ -3,9 +3,11 @@
 
 mod bench;
 mod changelog;
+mod configs;
 mod exit;
 mod normalize;
 mod output;
+mod plan;
 mod run;
 mod sim;
 
@@ -30,6 +32,7 @@ struct Cli {
 /// One variant a command; the order is that of the pipeline.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Plan(plan::PlanArgs),
     Changelog(changelog::ChangelogArgs),
     Run(Box<run::RunArgs>),
     Bench(Box<bench::BenchArguments>),
@@ -62,6 +65,7 @@ pub fn main() -> std::process::ExitCode {
 
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
+        Command::Plan(args) => plan::run(&args),
         Command::Changelog(args) => changelog::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Bench(arguments) => bench::run(&arguments),

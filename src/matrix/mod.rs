@@ -8,6 +8,7 @@ mod expand;
 pub mod filters;
 mod fingerprint;
 mod pattern;
+pub mod plan;
 pub mod policy;
 mod row;
 mod select;

@@ -1,7 +1,7 @@
 //! `imax changelog`: checks and edits of the performance changelog. One file a subcommand; what they share, the
 //! changelog's files in the checkout and at a commit, is in `files`.
 
-mod files;
+pub mod files;
 mod fold;
 mod merge_driver;
 mod new;
@@ -10,6 +10,8 @@ mod resolve;
 mod set_pr;
 
 use clap::{Args, Subcommand};
+
+pub use files::ChangelogFiles;
 
 use super::{Exit, Failure};
 

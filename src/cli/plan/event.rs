@@ -1,0 +1,204 @@
+//! What is asked for: by two refs, or by GitHub's event and the policy.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use super::changes::{Change, Found};
+use super::{PlanArgs, Request, files};
+use crate::cli::{Exit, Failure, OrExit as _};
+use crate::edge;
+use crate::edge::git::{self, Commit, GitError, Repository};
+use crate::matrix::plan::Options;
+use crate::matrix::policy::{Decision, Event, Facts, Mode, Scope, Settings, decide};
+
+/// What is asked for.
+pub enum Asked {
+    /// A plan.
+    Plan(Box<Request>),
+    /// No run, and why.
+    Nothing {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Finds out what is asked for.
+///
+/// # Errors
+/// Where refs or the event cannot be read, and where somebody has to correct something first.
+pub fn request(args: &PlanArgs) -> Result<Asked, Failure> {
+    match (&args.base_ref, &args.head_ref) {
+        (Some(base), Some(head)) => by_refs(args, base, head),
+        (Some(_), None) | (None, Some(_)) | (None, None) => by_event(args),
+    }
+}
+
+fn by_refs(args: &PlanArgs, base_ref: &str, head_ref: &str) -> Result<Asked, Failure> {
+    let repository = files::repository()?;
+    let (base, head) = (commit(&repository, base_ref)?, commit(&repository, head_ref)?);
+    let base = match args.merge_base {
+        true => repository.merge_base(base, head).or_exit(Exit::Infrastructure)?,
+        false => base,
+    };
+    let names = (base_ref.to_owned(), head_ref.to_owned());
+    let change = match Change::between(repository, names, Some(base), head, &args.files)? {
+        Found::Change(change) => *change,
+        Found::Nothing(error) => return Err(error).or_exit(Exit::InvalidInput),
+    };
+    let mode = if args.trim_conc { "trimmed" } else { "full" };
+    Ok(Asked::Plan(Box::new(Request {
+        change,
+        options: Options {
+            trim: args.trim_conc,
+            all_evals: args.all_evals,
+            evals_only: args.evals_only,
+        },
+        canary: false,
+        fail_fast: false,
+        mode: mode.to_owned(),
+        reason: format!("Asked for by refs: {base_ref} to {head_ref}."),
+    })))
+}
+
+/// An unknown ref is the caller's mistake, not a failure of the machine.
+fn commit(repository: &Repository, reference: &str) -> Result<Commit, Failure> {
+    repository.commit(reference).or_exit(Exit::InvalidInput)
+}
+
+fn by_event(args: &PlanArgs) -> Result<Asked, Failure> {
+    let event = event_of_environment()?;
+    let settings = match edge::files::read_text(&args.settings) {
+        Ok(text) => Settings::parse(&args.settings.to_string_lossy(), &text).or_exit(Exit::InvalidInput)?,
+        Err(_) if !args.settings.exists() => Settings::default(),
+        Err(error) => return Err(error).or_exit(Exit::InvalidInput),
+    };
+    let repository = files::repository()?;
+    let facts = facts(&event, &repository);
+    match decide(&event, &settings, &facts) {
+        Decision::Skip { reason } => Ok(Asked::Nothing { reason }),
+        Decision::Refuse { reason } => Err(anyhow::anyhow!(reason)).or_exit(Exit::InvalidInput),
+        Decision::Run {
+            scope,
+            sweep,
+            evals_only,
+            all_evals,
+            reason,
+        } => {
+            let (found, reason) = change(args, repository, scope, reason)?;
+            let change = match found {
+                Found::Change(change) => *change,
+                Found::Nothing(nothing) => {
+                    let reason = format!("{reason} But {nothing}.");
+                    return Ok(Asked::Nothing { reason });
+                }
+            };
+            Ok(Asked::Plan(Box::new(Request {
+                change,
+                options: Options {
+                    trim: sweep.mode == Mode::Trimmed,
+                    all_evals,
+                    evals_only,
+                },
+                canary: sweep.canary,
+                fail_fast: sweep.fail_fast,
+                mode: sweep.to_string(),
+                reason,
+            })))
+        }
+    }
+}
+
+fn event_of_environment() -> Result<Event, Failure> {
+    let variable = |name: &str| {
+        let value = std::env::var(name).ok().filter(|value| !value.is_empty());
+        let missing =
+            || anyhow::anyhow!("{name} is not set; run `imax plan --event` in a GitHub workflow, or give --base-ref and --head-ref");
+        value.ok_or_else(missing).or_exit(Exit::Usage)
+    };
+    let name = variable("GITHUB_EVENT_NAME")?;
+    let path = variable("GITHUB_EVENT_PATH")?;
+    let payload = edge::files::read_text(Path::new(&path)).or_exit(Exit::Infrastructure)?;
+    Event::parse(&name, &payload).or_exit(Exit::InvalidInput)
+}
+
+/// What the event does not say and the clone does. A pull request's own last commit is asked for; the checkout may be
+/// of the merge that GitHub makes of it.
+fn facts(event: &Event, repository: &Repository) -> Facts {
+    let head = match event {
+        Event::PullRequest { pull_request, .. } => Some(pull_request.head.as_str()),
+        Event::Push { .. } | Event::Dispatch { .. } | Event::Comment { .. } | Event::Schedule | Event::Other(_) => None,
+    };
+    let message = |head: &str| repository.message(repository.commit(head).ok()?).ok();
+    Facts {
+        head_message: head.and_then(message),
+        ..Facts::default()
+    }
+}
+
+fn change(args: &PlanArgs, repository: Repository, scope: Scope, reason: String) -> Result<(Found, String), Failure> {
+    match scope {
+        Scope::Keys(keys) => {
+            let change = Change::of_keys(repository, keys, &reason);
+            Ok((Found::Change(Box::new(change)), reason))
+        }
+        Scope::SinceLeaving { base, head } => {
+            let (from, to) = (commit(&repository, &base)?, commit(&repository, &head)?);
+            let left = repository.merge_base(from, to).or_exit(Exit::Infrastructure)?;
+            let found = Change::between(repository, (left.to_string(), head), Some(left), to, &args.files)?;
+            Ok((found, reason))
+        }
+        Scope::Since {
+            before,
+            head,
+            default_branch,
+            on_default_branch,
+        } => {
+            let to = commit(&repository, &head)?;
+            let (base, note) = earlier(&repository, &before, to, &default_branch, on_default_branch)?;
+            let base_ref = base.map_or_else(String::new, |base| base.to_string());
+            let found = Change::between(repository, (base_ref, head), base, to, &args.files)?;
+            Ok((found, format!("{reason}{note}")))
+        }
+    }
+}
+
+/// The state before a push, and a sentence where it is not simply the one that GitHub names.
+fn earlier(
+    repository: &Repository,
+    before: &str,
+    head: Commit,
+    default_branch: &str,
+    on_default_branch: bool,
+) -> Result<(Option<Commit>, &'static str), Failure> {
+    let is_new = git::is_zero(before);
+    match repository.commit(before) {
+        Ok(commit) => return Ok((Some(commit), "")),
+        Err(GitError::ZeroRef { .. }) => {}
+        Err(GitError::UnknownRef { shallow: false, .. }) => {}
+        Err(error) => {
+            return Err(error)
+                .with_context(|| "the state before the push")
+                .or_exit(Exit::Infrastructure);
+        }
+    }
+    if on_default_branch {
+        let parent = repository.parent(head).or_exit(Exit::Infrastructure)?;
+        return Ok((
+            parent,
+            match (is_new, parent) {
+                (true, _) => " The branch is new, so its last commit is compared with the one before.",
+                (false, _) => " The state before the push is gone (a force push), so the last commit is compared with the one before.",
+            },
+        ));
+    }
+    let main = commit(repository, default_branch)?;
+    let left = repository.merge_base(main, head).or_exit(Exit::Infrastructure)?;
+    Ok((
+        Some(left),
+        match is_new {
+            true => " The branch is new, so it is compared with where it left the default branch.",
+            false => " The state before the push is gone (a force push), so the branch is compared with where it left the default branch.",
+        },
+    ))
+}

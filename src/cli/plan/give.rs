@@ -1,0 +1,104 @@
+//! Giving the plan away: the document on stdout, a line on stderr, and for GitHub step outputs, a summary and, where a
+//! plan is over GitHub's limits, a file.
+
+use std::path::{Path, PathBuf};
+
+use super::Request;
+use crate::cli::{Exit, Failure, OrExit as _, output};
+use crate::edge::files;
+use crate::edge::workflow::WorkflowFiles;
+use crate::matrix::plan::{self, ChangelogMetadata, Estimate, MATRIX_LIMIT, Plan, PlanFile, SearchSpace, Totals};
+
+/// A matrix without jobs.
+const EMPTY_MATRIX: &str = r#"{"include":[]}"#;
+/// Where a plan over GitHub's limits goes.
+const PLAN_FILE: &str = "imax-plan.json";
+
+/// Gives a plan.
+///
+/// # Errors
+/// Where the plan does not fit even by name, as invalid input; where it cannot be written, as infrastructure.
+pub fn plan(request: &Request, space: &SearchSpace, estimate: Option<Estimate>, plan_file: Option<&Path>) -> Result<(), Failure> {
+    let jobs = plan::jobs(space.rows());
+    let totals = Totals::of(request.change.added.len(), &jobs);
+    let document = serde_json::to_string(space).or_exit(Exit::Infrastructure)?;
+    let workflow = WorkflowFiles::from_environment();
+    let mut written = plan_file.map(Path::to_owned);
+    if workflow.takes_outputs() {
+        let canary = if request.canary { plan::canary(&jobs) } else { None };
+        let outputs = plan::outputs(&jobs, canary, &document).or_exit(Exit::InvalidInput)?;
+        if outputs.needs_plan_file && written.is_none() {
+            written = Some(PathBuf::from(PLAN_FILE));
+        }
+        let commit = |commit: Option<crate::edge::git::Commit>| commit.map(|commit| commit.to_string()).unwrap_or_default();
+        let plan_path = written.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        let set = workflow.set_outputs([
+            ("run", if jobs.is_empty() { "false" } else { "true" }),
+            ("matrix", outputs.matrix.as_deref().unwrap_or_default()),
+            ("batches", &outputs.batches),
+            ("count", &totals.jobs.to_string()),
+            ("search-space-config", outputs.search_space.as_deref().unwrap_or_default()),
+            ("mode", &request.mode),
+            ("fail-fast", if request.fail_fast { "true" } else { "false" }),
+            ("reason", &request.reason),
+            ("canary", outputs.canary.as_deref().unwrap_or(EMPTY_MATRIX)),
+            ("after-canary", outputs.after_canary.as_deref().unwrap_or_default()),
+            ("plan-file", &plan_path),
+            ("base-sha", &commit(request.change.base)),
+            ("head-sha", &commit(request.change.head)),
+        ]);
+        set.or_exit(Exit::Infrastructure)?;
+        if outputs.matrix.is_none() {
+            output::say(&format!(
+                "{} jobs are more than GitHub's {MATRIX_LIMIT} of one matrix: use the output `batches`; `matrix` is empty, so that using it fails",
+                totals.jobs
+            ));
+        }
+        if outputs.needs_plan_file {
+            output::say(&format!(
+                "the rows are over GitHub's limit of outputs: they are in {plan_path}, and the matrix has their ids"
+            ));
+        }
+    }
+    if let Some(path) = &written {
+        files::write_json(path, &PlanFile::new(&jobs, space)).or_exit(Exit::Infrastructure)?;
+    }
+    let summary = plan::summary(&request.reason, totals, &jobs, estimate);
+    workflow.add_summary(&summary).or_exit(Exit::Infrastructure)?;
+    output::say(&format!("plan: {totals}"));
+    output::emit(&format!("{document}\n"))
+}
+
+/// Says that there is nothing to run, and why.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn nothing(reason: &str) -> Result<(), Failure> {
+    let nowhere = ChangelogMetadata {
+        base_ref: String::new(),
+        head_ref: String::new(),
+        entries: Vec::new(),
+    };
+    let document = serde_json::to_string(&SearchSpace::new(Plan::default(), nowhere)).or_exit(Exit::Infrastructure)?;
+    let workflow = WorkflowFiles::from_environment();
+    let set = workflow.set_outputs([
+        ("run", "false"),
+        ("matrix", EMPTY_MATRIX),
+        ("batches", "[]"),
+        ("count", "0"),
+        ("search-space-config", &document),
+        ("mode", "none"),
+        ("fail-fast", "false"),
+        ("reason", reason),
+        ("canary", EMPTY_MATRIX),
+        ("after-canary", EMPTY_MATRIX),
+        ("plan-file", ""),
+        ("base-sha", ""),
+        ("head-sha", ""),
+    ]);
+    set.or_exit(Exit::Infrastructure)?;
+    let summary = format!("### Sweep plan\n\nNo run: {reason}\n");
+    workflow.add_summary(&summary).or_exit(Exit::Infrastructure)?;
+    output::say(&format!("no run: {reason}"));
+    output::emit(&format!("{document}\n"))
+}

@@ -1,0 +1,137 @@
+//! `imax plan`: two states of the repository, or a GitHub event, to the jobs that are to run. The change is found by
+//! `changes`, the event is judged by `event`, and what GitHub gets is written by `give`.
+
+mod changes;
+mod event;
+mod give;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::changelog::{ChangelogFiles, files};
+use super::configs::ConfigFiles;
+use super::{Exit, Failure, OrExit as _};
+use crate::changelog::Added;
+use crate::matrix::plan::{self, ChangelogMetadata, Estimate, Options, SearchSpace};
+
+use changes::Change;
+
+/// Plans what a change of the changelog asks to be measured.
+///
+/// Prints the search-space document. In a GitHub workflow it also sets the step outputs run, matrix, batches, count,
+/// search-space-config, mode, reason, canary, after-canary, plan-file, base-sha and head-sha. Configs are read from the
+/// checkout, which must be that of the head.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+        imax plan --base-ref origin/main --head-ref HEAD --changelog-file perf-changelog.yaml\n  \
+        imax plan --event")]
+pub struct PlanArgs {
+    /// The earlier state: a commit, branch or tag
+    #[arg(long, value_name = "REF", required_unless_present = "event")]
+    base_ref: Option<String>,
+
+    /// The later state
+    #[arg(long, value_name = "REF", required_unless_present = "event")]
+    head_ref: Option<String>,
+
+    /// Compare with the last commit that both have in common instead of with the earlier state itself
+    #[arg(long, conflicts_with = "event")]
+    merge_base: bool,
+
+    /// Decide by GitHub's event (GITHUB_EVENT_NAME, GITHUB_EVENT_PATH) what to plan, and whether at all
+    #[arg(long, conflicts_with_all = ["base_ref", "head_ref", "trim_conc", "all_evals", "evals_only"])]
+    event: bool,
+
+    /// The settings of the policy
+    #[arg(long, value_name = "FILE", default_value = "imax.yaml")]
+    settings: PathBuf,
+
+    /// Of each way to run an engine, only the lowest concurrency
+    #[arg(long)]
+    trim_conc: bool,
+
+    /// Evaluate accuracy at every point that can be evaluated
+    #[arg(long)]
+    all_evals: bool,
+
+    /// Evaluate accuracy and do not measure
+    #[arg(long)]
+    evals_only: bool,
+
+    /// Join rows that differ only in concurrency into jobs that start the engine once
+    #[arg(long)]
+    group_by_engine: bool,
+
+    /// With --group-by-engine: the longest that a job may take, estimated
+    #[arg(long, value_name = "MINUTES", default_value_t = 180)]
+    job_minutes: u32,
+
+    /// With --group-by-engine: until an engine answers, estimated
+    #[arg(long, value_name = "MINUTES", default_value_t = 15)]
+    start_minutes: u32,
+
+    /// With --group-by-engine: for each concurrency, estimated
+    #[arg(long, value_name = "MINUTES", default_value_t = 10)]
+    point_minutes: u32,
+
+    /// Writes the whole plan here; imax-plan.json where the plan is over GitHub's limits and nothing else is said
+    #[arg(long, value_name = "FILE")]
+    plan_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    files: ChangelogFiles,
+
+    #[command(flatten)]
+    configs: ConfigFiles,
+}
+
+/// What is to be planned, and how.
+struct Request {
+    change: Change,
+    options: Options,
+    canary: bool,
+    fail_fast: bool,
+    mode: String,
+    reason: String,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Invalid input for a wrong changelog or config, infrastructure for a checkout that lacks something.
+pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
+    let request = match event::request(args)? {
+        event::Asked::Plan(request) => *request,
+        event::Asked::Nothing { reason } => {
+            give::nothing(&reason)?;
+            return Ok(Exit::Success);
+        }
+    };
+    let catalog = args.configs.load()?;
+    let Change {
+        base_ref, head_ref, added, ..
+    } = &request.change;
+    let base_catalog = match plan::needs_base(added) {
+        true => Some(request.change.base_catalog(&args.configs)?),
+        false => None,
+    };
+    let planned = plan::plan(added, &catalog, base_catalog.as_ref(), request.options);
+    let mut planned = planned.or_exit(Exit::InvalidInput)?;
+    let estimate = args.group_by_engine.then_some(Estimate {
+        start: args.start_minutes,
+        point: args.point_minutes,
+        longest: args.job_minutes,
+    });
+    if let Some(estimate) = estimate {
+        planned.benchmarks = plan::by_engine(planned.benchmarks, estimate);
+    }
+    let metadata = ChangelogMetadata {
+        base_ref: base_ref.clone(),
+        head_ref: head_ref.clone(),
+        entries: added.iter().map(|added: &Added| added.entry.clone()).collect(),
+    };
+    let space = SearchSpace::new(planned, metadata);
+    give::plan(&request, &space, estimate, args.plan_file.as_deref())?;
+    Ok(Exit::Success)
+}

@@ -1,0 +1,266 @@
+//! Append-only entries: points are added to curves that are otherwise as they were, and only those points are
+//! measured. That holds only if nothing else changed, so everything else is compared.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::{Options, kind};
+use crate::changelog::{Added, Entry, Place, ScenarioType};
+use crate::config::Catalog;
+use crate::matrix::filters::ScenarioKind;
+use crate::matrix::row::{Concurrencies, Row, Scenario};
+use crate::matrix::{Expansion, expand, fingerprint};
+use crate::model::{Concurrency, ConfigKey, KvOffloading, Layout, SpecDecoding};
+
+/// Why append-only entries lead to no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendOnlyError {
+    /// Some entries are append-only and others are not.
+    #[error("{place}: this entry is not append-only and others of the change are; they cannot share a sweep, so make two changes of it")]
+    Mixed {
+        /// The entry.
+        place: Place,
+    },
+    /// The plan is to be about evaluations.
+    #[error("append-only entries add points to curves; a sweep of evals only or of all evals has none")]
+    Evals,
+    /// The configs of the base are not there.
+    #[error("append-only entries need the configs of the base, and there are none")]
+    NoBase,
+    /// A config is new.
+    #[error("append-only adds points to existing curves, but these configs are not in the base: {}; use an ordinary entry", keys.join(", "))]
+    NewConfigs {
+        /// Their keys.
+        keys: Vec<String>,
+    },
+    /// Configs changed that no entry selects.
+    #[error("append-only, but these configs changed and no entry selects them: {}; restore them, or use ordinary entries", keys.join(", "))]
+    Unrelated {
+        /// Their keys.
+        keys: Vec<String>,
+    },
+    /// A scenario changed that no entry selects.
+    #[error("append-only, but `{key}` changed in its scenario `{scenario}`, which no entry selects; restore it, or use an ordinary entry")]
+    OutsideScope {
+        /// The config key.
+        key: String,
+        /// The scenario.
+        scenario: ScenarioType,
+    },
+    /// There was no curve.
+    #[error("append-only, but the base has no rows of the selected configs; use an ordinary entry")]
+    NoCurve,
+    /// What was measured changed.
+    #[error("append-only, but a recipe of the base changed or is gone: {recipe}; restore it, or use an ordinary entry")]
+    Changed {
+        /// The curve.
+        recipe: String,
+    },
+    /// Points are gone.
+    #[error(
+        "append-only, but concurrencies of the base are gone from {recipe}: {}; restore them",
+        list(points)
+    )]
+    Removed {
+        /// The curve.
+        recipe: String,
+        /// The points.
+        points: Vec<Concurrency>,
+    },
+    /// No point is new.
+    #[error("append-only, but no point is new; add concurrencies or search-space entries, or drop the changelog entry")]
+    NothingNew,
+    /// A new point belongs to no curve, or to one whose image changed.
+    #[error("append-only, but the new point {recipe} belongs to no curve of the base with the same image; use an ordinary entry")]
+    NewCurve {
+        /// The curve.
+        recipe: String,
+    },
+    /// A config cannot be expanded.
+    #[error(transparent)]
+    Config(#[from] crate::model::Diagnostics),
+    /// A row has no JSON form.
+    #[error("a row has no JSON form: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+fn list(points: &[Concurrency]) -> String {
+    points.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Append-only entries come alone and without evaluations.
+pub fn check_request(added: &[Added], options: Options) -> Result<(), AppendOnlyError> {
+    if let Some(other) = added.iter().find(|added| !added.entry.append_only) {
+        return Err(AppendOnlyError::Mixed {
+            place: other.place.clone(),
+        });
+    }
+    if options.all_evals || options.evals_only {
+        return Err(AppendOnlyError::Evals);
+    }
+    Ok(())
+}
+
+/// Nothing changed that no entry selects. Compared is what configs mean, their rows, not how they are written.
+pub fn check_scope(resolved: &[(&Entry, Vec<&ConfigKey>)], head: &Catalog, base: Option<&Catalog>) -> Result<(), AppendOnlyError> {
+    let base = base.ok_or(AppendOnlyError::NoBase)?;
+    let mut selected: HashMap<&ConfigKey, HashSet<ScenarioType>> = HashMap::new();
+    for (entry, keys) in resolved {
+        for key in keys {
+            selected.entry(key).or_default().extend(entry.scenarios());
+        }
+    }
+    let new: BTreeSet<String> = selected
+        .keys()
+        .filter(|key| base.get(key.as_str()).is_none())
+        .map(ToString::to_string)
+        .collect();
+    if !new.is_empty() {
+        return Err(AppendOnlyError::NewConfigs {
+            keys: new.into_iter().collect(),
+        });
+    }
+    // The head's runners for both: what is compared is the config.
+    let meaning = |catalog: &Catalog, key: &ConfigKey| {
+        let entry = catalog.entries.get(key)?;
+        Some(expand(entry, &head.runners, &Expansion::default()))
+    };
+    let keys: BTreeSet<&ConfigKey> = base.entries.keys().chain(head.entries.keys()).collect();
+    let others = keys.iter().filter(|key| !selected.contains_key(**key));
+    let unrelated: Vec<String> = others
+        .filter(|key| meaning(base, key) != meaning(head, key))
+        .map(ToString::to_string)
+        .collect();
+    if !unrelated.is_empty() {
+        return Err(AppendOnlyError::Unrelated { keys: unrelated });
+    }
+    for (key, scenarios) in selected {
+        for scenario in ScenarioType::ALL.into_iter().filter(|scenario| !scenarios.contains(scenario)) {
+            let rows = |catalog| -> Result<Vec<Row>, AppendOnlyError> {
+                let mut rows = meaning(catalog, key).unwrap_or(Ok(Vec::new()))?;
+                rows.retain(|row| ScenarioKind::of(row) == kind(scenario));
+                Ok(rows)
+            };
+            if rows(base)? != rows(head)? {
+                return Err(AppendOnlyError::OutsideScope {
+                    key: key.to_string(),
+                    scenario,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The rows of `head` with the points that `base` has not; everything that `base` has must be there unchanged.
+pub fn delta(base: Vec<Row>, head: Vec<Row>) -> Result<Vec<Row>, AppendOnlyError> {
+    let before = points(&base)?;
+    let now = points(&head)?;
+    if before.is_empty() {
+        return Err(AppendOnlyError::NoCurve);
+    }
+    for (recipe, points) in &before {
+        let removed = |concs: &BTreeSet<Concurrency>| points.concs.difference(concs).copied().collect::<Vec<_>>();
+        match now.get(recipe).map(|now| removed(&now.concs)) {
+            None => {
+                return Err(AppendOnlyError::Changed {
+                    recipe: points.name.clone(),
+                });
+            }
+            Some(gone) if !gone.is_empty() => {
+                return Err(AppendOnlyError::Removed {
+                    recipe: points.name.clone(),
+                    points: gone,
+                });
+            }
+            Some(_) => {}
+        }
+    }
+    let mut emitted: HashSet<(String, Concurrency)> = HashSet::new();
+    let mut added = Vec::new();
+    for row in head {
+        let recipe = fingerprint(&row)?;
+        let old = before.get(&recipe);
+        let mut is_new = |conc: &Concurrency| {
+            let known = old.is_some_and(|old| old.concs.contains(conc));
+            !known && emitted.insert((recipe.clone(), *conc))
+        };
+        let conc = match &row.conc {
+            Concurrencies::One(conc) => is_new(conc).then_some(Concurrencies::One(*conc)),
+            Concurrencies::Several(concs) => {
+                let new: Vec<Concurrency> = concs.iter().copied().filter(|conc| is_new(conc)).collect();
+                (!new.is_empty()).then_some(Concurrencies::Several(new))
+            }
+        };
+        if let Some(conc) = conc {
+            added.push(Row { conc, ..row });
+        }
+    }
+    if added.is_empty() {
+        return Err(AppendOnlyError::NothingNew);
+    }
+    check_curves(&base, &added)?;
+    Ok(added)
+}
+
+/// The points of one recipe.
+struct Points {
+    name: String,
+    concs: BTreeSet<Concurrency>,
+}
+
+fn points(rows: &[Row]) -> Result<HashMap<String, Points>, AppendOnlyError> {
+    let mut found: HashMap<String, Points> = HashMap::new();
+    for row in rows {
+        let points = found.entry(fingerprint(row)?).or_insert_with(|| Points {
+            name: row.curve_key().to_string(),
+            concs: BTreeSet::new(),
+        });
+        points.concs.extend(row.conc.as_slice());
+    }
+    Ok(found)
+}
+
+/// Every new point lies on a curve that people see already, and that curve has one image, the point's.
+fn check_curves(base: &[Row], added: &[Row]) -> Result<(), AppendOnlyError> {
+    let mut images: HashMap<VisibleCurve<'_>, HashSet<&str>> = HashMap::new();
+    for row in base {
+        images.entry(visible_curve(row)).or_default().insert(row.image.as_str());
+    }
+    for row in added {
+        if images.get(&visible_curve(row)) != Some(&HashSet::from([row.image.as_str()])) {
+            return Err(AppendOnlyError::NewCurve {
+                recipe: row.curve_key().to_string(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What dashboards draw as one line: it gathers several splits over GPUs.
+type VisibleCurve<'a> = (
+    [&'a str; 5],
+    bool,
+    Option<(u32, u32)>,
+    bool,
+    Option<SpecDecoding>,
+    [Option<&'a str>; 2],
+);
+
+fn visible_curve(row: &Row) -> VisibleCurve<'_> {
+    let names = [
+        row.model.as_str(),
+        row.model_prefix.as_str(),
+        row.precision.as_str(),
+        row.framework.as_str(),
+        row.runner.as_str(),
+    ];
+    let (lens, offloads, drafting) = match &row.scenario {
+        Scenario::FixedSeqLen { lens, .. } => (Some((lens.isl.get(), lens.osl.get())), false, Some(row.spec_decoding)),
+        Scenario::AgenticCoding { kv_offloading, .. } => (None, *kv_offloading != KvOffloading::None, None),
+    };
+    let hardware = match &row.layout {
+        Layout::SingleNode(_) => [None, None],
+        Layout::MultiNode { prefill, decode } => [prefill.hardware.as_deref(), decode.hardware.as_deref()],
+    };
+    (names, row.disagg.unwrap_or(false), lens, offloads, drafting, hardware)
+}

@@ -1,0 +1,75 @@
+//! Fewer engine starts: rows that differ in nothing but concurrency become one job, which starts the engine once and
+//! measures them in order. A job's length is bounded by an estimate, so that one failure does not cost a day.
+
+use indexmap::IndexMap;
+
+use crate::matrix::row::{Concurrencies, Row};
+use crate::model::Concurrency;
+
+/// What jobs are expected to take, minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Estimate {
+    /// Until the engine answers: pulling, loading weights, compiling.
+    pub start: u32,
+    /// For each concurrency.
+    pub point: u32,
+    /// The longest that a job may take; a job with one point may take longer.
+    pub longest: u32,
+}
+
+impl Estimate {
+    /// How many points a job may have.
+    fn points(self) -> usize {
+        let left = self.longest.saturating_sub(self.start);
+        let points = left.checked_div(self.point).unwrap_or(u32::MAX);
+        usize::try_from(points).unwrap_or(usize::MAX).max(1)
+    }
+
+    /// The minutes of a job with so many points.
+    #[must_use]
+    pub fn minutes(self, points: usize) -> u64 {
+        let points = u64::try_from(points).unwrap_or(u64::MAX);
+        u64::from(self.start).saturating_add(points.saturating_mul(u64::from(self.point)))
+    }
+}
+
+/// The rows with those of one recipe joined, each where its first one was. Rows that are evaluated stay alone: their
+/// mark is about one concurrency.
+#[must_use]
+pub fn by_engine(rows: Vec<Row>, estimate: Estimate) -> Vec<Row> {
+    let mut groups: IndexMap<Group, Vec<Row>> = IndexMap::new();
+    for (at, row) in rows.into_iter().enumerate() {
+        let group = match (&row.recipe_fingerprint, row.eval.run) {
+            (Some(fingerprint), None | Some(false)) => Group::Recipe(fingerprint.clone()),
+            (Some(_) | None, _) => Group::Alone(at),
+        };
+        groups.entry(group).or_default().push(row);
+    }
+    groups.into_values().flat_map(|rows| joined(rows, estimate.points())).collect()
+}
+
+#[derive(PartialEq, Eq, Hash)]
+enum Group {
+    Recipe(String),
+    Alone(usize),
+}
+
+fn joined(rows: Vec<Row>, most: usize) -> Vec<Row> {
+    let mut concs: Vec<Concurrency> = Vec::new();
+    for conc in rows.iter().flat_map(|row| row.conc.as_slice()) {
+        if !concs.contains(conc) {
+            concs.push(*conc);
+        }
+    }
+    match rows.into_iter().next() {
+        Some(row) if concs.len() > 1 => {
+            let part = |part: &[Concurrency]| Row {
+                conc: Concurrencies::Several(part.to_vec()),
+                ..row.clone()
+            };
+            concs.chunks(most).map(part).collect()
+        }
+        Some(row) => vec![row],
+        None => Vec::new(),
+    }
+}

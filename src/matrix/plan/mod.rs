@@ -1,0 +1,207 @@
+//! From new changelog entries to the rows that are to be measured and evaluated: which entry claims which config,
+//! trimming, append-only, and the document that carries the result. The rules are those of InferenceX's
+//! process_changelog.py.
+
+mod append_only;
+mod coverage;
+mod group;
+mod jobs;
+mod outputs;
+mod search_space;
+mod summary;
+mod trim;
+
+use crate::changelog::{Added, ChangelogError, Entry, ScenarioType};
+use crate::config::{Catalog, EvalPolicy};
+use crate::model::{ConfigKey, Layout};
+
+use super::evals::Evals;
+use super::filters::ScenarioKind;
+use super::row::Row;
+use super::select::{SelectError, TestConfig, test_config};
+
+pub use append_only::AppendOnlyError;
+pub use group::{Estimate, by_engine};
+pub use jobs::{Job, canary, jobs};
+pub use outputs::{MATRIX_LIMIT, OutputError, Outputs, PlanFile, outputs};
+pub use search_space::{ChangelogMetadata, SearchSpace};
+pub use summary::{Totals, summary};
+
+use coverage::Coverage;
+
+/// How a plan differs from what its entries say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Options {
+    /// Of each way to run an engine, only the lowest concurrency.
+    pub trim: bool,
+    /// Evaluate accuracy at every point that can be evaluated.
+    pub all_evals: bool,
+    /// Evaluate accuracy and do not measure.
+    pub evals_only: bool,
+}
+
+/// What is to be done, in the order in which it was asked for.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Plan {
+    /// Rows that are measured, perhaps with an evaluation after it.
+    pub benchmarks: Vec<Row>,
+    /// Rows that are only evaluated.
+    pub evals: Vec<Row>,
+}
+
+/// Why entries lead to no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// An entry selects what is not there.
+    #[error(transparent)]
+    Changelog(#[from] ChangelogError),
+    /// A selected config cannot be expanded.
+    #[error(transparent)]
+    Select(#[from] SelectError),
+    /// Append-only entries changed more than they may.
+    #[error(transparent)]
+    AppendOnly(#[from] AppendOnlyError),
+    /// A row has no JSON form.
+    #[error("a row has no JSON form: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Whether planning these entries needs the configs of the base too.
+#[must_use]
+pub fn needs_base(added: &[Added]) -> bool {
+    added.iter().any(|added| added.entry.append_only)
+}
+
+/// The rows of some entries. `base` holds the configs as they were; only append-only entries look at it.
+///
+/// # Errors
+/// Where an entry selects what is not there, or is append-only and changes more than it may.
+pub fn plan(added: &[Added], head: &Catalog, base: Option<&Catalog>, options: Options) -> Result<Plan, PlanError> {
+    let mut resolved = Vec::new();
+    for added in added {
+        let keys = crate::changelog::select(&added.entry, &added.place, head.entries.keys())?;
+        resolved.push((&added.entry, keys));
+    }
+    if needs_base(added) {
+        append_only::check_request(added, options)?;
+        append_only::check_scope(&resolved, head, base)?;
+    }
+    // The broader choice of evaluations wins where entries overlap.
+    resolved.sort_by_key(|(entry, _)| !entry.all_evals);
+    let mut planner = Planner {
+        head,
+        base,
+        options,
+        plan: Plan::default(),
+        measured: Coverage::default(),
+        evaluated: Coverage::default(),
+        older: Coverage::default(),
+    };
+    for (entry, keys) in resolved {
+        planner.add(entry, &keys)?;
+    }
+    planner.finished()
+}
+
+/// What has been planned so far, and what has claimed it.
+struct Planner<'a> {
+    head: &'a Catalog,
+    base: Option<&'a Catalog>,
+    options: Options,
+    plan: Plan,
+    measured: Coverage<'a>,
+    evaluated: Coverage<'a>,
+    older: Coverage<'a>,
+}
+
+impl<'a> Planner<'a> {
+    fn add(&mut self, entry: &Entry, keys: &[&'a ConfigKey]) -> Result<(), PlanError> {
+        let is_older = |key: &&&ConfigKey| match self.head.entries.get(**key).map(|entry| entry.conventions.evals) {
+            Some(EvalPolicy::HighAndLowTp) => !entry.append_only,
+            Some(EvalPolicy::HighAndMedianConcurrency) | None => false,
+        };
+        let (older, newer): (Vec<&ConfigKey>, Vec<&ConfigKey>) = keys.iter().partition(is_older);
+        self.add_older(entry, &older)?;
+        let measures = !(self.options.evals_only || entry.evals_only || entry.all_evals);
+        if measures {
+            self.add_benchmarks(entry, &newer)?;
+        }
+        if !entry.append_only {
+            self.add_evals(entry, &newer)?;
+        }
+        Ok(())
+    }
+
+    /// In the older period an evaluation follows the measurement of the same row, and a config is planned once,
+    /// whatever the entry says about scenarios: there was only one.
+    fn add_older(&mut self, entry: &Entry, keys: &[&'a ConfigKey]) -> Result<(), PlanError> {
+        let evals = if self.options.evals_only || entry.evals_only || entry.all_evals {
+            Evals::Only
+        } else {
+            Evals::Marked
+        };
+        for (_, keys) in self.older.claim(keys, &ScenarioType::ALL) {
+            self.plan.benchmarks.extend(rows(self.head, &keys, &[], evals)?);
+        }
+        Ok(())
+    }
+
+    fn add_benchmarks(&mut self, entry: &Entry, keys: &[&'a ConfigKey]) -> Result<(), PlanError> {
+        for (scenarios, keys) in self.measured.claim(keys, &entry.scenarios()) {
+            let wanted = rows(self.head, &keys, &scenarios, Evals::Off)?;
+            let wanted = match self.base.filter(|_| entry.append_only) {
+                Some(base) => append_only::delta(rows(base, &keys, &scenarios, Evals::Off)?, wanted)?,
+                None => wanted,
+            };
+            self.plan.benchmarks.extend(wanted);
+        }
+        Ok(())
+    }
+
+    fn add_evals(&mut self, entry: &Entry, keys: &[&'a ConfigKey]) -> Result<(), PlanError> {
+        let evals = if self.options.all_evals || entry.all_evals {
+            Evals::All
+        } else {
+            Evals::Only
+        };
+        for (scenarios, keys) in self.evaluated.claim(keys, &entry.scenarios()) {
+            let mut wanted = rows(self.head, &keys, &scenarios, evals)?;
+            if let Some(minimum) = entry.eval_min_prefill_ep {
+                wanted.retain(|row| match &row.layout {
+                    Layout::SingleNode(_) => true,
+                    Layout::MultiNode { prefill, .. } => prefill.parallelism.ep >= minimum,
+                });
+            }
+            self.plan.evals.extend(wanted);
+        }
+        Ok(())
+    }
+
+    fn finished(self) -> Result<Plan, PlanError> {
+        let Plan { mut benchmarks, evals } = self.plan;
+        for row in &mut benchmarks {
+            row.recipe_fingerprint = Some(super::fingerprint(row)?);
+        }
+        if self.options.trim {
+            benchmarks = trim::lowest(benchmarks);
+        }
+        Ok(Plan { benchmarks, evals })
+    }
+}
+
+/// The rows of config keys; no scenario named means all.
+fn rows(catalog: &Catalog, keys: &[&ConfigKey], scenarios: &[ScenarioType], evals: Evals) -> Result<Vec<Row>, SelectError> {
+    let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    let test = TestConfig {
+        scenarios: scenarios.iter().map(|scenario| kind(*scenario)).collect(),
+        ..TestConfig::default()
+    };
+    test_config(catalog, &keys, &test, Some(evals))
+}
+
+fn kind(scenario: ScenarioType) -> ScenarioKind {
+    match scenario {
+        ScenarioType::FixedSeqLen => ScenarioKind::FixedSeqLen,
+        ScenarioType::AgenticCoding => ScenarioKind::AgenticCoding,
+    }
+}

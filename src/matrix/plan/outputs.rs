@@ -1,0 +1,143 @@
+//! The plan in the form that a workflow takes, within GitHub's limits: a matrix has at most 256 jobs, and the outputs of
+//! a job are together at most 1 MB, counted in UTF-16
+//! (<https://docs.github.com/en/actions/reference/limits>). What does not fit goes to a file, and the matrix has
+//! only names; nothing is left out.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::SearchSpace;
+use super::jobs::Job;
+
+/// Most jobs of one matrix.
+pub const MATRIX_LIMIT: usize = 256;
+
+/// What outputs may take together, bytes of UTF-16. A tenth of GitHub's limit is left to the workflow's other outputs.
+pub const OUTPUT_LIMIT: usize = 1024 * 1024 / 10 * 9;
+
+/// The outputs of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outputs {
+    /// `{"include":[...]}` of all jobs; none where they are more than one matrix takes.
+    pub matrix: Option<String>,
+    /// Matrices of at most 256 jobs, as a list of `{"index":1,"jobs":{"include":[...]}}`.
+    pub batches: String,
+    /// A matrix of the one job to try first, where that was asked for.
+    pub canary: Option<String>,
+    /// A matrix of all other jobs, beside a canary; none where they are more than one matrix takes.
+    pub after_canary: Option<String>,
+    /// The search-space document; none where it does not fit.
+    pub search_space: Option<String>,
+    /// Whether rows and document are in the plan file alone.
+    pub needs_plan_file: bool,
+}
+
+/// Why a plan cannot be given to GitHub at all.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// The names alone are too much.
+    #[error("{jobs} jobs are more than GitHub takes even by name ({bytes} bytes of {OUTPUT_LIMIT}); plan fewer configs at a time")]
+    TooMuch {
+        /// How many.
+        jobs: usize,
+        /// What their names take.
+        bytes: usize,
+    },
+    /// A row has no JSON form.
+    #[error("the plan has no JSON form: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// The plan file: everything, whatever its size.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PlanFile<'a> {
+    /// The version of this form.
+    pub version: u32,
+    /// The jobs with their rows.
+    pub jobs: &'a [Job],
+    /// The search-space document.
+    pub search_space: &'a SearchSpace,
+}
+
+impl<'a> PlanFile<'a> {
+    /// The file of a plan.
+    #[must_use]
+    pub fn new(jobs: &'a [Job], search_space: &'a SearchSpace) -> Self {
+        Self {
+            version: 1,
+            jobs,
+            search_space,
+        }
+    }
+}
+
+/// The outputs: with rows where everything fits, else with names only.
+///
+/// # Errors
+/// Where not even the names fit.
+pub fn outputs(jobs: &[Job], canary: Option<&Job>, search_space: &str) -> Result<Outputs, OutputError> {
+    let whole = Outputs {
+        search_space: Some(search_space.to_owned()),
+        ..made(jobs, canary, Rows::Inside)?
+    };
+    if whole.bytes() <= OUTPUT_LIMIT {
+        return Ok(whole);
+    }
+    let named = Outputs {
+        needs_plan_file: true,
+        ..made(jobs, canary, Rows::InFile)?
+    };
+    match named.bytes() {
+        bytes if bytes <= OUTPUT_LIMIT => Ok(named),
+        bytes => Err(OutputError::TooMuch { jobs: jobs.len(), bytes }),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Rows {
+    Inside,
+    InFile,
+}
+
+fn made(jobs: &[Job], canary: Option<&Job>, rows: Rows) -> Result<Outputs, OutputError> {
+    let items: Vec<(&str, Value)> = jobs
+        .iter()
+        .map(|job| Ok((job.id.as_str(), item(job, rows)?)))
+        .collect::<Result<_, serde_json::Error>>()?;
+    let matrix = |items: &[&Value]| json!({ "include": items });
+    let one_matrix = |items: &[&Value]| (items.len() <= MATRIX_LIMIT).then(|| matrix(items).to_string());
+    let all: Vec<&Value> = items.iter().map(|(_, item)| item).collect();
+    let (first, others): (Vec<_>, Vec<_>) = items.iter().partition(|(id, _)| canary.is_some_and(|canary| canary.id == **id));
+    let values = |items: &[&(&str, Value)]| -> Option<String> { one_matrix(&items.iter().map(|(_, item)| item).collect::<Vec<_>>()) };
+    let batch = |(at, part): (usize, &[&Value])| json!({ "index": at + 1, "jobs": matrix(part) });
+    let batches: Vec<Value> = all.chunks(MATRIX_LIMIT).enumerate().map(batch).collect();
+    Ok(Outputs {
+        matrix: one_matrix(&all),
+        batches: Value::from(batches).to_string(),
+        canary: canary.and_then(|_| values(&first)),
+        after_canary: canary.and_then(|_| values(&others)),
+        search_space: None,
+        needs_plan_file: false,
+    })
+}
+
+/// A job as a matrix has it. The row is text, so that a workflow hands it on as it is.
+fn item(job: &Job, rows: Rows) -> Result<Value, serde_json::Error> {
+    let mut item = json!({ "id": job.id, "name": job.name, "runner": job.runner });
+    match rows {
+        Rows::Inside => item["row"] = Value::from(serde_json::to_string(&job.row)?),
+        Rows::InFile => {}
+    }
+    Ok(item)
+}
+
+impl Outputs {
+    /// What all of them take, bytes of UTF-16.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let optional = [&self.matrix, &self.canary, &self.after_canary, &self.search_space];
+        let texts = optional.into_iter().flatten().chain([&self.batches]);
+        texts.map(|text| text.encode_utf16().count() * 2).sum()
+    }
+}

@@ -1,0 +1,124 @@
+//! The search-space document: the plan as JSON, in the form that InferenceX's workflows read.
+
+use indexmap::IndexMap;
+use serde::Serialize;
+
+use super::Plan;
+use crate::changelog::Entry;
+use crate::matrix::row::{Row, Scenario};
+use crate::model::Layout;
+
+/// The document.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SearchSpace {
+    /// Measured rows on one node, by `1k1k`, `8k1k`, `isl_osl` or `agentic`.
+    pub single_node: IndexMap<String, Vec<Row>>,
+    /// Measured rows over several nodes, likewise.
+    pub multi_node: IndexMap<String, Vec<Row>>,
+    /// Evaluated rows of fixed lengths on one node.
+    pub evals: Vec<Row>,
+    /// Evaluated rows of the agentic scenario on one node.
+    pub agentic_evals: Vec<Row>,
+    /// Evaluated rows of fixed lengths over several nodes.
+    pub multinode_evals: Vec<Row>,
+    /// Evaluated rows of the agentic scenario over several nodes.
+    pub multinode_agentic_evals: Vec<Row>,
+    /// Where the plan comes from.
+    pub changelog_metadata: ChangelogMetadata,
+}
+
+/// Where a plan comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChangelogMetadata {
+    /// The earlier state, as it was asked for.
+    pub base_ref: String,
+    /// The later state, as it was asked for.
+    pub head_ref: String,
+    /// The entries that are new.
+    pub entries: Vec<Entry>,
+}
+
+impl SearchSpace {
+    /// The document of a plan.
+    #[must_use]
+    pub fn new(plan: Plan, changelog_metadata: ChangelogMetadata) -> Self {
+        let mut document = Self {
+            single_node: IndexMap::new(),
+            multi_node: IndexMap::new(),
+            evals: Vec::new(),
+            agentic_evals: Vec::new(),
+            multinode_evals: Vec::new(),
+            multinode_agentic_evals: Vec::new(),
+            changelog_metadata,
+        };
+        for row in plan.benchmarks.into_iter().map(spelled_out) {
+            let nodes = if row.layout.is_multi_node() {
+                &mut document.multi_node
+            } else {
+                &mut document.single_node
+            };
+            nodes.entry(group(&row)).or_default().push(row);
+        }
+        for row in plan.evals.into_iter().map(spelled_out) {
+            let evals = match (&row.scenario, row.layout.is_multi_node()) {
+                (Scenario::FixedSeqLen { .. }, false) => &mut document.evals,
+                (Scenario::AgenticCoding { .. }, false) => &mut document.agentic_evals,
+                (Scenario::FixedSeqLen { .. }, true) => &mut document.multinode_evals,
+                (Scenario::AgenticCoding { .. }, true) => &mut document.multinode_agentic_evals,
+            };
+            evals.push(row);
+        }
+        document
+    }
+
+    /// All rows, measured ones first.
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        let evals = [
+            &self.evals,
+            &self.agentic_evals,
+            &self.multinode_evals,
+            &self.multinode_agentic_evals,
+        ];
+        let measured = self.single_node.values().chain(self.multi_node.values());
+        measured.chain(evals).flatten()
+    }
+}
+
+/// A row with the values that the document's form has for what a generated row leaves open. Recipe fingerprints are
+/// those of the generated rows, so this comes after them.
+fn spelled_out(mut row: Row) -> Row {
+    match row.scenario {
+        Scenario::FixedSeqLen { .. } => {
+            row.eval.run.get_or_insert(false);
+            row.eval.only.get_or_insert(false);
+            if row.layout.is_multi_node() {
+                row.eval.all_concs.get_or_insert(false);
+            }
+        }
+        Scenario::AgenticCoding { .. } => {}
+    }
+    match &mut row.layout {
+        Layout::SingleNode(_) => {}
+        Layout::MultiNode { prefill, decode } => {
+            for workers in [prefill, decode] {
+                workers.additional_settings.get_or_insert_default();
+            }
+        }
+    }
+    row
+}
+
+/// Lengths are called what the row's own name calls them: which of them have a short name differs between the periods
+/// of the format.
+fn group(row: &Row) -> String {
+    match row.scenario {
+        Scenario::FixedSeqLen { lens, .. } => {
+            let name = row
+                .exp_name
+                .strip_prefix(row.model_prefix.as_str())
+                .and_then(|rest| rest.strip_prefix('_'));
+            name.map_or_else(|| lens.to_string(), str::to_owned)
+        }
+        Scenario::AgenticCoding { .. } => "agentic".to_owned(),
+    }
+}

@@ -1,0 +1,119 @@
+//! The plan in words: a line for a terminal, and markdown for the step's summary.
+
+use std::fmt::Write as _;
+
+use indexmap::IndexMap;
+
+use super::group::Estimate;
+use super::jobs::Job;
+
+/// What a plan comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Totals {
+    /// Changelog entries that the plan follows from.
+    pub entries: usize,
+    /// Jobs.
+    pub jobs: usize,
+    /// Jobs that only evaluate.
+    pub eval_jobs: usize,
+    /// Points that are measured.
+    pub points: usize,
+}
+
+impl Totals {
+    /// The totals of some jobs.
+    #[must_use]
+    pub fn of(entries: usize, jobs: &[Job]) -> Self {
+        let only_evaluates = |job: &&Job| job.row.eval.only == Some(true);
+        let measured = jobs.iter().filter(|job| !only_evaluates(job));
+        Self {
+            entries,
+            jobs: jobs.len(),
+            eval_jobs: jobs.iter().filter(only_evaluates).count(),
+            points: measured.map(|job| job.row.conc.as_slice().len()).sum(),
+        }
+    }
+}
+
+impl std::fmt::Display for Totals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            entries,
+            jobs,
+            eval_jobs,
+            points,
+        } = self;
+        let entries = count(*entries, "changelog entry", "changelog entries");
+        let jobs = count(*jobs, "job", "jobs");
+        write!(
+            f,
+            "{entries}, {jobs} ({} measured, {} of evals only)",
+            count(*points, "point", "points"),
+            eval_jobs
+        )
+    }
+}
+
+fn count(number: usize, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
+}
+
+/// Jobs over which GitHub's page of a run does not load any more.
+const PAGE_LIMIT: usize = 500;
+
+/// The summary of a run: why, how much, and what on which runners.
+#[must_use]
+pub fn summary(reason: &str, totals: Totals, jobs: &[Job], estimate: Option<Estimate>) -> String {
+    let mut text = format!("### Sweep plan\n\n{}\n\n{totals}.\n", escaped(reason));
+    if let Some(estimate) = estimate {
+        let minutes: u64 = jobs
+            .iter()
+            .map(|job| estimate.minutes(job.row.conc.as_slice().len()) * job.gpus)
+            .sum();
+        let _ = writeln!(text, "\nAbout {} GPU-hours by the estimate of `--group-by-engine`.", minutes / 60);
+    }
+    if totals.jobs > PAGE_LIMIT {
+        let _ = writeln!(
+            text,
+            "\nOver {PAGE_LIMIT} jobs: GitHub's page of this run may not load; the jobs run all the same."
+        );
+    }
+    if jobs.is_empty() {
+        return text;
+    }
+    text.push_str("\n| model | precision | engine | runner | jobs | points |\n|---|---|---|---|---:|---:|\n");
+    let mut groups: IndexMap<[&str; 4], (usize, usize)> = IndexMap::new();
+    for job in jobs {
+        let row = &job.row;
+        let names = [
+            row.model_prefix.as_str(),
+            row.precision.as_str(),
+            row.framework.as_str(),
+            row.runner.as_str(),
+        ];
+        let (jobs, points) = groups.entry(names).or_default();
+        *jobs += 1;
+        *points += row.conc.as_slice().len();
+    }
+    for (names, (jobs, points)) in groups {
+        let names = names.map(escaped).join(" | ");
+        let _ = writeln!(text, "| {names} | {jobs} | {points} |");
+    }
+    text
+}
+
+/// Text from outside, so that markdown shows it and does not obey it.
+fn escaped(text: &str) -> String {
+    let mut safe = String::new();
+    for character in text.chars() {
+        match character {
+            '|' | '<' | '>' | '[' | ']' | '!' | '*' | '_' | '#' | '\\' | '@' => {
+                safe.push('\\');
+                safe.push(character);
+            }
+            '\n' | '\r' => safe.push(' '),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
