@@ -152,8 +152,8 @@ pub fn check_scope(resolved: &[(&Entry, Vec<&ConfigKey>)], head: &Catalog, base:
 }
 
 /// The rows of `head` with the points that `base` has not; everything that `base` has must be there unchanged.
-pub fn delta(base: Vec<Row>, head: Vec<Row>) -> Result<Vec<Row>, AppendOnlyError> {
-    let before = points(&base)?;
+pub fn delta(base: &[Row], head: Vec<Row>) -> Result<Vec<Row>, AppendOnlyError> {
+    let before = points(base)?;
     let now = points(&head)?;
     if before.is_empty() {
         return Err(AppendOnlyError::NoCurve);
@@ -198,7 +198,7 @@ pub fn delta(base: Vec<Row>, head: Vec<Row>) -> Result<Vec<Row>, AppendOnlyError
     if added.is_empty() {
         return Err(AppendOnlyError::NothingNew);
     }
-    check_curves(&base, &added)?;
+    check_curves(base, &added)?;
     Ok(added)
 }
 

@@ -150,7 +150,7 @@ impl<'a> Planner<'a> {
         for (scenarios, keys) in self.measured.claim(keys, &entry.scenarios()) {
             let wanted = rows(self.head, &keys, &scenarios, Evals::Off)?;
             let wanted = match self.base.filter(|_| entry.append_only) {
-                Some(base) => append_only::delta(rows(base, &keys, &scenarios, Evals::Off)?, wanted)?,
+                Some(base) => append_only::delta(&rows(base, &keys, &scenarios, Evals::Off)?, wanted)?,
                 None => wanted,
             };
             self.plan.benchmarks.extend(wanted);
