@@ -4,7 +4,9 @@
 mod bench;
 mod changelog;
 mod configs;
+pub mod configs;
 mod exit;
+mod matrix;
 mod normalize;
 mod output;
 mod plan;
@@ -33,6 +35,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Plan(plan::PlanArgs),
+    Matrix(matrix::MatrixArgs),
     Changelog(changelog::ChangelogArgs),
     Run(Box<run::RunArgs>),
     Bench(Box<bench::BenchArguments>),
@@ -66,6 +69,7 @@ pub fn main() -> std::process::ExitCode {
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Plan(args) => plan::run(&args),
+        Command::Matrix(args) => matrix::run(&args),
         Command::Changelog(args) => changelog::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Bench(arguments) => bench::run(&arguments),

@@ -1,6 +1,8 @@
 //! What differs in meaning between the two periods of the format, as data on each entry. Code that uses an entry asks
 //! for the convention it needs and never for the dialect.
 
+use crate::model::SeqLens;
+
 /// The rules that came with the way an entry is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conventions {
@@ -10,8 +12,10 @@ pub struct Conventions {
     pub evals: EvalPolicy,
     /// Whether evaluations are chosen unless they are declined, or only when they are asked for.
     pub evals_by_default: bool,
-    /// The names of sequence lengths that a selection may use.
+    /// The short names of sequence lengths that the period knew.
     pub seq_len_names: &'static [&'static str],
+    /// The lengths at which nodes are checked; none means an entry's first block.
+    pub check_lens: Option<&'static str>,
 }
 
 /// How rows for evaluation are chosen.
@@ -24,12 +28,22 @@ pub enum EvalPolicy {
 }
 
 impl Conventions {
+    /// The name of lengths in experiment names: the short one where the period knew it, else `isl_osl`.
+    #[must_use]
+    pub fn name_of(self, lens: SeqLens) -> String {
+        match lens.short_name() {
+            Some(name) if self.seq_len_names.contains(&name) => name.to_owned(),
+            Some(_) | None => format!("{}_{}", lens.isl, lens.osl),
+        }
+    }
+
     /// Entries with `scenarios:`, since spring 2026.
     pub const SCENARIOS: Self = Self {
         context_margin: 256,
         evals: EvalPolicy::HighAndMedianConcurrency,
         evals_by_default: true,
         seq_len_names: &["1k1k", "8k1k"],
+        check_lens: None,
     };
 
     /// Entries with `seq-len-configs:` at their top level, until spring 2026.
@@ -38,5 +52,6 @@ impl Conventions {
         evals: EvalPolicy::HighAndLowTp,
         evals_by_default: false,
         seq_len_names: &["1k1k", "1k8k", "8k1k"],
+        check_lens: Some("1k1k"),
     };
 }

@@ -128,7 +128,7 @@ pub(super) fn read(reader: &mut Reader<'_>, key: ConfigKey, key_node: &Node, nod
     let runner: Option<RunnerLabel> = runner_node.and_then(|node| reader.name(node, "runner"));
     let multinode = reader
         .required(&object, "multinode", &what)
-        .and_then(|node| reader.flag(node, "multinode"));
+        .and_then(|node| read_multinode(reader, node));
     let disagg = read_disagg(reader, &object, multinode);
     let router = match object.get("router") {
         Some(node) => offload::read_component(reader, node, "router", Version::Required).map(Some),
@@ -177,11 +177,21 @@ pub(super) fn read(reader: &mut Reader<'_>, key: ConfigKey, key_node: &Node, nod
 /// The entry's `multinode` before anything is reported about it.
 fn multinode_of(node: &Node) -> Option<bool> {
     let Value::Mapping(mapping) = &node.value else { return None };
-    match mapping.get("multinode").map(|node| &node.value) {
-        Some(Value::Bool(value)) => Some(*value),
-        Some(Value::Int(0)) => Some(false),
-        Some(_) | None => None,
+    mapping.get("multinode").and_then(|node| binary(&node.value))
+}
+
+/// The original compares this field with True and False, to which 1 and 0 are equal; no row shows the number.
+fn binary(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(value) => Some(*value),
+        Value::Int(0) => Some(false),
+        Value::Int(1) => Some(true),
+        Value::Null | Value::Int(_) | Value::Float(_) | Value::Date(_) | Value::Text(_) | Value::Sequence(_) | Value::Mapping(_) => None,
     }
+}
+
+fn read_multinode(reader: &mut Reader<'_>, node: &Node) -> Option<bool> {
+    binary(&node.value).or_else(|| reader.flag(node, "multinode"))
 }
 
 fn read_disagg(reader: &mut Reader<'_>, object: &Object<'_>, multinode: Option<bool>) -> Option<bool> {

@@ -2,7 +2,7 @@
 //! beside it.
 
 use crate::model::{Component, Layout, Place, SpecDecoding};
-use crate::yaml::{Node, Object, Reader};
+use crate::yaml::{Node, Object, Reader, Value};
 
 use super::concurrency::{self, ConcurrencySpec};
 use super::offload::{self, Offload, Utilization, Version};
@@ -104,7 +104,7 @@ fn refuse_split_beside_workers(reader: &mut Reader<'_>, object: &Object<'_>) {
     for name in worker::PARALLELISM_FIELDS {
         let Some(value) = object.written(name) else { continue };
         let span = object.key_span(name);
-        let ignored = matches!(name, "ep" | "dp-attn") || matches!(value.value, crate::yaml::Value::Int(1)) && name != "tp";
+        let ignored = matches!(name, "ep" | "dp-attn") || matches!(value.value, Value::Int(1)) && name != "tp";
         let message = format!("`{name}` has no effect beside `prefill` and `decode`");
         let help = "put it into the groups of workers";
         if ignored {
@@ -142,7 +142,9 @@ const ONE_LEVEL: &str = "keep it in the config entry, or in each search-space en
 
 /// The outer `None` is an error, the inner one no router.
 fn read_router(reader: &mut Reader<'_>, object: &Object<'_>, defaults: &Defaults) -> Option<Option<Component>> {
-    match object.get("router") {
+    match object.written("router") {
+        // An entry that says `null` has none, whatever stands above it.
+        Some(node) if node.value == Value::Null => Some(None),
         Some(_) if defaults.router.is_some() => {
             let message = "`router` here and in the config entry, expected one of them";
             reader.error_with_help(object.key_span("router"), "two-levels", message, ONE_LEVEL);

@@ -1,19 +1,30 @@
 //! A config entry to rows. This is the only place where rows are made: every command expands with it and then filters.
 
 use crate::config::{Candidate, Catalog, Entry, Offload, Runners, ScenarioBlock};
-use crate::model::{Component, Concurrency, Diagnostic, Diagnostics, KvOffloading, Layout, SeqLens, SpecDecoding, WorkerGroup};
+use crate::model::{
+    Component, Concurrency, Diagnostic, Diagnostics, KvOffloading, Layout, RunnerLabel, SeqLens, SpecDecoding, WorkerGroup,
+};
 
 use super::concurrency::{self, Bounds, Step};
 use super::dram;
 use super::row::{Concurrencies, EvalMark, Row, Scenario};
 
 /// How concurrencies are expanded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Expansion {
     /// From one concurrency of a range to the next.
     pub step: Step,
     /// Which concurrencies are wanted.
     pub bounds: Bounds,
+    /// What rows ask for instead of the entry's label: each row once for each of these, agentic rows over several nodes
+    /// one deployment after the other.
+    pub places: Option<Vec<RunnerLabel>>,
+}
+
+impl Expansion {
+    fn places<'a>(&'a self, entry: &'a Entry) -> &'a [RunnerLabel] {
+        self.places.as_deref().unwrap_or(std::slice::from_ref(&entry.runner))
+    }
 }
 
 /// All rows of an entry: blocks, candidates and concurrencies in the order of the config. On one node each concurrency
@@ -25,18 +36,32 @@ pub fn expand(entry: &Entry, runners: &Runners, how: &Expansion) -> Result<Vec<R
     let mut rows = Vec::new();
     let mut found = Diagnostics::new();
     for block in &entry.blocks {
-        match block {
-            ScenarioBlock::FixedSeqLen { lens, candidates } => {
-                for candidate in candidates {
-                    fixed_rows(entry, *lens, candidate, how, &mut rows);
-                }
+        match expand_block(entry, runners, block, how) {
+            Ok(mut more) => rows.append(&mut more),
+            Err(more) => found.append(more),
+        }
+    }
+    if found.is_empty() { Ok(rows) } else { Err(found) }
+}
+
+/// The rows of one block of an entry.
+///
+/// # Errors
+/// As [`expand`].
+pub(super) fn expand_block(entry: &Entry, runners: &Runners, block: &ScenarioBlock, how: &Expansion) -> Result<Vec<Row>, Diagnostics> {
+    let mut rows = Vec::new();
+    let mut found = Diagnostics::new();
+    match block {
+        ScenarioBlock::FixedSeqLen { lens, candidates } => {
+            for candidate in candidates {
+                fixed_rows(entry, *lens, candidate, how, &mut rows);
             }
-            ScenarioBlock::AgenticCoding { duration_s, candidates } => {
-                for agentic in candidates {
-                    match agentic_scenario(entry, runners, &agentic.candidate, &agentic.offload, *duration_s) {
-                        Ok(scenario) => agentic_rows(entry, &agentic.candidate, &scenario, how, &mut rows),
-                        Err(diagnostic) => found.push(*diagnostic),
-                    }
+        }
+        ScenarioBlock::AgenticCoding { duration_s, candidates } => {
+            for agentic in candidates {
+                match agentic_scenario(entry, runners, &agentic.candidate, &agentic.offload, *duration_s) {
+                    Ok(scenario) => agentic_rows(entry, &agentic.candidate, &scenario, how, &mut rows),
+                    Err(diagnostic) => found.push(*diagnostic),
                 }
             }
         }
@@ -66,8 +91,9 @@ fn fixed_rows(entry: &Entry, lens: SeqLens, candidate: &Candidate, how: &Expansi
         .saturating_add(lens.osl.get())
         .saturating_add(entry.conventions.context_margin);
     let scenario = Scenario::FixedSeqLen { lens, max_model_len };
-    let name = format!("{}_{lens}", entry.model_prefix);
-    let row = |conc: Concurrencies| Row {
+    let name = format!("{}_{}", entry.model_prefix, entry.conventions.name_of(lens));
+    let row = |conc: Concurrencies, runner: &RunnerLabel| Row {
+        runner: runner.clone(),
         disagg: Some(entry.disagg),
         eval: EvalMark {
             run: Some(false),
@@ -78,27 +104,40 @@ fn fixed_rows(entry: &Entry, lens: SeqLens, candidate: &Candidate, how: &Expansi
     if candidate.layout.is_multi_node() {
         let values = concurrency::within_or_at_max(&candidate.conc, how.step, how.bounds);
         if !values.is_empty() {
-            rows.push(row(Concurrencies::Several(values)));
+            let concs = Concurrencies::Several(values);
+            rows.extend(how.places(entry).iter().map(|runner| row(concs.clone(), runner)));
         }
     } else {
         let values = concurrency::narrowed(&candidate.conc, how.step, how.bounds);
-        rows.extend(values.into_iter().map(|conc| row(Concurrencies::One(conc))));
+        for conc in values {
+            rows.extend(how.places(entry).iter().map(|runner| row(Concurrencies::One(conc), runner)));
+        }
     }
 }
 
 fn agentic_rows(entry: &Entry, candidate: &Candidate, scenario: &Scenario, how: &Expansion, rows: &mut Vec<Row>) {
     let multi_node = candidate.layout.is_multi_node();
-    for conc in concurrency::within(&candidate.conc, how.step, how.bounds) {
-        let name = agentic_name(entry, candidate, scenario, conc);
-        let concs = if multi_node {
-            Concurrencies::Several(vec![conc])
-        } else {
-            Concurrencies::One(conc)
-        };
-        rows.push(Row {
-            disagg: multi_node.then_some(entry.disagg),
-            ..base_row(entry, candidate, scenario.clone(), name, concs)
-        });
+    let values = concurrency::within(&candidate.conc, how.step, how.bounds);
+    let places = how.places(entry);
+    let row = |conc: Concurrency, runner: &RunnerLabel| Row {
+        runner: runner.clone(),
+        disagg: multi_node.then_some(entry.disagg),
+        ..base_row(
+            entry,
+            candidate,
+            scenario.clone(),
+            agentic_name(entry, candidate, scenario, conc),
+            if multi_node {
+                Concurrencies::Several(vec![conc])
+            } else {
+                Concurrencies::One(conc)
+            },
+        )
+    };
+    if multi_node {
+        rows.extend(places.iter().flat_map(|runner| values.iter().map(|conc| row(*conc, runner))));
+    } else {
+        rows.extend(values.iter().flat_map(|conc| places.iter().map(|runner| row(*conc, runner))));
     }
 }
 

@@ -111,21 +111,6 @@ pub fn concurrencies(rows: &mut Vec<Row>, wanted: &[i64]) {
     });
 }
 
-/// One row for each node of the row's label whose name has `part` in it; rows without such a node are left out.
-#[must_use]
-pub fn on_nodes(rows: Vec<Row>, runners: &Runners, part: &str) -> Vec<Row> {
-    let mut placed = Vec::new();
-    for row in rows {
-        for label in nodes_with(runners, row.runner.as_str(), part) {
-            placed.push(Row {
-                runner: label,
-                ..row.clone()
-            });
-        }
-    }
-    placed
-}
-
 /// The nodes of a label whose names have `part` in them, as what a job can ask for.
 #[must_use]
 pub fn nodes_with(runners: &Runners, label: &str, part: &str) -> Vec<RunnerLabel> {
@@ -135,4 +120,11 @@ pub fn nodes_with(runners: &Runners, label: &str, part: &str) -> Vec<RunnerLabel
         .filter(|node| node.as_str().contains(part))
         .map(RunnerLabel::from)
         .collect()
+}
+
+/// The label itself, where it has `part` in it, and then its nodes that have.
+#[must_use]
+pub fn label_and_nodes_with(runners: &Runners, label: &RunnerLabel, part: &str) -> Vec<RunnerLabel> {
+    let own = Some(label.clone()).filter(|label| label.as_str().contains(part));
+    own.into_iter().chain(nodes_with(runners, label.as_str(), part)).collect()
 }

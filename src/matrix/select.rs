@@ -1,6 +1,8 @@
 //! The three selections of rows that the commands offer: everything that passes some filters, some config keys, and
 //! every node of a label. Each expands entries and applies filters; none makes rows of its own.
 
+use std::collections::HashSet;
+
 use crate::config::{Catalog, Entry, EvalPolicy};
 use crate::model::{Diagnostics, SeqLens};
 
@@ -98,7 +100,7 @@ pub struct TestConfig {
 }
 
 /// A row with the policy of the entry it comes from.
-type Planned = (Row, EvalPolicy);
+pub(super) type Planned = (Row, EvalPolicy);
 
 /// Every row that passes the filters, in the order of the catalog.
 ///
@@ -107,13 +109,15 @@ type Planned = (Row, EvalPolicy);
 pub fn full_sweep(catalog: &Catalog, sweep: &FullSweep, evals: Option<Evals>) -> Result<Vec<Row>, SelectError> {
     known_runners(catalog, &sweep.runner_types)?;
     let lens = known_lens(catalog, &sweep.seq_lens)?;
-    let how = Expansion {
-        step: sweep.step,
-        bounds: sweep.bounds,
-    };
+    let part = filter_of(sweep.node_filter.as_deref());
     let mut planned = Vec::new();
     let mut failed = Diagnostics::new();
     for entry in catalog.entries.values().filter(|entry| is_swept(entry, sweep)) {
+        let how = Expansion {
+            step: sweep.step,
+            bounds: sweep.bounds,
+            places: part.map(|part| filters::nodes_with(&catalog.runners, entry.runner.as_str(), part)),
+        };
         let mut rows = match expand(entry, &catalog.runners, &how) {
             Ok(rows) => rows,
             Err(more) => {
@@ -132,9 +136,6 @@ pub fn full_sweep(catalog: &Catalog, sweep: &FullSweep, evals: Option<Evals>) ->
         if let Some(bound) = sweep.max_ep {
             filters::max_ep(&mut rows, bound);
         }
-        if let Some(part) = filter_of(sweep.node_filter.as_deref()) {
-            rows = filters::on_nodes(rows, &catalog.runners, part);
-        }
         planned.extend(rows.into_iter().map(|row| (row, entry.conventions.evals)));
     }
     if failed.has_errors() {
@@ -150,10 +151,15 @@ pub fn full_sweep(catalog: &Catalog, sweep: &FullSweep, evals: Option<Evals>) ->
 /// Keys and patterns that fit nothing, and configs that cannot be expanded.
 pub fn test_config(catalog: &Catalog, keys: &[String], test: &TestConfig, evals: Option<Evals>) -> Result<Vec<Row>, SelectError> {
     let lens = known_lens(catalog, &test.seq_lens)?;
+    let part = filter_of(test.node_filter.as_deref());
     let mut planned = Vec::new();
     let mut failed = Diagnostics::new();
     for entry in matching(catalog, keys)? {
-        let mut rows = match expand(entry, &catalog.runners, &Expansion::default()) {
+        let how = Expansion {
+            places: part.map(|part| filters::label_and_nodes_with(&catalog.runners, &entry.runner, part)),
+            ..Expansion::default()
+        };
+        let mut rows = match expand(entry, &catalog.runners, &how) {
             Ok(rows) => rows,
             Err(more) => {
                 failed.append(more);
@@ -163,9 +169,6 @@ pub fn test_config(catalog: &Catalog, keys: &[String], test: &TestConfig, evals:
         filters::scenarios(&mut rows, &test.scenarios);
         filters::seq_lens(&mut rows, &lens);
         filters::concurrencies(&mut rows, &test.conc);
-        if let Some(part) = filter_of(test.node_filter.as_deref()) {
-            rows = filters::on_nodes(rows, &catalog.runners, part);
-        }
         planned.extend(rows.into_iter().map(|row| (row, entry.conventions.evals)));
     }
     if failed.has_errors() {
@@ -246,11 +249,13 @@ fn matching<'c>(catalog: &'c Catalog, keys: &[String]) -> Result<Vec<&'c Entry>,
         let help = crate::model::nearest(first, &known).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
         return Err(SelectError::UnknownKey { unknown, help });
     }
+    let mut seen = HashSet::new();
+    found.retain(|entry| seen.insert(entry.key.as_str()));
     Ok(found)
 }
 
 /// Marks evaluations, by each entry's own policy. Without a wish, by the convention of the configs.
-fn marked(catalog: &Catalog, planned: Vec<Planned>, wish: Option<Evals>) -> Vec<Row> {
+pub(super) fn marked(catalog: &Catalog, planned: Vec<Planned>, wish: Option<Evals>) -> Vec<Row> {
     let by_default = catalog.entries.values().any(|entry| entry.conventions.evals_by_default);
     let evals = wish.unwrap_or(if by_default { Evals::Marked } else { Evals::Off });
     let (mut rows, policies): (Vec<Row>, Vec<EvalPolicy>) = planned.into_iter().unzip();

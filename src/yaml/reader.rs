@@ -180,19 +180,7 @@ impl<'a> Reader<'a> {
         if let Value::Bool(value) = node.value {
             return Some(value);
         }
-        // Upstream writes `disagg: 1` nowhere but reads it; a whole 0 or 1 cannot be misread.
-        match node.value {
-            Value::Int(0) => Some(false),
-            Value::Int(1) => Some(true),
-            Value::Null
-            | Value::Bool(_)
-            | Value::Int(_)
-            | Value::Float(_)
-            | Value::Date(_)
-            | Value::Text(_)
-            | Value::Sequence(_)
-            | Value::Mapping(_) => self.mismatch(node, what, "true or false"),
-        }
+        self.mismatch(node, what, "true or false")
     }
 
     /// A whole number; one that is written with a fraction of zero (`8.0`) counts.

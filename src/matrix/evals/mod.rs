@@ -1,0 +1,101 @@
+//! Which rows an accuracy evaluation goes with. Evaluations cost GPU time, so a few points stand for their group; the
+//! two periods of the format choose them differently.
+
+mod groups;
+mod newer;
+mod older;
+
+use std::collections::HashMap;
+
+use crate::config::EvalPolicy;
+use crate::model::Concurrency;
+
+use super::row::{Concurrencies, EvalMark, Row};
+
+/// What a selection wants of evaluations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Evals {
+    /// None, and no mark on rows.
+    #[default]
+    Off,
+    /// The policy's choice, beside the measurements.
+    Marked,
+    /// The policy's choice alone, without measurements.
+    Only,
+    /// Every point that can be evaluated, without measurements.
+    All,
+}
+
+impl Evals {
+    /// Whether rows that are not evaluated are left out.
+    #[must_use]
+    pub fn excludes_measurements(self) -> bool {
+        match self {
+            Self::Off | Self::Marked => false,
+            Self::Only | Self::All => true,
+        }
+    }
+}
+
+/// What becomes of a chosen row.
+#[derive(Debug, Clone, Default)]
+struct Choice {
+    /// The concurrency at which a row of several is evaluated.
+    conc: Option<Concurrency>,
+    /// Evaluate at each concurrency of the row.
+    all_concs: bool,
+    /// The concurrencies of the row, where it stands for others too.
+    concs: Option<Vec<Concurrency>>,
+}
+
+/// Chosen rows by index.
+type Chosen = HashMap<usize, Choice>;
+
+/// Marks rows and, where only evaluations are wanted, leaves out the others. The groups are formed over all rows.
+#[must_use]
+pub fn apply(mut rows: Vec<Row>, policy: EvalPolicy, evals: Evals) -> Vec<Row> {
+    let mut all: Vec<&mut Row> = rows.iter_mut().collect();
+    mark(&mut all, policy, evals);
+    retain(rows, evals)
+}
+
+/// Leaves out what is not evaluated, where only evaluations are wanted.
+#[must_use]
+pub fn retain(mut rows: Vec<Row>, evals: Evals) -> Vec<Row> {
+    if evals.excludes_measurements() {
+        rows.retain(|row| row.eval.run == Some(true));
+    }
+    rows
+}
+
+/// Marks rows that all follow one policy. The groups are formed over all of them.
+pub fn mark(rows: &mut [&mut Row], policy: EvalPolicy, evals: Evals) {
+    let mut chosen = match (evals, policy) {
+        (Evals::Off, _) => return,
+        (Evals::Marked | Evals::Only | Evals::All, EvalPolicy::HighAndLowTp) => older::choice(rows),
+        (Evals::Marked, EvalPolicy::HighAndMedianConcurrency) => newer::beside_measurements(rows),
+        (Evals::Only, EvalPolicy::HighAndMedianConcurrency) => newer::instead_of_measurements(rows),
+        (Evals::All, EvalPolicy::HighAndMedianConcurrency) => newer::everything(rows),
+    };
+    for (index, row) in rows.iter_mut().enumerate() {
+        match chosen.remove(&index) {
+            Some(choice) => {
+                row.eval = EvalMark {
+                    run: Some(true),
+                    only: evals.excludes_measurements().then_some(true),
+                    conc: choice.conc,
+                    all_concs: choice.all_concs.then_some(true),
+                };
+                if let Some(concs) = choice.concs {
+                    row.conc = Concurrencies::Several(concs);
+                }
+            }
+            None => {
+                row.eval = EvalMark {
+                    run: Some(false),
+                    ..EvalMark::default()
+                };
+            }
+        }
+    }
+}

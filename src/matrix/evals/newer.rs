@@ -1,0 +1,97 @@
+//! The policy since spring 2026: fixed lengths at 8k1k, at the highest and the median concurrency; the agentic scenario
+//! only where evaluations are asked for alone.
+
+use std::collections::BTreeSet;
+
+use crate::matrix::row::Row;
+use crate::model::Concurrency;
+
+use super::groups::{deployment, engine, first_highest, grouped, has_lens, highest, is_agentic, parallelism, single_node};
+use super::{Choice, Chosen};
+
+/// Lowest concurrency worth an evaluation: below, it takes too long.
+const LOWEST: u32 = 16;
+
+const LENGTHS: &str = "8k1k";
+
+/// The choice that goes with measurements: fixed lengths alone.
+pub(super) fn beside_measurements(rows: &[&mut Row]) -> Chosen {
+    let worth = |row: &Row| has_lens(row, LENGTHS) && highest(row).get() >= LOWEST;
+    let mut chosen = Chosen::new();
+    for members in grouped(rows, |row| single_node(row).filter(|_| worth(row))) {
+        let concs: BTreeSet<Concurrency> = members.iter().filter_map(|at| rows.get(*at)).map(|row| highest(row)).collect();
+        // With an even number, the upper of the two in the middle.
+        let wanted = [concs.iter().nth(concs.len() / 2), concs.last()];
+        for at in members {
+            if rows.get(at).is_some_and(|row| wanted.contains(&Some(&highest(row)))) {
+                chosen.insert(at, Choice::default());
+            }
+        }
+    }
+    for members in grouped(rows, |row| deployment(row).filter(|_| worth(row))) {
+        chosen.extend(first_highest(rows, &members).map(at_highest));
+    }
+    chosen
+}
+
+/// The choice where nothing is measured: the same, and the agentic scenario at its highest concurrency, on one node once
+/// an engine, over several once a deployment.
+pub(super) fn instead_of_measurements(rows: &[&mut Row]) -> Chosen {
+    let mut chosen = beside_measurements(rows);
+    for members in grouped(rows, |row| parallelism(row).filter(|_| is_agentic(row)).map(|_| engine(row))) {
+        chosen.extend(first_highest(rows, &members).map(|(at, _)| (at, Choice::default())));
+    }
+    for members in grouped(rows, |row| {
+        deployment(row).filter(|_| is_agentic(row) && highest(row).get() >= LOWEST)
+    }) {
+        chosen.extend(first_highest(rows, &members).map(at_highest));
+    }
+    chosen
+}
+
+/// Everything at 8k1k and everything agentic. The rows of one deployment are one: its engine starts once.
+pub(super) fn everything(rows: &[&mut Row]) -> Chosen {
+    let mut chosen = Chosen::new();
+    for (at, row) in rows.iter().enumerate() {
+        if parallelism(row).is_some() && (is_agentic(row) || has_lens(row, LENGTHS)) {
+            chosen.insert(at, Choice::default());
+        }
+    }
+    for members in grouped(rows, |row| deployment(row).filter(|_| has_lens(row, LENGTHS))) {
+        chosen.extend(together(rows, &members).map(|(at, concs)| {
+            let choice = Choice {
+                all_concs: true,
+                concs: Some(concs),
+                ..Choice::default()
+            };
+            (at, choice)
+        }));
+    }
+    for members in grouped(rows, |row| deployment(row).filter(|_| is_agentic(row))) {
+        chosen.extend(together(rows, &members).map(|(at, concs)| {
+            let choice = Choice {
+                conc: concs.last().copied(),
+                concs: Some(concs),
+                ..Choice::default()
+            };
+            (at, choice)
+        }));
+    }
+    chosen
+}
+
+fn at_highest((at, conc): (usize, Concurrency)) -> (usize, Choice) {
+    let choice = Choice {
+        conc: Some(conc),
+        ..Choice::default()
+    };
+    (at, choice)
+}
+
+/// The first member with the concurrencies of all, ascending.
+fn together(rows: &[&mut Row], members: &[usize]) -> Option<(usize, Vec<Concurrency>)> {
+    let first = members.first()?;
+    let rows = members.iter().filter_map(|at| rows.get(*at));
+    let concs: BTreeSet<Concurrency> = rows.flat_map(|row| row.conc.as_slice().iter().copied()).collect();
+    Some((*first, concs.into_iter().collect()))
+}

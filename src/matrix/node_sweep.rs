@@ -1,0 +1,157 @@
+//! Every config of a runner label on every one of its nodes: one short row each, to see that the nodes work.
+
+use crate::config::{AgenticCandidate, Candidate, Catalog, ConcurrencySpec, Entry, Runners, ScenarioBlock};
+use crate::model::{Concurrency, Diagnostics, Layout, RunnerLabel, SeqLens};
+
+use super::evals::Evals;
+use super::expand::{Expansion, expand_block};
+use super::filters::{self, Nodes};
+use super::row::{Concurrencies, Row, Scenario};
+use super::select::{SelectError, marked};
+
+/// What runner-model-sweep selects by. Empty lists and absent values select everything.
+#[derive(Debug, Clone)]
+pub struct NodeSweep {
+    /// The label whose nodes are checked.
+    pub runner_type: String,
+    /// Starts of config keys.
+    pub key_prefixes: Vec<String>,
+    /// Precisions.
+    pub precisions: Vec<String>,
+    /// Engines.
+    pub frameworks: Vec<String>,
+    /// The concurrency of every row; without it, the lowest of the config.
+    pub conc: Option<Concurrency>,
+    /// One node, several, or both.
+    pub nodes: Nodes,
+    /// A part of node names.
+    pub node_filter: Option<String>,
+}
+
+/// Context length that is enough for a check at 1k1k, tokens.
+const CHECK_CONTEXT: u32 = 2048;
+
+/// One row for each config of the label and each of its nodes.
+///
+/// # Errors
+/// An unknown label, no node with the part in its name, configs that cannot be expanded.
+pub fn runner_model_sweep(catalog: &Catalog, sweep: &NodeSweep, evals: Option<Evals>) -> Result<Vec<Row>, SelectError> {
+    let nodes = nodes_of(&catalog.runners, sweep)?;
+    let mut planned = Vec::new();
+    let mut failed = Diagnostics::new();
+    for entry in catalog.entries.values().filter(|entry| is_checked(entry, sweep)) {
+        match check_row(entry, &catalog.runners, sweep.conc) {
+            Ok(Some(row)) => planned.extend(nodes.iter().map(|node| {
+                let runner = node.clone();
+                (Row { runner, ..row.clone() }, entry.conventions.evals)
+            })),
+            Ok(None) => {}
+            Err(more) => failed.append(more),
+        }
+    }
+    if failed.has_errors() {
+        Err(failed.into())
+    } else {
+        Ok(marked(catalog, planned, evals))
+    }
+}
+
+fn nodes_of(runners: &Runners, sweep: &NodeSweep) -> Result<Vec<RunnerLabel>, SelectError> {
+    let Some(all) = runners.labels.get(sweep.runner_type.as_str()) else {
+        return Err(SelectError::UnknownRunner {
+            unknown: vec![sweep.runner_type.clone()],
+            known: runners.labels.keys().map(ToString::to_string).collect(),
+        });
+    };
+    let part = sweep.node_filter.as_deref().unwrap_or_default();
+    let nodes = filters::nodes_with(runners, &sweep.runner_type, part);
+    if nodes.is_empty() {
+        return Err(SelectError::NoNode {
+            label: sweep.runner_type.clone(),
+            part: part.to_owned(),
+            known: all.iter().map(ToString::to_string).collect(),
+        });
+    }
+    Ok(nodes)
+}
+
+fn is_checked(entry: &Entry, sweep: &NodeSweep) -> bool {
+    let has = |list: &[String], value: &str| list.is_empty() || list.iter().any(|wanted| wanted == value);
+    let prefixed = sweep.key_prefixes.is_empty() || sweep.key_prefixes.iter().any(|prefix| entry.key.as_str().starts_with(prefix));
+    let nodes = if entry.multinode { sweep.nodes.multi } else { sweep.nodes.single };
+    nodes
+        && prefixed
+        && entry.runner.as_str() == sweep.runner_type
+        && has(&sweep.precisions, entry.precision.as_str())
+        && has(&sweep.frameworks, entry.framework.as_str())
+}
+
+/// The row that stands for an entry; none where the entry has nothing that fits a check.
+fn check_row(entry: &Entry, runners: &Runners, conc: Option<Concurrency>) -> Result<Option<Row>, Diagnostics> {
+    let Some(block) = check_block(entry) else { return Ok(None) };
+    let rows = expand_block(entry, runners, &block, &Expansion::default())?;
+    let Some(mut row) = rows.into_iter().next() else { return Ok(None) };
+    row.exp_name = format!("{}_test", entry.model_prefix);
+    if let Scenario::FixedSeqLen { lens, max_model_len } = &mut row.scenario
+        && SeqLens::from_short_name("1k1k") == Some(*lens)
+    {
+        *max_model_len = Concurrency::MIN.saturating_add(CHECK_CONTEXT - 1);
+    }
+    if let Layout::MultiNode { prefill, decode } = &mut row.layout {
+        prefill.additional_settings.get_or_insert_default();
+        decode.additional_settings.get_or_insert_default();
+    }
+    if let Some(conc) = conc {
+        row.conc = match row.conc {
+            Concurrencies::One(_) => Concurrencies::One(conc),
+            Concurrencies::Several(_) => Concurrencies::Several(vec![conc]),
+        };
+    }
+    Ok(Some(row))
+}
+
+/// The entry's block for checks, reduced to one candidate at its lowest concurrency.
+fn check_block(entry: &Entry) -> Option<ScenarioBlock> {
+    let wanted = entry.conventions.check_lens.and_then(SeqLens::from_short_name);
+    let fits = |block: &&ScenarioBlock| match block {
+        ScenarioBlock::FixedSeqLen { lens, .. } => wanted.is_none_or(|wanted| wanted == *lens),
+        ScenarioBlock::AgenticCoding { .. } => wanted.is_none(),
+    };
+    match entry.blocks.iter().find(fits)? {
+        ScenarioBlock::FixedSeqLen { lens, candidates } => Some(ScenarioBlock::FixedSeqLen {
+            lens: *lens,
+            candidates: vec![at_lowest(check_candidate(candidates, |candidate| candidate)?)],
+        }),
+        ScenarioBlock::AgenticCoding { duration_s, candidates } => {
+            let chosen = check_candidate(candidates, |agentic| &agentic.candidate)?;
+            Some(ScenarioBlock::AgenticCoding {
+                duration_s: *duration_s,
+                candidates: vec![AgenticCandidate {
+                    candidate: at_lowest(&chosen.candidate),
+                    offload: chosen.offload.clone(),
+                }],
+            })
+        }
+    }
+}
+
+/// On one node the first candidate with the highest TP, over several the first with the lowest listed concurrency.
+fn check_candidate<T>(candidates: &[T], candidate: impl Fn(&T) -> &Candidate) -> Option<&T> {
+    let rank = |item: &T| match (&candidate(item).layout, &candidate(item).conc) {
+        (Layout::SingleNode(parallelism), _) => u32::MAX - parallelism.tp.get(),
+        (Layout::MultiNode { .. }, ConcurrencySpec::List(values)) => values.iter().min().map_or(u32::MAX, |conc| conc.get()),
+        (Layout::MultiNode { .. }, ConcurrencySpec::Range { .. }) => u32::MAX,
+    };
+    candidates.iter().min_by_key(|item| rank(item))
+}
+
+fn at_lowest(candidate: &Candidate) -> Candidate {
+    let lowest = match &candidate.conc {
+        ConcurrencySpec::Range { start, .. } => *start,
+        ConcurrencySpec::List(values) => values.iter().copied().min().unwrap_or(Concurrency::MIN),
+    };
+    Candidate {
+        conc: ConcurrencySpec::List(vec![lowest]),
+        ..candidate.clone()
+    }
+}
