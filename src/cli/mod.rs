@@ -4,7 +4,6 @@
 mod bench;
 mod changelog;
 mod configs;
-pub mod configs;
 mod exit;
 mod matrix;
 mod normalize;
