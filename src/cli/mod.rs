@@ -3,8 +3,13 @@
 
 mod bench;
 mod changelog;
+mod collect;
 mod configs;
+pub mod configs;
+mod dialect;
 mod exit;
+mod exit;
+mod gather;
 mod matrix;
 mod normalize;
 mod output;
@@ -40,6 +45,7 @@ enum Command {
     Bench(Box<bench::BenchArguments>),
     Normalize(normalize::NormalizeArgs),
     Sim(sim::SimArguments),
+    Collect(collect::CollectArgs),
 }
 
 /// Parses the command line, runs the command, says what went wrong, and gives the exit code.
@@ -74,5 +80,6 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Normalize(args) => normalize::run(&args),
         Command::Sim(arguments) => sim::run(&arguments),
+        Command::Collect(args) => collect::run(&args),
     }
 }

@@ -5,8 +5,9 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::dialect::DialectArg;
 use super::{Exit, Failure, OrExit as _, output};
 use crate::edge::files;
 use crate::matrix::Row;
@@ -35,23 +36,6 @@ pub struct NormalizeArgs {
     /// Which version of the original the environment is meant for.
     #[arg(long, value_enum, default_value_t = DialectArg::Current)]
     dialect: DialectArg,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum DialectArg {
-    /// The newest.
-    Current,
-    /// February 2026.
-    Feb,
-}
-
-impl From<DialectArg> for Dialect {
-    fn from(dialect: DialectArg) -> Self {
-        match dialect {
-            DialectArg::Current => Self::Current,
-            DialectArg::Feb => Self::February,
-        }
-    }
 }
 
 /// Runs the command.

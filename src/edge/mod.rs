@@ -1,6 +1,7 @@
 //! The world. Git, GitHub, processes, sockets, files, clock and environment are touched here and nowhere else; the
 //! pure steps get values and give values.
 
+pub mod artifacts;
 pub mod engine_log;
 pub mod files;
 pub mod git;

@@ -32,7 +32,8 @@ impl Parallelism {
 }
 
 /// Equal engine instances that do the prefill or the decode of a multi-node deployment.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct WorkerGroup {
     /// How many instances; zero where the other group does this one's work too.
     pub num_worker: u32,

@@ -91,14 +91,20 @@ impl Agg {
         })
     }
 
+    /// When the load ended, seconds since 1970, where the document knows it.
+    #[must_use]
+    pub fn ended_unix_s(&self) -> Option<f64> {
+        self.0.get(OWN_BLOCK)?.get("benchmark_end_time_unix")?.as_number()
+    }
+
     /// All numbers, in the units of the document.
     fn measurement(&self) -> Result<Measurement, AggError> {
         let numbers = self.0.iter().filter(|(key, _)| !DESCRIBES.contains(&key.as_str()));
         let numbers = numbers.filter_map(|(key, value)| Some((key.as_str(), value.as_number()?)));
         let measurement = Measurement::new(numbers);
         if measurement.number("tput_per_gpu").is_none() {
-            let found = self.0.get("tput_per_gpu").map_or("absent", Json::kind);
-            return Err(field("tput_per_gpu", found, "the throughput per GPU"));
+            let found = self.0.get("tput_per_gpu").map_or_else(|| "absent".to_owned(), Json::to_pretty);
+            return Err(field("tput_per_gpu", found, "a finite throughput per GPU"));
         }
         Ok(measurement)
     }

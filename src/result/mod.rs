@@ -4,6 +4,7 @@
 
 mod agg;
 mod context;
+mod eval;
 mod json;
 mod normalize;
 mod number;
@@ -11,6 +12,7 @@ mod point;
 
 pub use agg::{Agg, AggError};
 pub use context::{ContextError, Dialect, Gpus, Origin, PointContext};
+pub use eval::{EvalError, EvalFile, EvalSet, EvalSort, eval_rows, sort_eval_rows};
 pub use json::{Json, JsonError, Object};
 pub use normalize::{NormalizeError, normalize};
-pub use point::{Better, Measurement, Metric, Point, PointFailure, PointOutcome};
+pub use point::{Better, Measurement, Metric, Point, PointFailure, PointFailureClass, PointOutcome};

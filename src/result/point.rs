@@ -4,10 +4,12 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Layout, PointKey};
+use crate::matrix::Row;
+use crate::model::{Concurrency, Layout, PointKey};
 
 /// One measured case, and what came out.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Point {
     /// Its identity.
     pub key: PointKey,
@@ -24,7 +26,8 @@ pub struct Point {
 }
 
 /// What came out of measuring a case.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PointOutcome {
     /// Numbers.
     Measured(Measurement),
@@ -35,21 +38,59 @@ pub enum PointOutcome {
 /// Why a case has no numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PointFailure {
-    /// The class of the failure, as `job.json` names it (`server`, `client`, `infra`, `timeout`, `cancelled`, `invalid`),
-    /// or `missing` where not even that is known.
-    pub class: String,
+    /// Who is to blame.
+    pub class: PointFailureClass,
     /// One sentence.
     pub reason: String,
 }
 
-/// The numbers of a point by the names of `agg_*.json`: times in seconds, rates a second, throughput per GPU.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// Who is to blame for a case without numbers: the classes of a job's failure, and one for a job that left no trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PointFailureClass {
+    /// The engine.
+    Server,
+    /// The load generator.
+    Client,
+    /// The node, the container engine, the scheduler or the network.
+    Infra,
+    /// A phase did not end before its deadline.
+    Timeout,
+    /// Someone stopped it.
+    Cancelled,
+    /// The row, the profile or the recipe is wrong.
+    Invalid,
+    /// It was planned, and nothing is known of it.
+    Missing,
+}
+
+impl PointFailureClass {
+    /// As tables and JSON write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Client => "client",
+            Self::Infra => "infra",
+            Self::Timeout => "timeout",
+            Self::Cancelled => "cancelled",
+            Self::Invalid => "invalid",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+/// The numbers of a point by the names of `agg_*.json`: times in seconds, rates a second, throughput per GPU. All are
+/// finite.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Measurement(IndexMap<Box<str>, f64>);
 
 impl Measurement {
-    /// Collects named numbers.
+    /// Collects named numbers; those that are not finite say nothing and are left out.
     pub fn new<'a>(numbers: impl IntoIterator<Item = (&'a str, f64)>) -> Self {
-        Self(numbers.into_iter().map(|(name, number)| (name.into(), number)).collect())
+        let finite = numbers.into_iter().filter(|(_, number)| number.is_finite());
+        Self(finite.map(|(name, number)| (name.into(), number)).collect())
     }
 
     /// A number by its name in the document.
@@ -58,11 +99,10 @@ impl Measurement {
         self.0.get(name).copied()
     }
 
-    /// A metric; `None` where the load generator did not report it, or where it is not finite.
+    /// A metric; `None` where the load generator did not report it.
     #[must_use]
     pub fn get(&self, metric: Metric) -> Option<f64> {
-        let found = metric.names().iter().find_map(|name| self.number(name));
-        found.filter(|number| number.is_finite())
+        metric.names().iter().find_map(|name| self.number(name))
     }
 
     /// All numbers in the order of the document.
@@ -72,6 +112,22 @@ impl Measurement {
 }
 
 impl Point {
+    /// A row's point that has no numbers.
+    #[must_use]
+    pub fn failed(row: &Row, conc: Concurrency, failure: PointFailure) -> Self {
+        Self {
+            key: PointKey {
+                curve: row.curve_key(),
+                conc,
+            },
+            model: Some(row.model.as_str().to_owned()),
+            image: Some(row.image.as_str().to_owned()),
+            layout: row.layout.clone(),
+            gpus: row.layout.gpus(),
+            outcome: PointOutcome::Failed(failure),
+        }
+    }
+
     /// The numbers, where there are any.
     #[must_use]
     pub fn measurement(&self) -> Option<&Measurement> {

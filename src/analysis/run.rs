@@ -1,0 +1,196 @@
+//! A run: the points of one workflow run. The plan, where there is one, is the manifest: each of its points appears,
+//! measured or with the reason why not, and whatever does not fit is named as a [`Problem`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::PointKey;
+use crate::result::{Point, PointOutcome};
+
+/// All points of one workflow run, sorted by their keys; each key occurs once.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Run {
+    /// The points.
+    pub points: Vec<Point>,
+    /// What did not fit.
+    #[serde(default)]
+    pub problems: Vec<Problem>,
+}
+
+/// What did not fit while a run was assembled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "problem", rename_all = "kebab-case")]
+pub enum Problem {
+    /// Planned, and neither a result nor a job record is there.
+    Missing {
+        /// The planned point.
+        point: PointKey,
+    },
+    /// Measured more than once; the newest counts.
+    Duplicated {
+        /// The point.
+        point: PointKey,
+        /// Where its results are; the first one counts.
+        sources: Vec<String>,
+    },
+    /// Measured without being planned.
+    Unexpected {
+        /// The point.
+        point: PointKey,
+        /// Where its result is.
+        source: String,
+    },
+    /// A file that looks like a result and cannot be read as one.
+    Unreadable {
+        /// The file.
+        source: String,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// A point as it was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Where.
+    pub source: String,
+    /// The point, measured or failed.
+    pub point: Point,
+    /// When its load ended, seconds since 1970.
+    pub ended_unix_s: Option<f64>,
+    /// The normalised document as text, for a measured point.
+    pub document: Option<String>,
+}
+
+/// A run, with the documents of its measured points in their order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Assembly {
+    /// The run.
+    pub run: Run,
+    /// The documents.
+    pub documents: Vec<String>,
+}
+
+/// How much of what was planned on a kind of hardware was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct HardwareStats {
+    /// Measured points.
+    pub n_success: usize,
+    /// All points.
+    pub total: usize,
+}
+
+/// Puts a run together. `planned` holds a failed point for each point of the plan, or is `None` without a plan.
+#[must_use]
+pub fn assemble(found: Vec<Found>, planned: Option<Vec<Point>>) -> Assembly {
+    let mut by_key: BTreeMap<PointKey, Vec<Found>> = BTreeMap::new();
+    for item in found {
+        by_key.entry(item.point.key.clone()).or_default().push(item);
+    }
+    let mut assembly = Assembly::default();
+    if let Some(planned) = planned {
+        add_missing(&mut by_key, &mut assembly.run.problems, planned);
+    }
+    for (key, items) in by_key {
+        let (counted, duplicates) = choose(items);
+        if let Some(sources) = duplicates {
+            assembly.run.problems.push(Problem::Duplicated { point: key, sources });
+        }
+        if let Some(item) = counted {
+            assembly.documents.extend(item.document);
+            assembly.run.points.push(item.point);
+        }
+    }
+    assembly
+}
+
+fn add_missing(by_key: &mut BTreeMap<PointKey, Vec<Found>>, problems: &mut Vec<Problem>, planned: Vec<Point>) {
+    let expected: BTreeSet<PointKey> = planned.iter().map(|point| point.key.clone()).collect();
+    for (key, items) in by_key.iter().filter(|(key, _)| !expected.contains(key)) {
+        problems.extend(items.iter().map(|item| Problem::Unexpected {
+            point: key.clone(),
+            source: item.source.clone(),
+        }));
+    }
+    for point in planned {
+        by_key.entry(point.key.clone()).or_insert_with(|| {
+            problems.push(Problem::Missing { point: point.key.clone() });
+            vec![Found {
+                source: String::new(),
+                point,
+                ended_unix_s: None,
+                document: None,
+            }]
+        });
+    }
+}
+
+/// The item that counts, and the sources where several were measured: numbers before failures, newer before older.
+fn choose(mut items: Vec<Found>) -> (Option<Found>, Option<Vec<String>>) {
+    let newest = |item: &Found| item.ended_unix_s.unwrap_or(f64::NEG_INFINITY);
+    items.sort_by(|left, right| {
+        let measured = |item: &Found| item.point.measurement().is_some();
+        let order = measured(right).cmp(&measured(left));
+        order
+            .then(newest(right).total_cmp(&newest(left)))
+            .then_with(|| left.source.cmp(&right.source))
+    });
+    let measured: Vec<_> = items
+        .iter()
+        .filter(|item| item.point.measurement().is_some())
+        .map(|item| item.source.clone())
+        .collect();
+    let duplicates = (measured.len() > 1).then_some(measured);
+    (items.into_iter().next(), duplicates)
+}
+
+impl Run {
+    /// Success by hardware, as `run_stats.json` has it.
+    #[must_use]
+    pub fn stats(&self) -> BTreeMap<String, HardwareStats> {
+        let mut stats: BTreeMap<String, HardwareStats> = BTreeMap::new();
+        for point in &self.points {
+            let entry = stats.entry(point.key.curve.runner.as_str().to_owned()).or_default();
+            entry.total += 1;
+            entry.n_success += usize::from(point.measurement().is_some());
+        }
+        stats
+    }
+
+    /// The point with a key.
+    #[must_use]
+    pub fn point(&self, key: &PointKey) -> Option<&Point> {
+        let at = self.points.binary_search_by(|point| point.key.cmp(key)).ok()?;
+        self.points.get(at)
+    }
+
+    /// How many points have numbers.
+    #[must_use]
+    pub fn measured(&self) -> usize {
+        self.points.iter().filter(|point| point.measurement().is_some()).count()
+    }
+
+    /// The points without numbers, with their reasons.
+    pub fn failures(&self) -> impl Iterator<Item = (&Point, &crate::result::PointFailure)> {
+        self.points.iter().filter_map(|point| match &point.outcome {
+            PointOutcome::Failed(failure) => Some((point, failure)),
+            PointOutcome::Measured(_) => None,
+        })
+    }
+}
+
+/// One sentence for people.
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Missing { point } => write!(f, "{point}: planned, but there is neither a result nor a job record"),
+            Self::Duplicated { point, sources } => {
+                let counted = sources.first().map_or("", String::as_str);
+                write!(f, "{point}: measured {} times; the newest counts, {counted}", sources.len())
+            }
+            Self::Unexpected { point, source } => write!(f, "{point}: measured ({source}), but not planned"),
+            Self::Unreadable { source, reason } => write!(f, "{source}: {reason}"),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! `imax collect`: a folder of artifacts to the files of a run. With `--compat` and `--compat-evals` it takes the places of
+//! collect_results.py and collect_eval_results.py, with their arguments and their outputs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::{ArgGroup, Args, ValueEnum};
+
+use super::dialect::DialectArg;
+use super::gather::{self, Gathered, RESULTS_FILE, RUN_FILE};
+use super::{Exit, Failure, OrExit as _, output};
+use crate::analysis::RunDocument;
+use crate::edge::{artifacts, files};
+use crate::result::{self, EvalSort, Json, Object};
+
+/// Put the artifacts of a run together: agg_bmk.json, agg_eval_all.json, run_stats.json and run.json.
+#[derive(Debug, Args)]
+#[command(
+    group(ArgGroup::new("original").args(["compat", "compat_evals"])),
+    after_help = "Example:\n  imax collect artifacts/ --plan plan.json --out results/"
+)]
+pub struct CollectArgs {
+    /// The folder that holds the artifacts, at any depth.
+    folder: PathBuf,
+    /// With --compat the output is agg_NAME.json in the current folder, with --compat-evals agg_eval_NAME.json.
+    #[arg(requires = "original")]
+    name: Option<String>,
+    /// With --compat-evals: what rows are sorted by first.
+    #[arg(requires = "compat_evals", value_enum)]
+    sort: Option<SortArg>,
+    /// The search space that imax plan wrote: what is missing from the artifacts is then named.
+    #[arg(long, value_name = "FILE", conflicts_with = "original")]
+    plan: Option<PathBuf>,
+    /// Where the files go.
+    #[arg(long, value_name = "FOLDER", default_value = ".", conflicts_with = "original")]
+    out: PathBuf,
+    /// Exit with 1 unless every point was measured.
+    #[arg(long, conflicts_with = "original")]
+    complete: bool,
+    /// Do what collect_results.py does: all JSON files into one list.
+    #[arg(long, requires = "name")]
+    compat: bool,
+    /// Do what collect_eval_results.py does.
+    #[arg(long, requires = "name")]
+    compat_evals: bool,
+    /// With --compat-evals: which version of the original is meant.
+    #[arg(long, value_enum, default_value_t = DialectArg::Current, requires = "compat_evals")]
+    dialect: DialectArg,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum SortArg {
+    /// The model's short name.
+    ModelPrefix,
+    /// The hardware.
+    Hw,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Infrastructure where files cannot be read or written; invalid input for a bad plan.
+pub fn run(args: &CollectArgs) -> Result<Exit, Failure> {
+    match &args.name {
+        Some(name) if args.compat => compat(&args.folder, name),
+        Some(name) => compat_evals(args, name),
+        None => collect(args),
+    }
+}
+
+fn collect(args: &CollectArgs) -> Result<Exit, Failure> {
+    let gathered = gather::gather(&args.folder, args.plan.as_deref())?;
+    let run = &gathered.assembly.run;
+    for problem in &run.problems {
+        output::say(&problem.to_string());
+    }
+    for (point, failure) in run.failures() {
+        output::say(&format!("{}: {} failure: {}", point.key, failure.class.as_str(), failure.reason));
+    }
+    let complete = run.measured() == run.points.len();
+    output::say(&format!("{} of {} points measured", run.measured(), run.points.len()));
+    let stats = serde_json::to_string_pretty(&run.stats()).or_exit(Exit::Infrastructure)?;
+    write_all(&args.out, gathered, &stats)?;
+    output::emit(&format!("{stats}\n"))?;
+    Ok(if args.complete && !complete {
+        Exit::MeasurementFailed
+    } else {
+        Exit::Success
+    })
+}
+
+fn write_all(out: &Path, gathered: Gathered, stats: &str) -> Result<(), Failure> {
+    let mut evals = gathered.evals;
+    result::sort_eval_rows(&mut evals, EvalSort::default());
+    let results = list_of_texts(&gathered.assembly.documents);
+    let run = RunDocument::of(gathered.assembly.run);
+    let write = |name: &str, text: &str| files::write(&out.join(name), text.as_bytes());
+    write(RESULTS_FILE, &results).or_exit(Exit::Infrastructure)?;
+    write("agg_eval_all.json", &list_of(evals)).or_exit(Exit::Infrastructure)?;
+    write("run_stats.json", &format!("{stats}\n")).or_exit(Exit::Infrastructure)?;
+    files::write_json(&out.join(RUN_FILE), &run).or_exit(Exit::Infrastructure)
+}
+
+/// The documents as one list, each as it was found: nothing of a foreign document is lost.
+fn list_of_texts(documents: &[String]) -> String {
+    if documents.is_empty() {
+        return "[]\n".to_owned();
+    }
+    let trimmed: Vec<&str> = documents.iter().map(|document| document.trim()).collect();
+    format!("[\n{}\n]\n", trimmed.join(",\n"))
+}
+
+fn list_of(rows: Vec<Object>) -> String {
+    let list = Json::List(rows.into_iter().map(Json::Object).collect());
+    format!("{}\n", list.to_pretty())
+}
+
+fn compat(folder: &Path, name: &str) -> Result<Exit, Failure> {
+    let mut documents = Vec::new();
+    for path in artifacts::json_files(folder).or_exit(Exit::Infrastructure)? {
+        let text = artifacts::read_text(&path).or_exit(Exit::InvalidInput)?;
+        Json::parse(&text)
+            .with_context(|| path.display().to_string())
+            .or_exit(Exit::InvalidInput)?;
+        documents.push(text);
+    }
+    write_list(name, &list_of_texts(&documents))
+}
+
+fn compat_evals(args: &CollectArgs, name: &str) -> Result<Exit, Failure> {
+    let files = artifacts::json_files(&args.folder).or_exit(Exit::Infrastructure)?;
+    let mut rows = Vec::new();
+    for set in gather::sets_of_artifacts(&args.folder, &files, args.dialect.into()) {
+        rows.extend(set.or_exit(Exit::InvalidInput)?);
+    }
+    let sort = match args.sort {
+        Some(SortArg::Hw) => EvalSort::Hardware,
+        Some(SortArg::ModelPrefix) | None => EvalSort::ModelPrefix,
+    };
+    result::sort_eval_rows(&mut rows, sort);
+    write_list(&format!("eval_{name}"), &list_of(rows))
+}
+
+fn write_list(name: &str, list: &str) -> Result<Exit, Failure> {
+    files::write(Path::new(&format!("agg_{name}.json")), list.as_bytes()).or_exit(Exit::Infrastructure)?;
+    Ok(Exit::Success)
+}

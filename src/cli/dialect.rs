@@ -1,0 +1,23 @@
+//! Which version of the original tools a drop-in takes the place of.
+
+use clap::ValueEnum;
+
+use crate::result::Dialect;
+
+/// The versions by the names of their flags.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum DialectArg {
+    /// The newest.
+    Current,
+    /// February 2026.
+    Feb,
+}
+
+impl From<DialectArg> for Dialect {
+    fn from(dialect: DialectArg) -> Self {
+        match dialect {
+            DialectArg::Current => Self::Current,
+            DialectArg::Feb => Self::February,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! A folder of downloaded artifacts: which JSON files are in it, at whatever depth. Links are not followed, and depth and
+//! number of files are bounded, because artifacts may come from strangers.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Artifacts nest a folder for the artifact, one for the job and perhaps two of its own.
+const MAX_DEPTH: usize = 16;
+/// Ten times the largest sweep that is planned for.
+const MAX_FILES: usize = 1_000_000;
+/// A raw result with all its requests has a few MiB; nothing that is read here is larger.
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Why a folder of artifacts cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ArtifactError {
+    /// The system refuses.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Folders are nested too deep.
+    #[error("{} is nested more than {MAX_DEPTH} folders deep; give the folder that holds the artifacts", .0.display())]
+    TooDeep(PathBuf),
+    /// There are too many files.
+    #[error("{} holds more than {MAX_FILES} JSON files; give the folder that holds the artifacts of one run", .0.display())]
+    TooMany(PathBuf),
+    /// A file is too large.
+    #[error("{} has {bytes} bytes, more than the {MAX_BYTES} that a result may have", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+}
+
+/// All JSON files below a folder, sorted by path.
+///
+/// # Errors
+/// [`ArtifactError`] where the system refuses or a bound is passed.
+pub fn json_files(folder: &Path) -> Result<Vec<PathBuf>, ArtifactError> {
+    let mut found = Vec::new();
+    let mut folders = vec![(folder.to_owned(), 0)];
+    while let Some((current, depth)) = folders.pop() {
+        if depth > MAX_DEPTH {
+            return Err(ArtifactError::TooDeep(current));
+        }
+        let refused = |source| ArtifactError::Read {
+            path: current.clone(),
+            source,
+        };
+        for entry in fs::read_dir(&current).map_err(refused)? {
+            let entry = entry.map_err(refused)?;
+            let kind = entry.file_type().map_err(refused)?;
+            if kind.is_dir() {
+                folders.push((entry.path(), depth + 1));
+            } else if kind.is_file() && entry.path().extension().is_some_and(|extension| extension == "json") {
+                found.push(entry.path());
+            }
+        }
+        if found.len() > MAX_FILES {
+            return Err(ArtifactError::TooMany(folder.to_owned()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The text of a file that is not too large.
+///
+/// # Errors
+/// [`ArtifactError::TooLarge`], and [`ArtifactError::Read`] where the system refuses or the bytes are not UTF-8.
+pub fn read_text(path: &Path) -> Result<String, ArtifactError> {
+    let refused = |source| ArtifactError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let bytes = fs::metadata(path).map_err(refused)?.len();
+    if bytes > MAX_BYTES {
+        return Err(ArtifactError::TooLarge {
+            path: path.to_owned(),
+            bytes,
+        });
+    }
+    fs::read_to_string(path).map_err(refused)
+}
+
+/// When a file was written, nanoseconds since 1970.
+///
+/// # Errors
+/// [`ArtifactError::Read`] where the system refuses.
+pub fn modified_ns(path: &Path) -> Result<u128, ArtifactError> {
+    let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
+    let modified = modified.map_err(|source| ArtifactError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    // A file from before 1970 is older than every other.
+    Ok(modified.duration_since(std::time::UNIX_EPOCH).map_or(0, |age| age.as_nanos()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_json_at_any_depth_and_follows_no_link() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b/x.json", "a.json", "b/c/y.json", "b/z.txt"] {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "{}").unwrap();
+        }
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("b/loop")).unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", folder.path().join("link.json")).unwrap();
+        let names: Vec<_> = json_files(folder.path()).unwrap();
+        assert_eq!(names, ["a.json", "b/c/y.json", "b/x.json"].map(|name| folder.path().join(name)));
+    }
+
+    #[test]
+    fn refuses_folders_nested_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("d/".repeat(MAX_DEPTH + 1))).unwrap();
+        assert!(matches!(json_files(folder.path()), Err(ArtifactError::TooDeep(_))));
+    }
+}
