@@ -4,6 +4,7 @@
 mod bench;
 mod changelog;
 mod collect;
+mod compare;
 mod configs;
 pub mod configs;
 mod dialect;
@@ -14,6 +15,7 @@ mod matrix;
 mod normalize;
 mod output;
 mod plan;
+mod report;
 mod run;
 mod sim;
 
@@ -46,6 +48,8 @@ enum Command {
     Normalize(normalize::NormalizeArgs),
     Sim(sim::SimArguments),
     Collect(collect::CollectArgs),
+    Compare(compare::CompareArgs),
+    Report(report::ReportArgs),
 }
 
 /// Parses the command line, runs the command, says what went wrong, and gives the exit code.
@@ -81,5 +85,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Normalize(args) => normalize::run(&args),
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Collect(args) => collect::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Report(args) => report::run(&args),
     }
 }

@@ -1,1 +1,21 @@
-//! One view model of runs and verdicts, and the formats that show it.
+//! Runs and verdicts to tables, pages and comments. There is one [`View`], which decides what is shown and in which
+//! order; each format only writes it down.
+
+mod columns;
+mod csv;
+mod escape;
+mod html;
+mod json;
+mod markdown;
+mod number;
+mod plot;
+mod table;
+mod view;
+mod words;
+
+pub use csv::csv;
+pub use html::html;
+pub use json::json;
+pub use markdown::{Budget, comment, summary};
+pub use table::table;
+pub use view::{Cell, Delta, Group, Mark, TableRow, View};

@@ -1,0 +1,75 @@
+//! `imax compare`: two runs to verdicts, for people or for programs, with an exit code for gates.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::report::{ReportFormat, render};
+use super::{Exit, Failure, gather, output};
+use crate::analysis::{self, Comparison, Run};
+
+/// Compare a run with an earlier one, point by point.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  imax compare base/ head/ --fail-on regression")]
+pub struct CompareArgs {
+    /// The run to compare with: a folder that imax collect wrote, a folder of artifacts, run.json, agg_bmk.json or one result.
+    base: PathBuf,
+    /// The run to judge, in the same forms.
+    head: PathBuf,
+    /// What the base is called in the report [default: its path].
+    #[arg(long, value_name = "NAME")]
+    base_name: Option<String>,
+    /// What the head is called in the report [default: its path].
+    #[arg(long, value_name = "NAME")]
+    head_name: Option<String>,
+    /// How the report is written.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    format: ReportFormat,
+    /// Exit with 5 where one is found.
+    #[arg(long, value_enum)]
+    fail_on: Option<FailOn>,
+}
+
+/// What ends a command with exit code 5.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// A point that got worse, or that failed and was measured before.
+    Regression,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Invalid input for what is no run.
+pub fn run(args: &CompareArgs) -> Result<Exit, Failure> {
+    let base = gather::load_run(&args.base)?;
+    let head = gather::load_run(&args.head)?;
+    let comparison = compare(
+        (&named(args.base_name.as_deref(), &args.base), &base),
+        (&named(args.head_name.as_deref(), &args.head), &head),
+    );
+    let text = render(&head, Some(&comparison), args.format, "imax compare")?;
+    output::emit(&text)?;
+    Ok(exit(&comparison, args.fail_on))
+}
+
+/// Compares two runs that have names for people.
+#[must_use]
+pub fn compare(base: (&str, &Run), head: (&str, &Run)) -> Comparison {
+    analysis::compare(base, head)
+}
+
+/// The exit code that a comparison means to a caller who asked for it.
+#[must_use]
+pub fn exit(comparison: &Comparison, fail_on: Option<FailOn>) -> Exit {
+    match fail_on {
+        Some(FailOn::Regression) if comparison.regressions().next().is_some() => Exit::Regression,
+        Some(FailOn::Regression) | None => Exit::Success,
+    }
+}
+
+/// The name that was given, else the path.
+#[must_use]
+pub fn named(name: Option<&str>, path: &Path) -> String {
+    name.map_or_else(|| path.display().to_string(), str::to_owned)
+}

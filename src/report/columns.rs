@@ -1,0 +1,175 @@
+//! The columns of a table of points: the settings that tell points apart, then the metrics.
+
+use std::num::NonZeroU32;
+
+use super::number;
+use crate::model::{Layout, Parallelism, SpecDecoding, WorkerGroup};
+use crate::result::{Metric, Point};
+
+/// A column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Column {
+    /// A setting.
+    Setting(Setting),
+    /// A metric.
+    Metric(Metric),
+}
+
+/// A setting that tells the points of a group apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// The engine, with what drafts tokens.
+    Framework,
+    /// Numeric format of the weights.
+    Precision,
+    /// Input and output lengths.
+    Lengths,
+    /// Tensor parallelism.
+    Tp,
+    /// Expert parallelism.
+    Ep,
+    /// Data-parallel attention.
+    DpAttention,
+    /// Requests under way at once.
+    Concurrency,
+}
+
+/// All, in their order.
+pub(super) const COLUMNS: [Column; 14] = [
+    Column::Setting(Setting::Framework),
+    Column::Setting(Setting::Precision),
+    Column::Setting(Setting::Lengths),
+    Column::Setting(Setting::Tp),
+    Column::Setting(Setting::Ep),
+    Column::Setting(Setting::DpAttention),
+    Column::Setting(Setting::Concurrency),
+    Column::Metric(Metric::Ttft),
+    Column::Metric(Metric::Tpot),
+    Column::Metric(Metric::Interactivity),
+    Column::Metric(Metric::E2el),
+    Column::Metric(Metric::ThroughputPerGpu),
+    Column::Metric(Metric::OutputThroughputPerGpu),
+    Column::Metric(Metric::InputThroughputPerGpu),
+];
+
+impl Column {
+    /// The heading, with the unit.
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Setting(setting) => setting.title(),
+            Self::Metric(metric) => metric_title(metric),
+        }
+    }
+
+    /// Numbers stand on the right.
+    pub(super) fn is_number(self) -> bool {
+        match self {
+            Self::Setting(Setting::Framework | Setting::Precision | Setting::Lengths | Setting::DpAttention) => false,
+            Self::Setting(Setting::Tp | Setting::Ep | Setting::Concurrency) | Self::Metric(_) => true,
+        }
+    }
+
+    /// The text of a point's cell.
+    pub(super) fn text(self, point: &Point) -> String {
+        match self {
+            Self::Setting(setting) => setting.text(point),
+            Self::Metric(metric) => point.get(metric).map_or_else(|| "–".to_owned(), |value| metric_text(metric, value)),
+        }
+    }
+}
+
+impl Setting {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Framework => "Framework",
+            Self::Precision => "Precision",
+            Self::Lengths => "ISL/OSL",
+            Self::Tp => "TP",
+            Self::Ep => "EP",
+            Self::DpAttention => "DPA",
+            Self::Concurrency => "Conc",
+        }
+    }
+
+    fn text(self, point: &Point) -> String {
+        let curve = &point.key.curve;
+        match self {
+            Self::Framework => match curve.spec_decoding {
+                SpecDecoding::None => curve.framework.to_string(),
+                drafting @ (SpecDecoding::Mtp | SpecDecoding::DraftModel) => format!("{} +{drafting}", curve.framework),
+            },
+            Self::Precision => curve.precision.to_string(),
+            Self::Lengths => curve.workload.to_string(),
+            Self::Tp => sizes(&point.layout, tp_of),
+            Self::Ep => sizes(&point.layout, |parallelism| parallelism.ep.to_string()),
+            Self::DpAttention => sizes(&point.layout, |parallelism| {
+                if parallelism.dp_attn { "yes" } else { "no" }.to_owned()
+            }),
+            Self::Concurrency => point.key.conc.to_string(),
+        }
+    }
+}
+
+/// TP with PP and context parallelism where they are used: `8`, `8×pp2`.
+fn tp_of(parallelism: &Parallelism) -> String {
+    let mut text = parallelism.tp.to_string();
+    for (name, size) in [("pp", parallelism.pp), ("dcp", parallelism.dcp_size), ("pcp", parallelism.pcp_size)] {
+        if size != NonZeroU32::MIN {
+            text.push_str(&format!("×{name}{size}"));
+        }
+    }
+    text
+}
+
+/// One size for one engine; for several workers that of prefill and that of decode, with their numbers: `5×4 → 1×8`.
+fn sizes(layout: &Layout, size: impl Fn(&Parallelism) -> String) -> String {
+    let group = |group: &WorkerGroup| format!("{}×{}", group.num_worker, size(&group.parallelism));
+    match layout {
+        Layout::SingleNode(parallelism) => size(parallelism),
+        Layout::MultiNode { prefill, decode } if decode.num_worker == 0 => group(prefill),
+        Layout::MultiNode { prefill, decode } => format!("{} → {}", group(prefill), group(decode)),
+    }
+}
+
+/// The heading of a metric, with its unit.
+pub(super) fn metric_title(metric: Metric) -> &'static str {
+    match metric {
+        Metric::ThroughputPerGpu => "tok/s/GPU",
+        Metric::OutputThroughputPerGpu => "Output tok/s/GPU",
+        Metric::InputThroughputPerGpu => "Input tok/s/GPU",
+        Metric::Ttft => "TTFT (ms)",
+        Metric::TtftP99 => "TTFT p99 (ms)",
+        Metric::Tpot => "TPOT (ms)",
+        Metric::Interactivity => "Interactivity (tok/s/user)",
+        Metric::E2el => "E2EL (s)",
+        Metric::E2elP99 => "E2EL p99 (s)",
+    }
+}
+
+/// The name of a metric in running text.
+pub(super) fn metric_name(metric: Metric) -> &'static str {
+    match metric {
+        Metric::ThroughputPerGpu => "throughput per GPU",
+        Metric::OutputThroughputPerGpu => "output throughput per GPU",
+        Metric::InputThroughputPerGpu => "input throughput per GPU",
+        Metric::Ttft => "TTFT",
+        Metric::TtftP99 => "p99 TTFT",
+        Metric::Tpot => "TPOT",
+        Metric::Interactivity => "interactivity",
+        Metric::E2el => "E2E latency",
+        Metric::E2elP99 => "p99 E2E latency",
+    }
+}
+
+/// A metric's value in the unit of its heading.
+pub(super) fn metric_text(metric: Metric, value: f64) -> String {
+    match metric {
+        Metric::Ttft | Metric::TtftP99 | Metric::Tpot => number::milliseconds(value),
+        Metric::ThroughputPerGpu
+        | Metric::OutputThroughputPerGpu
+        | Metric::InputThroughputPerGpu
+        | Metric::Interactivity
+        | Metric::E2el
+        | Metric::E2elP99 => number::plain(value),
+    }
+}

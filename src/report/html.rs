@@ -1,0 +1,226 @@
+//! The report as one HTML file that opens offline: plotly.js is inside. Text from outside passes through maud, which
+//! escapes it, or through JSON whose `<` are escaped.
+
+mod style;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
+
+use super::columns::COLUMNS;
+use super::number;
+use super::plot::{Plot, plots};
+use super::table::{failures, heading};
+use super::view::{Cell, Group, Mark, TableRow, View};
+use super::words;
+use crate::analysis::{COMPARED, Comparison, PointComparison, Verdict};
+use style::{SCRIPT, STYLE};
+
+/// The page. `title` is what the browser calls it.
+#[must_use]
+pub fn html(view: &View, title: &str) -> String {
+    let plots = plots(view);
+    let page = markup! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                (header(view, title))
+                main {
+                    (changes(view))
+                    (failed(view))
+                    (charts(&plots))
+                    @for group in &view.groups { (table(group)) }
+                    (notes(view))
+                }
+                @if !plots.is_empty() {
+                    (PreEscaped(plotly_script()))
+                    script { (PreEscaped(figures(&plots))) (PreEscaped(SCRIPT)) }
+                }
+            }
+        }
+    };
+    page.into_string()
+}
+
+/// The `<script>` of plotly.js alone: the crate's text has MathJax behind it, which nothing here needs.
+fn plotly_script() -> String {
+    const END: &str = "</script>";
+    let both = plotly::Plot::offline_js_sources();
+    match both.split_once(END) {
+        Some((first, _)) => format!("{first}{END}"),
+        None => both,
+    }
+}
+
+/// The figures as a script's constant. `<` cannot end the script or begin a comment in it, and JavaScript takes U+2028 and
+/// U+2029 for line ends where JSON does not.
+fn figures(plots: &[Plot]) -> String {
+    let figures: Vec<_> = plots.iter().map(|plot| &plot.figure).collect();
+    let json = serde_json::to_string(&figures).unwrap_or_else(|_| "[]".to_owned());
+    let json = json
+        .replace('<', "\\u003c")
+        .replace('\u{2028}', "\\u2028")
+        .replace('\u{2029}', "\\u2029");
+    format!("const figures = {json};\n")
+}
+
+fn class(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Good => "good",
+        Mark::Bad => "bad",
+        Mark::Unsure => "unsure",
+        Mark::Neutral => "neutral",
+    }
+}
+
+fn header(view: &View, title: &str) -> Markup {
+    markup! {
+        header {
+            p.title { (title) }
+            h1 class=(class(view.mark())) { (view.headline()) }
+            @if let Some(comparison) = view.comparison {
+                p.subtitle { (comparison.head) " compared with " (comparison.base) }
+            }
+            div.cards {
+                (card("Points", &view.run.points.len().to_string(), Mark::Neutral))
+                (card("Measured", &view.run.measured().to_string(), measured_mark(view)))
+                @if let Some(comparison) = view.comparison { (compared_cards(comparison)) }
+            }
+        }
+    }
+}
+
+fn measured_mark(view: &View) -> Mark {
+    if view.run.measured() == view.run.points.len() {
+        Mark::Good
+    } else {
+        Mark::Bad
+    }
+}
+
+fn card(title: &str, text: &str, mark: Mark) -> Markup {
+    markup! { div.card { span.what { (title) } span class={ "value " (class(mark)) } { (text) } } }
+}
+
+fn compared_cards(comparison: &Comparison) -> Markup {
+    let counted = Verdict::ALL.into_iter().filter(|verdict| comparison.count(*verdict) > 0);
+    markup! {
+        @for verdict in counted {
+            (card(verdict.as_str(), &comparison.count(verdict).to_string(), verdict.into()))
+        }
+        @for metric in COMPARED {
+            @if let Some(change) = comparison.overall(metric) {
+                (card(&format!("{} overall", super::columns::metric_name(metric)), &number::signed_percent(change), Mark::Neutral))
+            }
+        }
+    }
+}
+
+fn changes(view: &View) -> Markup {
+    let lists = [("Worse", view.losses()), ("Better", view.gains())];
+    markup! {
+        @for (title, points) in lists {
+            @if !points.is_empty() {
+                section {
+                    h2 { (title) }
+                    ul.changes { @for point in points { (change(point)) } }
+                }
+            }
+        }
+    }
+}
+
+fn change(point: &PointComparison) -> Markup {
+    markup! {
+        li {
+            span class={ "badge " (class(point.verdict.into())) } { (point.verdict.as_str()) }
+            " " strong { (point.point) } " " span.detail { (words::reasons(point)) }
+        }
+    }
+}
+
+fn failed(view: &View) -> Markup {
+    markup! {
+        @if view.run.failures().next().is_some() {
+            section {
+                h2 { "Failed" }
+                ul.changes {
+                    @for (point, failure) in view.run.failures() {
+                        li { span.badge.bad { (failure.class.as_str()) } " " strong { (point.key) } " " span.detail { (failure.reason) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn charts(plots: &[Plot]) -> Markup {
+    markup! {
+        @for (index, plot) in plots.iter().enumerate() {
+            section {
+                h2 { (plot.model_prefix) " " (plot.workload) ": throughput per GPU against interactivity" }
+                div.plot id={ "plot-" (index) } {}
+            }
+        }
+    }
+}
+
+fn table(group: &Group) -> Markup {
+    markup! {
+        section {
+            h2 { (heading(group)) }
+            div.scroll {
+                table {
+                    thead { tr { @if is_compared(group) { th { "Verdict" } } @for column in COLUMNS { th .number[column.is_number()] { (column.title()) } } } }
+                    tbody { @for row in &group.rows { (table_row(row, is_compared(group))) } }
+                }
+            }
+            @for (row, failure) in failures(group) { p.failure { strong { (row.point.key) } ": " (failure) } }
+        }
+    }
+}
+
+fn is_compared(group: &Group) -> bool {
+    group.rows.iter().any(|row| row.compared.is_some())
+}
+
+fn table_row(row: &TableRow, compared: bool) -> Markup {
+    markup! {
+        tr title=[row.point.image.as_deref()] {
+            @if compared {
+                td {
+                    @if let Some(point) = row.compared {
+                        span class={ "badge " (class(point.verdict.into())) } { (point.verdict.as_str()) }
+                    }
+                }
+            }
+            @for (column, cell) in COLUMNS.iter().zip(&row.cells) { (table_cell(cell, column.is_number())) }
+        }
+    }
+}
+
+fn table_cell(cell: &Cell, number: bool) -> Markup {
+    markup! {
+        td .number[number] .best[cell.best] title=[cell.best.then_some("best of its group")] {
+            // In front, so that the numbers of a column stay below each other.
+            @if let Some(delta) = &cell.delta { span class={ "delta " (class(delta.mark)) } { (delta.text) } }
+            (cell.text)
+        }
+    }
+}
+
+fn notes(view: &View) -> Markup {
+    markup! {
+        @if !view.run.problems.is_empty() {
+            section {
+                h2 { "Notes" }
+                ul { @for problem in &view.run.problems { li { (problem) } } }
+            }
+        }
+    }
+}

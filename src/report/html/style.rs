@@ -1,0 +1,62 @@
+//! The page's look and its one script: light and dark, readable on a phone, tables that scroll on their own.
+
+pub(super) const STYLE: &str = r"
+:root {
+  --text: #1c2330; --soft: #5b6575; --page: #f6f7f9; --card: #ffffff; --line: #dfe3e8;
+  --good: #14753c; --good-back: #dcf3e4; --bad: #b3261e; --bad-back: #fbe1df; --unsure: #7a5b00; --unsure-back: #fdf0c8;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --text: #e6e9ee; --soft: #9aa4b2; --page: #14171c; --card: #1d2128; --line: #333a45;
+    --good: #6fd694; --good-back: #173824; --bad: #ff9d94; --bad-back: #45201d; --unsure: #f0cf6a; --unsure-back: #3d3314;
+  }
+}
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--text); font: 15px/1.5 system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif; }
+header, main { max-width: 1280px; margin: 0 auto; padding: 0 20px; }
+header { padding-top: 28px; }
+header .title { margin: 0; color: var(--soft); font-size: 13px; letter-spacing: .04em; text-transform: uppercase; }
+h1 { margin: 4px 0; font-size: 26px; line-height: 1.25; }
+h1.good { color: var(--good); } h1.bad { color: var(--bad); } h1.unsure { color: var(--unsure); }
+h2 { margin: 0 0 12px; font-size: 17px; }
+.subtitle { margin: 0 0 16px; color: var(--soft); }
+.cards { display: flex; flex-wrap: wrap; gap: 10px; margin: 16px 0 20px; }
+.card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 8px 14px; min-width: 96px; }
+.card .what { display: block; color: var(--soft); font-size: 12px; }
+.card .value { font-size: 20px; font-weight: 600; font-variant-numeric: tabular-nums; }
+.value.good { color: var(--good); } .value.bad { color: var(--bad); } .value.unsure { color: var(--unsure); }
+section { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 18px 20px; margin-bottom: 18px; }
+.plot { width: 100%; height: 460px; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums; }
+th, td { padding: 6px 10px; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }
+th { color: var(--soft); font-weight: 600; white-space: normal; vertical-align: bottom; }
+tbody tr:hover { background: color-mix(in srgb, var(--soft) 10%, transparent); }
+.number { text-align: right; }
+.best { font-weight: 700; }
+.delta { display: inline-block; margin-right: 6px; font-size: 12px; font-weight: 400; color: var(--soft); }
+.delta.good { color: var(--good); } .delta.bad { color: var(--bad); } .delta.unsure { color: var(--unsure); }
+.badge { display: inline-block; border-radius: 999px; padding: 0 9px; font-size: 12px; font-weight: 600; background: var(--line); }
+.badge.good { background: var(--good-back); color: var(--good); } .badge.bad { background: var(--bad-back); color: var(--bad); }
+.badge.unsure { background: var(--unsure-back); color: var(--unsure); }
+.changes { list-style: none; margin: 0; padding: 0; } .changes li { padding: 4px 0; }
+.detail { color: var(--soft); }
+.failure { margin: 10px 0 0; color: var(--bad); overflow-wrap: anywhere; }
+";
+
+/// Draws the figures in the page's colours, and again when the reader's system turns dark or light.
+pub(super) const SCRIPT: &str = r"
+const colour = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+function draw() {
+  const axis = { gridcolor: colour('--line'), zerolinecolor: colour('--line'), linecolor: colour('--line') };
+  figures.forEach((figure, index) => {
+    const layout = { ...figure.layout, paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', font: { color: colour('--text') },
+      xaxis: { ...figure.layout.xaxis, ...axis }, yaxis: { ...figure.layout.yaxis, ...axis },
+      modebar: { bgcolor: 'rgba(0,0,0,0)', color: colour('--soft'), activecolor: colour('--text') },
+      hoverlabel: { bgcolor: colour('--card'), bordercolor: colour('--line'), font: { color: colour('--text') } } };
+    Plotly.react('plot-' + index, figure.data, layout, { responsive: true, displaylogo: false });
+  });
+}
+draw();
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
+";

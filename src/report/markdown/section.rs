@@ -1,0 +1,105 @@
+//! Sections of a text that has a longest length.
+
+use super::Budget;
+
+/// A part of the text.
+pub(super) struct Section {
+    text: String,
+    /// What readers miss where it is left out; none where it is too important to be left out silently with others.
+    name: Option<String>,
+}
+
+impl Section {
+    pub(super) fn new(text: String) -> Self {
+        Self { text, name: None }
+    }
+
+    pub(super) fn droppable(text: String, name: String) -> Self {
+        Self { text, name: Some(name) }
+    }
+}
+
+/// Room that is kept for the sentence about what was left out.
+const NOTICE_BYTES: usize = 400;
+
+/// As many sections as fit, in their order, between an opening and a closing that are always there. A section that does not
+/// fit is left out, later ones that do are kept.
+pub(super) fn fit(opening: &str, sections: Vec<Section>, closing: &str, budget: Budget) -> String {
+    let kept_free = NOTICE_BYTES + closing.len() + 2;
+    let mut text = cut(opening, budget.bytes.saturating_sub(kept_free)).to_owned();
+    let mut left_out = Vec::new();
+    for section in sections {
+        if text.len().saturating_add(section.text.len()).saturating_add(kept_free) <= budget.bytes {
+            text.push_str(&section.text);
+        } else {
+            left_out.push(section.name);
+        }
+    }
+    text.push_str(&notice(&left_out, budget.rest));
+    if !closing.is_empty() {
+        text.push_str(&format!("\n{closing}\n"));
+    }
+    text
+}
+
+fn notice(left_out: &[Option<String>], rest: &str) -> String {
+    let tables = left_out.iter().filter(|name| name.is_some()).count();
+    let what = match (left_out.len(), tables) {
+        (0, _) => return String::new(),
+        (_, 0) => "Some lists do".to_owned(),
+        (1, 1) => "One table does".to_owned(),
+        (all, tables) if all == tables => format!("{tables} tables do"),
+        (_, tables) => format!("Some lists and {tables} tables do"),
+    };
+    format!("\n_{what} not fit here; {rest}._\n")
+}
+
+/// The beginning of a text, at a character's end.
+fn cut(text: &str, bytes: usize) -> &str {
+    let mut end = bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUDGET: Budget = Budget {
+        bytes: 1000,
+        listed: 1,
+        rest: "look there",
+    };
+
+    #[test]
+    fn what_does_not_fit_is_left_out_and_named() {
+        let sections = vec![
+            Section::new("a".repeat(100)),
+            Section::droppable("b".repeat(5000), "large".to_owned()),
+            Section::droppable("c".repeat(100), "small".to_owned()),
+        ];
+        let text = fit("opening\n", sections, "<!-- end -->", BUDGET);
+        assert!(
+            text.starts_with("opening\naaa") && text.contains("ccc") && !text.contains('b'),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("_One table does not fit here; look there._\n\n<!-- end -->\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn never_longer_than_allowed_and_never_without_its_closing() {
+        let text = fit(&"é".repeat(4000), vec![Section::new("x".repeat(2000))], "<!-- end -->", BUDGET);
+        assert!(text.len() <= BUDGET.bytes, "{}", text.len());
+        assert!(text.ends_with("<!-- end -->\n"));
+    }
+
+    #[test]
+    fn everything_fits_without_a_word_about_it() {
+        assert_eq!(fit("a\n", vec![Section::new("b\n".to_owned())], "", Budget::FILE), "a\nb\n");
+    }
+}

@@ -1,0 +1,97 @@
+//! The report for a terminal.
+
+use comfy_table::{Cell as TableCell, CellAlignment, ContentArrangement, Table, presets};
+
+use super::columns::{COLUMNS, Column};
+use super::view::{Cell, Group, TableRow, View};
+use super::words;
+use crate::result::Metric;
+
+/// The report as plain text: the verdict, then a table a group. The best of each group has a star, and changes that mean
+/// something an exclamation mark.
+#[must_use]
+pub fn table(view: &View) -> String {
+    let mut text = format!("{}\n", view.headline());
+    if let Some(comparison) = view.comparison {
+        text.push_str(&format!("{} compared with {}\n", comparison.head, comparison.base));
+    }
+    for group in &view.groups {
+        text.push_str(&format!("\n{}\n{}\n", heading(group), group_table(group)));
+        for (row, failure) in failures(group) {
+            text.push_str(&format!("{}: {failure}\n", row.point.key));
+        }
+    }
+    for (title, points) in [("Worse", view.losses()), ("Better", view.gains())] {
+        if !points.is_empty() {
+            text.push_str(&format!("\n{title}\n"));
+        }
+        for point in points {
+            text.push_str(&format!("  {}: {}\n", point.point, words::reasons(point)));
+        }
+    }
+    for problem in &view.run.problems {
+        text.push_str(&format!("note: {problem}\n"));
+    }
+    text
+}
+
+/// `dsr1 on h200 (deepseek-ai/DeepSeek-R1)`.
+pub(super) fn heading(group: &Group) -> String {
+    match group.model {
+        Some(model) if model != group.model_prefix => format!("{} on {} ({model})", group.model_prefix, group.hardware),
+        Some(_) | None => format!("{} on {}", group.model_prefix, group.hardware),
+    }
+}
+
+/// The rows of a group without numbers, with the reason.
+pub(super) fn failures<'a>(group: &'a Group) -> impl Iterator<Item = (&'a TableRow<'a>, String)> {
+    group.rows.iter().filter_map(|row| Some((row, row.failure()?)))
+}
+
+fn group_table(group: &Group) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(COLUMNS.iter().map(|column| column_title(*column)));
+    for row in &group.rows {
+        let cells = COLUMNS.iter().zip(&row.cells);
+        table.add_row(cells.map(|(column, cell)| aligned(*column, text(cell))));
+    }
+    table
+}
+
+/// Two long headings are broken, so that the table fits more terminals.
+fn column_title(column: Column) -> TableCell {
+    let title = match column {
+        Column::Metric(Metric::Interactivity) => "Interactivity\n(tok/s/user)",
+        Column::Metric(Metric::OutputThroughputPerGpu) => "Output\ntok/s/GPU",
+        Column::Metric(Metric::InputThroughputPerGpu) => "Input\ntok/s/GPU",
+        Column::Metric(_) | Column::Setting(_) => column.title(),
+    };
+    aligned(column, title.to_owned())
+}
+
+fn aligned(column: Column, text: String) -> TableCell {
+    let alignment = if column.is_number() {
+        CellAlignment::Right
+    } else {
+        CellAlignment::Left
+    };
+    TableCell::new(text).set_alignment(alignment)
+}
+
+fn text(cell: &Cell) -> String {
+    let star = if cell.best { "*" } else { "" };
+    match &cell.delta {
+        None => format!("{}{star}", cell.text),
+        Some(delta) => {
+            let mark = match delta.mark {
+                super::Mark::Good | super::Mark::Bad => "!",
+                super::Mark::Unsure => "?",
+                super::Mark::Neutral => "",
+            };
+            format!("{}{star} {}{mark}", cell.text, delta.text)
+        }
+    }
+}

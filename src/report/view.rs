@@ -1,0 +1,262 @@
+//! What every report shows: a verdict first, then what failed, then groups of points by model and hardware.
+
+use std::collections::BTreeMap;
+
+use super::columns::{COLUMNS, Column};
+use super::{number, words};
+use crate::analysis::{Change, Comparison, MetricVerdict, PointComparison, Run, Verdict};
+use crate::model::{PointKey, Workload};
+use crate::result::{Better, Metric, Point, PointOutcome};
+
+/// A report before it has a format.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// The run.
+    pub run: &'a Run,
+    /// What it was compared with.
+    pub comparison: Option<&'a Comparison>,
+    /// The groups.
+    pub groups: Vec<Group<'a>>,
+}
+
+/// The points of one model on one kind of hardware.
+#[derive(Debug)]
+pub struct Group<'a> {
+    /// The model's short name.
+    pub model_prefix: &'a str,
+    /// The model's full name, where a result gave it.
+    pub model: Option<&'a str>,
+    /// The hardware.
+    pub hardware: &'a str,
+    /// Its points by workload, precision, engine, layout, concurrency.
+    pub rows: Vec<TableRow<'a>>,
+}
+
+/// One point as a line of a table.
+#[derive(Debug)]
+pub struct TableRow<'a> {
+    /// The point.
+    pub point: &'a Point,
+    /// How it compares, where there is a comparison.
+    pub compared: Option<&'a PointComparison>,
+    /// A cell for each column.
+    pub cells: Vec<Cell>,
+}
+
+/// One cell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// What it says.
+    pub text: String,
+    /// Whether it is the best of its group and workload.
+    pub best: bool,
+    /// The change since the base, where it is more than noise.
+    pub delta: Option<Delta>,
+}
+
+/// A change since the base.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delta {
+    /// Such as `▲4.2%`.
+    pub text: String,
+    /// What it means.
+    pub mark: Mark,
+}
+
+/// What a change or a point means, for colours and signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// Good.
+    Good,
+    /// Bad.
+    Bad,
+    /// Not certain.
+    Unsure,
+    /// Nothing to look at.
+    Neutral,
+}
+
+impl From<MetricVerdict> for Mark {
+    fn from(verdict: MetricVerdict) -> Self {
+        match verdict {
+            MetricVerdict::Better => Self::Good,
+            MetricVerdict::Worse => Self::Bad,
+            MetricVerdict::Unsure => Self::Unsure,
+            MetricVerdict::Same => Self::Neutral,
+        }
+    }
+}
+
+impl From<Verdict> for Mark {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Failed | Verdict::Worse => Self::Bad,
+            Verdict::Better => Self::Good,
+            Verdict::Unsure => Self::Unsure,
+            Verdict::Same | Verdict::New | Verdict::Missing => Self::Neutral,
+        }
+    }
+}
+
+impl<'a> View<'a> {
+    /// The view of a run, and of its comparison where there is one.
+    #[must_use]
+    pub fn new(run: &'a Run, comparison: Option<&'a Comparison>) -> Self {
+        let mut by_group: BTreeMap<(&str, &str), Vec<&Point>> = BTreeMap::new();
+        for point in &run.points {
+            let curve = &point.key.curve;
+            by_group
+                .entry((curve.model_prefix.as_str(), curve.runner.as_str()))
+                .or_default()
+                .push(point);
+        }
+        let groups = by_group.into_iter();
+        let groups = groups.map(|((model_prefix, hardware), points)| group(model_prefix, hardware, points, comparison));
+        Self {
+            run,
+            comparison,
+            groups: groups.collect(),
+        }
+    }
+
+    /// The verdict in one line, for the top of everything.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        words::headline(self.run, self.comparison)
+    }
+
+    /// What the headline means.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        let failed = self.run.measured() < self.run.points.len();
+        match self.comparison {
+            Some(comparison) if comparison.regressions().next().is_some() => Mark::Bad,
+            _ if failed => Mark::Bad,
+            Some(comparison) if comparison.count(Verdict::Unsure) > 0 => Mark::Unsure,
+            Some(_) | None => Mark::Good,
+        }
+    }
+
+    /// The points that got worse or failed, the worst first.
+    #[must_use]
+    pub fn losses(&self) -> Vec<&'a PointComparison> {
+        let mut found: Vec<_> = self.compared().filter(|point| point.verdict.is_regression()).collect();
+        found.sort_by(|left, right| loss_of(left).total_cmp(&loss_of(right)));
+        found
+    }
+
+    /// The points that got better, the best first.
+    #[must_use]
+    pub fn gains(&self) -> Vec<&'a PointComparison> {
+        let mut found: Vec<_> = self.compared().filter(|point| point.verdict == Verdict::Better).collect();
+        found.sort_by(|left, right| loss_of(right).total_cmp(&loss_of(left)));
+        found
+    }
+
+    fn compared(&self) -> impl Iterator<Item = &'a PointComparison> + use<'a> {
+        self.comparison.into_iter().flat_map(|comparison| comparison.points.iter())
+    }
+}
+
+/// How much was won; a point that failed lost everything.
+fn loss_of(point: &PointComparison) -> f64 {
+    point.decisive().map_or(f64::NEG_INFINITY, Change::gain)
+}
+
+fn group<'a>(model_prefix: &'a str, hardware: &'a str, mut points: Vec<&'a Point>, comparison: Option<&'a Comparison>) -> Group<'a> {
+    points.sort_by(|left, right| order(&left.key).cmp(&order(&right.key)));
+    let best = Best::of(&points);
+    let rows = points.iter().map(|point| {
+        let compared = comparison.and_then(|comparison| comparison.point(&point.key));
+        TableRow {
+            point,
+            compared,
+            cells: COLUMNS.iter().map(|column| cell(*column, point, compared, &best)).collect(),
+        }
+    });
+    Group {
+        model_prefix,
+        model: points.iter().find_map(|point| point.model.as_deref()),
+        hardware,
+        rows: rows.collect(),
+    }
+}
+
+/// Workload first: it is what readers look for; concurrency last: it is what a curve runs along.
+fn order(key: &PointKey) -> impl Ord + '_ {
+    let curve = &key.curve;
+    (
+        curve.workload,
+        &curve.precision,
+        &curve.framework,
+        curve.spec_decoding,
+        curve.disagg,
+        &curve.layout,
+        key.conc,
+    )
+}
+
+/// The best value of each metric and workload; nothing is the best of one.
+struct Best(BTreeMap<(Workload, Metric), f64>);
+
+impl Best {
+    fn of(points: &[&Point]) -> Self {
+        let mut values: BTreeMap<(Workload, Metric), Vec<f64>> = BTreeMap::new();
+        for point in points {
+            for metric in Metric::ALL {
+                let entry = values.entry((point.key.curve.workload, metric)).or_default();
+                entry.extend(point.get(metric));
+            }
+        }
+        let several = values.into_iter().filter(|(_, values)| values.len() > 1);
+        let best = several.filter_map(|((workload, metric), values)| {
+            let best = match metric.better() {
+                Better::Higher => values.into_iter().max_by(f64::total_cmp),
+                Better::Lower => values.into_iter().min_by(f64::total_cmp),
+            };
+            Some(((workload, metric), best?))
+        });
+        Self(best.collect())
+    }
+
+    fn is(&self, workload: Workload, metric: Metric, value: f64) -> bool {
+        self.0.get(&(workload, metric)).is_some_and(|best| best.total_cmp(&value).is_eq())
+    }
+}
+
+fn cell(column: Column, point: &Point, compared: Option<&PointComparison>, best: &Best) -> Cell {
+    let (is_best, delta) = match column {
+        Column::Setting(_) => (false, None),
+        Column::Metric(metric) => {
+            let value = point.get(metric);
+            let is_best = value.is_some_and(|value| best.is(point.key.curve.workload, metric, value));
+            let change = compared.and_then(|compared| compared.change(metric));
+            // A change within noise would only keep the eye from those that mean something.
+            let meant = change.filter(|change| Mark::from(change.verdict) != Mark::Neutral);
+            (is_best, meant.map(delta))
+        }
+    };
+    Cell {
+        text: column.text(point),
+        best: is_best,
+        delta,
+    }
+}
+
+fn delta(change: &Change) -> Delta {
+    Delta {
+        text: number::change(change.relative),
+        mark: change.verdict.into(),
+    }
+}
+
+impl TableRow<'_> {
+    /// Why the point has no numbers.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        match &self.point.outcome {
+            PointOutcome::Measured(_) => None,
+            PointOutcome::Failed(failure) => Some(format!("{} failure: {}", failure.class.as_str(), failure.reason)),
+        }
+    }
+}
