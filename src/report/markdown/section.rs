@@ -82,7 +82,7 @@ mod tests {
         ];
         let text = fit("opening\n", sections, "<!-- end -->", BUDGET);
         assert!(
-            text.starts_with("opening\naaa") && text.contains("ccc") && !text.contains('b'),
+            text.starts_with("opening\naaa") && text.contains("ccc") && !text.contains("bbb"),
             "{text}"
         );
         assert!(
