@@ -13,6 +13,7 @@ mod matrix;
 mod normalize;
 mod output;
 mod plan;
+mod ready;
 mod report;
 mod run;
 mod sim;
@@ -42,6 +43,7 @@ enum Command {
     Matrix(matrix::MatrixArgs),
     Changelog(changelog::ChangelogArgs),
     Run(Box<run::RunArgs>),
+    Ready(ready::ReadyArgs),
     Bench(Box<bench::BenchArguments>),
     Normalize(normalize::NormalizeArgs),
     Sim(sim::SimArguments),
@@ -79,6 +81,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Matrix(args) => matrix::run(&args),
         Command::Changelog(args) => changelog::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Ready(args) => ready::run(&args),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Normalize(args) => normalize::run(&args),
         Command::Sim(arguments) => sim::run(&arguments),

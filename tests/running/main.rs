@@ -11,5 +11,6 @@ mod cancel;
 mod failure;
 mod reap;
 mod refusal;
+mod self_contained;
 mod success;
 mod world;

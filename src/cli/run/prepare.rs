@@ -140,6 +140,13 @@ pub(super) fn environment(spec: &JobSpec, places: &Places, port: u16) -> Result<
     described.into_iter().for_each(|variable| set(&mut list, variable));
     let workspace = own("GITHUB_WORKSPACE").unwrap_or_else(|| places.repository.display().to_string());
     set(&mut list, Variable::plain("GITHUB_WORKSPACE", workspace));
+    if let Some(tokenizer) = &spec.profile.load.tokenizer {
+        set(&mut list, Variable::plain("IMAX_TOKENIZER", tokenizer));
+    }
+    set(
+        &mut list,
+        Variable::plain("IMAX_READY_DEADLINE", spec.profile.deadlines.ready.to_string()),
+    );
     set(&mut list, Variable::plain("IMAX_OUT", places.out.display().to_string()));
     if let Ok(binary) = std::env::current_exe() {
         if let Some(folder) = binary.parent() {

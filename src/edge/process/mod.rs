@@ -8,7 +8,7 @@ mod table;
 
 pub use group::{Ending, Group, ProcessError, StartedFrom, adopt_orphans};
 pub use stop::{StopReport, stop_members};
-pub use table::{ProcessId, Running, boot_id, is_alive, marked_processes, own_id};
+pub use table::{ProcessId, Running, boot_id, is_alive, marked_processes, own_id, process_of};
 
 /// The variable that carries the job's id.
 pub const JOB_MARK: &str = "IMAX_JOB_ID";

@@ -71,10 +71,16 @@ pub fn own_id() -> Option<ProcessId> {
     read_process(nix::unistd::getpid().as_raw()).map(|process| process.id)
 }
 
+/// The running process with a number.
+#[must_use]
+pub fn process_of(pid: i32) -> Option<ProcessId> {
+    read_process(pid).filter(|process| !process.zombie).map(|process| process.id)
+}
+
 /// Whether that very process is still running.
 #[must_use]
 pub fn is_alive(id: ProcessId) -> bool {
-    read_process(id.pid).is_some_and(|process| process.id == id && !process.zombie)
+    process_of(id.pid) == Some(id)
 }
 
 /// What tells this boot of the machine from others: after a reboot no process of before is alive.

@@ -1,0 +1,77 @@
+# shellcheck shell=bash
+# Functions for recipes that start an engine, wait for it and load it by themselves. Each is a call of imax: the recipe
+# stays as it is, the work is done by the same code as for recipes that only start their engine.
+# `imax run` sets IMAX_BIN; outside of it the program is taken from PATH.
+
+# check_env_vars NAME...: ends the recipe where a variable is not set or empty, and names all of them.
+check_env_vars() {
+  local name missing=()
+  for name in "$@"; do
+    [[ -n "${!name:-}" ]] || missing+=("$name")
+  done
+  if ((${#missing[@]})); then
+    echo "error: the environment lacks ${missing[*]}; \`imax run\` sets them from the row" >&2
+    exit 1
+  fi
+}
+
+# wait_for_server_ready --port PORT --server-log FILE --server-pid PID [--sleep-interval SECONDS]: returns when the engine
+# answers its health check and gives one token; ends the recipe where the engine dies or the deadline comes
+# (IMAX_READY_DEADLINE, one hour by default).
+wait_for_server_ready() {
+  local arguments=()
+  while (($#)); do
+    case "$1" in
+      --port) arguments+=(--port "$2") ;;
+      --server-log) arguments+=(--log "$2") ;;
+      --server-pid) arguments+=(--pid "$2") ;;
+      --sleep-interval) ;; # imax looks several times a second
+      *) _imax_refuse wait_for_server_ready "$1" ;;
+    esac
+    shift 2
+  done
+  "${IMAX_BIN:-imax}" ready "${arguments[@]}" --model "${MODEL:-}" --deadline "${IMAX_READY_DEADLINE:-1h}" || exit
+}
+
+# run_benchmark_serving --model M --port P --backend B --input-len N --output-len N --random-range-ratio R --num-prompts N
+#   --max-concurrency N --result-filename NAME --result-dir DIR [--endpoint PATH] [--tokenizer T] [--trust-remote-code]
+#   [--bench-serving-dir DIR] [--server-pid PID] [--num-warmups N]: loads the engine and writes DIR/NAME.json.
+run_benchmark_serving() {
+  local arguments=() concurrency=1 warmups="" folder="" takes
+  [[ -z "${IMAX_TOKENIZER:-}" ]] || arguments+=(--tokenizer "$IMAX_TOKENIZER")
+  while (($#)); do
+    takes=2
+    case "$1" in
+      --model | --backend | --endpoint | --random-range-ratio | --num-prompts | --tokenizer) arguments+=("$1" "$2") ;;
+      --port) arguments+=(--base-url "http://127.0.0.1:$2") ;;
+      --input-len) arguments+=(--random-input-len "$2") ;;
+      --output-len) arguments+=(--random-output-len "$2") ;;
+      --max-concurrency) concurrency="$2" ;;
+      --num-warmups) warmups="$2" ;;
+      --result-filename) arguments+=(--result-filename "$2.json") ;;
+      --result-dir) folder="$2" ;;
+      # No Python runs here, so there is nothing to trust or to find; and a dead engine ends the load by itself.
+      --trust-remote-code) takes=1 ;;
+      --bench-serving-dir | --server-pid) ;;
+      *) _imax_refuse run_benchmark_serving "$1" ;;
+    esac
+    shift "$takes"
+  done
+  # The folder that containers have their workspace at is not there where the recipe runs without one.
+  [[ -d "$folder" ]] || folder="${IMAX_OUT:-$folder}"
+  "${IMAX_BIN:-imax}" bench "${arguments[@]}" --dataset-name random --ignore-eos --max-concurrency "$concurrency" \
+    --num-warmups "${warmups:-$((2 * concurrency))}" --save-result --result-dir "$folder"
+}
+
+# GPUs are sampled by `imax run` itself.
+start_gpu_monitor() { :; }
+stop_gpu_monitor() { :; }
+
+# Evaluations are not part of this version; saying so is better than a result without them.
+run_eval() { _imax_refuse run_eval "$*"; }
+append_lm_eval_summary() { _imax_refuse append_lm_eval_summary "$*"; }
+
+_imax_refuse() {
+  echo "error: $1: \`$2\` is not supported by this version of imax" >&2
+  exit 3
+}

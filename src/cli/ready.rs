@@ -1,0 +1,96 @@
+//! `imax ready`: waits until an engine answers its health check and gives one token. Recipes that load their engine by
+//! themselves call it; `imax run` does the same for the others.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::output::say;
+use super::{Exit, Failure, OrExit as _};
+use crate::edge::engine_log;
+use crate::edge::process::process_of;
+use crate::edge::ready::{NotReady, Target, wait_until_ready};
+use crate::edge::stop::{StopCause, StopSignal};
+use crate::job::{PhaseTime, diagnose};
+
+/// Wait until an engine answers its health check and gives one token.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  imax ready --port 8888 --pid \"$SERVER_PID\" --log server.log --deadline 30m")]
+pub struct ReadyArgs {
+    /// Host of the engine.
+    #[arg(long, default_value = "127.0.0.1")]
+    host: String,
+    /// Port of the engine.
+    #[arg(long)]
+    port: u16,
+    /// Path of the health check.
+    #[arg(long, default_value = "/health")]
+    health_path: String,
+    /// The model that the one token is asked of; by default the first that the engine lists.
+    #[arg(long, default_value = "")]
+    model: String,
+    /// The engine's process: its end ends the wait.
+    #[arg(long)]
+    pid: Option<i32>,
+    /// The engine's log, whose end is shown where it does not get ready.
+    #[arg(long)]
+    log: Option<PathBuf>,
+    /// Longest wait, such as 90s or 30m.
+    #[arg(long, default_value = "1h")]
+    deadline: PhaseTime,
+}
+
+enum Ended {
+    Signal(StopCause),
+    EngineGone(i32),
+}
+
+/// Lines of the engine's log that are shown.
+const TAIL_LINES: usize = 40;
+
+/// Runs the command.
+///
+/// # Errors
+/// Where the engine dies or the deadline comes.
+pub fn run(args: &ReadyArgs) -> Result<Exit, Failure> {
+    let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
+    let target = Target {
+        host: args.host.clone(),
+        port: args.port,
+        health_path: args.health_path.clone(),
+        model: args.model.clone(),
+    };
+    // The start time tells the engine from a later process that gets its number.
+    let engine = args.pid.map(|pid| (pid, process_of(pid)));
+    let mut check = || {
+        if let Some(cause) = stop.cause() {
+            return ControlFlow::Break(Ended::Signal(cause));
+        }
+        match engine {
+            Some((pid, known)) if known.is_none() || process_of(pid) != known => ControlFlow::Break(Ended::EngineGone(pid)),
+            Some(_) | None => ControlFlow::Continue(()),
+        }
+    };
+    let problem = match wait_until_ready(&target, args.deadline.duration(), &mut check) {
+        Ok(ready) => {
+            say(&format!("the engine serves {} on port {}", ready.served_model, args.port));
+            return Ok(Exit::Success);
+        }
+        Err(NotReady::Ended(Ended::Signal(StopCause::Interrupt | StopCause::Abandon))) => return Ok(Exit::Interrupted),
+        Err(NotReady::Ended(Ended::Signal(StopCause::Terminate))) => return Ok(Exit::Terminated),
+        Err(NotReady::Ended(Ended::EngineGone(pid))) => format!("the engine (process {pid}) ended before it was ready"),
+        Err(late @ NotReady::Late { .. }) => late.to_string(),
+    };
+    Err(anyhow::anyhow!(with_log(problem, args))).or_exit(Exit::MeasurementFailed)
+}
+
+fn with_log(problem: String, args: &ReadyArgs) -> String {
+    let Some(path) = &args.log else { return problem };
+    let log = engine_log::tail(path, &[]);
+    say(&engine_log::last_lines(&log, TAIL_LINES));
+    match diagnose(&log) {
+        Some(diagnosis) => format!("{problem}: {} (log: {})", diagnosis.cause.sentence, diagnosis.line),
+        None => problem,
+    }
+}
