@@ -10,6 +10,7 @@ use super::output::say;
 use super::{Exit, Failure, OrExit as _};
 use crate::edge::stop::{StopCause, StopSignal};
 use crate::edge::{files, tokenizer};
+use crate::sim::faults::{FaultRate, Faults};
 use crate::sim::pace::FixedTimes;
 use crate::sim::scheduler::Batching;
 use crate::sim::{Deployment, Pace, Presets, Server, ServerOptions};
@@ -66,6 +67,19 @@ pub struct SimArguments {
     /// Mean length of an answer without ignore_eos, tokens.
     #[arg(long, default_value = "256")]
     mean_answer: NonZeroU32,
+    /// Milliseconds from the start until requests are served; by default the engine's own.
+    #[arg(long)]
+    ready_ms: Option<u64>,
+    /// What goes wrong, with the share of requests: http_STATUS, html, no_tokens, close, truncate, hang, malformed,
+    /// wrong_usage, each with `:SHARE` where not all requests are meant.
+    #[arg(long = "fault", num_args = 1..)]
+    faults: Vec<FaultRate>,
+    /// Requests at the start that have no fault, such as a client's probe.
+    #[arg(long, default_value_t = 0)]
+    fault_free: u64,
+    /// Die when this many requests have been taken.
+    #[arg(long)]
+    die_after: Option<u64>,
     /// Seed of everything random.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -94,9 +108,11 @@ pub fn run(arguments: &SimArguments) -> Result<Exit, Failure> {
     let options = ServerOptions {
         model_names,
         tokenizer,
-        ready_after,
+        ready_after: arguments.ready_ms.map_or(ready_after, Duration::from_millis),
         stream_interval: arguments.stream_interval.get(),
         mean_answer: arguments.mean_answer.get(),
+        faults: Faults::new(arguments.faults.clone(), arguments.seed, arguments.fault_free),
+        die_after: arguments.die_after,
         ground_truth: arguments.ground_truth.clone(),
         seed: arguments.seed,
     };

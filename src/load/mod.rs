@@ -2,6 +2,7 @@
 //! of what happened when, and the metrics made of them. The sockets and the clock are in `edge::load_driver`.
 
 pub mod chunk;
+pub mod detailed;
 pub mod exchange;
 pub mod health;
 pub mod http;

@@ -5,6 +5,12 @@ use serde_json::{Map, Value, json};
 use super::prompt::Prompt;
 use super::settings::{Protocol, Settings};
 
+/// The `X-Request-Id` of a request, by which the logs of client and server can be joined.
+#[must_use]
+pub fn id(index: u32) -> String {
+    format!("imax-{index}")
+}
+
 /// Builds the whole HTTP/1.1 request for a prompt. The bytes hold the API key where there is one: never log them.
 #[must_use]
 pub fn bytes(settings: &Settings, request_id: &str, prompt: &Prompt) -> Box<[u8]> {

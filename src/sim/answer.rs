@@ -24,6 +24,8 @@ pub struct Answer {
     /// Tokens to generate.
     output: u32,
     stops: bool,
+    /// Tokens that usage counts too many, on purpose.
+    pub miscount: u32,
 }
 
 impl Answer {
@@ -47,7 +49,23 @@ impl Answer {
             number,
             output,
             stops,
+            miscount: 0,
         }
+    }
+
+    /// Tokens of the whole answer.
+    #[must_use]
+    pub fn output(&self) -> u32 {
+        self.output
+    }
+
+    /// A stream without a token.
+    #[must_use]
+    pub fn empty_stream(&self) -> String {
+        let mut bytes = self.stream_head();
+        frame(&mut bytes, "data: [DONE]\n\n");
+        bytes.push_str("0\r\n\r\n");
+        bytes
     }
 
     /// The request that it answers.
@@ -128,7 +146,7 @@ impl Answer {
             "id": self.id, "object": object, "created": self.created, "model": self.request.model, "choices": [choice],
             "usage": {
                 "prompt_tokens": self.request.prompt_tokens,
-                "completion_tokens": self.output,
+                "completion_tokens": self.output + self.miscount,
                 "total_tokens": u64::from(self.request.prompt_tokens) + u64::from(self.output),
             },
         });
@@ -145,6 +163,7 @@ impl Answer {
     }
 
     fn usage(&self, tokens: u32) -> String {
+        let tokens = tokens + self.miscount;
         let prompt = self.request.prompt_tokens;
         let total = u64::from(prompt) + u64::from(tokens);
         format!(",\"usage\":{{\"prompt_tokens\":{prompt},\"total_tokens\":{total},\"completion_tokens\":{tokens}}}")
@@ -152,7 +171,7 @@ impl Answer {
 }
 
 /// An HTTP chunk around an event.
-fn frame(into: &mut String, event: &str) {
+pub fn frame(into: &mut String, event: &str) {
     let _ = write!(into, "{:x}\r\n{event}\r\n", event.len());
 }
 

@@ -46,6 +46,8 @@ pub struct Generating {
     pub request_id: String,
     /// Arrival of its last byte, nanoseconds since the Unix epoch.
     pub received: u64,
+    /// What goes wrong with it on purpose.
+    pub fault: Option<super::faults::Fault>,
 }
 
 /// A connection's state.

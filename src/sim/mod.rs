@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod connection;
+pub mod faults;
 pub mod ground_truth;
 pub mod model;
 pub mod pace;

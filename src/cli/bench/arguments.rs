@@ -116,6 +116,9 @@ pub struct BenchArguments {
     /// Write the result to a file.
     #[arg(long)]
     pub save_result: bool,
+    /// Put each request's figures into the result too, and its instants into a .jsonl file beside it.
+    #[arg(long, requires = "save_result")]
+    pub save_detailed: bool,
     /// Folder of the result file.
     #[arg(long)]
     pub result_dir: Option<PathBuf>,

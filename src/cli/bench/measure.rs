@@ -1,14 +1,14 @@
 //! The composition that measures: tokenizer, prompts, probe, warm-up, load, metrics. `imax bench` and `imax run` both
 //! call it; it blocks until the measurement has ended or was stopped.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::edge::load_driver::{Drive, DriverError};
 use crate::edge::stop::StopSignal;
 use crate::edge::tokenizer::{self, TokenizerFileError};
 use crate::load::prompt::{Prompt, RandomPrompts};
-use crate::load::{Dataset, Failure, Measured, Plan, PreparedRequest, Progress, Schedule, Settings, Tokenizer, TokenizerError, request};
+use crate::load::{Dataset, Failure, Measured, Plan, PreparedRequest, Progress, Schedule, Settings, TokenizerError, request};
 
 /// Why there is no measurement. A measurement in which requests failed is one, and says so itself.
 #[derive(Debug, thiserror::Error)]
@@ -49,69 +49,39 @@ const PROBE_TOKENS: u32 = 4;
 /// [`MeasureError`] where there is nothing that could be called a measurement.
 pub fn measure(settings: &Settings, stop: &StopSignal, progress: &mut dyn FnMut(Progress)) -> Result<Measured, MeasureError> {
     let tokenizer = tokenizer::read(settings.tokenizer_source())?;
-    let prompts = Prompts::make(settings, &tokenizer, stop)?;
+    let Dataset::Random(lengths) = settings.dataset;
+    let maker = RandomPrompts::new(&tokenizer, lengths, settings.seed)?;
+    // The probe comes first: making thousands of prompts for a server that does not answer would only waste time.
+    probe(settings, &maker, stop)?;
+    let prompts = make_in_parallel(&maker, settings.num_prompts, stop)?;
+    let inexact = prompts.iter().filter(|prompt| prompt.tokens != prompt.wanted_tokens).count();
+    let plan = plan(
+        settings,
+        prompts
+            .iter()
+            .zip(0..)
+            .map(|(prompt, index)| prepare(settings, index, prompt))
+            .collect(),
+    );
+    drop(prompts);
+    warm_up(settings, &maker, stop, progress)?;
     if stop.is_set() {
         return Err(MeasureError::Stopped);
     }
-    probe(settings, &prompts, stop)?;
-    warm_up(settings, &prompts, stop, progress)?;
-    if stop.is_set() {
-        return Err(MeasureError::Stopped);
-    }
-    let inexact = prompts.inexact();
-    let requests = prompts
-        .measured
-        .iter()
-        .enumerate()
-        .map(|(index, prompt)| prepare(settings, index, prompt));
-    let plan = plan(settings, requests.collect());
     let run = drive(settings, false).run(&plan, stop, progress)?;
+    let inexact = u32::try_from(inexact).unwrap_or(u32::MAX);
     Ok(Measured::new(settings.clone(), run, Some(&tokenizer), inexact))
 }
 
-/// All prompts of a run. The probe's and the warm-up's are others than the measured ones, so that no measured prompt is
-/// in the server's prefix cache before its time.
-struct Prompts {
-    measured: Vec<Prompt>,
-    warm_up: Vec<Prompt>,
-    probe: Prompt,
-}
-
-/// Numbers of prompts that are not measured count down from here.
+/// The prompts of probe and warm-up are others than the measured ones, so that no measured prompt is in the server's
+/// prefix cache before its time. Their numbers count down from here.
 const UNMEASURED: u64 = u64::MAX / 2;
 
-impl Prompts {
-    fn make(settings: &Settings, tokenizer: &Tokenizer, stop: &StopSignal) -> Result<Self, MeasureError> {
-        let Dataset::Random(lengths) = settings.dataset;
-        let maker = RandomPrompts::new(tokenizer, lengths, settings.seed)?;
-        let probe = Prompt {
-            output_tokens: PROBE_TOKENS,
-            ..maker.make(UNMEASURED)?
-        };
-        let warm_up = (1..=u64::from(settings.num_warmups))
-            .take_while(|_| !stop.is_set())
-            .map(|number| maker.make(UNMEASURED - number))
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
-            measured: make_in_parallel(&maker, settings.num_prompts, stop)?,
-            warm_up,
-            probe,
-        })
-    }
-
-    fn inexact(&self) -> u32 {
-        let inexact = self.measured.iter().filter(|prompt| prompt.tokens != prompt.wanted_tokens).count();
-        u32::try_from(inexact).unwrap_or(u32::MAX)
-    }
-}
-
-/// Makes the measured prompts on all cores, and fewer where it is stopped: encoding 8k-token prompts takes a core minutes for
-/// a full run.
+/// Makes the measured prompts on all cores, and fewer where it is stopped: encoding 8k-token prompts takes a core minutes
+/// for a full run.
 fn make_in_parallel(maker: &RandomPrompts<'_>, count: NonZeroU32, stop: &StopSignal) -> Result<Vec<Prompt>, MeasureError> {
     let count = usize::try_from(count.get()).unwrap_or(usize::MAX);
-    let threads = std::thread::available_parallelism()
-        .map_or(1, std::num::NonZeroUsize::get)
-        .min(count);
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(count);
     let next = AtomicUsize::new(0);
     let made = std::thread::scope(|scope| {
         let work = || -> Result<Vec<(usize, Prompt)>, TokenizerError> {
@@ -136,9 +106,9 @@ fn make_in_parallel(maker: &RandomPrompts<'_>, count: NonZeroU32, stop: &StopSig
     Ok(made.into_iter().map(|(_, prompt)| prompt).collect())
 }
 
-fn prepare(settings: &Settings, number: usize, prompt: &Prompt) -> PreparedRequest {
+fn prepare(settings: &Settings, index: u32, prompt: &Prompt) -> PreparedRequest {
     PreparedRequest {
-        bytes: request::bytes(settings, &format!("imax-{number}"), prompt),
+        bytes: request::bytes(settings, &request::id(index), prompt),
         prompt_tokens: prompt.tokens,
         output_tokens: prompt.output_tokens,
     }
@@ -166,10 +136,12 @@ fn drive(settings: &Settings, warming_up: bool) -> Drive<'_> {
     }
 }
 
-fn probe(settings: &Settings, prompts: &Prompts, stop: &StopSignal) -> Result<(), MeasureError> {
-    let mut plan = plan(settings, vec![prepare(settings, 0, &prompts.probe)]);
-    plan.schedule = Schedule::Closed;
-    let run = drive(settings, true).run(&plan, stop, &mut |_| {})?;
+fn probe(settings: &Settings, maker: &RandomPrompts<'_>, stop: &StopSignal) -> Result<(), MeasureError> {
+    let prompt = Prompt {
+        output_tokens: PROBE_TOKENS,
+        ..maker.make(UNMEASURED)?
+    };
+    let run = drive(settings, true).run(&closed(settings, vec![prepare(settings, 0, &prompt)]), stop, &mut |_| {})?;
     if stop.is_set() {
         return Err(MeasureError::Stopped);
     }
@@ -183,17 +155,30 @@ fn probe(settings: &Settings, prompts: &Prompts, stop: &StopSignal) -> Result<()
     }
 }
 
-fn warm_up(settings: &Settings, prompts: &Prompts, stop: &StopSignal, progress: &mut dyn FnMut(Progress)) -> Result<(), MeasureError> {
-    if prompts.warm_up.is_empty() {
+fn warm_up(
+    settings: &Settings,
+    maker: &RandomPrompts<'_>,
+    stop: &StopSignal,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), MeasureError> {
+    let Some(count) = NonZeroU32::new(settings.num_warmups) else {
+        return Ok(());
+    };
+    let mut requests = Vec::new();
+    for index in (0..count.get()).take_while(|_| !stop.is_set()) {
+        requests.push(prepare(settings, index, &maker.make(UNMEASURED - 1 - u64::from(index))?));
+    }
+    if stop.is_set() {
         return Ok(());
     }
-    let requests = prompts
-        .warm_up
-        .iter()
-        .enumerate()
-        .map(|(index, prompt)| prepare(settings, index, prompt));
-    let mut plan = plan(settings, requests.collect());
-    plan.schedule = Schedule::Closed;
-    drive(settings, true).run(&plan, stop, progress)?;
+    drive(settings, true).run(&closed(settings, requests), stop, progress)?;
     Ok(())
+}
+
+/// A plan without a schedule, for the requests that are not measured.
+fn closed(settings: &Settings, requests: Vec<PreparedRequest>) -> Plan {
+    Plan {
+        schedule: Schedule::Closed,
+        ..plan(settings, requests)
+    }
 }

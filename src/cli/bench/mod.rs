@@ -17,7 +17,7 @@ use super::output::{emit, say};
 use super::{Exit, Failure, OrExit as _};
 use crate::edge::files;
 use crate::edge::stop::{StopCause, StopSignal};
-use crate::load::Measured;
+use crate::load::{Measured, detailed};
 
 /// Runs the command.
 ///
@@ -35,10 +35,17 @@ pub fn run(arguments: &BenchArguments) -> Result<Exit, Failure> {
         }
     };
     live.clear();
-    let result = measured.raw_result_json();
     emit(&table(&measured))?;
     if arguments.save_result {
         let path = result_path(arguments, &measured);
+        let mut result = measured.raw_result_json();
+        if arguments.save_detailed {
+            if let Some(keys) = result.as_object_mut() {
+                keys.extend(detailed::arrays(&measured));
+            }
+            let lines = detailed::lines(&measured);
+            files::write(&path.with_extension("requests.jsonl"), lines.as_bytes()).or_exit(Exit::Infrastructure)?;
+        }
         files::write_json(&path, &result).or_exit(Exit::Infrastructure)?;
         say(&format!("wrote {}", path.display()));
     }

@@ -124,10 +124,16 @@ impl Drive<'_> {
             authority: self.target.authority(),
             source,
         };
-        let found: Vec<SocketAddr> = (self.target.host.as_str(), self.target.port)
-            .to_socket_addrs()
-            .map_err(unresolved)?
-            .collect();
+        // The system's resolver has no deadline that could be set, so it is asked by a thread that can be left behind.
+        let (sender, receiver) = mpsc::channel();
+        let (host, port) = (self.target.host.clone(), self.target.port);
+        std::thread::spawn(move || {
+            let _ = sender.send((host.as_str(), port).to_socket_addrs().map(Iterator::collect));
+        });
+        let answer: io::Result<Vec<SocketAddr>> = receiver
+            .recv_timeout(self.deadlines.connect)
+            .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the resolver does not answer")));
+        let found = answer.map_err(unresolved)?;
         if found.is_empty() {
             return Err(unresolved(io::Error::other("the name has no address")));
         }

@@ -1,0 +1,211 @@
+//! The simulated engine's event loop: one thread, epoll, and a kernel timer for the next token, so that tokens leave
+//! within microseconds of their instant on an idle machine.
+
+mod deliver;
+mod options;
+mod serve;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use mio::net::TcpListener;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+
+use super::connection::Connection;
+use super::ground_truth::GroundTruth;
+use super::pace::Pace;
+pub use options::{ServerError, ServerOptions};
+
+const LISTENER: Token = Token(usize::MAX);
+const TIMER: Token = Token(usize::MAX - 1);
+/// How often the wish to stop is looked at, at the latest.
+const STOP_CHECK: Duration = Duration::from_millis(50);
+const EVENTS: usize = 1024;
+
+/// A listening server.
+#[derive(Debug)]
+pub struct Server {
+    poll: Poll,
+    listener: TcpListener,
+    timer: TimerFd,
+    timer_set_to: Option<Duration>,
+    started: Instant,
+    started_unix: u64,
+    pace: Pace,
+    options: ServerOptions,
+    ground_truth: Option<GroundTruth>,
+    connections: Vec<Option<Connection>>,
+    free: Vec<usize>,
+    /// Which connection a request in the timetable belongs to.
+    owners: HashMap<u64, usize>,
+    requests: u64,
+    text: String,
+}
+
+impl Server {
+    /// Listens at the address.
+    ///
+    /// # Errors
+    /// [`ServerError`] naming what failed.
+    pub fn bind(host: &str, port: u16, pace: Pace, options: ServerOptions) -> Result<Self, ServerError> {
+        let refused = |source| ServerError::Listen {
+            address: format!("{host}:{port}"),
+            source,
+        };
+        let no_address = || refused(io::Error::other("the name has no address"));
+        let address = (host, port).to_socket_addrs().map_err(refused)?.next().ok_or_else(no_address)?;
+        let mut listener = TcpListener::bind(address).map_err(refused)?;
+        let ground_truth = match &options.ground_truth {
+            None => None,
+            Some(path) => Some(GroundTruth::create(path).map_err(|source| ServerError::GroundTruth {
+                path: path.clone(),
+                source,
+            })?),
+        };
+        let poll = Poll::new()?;
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC).map_err(io::Error::from)?;
+        let timer_fd = timer.as_fd().as_raw_fd();
+        poll.registry().register(&mut SourceFd(&timer_fd), TIMER, Interest::READABLE)?;
+        // Read one right after the other: the log translates instants of one clock to the other by this pair.
+        let (started_unix, started) = (unix_nanos(), Instant::now());
+        Ok(Self {
+            poll,
+            listener,
+            timer,
+            timer_set_to: None,
+            started_unix,
+            started,
+            pace,
+            options,
+            ground_truth,
+            connections: Vec::new(),
+            free: Vec::new(),
+            owners: HashMap::new(),
+            requests: 0,
+            text: String::new(),
+        })
+    }
+
+    /// The address it listens at, with the port that the system chose where 0 was asked for.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `stop` says so; it is asked at least every 50 ms.
+    ///
+    /// # Errors
+    /// [`ServerError`] where the system or the log fails. A client's failure is the client's.
+    pub fn run(mut self, stop: impl Fn() -> bool) -> Result<(), ServerError> {
+        let mut events = Events::with_capacity(EVENTS);
+        while !stop() {
+            if let Some(limit) = self.options.die_after.filter(|limit| self.requests >= *limit) {
+                self.flush_ground_truth()?;
+                return Err(ServerError::DiedOnPurpose(limit));
+            }
+            self.send_due()?;
+            let wait = self.arm_timer()?;
+            match self.poll.poll(&mut events, Some(wait)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                other => other?,
+            }
+            for event in &events {
+                match event.token() {
+                    LISTENER => self.accept()?,
+                    TIMER => self.timer_set_to = None,
+                    Token(at) => self.attend(at, event),
+                }
+                // A long list of events must not hold up the tokens that came due meanwhile.
+                self.send_due()?;
+            }
+        }
+        self.flush_ground_truth()
+    }
+
+    /// Sets the kernel's timer to the next token. Returns how long to wait for events at most.
+    fn arm_timer(&mut self) -> io::Result<Duration> {
+        let Some(next) = self.pace.next_event() else {
+            return Ok(STOP_CHECK);
+        };
+        let left = next.saturating_sub(self.started.elapsed());
+        if left.is_zero() {
+            return Ok(Duration::ZERO);
+        }
+        if self.timer_set_to != Some(next) {
+            let expiration = Expiration::OneShot(TimeSpec::from_duration(left));
+            self.timer.set(expiration, TimerSetTimeFlags::empty())?;
+            self.timer_set_to = Some(next);
+        }
+        Ok(STOP_CHECK)
+    }
+
+    fn accept(&mut self) -> io::Result<()> {
+        loop {
+            match self.listener.accept() {
+                Ok((mut socket, _)) => {
+                    let at = self.free.pop().unwrap_or_else(|| {
+                        self.connections.push(None);
+                        self.connections.len() - 1
+                    });
+                    self.poll
+                        .registry()
+                        .register(&mut socket, Token(at), Interest::READABLE | Interest::WRITABLE)?;
+                    self.connections[at] = Some(Connection::new(socket));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                // The client gave up before it was accepted, or there are too many open files: the next one may do.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn attend(&mut self, at: usize, event: &mio::event::Event) {
+        if event.is_writable()
+            && let Some(Some(connection)) = self.connections.get_mut(at)
+        {
+            let lost = connection.flush().is_err();
+            if lost || (connection.close && connection.is_flushed()) {
+                self.drop_connection(at);
+            }
+        }
+        let Some(Some(connection)) = self.connections.get_mut(at) else {
+            return;
+        };
+        if event.is_readable() || event.is_read_closed() {
+            match connection.read() {
+                Ok(true) => self.take_requests(at),
+                Ok(false) | Err(_) => self.drop_connection(at),
+            }
+        }
+    }
+
+    fn drop_connection(&mut self, at: usize) {
+        let Some(mut connection) = self.connections.get_mut(at).and_then(Option::take) else {
+            return;
+        };
+        let _ = self.poll.registry().deregister(&mut connection.socket);
+        if let Some(generating) = connection.generating {
+            self.owners.remove(&generating.id);
+            self.pace.cancel(generating.id);
+        }
+        self.free.push(at);
+    }
+}
+
+fn unix_nanos() -> u64 {
+    nanos(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,173 @@
+//! Requests to answers or refusals: what the simulated engine does when a client has sent a whole request.
+
+use super::{Server, unix_nanos};
+use crate::sim::answer::{Answer, document_response};
+use crate::sim::connection::{Generating, NotARequest, Received};
+use crate::sim::faults::Fault;
+use crate::sim::protocol::{self, GenerateRequest, Refusal, Route};
+use crate::sim::scheduler::Job;
+
+/// By how many tokens usage is wrong where it is wrong on purpose.
+const MISCOUNT: u32 = 3;
+
+impl Server {
+    pub(super) fn take_requests(&mut self, at: usize) {
+        loop {
+            let Some(Some(connection)) = self.connections.get_mut(at) else {
+                return;
+            };
+            if connection.generating.is_some() || connection.close {
+                return;
+            }
+            match connection.next_request() {
+                Ok(None) => return,
+                Ok(Some(request)) => self.serve(at, request),
+                Err(NotARequest { status, message }) => {
+                    connection.close = true;
+                    self.reply(at, &document_response(status, "text/plain", message));
+                }
+            }
+        }
+    }
+
+    fn serve(&mut self, at: usize, request: Received) {
+        if let Some(Some(connection)) = self.connections.get_mut(at) {
+            connection.close = request.close;
+        }
+        let route = if self.started.elapsed() < self.options.ready_after {
+            Route::Refuse(503, "the engine is starting")
+        } else {
+            protocol::route(&request.method, &request.path)
+        };
+        match route {
+            Route::Health => self.reply(at, &document_response(200, "text/plain", "")),
+            Route::Models => self.reply(at, &document_response(200, "application/json", &self.models())),
+            Route::Metrics => self.reply(at, &document_response(200, "text/plain; version=0.0.4", &self.counters())),
+            Route::Refuse(status, message) => self.refuse(at, status, message),
+            Route::Generate(api) => {
+                let parsed = protocol::parse(api, &request.body, self.options.tokenizer.as_ref());
+                match parsed.and_then(|generate| self.check_model(generate)) {
+                    Ok(generate) => self.admit(at, generate, request.request_id),
+                    Err(refusal) => self.reply(at, &document_response(refusal.status, "application/json", &refusal.body())),
+                }
+            }
+        }
+    }
+
+    fn check_model(&self, request: GenerateRequest) -> Result<GenerateRequest, Refusal> {
+        if self.options.model_names.contains(&request.model) {
+            return Ok(request);
+        }
+        let known = self.options.model_names.join("`, `");
+        Err(Refusal {
+            status: 404,
+            message: format!("the model `{}` does not exist, expected `{known}`", request.model),
+        })
+    }
+
+    fn admit(&mut self, at: usize, request: GenerateRequest, request_id: Option<String>) {
+        self.requests += 1;
+        let id = self.requests;
+        let natural = self.natural_length(id);
+        let stops = !request.ignore_eos && natural < request.max_tokens;
+        let output = if stops { natural } else { request.max_tokens };
+        let job = Job {
+            id,
+            prompt: request.prompt_tokens,
+            output,
+        };
+        if !self.pace.fits(&job) {
+            self.refuse(at, 400, "the request needs more KV cache than there is");
+            return;
+        }
+        let received = self.started.elapsed();
+        let mut answer = Answer::new(request, id, self.started_unix / 1_000_000_000 + received.as_secs(), output, stops);
+        let fault = self.options.faults.of(id);
+        if let Some(fault) = fault
+            && !self.begin_fault(at, fault, &mut answer)
+        {
+            return;
+        }
+        let Some(Some(connection)) = self.connections.get_mut(at) else {
+            return;
+        };
+        connection.generating = Some(Generating {
+            id,
+            answer,
+            sent: 0,
+            request_id: request_id.unwrap_or_else(|| id.to_string()),
+            received: unix_nanos(),
+            fault,
+        });
+        self.owners.insert(id, at);
+        self.pace.admit(job, received);
+    }
+
+    /// Lets a fault happen that comes in place of the answer. Says whether there still is an answer.
+    fn begin_fault(&mut self, at: usize, fault: Fault, answer: &mut Answer) -> bool {
+        match fault {
+            Fault::Status(status) => self.refuse(at, status, "this failure was asked for"),
+            Fault::Html => self.reply(at, &document_response(200, "text/html", "<html><body>A proxy's page</body></html>")),
+            Fault::NoTokens => self.reply(at, &answer.empty_stream()),
+            Fault::Close => self.drop_connection(at),
+            Fault::WrongUsage => {
+                answer.miscount = MISCOUNT;
+                return true;
+            }
+            Fault::Truncate | Fault::Hang | Fault::Malformed => return true,
+        }
+        false
+    }
+
+    /// The length at which the model would end answer `id` itself: geometric, from the seed and the number alone.
+    fn natural_length(&self, id: u64) -> u32 {
+        use rand::{RngExt as _, SeedableRng as _};
+        let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(self.options.seed);
+        random.set_stream(id);
+        let uniform: f64 = 1.0 - random.random::<f64>();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a positive length; beyond u32 it saturates"
+        )]
+        let length = (-uniform.ln() * f64::from(self.options.mean_answer)).ceil() as u32;
+        length.max(1)
+    }
+
+    fn refuse(&mut self, at: usize, status: u16, message: &str) {
+        let refusal = Refusal {
+            status,
+            message: message.to_owned(),
+        };
+        self.reply(at, &document_response(status, "application/json", &refusal.body()));
+    }
+
+    pub(super) fn reply(&mut self, at: usize, response: &str) {
+        if let Some(Some(connection)) = self.connections.get_mut(at) {
+            let lost = connection.send(response.as_bytes()).is_err();
+            if lost || (connection.close && connection.is_flushed()) {
+                self.drop_connection(at);
+            }
+        }
+    }
+
+    fn models(&self) -> String {
+        let models: Vec<_> = self
+            .options
+            .model_names
+            .iter()
+            .map(|name| serde_json::json!({ "id": name, "object": "model", "owned_by": "imax sim" }))
+            .collect();
+        serde_json::json!({ "object": "list", "data": models }).to_string()
+    }
+
+    fn counters(&self) -> String {
+        let (running, waiting) = self.pace.load();
+        format!(
+            "# TYPE imax_sim_requests_total counter\nimax_sim_requests_total {}\n\
+             # TYPE imax_sim_requests_running gauge\nimax_sim_requests_running {running}\n\
+             # TYPE imax_sim_requests_waiting gauge\nimax_sim_requests_waiting {waiting}\n",
+            self.requests
+        )
+    }
+}

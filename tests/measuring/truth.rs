@@ -1,0 +1,158 @@
+//! The client's figures and the engine's schedule against the engine's log of what really happened.
+//!
+//! The machine that runs the tests may be busy, and a process that does not get to run is late whatever its code does.
+//! So the middle of the distribution is judged strictly, and a round is repeated a few times before it counts as
+//! failed: a defect fails every round, a busy moment does not.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::engine::{Engine, measure};
+
+const ROUNDS: usize = 6;
+
+/// Engine and client on the same events, milliseconds, ascending.
+struct Truth {
+    /// From the instant a token was due to its leaving.
+    lateness: Vec<f64>,
+    /// From the leaving of a request's first token to its arrival by the client's account.
+    first_token: Vec<f64>,
+    /// The same for its last token.
+    last_token: Vec<f64>,
+    /// Between two tokens of a request, as they left.
+    itl: Vec<f64>,
+}
+
+fn json_lines(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+impl Truth {
+    /// The engine's log and the client's records, joined by the request's id. The log also has the probe, under the id of
+    /// the first request; the later one of the two is meant.
+    fn read(engine: &Path, client: &Path) -> Self {
+        let ms = |earlier: u64, later: u64| {
+            #[expect(clippy::cast_precision_loss, reason = "differences of instants within a minute")]
+            let nanos = later.cast_signed().wrapping_sub(earlier.cast_signed()) as f64;
+            nanos / 1e6
+        };
+        let instant = |line: &Value, key: &str| line[key].as_u64().unwrap();
+        let mut truth = Self {
+            lateness: Vec::new(),
+            first_token: Vec::new(),
+            last_token: Vec::new(),
+            itl: Vec::new(),
+        };
+        let mut sent: HashMap<String, Vec<u64>> = HashMap::new();
+        for line in json_lines(engine) {
+            let left = instant(&line, "sent_unix_ns");
+            truth.lateness.push(ms(instant(&line, "due_unix_ns"), left));
+            let tokens = sent.entry(line["request"].as_str().unwrap().to_owned()).or_default();
+            if line["token"] == 1 {
+                tokens.clear();
+            }
+            tokens.push(left);
+        }
+        for line in json_lines(client) {
+            let tokens = &sent[line["request"].as_str().unwrap()];
+            truth.itl.extend(tokens.windows(2).map(|pair| ms(pair[0], pair[1])));
+            truth.first_token.push(ms(tokens[0], instant(&line, "first_token_unix_ns")));
+            truth
+                .last_token
+                .push(ms(*tokens.last().unwrap(), instant(&line, "last_token_unix_ns")));
+        }
+        for values in [&mut truth.lateness, &mut truth.first_token, &mut truth.last_token, &mut truth.itl] {
+            values.sort_unstable_by(f64::total_cmp);
+        }
+        truth
+    }
+}
+
+fn percentile(sorted: &[f64], p: f64) -> f64 {
+    imax::load::statistics::percentile_of_sorted(sorted, p)
+}
+
+/// Loads an engine with 64 streams and hands its log and the client's result to `judge`, until it is content.
+fn rounds(engine_arguments: &[&str], judge: impl Fn(&Truth, &Value) -> Result<(), String>) {
+    let mut complaints = Vec::new();
+    for _ in 0..ROUNDS {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("truth.jsonl");
+        let result = {
+            let mut arguments = engine_arguments.to_vec();
+            arguments.extend(["--ground-truth", log.to_str().unwrap()]);
+            let engine = Engine::start(&arguments);
+            let load = [
+                "--random-input-len",
+                "16",
+                "--random-output-len",
+                "40",
+                "--num-prompts",
+                "192",
+                "--max-concurrency",
+                "64",
+            ];
+            let (result, _) = measure(
+                engine.port(),
+                &[&load[..], &["--ignore-eos", "--save-detailed"]].concat(),
+                folder.path(),
+            );
+            engine.stop(nix::sys::signal::Signal::SIGTERM);
+            result
+        };
+        let truth = Truth::read(&log, &folder.path().join("result.requests.jsonl"));
+        match judge(&truth, &result) {
+            Ok(()) => return,
+            Err(complaint) => complaints.push(complaint),
+        }
+    }
+    panic!("{complaints:#?}");
+}
+
+fn below(what: &str, found: f64, limit: f64) -> Result<(), String> {
+    if found < limit {
+        Ok(())
+    } else {
+        Err(format!("{what} is {found:.3} ms, expected below {limit}"))
+    }
+}
+
+#[test]
+fn tokens_leave_within_a_millisecond_of_their_schedule_at_64_streams() {
+    rounds(&["--ttft-ms", "50", "--itl-ms", "20"], |truth, _| {
+        assert!(truth.lateness.len() >= 192 * 40);
+        // Two clocks are compared, so a few microseconds of difference are not the engine's.
+        assert!(truth.lateness[0] > -0.1, "a token left {} ms before its time", -truth.lateness[0]);
+        below("median lateness", percentile(&truth.lateness, 50.0), 1.0)?;
+        below("p90 of the lateness", percentile(&truth.lateness, 90.0), 1.0)
+    });
+}
+
+#[test]
+fn the_client_reports_what_the_engine_did() {
+    rounds(&["--ttft-ms", "50", "--itl-ms", "20"], |truth, result| {
+        let number = |key: &str| result[key].as_f64().unwrap();
+        for (what, errors) in [("first", &truth.first_token), ("last", &truth.last_token)] {
+            assert!(
+                errors[0] > -0.1,
+                "the {what} token of a request arrived {} ms before it left",
+                -errors[0]
+            );
+            below(&format!("median error of the {what} token"), percentile(errors, 50.0), 0.2)?;
+            below(&format!("p90 of the error of the {what} token"), percentile(errors, 90.0), 0.5)?;
+        }
+        below(
+            "error of the median ITL",
+            (number("median_itl_ms") - percentile(&truth.itl, 50.0)).abs(),
+            0.1,
+        )?;
+        below(
+            "error of the p90 ITL",
+            (number("p90_itl_ms") - percentile(&truth.itl, 90.0)).abs(),
+            0.5,
+        )
+    });
+}

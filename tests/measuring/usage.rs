@@ -1,0 +1,33 @@
+//! Wrong command lines and missing files: each named, nothing ignored.
+
+use super::engine::{imax, words};
+
+#[test]
+fn what_is_not_supported_is_refused_by_name() {
+    for (arguments, code, message) in [
+        (vec!["--dataset-name", "sharegpt"], 2, "sharegpt"),
+        (vec!["--backend", "tgi"], 2, "backend \"tgi\" is not supported"),
+        (vec!["--use-beam-search"], 2, "--use-beam-search"),
+        (vec!["--percentile-metrics", "ttft,speed"], 2, "metric \"speed\" is unknown"),
+        (vec!["--metric-percentiles", "101"], 2, "--metric-percentiles is 101"),
+        (vec!["--random-range-ratio", "1.5"], 2, "--random-range-ratio is 1.5"),
+        (vec!["--request-rate", "0"], 2, "--request-rate is 0"),
+        (vec!["--base-url", "https://host"], 2, "TLS is not supported"),
+        (vec!["--goodput", "speed:3"], 2, "metric \"speed\" is unknown"),
+        (vec!["--tokenizer", "/nowhere"], 3, "no tokenizer at /nowhere"),
+        (vec!["--tokenizer", "Cargo.toml"], 3, "not a tokenizer.json"),
+        (
+            vec!["--host", "no-such-host.invalid", "--connect-timeout", "3"],
+            4,
+            "cannot resolve no-such-host.invalid:8000",
+        ),
+    ] {
+        let output = imax()
+            .args(["bench", "--model", "benchmarks/demo"])
+            .args(&arguments)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", words(&output));
+        assert!(words(&output).contains(message), "{arguments:?}: {}", words(&output));
+    }
+}
