@@ -88,13 +88,23 @@ impl Tokenizer {
         };
         let mut words = Vec::new();
         let mut others = Vec::new();
-        for id in ids {
+        for id in spread(&ids) {
             let Some(text) = stable(&id) else { continue };
             let is_word = text
                 .strip_prefix(' ')
                 .is_some_and(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic()));
-            if is_word { words.push(id) } else { others.push(id) }
+            if is_word {
+                words.push(id)
+            } else {
+                others.push(id)
+            }
+            // Examining the quarter of a million tokens of a large vocabulary would take seconds for nothing.
+            if words.len() >= PLENTY_OF_WORDS {
+                break;
+            }
         }
+        words.sort_unstable();
+        others.sort_unstable();
         // A few dozen words would make prompts that caches and drafts find too easy.
         let chosen = if words.len() >= ENOUGH_WORDS {
             words
@@ -111,3 +121,13 @@ impl Tokenizer {
 
 /// With this many words a prompt's tokens are unlikely to be guessed by speculation.
 const ENOUGH_WORDS: usize = 512;
+/// More words than this make no prompt more random.
+const PLENTY_OF_WORDS: usize = 4096;
+/// How far apart the tokens lie that are examined one after the other: vocabularies are sorted by frequency, and frequent
+/// words alone would be no fair sample.
+const STRIDE: usize = 61;
+
+/// The same ids in an order that goes through the whole range many times.
+fn spread(ids: &[u32]) -> impl Iterator<Item = u32> + '_ {
+    (0..STRIDE).flat_map(|start| ids.iter().skip(start).step_by(STRIDE).copied())
+}
