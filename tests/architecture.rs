@@ -66,7 +66,8 @@ fn sources() -> Vec<(String, PathBuf, String)> {
                 continue;
             }
             let inside = path.strip_prefix(&root).unwrap();
-            if inside.components().count() < 2 {
+            let is_rust = path.extension().is_some_and(|extension| extension == "rs");
+            if inside.components().count() < 2 || !is_rust {
                 continue;
             }
             let module = inside.iter().next().unwrap().to_str().unwrap().to_owned();

@@ -69,6 +69,16 @@ pub fn run(args: &CollectArgs) -> Result<Exit, Failure> {
     }
 }
 
+/// Puts the artifacts of a folder together, and writes the run's files into another.
+///
+/// # Errors
+/// As [`run`].
+pub fn collect_into(folder: &Path, plan: Option<&Path>, out: &Path) -> Result<(), Failure> {
+    let gathered = gather::gather(folder, plan)?;
+    let stats = serde_json::to_string_pretty(&gathered.assembly.run.stats()).or_exit(Exit::Infrastructure)?;
+    write_all(out, gathered, &stats)
+}
+
 fn collect(args: &CollectArgs) -> Result<Exit, Failure> {
     let gathered = gather::gather(&args.folder, args.plan.as_deref())?;
     let run = &gathered.assembly.run;

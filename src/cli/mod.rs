@@ -1,11 +1,13 @@
 //! The commands, one file each: a command's arguments and its few lines of wiring between the pure steps and the
 //! edge. Data goes to stdout, words for people to stderr, and every end has one of the documented exit codes.
 
+mod action;
 mod bench;
 mod changelog;
 mod collect;
 mod compare;
-pub mod configs;
+mod configs;
+mod demo;
 mod dialect;
 mod exit;
 mod gather;
@@ -39,6 +41,9 @@ struct Cli {
 /// One variant a command; the order is that of the pipeline.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::DemoArgs),
+    #[command(hide = true)]
+    Action(action::ActionArgs),
     Plan(plan::PlanArgs),
     Matrix(matrix::MatrixArgs),
     Changelog(changelog::ChangelogArgs),
@@ -75,8 +80,18 @@ pub fn main() -> std::process::ExitCode {
     }
 }
 
+/// Runs a command line in this process, as [`main`] does.
+///
+/// # Errors
+/// As the command; usage for a command line that is none.
+fn dispatch(command_line: impl IntoIterator<Item = String>) -> Result<Exit, Failure> {
+    run(Cli::try_parse_from(command_line).or_exit(Exit::Usage)?.command)
+}
+
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Action(args) => action::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Matrix(args) => matrix::run(&args),
         Command::Changelog(args) => changelog::run(&args),

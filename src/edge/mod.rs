@@ -2,6 +2,7 @@
 //! pure steps get values and give values.
 
 pub mod artifacts;
+pub mod commit;
 pub mod engine_log;
 pub mod files;
 pub mod git;

@@ -39,6 +39,8 @@ fn rows_of(plan: &Value) -> anyhow::Result<Vec<Row>> {
     match plan {
         Value::Array(_) => add_rows(&mut rows, plan, "the list")?,
         Value::Object(plan) => {
+            // The plan file has the search space in it.
+            let plan = plan.get("search-space").and_then(Value::as_object).unwrap_or(plan);
             let parts = PARTS.iter().filter_map(|part| Some((*part, plan.get(*part)?)));
             for (part, content) in parts {
                 let groups = content

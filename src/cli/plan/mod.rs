@@ -108,6 +108,24 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
             return Ok(Exit::Success);
         }
     };
+    let space = search_space(args, &request)?;
+    give::plan(&request, &space, args.estimate(), args.plan_file.as_deref())?;
+    Ok(Exit::Success)
+}
+
+/// The search space of what two commits have between them; configs and changelog are in the current folder.
+///
+/// # Errors
+/// As [`run`], and invalid input where there is nothing new.
+pub fn between(base: &str, head: &str) -> Result<SearchSpace, Failure> {
+    let args = PlanArgs::between(base, head);
+    match event::request(&args)? {
+        event::Asked::Plan(request) => search_space(&args, &request),
+        event::Asked::Nothing { reason } => Err(anyhow::anyhow!(reason)).or_exit(Exit::InvalidInput),
+    }
+}
+
+fn search_space(args: &PlanArgs, request: &Request) -> Result<SearchSpace, Failure> {
     let catalog = args.configs.load()?;
     let Change {
         base_ref, head_ref, added, ..
@@ -118,12 +136,7 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
     };
     let planned = plan::plan(added, &catalog, base_catalog.as_ref(), request.options);
     let mut planned = planned.or_exit(Exit::InvalidInput)?;
-    let estimate = args.group_by_engine.then_some(Estimate {
-        start: args.start_minutes,
-        point: args.point_minutes,
-        longest: args.job_minutes,
-    });
-    if let Some(estimate) = estimate {
+    if let Some(estimate) = args.estimate() {
         planned.benchmarks = plan::by_engine(planned.benchmarks, estimate);
     }
     let metadata = ChangelogMetadata {
@@ -131,7 +144,42 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
         head_ref: head_ref.clone(),
         entries: added.iter().map(|added: &Added| added.entry.clone()).collect(),
     };
-    let space = SearchSpace::new(planned, metadata);
-    give::plan(&request, &space, estimate, args.plan_file.as_deref())?;
-    Ok(Exit::Success)
+    Ok(SearchSpace::new(planned, metadata))
+}
+
+impl PlanArgs {
+    /// What the command line `--base-ref BASE --head-ref HEAD` gives.
+    fn between(base: &str, head: &str) -> Self {
+        Self {
+            base_ref: Some(base.to_owned()),
+            head_ref: Some(head.to_owned()),
+            merge_base: false,
+            event: false,
+            settings: PathBuf::from("imax.yaml"),
+            trim_conc: false,
+            all_evals: false,
+            evals_only: false,
+            group_by_engine: false,
+            job_minutes: 180,
+            start_minutes: 15,
+            point_minutes: 10,
+            plan_file: None,
+            files: ChangelogFiles {
+                changelog_file: "perf-changelog.yaml".to_owned(),
+            },
+            configs: ConfigFiles {
+                config_dir: None,
+                config_files: Vec::new(),
+                runner_config: None,
+            },
+        }
+    }
+
+    fn estimate(&self) -> Option<Estimate> {
+        self.group_by_engine.then_some(Estimate {
+            start: self.start_minutes,
+            point: self.point_minutes,
+            longest: self.job_minutes,
+        })
+    }
 }

@@ -75,6 +75,9 @@ pub struct RunArgs {
     /// Run no row: stop and remove what jobs of ours left whose `imax run` was killed.
     #[arg(long, conflicts_with = "row")]
     pub reap: bool,
+    /// Say nothing but what went wrong.
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 fn ratio(text: &str) -> Result<f64, String> {
@@ -127,7 +130,7 @@ pub fn execute(args: &RunArgs, row: &Row, stop: &StopSignal) -> Result<(JobRecor
     };
     let environment = prepare::environment(&spec, &places, port).or_exit(Exit::InvalidInput)?;
     let secrets = secrets_of(&environment);
-    let voice = Voice::new(in_actions, secrets.clone());
+    let voice = Voice::new(in_actions, secrets.clone()).quiet(args.quiet);
     voice.line(&format!("job {}: {} on {}", spec.id, spec.row.curve_key(), spec.runner_name));
     voice.line(&format!("recipe {}: {}", spec.recipe.path, spec.recipe.chosen));
     voice.line(&format!("profile {}, launcher {}", spec.profile.name, spec.profile.launch.name()));

@@ -9,6 +9,7 @@ use crate::model::Secret;
 #[derive(Debug, Clone)]
 pub struct Voice {
     in_actions: bool,
+    quiet: bool,
     secrets: Vec<Secret>,
 }
 
@@ -26,11 +27,24 @@ impl Voice {
                 say(&format!("::add-mask::{}", escape_data(line)));
             }
         }
-        Self { in_actions, secrets }
+        Self {
+            in_actions,
+            quiet: false,
+            secrets,
+        }
+    }
+
+    /// The same voice for somebody who only wants to hear of failures.
+    #[must_use]
+    pub fn quiet(self, quiet: bool) -> Self {
+        Self { quiet, ..self }
     }
 
     /// A line.
     pub fn line(&self, text: &str) {
+        if self.quiet {
+            return;
+        }
         say(&self.harmless(text));
     }
 
@@ -90,6 +104,7 @@ mod tests {
     fn commands_and_secrets_in_foreign_text_are_disarmed() {
         let voice = Voice {
             in_actions: true,
+            quiet: false,
             secrets: vec![Secret::new("hf_abcdef".to_owned())],
         };
         assert_eq!(

@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# Finds the imax binary for this runner and becomes it. In this order:
+#   1. bundled with the action in dist/bin/ (a release commit): nothing is downloaded;
+#   2. kept from an earlier job, or downloaded from a pin in dist/pins.txt and checked against its SHA-256;
+#   3. built from the action's own source with `cargo install --locked`.
+# The last two end in the runner's tool cache, under a name made of what the binary was made from.
+set -euo pipefail
+
+dist=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+action=$(dirname "$dist")
+
+fail() {
+  printf '::error title=imax::%s\n' "$1" >&2
+  exit 4
+}
+
+target() {
+  local os=${RUNNER_OS:-$(uname -s)} arch=${RUNNER_ARCH:-$(uname -m)}
+  case "$os/$arch" in
+    Linux/X64 | Linux/x86_64) echo x86_64-unknown-linux-musl ;;
+    Linux/ARM64 | Linux/aarch64) echo aarch64-unknown-linux-musl ;;
+    *) return 1 ;;
+  esac
+}
+
+checksum() {
+  if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1
+}
+
+# One job of a host fetches or builds; the others wait for it and then find the result. The lock goes with the process.
+lock() {
+  command -v flock >/dev/null || return 0
+  exec 9>"$1"
+  flock -w 1800 9 || fail "another job has been installing imax in $(dirname "$1") for 30 minutes; remove $1 if it is dead"
+}
+
+unlock() {
+  exec 9>&- || true
+}
+
+download() {
+  local url=$1 sha=$2 file=$3 found
+  curl --proto '=https,http' --fail --silent --show-error --location --retry 3 --connect-timeout 20 --max-time 600 --output "$file" "$url" || return 1
+  found=$(checksum "$file")
+  if [ "$found" != "$sha" ]; then
+    rm -f "$file"
+    fail "$url has SHA-256 $found, expected $sha from dist/pins.txt; nothing of it was run"
+  fi
+  chmod +x "$file"
+}
+
+build() {
+  local root=$1
+  command -v cargo >/dev/null || fail "no imax binary for ${RUNNER_OS:-$(uname -s)}/${RUNNER_ARCH:-$(uname -m)}, and no cargo to build one; use a release of the action, or install Rust on this runner"
+  # The target folder is outside the action's checkout: the runner may own that read-only.
+  CARGO_TARGET_DIR="$root/build" cargo install --quiet --locked --path "$action" --root "$root" --no-track >&2 || fail "cargo install of imax failed; see the lines above"
+  mv "$root/bin/imax" "$root/imax"
+}
+
+install() {
+  local cache=$1 kind=$2 sha=${3-} url=${4-} work
+  work=$(mktemp -d "$cache/.new-XXXXXX")
+  # shellcheck disable=SC2064 # the folder of this very call
+  trap "rm -rf '$work'" EXIT
+  case $kind in
+    pin) download "$url" "$sha" "$work/imax" || fail "cannot download $url; check the runner's network, or use a release of the action that bundles the binary" ;;
+    source) build "$work" ;;
+  esac
+  mkdir -p "$cache/$key"
+  mv -f "$work/imax" "$cache/$key/imax"
+  rm -rf "$work"
+  trap - EXIT
+}
+
+if triple=$(target); then
+  bundled="$dist/bin/imax-$triple"
+  if [ -x "$bundled" ]; then exec "$bundled" "$@"; fi
+  read -r sha url < <(awk -v target="$triple" '$1 == target { print $2, $3; exit }' "$dist/pins.txt" && echo) || true
+fi
+
+cache="${RUNNER_TOOL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}}/imax"
+mkdir -p "$cache"
+if [ -n "${sha:-}" ]; then
+  key="pin-$sha"
+else
+  # The same source gives the same binary: its name in the cache is the checksum of everything it is built from.
+  key="src-$(cd "$action" && find Cargo.toml Cargo.lock src configs benchmarks runners -type f -print0 | LC_ALL=C sort -z | xargs -0 cat | (
+    file=$(mktemp)
+    cat >"$file"
+    checksum "$file"
+    rm -f "$file"
+  ))"
+fi
+
+if [ ! -x "$cache/$key/imax" ]; then
+  lock "$cache/$key.lock"
+  if [ ! -x "$cache/$key/imax" ]; then
+    if [ -n "${sha:-}" ]; then install "$cache" pin "$sha" "$url"; else install "$cache" source; fi
+  fi
+  unlock
+fi
+exec "$cache/$key/imax" "$@"

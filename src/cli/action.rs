@@ -1,0 +1,235 @@
+//! `imax action`: the composite action's side of the binary. It turns the action's inputs, which come through the
+//! environment, into command lines that a person could have typed, and runs them in this very process, so that a
+//! cancelled step's signal reaches what must stop.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use clap::{Args, ValueEnum};
+
+use super::{Exit, Failure, OrExit as _, dispatch};
+use crate::edge::files;
+use crate::edge::workflow::WorkflowFiles;
+use crate::matrix::Row;
+
+/// Do a step of the composite action; its inputs come through the environment.
+#[derive(Debug, Args)]
+pub struct ActionArgs {
+    /// What to do.
+    #[arg(long, env = "IMAX_ACTION_COMMAND", value_enum)]
+    command: ActionCommand,
+    /// For `run`, the row as JSON.
+    #[arg(long, env = "IMAX_ACTION_ROW", default_value = "", hide_env_values = true)]
+    row: String,
+    /// Further arguments, quoted as in a shell.
+    #[arg(long, env = "IMAX_ACTION_ARGS", default_value = "", hide_env_values = true)]
+    args: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ActionCommand {
+    Plan,
+    Run,
+    Report,
+    Check,
+}
+
+/// What the workflow's next step stores.
+#[derive(Debug, PartialEq, Eq)]
+struct Artifact {
+    name: String,
+    path: PathBuf,
+}
+
+/// A step as values: what to write first, which command lines to run, what to store.
+#[derive(Debug, PartialEq, Eq)]
+struct Step {
+    command_lines: Vec<Vec<String>>,
+    artifact: Option<Artifact>,
+}
+
+/// Where [`ActionCommand::Report`] finds the run's artifacts, each in a folder of its name.
+const ARTIFACTS: &str = "imax-artifacts";
+const PLAN_ARTIFACT: &str = "imax-plan";
+const PLAN_FILE: &str = "plan.json";
+const RESULTS_ARTIFACT: &str = "results_bmk";
+
+/// Runs the step.
+///
+/// # Errors
+/// As the commands it runs; usage for inputs that are no command line.
+pub fn run(args: &ActionArgs) -> Result<Exit, Failure> {
+    let further = shlex::split(&args.args)
+        .ok_or_else(|| anyhow!("the input `args` has a quote that is not closed: {}", args.args))
+        .or_exit(Exit::Usage)?;
+    let folder = step_folder()?;
+    let step = match args.command {
+        ActionCommand::Plan => plan(&folder, further),
+        ActionCommand::Run => {
+            let row: Row = serde_json::from_str(&args.row)
+                .context("the input `row` is not a matrix row; pass `matrix.row` of the plan")
+                .or_exit(Exit::InvalidInput)?;
+            files::write(&folder.join("row.json"), args.row.as_bytes()).or_exit(Exit::Infrastructure)?;
+            run_row(&folder, &row, further)
+        }
+        ActionCommand::Report => report(&folder, &further),
+        ActionCommand::Check => check(further),
+    };
+    if let Some(Artifact { name, path }) = &step.artifact {
+        // Said before the work begins: what a job leaves behind is stored however the job ends.
+        std::fs::create_dir_all(path).or_exit(Exit::Infrastructure)?;
+        let path = path.to_string_lossy();
+        let outputs = [("artifact-name", name.as_str()), ("artifact-path", path.as_ref())];
+        WorkflowFiles::from_environment()
+            .set_outputs(outputs)
+            .or_exit(Exit::Infrastructure)?;
+    }
+    run_all(step.command_lines)
+}
+
+/// All of them are run, also behind one that failed: a report of failed jobs is still to be posted. The first failure
+/// is the step's.
+fn run_all(command_lines: Vec<Vec<String>>) -> Result<Exit, Failure> {
+    let mut first = Ok(Exit::Success);
+    for command_line in command_lines {
+        let result = dispatch(std::iter::once("imax".to_owned()).chain(command_line));
+        match (&first, &result) {
+            (Ok(Exit::Success), _) => first = result,
+            (_, Err(failure)) => super::output::say(&format!("error: {:#}", failure.error)),
+            (_, Ok(_)) => {}
+        }
+    }
+    first
+}
+
+/// A fresh folder below the runner's temporary one, which the runner empties after the job.
+fn step_folder() -> Result<PathBuf, Failure> {
+    let parent = std::env::var_os("RUNNER_TEMP").map_or_else(std::env::temp_dir, PathBuf::from);
+    let folder = tempfile::Builder::new()
+        .prefix("imax-")
+        .tempdir_in(&parent)
+        .with_context(|| format!("cannot make a folder in {}", parent.display()))
+        .or_exit(Exit::Infrastructure)?;
+    Ok(folder.keep())
+}
+
+fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
+    words.map(str::to_owned).to_vec()
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn plan(folder: &Path, further: Vec<String>) -> Step {
+    let out = folder.join(PLAN_ARTIFACT);
+    let mut line = words(["plan", "--event", "--plan-file"]);
+    line.push(text(&out.join(PLAN_FILE)));
+    line.extend(further);
+    Step {
+        command_lines: vec![line],
+        artifact: Some(Artifact {
+            name: PLAN_ARTIFACT.to_owned(),
+            path: out,
+        }),
+    }
+}
+
+fn run_row(folder: &Path, row: &Row, further: Vec<String>) -> Step {
+    let name = artifact_name(row);
+    let out = folder.join(&name);
+    let mut line = words(["run", "--row"]);
+    line.push(text(&folder.join("row.json")));
+    line.push("--out".to_owned());
+    line.push(text(&out));
+    line.extend(further);
+    Step {
+        command_lines: vec![line],
+        artifact: Some(Artifact { name, path: out }),
+    }
+}
+
+fn report(folder: &Path, further: &[String]) -> Step {
+    let out = folder.join(RESULTS_ARTIFACT);
+    let results = text(&out);
+    let plan = format!("{ARTIFACTS}/{PLAN_ARTIFACT}/{PLAN_FILE}");
+    let collect = words(["collect", ARTIFACTS, "--plan", &plan, "--out", &results]);
+    let show = |format: &str, file: &str| {
+        let mut line = words(["report", &results, "--format", format, "--out"]);
+        line.push(text(&out.join(file)));
+        line.extend(further.iter().cloned());
+        line
+    };
+    let mut summary = show("markdown", "summary.md");
+    summary.push("--job-summary".to_owned());
+    let page = show("html", "report.html");
+    let comment = words(["comment", &results]);
+    Step {
+        command_lines: vec![collect, summary, page, comment],
+        artifact: Some(Artifact {
+            name: RESULTS_ARTIFACT.to_owned(),
+            path: out,
+        }),
+    }
+}
+
+fn check(further: Vec<String>) -> Step {
+    let mut line = words(["check", "--format", "github"]);
+    line.extend(further);
+    Step {
+        command_lines: vec![line],
+        artifact: None,
+    }
+}
+
+/// Unique among a run's rows, since artifacts must be, and without the characters that artifact names may not have.
+/// The row's own hash makes it so; the words before it are for people.
+fn artifact_name(row: &Row) -> String {
+    use sha2::{Digest as _, Sha256};
+    let concurrencies: Vec<String> = row.conc.as_slice().iter().map(ToString::to_string).collect();
+    let words = format!("{} {} conc{}", row.exp_name, row.curve_key(), concurrencies.join("-"));
+    let clean = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+    let clean: String = words.chars().map(clean).take(120).collect();
+    let json = serde_json::to_vec(row).unwrap_or_default();
+    let hash: String = Sha256::digest(json).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("bmk_{clean}_{hash}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn row(conc: u32, model: &str) -> Row {
+        serde_json::from_value(json!({
+            "image": "i", "model": model, "model-prefix": "demo", "precision": "fp8", "framework": "sim", "runner": "cluster:h100", "isl": 64,
+            "osl": 16, "tp": 8, "ep": 1, "dp-attn": false, "spec-decoding": "none", "conc": conc, "max-model-len": 128, "exp-name": "demo_64_16"
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn artifact_names_are_unique_and_allowed() {
+        let names = [row(1, "a"), row(2, "a"), row(1, "b")].map(|row| artifact_name(&row));
+        assert!(names[0] != names[1] && names[0] != names[2], "{names:?}");
+        for name in names {
+            assert!(!name.contains(['"', ':', '<', '>', '|', '*', '?', '\\', '/', ' ']), "{name}");
+        }
+    }
+
+    #[test]
+    fn further_arguments_stand_behind_our_own() {
+        let step = run_row(Path::new("/t"), &row(1, "a"), words(["--seed", "7"]));
+        let line = &step.command_lines[0];
+        assert_eq!(line[..3], ["run", "--row", "/t/row.json"]);
+        assert_eq!(line[line.len() - 2..], ["--seed", "7"]);
+        assert_eq!(step.artifact.unwrap().path.parent().unwrap(), Path::new("/t"));
+    }
+
+    #[test]
+    fn a_report_collects_shows_and_comments() {
+        let step = report(Path::new("/t"), &[]);
+        let commands: Vec<&str> = step.command_lines.iter().map(|line| line[0].as_str()).collect();
+        assert_eq!(commands, ["collect", "report", "report", "comment"]);
+    }
+}

@@ -1,0 +1,81 @@
+//! One step of the demo's history: the plan of its commit, every job of it on this machine, the collected run.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::repository::{Refs, Step};
+use crate::cli::run::{RunArgs, execute};
+use crate::cli::{Exit, Failure, OrExit as _, collect, output, plan};
+use crate::edge::files;
+use crate::edge::stop::StopSignal;
+use crate::job::Outcome;
+use crate::matrix::plan::{Job, PlanFile, jobs};
+
+/// Plans, measures and collects; the results lie in the folder. Anything but success is a cancelled demo or a failed job.
+pub fn measure(step: Step, refs: &Refs, results: &Path, stop: &StopSignal) -> Result<Exit, Failure> {
+    let space = plan::between(&refs.base, &refs.head)?;
+    let planned = jobs(space.rows());
+    let plan_file = results.join("plan.json");
+    files::write_json(&plan_file, &PlanFile::new(&planned, &space)).or_exit(Exit::Infrastructure)?;
+    output::say(&format!("{}: {} jobs", step.title(), planned.len()));
+    for job in &planned {
+        output::say(&format!("  {}", job.name));
+    }
+    let folder = results.join("jobs");
+    let bar = progress_bar(planned.len());
+    for job in &planned {
+        bar.set_message(job.name.clone());
+        let (record, exit) = execute(&run_args(job, &folder), &job.row, stop)?;
+        if matches!(exit, Exit::Interrupted | Exit::Terminated) {
+            bar.abandon_with_message("stopped");
+            return Ok(exit);
+        }
+        if exit != Exit::Success {
+            bar.abandon_with_message("failed");
+            output::say(&format!("{}: {}", job.name, outcome_words(&record.outcome)));
+            return Ok(exit);
+        }
+        bar.inc(1);
+    }
+    bar.finish_with_message("measured");
+    collect::collect_into(&folder, Some(&plan_file), results)?;
+    Ok(Exit::Success)
+}
+
+fn outcome_words(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Ok => "ok".to_owned(),
+        Outcome::Failed(failure) => failure.reason.clone(),
+    }
+}
+
+fn run_args(job: &Job, jobs: &Path) -> RunArgs {
+    RunArgs {
+        row: None,
+        out: jobs.join(&job.id),
+        profile: Some("demo".to_owned()),
+        recipe_dir: PathBuf::from("benchmarks"),
+        runner_dir: PathBuf::from("runners"),
+        runner_name: Some(format!("{}_0", job.row.runner)),
+        port: None,
+        num_prompts_per_conc: None,
+        num_warmups_per_conc: None,
+        random_range_ratio: None,
+        tokenizer: None,
+        seed: 0,
+        reap: false,
+        quiet: true,
+    }
+}
+
+fn progress_bar(jobs: usize) -> ProgressBar {
+    let bar = ProgressBar::new(u64::try_from(jobs).unwrap_or(u64::MAX));
+    // The template is a constant that the library parses; were it wrong, its plain bar is as good.
+    if let Ok(style) = ProgressStyle::with_template("  {bar:30} {pos}/{len} {elapsed} {msg}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar
+}

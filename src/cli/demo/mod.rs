@@ -1,0 +1,107 @@
+//! `imax demo`: the whole pipeline on this machine. It makes a benchmark repository with two changelog commits and does
+//! for each what the action does in production: plan, run every row against a real engine process over a real socket,
+//! collect; then it compares the two runs and reports. Nothing is canned: the engines are simulated, their processes,
+//! sockets, measurements and results are not.
+
+mod measure;
+mod repository;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+
+use super::report::{ReportFormat, render};
+use super::{Exit, Failure, OrExit as _, compare, gather, output};
+use crate::analysis::Run;
+use crate::edge::files;
+use crate::edge::stop::StopSignal;
+use repository::{DemoRepository, Step};
+
+/// Show the whole pipeline on this machine, with simulated engines.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  imax demo --dir demo && open demo/report.html")]
+pub struct DemoArgs {
+    /// Folder for everything the demo makes; it must be empty or absent [default: a new one among the temporary files].
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Only make the git repository with its two changelog commits, to copy from or to try workflows with.
+    #[arg(long)]
+    repository_only: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Where the folder cannot be used, and as the steps of the pipeline.
+pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
+    let folder = destination(args.dir.as_deref())?;
+    if args.repository_only {
+        let mut repository = DemoRepository::create(&folder)?;
+        for step in [Step::First, Step::Second] {
+            repository.advance(step)?;
+        }
+        output::say(&format!("made the repository {}", folder.display()));
+        return Ok(Exit::Success);
+    }
+    let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
+    let mut repository = DemoRepository::create(&folder.join("repository"))?;
+    output::say(&format!("the repository is {}\n", repository.folder().display()));
+    // As a job's checkout is: everything is named from the repository's top.
+    std::env::set_current_dir(repository.folder()).or_exit(Exit::Infrastructure)?;
+
+    let mut runs = Vec::new();
+    for step in [Step::First, Step::Second] {
+        let refs = repository.advance(step)?;
+        let results = folder.join(step.folder());
+        let exit = measure::measure(step, &refs, &results, &stop)?;
+        if exit != Exit::Success {
+            return Ok(exit);
+        }
+        runs.push(gather::load_run(&results)?);
+    }
+    let [first, second] = runs.as_slice() else {
+        return Err(anyhow!("two runs were made, {} were read", runs.len())).or_exit(Exit::Infrastructure);
+    };
+    report(&folder, first, second)
+}
+
+fn destination(dir: Option<&Path>) -> Result<PathBuf, Failure> {
+    let Some(dir) = dir else {
+        let folder = tempfile::Builder::new()
+            .prefix("imax-demo-")
+            .tempdir()
+            .or_exit(Exit::Infrastructure)?;
+        return Ok(folder.keep());
+    };
+    let occupied = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
+    if occupied {
+        return Err(anyhow!("{} is not empty; name another folder, or remove it", dir.display())).or_exit(Exit::Usage);
+    }
+    std::fs::create_dir_all(dir)
+        .and_then(|()| dir.canonicalize())
+        .with_context(|| format!("cannot make {}", dir.display()))
+        .or_exit(Exit::Infrastructure)
+}
+
+/// The report of the second run against the first, on the terminal and as files.
+fn report(folder: &Path, first: &Run, second: &Run) -> Result<Exit, Failure> {
+    let comparison = compare::compare((Step::First.title(), first), (Step::Second.title(), second));
+    let render = |format| render(second, Some(&comparison), format, "imax demo");
+    files::write_json(&folder.join("comparison.json"), &comparison).or_exit(Exit::Infrastructure)?;
+    let texts = [
+        ("summary.md", ReportFormat::Markdown),
+        ("report.html", ReportFormat::Html),
+        ("report.csv", ReportFormat::Csv),
+    ];
+    for (name, format) in texts {
+        files::write(&folder.join(name), render(format)?.as_bytes()).or_exit(Exit::Infrastructure)?;
+    }
+    output::emit(&render(ReportFormat::Table)?)?;
+    output::say(&format!(
+        "\neverything is in {}\nopen {} in a browser",
+        folder.display(),
+        folder.join("report.html").display()
+    ));
+    Ok(Exit::Success)
+}

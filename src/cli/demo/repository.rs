@@ -1,0 +1,137 @@
+//! The demo's benchmark repository: the configs, recipes and profiles that lie beside this project's source, in a git
+//! repository of their own, and the two changelog commits that the demo measures.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::{Exit, Failure, OrExit as _};
+use crate::edge::commit::NewRepository;
+use crate::edge::files;
+
+macro_rules! source {
+    ($path:literal) => {
+        ($path, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $path)))
+    };
+}
+
+/// Files of this project that make a benchmark repository. They are compiled in: the demo works wherever the binary is.
+const FILES: [(&str, &str); 10] = [
+    source!("configs/demo-master.yaml"),
+    source!("configs/runners.yaml"),
+    source!("configs/hardware.yaml"),
+    source!("configs/sim.yaml"),
+    source!("benchmarks/demo_fp8_h100.sh"),
+    source!("benchmarks/demo_fp8_mi300x.sh"),
+    source!("benchmarks/demo/tokenizer.json"),
+    source!("runners/cpu.yaml"),
+    source!("runners/demo.yaml"),
+    (".github/workflows/benchmark.yml", include_str!("benchmark.yml")),
+];
+
+/// The image that the first commit measures; the second measures the one that the configs name.
+const NEW_IMAGE: &str = "image: imax-sim:1.1";
+const OLD_IMAGE: &str = "image: imax-sim:1.0";
+
+const MASTER_CONFIG: &str = "configs/demo-master.yaml";
+const CHANGELOG: &str = "perf-changelog.yaml";
+
+const FIRST_ENTRY: &str = "\
+- config-keys:
+    - demo-fp8-*
+  description:
+    - \"First measurement of two engines on two GPUs\"
+  pr-link: https://github.com/example/benchmarks/pull/1
+";
+
+const SECOND_ENTRY: &str = "
+- config-keys:
+    - demo-fp8-*-sim
+    - demo-fp8-*-sim-b
+  description:
+    - \"imax-sim 1.0 -> 1.1: faster decode kernels, a larger scheduling overhead\"
+  pr-link: https://github.com/example/benchmarks/pull/2
+";
+
+/// A step of the demo's history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The first changelog entry, with the old image.
+    First,
+    /// The second entry, with the new image.
+    Second,
+}
+
+impl Step {
+    /// What people read.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::First => "first commit",
+            Self::Second => "second commit",
+        }
+    }
+
+    /// The folder of this step's files.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Second => "second",
+        }
+    }
+}
+
+/// The repository while the demo goes through its history.
+pub struct DemoRepository {
+    folder: PathBuf,
+    git: NewRepository,
+    newest: String,
+}
+
+/// The two commits between which a step's changelog entry came.
+pub struct Refs {
+    /// The commit before.
+    pub base: String,
+    /// The commit with the entry; the files in the folder are this commit's.
+    pub head: String,
+}
+
+impl DemoRepository {
+    /// Makes the repository with everything but changelog entries.
+    pub fn create(folder: &Path) -> Result<Self, Failure> {
+        for (path, text) in FILES {
+            files::write(&folder.join(path), text.as_bytes()).or_exit(Exit::Infrastructure)?;
+        }
+        files::write(&folder.join(CHANGELOG), b"").or_exit(Exit::Infrastructure)?;
+        let git = NewRepository::create(folder).or_exit(Exit::Infrastructure)?;
+        let newest = git
+            .commit_all("Scaffold: configs, recipes, runner profiles")
+            .or_exit(Exit::Infrastructure)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            git,
+            newest,
+        })
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Makes the step's commit.
+    pub fn advance(&mut self, step: Step) -> Result<Refs, Failure> {
+        let (changelog, image) = match step {
+            Step::First => (FIRST_ENTRY.to_owned(), OLD_IMAGE),
+            Step::Second => (format!("{FIRST_ENTRY}{SECOND_ENTRY}"), NEW_IMAGE),
+        };
+        let master = FILES.iter().find(|(path, _)| *path == MASTER_CONFIG).map_or("", |(_, text)| *text);
+        let write = |path: &str, text: &str| files::write(&self.folder.join(path), text.as_bytes()).or_exit(Exit::Infrastructure);
+        write(MASTER_CONFIG, &master.replace(NEW_IMAGE, image))?;
+        write(CHANGELOG, &changelog)?;
+        let message = match step {
+            Step::First => "Measure two engines on two GPUs",
+            Step::Second => "Update imax-sim to 1.1",
+        };
+        let head = self.git.commit_all(message).or_exit(Exit::Infrastructure)?;
+        let base = std::mem::replace(&mut self.newest, head.clone());
+        Ok(Refs { base, head })
+    }
+}
