@@ -5,6 +5,7 @@ mod action;
 mod bench;
 mod changelog;
 mod collect;
+mod comment;
 mod compare;
 mod configs;
 mod demo;
@@ -55,6 +56,7 @@ enum Command {
     Collect(collect::CollectArgs),
     Compare(compare::CompareArgs),
     Report(report::ReportArgs),
+    Comment(comment::CommentArgs),
 }
 
 /// Parses the command line, runs the command, says what went wrong, and gives the exit code.
@@ -103,5 +105,6 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Collect(args) => collect::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Comment(args) => comment::run(&args),
     }
 }

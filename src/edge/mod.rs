@@ -6,6 +6,7 @@ pub mod commit;
 pub mod engine_log;
 pub mod files;
 pub mod git;
+pub mod github;
 pub mod host;
 pub mod job_state;
 pub mod launcher;

@@ -1,0 +1,122 @@
+//! `imax comment`: the report as the one comment of a workflow on its pull request.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::{Exit, Failure, OrExit as _, compare, gather, output};
+use crate::edge::files;
+use crate::edge::github::{self, Client, CommentChange, GithubError, Marker, Repository, Settings};
+use crate::report::{self, Budget, View};
+
+/// Create or update the pull request's comment with the report of a run.
+///
+/// The token is read from GITHUB_TOKEN or GH_TOKEN, never from the command line. It needs `pull-requests: write`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  imax comment results/ --compare base/ --pr 7")]
+pub struct CommentArgs {
+    /// The run: a folder that imax collect wrote, a folder of artifacts, run.json, agg_bmk.json or one result.
+    run: PathBuf,
+    /// An earlier run to compare it with, in the same forms.
+    #[arg(long, value_name = "RUN")]
+    compare: Option<PathBuf>,
+    /// What the earlier run is called in the comment [default: its path].
+    #[arg(long, value_name = "NAME", requires = "compare")]
+    base_name: Option<String>,
+    /// What the run is called in the comment [default: its path].
+    #[arg(long, value_name = "NAME", requires = "compare")]
+    head_name: Option<String>,
+    /// The pull request [default: the one of the event in GITHUB_EVENT_PATH].
+    #[arg(long, value_name = "NUMBER")]
+    pr: Option<u64>,
+    /// The repository, owner/name.
+    #[arg(long, value_name = "REPOSITORY", env = "GITHUB_REPOSITORY")]
+    repository: Option<String>,
+    /// What tells this comment from other ones of imax on the pull request; a workflow's name by default.
+    #[arg(long, value_name = "NAME", env = "GITHUB_WORKFLOW", default_value = "imax")]
+    id: String,
+    /// Write the comment to stdout and send nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Invalid input for what is no run; usage where the pull request or the repository is not known; infrastructure where
+/// GitHub refuses or does not answer.
+pub fn run(args: &CommentArgs) -> Result<Exit, Failure> {
+    let marker = Marker::new(&args.id);
+    let body = body(args, &marker)?;
+    if args.dry_run {
+        output::emit(&body)?;
+        return Ok(Exit::Success);
+    }
+    let Some(pull_request) = pull_request(args.pr)? else {
+        output::say("no pull request in this event; nothing to comment on");
+        return Ok(Exit::Success);
+    };
+    let repository = Repository::parse(args.repository.as_deref().unwrap_or_default()).or_exit(Exit::Usage)?;
+    let settings = Settings::from_environment(|name| std::env::var(name).ok()).or_exit(Exit::Usage)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .or_exit(Exit::Infrastructure)?;
+    let change = runtime.block_on(async {
+        let client = Client::new(&settings)?;
+        github::put_comment(&client, &repository, pull_request, &marker, &body).await
+    });
+    output::say(&match change.map_err(classified)? {
+        CommentChange::Created { url } => format!("created {url}"),
+        CommentChange::Updated { url } => format!("updated {url}"),
+    });
+    Ok(Exit::Success)
+}
+
+fn body(args: &CommentArgs, marker: &Marker) -> Result<String, Failure> {
+    let head = gather::load_run(&args.run)?;
+    let comparison = match &args.compare {
+        None => None,
+        Some(path) => {
+            let base = gather::load_run(path)?;
+            let base_name = compare::named(args.base_name.as_deref(), path);
+            let head_name = compare::named(args.head_name.as_deref(), &args.run);
+            Some(compare::compare((&base_name, &base), (&head_name, &head)))
+        }
+    };
+    let view = View::new(&head, comparison.as_ref());
+    Ok(report::comment(&view, marker.as_str(), Budget::COMMENT))
+}
+
+/// The number that was given, else that of the event.
+fn pull_request(given: Option<u64>) -> Result<Option<u64>, Failure> {
+    if given.is_some() {
+        return Ok(given);
+    }
+    let Some(path) = std::env::var_os("GITHUB_EVENT_PATH")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+    else {
+        return Ok(None);
+    };
+    let text = files::read_text(&path).or_exit(Exit::InvalidInput)?;
+    github::pull_request_of_event(&text)
+        .with_context(|| path.display().to_string())
+        .or_exit(Exit::InvalidInput)
+}
+
+/// A token that is not there or not allowed is for the caller to mend; everything else is the network's or GitHub's.
+fn classified(error: GithubError) -> Failure {
+    let exit = match &error {
+        GithubError::NoToken
+        | GithubError::Repository(_)
+        | GithubError::Setup { .. }
+        | GithubError::Forbidden { .. }
+        | GithubError::NotFound { .. } => Exit::Usage,
+        GithubError::Unreachable { .. } | GithubError::RateLimited { .. } | GithubError::Refused { .. } | GithubError::Answer { .. } => {
+            Exit::Infrastructure
+        }
+    };
+    Failure { exit, error: error.into() }
+}

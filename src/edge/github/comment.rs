@@ -1,0 +1,248 @@
+//! The one comment of a workflow on a pull request. It is found again by a hidden marker and updated in place; where two
+//! jobs create it at the same time, the older one stays.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::client::{Client, Method, Repository, Request};
+use super::error::GithubError;
+
+/// What the token needs for comments on pull requests.
+const PERMISSION: &str = "pull-requests: write";
+/// The most that GitHub gives on a page.
+const PAGE: usize = 100;
+/// A pull request with more comments than a hundred pages is not one that a person reads.
+const MAX_PAGES: usize = 100;
+
+/// The hidden text that tells our comment from all others, and the comments of two workflows from each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marker(String);
+
+impl Marker {
+    /// The marker of a workflow, by its name or by any other text that is the same each time.
+    #[must_use]
+    pub fn new(workflow: &str) -> Self {
+        const DIGITS: usize = 8;
+        let readable: String = workflow.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let readable: Vec<&str> = readable.split('-').filter(|word| !word.is_empty()).collect();
+        // Two names may look the same when only letters and digits are left; two dashes would end an HTML comment.
+        let hash: String = Sha256::digest(workflow.as_bytes())
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let digits: String = hash.chars().take(DIGITS).collect();
+        Self(format!("<!-- imax:{}:{digits} -->", readable.join("-")))
+    }
+
+    /// The marker as the comment holds it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommentChange {
+    /// There was none.
+    Created {
+        /// Its page.
+        url: String,
+    },
+    /// There was one.
+    Updated {
+        /// Its page.
+        url: String,
+    },
+}
+
+/// As much of a comment as is needed.
+#[derive(Debug, Clone, Deserialize)]
+struct Comment {
+    id: u64,
+    #[serde(default)]
+    html_url: String,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    user: Option<User>,
+}
+
+/// As much of an account as is needed.
+#[derive(Debug, Clone, Deserialize)]
+struct User {
+    login: String,
+    #[serde(default, rename = "type")]
+    kind: String,
+}
+
+/// Whose comments are ours. Anyone can write a marker into a comment, so it alone proves nothing.
+enum Author {
+    /// This account.
+    Login(String),
+    /// A workflow's own token does not say which app it belongs to, only that it is one.
+    SomeApp,
+}
+
+#[derive(Serialize)]
+struct NewBody<'a> {
+    body: &'a str,
+}
+
+/// Creates the comment or updates it. `body` must hold the marker.
+///
+/// # Errors
+/// [`GithubError`] where GitHub refuses or does not answer.
+pub async fn put_comment(
+    client: &Client,
+    repository: &Repository,
+    pull_request: u64,
+    marker: &Marker,
+    body: &str,
+) -> Result<CommentChange, GithubError> {
+    let thread = Thread {
+        client,
+        repository,
+        pull_request,
+        author: author(client).await?,
+    };
+    if let Some(oldest) = thread.ours(marker).await?.first() {
+        let url = thread.update(oldest.id, body).await?.html_url;
+        return Ok(CommentChange::Updated { url });
+    }
+    let created = thread.create(body).await?;
+    thread.settle(created, marker, body).await
+}
+
+async fn author(client: &Client) -> Result<Author, GithubError> {
+    let request = Request::<()> {
+        method: Method::Get,
+        path: "/user",
+        body: None,
+        permission: PERMISSION,
+    };
+    match client.read::<User, ()>(request).await {
+        Ok(user) => Ok(Author::Login(user.login)),
+        Err(GithubError::Forbidden { .. } | GithubError::NotFound { .. }) => Ok(Author::SomeApp),
+        Err(other) => Err(other),
+    }
+}
+
+impl Author {
+    fn wrote(&self, comment: &Comment) -> bool {
+        match (self, &comment.user) {
+            (Self::Login(login), Some(user)) => user.login == *login,
+            (Self::SomeApp, Some(user)) => user.kind == "Bot",
+            (_, None) => false,
+        }
+    }
+}
+
+/// The comments of one pull request.
+struct Thread<'a> {
+    client: &'a Client,
+    repository: &'a Repository,
+    pull_request: u64,
+    author: Author,
+}
+
+impl Thread<'_> {
+    /// Our comments with the marker, the oldest first.
+    async fn ours(&self, marker: &Marker) -> Result<Vec<Comment>, GithubError> {
+        let mut found = Vec::new();
+        for page in 1..=MAX_PAGES {
+            let path = format!(
+                "/repos/{}/issues/{}/comments?per_page={PAGE}&page={page}",
+                self.repository, self.pull_request
+            );
+            let request = Request::<()> {
+                method: Method::Get,
+                path: &path,
+                body: None,
+                permission: PERMISSION,
+            };
+            let comments: Vec<Comment> = self.client.read(request).await?;
+            let last = comments.len() < PAGE;
+            let has_marker = |comment: &Comment| comment.body.as_deref().is_some_and(|body| body.contains(marker.as_str()));
+            found.extend(
+                comments
+                    .into_iter()
+                    .filter(|comment| has_marker(comment) && self.author.wrote(comment)),
+            );
+            if last {
+                break;
+            }
+        }
+        found.sort_by_key(|comment| comment.id);
+        Ok(found)
+    }
+
+    async fn create(&self, body: &str) -> Result<Comment, GithubError> {
+        let path = format!("/repos/{}/issues/{}/comments", self.repository, self.pull_request);
+        let request = Request {
+            method: Method::Post,
+            path: &path,
+            body: Some(&NewBody { body }),
+            permission: PERMISSION,
+        };
+        self.client.read(request).await
+    }
+
+    async fn update(&self, id: u64, body: &str) -> Result<Comment, GithubError> {
+        let path = format!("/repos/{}/issues/comments/{id}", self.repository);
+        let request = Request {
+            method: Method::Patch,
+            path: &path,
+            body: Some(&NewBody { body }),
+            permission: PERMISSION,
+        };
+        self.client.read(request).await
+    }
+
+    async fn delete(&self, id: u64) -> Result<(), GithubError> {
+        let path = format!("/repos/{}/issues/comments/{id}", self.repository);
+        let request = Request::<()> {
+            method: Method::Delete,
+            path: &path,
+            body: None,
+            permission: PERMISSION,
+        };
+        match self.client.send(request).await {
+            // Another job of the same workflow was faster.
+            Ok(_) | Err(GithubError::NotFound { .. }) => Ok(()),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Looks whether another job created a comment at the same time, or this one twice because an answer was lost. The oldest
+    /// stays: every job sees the same one, so they need not agree in another way.
+    async fn settle(&self, created: Comment, marker: &Marker, body: &str) -> Result<CommentChange, GithubError> {
+        let ours = self.ours(marker).await?;
+        let oldest = ours.first().map_or(created.id, |comment| comment.id);
+        for comment in ours.iter().filter(|comment| comment.id != oldest) {
+            self.delete(comment.id).await?;
+        }
+        if oldest == created.id {
+            return Ok(CommentChange::Created { url: created.html_url });
+        }
+        let url = self.update(oldest, body).await?.html_url;
+        Ok(CommentChange::Updated { url })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_is_hidden_and_its_own() {
+        let marker = Marker::new("Sweep --> <b>");
+        assert!(
+            marker.as_str().starts_with("<!-- imax:Sweep-b:") && marker.as_str().ends_with(" -->"),
+            "{marker:?}"
+        );
+        assert_eq!(marker.as_str().matches("--").count(), 2);
+        assert_ne!(Marker::new("a b"), Marker::new("a-b"));
+        assert_eq!(Marker::new("a b"), Marker::new("a b"));
+    }
+}

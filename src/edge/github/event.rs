@@ -1,0 +1,48 @@
+//! Which pull request a workflow run is about, from the event file that the runner gives.
+
+use serde_json::Value;
+
+/// Why an event file cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the event file is no JSON: {0}")]
+pub struct EventError(#[from] serde_json::Error);
+
+/// The number of the pull request that an event is about; `None` for an event without one, such as a push.
+///
+/// # Errors
+/// [`EventError`] for a text that is no JSON.
+pub fn pull_request_of_event(text: &str) -> Result<Option<u64>, EventError> {
+    let event: Value = serde_json::from_str(text)?;
+    let places = [
+        // pull_request, pull_request_target, pull_request_review
+        event.pointer("/pull_request/number"),
+        // issue_comment on a pull request
+        event.pointer("/issue/pull_request").and_then(|_| event.pointer("/issue/number")),
+        // workflow_run; empty for a fork
+        event.pointer("/workflow_run/pull_requests/0/number"),
+        // check_run, check_suite
+        event.pointer("/check_run/pull_requests/0/number"),
+        event.pointer("/check_suite/pull_requests/0/number"),
+    ];
+    Ok(places.into_iter().flatten().find_map(Value::as_u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_pull_request_of_each_kind_of_event() {
+        for (event, number) in [
+            (r#"{"number": 7, "pull_request": {"number": 7}}"#, Some(7)),
+            (r#"{"issue": {"number": 8, "pull_request": {}}}"#, Some(8)),
+            (r#"{"issue": {"number": 8}}"#, None),
+            (r#"{"workflow_run": {"pull_requests": [{"number": 9}]}}"#, Some(9)),
+            (r#"{"workflow_run": {"pull_requests": []}}"#, None),
+            (r#"{"ref": "refs/heads/main"}"#, None),
+        ] {
+            assert_eq!(pull_request_of_event(event).unwrap(), number, "{event}");
+        }
+        assert!(pull_request_of_event("{").is_err());
+    }
+}
