@@ -8,11 +8,14 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::{Context as _, anyhow};
+use serde::Deserialize;
 
 use super::{Exit, Failure, OrExit as _};
 use crate::analysis::{self, Assembly, Found, Problem, Run, RunDocument};
 use crate::edge::artifacts;
-use crate::job::{FailureClass, JobRecord, Outcome, PointRecord};
+use crate::job::{FailureClass, Outcome};
+use crate::matrix::Row;
+use crate::model::Concurrency;
 use crate::result::{Agg, Json, Object, Point, PointFailure, PointFailureClass};
 
 pub use evals::{sets_below, sets_of_artifacts};
@@ -178,6 +181,20 @@ fn read_result(path: &Path) -> Result<Option<Found>, Unreadable> {
     Ok(Some(measured(path.display().to_string(), point, &agg, Some(text))))
 }
 
+/// As much of a job record as is needed here, so that records of other versions of imax are read as well.
+#[derive(Deserialize)]
+struct Record {
+    row: Row,
+    outcome: Outcome,
+    points: Vec<RecordedPoint>,
+}
+
+#[derive(Deserialize)]
+struct RecordedPoint {
+    conc: Concurrency,
+    outcome: Outcome,
+}
+
 /// The points of a job record, all without numbers: a point that was measured has its own document, and where that is
 /// lost this says so.
 fn read_record(path: &Path) -> Result<Vec<Found>, Unreadable> {
@@ -186,7 +203,7 @@ fn read_record(path: &Path) -> Result<Vec<Found>, Unreadable> {
         reason,
     };
     let text = artifacts::read_text(path).map_err(|error| unreadable(error.to_string()))?;
-    let record: JobRecord = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+    let record: Record = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
     let found = record.points.iter().map(|point| Found {
         source: path.display().to_string(),
         point: Point::failed(&record.row, point.conc, failure_of(point, &record.outcome)),
@@ -196,7 +213,7 @@ fn read_record(path: &Path) -> Result<Vec<Found>, Unreadable> {
     Ok(found.collect())
 }
 
-fn failure_of(point: &PointRecord, job: &Outcome) -> PointFailure {
+fn failure_of(point: &RecordedPoint, job: &Outcome) -> PointFailure {
     let failure = point.outcome.failure().or_else(|| job.failure());
     match failure {
         Some(failure) => PointFailure {

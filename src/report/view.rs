@@ -137,11 +137,11 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The points that got worse or failed, the worst first.
+    /// The points that got worse, the worst first. Those that failed are among the run's failures.
     #[must_use]
     pub fn losses(&self) -> Vec<&'a PointComparison> {
-        let mut found: Vec<_> = self.compared().filter(|point| point.verdict.is_regression()).collect();
-        found.sort_by(|left, right| loss_of(left).total_cmp(&loss_of(right)));
+        let mut found: Vec<_> = self.compared().filter(|point| point.verdict == Verdict::Worse).collect();
+        found.sort_by(|left, right| gain_of(left).total_cmp(&gain_of(right)));
         found
     }
 
@@ -149,7 +149,7 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn gains(&self) -> Vec<&'a PointComparison> {
         let mut found: Vec<_> = self.compared().filter(|point| point.verdict == Verdict::Better).collect();
-        found.sort_by(|left, right| loss_of(right).total_cmp(&loss_of(left)));
+        found.sort_by(|left, right| gain_of(right).total_cmp(&gain_of(left)));
         found
     }
 
@@ -158,9 +158,9 @@ impl<'a> View<'a> {
     }
 }
 
-/// How much was won; a point that failed lost everything.
-fn loss_of(point: &PointComparison) -> f64 {
-    point.decisive().map_or(f64::NEG_INFINITY, Change::gain)
+/// How much the change that weighs most has won.
+fn gain_of(point: &PointComparison) -> f64 {
+    point.decisive().map_or(0.0, Change::gain)
 }
 
 fn group<'a>(model_prefix: &'a str, hardware: &'a str, mut points: Vec<&'a Point>, comparison: Option<&'a Comparison>) -> Group<'a> {

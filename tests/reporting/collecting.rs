@@ -1,0 +1,121 @@
+//! `imax collect` and `imax compare`: what is found, what is missing, and what that means to a workflow.
+
+use serde_json::json;
+
+use crate::scene::{Scene, failed_job, raw, row};
+
+#[test]
+fn the_plan_is_the_manifest() {
+    let scene = Scene::new();
+    scene.measured("artifacts/bmk_a/job", &row(4), 4000.0);
+    scene.measured("artifacts/bmk_b", &row(8), 5000.0);
+    scene.measured("artifacts/again/deep/er", &row(8), 5100.0);
+    scene.measured("artifacts/extra", &row(64), 9000.0);
+    scene.write(
+        "artifacts/bmk_c/job.json",
+        &failed_job(&row(16), "server", "the engine died: out of memory").to_string(),
+    );
+    scene.write("artifacts/bmk_d/agg_torn.json", "{\"hw\": ");
+    let planned: Vec<_> = [4, 8, 16, 32].map(row).into();
+    let mut evaluated = row(128);
+    evaluated["eval-only"] = json!(true);
+    let plan = json!({ "single_node": { "1k1k": planned, "agentic": [evaluated] }, "multi_node": {}, "evals": [row(256)] });
+    scene.write("plan.json", &plan.to_string());
+
+    let ended = scene.imax(&["collect", "artifacts", "--plan", "plan.json", "--out", "results"], &[]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    for words in [
+        "conc32: planned, but there is neither a result nor a job record",
+        "conc8: measured 2 times",
+        "conc64: measured (artifacts/extra/agg_raw.json), but not planned",
+        "artifacts/bmk_d/agg_torn.json: line 1, column 8",
+        "conc16: server failure: the engine died: out of memory",
+        "3 of 5 points measured",
+    ] {
+        assert!(ended.stderr.contains(words), "{words:?} not in {}", ended.stderr);
+    }
+    assert_eq!(
+        scene.json("results/run_stats.json"),
+        json!({ "h100": { "n_success": 3, "total": 5 } })
+    );
+    let results = scene.json("results/agg_bmk.json");
+    let concurrencies: Vec<_> = results.as_array().unwrap().iter().map(|result| result["conc"].clone()).collect();
+    assert_eq!(concurrencies, [4, 8, 64]);
+
+    let strict = scene.imax(
+        &["collect", "artifacts", "--plan", "plan.json", "--out", "results", "--complete"],
+        &[],
+    );
+    assert_eq!(strict.code, 1, "an incomplete run passes for a complete one");
+}
+
+#[test]
+fn a_collected_run_and_its_artifacts_say_the_same() {
+    let scene = Scene::new();
+    scene.measured("artifacts/a", &row(4), 4000.0);
+    scene.write(
+        "artifacts/b/job.json",
+        &failed_job(&row(16), "timeout", "not ready after 600 s").to_string(),
+    );
+    assert_eq!(scene.imax(&["collect", "artifacts", "--out", "results"], &[]).code, 0);
+    let report = |run: &str| scene.imax(&["report", run, "--format", "csv"], &[]).stdout;
+    assert_eq!(report("results"), report("artifacts"));
+    assert!(report("results").contains("timeout failure: not ready after 600 s"));
+}
+
+#[test]
+fn a_regression_ends_with_its_own_exit_code_where_that_is_asked_for() {
+    let scene = Scene::new();
+    for (folder, throughput) in [("base", 4000.0), ("slower", 3600.0), ("near", 3950.0)] {
+        scene.measured(&format!("{folder}/a"), &row(4), throughput);
+    }
+    scene.write("broken/job.json", &failed_job(&row(4), "server", "it died").to_string());
+    for (head, code, words) in [
+        ("slower", 5, "1 got worse"),
+        ("near", 0, "No change in 1 point"),
+        ("broken", 5, "1 failed"),
+    ] {
+        let ended = scene.imax(&["compare", "base", head, "--fail-on", "regression"], &[]);
+        assert_eq!((ended.code, ended.stdout.contains(words)), (code, true), "{head}: {}", ended.stdout);
+        assert_eq!(scene.imax(&["compare", "base", head], &[]).code, 0, "{head}: nobody asked");
+    }
+}
+
+#[test]
+fn results_of_other_tools_pair_with_ours_by_their_fields() {
+    let scene = Scene::new();
+    scene.measured("ours", &row(4), 4000.0);
+    let environment = [
+        ("RESULT_FILENAME", "theirs"),
+        ("RUNNER_TYPE", "h100"),
+        ("FRAMEWORK", "sim"),
+        ("PRECISION", "fp8"),
+        ("SPEC_DECODING", "none"),
+        ("ISL", "1024"),
+        ("OSL", "1024"),
+        ("DISAGG", "false"),
+        ("MODEL_PREFIX", "demo"),
+        ("IMAGE", "example/engine:2"),
+        ("TP", "4"),
+        ("EP_SIZE", "1"),
+        ("DP_ATTENTION", "false"),
+    ];
+    scene.write("theirs.json", &raw(&row(4), 5000.0).to_string());
+    assert_eq!(scene.imax(&["normalize"], &environment).code, 0);
+    let ended = scene.imax(&["compare", "agg_theirs.json", "ours", "--format", "json"], &[]);
+    let report: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let point = &report["comparison"]["points"][0];
+    assert_eq!(
+        (&point["verdict"], &point["base_image"]),
+        (&json!("worse"), &json!("example/engine:2"))
+    );
+}
+
+#[test]
+fn a_folder_without_results_is_no_run() {
+    let scene = Scene::new();
+    scene.write("empty/readme.txt", "nothing");
+    let ended = scene.imax(&["report", "empty"], &[]);
+    assert_eq!(ended.code, 3);
+    assert!(ended.stderr.contains("empty: no result in it"), "{}", ended.stderr);
+}

@@ -1,0 +1,197 @@
+//! `imax comment` against a GitHub that keeps state.
+
+use std::path::Path;
+
+use crate::github::{Author, Fault, Github, REPOSITORY, TOKEN};
+use crate::scene::{Ended, Scene, imax_in, row};
+
+const PULL_REQUEST: u64 = 7;
+
+struct Desk {
+    scene: Scene,
+    github: Github,
+}
+
+impl Desk {
+    async fn new() -> Self {
+        let scene = Scene::new();
+        scene.measured("base/a", &row(4), 4000.0);
+        scene.measured("head/a", &row(4), 3000.0);
+        scene.write("event.json", &format!("{{\"pull_request\": {{\"number\": {PULL_REQUEST}}}}}"));
+        let github = Github::start().await;
+        Self { scene, github }
+    }
+
+    /// Runs the command as a workflow would, on a thread of its own so that the server's runtime goes on.
+    async fn comment(&self, arguments: &[&str]) -> Ended {
+        comment(&self.scene.path(""), &self.github.api_url(), arguments).await
+    }
+
+    fn bodies(&self) -> Vec<String> {
+        self.github.state().comments.iter().map(|comment| comment.body.clone()).collect()
+    }
+}
+
+async fn comment(folder: &Path, api_url: &str, arguments: &[&str]) -> Ended {
+    let folder = folder.to_owned();
+    let api_url = api_url.to_owned();
+    let mut all = vec!["comment".to_owned(), "head".to_owned(), "--compare".to_owned(), "base".to_owned()];
+    all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+    let run = move || {
+        let arguments: Vec<&str> = all.iter().map(String::as_str).collect();
+        let environment = [
+            ("GITHUB_API_URL", api_url.as_str()),
+            ("GITHUB_TOKEN", TOKEN),
+            ("GITHUB_REPOSITORY", REPOSITORY),
+            ("GITHUB_WORKFLOW", "Sweep"),
+            ("GITHUB_EVENT_PATH", "event.json"),
+        ];
+        imax_in(&folder, &arguments, &environment)
+    };
+    tokio::task::spawn_blocking(run).await.unwrap()
+}
+
+fn fault(status: u16, headers: &[(&'static str, &'static str)], message: &'static str) -> Fault {
+    Fault {
+        status,
+        headers: headers.to_vec(),
+        message,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_time_it_is_updated_in_place() {
+    let desk = Desk::new().await;
+    desk.github.state().add(PULL_REQUEST, Author::Person, "looks good");
+    assert_eq!(desk.comment(&[]).await.code, 0);
+    desk.scene.measured("head/a", &row(4), 4800.0);
+    let ended = desk.comment(&[]).await;
+    assert!(ended.stderr.starts_with("updated https://github.example/"), "{}", ended.stderr);
+    let bodies = desk.bodies();
+    assert_eq!(bodies.len(), 2, "{bodies:#?}");
+    let mut lines = bodies[1].lines();
+    assert_eq!(lines.next(), Some("### 🟢 Of 1 point: 1 got better"));
+    assert!(bodies[1].trim_end().ends_with(" -->"), "{}", bodies[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_workflow_has_its_own_comment() {
+    let desk = Desk::new().await;
+    for id in ["one", "two", "one"] {
+        assert_eq!(desk.comment(&["--id", id]).await.code, 0);
+    }
+    assert_eq!(desk.bodies().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_persons_comment_with_our_marker_is_left_alone() {
+    let desk = Desk::new().await;
+    assert_eq!(desk.comment(&[]).await.code, 0);
+    let stolen = desk.bodies()[0].clone();
+    desk.github.state().comments.clear();
+    desk.github.state().add(PULL_REQUEST, Author::Person, &stolen);
+    assert_eq!(desk.comment(&[]).await.code, 0);
+    assert_eq!(desk.bodies().len(), 2);
+    assert_eq!(desk.bodies()[0], stolen);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_comment_is_found_behind_many_others() {
+    let desk = Desk::new().await;
+    for number in 0..250 {
+        desk.github.state().add(PULL_REQUEST, Author::Person, &format!("comment {number}"));
+    }
+    for _ in 0..2 {
+        assert_eq!(desk.comment(&[]).await.code, 0);
+    }
+    assert_eq!(desk.bodies().len(), 251);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_jobs_at_the_same_time_leave_one_comment() {
+    let desk = Desk::new().await;
+    desk.github.state().blind_until_created = 2;
+    let (one, two) = tokio::join!(desk.comment(&[]), desk.comment(&[]));
+    assert_eq!((one.code, two.code), (0, 0), "{} {}", one.stderr, two.stderr);
+    let posts = desk
+        .github
+        .state()
+        .requests
+        .iter()
+        .filter(|request| request.starts_with("POST"))
+        .count();
+    assert_eq!(posts, 2, "the test wants both to create");
+    assert_eq!(desk.bodies().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_passes_is_tried_again() {
+    let desk = Desk::new().await;
+    desk.github.state().faults.extend([
+        fault(502, &[], "Server Error"),
+        fault(429, &[("retry-after", "0")], "too many"),
+        fault(403, &[("retry-after", "0")], "You have exceeded a secondary rate limit"),
+    ]);
+    let ended = desk.comment(&[]).await;
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert_eq!(desk.bodies().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_that_is_too_long_is_an_error_at_once() {
+    let desk = Desk::new().await;
+    desk.github
+        .state()
+        .faults
+        .push_back(fault(429, &[("retry-after", "3600")], "later"));
+    let ended = desk.comment(&[]).await;
+    assert_eq!(ended.code, 4);
+    assert!(ended.stderr.contains("for another 3600 s"), "{}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_may_not_write_gets_the_yaml_to_add() {
+    let desk = Desk::new().await;
+    desk.github.state().read_only = true;
+    let ended = desk.comment(&[]).await;
+    assert_eq!(ended.code, 2);
+    for words in [
+        "Resource not accessible by integration",
+        "permissions:\n",
+        "pull-requests: write",
+        "workflow_run",
+    ] {
+        assert!(ended.stderr.contains(words), "{words:?} not in {}", ended.stderr);
+    }
+    assert!(!ended.stderr.contains(TOKEN));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_too_large_for_a_comment_is_cut_and_says_so() {
+    let desk = Desk::new().await;
+    let one = desk.scene.json("head/a/agg_raw.json");
+    let of = |number: usize| {
+        let mut document = one.clone();
+        document["imax"]["point"]["curve"]["model-prefix"] = format!("model-with-a-long-name-{}", number / 6).into();
+        document["imax"]["point"]["conc"] = (number % 6 + 1).into();
+        document
+    };
+    let documents: Vec<_> = (0..1200).map(of).collect();
+    desk.scene.write("head/agg_bmk.json", &serde_json::to_string(&documents).unwrap());
+    let ended = desk.comment(&[]).await;
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let body = desk.bodies().remove(0);
+    assert!(body.len() <= 65_536 && body.len() > 50_000, "{}", body.len());
+    assert!(body.contains("tables do not fit here; the job summary"), "no word about the cut");
+    assert!(body.trim_end().ends_with(" -->"), "the marker is gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_without_a_pull_request_needs_no_comment() {
+    let desk = Desk::new().await;
+    desk.scene.write("event.json", "{\"ref\": \"refs/heads/main\"}");
+    let ended = desk.comment(&[]).await;
+    assert_eq!(ended.code, 0);
+    assert!(ended.stderr.contains("no pull request in this event"), "{}", ended.stderr);
+    assert!(desk.github.state().requests.is_empty());
+}

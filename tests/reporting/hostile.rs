@@ -1,0 +1,59 @@
+//! Names and reasons come from outside, and stay text in every format.
+
+use serde_json::json;
+
+use crate::scene::{Scene, failed_job, row};
+
+const SCRIPT: &str = "</script><script>alert(1)</script>";
+
+fn scene() -> Scene {
+    let scene = Scene::new();
+    let mut hostile = row(4);
+    hostile["image"] = json!(format!("{SCRIPT}<img src=x onerror=alert(2)>"));
+    hostile["model"] = json!("@everyone [click](http://evil.example) | **bold**");
+    hostile["framework"] = json!("<b>sim</b>");
+    scene.measured("run/a", &hostile, 4000.0);
+    scene.measured("run/b", &row(8), 4000.0);
+    scene.write(
+        "run/c/job.json",
+        &failed_job(&row(16), "server", "=HYPERLINK(\"http://evil.example\")\n| @octocat closes #777").to_string(),
+    );
+    scene
+}
+
+#[test]
+fn nothing_from_outside_becomes_a_tag_or_a_script_of_the_page() {
+    let page = scene().imax(&["report", "run", "--format", "html"], &[]).stdout;
+    let (before, own) = page.rsplit_once("<script>const figures").unwrap();
+    assert!(
+        !own.contains("<script>") && own.matches("</script>").count() == 1,
+        "a name ended the script"
+    );
+    let body = before.split("<body>").nth(1).unwrap();
+    let body = body.split("<script type=\"text/javascript\">").next().unwrap();
+    for tag in ["<script", "<img", "<b>"] {
+        assert!(!body.contains(tag), "{tag} in the page");
+    }
+}
+
+#[test]
+fn nothing_from_outside_becomes_markup_a_mention_or_a_link_of_the_comment() {
+    let markdown = scene().imax(&["report", "run", "--format", "markdown"], &[]).stdout;
+    for markup in ["<b>", "<img", "](http", "http://", "@everyone", "@octocat", "#777", "**bold**"] {
+        assert!(!markdown.contains(markup), "{markup} in {markdown}");
+    }
+    let tables = markdown
+        .lines()
+        .filter(|line| line.starts_with("| sim") || line.contains("sim&#60;"));
+    assert!(
+        tables.clone().count() >= 2 && tables.clone().all(|line| line.matches('|').count() == 15),
+        "{markdown}"
+    );
+}
+
+#[test]
+fn nothing_from_outside_becomes_a_formula_of_the_spreadsheet() {
+    let csv = scene().imax(&["report", "run", "--format", "csv"], &[]).stdout;
+    assert!(!csv.contains(",=HYPERLINK") && !csv.contains(",@everyone"), "{csv}");
+    assert!(csv.contains(",'@everyone"), "{csv}");
+}

@@ -1,0 +1,18 @@
+//! The way from raw results to a verdict, through the binary as a workflow calls it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on should panic"
+)]
+
+#[path = "../github/mod.rs"]
+mod github;
+
+mod collecting;
+mod comments;
+mod golden;
+mod hostile;
+mod normalizing;
+mod scene;
