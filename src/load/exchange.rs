@@ -13,6 +13,9 @@ use super::stamp::Stamp;
 /// Bodies that are gathered whole (errors, answers without streaming) are cut beyond this.
 const GATHER_LIMIT: usize = 16 << 20;
 
+/// Room for more marks than this is made when they come.
+const MARKS_AHEAD: usize = 1024;
+
 /// Where an exchange stands after some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -48,6 +51,8 @@ struct StreamState {
     streamed: bool,
     done: bool,
     keep_texts: bool,
+    /// Chunks to make room for, so that a long answer's marks are not moved as they grow.
+    expected_marks: usize,
     failure: Option<Failure>,
 }
 
@@ -90,6 +95,7 @@ impl Exchange {
             reader: ResponseReader::default(),
             stream: StreamState {
                 keep_texts: asked.keep_texts,
+                expected_marks: usize::try_from(asked.output_tokens.saturating_sub(1)).map_or(0, |n| n.min(MARKS_AHEAD)),
                 ..StreamState::default()
             },
         }
@@ -248,7 +254,10 @@ impl StreamState {
         let tokens = new_tokens.filter(|new| *new > 0);
         self.counted += tokens.unwrap_or(1);
         match self.last {
-            None => self.first = Some((at, tokens)),
+            None => {
+                self.first = Some((at, tokens));
+                self.marks.reserve_exact(self.expected_marks);
+            }
             Some(last) => self.marks.push(ChunkMark::new(at.since(last), tokens)),
         }
         self.last = Some(at);

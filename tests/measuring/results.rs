@@ -46,7 +46,11 @@ fn writes_the_keys_of_benchmark_serving() {
         assert_eq!(result[key], value, "{key}");
     }
     let imax = &result["imax"];
-    assert_eq!((&imax["valid"], &imax["itl_source"]), (&json!(true), &json!("usage")), "{imax}");
+    assert_eq!(imax["itl_source"], json!("usage"), "{imax}");
+    // A busy machine may saturate the client; anything else would be a defect.
+    let doubts = imax["validity"].as_array().unwrap();
+    assert!(doubts.iter().all(|doubt| doubt == "client_saturated"), "{imax}");
+    assert_eq!(imax["valid"], json!(doubts.is_empty()));
     // The server counted each prompt as long as it was asked to be.
     assert_eq!(
         (&imax["wrong_input_lengths"], &imax["wrong_output_lengths"]),

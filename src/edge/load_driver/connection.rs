@@ -36,7 +36,12 @@ pub struct Connection {
     connect_time: Option<Duration>,
     /// Whether the kernel stamps what it receives on it.
     pub kernel_clock: bool,
+    reads: u32,
 }
+
+/// Acknowledgements are half of a client's work. They are delayed from the first token of an answer on, so that requests
+/// are acknowledged as usual, and again after this many reads, because the kernel falls back.
+const READS_PER_DELAY: u32 = 64;
 
 /// A request given to a connection.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +79,11 @@ pub struct ReadState {
     pub control: ControlBuffer,
     /// Arrival and reading of the first bytes since this was last taken.
     pub first_lag: Option<Duration>,
+    /// Whether there are so many streams that acknowledgements are worth saving. With few they are left as they are, because
+    /// a server that waits for them (Nagle's algorithm) would be slower with this client than with others.
+    pub delay_acknowledgements: bool,
+    /// Reads that brought bytes of answers since this was last taken.
+    pub reads: u32,
 }
 
 impl Connection {
@@ -95,6 +105,7 @@ impl Connection {
             opened: now,
             connect_time: None,
             kernel_clock,
+            reads: 0,
         })
     }
 
@@ -134,6 +145,7 @@ impl Connection {
     pub fn begin(&mut self, assigned: Assigned, asked: Asked, sent: Stamp) {
         let exchange = Exchange::new(asked, assigned.scheduled, sent, self.connect_time.take());
         self.request = Some(assigned);
+        self.reads = 0;
         self.last_progress = Instant::now();
         self.activity = Activity::Busy {
             exchange: Box::new(exchange),
@@ -185,6 +197,11 @@ impl Connection {
                 // Bytes that nobody asked for: the connection is of no use.
                 return Outcome::Closed;
             };
+            state.reads += 1;
+            if state.delay_acknowledgements && self.reads.is_multiple_of(READS_PER_DELAY) {
+                receive::delay_acknowledgements(&self.socket);
+            }
+            self.reads = self.reads.wrapping_add(1);
             match exchange.receive(&state.buffer[..received.bytes], received.at) {
                 Step::Complete { reusable } => return self.complete(reusable),
                 Step::Pending if received.bytes < state.buffer.len() && !until_empty => return Outcome::Nothing,

@@ -1,6 +1,7 @@
 //! Carries out a load plan over real sockets: client threads with an event loop each, non-blocking HTTP/1.1 with
 //! connections that are kept, and arrival instants from the kernel. What to send and what it means is decided in `load`.
 
+mod batching;
 mod clock;
 mod connection;
 mod receive;

@@ -37,6 +37,12 @@ pub fn enable_time_stamps(socket: &TcpStream) -> bool {
     setsockopt(socket, sockopt::ReceiveTimestampns, &true).is_ok()
 }
 
+/// Lets the kernel gather acknowledgements. It goes back to acknowledging every segment now and then, so this is asked
+/// for again and again; a system that does not know it only costs more.
+pub fn delay_acknowledgements(socket: &TcpStream) {
+    let _ = socket2::SockRef::from(socket).set_tcp_quickack(false);
+}
+
 /// Reads what is there.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
 
+use super::batching::{self, Batching};
 use super::clock;
 use super::connection::{Assigned, Connection, Outcome, ReadState};
 use super::receive::ControlBuffer;
@@ -56,6 +57,7 @@ pub struct Worker<'a> {
     waiting: VecDeque<Assigned>,
     upcoming: Option<u32>,
     read_state: ReadState,
+    batching: Batching,
     harvest: Harvest,
     next_housekeeping: Instant,
 }
@@ -91,7 +93,10 @@ impl<'a> Worker<'a> {
                 buffer: vec![0; READ_BUFFER],
                 control: ControlBuffer::default(),
                 first_lag: None,
+                delay_acknowledgements: slots >= batching::FEWEST_STREAMS,
+                reads: 0,
             },
+            batching: Batching::default(),
             harvest: Harvest::default(),
             next_housekeeping: Instant::now(),
         })
@@ -140,9 +145,15 @@ impl<'a> Worker<'a> {
                 self.cancel_all();
                 break;
             }
-            self.poll(&mut events, wait.unwrap_or(HOUSEKEEPING).min(HOUSEKEEPING))?;
+            let wait = wait.unwrap_or(HOUSEKEEPING).min(HOUSEKEEPING);
+            if let Some(pause) = self.batching.pause(wait) {
+                std::thread::sleep(pause);
+            }
+            self.poll(&mut events, wait)?;
             if Instant::now() >= self.next_housekeeping {
                 self.check_deadlines();
+                let reads = std::mem::take(&mut self.read_state.reads);
+                self.batching.adapt(self.active, reads, !self.harvest.without_kernel_clock);
                 self.next_housekeeping = Instant::now() + HOUSEKEEPING;
             }
         }
@@ -263,6 +274,7 @@ impl<'a> Worker<'a> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             other => other?,
         }
+        self.batching.woke();
         for event in &*events {
             self.attend(event);
         }
@@ -332,6 +344,7 @@ impl<'a> Worker<'a> {
                 self.drop_connection(at);
             }
             Outcome::Ended { record, reusable } => {
+                let ended = record.ended;
                 self.take_record(*record);
                 if let Some(connection) = self.connections[at].as_mut() {
                     self.harvest.without_kernel_clock |= !connection.kernel_clock;
@@ -344,19 +357,20 @@ impl<'a> Worker<'a> {
                 }
                 // The slot's next request goes out at once, not after the other events of this wake-up.
                 if matches!(self.plan.schedule, Schedule::Closed) && !self.stop.is_set() {
-                    self.start_next();
+                    self.start_next(ended);
                 }
             }
         }
     }
 
-    fn start_next(&mut self) {
+    /// Gives a slot that became free at `free_since` its next request.
+    fn start_next(&mut self, free_since: Stamp) {
         if self.active < self.slots
             && let Some(index) = self.shared.next_request(self.plan.requests.len())
         {
             self.start(Assigned {
                 index,
-                scheduled: clock::now(),
+                scheduled: free_since,
             });
         }
     }
