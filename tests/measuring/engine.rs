@@ -92,6 +92,16 @@ pub fn measure(port: &str, arguments: &[&str], folder: &Path) -> (Value, Output)
     (serde_json::from_slice(&result).unwrap(), output)
 }
 
+/// The doubts about a result, without the one that a busy machine may raise.
+pub fn doubts(result: &Value) -> Vec<&str> {
+    let codes = result["imax"]["validity"].as_array().unwrap();
+    codes
+        .iter()
+        .map(|code| code.as_str().unwrap())
+        .filter(|code| *code != "client_saturated")
+        .collect()
+}
+
 pub fn words(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
