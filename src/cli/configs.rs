@@ -9,7 +9,7 @@ use clap::Args;
 use crate::cli::{Exit, Failure, OrExit as _, output};
 use crate::config::Catalog;
 use crate::edge::files;
-use crate::model::{Diagnostics, SourceFile};
+use crate::model::{Diagnostic, Diagnostics, SourceFile};
 
 /// The config files of a command.
 #[derive(Debug, Clone, Default, Args)]
@@ -72,13 +72,14 @@ impl ConfigFiles {
         self.runner_config.clone().unwrap_or_else(|| self.folder().join("runners.yaml"))
     }
 
-    /// The texts: master configs, then runners.
+    /// The texts: master configs, then runners. Files that cannot be read or are not text are added to `found`.
     ///
     /// # Errors
-    /// A file that cannot be read, as invalid input.
-    pub fn read(&self) -> Result<(Vec<Arc<SourceFile>>, Arc<SourceFile>), Failure> {
-        let configs: Result<Vec<_>, _> = self.master_files()?.iter().map(|path| source(path)).collect();
-        Ok((configs?, source(&self.runner_file())?))
+    /// As [`Self::master_files`].
+    pub fn read(&self, found: &mut Diagnostics) -> Result<(Vec<Arc<SourceFile>>, Option<Arc<SourceFile>>), Failure> {
+        let files = self.master_files()?;
+        let configs = files.iter().filter_map(|path| source(path, found)).collect();
+        Ok((configs, source(&self.runner_file(), found)))
     }
 
     /// The catalog. Warnings are said on stderr.
@@ -86,21 +87,30 @@ impl ConfigFiles {
     /// # Errors
     /// Everything that is wrong with the files, as invalid input.
     pub fn load(&self) -> Result<Catalog, Failure> {
-        let (configs, runners) = self.read()?;
+        let mut found = Diagnostics::new();
+        let (configs, runners) = self.read(&mut found)?;
+        let (runners, _) = found.into_result(runners).or_exit(Exit::InvalidInput)?;
         let (catalog, warnings) = Catalog::parse(&configs, &runners).or_exit(Exit::InvalidInput)?;
-        say_all(&warnings);
+        if !warnings.is_empty() {
+            output::say(&warnings.to_string());
+        }
         Ok(catalog)
     }
 }
 
-/// Says warnings to the person.
-fn say_all(warnings: &Diagnostics) {
-    if !warnings.is_empty() {
-        output::say(&warnings.to_string());
+/// A file's text; what is wrong with it is added to `found`.
+fn source(path: &Path, found: &mut Diagnostics) -> Option<Arc<SourceFile>> {
+    match files::read(path) {
+        Ok(bytes) => match SourceFile::from_bytes(path.display().to_string(), bytes) {
+            Ok(source) => Some(source),
+            Err(diagnostic) => {
+                found.push(*diagnostic);
+                None
+            }
+        },
+        Err(error) => {
+            found.push(Diagnostic::error("file", error.to_string()));
+            None
+        }
     }
-}
-
-fn source(path: &Path) -> Result<Arc<SourceFile>, Failure> {
-    let text = files::read_text(path).or_exit(Exit::InvalidInput)?;
-    Ok(SourceFile::new(path.display().to_string(), text))
 }

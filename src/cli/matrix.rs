@@ -279,16 +279,15 @@ fn runner_model_sweep(args: &RunnerModelSweepArgs) -> Result<Vec<Row>, Failure> 
 }
 
 fn classified(rows: Result<Vec<Row>, SelectError>) -> Result<Vec<Row>, Failure> {
-    let exit = match &rows {
-        Ok(_) => Exit::Success,
-        Err(SelectError::Config(_)) => Exit::InvalidInput,
+    match rows {
+        Ok(rows) => Ok(rows),
+        Err(SelectError::Config(found)) => Err(found).or_exit(Exit::InvalidInput),
         Err(
-            SelectError::UnknownRunner { .. }
+            error @ (SelectError::UnknownRunner { .. }
             | SelectError::UnknownKey { .. }
             | SelectError::NoMatch(_)
             | SelectError::NoNode { .. }
-            | SelectError::UnknownSeqLens { .. },
-        ) => Exit::Usage,
-    };
-    rows.or_exit(exit)
+            | SelectError::UnknownSeqLens { .. }),
+        ) => Err(error).or_exit(Exit::Usage),
+    }
 }

@@ -4,6 +4,7 @@
 mod action;
 mod bench;
 mod changelog;
+mod check;
 mod collect;
 mod comment;
 mod compare;
@@ -25,6 +26,8 @@ use clap::{Parser, Subcommand};
 
 pub use exit::{Exit, Failure, OrExit};
 
+use crate::model::Diagnostics;
+
 /// Continuous benchmarking of LLM inference.
 #[derive(Debug, Parser)]
 #[command(
@@ -45,6 +48,7 @@ enum Command {
     Demo(demo::DemoArgs),
     #[command(hide = true)]
     Action(action::ActionArgs),
+    Check(check::CheckArgs),
     Plan(plan::PlanArgs),
     Matrix(matrix::MatrixArgs),
     Changelog(changelog::ChangelogArgs),
@@ -76,7 +80,11 @@ pub fn main() -> std::process::ExitCode {
     match run(cli.command) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            output::say(&format!("error: {:#}", failure.error));
+            // Diagnostics have their own form, with places and snippets.
+            match failure.error.downcast_ref::<Diagnostics>() {
+                Some(found) => output::say(&found.to_string()),
+                None => output::say(&format!("error: {:#}", failure.error)),
+            }
             failure.exit.into()
         }
     }
@@ -94,6 +102,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Demo(args) => demo::run(&args),
         Command::Action(args) => action::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Matrix(args) => matrix::run(&args),
         Command::Changelog(args) => changelog::run(&args),

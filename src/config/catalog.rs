@@ -25,14 +25,22 @@ impl Catalog {
     /// Everything that is wrong with any of the files, warnings among it.
     pub fn parse(configs: &[Arc<SourceFile>], runner_file: &Arc<SourceFile>) -> Result<(Self, Diagnostics), Diagnostics> {
         let mut found = Diagnostics::new();
+        let catalog = Self::read_valid(configs, runner_file, &mut found);
+        found.into_result(catalog)
+    }
+
+    /// Reads what is valid, for a look at all that is wrong: without the entries that have errors, and none where the
+    /// runner file has.
+    pub fn read_valid(configs: &[Arc<SourceFile>], runner_file: &Arc<SourceFile>, found: &mut Diagnostics) -> Option<Self> {
         let mut entries = IndexMap::new();
         for source in configs {
-            if let Some(root) = yaml::parse(source, &mut found) {
-                read_entries(&mut Reader::new(source, &mut found), &root, &mut entries);
+            if let Some(root) = yaml::parse(source, found) {
+                read_entries(&mut Reader::new(source, found), &root, &mut entries);
             }
         }
-        let runners = yaml::parse(runner_file, &mut found).and_then(|root| runners::read(&mut Reader::new(runner_file, &mut found), &root));
-        found.into_result(runners.map(|runners| Self { entries, runners }))
+        let root = yaml::parse(runner_file, found)?;
+        let runners = runners::read(&mut Reader::new(runner_file, found), &root)?;
+        Some(Self { entries, runners })
     }
 
     /// The entry of a key.

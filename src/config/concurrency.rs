@@ -56,6 +56,7 @@ pub(super) fn read(reader: &mut Reader<'_>, object: &Object<'_>) -> Option<Concu
             }
             Some(ConcurrencySpec::Range { start: low, end: high })
         }
+        (Some(_) | None, None, None) | (None, Some(_), None) if FIELDS.iter().any(|name| object.is_misspelt(name)) => None,
         (Some(_) | None, None, None) | (None, Some(_), None) => {
             let first = crate::model::Span {
                 end: object.span().start,

@@ -6,7 +6,7 @@ use crate::model::{ConfigKey, Framework, Image, ModelName, ModelPrefix, Place, P
 use crate::yaml::{Node, Object, Reader, Value};
 
 use super::Conventions;
-use super::offload::{self, Version};
+use super::offload::{self, Share, Version};
 use super::search_space::{self, AgenticCandidate, Candidate, Defaults};
 
 /// A master config entry, in whichever dialect it was written.
@@ -268,15 +268,16 @@ fn read_agentic_blocks(reader: &mut Reader<'_>, node: &Node, defaults: &Defaults
 fn read_agentic_block(reader: &mut Reader<'_>, node: &Node, defaults: &Defaults) -> Option<ScenarioBlock> {
     let what = "agentic-coding";
     let object = reader.object(node, what, &["dram-utilization", "search-space"])?;
-    let utilization = match object.get("dram-utilization") {
-        Some(node) => offload::read_utilization(reader, node).map(Some),
-        None => Some(None),
+    let share = match object.get("dram-utilization") {
+        Some(node) => offload::read_utilization(reader, node).map_or(Share::Refused, Share::Of),
+        None => Share::Unsaid,
     };
-    let share = utilization.flatten();
     let candidates = read_search_space(reader, &object, what, |reader, item| {
         search_space::read_agentic(reader, item, defaults, share)
     });
-    utilization?;
+    if matches!(share, Share::Refused) {
+        return None;
+    }
     Some(ScenarioBlock::AgenticCoding {
         duration_s: AGENTIC_DURATION_S,
         candidates: candidates?,

@@ -73,9 +73,19 @@ pub(super) fn read_utilization(reader: &mut Reader<'_>, node: &Node) -> Option<U
     value
 }
 
-/// Reads the offloading of a search-space entry. `utilization` is the block's, `required` whether `kv-offloading` must be
-/// there.
-pub(super) fn read(reader: &mut Reader<'_>, object: &Object<'_>, utilization: Option<Utilization>, required: bool) -> Option<Offload> {
+/// What a block says of the host's memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Share {
+    /// This much of it.
+    Of(Utilization),
+    /// Nothing.
+    Unsaid,
+    /// Something that was refused; what follows from it is not refused again.
+    Refused,
+}
+
+/// Reads the offloading of a search-space entry. `required` is whether `kv-offloading` must be there.
+pub(super) fn read(reader: &mut Reader<'_>, object: &Object<'_>, share: Share, required: bool) -> Option<Offload> {
     let written = if required {
         Some(reader.required(object, "kv-offloading", "search-space entry")?)
     } else {
@@ -110,12 +120,15 @@ pub(super) fn read(reader: &mut Reader<'_>, object: &Object<'_>, utilization: Op
         }
         (KvOffloading::Dram, Some(node)) => {
             let backend = read_component(reader, node, "kv-offload-backend", Version::Optional)?;
-            let Some(utilization) = utilization else {
-                let message = "`kv-offloading: dram` in a block without `dram-utilization`, which it needs";
-                reader.error(object.key_span("kv-offloading"), "offload", message);
-                return None;
-            };
-            Some(Offload::Dram { backend, utilization })
+            match share {
+                Share::Of(utilization) => Some(Offload::Dram { backend, utilization }),
+                Share::Refused => None,
+                Share::Unsaid => {
+                    let message = "`kv-offloading: dram` in a block without `dram-utilization`, which it needs";
+                    reader.error(object.key_span("kv-offloading"), "offload", message);
+                    None
+                }
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 
 use indexmap::IndexMap;
 
-use crate::model::{RunnerLabel, RunnerName};
+use crate::model::{Place, RunnerLabel, RunnerName};
 use crate::yaml::{Entry, Node, Reader, Value};
 
 /// What the runner file says.
@@ -16,6 +16,8 @@ pub struct Runners {
     pub labels: IndexMap<RunnerLabel, Vec<RunnerName>>,
     /// Hardware of labels, where it is known.
     pub hardware: IndexMap<RunnerLabel, Hardware>,
+    /// Where the labels are written.
+    pub places: IndexMap<RunnerLabel, Place>,
 }
 
 /// What one node has.
@@ -36,10 +38,10 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Node) -> Option<Runners> {
         .iter()
         .all(|entry| entry.name() != Some("labels") && matches!(entry.value.value, Value::Sequence(_)));
     if flat && !mapping.is_empty() {
-        let labels = read_labels(reader, root)?;
         return Some(Runners {
-            labels,
+            labels: read_labels(reader, root)?,
             hardware: IndexMap::new(),
+            places: places(reader, root),
         });
     }
     let object = reader.object(root, "runner file", &["labels", "hardware"])?;
@@ -53,7 +55,17 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Node) -> Option<Runners> {
     Some(Runners {
         labels: labels?,
         hardware: hardware?,
+        places: object.get("labels").map(|node| places(reader, node)).unwrap_or_default(),
     })
+}
+
+/// Where the keys of a mapping are.
+fn places(reader: &Reader<'_>, node: &Node) -> IndexMap<RunnerLabel, Place> {
+    let Value::Mapping(mapping) = &node.value else {
+        return IndexMap::new();
+    };
+    let place = |entry: &Entry| Some((entry.name()?.parse().ok()?, reader.place(entry.key.span)));
+    mapping.iter().filter_map(place).collect()
 }
 
 fn label(reader: &mut Reader<'_>, entry: &Entry) -> Option<RunnerLabel> {

@@ -5,7 +5,7 @@ use crate::model::{Component, Layout, Place, SpecDecoding};
 use crate::yaml::{Node, Object, Reader, Value};
 
 use super::concurrency::{self, ConcurrencySpec};
-use super::offload::{self, Offload, Utilization, Version};
+use super::offload::{self, Offload, Share, Version};
 use super::worker;
 
 /// One way to run an engine, with the concurrencies to measure on it.
@@ -64,12 +64,7 @@ pub(super) fn read_fixed(reader: &mut Reader<'_>, node: &Node, defaults: &Defaul
 }
 
 /// Reads a candidate of the agentic scenario.
-pub(super) fn read_agentic(
-    reader: &mut Reader<'_>,
-    node: &Node,
-    defaults: &Defaults,
-    utilization: Option<Utilization>,
-) -> Option<AgenticCandidate> {
+pub(super) fn read_agentic(reader: &mut Reader<'_>, node: &Node, defaults: &Defaults, share: Share) -> Option<AgenticCandidate> {
     let mut known = known_fields(defaults.multinode);
     known.extend(concurrency::FIELDS);
     known.extend(offload::FIELDS);
@@ -81,7 +76,7 @@ pub(super) fn read_agentic(
         refuse_split_beside_workers(reader, &object);
     }
     let candidate = read(reader, &object, defaults);
-    let offload = offload::read(reader, &object, utilization, !defaults.multinode);
+    let offload = offload::read(reader, &object, share, !defaults.multinode);
     Some(AgenticCandidate {
         candidate: candidate?,
         offload: offload?,

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::Diagnostic;
+
 /// A text and the name under which people know it: a path, or `commit:path`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
@@ -24,6 +26,30 @@ impl SourceFile {
     }
 }
 
+impl SourceFile {
+    /// A shared source of bytes that should be UTF-8.
+    ///
+    /// # Errors
+    /// The first byte that is not, at its place.
+    pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Result<Arc<Self>, Box<Diagnostic>> {
+        let name = name.into();
+        String::from_utf8(bytes).map(|text| Self::new(name.clone(), text)).map_err(|error| {
+            let valid = error.utf8_error().valid_up_to();
+            let before = String::from_utf8_lossy(error.as_bytes().get(..valid).unwrap_or_default()).into_owned();
+            let found = error.as_bytes().get(valid).copied().unwrap_or_default();
+            let start = Position::after(&before);
+            let place = Place {
+                file: Self::new(name, before),
+                span: Span { start, end: start },
+            };
+            let diagnostic = Diagnostic::error("encoding", format!("the byte 0x{found:02x} is not UTF-8"))
+                .at(place)
+                .help("save the file as UTF-8");
+            Box::new(diagnostic)
+        })
+    }
+}
+
 /// Line and column, both from 1; the column counts characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
@@ -36,6 +62,16 @@ pub struct Position {
 impl Position {
     /// The first character of a text.
     pub const START: Self = Self { line: 1, column: 1 };
+
+    /// The position right after a text.
+    #[must_use]
+    pub fn after(text: &str) -> Self {
+        let last = text.rsplit('\n').next().unwrap_or_default();
+        Self {
+            line: text.matches('\n').count() + 1,
+            column: last.chars().count() + 1,
+        }
+    }
 }
 
 /// From a first character up to, not including, a last one.
@@ -102,5 +138,17 @@ impl fmt::Display for Place {
 impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Place({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_byte_that_is_no_utf_8_has_a_place() {
+        let error = SourceFile::from_bytes("f", b"a: \xc3\xa9\nb: \xff\n".to_vec()).unwrap_err();
+        assert_eq!(error.place.unwrap().to_string(), "f:2:4");
+        assert_eq!(error.message, "the byte 0xff is not UTF-8");
     }
 }

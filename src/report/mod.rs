@@ -4,6 +4,7 @@
 mod columns;
 mod csv;
 mod escape;
+pub mod findings;
 mod html;
 mod json;
 mod markdown;

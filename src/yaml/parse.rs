@@ -223,7 +223,11 @@ impl<'a> Builder<'a> {
         for flaw in flaws {
             match flaw {
                 Flaw::Duplicate { first, second } => {
-                    let message = format!("{} again, only this last value counts", second.value.describe());
+                    let key = match &second.value {
+                        Value::Text(name) => name.clone(),
+                        other => other.describe(),
+                    };
+                    let message = format!("the key `{key}` is written twice; only the last value counts");
                     let diagnostic = Diagnostic::warning("duplicate-key", message)
                         .at(self.place(second.span))
                         .related(self.place(first.span), "this one has no effect")

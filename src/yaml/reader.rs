@@ -15,10 +15,12 @@ pub struct Reader<'a> {
 }
 
 /// A mapping whose keys are known.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Object<'n> {
     node: &'n Node,
     mapping: &'n Mapping,
+    /// Known keys that were surely meant by unknown ones: that they are missing is no second error.
+    meant: Vec<String>,
 }
 
 impl<'n> Object<'n> {
@@ -32,6 +34,12 @@ impl<'n> Object<'n> {
     #[must_use]
     pub fn written(&self, name: &str) -> Option<&'n Node> {
         self.mapping.get(name).map(Arc::as_ref)
+    }
+
+    /// Whether the key is there under a misspelt name, which is already noted.
+    #[must_use]
+    pub fn is_misspelt(&self, name: &str) -> bool {
+        self.meant.iter().any(|meant| meant == name)
     }
 
     /// Where the object is.
@@ -104,12 +112,14 @@ impl<'a> Reader<'a> {
     /// A mapping that has no keys but `known`; unknown ones are named with the known one that was surely meant.
     pub fn object<'n>(&mut self, node: &'n Node, what: &str, known: &[&str]) -> Option<Object<'n>> {
         let mapping = self.mapping(node, what)?;
+        let mut meant = Vec::new();
         for entry in mapping.iter() {
             match entry.name() {
                 Some(name) if known.contains(&name) => {}
                 Some(name) => {
                     let message = format!("unknown field `{name}` in `{what}`");
                     self.error_with_help(entry.key.span, "unknown-field", message, suggestion(name, known));
+                    meant.extend(nearest(name, known).map(str::to_owned));
                 }
                 None => {
                     let message = format!("{} as a field of `{what}`, expected a name", entry.key.value.describe());
@@ -122,13 +132,13 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        Some(Object { node, mapping })
+        Some(Object { node, mapping, meant })
     }
 
     /// The value of a field that must be there, `null` included.
     pub fn required<'n>(&mut self, object: &Object<'n>, name: &str, what: &str) -> Option<&'n Node> {
         let value = object.written(name);
-        if value.is_none() {
+        if value.is_none() && !object.is_misspelt(name) {
             // The first line of the object: marking all of it would mark nothing.
             let start = object.span().start;
             let first = Span { start, end: start };
@@ -246,5 +256,6 @@ mod tests {
         assert_eq!((tp, ep), (None, None));
         let codes: Vec<_> = found.iter().map(|d| d.code).collect();
         assert_eq!(codes, ["unknown-field", "unknown-field", "type", "range", "missing-field"]);
+        assert!(object.is_misspelt("conc-start"));
     }
 }
