@@ -25,6 +25,15 @@ pub struct ConfigFiles {
     pub runner_config: Option<PathBuf>,
 }
 
+/// The texts of config files, as far as they could be read.
+#[derive(Debug)]
+pub struct Sources {
+    /// Master configs, in the order in which they are read.
+    pub configs: Vec<Arc<SourceFile>>,
+    /// The runner file.
+    pub runners: Option<Arc<SourceFile>>,
+}
+
 /// Where configs are looked for: here, and where the field's repositories used to have them.
 const FOLDERS: [&str; 2] = ["configs", ".github/configs"];
 
@@ -72,14 +81,15 @@ impl ConfigFiles {
         self.runner_config.clone().unwrap_or_else(|| self.folder().join("runners.yaml"))
     }
 
-    /// The texts: master configs, then runners. Files that cannot be read or are not text are added to `found`.
+    /// The texts. Files that cannot be read or are not text are added to `found`.
     ///
     /// # Errors
     /// As [`Self::master_files`].
-    pub fn read(&self, found: &mut Diagnostics) -> Result<(Vec<Arc<SourceFile>>, Option<Arc<SourceFile>>), Failure> {
+    pub fn read(&self, found: &mut Diagnostics) -> Result<Sources, Failure> {
         let files = self.master_files()?;
         let configs = files.iter().filter_map(|path| source(path, found)).collect();
-        Ok((configs, source(&self.runner_file(), found)))
+        let runners = source(&self.runner_file(), found);
+        Ok(Sources { configs, runners })
     }
 
     /// The catalog. Warnings are said on stderr.
@@ -88,7 +98,7 @@ impl ConfigFiles {
     /// Everything that is wrong with the files, as invalid input.
     pub fn load(&self) -> Result<Catalog, Failure> {
         let mut found = Diagnostics::new();
-        let (configs, runners) = self.read(&mut found)?;
+        let Sources { configs, runners } = self.read(&mut found)?;
         let (runners, _) = found.into_result(runners).or_exit(Exit::InvalidInput)?;
         let (catalog, warnings) = Catalog::parse(&configs, &runners).or_exit(Exit::InvalidInput)?;
         if !warnings.is_empty() {

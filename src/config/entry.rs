@@ -222,19 +222,28 @@ fn read_scenarios(
         Some(node) => read_agentic_blocks(reader, node, defaults),
         None => Some(Vec::new()),
     };
+    let on_cluster = check_cluster(reader, entry, &object, runner);
     let (fixed, agentic) = (fixed?, agentic?);
     if fixed.is_empty() && agentic.is_empty() {
         let message = "no scenario, expected `fixed-seq-len` or `agentic-coding` with at least one block";
         reader.error(entry.key_span("scenarios"), "no-scenario", message);
         return None;
     }
-    if let Some(runner) = runner.filter(|runner| !agentic.is_empty() && !runner.as_str().starts_with(CLUSTER)) {
-        let message = format!("the runner of an agentic scenario is `{runner}`, expected a cluster, `{CLUSTER}...`");
-        let span = entry.get("runner").map_or(entry.span(), |node| node.span);
-        reader.error(span, "runner", message);
-        return None;
-    }
+    on_cluster?;
     Some(fixed.into_iter().chain(agentic).collect())
+}
+
+/// Agentic blocks run on clusters only.
+fn check_cluster(reader: &mut Reader<'_>, entry: &Object<'_>, scenarios: &Object<'_>, runner: Option<&RunnerLabel>) -> Option<()> {
+    let is_agentic = scenarios
+        .get("agentic-coding")
+        .is_some_and(|node| matches!(&node.value, Value::Sequence(list) if !list.is_empty()));
+    let runner = runner.filter(|runner| is_agentic && !runner.as_str().starts_with(CLUSTER));
+    let Some(runner) = runner else { return Some(()) };
+    let message = format!("the runner of an agentic scenario is `{runner}`, expected a cluster, `{CLUSTER}...`");
+    let span = entry.get("runner").map_or(entry.span(), |node| node.span);
+    reader.error(span, "runner", message);
+    None
 }
 
 fn read_fixed_blocks(reader: &mut Reader<'_>, node: &Node, what: &str, defaults: &Defaults) -> Option<Vec<ScenarioBlock>> {

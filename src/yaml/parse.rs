@@ -223,10 +223,7 @@ impl<'a> Builder<'a> {
         for flaw in flaws {
             match flaw {
                 Flaw::Duplicate { first, second } => {
-                    let key = match &second.value {
-                        Value::Text(name) => name.clone(),
-                        other => other.describe(),
-                    };
+                    let key = second.value.as_text().map_or_else(|| second.value.describe(), str::to_owned);
                     let message = format!("the key `{key}` is written twice; only the last value counts");
                     let diagnostic = Diagnostic::warning("duplicate-key", message)
                         .at(self.place(second.span))

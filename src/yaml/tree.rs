@@ -51,6 +51,15 @@ impl Value {
         }
     }
 
+    /// The text, where it is text.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) | Self::Date(_) | Self::Sequence(_) | Self::Mapping(_) => None,
+        }
+    }
+
     /// The value itself where it is short, for messages: `"8"`, `4.5`, `a list`.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -112,11 +121,6 @@ impl Entry {
     /// The key where it is text.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        match &self.key.value {
-            Value::Text(text) => Some(text),
-            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Date(_) | Value::Sequence(_) | Value::Mapping(_) => {
-                None
-            }
-        }
+        self.key.value.as_text()
     }
 }

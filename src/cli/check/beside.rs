@@ -54,7 +54,7 @@ pub(super) fn profiles(runners: &Runners, folder: &Path) -> Diagnostics {
                     | ProfileError::Value { .. }
                     | ProfileError::Circle { .. }
                     | ProfileError::UnsafeName(_)),
-                ) => Diagnostic::error("profile", error.to_string()),
+                ) => Diagnostic::error("profile", first_line(&error)),
             };
             found.push(match runners.places.get(label.as_str()) {
                 Some(place) => diagnostic.at(place.clone()),
@@ -63,6 +63,11 @@ pub(super) fn profiles(runners: &Runners, folder: &Path) -> Diagnostics {
         }
     }
     found
+}
+
+/// What comes after the first line shows the profile itself, whose place this is not.
+fn first_line(error: &ProfileError) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 /// What is wrong with the changelog.

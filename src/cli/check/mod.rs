@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::configs::ConfigFiles;
+use crate::cli::configs::{ConfigFiles, Sources};
 use crate::cli::{Exit, Failure, OrExit as _, output};
 use crate::config::{self, Catalog};
 use crate::matrix::{self, Expansion};
@@ -68,7 +68,7 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
 
 fn findings_of(args: &CheckArgs) -> Result<Diagnostics, Failure> {
     let mut found = Diagnostics::new();
-    let (configs, runners) = args.configs.read(&mut found)?;
+    let Sources { configs, runners } = args.configs.read(&mut found)?;
     let catalog = runners.and_then(|runners| Catalog::read_valid(&configs, &runners, &mut found));
     if let Some(catalog) = catalog {
         found.append(of_catalog(args, &catalog));

@@ -1,0 +1,155 @@
+//! `imax matrix` and `imax check` on small repositories. Each folder of `tests/golden/matrix` is one case: `case.txt` has
+//! the arguments, one a line, and the folder is where the command runs. What it must say is in `stdout.json` (compared by
+//! value) or `stdout.txt`, `stderr.txt` and `exit.txt`. `UPDATE_GOLDEN=1 cargo test --test planning_configs` writes them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on should panic"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+fn cases() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/matrix");
+    let mut cases: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.sort();
+    cases
+}
+
+struct Said {
+    stdout: String,
+    stderr: String,
+    exit: String,
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Said {
+    let output = Command::new(env!("CARGO_BIN_EXE_imax"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .output()
+        .unwrap();
+    Said {
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+        exit: output.status.code().unwrap().to_string(),
+    }
+}
+
+/// Rows one a line, so that a change of one row is one line of a diff.
+fn tidy(json: &str) -> Option<String> {
+    match serde_json::from_str(json).ok()? {
+        Value::Array(rows) => {
+            let lines: Vec<String> = rows.iter().map(ToString::to_string).collect();
+            Some(format!("[\n{}\n]\n", lines.join(",\n")))
+        }
+        other => Some(serde_json::to_string_pretty(&other).unwrap() + "\n"),
+    }
+}
+
+/// The golden files of what was said; a file that would be empty is not there.
+fn golden_files(said: &Said) -> Vec<(&'static str, String)> {
+    let stdout = match tidy(&said.stdout) {
+        Some(json) => ("stdout.json", json),
+        None => ("stdout.txt", said.stdout.clone()),
+    };
+    [
+        stdout,
+        ("stderr.txt", said.stderr.clone()),
+        ("exit.txt", format!("{}\n", said.exit)),
+    ]
+    .into_iter()
+    .filter(|(_, text)| !text.is_empty())
+    .collect()
+}
+
+#[test]
+fn every_case_says_what_its_folder_has() {
+    let names = ["stdout.json", "stdout.txt", "stderr.txt", "exit.txt"];
+    let mut wrong = Vec::new();
+    for folder in cases() {
+        let case = fs::read_to_string(folder.join("case.txt")).unwrap();
+        let said = run(&folder, &case.lines().collect::<Vec<_>>());
+        let files = golden_files(&said);
+        for name in names {
+            let path = folder.join(name);
+            let now = files.iter().find(|(file, _)| *file == name).map(|(_, text)| text.clone());
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                match &now {
+                    Some(text) => fs::write(&path, text).unwrap(),
+                    None => drop(fs::remove_file(&path)),
+                }
+            }
+            let expected = fs::read_to_string(&path).ok();
+            if now != expected {
+                wrong.push(format!(
+                    "{}: {name}\n--- expected\n{}\n--- got\n{}",
+                    folder.file_name().unwrap().display(),
+                    expected.unwrap_or_default(),
+                    now.unwrap_or_default()
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn there_are_cases() {
+    assert!(cases().len() >= 12, "{:?}", cases());
+}
+
+#[test]
+fn every_row_is_read_back_as_itself() {
+    for folder in cases() {
+        let Ok(text) = fs::read_to_string(folder.join("stdout.json")) else {
+            continue;
+        };
+        let Value::Array(rows) = serde_json::from_str(&text).unwrap() else {
+            continue;
+        };
+        for row in rows {
+            let read: imax::matrix::Row = serde_json::from_value(row.clone()).unwrap();
+            assert_eq!(serde_json::to_value(read).unwrap(), row);
+        }
+    }
+}
+
+#[test]
+fn a_missing_folder_a_missing_file_and_a_wrong_flag_have_their_own_exit_codes() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, exit, said) in [
+        (&["matrix", "full-sweep"][..], "3", "cannot list the config folder configs"),
+        (&["matrix", "full-sweep", "--config-files", "a.yaml"], "3", "cannot read a.yaml"),
+        (&["matrix", "full-sweep", "--step-size", "1"], "2", "a whole number from 2"),
+        (&["matrix", "full-sweep", "--no-evals", "--evals-only"], "2", "cannot be used with"),
+        (
+            &["matrix", "full-sweep", "--min-conc", "8", "--max-conc", "4"],
+            "2",
+            "--min-conc 8 is above --max-conc 4",
+        ),
+        (&["matrix", "runner-model-sweep", "--runner-type", "x"], "2", "--single-node"),
+        (&["matrix", "test-config"], "2", "--config-keys"),
+    ] {
+        let output = run(folder.path(), arguments);
+        assert_eq!(output.exit, exit, "{arguments:?}: {}", output.stderr);
+        assert!(output.stderr.contains(said), "{arguments:?}: {}", output.stderr);
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_have_a_place() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("configs")).unwrap();
+    fs::write(folder.path().join("configs/a-master.yaml"), b"key:\n  image: \xff\n").unwrap();
+    fs::write(folder.path().join("configs/runners.yaml"), "h100: [h100-a_0]\n").unwrap();
+    let said = run(folder.path(), &["check"]);
+    assert_eq!(said.exit, "3");
+    assert!(said.stderr.contains("configs/a-master.yaml:2:10"), "{}", said.stderr);
+}
