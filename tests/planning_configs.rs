@@ -44,13 +44,12 @@ fn run(folder: &Path, arguments: &[&str]) -> Said {
 
 /// Rows one a line, so that a change of one row is one line of a diff.
 fn tidy(json: &str) -> Option<String> {
-    match serde_json::from_str(json).ok()? {
-        Value::Array(rows) => {
-            let lines: Vec<String> = rows.iter().map(ToString::to_string).collect();
-            Some(format!("[\n{}\n]\n", lines.join(",\n")))
-        }
-        other => Some(serde_json::to_string_pretty(&other).unwrap() + "\n"),
+    let value: Value = serde_json::from_str(json).ok()?;
+    if let Some(rows) = value.as_array() {
+        let lines: Vec<String> = rows.iter().map(ToString::to_string).collect();
+        return Some(format!("[\n{}\n]\n", lines.join(",\n")));
     }
+    Some(serde_json::to_string_pretty(&value).unwrap() + "\n")
 }
 
 /// The golden files of what was said; a file that would be empty is not there.
