@@ -148,7 +148,13 @@ fn a_download_with_another_checksum_is_refused() {
 /// The action as a release has it: with the binary of this build in it.
 fn release(folder: &Path) -> PathBuf {
     let action = folder.join("action");
-    for file in ["action.yml", "dist/imax.sh", "dist/pins.txt", ".github/workflows/sweep.yml"] {
+    for file in [
+        "action.yml",
+        "dist/imax.sh",
+        "dist/pins.txt",
+        ".github/workflows/sweep.yml",
+        ".github/workflows/rows.yml",
+    ] {
         let to = action.join(file);
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         fs::copy(project().join(file), to).unwrap();

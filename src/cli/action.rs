@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
+use serde::Deserialize as _;
+use serde_json::Value;
 
 use super::{Exit, Failure, OrExit as _, dispatch};
 use crate::edge::files;
@@ -52,6 +54,7 @@ struct Step {
 const ARTIFACTS: &str = "imax-artifacts";
 const PLAN_ARTIFACT: &str = "imax-plan";
 const PLAN_FILE: &str = "plan.json";
+const ROW_FILE: &str = "row.json";
 const RESULTS_ARTIFACT: &str = "results_bmk";
 
 /// Runs the step.
@@ -66,10 +69,8 @@ pub fn run(args: &ActionArgs) -> Result<Exit, Failure> {
     let step = match args.command {
         ActionCommand::Plan => plan(&folder, further),
         ActionCommand::Run => {
-            let row: Row = serde_json::from_str(&args.row)
-                .context("the input `row` is not a matrix row; pass `matrix.row` of the plan")
-                .or_exit(Exit::InvalidInput)?;
-            files::write(&folder.join("row.json"), args.row.as_bytes()).or_exit(Exit::Infrastructure)?;
+            let row = row_of(&args.row).or_exit(Exit::InvalidInput)?;
+            files::write_json(&folder.join(ROW_FILE), &row).or_exit(Exit::Infrastructure)?;
             run_row(&folder, &row, further)
         }
         ActionCommand::Report => report(&folder, &further),
@@ -100,6 +101,29 @@ fn run_all(command_lines: Vec<Vec<String>>) -> Result<Exit, Failure> {
         }
     }
     first
+}
+
+/// The row of the input: the row itself, or the id of a row in the plan file.
+fn row_of(input: &str) -> anyhow::Result<Row> {
+    if input.trim_start().starts_with('{') {
+        return serde_json::from_str(input).context("the input `row` is not a matrix row; pass `matrix.row` of the plan");
+    }
+    let path = Path::new(ARTIFACTS).join(PLAN_ARTIFACT).join(PLAN_FILE);
+    let plan = files::read_text(&path)
+        .with_context(|| format!("the input `row` is {input:?}, the id of a row: download the artifact {PLAN_ARTIFACT} first"))?;
+    row_in_plan(&plan, input).with_context(|| path.display().to_string())
+}
+
+fn row_in_plan(plan: &str, id: &str) -> anyhow::Result<Row> {
+    let plan: Value = serde_json::from_str(plan)?;
+    let jobs = plan["jobs"]
+        .as_array()
+        .context("found no list `jobs`, expected the plan file of imax plan")?;
+    let job = jobs
+        .iter()
+        .find(|job| job["id"] == id)
+        .with_context(|| format!("no job has the id {id:?}"))?;
+    Ok(Row::deserialize(&job["row"])?)
 }
 
 /// A fresh folder below the runner's temporary one, which the runner empties after the job.
@@ -139,7 +163,7 @@ fn run_row(folder: &Path, row: &Row, further: Vec<String>) -> Step {
     let name = artifact_name(row);
     let out = folder.join(&name);
     let mut line = words(["run", "--row"]);
-    line.push(text(&folder.join("row.json")));
+    line.push(text(&folder.join(ROW_FILE)));
     line.push("--out".to_owned());
     line.push(text(&out));
     line.extend(further);
@@ -224,6 +248,13 @@ mod tests {
         assert_eq!(line[..3], ["run", "--row", "/t/row.json"]);
         assert_eq!(line[line.len() - 2..], ["--seed", "7"]);
         assert_eq!(step.artifact.unwrap().path.parent().unwrap(), Path::new("/t"));
+    }
+
+    #[test]
+    fn rows_are_found_by_id_in_the_plan_file() {
+        let plan = json!({ "jobs": [{ "id": "a", "row": row(1, "a") }, { "id": "b", "row": row(2, "a") }] }).to_string();
+        assert_eq!(row_in_plan(&plan, "b").unwrap(), row(2, "a"));
+        assert_eq!(row_in_plan(&plan, "c").unwrap_err().to_string(), "no job has the id \"c\"");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use changes::Change;
 /// Plans what a change of the changelog asks to be measured.
 ///
 /// Prints the search-space document. In a GitHub workflow it also sets the step outputs run, matrix, batches, count,
-/// search-space-config, mode, reason, canary, after-canary, plan-file, base-sha and head-sha. Configs are read from the
+/// search-space-config, mode, reason, fail-fast, canary, plan-file, base-sha and head-sha. Configs are read from the
 /// checkout, which must be that of the head.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \

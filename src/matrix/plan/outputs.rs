@@ -20,12 +20,10 @@ pub const OUTPUT_LIMIT: usize = 1024 * 1024 / 10 * 9;
 pub struct Outputs {
     /// `{"include":[...]}` of all jobs; none where they are more than one matrix takes.
     pub matrix: Option<String>,
-    /// Matrices of at most 256 jobs, as a list of `{"index":1,"jobs":{"include":[...]}}`.
+    /// Matrices of at most 256 jobs, as a list of `{"index":1,"jobs":{"include":[...]}}`: all jobs but the canary.
     pub batches: String,
     /// A matrix of the one job to try first, where that was asked for.
     pub canary: Option<String>,
-    /// A matrix of all other jobs, beside a canary; none where they are more than one matrix takes.
-    pub after_canary: Option<String>,
     /// The search-space document; none where it does not fit.
     pub search_space: Option<String>,
     /// Whether rows and document are in the plan file alone.
@@ -108,15 +106,16 @@ fn made(jobs: &[Job], canary: Option<&Job>, rows: Rows) -> Result<Outputs, Outpu
     let matrix = |items: &[&Value]| json!({ "include": items });
     let one_matrix = |items: &[&Value]| (items.len() <= MATRIX_LIMIT).then(|| matrix(items).to_string());
     let all: Vec<&Value> = items.iter().map(|(_, item)| item).collect();
-    let (first, others): (Vec<_>, Vec<_>) = items.iter().partition(|(id, _)| canary.is_some_and(|canary| canary.id == **id));
-    let values = |items: &[&(&str, Value)]| -> Option<String> { one_matrix(&items.iter().map(|(_, item)| item).collect::<Vec<_>>()) };
-    let batch = |(at, part): (usize, &[&Value])| json!({ "index": at + 1, "jobs": matrix(part) });
-    let batches: Vec<Value> = all.chunks(MATRIX_LIMIT).enumerate().map(batch).collect();
+    let is_canary = |id: &str| canary.is_some_and(|canary| canary.id == id);
+    let (first, others): (Vec<_>, Vec<_>) = items.iter().partition(|(id, _)| is_canary(id));
+    let values = |items: Vec<&(&str, Value)>| items.into_iter().map(|(_, item)| item.clone()).collect::<Vec<_>>();
+    let (first, others) = (values(first), values(others));
+    let batch = |(at, part): (usize, &[Value])| json!({ "index": at + 1, "jobs": { "include": part } });
+    let batches: Vec<Value> = others.chunks(MATRIX_LIMIT).enumerate().map(batch).collect();
     Ok(Outputs {
         matrix: one_matrix(&all),
         batches: Value::from(batches).to_string(),
-        canary: canary.and_then(|_| values(&first)),
-        after_canary: canary.and_then(|_| values(&others)),
+        canary: canary.map(|_| json!({ "include": first }).to_string()),
         search_space: None,
         needs_plan_file: false,
     })
@@ -136,7 +135,7 @@ impl Outputs {
     /// What all of them take, bytes of UTF-16.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let optional = [&self.matrix, &self.canary, &self.after_canary, &self.search_space];
+        let optional = [&self.matrix, &self.canary, &self.search_space];
         let texts = optional.into_iter().flatten().chain([&self.batches]);
         texts.map(|text| text.encode_utf16().count() * 2).sum()
     }
