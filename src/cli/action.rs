@@ -73,7 +73,7 @@ pub fn run(args: &ActionArgs) -> Result<Exit, Failure> {
             files::write_json(&folder.join(ROW_FILE), &row).or_exit(Exit::Infrastructure)?;
             run_row(&folder, &row, further)
         }
-        ActionCommand::Report => report(&folder, &further),
+        ActionCommand::Report => report(&folder, &further, is_pull_request()),
         ActionCommand::Check => check(further),
     };
     if let Some(Artifact { name, path }) = &step.artifact {
@@ -173,7 +173,12 @@ fn run_row(folder: &Path, row: &Row, further: Vec<String>) -> Step {
     }
 }
 
-fn report(folder: &Path, further: &[String]) -> Step {
+/// Only a pull request has a place for the comment.
+fn is_pull_request() -> bool {
+    std::env::var("GITHUB_EVENT_NAME").is_ok_and(|event| matches!(event.as_str(), "pull_request" | "pull_request_target" | "issue_comment"))
+}
+
+fn report(folder: &Path, further: &[String], comments: bool) -> Step {
     let out = folder.join(RESULTS_ARTIFACT);
     let results = text(&out);
     let plan = format!("{ARTIFACTS}/{PLAN_ARTIFACT}/{PLAN_FILE}");
@@ -187,9 +192,12 @@ fn report(folder: &Path, further: &[String]) -> Step {
     let mut summary = show("markdown", "summary.md");
     summary.push("--job-summary".to_owned());
     let page = show("html", "report.html");
-    let comment = words(["comment", &results]);
+    let mut command_lines = vec![collect, summary, page];
+    if comments {
+        command_lines.push(words(["comment", &results]));
+    }
     Step {
-        command_lines: vec![collect, summary, page, comment],
+        command_lines,
         artifact: Some(Artifact {
             name: RESULTS_ARTIFACT.to_owned(),
             path: out,
@@ -258,9 +266,12 @@ mod tests {
     }
 
     #[test]
-    fn a_report_collects_shows_and_comments() {
-        let step = report(Path::new("/t"), &[]);
-        let commands: Vec<&str> = step.command_lines.iter().map(|line| line[0].as_str()).collect();
-        assert_eq!(commands, ["collect", "report", "report", "comment"]);
+    fn a_report_collects_shows_and_comments_on_pull_requests() {
+        let commands = |comments| -> Vec<String> {
+            let step = report(Path::new("/t"), &[], comments);
+            step.command_lines.iter().map(|line| line[0].clone()).collect()
+        };
+        assert_eq!(commands(true), ["collect", "report", "report", "comment"]);
+        assert_eq!(commands(false), ["collect", "report", "report"]);
     }
 }
