@@ -2,6 +2,7 @@
 //! and the outcome of it. Everything here is a value: what to start, with which environment, for how long at most,
 //! and what became of it; `edge::launcher` carries it out.
 
+mod container;
 mod deadline;
 mod diagnosis;
 mod environment;
@@ -13,6 +14,7 @@ mod recipe;
 mod record;
 mod resolve;
 
+pub use container::{ContainerFolders, ContainerPlan, JOB_LABEL, container_plan, image_reference};
 pub use deadline::{Deadlines, DurationError, Phase, PhaseTime};
 pub use diagnosis::{Diagnosis, KnownCause, diagnose};
 pub use environment::{EnvironmentInput, Variable, VariableValue, recipe_environment};

@@ -120,6 +120,9 @@ pub struct Provenance {
     /// The engine's model name that requests were sent with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub served_model: Option<String>,
+    /// What the launcher knows of the engine, such as `image_digest`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub engine: BTreeMap<String, String>,
     /// The environment that the recipe got, without secrets; those are named in `secrets`.
     pub environment: BTreeMap<String, String>,
     /// Names of the secrets that the recipe got.

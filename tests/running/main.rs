@@ -8,6 +8,7 @@
 )]
 
 mod cancel;
+mod docker;
 mod failure;
 mod reap;
 mod refusal;

@@ -50,6 +50,7 @@ pub fn record_of(
         mut points,
         phases,
         served_model,
+        facts,
     } = lived;
     for point in spec.points() {
         if !points.iter().any(|known| known.conc == point.conc) {
@@ -71,6 +72,7 @@ pub fn record_of(
     };
     let mut provenance = provenance(&spec.profile, &spec.runner_name, Some(spec.recipe.clone()), places);
     provenance.served_model = served_model;
+    provenance.engine = facts;
     provenance.environment = shown(environment);
     provenance.secrets = hidden(environment);
     JobRecord {
@@ -136,6 +138,7 @@ fn provenance(profile: &RunnerProfile, runner: &RunnerName, recipe: Option<Recip
         recipe,
         commit: host::commit_of(&places.repository),
         served_model: None,
+        engine: BTreeMap::new(),
         environment: BTreeMap::new(),
         secrets: Vec::new(),
     }

@@ -1,6 +1,7 @@
 //! The life of a job, phase by phase, from a clean start to a clean end. Whatever happens between launch and stop,
 //! stop is reached.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::voice::Voice;
 use super::watch::{Interruption, SharedEngine, look};
 use crate::edge::engine_log;
 use crate::edge::job_state::{JobState, StateFolder};
-use crate::edge::launcher::{LaunchRequest, launcher_of};
+use crate::edge::launcher::{LaunchError, LaunchRequest, launcher_of};
 use crate::edge::process::Ending;
 use crate::edge::ready::{NotReady, Target, wait_until_ready};
 use crate::edge::reap::reap_dead_jobs;
@@ -44,6 +45,7 @@ pub struct Life<'a> {
     pub(super) journal: Journal,
     pub(super) points: Vec<PointRecord>,
     pub(super) served_model: Option<String>,
+    pub(super) facts: BTreeMap<String, String>,
     pub(super) loaded: Vec<super::points::Loaded>,
 }
 
@@ -57,6 +59,8 @@ pub struct Lived {
     pub phases: Vec<PhaseRecord>,
     /// The name under which the engine served the model.
     pub served_model: Option<String>,
+    /// What the launcher knows of the engine.
+    pub facts: BTreeMap<String, String>,
 }
 
 /// Why a phase did not end well.
@@ -91,6 +95,7 @@ impl Life<'_> {
             points: self.points,
             phases: self.journal.into_phases(),
             served_model: self.served_model,
+            facts: self.facts,
         }
     }
 
@@ -230,17 +235,41 @@ impl Life<'_> {
         // Written before anything is started: whatever comes of it can be found if we are killed.
         self.states.write(&state).map_err(|error| infra(error.to_string()))?;
         self.run_hooks(&self.spec.profile.hooks.pre, begun)?;
-        let recipe = self.places.recipes.join(&self.spec.recipe.path);
         let engine = launcher.launch(&LaunchRequest {
             spec: self.spec,
             environment: self.environment,
-            recipe: &recipe,
+            recipe_folder: &self.places.recipes,
             runner_folder: &self.places.runners,
             repository: &self.places.repository,
             out: &self.places.out,
             log: &self.log(),
+            port: self.port,
+            stop: self.stop,
+            until: begun.until(),
         });
-        Ok(engine.map_err(|error| infra(error.to_string()))?)
+        let engine = engine.map_err(|error| self.launch_trouble(&error))?;
+        self.facts = engine.facts();
+        Ok(engine)
+    }
+
+    fn launch_trouble(&self, error: &LaunchError) -> Trouble {
+        let cancelled = matches!(error, LaunchError::Stopped).then(|| self.stop.cause()).flatten();
+        if let Some(cause) = cancelled {
+            return Trouble::Interrupted(Interruption::Cancelled(cause));
+        }
+        if let LaunchError::Late(what) = error {
+            return Trouble::Interrupted(Interruption::Deadline {
+                phase: Phase::Launch,
+                limit: self.spec.profile.deadlines.of(Phase::Launch),
+                last: Some(what.clone()),
+            });
+        }
+        let mut failure = JobFailure::new(FailureClass::Infra, error.to_string());
+        if let Some(diagnosis) = diagnose(&failure.reason) {
+            failure.reason = format!("{}: {}", failure.reason, diagnosis.cause.sentence);
+            failure.cause = Some(diagnosis.cause.code.to_owned());
+        }
+        Trouble::Failed(failure)
     }
 
     fn ready(&mut self, engine: &SharedEngine, begun: &Begun) -> Result<LoadTarget, Trouble> {

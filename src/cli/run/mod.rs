@@ -11,6 +11,7 @@ mod prepare;
 mod voice;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
@@ -147,6 +148,7 @@ pub fn execute(args: &RunArgs, row: &Row, stop: &StopSignal) -> Result<(JobRecor
         journal: Journal::new(spec.profile.deadlines),
         points: Vec::new(),
         served_model: None,
+        facts: BTreeMap::new(),
         loaded: Vec::new(),
     };
     let record = finish::record_of(&spec, &places, &environment, life.live(), &beginning, stop);

@@ -1,6 +1,7 @@
 //! Engines as processes of this machine: the recipe itself, or a site's own launch script that gets the same
 //! environment and does the starting in its own way.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ impl Launcher for Recipe {
     }
 
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<Box<dyn Engine>, LaunchError> {
-        start(request.recipe, request)
+        start(&request.recipe_folder.join(&request.spec.recipe.path), request)
     }
 }
 
@@ -67,5 +68,9 @@ impl Engine for LocalEngine {
 
     fn host(&self) -> &str {
         "127.0.0.1"
+    }
+
+    fn facts(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
     }
 }

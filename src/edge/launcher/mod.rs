@@ -1,15 +1,19 @@
 //! Launchers: what starts an engine on a kind of node, watches it and stops it. Each is one file and one line in
 //! [`launcher_of`].
 
+mod docker;
 mod local;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::job_state::Holding;
 use super::process::{Ending, ProcessError, StopReport};
+use super::stop::StopSignal;
 use crate::job::{JobId, JobSpec, LaunchSettings, Variable};
 use crate::model::Secret;
+pub use docker::DockerError;
 
 /// What a launcher needs to start an engine.
 #[derive(Debug, Clone, Copy)]
@@ -18,8 +22,8 @@ pub struct LaunchRequest<'a> {
     pub spec: &'a JobSpec,
     /// The engine's environment.
     pub environment: &'a [Variable],
-    /// The recipe.
-    pub recipe: &'a Path,
+    /// The folder of the recipes.
+    pub recipe_folder: &'a Path,
     /// The folder of runner profiles and launch scripts.
     pub runner_folder: &'a Path,
     /// The repository: the engine's working folder.
@@ -28,6 +32,12 @@ pub struct LaunchRequest<'a> {
     pub out: &'a Path,
     /// Where the engine's stdout and stderr go.
     pub log: &'a Path,
+    /// The port that the engine listens on.
+    pub port: u16,
+    /// Ends the attempt.
+    pub stop: &'a StopSignal,
+    /// When the attempt's time is over.
+    pub until: Instant,
 }
 
 /// Starts engines in one way.
@@ -55,6 +65,9 @@ pub trait Engine: Send {
 
     /// The host on which it listens.
     fn host(&self) -> &str;
+
+    /// What is known of it for the result's provenance, such as the image's digest.
+    fn facts(&self) -> BTreeMap<String, String>;
 }
 
 /// Why an engine could not be started or watched.
@@ -69,6 +82,15 @@ pub enum LaunchError {
     /// The launcher is not part of this version.
     #[error("launcher `{0}` is not supported yet; nothing was started")]
     Unsupported(&'static str),
+    /// The container engine failed.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
+    /// A signal came.
+    #[error("ended by a signal")]
+    Stopped,
+    /// The time was over.
+    #[error("{0} was not over in time")]
+    Late(String),
     /// A leftover cannot be removed by this version.
     #[error("this version of imax cannot remove it")]
     CannotRemove,
@@ -82,7 +104,7 @@ pub fn launcher_of(settings: &LaunchSettings) -> Result<Box<dyn Launcher>, Launc
     match settings {
         LaunchSettings::Local => Ok(Box::new(local::Recipe)),
         LaunchSettings::Script { path } => Ok(Box::new(local::Script { path: path.clone() })),
-        LaunchSettings::Docker(_) => Err(LaunchError::Unsupported("docker")),
+        LaunchSettings::Docker(settings) => Ok(Box::new(docker::Docker::new(settings.clone()))),
         LaunchSettings::Slurm(_) => Err(LaunchError::Unsupported("slurm")),
     }
 }
@@ -91,9 +113,10 @@ pub fn launcher_of(settings: &LaunchSettings) -> Result<Box<dyn Launcher>, Launc
 ///
 /// # Errors
 /// Where it is still there.
-pub fn remove(holding: &Holding, _job: &JobId) -> Result<bool, LaunchError> {
+pub fn remove(holding: &Holding, job: &JobId) -> Result<bool, LaunchError> {
     match holding {
-        Holding::Container { .. } | Holding::SlurmJob { .. } => Err(LaunchError::CannotRemove),
+        Holding::Container { socket, name: _ } => Ok(docker::remove_containers(socket, job)?),
+        Holding::SlurmJob { .. } => Err(LaunchError::CannotRemove),
     }
 }
 

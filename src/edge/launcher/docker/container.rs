@@ -1,0 +1,215 @@
+//! A started container: its log copied to the job's, its end noticed, its stop.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bollard::Docker as Client;
+use bollard::models::ContainerCreateBody;
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder, LogsOptionsBuilder, StartContainerOptions,
+    WaitContainerOptions,
+};
+use futures_util::StreamExt as _;
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
+
+use super::{DockerError, pull, remove_labelled};
+use crate::edge::launcher::{Engine, LaunchError};
+use crate::edge::process::{Ending, StopReport};
+use crate::job::ContainerPlan;
+
+/// How often a container that is being stopped is looked at.
+const LOOK: Duration = Duration::from_millis(25);
+/// How often in a row a container that cannot be found is looked for.
+const LOOKS_BEFORE_LOST: u32 = 5;
+/// Pause between two such looks.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
+/// How long the end of the log is waited for after the container has ended.
+const LOG_END: Duration = Duration::from_secs(1);
+
+/// A container that was started.
+pub(super) struct Started {
+    name: String,
+    image: String,
+    digest: String,
+}
+
+/// Pulls, creates and starts.
+pub(super) async fn start(client: &Client, plan: &ContainerPlan, body: ContainerCreateBody, log: &Path) -> Result<Started, DockerError> {
+    let mut log = File::options().create(true).append(true).open(log)?;
+    let digest = pull::image(client, &plan.image, &mut log).await?;
+    let request = |what: &str| {
+        let what = format!("{what} the container of {}", plan.image);
+        move |source| DockerError::Request { what, source }
+    };
+    let options = CreateContainerOptionsBuilder::new().name(&plan.name).build();
+    client.create_container(Some(options), body).await.map_err(request("create"))?;
+    client
+        .start_container(&plan.name, None::<StartContainerOptions>)
+        .await
+        .map_err(request("start"))?;
+    Ok(Started {
+        name: plan.name.clone(),
+        image: plan.image.clone(),
+        digest,
+    })
+}
+
+/// What became of a container.
+#[derive(Debug, Clone)]
+enum Seen {
+    /// It ended.
+    Ended(Ending),
+    /// The container engine is gone, or it does not know the container any more.
+    Lost(String),
+}
+
+/// A running container. Dropping it removes it.
+pub(super) struct Container {
+    runtime: Runtime,
+    client: Client,
+    started: Started,
+    ending: Arc<Mutex<Option<Seen>>>,
+    log: Option<JoinHandle<()>>,
+    removed: bool,
+}
+
+impl Container {
+    /// Follows a started container: copies its log and waits for its end in the background.
+    pub(super) fn follow(runtime: Runtime, client: Client, started: Started, log: &Path) -> Result<Self, DockerError> {
+        let file = File::options().create(true).append(true).open(log)?;
+        let copy = runtime.spawn(copy_log(client.clone(), started.name.clone(), file.try_clone()?));
+        let ending = Arc::new(Mutex::new(None));
+        runtime.spawn(await_end(client.clone(), started.name.clone(), file, Arc::clone(&ending)));
+        Ok(Self {
+            runtime,
+            client,
+            started,
+            ending,
+            log: Some(copy),
+            removed: false,
+        })
+    }
+
+    fn seen(&self) -> Option<Seen> {
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn signal(&self, signal: &str) {
+        let options = KillContainerOptionsBuilder::new().signal(signal).build();
+        // A container that has ended by now refuses the signal; the next look shows that.
+        let _ = self.runtime.block_on(self.client.kill_container(&self.started.name, Some(options)));
+    }
+
+    fn wait(&self, time: Duration, hurry: &dyn Fn() -> bool) -> bool {
+        let until = Instant::now() + time;
+        while self.seen().is_none() {
+            if Instant::now() >= until || hurry() {
+                return false;
+            }
+            std::thread::sleep(LOOK);
+        }
+        true
+    }
+}
+
+impl Engine for Container {
+    fn poll(&mut self) -> Result<Option<Ending>, LaunchError> {
+        match self.seen() {
+            None => Ok(None),
+            Some(Seen::Ended(ending)) => Ok(Some(ending)),
+            Some(Seen::Lost(problem)) => Err(DockerError::Lost(problem).into()),
+        }
+    }
+
+    fn stop(&mut self, grace: Duration, limit: Duration, hurry: &dyn Fn() -> bool) -> StopReport {
+        let mut report = StopReport::default();
+        let name = format!("container {}", self.started.name);
+        if self.seen().is_none() {
+            self.signal("SIGTERM");
+            if !self.wait(grace, hurry) {
+                report.killed.push(name.clone());
+                self.signal("SIGKILL");
+                self.wait(limit, &|| false);
+            }
+        }
+        if let Some(copy) = self.log.take() {
+            let _ = self.runtime.block_on(async { tokio::time::timeout(LOG_END, copy).await });
+        }
+        let remove = remove_labelled(&self.client, &self.started.name);
+        match self.runtime.block_on(async { tokio::time::timeout(limit, remove).await }) {
+            Ok(Ok(_)) => self.removed = true,
+            Ok(Err(error)) => report.left.push(format!("{name}: {error}")),
+            Err(_) => report.left.push(format!("{name}: the container engine does not answer")),
+        }
+        report
+    }
+
+    fn host(&self) -> &str {
+        "127.0.0.1"
+    }
+
+    fn facts(&self) -> BTreeMap<String, String> {
+        let facts = [("container_image", &self.started.image), ("image_digest", &self.started.digest)];
+        facts.map(|(name, value)| (name.to_owned(), value.clone())).into()
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        if !self.removed {
+            let _ = self.stop(Duration::ZERO, Duration::from_secs(2), &|| true);
+        }
+    }
+}
+
+async fn copy_log(client: Client, name: String, mut file: File) {
+    let options = LogsOptionsBuilder::new().follow(true).stdout(true).stderr(true).build();
+    let mut lines = std::pin::pin!(client.logs(&name, Some(options)));
+    while let Some(Ok(output)) = lines.next().await {
+        let _ = file.write_all(&output.into_bytes());
+    }
+}
+
+/// Waits for the container's end. The connection of the wait may end before the container does, so its state decides.
+async fn await_end(client: Client, name: String, mut file: File, ending: Arc<Mutex<Option<Seen>>>) {
+    let mut lost = 0;
+    let seen = loop {
+        {
+            let mut waits = std::pin::pin!(client.wait_container(&name, None::<WaitContainerOptions>));
+            let _ = waits.next().await;
+        }
+        match client.inspect_container(&name, None::<InspectContainerOptions>).await {
+            Ok(container) => {
+                lost = 0;
+                let state = container.state.unwrap_or_default();
+                if state.running != Some(true) {
+                    if state.oom_killed == Some(true) {
+                        let _ = writeln!(file, "imax: the kernel killed the container: out of memory (oom-kill)");
+                    }
+                    break Seen::Ended(ending_of(state.exit_code.unwrap_or(-1)));
+                }
+            }
+            Err(error) => {
+                lost += 1;
+                if lost >= LOOKS_BEFORE_LOST {
+                    break Seen::Lost(error.to_string());
+                }
+            }
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    };
+    *ending.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+}
+
+/// A container that a signal ended has 128 and the signal's number as its exit code.
+fn ending_of(code: i64) -> Ending {
+    match i32::try_from(code).unwrap_or(-1) {
+        code @ 129..=192 => Ending::Signalled(code - 128),
+        code => Ending::Exited(code),
+    }
+}

@@ -1,0 +1,192 @@
+//! A container as a value: everything that a container engine is told about a job, worked out before it is asked for
+//! anything. The container gets the repository, the recipes, the output folder and the static `imax` binary as mounts,
+//! so nothing is installed in it.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{DockerSettings, JobSpec, Mount, Variable, VariableValue};
+
+/// The label that a container carries, with the job's id as its value.
+pub const JOB_LABEL: &str = "imax.job";
+/// Where the repository is in a container, as in InferenceX's.
+pub const WORKSPACE: &str = "/workspace";
+/// Where the model hub's cache is in a container, as in InferenceX's.
+pub const HUB_CACHE: &str = "/mnt/hf_hub_cache";
+const RECIPES: &str = "/imax/recipes";
+const OUT: &str = "/imax/out";
+const BINARY: &str = "/imax/bin/imax";
+
+/// Variables of the node that mean nothing, or something else, inside a container.
+const OF_THE_NODE: [&str; 13] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "HF_HOME",
+    "HF_HUB_CACHE",
+    "IMAX_BIN",
+    "IMAX_OUT",
+    "GITHUB_WORKSPACE",
+    "TZ",
+];
+
+/// The folders of the node that a container gets.
+#[derive(Debug, Clone, Copy)]
+pub struct ContainerFolders<'a> {
+    /// The repository.
+    pub repository: &'a Path,
+    /// The recipes.
+    pub recipes: &'a Path,
+    /// Where the job's files go.
+    pub out: &'a Path,
+    /// The `imax` binary.
+    pub binary: &'a Path,
+}
+
+/// What a container engine is told. Secrets are in `secrets` and nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ContainerPlan {
+    /// The container's name: the job's id.
+    pub name: String,
+    /// The image.
+    pub image: String,
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// `NAME=value`, without secrets.
+    pub environment: Vec<String>,
+    /// Names of the secrets; their values are added when the container is made.
+    pub secrets: Vec<String>,
+    /// Folders.
+    pub mounts: Vec<Mount>,
+    /// The port that is mapped to the node, where the node's network is not used.
+    pub mapped_port: Option<u16>,
+    /// Everything else, as the profile has it.
+    pub settings: DockerSettings,
+}
+
+/// The container of a job.
+#[must_use]
+pub fn container_plan(
+    spec: &JobSpec,
+    settings: &DockerSettings,
+    environment: &[Variable],
+    port: u16,
+    folders: ContainerFolders<'_>,
+) -> ContainerPlan {
+    let mut plain: Vec<String> = Vec::new();
+    let mut secrets = Vec::new();
+    for Variable { name, value } in environment {
+        match value {
+            VariableValue::Plain(_) if OF_THE_NODE.contains(&name.as_str()) => {}
+            VariableValue::Plain(text) => plain.push(format!("{name}={text}")),
+            VariableValue::Secret(_) => secrets.push(name.clone()),
+        }
+    }
+    for (name, value) in [("IMAX_BIN", BINARY), ("IMAX_OUT", OUT), ("GITHUB_WORKSPACE", WORKSPACE)] {
+        plain.push(format!("{name}={value}"));
+    }
+    let mut mounts = vec![
+        mount(folders.repository, WORKSPACE, false),
+        mount(folders.recipes, RECIPES, true),
+        mount(folders.out, OUT, false),
+        mount(folders.binary, BINARY, true),
+    ];
+    if let Some(cache) = &spec.profile.hf_cache {
+        plain.push(format!("HF_HUB_CACHE={HUB_CACHE}"));
+        mounts.push(mount(Path::new(cache), HUB_CACHE, false));
+    }
+    mounts.extend(settings.mounts.iter().cloned());
+    ContainerPlan {
+        name: spec.id.to_string(),
+        image: image_reference(spec.row.image.as_str()),
+        command: vec!["bash".to_owned(), format!("{RECIPES}/{}", spec.recipe.path)],
+        environment: plain,
+        secrets,
+        mounts,
+        mapped_port: (!settings.host_network).then_some(port),
+        settings: settings.clone(),
+    }
+}
+
+fn mount(source: &Path, target: &str, read_only: bool) -> Mount {
+    Mount {
+        source: source.display().to_string(),
+        target: target.to_owned(),
+        read_only,
+    }
+}
+
+/// Configs for Enroot write `registry#repository:tag`; container engines want a slash.
+#[must_use]
+pub fn image_reference(image: &str) -> String {
+    image.replacen('#', "/", 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{JobId, LaunchSettings, RunnerProfile, resolve};
+    use crate::model::Secret;
+    use serde_json::json;
+
+    #[test]
+    fn a_container_gets_folders_environment_and_devices_and_no_secret_is_shown() {
+        let row = serde_json::from_value(json!({
+            "image": "nvcr.io#org/engine:1", "model": "m", "model-prefix": "demo", "precision": "fp8", "framework": "sim", "runner": "mi300x",
+            "isl": 64, "osl": 16, "tp": 1, "ep": 1, "dp-attn": false, "spec-decoding": "none", "conc": 2, "max-model-len": 128, "exp-name": "e"
+        }))
+        .unwrap();
+        let yaml = "launcher: docker\nhf-cache: /data/hf\ndocker: {devices: [/dev/kfd, /dev/dri], groups: [video], host-network: false}\n";
+        let profile = RunnerProfile::load("mi300x-a", "runners", &|name| (name == "mi300x-a.yaml").then(|| yaml.to_owned())).unwrap();
+        let read = |path: &str| (path == "demo_fp8_mi300x.sh").then(|| "exec engine".to_owned());
+        let spec = resolve(
+            JobId::from_unique(1),
+            row,
+            "mi300x-a_0".parse().unwrap(),
+            profile,
+            "benchmarks",
+            &read,
+        )
+        .unwrap();
+        let LaunchSettings::Docker(settings) = spec.profile.launch.clone() else {
+            panic!()
+        };
+        let environment = [
+            Variable::plain("TP", "1"),
+            Variable::plain("PATH", "/usr/bin"),
+            Variable::secret("HF_TOKEN", Secret::new("hf_x".to_owned())),
+        ];
+        let folders = ContainerFolders {
+            repository: Path::new("/repo"),
+            recipes: Path::new("/repo/benchmarks"),
+            out: Path::new("/repo/results"),
+            binary: Path::new("/opt/imax"),
+        };
+        let plan = serde_json::to_value(container_plan(&spec, &settings, &environment, 8888, folders)).unwrap();
+        let mount = |source: &str, target: &str, read_only: bool| json!({ "source": source, "target": target, "read-only": read_only });
+        let expected = json!({
+            "name": "imax-1",
+            "image": "nvcr.io/org/engine:1",
+            "command": ["bash", "/imax/recipes/demo_fp8_mi300x.sh"],
+            "environment": [
+                "TP=1", "IMAX_BIN=/imax/bin/imax", "IMAX_OUT=/imax/out", "GITHUB_WORKSPACE=/workspace", "HF_HUB_CACHE=/mnt/hf_hub_cache",
+            ],
+            "secrets": ["HF_TOKEN"],
+            "mounts": [
+                mount("/repo", "/workspace", false),
+                mount("/repo/benchmarks", "/imax/recipes", true),
+                mount("/repo/results", "/imax/out", false),
+                mount("/opt/imax", "/imax/bin/imax", true),
+                mount("/data/hf", "/mnt/hf_hub_cache", false),
+            ],
+            "mapped_port": 8888,
+            "settings": settings,
+        });
+        assert_eq!(plan, expected);
+    }
+}
