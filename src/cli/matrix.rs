@@ -50,7 +50,7 @@ struct FullSweepArgs {
     #[command(flatten)]
     evals: EvalArgs,
     /// Starts of config keys
-    #[arg(long, value_name = "START", num_args = 1.., overrides_with = "model_prefix")]
+    #[arg(long, value_name = "START", num_args = 1..)]
     model_prefix: Vec<String>,
     /// Precisions
     #[arg(long, value_name = "NAME", num_args = 1..)]

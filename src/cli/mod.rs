@@ -20,6 +20,7 @@ mod plan;
 mod ready;
 mod report;
 mod run;
+mod schema;
 mod sim;
 
 use clap::{Parser, Subcommand};
@@ -49,6 +50,7 @@ enum Command {
     #[command(hide = true)]
     Action(action::ActionArgs),
     Check(check::CheckArgs),
+    Schema(schema::SchemaArgs),
     Plan(plan::PlanArgs),
     Matrix(matrix::MatrixArgs),
     Changelog(changelog::ChangelogArgs),
@@ -103,6 +105,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Demo(args) => demo::run(&args),
         Command::Action(args) => action::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Matrix(args) => matrix::run(&args),
         Command::Changelog(args) => changelog::run(&args),

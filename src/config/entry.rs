@@ -86,6 +86,24 @@ const FIELDS: [&str; 9] = [
     "router",
 ];
 
+/// What an entry may leave out.
+pub(super) const OPTIONAL_FIELDS: [&str; 3] = ["disagg", "router", "kv-p2p-transfer"];
+/// Fields of `scenarios`.
+pub(super) const SCENARIO_FIELDS: [&str; 2] = ["fixed-seq-len", "agentic-coding"];
+/// Fields of a block of fixed lengths.
+pub(super) const FIXED_BLOCK_FIELDS: [&str; 3] = ["isl", "osl", "search-space"];
+/// Fields of an agentic block.
+pub(super) const AGENTIC_BLOCK_FIELDS: [&str; 2] = ["dram-utilization", "search-space"];
+
+/// Fields of an entry, but for its search space.
+pub(super) fn fields(multinode: bool) -> Vec<&'static str> {
+    let mut fields = FIELDS.to_vec();
+    if multinode {
+        fields.push("kv-p2p-transfer");
+    }
+    fields
+}
+
 /// Reads one entry. `key` is already checked.
 pub(super) fn read(reader: &mut Reader<'_>, key: ConfigKey, key_node: &Node, node: &Node) -> Option<Entry> {
     let dialect = match &node.value {
@@ -102,10 +120,7 @@ pub(super) fn read(reader: &mut Reader<'_>, key: ConfigKey, key_node: &Node, nod
     let what = key.to_string();
     // What else the entry may have depends on whether it is multi-node.
     let multinode = multinode_of(node);
-    let mut known = FIELDS.to_vec();
-    if multinode != Some(false) {
-        known.push("kv-p2p-transfer");
-    }
+    let mut known = fields(multinode != Some(false));
     known.push(match dialect {
         Dialect::Scenarios => "scenarios",
         Dialect::SeqLenConfigs => "seq-len-configs",
@@ -213,7 +228,7 @@ fn read_scenarios(
     runner: Option<&RunnerLabel>,
 ) -> Option<Vec<ScenarioBlock>> {
     let node = reader.required(entry, "scenarios", what)?;
-    let object = reader.object(node, "scenarios", &["fixed-seq-len", "agentic-coding"])?;
+    let object = reader.object(node, "scenarios", &SCENARIO_FIELDS)?;
     let fixed = match object.get("fixed-seq-len") {
         Some(node) => read_fixed_blocks(reader, node, "fixed-seq-len", defaults),
         None => Some(Vec::new()),
@@ -253,7 +268,7 @@ fn read_fixed_blocks(reader: &mut Reader<'_>, node: &Node, what: &str, defaults:
 }
 
 fn read_fixed_block(reader: &mut Reader<'_>, node: &Node, what: &str, defaults: &Defaults) -> Option<ScenarioBlock> {
-    let object = reader.object(node, what, &["isl", "osl", "search-space"])?;
+    let object = reader.object(node, what, &FIXED_BLOCK_FIELDS)?;
     let mut length = |name: &str| -> Option<NonZeroU32> {
         let node = reader.required(&object, name, what)?;
         reader.positive(node, name)
@@ -276,7 +291,7 @@ fn read_agentic_blocks(reader: &mut Reader<'_>, node: &Node, defaults: &Defaults
 
 fn read_agentic_block(reader: &mut Reader<'_>, node: &Node, defaults: &Defaults) -> Option<ScenarioBlock> {
     let what = "agentic-coding";
-    let object = reader.object(node, what, &["dram-utilization", "search-space"])?;
+    let object = reader.object(node, what, &AGENTIC_BLOCK_FIELDS)?;
     let share = match object.get("dram-utilization") {
         Some(node) => offload::read_utilization(reader, node).map_or(Share::Refused, Share::Of),
         None => Share::Unsaid,

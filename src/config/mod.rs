@@ -8,6 +8,7 @@ mod entry;
 mod lint;
 mod offload;
 mod runners;
+mod schema;
 mod search_space;
 mod worker;
 
@@ -18,4 +19,5 @@ pub use entry::{Entry, ScenarioBlock};
 pub use lint::lint;
 pub use offload::{Offload, Utilization};
 pub use runners::{Hardware, Runners};
+pub use schema::{config_schema, runners_schema};
 pub use search_space::{AgenticCandidate, Candidate};

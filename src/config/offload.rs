@@ -54,6 +54,9 @@ impl fmt::Display for Utilization {
 /// Fields of a search-space entry.
 pub(super) const FIELDS: [&str; 2] = ["kv-offloading", "kv-offload-backend"];
 
+/// Fields of a named part beside the engine.
+pub(super) const COMPONENT_FIELDS: [&str; 2] = ["name", "version"];
+
 const WORDS: [(&str, KvOffloading); 2] = [("none", KvOffloading::None), ("dram", KvOffloading::Dram)];
 
 /// Reads `dram-utilization` of an agentic block.
@@ -142,7 +145,7 @@ pub(super) enum Version {
 
 /// Reads a named part beside the engine.
 pub(super) fn read_component(reader: &mut Reader<'_>, node: &Node, what: &str, version: Version) -> Option<Component> {
-    let object = reader.object(node, what, &["name", "version"])?;
+    let object = reader.object(node, what, &COMPONENT_FIELDS)?;
     let name = reader
         .required(&object, "name", what)
         .and_then(|node| reader.text(node, &format!("{what}.name")).map(str::to_owned));

@@ -29,7 +29,11 @@ pub struct Hardware {
     pub gpus_per_node: NonZeroU32,
 }
 
-const HARDWARE_FIELDS: [&str; 2] = ["available-cpu-dram-mib", "gpus-per-node"];
+/// Fields of a runner file.
+pub(super) const FIELDS: [&str; 2] = ["labels", "hardware"];
+
+/// Fields of a label's hardware.
+pub(super) const HARDWARE_FIELDS: [&str; 2] = ["available-cpu-dram-mib", "gpus-per-node"];
 
 /// Reads a runner file.
 pub(super) fn read(reader: &mut Reader<'_>, root: &Node) -> Option<Runners> {
@@ -44,7 +48,7 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Node) -> Option<Runners> {
             places: places(reader, root),
         });
     }
-    let object = reader.object(root, "runner file", &["labels", "hardware"])?;
+    let object = reader.object(root, "runner file", &FIELDS)?;
     let labels = reader
         .required(&object, "labels", "runner file")
         .and_then(|node| read_labels(reader, node));

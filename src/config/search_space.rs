@@ -83,7 +83,8 @@ pub(super) fn read_agentic(reader: &mut Reader<'_>, node: &Node, defaults: &Defa
     })
 }
 
-fn known_fields(multinode: bool) -> Vec<&'static str> {
+/// Fields of every candidate, but for concurrency and offloading.
+pub(super) fn known_fields(multinode: bool) -> Vec<&'static str> {
     let mut known = COMMON_FIELDS.to_vec();
     if multinode {
         known.extend(MULTI_NODE_FIELDS);

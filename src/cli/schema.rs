@@ -1,0 +1,44 @@
+//! `imax schema`: the JSON Schemas of the files that people and other tools write.
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::{Exit, Failure, OrExit as _, output};
+use crate::{changelog, config, matrix};
+
+/// Prints a JSON Schema.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  imax schema config > dist/schemas/config.json")]
+pub struct SchemaArgs {
+    /// Of what
+    #[arg(value_enum)]
+    of: Subject,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Subject {
+    /// Master configs
+    Config,
+    /// The runner file
+    Runners,
+    /// The performance changelog and its fragments
+    Changelog,
+    /// A matrix row
+    Row,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What [`output::emit`] says.
+pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
+    let schema = match args.of {
+        Subject::Config => config::config_schema(),
+        Subject::Runners => config::runners_schema(),
+        Subject::Changelog => changelog::schema(),
+        Subject::Row => matrix::row_schema(),
+    };
+    let mut text = serde_json::to_string_pretty(&schema).or_exit(Exit::Infrastructure)?;
+    text.push('\n');
+    output::emit(&text)?;
+    Ok(Exit::Success)
+}
