@@ -59,17 +59,15 @@ pub struct Found {
     pub point: Point,
     /// When its load ended, seconds since 1970.
     pub ended_unix_s: Option<f64>,
-    /// The normalised document as text, for a measured point.
-    pub document: Option<String>,
 }
 
-/// A run, with the documents of its measured points in their order.
+/// A run, and where the numbers of its measured points are, in their order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Assembly {
     /// The run.
     pub run: Run,
-    /// The documents.
-    pub documents: Vec<String>,
+    /// The sources of the measured points.
+    pub sources: Vec<String>,
 }
 
 /// How much of what was planned on a kind of hardware was measured.
@@ -98,7 +96,7 @@ pub fn assemble(found: Vec<Found>, planned: Option<Vec<Point>>) -> Assembly {
             assembly.run.problems.push(Problem::Duplicated { point: key, sources });
         }
         if let Some(item) = counted {
-            assembly.documents.extend(item.document);
+            assembly.sources.extend(item.point.measurement().map(|_| item.source));
             assembly.run.points.push(item.point);
         }
     }
@@ -120,7 +118,6 @@ fn add_missing(by_key: &mut BTreeMap<PointKey, Vec<Found>>, problems: &mut Vec<P
                 source: String::new(),
                 point,
                 ended_unix_s: None,
-                document: None,
             }]
         });
     }

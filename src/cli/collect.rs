@@ -1,6 +1,7 @@
 //! `imax collect`: a folder of artifacts to the files of a run. With `--compat` and `--compat-evals` it takes the places of
 //! collect_results.py and collect_eval_results.py, with their arguments and their outputs.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -103,22 +104,30 @@ fn collect(args: &CollectArgs) -> Result<Exit, Failure> {
 fn write_all(out: &Path, gathered: Gathered, stats: &str) -> Result<(), Failure> {
     let mut evals = gathered.evals;
     result::sort_eval_rows(&mut evals, EvalSort::default());
-    let results = list_of_texts(&gathered.assembly.documents);
+    let sources: Vec<PathBuf> = gathered.assembly.sources.iter().map(PathBuf::from).collect();
     let run = RunDocument::of(gathered.assembly.run);
     let write = |name: &str, text: &str| files::write(&out.join(name), text.as_bytes());
-    write(RESULTS_FILE, &results).or_exit(Exit::Infrastructure)?;
+    write_list_of_files(&out.join(RESULTS_FILE), &sources)?;
     write("agg_eval_all.json", &list_of(evals)).or_exit(Exit::Infrastructure)?;
     write("run_stats.json", &format!("{stats}\n")).or_exit(Exit::Infrastructure)?;
-    files::write_json(&out.join(RUN_FILE), &run).or_exit(Exit::Infrastructure)
+    // Not indented: it is for programs, and the largest of the files.
+    let written = files::write_with(&out.join(RUN_FILE), |file| Ok(serde_json::to_writer(file, &run)?));
+    written.or_exit(Exit::Infrastructure)
 }
 
-/// The documents as one list, each as it was found: nothing of a foreign document is lost.
-fn list_of_texts(documents: &[String]) -> String {
-    if documents.is_empty() {
-        return "[]\n".to_owned();
-    }
-    let trimmed: Vec<&str> = documents.iter().map(|document| document.trim()).collect();
-    format!("[\n{}\n]\n", trimmed.join(",\n"))
+/// Writes documents as one list, each as it is in its file, so that nothing of a foreign one is lost. Only one of them is in
+/// memory at a time: a sweep has many.
+fn write_list_of_files(path: &Path, sources: &[PathBuf]) -> Result<(), Failure> {
+    let written = files::write_with(path, |file| {
+        let mut separator = "[\n";
+        for source in sources {
+            let text = artifacts::read_text(source).map_err(io::Error::other)?;
+            write!(file, "{separator}{}", text.trim())?;
+            separator = ",\n";
+        }
+        file.write_all(if sources.is_empty() { b"[]\n" } else { b"\n]\n" })
+    });
+    written.or_exit(Exit::Infrastructure)
 }
 
 fn list_of(rows: Vec<Object>) -> String {
@@ -127,15 +136,15 @@ fn list_of(rows: Vec<Object>) -> String {
 }
 
 fn compat(folder: &Path, name: &str) -> Result<Exit, Failure> {
-    let mut documents = Vec::new();
-    for path in artifacts::json_files(folder).or_exit(Exit::Infrastructure)? {
-        let text = artifacts::read_text(&path).or_exit(Exit::InvalidInput)?;
+    let sources = artifacts::json_files(folder).or_exit(Exit::Infrastructure)?;
+    for path in &sources {
+        let text = artifacts::read_text(path).or_exit(Exit::InvalidInput)?;
         Json::parse(&text)
             .with_context(|| path.display().to_string())
             .or_exit(Exit::InvalidInput)?;
-        documents.push(text);
     }
-    write_list(name, &list_of_texts(&documents))
+    write_list_of_files(Path::new(&format!("agg_{name}.json")), &sources)?;
+    Ok(Exit::Success)
 }
 
 fn compat_evals(args: &CollectArgs, name: &str) -> Result<Exit, Failure> {
@@ -149,10 +158,7 @@ fn compat_evals(args: &CollectArgs, name: &str) -> Result<Exit, Failure> {
         Some(SortArg::ModelPrefix) | None => EvalSort::ModelPrefix,
     };
     result::sort_eval_rows(&mut rows, sort);
-    write_list(&format!("eval_{name}"), &list_of(rows))
-}
-
-fn write_list(name: &str, list: &str) -> Result<Exit, Failure> {
-    files::write(Path::new(&format!("agg_{name}.json")), list.as_bytes()).or_exit(Exit::Infrastructure)?;
+    let path = PathBuf::from(format!("agg_eval_{name}.json"));
+    files::write(&path, list_of(rows).as_bytes()).or_exit(Exit::Infrastructure)?;
     Ok(Exit::Success)
 }

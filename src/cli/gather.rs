@@ -24,7 +24,7 @@ pub use plan::planned_points;
 /// What a folder of artifacts holds.
 #[derive(Debug, Default)]
 pub struct Gathered {
-    /// The run and its documents.
+    /// The run and where its numbers are.
     pub assembly: Assembly,
     /// The rows of all evaluations.
     pub evals: Vec<Object>,
@@ -119,7 +119,7 @@ fn load_file(path: &Path) -> Result<Run, Failure> {
             .with_context(|| source.clone())
             .or_exit(Exit::InvalidInput)?;
         let point = agg.point().with_context(|| source.clone()).or_exit(Exit::InvalidInput)?;
-        found.push(measured(source, point, &agg, None));
+        found.push(measured(source, point, &agg));
     }
     Ok(analysis::assemble(found, None).run)
 }
@@ -128,12 +128,11 @@ fn is_named(path: &Path, name: &str) -> bool {
     path.file_name().is_some_and(|found| found == name)
 }
 
-fn measured(source: String, point: Point, agg: &Agg, document: Option<String>) -> Found {
+fn measured(source: String, point: Point, agg: &Agg) -> Found {
     Found {
         source,
         point,
         ended_unix_s: agg.ended_unix_s(),
-        document,
     }
 }
 
@@ -178,7 +177,7 @@ fn read_result(path: &Path) -> Result<Option<Found>, Unreadable> {
     }
     let agg = Agg::from_json(json).map_err(|error| unreadable(error.to_string()))?;
     let point = agg.point().map_err(|error| unreadable(error.to_string()))?;
-    Ok(Some(measured(path.display().to_string(), point, &agg, Some(text))))
+    Ok(Some(measured(path.display().to_string(), point, &agg)))
 }
 
 /// As much of a job record as is needed here, so that records of other versions of imax are read as well.
@@ -208,7 +207,6 @@ fn read_record(path: &Path) -> Result<Vec<Found>, Unreadable> {
         source: path.display().to_string(),
         point: Point::failed(&record.row, point.conc, failure_of(point, &record.outcome)),
         ended_unix_s: None,
-        document: None,
     });
     Ok(found.collect())
 }

@@ -1,7 +1,7 @@
 //! Files that are whole when they are there: everything is written to a temporary name beside the target and renamed.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -63,7 +63,18 @@ pub fn read_text(path: &Path) -> Result<String, FileError> {
 /// # Errors
 /// [`FileError::Write`] where the system refuses; the target is then as it was.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    replace(path, bytes).map_err(|source| FileError::Write {
+    replace(path, |file| file.write_all(bytes)).map_err(|source| FileError::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Writes a whole file piece by piece, as [`write`] does, for content that need not be in memory at once.
+///
+/// # Errors
+/// As [`write`], and what `content` itself returns.
+pub fn write_with(path: &Path, content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<(), FileError> {
+    replace(path, content).map_err(|source| FileError::Write {
         path: path.to_owned(),
         source,
     })
@@ -82,7 +93,7 @@ pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), FileError>
     write(path, &bytes)
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn replace(path: &Path, content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
 
     let folder = match path.parent() {
@@ -93,7 +104,10 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // Results are read by other users of the node (upload steps, collectors), so not the private mode of a temporary file.
     let mode = fs::Permissions::from_mode(0o644);
     let mut file: NamedTempFile = tempfile::Builder::new().prefix(".imax-").permissions(mode).tempfile_in(folder)?;
-    file.write_all(bytes)?;
+    let mut buffered = BufWriter::new(&mut file);
+    content(&mut buffered)?;
+    buffered.flush()?;
+    drop(buffered);
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())

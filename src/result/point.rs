@@ -1,7 +1,10 @@
 //! The normalised result of one case, as the rest of imax reads it. A case that failed is a point as well: it appears
 //! in every table with its reason.
 
-use indexmap::IndexMap;
+mod numbers;
+
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::matrix::Row;
@@ -84,19 +87,23 @@ impl PointFailureClass {
 /// finite.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Measurement(IndexMap<Box<str>, f64>);
+pub struct Measurement(#[serde(with = "numbers")] Vec<(Cow<'static, str>, f64)>);
 
 impl Measurement {
     /// Collects named numbers; those that are not finite say nothing and are left out.
     pub fn new<'a>(numbers: impl IntoIterator<Item = (&'a str, f64)>) -> Self {
         let finite = numbers.into_iter().filter(|(_, number)| number.is_finite());
-        Self(finite.map(|(name, number)| (name.into(), number)).collect())
+        let mut named: Vec<_> = finite.map(|(name, number)| (numbers::name(name), number)).collect();
+        // Growing has left room that a hundred thousand points would multiply.
+        named.shrink_to_fit();
+        Self(named)
     }
 
     /// A number by its name in the document.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<f64> {
-        self.0.get(name).copied()
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.map(|(_, number)| *number)
     }
 
     /// A metric; `None` where the load generator did not report it.
@@ -107,7 +114,7 @@ impl Measurement {
 
     /// All numbers in the order of the document.
     pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
-        self.0.iter().map(|(name, number)| (&**name, *number))
+        self.0.iter().map(|(name, number)| (name.as_ref(), *number))
     }
 }
 
