@@ -12,6 +12,7 @@ mod docker;
 mod failure;
 mod reap;
 mod refusal;
+mod repository;
 mod self_contained;
 mod success;
 mod world;

@@ -1,0 +1,4 @@
+#!/usr/bin/env bash
+# DeepSeek-R1, fp4, MI355X, ATOM.
+# SPEC_DECODING is looked at in engines/atom.sh.
+exec bash "$(dirname "$0")/engines/atom.sh"

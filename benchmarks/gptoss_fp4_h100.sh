@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+# GPT-OSS-120B, fp4, H100, vLLM.
+exec bash "$(dirname "$0")/engines/vllm.sh" --gpu-memory-utilization 0.9
