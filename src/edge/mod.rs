@@ -16,5 +16,6 @@ pub mod process;
 pub mod ready;
 pub mod reap;
 pub mod stop;
+pub mod telemetry;
 pub mod tokenizer;
 pub mod workflow;

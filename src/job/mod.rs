@@ -13,6 +13,7 @@ mod profile_document;
 mod recipe;
 mod record;
 mod resolve;
+mod telemetry;
 
 pub use container::{ContainerFolders, ContainerPlan, JOB_LABEL, container_plan, image_reference};
 pub use deadline::{Deadlines, DurationError, Phase, PhaseTime};
@@ -26,3 +27,4 @@ pub use profile::{
 pub use recipe::{Recipe, RecipeError, RecipeStyle, Spelling, choose_recipe, recipe_names};
 pub use record::{JobRecord, PhaseEnding, PhaseRecord, PointRecord, Provenance, RECORD_SCHEMA};
 pub use resolve::{JobId, JobSpec, ResolveError, Resolved, resolve};
+pub use telemetry::{Energy, EnergyDoubt, GpuSample, NVIDIA_SMI_QUERY, energy, metrics_csv};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::matrix::Row;
 use crate::model::{Concurrency, RunnerName};
 
-use super::{JobId, Outcome, Phase, Recipe};
+use super::{Energy, JobId, Outcome, Phase, Recipe};
 
 /// The format of `job.json`; the number after the slash grows when a reader must change.
 pub const RECORD_SCHEMA: &str = "imax-job/1";
@@ -55,6 +55,9 @@ pub struct PointRecord {
     /// The normalised result's file, below the folder of `job.json`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub normalised: Option<String>,
+    /// Energy of the GPUs over the load's window; absent where the profile names no GPU vendor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy: Option<Energy>,
 }
 
 /// How a phase ended.

@@ -15,4 +15,5 @@ mod refusal;
 mod repository;
 mod self_contained;
 mod success;
+mod telemetry;
 mod world;

@@ -63,6 +63,7 @@ pub fn record_of(
                 outcome: Outcome::Failed(JobFailure { log_tail: None, ..failure }),
                 raw: None,
                 normalised: None,
+                energy: None,
             });
         }
     }
@@ -111,6 +112,7 @@ pub fn record_of_refusal(
         outcome: outcome.clone(),
         raw: None,
         normalised: None,
+        energy: None,
     };
     JobRecord {
         schema: RECORD_SCHEMA.to_owned(),

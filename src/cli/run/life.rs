@@ -18,9 +18,11 @@ use crate::edge::process::Ending;
 use crate::edge::ready::{NotReady, Target, wait_until_ready};
 use crate::edge::reap::reap_dead_jobs;
 use crate::edge::stop::{StopCause, StopSignal};
+use crate::edge::telemetry::Sampler;
 use crate::edge::{files, host};
 use crate::job::{
-    FailureClass, JobFailure, JobSpec, Outcome, Phase, PhaseEnding, PhaseRecord, PointRecord, RecipeStyle, Resolved, Variable, diagnose,
+    FailureClass, GpuSample, JobFailure, JobSpec, Outcome, Phase, PhaseEnding, PhaseRecord, PointRecord, RecipeStyle, Resolved, Variable,
+    diagnose,
 };
 use crate::model::Secret;
 
@@ -47,6 +49,8 @@ pub struct Life<'a> {
     pub(super) served_model: Option<String>,
     pub(super) facts: BTreeMap<String, String>,
     pub(super) loaded: Vec<super::points::Loaded>,
+    pub(super) sampler: Option<Sampler>,
+    pub(super) samples: Vec<GpuSample>,
 }
 
 /// What is left of a life.
@@ -112,7 +116,9 @@ impl Life<'_> {
                 return Err(failure);
             }
         };
+        self.start_sampling();
         let used = self.use_engine(&engine);
+        self.finish_sampling();
         let stopped = self.stop_engine(engine);
         let collected = self.collect();
         // The first failure is the cause; those of stopping and collecting may only follow from it.
@@ -357,6 +363,7 @@ impl Life<'_> {
             outcome,
             raw,
             normalised: None,
+            energy: None,
         };
         match self.points.iter_mut().find(|known| known.conc == *conc) {
             Some(known) => {

@@ -8,6 +8,7 @@ mod life;
 mod load;
 mod points;
 mod prepare;
+mod sampling;
 mod voice;
 mod watch;
 
@@ -150,6 +151,8 @@ pub fn execute(args: &RunArgs, row: &Row, stop: &StopSignal) -> Result<(JobRecor
         served_model: None,
         facts: BTreeMap::new(),
         loaded: Vec::new(),
+        sampler: None,
+        samples: Vec::new(),
     };
     let record = finish::record_of(&spec, &places, &environment, life.live(), &beginning, stop);
     finish::publish(&record, &places, &voice)?;

@@ -197,10 +197,12 @@ impl Life<'_> {
         let mut problems = Vec::new();
         for loaded in std::mem::take(&mut self.loaded) {
             let normalised = self.normalise(&loaded);
+            let energy = self.energy_of(&loaded);
             let Some(record) = self.points.iter_mut().find(|point| point.conc == loaded.conc) else {
                 continue;
             };
             record.raw.get_or_insert_with(|| format!("{}.json", loaded.result_filename));
+            record.energy = energy;
             match normalised {
                 Ok(file) => record.normalised = Some(file),
                 Err(failure) => {

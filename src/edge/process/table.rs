@@ -102,11 +102,13 @@ pub fn job_mark(pid: i32) -> Option<String> {
     Some(String::from_utf8_lossy(value).into_owned())
 }
 
-/// All running processes that carry a job's mark, without this one.
+/// All running processes that carry the mark of a job or of one of its helpers (`<job>-hook`, `<job>-telemetry`), without
+/// this one.
 #[must_use]
 pub fn marked_processes(job: &str) -> Vec<Running> {
     let own = nix::unistd::getpid().as_raw();
-    let marked = |process: &Running| process.id.pid != own && job_mark(process.id.pid).as_deref() == Some(job);
+    let of_job = |mark: String| mark.strip_prefix(job).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    let marked = |process: &Running| process.id.pid != own && job_mark(process.id.pid).is_some_and(of_job);
     all_processes()
         .into_iter()
         .filter(|process| !process.zombie && marked(process))

@@ -1,0 +1,103 @@
+//! The amdgpu driver's files: `/sys/class/drm/card<n>/device` and the hwmon folder below it
+//! (<https://docs.kernel.org/gpu/amdgpu/thermal.html>).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::edge::host::unix_seconds;
+use crate::edge::stop::{StopCause, StopSignal};
+use crate::job::GpuSample;
+
+/// Time between two samples.
+const PERIOD: Duration = Duration::from_secs(1);
+/// PCI vendor of AMD.
+const AMD: &str = "0x1002";
+
+/// A running sampler of driver files.
+#[derive(Debug)]
+pub struct Sysfs {
+    done: StopSignal,
+    thread: Option<JoinHandle<Vec<GpuSample>>>,
+}
+
+impl Sysfs {
+    /// Finds the GPUs below `/sys`, or below `IMAX_SYSFS` where that is set.
+    pub(super) fn start() -> Result<Self, String> {
+        let root = std::env::var_os("IMAX_SYSFS").map_or_else(|| PathBuf::from("/sys"), PathBuf::from);
+        let gpus = find(&root);
+        if gpus.is_empty() {
+            return Err(format!("no GPU telemetry: no amdgpu device below {}/class/drm", root.display()));
+        }
+        let done = StopSignal::unset();
+        let stop = done.clone();
+        let sample = move || {
+            let mut samples = look(&gpus);
+            while stop.wait_for(PERIOD).is_none() {
+                samples.extend(look(&gpus));
+            }
+            // The last look makes sure that the window is covered to its end.
+            samples.extend(look(&gpus));
+            samples
+        };
+        let thread = std::thread::Builder::new().name("telemetry".to_owned()).spawn(sample);
+        let thread = thread.map_err(|error| format!("no GPU telemetry: {error}"))?;
+        Ok(Self {
+            done,
+            thread: Some(thread),
+        })
+    }
+
+    pub(super) fn finish(mut self) -> Result<Vec<GpuSample>, String> {
+        self.done.raise(StopCause::Abandon);
+        let samples = self.thread.take().and_then(|thread| thread.join().ok());
+        samples.ok_or_else(|| "no GPU telemetry: its thread ended abnormally".to_owned())
+    }
+}
+
+impl Drop for Sysfs {
+    fn drop(&mut self) {
+        self.done.raise(StopCause::Abandon);
+    }
+}
+
+/// The devices in the order of their cards.
+fn find(root: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(root.join("class/drm")) else {
+        return Vec::new();
+    };
+    let card = |entry: fs::DirEntry| {
+        let number: u32 = entry.file_name().to_str()?.strip_prefix("card")?.parse().ok()?;
+        let device = entry.path().join("device");
+        let vendor = fs::read_to_string(device.join("vendor")).ok()?;
+        (vendor.trim() == AMD).then_some((number, device))
+    };
+    let mut cards: Vec<(u32, PathBuf)> = entries.flatten().filter_map(card).collect();
+    cards.sort();
+    cards.into_iter().map(|(_, device)| device).collect()
+}
+
+fn look(gpus: &[PathBuf]) -> Vec<GpuSample> {
+    (0..).zip(gpus).map(|(gpu, device)| sample(gpu, device)).collect()
+}
+
+fn sample(gpu: u32, device: &Path) -> GpuSample {
+    let number = |path: PathBuf| fs::read_to_string(path).ok()?.trim().parse::<f64>().ok();
+    let hwmon = fs::read_dir(device.join("hwmon")).ok().and_then(|mut folders| folders.next()?.ok());
+    let sensor = |name: &str| number(hwmon.as_ref()?.path().join(name));
+    GpuSample {
+        at_unix_s: unix_seconds(),
+        gpu,
+        name: "amdgpu".to_owned(),
+        // Microwatts; the instantaneous value where the driver has it, else its average.
+        power_w: sensor("power1_input")
+            .or_else(|| sensor("power1_average"))
+            .map(|microwatts| microwatts / 1e6),
+        utilization_percent: number(device.join("gpu_busy_percent")),
+        memory_mib: number(device.join("mem_info_vram_used")).map(|bytes| bytes / f64::from(1 << 20)),
+        clock_mhz: sensor("freq1_input").map(|hertz| hertz / 1e6),
+        temperature_c: sensor("temp1_input").map(|thousandths| thousandths / 1e3),
+        throttle: String::new(),
+    }
+}
