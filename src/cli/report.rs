@@ -10,7 +10,7 @@ use crate::analysis::{Comparison, Run};
 use crate::edge::{files, workflow::WorkflowFiles};
 use crate::report::{self, Budget, View};
 
-/// Show a run as a table, markdown, CSV, JSON or an HTML page.
+/// Show a run as a table, markdown, CSV, JSON, JUnit XML or an HTML page.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imax report results/ --compare base/ --format html --out report.html")]
 pub struct ReportArgs {
@@ -55,6 +55,8 @@ pub enum ReportFormat {
     Json,
     /// One self-contained page with plots.
     Html,
+    /// JUnit XML: a point is a test case.
+    Junit,
 }
 
 /// Runs the command.
@@ -95,6 +97,7 @@ pub fn render(run: &Run, comparison: Option<&Comparison>, format: ReportFormat, 
         ReportFormat::Csv => report::csv(&view),
         ReportFormat::Json => format!("{}\n", report::json(&view).or_exit(Exit::Infrastructure)?),
         ReportFormat::Html => report::html(&view, title),
+        ReportFormat::Junit => report::junit(&view),
     })
 }
 

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use crate::scene::imax_in;
 
 /// Format and file.
-const FORMATS: [(&str, &str); 4] = [
+const FORMATS: [(&str, &str); 5] = [
     ("table", "expected.txt"),
     ("markdown", "expected.md"),
     ("csv", "expected.csv"),
     ("json", "expected.json"),
+    ("junit", "expected.xml"),
 ];
 
 fn cases() -> Vec<PathBuf> {

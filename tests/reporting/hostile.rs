@@ -57,3 +57,24 @@ fn nothing_from_outside_becomes_a_formula_of_the_spreadsheet() {
     assert!(!csv.contains(",=HYPERLINK") && !csv.contains(",@everyone"), "{csv}");
     assert!(csv.contains(",'@everyone"), "{csv}");
 }
+
+#[test]
+fn nothing_from_outside_becomes_an_element_of_the_xml() {
+    let xml = scene().imax(&["report", "run", "--format", "junit"], &[]).stdout;
+    let elements = xml.matches('<').count();
+    let ours: usize = [
+        "<?xml",
+        "<testsuites",
+        "</testsuites",
+        "<testsuite ",
+        "</testsuite>",
+        "<testcase",
+        "</testcase",
+        "<error",
+    ]
+    .iter()
+    .map(|tag| xml.matches(tag).count())
+    .sum();
+    assert_eq!(elements, ours, "{xml}");
+    assert!(xml.contains("&lt;b&gt;sim&lt;/b&gt;"), "{xml}");
+}
