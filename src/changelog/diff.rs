@@ -3,28 +3,20 @@
 //! entry and line. Line endings and a missing last one are no difference.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use similar::{Algorithm, DiffOp};
 
-use super::entry::{self, Entry};
-use super::{ChangelogError, HistoryChange, Place, lines};
+use super::entry::{self, Written};
+use super::{ChangelogError, lines};
+use crate::model::{Diagnostic, Diagnostics, Place, Position, SourceFile, Span};
 
-/// An entry that was added, and where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Added {
-    /// The entry.
-    pub entry: Entry,
-    /// Where it begins in the head's log.
-    pub place: Place,
-}
-
-/// The entries that `head` has and `base` has not, in the order of `head`. `file` is the name for errors. A file that
-/// is not there is an empty text.
+/// The entries that `head` has and `base` has not, in the order of `head`. A file that is not there is an empty text.
 ///
 /// # Errors
 /// Where an entry of the base was changed or removed, where nothing was added, and where what was added is no entry.
-pub fn additions(file: &str, base: &str, head: &str) -> Result<Vec<Added>, ChangelogError> {
-    let (base_lines, head_lines) = (lines::split(base), lines::split(head));
+pub fn additions(base: &Arc<SourceFile>, head: &Arc<SourceFile>) -> Result<Vec<Written>, ChangelogError> {
+    let (base_lines, head_lines) = (lines::split(&base.text), lines::split(&head.text));
     let operations = similar::capture_diff_slices(Algorithm::Myers, &base_lines, &head_lines);
     let runs = added_runs(&operations, &head_lines);
     let mut changes = removals(&operations, &base_lines, &head_lines);
@@ -32,16 +24,54 @@ pub fn additions(file: &str, base: &str, head: &str) -> Result<Vec<Added>, Chang
         changes = intrusions(&operations, &runs, &base_lines, &head_lines);
     }
     if !changes.is_empty() {
-        return Err(ChangelogError::History {
-            file: file.to_owned(),
-            changes,
-        });
+        let mut found = Diagnostics::new();
+        for change in changes {
+            found.push(change.told(base, head));
+        }
+        return Err(found.into());
     }
-    let found = entry::parse(file, &only(&runs, &head_lines))?;
-    if found.is_empty() {
-        return Err(ChangelogError::NothingAdded { file: file.to_owned() });
+    let added = entry::parse(head, only(&runs, &head_lines))?;
+    if added.is_empty() {
+        return Err(ChangelogError::NothingAdded { file: head.name.clone() });
     }
-    Ok(found.into_iter().map(|(entry, place)| Added { entry, place }).collect())
+    Ok(added)
+}
+
+/// Something that was in the log and is not in it any more as it was. Entries are counted in the base's log, from 1;
+/// lines from 0.
+enum HistoryChange {
+    /// An entry is gone, which began at a line of the base.
+    Removed { entry: usize, base_line: usize },
+    /// An entry has another line instead of one of its own.
+    Replaced { entry: usize, head_line: usize, was: String },
+    /// An entry has lost a line.
+    Lost { entry: usize, base_line: usize },
+    /// An entry has a line more.
+    Grown { entry: usize, head_line: usize },
+    /// A line before the first entry is gone or different.
+    Preamble { base_line: usize },
+}
+
+impl HistoryChange {
+    fn told(self, base: &Arc<SourceFile>, head: &Arc<SourceFile>) -> Diagnostic {
+        let at = |file: &Arc<SourceFile>, line: usize| {
+            let start = Position { line: line + 1, column: 1 };
+            let end = Position { line: line + 2, column: 1 };
+            Place {
+                file: Arc::clone(file),
+                span: Span { start, end },
+            }
+        };
+        let (message, place) = match self {
+            Self::Removed { entry, base_line } => (format!("entry {entry} was removed"), at(base, base_line)),
+            Self::Replaced { entry, head_line, was } => (format!("entry {entry} was changed; this line was {was:?}"), at(head, head_line)),
+            Self::Lost { entry, base_line } => (format!("entry {entry} was changed: this line was removed"), at(base, base_line)),
+            Self::Grown { entry, head_line } => (format!("entry {entry} was changed: this line was put into it"), at(head, head_line)),
+            Self::Preamble { base_line } => ("this line was removed or changed".to_owned(), at(base, base_line)),
+        };
+        let help = "the log only grows: restore what was there, and describe a new change in a new entry";
+        Diagnostic::error("changelog-history", message).at(place).help(help)
+    }
 }
 
 /// In a unified diff, a removed line that begins with `--` reads as the header of a file, and an added one with `++`
@@ -158,20 +188,20 @@ fn removals(operations: &[DiffOp], base: &[&str], head: &[&str]) -> Vec<HistoryC
                 continue;
             }
             last_entry = entry;
-            let in_head = (new.start + (line - old.start)).min(head.len().saturating_sub(1));
             changes.push(match entry {
-                None => HistoryChange::Preamble {
-                    base_line: line + 1,
-                    was: base[line].to_owned(),
-                },
+                None => HistoryChange::Preamble { base_line: line },
                 Some(entry) if gone(&entries[entry], &old, base) => HistoryChange::Removed {
                     entry: entry + 1,
-                    base_line: entries[entry].start + 1,
+                    base_line: entries[entry].start,
                 },
-                Some(entry) => HistoryChange::Changed {
+                Some(entry) if new.is_empty() => HistoryChange::Lost {
                     entry: entry + 1,
-                    line: if new.is_empty() { line + 1 } else { in_head + 1 },
-                    was: base[line].to_owned(),
+                    base_line: line,
+                },
+                Some(entry) => HistoryChange::Replaced {
+                    entry: entry + 1,
+                    head_line: (new.start + (line - old.start)).min(head.len().saturating_sub(1)),
+                    was: base[line].trim().to_owned(),
                 },
             });
         }
@@ -194,10 +224,9 @@ fn intrusions(operations: &[DiffOp], runs: &[Range<usize>], base: &[&str], head:
         };
         let before = base_line_before(operations, run.start);
         let entry = entries.iter().rposition(|entry| before.is_some_and(|line| entry.start <= line));
-        changes.push(HistoryChange::Changed {
+        changes.push(HistoryChange::Grown {
             entry: entry.map_or(1, |entry| entry + 1),
-            line: at + 1,
-            was: String::new(),
+            head_line: at,
         });
     }
     changes
@@ -239,15 +268,14 @@ mod tests {
         format!("- config-keys:\n    - {key}\n  description:\n    - \"new\"\n  pr-link: {link}\n")
     }
 
-    fn added(base: &str, head: &str) -> Result<Vec<(String, u64)>, String> {
-        let found = additions("log.yaml", base, head).map_err(|error| error.to_string())?;
-        Ok(found
-            .into_iter()
-            .map(|added| (added.entry.config_keys.join(","), added.place.line))
-            .collect())
+    fn added(base: &str, head: &str) -> Result<Vec<(String, usize)>, String> {
+        let sources = (SourceFile::new("before:log.yaml", base), SourceFile::new("log.yaml", head));
+        let found = additions(&sources.0, &sources.1).map_err(|error| error.to_string())?;
+        let told = |added: Written| (added.entry.config_keys.join(","), added.place.span.start.line);
+        Ok(found.into_iter().map(told).collect())
     }
 
-    fn key(key: &str, line: u64) -> (String, u64) {
+    fn key(key: &str, line: usize) -> (String, usize) {
         (key.to_owned(), line)
     }
 
@@ -289,36 +317,48 @@ mod tests {
     #[test]
     fn names_the_line_of_what_changed() {
         let new = entry("new", "link/3");
-        for (head, message) in [
+        for (head, message, place) in [
             (
                 LOG.replace("link/2", "link/9"),
-                "log.yaml:12:1: entry 2 of the base was changed; the line was \"  pr-link: link/2\"",
+                "entry 2 was changed; this line was \"pr-link: link/2\"",
+                " log.yaml:12:1",
             ),
-            (LOG.replace("    - second\n", "  - second\n") + "\n" + &new, "log.yaml:9:1: entry 2"),
+            (
+                LOG.replace("    - second\n", "  - second\n") + "\n" + &new,
+                "entry 2 was changed",
+                " log.yaml:9:1",
+            ),
             (
                 LOG[LOG.find("- config-keys:\n    - second").unwrap()..].to_owned(),
-                "log.yaml:2:1: entry 1 of the base was removed",
+                "entry 1 was removed",
+                "before:log.yaml:2:1",
             ),
-            (LOG.replace("# what changed\n", ""), "the line \"# what changed\" of the base"),
+            (
+                LOG.replace("    - \"two\"\n", ""),
+                "entry 2 was changed: this line was removed",
+                "before:log.yaml:11:1",
+            ),
+            (LOG.replace("# what changed\n", ""), "this line was removed", "before:log.yaml:1:1"),
             (
                 LOG.replace("    - first\n", "    - first\n    - third\n"),
-                "log.yaml:4:1: entry 1 of the base was changed: this line was put into it",
+                "entry 1 was changed: this line was put into it",
+                " log.yaml:4:1",
             ),
-            (
-                format!("{LOG}  evals-only: true\n"),
-                "log.yaml:13:1: entry 2 of the base was changed",
-            ),
-            (String::new(), "entry 1 of the base was removed"),
+            (format!("{LOG}  evals-only: true\n"), "entry 2 was changed", " log.yaml:13:1"),
+            (String::new(), "entry 1 was removed", "before:log.yaml:2:1"),
         ] {
             let error = added(LOG, &head).unwrap_err();
-            assert!(error.contains(message) && error.ends_with("in a new entry"), "{head}\n{error}");
+            assert!(
+                error.contains(message) && error.contains(place) && error.contains("only grows"),
+                "{head}\n{error}"
+            );
         }
     }
 
     #[test]
     fn blank_lines_and_comments_are_no_entry() {
         for head in [LOG.to_owned(), format!("{LOG}\n\n"), format!("{LOG}# soon\n")] {
-            assert!(added(LOG, &head).unwrap_err().contains("no entry was added"), "{head:?}");
+            assert!(added(LOG, &head).unwrap_err().contains("no new entry"), "{head:?}");
         }
     }
 
@@ -326,7 +366,10 @@ mod tests {
     fn an_added_entry_that_is_wrong_is_located() {
         let head = format!("{LOG}\n{}", entry("new", "link/3").replace("pr-link", "pr-lnk"));
         let error = added(LOG, &head).unwrap_err();
-        assert!(error.starts_with("log.yaml:18:"), "{error}");
+        assert!(
+            error.contains("log.yaml:18:3") && error.contains("did you mean `pr-link`?"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -79,6 +79,7 @@ pub fn draft_name(from: &str) -> String {
 mod tests {
     use super::*;
     use crate::changelog::{ScenarioType, entry};
+    use crate::model::SourceFile;
 
     #[test]
     fn what_is_written_is_read_back() {
@@ -99,8 +100,8 @@ mod tests {
             !text.contains('\t') && text.starts_with("- config-keys:\n") && text.ends_with('\n'),
             "{text}"
         );
-        let read = entry::parse("f", &text).unwrap();
-        assert_eq!(read.into_iter().map(|(entry, _)| entry).collect::<Vec<_>>(), [wanted]);
+        let read = entry::parse(&SourceFile::new("f", text.clone()), text).unwrap();
+        assert_eq!(read.into_iter().map(|written| written.entry).collect::<Vec<_>>(), [wanted]);
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
-use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
-use serde_saphyr::Spanned;
 
-use super::{ChangelogError, Place};
+use crate::model::{Diagnostic, Diagnostics, Place, Severity, SourceFile, Span};
+use crate::yaml::{self, Node, Object, Reader, Value};
 
 /// One entry, checked. Its JSON form is what the search-space document carries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -80,239 +80,242 @@ impl Entry {
     }
 }
 
-/// An entry as written. Known to this module alone. The spellings with `_` are those of InferenceX's own field names,
-/// which its tool reads too.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) struct EntryDocument {
-    #[serde(alias = "config_keys")]
-    config_keys: Vec<Text>,
-    description: Vec<Text>,
-    #[serde(alias = "pr_link")]
-    pr_link: Text,
-    #[serde(alias = "evals_only", default)]
-    evals_only: Flag,
-    #[serde(alias = "all_evals", default)]
-    all_evals: Flag,
-    #[serde(alias = "append_only", default)]
-    append_only: Flag,
-    #[serde(alias = "eval_min_prefill_ep", default)]
-    eval_min_prefill_ep: Option<Count>,
-    #[serde(alias = "scenario_type", default)]
-    scenario_type: Option<Vec<ScenarioType>>,
+/// An entry with the places that messages about it need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The entry.
+    pub entry: Entry,
+    /// Where it begins.
+    pub place: Place,
+    /// Where each of its config keys stands.
+    pub key_places: Vec<Place>,
 }
 
-/// Why an entry whose fields are well typed is no entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum EntryProblem {
-    /// A list that needs an item has none.
-    #[error("`{0}` is empty, expected at least one item")]
-    Empty(&'static str),
-    /// A field that contradicts `append-only`.
-    #[error("`append-only` adds points to a curve and is never about evals; remove `{0}` or `append-only`")]
-    AppendOnlyWith(&'static str),
-}
+const CONFIG_KEYS: Field = Field("config-keys", "config_keys");
+const DESCRIPTION: Field = Field("description", "description");
+const PR_LINK: Field = Field("pr-link", "pr_link");
+const EVALS_ONLY: Field = Field("evals-only", "evals_only");
+const ALL_EVALS: Field = Field("all-evals", "all_evals");
+const APPEND_ONLY: Field = Field("append-only", "append_only");
+const EVAL_MIN_PREFILL_EP: Field = Field("eval-min-prefill-ep", "eval_min_prefill_ep");
+const SCENARIO_TYPE: Field = Field("scenario-type", "scenario_type");
+const FIELDS: [Field; 8] = [
+    CONFIG_KEYS,
+    DESCRIPTION,
+    PR_LINK,
+    EVALS_ONLY,
+    ALL_EVALS,
+    APPEND_ONLY,
+    EVAL_MIN_PREFILL_EP,
+    SCENARIO_TYPE,
+];
 
-impl TryFrom<EntryDocument> for Entry {
-    type Error = EntryProblem;
+/// A field's name, and InferenceX's own name for it, which its tool reads too.
+#[derive(Clone, Copy)]
+struct Field(&'static str, &'static str);
 
-    fn try_from(document: EntryDocument) -> Result<Self, EntryProblem> {
-        let EntryDocument {
-            config_keys,
-            description,
-            pr_link,
-            evals_only: Flag(evals_only),
-            all_evals: Flag(all_evals),
-            append_only: Flag(append_only),
-            eval_min_prefill_ep,
-            scenario_type,
-        } = document;
-        let lists = [
-            (config_keys.is_empty(), "config-keys"),
-            (description.is_empty(), "description"),
-            (scenario_type.as_ref().is_some_and(Vec::is_empty), "scenario-type"),
-        ];
-        if let Some((_, field)) = lists.into_iter().find(|(empty, _)| *empty) {
-            return Err(EntryProblem::Empty(field));
-        }
-        let about_evals = [
-            (evals_only, "evals-only"),
-            (all_evals, "all-evals"),
-            (eval_min_prefill_ep.is_some(), "eval-min-prefill-ep"),
-        ];
-        if let Some((_, field)) = about_evals.into_iter().find(|(set, _)| append_only && *set) {
-            return Err(EntryProblem::AppendOnlyWith(field));
-        }
-        Ok(Self {
-            config_keys: config_keys.into_iter().map(|Text(key)| key).collect(),
-            description: description.into_iter().map(|Text(line)| line).collect(),
-            pr_link: pr_link.0,
-            evals_only,
-            all_evals,
-            append_only,
-            eval_min_prefill_ep: eval_min_prefill_ep.map(|Count(value)| value),
-            scenario_type,
-        })
+impl Field {
+    /// The field's value, also when it is nothing.
+    fn of<'n>(self, object: &Object<'n>) -> Option<&'n Node> {
+        object.written(self.0).or_else(|| object.written(self.1))
+    }
+
+    fn key_span(self, object: &Object<'_>) -> Span {
+        object.key_span(if object.written(self.0).is_some() { self.0 } else { self.1 })
     }
 }
 
-/// Reads a list of entries. Lines are counted in `text` as it is, so a caller that reads a part of a file blanks out
-/// the rest instead of cutting it away.
-pub(super) fn parse(file: &str, text: &str) -> Result<Vec<(Entry, Place)>, ChangelogError> {
-    let place = |location: serde_saphyr::Location| Place {
-        file: file.to_owned(),
-        line: location.line().max(1),
-        column: location.column().max(1),
+const ENTRY: &str = "changelog entry";
+
+/// Reads a list of entries. `text` is what is read, `source` is where people find it: a caller that reads a part of a
+/// file blanks out the rest, so that lines keep their numbers.
+///
+/// # Errors
+/// Everything that is wrong with any of them.
+pub(super) fn parse(source: &Arc<SourceFile>, text: String) -> Result<Vec<Written>, Diagnostics> {
+    let mut found = Diagnostics::new();
+    let masked = SourceFile::new(source.name.clone(), text);
+    let root = yaml::parse(&masked, &mut found);
+    let entries = root.and_then(|root| read_list(&mut Reader::new(source, &mut found), &root));
+    match entries {
+        Some(entries) if found.is_empty() => Ok(entries),
+        Some(_) | None => Err(refused(found)),
+    }
+}
+
+/// Findings with their warnings made errors: a warning about an entry, such as a key that is there twice, is one that
+/// nobody would see in time.
+pub(super) fn refused(found: Diagnostics) -> Diagnostics {
+    let mut errors = Diagnostics::new();
+    for diagnostic in found {
+        errors.push(Diagnostic {
+            severity: Severity::Error,
+            ..diagnostic
+        });
+    }
+    errors
+}
+
+/// Checks all entries of a file, old ones too.
+///
+/// # Errors
+/// Everything that is wrong with any of them.
+pub fn check(source: &Arc<SourceFile>) -> Result<(), Diagnostics> {
+    parse(source, source.text.clone()).map(|_| ())
+}
+
+fn read_list(reader: &mut Reader<'_>, root: &Node) -> Option<Vec<Written>> {
+    match &root.value {
+        Value::Null => Some(Vec::new()),
+        Value::Sequence(items) => {
+            let entries: Vec<Option<Written>> = items.iter().map(|item| read(reader, item)).collect();
+            entries.into_iter().collect()
+        }
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Date(_) | Value::Text(_) | Value::Mapping(_) => {
+            let message = format!("the changelog is {}, expected a list of entries", root.value.describe());
+            reader.error_with_help(root.span, "type", message, "begin each entry with `- config-keys:`");
+            None
+        }
+    }
+}
+
+/// Reads one entry.
+pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Written> {
+    let known: Vec<&str> = FIELDS.iter().flat_map(|field| [field.0, field.1]).collect();
+    let object = reader.object(node, ENTRY, &known)?;
+    let keys = required(reader, &object, CONFIG_KEYS).and_then(|node| texts(reader, node, CONFIG_KEYS));
+    let description = required(reader, &object, DESCRIPTION).and_then(|node| texts(reader, node, DESCRIPTION));
+    let pr_link = required(reader, &object, PR_LINK).and_then(|node| text(reader, node, PR_LINK));
+    let evals_only = flag(reader, &object, EVALS_ONLY);
+    let all_evals = flag(reader, &object, ALL_EVALS);
+    let append_only = flag(reader, &object, APPEND_ONLY);
+    let minimum = minimum(reader, &object);
+    let scenarios = scenarios(reader, &object);
+    let (keys, append_only) = (keys?, append_only?);
+    let entry = Entry {
+        config_keys: keys.iter().map(|(key, _)| key.clone()).collect(),
+        description: description?.into_iter().map(|(line, _)| line).collect(),
+        pr_link: pr_link?,
+        evals_only: evals_only?,
+        all_evals: all_evals?,
+        append_only,
+        eval_min_prefill_ep: minimum?,
+        scenario_type: scenarios?,
     };
-    let options = serde_saphyr::options! { with_snippet: false };
-    let documents: Option<Vec<Spanned<EntryDocument>>> =
-        serde_saphyr::from_str_with_options(text, options).map_err(|error| ChangelogError::Entry {
-            place: place(error.location().unwrap_or(serde_saphyr::Location::UNKNOWN)),
-            message: super::error::without_position(&error.to_string()),
-        })?;
-    let checked = documents.unwrap_or_default().into_iter().map(|document| {
-        let place = place(document.referenced);
-        match Entry::try_from(document.value) {
-            Ok(entry) => Ok((entry, place)),
-            Err(problem) => Err(ChangelogError::Entry {
-                place,
-                message: problem.to_string(),
-            }),
-        }
-    });
-    checked.collect()
+    let about_evals = [
+        (entry.evals_only, EVALS_ONLY),
+        (entry.all_evals, ALL_EVALS),
+        (entry.eval_min_prefill_ep.is_some(), EVAL_MIN_PREFILL_EP),
+    ];
+    if let Some((_, field)) = about_evals.into_iter().find(|(set, _)| append_only && *set) {
+        let message = format!(
+            "`append-only` beside `{}`: it adds points to a curve and is never about evals",
+            field.0
+        );
+        reader.error_with_help(field.key_span(&object), "append-only", message, "remove one of the two");
+        return None;
+    }
+    // The first line: marking all of an entry would mark nothing.
+    let start = node.span.start;
+    Some(Written {
+        entry,
+        place: reader.place(Span { start, end: start }),
+        key_places: keys.into_iter().map(|(_, place)| place).collect(),
+    })
 }
 
-/// A string. YAML's own words for something else (`12`, `true`, `null`) are refused, not turned into text: who writes
-/// one of them meant something else than the text, or must quote it.
-#[derive(Debug, Clone)]
-struct Text(String);
-
-/// A yes or a no, in any of the spellings that InferenceX's tool reads.
-#[derive(Debug, Clone, Copy, Default)]
-struct Flag(bool);
-
-/// A whole number from 1, also as text or as `4.0`, as InferenceX's tool reads it.
-#[derive(Debug, Clone, Copy)]
-struct Count(NonZeroU32);
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextVisitor;
-
-        impl Visitor<'_> for TextVisitor {
-            type Value = Text;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text (in quotes where YAML would read a number, a date, a yes or a no)")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
-                Ok(Text(text.to_owned()))
-            }
-        }
-
-        deserializer.deserialize_any(TextVisitor)
+fn required<'n>(reader: &mut Reader<'_>, object: &Object<'n>, field: Field) -> Option<&'n Node> {
+    match field.of(object) {
+        Some(node) => Some(node),
+        None => reader.required(object, field.0, ENTRY),
     }
 }
 
-impl<'de> Deserialize<'de> for Flag {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FlagVisitor;
-
-        impl Visitor<'_> for FlagVisitor {
-            type Value = Flag;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("true or false")
-            }
-
-            fn visit_bool<E: de::Error>(self, value: bool) -> Result<Flag, E> {
-                Ok(Flag(value))
-            }
-
-            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Flag, E> {
-                match value {
-                    0 => Ok(Flag(false)),
-                    1 => Ok(Flag(true)),
-                    2.. => Err(E::invalid_value(de::Unexpected::Unsigned(value), &self)),
-                }
-            }
-
-            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Flag, E> {
-                match u64::try_from(value) {
-                    Ok(value) => self.visit_u64(value),
-                    Err(_) => Err(E::invalid_value(de::Unexpected::Signed(value), &self)),
-                }
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Flag, E> {
-                match text.to_ascii_lowercase().as_str() {
-                    "true" | "yes" | "on" | "t" | "y" | "1" => Ok(Flag(true)),
-                    "false" | "no" | "off" | "f" | "n" | "0" => Ok(Flag(false)),
-                    _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
-                }
-            }
+/// Text, an empty one too. What YAML reads as something else is refused: who writes `12` or `yes` there meant something
+/// else, or must quote it.
+fn text(reader: &mut Reader<'_>, node: &Node, field: Field) -> Option<String> {
+    match &node.value {
+        Value::Text(text) => Some(text.clone()),
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Date(_) | Value::Sequence(_) | Value::Mapping(_) => {
+            reader.text(node, field.0).map(str::to_owned)
         }
-
-        deserializer.deserialize_any(FlagVisitor)
     }
 }
 
-impl<'de> Deserialize<'de> for Count {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct CountVisitor;
+/// A list of texts with at least one.
+fn texts(reader: &mut Reader<'_>, node: &Node, field: Field) -> Option<Vec<(String, Place)>> {
+    let items = not_empty(reader, node, field)?;
+    let texts: Vec<Option<(String, Place)>> = items
+        .iter()
+        .map(|item| text(reader, item, field).map(|text| (text, reader.place(item.span))))
+        .collect();
+    texts.into_iter().collect()
+}
 
-        impl Visitor<'_> for CountVisitor {
-            type Value = Count;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number from 1")
-            }
-
-            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Count, E> {
-                let count = u32::try_from(value).ok().and_then(NonZeroU32::new);
-                count
-                    .map(Count)
-                    .ok_or_else(|| E::invalid_value(de::Unexpected::Unsigned(value), &self))
-            }
-
-            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Count, E> {
-                match u64::try_from(value) {
-                    Ok(value) => self.visit_u64(value),
-                    Err(_) => Err(E::invalid_value(de::Unexpected::Signed(value), &self)),
-                }
-            }
-
-            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Count, E> {
-                // Every whole number that a count may be has an exact text form.
-                match (value.fract() == 0.0).then(|| format!("{value:.0}").parse()) {
-                    Some(Ok(whole)) => self.visit_u64(whole),
-                    Some(Err(_)) | None => Err(E::invalid_value(de::Unexpected::Float(value), &self)),
-                }
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Count, E> {
-                match text.trim().parse() {
-                    Ok(whole) => self.visit_u64(whole),
-                    Err(_) => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
-                }
-            }
-        }
-
-        deserializer.deserialize_any(CountVisitor)
+fn not_empty<'n>(reader: &mut Reader<'_>, node: &'n Node, field: Field) -> Option<&'n [Arc<Node>]> {
+    let items = reader.list(node, field.0)?;
+    if items.is_empty() {
+        reader.error(node.span, "empty", format!("`{}` is empty, expected at least one item", field.0));
+        return None;
     }
+    Some(items)
+}
+
+/// A yes or a no, in any of the spellings that InferenceX's tool reads; no where the field is not there.
+fn flag(reader: &mut Reader<'_>, object: &Object<'_>, field: Field) -> Option<bool> {
+    let Some(node) = field.of(object) else { return Some(false) };
+    let spelled = match &node.value {
+        Value::Text(text) => match text.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" | "t" | "y" | "1" => Some(true),
+            "false" | "no" | "off" | "f" | "n" | "0" => Some(false),
+            _ => None,
+        },
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Date(_) | Value::Sequence(_) | Value::Mapping(_) => None,
+    };
+    spelled.or_else(|| reader.flag(node, field.0))
+}
+
+/// A whole number from 1, also as text, as InferenceX's tool reads it. The outer `None` is an error.
+fn minimum(reader: &mut Reader<'_>, object: &Object<'_>) -> Option<Option<NonZeroU32>> {
+    let Some(node) = EVAL_MIN_PREFILL_EP.of(object).filter(|node| node.value != Value::Null) else {
+        return Some(None);
+    };
+    let spelled = match &node.value {
+        Value::Text(text) => text.trim().parse().ok(),
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Date(_) | Value::Sequence(_) | Value::Mapping(_) => None,
+    };
+    spelled.or_else(|| reader.positive(node, EVAL_MIN_PREFILL_EP.0)).map(Some)
+}
+
+/// The outer `None` is an error.
+fn scenarios(reader: &mut Reader<'_>, object: &Object<'_>) -> Option<Option<Vec<ScenarioType>>> {
+    let Some(node) = SCENARIO_TYPE.of(object).filter(|node| node.value != Value::Null) else {
+        return Some(None);
+    };
+    let words = ScenarioType::ALL.map(|scenario| (scenario.as_str(), scenario));
+    let items = not_empty(reader, node, SCENARIO_TYPE)?;
+    let chosen: Vec<Option<ScenarioType>> = items.iter().map(|item| reader.choice(item, SCENARIO_TYPE.0, &words)).collect();
+    chosen.into_iter().collect::<Option<Vec<_>>>().map(Some)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn one(fields: &str) -> Result<Entry, String> {
+    fn read_all(text: &str) -> Result<Vec<Written>, Vec<String>> {
+        let source = SourceFile::new("log.yaml", text);
+        parse(&source, text.to_owned()).map_err(|found| {
+            let told = |found: &crate::model::Diagnostic| {
+                let place = found.place.as_ref().map(ToString::to_string).unwrap_or_default();
+                format!("{place} {}", found.message)
+            };
+            found.iter().map(told).collect()
+        })
+    }
+
+    fn one(fields: &str) -> Result<Entry, Vec<String>> {
         let text = format!("- config-keys: [a]\n  description: [d]\n  pr-link: p\n{fields}");
-        parse("log.yaml", &text)
-            .map(|mut entries| entries.remove(0).0)
-            .map_err(|error| error.to_string())
+        read_all(&text).map(|mut entries| entries.remove(0).entry)
     }
 
     #[test]
@@ -329,30 +332,41 @@ mod tests {
     #[test]
     fn refuses_what_is_no_entry_and_says_where() {
         for (fields, message) in [
-            ("  evals-only: 2\n", "log.yaml:4:"),
-            ("  evals-only: maybe\n", "true or false"),
+            ("  evals-only: 2\n", "log.yaml:4:15 `evals-only` is `2`, expected true or false"),
+            ("  evals-only: maybe\n", "expected true or false"),
             ("  evals-only: null\n", "log.yaml:4:"),
-            ("  eval-min-prefill-ep: 0\n", "a whole number from 1"),
-            ("  eval-min-prefill-ep: 1.5\n", "a whole number from 1"),
-            ("  scenario-type: []\n", "`scenario-type` is empty"),
-            ("  scenario-type: [chat]\n", "unknown variant"),
-            ("  evals: true\n", "unknown field"),
+            ("  eval-min-prefill-ep: 0\n", "expected a whole number from 1"),
+            ("  eval-min-prefill-ep: 1.5\n", "expected a whole number"),
+            ("  scenario-type: []\n", "log.yaml:4:18 `scenario-type` is empty"),
+            (
+                "  scenario-type: [chat]\n",
+                "`scenario-type` is the text \"chat\", expected one of fixed-seq-len",
+            ),
+            ("  evals: true\n", "unknown field `evals`"),
             (
                 "  append-only: true\n  all-evals: true\n",
-                "log.yaml:1:3: `append-only` adds points",
+                "log.yaml:5:3 `append-only` beside `all-evals`",
             ),
-            ("- x\n", "log.yaml:4:"),
+            ("- x\n", "log.yaml:4:3 `changelog entry` is the text \"x\", expected a mapping"),
         ] {
-            let error = one(fields).unwrap_err();
-            assert!(error.contains(message) && error.starts_with("log.yaml:"), "{fields}: {error}");
+            let errors = one(fields).unwrap_err();
+            assert!(errors.len() == 1 && errors[0].contains(message), "{fields}: {errors:?}");
         }
     }
 
     #[test]
+    fn all_that_is_wrong_is_said_at_once() {
+        let errors = read_all("- config-keys: []\n  description: d\n- pr-link: x\n").unwrap_err();
+        let lines: Vec<&str> = errors.iter().map(|error| error.split_once(' ').unwrap().0).collect();
+        let wanted = ["log.yaml:1:16", "log.yaml:2:16", "log.yaml:1:3", "log.yaml:3:3", "log.yaml:3:3"];
+        assert_eq!(lines, wanted, "{errors:#?}");
+    }
+
+    #[test]
     fn text_is_never_made_of_something_else() {
-        for item in ["12", "true", "null", "1.5", "[a]", "{a: b}"] {
-            let error = parse("f", &format!("- config-keys: [a]\n  description:\n    - {item}\n  pr-link: p\n")).unwrap_err();
-            assert!(error.to_string().starts_with("f:3:"), "{item}: {error}");
+        for item in ["12", "true", "null", "1.5", "2026-01-01", "[a]", "{a: b}"] {
+            let errors = read_all(&format!("- config-keys: [a]\n  description:\n    - {item}\n  pr-link: p\n")).unwrap_err();
+            assert!(errors[0].starts_with("log.yaml:3:7 `description` is "), "{item}: {errors:?}");
         }
     }
 

@@ -5,7 +5,7 @@ use super::prepare::appended;
 use super::strict::{Change, Links, StrictError, StrictLog, with_link};
 
 /// Why fragments cannot be folded.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum FoldError {
     /// The log or a fragment is not in the form that tools may edit.
     #[error(transparent)]
@@ -28,15 +28,15 @@ pub enum FoldError {
 pub fn fold(log: &[u8], fragments: &[Fragment], repository: &str) -> Result<Vec<u8>, FoldError> {
     let mut blocks = Vec::new();
     for fragment in fragments {
-        let entries = StrictLog::parse(fragment.text.as_bytes(), &fragment.file)?;
-        let links = links_of(&fragment.file, repository);
+        let entries = StrictLog::parse(fragment.source.text.as_bytes(), &fragment.path)?;
+        let links = links_of(&fragment.path, repository);
         for entry in &entries.entries {
             let block = entries.block(entry);
             blocks.push(match &links {
                 Some(links) if links.is_placeholder(entry.link()) => with_link(block, &links.expected())?,
                 None if Links::of_repository(repository).is_placeholder(entry.link()) => {
                     return Err(FoldError::Placeholder {
-                        file: fragment.file.clone(),
+                        file: fragment.path.clone(),
                         link: entry.link().to_owned(),
                     });
                 }
@@ -65,6 +65,7 @@ fn links_of(file: &str, repository: &str) -> Option<Links> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::SourceFile;
 
     fn entry(key: &str, link: &str) -> String {
         format!("- config-keys:\n    - {key}\n  description:\n    - \"d\"\n  pr-link: {link}\n")
@@ -72,8 +73,8 @@ mod tests {
 
     fn fragment(file: &str, text: &str) -> Fragment {
         Fragment {
-            file: file.to_owned(),
-            text: text.to_owned(),
+            path: file.to_owned(),
+            source: SourceFile::new(file, text),
         }
     }
 

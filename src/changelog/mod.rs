@@ -14,10 +14,10 @@ mod select;
 mod state;
 mod strict;
 
-pub use diff::{Added, additions};
+pub use diff::additions;
 pub use draft::{draft_name, render};
-pub use entry::{Entry, ScenarioType};
-pub use error::{ChangelogError, HistoryChange, Place};
+pub use entry::{Entry, ScenarioType, Written, check};
+pub use error::ChangelogError;
 pub use fold::{FoldError, fold};
 pub use prepare::{ResolveError, merge, resolve, set_links, set_links_of_fragment};
 pub use schema::schema;

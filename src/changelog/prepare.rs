@@ -5,7 +5,7 @@
 use super::strict::{Change, Links, StrictEntry, StrictError, StrictLog, with_link};
 
 /// Why two sides could not be merged.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
     /// A side is not in the form that tools may edit.
     #[error(transparent)]
@@ -263,10 +263,10 @@ mod tests {
                 format!("{base}\n- pr-link: XXX\n  config-keys: [c]\n  description: [d]\n"),
                 "3 entries, but 2 lines",
             ),
-            (format!("{base}\n{}  pr-link: y\n", entry("c", "XXX")), "not a YAML list of entries"),
+            (format!("{base}\n{}  pr-link: y\n", entry("c", "XXX")), "error[duplicate-key]"),
             (
                 format!("{base}\n- config-keys: []\n  description: [d]\n  pr-link: XXX\n"),
-                "entry 3 of the pull request's log",
+                "`config-keys` is empty",
             ),
         ] {
             let error = set(&base, &head).unwrap_err();

@@ -1,28 +1,31 @@
 //! Which master config keys an entry selects: keys by name, or by a pattern in which `*` stands for any text.
 
-use crate::model::ConfigKey;
-
-use super::{ChangelogError, Entry, Place};
+use super::Written;
+use crate::model::{ConfigKey, Diagnostic, Diagnostics, nearest};
 
 /// The keys that an entry selects, each once: in the order of the entry, those of a pattern in the order of the
 /// master configs.
 ///
 /// # Errors
-/// A name that is not there, or a pattern that matches nothing.
-pub fn select<'a>(
-    entry: &Entry,
-    place: &Place,
-    known: impl Iterator<Item = &'a ConfigKey> + Clone,
-) -> Result<Vec<&'a ConfigKey>, ChangelogError> {
+/// Names that are not there, and patterns that match nothing.
+pub fn select<'a>(written: &Written, known: &[&'a ConfigKey]) -> Result<Vec<&'a ConfigKey>, Diagnostics> {
     let mut selected: Vec<&ConfigKey> = Vec::new();
-    for wanted in &entry.config_keys {
-        let matches: Vec<&ConfigKey> = if wanted.contains('*') {
-            known.clone().filter(|key| matches_pattern(wanted, key.as_str())).collect()
-        } else {
-            known.clone().filter(|key| key.as_str() == wanted).collect()
-        };
-        if matches.is_empty() {
-            return Err(not_found(wanted, place, known));
+    let mut found = Diagnostics::new();
+    for (wanted, place) in written.entry.config_keys.iter().zip(&written.key_places) {
+        let is_pattern = wanted.contains('*');
+        let mut matches = known
+            .iter()
+            .copied()
+            .filter(|key| {
+                if is_pattern {
+                    matches_pattern(wanted, key.as_str())
+                } else {
+                    key.as_str() == wanted
+                }
+            })
+            .peekable();
+        if matches.peek().is_none() {
+            found.push(not_found(wanted, is_pattern, known).at(place.clone()));
         }
         for key in matches {
             if !selected.contains(&key) {
@@ -30,21 +33,20 @@ pub fn select<'a>(
             }
         }
     }
-    Ok(selected)
+    if found.is_empty() { Ok(selected) } else { Err(found) }
 }
 
-fn not_found<'a>(wanted: &str, place: &Place, known: impl Iterator<Item = &'a ConfigKey>) -> ChangelogError {
-    if wanted.contains('*') {
-        return ChangelogError::NoMatch {
-            place: place.clone(),
-            pattern: wanted.to_owned(),
-        };
+fn not_found(wanted: &str, is_pattern: bool, known: &[&ConfigKey]) -> Diagnostic {
+    if is_pattern {
+        let message = format!("the pattern `{wanted}` fits no config key");
+        return Diagnostic::error("no-match", message).help("`*` stands for any text, and everything else for itself");
     }
-    ChangelogError::UnknownKey {
-        place: place.clone(),
-        key: wanted.to_owned(),
-        suggestion: nearest(wanted, known),
-    }
+    let known: Vec<&str> = known.iter().map(|key| key.as_str()).collect();
+    let help = match nearest(wanted, &known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "correct it, or add the config in the same change".to_owned(),
+    };
+    Diagnostic::error("unknown-key", format!("no master config has the key `{wanted}`")).help(help)
 }
 
 /// Whether a text is a pattern's: its literal parts occur in order, the first at the start and the last at the end.
@@ -62,25 +64,10 @@ fn matches_pattern(pattern: &str, text: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// Keys further than this share of their length from what was written are no help to anybody.
-const NEAR: f64 = 0.75;
-
-/// The key most like the one that was written, where one is near.
-fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a ConfigKey>) -> Option<String> {
-    let wanted: Vec<char> = wanted.chars().collect();
-    let likeness = |key: &ConfigKey| {
-        let key: Vec<char> = key.as_str().chars().collect();
-        let operations = similar::capture_diff_slices(similar::Algorithm::Myers, &wanted, &key);
-        f64::from(similar::get_diff_ratio(&operations, wanted.len(), key.len()))
-    };
-    let rated = known.map(|key| (likeness(key), key));
-    let (best, key) = rated.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    (best >= NEAR).then(|| key.as_str().to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::SourceFile;
 
     fn keys() -> Vec<ConfigKey> {
         ["m-fp8-h200-vllm", "m-fp4-b200-trt", "n3.5-fp8-h200-vllm", "m-fp8-b200-vllm"]
@@ -89,23 +76,11 @@ mod tests {
     }
 
     fn selected(wanted: &[&str]) -> Result<Vec<String>, String> {
-        let entry = Entry {
-            config_keys: wanted.iter().map(ToString::to_string).collect(),
-            description: vec!["d".to_owned()],
-            pr_link: "p".to_owned(),
-            evals_only: false,
-            all_evals: false,
-            append_only: false,
-            eval_min_prefill_ep: None,
-            scenario_type: None,
-        };
-        let place = Place {
-            file: "log.yaml".to_owned(),
-            line: 7,
-            column: 3,
-        };
+        let text = format!("- config-keys: {wanted:?}\n  description: [d]\n  pr-link: p\n");
+        let source = SourceFile::new("log.yaml", text.clone());
+        let written = crate::changelog::entry::parse(&source, text).unwrap().remove(0);
         let keys = keys();
-        let found = select(&entry, &place, keys.iter());
+        let found = select(&written, &keys.iter().collect::<Vec<_>>());
         found
             .map(|keys| keys.iter().map(ToString::to_string).collect())
             .map_err(|error| error.to_string())
@@ -133,12 +108,12 @@ mod tests {
     #[test]
     fn what_selects_nothing_is_named_with_its_line() {
         for (wanted, message) in [
-            ("n3x5*", "log.yaml:7:3: pattern `n3x5*` matches no config key"),
-            ("m-fp?-*", "pattern `m-fp?-*`"),
-            ("M-fp8-*", "pattern `M-fp8-*`"),
-            ("m-fp8-h200-vlm", "(did you mean `m-fp8-h200-vllm`?)"),
-            ("zzz", "config key `zzz` is not in the master configs; correct it"),
-            ("", "config key `` is not"),
+            ("n3x5*", "log.yaml:1:17"),
+            ("m-fp?-*", "the pattern `m-fp?-*` fits no config key"),
+            ("M-fp8-*", "the pattern `M-fp8-*`"),
+            ("m-fp8-h200-vlm", "did you mean `m-fp8-h200-vllm`?"),
+            ("zzz", "no master config has the key `zzz`"),
+            ("", "has the key ``"),
         ] {
             let error = selected(&[wanted]).unwrap_err();
             assert!(error.contains(message), "{wanted}: {error}");

@@ -1,15 +1,18 @@
 //! The changelog as a repository keeps it: one log, and beside it fragments, a file a pull request, which are read as
 //! if they were appended to the log. Fragments are folded into the log from time to time; that adds nothing.
 
-use super::diff::{self, Added};
-use super::entry::{self, Entry};
-use super::{ChangelogError, Place};
+use std::sync::Arc;
+
+use super::ChangelogError;
+use super::diff;
+use super::entry::{self, Written};
+use crate::model::{Diagnostic, Place, SourceFile, Span};
 
 /// The changelog at one commit.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
-    /// The log's text; empty where there is no log.
-    pub log: String,
+    /// The log; empty where there is none.
+    pub log: Arc<SourceFile>,
     /// The fragments in the order in which they are read.
     pub fragments: Vec<Fragment>,
 }
@@ -17,54 +20,46 @@ pub struct State {
 /// A file with entries that are not in the log yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fragment {
-    /// Its path.
-    pub file: String,
+    /// Its path, which says which fragment of another state is the same one.
+    pub path: String,
     /// Its text.
-    pub text: String,
+    pub source: Arc<SourceFile>,
 }
 
 impl State {
-    /// The entries that this state has and `base` has not: those of the log first. `file` is the log's path.
+    /// No changelog at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            log: SourceFile::new("", ""),
+            fragments: Vec::new(),
+        }
+    }
+
+    /// The entries that this state has and `base` has not: those of the log first.
     ///
     /// # Errors
     /// Where an old entry was changed or removed, where nothing was added, and where what was added is no entry.
-    pub fn additions_since(&self, base: &Self, file: &str) -> Result<Vec<Added>, ChangelogError> {
-        let mut added = or_none(diff::additions(file, &base.log, &self.log))?;
-        for fragment in &base.fragments {
-            match self.fragments.iter().find(|other| other.file == fragment.file) {
-                Some(_) => {}
-                None => take_folded(&mut added, fragment)?,
-            }
+    pub fn additions_since(&self, base: &Self) -> Result<Vec<Written>, ChangelogError> {
+        let mut added = or_none(diff::additions(&base.log, &self.log))?;
+        let of = |state: &Self, path: &str| state.fragments.iter().find(|fragment| fragment.path == path).cloned();
+        for fragment in base.fragments.iter().filter(|fragment| of(self, &fragment.path).is_none()) {
+            take_folded(&mut added, fragment)?;
         }
         for fragment in &self.fragments {
-            let before = base.fragments.iter().find(|other| other.file == fragment.file);
-            let before = before.map_or("", |fragment| fragment.text.as_str());
-            added.extend(or_none(diff::additions(&fragment.file, before, &fragment.text))?);
+            let before = of(base, &fragment.path).map_or_else(|| SourceFile::new("", ""), |before| before.source);
+            added.extend(or_none(diff::additions(&before, &fragment.source))?);
         }
         if added.is_empty() {
-            return Err(ChangelogError::NothingAdded { file: file.to_owned() });
+            return Err(ChangelogError::NothingAdded {
+                file: self.log.name.clone(),
+            });
         }
         Ok(added)
     }
-
-    /// All entries of the log and of the fragments, for a look at everything.
-    ///
-    /// # Errors
-    /// Where one of them is no entry.
-    pub fn entries(&self, file: &str) -> Result<Vec<Added>, ChangelogError> {
-        let mut all = read(file, &self.log)?;
-        for fragment in &self.fragments {
-            all.extend(read(&fragment.file, &fragment.text)?);
-        }
-        Ok(all.into_iter().map(|(entry, place)| Added { entry, place }).collect())
-    }
 }
 
-fn read(file: &str, text: &str) -> Result<Vec<(Entry, Place)>, ChangelogError> {
-    entry::parse(file, text)
-}
-
-fn or_none(found: Result<Vec<Added>, ChangelogError>) -> Result<Vec<Added>, ChangelogError> {
+fn or_none(found: Result<Vec<Written>, ChangelogError>) -> Result<Vec<Written>, ChangelogError> {
     match found {
         Err(ChangelogError::NothingAdded { .. }) => Ok(Vec::new()),
         Ok(_) | Err(_) => found,
@@ -72,18 +67,22 @@ fn or_none(found: Result<Vec<Added>, ChangelogError>) -> Result<Vec<Added>, Chan
 }
 
 /// Takes a folded fragment's entries, which the log has now, from what was added to the log.
-fn take_folded(added: &mut Vec<Added>, fragment: &Fragment) -> Result<(), ChangelogError> {
-    for (entry, _) in read(&fragment.file, &fragment.text)? {
-        match added.iter().position(|added| added.entry.same_but_for_link(&entry)) {
-            Some(at) => {
-                added.remove(at);
-            }
-            None => {
-                return Err(ChangelogError::FragmentRemoved {
-                    file: fragment.file.clone(),
-                });
-            }
-        }
+fn take_folded(added: &mut Vec<Written>, fragment: &Fragment) -> Result<(), ChangelogError> {
+    for old in entry::parse(&fragment.source, fragment.source.text.clone())? {
+        let folded = added.iter().position(|added| added.entry.same_but_for_link(&old.entry));
+        let Some(at) = folded else {
+            let place = Place {
+                file: Arc::clone(&fragment.source),
+                span: Span::START,
+            };
+            let found = Diagnostic::error(
+                "changelog-history",
+                "this fragment was removed, and the log has not got its entries",
+            );
+            let found = found.at(place).help("restore it, or fold it with `imax changelog fold`");
+            return Err(ChangelogError::Invalid(found.into()));
+        };
+        added.remove(at);
     }
     Ok(())
 }
@@ -98,21 +97,21 @@ mod tests {
 
     fn state(log: &[&str], fragments: &[(&str, &[&str])]) -> State {
         let joined = |keys: &[&str]| keys.iter().map(|key| entry(key)).collect::<Vec<_>>().join("\n");
-        let fragment = |(file, keys): &(&str, &[&str])| Fragment {
-            file: (*file).to_owned(),
-            text: joined(keys),
+        let fragment = |(path, keys): &(&str, &[&str])| Fragment {
+            path: (*path).to_owned(),
+            source: SourceFile::new(*path, joined(keys)),
         };
         State {
-            log: joined(log),
+            log: SourceFile::new("log.yaml", joined(log)),
             fragments: fragments.iter().map(fragment).collect(),
         }
     }
 
     fn added(base: &State, head: &State) -> Result<Vec<String>, String> {
-        let added = head.additions_since(base, "log.yaml").map_err(|error| error.to_string())?;
+        let added = head.additions_since(base).map_err(|error| error.to_string())?;
         Ok(added
             .into_iter()
-            .map(|added| format!("{} {}", added.place.file, added.entry.config_keys[0]))
+            .map(|added| format!("{} {}", added.place.file.name, added.entry.config_keys[0]))
             .collect())
     }
 
@@ -130,7 +129,7 @@ mod tests {
     fn folding_adds_nothing() {
         let base = state(&["a"], &[("d/1.yaml", &["b"]), ("d/2.yaml", &["c"])]);
         let folded = state(&["a", "b", "c"], &[]);
-        assert!(added(&base, &folded).unwrap_err().contains("no entry was added"));
+        assert!(added(&base, &folded).unwrap_err().contains("no new entry"));
         let folded_and_more = state(&["a", "b", "c"], &[("d/3.yaml", &["new"])]);
         assert_eq!(added(&base, &folded_and_more).unwrap(), ["d/3.yaml new"]);
     }
@@ -142,7 +141,7 @@ mod tests {
         assert!(
             added(&base, &state(&["a"], &[("d/1.yaml", &["x"])]))
                 .unwrap_err()
-                .contains("d/1.yaml:2:1: entry 1")
+                .contains("d/1.yaml:2:1")
         );
     }
 }

@@ -4,9 +4,11 @@
 
 use std::ops::Range;
 
-use serde_json::{Map, Value};
+use std::sync::Arc;
 
-use super::entry::{Entry, EntryDocument};
+use super::entry;
+use crate::model::{Diagnostics, SourceFile};
+use crate::yaml::{self, Mapping, Node, Reader, Value};
 
 /// How every entry begins.
 const ENTRY_START: &[u8] = b"- config-keys:";
@@ -14,7 +16,7 @@ const ENTRY_START: &[u8] = b"- config-keys:";
 const LINK_START: &[u8] = b"  pr-link:";
 
 /// Why a log, or a change of it, is not in the form that tools may edit.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum StrictError {
     /// The bytes are not plain text with `\n` at the end of each line.
     #[error("{log} {problem}")]
@@ -24,14 +26,9 @@ pub enum StrictError {
         /// What is wrong and what to do.
         problem: &'static str,
     },
-    /// The text is not YAML, or not a list.
-    #[error("{log} is not a YAML list of entries: {message}")]
-    Yaml {
-        /// Which log.
-        log: String,
-        /// What the parser said.
-        message: String,
-    },
+    /// The text is not YAML, or not a list of entries.
+    #[error(transparent)]
+    Entries(#[from] Diagnostics),
     /// An entry does not begin with its config keys at the left margin.
     #[error("{log} has {entries} entries, but {starts} lines that begin with `- config-keys:`; write every entry so")]
     EntryStarts {
@@ -41,16 +38,6 @@ pub enum StrictError {
         entries: usize,
         /// Lines that begin one.
         starts: usize,
-    },
-    /// An entry is not one.
-    #[error("entry {entry} of {log}: {message}")]
-    Entry {
-        /// Which log.
-        log: String,
-        /// Its number, from 1.
-        entry: usize,
-        /// What is wrong.
-        message: String,
     },
     /// Entries are gone.
     #[error("the log lost {missing} entries at its end; restore them")]
@@ -109,28 +96,65 @@ pub(super) struct StrictLog<'a> {
 }
 
 /// An entry with the bytes that it takes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(super) struct StrictEntry {
-    fields: Map<String, Value>,
+    /// As it is written, since `evals-only: false` and nothing at all are not the same bytes.
+    fields: Arc<Node>,
     /// From its `-` to the end of its last line that is not blank.
     pub(super) bytes: Range<usize>,
 }
 
 impl StrictEntry {
     pub(super) fn link(&self) -> &str {
-        self.fields.get("pr-link").and_then(Value::as_str).unwrap_or_default()
+        let link = self.mapping().and_then(|mapping| mapping.get("pr-link"));
+        match link.map(|node| &node.value) {
+            Some(Value::Text(text)) => text,
+            None
+            | Some(
+                Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Date(_) | Value::Sequence(_) | Value::Mapping(_),
+            ) => "",
+        }
+    }
+
+    fn same(&self, other: &Self) -> bool {
+        same_value(&self.fields.value, &other.fields.value)
     }
 
     /// Whether two entries say the same, whatever their links are.
     pub(super) fn same_but_for_link(&self, other: &Self) -> bool {
-        let unlinked = |entry: &Self| {
-            let mut fields = entry.fields.clone();
-            // `swap_remove` would do as well: equality of maps does not look at the order.
-            fields.shift_remove("pr-link");
-            fields
-        };
-        unlinked(self) == unlinked(other)
+        match (self.mapping(), other.mapping()) {
+            (Some(one), Some(other)) => same_fields(one, other, Some("pr-link")),
+            (None, _) | (_, None) => self.same(other),
+        }
     }
+
+    fn mapping(&self) -> Option<&Mapping> {
+        match &self.fields.value {
+            Value::Mapping(mapping) => Some(mapping),
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Date(_) | Value::Text(_) | Value::Sequence(_) => None,
+        }
+    }
+}
+
+/// Whether two values are the same wherever they are written.
+fn same_value(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Sequence(one), Value::Sequence(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same_value(&one.value, &other.value))
+        }
+        (Value::Mapping(one), Value::Mapping(other)) => same_fields(one, other, None),
+        _ => one == other,
+    }
+}
+
+/// Whether two mappings have the same values, in whatever order, but for one key.
+fn same_fields(one: &Mapping, other: &Mapping, but_for: Option<&str>) -> bool {
+    let keys = |mapping: &Mapping| mapping.iter().filter(|entry| entry.name() != but_for).count();
+    keys(one) == keys(other)
+        && one.iter().filter(|entry| entry.name() != but_for).all(|entry| {
+            let value = entry.name().and_then(|name| other.get(name));
+            value.is_some_and(|value| same_value(&entry.value.value, &value.value))
+        })
 }
 
 /// What happened between two states of a log.
@@ -209,11 +233,8 @@ impl<'a> StrictLog<'a> {
             }
         }
         let text = std::str::from_utf8(raw).map_err(|_| bytes("is not UTF-8; save it as UTF-8"))?;
-        let options = serde_saphyr::options! { with_snippet: false };
-        let values: Vec<Value> = serde_saphyr::from_str_with_options(text, options).map_err(|error| StrictError::Yaml {
-            log: log.to_owned(),
-            message: error.to_string(),
-        })?;
+        let source = SourceFile::new(log, text);
+        let values = read(&source)?;
         let spans = spans(raw);
         if spans.len() != values.len() {
             return Err(StrictError::EntryStarts {
@@ -222,19 +243,9 @@ impl<'a> StrictLog<'a> {
                 starts: spans.len(),
             });
         }
-        let entries = values.into_iter().zip(spans).enumerate();
-        let entries = entries.map(|(at, (value, bytes))| match checked_fields(value) {
-            Ok(fields) => Ok(StrictEntry { fields, bytes }),
-            Err(message) => Err(StrictError::Entry {
-                log: log.to_owned(),
-                entry: at + 1,
-                message,
-            }),
-        });
-        Ok(Self {
-            raw,
-            entries: entries.collect::<Result<_, _>>()?,
-        })
+        let entries = values.into_iter().zip(spans);
+        let entries = entries.map(|(fields, bytes)| StrictEntry { fields, bytes }).collect();
+        Ok(Self { raw, entries })
     }
 
     /// An entry's bytes.
@@ -259,7 +270,7 @@ impl<'a> StrictLog<'a> {
         }
         let mut corrected = Vec::new();
         for (at, (old, new)) in self.entries.iter().zip(&head.entries).enumerate() {
-            if old.fields == new.fields {
+            if old.same(new) {
                 continue;
             }
             if !old.same_but_for_link(new) {
@@ -352,12 +363,18 @@ impl<'a> StrictLog<'a> {
     }
 }
 
-fn checked_fields(value: Value) -> Result<Map<String, Value>, String> {
-    let document: EntryDocument = serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
-    Entry::try_from(document).map_err(|problem| problem.to_string())?;
-    match value {
-        Value::Object(fields) => Ok(fields),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Err("it is not a mapping".to_owned()),
+/// The entries as they are written, each of them checked.
+fn read(source: &Arc<SourceFile>) -> Result<Vec<Arc<Node>>, Diagnostics> {
+    let mut found = Diagnostics::new();
+    let root = yaml::parse(source, &mut found);
+    let mut reader = Reader::new(source, &mut found);
+    let list = root.as_ref().and_then(|root| reader.list(root, "changelog"));
+    for node in list.into_iter().flatten() {
+        entry::read(&mut reader, node);
+    }
+    match list {
+        Some(list) if found.is_empty() => Ok(list.to_vec()),
+        Some(_) | None => Err(entry::refused(found)),
     }
 }
 

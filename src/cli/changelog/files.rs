@@ -1,6 +1,7 @@
 //! Where the changelog's files are, in the checkout and at a commit, and which repository its links name.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -9,6 +10,7 @@ use crate::changelog::{Fragment, State};
 use crate::cli::{Exit, Failure, OrExit as _};
 use crate::edge::files;
 use crate::edge::git::{Commit, Repository};
+use crate::model::SourceFile;
 
 /// The changelog's files.
 #[derive(Debug, Clone, Args)]
@@ -50,7 +52,7 @@ impl ChangelogFiles {
     pub fn in_checkout(&self) -> Result<State, Failure> {
         let log = match files::read(self.log()) {
             Ok(bytes) => text(&self.changelog_file, bytes)?,
-            Err(_) if !self.log().exists() => String::new(),
+            Err(_) if !self.log().exists() => SourceFile::new(&self.changelog_file, ""),
             Err(error) => return Err(error).or_exit(Exit::InvalidInput),
         };
         Ok(State {
@@ -74,36 +76,36 @@ impl ChangelogFiles {
             let path = entry.or_exit(Exit::Infrastructure)?.path();
             if path.is_file() && is_fragment(&path.to_string_lossy()) {
                 let bytes = files::read(&path).or_exit(Exit::InvalidInput)?;
-                let file = path.to_string_lossy().into_owned();
+                let path = path.to_string_lossy().into_owned();
                 found.push(Fragment {
-                    text: text(&file, bytes)?,
-                    file,
+                    source: text(&path, bytes)?,
+                    path,
                 });
             }
         }
-        found.sort_by(|one, other| reading_order(&one.file, &other.file));
+        found.sort_by(|one, other| reading_order(&one.path, &other.path));
         Ok(found)
     }
 
-    /// The changelog as it was at a commit; `log_name` is what the log was called then.
+    /// The changelog as it was at a commit; `log_name` is what the log was called then, and `told` what messages call it.
     ///
     /// # Errors
     /// Where a file is not text, as invalid input, or the repository cannot be read.
-    pub fn at(&self, repository: &Repository, commit: Commit, log_name: &str) -> Result<State, Failure> {
+    pub fn at(&self, repository: &Repository, commit: Commit, log_name: &str, told: &str) -> Result<State, Failure> {
         let log = repository.file(commit, log_name).or_exit(Exit::Infrastructure)?;
         let folder = self.fragments_folder().to_string_lossy().into_owned();
         let listed = repository.folder(commit, &folder).or_exit(Exit::Infrastructure)?;
         let mut fragments = Vec::new();
         for (name, bytes) in listed.into_iter().filter(|(name, _)| is_fragment(name)) {
-            let file = format!("{folder}/{name}");
+            let path = format!("{folder}/{name}");
             fragments.push(Fragment {
-                text: text(&file, bytes)?,
-                file,
+                source: text(&path, bytes)?,
+                path,
             });
         }
-        fragments.sort_by(|one, other| reading_order(&one.file, &other.file));
+        fragments.sort_by(|one, other| reading_order(&one.path, &other.path));
         Ok(State {
-            log: log.map(|bytes| text(log_name, bytes)).transpose()?.unwrap_or_default(),
+            log: text(told, log.unwrap_or_default())?,
             fragments,
         })
     }
@@ -125,8 +127,9 @@ fn reading_order(one: &str, other: &str) -> std::cmp::Ordering {
     rank(one).cmp(&rank(other)).then_with(|| one.cmp(other))
 }
 
-fn text(file: &str, bytes: Vec<u8>) -> Result<String, Failure> {
+fn text(file: &str, bytes: Vec<u8>) -> Result<Arc<SourceFile>, Failure> {
     String::from_utf8(bytes)
+        .map(|text| SourceFile::new(file, text))
         .map_err(|error| crate::changelog::ChangelogError::NotUtf8 {
             file: file.to_owned(),
             at: error.utf8_error().valid_up_to(),

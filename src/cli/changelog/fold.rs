@@ -28,14 +28,14 @@ pub fn run(args: &FoldArgs) -> Result<Exit, Failure> {
         output::say(&format!("no fragments in {}", args.files.fragments_folder().display()));
         return Ok(Exit::Success);
     }
-    let folded = changelog::fold(state.log.as_bytes(), &state.fragments, &args.repo.repo).or_exit(Exit::InvalidInput)?;
+    let folded = changelog::fold(state.log.text.as_bytes(), &state.fragments, &args.repo.repo).or_exit(Exit::InvalidInput)?;
     edge::files::write(args.files.log(), &folded).or_exit(Exit::Infrastructure)?;
     for fragment in &state.fragments {
-        let removed = std::fs::remove_file(&fragment.file);
+        let removed = std::fs::remove_file(&fragment.path);
         let removed = removed.with_context(|| {
             format!(
                 "the log has the entries of {}, but the file cannot be removed; remove it",
-                fragment.file
+                fragment.path
             )
         });
         removed.or_exit(Exit::Infrastructure)?;

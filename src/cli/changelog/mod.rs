@@ -8,6 +8,7 @@ mod new;
 mod pull_request;
 mod resolve;
 mod set_pr;
+mod validate;
 
 use clap::{Args, Subcommand};
 
@@ -24,6 +25,7 @@ pub struct ChangelogArgs {
 
 #[derive(Debug, Subcommand)]
 enum ChangelogCommand {
+    Validate(validate::ValidateArgs),
     New(new::NewArgs),
     Fold(fold::FoldArgs),
     SetPr(set_pr::SetPrArgs),
@@ -37,6 +39,7 @@ enum ChangelogCommand {
 /// The subcommand's, classified.
 pub fn run(args: &ChangelogArgs) -> Result<Exit, Failure> {
     match &args.command {
+        ChangelogCommand::Validate(args) => validate::run(args),
         ChangelogCommand::New(args) => new::run(args),
         ChangelogCommand::Fold(args) => fold::run(args),
         ChangelogCommand::SetPr(args) => set_pr::run(args),

@@ -41,15 +41,15 @@ pub fn run(args: &SetPrArgs) -> Result<Exit, Failure> {
     let edited = set_links(&before, &now, &links).or_exit(Exit::InvalidInput)?;
     let mut changed = replace(log_name, &now, &edited)?;
 
-    let known = args.files.at(&repository, base, log_name)?;
+    let known = args.files.at(&repository, base, log_name, log_name)?;
     let fragments = args.files.fragments_in_checkout()?;
     for fragment in fragments
         .iter()
-        .filter(|new| known.fragments.iter().all(|old| old.file != new.file))
+        .filter(|new| known.fragments.iter().all(|old| old.path != new.path))
     {
-        let now = fragment.text.as_bytes();
-        let edited = set_links_of_fragment(&fragment.file, now, &links).or_exit(Exit::InvalidInput)?;
-        changed |= replace(&fragment.file, now, &edited)?;
+        let now = fragment.source.text.as_bytes();
+        let edited = set_links_of_fragment(&fragment.path, now, &links).or_exit(Exit::InvalidInput)?;
+        changed |= replace(&fragment.path, now, &edited)?;
     }
     if !changed {
         output::say(&format!("{log_name}: no placeholder to fill in for pull request {number}"));

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::changelog::State;
+use crate::changelog;
 use crate::config::{Entry, Runners};
 use crate::edge::files;
 use crate::job::{ProfileError, RunnerProfile, choose_recipe};
 use crate::matrix::Row;
-use crate::model::{Diagnostic, Diagnostics, Layout};
+use crate::model::{Diagnostic, Diagnostics, Layout, SourceFile};
 
 /// Recipes that an entry's single-node rows have none of; one warning for each reason.
 pub(super) fn recipes(entry: &Entry, rows: &[Row], folder: &Path) -> Diagnostics {
@@ -77,13 +77,9 @@ pub(super) fn changelog(file: &Path) -> Diagnostics {
         return found;
     }
     match files::read_text(file) {
-        Ok(log) => {
-            let state = State {
-                log,
-                fragments: Vec::new(),
-            };
-            if let Err(error) = state.entries(&file.display().to_string()) {
-                found.push(Diagnostic::error("changelog", error.to_string()));
+        Ok(text) => {
+            if let Err(wrong) = changelog::check(&SourceFile::new(file.display().to_string(), text)) {
+                found.append(wrong);
             }
         }
         Err(error) => found.push(Diagnostic::error("file", error.to_string())),

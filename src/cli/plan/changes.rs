@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::changelog::{Added, ChangelogError, Entry, Place, State};
+use crate::changelog::{ChangelogError, Entry, State, Written};
 use crate::cli::changelog::ChangelogFiles;
+use crate::cli::changelog::files::repository;
 use crate::cli::configs::ConfigFiles;
 use crate::cli::{Exit, Failure, OrExit as _};
 use crate::config::Catalog;
 use crate::edge::git::{Commit, Repository};
-use crate::model::SourceFile;
+use crate::model::{Place, Position, SourceFile, Span};
 
 /// A change that is to be planned.
 pub struct Change {
@@ -21,7 +22,7 @@ pub struct Change {
     /// The later commit, where one was looked at.
     pub head: Option<Commit>,
     /// The new entries.
-    pub added: Vec<Added>,
+    pub added: Vec<Written>,
     repository: Repository,
 }
 
@@ -34,6 +35,21 @@ pub enum Found {
 }
 
 impl Change {
+    /// What one ref has that another has not.
+    ///
+    /// # Errors
+    /// As [`Change::between`]; an unknown ref is the caller's mistake and so invalid input.
+    pub fn by_refs(base_ref: &str, head_ref: &str, merge_base: bool, files: &ChangelogFiles) -> Result<Found, Failure> {
+        let repository = repository()?;
+        let base = repository.commit(base_ref).or_exit(Exit::InvalidInput)?;
+        let head = repository.commit(head_ref).or_exit(Exit::InvalidInput)?;
+        let base = match merge_base {
+            true => repository.merge_base(base, head).or_exit(Exit::Infrastructure)?,
+            false => base,
+        };
+        Self::between(repository, (base_ref.to_owned(), head_ref.to_owned()), Some(base), head, files)
+    }
+
     /// What a commit has that another has not.
     ///
     /// # Errors
@@ -46,13 +62,13 @@ impl Change {
         files: &ChangelogFiles,
     ) -> Result<Found, Failure> {
         let log = &files.changelog_file;
-        let after = files.at(&repository, head, log)?;
+        let after = files.at(&repository, head, log, log)?;
         let before = match base {
             Some(base) => before(&repository, base, head, files)?,
-            None => State::default(),
+            None => State::none(),
         };
         let (base_ref, head_ref) = names;
-        match after.additions_since(&before, log) {
+        match after.additions_since(&before) {
             Ok(added) => Ok(Found::Change(Box::new(Self {
                 base_ref,
                 head_ref,
@@ -78,18 +94,45 @@ impl Change {
             eval_min_prefill_ep: None,
             scenario_type: None,
         };
-        let place = Place {
-            file: "the request".to_owned(),
-            line: 1,
-            column: 1,
+        let request = SourceFile::new("the request", entry.config_keys.join("\n"));
+        let place = |line: usize| Place {
+            file: Arc::clone(&request),
+            span: Span {
+                start: Position { line, column: 1 },
+                end: Position { line: line + 1, column: 1 },
+            },
+        };
+        let written = Written {
+            place: place(1),
+            key_places: (1..=entry.config_keys.len()).map(place).collect(),
+            entry,
         };
         Self {
             base_ref: String::new(),
             head_ref: "HEAD".to_owned(),
             base: None,
             head: repository.commit("HEAD").ok(),
-            added: vec![Added { entry, place }],
+            added: vec![written],
             repository,
+        }
+    }
+
+    /// The log ends with a line break, so that the next entry begins on a line of its own.
+    ///
+    /// # Errors
+    /// Where it does not, as invalid input.
+    pub fn check_ending(&self, files: &ChangelogFiles) -> Result<(), Failure> {
+        let log = &files.changelog_file;
+        let text = match self.head {
+            Some(head) => self.repository.file(head, log).or_exit(Exit::Infrastructure)?,
+            None => None,
+        };
+        match text {
+            Some(text) if !text.ends_with(b"\n") => {
+                let error = anyhow::anyhow!("{log} does not end with a line break; add one");
+                Err(error).or_exit(Exit::InvalidInput)
+            }
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -122,5 +165,6 @@ fn before(repository: &Repository, base: Commit, head: Commit, files: &Changelog
         true => None,
         false => repository.earlier_name(base, head, log).or_exit(Exit::Infrastructure)?,
     };
-    files.at(repository, base, name.as_deref().unwrap_or(log))
+    let name = name.as_deref().unwrap_or(log);
+    files.at(repository, base, name, &format!("{base}:{name}"))
 }

@@ -35,14 +35,7 @@ pub fn request(args: &PlanArgs) -> Result<Asked, Failure> {
 }
 
 fn by_refs(args: &PlanArgs, base_ref: &str, head_ref: &str) -> Result<Asked, Failure> {
-    let repository = files::repository()?;
-    let (base, head) = (commit(&repository, base_ref)?, commit(&repository, head_ref)?);
-    let base = match args.merge_base {
-        true => repository.merge_base(base, head).or_exit(Exit::Infrastructure)?,
-        false => base,
-    };
-    let names = (base_ref.to_owned(), head_ref.to_owned());
-    let change = match Change::between(repository, names, Some(base), head, &args.files)? {
+    let change = match Change::by_refs(base_ref, head_ref, args.merge_base, &args.files)? {
         Found::Change(change) => *change,
         Found::Nothing(error) => return Err(error).or_exit(Exit::InvalidInput),
     };

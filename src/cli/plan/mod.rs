@@ -12,10 +12,9 @@ use clap::Args;
 use super::changelog::{ChangelogFiles, files};
 use super::configs::ConfigFiles;
 use super::{Exit, Failure, OrExit as _};
-use crate::changelog::Added;
-use crate::matrix::plan::{self, ChangelogMetadata, Estimate, Options, SearchSpace};
+use crate::matrix::plan::{self, ChangelogMetadata, Estimate, Options, Plan, SearchSpace};
 
-use changes::Change;
+pub use changes::{Change, Found};
 
 /// Plans what a change of the changelog asks to be measured.
 ///
@@ -126,25 +125,32 @@ pub fn between(base: &str, head: &str) -> Result<SearchSpace, Failure> {
 }
 
 fn search_space(args: &PlanArgs, request: &Request) -> Result<SearchSpace, Failure> {
-    let catalog = args.configs.load()?;
     let Change {
         base_ref, head_ref, added, ..
     } = &request.change;
-    let base_catalog = match plan::needs_base(added) {
-        true => Some(request.change.base_catalog(&args.configs)?),
-        false => None,
-    };
-    let planned = plan::plan(added, &catalog, base_catalog.as_ref(), request.options);
-    let mut planned = planned.or_exit(Exit::InvalidInput)?;
+    let mut planned = planned(&request.change, &args.configs, request.options)?;
     if let Some(estimate) = args.estimate() {
         planned.benchmarks = plan::by_engine(planned.benchmarks, estimate);
     }
     let metadata = ChangelogMetadata {
         base_ref: base_ref.clone(),
         head_ref: head_ref.clone(),
-        entries: added.iter().map(|added: &Added| added.entry.clone()).collect(),
+        entries: added.iter().map(|added| added.entry.clone()).collect(),
     };
     Ok(SearchSpace::new(planned, metadata))
+}
+
+/// The plan of a change, by the configs of the checkout.
+///
+/// # Errors
+/// Wrong configs, and entries that select what is not there or change more than they may, as invalid input.
+pub fn planned(change: &Change, configs: &ConfigFiles, options: Options) -> Result<Plan, Failure> {
+    let catalog = configs.load()?;
+    let base_catalog = match plan::needs_base(&change.added) {
+        true => Some(change.base_catalog(configs)?),
+        false => None,
+    };
+    plan::plan(&change.added, &catalog, base_catalog.as_ref(), options).or_exit(Exit::InvalidInput)
 }
 
 impl PlanArgs {

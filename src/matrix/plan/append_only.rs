@@ -4,12 +4,12 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{Options, kind};
-use crate::changelog::{Added, Entry, Place, ScenarioType};
+use crate::changelog::{Entry, ScenarioType, Written};
 use crate::config::Catalog;
 use crate::matrix::filters::ScenarioKind;
 use crate::matrix::row::{Concurrencies, Row, Scenario};
 use crate::matrix::{Expansion, expand, fingerprint};
-use crate::model::{Concurrency, ConfigKey, KvOffloading, Layout, SpecDecoding};
+use crate::model::{Concurrency, ConfigKey, KvOffloading, Layout, Place, SpecDecoding};
 
 /// Why append-only entries lead to no plan.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +88,7 @@ fn list(points: &[Concurrency]) -> String {
 }
 
 /// Append-only entries come alone and without evaluations.
-pub fn check_request(added: &[Added], options: Options) -> Result<(), AppendOnlyError> {
+pub fn check_request(added: &[Written], options: Options) -> Result<(), AppendOnlyError> {
     if let Some(other) = added.iter().find(|added| !added.entry.append_only) {
         return Err(AppendOnlyError::Mixed {
             place: other.place.clone(),

@@ -11,9 +11,9 @@ mod search_space;
 mod summary;
 mod trim;
 
-use crate::changelog::{Added, ChangelogError, Entry, ScenarioType};
+use crate::changelog::{Entry, ScenarioType, Written};
 use crate::config::{Catalog, EvalPolicy};
-use crate::model::{ConfigKey, Layout};
+use crate::model::{ConfigKey, Diagnostics, Layout};
 
 use super::evals::Evals;
 use super::filters::ScenarioKind;
@@ -52,9 +52,9 @@ pub struct Plan {
 /// Why entries lead to no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// An entry selects what is not there.
+    /// Entries select what is not there.
     #[error(transparent)]
-    Changelog(#[from] ChangelogError),
+    Keys(#[from] Diagnostics),
     /// A selected config cannot be expanded.
     #[error(transparent)]
     Select(#[from] SelectError),
@@ -68,7 +68,7 @@ pub enum PlanError {
 
 /// Whether planning these entries needs the configs of the base too.
 #[must_use]
-pub fn needs_base(added: &[Added]) -> bool {
+pub fn needs_base(added: &[Written]) -> bool {
     added.iter().any(|added| added.entry.append_only)
 }
 
@@ -76,11 +76,18 @@ pub fn needs_base(added: &[Added]) -> bool {
 ///
 /// # Errors
 /// Where an entry selects what is not there, or is append-only and changes more than it may.
-pub fn plan(added: &[Added], head: &Catalog, base: Option<&Catalog>, options: Options) -> Result<Plan, PlanError> {
+pub fn plan(added: &[Written], head: &Catalog, base: Option<&Catalog>, options: Options) -> Result<Plan, PlanError> {
     let mut resolved = Vec::new();
+    let mut found = Diagnostics::new();
+    let known: Vec<&ConfigKey> = head.entries.keys().collect();
     for added in added {
-        let keys = crate::changelog::select(&added.entry, &added.place, head.entries.keys())?;
-        resolved.push((&added.entry, keys));
+        match crate::changelog::select(added, &known) {
+            Ok(keys) => resolved.push((&added.entry, keys)),
+            Err(more) => found.append(more),
+        }
+    }
+    if found.has_errors() {
+        return Err(found.into());
     }
     if needs_base(added) {
         append_only::check_request(added, options)?;
