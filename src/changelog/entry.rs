@@ -265,6 +265,8 @@ fn not_empty<'n>(reader: &mut Reader<'_>, node: &'n Node, field: Field) -> Optio
 fn flag(reader: &mut Reader<'_>, object: &Object<'_>, field: Field) -> Option<bool> {
     let Some(node) = field.of(object) else { return Some(false) };
     let spelled = match &node.value {
+        Value::Int(0) => Some(false),
+        Value::Int(1) => Some(true),
         Value::Text(text) => match text.to_ascii_lowercase().as_str() {
             "true" | "yes" | "on" | "t" | "y" | "1" => Some(true),
             "false" | "no" | "off" | "f" | "n" | "0" => Some(false),

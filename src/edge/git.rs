@@ -193,6 +193,15 @@ impl Repository {
         }
     }
 
+    /// All parents of a commit by hash, also those that the clone has not.
+    ///
+    /// # Errors
+    /// Where libgit2 cannot read the commit.
+    pub fn parents(&self, commit: Commit) -> Result<Vec<Commit>, GitError> {
+        let found = self.git.find_commit(commit.0).map_err(other("read a commit"))?;
+        Ok(found.parent_ids().map(Commit).collect())
+    }
+
     /// The commit's message.
     ///
     /// # Errors
@@ -326,7 +335,8 @@ pub fn is_zero(reference: &str) -> bool {
 pub fn merge_lines(conflict: &Conflict) -> Result<Vec<u8>, GitError> {
     let input = |bytes| {
         let mut input = git2::MergeFileInput::new();
-        input.content(bytes);
+        // libgit2 wants a name, though it reads no file.
+        input.content(bytes).path(Path::new("log"));
         input
     };
     let mut options = git2::MergeFileOptions::new();

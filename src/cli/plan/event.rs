@@ -9,8 +9,9 @@ use super::{PlanArgs, Request, files};
 use crate::cli::{Exit, Failure, OrExit as _};
 use crate::edge;
 use crate::edge::git::{self, Commit, GitError, Repository};
+use crate::edge::github::{self, GithubError};
 use crate::matrix::plan::Options;
-use crate::matrix::policy::{Decision, Event, Facts, Mode, Scope, Settings, decide};
+use crate::matrix::policy::{Command, Decision, Event, Facts, Mode, Scope, Settings, decide};
 
 /// What is asked for.
 pub enum Asked {
@@ -67,7 +68,7 @@ fn by_event(args: &PlanArgs) -> Result<Asked, Failure> {
         Err(error) => return Err(error).or_exit(Exit::InvalidInput),
     };
     let repository = files::repository()?;
-    let facts = facts(&event, &repository);
+    let facts = facts(&event, &settings, &repository)?;
     match decide(&event, &settings, &facts) {
         Decision::Skip { reason } => Ok(Asked::Nothing { reason }),
         Decision::Refuse { reason } => Err(anyhow::anyhow!(reason)).or_exit(Exit::InvalidInput),
@@ -115,18 +116,57 @@ fn event_of_environment() -> Result<Event, Failure> {
     Event::parse(&name, &payload).or_exit(Exit::InvalidInput)
 }
 
-/// What the event does not say and the clone does. A pull request's own last commit is asked for; the checkout may be
-/// of the merge that GitHub makes of it.
-fn facts(event: &Event, repository: &Repository) -> Facts {
-    let head = match event {
-        Event::PullRequest { pull_request, .. } => Some(pull_request.head.as_str()),
-        Event::Push { .. } | Event::Dispatch { .. } | Event::Comment { .. } | Event::Schedule | Event::Other(_) => None,
-    };
-    let message = |head: &str| repository.message(repository.commit(head).ok()?).ok();
-    Facts {
-        head_message: head.and_then(message),
-        ..Facts::default()
+/// What the event does not say, and the clone or GitHub does. A pull request's own last commit is asked for; the
+/// checkout may be of the merge that GitHub makes of it.
+fn facts(event: &Event, settings: &Settings, repository: &Repository) -> Result<Facts, Failure> {
+    match event {
+        Event::PullRequest { pull_request, .. } => {
+            let message = |head: &str| repository.message(repository.commit(head).ok()?).ok();
+            Ok(Facts {
+                head_message: message(&pull_request.head),
+                ..Facts::default()
+            })
+        }
+        Event::Comment {
+            pull_request: Some(number),
+            author,
+            body,
+            ..
+        } if Command::parse(&settings.command, body).is_some() => asked(*number, author),
+        Event::Push { .. } | Event::Dispatch { .. } | Event::Comment { .. } | Event::Schedule | Event::Other(_) => Ok(Facts::default()),
     }
+}
+
+/// What GitHub says about a comment's author and its pull request; nothing without a token.
+fn asked(number: u64, author: &str) -> Result<Facts, Failure> {
+    let Ok(settings) = github::Settings::from_environment(|name| std::env::var(name).ok()) else {
+        return Ok(Facts::default());
+    };
+    let repository = std::env::var("GITHUB_REPOSITORY").unwrap_or_default();
+    let repository = github::Repository::parse(&repository).or_exit(Exit::Usage)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let facts = runtime.or_exit(Exit::Infrastructure)?.block_on(async {
+        let client = github::Client::new(&settings)?;
+        Ok::<Facts, GithubError>(Facts {
+            head_message: None,
+            commenter: Some(github::permission_of(&client, &repository, author).await?),
+            commented: Some(github::pull_request(&client, &repository, number).await?),
+        })
+    });
+    facts.or_exit(Exit::Infrastructure)
+}
+
+/// Configs are read from the files, so the files must be those of the commit that is planned, or of GitHub's merge of it.
+fn check_checkout(repository: &Repository, wanted: Commit) -> Result<(), Failure> {
+    let there = repository.commit("HEAD").or_exit(Exit::Infrastructure)?;
+    let parents = repository.parents(there).or_exit(Exit::Infrastructure)?;
+    if there == wanted || parents.contains(&wanted) {
+        return Ok(());
+    }
+    let error = anyhow::anyhow!(
+        "the checkout is of {there}, not of {wanted}, whose configs are to be planned; give actions/checkout `ref: refs/pull/<number>/head`"
+    );
+    Err(error).or_exit(Exit::Infrastructure)
 }
 
 fn change(args: &PlanArgs, repository: Repository, scope: Scope, reason: String) -> Result<(Found, String), Failure> {
@@ -138,6 +178,7 @@ fn change(args: &PlanArgs, repository: Repository, scope: Scope, reason: String)
         Scope::SinceLeaving { base, head } => {
             let (from, to) = (commit(&repository, &base)?, commit(&repository, &head)?);
             let left = repository.merge_base(from, to).or_exit(Exit::Infrastructure)?;
+            check_checkout(&repository, to)?;
             let found = Change::between(repository, (left.to_string(), head), Some(left), to, &args.files)?;
             Ok((found, reason))
         }

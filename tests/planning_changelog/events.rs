@@ -1,0 +1,205 @@
+//! `imax plan --event`: GitHub's events against the policy and a real history.
+
+use serde_json::{Value, json};
+
+use crate::repository::{LOG, Repository, entry, with};
+
+const ZEROS: &str = "0000000000000000000000000000000000000000";
+
+fn push(branch: &str, before: &str, after: &str) -> Value {
+    json!({
+        "ref": format!("refs/heads/{branch}"), "before": before, "after": after,
+        "repository": { "default_branch": "main" }, "head_commit": { "message": "change" }
+    })
+}
+
+fn pull_request(action: &str, label: Option<&str>, labels: &[&str], base: &str, head: &str, head_repository: &str) -> Value {
+    let labels: Vec<Value> = labels.iter().map(|name| json!({ "name": name })).collect();
+    let mut payload = json!({
+        "action": action,
+        "pull_request": {
+            "number": 7, "draft": false, "state": "open", "labels": labels,
+            "base": { "ref": "main", "sha": base, "repo": { "full_name": "org/repo" } },
+            "head": { "ref": "fix", "sha": head, "repo": { "full_name": head_repository } }
+        }
+    });
+    if let Some(label) = label {
+        payload["label"] = json!({ "name": label });
+    }
+    payload
+}
+
+/// A pull request that appended one entry, while the main branch appended another one.
+fn diverged() -> (Repository, String, String) {
+    let repository = Repository::new();
+    let start = repository.git.head().unwrap().target().unwrap().to_string();
+    let base = repository.commit_log(&with(LOG, &entry("toy-fp4-h100-sim", "https://github.com/org/repo/pull/2")));
+    repository.branch("fix", &start);
+    let head = repository.commit_log(&with(LOG, &entry("toy-fp8-h100-sim", "XXX")));
+    (repository, base, head)
+}
+
+#[test]
+fn entries_that_landed_on_the_main_branch_meanwhile_are_no_deletions() {
+    let (repository, base, head) = diverged();
+    let ran = repository.event(
+        "pull_request",
+        &pull_request("labeled", Some("sweep-enabled"), &["sweep-enabled"], &base, &head, "org/repo"),
+    );
+    assert_eq!(ran.output("run"), "true", "{}", ran.stderr);
+    assert_eq!(ran.output("mode"), "trimmed");
+    let entries = ran.json()["changelog_metadata"]["entries"].clone();
+    assert_eq!(entries[0]["config-keys"], json!(["toy-fp8-h100-sim"]));
+    assert_eq!(entries.as_array().unwrap().len(), 1);
+    // The same two commits compared as they are do show one.
+    let direct = repository.imax(&["plan", "--base-ref", &base, "--head-ref", &head]);
+    assert_eq!(direct.code, 3, "{}", direct.stderr);
+}
+
+#[test]
+fn a_full_sweep_has_a_canary() {
+    let (repository, base, head) = diverged();
+    let label = "full-sweep-enabled";
+    let ran = repository.event(
+        "pull_request",
+        &pull_request("synchronize", None, &[label], &base, &head, "org/repo"),
+    );
+    assert_eq!(ran.output("mode"), "full canary-first", "{}", ran.stderr);
+    let canary: Value = serde_json::from_str(ran.output("canary")).unwrap();
+    let row: Value = serde_json::from_str(canary["include"][0]["row"].as_str().unwrap()).unwrap();
+    assert_eq!((&row["tp"], &row["conc"]), (&json!(1), &json!(4)));
+}
+
+#[test]
+fn the_code_of_a_fork_waits_for_a_label_after_its_last_push() {
+    let (repository, base, head) = diverged();
+    let label = "sweep-enabled";
+    let event = |action, set| repository.event("pull_request", &pull_request(action, set, &[label], &base, &head, "stranger/repo"));
+    let pushed = event("synchronize", None);
+    assert_eq!((pushed.code, pushed.output("run"), pushed.output("count")), (0, "false", "0"));
+    assert!(
+        pushed.output("reason").contains("comes from a fork") && pushed.summary.contains("No run"),
+        "{}",
+        pushed.summary
+    );
+    assert_eq!(event("labeled", Some(label)).output("run"), "true");
+}
+
+#[test]
+fn two_primary_labels_are_an_error_that_names_them() {
+    let (repository, base, head) = diverged();
+    let labels = ["sweep-enabled", "full-sweep-enabled"];
+    let ran = repository.event(
+        "pull_request",
+        &pull_request("synchronize", None, &labels, &base, &head, "org/repo"),
+    );
+    assert_eq!(ran.code, 3);
+    assert!(ran.stderr.contains("`sweep-enabled`, `full-sweep-enabled`"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_marker_in_the_last_commit_is_found_in_the_clone() {
+    let (repository, base, _) = diverged();
+    repository.write("notes.txt", "x");
+    let head = repository.commit("notes [skip-sweep]");
+    let ran = repository.event(
+        "pull_request",
+        &pull_request("synchronize", None, &["sweep-enabled"], &base, &head, "org/repo"),
+    );
+    assert_eq!(ran.output("run"), "false");
+    assert!(ran.output("reason").contains("[skip-sweep]"));
+}
+
+#[test]
+fn settings_replace_labels() {
+    let (repository, base, head) = diverged();
+    repository.write("imax.yaml", "policy:\n  labels:\n    bench-it: {mode: full, fail-fast: true}\n");
+    let ran = repository.event(
+        "pull_request",
+        &pull_request("labeled", Some("bench-it"), &["bench-it"], &base, &head, "org/repo"),
+    );
+    assert_eq!((ran.output("mode"), ran.output("fail-fast")), ("full fail-fast", "true"));
+    repository.write("imax.yaml", "policy:\n  lables: {}\n");
+    let wrong = repository.event("push", &push("main", &base, &head));
+    assert!(wrong.code == 3 && wrong.stderr.contains("imax.yaml:2:"), "{}", wrong.stderr);
+}
+
+#[test]
+fn pushes_compare_with_what_was_there_before_or_with_the_next_best() {
+    let repository = Repository::new();
+    let first = repository.git.head().unwrap().target().unwrap().to_string();
+    let second = repository.commit_log(&with(LOG, &entry("toy-fp4-h100-sim", "https://github.com/org/repo/pull/2")));
+    let gone = "1234567890123456789012345678901234567890";
+    for (before, note) in [(first.as_str(), ""), (ZEROS, "The branch is new"), (gone, "a force push")] {
+        let ran = repository.event("push", &push("main", before, &second));
+        assert_eq!(ran.output("count"), "1", "{before}: {}", ran.stderr);
+        assert_eq!(ran.output("base-sha"), first, "{before}");
+        assert!(ran.output("reason").contains(note), "{}", ran.output("reason"));
+    }
+    let nothing = repository.event("push", &push("main", &second, &second));
+    assert!(
+        nothing.output("run") == "false" && nothing.output("reason").contains("no new entry"),
+        "{:?}",
+        nothing.outputs
+    );
+}
+
+#[test]
+fn a_new_branch_is_compared_with_where_it_left_the_default_branch() {
+    let (repository, _, head) = diverged();
+    repository.write("imax.yaml", "policy:\n  push-branches: [fix]\n");
+    let ran = repository.event("push", &push("fix", ZEROS, &head));
+    assert_eq!(
+        ran.json()["changelog_metadata"]["entries"].as_array().unwrap().len(),
+        1,
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.output("reason").contains("where it left the default branch"));
+}
+
+#[test]
+fn a_run_by_hand_and_the_clock_measure_config_keys() {
+    let repository = Repository::new();
+    let by_hand = repository.event(
+        "workflow_dispatch",
+        &json!({ "inputs": { "config-keys": "toy-fp4-*", "mode": "full" } }),
+    );
+    assert_eq!(by_hand.output("count"), "1", "{}", by_hand.stderr);
+    let unknown = repository.event("workflow_dispatch", &json!({ "inputs": { "config-keys": "nope-*" } }));
+    assert!(
+        unknown.code == 3 && unknown.stderr.contains("the pattern `nope-*` fits no config key"),
+        "{}",
+        unknown.stderr
+    );
+    repository.write(
+        "imax.yaml",
+        "policy:\n  schedule-config-keys: [toy-fp8-h100-sim]\n  schedule: {mode: trimmed}\n",
+    );
+    assert_eq!(repository.event("schedule", &json!({})).output("mode"), "trimmed");
+}
+
+#[test]
+fn a_checkout_of_something_else_is_refused() {
+    let (repository, base, head) = diverged();
+    repository.checkout("main");
+    let ran = repository.event(
+        "pull_request",
+        &pull_request("labeled", Some("sweep-enabled"), &["sweep-enabled"], &base, &head, "org/repo"),
+    );
+    assert!(ran.code == 4 && ran.stderr.contains("refs/pull/<number>/head"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_comment_without_known_rights_does_nothing() {
+    let (repository, _, _) = diverged();
+    let comment = |body: &str| {
+        json!({
+            "action": "created", "issue": { "number": 7, "pull_request": {} },
+            "comment": { "body": body, "user": { "login": "ann" } }
+        })
+    };
+    assert_eq!(repository.event("issue_comment", &comment("nice")).output("run"), "false");
+    let command = repository.event("issue_comment", &comment("/sweep full"));
+    assert!(command.code == 3 && command.stderr.contains("github-token"), "{}", command.stderr);
+}
