@@ -333,10 +333,11 @@ pub fn is_zero(reference: &str) -> bool {
 /// # Errors
 /// Where libgit2 cannot merge, as with binary content.
 pub fn merge_lines(conflict: &Conflict) -> Result<Vec<u8>, GitError> {
+    // Merging does not set libgit2 up, and fails without words before something did.
+    let _set_up = git2::Index::new().map_err(other("set up"))?;
     let input = |bytes| {
         let mut input = git2::MergeFileInput::new();
-        // libgit2 wants a name, though it reads no file.
-        input.content(bytes).path(Path::new("log"));
+        input.content(bytes);
         input
     };
     let mut options = git2::MergeFileOptions::new();
