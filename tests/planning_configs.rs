@@ -152,3 +152,141 @@ fn bytes_that_are_no_text_have_a_place() {
     assert_eq!(said.exit, "3");
     assert!(said.stderr.contains("configs/a-master.yaml:2:10"), "{}", said.stderr);
 }
+
+/// The subjects of `imax schema`; `dist/schemas` has a file for each.
+const SCHEMAS: [&str; 5] = ["config", "runners", "changelog", "row", "result"];
+
+#[test]
+fn committed_schemas_are_those_the_binary_prints() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("dist/schemas");
+    for subject in SCHEMAS {
+        let said = run(&std::env::temp_dir(), &["schema", subject]);
+        assert_eq!(said.exit, "0", "{}", said.stderr);
+        let path = folder.join(format!("{subject}.json"));
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(&path, &said.stdout).unwrap();
+        }
+        let committed = fs::read_to_string(&path).unwrap_or_default();
+        assert!(committed == said.stdout, "{} is old; write it with UPDATE_GOLDEN=1", path.display());
+    }
+}
+
+#[test]
+fn the_schema_of_a_row_knows_every_key_that_rows_have() {
+    let said = run(&std::env::temp_dir(), &["schema", "row"]);
+    let schema: Value = serde_json::from_str(&said.stdout).unwrap();
+    let mut seen = 0;
+    for folder in cases() {
+        let Ok(text) = fs::read_to_string(folder.join("stdout.json")) else {
+            continue;
+        };
+        let Ok(rows) = serde_json::from_str::<Vec<serde_json::Map<String, Value>>>(&text) else {
+            continue;
+        };
+        for row in rows {
+            for key in row.keys() {
+                assert!(schema["properties"].get(key).is_some(), "{key}");
+            }
+            for key in schema["required"].as_array().unwrap() {
+                assert!(row.contains_key(key.as_str().unwrap()), "{key}");
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 20);
+}
+
+mod any_input {
+    use std::fmt::Write as _;
+    use std::fs;
+    use std::path::Path;
+    use std::time::{Duration, Instant};
+
+    use imax::config::Catalog;
+    use imax::model::SourceFile;
+    use proptest::prelude::*;
+
+    /// Reads a text as master config and as runner file. It must end, soon; what is wrong must have a place.
+    fn read(text: &str) {
+        let begun = Instant::now();
+        let source = SourceFile::new("f", text);
+        if let Err(found) = Catalog::parse(std::slice::from_ref(&source), &source) {
+            assert!(found.has_errors());
+            assert!(found.iter().all(|diagnostic| diagnostic.place.is_some()));
+            drop(found.to_string());
+        }
+        // A limit for a debug build on a busy machine; it is far from what exponential work would take.
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    }
+
+    fn real_config() -> String {
+        let path = "tests/golden/matrix/newer-full-sweep/configs/a-master.yaml";
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn is_refused_or_read(text in "\\PC{0,200}") {
+            read(&text);
+        }
+
+        #[test]
+        fn of_yaml_s_own_characters_is_refused_or_read(text in "[-:?&*!|>%@`{}\\[\\],#'\"<~ a1.\n\t]{0,120}") {
+            read(&text);
+        }
+
+        #[test]
+        fn cut_off_anywhere_is_refused_or_read(at in 0_usize..2_600) {
+            let text = real_config();
+            let at = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap();
+            read(&text[..at]);
+        }
+
+        #[test]
+        fn with_a_character_changed_is_refused_or_read(at in 0_usize..2_600, c in any::<char>()) {
+            let mut text: Vec<char> = real_config().chars().collect();
+            let at = at % text.len();
+            text[at] = c;
+            read(&text.into_iter().collect::<String>());
+        }
+    }
+
+    #[test]
+    fn nested_deeply_is_refused() {
+        for open in ["[", "{a: ", "- ", "? ", "a:\n "] {
+            read(&open.repeat(20_000));
+        }
+        let mut steps = String::new();
+        for depth in 0..2_000 {
+            writeln!(steps, "{}a:", " ".repeat(depth)).unwrap();
+        }
+        read(&steps);
+    }
+
+    #[test]
+    fn of_aliases_upon_aliases_is_refused() {
+        let mut text = String::from("a0: &a0 {x: 1}\n");
+        for level in 1..60 {
+            let before = level - 1;
+            writeln!(text, "a{level}: &a{level} [*a{before}, *a{before}]").unwrap();
+        }
+        read(&text);
+        let list = "[".to_owned() + &"*x, ".repeat(3_000) + "1]";
+        read(&format!(
+            "l: &x {{isl: 1, osl: 1, search-space: []}}\nk: {{scenarios: {{fixed-seq-len: {list}}}}}\n"
+        ));
+    }
+
+    #[test]
+    fn of_merge_keys_upon_merge_keys_is_read() {
+        let mut text = String::from("a0: &a0 {k0: 1}\n");
+        for level in 1..200 {
+            let before = level - 1;
+            writeln!(text, "a{level}: &a{level} {{<<: [*a{before}, *a{before}], k{level}: 1}}").unwrap();
+        }
+        read(&text);
+    }
+}

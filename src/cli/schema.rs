@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::cli::{Exit, Failure, OrExit as _, output};
-use crate::{changelog, config, matrix};
+use crate::{changelog, config, matrix, result};
 
 /// Prints a JSON Schema.
 #[derive(Debug, Args)]
@@ -24,6 +24,8 @@ enum Subject {
     Changelog,
     /// A matrix row
     Row,
+    /// A normalised result
+    Result,
 }
 
 /// Runs the command.
@@ -36,6 +38,7 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
         Subject::Runners => config::runners_schema(),
         Subject::Changelog => changelog::schema(),
         Subject::Row => matrix::row_schema(),
+        Subject::Result => result::schema(),
     };
     let mut text = serde_json::to_string_pretty(&schema).or_exit(Exit::Infrastructure)?;
     text.push('\n');

@@ -2,7 +2,7 @@
 //! reading anything again.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::Diagnostic;
 
@@ -13,6 +13,8 @@ pub struct SourceFile {
     pub name: String,
     /// All of it.
     pub text: String,
+    /// Where lines start, in bytes; found when a line is first asked for.
+    starts: OnceLock<Vec<usize>>,
 }
 
 impl SourceFile {
@@ -22,7 +24,20 @@ impl SourceFile {
         Arc::new(Self {
             name: name.into(),
             text: text.into(),
+            starts: OnceLock::new(),
         })
+    }
+
+    /// A line by its number from 1, without its line break; empty past the end.
+    #[must_use]
+    pub fn line(&self, number: usize) -> &str {
+        let starts = self.starts.get_or_init(|| {
+            let after_breaks = self.text.match_indices('\n').map(|(at, _)| at + 1);
+            std::iter::once(0).chain(after_breaks).collect()
+        });
+        let start = number.checked_sub(1).and_then(|index| starts.get(index));
+        let rest = start.and_then(|start| self.text.get(*start..)).unwrap_or_default();
+        rest.lines().next().unwrap_or_default().trim_start_matches('\u{feff}')
     }
 }
 
@@ -104,13 +119,7 @@ impl Place {
     /// The text of the line on which the place starts, without its line break; empty past the end.
     #[must_use]
     pub fn line(&self) -> &str {
-        let line = self
-            .file
-            .text
-            .lines()
-            .nth(self.span.start.line.saturating_sub(1))
-            .unwrap_or_default();
-        line.trim_start_matches('\u{feff}')
+        self.file.line(self.span.start.line)
     }
 
     /// How many characters of its first line the place covers, at least one.

@@ -9,6 +9,7 @@ mod json;
 mod normalize;
 mod number;
 mod point;
+mod schema;
 
 pub use agg::{Agg, AggError};
 pub use context::{ContextError, Dialect, Gpus, Origin, PointContext};
@@ -16,3 +17,4 @@ pub use eval::{EvalError, EvalFile, EvalSet, EvalSort, eval_rows, sort_eval_rows
 pub use json::{Json, JsonError, Object};
 pub use normalize::{NormalizeError, normalize};
 pub use point::{Better, Measurement, Metric, Point, PointFailure, PointFailureClass, PointOutcome};
+pub use schema::schema;
