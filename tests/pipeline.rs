@@ -1,0 +1,148 @@
+//! The whole pipeline as a user sees it: `imax demo`, from the changelog's commits to the report, and its end by Ctrl-C.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on should panic"
+)]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+/// Far beyond what a step takes, for machines that do other things too.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Between two looks at a process or a file.
+const POLL: Duration = Duration::from_millis(20);
+
+fn imax(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_imax"));
+    command.args(arguments).stdin(Stdio::null());
+    // A test that itself runs in a workflow must not write to that workflow's files.
+    let foreign: Vec<_> = std::env::vars_os().map(|(name, _)| name).collect();
+    for name in foreign.iter().filter(|name| name.to_string_lossy().starts_with("GITHUB_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn json(path: &Path) -> Value {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn the_demo_plans_measures_compares_and_reports() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = folder.path().join("demo");
+    let output = imax(&["demo", "--dir"]).arg(&demo).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+
+    for step in ["first", "second"] {
+        let points = json(&demo.join(step).join("agg_bmk.json"));
+        let points = points.as_array().unwrap();
+        assert_eq!(points.len(), 12);
+        for name in ["hw", "framework", "conc"] {
+            let values: std::collections::BTreeSet<String> = points.iter().map(|point| point[name].to_string()).collect();
+            let expected = if name == "conc" { 3 } else { 2 };
+            assert_eq!(values.len(), expected, "{name}: {values:?}");
+        }
+    }
+    // Which image was measured comes from the commit, and the two commits differ in it.
+    let images = |step: &str| -> Vec<String> {
+        let points = json(&demo.join(step).join("agg_bmk.json"));
+        points
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|point| point["image"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert!(images("first").contains(&"imax-sim:1.0".to_owned()));
+    assert!(images("second").contains(&"imax-sim:1.1".to_owned()));
+    let comparison = json(&demo.join("comparison.json"));
+    assert_eq!(comparison["points"].as_array().unwrap().len(), 12);
+    assert!(fs::read_to_string(demo.join("summary.md")).unwrap().contains("| Framework |"));
+    let page = fs::read_to_string(demo.join("report.html")).unwrap();
+    assert!(
+        page.contains("Plotly.newPlot") && !page.contains("<script src="),
+        "the page must open offline"
+    );
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(table.contains("demo on h100") && table.contains("demo on mi300x"), "{table}");
+}
+
+#[test]
+fn a_folder_with_something_in_it_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("mine"), "precious").unwrap();
+    let output = imax(&["demo", "--dir"]).arg(folder.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("is not empty"));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// Whether a process that is not a zombie has the folder in its command line or is below it.
+fn processes_of(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let process = entry.path();
+        let working = fs::read_link(process.join("cwd"));
+        if working.is_ok_and(|working| working.starts_with(folder)) {
+            found.push(fs::read_to_string(process.join("comm")).unwrap_or_default());
+        }
+    }
+    found
+}
+
+fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what}: not within {DEADLINE:?}");
+        std::thread::park_timeout(POLL);
+    }
+}
+
+fn exit_code(child: &mut Child) -> Option<i32> {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        assert!(Instant::now() < deadline, "the demo did not end");
+        std::thread::park_timeout(POLL);
+    }
+}
+
+#[test]
+fn ctrl_c_stops_the_engines_and_leaves_nothing_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = folder.path().canonicalize().unwrap().join("demo");
+    let mut child = imax(&["demo", "--dir"])
+        .arg(&demo)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // The first job's engine is up when its server log has something in it.
+    let jobs = demo.join("first/jobs");
+    wait_until("the first engine", || {
+        let logs = fs::read_dir(&jobs)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|job| job.path().join("server.log"));
+        logs.into_iter().any(|log| fs::metadata(log).is_ok_and(|log| log.len() > 0))
+    });
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+    assert_eq!(exit_code(&mut child), Some(130));
+    assert_eq!(processes_of(&demo), Vec::<String>::new());
+}
