@@ -3,12 +3,14 @@
 
 use serde_json::{Map, Value, json};
 
+use super::bootstrap;
 use super::health::Health;
 use super::metrics::Metrics;
 use super::record::Record;
 use super::settings::{MetricName, Settings};
 use super::stamp::Stamp;
 use super::statistics::{Summary, count};
+use super::timeline;
 use super::tokens::Tokenizer;
 use super::validity::{self, Doubt};
 
@@ -45,6 +47,17 @@ pub struct Measured {
     pub inexact_prompts: u32,
 }
 
+/// What was done a second, over the whole run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Throughput {
+    /// Requests that succeeded.
+    pub requests: f64,
+    /// Their output tokens.
+    pub output_tokens: f64,
+    /// Their input and output tokens.
+    pub tokens: f64,
+}
+
 impl Measured {
     /// Computes everything from a run.
     #[must_use]
@@ -79,6 +92,23 @@ impl Measured {
         self.metrics.e2el_ms.len()
     }
 
+    /// What was done a second.
+    #[must_use]
+    pub fn throughput(&self) -> Throughput {
+        let real = |tokens: &[u32]| count(usize::try_from(sum(tokens)).unwrap_or(usize::MAX));
+        let (input, output) = (real(&self.metrics.input_tokens), real(&self.metrics.output_tokens));
+        Throughput {
+            requests: self.per_second(count(self.completed())),
+            output_tokens: self.per_second(output),
+            tokens: self.per_second(input + output),
+        }
+    }
+
+    fn per_second(&self, n: f64) -> f64 {
+        let duration = self.duration_s();
+        if duration > 0.0 { n / duration } else { 0.0 }
+    }
+
     /// Whether the figures may be used without a doubt.
     #[must_use]
     pub fn is_valid(&self) -> bool {
@@ -110,24 +140,21 @@ impl Measured {
     #[must_use]
     pub fn raw_result_json(&self) -> Value {
         let mut result = self.setup();
-        let duration = self.duration_s();
-        let per_second = |n: f64| if duration > 0.0 { n / duration } else { 0.0 };
-        let sum = |tokens: &[u32]| tokens.iter().map(|n| u64::from(*n)).sum::<u64>();
         let (input, output) = (sum(&self.metrics.input_tokens), sum(&self.metrics.output_tokens));
-        let real = |n: u64| count(usize::try_from(n).unwrap_or(usize::MAX));
+        let throughput = self.throughput();
         let mut put = |key: &str, value: Value| result.insert(key.to_owned(), value);
-        put("duration", json!(duration));
+        put("duration", json!(self.duration_s()));
         put("benchmark_start_time_unix", json!(self.run.started.unix_seconds()));
         put("benchmark_end_time_unix", json!(self.run.ended.unix_seconds()));
         put("completed", json!(self.completed()));
         put("total_input_tokens", json!(input));
         put("total_output_tokens", json!(output));
-        put("request_throughput", json!(per_second(count(self.completed()))));
-        let goodput = (!self.settings.goodput.is_empty()).then(|| per_second(count(self.good_requests())));
+        put("request_throughput", json!(throughput.requests));
+        let goodput = (!self.settings.goodput.is_empty()).then(|| self.per_second(count(self.good_requests())));
         // The colon inside the key is benchmark_serving.py's own; its readers expect it.
         put("request_goodput:", json!(goodput));
-        put("output_throughput", json!(per_second(real(output))));
-        put("total_token_throughput", json!(per_second(real(input + output))));
+        put("output_throughput", json!(throughput.output_tokens));
+        put("total_token_throughput", json!(throughput.tokens));
         for metric in MetricName::ALL
             .into_iter()
             .filter(|metric| self.settings.percentile_metrics.contains(metric))
@@ -215,6 +242,9 @@ impl Measured {
                 "e2el_ms": self.summary_json(metrics.scheduled_e2el_ms.clone()),
                 "send_lag_ms": self.summary_json(metrics.send_lag_ms.clone()),
             },
+            "ci95": self.intervals_json(),
+            "steady_state": timeline::steady_state(&self.run.records, self.run.started),
+            "seconds": timeline::seconds(&self.run.records, self.run.started),
             "input_tokens": tokens(&metrics.input_tokens),
             "output_tokens": tokens(&metrics.output_tokens),
             "wrong_output_lengths": metrics.wrong_output_lengths,
@@ -222,6 +252,19 @@ impl Measured {
             "inexact_prompts": self.inexact_prompts,
             "health": self.health_json(),
         })
+    }
+
+    /// 95% confidence intervals of the metrics that have one value a request, which are in the order of the requests.
+    fn intervals_json(&self) -> Value {
+        let metrics = &self.metrics;
+        let mut json = Map::new();
+        for (name, values) in [("ttft", &metrics.ttft_ms), ("tpot", &metrics.tpot_ms), ("e2el", &metrics.e2el_ms)] {
+            if let Some(found) = bootstrap::intervals(values) {
+                json.insert(format!("mean_{name}_ms"), json!([found.mean.low, found.mean.high]));
+                json.insert(format!("median_{name}_ms"), json!([found.median.low, found.median.high]));
+            }
+        }
+        Value::Object(json)
     }
 
     fn health_json(&self) -> Value {
@@ -258,6 +301,10 @@ impl Measured {
         }
         Value::Object(json)
     }
+}
+
+fn sum(tokens: &[u32]) -> u64 {
+    tokens.iter().map(|n| u64::from(*n)).sum()
 }
 
 fn finite_or_text(value: f64) -> Value {

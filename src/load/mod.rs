@@ -1,6 +1,7 @@
 //! The pure half of the load generator: prompts of exact length, request bytes, incremental stream parsing, records
 //! of what happened when, and the metrics made of them. The sockets and the clock are in `edge::load_driver`.
 
+pub mod bootstrap;
 pub mod chunk;
 pub mod detailed;
 pub mod exchange;
@@ -17,6 +18,7 @@ pub mod settings;
 pub mod sse;
 pub mod stamp;
 pub mod statistics;
+pub mod timeline;
 pub mod tokens;
 pub mod validity;
 

@@ -139,3 +139,25 @@ fn an_api_key_reaches_neither_output_nor_result() {
     let all = format!("{result}{}{}", words(&output), String::from_utf8_lossy(&output.stdout));
     assert!(!all.contains("hidden-value-1"));
 }
+
+#[test]
+fn several_concurrencies_are_measured_in_one_call_with_a_file_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::start(&["--ttft-ms", "5", "--itl-ms", "1"]);
+    let mut arguments = SMALL.to_vec();
+    arguments[7] = "1,4";
+    let output = bench(engine.port(), &arguments)
+        .args(["--save-result", "--result-filename", "r.json", "--result-dir"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    let throughput = |concurrency: u32| {
+        let path = folder.path().join(format!("r-infqps-concurrency{concurrency}.json"));
+        let result: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        assert_eq!(result["max_concurrency"], json!(concurrency));
+        result["output_throughput"].as_f64().unwrap()
+    };
+    // The engine's times do not depend on the load, so four streams are close to four times as fast.
+    assert!(throughput(4) > 2.0 * throughput(1));
+}

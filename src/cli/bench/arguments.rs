@@ -62,12 +62,12 @@ pub struct BenchArguments {
     /// Requests sent before the clock starts.
     #[arg(long, default_value_t = 0)]
     num_warmups: u32,
-    /// Most requests under way at once.
-    #[arg(long)]
-    max_concurrency: Option<NonZeroU32>,
-    /// Requests a second, or `inf` to send each as soon as a slot is free.
-    #[arg(long, default_value = "inf")]
-    request_rate: f64,
+    /// Most requests under way at once; several, such as `4,8,16`, are measured one after the other, a result file each.
+    #[arg(long, value_delimiter = ',')]
+    max_concurrency: Vec<NonZeroU32>,
+    /// Requests a second, or `inf` to send each as soon as a slot is free; several are measured one after the other.
+    #[arg(long, value_delimiter = ',', default_value = "inf")]
+    request_rate: Vec<f64>,
     /// Shape of the gamma distributed intervals: 1 is Poisson, `inf` is constant.
     #[arg(long, default_value = "1.0")]
     burstiness: f64,
@@ -191,12 +191,34 @@ pub enum ArgumentError {
     },
 }
 
+/// One load of those that a command line asks for.
+#[derive(Debug, Clone, Copy)]
+struct Load {
+    max_concurrency: Option<NonZeroU32>,
+    request_rate: f64,
+}
+
 impl BenchArguments {
-    /// The settings that the command line asks for.
+    /// The settings of every load that the command line asks for, in their order: each rate at each concurrency.
     ///
     /// # Errors
     /// [`ArgumentError`] naming the flag.
-    pub fn settings(&self) -> Result<Settings, ArgumentError> {
+    pub fn settings(&self) -> Result<Vec<Settings>, ArgumentError> {
+        let concurrencies: Vec<Option<NonZeroU32>> = match self.max_concurrency.as_slice() {
+            [] => vec![None],
+            several => several.iter().copied().map(Some).collect(),
+        };
+        let rates = &self.request_rate;
+        let loads = concurrencies.into_iter().flat_map(|max_concurrency| {
+            rates.iter().map(move |request_rate| Load {
+                max_concurrency,
+                request_rate: *request_rate,
+            })
+        });
+        loads.map(|load| self.settings_of(load)).collect()
+    }
+
+    fn settings_of(&self, load: Load) -> Result<Settings, ArgumentError> {
         let protocol = Protocol::of_backend(&self.backend)?;
         let endpoint = self.endpoint.as_deref().unwrap_or_else(|| protocol.default_endpoint());
         let base_url = self.base_url.clone().unwrap_or_else(|| {
@@ -237,7 +259,7 @@ impl BenchArguments {
         let dataset = match self.dataset_name {
             DatasetName::Random => Dataset::Random(lengths),
         };
-        let rate = positive("--request-rate", self.request_rate)?;
+        let rate = positive("--request-rate", load.request_rate)?;
         Ok(Settings {
             target: Target::from_base_url(&base_url, endpoint, protocol)?,
             backend: self.backend.clone(),
@@ -248,7 +270,7 @@ impl BenchArguments {
             num_prompts: self.num_prompts,
             num_warmups: self.num_warmups,
             arrival: Arrival {
-                max_concurrency: self.max_concurrency,
+                max_concurrency: load.max_concurrency,
                 request_rate: rate.is_finite().then_some(rate),
                 burstiness: positive("--burstiness", self.burstiness)?,
             },

@@ -19,40 +19,47 @@ use crate::edge::files;
 use crate::edge::stop::{StopCause, StopSignal};
 use crate::load::{Measured, detailed};
 
-/// Runs the command.
+/// Runs the command: one load after the other, until one of them fails.
 ///
 /// # Errors
 /// Any failure, with the exit code that its kind has.
 pub fn run(arguments: &BenchArguments) -> Result<Exit, Failure> {
-    let settings = arguments.settings().or_exit(Exit::Usage)?;
+    let loads = arguments.settings().or_exit(Exit::Usage)?;
     let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
-    let mut live = Live::new(arguments.disable_tqdm);
-    let measured = match measure(&settings, &stop, &mut |progress| live.show(&progress)) {
-        Ok(measured) => measured,
-        Err(error) => {
-            live.clear();
-            return Err(classify(error, &stop));
+    let several = loads.len() > 1;
+    for settings in loads {
+        let mut live = Live::new(arguments.disable_tqdm);
+        let measured = measure(&settings, &stop, &mut |progress| live.show(&progress));
+        live.clear();
+        let measured = measured.map_err(|error| classify(error, &stop))?;
+        emit(&table(&measured))?;
+        if arguments.save_result {
+            save(arguments, &measured, several)?;
         }
-    };
-    live.clear();
-    emit(&table(&measured))?;
-    if arguments.save_result {
-        let path = result_path(arguments, &measured);
-        let mut result = measured.raw_result_json();
-        if arguments.save_detailed {
-            if let Some(keys) = result.as_object_mut() {
-                keys.extend(detailed::arrays(&measured));
-            }
-            let lines = detailed::lines(&measured);
-            files::write(&path.with_extension("requests.jsonl"), lines.as_bytes()).or_exit(Exit::Infrastructure)?;
+        for doubt in &measured.doubts {
+            say(&format!("warning: the result is marked `{}`", doubt.code()));
         }
-        files::write_json(&path, &result).or_exit(Exit::Infrastructure)?;
-        say(&format!("wrote {}", path.display()));
+        let exit = exit_of(&measured, &stop);
+        if exit != Exit::Success {
+            return Ok(exit);
+        }
     }
-    for doubt in &measured.doubts {
-        say(&format!("warning: the result is marked `{}`", doubt.code()));
+    Ok(Exit::Success)
+}
+
+fn save(arguments: &BenchArguments, measured: &Measured, several: bool) -> Result<(), Failure> {
+    let path = result_path(arguments, measured, several);
+    let mut result = measured.raw_result_json();
+    if arguments.save_detailed {
+        if let Some(keys) = result.as_object_mut() {
+            keys.extend(detailed::arrays(measured));
+        }
+        let lines = detailed::lines(measured);
+        files::write(&path.with_extension("requests.jsonl"), lines.as_bytes()).or_exit(Exit::Infrastructure)?;
     }
-    Ok(exit_of(&measured, &stop))
+    files::write_json(&path, &result).or_exit(Exit::Infrastructure)?;
+    say(&format!("wrote {}", path.display()));
+    Ok(())
 }
 
 /// The exit code of a measurement that was made.
@@ -78,21 +85,28 @@ fn classify(error: MeasureError, stop: &StopSignal) -> Failure {
     Failure { exit, error: error.into() }
 }
 
-/// Where the result goes: the names of benchmark_serving.py.
-fn result_path(arguments: &BenchArguments, measured: &Measured) -> PathBuf {
+/// Where the result goes: the names of benchmark_serving.py. A name that was given is that of one file; where there are
+/// several, each says which load it is.
+fn result_path(arguments: &BenchArguments, measured: &Measured, several: bool) -> PathBuf {
     let settings = &measured.settings;
-    let name = arguments.result_filename.clone().unwrap_or_else(|| {
-        let rate = settings
-            .arrival
-            .request_rate
-            .map_or_else(|| "inf".to_owned(), |rate| rate.to_string());
-        let concurrency = settings
-            .arrival
-            .max_concurrency
-            .map_or_else(String::new, |n| format!("-concurrency{n}"));
-        let model = settings.model.rsplit('/').next().unwrap_or(&settings.model);
-        let date = measured.date();
-        format!("{}-{rate}qps{concurrency}-{model}-{date}.json", settings.backend)
-    });
+    let rate = settings
+        .arrival
+        .request_rate
+        .map_or_else(|| "inf".to_owned(), |rate| rate.to_string());
+    let concurrency = settings
+        .arrival
+        .max_concurrency
+        .map_or_else(String::new, |n| format!("-concurrency{n}"));
+    let name = match &arguments.result_filename {
+        Some(name) if several => {
+            let stem = name.strip_suffix(".json").unwrap_or(name);
+            format!("{stem}-{rate}qps{concurrency}.json")
+        }
+        Some(name) => name.clone(),
+        None => {
+            let model = settings.model.rsplit('/').next().unwrap_or(&settings.model);
+            format!("{}-{rate}qps{concurrency}-{model}-{}.json", settings.backend, measured.date())
+        }
+    };
     arguments.result_dir.clone().unwrap_or_default().join(name)
 }

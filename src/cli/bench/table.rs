@@ -11,8 +11,7 @@ use crate::load::validity;
 /// The table, with what failed below it.
 #[must_use]
 pub fn table(measured: &Measured) -> String {
-    let raw = measured.raw_result_json();
-    let number = |key: &str| raw.get(key).and_then(serde_json::Value::as_f64).unwrap_or(0.0);
+    let throughput = measured.throughput();
     let mut text = String::new();
     let settings = &measured.settings;
     let concurrency = settings
@@ -25,9 +24,9 @@ pub fn table(measured: &Measured) -> String {
         measured.completed(),
         settings.num_prompts,
         measured.duration_s(),
-        number("request_throughput"),
-        number("output_throughput"),
-        number("total_token_throughput"),
+        throughput.requests,
+        throughput.output_tokens,
+        throughput.tokens,
     );
     let mut table = Table::new();
     table.load_style(presets::ASCII_BORDERS_ONLY_CONDENSED);

@@ -1,0 +1,218 @@
+//! The run along its time: one line a second, and the steady state, in which the load was at its plateau. Ramp-up and the
+//! last requests' lonely end are no part of what an engine does under load.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::record::Record;
+use super::stamp::{Stamp, millis};
+use super::statistics::{count, mean};
+
+/// One second of the run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Second {
+    /// Its number, from 0.
+    pub second: usize,
+    /// Requests that ended well in it.
+    pub completed: u32,
+    /// Requests that failed in it.
+    pub failed: u32,
+    /// Chunks with tokens that arrived in it.
+    pub chunks: u32,
+    /// Mean TTFT of the first tokens that arrived in it, milliseconds.
+    pub mean_ttft_ms: Option<f64>,
+    /// Requests under way at its end.
+    pub in_flight: u32,
+}
+
+/// The time during which the load was at its plateau.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SteadyState {
+    /// Its start, seconds after the run's.
+    pub start_s: f64,
+    /// Its end.
+    pub end_s: f64,
+    /// Requests that ended in it, a second.
+    pub request_throughput: f64,
+    /// Output tokens that arrived in it, a second.
+    pub output_throughput: f64,
+}
+
+/// The load is at its plateau from the first to the last instant at which at least this share of the most requests ever under
+/// way at once are.
+const PLATEAU_SHARE: f64 = 0.9;
+/// A run longer than this has no line for every second.
+const MOST_SECONDS: usize = 24 * 3600;
+
+/// One line for each second from `start` to the last event.
+#[must_use]
+pub fn seconds(records: &[Record], start: Stamp) -> Vec<Second> {
+    let second_of = |at: Stamp| usize::try_from(at.since(start).as_secs()).unwrap_or(usize::MAX).min(MOST_SECONDS);
+    let last = records.iter().map(|record| second_of(record.ended)).max().unwrap_or(0);
+    let mut ttfts: Vec<Vec<f64>> = vec![Vec::new(); last + 1];
+    let mut seconds: Vec<Second> = (0..=last)
+        .map(|second| Second {
+            second,
+            completed: 0,
+            failed: 0,
+            chunks: 0,
+            mean_ttft_ms: None,
+            in_flight: 0,
+        })
+        .collect();
+    for record in records {
+        let end = second_of(record.ended);
+        if record.is_success() {
+            seconds[end].completed += 1;
+        } else {
+            seconds[end].failed += 1;
+        }
+        for second in &mut seconds[second_of(record.sent).min(last)..end] {
+            second.in_flight += 1;
+        }
+        if let Some(first) = record.first_token {
+            ttfts[second_of(first).min(last)].push(millis(first.since(record.sent)));
+        }
+        for at in arrivals(record) {
+            seconds[second_of(at).min(last)].chunks += 1;
+        }
+    }
+    for (second, ttfts) in seconds.iter_mut().zip(&ttfts) {
+        second.mean_ttft_ms = (!ttfts.is_empty()).then(|| mean(ttfts));
+    }
+    seconds
+}
+
+/// Arrivals of the chunks with tokens.
+fn arrivals(record: &Record) -> impl Iterator<Item = Stamp> + '_ {
+    let mut at = record.first_token;
+    let first = at.into_iter();
+    let further = record.marks.iter().filter_map(move |mark| {
+        at = at.map(|at| at.after(Duration::from_secs_f64(mark.gap_ms() / 1e3)));
+        at
+    });
+    first.chain(further)
+}
+
+/// The steady state; `None` where no two instants bound it.
+#[must_use]
+pub fn steady_state(records: &[Record], start: Stamp) -> Option<SteadyState> {
+    let (from, to) = plateau(records)?;
+    let length = to.since(from).as_secs_f64();
+    if length <= 0.0 {
+        return None;
+    }
+    let within = |at: Stamp| from <= at && at < to;
+    let completed = records.iter().filter(|record| record.is_success() && within(record.ended)).count();
+    let tokens: f64 = records
+        .iter()
+        .filter(|record| record.is_success())
+        .map(|record| tokens_within(record, within))
+        .sum();
+    Some(SteadyState {
+        start_s: from.since(start).as_secs_f64(),
+        end_s: to.since(start).as_secs_f64(),
+        request_throughput: count(completed) / length,
+        output_throughput: tokens / length,
+    })
+}
+
+/// Output tokens within a time. Where chunks were not counted each, the answer's tokens are shared out evenly among them.
+fn tokens_within(record: &Record, within: impl Fn(Stamp) -> bool) -> f64 {
+    if record.has_continuous_usage() {
+        let first = record.first_tokens.into_iter();
+        let counts = first.chain(record.marks.iter().filter_map(|mark| mark.tokens()));
+        return arrivals(record)
+            .zip(counts)
+            .filter(|(at, _)| within(*at))
+            .map(|(_, tokens)| f64::from(tokens))
+            .sum();
+    }
+    let chunks = record.chunks().max(1);
+    let share = record
+        .reported_output_tokens
+        .map_or(1.0, |tokens| f64::from(tokens) / count(chunks));
+    count(arrivals(record).filter(|at| within(*at)).count()) * share
+}
+
+fn plateau(records: &[Record]) -> Option<(Stamp, Stamp)> {
+    let starts = records.iter().map(|record| (record.sent, 1_i64));
+    let ends = records.iter().map(|record| (record.ended, -1_i64));
+    let mut changes: Vec<(Stamp, i64)> = starts.chain(ends).collect();
+    // At the same instant an end comes first: a slot is freed before it is taken again.
+    changes.sort_unstable();
+    let mut most = 0;
+    let mut level = 0;
+    let levels: Vec<(Stamp, i64)> = changes
+        .into_iter()
+        .map(|(at, change)| {
+            level += change;
+            most = most.max(level);
+            (at, level)
+        })
+        .collect();
+    #[expect(clippy::cast_precision_loss, reason = "a number of requests")]
+    let is_high = |level: i64| level as f64 >= PLATEAU_SHARE * most as f64;
+    let first = levels.iter().position(|(_, level)| is_high(*level))?;
+    let last = levels.iter().rposition(|(_, level)| is_high(*level))?;
+    // The plateau ends with the change after the last high level.
+    let end = levels.get(last + 1)?;
+    Some((levels[first].0, end.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::record::ChunkMark;
+
+    fn at(ms: u64) -> Stamp {
+        Stamp::from_unix_nanos(1_000_000_000_000 + ms * 1_000_000)
+    }
+
+    /// Sent at `sent`, then a chunk of two tokens every 100 ms.
+    fn record(sent: u64, chunks: u64) -> Record {
+        Record {
+            index: 0,
+            scheduled: at(sent),
+            sent: at(sent),
+            connect: None,
+            first_token: Some(at(sent + 100)),
+            first_tokens: Some(2),
+            last_token: Some(at(sent + 100 * chunks)),
+            ended: at(sent + 100 * chunks),
+            marks: (1..chunks).map(|_| ChunkMark::new(Duration::from_millis(100), Some(2))).collect(),
+            prompt_tokens: 1,
+            asked_tokens: 1,
+            reported_prompt_tokens: None,
+            reported_output_tokens: None,
+            texts: Vec::new(),
+            streamed: true,
+            failure: None,
+        }
+    }
+
+    #[test]
+    fn each_second_has_what_happened_in_it() {
+        let seconds = seconds(&[record(0, 15), record(500, 20)], at(0));
+        assert_eq!(seconds.iter().map(|second| second.chunks).collect::<Vec<_>>(), [13, 16, 6]);
+        assert_eq!(seconds.iter().map(|second| second.completed).collect::<Vec<_>>(), [0, 1, 1]);
+        assert_eq!(seconds.iter().map(|second| second.in_flight).collect::<Vec<_>>(), [2, 1, 0]);
+        assert_eq!((seconds[0].mean_ttft_ms, seconds[1].mean_ttft_ms), (Some(100.0), None));
+    }
+
+    #[test]
+    fn the_steady_state_leaves_out_ramp_and_tail() {
+        // Two slots: the second starts a second late, the first ends long before the second.
+        let records = [record(0, 40), record(1000, 80), record(4000, 10)];
+        let steady = steady_state(&records, at(0)).unwrap();
+        assert_eq!((steady.start_s, steady.end_s), (1.0, 5.0));
+        // Twenty tokens a second and slot.
+        assert!((steady.output_throughput - 40.0).abs() < 1.0, "{steady:?}");
+    }
+
+    #[test]
+    fn nothing_has_no_steady_state() {
+        assert_eq!(steady_state(&[], at(0)), None);
+    }
+}
