@@ -2,7 +2,9 @@
 //!
 //! The machine that runs the tests may be busy, and a process that does not get to run is late whatever its code does.
 //! So the middle of the distribution is judged strictly, and a round is repeated a few times before it counts as
-//! failed: a defect fails every round, a busy moment does not.
+//! failed: a defect fails every round, a busy moment does not. On a machine that is busy all the time no process is
+//! punctual; a witness, a thread that only sleeps, says during each round how late anything is there, and the tail of the
+//! distribution may be as much later. On a quiet machine the witness allows a few hundredths of a millisecond.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -23,6 +25,39 @@ struct Truth {
     last_token: Vec<f64>,
     /// Between two tokens of a request, as they left.
     itl: Vec<f64>,
+    /// How late the witness woke in nine of ten sleeps.
+    witness: f64,
+}
+
+/// Sleeps a millisecond again and again; hands over by how much nine of ten sleeps were too long at most, milliseconds.
+struct Witness {
+    end: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    thread: std::thread::JoinHandle<Vec<f64>>,
+}
+
+impl Witness {
+    fn start() -> Self {
+        let end = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let ended = end.clone();
+        let thread = std::thread::spawn(move || {
+            let pause = std::time::Duration::from_millis(1);
+            let mut late = Vec::new();
+            while !ended.load(std::sync::atomic::Ordering::Relaxed) {
+                let start = std::time::Instant::now();
+                std::thread::sleep(pause);
+                late.push(start.elapsed().saturating_sub(pause).as_secs_f64() * 1e3);
+            }
+            late
+        });
+        Self { end, thread }
+    }
+
+    fn finish(self) -> f64 {
+        self.end.store(true, std::sync::atomic::Ordering::Relaxed);
+        let mut late = self.thread.join().unwrap();
+        late.sort_unstable_by(f64::total_cmp);
+        percentile(&late, 90.0)
+    }
 }
 
 fn json_lines(path: &Path) -> Vec<Value> {
@@ -45,6 +80,7 @@ impl Truth {
             first_token: Vec::new(),
             last_token: Vec::new(),
             itl: Vec::new(),
+            witness: 0.0,
         };
         let mut sent: HashMap<String, Vec<u64>> = HashMap::new();
         for line in json_lines(engine) {
@@ -81,6 +117,7 @@ fn rounds(engine_arguments: &[&str], judge: impl Fn(&Truth, &Value) -> Result<()
     for _ in 0..ROUNDS {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("truth.jsonl");
+        let witness = Witness::start();
         let result = {
             let mut arguments = engine_arguments.to_vec();
             arguments.extend(["--ground-truth", log.to_str().unwrap()]);
@@ -103,7 +140,8 @@ fn rounds(engine_arguments: &[&str], judge: impl Fn(&Truth, &Value) -> Result<()
             engine.stop(nix::sys::signal::Signal::SIGTERM);
             result
         };
-        let truth = Truth::read(&log, &folder.path().join("result.requests.jsonl"));
+        let mut truth = Truth::read(&log, &folder.path().join("result.requests.jsonl"));
+        truth.witness = witness.finish();
         match judge(&truth, &result) {
             Ok(()) => return,
             Err(complaint) => complaints.push(complaint),
@@ -127,7 +165,7 @@ fn tokens_leave_within_a_millisecond_of_their_schedule_at_64_streams() {
         // Two clocks are compared, so a few microseconds of difference are not the engine's.
         assert!(truth.lateness[0] > -0.1, "a token left {} ms before its time", -truth.lateness[0]);
         below("median lateness", percentile(&truth.lateness, 50.0), 1.0)?;
-        below("p90 of the lateness", percentile(&truth.lateness, 90.0), 1.0)
+        below("p90 of the lateness", percentile(&truth.lateness, 90.0), 1.0 + 2.0 * truth.witness)
     });
 }
 
