@@ -190,15 +190,56 @@ fn a_checkout_of_something_else_is_refused() {
     assert!(ran.code == 4 && ran.stderr.contains("refs/pull/<number>/head"), "{}", ran.stderr);
 }
 
+fn comment(body: &str) -> Value {
+    json!({
+        "action": "created", "issue": { "number": 7, "pull_request": {} },
+        "comment": { "body": body, "user": { "login": "ann" } }
+    })
+}
+
+#[test]
+fn a_command_of_somebody_who_may_write_is_obeyed() {
+    let (repository, base, head) = diverged();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for (permission, head_repository, code, told) in [
+        ("write", "org/repo", 0, "ann asked for it"),
+        ("read", "org/repo", 3, "ann has no write access"),
+        ("admin", "stranger/repo", 3, "comes from a fork"),
+    ] {
+        let answer = |value: Value| wiremock::ResponseTemplate::new(200).set_body_json(value);
+        let asked = pull_request("", None, &["full-sweep-enabled"], &base, &head, head_repository)["pull_request"].clone();
+        let server = runtime.block_on(async {
+            let server = wiremock::MockServer::start().await;
+            for (path, answer) in [
+                (
+                    "/repos/org/repo/collaborators/ann/permission",
+                    answer(json!({ "permission": permission })),
+                ),
+                ("/repos/org/repo/pulls/7", answer(asked)),
+            ] {
+                let asked = wiremock::Mock::given(wiremock::matchers::method("GET")).and(wiremock::matchers::path(path));
+                asked.respond_with(answer).mount(&server).await;
+            }
+            server
+        });
+        let github = [("GITHUB_API_URL", server.uri()), ("GITHUB_TOKEN", "t".to_owned())];
+        let github = github.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let ran = repository.event_with("issue_comment", &comment("/sweep trimmed"), &github);
+        assert_eq!(ran.code, code, "{}", ran.stderr);
+        match code {
+            0 => assert!(
+                ran.output("mode") == "trimmed canary-first" && ran.output("reason").contains(told),
+                "{:?}",
+                ran.outputs
+            ),
+            _ => assert!(ran.stderr.contains(told), "{}", ran.stderr),
+        }
+    }
+}
+
 #[test]
 fn a_comment_without_known_rights_does_nothing() {
     let (repository, _, _) = diverged();
-    let comment = |body: &str| {
-        json!({
-            "action": "created", "issue": { "number": 7, "pull_request": {} },
-            "comment": { "body": body, "user": { "login": "ann" } }
-        })
-    };
     assert_eq!(repository.event("issue_comment", &comment("nice")).output("run"), "false");
     let command = repository.event("issue_comment", &comment("/sweep full"));
     assert!(command.code == 3 && command.stderr.contains("github-token"), "{}", command.stderr);

@@ -146,12 +146,16 @@ impl Repository {
 
     /// Runs `imax plan --event` here for an event.
     pub fn event(&self, name: &str, payload: &Value) -> Ran {
+        self.event_with(name, payload, &[])
+    }
+
+    /// Runs `imax plan --event` here for an event, with more variables.
+    pub fn event_with(&self, name: &str, payload: &Value, more: &[(&str, &str)]) -> Ran {
         let path = self.folder.path().join(".git/event.json");
         fs::write(&path, payload.to_string()).unwrap();
-        self.run(
-            &["plan", "--event"],
-            &[("GITHUB_EVENT_NAME", name), ("GITHUB_EVENT_PATH", path.to_str().unwrap())],
-        )
+        let mut variables = vec![("GITHUB_EVENT_NAME", name), ("GITHUB_EVENT_PATH", path.to_str().unwrap())];
+        variables.extend(more);
+        self.run(&["plan", "--event"], &variables)
     }
 
     fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
