@@ -51,6 +51,14 @@ const SECOND_ENTRY: &str = "
   pr-link: https://github.com/example/benchmarks/pull/2
 ";
 
+/// The schemas lie beside this project's configs, not beside the demo's.
+fn without_schema(text: &str) -> &str {
+    match text.split_once('\n') {
+        Some((first, rest)) if first.starts_with("# yaml-language-server:") => rest,
+        Some(_) | None => text,
+    }
+}
+
 /// A step of the demo's history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -97,7 +105,7 @@ impl DemoRepository {
     /// Makes the repository with everything but changelog entries.
     pub fn create(folder: &Path) -> Result<Self, Failure> {
         for (path, text) in FILES {
-            files::write(&folder.join(path), text.as_bytes()).or_exit(Exit::Infrastructure)?;
+            files::write(&folder.join(path), without_schema(text).as_bytes()).or_exit(Exit::Infrastructure)?;
         }
         files::write(&folder.join(CHANGELOG), b"").or_exit(Exit::Infrastructure)?;
         let git = NewRepository::create(folder).or_exit(Exit::Infrastructure)?;
@@ -122,7 +130,10 @@ impl DemoRepository {
             Step::First => (FIRST_ENTRY.to_owned(), OLD_IMAGE),
             Step::Second => (format!("{FIRST_ENTRY}{SECOND_ENTRY}"), NEW_IMAGE),
         };
-        let master = FILES.iter().find(|(path, _)| *path == MASTER_CONFIG).map_or("", |(_, text)| *text);
+        let master = FILES
+            .iter()
+            .find(|(path, _)| *path == MASTER_CONFIG)
+            .map_or("", |(_, text)| without_schema(text));
         let write = |path: &str, text: &str| files::write(&self.folder.join(path), text.as_bytes()).or_exit(Exit::Infrastructure);
         write(MASTER_CONFIG, &master.replace(NEW_IMAGE, image))?;
         write(CHANGELOG, &changelog)?;

@@ -294,10 +294,10 @@ mod tests {
                     "head": { "ref": "fix", "sha": "h", "repo": head }
                 }
             });
-            match Event::parse("pull_request", &payload.to_string()).unwrap() {
-                Event::PullRequest { pull_request, .. } => assert_eq!(pull_request.from_fork, from_fork),
-                other => panic!("{other:?}"),
-            }
+            let Event::PullRequest { pull_request, .. } = Event::parse("pull_request", &payload.to_string()).unwrap() else {
+                panic!("not read as a pull request: {payload}");
+            };
+            assert_eq!(pull_request.from_fork, from_fork);
         }
     }
 
