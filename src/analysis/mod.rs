@@ -1,5 +1,5 @@
-//! Points to runs, and runs to verdicts. A [`Run`] is everything that one workflow run measured or failed to measure;
-//! [`compare`] sets two of them side by side.
+//! Points to runs, and runs to verdicts. A `Run` is everything that one workflow run measured or failed to measure;
+//! `compare` sets two of them side by side.
 
 mod compare;
 mod run;

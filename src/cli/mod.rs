@@ -46,23 +46,23 @@ struct Cli {
 /// One variant a command; the order is that of the pipeline.
 #[derive(Debug, Subcommand)]
 enum Command {
-    Demo(demo::DemoArgs),
-    #[command(hide = true)]
-    Action(action::ActionArgs),
     Check(check::CheckArgs),
-    Schema(schema::SchemaArgs),
-    Plan(plan::PlanArgs),
     Matrix(matrix::MatrixArgs),
+    Plan(plan::PlanArgs),
     Changelog(changelog::ChangelogArgs),
     Run(Box<run::RunArgs>),
     Ready(ready::ReadyArgs),
-    Bench(Box<bench::BenchArguments>),
+    Bench(Box<bench::BenchArgs>),
     Normalize(normalize::NormalizeArgs),
-    Sim(sim::SimArguments),
     Collect(collect::CollectArgs),
     Compare(compare::CompareArgs),
     Report(report::ReportArgs),
     Comment(comment::CommentArgs),
+    Sim(sim::SimArgs),
+    Schema(schema::SchemaArgs),
+    Demo(demo::DemoArgs),
+    #[command(hide = true)]
+    Action(action::ActionArgs),
 }
 
 /// Parses the command line, runs the command, says what went wrong, and gives the exit code.

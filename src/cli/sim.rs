@@ -21,7 +21,7 @@ use crate::sim::{Deployment, Pace, Presets, Server, ServerOptions};
     after_help = "Examples:\n  imax sim --gpu h100 --model demo --precision fp8 --engine imax-sim:1.0 --port 8000\n  \
     imax sim --model demo --ttft-ms 50 --itl-ms 10 --port 8000"
 )]
-pub struct SimArguments {
+pub struct SimArgs {
     /// Address to listen at.
     #[arg(long, default_value = "127.0.0.1")]
     host: String,
@@ -92,7 +92,7 @@ pub struct SimArguments {
 ///
 /// # Errors
 /// Any failure, with the exit code that its kind has.
-pub fn run(arguments: &SimArguments) -> Result<Exit, Failure> {
+pub fn run(arguments: &SimArgs) -> Result<Exit, Failure> {
     let (pace, ready_after) = pace(arguments)?;
     let tokenizer = arguments
         .tokenizer
@@ -129,7 +129,7 @@ pub fn run(arguments: &SimArguments) -> Result<Exit, Failure> {
     })
 }
 
-fn pace(arguments: &SimArguments) -> Result<(Pace, Duration), Failure> {
+fn pace(arguments: &SimArgs) -> Result<(Pace, Duration), Failure> {
     if let (Some(ttft), Some(itl)) = (arguments.ttft_ms, arguments.itl_ms) {
         let times = FixedTimes {
             ttft: milliseconds("--ttft-ms", ttft)?,
@@ -152,7 +152,7 @@ fn pace(arguments: &SimArguments) -> Result<(Pace, Duration), Failure> {
     ))
 }
 
-fn presets(arguments: &SimArguments) -> Result<Presets, Failure> {
+fn presets(arguments: &SimArgs) -> Result<Presets, Failure> {
     let Some(folder) = &arguments.config_dir else {
         return Presets::built_in().or_exit(Exit::InvalidInput);
     };

@@ -69,10 +69,10 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     })
 }
 
-/// Writes a whole file piece by piece, as [`write`] does, for content that need not be in memory at once.
+/// Writes a whole file piece by piece, as [`write()`] does, for content that need not be in memory at once.
 ///
 /// # Errors
-/// As [`write`], and what `content` itself returns.
+/// As [`write()`], and what `content` itself returns.
 pub fn write_with(path: &Path, content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<(), FileError> {
     replace(path, content).map_err(|source| FileError::Write {
         path: path.to_owned(),
@@ -80,10 +80,10 @@ pub fn write_with(path: &Path, content: impl FnOnce(&mut dyn io::Write) -> io::R
     })
 }
 
-/// Writes a value as indented JSON with a final line break, as [`write`] does.
+/// Writes a value as indented JSON with a final line break, as [`write()`] does.
 ///
 /// # Errors
-/// As [`write`], and [`FileError::Json`] for a value without a JSON form.
+/// As [`write()`], and [`FileError::Json`] for a value without a JSON form.
 pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), FileError> {
     let mut bytes = serde_json::to_vec_pretty(value).map_err(|source| FileError::Json {
         path: path.to_owned(),

@@ -6,7 +6,7 @@ use memchr::memchr;
 /// A single event longer than this is refused: no inference server sends one, a hostile one could fill the memory.
 const EVENT_LIMIT: usize = 64 << 20;
 
-/// The event grew beyond [`EVENT_LIMIT`].
+/// The event grew beyond `EVENT_LIMIT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a server-sent event is longer than 64 MiB")]
 pub struct EventTooLong;

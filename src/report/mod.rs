@@ -1,4 +1,4 @@
-//! Runs and verdicts to tables, pages and comments. There is one [`View`], which decides what is shown and in which
+//! Runs and verdicts to tables, pages and comments. There is one `View`, which decides what is shown and in which
 //! order; each format only writes it down.
 
 mod columns;

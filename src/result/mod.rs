@@ -1,6 +1,6 @@
-//! What load generators wrote, to one normalised result a point. [`normalize`] turns a raw result and its
-//! [`PointContext`] into an [`Agg`], the document that goes into `agg_*.json` with the keys of InferenceX's
-//! process_result.py; a [`Point`] is what the rest of imax reads from such a document.
+//! What load generators wrote, to one normalised result a point. `normalize` turns a raw result and its
+//! `PointContext` into an `Agg`, the document that goes into `agg_*.json` with the keys of InferenceX's
+//! process_result.py; a `Point` is what the rest of imax reads from such a document.
 
 mod agg;
 mod context;

@@ -1,1 +1,1 @@
-//! The dashboard and the results API. Not built yet: reports are files, see [`crate::report`].
+//! The dashboard and the results API. Not built yet: reports are files, see `crate::report`.

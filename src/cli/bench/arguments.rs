@@ -16,7 +16,7 @@ use crate::model::Secret;
     after_help = "Example:\n  imax bench --model benchmarks/demo --served-model-name demo --port 8000 --dataset-name random \\\n    \
     --random-input-len 1024 --random-output-len 128 --num-prompts 160 --max-concurrency 16 --ignore-eos --save-result"
 )]
-pub struct BenchArguments {
+pub struct BenchArgs {
     /// Engine that serves; decides the protocol.
     #[arg(long, default_value = "vllm")]
     backend: String,
@@ -198,7 +198,7 @@ struct Load {
     request_rate: f64,
 }
 
-impl BenchArguments {
+impl BenchArgs {
     /// The settings of every load that the command line asks for, in their order: each rate at each concurrency.
     ///
     /// # Errors

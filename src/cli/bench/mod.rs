@@ -8,7 +8,7 @@ mod table;
 
 use std::path::PathBuf;
 
-pub use arguments::BenchArguments;
+pub use arguments::BenchArgs;
 pub use live::Live;
 pub use measure::{MeasureError, measure};
 pub use table::table;
@@ -23,7 +23,7 @@ use crate::load::{Measured, detailed};
 ///
 /// # Errors
 /// Any failure, with the exit code that its kind has.
-pub fn run(arguments: &BenchArguments) -> Result<Exit, Failure> {
+pub fn run(arguments: &BenchArgs) -> Result<Exit, Failure> {
     let loads = arguments.settings().or_exit(Exit::Usage)?;
     let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
     let several = loads.len() > 1;
@@ -47,7 +47,7 @@ pub fn run(arguments: &BenchArguments) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-fn save(arguments: &BenchArguments, measured: &Measured, several: bool) -> Result<(), Failure> {
+fn save(arguments: &BenchArgs, measured: &Measured, several: bool) -> Result<(), Failure> {
     let path = result_path(arguments, measured, several);
     let mut result = measured.raw_result_json();
     if arguments.save_detailed {
@@ -87,7 +87,7 @@ fn classify(error: MeasureError, stop: &StopSignal) -> Failure {
 
 /// Where the result goes: the names of benchmark_serving.py. A name that was given is that of one file; where there are
 /// several, each says which load it is.
-fn result_path(arguments: &BenchArguments, measured: &Measured, several: bool) -> PathBuf {
+fn result_path(arguments: &BenchArgs, measured: &Measured, several: bool) -> PathBuf {
     let settings = &measured.settings;
     let rate = settings
         .arrival
