@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::{Exit, Failure, OrExit as _, compare, gather, output};
+use super::baseline::BaselineArgs;
+use super::{Exit, Failure, OrExit as _, gather, output};
 use crate::edge::files;
 use crate::edge::github::{self, Client, CommentChange, GithubError, Marker, Repository, Settings};
 use crate::report::{self, Budget, View};
@@ -14,19 +15,12 @@ use crate::report::{self, Budget, View};
 ///
 /// The token is read from GITHUB_TOKEN or GH_TOKEN, never from the command line. It needs `pull-requests: write`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  imax comment results/ --compare base/ --pr 7")]
+#[command(after_help = "Example:\n  imax comment results/ --baseline base/ --pr 7")]
 pub struct CommentArgs {
     /// The run: a folder that imax collect wrote, a folder of artifacts, run.json, agg_bmk.json or one result.
     run: PathBuf,
-    /// An earlier run to compare it with, in the same forms.
-    #[arg(long, value_name = "RUN")]
-    compare: Option<PathBuf>,
-    /// What the earlier run is called in the comment [default: its path].
-    #[arg(long, value_name = "NAME", requires = "compare")]
-    base_name: Option<String>,
-    /// What the run is called in the comment [default: its path].
-    #[arg(long, value_name = "NAME", requires = "compare")]
-    head_name: Option<String>,
+    #[command(flatten)]
+    baseline: BaselineArgs,
     /// The pull request [default: the one of the event in GITHUB_EVENT_PATH].
     #[arg(long, value_name = "NUMBER")]
     pr: Option<u64>,
@@ -76,15 +70,7 @@ pub fn run(args: &CommentArgs) -> Result<Exit, Failure> {
 
 fn body(args: &CommentArgs, marker: &Marker) -> Result<String, Failure> {
     let head = gather::load_run(&args.run)?;
-    let comparison = match &args.compare {
-        None => None,
-        Some(path) => {
-            let base = gather::load_run(path)?;
-            let base_name = compare::named(args.base_name.as_deref(), path);
-            let head_name = compare::named(args.head_name.as_deref(), &args.run);
-            Some(compare::compare((&base_name, &base), (&head_name, &head)))
-        }
-    };
+    let comparison = args.baseline.compare(&head, &args.run)?;
     let view = View::new(&head, comparison.as_ref());
     Ok(report::comment(&view, marker.as_str(), Budget::COMMENT))
 }

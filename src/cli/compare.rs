@@ -1,12 +1,14 @@
 //! `imax compare`: two runs to verdicts, for people or for programs, with an exit code for gates.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::report::{ReportFormat, render};
+use super::baseline::named;
+use super::fail_on::{self, FailOn};
+use super::render::{ReportFormat, render};
 use super::{Exit, Failure, gather, output};
-use crate::analysis::{self, Comparison, Run};
+use crate::analysis;
 
 /// Compare a run with an earlier one, point by point.
 #[derive(Debug, Args)]
@@ -30,13 +32,6 @@ pub struct CompareArgs {
     fail_on: Option<FailOn>,
 }
 
-/// What ends a command with exit code 5.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FailOn {
-    /// A point that got worse, or that failed and was measured before.
-    Regression,
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -44,32 +39,11 @@ pub enum FailOn {
 pub fn run(args: &CompareArgs) -> Result<Exit, Failure> {
     let base = gather::load_run(&args.base)?;
     let head = gather::load_run(&args.head)?;
-    let comparison = compare(
+    let comparison = analysis::compare(
         (&named(args.base_name.as_deref(), &args.base), &base),
         (&named(args.head_name.as_deref(), &args.head), &head),
     );
     let text = render(&head, Some(&comparison), args.format, "imax compare")?;
     output::emit(&text)?;
-    Ok(exit(&comparison, args.fail_on))
-}
-
-/// Compares two runs that have names for people.
-#[must_use]
-pub fn compare(base: (&str, &Run), head: (&str, &Run)) -> Comparison {
-    analysis::compare(base, head)
-}
-
-/// The exit code that a comparison means to a caller who asked for it.
-#[must_use]
-pub fn exit(comparison: &Comparison, fail_on: Option<FailOn>) -> Exit {
-    match fail_on {
-        Some(FailOn::Regression) if comparison.regressions().next().is_some() => Exit::Regression,
-        Some(FailOn::Regression) | None => Exit::Success,
-    }
-}
-
-/// The name that was given, else the path.
-#[must_use]
-pub fn named(name: Option<&str>, path: &Path) -> String {
-    name.map_or_else(|| path.display().to_string(), str::to_owned)
+    Ok(fail_on::exit(&comparison, args.fail_on))
 }

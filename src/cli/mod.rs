@@ -2,6 +2,7 @@
 //! edge. Data goes to stdout, words for people to stderr, and every end has one of the documented exit codes.
 
 mod action;
+mod baseline;
 mod bench;
 mod changelog;
 mod check;
@@ -12,12 +13,14 @@ mod configs;
 mod demo;
 mod dialect;
 mod exit;
+mod fail_on;
 mod gather;
 mod matrix;
 mod normalize;
 mod output;
 mod plan;
 mod ready;
+mod render;
 mod report;
 mod run;
 mod schema;

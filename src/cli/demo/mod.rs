@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 
-use super::report::{ReportFormat, render};
-use super::{Exit, Failure, OrExit as _, compare, gather, output};
-use crate::analysis::Run;
+use super::render::{ReportFormat, render};
+use super::{Exit, Failure, OrExit as _, gather, output};
+use crate::analysis::{self, Run};
 use crate::edge::files;
 use crate::edge::stop::StopSignal;
 use repository::{DemoRepository, Step};
@@ -86,7 +86,7 @@ fn destination(dir: Option<&Path>) -> Result<PathBuf, Failure> {
 
 /// The report of the second run against the first, on the terminal and as files.
 fn report(folder: &Path, first: &Run, second: &Run) -> Result<Exit, Failure> {
-    let comparison = compare::compare((Step::First.title(), first), (Step::Second.title(), second));
+    let comparison = analysis::compare((Step::First.title(), first), (Step::Second.title(), second));
     let render = |format| render(second, Some(&comparison), format, "imax demo");
     files::write_json(&folder.join("comparison.json"), &comparison).or_exit(Exit::Infrastructure)?;
     let texts = [

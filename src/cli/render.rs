@@ -1,0 +1,53 @@
+//! The formats of a report, and how a run becomes a text in one of them. `imax report`, `compare` and `demo` all come here.
+
+use clap::ValueEnum;
+
+use super::{Exit, Failure, OrExit as _};
+use crate::analysis::{Comparison, Run};
+use crate::edge::workflow::WorkflowFiles;
+use crate::report::{self, Budget, View};
+
+/// The formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For a terminal.
+    Table,
+    /// GitHub's markdown.
+    Markdown,
+    /// For spreadsheets: every number with its full digits.
+    Csv,
+    /// For programs.
+    Json,
+    /// One self-contained page with plots.
+    Html,
+    /// JUnit XML: a point is a test case.
+    Junit,
+}
+
+/// The report as text.
+///
+/// # Errors
+/// Infrastructure where a value has no JSON form, which does not happen.
+pub fn render(run: &Run, comparison: Option<&Comparison>, format: ReportFormat, title: &str) -> Result<String, Failure> {
+    let view = View::new(run, comparison);
+    Ok(match format {
+        ReportFormat::Table => report::table(&view),
+        ReportFormat::Markdown => report::summary(&view, Budget::FILE),
+        ReportFormat::Csv => report::csv(&view),
+        ReportFormat::Json => format!("{}\n", report::json(&view).or_exit(Exit::Infrastructure)?),
+        ReportFormat::Html => report::html(&view, title),
+        ReportFormat::Junit => report::junit(&view),
+    })
+}
+
+/// Adds the report to the step's summary, cut to what GitHub takes. Outside a workflow nothing happens.
+///
+/// # Errors
+/// Infrastructure where the runner's file cannot be written.
+pub fn add_to_job_summary(run: &Run, comparison: Option<&Comparison>) -> Result<(), Failure> {
+    let view = View::new(run, comparison);
+    let summary = report::summary(&view, Budget::SUMMARY);
+    WorkflowFiles::from_environment()
+        .add_summary(&summary)
+        .or_exit(Exit::Infrastructure)
+}
