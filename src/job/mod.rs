@@ -9,7 +9,6 @@ mod environment;
 mod file_name;
 mod outcome;
 mod profile;
-mod profile_document;
 mod recipe;
 mod record;
 mod resolve;

@@ -1,0 +1,81 @@
+//! The block `load` of a profile: how engines are loaded.
+
+use serde::{Deserialize, Serialize};
+
+use super::ProfileError;
+
+/// How the engine is loaded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LoadSettings {
+    /// Requests measured, for each request under way at once.
+    pub prompts_per_concurrency: u32,
+    /// Requests before the measurement, for each request under way at once.
+    pub warmups_per_concurrency: u32,
+    /// Lengths are drawn between this part of the asked length and the asked length; 1 is exactly the asked length.
+    pub random_range_ratio: f64,
+    /// Folder or hub name of the tokenizer, where it is not the model's.
+    pub tokenizer: Option<String>,
+    /// The API that is spoken, as `imax bench --backend` names it.
+    pub backend: String,
+}
+
+impl Default for LoadSettings {
+    /// The values of InferenceX's templates.
+    fn default() -> Self {
+        Self {
+            prompts_per_concurrency: 10,
+            warmups_per_concurrency: 2,
+            random_range_ratio: 0.8,
+            tokenizer: None,
+            backend: "vllm".to_owned(),
+        }
+    }
+}
+
+/// The block as its file has it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(super) struct LoadDocument {
+    pub prompts_per_concurrency: Option<u32>,
+    pub warmups_per_concurrency: Option<u32>,
+    pub random_range_ratio: Option<f64>,
+    pub tokenizer: Option<String>,
+    pub backend: Option<String>,
+}
+
+/// `child` over `base`, key by key.
+pub(super) fn inherit_load(base: LoadDocument, child: LoadDocument) -> LoadDocument {
+    LoadDocument {
+        prompts_per_concurrency: child.prompts_per_concurrency.or(base.prompts_per_concurrency),
+        warmups_per_concurrency: child.warmups_per_concurrency.or(base.warmups_per_concurrency),
+        random_range_ratio: child.random_range_ratio.or(base.random_range_ratio),
+        tokenizer: child.tokenizer.or(base.tokenizer),
+        backend: child.backend.or(base.backend),
+    }
+}
+
+pub(super) fn load_settings(name: &str, document: LoadDocument) -> Result<LoadSettings, ProfileError> {
+    let default = LoadSettings::default();
+    let settings = LoadSettings {
+        prompts_per_concurrency: document.prompts_per_concurrency.unwrap_or(default.prompts_per_concurrency),
+        warmups_per_concurrency: document.warmups_per_concurrency.unwrap_or(default.warmups_per_concurrency),
+        random_range_ratio: document.random_range_ratio.unwrap_or(default.random_range_ratio),
+        tokenizer: document.tokenizer,
+        backend: document.backend.unwrap_or(default.backend),
+    };
+    let wrong = |key, found: String, expected| ProfileError::Value {
+        name: name.to_owned(),
+        key,
+        found,
+        expected,
+    };
+    if settings.prompts_per_concurrency == 0 {
+        return Err(wrong("load.prompts-per-concurrency", "0".to_owned(), "a whole number from 1"));
+    }
+    if !(settings.random_range_ratio > 0.0 && settings.random_range_ratio <= 1.0) {
+        let found = settings.random_range_ratio.to_string();
+        return Err(wrong("load.random-range-ratio", found, "a number over 0, up to 1"));
+    }
+    Ok(settings)
+}

@@ -1,0 +1,44 @@
+//! Folders of the node inside a container, as profiles write them: `source:target[:ro]`.
+
+use serde::{Deserialize, Serialize};
+
+use super::ProfileError;
+
+/// A folder of the node inside the container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Mount {
+    /// On the node.
+    pub source: String,
+    /// In the container.
+    pub target: String,
+    /// Whether the container may not write there.
+    pub read_only: bool,
+}
+
+/// `source:target[:ro]`.
+pub(super) fn mounts(name: &str, key: &'static str, list: Option<Vec<String>>) -> Result<Vec<Mount>, ProfileError> {
+    let mount = |text: String| {
+        let parts: Vec<&str> = text.split(':').collect();
+        let (source, target, read_only) = match parts.as_slice() {
+            [source, target] => (*source, *target, false),
+            [source, target, "ro"] => (*source, *target, true),
+            [source, target, "rw"] => (*source, *target, false),
+            _ => ("", "", false),
+        };
+        if source.is_empty() || !target.starts_with('/') {
+            return Err(ProfileError::Value {
+                name: name.to_owned(),
+                key,
+                found: text,
+                expected: "`source:target` or `source:target:ro` with an absolute target",
+            });
+        }
+        Ok(Mount {
+            source: source.to_owned(),
+            target: target.to_owned(),
+            read_only,
+        })
+    };
+    list.unwrap_or_default().into_iter().map(mount).collect()
+}

@@ -1,0 +1,68 @@
+//! What profiles say, inherit and get wrong.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should panic"
+)]
+
+use super::*;
+
+fn load(name: &str, files: &[(&str, &str)]) -> Result<RunnerProfile, ProfileError> {
+    let read = |path: &str| files.iter().find(|(file, _)| *file == path).map(|(_, text)| (*text).to_owned());
+    RunnerProfile::load(name, "runners", &read)
+}
+
+#[test]
+fn a_profile_inherits_key_by_key() {
+    let base = "launcher: docker\nvendor: nvidia\nenvironment: {A: '1', B: '1'}\ndeadlines: {ready: 1h, load: 2h}\ndocker: {gpus: true, shm-size-mib: 64}\n";
+    let child = "extends: base\nenvironment: {B: '2'}\ndeadlines: {ready: 90s}\ndocker: {mounts: ['/data:/mnt/data:ro']}\n";
+    let profile = load("h100-a", &[("base.yaml", base), ("h100-a.yaml", child)]).unwrap();
+    assert_eq!((profile.name.as_str(), profile.vendor), ("h100-a", GpuVendor::Nvidia));
+    assert_eq!(
+        profile.environment,
+        BTreeMap::from([("A", "1"), ("B", "2")].map(|(k, v)| (k.to_owned(), v.to_owned())))
+    );
+    assert_eq!(
+        (profile.deadlines.ready, profile.deadlines.load),
+        (PhaseTime::seconds(90), PhaseTime::seconds(7200))
+    );
+    let LaunchSettings::Docker(docker) = profile.launch else {
+        panic!("{:?}", profile.launch)
+    };
+    assert_eq!((docker.gpus, docker.shm_size_mib, docker.privileged), (true, Some(64), false));
+    assert!(docker.mounts[0].read_only);
+}
+
+#[test]
+fn a_launch_script_is_a_profile() {
+    let profile = load("h200-x", &[("launch_h200-x.sh", "#!/bin/bash")]).unwrap();
+    assert_eq!(
+        profile.launch,
+        LaunchSettings::Script {
+            path: "launch_h200-x.sh".to_owned()
+        }
+    );
+}
+
+#[test]
+fn says_what_is_wrong() {
+    for (text, message) in [
+        ("launcher: local\nlauncer: x\n", "launcer"),
+        ("launcher: kubernetes\n", "kubernetes"),
+        ("vendor: amd\n", "expected local, script, docker or slurm"),
+        ("launcher: local\ndeadlines: {ready: 90}\n", "90"),
+        ("launcher: docker\ndocker: {mounts: [a]}\n", "`docker.mounts: a`"),
+        ("launcher: slurm\nslurm: {container: x}\n", "expected none or pyxis"),
+        ("launcher: local\nload: {random-range-ratio: 1.5}\n", "up to 1"),
+        ("launcher: local\nhealth-path: health\n", "such as /health"),
+        ("extends: p\n", "p -> p"),
+        ("extends: ../x\n", "cannot name a runner profile"),
+        ("extends: gone\n", "no runner profile gone"),
+    ] {
+        let error = load("p", &[("p.yaml", text)]).unwrap_err().to_string();
+        assert!(error.contains(message), "{text}: {error}");
+    }
+    assert!(matches!(load("q", &[]), Err(ProfileError::Missing { .. })));
+}
