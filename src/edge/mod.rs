@@ -8,6 +8,7 @@ pub mod files;
 pub mod git;
 pub mod github;
 pub mod host;
+pub mod hub;
 pub mod job_state;
 pub mod launcher;
 pub mod load_driver;

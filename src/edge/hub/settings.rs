@@ -1,0 +1,53 @@
+//! Where the hub is and where its cache lies, from the variables that Hugging Face's own tools read.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{HubError, STANDSTILL};
+use crate::model::Secret;
+
+/// Where the hub is.
+const ENDPOINT: &str = "https://huggingface.co";
+
+/// How the hub is reached.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The address, without a slash at its end.
+    pub endpoint: String,
+    /// The folder of the cache; `models--owner--name` and the like lie in it.
+    pub cache: PathBuf,
+    /// Who asks. Without one, a token that a person stored beside the cache is used.
+    pub token: Option<Secret>,
+    /// Whether only the cache may be used.
+    pub offline: bool,
+    /// How long a download may stand still.
+    pub standstill: Duration,
+}
+
+impl Settings {
+    /// Reads `HF_ENDPOINT`, `HF_HUB_CACHE`, `HF_HOME`, `HF_TOKEN` and `HF_HUB_OFFLINE`, with the meaning of
+    /// <https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables>. `variable` gives a variable's value.
+    ///
+    /// # Errors
+    /// [`HubError::NoCache`] where no variable says where the cache is, and there is no home.
+    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self, HubError> {
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let folder = |name: &str| set(name).map(PathBuf::from);
+        let home = || {
+            let shared = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
+            folder("HF_HOME").or_else(|| shared.map(|cache| cache.join("huggingface")))
+        };
+        let cache = folder("HF_HUB_CACHE").or_else(|| home().map(|home| home.join("hub")));
+        let yes = |value: String| matches!(value.to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE");
+        Ok(Self {
+            endpoint: set("HF_ENDPOINT")
+                .unwrap_or_else(|| ENDPOINT.to_owned())
+                .trim_end_matches('/')
+                .to_owned(),
+            cache: cache.ok_or(HubError::NoCache)?,
+            token: set("HF_TOKEN").map(Secret::new),
+            offline: set("HF_HUB_OFFLINE").is_some_and(yes),
+            standstill: STANDSTILL,
+        })
+    }
+}

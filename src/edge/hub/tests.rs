@@ -1,0 +1,200 @@
+//! The hub against a local server that answers as the real one does: an entity tag, a commit, ranges.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use wiremock::matchers::{header, method, path};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+
+use super::*;
+use crate::model::Secret;
+
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+const TEXT: &[u8] = b"{\"version\": \"1.0\"}";
+
+/// A whole file, or its first byte where that is asked for.
+fn served(request: &Request) -> ResponseTemplate {
+    let range = request
+        .headers
+        .get("range")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let body = if range == "bytes=0-0" { &TEXT[..1] } else { TEXT };
+    ResponseTemplate::new(206)
+        .insert_header("etag", "\"abc\"")
+        .insert_header("x-repo-commit", COMMIT)
+        .insert_header("content-range", format!("bytes 0-{}/{}", body.len() - 1, TEXT.len()))
+        .set_body_bytes(body)
+}
+
+fn settings(server: &str, cache: &Path) -> Settings {
+    Settings {
+        endpoint: server.to_owned(),
+        cache: cache.to_owned(),
+        token: None,
+        offline: false,
+        standstill: Duration::from_secs(30),
+    }
+}
+
+fn dataset(revision: Option<&str>) -> HubRepository {
+    HubRepository::new(HubKind::Dataset, "owner/data", revision).unwrap()
+}
+
+async fn fetched(settings: Settings, repository: HubRepository, name: &'static str) -> Result<HubFile, HubError> {
+    let fetch = move || Hub::new(settings).file(&repository, name, &mut || true);
+    tokio::task::spawn_blocking(fetch).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pinned_file_is_fetched_once_with_the_token_and_then_read_from_the_cache() {
+    let server = MockServer::start().await;
+    Mock::given(method("GET"))
+        .and(path(format!("/datasets/owner/data/resolve/{COMMIT}/main/test.json")))
+        .and(header("authorization", "Bearer hf_secret"))
+        .respond_with(served)
+        .expect(2)
+        .mount(&server)
+        .await;
+    let cache = tempfile::tempdir().unwrap();
+    let mut with_token = settings(&server.uri(), cache.path());
+    with_token.token = Some(Secret::new("hf_secret".to_owned()));
+    for _ in 0..2 {
+        let file = fetched(with_token.clone(), dataset(Some(COMMIT)), "main/test.json").await.unwrap();
+        assert_eq!(file.commit, COMMIT);
+        assert_eq!(std::fs::read(&file.path).unwrap(), TEXT);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn offline_a_branch_is_what_was_last_seen_of_it() {
+    let server = MockServer::start().await;
+    Mock::given(path("/owner/data/resolve/main/tokenizer.json"))
+        .respond_with(served)
+        .mount(&server)
+        .await;
+    let cache = tempfile::tempdir().unwrap();
+    let model = HubRepository::new(HubKind::Model, "owner/data", None).unwrap();
+    let online = settings(&server.uri(), cache.path());
+    fetched(online.clone(), model.clone(), "tokenizer.json").await.unwrap();
+    drop(server);
+    let offline = Settings { offline: true, ..online };
+    let file = fetched(offline.clone(), model.clone(), "tokenizer.json").await.unwrap();
+    assert_eq!(file.commit, COMMIT);
+    let listing = Hub::new(offline.clone()).files(&model, &mut || true).unwrap();
+    assert_eq!(
+        listing,
+        HubListing {
+            files: vec!["tokenizer.json".to_owned()],
+            commit: COMMIT.to_owned()
+        }
+    );
+    let error = fetched(offline, model, "config.json").await.unwrap_err();
+    assert!(error.to_string().contains("HF_HUB_OFFLINE"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_files_but_none_that_would_leave_the_folder() {
+    let server = MockServer::start().await;
+    let info = serde_json::json!({
+        "sha": COMMIT,
+        "siblings": [{ "rfilename": "main/b.parquet" }, { "rfilename": "../../x" }, { "rfilename": "/etc/x" }, { "rfilename": "a.jsonl" }],
+    });
+    Mock::given(path("/api/datasets/owner/data/revision/main"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(info))
+        .mount(&server)
+        .await;
+    let cache = tempfile::tempdir().unwrap();
+    let hub = Hub::new(settings(&server.uri(), cache.path()));
+    let listing = tokio::task::spawn_blocking(move || hub.files(&dataset(None), &mut || true))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(listing.files, ["a.jsonl", "main/b.parquet"]);
+    assert_eq!(listing.commit, COMMIT);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn says_what_to_do_when_the_hub_refuses() {
+    let server = MockServer::start().await;
+    for (revision, status) in [("gone", 404), ("closed", 401), ("gated", 403), ("broken", 500)] {
+        Mock::given(path(format!("/datasets/owner/data/resolve/{revision}/x.json")))
+            .respond_with(ResponseTemplate::new(status))
+            .mount(&server)
+            .await;
+    }
+    let cache = tempfile::tempdir().unwrap();
+    for (revision, said) in [
+        ("gone", "does not exist"),
+        ("closed", "HF_TOKEN"),
+        ("gated", "status 403"),
+        ("broken", "status 500"),
+    ] {
+        let error = fetched(settings(&server.uri(), cache.path()), dataset(Some(revision)), "x.json")
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains(said), "{revision}: {error}");
+    }
+    let asked = server.received_requests().await.unwrap();
+    let times = |revision: &str| asked.iter().filter(|request| request.url.path().contains(revision)).count();
+    assert_eq!((times("gone"), times("broken")), (1, 1 + RETRIES));
+}
+
+#[test]
+fn a_hub_that_says_nothing_is_left_alone() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let cache = tempfile::tempdir().unwrap();
+    let mut settings = settings(&format!("http://{}", silent.local_addr().unwrap()), cache.path());
+    settings.standstill = Duration::from_millis(200);
+    let error = Hub::new(settings.clone()).file(&dataset(None), "x", &mut || true).unwrap_err();
+    assert!(matches!(error, HubError::Late { .. }), "{error}");
+    let error = Hub::new(settings).file(&dataset(None), "x", &mut || false).unwrap_err();
+    assert!(matches!(error, HubError::GivenUp(_)), "{error}");
+}
+
+#[test]
+fn names_that_are_none_are_refused() {
+    for (id, revision) in [
+        ("a/b/c", None),
+        ("../x", None),
+        ("a//b", None),
+        ("a/b", Some("../main")),
+        ("a b", None),
+    ] {
+        assert!(HubRepository::new(HubKind::Model, id, revision).is_err(), "{id} {revision:?}");
+    }
+    let cache = tempfile::tempdir().unwrap();
+    let hub = Hub::new(settings("http://127.0.0.1:1", cache.path()));
+    for name in ["../x", "/etc/passwd", "", "a/../../b"] {
+        let error = hub.file(&dataset(None), name, &mut || true).unwrap_err();
+        assert!(matches!(error, HubError::Name { .. }), "{name}: {error}");
+    }
+}
+
+#[test]
+fn settings_follow_the_variables_of_the_hubs_own_tools() {
+    let of = |list: &[(&str, &str)]| {
+        let list: Vec<_> = list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Settings::from_environment(|name| list.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()))
+    };
+    for (variables, cache) in [
+        (&[("HOME", "/h")][..], "/h/.cache/huggingface/hub"),
+        (&[("HOME", "/h"), ("XDG_CACHE_HOME", "/x")], "/x/huggingface/hub"),
+        (&[("HOME", "/h"), ("HF_HOME", "/f")], "/f/hub"),
+        (&[("HF_HOME", "/f"), ("HF_HUB_CACHE", "/c")], "/c"),
+    ] {
+        assert_eq!(of(variables).unwrap().cache, Path::new(cache));
+    }
+    let all = of(&[
+        ("HOME", "/h"),
+        ("HF_ENDPOINT", "http://mirror/"),
+        ("HF_TOKEN", "hf_x"),
+        ("HF_HUB_OFFLINE", "1"),
+    ])
+    .unwrap();
+    assert_eq!((all.endpoint.as_str(), all.offline), ("http://mirror", true));
+    assert!(!format!("{all:?}").contains("hf_x"));
+    assert!(matches!(of(&[]), Err(HubError::NoCache)));
+}
