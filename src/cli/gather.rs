@@ -13,10 +13,10 @@ use serde::Deserialize;
 use super::{Exit, Failure, OrExit as _};
 use crate::analysis::{self, Assembly, Found, Problem, Run, RunDocument};
 use crate::edge::artifacts;
-use crate::job::{FailureClass, Outcome};
+use crate::job::Outcome;
 use crate::matrix::Row;
-use crate::model::Concurrency;
-use crate::result::{Agg, Json, Object, Point, PointFailure, PointFailureClass};
+use crate::model::{Concurrency, FailureClass};
+use crate::result::{Agg, Json, Object, Point, PointFailure};
 
 pub use evals::{sets_below, sets_of_artifacts};
 pub use plan::planned_points;
@@ -215,23 +215,12 @@ fn failure_of(point: &RecordedPoint, job: &Outcome) -> PointFailure {
     let failure = point.outcome.failure().or_else(|| job.failure());
     match failure {
         Some(failure) => PointFailure {
-            class: class_of(failure.class),
+            class: failure.class,
             reason: failure.reason.clone(),
         },
         None => PointFailure {
-            class: PointFailureClass::Missing,
+            class: FailureClass::Missing,
             reason: "job.json says that it was measured, but its result is not among the artifacts".to_owned(),
         },
-    }
-}
-
-fn class_of(class: FailureClass) -> PointFailureClass {
-    match class {
-        FailureClass::Server => PointFailureClass::Server,
-        FailureClass::Client => PointFailureClass::Client,
-        FailureClass::Infra => PointFailureClass::Infra,
-        FailureClass::Timeout => PointFailureClass::Timeout,
-        FailureClass::Cancelled => PointFailureClass::Cancelled,
-        FailureClass::Invalid => PointFailureClass::Invalid,
     }
 }

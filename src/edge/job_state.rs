@@ -125,6 +125,19 @@ impl StateFolder {
         states
     }
 
+    /// A file beside the states that jobs lock while they do what only one of them should do at a time, such as pulling an
+    /// image. It is made where it is missing and never removed: a lock on a removed file would hold nobody back.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub fn lock_file(&self, name: &str) -> std::io::Result<std::fs::File> {
+        use sha2::{Digest as _, Sha256};
+        let digest: String = Sha256::digest(name).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let folder = self.0.join("locks");
+        std::fs::create_dir_all(&folder)?;
+        std::fs::File::options().create(true).append(true).open(folder.join(digest))
+    }
+
     fn path(&self, job: &JobId) -> PathBuf {
         self.0.join(format!("{job}.json"))
     }

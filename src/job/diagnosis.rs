@@ -8,6 +8,8 @@ pub struct KnownCause {
     pub code: &'static str,
     /// What happened and what to do, for people.
     pub sentence: &'static str,
+    /// Whether it stays as it is until somebody changes something, so that another try is of no use.
+    pub lasts: bool,
     /// Lower-case texts; a line that holds all parts of one of them shows the cause.
     signs: &'static [&'static [&'static str]],
 }
@@ -25,10 +27,11 @@ pub struct Diagnosis {
 const QUOTED: usize = 240;
 
 /// Sources of the texts: the messages of PyTorch, CUDA, HIP, NCCL/RCCL, the Hugging Face hub, Docker, the Linux kernel and libc.
-const KNOWN: [KnownCause; 12] = [
+static KNOWN: [KnownCause; 12] = [
     KnownCause {
         code: "driver-mismatch",
         sentence: "the GPU driver is too old for the image's CUDA or ROCm, or driver and library differ; update the driver of the node or take an older image",
+        lasts: true,
         signs: &[
             &["driver version is insufficient"],
             &["cuda driver version", "insufficient"],
@@ -40,6 +43,7 @@ const KNOWN: [KnownCause; 12] = [
     KnownCause {
         code: "gpu-out-of-memory",
         sentence: "the GPU has too little free memory; lower the memory fraction, the context length or the concurrency, use more GPUs, or look for another process on them",
+        lasts: false,
         signs: &[
             &["cuda out of memory"],
             &["hip out of memory"],
@@ -55,6 +59,7 @@ const KNOWN: [KnownCause; 12] = [
     KnownCause {
         code: "collective-timeout",
         sentence: "a collective operation between GPUs (NCCL or RCCL) failed or timed out; look at the other ranks' logs, at NVLink or InfiniBand, and at NCCL_DEBUG=INFO",
+        lasts: false,
         signs: &[
             &["nccl", "timeout"],
             &["nccl", "timed out"],
@@ -67,6 +72,7 @@ const KNOWN: [KnownCause; 12] = [
     KnownCause {
         code: "port-in-use",
         sentence: "the port is taken by another process; leave PORT unset so that a free one is chosen, or end that process",
+        lasts: false,
         signs: &[
             &["address already in use"],
             &["errno 98"],
@@ -77,6 +83,7 @@ const KNOWN: [KnownCause; 12] = [
     KnownCause {
         code: "image-not-found",
         sentence: "the container image does not exist under that name, or the registry hides it from this login; check `image` in the config and the registry's login on the node",
+        lasts: true,
         signs: &[
             &["manifest unknown"],
             &["manifest for", "not found"],
@@ -88,6 +95,7 @@ const KNOWN: [KnownCause; 12] = [
     KnownCause {
         code: "model-access-denied",
         sentence: "the model hub refused access; set HF_TOKEN to a token whose owner has accepted the model's conditions",
+        lasts: true,
         signs: &[
             &["gatedrepoerror"],
             &["cannot access gated repo"],
@@ -100,6 +108,7 @@ const KNOWN: [KnownCause; 12] = [
     KnownCause {
         code: "model-not-found",
         sentence: "the model is neither on the hub under that name nor in that folder; check `model` in the config and the cache's mount",
+        lasts: true,
         signs: &[
             &["repositorynotfounderror"],
             &["is not a local folder and is not a valid model identifier"],
@@ -109,11 +118,13 @@ const KNOWN: [KnownCause; 12] = [
     KnownCause {
         code: "disk-full",
         sentence: "the disk is full; free space on the node, the model cache and the container storage come first",
+        lasts: true,
         signs: &[&["no space left on device"], &["disk quota exceeded"], &["errno 28"]],
     },
     KnownCause {
         code: "host-out-of-memory",
         sentence: "the host ran out of memory and the kernel or the scheduler killed the process; ask for more memory or fewer worker processes",
+        lasts: false,
         signs: &[
             &["oom-kill"],
             &["out of memory: killed process"],
@@ -125,11 +136,13 @@ const KNOWN: [KnownCause; 12] = [
     KnownCause {
         code: "shared-memory-too-small",
         sentence: "/dev/shm is too small; raise `shm-size` in the runner profile or use the host's IPC namespace",
+        lasts: true,
         signs: &[&["insufficient shared memory"], &["bus error"]],
     },
     KnownCause {
         code: "no-gpu",
         sentence: "no GPU is visible to the engine; check the runner profile's devices and CUDA_VISIBLE_DEVICES or HIP_VISIBLE_DEVICES",
+        lasts: true,
         signs: &[
             &["no cuda-capable device is detected"],
             &["no cuda gpus are available"],
@@ -141,6 +154,7 @@ const KNOWN: [KnownCause; 12] = [
     KnownCause {
         code: "command-not-found",
         sentence: "a program that the recipe calls is not installed there; check the image and the recipe",
+        lasts: true,
         signs: &[
             &["command not found"],
             &["executable file not found in $path"],
@@ -148,6 +162,14 @@ const KNOWN: [KnownCause; 12] = [
         ],
     },
 ];
+
+impl KnownCause {
+    /// The cause with a code.
+    #[must_use]
+    pub fn of_code(code: &str) -> Option<&'static Self> {
+        KNOWN.iter().find(|cause| cause.code == code)
+    }
+}
 
 /// The known cause that a log shows, if there is one.
 #[must_use]

@@ -12,18 +12,21 @@ mod profile;
 mod recipe;
 mod record;
 mod resolve;
+mod retry;
 mod telemetry;
 
+pub use crate::model::FailureClass;
 pub use container::{ContainerFolders, ContainerPlan, JOB_LABEL, container_plan, image_reference};
 pub use deadline::{Deadlines, DurationError, Phase, PhaseTime};
 pub use diagnosis::{Diagnosis, KnownCause, diagnose};
 pub use environment::{EnvironmentInput, Variable, VariableValue, recipe_environment};
 pub use file_name::{NameSubject, result_file_name};
-pub use outcome::{FailureClass, JobFailure, Outcome};
+pub use outcome::{JobFailure, Outcome};
 pub use profile::{
     DockerSettings, GpuVendor, Hooks, LaunchSettings, LoadSettings, Mount, ProfileError, RunnerProfile, SlurmContainer, SlurmSettings,
 };
 pub use recipe::{Recipe, RecipeError, RecipeStyle, Spelling, choose_recipe, recipe_names};
 pub use record::{JobRecord, PhaseEnding, PhaseRecord, PointRecord, Provenance, RECORD_SCHEMA};
 pub use resolve::{JobId, JobSpec, ResolveError, Resolved, resolve};
+pub use retry::{Attempt, Retries, Tried};
 pub use telemetry::{Energy, EnergyDoubt, GpuSample, NVIDIA_SMI_QUERY, energy, metrics_csv};

@@ -3,47 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Who is to blame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FailureClass {
-    /// The engine did not start, died, or answered wrongly.
-    Server,
-    /// The load generator could not do its work.
-    Client,
-    /// The node, the container engine, the scheduler or the network: worth a retry.
-    Infra,
-    /// A phase did not end before its deadline.
-    Timeout,
-    /// SIGINT or SIGTERM.
-    Cancelled,
-    /// The row, the profile or the recipe is wrong.
-    Invalid,
-}
-
-impl FailureClass {
-    /// As `job.json` and tables write it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Server => "server",
-            Self::Client => "client",
-            Self::Infra => "infra",
-            Self::Timeout => "timeout",
-            Self::Cancelled => "cancelled",
-            Self::Invalid => "invalid",
-        }
-    }
-
-    /// Whether the same job may be tried again without looking away from a real fault.
-    #[must_use]
-    pub fn is_worth_a_retry(self) -> bool {
-        match self {
-            Self::Infra => true,
-            Self::Server | Self::Client | Self::Timeout | Self::Cancelled | Self::Invalid => false,
-        }
-    }
-}
+use crate::model::FailureClass;
 
 /// A failure with its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::matrix::Row;
 use crate::model::{Concurrency, RunnerName};
 
-use super::{Energy, JobId, Outcome, Phase, Recipe};
+use super::{Attempt, Energy, JobId, Outcome, Phase, Recipe};
 
 /// The format of `job.json`; the number after the slash grows when a reader must change.
 pub const RECORD_SCHEMA: &str = "imax-job/1";
@@ -36,6 +36,9 @@ pub struct JobRecord {
     pub points: Vec<PointRecord>,
     /// Each phase that began, in its order; warm-up and load once a point.
     pub phases: Vec<PhaseRecord>,
+    /// Each try of the job and of what it needed, in its order.
+    #[serde(default)]
+    pub attempts: Vec<Attempt>,
     /// Where the numbers come from.
     pub provenance: Provenance,
 }
@@ -81,6 +84,9 @@ pub enum PhaseEnding {
 pub struct PhaseRecord {
     /// Which.
     pub phase: Phase,
+    /// The try of the job that it belongs to, from 1.
+    #[serde(default = "first")]
+    pub attempt: u32,
     /// The point's concurrency, for phases that come once a point.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conc: Option<Concurrency>,
@@ -97,6 +103,10 @@ pub struct PhaseRecord {
     /// Why it ended so, where that needs words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+fn first() -> u32 {
+    1
 }
 
 /// Where the numbers come from.

@@ -3,6 +3,7 @@
 
 mod component;
 mod diagnostic;
+mod failure;
 mod layout;
 mod name;
 mod parallelism;
@@ -14,6 +15,7 @@ mod workload;
 
 pub use component::{Component, KvOffloading};
 pub use diagnostic::{Diagnostic, Diagnostics, Related, Severity};
+pub use failure::FailureClass;
 pub use layout::Layout;
 pub use name::{ConfigKey, Framework, Image, ModelName, ModelPrefix, NameError, Precision, RunnerLabel, RunnerName};
 pub use parallelism::{Parallelism, WorkerGroup};

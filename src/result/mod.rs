@@ -16,5 +16,5 @@ pub use context::{ContextError, Dialect, Gpus, Origin, PointContext};
 pub use eval::{EvalError, EvalFile, EvalSet, EvalSort, eval_rows, sort_eval_rows};
 pub use json::{Json, JsonError, Object};
 pub use normalize::{NormalizeError, normalize};
-pub use point::{Better, Measurement, Metric, Point, PointFailure, PointFailureClass, PointOutcome};
+pub use point::{Better, Measurement, Metric, Point, PointFailure, PointOutcome};
 pub use schema::schema;

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::matrix::Row;
-use crate::model::{Concurrency, Layout, PointKey};
+use crate::model::{Concurrency, FailureClass, Layout, PointKey};
 
 /// One measured case, and what came out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,45 +42,9 @@ pub enum PointOutcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PointFailure {
     /// Who is to blame.
-    pub class: PointFailureClass,
+    pub class: FailureClass,
     /// One sentence.
     pub reason: String,
-}
-
-/// Who is to blame for a case without numbers: the classes of a job's failure, and one for a job that left no trace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PointFailureClass {
-    /// The engine.
-    Server,
-    /// The load generator.
-    Client,
-    /// The node, the container engine, the scheduler or the network.
-    Infra,
-    /// A phase did not end before its deadline.
-    Timeout,
-    /// Someone stopped it.
-    Cancelled,
-    /// The row, the profile or the recipe is wrong.
-    Invalid,
-    /// It was planned, and nothing is known of it.
-    Missing,
-}
-
-impl PointFailureClass {
-    /// As tables and JSON write it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Server => "server",
-            Self::Client => "client",
-            Self::Infra => "infra",
-            Self::Timeout => "timeout",
-            Self::Cancelled => "cancelled",
-            Self::Invalid => "invalid",
-            Self::Missing => "missing",
-        }
-    }
 }
 
 /// The numbers of a point by the names of `agg_*.json`: times in seconds, rates a second, throughput per GPU. All are

@@ -13,6 +13,7 @@ mod failure;
 mod reap;
 mod refusal;
 mod repository;
+mod retry;
 mod self_contained;
 mod success;
 mod telemetry;

@@ -91,7 +91,8 @@ impl World {
 
     /// States of jobs that may still have something running.
     pub fn states(&self) -> usize {
-        fs::read_dir(self.path("state")).map_or(0, Iterator::count)
+        let is_state = |entry: &fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "json");
+        fs::read_dir(self.path("state")).map_or(0, |entries| entries.flatten().filter(is_state).count())
     }
 
     fn command(&self) -> Command {

@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::cli::{Exit, Failure, OrExit as _};
 use crate::edge::files;
 use crate::matrix::Row;
-use crate::result::{Point, PointFailure, PointFailureClass};
+use crate::model::FailureClass;
+use crate::result::{Point, PointFailure};
 
 /// Parts of the search space that hold rows to be measured; its other parts are evaluations.
 const PARTS: [&str; 2] = ["single_node", "multi_node"];
@@ -28,7 +29,7 @@ pub fn planned_points(path: &Path) -> Result<Vec<Point>, Failure> {
 
 fn points_of_row(row: &Row) -> impl Iterator<Item = Point> + '_ {
     let failure = || PointFailure {
-        class: PointFailureClass::Missing,
+        class: FailureClass::Missing,
         reason: "planned, but neither a result nor a job record is among the artifacts".to_owned(),
     };
     row.conc.as_slice().iter().map(move |conc| Point::failed(row, *conc, failure()))

@@ -12,8 +12,8 @@ use crate::edge::stop::{StopCause, StopSignal};
 use crate::edge::workflow::WorkflowFiles;
 use crate::edge::{files, host};
 use crate::job::{
-    FailureClass, JobFailure, JobId, JobRecord, JobSpec, Outcome, PointRecord, Provenance, RECORD_SCHEMA, Recipe, RunnerProfile, Variable,
-    VariableValue, result_file_name,
+    FailureClass, JobFailure, JobId, JobRecord, JobSpec, Outcome, PointRecord, Provenance, RECORD_SCHEMA, Recipe, RunnerProfile, Tried,
+    Variable, VariableValue, result_file_name,
 };
 use crate::matrix::Row;
 use crate::model::RunnerName;
@@ -51,6 +51,7 @@ pub fn record_of(
         phases,
         served_model,
         facts,
+        attempts,
     } = lived;
     for point in spec.points() {
         if !points.iter().any(|known| known.conc == point.conc) {
@@ -87,6 +88,7 @@ pub fn record_of(
         row: spec.row.clone(),
         points,
         phases,
+        attempts,
         provenance,
     }
 }
@@ -125,6 +127,7 @@ pub fn record_of_refusal(
         seconds: beginning.since.elapsed().as_secs_f64(),
         row: row.clone(),
         phases: Vec::new(),
+        attempts: Vec::new(),
         provenance: provenance(profile, runner, None, places),
     }
 }
@@ -166,7 +169,7 @@ pub fn exit_of(outcome: &Outcome, stop: &StopSignal) -> Exit {
     };
     match failure.class {
         FailureClass::Server | FailureClass::Client | FailureClass::Timeout => Exit::MeasurementFailed,
-        FailureClass::Infra => Exit::Infrastructure,
+        FailureClass::Infra | FailureClass::Missing => Exit::Infrastructure,
         FailureClass::Invalid => Exit::InvalidInput,
         FailureClass::Cancelled => match stop.cause() {
             Some(StopCause::Terminate) => Exit::Terminated,
@@ -230,6 +233,14 @@ fn summary(record: &JobRecord) -> String {
             Outcome::Failed(failure) => format!("**{}**: {}", failure.class.as_str(), cell(&failure.reason)),
         };
         let _ = writeln!(text, "| {} | {outcome} |", point.conc);
+    }
+    for attempt in record.attempts.iter().filter(|attempt| attempt.problem.is_some()) {
+        let problem = attempt.problem.as_deref().map(cell).unwrap_or_default();
+        let what = match attempt.what {
+            Tried::Job => "job",
+            Tried::ImagePull => "image pull",
+        };
+        let _ = writeln!(text, "\n{what}, try {} of {}: {problem}", attempt.number, attempt.of);
     }
     text.push_str("\n| phase | time | |\n|---|---:|---|\n");
     for phase in &record.phases {

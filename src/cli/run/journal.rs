@@ -10,6 +10,8 @@ use crate::model::Concurrency;
 #[derive(Debug)]
 pub struct Journal {
     deadlines: Deadlines,
+    /// The try that phases belong to, from 1.
+    pub(super) attempt: u32,
     phases: Vec<PhaseRecord>,
 }
 
@@ -44,6 +46,7 @@ impl Journal {
     pub fn new(deadlines: Deadlines) -> Self {
         Self {
             deadlines,
+            attempt: 1,
             phases: Vec::new(),
         }
     }
@@ -70,6 +73,7 @@ impl Journal {
         } = begun;
         self.phases.push(PhaseRecord {
             phase,
+            attempt: self.attempt,
             conc,
             started,
             ended: host::timestamp(),

@@ -13,7 +13,7 @@ use super::voice::Voice;
 use super::watch::{Interruption, SharedEngine, look};
 use crate::edge::engine_log;
 use crate::edge::job_state::{JobState, StateFolder};
-use crate::edge::launcher::{LaunchError, LaunchRequest, launcher_of};
+use crate::edge::launcher::{LaunchError, LaunchRequest, Tries, launcher_of};
 use crate::edge::process::Ending;
 use crate::edge::ready::{NotReady, Target, wait_until_ready};
 use crate::edge::reap::reap_dead_jobs;
@@ -21,8 +21,8 @@ use crate::edge::stop::{StopCause, StopSignal};
 use crate::edge::telemetry::Sampler;
 use crate::edge::{files, host};
 use crate::job::{
-    FailureClass, GpuSample, JobFailure, JobSpec, Outcome, Phase, PhaseEnding, PhaseRecord, PointRecord, RecipeStyle, Resolved, Variable,
-    diagnose,
+    Attempt, FailureClass, GpuSample, JobFailure, JobSpec, Outcome, Phase, PhaseEnding, PhaseRecord, PointRecord, RecipeStyle, Resolved,
+    Variable, diagnose,
 };
 use crate::model::Secret;
 
@@ -51,6 +51,10 @@ pub struct Life<'a> {
     pub(super) loaded: Vec<super::points::Loaded>,
     pub(super) sampler: Option<Sampler>,
     pub(super) samples: Vec<GpuSample>,
+    pub(super) attempts: Vec<Attempt>,
+    pub(super) pulls: Tries,
+    /// Whether something that this job started could not be stopped.
+    pub(super) left_behind: bool,
 }
 
 /// What is left of a life.
@@ -65,6 +69,8 @@ pub struct Lived {
     pub served_model: Option<String>,
     /// What the launcher knows of the engine.
     pub facts: BTreeMap<String, String>,
+    /// What was tried, and how often.
+    pub attempts: Vec<Attempt>,
 }
 
 /// Why a phase did not end well.
@@ -82,28 +88,8 @@ impl From<JobFailure> for Trouble {
 }
 
 impl Life<'_> {
-    /// Lives it.
-    pub fn live(mut self) -> Lived {
-        let mut failure = self.run().err();
-        if self.places.out.exists() {
-            match engine_log::remove_secrets(&self.log(), self.secrets) {
-                Ok(true) => self.voice.line("the engine's log held secrets; they were taken out"),
-                Ok(false) => {}
-                Err(error) => {
-                    failure = failure.or_else(|| Some(JobFailure::new(FailureClass::Infra, error.to_string())));
-                }
-            }
-        }
-        Lived {
-            failure,
-            points: self.points,
-            phases: self.journal.into_phases(),
-            served_model: self.served_model,
-            facts: self.facts,
-        }
-    }
-
-    fn run(&mut self) -> Result<(), JobFailure> {
+    /// One try.
+    pub(super) fn run(&mut self) -> Result<(), JobFailure> {
         self.phase(Phase::Preflight, |life, _| life.preflight())?;
         self.phase(Phase::Clean, |life, _| life.clean())?;
         let state = JobState::of_this_process(self.spec.id.clone(), &self.places.out, host::timestamp());
@@ -252,6 +238,7 @@ impl Life<'_> {
             port: self.port,
             stop: self.stop,
             until: begun.until(),
+            tries: &self.pulls,
         });
         let engine = engine.map_err(|error| self.launch_trouble(&error))?;
         self.facts = engine.facts();
@@ -393,6 +380,7 @@ impl Life<'_> {
         };
         let killed = (!report.killed.is_empty()).then(|| format!("killed after SIGTERM did not end it: {}", report.killed.join(", ")));
         if !report.left.is_empty() {
+            self.left_behind = true;
             let reason = format!("still there after SIGKILL: {}", report.left.join(", "));
             self.journal.end(begun, PhaseEnding::Failed, Some(reason.clone()));
             return Err(JobFailure::new(FailureClass::Infra, reason));

@@ -1,6 +1,7 @@
 //! `imax run`: executes one matrix row on this machine, from a clean start to a clean end, and leaves its results and
 //! `job.json` in a folder.
 
+mod attempts;
 mod finish;
 mod hooks;
 mod journal;
@@ -22,7 +23,7 @@ use clap::Args;
 use super::{Exit, Failure, OrExit as _};
 use crate::edge::host;
 use crate::edge::job_state::StateFolder;
-use crate::edge::launcher::secrets_of;
+use crate::edge::launcher::{Tries, secrets_of};
 use crate::edge::process::adopt_orphans;
 use crate::edge::reap::reap_dead_jobs;
 use crate::edge::stop::StopSignal;
@@ -153,6 +154,9 @@ pub fn execute(args: &RunArgs, row: &Row, stop: &StopSignal) -> Result<(JobRecor
         loaded: Vec::new(),
         sampler: None,
         samples: Vec::new(),
+        attempts: Vec::new(),
+        pulls: Tries::default(),
+        left_behind: false,
     };
     let record = finish::record_of(&spec, &places, &environment, life.live(), &beginning, stop);
     finish::publish(&record, &places, &voice)?;

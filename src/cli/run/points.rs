@@ -32,6 +32,14 @@ impl Life<'_> {
     /// Loads each point in its turn.
     pub(super) fn load_points(&mut self, engine: &SharedEngine, target: &LoadTarget) -> Result<(), JobFailure> {
         for point in self.spec.points() {
+            // What an earlier try measured stays.
+            if self
+                .points
+                .iter()
+                .any(|known| known.conc == point.conc && known.outcome == Outcome::Ok)
+            {
+                continue;
+            }
             let measured = self.load_point(engine, target, &point);
             if let Some(raw) = measured.raw {
                 self.loaded.push(Loaded {
@@ -249,7 +257,9 @@ fn ending_of(class: FailureClass) -> PhaseEnding {
     match class {
         FailureClass::Timeout => PhaseEnding::DeadlineExceeded,
         FailureClass::Cancelled => PhaseEnding::Cancelled,
-        FailureClass::Server | FailureClass::Client | FailureClass::Infra | FailureClass::Invalid => PhaseEnding::Failed,
+        FailureClass::Server | FailureClass::Client | FailureClass::Infra | FailureClass::Invalid | FailureClass::Missing => {
+            PhaseEnding::Failed
+        }
     }
 }
 

@@ -6,12 +6,13 @@ mod local;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::job_state::Holding;
 use super::process::{Ending, ProcessError, StopReport};
 use super::stop::StopSignal;
-use crate::job::{JobId, JobSpec, LaunchSettings, Variable};
+use crate::job::{Attempt, JobId, JobSpec, LaunchSettings, Variable};
 use crate::model::Secret;
 pub use docker::DockerError;
 
@@ -38,7 +39,12 @@ pub struct LaunchRequest<'a> {
     pub stop: &'a StopSignal,
     /// When the attempt's time is over.
     pub until: Instant,
+    /// Where tries of what the launcher repeats by itself are noted.
+    pub tries: &'a Tries,
 }
+
+/// Tries of what a launcher repeats by itself, such as the pull of an image.
+pub type Tries = Mutex<Vec<Attempt>>;
 
 /// Starts engines in one way.
 pub trait Launcher {

@@ -6,6 +6,7 @@ mod document;
 mod error;
 mod load;
 mod mount;
+mod retries;
 mod slurm;
 mod source;
 
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Deadlines, PhaseTime};
+use super::{Deadlines, PhaseTime, Retries};
 use docker::docker_settings;
 use document::{LauncherName, ProfileDocument};
 use load::load_settings;
@@ -50,6 +51,8 @@ pub struct RunnerProfile {
     pub load: LoadSettings,
     /// The longest times.
     pub deadlines: Deadlines,
+    /// How often a job that failed for the node's reasons is tried.
+    pub retries: Retries,
     /// Commands around the job.
     pub hooks: Hooks,
 }
@@ -145,6 +148,7 @@ impl RunnerProfile {
             health_path: "/health".to_owned(),
             load: LoadSettings::default(),
             deadlines: Deadlines::default(),
+            retries: Retries::default(),
             hooks: Hooks::default(),
         }
     }
@@ -194,6 +198,7 @@ fn checked(name: &str, document: ProfileDocument) -> Result<RunnerProfile, Profi
         health_path,
         load,
         deadlines,
+        retries: retries_document,
         hooks,
         script,
         docker,
@@ -230,6 +235,7 @@ fn checked(name: &str, document: ProfileDocument) -> Result<RunnerProfile, Profi
         health_path,
         load: load_settings(name, load.unwrap_or_default())?,
         deadlines: deadlines_of(deadlines.unwrap_or_default()),
+        retries: retries::retries(name, &retries_document.unwrap_or_default())?,
         hooks: Hooks {
             pre: hooks.pre.unwrap_or_default(),
             post: hooks.post.unwrap_or_default(),

@@ -56,6 +56,8 @@ fn says_what_is_wrong() {
         ("launcher: docker\ndocker: {mounts: [a]}\n", "`docker.mounts: a`"),
         ("launcher: slurm\nslurm: {container: x}\n", "expected none or pyxis"),
         ("launcher: local\nload: {random-range-ratio: 1.5}\n", "up to 1"),
+        ("launcher: local\nretries: {attempts: 0}\n", "`retries.attempts: 0`"),
+        ("launcher: local\nretries: {backoff: 0.5}\n", "`retries.backoff: 0.5`"),
         ("launcher: local\nhealth-path: health\n", "such as /health"),
         ("extends: p\n", "p -> p"),
         ("extends: ../x\n", "cannot name a runner profile"),

@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use super::{DockerError, pull, remove_labelled};
-use crate::edge::launcher::{Engine, LaunchError};
+use crate::edge::launcher::{Engine, LaunchError, Tries};
 use crate::edge::process::{Ending, StopReport};
 use crate::job::ContainerPlan;
 
@@ -39,9 +39,15 @@ pub(super) struct Started {
 }
 
 /// Pulls, creates and starts.
-pub(super) async fn start(client: &Client, plan: &ContainerPlan, body: ContainerCreateBody, log: &Path) -> Result<Started, DockerError> {
+pub(super) async fn start(
+    client: &Client,
+    plan: &ContainerPlan,
+    body: ContainerCreateBody,
+    log: &Path,
+    tries: &Tries,
+) -> Result<Started, DockerError> {
     let mut log = File::options().create(true).append(true).open(log)?;
-    let digest = pull::image(client, &plan.image, &mut log).await?;
+    let digest = pull::image(client, &plan.image, &mut log, tries).await?;
     let request = |what: &str| {
         let what = format!("{what} the container of {}", plan.image);
         move |source| DockerError::Request { what, source }

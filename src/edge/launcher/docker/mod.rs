@@ -103,7 +103,7 @@ impl Launcher for Docker {
         let runtime = runtime()?;
         let client = runtime.block_on(connect(&self.socket()))?;
         let started = runtime.block_on(async {
-            let work = container::start(&client, &plan, body, request.log);
+            let work = container::start(&client, &plan, body, request.log, request.tries);
             let limit = tokio::time::Instant::from_std(request.until);
             tokio::select! {
                 started = work => started.map_err(LaunchError::from),

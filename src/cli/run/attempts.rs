@@ -1,0 +1,82 @@
+//! The tries of a job. One that failed for the node's reasons is begun again with the points that are not measured yet;
+//! its log is kept beside the next one's.
+
+use std::time::{Duration, Instant};
+
+use super::life::{Life, Lived};
+use super::watch::Interruption;
+use crate::edge::{engine_log, host};
+use crate::job::{Attempt, FailureClass, JobFailure, Outcome, Phase, Tried};
+
+impl Life<'_> {
+    /// Lives it, as often as it must and may.
+    pub fn live(mut self) -> Lived {
+        let mut number = 1;
+        let failure = loop {
+            let started = host::timestamp();
+            let since = Instant::now();
+            let failure = self.try_once();
+            let pause = failure.as_ref().and_then(|failure| self.pause_after(number, failure));
+            self.attempts.push(Attempt {
+                what: Tried::Job,
+                number,
+                of: self.spec.profile.retries.attempts,
+                started,
+                seconds: since.elapsed().as_secs_f64(),
+                problem: failure.as_ref().map(|failure| failure.reason.clone()),
+                pause_s: pause.map(|pause| pause.as_secs_f64()),
+            });
+            let (Some(known), Some(pause)) = (&failure, pause) else {
+                break failure;
+            };
+            self.voice
+                .line(&format!("{}; trying again in {} s", known.reason, pause.as_secs_f64()));
+            if let Some(cause) = self.stop.wait_for(pause) {
+                break Some(Interruption::Cancelled(cause).failure(Phase::Preflight));
+            }
+            self.begin_again(number);
+            number += 1;
+        };
+        let attempts = std::mem::take(&mut self.attempts);
+        let tries = std::mem::take(&mut *self.pulls.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        Lived {
+            failure,
+            points: self.points,
+            phases: self.journal.into_phases(),
+            served_model: self.served_model,
+            facts: self.facts,
+            attempts: attempts.into_iter().chain(tries).collect(),
+        }
+    }
+
+    fn try_once(&mut self) -> Option<JobFailure> {
+        let failure = self.run().err();
+        if !self.places.out.exists() {
+            return failure;
+        }
+        match engine_log::remove_secrets(&self.log(), self.secrets) {
+            Ok(true) => self.voice.line("the engine's log held secrets; they were taken out"),
+            Ok(false) => {}
+            Err(error) => return failure.or_else(|| Some(JobFailure::new(FailureClass::Infra, error.to_string()))),
+        }
+        failure
+    }
+
+    /// A job of which everything is measured is not begun again, nor one that left something running.
+    fn pause_after(&self, number: u32, failure: &JobFailure) -> Option<Duration> {
+        let measured = |conc| self.points.iter().any(|point| point.conc == conc && point.outcome == Outcome::Ok);
+        let all_measured = self.spec.points().iter().all(|point| measured(point.conc));
+        if all_measured || self.left_behind {
+            return None;
+        }
+        self.spec.profile.retries.pause_after(number, failure)
+    }
+
+    fn begin_again(&mut self, number: u32) {
+        let _ = std::fs::rename(self.log(), self.places.out.join(format!("server.attempt-{number}.log")));
+        self.journal.attempt = number + 1;
+        self.served_model = None;
+        self.facts.clear();
+        self.samples.clear();
+    }
+}

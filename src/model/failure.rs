@@ -1,0 +1,48 @@
+//! Who is to blame for a case without numbers: one closed list for jobs, points and everything that shows them.
+
+use serde::{Deserialize, Serialize};
+
+/// Who is to blame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureClass {
+    /// The engine did not start, died, or answered wrongly.
+    Server,
+    /// The load generator could not do its work.
+    Client,
+    /// The node, the container engine, the scheduler or the network: worth a retry.
+    Infra,
+    /// A phase did not end before its deadline.
+    Timeout,
+    /// SIGINT or SIGTERM.
+    Cancelled,
+    /// The row, the profile or the recipe is wrong.
+    Invalid,
+    /// It was planned, and nothing is known of it. No job says this of itself.
+    Missing,
+}
+
+impl FailureClass {
+    /// As `job.json`, tables and results write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Client => "client",
+            Self::Infra => "infra",
+            Self::Timeout => "timeout",
+            Self::Cancelled => "cancelled",
+            Self::Invalid => "invalid",
+            Self::Missing => "missing",
+        }
+    }
+
+    /// Whether the same job may be tried again without looking away from a real fault.
+    #[must_use]
+    pub fn is_worth_a_retry(self) -> bool {
+        match self {
+            Self::Infra => true,
+            Self::Server | Self::Client | Self::Timeout | Self::Cancelled | Self::Invalid | Self::Missing => false,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Another try where the node failed, none where the benchmark did; every try is in `job.json`.
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use super::success::ENGINE;
+use super::world::{CANCELLED_WITHIN, World, await_that};
+
+#[test]
+fn a_node_that_fails_once_gets_another_try() {
+    let world = World::with_recipe(&format!("echo the engine of try $(wc -l < tries)\n{ENGINE}"));
+    world.write(
+        "runners/h100-a.yaml",
+        "launcher: local\nretries: {attempts: 3, pause: 20ms}\nhooks: {pre: ['echo >> tries; echo from the hook; [ $(wc -l < tries) = 2 ]']}\n",
+    );
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("trying again in 0.02 s"), "{}", ended.stderr);
+    let job = world.job();
+    let attempts = job["attempts"].as_array().unwrap();
+    assert_eq!(attempts.len(), 2, "{attempts:?}");
+    assert_eq!(
+        (
+            &attempts[0]["what"],
+            &attempts[0]["number"],
+            &attempts[0]["of"],
+            &attempts[0]["pause_s"]
+        ),
+        (&json!("job"), &json!(1), &json!(3), &json!(0.02))
+    );
+    assert!(attempts[0]["problem"].as_str().unwrap().contains("exit status 1"), "{attempts:?}");
+    assert!(attempts[1].get("problem").is_none());
+    let launches: Vec<_> = job["phases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|phase| phase["phase"] == "launch")
+        .map(|phase| (&phase["attempt"], &phase["ending"]))
+        .collect();
+    assert_eq!(launches, [(&json!(1), &json!("failed")), (&json!(2), &json!("done"))]);
+    assert_eq!(world.read("out/server.attempt-1.log"), "from the hook\n");
+    assert!(world.read("out/server.log").contains("the engine of try 2\n"));
+    world.assert_nothing_runs();
+}
+
+#[test]
+fn a_benchmark_that_failed_is_not_repeated() {
+    for failing in ["exit 7", "echo 'OSError: [Errno 98] Address already in use'; exit 1"] {
+        let world = World::with_recipe(&format!("echo >> starts; {failing}"));
+        world.write("runners/h100-a.yaml", "launcher: local\nretries: {attempts: 5, pause: 1ms}\n");
+        assert_eq!(world.run().code, Some(1));
+        assert_eq!(world.read("starts"), "\n");
+        assert_eq!(world.job()["attempts"].as_array().unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn tries_have_an_end() {
+    let world = World::with_recipe("touch ran");
+    world.write(
+        "runners/h100-a.yaml",
+        "launcher: local\nretries: {attempts: 3, pause: 1ms, backoff: 1}\nhooks: {pre: ['exit 3']}\n",
+    );
+    assert_eq!(world.run().code, Some(4));
+    assert_eq!(world.job()["attempts"].as_array().unwrap().len(), 3);
+    assert!(!world.path("ran").exists());
+}
+
+#[test]
+fn a_signal_ends_the_pause_between_two_tries() {
+    let world = World::with_recipe("touch ran");
+    world.write(
+        "runners/h100-a.yaml",
+        "launcher: local\nretries: {attempts: 2, pause: 10m}\nhooks: {pre: ['exit 5']}\n",
+    );
+    let mut run = world.start();
+    run.await_line("hook `exit 5`");
+    await_that("the pause began", || world.path("out/server.log").exists());
+    let sent = std::time::Instant::now();
+    run.signal(Signal::SIGTERM);
+    let ended = run.end();
+    assert!(sent.elapsed() < CANCELLED_WITHIN);
+    assert_eq!(ended.code, Some(143), "{}", ended.stderr);
+    assert!(!world.path("ran").exists());
+    assert_eq!(world.states(), 0);
+}
