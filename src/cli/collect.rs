@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{ArgGroup, Args, ValueEnum};
+use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use super::dialect::DialectArg;
 use super::gather::{self, Gathered, RESULTS_FILE, RUN_FILE};
-use super::{Exit, Failure, OrExit as _, output};
+use super::{Exit, Failure, OrExit as _, github, output};
 use crate::analysis::RunDocument;
+use crate::edge::github::download_run;
 use crate::edge::{artifacts, files};
 use crate::result::{self, EvalSort, Json, Object};
 
@@ -18,18 +20,30 @@ use crate::result::{self, EvalSort, Json, Object};
 #[derive(Debug, Args)]
 #[command(
     group(ArgGroup::new("original").args(["compat", "compat_evals"])),
-    after_help = "Example:\n  imax collect artifacts/ --plan plan.json --out results/"
+    after_help = "Examples:\n  imax collect artifacts/ --plan plan.json --out results/\n  imax collect --run-id 16890123456 --repo octo-org/benchmarks --out results/"
 )]
 pub struct CollectArgs {
-    /// The folder that holds the artifacts, at any depth.
-    folder: PathBuf,
+    /// The folder that holds the artifacts, at any depth. With --run-id, where they go [default: imax-artifacts/RUN_ID].
+    #[arg(required_unless_present = "run_id")]
+    folder: Option<PathBuf>,
     /// With --compat the output is agg_NAME.json in the current folder, with --compat-evals agg_eval_NAME.json.
     #[arg(requires = "original")]
     name: Option<String>,
     /// With --compat-evals: what rows are sorted by first.
     #[arg(requires = "compat_evals", value_enum)]
     sort: Option<SortArg>,
-    /// The search space that imax plan wrote: what is missing from the artifacts is then named.
+    /// Download the artifacts of this workflow run first. The token comes from GITHUB_TOKEN or GH_TOKEN and needs
+    /// `actions: read`. What an earlier, interrupted call has downloaded is kept.
+    #[arg(long, value_name = "NUMBER", conflicts_with = "original")]
+    run_id: Option<u64>,
+    /// The repository of the run, owner/name.
+    #[arg(long, visible_alias = "repo", value_name = "REPOSITORY", env = "GITHUB_REPOSITORY")]
+    repository: Option<String>,
+    /// With --run-id: download only artifacts whose names match one of these globs.
+    #[arg(long, value_name = "GLOB", requires = "run_id")]
+    artifact: Vec<Glob>,
+    /// The search space that imax plan wrote: what is missing from the artifacts is then named [default: the one among the
+    /// artifacts of --run-id].
     #[arg(long, value_name = "FILE", conflicts_with = "original")]
     plan: Option<PathBuf>,
     /// Where the files go.
@@ -63,11 +77,43 @@ enum SortArg {
 /// # Errors
 /// Infrastructure where files cannot be read or written; invalid input for a bad plan.
 pub fn run(args: &CollectArgs) -> Result<Exit, Failure> {
+    let given = || args.folder.clone().unwrap_or_default();
     match &args.name {
-        Some(name) if args.compat => compat(&args.folder, name),
-        Some(name) => compat_evals(args, name),
+        Some(name) if args.compat => compat(&given(), name),
+        Some(name) => compat_evals(args, &given(), name),
         None => collect(args),
     }
+}
+
+/// The plan as `imax action` uploads it.
+const PLAN: &str = "imax-plan/plan.json";
+
+/// Downloads where it is asked for, and gives the folder of artifacts and the plan.
+fn artifacts_of(args: &CollectArgs) -> Result<(PathBuf, Option<PathBuf>), Failure> {
+    let Some(run) = args.run_id else {
+        return Ok((args.folder.clone().unwrap_or_default(), args.plan.clone()));
+    };
+    let folder = args.folder.clone();
+    let folder = folder.unwrap_or_else(|| Path::new("imax-artifacts").join(run.to_string()));
+    let globs = globs(&args.artifact).or_exit(Exit::Usage)?;
+    let wanted = |name: &str| globs.is_empty() || globs.is_match(name);
+    let done = github::talk(args.repository.as_deref(), async |client, repository| {
+        download_run(client, repository, run, &folder, &wanted).await
+    })?;
+    output::say(&format!("{} artifacts downloaded, {} were there", done.fetched, done.kept));
+    for name in &done.expired {
+        output::say(&format!("artifact {name} is expired; GitHub has removed it"));
+    }
+    let plan = args.plan.clone().or_else(|| Some(folder.join(PLAN)).filter(|plan| plan.is_file()));
+    Ok((folder, plan))
+}
+
+fn globs(globs: &[Glob]) -> Result<GlobSet, globset::Error> {
+    let mut set = GlobSetBuilder::new();
+    for glob in globs {
+        set.add(glob.clone());
+    }
+    set.build()
 }
 
 /// Puts the artifacts of a folder together, and writes the run's files into another.
@@ -81,7 +127,8 @@ pub fn collect_into(folder: &Path, plan: Option<&Path>, out: &Path) -> Result<()
 }
 
 fn collect(args: &CollectArgs) -> Result<Exit, Failure> {
-    let gathered = gather::gather(&args.folder, args.plan.as_deref())?;
+    let (folder, plan) = artifacts_of(args)?;
+    let gathered = gather::gather(&folder, plan.as_deref())?;
     let run = &gathered.assembly.run;
     for problem in &run.problems {
         output::say(&problem.to_string());
@@ -147,10 +194,10 @@ fn compat(folder: &Path, name: &str) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-fn compat_evals(args: &CollectArgs, name: &str) -> Result<Exit, Failure> {
-    let files = artifacts::json_files(&args.folder).or_exit(Exit::Infrastructure)?;
+fn compat_evals(args: &CollectArgs, folder: &Path, name: &str) -> Result<Exit, Failure> {
+    let files = artifacts::json_files(folder).or_exit(Exit::Infrastructure)?;
     let mut rows = Vec::new();
-    for set in gather::sets_of_artifacts(&args.folder, &files, args.dialect.into()) {
+    for set in gather::sets_of_artifacts(folder, &files, args.dialect.into()) {
         rows.extend(set.or_exit(Exit::InvalidInput)?);
     }
     let sort = match args.sort {

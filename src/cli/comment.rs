@@ -6,9 +6,9 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::baseline::BaselineArgs;
-use super::{Exit, Failure, OrExit as _, gather, output};
+use super::{Exit, Failure, OrExit as _, gather, github, output};
 use crate::edge::files;
-use crate::edge::github::{self, Client, CommentChange, GithubError, Marker, Repository, Settings};
+use crate::edge::github::{CommentChange, Marker, pull_request_of_event, put_comment};
 use crate::report::{self, Budget, View};
 
 /// Create or update the pull request's comment with the report of a run.
@@ -25,7 +25,7 @@ pub struct CommentArgs {
     #[arg(long, value_name = "NUMBER")]
     pr: Option<u64>,
     /// The repository, owner/name.
-    #[arg(long, value_name = "REPOSITORY", env = "GITHUB_REPOSITORY")]
+    #[arg(long, visible_alias = "repo", value_name = "REPOSITORY", env = "GITHUB_REPOSITORY")]
     repository: Option<String>,
     /// What tells this comment from other ones of imax on the pull request; a workflow's name by default.
     #[arg(long, value_name = "NAME", env = "GITHUB_WORKFLOW", default_value = "imax")]
@@ -51,17 +51,10 @@ pub fn run(args: &CommentArgs) -> Result<Exit, Failure> {
         output::say("no pull request in this event; nothing to comment on");
         return Ok(Exit::Success);
     };
-    let repository = Repository::parse(args.repository.as_deref().unwrap_or_default()).or_exit(Exit::Usage)?;
-    let settings = Settings::from_environment(|name| std::env::var(name).ok()).or_exit(Exit::Usage)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .or_exit(Exit::Infrastructure)?;
-    let change = runtime.block_on(async {
-        let client = Client::new(&settings)?;
-        github::put_comment(&client, &repository, pull_request, &marker, &body).await
-    });
-    output::say(&match change.map_err(classified)? {
+    let change = github::talk(args.repository.as_deref(), async |client, repository| {
+        put_comment(client, repository, pull_request, &marker, &body).await
+    })?;
+    output::say(&match change {
         CommentChange::Created { url } => format!("created {url}"),
         CommentChange::Updated { url } => format!("updated {url}"),
     });
@@ -87,22 +80,7 @@ fn pull_request(given: Option<u64>) -> Result<Option<u64>, Failure> {
         return Ok(None);
     };
     let text = files::read_text(&path).or_exit(Exit::InvalidInput)?;
-    github::pull_request_of_event(&text)
+    pull_request_of_event(&text)
         .with_context(|| path.display().to_string())
         .or_exit(Exit::InvalidInput)
-}
-
-/// A token that is not there or not allowed is for the caller to mend; everything else is the network's or GitHub's.
-fn classified(error: GithubError) -> Failure {
-    let exit = match &error {
-        GithubError::NoToken
-        | GithubError::Repository(_)
-        | GithubError::Setup { .. }
-        | GithubError::Forbidden { .. }
-        | GithubError::NotFound { .. } => Exit::Usage,
-        GithubError::Unreachable { .. } | GithubError::RateLimited { .. } | GithubError::Refused { .. } | GithubError::Answer { .. } => {
-            Exit::Infrastructure
-        }
-    };
-    Failure { exit, error: error.into() }
 }

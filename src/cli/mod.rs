@@ -15,6 +15,7 @@ mod dialect;
 mod exit;
 mod fail_on;
 mod gather;
+mod github;
 mod matrix;
 mod normalize;
 mod output;

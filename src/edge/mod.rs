@@ -1,6 +1,7 @@
 //! The world. Git, GitHub, processes, sockets, files, clock and environment are touched here and nowhere else; the
 //! pure steps get values and give values.
 
+pub mod archive;
 pub mod artifacts;
 pub mod commit;
 pub mod engine_log;
@@ -8,6 +9,7 @@ pub mod files;
 pub mod git;
 pub mod github;
 pub mod host;
+pub mod http_client;
 pub mod hub;
 pub mod job_state;
 pub mod launcher;
@@ -16,6 +18,7 @@ pub mod plain_http;
 pub mod process;
 pub mod ready;
 pub mod reap;
+pub mod retry;
 pub mod stop;
 pub mod telemetry;
 pub mod tokenizer;

@@ -1,33 +1,25 @@
-//! A GitHub that keeps state: comments on pull requests in memory, behind a real HTTP server, so that the real client talks
-//! to it. Faults are told to it in advance and come in their order.
+//! A GitHub that keeps state: comments, labels, check runs, workflow runs and their artifacts in memory, behind a real HTTP
+//! server, so that the real client talks to it. Its documents are those of GitHub's published description with our values in
+//! them. Artifacts lie in a second server, as they do on GitHub. Faults are told to it in advance and come in their order.
+
+mod actions;
+mod checks;
+mod comments;
+mod documents;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
+pub use actions::{Artifact, Job, WorkflowRun};
+pub use checks::CheckRun;
+pub use comments::{Author, Comment};
+
 pub const REPOSITORY: &str = "octo-org/octo-repo";
 pub const TOKEN: &str = "ghs_a_token_for_tests";
-
-/// A comment as the server keeps it.
-#[derive(Debug, Clone)]
-pub struct Comment {
-    pub id: u64,
-    pub pull_request: u64,
-    pub author: Author,
-    pub body: String,
-}
-
-/// Who wrote it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Author {
-    /// The account of a workflow's own token.
-    Workflow,
-    /// A person.
-    Person,
-}
 
 /// An answer that comes instead of the right one.
 pub struct Fault {
@@ -39,6 +31,11 @@ pub struct Fault {
 #[derive(Default)]
 pub struct State {
     pub comments: Vec<Comment>,
+    pub labels: Vec<String>,
+    pub check_runs: Vec<CheckRun>,
+    pub workflow_runs: Vec<WorkflowRun>,
+    pub artifacts: Vec<Artifact>,
+    pub jobs: Vec<Job>,
     /// Answers to the next requests.
     pub faults: VecDeque<Fault>,
     /// Whether the token may write.
@@ -48,18 +45,17 @@ pub struct State {
     created: usize,
     /// Method and path of every request.
     pub requests: Vec<String>,
+    /// Requests to the blob store that carried a token.
+    pub tokens_leaked: usize,
+    /// How many more downloads the blob store cuts off in the middle.
+    pub blobs_cut: usize,
+    blob_store: String,
     next_id: u64,
 }
 
 impl State {
-    pub fn add(&mut self, pull_request: u64, author: Author, body: &str) -> u64 {
+    fn id(&mut self) -> u64 {
         self.next_id += 1;
-        self.comments.push(Comment {
-            id: self.next_id,
-            pull_request,
-            author,
-            body: body.to_owned(),
-        });
         self.next_id
     }
 }
@@ -67,6 +63,7 @@ impl State {
 /// The running server.
 pub struct Github {
     server: MockServer,
+    _blobs: MockServer,
     state: Arc<Mutex<State>>,
 }
 
@@ -75,7 +72,17 @@ impl Github {
         let state = Arc::new(Mutex::new(State::default()));
         let server = MockServer::start().await;
         Mock::given(any()).respond_with(Routes(Arc::clone(&state))).mount(&server).await;
-        Self { server, state }
+        let blobs = MockServer::start().await;
+        Mock::given(any())
+            .respond_with(actions::Blobs(Arc::clone(&state)))
+            .mount(&blobs)
+            .await;
+        state.lock().unwrap().blob_store = blobs.uri();
+        Self {
+            server,
+            _blobs: blobs,
+            state,
+        }
     }
 
     /// The address of the API, with a path in it as on a GitHub Enterprise Server.
@@ -109,25 +116,27 @@ impl Respond for Routes {
         if !request.headers.contains_key("user-agent") {
             return refusal(403, "Request forbidden by administrative rules");
         }
-        let Some(path) = path.strip_prefix("/api/v3/") else {
-            return not_found();
-        };
-        if path == "user" {
+        let path = path.strip_prefix("/api/v3").unwrap_or(&path);
+        if path == "/user" {
             return refusal(403, "Resource not accessible by integration");
         }
-        let Some(path) = path.strip_prefix(&format!("repos/{REPOSITORY}/issues/")) else {
+        let Some(path) = path.strip_prefix(&format!("/repos/{REPOSITORY}/")) else {
             return not_found();
         };
         let parts: Vec<&str> = path.split('/').collect();
-        let writes = request.method.as_str() != "GET";
-        if writes && state.read_only {
+        let method = request.method.as_str();
+        if method != "GET" && state.read_only {
             return refusal(403, "Resource not accessible by integration");
         }
-        match (request.method.as_str(), parts.as_slice()) {
-            ("GET", [number, "comments"]) => list(&mut state, number, request),
-            ("POST", [number, "comments"]) => create(&mut state, number, request),
-            ("PATCH", ["comments", id]) => update(&mut state, id, request),
-            ("DELETE", ["comments", id]) => delete(&mut state, id),
+        match parts.split_first() {
+            Some((&"issues", rest)) => comments::respond(&mut state, method, rest, request),
+            Some((&"actions", rest)) => actions::respond(&state, method, rest, request),
+            Some((&"check-runs" | &"commits", _)) => checks::respond(&mut state, method, &parts, request),
+            Some((&"collaborators", [login, "permission"])) => {
+                let permission = if *login == "octocat" { "write" } else { "read" };
+                let document = documents::of("permission", json!({ "permission": permission }));
+                ResponseTemplate::new(200).set_body_json(document)
+            }
             _ => not_found(),
         }
     }
@@ -141,79 +150,14 @@ fn not_found() -> ResponseTemplate {
     refusal(404, "Not Found")
 }
 
-fn query(request: &Request, name: &str, otherwise: usize) -> usize {
+fn query(request: &Request, name: &str) -> Option<String> {
     let found = request.url.query_pairs().find(|(key, _)| key == name);
-    found.map_or(otherwise, |(_, value)| value.parse().unwrap())
+    found.map(|(_, value)| value.into_owned())
 }
 
-fn list(state: &mut State, number: &str, request: &Request) -> ResponseTemplate {
-    if state.created < state.blind_until_created {
-        return ResponseTemplate::new(200).set_body_json(json!([]));
-    }
-    let (size, page) = (query(request, "per_page", 30), query(request, "page", 1));
-    let number: u64 = number.parse().unwrap();
-    let all = state.comments.iter().filter(|comment| comment.pull_request == number);
-    let shown: Vec<Value> = all.skip(size * (page - 1)).take(size).map(document).collect();
-    ResponseTemplate::new(200).set_body_json(shown)
-}
-
-fn create(state: &mut State, number: &str, request: &Request) -> ResponseTemplate {
-    let body = body_of(request);
-    if is_too_long(&body) {
-        return too_long();
-    }
-    state.created += 1;
-    state.add(number.parse().unwrap(), Author::Workflow, &body);
-    ResponseTemplate::new(201).set_body_json(document(state.comments.last().unwrap()))
-}
-
-fn update(state: &mut State, id: &str, request: &Request) -> ResponseTemplate {
-    let body = body_of(request);
-    if is_too_long(&body) {
-        return too_long();
-    }
-    let id: u64 = id.parse().unwrap();
-    match state.comments.iter_mut().find(|comment| comment.id == id) {
-        None => not_found(),
-        Some(comment) => {
-            comment.body = body;
-            ResponseTemplate::new(200).set_body_json(document(comment))
-        }
-    }
-}
-
-fn delete(state: &mut State, id: &str) -> ResponseTemplate {
-    let id: u64 = id.parse().unwrap();
-    let before = state.comments.len();
-    state.comments.retain(|comment| comment.id != id);
-    if state.comments.len() < before {
-        ResponseTemplate::new(204)
-    } else {
-        not_found()
-    }
-}
-
-fn body_of(request: &Request) -> String {
-    let body: Value = request.body_json().unwrap();
-    body["body"].as_str().unwrap().to_owned()
-}
-
-fn is_too_long(body: &str) -> bool {
-    body.chars().count() > 65_536
-}
-
-fn too_long() -> ResponseTemplate {
-    refusal(422, "body is too long (maximum is 65536 characters)")
-}
-
-fn document(comment: &Comment) -> Value {
-    let user = match comment.author {
-        Author::Workflow => json!({ "login": "github-actions[bot]", "type": "Bot" }),
-        Author::Person => json!({ "login": "octocat", "type": "User" }),
-    };
-    let url = format!(
-        "https://github.example/{REPOSITORY}/pull/{}#issuecomment-{}",
-        comment.pull_request, comment.id
-    );
-    json!({ "id": comment.id, "html_url": url, "body": comment.body, "user": user })
+/// The page of a list that the request asks for.
+fn page<T>(request: &Request, items: impl Iterator<Item = T>) -> Vec<T> {
+    let number = |name, otherwise| query(request, name).map_or(otherwise, |value| value.parse::<usize>().unwrap());
+    let (size, page) = (number("per_page", 30), number("page", 1));
+    items.skip(size * (page - 1)).take(size).collect()
 }

@@ -12,6 +12,7 @@ mod github;
 
 mod collecting;
 mod comments;
+mod downloading;
 mod golden;
 mod hostile;
 mod normalizing;

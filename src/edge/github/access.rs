@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::client::{Client, Method, Repository, Request};
+use super::client::{Client, Repository, Request};
 use super::error::GithubError;
 use crate::matrix::policy::{Permission, PullRequest};
 
@@ -20,12 +20,8 @@ pub async fn permission_of(client: &Client, repository: &Repository, login: &str
     if login.is_empty() || !login.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
         return Ok(Permission::Read);
     }
-    let request = Request::<()> {
-        method: Method::Get,
-        path: &format!("/repos/{repository}/collaborators/{login}/permission"),
-        body: None,
-        permission: "metadata: read",
-    };
+    let path = format!("/repos/{repository}/collaborators/{login}/permission");
+    let request = Request::get(&path, "metadata: read");
     match client.read::<PermissionDocument, ()>(request).await {
         Ok(document) => Ok(match document.permission.as_str() {
             "admin" | "maintain" | "write" => Permission::Write,
@@ -44,12 +40,7 @@ pub async fn permission_of(client: &Client, repository: &Repository, login: &str
 /// [`GithubError`] where GitHub refuses, does not answer, or answers something else.
 pub async fn pull_request(client: &Client, repository: &Repository, number: u64) -> Result<PullRequest, GithubError> {
     let path = format!("/repos/{repository}/pulls/{number}");
-    let request = Request::<()> {
-        method: Method::Get,
-        path: &path,
-        body: None,
-        permission: "pull-requests: read",
-    };
+    let request = Request::get(&path, "pull-requests: read");
     let document: Value = client.read::<Value, ()>(request).await?;
     PullRequest::parse(&document.to_string()).map_err(|error| GithubError::Answer {
         request: format!("GET {path}"),

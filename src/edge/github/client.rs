@@ -4,12 +4,14 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use octocrab::Octocrab;
+use reqwest::header::{ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time;
 
 use super::error::GithubError;
-use super::retry::{Advice, LimitHeaders, RetryPolicy, advise};
+use super::limit::{Advice, LimitHeaders, advise};
+use crate::edge::retry::{Attempt, GaveUp, RetryPolicy};
 use crate::model::Secret;
 
 /// How long a connection may take to come up.
@@ -93,11 +95,54 @@ impl Method {
 
 /// A request. The path begins with `/`; the body is JSON.
 pub(super) struct Request<'a, B: Serialize + ?Sized> {
-    pub method: Method,
-    pub path: &'a str,
-    pub body: Option<&'a B>,
+    method: Method,
+    path: &'a str,
+    body: Option<&'a B>,
     /// The permission in YAML that the request needs, for the error.
-    pub permission: &'static str,
+    permission: &'static str,
+    /// Answer only where what is there is no longer this.
+    unless: Option<&'a str>,
+}
+
+impl<'a> Request<'a, ()> {
+    /// Reads something.
+    pub(super) fn get(path: &'a str, permission: &'static str) -> Self {
+        Self::without_body(Method::Get, path, permission)
+    }
+
+    /// Removes something.
+    pub(super) fn delete(path: &'a str, permission: &'static str) -> Self {
+        Self::without_body(Method::Delete, path, permission)
+    }
+
+    fn without_body(method: Method, path: &'a str, permission: &'static str) -> Self {
+        Self {
+            method,
+            path,
+            body: None,
+            permission,
+            unless: None,
+        }
+    }
+
+    /// Reads only what has changed since the answer with this entity tag.
+    pub(super) fn unless(mut self, etag: Option<&'a str>) -> Self {
+        self.unless = etag;
+        self
+    }
+}
+
+impl<'a, B: Serialize + ?Sized> Request<'a, B> {
+    /// Writes something: `POST` or `PATCH`.
+    pub(super) fn write(method: Method, path: &'a str, body: &'a B, permission: &'static str) -> Self {
+        Self {
+            method,
+            path,
+            body: Some(body),
+            permission,
+            unless: None,
+        }
+    }
 }
 
 impl<B: Serialize + ?Sized> fmt::Display for Request<'_, B> {
@@ -110,14 +155,28 @@ impl<B: Serialize + ?Sized> fmt::Display for Request<'_, B> {
 struct Answer {
     status: u16,
     limits: LimitHeaders,
+    etag: Option<String>,
     body: String,
+}
+
+/// What a conditional request came to.
+pub(super) enum Fresh<T> {
+    /// There is something new.
+    Changed {
+        /// What.
+        value: T,
+        /// By which it can be asked for again.
+        etag: Option<String>,
+    },
+    /// What was known is still so.
+    Unchanged,
 }
 
 /// Talks to one GitHub.
 #[derive(Debug, Clone)]
 pub struct Client {
     octocrab: Octocrab,
-    retry: RetryPolicy,
+    settings: Settings,
 }
 
 impl Client {
@@ -139,62 +198,64 @@ impl Client {
             .set_read_timeout(Some(REQUEST_DEADLINE));
         Ok(Self {
             octocrab: builder.build().map_err(failed)?,
-            retry: settings.retry,
+            settings: settings.clone(),
         })
+    }
+
+    /// Where it talks to, with what.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Sends a request and reads its answer.
     pub(super) async fn read<T: DeserializeOwned, B: Serialize + ?Sized>(&self, request: Request<'_, B>) -> Result<T, GithubError> {
         let name = request.to_string();
-        let body = self.send(request).await?;
-        serde_json::from_str(&body).map_err(|error| GithubError::Answer {
-            request: name,
-            reason: error.to_string(),
+        let answer = self.answer(&request).await?;
+        parsed(&name, &answer.body)
+    }
+
+    /// Sends a request that has an answer only where something changed.
+    pub(super) async fn read_changed<T: DeserializeOwned>(&self, request: Request<'_, ()>) -> Result<Fresh<T>, GithubError> {
+        let name = request.to_string();
+        let answer = self.answer(&request).await?;
+        if answer.status == NOT_MODIFIED {
+            return Ok(Fresh::Unchanged);
+        }
+        Ok(Fresh::Changed {
+            value: parsed(&name, &answer.body)?,
+            etag: answer.etag,
         })
     }
 
-    /// Sends a request until it is answered, and gives the body of a successful answer.
+    /// Sends a request, and gives the body of a successful answer.
     pub(super) async fn send<B: Serialize + ?Sized>(&self, request: Request<'_, B>) -> Result<String, GithubError> {
-        let mut failed = 0;
-        loop {
-            let reason;
-            let wait;
-            match self.once(&request).await {
-                Ok(answer) => {
-                    let message = message_of(&answer.body);
-                    match advise(answer.status, &answer.limits, &message, SystemTime::now()) {
-                        Advice::Accept => return accept(&request, answer, message),
-                        Advice::Again => wait = self.retry.wait(failed + 1),
-                        Advice::After(asked) => wait = asked,
-                    }
-                    reason = format!("status {}: {message}", answer.status);
-                }
-                Err(problem) => {
-                    wait = self.retry.wait(failed + 1);
-                    reason = problem;
-                }
-            }
-            failed += 1;
-            let request = request.to_string();
-            if wait > self.retry.longest_wait {
-                return Err(GithubError::RateLimited { request, wait });
-            }
-            if failed >= self.retry.attempts {
-                return Err(GithubError::Unreachable {
-                    request,
-                    attempts: failed,
-                    reason,
-                });
-            }
-            time::sleep(wait).await;
-        }
+        Ok(self.answer(&request).await?.body)
+    }
+
+    /// Sends a request until it is answered.
+    async fn answer<B: Serialize + ?Sized>(&self, request: &Request<'_, B>) -> Result<Answer, GithubError> {
+        let attempts = self.settings.retry.run(async || {
+            let answer = match self.once(request).await {
+                Ok(answer) => answer,
+                Err(reason) => return Attempt::Again { wait: None, reason },
+            };
+            let message = message_of(&answer.body);
+            let wait = match advise(answer.status, &answer.limits, &message, SystemTime::now()) {
+                Advice::Accept => return Attempt::Done(accept(request, answer, message)),
+                Advice::Again => None,
+                Advice::After(asked) => Some(asked),
+            };
+            let reason = format!("status {}: {message}", answer.status);
+            Attempt::Again { wait, reason }
+        });
+        attempts.await.unwrap_or_else(|gave_up| Err(given_up(request.to_string(), gave_up)))
     }
 
     /// One attempt. The error is words, because all that is done with it is to show it.
     async fn once<B: Serialize + ?Sized>(&self, request: &Request<'_, B>) -> Result<Answer, String> {
         let attempt = async {
             let response = match request.method {
-                Method::Get => self.octocrab._get(request.path).await,
+                Method::Get => self.octocrab._get_with_headers(request.path, condition(request.unless)).await,
                 Method::Post => self.octocrab._post(request.path, request.body).await,
                 Method::Patch => self.octocrab._patch(request.path, request.body).await,
                 Method::Delete => self.octocrab._delete(request.path, request.body).await,
@@ -206,9 +267,20 @@ impl Client {
                 retry_after: header("retry-after"),
                 remaining: header("x-ratelimit-remaining"),
                 reset: header("x-ratelimit-reset"),
+                date: response.headers().get("date").and_then(date_of),
             };
+            let etag = response
+                .headers()
+                .get(ETAG)
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned);
             let body = self.octocrab.body_to_string(response).await.map_err(|error| words(&error))?;
-            Ok(Answer { status, limits, body })
+            Ok(Answer {
+                status,
+                limits,
+                etag,
+                body,
+            })
         };
         match time::timeout(REQUEST_DEADLINE, attempt).await {
             Ok(answer) => answer,
@@ -217,26 +289,58 @@ impl Client {
     }
 }
 
-fn accept<B: Serialize + ?Sized>(request: &Request<'_, B>, answer: Answer, message: String) -> Result<String, GithubError> {
-    let name = request.to_string();
+/// The status of an answer that says that nothing changed.
+const NOT_MODIFIED: u16 = 304;
+
+/// The header that makes a request conditional. A tag that is no header value is not sent: the answer is then whole.
+fn condition(etag: Option<&str>) -> Option<HeaderMap> {
+    let value = HeaderValue::from_str(etag?).ok()?;
+    Some(HeaderMap::from_iter([(IF_NONE_MATCH, value)]))
+}
+
+/// Seconds since 1970 of a `date` header.
+fn date_of(value: &HeaderValue) -> Option<u64> {
+    let date = chrono::DateTime::parse_from_rfc2822(value.to_str().ok()?).ok()?;
+    u64::try_from(date.timestamp()).ok()
+}
+
+fn parsed<T: DeserializeOwned>(request: &str, body: &str) -> Result<T, GithubError> {
+    serde_json::from_str(body).map_err(|error| GithubError::Answer {
+        request: request.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+/// The error where no further attempt is made.
+pub(super) fn given_up(request: String, gave_up: GaveUp) -> GithubError {
+    match gave_up {
+        GaveUp::TooLong { wait } => GithubError::RateLimited { request, wait },
+        GaveUp::Exhausted { attempts, reason } => GithubError::Unreachable { request, attempts, reason },
+    }
+}
+
+fn accept<B: Serialize + ?Sized>(request: &Request<'_, B>, answer: Answer, message: String) -> Result<Answer, GithubError> {
     match answer.status {
-        200..300 => Ok(answer.body),
-        403 => Err(GithubError::Forbidden {
-            request: name,
+        200..300 | NOT_MODIFIED => Ok(answer),
+        status => Err(refused(request.to_string(), status, message, request.permission)),
+    }
+}
+
+/// The error of a refusal.
+pub(super) fn refused(request: String, status: u16, message: String, permission: &'static str) -> GithubError {
+    match status {
+        403 => GithubError::Forbidden {
+            request,
             message,
-            permission: request.permission,
-        }),
-        404 => Err(GithubError::NotFound { request: name }),
-        status => Err(GithubError::Refused {
-            request: name,
-            status,
-            message,
-        }),
+            permission,
+        },
+        404 => GithubError::NotFound { request },
+        status => GithubError::Refused { request, status, message },
     }
 }
 
 /// GitHub's own words in an error's body; the body's beginning where it is none of GitHub's.
-fn message_of(body: &str) -> String {
+pub(super) fn message_of(body: &str) -> String {
     const LONGEST: usize = 200;
     let parsed: Option<serde_json::Value> = serde_json::from_str(body).ok();
     let message = parsed.as_ref().and_then(|value| value.get("message")?.as_str());
@@ -244,7 +348,7 @@ fn message_of(body: &str) -> String {
 }
 
 /// The chain of an error's causes: octocrab's own words are often only the outermost.
-fn words(error: &dyn std::error::Error) -> String {
+pub(super) fn words(error: &dyn std::error::Error) -> String {
     let mut text = String::new();
     let mut next = Some(error);
     while let Some(error) = next {

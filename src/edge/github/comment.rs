@@ -115,12 +115,7 @@ pub async fn put_comment(
 }
 
 async fn author(client: &Client) -> Result<Author, GithubError> {
-    let request = Request::<()> {
-        method: Method::Get,
-        path: "/user",
-        body: None,
-        permission: PERMISSION,
-    };
+    let request = Request::get("/user", PERMISSION);
     match client.read::<User, ()>(request).await {
         Ok(user) => Ok(Author::Login(user.login)),
         Err(GithubError::Forbidden { .. } | GithubError::NotFound { .. }) => Ok(Author::SomeApp),
@@ -155,12 +150,7 @@ impl Thread<'_> {
                 "/repos/{}/issues/{}/comments?per_page={PAGE}&page={page}",
                 self.repository, self.pull_request
             );
-            let request = Request::<()> {
-                method: Method::Get,
-                path: &path,
-                body: None,
-                permission: PERMISSION,
-            };
+            let request = Request::get(&path, PERMISSION);
             let comments: Vec<Comment> = self.client.read(request).await?;
             let last = comments.len() < PAGE;
             let has_marker = |comment: &Comment| comment.body.as_deref().is_some_and(|body| body.contains(marker.as_str()));
@@ -179,34 +169,19 @@ impl Thread<'_> {
 
     async fn create(&self, body: &str) -> Result<Comment, GithubError> {
         let path = format!("/repos/{}/issues/{}/comments", self.repository, self.pull_request);
-        let request = Request {
-            method: Method::Post,
-            path: &path,
-            body: Some(&NewBody { body }),
-            permission: PERMISSION,
-        };
-        self.client.read(request).await
+        let body = NewBody { body };
+        self.client.read(Request::write(Method::Post, &path, &body, PERMISSION)).await
     }
 
     async fn update(&self, id: u64, body: &str) -> Result<Comment, GithubError> {
         let path = format!("/repos/{}/issues/comments/{id}", self.repository);
-        let request = Request {
-            method: Method::Patch,
-            path: &path,
-            body: Some(&NewBody { body }),
-            permission: PERMISSION,
-        };
-        self.client.read(request).await
+        let body = NewBody { body };
+        self.client.read(Request::write(Method::Patch, &path, &body, PERMISSION)).await
     }
 
     async fn delete(&self, id: u64) -> Result<(), GithubError> {
         let path = format!("/repos/{}/issues/comments/{id}", self.repository);
-        let request = Request::<()> {
-            method: Method::Delete,
-            path: &path,
-            body: None,
-            permission: PERMISSION,
-        };
+        let request = Request::delete(&path, PERMISSION);
         match self.client.send(request).await {
             // Another job of the same workflow was faster.
             Ok(_) | Err(GithubError::NotFound { .. }) => Ok(()),

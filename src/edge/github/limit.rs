@@ -1,28 +1,6 @@
-//! What is tried again, and when: answers that say "later" are believed, within a bound.
+//! What GitHub's answers say about limits: which of them mean "later", and how much later.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// How often and how patiently requests are tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RetryPolicy {
-    /// Attempts in all, the first one included.
-    pub attempts: u32,
-    /// The wait after the first failure; it doubles each time.
-    pub first_wait: Duration,
-    /// The longest wait that is accepted, also where GitHub asks for it. Longer ones end the request.
-    pub longest_wait: Duration,
-}
-
-impl Default for RetryPolicy {
-    /// Secondary limits ask for about a minute (GitHub's documentation), so waits up to two are accepted.
-    fn default() -> Self {
-        Self {
-            attempts: 5,
-            first_wait: Duration::from_secs(1),
-            longest_wait: Duration::from_secs(120),
-        }
-    }
-}
 
 /// What an answer means for the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +22,12 @@ pub(super) struct LimitHeaders {
     pub remaining: Option<u64>,
     /// `x-ratelimit-reset`, seconds since 1970.
     pub reset: Option<u64>,
+    /// `date`: when GitHub answered, by its own clock, seconds since 1970.
+    pub date: Option<u64>,
 }
+
+/// How long to wait at a limit that does not say how long: at least a minute, says GitHub.
+const UNSAID: Duration = Duration::from_secs(60);
 
 /// GitHub's rules: <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>. 403 and 429 are limits
 /// where their headers or words say so; a 403 that does not is a refusal.
@@ -63,21 +46,15 @@ pub(super) fn advise(status: u16, limits: &LimitHeaders, message: &str, now: Sys
         return Advice::Accept;
     }
     let until_reset = limits.reset.filter(|_| limits.remaining == Some(0)).map(|reset| {
-        let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        // One second more, because the two clocks need not agree.
+        // The reset is a time of GitHub's clock, and this machine's may be minutes off: GitHub's own date counts.
+        let own_clock = || now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now = limits.date.unwrap_or_else(own_clock);
+        // One second more, because the reset is told in whole seconds.
         Duration::from_secs(reset.saturating_sub(now) + 1)
     });
     match limits.retry_after.map(Duration::from_secs).or(until_reset) {
         Some(wait) => Advice::After(wait),
-        None => Advice::Again,
-    }
-}
-
-impl RetryPolicy {
-    /// The wait after the `failed`-th failure, counted from one.
-    pub(super) fn wait(&self, failed: u32) -> Duration {
-        let factor = 2_u32.saturating_pow(failed.saturating_sub(1));
-        self.first_wait.saturating_mul(factor).min(self.longest_wait)
+        None => Advice::After(UNSAID),
     }
 }
 
@@ -90,6 +67,7 @@ mod tests {
             retry_after,
             remaining,
             reset,
+            date: None,
         }
     }
 
@@ -102,12 +80,12 @@ mod tests {
             (200, none.clone(), "", Advice::Accept),
             (404, none.clone(), "", Advice::Accept),
             (403, none.clone(), "Resource not accessible by integration", Advice::Accept),
-            (403, none.clone(), "You have exceeded a secondary rate limit", Advice::Again),
+            (403, none.clone(), "You have exceeded a secondary rate limit", seconds(60)),
             (403, limits(Some(60), None, None), "", seconds(60)),
             (403, limits(None, Some(0), Some(1030)), "", seconds(31)),
             (403, limits(None, Some(0), Some(900)), "", seconds(1)),
             (429, limits(Some(2), Some(10), Some(1030)), "", seconds(2)),
-            (429, none.clone(), "", Advice::Again),
+            (429, none.clone(), "", seconds(60)),
             (502, none.clone(), "", Advice::Again),
             (503, limits(Some(5), None, None), "", seconds(5)),
         ] {
@@ -116,13 +94,12 @@ mod tests {
     }
 
     #[test]
-    fn waits_double_up_to_the_longest() {
-        let policy = RetryPolicy {
-            attempts: 9,
-            first_wait: Duration::from_secs(1),
-            longest_wait: Duration::from_secs(5),
+    fn the_reset_is_a_time_of_githubs_own_clock() {
+        let an_hour_slow = UNIX_EPOCH + Duration::from_secs(1000);
+        let told = LimitHeaders {
+            date: Some(4600),
+            ..limits(None, Some(0), Some(4630))
         };
-        let waits: Vec<u64> = (1..=5).map(|failed| policy.wait(failed).as_secs()).collect();
-        assert_eq!(waits, [1, 2, 4, 5, 5]);
+        assert_eq!(advise(403, &told, "", an_hour_slow), Advice::After(Duration::from_secs(31)));
     }
 }

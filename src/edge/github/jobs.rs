@@ -1,0 +1,56 @@
+//! The jobs of a workflow run: how far it is, and their pages.
+
+use serde::Deserialize;
+
+use super::client::{Client, Repository, Request};
+use super::error::GithubError;
+use super::run::PERMISSION;
+
+/// The most that GitHub gives on a page.
+const PAGE: usize = 100;
+/// The largest sweep has some two thousand jobs.
+const MAX_PAGES: usize = 100;
+
+/// A job, as much of it as is needed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct WorkflowJob {
+    /// Its name, with those of the workflows that call it in front: `run / batch 1 / dsr1 fp8 h200`.
+    pub name: String,
+    /// `queued`, `in_progress`, `completed` and others.
+    pub status: String,
+    /// `success`, `failure`, `cancelled`, `skipped` and others, once it is complete.
+    #[serde(default)]
+    pub conclusion: Option<String>,
+    /// When it began to run, RFC 3339.
+    #[serde(default)]
+    pub started_at: Option<String>,
+    /// When it ended.
+    #[serde(default)]
+    pub completed_at: Option<String>,
+    /// Its page.
+    #[serde(default)]
+    pub html_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Jobs {
+    jobs: Vec<WorkflowJob>,
+}
+
+/// The jobs of a run's latest attempt.
+///
+/// # Errors
+/// [`GithubError`] where GitHub refuses or does not answer.
+pub async fn jobs_of_run(client: &Client, repository: &Repository, run: u64) -> Result<Vec<WorkflowJob>, GithubError> {
+    let mut found = Vec::new();
+    for page in 1..=MAX_PAGES {
+        let path = format!("/repos/{repository}/actions/runs/{run}/jobs?filter=latest&per_page={PAGE}&page={page}");
+        let jobs: Jobs = client.read(Request::get(&path, PERMISSION)).await?;
+        let last = jobs.jobs.len() < PAGE;
+        found.extend(jobs.jobs);
+        if last {
+            break;
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,57 @@
+//! Labels of pull requests: people ask for sweeps with them, and a label that has done its work is taken off.
+
+use serde::{Deserialize, Serialize};
+
+use super::client::{Client, Method, Repository, Request};
+use super::error::GithubError;
+use super::run::encoded;
+
+/// What the token needs for labels of pull requests.
+const PERMISSION: &str = "pull-requests: write";
+/// The most that GitHub gives on a page, and more labels than an issue can have.
+const PAGE: usize = 100;
+
+#[derive(Deserialize)]
+struct Label {
+    name: String,
+}
+
+#[derive(Serialize)]
+struct NewLabels<'a> {
+    labels: [&'a str; 1],
+}
+
+/// The names of a pull request's labels.
+///
+/// # Errors
+/// [`GithubError`] where GitHub refuses or does not answer.
+pub async fn labels(client: &Client, repository: &Repository, pull_request: u64) -> Result<Vec<String>, GithubError> {
+    let path = format!("/repos/{repository}/issues/{pull_request}/labels?per_page={PAGE}");
+    let labels: Vec<Label> = client.read(Request::get(&path, PERMISSION)).await?;
+    Ok(labels.into_iter().map(|label| label.name).collect())
+}
+
+/// Puts a label on a pull request; one that is there stays.
+///
+/// # Errors
+/// [`GithubError`] where GitHub refuses or does not answer.
+pub async fn add_label(client: &Client, repository: &Repository, pull_request: u64, label: &str) -> Result<(), GithubError> {
+    let path = format!("/repos/{repository}/issues/{pull_request}/labels");
+    let labels = NewLabels { labels: [label] };
+    client
+        .send(Request::write(Method::Post, &path, &labels, PERMISSION))
+        .await
+        .map(drop)
+}
+
+/// Takes a label off a pull request; one that is not there is no error.
+///
+/// # Errors
+/// [`GithubError`] where GitHub refuses or does not answer.
+pub async fn remove_label(client: &Client, repository: &Repository, pull_request: u64, label: &str) -> Result<(), GithubError> {
+    let path = format!("/repos/{repository}/issues/{pull_request}/labels/{}", encoded(label));
+    match client.send(Request::delete(&path, PERMISSION)).await {
+        Ok(_) | Err(GithubError::NotFound { .. }) => Ok(()),
+        Err(other) => Err(other),
+    }
+}

@@ -1,0 +1,171 @@
+//! Workflow runs, their jobs and artifacts, and the store where the artifacts' bytes lie.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use wiremock::{Request, Respond, ResponseTemplate};
+
+use super::{REPOSITORY, State, documents, not_found, page, query, refusal};
+
+/// A workflow run as the server keeps it.
+#[derive(Debug, Clone)]
+pub struct WorkflowRun {
+    pub id: u64,
+    pub branch: &'static str,
+    pub event: &'static str,
+    pub conclusion: &'static str,
+    pub head_repository: &'static str,
+}
+
+/// An artifact with its bytes.
+#[derive(Debug, Clone)]
+pub struct Artifact {
+    pub id: u64,
+    pub run: u64,
+    pub name: String,
+    pub bytes: Vec<u8>,
+    pub expired: bool,
+    pub digest: Option<String>,
+}
+
+/// A job of a run.
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub name: String,
+    pub status: &'static str,
+    pub conclusion: Option<&'static str>,
+    /// Seconds since 1970.
+    pub started: i64,
+    pub ended: Option<i64>,
+}
+
+impl State {
+    /// Adds an artifact with these files to a run.
+    pub fn upload(&mut self, run: u64, name: &str, files: &[(&str, &[u8])]) -> u64 {
+        let bytes = zipped(files);
+        self.upload_bytes(run, name, bytes)
+    }
+
+    /// Adds an artifact whose archive has these bytes.
+    pub fn upload_bytes(&mut self, run: u64, name: &str, bytes: Vec<u8>) -> u64 {
+        let id = self.id();
+        self.artifacts.push(Artifact {
+            id,
+            run,
+            name: name.to_owned(),
+            bytes,
+            expired: false,
+            digest: None,
+        });
+        id
+    }
+}
+
+fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
+    use std::io::Write as _;
+
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(bytes).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+pub fn respond(state: &State, method: &str, parts: &[&str], request: &Request) -> ResponseTemplate {
+    match (method, parts) {
+        ("GET", ["workflows", _, "runs"] | ["runs"]) => runs(state, request),
+        ("GET", ["runs", run, "artifacts"]) => artifacts(state, run, request),
+        ("GET", ["runs", _, "jobs"]) => jobs(state, request),
+        ("GET", ["artifacts", id, "zip"]) => {
+            let id: u64 = id.parse().unwrap();
+            match state.artifacts.iter().find(|artifact| artifact.id == id) {
+                None => not_found(),
+                Some(artifact) if artifact.expired => refusal(410, "Artifact has expired"),
+                Some(_) => ResponseTemplate::new(302).insert_header("location", format!("{}/blobs/{id}?sig=secret", state.blob_store)),
+            }
+        }
+        _ => not_found(),
+    }
+}
+
+fn runs(state: &State, request: &Request) -> ResponseTemplate {
+    let branch = query(request, "branch").unwrap();
+    let status = query(request, "status").unwrap();
+    let found = state
+        .workflow_runs
+        .iter()
+        .rev()
+        .filter(|run| run.branch == branch && run.conclusion == status);
+    let mut head_repository = documents::of("workflow-run", json!({}))["head_repository"].take();
+    let shown = page(request, found).into_iter().map(|run| {
+        head_repository["full_name"] = run.head_repository.into();
+        documents::of(
+            "workflow-run",
+            json!({
+                "id": run.id, "head_branch": run.branch, "event": run.event, "status": "completed", "conclusion": run.conclusion,
+                "head_repository": head_repository,
+            }),
+        )
+    });
+    let shown: Vec<Value> = shown.collect();
+    ResponseTemplate::new(200).set_body_json(json!({ "total_count": shown.len(), "workflow_runs": shown }))
+}
+
+fn artifacts(state: &State, run: &str, request: &Request) -> ResponseTemplate {
+    let run: u64 = run.parse().unwrap();
+    let all: Vec<&Artifact> = state.artifacts.iter().filter(|artifact| artifact.run == run).collect();
+    let total = all.len();
+    let shown: Vec<Value> = page(request, all.into_iter().map(artifact_document));
+    let etag = format!("\"{total}-{}\"", query(request, "page").unwrap_or_default());
+    let asked = request.headers.get("if-none-match").and_then(|value| value.to_str().ok());
+    if asked == Some(&etag) {
+        return ResponseTemplate::new(304).insert_header("etag", etag);
+    }
+    ResponseTemplate::new(200)
+        .insert_header("etag", etag)
+        .set_body_json(json!({ "total_count": total, "artifacts": shown }))
+}
+
+fn artifact_document(artifact: &Artifact) -> Value {
+    let mut values =
+        json!({ "id": artifact.id, "name": artifact.name, "size_in_bytes": artifact.bytes.len(), "expired": artifact.expired });
+    values["digest"] = artifact.digest.clone().into();
+    documents::of("artifact", values)
+}
+
+fn jobs(state: &State, request: &Request) -> ResponseTemplate {
+    let time = |seconds: i64| chrono::DateTime::from_timestamp(seconds, 0).unwrap().to_rfc3339();
+    let document = |(index, job): (usize, &Job)| {
+        let url = format!("https://github.example/{REPOSITORY}/actions/runs/1/job/{index}");
+        documents::of(
+            "job",
+            json!({
+                "id": index, "name": job.name, "status": job.status, "conclusion": job.conclusion, "started_at": time(job.started),
+                "completed_at": job.ended.map(time), "html_url": url,
+            }),
+        )
+    };
+    let shown: Vec<Value> = page(request, state.jobs.iter().enumerate().map(document));
+    ResponseTemplate::new(200).set_body_json(json!({ "total_count": state.jobs.len(), "jobs": shown }))
+}
+
+/// The blob store: whoever has the address may read, and a token has no business there.
+pub struct Blobs(pub Arc<Mutex<State>>);
+
+impl Respond for Blobs {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let mut state = self.0.lock().unwrap();
+        if request.headers.contains_key("authorization") {
+            state.tokens_leaked += 1;
+        }
+        let id: u64 = request.url.path().rsplit('/').next().unwrap().parse().unwrap();
+        let bytes = state.artifacts.iter().find(|artifact| artifact.id == id).unwrap().bytes.clone();
+        if state.blobs_cut > 0 {
+            state.blobs_cut -= 1;
+            // As a store that is overloaded.
+            return ResponseTemplate::new(503);
+        }
+        ResponseTemplate::new(200).set_body_raw(bytes, "application/zip")
+    }
+}

@@ -1,0 +1,238 @@
+//! `imax collect --run-id` and the newest run of a branch, against a GitHub that keeps state.
+
+use imax::edge::github::{Client, Repository, Settings, newest_run};
+
+use crate::github::{Fault, Github, REPOSITORY, TOKEN, WorkflowRun};
+use crate::scene::{Ended, Scene, imax_in, row};
+
+const RUN: u64 = 16_890_123_456;
+
+struct Desk {
+    scene: Scene,
+    github: Github,
+}
+
+impl Desk {
+    async fn new() -> Self {
+        let desk = Self {
+            scene: Scene::new(),
+            github: Github::start().await,
+        };
+        for conc in [4, 8] {
+            desk.scene.measured(&format!("made/{conc}"), &row(conc), 1000.0 * f64::from(conc));
+            let agg = desk.scene.read(&format!("made/{conc}/agg_raw.json"));
+            let name = format!("bmk_{conc}");
+            desk.github
+                .state()
+                .upload(RUN, &name, &[("agg_raw.json", agg.as_bytes()), ("server.log", b"ready\n")]);
+        }
+        desk
+    }
+
+    async fn collect(&self, arguments: &[&str]) -> Ended {
+        let folder = self.scene.path("");
+        let api_url = self.github.api_url();
+        let run = RUN.to_string();
+        let mut all = vec![
+            "collect".to_owned(),
+            "--run-id".to_owned(),
+            run,
+            "--out".to_owned(),
+            "results".to_owned(),
+        ];
+        all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        let run = move || {
+            let arguments: Vec<&str> = all.iter().map(String::as_str).collect();
+            let environment = [
+                ("GITHUB_API_URL", api_url.as_str()),
+                ("GITHUB_TOKEN", TOKEN),
+                ("GITHUB_REPOSITORY", REPOSITORY),
+            ];
+            imax_in(&folder, &arguments, &environment)
+        };
+        tokio::task::spawn_blocking(run).await.unwrap()
+    }
+
+    fn measured(&self) -> usize {
+        self.scene.json("results/agg_bmk.json").as_array().unwrap().len()
+    }
+}
+
+fn fault(status: u16, headers: &[(&'static str, &'static str)]) -> Fault {
+    Fault {
+        status,
+        headers: headers.to_vec(),
+        message: "for the test",
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn artifacts_of_a_run_are_collected() {
+    let desk = Desk::new().await;
+    let ended = desk.collect(&[]).await;
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(ended.stderr.contains("2 artifacts downloaded, 0 were there"), "{}", ended.stderr);
+    assert_eq!(desk.measured(), 2);
+    assert_eq!(desk.scene.read(&format!("imax-artifacts/{RUN}/bmk_4/server.log")), "ready\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_stays_with_github() {
+    let desk = Desk::new().await;
+    assert_eq!(desk.collect(&[]).await.code, 0);
+    assert_eq!(desk.github.state().tokens_leaked, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_downloaded_is_kept_and_lists_are_asked_for_only_where_they_changed() {
+    let desk = Desk::new().await;
+    assert_eq!(desk.collect(&[]).await.code, 0);
+    let agg = desk.scene.read("made/4/agg_raw.json").replace("\"conc\": 4", "\"conc\": 16");
+    desk.github.state().upload(RUN, "bmk_16", &[("agg_raw.json", agg.as_bytes())]);
+    let ended = desk.collect(&[]).await;
+    assert!(ended.stderr.contains("1 artifacts downloaded, 2 were there"), "{}", ended.stderr);
+    let ended = desk.collect(&[]).await;
+    assert!(ended.stderr.contains("0 artifacts downloaded, 3 were there"), "{}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_that_was_cut_off_goes_on() {
+    let desk = Desk::new().await;
+    // The archive of the second one is broken: the first one is whole and stays.
+    desk.github.state().artifacts[1].bytes = b"not a zip".to_vec();
+    assert_eq!(desk.collect(&[]).await.code, 3);
+    let whole = desk.scene.json(&format!("imax-artifacts/{RUN}/.imax-download.json"))["whole"].clone();
+    let bytes = desk.github.state().artifacts[0].bytes.clone();
+    desk.github.state().artifacts[1].bytes = bytes;
+    let ended = desk.collect(&[]).await;
+    let kept = whole.as_object().unwrap().len();
+    let expected = format!("{} artifacts downloaded, {kept} were there", 2 - kept);
+    assert!(ended.stderr.contains(&expected), "{expected}: {}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_artifacts_than_a_page_are_found() {
+    let desk = Desk::new().await;
+    for number in 0..120 {
+        desk.github.state().upload(RUN, &format!("logs_{number}"), &[("server.log", b"x")]);
+    }
+    let ended = desk.collect(&["--artifact", "bmk_*", "--artifact", "logs_11?"]).await;
+    assert!(ended.stderr.contains("12 artifacts downloaded"), "{}", ended.stderr);
+    assert_eq!(desk.measured(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_equal_names_the_newest_counts_and_expired_ones_are_named() {
+    let desk = Desk::new().await;
+    let agg = desk.scene.read("made/8/agg_raw.json");
+    desk.github.state().upload(RUN, "bmk_4", &[("agg_other.json", agg.as_bytes())]);
+    desk.github.state().artifacts[1].expired = true;
+    let ended = desk.collect(&[]).await;
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(ended.stderr.contains("artifact bmk_8 is expired"), "{}", ended.stderr);
+    assert!(desk.scene.path(&format!("imax-artifacts/{RUN}/bmk_4/agg_other.json")).is_file());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_passes_is_tried_again_on_the_whole_way() {
+    let desk = Desk::new().await;
+    desk.github
+        .state()
+        .faults
+        .extend([fault(502, &[("retry-after", "0")]), fault(429, &[("retry-after", "0")])]);
+    desk.github.state().blobs_cut = 1;
+    let ended = desk.collect(&[]).await;
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert_eq!(desk.measured(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_that_are_not_those_of_github_are_refused() {
+    let desk = Desk::new().await;
+    desk.github.state().artifacts[0].digest = Some(format!("sha256:{}", "0".repeat(64)));
+    let ended = desk.collect(&[]).await;
+    assert_eq!(ended.code, 4);
+    assert!(
+        ended.stderr.contains("artifact bmk_4: the archive has the digest sha256:"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hostile_archive_writes_nothing_outside_its_folder() {
+    let desk = Desk::new().await;
+    let mut bytes = desk.github.state().artifacts[0].bytes.clone();
+    // A name of the same length, in both places where the archive has it.
+    let (honest, hostile) = (b"agg_raw.json", b"../evil.json");
+    while let Some(at) = bytes.windows(honest.len()).position(|window| window == honest) {
+        bytes[at..at + honest.len()].copy_from_slice(hostile);
+    }
+    desk.github.state().upload_bytes(RUN, "hostile", bytes);
+    let ended = desk.collect(&[]).await;
+    assert_eq!(ended.code, 3);
+    assert!(
+        ended
+            .stderr
+            .contains("artifact hostile: the archive is refused: `../evil.json` is no name of a file below a folder"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!desk.scene.path(&format!("imax-artifacts/{RUN}/evil.json")).exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_artifact_named_like_a_path_is_refused() {
+    let desk = Desk::new().await;
+    desk.github.state().upload(RUN, "../elsewhere", &[("a", b"1")]);
+    let ended = desk.collect(&[]).await;
+    assert_eq!(ended.code, 3);
+    assert!(ended.stderr.contains("no name of a folder"), "{}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_of_another_run_is_refused() {
+    let desk = Desk::new().await;
+    assert_eq!(desk.collect(&["here"]).await.code, 0);
+    let state = desk.scene.read("here/.imax-download.json").replace(&RUN.to_string(), "1");
+    desk.scene.write("here/.imax-download.json", &state);
+    let ended = desk.collect(&["here"]).await;
+    assert_eq!(ended.code, 2);
+    assert!(ended.stderr.contains("holds the artifacts of run 1"), "{}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_run_of_a_branch_is_neither_failed_nor_a_strangers() {
+    let github = Github::start().await;
+    let run = |id, event, conclusion, head_repository, branch| WorkflowRun {
+        id,
+        branch,
+        event,
+        conclusion,
+        head_repository,
+    };
+    github.state().workflow_runs.extend([
+        run(1, "push", "success", REPOSITORY, "main"),
+        run(2, "workflow_dispatch", "success", REPOSITORY, "main"),
+        run(3, "push", "failure", REPOSITORY, "main"),
+        run(4, "pull_request", "success", REPOSITORY, "main"),
+        run(5, "push", "success", "stranger/octo-repo", "main"),
+        run(6, "push", "success", REPOSITORY, "feat/x"),
+    ]);
+    let settings = Settings::from_environment(|name| match name {
+        "GITHUB_API_URL" => Some(github.api_url()),
+        "GITHUB_TOKEN" => Some(TOKEN.to_owned()),
+        _ => None,
+    });
+    let client = Client::new(&settings.unwrap()).unwrap();
+    let repository = Repository::parse(REPOSITORY).unwrap();
+    let newest = async |branch| {
+        newest_run(&client, &repository, Some("sweep.yml"), branch)
+            .await
+            .unwrap()
+            .map(|run| run.id)
+    };
+    assert_eq!(newest("main").await, Some(2));
+    assert_eq!(newest("feat/x").await, Some(6));
+    assert_eq!(newest("gone").await, None);
+}
