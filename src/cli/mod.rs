@@ -12,6 +12,7 @@ mod compare;
 mod configs;
 mod demo;
 mod dialect;
+mod doctor;
 mod exit;
 mod fail_on;
 mod gather;
@@ -54,6 +55,7 @@ enum Command {
     Matrix(matrix::MatrixArgs),
     Plan(plan::PlanArgs),
     Changelog(changelog::ChangelogArgs),
+    Doctor(doctor::DoctorArgs),
     Run(Box<run::RunArgs>),
     Ready(ready::ReadyArgs),
     Bench(Box<bench::BenchArgs>),
@@ -113,6 +115,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Plan(args) => plan::run(&args),
         Command::Matrix(args) => matrix::run(&args),
         Command::Changelog(args) => changelog::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Ready(args) => ready::run(&args),
         Command::Bench(arguments) => bench::run(&arguments),

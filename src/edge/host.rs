@@ -24,6 +24,13 @@ fn proc_text(path: &str) -> String {
     std::fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default()
 }
 
+/// The number of the user that this process runs as.
+#[must_use]
+pub fn own_user() -> u32 {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/self").map_or(0, |process| process.uid())
+}
+
 /// A port that no one listens on now. Another process may take it before the engine does; the engine's log then says so.
 ///
 /// # Errors

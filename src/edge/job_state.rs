@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::files::{self, FileError};
+use super::host::own_user;
 use super::process::{ProcessId, boot_id, is_alive, own_id};
 use crate::job::JobId;
 
@@ -141,12 +142,6 @@ impl StateFolder {
     fn path(&self, job: &JobId) -> PathBuf {
         self.0.join(format!("{job}.json"))
     }
-}
-
-/// The number of the user that this process runs as.
-fn own_user() -> u32 {
-    use std::os::unix::fs::MetadataExt as _;
-    std::fs::metadata("/proc/self").map_or(0, |process| process.uid())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod deadline;
 mod diagnosis;
 mod environment;
 mod file_name;
+mod node;
 mod outcome;
 mod profile;
 mod recipe;
@@ -21,9 +22,14 @@ pub use deadline::{Deadlines, DurationError, Phase, PhaseTime};
 pub use diagnosis::{Diagnosis, KnownCause, diagnose};
 pub use environment::{EnvironmentInput, Variable, VariableValue, recipe_environment};
 pub use file_name::{NameSubject, result_file_name};
+pub use node::{
+    Cache, Disk, Finding, Gpu, GpuUse, Grade, HubFacts, Leftovers, NVIDIA_APPS_QUERY, NVIDIA_GPUS_QUERY, NodeCheck, NodeFacts, PortFact,
+    Service, Wanted, check_idle, check_node, cuda_version, nvidia_gpu, nvidia_use, throttle_words, visible_choice, visible_gpus, worst,
+};
 pub use outcome::{JobFailure, Outcome};
 pub use profile::{
-    DockerSettings, GpuVendor, Hooks, LaunchSettings, LoadSettings, Mount, ProfileError, RunnerProfile, SlurmContainer, SlurmSettings,
+    DockerSettings, GpuVendor, Hooks, LaunchSettings, LoadSettings, Mount, NodeSettings, ProfileError, RunnerProfile, SlurmContainer,
+    SlurmSettings,
 };
 pub use recipe::{Recipe, RecipeError, RecipeStyle, Spelling, choose_recipe, recipe_names};
 pub use record::{JobRecord, PhaseEnding, PhaseRecord, PointRecord, Provenance, RECORD_SCHEMA};

@@ -9,6 +9,7 @@
 
 mod cancel;
 mod docker;
+mod doctor;
 mod failure;
 mod reap;
 mod refusal;

@@ -1,10 +1,9 @@
 //! GPU telemetry with tools that are not there on this machine: a stand-in for nvidia-smi on PATH, and a tree of driver
 //! files as the amdgpu driver has them.
 
-use std::os::unix::fs::PermissionsExt as _;
-
 use serde_json::json;
 
+use super::doctor::NVIDIA_SMI;
 use super::success::ENGINE;
 use super::world::World;
 
@@ -14,13 +13,13 @@ fn world(vendor: &str) -> World {
     world
 }
 
-fn assert_power(world: &World, watts: f64) {
+fn assert_power(world: &World, watts: f64, gpus: u32) {
     let ended = world.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let energy = &world.job()["points"][0]["energy"];
     assert_eq!(
         (&energy["status"], &energy["gpus"]),
-        (&json!("measured"), &json!(1)),
+        (&json!("measured"), &json!(gpus)),
         "{energy}\n{}",
         ended.stderr
     );
@@ -33,12 +32,8 @@ fn assert_power(world: &World, watts: f64) {
 #[test]
 fn nvidia_smi_gives_samples_and_the_energy_of_the_load() {
     let world = world("nvidia");
-    let script = "#!/bin/bash\n# @MARK@\nwhile :; do echo \"$(date -u '+%Y/%m/%d %H:%M:%S.%3N'), 0, A GPU, 500.00, 90, 1000, 1700, 60, 0x0\"; sleep 0.2; done\n";
-    world.write("tools/nvidia-smi", script);
-    let tool = world.path("tools/nvidia-smi");
-    std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:{}", tool.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    assert_power(&world.environment("PATH", &path), 500.0);
+    world.row(|row| row["tp"] = json!(2));
+    assert_power(&world.tools(&[("nvidia-smi", NVIDIA_SMI)]), 1000.0, 2);
 }
 
 #[test]
@@ -55,7 +50,7 @@ fn amdgpu_files_give_samples_and_the_energy_of_the_load() {
     }
     world.write("sys/class/drm/card0/device/vendor", "0x1a03\n");
     let root = world.path("sys").display().to_string();
-    assert_power(&world.environment("IMAX_SYSFS", &root), 400.0);
+    assert_power(&world.environment("IMAX_SYSFS", &root), 400.0, 1);
 }
 
 #[test]

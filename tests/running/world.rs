@@ -130,6 +130,23 @@ impl World {
         Run::of(self.command().args(["run", "--out", "out", "--runner-name", "h100-a_0"])).end()
     }
 
+    /// Runs `imax doctor`.
+    pub fn doctor(&self, arguments: &[&str]) -> Ended {
+        let usual = ["doctor", "--out", "out", "--runner-name", "h100-a_0"];
+        Run::of(self.command().args(usual).args(arguments)).end()
+    }
+
+    /// A world whose PATH begins with a folder of programs that stand in for real ones.
+    pub fn tools(self, tools: &[(&str, &str)]) -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        for (name, script) in tools {
+            self.write(&format!("tools/{name}"), &format!("#!/bin/bash\n# @MARK@\n{script}\n"));
+            fs::set_permissions(self.path(&format!("tools/{name}")), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let path = format!("{}:{}", self.path("tools").display(), std::env::var("PATH").unwrap());
+        self.environment("PATH", &path)
+    }
+
     pub fn reap(&self) -> Ended {
         Run::of(self.command().args(["run", "--reap"])).end()
     }

@@ -12,17 +12,16 @@ use super::prepare::Places;
 use super::voice::Voice;
 use super::watch::{Interruption, SharedEngine, look};
 use crate::edge::engine_log;
+use crate::edge::host;
 use crate::edge::job_state::{JobState, StateFolder};
 use crate::edge::launcher::{LaunchError, LaunchRequest, Tries, launcher_of};
 use crate::edge::process::Ending;
 use crate::edge::ready::{NotReady, Target, wait_until_ready};
-use crate::edge::reap::reap_dead_jobs;
 use crate::edge::stop::{StopCause, StopSignal};
 use crate::edge::telemetry::Sampler;
-use crate::edge::{files, host};
 use crate::job::{
-    Attempt, FailureClass, GpuSample, JobFailure, JobSpec, Outcome, Phase, PhaseEnding, PhaseRecord, PointRecord, RecipeStyle, Resolved,
-    Variable, diagnose,
+    Attempt, FailureClass, GpuSample, JobFailure, JobSpec, NodeFacts, Outcome, Phase, PhaseEnding, PhaseRecord, PointRecord, RecipeStyle,
+    Resolved, Variable, diagnose,
 };
 use crate::model::Secret;
 
@@ -53,6 +52,8 @@ pub struct Life<'a> {
     pub(super) samples: Vec<GpuSample>,
     pub(super) attempts: Vec<Attempt>,
     pub(super) pulls: Tries,
+    /// What the preflight found of the node.
+    pub(super) node: NodeFacts,
     /// Whether something that this job started could not be stopped.
     pub(super) left_behind: bool,
 }
@@ -91,7 +92,7 @@ impl Life<'_> {
     /// One try.
     pub(super) fn run(&mut self) -> Result<(), JobFailure> {
         self.phase(Phase::Preflight, |life, _| life.preflight())?;
-        self.phase(Phase::Clean, |life, _| life.clean())?;
+        self.phase(Phase::Clean, |life, begun| life.clean(begun))?;
         let state = JobState::of_this_process(self.spec.id.clone(), &self.places.out, host::timestamp());
         let launched = self.phase(Phase::Launch, |life, begun| life.launch(state, begun));
         let engine = match launched {
@@ -183,41 +184,6 @@ impl Life<'_> {
 
     pub(super) fn log(&self) -> std::path::PathBuf {
         self.places.out.join("server.log")
-    }
-
-    fn preflight(&mut self) -> Result<(), Trouble> {
-        let invalid = |error: crate::edge::launcher::LaunchError| JobFailure::new(FailureClass::Invalid, error.to_string());
-        launcher_of(&self.spec.profile.launch).map_err(invalid)?;
-        if !host::port_is_free(self.port) {
-            let reason = format!(
-                "port {} is taken by another process; leave PORT unset so that a free one is chosen",
-                self.port
-            );
-            return Err(JobFailure::new(FailureClass::Infra, reason).into());
-        }
-        // A log of an earlier try in the same folder would be searched for the causes of this one.
-        files::write(&self.log(), b"").map_err(|error| JobFailure::new(FailureClass::Infra, error.to_string()))?;
-        Ok(())
-    }
-
-    fn clean(&mut self) -> Result<(), Trouble> {
-        let mut left = Vec::new();
-        for reaped in reap_dead_jobs(self.states) {
-            for removed in &reaped.removed {
-                self.voice.line(&format!("removed {removed} of the dead job {}", reaped.state.job));
-            }
-            left.extend(
-                reaped
-                    .left
-                    .into_iter()
-                    .map(|what| format!("{what} (of the dead job {})", reaped.state.job)),
-            );
-        }
-        if left.is_empty() {
-            return Ok(());
-        }
-        let reason = format!("the node is not clean: {}", left.join("; "));
-        Err(JobFailure::new(FailureClass::Infra, reason).into())
     }
 
     fn launch(&mut self, mut state: JobState, begun: &Begun) -> Result<Box<dyn crate::edge::launcher::Engine>, Trouble> {

@@ -8,6 +8,7 @@ mod journal;
 mod life;
 mod load;
 mod points;
+mod preflight;
 mod prepare;
 mod sampling;
 mod voice;
@@ -27,12 +28,13 @@ use crate::edge::launcher::{Tries, secrets_of};
 use crate::edge::process::adopt_orphans;
 use crate::edge::reap::reap_dead_jobs;
 use crate::edge::stop::StopSignal;
-use crate::job::JobRecord;
+use crate::job::{JobRecord, NodeFacts};
 use crate::matrix::Row;
 use finish::Beginning;
 use journal::Journal;
 use life::Life;
 use prepare::Places;
+pub(super) use prepare::{profile_of, read_row};
 use voice::Voice;
 
 /// Execute one matrix row on this machine.
@@ -156,6 +158,7 @@ pub fn execute(args: &RunArgs, row: &Row, stop: &StopSignal) -> Result<(JobRecor
         samples: Vec::new(),
         attempts: Vec::new(),
         pulls: Tries::default(),
+        node: NodeFacts::default(),
         left_behind: false,
     };
     let record = finish::record_of(&spec, &places, &environment, life.live(), &beginning, stop);

@@ -8,7 +8,9 @@ use anyhow::Context as _;
 use super::RunArgs;
 use crate::cli::{Exit, Failure, OrExit as _};
 use crate::edge::{files, host};
-use crate::job::{EnvironmentInput, JobId, JobSpec, ResolveError, RunnerProfile, Variable, VariableValue, recipe_environment, resolve};
+use crate::job::{
+    EnvironmentInput, JobId, JobSpec, ProfileError, ResolveError, RunnerProfile, Variable, VariableValue, recipe_environment, resolve,
+};
 use crate::matrix::Row;
 use crate::model::{RunnerName, Secret};
 
@@ -45,7 +47,7 @@ impl Places {
 }
 
 /// Reads the row from its file, from stdin (`-`), or from the environment's `IMAX_ROW`, which holds the JSON itself.
-pub(super) fn read_row(row: Option<&Path>) -> Result<Row, Failure> {
+pub fn read_row(row: Option<&Path>) -> Result<Row, Failure> {
     let (name, text) = match row {
         Some(path) if path == Path::new("-") => {
             let mut text = String::new();
@@ -78,15 +80,7 @@ pub(super) fn runner_name(given: Option<&str>) -> Result<RunnerName, Failure> {
 /// The profile that was asked for, or the runner's own, or where the runner has none the built-in one of a machine
 /// about which nothing is said.
 pub(super) fn profile(args: &RunArgs, runner: &RunnerName, runners: &Path) -> Result<RunnerProfile, ResolveError> {
-    let read = |name: &str| files::read_text(&runners.join(name)).ok();
-    let folder = runners.display().to_string();
-    let own = runner.profile_prefix();
-    let mut profile = match args.profile.as_deref() {
-        Some("local") if read("local.yaml").is_none() => RunnerProfile::local(),
-        Some(name) => RunnerProfile::load(name, &folder, &read)?,
-        None if read(&format!("{own}.yaml")).is_none() && read(&format!("launch_{own}.sh")).is_none() => RunnerProfile::local(),
-        None => RunnerProfile::load(own, &folder, &read)?,
-    };
+    let mut profile = load_profile(args.profile.as_deref(), runner, runners)?;
     let load = &mut profile.load;
     load.prompts_per_concurrency = args
         .num_prompts_per_conc
@@ -97,6 +91,24 @@ pub(super) fn profile(args: &RunArgs, runner: &RunnerName, runners: &Path) -> Re
         load.tokenizer = Some(tokenizer.clone());
     }
     Ok(profile)
+}
+
+fn load_profile(name: Option<&str>, runner: &RunnerName, runners: &Path) -> Result<RunnerProfile, ProfileError> {
+    let read = |name: &str| files::read_text(&runners.join(name)).ok();
+    let folder = runners.display().to_string();
+    let own = runner.profile_prefix();
+    match name {
+        Some("local") if read("local.yaml").is_none() => Ok(RunnerProfile::local()),
+        Some(name) => RunnerProfile::load(name, &folder, &read),
+        None if read(&format!("{own}.yaml")).is_none() && read(&format!("launch_{own}.sh")).is_none() => Ok(RunnerProfile::local()),
+        None => RunnerProfile::load(own, &folder, &read),
+    }
+}
+
+/// The profile of a node, for those who run no row on it.
+pub fn profile_of(name: Option<&str>, runner: Option<&str>, runners: &Path) -> Result<RunnerProfile, Failure> {
+    let runner = runner_name(runner)?;
+    load_profile(name, &runner, runners).or_exit(Exit::InvalidInput)
 }
 
 /// Resolves the row.

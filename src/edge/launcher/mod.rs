@@ -14,7 +14,7 @@ use super::process::{Ending, ProcessError, StopReport};
 use super::stop::StopSignal;
 use crate::job::{Attempt, JobId, JobSpec, LaunchSettings, Variable};
 use crate::model::Secret;
-pub use docker::DockerError;
+pub use docker::{DockerError, container_engine_version};
 
 /// What a launcher needs to start an engine.
 #[derive(Debug, Clone, Copy)]

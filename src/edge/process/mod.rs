@@ -10,5 +10,11 @@ pub use group::{Ending, Group, ProcessError, StartedFrom, adopt_orphans};
 pub use stop::{StopReport, stop_members};
 pub use table::{ProcessId, Running, boot_id, is_alive, marked_processes, own_id, process_of};
 
+/// The job of ours that a process belongs to, as its environment says.
+#[must_use]
+pub fn job_of(pid: i32) -> Option<String> {
+    table::job_mark(pid)
+}
+
 /// The variable that carries the job's id.
 pub const JOB_MARK: &str = "IMAX_JOB_ID";

@@ -25,8 +25,8 @@ pub struct Sysfs {
 impl Sysfs {
     /// Finds the GPUs below `/sys`, or below `IMAX_SYSFS` where that is set.
     pub(super) fn start() -> Result<Self, String> {
-        let root = std::env::var_os("IMAX_SYSFS").map_or_else(|| PathBuf::from("/sys"), PathBuf::from);
-        let gpus = find(&root);
+        let root = sysfs_root();
+        let gpus: Vec<PathBuf> = cards(&root).into_iter().map(|(_, device)| device).collect();
         if gpus.is_empty() {
             return Err(format!("no GPU telemetry: no amdgpu device below {}/class/drm", root.display()));
         }
@@ -62,8 +62,13 @@ impl Drop for Sysfs {
     }
 }
 
-/// The devices in the order of their cards.
-fn find(root: &Path) -> Vec<PathBuf> {
+/// Where the kernel shows its devices: `/sys`, or the folder that `IMAX_SYSFS` names.
+pub(in crate::edge) fn sysfs_root() -> PathBuf {
+    std::env::var_os("IMAX_SYSFS").map_or_else(|| PathBuf::from("/sys"), PathBuf::from)
+}
+
+/// The GPUs by the numbers of their cards.
+pub(in crate::edge) fn cards(root: &Path) -> Vec<(u32, PathBuf)> {
     let Ok(entries) = fs::read_dir(root.join("class/drm")) else {
         return Vec::new();
     };
@@ -75,7 +80,7 @@ fn find(root: &Path) -> Vec<PathBuf> {
     };
     let mut cards: Vec<(u32, PathBuf)> = entries.flatten().filter_map(card).collect();
     cards.sort();
-    cards.into_iter().map(|(_, device)| device).collect()
+    cards
 }
 
 fn look(gpus: &[PathBuf]) -> Vec<GpuSample> {

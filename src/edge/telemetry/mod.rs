@@ -8,6 +8,8 @@ use std::path::Path;
 
 use crate::job::{GpuSample, GpuVendor, JobId};
 
+pub(super) use amd::{cards as amd_cards, sysfs_root};
+
 /// A running sampler.
 #[derive(Debug)]
 pub enum Sampler {

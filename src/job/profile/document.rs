@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::docker::{DockerDocument, inherit_docker};
 use super::load::{LoadDocument, inherit_load};
+use super::node::{NodeDocument, inherit_node};
 use super::retries::{RetriesDocument, inherit_retries};
 use super::slurm::{SlurmDocument, inherit_slurm};
 use super::{GpuVendor, PhaseTime};
@@ -25,6 +26,7 @@ pub(super) struct ProfileDocument {
     pub health_path: Option<String>,
     pub load: Option<LoadDocument>,
     pub deadlines: Option<DeadlinesDocument>,
+    pub node: Option<NodeDocument>,
     pub retries: Option<RetriesDocument>,
     pub hooks: Option<HooksDocument>,
     pub script: Option<String>,
@@ -83,6 +85,7 @@ pub(super) fn inherit(base: ProfileDocument, child: ProfileDocument) -> ProfileD
         health_path: child.health_path.or(base.health_path),
         load: merge(base.load, child.load, inherit_load),
         deadlines: merge(base.deadlines, child.deadlines, inherit_deadlines),
+        node: merge(base.node, child.node, inherit_node),
         retries: merge(base.retries, child.retries, inherit_retries),
         hooks: merge(base.hooks, child.hooks, |base, child| HooksDocument {
             pre: child.pre.or(base.pre),

@@ -6,6 +6,7 @@ mod document;
 mod error;
 mod load;
 mod mount;
+mod node;
 mod retries;
 mod slurm;
 mod source;
@@ -25,6 +26,7 @@ pub use docker::DockerSettings;
 pub use error::ProfileError;
 pub use load::LoadSettings;
 pub use mount::Mount;
+pub use node::NodeSettings;
 pub use slurm::{SlurmContainer, SlurmSettings};
 
 /// How jobs start on a kind of node.
@@ -51,6 +53,8 @@ pub struct RunnerProfile {
     pub load: LoadSettings,
     /// The longest times.
     pub deadlines: Deadlines,
+    /// What the node must be like.
+    pub node: NodeSettings,
     /// How often a job that failed for the node's reasons is tried.
     pub retries: Retries,
     /// Commands around the job.
@@ -148,6 +152,7 @@ impl RunnerProfile {
             health_path: "/health".to_owned(),
             load: LoadSettings::default(),
             deadlines: Deadlines::default(),
+            node: NodeSettings::default(),
             retries: Retries::default(),
             hooks: Hooks::default(),
         }
@@ -179,6 +184,12 @@ impl RunnerProfile {
         checked(name, document)
     }
 
+    /// Whether a job here should have a token of the model hub: one that loads models onto GPUs, and passes it on.
+    #[must_use]
+    pub fn wants_hub_token(&self) -> bool {
+        self.vendor != GpuVendor::None && self.secrets.iter().any(|name| name == "HF_TOKEN")
+    }
+
     /// Names of the variables of our own environment that a recipe gets.
     pub fn passed_variables(&self) -> impl Iterator<Item = &str> {
         ALWAYS_PASSED.into_iter().chain(self.pass_environment.iter().map(String::as_str))
@@ -198,6 +209,7 @@ fn checked(name: &str, document: ProfileDocument) -> Result<RunnerProfile, Profi
         health_path,
         load,
         deadlines,
+        node: node_document,
         retries: retries_document,
         hooks,
         script,
@@ -235,6 +247,7 @@ fn checked(name: &str, document: ProfileDocument) -> Result<RunnerProfile, Profi
         health_path,
         load: load_settings(name, load.unwrap_or_default())?,
         deadlines: deadlines_of(deadlines.unwrap_or_default()),
+        node: node::node_settings(name, node_document.unwrap_or_default())?,
         retries: retries::retries(name, &retries_document.unwrap_or_default())?,
         hooks: Hooks {
             pre: hooks.pre.unwrap_or_default(),

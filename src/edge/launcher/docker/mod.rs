@@ -122,6 +122,32 @@ impl Launcher for Docker {
     }
 }
 
+/// What the container engine says of itself.
+///
+/// # Errors
+/// A sentence that says why it does not answer.
+pub fn container_engine_version(settings: &DockerSettings, limit: std::time::Duration) -> Result<String, String> {
+    let socket = Docker::new(settings.clone()).socket();
+    let runtime = runtime().map_err(|error| error.to_string())?;
+    let asked = runtime.block_on(async {
+        let ask = async {
+            let client = connect(&socket).await.map_err(|error| error.to_string())?;
+            client.version().await.map_err(|error| error.to_string())
+        };
+        tokio::time::timeout(limit, ask).await
+    });
+    let version = asked.map_err(|_| format!("no answer from {socket} within {limit:?}"))??;
+    let name = version
+        .components
+        .and_then(|components| components.into_iter().next())
+        .map(|component| component.name);
+    Ok(format!(
+        "{} {} at {socket}",
+        name.unwrap_or_else(|| "engine".to_owned()),
+        version.version.unwrap_or_default()
+    ))
+}
+
 /// Removes the containers that carry the job's label. Says whether there were any.
 ///
 /// # Errors

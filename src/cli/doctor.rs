@@ -1,0 +1,138 @@
+//! `imax doctor`: examines this node with the checks that `imax run` makes before it starts anything.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use super::run::{profile_of, read_row};
+use super::{Exit, Failure, OrExit as _, output};
+use crate::edge::host;
+use crate::edge::node::{Questions, gather};
+use crate::edge::stop::{StopCause, StopSignal};
+use crate::job::{Finding, Grade, NodeFacts, RunnerProfile, Wanted, check_idle, check_node, visible_choice, worst};
+
+/// Examine this node: GPUs, driver, disk, port, model hub, services, clock, leftovers.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  imax doctor --profile h100 --format json\n\nEnds with 0 where a job can run, also with warnings, and with 4 where it cannot."
+)]
+pub struct DoctorArgs {
+    /// Runner profile, instead of the one found by the runner's name; `local` is built in.
+    #[arg(long, value_name = "NAME", env = "IMAX_PROFILE")]
+    profile: Option<String>,
+    /// Folder of the runner profiles and launch scripts.
+    #[arg(long, value_name = "DIR", default_value = "runners")]
+    runner_dir: PathBuf,
+    /// This runner's name, `<prefix>_<n>`; else this machine's name.
+    #[arg(long, value_name = "NAME", env = "RUNNER_NAME")]
+    runner_name: Option<String>,
+    /// File with the row that is to run, for the number of GPUs; `-` reads stdin.
+    #[arg(long, value_name = "FILE")]
+    row: Option<PathBuf>,
+    /// Folder for the job's files.
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    out: PathBuf,
+    /// Port for the engine.
+    #[arg(long, env = "PORT")]
+    port: Option<u16>,
+    /// How it is shown.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// For machines
+    Json,
+}
+
+#[derive(Serialize)]
+struct Examination<'a> {
+    host: String,
+    profile: &'a str,
+    worst: Grade,
+    findings: &'a [Finding],
+    facts: &'a NodeFacts,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// For a profile or a row that cannot be used.
+pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
+    let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
+    let profile = profile_of(args.profile.as_deref(), args.runner_name.as_deref(), &args.runner_dir)?;
+    let row = args.row.as_deref().map(|row| read_row(Some(row))).transpose()?;
+    let absolute = |path: &Path| std::path::absolute(path).or_exit(Exit::Infrastructure);
+    let (out, workspace) = (absolute(&args.out)?, absolute(Path::new("."))?);
+    let visible = visible_choice(profile.vendor, &|name| own_variable(&profile, name));
+    let facts = gather(&Questions {
+        vendor: profile.vendor,
+        visible: visible.as_deref(),
+        launch: &profile.launch,
+        out: &out,
+        workspace: &workspace,
+        hub_cache: profile.hf_cache.as_deref(),
+        port: args.port,
+        stop: &stop,
+    });
+    match stop.cause() {
+        Some(StopCause::Interrupt | StopCause::Abandon) => return Ok(Exit::Interrupted),
+        Some(StopCause::Terminate) => return Ok(Exit::Terminated),
+        None => {}
+    }
+    let wanted = Wanted {
+        node: &profile.node,
+        gpus: row.as_ref().map(|row| row.layout.gpus()),
+        token: profile.wants_hub_token(),
+    };
+    let mut findings = check_node(&facts, wanted);
+    findings.extend(check_idle(&facts, wanted));
+    let worst = worst(&findings);
+    let examination = Examination {
+        host: host::host_name(),
+        profile: &profile.name,
+        worst,
+        findings: &findings,
+        facts: &facts,
+    };
+    match args.format {
+        Format::Table => output::emit(&table(&examination))?,
+        Format::Json => {
+            let mut text = serde_json::to_string_pretty(&examination).or_exit(Exit::Infrastructure)?;
+            text.push('\n');
+            output::emit(&text)?;
+        }
+    }
+    Ok(match worst {
+        Grade::Ok | Grade::Unknown | Grade::Warning => Exit::Success,
+        Grade::Failed => Exit::Infrastructure,
+    })
+}
+
+/// A variable as a recipe would get it.
+fn own_variable(profile: &RunnerProfile, name: &str) -> Option<String> {
+    let set = profile.environment.get(name).cloned();
+    set.or_else(|| std::env::var(name).ok()).filter(|value| !value.is_empty())
+}
+
+fn table(examination: &Examination<'_>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_BORDERS_ONLY_CONDENSED);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["check", "", "what was found"]);
+    for finding in examination.findings {
+        let detail: String = finding.detail.chars().filter(|c| !c.is_control()).collect();
+        table.add_row([finding.check.as_str(), finding.grade.as_str(), &detail]);
+    }
+    format!(
+        "{table}\n{} with profile {}: {}\n",
+        examination.host,
+        examination.profile,
+        examination.worst.as_str()
+    )
+}

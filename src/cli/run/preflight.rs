@@ -1,0 +1,137 @@
+//! The phases before anything is started: whether the node is fit, and whether its GPUs are idle.
+
+use std::time::Duration;
+
+use super::journal::Begun;
+use super::life::{Life, Trouble};
+use super::watch::Interruption;
+use crate::edge::files;
+use crate::edge::launcher::launcher_of;
+use crate::edge::node::{Questions, gather, gather_gpus};
+use crate::edge::reap::reap_dead_jobs;
+use crate::job::{FailureClass, Finding, Grade, JobFailure, VariableValue, Wanted, check_idle, check_node, visible_choice};
+
+/// Pause between two looks at GPUs that are not idle yet.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+impl Life<'_> {
+    pub(super) fn preflight(&mut self) -> Result<(), Trouble> {
+        let invalid = |error: crate::edge::launcher::LaunchError| JobFailure::new(FailureClass::Invalid, error.to_string());
+        launcher_of(&self.spec.profile.launch).map_err(invalid)?;
+        // A log of an earlier try in the same folder would be searched for the causes of this one.
+        files::write(&self.log(), b"").map_err(|error| infra(error.to_string()))?;
+        let visible = self.visible();
+        let facts = gather(&self.questions(visible.as_deref()));
+        self.unless_cancelled()?;
+        let findings = check_node(&facts, self.wanted());
+        self.node = facts;
+        for warning in with_grade(&findings, Grade::Warning) {
+            self.voice.line(&format!("warning: {warning}"));
+        }
+        let failed = with_grade(&findings, Grade::Failed);
+        if failed.is_empty() {
+            return Ok(());
+        }
+        Err(infra(format!("the node is not fit: {}", failed.join("; "))).into())
+    }
+
+    pub(super) fn clean(&mut self, begun: &Begun) -> Result<(), Trouble> {
+        let mut left = Vec::new();
+        for reaped in reap_dead_jobs(self.states) {
+            for removed in &reaped.removed {
+                self.voice.line(&format!("removed {removed} of the dead job {}", reaped.state.job));
+            }
+            left.extend(
+                reaped
+                    .left
+                    .into_iter()
+                    .map(|what| format!("{what} (of the dead job {})", reaped.state.job)),
+            );
+        }
+        if !left.is_empty() {
+            return Err(infra(format!("the node is not clean: {}", left.join("; "))).into());
+        }
+        self.await_idle_gpus(begun)
+    }
+
+    /// Waits until nothing computes on the GPUs and their memory is free, in the time that the phase has left: drivers give
+    /// memory back some time after a process is gone.
+    fn await_idle_gpus(&mut self, begun: &Begun) -> Result<(), Trouble> {
+        let visible = self.visible();
+        let mut said = false;
+        loop {
+            let facts = gather_gpus(&self.questions(visible.as_deref()));
+            self.unless_cancelled()?;
+            let busy = with_grade(&check_idle(&facts, self.wanted()), Grade::Failed);
+            if busy.is_empty() {
+                return Ok(());
+            }
+            let left = begun.left();
+            if left.is_zero() {
+                let reason = format!(
+                    "the GPUs did not become idle: {} (`deadlines.clean` in the runner profile)",
+                    busy.join("; ")
+                );
+                return Err(infra(reason).into());
+            }
+            if !said {
+                self.voice.line(&format!("waiting for the GPUs: {}", busy.join("; ")));
+                said = true;
+            }
+            let _ = self.stop.wait_for(LOOK_AGAIN.min(left));
+            self.unless_cancelled()?;
+        }
+    }
+
+    fn unless_cancelled(&self) -> Result<(), Trouble> {
+        match self.stop.cause() {
+            Some(cause) => Err(Trouble::Interrupted(Interruption::Cancelled(cause))),
+            None => Ok(()),
+        }
+    }
+
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            node: &self.spec.profile.node,
+            gpus: Some(self.spec.row.layout.gpus()),
+            token: self.spec.profile.wants_hub_token(),
+        }
+    }
+
+    /// The choice among the node's GPUs, as the recipe gets it.
+    pub(super) fn visible(&self) -> Option<String> {
+        visible_choice(self.spec.profile.vendor, &|name| {
+            self.environment
+                .iter()
+                .find(|variable| variable.name == name)
+                .and_then(|variable| match &variable.value {
+                    VariableValue::Plain(text) => Some(text.clone()),
+                    VariableValue::Secret(_) => None,
+                })
+        })
+    }
+
+    fn questions<'b>(&'b self, visible: Option<&'b str>) -> Questions<'b> {
+        Questions {
+            vendor: self.spec.profile.vendor,
+            visible,
+            launch: &self.spec.profile.launch,
+            out: &self.places.out,
+            workspace: &self.places.repository,
+            hub_cache: self.spec.profile.hf_cache.as_deref(),
+            port: Some(self.port),
+            stop: self.stop,
+        }
+    }
+}
+
+fn infra(reason: String) -> JobFailure {
+    JobFailure::new(FailureClass::Infra, reason)
+}
+
+fn with_grade(findings: &[Finding], grade: Grade) -> Vec<String> {
+    let found = findings.iter().filter(|finding| finding.grade == grade);
+    found
+        .map(|finding| format!("{}: {}", finding.check.as_str(), finding.detail))
+        .collect()
+}

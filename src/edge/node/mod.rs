@@ -1,0 +1,83 @@
+//! Gathering facts about this node: GPUs, disks, the port, the model hub's cache, services, the clock, the workspace.
+//! What cannot be found out says why; nothing here judges.
+
+mod files;
+mod gpus;
+mod services;
+
+use std::path::{Path, PathBuf};
+
+use super::host;
+use super::stop::StopSignal;
+use crate::job::{GpuVendor, HubFacts, LaunchSettings, NodeFacts, PortFact};
+
+pub use gpus::gather_gpus;
+
+/// What to look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Questions<'a> {
+    /// Whose GPUs there are.
+    pub vendor: GpuVendor,
+    /// The choice among them, as a `*_VISIBLE_DEVICES` variable has it.
+    pub visible: Option<&'a str>,
+    /// What starts engines.
+    pub launch: &'a LaunchSettings,
+    /// Where results go.
+    pub out: &'a Path,
+    /// The repository.
+    pub workspace: &'a Path,
+    /// The model hub's cache of the profile.
+    pub hub_cache: Option<&'a str>,
+    /// The engine's port, where it is known.
+    pub port: Option<u16>,
+    /// Ends the look-around.
+    pub stop: &'a StopSignal,
+}
+
+impl Questions<'_> {
+    /// Whether the node itself has the GPUs: with a scheduler they are on others.
+    #[must_use]
+    pub fn gpus_are_here(&self) -> bool {
+        match self.launch {
+            LaunchSettings::Local | LaunchSettings::Script { .. } | LaunchSettings::Docker(_) => true,
+            LaunchSettings::Slurm(_) => false,
+        }
+    }
+}
+
+/// Everything.
+#[must_use]
+pub fn gather(questions: &Questions<'_>) -> NodeFacts {
+    let mut facts = gather_gpus(questions);
+    let cache = hub_cache(questions.hub_cache);
+    facts.disks = vec![files::disk("results", questions.out)];
+    if let Some(cache) = cache.as_deref().filter(|cache| cache.exists()) {
+        facts.disks.push(files::disk("model cache", cache));
+    }
+    facts.port = questions.port.map(|number| PortFact {
+        number,
+        free: host::port_is_free(number),
+    });
+    facts.hub = HubFacts {
+        token: std::env::var_os("HF_TOKEN").is_some_and(|token| !token.is_empty()),
+        // A cache that nobody named is made where it is needed.
+        cache: cache
+            .filter(|cache| questions.hub_cache.is_some() || cache.exists())
+            .map(|cache| files::cache(&cache)),
+    };
+    facts.services = services::services(questions.launch, questions.stop);
+    facts.clock_synchronised = services::clock_synchronised(questions.stop);
+    facts.leftovers = files::leftovers(&[questions.workspace, questions.out]);
+    facts
+}
+
+/// The profile's cache, or that of the hub's own tools
+/// (<https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables>).
+fn hub_cache(named: Option<&str>) -> Option<PathBuf> {
+    let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    named
+        .map(PathBuf::from)
+        .or_else(|| path("HF_HUB_CACHE"))
+        .or_else(|| path("HF_HOME").map(|home| home.join("hub")))
+        .or_else(|| path("HOME").map(|home| home.join(".cache/huggingface/hub")))
+}
