@@ -33,9 +33,10 @@ impl Catalog {
     /// runner file has.
     pub fn read_valid(configs: &[Arc<SourceFile>], runner_file: &Arc<SourceFile>, found: &mut Diagnostics) -> Option<Self> {
         let mut entries = IndexMap::new();
-        for source in configs {
-            if let Some(root) = yaml::parse(source, found) {
-                read_entries(&mut Reader::new(source, found), &root, &mut entries);
+        for read in side_by_side(configs) {
+            found.append(read.found);
+            for entry in read.entries {
+                add(entry, &mut entries, found);
             }
         }
         let root = yaml::parse(runner_file, found)?;
@@ -50,10 +51,42 @@ impl Catalog {
     }
 }
 
-fn read_entries(reader: &mut Reader<'_>, root: &Node, entries: &mut IndexMap<ConfigKey, Entry>) {
-    let Some(mapping) = reader.mapping(root, "config file") else {
-        return;
+/// What one config file has.
+struct FileEntries {
+    entries: Vec<Entry>,
+    found: Diagnostics,
+}
+
+/// Reads files at the same time, a thread each, in the order they were given. Sweeps have one file a vendor.
+fn side_by_side(configs: &[Arc<SourceFile>]) -> Vec<FileEntries> {
+    let Some((first, rest)) = configs.split_first() else {
+        return Vec::new();
     };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = rest.iter().map(|source| (source, scope.spawn(|| read_file(source)))).collect();
+        let mut files = vec![read_file(first)];
+        // A thread that cannot finish has a defect, which shows itself again where it can be told: here.
+        files.extend(
+            others
+                .into_iter()
+                .map(|(source, other)| other.join().unwrap_or_else(|_| read_file(source))),
+        );
+        files
+    })
+}
+
+fn read_file(source: &Arc<SourceFile>) -> FileEntries {
+    let mut found = Diagnostics::new();
+    let root = yaml::parse(source, &mut found);
+    let entries = root.map_or_else(Vec::new, |root| read_entries(&mut Reader::new(source, &mut found), &root));
+    FileEntries { entries, found }
+}
+
+fn read_entries(reader: &mut Reader<'_>, root: &Node) -> Vec<Entry> {
+    let Some(mapping) = reader.mapping(root, "config file") else {
+        return Vec::new();
+    };
+    let mut entries = Vec::with_capacity(mapping.len());
     for written in mapping.iter() {
         let Some(key) = reader.name::<ConfigKey>(&written.key, "config key") else {
             continue;
@@ -63,20 +96,22 @@ fn read_entries(reader: &mut Reader<'_>, root: &Node, entries: &mut IndexMap<Con
             reader.error(written.key.span, "wildcard-key", message);
             continue;
         }
-        let Some(entry) = entry::read(reader, key.clone(), &written.key, &written.value) else {
-            continue;
-        };
-        match entries.get(&key) {
-            Some(first) => {
-                let diagnostic = Diagnostic::error("duplicate-config-key", format!("the config key `{key}` is in two files"))
-                    .at(entry.place)
-                    .related(first.place.clone(), "and here")
-                    .help("remove or rename one of the two");
-                reader.note(diagnostic);
-            }
-            None => {
-                entries.insert(key, entry);
-            }
+        entries.extend(entry::read(reader, key, &written.key, &written.value));
+    }
+    entries
+}
+
+fn add(entry: Entry, entries: &mut IndexMap<ConfigKey, Entry>, found: &mut Diagnostics) {
+    match entries.get(&entry.key) {
+        Some(first) => {
+            let diagnostic = Diagnostic::error("duplicate-config-key", format!("the config key `{}` is in two files", entry.key))
+                .at(entry.place)
+                .related(first.place.clone(), "and here")
+                .help("remove or rename one of the two");
+            found.push(diagnostic);
+        }
+        None => {
+            entries.insert(entry.key.clone(), entry);
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The names of the field as types. Each is a non-empty string without control characters; that is all that is
-//! common to them, and what is special about one (a runner's node prefix, a model's short name) is a method here.
+//! common to them, and what is special about one (a runner's node prefix, a model's short name) is a method here. A
+//! config entry becomes many rows, so the text is shared and a copy of a name costs no allocation.
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -44,9 +46,15 @@ fn check(kind: &'static str, text: &str) -> Result<(), NameError> {
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $kind:literal) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $type(String);
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+        #[serde(try_from = "String")]
+        pub struct $type(Arc<str>);
+
+        impl Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
 
         impl $type {
             /// The name as text.
@@ -60,8 +68,7 @@ macro_rules! name {
             type Error = NameError;
 
             fn try_from(text: String) -> Result<Self, NameError> {
-                check($kind, &text)?;
-                Ok(Self(text))
+                text.parse()
             }
         }
 
@@ -69,7 +76,8 @@ macro_rules! name {
             type Err = NameError;
 
             fn from_str(text: &str) -> Result<Self, NameError> {
-                Self::try_from(text.to_owned())
+                check($kind, text)?;
+                Ok(Self(Arc::from(text)))
             }
         }
 
@@ -82,7 +90,7 @@ macro_rules! name {
 
         impl From<$type> for String {
             fn from(name: $type) -> Self {
-                name.0
+                name.as_str().to_owned()
             }
         }
 
@@ -149,7 +157,7 @@ impl RunnerName {
 /// A job may ask for one node by its name, which GitHub treats as a label.
 impl From<&RunnerName> for RunnerLabel {
     fn from(name: &RunnerName) -> Self {
-        Self(name.0.clone())
+        Self(Arc::clone(&name.0))
     }
 }
 

@@ -27,8 +27,43 @@ pub(super) enum Flaw {
     NotMergeable(Arc<Node>),
 }
 
+/// Up to this many entries a comparison of each with each is faster than an index.
+const FEW: usize = 24;
+
 /// The entries that a mapping has, and what is wrong with those that are written.
 pub(super) fn combine(written: Vec<Written>) -> (Mapping, Vec<Flaw>) {
+    match plain(written) {
+        Ok(mapping) => (mapping, Vec::new()),
+        Err(written) => resolve(written),
+    }
+}
+
+/// The mapping itself where it has few entries, none of them a merge and none twice, as nearly all mappings.
+fn plain(written: Vec<Written>) -> Result<Mapping, Vec<Written>> {
+    let mut names: [&str; FEW] = [""; FEW];
+    let mut count = 0;
+    for entry in &written {
+        let Written::Own(Entry { key, .. }) = entry else {
+            return Err(written);
+        };
+        let Some(name) = key.value.as_text() else { return Err(written) };
+        if names.iter().take(count).any(|known| *known == name) {
+            return Err(written);
+        }
+        let Some(slot) = names.get_mut(count) else { return Err(written) };
+        *slot = name;
+        count += 1;
+    }
+    let own = |entry| match entry {
+        Written::Own(entry) => Some(entry),
+        Written::Merge(_) => None,
+    };
+    Ok(Mapping {
+        entries: written.into_iter().filter_map(own).collect(),
+    })
+}
+
+fn resolve(written: Vec<Written>) -> (Mapping, Vec<Flaw>) {
     let mut flaws = Vec::new();
     let mut combined = Combined::default();
     for entry in &written {
