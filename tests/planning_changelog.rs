@@ -16,3 +16,5 @@ mod events;
 mod refs;
 #[path = "planning_changelog/repository.rs"]
 mod repository;
+#[path = "planning_changelog/retry.rs"]
+mod retry;

@@ -51,6 +51,7 @@ fn by_refs(args: &PlanArgs, base_ref: &str, head_ref: &str) -> Result<Asked, Fai
         canary: false,
         fail_fast: false,
         mode: mode.to_owned(),
+        earlier: args.without.clone(),
         reason: format!("Asked for by refs: {base_ref} to {head_ref}."),
     })))
 }
@@ -77,6 +78,7 @@ fn by_event(args: &PlanArgs) -> Result<Asked, Failure> {
             sweep,
             evals_only,
             all_evals,
+            retry: _,
             reason,
         } => {
             let (found, reason) = change(args, repository, scope, reason)?;
@@ -97,6 +99,7 @@ fn by_event(args: &PlanArgs) -> Result<Asked, Failure> {
                 canary: sweep.canary,
                 fail_fast: sweep.fail_fast,
                 mode: sweep.to_string(),
+                earlier: args.without.clone(),
                 reason,
             })))
         }
@@ -171,7 +174,10 @@ fn check_checkout(repository: &Repository, wanted: Commit) -> Result<(), Failure
 
 fn change(args: &PlanArgs, repository: Repository, scope: Scope, reason: String) -> Result<(Found, String), Failure> {
     match scope {
-        Scope::Keys(keys) => {
+        Scope::Keys { keys, head } => {
+            if let Some(head) = head {
+                check_checkout(&repository, commit(&repository, &head)?)?;
+            }
             let change = Change::of_keys(repository, keys, &reason);
             Ok((Found::Change(Box::new(change)), reason))
         }

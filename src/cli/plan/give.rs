@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Request;
+use super::{Documents, Request};
 use crate::cli::{Exit, Failure, OrExit as _, output};
 use crate::edge::files;
 use crate::edge::workflow::WorkflowFiles;
@@ -18,10 +18,10 @@ const PLAN_FILE: &str = "imax-plan.json";
 ///
 /// # Errors
 /// Where the plan does not fit even by name, as invalid input; where it cannot be written, as infrastructure.
-pub fn plan(request: &Request, space: &SearchSpace, estimate: Option<Estimate>, plan_file: Option<&Path>) -> Result<(), Failure> {
-    let jobs = plan::jobs(space.rows());
+pub fn plan(request: &Request, documents: &Documents, estimate: Option<Estimate>, plan_file: Option<&Path>) -> Result<(), Failure> {
+    let jobs = plan::jobs(documents.to_run().rows());
     let totals = Totals::of(request.change.added.len(), &jobs);
-    let document = serde_json::to_string(space).or_exit(Exit::Infrastructure)?;
+    let document = serde_json::to_string(documents.to_run()).or_exit(Exit::Infrastructure)?;
     let workflow = WorkflowFiles::from_environment();
     let mut written = plan_file.map(Path::to_owned);
     if workflow.takes_outputs() {
@@ -60,7 +60,7 @@ pub fn plan(request: &Request, space: &SearchSpace, estimate: Option<Estimate>, 
         }
     }
     if let Some(path) = &written {
-        files::write_json(path, &PlanFile::new(&jobs, space)).or_exit(Exit::Infrastructure)?;
+        files::write_json(path, &PlanFile::new(&jobs, &documents.whole)).or_exit(Exit::Infrastructure)?;
     }
     let summary = plan::summary(&request.reason, totals, &jobs, estimate);
     workflow.add_summary(&summary).or_exit(Exit::Infrastructure)?;

@@ -4,6 +4,7 @@
 mod changes;
 mod event;
 mod give;
+mod retry;
 
 use std::path::PathBuf;
 
@@ -78,6 +79,11 @@ pub struct PlanArgs {
     #[arg(long, value_name = "FILE")]
     plan_file: Option<PathBuf>,
 
+    /// Leave out what an earlier run of the same commit measured: a folder that imax collect wrote, or agg_bmk.json. Its
+    /// results are copied beside the plan file, so that a report has the whole
+    #[arg(long, value_name = "RUN")]
+    without: Option<PathBuf>,
+
     #[command(flatten)]
     files: ChangelogFiles,
 
@@ -93,6 +99,21 @@ struct Request {
     fail_fast: bool,
     mode: String,
     reason: String,
+    /// Where the results of a run are that is to be completed.
+    earlier: Option<PathBuf>,
+}
+
+/// The plan, and what is left of it where an earlier run is to be completed.
+struct Documents {
+    whole: SearchSpace,
+    left: Option<SearchSpace>,
+}
+
+impl Documents {
+    /// What is to be run.
+    fn to_run(&self) -> &SearchSpace {
+        self.left.as_ref().unwrap_or(&self.whole)
+    }
 }
 
 /// Runs the command.
@@ -107,8 +128,13 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
             return Ok(Exit::Success);
         }
     };
-    let space = search_space(args, &request)?;
-    give::plan(&request, &space, args.estimate(), args.plan_file.as_deref())?;
+    let earlier = request.earlier.as_deref().map(retry::Earlier::load).transpose()?;
+    let documents = documents(args, &request, earlier.as_ref())?;
+    give::plan(&request, &documents, args.estimate(), args.plan_file.as_deref())?;
+    match (&earlier, &args.plan_file) {
+        (Some(earlier), Some(plan_file)) => earlier.copy_beside(plan_file)?,
+        (Some(_) | None, _) => {}
+    }
     Ok(Exit::Success)
 }
 
@@ -119,25 +145,31 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
 pub fn between(base: &str, head: &str) -> Result<SearchSpace, Failure> {
     let args = PlanArgs::between(base, head);
     match event::request(&args)? {
-        event::Asked::Plan(request) => search_space(&args, &request),
+        event::Asked::Plan(request) => Ok(documents(&args, &request, None)?.whole),
         event::Asked::Nothing { reason } => Err(anyhow::anyhow!(reason)).or_exit(Exit::InvalidInput),
     }
 }
 
-fn search_space(args: &PlanArgs, request: &Request) -> Result<SearchSpace, Failure> {
+fn documents(args: &PlanArgs, request: &Request, earlier: Option<&retry::Earlier>) -> Result<Documents, Failure> {
     let Change {
         base_ref, head_ref, added, ..
     } = &request.change;
-    let mut planned = planned(&request.change, &args.configs, request.options)?;
-    if let Some(estimate) = args.estimate() {
-        planned.benchmarks = plan::by_engine(planned.benchmarks, estimate);
-    }
+    let planned = planned(&request.change, &args.configs, request.options)?;
     let metadata = ChangelogMetadata {
         base_ref: base_ref.clone(),
         head_ref: head_ref.clone(),
         entries: added.iter().map(|added| added.entry.clone()).collect(),
     };
-    Ok(SearchSpace::new(planned, metadata))
+    let document = |mut plan: Plan| {
+        if let Some(estimate) = args.estimate() {
+            plan.benchmarks = plan::by_engine(plan.benchmarks, estimate);
+        }
+        SearchSpace::new(plan, metadata.clone())
+    };
+    Ok(Documents {
+        left: earlier.map(|earlier| document(planned.clone().without(earlier.measured()))),
+        whole: document(planned),
+    })
 }
 
 /// The plan of a change, by the configs of the checkout.
@@ -170,6 +202,7 @@ impl PlanArgs {
             start_minutes: 15,
             point_minutes: 10,
             plan_file: None,
+            without: None,
             files: ChangelogFiles {
                 changelog_file: "perf-changelog.yaml".to_owned(),
             },

@@ -7,6 +7,7 @@ mod coverage;
 mod group;
 mod jobs;
 mod outputs;
+mod retry;
 mod search_space;
 mod summary;
 mod trim;

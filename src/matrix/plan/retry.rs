@@ -1,0 +1,71 @@
+//! Completing a run: of a plan, only what an earlier run of the same commit did not measure.
+
+use std::collections::HashSet;
+
+use super::Plan;
+use crate::matrix::row::{Concurrencies, Row};
+use crate::model::{Concurrency, PointKey};
+
+impl Plan {
+    /// The plan without the points that are measured already. Rows that are evaluated stay whole: their mark is about the
+    /// engine that is up, and an accuracy score says nothing about the speed at a point.
+    #[must_use]
+    pub fn without(self, measured: &HashSet<PointKey>) -> Self {
+        Self {
+            benchmarks: self.benchmarks.into_iter().filter_map(|row| remaining(row, measured)).collect(),
+            evals: self.evals,
+        }
+    }
+}
+
+fn remaining(row: Row, measured: &HashSet<PointKey>) -> Option<Row> {
+    if row.eval.run == Some(true) {
+        return Some(row);
+    }
+    let left = row
+        .point_keys()
+        .into_iter()
+        .filter(|key| !measured.contains(key))
+        .map(|key| key.conc);
+    let left: Vec<Concurrency> = left.collect();
+    match row.conc {
+        Concurrencies::One(_) if left.is_empty() => None,
+        Concurrencies::One(_) => Some(row),
+        Concurrencies::Several(_) if left.is_empty() => None,
+        Concurrencies::Several(_) => Some(Row {
+            conc: Concurrencies::Several(left),
+            ..row
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn row(conc: serde_json::Value, run_eval: bool) -> Row {
+        serde_json::from_value(json!({
+            "image": "i", "model": "m", "model-prefix": "demo", "precision": "fp8", "framework": "sim", "runner": "h100", "isl": 64, "osl": 16,
+            "tp": 8, "ep": 1, "dp-attn": false, "spec-decoding": "none", "conc": conc, "max-model-len": 128, "exp-name": "e", "run-eval": run_eval
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn only_what_was_not_measured_is_left() {
+        let plan = Plan {
+            benchmarks: vec![
+                row(json!(4), false),
+                row(json!([4, 8, 16]), false),
+                row(json!(8), false),
+                row(json!(4), true),
+            ],
+            evals: vec![row(json!(4), true)],
+        };
+        let measured = row(json!([4, 16]), false).point_keys().into_iter().collect();
+        let left = plan.clone().without(&measured);
+        assert_eq!(left.benchmarks, [row(json!([8]), false), row(json!(8), false), row(json!(4), true)]);
+        assert_eq!(left.evals, plan.evals);
+    }
+}
