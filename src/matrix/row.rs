@@ -1,18 +1,22 @@
 //! A matrix row: one job, everything that GitHub's `matrix` carries, one JSON object. The JSON has the keys of
-//! InferenceX's generator (kebab-case, flat), so rows of either tool can be read by the other.
+//! InferenceX's generator (kebab-case, flat), so rows of either tool can be read by the other. `read` and `write` know
+//! that form.
+
+mod read;
+mod write;
 
 use std::num::NonZeroU32;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::model::{
-    Component, Concurrency, CurveKey, Framework, Image, KvOffloading, Layout, ModelName, ModelPrefix, Parallelism, PointKey, Precision,
-    RunnerLabel, SeqLens, SpecDecoding, WorkerGroup, Workload,
+    Component, Concurrency, CurveKey, Framework, Image, KvOffloading, Layout, ModelName, ModelPrefix, PointKey, Precision, RunnerLabel,
+    SeqLens, SpecDecoding, Workload,
 };
 
 /// One job of the matrix.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "RowDocument", into = "RowDocument")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "read::RowDocument")]
 pub struct Row {
     /// Container image of the engine.
     pub image: Image,
@@ -49,7 +53,7 @@ pub struct Row {
 }
 
 /// The concurrencies of a row. The JSON form tells them apart: a number, or a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Concurrencies {
     /// One job measures one concurrency.
     One(Concurrency),
@@ -69,7 +73,7 @@ impl Concurrencies {
 }
 
 /// What the requests look like, with what an engine must know of it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Scenario {
     /// Requests of fixed lengths.
     FixedSeqLen {
@@ -92,7 +96,7 @@ pub enum Scenario {
 }
 
 /// Which accuracy evaluation goes with a row. `None` means that the row's producer said nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct EvalMark {
     /// Evaluate after the load.
     pub run: Option<bool>,
@@ -162,361 +166,9 @@ impl Row {
     }
 }
 
-/// The row as JSON has it: flat, every key of every kind of row optional. Known to this module alone.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct RowDocument {
-    image: Image,
-    model: ModelName,
-    model_prefix: ModelPrefix,
-    precision: Precision,
-    framework: Framework,
-    runner: RunnerLabel,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    isl: Option<NonZeroU32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    osl: Option<NonZeroU32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tp: Option<NonZeroU32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pp: Option<NonZeroU32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dcp_size: Option<NonZeroU32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pcp_size: Option<NonZeroU32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ep: Option<NonZeroU32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dp_attn: Option<bool>,
-    spec_decoding: SpecDecoding,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    prefill: Option<WorkerDocument>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    decode: Option<WorkerDocument>,
-    conc: ConcDocument,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_model_len: Option<NonZeroU32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kv_offloading: Option<KvOffloading>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kv_offload_backend: Option<Component>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    total_cpu_dram_gb: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duration: Option<u64>,
-    exp_name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    disagg: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scenario_type: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    router: Option<Component>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kv_p2p_transfer: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    run_eval: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    eval_only: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    eval_conc: Option<Concurrency>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    eval_all_concs: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    recipe_fingerprint: Option<String>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct WorkerDocument {
-    num_worker: u32,
-    tp: NonZeroU32,
-    #[serde(default = "one")]
-    pp: NonZeroU32,
-    #[serde(default = "one")]
-    dcp_size: NonZeroU32,
-    #[serde(default = "one")]
-    pcp_size: NonZeroU32,
-    ep: NonZeroU32,
-    dp_attn: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hardware: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    additional_settings: Option<Vec<String>>,
-}
-
-/// A number or a list: `untagged` would hide which of the two was wrong, so both forms are read by a visitor.
-#[derive(Debug, Clone)]
-enum ConcDocument {
-    One(Concurrency),
-    Several(Vec<Concurrency>),
-}
-
-impl Serialize for ConcDocument {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::One(conc) => conc.serialize(serializer),
-            Self::Several(list) => list.serialize(serializer),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for ConcDocument {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = ConcDocument;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a concurrency or a list of them, each a whole number from 1")
-            }
-
-            fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Self::Value, E> {
-                u32::try_from(value)
-                    .ok()
-                    .and_then(Concurrency::new)
-                    .map(ConcDocument::One)
-                    .ok_or_else(|| E::invalid_value(serde::de::Unexpected::Unsigned(value), &self))
-            }
-
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-                let mut list = Vec::new();
-                while let Some(conc) = items.next_element()? {
-                    list.push(conc);
-                }
-                Ok(ConcDocument::Several(list))
-            }
-        }
-
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
-fn one() -> NonZeroU32 {
-    NonZeroU32::MIN
-}
-
+/// The value of `scenario-type` on agentic rows; the others have none.
 const AGENTIC: &str = "agentic-coding";
 const FIXED: &str = "fixed-seq-len";
-
-impl TryFrom<RowDocument> for Row {
-    type Error = RowError;
-
-    fn try_from(document: RowDocument) -> Result<Self, RowError> {
-        let scenario = scenario(&document)?;
-        let layout = layout(&document)?;
-        let conc = match document.conc {
-            ConcDocument::One(conc) => Concurrencies::One(conc),
-            ConcDocument::Several(list) if list.is_empty() => return Err(RowError::NoConcurrency),
-            ConcDocument::Several(list) => Concurrencies::Several(list),
-        };
-        Ok(Self {
-            image: document.image,
-            model: document.model,
-            model_prefix: document.model_prefix,
-            precision: document.precision,
-            framework: document.framework,
-            runner: document.runner,
-            spec_decoding: document.spec_decoding,
-            disagg: document.disagg,
-            exp_name: document.exp_name,
-            router: document.router,
-            kv_p2p_transfer: document.kv_p2p_transfer,
-            scenario,
-            layout,
-            conc,
-            eval: EvalMark {
-                run: document.run_eval,
-                only: document.eval_only,
-                conc: document.eval_conc,
-                all_concs: document.eval_all_concs,
-            },
-            recipe_fingerprint: document.recipe_fingerprint,
-        })
-    }
-}
-
-fn required<T>(value: Option<T>, key: &'static str, kind: &'static str) -> Result<T, RowError> {
-    value.ok_or(RowError::Missing { key, kind })
-}
-
-fn absent<T>(value: Option<&T>, key: &'static str, kind: &'static str) -> Result<(), RowError> {
-    match value {
-        Some(_) => Err(RowError::Unexpected { key, kind }),
-        None => Ok(()),
-    }
-}
-
-fn scenario(document: &RowDocument) -> Result<Scenario, RowError> {
-    match document.scenario_type.as_deref() {
-        None | Some(FIXED) => {
-            absent(document.kv_offloading.as_ref(), "kv-offloading", FIXED)?;
-            absent(document.kv_offload_backend.as_ref(), "kv-offload-backend", FIXED)?;
-            absent(document.total_cpu_dram_gb.as_ref(), "total-cpu-dram-gb", FIXED)?;
-            absent(document.duration.as_ref(), "duration", FIXED)?;
-            Ok(Scenario::FixedSeqLen {
-                lens: SeqLens {
-                    isl: required(document.isl, "isl", FIXED)?,
-                    osl: required(document.osl, "osl", FIXED)?,
-                },
-                max_model_len: required(document.max_model_len, "max-model-len", FIXED)?,
-            })
-        }
-        Some(AGENTIC) => {
-            absent(document.isl.as_ref(), "isl", AGENTIC)?;
-            absent(document.osl.as_ref(), "osl", AGENTIC)?;
-            absent(document.max_model_len.as_ref(), "max-model-len", AGENTIC)?;
-            Ok(Scenario::AgenticCoding {
-                kv_offloading: required(document.kv_offloading, "kv-offloading", AGENTIC)?,
-                kv_offload_backend: document.kv_offload_backend.clone(),
-                total_cpu_dram_gb: required(document.total_cpu_dram_gb, "total-cpu-dram-gb", AGENTIC)?,
-                duration_s: required(document.duration, "duration", AGENTIC)?,
-            })
-        }
-        Some(other) => Err(RowError::Scenario(other.to_owned())),
-    }
-}
-
-fn layout(document: &RowDocument) -> Result<Layout, RowError> {
-    const MULTI: &str = "multi-node";
-    const SINGLE: &str = "single-node";
-    if document.prefill.is_none() && document.decode.is_none() {
-        return Ok(Layout::SingleNode(Parallelism {
-            tp: required(document.tp, "tp", SINGLE)?,
-            pp: document.pp.unwrap_or(NonZeroU32::MIN),
-            dcp_size: document.dcp_size.unwrap_or(NonZeroU32::MIN),
-            pcp_size: document.pcp_size.unwrap_or(NonZeroU32::MIN),
-            ep: required(document.ep, "ep", SINGLE)?,
-            dp_attn: required(document.dp_attn, "dp-attn", SINGLE)?,
-        }));
-    }
-    let sizes = [
-        (document.tp, "tp"),
-        (document.pp, "pp"),
-        (document.dcp_size, "dcp-size"),
-        (document.pcp_size, "pcp-size"),
-        (document.ep, "ep"),
-    ];
-    for (value, key) in sizes {
-        absent(value.as_ref(), key, MULTI)?;
-    }
-    absent(document.dp_attn.as_ref(), "dp-attn", MULTI)?;
-    Ok(Layout::MultiNode {
-        prefill: required(document.prefill.clone(), "prefill", MULTI)?.into(),
-        decode: required(document.decode.clone(), "decode", MULTI)?.into(),
-    })
-}
-
-impl From<WorkerDocument> for WorkerGroup {
-    fn from(document: WorkerDocument) -> Self {
-        Self {
-            num_worker: document.num_worker,
-            parallelism: Parallelism {
-                tp: document.tp,
-                pp: document.pp,
-                dcp_size: document.dcp_size,
-                pcp_size: document.pcp_size,
-                ep: document.ep,
-                dp_attn: document.dp_attn,
-            },
-            hardware: document.hardware,
-            additional_settings: document.additional_settings,
-        }
-    }
-}
-
-impl From<WorkerGroup> for WorkerDocument {
-    fn from(group: WorkerGroup) -> Self {
-        let Parallelism {
-            tp,
-            pp,
-            dcp_size,
-            pcp_size,
-            ep,
-            dp_attn,
-        } = group.parallelism;
-        Self {
-            num_worker: group.num_worker,
-            tp,
-            pp,
-            dcp_size,
-            pcp_size,
-            ep,
-            dp_attn,
-            hardware: group.hardware,
-            additional_settings: group.additional_settings,
-        }
-    }
-}
-
-/// Written in full rather than as a serialisable mirror of [`Row`], so that a new field of either side is noticed here.
-impl From<Row> for RowDocument {
-    fn from(row: Row) -> Self {
-        let conc = match row.conc {
-            Concurrencies::One(conc) => ConcDocument::One(conc),
-            Concurrencies::Several(list) => ConcDocument::Several(list),
-        };
-        let (parallelism, prefill, decode) = match row.layout {
-            Layout::SingleNode(parallelism) => (Some(parallelism), None, None),
-            Layout::MultiNode { prefill, decode } => (None, Some(prefill), Some(decode)),
-        };
-        let mut document = Self {
-            image: row.image,
-            model: row.model,
-            model_prefix: row.model_prefix,
-            precision: row.precision,
-            framework: row.framework,
-            runner: row.runner,
-            isl: None,
-            osl: None,
-            tp: parallelism.map(|p| p.tp),
-            pp: parallelism.map(|p| p.pp),
-            dcp_size: parallelism.map(|p| p.dcp_size),
-            pcp_size: parallelism.map(|p| p.pcp_size),
-            ep: parallelism.map(|p| p.ep),
-            dp_attn: parallelism.map(|p| p.dp_attn),
-            spec_decoding: row.spec_decoding,
-            prefill: prefill.map(Into::into),
-            decode: decode.map(Into::into),
-            conc,
-            max_model_len: None,
-            kv_offloading: None,
-            kv_offload_backend: None,
-            total_cpu_dram_gb: None,
-            duration: None,
-            exp_name: row.exp_name,
-            disagg: row.disagg,
-            scenario_type: None,
-            router: row.router,
-            kv_p2p_transfer: row.kv_p2p_transfer,
-            run_eval: row.eval.run,
-            eval_only: row.eval.only,
-            eval_conc: row.eval.conc,
-            eval_all_concs: row.eval.all_concs,
-            recipe_fingerprint: row.recipe_fingerprint,
-        };
-        match row.scenario {
-            Scenario::FixedSeqLen { lens, max_model_len } => {
-                document.isl = Some(lens.isl);
-                document.osl = Some(lens.osl);
-                document.max_model_len = Some(max_model_len);
-            }
-            Scenario::AgenticCoding {
-                kv_offloading,
-                kv_offload_backend,
-                total_cpu_dram_gb,
-                duration_s,
-            } => {
-                document.kv_offloading = Some(kv_offloading);
-                document.kv_offload_backend = kv_offload_backend;
-                document.total_cpu_dram_gb = Some(total_cpu_dram_gb);
-                document.duration = Some(duration_s);
-                document.scenario_type = Some(AGENTIC.to_owned());
-            }
-        }
-        document
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A named and perhaps versioned software part beside the engine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Component {
     /// Its name.

@@ -162,10 +162,16 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-/// All findings of one run, in the order they were made.
+/// Most findings that are kept: more than anybody repairs before looking again, and little enough for memory and logs.
+const MOST: usize = 1_000;
+
+/// The findings of one run, in the order they were made. Past the first thousand they are only counted, so that a file that
+/// is wrong throughout costs no more than one that is wrong in places.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
+    errors: usize,
+    more: usize,
 }
 
 impl Diagnostics {
@@ -177,12 +183,29 @@ impl Diagnostics {
 
     /// Adds one.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        self.list.push(diagnostic);
+        self.errors += usize::from(diagnostic.severity == Severity::Error);
+        if self.list.len() < MOST {
+            self.list.push(diagnostic);
+        } else {
+            self.more += 1;
+        }
     }
 
     /// Adds all of another.
-    pub fn append(&mut self, mut other: Self) {
-        self.list.append(&mut other.list);
+    pub fn append(&mut self, other: Self) {
+        let errors = self.errors + other.errors;
+        let more = other.more;
+        for diagnostic in other.list {
+            self.push(diagnostic);
+        }
+        self.errors = errors;
+        self.more += more;
+    }
+
+    /// How many there are beyond those that are kept.
+    #[must_use]
+    pub fn more(&self) -> usize {
+        self.more
     }
 
     /// Whether one of them is an error.
@@ -194,7 +217,7 @@ impl Diagnostics {
     /// How many are errors.
     #[must_use]
     pub fn errors(&self) -> usize {
-        self.list.iter().filter(|d| d.severity == Severity::Error).count()
+        self.errors
     }
 
     /// Whether there are none.
@@ -206,10 +229,10 @@ impl Diagnostics {
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.list.len()
+        self.list.len() + self.more
     }
 
-    /// All of them.
+    /// Those that are kept.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.list.iter()
     }
@@ -228,7 +251,9 @@ impl Diagnostics {
 
 impl From<Diagnostic> for Diagnostics {
     fn from(diagnostic: Diagnostic) -> Self {
-        Self { list: vec![diagnostic] }
+        let mut found = Self::new();
+        found.push(diagnostic);
+        found
     }
 }
 
@@ -259,7 +284,10 @@ impl fmt::Display for Diagnostics {
             }
             diagnostic.fmt(f)?;
         }
-        Ok(())
+        match self.more {
+            0 => Ok(()),
+            more => write!(f, "\n\nand {more} more, not shown"),
+        }
     }
 }
 
@@ -300,6 +328,20 @@ mod tests {
         let shown = Diagnostic::error("x", "y").at(place(&text, 1, 5_005, 1)).to_string();
         assert!(shown.len() < 500, "{shown}");
         assert!(shown.contains("\\u{1b}[31mx") && !shown.contains('\u{1b}'), "{shown}");
+    }
+
+    #[test]
+    fn past_the_first_thousand_findings_are_counted() {
+        let mut found = Diagnostics::new();
+        for _ in 0..MOST {
+            found.push(Diagnostic::warning("w", "hm"));
+        }
+        let mut rest = Diagnostics::from(Diagnostic::error("e", "no"));
+        rest.push(Diagnostic::warning("w", "hm"));
+        found.append(rest);
+        assert_eq!((found.iter().count(), found.len(), found.errors()), (MOST, MOST + 2, 1));
+        assert!(found.to_string().ends_with("and 2 more, not shown"));
+        assert!(found.into_result(Some(1)).is_err());
     }
 
     #[test]

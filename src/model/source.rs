@@ -32,8 +32,11 @@ impl SourceFile {
     #[must_use]
     pub fn line(&self, number: usize) -> &str {
         let starts = self.starts.get_or_init(|| {
-            let after_breaks = self.text.match_indices('\n').map(|(at, _)| at + 1);
-            std::iter::once(0).chain(after_breaks).collect()
+            // Counted first: a file of nothing but line breaks should not need twice the room while the list grows.
+            let mut starts = Vec::with_capacity(1 + self.text.bytes().filter(|byte| *byte == b'\n').count());
+            starts.push(0);
+            starts.extend(self.text.match_indices('\n').map(|(at, _)| at + 1));
+            starts
         });
         let start = number.checked_sub(1).and_then(|index| starts.get(index));
         let rest = start.and_then(|start| self.text.get(*start..)).unwrap_or_default();

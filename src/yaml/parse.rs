@@ -11,11 +11,23 @@ use super::scalar::{self, Unreadable};
 use super::{Entry, Node, Value, tabs};
 use crate::model::{Diagnostic, Diagnostics, Place, Position, SourceFile, Span};
 
-/// Most nodes that a document may have once every alias is followed. A hundred times the largest real config.
-const MAX_NODES: u64 = 5_000_000;
+/// Most bytes of a document: twenty times the largest real config.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
+/// Most nodes that a document may have, written and once every alias is followed: twenty times the largest real config. It
+/// keeps the tree, which takes about a hundred bytes a node, below 100 MB.
+const MAX_NODES: u64 = 600_000;
 
 /// The tree of a text that holds one document; an empty text is [`Value::Null`]. Everything wrong is added to `found`.
 pub fn parse(source: &Arc<SourceFile>, found: &mut Diagnostics) -> Option<Node> {
+    if source.text.len() > MAX_BYTES {
+        found.push(too_large(
+            source,
+            Span::START,
+            &format!("{} bytes long", source.text.len()),
+            MAX_BYTES,
+        ));
+        return None;
+    }
     let options = granit_parser::options! { emit_comments: false };
     let mut builder = Builder {
         parser: Parser::new_from_str_with_options(&source.text, options),
@@ -23,6 +35,7 @@ pub fn parse(source: &Arc<SourceFile>, found: &mut Diagnostics) -> Option<Node> 
         found,
         anchors: HashMap::new(),
         opaque: Vec::new(),
+        nodes: 0,
         failed: false,
     };
     let root = builder.stream();
@@ -48,7 +61,27 @@ struct Builder<'a> {
     anchors: HashMap<usize, Arc<Node>>,
     /// Byte ranges of quoted and block scalars, where a tab is content.
     opaque: Vec<std::ops::Range<usize>>,
+    /// How many nodes were written so far.
+    nodes: u64,
     failed: bool,
+}
+
+fn too_large(source: &Arc<SourceFile>, span: Span, what: &str, most: impl std::fmt::Display) -> Diagnostic {
+    Diagnostic::error("too-large", format!("this document is {what}, expected at most {most}"))
+        .at(Place {
+            file: Arc::clone(source),
+            span,
+        })
+        .help("split the file")
+}
+
+/// The start of a text, enough to know it again.
+fn shortened(text: &str) -> String {
+    const SHOWN: usize = 60;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }
 
 /// The parser's lines count from 1, its columns from 0.
@@ -78,6 +111,11 @@ impl<'a> Builder<'a> {
         self.failed = true;
         let diagnostic = Diagnostic::error(code, message).at(self.place(span));
         self.found.push(if help.is_empty() { diagnostic } else { diagnostic.help(help) });
+    }
+
+    fn refuse(&mut self, diagnostic: Diagnostic) {
+        self.failed = true;
+        self.found.push(diagnostic);
     }
 
     /// The next event, or none at the end and after an error of the parser, which is the last.
@@ -118,11 +156,8 @@ impl<'a> Builder<'a> {
                 event => {
                     let node = self.node(event, at, &raw)?;
                     if node.size > MAX_NODES {
-                        let message = format!(
-                            "aliases multiply this document to {} nodes, at most {MAX_NODES} are read",
-                            node.size
-                        );
-                        self.error(node.span, "too-large", message, "write the values out, or split the file");
+                        let what = format!("{} values once its aliases are followed", node.size);
+                        self.refuse(too_large(self.source, node.span, &what, MAX_NODES));
                         return None;
                     }
                     root = Some(Arc::unwrap_or_clone(node));
@@ -135,6 +170,11 @@ impl<'a> Builder<'a> {
     /// The node that an event starts. None where the text ends or the parser gives up before the node is whole.
     #[allow(clippy::wildcard_enum_match_arm, reason = "the parser's events are non-exhaustive")]
     fn node(&mut self, event: Event<'a>, at: Span, raw: &ParserSpan) -> Option<Arc<Node>> {
+        self.nodes += 1;
+        if self.nodes > MAX_NODES {
+            self.refuse(too_large(self.source, at, &format!("more than {MAX_NODES} values long"), MAX_NODES));
+            return None;
+        }
         let tag_at = raw.tag_span().map_or(at, |tag| span(&tag));
         match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -224,7 +264,7 @@ impl<'a> Builder<'a> {
             match flaw {
                 Flaw::Duplicate { first, second } => {
                     let key = second.value.as_text().map_or_else(|| second.value.describe(), str::to_owned);
-                    let message = format!("the key `{key}` is written twice; only the last value counts");
+                    let message = format!("the key `{}` is written twice; only the last value counts", shortened(&key));
                     let diagnostic = Diagnostic::warning("duplicate-key", message)
                         .at(self.place(second.span))
                         .related(self.place(first.span), "this one has no effect")
@@ -273,7 +313,7 @@ impl<'a> Builder<'a> {
                 value
             }
             Err(Unreadable::TooLarge) => {
-                self.error(at, "number", format!("the number `{text}` is beyond 64 bits"), "");
+                self.error(at, "number", format!("the number `{}` is beyond 64 bits", shortened(text)), "");
                 Value::Null
             }
             Err(Unreadable::ValueKey) => {
@@ -294,7 +334,8 @@ impl<'a> Builder<'a> {
             (false, true) => "sexagesimal",
             (false, false) => return,
         };
-        let diagnostic = Diagnostic::warning("number-spelling", format!("`{text}` is {kind} in YAML 1.1 and means {number}"))
+        let message = format!("`{}` is {kind} in YAML 1.1 and means {number}", shortened(text));
+        let diagnostic = Diagnostic::warning("number-spelling", message)
             .at(self.place(at))
             .help(format!("write {number}, or put the text into quotes"));
         self.found.push(diagnostic);

@@ -20,18 +20,14 @@ pub(super) fn single_node(row: &Row) -> Option<(Engine, SpecDecoding, bool)> {
 }
 
 /// A multi-node row without its concurrencies and its name: rows that differ in nothing else are one deployment.
-pub(super) fn deployment(row: &Row) -> Option<String> {
-    if !row.layout.is_multi_node() {
-        return None;
-    }
-    let alike = Row {
+pub(super) fn deployment(row: &Row) -> Option<Row> {
+    row.layout.is_multi_node().then(|| Row {
         conc: Concurrencies::One(Concurrency::MIN),
         exp_name: String::new(),
         eval: EvalMark::default(),
         recipe_fingerprint: None,
         ..row.clone()
-    };
-    serde_json::to_string(&alike).ok()
+    })
 }
 
 /// The split of a row on one node.

@@ -18,7 +18,7 @@ const LENGTHS: &str = "8k1k";
 pub(super) fn beside_measurements(rows: &[&mut Row]) -> Chosen {
     let worth = |row: &Row| has_lens(row, LENGTHS) && highest(row).get() >= LOWEST;
     let mut chosen = Chosen::new();
-    for members in grouped(rows, |row| single_node(row).filter(|_| worth(row))) {
+    for members in grouped(rows, |row| worth(row).then(|| single_node(row))?) {
         let concs: BTreeSet<Concurrency> = members.iter().filter_map(|at| rows.get(*at)).map(|row| highest(row)).collect();
         // With an even number, the upper of the two in the middle.
         let wanted = [concs.iter().nth(concs.len() / 2), concs.last()];
@@ -28,7 +28,7 @@ pub(super) fn beside_measurements(rows: &[&mut Row]) -> Chosen {
             }
         }
     }
-    for members in grouped(rows, |row| deployment(row).filter(|_| worth(row))) {
+    for members in grouped(rows, |row| worth(row).then(|| deployment(row))?) {
         chosen.extend(first_highest(rows, &members).map(at_highest));
     }
     chosen
@@ -42,7 +42,7 @@ pub(super) fn instead_of_measurements(rows: &[&mut Row]) -> Chosen {
         chosen.extend(first_highest(rows, &members).map(|(at, _)| (at, Choice::default())));
     }
     for members in grouped(rows, |row| {
-        deployment(row).filter(|_| is_agentic(row) && highest(row).get() >= LOWEST)
+        (is_agentic(row) && highest(row).get() >= LOWEST).then(|| deployment(row))?
     }) {
         chosen.extend(first_highest(rows, &members).map(at_highest));
     }
@@ -57,7 +57,7 @@ pub(super) fn everything(rows: &[&mut Row]) -> Chosen {
             chosen.insert(at, Choice::default());
         }
     }
-    for members in grouped(rows, |row| deployment(row).filter(|_| has_lens(row, LENGTHS))) {
+    for members in grouped(rows, |row| has_lens(row, LENGTHS).then(|| deployment(row))?) {
         chosen.extend(together(rows, &members).map(|(at, concs)| {
             let choice = Choice {
                 all_concs: true,
@@ -67,7 +67,7 @@ pub(super) fn everything(rows: &[&mut Row]) -> Chosen {
             (at, choice)
         }));
     }
-    for members in grouped(rows, |row| deployment(row).filter(|_| is_agentic(row))) {
+    for members in grouped(rows, |row| is_agentic(row).then(|| deployment(row))?) {
         chosen.extend(together(rows, &members).map(|(at, concs)| {
             let choice = Choice {
                 conc: concs.last().copied(),

@@ -1,0 +1,236 @@
+//! A row from JSON. What a kind of row must have and must not have is checked here, so that no other place does.
+
+use std::num::NonZeroU32;
+
+use serde::Deserialize;
+
+use super::{AGENTIC, Concurrencies, EvalMark, FIXED, Row, RowError, Scenario};
+use crate::model::{
+    Component, Concurrency, Framework, Image, KvOffloading, Layout, ModelName, ModelPrefix, Parallelism, Precision, RunnerLabel, SeqLens,
+    SpecDecoding, WorkerGroup,
+};
+
+/// The row as JSON has it: flat, every key of every kind of row optional.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct RowDocument {
+    image: Image,
+    model: ModelName,
+    model_prefix: ModelPrefix,
+    precision: Precision,
+    framework: Framework,
+    runner: RunnerLabel,
+    isl: Option<NonZeroU32>,
+    osl: Option<NonZeroU32>,
+    tp: Option<NonZeroU32>,
+    pp: Option<NonZeroU32>,
+    dcp_size: Option<NonZeroU32>,
+    pcp_size: Option<NonZeroU32>,
+    ep: Option<NonZeroU32>,
+    dp_attn: Option<bool>,
+    spec_decoding: SpecDecoding,
+    prefill: Option<WorkerDocument>,
+    decode: Option<WorkerDocument>,
+    conc: ConcDocument,
+    max_model_len: Option<NonZeroU32>,
+    kv_offloading: Option<KvOffloading>,
+    kv_offload_backend: Option<Component>,
+    total_cpu_dram_gb: Option<u64>,
+    duration: Option<u64>,
+    exp_name: String,
+    disagg: Option<bool>,
+    scenario_type: Option<String>,
+    router: Option<Component>,
+    kv_p2p_transfer: Option<String>,
+    run_eval: Option<bool>,
+    eval_only: Option<bool>,
+    eval_conc: Option<Concurrency>,
+    eval_all_concs: Option<bool>,
+    recipe_fingerprint: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct WorkerDocument {
+    num_worker: u32,
+    tp: NonZeroU32,
+    #[serde(default = "one")]
+    pp: NonZeroU32,
+    #[serde(default = "one")]
+    dcp_size: NonZeroU32,
+    #[serde(default = "one")]
+    pcp_size: NonZeroU32,
+    ep: NonZeroU32,
+    dp_attn: bool,
+    hardware: Option<String>,
+    additional_settings: Option<Vec<String>>,
+}
+
+/// A number or a list: `untagged` would hide which of the two was wrong, so both forms are read by a visitor.
+#[derive(Debug, Clone)]
+enum ConcDocument {
+    One(Concurrency),
+    Several(Vec<Concurrency>),
+}
+
+impl<'de> Deserialize<'de> for ConcDocument {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = ConcDocument;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a concurrency or a list of them, each a whole number from 1")
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Self::Value, E> {
+                u32::try_from(value)
+                    .ok()
+                    .and_then(Concurrency::new)
+                    .map(ConcDocument::One)
+                    .ok_or_else(|| E::invalid_value(serde::de::Unexpected::Unsigned(value), &self))
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+                let mut list = Vec::new();
+                while let Some(conc) = items.next_element()? {
+                    list.push(conc);
+                }
+                Ok(ConcDocument::Several(list))
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+fn one() -> NonZeroU32 {
+    NonZeroU32::MIN
+}
+
+impl TryFrom<RowDocument> for Row {
+    type Error = RowError;
+
+    fn try_from(document: RowDocument) -> Result<Self, RowError> {
+        let scenario = scenario(&document)?;
+        let layout = layout(&document)?;
+        let conc = match document.conc {
+            ConcDocument::One(conc) => Concurrencies::One(conc),
+            ConcDocument::Several(list) if list.is_empty() => return Err(RowError::NoConcurrency),
+            ConcDocument::Several(list) => Concurrencies::Several(list),
+        };
+        Ok(Self {
+            image: document.image,
+            model: document.model,
+            model_prefix: document.model_prefix,
+            precision: document.precision,
+            framework: document.framework,
+            runner: document.runner,
+            spec_decoding: document.spec_decoding,
+            disagg: document.disagg,
+            exp_name: document.exp_name,
+            router: document.router,
+            kv_p2p_transfer: document.kv_p2p_transfer,
+            scenario,
+            layout,
+            conc,
+            eval: EvalMark {
+                run: document.run_eval,
+                only: document.eval_only,
+                conc: document.eval_conc,
+                all_concs: document.eval_all_concs,
+            },
+            recipe_fingerprint: document.recipe_fingerprint,
+        })
+    }
+}
+
+fn required<T>(value: Option<T>, key: &'static str, kind: &'static str) -> Result<T, RowError> {
+    value.ok_or(RowError::Missing { key, kind })
+}
+
+fn absent<T>(value: Option<&T>, key: &'static str, kind: &'static str) -> Result<(), RowError> {
+    match value {
+        Some(_) => Err(RowError::Unexpected { key, kind }),
+        None => Ok(()),
+    }
+}
+
+fn scenario(document: &RowDocument) -> Result<Scenario, RowError> {
+    match document.scenario_type.as_deref() {
+        None | Some(FIXED) => {
+            absent(document.kv_offloading.as_ref(), "kv-offloading", FIXED)?;
+            absent(document.kv_offload_backend.as_ref(), "kv-offload-backend", FIXED)?;
+            absent(document.total_cpu_dram_gb.as_ref(), "total-cpu-dram-gb", FIXED)?;
+            absent(document.duration.as_ref(), "duration", FIXED)?;
+            Ok(Scenario::FixedSeqLen {
+                lens: SeqLens {
+                    isl: required(document.isl, "isl", FIXED)?,
+                    osl: required(document.osl, "osl", FIXED)?,
+                },
+                max_model_len: required(document.max_model_len, "max-model-len", FIXED)?,
+            })
+        }
+        Some(AGENTIC) => {
+            absent(document.isl.as_ref(), "isl", AGENTIC)?;
+            absent(document.osl.as_ref(), "osl", AGENTIC)?;
+            absent(document.max_model_len.as_ref(), "max-model-len", AGENTIC)?;
+            Ok(Scenario::AgenticCoding {
+                kv_offloading: required(document.kv_offloading, "kv-offloading", AGENTIC)?,
+                kv_offload_backend: document.kv_offload_backend.clone(),
+                total_cpu_dram_gb: required(document.total_cpu_dram_gb, "total-cpu-dram-gb", AGENTIC)?,
+                duration_s: required(document.duration, "duration", AGENTIC)?,
+            })
+        }
+        Some(other) => Err(RowError::Scenario(other.to_owned())),
+    }
+}
+
+fn layout(document: &RowDocument) -> Result<Layout, RowError> {
+    const MULTI: &str = "multi-node";
+    const SINGLE: &str = "single-node";
+    if document.prefill.is_none() && document.decode.is_none() {
+        return Ok(Layout::SingleNode(Parallelism {
+            tp: required(document.tp, "tp", SINGLE)?,
+            pp: document.pp.unwrap_or(NonZeroU32::MIN),
+            dcp_size: document.dcp_size.unwrap_or(NonZeroU32::MIN),
+            pcp_size: document.pcp_size.unwrap_or(NonZeroU32::MIN),
+            ep: required(document.ep, "ep", SINGLE)?,
+            dp_attn: required(document.dp_attn, "dp-attn", SINGLE)?,
+        }));
+    }
+    let sizes = [
+        (document.tp, "tp"),
+        (document.pp, "pp"),
+        (document.dcp_size, "dcp-size"),
+        (document.pcp_size, "pcp-size"),
+        (document.ep, "ep"),
+    ];
+    for (value, key) in sizes {
+        absent(value.as_ref(), key, MULTI)?;
+    }
+    absent(document.dp_attn.as_ref(), "dp-attn", MULTI)?;
+    Ok(Layout::MultiNode {
+        prefill: required(document.prefill.clone(), "prefill", MULTI)?.into(),
+        decode: required(document.decode.clone(), "decode", MULTI)?.into(),
+    })
+}
+
+impl From<WorkerDocument> for WorkerGroup {
+    fn from(document: WorkerDocument) -> Self {
+        Self {
+            num_worker: document.num_worker,
+            parallelism: Parallelism {
+                tp: document.tp,
+                pp: document.pp,
+                dcp_size: document.dcp_size,
+                pcp_size: document.pcp_size,
+                ep: document.ep,
+                dp_attn: document.dp_attn,
+            },
+            hardware: document.hardware,
+            additional_settings: document.additional_settings,
+        }
+    }
+}
