@@ -52,10 +52,13 @@ struct Step {
 
 /// Where [`ActionCommand::Report`] finds the run's artifacts, each in a folder of its name.
 const ARTIFACTS: &str = "imax-artifacts";
-const PLAN_ARTIFACT: &str = "imax-plan";
-const PLAN_FILE: &str = "plan.json";
+/// The artifact of the plan.
+pub(super) const PLAN_ARTIFACT: &str = "imax-plan";
+/// The plan file in it.
+pub(super) const PLAN_FILE: &str = "plan.json";
 const ROW_FILE: &str = "row.json";
-const RESULTS_ARTIFACT: &str = "results_bmk";
+/// The artifact of the report.
+pub(super) const RESULTS_ARTIFACT: &str = "results_bmk";
 
 /// Runs the step.
 ///

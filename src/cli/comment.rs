@@ -8,7 +8,7 @@ use clap::Args;
 use super::baseline::BaselineArgs;
 use super::{Exit, Failure, OrExit as _, gather, github, output};
 use crate::edge::files;
-use crate::edge::github::{CommentChange, Marker, pull_request_of_event, put_comment};
+use crate::edge::github::{CommentChange, Marker, pull_request_of_event, put_comment, run_line};
 use crate::report::{self, Budget, View};
 
 /// Create or update the pull request's comment with the report of a run.
@@ -65,7 +65,12 @@ fn body(args: &CommentArgs, marker: &Marker) -> Result<String, Failure> {
     let head = gather::load_run(&args.run)?;
     let comparison = args.baseline.compare(&head, &args.run)?;
     let view = View::new(&head, comparison.as_ref());
-    Ok(report::comment(&view, marker.as_str(), Budget::COMMENT))
+    let run = std::env::var("GITHUB_RUN_ID").ok().and_then(|run| run.parse().ok());
+    let closing = match run {
+        Some(run) => format!("{}\n{}", run_line(run), marker.as_str()),
+        None => marker.as_str().to_owned(),
+    };
+    Ok(report::comment(&view, &closing, Budget::COMMENT))
 }
 
 /// The number that was given, else that of the event.

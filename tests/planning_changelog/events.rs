@@ -13,7 +13,7 @@ fn push(branch: &str, before: &str, after: &str) -> Value {
     })
 }
 
-fn pull_request(action: &str, label: Option<&str>, labels: &[&str], base: &str, head: &str, head_repository: &str) -> Value {
+pub fn pull_request(action: &str, label: Option<&str>, labels: &[&str], base: &str, head: &str, head_repository: &str) -> Value {
     let labels: Vec<Value> = labels.iter().map(|name| json!({ "name": name })).collect();
     let mut payload = json!({
         "action": action,
@@ -30,7 +30,7 @@ fn pull_request(action: &str, label: Option<&str>, labels: &[&str], base: &str, 
 }
 
 /// A pull request that appended one entry, while the main branch appended another one.
-fn diverged() -> (Repository, String, String) {
+pub fn diverged() -> (Repository, String, String) {
     let repository = Repository::new();
     let start = repository.git.head().unwrap().target().unwrap().to_string();
     let base = repository.commit_log(&with(LOG, &entry("toy-fp4-h100-sim", "https://github.com/org/repo/pull/2")));
@@ -190,7 +190,7 @@ fn a_checkout_of_something_else_is_refused() {
     assert!(ran.code == 4 && ran.stderr.contains("refs/pull/<number>/head"), "{}", ran.stderr);
 }
 
-fn comment(body: &str) -> Value {
+pub fn comment(body: &str) -> Value {
     json!({
         "action": "created", "issue": { "number": 7, "pull_request": {} },
         "comment": { "body": body, "user": { "login": "ann" } }

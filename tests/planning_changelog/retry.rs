@@ -1,7 +1,12 @@
 //! Completing a run: `imax plan --without`, with results that `imax normalize` and `imax collect` made.
 
-use serde_json::{Value, json};
+use std::io::Write as _;
 
+use serde_json::{Value, json};
+use wiremock::matchers::{method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use crate::events::{comment, diverged, pull_request};
 use crate::repository::{LOG, Ran, Repository, entry, with};
 
 /// What a load generator wrote about a row.
@@ -68,4 +73,81 @@ fn a_run_that_is_none_is_refused() {
     let head = repository.commit_log(&with(LOG, &entry("toy-fp8-*", "XXX")));
     let ran = repository.imax(&["plan", "--base-ref", "HEAD~1", "--head-ref", &head, "--without", "configs"]);
     assert!(ran.code == 3 && ran.stderr.contains("configs: no result in it"), "{}", ran.stderr);
+}
+
+const RUN: u64 = 41;
+
+/// An archive with one file.
+fn zipped(name: &str, text: &str) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+    archive.write_all(text.as_bytes()).unwrap();
+    archive.finish().unwrap().into_inner()
+}
+
+/// A GitHub on which somebody with write access asks for a retry, after a run that planned `planned` and left `results`.
+async fn github(asked: &Value, planned: &str, results: &str) -> MockServer {
+    let server = MockServer::start().await;
+    let sticky =
+        json!({ "id": 1, "body": format!("words\n<!-- imax:run:{RUN} -->\n{}", marker()), "user": { "login": "bot", "type": "Bot" } });
+    let artifact = |id: u64, name: &str| json!({ "id": id, "name": name, "size_in_bytes": 1, "expired": false });
+    let artifacts = json!({ "total_count": 2, "artifacts": [artifact(1, "imax-plan"), artifact(2, "results_bmk")] });
+    let plan = json!({ "version": 1, "head-sha": planned, "jobs": [] }).to_string();
+    for (route, answer) in [
+        ("collaborators/ann/permission", json!({ "permission": "write" })),
+        ("pulls/7", asked["pull_request"].clone()),
+        ("issues/7/comments", json!([sticky])),
+        ("actions/runs/41/artifacts", artifacts),
+    ] {
+        let asked = Mock::given(method("GET")).and(path(format!("/repos/org/repo/{route}")));
+        asked
+            .respond_with(ResponseTemplate::new(200).set_body_json(answer))
+            .mount(&server)
+            .await;
+    }
+    let user = json!({ "login": "bot", "type": "Bot" });
+    let asked = Mock::given(method("GET")).and(path("/user"));
+    asked
+        .respond_with(ResponseTemplate::new(200).set_body_json(user))
+        .mount(&server)
+        .await;
+    for (id, bytes) in [(1, zipped("plan.json", &plan)), (2, zipped("agg_bmk.json", results))] {
+        let asked = Mock::given(method("GET")).and(path(format!("/repos/org/repo/actions/artifacts/{id}/zip")));
+        asked
+            .respond_with(ResponseTemplate::new(200).set_body_bytes(bytes))
+            .mount(&server)
+            .await;
+    }
+    server
+}
+
+fn marker() -> String {
+    imax::edge::github::Marker::new("imax").as_str().to_owned()
+}
+
+#[test]
+fn a_comment_completes_the_last_run_on_the_same_commit_and_no_other() {
+    let (repository, base, head) = diverged();
+    let whole = repository
+        .imax(&["plan", "--base-ref", &base, "--head-ref", &head, "--merge-base"])
+        .json();
+    let groups = whole["single_node"].as_object().unwrap();
+    let rows: Vec<Value> = groups.values().flat_map(|rows| rows.as_array().unwrap().clone()).collect();
+    collected(&repository, &rows[..1]);
+    let results = repository.read(".git/results/agg_bmk.json");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for (planned, left, told) in [
+        (head.as_str(), rows.len() - 1, "One point of it is measured and left out"),
+        (base.as_str(), rows.len(), "Everything is planned."),
+    ] {
+        let asked = pull_request("", None, &["full-sweep-enabled"], &base, &head, "org/repo");
+        let server = runtime.block_on(github(&asked, planned, &results));
+        let uri = server.uri();
+        let variables = [("GITHUB_API_URL", uri.as_str()), ("GITHUB_TOKEN", "t")];
+        let ran = repository.event_with("issue_comment", &comment("/sweep retry"), &variables);
+        let groups = ran.json()["single_node"].as_object().unwrap().clone();
+        let planned: usize = groups.values().map(|rows| rows.as_array().unwrap().len()).sum();
+        assert_eq!(planned, left, "{}", ran.stderr);
+        assert!(ran.output("reason").contains(told), "{}", ran.output("reason"));
+    }
 }

@@ -18,7 +18,7 @@ pub fn measure(step: Step, refs: &Refs, results: &Path, stop: &StopSignal) -> Re
     let space = plan::between(&refs.base, &refs.head)?;
     let planned = jobs(space.rows());
     let plan_file = results.join("plan.json");
-    files::write_json(&plan_file, &PlanFile::new(&planned, &space)).or_exit(Exit::Infrastructure)?;
+    files::write_json(&plan_file, &PlanFile::new(&planned, &space, None)).or_exit(Exit::Infrastructure)?;
     output::say(&format!("{}: {} jobs", step.title(), planned.len()));
     for job in &planned {
         output::say(&format!("  {}", job.name));

@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::changes::{Change, Found};
-use super::{PlanArgs, Request, files};
+use super::retry::{Earlier, LastRun};
+use super::{PlanArgs, Request, files, retry};
 use crate::cli::{Exit, Failure, OrExit as _};
 use crate::edge;
 use crate::edge::git::{self, Commit, GitError, Repository};
@@ -51,7 +52,7 @@ fn by_refs(args: &PlanArgs, base_ref: &str, head_ref: &str) -> Result<Asked, Fai
         canary: false,
         fail_fast: false,
         mode: mode.to_owned(),
-        earlier: args.without.clone(),
+        earlier: Earlier::given(args.without.as_deref())?,
         reason: format!("Asked for by refs: {base_ref} to {head_ref}."),
     })))
 }
@@ -78,7 +79,7 @@ fn by_event(args: &PlanArgs) -> Result<Asked, Failure> {
             sweep,
             evals_only,
             all_evals,
-            retry: _,
+            retry,
             reason,
         } => {
             let (found, reason) = change(args, repository, scope, reason)?;
@@ -88,6 +89,10 @@ fn by_event(args: &PlanArgs) -> Result<Asked, Failure> {
                     let reason = format!("{reason} But {nothing}.");
                     return Ok(Asked::Nothing { reason });
                 }
+            };
+            let (earlier, reason) = match (retry, change.head) {
+                (Some(pull_request), Some(head)) => last_run(args, pull_request, &head.to_string(), reason)?,
+                (Some(_) | None, _) => (Earlier::given(args.without.as_deref())?, reason),
             };
             Ok(Asked::Plan(Box::new(Request {
                 change,
@@ -99,10 +104,27 @@ fn by_event(args: &PlanArgs) -> Result<Asked, Failure> {
                 canary: sweep.canary,
                 fail_fast: sweep.fail_fast,
                 mode: sweep.to_string(),
-                earlier: args.without.clone(),
+                earlier,
                 reason,
             })))
         }
+    }
+}
+
+/// What the last run on a pull request measured, and the reason with a word about it.
+fn last_run(args: &PlanArgs, pull_request: u64, head: &str, reason: String) -> Result<(Option<Earlier>, String), Failure> {
+    if args.without.is_some() {
+        return Ok((Earlier::given(args.without.as_deref())?, reason));
+    }
+    match retry::last_run(pull_request, head)? {
+        LastRun::Results(earlier) => {
+            let word = match earlier.measured().len() {
+                1 => " One point of it is measured and left out.".to_owned(),
+                points => format!(" {points} points of it are measured and left out."),
+            };
+            Ok((Some(earlier), reason + &word))
+        }
+        LastRun::None(why) => Ok((None, format!("{reason} {why} Everything is planned."))),
     }
 }
 

@@ -60,7 +60,8 @@ pub fn plan(request: &Request, documents: &Documents, estimate: Option<Estimate>
         }
     }
     if let Some(path) = &written {
-        files::write_json(path, &PlanFile::new(&jobs, &documents.whole)).or_exit(Exit::Infrastructure)?;
+        let head = request.change.head.map(|head| head.to_string());
+        files::write_json(path, &PlanFile::new(&jobs, &documents.whole, head)).or_exit(Exit::Infrastructure)?;
     }
     let summary = plan::summary(&request.reason, totals, &jobs, estimate);
     workflow.add_summary(&summary).or_exit(Exit::Infrastructure)?;

@@ -99,8 +99,8 @@ struct Request {
     fail_fast: bool,
     mode: String,
     reason: String,
-    /// Where the results of a run are that is to be completed.
-    earlier: Option<PathBuf>,
+    /// The run that is to be completed.
+    earlier: Option<retry::Earlier>,
 }
 
 /// The plan, and what is left of it where an earlier run is to be completed.
@@ -128,10 +128,9 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
             return Ok(Exit::Success);
         }
     };
-    let earlier = request.earlier.as_deref().map(retry::Earlier::load).transpose()?;
-    let documents = documents(args, &request, earlier.as_ref())?;
+    let documents = documents(args, &request)?;
     give::plan(&request, &documents, args.estimate(), args.plan_file.as_deref())?;
-    match (&earlier, &args.plan_file) {
+    match (&request.earlier, &args.plan_file) {
         (Some(earlier), Some(plan_file)) => earlier.copy_beside(plan_file)?,
         (Some(_) | None, _) => {}
     }
@@ -145,12 +144,12 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
 pub fn between(base: &str, head: &str) -> Result<SearchSpace, Failure> {
     let args = PlanArgs::between(base, head);
     match event::request(&args)? {
-        event::Asked::Plan(request) => Ok(documents(&args, &request, None)?.whole),
+        event::Asked::Plan(request) => Ok(documents(&args, &request)?.whole),
         event::Asked::Nothing { reason } => Err(anyhow::anyhow!(reason)).or_exit(Exit::InvalidInput),
     }
 }
 
-fn documents(args: &PlanArgs, request: &Request, earlier: Option<&retry::Earlier>) -> Result<Documents, Failure> {
+fn documents(args: &PlanArgs, request: &Request) -> Result<Documents, Failure> {
     let Change {
         base_ref, head_ref, added, ..
     } = &request.change;
@@ -167,7 +166,10 @@ fn documents(args: &PlanArgs, request: &Request, earlier: Option<&retry::Earlier
         SearchSpace::new(plan, metadata.clone())
     };
     Ok(Documents {
-        left: earlier.map(|earlier| document(planned.clone().without(earlier.measured()))),
+        left: request
+            .earlier
+            .as_ref()
+            .map(|earlier| document(planned.clone().without(earlier.measured()))),
         whole: document(planned),
     })
 }

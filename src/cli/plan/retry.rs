@@ -3,10 +3,13 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use serde::Deserialize;
 use serde_json::Value;
 
+use crate::cli::action::{PLAN_ARTIFACT, PLAN_FILE, RESULTS_ARTIFACT};
 use crate::cli::gather::{self, RESULTS_FILE};
-use crate::cli::{Exit, Failure, OrExit as _};
+use crate::cli::{Exit, Failure, OrExit as _, github};
+use crate::edge::github::{Client, DownloadError, GithubError, Marker, Repository, commented_run, download_run};
 use crate::edge::{artifacts, files};
 use crate::model::PointKey;
 
@@ -21,6 +24,14 @@ pub struct Earlier {
 }
 
 impl Earlier {
+    /// That of an argument.
+    ///
+    /// # Errors
+    /// As [`Earlier::load`].
+    pub fn given(path: Option<&Path>) -> Result<Option<Self>, Failure> {
+        path.map(Self::load).transpose()
+    }
+
     /// Reads a folder that `imax collect` wrote, or its `agg_bmk.json`.
     ///
     /// # Errors
@@ -62,4 +73,71 @@ impl Earlier {
         }
         Ok(())
     }
+}
+
+/// As much of a plan file as is needed.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct PlannedAt {
+    #[serde(default)]
+    head_sha: Option<String>,
+}
+
+/// What was found of a pull request's last run.
+pub enum LastRun {
+    /// What it measured.
+    Results(Earlier),
+    /// Nothing that counts, and why, as a sentence.
+    None(String),
+}
+
+/// The results of the run that our comment on the pull request shows, where it ran on the same commit.
+///
+/// # Errors
+/// Where GitHub refuses or does not answer, or the results cannot be unpacked.
+pub fn last_run(pull_request: u64, head: &str) -> Result<LastRun, Failure> {
+    let repository = std::env::var("GITHUB_REPOSITORY").ok();
+    // The same default as that of the comment.
+    let marker = Marker::new(&std::env::var("GITHUB_WORKFLOW").unwrap_or_else(|_| "imax".to_owned()));
+    let folder = tempfile::tempdir().or_exit(Exit::Infrastructure)?;
+    let run = github::talk(repository.as_deref(), async |client, repository| {
+        fetched(client, repository, (pull_request, &marker), folder.path()).await
+    })?;
+    let Some(run) = run else {
+        return Ok(LastRun::None("There is no earlier run to complete.".to_owned()));
+    };
+    if !folder.path().join(RESULTS_ARTIFACT).is_dir() {
+        return Ok(LastRun::None(format!("Run {run} left no results.")));
+    }
+    match planned_at(&folder.path().join(PLAN_ARTIFACT).join(PLAN_FILE)) {
+        Some(commit) if commit == head => Earlier::load(&folder.path().join(RESULTS_ARTIFACT)).map(LastRun::Results),
+        Some(commit) => Ok(LastRun::None(format!("Run {run} measured {commit}, so nothing of it counts."))),
+        None => Ok(LastRun::None(format!(
+            "Run {run} does not say which commit it measured, so nothing of it counts."
+        ))),
+    }
+}
+
+async fn fetched(
+    client: &Client,
+    repository: &Repository,
+    (pull_request, marker): (u64, &Marker),
+    folder: &Path,
+) -> Result<Option<u64>, DownloadError> {
+    let run = match commented_run(client, repository, pull_request, marker).await? {
+        Some(run) => run,
+        None => return Ok(None),
+    };
+    let wanted = |name: &str| name == PLAN_ARTIFACT || name == RESULTS_ARTIFACT;
+    match download_run(client, repository, run, folder, &wanted).await {
+        Ok(_) => Ok(Some(run)),
+        // A run that was deleted.
+        Err(DownloadError::Github(GithubError::NotFound { .. })) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn planned_at(plan_file: &Path) -> Option<String> {
+    let text = files::read_text(plan_file).ok()?;
+    serde_json::from_str::<PlannedAt>(&text).ok()?.head_sha
 }

@@ -41,6 +41,21 @@ impl Marker {
     }
 }
 
+/// What stands before the number of a workflow run in the hidden line that names it.
+const RUN_LINE: &str = "<!-- imax:run:";
+
+/// A hidden line that says which workflow run a comment shows, so that it can be completed later.
+#[must_use]
+pub fn run_line(run: u64) -> String {
+    format!("{RUN_LINE}{run} -->")
+}
+
+/// The run that a comment's hidden line names.
+fn run_of(body: &str) -> Option<u64> {
+    body.lines()
+        .find_map(|line| line.trim().strip_prefix(RUN_LINE)?.strip_suffix(" -->")?.parse().ok())
+}
+
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommentChange {
@@ -112,6 +127,26 @@ pub async fn put_comment(
     }
     let created = thread.create(body).await?;
     thread.settle(created, marker, body).await
+}
+
+/// The workflow run that our comment on a pull request shows; `None` where there is no comment, or it names none.
+///
+/// # Errors
+/// [`GithubError`] where GitHub refuses or does not answer.
+pub async fn commented_run(
+    client: &Client,
+    repository: &Repository,
+    pull_request: u64,
+    marker: &Marker,
+) -> Result<Option<u64>, GithubError> {
+    let thread = Thread {
+        client,
+        repository,
+        pull_request,
+        author: author(client).await?,
+    };
+    let ours = thread.ours(marker).await?;
+    Ok(ours.iter().find_map(|comment| run_of(comment.body.as_deref()?)))
 }
 
 async fn author(client: &Client) -> Result<Author, GithubError> {
@@ -208,6 +243,13 @@ impl Thread<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_run_of_a_comment_is_read_back() {
+        let body = format!("words\n{}\n{}\n", Marker::new("sweep").as_str(), run_line(16_890_123_456));
+        assert_eq!(run_of(&body), Some(16_890_123_456));
+        assert_eq!(run_of("<!-- imax:run:x -->\n<!-- imax:sweep:1 -->"), None);
+    }
 
     #[test]
     fn a_marker_is_hidden_and_its_own() {

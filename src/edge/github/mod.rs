@@ -18,7 +18,7 @@ pub use access::{permission_of, pull_request};
 pub use artifact::{Artifact, DownloadError, Downloaded, download_run};
 pub use check::{Annotation, AnnotationLevel, CheckRun, CheckState, Conclusion, LONGEST_CHECK_SUMMARY, put_check};
 pub use client::{Client, Repository, Settings};
-pub use comment::{CommentChange, Marker, put_comment};
+pub use comment::{CommentChange, Marker, commented_run, put_comment, run_line};
 pub use error::GithubError;
 pub use event::{EventError, pull_request_of_event};
 pub use jobs::{WorkflowJob, jobs_of_run};

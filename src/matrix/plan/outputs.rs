@@ -52,6 +52,9 @@ pub enum OutputError {
 pub struct PlanFile<'a> {
     /// The version of this form.
     pub version: u32,
+    /// The commit that is planned, where one was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head_sha: Option<String>,
     /// The jobs with their rows.
     pub jobs: &'a [Job],
     /// The search-space document.
@@ -61,9 +64,10 @@ pub struct PlanFile<'a> {
 impl<'a> PlanFile<'a> {
     /// The file of a plan.
     #[must_use]
-    pub fn new(jobs: &'a [Job], search_space: &'a SearchSpace) -> Self {
+    pub fn new(jobs: &'a [Job], search_space: &'a SearchSpace, head_sha: Option<String>) -> Self {
         Self {
             version: 1,
+            head_sha,
             jobs,
             search_space,
         }
