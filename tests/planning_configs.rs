@@ -151,6 +151,14 @@ fn bytes_that_are_no_text_have_a_place() {
     let said = run(folder.path(), &["check"]);
     assert_eq!(said.exit, "3");
     assert!(said.stderr.contains("configs/a-master.yaml:2:10"), "{}", said.stderr);
+    fs::create_dir(folder.path().join("perf-changelog.d")).unwrap();
+    for file in ["perf-changelog.yaml", "perf-changelog.d/7.yaml"] {
+        fs::write(folder.path().join(file), b"- config-keys:\n    - \xff\n").unwrap();
+    }
+    let said = run(folder.path(), &["check"]);
+    for place in ["perf-changelog.yaml:2:7", "perf-changelog.d/7.yaml:2:7"] {
+        assert!(said.stderr.contains(place), "{}", said.stderr);
+    }
 }
 
 /// The subjects of `imax schema`; `dist/schemas` has a file for each.
@@ -216,7 +224,8 @@ mod any_input {
             assert!(found.iter().all(|diagnostic| diagnostic.place.is_some()));
             drop(found.to_string());
         }
-        // A limit for a debug build on a busy machine; it is far from what exponential work would take.
+        // A limit for a debug build on a busy machine, far from what exponential work would take; `hostile_input.rs` has the
+        // bounds that are promised.
         assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     }
 

@@ -15,12 +15,4 @@ pub enum ChangelogError {
     /// Entries that are wrong, or old ones that changed.
     #[error(transparent)]
     Invalid(#[from] Diagnostics),
-    /// A changelog file is not text.
-    #[error("{file} is not UTF-8 (byte {at}); save it as UTF-8")]
-    NotUtf8 {
-        /// The changelog.
-        file: String,
-        /// The offset of the first wrong byte.
-        at: usize,
-    },
 }

@@ -109,7 +109,7 @@ impl ConfigFiles {
 }
 
 /// A file's text; what is wrong with it is added to `found`.
-fn source(path: &Path, found: &mut Diagnostics) -> Option<Arc<SourceFile>> {
+pub(super) fn source(path: &Path, found: &mut Diagnostics) -> Option<Arc<SourceFile>> {
     match files::read(path) {
         Ok(bytes) => match SourceFile::from_bytes(path.display().to_string(), bytes) {
             Ok(source) => Some(source),

@@ -239,7 +239,11 @@ impl<'a> Builder<'a> {
             let (event, at, raw) = self.next()?;
             if event == Event::MappingEnd {
                 let whole = Span { end: at.end, ..start };
+                let own = written.len();
                 let mapping = self.combined(written);
+                // Merge keys multiply as aliases do, and what they bring is really there.
+                let merged = mapping.entries.len().saturating_sub(own);
+                self.nodes = self.nodes.saturating_add(u64::try_from(merged).unwrap_or(u64::MAX));
                 return Some(self.finish(Value::Mapping(mapping), whole, size, anchor));
             }
             let merges = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<");

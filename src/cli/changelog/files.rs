@@ -10,7 +10,7 @@ use crate::changelog::{Fragment, State};
 use crate::cli::{Exit, Failure, OrExit as _};
 use crate::edge::files;
 use crate::edge::git::{Commit, Repository};
-use crate::model::SourceFile;
+use crate::model::{Diagnostics, SourceFile};
 
 /// The changelog's files.
 #[derive(Debug, Clone, Args)]
@@ -66,6 +66,22 @@ impl ChangelogFiles {
     /// # Errors
     /// Where a file cannot be read or is not text, as invalid input.
     pub fn fragments_in_checkout(&self) -> Result<Vec<Fragment>, Failure> {
+        let fragment = |path: PathBuf| {
+            let bytes = files::read(&path).or_exit(Exit::InvalidInput)?;
+            let path = path.to_string_lossy().into_owned();
+            Ok(Fragment {
+                source: text(&path, bytes)?,
+                path,
+            })
+        };
+        self.fragment_paths()?.into_iter().map(fragment).collect()
+    }
+
+    /// Where the fragments are in the checkout, in the order in which they are read.
+    ///
+    /// # Errors
+    /// Where the folder cannot be read, as invalid input.
+    pub fn fragment_paths(&self) -> Result<Vec<PathBuf>, Failure> {
         let folder = self.fragments_folder();
         if !folder.is_dir() {
             return Ok(Vec::new());
@@ -75,15 +91,10 @@ impl ChangelogFiles {
         for entry in listed.or_exit(Exit::InvalidInput)? {
             let path = entry.or_exit(Exit::Infrastructure)?.path();
             if path.is_file() && is_fragment(&path.to_string_lossy()) {
-                let bytes = files::read(&path).or_exit(Exit::InvalidInput)?;
-                let path = path.to_string_lossy().into_owned();
-                found.push(Fragment {
-                    source: text(&path, bytes)?,
-                    path,
-                });
+                found.push(path);
             }
         }
-        found.sort_by(|one, other| reading_order(&one.path, &other.path));
+        found.sort_by(|one, other| reading_order(&one.to_string_lossy(), &other.to_string_lossy()));
         Ok(found)
     }
 
@@ -128,12 +139,8 @@ fn reading_order(one: &str, other: &str) -> std::cmp::Ordering {
 }
 
 fn text(file: &str, bytes: Vec<u8>) -> Result<Arc<SourceFile>, Failure> {
-    String::from_utf8(bytes)
-        .map(|text| SourceFile::new(file, text))
-        .map_err(|error| crate::changelog::ChangelogError::NotUtf8 {
-            file: file.to_owned(),
-            at: error.utf8_error().valid_up_to(),
-        })
+    SourceFile::from_bytes(file, bytes)
+        .map_err(|found| Diagnostics::from(*found))
         .or_exit(Exit::InvalidInput)
 }
 

@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::changelog;
+use crate::cli::Failure;
+use crate::cli::changelog::ChangelogFiles;
+use crate::cli::configs::source;
 use crate::config::{Entry, Runners};
 use crate::edge::files;
 use crate::job::{ProfileError, RunnerProfile, choose_recipe};
 use crate::matrix::Row;
-use crate::model::{Diagnostic, Diagnostics, Layout, SourceFile};
+use crate::model::{Diagnostic, Diagnostics, Layout};
 
 /// Recipes that an entry's single-node rows have none of; one warning for each reason.
 pub(super) fn recipes(entry: &Entry, rows: &[Row], folder: &Path) -> Diagnostics {
@@ -70,19 +73,20 @@ fn first_line(error: &ProfileError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
-/// What is wrong with the changelog.
-pub(super) fn changelog(file: &Path) -> Diagnostics {
+/// What is wrong with the changelog and its fragments.
+///
+/// # Errors
+/// Where the fragments' folder cannot be read.
+pub(super) fn changelog(files: &ChangelogFiles) -> Result<Diagnostics, Failure> {
     let mut found = Diagnostics::new();
-    if !file.exists() {
-        return found;
-    }
-    match files::read_text(file) {
-        Ok(text) => {
-            if let Err(wrong) = changelog::check(&SourceFile::new(file.display().to_string(), text)) {
-                found.append(wrong);
-            }
+    let log = files.log().to_owned();
+    let paths = log.exists().then_some(log).into_iter().chain(files.fragment_paths()?);
+    for path in paths {
+        if let Some(source) = source(&path, &mut found)
+            && let Err(wrong) = changelog::check(&source)
+        {
+            found.append(wrong);
         }
-        Err(error) => found.push(Diagnostic::error("file", error.to_string())),
     }
-    found
+    Ok(found)
 }

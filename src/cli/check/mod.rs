@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::changelog::ChangelogFiles;
 use crate::cli::configs::{ConfigFiles, Sources};
 use crate::cli::{Exit, Failure, OrExit as _, output};
 use crate::config::{self, Catalog};
@@ -20,9 +21,8 @@ use crate::report::findings;
 pub struct CheckArgs {
     #[command(flatten)]
     configs: ConfigFiles,
-    /// The changelog; checked where it exists
-    #[arg(long, value_name = "FILE", default_value = "perf-changelog.yaml")]
-    changelog_file: PathBuf,
+    #[command(flatten)]
+    changelog: ChangelogFiles,
     /// Folder of the recipes; looked into where it exists
     #[arg(long, value_name = "FOLDER", default_value = "benchmarks")]
     recipe_dir: PathBuf,
@@ -73,7 +73,7 @@ fn findings_of(args: &CheckArgs) -> Result<Diagnostics, Failure> {
     if let Some(catalog) = catalog {
         found.append(of_catalog(args, &catalog));
     }
-    found.append(beside::changelog(&args.changelog_file));
+    found.append(beside::changelog(&args.changelog)?);
     Ok(found)
 }
 
