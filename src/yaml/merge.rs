@@ -41,8 +41,7 @@ pub(super) fn combine(written: Vec<Written>) -> (Mapping, Vec<Flaw>) {
 /// The mapping itself where it has few entries, none of them a merge and none twice, as nearly all mappings.
 fn plain(written: Vec<Written>) -> Result<Mapping, Vec<Written>> {
     let mut names: [&str; FEW] = [""; FEW];
-    let mut count = 0;
-    for entry in &written {
+    for (count, entry) in written.iter().enumerate() {
         let Written::Own(Entry { key, .. }) = entry else {
             return Err(written);
         };
@@ -52,7 +51,6 @@ fn plain(written: Vec<Written>) -> Result<Mapping, Vec<Written>> {
         }
         let Some(slot) = names.get_mut(count) else { return Err(written) };
         *slot = name;
-        count += 1;
     }
     let own = |entry| match entry {
         Written::Own(entry) => Some(entry),

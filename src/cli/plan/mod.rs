@@ -130,9 +130,8 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
     };
     let documents = documents(args, &request)?;
     give::plan(&request, &documents, args.estimate(), args.plan_file.as_deref())?;
-    match (&request.earlier, &args.plan_file) {
-        (Some(earlier), Some(plan_file)) => earlier.copy_beside(plan_file)?,
-        (Some(_) | None, _) => {}
+    if let (Some(earlier), Some(plan_file)) = (&request.earlier, &args.plan_file) {
+        earlier.copy_beside(plan_file)?;
     }
     Ok(Exit::Success)
 }

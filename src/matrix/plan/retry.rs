@@ -44,7 +44,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn row(conc: serde_json::Value, run_eval: bool) -> Row {
+    fn row(conc: impl serde::Serialize, run_eval: bool) -> Row {
         serde_json::from_value(json!({
             "image": "i", "model": "m", "model-prefix": "demo", "precision": "fp8", "framework": "sim", "runner": "h100", "isl": 64, "osl": 16,
             "tp": 8, "ep": 1, "dp-attn": false, "spec-decoding": "none", "conc": conc, "max-model-len": 128, "exp-name": "e", "run-eval": run_eval
@@ -55,17 +55,12 @@ mod tests {
     #[test]
     fn only_what_was_not_measured_is_left() {
         let plan = Plan {
-            benchmarks: vec![
-                row(json!(4), false),
-                row(json!([4, 8, 16]), false),
-                row(json!(8), false),
-                row(json!(4), true),
-            ],
-            evals: vec![row(json!(4), true)],
+            benchmarks: vec![row(4, false), row([4, 8, 16], false), row(8, false), row(4, true)],
+            evals: vec![row(4, true)],
         };
-        let measured = row(json!([4, 16]), false).point_keys().into_iter().collect();
+        let measured = row([4, 16], false).point_keys().into_iter().collect();
         let left = plan.clone().without(&measured);
-        assert_eq!(left.benchmarks, [row(json!([8]), false), row(json!(8), false), row(json!(4), true)]);
+        assert_eq!(left.benchmarks, [row([8], false), row(8, false), row(4, true)]);
         assert_eq!(left.evals, plan.evals);
     }
 }
