@@ -5,6 +5,7 @@
 mod container;
 mod deadline;
 mod diagnosis;
+mod engine_version;
 mod environment;
 mod file_name;
 mod node;
@@ -20,6 +21,7 @@ pub use crate::model::FailureClass;
 pub use container::{ContainerFolders, ContainerPlan, JOB_LABEL, container_plan, image_reference};
 pub use deadline::{Deadlines, DurationError, Phase, PhaseTime};
 pub use diagnosis::{Diagnosis, KnownCause, diagnose};
+pub use engine_version::{VERSION_PATHS, version_in_answer, version_in_log};
 pub use environment::{EnvironmentInput, Variable, VariableValue, recipe_environment};
 pub use file_name::{NameSubject, result_file_name};
 pub use node::{
@@ -28,11 +30,14 @@ pub use node::{
 };
 pub use outcome::{JobFailure, Outcome};
 pub use profile::{
-    DockerSettings, GpuVendor, Hooks, LaunchSettings, LoadSettings, Mount, NodeSettings, ProfileError, RunnerProfile, SlurmContainer,
-    SlurmSettings,
+    DockerSettings, GpuVendor, Hooks, LaunchSettings, LoadSettings, Mount, NodeSettings, ProfileError, RunnerProfile, ScrapeUrl,
+    SlurmContainer, SlurmSettings, TelemetrySettings,
 };
 pub use recipe::{Recipe, RecipeError, RecipeStyle, Spelling, choose_recipe, recipe_names};
 pub use record::{JobRecord, PhaseEnding, PhaseRecord, PointRecord, Provenance, RECORD_SCHEMA};
 pub use resolve::{JobId, JobSpec, ResolveError, Resolved, resolve};
 pub use retry::{Attempt, Retries, Tried};
-pub use telemetry::{Energy, EnergyDoubt, GpuSample, NVIDIA_SMI_QUERY, energy, metrics_csv};
+pub use telemetry::{
+    Energy, EnergyDoubt, GpuSample, GpuUsage, HostSample, HostUse, Load, NVIDIA_SMI_QUERY, ProcStat, dcgm_samples, energy, gpu_usage,
+    host_csv, host_use, metrics_csv, proc_stat,
+};

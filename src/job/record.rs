@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::matrix::Row;
 use crate::model::{Concurrency, RunnerName};
 
-use super::{Attempt, Energy, JobId, Outcome, Phase, Recipe};
+use super::{Attempt, Energy, Gpu, GpuUsage, HostUse, JobId, Outcome, Phase, Recipe};
 
 /// The format of `job.json`; the number after the slash grows when a reader must change.
 pub const RECORD_SCHEMA: &str = "imax-job/1";
@@ -61,6 +61,12 @@ pub struct PointRecord {
     /// Energy of the GPUs over the load's window; absent where the profile names no GPU vendor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub energy: Option<Energy>,
+    /// What the GPUs did during the load; absent where nothing sampled them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_usage: Option<GpuUsage>,
+    /// What the host did during the load; absent where it was shorter than the time between two samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_use: Option<HostUse>,
 }
 
 /// How a phase ended.
@@ -133,9 +139,18 @@ pub struct Provenance {
     /// The engine's model name that requests were sent with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub served_model: Option<String>,
-    /// What the launcher knows of the engine, such as `image_digest`.
+    /// What is known of the engine, such as `image_digest` and `engine_version`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub engine: BTreeMap<String, String>,
+    /// The GPUs that the job could use, as they were before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpus: Vec<Gpu>,
+    /// Version of their driver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_driver: Option<String>,
+    /// Version of CUDA that the driver has, or of the node's ROCm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_toolkit: Option<String>,
     /// The environment that the recipe got, without secrets; those are named in `secrets`.
     pub environment: BTreeMap<String, String>,
     /// Names of the secrets that the recipe got.

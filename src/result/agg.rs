@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 
 use super::context::{Gpus, spec_decoding};
 use super::point::{Measurement, Point, PointOutcome};
+use super::power::{self, Conditions, Power};
 use super::{Json, Object, number};
 use crate::model::{CurveKey, Layout, NameError, Parallelism, PointKey, SeqLens, WorkerGroup, Workload};
 
@@ -61,6 +62,26 @@ impl Agg {
             Json::Null | Json::Bool(_) | Json::Integer(_) | Json::Float(_) | Json::Text(_) | Json::List(_) => {
                 Err(AggError::NotAnObject(value.kind()))
             }
+        }
+    }
+
+    /// Adds the power and energy of the GPUs; `raw` is the result that the document was made of. Where it counts no
+    /// requests or tokens the document stays one without power.
+    pub fn set_power(&mut self, power: Power, raw: &Json) {
+        if let Some(raw) = raw.as_object() {
+            power::put(&mut self.0, power, raw);
+        }
+    }
+
+    /// Adds what the GPUs did besides.
+    pub fn set_conditions(&mut self, conditions: Conditions) {
+        power::put_conditions(&mut self.0, conditions);
+    }
+
+    /// Adds where the numbers come from to the document's own block, where it has one.
+    pub fn set_provenance(&mut self, provenance: Json) {
+        if let Some(Json::Object(block)) = self.0.get_mut(OWN_BLOCK) {
+            block.insert("provenance".to_owned(), provenance);
         }
     }
 

@@ -9,6 +9,7 @@ mod json;
 mod normalize;
 mod number;
 mod point;
+mod power;
 mod schema;
 
 pub use agg::{Agg, AggError};
@@ -17,4 +18,5 @@ pub use eval::{EvalError, EvalFile, EvalSet, EvalSort, eval_rows, sort_eval_rows
 pub use json::{Json, JsonError, Object};
 pub use normalize::{NormalizeError, normalize};
 pub use point::{Better, Measurement, Metric, Point, PointFailure, PointOutcome};
+pub use power::{Conditions, Power};
 pub use schema::schema;

@@ -4,7 +4,7 @@
 
 use super::agg::{self, Agg};
 use super::context::{Gpus, Origin, PointContext};
-use super::{Json, Object, number};
+use super::{Json, Object, number, power};
 use crate::matrix::Component;
 use crate::model::{Concurrency, Layout, Parallelism, WorkerGroup};
 
@@ -85,8 +85,7 @@ pub fn normalize(raw: &Json, context: &PointContext) -> Result<Agg, NormalizeErr
     for (key, value) in latencies(raw)? {
         document.insert(key, value);
     }
-    document.insert("power_metric_schema_version".to_owned(), Json::Integer(POWER_SCHEMA));
-    document.insert("power_valid".to_owned(), Json::Integer(0));
+    power::put_unknown(&mut document);
 
     if let Origin::Row(conc) = context.origin {
         check(raw)?;
@@ -94,9 +93,6 @@ pub fn normalize(raw: &Json, context: &PointContext) -> Result<Agg, NormalizeErr
     }
     Ok(Agg::from_object(document))
 }
-
-/// The version of the power fields that process_result.py writes; without a valid measurement there is only the mark.
-const POWER_SCHEMA: i64 = 2;
 
 fn required<'a>(raw: &'a Object, key: &'static str) -> Result<&'a Json, NormalizeError> {
     raw.get(key).ok_or(NormalizeError::Missing(key))

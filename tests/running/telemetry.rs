@@ -1,18 +1,34 @@
-//! GPU telemetry with tools that are not there on this machine: a stand-in for nvidia-smi on PATH, and a tree of driver
-//! files as the amdgpu driver has them.
+//! Telemetry with tools that are not there on this machine: a stand-in for nvidia-smi on PATH, a tree of driver files as
+//! the amdgpu driver has them, and exporters of DCGM.
 
-use serde_json::json;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::time::Instant;
+
+use serde_json::{Value, json};
 
 use super::doctor::NVIDIA_SMI;
 use super::success::ENGINE;
 use super::world::World;
 
-fn world(vendor: &str) -> World {
+fn world(profile: &str) -> World {
     let world = World::with_recipe(ENGINE);
-    world.write("runners/h100-a.yaml", &format!("launcher: local\nvendor: {vendor}\n"));
+    world.write("runners/h100-a.yaml", &format!("launcher: local\n{profile}\n"));
     world
 }
 
+fn agg(world: &World) -> Value {
+    let name = world.job()["points"][0]["normalised"].as_str().unwrap().to_owned();
+    serde_json::from_str(&world.read(&format!("out/{name}"))).unwrap()
+}
+
+fn close(found: &Value, expected: f64) -> bool {
+    found
+        .as_f64()
+        .is_some_and(|found| (found - expected).abs() <= expected.abs() * 1e-5)
+}
+
+/// Runs a row and holds what must hold of its power in `job.json` and in the result.
 fn assert_power(world: &World, watts: f64, gpus: u32) {
     let ended = world.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -23,22 +39,60 @@ fn assert_power(world: &World, watts: f64, gpus: u32) {
         "{energy}\n{}",
         ended.stderr
     );
-    assert!((energy["average_w"].as_f64().unwrap() - watts).abs() < 1e-6, "{energy}");
+    assert!(close(&energy["average_w"], watts), "{energy}");
     let csv = world.read("out/gpu_metrics.csv");
     assert!(csv.lines().count() > 2 && csv.starts_with("timestamp_unix_s,gpu,"), "{csv}");
+    let agg = agg(world);
+    assert_eq!((&agg["power_valid"], &agg["power_metric_schema_version"]), (&json!(1), &json!(2)));
+    let joules = agg["total_gpu_energy_j"].as_f64().unwrap();
+    let tokens = agg["imax"]["total_output_tokens"].as_f64().unwrap();
+    assert!(
+        close(&agg["avg_power_w"], watts / f64::from(gpus)) && close(&agg["avg_total_gpu_power_w"], watts),
+        "{agg}"
+    );
+    assert!(close(&agg["joules_per_output_token"], joules / tokens), "{agg}");
+    assert!(
+        close(
+            &agg["joules_per_successful_query"],
+            joules / agg["imax"]["completed"].as_f64().unwrap()
+        ),
+        "{agg}"
+    );
     world.assert_nothing_runs();
 }
 
 #[test]
-fn nvidia_smi_gives_samples_and_the_energy_of_the_load() {
-    let world = world("nvidia");
-    world.row(|row| row["tp"] = json!(2));
-    assert_power(&world.tools(&[("nvidia-smi", NVIDIA_SMI)]), 1000.0, 2);
+fn nvidia_smi_gives_samples_energy_and_provenance() {
+    let world = long_load(world("vendor: nvidia").tools(&[("nvidia-smi", NVIDIA_SMI)]));
+    assert_power(&world, 1000.0, 2);
+    let (job, agg) = (world.job(), agg(&world));
+    assert!(close(&agg["avg_temp_c"], 60.0) && close(&agg["avg_util_pct"], 90.0), "{agg}");
+    assert_eq!(job["provenance"]["gpus"][1]["name"], json!("NVIDIA H100 80GB HBM3"));
+    assert_eq!(
+        (&job["provenance"]["gpu_driver"], &job["provenance"]["gpu_toolkit"]),
+        (&json!("570.86.15"), &json!("12.8"))
+    );
+    let own = &agg["imax"]["provenance"];
+    assert_eq!(own["gpus"], json!({ "NVIDIA H100 80GB HBM3": 2 }));
+    assert_eq!(
+        (&own["job"], &own["recipe_sha256"]),
+        (&job["job_id"], &job["provenance"]["recipe"]["sha256"])
+    );
+    assert_eq!(job["points"][0]["gpu_usage"]["mean_clock_mhz"], json!(1700.0));
+}
+
+#[test]
+fn of_a_shared_node_only_the_chosen_gpus_count() {
+    let world = world("vendor: nvidia")
+        .tools(&[("nvidia-smi", NVIDIA_SMI)])
+        .environment("CUDA_VISIBLE_DEVICES", "1");
+    assert_power(&world, 500.0, 1);
+    assert_eq!(world.job()["provenance"]["gpus"].as_array().unwrap().len(), 1);
 }
 
 #[test]
 fn amdgpu_files_give_samples_and_the_energy_of_the_load() {
-    let world = world("amd");
+    let world = world("vendor: amd");
     for (file, text) in [
         ("vendor", "0x1002\n"),
         ("gpu_busy_percent", "97\n"),
@@ -53,14 +107,92 @@ fn amdgpu_files_give_samples_and_the_energy_of_the_load() {
     assert_power(&world.environment("IMAX_SYSFS", &root), 400.0, 1);
 }
 
+/// An exporter of a node with one GPU that draws 300 W, and whose counter says that it draws `counted`.
+fn exporter(node: &str, counted: f64) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let node = node.to_owned();
+    std::thread::spawn(move || {
+        let start = Instant::now();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let labels = format!("{{gpu=\"0\",UUID=\"GPU-{node}\",modelName=\"NVIDIA GB200\",Hostname=\"{node}\"}}");
+            let energy = 1e9 + start.elapsed().as_secs_f64() * counted * 1e3;
+            let body = format!(
+                "# TYPE DCGM_FI_DEV_POWER_USAGE gauge\nDCGM_FI_DEV_POWER_USAGE{labels} 300\nDCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{labels} {energy:.0}\n"
+            );
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            let _ = stream.write_all(format!("{head}{body}").as_bytes());
+        }
+    });
+    format!("http://{address}/metrics")
+}
+
+/// A load of some seconds, over which a counter's noise does not matter.
+fn long_load(world: World) -> World {
+    world.row(|row| {
+        row["tp"] = json!(2);
+        row["osl"] = json!(300);
+        row["max-model-len"] = json!(400);
+    });
+    world.arguments(&["--num-prompts-per-conc", "6"])
+}
+
+#[test]
+fn exporters_of_dcgm_give_the_power_of_several_nodes_and_check_it() {
+    let profile = |counted| format!("telemetry: {{dcgm: ['{}', '{}']}}", exporter("n1", 300.0), exporter("n2", counted));
+    let world = long_load(world(&profile(300.0)));
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let energy = world.job()["points"][0]["energy"].clone();
+    assert!(close(&energy["average_w"], 600.0), "{energy}");
+    let (joules, counted) = (energy["joules"].as_f64().unwrap(), energy["counter_joules"].as_f64().unwrap());
+    assert!((joules - counted).abs() < 0.05 * joules, "{energy}");
+    assert!(world.read("out/gpu_metrics.csv").contains(",n2,"));
+    assert_eq!(agg(&world)["power_valid"], json!(1));
+}
+
+#[test]
+fn power_that_the_counter_contradicts_is_not_in_the_result() {
+    let world = long_load(world(&format!(
+        "telemetry: {{dcgm: ['{}', '{}']}}",
+        exporter("n1", 300.0),
+        exporter("n2", 700.0)
+    )));
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(
+        world.job()["points"][0]["energy"],
+        json!({ "status": "unknown", "reason": "counter-mismatch" })
+    );
+    let agg = agg(&world);
+    assert_eq!(agg["power_valid"], json!(0));
+    assert!(agg.get("avg_power_w").is_none());
+}
+
 #[test]
 fn a_missing_tool_is_said_once_and_the_energy_is_unknown() {
-    let world = world("nvidia");
+    let world = world("vendor: nvidia").tools(&[("nvidia-smi", "echo 'NVIDIA-SMI has failed' >&2; exit 9")]);
     let ended = world.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(ended.stderr.matches("no GPU telemetry").count(), 1, "{}", ended.stderr);
     assert_eq!(
         world.job()["points"][0]["energy"],
         json!({ "status": "unknown", "reason": "no-power" })
+    );
+}
+
+#[test]
+fn the_host_is_sampled_too() {
+    let world = long_load(world("vendor: none"));
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let csv = world.read("out/host_metrics.csv");
+    assert!(csv.starts_with("timestamp_unix_s,cpu_percent,") && csv.lines().count() > 2, "{csv}");
+    let used = &world.job()["points"][0]["host_use"];
+    assert!(
+        used["peak_memory_mib"].as_f64().unwrap() > 0.0 && used["mean_cpu_percent"].as_f64().unwrap() > 0.0,
+        "{used}"
     );
 }

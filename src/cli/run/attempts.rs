@@ -45,6 +45,7 @@ impl Life<'_> {
             phases: self.journal.into_phases(),
             served_model: self.served_model,
             facts: self.facts,
+            node: self.node,
             attempts: attempts.into_iter().chain(tries).collect(),
         }
     }

@@ -1,19 +1,19 @@
 //! The end of a job: `job.json`, the exit code, the failure's annotation, the table in the step summary.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Instant;
 
 use super::life::Lived;
 use super::prepare::Places;
+use super::provenance::{provenance, provenance_of_job};
 use super::voice::Voice;
 use crate::cli::{Exit, Failure, OrExit as _};
 use crate::edge::stop::{StopCause, StopSignal};
 use crate::edge::workflow::WorkflowFiles;
 use crate::edge::{files, host};
 use crate::job::{
-    FailureClass, JobFailure, JobId, JobRecord, JobSpec, Outcome, PointRecord, Provenance, RECORD_SCHEMA, Recipe, RunnerProfile, Tried,
-    Variable, VariableValue, result_file_name,
+    FailureClass, JobFailure, JobId, JobRecord, JobSpec, Outcome, PointRecord, RECORD_SCHEMA, RunnerProfile, Tried, Variable,
+    result_file_name,
 };
 use crate::matrix::Row;
 use crate::model::RunnerName;
@@ -52,6 +52,7 @@ pub fn record_of(
         served_model,
         facts,
         attempts,
+        node,
     } = lived;
     for point in spec.points() {
         if !points.iter().any(|known| known.conc == point.conc) {
@@ -65,6 +66,8 @@ pub fn record_of(
                 raw: None,
                 normalised: None,
                 energy: None,
+                gpu_usage: None,
+                host_use: None,
             });
         }
     }
@@ -72,11 +75,7 @@ pub fn record_of(
         Some(failure) => Outcome::Failed(failure),
         None => Outcome::Ok,
     };
-    let mut provenance = provenance(&spec.profile, &spec.runner_name, Some(spec.recipe.clone()), places);
-    provenance.served_model = served_model;
-    provenance.engine = facts;
-    provenance.environment = shown(environment);
-    provenance.secrets = hidden(environment);
+    let provenance = provenance_of_job(spec, places, &node, served_model, facts, environment);
     JobRecord {
         schema: RECORD_SCHEMA.to_owned(),
         job_id: spec.id.clone(),
@@ -115,6 +114,8 @@ pub fn record_of_refusal(
         raw: None,
         normalised: None,
         energy: None,
+        gpu_usage: None,
+        host_use: None,
     };
     JobRecord {
         schema: RECORD_SCHEMA.to_owned(),
@@ -129,23 +130,6 @@ pub fn record_of_refusal(
         phases: Vec::new(),
         attempts: Vec::new(),
         provenance: provenance(profile, runner, None, places),
-    }
-}
-
-fn provenance(profile: &RunnerProfile, runner: &RunnerName, recipe: Option<Recipe>, places: &Places) -> Provenance {
-    Provenance {
-        imax_version: env!("CARGO_PKG_VERSION").to_owned(),
-        host: host::host_name(),
-        kernel: host::kernel(),
-        runner_name: runner.clone(),
-        profile: profile.name.clone(),
-        launcher: profile.launch.name().to_owned(),
-        recipe,
-        commit: host::commit_of(&places.repository),
-        served_model: None,
-        engine: BTreeMap::new(),
-        environment: BTreeMap::new(),
-        secrets: Vec::new(),
     }
 }
 
@@ -176,28 +160,6 @@ pub fn exit_of(outcome: &Outcome, stop: &StopSignal) -> Exit {
             Some(StopCause::Interrupt | StopCause::Abandon) | None => Exit::Interrupted,
         },
     }
-}
-
-/// Parts of names whose values may hold a secret even where the profile did not say so; a proxy's address may hold a password.
-const TELLING: [&str; 6] = ["TOKEN", "SECRET", "PASSWORD", "KEY", "CREDENTIAL", "PROXY"];
-
-fn shown(environment: &[Variable]) -> BTreeMap<String, String> {
-    let show = |variable: &Variable| match &variable.value {
-        VariableValue::Plain(text) if !TELLING.iter().any(|part| variable.name.to_uppercase().contains(part)) => {
-            Some((variable.name.clone(), text.clone()))
-        }
-        VariableValue::Plain(_) | VariableValue::Secret(_) => None,
-    };
-    environment.iter().filter_map(show).collect()
-}
-
-fn hidden(environment: &[Variable]) -> Vec<String> {
-    let shown = shown(environment);
-    environment
-        .iter()
-        .map(|variable| variable.name.clone())
-        .filter(|name| !shown.contains_key(name))
-        .collect()
 }
 
 /// Writes `job.json` and says how it ended.

@@ -18,10 +18,10 @@ use crate::edge::launcher::{LaunchError, LaunchRequest, Tries, launcher_of};
 use crate::edge::process::Ending;
 use crate::edge::ready::{NotReady, Target, wait_until_ready};
 use crate::edge::stop::{StopCause, StopSignal};
-use crate::edge::telemetry::Sampler;
+use crate::edge::telemetry::{HostSampler, Sampler};
 use crate::job::{
-    Attempt, FailureClass, GpuSample, JobFailure, JobSpec, NodeFacts, Outcome, Phase, PhaseEnding, PhaseRecord, PointRecord, RecipeStyle,
-    Resolved, Variable, diagnose,
+    Attempt, FailureClass, GpuSample, HostSample, JobFailure, JobSpec, NodeFacts, Outcome, Phase, PhaseEnding, PhaseRecord, PointRecord,
+    RecipeStyle, Resolved, Variable, diagnose,
 };
 use crate::model::Secret;
 
@@ -50,6 +50,8 @@ pub struct Life<'a> {
     pub(super) loaded: Vec<super::points::Loaded>,
     pub(super) sampler: Option<Sampler>,
     pub(super) samples: Vec<GpuSample>,
+    pub(super) host_sampler: Option<HostSampler>,
+    pub(super) host_samples: Vec<HostSample>,
     pub(super) attempts: Vec<Attempt>,
     pub(super) pulls: Tries,
     /// What the preflight found of the node.
@@ -70,6 +72,8 @@ pub struct Lived {
     pub served_model: Option<String>,
     /// What the launcher knows of the engine.
     pub facts: BTreeMap<String, String>,
+    /// What the preflight found of the node.
+    pub node: NodeFacts,
     /// What was tried, and how often.
     pub attempts: Vec<Attempt>,
 }
@@ -257,11 +261,13 @@ impl Life<'_> {
         self.voice
             .line(&format!("the engine serves {} on port {}", ready.served_model, self.port));
         self.served_model = Some(ready.served_model.clone());
-        Ok(LoadTarget {
+        let target = LoadTarget {
             host,
             port: self.port,
             served_model: ready.served_model,
-        })
+        };
+        self.note_engine_version(&target);
+        Ok(target)
     }
 
     /// A recipe that does everything itself: its end is awaited, and its raw result is taken.
@@ -317,6 +323,8 @@ impl Life<'_> {
             raw,
             normalised: None,
             energy: None,
+            gpu_usage: None,
+            host_use: None,
         };
         match self.points.iter_mut().find(|known| known.conc == *conc) {
             Some(known) => {

@@ -10,6 +10,7 @@ mod load;
 mod points;
 mod preflight;
 mod prepare;
+mod provenance;
 mod sampling;
 mod voice;
 mod watch;
@@ -156,6 +157,8 @@ pub fn execute(args: &RunArgs, row: &Row, stop: &StopSignal) -> Result<(JobRecor
         loaded: Vec::new(),
         sampler: None,
         samples: Vec::new(),
+        host_sampler: None,
+        host_samples: Vec::new(),
         attempts: Vec::new(),
         pulls: Tries::default(),
         node: NodeFacts::default(),

@@ -6,9 +6,11 @@ use std::time::SystemTime;
 
 use super::life::{Life, Trouble};
 use super::load::{self, Engine as LoadTarget, Reporter};
+use super::provenance::{provenance_of_job, short};
+use super::sampling::{conditions_of, power_of};
 use super::watch::{Interruption, LoadClock, SharedEngine, watched};
 use crate::edge::files;
-use crate::job::{FailureClass, JobFailure, Outcome, Phase, PhaseEnding, Resolved};
+use crate::job::{Energy, FailureClass, GpuUsage, JobFailure, Outcome, Phase, PhaseEnding, Resolved};
 use crate::model::Concurrency;
 use crate::result::{Json, PointContext, normalize};
 
@@ -204,13 +206,16 @@ impl Life<'_> {
         let begun = self.journal.begin(Phase::Collect, None);
         let mut problems = Vec::new();
         for loaded in std::mem::take(&mut self.loaded) {
-            let normalised = self.normalise(&loaded);
-            let energy = self.energy_of(&loaded);
+            let (energy, gpu_usage) = (self.energy_of(&loaded), self.gpu_usage_of(&loaded));
+            let normalised = self.normalise(&loaded, energy.as_ref(), gpu_usage.as_ref());
+            let host_use = self.host_use_of(&loaded);
             let Some(record) = self.points.iter_mut().find(|point| point.conc == loaded.conc) else {
                 continue;
             };
             record.raw.get_or_insert_with(|| format!("{}.json", loaded.result_filename));
             record.energy = energy;
+            record.gpu_usage = gpu_usage;
+            record.host_use = host_use;
             match normalised {
                 Ok(file) => record.normalised = Some(file),
                 Err(failure) => {
@@ -228,10 +233,24 @@ impl Life<'_> {
         Ok(())
     }
 
-    fn normalise(&self, loaded: &Loaded) -> Result<String, JobFailure> {
+    fn normalise(&self, loaded: &Loaded, energy: Option<&Energy>, usage: Option<&GpuUsage>) -> Result<String, JobFailure> {
         let client = |error: String| JobFailure::new(FailureClass::Client, format!("the raw result cannot be normalised: {error}"));
         let context = PointContext::from_row(&self.spec.row, loaded.conc).map_err(|error| client(error.to_string()))?;
-        let agg = normalize(&loaded.raw, &context).map_err(|error| client(error.to_string()))?;
+        let mut agg = normalize(&loaded.raw, &context).map_err(|error| client(error.to_string()))?;
+        if let Some(power) = power_of(energy, loaded) {
+            agg.set_power(power, &loaded.raw);
+        }
+        agg.set_conditions(conditions_of(usage));
+        let facts = self.facts.clone();
+        let provenance = provenance_of_job(
+            self.spec,
+            self.places,
+            &self.node,
+            self.served_model.clone(),
+            facts,
+            self.environment,
+        );
+        agg.set_provenance(short(&provenance, self.spec).into());
         let file = format!("agg_{}.json", loaded.result_filename);
         let write = files::write(&self.places.out.join(&file), agg.to_pretty().as_bytes());
         write.map_err(|error| JobFailure::new(FailureClass::Infra, error.to_string()))?;

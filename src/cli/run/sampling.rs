@@ -1,50 +1,135 @@
-//! GPU telemetry around the use of an engine. Missing tools are said once; nothing here fails a job.
+//! Telemetry of GPUs and host around the use of an engine. Missing tools are said once; nothing here fails a job.
 
 use std::time::Duration;
 
 use super::life::Life;
 use super::points::Loaded;
+use crate::edge::telemetry::HostSampler;
 use crate::edge::{files, telemetry};
-use crate::job::{Energy, GpuVendor, energy, metrics_csv};
-use crate::result::Json;
+use crate::job::{Energy, GpuUsage, GpuVendor, HostUse, Load, energy, gpu_usage, host_csv, host_use, metrics_csv};
+use crate::result::{Conditions, Json, Power};
 
 /// Longer than the second between two samples.
 const TRAILING: Duration = Duration::from_millis(1300);
 
 impl Life<'_> {
-    /// Begins, where the profile names a vendor of GPUs.
+    /// Begins: the host always, GPUs where the profile names a vendor or exporters.
     pub(super) fn start_sampling(&mut self) {
-        match telemetry::start(self.spec.profile.vendor, &self.spec.id, &self.places.out) {
+        let profile = &self.spec.profile;
+        match telemetry::start(profile.vendor, &profile.telemetry.dcgm, &self.spec.id, &self.places.out) {
             Ok(sampler) => self.sampler = sampler,
             Err(problem) => self.voice.line(&problem),
         }
-    }
-
-    /// Ends, and writes `gpu_metrics.csv`.
-    pub(super) fn finish_sampling(&mut self) {
-        let Some(sampler) = self.sampler.take() else { return };
-        // The load's end must lie between two samples. A signal does not wait for that.
-        let _ = self.stop.wait_for(TRAILING);
-        match sampler.finish() {
-            Ok(samples) => {
-                let written = files::write(&self.places.out.join("gpu_metrics.csv"), metrics_csv(&samples).as_bytes());
-                if let Err(error) = written {
-                    self.voice.line(&error.to_string());
-                }
-                self.samples = samples;
-            }
+        match HostSampler::start() {
+            Ok(sampler) => self.host_sampler = Some(sampler),
             Err(problem) => self.voice.line(&problem),
         }
     }
 
-    /// The energy of a point's load.
-    pub(super) fn energy_of(&self, loaded: &Loaded) -> Option<Energy> {
-        match self.spec.profile.vendor {
-            GpuVendor::None => return None,
-            GpuVendor::Nvidia | GpuVendor::Amd => {}
+    /// Ends, and writes `gpu_metrics.csv` and `host_metrics.csv`.
+    pub(super) fn finish_sampling(&mut self) {
+        if let Some(sampler) = self.sampler.take() {
+            // The load's end must lie between two samples. A signal does not wait for that.
+            let _ = self.stop.wait_for(TRAILING);
+            match sampler.finish() {
+                Ok(samples) => {
+                    self.write_table("gpu_metrics.csv", &metrics_csv(&samples));
+                    self.samples = samples;
+                }
+                Err(problem) => self.voice.line(&problem),
+            }
+            self.keep_own_gpus();
         }
-        let instant = |key: &str| loaded.raw.get(key).and_then(Json::as_number).unwrap_or(f64::NAN);
-        let window = (instant("benchmark_start_time_unix"), instant("benchmark_end_time_unix"));
-        Some(energy(&self.samples, window, self.spec.row.layout.gpus()))
+        if let Some(sampler) = self.host_sampler.take() {
+            match sampler.finish() {
+                Ok(samples) => {
+                    self.write_table("host_metrics.csv", &host_csv(&samples));
+                    self.host_samples = samples;
+                }
+                Err(problem) => self.voice.line(&problem),
+            }
+        }
     }
+
+    fn write_table(&self, name: &str, text: &str) {
+        if let Err(error) = files::write(&self.places.out.join(name), text.as_bytes()) {
+            self.voice.line(&error.to_string());
+        }
+    }
+
+    /// Of a node that several jobs share, only the GPUs that this job may use count.
+    fn keep_own_gpus(&mut self) {
+        if !self.spec.profile.telemetry.dcgm.is_empty() {
+            return;
+        }
+        if let Some(Ok(gpus)) = &self.node.gpus
+            && !gpus.is_empty()
+        {
+            self.samples.retain(|sample| gpus.iter().any(|gpu| gpu.index == sample.gpu));
+        }
+    }
+
+    fn is_sampled(&self) -> bool {
+        let has_gpus = match self.spec.profile.vendor {
+            GpuVendor::None => false,
+            GpuVendor::Nvidia | GpuVendor::Amd => true,
+        };
+        has_gpus || !self.spec.profile.telemetry.dcgm.is_empty()
+    }
+
+    /// The energy of a point's load; none where nothing samples GPUs.
+    pub(super) fn energy_of(&self, loaded: &Loaded) -> Option<Energy> {
+        let load = Load {
+            window: window(loaded),
+            duration_s: number(loaded, "duration"),
+            gpus: self.spec.row.layout.gpus(),
+        };
+        self.is_sampled().then(|| energy(&self.samples, load))
+    }
+
+    /// What the GPUs did during a point's load.
+    pub(super) fn gpu_usage_of(&self, loaded: &Loaded) -> Option<GpuUsage> {
+        gpu_usage(&self.samples, window(loaded))
+    }
+
+    /// What the host did during a point's load.
+    pub(super) fn host_use_of(&self, loaded: &Loaded) -> Option<HostUse> {
+        host_use(&self.host_samples, window(loaded))
+    }
+}
+
+/// The energy in the form that results have it.
+pub(super) fn power_of(energy: Option<&Energy>, loaded: &Loaded) -> Option<Power> {
+    match energy? {
+        Energy::Measured { joules, gpus, .. } => {
+            let (start, end) = window(loaded);
+            Some(Power {
+                joules: *joules,
+                seconds: end - start,
+                gpus: u32::try_from(*gpus).ok()?,
+            })
+        }
+        Energy::Unknown { .. } => None,
+    }
+}
+
+/// What the GPUs did, in the form that results have it.
+pub(super) fn conditions_of(usage: Option<&GpuUsage>) -> Conditions {
+    usage.map_or_else(Conditions::default, |usage| Conditions {
+        mean_temperature_c: usage.mean_temperature_c,
+        peak_temperature_c: usage.peak_temperature_c,
+        mean_utilization_percent: usage.mean_utilization_percent,
+        mean_memory_mib: usage.mean_memory_mib,
+    })
+}
+
+fn window(loaded: &Loaded) -> (f64, f64) {
+    (
+        number(loaded, "benchmark_start_time_unix"),
+        number(loaded, "benchmark_end_time_unix"),
+    )
+}
+
+fn number(loaded: &Loaded, key: &str) -> f64 {
+    loaded.raw.get(key).and_then(Json::as_number).unwrap_or(f64::NAN)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Questions;
 use crate::edge::process::job_of;
 use crate::edge::stop::StopSignal;
-use crate::edge::telemetry::{amd_cards, sysfs_root};
+use crate::edge::telemetry::{amd_cards, amd_name, sysfs_root};
 use crate::edge::tool::answer_of;
 use crate::job::{
     Gpu, GpuUse, GpuVendor, NVIDIA_APPS_QUERY, NVIDIA_GPUS_QUERY, NodeFacts, cuda_version, nvidia_gpu, nvidia_use, visible_gpus,
@@ -84,7 +84,7 @@ fn amd() -> Found {
         Gpu {
             index,
             uuid: text(device.join("unique_id")),
-            name: text(device.join("product_name")).unwrap_or_else(|| "amdgpu".to_owned()),
+            name: amd_name(&device),
             driver: driver.clone(),
             memory_mib: mib("mem_info_vram_total"),
             memory_used_mib: mib("mem_info_vram_used"),

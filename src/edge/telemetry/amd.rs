@@ -3,24 +3,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
+use super::periodic::Periodic;
 use crate::edge::host::unix_seconds;
-use crate::edge::stop::{StopCause, StopSignal};
 use crate::job::GpuSample;
 
-/// Time between two samples.
-const PERIOD: Duration = Duration::from_secs(1);
 /// PCI vendor of AMD.
 const AMD: &str = "0x1002";
 
 /// A running sampler of driver files.
 #[derive(Debug)]
-pub struct Sysfs {
-    done: StopSignal,
-    thread: Option<JoinHandle<Vec<GpuSample>>>,
-}
+pub struct Sysfs(Periodic<GpuSample>);
 
 impl Sysfs {
     /// Finds the GPUs below `/sys`, or below `IMAX_SYSFS` where that is set.
@@ -30,35 +23,12 @@ impl Sysfs {
         if gpus.is_empty() {
             return Err(format!("no GPU telemetry: no amdgpu device below {}/class/drm", root.display()));
         }
-        let done = StopSignal::unset();
-        let stop = done.clone();
-        let sample = move || {
-            let mut samples = look(&gpus);
-            while stop.wait_for(PERIOD).is_none() {
-                samples.extend(look(&gpus));
-            }
-            // The last look makes sure that the window is covered to its end.
-            samples.extend(look(&gpus));
-            samples
-        };
-        let thread = std::thread::Builder::new().name("telemetry".to_owned()).spawn(sample);
-        let thread = thread.map_err(|error| format!("no GPU telemetry: {error}"))?;
-        Ok(Self {
-            done,
-            thread: Some(thread),
-        })
+        let sampler = Periodic::start("telemetry", move |_| look(&gpus));
+        sampler.map(Self).map_err(|error| format!("no GPU telemetry: {error}"))
     }
 
-    pub(super) fn finish(mut self) -> Result<Vec<GpuSample>, String> {
-        self.done.raise(StopCause::Abandon);
-        let samples = self.thread.take().and_then(|thread| thread.join().ok());
-        samples.ok_or_else(|| "no GPU telemetry: its thread ended abnormally".to_owned())
-    }
-}
-
-impl Drop for Sysfs {
-    fn drop(&mut self) {
-        self.done.raise(StopCause::Abandon);
+    pub(super) fn finish(self) -> Result<Vec<GpuSample>, String> {
+        self.0.finish().map_err(|error| format!("no GPU telemetry: {error}"))
     }
 }
 
@@ -93,8 +63,9 @@ fn sample(gpu: u32, device: &Path) -> GpuSample {
     let sensor = |name: &str| number(hwmon.as_ref()?.path().join(name));
     GpuSample {
         at_unix_s: unix_seconds(),
+        node: String::new(),
         gpu,
-        name: "amdgpu".to_owned(),
+        name: product_name(device),
         // Microwatts; the instantaneous value where the driver has it, else its average.
         power_w: sensor("power1_input")
             .or_else(|| sensor("power1_average"))
@@ -104,5 +75,14 @@ fn sample(gpu: u32, device: &Path) -> GpuSample {
         clock_mhz: sensor("freq1_input").map(|hertz| hertz / 1e6),
         temperature_c: sensor("temp1_input").map(|thousandths| thousandths / 1e3),
         throttle: String::new(),
+        // Microjoules; not every GPU's driver has the counter.
+        energy_j: sensor("energy1_input").map(|microjoules| microjoules / 1e6),
     }
+}
+
+/// What the GPU is; consumer boards do not say it.
+pub(in crate::edge) fn product_name(device: &Path) -> String {
+    let name = fs::read_to_string(device.join("product_name")).unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "amdgpu".to_owned() } else { name.to_owned() }
 }

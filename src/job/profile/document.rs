@@ -10,6 +10,7 @@ use super::load::{LoadDocument, inherit_load};
 use super::node::{NodeDocument, inherit_node};
 use super::retries::{RetriesDocument, inherit_retries};
 use super::slurm::{SlurmDocument, inherit_slurm};
+use super::telemetry::{TelemetryDocument, inherit_telemetry};
 use super::{GpuVendor, PhaseTime};
 
 /// One file of `runners/`.
@@ -26,6 +27,7 @@ pub(super) struct ProfileDocument {
     pub health_path: Option<String>,
     pub load: Option<LoadDocument>,
     pub deadlines: Option<DeadlinesDocument>,
+    pub telemetry: Option<TelemetryDocument>,
     pub node: Option<NodeDocument>,
     pub retries: Option<RetriesDocument>,
     pub hooks: Option<HooksDocument>,
@@ -85,6 +87,7 @@ pub(super) fn inherit(base: ProfileDocument, child: ProfileDocument) -> ProfileD
         health_path: child.health_path.or(base.health_path),
         load: merge(base.load, child.load, inherit_load),
         deadlines: merge(base.deadlines, child.deadlines, inherit_deadlines),
+        telemetry: merge(base.telemetry, child.telemetry, inherit_telemetry),
         node: merge(base.node, child.node, inherit_node),
         retries: merge(base.retries, child.retries, inherit_retries),
         hooks: merge(base.hooks, child.hooks, |base, child| HooksDocument {

@@ -10,6 +10,7 @@ mod node;
 mod retries;
 mod slurm;
 mod source;
+mod telemetry;
 
 use std::collections::BTreeMap;
 
@@ -28,6 +29,7 @@ pub use load::LoadSettings;
 pub use mount::Mount;
 pub use node::NodeSettings;
 pub use slurm::{SlurmContainer, SlurmSettings};
+pub use telemetry::{ScrapeUrl, TelemetrySettings};
 
 /// How jobs start on a kind of node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +55,8 @@ pub struct RunnerProfile {
     pub load: LoadSettings,
     /// The longest times.
     pub deadlines: Deadlines,
+    /// Where GPUs of other nodes are sampled.
+    pub telemetry: TelemetrySettings,
     /// What the node must be like.
     pub node: NodeSettings,
     /// How often a job that failed for the node's reasons is tried.
@@ -152,6 +156,7 @@ impl RunnerProfile {
             health_path: "/health".to_owned(),
             load: LoadSettings::default(),
             deadlines: Deadlines::default(),
+            telemetry: TelemetrySettings::default(),
             node: NodeSettings::default(),
             retries: Retries::default(),
             hooks: Hooks::default(),
@@ -209,6 +214,7 @@ fn checked(name: &str, document: ProfileDocument) -> Result<RunnerProfile, Profi
         health_path,
         load,
         deadlines,
+        telemetry: telemetry_document,
         node: node_document,
         retries: retries_document,
         hooks,
@@ -247,6 +253,7 @@ fn checked(name: &str, document: ProfileDocument) -> Result<RunnerProfile, Profi
         health_path,
         load: load_settings(name, load.unwrap_or_default())?,
         deadlines: deadlines_of(deadlines.unwrap_or_default()),
+        telemetry: telemetry::telemetry_settings(name, telemetry_document.unwrap_or_default())?,
         node: node::node_settings(name, node_document.unwrap_or_default())?,
         retries: retries::retries(name, &retries_document.unwrap_or_default())?,
         hooks: Hooks {

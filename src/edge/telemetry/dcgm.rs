@@ -1,0 +1,68 @@
+//! DCGM's exporters, one a node, each asked once a second: the telemetry of jobs whose GPUs are in other nodes.
+
+use std::time::{Duration, Instant};
+
+use super::periodic::Periodic;
+use crate::edge::host::unix_seconds;
+use crate::edge::plain_http::{Question, ask};
+use crate::edge::stop::StopSignal;
+use crate::job::{GpuSample, ScrapeUrl, dcgm_samples};
+
+/// Longest wait for an answer.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// Running requests to exporters.
+#[derive(Debug)]
+pub struct Dcgm(Vec<(String, Periodic<GpuSample>)>);
+
+impl Dcgm {
+    pub(super) fn start(urls: &[ScrapeUrl]) -> Result<Self, String> {
+        let start = |url: &ScrapeUrl| {
+            let target = url.clone();
+            let look = move |stop: &StopSignal| look(&target, stop);
+            Periodic::start("dcgm", look).map(|thread| (url.to_string(), thread))
+        };
+        urls.iter().map(start).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// What was seen, and a sentence on each exporter that never answered.
+    pub(super) fn finish(self) -> Result<Vec<GpuSample>, String> {
+        let mut samples = Vec::new();
+        let mut silent = Vec::new();
+        for (url, thread) in self.0 {
+            let seen = thread.finish()?;
+            if seen.is_empty() {
+                silent.push(url);
+            }
+            samples.extend(seen);
+        }
+        // Without one node's GPUs the sum would be of something else.
+        if silent.is_empty() {
+            Ok(samples)
+        } else {
+            Err(format!("no GPU telemetry: {} gave no metrics of DCGM", silent.join(", ")))
+        }
+    }
+}
+
+fn look(url: &ScrapeUrl, stop: &StopSignal) -> Vec<GpuSample> {
+    let question = Question {
+        host: url.host(),
+        port: url.port(),
+        path: url.path(),
+        json: None,
+    };
+    let (before, since) = (unix_seconds(), Instant::now());
+    match ask(question, LIMIT, &mut || stop.cause().is_none()) {
+        // The middle of the exchange is when the exporter looked, as far as that can be known.
+        Ok(answer) if answer.status == 200 => {
+            let at = before + since.elapsed().as_secs_f64() / 2.0;
+            dcgm_samples(
+                &String::from_utf8_lossy(&answer.body),
+                &format!("{}:{}", url.host(), url.port()),
+                at,
+            )
+        }
+        Ok(_) | Err(_) => Vec::new(),
+    }
+}

@@ -1,0 +1,89 @@
+//! Power and energy in the normalised document, under the keys that InferenceX's aggregate_power.py writes beside those of
+//! process_result.py. Version 2 of them: energy per token is that of the whole deployment.
+
+use super::{Json, Object, number};
+
+/// The version of the keys.
+const SCHEMA: i64 = 2;
+
+/// What the GPUs of a point used during its load.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Power {
+    /// Energy of all GPUs, joules.
+    pub joules: f64,
+    /// Length of the load, seconds.
+    pub seconds: f64,
+    /// How many GPUs.
+    pub gpus: u32,
+}
+
+/// What the GPUs of a point did besides; what was not sampled is absent.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Conditions {
+    /// Mean temperature, degrees Celsius.
+    pub mean_temperature_c: Option<f64>,
+    /// Highest temperature, degrees Celsius.
+    pub peak_temperature_c: Option<f64>,
+    /// Mean share of time in which they worked, percent.
+    pub mean_utilization_percent: Option<f64>,
+    /// Mean memory in use of a GPU, MiB.
+    pub mean_memory_mib: Option<f64>,
+}
+
+/// Marks that no power is known.
+pub(super) fn put_unknown(document: &mut Object) {
+    document.insert("power_metric_schema_version".to_owned(), Json::Integer(SCHEMA));
+    document.insert("power_valid".to_owned(), Json::Integer(0));
+}
+
+/// Writes power and energy. A raw result that counts no requests or tokens has no energy for each of them, so nothing is
+/// written then.
+pub(super) fn put(document: &mut Object, power: Power, raw: &Object) {
+    let count = |key: &str| {
+        raw.get(key)
+            .and_then(number::float)
+            .filter(|count| count.is_finite() && *count > 0.0)
+    };
+    let counts = (count("completed"), count("total_input_tokens"), count("total_output_tokens"));
+    let (Some(queries), Some(input), Some(output)) = counts else {
+        return;
+    };
+    let Power { joules, seconds, gpus } = power;
+    let watts = joules / seconds;
+    let numbers = [
+        ("avg_power_w", watts / f64::from(gpus)),
+        ("avg_total_gpu_power_w", watts),
+        ("total_gpu_energy_j", joules),
+        ("joules_per_successful_query", joules / queries),
+        ("joules_per_input_token", joules / input),
+        ("joules_per_output_token", joules / output),
+        ("joules_per_total_token", joules / (input + output)),
+    ];
+    if numbers.iter().any(|(_, number)| !number.is_finite()) {
+        return;
+    }
+    document.insert("power_valid".to_owned(), Json::Integer(1));
+    for (key, number) in numbers {
+        document.insert(key.to_owned(), Json::Float(rounded(number)));
+    }
+}
+
+/// Writes temperature, utilisation and memory.
+pub(super) fn put_conditions(document: &mut Object, conditions: Conditions) {
+    let numbers = [
+        ("avg_temp_c", conditions.mean_temperature_c),
+        ("peak_temp_c", conditions.peak_temperature_c),
+        ("avg_util_pct", conditions.mean_utilization_percent),
+        ("avg_mem_used_mb", conditions.mean_memory_mib),
+    ];
+    for (key, number) in numbers {
+        if let Some(number) = number.filter(|number| number.is_finite()) {
+            document.insert(key.to_owned(), Json::Float(rounded(number)));
+        }
+    }
+}
+
+/// To the millionth, as the original does.
+fn rounded(number: f64) -> f64 {
+    (number * 1e6).round() / 1e6
+}
