@@ -9,9 +9,14 @@
 )]
 
 mod measuring {
+    pub mod arrival;
+    pub mod datasets;
     pub mod engine;
     pub mod faults;
+    pub mod limits;
+    pub mod protocols;
     pub mod results;
+    pub mod secure;
     pub mod truth;
     pub mod usage;
 }

@@ -12,6 +12,7 @@ use crate::edge::engine_log;
 use crate::edge::process::process_of;
 use crate::edge::ready::{NotReady, Target, wait_until_ready};
 use crate::edge::stop::{StopCause, StopSignal};
+use crate::edge::tls::TlsClient;
 use crate::job::{PhaseTime, diagnose};
 
 /// Wait until an engine answers its health check and gives one token.
@@ -22,8 +23,14 @@ pub struct ReadyArgs {
     #[arg(long, default_value = "127.0.0.1")]
     host: String,
     /// Port of the engine.
+    #[arg(long, required_unless_present = "base_url")]
+    port: Option<u16>,
+    /// Base URL of the engine without a path, in place of --host and --port; with `https` the connection is encrypted.
+    #[arg(long, conflicts_with_all = ["host", "port"])]
+    base_url: Option<String>,
+    /// Certificates (PEM) to trust beside the system's.
     #[arg(long)]
-    port: u16,
+    ca_cert: Option<PathBuf>,
     /// Path of the health check.
     #[arg(long, default_value = "/health")]
     health_path: String,
@@ -55,12 +62,7 @@ const TAIL_LINES: usize = 40;
 /// Where the engine dies or the deadline comes.
 pub fn run(args: &ReadyArgs) -> Result<Exit, Failure> {
     let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
-    let target = Target {
-        host: args.host.clone(),
-        port: args.port,
-        health_path: args.health_path.clone(),
-        model: args.model.clone(),
-    };
+    let target = target(args)?;
     // The start time tells the engine from a later process that gets its number.
     let engine = args.pid.map(|pid| (pid, process_of(pid)));
     let mut check = || {
@@ -74,7 +76,7 @@ pub fn run(args: &ReadyArgs) -> Result<Exit, Failure> {
     };
     let problem = match wait_until_ready(&target, args.deadline.duration(), &mut check) {
         Ok(ready) => {
-            say(&format!("the engine serves {} on port {}", ready.served_model, args.port));
+            say(&format!("the engine serves {} on port {}", ready.served_model, target.port));
             return Ok(Exit::Success);
         }
         Err(NotReady::Ended(Ended::Signal(StopCause::Interrupt | StopCause::Abandon))) => return Ok(Exit::Interrupted),
@@ -83,6 +85,30 @@ pub fn run(args: &ReadyArgs) -> Result<Exit, Failure> {
         Err(late @ NotReady::Late { .. }) => late.to_string(),
     };
     Err(anyhow::anyhow!(with_log(problem, args))).or_exit(Exit::MeasurementFailed)
+}
+
+fn target(args: &ReadyArgs) -> Result<Target, Failure> {
+    let host = if args.host.contains(':') {
+        format!("[{}]", args.host)
+    } else {
+        args.host.clone()
+    };
+    let base_url = args
+        .base_url
+        .clone()
+        .unwrap_or_else(|| format!("http://{host}:{}", args.port.unwrap_or_default()));
+    let url = crate::load::Target::from_base_url(&base_url, &args.health_path, crate::load::Protocol::Completions).or_exit(Exit::Usage)?;
+    let tls = match url.tls {
+        true => Some(TlsClient::new(args.ca_cert.as_deref()).or_exit(Exit::InvalidInput)?),
+        false => None,
+    };
+    Ok(Target {
+        host: url.host,
+        port: url.port,
+        tls,
+        health_path: url.path,
+        model: args.model.clone(),
+    })
 }
 
 fn with_log(problem: String, args: &ReadyArgs) -> String {

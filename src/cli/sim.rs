@@ -11,11 +11,12 @@ use super::{Exit, Failure, OrExit as _};
 use crate::edge::stop::{StopCause, StopSignal};
 use crate::edge::{files, tokenizer};
 use crate::sim::faults::{FaultRate, Faults};
+use crate::sim::model::Parallel;
 use crate::sim::pace::FixedTimes;
-use crate::sim::scheduler::Batching;
+use crate::sim::scheduler::{Batching, Features, Speculation};
 use crate::sim::{Deployment, Pace, Presets, Server, ServerOptions};
 
-/// Serves the OpenAI API with the timing of a modelled GPU, without one.
+/// Serves the OpenAI API, SGLang's and Triton's with the timing of a modelled GPU, without one.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  imax sim --gpu h100 --model demo --precision fp8 --engine imax-sim:1.0 --port 8000\n  \
@@ -46,6 +47,18 @@ pub struct SimArgs {
     /// GPUs of the tensor parallelism.
     #[arg(long, visible_alias = "tensor-parallel-size", default_value = "1")]
     tp: NonZeroU32,
+    /// GPUs that the experts of a sparse model are spread over; 1 spreads each expert over all.
+    #[arg(long, visible_alias = "expert-parallel-size", default_value = "1")]
+    ep: NonZeroU32,
+    /// Keep prompts in memory and do not read them again.
+    #[arg(long, visible_alias = "enable-prefix-caching")]
+    prefix_cache: bool,
+    /// Tokens that a draft proposes in each step (speculative decoding).
+    #[arg(long, default_value_t = 0)]
+    speculative_tokens: u32,
+    /// Chance that a proposed token is accepted where all before it were.
+    #[arg(long, default_value_t = 0.7)]
+    acceptance_rate: f64,
     /// Folder with hardware.yaml and sim.yaml; by default the ones the program was built with.
     #[arg(long)]
     config_dir: Option<PathBuf>,
@@ -53,10 +66,10 @@ pub struct SimArgs {
     #[arg(long)]
     tokenizer: Option<String>,
     /// Fixed time to first token, milliseconds, in place of the model.
-    #[arg(long, requires = "itl_ms")]
+    #[arg(long, visible_alias = "ttft", requires = "itl_ms")]
     ttft_ms: Option<f64>,
     /// Fixed time between tokens, milliseconds, in place of the model.
-    #[arg(long, requires = "ttft_ms")]
+    #[arg(long, visible_alias = "itl", requires = "ttft_ms")]
     itl_ms: Option<f64>,
     /// Standard deviation of a step's time, as a share of it.
     #[arg(long, default_value_t = 0.01)]
@@ -70,7 +83,10 @@ pub struct SimArgs {
     /// Milliseconds from the start until requests are served; by default the engine's own.
     #[arg(long)]
     ready_ms: Option<u64>,
-    /// What goes wrong, with the share of requests: http_STATUS, html, no_tokens, close, truncate, hang, malformed,
+    /// Never get ready.
+    #[arg(long, conflicts_with = "ready_ms")]
+    never_ready: bool,
+    /// What goes wrong, with the share of requests: http_STATUS, html, no_tokens, close, reset, truncate, hang, malformed,
     /// wrong_usage, each with `:SHARE` where not all requests are meant.
     #[arg(long = "fault", num_args = 1..)]
     faults: Vec<FaultRate>,
@@ -97,7 +113,7 @@ pub fn run(arguments: &SimArgs) -> Result<Exit, Failure> {
     let tokenizer = arguments
         .tokenizer
         .as_deref()
-        .map(tokenizer::read)
+        .map(|source| tokenizer::read(source, &mut || true))
         .transpose()
         .or_exit(Exit::InvalidInput)?;
     let model_names = if arguments.served_model_name.is_empty() {
@@ -108,7 +124,8 @@ pub fn run(arguments: &SimArgs) -> Result<Exit, Failure> {
     let options = ServerOptions {
         model_names,
         tokenizer,
-        ready_after: arguments.ready_ms.map_or(ready_after, Duration::from_millis),
+        ready_after: (!arguments.never_ready).then(|| arguments.ready_ms.map_or(ready_after, Duration::from_millis)),
+        prefix_cache: arguments.prefix_cache,
         stream_interval: arguments.stream_interval.get(),
         mean_answer: arguments.mean_answer.get(),
         faults: Faults::new(arguments.faults.clone(), arguments.seed, arguments.fault_free),
@@ -141,15 +158,37 @@ fn pace(arguments: &SimArgs) -> Result<(Pace, Duration), Failure> {
     let hardware = presets.hardware(&arguments.gpu).or_exit(Exit::InvalidInput)?;
     let model = presets.model(&arguments.model).or_exit(Exit::InvalidInput)?;
     let engine = presets.engine(&arguments.engine).or_exit(Exit::InvalidInput)?;
-    let deployment = Deployment::new(hardware, model, engine, &arguments.precision, arguments.tp.get()).or_exit(Exit::InvalidInput)?;
+    let parallel = Parallel {
+        tp: arguments.tp.get(),
+        ep: arguments.ep.get(),
+    };
+    let deployment = Deployment::new(hardware, model, engine, &arguments.precision, parallel).or_exit(Exit::InvalidInput)?;
+    let features = features(arguments)?;
+    let engine_ready = Duration::from_millis(engine.ready_ms);
+    Ok((Pace::by_model(Batching::new(deployment, features, arguments.seed)), engine_ready))
+}
+
+/// Time of one proposed token, as a share of the step: a draft of a few percent of the model's size.
+const DRAFT_SHARE: f64 = 0.03;
+
+fn features(arguments: &SimArgs) -> Result<Features, Failure> {
     if !(0.0..=0.3).contains(&arguments.jitter) {
         return Err(usage(format!("--jitter is {}, expected a share from 0 to 0.3", arguments.jitter)));
     }
-    let engine_ready = Duration::from_millis(engine.ready_ms);
-    Ok((
-        Pace::by_model(Batching::new(deployment, arguments.jitter, arguments.seed)),
-        engine_ready,
-    ))
+    let acceptance = arguments.acceptance_rate;
+    if !(0.0..=1.0).contains(&acceptance) {
+        return Err(usage(format!("--acceptance-rate is {acceptance}, expected a share from 0 to 1")));
+    }
+    let speculation = Speculation {
+        tokens: arguments.speculative_tokens,
+        acceptance,
+        draft_share: DRAFT_SHARE,
+    };
+    Ok(Features {
+        jitter: arguments.jitter,
+        prefix_cache: arguments.prefix_cache,
+        speculation: (arguments.speculative_tokens > 0).then_some(speculation),
+    })
 }
 
 fn presets(arguments: &SimArgs) -> Result<Presets, Failure> {

@@ -3,6 +3,7 @@
 
 pub mod archive;
 pub mod artifacts;
+pub mod calibration_store;
 pub mod commit;
 pub mod engine_log;
 pub mod files;
@@ -20,8 +21,10 @@ pub mod process;
 pub mod ready;
 pub mod reap;
 pub mod retry;
+pub mod sim_process;
 pub mod stop;
 pub mod telemetry;
+pub mod tls;
 pub mod tokenizer;
 pub mod tool;
 pub mod workflow;

@@ -1,9 +1,13 @@
-//! One HTTP/1.1 exchange with an engine on this machine or in its network, without TLS: what health checks need. It
+//! One HTTP/1.1 exchange with an engine, with or without TLS: what health checks need. It
 //! looks up from the socket often, so the caller can give up at once when the engine dies or a signal comes.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
+
+use rustls::{ClientConnection, StreamOwned};
+
+use super::tls::{TlsClient, TlsError};
 
 /// Longest time between two looks at whether to go on.
 const SLICE: Duration = Duration::from_millis(50);
@@ -24,6 +28,9 @@ pub enum HttpError {
     /// The socket failed.
     #[error("{0}")]
     Socket(#[from] io::Error),
+    /// Encryption cannot be had.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The answer is not HTTP.
     #[error("the answer is not HTTP/1.1: {0}")]
     Malformed(String),
@@ -49,6 +56,41 @@ pub struct Question<'a> {
     pub path: &'a str,
     /// A JSON body makes it a POST.
     pub json: Option<&'a str>,
+    /// Further headers; their values may be secret.
+    pub headers: &'a [(&'a str, String)],
+    /// Makes the connection an encrypted one.
+    pub tls: Option<&'a TlsClient>,
+}
+
+/// A connection, encrypted or not.
+enum Stream {
+    Plain(TcpStream),
+    Secure(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl io::Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(buffer),
+            Self::Secure(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl io::Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(bytes),
+            Self::Secure(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.flush(),
+            Self::Secure(stream) => stream.flush(),
+        }
+    }
 }
 
 /// Asks and waits for the whole answer, at most `limit` long.
@@ -57,18 +99,33 @@ pub struct Question<'a> {
 /// See [`HttpError`].
 pub fn ask(question: Question<'_>, limit: Duration, go_on: &mut dyn FnMut() -> bool) -> Result<Answer, HttpError> {
     let until = Instant::now() + limit;
-    let Question { host, port, path, json } = question;
-    let mut stream = connect(host, port, limit)?;
+    let Question {
+        host,
+        port,
+        path,
+        json,
+        headers,
+        tls,
+    } = question;
+    let stream = connect(host, port, limit)?;
     stream.set_read_timeout(Some(SLICE))?;
     stream.set_write_timeout(Some(limit))?;
+    let mut stream = match tls {
+        None => Stream::Plain(stream),
+        Some(tls) => secure(tls, host, stream, limit, until, go_on)?,
+    };
     let method = if json.is_some() { "POST" } else { "GET" };
     let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {host}:{port}\r\nconnection: close\r\naccept: application/json\r\n");
     if let Some(json) = json {
         request.push_str(&format!("content-type: application/json\r\ncontent-length: {}\r\n", json.len()));
     }
+    for (name, value) in headers {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
     request.push_str("\r\n");
     request.push_str(json.unwrap_or_default());
     stream.write_all(request.as_bytes())?;
+    stream.flush()?;
     let mut received = Vec::new();
     let mut buffer = vec![0; 64 << 10];
     loop {
@@ -84,14 +141,9 @@ pub fn ask(question: Question<'_>, limit: Duration, go_on: &mut dyn FnMut() -> b
                 received.extend(buffer.iter().take(count));
                 false
             }
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
-                ) =>
-            {
-                continue;
-            }
+            Err(error) if is_pause(&error) => continue,
+            // A server that closes without TLS's farewell has still said what it had to say.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => true,
             Err(error) => return Err(error.into()),
         };
         if let Some(answer) = parse(&received, ended)? {
@@ -104,6 +156,39 @@ pub fn ask(question: Question<'_>, limit: Duration, go_on: &mut dyn FnMut() -> b
             return Err(HttpError::Malformed(format!("longer than {LONGEST} bytes")));
         }
     }
+}
+
+fn is_pause(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+    )
+}
+
+/// Encrypts a connection; the handshake is over when this returns.
+fn secure(
+    tls: &TlsClient,
+    host: &str,
+    mut socket: TcpStream,
+    limit: Duration,
+    until: Instant,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<Stream, HttpError> {
+    let mut session = tls.connect(host)?;
+    while session.is_handshaking() {
+        if !go_on() {
+            return Err(HttpError::GivenUp);
+        }
+        if Instant::now() >= until {
+            return Err(HttpError::Late(limit));
+        }
+        match session.complete_io(&mut socket) {
+            Ok(_) => {}
+            Err(error) if is_pause(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Stream::Secure(Box::new(StreamOwned::new(session, socket))))
 }
 
 fn connect(host: &str, port: u16, limit: Duration) -> Result<TcpStream, HttpError> {
@@ -185,6 +270,8 @@ mod tests {
             port,
             path: "/x",
             json: None,
+            headers: &[],
+            tls: None,
         };
         let answer = ask(question, Duration::from_secs(10), &mut || true);
         server.join().unwrap();
@@ -223,6 +310,8 @@ mod tests {
             port: listener.local_addr().unwrap().port(),
             path: "/",
             json: Some("{}"),
+            headers: &[],
+            tls: None,
         };
         assert!(matches!(
             ask(question, Duration::from_secs(60), &mut || false),

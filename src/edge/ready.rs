@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use super::plain_http::{Answer, HttpError, Question, ask};
+use super::tls::TlsClient;
 
 /// Pause between two health checks.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -23,6 +24,8 @@ pub struct Target {
     pub host: String,
     /// Port.
     pub port: u16,
+    /// Makes the connection an encrypted one.
+    pub tls: Option<TlsClient>,
     /// Path of the health check.
     pub health_path: String,
     /// The model that the row names; the engine may serve it under another name.
@@ -107,6 +110,8 @@ fn exchange(target: &Target, path: &str, json: Option<&str>, limit: Duration, go
         port: target.port,
         path,
         json,
+        headers: &[],
+        tls: target.tls.as_ref(),
     };
     ask(question, limit, go_on).map_err(|error: HttpError| format!("{path} on port {}: {error}", target.port))
 }

@@ -1,4 +1,4 @@
-//! What one event of an OpenAI-style stream says about tokens. The hot path looks for the few keys that matter and
+//! What one event of a stream says about tokens, in the dialects of OpenAI, SGLang's `/generate` and Triton. The hot path looks for the few keys that matter and
 //! leaves the rest of the JSON unread; whatever it does not recognise goes through a full parse.
 //!
 //! Searching for `"text":` is sound: inside a JSON string every quote is escaped, so these bytes with unescaped quotes
@@ -27,6 +27,10 @@ pub struct Chunk {
     pub completion_tokens: Option<u32>,
     /// Prompt tokens, where the chunk has usage.
     pub prompt_tokens: Option<u32>,
+    /// Whether its text is the whole answer so far, as SGLang sends it.
+    pub is_cumulative: bool,
+    /// Whether the stream may end behind it without `[DONE]`, as Triton's does.
+    pub may_be_last: bool,
 }
 
 /// The event is not JSON of the protocol.
@@ -46,8 +50,15 @@ pub fn read(data: &[u8]) -> Result<Event, MalformedEvent> {
         return Ok(Event::Done);
     }
     let is_whole = data.first() == Some(&b'{') && data.last() == Some(&b'}');
-    if !is_whole || memmem::find(data, b"\"choices\":").is_none() || memmem::find(data, b"\"error\":").is_some() {
+    if !is_whole || memmem::find(data, b"\"error\":").is_some() {
         return read_fully(data);
+    }
+    if memmem::find(data, b"\"choices\":").is_none() {
+        return match memmem::rfind(data, b"\"meta_info\":") {
+            Some(at) => Ok(Event::Chunk(sglang(data, &data[at..]))),
+            None if memmem::find(data, b"\"text_output\":").is_some() => Ok(Event::Chunk(triton(data))),
+            None => read_fully(data),
+        };
     }
     let mut chunk = Chunk {
         has_text: TEXT_KEYS.iter().any(|key| has_text_under(data, key)) || memmem::find(data, b"\"tool_calls\":[{").is_some(),
@@ -59,6 +70,26 @@ pub fn read(data: &[u8]) -> Result<Event, MalformedEvent> {
         chunk.prompt_tokens = number_under(usage, b"\"prompt_tokens\":");
     }
     Ok(Event::Chunk(chunk))
+}
+
+/// SGLang repeats the text so far and counts its tokens; only the count says whether something new came.
+fn sglang(data: &[u8], meta: &[u8]) -> Chunk {
+    let completion_tokens = number_under(meta, b"\"completion_tokens\":");
+    Chunk {
+        has_text: completion_tokens.is_none() && has_text_under(data, b"\"text\":"),
+        completion_tokens,
+        prompt_tokens: number_under(meta, b"\"prompt_tokens\":"),
+        is_cumulative: true,
+        may_be_last: false,
+    }
+}
+
+fn triton(data: &[u8]) -> Chunk {
+    Chunk {
+        has_text: has_text_under(data, b"\"text_output\":"),
+        may_be_last: true,
+        ..Chunk::default()
+    }
 }
 
 fn has_text_under(data: &[u8], key: &[u8]) -> bool {
@@ -81,10 +112,18 @@ pub fn text(data: &[u8]) -> String {
     let Ok(document) = serde_json::from_slice::<ChunkDocument>(data) else {
         return String::new();
     };
-    let mut text = String::new();
+    let mut text = document.text.unwrap_or_default() + &document.text_output.unwrap_or_default();
     for choice in document.choices.into_iter().flatten() {
         let delta = choice.delta.unwrap_or_default();
-        for part in [choice.text, delta.content, delta.reasoning_content, delta.reasoning] {
+        let message = choice.message.unwrap_or_default();
+        let parts = [
+            choice.text,
+            delta.content,
+            delta.reasoning_content,
+            delta.reasoning,
+            message.content,
+        ];
+        for part in parts {
             text.push_str(&part.unwrap_or_default());
         }
     }
@@ -97,6 +136,9 @@ struct ChunkDocument {
     usage: Option<UsageDocument>,
     error: Option<serde_json::Value>,
     message: Option<serde_json::Value>,
+    text: Option<String>,
+    meta_info: Option<UsageDocument>,
+    text_output: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -129,13 +171,23 @@ pub fn read_fully(data: &[u8]) -> Result<Event, MalformedEvent> {
     if let Some(error) = document.error.filter(|error| !error.is_null()) {
         return Ok(Event::Error(message_of(&error)));
     }
+    let filled = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+    if document.meta_info.is_some() || document.text_output.is_some() {
+        let usage = document.meta_info.as_ref();
+        return Ok(Event::Chunk(Chunk {
+            has_text: filled(&document.text) || filled(&document.text_output),
+            completion_tokens: usage.and_then(|usage| usage.completion_tokens),
+            prompt_tokens: usage.and_then(|usage| usage.prompt_tokens),
+            is_cumulative: usage.is_some(),
+            may_be_last: usage.is_none(),
+        }));
+    }
     let Some(choices) = document.choices else {
         return match document.message {
             Some(message) => Ok(Event::Error(message_of(&message))),
             None => Err(MalformedEvent("it has neither `choices` nor `error`".to_owned())),
         };
     };
-    let filled = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     let speaks = |delta: &DeltaDocument| {
         filled(&delta.content)
             || filled(&delta.reasoning_content)
@@ -149,6 +201,7 @@ pub fn read_fully(data: &[u8]) -> Result<Event, MalformedEvent> {
         has_text,
         completion_tokens: document.usage.as_ref().and_then(|usage| usage.completion_tokens),
         prompt_tokens: document.usage.as_ref().and_then(|usage| usage.prompt_tokens),
+        ..Chunk::default()
     }))
 }
 
@@ -166,6 +219,7 @@ mod tests {
             has_text,
             completion_tokens,
             prompt_tokens: completion_tokens.map(|_| 7),
+            ..Chunk::default()
         })
     }
 
@@ -197,6 +251,34 @@ mod tests {
             assert_eq!(read(data.as_bytes()).unwrap(), expected, "{data}");
         }
         assert_eq!(read(b"[DONE]").unwrap(), Event::Done);
+    }
+
+    #[test]
+    fn the_dialects_of_sglang_and_triton() {
+        let sglang = |has_text, completion_tokens| Chunk {
+            has_text,
+            completion_tokens,
+            prompt_tokens: Some(7),
+            is_cumulative: true,
+            may_be_last: false,
+        };
+        let data = br#"{"text":" a b","meta_info":{"id":"x","finish_reason":null,"prompt_tokens":7,"completion_tokens":2},"index":0}"#;
+        assert_eq!(read(data).unwrap(), Event::Chunk(sglang(false, Some(2))));
+        assert_eq!(read_fully(data).unwrap(), Event::Chunk(sglang(true, Some(2))));
+        assert_eq!(text(data), " a b");
+        let data = br#"{"model_name":"ensemble","model_version":"1","text_output":" a"}"#;
+        let triton = Chunk {
+            has_text: true,
+            may_be_last: true,
+            ..Chunk::default()
+        };
+        assert_eq!(read(data).unwrap(), Event::Chunk(triton.clone()));
+        assert_eq!(read_fully(data).unwrap(), Event::Chunk(triton));
+        assert_eq!(text(data), " a");
+        assert_eq!(
+            read(br#"{"error":"no such model"}"#).unwrap(),
+            Event::Error("no such model".to_owned())
+        );
     }
 
     #[test]

@@ -45,44 +45,50 @@ pub fn arrays(measured: &Measured) -> Map<String, Value> {
 
 /// One request. Instants are nanoseconds since the Unix epoch.
 #[derive(Debug, Serialize)]
-struct Line {
-    request: String,
-    scheduled_unix_ns: u64,
-    sent_unix_ns: u64,
-    connect_ms: Option<f64>,
-    first_token_unix_ns: Option<u64>,
-    last_token_unix_ns: Option<u64>,
-    ended_unix_ns: u64,
-    chunks: usize,
-    input_tokens: u32,
-    asked_output_tokens: u32,
-    reported_input_tokens: Option<u32>,
-    reported_output_tokens: Option<u32>,
-    failure: Option<String>,
-    detail: Option<String>,
+pub(super) struct Line {
+    pub request: String,
+    pub scheduled_unix_ns: u64,
+    pub sent_unix_ns: u64,
+    pub connect_ms: Option<f64>,
+    pub first_token_unix_ns: Option<u64>,
+    pub last_token_unix_ns: Option<u64>,
+    pub ended_unix_ns: u64,
+    pub chunks: usize,
+    pub merged_chunks: u32,
+    pub input_tokens: u32,
+    pub asked_output_tokens: u32,
+    pub reported_input_tokens: Option<u32>,
+    pub reported_output_tokens: Option<u32>,
+    pub failure: Option<String>,
+    pub detail: Option<String>,
+}
+
+/// One row a request, in the order of the plan.
+pub(super) fn rows(measured: &Measured) -> impl Iterator<Item = Line> + '_ {
+    measured.run.records.iter().map(|record| Line {
+        request: super::request::id(record.index),
+        scheduled_unix_ns: record.scheduled.unix_nanos(),
+        sent_unix_ns: record.sent.unix_nanos(),
+        connect_ms: record.connect.map(millis),
+        first_token_unix_ns: record.first_token.map(super::Stamp::unix_nanos),
+        last_token_unix_ns: record.last_token.map(super::Stamp::unix_nanos),
+        ended_unix_ns: record.ended.unix_nanos(),
+        chunks: record.chunks(),
+        merged_chunks: record.merged_chunks,
+        input_tokens: record.prompt_tokens,
+        asked_output_tokens: record.asked_tokens,
+        reported_input_tokens: record.reported_prompt_tokens,
+        reported_output_tokens: record.reported_output_tokens,
+        failure: record.failure.as_ref().map(|failure| failure.reason.code()),
+        detail: record.failure.as_ref().map(|failure| failure.detail.clone()),
+    })
 }
 
 /// One JSON object a line, in the order of the plan.
 #[must_use]
 pub fn lines(measured: &Measured) -> String {
     let mut text = String::new();
-    for record in &measured.run.records {
-        let line = Line {
-            request: super::request::id(record.index),
-            scheduled_unix_ns: record.scheduled.unix_nanos(),
-            sent_unix_ns: record.sent.unix_nanos(),
-            connect_ms: record.connect.map(millis),
-            first_token_unix_ns: record.first_token.map(super::Stamp::unix_nanos),
-            last_token_unix_ns: record.last_token.map(super::Stamp::unix_nanos),
-            ended_unix_ns: record.ended.unix_nanos(),
-            chunks: record.chunks(),
-            input_tokens: record.prompt_tokens,
-            asked_output_tokens: record.asked_tokens,
-            reported_input_tokens: record.reported_prompt_tokens,
-            reported_output_tokens: record.reported_output_tokens,
-            failure: record.failure.as_ref().map(|failure| failure.reason.code()),
-            detail: record.failure.as_ref().map(|failure| failure.detail.clone()),
-        };
+    for line in rows(measured) {
         text.push_str(&json!(line).to_string());
         text.push('\n');
     }

@@ -51,6 +51,11 @@ struct StreamState {
     streamed: bool,
     done: bool,
     keep_texts: bool,
+    keep_answer: bool,
+    answer: String,
+    /// Chunks with tokens among the bytes of the present read.
+    in_this_read: u32,
+    merged: u32,
     /// Chunks to make room for, so that a long answer's marks are not moved as they grow.
     expected_marks: usize,
     failure: Option<Failure>,
@@ -67,6 +72,8 @@ pub struct Asked {
     pub output_tokens: u32,
     /// Keep the text of chunks that come without usage, to count their tokens later.
     pub keep_texts: bool,
+    /// Keep the answer's text, because a further turn repeats it.
+    pub keep_answer: bool,
 }
 
 impl Exchange {
@@ -79,22 +86,15 @@ impl Exchange {
                 scheduled,
                 sent,
                 connect,
-                first_token: None,
-                first_tokens: None,
-                last_token: None,
                 ended: sent,
-                marks: Vec::new(),
                 prompt_tokens: asked.prompt_tokens,
                 asked_tokens: asked.output_tokens,
-                reported_prompt_tokens: None,
-                reported_output_tokens: None,
-                texts: Vec::new(),
-                streamed: false,
-                failure: None,
+                ..Record::default()
             },
             reader: ResponseReader::default(),
             stream: StreamState {
                 keep_texts: asked.keep_texts,
+                keep_answer: asked.keep_answer,
                 expected_marks: usize::try_from(asked.output_tokens.saturating_sub(1)).map_or(0, |n| n.min(MARKS_AHEAD)),
                 ..StreamState::default()
             },
@@ -117,6 +117,7 @@ impl Exchange {
     pub fn receive(&mut self, bytes: &[u8], at: Stamp) -> Step {
         self.record.ended = at;
         let Self { reader, stream, .. } = self;
+        stream.in_this_read = 0;
         let fed = reader.feed(bytes, |head, body| {
             if head.status == 200 && head.content_type.starts_with("text/event-stream") {
                 stream.take_events(body, at);
@@ -124,6 +125,8 @@ impl Exchange {
                 stream.gathered.extend_from_slice(body);
             }
         });
+        // One read has one instant, that of its last bytes; the chunks before it get that one too.
+        stream.merged += stream.in_this_read.saturating_sub(1);
         let surplus = match fed {
             Ok(used) => used < bytes.len(),
             Err(error) => {
@@ -203,6 +206,8 @@ impl Exchange {
         record.last_token = stream.last;
         record.marks = stream.marks;
         record.texts = stream.texts;
+        record.answer = stream.answer;
+        record.merged_chunks = stream.merged;
         record.reported_prompt_tokens = stream.prompt_tokens;
         record.reported_output_tokens = stream.completion_tokens;
         record.streamed = stream.streamed;
@@ -237,8 +242,19 @@ impl StreamState {
                 let new_tokens = chunk.completion_tokens.map(|total| total.saturating_sub(self.counted));
                 self.prompt_tokens = chunk.prompt_tokens.or(self.prompt_tokens);
                 self.completion_tokens = chunk.completion_tokens.or(self.completion_tokens);
+                self.done |= chunk.may_be_last;
+                self.keep(&chunk, data);
                 self.take_tokens(&chunk, new_tokens, data, at);
             }
+        }
+    }
+
+    fn keep(&mut self, chunk: &chunk::Chunk, data: &[u8]) {
+        if self.keep_answer {
+            if chunk.is_cumulative {
+                self.answer.clear();
+            }
+            self.answer.push_str(&chunk::text(data));
         }
     }
 
@@ -253,6 +269,7 @@ impl StreamState {
         // Text without a new token in the count: the server counts late; the chunk is at least one token's.
         let tokens = new_tokens.filter(|new| *new > 0);
         self.counted += tokens.unwrap_or(1);
+        self.in_this_read += 1;
         match self.last {
             None => {
                 self.first = Some((at, tokens));
@@ -272,6 +289,11 @@ impl StreamState {
             Ok(Event::Chunk(chunk)) => {
                 self.prompt_tokens = chunk.prompt_tokens;
                 self.completion_tokens = chunk.completion_tokens;
+                let document = std::mem::take(&mut self.gathered);
+                self.keep(&chunk, &document);
+                if chunk.completion_tokens.is_none() && self.keep_texts {
+                    self.texts.push(chunk::text(&document));
+                }
                 if chunk.has_text || chunk.completion_tokens.is_some_and(|tokens| tokens > 0) {
                     self.counted = chunk.completion_tokens.unwrap_or(1);
                     self.first = Some((at, chunk.completion_tokens));
@@ -306,6 +328,7 @@ mod tests {
             prompt_tokens: 7,
             output_tokens: 4,
             keep_texts: true,
+            keep_answer: true,
         };
         Exchange::new(asked, at(0), at(1), None)
     }
@@ -358,8 +381,42 @@ mod tests {
         assert_eq!(record.chunks(), 2);
         assert_eq!(record.last_token, Some(at(61)));
         assert!(!record.has_continuous_usage());
-        assert_eq!(record.texts, ["a", "b"]);
+        assert_eq!(
+            (record.texts, record.answer.as_str(), record.merged_chunks),
+            (vec!["a".to_owned(), "b".to_owned()], "ab", 0)
+        );
         assert_eq!(record.reported_output_tokens, Some(2));
+    }
+
+    #[test]
+    fn chunks_that_share_a_read_are_counted() {
+        let [a, b, c] = [("a", 1), ("b", 2), ("c", 3)].map(|(text, n)| completion(text, Some(n)));
+        let record = run(&format!("{a}|{b}{c}data: [DONE]\n\n"));
+        assert_eq!((record.merged_chunks, record.chunks(), record.last_token), (1, 3, Some(at(61))));
+    }
+
+    #[test]
+    fn streams_of_sglang_and_triton() {
+        let sglang = |text: &str, n: u32| {
+            format!("data: {{\"text\":\"{text}\",\"meta_info\":{{\"prompt_tokens\":7,\"completion_tokens\":{n}}}}}\n\n")
+        };
+        // The last chunk repeats the count with the finish reason.
+        let record = run(&format!(
+            "{}|{}|{}data: [DONE]\n\n",
+            sglang("a", 1),
+            sglang("abc", 3),
+            sglang("abc", 3)
+        ));
+        assert!(record.is_success(), "{:?}", record.failure);
+        assert_eq!((record.chunks(), record.first_tokens, record.answer.as_str()), (2, Some(1), "abc"));
+        assert_eq!(record.last_token, Some(at(61)));
+        let triton = |text: &str| format!("data: {{\"model_name\":\"ensemble\",\"text_output\":\"{text}\"}}\n\n");
+        let record = run(&format!("{}|{}", triton("a"), triton("b")));
+        assert!(record.is_success(), "{:?}", record.failure);
+        assert_eq!(
+            (record.chunks(), record.texts.concat(), record.answer.as_str()),
+            (2, "ab".to_owned(), "ab")
+        );
     }
 
     #[test]

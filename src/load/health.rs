@@ -25,11 +25,17 @@ pub struct Health {
     pub wall_time: Duration,
     /// Client threads.
     pub threads: u32,
-    /// Time from the kernel's receipt of bytes to their reading: how far behind the event loop was. Sampled once a wake-up,
-    /// milliseconds; empty without kernel time stamps.
+    /// How far behind the event loop was: the time from the kernel's receipt of bytes to their reading, or by how much the wake-up
+    /// itself was late where that is more. Sampled once a wake-up, milliseconds; empty without kernel time stamps.
     pub read_lag_ms: Vec<f64>,
     /// Connections opened.
     pub connections: u32,
+    /// Most connections that were open at once.
+    pub open_connections: u32,
+    /// Requests whose time came but that were not sent, because the run's time was over first.
+    pub unsent: u32,
+    /// Requests a second that the schedule asked for; `None` in a closed loop.
+    pub asked_rate: Option<f64>,
     /// How far the real-time clock moved against the monotonic one during the run, in either direction.
     pub clock_step: Duration,
 }

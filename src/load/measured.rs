@@ -4,10 +4,11 @@
 use serde_json::{Map, Value, json};
 
 use super::bootstrap;
+use super::calibration::Calibration;
 use super::health::Health;
 use super::metrics::Metrics;
 use super::record::Record;
-use super::settings::{MetricName, Settings};
+use super::settings::{MetricName, RampKind, Settings};
 use super::stamp::Stamp;
 use super::statistics::{Summary, count};
 use super::timeline;
@@ -45,6 +46,8 @@ pub struct Measured {
     pub doubts: Vec<Doubt>,
     /// Prompts that have another length than asked for, because the tokenizer has no text of that length.
     pub inexact_prompts: u32,
+    /// What error the client itself adds on this machine, where that is known.
+    pub calibration: Option<Calibration>,
 }
 
 /// What was done a second, over the whole run.
@@ -71,6 +74,7 @@ impl Measured {
             metrics,
             doubts,
             inexact_prompts,
+            calibration: None,
         }
     }
 
@@ -120,7 +124,12 @@ impl Measured {
     pub fn has_failed(&self) -> bool {
         self.doubts.iter().any(|doubt| match doubt {
             Doubt::NoSuccess | Doubt::TooManyErrors => true,
-            Doubt::Interrupted | Doubt::WrongOutputLengths | Doubt::ClockStepped | Doubt::ClientSaturated => false,
+            Doubt::Interrupted
+            | Doubt::WrongOutputLengths
+            | Doubt::WrongInputLengths
+            | Doubt::ServerRestarted
+            | Doubt::ClockStepped
+            | Doubt::ClientSaturated => false,
         })
     }
 
@@ -190,6 +199,15 @@ impl Measured {
             settings.arrival.request_rate.map_or_else(|| json!("inf"), |rate| json!(rate)),
         );
         put("burstiness", finite_or_text(settings.arrival.burstiness));
+        if let Some(ramp) = settings.arrival.ramp {
+            let kind = match ramp.kind {
+                RampKind::Linear => "linear",
+                RampKind::Exponential => "exponential",
+            };
+            put("ramp_up_strategy", json!(kind));
+            put("ramp_up_start_rps", json!(ramp.from));
+            put("ramp_up_end_rps", json!(ramp.to));
+        }
         put("max_concurrency", json!(settings.arrival.max_concurrency));
         result
     }
@@ -250,6 +268,10 @@ impl Measured {
             "wrong_output_lengths": metrics.wrong_output_lengths,
             "wrong_input_lengths": metrics.wrong_input_lengths,
             "inexact_prompts": self.inexact_prompts,
+            "duration_s": self.settings.duration.map(|duration| duration.as_secs_f64()),
+            "unsent_requests": self.run.health.unsent,
+            "sessions": self.sessions_json(),
+            "tls": self.settings.target.tls,
             "health": self.health_json(),
         })
     }
@@ -267,6 +289,28 @@ impl Measured {
         Value::Object(json)
     }
 
+    /// The conversations, and how many of their turns were never sent because an earlier one failed or the run was stopped.
+    fn sessions_json(&self) -> Value {
+        let Some(sessions) = self.settings.sessions else {
+            return Value::Null;
+        };
+        let sent = u32::try_from(self.run.records.len()).unwrap_or(u32::MAX);
+        json!({
+            "turns": self.settings.num_prompts,
+            "think_time_s": sessions.think_time.as_secs_f64(),
+            "unsent_turns": self.settings.num_prompts.get().saturating_sub(sent),
+        })
+    }
+
+    /// Requests a second between the first and the last send.
+    fn sent_rate(&self) -> Option<f64> {
+        let records = &self.run.records;
+        let first = records.iter().map(|record| record.sent).min()?;
+        let last = records.iter().map(|record| record.sent).max()?;
+        let time = last.since(first).as_secs_f64();
+        (time > 0.0).then(|| count(records.len() - 1) / time)
+    }
+
     fn health_json(&self) -> Value {
         let health = &self.run.health;
         let chunks: usize = self.run.records.iter().map(Record::chunks).sum();
@@ -276,7 +320,13 @@ impl Measured {
             "cpu_us_per_chunk": if chunks == 0 { None } else { Some(cpu * 1e6 / count(chunks)) },
             "client_threads": health.threads,
             "read_lag_ms": self.summary_json(health.read_lag_ms.clone()),
+            "send_lag_ms": self.summary_json(self.metrics.send_lag_ms.clone()),
+            "asked_request_rate": health.asked_rate,
+            "sent_request_rate": self.sent_rate(),
             "connections": health.connections,
+            "open_connections": health.open_connections,
+            "merged_chunks": self.run.records.iter().map(|record| u64::from(record.merged_chunks)).sum::<u64>(),
+            "calibration": self.calibration,
             "clock_step_ms": super::stamp::millis(health.clock_step),
         })
     }
@@ -315,4 +365,55 @@ fn finite_or_text(value: f64) -> Value {
 fn date(at: Stamp) -> String {
     let nanos = i64::try_from(at.unix_nanos()).unwrap_or(i64::MAX);
     chrono::DateTime::from_timestamp_nanos(nanos).format("%Y%m%d-%H%M%S").to_string()
+}
+
+/// Measurements for the tests of this module's neighbours.
+#[cfg(test)]
+pub(super) mod tests_support {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::load::health::Clock;
+    use crate::load::settings::{Dataset, Protocol, RandomLengths, Target};
+
+    /// A measurement with these records and a healthy client.
+    pub fn measured(records: Vec<Record>) -> Measured {
+        measured_with(records, |_| {})
+    }
+
+    /// A measurement with these records and a client whose health is changed.
+    pub fn measured_with(records: Vec<Record>, change: impl FnOnce(&mut Health)) -> Measured {
+        let one = NonZeroU32::MIN;
+        let lengths = RandomLengths {
+            input: one,
+            output: one,
+            range_ratio: 1.0,
+            prefix: 0,
+        };
+        let target = Target::from_base_url("http://h", "/", Protocol::Completions).unwrap();
+        let mut health = Health {
+            clock: Clock::Kernel,
+            cpu_time: Duration::from_millis(1),
+            wall_time: Duration::from_secs(1),
+            threads: 1,
+            read_lag_ms: Vec::new(),
+            connections: 1,
+            open_connections: 1,
+            unsent: 0,
+            asked_rate: None,
+            clock_step: Duration::ZERO,
+        };
+        change(&mut health);
+        let run = Run {
+            started: Stamp::default(),
+            ended: records.iter().map(|record| record.ended).max().unwrap_or_default(),
+            records,
+            health,
+            interrupted: false,
+        };
+        Measured::new(Settings::new(target, "m", Dataset::Random(lengths), one), run, None, 0)
+    }
 }

@@ -48,7 +48,13 @@ pub struct Metrics {
     pub wrong_output_lengths: u32,
     /// Requests whose prompt the server counted differently.
     pub wrong_input_lengths: u32,
+    /// Those of them that differ by more than what a server adds to a plain prompt.
+    pub far_input_lengths: u32,
 }
+
+/// A chat template adds some dozens of tokens to a prompt; another tokenizer changes it by a good part.
+const FAR_TOKENS: u32 = 64;
+const FAR_PART: u32 = 4;
 
 impl Metrics {
     /// Computes the values. The tokenizer is used where the server gave no usage.
@@ -68,6 +74,7 @@ impl Metrics {
             itl_source: ItlSource::Usage,
             wrong_output_lengths: 0,
             wrong_input_lengths: 0,
+            far_input_lengths: 0,
         };
         for record in records.iter().filter(|record| record.is_success()) {
             metrics.add(record, tokenizer);
@@ -85,7 +92,10 @@ impl Metrics {
         self.input_tokens.push(record.prompt_tokens);
         self.output_tokens.push(counts.total);
         self.wrong_output_lengths += u32::from(counts.total != record.asked_tokens);
-        self.wrong_input_lengths += u32::from(record.reported_prompt_tokens.is_some_and(|tokens| tokens != record.prompt_tokens));
+        let reported = record.reported_prompt_tokens.unwrap_or(record.prompt_tokens);
+        self.wrong_input_lengths += u32::from(reported != record.prompt_tokens);
+        let allowed = FAR_TOKENS.max(record.prompt_tokens / FAR_PART);
+        self.far_input_lengths += u32::from(reported.abs_diff(record.prompt_tokens) > allowed);
         let Some(first) = record.first_token.filter(|_| record.streamed) else {
             return;
         };
@@ -184,9 +194,8 @@ mod tests {
             asked_tokens: 9,
             reported_prompt_tokens: Some(7),
             reported_output_tokens: reported,
-            texts: Vec::new(),
             streamed: true,
-            failure: None,
+            ..Record::default()
         }
     }
 

@@ -3,24 +3,78 @@
 
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
 
+use super::chat_template::ChatTemplate;
 use super::settings::RandomLengths;
 use super::tokens::{Tokenizer, TokenizerError};
 
 /// Prompts whose text does not come back as its own tokens are corrected this often before a length is given up.
 const MAX_CORRECTIONS: usize = 24;
 
+/// Who said something in a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The one who asks.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// One thing that was said, with the keys of the chat API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Message {
+    /// By whom.
+    pub role: Role,
+    /// What.
+    #[serde(rename = "content")]
+    pub text: String,
+}
+
+/// What a prompt is sent as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Text.
+    Text(String),
+    /// Token ids.
+    Tokens(Vec<u32>),
+    /// A conversation so far.
+    Messages(Vec<Message>),
+}
+
+impl Content {
+    /// As one text; empty for token ids.
+    #[must_use]
+    pub fn plain_text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Tokens(_) => String::new(),
+            Self::Messages(messages) => messages.iter().map(|message| message.text.as_str()).collect::<Vec<_>>().join("\n"),
+        }
+    }
+}
+
 /// A prompt with the lengths that belong to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prompt {
-    /// The text.
-    pub text: String,
+    /// What is sent.
+    pub content: Content,
     /// Its length after encoding, tokens.
     pub tokens: u32,
     /// The length that was wanted; another than `tokens` only where the tokenizer has no text of that length.
     pub wanted_tokens: u32,
     /// Output length to ask for, tokens.
     pub output_tokens: u32,
+}
+
+/// In what form prompts are made.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Form<'a> {
+    /// Token ids in place of text.
+    pub token_ids: bool,
+    /// A template that each text is put into; its own tokens count.
+    pub template: Option<&'a ChatTemplate>,
 }
 
 /// Makes the prompts of one run.
@@ -31,6 +85,7 @@ pub struct RandomPrompts<'a> {
     lengths: RandomLengths,
     seed: u64,
     prefix: Vec<u32>,
+    form: Form<'a>,
 }
 
 /// The random stream of the common prefix; those of the prompts are numbered from 0.
@@ -41,7 +96,7 @@ impl<'a> RandomPrompts<'a> {
     ///
     /// # Errors
     /// [`TokenizerError`] where the vocabulary cannot serve.
-    pub fn new(tokenizer: &'a Tokenizer, lengths: RandomLengths, seed: u64) -> Result<Self, TokenizerError> {
+    pub fn new(tokenizer: &'a Tokenizer, lengths: RandomLengths, seed: u64, form: Form<'a>) -> Result<Self, TokenizerError> {
         let words = tokenizer.word_ids()?;
         let mut random = random_stream(seed, PREFIX_STREAM);
         let prefix = (0..lengths.prefix).map(|_| pick(&words, &mut random)).collect();
@@ -51,43 +106,93 @@ impl<'a> RandomPrompts<'a> {
             lengths,
             seed,
             prefix,
+            form,
         })
     }
 
     /// Prompt number `index`.
     ///
     /// # Errors
-    /// [`TokenizerError`] where the tokenizer fails.
+    /// [`TokenizerError`] where the tokenizer or the template fails.
     pub fn make(&self, index: u64) -> Result<Prompt, TokenizerError> {
         let mut random = random_stream(self.seed, index);
         let input = length(self.lengths.input.get(), self.lengths.range_ratio, &mut random);
         let output_tokens = length(self.lengths.output.get(), self.lengths.range_ratio, &mut random);
-        let wanted_tokens = self.lengths.prefix + input;
-        let wanted = usize::try_from(wanted_tokens).unwrap_or(usize::MAX);
         let mut ids = self.prefix.clone();
         ids.extend((0..input).map(|_| pick(&self.words, &mut random)));
-        let mut text = self.tokenizer.decode(&ids)?;
+        self.shape(ids, output_tokens, &mut random)
+    }
+
+    /// A prompt of these very tokens, as far as the tokenizer has a text for them; other words fill up what is missing.
+    pub(super) fn shape(&self, ids: Vec<u32>, output_tokens: u32, random: &mut ChaCha8Rng) -> Result<Prompt, TokenizerError> {
+        let wanted = ids.len();
+        let (content, found) = if self.form.token_ids {
+            (Content::Tokens(ids), wanted)
+        } else {
+            let (text, found) = self.exact_text(ids, random)?;
+            (Content::Text(text), found)
+        };
+        let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        Ok(Prompt {
+            content,
+            tokens: number(found),
+            wanted_tokens: number(wanted),
+            output_tokens,
+        })
+    }
+
+    /// A text that encodes to as many tokens as there are ids, with its true length.
+    fn exact_text(&self, mut ids: Vec<u32>, random: &mut ChaCha8Rng) -> Result<(String, usize), TokenizerError> {
+        let wanted = ids.len();
+        let mut text = self.text_of(&ids)?;
         let mut found = self.tokenizer.encode(&text)?;
         for _ in 0..MAX_CORRECTIONS {
             if found.len() == wanted {
                 break;
             }
-            let missing = wanted.saturating_sub(found.len());
-            found.truncate(wanted);
-            found.extend((0..missing).map(|_| pick(&self.words, &mut random)));
-            text = self.tokenizer.decode(&found)?;
+            if self.form.template.is_some() {
+                // The template's own tokens are not ours to cut: the words between them are made fewer or more.
+                let more = wanted.saturating_sub(found.len());
+                ids.truncate((ids.len() + wanted).saturating_sub(found.len()).clamp(1, ids.len()));
+                ids.extend((0..more).map(|_| pick(&self.words, random)));
+            } else {
+                let missing = wanted.saturating_sub(found.len());
+                found.truncate(wanted);
+                found.extend((0..missing).map(|_| pick(&self.words, random)));
+                ids = found;
+            }
+            text = self.text_of(&ids)?;
             found = self.tokenizer.encode(&text)?;
         }
-        Ok(Prompt {
-            text,
-            tokens: u32::try_from(found.len()).unwrap_or(u32::MAX),
-            wanted_tokens,
-            output_tokens,
-        })
+        Ok((text, found.len()))
+    }
+
+    fn text_of(&self, ids: &[u32]) -> Result<String, TokenizerError> {
+        let text = self.tokenizer.decode(ids)?;
+        match self.form.template {
+            None => Ok(text),
+            Some(template) => {
+                let message = Message { role: Role::User, text };
+                template
+                    .render(&[message])
+                    .map_err(|error| TokenizerError::Coding(error.to_string()))
+            }
+        }
+    }
+
+    /// Random words by a random stream of one's own.
+    pub(super) fn words(&self, count: u32, random: &mut ChaCha8Rng) -> Vec<u32> {
+        (0..count).map(|_| pick(&self.words, random)).collect()
+    }
+
+    /// The seed.
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
     }
 }
 
-fn random_stream(seed: u64, stream: u64) -> ChaCha8Rng {
+/// The random stream of that number, which depends on the seed and the number alone.
+pub(super) fn random_stream(seed: u64, stream: u64) -> ChaCha8Rng {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(stream);
     random
@@ -135,11 +240,11 @@ mod tests {
     fn lengths_are_exact_after_encoding_again() {
         let tokenizer = tokenizer();
         for (input, prefix) in [(1, 0), (17, 0), (1024, 100)] {
-            let prompts = RandomPrompts::new(&tokenizer, lengths(input, 1.0, prefix), 1).unwrap();
+            let prompts = RandomPrompts::new(&tokenizer, lengths(input, 1.0, prefix), 1, Form::default()).unwrap();
             for index in 0..20 {
                 let prompt = prompts.make(index).unwrap();
                 assert_eq!(prompt.tokens, input + prefix);
-                assert_eq!(tokenizer.count(&prompt.text).unwrap(), (input + prefix) as usize);
+                assert_eq!(tokenizer.count(&prompt.content.plain_text()).unwrap(), (input + prefix) as usize);
                 assert_eq!(prompt.output_tokens, 64);
             }
         }
@@ -148,7 +253,7 @@ mod tests {
     #[test]
     fn range_ratio_bounds_the_lengths() {
         let tokenizer = tokenizer();
-        let prompts = RandomPrompts::new(&tokenizer, lengths(100, 0.8, 0), 1).unwrap();
+        let prompts = RandomPrompts::new(&tokenizer, lengths(100, 0.8, 0), 1, Form::default()).unwrap();
         let made: Vec<Prompt> = (0..200).map(|index| prompts.make(index).unwrap()).collect();
         assert!(
             made.iter()
@@ -161,11 +266,12 @@ mod tests {
     fn the_seed_alone_decides_and_prompts_differ() {
         let tokenizer = tokenizer();
         let make = |seed, index| {
-            RandomPrompts::new(&tokenizer, lengths(32, 1.0, 8), seed)
+            RandomPrompts::new(&tokenizer, lengths(32, 1.0, 8), seed, Form::default())
                 .unwrap()
                 .make(index)
                 .unwrap()
-                .text
+                .content
+                .plain_text()
         };
         assert_eq!(make(1, 5), make(1, 5));
         assert_ne!(make(1, 5), make(2, 5));
@@ -173,6 +279,40 @@ mod tests {
         assert_ne!(one, other);
         let shared: Vec<&str> = one.split(' ').take(9).collect();
         assert!(other.starts_with(&shared.join(" ")), "{one} / {other}");
+    }
+
+    #[test]
+    fn a_template_counts_and_the_length_is_still_exact() {
+        let tokenizer = tokenizer();
+        let source =
+            "<s>{% for m in messages %}[{{ m.role }}] {{ m.content }} [end]{% endfor %}{% if add_generation_prompt %} answer{% endif %}";
+        let template = ChatTemplate::new(source, "", "", chrono::DateTime::UNIX_EPOCH).unwrap();
+        let form = Form {
+            template: Some(&template),
+            ..Form::default()
+        };
+        let prompts = RandomPrompts::new(&tokenizer, lengths(64, 1.0, 0), 1, form).unwrap();
+        for index in 0..10 {
+            let prompt = prompts.make(index).unwrap();
+            let text = prompt.content.plain_text();
+            assert!(text.starts_with("<s>[user] ") && text.ends_with("[end] answer"), "{text}");
+            assert_eq!((prompt.tokens, tokenizer.count(&text).unwrap()), (64, 64));
+        }
+    }
+
+    #[test]
+    fn token_ids_are_as_many_as_asked() {
+        let tokenizer = tokenizer();
+        let form = Form {
+            token_ids: true,
+            ..Form::default()
+        };
+        let prompt = RandomPrompts::new(&tokenizer, lengths(64, 1.0, 8), 1, form)
+            .unwrap()
+            .make(3)
+            .unwrap();
+        assert!(matches!(&prompt.content, Content::Tokens(ids) if ids.len() == 72));
+        assert_eq!(prompt.tokens, 72);
     }
 
     #[test]

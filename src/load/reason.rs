@@ -12,6 +12,8 @@ pub enum Reason {
     ConnectTimeout,
     /// No connection for another cause.
     ConnectFailed,
+    /// The handshake or the stream of TLS failed: a certificate that is not trusted, say.
+    TlsFailed,
     /// The connection broke while the request or the answer was under way.
     ConnectionLost,
     /// The server closed the connection before the answer was complete.
@@ -42,6 +44,7 @@ impl Reason {
             Self::ConnectionRefused => "connection_refused".to_owned(),
             Self::ConnectTimeout => "connect_timeout".to_owned(),
             Self::ConnectFailed => "connect_failed".to_owned(),
+            Self::TlsFailed => "tls_failed".to_owned(),
             Self::ConnectionLost => "connection_lost".to_owned(),
             Self::ClosedEarly => "closed_early".to_owned(),
             Self::NoProgress => "no_progress".to_owned(),

@@ -33,6 +33,12 @@ impl ChunkMark {
         f64::from(self.gap) * 1e-4
     }
 
+    /// Time since the chunk before.
+    #[must_use]
+    pub fn gap(self) -> Duration {
+        Self::UNIT * self.gap
+    }
+
     /// Tokens in the chunk, where the server said so.
     #[must_use]
     pub fn tokens(self) -> Option<u32> {
@@ -41,7 +47,7 @@ impl ChunkMark {
 }
 
 /// What happened to one request.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Record {
     /// Number of the request in the plan.
     pub index: u32,
@@ -71,6 +77,10 @@ pub struct Record {
     pub reported_output_tokens: Option<u32>,
     /// The text of each chunk with tokens, kept where usage does not count each chunk.
     pub texts: Vec<String>,
+    /// The answer's text, kept where a further turn repeats it.
+    pub answer: String,
+    /// Chunks that were read together with a later one: they have that one's arrival.
+    pub merged_chunks: u32,
     /// Whether the answer was a stream; without one there is no time to first token.
     pub streamed: bool,
     /// Why it failed; `None` is success.
@@ -94,5 +104,16 @@ impl Record {
     #[must_use]
     pub fn has_continuous_usage(&self) -> bool {
         self.first_tokens.is_some() && self.marks.iter().all(|mark| mark.tokens().is_some())
+    }
+
+    /// Arrivals of the chunks with tokens.
+    pub fn arrivals(&self) -> impl Iterator<Item = Stamp> + '_ {
+        let mut at = self.first_token;
+        let first = at.into_iter();
+        let further = self.marks.iter().filter_map(move |mark| {
+            at = at.map(|at| at.after(mark.gap()));
+            at
+        });
+        first.chain(further)
     }
 }

@@ -1,8 +1,10 @@
 //! The bytes of one request, head and body, made before the clock starts so that sending is one write.
 
+use rand::RngExt as _;
 use serde_json::{Map, Value, json};
 
-use super::prompt::Prompt;
+use super::plan::PreparedRequest;
+use super::prompt::{Content, Prompt};
 use super::settings::{Protocol, Settings};
 
 /// The `X-Request-Id` of a request, by which the logs of client and server can be joined.
@@ -11,29 +13,35 @@ pub fn id(index: u32) -> String {
     format!("imax-{index}")
 }
 
+/// The request of a prompt, ready to be sent.
+#[must_use]
+pub fn prepare(settings: &Settings, index: u32, prompt: &Prompt) -> PreparedRequest {
+    PreparedRequest {
+        bytes: bytes(settings, index, prompt),
+        prompt_tokens: prompt.tokens,
+        output_tokens: prompt.output_tokens,
+    }
+}
+
 /// Builds the whole HTTP/1.1 request for a prompt. The bytes hold the API key where there is one: never log them.
 #[must_use]
-pub fn bytes(settings: &Settings, request_id: &str, prompt: &Prompt) -> Box<[u8]> {
-    let body = body(settings, prompt).to_string();
+pub fn bytes(settings: &Settings, index: u32, prompt: &Prompt) -> Box<[u8]> {
+    let body = body(settings, model_of(settings, index), prompt).to_string();
     let target = &settings.target;
     let accept = if settings.stream { "text/event-stream" } else { "application/json" };
     let mut request = format!(
         "POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: imax/{}\r\nAccept: {accept}\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\nX-Request-Id: {request_id}\r\n",
+         Content-Length: {}\r\nX-Request-Id: {}\r\n",
         target.path,
         target.authority(),
         env!("CARGO_PKG_VERSION"),
         body.len(),
+        id(index),
     );
-    if let Some(key) = &settings.api_key {
-        request.push_str("Authorization: Bearer ");
-        request.push_str(key.expose());
-        request.push_str("\r\n");
-    }
-    for (name, value) in &settings.extra_headers {
+    for (name, value) in headers(settings) {
         request.push_str(name);
         request.push_str(": ");
-        request.push_str(value.expose());
+        request.push_str(&value);
         request.push_str("\r\n");
     }
     request.push_str("\r\n");
@@ -41,12 +49,64 @@ pub fn bytes(settings: &Settings, request_id: &str, prompt: &Prompt) -> Box<[u8]
     request.into_bytes().into_boxed_slice()
 }
 
-fn body(settings: &Settings, prompt: &Prompt) -> Value {
+/// The headers that the caller asked for, with their secret values: the key, then the further ones.
+pub fn headers(settings: &Settings) -> impl Iterator<Item = (&str, String)> {
+    let key = settings
+        .api_key
+        .iter()
+        .map(|key| ("Authorization", format!("Bearer {}", key.expose())));
+    let further = settings
+        .extra_headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.expose().to_owned()));
+    key.chain(further)
+}
+
+/// Keeps the draws of adapters apart from other draws of the same seed.
+const ADAPTER_SEED: u64 = 0x10_4a;
+
+/// The model that request `index` names: one of the adapters, each as likely as the others, or the model.
+fn model_of(settings: &Settings, index: u32) -> &str {
+    if settings.lora_modules.is_empty() {
+        return settings.request_model();
+    }
+    let mut random = super::prompt::random_stream(settings.seed ^ ADAPTER_SEED, u64::from(index));
+    &settings.lora_modules[random.random_range(0..settings.lora_modules.len())]
+}
+
+fn body(settings: &Settings, model: &str, prompt: &Prompt) -> Value {
+    let mut body = match settings.target.protocol {
+        Protocol::Completions | Protocol::ChatCompletions => openai_body(settings, model, prompt),
+        Protocol::SglangGenerate => sglang_body(settings, model, prompt),
+        Protocol::TritonGenerate => triton_body(settings, prompt),
+    };
+    for (key, value) in &settings.extra_body {
+        merge(body.entry(key.clone()).or_insert(Value::Null), value);
+    }
+    Value::Object(body)
+}
+
+/// Objects are merged key by key, so that one sampling parameter can be added to ours; anything else is replaced.
+fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from.clone(),
+    }
+}
+
+fn openai_body(settings: &Settings, model: &str, prompt: &Prompt) -> Map<String, Value> {
     let mut body = Map::new();
-    body.insert("model".to_owned(), json!(settings.request_model()));
-    match settings.target.protocol {
-        Protocol::Completions => body.insert("prompt".to_owned(), json!(prompt.text)),
-        Protocol::ChatCompletions => body.insert("messages".to_owned(), json!([{ "role": "user", "content": prompt.text }])),
+    body.insert("model".to_owned(), json!(model));
+    let chat = settings.target.protocol == Protocol::ChatCompletions;
+    match &prompt.content {
+        Content::Text(text) if chat => body.insert("messages".to_owned(), json!([{ "role": "user", "content": text }])),
+        Content::Text(text) => body.insert("prompt".to_owned(), json!(text)),
+        Content::Tokens(ids) => body.insert("prompt".to_owned(), json!(ids)),
+        Content::Messages(messages) => body.insert("messages".to_owned(), json!(messages)),
     };
     body.insert("temperature".to_owned(), json!(0.0));
     body.insert("max_tokens".to_owned(), json!(prompt.output_tokens));
@@ -61,10 +121,37 @@ fn body(settings: &Settings, prompt: &Prompt) -> Value {
     if settings.ignore_eos {
         body.insert("ignore_eos".to_owned(), json!(true));
     }
-    for (key, value) in &settings.extra_body {
-        body.insert(key.clone(), value.clone());
+    body
+}
+
+fn sglang_body(settings: &Settings, model: &str, prompt: &Prompt) -> Map<String, Value> {
+    let mut body = Map::new();
+    match &prompt.content {
+        Content::Tokens(ids) => body.insert("input_ids".to_owned(), json!(ids)),
+        Content::Text(_) | Content::Messages(_) => body.insert("text".to_owned(), json!(prompt.content.plain_text())),
+    };
+    let sampling = json!({ "temperature": 0.0, "max_new_tokens": prompt.output_tokens, "ignore_eos": settings.ignore_eos });
+    body.insert("sampling_params".to_owned(), sampling);
+    body.insert("stream".to_owned(), json!(settings.stream));
+    if !settings.lora_modules.is_empty() {
+        body.insert("lora_path".to_owned(), json!(model));
     }
-    Value::Object(body)
+    body
+}
+
+fn triton_body(settings: &Settings, prompt: &Prompt) -> Map<String, Value> {
+    let mut body = Map::new();
+    body.insert("text_input".to_owned(), json!(prompt.content.plain_text()));
+    body.insert("temperature".to_owned(), json!(0.0));
+    body.insert("max_tokens".to_owned(), json!(prompt.output_tokens));
+    body.insert("stream".to_owned(), json!(settings.stream));
+    // With it each chunk would repeat the text so far, and long answers would cost their square.
+    body.insert("accumulate_tokens".to_owned(), json!(false));
+    if settings.ignore_eos {
+        // The backend has no such switch; it takes no end before this length.
+        body.insert("min_length".to_owned(), json!(prompt.output_tokens));
+    }
+    body
 }
 
 #[cfg(test)]
@@ -82,13 +169,13 @@ mod tests {
             range_ratio: 1.0,
             prefix: 0,
         };
-        let target = Target::from_base_url("http://127.0.0.1:8000", protocol.default_endpoint(), protocol).unwrap();
+        let target = Target::from_base_url("http://127.0.0.1:8000", protocol.default_endpoint(true), protocol).unwrap();
         Settings::new(target, "org/m", Dataset::Random(lengths), one)
     }
 
     fn prompt() -> Prompt {
         Prompt {
-            text: "a \"b\"".to_owned(),
+            content: Content::Text("a \"b\"".to_owned()),
             tokens: 3,
             wanted_tokens: 3,
             output_tokens: 9,
@@ -108,9 +195,9 @@ mod tests {
         settings.ignore_eos = true;
         settings.api_key = Some(Secret::new("key".to_owned()));
         settings.extra_body.insert("top_p".to_owned(), json!(0.5));
-        let (head, body) = split(&bytes(&settings, "r-1", &prompt()));
+        let (head, body) = split(&bytes(&settings, 1, &prompt()));
         assert!(head.starts_with("POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n"));
-        assert!(head.contains("\r\nAuthorization: Bearer key") && head.contains("X-Request-Id: r-1"));
+        assert!(head.contains("\r\nAuthorization: Bearer key") && head.contains("X-Request-Id: imax-1"));
         let expected = json!({
             "model": "org/m", "prompt": "a \"b\"", "temperature": 0.0, "max_tokens": 9, "stream": true,
             "stream_options": { "include_usage": true, "continuous_usage_stats": true }, "ignore_eos": true, "top_p": 0.5
@@ -123,10 +210,41 @@ mod tests {
         let mut settings = settings(Protocol::ChatCompletions);
         settings.stream = false;
         settings.served_model_name = Some("served".to_owned());
-        let (head, body) = split(&bytes(&settings, "r-1", &prompt()));
+        let (head, body) = split(&bytes(&settings, 1, &prompt()));
         assert!(head.starts_with("POST /v1/chat/completions "));
         assert_eq!(body["messages"], json!([{ "role": "user", "content": "a \"b\"" }]));
         assert_eq!((&body["model"], &body["stream"]), (&json!("served"), &json!(false)));
         assert!(body.get("stream_options").is_none());
+    }
+
+    #[test]
+    fn the_dialects_of_other_servers() {
+        let mut sglang = settings(Protocol::SglangGenerate);
+        sglang.extra_body.insert("sampling_params".to_owned(), json!({ "top_p": 0.5 }));
+        let ids = Prompt {
+            content: Content::Tokens(vec![5, 6, 7]),
+            ..prompt()
+        };
+        let (head, body) = split(&bytes(&sglang, 1, &ids));
+        assert!(head.starts_with("POST /generate "));
+        let sampling = json!({ "temperature": 0.0, "max_new_tokens": 9, "ignore_eos": false, "top_p": 0.5 });
+        assert_eq!(body, json!({ "input_ids": [5, 6, 7], "sampling_params": sampling, "stream": true }));
+        let mut triton = settings(Protocol::TritonGenerate);
+        triton.ignore_eos = true;
+        let (head, body) = split(&bytes(&triton, 1, &prompt()));
+        assert!(head.starts_with("POST /v2/models/ensemble/generate_stream "));
+        assert_eq!((&body["text_input"], &body["min_length"]), (&json!("a \"b\""), &json!(9)));
+    }
+
+    #[test]
+    fn adapters_are_named_in_turn_by_chance() {
+        let mut settings = settings(Protocol::Completions);
+        settings.lora_modules = vec!["a".to_owned(), "b".to_owned()];
+        let named: Vec<String> = (0..200)
+            .map(|index| split(&bytes(&settings, index, &prompt())).1["model"].as_str().unwrap().to_owned())
+            .collect();
+        let first = named.iter().filter(|name| *name == "a").count();
+        assert!((60..140).contains(&first), "{first}");
+        assert_eq!(split(&bytes(&settings, 7, &prompt())).1["model"], named[7]);
     }
 }

@@ -1,9 +1,13 @@
 //! Everything that says what to measure and how, checked. The command line and the job both fill it in.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::Secret;
+
+pub use super::arrival::{Arrival, Ramp, RampKind};
+pub use super::target::{Protocol, Target};
 
 /// A measurement to make.
 #[derive(Debug, Clone)]
@@ -16,12 +20,16 @@ pub struct Settings {
     pub model: String,
     /// The model's name in requests, where it is another.
     pub served_model_name: Option<String>,
-    /// Where the tokenizer comes from: a folder with `tokenizer.json`, or the file. `None` is the model's name.
+    /// Where the tokenizer comes from: a file, a folder, or a name of the hub. `None` is the model's name.
     pub tokenizer: Option<String>,
     /// What the prompts are.
     pub dataset: Dataset,
-    /// Requests to measure.
+    /// Requests to measure; with a duration, how many different ones there are.
     pub num_prompts: NonZeroU32,
+    /// Send requests for so long, in place of a number of them.
+    pub duration: Option<Duration>,
+    /// Conversations of several turns in place of single requests.
+    pub sessions: Option<Sessions>,
     /// Requests sent before the clock starts.
     pub num_warmups: u32,
     /// When requests are sent.
@@ -38,12 +46,22 @@ pub struct Settings {
     pub metric_percentiles: Vec<f64>,
     /// How long to wait for what.
     pub deadlines: Deadlines,
+    /// Send token ids in place of text.
+    pub send_token_ids: bool,
+    /// Put prompts into the model's chat template before they are sent as text.
+    pub use_chat_template: bool,
+    /// Adapters, one of which each request names in place of the model.
+    pub lora_modules: Vec<String>,
     /// Further keys of each request's body.
     pub extra_body: serde_json::Map<String, serde_json::Value>,
     /// Further headers of each request.
     pub extra_headers: Vec<(String, Secret)>,
     /// Sent as a bearer token.
     pub api_key: Option<Secret>,
+    /// Certificates (PEM) that are trusted beside the system's.
+    pub ca_cert: Option<PathBuf>,
+    /// Have the server profile itself during the measurement: the path below which its profiler is switched.
+    pub profile: Option<String>,
     /// `KEY=VALUE` pairs for the result.
     pub metadata: Vec<(String, String)>,
     /// Latency limits of a good request.
@@ -66,6 +84,8 @@ impl Settings {
             tokenizer: None,
             dataset,
             num_prompts,
+            duration: None,
+            sessions: None,
             num_warmups: 0,
             arrival: Arrival::default(),
             ignore_eos: false,
@@ -74,9 +94,14 @@ impl Settings {
             percentile_metrics: MetricName::ALL.to_vec(),
             metric_percentiles: vec![90.0, 99.0, 99.9],
             deadlines: Deadlines::default(),
+            send_token_ids: false,
+            use_chat_template: false,
+            lora_modules: Vec::new(),
             extra_body: serde_json::Map::new(),
             extra_headers: Vec::new(),
             api_key: None,
+            ca_cert: None,
+            profile: None,
             metadata: Vec::new(),
             goodput: Vec::new(),
             client_threads: None,
@@ -137,102 +162,43 @@ impl std::str::FromStr for MetricName {
     }
 }
 
-/// What is spoken with the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    /// `/v1/completions` of the OpenAI API.
-    Completions,
-    /// `/v1/chat/completions` of the OpenAI API.
-    ChatCompletions,
-}
-
-impl Protocol {
-    /// The protocol of a backend name of benchmark_serving.py or `vllm bench serve`.
-    ///
-    /// # Errors
-    /// [`SettingsError::Backend`] for a backend that speaks something else.
-    pub fn of_backend(backend: &str) -> Result<Self, SettingsError> {
-        match backend {
-            "vllm" | "openai" | "lmdeploy" | "scalellm" | "sglang" | "sglang-oai" | "llama.cpp" | "trtllm-serve" => Ok(Self::Completions),
-            "openai-chat" | "vllm-chat" | "sglang-oai-chat" => Ok(Self::ChatCompletions),
-            other => Err(SettingsError::Backend(other.to_owned())),
-        }
-    }
-
-    /// The path it is usually served at.
-    #[must_use]
-    pub fn default_endpoint(self) -> &'static str {
-        match self {
-            Self::Completions => "/v1/completions",
-            Self::ChatCompletions => "/v1/chat/completions",
-        }
-    }
-}
-
-/// The server, and where on it requests go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// Host name or address, without brackets.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// Path of each request, from its `/`.
-    pub path: String,
-    /// What is spoken there.
-    pub protocol: Protocol,
-}
-
-impl Target {
-    /// A target from a base URL such as `http://127.0.0.1:8000` and a path below it.
-    ///
-    /// # Errors
-    /// [`SettingsError::BaseUrl`] where the URL is not `http://host[:port][/path]`.
-    pub fn from_base_url(base_url: &str, endpoint: &str, protocol: Protocol) -> Result<Self, SettingsError> {
-        let wrong = |expected: &'static str| SettingsError::BaseUrl {
-            url: base_url.to_owned(),
-            expected,
-        };
-        let Some(rest) = base_url.strip_prefix("http://") else {
-            return Err(wrong("`http://host:port` (TLS is not supported yet)"));
-        };
-        let (authority, prefix) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| wrong("a port from 1 to 65535"))?),
-            Some(_) | None => (authority, 80),
-        };
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@');
-        if !is_plain(host) {
-            return Err(wrong("a host name or address"));
-        }
-        let path = format!("{}/{}", prefix.trim_end_matches('/'), endpoint.trim_start_matches('/'));
-        if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(wrong("a path of printable ASCII without spaces"));
-        }
-        Ok(Self {
-            host: host.to_owned(),
-            port,
-            path,
-            protocol,
-        })
-    }
-
-    /// `host:port`, with brackets around an IPv6 address.
-    #[must_use]
-    pub fn authority(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
-    }
-}
-
 /// What the prompts are.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Dataset {
     /// Random tokens of given lengths.
     Random(RandomLengths),
+    /// Conversations as ShareGPT has them, from a JSON file.
+    ShareGpt {
+        /// The file.
+        path: PathBuf,
+        /// Output tokens of each request; the length of the recorded answer by default.
+        output: Option<NonZeroU32>,
+    },
+    /// Prompts of one's own, one JSON object a line.
+    Jsonl {
+        /// The file.
+        path: PathBuf,
+        /// Output tokens of requests that do not say it themselves.
+        output: NonZeroU32,
+    },
+    /// A recorded trace with arrivals, lengths and shared prefixes, one JSON object a line.
+    Trace {
+        /// The file.
+        path: PathBuf,
+        /// Tokens that one hash id stands for.
+        block: NonZeroU32,
+    },
+}
+
+/// Conversations of several turns: each turn follows the answer to the one before it and repeats all that was said.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sessions {
+    /// How many.
+    pub number: NonZeroU32,
+    /// Turns of each; of recorded conversations, at most so many.
+    pub turns: NonZeroU32,
+    /// Mean time between an answer and the next turn; exponentially distributed.
+    pub think_time: Duration,
 }
 
 /// Lengths of random requests.
@@ -247,28 +213,6 @@ pub struct RandomLengths {
     pub range_ratio: f64,
     /// Tokens that all prompts start with.
     pub prefix: u32,
-}
-
-/// When requests are sent.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Arrival {
-    /// Most requests under way at once; `None` is no limit.
-    pub max_concurrency: Option<NonZeroU32>,
-    /// Requests a second; `None` sends each as soon as a slot is free.
-    pub request_rate: Option<f64>,
-    /// Shape of the gamma distribution of the intervals between two sends: 1 is a Poisson process, greater is more
-    /// regular, smaller comes in bursts; infinity is a constant interval.
-    pub burstiness: f64,
-}
-
-impl Default for Arrival {
-    fn default() -> Self {
-        Self {
-            max_concurrency: None,
-            request_rate: None,
-            burstiness: 1.0,
-        }
-    }
 }
 
 /// How long to wait for what.
@@ -322,39 +266,21 @@ pub enum SettingsError {
     },
     /// The backend speaks a protocol that is not supported.
     #[error(
-        "backend {0:?} is not supported, expected one that serves the OpenAI API: vllm, openai, sglang, sglang-oai, lmdeploy, scalellm, \
-         llama.cpp, trtllm-serve, openai-chat, vllm-chat, sglang-oai-chat"
+        "backend {0:?} is not supported, expected vllm, openai, sglang, sglang-oai, lmdeploy, scalellm, llama.cpp, trtllm-serve (completions), \
+         openai-chat, vllm-chat, sglang-oai-chat (chat), sglang-native (/generate) or tensorrt-llm (generate_stream)"
     )]
     Backend(String),
+    /// The protocol has no place for something that was asked for.
+    #[error("{asked} cannot be had with backend {backend:?}: {why}")]
+    Unsupported {
+        /// What was asked for.
+        asked: &'static str,
+        /// The backend.
+        backend: String,
+        /// Why not.
+        why: &'static str,
+    },
     /// The name is no metric.
     #[error("metric {0:?} is unknown, expected ttft, tpot, itl or e2el")]
     Metric(String),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base_urls() {
-        let target = |url: &str| Target::from_base_url(url, "/v1/completions", Protocol::Completions);
-        for (url, authority, path) in [
-            ("http://127.0.0.1:8000", "127.0.0.1:8000", "/v1/completions"),
-            ("http://host", "host:80", "/v1/completions"),
-            ("http://[::1]:81/proxy/", "[::1]:81", "/proxy/v1/completions"),
-        ] {
-            let target = target(url).unwrap();
-            assert_eq!((target.authority().as_str(), target.path.as_str()), (authority, path));
-        }
-        for (url, message) in [
-            ("https://host", "TLS"),
-            ("host:80", "http://"),
-            ("http://host:99999", "port"),
-            ("http://", "host name"),
-            ("http://us er", "host name"),
-        ] {
-            let error = target(url).unwrap_err().to_string();
-            assert!(error.contains(message), "{url}: {error}");
-        }
-    }
 }

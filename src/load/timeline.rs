@@ -1,8 +1,6 @@
 //! The run along its time: one line a second, and the steady state, in which the load was at its plateau. Ramp-up and the
 //! last requests' lonely end are no part of what an engine does under load.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 use super::record::Record;
@@ -74,7 +72,7 @@ pub fn seconds(records: &[Record], start: Stamp) -> Vec<Second> {
         if let Some(first) = record.first_token {
             ttfts[second_of(first).min(last)].push(millis(first.since(record.sent)));
         }
-        for at in arrivals(record) {
+        for at in record.arrivals() {
             seconds[second_of(at).min(last)].chunks += 1;
         }
     }
@@ -82,17 +80,6 @@ pub fn seconds(records: &[Record], start: Stamp) -> Vec<Second> {
         second.mean_ttft_ms = (!ttfts.is_empty()).then(|| mean(ttfts));
     }
     seconds
-}
-
-/// Arrivals of the chunks with tokens.
-fn arrivals(record: &Record) -> impl Iterator<Item = Stamp> + '_ {
-    let mut at = record.first_token;
-    let first = at.into_iter();
-    let further = record.marks.iter().filter_map(move |mark| {
-        at = at.map(|at| at.after(Duration::from_secs_f64(mark.gap_ms() / 1e3)));
-        at
-    });
-    first.chain(further)
 }
 
 /// The steady state; `None` where no two instants bound it.
@@ -123,7 +110,8 @@ fn tokens_within(record: &Record, within: impl Fn(Stamp) -> bool) -> f64 {
     if record.has_continuous_usage() {
         let first = record.first_tokens.into_iter();
         let counts = first.chain(record.marks.iter().filter_map(|mark| mark.tokens()));
-        return arrivals(record)
+        return record
+            .arrivals()
             .zip(counts)
             .filter(|(at, _)| within(*at))
             .map(|(_, tokens)| f64::from(tokens))
@@ -133,7 +121,7 @@ fn tokens_within(record: &Record, within: impl Fn(Stamp) -> bool) -> f64 {
     let share = record
         .reported_output_tokens
         .map_or(1.0, |tokens| f64::from(tokens) / count(chunks));
-    count(arrivals(record).filter(|at| within(*at)).count()) * share
+    count(record.arrivals().filter(|at| within(*at)).count()) * share
 }
 
 fn plateau(records: &[Record]) -> Option<(Stamp, Stamp)> {
@@ -165,6 +153,7 @@ fn plateau(records: &[Record]) -> Option<(Stamp, Stamp)> {
 mod tests {
     use super::*;
     use crate::load::record::ChunkMark;
+    use std::time::Duration;
 
     fn at(ms: u64) -> Stamp {
         Stamp::from_unix_nanos(1_000_000_000_000 + ms * 1_000_000)
@@ -186,9 +175,8 @@ mod tests {
             asked_tokens: 1,
             reported_prompt_tokens: None,
             reported_output_tokens: None,
-            texts: Vec::new(),
             streamed: true,
-            failure: None,
+            ..Record::default()
         }
     }
 

@@ -19,6 +19,10 @@ pub enum Doubt {
     Interrupted,
     /// Outputs were not of the length asked for, although the server was asked to ignore the model's end.
     WrongOutputLengths,
+    /// The server counted prompts far from their planned length: the tokenizer is not the server's.
+    WrongInputLengths,
+    /// The server went away and came back during the run.
+    ServerRestarted,
     /// The system's clock was set during the run, so instants are wrong.
     ClockStepped,
     /// The client had no time left: it may have been the bottleneck.
@@ -34,6 +38,8 @@ impl Doubt {
             Self::TooManyErrors => "too_many_errors",
             Self::Interrupted => "interrupted",
             Self::WrongOutputLengths => "wrong_output_lengths",
+            Self::WrongInputLengths => "wrong_input_lengths",
+            Self::ServerRestarted => "server_restarted",
             Self::ClockStepped => "clock_stepped",
             Self::ClientSaturated => "client_saturated",
         }
@@ -67,10 +73,22 @@ pub fn doubts(settings: &Settings, records: &[Record], metrics: &Metrics, health
         (share > settings.max_error_share, Doubt::TooManyErrors),
         (interrupted, Doubt::Interrupted),
         (settings.ignore_eos && metrics.wrong_output_lengths > 0, Doubt::WrongOutputLengths),
+        (metrics.far_input_lengths > 0, Doubt::WrongInputLengths),
+        (has_restarted(records), Doubt::ServerRestarted),
         (health.clock_step > CLOCK_STEP_LIMIT, Doubt::ClockStepped),
         (saturated, Doubt::ClientSaturated),
     ];
     found.into_iter().filter_map(|(is, doubt)| is.then_some(doubt)).collect()
+}
+
+/// Nothing listened for a while, and later requests were answered.
+fn has_restarted(records: &[Record]) -> bool {
+    let refused = |record: &&Record| {
+        let reason = record.failure.as_ref().map(|failure| failure.reason);
+        reason == Some(super::reason::Reason::ConnectionRefused)
+    };
+    let first_refusal = records.iter().filter(refused).map(|record| record.ended).min();
+    first_refusal.is_some_and(|gone| records.iter().any(|record| record.is_success() && record.sent > gone))
 }
 
 fn is_cancelled(record: &Record) -> bool {
@@ -89,4 +107,76 @@ pub fn failures(records: &[Record]) -> BTreeMap<String, (u32, String)> {
         entry.0 += 1;
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
+    use super::super::measured::tests_support::{measured, measured_with};
+    use super::*;
+    use crate::load::reason::{Failure, Reason};
+    use crate::load::stamp::Stamp;
+    use std::time::Duration;
+
+    fn at(ms: u64) -> Stamp {
+        Stamp::from_unix_nanos(1_000_000_000_000 + ms * 1_000_000)
+    }
+
+    fn ok(sent: u64) -> Record {
+        Record {
+            sent: at(sent),
+            first_token: Some(at(sent + 5)),
+            last_token: Some(at(sent + 9)),
+            ended: at(sent + 9),
+            prompt_tokens: 100,
+            asked_tokens: 1,
+            reported_output_tokens: Some(1),
+            streamed: true,
+            ..Record::default()
+        }
+    }
+
+    fn refused(sent: u64) -> Record {
+        Record {
+            failure: Some(Failure::new(Reason::ConnectionRefused, "")),
+            ..ok(sent)
+        }
+    }
+
+    #[test]
+    fn a_server_that_came_back_is_noticed() {
+        let many = |last: Vec<Record>| (0..30).map(ok).chain(last).collect::<Vec<_>>();
+        assert_eq!(measured(many(vec![refused(40), ok(60)])).doubts, [Doubt::ServerRestarted]);
+        assert_eq!(measured(many(vec![refused(40)])).doubts, []);
+    }
+
+    #[test]
+    fn prompts_of_far_other_lengths_are_noticed() {
+        let counted = |tokens| {
+            let record = Record {
+                reported_prompt_tokens: Some(tokens),
+                ..ok(0)
+            };
+            measured(vec![record]).doubts
+        };
+        // A start token, or two, is no other tokenizer.
+        assert_eq!(counted(102), []);
+        assert_eq!(counted(180), [Doubt::WrongInputLengths]);
+    }
+
+    #[test]
+    fn a_client_without_time_left_is_noticed() {
+        let with = |cpu_ms, lag: f64| {
+            let doubts = measured_with(vec![ok(0)], |health| {
+                health.wall_time = Duration::from_secs(1);
+                health.cpu_time = Duration::from_millis(cpu_ms);
+                health.read_lag_ms = vec![lag; 10];
+            });
+            doubts.doubts
+        };
+        assert_eq!(with(500, 2.0), []);
+        assert_eq!(with(990, 2.0), [Doubt::ClientSaturated]);
+        assert_eq!(with(500, 60.0), [Doubt::ClientSaturated]);
+    }
 }

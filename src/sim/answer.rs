@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::protocol::{Api, GenerateRequest};
 
@@ -32,15 +32,20 @@ impl Answer {
     /// The answer to request number `number`, of `output` tokens. `stops` says that the model ends it, not the limit.
     #[must_use]
     pub fn new(request: GenerateRequest, number: u64, created: u64, output: u32, stops: bool) -> Self {
-        let (prefix, object, delta) = match request.api {
-            Api::Completions => ("cmpl", "text_completion", "\"text\":\""),
-            Api::Chat => ("chatcmpl", "chat.completion.chunk", "\"delta\":{\"content\":\""),
-        };
+        let prefix = if request.api == Api::Chat { "chatcmpl" } else { "cmpl" };
         let id = format!("{prefix}-{number:016x}");
         let model = json!(request.model);
-        let opening = format!(
-            "data: {{\"id\":\"{id}\",\"object\":\"{object}\",\"created\":{created},\"model\":{model},\"choices\":[{{\"index\":0,{delta}"
-        );
+        let openai = |object: &str, delta: &str| {
+            format!(
+                "data: {{\"id\":\"{id}\",\"object\":\"{object}\",\"created\":{created},\"model\":{model},\"choices\":[{{\"index\":0,{delta}"
+            )
+        };
+        let opening = match request.api {
+            Api::Completions => openai("text_completion", "\"text\":\""),
+            Api::Chat => openai("chat.completion.chunk", "\"delta\":{\"content\":\""),
+            Api::Sglang => "data: {\"text\":\"".to_owned(),
+            Api::Triton | Api::TritonStream => "data: {\"model_name\":\"ensemble\",\"model_version\":\"1\",\"text_output\":\"".to_owned(),
+        };
         Self {
             request,
             opening,
@@ -98,20 +103,24 @@ impl Answer {
     pub fn chunk(&self, from: u32, to: u32, into: &mut String) {
         let mut event = String::with_capacity(self.opening.len() + 160);
         event.push_str(&self.opening);
-        for token in from + 1..=to {
+        // SGLang repeats what it has said.
+        let first = if self.request.api == Api::Sglang { 0 } else { from };
+        for token in first + 1..=to {
             event.push_str(self.word(token));
         }
-        event.push_str(match self.request.api {
-            Api::Completions => "\",\"logprobs\":null,\"finish_reason\":",
-            Api::Chat => "\"},\"logprobs\":null,\"finish_reason\":",
-        });
         let is_last = to >= self.output;
-        event.push_str(if is_last { self.finish_reason() } else { "null" });
-        event.push_str("}]");
-        if self.request.continuous_usage {
-            event.push_str(&self.usage(to));
-        }
-        event.push_str("}\n\n");
+        let reason = if is_last { self.finish_reason() } else { "null" };
+        let usage = if self.request.continuous_usage {
+            self.usage(to)
+        } else {
+            String::new()
+        };
+        let _ = match self.request.api {
+            Api::Completions => write!(event, "\",\"logprobs\":null,\"finish_reason\":{reason}}}]{usage}}}\n\n"),
+            Api::Chat => write!(event, "\"}},\"logprobs\":null,\"finish_reason\":{reason}}}]{usage}}}\n\n"),
+            Api::Sglang => write!(event, "\",\"meta_info\":{},\"index\":0}}\n\n", self.meta_info(to)),
+            Api::Triton | Api::TritonStream => write!(event, "\"}}\n\n"),
+        };
         frame(into, &event);
         if is_last {
             self.stream_end(into);
@@ -119,11 +128,17 @@ impl Answer {
     }
 
     fn stream_end(&self, into: &mut String) {
-        if self.request.include_usage {
-            let start = self.opening.find("\"choices\":").map_or("", |at| &self.opening[..at]);
-            frame(into, &format!("{start}\"choices\":[]{}}}\n\n", self.usage(self.output)));
+        match self.request.api {
+            Api::Completions | Api::Chat => {
+                if self.request.include_usage {
+                    let start = self.opening.find("\"choices\":").map_or("", |at| &self.opening[..at]);
+                    frame(into, &format!("{start}\"choices\":[]{}}}\n\n", self.usage(self.output)));
+                }
+                frame(into, "data: [DONE]\n\n");
+            }
+            Api::Sglang => frame(into, "data: [DONE]\n\n"),
+            Api::Triton | Api::TritonStream => {}
         }
-        frame(into, "data: [DONE]\n\n");
         into.push_str("0\r\n\r\n");
     }
 
@@ -132,16 +147,22 @@ impl Answer {
     pub fn whole(&self) -> String {
         let text: String = (1..=self.output).map(|token| self.word(token)).collect();
         let reason = self.finish_reason().trim_matches('"');
-        let (object, choice) = match self.request.api {
-            Api::Completions => (
+        let document = match self.request.api {
+            Api::Completions => self.openai_document(
                 "text_completion",
-                json!({ "index": 0, "text": text, "logprobs": null, "finish_reason": reason }),
+                &json!({ "index": 0, "text": text, "logprobs": null, "finish_reason": reason }),
             ),
-            Api::Chat => (
+            Api::Chat => self.openai_document(
                 "chat.completion",
-                json!({ "index": 0, "message": { "role": "assistant", "content": text }, "finish_reason": reason }),
+                &json!({ "index": 0, "message": { "role": "assistant", "content": text }, "finish_reason": reason }),
             ),
+            Api::Sglang => format!("{{\"text\":{},\"meta_info\":{}}}", json!(text), self.meta_info(self.output)),
+            Api::Triton | Api::TritonStream => json!({ "model_name": "ensemble", "model_version": "1", "text_output": text }).to_string(),
         };
+        document_response(200, "application/json", &document)
+    }
+
+    fn openai_document(&self, object: &str, choice: &Value) -> String {
         let document = json!({
             "id": self.id, "object": object, "created": self.created, "model": self.request.model, "choices": [choice],
             "usage": {
@@ -150,7 +171,7 @@ impl Answer {
                 "total_tokens": u64::from(self.request.prompt_tokens) + u64::from(self.output),
             },
         });
-        document_response(200, "application/json", &document.to_string())
+        document.to_string()
     }
 
     fn word(&self, token: u32) -> &'static str {
@@ -167,6 +188,19 @@ impl Answer {
         let prompt = self.request.prompt_tokens;
         let total = u64::from(prompt) + u64::from(tokens);
         format!(",\"usage\":{{\"prompt_tokens\":{prompt},\"total_tokens\":{total},\"completion_tokens\":{tokens}}}")
+    }
+
+    fn meta_info(&self, tokens: u32) -> String {
+        let reason = if tokens >= self.output {
+            format!("{{\"type\":{}}}", self.finish_reason())
+        } else {
+            "null".to_owned()
+        };
+        let (prompt, completion) = (self.request.prompt_tokens, tokens + self.miscount);
+        let id = &self.id;
+        format!(
+            "{{\"id\":\"{id}\",\"finish_reason\":{reason},\"prompt_tokens\":{prompt},\"completion_tokens\":{completion},\"cached_tokens\":0}}"
+        )
     }
 }
 
@@ -205,6 +239,7 @@ mod tests {
         GenerateRequest {
             api,
             model: "m\"1".to_owned(),
+            blocks: Vec::new(),
             prompt_tokens: 7,
             max_tokens: 5,
             ignore_eos: true,
@@ -221,6 +256,7 @@ mod tests {
             prompt_tokens: 7,
             output_tokens: 5,
             keep_texts: true,
+            keep_answer: false,
         };
         let mut exchange = Exchange::new(asked, Stamp::default(), Stamp::default(), None);
         assert_eq!(
@@ -232,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_client_understands_every_form() {
-        for api in [Api::Completions, Api::Chat] {
+        for api in [Api::Completions, Api::Chat, Api::Sglang, Api::TritonStream] {
             for (stream, continuous) in [(true, true), (true, false), (false, false)] {
                 let answer = Answer::new(request(api, stream, continuous), 3, 1, 5, false);
                 let bytes = if stream {
@@ -246,11 +282,13 @@ mod tests {
                 };
                 let record = read(&bytes);
                 assert_eq!(record.failure, None, "{bytes}");
-                assert_eq!((record.reported_output_tokens, record.reported_prompt_tokens), (Some(5), Some(7)));
+                let counts = (record.reported_output_tokens, record.reported_prompt_tokens);
+                let has_usage = api != Api::TritonStream;
+                assert_eq!(counts, if has_usage { (Some(5), Some(7)) } else { (None, None) });
                 assert_eq!(record.chunks(), if stream { 3 } else { 1 });
                 assert_eq!(
                     record.has_continuous_usage(),
-                    continuous || !stream,
+                    has_usage && (continuous || !stream || api == Api::Sglang),
                     "{api:?} {stream} {continuous}"
                 );
             }

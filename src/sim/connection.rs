@@ -138,6 +138,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Makes the end of the connection a reset: what is under way is lost, and the client is told so.
+    pub fn reset_on_close(&self) {
+        let _ = socket2::SockRef::from(&self.socket).set_linger(Some(std::time::Duration::ZERO));
+    }
+
     /// Whether everything is with the kernel.
     #[must_use]
     pub fn is_flushed(&self) -> bool {

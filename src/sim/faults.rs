@@ -17,6 +17,8 @@ pub enum Fault {
     NoTokens,
     /// The connection is closed without an answer.
     Close,
+    /// The connection is reset in the middle of the answer.
+    Reset,
     /// The connection is closed in the middle of the answer.
     Truncate,
     /// No more tokens from the middle of the answer on; the connection stays.
@@ -39,7 +41,7 @@ pub struct FaultRate {
 /// The text is no fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "fault {0:?} is unknown, expected http_STATUS, html, no_tokens, close, truncate, hang, malformed or wrong_usage, and a share from 0 to 1 \
+    "fault {0:?} is unknown, expected http_STATUS, html, no_tokens, close, reset, truncate, hang, malformed or wrong_usage, and a share from 0 to 1 \
      behind a colon where not all requests are meant, such as http_429:0.1"
 )]
 pub struct UnknownFault(String);
@@ -57,6 +59,7 @@ impl FromStr for FaultRate {
             "html" => Fault::Html,
             "no_tokens" => Fault::NoTokens,
             "close" => Fault::Close,
+            "reset" => Fault::Reset,
             "truncate" => Fault::Truncate,
             "hang" => Fault::Hang,
             "malformed" => Fault::Malformed,

@@ -1,4 +1,4 @@
-//! The simulated engine: an OpenAI-compatible server whose token times come from a small stated performance model.
+//! The simulated engine: a server of the OpenAI API, SGLang's and Triton's, whose token times come from a small stated performance model.
 //! The model and the scheduler are pure functions of time; the server around them has its own sockets and clock.
 
 pub mod answer;
@@ -7,6 +7,7 @@ pub mod faults;
 pub mod ground_truth;
 pub mod model;
 pub mod pace;
+pub mod prefix_cache;
 pub mod presets;
 pub mod protocol;
 pub mod scheduler;

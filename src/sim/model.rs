@@ -26,6 +26,23 @@ pub struct Deployment {
     pub max_sequences: usize,
 }
 
+/// How the GPUs share the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parallel {
+    /// GPUs.
+    pub tp: u32,
+    /// Over how many of them the experts are spread; 1 spreads each expert over all GPUs.
+    pub ep: u32,
+}
+
+impl Parallel {
+    /// Tensor parallelism alone.
+    #[must_use]
+    pub fn of(tp: u32) -> Self {
+        Self { tp, ep: 1 }
+    }
+}
+
 /// What one step has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StepCost {
@@ -38,6 +55,14 @@ pub struct StepCost {
 /// Why a model cannot be deployed.
 #[derive(Debug, thiserror::Error)]
 pub enum DeploymentError {
+    /// The experts cannot be spread so.
+    #[error("expert parallelism {ep} does not divide tensor parallelism {tp}")]
+    Experts {
+        /// GPUs.
+        tp: u32,
+        /// Groups of experts.
+        ep: u32,
+    },
     /// A preset is not there.
     #[error(transparent)]
     Preset(#[from] PresetError),
@@ -60,16 +85,28 @@ pub enum DeploymentError {
 }
 
 impl Deployment {
-    /// A deployment over `tp` GPUs.
+    /// A deployment over several GPUs.
     ///
     /// # Errors
     /// [`DeploymentError`] where it could not exist.
-    pub fn new(hardware: &Hardware, model: &ModelShape, engine: &EngineProfile, precision: &str, tp: u32) -> Result<Self, DeploymentError> {
+    pub fn new(
+        hardware: &Hardware,
+        model: &ModelShape,
+        engine: &EngineProfile,
+        precision: &str,
+        parallel: Parallel,
+    ) -> Result<Self, DeploymentError> {
+        let Parallel { tp, ep } = parallel;
+        if ep == 0 || !tp.is_multiple_of(ep) {
+            return Err(DeploymentError::Experts { tp, ep });
+        }
         let bytes_per_parameter = bytes_per_parameter(precision)?;
         let tflops = peak_tflops(hardware, precision)?;
         let gpus = f64::from(tp);
-        // Tensor parallelism costs communication: each doubling leaves (1 - loss) of the speed.
-        let scaling = gpus * (1.0 - engine.tp_loss).powf(gpus.log2());
+        // Parallelism costs communication: each doubling leaves (1 - loss) of the speed. Experts on GPUs of their own exchange
+        // tokens once instead of partial sums twice, but wait for the busiest of them; what that comes to is the engine's ep_loss.
+        let groups = f64::from(ep);
+        let scaling = gpus * (1.0 - engine.tp_loss).powf((gpus / groups).log2()) * (1.0 - engine.ep_loss).powf(groups.log2());
         let weight_bytes = model.total_billion * 1e9 * bytes_per_parameter;
         let memory_bytes = hardware.hbm_gb * 1e9 * gpus * engine.memory_utilization;
         if weight_bytes >= memory_bytes {
@@ -153,7 +190,7 @@ mod tests {
             presets.model(model).unwrap(),
             presets.engine(engine).unwrap(),
             precision,
-            tp,
+            Parallel::of(tp),
         )
         .unwrap()
     }
@@ -201,8 +238,27 @@ mod tests {
             presets.model("demo-moe").unwrap(),
             presets.engine("imax-sim:1.0").unwrap(),
         );
-        let error = |precision, tp| Deployment::new(gpu, model, engine, precision, tp).unwrap_err().to_string();
+        let error = |precision, tp| {
+            Deployment::new(gpu, model, engine, precision, Parallel::of(tp))
+                .unwrap_err()
+                .to_string()
+        };
         assert!(error("fp8", 1).contains("120 GB"), "{}", error("fp8", 1));
         assert!(error("fp7", 8).contains("precision `fp7`"));
+    }
+
+    #[test]
+    fn experts_on_gpus_of_their_own_cost_another_communication() {
+        let presets = Presets::built_in().unwrap();
+        let (gpu, model) = (presets.hardware("b200").unwrap(), presets.model("demo-moe").unwrap());
+        let engine = presets.engine("imax-sim:1.0").unwrap();
+        let time = |ep| {
+            let deployment = Deployment::new(gpu, model, engine, "fp8", Parallel { tp: 8, ep });
+            deployment.map(|deployment| ms(&deployment, 64, 0))
+        };
+        let (tensor, experts) = (time(1).unwrap() - 0.8, time(8).unwrap() - 0.8);
+        let expected = ((1.0 - engine.tp_loss) / (1.0 - engine.ep_loss)).powi(3);
+        assert!((experts / tensor - expected).abs() < 1e-5, "{tensor} {experts}");
+        assert!(time(3).unwrap_err().to_string().contains("does not divide"));
     }
 }

@@ -14,7 +14,7 @@ pub struct Emission {
     pub due: Duration,
     /// The request.
     pub id: u64,
-    /// Its number in the answer, from 1.
+    /// Its number in the answer, from 1; of several at once the last one's.
     pub token: u32,
     /// Whether it is the answer's last.
     pub is_last: bool,
@@ -85,10 +85,19 @@ impl Pace {
         }
     }
 
-    /// Takes a request at `now`.
-    pub fn admit(&mut self, job: Job, now: Duration) {
+    /// Prompt tokens that were in the prefix cache.
+    #[must_use]
+    pub fn cached_tokens(&self) -> u64 {
+        match &self.source {
+            Source::Model(engine) => engine.cached_tokens(),
+            Source::Fixed(_) => 0,
+        }
+    }
+
+    /// Takes a request at `now`; `blocks` are the hashes of its prompt's blocks.
+    pub fn admit(&mut self, job: Job, blocks: Vec<u64>, now: Duration) {
         match &mut self.source {
-            Source::Model(engine) => engine.admit(job, now),
+            Source::Model(engine) => engine.admit(job, blocks, now),
             Source::Fixed(times) => {
                 let first = Emission {
                     due: now + times.ttft,
@@ -170,9 +179,9 @@ mod tests {
             itl: 10 * MS,
         });
         let job = |id, output| Job { id, prompt: 5, output };
-        pace.admit(job(1, 3), 100 * MS);
-        pace.admit(job(2, 1), 105 * MS);
-        pace.admit(job(3, 100), 106 * MS);
+        pace.admit(job(1, 3), Vec::new(), 100 * MS);
+        pace.admit(job(2, 1), Vec::new(), 105 * MS);
+        pace.admit(job(3, 100), Vec::new(), 106 * MS);
         pace.cancel(3);
         assert_eq!(pace.next_event(), Some(150 * MS));
         assert_eq!(pace.next_due(149 * MS), None);

@@ -54,6 +54,8 @@ pub struct EngineProfile {
     pub output_us: f64,
     /// Share of speed lost with each doubling of tensor parallelism.
     pub tp_loss: f64,
+    /// Share of speed lost with each doubling of expert parallelism.
+    pub ep_loss: f64,
     /// Most tokens in one step.
     pub batch_tokens: u32,
     /// Most requests in one step.
@@ -201,8 +203,9 @@ impl Presets {
                     "a share above 0 and at most 1",
                 )?;
             }
-            let loss = engine.tp_loss;
-            range("engine", name, "tp_loss", loss, (0.0..0.5).contains(&loss), "a share from 0 to 0.5")?;
+            for (key, loss) in [("tp_loss", engine.tp_loss), ("ep_loss", engine.ep_loss)] {
+                range("engine", name, key, loss, (0.0..0.5).contains(&loss), "a share from 0 to 0.5")?;
+            }
             for (key, time) in [("step_overhead_ms", engine.step_overhead_ms), ("output_us", engine.output_us)] {
                 range("engine", name, key, time, (0.0..1e6).contains(&time), "a time of 0 or more")?;
             }
@@ -257,6 +260,17 @@ mod tests {
         let presets = Presets::built_in().unwrap();
         for gpu in ["h100", "h200", "b200", "gb200", "mi300x", "mi325x", "mi355x", "cpu"] {
             presets.hardware(gpu).unwrap();
+        }
+        // Every GPU that the repository's runners have can be simulated.
+        let runners = include_str!("../../configs/runners.yaml");
+        let labels = runners.split("labels:").nth(1).unwrap().split("hardware:").next().unwrap();
+        let labels: Vec<&str> = labels
+            .lines()
+            .filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'))
+            .collect();
+        assert!(labels.len() >= 8, "{labels:?}");
+        for label in labels {
+            presets.hardware(label.split('-').next().unwrap()).unwrap();
         }
         presets.model("demo").unwrap();
         for engine in ["imax-sim:1.0", "imax-sim:1.1", "imax-sim-b:1.0"] {

@@ -1,17 +1,24 @@
-//! The requests of the OpenAI API that the simulated engine understands, and its answers to those it does not.
+//! The requests that the simulated engine understands, in the dialects of OpenAI, SGLang and Triton, and its answers to those
+//! it does not.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::load::Tokenizer;
 
-/// Which of the two text APIs was called.
+/// Which of the text APIs was called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Api {
     /// `/v1/completions`.
     Completions,
     /// `/v1/chat/completions`.
     Chat,
+    /// SGLang's `/generate`.
+    Sglang,
+    /// Triton's `/v2/models/NAME/generate`.
+    Triton,
+    /// Triton's `/v2/models/NAME/generate_stream`.
+    TritonStream,
 }
 
 /// What a request's method and path ask for.
@@ -23,6 +30,8 @@ pub enum Route {
     Models,
     /// Counters for Prometheus.
     Metrics,
+    /// The profiler's switch, which does nothing.
+    Profile,
     /// Text.
     Generate(Api),
     /// Nothing that is served: the status and the message.
@@ -38,6 +47,10 @@ pub fn route(method: &str, path: &str) -> Route {
         "/metrics" => ("GET", Route::Metrics),
         "/v1/completions" => ("POST", Route::Generate(Api::Completions)),
         "/v1/chat/completions" => ("POST", Route::Generate(Api::Chat)),
+        "/generate" => ("POST", Route::Generate(Api::Sglang)),
+        "/start_profile" | "/stop_profile" => ("POST", Route::Profile),
+        path if path.starts_with("/v2/models/") && path.ends_with("/generate") => ("POST", Route::Generate(Api::Triton)),
+        path if path.starts_with("/v2/models/") && path.ends_with("/generate_stream") => ("POST", Route::Generate(Api::TritonStream)),
         _ => return Route::Refuse(404, "not found"),
     };
     if method == expected {
@@ -52,8 +65,10 @@ pub fn route(method: &str, path: &str) -> Route {
 pub struct GenerateRequest {
     /// Which API.
     pub api: Api,
-    /// The model asked for.
+    /// The model asked for; empty where the API names none.
     pub model: String,
+    /// Hashes of the prompt's blocks, each over everything up to its end; empty unless they were asked for.
+    pub blocks: Vec<u64>,
     /// Prompt length, tokens.
     pub prompt_tokens: u32,
     /// Most tokens to generate.
@@ -105,6 +120,19 @@ struct Body {
     stream: bool,
     stream_options: Option<StreamOptions>,
     n: Option<u32>,
+    text: Option<Value>,
+    input_ids: Option<Value>,
+    #[serde(default)]
+    sampling_params: SamplingParams,
+    text_input: Option<Value>,
+    min_length: Option<u32>,
+}
+
+#[derive(Deserialize, Default)]
+struct SamplingParams {
+    max_new_tokens: Option<u32>,
+    #[serde(default)]
+    ignore_eos: bool,
 }
 
 #[derive(Deserialize)]
@@ -123,52 +151,90 @@ struct StreamOptions {
 /// What the APIs generate where the request does not say how much.
 const DEFAULT_COMPLETION_TOKENS: u32 = 16;
 const DEFAULT_CHAT_TOKENS: u32 = 256;
+const DEFAULT_SGLANG_TOKENS: u32 = 128;
+
+/// How prompts are counted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counting<'a> {
+    /// Counts the tokens of texts; without one their words are counted.
+    pub tokenizer: Option<&'a Tokenizer>,
+    /// Whether a prefix cache needs the hashes of blocks.
+    pub blocks: bool,
+}
 
 /// Reads a request's body. Text is counted by the tokenizer where there is one, else by its words; token ids by their
 /// number.
 ///
 /// # Errors
 /// The [`Refusal`] to answer with.
-pub fn parse(api: Api, body: &[u8], tokenizer: Option<&Tokenizer>) -> Result<GenerateRequest, Refusal> {
+pub fn parse(api: Api, body: &[u8], counting: Counting<'_>) -> Result<GenerateRequest, Refusal> {
     let body: Body = serde_json::from_slice(body).map_err(|error| bad(format!("the body is not a request: {error}")))?;
     if body.n.is_some_and(|n| n != 1) {
         return Err(bad("`n` other than 1 is not supported"));
     }
-    let prompt_tokens = match api {
-        Api::Completions => prompt_tokens(&body.prompt.ok_or_else(|| bad("`prompt` is missing"))?, tokenizer)?,
+    let missing = |name: &str| bad(format!("`{name}` is missing"));
+    let (prompts, default): (Vec<Value>, u32) = match api {
+        Api::Completions => (vec![body.prompt.ok_or_else(|| missing("prompt"))?], DEFAULT_COMPLETION_TOKENS),
         Api::Chat => {
-            let messages = body.messages.ok_or_else(|| bad("`messages` is missing"))?;
-            let contents = messages.iter().filter_map(|message| message.content.as_ref());
-            contents.map(|content| content_tokens(content, tokenizer)).sum::<Result<u32, _>>()?
+            let messages = body.messages.ok_or_else(|| missing("messages"))?;
+            (
+                messages.into_iter().filter_map(|message| message.content).collect(),
+                DEFAULT_CHAT_TOKENS,
+            )
         }
+        Api::Sglang => (
+            vec![body.input_ids.or(body.text).ok_or_else(|| missing("text"))?],
+            DEFAULT_SGLANG_TOKENS,
+        ),
+        Api::Triton | Api::TritonStream => (
+            vec![body.text_input.ok_or_else(|| missing("text_input"))?],
+            DEFAULT_COMPLETION_TOKENS,
+        ),
     };
-    let default = match api {
-        Api::Completions => DEFAULT_COMPLETION_TOKENS,
-        Api::Chat => DEFAULT_CHAT_TOKENS,
-    };
-    let max_tokens = body.max_completion_tokens.or(body.max_tokens).unwrap_or(default);
+    let mut prompt_tokens = 0;
+    for prompt in &prompts {
+        prompt_tokens += match api {
+            Api::Chat => content_tokens(prompt, counting.tokenizer)?,
+            Api::Completions | Api::Sglang | Api::Triton | Api::TritonStream => prompt_tokens_of(prompt, counting.tokenizer)?,
+        };
+    }
+    let asked = body
+        .max_completion_tokens
+        .or(body.max_tokens)
+        .or(body.sampling_params.max_new_tokens);
+    let max_tokens = asked.unwrap_or(default);
     if max_tokens == 0 {
         return Err(bad("`max_tokens` is 0, expected at least 1"));
     }
     let options = body.stream_options.unwrap_or_default();
+    let stream = match api {
+        Api::TritonStream => true,
+        Api::Triton => false,
+        Api::Completions | Api::Chat | Api::Sglang => body.stream,
+    };
     Ok(GenerateRequest {
         api,
         model: body.model.unwrap_or_default(),
+        blocks: if counting.blocks {
+            super::prefix_cache::blocks(&prompts)
+        } else {
+            Vec::new()
+        },
         prompt_tokens,
         max_tokens,
-        ignore_eos: body.ignore_eos,
-        stream: body.stream,
+        ignore_eos: body.ignore_eos || body.sampling_params.ignore_eos || body.min_length.is_some_and(|length| length >= max_tokens),
+        stream,
         include_usage: options.include_usage,
         continuous_usage: options.include_usage && options.continuous_usage_stats,
     })
 }
 
 /// A prompt is a text, a list of token ids, or a list with one of either.
-fn prompt_tokens(prompt: &Value, tokenizer: Option<&Tokenizer>) -> Result<u32, Refusal> {
+fn prompt_tokens_of(prompt: &Value, tokenizer: Option<&Tokenizer>) -> Result<u32, Refusal> {
     match prompt {
         Value::String(text) => count(text, tokenizer),
         Value::Array(items) if items.iter().all(Value::is_u64) && !items.is_empty() => Ok(length(items.len())),
-        Value::Array(items) if items.len() == 1 => prompt_tokens(&items[0], tokenizer),
+        Value::Array(items) if items.len() == 1 => prompt_tokens_of(&items[0], tokenizer),
         Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Err(bad(
             "`prompt` is neither a text nor a list of token ids; several prompts in one request are not supported",
         )),
@@ -206,17 +272,17 @@ mod tests {
     fn reads_what_clients_send() {
         let body = br#"{"model":"m","prompt":" a b c","max_tokens":9,"stream":true,"ignore_eos":true,"temperature":0,
                         "stream_options":{"include_usage":true,"continuous_usage_stats":true}}"#;
-        let request = parse(Api::Completions, body, None).unwrap();
+        let request = parse(Api::Completions, body, Counting::default()).unwrap();
         assert_eq!((request.prompt_tokens, request.max_tokens), (3, 9));
         assert!(request.stream && request.ignore_eos && request.include_usage && request.continuous_usage);
         for (prompt, tokens) in [("[1,2,3,4]", 4), ("[[5,6]]", 2), ("[\"x y\"]", 2)] {
             let body = format!("{{\"prompt\":{prompt}}}");
-            let request = parse(Api::Completions, body.as_bytes(), None).unwrap();
+            let request = parse(Api::Completions, body.as_bytes(), Counting::default()).unwrap();
             assert_eq!((request.prompt_tokens, request.max_tokens), (tokens, 16), "{prompt}");
         }
         let body = br#"{"messages":[{"role":"system","content":"be brief"},{"role":"user","content":[{"type":"text","text":"hi"}]}],
                         "max_completion_tokens":5}"#;
-        let request = parse(Api::Chat, body, None).unwrap();
+        let request = parse(Api::Chat, body, Counting::default()).unwrap();
         assert_eq!((request.prompt_tokens, request.max_tokens), (3, 5));
     }
 
@@ -229,7 +295,7 @@ mod tests {
             (r#"{"prompt":"a","n":2}"#, "`n`"),
             (r#"{"prompt":"a","max_tokens":0}"#, "`max_tokens`"),
         ] {
-            let refusal = parse(Api::Completions, body.as_bytes(), None).unwrap_err();
+            let refusal = parse(Api::Completions, body.as_bytes(), Counting::default()).unwrap_err();
             assert!(refusal.message.contains(message), "{body}: {}", refusal.message);
             assert_eq!(refusal.status, 400);
         }

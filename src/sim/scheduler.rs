@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::model::{Deployment, StepCost};
 use super::pace::Emission;
+use super::prefix_cache::PrefixCache;
 
 /// A request as the scheduler sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,35 @@ pub struct Job {
     pub prompt: u32,
     /// Tokens to generate, at least 1.
     pub output: u32,
+}
+
+/// Several tokens a step: a draft proposes, the model accepts the first of them that it would have chosen itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Speculation {
+    /// Tokens that the draft proposes in each step.
+    pub tokens: u32,
+    /// Chance that one of them is accepted, where all before it were, 0 to 1.
+    pub acceptance: f64,
+    /// Time that each of them costs, as a share of the step.
+    pub draft_share: f64,
+}
+
+/// What the engine does beside the plain batching.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Features {
+    /// Standard deviation of a step's time, as a share of it.
+    pub jitter: f64,
+    /// Keep prompts in memory and do not read them again.
+    pub prefix_cache: bool,
+    /// Generate several tokens a step.
+    pub speculation: Option<Speculation>,
+}
+
+/// A request that waits, with the blocks of its prompt.
+#[derive(Debug)]
+struct Waiting {
+    job: Job,
+    blocks: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -35,9 +65,10 @@ struct Running {
 #[derive(Debug)]
 pub struct Batching {
     deployment: Deployment,
-    jitter: f64,
+    features: Features,
+    cache: PrefixCache,
     random: ChaCha8Rng,
-    waiting: VecDeque<Job>,
+    waiting: VecDeque<Waiting>,
     running: Vec<Running>,
     /// Tokens of KV cache that running requests may grow to.
     reserved: u64,
@@ -46,12 +77,13 @@ pub struct Batching {
 }
 
 impl Batching {
-    /// An idle engine. `jitter` is the standard deviation of a step's time, as a share of it.
+    /// An idle engine.
     #[must_use]
-    pub fn new(deployment: Deployment, jitter: f64, seed: u64) -> Self {
+    pub fn new(deployment: Deployment, features: Features, seed: u64) -> Self {
         Self {
             deployment,
-            jitter,
+            features,
+            cache: PrefixCache::default(),
             random: ChaCha8Rng::seed_from_u64(seed),
             waiting: VecDeque::new(),
             running: Vec::new(),
@@ -72,9 +104,15 @@ impl Batching {
         (self.running.len(), self.waiting.len())
     }
 
-    /// Takes a request at `now`.
-    pub fn admit(&mut self, job: Job, now: Duration) {
-        self.waiting.push_back(job);
+    /// Prompt tokens that were in the prefix cache.
+    #[must_use]
+    pub fn cached_tokens(&self) -> u64 {
+        self.cache.hits
+    }
+
+    /// Takes a request at `now`; `blocks` are the hashes of its prompt's blocks.
+    pub fn admit(&mut self, job: Job, blocks: Vec<u64>, now: Duration) {
+        self.waiting.push_back(Waiting { job, blocks });
         if self.step_end.is_none() {
             self.begin_step(now);
         }
@@ -82,7 +120,7 @@ impl Batching {
 
     /// Forgets a request whose client went away. Its part of the present step is still paid for.
     pub fn cancel(&mut self, id: u64) {
-        self.waiting.retain(|job| job.id != id);
+        self.waiting.retain(|waiting| waiting.job.id != id);
         if let Some(at) = self.running.iter().position(|running| running.job.id == id) {
             self.reserved -= demand(&self.running[at].job);
             self.running.remove(at);
@@ -109,8 +147,10 @@ impl Batching {
         let mut budget = self.deployment.batch_tokens;
         for running in self.running.iter_mut().filter(|running| running.prompt_left == 0) {
             running.piece = 0;
-            budget = budget.saturating_sub(1);
-            cost.tokens += 1;
+            // The proposed tokens go through the model together with the last one.
+            let tokens = 1 + self.features.speculation.map_or(0, |speculation| speculation.tokens);
+            budget = budget.saturating_sub(tokens);
+            cost.tokens += u64::from(tokens);
             cost.context_tokens += u64::from(running.job.prompt + running.generated);
         }
         for running in self.running.iter_mut().filter(|running| running.prompt_left > 0) {
@@ -121,26 +161,57 @@ impl Batching {
                 cost.context_tokens += u64::from(running.job.prompt - running.prompt_left);
             }
         }
-        self.step_end = (cost.tokens > 0).then(|| at + self.vary(self.deployment.step_time(cost)));
+        let drafts = self.features.speculation.map_or(1.0, |speculation| {
+            let decodes = self.running.iter().any(|running| running.prompt_left == 0);
+            1.0 + if decodes {
+                f64::from(speculation.tokens) * speculation.draft_share
+            } else {
+                0.0
+            }
+        });
+        self.step_end = (cost.tokens > 0).then(|| at + self.vary(self.deployment.step_time(cost).mul_f64(drafts)));
     }
 
     /// Lets waiting requests in, in the order of their arrival, while there is room.
     fn let_in(&mut self) {
-        while let Some(job) = self.waiting.front().copied() {
+        while let Some(job) = self.waiting.front().map(|waiting| waiting.job) {
             let has_room =
                 self.running.len() < self.deployment.max_sequences && self.reserved + demand(&job) <= self.deployment.kv_capacity_tokens;
             if !has_room {
                 return;
             }
-            self.waiting.pop_front();
+            let Some(Waiting { blocks, .. }) = self.waiting.pop_front() else {
+                return;
+            };
             self.reserved += demand(&job);
+            let cached = if self.features.prefix_cache {
+                self.look_up(&job, &blocks)
+            } else {
+                0
+            };
             self.running.push(Running {
                 job,
-                prompt_left: job.prompt.max(1),
+                prompt_left: (job.prompt - cached).max(1),
                 generated: 0,
                 piece: 0,
             });
         }
+    }
+
+    /// Tokens of a prompt that need not be read. The cache has the memory that running requests leave.
+    fn look_up(&mut self, job: &Job, blocks: &[u64]) -> u32 {
+        let cached = self.cache.find(blocks, job.prompt);
+        self.cache.touch(blocks);
+        self.cache
+            .shrink_to(self.deployment.kv_capacity_tokens.saturating_sub(self.reserved));
+        cached
+    }
+
+    /// Tokens that a decoding request gets in a step.
+    fn accepted(random: &mut ChaCha8Rng, speculation: Option<Speculation>) -> u32 {
+        let Some(speculation) = speculation else { return 1 };
+        let proposed = (0..speculation.tokens).take_while(|_| random.random::<f64>() < speculation.acceptance);
+        1 + u32::try_from(proposed.count()).unwrap_or(0)
     }
 
     fn finish_step(&mut self, end: Duration, emit: &mut impl FnMut(Emission)) {
@@ -151,7 +222,12 @@ impl Batching {
             if running.prompt_left > 0 || (was_reading && running.piece == 0) {
                 continue;
             }
-            running.generated += 1;
+            let tokens = if was_reading {
+                1
+            } else {
+                Self::accepted(&mut self.random, self.features.speculation)
+            };
+            running.generated = (running.generated + tokens).min(running.job.output);
             emit(Emission {
                 id: running.job.id,
                 due,
@@ -173,12 +249,12 @@ impl Batching {
 
     /// Noise of a real engine, cut at three deviations so that a step never takes a negative time.
     fn vary(&mut self, time: Duration) -> Duration {
-        if self.jitter == 0.0 {
+        if self.features.jitter == 0.0 {
             return time;
         }
         // The sum of twelve uniform variates is close enough to a normal one for noise.
         let normal: f64 = (0..12).map(|_| self.random.random::<f64>()).sum::<f64>() - 6.0;
-        time.mul_f64((1.0 + self.jitter * normal.clamp(-3.0, 3.0)).max(0.1))
+        time.mul_f64((1.0 + self.features.jitter * normal.clamp(-3.0, 3.0)).max(0.1))
     }
 }
 
@@ -191,6 +267,7 @@ fn demand(job: &Job) -> u64 {
 mod tests {
     use super::*;
     use crate::sim::Presets;
+    use crate::sim::model::Parallel;
 
     fn deployment() -> Deployment {
         let presets = Presets::built_in().unwrap();
@@ -199,7 +276,7 @@ mod tests {
             presets.model("demo").unwrap(),
             presets.engine("imax-sim:1.0").unwrap(),
         );
-        Deployment::new(gpu, model, engine, "fp8", 1).unwrap()
+        Deployment::new(gpu, model, engine, "fp8", Parallel::of(1)).unwrap()
     }
 
     fn job(id: u64, prompt: u32, output: u32) -> Job {
@@ -217,9 +294,9 @@ mod tests {
     #[test]
     fn one_request_takes_its_prefill_and_then_one_step_a_token() {
         let deployment = deployment();
-        let mut engine = Batching::new(deployment.clone(), 0.0, 0);
+        let mut engine = Batching::new(deployment.clone(), Features::default(), 0);
         let start = Duration::from_secs(5);
-        engine.admit(job(7, 1000, 3), start);
+        engine.admit(job(7, 1000, 3), Vec::new(), start);
         let found = run(&mut engine, LONG);
         let prefill = deployment.step_time(StepCost {
             tokens: 1000,
@@ -239,9 +316,9 @@ mod tests {
     #[test]
     fn tokens_of_a_step_leave_one_after_the_other() {
         let deployment = deployment();
-        let mut engine = Batching::new(deployment.clone(), 0.0, 0);
+        let mut engine = Batching::new(deployment.clone(), Features::default(), 0);
         for id in 0..4 {
-            engine.admit(job(id, 10, 5), Duration::ZERO);
+            engine.admit(job(id, 10, 5), Vec::new(), Duration::ZERO);
         }
         let found = run(&mut engine, LONG);
         // The first was alone in the first step; the others came while it ran.
@@ -256,9 +333,9 @@ mod tests {
     fn long_prompts_are_read_in_pieces_beside_decoding() {
         let deployment = deployment();
         let budget = deployment.batch_tokens;
-        let mut engine = Batching::new(deployment, 0.0, 0);
-        engine.admit(job(1, 8, 100), Duration::ZERO);
-        engine.admit(job(2, 3 * budget, 1), Duration::ZERO);
+        let mut engine = Batching::new(deployment, Features::default(), 0);
+        engine.admit(job(1, 8, 100), Vec::new(), Duration::ZERO);
+        engine.admit(job(2, 3 * budget, 1), Vec::new(), Duration::ZERO);
         let found = run(&mut engine, LONG);
         let first_of_second = found.iter().position(|emission| emission.id == 2).unwrap();
         // Each piece leaves one token of the budget to the decoding request, so four steps read three budgets.
@@ -269,9 +346,9 @@ mod tests {
     fn requests_wait_for_memory_and_for_a_place() {
         let mut deployment = deployment();
         deployment.kv_capacity_tokens = 250;
-        let mut engine = Batching::new(deployment.clone(), 0.0, 0);
+        let mut engine = Batching::new(deployment.clone(), Features::default(), 0);
         for id in 0..3 {
-            engine.admit(job(id, 90, 10), Duration::ZERO);
+            engine.admit(job(id, 90, 10), Vec::new(), Duration::ZERO);
         }
         run(&mut engine, Duration::from_millis(20));
         assert_eq!(engine.load(), (2, 1));
@@ -279,18 +356,18 @@ mod tests {
         assert_eq!(run(&mut engine, LONG).iter().filter(|emission| emission.id == 2).count(), 10);
 
         deployment.max_sequences = 1;
-        let mut engine = Batching::new(deployment, 0.0, 0);
-        engine.admit(job(0, 10, 2), Duration::ZERO);
-        engine.admit(job(1, 10, 2), Duration::ZERO);
+        let mut engine = Batching::new(deployment, Features::default(), 0);
+        engine.admit(job(0, 10, 2), Vec::new(), Duration::ZERO);
+        engine.admit(job(1, 10, 2), Vec::new(), Duration::ZERO);
         let order: Vec<u64> = run(&mut engine, LONG).iter().map(|emission| emission.id).collect();
         assert_eq!(order, [0, 0, 1, 1]);
     }
 
     #[test]
     fn cancelled_requests_free_their_place() {
-        let mut engine = Batching::new(deployment(), 0.0, 0);
-        engine.admit(job(0, 10, 1000), Duration::ZERO);
-        engine.admit(job(1, 10, 2), Duration::ZERO);
+        let mut engine = Batching::new(deployment(), Features::default(), 0);
+        engine.admit(job(0, 10, 1000), Vec::new(), Duration::ZERO);
+        engine.admit(job(1, 10, 2), Vec::new(), Duration::ZERO);
         run(&mut engine, Duration::from_millis(30));
         engine.cancel(0);
         run(&mut engine, LONG);
@@ -300,8 +377,15 @@ mod tests {
     #[test]
     fn jitter_varies_the_steps_by_its_share() {
         let steps = |seed| {
-            let mut engine = Batching::new(deployment(), 0.05, seed);
-            engine.admit(job(0, 10, 2000), Duration::ZERO);
+            let mut engine = Batching::new(
+                deployment(),
+                Features {
+                    jitter: 0.05,
+                    ..Features::default()
+                },
+                seed,
+            );
+            engine.admit(job(0, 10, 2000), Vec::new(), Duration::ZERO);
             let found = run(&mut engine, LONG);
             found
                 .windows(2)
@@ -314,5 +398,49 @@ mod tests {
         assert!((std / mean - 0.05).abs() < 0.01, "{}", std / mean);
         assert_eq!(times, steps(1));
         assert_ne!(times, steps(2));
+    }
+
+    #[test]
+    fn a_cached_prompt_is_not_read_again() {
+        let deployment = deployment();
+        let features = Features {
+            prefix_cache: true,
+            ..Features::default()
+        };
+        let blocks: Vec<u64> = (0..500).collect();
+        let ttft = |engine: &mut Batching, id, at: Duration| {
+            engine.admit(job(id, 8000, 1), blocks.clone(), at);
+            run(engine, at + LONG)[0].due - at
+        };
+        let mut engine = Batching::new(deployment.clone(), features, 0);
+        let first = ttft(&mut engine, 0, Duration::ZERO);
+        let second = ttft(&mut engine, 1, LONG);
+        assert!(second < first / 5, "{first:?} {second:?}");
+        assert_eq!(engine.cached_tokens(), 7999);
+        // Without the cache it takes as long again.
+        let mut engine = Batching::new(deployment, Features::default(), 0);
+        assert_eq!(ttft(&mut engine, 0, Duration::ZERO), ttft(&mut engine, 1, LONG));
+    }
+
+    #[test]
+    fn speculation_gives_several_tokens_a_step_in_one_emission() {
+        let features = |acceptance| Features {
+            speculation: Some(Speculation {
+                tokens: 3,
+                acceptance,
+                draft_share: 0.0,
+            }),
+            ..Features::default()
+        };
+        let steps = |acceptance| {
+            let mut engine = Batching::new(deployment(), features(acceptance), 0);
+            engine.admit(job(0, 10, 4001), Vec::new(), Duration::ZERO);
+            let found = run(&mut engine, LONG);
+            assert_eq!((found.last().unwrap().token, found.last().unwrap().is_last), (4001, true));
+            found.len() - 1
+        };
+        assert_eq!((steps(1.0), steps(0.0)), (1000, 4000));
+        // One and the sum of the powers of a half: 1.875 tokens a step.
+        assert!((2050..2220).contains(&steps(0.5)), "{}", steps(0.5));
     }
 }

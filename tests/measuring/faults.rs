@@ -38,6 +38,7 @@ fn each_failure_has_its_reason_and_the_rest_is_measured() {
         ("no_tokens:0.3", "no_tokens"),
         ("close:0.3", "closed_early"),
         ("truncate:0.3", "closed_early"),
+        ("reset:0.3", "connection_lost"),
         ("malformed:0.3", "malformed_event"),
         ("hang:0.05", "no_progress"),
     ] {

@@ -5,14 +5,28 @@ use super::engine::{imax, words};
 #[test]
 fn what_is_not_supported_is_refused_by_name() {
     for (arguments, code, message) in [
-        (vec!["--dataset-name", "sharegpt"], 2, "sharegpt"),
+        (vec!["--dataset-name", "sonnet"], 2, "sonnet"),
+        (
+            vec!["--backend", "openai-chat", "--prompt-token-ids"],
+            2,
+            "--prompt-token-ids cannot be had",
+        ),
+        (
+            vec!["--backend", "openai-chat", "--use-chat-template"],
+            2,
+            "the server applies the template itself",
+        ),
+        (vec!["--duration", "5"], 2, "--duration without a rate needs --max-concurrency"),
+        (vec!["--ramp-up-strategy", "linear"], 2, "--ramp-up-start-rps"),
+        (vec!["--sessions", "3", "--num-prompts", "4"], 2, "--num-prompts"),
         (vec!["--backend", "tgi"], 2, "backend \"tgi\" is not supported"),
         (vec!["--use-beam-search"], 2, "--use-beam-search"),
         (vec!["--percentile-metrics", "ttft,speed"], 2, "metric \"speed\" is unknown"),
         (vec!["--metric-percentiles", "101"], 2, "--metric-percentiles is 101"),
         (vec!["--random-range-ratio", "1.5"], 2, "--random-range-ratio is 1.5"),
         (vec!["--request-rate", "0"], 2, "--request-rate is 0"),
-        (vec!["--base-url", "https://host"], 2, "TLS is not supported"),
+        (vec!["--base-url", "ftp://host"], 2, "https://host:port"),
+        (vec!["--base-url", "https://host", "--ca-cert", "/nowhere.pem"], 3, "/nowhere.pem"),
         (vec!["--goodput", "speed:3"], 2, "metric \"speed\" is unknown"),
         (vec!["--tokenizer", "/nowhere"], 3, "no tokenizer at /nowhere"),
         (vec!["--tokenizer", "Cargo.toml"], 3, "not a tokenizer.json"),

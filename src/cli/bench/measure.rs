@@ -1,14 +1,21 @@
 //! The composition that measures: tokenizer, prompts, probe, warm-up, load, metrics. `imax bench` and `imax run` both
 //! call it; it blocks until the measurement has ended or was stopped.
 
-use std::num::{NonZeroU32, NonZeroUsize};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
 
+use super::prompts::{self, Materials, Prompts};
+use crate::edge::files::FileError;
 use crate::edge::load_driver::{Drive, DriverError};
+use crate::edge::plain_http::{self, Question};
 use crate::edge::stop::StopSignal;
+use crate::edge::tls::{TlsClient, TlsError};
 use crate::edge::tokenizer::{self, TokenizerFileError};
+use crate::load::dataset::DatasetError;
+use crate::load::dialogue::Dialogues;
 use crate::load::prompt::{Prompt, RandomPrompts};
-use crate::load::{Dataset, Failure, Measured, Plan, PreparedRequest, Progress, Schedule, Settings, TokenizerError, request};
+use crate::load::{Failure, Limit, Measured, Plan, PreparedRequest, Progress, Schedule, Settings, TokenizerError, request};
 
 /// Why there is no measurement. A measurement in which requests failed is one, and says so itself.
 #[derive(Debug, thiserror::Error)]
@@ -19,19 +26,39 @@ pub enum MeasureError {
     /// The tokenizer cannot make prompts.
     #[error("cannot make prompts: {0}")]
     Prompts(#[from] TokenizerError),
+    /// The file of prompts cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file of prompts is wrong.
+    #[error("{path}: {source}")]
+    Dataset {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        source: DatasetError,
+    },
+    /// Encryption cannot be had.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A thread that made prompts panicked: a defect of this program.
     #[error("a thread that makes prompts ended abnormally; please report this")]
     Thread,
     /// The load generator could not run.
     #[error(transparent)]
     Driver(#[from] DriverError),
+    /// The server does not profile itself.
+    #[error("the server cannot be profiled: {url} {problem}; start it with its profiler, or leave --profile out")]
+    Profile {
+        /// What was asked.
+        url: String,
+        /// What it answered.
+        problem: String,
+    },
     /// The first request, which is there to find what is wrong with all, failed.
-    #[error("the probe request to http://{authority}{path} failed: {failure}; is the server ready, and the model's name right?")]
+    #[error("the probe request to {url} failed: {failure}; is the server ready, and the model's name right?")]
     Probe {
-        /// Host and port.
-        authority: String,
-        /// The path.
-        path: String,
+        /// Where it went.
+        url: String,
         /// Why.
         failure: Failure,
     },
@@ -42,143 +69,222 @@ pub enum MeasureError {
 
 /// Output tokens asked of the probe: enough to see a stream, few enough to cost nothing.
 const PROBE_TOKENS: u32 = 4;
+/// How long a server may take to switch its profiler.
+const PROFILER_LIMIT: Duration = Duration::from_secs(60);
 
 /// Measures.
 ///
 /// # Errors
 /// [`MeasureError`] where there is nothing that could be called a measurement.
 pub fn measure(settings: &Settings, stop: &StopSignal, progress: &mut dyn FnMut(Progress)) -> Result<Measured, MeasureError> {
-    let tokenizer = tokenizer::read(settings.tokenizer_source())?;
-    let Dataset::Random(lengths) = settings.dataset;
-    let maker = RandomPrompts::new(&tokenizer, lengths, settings.seed)?;
+    let materials = materials(settings, stop)?;
+    let maker = materials.random(settings)?;
+    let server = Server::new(settings)?;
     // The probe comes first: making thousands of prompts for a server that does not answer would only waste time.
-    probe(settings, &maker, stop)?;
-    let prompts = make_in_parallel(&maker, settings.num_prompts, stop)?;
-    let inexact = prompts.iter().filter(|prompt| prompt.tokens != prompt.wanted_tokens).count();
-    let plan = plan(
-        settings,
-        prompts
-            .iter()
-            .zip(0..)
-            .map(|(prompt, index)| prepare(settings, index, prompt))
-            .collect(),
-    );
-    drop(prompts);
-    warm_up(settings, &maker, stop, progress)?;
+    server.probe(&maker, stop)?;
+    let mut settings = settings.clone();
+    let (plan, inexact) = plan(&mut settings, &materials, &maker, stop)?;
+    let server = Server {
+        settings: &settings,
+        ..server
+    };
+    server.warm_up(&maker, stop, progress)?;
     if stop.is_set() {
         return Err(MeasureError::Stopped);
     }
-    let run = drive(settings, false).run(&plan, stop, progress)?;
-    let inexact = u32::try_from(inexact).unwrap_or(u32::MAX);
-    Ok(Measured::new(settings.clone(), run, Some(&tokenizer), inexact))
+    server.switch_profiler("start_profile", stop)?;
+    let run = server.drive(false).run(&plan, stop, progress);
+    server.switch_profiler("stop_profile", stop)?;
+    let run = run?;
+    Ok(Measured::new(settings, run, Some(&materials.tokenizer), inexact))
+}
+
+fn materials(settings: &Settings, stop: &StopSignal) -> Result<Materials, MeasureError> {
+    let mut go_on = || !stop.is_set();
+    let source = settings.tokenizer_source();
+    let tokenizer = tokenizer::read(source, &mut go_on)?;
+    let template = match settings.use_chat_template {
+        true => Some(Arc::new(tokenizer::read_chat_template(source, &mut go_on)?)),
+        false => None,
+    };
+    Ok(Materials { tokenizer, template })
+}
+
+/// The plan of the measurement, and how many of its prompts have another length than asked for. Sets the number of prompts to
+/// what there is.
+fn plan(settings: &mut Settings, materials: &Materials, maker: &RandomPrompts<'_>, stop: &StopSignal) -> Result<(Plan, u32), MeasureError> {
+    let number = usize::try_from(settings.num_prompts.get()).unwrap_or(usize::MAX);
+    let limit = settings.duration.map_or(Limit::Requests(number), Limit::Time);
+    let by_time = settings.duration.map(|_| Schedule::new(&settings.arrival, limit, settings.seed));
+    // With a rate the time says how many there will be; more prompts than that would be made for nothing.
+    let needed = match &by_time {
+        Some(Schedule::Open(offsets)) => number.min(offsets.len().max(1)),
+        Some(Schedule::Closed) | None => number,
+    };
+    let mut plan = match prompts::make(settings, materials, maker, needed, stop)? {
+        Prompts::Single(prompts, arrivals) => {
+            let inexact = prompts.iter().filter(|prompt| prompt.tokens != prompt.wanted_tokens).count();
+            let requests: Vec<PreparedRequest> = prompts
+                .iter()
+                .zip(0..)
+                .map(|(prompt, index)| request::prepare(settings, index, prompt))
+                .collect();
+            let schedule = match (
+                Schedule::new(&settings.arrival, limit_of(limit, requests.len()), settings.seed),
+                arrivals,
+            ) {
+                // A trace has its own arrivals, unless a rate replaces them.
+                (Schedule::Closed, Some(arrivals)) => Schedule::Open(within(arrivals, settings.duration)),
+                (schedule, _) => schedule,
+            };
+            let plan = with(settings, requests, schedule);
+            (plan, u32::try_from(inexact).unwrap_or(u32::MAX))
+        }
+        Prompts::Sessions(sessions) => {
+            let starts = sessions.len();
+            let dialogues = Dialogues::new(sessions, settings.clone(), materials.template.clone());
+            let schedule = Schedule::new(&settings.arrival, Limit::Requests(starts), settings.seed);
+            let plan = Plan {
+                dialogues: Some(dialogues),
+                ..with(settings, Vec::new(), schedule)
+            };
+            (plan, 0)
+        }
+    };
+    if let Some(dialogues) = &plan.0.dialogues {
+        plan.0.requests = dialogues.openings();
+        plan.0.max_concurrency = concurrency(settings, plan.0.requests.len());
+    }
+    plan.0.duration = settings.duration;
+    if let Some(expected) = NonZeroU32::new(plan.0.expected()) {
+        settings.num_prompts = expected;
+    }
+    Ok(plan)
+}
+
+fn limit_of(limit: Limit, requests: usize) -> Limit {
+    match limit {
+        Limit::Requests(_) => Limit::Requests(requests),
+        Limit::Time(time) => Limit::Time(time),
+    }
+}
+
+fn within(arrivals: Vec<Duration>, duration: Option<Duration>) -> Vec<Duration> {
+    arrivals.into_iter().filter(|at| duration.is_none_or(|end| *at < end)).collect()
+}
+
+fn concurrency(settings: &Settings, requests: usize) -> NonZeroU32 {
+    let everything = u32::try_from(requests).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+    settings.arrival.max_concurrency.unwrap_or(everything)
+}
+
+fn with(settings: &Settings, requests: Vec<PreparedRequest>, schedule: Schedule) -> Plan {
+    let starts = match &schedule {
+        Schedule::Closed => requests.len(),
+        Schedule::Open(offsets) => offsets.len(),
+    };
+    Plan {
+        max_concurrency: concurrency(settings, starts),
+        keep_texts: true,
+        requests,
+        schedule,
+        dialogues: None,
+        duration: None,
+    }
 }
 
 /// The prompts of probe and warm-up are others than the measured ones, so that no measured prompt is in the server's
 /// prefix cache before its time. Their numbers count down from here.
 const UNMEASURED: u64 = u64::MAX / 2;
 
-/// Makes the measured prompts on all cores, and fewer where it is stopped: encoding 8k-token prompts takes a core minutes
-/// for a full run.
-fn make_in_parallel(maker: &RandomPrompts<'_>, count: NonZeroU32, stop: &StopSignal) -> Result<Vec<Prompt>, MeasureError> {
-    let count = usize::try_from(count.get()).unwrap_or(usize::MAX);
-    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(count);
-    let next = AtomicUsize::new(0);
-    let made = std::thread::scope(|scope| {
-        let work = || -> Result<Vec<(usize, Prompt)>, TokenizerError> {
-            let mut made = Vec::new();
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                if index >= count || stop.is_set() {
-                    return Ok(made);
-                }
-                made.push((index, maker.make(index as u64)?));
-            }
+/// The server under test, as the settings describe it.
+struct Server<'a> {
+    settings: &'a Settings,
+    tls: Option<TlsClient>,
+}
+
+impl<'a> Server<'a> {
+    fn new(settings: &'a Settings) -> Result<Self, MeasureError> {
+        let tls = match settings.target.tls {
+            true => Some(TlsClient::new(settings.ca_cert.as_deref())?),
+            false => None,
         };
-        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let mut made = Vec::with_capacity(count);
-        for handle in handles {
-            made.extend(handle.join().map_err(|_| MeasureError::Thread)??);
+        Ok(Self { settings, tls })
+    }
+
+    fn drive(&self, warming_up: bool) -> Drive<'_> {
+        Drive {
+            target: &self.settings.target,
+            tls: self.tls.as_ref(),
+            deadlines: self.settings.deadlines,
+            threads: self.settings.client_threads,
+            warming_up,
         }
-        Ok::<_, MeasureError>(made)
-    });
-    let mut made = made?;
-    made.sort_unstable_by_key(|(index, _)| *index);
-    Ok(made.into_iter().map(|(_, prompt)| prompt).collect())
-}
+    }
 
-fn prepare(settings: &Settings, index: u32, prompt: &Prompt) -> PreparedRequest {
-    PreparedRequest {
-        bytes: request::bytes(settings, &request::id(index), prompt),
-        prompt_tokens: prompt.tokens,
-        output_tokens: prompt.output_tokens,
+    fn probe(&self, maker: &RandomPrompts<'_>, stop: &StopSignal) -> Result<(), MeasureError> {
+        let prompt = Prompt {
+            output_tokens: PROBE_TOKENS,
+            ..maker.make(UNMEASURED)?
+        };
+        let requests = vec![request::prepare(self.settings, 0, &prompt)];
+        let run = self
+            .drive(true)
+            .run(&with(self.settings, requests, Schedule::Closed), stop, &mut |_| {})?;
+        if stop.is_set() {
+            return Err(MeasureError::Stopped);
+        }
+        match run.records.into_iter().find_map(|record| record.failure) {
+            None => Ok(()),
+            Some(failure) => Err(MeasureError::Probe {
+                url: self.settings.target.url(),
+                failure,
+            }),
+        }
     }
-}
 
-fn plan(settings: &Settings, requests: Vec<PreparedRequest>) -> Plan {
-    let everything = u32::try_from(requests.len())
-        .ok()
-        .and_then(NonZeroU32::new)
-        .unwrap_or(NonZeroU32::MIN);
-    Plan {
-        schedule: Schedule::new(&settings.arrival, requests.len(), settings.seed),
-        max_concurrency: settings.arrival.max_concurrency.unwrap_or(everything),
-        keep_texts: settings.stream,
-        requests,
+    fn warm_up(&self, maker: &RandomPrompts<'_>, stop: &StopSignal, progress: &mut dyn FnMut(Progress)) -> Result<(), MeasureError> {
+        let Some(count) = NonZeroU32::new(self.settings.num_warmups) else {
+            return Ok(());
+        };
+        let mut requests = Vec::new();
+        for index in (0..count.get()).take_while(|_| !stop.is_set()) {
+            requests.push(request::prepare(
+                self.settings,
+                index,
+                &maker.make(UNMEASURED - 1 - u64::from(index))?,
+            ));
+        }
+        if stop.is_set() {
+            return Ok(());
+        }
+        let plan = with(self.settings, requests, Schedule::Closed);
+        self.drive(true).run(&plan, stop, progress)?;
+        Ok(())
     }
-}
 
-fn drive(settings: &Settings, warming_up: bool) -> Drive<'_> {
-    Drive {
-        target: &settings.target,
-        deadlines: settings.deadlines,
-        threads: settings.client_threads,
-        warming_up,
-    }
-}
-
-fn probe(settings: &Settings, maker: &RandomPrompts<'_>, stop: &StopSignal) -> Result<(), MeasureError> {
-    let prompt = Prompt {
-        output_tokens: PROBE_TOKENS,
-        ..maker.make(UNMEASURED)?
-    };
-    let run = drive(settings, true).run(&closed(settings, vec![prepare(settings, 0, &prompt)]), stop, &mut |_| {})?;
-    if stop.is_set() {
-        return Err(MeasureError::Stopped);
-    }
-    match run.records.into_iter().find_map(|record| record.failure) {
-        None => Ok(()),
-        Some(failure) => Err(MeasureError::Probe {
-            authority: settings.target.authority(),
-            path: settings.target.path.clone(),
-            failure,
-        }),
-    }
-}
-
-fn warm_up(
-    settings: &Settings,
-    maker: &RandomPrompts<'_>,
-    stop: &StopSignal,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<(), MeasureError> {
-    let Some(count) = NonZeroU32::new(settings.num_warmups) else {
-        return Ok(());
-    };
-    let mut requests = Vec::new();
-    for index in (0..count.get()).take_while(|_| !stop.is_set()) {
-        requests.push(prepare(settings, index, &maker.make(UNMEASURED - 1 - u64::from(index))?));
-    }
-    if stop.is_set() {
-        return Ok(());
-    }
-    drive(settings, true).run(&closed(settings, requests), stop, progress)?;
-    Ok(())
-}
-
-/// A plan without a schedule, for the requests that are not measured.
-fn closed(settings: &Settings, requests: Vec<PreparedRequest>) -> Plan {
-    Plan {
-        schedule: Schedule::Closed,
-        ..plan(settings, requests)
+    /// Switches the server's profiler, where that was asked for.
+    fn switch_profiler(&self, name: &str, stop: &StopSignal) -> Result<(), MeasureError> {
+        let Some(base) = &self.settings.profile else {
+            return Ok(());
+        };
+        let target = &self.settings.target;
+        let path = format!("{base}/{name}");
+        let headers: Vec<(&str, String)> = request::headers(self.settings).collect();
+        let question = Question {
+            host: &target.host,
+            port: target.port,
+            path: &path,
+            json: Some("{}"),
+            headers: &headers,
+            tls: self.tls.as_ref(),
+        };
+        let problem = match plain_http::ask(question, PROFILER_LIMIT, &mut || stop.times_raised() < 2) {
+            Ok(answer) if (200..300).contains(&answer.status) => return Ok(()),
+            Ok(answer) => format!("answered with status {}", answer.status),
+            Err(error) => error.to_string(),
+        };
+        let url = format!("{}{path}", target.authority());
+        Err(MeasureError::Profile { url, problem })
     }
 }

@@ -2,11 +2,12 @@
 //! live progress on a terminal, and the final table.
 
 mod arguments;
+mod calibrate;
 mod live;
 mod measure;
+mod prompts;
+mod save;
 mod table;
-
-use std::path::PathBuf;
 
 pub use arguments::BenchArgs;
 pub use live::Live;
@@ -15,61 +16,89 @@ pub use table::table;
 
 use super::output::{emit, say};
 use super::{Exit, Failure, OrExit as _};
-use crate::edge::files;
 use crate::edge::stop::{StopCause, StopSignal};
-use crate::load::{Measured, detailed};
+use crate::load::{Doubt, Measured, Settings, spread};
+use save::Saving;
 
-/// Runs the command: one load after the other, until one of them fails.
+/// Keeps the prompts of one run out of the prefix cache of the next.
+const SEED_STEP: u64 = 0x9e37_79b9;
+
+/// Runs the command: one load after the other, each as often as asked, until one of them fails.
 ///
 /// # Errors
 /// Any failure, with the exit code that its kind has.
 pub fn run(arguments: &BenchArgs) -> Result<Exit, Failure> {
     let loads = arguments.settings().or_exit(Exit::Usage)?;
     let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
-    let several = loads.len() > 1;
+    let saving = Saving::new(arguments, loads.len() > 1);
+    let mut exit = Exit::Success;
     for settings in loads {
-        let mut live = Live::new(arguments.disable_tqdm);
-        let measured = measure(&settings, &stop, &mut |progress| live.show(&progress));
-        live.clear();
-        let measured = measured.map_err(|error| classify(error, &stop))?;
-        emit(&table(&measured))?;
-        if arguments.save_result {
-            save(arguments, &measured, several)?;
+        let mut runs = Vec::new();
+        for number in 1..=arguments.num_runs.get() {
+            let settings = Settings {
+                seed: settings.seed.wrapping_add(u64::from(number - 1).wrapping_mul(SEED_STEP)),
+                ..settings.clone()
+            };
+            let measured = one_run(arguments, &settings, &stop)?;
+            emit(&table(&measured))?;
+            saving.save(&measured, number)?;
+            let of_run = exit_of(&measured, &stop, arguments.allow_saturated_client);
+            runs.push(measured);
+            // A slow client spoils its own run; the next load may be lighter. Anything else ends them all.
+            let goes_on = of_run == Exit::Success || of_run == Exit::Infrastructure && !stop.is_set();
+            if !goes_on {
+                return Ok(of_run);
+            }
+            if of_run != Exit::Success {
+                exit = of_run;
+            }
         }
-        for doubt in &measured.doubts {
-            say(&format!("warning: the result is marked `{}`", doubt.code()));
-        }
-        let exit = exit_of(&measured, &stop);
-        if exit != Exit::Success {
-            return Ok(exit);
+        if runs.len() > 1 {
+            emit(&table::spread_table(&runs))?;
+            saving.save_spread(&runs, &spread::spread(&runs))?;
         }
     }
-    Ok(Exit::Success)
+    Ok(exit)
 }
 
-fn save(arguments: &BenchArgs, measured: &Measured, several: bool) -> Result<(), Failure> {
-    let path = result_path(arguments, measured, several);
-    let mut result = measured.raw_result_json();
-    if arguments.save_detailed {
-        if let Some(keys) = result.as_object_mut() {
-            keys.extend(detailed::arrays(measured));
+fn one_run(arguments: &BenchArgs, settings: &Settings, stop: &StopSignal) -> Result<Measured, Failure> {
+    let calibration = if arguments.calibrate {
+        let found = calibrate::calibrate(settings, stop);
+        if let Some(exit) = stopped(stop) {
+            let error = anyhow::anyhow!("stopped during the calibration");
+            return Err(Failure { exit, error });
         }
-        let lines = detailed::lines(measured);
-        files::write(&path.with_extension("requests.jsonl"), lines.as_bytes()).or_exit(Exit::Infrastructure)?;
+        Some(found.or_exit(Exit::Infrastructure)?)
+    } else {
+        calibrate::stored(settings)
+    };
+    let mut live = Live::new(arguments.disable_tqdm);
+    let measured = measure(settings, stop, &mut |progress| live.show(&progress));
+    live.clear();
+    let mut measured = measured.map_err(|error| classify(error, stop))?;
+    measured.calibration = calibration;
+    for doubt in &measured.doubts {
+        say(&format!("warning: the result is marked `{}`", doubt.code()));
     }
-    files::write_json(&path, &result).or_exit(Exit::Infrastructure)?;
-    say(&format!("wrote {}", path.display()));
-    Ok(())
+    Ok(measured)
 }
 
-/// The exit code of a measurement that was made.
+fn stopped(stop: &StopSignal) -> Option<Exit> {
+    stop.cause().map(|cause| match cause {
+        StopCause::Interrupt => Exit::Interrupted,
+        StopCause::Terminate => Exit::Terminated,
+        StopCause::Abandon => Exit::Infrastructure,
+    })
+}
+
+/// The exit code of a measurement that was made. A saturated client is a fault around the measured thing, not of it.
 #[must_use]
-pub fn exit_of(measured: &Measured, stop: &StopSignal) -> Exit {
-    match stop.cause() {
-        Some(StopCause::Interrupt) => Exit::Interrupted,
-        Some(StopCause::Terminate) => Exit::Terminated,
-        Some(StopCause::Abandon) => Exit::Infrastructure,
+pub fn exit_of(measured: &Measured, stop: &StopSignal, allow_saturated_client: bool) -> Exit {
+    let is_saturated = measured.doubts.contains(&Doubt::ClientSaturated) && !allow_saturated_client;
+    match stopped(stop) {
+        Some(exit) => exit,
         None if measured.has_failed() => Exit::MeasurementFailed,
+        None if is_saturated => Exit::Infrastructure,
         None => Exit::Success,
     }
 }
@@ -78,35 +107,16 @@ fn classify(error: MeasureError, stop: &StopSignal) -> Failure {
     let exit = match (&error, stop.cause()) {
         (_, Some(StopCause::Interrupt)) => Exit::Interrupted,
         (_, Some(StopCause::Terminate)) => Exit::Terminated,
-        (MeasureError::TokenizerFile(_) | MeasureError::Prompts(_), _) => Exit::InvalidInput,
-        (MeasureError::Probe { .. }, _) => Exit::MeasurementFailed,
+        (
+            MeasureError::TokenizerFile(_)
+            | MeasureError::Prompts(_)
+            | MeasureError::File(_)
+            | MeasureError::Dataset { .. }
+            | MeasureError::Tls(_),
+            _,
+        ) => Exit::InvalidInput,
+        (MeasureError::Probe { .. } | MeasureError::Profile { .. }, _) => Exit::MeasurementFailed,
         (MeasureError::Driver(_) | MeasureError::Thread | MeasureError::Stopped, _) => Exit::Infrastructure,
     };
     Failure { exit, error: error.into() }
-}
-
-/// Where the result goes: the names of benchmark_serving.py. A name that was given is that of one file; where there are
-/// several, each says which load it is.
-fn result_path(arguments: &BenchArgs, measured: &Measured, several: bool) -> PathBuf {
-    let settings = &measured.settings;
-    let rate = settings
-        .arrival
-        .request_rate
-        .map_or_else(|| "inf".to_owned(), |rate| rate.to_string());
-    let concurrency = settings
-        .arrival
-        .max_concurrency
-        .map_or_else(String::new, |n| format!("-concurrency{n}"));
-    let name = match &arguments.result_filename {
-        Some(name) if several => {
-            let stem = name.strip_suffix(".json").unwrap_or(name);
-            format!("{stem}-{rate}qps{concurrency}.json")
-        }
-        Some(name) => name.clone(),
-        None => {
-            let model = settings.model.rsplit('/').next().unwrap_or(&settings.model);
-            format!("{}-{rate}qps{concurrency}-{model}-{}.json", settings.backend, measured.date())
-        }
-    };
-    arguments.result_dir.clone().unwrap_or_default().join(name)
 }

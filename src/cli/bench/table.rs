@@ -14,6 +14,11 @@ pub fn table(measured: &Measured) -> String {
     let throughput = measured.throughput();
     let mut text = String::new();
     let settings = &measured.settings;
+    // With a duration nobody said how many requests there would be.
+    let asked = match settings.duration {
+        Some(_) => 0,
+        None => usize::try_from(settings.num_prompts.get()).unwrap_or(usize::MAX),
+    };
     let concurrency = settings
         .arrival
         .max_concurrency
@@ -22,7 +27,7 @@ pub fn table(measured: &Measured) -> String {
         text,
         "{} of {} requests in {:.2} s at concurrency {concurrency}: {:.2} req/s, {:.1} output tok/s, {:.1} tok/s in all",
         measured.completed(),
-        settings.num_prompts,
+        measured.run.records.len().max(asked),
         measured.duration_s(),
         throughput.requests,
         throughput.output_tokens,
@@ -55,4 +60,38 @@ pub fn table(measured: &Measured) -> String {
         let _ = writeln!(text, "{count} failed with {code}: {example}");
     }
     text
+}
+
+/// How much several runs of one load differ.
+#[must_use]
+pub fn spread_table(runs: &[Measured]) -> String {
+    let spread = crate::load::spread::spread(runs);
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_BORDERS_ONLY_CONDENSED);
+    table.set_header(["run to run", "mean", "std", "cv", "min", "max"]);
+    let figures = [
+        "output_throughput",
+        "median_ttft_ms",
+        "p99_ttft_ms",
+        "median_tpot_ms",
+        "median_itl_ms",
+        "median_e2el_ms",
+    ];
+    for name in figures {
+        let Some(figure) = spread["figures"].get(name) else { continue };
+        let number = |key: &str| figure[key].as_f64().map_or_else(String::new, |value| format!("{value:.2}"));
+        let percent = figure["cv"].as_f64().map_or_else(String::new, |cv| format!("{:.1}%", cv * 100.0));
+        table.add_row([
+            name.to_owned(),
+            number("mean"),
+            number("std"),
+            percent,
+            number("min"),
+            number("max"),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    format!("{} runs\n{table}\n", runs.len())
 }

@@ -240,6 +240,7 @@ impl Life<'_> {
         let target = Target {
             host: host.clone(),
             port: self.port,
+            tls: None,
             health_path: self.spec.profile.health_path.clone(),
             model: self.spec.row.model.to_string(),
         };

@@ -36,7 +36,8 @@ pub fn settings(spec: &JobSpec, conc: Concurrency, engine: &Engine, seed: u64) -
     let target = load::Target {
         host: engine.host.clone(),
         port: engine.port,
-        path: protocol.default_endpoint().to_owned(),
+        tls: false,
+        path: protocol.default_endpoint(true).to_owned(),
         protocol,
     };
     let dataset = load::Dataset::Random(load::RandomLengths {

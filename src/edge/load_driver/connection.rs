@@ -7,15 +7,18 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 
-use super::receive::{self, ControlBuffer};
+use super::receive::{self, ControlBuffer, Received};
+use super::secure::Secure;
 use crate::load::exchange::Asked;
 use crate::load::{Exchange, PreparedRequest, Reason, Record, Stamp, Step};
 
 /// What a connection is doing.
 #[derive(Debug)]
 enum Activity {
-    /// Waiting for the handshake, with the request that it is for, if any.
+    /// Waiting for the handshake of TCP.
     Connecting,
+    /// Waiting for the handshake of TLS.
+    Securing,
     /// Open and without a request.
     Idle,
     /// A request is under way; `written` of its bytes are with the kernel.
@@ -27,6 +30,7 @@ enum Activity {
 pub struct Connection {
     /// The socket.
     pub socket: TcpStream,
+    secure: Option<Secure>,
     activity: Activity,
     /// The request that waits for the connection, or is under way on it.
     pub request: Option<Assigned>,
@@ -75,6 +79,8 @@ pub enum Outcome {
 pub struct ReadState {
     /// Where bytes are read to.
     pub buffer: Vec<u8>,
+    /// Where they are decrypted to; empty without TLS.
+    pub plain: Vec<u8>,
     /// Where the kernel puts time stamps.
     pub control: ControlBuffer,
     /// Arrival and reading of the first bytes since this was last taken.
@@ -86,12 +92,21 @@ pub struct ReadState {
     pub reads: u32,
 }
 
+/// What became of bytes that were read.
+#[derive(Debug, Clone, Copy)]
+enum Taken {
+    More,
+    Complete { reusable: bool },
+    Unasked,
+    End,
+}
+
 impl Connection {
     /// Begins a handshake.
     ///
     /// # Errors
     /// What the system says, such as too many open files.
-    pub fn open(address: SocketAddr, request: Option<Assigned>) -> io::Result<Self> {
+    pub fn open(address: SocketAddr, secure: Option<Secure>, request: Option<Assigned>) -> io::Result<Self> {
         let socket = TcpStream::connect(address)?;
         // A request is one write; waiting to fill a segment would only delay its last part.
         let _ = socket.set_nodelay(true);
@@ -99,6 +114,7 @@ impl Connection {
         let now = Instant::now();
         Ok(Self {
             socket,
+            secure,
             activity: Activity::Connecting,
             request,
             last_progress: now,
@@ -118,27 +134,33 @@ impl Connection {
     /// Whether the handshake is not done.
     #[must_use]
     pub fn is_connecting(&self) -> bool {
-        matches!(self.activity, Activity::Connecting)
+        matches!(self.activity, Activity::Connecting | Activity::Securing)
     }
 
-    /// Looks whether the handshake is done. Call when the socket became writable.
+    /// Goes on with the handshake. Call when something happened on the socket.
     ///
     /// # Errors
     /// Why it failed.
-    pub fn finish_connect(&mut self) -> io::Result<Outcome> {
+    pub fn finish_connect(&mut self, state: &mut ReadState) -> io::Result<Outcome> {
         if let Some(error) = self.socket.take_error()? {
             return Err(error);
         }
-        match self.socket.peer_addr() {
-            Ok(_) => {
-                self.activity = Activity::Idle;
-                self.last_progress = Instant::now();
-                self.connect_time = Some(self.last_progress - self.opened);
-                Ok(Outcome::Connected)
+        if matches!(self.activity, Activity::Connecting) {
+            match self.socket.peer_addr() {
+                Ok(_) => self.activity = Activity::Securing,
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => return Ok(Outcome::Nothing),
+                Err(error) => return Err(error),
             }
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(Outcome::Nothing),
-            Err(error) => Err(error),
         }
+        if let Some(secure) = &mut self.secure
+            && !shake_hands(secure, &mut self.socket, state)?
+        {
+            return Ok(Outcome::Nothing);
+        }
+        self.activity = Activity::Idle;
+        self.last_progress = Instant::now();
+        self.connect_time = Some(self.last_progress - self.opened);
+        Ok(Outcome::Connected)
     }
 
     /// Begins to send the assigned request. `sent` is the instant before the first write.
@@ -158,18 +180,19 @@ impl Connection {
         let Activity::Busy { written, .. } = &mut self.activity else {
             return Outcome::Nothing;
         };
-        while *written < request.bytes.len() {
-            match self.socket.write(&request.bytes[*written..]) {
-                Ok(count) => {
-                    *written += count;
+        let result = match &mut self.secure {
+            None => write_some(&mut self.socket, &request.bytes, written),
+            Some(secure) => write_secure(secure, &mut self.socket, &request.bytes, written),
+        };
+        match result {
+            Ok(has_progress) => {
+                if has_progress {
                     self.last_progress = Instant::now();
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Outcome::Nothing,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return self.end_with(Reason::ConnectionLost, &format!("while sending: {error}")),
+                Outcome::Nothing
             }
+            Err(error) => self.end_with(Reason::ConnectionLost, &format!("while sending: {error}")),
         }
-        Outcome::Nothing
     }
 
     /// Reads what is there. `until_empty` asks for reading to go on until the socket says that it is empty or closed;
@@ -193,21 +216,48 @@ impl Connection {
                 self.kernel_clock = false;
             }
             self.last_progress = Instant::now();
-            let Activity::Busy { exchange, .. } = &mut self.activity else {
-                // Bytes that nobody asked for: the connection is of no use.
-                return Outcome::Closed;
-            };
             state.reads += 1;
             if state.delay_acknowledgements && self.reads.is_multiple_of(READS_PER_DELAY) {
                 receive::delay_acknowledgements(&self.socket);
             }
             self.reads = self.reads.wrapping_add(1);
-            match exchange.receive(&state.buffer[..received.bytes], received.at) {
-                Step::Complete { reusable } => return self.complete(reusable),
-                Step::Pending if received.bytes < state.buffer.len() && !until_empty => return Outcome::Nothing,
-                Step::Pending => {}
+            match self.take(state, received) {
+                Ok(Taken::More) if received.bytes < state.buffer.len() && !until_empty => return Outcome::Nothing,
+                Ok(Taken::More) => {}
+                Ok(Taken::Complete { reusable }) => return self.complete(reusable),
+                // Bytes that nobody asked for: the connection is of no use.
+                Ok(Taken::Unasked) => return Outcome::Closed,
+                Ok(Taken::End) => return self.closed(received.at),
+                Err(error) => return self.end_with(Reason::TlsFailed, &error.to_string()),
             }
         }
+    }
+
+    /// Hands the bytes that were read to the request that they are for, decrypted where they have to be.
+    fn take(&mut self, state: &mut ReadState, received: Received) -> io::Result<Taken> {
+        let bytes = &state.buffer[..received.bytes];
+        let activity = &mut self.activity;
+        let mut hand_on = |bytes: &[u8]| match activity {
+            Activity::Busy { exchange, .. } => match exchange.receive(bytes, received.at) {
+                Step::Complete { reusable } => Taken::Complete { reusable },
+                Step::Pending => Taken::More,
+            },
+            Activity::Connecting | Activity::Securing | Activity::Idle => Taken::Unasked,
+        };
+        let Some(secure) = &mut self.secure else {
+            return Ok(hand_on(bytes));
+        };
+        let mut taken = Taken::More;
+        let has_ended = secure.decrypt(bytes, &mut state.plain, |plain| {
+            taken = hand_on(plain);
+            matches!(taken, Taken::More)
+        })?;
+        // Key updates are answered; a failure shows with the next read.
+        let _ = secure.flush(&mut self.socket);
+        Ok(match taken {
+            Taken::More if has_ended => Taken::End,
+            Taken::More | Taken::Complete { .. } | Taken::Unasked | Taken::End => taken,
+        })
     }
 
     /// Ends the request, if there is one, because of something outside the answer.
@@ -217,7 +267,7 @@ impl Connection {
                 record: Box::new(exchange.fail(reason, detail, super::clock::now())),
                 reusable: false,
             },
-            Activity::Connecting | Activity::Idle => Outcome::Closed,
+            Activity::Connecting | Activity::Securing | Activity::Idle => Outcome::Closed,
         }
     }
 
@@ -227,7 +277,7 @@ impl Connection {
                 record: Box::new(exchange.complete()),
                 reusable,
             },
-            Activity::Connecting | Activity::Idle => Outcome::Closed,
+            Activity::Connecting | Activity::Securing | Activity::Idle => Outcome::Closed,
         }
     }
 
@@ -237,7 +287,58 @@ impl Connection {
                 record: Box::new(exchange.closed(at)),
                 reusable: false,
             },
-            Activity::Connecting | Activity::Idle => Outcome::Closed,
+            Activity::Connecting | Activity::Securing | Activity::Idle => Outcome::Closed,
         }
     }
+}
+
+/// Writes what the kernel takes. Says whether it took any.
+fn write_some(socket: &mut TcpStream, bytes: &[u8], written: &mut usize) -> io::Result<bool> {
+    let before = *written;
+    while *written < bytes.len() {
+        match socket.write(&bytes[*written..]) {
+            Ok(count) => *written += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(*written > before)
+}
+
+fn write_secure(secure: &mut Secure, socket: &mut TcpStream, bytes: &[u8], written: &mut usize) -> io::Result<bool> {
+    let is_first = *written == 0;
+    if is_first {
+        secure.encrypt(bytes)?;
+        *written = bytes.len();
+    }
+    secure.flush(socket)?;
+    Ok(is_first)
+}
+
+/// Goes on with the handshake of TLS. Says whether it is done.
+fn shake_hands(secure: &mut Secure, socket: &mut TcpStream, state: &mut ReadState) -> io::Result<bool> {
+    secure.flush(socket)?;
+    while secure.is_handshaking() {
+        match receive::receive(socket, &mut state.buffer, &mut state.control) {
+            Ok(received) if received.bytes == 0 => {
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the server closed the connection during the handshake",
+                ));
+            }
+            Ok(received) => {
+                let result = secure.decrypt(&state.buffer[..received.bytes], &mut state.plain, |_| true);
+                // The alert that tells the server why is worth an attempt.
+                let sent = secure.flush(socket);
+                result?;
+                sent?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    secure.flush(socket)?;
+    Ok(true)
 }

@@ -5,7 +5,9 @@ mod batching;
 mod clock;
 mod connection;
 mod receive;
+mod secure;
 mod shared;
+mod turns;
 mod worker;
 
 use std::io;
@@ -17,11 +19,12 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 
 use crate::edge::stop::StopSignal;
+use crate::edge::tls::TlsClient;
 use crate::load::measured::Run;
 use crate::load::{Clock, Deadlines, Health, Plan, Progress, Schedule, Target};
 use clock::ClockWatch;
 use shared::Shared;
-use worker::{Harvest, Worker};
+use worker::{Harvest, Task, Worker};
 
 /// Why a load could not be carried out at all. What happens to single requests is in their records.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +60,8 @@ pub enum DriverError {
 pub struct Drive<'a> {
     /// The server.
     pub target: &'a Target,
+    /// Makes encrypted connections; needed where the target wants them.
+    pub tls: Option<&'a TlsClient>,
     /// How long to wait for what.
     pub deadlines: Deadlines,
     /// Client threads; `None` picks by concurrency and cores.
@@ -80,18 +85,23 @@ impl Drive<'_> {
     /// [`DriverError`] where not even a first request could be tried.
     pub fn run(self, plan: &Plan, stop: &StopSignal, progress: &mut dyn FnMut(Progress)) -> Result<Run, DriverError> {
         let addresses = self.resolve()?;
-        let slots = usize::try_from(plan.max_concurrency.get())
-            .unwrap_or(usize::MAX)
-            .min(plan.requests.len());
+        let slots = usize::try_from(plan.max_concurrency.get()).unwrap_or(usize::MAX).min(plan.starts());
         allow_open_files(slots)?;
         let threads = self.thread_count(slots);
         let shared = Shared::default();
-        let total = u32::try_from(plan.requests.len()).unwrap_or(u32::MAX);
+        let total = plan.expected();
         let watch = ClockWatch::start();
         let cpu_before = cpu_time();
-        let harvests = self.run_threads(plan, &addresses, &shared, stop, threads, slots, &mut || {
-            progress(shared.progress(total, self.warming_up));
-        })?;
+        let task = Task {
+            plan,
+            addresses: &addresses,
+            host: &self.target.host,
+            tls: self.tls.filter(|_| self.target.tls),
+            deadlines: self.deadlines,
+            shared: &shared,
+            stop,
+        };
+        let harvests = run_threads(task, threads, slots, &mut || progress(shared.progress(total, self.warming_up)))?;
         let cpu_time = cpu_time().saturating_sub(cpu_before);
         progress(shared.progress(total, self.warming_up));
         let mut whole = Harvest::default();
@@ -99,6 +109,8 @@ impl Drive<'_> {
             whole.records.extend(harvest.records);
             whole.read_lag_ms.extend(harvest.read_lag_ms);
             whole.connections += harvest.connections;
+            whole.open_connections += harvest.open_connections;
+            whole.unsent += harvest.unsent;
             whole.without_kernel_clock |= harvest.without_kernel_clock;
         }
         let started = shared.start().real;
@@ -114,6 +126,9 @@ impl Drive<'_> {
                 threads,
                 read_lag_ms: whole.read_lag_ms,
                 connections: whole.connections,
+                open_connections: whole.open_connections,
+                unsent: whole.unsent,
+                asked_rate: plan.schedule.mean_rate(),
                 clock_step: watch.step(),
             },
             records: whole.records,
@@ -152,55 +167,41 @@ impl Drive<'_> {
         };
         wanted.min(slots)
     }
+}
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what the threads share, handed on once; a struct would be made for this call alone"
-    )]
-    fn run_threads(
-        self,
-        plan: &Plan,
-        addresses: &[SocketAddr],
-        shared: &Shared,
-        stop: &StopSignal,
-        threads: u32,
-        slots: usize,
-        report: &mut dyn FnMut(),
-    ) -> Result<Vec<Harvest>, DriverError> {
-        let count = usize::try_from(threads).unwrap_or(1);
-        let barrier = Barrier::new(count);
-        let (sender, receiver) = mpsc::channel();
-        std::thread::scope(|scope| {
-            let mut handles = Vec::new();
-            for number in 0..count {
-                let own_slots = slots / count + usize::from(number < slots % count);
-                let (barrier, sender) = (&barrier, sender.clone());
-                let worker = Worker::new(plan, addresses, self.deadlines, shared, stop, own_slots);
-                handles.push(scope.spawn(move || {
-                    let connected = worker.and_then(|mut worker| {
-                        if matches!(plan.schedule, Schedule::Closed) {
-                            worker.connect_ahead(own_slots)?;
-                        }
-                        Ok(worker)
-                    });
-                    // Every thread comes here, also a failed one, so that the others do not wait for it.
-                    barrier.wait();
-                    shared.start();
-                    let harvest = connected.and_then(Worker::run);
-                    let _ = sender.send(());
-                    harvest
-                }));
-            }
-            drop(sender);
-            while let Ok(()) | Err(mpsc::RecvTimeoutError::Timeout) = receiver.recv_timeout(PROGRESS_INTERVAL) {
-                report();
-            }
-            handles
-                .into_iter()
-                .map(|handle| handle.join().map_err(|_| DriverError::Thread)?.map_err(DriverError::from))
-                .collect()
-        })
-    }
+fn run_threads(task: Task<'_>, threads: u32, slots: usize, report: &mut dyn FnMut()) -> Result<Vec<Harvest>, DriverError> {
+    let count = usize::try_from(threads).unwrap_or(1);
+    let barrier = Barrier::new(count);
+    let (sender, receiver) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let mut handles = Vec::new();
+        for number in 0..count {
+            let own_slots = slots / count + usize::from(number < slots % count);
+            let (barrier, sender) = (&barrier, sender.clone());
+            handles.push(scope.spawn(move || {
+                let connected = Worker::new(task, own_slots).and_then(|mut worker| {
+                    if matches!(task.plan.schedule, Schedule::Closed) {
+                        worker.connect_ahead(own_slots)?;
+                    }
+                    Ok(worker)
+                });
+                // Every thread comes here, also a failed one, so that the others do not wait for it.
+                barrier.wait();
+                task.shared.start();
+                let harvest = connected.and_then(Worker::run);
+                let _ = sender.send(());
+                harvest
+            }));
+        }
+        drop(sender);
+        while let Ok(()) | Err(mpsc::RecvTimeoutError::Timeout) = receiver.recv_timeout(PROGRESS_INTERVAL) {
+            report();
+        }
+        handles
+            .into_iter()
+            .map(|handle| handle.join().map_err(|_| DriverError::Thread)?.map_err(DriverError::from))
+            .collect()
+    })
 }
 
 fn allow_open_files(connections: usize) -> Result<(), DriverError> {

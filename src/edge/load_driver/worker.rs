@@ -12,8 +12,11 @@ use super::batching::{self, Batching};
 use super::clock;
 use super::connection::{Assigned, Connection, Outcome, ReadState};
 use super::receive::ControlBuffer;
+use super::secure::{self, Secure};
 use super::shared::Shared;
+use super::turns::Turns;
 use crate::edge::stop::StopSignal;
+use crate::edge::tls::TlsClient;
 use crate::load::exchange::Asked;
 use crate::load::{Deadlines, Exchange, Plan, Reason, Record, Schedule, Stamp};
 
@@ -35,14 +38,37 @@ pub struct Harvest {
     pub read_lag_ms: Vec<f64>,
     /// Connections it opened.
     pub connections: u32,
+    /// Most connections that were open at once.
+    pub open_connections: u32,
+    /// Requests whose time came but that were not sent, because the run's time was over first.
+    pub unsent: u32,
     /// Whether some bytes came without a kernel time stamp.
     pub without_kernel_clock: bool,
+}
+
+/// What all threads of a run have in common.
+#[derive(Clone, Copy)]
+pub struct Task<'a> {
+    /// What to do.
+    pub plan: &'a Plan,
+    /// Where the server is.
+    pub addresses: &'a [SocketAddr],
+    /// Its name, for its certificate.
+    pub host: &'a str,
+    /// Makes encrypted connections where they are wanted.
+    pub tls: Option<&'a TlsClient>,
+    /// How long to wait for what.
+    pub deadlines: Deadlines,
+    /// Common counters.
+    pub shared: &'a Shared,
+    /// The wish to stop.
+    pub stop: &'a StopSignal,
 }
 
 /// The state of one client thread.
 pub struct Worker<'a> {
     plan: &'a Plan,
-    addresses: &'a [SocketAddr],
+    task: Task<'a>,
     deadlines: Deadlines,
     shared: &'a Shared,
     stop: &'a StopSignal,
@@ -56,6 +82,7 @@ pub struct Worker<'a> {
     /// Open loop: due requests that wait for a slot.
     waiting: VecDeque<Assigned>,
     upcoming: Option<u32>,
+    turns: Turns,
     read_state: ReadState,
     batching: Batching,
     harvest: Harvest,
@@ -67,17 +94,18 @@ impl<'a> Worker<'a> {
     ///
     /// # Errors
     /// Where the system has no event queue left.
-    pub fn new(
-        plan: &'a Plan,
-        addresses: &'a [SocketAddr],
-        deadlines: Deadlines,
-        shared: &'a Shared,
-        stop: &'a StopSignal,
-        slots: usize,
-    ) -> io::Result<Self> {
+    pub fn new(task: Task<'a>, slots: usize) -> io::Result<Self> {
+        let Task {
+            plan,
+            deadlines,
+            shared,
+            stop,
+            tls,
+            ..
+        } = task;
         Ok(Self {
             plan,
-            addresses,
+            task,
             deadlines,
             shared,
             stop,
@@ -89,8 +117,10 @@ impl<'a> Worker<'a> {
             active: 0,
             waiting: VecDeque::new(),
             upcoming: None,
+            turns: Turns::default(),
             read_state: ReadState {
                 buffer: vec![0; READ_BUFFER],
+                plain: vec![0; if tls.is_some() { READ_BUFFER } else { 0 }],
                 control: ControlBuffer::default(),
                 first_lag: None,
                 delay_acknowledgements: slots >= batching::FEWEST_STREAMS,
@@ -162,14 +192,54 @@ impl<'a> Worker<'a> {
 
     /// Starts what is due and has a slot. Returns the time to the next scheduled request; `None` where there is none.
     fn start_due(&mut self) -> Option<Duration> {
+        if self.is_time_over() {
+            self.give_up_unsent();
+            return None;
+        }
+        self.start_turns();
+        let next = self.start_scheduled();
+        let turn = self.turns.wait();
+        let left = self
+            .plan
+            .duration
+            .map(|duration| duration.saturating_sub(self.shared.start().monotonic.elapsed()));
+        // The end is waited for only where something could still begin before it.
+        let left = left.filter(|_| next.is_some() || !self.waiting.is_empty());
+        next.into_iter().chain(turn).chain(left).min()
+    }
+
+    fn is_time_over(&self) -> bool {
+        self.plan
+            .duration
+            .is_some_and(|duration| self.shared.start().monotonic.elapsed() >= duration)
+    }
+
+    fn give_up_unsent(&mut self) {
+        self.active -= self.turns.abandon();
+        let mut unsent = self.waiting.len();
+        self.waiting.clear();
+        unsent += usize::from(self.upcoming.take().is_some());
+        self.harvest.unsent += u32::try_from(unsent).unwrap_or(u32::MAX);
+    }
+
+    /// Sends the turns whose users have thought enough. Their conversations kept their slots.
+    fn start_turns(&mut self) {
+        while let Some((index, late)) = self.turns.next_due() {
+            self.active -= 1;
+            let scheduled = clock::now().before(late);
+            self.start(Assigned { index, scheduled });
+        }
+    }
+
+    fn start_scheduled(&mut self) -> Option<Duration> {
         match &self.plan.schedule {
             Schedule::Closed => {
                 while self.active < self.slots {
-                    let Some(index) = self.shared.next_request(self.plan.requests.len()) else {
+                    let Some(start) = self.shared.next_request(self.plan.starts()) else {
                         break;
                     };
                     self.start(Assigned {
-                        index,
+                        index: self.plan.first_index(start),
                         scheduled: clock::now(),
                     });
                 }
@@ -196,7 +266,7 @@ impl<'a> Worker<'a> {
                     }
                     self.upcoming = None;
                     self.waiting.push_back(Assigned {
-                        index,
+                        index: self.plan.first_index(index),
                         scheduled: start.real.after(offset),
                     });
                 }
@@ -233,8 +303,7 @@ impl<'a> Worker<'a> {
             self.connections.push(None);
             self.connections.len() - 1
         });
-        let address = self.addresses[0];
-        let opened = Connection::open(address, request).and_then(|mut connection| {
+        let opened = self.connect(request).and_then(|mut connection| {
             let interest = Interest::READABLE | Interest::WRITABLE;
             self.poll.registry().register(&mut connection.socket, Token(at), interest)?;
             Ok(connection)
@@ -243,6 +312,8 @@ impl<'a> Worker<'a> {
             Ok(connection) => {
                 self.harvest.connections += 1;
                 self.connections[at] = Some(connection);
+                let open = self.connections.len() - self.free.len();
+                self.harvest.open_connections = self.harvest.open_connections.max(u32::try_from(open).unwrap_or(u32::MAX));
                 Ok(())
             }
             Err(error) => {
@@ -252,10 +323,21 @@ impl<'a> Worker<'a> {
         }
     }
 
+    fn connect(&self, request: Option<Assigned>) -> io::Result<Connection> {
+        let Some(address) = self.task.addresses.first() else {
+            return Err(io::Error::other("the server has no address"));
+        };
+        let secure = match self.task.tls {
+            None => None,
+            Some(tls) => Some(Secure::new(tls.connect(self.task.host).map_err(io::Error::other)?)),
+        };
+        Connection::open(*address, secure, request)
+    }
+
     fn send(&mut self, at: usize, assigned: Assigned) {
         let plan = self.plan;
         let Some(connection) = self.connections[at].as_mut() else { return };
-        let Some(request) = plan.requests.get(usize::try_from(assigned.index).unwrap_or(usize::MAX)) else {
+        let Some(request) = self.turns.request(plan, assigned.index) else {
             return;
         };
         let asked = Asked {
@@ -263,6 +345,7 @@ impl<'a> Worker<'a> {
             prompt_tokens: request.prompt_tokens,
             output_tokens: request.output_tokens,
             keep_texts: plan.keep_texts,
+            keep_answer: plan.dialogues.is_some(),
         };
         connection.begin(assigned, asked, clock::now());
         let outcome = connection.write(request);
@@ -270,16 +353,20 @@ impl<'a> Worker<'a> {
     }
 
     fn poll(&mut self, events: &mut Events, wait: Duration) -> io::Result<()> {
+        let begun = Instant::now();
         match self.poll.poll(events, Some(wait)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             other => other?,
         }
         self.batching.woke();
+        // A process that was not run wakes after its time. Bytes may not show that: several that came meanwhile are read at once
+        // and have the instant of the last.
+        let overslept = begun.elapsed().saturating_sub(wait);
         for event in &*events {
             self.attend(event);
         }
         if let Some(lag) = self.read_state.first_lag.take() {
-            self.harvest.read_lag_ms.push(crate::load::stamp::millis(lag));
+            self.harvest.read_lag_ms.push(crate::load::stamp::millis(lag.max(overslept)));
         }
         Ok(())
     }
@@ -290,13 +377,13 @@ impl<'a> Worker<'a> {
             return;
         };
         if connection.is_connecting() {
-            let outcome = connection.finish_connect();
+            let outcome = connection.finish_connect(&mut self.read_state);
             self.settle_connect(at, outcome);
             return;
         }
         if event.is_writable()
             && let Some(assigned) = connection.request
-            && let Some(request) = self.plan.requests.get(usize::try_from(assigned.index).unwrap_or(usize::MAX))
+            && let Some(request) = self.turns.request(self.plan, assigned.index)
         {
             let outcome = connection.write(request);
             self.settle(at, outcome);
@@ -320,6 +407,8 @@ impl<'a> Worker<'a> {
             Err(error) => {
                 let reason = if error.kind() == io::ErrorKind::ConnectionRefused {
                     Reason::ConnectionRefused
+                } else if secure::is_tls_error(&error) {
+                    Reason::TlsFailed
                 } else {
                     Reason::ConnectFailed
                 };
@@ -366,10 +455,11 @@ impl<'a> Worker<'a> {
     /// Gives a slot that became free at `free_since` its next request.
     fn start_next(&mut self, free_since: Stamp) {
         if self.active < self.slots
-            && let Some(index) = self.shared.next_request(self.plan.requests.len())
+            && !self.is_time_over()
+            && let Some(start) = self.shared.next_request(self.plan.starts())
         {
             self.start(Assigned {
-                index,
+                index: self.plan.first_index(start),
                 scheduled: free_since,
             });
         }
@@ -377,12 +467,13 @@ impl<'a> Worker<'a> {
 
     /// A request that never got a connection.
     fn fail_unsent(&mut self, assigned: Assigned, reason: Reason, detail: &str) {
-        let request = self.plan.requests.get(usize::try_from(assigned.index).unwrap_or(usize::MAX));
+        let request = self.turns.request(self.plan, assigned.index);
         let asked = Asked {
             index: assigned.index,
             prompt_tokens: request.map_or(0, |request| request.prompt_tokens),
             output_tokens: request.map_or(0, |request| request.output_tokens),
             keep_texts: false,
+            keep_answer: false,
         };
         let now: Stamp = clock::now();
         let record = Exchange::new(asked, assigned.scheduled, now, None).fail(reason, detail, now);
@@ -392,6 +483,12 @@ impl<'a> Worker<'a> {
     fn take_record(&mut self, record: Record) {
         self.active -= 1;
         self.shared.count(&record);
+        let mut record = record;
+        if let Some(dialogues) = &self.plan.dialogues {
+            // The conversation keeps its slot while its user thinks.
+            self.active += usize::from(self.turns.answered(dialogues, &record));
+            record.answer = String::new();
+        }
         self.harvest.records.push(record);
     }
 

@@ -82,6 +82,12 @@ impl Server {
     fn break_answer(&mut self, at: usize, fault: Fault, id: u64) -> bool {
         match fault {
             Fault::Truncate => self.drop_connection(at),
+            Fault::Reset => {
+                if let Some(Some(connection)) = self.connections.get(at) {
+                    connection.reset_on_close();
+                }
+                self.drop_connection(at);
+            }
             Fault::Hang => {
                 self.pace.cancel(id);
                 self.owners.remove(&id);

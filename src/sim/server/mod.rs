@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use mio::net::TcpListener;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
@@ -61,6 +62,7 @@ impl Server {
         let no_address = || refused(io::Error::other("the name has no address"));
         let address = (host, port).to_socket_addrs().map_err(refused)?.next().ok_or_else(no_address)?;
         let mut listener = TcpListener::bind(address).map_err(refused)?;
+        raise_open_files();
         let ground_truth = match &options.ground_truth {
             None => None,
             Some(path) => Some(GroundTruth::create(path).map_err(|source| ServerError::GroundTruth {
@@ -199,6 +201,13 @@ impl Server {
             self.pace.cancel(generating.id);
         }
         self.free.push(at);
+    }
+}
+
+/// Every client is an open file. Where the limit stays low, the clients beyond it wait to be accepted.
+fn raise_open_files() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
 }
 

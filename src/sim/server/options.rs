@@ -14,8 +14,10 @@ pub struct ServerOptions {
     pub model_names: Vec<String>,
     /// Counts the tokens of text prompts; without one their words are counted.
     pub tokenizer: Option<Tokenizer>,
-    /// Time after the start during which `/health` and requests get 503.
-    pub ready_after: Duration,
+    /// Time after the start during which `/health` and requests get 503; `None` is for ever.
+    pub ready_after: Option<Duration>,
+    /// Whether prompts are looked up in a prefix cache.
+    pub prefix_cache: bool,
     /// Tokens in one chunk of a stream; the first token always has a chunk of its own.
     pub stream_interval: u32,
     /// Mean length of an answer that the model ends itself, tokens.

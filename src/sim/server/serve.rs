@@ -4,7 +4,7 @@ use super::{Server, unix_nanos};
 use crate::sim::answer::{Answer, document_response};
 use crate::sim::connection::{Generating, NotARequest, Received};
 use crate::sim::faults::Fault;
-use crate::sim::protocol::{self, GenerateRequest, Refusal, Route};
+use crate::sim::protocol::{self, Api, Counting, GenerateRequest, Refusal, Route};
 use crate::sim::scheduler::Job;
 
 /// By how many tokens usage is wrong where it is wrong on purpose.
@@ -34,7 +34,8 @@ impl Server {
         if let Some(Some(connection)) = self.connections.get_mut(at) {
             connection.close = request.close;
         }
-        let route = if self.started.elapsed() < self.options.ready_after {
+        let is_starting = self.options.ready_after.is_none_or(|time| self.started.elapsed() < time);
+        let route = if is_starting {
             Route::Refuse(503, "the engine is starting")
         } else {
             protocol::route(&request.method, &request.path)
@@ -44,8 +45,13 @@ impl Server {
             Route::Models => self.reply(at, &document_response(200, "application/json", &self.models())),
             Route::Metrics => self.reply(at, &document_response(200, "text/plain; version=0.0.4", &self.counters())),
             Route::Refuse(status, message) => self.refuse(at, status, message),
+            Route::Profile => self.reply(at, &document_response(200, "text/plain", "")),
             Route::Generate(api) => {
-                let parsed = protocol::parse(api, &request.body, self.options.tokenizer.as_ref());
+                let counting = Counting {
+                    tokenizer: self.options.tokenizer.as_ref(),
+                    blocks: self.options.prefix_cache,
+                };
+                let parsed = protocol::parse(api, &request.body, counting);
                 match parsed.and_then(|generate| self.check_model(generate)) {
                     Ok(generate) => self.admit(at, generate, request.request_id),
                     Err(refusal) => self.reply(at, &document_response(refusal.status, "application/json", &refusal.body())),
@@ -55,7 +61,9 @@ impl Server {
     }
 
     fn check_model(&self, request: GenerateRequest) -> Result<GenerateRequest, Refusal> {
-        if self.options.model_names.contains(&request.model) {
+        // The other dialects have no model in the request.
+        let names_model = matches!(request.api, Api::Completions | Api::Chat);
+        if !names_model || self.options.model_names.contains(&request.model) {
             return Ok(request);
         }
         let known = self.options.model_names.join("`, `");
@@ -65,7 +73,7 @@ impl Server {
         })
     }
 
-    fn admit(&mut self, at: usize, request: GenerateRequest, request_id: Option<String>) {
+    fn admit(&mut self, at: usize, mut request: GenerateRequest, request_id: Option<String>) {
         self.requests += 1;
         let id = self.requests;
         let natural = self.natural_length(id);
@@ -81,6 +89,7 @@ impl Server {
             return;
         }
         let received = self.started.elapsed();
+        let blocks = std::mem::take(&mut request.blocks);
         let mut answer = Answer::new(request, id, self.started_unix / 1_000_000_000 + received.as_secs(), output, stops);
         let fault = self.options.faults.of(id);
         if let Some(fault) = fault
@@ -100,7 +109,7 @@ impl Server {
             fault,
         });
         self.owners.insert(id, at);
-        self.pace.admit(job, received);
+        self.pace.admit(job, blocks, received);
     }
 
     /// Lets a fault happen that comes in place of the answer. Says whether there still is an answer.
@@ -114,7 +123,7 @@ impl Server {
                 answer.miscount = MISCOUNT;
                 return true;
             }
-            Fault::Truncate | Fault::Hang | Fault::Malformed => return true,
+            Fault::Truncate | Fault::Reset | Fault::Hang | Fault::Malformed => return true,
         }
         false
     }
@@ -166,8 +175,10 @@ impl Server {
         format!(
             "# TYPE imax_sim_requests_total counter\nimax_sim_requests_total {}\n\
              # TYPE imax_sim_requests_running gauge\nimax_sim_requests_running {running}\n\
-             # TYPE imax_sim_requests_waiting gauge\nimax_sim_requests_waiting {waiting}\n",
-            self.requests
+             # TYPE imax_sim_requests_waiting gauge\nimax_sim_requests_waiting {waiting}\n\
+             # TYPE imax_sim_cached_prompt_tokens_total counter\nimax_sim_cached_prompt_tokens_total {}\n",
+            self.requests,
+            self.pace.cached_tokens(),
         )
     }
 }

@@ -1,0 +1,90 @@
+//! `--calibrate`: what error this client adds on this machine at the concurrency of a load, measured against the built-in engine.
+
+use std::num::NonZeroU32;
+
+use super::{MeasureError, measure};
+use crate::edge::calibration_store::CalibrationStore;
+use crate::edge::files;
+use crate::edge::sim_process::SimProcess;
+use crate::edge::stop::StopSignal;
+use crate::load::calibration::{self, Calibration, CalibrationError};
+use crate::load::{Dataset, Protocol, RandomLengths, Settings, Target};
+
+/// Why there is no calibration.
+#[derive(Debug, thiserror::Error)]
+pub enum CalibrateError {
+    /// The engine could not be started.
+    #[error("the calibration needs the built-in engine: {0}")]
+    Engine(#[from] std::io::Error),
+    /// The load on it failed.
+    #[error("the load of the calibration failed: {0}")]
+    Measure(#[from] MeasureError),
+    /// Its log cannot be read.
+    #[error(transparent)]
+    File(#[from] files::FileError),
+    /// Its log is wrong.
+    #[error(transparent)]
+    Compare(#[from] CalibrationError),
+}
+
+/// Chunks of each stream in a calibration, and requests of each slot.
+const CHUNKS: u32 = 60;
+const REQUESTS_PER_SLOT: u32 = 3;
+/// A calibration at more streams than this would say more about the built-in engine, which is one thread, than about the client.
+const MOST_STREAMS: u32 = 2000;
+/// Streams where the load has no limit of its own.
+const UNLIMITED: u32 = 64;
+
+/// The concurrency that a load is calibrated at.
+pub fn concurrency_of(settings: &Settings) -> u32 {
+    let asked = settings.arrival.max_concurrency.map_or(UNLIMITED, NonZeroU32::get);
+    asked.min(MOST_STREAMS)
+}
+
+/// Measures the client at the concurrency of a load, and stores the figure for this machine.
+pub fn calibrate(settings: &Settings, stop: &StopSignal) -> Result<Calibration, CalibrateError> {
+    let concurrency = NonZeroU32::new(concurrency_of(settings)).unwrap_or(NonZeroU32::MIN);
+    let folder = tempfile::tempdir()?;
+    let log = folder.path().join("truth.jsonl");
+    let engine = SimProcess::start(&std::env::current_exe()?, calibration::TTFT, calibration::ITL, &log)?;
+    let measured = measure(&load(settings, concurrency, engine.port), stop, &mut |_| {});
+    engine.stop();
+    let measured = measured?;
+    let truth = files::read_text(&log)?;
+    let health = &measured.run.health;
+    let found = calibration::compare(&truth, &measured.run.records, concurrency.get(), health.cpu_time)?;
+    if let Some(store) = CalibrationStore::of_this_machine() {
+        // A cache that cannot be written only costs the next run its stored figure.
+        let _ = store.put(&found);
+    }
+    Ok(found)
+}
+
+/// The stored figure of this machine.
+pub fn stored(settings: &Settings) -> Option<Calibration> {
+    CalibrationStore::of_this_machine()?.get(concurrency_of(settings))
+}
+
+fn load(settings: &Settings, concurrency: NonZeroU32, port: u16) -> Settings {
+    let target = Target {
+        host: "127.0.0.1".to_owned(),
+        port,
+        tls: false,
+        path: Protocol::Completions.default_endpoint(true).to_owned(),
+        protocol: Protocol::Completions,
+    };
+    let lengths = RandomLengths {
+        input: NonZeroU32::MIN.saturating_add(15),
+        output: NonZeroU32::MIN.saturating_add(CHUNKS - 1),
+        range_ratio: 1.0,
+        prefix: 0,
+    };
+    let requests = concurrency.saturating_mul(NonZeroU32::MIN.saturating_add(REQUESTS_PER_SLOT - 1));
+    let mut load = Settings::new(target, &settings.model, Dataset::Random(lengths), requests);
+    load.served_model_name = Some("demo".to_owned());
+    load.tokenizer.clone_from(&settings.tokenizer);
+    load.client_threads = settings.client_threads;
+    load.arrival.max_concurrency = Some(concurrency);
+    load.ignore_eos = true;
+    load
+}

@@ -1,0 +1,214 @@
+//! What is sent, made before the clock starts and on all cores: single prompts or conversations, from random words or a file.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::MeasureError;
+use crate::edge::files;
+use crate::edge::stop::StopSignal;
+use crate::load::dataset::{DatasetError, jsonl, sessions, sharegpt, trace};
+use crate::load::dialogue::Turn;
+use crate::load::prompt::{Content, Form, Message, Prompt, RandomPrompts, Role};
+use crate::load::settings::{RandomLengths, Sessions};
+use crate::load::{ChatTemplate, Dataset, Settings, Tokenizer, TokenizerError};
+
+/// What is to be sent.
+#[derive(Debug)]
+pub enum Prompts {
+    /// Single requests, and their arrival where the data set has one.
+    Single(Vec<Prompt>, Option<Vec<Duration>>),
+    /// Conversations.
+    Sessions(Vec<Vec<Turn>>),
+}
+
+/// What prompts are made with.
+#[derive(Debug)]
+pub struct Materials {
+    /// The model's tokenizer.
+    pub tokenizer: Tokenizer,
+    /// Its chat template, where prompts are put into it.
+    pub template: Option<Arc<ChatTemplate>>,
+}
+
+/// Lengths of the requests before the measurement where the data set gives none.
+const OTHER_LENGTHS: (u32, u32) = (128, 32);
+
+impl Materials {
+    /// A maker of random prompts for the settings.
+    ///
+    /// # Errors
+    /// [`TokenizerError`] where the vocabulary cannot serve.
+    pub fn random(&self, settings: &Settings) -> Result<RandomPrompts<'_>, TokenizerError> {
+        let number = |n| std::num::NonZeroU32::new(n).unwrap_or(std::num::NonZeroU32::MIN);
+        let lengths = match settings.dataset {
+            Dataset::Random(lengths) => lengths,
+            Dataset::ShareGpt { .. } | Dataset::Jsonl { .. } | Dataset::Trace { .. } => RandomLengths {
+                input: number(OTHER_LENGTHS.0),
+                output: number(OTHER_LENGTHS.1),
+                range_ratio: 1.0,
+                prefix: 0,
+            },
+        };
+        let form = Form {
+            token_ids: settings.send_token_ids,
+            // Conversations are put into the template as a whole, not turn by turn.
+            template: self.template.as_deref().filter(|_| settings.sessions.is_none()),
+        };
+        RandomPrompts::new(&self.tokenizer, lengths, settings.seed, form)
+    }
+
+    fn listed(&self, settings: &Settings, text: &str, output_tokens: u32) -> Result<Prompt, TokenizerError> {
+        let text = match &self.template {
+            None => text.to_owned(),
+            Some(template) => {
+                let message = Message {
+                    role: Role::User,
+                    text: text.to_owned(),
+                };
+                template
+                    .render(&[message])
+                    .map_err(|error| TokenizerError::Coding(error.to_string()))?
+            }
+        };
+        let ids = self.tokenizer.encode(&text)?;
+        let tokens = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+        Ok(Prompt {
+            content: if settings.send_token_ids {
+                Content::Tokens(ids)
+            } else {
+                Content::Text(text)
+            },
+            tokens,
+            wanted_tokens: tokens,
+            output_tokens,
+        })
+    }
+}
+
+/// Makes `count` single prompts at most, or all conversations; fewer where it is stopped.
+///
+/// # Errors
+/// [`MeasureError`] naming what is wrong with the file or the tokenizer.
+pub fn make(
+    settings: &Settings,
+    materials: &Materials,
+    maker: &RandomPrompts<'_>,
+    count: usize,
+    stop: &StopSignal,
+) -> Result<Prompts, MeasureError> {
+    let wrong = |path: &std::path::Path| {
+        let path = path.display().to_string();
+        move |source: DatasetError| MeasureError::Dataset { path, source }
+    };
+    match (&settings.dataset, &settings.sessions) {
+        (Dataset::Random(_), None) => Ok(Prompts::Single(in_parallel(count, stop, |index| maker.make(index as u64))?, None)),
+        (Dataset::Random(_), Some(sessions)) => {
+            let made = in_parallel(number_of(sessions), stop, |session| {
+                sessions::random(maker, sessions, session as u64)
+            })?;
+            Ok(Prompts::Sessions(made))
+        }
+        (Dataset::ShareGpt { path, output }, sessions) => {
+            let conversations = sharegpt::conversations(&files::read(path)?, settings.seed).map_err(wrong(path))?;
+            let output = output.map(std::num::NonZeroU32::get);
+            match sessions {
+                Some(sessions) => {
+                    let made = in_parallel(number_of(sessions).min(conversations.len()), stop, |session| {
+                        let exchanges = &conversations[session];
+                        sessions::recorded(&materials.tokenizer, exchanges, output, sessions, settings.seed, session as u64)
+                    })?;
+                    Ok(Prompts::Sessions(made))
+                }
+                None => {
+                    let made = usable(settings, materials, &conversations, output, count, stop)?;
+                    if made.is_empty() && !stop.is_set() {
+                        let problem = "no conversation has lengths that benchmark_serving.py would take (4 to 1024 tokens)";
+                        return Err(wrong(path)(DatasetError::Empty(problem.to_owned())));
+                    }
+                    Ok(Prompts::Single(made, None))
+                }
+            }
+        }
+        (Dataset::Jsonl { path, output }, _) => {
+            let lines = jsonl::prompts(&files::read_text(path)?).map_err(wrong(path))?;
+            let made = in_parallel(count.min(lines.len()), stop, |index| {
+                let line = &lines[index];
+                materials.listed(settings, &line.prompt, line.output_tokens.unwrap_or(*output).get())
+            })?;
+            Ok(Prompts::Single(made, None))
+        }
+        (Dataset::Trace { path, block }, _) => {
+            let traced = trace::requests(&files::read_text(path)?).map_err(wrong(path))?;
+            let made = in_parallel(count.min(traced.len()), stop, |index| {
+                trace::prompt(maker, &traced[index], *block, index as u64)
+            })?;
+            let arrivals = traced.iter().take(made.len()).map(|traced| traced.at).collect();
+            Ok(Prompts::Single(made, Some(arrivals)))
+        }
+    }
+}
+
+fn number_of(sessions: &Sessions) -> usize {
+    usize::try_from(sessions.number.get()).unwrap_or(usize::MAX)
+}
+
+/// The first `count` conversations whose question and answer have lengths that benchmark_serving.py takes.
+fn usable(
+    settings: &Settings,
+    materials: &Materials,
+    conversations: &[Vec<sharegpt::Exchange>],
+    output: Option<u32>,
+    count: usize,
+    stop: &StopSignal,
+) -> Result<Vec<Prompt>, MeasureError> {
+    let mut kept = Vec::new();
+    let mut rest = conversations;
+    while kept.len() < count && !rest.is_empty() && !stop.is_set() {
+        let (batch, later) = rest.split_at((count - kept.len()).min(rest.len()));
+        rest = later;
+        let made = in_parallel(batch.len(), stop, |index| {
+            let Some(exchange) = batch[index].first() else { return Ok(None) };
+            let answer = materials.tokenizer.count(&exchange.answer)?;
+            let wanted = output.unwrap_or_else(|| u32::try_from(answer).unwrap_or(u32::MAX));
+            let prompt = materials.listed(settings, &exchange.question, wanted)?;
+            let tokens = usize::try_from(prompt.tokens).unwrap_or(usize::MAX);
+            Ok(sharegpt::is_usable(tokens, usize::try_from(wanted).unwrap_or(usize::MAX)).then_some(prompt))
+        })?;
+        kept.extend(made.into_iter().flatten());
+    }
+    kept.truncate(count);
+    Ok(kept)
+}
+
+/// Makes things on all cores, and fewer where it is stopped: encoding 8k-token prompts takes a core minutes for a full run.
+fn in_parallel<T: Send>(
+    count: usize,
+    stop: &StopSignal,
+    make: impl Fn(usize) -> Result<T, TokenizerError> + Sync,
+) -> Result<Vec<T>, MeasureError> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(count.max(1));
+    let next = AtomicUsize::new(0);
+    let made = std::thread::scope(|scope| {
+        let work = || -> Result<Vec<(usize, T)>, TokenizerError> {
+            let mut made = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= count || stop.is_set() {
+                    return Ok(made);
+                }
+                made.push((index, make(index)?));
+            }
+        };
+        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let mut made = Vec::new();
+        for handle in handles {
+            made.extend(handle.join().map_err(|_| MeasureError::Thread)??);
+        }
+        Ok::<_, MeasureError>(made)
+    });
+    let mut made = made?;
+    made.sort_unstable_by_key(|(index, _)| *index);
+    Ok(made.into_iter().map(|(_, made)| made).collect())
+}

@@ -1,0 +1,79 @@
+//! TLS on one of the driver's sockets. Bytes are read as without it, with the kernel's arrival instant, and decrypted here:
+//! a record becomes readable with its last byte, so that byte's arrival is the record's.
+
+use std::io::{self, Read as _, Write as _};
+
+use mio::net::TcpStream;
+use rustls::ClientConnection;
+
+/// The encryption of one connection.
+#[derive(Debug)]
+pub struct Secure(Box<ClientConnection>);
+
+impl Secure {
+    /// Encryption that begins with a handshake.
+    #[must_use]
+    pub fn new(mut session: ClientConnection) -> Self {
+        // A prompt is handed over as a whole; how much of it the socket takes at once is another matter.
+        session.set_buffer_limit(None);
+        Self(Box::new(session))
+    }
+
+    /// Whether the handshake is not done.
+    #[must_use]
+    pub fn is_handshaking(&self) -> bool {
+        self.0.is_handshaking()
+    }
+
+    /// Takes over what is to be sent.
+    ///
+    /// # Errors
+    /// Where the session is over.
+    pub fn encrypt(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.writer().write_all(bytes)
+    }
+
+    /// Sends what the socket takes. Says whether everything is with the kernel.
+    ///
+    /// # Errors
+    /// Where the connection broke.
+    pub fn flush(&mut self, socket: &mut TcpStream) -> io::Result<bool> {
+        while self.0.wants_write() {
+            match self.0.write_tls(socket) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes bytes from the network; `on_plain` gets what they decrypt to and says whether to go on. Returns whether the
+    /// server has said that nothing more comes.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes or the server's certificate, as [`rustls::Error`] inside.
+    pub fn decrypt(&mut self, mut bytes: &[u8], plain: &mut [u8], mut on_plain: impl FnMut(&[u8]) -> bool) -> io::Result<bool> {
+        while !bytes.is_empty() {
+            self.0.read_tls(&mut bytes)?;
+            self.0.process_new_packets().map_err(io::Error::other)?;
+            loop {
+                match self.0.reader().read(plain) {
+                    Ok(0) => return Ok(true),
+                    Ok(count) if on_plain(&plain[..count]) => {}
+                    Ok(_) => return Ok(false),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Whether an error is one of TLS, not of the network.
+#[must_use]
+pub fn is_tls_error(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+}

@@ -1,0 +1,65 @@
+//! The conversations of one client thread: what was said in each, and which turn is to be sent when.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::time::{Duration, Instant};
+
+use crate::load::dialogue::{Dialogues, History};
+use crate::load::{Plan, PreparedRequest, Record};
+
+/// State between the turns.
+#[derive(Debug, Default)]
+pub struct Turns {
+    histories: HashMap<u32, History>,
+    /// Requests that were made during the run, by number.
+    made: HashMap<u32, PreparedRequest>,
+    /// Turns whose user is still thinking.
+    thinking: BinaryHeap<Reverse<(Instant, u32)>>,
+}
+
+impl Turns {
+    /// The request of a number: made before the run, or during it.
+    #[must_use]
+    pub fn request<'a>(&'a self, plan: &'a Plan, index: u32) -> Option<&'a PreparedRequest> {
+        plan.prepared(index).or_else(|| self.made.get(&index))
+    }
+
+    /// Takes a turn's record, and prepares the next turn of its conversation. Says whether there is one.
+    pub fn answered(&mut self, dialogues: &Dialogues, record: &Record) -> bool {
+        self.made.remove(&record.index);
+        let session = record.index / dialogues.stride();
+        let history = self.histories.entry(session).or_default();
+        match dialogues.next(history, record) {
+            Some(next) => {
+                self.made.insert(next.index, next.request);
+                self.thinking.push(Reverse((Instant::now() + next.pause, next.index)));
+                true
+            }
+            None => {
+                self.histories.remove(&session);
+                false
+            }
+        }
+    }
+
+    /// The next turn whose time has come, with how late it is.
+    pub fn next_due(&mut self) -> Option<(u32, Duration)> {
+        let Reverse((at, _)) = self.thinking.peek()?;
+        let late = Instant::now().checked_duration_since(*at)?;
+        let Reverse((_, index)) = self.thinking.pop()?;
+        Some((index, late))
+    }
+
+    /// The time to the next turn.
+    #[must_use]
+    pub fn wait(&self) -> Option<Duration> {
+        let Reverse((at, _)) = self.thinking.peek()?;
+        Some(at.saturating_duration_since(Instant::now()))
+    }
+
+    /// Gives up all turns that are not sent; returns how many conversations that ends.
+    pub fn abandon(&mut self) -> usize {
+        self.made.clear();
+        self.thinking.drain().count()
+    }
+}

@@ -1,0 +1,193 @@
+//! What error the client itself adds on this machine: its account of a load on the built-in engine, held against the engine's
+//! log of what really happened. The error of an arrival is the client's instant less the one before the engine handed the
+//! bytes to the kernel, so the way through the loopback is part of it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::record::Record;
+use super::request;
+use super::statistics::{Summary, mean};
+
+/// The engine's fixed schedule during a calibration.
+pub const TTFT: Duration = Duration::from_millis(50);
+/// Time between two chunks of a stream.
+pub const ITL: Duration = Duration::from_millis(10);
+
+/// Median, 90th, 99th percentile and greatest value of an error, milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ErrorMs {
+    /// The middle.
+    pub p50: f64,
+    /// Nine of ten are below it.
+    pub p90: f64,
+    /// Ninety-nine of a hundred are below it.
+    pub p99: f64,
+    /// The greatest.
+    pub max: f64,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Streams at once.
+    pub concurrency: u32,
+    /// Chunks that were compared.
+    pub chunks: usize,
+    /// Error of the arrivals of first tokens.
+    pub first_token_error_ms: ErrorMs,
+    /// Error of the arrivals of all chunks.
+    pub chunk_error_ms: ErrorMs,
+    /// Standard deviation of the time between two chunks by the client's account less the true one.
+    pub itl_std_error_ms: f64,
+    /// How late the engine itself was, 99th percentile: beyond a millisecond the machine was too busy for a calibration.
+    pub engine_late_p99_ms: f64,
+    /// CPU time of the client for each chunk, microseconds.
+    pub cpu_us_per_chunk: f64,
+    /// Version of the program that measured it.
+    pub version: String,
+    /// When, seconds since the Unix epoch.
+    pub measured_at_unix: f64,
+}
+
+#[derive(Deserialize)]
+struct TruthLine {
+    request: String,
+    token: u32,
+    due_unix_ns: u64,
+    sent_unix_ns: u64,
+}
+
+/// The engine's log cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CalibrationError {
+    /// A line is not one of the log.
+    #[error("line {0} of the engine's log cannot be read: {1}")]
+    Line(usize, String),
+    /// No chunk is in both accounts.
+    #[error("the engine's log and the client's records have no chunk in common")]
+    Nothing,
+}
+
+/// Compares both accounts of a load.
+///
+/// # Errors
+/// [`CalibrationError`] where the log cannot be used.
+pub fn compare(truth: &str, records: &[Record], concurrency: u32, cpu_time: Duration) -> Result<Calibration, CalibrationError> {
+    let mut late = Vec::new();
+    let sent = read(truth, &mut late)?;
+    let (mut first, mut all) = (Vec::new(), Vec::new());
+    let (mut true_gaps, mut found_gaps) = (Vec::new(), Vec::new());
+    for record in records.iter().filter(|record| record.is_success()) {
+        let Some(left) = sent.get(&request::id(record.index)) else {
+            continue;
+        };
+        let arrived: Vec<f64> = record.arrivals().map(|at| nanos(at.unix_nanos())).collect();
+        if arrived.len() != left.len() {
+            continue;
+        }
+        let errors: Vec<f64> = arrived.iter().zip(left).map(|(arrived, left)| (arrived - left) / 1e6).collect();
+        first.extend(errors.first().copied());
+        all.extend(errors);
+        found_gaps.extend(arrived.windows(2).map(|pair| (pair[1] - pair[0]) / 1e6));
+        true_gaps.extend(left.windows(2).map(|pair| (pair[1] - pair[0]) / 1e6));
+    }
+    if all.is_empty() {
+        return Err(CalibrationError::Nothing);
+    }
+    let chunks = all.len();
+    let std = |gaps: &mut Vec<f64>| Summary::of(gaps, &[]).std;
+    Ok(Calibration {
+        concurrency,
+        chunks,
+        first_token_error_ms: spread(&mut first),
+        chunk_error_ms: spread(&mut all),
+        itl_std_error_ms: std(&mut found_gaps) - std(&mut true_gaps),
+        engine_late_p99_ms: spread(&mut late).p99,
+        cpu_us_per_chunk: cpu_time.as_secs_f64() * 1e6 / super::statistics::count(chunks),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        measured_at_unix: mean(&records.iter().map(|record| record.ended.unix_seconds()).collect::<Vec<_>>()),
+    })
+}
+
+/// When each chunk of each request left, nanoseconds; how late it was is added to `late`, milliseconds.
+fn read(truth: &str, late: &mut Vec<f64>) -> Result<HashMap<String, Vec<f64>>, CalibrationError> {
+    let mut sent: HashMap<String, Vec<f64>> = HashMap::new();
+    for (line, number) in truth.lines().zip(1..) {
+        let line: TruthLine = serde_json::from_str(line).map_err(|error| CalibrationError::Line(number, error.to_string()))?;
+        late.push((nanos(line.sent_unix_ns) - nanos(line.due_unix_ns)) / 1e6);
+        let tokens = sent.entry(line.request).or_default();
+        // An id comes again where a probe had it before; the later request is meant.
+        if line.token == 1 {
+            tokens.clear();
+        }
+        tokens.push(nanos(line.sent_unix_ns));
+    }
+    Ok(sent)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "present instants are exact to a quarter of a microsecond as f64"
+)]
+fn nanos(instant: u64) -> f64 {
+    instant as f64
+}
+
+fn spread(values: &mut [f64]) -> ErrorMs {
+    let summary = Summary::of(values, &[90.0, 99.0]);
+    let percentile = |at: usize| summary.percentiles.get(at).map_or(0.0, |(_, value)| *value);
+    ErrorMs {
+        p50: summary.median,
+        p90: percentile(0),
+        p99: percentile(1),
+        max: summary.max,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
+    use super::*;
+    use crate::load::record::ChunkMark;
+    use crate::load::stamp::Stamp;
+
+    #[test]
+    fn the_error_is_the_clients_instant_less_the_true_one() {
+        const BASE: u64 = 1_700_000_000_000_000_000;
+        let mut truth = String::new();
+        let mut records = Vec::new();
+        for index in 0..3_u64 {
+            for token in 1..=4_u64 {
+                let due = BASE + index * 1_000_000 + token * 10_000_000;
+                // The engine is 0.25 ms late with each.
+                truth.push_str(&format!(
+                    "{{\"request\":\"imax-{index}\",\"received_unix_ns\":1,\"token\":{token},\"due_unix_ns\":{due},\"sent_unix_ns\":{}}}\n",
+                    due + 250_000
+                ));
+            }
+            // The client sees each half a millisecond after it left.
+            let first = Stamp::from_unix_nanos(BASE + index * 1_000_000 + 10_750_000);
+            records.push(Record {
+                index: u32::try_from(index).unwrap(),
+                first_token: Some(first),
+                last_token: Some(first.after(3 * ITL)),
+                marks: vec![ChunkMark::new(ITL, Some(1)); 3],
+                ..Record::default()
+            });
+        }
+        let found = compare(&truth, &records, 3, Duration::from_micros(60)).unwrap();
+        let close = |found: f64, expected: f64| assert!((found - expected).abs() < 0.001, "{found} is not {expected}");
+        assert_eq!(found.chunks, 12);
+        close(found.first_token_error_ms.p50, 0.5);
+        close(found.chunk_error_ms.max, 0.5);
+        close(found.engine_late_p99_ms, 0.25);
+        close(found.itl_std_error_ms, 0.0);
+        close(found.cpu_us_per_chunk, 5.0);
+        assert_eq!(compare("", &records, 3, ITL), Err(CalibrationError::Nothing));
+        assert!(matches!(compare("x", &records, 3, ITL), Err(CalibrationError::Line(1, _))));
+    }
+}

@@ -1,0 +1,259 @@
+//! Chat templates of `tokenizer_config.json`, rendered as the transformers library does
+//! (<https://huggingface.co/docs/transformers/chat_templating_writing>): Jinja with the methods of Python's strings and
+//! dictionaries, `raise_exception`, `strftime_now`, the special tokens, and no tools.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Kwargs, Serde, Value};
+use minijinja::{Environment, Error, ErrorKind, context};
+use serde::Deserialize;
+
+use super::prompt::{Message, Role};
+
+/// A template that was read and can be rendered.
+pub struct ChatTemplate {
+    environment: Environment<'static>,
+    source: String,
+    bos_token: String,
+    eos_token: String,
+}
+
+/// Why a template cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChatTemplateError {
+    /// The file is not a tokenizer's configuration.
+    #[error("tokenizer_config.json cannot be read: {0}")]
+    Config(String),
+    /// The template is wrong, or refuses a plain conversation.
+    #[error("the chat template cannot be rendered: {0}")]
+    Template(String),
+}
+
+impl std::fmt::Debug for ChatTemplate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChatTemplate").field("source", &self.source.len()).finish()
+    }
+}
+
+#[derive(Deserialize)]
+struct Config {
+    chat_template: Option<Templates>,
+    bos_token: Option<SpecialToken>,
+    eos_token: Option<SpecialToken>,
+}
+
+/// One template, or several with names.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Templates {
+    One(String),
+    Several(Vec<NamedTemplate>),
+}
+
+#[derive(Deserialize)]
+struct NamedTemplate {
+    name: String,
+    template: String,
+}
+
+/// A token as its text, or as an object with it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum SpecialToken {
+    Text(String),
+    Added { content: String },
+}
+
+impl SpecialToken {
+    fn into_text(self) -> String {
+        match self {
+            Self::Text(text) | Self::Added { content: text } => text,
+        }
+    }
+}
+
+impl ChatTemplate {
+    /// The template of a `tokenizer_config.json`; `separate` is the text of a `chat_template.jinja` beside it, which comes first.
+    /// `None` where neither has one. `now` is what the template takes for the present.
+    ///
+    /// # Errors
+    /// [`ChatTemplateError`] where the file or the template is wrong.
+    pub fn from_config(config: &[u8], separate: Option<&str>, now: DateTime<Utc>) -> Result<Option<Self>, ChatTemplateError> {
+        let config: Config = serde_json::from_slice(config).map_err(|error| ChatTemplateError::Config(error.to_string()))?;
+        let inside = config.chat_template.and_then(|templates| match templates {
+            Templates::One(template) => Some(template),
+            Templates::Several(several) => {
+                let default = several.iter().position(|named| named.name == "default").unwrap_or(0);
+                several.into_iter().nth(default).map(|named| named.template)
+            }
+        });
+        let token = |token: Option<SpecialToken>| token.map_or_else(String::new, SpecialToken::into_text);
+        let (bos, eos) = (token(config.bos_token), token(config.eos_token));
+        let source = separate.map(str::to_owned).or(inside);
+        source.map(|source| Self::new(&source, &bos, &eos, now)).transpose()
+    }
+
+    /// A template with the texts of its special tokens. It is tried on a plain question at once.
+    ///
+    /// # Errors
+    /// [`ChatTemplateError::Template`] where that fails.
+    pub fn new(source: &str, bos_token: &str, eos_token: &str, now: DateTime<Utc>) -> Result<Self, ChatTemplateError> {
+        let mut environment = Environment::new();
+        // The settings of transformers' own environment.
+        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        environment.set_syntax(syntax.map_err(|error| template_error(&error))?);
+        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.add_filter("tojson", to_json);
+        environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
+            Err(Error::new(ErrorKind::InvalidOperation, message))
+        });
+        environment.add_function("strftime_now", move |format: String| -> Result<String, Error> {
+            let mut text = String::new();
+            write!(text, "{}", now.format(&format))
+                .map_err(|_| Error::new(ErrorKind::InvalidOperation, format!("{format:?} is no format of a time")))?;
+            Ok(text)
+        });
+        let template = Self {
+            environment,
+            // A mark for training, without meaning here, that Jinja itself does not know.
+            source: source.replace("{% generation %}", "").replace("{% endgeneration %}", ""),
+            bos_token: bos_token.to_owned(),
+            eos_token: eos_token.to_owned(),
+        };
+        let question = Message {
+            role: Role::User,
+            text: "a".to_owned(),
+        };
+        template.render(&[question])?;
+        Ok(template)
+    }
+
+    /// The text of a conversation, with the beginning of the answer behind it.
+    ///
+    /// # Errors
+    /// [`ChatTemplateError::Template`] where the template refuses it.
+    pub fn render(&self, messages: &[Message]) -> Result<String, ChatTemplateError> {
+        let variables = context! {
+            messages => Value::from(Serde(messages)),
+            add_generation_prompt => true,
+            bos_token => self.bos_token.as_str(),
+            eos_token => self.eos_token.as_str(),
+            tools => Value::from(()),
+            documents => Value::from(()),
+        };
+        self.environment
+            .render_str(&self.source, variables)
+            .map_err(|error| template_error(&error))
+    }
+}
+
+fn template_error(error: &Error) -> ChatTemplateError {
+    ChatTemplateError::Template(error.to_string())
+}
+
+/// JSON as transformers writes it: nothing is escaped for HTML.
+#[expect(clippy::needless_pass_by_value, reason = "the form that a filter must have")]
+fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
+    let indent: Option<usize> = options.get("indent")?;
+    // Python's other options change the looks of what no template without tools writes.
+    for ignored in ["ensure_ascii", "sort_keys", "separators"] {
+        let _ = options.get::<Option<Value>>(ignored)?;
+    }
+    options.assert_all_used()?;
+    let wrong = |error: serde_json::Error| Error::new(ErrorKind::BadSerialization, error.to_string());
+    let text = match indent {
+        None => serde_json::to_string(value).map_err(wrong)?,
+        Some(spaces) => {
+            let spaces = vec![b' '; spaces];
+            let mut bytes = Vec::new();
+            let formatter = serde_json::ser::PrettyFormatter::with_indent(&spaces);
+            let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
+            serde::Serialize::serialize(value, &mut serializer).map_err(wrong)?;
+            String::from_utf8_lossy(&bytes).into_owned()
+        }
+    };
+    Ok(Value::from_safe_string(text))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
+    use super::*;
+
+    fn conversation() -> Vec<Message> {
+        let said = |role, text: &str| Message {
+            role,
+            text: text.to_owned(),
+        };
+        vec![said(Role::User, " hi "), said(Role::Assistant, "yes?"), said(Role::User, "bye")]
+    }
+
+    fn render(source: &str) -> Result<String, ChatTemplateError> {
+        ChatTemplate::new(source, "<s>", "</s>", DateTime::UNIX_EPOCH)?.render(&conversation())
+    }
+
+    #[test]
+    fn templates_as_models_have_them() {
+        for (source, expected) in [
+            // In the manner of Llama: index, strip, special tokens.
+            (
+                "{{ bos_token }}{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}\
+                 {{ raise_exception('roles must alternate') }}{% endif %}\
+                 {% if message['role'] == 'user' %}{{ '[INST] ' + message['content'].strip() + ' [/INST]' }}\
+                 {% else %}{{ ' ' + message['content'] + eos_token }}{% endif %}{% endfor %}",
+                "<s>[INST] hi [/INST] yes?</s>[INST] bye [/INST]",
+            ),
+            // In the manner of ChatML, with blocks on lines of their own.
+            (
+                "{%- for message in messages %}\n{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>' + '\\n' }}\n{%- endfor %}\n\
+                 {%- if add_generation_prompt %}\n{{- '<|im_start|>assistant\\n' }}\n{%- endif %}",
+                "<|im_start|>user\n hi <|im_end|>\n<|im_start|>assistant\nyes?<|im_end|>\n<|im_start|>user\nbye<|im_end|>\n<|im_start|>assistant\n",
+            ),
+            (
+                "{% if tools %}tools{% else %}{{ strftime_now('%d %b %Y') }}{% endif %}",
+                "01 Jan 1970",
+            ),
+            (
+                "{{ messages[1:] | length }}{{ messages[-1].content.upper() }}{{ 'a<b' | tojson }}",
+                "2BYE\"a<b\"",
+            ),
+            (
+                "{% set ns = namespace(last='') %}{% for m in messages %}{% if m.role == 'system' %}{% continue %}{% endif %}\
+                 {% set ns.last = m.content %}{% endfor %}{{ ns.last }}{% if tools is not none and tools is defined %}x{% endif %}",
+                "bye",
+            ),
+            (
+                "{% macro turn(m) %}<{{ m.role }}>{{ m.content.split('i')[0] }}{% endmacro %}{{ turn(messages[0]) }}{% generation %}.{% endgeneration %}",
+                "<user> h.",
+            ),
+        ] {
+            assert_eq!(render(source), Ok(expected.to_owned()), "{source}");
+        }
+    }
+
+    #[test]
+    fn a_template_that_refuses_says_why() {
+        let error = render("{{ raise_exception('only one turn') }}").unwrap_err().to_string();
+        assert!(error.contains("only one turn"), "{error}");
+        assert!(render("{% if %}").is_err());
+        assert!(render("{{ strftime_now('%!') }}").is_err());
+    }
+
+    #[test]
+    fn the_configuration_has_one_or_several_or_none() {
+        let read = |config: &str, separate: Option<&str>| {
+            let template = ChatTemplate::from_config(config.as_bytes(), separate, DateTime::UNIX_EPOCH);
+            template.map(|template| template.map(|template| template.render(&conversation()).unwrap()))
+        };
+        let one = r#"{"chat_template":"{{ bos_token }}{{ eos_token }}","bos_token":"<b>","eos_token":{"content":"<e>","lstrip":false}}"#;
+        assert_eq!(read(one, None).unwrap().unwrap(), "<b><e>");
+        assert_eq!(read(one, Some("other")).unwrap().unwrap(), "other");
+        let several = r#"{"chat_template":[{"name":"tool_use","template":"t"},{"name":"default","template":"d"}],"bos_token":null}"#;
+        assert_eq!(read(several, None).unwrap().unwrap(), "d");
+        assert_eq!(read("{}", None), Ok(None));
+        assert!(matches!(read("[", None), Err(ChatTemplateError::Config(_))));
+    }
+}

@@ -1,0 +1,218 @@
+//! When requests are sent, for how long and how often; and what becomes of a client that is not fast enough.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use serde_json::{Value, json};
+
+use super::engine::{Engine, bench, imax, measure, pid, words};
+
+const SHORT: [&str; 5] = ["--random-input-len", "8", "--random-output-len", "5", "--ignore-eos"];
+
+fn load(engine: &Engine, extra: &[&str]) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let (result, output) = measure(engine.port(), &[&SHORT[..], extra].concat(), folder.path());
+    assert_eq!(output.status.code(), Some(0), "{extra:?}: {}", words(&output));
+    result
+}
+
+#[test]
+fn a_duration_ends_the_sending_and_waits_for_the_last_answers() {
+    let engine = Engine::start(&["--ttft-ms", "20", "--itl-ms", "5"]);
+    let closed = load(&engine, &["--duration", "1", "--max-concurrency", "4", "--num-prompts", "8"]);
+    let seconds = closed["duration"].as_f64().unwrap();
+    assert!((0.95..3.0).contains(&seconds), "{seconds}");
+    // Twenty-five requests a second and slot at best; more than the eight different ones, so these were sent again.
+    assert!((20..=104).contains(&closed["completed"].as_u64().unwrap()), "{closed}");
+    assert_eq!(closed["imax"]["duration_s"], json!(1.0));
+    let open = load(&engine, &["--duration", "1", "--request-rate", "50", "--burstiness", "inf"]);
+    assert_eq!((&open["completed"], &open["num_prompts"]), (&json!(50), &json!(50)));
+    // Two slots cannot keep up with a hundred a second: what was due and not sent is said.
+    let capped = load(
+        &engine,
+        &[
+            "--duration",
+            "1",
+            "--request-rate",
+            "100",
+            "--burstiness",
+            "inf",
+            "--max-concurrency",
+            "2",
+        ],
+    );
+    let (completed, unsent) = (
+        capped["completed"].as_u64().unwrap(),
+        capped["imax"]["unsent_requests"].as_u64().unwrap(),
+    );
+    assert!(
+        completed + unsent <= 101 && completed + unsent >= 98 && unsent > 20,
+        "{completed} {unsent}"
+    );
+    let health = &capped["imax"]["health"];
+    assert!(
+        health["asked_request_rate"].as_f64().unwrap() > 1.5 * health["sent_request_rate"].as_f64().unwrap(),
+        "{health}"
+    );
+}
+
+#[test]
+fn a_ramp_sends_more_and_more() {
+    let engine = Engine::start(&["--ttft-ms", "2", "--itl-ms", "1"]);
+    for strategy in ["linear", "exponential"] {
+        let ramp = [
+            "--ramp-up-strategy",
+            strategy,
+            "--ramp-up-start-rps",
+            "10",
+            "--ramp-up-end-rps",
+            "100",
+            "--duration",
+            "2",
+            "--burstiness",
+            "inf",
+        ];
+        let result = load(&engine, &ramp);
+        assert_eq!(result["ramp_up_strategy"], json!(strategy));
+        let by_second: Vec<u64> = result["imax"]["seconds"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|second| second["completed"].as_u64().unwrap())
+            .collect();
+        assert!(by_second[1] > by_second[0] + 10, "{strategy}: {by_second:?}");
+    }
+}
+
+#[test]
+fn several_runs_have_a_spread() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::start(&["--ttft-ms", "5", "--itl-ms", "1"]);
+    let output = bench(engine.port(), &SHORT)
+        .args([
+            "--num-prompts",
+            "20",
+            "--max-concurrency",
+            "4",
+            "--num-runs",
+            "3",
+            "--save-result",
+            "--result-filename",
+            "r.json",
+        ])
+        .arg("--result-dir")
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    let read = |name: &str| -> Value { serde_json::from_slice(&std::fs::read(folder.path().join(name)).unwrap()).unwrap() };
+    let throughputs: Vec<Value> = (1..=3)
+        .map(|run| read(&format!("r-run{run}.json"))["output_throughput"].clone())
+        .collect();
+    let spread = read("r-runs.json");
+    assert_eq!(
+        (&spread["runs"], &spread["figures"]["output_throughput"]["values"]),
+        (&json!(3), &json!(throughputs))
+    );
+    assert!(spread["figures"]["p99_ttft_ms"]["std"].as_f64().is_some(), "{spread}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("3 runs"));
+}
+
+#[test]
+fn a_calibration_says_what_the_client_adds_and_is_kept_for_the_machine() {
+    let cache = tempfile::tempdir().unwrap();
+    let engine = Engine::start(&["--ttft-ms", "5", "--itl-ms", "1"]);
+    let run = |extra: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        let output = bench(engine.port(), &SHORT)
+            .args([
+                "--num-prompts",
+                "8",
+                "--max-concurrency",
+                "4",
+                "--save-result",
+                "--result-filename",
+                "r.json",
+            ])
+            .args(extra)
+            .env("XDG_CACHE_HOME", cache.path())
+            .arg("--result-dir")
+            .arg(folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+        let result: Value = serde_json::from_slice(&std::fs::read(folder.path().join("r.json")).unwrap()).unwrap();
+        result["imax"]["health"]["calibration"].clone()
+    };
+    assert_eq!(run(&[]), Value::Null);
+    let measured = run(&["--calibrate"]);
+    assert_eq!((&measured["concurrency"], &measured["chunks"]), (&json!(4), &json!(720)));
+    // Strict enough to catch a client that stamps after the fact, on a machine that is as busy as it likes.
+    let median = measured["chunk_error_ms"]["p50"].as_f64().unwrap();
+    assert!((-0.1..2.0).contains(&median), "{measured}");
+    assert_eq!(run(&[]), measured);
+}
+
+#[test]
+fn a_client_that_does_not_get_to_run_is_said_to_be_saturated() {
+    for (extra, code) in [(&[][..], 4), (&["--allow-saturated-client"][..], 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::start(&["--ttft-ms", "20", "--itl-ms", "10"]);
+        let mut child = imax()
+            .args([
+                "bench",
+                "--port",
+                engine.port(),
+                "--model",
+                "benchmarks/demo",
+                "--served-model-name",
+                "demo",
+            ])
+            .args([
+                "--random-input-len",
+                "8",
+                "--random-output-len",
+                "100",
+                "--ignore-eos",
+                "--num-prompts",
+                "4",
+            ])
+            .args([
+                "--max-concurrency",
+                "4",
+                "--save-result",
+                "--result-filename",
+                "r.json",
+                "--result-dir",
+            ])
+            .arg(folder.path())
+            .args(extra)
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Held for most of the time: it reads a tenth of a second late again and again.
+        let until = Instant::now() + Duration::from_secs(60);
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < until, "the load does not end");
+            kill(pid(&child), Signal::SIGSTOP).unwrap();
+            std::thread::sleep(Duration::from_millis(120));
+            kill(pid(&child), Signal::SIGCONT).unwrap();
+            std::thread::sleep(Duration::from_millis(4));
+        };
+        assert_eq!(status.code(), Some(code), "{extra:?}");
+        let result: Value = serde_json::from_slice(&std::fs::read(folder.path().join("r.json")).unwrap()).unwrap();
+        let marks = result["imax"]["validity"].as_array().unwrap();
+        assert!(marks.contains(&json!("client_saturated")), "{result}");
+        // Chunks that were read together are counted, because they have one instant.
+        assert!(
+            result["imax"]["health"]["merged_chunks"].as_u64().unwrap() > 50,
+            "{}",
+            result["imax"]["health"]
+        );
+    }
+}

@@ -1,0 +1,227 @@
+//! Prompts from files, conversations, and the prefixes that they share.
+
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::engine::{Engine, doubts, imax, measure, words};
+
+fn write(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+fn counter(engine: &Engine, name: &str) -> u64 {
+    let mut socket = std::net::TcpStream::connect(&engine.address).unwrap();
+    socket.write_all(b"GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    let line = answer.lines().find(|line| line.starts_with(name)).unwrap();
+    line.rsplit_once(' ').unwrap().1.parse().unwrap()
+}
+
+fn detailed(folder: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(folder.join("result.requests.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn sharegpt_and_own_lines_keep_their_lengths() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::start(&["--ttft-ms", "2", "--itl-ms", "1", "--tokenizer", "benchmarks/demo"]);
+    let conversation = |n: usize| {
+        json!({ "id": n, "conversations": [
+            { "from": "human", "value": format!("please tell me more about number {n} of the list, and why it matters") },
+            { "from": "gpt", "value": "number is a word for how many things there are" },
+        ] })
+    };
+    let entries: Vec<Value> = (0..20).map(conversation).collect();
+    let path = write(folder.path(), "sharegpt.json", &json!(entries).to_string());
+    let arguments = [
+        "--dataset-name",
+        "sharegpt",
+        "--dataset-path",
+        &path,
+        "--num-prompts",
+        "12",
+        "--max-concurrency",
+        "3",
+        "--ignore-eos",
+    ];
+    let (result, output) = measure(engine.port(), &arguments, folder.path());
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    assert_eq!((&result["completed"], doubts(&result)), (&json!(12), vec![]));
+    assert_eq!(result["imax"]["wrong_input_lengths"], json!(0));
+
+    let lines = "{\"prompt\":\"how many words are there\",\"output_tokens\":5}\n{\"prompt\":\"and how many tokens\"}\n";
+    let path = write(folder.path(), "own.jsonl", lines);
+    let arguments = [
+        "--dataset-name",
+        "custom",
+        "--dataset-path",
+        &path,
+        "--custom-output-len",
+        "9",
+        "--ignore-eos",
+    ];
+    let (result, output) = measure(engine.port(), &arguments, folder.path());
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    assert_eq!((&result["num_prompts"], &result["total_output_tokens"]), (&json!(2), &json!(14)));
+}
+
+#[test]
+fn a_trace_keeps_its_arrivals_lengths_and_shared_prefixes() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::start(&["--prefix-cache", "--tokenizer", "benchmarks/demo"]);
+    let lines: Vec<String> = (0..20)
+        .map(|n| json!({ "timestamp": n * 50, "input_length": 300, "output_length": 4, "hash_ids": [1, 2, 100 + n] }).to_string())
+        .collect();
+    let path = write(folder.path(), "trace.jsonl", &lines.join("\n"));
+    let arguments = [
+        "--dataset-name",
+        "mooncake",
+        "--dataset-path",
+        &path,
+        "--trace-block-size",
+        "128",
+        "--ignore-eos",
+        "--save-detailed",
+    ];
+    let (result, output) = measure(engine.port(), &arguments, folder.path());
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    assert_eq!(
+        (&result["total_input_tokens"], &result["total_output_tokens"]),
+        (&json!(6000), &json!(80))
+    );
+    assert!(result["duration"].as_f64().unwrap() >= 0.95, "{result}");
+    let sent: Vec<u64> = detailed(folder.path())
+        .iter()
+        .map(|line| line["scheduled_unix_ns"].as_u64().unwrap())
+        .collect();
+    assert_eq!(sent[10] - sent[0], 500_000_000);
+    // Two blocks of 128 tokens are shared by all; the first request reads them, and so do those that come while it does. The
+    // engine counts words of 16, so a part of a block may be missing.
+    let cached = counter(&engine, "imax_sim_cached_prompt_tokens_total");
+    assert!(cached >= 15 * 100, "{cached}");
+}
+
+#[test]
+fn each_turn_of_a_conversation_repeats_what_was_said() {
+    for backend in ["vllm", "openai-chat"] {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::start(&["--ttft-ms", "5", "--itl-ms", "1"]);
+        let arguments = [
+            "--backend",
+            backend,
+            "--sessions",
+            "6",
+            "--turns",
+            "4",
+            "--max-concurrency",
+            "3",
+            "--random-input-len",
+            "30",
+            "--random-output-len",
+            "10",
+            "--think-time",
+            "0.02",
+            "--ignore-eos",
+            "--save-detailed",
+        ];
+        let (result, output) = measure(engine.port(), &arguments, folder.path());
+        assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+        assert_eq!(
+            (&result["completed"], &result["imax"]["sessions"]["unsent_turns"]),
+            (&json!(24), &json!(0))
+        );
+        let lines = detailed(folder.path());
+        for session in lines.chunks(4) {
+            let words: Vec<u64> = session.iter().map(|line| line["reported_input_tokens"].as_u64().unwrap()).collect();
+            // Each turn adds the answer's ten words and the next question's.
+            assert!(words.windows(2).all(|pair| pair[1] >= pair[0] + 20), "{backend}: {words:?}");
+            let ended: Vec<u64> = session.iter().map(|line| line["ended_unix_ns"].as_u64().unwrap()).collect();
+            let sent: Vec<u64> = session.iter().map(|line| line["sent_unix_ns"].as_u64().unwrap()).collect();
+            assert!(
+                (1..4).all(|turn| sent[turn] >= ended[turn - 1]),
+                "{backend}: a turn before the answer to the last"
+            );
+        }
+        // Three conversations at once, one connection each.
+        assert!(result["imax"]["health"]["open_connections"].as_u64().unwrap() <= 3, "{result}");
+    }
+}
+
+#[test]
+fn prompts_are_put_into_the_chat_template() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    std::fs::create_dir(&model).unwrap();
+    std::fs::copy("benchmarks/demo/tokenizer.json", model.join("tokenizer.json")).unwrap();
+    let template = "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'].strip() }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}";
+    let config = json!({ "chat_template": template, "eos_token": "</s>" });
+    std::fs::write(model.join("tokenizer_config.json"), config.to_string()).unwrap();
+    let model = model.display().to_string();
+    let engine = Engine::start(&["--ttft-ms", "2", "--itl-ms", "1", "--tokenizer", &model]);
+    let arguments = [
+        "--tokenizer",
+        &model,
+        "--use-chat-template",
+        "--random-input-len",
+        "80",
+        "--random-output-len",
+        "4",
+        "--num-prompts",
+        "12",
+        "--max-concurrency",
+        "4",
+        "--ignore-eos",
+    ];
+    let (result, output) = measure(engine.port(), &arguments, folder.path());
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    assert_eq!((&result["total_input_tokens"], doubts(&result)), (&json!(960), vec![]));
+    let without = imax()
+        .args([
+            "bench",
+            "--model",
+            "benchmarks/demo",
+            "--use-chat-template",
+            "--port",
+            engine.port(),
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(without.status.code(), Some(3), "{}", words(&without));
+}
+
+#[test]
+fn files_that_are_wrong_are_named_with_the_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::start(&["--ttft-ms", "1", "--itl-ms", "1"]);
+    let bad = write(folder.path(), "bad.jsonl", "{\"prompt\":\"a\"}\n{\"text\":\"b\"}\n");
+    for (arguments, code, message) in [
+        (
+            vec!["--dataset-name", "custom", "--dataset-path", &bad],
+            3,
+            "line 2: missing field `prompt`",
+        ),
+        (
+            vec!["--dataset-name", "mooncake", "--dataset-path", &bad],
+            3,
+            "line 1: missing field",
+        ),
+        (vec!["--dataset-name", "sharegpt", "--dataset-path", &bad], 3, "ShareGPT"),
+        (
+            vec!["--dataset-name", "custom", "--dataset-path", "/nowhere.jsonl"],
+            3,
+            "/nowhere.jsonl",
+        ),
+        (vec!["--dataset-name", "custom"], 2, "--dataset-path is missing"),
+        (vec!["--dataset-path", &bad], 2, "random reads no file"),
+    ] {
+        let output = super::engine::bench(engine.port(), &arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", words(&output));
+        assert!(words(&output).contains(message), "{arguments:?}: {}", words(&output));
+    }
+}
