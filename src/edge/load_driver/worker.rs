@@ -149,7 +149,7 @@ impl<'a> Worker<'a> {
             let Some(left) = until.checked_duration_since(Instant::now()) else {
                 break;
             };
-            self.poll(&mut events, left.min(HOUSEKEEPING))?;
+            self.poll(&mut events, left.min(HOUSEKEEPING), Instant::now())?;
         }
         Ok(())
     }
@@ -176,10 +176,11 @@ impl<'a> Worker<'a> {
                 break;
             }
             let wait = wait.unwrap_or(HOUSEKEEPING).min(HOUSEKEEPING);
+            let idle_since = Instant::now();
             if let Some(pause) = self.batching.pause(wait) {
                 std::thread::sleep(pause);
             }
-            self.poll(&mut events, wait)?;
+            self.poll(&mut events, wait, idle_since)?;
             if Instant::now() >= self.next_housekeeping {
                 self.check_deadlines();
                 let reads = std::mem::take(&mut self.read_state.reads);
@@ -352,16 +353,18 @@ impl<'a> Worker<'a> {
         self.settle(at, outcome);
     }
 
-    fn poll(&mut self, events: &mut Events, wait: Duration) -> io::Result<()> {
-        let begun = Instant::now();
-        match self.poll.poll(events, Some(wait)) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            other => other?,
+    fn poll(&mut self, events: &mut Events, wait: Duration, idle_since: Instant) -> io::Result<()> {
+        // A process that was stopped and goes on is interrupted here; it must not take that for a new beginning.
+        loop {
+            match self.poll.poll(events, Some(wait.saturating_sub(idle_since.elapsed()))) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other?,
+            }
         }
         self.batching.woke();
         // A process that was not run wakes after its time. Bytes may not show that: several that came meanwhile are read at once
         // and have the instant of the last.
-        let overslept = begun.elapsed().saturating_sub(wait);
+        let overslept = idle_since.elapsed().saturating_sub(wait);
         for event in &*events {
             self.attend(event);
         }
