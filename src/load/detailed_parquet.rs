@@ -100,7 +100,7 @@ mod tests {
             ..Record::default()
         };
         let bytes = file(&measured(vec![whole, failed])).unwrap();
-        let reader = SerializedFileReader::new(parquet_bytes(bytes)).unwrap();
+        let reader = SerializedFileReader::new(parquet_bytes(&bytes)).unwrap();
         let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
         assert_eq!(rows.len(), 2);
         assert_eq!(
@@ -112,10 +112,10 @@ mod tests {
         assert_eq!(rows[1].get_string(13).unwrap(), "no_tokens");
     }
 
-    fn parquet_bytes(bytes: Vec<u8>) -> impl parquet::file::reader::ChunkReader {
+    fn parquet_bytes(bytes: &[u8]) -> std::fs::File {
         use std::io::{Seek as _, Write as _};
         let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&bytes).unwrap();
+        file.write_all(bytes).unwrap();
         file.rewind().unwrap();
         file
     }
