@@ -127,6 +127,8 @@ impl Life<'_> {
                 port: target.port,
                 path,
                 json: None,
+                headers: &[],
+                tls: None,
             };
             let answer = ask(question, LIMIT, &mut || self.stop.cause().is_none()).ok()?;
             let version = (answer.status == 200).then(|| version_in_answer(&answer.body)).flatten()?;

@@ -51,6 +51,8 @@ fn look(url: &ScrapeUrl, stop: &StopSignal) -> Vec<GpuSample> {
         port: url.port(),
         path: url.path(),
         json: None,
+        headers: &[],
+        tls: None,
     };
     let (before, since) = (unix_seconds(), Instant::now());
     match ask(question, LIMIT, &mut || stop.cause().is_none()) {
