@@ -9,28 +9,34 @@ use clap::Args;
 
 use super::dialect::DialectArg;
 use super::{Exit, Failure, OrExit as _, output};
-use crate::edge::files;
+use crate::edge::{artifacts, files};
 use crate::matrix::Row;
-use crate::result::{self, Agg, Dialect, Json, NormalizeError, PointContext};
+use crate::result::{self, Agg, Dialect, Json, NormalizeError, Origin, PointContext, ProducerError, ResultName};
 
 /// Turn the raw result of a load generator into agg_*.json.
 ///
 /// Without --row the environment describes the job, as in InferenceX's workflows: RESULT_FILENAME names the raw result
 /// (RESULT_FILENAME.json) and the output (agg_RESULT_FILENAME.json), and RUNNER_TYPE, FRAMEWORK, PRECISION, TP and so on
 /// say what was measured.
+///
+/// Which load generator wrote the result is found from its content: imax, benchmark_serving.py and vllm bench serve,
+/// sglang.bench_serving (JSON lines), AIPerf and genai-perf, GuideLLM. A folder is taken for one of srt-slurm's, with a result
+/// for each concurrency of the row.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  imax normalize --row row.json --raw out/result.json")]
+#[command(
+    after_help = "Examples:\n  imax normalize --row row.json --raw out/result.json\n  imax normalize --row row.json --raw logs/sa-bench_isl_8192_osl_1024"
+)]
 pub struct NormalizeArgs {
     /// The matrix row of the job, a JSON file.
     #[arg(long, value_name = "FILE", requires = "raw")]
     row: Option<PathBuf>,
-    /// The raw result. With --row only; else RESULT_FILENAME names it.
+    /// The raw result, or a folder of srt-slurm. With --row only; else RESULT_FILENAME names it.
     #[arg(long, value_name = "FILE", requires = "row")]
     raw: Option<PathBuf>,
-    /// Which of the row's concurrencies was measured; needed where it has several.
+    /// Which of the row's concurrencies was measured; needed where it has several and the raw result is one file.
     #[arg(long, value_name = "N", requires = "row")]
     conc: Option<NonZeroU32>,
-    /// Where the result goes [default: agg_<name of the raw result> beside it].
+    /// Where the result goes; for a folder, the folder where they go [default: agg_<name of the raw result> beside it].
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Which version of the original the environment is meant for.
@@ -44,17 +50,69 @@ pub struct NormalizeArgs {
 /// Invalid input for everything that is wrong with row, environment or result; a measurement that failed where nothing
 /// was measured.
 pub fn run(args: &NormalizeArgs) -> Result<Exit, Failure> {
+    if let (Some(row), Some(raw)) = (&args.row, &args.raw)
+        && raw.is_dir()
+    {
+        return folder(args, &row_of(row)?, raw);
+    }
     let (raw, context) = match (&args.row, &args.raw) {
         (Some(row), Some(raw)) => (raw.clone(), context_of_row(row, args.conc)?),
         (None, _) | (_, None) => context_of_environment(args.dialect.into())?,
     };
     let agg = normalize_file(&raw, &context)?;
     let out = args.out.clone().unwrap_or_else(|| beside(&raw));
-    let mut text = agg.to_pretty();
-    text.push('\n');
-    files::write(&out, text.as_bytes()).or_exit(Exit::Infrastructure)?;
-    output::emit(&text)?;
+    give(&agg, &out)?;
     Ok(Exit::Success)
+}
+
+fn give(agg: &Agg, out: &Path) -> Result<(), Failure> {
+    let text = format!("{}\n", agg.to_pretty());
+    files::write(out, text.as_bytes()).or_exit(Exit::Infrastructure)?;
+    output::emit(&text)
+}
+
+/// The results of a folder, one for each concurrency of the row, or for the one that is asked for. None is written unless all
+/// are good.
+fn folder(args: &NormalizeArgs, row: &Row, folder: &Path) -> Result<Exit, Failure> {
+    let wanted: Vec<NonZeroU32> = match args.conc {
+        Some(conc) => vec![conc],
+        None => row.conc.as_slice().to_vec(),
+    };
+    let files = artifacts::json_files(folder).or_exit(Exit::InvalidInput)?;
+    let named: Vec<(&PathBuf, ResultName)> = files.iter().filter_map(|file| Some((file, name_of(folder, file)?))).collect();
+    let mut results = Vec::new();
+    for conc in wanted {
+        let found: Vec<_> = named.iter().filter(|(_, name)| name.conc == conc).collect();
+        let [(file, name)] = found.as_slice() else {
+            let error = anyhow!(
+                "{}: {} results at concurrency {conc}, expected one named results_concurrency_{conc}_….json",
+                folder.display(),
+                found.len()
+            );
+            return Err(error).or_exit(Exit::InvalidInput);
+        };
+        let context = PointContext::from_row(row, conc).or_exit(Exit::InvalidInput)?;
+        name.check(&context)
+            .with_context(|| file.display().to_string())
+            .or_exit(Exit::InvalidInput)?;
+        results.push((*file, normalize_file(file, &context)?));
+    }
+    for (file, agg) in results {
+        let out = beside(file);
+        let out = match (&args.out, out.file_name()) {
+            (Some(folder), Some(name)) => folder.join(name),
+            (None, _) | (_, None) => out,
+        };
+        give(&agg, &out)?;
+    }
+    Ok(Exit::Success)
+}
+
+/// What the names of a file and of the folder around it say.
+fn name_of(folder: &Path, file: &Path) -> Option<ResultName> {
+    let parent = file.parent().unwrap_or(folder);
+    let parent = parent.file_name()?.to_string_lossy();
+    ResultName::parse(&parent, &file.file_name()?.to_string_lossy())
 }
 
 /// Reads a raw result and normalises it; every message names the file.
@@ -64,7 +122,7 @@ pub fn run(args: &NormalizeArgs) -> Result<Exit, Failure> {
 pub fn normalize_file(raw: &Path, context: &PointContext) -> Result<Agg, Failure> {
     let name = || raw.display().to_string();
     let text = files::read_text(raw).or_exit(Exit::InvalidInput)?;
-    let document = Json::parse(&text).with_context(name).or_exit(Exit::InvalidInput)?;
+    let document = document_of(&text, context).with_context(name).or_exit(Exit::InvalidInput)?;
     result::normalize(&document, context).map_err(|error| {
         let exit = match error {
             NormalizeError::NothingMeasured(_) => Exit::MeasurementFailed,
@@ -80,10 +138,23 @@ pub fn normalize_file(raw: &Path, context: &PointContext) -> Result<Agg, Failure
     })
 }
 
-fn context_of_row(path: &Path, conc: Option<NonZeroU32>) -> Result<PointContext, Failure> {
+/// A row's result may come from any producer; with the environment everything is as in the original, which reads one.
+fn document_of(text: &str, context: &PointContext) -> Result<Json, ProducerError> {
+    match context.origin {
+        Origin::Row(conc) => Ok(result::read_result(text, conc)?.document),
+        Origin::Environment => Ok(Json::parse(text)?),
+    }
+}
+
+fn row_of(path: &Path) -> Result<Row, Failure> {
     let name = || path.display().to_string();
     let text = files::read_text(path).or_exit(Exit::InvalidInput)?;
-    let row: Row = serde_json::from_str(&text).with_context(name).or_exit(Exit::InvalidInput)?;
+    serde_json::from_str(&text).with_context(name).or_exit(Exit::InvalidInput)
+}
+
+fn context_of_row(path: &Path, conc: Option<NonZeroU32>) -> Result<PointContext, Failure> {
+    let name = || path.display().to_string();
+    let row = row_of(path)?;
     let conc = match (conc, row.conc.as_slice()) {
         (Some(conc), _) => conc,
         (None, [conc]) => *conc,

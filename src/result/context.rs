@@ -15,6 +15,8 @@ pub struct PointContext {
     pub origin: Origin,
     /// The curve of the point.
     pub curve: CurveKey,
+    /// The model as its hub names it, for producers that do not say it; an environment does not know it.
+    pub model: Option<String>,
     /// The container image of the engine.
     pub image: String,
     /// Input and output lengths; none for recorded traffic.
@@ -123,6 +125,7 @@ impl PointContext {
         Ok(Self {
             origin: Origin::Row(conc),
             curve: row.curve_key(),
+            model: Some(row.model.as_str().to_owned()),
             image: row.image.as_str().to_owned(),
             lens,
             gpus: Gpus::of(&row.layout),

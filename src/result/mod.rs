@@ -10,6 +10,7 @@ mod normalize;
 mod number;
 mod point;
 mod power;
+mod producer;
 mod schema;
 
 pub use agg::{Agg, AggError};
@@ -19,4 +20,5 @@ pub use json::{Json, JsonError, Object};
 pub use normalize::{NormalizeError, normalize};
 pub use point::{Better, Measurement, Metric, Point, PointFailure, PointOutcome};
 pub use power::{Conditions, Power};
+pub use producer::{Producer, ProducerError, RawResult, ResultName, ResultNameError, read_result, read_results};
 pub use schema::schema;

@@ -50,7 +50,9 @@ pub enum NormalizeError {
 pub fn normalize(raw: &Json, context: &PointContext) -> Result<Agg, NormalizeError> {
     let raw = raw.as_object().ok_or(NormalizeError::NotAnObject(raw.kind()))?;
     let conc = concurrency(raw, context.origin)?;
-    let model = required(raw, "model_id")?;
+    let own_name = context.model.as_deref().map(Json::from);
+    let model = raw.get("model_id").or(own_name.as_ref());
+    let model = model.ok_or(NormalizeError::Missing("model_id"))?;
     let mut document = Object::new();
     let mut put = |key: &str, value: Json| drop(document.insert(key.to_owned(), value));
 
@@ -235,6 +237,9 @@ fn check(raw: &Object) -> Result<(), NormalizeError> {
     }
     if number(raw, "total_output_tokens")? < 1.0 {
         return Err(NormalizeError::NothingMeasured("no output token"));
+    }
+    if raw.contains_key("total_input_tokens") && number(raw, "total_input_tokens")? < 1.0 {
+        return Err(NormalizeError::NothingMeasured("no input token"));
     }
     for (key, value) in raw {
         match value {

@@ -16,4 +16,5 @@ mod downloading;
 mod golden;
 mod hostile;
 mod normalizing;
+mod producers;
 mod scene;

@@ -99,6 +99,7 @@ impl<L: Fn(&str) -> Option<String>> Environment<'_, L> {
                 workload: Workload::FixedSeqLen(lens),
                 layout: layout.to_string(),
             },
+            model: None,
             image: self.text("IMAGE").unwrap_or_default(),
             lens: Some(lens),
             layout,

@@ -1,0 +1,97 @@
+//! GuideLLM's `benchmarks.json`: a list of benchmarks, one a rate or number of streams, each metric apart for successful,
+//! errored and incomplete requests. Its `time_per_output_token_ms` counts the first token's time as well; what others call TPOT is
+//! its `inter_token_latency_ms`. Read from versions 0.3 to 0.8.
+//! Source: <https://github.com/vllm-project/guidellm>.
+
+use super::{Canonical, Counts, Fields, Producer, ProducerError};
+use crate::result::{Json, Object};
+
+pub(super) fn wrote(document: &Object) -> bool {
+    match document.get("benchmarks") {
+        Some(Json::List(benchmarks)) => benchmarks.iter().all(|benchmark| benchmark.get("metrics").is_some()),
+        Some(Json::Null | Json::Bool(_) | Json::Integer(_) | Json::Float(_) | Json::Text(_) | Json::Object(_)) | None => false,
+    }
+}
+
+/// Its names of the latencies, benchmark_serving.py's, and milliseconds in its unit.
+const LATENCIES: [(&str, &str, f64); 3] = [
+    ("time_to_first_token_ms", "ttft", 1.0),
+    ("inter_token_latency_ms", "tpot", 1.0),
+    ("request_latency", "e2el", 1000.0),
+];
+/// Where its statistics are, and benchmark_serving.py's names.
+const STATISTICS: [(&[&str], &str); 6] = [
+    (&["mean"], "mean"),
+    (&["median"], "median"),
+    (&["std_dev"], "std"),
+    (&["percentiles", "p90"], "p90"),
+    (&["percentiles", "p95"], "p95"),
+    (&["percentiles", "p99"], "p99"),
+];
+
+pub(super) fn read(document: &Object) -> Result<Vec<Object>, ProducerError> {
+    let whole = Fields {
+        producer: Producer::Guidellm,
+        document,
+    };
+    let Some(Json::List(benchmarks)) = whole.at(&["benchmarks"]) else {
+        return Err(whole.wrong(&["benchmarks"], None, "a list"));
+    };
+    let objects = benchmarks.iter().filter_map(Json::as_object);
+    objects.map(|benchmark| read_one(whole, benchmark)).collect()
+}
+
+fn read_one(whole: Fields<'_>, benchmark: &Object) -> Result<Object, ProducerError> {
+    let fields = Fields {
+        producer: Producer::Guidellm,
+        document: benchmark,
+    };
+    let mut result = Canonical::new(Producer::Guidellm);
+    let of_run: [&[&str]; 2] = [&["config", "spec", "backend", "model"], &["args", "model"]];
+    let of_benchmark: [&[&str]; 2] = [&["config", "backend", "model"], &["worker", "backend_model"]];
+    let model = of_run.iter().find_map(|path| whole.at(path));
+    result.put_some("model_id", model.or_else(|| of_benchmark.iter().find_map(|path| fields.at(path))));
+    let streams: [&[&str]; 2] = [&["config", "strategy", "streams"], &["args", "strategy", "streams"]];
+    result.put_some("max_concurrency", streams.iter().find_map(|path| fields.at(path)));
+    let start = fields.number(&["start_time"])?;
+    let end = fields.number(&["end_time"])?;
+    let duration_s = match fields.at(&["duration"]) {
+        Some(_) => fields.number(&["duration"])?,
+        None => end - start,
+    };
+    if duration_s <= 0.0 {
+        return Err(fields.wrong(&["duration"], fields.at(&["duration"]), "seconds above zero"));
+    }
+    result.put_counts(Counts {
+        completed: completed(fields)?,
+        input_tokens: fields.number(&["metrics", "prompt_token_count", "successful", "total_sum"])?,
+        output_tokens: fields.number(&["metrics", "output_token_count", "successful", "total_sum"])?,
+        duration_s,
+    });
+    result.put("benchmark_start_time_unix", start.into());
+    result.put("benchmark_end_time_unix", end.into());
+    for (theirs, ours, milliseconds) in LATENCIES {
+        for (statistic, name) in STATISTICS {
+            let path: Vec<&str> = ["metrics", theirs, "successful"]
+                .into_iter()
+                .chain(statistic.iter().copied())
+                .collect();
+            let value = fields
+                .at(&path)
+                .and_then(Json::as_number)
+                .filter(|value| *value > 0.0 || name == "std");
+            result.put_some(
+                &format!("{name}_{ours}_ms"),
+                value.map(|value| Json::Float(value * milliseconds)).as_ref(),
+            );
+        }
+    }
+    Ok(result.0)
+}
+
+/// Newer versions count in the metrics, older ones beside them.
+fn completed(fields: Fields<'_>) -> Result<f64, ProducerError> {
+    const NEWER: [&str; 3] = ["metrics", "request_totals", "successful"];
+    const OLDER: [&str; 3] = ["run_stats", "requests_made", "successful"];
+    fields.number(if fields.at(&OLDER).is_some() { &OLDER } else { &NEWER })
+}

@@ -1,0 +1,294 @@
+//! Load generators, one file each. What a file was written by is found from its content, never from its name, and each
+//! producer's words are turned into those of benchmark_serving.py, which [`super::normalize()`] reads. Nothing is guessed: a
+//! number whose unit is not the expected one, or that means something else, is left out or refused.
+
+mod aiperf;
+mod benchmark_serving;
+mod guidellm;
+mod sglang;
+mod srt_slurm;
+
+use super::{Json, JsonError, Object};
+use crate::model::Concurrency;
+
+pub use srt_slurm::{ResultName, ResultNameError};
+
+/// A load generator whose results can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Producer {
+    /// `imax bench` and `imax run`.
+    Imax,
+    /// benchmark_serving.py of vLLM, InferenceX and srt-slurm, and its successor `vllm bench serve`.
+    BenchmarkServing,
+    /// `sglang.bench_serving`.
+    Sglang,
+    /// AIPerf, and its predecessor genai-perf.
+    Aiperf,
+    /// GuideLLM.
+    Guidellm,
+}
+
+impl Producer {
+    /// All, in the order in which a document is tried.
+    pub const ALL: [Self; 5] = [Self::Imax, Self::Guidellm, Self::Aiperf, Self::Sglang, Self::BenchmarkServing];
+
+    /// As results and messages write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Imax => "imax",
+            Self::BenchmarkServing => "benchmark_serving.py",
+            Self::Sglang => "sglang.bench_serving",
+            Self::Aiperf => "aiperf",
+            Self::Guidellm => "guidellm",
+        }
+    }
+
+    /// How its files are known, for people.
+    fn mark(self) -> &'static str {
+        match self {
+            Self::Imax => "a block `imax`",
+            Self::BenchmarkServing => "`total_token_throughput` and `output_throughput`",
+            Self::Sglang => "`total_output_tokens_retokenized`, one JSON line a run",
+            Self::Aiperf => {
+                "`input_config`, and metrics with `unit` and `avg` (profile_export_aiperf.json, profile_export_genai_perf.json)"
+            }
+            Self::Guidellm => "a list `benchmarks` with `metrics` (benchmarks.json)",
+        }
+    }
+
+    fn wrote(self, document: &Object) -> bool {
+        match self {
+            Self::Imax => document.get("imax").is_some_and(|block| block.as_object().is_some()),
+            Self::BenchmarkServing => benchmark_serving::wrote(document),
+            Self::Sglang => sglang::wrote(document),
+            Self::Aiperf => aiperf::wrote(document),
+            Self::Guidellm => guidellm::wrote(document),
+        }
+    }
+
+    fn read(self, document: &Object) -> Result<Vec<Object>, ProducerError> {
+        match self {
+            Self::Imax | Self::BenchmarkServing => Ok(vec![document.clone()]),
+            Self::Sglang => sglang::read(document).map(|read| vec![read]),
+            Self::Aiperf => aiperf::read(document).map(|read| vec![read]),
+            Self::Guidellm => guidellm::read(document),
+        }
+    }
+}
+
+/// A raw result in the words of benchmark_serving.py, and who wrote it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawResult {
+    /// Who.
+    pub producer: Producer,
+    /// What.
+    pub document: Json,
+}
+
+/// Why a text is no raw result.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ProducerError {
+    /// It is no JSON.
+    #[error("{0}")]
+    Json(#[from] JsonError),
+    /// A line of it is no JSON.
+    #[error("line {line}: {error}")]
+    Line {
+        /// Which, from one.
+        line: usize,
+        /// What is wrong.
+        error: JsonError,
+    },
+    /// There is nothing in it.
+    #[error("the file is empty; was the load generator stopped?")]
+    Empty,
+    /// Nothing that is known writes such files.
+    #[error("no known load generator writes this; known are {}", known())]
+    Unknown,
+    /// A value is not what its producer writes.
+    #[error("`{key}` of the {producer} result is {found}, expected {expected}")]
+    Value {
+        /// Who wrote it.
+        producer: &'static str,
+        /// Where.
+        key: String,
+        /// What is there.
+        found: String,
+        /// What should be.
+        expected: &'static str,
+    },
+    /// Several results, and none or several of the concurrency that was asked for.
+    #[error("the file has results at concurrency {found}, expected exactly one at {expected}")]
+    Concurrency {
+        /// What it has.
+        found: String,
+        /// What was asked for.
+        expected: Concurrency,
+    },
+}
+
+fn known() -> String {
+    let all: Vec<String> = Producer::ALL
+        .iter()
+        .map(|producer| format!("{} ({})", producer.as_str(), producer.mark()))
+        .collect();
+    all.join(", ")
+}
+
+/// All results of a file: one JSON document, or JSON lines.
+///
+/// # Errors
+/// [`ProducerError`].
+pub fn read_results(text: &str) -> Result<Vec<RawResult>, ProducerError> {
+    let mut found = Vec::new();
+    for document in documents(text)? {
+        let object = document.as_object().ok_or(ProducerError::Unknown)?;
+        let producer = Producer::ALL.into_iter().find(|producer| producer.wrote(object));
+        let producer = producer.ok_or(ProducerError::Unknown)?;
+        let read = producer.read(object)?.into_iter().map(Json::Object);
+        found.extend(read.map(|document| RawResult { producer, document }));
+    }
+    Ok(found)
+}
+
+/// The result of a file at a concurrency. The only one of a file is taken whatever it says: normalisation compares and says
+/// what differs.
+///
+/// # Errors
+/// [`ProducerError`].
+pub fn read_result(text: &str, conc: Concurrency) -> Result<RawResult, ProducerError> {
+    let mut found = read_results(text)?;
+    if found.len() > 1 {
+        let all: Vec<String> = found
+            .iter()
+            .map(|result| concurrency(result).map_or_else(|| "?".to_owned(), |conc| conc.to_string()))
+            .collect();
+        found.retain(|result| concurrency(result) == Some(i64::from(conc.get())));
+        if found.len() != 1 {
+            return Err(ProducerError::Concurrency {
+                found: all.join(", "),
+                expected: conc,
+            });
+        }
+    }
+    found.pop().ok_or(ProducerError::Empty)
+}
+
+fn concurrency(result: &RawResult) -> Option<i64> {
+    super::number::whole(result.document.get("max_concurrency")?)
+}
+
+fn documents(text: &str) -> Result<Vec<Json>, ProducerError> {
+    if text.trim().is_empty() {
+        return Err(ProducerError::Empty);
+    }
+    let whole = match Json::parse(text) {
+        Ok(document) => return Ok(vec![document]),
+        Err(error) => error,
+    };
+    // JSON lines: the first line is a document of its own.
+    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let is_lines = lines.clone().next().is_some_and(|(_, line)| Json::parse(line).is_ok());
+    if !is_lines {
+        return Err(ProducerError::Json(whole));
+    }
+    lines.try_fold(Vec::new(), |mut documents, (index, line)| {
+        documents.push(Json::parse(line).map_err(|error| ProducerError::Line { line: index + 1, error })?);
+        Ok(documents)
+    })
+}
+
+/// Reads the fields of one producer's document.
+#[derive(Clone, Copy)]
+struct Fields<'a> {
+    producer: Producer,
+    document: &'a Object,
+}
+
+impl<'a> Fields<'a> {
+    /// The value below a path of keys.
+    fn at(self, path: &[&str]) -> Option<&'a Json> {
+        let (first, rest) = path.split_first()?;
+        let found = rest.iter().try_fold(self.document.get(*first)?, |value, key| value.get(key))?;
+        (*found != Json::Null).then_some(found)
+    }
+
+    /// A number that must be there.
+    fn number(self, path: &[&str]) -> Result<f64, ProducerError> {
+        let value = self.at(path);
+        let number = value.and_then(Json::as_number).filter(|number| number.is_finite());
+        number.ok_or_else(|| self.wrong(path, value, "a finite number"))
+    }
+
+    fn wrong(self, path: &[&str], found: Option<&Json>, expected: &'static str) -> ProducerError {
+        let found = match found {
+            None => "absent".to_owned(),
+            Some(value @ (Json::Null | Json::Bool(_) | Json::List(_) | Json::Object(_))) => value.kind().to_owned(),
+            Some(value @ (Json::Integer(_) | Json::Float(_) | Json::Text(_))) => value.to_pretty(),
+        };
+        ProducerError::Value {
+            producer: self.producer.as_str(),
+            key: path.join("."),
+            found,
+            expected,
+        }
+    }
+}
+
+/// A result in the words of benchmark_serving.py while it is put together.
+struct Canonical(Object);
+
+impl Canonical {
+    fn new(producer: Producer) -> Self {
+        let mut result = Self(Object::new());
+        result.put("backend", producer.as_str().into());
+        result
+    }
+
+    fn put(&mut self, key: &str, value: Json) {
+        self.0.insert(key.to_owned(), value);
+    }
+
+    fn put_some(&mut self, key: &str, value: Option<&Json>) {
+        if let Some(value) = value {
+            self.put(key, value.clone());
+        }
+    }
+
+    /// What every producer counts: requests, tokens, seconds; rates follow from them.
+    fn put_counts(&mut self, counts: Counts) {
+        let Counts {
+            completed,
+            input_tokens,
+            output_tokens,
+            duration_s,
+        } = counts;
+        self.put("duration", duration_s.into());
+        self.put("completed", counted(completed));
+        self.put("total_input_tokens", counted(input_tokens));
+        self.put("total_output_tokens", counted(output_tokens));
+        self.put("request_throughput", (completed / duration_s).into());
+        self.put("output_throughput", (output_tokens / duration_s).into());
+        self.put("total_token_throughput", ((input_tokens + output_tokens) / duration_s).into());
+    }
+}
+
+/// A count as a whole number, which some producers write with a fraction of zero; a mean times a count need not be whole.
+fn counted(count: f64) -> Json {
+    #[expect(clippy::cast_possible_truncation, reason = "counts of tokens are far below 2^53")]
+    let whole = count.round() as i64;
+    Json::Integer(whole)
+}
+
+/// What was counted. The duration is above zero.
+#[derive(Clone, Copy)]
+struct Counts {
+    completed: f64,
+    input_tokens: f64,
+    output_tokens: f64,
+    duration_s: f64,
+}
+
+#[cfg(test)]
+mod tests;

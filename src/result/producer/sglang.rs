@@ -1,0 +1,48 @@
+//! `sglang.bench_serving`: JSON lines, appended to, one run each. Its words differ from benchmark_serving.py's in
+//! `e2e_latency` for `e2el`, `total_throughput`, and that the model is known from the server only.
+//! Source: <https://github.com/sgl-project/sglang/blob/main/python/sglang/bench_serving.py>.
+
+use super::{Canonical, Counts, Fields, Producer, ProducerError};
+use crate::result::{Json, Object};
+
+pub(super) fn wrote(document: &Object) -> bool {
+    ["total_output_tokens_retokenized", "median_e2e_latency_ms"]
+        .iter()
+        .all(|key| document.contains_key(*key))
+}
+
+/// Statistics that are taken over.
+const STATISTICS: [&str; 6] = ["mean", "median", "std", "p90", "p95", "p99"];
+/// Its names of the latencies, and benchmark_serving.py's.
+const LATENCIES: [(&str, &str); 4] = [("ttft", "ttft"), ("tpot", "tpot"), ("itl", "itl"), ("e2e_latency", "e2el")];
+
+pub(super) fn read(document: &Object) -> Result<Object, ProducerError> {
+    let fields = Fields {
+        producer: Producer::Sglang,
+        document,
+    };
+    let mut result = Canonical::new(Producer::Sglang);
+    let model = [["server_info", "served_model_name"], ["server_info", "model_path"]];
+    result.put_some("model_id", model.iter().find_map(|path| fields.at(path)));
+    result.put_some("max_concurrency", fields.at(&["max_concurrency"]));
+    result.put_some("num_prompts", fields.at(&["num_prompts"]));
+    let duration_s = fields.number(&["duration"])?;
+    if duration_s <= 0.0 {
+        return Err(fields.wrong(&["duration"], fields.at(&["duration"]), "seconds above zero"));
+    }
+    result.put_counts(Counts {
+        completed: fields.number(&["completed"])?,
+        input_tokens: fields.number(&["total_input_tokens"])?,
+        output_tokens: fields.number(&["total_output_tokens"])?,
+        duration_s,
+    });
+    for statistic in STATISTICS {
+        for (theirs, ours) in LATENCIES {
+            let value = fields.at(&[&format!("{statistic}_{theirs}_ms")]);
+            // Answers of one token have no TPOT, which is written as zero.
+            let zero = ours == "tpot" && value.and_then(Json::as_number) == Some(0.0);
+            result.put_some(&format!("{statistic}_{ours}_ms"), value.filter(|_| !zero));
+        }
+    }
+    Ok(result.0)
+}

@@ -1,0 +1,81 @@
+//! The folders that srt-slurm's sa-bench leaves: `sa-bench_isl_8192_osl_1024/results_concurrency_64_gpus_48_ctx_8_gen_40.json`,
+//! one file of benchmark_serving.py a concurrency. The identity of a point comes from its row; what the names say is only held
+//! against it, so that the files of another job are not taken for this one's.
+//! Source: <https://github.com/NVIDIA/srt-slurm/tree/main/src/srtctl/benchmarks/scripts/sa-bench>.
+
+use crate::model::Concurrency;
+use crate::result::{Gpus, PointContext};
+
+/// What the names of a result file and its folder say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResultName {
+    /// The concurrency.
+    pub conc: Concurrency,
+    /// Input and output tokens of a request, where the folder says so.
+    pub lens: Option<(u32, u32)>,
+    /// All GPUs, where the file says so.
+    pub gpus: Option<u64>,
+    /// Those of prefill and of decode, where they are apart.
+    pub apart: Option<(u64, u64)>,
+}
+
+/// What a name says otherwise than the row.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("its name says {what} {found}, expected {expected} as the row says; is it of another job?")]
+pub struct ResultNameError {
+    what: &'static str,
+    found: String,
+    expected: String,
+}
+
+impl ResultName {
+    /// Reads the names of a folder and a file in it; `None` for other files.
+    #[must_use]
+    pub fn parse(folder: &str, file: &str) -> Option<Self> {
+        let words: Vec<&str> = file
+            .strip_suffix(".json")?
+            .strip_prefix("results_concurrency_")?
+            .split('_')
+            .collect();
+        let (conc, rest) = words.split_first()?;
+        let number = |name: &str| -> Option<u64> {
+            let at = rest.iter().position(|word| *word == name)?;
+            rest.get(at + 1)?.parse().ok()
+        };
+        Some(Self {
+            conc: conc.parse().ok()?,
+            lens: lens(folder),
+            gpus: number("gpus"),
+            apart: number("ctx").zip(number("gen")),
+        })
+    }
+
+    /// Holds what the names say against a row's point.
+    ///
+    /// # Errors
+    /// [`ResultNameError`] for the first difference.
+    pub fn check(&self, context: &PointContext) -> Result<(), ResultNameError> {
+        let differ = |what, found: String, expected: String| {
+            if found == expected {
+                Ok(())
+            } else {
+                Err(ResultNameError { what, found, expected })
+            }
+        };
+        if let (Some((isl, osl)), Some(lens)) = (self.lens, context.lens) {
+            differ("ISL/OSL", format!("{isl}/{osl}"), format!("{}/{}", lens.isl, lens.osl))?;
+        }
+        if let Some(gpus) = self.gpus {
+            differ("GPUs", gpus.to_string(), context.gpus.total().to_string())?;
+        }
+        if let (Some((prefill, decode)), Gpus::Apart { prefill: p, decode: d }) = (self.apart, context.gpus) {
+            differ("prefill and decode GPUs", format!("{prefill} and {decode}"), format!("{p} and {d}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn lens(folder: &str) -> Option<(u32, u32)> {
+    let (isl, osl) = folder.strip_prefix("sa-bench_isl_")?.split_once("_osl_")?;
+    Some((isl.parse().ok()?, osl.parse().ok()?))
+}

@@ -1,0 +1,105 @@
+//! Results of every load generator, as it writes them: `tests/golden/producers/<case>/` holds a row, a raw result and what
+//! becomes of it. GuideLLM's is a recording of version 0.8.1 against the simulated engine; the others have the keys that the
+//! producers' sources write. `IMAX_UPDATE_GOLDEN=1 cargo test --test reporting` writes the expected files anew.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::scene::{Ended, Scene, imax_in};
+
+fn cases() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/producers");
+    let mut cases: Vec<_> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.sort();
+    cases
+}
+
+fn normalized(case: &Path) -> Ended {
+    let raw = ["raw.json", "raw.jsonl", "raw"]
+        .into_iter()
+        .find(|name| case.join(name).exists())
+        .unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let target = out.path().join("agg.json");
+    let arguments = ["normalize", "--row", "row.txt", "--raw", raw, "--out", target.to_str().unwrap()];
+    imax_in(case, &arguments, &[])
+}
+
+#[test]
+fn every_producer_is_read() {
+    let rewrite = std::env::var_os("IMAX_UPDATE_GOLDEN").is_some();
+    let mut different = Vec::new();
+    for case in cases() {
+        let ended = normalized(&case);
+        assert_eq!(ended.code, 0, "{}: {}", case.display(), ended.stderr);
+        let expected = case.join("expected.json");
+        if rewrite {
+            fs::write(&expected, &ended.stdout).unwrap();
+        } else if fs::read_to_string(&expected).unwrap_or_default() != ended.stdout {
+            different.push(expected.display().to_string());
+        }
+    }
+    assert!(different.is_empty(), "differ from what imax writes now: {different:#?}");
+}
+
+/// The same load, measured in different words, gives the same point.
+#[test]
+fn every_producer_means_the_same() {
+    for case in cases().iter().filter(|case| !case.ends_with("srt-slurm")) {
+        let agg: Value = serde_json::from_str(&normalized(case).stdout).unwrap();
+        let name = case.display();
+        assert_eq!(agg["imax"]["completed"], 16, "{name}");
+        assert_eq!(agg["imax"]["total_input_tokens"], 1024, "{name}");
+        assert_eq!(agg["imax"]["total_output_tokens"], 256, "{name}");
+        let number = |key: &str| agg[key].as_f64().unwrap_or_else(|| panic!("{name}: no {key}"));
+        assert!((2000.0..3000.0).contains(&number("tput_per_gpu")), "{name}");
+        assert!((0.02..0.06).contains(&number("median_ttft")), "{name}");
+        assert!((0.0025..0.004).contains(&number("median_tpot")), "{name}");
+        assert!((250.0..400.0).contains(&number("median_intvty")), "{name}");
+        assert!((0.05..0.15).contains(&number("median_e2el")), "{name}");
+    }
+}
+
+fn srt_slurm() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/producers/srt-slurm")
+}
+
+#[test]
+fn a_folder_of_another_job_is_refused() {
+    let scene = Scene::new();
+    let mut row: Value = serde_json::from_str(&fs::read_to_string(srt_slurm().join("row.txt")).unwrap()).unwrap();
+    row["decode"]["tp"] = 36.into();
+    scene.write("row.txt", &row.to_string());
+    let raw = srt_slurm().join("raw");
+    let ended = scene.imax(&["normalize", "--row", "row.txt", "--raw", raw.to_str().unwrap()], &[]);
+    assert_eq!(ended.code, 3);
+    assert!(
+        ended.stderr.contains("its name says GPUs 48, expected 44 as the row says"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_concurrency_that_is_not_there_is_named() {
+    let scene = Scene::new();
+    let mut row: Value = serde_json::from_str(&fs::read_to_string(srt_slurm().join("row.txt")).unwrap()).unwrap();
+    row["conc"] = serde_json::json!([16, 48]);
+    scene.write("row.txt", &row.to_string());
+    let raw = srt_slurm().join("raw");
+    let ended = scene.imax(&["normalize", "--row", "row.txt", "--raw", raw.to_str().unwrap()], &[]);
+    assert_eq!(ended.code, 3);
+    assert!(ended.stderr.contains("0 results at concurrency 48"), "{}", ended.stderr);
+}
+
+#[test]
+fn what_nothing_writes_is_refused() {
+    let scene = Scene::new();
+    scene.write("row.txt", &crate::scene::row(4).to_string());
+    scene.write("raw.json", "{\"tokens\": 5}");
+    let ended = scene.imax(&["normalize", "--row", "row.txt", "--raw", "raw.json"], &[]);
+    assert_eq!(ended.code, 3);
+    assert!(ended.stderr.contains("no known load generator writes this"), "{}", ended.stderr);
+}
