@@ -26,12 +26,19 @@ pub struct ActionArgs {
     /// Further arguments, quoted as in a shell.
     #[arg(long, env = "IMAX_ACTION_ARGS", default_value = "", hide_env_values = true)]
     args: String,
+    /// For `report`, whether the commit gets a check run.
+    #[arg(long, env = "IMAX_ACTION_CHECK_RUN", default_value = "")]
+    check_run: String,
+    /// For `report`, when somebody is notified: failure, regression, always; empty for never.
+    #[arg(long, env = "IMAX_ACTION_NOTIFY", default_value = "")]
+    notify: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ActionCommand {
     Plan,
     Run,
+    Progress,
     Report,
     Check,
 }
@@ -76,7 +83,15 @@ pub fn run(args: &ActionArgs) -> Result<Exit, Failure> {
             files::write_json(&folder.join(ROW_FILE), &row).or_exit(Exit::Infrastructure)?;
             run_row(&folder, &row, further)
         }
-        ActionCommand::Report => report(&folder, &further, is_pull_request()),
+        ActionCommand::Report => {
+            let tells = Tells {
+                comments: is_pull_request(),
+                check_run: args.check_run == "true",
+                notify: Some(args.notify.as_str()).filter(|on| !on.is_empty()),
+            };
+            report(&folder, &further, tells)
+        }
+        ActionCommand::Progress => progress(further),
         ActionCommand::Check => check(further),
     };
     if let Some(Artifact { name, path }) = &step.artifact {
@@ -176,12 +191,36 @@ fn run_row(folder: &Path, row: &Row, further: Vec<String>) -> Step {
     }
 }
 
+/// How often the comment on a running sweep is brought up to date: seldom enough for the limits of a workflow's token.
+const PROGRESS_SECONDS: &str = "60";
+
+fn progress(further: Vec<String>) -> Step {
+    let plan = format!("{ARTIFACTS}/{PLAN_ARTIFACT}/{PLAN_FILE}");
+    let mut line = words(["progress", "--plan", &plan, "--every", PROGRESS_SECONDS]);
+    line.extend(further);
+    Step {
+        command_lines: vec![line],
+        artifact: None,
+    }
+}
+
 /// Only a pull request has a place for the comment.
 fn is_pull_request() -> bool {
     std::env::var("GITHUB_EVENT_NAME").is_ok_and(|event| matches!(event.as_str(), "pull_request" | "pull_request_target" | "issue_comment"))
 }
 
-fn report(folder: &Path, further: &[String], comments: bool) -> Step {
+/// Whom a report is told to, besides the job summary.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tells<'a> {
+    /// The pull request.
+    comments: bool,
+    /// The commit.
+    check_run: bool,
+    /// Chats and webhooks, and when.
+    notify: Option<&'a str>,
+}
+
+fn report(folder: &Path, further: &[String], tells: Tells) -> Step {
     let out = folder.join(RESULTS_ARTIFACT);
     let results = text(&out);
     let plan = format!("{ARTIFACTS}/{PLAN_ARTIFACT}/{PLAN_FILE}");
@@ -196,8 +235,16 @@ fn report(folder: &Path, further: &[String], comments: bool) -> Step {
     summary.push("--job-summary".to_owned());
     let page = show("html", "report.html");
     let mut command_lines = vec![collect, summary, page];
-    if comments {
-        command_lines.push(words(["comment", &results]));
+    // Also a push has a commit for the check run; the comment is then left out by the command itself.
+    if tells.comments || tells.check_run {
+        let mut line = words(["comment", &results]);
+        if tells.check_run {
+            line.push("--check-run".to_owned());
+        }
+        command_lines.push(line);
+    }
+    if let Some(on) = tells.notify {
+        command_lines.push(words(["notify", &results, "--on", on]));
     }
     Step {
         command_lines,
@@ -270,11 +317,23 @@ mod tests {
 
     #[test]
     fn a_report_collects_shows_and_comments_on_pull_requests() {
-        let commands = |comments| -> Vec<String> {
-            let step = report(Path::new("/t"), &[], comments);
+        let commands = |tells| -> Vec<String> {
+            let step = report(Path::new("/t"), &[], tells);
             step.command_lines.iter().map(|line| line[0].clone()).collect()
         };
-        assert_eq!(commands(true), ["collect", "report", "report", "comment"]);
-        assert_eq!(commands(false), ["collect", "report", "report"]);
+        let comments = Tells {
+            comments: true,
+            ..Tells::default()
+        };
+        assert_eq!(commands(comments), ["collect", "report", "report", "comment"]);
+        assert_eq!(commands(Tells::default()), ["collect", "report", "report"]);
+        let all = Tells {
+            check_run: true,
+            notify: Some("regression"),
+            ..comments
+        };
+        let lines = report(Path::new("/t"), &[], all).command_lines;
+        assert_eq!(lines[3][2..], ["--check-run"]);
+        assert_eq!(lines[4], ["notify", "/t/results_bmk", "--on", "regression"]);
     }
 }

@@ -8,31 +8,50 @@ use clap::Args;
 use super::baseline::BaselineArgs;
 use super::{Exit, Failure, OrExit as _, gather, github, output};
 use crate::edge::files;
-use crate::edge::github::{CommentChange, Marker, pull_request_of_event, put_comment, run_line};
-use crate::report::{self, Budget, View};
+use crate::edge::github::{
+    Annotation, AnnotationLevel, CheckRun, CheckState, CommentChange, Conclusion, Marker, head_sha_of_event, pull_request_of_event,
+    put_check, put_comment, run_line,
+};
+use crate::report::{self, Budget, Links, Mark, View};
 
 /// Create or update the pull request's comment with the report of a run.
 ///
 /// The token is read from GITHUB_TOKEN or GH_TOKEN, never from the command line. It needs `pull-requests: write`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  imax comment results/ --baseline base/ --pr 7")]
+#[command(after_help = "Example:\n  imax comment results/ --baseline base/ --pr 7 --check-run")]
 pub struct CommentArgs {
     /// The run: a folder that imax collect wrote, a folder of artifacts, run.json, agg_bmk.json or one result.
     run: PathBuf,
     #[command(flatten)]
     baseline: BaselineArgs,
-    /// The pull request [default: the one of the event in GITHUB_EVENT_PATH].
-    #[arg(long, value_name = "NUMBER")]
-    pr: Option<u64>,
-    /// The repository, owner/name.
-    #[arg(long, visible_alias = "repo", value_name = "REPOSITORY", env = "GITHUB_REPOSITORY")]
-    repository: Option<String>,
-    /// What tells this comment from other ones of imax on the pull request; a workflow's name by default.
-    #[arg(long, value_name = "NAME", env = "GITHUB_WORKFLOW", default_value = "imax")]
-    id: String,
+    #[command(flatten)]
+    target: Target,
+    /// Put a check run with the same verdict to the commit; the token then needs `checks: write` as well.
+    #[arg(long)]
+    check_run: bool,
+    /// The commit of the check run [default: the head of the event's pull request, else GITHUB_SHA].
+    #[arg(long, value_name = "COMMIT", requires = "check_run")]
+    sha: Option<String>,
+    /// The file whose first line the check run's remarks about failed points stand at.
+    #[arg(long, value_name = "FILE", default_value = "perf-changelog.yaml")]
+    annotate: String,
     /// Write the comment to stdout and send nothing.
     #[arg(long)]
     dry_run: bool,
+}
+
+/// Which comment of which pull request.
+#[derive(Debug, Args)]
+pub struct Target {
+    /// The pull request [default: the one of the event in GITHUB_EVENT_PATH].
+    #[arg(long, value_name = "NUMBER")]
+    pub pr: Option<u64>,
+    /// The repository, owner/name.
+    #[arg(long, visible_alias = "repo", value_name = "REPOSITORY", env = "GITHUB_REPOSITORY")]
+    pub repository: Option<String>,
+    /// What tells this comment from other ones of imax on the pull request; a workflow's name by default.
+    #[arg(long, value_name = "NAME", env = "GITHUB_WORKFLOW", default_value = "imax")]
+    pub id: String,
 }
 
 /// Runs the command.
@@ -41,51 +60,111 @@ pub struct CommentArgs {
 /// Invalid input for what is no run; usage where the pull request or the repository is not known; infrastructure where
 /// GitHub refuses or does not answer.
 pub fn run(args: &CommentArgs) -> Result<Exit, Failure> {
-    let marker = Marker::new(&args.id);
-    let body = body(args, &marker)?;
+    let marker = Marker::new(&args.target.id);
+    let head = gather::load_run(&args.run)?;
+    let comparison = args.baseline.compare(&head, &args.run)?;
+    let view = View::new(&head, comparison.as_ref());
+    let links = Links {
+        run: github::run_url(),
+        failed_jobs: Vec::new(),
+    };
+    let body = report::comment(&view, &links, &closing(&marker), Budget::COMMENT);
     if args.dry_run {
         output::emit(&body)?;
         return Ok(Exit::Success);
     }
-    let Some(pull_request) = pull_request(args.pr)? else {
+    if args.check_run {
+        put_check_run(args, &view)?;
+    }
+    let Some(pull_request) = pull_request(args.target.pr)? else {
         output::say("no pull request in this event; nothing to comment on");
         return Ok(Exit::Success);
     };
-    let change = github::talk(args.repository.as_deref(), async |client, repository| {
+    let change = github::talk(args.target.repository.as_deref(), async |client, repository| {
         put_comment(client, repository, pull_request, &marker, &body).await
     })?;
     output::say(&match change {
         CommentChange::Created { url } => format!("created {url}"),
         CommentChange::Updated { url } => format!("updated {url}"),
+        CommentChange::Left => "left the comment as it is".to_owned(),
     });
     Ok(Exit::Success)
 }
 
-fn body(args: &CommentArgs, marker: &Marker) -> Result<String, Failure> {
-    let head = gather::load_run(&args.run)?;
-    let comparison = args.baseline.compare(&head, &args.run)?;
-    let view = View::new(&head, comparison.as_ref());
+/// The hidden lines by which the comment, and the workflow run that it is about, are found again.
+fn closing(marker: &Marker) -> String {
     let run = std::env::var("GITHUB_RUN_ID").ok().and_then(|run| run.parse().ok());
-    let closing = match run {
+    match run {
         Some(run) => format!("{}\n{}", run_line(run), marker.as_str()),
         None => marker.as_str().to_owned(),
+    }
+}
+
+fn put_check_run(args: &CommentArgs, view: &View) -> Result<(), Failure> {
+    let check = report::check(view);
+    let conclusion = match check.mark {
+        Mark::Bad => Conclusion::Failure,
+        Mark::Unsure => Conclusion::Neutral,
+        Mark::Good | Mark::Neutral => Conclusion::Success,
     };
-    Ok(report::comment(&view, &closing, Budget::COMMENT))
+    let annotations = check.remarks.into_iter().map(|remark| Annotation {
+        path: args.annotate.clone(),
+        start_line: 1,
+        end_line: 1,
+        annotation_level: if remark.failed {
+            AnnotationLevel::Failure
+        } else {
+            AnnotationLevel::Warning
+        },
+        title: remark.title,
+        message: remark.message,
+    });
+    let check = CheckRun {
+        name: args.target.id.clone(),
+        head_sha: head_sha(args)?,
+        state: CheckState::Completed(conclusion),
+        title: check.title,
+        summary: check.summary,
+        details_url: github::run_url(),
+        annotations: annotations.collect(),
+    };
+    let url = github::talk(args.target.repository.as_deref(), async |client, repository| {
+        put_check(client, repository, &check).await
+    })?;
+    output::say(&format!("check run {url}"));
+    Ok(())
+}
+
+/// The commit that was given, else that of the event, else that of the workflow run.
+fn head_sha(args: &CommentArgs) -> Result<String, Failure> {
+    if let Some(sha) = &args.sha {
+        return Ok(sha.clone());
+    }
+    let of_event = event()?.map(|text| head_sha_of_event(&text)).transpose();
+    let of_event = of_event.or_exit(Exit::InvalidInput)?.flatten();
+    let of_run = || std::env::var("GITHUB_SHA").ok().filter(|sha| !sha.is_empty());
+    let sha = of_event.or_else(of_run);
+    sha.context("the commit of the check run is not known; give it with --sha")
+        .or_exit(Exit::Usage)
 }
 
 /// The number that was given, else that of the event.
-fn pull_request(given: Option<u64>) -> Result<Option<u64>, Failure> {
+///
+/// # Errors
+/// Invalid input for an event file that is none.
+pub fn pull_request(given: Option<u64>) -> Result<Option<u64>, Failure> {
     if given.is_some() {
         return Ok(given);
     }
-    let Some(path) = std::env::var_os("GITHUB_EVENT_PATH")
-        .filter(|path| !path.is_empty())
-        .map(PathBuf::from)
-    else {
+    let number = event()?.map(|text| pull_request_of_event(&text)).transpose();
+    Ok(number.context("GITHUB_EVENT_PATH").or_exit(Exit::InvalidInput)?.flatten())
+}
+
+/// The text of the event file, where this is a step of a workflow.
+fn event() -> Result<Option<String>, Failure> {
+    let path = std::env::var_os("GITHUB_EVENT_PATH").filter(|path| !path.is_empty());
+    let Some(path) = path.map(PathBuf::from) else {
         return Ok(None);
     };
-    let text = files::read_text(&path).or_exit(Exit::InvalidInput)?;
-    pull_request_of_event(&text)
-        .with_context(|| path.display().to_string())
-        .or_exit(Exit::InvalidInput)
+    files::read_text(&path).map(Some).or_exit(Exit::InvalidInput)
 }

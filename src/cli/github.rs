@@ -23,6 +23,15 @@ pub fn talk<T, E: Into<Failure>>(
     })
 }
 
+/// The page of the workflow run that this process is a step of.
+#[must_use]
+pub fn run_url() -> Option<String> {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let server = set("GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned());
+    let (repository, run) = (set("GITHUB_REPOSITORY")?, set("GITHUB_RUN_ID")?);
+    Some(format!("{server}/{repository}/actions/runs/{run}"))
+}
+
 /// A token that is not there or not allowed is for the caller to mend; everything else is the network's or GitHub's.
 impl From<GithubError> for Failure {
     fn from(error: GithubError) -> Self {

@@ -19,8 +19,10 @@ mod gather;
 mod github;
 mod matrix;
 mod normalize;
+mod notify;
 mod output;
 mod plan;
+mod progress;
 mod ready;
 mod render;
 mod report;
@@ -64,6 +66,8 @@ enum Command {
     Compare(compare::CompareArgs),
     Report(report::ReportArgs),
     Comment(comment::CommentArgs),
+    Progress(progress::ProgressArgs),
+    Notify(notify::NotifyArgs),
     Sim(sim::SimArgs),
     Schema(schema::SchemaArgs),
     Demo(demo::DemoArgs),
@@ -125,5 +129,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Compare(args) => compare::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Comment(args) => comment::run(&args),
+        Command::Progress(args) => progress::run(&args),
+        Command::Notify(args) => notify::run(&args),
     }
 }

@@ -27,4 +27,5 @@ pub mod telemetry;
 pub mod tls;
 pub mod tokenizer;
 pub mod tool;
+pub mod webhook;
 pub mod workflow;

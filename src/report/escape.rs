@@ -60,6 +60,17 @@ fn replace_ignoring_case(text: &str, from: &str, to: &str) -> String {
     replaced
 }
 
+/// A link with a text from outside. An address that is none of the web's, or that could end the link, gives the text alone.
+pub(super) fn link(text: &str, url: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#@!$&+,;=%".contains(c);
+    let shown = markdown(text);
+    if url.starts_with("https://") && url.chars().all(plain) {
+        format!("[{shown}]({url})")
+    } else {
+        shown
+    }
+}
+
 /// A text that spreadsheets would run as a formula is kept from it by a quote in front.
 pub(super) fn csv(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
@@ -91,6 +102,17 @@ mod tests {
             ("\\ & ~", "&#92; &#38; &#126;"),
         ] {
             assert_eq!(markdown(text), escaped, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn links_lead_to_web_pages_only() {
+        assert_eq!(
+            link("a|b", "https://github.com/o/r/runs/1#artifacts"),
+            "[a&#124;b](https://github.com/o/r/runs/1#artifacts)"
+        );
+        for url in ["javascript:alert(1)", "https://a) [x](https://b", "http://a", ""] {
+            assert_eq!(link("a", url), "a", "{url:?}");
         }
     }
 

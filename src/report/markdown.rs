@@ -5,6 +5,7 @@ mod section;
 
 use super::columns::COLUMNS;
 use super::escape::markdown as escaped;
+use super::links::Links;
 use super::table::heading;
 use super::view::{Cell, Group, Mark, View};
 use super::words;
@@ -29,6 +30,12 @@ impl Budget {
         listed: 8,
         rest: "the job summary and the report in the artifacts have it all",
     };
+    /// A check run's summary: GitHub takes 65,535 characters.
+    pub const CHECK: Self = Self {
+        bytes: 65_535,
+        listed: 50,
+        rest: "the job summary and the report in the artifacts have it all",
+    };
     /// The summary of a step: GitHub takes 1 MiB; some of it is left for what else the step writes.
     pub const SUMMARY: Self = Self {
         bytes: 1_000_000,
@@ -51,6 +58,7 @@ pub fn summary(view: &View, budget: Budget) -> String {
         budget,
         &Style {
             folded: false,
+            links: None,
             closing: "",
         },
     )
@@ -59,12 +67,13 @@ pub fn summary(view: &View, budget: Budget) -> String {
 /// The report with everything but the verdict and the largest changes folded. `marker` is a hidden line at the end by which
 /// the comment is found again, see [`crate::edge::github`].
 #[must_use]
-pub fn comment(view: &View, marker: &str, budget: Budget) -> String {
+pub fn comment(view: &View, links: &Links, marker: &str, budget: Budget) -> String {
     text(
         view,
         budget,
         &Style {
             folded: true,
+            links: Some(links),
             closing: marker,
         },
     )
@@ -73,12 +82,14 @@ pub fn comment(view: &View, marker: &str, budget: Budget) -> String {
 /// What tells the summary from the comment.
 struct Style<'a> {
     folded: bool,
+    links: Option<&'a Links>,
     closing: &'a str,
 }
 
 fn text(view: &View, budget: Budget, style: &Style) -> String {
     let opening = opening(view);
     let mut sections = Vec::new();
+    sections.extend(style.links.map(|links| Section::new(links.markdown())));
     sections.extend(failures(view, budget.listed));
     sections.extend(changes("Worse", &view.losses(), budget.listed));
     sections.extend(changes("Better", &view.gains(), budget.listed));

@@ -1,6 +1,7 @@
 //! Runs and verdicts to tables, pages and comments. There is one `View`, which decides what is shown and in which
 //! order; each format only writes it down.
 
+mod check;
 mod columns;
 mod csv;
 mod escape;
@@ -8,17 +9,24 @@ pub mod findings;
 mod html;
 mod json;
 mod junit;
+mod links;
 mod markdown;
+mod notification;
 mod number;
 mod plot;
+mod progress;
 mod table;
 mod view;
 mod words;
 
+pub use check::{Check, Remark, check};
 pub use csv::csv;
 pub use html::html;
 pub use json::json;
 pub use junit::junit;
+pub use links::{JobLink, Links};
 pub use markdown::{Budget, comment, summary};
+pub use notification::Notification;
+pub use progress::{JobProgress, Progress, progress};
 pub use table::table;
 pub use view::{Cell, Delta, Group, Mark, TableRow, View};

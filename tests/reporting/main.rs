@@ -10,11 +10,13 @@
 #[path = "../github/mod.rs"]
 mod github;
 
+mod checks;
 mod collecting;
 mod comments;
 mod downloading;
 mod golden;
 mod hostile;
 mod normalizing;
+mod notifying;
 mod producers;
 mod scene;

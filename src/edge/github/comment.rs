@@ -69,6 +69,8 @@ pub enum CommentChange {
         /// Its page.
         url: String,
     },
+    /// There was one that was not to be written over.
+    Left,
 }
 
 /// As much of a comment as is needed.
@@ -115,6 +117,21 @@ pub async fn put_comment(
     marker: &Marker,
     body: &str,
 ) -> Result<CommentChange, GithubError> {
+    put_comment_over(client, repository, pull_request, marker, body, None).await
+}
+
+/// As [`put_comment`], but a comment without the text `over` in it is left as it is.
+///
+/// # Errors
+/// [`GithubError`] where GitHub refuses or does not answer.
+pub async fn put_comment_over(
+    client: &Client,
+    repository: &Repository,
+    pull_request: u64,
+    marker: &Marker,
+    body: &str,
+    over: Option<&str>,
+) -> Result<CommentChange, GithubError> {
     let thread = Thread {
         client,
         repository,
@@ -122,6 +139,9 @@ pub async fn put_comment(
         author: author(client).await?,
     };
     if let Some(oldest) = thread.ours(marker).await?.first() {
+        if over.is_some_and(|over| !oldest.body.as_deref().unwrap_or_default().contains(over)) {
+            return Ok(CommentChange::Left);
+        }
         let url = thread.update(oldest.id, body).await?.html_url;
         return Ok(CommentChange::Updated { url });
     }

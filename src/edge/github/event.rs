@@ -27,6 +27,23 @@ pub fn pull_request_of_event(text: &str) -> Result<Option<u64>, EventError> {
     Ok(places.into_iter().flatten().find_map(Value::as_u64))
 }
 
+/// The commit that an event is about: the head of its pull request, not the merge that `GITHUB_SHA` names; `None` for an event
+/// that `GITHUB_SHA` is right about.
+///
+/// # Errors
+/// [`EventError`] for a text that is no JSON.
+pub fn head_sha_of_event(text: &str) -> Result<Option<String>, EventError> {
+    let event: Value = serde_json::from_str(text)?;
+    let places = [
+        "/pull_request/head/sha",
+        "/workflow_run/head_sha",
+        "/check_run/head_sha",
+        "/check_suite/head_sha",
+    ];
+    let found = places.iter().find_map(|place| event.pointer(place)?.as_str());
+    Ok(found.map(str::to_owned))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

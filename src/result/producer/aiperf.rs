@@ -114,7 +114,7 @@ fn model<'a>(fields: Fields<'a>) -> Option<&'a Json> {
 /// Where versions say how many requests were under way at once.
 fn concurrency<'a>(fields: Fields<'a>) -> Option<&'a Json> {
     if let Some(Json::List(phases)) = fields.at(&["input_config", "phases"]) {
-        let measured = phases
+        let mut measured = phases
             .iter()
             .filter(|phase| phase.get("exclude_from_results") != Some(&Json::Bool(true)));
         return measured.next_back()?.get("concurrency");

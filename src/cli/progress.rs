@@ -1,0 +1,133 @@
+//! `imax progress`: the pull request's comment while a sweep runs, from the plan and the jobs of the workflow run.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use clap::Args;
+use serde_json::Value;
+use tokio::time::{self, Instant};
+
+use super::comment::{Target, pull_request};
+use super::{Exit, Failure, OrExit as _, github, output};
+use crate::edge::files;
+use crate::edge::github::{CommentChange, Marker, WorkflowJob, jobs_of_run, put_comment_over};
+use crate::report::{self, JobLink, JobProgress, Links, Progress};
+
+/// Show on the pull request how far a sweep is.
+///
+/// It writes the comment that `imax comment` replaces with the report. The token needs `pull-requests: write` and `actions: read`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  imax progress --plan imax-artifacts/imax-plan/plan.json --every 60")]
+pub struct ProgressArgs {
+    /// The plan file of imax plan.
+    #[arg(long, value_name = "FILE")]
+    plan: PathBuf,
+    /// The workflow run.
+    #[arg(long, value_name = "NUMBER", env = "GITHUB_RUN_ID")]
+    run_id: u64,
+    #[command(flatten)]
+    target: Target,
+    /// Go on, this many seconds apart, until all jobs are done.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..))]
+    every: Option<u64>,
+    /// Stop after this many minutes in any case.
+    #[arg(long, value_name = "MINUTES", default_value_t = 350)]
+    most_minutes: u64,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Invalid input for a plan that is none; usage where the token may not; infrastructure where GitHub does not answer.
+pub fn run(args: &ProgressArgs) -> Result<Exit, Failure> {
+    let names = planned_names(args)?;
+    let Some(pull_request) = pull_request(args.target.pr)? else {
+        output::say("no pull request in this event; nothing to comment on");
+        return Ok(Exit::Success);
+    };
+    let marker = Marker::new(&args.target.id);
+    // Only the comment of this very run is written over: the report may be faster than the last look.
+    let own = format!("<!-- imax-progress:{} -->", args.run_id);
+    let end = Duration::from_secs(args.most_minutes.saturating_mul(60));
+    github::talk(args.target.repository.as_deref(), async |client, repository| {
+        let started = Instant::now();
+        let mut first = true;
+        loop {
+            let jobs = jobs_of_run(client, repository, args.run_id).await?;
+            let progress = progress_of(&names, &jobs, Utc::now());
+            let body = report::progress(&progress, &[&own, marker.as_str()]);
+            let over = (!first).then_some(own.as_str());
+            let change = put_comment_over(client, repository, pull_request, &marker, &body, over).await?;
+            first = false;
+            let replaced = change == CommentChange::Left;
+            match args.every {
+                Some(seconds) if !progress.is_over() && !replaced && started.elapsed() < end => {
+                    time::sleep(Duration::from_secs(seconds)).await;
+                }
+                Some(_) | None => return Ok::<(), crate::edge::github::GithubError>(()),
+            }
+        }
+    })?;
+    Ok(Exit::Success)
+}
+
+/// The names of the plan's jobs.
+fn planned_names(args: &ProgressArgs) -> Result<Vec<String>, Failure> {
+    let text = files::read_text(&args.plan).or_exit(Exit::InvalidInput)?;
+    let name = || args.plan.display().to_string();
+    let plan: Value = serde_json::from_str(&text).with_context(name).or_exit(Exit::InvalidInput)?;
+    let jobs = plan["jobs"]
+        .as_array()
+        .context("found no list `jobs`, expected the plan file of imax plan");
+    let jobs = jobs.with_context(name).or_exit(Exit::InvalidInput)?;
+    let names = jobs.iter().filter_map(|job| job["name"].as_str().map(str::to_owned));
+    Ok(names.collect())
+}
+
+/// Jobs of called workflows have the callers' names in front: `sweep / batch 1 / <name>`.
+fn progress_of(names: &[String], jobs: &[WorkflowJob], now: DateTime<Utc>) -> Progress {
+    let mut by_name: HashMap<&str, Vec<&WorkflowJob>> = HashMap::new();
+    for job in jobs {
+        let own = names
+            .iter()
+            .find(|name| job.name == **name || job.name.ends_with(&format!("/ {name}")));
+        if let Some(name) = own {
+            by_name.entry(name).or_default().push(job);
+        }
+    }
+    let mut failed_jobs = Vec::new();
+    let progress = names.iter().map(|name| {
+        // Two jobs of one name are told apart by nothing but their order.
+        let job = by_name
+            .get_mut(name.as_str())
+            .and_then(|jobs| (!jobs.is_empty()).then(|| jobs.remove(0)));
+        let progress = job.map_or(JobProgress::Waiting, |job| state_of(job, now));
+        if let (JobProgress::Failed, Some(url)) = (progress, job.and_then(|job| job.html_url.clone())) {
+            failed_jobs.push(JobLink { name: name.clone(), url });
+        }
+        progress
+    });
+    let jobs = progress.collect();
+    Progress {
+        jobs,
+        links: Links {
+            run: github::run_url(),
+            failed_jobs,
+        },
+    }
+}
+
+fn state_of(job: &WorkflowJob, now: DateTime<Utc>) -> JobProgress {
+    let time = |text: &Option<String>| DateTime::parse_from_rfc3339(text.as_deref()?).ok();
+    #[expect(clippy::cast_precision_loss, reason = "no job runs for 2^52 seconds")]
+    let since = |end: DateTime<Utc>| time(&job.started_at).map_or(0.0, |start| (end - start.to_utc()).num_seconds().max(0) as f64);
+    match (job.status.as_str(), job.conclusion.as_deref()) {
+        ("completed", Some("success")) => JobProgress::Done(since(time(&job.completed_at).map_or(now, |end| end.to_utc()))),
+        ("completed", _) => JobProgress::Failed,
+        ("in_progress", _) => JobProgress::Running(since(now)),
+        (_, _) => JobProgress::Waiting,
+    }
+}

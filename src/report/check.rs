@@ -1,0 +1,63 @@
+//! The verdict as a check run: a conclusion, a title, a summary within GitHub's limit, and a remark for each point that failed
+//! or got worse.
+
+use super::markdown::{Budget, summary};
+use super::view::{Mark, View};
+use super::words;
+
+/// What a check run says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// What the verdict means.
+    pub mark: Mark,
+    /// One line, the same as a comment's first.
+    pub title: String,
+    /// Markdown within [`Budget::CHECK`].
+    pub summary: String,
+    /// The points that failed or got worse, the failed ones first.
+    pub remarks: Vec<Remark>,
+}
+
+/// What is to be said about one point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// Whether it failed, or else got worse.
+    pub failed: bool,
+    /// Which point.
+    pub title: String,
+    /// What happened.
+    pub message: String,
+}
+
+/// The most remarks: more are not read in a list, and the summary has them as a table.
+const REMARKS: usize = 100;
+/// GitHub takes 255 characters in a title.
+const LONGEST_TITLE: usize = 250;
+/// GitHub takes 64 KiB in a message; a reason is one sentence.
+const LONGEST_MESSAGE: usize = 2_000;
+
+/// The check run of a view.
+#[must_use]
+pub fn check(view: &View) -> Check {
+    let failures = view.run.failures().map(|(point, failure)| Remark {
+        failed: true,
+        title: cut(&point.key.to_string(), LONGEST_TITLE),
+        message: cut(&format!("{} failure: {}", failure.class.as_str(), failure.reason), LONGEST_MESSAGE),
+    });
+    let losses = view.losses();
+    let losses = losses.iter().map(|point| Remark {
+        failed: false,
+        title: cut(&point.point.to_string(), LONGEST_TITLE),
+        message: words::reasons(point),
+    });
+    Check {
+        mark: view.mark(),
+        title: view.headline(),
+        summary: summary(view, Budget::CHECK),
+        remarks: failures.chain(losses).take(REMARKS).collect(),
+    }
+}
+
+fn cut(text: &str, longest: usize) -> String {
+    text.chars().take(longest).collect()
+}

@@ -1,0 +1,48 @@
+//! Where readers of a comment find more: the workflow run, its artifacts, the jobs that failed.
+
+use super::escape;
+
+/// Pages of a workflow run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Links {
+    /// The workflow run.
+    pub run: Option<String>,
+    /// Jobs that failed.
+    pub failed_jobs: Vec<JobLink>,
+}
+
+/// A job with its page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobLink {
+    /// Its name.
+    pub name: String,
+    /// Its page.
+    pub url: String,
+}
+
+/// The most jobs that are listed; the run's page has them all.
+const LISTED: usize = 8;
+
+impl Links {
+    /// The links as a line of markdown; empty where there are none.
+    pub(super) fn markdown(&self) -> String {
+        let Some(run) = &self.run else { return String::new() };
+        let artifacts = escape::link("artifacts", &format!("{run}#artifacts"));
+        let mut text = format!("\n{} · {artifacts}", escape::link("workflow run", run));
+        let jobs: Vec<String> = self
+            .failed_jobs
+            .iter()
+            .take(LISTED)
+            .map(|job| escape::link(&job.name, &job.url))
+            .collect();
+        if !jobs.is_empty() {
+            text.push_str(&format!(" · failed jobs: {}", jobs.join(", ")));
+        }
+        match self.failed_jobs.len().saturating_sub(LISTED) {
+            0 => {}
+            more => text.push_str(&format!(" and {more} more")),
+        }
+        text.push('\n');
+        text
+    }
+}
