@@ -1,12 +1,21 @@
 //! Points to runs, and runs to verdicts. A `Run` is everything that one workflow run measured or failed to measure;
-//! `compare` sets two of them side by side.
+//! `compare` sets runs side by side, a `History` says how noisy they are, and `Rules` what matters.
 
 mod compare;
+mod history;
+pub mod pareto;
+mod rules;
 mod run;
 mod run_document;
-mod threshold;
+mod shifts;
+pub mod statistics;
 
-pub use compare::{COMPARED, Change, Comparison, PointComparison, Verdict, compare};
+pub use compare::{
+    Basis, COMPARED, Change, Comparison, CurveComparison, Excepted, FrontierKey, Knowledge, MetricVerdict, PointComparison, Side, Verdict,
+    compare,
+};
+pub use history::{HISTORY_SCHEMA, History, HistoryError, HistoryRun, Past};
+pub use rules::{Exception, PointPattern, Rules, RulesError, SmallestChange};
 pub use run::{Assembly, Found, HardwareStats, Problem, Run, assemble};
 pub use run_document::{RUN_SCHEMA, RunDocument, RunDocumentError};
-pub use threshold::MetricVerdict;
+pub use shifts::{Shift, Step};

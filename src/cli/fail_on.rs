@@ -8,7 +8,7 @@ use crate::analysis::Comparison;
 /// What ends a command with exit code 5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
-    /// A point that got worse, or that failed and was measured before.
+    /// A point or a curve that got worse, or a point that failed and was measured before; none that `imax.yaml` excepts.
     Regression,
 }
 
@@ -16,7 +16,7 @@ pub enum FailOn {
 #[must_use]
 pub fn exit(comparison: &Comparison, fail_on: Option<FailOn>) -> Exit {
     match fail_on {
-        Some(FailOn::Regression) if comparison.regressions().next().is_some() => Exit::Regression,
+        Some(FailOn::Regression) if comparison.has_regression() => Exit::Regression,
         Some(FailOn::Regression) | None => Exit::Success,
     }
 }

@@ -9,6 +9,7 @@ pub mod engine_log;
 pub mod files;
 pub mod git;
 pub mod github;
+pub mod history;
 pub mod host;
 pub mod http_client;
 pub mod hub;

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use super::context::{Gpus, spec_decoding};
 use super::point::{Measurement, Point, PointOutcome};
 use super::power::{self, Conditions, Power};
-use super::{Json, Object, number};
+use super::{Json, Object, intervals, number};
 use crate::model::{CurveKey, Layout, NameError, Parallelism, PointKey, SeqLens, WorkerGroup, Workload};
 
 /// The key of imax's own block.
@@ -102,13 +102,15 @@ impl Agg {
             Some(block) => own_key(block)?,
             None => reader.key(&layout)?,
         };
+        let measurement = self.measurement()?;
         Ok(Point {
             key,
             model: reader.text("model").ok(),
             image: reader.text("image").ok(),
             gpus: reader.gpus(&layout)?,
             layout,
-            outcome: PointOutcome::Measured(self.measurement()?),
+            intervals: intervals::of(&self.0, &measurement),
+            outcome: PointOutcome::Measured(measurement),
         })
     }
 

@@ -5,6 +5,7 @@
 mod agg;
 mod context;
 mod eval;
+mod intervals;
 mod json;
 mod normalize;
 mod number;
@@ -18,7 +19,7 @@ pub use context::{ContextError, Dialect, Gpus, Origin, PointContext};
 pub use eval::{EvalError, EvalFile, EvalSet, EvalSort, eval_rows, sort_eval_rows};
 pub use json::{Json, JsonError, Object};
 pub use normalize::{NormalizeError, normalize};
-pub use point::{Better, Measurement, Metric, Point, PointFailure, PointOutcome};
+pub use point::{Better, Measurement, Metric, MetricInterval, Point, PointFailure, PointOutcome};
 pub use power::{Conditions, Power};
 pub use producer::{Producer, ProducerError, RawResult, ResultName, ResultNameError, read_result, read_results};
 pub use schema::schema;

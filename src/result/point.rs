@@ -26,6 +26,21 @@ pub struct Point {
     pub gpus: u64,
     /// What came out.
     pub outcome: PointOutcome,
+    /// How far the requests of this one measurement determine its metrics; none where the load generator does not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub intervals: Vec<MetricInterval>,
+}
+
+/// A 95% confidence interval of a metric from the requests of one measurement, in the metric's unit. It knows nothing of what
+/// differs from one run to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct MetricInterval {
+    /// The metric.
+    pub metric: Metric,
+    /// Its lower end.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
 }
 
 /// What came out of measuring a case.
@@ -96,6 +111,7 @@ impl Point {
             layout: row.layout.clone(),
             gpus: row.layout.gpus(),
             outcome: PointOutcome::Failed(failure),
+            intervals: Vec::new(),
         }
     }
 
@@ -106,6 +122,12 @@ impl Point {
             PointOutcome::Measured(measurement) => Some(measurement),
             PointOutcome::Failed(_) => None,
         }
+    }
+
+    /// The interval of a metric.
+    #[must_use]
+    pub fn interval(&self, metric: Metric) -> Option<MetricInterval> {
+        self.intervals.iter().find(|interval| interval.metric == metric).copied()
     }
 
     /// A metric of a measured point.

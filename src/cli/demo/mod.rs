@@ -13,7 +13,7 @@ use clap::Args;
 
 use super::render::{ReportFormat, render};
 use super::{Exit, Failure, OrExit as _, gather, output};
-use crate::analysis::{self, Run};
+use crate::analysis::{self, Knowledge, Run, Side};
 use crate::edge::files;
 use crate::edge::stop::StopSignal;
 use repository::{DemoRepository, Step};
@@ -86,7 +86,11 @@ fn destination(dir: Option<&Path>) -> Result<PathBuf, Failure> {
 
 /// The report of the second run against the first, on the terminal and as files.
 fn report(folder: &Path, first: &Run, second: &Run) -> Result<Exit, Failure> {
-    let comparison = analysis::compare((Step::First.title(), first), (Step::Second.title(), second));
+    let comparison = analysis::compare(
+        &Side::one(Step::First.title(), first),
+        &Side::one(Step::Second.title(), second),
+        &Knowledge::default(),
+    );
     let render = |format| render(second, Some(&comparison), format, "imax demo");
     files::write_json(&folder.join("comparison.json"), &comparison).or_exit(Exit::Infrastructure)?;
     let texts = [

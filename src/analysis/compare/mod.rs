@@ -1,12 +1,24 @@
-//! Two runs side by side. Points are paired by their exact keys; what may differ between the two of a pair is the image and
-//! with it the engine's version, because that is what a comparison is about.
+//! Runs side by side. Points are paired by their exact keys; what may differ between the two of a pair is the image and
+//! with it the engine's version, because that is what a comparison is about. `evidence` gathers what is known of each
+//! metric's noise, `judge` tests all of them together, `curves` compares whole curves; `docs/statistics.md` says why.
 
+mod curves;
+mod evidence;
+mod judge;
+mod pairing;
+
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::Run;
-use super::threshold::{self, MetricVerdict};
+use super::history::History;
+use super::rules::Rules;
+use super::shifts::{self, Shift};
 use crate::model::PointKey;
-use crate::result::{Better, Metric, Point};
+use crate::result::{Better, Metric};
+
+pub use curves::{CurveComparison, FrontierKey};
+pub use evidence::Basis;
 
 /// The metrics that decide: what a GPU gives, and what a user feels.
 pub const COMPARED: [Metric; 5] = [
@@ -17,6 +29,37 @@ pub const COMPARED: [Metric; 5] = [
     Metric::E2el,
 ];
 
+/// What a run, or several of the same thing, is to a comparison.
+#[derive(Debug, Clone)]
+pub struct Side<'a> {
+    /// What people call it.
+    pub name: &'a str,
+    /// The runs: the first says which points there are, the others repeat them.
+    pub runs: Vec<&'a Run>,
+}
+
+impl<'a> Side<'a> {
+    /// A side of one run.
+    #[must_use]
+    pub fn one(name: &'a str, run: &'a Run) -> Self {
+        Self { name, runs: vec![run] }
+    }
+}
+
+/// What a comparison can know besides the runs.
+#[derive(Debug, Clone, Default)]
+pub struct Knowledge {
+    /// Earlier runs: they say how noisy each point is.
+    pub history: History,
+    /// Whether the history is also what is compared with: the base is then the level of each point since it last changed,
+    /// not one run of it.
+    pub level: bool,
+    /// What the repository says about verdicts.
+    pub rules: Rules,
+    /// The day, which ends exceptions; none are in force without it.
+    pub today: Option<NaiveDate>,
+}
+
 /// Two runs, point by point, in the order of the keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
@@ -26,6 +69,18 @@ pub struct Comparison {
     pub head: String,
     /// Every point of either run.
     pub points: Vec<PointComparison>,
+    /// Every curve that both have.
+    #[serde(default)]
+    pub curves: Vec<CurveComparison>,
+    /// Where the history itself moved.
+    #[serde(default)]
+    pub shifts: Vec<Shift>,
+    /// How many earlier runs were known.
+    #[serde(default)]
+    pub history_runs: usize,
+    /// Exceptions that are no longer in force, one sentence each.
+    #[serde(default)]
+    pub expired: Vec<String>,
 }
 
 /// One point in both runs.
@@ -37,6 +92,9 @@ pub struct PointComparison {
     pub verdict: Verdict,
     /// The metrics that both runs have.
     pub changes: Vec<Change>,
+    /// Why a regression is borne, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exception: Option<Excepted>,
     /// The image in the base, where it differs from the one in the head.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_image: Option<String>,
@@ -45,19 +103,28 @@ pub struct PointComparison {
     pub head_image: Option<String>,
 }
 
+/// A regression that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Excepted {
+    /// Why it is borne.
+    pub reason: String,
+    /// The last day on which it is.
+    pub until: NaiveDate,
+}
+
 /// What became of a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Measured in the base, failed in the head.
     Failed,
-    /// A metric got worse by more than noise explains.
+    /// A metric got worse: certainly, and by enough to matter.
     Worse,
     /// A metric got better, and none got worse.
     Better,
-    /// A metric moved by more than is usual, and by less than is certain.
+    /// A metric moved by enough to matter, and on its own it would be certain; among all that were looked at it is not.
     Unsure,
-    /// Nothing moved by more than is usual.
+    /// Nothing moved by more than noise explains, or by too little to matter.
     Same,
     /// The base has no such point, or has it without numbers.
     New,
@@ -101,17 +168,41 @@ impl Verdict {
     }
 }
 
+/// What a change of one metric means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MetricVerdict {
+    /// Certainly better, and by enough to matter.
+    Better,
+    /// Certainly worse, and by enough to matter.
+    Worse,
+    /// Noise explains it, or it is too small to matter.
+    Same,
+    /// Certain on its own, but not among all that were looked at.
+    Unsure,
+}
+
 /// A metric in both runs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     /// The metric.
     pub metric: Metric,
-    /// Its value in the base, in the metric's unit.
+    /// Its value in the base, in the metric's unit; of several, their geometric mean.
     pub base: f64,
     /// Its value in the head.
     pub head: f64,
     /// `head / base - 1`.
     pub relative: f64,
+    /// The lower end of its 95% confidence interval.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+    /// The relative standard deviation of one measurement.
+    pub noise: f64,
+    /// Where that is known from.
+    pub basis: Basis,
+    /// The smallest false-discovery rate at which the change is reported.
+    pub q: f64,
     /// What that means.
     pub verdict: MetricVerdict,
 }
@@ -134,9 +225,26 @@ impl Comparison {
         self.points.iter().filter(|point| point.verdict == verdict).count()
     }
 
-    /// The points that `--fail-on regression` counts.
+    /// The points that `--fail-on regression` counts: those that got worse or failed and are not known to.
     pub fn regressions(&self) -> impl Iterator<Item = &PointComparison> {
-        self.points.iter().filter(|point| point.verdict.is_regression())
+        self.points.iter().filter(|point| point.is_regression())
+    }
+
+    /// The curves that `--fail-on regression` counts.
+    pub fn curve_regressions(&self) -> impl Iterator<Item = &CurveComparison> {
+        self.curves.iter().filter(|curve| curve.is_regression())
+    }
+
+    /// Whether there is a regression that is not known.
+    #[must_use]
+    pub fn has_regression(&self) -> bool {
+        self.regressions().next().is_some() || self.curve_regressions().next().is_some()
+    }
+
+    /// How many points got worse or failed as is known.
+    #[must_use]
+    pub fn excepted(&self) -> usize {
+        self.points.iter().filter(|point| point.exception.is_some()).count()
     }
 
     /// The comparison of a point.
@@ -162,6 +270,12 @@ impl Comparison {
 }
 
 impl PointComparison {
+    /// Whether it got worse or failed, and is not known to.
+    #[must_use]
+    pub fn is_regression(&self) -> bool {
+        self.verdict.is_regression() && self.exception.is_none()
+    }
+
     /// The change of one metric.
     #[must_use]
     pub fn change(&self, metric: Metric) -> Option<&Change> {
@@ -184,78 +298,35 @@ impl PointComparison {
     }
 }
 
-/// Compares two runs. `base_name` and `head_name` are what people call them.
+/// Compares two sides.
 #[must_use]
-pub fn compare((base_name, base): (&str, &Run), (head_name, head): (&str, &Run)) -> Comparison {
-    let mut points: Vec<_> = head.points.iter().map(|point| pair(base.point(&point.key), point)).collect();
-    let gone = base.points.iter().filter(|point| head.point(&point.key).is_none());
-    points.extend(gone.map(|point| PointComparison::without_changes(&point.key, Verdict::Missing)));
+pub fn compare(base: &Side, head: &Side, knowledge: &Knowledge) -> Comparison {
+    let pairs = pairing::pairs(base, head);
+    let (mut points, curves) = judge::judge(&pairs, knowledge);
     points.sort_by(|left, right| left.point.cmp(&right.point));
+    let expired = knowledge
+        .today
+        .map(|today| knowledge.rules.expired(today).map(expired_words).collect());
     Comparison {
-        base: base_name.to_owned(),
-        head: head_name.to_owned(),
+        base: base.name.to_owned(),
+        head: head.name.to_owned(),
         points,
+        curves,
+        shifts: shifts::shifts(&knowledge.history, &knowledge.rules),
+        history_runs: knowledge.history.runs().len(),
+        expired: expired.unwrap_or_default(),
     }
 }
 
-impl PointComparison {
-    fn without_changes(key: &PointKey, verdict: Verdict) -> Self {
-        Self {
-            point: key.clone(),
-            verdict,
-            changes: Vec::new(),
-            base_image: None,
-            head_image: None,
-        }
-    }
+fn expired_words(exception: &super::rules::Exception) -> String {
+    let (points, until) = (exception.points.as_str(), exception.until);
+    format!(
+        "the exception for {points:?} ended on {until} and no longer applies; its reason was: {}",
+        exception.reason
+    )
 }
 
-fn pair(base: Option<&Point>, head: &Point) -> PointComparison {
-    let base_measured = base.and_then(|point| Some((point, point.measurement()?)));
-    match (base_measured, head.measurement()) {
-        (Some((base, before)), Some(after)) => {
-            let changes = COMPARED
-                .iter()
-                .filter_map(|metric| change(*metric, before.get(*metric)?, after.get(*metric)?));
-            let changes: Vec<Change> = changes.collect();
-            let other_image = base.image != head.image;
-            PointComparison {
-                point: head.key.clone(),
-                verdict: verdict(&changes),
-                changes,
-                base_image: base.image.clone().filter(|_| other_image),
-                head_image: head.image.clone().filter(|_| other_image),
-            }
-        }
-        (None, Some(_)) => PointComparison::without_changes(&head.key, Verdict::New),
-        (None, None) => PointComparison::without_changes(&head.key, Verdict::Missing),
-        (Some(_), None) => PointComparison::without_changes(&head.key, Verdict::Failed),
-    }
-}
-
-/// A relative change needs a base above zero; a metric without one is left out.
-fn change(metric: Metric, base: f64, head: f64) -> Option<Change> {
-    let relative = head / base - 1.0;
-    let comparable = base > 0.0 && relative.is_finite();
-    comparable.then(|| Change {
-        metric,
-        base,
-        head,
-        relative,
-        verdict: threshold::judge(metric, relative),
-    })
-}
-
-/// A loss is never made good by a gain elsewhere.
-fn verdict(changes: &[Change]) -> Verdict {
-    let any = |verdict| changes.iter().any(|change| change.verdict == verdict);
-    if any(MetricVerdict::Worse) {
-        Verdict::Worse
-    } else if any(MetricVerdict::Better) {
-        Verdict::Better
-    } else if any(MetricVerdict::Unsure) || changes.is_empty() {
-        Verdict::Unsure
-    } else {
-        Verdict::Same
-    }
-}
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;

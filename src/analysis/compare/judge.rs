@@ -1,0 +1,251 @@
+//! From evidence to verdicts: the noise of every quantity in the light of all, a test of each change, and the control of false
+//! discoveries over all of them together, points and curves.
+
+use std::collections::BTreeMap;
+
+use super::curves;
+use super::evidence::{self, Basis, Evidence};
+use super::pairing::{Kind, Pair};
+use super::{COMPARED, Change, CurveComparison, Excepted, Knowledge, MetricVerdict, PointComparison, Verdict};
+use crate::analysis::rules::Rules;
+use crate::analysis::shifts::{self, LEAST_NOISE};
+use crate::analysis::statistics::{
+    Moderation, Noise, count, mann_whitney, mean, q_values, smallest_rank_p, student_quantile, student_two_sided,
+};
+use crate::model::PointKey;
+use crate::result::{Better, Metric};
+
+/// A change that is reported as unsure would be certain at this level if nothing else had been looked at; also one minus the
+/// confidence of intervals.
+const ALPHA: f64 = 0.05;
+/// With fewer repeats than this on either side ranks can say nothing.
+const FEWEST_FOR_RANKS: usize = 4;
+
+/// A tested change; all numbers but `p` and `df` are on the scale of logarithms.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tested {
+    base: f64,
+    head: f64,
+    error: f64,
+    noise: Noise,
+    basis: Basis,
+    p: f64,
+    q: f64,
+}
+
+/// A change with all that is said about it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Judged {
+    pub relative: f64,
+    pub low: f64,
+    pub high: f64,
+    pub q: f64,
+    pub verdict: MetricVerdict,
+}
+
+/// What shares a distribution of noise: a metric of all points, or all curves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Ensemble {
+    Metric(Metric),
+    Curves,
+}
+
+impl Ensemble {
+    fn assumed(self) -> Noise {
+        match self {
+            Self::Metric(metric) => evidence::assumed(metric),
+            Self::Curves => curves::assumed(),
+        }
+    }
+}
+
+/// Judges all pairs and their curves.
+pub(super) fn judge(pairs: &[Pair], knowledge: &Knowledge) -> (Vec<PointComparison>, Vec<CurveComparison>) {
+    let histories = shifts::histories(&knowledge.history);
+    let of_points = evidence_of_points(pairs, knowledge, histories);
+    let of_curves = curves::evidence(pairs, knowledge, histories);
+    let metrics = of_points.iter().map(|(_, metric, evidence)| (Ensemble::Metric(*metric), evidence));
+    let curves = of_curves.iter().map(|curve| (Ensemble::Curves, &curve.evidence));
+    let evidence: Vec<(Ensemble, &Evidence)> = metrics.chain(curves).collect();
+    let tested = test_all(&evidence, knowledge.rules.false_discovery_rate);
+    let (tested_points, tested_curves) = tested.split_at(of_points.len());
+
+    let mut changes: Vec<Vec<Change>> = pairs.iter().map(|_| Vec::new()).collect();
+    for ((index, metric, _), tested) in of_points.iter().zip(tested_points) {
+        changes[*index].push(change(pairs[*index].key, *metric, tested, &knowledge.rules));
+    }
+    let points: Vec<PointComparison> = pairs
+        .iter()
+        .zip(changes)
+        .map(|(pair, changes)| point(pair, changes, knowledge))
+        .collect();
+    let curves = of_curves.into_iter().zip(tested_curves).map(|(curve, tested)| {
+        let smallest = knowledge.rules.smallest_change(&curve.key.to_string(), Metric::ThroughputPerGpu);
+        let judged = tested.judged(smallest, Better::Higher, knowledge.rules.false_discovery_rate);
+        curve.compared(&judged, tested.base.exp(), tested.head.exp(), &points, knowledge)
+    });
+    let curves = curves.collect();
+    (points, curves)
+}
+
+fn evidence_of_points(pairs: &[Pair], knowledge: &Knowledge, histories: usize) -> Vec<(usize, Metric, Evidence)> {
+    let mut all = Vec::new();
+    for (index, pair) in pairs.iter().enumerate() {
+        let Kind::Both { base, head } = &pair.kind else { continue };
+        let found = COMPARED.iter().filter_map(|metric| {
+            let evidence = evidence::of_metric((pair.key, *metric), base, head, knowledge, histories)?;
+            Some((index, *metric, evidence))
+        });
+        all.extend(found);
+    }
+    all
+}
+
+/// Tests everything at once, in the order of the evidence.
+pub(super) fn test_all(evidence: &[(Ensemble, &Evidence)], false_discovery_rate: f64) -> Vec<Tested> {
+    let mut noises: BTreeMap<Ensemble, Vec<Noise>> = BTreeMap::new();
+    for (ensemble, evidence) in evidence {
+        noises.entry(*ensemble).or_default().extend(evidence.noise);
+    }
+    let moderations: BTreeMap<Ensemble, Option<Moderation>> = noises
+        .iter()
+        .map(|(ensemble, noises)| (*ensemble, Moderation::of(noises)))
+        .collect();
+    let limit = false_discovery_rate / count(evidence.len().max(1));
+    let mut tested: Vec<Tested> = evidence
+        .iter()
+        .map(|(ensemble, evidence)| test(evidence, moderations.get(ensemble).copied().flatten(), ensemble.assumed(), limit))
+        .collect();
+    let q = q_values(&tested.iter().map(|tested| tested.p).collect::<Vec<_>>());
+    for (tested, q) in tested.iter_mut().zip(q) {
+        tested.q = q;
+    }
+    tested
+}
+
+fn test(evidence: &Evidence, moderation: Option<Moderation>, assumed: Noise, limit: f64) -> Tested {
+    let (noise, basis) = match (evidence.noise, moderation) {
+        (Some(own), Some(moderation)) => (moderation.moderate(own), evidence.basis),
+        (Some(own), None) => (Moderation::assumed(assumed).moderate(own), evidence.basis),
+        (None, Some(moderation)) => (moderation.typical(), Basis::OtherPoints),
+        (None, None) => {
+            let sd = assumed.sd.hypot(evidence.within);
+            (Noise { sd, df: f64::INFINITY }, Basis::Assumed)
+        }
+    };
+    // What the requests of a run alone leave open is a part of the noise, never more than it.
+    let noise = noise.at_least(LEAST_NOISE.max(evidence.within));
+    let base = mean(&evidence.base).unwrap_or_default();
+    let head = mean(&evidence.head).unwrap_or_default();
+    let error = noise.sd * (1.0 / count(evidence.base.len()) + 1.0 / count(evidence.head.len())).sqrt();
+    Tested {
+        base,
+        head,
+        error,
+        noise,
+        basis,
+        p: ranks(evidence, basis, limit).unwrap_or_else(|| student_two_sided((head - base) / error, noise.df)),
+        q: 1.0,
+    }
+}
+
+/// The exact test, where the noise is known from repeats alone and there are enough of them that ranks can decide among all tests.
+fn ranks(evidence: &Evidence, basis: Basis, limit: f64) -> Option<f64> {
+    let (base, head) = (&evidence.base, &evidence.head);
+    let enough = base.len().min(head.len()) >= FEWEST_FOR_RANKS && smallest_rank_p(base.len(), head.len()) <= limit;
+    (matches!(basis, Basis::Repeats { .. }) && enough).then(|| mann_whitney(base, head))
+}
+
+impl Tested {
+    /// What the change means: `smallest` is what matters, `better` the direction of the quantity.
+    pub(super) fn verdict(&self, smallest: f64, better: Better, false_discovery_rate: f64) -> MetricVerdict {
+        let relative = (self.head - self.base).exp_m1();
+        let gained = match better {
+            Better::Higher => relative > 0.0,
+            Better::Lower => relative < 0.0,
+        };
+        match (relative.abs() >= smallest, self.q <= false_discovery_rate, self.p <= ALPHA) {
+            (true, true, _) if gained => MetricVerdict::Better,
+            (true, true, _) => MetricVerdict::Worse,
+            (true, false, true) => MetricVerdict::Unsure,
+            (true, false, false) | (false, _, _) => MetricVerdict::Same,
+        }
+    }
+
+    fn judged(&self, smallest: f64, better: Better, false_discovery_rate: f64) -> Judged {
+        let difference = self.head - self.base;
+        let reach = self.error * student_quantile(ALPHA, self.noise.df);
+        Judged {
+            relative: difference.exp_m1(),
+            low: (difference - reach).exp_m1(),
+            high: (difference + reach).exp_m1(),
+            q: self.q,
+            verdict: self.verdict(smallest, better, false_discovery_rate),
+        }
+    }
+}
+
+fn change(point: &PointKey, metric: Metric, tested: &Tested, rules: &Rules) -> Change {
+    let smallest = rules.smallest_change(&point.to_string(), metric);
+    let judged = tested.judged(smallest, metric.better(), rules.false_discovery_rate);
+    Change {
+        metric,
+        base: tested.base.exp(),
+        head: tested.head.exp(),
+        relative: judged.relative,
+        low: judged.low,
+        high: judged.high,
+        noise: tested.noise.sd,
+        basis: tested.basis,
+        q: judged.q,
+        verdict: judged.verdict,
+    }
+}
+
+fn point(pair: &Pair, changes: Vec<Change>, knowledge: &Knowledge) -> PointComparison {
+    let (verdict, images) = match &pair.kind {
+        Kind::Both { base, head } => {
+            let image = |points: &[&crate::result::Point]| points.first().and_then(|point| point.image.clone());
+            (verdict(&changes), Some((image(base), image(head))))
+        }
+        Kind::Failed => (Verdict::Failed, None),
+        Kind::New => (Verdict::New, None),
+        Kind::Missing => (Verdict::Missing, None),
+    };
+    let (base_image, head_image) = images.filter(|(base, head)| base != head).unwrap_or_default();
+    PointComparison {
+        point: pair.key.clone(),
+        verdict,
+        exception: exception(pair.key, verdict, &changes, knowledge),
+        changes,
+        base_image,
+        head_image,
+    }
+}
+
+/// A loss is never made good by a gain elsewhere.
+fn verdict(changes: &[Change]) -> Verdict {
+    let any = |verdict| changes.iter().any(|change| change.verdict == verdict);
+    if any(MetricVerdict::Worse) {
+        Verdict::Worse
+    } else if any(MetricVerdict::Better) {
+        Verdict::Better
+    } else if any(MetricVerdict::Unsure) || changes.is_empty() {
+        Verdict::Unsure
+    } else {
+        Verdict::Same
+    }
+}
+
+fn exception(key: &PointKey, verdict: Verdict, changes: &[Change], knowledge: &Knowledge) -> Option<Excepted> {
+    if !verdict.is_regression() {
+        return None;
+    }
+    let worse = changes.iter().filter(|change| change.verdict == MetricVerdict::Worse);
+    let worse: Vec<Metric> = worse.map(|change| change.metric).collect();
+    let found = knowledge.rules.exception(&key.to_string(), &worse, knowledge.today?)?;
+    Some(Excepted {
+        reason: found.reason.clone(),
+        until: found.until,
+    })
+}

@@ -1,0 +1,205 @@
+//! Verdicts on made-up runs.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::*;
+use crate::analysis::statistics::simulated::Normal;
+use crate::analysis::{HistoryRun, Rules};
+
+/// A run of one curve: concurrency and throughput per GPU; interactivity falls as concurrency rises. No throughput is a failure.
+fn run(points: &[(u32, Option<f64>)]) -> Run {
+    let point = |(conc, throughput): &(u32, Option<f64>)| {
+        let outcome = match throughput {
+            Some(throughput) => {
+                let interactivity = throughput / f64::from(*conc);
+                json!({"measured": {"tput_per_gpu": throughput, "median_intvty": interactivity, "median_tpot": 1.0 / interactivity}})
+            }
+            None => json!({"failed": {"class": "server", "reason": "it died"}}),
+        };
+        json!({
+            "key": {
+                "curve": {
+                    "model-prefix": "demo", "precision": "fp8", "runner": "h100", "framework": "sim", "spec-decoding": "none",
+                    "disagg": false, "workload": {"fixed-seq-len": {"isl": 1024, "osl": 1024}}, "layout": "tp4"
+                },
+                "conc": conc
+            },
+            "model": null, "image": null, "gpus": 4, "outcome": outcome,
+            "layout": {"single-node": {"tp": 4, "pp": 1, "dcp-size": 1, "pcp-size": 1, "ep": 1, "dp-attn": false}}
+        })
+    };
+    let points: Vec<_> = points.iter().map(point).collect();
+    serde_json::from_value(json!({ "points": points })).unwrap()
+}
+
+fn one(throughput: f64) -> Run {
+    run(&[(16, Some(throughput))])
+}
+
+fn judged(base: &Run, head: &Run, knowledge: &Knowledge) -> Comparison {
+    compare(&Side::one("base", base), &Side::one("head", head), knowledge)
+}
+
+fn history(throughputs: &[f64]) -> History {
+    let runs = throughputs.iter().zip(1..).map(|(throughput, day)| {
+        let date: DateTime<Utc> = format!("2026-10-{day:02}T00:00:00Z").parse().unwrap();
+        HistoryRun::new(&format!("commit{day}"), date, one(*throughput)).unwrap()
+    });
+    History::new(runs.collect())
+}
+
+fn rules(text: &str) -> Knowledge {
+    Knowledge {
+        rules: Rules::parse("imax.yaml", text).unwrap(),
+        today: Some("2026-11-22".parse().unwrap()),
+        ..Knowledge::default()
+    }
+}
+
+#[test]
+fn without_a_history_the_usual_noise_of_an_idle_node_is_assumed() {
+    for (throughput, verdict) in [
+        (1010.0, Verdict::Same),
+        (1060.0, Verdict::Better),
+        (940.0, Verdict::Worse),
+        (985.0, Verdict::Same),
+    ] {
+        let comparison = judged(&one(1000.0), &one(throughput), &Knowledge::default());
+        assert_eq!(comparison.points[0].verdict, verdict, "{throughput}");
+        let change = comparison.points[0].change(Metric::ThroughputPerGpu).unwrap();
+        assert_eq!(change.basis, Basis::Assumed);
+        assert!(change.low < change.relative && change.relative < change.high, "{change:?}");
+    }
+}
+
+#[test]
+fn a_noisy_point_needs_more_than_a_quiet_one() {
+    let spread = |noise: f64| {
+        let values: Vec<f64> = Normal::seeded(3)
+            .several(20, 0.0, noise)
+            .iter()
+            .map(|value| 1000.0 * value.exp())
+            .collect();
+        Knowledge {
+            history: history(&values),
+            level: true,
+            ..Knowledge::default()
+        }
+    };
+    let verdict = |noise: f64| {
+        let knowledge = spread(noise);
+        let comparison = judged(&one(1000.0), &one(930.0), &knowledge);
+        let change = *comparison.points[0].change(Metric::ThroughputPerGpu).unwrap();
+        assert_eq!(change.basis, Basis::History { runs: 20 });
+        (comparison.points[0].verdict, change.noise)
+    };
+    let (quiet, noisy) = (verdict(0.01), verdict(0.08));
+    assert_eq!((quiet.0, noisy.0), (Verdict::Worse, Verdict::Same));
+    assert!(quiet.1 < 0.02 && noisy.1 > 0.05, "{quiet:?} {noisy:?}");
+}
+
+#[test]
+fn repeats_make_a_small_change_certain() {
+    let many = |middle: f64| -> Vec<Run> { [0.99, 1.0, 1.01, 1.005, 0.995].map(|factor| one(middle * factor)).into() };
+    let (base, head) = (many(1000.0), many(970.0));
+    let verdict = |count: usize| {
+        let side = |runs: &'static str, of: &[Run]| -> Comparison {
+            let base = Side {
+                name: runs,
+                runs: base.iter().take(count).collect(),
+            };
+            let head = Side {
+                name: runs,
+                runs: of.iter().take(count).collect(),
+            };
+            compare(&base, &head, &Knowledge::default())
+        };
+        side("repeated", &head).points[0].verdict
+    };
+    assert_eq!((verdict(1), verdict(5)), (Verdict::Same, Verdict::Worse));
+}
+
+#[test]
+fn a_loss_is_not_made_good_by_a_gain_and_what_is_too_small_does_not_matter() {
+    let mut quiet = rules("regressions: {smallest-changes: [{percent: 20}]}");
+    assert_eq!(judged(&one(1000.0), &one(850.0), &quiet).points[0].verdict, Verdict::Same);
+    quiet.rules = Rules::default();
+    assert_eq!(judged(&one(1000.0), &one(850.0), &quiet).points[0].verdict, Verdict::Worse);
+}
+
+#[test]
+fn an_exception_keeps_a_regression_from_failing_until_it_ends() {
+    let text = |until: &str| format!("regressions: {{exceptions: [{{points: '* h100 *', reason: 'known', until: {until}}}]}}");
+    let compared = |until: &str, head: &Run| judged(&one(1000.0), head, &rules(&text(until)));
+    for head in [one(800.0), run(&[(16, None)])] {
+        let borne = compared("2026-11-22", &head);
+        assert!(!borne.has_regression() && borne.excepted() == 1 && borne.expired.is_empty());
+        assert!(borne.points[0].verdict.is_regression(), "it is still shown");
+        let ended = compared("2026-11-21", &head);
+        assert!(ended.has_regression() && ended.excepted() == 0);
+        assert_eq!(
+            ended.expired,
+            ["the exception for \"* h100 *\" ended on 2026-11-21 and no longer applies; its reason was: known"]
+        );
+    }
+}
+
+#[test]
+fn points_of_one_side_are_new_missing_or_failed() {
+    let base = run(&[(4, Some(400.0)), (8, Some(800.0)), (16, None)]);
+    let head = run(&[(8, None), (16, Some(900.0)), (32, Some(1000.0))]);
+    let comparison = judged(&base, &head, &Knowledge::default());
+    let verdicts: Vec<_> = comparison
+        .points
+        .iter()
+        .map(|point| (point.point.conc.get(), point.verdict))
+        .collect();
+    assert_eq!(
+        verdicts,
+        [(4, Verdict::Missing), (8, Verdict::Failed), (16, Verdict::New), (32, Verdict::New)]
+    );
+}
+
+#[test]
+fn a_curve_is_judged_where_both_have_been() {
+    let base = run(&[(4, Some(1000.0)), (16, Some(2400.0)), (64, Some(4000.0))]);
+    let slower = run(&[(4, Some(800.0)), (16, Some(1920.0)), (64, Some(3200.0))]);
+    let comparison = judged(&base, &slower, &Knowledge::default());
+    let [curve] = comparison.curves.as_slice() else {
+        panic!("{:?}", comparison.curves)
+    };
+    assert_eq!(
+        (curve.curve.to_string().as_str(), curve.verdict),
+        ("demo fp8 h100 sim 1k1k", MetricVerdict::Worse)
+    );
+    // From the slowest place of the base to the fastest of the head.
+    assert!((curve.from - 62.5).abs() < 1e-9 && (curve.to - 200.0).abs() < 1e-9, "{curve:?}");
+    assert!(curve.relative < -0.2 && comparison.curve_regressions().count() == 1);
+    let same = judged(&base, &base, &Knowledge::default());
+    assert_eq!((same.curves[0].relative, same.curves[0].verdict), (0.0, MetricVerdict::Same));
+    assert!(
+        judged(&one(1.0), &one(1.0), &Knowledge::default()).curves.is_empty(),
+        "a point is no curve"
+    );
+}
+
+#[test]
+fn a_history_that_slid_is_named_with_where_it_did() {
+    let mut values = vec![1000.0, 1004.0, 997.0, 1001.0, 998.0, 1003.0];
+    values.extend([900.0, 903.0, 898.0, 901.0, 899.0, 902.0]);
+    let knowledge = Knowledge {
+        history: history(&values),
+        level: true,
+        ..Knowledge::default()
+    };
+    let comparison = judged(&one(902.0), &one(901.0), &knowledge);
+    assert_eq!(comparison.points[0].verdict, Verdict::Same, "the run itself did nothing");
+    let [shift] = comparison.shifts.as_slice() else {
+        panic!("{:?}", comparison.shifts)
+    };
+    assert_eq!((shift.steps.len(), shift.steps[0].commit.as_str()), (1, "commit7"));
+    assert!((shift.gain() + 0.1).abs() < 0.02, "{shift:?}");
+}

@@ -1,0 +1,107 @@
+//! Whole curves: the Pareto frontier of throughput per GPU against interactivity, and the area under it. Points of a curve
+//! move along it when an engine trades one for the other; only the area says whether it got better.
+
+/// A place in the plane that everybody draws.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Place {
+    /// Output tokens a second of one user.
+    pub interactivity: f64,
+    /// Tokens a second and GPU.
+    pub throughput: f64,
+}
+
+/// The places that no other one beats in both, by rising interactivity and so by falling throughput.
+#[must_use]
+pub fn frontier(places: &[Place]) -> Vec<Place> {
+    let mut sorted = places.to_vec();
+    sorted.sort_by(|left, right| {
+        let order = right.interactivity.total_cmp(&left.interactivity);
+        order.then(right.throughput.total_cmp(&left.throughput))
+    });
+    let mut frontier: Vec<Place> = Vec::with_capacity(sorted.len());
+    for place in sorted {
+        if frontier.last().is_none_or(|last| place.throughput > last.throughput) {
+            frontier.push(place);
+        }
+    }
+    frontier.reverse();
+    frontier
+}
+
+/// The interactivity that both frontiers span; `None` where they have less than two places or nothing in common.
+#[must_use]
+pub fn common_range(left: &[Place], right: &[Place]) -> Option<(f64, f64)> {
+    let low = left.first()?.interactivity.max(right.first()?.interactivity);
+    let high = left.last()?.interactivity.min(right.last()?.interactivity);
+    (high > low).then_some((low, high))
+}
+
+/// The mean throughput over a range of interactivity: the area under the straight lines between the frontier's places, divided
+/// by the range. `None` where the frontier does not span the range.
+#[must_use]
+pub fn mean_throughput(frontier: &[Place], (low, high): (f64, f64)) -> Option<f64> {
+    let mut area = 0.0;
+    let mut covered = 0.0;
+    for pair in frontier.windows(2) {
+        let (from, to) = (pair[0].interactivity.max(low), pair[1].interactivity.min(high));
+        if to > from {
+            area += (to - from) * f64::midpoint(between(pair, from), between(pair, to));
+            covered += to - from;
+        }
+    }
+    let range = high - low;
+    (range > 0.0 && covered >= range * (1.0 - 1e-9)).then(|| area / range)
+}
+
+fn between(pair: &[Place], interactivity: f64) -> f64 {
+    let (left, right) = (pair[0], pair[1]);
+    let share = (interactivity - left.interactivity) / (right.interactivity - left.interactivity);
+    left.throughput + share * (right.throughput - left.throughput)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
+    use super::*;
+
+    fn places(places: &[(f64, f64)]) -> Vec<Place> {
+        let place = |(interactivity, throughput): &(f64, f64)| Place {
+            interactivity: *interactivity,
+            throughput: *throughput,
+        };
+        places.iter().map(place).collect()
+    }
+
+    #[test]
+    fn what_is_beaten_in_both_is_not_on_the_frontier() {
+        let found = frontier(&places(&[
+            (10.0, 100.0),
+            (20.0, 80.0),
+            (15.0, 70.0),
+            (20.0, 60.0),
+            (40.0, 10.0),
+            (5.0, 100.0),
+        ]));
+        assert_eq!(found, places(&[(10.0, 100.0), (20.0, 80.0), (40.0, 10.0)]));
+        assert!(frontier(&[]).is_empty());
+    }
+
+    /// By hand: from 10 to 20 the mean is 90, from 20 to 30 it is (80 + 45) / 2.
+    #[test]
+    fn the_area_is_that_under_straight_lines() {
+        let line = places(&[(10.0, 100.0), (20.0, 80.0), (40.0, 10.0)]);
+        assert!((mean_throughput(&line, (10.0, 30.0)).unwrap() - f64::midpoint(90.0, 62.5)).abs() < 1e-12);
+        assert!((mean_throughput(&line, (12.0, 13.0)).unwrap() - 95.0).abs() < 1e-12);
+        assert_eq!(mean_throughput(&line, (5.0, 30.0)), None, "nothing was measured below 10");
+    }
+
+    #[test]
+    fn curves_are_compared_where_both_have_been() {
+        let one = places(&[(10.0, 100.0), (30.0, 50.0)]);
+        let other = places(&[(20.0, 90.0), (60.0, 20.0)]);
+        assert_eq!(common_range(&one, &other), Some((20.0, 30.0)));
+        assert_eq!(common_range(&one, &places(&[(31.0, 40.0), (50.0, 20.0)])), None);
+        assert_eq!(common_range(&one, &places(&[(20.0, 40.0)])), None);
+    }
+}

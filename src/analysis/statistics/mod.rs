@@ -1,0 +1,36 @@
+//! Statistics that verdicts rest on, each in a file of its own with its source: noise from a history, its moderation over
+//! many points, tests, false-discovery control, change points. Everything is a pure function; `docs/statistics.md` says
+//! how they are put together.
+
+mod change_points;
+mod discovery;
+mod distribution;
+mod fence;
+mod moderation;
+mod noise;
+mod ranks;
+mod special;
+
+#[cfg(test)]
+pub mod simulated;
+
+pub use change_points::{Penalty, change_points};
+pub use discovery::q_values;
+pub use distribution::{student_quantile, student_two_sided};
+pub use fence::Fence;
+pub use moderation::Moderation;
+pub use noise::Noise;
+pub use ranks::{mann_whitney, smallest_rank_p};
+
+/// A number of things as a real number; exact up to 2^53.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts of runs and points stay below 2^53")]
+pub fn count(n: usize) -> f64 {
+    n as f64
+}
+
+/// The arithmetic mean; `None` of nothing.
+#[must_use]
+pub fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / count(values.len()))
+}
