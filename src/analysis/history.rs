@@ -124,10 +124,10 @@ pub struct Past<'a> {
 }
 
 impl History {
-    /// A history of runs in any order.
+    /// A history of runs in any order; of runs with the same date the later one in the list is the newer.
     #[must_use]
     pub fn new(mut runs: Vec<HistoryRun>) -> Self {
-        runs.sort_by(|left, right| left.instant().cmp(&right.instant()).then_with(|| left.commit.cmp(&right.commit)));
+        runs.sort_by_key(HistoryRun::instant);
         let mut measured: BTreeMap<PointKey, Vec<(usize, usize)>> = BTreeMap::new();
         for (at, run) in runs.iter().enumerate() {
             for (index, point) in run.run.points.iter().enumerate().filter(|(_, point)| point.measurement().is_some()) {

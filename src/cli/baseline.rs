@@ -1,23 +1,36 @@
 //! What a run is compared with, and what is known of its noise: the arguments that `imax report`, `imax comment` and
 //! `imax compare` share, and where an earlier run comes from.
 
-use std::convert::Infallible;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use anyhow::anyhow;
 use clap::Args;
 
-use super::{Exit, Failure, OrExit as _, gather, output};
-use crate::analysis::{self, Comparison, History, Knowledge, Rules, Run, Side};
+use super::{Exit, Failure, OrExit as _, gather, github, output};
+use crate::analysis::{self, Comparison, History, HistoryRun, Knowledge, Rules, Run, Side};
+use crate::edge::github::{download_run, runs_of_branch};
 use crate::edge::{files, history};
+use crate::model::PointKey;
 
 /// What a run is compared with.
 #[derive(Debug, Args)]
 pub struct BaselineArgs {
-    /// An earlier run to compare with: file:PATH, or PATH alone, in the forms of the run; history:DIR for the level of each point
-    /// in a history. Several times for runs that repeat each other.
+    /// What to compare with: file:PATH, or PATH alone, in the forms of the run; history:DIR for the level of each point in a
+    /// history; run:ID for the artifacts of a workflow run, branch:NAME for each point as that branch measured it last. Several
+    /// times for runs that repeat each other.
     #[arg(long, visible_alias = "compare", value_name = "BASELINE")]
     baseline: Vec<Baseline>,
+    /// With run: and branch:, the repository, owner/name [default: GITHUB_REPOSITORY].
+    #[arg(long, value_name = "REPOSITORY")]
+    baseline_repository: Option<String>,
+    /// With branch:, the file of the workflow [default: that of GITHUB_WORKFLOW_REF, else any].
+    #[arg(long, value_name = "FILE")]
+    baseline_workflow: Option<String>,
+    /// With run: and branch:, where the artifacts go.
+    #[arg(long, value_name = "FOLDER", default_value = "imax-baseline")]
+    baseline_artifacts: PathBuf,
     #[command(flatten)]
     knowledge: KnowledgeArgs,
 }
@@ -52,14 +65,25 @@ pub enum Baseline {
     File(PathBuf),
     /// A folder of earlier runs.
     History(PathBuf),
+    /// A workflow run, by its number.
+    Run(u64),
+    /// Each point as a branch measured it last.
+    Branch(String),
 }
 
+/// Why a text names no baseline.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("found {0:?} behind `run:`, expected the number of a workflow run")]
+pub struct BaselineError(String);
+
 impl FromStr for Baseline {
-    type Err = Infallible;
+    type Err = BaselineError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(match text.split_once(':') {
             Some(("history", folder)) => Self::History(folder.into()),
+            Some(("run", id)) => Self::Run(id.parse().map_err(|_| BaselineError(id.to_owned()))?),
+            Some(("branch", name)) => Self::Branch(name.to_owned()),
             Some(("file", path)) => Self::File(path.into()),
             Some(_) | None => Self::File(text.into()),
         })
@@ -71,6 +95,8 @@ impl Baseline {
         match self {
             Self::File(path) => path.display().to_string(),
             Self::History(folder) => format!("history {}", folder.display()),
+            Self::Run(id) => format!("run {id}"),
+            Self::Branch(name) => name.clone(),
         }
     }
 }
@@ -94,6 +120,11 @@ impl BaselineArgs {
                     knowledge.level = true;
                     base.push(knowledge.history.baseline(head));
                 }
+                Baseline::Run(id) => match self.downloaded(*id)? {
+                    Some(run) => base.push(run),
+                    None => return Err(anyhow!("run {id} has no results among its artifacts")).or_exit(Exit::InvalidInput),
+                },
+                Baseline::Branch(name) => base.push(self.newest_of(name, head)?),
             }
         }
         let base: Vec<&Run> = base.iter().collect();
@@ -101,6 +132,71 @@ impl BaselineArgs {
             .compare((&first.name(), base), (head, head_path), &knowledge)
             .map(Some)
     }
+}
+
+/// The artifact in which `imax action` puts the run that it collected.
+const COLLECTED: &str = "results_bmk";
+/// The artifacts of jobs begin with this.
+const OF_A_JOB: &str = "bmk_";
+/// The runs of a branch that are looked at: most commits measure nothing, and each measures only what it changed.
+const RUNS_OF_A_BRANCH: usize = 30;
+
+impl BaselineArgs {
+    /// The points of a run, each as the branch measured it last.
+    fn newest_of(&self, branch: &str, head: &Run) -> Result<Run, Failure> {
+        let workflow = self.baseline_workflow.clone().or_else(|| variable("GITHUB_WORKFLOW_REF"));
+        let runs = github::talk(self.repository().as_deref(), async |client, repository| {
+            runs_of_branch(client, repository, workflow.as_deref(), branch).await
+        })?;
+        let mut measured = Vec::new();
+        let mut open: BTreeSet<&PointKey> = head.points.iter().map(|point| &point.key).collect();
+        for found in runs.into_iter().take(RUNS_OF_A_BRANCH) {
+            if open.is_empty() {
+                break;
+            }
+            let Some(run) = self.downloaded(found.id)? else { continue };
+            for point in run.points.iter().filter(|point| point.measurement().is_some()) {
+                open.remove(&point.key);
+            }
+            let date = found.created_at.parse().unwrap_or_default();
+            measured.push(HistoryRun::new(&found.head_sha, date, run).or_exit(Exit::Infrastructure)?);
+        }
+        if measured.is_empty() {
+            output::say(&format!(
+                "branch {branch} has no successful run with results yet; every point is new"
+            ));
+        }
+        measured.reverse();
+        Ok(History::new(measured).baseline(head))
+    }
+
+    /// A workflow run's numbers: those that its report collected, else those of its jobs; `None` where it measured nothing.
+    fn downloaded(&self, id: u64) -> Result<Option<Run>, Failure> {
+        let folder = self.baseline_artifacts.join(id.to_string());
+        self.download(id, &folder, &|name| name == COLLECTED)?;
+        let collected = folder.join(COLLECTED);
+        if collected.join(gather::RUN_FILE).is_file() {
+            return gather::load_run(&collected).map(Some);
+        }
+        self.download(id, &folder, &|name| name.starts_with(OF_A_JOB))?;
+        let run = gather::gather(&folder, None)?.assembly.run;
+        Ok(Some(run).filter(|run| !run.points.is_empty()))
+    }
+
+    fn download(&self, id: u64, folder: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<(), Failure> {
+        github::talk(self.repository().as_deref(), async |client, repository| {
+            download_run(client, repository, id, folder, wanted).await
+        })?;
+        Ok(())
+    }
+
+    fn repository(&self) -> Option<String> {
+        self.baseline_repository.clone().or_else(|| variable("GITHUB_REPOSITORY"))
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 impl KnowledgeArgs {
@@ -172,9 +268,12 @@ mod tests {
             ("runs/main", Baseline::File("runs/main".into())),
             ("file:history:1", Baseline::File("history:1".into())),
             ("history:h", Baseline::History("h".into())),
+            ("run:16890123456", Baseline::Run(16_890_123_456)),
+            ("branch:release/1.0", Baseline::Branch("release/1.0".to_owned())),
             ("c:/runs", Baseline::File("c:/runs".into())),
         ] {
             assert_eq!(text.parse(), Ok(baseline), "{text}");
         }
+        assert!("run:main".parse::<Baseline>().is_err());
     }
 }

@@ -5,15 +5,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use chrono::{DateTime, Utc};
 use clap::{ArgGroup, Args, ValueEnum};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use super::dialect::DialectArg;
 use super::gather::{self, Gathered, RESULTS_FILE, RUN_FILE};
 use super::{Exit, Failure, OrExit as _, github, output};
-use crate::analysis::RunDocument;
+use crate::analysis::{HistoryRun, Run, RunDocument};
 use crate::edge::github::download_run;
-use crate::edge::{artifacts, files};
+use crate::edge::{artifacts, files, history};
 use crate::result::{self, EvalSort, Json, Object};
 
 /// Put the artifacts of a run together: agg_bmk.json, agg_eval_all.json, run_stats.json and run.json.
@@ -52,6 +53,8 @@ pub struct CollectArgs {
     /// Exit with 1 unless every point was measured.
     #[arg(long, conflicts_with = "original")]
     complete: bool,
+    #[command(flatten)]
+    history: HistoryArgs,
     /// Do what collect_results.py does: all JSON files into one list.
     #[arg(long, requires = "name")]
     compat: bool,
@@ -61,6 +64,51 @@ pub struct CollectArgs {
     /// With --compat-evals: which version of the original is meant.
     #[arg(long, value_enum, default_value_t = DialectArg::Current, requires = "compat_evals")]
     dialect: DialectArg,
+}
+
+/// Whether and how the run becomes part of a history.
+#[derive(Debug, Args)]
+struct HistoryArgs {
+    /// Add the run to the history in this folder, which is made where it is missing. Compare before adding: a run that is part of
+    /// its own baseline differs from it by less.
+    #[arg(long, value_name = "DIR", conflicts_with = "original")]
+    history: Option<PathBuf>,
+    /// With --history: the newest runs that are kept.
+    #[arg(long, value_name = "RUNS", default_value_t = 200)]
+    history_keep: usize,
+    /// With --history: what was measured.
+    #[arg(long, value_name = "SHA", env = "GITHUB_SHA")]
+    commit: Option<String>,
+    /// With --history: the branch.
+    #[arg(long, value_name = "NAME", env = "GITHUB_REF_NAME")]
+    branch: Option<String>,
+    /// With --history: when it was measured, RFC 3339 [default: now].
+    #[arg(long, value_name = "DATE")]
+    date: Option<DateTime<Utc>>,
+}
+
+impl HistoryArgs {
+    /// Adds the run, where that was asked for. A run without a number says nothing about noise and is not added.
+    fn add(&self, run: &Run, run_id: Option<u64>) -> Result<(), Failure> {
+        let Some(folder) = &self.history else { return Ok(()) };
+        if run.measured() == 0 {
+            output::say("nothing was measured; the history stays as it is");
+            return Ok(());
+        }
+        let commit = self.commit.as_deref().unwrap_or_default();
+        let date = self.date.unwrap_or_else(Utc::now);
+        let entry = HistoryRun::new(commit, date, run.clone())
+            .context("--history needs to know what was measured, from --commit or GITHUB_SHA")
+            .or_exit(Exit::Usage)?;
+        let entry = HistoryRun {
+            branch: self.branch.clone().filter(|branch| !branch.is_empty()),
+            run_id: run_id.map(|id| id.to_string()).or_else(|| std::env::var("GITHUB_RUN_ID").ok()),
+            ..entry
+        };
+        let path = history::append(folder, &entry, self.history_keep).or_exit(Exit::Infrastructure)?;
+        output::say(&format!("added to the history: {}", path.display()));
+        Ok(())
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -136,6 +184,7 @@ fn collect(args: &CollectArgs) -> Result<Exit, Failure> {
     for (point, failure) in run.failures() {
         output::say(&format!("{}: {} failure: {}", point.key, failure.class.as_str(), failure.reason));
     }
+    args.history.add(run, args.run_id)?;
     let complete = run.measured() == run.points.len();
     output::say(&format!("{} of {} points measured", run.measured(), run.points.len()));
     let stats = serde_json::to_string_pretty(&run.stats()).or_exit(Exit::Infrastructure)?;

@@ -22,6 +22,8 @@ pub enum ReportFormat {
     Html,
     /// JUnit XML: a point is a test case.
     Junit,
+    /// SARIF: a regression is an alert of GitHub's code scanning.
+    Sarif,
 }
 
 /// The report as text.
@@ -37,6 +39,7 @@ pub fn render(run: &Run, comparison: Option<&Comparison>, format: ReportFormat, 
         ReportFormat::Json => format!("{}\n", report::json(&view).or_exit(Exit::Infrastructure)?),
         ReportFormat::Html => report::html(&view, title),
         ReportFormat::Junit => report::junit(&view),
+        ReportFormat::Sarif => report::sarif(&view, env!("CARGO_PKG_VERSION")).or_exit(Exit::Infrastructure)?,
     })
 }
 

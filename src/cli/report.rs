@@ -10,7 +10,7 @@ use super::render::{ReportFormat, add_to_job_summary, render};
 use super::{Exit, Failure, OrExit as _, gather, output};
 use crate::edge::files;
 
-/// Show a run as a table, markdown, CSV, JSON, JUnit XML or an HTML page.
+/// Show a run as a table, markdown, CSV, JSON, JUnit XML, SARIF or an HTML page.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imax report results/ --baseline base/ --format html --out report.html")]
 pub struct ReportArgs {

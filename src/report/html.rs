@@ -9,9 +9,10 @@ use super::columns::COLUMNS;
 use super::number;
 use super::plot::{Plot, plots};
 use super::table::{failures, heading};
+use super::verdicts::VerdictLine;
 use super::view::{Cell, Group, Mark, TableRow, View};
 use super::words;
-use crate::analysis::{COMPARED, Comparison, PointComparison, Verdict};
+use crate::analysis::{COMPARED, Comparison, Verdict};
 use style::{SCRIPT, STYLE};
 
 /// The page. `title` is what the browser calls it.
@@ -84,7 +85,7 @@ fn header(view: &View, title: &str) -> Markup {
             p.title { (title) }
             h1 class=(class(view.mark())) { (view.headline()) }
             @if let Some(comparison) = view.comparison {
-                p.subtitle { (comparison.head) " compared with " (comparison.base) }
+                p.subtitle { (comparison.head) " compared with " (comparison.base) "; " (words::basis(comparison)) }
             }
             div.cards {
                 (card("Points", &view.run.points.len().to_string(), Mark::Neutral))
@@ -122,24 +123,21 @@ fn compared_cards(comparison: &Comparison) -> Markup {
 }
 
 fn changes(view: &View) -> Markup {
-    let lists = [("Worse", view.losses()), ("Better", view.gains())];
     markup! {
-        @for (title, points) in lists {
-            @if !points.is_empty() {
-                section {
-                    h2 { (title) }
-                    ul.changes { @for point in points { (change(point)) } }
-                }
+        @for list in view.verdicts() {
+            section {
+                h2 { (list.title) }
+                ul.changes { @for line in &list.lines { (change(line)) } }
             }
         }
     }
 }
 
-fn change(point: &PointComparison) -> Markup {
+fn change(line: &VerdictLine) -> Markup {
     markup! {
         li {
-            span class={ "badge " (class(point.verdict.into())) } { (point.verdict.as_str()) }
-            " " strong { (point.point) } " " span.detail { (words::reasons(point)) }
+            span class={ "badge " (class(line.mark)) } { (line.verdict) }
+            " " strong { (line.what) } " " span.detail { (line.detail) @if let Some(note) = &line.note { "; " (note) } }
         }
     }
 }

@@ -2,11 +2,11 @@
 //! failed one.
 
 use super::view::{TableRow, View};
-use super::words;
+use super::{verdicts, words};
 use crate::analysis::Verdict;
 
-/// The report as JUnit XML: a suite for each model and hardware. A point that is planned and has no numbers is an error, one
-/// that got worse a failure, and one that is only in the base is skipped.
+/// The report as JUnit XML: a suite for each model and hardware, and one for whole curves. A point that is planned and has no
+/// numbers is an error, one that got worse a failure; one that is known to, or is only in the base, is skipped.
 #[must_use]
 pub fn junit(view: &View) -> String {
     let mut suites = String::new();
@@ -18,6 +18,10 @@ pub fn junit(view: &View) -> String {
     let gone: Vec<Case> = gone(view).collect();
     if !gone.is_empty() {
         suites.push_str(&suite("not measured any more", &gone));
+    }
+    let curves: Vec<Case> = curves(view).collect();
+    if !curves.is_empty() {
+        suites.push_str(&suite("whole curves", &curves));
     }
     format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"imax\">\n{suites}</testsuites>\n")
 }
@@ -39,10 +43,13 @@ enum Outcome {
 
 fn case(row: &TableRow) -> Case {
     let worse = row.compared.filter(|compared| compared.verdict == Verdict::Worse);
-    let outcome = match (row.failure(), worse) {
-        (Some(failure), _) => Outcome::Error(failure),
-        (None, Some(compared)) => Outcome::Failure(words::reasons(compared)),
-        (None, None) => Outcome::Passed,
+    let known = row.compared.and_then(words::exception);
+    let outcome = match (row.failure(), worse, known) {
+        (Some(failure), _, Some(known)) => Outcome::Skipped(format!("{failure}; {known}")),
+        (Some(failure), _, None) => Outcome::Error(failure),
+        (None, Some(compared), Some(known)) => Outcome::Skipped(format!("{}; {known}", words::reasons(compared))),
+        (None, Some(compared), None) => Outcome::Failure(words::reasons(compared)),
+        (None, None, _) => Outcome::Passed,
     };
     Case {
         class: row.point.key.curve.to_string(),
@@ -59,6 +66,19 @@ fn gone(view: &View) -> impl Iterator<Item = Case> {
         class: compared.point.curve.to_string(),
         name: format!("conc{}", compared.point.conc),
         outcome: Outcome::Skipped("measured in the base, not in this run".to_owned()),
+    })
+}
+
+fn curves(view: &View) -> impl Iterator<Item = Case> {
+    let curves = view.comparison.into_iter().flat_map(|comparison| &comparison.curves);
+    curves.map(|curve| Case {
+        class: curve.curve.to_string(),
+        name: "throughput per GPU at equal interactivity".to_owned(),
+        outcome: match (curve.is_regression(), curve.excepted) {
+            (true, _) => Outcome::Failure(verdicts::curve_words(curve)),
+            (false, true) => Outcome::Skipped(format!("{}; its points are known to", verdicts::curve_words(curve))),
+            (false, false) => Outcome::Passed,
+        },
     })
 }
 

@@ -7,9 +7,9 @@ use super::columns::COLUMNS;
 use super::escape::markdown as escaped;
 use super::links::Links;
 use super::table::heading;
+use super::verdicts::VerdictList;
 use super::view::{Cell, Group, Mark, View};
 use super::words;
-use crate::analysis::PointComparison;
 use section::{Section, fit};
 
 /// How long a text may be.
@@ -91,8 +91,7 @@ fn text(view: &View, budget: Budget, style: &Style) -> String {
     let mut sections = Vec::new();
     sections.extend(style.links.map(|links| Section::new(links.markdown())));
     sections.extend(failures(view, budget.listed));
-    sections.extend(changes("Worse", &view.losses(), budget.listed));
-    sections.extend(changes("Better", &view.gains(), budget.listed));
+    sections.extend(view.verdicts().iter().map(|list| changes(list, budget.listed)));
     sections.extend(view.groups.iter().map(|group| table(group, style.folded)));
     sections.extend(problems(view, budget.listed));
     fit(&opening, sections, style.closing, budget)
@@ -113,6 +112,10 @@ fn opening(view: &View) -> String {
         let overall: Vec<String> = overall.map(|(metric, change)| words::overall(metric, change)).collect();
         if !overall.is_empty() {
             text.push_str(&format!("; over all points {}", overall.join(", ")));
+        }
+        let basis = words::basis(comparison);
+        if !basis.is_empty() {
+            text.push_str(&format!("; {basis}"));
         }
         text.push_str(".\n");
     }
@@ -136,20 +139,21 @@ fn small_sign(mark: Mark) -> &'static str {
     }
 }
 
-fn changes(title: &str, points: &[&PointComparison], listed: usize) -> Option<Section> {
-    if points.is_empty() {
-        return None;
-    }
-    let mut text = format!("\n**{title}**\n\n| Point | Change |\n| --- | --- |\n");
-    for point in points.iter().take(listed) {
-        let sign = sign(point.verdict.into());
+fn changes(list: &VerdictList, listed: usize) -> Section {
+    let mut text = format!("\n**{}**\n\n| {} | Change |\n| --- | --- |\n", list.title, list.subject);
+    for line in list.lines.iter().take(listed) {
+        let note = line
+            .note
+            .as_deref()
+            .map_or_else(String::new, |note| format!("; {}", escaped(&shortened(note))));
         text.push_str(&format!(
-            "| {} | {sign} {} |\n",
-            escaped(&point.point.to_string()),
-            words::reasons(point)
+            "| {} | {} {}{note} |\n",
+            escaped(&line.what),
+            sign(line.mark),
+            line.detail
         ));
     }
-    Some(Section::new(text + &and_more(points.len(), listed)))
+    Section::new(text + &and_more(list.lines.len(), listed))
 }
 
 fn and_more(all: usize, listed: usize) -> String {

@@ -15,7 +15,9 @@ mod notification;
 mod number;
 mod plot;
 mod progress;
+mod sarif;
 mod table;
+mod verdicts;
 mod view;
 mod words;
 
@@ -28,5 +30,7 @@ pub use links::{JobLink, Links};
 pub use markdown::{Budget, comment, summary};
 pub use notification::Notification;
 pub use progress::{JobProgress, Progress, progress};
+pub use sarif::sarif;
 pub use table::table;
+pub use verdicts::{VerdictLine, VerdictList};
 pub use view::{Cell, Delta, Group, Mark, TableRow, View};

@@ -13,7 +13,9 @@ use crate::result::Metric;
 pub fn table(view: &View) -> String {
     let mut text = format!("{}\n", view.headline());
     if let Some(comparison) = view.comparison {
-        text.push_str(&format!("{} compared with {}\n", comparison.head, comparison.base));
+        let basis = words::basis(comparison);
+        let basis = if basis.is_empty() { basis } else { format!("; {basis}") };
+        text.push_str(&format!("{} compared with {}{basis}\n", comparison.head, comparison.base));
     }
     for group in &view.groups {
         text.push_str(&format!("\n{}\n{}\n", heading(group), group_table(group)));
@@ -21,12 +23,11 @@ pub fn table(view: &View) -> String {
             text.push_str(&format!("{}: {failure}\n", row.point.key));
         }
     }
-    for (title, points) in [("Worse", view.losses()), ("Better", view.gains())] {
-        if !points.is_empty() {
-            text.push_str(&format!("\n{title}\n"));
-        }
-        for point in points {
-            text.push_str(&format!("  {}: {}\n", point.point, words::reasons(point)));
+    for list in view.verdicts() {
+        text.push_str(&format!("\n{}\n", list.title));
+        for line in list.lines {
+            let note = line.note.map_or_else(String::new, |note| format!("; {note}"));
+            text.push_str(&format!("  {}: {}{note}\n", line.what, line.detail));
         }
     }
     for problem in &view.run.problems {

@@ -128,20 +128,28 @@ impl<'a> View<'a> {
     /// What the headline means.
     #[must_use]
     pub fn mark(&self) -> Mark {
-        let failed = self.run.measured() < self.run.points.len();
+        let borne = |point: &Point| {
+            self.comparison
+                .and_then(|comparison| comparison.point(&point.key))
+                .is_some_and(|point| point.exception.is_some())
+        };
+        let failed = self.run.failures().any(|(point, _)| !borne(point));
         match self.comparison {
-            Some(comparison) if comparison.regressions().next().is_some() => Mark::Bad,
+            Some(comparison) if comparison.has_regression() => Mark::Bad,
             _ if failed => Mark::Bad,
             Some(comparison) if comparison.count(Verdict::Unsure) > 0 => Mark::Unsure,
             Some(_) | None => Mark::Good,
         }
     }
 
-    /// The points that got worse, the worst first. Those that failed are among the run's failures.
+    /// The points that got worse, the worst first, behind them those that are known to. Those that failed are among the run's failures.
     #[must_use]
     pub fn losses(&self) -> Vec<&'a PointComparison> {
         let mut found: Vec<_> = self.compared().filter(|point| point.verdict == Verdict::Worse).collect();
-        found.sort_by(|left, right| gain_of(left).total_cmp(&gain_of(right)));
+        found.sort_by(|left, right| {
+            let order = left.exception.is_some().cmp(&right.exception.is_some());
+            order.then(gain_of(left).total_cmp(&gain_of(right)))
+        });
         found
     }
 

@@ -2,7 +2,7 @@
 
 use super::columns::{metric_name, metric_text, metric_title};
 use super::number;
-use crate::analysis::{Change, Comparison, MetricVerdict, PointComparison, Run, Verdict};
+use crate::analysis::{Basis, Change, Comparison, MetricVerdict, PointComparison, Run, Verdict};
 use crate::result::Metric;
 
 /// The verdict in one line: what got worse, what better, what failed.
@@ -15,9 +15,13 @@ pub(super) fn headline(run: &Run, comparison: Option<&Comparison>) -> String {
             failed => format!("{failed} of {} failed", points(total)),
         };
     };
+    let known = |verdict| {
+        let with = |point: &&PointComparison| point.verdict == verdict && point.exception.is_some();
+        comparison.points.iter().filter(with).count()
+    };
     let counted = [
-        (comparison.count(Verdict::Failed), "failed"),
-        (comparison.count(Verdict::Worse), "got worse"),
+        (comparison.count(Verdict::Failed) - known(Verdict::Failed), "failed"),
+        (comparison.count(Verdict::Worse) - known(Verdict::Worse), "got worse"),
         (comparison.count(Verdict::Better), "got better"),
         (comparison.count(Verdict::Unsure), "unsure"),
     ];
@@ -27,6 +31,7 @@ pub(super) fn headline(run: &Run, comparison: Option<&Comparison>) -> String {
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
     let others = [
+        (comparison.excepted(), "worse as is known"),
         (comparison.count(Verdict::Same), "unchanged"),
         (comparison.count(Verdict::New), "new"),
         (comparison.count(Verdict::Missing), "missing"),
@@ -36,16 +41,61 @@ pub(super) fn headline(run: &Run, comparison: Option<&Comparison>) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
+    let curves = match comparison.curve_regressions().count() {
+        0 => String::new(),
+        1 => "; 1 whole curve got worse".to_owned(),
+        several => format!("; {several} whole curves got worse"),
+    };
+    let all = points(comparison.points.len());
     match (parts.is_empty(), others.is_empty()) {
-        (true, _) => format!("No change in {}: {}", points(comparison.points.len()), others.join(", ")),
-        (false, true) => format!("Of {}: {}", points(comparison.points.len()), parts.join(", ")),
-        (false, false) => format!(
-            "Of {}: {}; {}",
-            points(comparison.points.len()),
-            parts.join(", "),
-            others.join(", ")
-        ),
+        (true, _) if !curves.is_empty() => format!("Of {all}: {}{curves}", others.join(", ")),
+        (true, _) => format!("No change in {all}: {}", others.join(", ")),
+        (false, true) => format!("Of {all}: {}{curves}", parts.join(", ")),
+        (false, false) => format!("Of {all}: {}; {}{curves}", parts.join(", "), others.join(", ")),
     }
+}
+
+/// How sure the verdicts are: where the noise is known from.
+pub(super) fn basis(comparison: &Comparison) -> String {
+    let changes = || comparison.points.iter().flat_map(|point| &point.changes);
+    if changes().next().is_none() {
+        return String::new();
+    }
+    let assumed = changes().filter(|change| change.basis == Basis::Assumed).count();
+    let from_history = changes().any(|change| matches!(change.basis, Basis::History { .. }));
+    let source = match (from_history, comparison.history_runs) {
+        (true, 1) => "its noise known from 1 earlier run".to_owned(),
+        (true, runs) => format!("its noise known from {runs} earlier runs"),
+        (false, _) if assumed == changes().count() => "its noise assumed, as there is no history".to_owned(),
+        (false, _) => "its noise known from repeated measurements".to_owned(),
+    };
+    match assumed {
+        0 => source,
+        some if some < changes().count() => format!("{source} (assumed for some points)"),
+        _ => source,
+    }
+}
+
+/// `95 %: −13 to −7 %`.
+pub(super) fn interval(low: f64, high: f64) -> String {
+    let low = number::signed_percent(low);
+    format!("95 %: {} to {}", low.trim_end_matches(" %"), number::signed_percent(high))
+}
+
+/// A verdict on a metric or a curve in one word.
+pub(super) fn metric_verdict(verdict: MetricVerdict) -> &'static str {
+    match verdict {
+        MetricVerdict::Better => Verdict::Better.as_str(),
+        MetricVerdict::Worse => Verdict::Worse.as_str(),
+        MetricVerdict::Unsure => Verdict::Unsure.as_str(),
+        MetricVerdict::Same => Verdict::Same.as_str(),
+    }
+}
+
+/// Why a regression is borne, and until when. The reason is text from outside.
+pub(super) fn exception(point: &PointComparison) -> Option<String> {
+    let exception = point.exception.as_ref()?;
+    Some(format!("known until {}: {}", exception.until, exception.reason))
 }
 
 fn points(count: usize) -> String {
@@ -56,7 +106,7 @@ fn points(count: usize) -> String {
 }
 
 /// What moved the verdict of a point: the first metric with its values, the others in short:
-/// `throughput per GPU −12 % (1,234 → 1,086 tok/s/GPU), TTFT +14 %`.
+/// `throughput per GPU −12 % (1,234 → 1,086 tok/s/GPU, 95 %: −14 to −10 %), TTFT +14 %`.
 pub(super) fn reasons(point: &PointComparison) -> String {
     let mut meant = point
         .changes
@@ -67,7 +117,8 @@ pub(super) fn reasons(point: &PointComparison) -> String {
     };
     let before = metric_text(first.metric, first.base);
     let after = metric_text(first.metric, first.head);
-    let mut text = format!("{} ({before} → {after} {})", in_short(first), unit(first.metric));
+    let sure = interval(first.low, first.high);
+    let mut text = format!("{} ({before} → {after} {}, {sure})", in_short(first), unit(first.metric));
     for change in meant {
         text.push_str(&format!(", {}", in_short(change)));
     }

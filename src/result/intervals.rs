@@ -57,10 +57,10 @@ mod tests {
     use super::*;
 
     fn object(text: &str) -> Object {
-        match Json::parse(text).unwrap() {
-            Json::Object(object) => object,
-            other => panic!("{other:?}"),
-        }
+        let Json::Object(object) = Json::parse(text).unwrap() else {
+            panic!("{text}")
+        };
+        object
     }
 
     #[test]

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use crate::scene::imax_in;
 
 /// Format and file.
-const FORMATS: [(&str, &str); 5] = [
+const FORMATS: [(&str, &str); 6] = [
     ("table", "expected.txt"),
     ("markdown", "expected.md"),
     ("csv", "expected.csv"),
     ("json", "expected.json"),
     ("junit", "expected.xml"),
+    ("sarif", "expected.sarif"),
 ];
 
 fn cases() -> Vec<PathBuf> {

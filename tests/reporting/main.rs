@@ -11,6 +11,7 @@
 mod github;
 
 mod checks;
+mod baselines;
 mod collecting;
 mod comments;
 mod downloading;

@@ -194,14 +194,7 @@ fn spanned<'a>(frontiers: impl Iterator<Item = &'a Vec<Place>>) -> Option<(f64, 
 }
 
 impl CurveEvidence {
-    pub(super) fn compared(
-        self,
-        judged: &Judged,
-        base: f64,
-        head: f64,
-        points: &[PointComparison],
-        knowledge: &Knowledge,
-    ) -> CurveComparison {
+    pub(super) fn compared(self, judged: &Judged, points: &[PointComparison], knowledge: &Knowledge) -> CurveComparison {
         let of_curve = points.iter().filter(|point| FrontierKey::of(&point.point.curve) == self.key);
         let mut worse = of_curve.clone().filter(|point| point.verdict.is_regression()).peekable();
         let known = worse.peek().is_some() && worse.all(|point| point.exception.is_some());
@@ -215,8 +208,8 @@ impl CurveEvidence {
             curve: self.key,
             from: self.range.0,
             to: self.range.1,
-            base,
-            head,
+            base: judged.base,
+            head: judged.head,
             relative: judged.relative,
             low: judged.low,
             high: judged.high,

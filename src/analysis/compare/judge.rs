@@ -33,9 +33,11 @@ pub(super) struct Tested {
     q: f64,
 }
 
-/// A change with all that is said about it.
+/// A change with all that is said about it, on the scale of the quantity.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Judged {
+    pub base: f64,
+    pub head: f64,
     pub relative: f64,
     pub low: f64,
     pub high: f64,
@@ -82,7 +84,7 @@ pub(super) fn judge(pairs: &[Pair], knowledge: &Knowledge) -> (Vec<PointComparis
     let curves = of_curves.into_iter().zip(tested_curves).map(|(curve, tested)| {
         let smallest = knowledge.rules.smallest_change(&curve.key.to_string(), Metric::ThroughputPerGpu);
         let judged = tested.judged(smallest, Better::Higher, knowledge.rules.false_discovery_rate);
-        curve.compared(&judged, tested.base.exp(), tested.head.exp(), &points, knowledge)
+        curve.compared(&judged, &points, knowledge)
     });
     let curves = curves.collect();
     (points, curves)
@@ -176,13 +178,21 @@ impl Tested {
         let difference = self.head - self.base;
         let reach = self.error * student_quantile(ALPHA, self.noise.df);
         Judged {
-            relative: difference.exp_m1(),
-            low: (difference - reach).exp_m1(),
-            high: (difference + reach).exp_m1(),
-            q: self.q,
+            base: rounded(self.base.exp(), 12),
+            head: rounded(self.head.exp(), 12),
+            relative: rounded(difference.exp_m1(), 9),
+            low: rounded((difference - reach).exp_m1(), 6),
+            high: rounded((difference + reach).exp_m1(), 6),
+            q: rounded(self.q, 6),
             verdict: self.verdict(smallest, better, false_discovery_rate),
         }
     }
+}
+
+/// So many significant digits: the way to the logarithm and back leaves dust in the last ones, and of an interval's ends even six
+/// are more than is known.
+fn rounded(value: f64, digits: usize) -> f64 {
+    format!("{value:.0$e}", digits - 1).parse().unwrap_or(value)
 }
 
 fn change(point: &PointKey, metric: Metric, tested: &Tested, rules: &Rules) -> Change {
@@ -190,12 +200,12 @@ fn change(point: &PointKey, metric: Metric, tested: &Tested, rules: &Rules) -> C
     let judged = tested.judged(smallest, metric.better(), rules.false_discovery_rate);
     Change {
         metric,
-        base: tested.base.exp(),
-        head: tested.head.exp(),
+        base: judged.base,
+        head: judged.head,
         relative: judged.relative,
         low: judged.low,
         high: judged.high,
-        noise: tested.noise.sd,
+        noise: rounded(tested.noise.sd, 6),
         basis: tested.basis,
         q: judged.q,
         verdict: judged.verdict,

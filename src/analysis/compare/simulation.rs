@@ -33,7 +33,7 @@ fn simulate(design: &Design, random: &mut Normal) -> (usize, usize) {
         let shared_head = random.several(design.repeats, moved, 0.9 * design.noise);
         for metric in COMPARED {
             let own = (1.0 - 0.9_f64 * 0.9).sqrt() * design.noise;
-            let mut with_own = |shared: &[f64]| shared.iter().map(|value| value + own * random.next()).collect::<Vec<f64>>();
+            let mut with_own = |shared: &[f64]| shared.iter().map(|value| value + own * random.value()).collect::<Vec<f64>>();
             let (past, head) = (with_own(&shared_past), with_own(&shared_head));
             let base = past[past.len() - 1..].to_vec();
             let evidence = Evidence::new(&past, base, head, 0.0, &knowledge, histories).unwrap();

@@ -12,14 +12,14 @@ impl Normal {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    /// The next value.
-    pub fn next(&mut self) -> f64 {
+    /// One value.
+    pub fn value(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.0.random::<f64>()).ln()).sqrt();
         radius * (2.0 * std::f64::consts::PI * self.0.random::<f64>()).cos()
     }
 
     /// Several values with a mean and a standard deviation.
     pub fn several(&mut self, n: usize, mean: f64, sd: f64) -> Vec<f64> {
-        (0..n).map(|_| mean + sd * self.next()).collect()
+        (0..n).map(|_| mean + sd * self.value()).collect()
     }
 }

@@ -23,4 +23,4 @@ pub use error::GithubError;
 pub use event::{EventError, head_sha_of_event, pull_request_of_event};
 pub use jobs::{WorkflowJob, jobs_of_run};
 pub use label::{add_label, labels, remove_label};
-pub use run::{WorkflowRun, newest_run};
+pub use run::{WorkflowRun, newest_run, runs_of_branch};

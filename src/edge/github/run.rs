@@ -52,17 +52,30 @@ impl WorkflowRun {
     }
 }
 
-/// The newest successful run of a branch, not counting those of pull requests. `workflow` is the name of the workflow's file
-/// (`sweep.yml`) or its number; without it every workflow counts. `None` where there is no such run.
+/// The newest successful run of a branch, see [`runs_of_branch`]. `None` where there is none.
 ///
 /// # Errors
-/// [`GithubError`] where GitHub refuses, does not answer, or knows no such workflow.
+/// As [`runs_of_branch`].
 pub async fn newest_run(
     client: &Client,
     repository: &Repository,
     workflow: Option<&str>,
     branch: &str,
 ) -> Result<Option<WorkflowRun>, GithubError> {
+    Ok(runs_of_branch(client, repository, workflow, branch).await?.into_iter().next())
+}
+
+/// The successful runs of a branch, the newest first, not counting those of pull requests. `workflow` is the name of the
+/// workflow's file (`sweep.yml`) or its number; without it every workflow counts.
+///
+/// # Errors
+/// [`GithubError`] where GitHub refuses, does not answer, or knows no such workflow.
+pub async fn runs_of_branch(
+    client: &Client,
+    repository: &Repository,
+    workflow: Option<&str>,
+    branch: &str,
+) -> Result<Vec<WorkflowRun>, GithubError> {
     let below = match workflow {
         Some(workflow) => format!("workflows/{}/runs", encoded(file_name(workflow))),
         None => "runs".to_owned(),
@@ -70,9 +83,10 @@ pub async fn newest_run(
     let branch = encoded(branch);
     let path = format!("/repos/{repository}/actions/{below}?branch={branch}&status=success&per_page={LOOKED_AT}");
     let runs: Runs = client.read(Request::get(&path, PERMISSION)).await?;
+    let mut own: Vec<WorkflowRun> = runs.workflow_runs.into_iter().filter(|run| run.is_of(repository)).collect();
     // GitHub lists the newest first and does not promise it.
-    let own = runs.workflow_runs.into_iter().filter(|run| run.is_of(repository));
-    Ok(own.max_by_key(|run| run.id))
+    own.sort_by_key(|run| std::cmp::Reverse(run.id));
+    Ok(own)
 }
 
 /// GitHub's variables name workflows by their whole path, its routes by the file alone.

@@ -1,0 +1,96 @@
+//! Regressions as SARIF 2.1.0, which GitHub's code scanning shows and remembers: a regression is an alert until a run no longer has
+//! it. Specification: <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>.
+
+use serde_json::{Value, json};
+
+use super::verdicts::curve_words;
+use super::view::View;
+use super::words;
+use crate::analysis::{CurveComparison, PointComparison, Verdict};
+use crate::result::PointOutcome;
+
+/// A regression has no line in a file, and GitHub shows no alert without one: it stands at the changelog, whose entry had it
+/// measured.
+const FILE: &str = "perf-changelog.yaml";
+
+/// The regressions of a comparison as indented JSON; without a comparison, the points that failed. Those that are excepted are
+/// suppressed, with their reason (section 3.35).
+///
+/// # Errors
+/// None in practice: every part has a JSON form.
+pub fn sarif(view: &View, version: &str) -> Result<String, serde_json::Error> {
+    let document = json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "imax", "version": version,
+                "rules": [rule("point-worse", "A measured point got worse"), rule("point-failed", "A point could not be measured"),
+                    rule("curve-worse", "A whole curve got worse at equal interactivity")],
+            } },
+            "columnKind": "unicodeCodePoints",
+            "results": results(view),
+        }],
+    });
+    Ok(serde_json::to_string_pretty(&document)? + "\n")
+}
+
+fn rule(id: &str, words: &str) -> Value {
+    json!({ "id": id, "shortDescription": { "text": words } })
+}
+
+fn results(view: &View) -> Vec<Value> {
+    let failed = view.run.points.iter().filter_map(|point| match &point.outcome {
+        PointOutcome::Measured(_) => None,
+        PointOutcome::Failed(failure) => {
+            let compared = view.comparison.and_then(|comparison| comparison.point(&point.key));
+            let text = format!("{} failure: {}", failure.class.as_str(), failure.reason);
+            Some(result(
+                "point-failed",
+                &point.key.to_string(),
+                &text,
+                compared.and_then(words::exception),
+            ))
+        }
+    });
+    let compared = view.comparison.into_iter();
+    let worse = compared
+        .clone()
+        .flat_map(|comparison| &comparison.points)
+        .filter(|point| point.verdict == Verdict::Worse);
+    let curves = compared
+        .flat_map(|comparison| &comparison.curves)
+        .filter(|curve| curve.is_regression());
+    failed.chain(worse.map(of_point)).chain(curves.map(of_curve)).collect()
+}
+
+fn of_point(point: &PointComparison) -> Value {
+    result(
+        "point-worse",
+        &point.point.to_string(),
+        &words::reasons(point),
+        words::exception(point),
+    )
+}
+
+fn of_curve(curve: &CurveComparison) -> Value {
+    result("curve-worse", &curve.curve.to_string(), &curve_words(curve), None)
+}
+
+/// `what` is also the alert's identity, so that the next run's alert is the same one.
+fn result(rule: &str, what: &str, text: &str, known: Option<String>) -> Value {
+    let mut value = json!({
+        "ruleId": rule,
+        "level": "error",
+        "message": { "text": format!("{what}: {text}") },
+        "locations": [{
+            "physicalLocation": { "artifactLocation": { "uri": FILE }, "region": { "startLine": 1 } },
+            "logicalLocations": [{ "fullyQualifiedName": what, "kind": "resource" }],
+        }],
+        "partialFingerprints": { "imaxPoint/v1": format!("{rule} {what}") },
+    });
+    if let Some(reason) = known {
+        value["suppressions"] = json!([{ "kind": "external", "justification": reason }]);
+    }
+    value
+}

@@ -1,0 +1,132 @@
+//! Verdicts as lines that every format writes down: what got worse, what got better, curves, and where the history itself
+//! moved. Our own words and text from outside are kept apart, because formats escape what comes from outside.
+
+use super::columns::metric_name;
+use super::number::{plain, signed_percent};
+use super::view::{Mark, View};
+use super::words;
+use crate::analysis::{CurveComparison, MetricVerdict, PointComparison, Shift, Step, Verdict};
+use crate::result::Metric;
+
+/// The verdict on what is excepted.
+const KNOWN: &str = "known";
+
+/// A list of lines under a heading.
+#[derive(Debug)]
+pub struct VerdictList {
+    /// The heading.
+    pub title: &'static str,
+    /// What the lines are about.
+    pub subject: &'static str,
+    /// The lines, the most important first.
+    pub lines: Vec<VerdictLine>,
+}
+
+/// One verdict.
+#[derive(Debug, PartialEq)]
+pub struct VerdictLine {
+    /// What it means.
+    pub mark: Mark,
+    /// The verdict in one word.
+    pub verdict: &'static str,
+    /// The point or curve; text from outside.
+    pub what: String,
+    /// Numbers in our own words.
+    pub detail: String,
+    /// Why it is borne, or which commits it is about; text from outside.
+    pub note: Option<String>,
+}
+
+impl View<'_> {
+    /// The lists that are not empty, the most urgent first.
+    #[must_use]
+    pub fn verdicts(&self) -> Vec<VerdictList> {
+        let list = |title, subject, lines| VerdictList { title, subject, lines };
+        let curves = self.comparison.map_or_else(Vec::new, |comparison| curves(&comparison.curves));
+        let shifts = self
+            .comparison
+            .map_or_else(Vec::new, |comparison| comparison.shifts.iter().map(shift).collect());
+        let lists = [
+            list("Worse", "Point", self.losses().into_iter().map(point).collect()),
+            list("Better", "Point", self.gains().into_iter().map(point).collect()),
+            list("Whole curves, at equal interactivity", "Curve", curves),
+            list("Levels that moved within the history", "Point", shifts),
+        ];
+        lists.into_iter().filter(|list| !list.lines.is_empty()).collect()
+    }
+}
+
+fn point(point: &PointComparison) -> VerdictLine {
+    VerdictLine {
+        mark: if point.exception.is_some() {
+            Mark::Neutral
+        } else {
+            point.verdict.into()
+        },
+        verdict: if point.exception.is_some() { KNOWN } else { point.verdict.as_str() },
+        what: point.point.to_string(),
+        detail: words::reasons(point),
+        note: words::exception(point),
+    }
+}
+
+/// The curves that moved, the worst first.
+fn curves(curves: &[CurveComparison]) -> Vec<VerdictLine> {
+    let mut moved: Vec<&CurveComparison> = curves.iter().filter(|curve| curve.verdict != MetricVerdict::Same).collect();
+    moved.sort_by(|left, right| left.relative.total_cmp(&right.relative));
+    moved.into_iter().map(curve).collect()
+}
+
+fn curve(curve: &CurveComparison) -> VerdictLine {
+    VerdictLine {
+        mark: if curve.excepted { Mark::Neutral } else { curve.verdict.into() },
+        verdict: if curve.excepted {
+            KNOWN
+        } else {
+            words::metric_verdict(curve.verdict)
+        },
+        what: curve.curve.to_string(),
+        detail: curve_words(curve),
+        note: None,
+    }
+}
+
+/// `throughput per GPU −12 % (1,234 → 1,086 tok/s/GPU, 95 %: −14 to −10 %) from 20 to 100 tok/s/user`.
+pub(super) fn curve_words(curve: &CurveComparison) -> String {
+    format!(
+        "{} {} ({} → {} tok/s/GPU, {}) from {} to {} tok/s/user",
+        metric_name(Metric::ThroughputPerGpu),
+        signed_percent(curve.relative),
+        plain(curve.base),
+        plain(curve.head),
+        words::interval(curve.low, curve.high),
+        plain(curve.from),
+        plain(curve.to),
+    )
+}
+
+fn shift(shift: &Shift) -> VerdictLine {
+    let steps = match shift.steps.len() {
+        1 => "in one step".to_owned(),
+        steps => format!("in {steps} steps"),
+    };
+    VerdictLine {
+        mark: if shift.gain() < 0.0 { Mark::Bad } else { Mark::Good },
+        verdict: if shift.gain() < 0.0 { Verdict::Worse } else { Verdict::Better }.as_str(),
+        what: shift.point.to_string(),
+        detail: format!(
+            "{} {} over {} runs {steps}",
+            metric_name(shift.metric),
+            signed_percent(shift.relative),
+            shift.runs
+        ),
+        note: Some(shift.steps.iter().map(step).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// `−4.2 % at 0123456789ab (2026-11-22)`.
+fn step(step: &Step) -> String {
+    let commit: String = step.commit.chars().take(12).collect();
+    let day = step.date.split('T').next().unwrap_or(&step.date);
+    format!("{} at {commit} ({day})", signed_percent(step.relative))
+}

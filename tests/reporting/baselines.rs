@@ -1,0 +1,248 @@
+//! What a run is compared with: a history, a branch, a workflow run; and what `imax.yaml` says about the verdict.
+
+use serde_json::{Value, json};
+
+use crate::github::{Github, REPOSITORY, TOKEN, WorkflowRun};
+use crate::scene::{Ended, Scene, failed_job, imax_in, row};
+
+/// Noise without a generator of random numbers: within half a percent, and not in any order.
+fn wiggle(run: u32) -> f64 {
+    1.0 + f64::from(run * run * 7 % 11) / 1000.0
+}
+
+/// A history of so many runs, a day apart, of a point at about this throughput.
+fn remember(scene: &Scene, runs: u32, throughput: f64) {
+    for run in 1..=runs {
+        scene.measured("run/a", &row(4), throughput * wiggle(run));
+        let date = format!("2026-10-{run:02}T05:00:00Z");
+        let commit = format!("{run:040}");
+        let ended = scene.imax(
+            &[
+                "collect",
+                "run",
+                "--out",
+                "out",
+                "--history",
+                "history",
+                "--commit",
+                &commit,
+                "--branch",
+                "main",
+                "--date",
+                &date,
+                "--history-keep",
+                "12",
+            ],
+            &[],
+        );
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        assert!(ended.stderr.contains("added to the history: history/2026"), "{}", ended.stderr);
+    }
+}
+
+fn comparison(ended: &Ended) -> Value {
+    serde_json::from_str::<Value>(&ended.stdout).unwrap_or_else(|_| panic!("{}", ended.stderr))["comparison"].clone()
+}
+
+#[test]
+fn a_history_says_how_noisy_a_point_is_and_is_what_it_is_compared_with() {
+    let scene = Scene::new();
+    remember(&scene, 14, 4000.0);
+    let files = std::fs::read_dir(scene.path("history")).unwrap().count();
+    assert_eq!(files, 12, "the oldest are removed");
+
+    // Four percent is within what is assumed without a history, and far outside of what this one shows.
+    scene.measured("head/a", &row(4), 3860.0);
+    scene.measured("base/a", &row(4), 4020.0);
+    let alone = scene.imax(&["compare", "base", "head", "--fail-on", "regression"], &[]);
+    assert_eq!(alone.code, 0, "{}", alone.stdout);
+    let known = ["report", "head", "--baseline", "history:history", "--fail-on", "regression"];
+    let ended = scene.imax(&known, &[]);
+    assert_eq!(ended.code, 5, "{}", ended.stdout);
+    assert!(ended.stdout.contains("its noise known from 12 earlier runs"), "{}", ended.stdout);
+    let change = comparison(&scene.imax(&["report", "head", "--baseline", "history:history", "--format", "json"], &[]));
+    let change = &change["points"][0]["changes"][0];
+    assert_eq!(change["basis"], json!({ "history": { "runs": 12 } }));
+    assert!(
+        change["noise"].as_f64().unwrap() < 0.012 && change["high"].as_f64().unwrap() < -0.01,
+        "{change}"
+    );
+
+    let with_file = scene.imax(&["compare", "base", "head", "--history", "history", "--fail-on", "regression"], &[]);
+    assert_eq!(
+        with_file.code, 5,
+        "a file as the base, its noise from the history: {}",
+        with_file.stdout
+    );
+}
+
+#[test]
+fn a_run_is_added_once_and_only_where_it_is_known_what_it_measured() {
+    let scene = Scene::new();
+    scene.measured("run/a", &row(4), 4000.0);
+    let collect = [
+        "collect",
+        "run",
+        "--out",
+        "out",
+        "--history",
+        "history",
+        "--date",
+        "2026-10-01T05:00:00Z",
+    ];
+    let unknown = scene.imax(&collect, &[]);
+    assert_eq!(unknown.code, 2);
+    assert!(unknown.stderr.contains("from --commit or GITHUB_SHA"), "{}", unknown.stderr);
+    let environment = [("GITHUB_SHA", "abc123"), ("GITHUB_REF_NAME", "main"), ("GITHUB_RUN_ID", "77")];
+    for _ in 0..2 {
+        assert_eq!(scene.imax(&collect, &environment).code, 0);
+    }
+    let entry = scene.json("history/20261001T050000Z-abc123.json");
+    assert_eq!(
+        (&entry["branch"], &entry["run_id"], &entry["schema"]),
+        (&json!("main"), &json!("77"), &json!("imax-history/1"))
+    );
+    scene.measured("run/a", &row(4), 4100.0);
+    let other = scene.imax(&collect, &environment);
+    assert_eq!(other.code, 4);
+    assert!(other.stderr.contains("a history is never changed"), "{}", other.stderr);
+
+    scene.write("failed/job.json", &failed_job(&row(4), "server", "it died").to_string());
+    let failed = scene.imax(&["collect", "failed", "--out", "out", "--history", "empty", "--commit", "a"], &[]);
+    assert_eq!((failed.code, scene.path("empty").exists()), (0, false), "{}", failed.stderr);
+}
+
+#[test]
+fn repeated_measurements_show_what_one_cannot() {
+    let scene = Scene::new();
+    for run in 0..5 {
+        scene.measured(&format!("base{run}/a"), &row(4), 4000.0 * wiggle(run));
+        scene.measured(&format!("head{run}/a"), &row(4), 3900.0 * wiggle(run));
+    }
+    assert_eq!(scene.imax(&["compare", "base0", "head0", "--fail-on", "regression"], &[]).code, 0);
+    let mut arguments = vec!["report", "head0", "--format", "json", "--fail-on", "regression"];
+    for base in ["base0", "base1", "base2", "base3", "base4"] {
+        arguments.extend(["--baseline", base]);
+    }
+    for head in ["head1", "head2", "head3", "head4"] {
+        arguments.extend(["--repeat", head]);
+    }
+    let ended = scene.imax(&arguments, &[]);
+    assert_eq!(ended.code, 5, "{}", ended.stdout);
+    assert_eq!(
+        comparison(&ended)["points"][0]["changes"][0]["basis"],
+        json!({ "repeats": { "measurements": 10 } })
+    );
+}
+
+#[test]
+fn what_is_excepted_is_shown_and_fails_nothing_until_it_ends() {
+    let scene = Scene::new();
+    scene.measured("base/a", &row(4), 4000.0);
+    scene.measured("head/a", &row(4), 3000.0);
+    let rules = |until: &str| {
+        format!("regressions:\n  exceptions:\n    - {{points: 'demo fp8 h100 *', reason: 'kernel <b>X</b>, issue #12', until: {until}}}\n")
+    };
+    let compare = |format: &str| scene.imax(&["compare", "base", "head", "--fail-on", "regression", "--format", format], &[]);
+    scene.write("imax.yaml", &rules("2999-12-31"));
+    let borne = compare("markdown");
+    assert_eq!(borne.code, 0, "{}", borne.stdout);
+    assert!(borne.stdout.contains("1 worse as is known"), "{}", borne.stdout);
+    assert!(
+        borne.stdout.contains("known until 2999-12-31") && !borne.stdout.contains("<b>"),
+        "{}",
+        borne.stdout
+    );
+    assert!(compare("junit").stdout.contains("<skipped message=\"throughput per GPU −25 %"));
+    let sarif: Value = serde_json::from_str(&compare("sarif").stdout).unwrap();
+    let suppressed = &sarif["runs"][0]["results"][0]["suppressions"][0]["justification"];
+    assert_eq!(suppressed, "known until 2999-12-31: kernel <b>X</b>, issue #12");
+
+    scene.write("imax.yaml", &rules("2026-01-01"));
+    let ended = compare("table");
+    assert_eq!(ended.code, 5, "{}", ended.stdout);
+    assert!(
+        ended.stderr.contains("warning: the exception for") && ended.stderr.contains("ended on 2026-01-01"),
+        "{}",
+        ended.stderr
+    );
+
+    scene.write("imax.yaml", "regressions:\n  smallest-changes: [{percent: 40}]\n");
+    assert_eq!(compare("table").code, 0);
+    scene.write("imax.yaml", "regressions:\n  exceptions: [{points: '*', reason: x}]\n");
+    let wrong = compare("table");
+    assert_eq!(wrong.code, 3);
+    assert!(wrong.stderr.contains("imax.yaml:2:"), "{}", wrong.stderr);
+}
+
+async fn report(scene: &Scene, github: &Github, baseline: &'static str) -> Ended {
+    let (folder, api_url) = (scene.path(""), github.api_url());
+    let run = move || {
+        let environment = [
+            ("GITHUB_API_URL", api_url.as_str()),
+            ("GITHUB_TOKEN", TOKEN),
+            ("GITHUB_REPOSITORY", REPOSITORY),
+        ];
+        imax_in(
+            &folder,
+            &["report", "head", "--baseline", baseline, "--format", "json"],
+            &environment,
+        )
+    };
+    tokio::task::spawn_blocking(run).await.unwrap()
+}
+
+/// Of three runs of main the newest measured nothing, the one before another point, and the first all.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_point_is_compared_with_the_branchs_newest_run_that_measured_it() {
+    let scene = Scene::new();
+    let github = Github::start().await;
+    for (run, conc, throughput) in [(1, 4, 1000.0), (1, 8, 2000.0), (2, 8, 2100.0)] {
+        let folder = format!("made/{run}-{conc}");
+        scene.measured(&folder, &row(conc), throughput);
+        let agg = scene.read(&format!("{folder}/agg_raw.json"));
+        github
+            .state()
+            .upload(run, &format!("bmk_{conc}"), &[("agg_raw.json", agg.as_bytes())]);
+    }
+    github.state().upload(3, "imax-plan", &[("plan.json", b"{}")]);
+    github.state().workflow_runs.extend([1, 2, 3].map(|id| WorkflowRun {
+        id,
+        branch: "main",
+        event: "push",
+        conclusion: "success",
+        head_repository: REPOSITORY,
+    }));
+    for conc in [4, 8, 16] {
+        scene.measured(&format!("head/{conc}"), &row(conc), 1500.0);
+    }
+    let ended = report(&scene, &github, "branch:main").await;
+    let points = comparison(&ended);
+    let found: Vec<_> = points["points"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|point| {
+            (
+                point["point"]["conc"].as_u64().unwrap(),
+                point["verdict"].as_str().unwrap(),
+                point["changes"][0]["base"].as_f64(),
+            )
+        })
+        .collect();
+    // Throughput per GPU: four of them.
+    assert_eq!(found, [(4, "better", Some(250.0)), (8, "worse", Some(525.0)), (16, "new", None)]);
+
+    let ended = report(&scene, &github, "run:1").await;
+    assert_eq!(comparison(&ended)["points"][1]["changes"][0]["base"].as_f64(), Some(500.0));
+    let ended = report(&scene, &github, "run:3").await;
+    assert_eq!(ended.code, 3);
+    assert!(ended.stderr.contains("run 3 has no results"), "{}", ended.stderr);
+    let ended = report(&scene, &github, "branch:gone").await;
+    assert!(
+        ended.stderr.contains("branch gone has no successful run with results yet"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(comparison(&ended)["points"][0]["verdict"], "new");
+}
