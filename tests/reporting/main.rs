@@ -10,8 +10,8 @@
 #[path = "../github/mod.rs"]
 mod github;
 
-mod checks;
 mod baselines;
+mod checks;
 mod collecting;
 mod comments;
 mod downloading;
