@@ -17,6 +17,7 @@ mod exit;
 mod fail_on;
 mod gather;
 mod github;
+mod import_image;
 mod matrix;
 mod normalize;
 mod notify;
@@ -60,6 +61,7 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Run(Box<run::RunArgs>),
     Ready(ready::ReadyArgs),
+    ImportImage(import_image::ImportImageArgs),
     Bench(Box<bench::BenchArgs>),
     Normalize(normalize::NormalizeArgs),
     Collect(collect::CollectArgs),
@@ -122,6 +124,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Doctor(args) => doctor::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Ready(args) => ready::run(&args),
+        Command::ImportImage(args) => import_image::run(&args),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Normalize(args) => normalize::run(&args),
         Command::Sim(arguments) => sim::run(&arguments),

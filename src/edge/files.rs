@@ -63,7 +63,7 @@ pub fn read_text(path: &Path) -> Result<String, FileError> {
 /// # Errors
 /// [`FileError::Write`] where the system refuses; the target is then as it was.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    replace(path, |file| file.write_all(bytes)).map_err(|source| FileError::Write {
+    replace(path, READABLE, |file| file.write_all(bytes)).map_err(|source| FileError::Write {
         path: path.to_owned(),
         source,
     })
@@ -74,7 +74,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// # Errors
 /// As [`write()`], and what `content` itself returns.
 pub fn write_with(path: &Path, content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<(), FileError> {
-    replace(path, content).map_err(|source| FileError::Write {
+    replace(path, READABLE, content).map_err(|source| FileError::Write {
         path: path.to_owned(),
         source,
     })
@@ -93,7 +93,18 @@ pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), FileError>
     write(path, &bytes)
 }
 
-fn replace(path: &Path, content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
+/// Writes a whole file that only its owner can read, as [`write()`] does.
+///
+/// # Errors
+/// Where the system refuses; the target is then as it was.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(path, 0o600, |file| file.write_all(bytes))
+}
+
+/// Results are read by other users of the node (upload steps, collectors), so not the private mode of a temporary file.
+const READABLE: u32 = 0o644;
+
+fn replace(path: &Path, mode: u32, content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
 
     let folder = match path.parent() {
@@ -101,8 +112,7 @@ fn replace(path: &Path, content: impl FnOnce(&mut dyn io::Write) -> io::Result<(
         Some(_) | None => Path::new("."),
     };
     fs::create_dir_all(folder)?;
-    // Results are read by other users of the node (upload steps, collectors), so not the private mode of a temporary file.
-    let mode = fs::Permissions::from_mode(0o644);
+    let mode = fs::Permissions::from_mode(mode);
     let mut file: NamedTempFile = tempfile::Builder::new().prefix(".imax-").permissions(mode).tempfile_in(folder)?;
     let mut buffered = BufWriter::new(&mut file);
     content(&mut buffered)?;

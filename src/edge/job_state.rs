@@ -45,10 +45,12 @@ pub enum Holding {
     },
     /// A job of Slurm with the job's name.
     SlurmJob {
-        /// Slurm's number, once it is known.
-        number: Option<u64>,
         /// The job's name.
         name: String,
+        /// `SLURM_CONF`, where it was set.
+        configuration: Option<String>,
+        /// The file with the job's secrets, until the job has read it.
+        secrets: Option<PathBuf>,
     },
 }
 

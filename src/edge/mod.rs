@@ -13,6 +13,7 @@ pub mod history;
 pub mod host;
 pub mod http_client;
 pub mod hub;
+pub mod image_cache;
 pub mod job_state;
 pub mod launcher;
 pub mod load_driver;

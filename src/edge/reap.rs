@@ -68,9 +68,6 @@ fn reap(state: JobState) -> Reaped {
 fn describe(holding: &Holding) -> String {
     match holding {
         Holding::Container { name, .. } => format!("container {name}"),
-        Holding::SlurmJob { name, number } => match number {
-            Some(number) => format!("slurm job {number} ({name})"),
-            None => format!("slurm job {name}"),
-        },
+        Holding::SlurmJob { name, .. } => format!("slurm job {name}"),
     }
 }

@@ -69,6 +69,52 @@ pub struct ContainerPlan {
     pub settings: DockerSettings,
 }
 
+/// What a container gets of the node, whoever starts it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Inside {
+    /// Variables and their values, without secrets.
+    pub plain: Vec<(String, String)>,
+    /// Names of the secrets.
+    pub secrets: Vec<String>,
+    /// Folders.
+    pub mounts: Vec<Mount>,
+    /// The program and its arguments.
+    pub command: Vec<String>,
+}
+
+/// Variables, folders and the command inside a container of a job; `own` are the profile's folders.
+pub(super) fn inside(spec: &JobSpec, environment: &[Variable], folders: ContainerFolders<'_>, own: &[Mount]) -> Inside {
+    let mut plain: Vec<(String, String)> = Vec::new();
+    let mut secrets = Vec::new();
+    for Variable { name, value } in environment {
+        match value {
+            VariableValue::Plain(_) if OF_THE_NODE.contains(&name.as_str()) => {}
+            VariableValue::Plain(text) => plain.push((name.clone(), text.clone())),
+            VariableValue::Secret(_) => secrets.push(name.clone()),
+        }
+    }
+    for (name, value) in [("IMAX_BIN", BINARY), ("IMAX_OUT", OUT), ("GITHUB_WORKSPACE", WORKSPACE)] {
+        plain.push((name.to_owned(), value.to_owned()));
+    }
+    let mut mounts = vec![
+        mount(folders.repository, WORKSPACE, false),
+        mount(folders.recipes, RECIPES, true),
+        mount(folders.out, OUT, false),
+        mount(folders.binary, BINARY, true),
+    ];
+    if let Some(cache) = &spec.profile.hf_cache {
+        plain.push(("HF_HUB_CACHE".to_owned(), HUB_CACHE.to_owned()));
+        mounts.push(mount(Path::new(cache), HUB_CACHE, false));
+    }
+    mounts.extend(own.iter().cloned());
+    Inside {
+        plain,
+        secrets,
+        mounts,
+        command: vec!["bash".to_owned(), format!("{RECIPES}/{}", spec.recipe.path)],
+    }
+}
+
 /// The container of a job.
 #[must_use]
 pub fn container_plan(
@@ -78,34 +124,17 @@ pub fn container_plan(
     port: u16,
     folders: ContainerFolders<'_>,
 ) -> ContainerPlan {
-    let mut plain: Vec<String> = Vec::new();
-    let mut secrets = Vec::new();
-    for Variable { name, value } in environment {
-        match value {
-            VariableValue::Plain(_) if OF_THE_NODE.contains(&name.as_str()) => {}
-            VariableValue::Plain(text) => plain.push(format!("{name}={text}")),
-            VariableValue::Secret(_) => secrets.push(name.clone()),
-        }
-    }
-    for (name, value) in [("IMAX_BIN", BINARY), ("IMAX_OUT", OUT), ("GITHUB_WORKSPACE", WORKSPACE)] {
-        plain.push(format!("{name}={value}"));
-    }
-    let mut mounts = vec![
-        mount(folders.repository, WORKSPACE, false),
-        mount(folders.recipes, RECIPES, true),
-        mount(folders.out, OUT, false),
-        mount(folders.binary, BINARY, true),
-    ];
-    if let Some(cache) = &spec.profile.hf_cache {
-        plain.push(format!("HF_HUB_CACHE={HUB_CACHE}"));
-        mounts.push(mount(Path::new(cache), HUB_CACHE, false));
-    }
-    mounts.extend(settings.mounts.iter().cloned());
+    let Inside {
+        plain,
+        secrets,
+        mounts,
+        command,
+    } = inside(spec, environment, folders, &settings.mounts);
     ContainerPlan {
         name: spec.id.to_string(),
         image: image_reference(spec.row.image.as_str()),
-        command: vec!["bash".to_owned(), format!("{RECIPES}/{}", spec.recipe.path)],
-        environment: plain,
+        command,
+        environment: plain.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
         secrets,
         mounts,
         mapped_port: (!settings.host_network).then_some(port),

@@ -15,8 +15,10 @@ pub enum Phase {
     Preflight,
     /// What dead jobs of ours left on the node is removed.
     Clean,
-    /// The engine is started.
+    /// The engine is started, or asked for where a scheduler starts it.
     Launch,
+    /// The scheduler gives the job its nodes.
+    Queue,
     /// The engine answers its health check and gives one token.
     Ready,
     /// Requests that are not counted.
@@ -33,10 +35,11 @@ pub enum Phase {
 
 impl Phase {
     /// All of them, in their order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Preflight,
         Self::Clean,
         Self::Launch,
+        Self::Queue,
         Self::Ready,
         Self::WarmUp,
         Self::Load,
@@ -52,6 +55,7 @@ impl Phase {
             Self::Preflight => "preflight",
             Self::Clean => "clean",
             Self::Launch => "launch",
+            Self::Queue => "queue",
             Self::Ready => "ready",
             Self::WarmUp => "warm-up",
             Self::Load => "load",
@@ -148,6 +152,8 @@ pub struct Deadlines {
     pub clean: PhaseTime,
     /// See [`Phase::Launch`]; pulling an image belongs to it.
     pub launch: PhaseTime,
+    /// See [`Phase::Queue`]: the longest wait for nodes.
+    pub queue: PhaseTime,
     /// See [`Phase::Ready`]; loading hundreds of GB of weights and compiling kernels belong to it.
     pub ready: PhaseTime,
     /// See [`Phase::WarmUp`].
@@ -170,6 +176,7 @@ impl Default for Deadlines {
             preflight: PhaseTime::seconds(60),
             clean: PhaseTime::seconds(120),
             launch: PhaseTime::seconds(3600),
+            queue: PhaseTime::seconds(6 * 3600),
             ready: PhaseTime::seconds(3600),
             warm_up: PhaseTime::seconds(1800),
             load: PhaseTime::seconds(7200),
@@ -189,6 +196,7 @@ impl Deadlines {
             Phase::Preflight => self.preflight,
             Phase::Clean => self.clean,
             Phase::Launch => self.launch,
+            Phase::Queue => self.queue,
             Phase::Ready => self.ready,
             Phase::WarmUp => self.warm_up,
             Phase::Load => self.load,

@@ -4,6 +4,7 @@
 use crate::matrix::{Row, Scenario};
 use crate::model::{Concurrency, Layout, Parallelism, Secret};
 
+use super::multi_node::worker_variables;
 use super::{LoadSettings, NameSubject, ResolveError, result_file_name};
 use crate::model::RunnerName;
 
@@ -72,26 +73,11 @@ pub fn recipe_environment(input: EnvironmentInput<'_>) -> Result<Vec<Variable>, 
         port,
         load,
     } = input;
-    let parallelism = single_node(row)?;
     let (lens, max_model_len) = fixed_lengths(row)?;
     let result_filename = result_file_name(NameSubject { row, conc, runner_name });
-    let Parallelism {
-        tp,
-        pp,
-        dcp_size,
-        pcp_size,
-        ep,
-        dp_attn,
-    } = parallelism;
     let list = [
         ("MODEL", row.model.to_string()),
         ("MODEL_PREFIX", row.model_prefix.to_string()),
-        ("TP", tp.to_string()),
-        ("EP_SIZE", ep.to_string()),
-        ("PP", pp.to_string()),
-        ("DCP_SIZE", dcp_size.to_string()),
-        ("PCP_SIZE", pcp_size.to_string()),
-        ("DP_ATTENTION", dp_attn.to_string()),
         ("CONC", conc.to_string()),
         ("ISL", lens.isl.to_string()),
         ("OSL", lens.osl.to_string()),
@@ -109,16 +95,37 @@ pub fn recipe_environment(input: EnvironmentInput<'_>) -> Result<Vec<Variable>, 
         ("RUNNER_NAME", runner_name.to_string()),
         ("PORT", port.to_string()),
     ];
-    Ok(list.into_iter().map(|(name, value)| Variable::plain(name, value)).collect())
+    let layout = match &row.layout {
+        Layout::SingleNode(parallelism) => single_node(*parallelism),
+        Layout::MultiNode { prefill, decode } => worker_variables(row, runner_name, prefill, decode),
+    };
+    // What the row says of itself stands last, so that a config's own settings cannot change it.
+    let described = list.into_iter().map(|(name, value)| (name.to_owned(), value));
+    Ok(layout
+        .into_iter()
+        .chain(described)
+        .map(|(name, value)| Variable::plain(name, value))
+        .collect())
 }
 
-fn single_node(row: &Row) -> Result<Parallelism, ResolveError> {
-    match &row.layout {
-        Layout::SingleNode(parallelism) => Ok(*parallelism),
-        Layout::MultiNode { .. } => Err(ResolveError::Unsupported {
-            what: "several nodes (prefill and decode workers)",
-        }),
-    }
+fn single_node(parallelism: Parallelism) -> Vec<(String, String)> {
+    let Parallelism {
+        tp,
+        pp,
+        dcp_size,
+        pcp_size,
+        ep,
+        dp_attn,
+    } = parallelism;
+    let list = [
+        ("TP", tp.to_string()),
+        ("EP_SIZE", ep.to_string()),
+        ("PP", pp.to_string()),
+        ("DCP_SIZE", dcp_size.to_string()),
+        ("PCP_SIZE", pcp_size.to_string()),
+        ("DP_ATTENTION", dp_attn.to_string()),
+    ];
+    list.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn fixed_lengths(row: &Row) -> Result<(crate::model::SeqLens, std::num::NonZeroU32), ResolveError> {

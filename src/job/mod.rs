@@ -8,6 +8,7 @@ mod diagnosis;
 mod engine_version;
 mod environment;
 mod file_name;
+mod multi_node;
 mod node;
 mod outcome;
 mod profile;
@@ -15,6 +16,7 @@ mod recipe;
 mod record;
 mod resolve;
 mod retry;
+pub mod slurm;
 mod telemetry;
 
 pub use crate::model::FailureClass;

@@ -89,8 +89,9 @@ pub struct Spelling {
     names_spec: bool,
 }
 
-/// Single-node recipes may also lie in this folder below the recipe folder, as in newer InferenceX trees.
+/// Recipes may also lie in one of these folders below the recipe folder, by the row's layout, as in newer InferenceX trees.
 const SINGLE_NODE_FOLDER: &str = "single_node/";
+const MULTI_NODE_FOLDER: &str = "multi_node/";
 
 /// The names that a row's recipe may have, the most specific first:
 /// `<model>_<precision>_<gpu>[_<framework>][_<spec>].sh`.
@@ -113,8 +114,14 @@ pub fn recipe_names(row: &Row) -> Result<Vec<Spelling>, RecipeError> {
     }
     stems.push((format!("{base}_{framework}"), false));
     stems.push((base, false));
+    // A recipe for one node cannot serve a row over several, so those lie in their own folder alone.
+    let folders: &[&str] = if row.layout.is_multi_node() {
+        &[MULTI_NODE_FOLDER]
+    } else {
+        &["", SINGLE_NODE_FOLDER]
+    };
     let spell = |(stem, names_spec): (String, bool)| {
-        ["", SINGLE_NODE_FOLDER].map(|folder| Spelling {
+        folders.iter().map(move |folder| Spelling {
             path: format!("{folder}{stem}.sh"),
             names_spec,
         })

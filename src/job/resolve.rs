@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::matrix::{Row, Scenario};
 use crate::model::{Concurrency, Layout, RunnerName};
 
-use super::{NameSubject, ProfileError, Recipe, RecipeError, RunnerProfile, choose_recipe, result_file_name};
+use super::slurm::{AllocationError, allocation};
+use super::{LaunchSettings, NameSubject, ProfileError, Recipe, RecipeError, RunnerProfile, choose_recipe, result_file_name};
 
 /// The job's own name: everything that the job starts carries it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -70,6 +71,19 @@ pub enum ResolveError {
         /// What it asks for.
         what: &'static str,
     },
+    /// Several nodes need a scheduler.
+    #[error(
+        "row asks for several nodes (prefill and decode workers), but profile {profile} has `launcher: {launcher}`; only `launcher: slurm` gives them"
+    )]
+    SeveralNodes {
+        /// The profile.
+        profile: String,
+        /// Its launcher.
+        launcher: &'static str,
+    },
+    /// The row does not fit on the scheduler's nodes.
+    #[error(transparent)]
+    Allocation(#[from] AllocationError),
     /// There is no recipe.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
@@ -128,9 +142,11 @@ pub fn resolve(
 ) -> Result<JobSpec, ResolveError> {
     refuse_unsupported(&row)?;
     refuse_repeated(&row)?;
+    refuse_unfit(&row, &profile)?;
     let recipe = choose_recipe(&row, recipe_folder, read_recipe, &sha256_hex)?;
     match recipe.style {
-        super::RecipeStyle::SelfContained if row.conc.as_slice().len() > 1 => {
+        // A recipe over several nodes gets all of them, see `CONC_LIST`.
+        super::RecipeStyle::SelfContained if row.conc.as_slice().len() > 1 && !row.layout.is_multi_node() => {
             return Err(ResolveError::SelfContainedGroup {
                 path: recipe.path,
                 found: row.conc.as_slice().len(),
@@ -149,10 +165,6 @@ pub fn resolve(
 
 fn refuse_unsupported(row: &Row) -> Result<(), ResolveError> {
     let unsupported = |what| Err(ResolveError::Unsupported { what });
-    match row.layout {
-        Layout::SingleNode(_) => {}
-        Layout::MultiNode { .. } => return unsupported("several nodes (prefill and decode workers)"),
-    }
     match row.scenario {
         Scenario::FixedSeqLen { .. } => {}
         Scenario::AgenticCoding { .. } => return unsupported("the agentic-coding scenario"),
@@ -161,6 +173,20 @@ fn refuse_unsupported(row: &Row) -> Result<(), ResolveError> {
         return unsupported("an accuracy evaluation (run-eval or eval-only)");
     }
     Ok(())
+}
+
+/// Several nodes are had from a scheduler alone, and a scheduler's nodes must be able to hold the row.
+fn refuse_unfit(row: &Row, profile: &RunnerProfile) -> Result<(), ResolveError> {
+    match (&row.layout, &profile.launch) {
+        (_, LaunchSettings::Slurm(settings)) => Ok(allocation(row, settings).map(drop)?),
+        (Layout::SingleNode(_), LaunchSettings::Local | LaunchSettings::Script { .. } | LaunchSettings::Docker(_)) => Ok(()),
+        (Layout::MultiNode { .. }, launch @ (LaunchSettings::Local | LaunchSettings::Script { .. } | LaunchSettings::Docker(_))) => {
+            Err(ResolveError::SeveralNodes {
+                profile: profile.name.clone(),
+                launcher: launch.name(),
+            })
+        }
+    }
 }
 
 fn refuse_repeated(row: &Row) -> Result<(), ResolveError> {

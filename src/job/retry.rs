@@ -11,6 +11,10 @@ use super::{JobFailure, PhaseTime};
 /// The longest pause between two tries, whatever the profile says.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
+/// Causes that another try at once would not change: somebody cancelled the job on purpose, the cluster was full for as
+/// long as the profile allows, the nodes do not see the job's files.
+const DECIDED: [&str; 3] = ["slurm-cancelled", "queue-deadline", "slurm-not-shared"];
+
 /// How often a job is tried, and with which pauses.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -43,7 +47,8 @@ impl Retries {
             .as_deref()
             .and_then(KnownCause::of_code)
             .is_some_and(|cause| cause.lasts);
-        if number >= self.attempts || !failure.class.is_worth_a_retry() || lasts {
+        let decided = failure.cause.as_deref().is_some_and(|cause| DECIDED.contains(&cause));
+        if number >= self.attempts || !failure.class.is_worth_a_retry() || lasts || decided {
             return None;
         }
         let growth = self.backoff.powi(i32::try_from(number - 1).unwrap_or(i32::MAX));

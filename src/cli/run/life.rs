@@ -107,8 +107,10 @@ impl Life<'_> {
                 return Err(failure);
             }
         };
-        self.start_sampling();
-        let used = self.use_engine(&engine);
+        let used = self.await_turn(&engine).and_then(|()| {
+            self.start_sampling();
+            self.use_engine(&engine)
+        });
         self.finish_sampling();
         let stopped = self.stop_engine(engine);
         let collected = self.collect();
@@ -164,9 +166,10 @@ impl Life<'_> {
             Trouble::Interrupted(interruption) => {
                 let failure = interruption.failure(phase);
                 let failure = match interruption {
-                    Interruption::Cancelled(_) => failure,
+                    Interruption::Cancelled(_) | Interruption::StillQueued { .. } => failure,
                     Interruption::EngineEnded(_)
                     | Interruption::EngineLost(_)
+                    | Interruption::Explained(_)
                     | Interruption::Deadline { .. }
                     | Interruption::Stalled(_) => self.with_log(failure),
                 };
@@ -177,7 +180,8 @@ impl Life<'_> {
 
     fn with_log(&self, mut failure: JobFailure) -> JobFailure {
         let log = engine_log::tail(&self.log(), self.secrets);
-        if let Some(diagnosis) = diagnose(&log) {
+        // What the launcher knows for sure is not explained again by what a log seems to say.
+        if let Some(diagnosis) = diagnose(&log).filter(|_| failure.cause.is_none()) {
             failure.reason = format!("{}: {} (log: {})", failure.reason, diagnosis.cause.sentence, diagnosis.line);
             failure.cause = Some(diagnosis.cause.code.to_owned());
         }
@@ -192,7 +196,7 @@ impl Life<'_> {
 
     fn launch(&mut self, mut state: JobState, begun: &Begun) -> Result<Box<dyn crate::edge::launcher::Engine>, Trouble> {
         let infra = |error: String| JobFailure::new(FailureClass::Infra, error);
-        let launcher = launcher_of(&self.spec.profile.launch).map_err(|error| infra(error.to_string()))?;
+        let launcher = launcher_of(&self.spec.profile.launch);
         state.holds = launcher.holds(self.spec);
         // Written before anything is started: whatever comes of it can be found if we are killed.
         self.states.write(&state).map_err(|error| infra(error.to_string()))?;
@@ -227,8 +231,11 @@ impl Life<'_> {
                 last: Some(what.clone()),
             });
         }
-        let mut failure = JobFailure::new(FailureClass::Infra, error.to_string());
-        if let Some(diagnosis) = diagnose(&failure.reason) {
+        let mut failure = match error {
+            LaunchError::Explained(failure) => failure.clone(),
+            other => JobFailure::new(FailureClass::Infra, other.to_string()),
+        };
+        if let Some(diagnosis) = diagnose(&failure.reason).filter(|_| failure.cause.is_none()) {
             failure.reason = format!("{}: {}", failure.reason, diagnosis.cause.sentence);
             failure.cause = Some(diagnosis.cause.code.to_owned());
         }

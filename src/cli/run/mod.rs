@@ -11,6 +11,7 @@ mod points;
 mod preflight;
 mod prepare;
 mod provenance;
+mod queue;
 mod sampling;
 mod voice;
 mod watch;

@@ -110,9 +110,12 @@ impl Life<'_> {
             (result, Some(interruption)) => {
                 let fatal = match interruption {
                     Interruption::Deadline { .. } => false,
-                    Interruption::Cancelled(_) | Interruption::EngineEnded(_) | Interruption::EngineLost(_) | Interruption::Stalled(_) => {
-                        true
-                    }
+                    Interruption::Cancelled(_)
+                    | Interruption::EngineEnded(_)
+                    | Interruption::EngineLost(_)
+                    | Interruption::Explained(_)
+                    | Interruption::StillQueued { .. }
+                    | Interruption::Stalled(_) => true,
                 };
                 let (_, failure) = self.explain(phase, Trouble::Interrupted(interruption));
                 // What was measured until then is kept under a name that no reader takes for a result.

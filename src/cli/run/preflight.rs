@@ -6,7 +6,6 @@ use super::journal::Begun;
 use super::life::{Life, Trouble};
 use super::watch::Interruption;
 use crate::edge::files;
-use crate::edge::launcher::launcher_of;
 use crate::edge::node::{Questions, gather, gather_gpus};
 use crate::edge::reap::reap_dead_jobs;
 use crate::job::{FailureClass, Finding, Grade, JobFailure, VariableValue, Wanted, check_idle, check_node, visible_choice};
@@ -16,8 +15,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Life<'_> {
     pub(super) fn preflight(&mut self) -> Result<(), Trouble> {
-        let invalid = |error: crate::edge::launcher::LaunchError| JobFailure::new(FailureClass::Invalid, error.to_string());
-        launcher_of(&self.spec.profile.launch).map_err(invalid)?;
         // A log of an earlier try in the same folder would be searched for the causes of this one.
         files::write(&self.log(), b"").map_err(|error| infra(error.to_string()))?;
         let visible = self.visible();
@@ -119,7 +116,7 @@ impl Life<'_> {
             out: &self.places.out,
             workspace: &self.places.repository,
             hub_cache: self.spec.profile.hf_cache.as_deref(),
-            port: Some(self.port),
+            port: self.spec.profile.launch.is_on_this_machine().then_some(self.port),
             stop: self.stop,
         }
     }

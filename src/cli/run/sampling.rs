@@ -16,9 +16,13 @@ impl Life<'_> {
     /// Begins: the host always, GPUs where the profile names a vendor or exporters.
     pub(super) fn start_sampling(&mut self) {
         let profile = &self.spec.profile;
-        match telemetry::start(profile.vendor, &profile.telemetry.dcgm, &self.spec.id, &self.places.out) {
+        match telemetry::start(self.vendor_here(), &profile.telemetry.dcgm, &self.spec.id, &self.places.out) {
             Ok(sampler) => self.sampler = sampler,
             Err(problem) => self.voice.line(&problem),
+        }
+        if !profile.launch.is_on_this_machine() {
+            // This machine is not the one that is measured.
+            return;
         }
         match HostSampler::start() {
             Ok(sampler) => self.host_sampler = Some(sampler),
@@ -69,8 +73,14 @@ impl Life<'_> {
         }
     }
 
+    /// Whose GPUs this machine has that are the job's: with a scheduler they are on others, where exporters may tell of them.
+    fn vendor_here(&self) -> GpuVendor {
+        let profile = &self.spec.profile;
+        if profile.launch.is_on_this_machine() { profile.vendor } else { GpuVendor::None }
+    }
+
     fn is_sampled(&self) -> bool {
-        let has_gpus = match self.spec.profile.vendor {
+        let has_gpus = match self.vendor_here() {
             GpuVendor::None => false,
             GpuVendor::Nvidia | GpuVendor::Amd => true,
         };

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::edge::launcher::Engine;
+use crate::edge::launcher::{Engine, LaunchError};
 use crate::edge::process::Ending;
 use crate::edge::stop::{StopCause, StopSignal};
 use crate::job::{FailureClass, JobFailure, Phase, PhaseEnding};
@@ -20,6 +20,15 @@ pub enum Interruption {
     EngineEnded(Ending),
     /// It cannot be found out whether the engine runs.
     EngineLost(String),
+    /// The launcher knows what ended the engine.
+    Explained(JobFailure),
+    /// The scheduler has not given the job its nodes in time, and why.
+    StillQueued {
+        /// How long it waited.
+        limit: Duration,
+        /// What waits, and for what.
+        waits: String,
+    },
     /// The phase's time is over.
     Deadline {
         /// The phase.
@@ -40,7 +49,16 @@ impl Interruption {
         match self {
             Self::Cancelled(_) => PhaseEnding::Cancelled,
             Self::EngineEnded(_) | Self::EngineLost(_) => PhaseEnding::Failed,
-            Self::Deadline { .. } | Self::Stalled(_) => PhaseEnding::DeadlineExceeded,
+            Self::Explained(failure) => match failure.class {
+                FailureClass::Timeout => PhaseEnding::DeadlineExceeded,
+                FailureClass::Server
+                | FailureClass::Client
+                | FailureClass::Infra
+                | FailureClass::Cancelled
+                | FailureClass::Invalid
+                | FailureClass::Missing => PhaseEnding::Failed,
+            },
+            Self::StillQueued { .. } | Self::Deadline { .. } | Self::Stalled(_) => PhaseEnding::DeadlineExceeded,
         }
     }
 
@@ -59,6 +77,20 @@ impl Interruption {
             }
             Self::EngineEnded(ending) => JobFailure::new(FailureClass::Server, format!("the engine {ending} in phase {phase}")),
             Self::EngineLost(error) => JobFailure::new(FailureClass::Infra, format!("lost sight of the engine in phase {phase}: {error}")),
+            Self::Explained(failure) => JobFailure {
+                reason: format!("{} (in phase {phase})", failure.reason),
+                ..failure.clone()
+            },
+            Self::StillQueued { limit, waits } => JobFailure {
+                cause: Some("queue-deadline".to_owned()),
+                ..JobFailure::new(
+                    FailureClass::Infra,
+                    format!(
+                        "{waits} after {} s in the queue; free its nodes, use another partition, or raise `deadlines.queue` in the runner profile",
+                        seconds(limit)
+                    ),
+                )
+            },
             Self::Deadline { phase, limit, last } => {
                 let detail = last.as_ref().map(|last| format!(": {last}")).unwrap_or_default();
                 JobFailure::new(
@@ -91,6 +123,7 @@ pub fn look(engine: &SharedEngine, stop: &StopSignal) -> Option<Interruption> {
     match engine.lock().unwrap_or_else(PoisonError::into_inner).poll() {
         Ok(None) => None,
         Ok(Some(ending)) => Some(Interruption::EngineEnded(ending)),
+        Err(LaunchError::Explained(failure)) => Some(Interruption::Explained(failure)),
         Err(error) => Some(Interruption::EngineLost(error.to_string())),
     }
 }

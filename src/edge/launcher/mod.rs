@@ -3,6 +3,7 @@
 
 mod docker;
 mod local;
+mod slurm;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,9 +13,10 @@ use std::time::{Duration, Instant};
 use super::job_state::Holding;
 use super::process::{Ending, ProcessError, StopReport};
 use super::stop::StopSignal;
-use crate::job::{Attempt, JobId, JobSpec, LaunchSettings, Variable};
+use crate::job::{Attempt, JobFailure, JobId, JobSpec, LaunchSettings, Variable};
 use crate::model::Secret;
 pub use docker::{DockerError, container_engine_version};
+pub use slurm::SlurmError;
 
 /// What a launcher needs to start an engine.
 #[derive(Debug, Clone, Copy)]
@@ -58,8 +60,32 @@ pub trait Launcher {
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<Box<dyn Engine>, LaunchError>;
 }
 
+/// Whether a started engine's turn has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turn {
+    /// There is no queue: what is started runs.
+    NoQueue,
+    /// It waits.
+    Waits {
+        /// What waits, for people.
+        what: String,
+        /// Why, as the scheduler names it.
+        reason: String,
+    },
+    /// It waits no more.
+    Come {
+        /// Where it runs, for people.
+        place: String,
+    },
+}
+
 /// A started engine. Dropping it stops it by force.
 pub trait Engine: Send {
+    /// Whether it waits in a scheduler's queue.
+    fn turn(&mut self) -> Turn {
+        Turn::NoQueue
+    }
+
     /// How it ended, if it did.
     ///
     /// # Errors
@@ -85,9 +111,12 @@ pub enum LaunchError {
     /// A launch script is not there.
     #[error("launch script {} is not there; write it, or name another launcher in the runner profile", .0.display())]
     NoScript(PathBuf),
-    /// The launcher is not part of this version.
-    #[error("launcher `{0}` is not supported yet; nothing was started")]
-    Unsupported(&'static str),
+    /// The scheduler failed.
+    #[error(transparent)]
+    Slurm(#[from] SlurmError),
+    /// It is known what ended the engine, and whose fault that is.
+    #[error(transparent)]
+    Explained(JobFailure),
     /// The container engine failed.
     #[error(transparent)]
     Docker(#[from] DockerError),
@@ -97,21 +126,16 @@ pub enum LaunchError {
     /// The time was over.
     #[error("{0} was not over in time")]
     Late(String),
-    /// A leftover cannot be removed by this version.
-    #[error("this version of imax cannot remove it")]
-    CannotRemove,
 }
 
 /// The launcher of a profile.
-///
-/// # Errors
-/// [`LaunchError::Unsupported`] for one that this version does not have.
-pub fn launcher_of(settings: &LaunchSettings) -> Result<Box<dyn Launcher>, LaunchError> {
+#[must_use]
+pub fn launcher_of(settings: &LaunchSettings) -> Box<dyn Launcher> {
     match settings {
-        LaunchSettings::Local => Ok(Box::new(local::Recipe)),
-        LaunchSettings::Script { path } => Ok(Box::new(local::Script { path: path.clone() })),
-        LaunchSettings::Docker(settings) => Ok(Box::new(docker::Docker::new(settings.clone()))),
-        LaunchSettings::Slurm(_) => Err(LaunchError::Unsupported("slurm")),
+        LaunchSettings::Local => Box::new(local::Recipe),
+        LaunchSettings::Script { path } => Box::new(local::Script { path: path.clone() }),
+        LaunchSettings::Docker(settings) => Box::new(docker::Docker::new(settings.clone())),
+        LaunchSettings::Slurm(settings) => Box::new(slurm::Slurm::new(settings.clone())),
     }
 }
 
@@ -122,7 +146,11 @@ pub fn launcher_of(settings: &LaunchSettings) -> Result<Box<dyn Launcher>, Launc
 pub fn remove(holding: &Holding, job: &JobId) -> Result<bool, LaunchError> {
     match holding {
         Holding::Container { socket, name: _ } => Ok(docker::remove_containers(socket, job)?),
-        Holding::SlurmJob { .. } => Err(LaunchError::CannotRemove),
+        Holding::SlurmJob {
+            name,
+            configuration,
+            secrets,
+        } => Ok(slurm::remove_jobs(name, configuration.as_deref(), secrets.as_deref(), job)?),
     }
 }
 

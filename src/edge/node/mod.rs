@@ -38,10 +38,7 @@ impl Questions<'_> {
     /// Whether the node itself has the GPUs: with a scheduler they are on others.
     #[must_use]
     pub fn gpus_are_here(&self) -> bool {
-        match self.launch {
-            LaunchSettings::Local | LaunchSettings::Script { .. } | LaunchSettings::Docker(_) => true,
-            LaunchSettings::Slurm(_) => false,
-        }
+        self.launch.is_on_this_machine()
     }
 }
 

@@ -95,6 +95,17 @@ impl LaunchSettings {
     }
 }
 
+impl LaunchSettings {
+    /// Whether the engine runs on the machine of `imax run`, so that its port and its GPUs are this machine's.
+    #[must_use]
+    pub fn is_on_this_machine(&self) -> bool {
+        match self {
+            Self::Local | Self::Script { .. } | Self::Docker(_) => true,
+            Self::Slurm(_) => false,
+        }
+    }
+}
+
 /// Whose GPUs a node has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -235,7 +246,9 @@ fn checked(name: &str, document: ProfileDocument) -> Result<RunnerProfile, Profi
             path: script.ok_or_else(|| wrong("script", "", "the script's path below the runner folder"))?,
         },
         Some(LauncherName::Docker) => LaunchSettings::Docker(docker_settings(name, docker.unwrap_or_default())?),
-        Some(LauncherName::Slurm) => LaunchSettings::Slurm(slurm_settings(name, slurm.unwrap_or_default())?),
+        Some(LauncherName::Slurm) => {
+            LaunchSettings::Slurm(slurm_settings(name, vendor.unwrap_or(local.vendor), slurm.unwrap_or_default())?)
+        }
     };
     let health_path = health_path.unwrap_or(local.health_path);
     if !health_path.starts_with('/') || health_path.chars().any(|c| c.is_whitespace() || c.is_control()) {
@@ -269,6 +282,7 @@ fn deadlines_of(document: document::DeadlinesDocument) -> Deadlines {
         preflight: document.preflight.unwrap_or(default.preflight),
         clean: document.clean.unwrap_or(default.clean),
         launch: document.launch.unwrap_or(default.launch),
+        queue: document.queue.unwrap_or(default.queue),
         ready: document.ready.unwrap_or(default.ready),
         warm_up: document.warm_up.unwrap_or(default.warm_up),
         load: document.load.unwrap_or(default.load),

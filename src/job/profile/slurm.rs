@@ -1,9 +1,9 @@
-//! The block `slurm` of a profile: what a job of Slurm needs.
+//! What a runner profile says under `slurm`, as its YAML has it and checked.
 
 use serde::{Deserialize, Serialize};
 
 use super::mount::{Mount, mounts};
-use super::{PhaseTime, ProfileError};
+use super::{GpuVendor, PhaseTime, ProfileError};
 
 /// What a Slurm job needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,26 +15,36 @@ pub struct SlurmSettings {
     pub account: Option<String>,
     /// `--qos`.
     pub qos: Option<String>,
+    /// `--reservation`.
+    pub reservation: Option<String>,
     /// `--exclusive`.
     pub exclusive: bool,
-    /// `--time`.
+    /// `--time`; Slurm counts whole minutes, so it is rounded up to them.
     pub time_limit: PhaseTime,
-    /// The longest time in the queue.
-    pub queue_deadline: PhaseTime,
     /// `--exclude`: nodes not to use.
     pub exclude: Option<String>,
-    /// How GPUs are asked for, with `{gpus}` for their number, such as `--gres=gpu:{gpus}`.
-    pub gpus_option: Option<String>,
+    /// `--nodelist`: nodes to use.
+    pub nodelist: Option<String>,
+    /// `--constraint`: features that nodes must have.
+    pub constraint: Option<String>,
+    /// How GPUs are asked for on each node, with `{gpus}` for their number; empty where they are not asked for.
+    pub gpus_option: String,
+    /// GPUs of a node. Rows over several nodes need it.
+    pub gpus_per_node: Option<u32>,
     /// Further options of sbatch.
     pub extra_options: Vec<String>,
+    /// Further options of the srun that starts the container.
+    pub step_options: Vec<String>,
     /// What runs the image on the nodes.
     pub container: SlurmContainer,
     /// Folders.
     pub mounts: Vec<Mount>,
     /// Folder in which imported images are kept, shared by the nodes.
     pub image_cache: Option<String>,
-    /// `--container-remap-root`.
+    /// The user is root inside the container.
     pub remap_root: bool,
+    /// Folder that this machine and the nodes share, for the secrets of a job that waits in the queue.
+    pub secrets_folder: Option<String>,
 }
 
 /// What runs the image on the nodes.
@@ -45,72 +55,191 @@ pub enum SlurmContainer {
     None,
     /// Pyxis, a plugin of Slurm.
     Pyxis,
+    /// Enroot without Pyxis.
+    Enroot,
 }
 
-/// The block as its file has it.
+/// The block `slurm` of a profile.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct SlurmDocument {
     pub partition: Option<String>,
     pub account: Option<String>,
     pub qos: Option<String>,
+    pub reservation: Option<String>,
     pub exclusive: Option<bool>,
     pub time_limit: Option<PhaseTime>,
-    pub queue_deadline: Option<PhaseTime>,
     pub exclude: Option<String>,
+    pub nodelist: Option<String>,
+    pub constraint: Option<String>,
     pub gpus_option: Option<String>,
+    pub gpus_per_node: Option<u32>,
     pub extra_options: Option<Vec<String>>,
+    pub step_options: Option<Vec<String>>,
     pub container: Option<String>,
     pub mounts: Option<Vec<String>>,
     pub image_cache: Option<String>,
     pub remap_root: Option<bool>,
+    pub secrets_folder: Option<String>,
 }
 
-/// `child` over `base`, key by key.
+/// `child` over `base`, key by key; lists are replaced.
 pub(super) fn inherit_slurm(base: SlurmDocument, child: SlurmDocument) -> SlurmDocument {
     SlurmDocument {
         partition: child.partition.or(base.partition),
         account: child.account.or(base.account),
         qos: child.qos.or(base.qos),
+        reservation: child.reservation.or(base.reservation),
         exclusive: child.exclusive.or(base.exclusive),
         time_limit: child.time_limit.or(base.time_limit),
-        queue_deadline: child.queue_deadline.or(base.queue_deadline),
         exclude: child.exclude.or(base.exclude),
+        nodelist: child.nodelist.or(base.nodelist),
+        constraint: child.constraint.or(base.constraint),
         gpus_option: child.gpus_option.or(base.gpus_option),
+        gpus_per_node: child.gpus_per_node.or(base.gpus_per_node),
         extra_options: child.extra_options.or(base.extra_options),
+        step_options: child.step_options.or(base.step_options),
         container: child.container.or(base.container),
         mounts: child.mounts.or(base.mounts),
         image_cache: child.image_cache.or(base.image_cache),
         remap_root: child.remap_root.or(base.remap_root),
+        secrets_folder: child.secrets_folder.or(base.secrets_folder),
     }
 }
 
-pub(super) fn slurm_settings(name: &str, document: SlurmDocument) -> Result<SlurmSettings, ProfileError> {
+/// Options that imax sets itself, or that would take the job out of its sight.
+const OWN_OPTIONS: [&str; 19] = [
+    "--job-name",
+    "-J",
+    "--comment",
+    "--output",
+    "-o",
+    "--error",
+    "-e",
+    "--export",
+    "--export-file",
+    "--wrap",
+    "--array",
+    "-a",
+    "--requeue",
+    "--nodes",
+    "-N",
+    "--chdir",
+    "-D",
+    "--clusters",
+    "-M",
+];
+
+/// Checks the block.
+pub(super) fn slurm_settings(name: &str, vendor: GpuVendor, document: SlurmDocument) -> Result<SlurmSettings, ProfileError> {
+    let check = Check { name };
     let container = match document.container.as_deref() {
         None | Some("none") => SlurmContainer::None,
         Some("pyxis") => SlurmContainer::Pyxis,
-        Some(other) => {
-            return Err(ProfileError::Value {
-                name: name.to_owned(),
-                key: "slurm.container",
-                found: other.to_owned(),
-                expected: "none or pyxis",
-            });
-        }
+        Some("enroot") => SlurmContainer::Enroot,
+        Some(other) => return Err(check.wrong("slurm.container", other, "none, pyxis or enroot")),
     };
-    Ok(SlurmSettings {
-        partition: document.partition,
-        account: document.account,
-        qos: document.qos,
+    let settings = SlurmSettings {
+        partition: check.word("slurm.partition", document.partition)?,
+        account: check.word("slurm.account", document.account)?,
+        qos: check.word("slurm.qos", document.qos)?,
+        reservation: check.word("slurm.reservation", document.reservation)?,
         exclusive: document.exclusive.unwrap_or(false),
         time_limit: document.time_limit.unwrap_or(PhaseTime::seconds(4 * 3600)),
-        queue_deadline: document.queue_deadline.unwrap_or(PhaseTime::seconds(6 * 3600)),
-        exclude: document.exclude,
-        gpus_option: document.gpus_option,
-        extra_options: document.extra_options.unwrap_or_default(),
+        exclude: check.word("slurm.exclude", document.exclude)?,
+        nodelist: check.word("slurm.nodelist", document.nodelist)?,
+        constraint: check.word("slurm.constraint", document.constraint)?,
+        gpus_option: check.gpus_option(vendor, document.gpus_option)?,
+        gpus_per_node: document.gpus_per_node,
+        extra_options: check.options("slurm.extra-options", document.extra_options)?,
+        step_options: check.options("slurm.step-options", document.step_options)?,
         container,
         mounts: mounts(name, "slurm.mounts", document.mounts)?,
-        image_cache: document.image_cache,
+        image_cache: check.folder("slurm.image-cache", document.image_cache)?,
         remap_root: document.remap_root.unwrap_or(false),
-    })
+        secrets_folder: check.folder("slurm.secrets-folder", document.secrets_folder)?,
+    };
+    if settings.gpus_per_node == Some(0) {
+        return Err(check.wrong("slurm.gpus-per-node", "0", "a whole number from 1"));
+    }
+    if settings.time_limit.duration().is_zero() {
+        return Err(check.wrong("slurm.time-limit", "0s", "a time over 0, such as 4h"));
+    }
+    if settings.container == SlurmContainer::Enroot && settings.image_cache.is_none() {
+        return Err(check.wrong(
+            "slurm.image-cache",
+            "",
+            "a folder that the nodes share; `container: enroot` needs it",
+        ));
+    }
+    Ok(settings)
+}
+
+struct Check<'a> {
+    name: &'a str,
+}
+
+impl Check<'_> {
+    fn wrong(&self, key: &'static str, found: &str, expected: &'static str) -> ProfileError {
+        ProfileError::Value {
+            name: self.name.to_owned(),
+            key,
+            found: found.to_owned(),
+            expected,
+        }
+    }
+
+    fn word(&self, key: &'static str, found: Option<String>) -> Result<Option<String>, ProfileError> {
+        match found {
+            Some(text) if text.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control()) => {
+                Err(self.wrong(key, &text, "one word, without blanks"))
+            }
+            found => Ok(found),
+        }
+    }
+
+    fn folder(&self, key: &'static str, found: Option<String>) -> Result<Option<String>, ProfileError> {
+        match self.word(key, found)? {
+            Some(text) if !text.starts_with('/') => Err(self.wrong(key, &text, "an absolute path")),
+            found => Ok(found),
+        }
+    }
+
+    fn gpus_option(&self, vendor: GpuVendor, found: Option<String>) -> Result<String, ProfileError> {
+        let key = "slurm.gpus-option";
+        let text = match found {
+            // Said to be empty: a site that has no GPU resources, only whole nodes.
+            Some(text) if text.is_empty() => return Ok(text),
+            found => self.word(key, found.or_else(|| default_gpus_option(vendor)))?,
+        };
+        match text {
+            None => Ok(String::new()),
+            Some(text) if text.starts_with('-') && text.contains("{gpus}") => Ok(text),
+            Some(text) => Err(self.wrong(key, &text, "an option of sbatch with {gpus} in it, such as --gres=gpu:{gpus}")),
+        }
+    }
+
+    fn options(&self, key: &'static str, list: Option<Vec<String>>) -> Result<Vec<String>, ProfileError> {
+        let list = list.unwrap_or_default();
+        for option in &list {
+            if !option.starts_with('-') || option.chars().any(char::is_control) {
+                return Err(self.wrong(key, option, "options with their value in one text, such as --mem=0"));
+            }
+            let short = option.get(..2).unwrap_or(option);
+            let long = option.split('=').next().unwrap_or(option);
+            let is_long = option.starts_with("--");
+            let is_own = |own: &str| if is_long { long == own } else { short == own };
+            if OWN_OPTIONS.iter().any(|own| is_own(own)) {
+                return Err(self.wrong(key, option, "an option that imax does not set itself"));
+            }
+        }
+        Ok(list)
+    }
+}
+
+fn default_gpus_option(vendor: GpuVendor) -> Option<String> {
+    match vendor {
+        GpuVendor::Nvidia | GpuVendor::Amd => Some("--gres=gpu:{gpus}".to_owned()),
+        GpuVendor::None => None,
+    }
 }

@@ -1,0 +1,38 @@
+//! `imax import-image`: an image in a cache that many jobs share. The batch script of a Slurm job calls it on its node.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::output::{emit, say};
+use super::{Exit, Failure, OrExit as _};
+use crate::edge::image_cache::cached_image;
+use crate::edge::stop::StopSignal;
+use crate::job::PhaseTime;
+
+/// Import a container image with Enroot into a shared cache, once for all jobs, and print its path.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  imax import-image --image nvcr.io/nvidia/tritonserver:25.01 --cache /shared/images")]
+pub struct ImportImageArgs {
+    /// The image, as configs name it.
+    #[arg(long)]
+    image: String,
+    /// The cache: a folder that all nodes share.
+    #[arg(long, value_name = "DIR")]
+    cache: PathBuf,
+    /// The longest time, the wait for another job's import included, such as 90s or 30m.
+    #[arg(long, default_value = "1h")]
+    deadline: PhaseTime,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Where the image cannot be had.
+pub fn run(args: &ImportImageArgs) -> Result<Exit, Failure> {
+    let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
+    let tell = |text: &str| say(&format!("imax: {text}"));
+    let path = cached_image(&args.image, &args.cache, args.deadline.duration(), &stop, &tell).or_exit(Exit::Infrastructure)?;
+    emit(&format!("{}\n", path.display()))?;
+    Ok(Exit::Success)
+}

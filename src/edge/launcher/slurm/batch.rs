@@ -1,0 +1,170 @@
+//! A submitted job as an engine: its turn in the queue, its end, its stop.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::SlurmError;
+use super::cluster::Cluster;
+use super::watcher::{Seen, Watcher};
+use crate::edge::launcher::{Engine, LaunchError, Turn};
+use crate::edge::process::{Ending, StopReport};
+use crate::edge::stop::StopSignal;
+use crate::job::slurm::End;
+
+/// How often a job that is being stopped is looked at.
+const LOOK: Duration = Duration::from_millis(150);
+/// What Slurm needs, beyond a process's own end, until a killed job is out of its queue.
+const QUEUE_LAG: Duration = Duration::from_millis(1500);
+
+/// A submitted job. Dropping it cancels it.
+pub(super) struct Batch {
+    pub cluster: Cluster,
+    pub number: u64,
+    pub name: String,
+    pub secrets: Option<PathBuf>,
+    pub watcher: Watcher,
+    pub host: String,
+    pub nodes: String,
+    pub image: Option<String>,
+    pub gone: bool,
+}
+
+impl Batch {
+    fn learn(&mut self, nodes: String, address: String) {
+        self.nodes = nodes;
+        self.host = address;
+    }
+
+    /// Whether the job is out of the queue. Where the controller does not say, it counts as there.
+    fn is_gone(&self, limit: Duration) -> Result<bool, SlurmError> {
+        let jobs = self.cluster.named(&self.name, limit, &StopSignal::unset())?;
+        Ok(!jobs.iter().any(|job| job.number == self.number))
+    }
+
+    fn await_gone(&self, until: Instant, hurry: &dyn Fn() -> bool) -> Result<bool, SlurmError> {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if self.is_gone(left.max(LOOK))? {
+                return Ok(true);
+            }
+            if Instant::now() >= until || hurry() {
+                return Ok(false);
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    fn stop_job(&self, grace: Duration, limit: Duration, hurry: &dyn Fn() -> bool, report: &mut StopReport) -> Result<bool, SlurmError> {
+        let never = StopSignal::unset();
+        let waits = matches!(self.watcher.seen(), Seen::Waiting(_));
+        let polite_until = Instant::now() + grace;
+        let last_moment = polite_until + limit + QUEUE_LAG;
+        let left = || last_moment.saturating_duration_since(Instant::now());
+        if waits {
+            // A job that has begun in the meantime is ended all the same.
+            self.cluster.cancel(self.number, left(), &never)?;
+        } else {
+            // Slurm's own way from SIGTERM to SIGKILL takes as long as the site's KillWait says.
+            let _ = self.cluster.signal(self.number, "TERM", left(), &never);
+        }
+        if self.await_gone(polite_until, hurry)? {
+            return Ok(true);
+        }
+        if !waits {
+            report.killed.push(format!("slurm job {}", self.number));
+        }
+        let until = Instant::now() + limit + QUEUE_LAG;
+        let _ = self.cluster.signal(self.number, "KILL", limit + QUEUE_LAG, &never);
+        let _ = self.cluster.cancel(self.number, limit + QUEUE_LAG, &never);
+        self.await_gone(until, &|| false)
+    }
+
+    fn forget_secrets(&mut self) {
+        if let Some(path) = self.secrets.take() {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl Engine for Batch {
+    fn turn(&mut self) -> Turn {
+        match self.watcher.seen() {
+            Seen::Waiting(reason) => Turn::Waits {
+                what: format!("slurm job {}", self.number),
+                reason,
+            },
+            Seen::Running { nodes, address } => {
+                self.learn(nodes, address);
+                Turn::Come {
+                    place: format!("slurm job {} runs on {}", self.number, self.nodes),
+                }
+            }
+            Seen::Ended(_) | Seen::Lost(_) => Turn::Come {
+                place: format!("slurm job {} is over", self.number),
+            },
+        }
+    }
+
+    fn poll(&mut self) -> Result<Option<Ending>, LaunchError> {
+        match self.watcher.seen() {
+            Seen::Waiting(_) => Ok(None),
+            Seen::Running { nodes, address } => {
+                self.learn(nodes, address);
+                Ok(None)
+            }
+            Seen::Ended(End::Exited(status)) => Ok(Some(Ending::Exited(status))),
+            Seen::Ended(End::Signalled(signal)) => Ok(Some(Ending::Signalled(signal))),
+            Seen::Ended(End::Failed(failure)) => Err(LaunchError::Explained(failure)),
+            Seen::Lost(problem) => Err(SlurmError::Lost {
+                number: self.number,
+                problem,
+            }
+            .into()),
+        }
+    }
+
+    fn stop(&mut self, grace: Duration, limit: Duration, hurry: &dyn Fn() -> bool) -> StopReport {
+        let mut report = StopReport::default();
+        let over = matches!(self.watcher.seen(), Seen::Ended(_));
+        self.watcher.end();
+        let name = format!("slurm job {}", self.number);
+        let stopped = if over {
+            Ok(true)
+        } else {
+            self.stop_job(grace, limit, hurry, &mut report)
+        };
+        match stopped {
+            Ok(true) => self.gone = true,
+            Ok(false) => report.left.push(format!("{name}: still in the queue")),
+            Err(error) => report.left.push(format!("{name}: {error}")),
+        }
+        self.forget_secrets();
+        report
+    }
+
+    fn host(&self) -> &str {
+        &self.host
+    }
+
+    fn facts(&self) -> BTreeMap<String, String> {
+        let number = self.number.to_string();
+        let facts = [
+            ("slurm_job_id", Some(&number)),
+            ("slurm_nodes", Some(&self.nodes)),
+            ("container_image", self.image.as_ref()),
+        ];
+        let known = facts
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?.clone())));
+        known.filter(|(_, value)| !value.is_empty()).collect()
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        if !self.gone {
+            let _ = self.stop(Duration::ZERO, Duration::from_secs(2), &|| true);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Command lines of Slurm's tools, beside that of sbatch. A job is always named by its number: nothing here can reach a
+//! stranger's job by user or by partition.
+
+/// A version of Slurm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SlurmVersion {
+    /// The year.
+    pub major: u32,
+    /// The month.
+    pub minor: u32,
+}
+
+impl SlurmVersion {
+    /// From what `--version` says: `slurm-wlm 22.05.8`, `slurm 23.11.4`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let number = text
+            .split_whitespace()
+            .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+        let mut parts = number.split('.');
+        let mut part = || parts.next()?.parse().ok();
+        Some(Self {
+            major: part()?,
+            minor: part()?,
+        })
+    }
+
+    /// Whether `squeue --json` looks at `--jobs`: before 23.11 it prints every job of the cluster.
+    #[must_use]
+    pub fn filters_json(self) -> bool {
+        self >= Self { major: 23, minor: 11 }
+    }
+
+    /// Whether `sacct --json` is there (21.08).
+    #[must_use]
+    pub fn has_accounting_json(self) -> bool {
+        self >= Self { major: 21, minor: 8 }
+    }
+}
+
+fn list(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// `squeue` for one job, of any state that Slurm still remembers; read by [`super::parse_queue`].
+#[must_use]
+pub fn queue(job: u64) -> Vec<String> {
+    let job = format!("--jobs={job}");
+    list(&["--noheader", "--all", "--states=all", &job, "--format=%i|%T|%r|%N|%B"])
+}
+
+/// The same as JSON; read by [`super::parse_queue_json`].
+#[must_use]
+pub fn queue_json(job: u64) -> Vec<String> {
+    list(&["--json", "--all", "--states=all", &format!("--jobs={job}")])
+}
+
+/// `squeue` for the jobs with a name that are not over; read by [`super::parse_named`].
+#[must_use]
+pub fn find_named(name: &str) -> Vec<String> {
+    list(&["--noheader", "--all", &format!("--name={name}"), "--format=%i|%T|%U|%j"])
+}
+
+/// `scontrol` for one job; read by [`super::parse_job`].
+#[must_use]
+pub fn show_job(job: u64) -> Vec<String> {
+    list(&["--oneliner", "show", "job", &job.to_string()])
+}
+
+/// `scontrol` for one node; read by [`super::node_address`].
+#[must_use]
+pub fn show_node(node: &str) -> Vec<String> {
+    list(&["--oneliner", "show", "node", node])
+}
+
+/// `sacct` for one job as text; read by [`super::parse_queue`].
+#[must_use]
+pub fn accounting(job: u64) -> Vec<String> {
+    let job = format!("--jobs={job}");
+    list(&[
+        "--noheader",
+        "--parsable2",
+        "--allocations",
+        &job,
+        "--format=JobIDRaw,State,Reason,NodeList,ExitCode",
+    ])
+}
+
+/// `sacct` for one job as JSON; read by [`super::parse_accounting_json`].
+#[must_use]
+pub fn accounting_json(job: u64) -> Vec<String> {
+    list(&["--json", "--allocations", &format!("--jobs={job}")])
+}
+
+/// `scancel` for one job.
+#[must_use]
+pub fn cancel(job: u64) -> Vec<String> {
+    vec![job.to_string()]
+}
+
+/// `scancel` that sends a signal to the batch script, its children and every step.
+#[must_use]
+pub fn signal_everything(job: u64, signal: &str) -> Vec<String> {
+    list(&["--full", &format!("--signal={signal}"), &job.to_string()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_say_which_answers_there_are() {
+        for (text, filters, accounting) in [
+            ("slurm-wlm 22.05.8", false, true),
+            ("slurm 23.11.4", true, true),
+            ("slurm 24.05.0-0rc1", true, true),
+            ("slurm 20.11.9", false, false),
+        ] {
+            let version = SlurmVersion::parse(text).unwrap();
+            assert_eq!(
+                (version.filters_json(), version.has_accounting_json()),
+                (filters, accounting),
+                "{text}"
+            );
+        }
+        assert_eq!(SlurmVersion::parse("squeue: error: no"), None);
+    }
+
+    #[test]
+    fn a_job_is_reached_by_its_number_alone() {
+        for command in [
+            queue(7),
+            queue_json(7),
+            show_job(7),
+            accounting(7),
+            accounting_json(7),
+            cancel(7),
+            signal_everything(7, "TERM"),
+        ] {
+            assert!(command.iter().any(|word| word == "7" || word == "--jobs=7"), "{command:?}");
+            assert!(
+                !command.iter().any(|word| word.starts_with("-u") || word.starts_with("--user")),
+                "{command:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The batch script of a job. It gets everything that may be seen by its environment or in its text; secrets come in a file
+//! that only the user can read and that it removes as soon as it has read it.
+
+use std::fmt::Write as _;
+
+use super::Allocation;
+use crate::job::SlurmContainer;
+use crate::job::{Variable, VariableValue};
+
+/// Exit status of a script that did not find its secrets.
+pub const EXIT_SECRETS: i32 = 241;
+/// Exit status of a script whose port was taken.
+pub const EXIT_PORT: i32 = 242;
+/// Exit status of a script that could not import its image.
+pub const EXIT_IMAGE: i32 = 243;
+
+/// What the script is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ScriptPlan<'a> {
+    pub job: &'a str,
+    pub secrets: Option<&'a str>,
+    pub port: u16,
+    pub allocation: Allocation,
+    /// Variables that are not in the environment of the submission.
+    pub exports: Vec<(String, String)>,
+    /// The command that prints the path of the imported image, which is then in `$image`.
+    pub import: Option<Vec<String>>,
+    pub container: SlurmContainer,
+    /// Options of the step that runs in a container; `$image` in them stands for the imported image.
+    pub step: Vec<String>,
+    pub command: Vec<String>,
+}
+
+/// The text.
+pub(super) fn script(plan: &ScriptPlan<'_>) -> String {
+    let mut text = format!("#!/usr/bin/env bash\n# {} of imax.\nset -u\n", plan.job);
+    text.push_str("fail() { echo \"imax: $2\" >&2; exit \"$1\"; }\n");
+    if let Some(file) = plan.secrets {
+        let file = quote(file);
+        let _ = writeln!(text, "[ -r {file} ] || fail {EXIT_SECRETS} \"$(hostname) does not see\"{file}");
+        let _ = writeln!(text, ". {file}\nrm -f {file}");
+    }
+    let _ = writeln!(
+        text,
+        "if (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null; then fail {EXIT_PORT} \"port {port} is taken on $(hostname)\"; fi",
+        port = plan.port
+    );
+    roles(&mut text, &plan.allocation);
+    for (name, value) in &plan.exports {
+        let _ = writeln!(text, "export {name}={}", quote(value));
+    }
+    if let Some(import) = &plan.import {
+        let _ = writeln!(text, "image=$({}) || fail {EXIT_IMAGE} \"no image\"", words(import));
+    }
+    let command = words(&plan.command);
+    let step = plan.step.iter().map(|word| quote_step(word)).collect::<Vec<_>>().join(" ");
+    match (plan.container, plan.allocation.roles) {
+        (SlurmContainer::None, _) => {
+            let _ = writeln!(text, "exec {command}");
+        }
+        // The recipe starts its own steps, on the nodes of each role.
+        (SlurmContainer::Pyxis | SlurmContainer::Enroot, Some(_)) => {
+            let _ = writeln!(
+                text,
+                "export IMAX_CONTAINER_OPTIONS={}\nexec {command}",
+                expanded(&plan.step.join(" "))
+            );
+        }
+        (SlurmContainer::Pyxis, None) => {
+            let _ = writeln!(text, "exec srun --nodes=1 --ntasks=1 --cpu-bind=none {step} {command}");
+        }
+        (SlurmContainer::Enroot, None) => {
+            let _ = writeln!(text, "exec enroot start {step} \"$image\" {command}");
+        }
+    }
+    text
+}
+
+/// The node lists of the roles, which are known on the nodes alone.
+fn roles(text: &mut String, allocation: &Allocation) {
+    let Some(roles) = allocation.roles else { return };
+    let (prefill, decode) = (roles.prefill, roles.decode);
+    text.push_str("mapfile -t hosts < <(scontrol show hostnames \"$SLURM_JOB_NODELIST\")\n");
+    text.push_str("join() { local IFS=,; echo \"$*\"; }\n");
+    text.push_str("IMAX_NODES=$(join \"${hosts[@]}\")\n");
+    let _ = writeln!(text, "IMAX_PREFILL_NODES=$(join \"${{hosts[@]:0:{prefill}}}\")");
+    let _ = writeln!(text, "IMAX_DECODE_NODES=$(join \"${{hosts[@]:{prefill}:{decode}}}\")");
+    text.push_str("export IMAX_NODES IMAX_PREFILL_NODES IMAX_DECODE_NODES\n");
+    let _ = writeln!(
+        text,
+        "export PREFILL_NODES={prefill} DECODE_NODES={decode} GPUS_PER_NODE={}",
+        allocation.gpus_per_node
+    );
+}
+
+/// The file that the script takes its secrets from; `None` where there are none.
+#[must_use]
+pub fn secrets_file(environment: &[Variable]) -> Option<String> {
+    let mut text = String::new();
+    for Variable { name, value } in environment {
+        match value {
+            VariableValue::Plain(_) => {}
+            VariableValue::Secret(secret) => {
+                let _ = writeln!(text, "export {name}={}", quote(secret.expose()));
+            }
+        }
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// Words for bash.
+pub(super) fn words(list: &[String]) -> String {
+    list.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// A word of a step's options: of what bash could expand only the image is.
+fn quote_step(word: &str) -> String {
+    if word.contains("$image") || word.contains("${image") {
+        expanded(word)
+    } else {
+        quote(word)
+    }
+}
+
+/// In double quotes, with the image expanded.
+fn expanded(text: &str) -> String {
+    let mut quoted = String::new();
+    for (at, character) in text.char_indices() {
+        let rest = text.get(at..).unwrap_or_default();
+        let is_image = rest.starts_with("$image") || rest.starts_with("${image");
+        if "\"`\\".contains(character) || (character == '$' && !is_image) {
+            quoted.push('\\');
+        }
+        quoted.push(character);
+    }
+    format!("\"{quoted}\"")
+}
+
+/// One word for bash: nothing in it is expanded.
+pub(super) fn quote(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./=:,@%+".contains(c);
+    // Within a word a `#` begins no comment.
+    let is_plain = text.chars().enumerate().all(|(at, c)| plain(c) || (c == '#' && at > 0));
+    if !text.is_empty() && is_plain {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}

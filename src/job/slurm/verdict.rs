@@ -1,0 +1,178 @@
+//! What became of a job of Slurm, in our words: node failure, preemption, time limit, lack of memory and a stranger's
+//! scancel are told apart, because each has another remedy.
+
+use super::{EXIT_IMAGE, EXIT_PORT, EXIT_SECRETS, JobView, SlurmState};
+use crate::job::{FailureClass, JobFailure};
+
+/// How a job of Slurm ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The recipe ended with this status.
+    Exited(i32),
+    /// The recipe was ended by this signal.
+    Signalled(i32),
+    /// Something around the recipe ended it.
+    Failed(JobFailure),
+}
+
+/// Slurm's exit status for a script that it could not start, for want of its folder or its log.
+const COULD_NOT_START: (i32, i32) = (0, 53);
+
+/// How a job ended that nobody of us cancelled; `None` where it has not ended. `canceller` is who cancelled it, where known.
+#[must_use]
+pub fn end_of(job: u64, view: &JobView, canceller: Option<&str>) -> Option<End> {
+    let nodes = if view.nodes.is_empty() {
+        String::new()
+    } else {
+        format!(" on {}", view.nodes)
+    };
+    let because = if view.reason.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", view.reason)
+    };
+    let failed = |class, cause: &str, text: String| {
+        Some(End::Failed(JobFailure {
+            cause: Some(cause.to_owned()),
+            ..JobFailure::new(class, text)
+        }))
+    };
+    match view.state {
+        SlurmState::Pending | SlurmState::Configuring | SlurmState::Running | SlurmState::Completing => None,
+        SlurmState::Suspended => failed(
+            FailureClass::Infra,
+            "slurm-suspended",
+            format!(
+                "slurm suspended job {job}{nodes}{because}, so nothing that it measured can be trusted; use a partition whose jobs are not suspended for others"
+            ),
+        ),
+        SlurmState::Completed => Some(End::Exited(0)),
+        SlurmState::Failed => Some(failed_exit(job, view.exit.unwrap_or((1, 0)), &nodes)),
+        SlurmState::Cancelled => {
+            let who = canceller.map_or_else(|| "somebody else".to_owned(), |who| format!("user {who}"));
+            failed(
+                FailureClass::Infra,
+                "slurm-cancelled",
+                format!("slurm job {job}{nodes} was cancelled by {who}, not by this job; ask them before it is started again"),
+            )
+        }
+        SlurmState::Timeout => failed(
+            FailureClass::Timeout,
+            "slurm-time-limit",
+            format!(
+                "slurm ended job {job}{nodes} at its time limit{because}; raise `slurm.time-limit` in the runner profile, or measure less in one job"
+            ),
+        ),
+        SlurmState::NodeFail => failed(
+            FailureClass::Infra,
+            "slurm-node-failure",
+            format!(
+                "a node of slurm job {job} failed{nodes}{because}; look at it with `scontrol show node`, or leave it out with `slurm.exclude`"
+            ),
+        ),
+        SlurmState::Preempted => failed(
+            FailureClass::Infra,
+            "slurm-preempted",
+            format!("slurm took the nodes of job {job} for another job{nodes} (preemption); use a partition or QOS that is not preempted"),
+        ),
+        SlurmState::OutOfMemory => failed(
+            FailureClass::Server,
+            "host-out-of-memory",
+            format!("slurm job {job}{nodes} ran out of host memory; ask for more with `slurm.extra-options: [--mem=0]`, or use less"),
+        ),
+    }
+}
+
+/// A batch script's own exit statuses stand for what is not the engine's fault.
+fn failed_exit(job: u64, exit: (i32, i32), nodes: &str) -> End {
+    let infra = |cause: &str, text: String| {
+        End::Failed(JobFailure {
+            cause: Some(cause.to_owned()),
+            ..JobFailure::new(FailureClass::Infra, text)
+        })
+    };
+    match exit {
+        COULD_NOT_START => infra(
+            "slurm-not-shared",
+            format!(
+                "slurm could not start job {job}{nodes}: the node does not see the repository or the output folder; both must be on a file system that it shares with this machine"
+            ),
+        ),
+        (EXIT_SECRETS, 0) => infra(
+            "slurm-not-shared",
+            format!(
+                "the node of slurm job {job}{nodes} does not see the file with the job's secrets; set `slurm.secrets-folder` to a folder that it shares with this machine"
+            ),
+        ),
+        (EXIT_PORT, 0) => infra(
+            "port-in-use",
+            format!("the engine's port is taken on the node of slurm job {job}{nodes}; leave PORT unset, or use `slurm.exclusive: true`"),
+        ),
+        (EXIT_IMAGE, 0) => infra(
+            "image-import",
+            format!("the image could not be imported on the node of slurm job {job}{nodes}; server.log says why"),
+        ),
+        (status, 0) => End::Exited(status),
+        (_, signal) => End::Signalled(signal),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(state: SlurmState, exit: Option<(i32, i32)>) -> JobView {
+        JobView {
+            state,
+            reason: "R".to_owned(),
+            nodes: "h100-0".to_owned(),
+            batch_host: "h100-0".to_owned(),
+            exit,
+        }
+    }
+
+    #[test]
+    fn each_end_has_its_class_and_cause() {
+        for (state, exit, class, cause) in [
+            (SlurmState::Suspended, None, FailureClass::Infra, "slurm-suspended"),
+            (SlurmState::Cancelled, None, FailureClass::Infra, "slurm-cancelled"),
+            (SlurmState::Timeout, None, FailureClass::Timeout, "slurm-time-limit"),
+            (SlurmState::NodeFail, None, FailureClass::Infra, "slurm-node-failure"),
+            (SlurmState::Preempted, None, FailureClass::Infra, "slurm-preempted"),
+            (SlurmState::OutOfMemory, None, FailureClass::Server, "host-out-of-memory"),
+            (SlurmState::Failed, Some((0, 53)), FailureClass::Infra, "slurm-not-shared"),
+            (SlurmState::Failed, Some((EXIT_PORT, 0)), FailureClass::Infra, "port-in-use"),
+            (SlurmState::Failed, Some((EXIT_SECRETS, 0)), FailureClass::Infra, "slurm-not-shared"),
+            (SlurmState::Failed, Some((EXIT_IMAGE, 0)), FailureClass::Infra, "image-import"),
+        ] {
+            let Some(End::Failed(failure)) = end_of(7, &view(state, exit), None) else {
+                panic!("{state:?}")
+            };
+            assert_eq!((failure.class, failure.cause.as_deref()), (class, Some(cause)));
+            assert!(
+                failure.reason.contains("job 7") && failure.reason.contains("h100-0"),
+                "{}",
+                failure.reason
+            );
+        }
+        assert_eq!(end_of(7, &view(SlurmState::Completed, None), None), Some(End::Exited(0)));
+        assert_eq!(end_of(7, &view(SlurmState::Failed, Some((9, 0))), None), Some(End::Exited(9)));
+        assert_eq!(end_of(7, &view(SlurmState::Failed, Some((0, 9))), None), Some(End::Signalled(9)));
+        for state in [
+            SlurmState::Pending,
+            SlurmState::Configuring,
+            SlurmState::Running,
+            SlurmState::Completing,
+        ] {
+            assert_eq!(end_of(7, &view(state, None), None), None);
+        }
+    }
+
+    #[test]
+    fn a_known_canceller_is_named() {
+        let Some(End::Failed(failure)) = end_of(7, &view(SlurmState::Cancelled, None), Some("alice")) else {
+            panic!()
+        };
+        assert!(failure.reason.contains("cancelled by user alice"), "{}", failure.reason);
+    }
+}
