@@ -16,6 +16,7 @@ mod refusal;
 mod repository;
 mod retry;
 mod self_contained;
+mod slurm;
 mod success;
 mod telemetry;
 mod world;

@@ -153,15 +153,25 @@ impl World {
 
     /// Running processes with the world's mark in their command line.
     pub fn processes(&self) -> Vec<String> {
+        self.marked().into_iter().map(|(_, line)| line).collect()
+    }
+
+    /// Their numbers.
+    pub fn process_numbers(&self) -> Vec<i32> {
+        self.marked().into_iter().map(|(number, _)| number).collect()
+    }
+
+    fn marked(&self) -> Vec<(i32, String)> {
         let entries = fs::read_dir("/proc").unwrap().flatten();
-        let lines = entries.filter_map(|entry| {
+        let marked = entries.filter_map(|entry| {
             let id: u32 = entry.file_name().to_str()?.parse().ok()?;
             let line = fs::read(entry.path().join("cmdline")).ok()?;
             let line = String::from_utf8_lossy(&line).replace('\0', " ");
             // A command of this test itself is not one of the world's processes.
-            (line.contains(&self.mark) && id != std::process::id()).then_some(line)
+            let is_ours = line.contains(&self.mark) && id != std::process::id();
+            Some((i32::try_from(id).ok()?, line)).filter(|_| is_ours)
         });
-        lines.collect()
+        marked.collect()
     }
 
     pub fn assert_nothing_runs(&self) {

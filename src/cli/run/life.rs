@@ -231,9 +231,10 @@ impl Life<'_> {
                 last: Some(what.clone()),
             });
         }
-        let mut failure = match error {
-            LaunchError::Explained(failure) => failure.clone(),
-            other => JobFailure::new(FailureClass::Infra, other.to_string()),
+        let mut failure = if let LaunchError::Explained(failure) = error {
+            failure.clone()
+        } else {
+            JobFailure::new(FailureClass::Infra, error.to_string())
         };
         if let Some(diagnosis) = diagnose(&failure.reason).filter(|_| failure.cause.is_none()) {
             failure.reason = format!("{}: {}", failure.reason, diagnosis.cause.sentence);

@@ -119,10 +119,10 @@ mod tests {
             .unwrap_or_default();
         let yaml = format!("launcher: slurm\n{number}\n");
         let profile = RunnerProfile::load("p", "runners", &|name| (name == "p.yaml").then(|| yaml.clone())).unwrap();
-        match profile.launch {
-            LaunchSettings::Slurm(settings) => settings,
-            other => panic!("{other:?}"),
-        }
+        let LaunchSettings::Slurm(settings) = profile.launch else {
+            panic!("{:?}", profile.launch)
+        };
+        settings
     }
 
     fn multi_node(prefill: (u32, u32), decode: (u32, u32), additional: Value) -> Row {

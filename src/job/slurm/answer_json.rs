@@ -74,11 +74,11 @@ fn exit(found: &Value) -> Option<(i32, i32)> {
 }
 
 fn number(found: &Value) -> Option<i64> {
-    match found {
-        Value::Object(_) if found.get("set") == Some(&Value::Bool(false)) => None,
-        Value::Object(_) => found.get("number")?.as_i64(),
-        bare => bare.as_i64(),
+    if !found.is_object() {
+        return found.as_i64();
     }
+    let is_set = found.get("set") != Some(&Value::Bool(false));
+    found.get("number").filter(|_| is_set)?.as_i64()
 }
 
 fn text_of(found: Option<&Value>) -> &str {

@@ -67,7 +67,8 @@ pub fn batch_request(
         step: Vec::new(),
         command: outside,
     };
-    let shown = plain(environment);
+    let environment = for_the_nodes(spec, environment);
+    let shown = plain(&environment);
     let environment = match settings.container {
         SlurmContainer::None => shown,
         SlurmContainer::Pyxis | SlurmContainer::Enroot => {
@@ -77,7 +78,7 @@ pub fn batch_request(
                 out: folders.out,
                 binary: folders.binary,
             };
-            let inside = inside(spec, environment, places, &settings.mounts);
+            let inside = inside(spec, &environment, places, &settings.mounts);
             let image = image(spec, settings, folders.binary, &mut plan);
             plan.step = step_options(settings, &inside, &image);
             if allocation.roles.is_some() {
@@ -111,6 +112,24 @@ fn image(spec: &JobSpec, settings: &SlurmSettings, binary: &Path, plan: &mut Scr
             imported
         }
     }
+}
+
+/// Which GPUs a job sees is Slurm's choice, not that of the machine that submits it.
+const CHOICE_OF_GPUS: [&str; 4] = [
+    "CUDA_VISIBLE_DEVICES",
+    "NVIDIA_VISIBLE_DEVICES",
+    "HIP_VISIBLE_DEVICES",
+    "ROCR_VISIBLE_DEVICES",
+];
+
+/// The job's environment, as its nodes should have it.
+fn for_the_nodes(spec: &JobSpec, environment: &[Variable]) -> Vec<Variable> {
+    let is_of_this_machine = |name: &str| CHOICE_OF_GPUS.contains(&name) && !spec.profile.environment.contains_key(name);
+    environment
+        .iter()
+        .filter(|variable| !is_of_this_machine(&variable.name))
+        .cloned()
+        .collect()
 }
 
 fn plain(environment: &[Variable]) -> Vec<(String, String)> {

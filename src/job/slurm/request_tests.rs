@@ -34,6 +34,7 @@ fn request(row: Value, slurm: &str) -> BatchRequest {
     let environment = [
         Variable::plain("PATH", "/opt:/usr/bin"),
         Variable::plain("LD_LIBRARY_PATH", "/of/the/node"),
+        Variable::plain("CUDA_VISIBLE_DEVICES", "7"),
         Variable::plain("TP", "4"),
         Variable::plain("IMAX_OUT", "/repo/out"),
         Variable::secret("HF_TOKEN", Secret::new("hf_secret".to_owned())),

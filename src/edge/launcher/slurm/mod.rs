@@ -222,16 +222,16 @@ impl Launcher for Slurm {
 
 /// The error as the job's failure where it is known whose fault it is.
 fn explained(error: SlurmError) -> LaunchError {
+    if matches!(error, SlurmError::Stopped) {
+        return LaunchError::Stopped;
+    }
     let said = error.to_string();
     let lower = said.to_lowercase();
-    match error {
-        SlurmError::Stopped => LaunchError::Stopped,
-        SlurmError::Refused { .. } if NEVER.iter().any(|sign| lower.contains(sign)) => {
-            let reason = format!("{said}; correct `slurm` in the runner profile");
-            LaunchError::Explained(JobFailure::new(FailureClass::Invalid, reason))
-        }
-        other => LaunchError::Slurm(other),
+    if matches!(error, SlurmError::Refused { .. }) && NEVER.iter().any(|sign| lower.contains(sign)) {
+        let reason = format!("{said}; correct `slurm` in the runner profile");
+        return LaunchError::Explained(JobFailure::new(FailureClass::Invalid, reason));
     }
+    LaunchError::Slurm(error)
 }
 
 fn write_secrets(path: &Path, text: &str) -> Result<(), SlurmError> {

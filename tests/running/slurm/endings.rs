@@ -1,0 +1,136 @@
+//! What Slurm does to a job is told apart from what the engine does.
+
+use serde_json::{Value, json};
+
+use super::super::world::{Ended, World};
+use super::cluster::Cluster;
+use super::{ENGINE, id_of, world};
+
+const SLEEPER: &str = "touch \"$IMAX_OUT/started\"; exec sleep @MARK@";
+
+/// Starts a job, does something to it once its recipe runs, and gives its end.
+fn done_to(world: &World, deed: impl FnOnce(&str)) -> (Ended, Value) {
+    let mut run = world.start();
+    run.await_line("phase ready");
+    world.await_file("out/started");
+    let number = Cluster::get().queued(&id_of(world)).pop().unwrap();
+    deed(&number);
+    let ended = run.end();
+    let job = world.job();
+    (ended, job)
+}
+
+fn assert_outcome(ended: &Ended, job: &Value, code: i32, class: &str, cause: &str) {
+    assert_eq!(ended.code, Some(code), "{}", ended.stderr);
+    let outcome = &job["outcome"];
+    assert_eq!((&outcome["class"], &outcome["cause"]), (&json!(class), &json!(cause)), "{outcome}");
+}
+
+const ONCE: &str = "retries: {attempts: 1}\n";
+
+#[test]
+#[ignore = "needs Slurm"]
+fn a_strangers_scancel() {
+    let world = world(SLEEPER, "main", "");
+    let (ended, job) = done_to(&world, |number| drop(Cluster::get().tool("scancel", &[number])));
+    assert_outcome(&ended, &job, 4, "infra", "slurm-cancelled");
+    assert!(ended.stderr.contains("not by this job"), "{}", ended.stderr);
+    // What somebody cancelled is not started again.
+    assert!(job["attempts"].as_array().is_none_or(|list| list.len() == 1), "{job:#}");
+}
+
+#[test]
+#[ignore = "needs Slurm"]
+fn a_node_that_fails() {
+    let cluster = Cluster::get();
+    let world = world(SLEEPER, "fail", ONCE);
+    let (ended, job) = done_to(&world, |_| {
+        let daemon = std::fs::read_to_string(cluster.file("slurmd.node-2.pid")).unwrap();
+        let daemon = nix::unistd::Pid::from_raw(daemon.trim().parse().unwrap());
+        nix::sys::signal::kill(daemon, nix::sys::signal::Signal::SIGKILL).unwrap();
+        // What the controller does by itself once SlurmdTimeout is over.
+        cluster.tool("scontrol", &["update", "nodename=node-2", "state=down", "reason=gone"]);
+    });
+    assert_outcome(&ended, &job, 4, "infra", "slurm-node-failure");
+    assert!(ended.stderr.contains("node-2"), "{}", ended.stderr);
+    // The daemon that is gone could not stop the recipe.
+    for process in world.process_numbers() {
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(process), nix::sys::signal::Signal::SIGKILL);
+    }
+}
+
+#[test]
+#[ignore = "needs Slurm"]
+fn a_job_with_more_right_to_the_node() {
+    let world = world(SLEEPER, "low", ONCE);
+    let mut stranger = None;
+    let (ended, job) = done_to(&world, |_| stranger = Some(Cluster::get().stranger_soon("high", "stranger")));
+    assert_outcome(&ended, &job, 4, "infra", "slurm-preempted");
+}
+
+#[test]
+#[ignore = "needs Slurm"]
+fn the_time_limit() {
+    let world = world(SLEEPER, "main", "");
+    let (ended, job) = done_to(&world, |number| {
+        Cluster::get().tool("scontrol", &["update", &format!("jobid={number}"), "endtime=now+1"]);
+    });
+    assert_outcome(&ended, &job, 1, "timeout", "slurm-time-limit");
+    assert!(ended.stderr.contains("raise `slurm.time-limit`"), "{}", ended.stderr);
+}
+
+#[test]
+#[ignore = "needs Slurm"]
+fn an_engine_that_dies_by_itself() {
+    let world = world("echo 'torch.OutOfMemoryError: CUDA out of memory.'; exit 7", "main", "");
+    let ended = world.run();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let job = world.job();
+    assert_eq!(job["outcome"]["cause"], json!("gpu-out-of-memory"), "{}", job["outcome"]);
+    assert!(ended.stderr.contains("exit status 7"), "{}", ended.stderr);
+}
+
+#[test]
+#[ignore = "needs Slurm"]
+fn a_port_that_a_stranger_has_on_the_node() {
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let world = world(ENGINE, "main", ONCE).arguments(&["--port", &port]);
+    let ended = world.run();
+    assert_outcome(&ended, &world.job(), 4, "infra", "port-in-use");
+}
+
+#[test]
+#[ignore = "needs Slurm"]
+fn a_partition_that_does_not_exist_is_the_profiles_fault() {
+    let world = world(ENGINE, "nowhere", "");
+    let ended = world.run();
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    assert!(ended.stderr.contains("correct `slurm` in the runner profile"), "{}", ended.stderr);
+}
+
+#[test]
+#[ignore = "needs Slurm"]
+fn a_controller_that_is_down() {
+    let cluster = Cluster::get();
+    let world = world(ENGINE, "main", ONCE);
+    let conf = std::fs::read_to_string(cluster.configuration()).unwrap();
+    let elsewhere = |line: &str| {
+        if line.starts_with("SlurmctldPort=") {
+            "SlurmctldPort=1".to_owned()
+        } else {
+            line.to_owned()
+        }
+    };
+    let conf: Vec<String> = conf.lines().map(elsewhere).collect();
+    world.write("slurm.conf", &conf.join("\n"));
+    let conf = world.path("slurm.conf").display().to_string();
+    let world = world.environment("SLURM_CONF", &conf);
+    let ended = world.run();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("cannot reach Slurm's controller") && ended.stderr.contains("scontrol ping"),
+        "{}",
+        ended.stderr
+    );
+}

@@ -1,0 +1,161 @@
+//! The image cache with a fake `enroot` on PATH: one import for many jobs, and never half an image.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// Enroot's import as far as the cache sees it: it takes its time, and writes a file that begins as a squash file does.
+/// Each call leaves a line in `calls`; two at once for the same file would leave `broken`.
+const ENROOT: &str = r#"#!/usr/bin/env bash
+[ "$1 $2" = "import --output" ] || exit 9
+here=$(dirname "$0")
+echo "$4" >> "$here/calls"
+mkdir "$here/busy" || touch "$here/broken"
+if [ -e "$here/cut" ]; then rm "$here/cut"; printf 'hsqs' > "$3"; rmdir "$here/busy"; exit 0; fi
+if [ -e "$here/fails" ]; then printf 'hsqs' > "$3"; rmdir "$here/busy"; echo "[ERROR] 401 Unauthorized" >&2; exit 1; fi
+while [ -e "$here/slow" ]; do sleep 0.05; done
+{ printf 'hsqs'; head -c 36 /dev/zero; printf '\140\0\0\0\0\0\0\0'; head -c 48 /dev/zero; } > "$3"
+rmdir "$here/busy"
+"#;
+
+struct Cache {
+    folder: tempfile::TempDir,
+}
+
+impl Cache {
+    fn new() -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let enroot = folder.path().join("enroot");
+        fs::write(&enroot, ENROOT).unwrap();
+        fs::set_permissions(&enroot, fs::Permissions::from_mode(0o755)).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_imax"));
+        command
+            .args(["import-image", "--image", "nvcr.io/org/engine:1", "--cache"])
+            .arg(self.path("cache"));
+        command.env(
+            "PATH",
+            format!("{}:{}", self.folder.path().display(), std::env::var("PATH").unwrap()),
+        );
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn import(&self) -> Output {
+        self.command().output().unwrap()
+    }
+
+    fn calls(&self) -> usize {
+        fs::read_to_string(self.path("calls")).map_or(0, |text| text.lines().count())
+    }
+
+    fn images(&self) -> Vec<String> {
+        let names = fs::read_dir(self.path("cache"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| !name.ends_with(".lock") && name != "imax-entry.sh").collect()
+    }
+}
+
+fn printed(output: &Output) -> PathBuf {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+}
+
+#[test]
+fn two_jobs_at_once_import_once() {
+    let cache = Cache::new();
+    fs::write(cache.path("slow"), "").unwrap();
+    let first = cache.command().spawn().unwrap();
+    crate::world::await_that("the first imports", || cache.calls() == 1);
+    let mut second = cache.command().spawn().unwrap();
+    let mut said = String::new();
+    let stderr = std::io::BufReader::new(second.stderr.take().unwrap());
+    for line in std::io::BufRead::lines(stderr) {
+        said.push_str(&line.unwrap());
+        if said.contains("waiting for it") {
+            fs::remove_file(cache.path("slow")).unwrap();
+            break;
+        }
+    }
+    let first = printed(&first.wait_with_output().unwrap());
+    let second = printed(&second.wait_with_output().unwrap());
+    assert_eq!(first, second);
+    assert!(
+        first.starts_with(cache.path("cache")) && first.extension() == Some(Path::new("sqsh").as_os_str()),
+        "{first:?}"
+    );
+    assert_eq!(cache.calls(), 1);
+    assert!(!cache.path("broken").exists());
+    assert_eq!(cache.images().len(), 1);
+    assert_eq!(fs::read_to_string(cache.path("calls")).unwrap(), "docker://nvcr.io#org/engine:1\n");
+    // A third finds it there.
+    assert_eq!(printed(&cache.import()), first);
+    assert_eq!(cache.calls(), 1);
+}
+
+#[test]
+fn a_file_that_is_not_whole_is_imported_again() {
+    let cache = Cache::new();
+    let path = printed(&cache.import());
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..50]).unwrap();
+    let output = cache.import();
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("it has 50 bytes of 96"),
+        "{output:?}"
+    );
+    assert_eq!((printed(&output), fs::read(&path).unwrap()), (path, whole));
+    assert_eq!(cache.calls(), 2);
+}
+
+#[test]
+fn an_import_that_fails_or_is_cut_off_leaves_no_image() {
+    let cache = Cache::new();
+    for fault in ["cut", "fails"] {
+        fs::write(cache.path(fault), "").unwrap();
+        // What an import that was killed leaves is removed by the next one.
+        fs::create_dir_all(cache.path("cache")).unwrap();
+        let output = cache.import();
+        assert_eq!(output.status.code(), Some(4), "{output:?}");
+        assert_eq!(cache.images(), Vec::<String>::new());
+    }
+    let output = cache.import();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("401 Unauthorized") && said.contains("could not import docker://nvcr.io#org/engine:1"),
+        "{said}"
+    );
+    fs::remove_file(cache.path("fails")).unwrap();
+    printed(&cache.import());
+}
+
+#[test]
+fn leftovers_of_a_killed_import_are_removed() {
+    let cache = Cache::new();
+    let path = printed(&cache.import());
+    fs::remove_file(&path).unwrap();
+    let leftover = path.with_file_name(format!(".{}.4242.partial", path.file_name().unwrap().to_str().unwrap()));
+    fs::write(&leftover, "half").unwrap();
+    printed(&cache.import());
+    assert!(!leftover.exists());
+}
+
+#[test]
+fn without_enroot_it_says_so() {
+    let cache = Cache::new();
+    let output = cache.command().env("PATH", "/nowhere").output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("cannot start enroot"),
+        "{output:?}"
+    );
+}

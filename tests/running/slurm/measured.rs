@@ -1,0 +1,118 @@
+//! Jobs that end well, on one node and on several.
+
+use serde_json::json;
+
+use super::super::world::World;
+use super::{ENGINE, phase, world};
+
+fn assert_measured(world: &World) -> serde_json::Value {
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, world.read("out/server.log"));
+    assert_eq!(world.states(), 0);
+    world.job()
+}
+
+#[test]
+#[ignore = "needs Slurm"]
+fn a_row_is_measured_and_its_wait_told_apart_from_its_run() {
+    let recipe = format!("echo \"gpus $CUDA_VISIBLE_DEVICES\"; echo \"job $SLURM_JOB_NAME of $IMAX_JOB_ID\"\n{ENGINE}");
+    let world = world(&recipe, "main", "").environment("CUDA_VISIBLE_DEVICES", "9");
+    world.row(|row| row["tp"] = json!(2));
+    let job = assert_measured(&world);
+    assert_eq!(phase(&job, "queue")["ending"], json!("done"));
+    let facts = &job["provenance"]["engine"];
+    assert!(facts["slurm_nodes"].as_str().unwrap().starts_with("node-"), "{facts}");
+    assert!(facts["slurm_job_id"].as_str().unwrap().parse::<u64>().is_ok(), "{facts}");
+    let log = world.read("out/server.log");
+    let id = job["job_id"].as_str().unwrap();
+    assert!(log.contains(&format!("job {id} of {id}")), "{log}");
+    // As many GPUs as the row has, chosen by Slurm.
+    let gpus = log.lines().find_map(|line| line.strip_prefix("gpus ")).unwrap();
+    assert_eq!(gpus.split(',').count(), 2, "{gpus}");
+    assert!(log.contains("simulated engine listening"), "{log}");
+}
+
+#[test]
+#[ignore = "needs Slurm"]
+fn secrets_reach_the_recipe_and_are_seen_nowhere_else() {
+    let recipe = "test \"$HF_TOKEN\" = \"hf_very 'secret\" && echo had; scontrol show job \"$SLURM_JOB_ID\"; scontrol write batch_script \"$SLURM_JOB_ID\" -; exit 1";
+    let world = world(recipe, "main", "")
+        .environment("HF_TOKEN", "hf_very 'secret")
+        .environment("STRAY", "1");
+    let ended = world.run();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let log = world.read("out/server.log");
+    assert!(
+        log.contains("had\n") && log.contains("JobName=imax-") && log.contains("exec bash"),
+        "{log}"
+    );
+    for text in [log, world.read("out/job.json"), ended.stderr] {
+        assert!(!text.contains("hf_very"), "{text}");
+    }
+    assert_eq!(std::fs::read_dir(world.path("secrets")).unwrap().count(), 0);
+}
+
+fn several_nodes(world: &World) {
+    let worker = |tp: u32| json!({ "num-worker": 1, "tp": tp, "ep": 1, "dp-attn": false });
+    world.row(|row| {
+        let row = row.as_object_mut().unwrap();
+        for key in ["tp", "ep", "dp-attn"] {
+            row.remove(key);
+        }
+        row.insert("prefill".to_owned(), worker(4));
+        row.insert("decode".to_owned(), worker(2));
+        row.insert("conc".to_owned(), json!([1, 2]));
+        row.insert("disagg".to_owned(), json!(true));
+    });
+}
+
+#[test]
+#[ignore = "needs Slurm"]
+fn a_row_over_several_nodes_gets_its_nodes_by_role() {
+    let recipe = format!(
+        "echo \"roles $PREFILL_NODES x $PREFILL_TP on $IMAX_PREFILL_NODES, $DECODE_NODES x $DECODE_TP on $IMAX_DECODE_NODES, all $IMAX_NODES\"\n\
+         srun --nodes=1 --ntasks=1 --nodelist=\"$IMAX_DECODE_NODES\" bash -c 'echo \"decode step on $SLURMD_NODENAME\"'\n{ENGINE}"
+    );
+    let world = world("exit 9", "main", "");
+    world.write("benchmarks/multi_node/demo_fp8_h100_sim.sh", &recipe);
+    several_nodes(&world);
+    let job = assert_measured(&world);
+    let log = world.read("out/server.log");
+    assert!(
+        log.contains("roles 1 x 4 on node-0, 1 x 2 on node-1, all node-0,node-1") && log.contains("decode step on node-1"),
+        "{log}"
+    );
+    assert_eq!(job["provenance"]["engine"]["slurm_nodes"], json!("node-[0-1]"));
+    assert_eq!(job["points"].as_array().unwrap().len(), 2);
+    let agg: serde_json::Value =
+        serde_json::from_str(&world.read(&format!("out/{}", job["points"][1]["normalised"].as_str().unwrap()))).unwrap();
+    assert_eq!(
+        (&agg["is_multinode"], &agg["prefill_tp"], &agg["decode_tp"]),
+        (&json!(true), &json!(4), &json!(2))
+    );
+}
+
+#[test]
+#[ignore = "needs Slurm"]
+fn a_recipe_over_several_nodes_may_do_its_own_loads() {
+    let recipe = r#"source "$GITHUB_WORKSPACE/benchmarks/benchmark_lib.sh"
+imax sim --ttft-ms 5 --itl-ms 2 --served-model-name "$MODEL" --port "$PORT" &
+wait_for_server_ready --port "$PORT" --server-log "$IMAX_OUT/server.log" --server-pid "$!"
+names=($RESULT_FILENAMES)
+for conc in $CONC_LIST; do
+  run_benchmark_serving --model "$MODEL" --port "$PORT" --backend vllm --input-len "$ISL" --output-len "$OSL" \
+    --random-range-ratio 1 --num-prompts "$((conc * 2))" --max-concurrency "$conc" --result-filename "${names[0]}" --result-dir "$IMAX_OUT"
+  names=("${names[@]:1}")
+done
+"#;
+    let world = world("exit 9", "main", "");
+    let library = concat!(env!("CARGO_MANIFEST_DIR"), "/benchmarks/benchmark_lib.sh");
+    world.write("benchmarks/benchmark_lib.sh", &std::fs::read_to_string(library).unwrap());
+    world.write("benchmarks/multi_node/demo_fp8_h100_sim.sh", recipe);
+    several_nodes(&world);
+    let job = assert_measured(&world);
+    for point in job["points"].as_array().unwrap() {
+        assert_eq!(point["outcome"]["status"], json!("ok"), "{point}");
+        assert!(point["normalised"].is_string(), "{point}");
+    }
+}

@@ -1,0 +1,41 @@
+//! The slurm launcher against a real Slurm. The tests start a cluster of their own (`tests/slurm/start.sh`), so they need
+//! root and the Debian packages `slurm-wlm`, `slurm-client` and `munge`; they run with `--ignored`.
+
+mod cluster;
+mod endings;
+mod images;
+mod measured;
+mod stopping;
+
+use serde_json::json;
+
+use super::world::World;
+use cluster::Cluster;
+
+const ENGINE: &str = "exec \"$IMAX_BIN\" sim --ttft-ms 5 --itl-ms 2 --served-model-name \"$MODEL\" --host 0.0.0.0 --port \"$PORT\"";
+
+/// A world whose jobs go to a partition; `more` are further keys of the profile.
+fn world(recipe: &str, partition: &str, more: &str) -> World {
+    let world = World::with_recipe(recipe);
+    let secrets = world.path("secrets").display().to_string();
+    world.write(
+        "runners/h100-a.yaml",
+        &format!("launcher: slurm\nslurm: {{partition: {partition}, gpus-option: '--gres=gpu:{{gpus}}', gpus-per-node: 4, secrets-folder: {secrets}}}\n{more}"),
+    );
+    world.environment("SLURM_CONF", &Cluster::get().configuration())
+}
+
+fn phase(job: &serde_json::Value, name: &str) -> serde_json::Value {
+    let phases = job["phases"].as_array().unwrap();
+    phases
+        .iter()
+        .find(|phase| phase["phase"] == json!(name))
+        .unwrap_or_else(|| panic!("{job:#}"))
+        .clone()
+}
+
+/// The one state file of a world, which names the job.
+fn id_of(world: &World) -> String {
+    let entry = std::fs::read_dir(world.path("state")).unwrap().next().unwrap().unwrap();
+    entry.path().file_stem().unwrap().to_str().unwrap().to_owned()
+}

@@ -1,0 +1,120 @@
+//! Cancelled and killed jobs: nothing of ours stays in the queue, and a stranger's job is never touched.
+
+use std::time::Instant;
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use super::super::world::{CANCELLED_WITHIN, await_that};
+use super::cluster::Cluster;
+use super::{id_of, phase, world};
+
+#[test]
+#[ignore = "needs Slurm"]
+fn a_job_in_the_queue_is_cancelled_and_the_stranger_before_it_runs_on() {
+    let stranger = Cluster::get().stranger("full", "imax-0");
+    let world = world("touch \"$IMAX_OUT/ran\"", "full", "");
+    let mut run = world.start();
+    run.await_line("slurm job ");
+    let id = id_of(&world);
+    await_that("the job is queued", || Cluster::get().queued(&id).len() == 1);
+    let sent = Instant::now();
+    run.signal(Signal::SIGTERM);
+    let ended = run.end();
+    let took = sent.elapsed();
+    assert_eq!(ended.code, Some(143), "{}", ended.stderr);
+    assert!(took < CANCELLED_WITHIN, "{took:?}");
+    assert_eq!(Cluster::get().queued(&id), Vec::<String>::new());
+    assert_eq!(phase(&world.job(), "queue")["ending"], json!("cancelled"));
+    assert_eq!(world.states(), 0);
+    assert!(!world.path("out/ran").exists());
+    stranger.assert_runs();
+
+    // The wait for nodes has its own end, with the scheduler's reason.
+    let world = super::world("touch \"$IMAX_OUT/ran\"", "full", "deadlines: {queue: 3s}\n");
+    let ended = world.run();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    let job = world.job();
+    let outcome = &job["outcome"];
+    assert_eq!(
+        (&outcome["class"], &outcome["cause"]),
+        (&json!("infra"), &json!("queue-deadline")),
+        "{outcome}"
+    );
+    let reason = outcome["reason"].as_str().unwrap();
+    assert!(reason.contains("waits: ") && reason.contains("after 3 s in the queue"), "{reason}");
+    assert!(reason.contains("Resources") || reason.contains("Priority"), "{reason}");
+    assert_eq!(phase(&job, "queue")["ending"], json!("deadline-exceeded"));
+    assert_eq!(job["attempts"].as_array().map_or(1, Vec::len), 1, "{job:#}");
+    assert_eq!(Cluster::get().queued(job["job_id"].as_str().unwrap()), Vec::<String>::new());
+    assert!(!world.path("out/ran").exists());
+    stranger.assert_runs();
+}
+
+#[test]
+#[ignore = "needs Slurm"]
+fn a_running_job_is_cancelled_within_seconds_also_when_it_is_deaf() {
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let world = world("trap '' TERM; touch \"$IMAX_OUT/deaf\"; sleep @MARK@; sleep @MARK@", "main", "");
+        let mut run = world.start();
+        run.await_line("phase ready");
+        world.await_file("out/deaf");
+        let id = id_of(&world);
+        let sent = Instant::now();
+        run.signal(signal);
+        let ended = run.end();
+        let took = sent.elapsed();
+        assert_eq!(ended.code, Some(code), "{}", ended.stderr);
+        assert!(took < CANCELLED_WITHIN, "{took:?}: {}", ended.stderr);
+        assert_eq!(Cluster::get().queued(&id), Vec::<String>::new());
+        world.assert_nothing_runs();
+        assert_eq!(world.states(), 0);
+    }
+}
+
+#[test]
+#[ignore = "needs Slurm"]
+fn the_job_of_a_killed_run_is_reaped_and_a_strangers_is_not() {
+    let cluster = Cluster::get();
+    let name = "--job-name=imax-0";
+    let number = cluster.tool(
+        "sbatch",
+        &["--parsable", name, "--comment=imax-0", "--output=/dev/null", "--wrap=sleep 1000"],
+    );
+    let world = world("touch \"$IMAX_OUT/started\"; exec sleep @MARK@", "main", "").environment("HF_TOKEN", "x");
+    let mut run = world.start();
+    run.await_line("phase ready");
+    world.await_file("out/started");
+    run.signal(Signal::SIGKILL);
+    run.end();
+    let id = id_of(&world);
+    assert_eq!(cluster.queued(&id).len(), 1);
+    let ended = world.reap();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("removed"), "{}", ended.stderr);
+    assert_eq!(cluster.queued(&id), Vec::<String>::new());
+    await_that("nothing runs", || world.processes().is_empty());
+    assert_eq!(world.states(), 0);
+    assert_eq!(cluster.state(&number), "RUNNING");
+    cluster.tool("scancel", &[&number]);
+}
+
+#[test]
+#[ignore = "needs Slurm"]
+fn a_killed_run_leaves_no_job_in_the_queue_and_no_secret_after_the_next_one() {
+    let stranger = Cluster::get().stranger("low", "stranger");
+    let world = world("touch \"$IMAX_OUT/ran\"", "low", "").environment("HF_TOKEN", "x");
+    let mut run = world.start();
+    run.await_line("slurm job ");
+    let id = id_of(&world);
+    await_that("the job is queued", || Cluster::get().queued(&id).len() == 1);
+    run.signal(Signal::SIGKILL);
+    run.end();
+    assert_eq!(std::fs::read_dir(world.path("secrets")).unwrap().count(), 1);
+    let ended = world.reap();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains(&format!("removed slurm job {id}")), "{}", ended.stderr);
+    assert_eq!(Cluster::get().queued(&id), Vec::<String>::new());
+    assert_eq!(std::fs::read_dir(world.path("secrets")).unwrap().count(), 0);
+    stranger.assert_runs();
+}
