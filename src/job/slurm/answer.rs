@@ -150,6 +150,17 @@ pub fn parse_named(text: &str, name: &str, user: u32) -> Vec<NamedJob> {
     text.lines().filter_map(job).collect()
 }
 
+/// From `squeue` ([`super::steps`]): the steps that srun started, such as `12.0`, without the batch script's own.
+#[must_use]
+pub fn parse_steps(text: &str) -> Vec<String> {
+    let is_of_srun = |step: &&str| {
+        step.split('.')
+            .nth(1)
+            .is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    text.lines().map(str::trim).filter(is_of_srun).map(str::to_owned).collect()
+}
+
 /// From `scontrol show job`.
 ///
 /// # Errors

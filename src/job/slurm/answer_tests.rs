@@ -70,6 +70,12 @@ fn only_our_own_jobs_with_exactly_the_name() {
 }
 
 #[test]
+fn steps_of_srun_alone() {
+    assert_eq!(parse_steps("12.0\n12.batch\n12.extern\n 12.1 \n"), ["12.0", "12.1"]);
+    assert_eq!(parse_steps(""), Vec::<String>::new());
+}
+
+#[test]
 fn numbers_addresses_and_cancellers() {
     assert_eq!(submitted("12\n"), Ok(12));
     assert_eq!(submitted("site notice\n12;cluster\n"), Ok(12));

@@ -98,10 +98,30 @@ pub fn cancel(job: u64) -> Vec<String> {
     vec![job.to_string()]
 }
 
-/// `scancel` that sends a signal to the batch script, its children and every step.
+/// `scancel` that sends SIGTERM to the batch script, its children and every step.
 #[must_use]
-pub fn signal_everything(job: u64, signal: &str) -> Vec<String> {
-    list(&["--full", &format!("--signal={signal}"), &job.to_string()])
+pub fn terminate(job: u64) -> Vec<String> {
+    list(&["--full", "--signal=TERM", &job.to_string()])
+}
+
+/// `squeue` for the steps of a job; read by [`super::parse_steps`].
+#[must_use]
+pub fn steps(job: u64) -> Vec<String> {
+    list(&["--steps", "--noheader", &format!("--jobs={job}"), "--format=%i"])
+}
+
+/// `scancel` that sends SIGKILL to steps, at once: for a job as a whole Slurm waits KillWait before it does.
+#[must_use]
+pub fn kill_steps(steps: &[String]) -> Vec<String> {
+    let mut words = list(&["--signal=KILL"]);
+    words.extend(steps.iter().cloned());
+    words
+}
+
+/// `scancel` that tells our batch script to end everything around it at once.
+#[must_use]
+pub fn kill_script(job: u64) -> Vec<String> {
+    list(&["--batch", "--signal=USR1", &job.to_string()])
 }
 
 #[cfg(test)]

@@ -12,10 +12,13 @@ mod step;
 mod verdict;
 
 pub use allocation::{Allocation, AllocationError, Roles, allocation};
-pub use answer::{AnswerError, JobView, NamedJob, SlurmState, canceller_of, node_address, parse_job, parse_named, parse_queue, submitted};
+pub use answer::{
+    AnswerError, JobView, NamedJob, SlurmState, canceller_of, node_address, parse_job, parse_named, parse_queue, parse_steps, submitted,
+};
 pub use answer_json::{parse_accounting_json, parse_queue_json};
 pub use command::{
-    SlurmVersion, accounting, accounting_json, cancel, find_named, queue, queue_json, show_job, show_node, signal_everything,
+    SlurmVersion, accounting, accounting_json, cancel, find_named, kill_script, kill_steps, queue, queue_json, show_job, show_node, steps,
+    terminate,
 };
 pub use image::{ImageSource, SquashDoubt, check_superblock, enroot_uri, squash_name};
 pub use request::{BatchFolders, BatchRequest, batch_request};

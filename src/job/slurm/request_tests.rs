@@ -55,6 +55,16 @@ fn request(row: Value, slurm: &str) -> BatchRequest {
 const HEAD: &str = "#!/usr/bin/env bash
 # imax-1 of imax.
 set -u
+trap : TERM
+trap 'kill -KILL 0' USR1
+run() {
+  \"$@\" &
+  while :; do
+    wait \"$!\"
+    status=$?
+    kill -0 \"$!\" 2>/dev/null || exit \"$status\"
+  done
+}
 fail() { echo \"imax: $2\" >&2; exit \"$1\"; }
 [ -r /home/u/imax-1.env ] || fail 241 \"$(hostname) does not see\"/home/u/imax-1.env
 . /home/u/imax-1.env
@@ -94,10 +104,7 @@ fn a_bare_job() {
         "--cpus-per-task=32",
     ];
     assert_eq!(request.arguments, expected);
-    assert_eq!(
-        request.script,
-        format!("{HEAD}exec bash '/repo/bench marks/demo_fp8_h200_sim.sh'\n")
-    );
+    assert_eq!(request.script, format!("{HEAD}run bash '/repo/bench marks/demo_fp8_h200_sim.sh'\n"));
     let environment = [
         ("PATH", "/opt:/usr/bin"),
         ("LD_LIBRARY_PATH", "/of/the/node"),
@@ -122,7 +129,7 @@ fn a_job_in_pyxis() {
                 --no-container-mount-home --no-container-entrypoint --container-remap-root --mpi=pmix";
     assert_eq!(
         request.script,
-        format!("{HEAD}exec srun --nodes=1 --ntasks=1 --cpu-bind=none {step} bash /imax/recipes/demo_fp8_h200_sim.sh\n")
+        format!("{HEAD}run srun --nodes=1 --ntasks=1 --cpu-bind=none {step} bash /imax/recipes/demo_fp8_h200_sim.sh\n")
     );
     // What belongs to the node alone stays out of the container.
     let names: Vec<&str> = request.environment.iter().map(|(name, _)| name.as_str()).collect();
@@ -136,7 +143,7 @@ fn an_imported_image() {
     assert!(
         request.script.contains(
             "\nimage=$(/opt/imax import-image --image docker://nvcr.io#org/engine:1 --cache /images) || fail 243 \"no image\"\n\
-             exec srun --nodes=1 --ntasks=1 --cpu-bind=none \"--container-image=$image\" "
+             run srun --nodes=1 --ntasks=1 --cpu-bind=none \"--container-image=$image\" "
         ),
         "{}",
         request.script
@@ -149,7 +156,7 @@ fn a_job_in_enroot() {
     let last = request.script.lines().last().unwrap();
     assert_eq!(
         last,
-        "exec enroot start --rw --rc \"${image%/*}/imax-entry.sh\" --mount /repo:/workspace:none:x-create=auto,rbind \
+        "run enroot start --rw --rc \"${image%/*}/imax-entry.sh\" --mount /repo:/workspace:none:x-create=auto,rbind \
          --mount '/repo/bench marks:/imax/recipes:none:x-create=auto,rbind,ro' --mount /repo/out:/imax/out:none:x-create=auto,rbind \
          --mount /opt/imax:/imax/bin/imax:none:x-create=auto,rbind,ro --mount /data/hf:/mnt/hf_hub_cache:none:x-create=auto,rbind \
          --env TP --env IMAX_BIN --env IMAX_OUT --env GITHUB_WORKSPACE --env HF_HUB_CACHE --env HF_TOKEN \"$image\" \
@@ -173,7 +180,7 @@ export IMAX_CONTAINER_OPTIONS=\"--container-image=nvcr.io#org/engine:1 ";
     assert!(
         request
             .script
-            .ends_with("\nexec bash '/repo/bench marks/multi_node/demo_fp8_h200_sim.sh'\n"),
+            .ends_with("\nrun bash '/repo/bench marks/multi_node/demo_fp8_h200_sim.sh'\n"),
         "{}",
         request.script
     );

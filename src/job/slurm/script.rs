@@ -14,6 +14,21 @@ pub const EXIT_PORT: i32 = 242;
 /// Exit status of a script that could not import its image.
 pub const EXIT_IMAGE: i32 = 243;
 
+/// The script outlives a SIGTERM that its command takes its time to obey, and gives the command's status. Slurm itself sends
+/// SIGKILL only after the site's KillWait, so SIGUSR1 to the script ends everything in its process group at once; what is
+/// then left of the step Slurm ends with it.
+const RUN: &str = "trap : TERM
+trap 'kill -KILL 0' USR1
+run() {
+  \"$@\" &
+  while :; do
+    wait \"$!\"
+    status=$?
+    kill -0 \"$!\" 2>/dev/null || exit \"$status\"
+  done
+}
+";
+
 /// What the script is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ScriptPlan<'a> {
@@ -34,6 +49,7 @@ pub(super) struct ScriptPlan<'a> {
 /// The text.
 pub(super) fn script(plan: &ScriptPlan<'_>) -> String {
     let mut text = format!("#!/usr/bin/env bash\n# {} of imax.\nset -u\n", plan.job);
+    text.push_str(RUN);
     text.push_str("fail() { echo \"imax: $2\" >&2; exit \"$1\"; }\n");
     if let Some(file) = plan.secrets {
         let file = quote(file);
@@ -56,21 +72,21 @@ pub(super) fn script(plan: &ScriptPlan<'_>) -> String {
     let step = plan.step.iter().map(|word| quote_step(word)).collect::<Vec<_>>().join(" ");
     match (plan.container, plan.allocation.roles) {
         (SlurmContainer::None, _) => {
-            let _ = writeln!(text, "exec {command}");
+            let _ = writeln!(text, "run {command}");
         }
         // The recipe starts its own steps, on the nodes of each role.
         (SlurmContainer::Pyxis | SlurmContainer::Enroot, Some(_)) => {
             let _ = writeln!(
                 text,
-                "export IMAX_CONTAINER_OPTIONS={}\nexec {command}",
+                "export IMAX_CONTAINER_OPTIONS={}\nrun {command}",
                 expanded(&plan.step.join(" "))
             );
         }
         (SlurmContainer::Pyxis, None) => {
-            let _ = writeln!(text, "exec srun --nodes=1 --ntasks=1 --cpu-bind=none {step} {command}");
+            let _ = writeln!(text, "run srun --nodes=1 --ntasks=1 --cpu-bind=none {step} {command}");
         }
         (SlurmContainer::Enroot, None) => {
-            let _ = writeln!(text, "exec enroot start {step} \"$image\" {command}");
+            let _ = writeln!(text, "run enroot start {step} \"$image\" {command}");
         }
     }
     text

@@ -43,7 +43,7 @@ fn secrets_reach_the_recipe_and_are_seen_nowhere_else() {
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     let log = world.read("out/server.log");
     assert!(
-        log.contains("had\n") && log.contains("JobName=imax-") && log.contains("exec bash"),
+        log.contains("had\n") && log.contains("JobName=imax-") && log.contains("run bash"),
         "{log}"
     );
     for text in [log, world.read("out/job.json"), ended.stderr] {

@@ -55,7 +55,13 @@ fn a_job_in_the_queue_is_cancelled_and_the_stranger_before_it_runs_on() {
 #[ignore = "needs Slurm"]
 fn a_running_job_is_cancelled_within_seconds_also_when_it_is_deaf() {
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
-        let world = world("trap '' TERM; touch \"$IMAX_OUT/deaf\"; sleep @MARK@; sleep @MARK@", "main", "");
+        // Deaf in the script itself, and in a step.
+        let deaf = "trap '' TERM; touch \"$IMAX_OUT/deaf\"; sleep @MARK@; sleep @MARK@";
+        let recipe = match signal {
+            Signal::SIGINT => deaf.to_owned(),
+            _ => format!("srun bash -c '{}'", deaf.replace("''", "\"\"")),
+        };
+        let world = world(&recipe, "main", "");
         let mut run = world.start();
         run.await_line("phase ready");
         world.await_file("out/deaf");

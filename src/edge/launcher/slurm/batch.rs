@@ -66,7 +66,7 @@ impl Batch {
             self.cluster.cancel(self.number, left(), &never)?;
         } else {
             // Slurm's own way from SIGTERM to SIGKILL takes as long as the site's KillWait says.
-            let _ = self.cluster.signal(self.number, "TERM", left(), &never);
+            let _ = self.cluster.terminate(self.number, left(), &never);
         }
         if self.await_gone(polite_until, hurry)? {
             return Ok(true);
@@ -75,8 +75,7 @@ impl Batch {
             report.killed.push(format!("slurm job {}", self.number));
         }
         let until = Instant::now() + limit + QUEUE_LAG;
-        let _ = self.cluster.signal(self.number, "KILL", limit + QUEUE_LAG, &never);
-        let _ = self.cluster.cancel(self.number, limit + QUEUE_LAG, &never);
+        let _ = self.cluster.kill(self.number, limit + QUEUE_LAG, &never);
         self.await_gone(until, &|| false)
     }
 

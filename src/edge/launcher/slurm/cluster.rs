@@ -9,9 +9,9 @@ use crate::edge::process::JOB_MARK;
 use crate::edge::stop::StopSignal;
 use crate::job::JobId;
 use crate::job::slurm::{
-    BatchRequest, JobView, NamedJob, SlurmVersion, accounting, accounting_json, cancel, canceller_of, find_named, node_address,
-    parse_accounting_json, parse_job, parse_named, parse_queue, parse_queue_json, queue, queue_json, show_job, show_node,
-    signal_everything, submitted,
+    BatchRequest, JobView, NamedJob, SlurmVersion, accounting, accounting_json, cancel, canceller_of, find_named, kill_script, kill_steps,
+    node_address, parse_accounting_json, parse_job, parse_named, parse_queue, parse_queue_json, parse_steps, queue, queue_json, show_job,
+    show_node, steps, submitted, terminate,
 };
 
 /// The longest time for a submission: site plugins may take their time.
@@ -139,10 +139,21 @@ impl Cluster {
         Ok(parse_named(&answer, name, own_user()))
     }
 
-    /// Sends a signal to everything of a job. A job that has ended, or has not begun, refuses it.
-    pub fn signal(&self, job: u64, signal: &str, limit: Duration, stop: &StopSignal) -> Result<(), SlurmError> {
-        self.ask("scancel", &signal_everything(job, signal), limit.min(QUESTION), stop)
-            .map(drop)
+    /// Asks everything of a job to end. A job that has ended, or has not begun, refuses it.
+    pub fn terminate(&self, job: u64, limit: Duration, stop: &StopSignal) -> Result<(), SlurmError> {
+        self.ask("scancel", &terminate(job), limit.min(QUESTION), stop).map(drop)
+    }
+
+    /// Ends everything of a job by force, and the job.
+    pub fn kill(&self, job: u64, limit: Duration, stop: &StopSignal) -> Result<(), SlurmError> {
+        let limit = limit.min(QUESTION);
+        let steps = parse_steps(&self.ask("squeue", &steps(job), limit, stop)?);
+        // What ends by itself in between refuses; the next look shows that.
+        if !steps.is_empty() {
+            let _ = self.ask("scancel", &kill_steps(&steps), limit, stop);
+        }
+        let _ = self.ask("scancel", &kill_script(job), limit, stop);
+        self.cancel(job, limit, stop)
     }
 
     /// Cancels a job.

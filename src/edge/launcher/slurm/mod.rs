@@ -254,8 +254,7 @@ fn cancel_named(cluster: &Cluster, name: &str, limit: Duration) -> Result<bool, 
         }
         for job in &jobs {
             // One that ends by itself in between refuses; the next look shows that.
-            let _ = cluster.signal(job.number, "KILL", limit, &never);
-            let _ = cluster.cancel(job.number, limit, &never);
+            let _ = cluster.kill(job.number, limit, &never);
         }
         found = true;
         std::thread::sleep(LOOK);
