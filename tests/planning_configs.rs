@@ -162,7 +162,7 @@ fn bytes_that_are_no_text_have_a_place() {
 }
 
 /// The subjects of `imax schema`; `dist/schemas` has a file for each.
-const SCHEMAS: [&str; 5] = ["config", "runners", "changelog", "row", "result"];
+const SCHEMAS: [&str; 6] = ["config", "runners", "changelog", "row", "result", "profile"];
 
 #[test]
 fn committed_schemas_are_those_the_binary_prints() {

@@ -33,7 +33,7 @@ pub use node::{
 pub use outcome::{JobFailure, Outcome};
 pub use profile::{
     DockerSettings, GpuVendor, Hooks, LaunchSettings, LoadSettings, Mount, NodeSettings, ProfileError, RunnerProfile, ScrapeUrl,
-    SlurmContainer, SlurmSettings, TelemetrySettings,
+    SlurmContainer, SlurmSettings, TelemetrySettings, profile_schema,
 };
 pub use recipe::{Recipe, RecipeError, RecipeStyle, Spelling, choose_recipe, recipe_names};
 pub use record::{JobRecord, PhaseEnding, PhaseRecord, PointRecord, Provenance, RECORD_SCHEMA};

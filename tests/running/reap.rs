@@ -14,6 +14,8 @@ fn a_killed_job_is_finished_later_and_a_stranger_is_left_alone() {
     let mut run = world.start();
     run.await_line("phase ready");
     world.await_file("started");
+    // The recipe makes the file just before it becomes the second of them.
+    await_that("both processes run", || world.processes().len() == 2);
     run.signal(Signal::SIGKILL);
     run.end();
     assert_eq!((world.processes().len(), world.states()), (2, 1));

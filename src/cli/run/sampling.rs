@@ -76,7 +76,11 @@ impl Life<'_> {
     /// Whose GPUs this machine has that are the job's: with a scheduler they are on others, where exporters may tell of them.
     fn vendor_here(&self) -> GpuVendor {
         let profile = &self.spec.profile;
-        if profile.launch.is_on_this_machine() { profile.vendor } else { GpuVendor::None }
+        if profile.launch.is_on_this_machine() {
+            profile.vendor
+        } else {
+            GpuVendor::None
+        }
     }
 
     fn is_sampled(&self) -> bool {

@@ -8,6 +8,7 @@ mod load;
 mod mount;
 mod node;
 mod retries;
+mod schema;
 mod slurm;
 mod source;
 mod telemetry;
@@ -28,6 +29,7 @@ pub use error::ProfileError;
 pub use load::LoadSettings;
 pub use mount::Mount;
 pub use node::NodeSettings;
+pub use schema::profile_schema;
 pub use slurm::{SlurmContainer, SlurmSettings};
 pub use telemetry::{ScrapeUrl, TelemetrySettings};
 

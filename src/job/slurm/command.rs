@@ -155,7 +155,9 @@ mod tests {
             accounting(7),
             accounting_json(7),
             cancel(7),
-            signal_everything(7, "TERM"),
+            terminate(7),
+            steps(7),
+            kill_script(7),
         ] {
             assert!(command.iter().any(|word| word == "7" || word == "--jobs=7"), "{command:?}");
             assert!(

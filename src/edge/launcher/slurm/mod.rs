@@ -273,3 +273,27 @@ pub(super) fn remove_jobs(name: &str, configuration: Option<&str>, secrets: Opti
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sbatch_says_is_told_apart() {
+        let down = "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)\n";
+        let error = explained(SlurmError::refused("sbatch", down));
+        assert!(matches!(error, LaunchError::Slurm(SlurmError::Unreachable { .. })), "{error}");
+        assert!(error.to_string().contains("scontrol ping"), "{error}");
+        let wrong = "sbatch: error: invalid partition specified: nowhere\nsbatch: error: Batch job submission failed: Invalid partition name specified\n";
+        let LaunchError::Explained(failure) = explained(SlurmError::refused("sbatch", wrong)) else {
+            panic!()
+        };
+        assert_eq!(failure.class, FailureClass::Invalid);
+        assert!(
+            failure.reason.ends_with("correct `slurm` in the runner profile"),
+            "{}",
+            failure.reason
+        );
+        assert!(SlurmError::refused("squeue", "slurm_load_jobs error: Invalid job id specified\n").is_unknown_job());
+    }
+}
