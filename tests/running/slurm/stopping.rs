@@ -57,9 +57,10 @@ fn a_running_job_is_cancelled_within_seconds_also_when_it_is_deaf() {
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         // Deaf in the script itself, and in a step.
         let deaf = "trap '' TERM; touch \"$IMAX_OUT/deaf\"; sleep @MARK@; sleep @MARK@";
-        let recipe = match signal {
-            Signal::SIGINT => deaf.to_owned(),
-            _ => format!("srun bash -c '{}'", deaf.replace("''", "\"\"")),
+        let recipe = if signal == Signal::SIGINT {
+            deaf.to_owned()
+        } else {
+            format!("srun bash -c '{}'", deaf.replace("''", "\"\""))
         };
         let world = world(&recipe, "main", "");
         let mut run = world.start();
