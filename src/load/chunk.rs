@@ -4,7 +4,9 @@
 //! Searching for `"text":` is sound: inside a JSON string every quote is escaped, so these bytes with unescaped quotes
 //! are always a key.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::{self, Finder};
 use serde::Deserialize;
 
 /// What an event says.
@@ -39,7 +41,17 @@ pub struct Chunk {
 pub struct MalformedEvent(String);
 
 /// Keys whose value is text made of generated tokens: completions, chat, and the two spellings of reasoning.
-const TEXT_KEYS: [&[u8]; 4] = [b"\"text\":", b"\"content\":", b"\"reasoning_content\":", b"\"reasoning\":"];
+static TEXT_KEYS: [Key; 4] = [
+    Key::new(|| Finder::new(b"\"text\":"), 7),
+    Key::new(|| Finder::new(b"\"content\":"), 10),
+    Key::new(|| Finder::new(b"\"reasoning_content\":"), 20),
+    Key::new(|| Finder::new(b"\"reasoning\":"), 12),
+];
+static CHOICES: Key = Key::new(|| Finder::new(b"\"choices\":"), 10);
+static ERROR: Key = Key::new(|| Finder::new(b"\"error\":"), 8);
+static COMPLETION_TOKENS: Key = Key::new(|| Finder::new(b"\"completion_tokens\":"), 20);
+static TEXT_OUTPUT: Key = Key::new(|| Finder::new(b"\"text_output\":"), 14);
+static PROMPT_TOKENS: Key = Key::new(|| Finder::new(b"\"prompt_tokens\":"), 16);
 
 /// Reads one event's data.
 ///
@@ -50,35 +62,60 @@ pub fn read(data: &[u8]) -> Result<Event, MalformedEvent> {
         return Ok(Event::Done);
     }
     let is_whole = data.first() == Some(&b'{') && data.last() == Some(&b'}');
-    if !is_whole || memmem::find(data, b"\"error\":").is_some() {
+    if !is_whole {
         return read_fully(data);
     }
-    if memmem::find(data, b"\"choices\":").is_none() {
+    if find(&CHOICES, data).is_none() {
         return match memmem::rfind(data, b"\"meta_info\":") {
+            _ if find(&ERROR, data).is_some() => read_fully(data),
             Some(at) => Ok(Event::Chunk(sglang(data, &data[at..]))),
-            None if memmem::find(data, b"\"text_output\":").is_some() => Ok(Event::Chunk(triton(data))),
+            None if find(&TEXT_OUTPUT, data).is_some() => Ok(Event::Chunk(triton(data))),
             None => read_fully(data),
         };
     }
+    let has_text = TEXT_KEYS.iter().any(|key| has_text_under(data, key));
+    // Most chunks end here: what carries text is no error, so only the others are searched for one.
+    if !has_text && find(&ERROR, data).is_some() {
+        return read_fully(data);
+    }
     let mut chunk = Chunk {
-        has_text: TEXT_KEYS.iter().any(|key| has_text_under(data, key)) || memmem::find(data, b"\"tool_calls\":[{").is_some(),
+        has_text: has_text || memmem::find(data, b"\"tool_calls\":[{").is_some(),
         ..Chunk::default()
     };
     if let Some(at) = memmem::rfind(data, b"\"usage\":") {
         let usage = &data[at..];
-        chunk.completion_tokens = number_under(usage, b"\"completion_tokens\":");
-        chunk.prompt_tokens = number_under(usage, b"\"prompt_tokens\":");
+        chunk.completion_tokens = number_under(usage, &COMPLETION_TOKENS);
+        chunk.prompt_tokens = number_under(usage, &PROMPT_TOKENS);
     }
     Ok(Event::Chunk(chunk))
 }
 
+/// A key that is searched for in every chunk; its searcher is made once.
+struct Key {
+    length: usize,
+    finder: LazyLock<Finder<'static>>,
+}
+
+impl Key {
+    const fn new(finder: fn() -> Finder<'static>, length: usize) -> Self {
+        Self {
+            length,
+            finder: LazyLock::new(finder),
+        }
+    }
+}
+
+fn find(key: &Key, data: &[u8]) -> Option<usize> {
+    key.finder.find(data)
+}
+
 /// SGLang repeats the text so far and counts its tokens; only the count says whether something new came.
 fn sglang(data: &[u8], meta: &[u8]) -> Chunk {
-    let completion_tokens = number_under(meta, b"\"completion_tokens\":");
+    let completion_tokens = number_under(meta, &COMPLETION_TOKENS);
     Chunk {
-        has_text: completion_tokens.is_none() && has_text_under(data, b"\"text\":"),
+        has_text: completion_tokens.is_none() && TEXT_KEYS.iter().take(1).any(|key| has_text_under(data, key)),
         completion_tokens,
-        prompt_tokens: number_under(meta, b"\"prompt_tokens\":"),
+        prompt_tokens: number_under(meta, &PROMPT_TOKENS),
         is_cumulative: true,
         may_be_last: false,
     }
@@ -86,24 +123,25 @@ fn sglang(data: &[u8], meta: &[u8]) -> Chunk {
 
 fn triton(data: &[u8]) -> Chunk {
     Chunk {
-        has_text: has_text_under(data, b"\"text_output\":"),
+        has_text: has_text_under(data, &TEXT_OUTPUT),
         may_be_last: true,
         ..Chunk::default()
     }
 }
 
-fn has_text_under(data: &[u8], key: &[u8]) -> bool {
-    memmem::find_iter(data, key).any(|at| {
-        let value = data[at + key.len()..].trim_ascii_start();
+fn has_text_under(data: &[u8], key: &Key) -> bool {
+    key.finder.find_iter(data).any(|at| {
+        let value = data[at + key.length..].trim_ascii_start();
         value.first() == Some(&b'"') && value.get(1).is_some_and(|byte| *byte != b'"')
     })
 }
 
-fn number_under(data: &[u8], key: &[u8]) -> Option<u32> {
-    let at = memmem::find(data, key)?;
-    let value = data[at + key.len()..].trim_ascii_start();
-    let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    std::str::from_utf8(&value[..digits]).ok()?.parse().ok()
+fn number_under(data: &[u8], key: &Key) -> Option<u32> {
+    let at = find(key, data)?;
+    let value = data[at + key.length..].trim_ascii_start();
+    let mut digits = value.iter().take_while(|byte| byte.is_ascii_digit()).peekable();
+    digits.peek()?;
+    digits.try_fold(0_u32, |number, digit| number.checked_mul(10)?.checked_add(u32::from(digit - b'0')))
 }
 
 /// The text that a chunk carries, for counting tokens where the server does not; empty where it carries none.

@@ -225,3 +225,30 @@ fn files_that_are_wrong_are_named_with_the_line() {
         assert!(words(&output).contains(message), "{arguments:?}: {}", words(&output));
     }
 }
+
+#[test]
+fn the_tokenizer_of_a_repository_comes_out_of_the_shared_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let repository = folder.path().join("models--org--small");
+    let snapshot = repository.join("snapshots").join(commit);
+    std::fs::create_dir_all(&snapshot).unwrap();
+    std::fs::create_dir_all(repository.join("refs")).unwrap();
+    std::fs::write(repository.join("refs/main"), commit).unwrap();
+    std::fs::copy("benchmarks/demo/tokenizer.json", snapshot.join("tokenizer.json")).unwrap();
+    let engine = Engine::start(&["--ttft-ms", "1", "--itl-ms", "1"]);
+    let load = |model: &str| {
+        let mut command = imax();
+        command
+            .args(["bench", "--port", engine.port(), "--model", model, "--served-model-name", "demo"])
+            .args(["--random-input-len", "8", "--random-output-len", "2", "--num-prompts", "2", "--allow-saturated-client"])
+            .env("HF_HUB_CACHE", folder.path())
+            .env("HF_HUB_OFFLINE", "1");
+        command.output().unwrap()
+    };
+    let output = load("org/small");
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    let output = load("org/other");
+    assert_eq!(output.status.code(), Some(3));
+    assert!(words(&output).contains("HF_HUB_OFFLINE"), "{}", words(&output));
+}

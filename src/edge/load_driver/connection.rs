@@ -88,6 +88,8 @@ pub struct ReadState {
     /// Whether there are so many streams that acknowledgements are worth saving. With few they are left as they are, because
     /// a server that waits for them (Nagle's algorithm) would be slower with this client than with others.
     pub delay_acknowledgements: bool,
+    /// The present instant, as of the last wake-up: deadlines need it no finer, and asking for each read would cost.
+    pub now: Instant,
     /// Reads that brought bytes of answers since this was last taken.
     pub reads: u32,
 }
@@ -175,6 +177,16 @@ impl Connection {
         };
     }
 
+    /// Whether a part of the request is not with the kernel yet.
+    #[must_use]
+    pub fn wants_write(&self, request: &PreparedRequest) -> bool {
+        match (&self.activity, &self.secure) {
+            (Activity::Busy { written, .. }, None) => *written < request.bytes.len(),
+            (Activity::Busy { .. }, Some(_)) => true,
+            (Activity::Connecting | Activity::Securing | Activity::Idle, _) => false,
+        }
+    }
+
     /// Writes as much of the request as the kernel takes.
     pub fn write(&mut self, request: &PreparedRequest) -> Outcome {
         let Activity::Busy { written, .. } = &mut self.activity else {
@@ -215,7 +227,7 @@ impl Connection {
             } else {
                 self.kernel_clock = false;
             }
-            self.last_progress = Instant::now();
+            self.last_progress = state.now;
             state.reads += 1;
             if state.delay_acknowledgements && self.reads.is_multiple_of(READS_PER_DELAY) {
                 receive::delay_acknowledgements(&self.socket);

@@ -123,6 +123,7 @@ impl<'a> Worker<'a> {
                 plain: vec![0; if tls.is_some() { READ_BUFFER } else { 0 }],
                 control: ControlBuffer::default(),
                 first_lag: None,
+                now: Instant::now(),
                 delay_acknowledgements: slots >= batching::FEWEST_STREAMS,
                 reads: 0,
             },
@@ -362,6 +363,7 @@ impl<'a> Worker<'a> {
             }
         }
         self.batching.woke();
+        self.read_state.now = Instant::now();
         // A process that was not run wakes after its time. Bytes may not show that: several that came meanwhile are read at once
         // and have the instant of the last.
         let overslept = idle_since.elapsed().saturating_sub(wait);
@@ -387,6 +389,7 @@ impl<'a> Worker<'a> {
         if event.is_writable()
             && let Some(assigned) = connection.request
             && let Some(request) = self.turns.request(self.plan, assigned.index)
+            && connection.wants_write(request)
         {
             let outcome = connection.write(request);
             self.settle(at, outcome);
