@@ -2,6 +2,7 @@
 //! root and the Debian packages `slurm-wlm`, `slurm-client` and `munge`; they run with `--ignored`.
 
 mod cluster;
+mod containers;
 mod endings;
 mod images;
 mod measured;
