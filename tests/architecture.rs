@@ -16,7 +16,7 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("matrix", &["model", "config", "changelog"]),
     ("job", &["model", "config", "matrix"]),
     ("load", &["model"]),
-    ("eval", &["model"]),
+    ("eval", &["model", "yaml"]),
     ("result", &["model", "matrix", "load", "eval"]),
     ("analysis", &["model", "result"]),
     ("report", &["model", "result", "analysis", "matrix"]),

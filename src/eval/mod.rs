@@ -1,1 +1,12 @@
-//! Accuracy tasks. Rows carry which evaluation goes with them; evaluating is not built yet, and `imax run` says so.
+//! Accuracy tasks: lm-eval's task files of type `generate_until`, from documents to prompts, from answers to scores. Pure: data and
+//! answers come in as values, so the same task gives the same prompts and scores wherever it runs.
+
+pub mod dataset;
+pub mod exam;
+pub mod filter;
+pub mod metric;
+pub mod python;
+pub mod request;
+pub mod score;
+pub mod task;
+pub mod template;

@@ -1,0 +1,110 @@
+//! `multi_choice_regex`: the letter of a choice, found by a pattern, or else by the text of a choice, or else by a letter
+//! behind a colon, in this order, as lm-eval looks for it.
+
+use fancy_regex::Regex;
+
+use super::{FilterError, RegexFilter, selected};
+use crate::eval::dataset::Document;
+use crate::eval::python::{Pattern, escape, strip};
+
+/// The filter.
+#[derive(Debug, Clone)]
+pub struct MultiChoice {
+    /// What is looked for first.
+    pub regex: RegexFilter,
+    /// Whether case counts among the texts of choices.
+    pub ignore_case: bool,
+    /// Whether punctuation counts among them.
+    pub ignore_punctuation: bool,
+    /// What is left out of them.
+    pub regexes_to_ignore: Vec<Pattern>,
+}
+
+/// Pattern and what each of its finds stands for.
+struct Search {
+    pattern: Pattern,
+    letters: Vec<(String, String)>,
+}
+
+impl MultiChoice {
+    pub(super) fn answers(&self, answers: &[String], document: &Document) -> Result<Vec<String>, FilterError> {
+        let punctuation = Regex::new(r"\p{P}").map_err(|error| FilterError::Choices(error.to_string()))?;
+        let clean = |text: &str| self.clean(text, &punctuation);
+        let texts = document
+            .get("choices")
+            .and_then(serde_json::Value::as_array)
+            .ok_or(FilterError::NoChoices)?;
+        let texts: Option<Vec<&str>> = texts.iter().map(serde_json::Value::as_str).collect();
+        let choices: Vec<String> = texts
+            .ok_or(FilterError::NoChoices)?
+            .into_iter()
+            .map(|text| clean(strip(text)))
+            .collect();
+        let by_text = by_text(&choices)?;
+        let by_letter = by_letter(choices.len())?;
+        let answer = |said: &String| {
+            let first = selected(&self.regex.pattern.find_all(said), self.regex.group_select).map(|found| strip(&found).to_owned());
+            let found = |search: &Search, text: &str| search.find(text, self.regex.group_select);
+            first
+                .filter(|found| !found.is_empty())
+                .or_else(|| found(&by_text, &clean(said)))
+                .or_else(|| found(&by_letter, said))
+                .unwrap_or_else(|| self.regex.fallback.clone())
+        };
+        Ok(answers.iter().map(answer).collect())
+    }
+
+    fn clean(&self, text: &str, punctuation: &Regex) -> String {
+        let mut text = text.to_owned();
+        for pattern in &self.regexes_to_ignore {
+            text = pattern.replace(&text, "", 0);
+        }
+        if self.ignore_case {
+            text = text.to_lowercase();
+        }
+        if self.ignore_punctuation {
+            text = punctuation.replace_all(&text, "").into_owned();
+        }
+        text
+    }
+}
+
+impl Search {
+    fn find(&self, text: &str, group_select: i64) -> Option<String> {
+        let found = selected(&self.pattern.find_all(text), group_select)?;
+        let found = strip(&found);
+        let letter = self.letters.iter().rev().find(|(known, _)| known == found);
+        let answer = letter.map_or_else(|| found.to_owned(), |(_, letter)| letter.clone());
+        (!answer.is_empty()).then_some(answer)
+    }
+}
+
+fn letter(index: usize) -> Result<char, FilterError> {
+    let code = u32::try_from(index).ok().and_then(|index| u32::from('A').checked_add(index));
+    code.and_then(char::from_u32)
+        .ok_or_else(|| FilterError::Choices(format!("there are more than {index}")))
+}
+
+/// The longest first: a choice whose text begins another must not hide it.
+fn by_text(choices: &[String]) -> Result<Search, FilterError> {
+    let mut letters = Vec::new();
+    for (index, choice) in choices.iter().enumerate() {
+        letters.push((choice.clone(), format!("({})", letter(index)?)));
+    }
+    let mut branches: Vec<String> = choices.iter().map(|choice| escape(choice)).collect();
+    branches.sort_by_key(|branch| std::cmp::Reverse(branch.chars().count()));
+    let pattern = Pattern::new(&branches.join("|")).map_err(|error| FilterError::Choices(error.reason))?;
+    Ok(Search { pattern, letters })
+}
+
+fn by_letter(count: usize) -> Result<Search, FilterError> {
+    let mut letters = Vec::new();
+    for index in 0..count {
+        let letter = letter(index)?;
+        letters.push((letter.to_string(), format!("({letter})")));
+    }
+    let branches: Vec<&str> = letters.iter().map(|(letter, _)| letter.as_str()).collect();
+    let pattern = format!(r":[\s]*({})", branches.join("|"));
+    let pattern = Pattern::new(&pattern).map_err(|error| FilterError::Choices(error.reason))?;
+    Ok(Search { pattern, letters })
+}
