@@ -6,6 +6,7 @@ pub mod artifacts;
 pub mod calibration_store;
 pub mod commit;
 pub mod engine_log;
+pub mod evaluation;
 pub mod files;
 pub mod git;
 pub mod github;

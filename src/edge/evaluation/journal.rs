@@ -1,0 +1,104 @@
+//! The journal of answers: one line each, written as they come, so that what was answered before an interruption is not asked
+//! again. An answer belongs to the whole request, model and prompt and limits, by its hash; another task file finds nothing in it.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::eval::request::Answer;
+
+/// Why the journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use the journal {}: {source}", path.display())]
+pub struct JournalError {
+    /// The file.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+/// The journal.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    known: HashMap<String, Answer>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    request: String,
+    answer: Answer,
+}
+
+impl Journal {
+    /// Opens a journal. With `resume` the answers that it holds are known; without, it begins anew.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or written.
+    pub fn open(path: &Path, resume: bool) -> Result<Self, JournalError> {
+        let wrong = |source| JournalError {
+            path: path.to_owned(),
+            source,
+        };
+        let mut known = HashMap::new();
+        let mut torn = false;
+        if resume && path.exists() {
+            let text = std::fs::read(path).map_err(wrong)?;
+            torn = !text.is_empty() && !text.ends_with(b"\n");
+            // A line that was torn by the interruption is no answer.
+            let lines = text
+                .split(|byte| *byte == b'\n')
+                .filter_map(|line| serde_json::from_slice::<Line>(line).ok());
+            known.extend(lines.map(|line| (line.request, line.answer)));
+        } else if path.exists() {
+            std::fs::remove_file(path).map_err(wrong)?;
+        }
+        let mut file = File::options().create(true).append(true).open(path).map_err(wrong)?;
+        if torn {
+            file.write_all(b"\n").map_err(wrong)?;
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            known,
+        })
+    }
+
+    /// The answer to a request, by its hash.
+    #[must_use]
+    pub fn answer(&self, request: &str) -> Option<&Answer> {
+        self.known.get(request)
+    }
+
+    /// Writes an answer.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn note(&mut self, request: &str, answer: &Answer) -> Result<(), JournalError> {
+        let line = Line {
+            request: request.to_owned(),
+            answer: answer.clone(),
+        };
+        let written = serde_json::to_vec(&line).map_err(io::Error::from).and_then(|mut bytes| {
+            bytes.push(b'\n');
+            // One write a line: lines of a killed process are whole but for the last.
+            self.file.write_all(&bytes)
+        });
+        written.map_err(|source| JournalError {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    /// Removes the journal: all is answered, and the samples hold it.
+    ///
+    /// # Errors
+    /// Where the file cannot be removed.
+    pub fn finish(self) -> Result<(), JournalError> {
+        std::fs::remove_file(&self.path).map_err(|source| JournalError { path: self.path, source })
+    }
+}

@@ -1,0 +1,157 @@
+//! `results_*.json` with the keys that lm-eval writes, so that what reads lm-eval's results reads these, and a block `imax`
+//! with what lm-eval does not say: intervals, how answers were got, which data was used.
+
+use serde_json::{Map, Value, json};
+
+use super::request::{Api, RequestSettings};
+use super::sheet::Sheet;
+use super::task::Task;
+
+/// Version of the block `imax`.
+pub const SCHEMA: u32 = 1;
+
+/// What is known about an evaluation as a whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct About {
+    /// Version of this program.
+    pub version: String,
+    /// Where the engine answered.
+    pub base_url: String,
+    /// Requests under way at once.
+    pub concurrency: usize,
+    /// The first so many questions alone.
+    pub limit: Option<usize>,
+    /// When it began, seconds since 1970.
+    pub started_unix_s: f64,
+    /// How long it took, seconds.
+    pub seconds: f64,
+    /// Requests that were sent again because their connection failed.
+    pub retries: u64,
+    /// Requests that were not answered.
+    pub failed: u64,
+    /// Answers taken from an earlier, interrupted evaluation.
+    pub resumed: u64,
+    /// CPU time of this program while it asked, seconds.
+    pub client_cpu_s: f64,
+    /// What was wrong, for people.
+    pub problems: Vec<String>,
+}
+
+/// A task with its data and its scores.
+#[derive(Debug, Clone)]
+pub struct TaskResult<'a> {
+    /// The task.
+    pub task: &'a Task,
+    /// Its scores.
+    pub sheet: &'a Sheet,
+    /// The files that its documents came from, with commit or path.
+    pub data: Value,
+    /// SHA-256 of the task file.
+    pub task_hash: String,
+}
+
+/// The document. Partial results lack `lm_eval_version`, by which collectors know a result.
+#[must_use]
+pub fn document(tasks: &[TaskResult<'_>], settings: &RequestSettings, about: &About) -> Value {
+    let each = |of: &dyn Fn(&TaskResult<'_>) -> Value| -> Value {
+        let entries = tasks.iter().map(|result| (result.sheet.task.clone(), of(result)));
+        Value::Object(entries.collect())
+    };
+    let complete = tasks.iter().all(|result| result.sheet.is_complete());
+    let mut document = Map::new();
+    let mut set = |key: &str, value: Value| document.insert(key.to_owned(), value);
+    set("results", each(&scores));
+    set("group_subtasks", each(&|_| json!([])));
+    set("configs", each(&|result| config(result, settings)));
+    set("versions", each(&|result| result.task.version.clone()));
+    set("n-shot", each(&|result| result.sheet.num_fewshot.into()));
+    set("higher_is_better", each(&higher_is_better));
+    set(
+        "n-samples",
+        each(&|result| json!({ "original": result.sheet.original, "effective": result.sheet.answered })),
+    );
+    set("config", run_config(settings, about));
+    set("date", about.started_unix_s.into());
+    if complete {
+        set("lm_eval_version", format!("imax {}", about.version).into());
+    } else {
+        set("partial", true.into());
+    }
+    set("model_source", model_source(settings.api).into());
+    set("model_name", settings.model.as_str().into());
+    set("total_evaluation_time_seconds", about.seconds.to_string().into());
+    set("imax", imax(tasks, settings, about));
+    Value::Object(document)
+}
+
+fn model_source(api: Api) -> &'static str {
+    match api {
+        Api::Chat => "local-chat-completions",
+        Api::Completions => "local-completions",
+    }
+}
+
+fn scores(result: &TaskResult<'_>) -> Value {
+    let mut entries = Map::new();
+    entries.insert("alias".to_owned(), result.sheet.task.as_str().into());
+    entries.insert("sample_len".to_owned(), result.sheet.answered.into());
+    for named in &result.sheet.scores {
+        let mean = named.score.map_or(Value::Null, |score| score.mean.into());
+        let error = named.score.and_then(|score| score.stderr).map_or_else(|| "N/A".into(), Value::from);
+        entries.insert(named.key(), mean);
+        entries.insert(format!("{}_stderr,{}", named.metric, named.filter), error);
+    }
+    Value::Object(entries)
+}
+
+fn config(result: &TaskResult<'_>, settings: &RequestSettings) -> Value {
+    let mut config = result.task.config.clone();
+    config.insert("num_fewshot".to_owned(), result.sheet.num_fewshot.into());
+    let mut metadata = match config.remove("metadata") {
+        Some(Value::Object(metadata)) => metadata,
+        Some(_) | None => Map::new(),
+    };
+    metadata.insert("model".to_owned(), settings.model.as_str().into());
+    config.insert("metadata".to_owned(), Value::Object(metadata));
+    Value::Object(config)
+}
+
+fn higher_is_better(result: &TaskResult<'_>) -> Value {
+    let uses = result.task.metrics.iter();
+    let entries = uses.map(|used| (used.metric.name().to_owned(), used.higher_is_better.into()));
+    Value::Object(entries.collect())
+}
+
+fn run_config(settings: &RequestSettings, about: &About) -> Value {
+    json!({
+        "model": model_source(settings.api),
+        "model_args": { "model": settings.model, "base_url": about.base_url, "num_concurrent": about.concurrency },
+        "limit": about.limit,
+        "gen_kwargs": {
+            "max_gen_toks": settings.override_max_gen_toks, "temperature": settings.temperature, "top_p": settings.top_p,
+        },
+        "fewshot_seed": 1234,
+    })
+}
+
+fn imax(tasks: &[TaskResult<'_>], settings: &RequestSettings, about: &About) -> Value {
+    let intervals = |result: &TaskResult<'_>| -> Value {
+        let named = result.sheet.scores.iter().filter_map(|named| Some((named.key(), named.score?)));
+        let entries = named.map(|(key, score)| (key, json!({ "low": score.interval.0, "high": score.interval.1 })));
+        Value::Object(entries.collect())
+    };
+    let of_tasks = tasks.iter().map(|result| {
+        let sheet = result.sheet;
+        let about_task = json!({
+            "asked": sheet.asked, "answered": sheet.answered, "from_reasoning": sheet.from_reasoning,
+            "cut_at_max_tokens": sheet.cut, "repeats": result.task.repeats, "data": result.data,
+            "task_sha256": result.task_hash, "interval_95_wilson": intervals(result),
+        });
+        (sheet.task.clone(), about_task)
+    });
+    json!({
+        "schema": SCHEMA, "version": about.version, "seconds": about.seconds, "client_cpu_s": about.client_cpu_s,
+        "concurrency": about.concurrency, "seed": settings.seed, "retries": about.retries, "failed": about.failed,
+        "resumed": about.resumed, "problems": about.problems, "tasks": Value::Object(of_tasks.collect()),
+    })
+}
