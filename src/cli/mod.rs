@@ -13,6 +13,7 @@ mod configs;
 mod demo;
 mod dialect;
 mod doctor;
+mod eval;
 mod exit;
 mod fail_on;
 mod gather;
@@ -63,6 +64,7 @@ enum Command {
     Ready(ready::ReadyArgs),
     ImportImage(import_image::ImportImageArgs),
     Bench(Box<bench::BenchArgs>),
+    Eval(Box<eval::EvalArgs>),
     Normalize(normalize::NormalizeArgs),
     Collect(collect::CollectArgs),
     Compare(compare::CompareArgs),
@@ -126,6 +128,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Ready(args) => ready::run(&args),
         Command::ImportImage(args) => import_image::run(&args),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Eval(arguments) => eval::run(&arguments),
         Command::Normalize(args) => normalize::run(&args),
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Collect(args) => collect::run(&args),

@@ -56,6 +56,17 @@ pub fn commit_of(folder: &Path) -> Option<String> {
     Some(if changed { format!("{commit}-dirty") } else { commit })
 }
 
+/// CPU time of this process so far, user and system, seconds.
+#[must_use]
+pub fn cpu_seconds() -> f64 {
+    use nix::sys::resource::{UsageWho, getrusage};
+    use nix::sys::time::TimeValLike as _;
+    getrusage(UsageWho::RUSAGE_SELF).map_or(0.0, |usage| {
+        let microseconds = (usage.user_time() + usage.system_time()).num_microseconds();
+        std::time::Duration::from_micros(u64::try_from(microseconds).unwrap_or(0)).as_secs_f64()
+    })
+}
+
 /// Seconds since 1970 by the machine's clock.
 #[must_use]
 pub fn unix_seconds() -> f64 {

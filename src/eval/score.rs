@@ -29,16 +29,34 @@ impl Score {
         let mean = values.iter().sum::<f64>() / n;
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
         let stderr = (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt() / n.sqrt());
-        let z2 = Z * Z;
-        let centre = (mean + z2 / (2.0 * n)) / (1.0 + z2 / n);
-        let half = Z / (1.0 + z2 / n) * (mean * (1.0 - mean) / n + z2 / (4.0 * n * n)).max(0.0).sqrt();
         Some(Self {
             mean,
             stderr,
-            interval: ((centre - half).max(0.0), (centre + half).min(1.0)),
+            interval: wilson(mean, n),
             questions: values.len(),
         })
     }
+
+    /// The score of which only the mean and the number of questions are known.
+    #[must_use]
+    pub fn of_mean(mean: f64, questions: u64) -> Option<Self> {
+        let questions = usize::try_from(questions).ok().filter(|questions| *questions > 0)?;
+        let n = count(questions);
+        let stderr = (questions > 1 && (0.0..=1.0).contains(&mean)).then(|| (mean * (1.0 - mean) / (n - 1.0)).sqrt());
+        Some(Self {
+            mean,
+            stderr,
+            interval: wilson(mean, n),
+            questions,
+        })
+    }
+}
+
+fn wilson(mean: f64, n: f64) -> (f64, f64) {
+    let z2 = Z * Z;
+    let centre = (mean + z2 / (2.0 * n)) / (1.0 + z2 / n);
+    let half = Z / (1.0 + z2 / n) * (mean * (1.0 - mean) / n + z2 / (4.0 * n * n)).max(0.0).sqrt();
+    ((centre - half).max(0.0), (centre + half).min(1.0))
 }
 
 fn count(n: usize) -> f64 {

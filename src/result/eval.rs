@@ -2,12 +2,15 @@
 //! the files of lm-eval, or of SpeedBench's acceptance-length check. Keys and choices are those of InferenceX's
 //! collect_eval_results.py.
 
+mod meta;
 mod row;
 mod score;
 
 use std::collections::BTreeMap;
 
 use super::{Dialect, Json, Object, number};
+
+pub use meta::{EvalConcs, eval_meta};
 
 /// One file beside a `meta_env.json`.
 #[derive(Debug, Clone, PartialEq)]

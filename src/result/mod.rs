@@ -16,7 +16,7 @@ mod schema;
 
 pub use agg::{Agg, AggError};
 pub use context::{ContextError, Dialect, Gpus, Origin, PointContext};
-pub use eval::{EvalError, EvalFile, EvalSet, EvalSort, eval_rows, sort_eval_rows};
+pub use eval::{EvalConcs, EvalError, EvalFile, EvalSet, EvalSort, eval_meta, eval_rows, sort_eval_rows};
 pub use json::{Json, JsonError, Object};
 pub use normalize::{NormalizeError, normalize};
 pub use point::{Better, Measurement, Metric, MetricInterval, Point, PointFailure, PointOutcome};

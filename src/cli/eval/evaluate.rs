@@ -1,0 +1,353 @@
+//! The evaluation itself, which `imax eval` and `imax run` share: tasks and data are read, questions asked, answers scored,
+//! files written.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::write;
+use crate::edge::evaluation::{AskError, AskSettings, DataSourceError, Journal, JournalError, Loaded, ask_all, load};
+use crate::edge::files::{self, FileError};
+use crate::edge::host;
+use crate::edge::stop::StopSignal;
+use crate::eval::exam::{Choices, Exam, ExamError, num_fewshot};
+use crate::eval::request::{Answer, Api, RequestSettings};
+use crate::eval::results::About;
+use crate::eval::sheet::{Answers, Sheet, SheetError, hash};
+use crate::eval::task::{self, Task};
+use crate::eval::threshold::{Thresholds, Verdict};
+use crate::model::{Diagnostics, Secret, SourceFile};
+
+/// What to evaluate, and how.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    /// The engine's address: with or without `/v1`, or the whole path.
+    pub base_url: String,
+    /// What holds for every request.
+    pub settings: RequestSettings,
+    /// The key, where the engine wants one.
+    pub key: Option<Secret>,
+    /// Requests under way at once.
+    pub concurrency: usize,
+    /// How long one answer may take.
+    pub timeout: Duration,
+    /// Which questions, which examples.
+    pub choices: Choices,
+    /// Folder of the results.
+    pub output: PathBuf,
+    /// Behind the names of files: `_conc16` where a job has several evaluations.
+    pub suffix: String,
+    /// Whether to go on with what an interrupted evaluation left.
+    pub resume: bool,
+    /// What scores have to be.
+    pub thresholds: Thresholds,
+    /// Names of the model by which thresholds may know it.
+    pub model_names: Vec<String>,
+}
+
+/// A task with its questions.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    pub(super) task: Task,
+    pub(super) exam: Exam,
+    pub(super) data: Value,
+    pub(super) task_hash: String,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Requests of this evaluation.
+    pub total: usize,
+    /// Answered.
+    pub answered: usize,
+    /// Failed.
+    pub failed: usize,
+}
+
+/// A task's scores and what its main score means.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// The scores.
+    pub sheet: Sheet,
+    /// What the main score means.
+    pub verdict: Verdict,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct Evaluated {
+    /// Each task.
+    pub tasks: Vec<Judged>,
+    /// About the evaluation as a whole.
+    pub about: About,
+    /// The result's file, below the output folder.
+    pub results_file: String,
+    /// Whether nothing at all was answered because connections failed.
+    pub unreachable: bool,
+    /// The first failure, for people.
+    pub first_failure: Option<String>,
+}
+
+impl Evaluated {
+    /// Whether every question of every task was answered.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.tasks.iter().all(|judged| judged.sheet.is_complete())
+    }
+}
+
+/// Why there is no evaluation.
+#[derive(Debug, thiserror::Error)]
+pub enum EvaluationError {
+    /// A task file is wrong.
+    #[error(transparent)]
+    Task(#[from] Diagnostics),
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// There are no documents.
+    #[error("task {task}: {source}")]
+    Data {
+        /// The task.
+        task: String,
+        /// Why.
+        source: DataSourceError,
+    },
+    /// A question cannot be asked.
+    #[error(transparent)]
+    Exam(#[from] ExamError),
+    /// An answer cannot be read.
+    #[error(transparent)]
+    Sheet(#[from] SheetError),
+    /// Nothing can be asked.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Two tasks have one name.
+    #[error("two task files are called `{0}`: their scores would have one name")]
+    SameName(String),
+}
+
+/// Reads a task and its documents.
+///
+/// # Errors
+/// [`EvaluationError`] for a task or data that cannot be used.
+pub fn prepare(file: &Path, choices: Choices, go_on: &mut dyn FnMut() -> bool) -> Result<Prepared, EvaluationError> {
+    let text = files::read_text(file)?;
+    let task_hash = hash(&text);
+    let task = task::read(&SourceFile::new(file.display().to_string(), text))?;
+    let mut documents = |split: &str| {
+        load(&task.source, split, file, go_on).map_err(|source| EvaluationError::Data {
+            task: task.name.clone(),
+            source,
+        })
+    };
+    let splits = &task.splits;
+    let asked = splits.test.as_ref().or(splits.validation.as_ref());
+    let questions = documents(asked.map_or("test", String::as_str))?;
+    let examples = match (&task.fewshot.split, &task.fewshot.samples) {
+        _ if num_fewshot(&task, choices.num_fewshot) == 0 => None,
+        (None, Some(samples)) => Some(Loaded {
+            documents: samples.clone(),
+            origin: Value::Null,
+        }),
+        (split, _) => {
+            let usual = splits.training.as_ref().or(splits.validation.as_ref()).or(splits.test.as_ref());
+            Some(documents(split.as_ref().or(usual).map_or("train", String::as_str))?)
+        }
+    };
+    let mut data = vec![questions.origin];
+    let examples = examples.map(|loaded| {
+        data.push(loaded.origin);
+        loaded.documents
+    });
+    let exam = Exam::new(&task, questions.documents, examples.unwrap_or_default(), choices)?;
+    Ok(Prepared {
+        task,
+        exam,
+        data: data.into(),
+        task_hash,
+    })
+}
+
+/// Reads several tasks.
+///
+/// # Errors
+/// As [`prepare`], and where two have one name.
+pub fn prepare_all(files: &[PathBuf], choices: Choices, go_on: &mut dyn FnMut() -> bool) -> Result<Vec<Prepared>, EvaluationError> {
+    let mut all: Vec<Prepared> = Vec::new();
+    for file in files {
+        let prepared = prepare(file, choices, go_on)?;
+        if all.iter().any(|known| known.task.name == prepared.task.name) {
+            return Err(EvaluationError::SameName(prepared.task.name));
+        }
+        all.push(prepared);
+    }
+    Ok(all)
+}
+
+/// One request: which task, which question, which repeat.
+struct Place {
+    task: usize,
+    question: usize,
+    repeat: usize,
+    hash: String,
+}
+
+/// Asks, scores and writes.
+///
+/// # Errors
+/// [`EvaluationError`]; what concerns single questions is part of the result.
+pub fn evaluate(
+    evaluation: &Evaluation,
+    tasks: &[Prepared],
+    stop: &StopSignal,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Evaluated, EvaluationError> {
+    let started = Instant::now();
+    let (cpu_before, started_unix_s) = (host::cpu_seconds(), host::unix_seconds());
+    std::fs::create_dir_all(&evaluation.output).map_err(|source| FileError::Write {
+        path: evaluation.output.clone(),
+        source,
+    })?;
+    let journal_path = evaluation.output.join(format!("answers{}.jsonl", evaluation.suffix));
+    let mut journal = Journal::open(&journal_path, evaluation.resume)?;
+    let mut answers: Vec<Answers> = tasks.iter().map(empty_answers).collect();
+    let (mut places, mut bodies, mut resumed) = (Vec::new(), Vec::new(), 0);
+    for (place, body) in requests(evaluation, tasks) {
+        match journal.answer(&place.hash) {
+            Some(answer) => {
+                resumed += 1;
+                put(&mut answers, &place, answer.clone());
+            }
+            None => {
+                places.push(place);
+                bodies.push(body);
+            }
+        }
+    }
+    let mut state = Progress {
+        total: bodies.len(),
+        answered: 0,
+        failed: 0,
+    };
+    let (mut failures, mut broken): (Vec<AskError>, Option<JournalError>) = (Vec::new(), None);
+    let settings = AskSettings {
+        url: address(&evaluation.base_url, evaluation.settings.api),
+        api: evaluation.settings.api,
+        key: evaluation.key.clone(),
+        concurrency: evaluation.concurrency,
+        timeout: evaluation.timeout,
+    };
+    let asked = ask_all(&settings, &bodies, stop, &mut |index, answer| {
+        let Some(place) = places.get(index) else { return };
+        match answer {
+            Ok(answer) => {
+                state.answered += 1;
+                broken = broken.take().or(journal.note(&place.hash, &answer).err());
+                put(&mut answers, place, answer);
+            }
+            Err(error) => {
+                state.failed += 1;
+                failures.push(error);
+            }
+        }
+        progress(state);
+    })?;
+    if let Some(error) = broken {
+        return Err(error.into());
+    }
+    let judged = judge(evaluation, tasks, &answers)?;
+    let unanswered = |error: &&AskError| !matches!(error, AskError::Stopped | AskError::Hopeless);
+    let first_failure = failures.iter().find(unanswered).map(ToString::to_string);
+    let connection = |error: &AskError| matches!(error, AskError::Transport { .. } | AskError::Hopeless);
+    let about = About {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        base_url: settings.url.clone(),
+        concurrency: evaluation.concurrency,
+        limit: evaluation.choices.limit,
+        started_unix_s,
+        seconds: started.elapsed().as_secs_f64(),
+        retries: asked.retries,
+        failed: u64::try_from(failures.len()).unwrap_or(u64::MAX),
+        resumed,
+        client_cpu_s: host::cpu_seconds() - cpu_before,
+        problems: write::problems(&judged, first_failure.as_deref()),
+    };
+    let complete = judged.iter().all(|judged| judged.sheet.is_complete());
+    let results_file = write::results(evaluation, tasks, &judged, &about)?;
+    if complete {
+        journal.finish()?;
+    }
+    Ok(Evaluated {
+        unreachable: state.answered == 0 && !failures.is_empty() && failures.iter().all(connection),
+        tasks: judged,
+        about,
+        results_file,
+        first_failure,
+    })
+}
+
+fn empty_answers(prepared: &Prepared) -> Answers {
+    let repeats = usize::try_from(prepared.task.repeats.get()).unwrap_or(1);
+    vec![vec![None; repeats]; prepared.exam.questions.len()]
+}
+
+fn put(answers: &mut [Answers], place: &Place, answer: Answer) {
+    let slot = answers
+        .get_mut(place.task)
+        .and_then(|task| task.get_mut(place.question))
+        .and_then(|question| question.get_mut(place.repeat));
+    if let Some(slot) = slot {
+        *slot = Some(answer);
+    }
+}
+
+fn requests(evaluation: &Evaluation, tasks: &[Prepared]) -> Vec<(Place, Value)> {
+    let mut all = Vec::new();
+    for (task, prepared) in tasks.iter().enumerate() {
+        for (question, asked) in prepared.exam.questions.iter().enumerate() {
+            for repeat in 0..prepared.task.repeats.get() {
+                let body = evaluation.settings.body(asked, &prepared.task.generation, repeat);
+                let hash = hash(&body.to_string());
+                let repeat = usize::try_from(repeat).unwrap_or(usize::MAX);
+                all.push((
+                    Place {
+                        task,
+                        question,
+                        repeat,
+                        hash,
+                    },
+                    body,
+                ));
+            }
+        }
+    }
+    all
+}
+
+fn judge(evaluation: &Evaluation, tasks: &[Prepared], answers: &[Answers]) -> Result<Vec<Judged>, SheetError> {
+    let names: Vec<&str> = evaluation.model_names.iter().map(String::as_str).collect();
+    let judged = tasks.iter().zip(answers).map(|(prepared, answers)| {
+        let sheet = Sheet::new(&prepared.task, &prepared.exam, answers, &evaluation.settings)?;
+        let score = sheet.main_score().and_then(|named| named.score).filter(|_| sheet.is_complete());
+        let verdict = score.map_or(Verdict::Unjudged, |score| evaluation.thresholds.judge(&names, &sheet.task, &score));
+        Ok(Judged { sheet, verdict })
+    });
+    judged.collect()
+}
+
+/// The whole address of the form, from an address of any length.
+pub(super) fn address(base: &str, api: Api) -> String {
+    let base = base.trim_end_matches('/');
+    let path = api.path();
+    if base.ends_with(path) {
+        base.to_owned()
+    } else {
+        format!("{}{path}", base.trim_end_matches("/v1"))
+    }
+}
