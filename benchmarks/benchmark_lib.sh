@@ -37,6 +37,10 @@ wait_for_server_ready() {
 #   --max-concurrency N --result-filename NAME --result-dir DIR [--endpoint PATH] [--tokenizer T] [--trust-remote-code]
 #   [--bench-serving-dir DIR] [--server-pid PID] [--num-warmups N]: loads the engine and writes DIR/NAME.json.
 run_benchmark_serving() {
+  if [[ "${EVAL_ONLY:-false}" == true ]]; then
+    echo "the row asks for an evaluation alone: nothing is measured"
+    return
+  fi
   local arguments=() concurrency=1 warmups="" folder="" takes
   [[ -z "${IMAX_TOKENIZER:-}" ]] || arguments+=(--tokenizer "$IMAX_TOKENIZER")
   while (($#)); do
@@ -67,9 +71,30 @@ run_benchmark_serving() {
 start_gpu_monitor() { :; }
 stop_gpu_monitor() { :; }
 
-# Evaluations are not part of this version; saying so is better than a result without them.
-run_eval() { _imax_refuse run_eval "$*"; }
-append_lm_eval_summary() { _imax_refuse append_lm_eval_summary "$*"; }
+# run_eval [--framework lm-eval] [--port PORT] [--concurrent-requests N] [--num-fewshot N] [--limit N] [--tasks FILE,...]: evaluates
+# the engine and writes results_*.json, samples_*.jsonl and meta_env.json to IMAX_OUT. `--framework lm-eval` names the form of
+# the results; the work is done by imax. Tasks: IMAX_EVAL_TASKS, or benchmarks/evals/gsm8k.yaml.
+run_eval() {
+  local arguments=() port="${PORT:-8888}" concurrency="${CONC:-32}" tasks="${IMAX_EVAL_TASKS:-}" files=()
+  while (($#)); do
+    case "$1" in
+      --framework) [[ "$2" == lm-eval ]] || _imax_refuse run_eval "$1 $2" ;;
+      --port) port="$2" ;;
+      --concurrent-requests) concurrency="$2" ;;
+      --num-fewshot | --limit) arguments+=("$1" "$2") ;;
+      --tasks) tasks="$2" ;;
+      *) _imax_refuse run_eval "$1" ;;
+    esac
+    shift 2
+  done
+  IFS=, read -ra files <<<"${tasks:-$(dirname "${BASH_SOURCE[0]}")/evals/gsm8k.yaml}"
+  [[ -z "${IMAX_EVAL_LIMIT:-}" ]] || arguments+=(--limit "$IMAX_EVAL_LIMIT")
+  "${IMAX_BIN:-imax}" eval --base-url "http://127.0.0.1:$port" --model "$MODEL" --concurrent-requests "$concurrency" \
+    --tasks "${files[@]}" --output "${IMAX_OUT:-.}" "${arguments[@]}"
+}
+
+# meta_env.json and the results lie where they are collected already.
+append_lm_eval_summary() { :; }
 
 _imax_refuse() {
   echo "error: $1: \`$2\` is not supported by this version of imax" >&2

@@ -36,7 +36,7 @@ pub use profile::{
     SlurmContainer, SlurmSettings, TelemetrySettings, profile_schema,
 };
 pub use recipe::{Recipe, RecipeError, RecipeStyle, Spelling, choose_recipe, recipe_names};
-pub use record::{JobRecord, PhaseEnding, PhaseRecord, PointRecord, Provenance, RECORD_SCHEMA};
+pub use record::{EvalRecord, JobRecord, PhaseEnding, PhaseRecord, PointRecord, Provenance, RECORD_SCHEMA};
 pub use resolve::{JobId, JobSpec, ResolveError, Resolved, resolve};
 pub use retry::{Attempt, Retries, Tried};
 pub use telemetry::{

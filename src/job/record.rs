@@ -34,6 +34,9 @@ pub struct JobRecord {
     pub row: Row,
     /// Each point of the row.
     pub points: Vec<PointRecord>,
+    /// The score of each task, once for each concurrency at which it was evaluated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evals: Vec<EvalRecord>,
     /// Each phase that began, in its order; warm-up and load once a point.
     pub phases: Vec<PhaseRecord>,
     /// Each try of the job and of what it needed, in its order.
@@ -67,6 +70,37 @@ pub struct PointRecord {
     /// What the host did during the load; absent where it was shorter than the time between two samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_use: Option<HostUse>,
+}
+
+/// The main score of a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvalRecord {
+    /// Requests under way at once.
+    pub conc: Concurrency,
+    /// The task.
+    pub task: String,
+    /// Metric and filter: `exact_match,strict-match`.
+    pub score_name: String,
+    /// The score, 0 to 1; none where nothing was answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
+    /// Its standard error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stderr: Option<f64>,
+    /// Its 95% interval (Wilson).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval_95: Option<[f64; 2]>,
+    /// Questions that were answered.
+    pub answered: usize,
+    /// Questions that were asked.
+    pub asked: usize,
+    /// What the score has to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+    /// `pass`, `unsure`, `fail`, or `unjudged` where there is no threshold.
+    pub verdict: String,
+    /// The results' file, below the folder of `job.json`.
+    pub results: String,
 }
 
 /// How a phase ended.

@@ -169,9 +169,6 @@ fn refuse_unsupported(row: &Row) -> Result<(), ResolveError> {
         Scenario::FixedSeqLen { .. } => {}
         Scenario::AgenticCoding { .. } => return unsupported("the agentic-coding scenario"),
     }
-    if row.eval.run == Some(true) || row.eval.only == Some(true) {
-        return unsupported("an accuracy evaluation (run-eval or eval-only)");
-    }
     Ok(())
 }
 
@@ -240,15 +237,12 @@ mod tests {
 
     #[test]
     fn refuses_what_would_be_measured_by_half() {
-        let mut evaluated = document();
-        evaluated["run-eval"] = json!(true);
         let mut repeated = document();
         repeated["conc"] = json!([2, 4, 2]);
         let mut group = document();
         group["conc"] = json!([2, 4]);
         let self_contained = "source ./benchmark_lib.sh";
         for (row, recipe, message) in [
-            (evaluated, "x", "accuracy evaluation"),
             (repeated, "x", "concurrency 2 twice"),
             (group, self_contained, "give each its own row"),
         ] {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::repository::{Refs, Step};
-use crate::cli::run::{RunArgs, execute};
+use crate::cli::run::{EvalOptions, RunArgs, execute};
 use crate::cli::{Exit, Failure, OrExit as _, collect, output, plan};
 use crate::edge::files;
 use crate::edge::stop::StopSignal;
@@ -65,6 +65,7 @@ fn run_args(job: &Job, jobs: &Path) -> RunArgs {
         random_range_ratio: None,
         tokenizer: None,
         seed: 0,
+        evals: EvalOptions::default(),
         reap: false,
         quiet: true,
     }

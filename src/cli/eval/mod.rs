@@ -5,7 +5,7 @@ mod evaluate;
 mod harness;
 mod write;
 
-pub use arguments::EvalArgs;
+pub use arguments::{ApiArg, EvalArgs, key as api_key, thresholds as thresholds_of, usual_settings};
 pub use evaluate::{Evaluated, Evaluation, EvaluationError, Judged, Prepared, Progress, evaluate, prepare_all};
 pub use write::{reasons, shown, table};
 

@@ -42,6 +42,7 @@ impl Life<'_> {
         Lived {
             failure,
             points: self.points,
+            evals: self.eval_records,
             phases: self.journal.into_phases(),
             served_model: self.served_model,
             facts: self.facts,

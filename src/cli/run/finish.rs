@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
+use super::evals::is_alone;
 use super::life::Lived;
 use super::prepare::Places;
 use super::provenance::{provenance, provenance_of_job};
@@ -53,8 +54,10 @@ pub fn record_of(
         facts,
         attempts,
         node,
+        evals,
     } = lived;
-    for point in spec.points() {
+    let points_of_row = if is_alone(&spec.row) { Vec::new() } else { spec.points() };
+    for point in points_of_row {
         if !points.iter().any(|known| known.conc == point.conc) {
             let failure = failure
                 .clone()
@@ -86,6 +89,7 @@ pub fn record_of(
         seconds: beginning.since.elapsed().as_secs_f64(),
         row: spec.row.clone(),
         points,
+        evals,
         phases,
         attempts,
         provenance,
@@ -127,6 +131,7 @@ pub fn record_of_refusal(
         ended: host::timestamp(),
         seconds: beginning.since.elapsed().as_secs_f64(),
         row: row.clone(),
+        evals: Vec::new(),
         phases: Vec::new(),
         attempts: Vec::new(),
         provenance: provenance(profile, runner, None, places),
@@ -204,11 +209,36 @@ fn summary(record: &JobRecord) -> String {
         };
         let _ = writeln!(text, "\n{what}, try {} of {}: {problem}", attempt.number, attempt.of);
     }
+    text.push_str(&evals_table(record));
     text.push_str("\n| phase | time | |\n|---|---:|---|\n");
     for phase in &record.phases {
         let conc = phase.conc.map(|conc| format!(" (concurrency {conc})")).unwrap_or_default();
         let reason = phase.reason.as_deref().map(cell).unwrap_or_default();
         let _ = writeln!(text, "| {}{conc} | {:.1} s | {reason} |", phase.phase, phase.seconds);
+    }
+    text
+}
+
+/// The scores, where there are any.
+fn evals_table(record: &JobRecord) -> String {
+    if record.evals.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n| task | concurrency | score | 95% interval | verdict |\n|---|---:|---:|---|---|\n".to_owned();
+    for eval in &record.evals {
+        let error = eval.stderr.map(|error| format!(" ± {error:.4}")).unwrap_or_default();
+        let score = eval.score.map_or_else(|| "none".to_owned(), |score| format!("{score:.4}{error}"));
+        let interval = eval
+            .interval_95
+            .map(|[low, high]| format!("{low:.4} to {high:.4}"))
+            .unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "| {} | {} | {score} | {interval} | {} |",
+            cell(&eval.task),
+            eval.conc,
+            cell(&eval.verdict)
+        );
     }
     text
 }

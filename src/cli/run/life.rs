@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::evals::is_alone;
 use super::journal::{Begun, Journal};
 use super::load::Engine as LoadTarget;
 use super::prepare::Places;
@@ -20,7 +21,7 @@ use crate::edge::ready::{NotReady, Target, wait_until_ready};
 use crate::edge::stop::{StopCause, StopSignal};
 use crate::edge::telemetry::{HostSampler, Sampler};
 use crate::job::{
-    Attempt, FailureClass, GpuSample, HostSample, JobFailure, JobSpec, NodeFacts, Outcome, Phase, PhaseEnding, PhaseRecord, PointRecord,
+    Attempt, EvalRecord, FailureClass, GpuSample, HostSample, JobFailure, JobSpec, NodeFacts, Outcome, Phase, PhaseEnding, PhaseRecord, PointRecord,
     RecipeStyle, Resolved, Variable, diagnose,
 };
 use crate::model::Secret;
@@ -58,6 +59,10 @@ pub struct Life<'a> {
     pub(super) node: NodeFacts,
     /// Whether something that this job started could not be stopped.
     pub(super) left_behind: bool,
+    /// What is evaluated where the row asks for it.
+    pub(super) evals: &'a super::evals::EvalOptions,
+    pub(super) eval_plan: Option<super::evals::EvalPlan>,
+    pub(super) eval_records: Vec<EvalRecord>,
 }
 
 /// What is left of a life.
@@ -76,6 +81,8 @@ pub struct Lived {
     pub node: NodeFacts,
     /// What was tried, and how often.
     pub attempts: Vec<Attempt>,
+    /// The scores of evaluations.
+    pub evals: Vec<EvalRecord>,
 }
 
 /// Why a phase did not end well.
@@ -95,7 +102,10 @@ impl From<JobFailure> for Trouble {
 impl Life<'_> {
     /// One try.
     pub(super) fn run(&mut self) -> Result<(), JobFailure> {
-        self.phase(Phase::Preflight, |life, _| life.preflight())?;
+        self.phase(Phase::Preflight, |life, begun| {
+            life.preflight()?;
+            life.prepare_evals(begun)
+        })?;
         self.phase(Phase::Clean, |life, begun| life.clean(begun))?;
         let state = JobState::of_this_process(self.spec.id.clone(), &self.places.out, host::timestamp());
         let launched = self.phase(Phase::Launch, |life, begun| life.launch(state, begun));
@@ -126,16 +136,23 @@ impl Life<'_> {
         match self.spec.recipe.style {
             RecipeStyle::EngineOnly => {
                 let target = self.phase(Phase::Ready, |life, begun| life.ready(engine, begun))?;
-                self.load_points(engine, &target)?;
+                if is_alone(&self.spec.row) {
+                    for phase in [Phase::WarmUp, Phase::Load] {
+                        self.journal.skip(phase, "the row asks for an evaluation alone");
+                    }
+                } else {
+                    self.load_points(engine, &target)?;
+                }
+                self.evaluate_points(engine, &target)
             }
             RecipeStyle::SelfContained => {
                 self.journal.skip(Phase::Ready, "the recipe waits for its engine itself");
                 self.journal.skip(Phase::WarmUp, "the recipe warms its engine up itself");
+                let begin = std::time::SystemTime::now();
                 self.await_recipe(engine)?;
+                self.take_evals(begin)
             }
         }
-        self.journal.skip(Phase::Eval, "the row asks for no evaluation");
-        Ok(())
     }
 
     /// Runs a phase and notes how it ended.
@@ -281,7 +298,7 @@ impl Life<'_> {
 
     /// A recipe that does everything itself: its end is awaited, and its raw result is taken.
     fn await_recipe(&mut self, engine: &SharedEngine) -> Result<(), JobFailure> {
-        let points = self.spec.points();
+        let points = if is_alone(&self.spec.row) { Vec::new() } else { self.spec.points() };
         let begin = std::time::SystemTime::now();
         let result = self.phase(Phase::Load, |life, begun| {
             let ended = life.await_end(engine, begun)?;

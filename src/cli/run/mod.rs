@@ -2,6 +2,7 @@
 //! `job.json` in a folder.
 
 mod attempts;
+mod evals;
 mod finish;
 mod hooks;
 mod journal;
@@ -32,6 +33,7 @@ use crate::edge::reap::reap_dead_jobs;
 use crate::edge::stop::StopSignal;
 use crate::job::{JobRecord, NodeFacts};
 use crate::matrix::Row;
+pub use evals::EvalOptions;
 use finish::Beginning;
 use journal::Journal;
 use life::Life;
@@ -79,6 +81,8 @@ pub struct RunArgs {
     /// Seed of the random prompts.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    #[command(flatten)]
+    pub evals: evals::EvalOptions,
     /// Run no row: stop and remove what jobs of ours left whose `imax run` was killed.
     #[arg(long, conflicts_with = "row")]
     pub reap: bool,
@@ -164,6 +168,9 @@ pub fn execute(args: &RunArgs, row: &Row, stop: &StopSignal) -> Result<(JobRecor
         pulls: Tries::default(),
         node: NodeFacts::default(),
         left_behind: false,
+        evals: &args.evals,
+        eval_plan: None,
+        eval_records: Vec::new(),
     };
     let record = finish::record_of(&spec, &places, &environment, life.live(), &beginning, stop);
     finish::publish(&record, &places, &voice)?;
