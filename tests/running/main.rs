@@ -10,6 +10,7 @@
 mod cancel;
 mod docker;
 mod doctor;
+mod evals;
 mod failure;
 mod reap;
 mod refusal;

@@ -1,0 +1,154 @@
+//! The command against an engine that knows the answers.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::engine::{Answers, Engine, repository};
+
+fn command(engine: &Engine, output: &Path, more: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_imax"));
+    command
+        .current_dir(repository())
+        .args(["eval", "--base-url", &engine.url, "--model", "org/small", "--tasks"]);
+    command.arg("benchmarks/evals/sums.yaml").arg("--output").arg(output).args(more);
+    command
+}
+
+fn run(engine: &Engine, output: &Path, more: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stdout, stderr } = command(engine, output, more).output().unwrap();
+    (status.code(), String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned())
+}
+
+fn files(folder: &Path, start: &str) -> Vec<String> {
+    let names = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with(start)).collect()
+}
+
+fn results(folder: &Path) -> Value {
+    let names = files(folder, "results_");
+    assert_eq!(names.len(), 1, "{names:?}");
+    serde_json::from_str(&std::fs::read_to_string(folder.join(&names[0])).unwrap()).unwrap()
+}
+
+#[test]
+fn scores_samples_and_results_are_written_with_the_keys_of_lm_eval() {
+    let engine = Engine::start(Answers::Right(45));
+    let folder = tempfile::tempdir().unwrap();
+    let (code, said) = run(&engine, folder.path(), &["--concurrent-requests", "8"]);
+    assert_eq!(code, Some(0), "{said}");
+    let document = results(folder.path());
+    let scores = &document["results"]["sums"];
+    assert_eq!(scores["exact_match,strict-match"], json!(0.75));
+    let error = scores["exact_match_stderr,strict-match"].as_f64().unwrap();
+    assert!((error - 0.056_373_452_100_212_16).abs() < 1e-12, "{error}");
+    assert_eq!(document["n-samples"]["sums"], json!({ "original": 60, "effective": 60 }));
+    assert_eq!(
+        (&document["n-shot"]["sums"], &document["versions"]["sums"]),
+        (&json!(3), &json!(1.0))
+    );
+    assert!(document["lm_eval_version"].as_str().unwrap().starts_with("imax "));
+    let interval = &document["imax"]["tasks"]["sums"]["interval_95_wilson"]["exact_match,strict-match"];
+    assert!((interval["low"].as_f64().unwrap() - 0.627_679_3).abs() < 1e-6, "{interval}");
+    let samples = std::fs::read_to_string(folder.path().join(&files(folder.path(), "samples_sums_")[0])).unwrap();
+    let samples: Vec<Value> = samples.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(samples.len(), 120);
+    let wrong = samples
+        .iter()
+        .filter(|sample| sample["filter"] == "strict-match" && sample["exact_match"] == 0.0)
+        .count();
+    assert_eq!((wrong, &samples[59]["filtered_resps"]), (15, &json!(["0"])));
+    assert_eq!(
+        (files(folder.path(), "meta_env.json").len(), files(folder.path(), "answers").len()),
+        (1, 0)
+    );
+}
+
+#[test]
+fn a_score_is_judged_with_its_error() {
+    let engine = Engine::start(Answers::Right(45));
+    for (threshold, code, word) in [("0.7", 0, "pass"), ("0.8", 0, "unsure"), ("0.9", 1, "below the threshold by more")] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("thresholds.yaml");
+        std::fs::write(
+            &file,
+            format!("default: {{sums: 0.1}}\nmodels: {{org/small: {{sums: {threshold}}}}}\n"),
+        )
+        .unwrap();
+        let (found, said) = run(&engine, &folder.path().join("out"), &["--thresholds", file.to_str().unwrap()]);
+        assert_eq!(found, Some(code), "{threshold}: {said}");
+        assert!(said.contains(word), "{threshold}: {said}");
+    }
+}
+
+#[test]
+fn an_interrupted_evaluation_keeps_what_it_has_and_goes_on_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let slow = Engine::start(Answers::HangsAfter(25));
+    let mut child = command(&slow, folder.path(), &["--concurrent-requests", "4"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    let journal = folder.path().join("answers.jsonl");
+    while std::fs::read_to_string(&journal).map_or(0, |text| text.lines().count()) < 25 {
+        assert!(Instant::now() < until, "25 answers did not come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap()),
+        nix::sys::signal::Signal::SIGINT,
+    )
+    .unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(
+        (
+            files(folder.path(), "partial_results_").len(),
+            files(folder.path(), "results_").len()
+        ),
+        (1, 0)
+    );
+    let partial = std::fs::read_to_string(folder.path().join(&files(folder.path(), "partial_results_")[0])).unwrap();
+    assert!(!partial.contains("lm_eval_version"), "a collector must not take it for a result");
+
+    let engine = Engine::start(Answers::Right(60));
+    let (code, said) = run(&engine, folder.path(), &["--resume"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(engine.times_asked(), 35);
+    let document = results(folder.path());
+    assert_eq!(
+        (
+            &document["results"]["sums"]["exact_match,strict-match"],
+            &document["imax"]["resumed"]
+        ),
+        (&json!(1.0), &json!(25))
+    );
+    assert!(!journal.exists());
+}
+
+#[test]
+fn what_cannot_be_evaluated_ends_with_its_own_code() {
+    let engine = Engine::start(Answers::Fixed);
+    let folder = tempfile::tempdir().unwrap();
+    let (code, said) = run(&engine, folder.path(), &["--tasks", "README.md"]);
+    assert_eq!(code, Some(3), "{said}");
+    let nobody = Engine {
+        // Reserved for nobody (RFC 1122 leaves port 0 unused); a connection fails at once.
+        url: "http://127.0.0.1:1".to_owned(),
+        asked: engine.asked.clone(),
+    };
+    let (code, said) = run(&nobody, folder.path(), &["--limit", "2"]);
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("cannot be reached"), "{said}");
+    let (code, said) = run(
+        &engine,
+        folder.path(),
+        &["--limit", "3", "--num-fewshot", "0", "--api", "completions"],
+    );
+    assert_eq!((code, engine.times_asked()), (Some(0), 3), "{said}");
+}

@@ -1,0 +1,149 @@
+//! Rows that ask for an evaluation: on the engine that was measured, alone, at several concurrencies, by the recipe itself.
+
+use serde_json::{Value, json};
+
+use super::success::ENGINE;
+use super::world::World;
+
+/// Two questions that no simulated engine answers rightly, and the task that asks them.
+const TASK: &str = "task: tiny\ndataset_path: json\ndataset_kwargs: {data_files: {test: tiny.jsonl}}\ntest_split: test\n\
+    doc_to_text: \"{{q}}\"\ndoc_to_target: a\ngeneration_kwargs: {until: [\"\\n\"], max_gen_toks: 8}\n\
+    filter_list: [{name: strict-match, filter: [{function: take_first}]}]\n";
+
+fn world(change: impl FnOnce(&mut Value)) -> World {
+    let world = World::with_recipe(ENGINE).arguments(&["--eval-tasks", "tiny.yaml"]);
+    world.write("tiny.yaml", TASK);
+    world.write(
+        "tiny.jsonl",
+        "{\"q\": \"1+1?\", \"a\": \"two\"}\n{\"q\": \"1+2?\", \"a\": \"three\"}\n",
+    );
+    world.row(change);
+    world
+}
+
+fn phases(job: &Value, phase: &str) -> Vec<String> {
+    let all = job["phases"].as_array().unwrap().iter();
+    all.filter(|record| record["phase"] == phase)
+        .map(|record| record["ending"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn count(world: &World, start: &str) -> usize {
+    world.results().iter().filter(|name| name.starts_with(start)).count()
+}
+
+#[test]
+fn a_row_is_measured_and_evaluated_on_one_engine() {
+    let world = world(|row| row["run-eval"] = json!(true));
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let job = world.job();
+    assert_eq!(
+        (phases(&job, "load"), phases(&job, "eval")),
+        (vec!["done".to_owned()], vec!["done".to_owned()])
+    );
+    assert_eq!(phases(&job, "launch").len(), 1);
+    let eval = &job["evals"][0];
+    assert_eq!(
+        (&eval["task"], &eval["asked"], &eval["answered"]),
+        (&json!("tiny"), &json!(2), &json!(2))
+    );
+    assert_eq!((&eval["score"], &eval["verdict"]), (&json!(0.0), &json!("unjudged")));
+    let meta: Value = serde_json::from_str(&world.read("out/meta_env.json")).unwrap();
+    assert_eq!((&meta["hw"], &meta["conc"], &meta["isl"]), (&json!("h100"), &json!(2), &json!(32)));
+    assert_eq!(
+        (count(&world, "results_"), count(&world, "samples_tiny_"), count(&world, "answers")),
+        (1, 1, 0)
+    );
+    world.assert_nothing_runs();
+}
+
+#[test]
+fn a_row_that_is_only_evaluated_measures_nothing() {
+    let world = world(|row| row["eval-only"] = json!(true));
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let job = world.job();
+    assert_eq!(phases(&job, "load"), ["skipped"]);
+    assert_eq!((job["points"].as_array().unwrap().len(), count(&world, "agg_")), (0, 0));
+    assert_eq!(count(&world, "results_"), 1);
+    world.assert_nothing_runs();
+}
+
+#[test]
+fn each_concurrency_has_its_own_results_and_collect_finds_them() {
+    let world = world(|row| {
+        row["conc"] = json!([2, 4]);
+        row["eval-only"] = json!(true);
+        row["eval-all-concs"] = json!(true);
+    });
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let meta: Value = serde_json::from_str(&world.read("out/meta_env.json")).unwrap();
+    assert_eq!(meta["completed_eval_concs"], json!([2, 4]));
+    let collected = std::process::Command::new(env!("CARGO_BIN_EXE_imax"))
+        .args(["collect", "out", "--out", "run"])
+        .current_dir(world.path(""))
+        .output()
+        .unwrap();
+    assert!(collected.status.success(), "{}", String::from_utf8_lossy(&collected.stderr));
+    let rows: Value = serde_json::from_str(&world.read("run/agg_eval_all.json")).unwrap();
+    let found: Vec<_> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (&row["conc"], &row["task"], &row["score"], &row["n_eff"]))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (&json!(2), &json!("tiny"), &json!(0.0), &json!(2)),
+            (&json!(4), &json!("tiny"), &json!(0.0), &json!(2))
+        ]
+    );
+}
+
+#[test]
+fn a_score_below_its_threshold_fails_the_job_and_says_why() {
+    let world = world(|row| row["eval-only"] = json!(true));
+    world.write("configs/eval-thresholds.yaml", "default: {tiny: 0.9}\n");
+    let ended = world.run();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let job = world.job();
+    let reason = job["outcome"]["reason"].as_str().unwrap();
+    assert!(reason.contains("below the threshold") && reason.contains("tiny"), "{reason}");
+    assert_eq!(
+        (&job["evals"][0]["verdict"], &job["evals"][0]["threshold"]),
+        (&json!("fail"), &json!(0.9))
+    );
+    world.assert_nothing_runs();
+}
+
+#[test]
+fn a_task_that_cannot_be_read_is_refused_before_the_engine_starts() {
+    let world = world(|row| row["run-eval"] = json!(true));
+    world.write("tiny.yaml", &format!("{TASK}process_results: !function u.f\n"));
+    let ended = world.run();
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    assert!(phases(&world.job(), "launch").is_empty());
+}
+
+#[test]
+fn a_recipe_that_does_everything_evaluates_itself() {
+    let library = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/benchmarks/benchmark_lib.sh")).unwrap();
+    let recipe = "source \"$(dirname \"$0\")/benchmark_lib.sh\"\n\
+        \"$IMAX_BIN\" sim --ttft-ms 5 --itl-ms 2 --served-model-name \"$MODEL\" --host 127.0.0.1 --port \"$PORT\" --ground-truth truth-@MARK@ >&2 &\n\
+        wait_for_server_ready --port \"$PORT\" --server-pid $!\n\
+        if [ \"$EVAL_ONLY\" != true ]; then echo measured; fi\n\
+        if [ \"$RUN_EVAL\" = true ]; then run_eval --framework lm-eval --port \"$PORT\" --concurrent-requests \"$CONC\" --tasks tiny.yaml; fi\n\
+        append_lm_eval_summary\n";
+    let world = world(|row| row["eval-only"] = json!(true));
+    world.write("benchmarks/benchmark_lib.sh", &library);
+    world.write("benchmarks/demo_fp8_h100_sim.sh", recipe);
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, world.read("out/server.log"));
+    assert_eq!(count(&world, "results_"), 1);
+    let meta: Value = serde_json::from_str(&world.read("out/meta_env.json")).unwrap();
+    assert_eq!(meta["infmax_model_prefix"], "demo");
+    world.assert_nothing_runs();
+}
