@@ -351,7 +351,9 @@ impl Writer<'_> {
         };
         match value {
             Value::Array(items) => Ok(Some(items.iter().map(python::shown).collect())),
-            other => Err(self.wrong(id, "doc_to_choice", &other, "a list")),
+            other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+                Err(self.wrong(id, "doc_to_choice", &other, "a list"))
+            }
         }
     }
 
@@ -360,10 +362,11 @@ impl Writer<'_> {
         if let Some(choices) = self.choices(&self.task.form, document, id)? {
             return Ok(vec![self.chosen(target, &choices, id)?]);
         }
-        match target {
-            Value::Array(several) if self.several_right => Ok(several.iter().map(python::shown).collect()),
-            other => Ok(vec![python::shown(other)]),
-        }
+        let several = target.as_array().filter(|_| self.several_right);
+        Ok(several.map_or_else(
+            || vec![python::shown(target)],
+            |several| several.iter().map(python::shown).collect(),
+        ))
     }
 
     fn chosen(&self, target: &Value, choices: &[String], id: usize) -> Result<String, ExamError> {

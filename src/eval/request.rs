@@ -153,13 +153,13 @@ pub fn parse_answer(api: Api, body: &[u8]) -> Result<Answer, AnswerError> {
 mod tests {
     use super::*;
 
-    fn text(api: Api, body: Value) -> Result<(String, bool), AnswerError> {
+    fn text(api: Api, body: &Value) -> Result<(String, bool), AnswerError> {
         parse_answer(api, body.to_string().as_bytes()).map(|answer| (answer.text, answer.from_reasoning))
     }
 
     #[test]
     fn reasoning_counts_only_where_there_is_nothing_else() {
-        let chat = |message: Value| text(Api::Chat, json!({ "choices": [{ "message": message }] }));
+        let chat = |message: Value| text(Api::Chat, &json!({ "choices": [{ "message": message }] }));
         assert_eq!(
             chat(json!({ "content": "42", "reasoning_content": "hm" })),
             Ok(("42".to_owned(), false))
@@ -171,10 +171,10 @@ mod tests {
         assert_eq!(chat(json!({ "content": null, "reasoning": "hm" })), Ok(("hm".to_owned(), true)));
         assert_eq!(chat(json!({ "content": null })), Ok((String::new(), false)));
         assert_eq!(
-            text(Api::Completions, json!({ "choices": [{ "text": " 42" }] })),
+            text(Api::Completions, &json!({ "choices": [{ "text": " 42" }] })),
             Ok((" 42".to_owned(), false))
         );
-        assert_eq!(text(Api::Chat, json!({ "choices": [] })), Err(AnswerError::NoText));
+        assert_eq!(text(Api::Chat, &json!({ "choices": [] })), Err(AnswerError::NoText));
         assert!(matches!(parse_answer(Api::Chat, b"<html>"), Err(AnswerError::Json(_))));
     }
 }

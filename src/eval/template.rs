@@ -155,6 +155,7 @@ fn index_of(list: &Value, wanted: &Value) -> Result<Value, Error> {
         .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("{wanted:?} is not in the list")))
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "the engine hands named arguments over by value")]
 /// `{{ text | regex_replace(pattern, repl, count=0) }}`: `re.sub`.
 fn regex_replace(text: &str, pattern: &str, replacement: &str, count: Option<usize>, named: Kwargs) -> Result<String, Error> {
     let count = match count {

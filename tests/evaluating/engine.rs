@@ -90,9 +90,9 @@ fn serve(mut stream: TcpStream, answers: Answers, counter: &AtomicUsize, known: 
 }
 
 fn answer(body: &Value, count: usize, known: &HashMap<String, (usize, String)>) -> String {
-    let prompt = match &body["prompt"] {
-        Value::String(prompt) => prompt.clone(),
-        _ => body["messages"].as_array().unwrap().last().unwrap()["content"]
+    let prompt = match body["prompt"].as_str() {
+        Some(prompt) => prompt.to_owned(),
+        None => body["messages"].as_array().unwrap().last().unwrap()["content"]
             .as_str()
             .unwrap()
             .to_owned(),

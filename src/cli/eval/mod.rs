@@ -91,7 +91,13 @@ fn classify(error: EvaluationError, stop: &StopSignal) -> Failure {
     // Diagnostics have their own form, with places and snippets.
     let error = match error {
         EvaluationError::Task(found) => anyhow::Error::from(found),
-        other => other.into(),
+        EvaluationError::File(_)
+        | EvaluationError::Data { .. }
+        | EvaluationError::Exam(_)
+        | EvaluationError::Sheet(_)
+        | EvaluationError::Ask(_)
+        | EvaluationError::Journal(_)
+        | EvaluationError::SameName(_) => error.into(),
     };
     Failure { exit, error }
 }

@@ -66,7 +66,9 @@ fn server(each: impl Fn(usize, TcpStream) + Send + Sync + 'static) -> String {
     url
 }
 
-fn asked(settings: &AskSettings, count: u32, stop: &StopSignal) -> (Vec<(usize, Result<Answer, AskError>)>, Asked) {
+type Answered = Vec<(usize, Result<Answer, AskError>)>;
+
+fn asked(settings: &AskSettings, count: u32, stop: &StopSignal) -> (Answered, Asked) {
     let bodies: Vec<_> = (0..count).map(|number| json!({ "prompt": number })).collect();
     let mut answers = Vec::new();
     let report = ask_all(settings, &bodies, stop, &mut |index, answer| answers.push((index, answer))).unwrap();

@@ -42,7 +42,9 @@ fn value(field: Field) -> Value {
             let entries = map.entries().iter();
             let named = entries.map(|(key, item)| match value(key.clone()) {
                 Value::String(name) => (name, value(item.clone())),
-                other => (other.to_string(), value(item.clone())),
+                other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                    (other.to_string(), value(item.clone()))
+                }
             });
             Value::Object(named.collect())
         }

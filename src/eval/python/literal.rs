@@ -135,24 +135,30 @@ impl Literal<'_> {
     fn escape(&mut self, out: &mut String) -> Option<()> {
         let c = self.rest.chars().next()?;
         self.rest = self.rest.get(c.len_utf8()..)?;
-        let digits = match c {
-            'n' => return Some(out.push('\n')),
-            't' => return Some(out.push('\t')),
-            'r' => return Some(out.push('\r')),
-            '0' => return Some(out.push('\0')),
-            '\\' | '\'' | '"' => return Some(out.push(c)),
+        let (plain, digits) = match c {
+            'n' => (Some('\n'), 0),
+            't' => (Some('\t'), 0),
+            'r' => (Some('\r'), 0),
+            '0' => (Some('\0'), 0),
+            '\\' | '\'' | '"' => (Some(c), 0),
             '\n' => return Some(()),
-            'x' => 2,
-            'u' => 4,
-            'U' => 8,
+            'x' => (None, 2),
+            'u' => (None, 4),
+            'U' => (None, 8),
             other => {
                 out.push('\\');
-                return Some(out.push(other));
+                (Some(other), 0)
             }
         };
-        let code = u32::from_str_radix(self.rest.get(..digits)?, 16).ok()?;
-        self.rest = self.rest.get(digits..)?;
-        Some(out.push(char::from_u32(code)?))
+        match plain {
+            Some(plain) => out.push(plain),
+            None => {
+                let code = u32::from_str_radix(self.rest.get(..digits)?, 16).ok()?;
+                self.rest = self.rest.get(digits..)?;
+                out.push(char::from_u32(code)?);
+            }
+        }
+        Some(())
     }
 
     fn word(&mut self) -> Option<Value> {

@@ -82,7 +82,10 @@ mod tests {
         assert_eq!(Random::new(1).sample(3, 4), None);
     }
 
-    const CASES: [(u32, usize, usize, &[usize], &[usize]); 4] = [
+    /// Seed, population, size of the sample, first sample, second sample.
+    type Case = (u32, usize, usize, &'static [usize], &'static [usize]);
+
+    const CASES: [Case; 4] = [
         (1234, 7473, 5, &[6374, 3610, 957, 61, 742], &[7462, 6610, 4769, 286, 5501]),
         (1234, 10, 5, &[7, 1, 0, 9, 4], &[0, 1, 8, 6, 2]),
         (42, 100, 8, &[81, 14, 3, 94, 35, 31, 28, 17], &[94, 13, 86, 69, 11, 75, 54, 4]),
