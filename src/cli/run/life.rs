@@ -21,8 +21,8 @@ use crate::edge::ready::{NotReady, Target, wait_until_ready};
 use crate::edge::stop::{StopCause, StopSignal};
 use crate::edge::telemetry::{HostSampler, Sampler};
 use crate::job::{
-    Attempt, EvalRecord, FailureClass, GpuSample, HostSample, JobFailure, JobSpec, NodeFacts, Outcome, Phase, PhaseEnding, PhaseRecord, PointRecord,
-    RecipeStyle, Resolved, Variable, diagnose,
+    Attempt, EvalRecord, FailureClass, GpuSample, HostSample, JobFailure, JobSpec, NodeFacts, Outcome, Phase, PhaseEnding, PhaseRecord,
+    PointRecord, RecipeStyle, Resolved, Variable, diagnose,
 };
 use crate::model::Secret;
 
