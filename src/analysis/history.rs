@@ -190,6 +190,7 @@ impl History {
         Run {
             points: points.cloned().collect(),
             problems: Vec::new(),
+            evals: Vec::new(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::EvalScore;
 use crate::model::PointKey;
 use crate::result::{Point, PointOutcome};
 
@@ -16,6 +17,9 @@ pub struct Run {
     /// What did not fit.
     #[serde(default)]
     pub problems: Vec<Problem>,
+    /// The scores of evaluations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evals: Vec<EvalScore>,
 }
 
 /// What did not fit while a run was assembled.

@@ -8,7 +8,7 @@ use crate::analysis::Comparison;
 /// What ends a command with exit code 5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
-    /// A point or a curve that got worse, or a point that failed and was measured before; none that `imax.yaml` excepts.
+    /// A point or a curve that got worse, or a point that failed and was measured before; none that `imax.yaml` excepts. An accuracy that got worse.
     Regression,
 }
 

@@ -11,7 +11,7 @@ use anyhow::{Context as _, anyhow};
 use serde::Deserialize;
 
 use super::{Exit, Failure, OrExit as _};
-use crate::analysis::{self, Assembly, Found, Problem, Run, RunDocument};
+use crate::analysis::{self, Assembly, EvalScore, Found, Problem, Run, RunDocument};
 use crate::edge::artifacts;
 use crate::job::Outcome;
 use crate::matrix::Row;
@@ -76,6 +76,7 @@ pub fn gather(folder: &Path, plan: Option<&Path>) -> Result<Gathered, Failure> {
         }
     }
     let mut assembly = analysis::assemble(found, planned);
+    assembly.run.evals = evals.iter().filter_map(EvalScore::of_row).collect();
     assembly.run.problems.extend(problems);
     Ok(Gathered { assembly, evals })
 }
@@ -86,7 +87,7 @@ pub fn gather(folder: &Path, plan: Option<&Path>) -> Result<Gathered, Failure> {
 /// Invalid input for a file that is none of these or a folder without a point.
 pub fn load_run(path: &Path) -> Result<Run, Failure> {
     let run = if path.is_dir() { load_folder(path)? } else { load_file(path)? };
-    if run.points.is_empty() {
+    if run.points.is_empty() && run.evals.is_empty() {
         return Err(anyhow!("{}: no result in it, neither agg_*.json nor job.json", path.display())).or_exit(Exit::InvalidInput);
     }
     Ok(run)

@@ -92,6 +92,7 @@ fn text(view: &View, budget: Budget, style: &Style) -> String {
     sections.extend(style.links.map(|links| Section::new(links.markdown())));
     sections.extend(failures(view, budget.listed));
     sections.extend(view.verdicts().iter().map(|list| changes(list, budget.listed)));
+    sections.extend(view.scores().markdown(budget.listed).map(Section::new));
     sections.extend(view.groups.iter().map(|group| table(group, style.folded)));
     sections.extend(problems(view, budget.listed));
     fit(&opening, sections, style.closing, budget)

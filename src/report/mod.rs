@@ -5,6 +5,7 @@ mod check;
 mod columns;
 mod csv;
 mod escape;
+mod evals;
 pub mod findings;
 mod html;
 mod json;
@@ -23,6 +24,7 @@ mod words;
 
 pub use check::{Check, Remark, check};
 pub use csv::csv;
+pub use evals::Scores;
 pub use html::html;
 pub use json::json;
 pub use junit::junit;

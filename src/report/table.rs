@@ -30,6 +30,7 @@ pub fn table(view: &View) -> String {
             text.push_str(&format!("  {}: {}{note}\n", line.what, line.detail));
         }
     }
+    text.push_str(&view.scores().lines());
     for problem in &view.run.problems {
         text.push_str(&format!("note: {problem}\n"));
     }

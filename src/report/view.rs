@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::columns::{COLUMNS, Column};
+use super::evals::Scores;
 use super::{number, words};
 use crate::analysis::{Change, Comparison, MetricVerdict, PointComparison, Run, Verdict};
 use crate::model::{PointKey, Workload};
@@ -99,6 +100,15 @@ impl From<Verdict> for Mark {
 }
 
 impl<'a> View<'a> {
+    /// The accuracy of the run, with its changes.
+    #[must_use]
+    pub fn scores(&self) -> Scores<'a> {
+        Scores {
+            scores: &self.run.evals,
+            changes: self.comparison.map_or(&[], |comparison| &comparison.evals),
+        }
+    }
+
     /// The view of a run, and of its comparison where there is one.
     #[must_use]
     pub fn new(run: &'a Run, comparison: Option<&'a Comparison>) -> Self {

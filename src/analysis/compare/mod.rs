@@ -10,10 +10,10 @@ mod pairing;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::Run;
 use super::history::History;
 use super::rules::Rules;
 use super::shifts::{self, Shift};
+use super::{EvalChange, EvalScore, Run, eval_changes};
 use crate::model::PointKey;
 use crate::result::{Better, Metric};
 
@@ -81,6 +81,9 @@ pub struct Comparison {
     /// Exceptions that are no longer in force, one sentence each.
     #[serde(default)]
     pub expired: Vec<String>,
+    /// The scores of evaluations that both runs have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evals: Vec<EvalChange>,
 }
 
 /// One point in both runs.
@@ -219,6 +222,12 @@ impl Change {
 }
 
 impl Comparison {
+    /// Whether an accuracy got worse.
+    #[must_use]
+    pub fn is_less_accurate(&self) -> bool {
+        self.evals.iter().any(|change| change.verdict == MetricVerdict::Worse)
+    }
+
     /// How many points have a verdict.
     #[must_use]
     pub fn count(&self, verdict: Verdict) -> usize {
@@ -238,7 +247,7 @@ impl Comparison {
     /// Whether there is a regression that is not known.
     #[must_use]
     pub fn has_regression(&self) -> bool {
-        self.regressions().next().is_some() || self.curve_regressions().next().is_some()
+        self.regressions().next().is_some() || self.curve_regressions().next().is_some() || self.is_less_accurate()
     }
 
     /// How many points got worse or failed as is known.
@@ -298,6 +307,11 @@ impl PointComparison {
     }
 }
 
+/// The scores of a side: those of its first run.
+fn scores_of<'a>(side: &Side<'a>) -> &'a [EvalScore] {
+    side.runs.first().map_or(&[], |run| &run.evals)
+}
+
 /// Compares two sides.
 #[must_use]
 pub fn compare(base: &Side, head: &Side, knowledge: &Knowledge) -> Comparison {
@@ -315,6 +329,7 @@ pub fn compare(base: &Side, head: &Side, knowledge: &Knowledge) -> Comparison {
         shifts: shifts::shifts(&knowledge.history, &knowledge.rules),
         history_runs: knowledge.history.runs().len(),
         expired: expired.unwrap_or_default(),
+        evals: eval_changes(scores_of(base), scores_of(head)),
     }
 }
 

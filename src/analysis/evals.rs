@@ -1,0 +1,214 @@
+//! Accuracy beside speed: the scores of a run, and how they changed since another one. Two scores differ where the z-test on
+//! their two standard errors says so; an optimisation that makes a model dumber is a regression like any other.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::MetricVerdict;
+use crate::result::{Json, Object};
+
+/// What a score belongs to: the same task on the same model, hardware, engine, layout and concurrency.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EvalKey {
+    /// The model's short name.
+    pub model_prefix: String,
+    /// The hardware.
+    pub hardware: String,
+    /// The engine.
+    pub framework: String,
+    /// The precision.
+    pub precision: String,
+    /// Speculative decoding.
+    pub spec_decoding: String,
+    /// The split over GPUs: `tp8-ep8-dpa`.
+    pub layout: String,
+    /// Requests under way at once.
+    pub conc: u64,
+    /// The task.
+    pub task: String,
+    /// Which score: `em_strict`, `accuracy`.
+    pub score_name: String,
+}
+
+impl fmt::Display for EvalKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            model_prefix,
+            hardware,
+            framework,
+            precision,
+            spec_decoding,
+            layout,
+            conc,
+            task,
+            score_name: _,
+        } = self;
+        write!(f, "{task}: {model_prefix} {precision} {hardware} {framework} {layout}")?;
+        if spec_decoding != "none" && spec_decoding != "unknown" {
+            write!(f, " {spec_decoding}")?;
+        }
+        write!(f, " conc{conc}")
+    }
+}
+
+/// A score.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvalScore {
+    /// What it belongs to.
+    pub key: EvalKey,
+    /// The score.
+    pub score: f64,
+    /// Its standard error, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stderr: Option<f64>,
+    /// How many questions were scored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub questions: Option<u64>,
+}
+
+/// A score and what it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvalChange {
+    /// What it belongs to.
+    pub key: EvalKey,
+    /// The score before.
+    pub base: f64,
+    /// The score now.
+    pub head: f64,
+    /// The difference in standard errors: `(head - base) / sqrt(se² + se²)`; none where an error is not known or both are 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub z: Option<f64>,
+    /// What it means: scores are better where they are higher.
+    pub verdict: MetricVerdict,
+}
+
+/// The two-sided 95% and 99% quantiles of the normal distribution: beyond the second a change counts, between them it may be one.
+const Z_95: f64 = 1.959_964;
+const Z_99: f64 = 2.575_829;
+
+impl EvalScore {
+    /// The score in a row of `agg_eval_all.json`; none where the row has none.
+    #[must_use]
+    pub fn of_row(row: &Object) -> Option<Self> {
+        let text = |key: &str| row.get(key).and_then(Json::as_text).unwrap_or("unknown").to_owned();
+        let number = |key: &str| row.get(key).and_then(Json::as_number).filter(|number| number.is_finite());
+        let whole = |key: &str| number(key).and_then(|number| format!("{number:.0}").parse::<u64>().ok());
+        let size = |key: &str| whole(key).unwrap_or(0);
+        let multi_node = row.get("is_multinode") == Some(&Json::Bool(true));
+        let attention = |key: &str| if text(key) == "true" { "-dpa" } else { "" };
+        let layout = if multi_node {
+            format!(
+                "p{}xtp{}-ep{}{}_d{}xtp{}-ep{}{}",
+                size("prefill_num_workers"),
+                size("prefill_tp"),
+                size("prefill_ep"),
+                attention("prefill_dp_attention"),
+                size("decode_num_workers"),
+                size("decode_tp"),
+                size("decode_ep"),
+                attention("decode_dp_attention")
+            )
+        } else {
+            format!("tp{}-ep{}{}", size("tp"), size("ep"), attention("dp_attention"))
+        };
+        Some(Self {
+            score: number("score")?,
+            stderr: number("score_se").filter(|error| *error >= 0.0),
+            questions: whole("n_eff"),
+            key: EvalKey {
+                model_prefix: text("model_prefix"),
+                hardware: text("hw").to_lowercase(),
+                framework: text("framework"),
+                precision: text("precision"),
+                spec_decoding: text("spec_decoding"),
+                layout,
+                conc: size("conc"),
+                task: text("task"),
+                score_name: text("score_name"),
+            },
+        })
+    }
+}
+
+/// The changes of scores that both runs have, in the order of `head`.
+#[must_use]
+pub fn eval_changes(base: &[EvalScore], head: &[EvalScore]) -> Vec<EvalChange> {
+    let pair = |now: &EvalScore| {
+        let before = base.iter().find(|before| before.key == now.key)?;
+        let error = before.stderr.zip(now.stderr).map(|(before, now)| before.hypot(now));
+        let z = error.filter(|error| *error > 0.0).map(|error| (now.score - before.score) / error);
+        Some(EvalChange {
+            key: now.key.clone(),
+            base: before.score,
+            head: now.score,
+            z,
+            verdict: verdict(before.score, now.score, z),
+        })
+    };
+    head.iter().filter_map(pair).collect()
+}
+
+fn verdict(base: f64, head: f64, z: Option<f64>) -> MetricVerdict {
+    let Some(z) = z else {
+        // Without an error nothing is certain but that nothing changed.
+        return if (head - base).abs() < f64::EPSILON {
+            MetricVerdict::Same
+        } else {
+            MetricVerdict::Unsure
+        };
+    };
+    if z.abs() < Z_95 {
+        MetricVerdict::Same
+    } else if z.abs() < Z_99 {
+        MetricVerdict::Unsure
+    } else if z > 0.0 {
+        MetricVerdict::Better
+    } else {
+        MetricVerdict::Worse
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(score: &str, error: &str, tp: u32) -> Object {
+        let text = format!(
+            r#"{{"is_multinode": false, "model_prefix": "dsr1", "hw": "H200", "framework": "sglang", "precision": "fp8", "spec_decoding": "mtp",
+            "tp": {tp}, "ep": 8, "dp_attention": "true", "conc": 64, "task": "gsm8k", "score": {score}, "score_se": {error}, "score_name": "em_strict",
+            "n_eff": 1319}}"#
+        );
+        Json::parse(&text).unwrap().as_object().unwrap().clone()
+    }
+
+    fn score(score: &str, error: &str) -> EvalScore {
+        EvalScore::of_row(&row(score, error, 8)).unwrap()
+    }
+
+    #[test]
+    fn a_row_is_a_score_under_its_name() {
+        let found = score("0.95", "0.006");
+        assert_eq!(found.key.to_string(), "gsm8k: dsr1 fp8 h200 sglang tp8-ep8-dpa mtp conc64");
+        assert_eq!((found.stderr, found.questions), (Some(0.006), Some(1319)));
+        assert_eq!(EvalScore::of_row(&row("null", "null", 8)), None);
+        assert_eq!(score("0.95", "\"N/A\"").stderr, None);
+    }
+
+    #[test]
+    fn a_change_counts_where_both_errors_do_not_explain_it() {
+        for (before, now, verdict) in [
+            (("0.950", "0.006"), ("0.945", "0.006"), MetricVerdict::Same),
+            (("0.950", "0.006"), ("0.931", "0.006"), MetricVerdict::Unsure),
+            (("0.950", "0.006"), ("0.900", "0.008"), MetricVerdict::Worse),
+            (("0.900", "0.008"), ("0.950", "0.006"), MetricVerdict::Better),
+            (("0.900", "\"N/A\""), ("0.950", "0.006"), MetricVerdict::Unsure),
+            (("1.0", "0.0"), ("1.0", "0.0"), MetricVerdict::Same),
+        ] {
+            let changes = eval_changes(&[score(before.0, before.1)], &[score(now.0, now.1)]);
+            assert_eq!(changes[0].verdict, verdict, "{before:?} {now:?}: {:?}", changes[0].z);
+        }
+        let other = EvalScore::of_row(&row("0.9", "0.01", 4)).unwrap();
+        assert!(eval_changes(&[other], &[score("0.95", "0.006")]).is_empty());
+    }
+}
