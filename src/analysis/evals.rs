@@ -44,7 +44,7 @@ impl fmt::Display for EvalKey {
             task,
             score_name: _,
         } = self;
-        write!(f, "{task}: {model_prefix} {precision} {hardware} {framework} {layout}")?;
+        write!(f, "{task} on {model_prefix} {precision} {hardware} {framework} {layout}")?;
         if spec_decoding != "none" && spec_decoding != "unknown" {
             write!(f, " {spec_decoding}")?;
         }
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn a_row_is_a_score_under_its_name() {
         let found = score("0.95", "0.006");
-        assert_eq!(found.key.to_string(), "gsm8k: dsr1 fp8 h200 sglang tp8-ep8-dpa mtp conc64");
+        assert_eq!(found.key.to_string(), "gsm8k on dsr1 fp8 h200 sglang tp8-ep8-dpa mtp conc64");
         assert_eq!((found.stderr, found.questions), (Some(0.006), Some(1319)));
         assert_eq!(EvalScore::of_row(&row("null", "null", 8)), None);
         assert_eq!(score("0.95", "\"N/A\"").stderr, None);
