@@ -30,6 +30,8 @@ pub struct Health {
     pub read_lag_ms: Vec<f64>,
     /// Connections opened.
     pub connections: u32,
+    /// Most memory that this process ever held, bytes.
+    pub peak_memory: u64,
     /// Most connections that were open at once.
     pub open_connections: u32,
     /// Requests whose time came but that were not sent, because the run's time was over first.

@@ -241,7 +241,15 @@ fn the_tokenizer_of_a_repository_comes_out_of_the_shared_cache() {
         let mut command = imax();
         command
             .args(["bench", "--port", engine.port(), "--model", model, "--served-model-name", "demo"])
-            .args(["--random-input-len", "8", "--random-output-len", "2", "--num-prompts", "2", "--allow-saturated-client"])
+            .args([
+                "--random-input-len",
+                "8",
+                "--random-output-len",
+                "2",
+                "--num-prompts",
+                "2",
+                "--allow-saturated-client",
+            ])
             .env("HF_HUB_CACHE", folder.path())
             .env("HF_HUB_OFFLINE", "1");
         command.output().unwrap()

@@ -126,6 +126,7 @@ impl Drive<'_> {
                 threads,
                 read_lag_ms: whole.read_lag_ms,
                 connections: whole.connections,
+                peak_memory: peak_memory(),
                 open_connections: whole.open_connections,
                 unsent: whole.unsent,
                 asked_rate: plan.schedule.mean_rate(),
@@ -230,4 +231,10 @@ fn cpu_time() -> Duration {
         seconds * 1_000_000 + u64::try_from(time.tv_usec()).unwrap_or(0)
     };
     Duration::from_micros(microseconds(usage.user_time()) + microseconds(usage.system_time()))
+}
+
+/// Most memory that this process ever held, bytes.
+fn peak_memory() -> u64 {
+    let kilobytes = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss());
+    u64::try_from(kilobytes).unwrap_or(0).saturating_mul(1024)
 }
