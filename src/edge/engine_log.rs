@@ -1,7 +1,7 @@
 //! The engine's log: its end for error messages, and the removal of secrets that an engine printed.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use super::files::{self, FileError};
@@ -9,6 +9,8 @@ use crate::model::Secret;
 
 /// Part of the log that is searched for causes, bytes from its end.
 const SEARCHED: u64 = 256 << 10;
+/// Part of the log that is kept where the disk is full, bytes.
+const KEPT: usize = 64 << 10;
 
 /// The end of a log, without secrets and without what a terminal would take as a command.
 #[must_use]
@@ -50,6 +52,18 @@ pub fn remove_secrets(log: &Path, secrets: &[Secret]) -> Result<bool, FileError>
         Some(cleaned) => files::write(log, &cleaned).map(|()| true),
         None => Ok(false),
     }
+}
+
+/// Keeps only the end of a log, in the place that it has: no new room is needed for it.
+///
+/// # Errors
+/// Where the log cannot be read or written.
+pub fn shorten(log: &Path) -> io::Result<()> {
+    let mut end = read_end(log)?;
+    end.drain(..end.len().saturating_sub(KEPT));
+    let mut file = File::options().write(true).truncate(true).open(log)?;
+    file.write_all(b"(the beginning was removed because the disk was full)\n")?;
+    file.write_all(&end)
 }
 
 fn replace(bytes: &[u8], secret: &[u8]) -> Option<Vec<u8>> {
@@ -101,6 +115,12 @@ mod tests {
     fn last_lines_are_the_last() {
         assert_eq!(last_lines("a\nb\nc\n\n", 2), "b\nc");
         assert_eq!(last_lines("a", 2), "a");
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        files::write(&log, format!("{}end", "x".repeat(KEPT + 9)).as_bytes()).unwrap();
+        shorten(&log).unwrap();
+        let short = files::read_text(&log).unwrap();
+        assert!(short.starts_with("(the beginning") && short.ends_with("xend") && short.len() < KEPT + 100);
         assert_eq!(tail(Path::new("/nonexistent/log"), &[]), "");
     }
 }

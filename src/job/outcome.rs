@@ -22,6 +22,24 @@ pub struct JobFailure {
 }
 
 impl JobFailure {
+    /// A failure of the node, with the cause that its own words show, if they show one.
+    #[must_use]
+    pub fn infra(reason: impl Into<String>) -> Self {
+        Self::new(FailureClass::Infra, reason).with_cause()
+    }
+
+    /// The same with the cause that its own words show, if they show one and none is known yet.
+    #[must_use]
+    pub fn with_cause(mut self) -> Self {
+        if self.cause.is_none()
+            && let Some(diagnosis) = super::diagnose(&self.reason)
+        {
+            self.reason = format!("{}: {}", self.reason, diagnosis.cause.sentence);
+            self.cause = Some(diagnosis.cause.code.to_owned());
+        }
+        self
+    }
+
     /// A failure without anything from a log.
     #[must_use]
     pub fn new(class: FailureClass, reason: impl Into<String>) -> Self {

@@ -222,3 +222,31 @@ fn servers_of_another_kind_are_recognised() {
         assert!(words(&output).contains(message), "{answer:?}: {}", words(&output));
     }
 }
+
+/// A server that promises to keep its connections and closes each after its answer, as llama.cpp's does with streams.
+fn closing_server() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            std::thread::spawn(move || {
+                let mut stream = stream.unwrap();
+                let _ = stream.read(&mut [0; 65536]);
+                let events = "data: {\"choices\":[{\"text\":\"a\",\"finish_reason\":null}]}\n\ndata: {\"choices\":[{\"text\":\"b\",\"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":2}}\n\ndata: [DONE]\n\n";
+                let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\nKeep-Alive: timeout=5, max=100\r\n\r\n";
+                let _ = stream.write_all(format!("{head}{:x}\r\n{events}\r\n0\r\n\r\n", events.len()).as_bytes());
+                let _ = stream.shutdown(std::net::Shutdown::Write);
+                // What comes late is taken and never answered.
+                while stream.read(&mut [0; 65536]).is_ok_and(|count| count > 0) {}
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn a_server_that_closes_what_it_said_it_would_keep_loses_no_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let (result, output) = measure(&closing_server(), &LOAD, folder.path());
+    assert_eq!(result["completed"], json!(60), "{}\n{}", result["imax"], words(&output));
+}

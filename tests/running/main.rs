@@ -8,10 +8,14 @@
 )]
 
 mod cancel;
+mod container_engine;
 mod docker;
 mod doctor;
 mod evals;
 mod failure;
+mod faults;
+mod llama;
+mod podman;
 mod reap;
 mod refusal;
 mod repository;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::life::{Life, Lived};
 use super::watch::Interruption;
 use crate::edge::{engine_log, host};
-use crate::job::{Attempt, FailureClass, JobFailure, Outcome, Phase, Tried};
+use crate::job::{Attempt, JobFailure, Outcome, Phase, Tried};
 
 impl Life<'_> {
     /// Lives it, as often as it must and may.
@@ -59,7 +59,7 @@ impl Life<'_> {
         match engine_log::remove_secrets(&self.log(), self.secrets) {
             Ok(true) => self.voice.line("the engine's log held secrets; they were taken out"),
             Ok(false) => {}
-            Err(error) => return failure.or_else(|| Some(JobFailure::new(FailureClass::Infra, error.to_string()))),
+            Err(error) => return failure.or_else(|| Some(JobFailure::infra(error.to_string()))),
         }
         failure
     }

@@ -11,7 +11,7 @@ use super::voice::Voice;
 use crate::cli::{Exit, Failure, OrExit as _};
 use crate::edge::stop::{StopCause, StopSignal};
 use crate::edge::workflow::WorkflowFiles;
-use crate::edge::{files, host};
+use crate::edge::{engine_log, files, host};
 use crate::job::{
     FailureClass, JobFailure, JobId, JobRecord, JobSpec, Outcome, PointRecord, RECORD_SCHEMA, RunnerProfile, Tried, Variable,
     result_file_name,
@@ -169,7 +169,12 @@ pub fn exit_of(outcome: &Outcome, stop: &StopSignal) -> Exit {
 
 /// Writes `job.json` and says how it ended.
 pub fn publish(record: &JobRecord, places: &Places, voice: &Voice) -> Result<(), Failure> {
-    files::write_json(&places.out.join("job.json"), record).or_exit(Exit::Infrastructure)?;
+    let file = places.out.join("job.json");
+    if files::write_json(&file, record).is_err() {
+        // Where the disk is full, the end of the log and the record are worth more than all of the log.
+        let _ = engine_log::shorten(&places.out.join("server.log"));
+        files::write_json(&file, record).or_exit(Exit::Infrastructure)?;
+    }
     WorkflowFiles::from_environment()
         .add_summary(&summary(record))
         .or_exit(Exit::Infrastructure)?;

@@ -248,16 +248,10 @@ impl Life<'_> {
                 last: Some(what.clone()),
             });
         }
-        let mut failure = if let LaunchError::Explained(failure) = error {
-            failure.clone()
-        } else {
-            JobFailure::new(FailureClass::Infra, error.to_string())
-        };
-        if let Some(diagnosis) = diagnose(&failure.reason).filter(|_| failure.cause.is_none()) {
-            failure.reason = format!("{}: {}", failure.reason, diagnosis.cause.sentence);
-            failure.cause = Some(diagnosis.cause.code.to_owned());
-        }
-        Trouble::Failed(failure)
+        Trouble::Failed(match error {
+            LaunchError::Explained(failure) => failure.clone().with_cause(),
+            other => JobFailure::infra(other.to_string()),
+        })
     }
 
     fn ready(&mut self, engine: &SharedEngine, begun: &Begun) -> Result<LoadTarget, Trouble> {

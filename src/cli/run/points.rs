@@ -157,7 +157,7 @@ impl Life<'_> {
 
     fn write_raw(&self, name: &str, raw: &serde_json::Value) -> Result<String, JobFailure> {
         let file = format!("{name}.json");
-        files::write_json(&self.places.out.join(&file), raw).map_err(|error| JobFailure::new(FailureClass::Infra, error.to_string()))?;
+        files::write_json(&self.places.out.join(&file), raw).map_err(|error| JobFailure::infra(error.to_string()))?;
         Ok(file)
     }
 
@@ -256,7 +256,7 @@ impl Life<'_> {
         agg.set_provenance(short(&provenance, self.spec).into());
         let file = format!("agg_{}.json", loaded.result_filename);
         let write = files::write(&self.places.out.join(&file), agg.to_pretty().as_bytes());
-        write.map_err(|error| JobFailure::new(FailureClass::Infra, error.to_string()))?;
+        write.map_err(|error| JobFailure::infra(error.to_string()))?;
         Ok(file)
     }
 }

@@ -16,7 +16,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 impl Life<'_> {
     pub(super) fn preflight(&mut self) -> Result<(), Trouble> {
         // A log of an earlier try in the same folder would be searched for the causes of this one.
-        files::write(&self.log(), b"").map_err(|error| infra(error.to_string()))?;
+        files::write(&self.log(), b"").map_err(|error| JobFailure::infra(error.to_string()))?;
         let visible = self.visible();
         let facts = gather(&self.questions(visible.as_deref()));
         self.unless_cancelled()?;

@@ -40,6 +40,8 @@ pub struct Connection {
     connect_time: Option<Duration>,
     /// Whether the kernel stamps what it receives on it.
     pub kernel_clock: bool,
+    /// Whether it has carried a request to its end.
+    has_served: bool,
     reads: u32,
 }
 
@@ -72,6 +74,9 @@ pub enum Outcome {
     },
     /// The server closed an idle connection.
     Closed,
+    /// The server had closed the connection after its last answer, before the request that was sent on it came: it is to be sent
+    /// again on another connection.
+    Stale,
 }
 
 /// Reading state that all connections of a thread share.
@@ -123,6 +128,7 @@ impl Connection {
             opened: now,
             connect_time: None,
             kernel_clock,
+            has_served: false,
             reads: 0,
         })
     }
@@ -203,6 +209,7 @@ impl Connection {
                 }
                 Outcome::Nothing
             }
+            Err(_) if self.is_stale() => Outcome::Stale,
             Err(error) => self.end_with(Reason::ConnectionLost, &format!("while sending: {error}")),
         }
     }
@@ -215,8 +222,12 @@ impl Connection {
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Outcome::Nothing,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) if self.is_stale() => return Outcome::Stale,
                 Err(error) => return self.end_with(Reason::ConnectionLost, &error.to_string()),
             };
+            if received.bytes == 0 && self.is_stale() {
+                return Outcome::Stale;
+            }
             if received.bytes == 0 {
                 return self.closed(received.at);
             }
@@ -236,7 +247,8 @@ impl Connection {
             match self.take(state, received) {
                 Ok(Taken::More) if received.bytes < state.buffer.len() && !until_empty => return Outcome::Nothing,
                 Ok(Taken::More) => {}
-                Ok(Taken::Complete { reusable }) => return self.complete(reusable),
+                // A connection that is being closed carries no other request, whatever its answer said; llama.cpp's server does that.
+                Ok(Taken::Complete { reusable }) => return self.complete(reusable && !until_empty),
                 // Bytes that nobody asked for: the connection is of no use.
                 Ok(Taken::Unasked) => return Outcome::Closed,
                 Ok(Taken::End) => return self.closed(received.at),
@@ -283,7 +295,13 @@ impl Connection {
         }
     }
 
+    /// Whether a request was sent on a connection that had carried others, and not a byte of an answer came.
+    fn is_stale(&self) -> bool {
+        self.has_served && self.reads == 0 && matches!(self.activity, Activity::Busy { .. })
+    }
+
     fn complete(&mut self, reusable: bool) -> Outcome {
+        self.has_served = true;
         match std::mem::replace(&mut self.activity, Activity::Idle) {
             Activity::Busy { exchange, .. } => Outcome::Ended {
                 record: Box::new(exchange.complete()),

@@ -76,6 +76,8 @@ pub struct Worker<'a> {
     slots: usize,
     poll: Poll,
     connections: Vec<Option<Connection>>,
+    /// Whether the server has kept the connections that it said it would keep.
+    keeps_connections: bool,
     free: Vec<usize>,
     idle: Vec<usize>,
     active: usize,
@@ -112,6 +114,7 @@ impl<'a> Worker<'a> {
             slots,
             poll: Poll::new()?,
             connections: Vec::new(),
+            keeps_connections: true,
             free: Vec::new(),
             idle: Vec::new(),
             active: 0,
@@ -409,7 +412,7 @@ impl<'a> Worker<'a> {
                 Some(assigned) => self.send(at, assigned),
                 None => self.idle.push(at),
             },
-            Ok(Outcome::Nothing | Outcome::Ended { .. } | Outcome::Closed) => {}
+            Ok(Outcome::Nothing | Outcome::Ended { .. } | Outcome::Closed | Outcome::Stale) => {}
             Err(error) => {
                 let reason = if error.kind() == io::ErrorKind::ConnectionRefused {
                     Reason::ConnectionRefused
@@ -434,6 +437,17 @@ impl<'a> Worker<'a> {
     fn settle(&mut self, at: usize, outcome: Outcome) {
         match outcome {
             Outcome::Nothing | Outcome::Connected => {}
+            Outcome::Stale => {
+                // Once is enough to know such a server: from now on each request has a connection of its own, so that one that
+                // closes without an answer is a failure and never tried again.
+                self.keeps_connections = false;
+                let assigned = self.connections[at].as_mut().and_then(|connection| connection.request.take());
+                self.drop_connection(at);
+                if let Some(assigned) = assigned {
+                    self.active -= 1;
+                    self.start(assigned);
+                }
+            }
             Outcome::Closed => {
                 self.idle.retain(|idle| *idle != at);
                 self.drop_connection(at);
@@ -445,7 +459,7 @@ impl<'a> Worker<'a> {
                     self.harvest.without_kernel_clock |= !connection.kernel_clock;
                     connection.request = None;
                 }
-                if reusable {
+                if reusable && self.keeps_connections {
                     self.idle.push(at);
                 } else {
                     self.drop_connection(at);

@@ -1,0 +1,118 @@
+//! Container engines of the tests' own: `dockerd`, and Podman's service with the same API. They need root and the Debian
+//! packages `docker.io` and `iptables`, or `podman`, `crun` and `runc`. Both live as long as the test process.
+
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use super::world::await_that;
+
+const NEEDS: &str = "needs docker.io, podman and root";
+/// An image of this machine's own bash and of what `imax` needs; no registry is asked.
+pub const IMAGE: &str = "imax-test/engine:1";
+
+/// A container engine.
+pub struct Daemon {
+    folder: tempfile::TempDir,
+}
+
+impl Daemon {
+    /// Docker.
+    pub fn docker() -> &'static Self {
+        static DAEMON: OnceLock<Daemon> = OnceLock::new();
+        DAEMON.get_or_init(|| {
+            Self::start("dockerd", |folder, socket| {
+                let path = |name: &str| format!("{folder}/{name}");
+                let names = [
+                    ("-H", socket.to_owned()),
+                    ("--data-root", path("data")),
+                    ("--exec-root", path("exec")),
+                    ("--pidfile", path("pid")),
+                ];
+                names.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
+            })
+        })
+    }
+
+    /// Podman's service.
+    pub fn podman() -> &'static Self {
+        static DAEMON: OnceLock<Daemon> = OnceLock::new();
+        DAEMON.get_or_init(|| {
+            Self::start("podman", |folder, socket| {
+                [
+                    "--root",
+                    &format!("{folder}/root"),
+                    "--runroot",
+                    &format!("{folder}/run"),
+                    "system",
+                    "service",
+                    "--time=0",
+                    socket,
+                ]
+                .map(str::to_owned)
+                .to_vec()
+            })
+        })
+    }
+
+    fn start(program: &'static str, arguments: impl FnOnce(&str, &str) -> Vec<String>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = format!("unix://{}", folder.path().join("socket").display());
+        let arguments = arguments(&folder.path().display().to_string(), &socket);
+        // Podman without systemd needs a runtime and a cgroup manager that do without it.
+        let settings = folder.path().join("containers.conf");
+        std::fs::write(
+            &settings,
+            "[engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n",
+        )
+        .unwrap();
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        // `setpriv` asks the kernel to stop it when the thread that started it ends: this one ends with the tests.
+        std::thread::spawn(move || {
+            let mut command = Command::new("setpriv");
+            command
+                .args(["--pdeathsig", "TERM", program])
+                .args(arguments)
+                .env("CONTAINERS_CONF", settings);
+            let mut process = command.stdout(Stdio::null()).stderr(log).spawn().expect(NEEDS);
+            process.wait()
+        });
+        let daemon = Self { folder };
+        await_that("the container engine answers", || daemon.ask(&["version"]).is_some());
+        daemon.import_image();
+        daemon
+    }
+
+    /// Its socket.
+    pub fn socket(&self) -> String {
+        self.folder.path().join("socket").display().to_string()
+    }
+
+    /// What the command line client says; nothing where it fails.
+    pub fn ask(&self, arguments: &[&str]) -> Option<String> {
+        let output = Command::new("docker")
+            .args(["-H", &format!("unix://{}", self.socket())])
+            .args(arguments)
+            .output()
+            .expect(NEEDS);
+        output
+            .status
+            .success()
+            .then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+    }
+
+    fn import_image(&self) {
+        let script = format!(
+            "set -e; files=$(for f in /bin/bash /bin/sleep /usr/bin/touch /usr/bin/setsid {}; do echo $f; ldd $f | grep -o '/[^ ]*' || true; done | sort -u); \
+             tar -chf - $files | docker -H unix://{} import --change 'ENV PATH=/bin:/usr/bin' - {IMAGE}",
+            env!("CARGO_BIN_EXE_imax"),
+            self.socket()
+        );
+        let import = Command::new("bash").args(["-c", &script]).stdout(Stdio::null()).status().unwrap();
+        assert!(import.success());
+    }
+
+    /// The names of all containers.
+    pub fn containers(&self) -> String {
+        self.ask(&["ps", "-a", "--format", "{{.Names}}"]).unwrap()
+    }
+}

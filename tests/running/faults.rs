@@ -1,0 +1,310 @@
+//! Faults of the world around a job: containers that somebody else kills, an engine's socket that is gone, registries that
+//! fail, a disk that is full, two jobs on one node.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use super::container_engine::Daemon;
+use super::docker::world_at;
+use super::success::ENGINE;
+use super::world::{CANCELLED_WITHIN, World};
+
+fn job_of(world: &World) -> String {
+    let state = std::fs::read_dir(world.path("state")).unwrap().flatten();
+    let names = state.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".json").map(str::to_owned));
+    names.into_iter().next().unwrap()
+}
+
+#[test]
+#[ignore = "needs docker.io and root"]
+fn a_container_that_somebody_kills_is_told_apart_from_one_without_memory() {
+    let daemon = Daemon::docker();
+    let hungry = "touch \"$IMAX_OUT/up\"; until [ -e \"$IMAX_OUT/go\" ]; do sleep 0.05; done; x=x; while :; do x=$x$x; done";
+    for (kill, killed_by_the_kernel) in [(true, false), (false, true)] {
+        let world = world_at(&daemon.socket(), hungry, "");
+        let run = world.start();
+        world.await_file("out/up");
+        let container = job_of(&world);
+        if kill {
+            daemon.ask(&["kill", &container]).unwrap();
+        } else {
+            daemon
+                .ask(&["update", "--memory", "32m", "--memory-swap", "32m", &container])
+                .unwrap();
+            world.write("out/go", "");
+        }
+        let ended = run.end();
+        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+        let outcome = world.job()["outcome"].clone();
+        let reason = outcome["reason"].as_str().unwrap();
+        assert!(reason.contains("killed by SIGKILL"), "{reason}");
+        assert_eq!(outcome["cause"] == json!("host-out-of-memory"), killed_by_the_kernel, "{outcome}");
+        assert!(!daemon.containers().contains(&container));
+        assert_eq!(world.states(), 0);
+    }
+}
+
+/// A socket in front of another; while it is closed, nobody gets through, and who is through is cut off.
+struct Gate {
+    open: Arc<AtomicBool>,
+}
+
+impl Gate {
+    fn before(behind: &str, path: &Path) -> Self {
+        let open = Arc::new(AtomicBool::new(true));
+        let listener = UnixListener::bind(path).unwrap();
+        let (behind, is_open) = (behind.to_owned(), Arc::clone(&open));
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let client = client.unwrap();
+                if !is_open.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let server = UnixStream::connect(&behind).unwrap();
+                for (from, to) in [(&client, &server), (&server, &client)] {
+                    forward(from.try_clone().unwrap(), to.try_clone().unwrap(), Arc::clone(&is_open));
+                }
+            }
+        });
+        Self { open }
+    }
+
+    fn set(&self, open: bool) {
+        self.open.store(open, Ordering::SeqCst);
+    }
+}
+
+fn forward(mut from: UnixStream, mut to: UnixStream, open: Arc<AtomicBool>) {
+    from.set_read_timeout(Some(std::time::Duration::from_millis(20))).unwrap();
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 64 << 10];
+        while open.load(Ordering::SeqCst) {
+            match from.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) if to.write_all(&buffer[..count]).is_err() => break,
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+                Err(_) => break,
+            }
+        }
+        let _ = to.shutdown(std::net::Shutdown::Both);
+        let _ = from.shutdown(std::net::Shutdown::Both);
+    });
+}
+
+#[test]
+#[ignore = "needs docker.io and root"]
+fn a_socket_that_goes_away_is_the_nodes_fault_and_reaping_finishes_the_job() {
+    let daemon = Daemon::docker();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gate.sock");
+    let gate = Gate::before(&daemon.socket(), &path);
+    let world = world_at(&path.display().to_string(), "touch \"$IMAX_OUT/up\"; exec sleep 1000", "");
+    let run = world.start();
+    world.await_file("out/up");
+    let container = job_of(&world);
+    gate.set(false);
+    let ended = run.end();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    let outcome = world.job()["outcome"].clone();
+    assert_eq!(outcome["class"], json!("infra"), "{outcome}");
+    assert!(
+        outcome["reason"].as_str().unwrap().contains("lost sight of the engine"),
+        "{outcome}"
+    );
+    // What could not be stopped is still written down, and stopped as soon as that is possible.
+    assert!(daemon.containers().contains(&container));
+    assert_eq!(world.states(), 1);
+    gate.set(true);
+    let reaped = world.reap();
+    assert_eq!(reaped.code, Some(0), "{}", reaped.stderr);
+    assert!(!daemon.containers().contains(&container));
+    assert_eq!(world.states(), 0);
+}
+
+/// A registry that answers nothing until it is let, and then with an error of its own.
+fn registry() -> (String, Arc<AtomicBool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let answers = Arc::new(AtomicBool::new(false));
+    let may_answer = Arc::clone(&answers);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, may_answer) = (stream.unwrap(), Arc::clone(&may_answer));
+            std::thread::spawn(move || {
+                let _ = stream.read(&mut [0; 4096]);
+                while !may_answer.load(Ordering::SeqCst) {
+                    std::thread::sleep(std::time::Duration::from_millis(5));
+                }
+                let _ = stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            });
+        }
+    });
+    (format!("{address}/org/engine:1"), answers)
+}
+
+#[test]
+#[ignore = "needs docker.io and root"]
+fn an_image_is_pulled_by_one_job_at_a_time_and_each_try_is_recorded() {
+    let (image, answers) = registry();
+    let daemon = Daemon::docker();
+    let [first, second] = [0, 1].map(|_| {
+        let world = world_at(&daemon.socket(), "exec sleep 1000", "");
+        world.row(|row| row["image"] = json!(image));
+        world
+    });
+    // Jobs of one user share the folder of states.
+    let states = first.path("state").display().to_string();
+    let second = second.environment("IMAX_STATE_DIR", &states);
+    let run = first.start();
+    super::world::await_that("the first job pulls", || said(&first).contains("pulling"));
+    let other = second.start();
+    super::world::await_that("the second job waits", || {
+        said(&second).contains("another job of this node is pulling")
+    });
+    // A signal ends the wait at once.
+    let sent = Instant::now();
+    other.signal(Signal::SIGINT);
+    assert_eq!(other.end().code, Some(130));
+    assert!(sent.elapsed() < CANCELLED_WITHIN);
+    answers.store(true, Ordering::SeqCst);
+    let ended = run.end();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    let attempts = first.job()["attempts"].clone();
+    let pulls: Vec<_> = attempts
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|attempt| attempt["what"] == "image-pull")
+        .collect();
+    assert_eq!(pulls.len(), 3, "{attempts}");
+    assert!(
+        pulls[0]["problem"].as_str().is_some() && pulls[0]["pause_s"] == json!(2.0),
+        "{attempts}"
+    );
+}
+
+#[test]
+#[ignore = "needs docker.io and root"]
+fn a_signal_ends_a_pull() {
+    let (image, _answers) = registry();
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let world = world_at(&Daemon::docker().socket(), "exec sleep 1000", "");
+        world.row(|row| row["image"] = json!(image));
+        let run = world.start();
+        super::world::await_that("the job pulls", || said(&world).contains("pulling"));
+        let sent = Instant::now();
+        run.signal(signal);
+        assert_eq!(run.end().code, Some(code));
+        assert!(sent.elapsed() < CANCELLED_WITHIN);
+        assert_eq!(world.states(), 0);
+    }
+}
+
+fn said(world: &World) -> String {
+    std::fs::read_to_string(world.path("out/server.log")).unwrap_or_default()
+}
+
+/// A small file system in memory; unmounted when dropped.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn at(path: std::path::PathBuf) -> Self {
+        std::fs::create_dir_all(&path).unwrap();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"])
+            .arg(&path)
+            .status()
+            .unwrap();
+        assert!(mount.success(), "needs root");
+        Self(path)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_full_disk_is_named_and_the_record_is_written_all_the_same() {
+    let fill = "head -c 1000000 /dev/zero | tr '\\0' 'x'; echo";
+    let world = World::with_recipe(&format!("{fill}\n{ENGINE}"));
+    world.write(
+        "runners/h100-a.yaml",
+        "launcher: local\nretries: {attempts: 1}\nnode: {free-disk-gib: 0}\n",
+    );
+    let _disk = SmallDisk::at(world.path("out"));
+    let ended = world.run();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    let outcome = world.job()["outcome"].clone();
+    assert_eq!(
+        (&outcome["class"], &outcome["cause"]),
+        (&json!("infra"), &json!("disk-full")),
+        "{outcome}"
+    );
+    world.assert_nothing_runs();
+    assert_eq!(world.states(), 0);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_disk_that_is_too_small_is_found_before_anything_starts() {
+    let world = World::with_recipe("touch ran");
+    world.write("runners/h100-a.yaml", "launcher: local\nretries: {attempts: 1}\n");
+    let _disk = SmallDisk::at(world.path("out"));
+    let ended = world.run();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    assert!(ended.stderr.contains("GiB free, expected at least 1"), "{}", ended.stderr);
+    assert!(!world.path("ran").exists());
+}
+
+#[test]
+fn two_jobs_on_one_node_do_not_disturb_each_other() {
+    let port = imax::edge::host::free_port().unwrap().to_string();
+    let slow = ENGINE.replace("--itl-ms 2", "--itl-ms 1000");
+    let first = World::with_recipe(&slow).arguments(&["--port", &port]);
+    let mut run = first.start();
+    run.await_line("phase warm-up");
+    let second = World::with_recipe("touch ran").arguments(&["--port", &port]);
+    second.write("runners/h100-a.yaml", "launcher: local\nretries: {attempts: 1}\n");
+    let ended = second.run();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    assert!(ended.stderr.contains(&format!("port {port} is taken")), "{}", ended.stderr);
+    assert!(!first.processes().is_empty());
+    run.signal(Signal::SIGTERM);
+    assert_eq!(run.end().code, Some(143));
+}
+
+#[test]
+fn gpus_of_another_job_are_named_with_that_job() {
+    // The first job's engine is what computes on the GPU that nvidia-smi shows.
+    let first = World::with_recipe("echo $$ > pid; exec sleep @MARK@");
+    let run = first.start();
+    first.await_file("pid");
+    let job = job_of(&first);
+    let pid = first.read("pid");
+    let second = World::with_recipe("touch ran").tools(&[("nvidia-smi", super::doctor::NVIDIA_SMI)]);
+    second.write(
+        "runners/h100-a.yaml",
+        "launcher: local\nvendor: nvidia\nretries: {attempts: 1}\ndeadlines: {clean: 300ms}\n",
+    );
+    second.write("apps", &format!("GPU-aaaa, {}, python3\n", pid.trim()));
+    let ended = second.run();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    assert!(ended.stderr.contains(&format!("on GPU 0 of job {job}")), "{}", ended.stderr);
+    assert!(!first.processes().is_empty());
+    run.signal(Signal::SIGTERM);
+    assert_eq!(run.end().code, Some(143));
+}

@@ -1,0 +1,55 @@
+//! The docker launcher against Podman's service, which speaks Docker's API.
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use super::container_engine::Daemon;
+use super::docker::{ENGINE, world_at};
+use super::world::CANCELLED_WITHIN;
+
+/// This machine's limits are lower than those that Podman asks for by itself.
+const LIMITS: &str = ", ulimits: ['nofile=1024:20000', 'nproc=1024:4096']";
+
+#[test]
+#[ignore = "needs podman, crun, runc, docker.io and root"]
+fn a_row_is_measured_in_a_container_of_podman() {
+    let daemon = Daemon::podman();
+    let world = world_at(&daemon.socket(), ENGINE, LIMITS);
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, world.read("out/server.log"));
+    let job = world.job();
+    assert!(!job["provenance"]["engine"]["image_digest"].as_str().unwrap().is_empty(), "{job}");
+    assert!(world.read("out/server.log").contains("simulated engine listening"));
+    assert!(!daemon.containers().contains(job["job_id"].as_str().unwrap()));
+}
+
+#[test]
+#[ignore = "needs podman, crun, runc, docker.io and root"]
+fn a_cancelled_job_leaves_no_container_of_podman() {
+    let daemon = Daemon::podman();
+    let world = world_at(
+        &daemon.socket(),
+        "trap '' TERM; touch \"$IMAX_OUT/deaf\"; sleep 1000; sleep 1000",
+        LIMITS,
+    );
+    let run = world.start();
+    world.await_file("out/deaf");
+    let sent = std::time::Instant::now();
+    run.signal(Signal::SIGTERM);
+    let ended = run.end();
+    assert_eq!(ended.code, Some(143), "{}", ended.stderr);
+    assert!(sent.elapsed() < CANCELLED_WITHIN, "{:?}", sent.elapsed());
+    assert!(!daemon.containers().contains(world.job()["job_id"].as_str().unwrap()));
+    assert_eq!(world.states(), 0);
+}
+
+#[test]
+#[ignore = "needs podman, crun, runc, docker.io and root"]
+fn an_old_podman_that_would_leave_devices_out_is_refused() {
+    let daemon = Daemon::podman();
+    let world = world_at(&daemon.socket(), ENGINE, ", cdi-devices: ['nvidia.com/gpu=all']");
+    let ended = world.run();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    assert!(ended.stderr.contains("leaves CDI devices out"), "{}", ended.stderr);
+    assert_eq!(world.job()["outcome"]["class"], json!("infra"));
+}
