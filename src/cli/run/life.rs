@@ -248,10 +248,12 @@ impl Life<'_> {
                 last: Some(what.clone()),
             });
         }
-        Trouble::Failed(match error {
-            LaunchError::Explained(failure) => failure.clone().with_cause(),
-            other => JobFailure::infra(other.to_string()),
-        })
+        let explained = if let LaunchError::Explained(failure) = error {
+            failure.clone()
+        } else {
+            JobFailure::new(FailureClass::Infra, error.to_string())
+        };
+        Trouble::Failed(explained.with_cause())
     }
 
     fn ready(&mut self, engine: &SharedEngine, begun: &Begun) -> Result<LoadTarget, Trouble> {
