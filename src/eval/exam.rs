@@ -8,39 +8,7 @@ use super::python::{self, Random};
 use super::task::{ChoiceField, Field, Form, Sampler, TargetField, Task};
 use super::template::TemplateError;
 
-/// Who speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// The one who sets the scene.
-    System,
-    /// The one who asks.
-    User,
-    /// The one who answers.
-    Assistant,
-}
-
-impl Role {
-    /// As the protocol writes it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::System => "system",
-            Self::User => "user",
-            Self::Assistant => "assistant",
-        }
-    }
-}
-
-/// One message of a prompt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
-    /// Who speaks.
-    pub role: Role,
-    /// What is said.
-    pub content: String,
-    /// What stands behind it where the prompt is one text.
-    pub delimiter: String,
-}
+pub use super::message::{Message, Role, as_single_turn, as_text};
 
 /// One question.
 #[derive(Debug, Clone, PartialEq)]
@@ -404,30 +372,6 @@ impl Writer<'_> {
             expected,
         }
     }
-}
-
-/// The prompt as one text.
-#[must_use]
-pub fn as_text(messages: &[Message]) -> String {
-    messages
-        .iter()
-        .flat_map(|message| [message.content.as_str(), message.delimiter.as_str()])
-        .collect()
-}
-
-/// The prompt as one user's message behind the system's.
-#[must_use]
-pub fn as_single_turn(messages: &[Message]) -> Vec<Message> {
-    let (system, others) = match messages.split_first() {
-        Some((first, others)) if first.role == Role::System => (Some(first.clone()), others),
-        Some(_) | None => (None, messages),
-    };
-    let user = Message {
-        role: Role::User,
-        content: as_text(others),
-        delimiter: String::new(),
-    };
-    system.into_iter().chain([user]).collect()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 pub mod dataset;
 pub mod exam;
 pub mod filter;
+pub mod message;
 pub mod metric;
 pub mod python;
 pub mod request;

@@ -9,7 +9,7 @@ const MUST_NOT_RUN: &str = "touch ran; exec sleep @MARK@";
 #[test]
 fn rows_that_are_not_supported_are_refused_and_recorded() {
     for (key, value, sentence) in [
-        ("run-eval", json!(true), "accuracy evaluation"),
+        ("run-eval", json!(true), "the evaluation cannot be prepared"),
         ("spec-decoding", json!("mtp"), "does not look at SPEC_DECODING"),
         ("model-prefix", json!("other"), "none of other_fp8_h100_sim.sh"),
         ("framework", json!("../x"), "cannot be part of a recipe's name"),
