@@ -1,25 +1,31 @@
 //! `imax compare`: runs to verdicts, for people or for programs, with an exit code for gates.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
 use clap::Args;
 
 use super::baseline::KnowledgeArgs;
 use super::fail_on::{self, FailOn};
 use super::render::{ReportFormat, render};
-use super::{Exit, Failure, gather, output};
+use super::{Exit, Failure, OrExit as _, gather, output};
+use crate::analysis::{Comparison, Knowledge, Run};
+use crate::report;
 
-/// Compare a run with an earlier one, point by point.
+/// Compare a run with an earlier one, point by point; or several runs with the first of them.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  imax compare base/ head/ --history history/ --fail-on regression")]
+#[command(after_help = "Examples:\n  \
+        imax compare base/ head/ --history history/ --fail-on regression\n  \
+        imax compare monday.json tuesday.json wednesday.json")]
 pub struct CompareArgs {
     /// The run to compare with: a folder that imax collect wrote, a folder of artifacts, run.json, agg_bmk.json or one result.
     base: PathBuf,
-    /// The run to judge, in the same forms.
-    head: PathBuf,
+    /// The run to judge, in the same forms; several are shown beside each other.
+    #[arg(required = true)]
+    heads: Vec<PathBuf>,
     #[command(flatten)]
     knowledge: KnowledgeArgs,
-    /// How the report is written.
+    /// How the report is written; of several runs it is a table.
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     format: ReportFormat,
     /// Exit with 5 where one is found.
@@ -30,14 +36,42 @@ pub struct CompareArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// Invalid input for what is no run.
+/// Invalid input for what is no run; usage for a format that cannot show several.
 pub fn run(args: &CompareArgs) -> Result<Exit, Failure> {
     let base = gather::load_run(&args.base)?;
-    let head = gather::load_run(&args.head)?;
     let knowledge = args.knowledge.load()?;
-    let base_name = args.base.display().to_string();
-    let comparison = args.knowledge.compare((&base_name, vec![&base]), (&head, &args.head), &knowledge)?;
-    let text = render(&head, Some(&comparison), args.format, "imax compare")?;
+    let compared = |path: &PathBuf| judged(args, &base, path, &knowledge);
+    let compared: Vec<(Run, Comparison)> = args.heads.iter().map(compared).collect::<Result<_, _>>()?;
+    let text = match compared.as_slice() {
+        [(head, comparison)] => render(head, Some(comparison), args.format, "imax compare")?,
+        several => beside_each_other(args, &base, several)?,
+    };
     output::emit(&text)?;
-    Ok(fail_on::exit(&comparison, args.fail_on))
+    let exits = compared.iter().map(|(_, comparison)| fail_on::exit(comparison, args.fail_on));
+    Ok(exits.fold(Exit::Success, |first, exit| if first == Exit::Success { exit } else { first }))
+}
+
+fn judged(args: &CompareArgs, base: &Run, head_path: &Path, knowledge: &Knowledge) -> Result<(Run, Comparison), Failure> {
+    let head = gather::load_run(head_path)?;
+    let name = args.base.display().to_string();
+    let comparison = args.knowledge.compare((&name, vec![base]), (&head, head_path), knowledge)?;
+    Ok((head, comparison))
+}
+
+fn beside_each_other(args: &CompareArgs, base: &Run, heads: &[(Run, Comparison)]) -> Result<String, Failure> {
+    match args.format {
+        ReportFormat::Table => {}
+        ReportFormat::Markdown
+        | ReportFormat::Csv
+        | ReportFormat::Json
+        | ReportFormat::Html
+        | ReportFormat::Junit
+        | ReportFormat::Sarif => {
+            let words = anyhow!("several runs can only be shown as a table; compare two at a time for other formats");
+            return Err(words).or_exit(Exit::Usage);
+        }
+    }
+    let others: Vec<report::Compared> = heads.iter().map(|(run, comparison)| (run, comparison)).collect();
+    let name = heads.first().map_or("", |(_, comparison)| comparison.base.as_str());
+    Ok(report::side_by_side((name, base), &others))
 }

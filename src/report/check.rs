@@ -45,7 +45,7 @@ pub fn check(view: &View) -> Check {
         message: cut(&format!("{} failure: {}", failure.class.as_str(), failure.reason), LONGEST_MESSAGE),
     });
     let losses = view.losses();
-    let losses = losses.iter().map(|point| Remark {
+    let losses = losses.iter().filter(|point| point.is_regression()).map(|point| Remark {
         failed: false,
         title: cut(&point.point.to_string(), LONGEST_TITLE),
         message: words::reasons(point),

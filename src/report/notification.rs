@@ -34,7 +34,10 @@ impl<'a> Notification<'a> {
         let failures = self.view.run.failures();
         let failures = failures.map(|(point, failure)| format!("{}: {} failure: {}", point.key, failure.class.as_str(), failure.reason));
         let losses = self.view.losses();
-        let losses = losses.iter().map(|point| format!("{}: {}", point.point, words::reasons(point)));
+        let losses = losses
+            .iter()
+            .filter(|point| point.is_regression())
+            .map(|point| format!("{}: {}", point.point, words::reasons(point)));
         let all: Vec<String> = failures.chain(losses).map(|line| one_line(&line, 400)).collect();
         let more = all.len().saturating_sub(LISTED);
         let mut shown: Vec<String> = all.into_iter().take(LISTED).collect();

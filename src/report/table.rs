@@ -3,7 +3,7 @@
 use comfy_table::{Cell as TableCell, CellAlignment, ContentArrangement, Table, presets};
 
 use super::columns::{COLUMNS, Column};
-use super::view::{Cell, Group, TableRow, View};
+use super::view::{Cell, Group, Mark, TableRow, View};
 use super::words;
 use crate::result::Metric;
 
@@ -87,13 +87,15 @@ fn text(cell: &Cell) -> String {
     let star = if cell.best { "*" } else { "" };
     match &cell.delta {
         None => format!("{}{star}", cell.text),
-        Some(delta) => {
-            let mark = match delta.mark {
-                super::Mark::Good | super::Mark::Bad => "!",
-                super::Mark::Unsure => "?",
-                super::Mark::Neutral => "",
-            };
-            format!("{}{star} {}{mark}", cell.text, delta.text)
-        }
+        Some(delta) => format!("{}{star} {}{}", cell.text, delta.text, sign(delta.mark)),
+    }
+}
+
+/// How certain a change is.
+pub(super) fn sign(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Good | Mark::Bad => "!",
+        Mark::Unsure => "?",
+        Mark::Neutral => "",
     }
 }

@@ -175,6 +175,45 @@ fn what_is_excepted_is_shown_and_fails_nothing_until_it_ends() {
     assert!(wrong.stderr.contains("imax.yaml:2:"), "{}", wrong.stderr);
 }
 
+#[test]
+fn several_runs_stand_beside_each_other() {
+    let scene = Scene::new();
+    for (day, throughputs) in [
+        ("monday", [4000.0, 8000.0]),
+        ("tuesday", [4020.0, 6000.0]),
+        ("wednesday", [5000.0, 8010.0]),
+    ] {
+        for (conc, throughput) in [4, 8].into_iter().zip(throughputs) {
+            scene.measured(&format!("{day}/{conc}"), &row(conc), throughput);
+        }
+    }
+    scene.measured("wednesday/16", &row(16), 9000.0);
+    let ended = scene.imax(&["compare", "monday", "tuesday", "wednesday", "--fail-on", "regression"], &[]);
+    assert_eq!(ended.code, 5, "{}", ended.stderr);
+    let lines: Vec<Vec<&str>> = ended
+        .stdout
+        .lines()
+        .filter(|line| line.contains("conc"))
+        .map(|line| line.trim_matches('│').split('┆').map(str::trim).collect())
+        .collect();
+    assert_eq!(
+        lines[0],
+        ["demo fp8 h100 sim 1k1k tp4 conc4", "1,000", "1,005 ▲0.5%", "1,250 ▲25%!"]
+    );
+    assert_eq!(
+        lines[1],
+        ["demo fp8 h100 sim 1k1k tp4 conc8", "2,000", "1,500 ▼25%!", "2,002 ▲0.1%"]
+    );
+    assert_eq!(lines[2], ["demo fp8 h100 sim 1k1k tp4 conc16", "–", "–", "2,250"]);
+    assert!(
+        ended.stdout.starts_with("tuesday compared with monday: Of 2 points: 1 got worse"),
+        "{}",
+        ended.stdout
+    );
+    let html = scene.imax(&["compare", "monday", "tuesday", "wednesday", "--format", "html"], &[]);
+    assert_eq!(html.code, 2);
+}
+
 async fn report(scene: &Scene, github: &Github, baseline: &'static str) -> Ended {
     let (folder, api_url) = (scene.path(""), github.api_url());
     let run = move || {
