@@ -32,6 +32,9 @@ pub struct ActionArgs {
     /// For `report`, when somebody is notified: failure, regression, always; empty for never.
     #[arg(long, env = "IMAX_ACTION_NOTIFY", default_value = "")]
     notify: String,
+    /// For `report`, what to compare with; empty for the branch that the event is about, `none` for nothing.
+    #[arg(long, env = "IMAX_ACTION_BASELINE", default_value = "")]
+    baseline: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -84,7 +87,9 @@ pub fn run(args: &ActionArgs) -> Result<Exit, Failure> {
             run_row(&folder, &row, further)
         }
         ActionCommand::Report => {
+            let baseline = baseline(&args.baseline, |name| std::env::var(name).ok());
             let tells = Tells {
+                baseline: &baseline,
                 comments: is_pull_request(),
                 check_run: args.check_run == "true",
                 notify: Some(args.notify.as_str()).filter(|on| !on.is_empty()),
@@ -209,9 +214,28 @@ fn is_pull_request() -> bool {
     std::env::var("GITHUB_EVENT_NAME").is_ok_and(|event| matches!(event.as_str(), "pull_request" | "pull_request_target" | "issue_comment"))
 }
 
-/// Whom a report is told to, besides the job summary.
+/// The arguments for a baseline. That of the event is optional, since nobody asked for it: a token may not be allowed to read it, and a new
+/// repository has none.
+fn baseline(given: &str, lookup: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let named = |name| lookup(name).filter(|value| !value.is_empty());
+    match given {
+        "none" => Vec::new(),
+        "" => {
+            let of_push = || named("GITHUB_REF_NAME").filter(|_| named("GITHUB_REF_TYPE").as_deref() == Some("branch"));
+            match named("GITHUB_BASE_REF").or_else(of_push) {
+                Some(branch) => words(["--baseline", &format!("branch:{branch}"), "--baseline-optional"]),
+                None => Vec::new(),
+            }
+        }
+        given => words(["--baseline", given]),
+    }
+}
+
+/// Whom a report is told to, besides the job summary, and what it is compared with.
 #[derive(Debug, Clone, Copy, Default)]
 struct Tells<'a> {
+    /// The arguments for it.
+    baseline: &'a [String],
     /// The pull request.
     comments: bool,
     /// The commit.
@@ -228,6 +252,11 @@ fn report(folder: &Path, further: &[String], tells: Tells) -> Step {
     let show = |format: &str, file: &str| {
         let mut line = words(["report", &results, "--format", format, "--out"]);
         line.push(text(&out.join(file)));
+        // Who names one for the report alone means it.
+        let named = further
+            .iter()
+            .any(|word| word.starts_with("--baseline") || word.starts_with("--compare"));
+        line.extend(tells.baseline.iter().filter(|_| !named).cloned());
         line.extend(further.iter().cloned());
         line
     };
@@ -238,13 +267,16 @@ fn report(folder: &Path, further: &[String], tells: Tells) -> Step {
     // Also a push has a commit for the check run; the comment is then left out by the command itself.
     if tells.comments || tells.check_run {
         let mut line = words(["comment", &results]);
+        line.extend(tells.baseline.iter().cloned());
         if tells.check_run {
             line.push("--check-run".to_owned());
         }
         command_lines.push(line);
     }
     if let Some(on) = tells.notify {
-        command_lines.push(words(["notify", &results, "--on", on]));
+        let mut line = words(["notify", &results, "--on", on]);
+        line.extend(tells.baseline.iter().cloned());
+        command_lines.push(line);
     }
     Step {
         command_lines,
@@ -335,5 +367,41 @@ mod tests {
         let lines = report(Path::new("/t"), &[], all).command_lines;
         assert_eq!(lines[3][2..], ["--check-run"]);
         assert_eq!(lines[4], ["notify", "/t/results_bmk", "--on", "regression"]);
+    }
+    #[test]
+    fn a_report_is_compared_with_the_branch_of_its_event() {
+        let of = |given: &str, environment: &[(&str, &str)]| {
+            let lookup = |name: &str| {
+                environment
+                    .iter()
+                    .find(|(known, _)| *known == name)
+                    .map(|(_, value)| (*value).to_owned())
+            };
+            baseline(given, lookup).join(" ")
+        };
+        let pull_request = [
+            ("GITHUB_BASE_REF", "main"),
+            ("GITHUB_REF_NAME", "7/merge"),
+            ("GITHUB_REF_TYPE", "branch"),
+        ];
+        assert_eq!(of("", &pull_request), "--baseline branch:main --baseline-optional");
+        let push = [
+            ("GITHUB_BASE_REF", ""),
+            ("GITHUB_REF_NAME", "release"),
+            ("GITHUB_REF_TYPE", "branch"),
+        ];
+        assert_eq!(of("", &push), "--baseline branch:release --baseline-optional");
+        assert_eq!(of("", &[("GITHUB_REF_NAME", "v1"), ("GITHUB_REF_TYPE", "tag")]), "");
+        assert_eq!(of("none", &push), "");
+        assert_eq!(of("history:h", &push), "--baseline history:h");
+        let asked = words(["--baseline", "branch:main"]);
+        let tells = Tells {
+            comments: true,
+            baseline: &asked,
+            ..Tells::default()
+        };
+        let lines = report(Path::new("/t"), &words(["--baseline", "run:1"]), tells).command_lines;
+        assert_eq!(lines[1][6..8], ["--baseline", "run:1"]);
+        assert_eq!(lines[3][2..], ["--baseline", "branch:main"]);
     }
 }

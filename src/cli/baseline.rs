@@ -22,6 +22,9 @@ pub struct BaselineArgs {
     /// times for runs that repeat each other.
     #[arg(long, visible_alias = "compare", value_name = "BASELINE")]
     baseline: Vec<Baseline>,
+    /// Go on without a comparison where the baseline cannot be read, and say so.
+    #[arg(long, requires = "baseline")]
+    baseline_optional: bool,
     /// With run: and branch:, the repository, owner/name [default: GITHUB_REPOSITORY].
     #[arg(long, value_name = "REPOSITORY")]
     baseline_repository: Option<String>,
@@ -110,6 +113,17 @@ impl BaselineArgs {
         let Some(first) = self.baseline.first() else {
             return Ok(None);
         };
+        match self.compare_with(first, head, head_path) {
+            Ok(comparison) => Ok(Some(comparison)),
+            Err(failure) if self.baseline_optional => {
+                output::say(&format!("warning: no comparison with {}: {:#}", first.name(), failure.error));
+                Ok(None)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn compare_with(&self, first: &Baseline, head: &Run, head_path: &Path) -> Result<Comparison, Failure> {
         let mut knowledge = self.knowledge.load()?;
         let mut base = Vec::new();
         for baseline in &self.baseline {
@@ -128,9 +142,7 @@ impl BaselineArgs {
             }
         }
         let base: Vec<&Run> = base.iter().collect();
-        self.knowledge
-            .compare((&first.name(), base), (head, head_path), &knowledge)
-            .map(Some)
+        self.knowledge.compare((&first.name(), base), (head, head_path), &knowledge)
     }
 }
 

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::baseline::BaselineArgs;
 use super::{Exit, Failure, OrExit as _, gather, github, output};
+use crate::analysis::Comparison;
 use crate::edge::retry::RetryPolicy;
 use crate::edge::webhook::{self, Webhook, WebhookError};
 use crate::model::Secret;
@@ -55,9 +56,7 @@ pub fn run(args: &NotifyArgs) -> Result<Exit, Failure> {
     let wanted = match args.on {
         On::Always => true,
         On::Failure => view.mark() == Mark::Bad,
-        On::Regression => comparison
-            .as_ref()
-            .is_some_and(|comparison| comparison.regressions().next().is_some()),
+        On::Regression => comparison.as_ref().is_some_and(Comparison::has_regression),
     };
     if !wanted {
         output::say("nothing that somebody should know; nothing sent");
