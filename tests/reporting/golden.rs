@@ -1,4 +1,4 @@
-//! The reports of a small run and of its comparison, word for word: `tests/golden/report/<case>/` holds the two runs and what
+//! The reports of a small run and of its comparison, word for word: `tests/golden/report/<case>/` holds the runs and what
 //! each format makes of them. `IMAX_UPDATE_GOLDEN=1 cargo test --test reporting` writes the files anew.
 
 use std::fs;
@@ -32,6 +32,16 @@ fn every_format_says_what_it_said() {
             let mut arguments = vec!["report", "head", "--format", format];
             if case.join("base").is_dir() {
                 arguments.extend(["--compare", "base", "--base-name", "main", "--head-name", "this pull request"]);
+            }
+            if case.join("history").is_dir() {
+                arguments.extend([
+                    "--baseline",
+                    "history:history",
+                    "--base-name",
+                    "main",
+                    "--head-name",
+                    "this pull request",
+                ]);
             }
             let ended = imax_in(&case, &arguments, &[]);
             assert_eq!(ended.code, 0, "{}: {}", case.display(), ended.stderr);
