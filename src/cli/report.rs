@@ -1,18 +1,23 @@
 //! `imax report`: a run, and what it is compared with, in every format that people and programs read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::Args;
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
 
 use super::baseline::BaselineArgs;
 use super::fail_on::{self, FailOn};
-use super::render::{ReportFormat, add_to_job_summary, render};
+use super::render::{ReportFormat, add_to_job_summary, render_view};
 use super::{Exit, Failure, OrExit as _, gather, output};
+use crate::analysis::{self, BestBy, CostModel, Filter, Run, Slo};
 use crate::edge::files;
+use crate::report::{View, answers, parquet};
 
 /// Show a run as a table, markdown, CSV, JSON, JUnit XML, SARIF or an HTML page.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  imax report results/ --baseline base/ --format html --out report.html")]
+#[command(
+    after_help = "Examples:\n  imax report results/ --baseline base/ --format html --out report.html\n  imax report results/ --slo 'ttft:p99<500' --best-by cost --filter 'model=dsr1'"
+)]
 pub struct ReportArgs {
     /// The run: a folder that imax collect wrote, a folder of artifacts, run.json, agg_bmk.json or one result.
     run: PathBuf,
@@ -30,6 +35,26 @@ pub struct ReportArgs {
     /// Add the report to the job summary of the workflow as well.
     #[arg(long)]
     job_summary: bool,
+    /// Only points that match: model, hardware, framework, precision, sequence, layout or conc, = and a glob. Several of one key
+    /// are alternatives.
+    #[arg(long = "filter", value_name = "KEY=GLOB")]
+    filters: Vec<Filter>,
+    /// Prices, power and carbon, for costs in the report [default: configs/hardware.yaml, else what imax was built with].
+    #[arg(long, value_name = "FILE")]
+    hardware: Option<PathBuf>,
+    /// Add what tokens cost; implied by --hardware, --provider, --slo and --best-by.
+    #[arg(long)]
+    costs: bool,
+    /// Whose prices count [default: the first of each GPU in the file].
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
+    /// An objective, such as ttft:p99<500 (milliseconds) or interactivity:median>30 (tokens a second): the best point that meets
+    /// all of them is named, for each model and workload.
+    #[arg(long = "slo", value_name = "OBJECTIVE")]
+    slos: Vec<Slo>,
+    /// What the best one is the best in.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    best_by: Option<BestByArg>,
     /// Exit with 5 where one is found.
     #[arg(long, value_enum, requires = "baseline")]
     fail_on: Option<FailOn>,
@@ -40,15 +65,81 @@ pub struct ReportArgs {
 /// # Errors
 /// Invalid input for what is no run; infrastructure where the report cannot be written.
 pub fn run(args: &ReportArgs) -> Result<Exit, Failure> {
-    let head = gather::load_run(&args.run)?;
-    let comparison = args.baseline.compare(&head, &args.run)?;
-    let text = render(&head, comparison.as_ref(), args.format, &args.title)?;
-    match &args.out {
-        Some(path) => files::write(path, text.as_bytes()).or_exit(Exit::Infrastructure)?,
-        None => output::emit(&text)?,
+    let mut head = gather::load_run(&args.run)?;
+    let mut comparison = args.baseline.compare(&head, &args.run)?;
+    analysis::select(&mut head, comparison.as_mut(), &args.filters);
+    let costs = costs(args)?;
+    let view = View::new(&head, comparison.as_ref());
+    let view = match &costs {
+        None => view,
+        Some(costs) => with_costs(view, args, &head, costs),
+    };
+    match (&args.out, args.format) {
+        (Some(path), ReportFormat::Parquet) => {
+            let bytes = parquet(&view).or_exit(Exit::Infrastructure)?;
+            files::write(path, &bytes).or_exit(Exit::Infrastructure)?;
+        }
+        (Some(path), format) => {
+            let text = render_view(&view, format, &args.title)?;
+            files::write(path, text.as_bytes()).or_exit(Exit::Infrastructure)?;
+        }
+        (None, format) => output::emit(&render_view(&view, format, &args.title)?)?,
     }
     if args.job_summary {
-        add_to_job_summary(&head, comparison.as_ref())?;
+        add_to_job_summary(&view)?;
     }
     Ok(comparison.map_or(Exit::Success, |comparison| fail_on::exit(&comparison, args.fail_on)))
+}
+
+/// What the best one is the best in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum BestByArg {
+    /// Dollars per million tokens.
+    Cost,
+    /// Watt-hours per million tokens.
+    Energy,
+    /// Tokens a second and GPU.
+    Throughput,
+}
+
+impl From<BestByArg> for BestBy {
+    fn from(by: BestByArg) -> Self {
+        match by {
+            BestByArg::Cost => Self::Cost,
+            BestByArg::Energy => Self::Energy,
+            BestByArg::Throughput => Self::Throughput,
+        }
+    }
+}
+
+/// Where a repository has its hardware facts.
+const HARDWARE_FILE: &str = "configs/hardware.yaml";
+/// Those of this program's own repository.
+const BUILT_IN: &str = include_str!("../../configs/hardware.yaml");
+
+/// The prices, where anything asks for them.
+fn costs(args: &ReportArgs) -> Result<Option<CostModel>, Failure> {
+    let asked = args.costs || args.hardware.is_some() || args.provider.is_some() || args.best_by.is_some() || !args.slos.is_empty();
+    if !asked {
+        return Ok(None);
+    }
+    let own = Some(Path::new(HARDWARE_FILE)).filter(|path| path.is_file());
+    let path = args.hardware.as_deref().or(own);
+    let text = match path {
+        Some(path) => files::read_text(path).or_exit(Exit::InvalidInput)?,
+        None => BUILT_IN.to_owned(),
+    };
+    let name = || path.map_or_else(|| HARDWARE_FILE.to_owned(), |path| path.display().to_string());
+    let model = CostModel::parse(&text, args.provider.as_deref()).with_context(name);
+    model.map(Some).or_exit(Exit::InvalidInput)
+}
+
+fn with_costs<'a>(view: View<'a>, args: &ReportArgs, head: &Run, costs: &CostModel) -> View<'a> {
+    let view = view.with_costs(costs);
+    if args.slos.is_empty() && args.best_by.is_none() {
+        return view;
+    }
+    let by = args.best_by.map_or(BestBy::Cost, BestBy::from);
+    let best = analysis::best_points(head, &args.slos, by, costs);
+    view.with_answers(answers(&best, &args.slos, by))
 }

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use super::economics::CostColumn;
 use super::number;
 use crate::model::{Layout, Parallelism, SpecDecoding, WorkerGroup};
 use crate::result::{Metric, Point};
@@ -13,6 +14,8 @@ pub enum Column {
     Setting(Setting),
     /// A metric.
     Metric(Metric),
+    /// What follows from prices and power.
+    Cost(CostColumn),
 }
 
 /// A setting that tells the points of a group apart.
@@ -58,6 +61,7 @@ impl Column {
         match self {
             Self::Setting(setting) => setting.title(),
             Self::Metric(metric) => metric_title(metric),
+            Self::Cost(cost) => cost.title(),
         }
     }
 
@@ -65,7 +69,7 @@ impl Column {
     pub(super) fn is_number(self) -> bool {
         match self {
             Self::Setting(Setting::Framework | Setting::Precision | Setting::Lengths | Setting::DpAttention) => false,
-            Self::Setting(Setting::Tp | Setting::Ep | Setting::Concurrency) | Self::Metric(_) => true,
+            Self::Setting(Setting::Tp | Setting::Ep | Setting::Concurrency) | Self::Metric(_) | Self::Cost(_) => true,
         }
     }
 
@@ -74,6 +78,8 @@ impl Column {
         match self {
             Self::Setting(setting) => setting.text(point),
             Self::Metric(metric) => point.get(metric).map_or_else(|| "–".to_owned(), |value| metric_text(metric, value)),
+            // It is added where prices are known.
+            Self::Cost(cost) => cost.text(None),
         }
     }
 }

@@ -5,9 +5,9 @@ mod style;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
-use super::columns::COLUMNS;
+use super::columns::Column;
 use super::number;
-use super::plot::{Plot, plots};
+use super::plot::{DIMENSIONS, Plot, data, plots, values_of};
 use super::table::{failures, heading};
 use super::verdicts::VerdictLine;
 use super::view::{Cell, Group, Mark, TableRow, View};
@@ -32,15 +32,17 @@ pub fn html(view: &View, title: &str) -> String {
             body {
                 (header(view, title))
                 main {
+                    (answered(view))
                     (changes(view))
                     (failed(view))
+                    @if !plots.is_empty() { (controls(view)) }
                     (charts(&plots))
-                    @for group in &view.groups { (table(group)) }
+                    (tables(view))
                     (notes(view))
                 }
                 @if !plots.is_empty() {
                     (PreEscaped(plotly_script()))
-                    script { (PreEscaped(figures(&plots))) (PreEscaped(SCRIPT)) }
+                    script { (PreEscaped(constant(view))) (PreEscaped(SCRIPT)) }
                 }
             }
         }
@@ -58,16 +60,15 @@ fn plotly_script() -> String {
     }
 }
 
-/// The figures as a script's constant. `<` cannot end the script or begin a comment in it, and JavaScript takes U+2028 and
+/// What the script draws, as its constant. `<` cannot end the script or begin a comment in it, and JavaScript takes U+2028 and
 /// U+2029 for line ends where JSON does not.
-fn figures(plots: &[Plot]) -> String {
-    let figures: Vec<_> = plots.iter().map(|plot| &plot.figure).collect();
-    let json = serde_json::to_string(&figures).unwrap_or_else(|_| "[]".to_owned());
+fn constant(view: &View) -> String {
+    let json = data(view).to_string();
     let json = json
         .replace('<', "\\u003c")
         .replace('\u{2028}', "\\u2028")
         .replace('\u{2029}', "\\u2029");
-    format!("const figures = {json};\n")
+    format!("const report = {json};\n")
 }
 
 fn class(mark: Mark) -> &'static str {
@@ -157,25 +158,88 @@ fn failed(view: &View) -> Markup {
     }
 }
 
+fn answered(view: &View) -> Markup {
+    markup! {
+        @if !view.answers.is_empty() {
+            section { h2 { "Answers" } ul.changes { @for answer in &view.answers { li { strong { (answer) } } } } }
+        }
+    }
+}
+
+/// What people ask for first: a label, and its axes.
+const PRESETS: [(&str, &str, &str); 6] = [
+    ("Throughput / interactivity", "interactivity", "throughput-per-gpu"),
+    ("Throughput / E2E latency", "e2el", "throughput-per-gpu"),
+    ("TTFT / concurrency", "conc", "ttft"),
+    ("Throughput / concurrency", "conc", "throughput-per-gpu"),
+    ("Cost / interactivity", "interactivity", "cost"),
+    ("Energy / interactivity", "interactivity", "energy"),
+];
+
+fn controls(view: &View) -> Markup {
+    let data = data(view);
+    let axes: Vec<(&str, &str)> = data["axes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|axis| Some((axis["id"].as_str()?, axis["title"].as_str()?)))
+        .collect();
+    let is_axis = |id: &str| axes.iter().any(|(known, _)| *known == id);
+    markup! {
+        section.controls {
+            @for (at, name) in DIMENSIONS.iter().enumerate() {
+                fieldset {
+                    legend { (name) }
+                    @for value in values_of(view, at) { label { input type="checkbox" data-dimension=(at) value=(value); " " (value) } }
+                }
+            }
+            @for (title, x, y) in PRESETS {
+                @if is_axis(x) && is_axis(y) { button type="button" data-x=(x) data-y=(y) { (title) } }
+            }
+            label { "y " select #y { @for (id, title) in &axes { option value=(id) { (title) } } } }
+            label { "x " select #x { @for (id, title) in &axes { option value=(id) { (title) } } } }
+            label { input #logy type="checkbox"; " log y" }
+            label { input #logx type="checkbox"; " log x" }
+            label { input #pareto type="checkbox"; " Pareto frontier" }
+            button #csv type="button" { "CSV of what is shown" }
+            button #png type="button" { "PNG of the plots" }
+            span #shown {}
+        }
+    }
+}
+
 fn charts(plots: &[Plot]) -> Markup {
     markup! {
-        @for (index, plot) in plots.iter().enumerate() {
+        @for plot in plots {
             section {
-                h2 { (plot.model_prefix) " " (plot.workload) ": throughput per GPU against interactivity" }
-                div.plot id={ "plot-" (index) } {}
+                h2 { (plot.model) " " (plot.sequence) }
+                div.plot data-model=(plot.model) data-sequence=(plot.sequence) {}
             }
         }
     }
 }
 
-fn table(group: &Group) -> Markup {
+/// The tables; each row has the number of its point in the script's constant.
+fn tables(view: &View) -> Markup {
+    let columns = view.columns();
+    let mut first = 0;
+    let sections = view.groups.iter().map(|group| {
+        let section = table(group, &columns, first);
+        first += group.rows.len();
+        section
+    });
+    let sections: Vec<Markup> = sections.collect();
+    markup! { @for section in sections { (section) } }
+}
+
+fn table(group: &Group, columns: &[Column], first: usize) -> Markup {
     markup! {
-        section {
+        section.group {
             h2 { (heading(group)) }
             div.scroll {
                 table {
-                    thead { tr { @if is_compared(group) { th { "Verdict" } } @for column in COLUMNS { th .number[column.is_number()] { (column.title()) } } } }
-                    tbody { @for row in &group.rows { (table_row(row, is_compared(group))) } }
+                    thead { tr { @if is_compared(group) { th { "Verdict" } } @for column in columns { th .number[column.is_number()] { (column.title()) } } } }
+                    tbody { @for (at, row) in group.rows.iter().enumerate() { (table_row(row, columns, first + at, is_compared(group))) } }
                 }
             }
             @for (row, failure) in failures(group) { p.failure { strong { (row.point.key) } ": " (failure) } }
@@ -187,9 +251,9 @@ fn is_compared(group: &Group) -> bool {
     group.rows.iter().any(|row| row.compared.is_some())
 }
 
-fn table_row(row: &TableRow, compared: bool) -> Markup {
+fn table_row(row: &TableRow, columns: &[Column], number: usize, compared: bool) -> Markup {
     markup! {
-        tr title=[row.point.image.as_deref()] {
+        tr title=[row.point.image.as_deref()] data-point=(number) {
             @if compared {
                 td {
                     @if let Some(point) = row.compared {
@@ -197,7 +261,7 @@ fn table_row(row: &TableRow, compared: bool) -> Markup {
                     }
                 }
             }
-            @for (column, cell) in COLUMNS.iter().zip(&row.cells) { (table_cell(cell, column.is_number())) }
+            @for (column, cell) in columns.iter().zip(&row.cells) { (table_cell(cell, column.is_number())) }
         }
     }
 }
@@ -214,10 +278,13 @@ fn table_cell(cell: &Cell, number: bool) -> Markup {
 
 fn notes(view: &View) -> Markup {
     markup! {
-        @if !view.run.problems.is_empty() {
+        @if !view.run.problems.is_empty() || !view.cost_notes.is_empty() {
             section {
                 h2 { "Notes" }
-                ul { @for problem in &view.run.problems { li { (problem) } } }
+                ul {
+                    @for problem in &view.run.problems { li { (problem) } }
+                    @for note in &view.cost_notes { li { (note) } }
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 
 mod section;
 
-use super::columns::COLUMNS;
+use super::columns::Column;
 use super::escape::markdown as escaped;
 use super::links::Links;
 use super::table::heading;
@@ -88,12 +88,14 @@ struct Style<'a> {
 
 fn text(view: &View, budget: Budget, style: &Style) -> String {
     let opening = opening(view);
+    let columns = view.columns();
     let mut sections = Vec::new();
     sections.extend(style.links.map(|links| Section::new(links.markdown())));
+    sections.extend(answers(view));
     sections.extend(failures(view, budget.listed));
     sections.extend(view.verdicts().iter().map(|list| changes(list, budget.listed)));
     sections.extend(view.scores().markdown(budget.listed).map(Section::new));
-    sections.extend(view.groups.iter().map(|group| table(group, style.folded)));
+    sections.extend(view.groups.iter().map(|group| table(group, &columns, style.folded)));
     sections.extend(problems(view, budget.listed));
     fit(&opening, sections, style.closing, budget)
 }
@@ -164,6 +166,13 @@ fn and_more(all: usize, listed: usize) -> String {
     }
 }
 
+/// What was asked, and why some of it is not known.
+fn answers(view: &View) -> Option<Section> {
+    let lines = view.answers.iter().chain(&view.cost_notes);
+    let text: String = lines.map(|line| format!("\n{}\n", escaped(line))).collect();
+    (!text.is_empty()).then(|| Section::new(text))
+}
+
 fn failures(view: &View, listed: usize) -> Option<Section> {
     let failures: Vec<_> = view.run.failures().collect();
     if failures.is_empty() {
@@ -202,7 +211,7 @@ fn problems(view: &View, listed: usize) -> Option<Section> {
     Some(Section::new(text + &and_more(problems.len(), listed)))
 }
 
-fn table(group: &Group, folded: bool) -> Section {
+fn table(group: &Group, columns: &[Column], folded: bool) -> Section {
     let title = escaped(&heading(group));
     let mut text = String::new();
     if folded {
@@ -210,8 +219,8 @@ fn table(group: &Group, folded: bool) -> Section {
     } else {
         text.push_str(&format!("\n#### {title}\n\n"));
     }
-    let titles: Vec<&str> = COLUMNS.iter().map(|column| column.title()).collect();
-    let rules: Vec<&str> = COLUMNS
+    let titles: Vec<&str> = columns.iter().map(|column| column.title()).collect();
+    let rules: Vec<&str> = columns
         .iter()
         .map(|column| if column.is_number() { "---:" } else { "---" })
         .collect();

@@ -1,116 +1,124 @@
-//! The plots of the HTML report as values for plotly.js: throughput per GPU against interactivity, one plot a model and
-//! workload, one line a curve.
+//! The plots of the HTML report as data: the points with every number that can be an axis, and which model and workload has a plot
+//! of its own. The page's script draws them, because readers choose axes and filters.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::columns::{metric_text, metric_title};
-use super::view::View;
-use crate::analysis::PointComparison;
-use crate::model::{CurveKey, SpecDecoding, Workload};
-use crate::result::{Metric, Point};
+use super::economics::{COST_COLUMNS, CostColumn};
+use super::view::{TableRow, View};
+use crate::model::{CurveKey, SpecDecoding};
+use crate::result::{Better, Metric, Point};
 
-/// A plot.
-#[derive(Debug)]
+/// The dimensions that readers filter by, in their order.
+pub(super) const DIMENSIONS: [&str; 5] = ["model", "hardware", "framework", "precision", "sequence"];
+
+/// A plot of the page.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Plot {
     /// The model's short name.
-    pub model_prefix: String,
+    pub model: String,
     /// What the requests look like.
-    pub workload: Workload,
-    /// Traces and axes for plotly.js; colours of the page are set by the page.
-    pub figure: Value,
+    pub sequence: String,
 }
 
-/// Ten colours that also people who see fewer of them tell apart (Okabe and Ito's, and two between), on light and on dark.
-const COLOURS: [&str; 10] = [
-    "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#b59f00", "#7f7fff", "#8c6d31", "#999999",
-];
-const SYMBOLS: [&str; 6] = ["circle", "square", "diamond", "triangle-up", "cross", "star"];
+/// The values of a dimension, in their order.
+pub(super) fn values_of(view: &View, dimension: usize) -> Vec<String> {
+    let rows = view.groups.iter().flat_map(|group| &group.rows);
+    let values: BTreeSet<String> = rows.map(|row| dimensions(row.point)[dimension].clone()).collect();
+    values.into_iter().collect()
+}
 
-const X: Metric = Metric::Interactivity;
-const Y: Metric = Metric::ThroughputPerGpu;
+/// The values of [`DIMENSIONS`] of a point.
+pub(super) fn dimensions(point: &Point) -> [String; 5] {
+    let curve = &point.key.curve;
+    [
+        curve.model_prefix.to_string(),
+        curve.runner.to_string(),
+        curve.framework.to_string(),
+        curve.precision.to_string(),
+        curve.workload.to_string(),
+    ]
+}
 
 /// The plots of a view, by model and workload. A case without measured points has none.
 pub(super) fn plots(view: &View) -> Vec<Plot> {
-    let mut curves: BTreeMap<(&str, Workload), BTreeMap<&CurveKey, Vec<&Point>>> = BTreeMap::new();
-    for point in view
-        .run
-        .points
-        .iter()
-        .filter(|point| point.get(X).is_some() && point.get(Y).is_some())
-    {
-        let curve = &point.key.curve;
-        let plot = curves.entry((curve.model_prefix.as_str(), curve.workload)).or_default();
-        plot.entry(curve).or_default().push(point);
-    }
-    let plots = curves.into_iter();
-    let plots = plots.map(|((model_prefix, workload), curves)| Plot {
-        model_prefix: model_prefix.to_owned(),
-        workload,
-        figure: figure(&curves, view),
-    });
-    plots.collect()
+    let points = view.run.points.iter().filter(|point| point.measurement().is_some());
+    let plots: BTreeSet<Plot> = points
+        .map(|point| Plot {
+            model: point.key.curve.model_prefix.to_string(),
+            sequence: point.key.curve.workload.to_string(),
+        })
+        .collect();
+    plots.into_iter().collect()
 }
 
-fn figure(curves: &BTreeMap<&CurveKey, Vec<&Point>>, view: &View) -> Value {
-    let mut traces = Vec::new();
-    for (index, (curve, points)) in curves.iter().enumerate() {
-        let look = Look {
-            colour: COLOURS[index % COLOURS.len()],
-            symbol: SYMBOLS[(index / COLOURS.len()) % SYMBOLS.len()],
+/// All that the page's script needs: the axes, and the points in the order of the tables' rows.
+pub(super) fn data(view: &View) -> Value {
+    let rows = view.groups.iter().flat_map(|group| &group.rows);
+    json!({ "dimensions": DIMENSIONS, "axes": axes(view), "points": rows.map(point).collect::<Vec<_>>() })
+}
+
+fn axes(view: &View) -> Vec<Value> {
+    let metrics = Metric::ALL.iter().map(|metric| {
+        let better = match metric.better() {
+            Better::Higher => 1,
+            Better::Lower => -1,
         };
-        let name = escaped(&label(curve));
-        let before: Vec<_> = points.iter().filter_map(|point| view.comparison?.point(&point.key)).collect();
-        traces.extend(base_trace(&name, &before, look));
-        traces.push(head_trace(&name, points, look));
+        json!({ "id": metric.id(), "title": metric_title(*metric), "better": better })
+    });
+    let concurrency = json!({ "id": "conc", "title": "Concurrency", "better": 0 });
+    let costs = COST_COLUMNS.iter().filter(|_| view.has_costs);
+    let costs = costs.map(|column| json!({ "id": cost_id(*column), "title": column.title(), "better": -1 }));
+    metrics.chain([concurrency]).chain(costs).collect()
+}
+
+fn cost_id(column: CostColumn) -> &'static str {
+    match column {
+        CostColumn::Usd => "cost",
+        CostColumn::Joules => "energy",
+    }
+}
+
+/// In the unit of the heading.
+fn in_unit(metric: Metric, value: f64) -> f64 {
+    match metric {
+        Metric::Ttft | Metric::TtftP99 | Metric::Tpot => value * 1000.0,
+        Metric::ThroughputPerGpu
+        | Metric::OutputThroughputPerGpu
+        | Metric::InputThroughputPerGpu
+        | Metric::Interactivity
+        | Metric::E2el
+        | Metric::E2elP99 => value,
+    }
+}
+
+fn point(row: &TableRow) -> Value {
+    let point = row.point;
+    let mut values = Map::new();
+    let mut base = Map::new();
+    for metric in Metric::ALL {
+        if let Some(value) = point.get(metric) {
+            values.insert(metric.id().to_owned(), in_unit(metric, value).into());
+        }
+        if let Some(change) = row.compared.and_then(|compared| compared.change(metric)) {
+            base.insert(metric.id().to_owned(), in_unit(metric, change.base).into());
+        }
+    }
+    for (column, cost) in COST_COLUMNS.iter().filter_map(|column| Some((column, row.cost.as_ref()?))) {
+        values.extend(column.value(cost).map(|value| (cost_id(*column).to_owned(), value.into())));
+    }
+    if !values.is_empty() {
+        values.insert("conc".to_owned(), point.key.conc.get().into());
+    }
+    if !base.is_empty() {
+        base.insert("conc".to_owned(), point.key.conc.get().into());
     }
     json!({
-        "data": traces,
-        "layout": {
-            "xaxis": { "title": { "text": metric_title(X) }, "rangemode": "tozero" },
-            "yaxis": { "title": { "text": metric_title(Y) }, "rangemode": "tozero" },
-            "margin": { "l": 70, "r": 20, "t": 20, "b": 60 },
-            "hovermode": "closest",
-            "legend": { "orientation": "h", "y": -0.18 },
-        },
+        "in": dimensions(point), "curve": escaped(&label(&point.key.curve)), "name": point.key.to_string(), "conc": point.key.conc.get(),
+        "values": values, "base": base, "hover": hover(point),
     })
-}
-
-#[derive(Clone, Copy)]
-struct Look {
-    colour: &'static str,
-    symbol: &'static str,
-}
-
-fn head_trace(name: &str, points: &[&Point], look: Look) -> Value {
-    let values = |metric| points.iter().filter_map(|point| point.get(metric)).collect::<Vec<f64>>();
-    let hover: Vec<String> = points.iter().map(|point| hover(point)).collect();
-    let numbers: Vec<String> = points.iter().map(|point| point.key.conc.to_string()).collect();
-    json!({
-        "type": "scatter", "mode": "lines+markers+text", "name": name, "legendgroup": name, "textposition": "top right",
-        "textfont": { "size": 10 }, "x": values(X), "y": values(Y), "text": numbers, "hovertext": hover, "hovertemplate": format!("<b>{name}</b><br>%{{hovertext}}<extra></extra>"),
-        "line": { "color": look.colour, "width": 2 }, "marker": { "color": look.colour, "symbol": look.symbol, "size": 9 },
-    })
-}
-
-/// The same curve in the base, dotted; none where no point has one.
-fn base_trace(name: &str, before: &[&PointComparison], look: Look) -> Option<Value> {
-    let values = |metric| {
-        before
-            .iter()
-            .filter_map(|point| Some(point.change(metric)?.base))
-            .collect::<Vec<f64>>()
-    };
-    let (x, y) = (values(X), values(Y));
-    if x.is_empty() || x.len() != y.len() {
-        return None;
-    }
-    Some(json!({
-        "type": "scatter", "mode": "lines+markers", "name": format!("{name} (base)"), "legendgroup": name, "showlegend": false,
-        "x": x, "y": y, "hovertemplate": format!("<b>{name}</b> in the base<br>%{{x:.3s}} · %{{y:.4s}}<extra></extra>"), "opacity": 0.55,
-        "line": { "color": look.colour, "width": 1.5, "dash": "dot" }, "marker": { "color": look.colour, "symbol": format!("{}-open", look.symbol), "size": 7 },
-    }))
 }
 
 /// What tells the curves of one plot apart.
@@ -128,7 +136,13 @@ fn label(curve: &CurveKey) -> String {
 
 fn hover(point: &Point) -> String {
     let mut lines = vec![format!("concurrency {} on {} GPUs", point.key.conc, point.gpus)];
-    for metric in [Y, X, Metric::Ttft, Metric::Tpot, Metric::E2el] {
+    for metric in [
+        Metric::ThroughputPerGpu,
+        Metric::Interactivity,
+        Metric::Ttft,
+        Metric::Tpot,
+        Metric::E2el,
+    ] {
         if let Some(value) = point.get(metric) {
             lines.push(format!("{}: {}", metric_title(metric), metric_text(metric, value)));
         }

@@ -2,7 +2,7 @@
 
 use comfy_table::{Cell as TableCell, CellAlignment, ContentArrangement, Table, presets};
 
-use super::columns::{COLUMNS, Column};
+use super::columns::Column;
 use super::view::{Cell, Group, Mark, TableRow, View};
 use super::words;
 use crate::result::Metric;
@@ -17,8 +17,12 @@ pub fn table(view: &View) -> String {
         let basis = if basis.is_empty() { basis } else { format!("; {basis}") };
         text.push_str(&format!("{} compared with {}{basis}\n", comparison.head, comparison.base));
     }
+    for answer in &view.answers {
+        text.push_str(&format!("{answer}\n"));
+    }
+    let columns = view.columns();
     for group in &view.groups {
-        text.push_str(&format!("\n{}\n{}\n", heading(group), group_table(group)));
+        text.push_str(&format!("\n{}\n{}\n", heading(group), group_table(group, &columns)));
         for (row, failure) in failures(group) {
             text.push_str(&format!("{}: {failure}\n", row.point.key));
         }
@@ -33,6 +37,9 @@ pub fn table(view: &View) -> String {
     text.push_str(&view.scores().lines());
     for problem in &view.run.problems {
         text.push_str(&format!("note: {problem}\n"));
+    }
+    for note in &view.cost_notes {
+        text.push_str(&format!("note: {note}\n"));
     }
     text
 }
@@ -50,14 +57,14 @@ pub(super) fn failures<'a>(group: &'a Group) -> impl Iterator<Item = (&'a TableR
     group.rows.iter().filter_map(|row| Some((row, row.failure()?)))
 }
 
-fn group_table(group: &Group) -> Table {
+fn group_table(group: &Group, columns: &[Column]) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::UTF8_FULL_CONDENSED)
         .set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(COLUMNS.iter().map(|column| column_title(*column)));
+    table.set_header(columns.iter().map(|column| column_title(*column)));
     for row in &group.rows {
-        let cells = COLUMNS.iter().zip(&row.cells);
+        let cells = columns.iter().zip(&row.cells);
         table.add_row(cells.map(|(column, cell)| aligned(*column, text(cell))));
     }
     table
@@ -69,7 +76,7 @@ fn column_title(column: Column) -> TableCell {
         Column::Metric(Metric::Interactivity) => "Interactivity\n(tok/s/user)",
         Column::Metric(Metric::OutputThroughputPerGpu) => "Output\ntok/s/GPU",
         Column::Metric(Metric::InputThroughputPerGpu) => "Input\ntok/s/GPU",
-        Column::Metric(_) | Column::Setting(_) => column.title(),
+        Column::Metric(_) | Column::Setting(_) | Column::Cost(_) => column.title(),
     };
     aligned(column, title.to_owned())
 }

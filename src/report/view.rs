@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::columns::{COLUMNS, Column};
+use super::economics::{COST_COLUMNS, is_lowest};
 use super::evals::Scores;
 use super::{number, words};
-use crate::analysis::{Change, Comparison, MetricVerdict, PointComparison, Run, Verdict};
+use crate::analysis::{Change, Comparison, MetricVerdict, PointComparison, PointCost, Run, Verdict};
 use crate::model::{PointKey, Workload};
 use crate::result::{Better, Metric, Point, PointOutcome};
 
@@ -18,6 +19,12 @@ pub struct View<'a> {
     pub comparison: Option<&'a Comparison>,
     /// The groups.
     pub groups: Vec<Group<'a>>,
+    /// Whether costs were asked for.
+    pub has_costs: bool,
+    /// Why some costs are not known.
+    pub cost_notes: Vec<String>,
+    /// Answers to what was asked, a line each.
+    pub answers: Vec<String>,
 }
 
 /// The points of one model on one kind of hardware.
@@ -42,6 +49,8 @@ pub struct TableRow<'a> {
     pub compared: Option<&'a PointComparison>,
     /// A cell for each column.
     pub cells: Vec<Cell>,
+    /// What its tokens cost, where it is known.
+    pub cost: Option<PointCost>,
 }
 
 /// One cell.
@@ -126,6 +135,9 @@ impl<'a> View<'a> {
             run,
             comparison,
             groups: groups.collect(),
+            has_costs: false,
+            cost_notes: Vec::new(),
+            answers: Vec::new(),
         }
     }
 
@@ -190,6 +202,7 @@ fn group<'a>(model_prefix: &'a str, hardware: &'a str, mut points: Vec<&'a Point
             point,
             compared,
             cells: COLUMNS.iter().map(|column| cell(*column, point, compared, &best)).collect(),
+            cost: None,
         }
     });
     Group {
@@ -244,7 +257,7 @@ impl Best {
 
 fn cell(column: Column, point: &Point, compared: Option<&PointComparison>, best: &Best) -> Cell {
     let (is_best, delta) = match column {
-        Column::Setting(_) => (false, None),
+        Column::Setting(_) | Column::Cost(_) => (false, None),
         Column::Metric(metric) => {
             let value = point.get(metric);
             let is_best = value.is_some_and(|value| best.is(point.key.curve.workload, metric, value));
@@ -265,6 +278,30 @@ fn delta(change: &Change) -> Delta {
     Delta {
         text: number::change(change.relative),
         mark: change.verdict.into(),
+    }
+}
+
+impl View<'_> {
+    /// The columns of its tables.
+    pub(super) fn columns(&self) -> Vec<Column> {
+        let costs = COST_COLUMNS.iter().filter(|_| self.has_costs);
+        COLUMNS.iter().copied().chain(costs.map(|cost| Column::Cost(*cost))).collect()
+    }
+}
+
+impl Group<'_> {
+    /// A cell for each column of costs in each row.
+    pub(super) fn add_cost_cells(&mut self) {
+        let all: Vec<(&Point, Option<PointCost>)> = self.rows.iter().map(|row| (row.point, row.cost.clone())).collect();
+        for row in &mut self.rows {
+            for column in COST_COLUMNS {
+                row.cells.push(Cell {
+                    text: column.text(row.cost.as_ref()),
+                    best: is_lowest(column, (row.point, row.cost.as_ref()), &all),
+                    delta: None,
+                });
+            }
+        }
     }
 }
 

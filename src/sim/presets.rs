@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// The GPUs, models and engines that can be named.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Presets {
     hardware: BTreeMap<String, Hardware>,
     models: BTreeMap<String, ModelShape>,
@@ -13,7 +14,7 @@ pub struct Presets {
 }
 
 /// One kind of GPU; rates are peaks of one GPU.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hardware {
     /// Who makes it.
@@ -24,8 +25,9 @@ pub struct Hardware {
     pub hbm_gb: f64,
     /// Memory bandwidth, decimal GB/s.
     pub hbm_gb_per_s: f64,
-    /// US dollars for one GPU and hour.
-    pub price_usd_per_hour: f64,
+    /// Prices and power, which reports read.
+    #[serde(default, rename = "cost")]
+    _cost: IgnoredAny,
 }
 
 /// A model, as far as its speed depends on it.
@@ -106,6 +108,8 @@ pub enum PresetError {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HardwareDocument {
+    #[serde(default, rename = "facility")]
+    _facility: IgnoredAny,
     hardware: BTreeMap<String, Hardware>,
 }
 
@@ -170,7 +174,6 @@ impl Presets {
             let checks = [
                 ("hbm_gb", gpu.hbm_gb),
                 ("hbm_gb_per_s", gpu.hbm_gb_per_s),
-                ("price_usd_per_hour", gpu.price_usd_per_hour),
                 ("peak_tflops", gpu.peak_tflops.values().copied().fold(f64::NAN, f64::min)),
             ];
             checks.into_iter().try_for_each(|(key, value)| positive("GPU", name, key, value))?;

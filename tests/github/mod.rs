@@ -90,6 +90,11 @@ impl Github {
         format!("{}/api/v3", self.server.uri())
     }
 
+    /// The address without that path, as github.com has it.
+    pub fn bare_url(&self) -> String {
+        self.server.uri()
+    }
+
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }

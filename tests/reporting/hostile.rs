@@ -24,7 +24,7 @@ fn scene() -> Scene {
 #[test]
 fn nothing_from_outside_becomes_a_tag_or_a_script_of_the_page() {
     let page = scene().imax(&["report", "run", "--format", "html"], &[]).stdout;
-    let (before, own) = page.rsplit_once("<script>const figures").unwrap();
+    let (before, own) = page.rsplit_once("<script>const report").unwrap();
     assert!(
         !own.contains("<script>") && own.matches("</script>").count() == 1,
         "a name ended the script"

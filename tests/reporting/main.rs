@@ -10,14 +10,17 @@
 #[path = "../github/mod.rs"]
 mod github;
 
+mod asking;
 mod baselines;
 mod checks;
 mod collecting;
 mod comments;
+mod described;
 mod downloading;
 mod golden;
 mod hostile;
 mod normalizing;
 mod notifying;
+mod pages;
 mod producers;
 mod scene;

@@ -41,22 +41,17 @@ tbody tr:hover { background: color-mix(in srgb, var(--soft) 10%, transparent); }
 .badge.unsure { background: var(--unsure-back); color: var(--unsure); }
 .changes { list-style: none; margin: 0; padding: 0; } .changes li { padding: 4px 0; }
 .detail { color: var(--soft); }
+[hidden] { display: none !important; }
+.controls { display: flex; flex-wrap: wrap; gap: 10px 18px; align-items: center; }
+.controls fieldset { border: 1px solid var(--line); border-radius: 8px; margin: 0; padding: 2px 10px 6px; }
+.controls legend, .controls label { font-size: 13px; } .controls legend { color: var(--soft); padding: 0 4px; }
+.controls label { margin-right: 10px; white-space: nowrap; }
+.controls select, .controls button { font: inherit; font-size: 13px; color: var(--text); background: var(--page); border: 1px solid var(--line);
+  border-radius: 7px; padding: 3px 8px; }
+.controls button { cursor: pointer; }
+#shown { color: var(--soft); font-size: 13px; }
 .failure { margin: 10px 0 0; color: var(--bad); overflow-wrap: anywhere; }
 ";
 
-/// Draws the figures in the page's colours, and again when the reader's system turns dark or light.
-pub(super) const SCRIPT: &str = r"
-const colour = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-function draw() {
-  const axis = { gridcolor: colour('--line'), zerolinecolor: colour('--line'), linecolor: colour('--line') };
-  figures.forEach((figure, index) => {
-    const layout = { ...figure.layout, paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', font: { color: colour('--text') },
-      xaxis: { ...figure.layout.xaxis, ...axis }, yaxis: { ...figure.layout.yaxis, ...axis },
-      modebar: { bgcolor: 'rgba(0,0,0,0)', color: colour('--soft'), activecolor: colour('--text') },
-      hoverlabel: { bgcolor: colour('--card'), bordercolor: colour('--line'), font: { color: colour('--text') } } };
-    Plotly.react('plot-' + index, figure.data, layout, { responsive: true, displaylogo: false });
-  });
-}
-draw();
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
-";
+/// Filters, axes, plots and exports, behind `const report`.
+pub(super) const SCRIPT: &str = include_str!("script.js");

@@ -1,0 +1,306 @@
+//! What tokens cost: money, energy and carbon for a million of them, from a point's throughput and `hardware.yaml`. Energy from
+//! measured power is marked apart from energy by the thermal design power, which is an upper bound.
+//!
+//! Everything that a deployment costs in a second is divided by all the tokens of a kind of that second: dollars per million output
+//! tokens pay for the prompts as well, as InferenceX's joules per output token do.
+
+use std::collections::BTreeMap;
+
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+
+use crate::model::Layout;
+use crate::result::{Metric, Point};
+
+/// Prices, power and carbon, as `hardware.yaml` has them.
+#[derive(Debug, Clone)]
+pub struct CostModel {
+    facility: Facility,
+    hardware: BTreeMap<String, HardwareCost>,
+    provider: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    facility: Facility,
+    hardware: BTreeMap<String, Entry>,
+}
+
+/// The site.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Facility {
+    pue: f64,
+    carbon_g_per_kwh: f64,
+}
+
+/// A kind of GPU; what the simulated engine reads is not looked at.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    #[serde(rename = "vendor")]
+    _vendor: IgnoredAny,
+    #[serde(rename = "peak_tflops")]
+    _peak_tflops: IgnoredAny,
+    #[serde(rename = "hbm_gb")]
+    _hbm_gb: IgnoredAny,
+    #[serde(rename = "hbm_gb_per_s")]
+    _hbm_gb_per_s: IgnoredAny,
+    cost: Option<HardwareCost>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HardwareCost {
+    tdp_w: f64,
+    host_w: f64,
+    prices: Vec<Price>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Price {
+    provider: String,
+    date: String,
+    usd_per_gpu_hour: f64,
+}
+
+/// Why a text is no cost model.
+#[derive(Debug, thiserror::Error)]
+pub enum CostError {
+    /// It is not of this form.
+    #[error("{0}")]
+    Form(String),
+    /// A number makes no sense.
+    #[error("`{key}` is {found}, expected {expected}")]
+    Number {
+        /// Where.
+        key: String,
+        /// What is there.
+        found: f64,
+        /// What should be.
+        expected: &'static str,
+    },
+    /// No GPU has a price of the provider.
+    #[error("no GPU has a price of provider {found:?}; there are {}", known.join(", "))]
+    Provider {
+        /// What was asked for.
+        found: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+}
+
+/// Why a point has no cost.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CostGap {
+    /// Its hardware is not in the file.
+    #[error("no cost: {hardware} is not in hardware.yaml, which has {}", known.join(", "))]
+    UnknownHardware {
+        /// The runner label.
+        hardware: String,
+        /// What the file has.
+        known: Vec<String>,
+    },
+    /// Its hardware has no price of the provider.
+    #[error("no cost: {provider} has no price for {hardware}")]
+    NoPrice {
+        /// The runner label.
+        hardware: String,
+        /// The provider.
+        provider: String,
+    },
+    /// It has no numbers.
+    #[error("no cost: nothing was measured")]
+    NotMeasured,
+}
+
+/// Where the power is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PowerSource {
+    /// Sampled while the load ran.
+    Measured,
+    /// The GPU's thermal design power.
+    Tdp,
+}
+
+/// What a million tokens of a kind cost.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PerMillion {
+    /// US dollars.
+    pub usd: f64,
+    /// Watt-hours of GPUs, their hosts and the site.
+    pub wh: f64,
+    /// Grams of CO2.
+    pub gco2: f64,
+}
+
+/// What a point's tokens cost.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PointCost {
+    /// US dollars for one GPU-hour.
+    pub usd_per_gpu_hour: f64,
+    /// Whose price.
+    pub provider: String,
+    /// Of which day.
+    pub price_date: String,
+    /// Power of one GPU, watts.
+    pub gpu_power_w: f64,
+    /// Where that is from.
+    pub power_source: PowerSource,
+    /// Input and output tokens.
+    pub total: PerMillion,
+    /// Input tokens; none where there are none.
+    pub input: Option<PerMillion>,
+    /// Output tokens.
+    pub output: Option<PerMillion>,
+    /// Energy of the GPUs alone for one output token, joules.
+    pub joules_per_output_token: Option<f64>,
+}
+
+impl CostModel {
+    /// Reads `hardware.yaml`. `provider` chooses among the prices; without it the first of each GPU counts.
+    ///
+    /// # Errors
+    /// [`CostError`].
+    pub fn parse(yaml: &str, provider: Option<&str>) -> Result<Self, CostError> {
+        let document: Document = serde_saphyr::from_str(yaml).map_err(|error| CostError::Form(error.to_string()))?;
+        let Facility { pue, carbon_g_per_kwh } = document.facility;
+        at_least("facility.pue", pue, 1.0, "1 or more")?;
+        at_least("facility.carbon_g_per_kwh", carbon_g_per_kwh, 0.0, "0 or more")?;
+        let mut hardware = BTreeMap::new();
+        for (name, entry) in document.hardware {
+            let Some(cost) = entry.cost else { continue };
+            at_least(&format!("{name}.tdp_w"), cost.tdp_w, 1.0, "watts")?;
+            at_least(&format!("{name}.host_w"), cost.host_w, 0.0, "watts")?;
+            for price in &cost.prices {
+                at_least(&format!("{name}.usd_per_gpu_hour"), price.usd_per_gpu_hour, 0.0, "dollars")?;
+            }
+            hardware.insert(name, cost);
+        }
+        let model = Self {
+            facility: document.facility,
+            hardware,
+            provider: provider.map(str::to_owned),
+        };
+        model.check_provider()?;
+        Ok(model)
+    }
+
+    fn check_provider(&self) -> Result<(), CostError> {
+        let Some(wanted) = &self.provider else { return Ok(()) };
+        let prices = self.hardware.values().flat_map(|hardware| &hardware.prices);
+        let mut known: Vec<String> = prices.map(|price| price.provider.clone()).collect();
+        if known.contains(wanted) {
+            return Ok(());
+        }
+        known.sort();
+        known.dedup();
+        Err(CostError::Provider {
+            found: wanted.clone(),
+            known,
+        })
+    }
+
+    /// What a point's tokens cost.
+    ///
+    /// # Errors
+    /// [`CostGap`] with the reason why it is not known.
+    pub fn of(&self, point: &Point) -> Result<PointCost, CostGap> {
+        let label = point.key.curve.runner.as_str();
+        let hardware = self.hardware(label)?;
+        let price = match &self.provider {
+            None => hardware.prices.first(),
+            Some(provider) => hardware.prices.iter().find(|price| price.provider == *provider),
+        };
+        let price = price.ok_or_else(|| CostGap::NoPrice {
+            hardware: label.to_owned(),
+            provider: self.provider.clone().unwrap_or_else(|| "anybody".to_owned()),
+        })?;
+        let rates = Rates::of(point).ok_or(CostGap::NotMeasured)?;
+        let measured = point
+            .measurement()
+            .and_then(|numbers| numbers.number("avg_power_w"))
+            .filter(|watts| *watts > 0.0);
+        let (gpu_power_w, power_source) = match measured {
+            Some(watts) => (watts, PowerSource::Measured),
+            None => (hardware.tdp_w, PowerSource::Tdp),
+        };
+        let site_w = (gpu_power_w + hardware.host_w) * self.facility.pue * rates.gpus;
+        let usd_per_s = price.usd_per_gpu_hour / SECONDS_AN_HOUR * rates.gpus;
+        let per_million = |tokens_per_s: f64| {
+            let seconds = MILLION / tokens_per_s;
+            let wh = site_w * seconds / SECONDS_AN_HOUR;
+            PerMillion {
+                usd: usd_per_s * seconds,
+                wh,
+                gco2: wh / 1000.0 * self.facility.carbon_g_per_kwh,
+            }
+        };
+        let positive = |rate: f64| (rate > 0.0).then_some(rate);
+        Ok(PointCost {
+            usd_per_gpu_hour: price.usd_per_gpu_hour,
+            provider: price.provider.clone(),
+            price_date: price.date.clone(),
+            gpu_power_w,
+            power_source,
+            total: per_million(rates.total),
+            input: rates.output.and_then(|output| positive(rates.total - output)).map(per_million),
+            output: rates.output.and_then(positive).map(per_million),
+            joules_per_output_token: rates.output.and_then(positive).map(|output| gpu_power_w * rates.gpus / output),
+        })
+    }
+
+    /// The hardware of a runner label: its name, or the longest name that is a word of it, as `h200` of `cluster:h200-nvl`.
+    fn hardware(&self, label: &str) -> Result<&HardwareCost, CostGap> {
+        let lower = label.to_ascii_lowercase();
+        let words: Vec<&str> = lower.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        let named = self.hardware.iter().filter(|(name, _)| words.contains(&name.as_str()));
+        let longest = named.max_by_key(|(name, _)| name.len());
+        longest.map(|(_, hardware)| hardware).ok_or_else(|| CostGap::UnknownHardware {
+            hardware: label.to_owned(),
+            known: self.hardware.keys().cloned().collect(),
+        })
+    }
+}
+
+const SECONDS_AN_HOUR: f64 = 3600.0;
+const MILLION: f64 = 1e6;
+
+/// Tokens a second of the whole deployment.
+struct Rates {
+    gpus: f64,
+    total: f64,
+    output: Option<f64>,
+}
+
+impl Rates {
+    #[expect(clippy::cast_precision_loss, reason = "numbers of GPUs are far below 2^52")]
+    fn of(point: &Point) -> Option<Self> {
+        let gpus = point.gpus as f64;
+        // Output is counted by the GPUs that generate, which need not be all.
+        let generating = match &point.layout {
+            Layout::MultiNode { decode, .. } if decode.gpus() > 0 => decode.gpus() as f64,
+            Layout::SingleNode(_) | Layout::MultiNode { .. } => gpus,
+        };
+        let total = point.get(Metric::ThroughputPerGpu)? * gpus;
+        let output = point.get(Metric::OutputThroughputPerGpu).map(|rate| rate * generating);
+        (total > 0.0).then_some(Self { gpus, total, output })
+    }
+}
+
+fn at_least(key: &str, found: f64, least: f64, expected: &'static str) -> Result<(), CostError> {
+    if found.is_finite() && found >= least {
+        return Ok(());
+    }
+    Err(CostError::Number {
+        key: key.to_owned(),
+        found,
+        expected,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+// The page's one script: filters, axes, plots and exports. Everything that a reader chooses is in the address, so that a link
+// shows what its sender saw.
+const colours = ['#0072b2', '#e69f00', '#009e73', '#d55e00', '#cc79a7', '#56b4e9', '#b59f00', '#7f7fff', '#8c6d31', '#999999'];
+const symbols = ['circle', 'square', 'diamond', 'triangle-up', 'cross', 'star'];
+const byId = name => document.getElementById(name);
+const axis = id => report.axes.find(axis => axis.id === id);
+
+function readState() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  const known = (id, otherwise) => (axis(given.get(id)) ? given.get(id) : otherwise);
+  const hidden = report.dimensions.map(name => new Set(given.getAll('no-' + name)));
+  // `hardware=h100` shows that alone, whatever else there is: a link that a person can write.
+  const only = report.dimensions.map(name => new Set(given.getAll(name)));
+  return { x: known('x', 'interactivity'), y: known('y', 'throughput-per-gpu'), logX: given.has('logx'), logY: given.has('logy'),
+    pareto: given.get('pareto') !== 'off', hidden, only };
+}
+
+function writeState(state) {
+  const given = new URLSearchParams();
+  report.dimensions.forEach((name, at) => {
+    state.only[at].forEach(value => given.append(name, value));
+    state.hidden[at].forEach(value => given.append('no-' + name, value));
+  });
+  if (state.x !== 'interactivity') given.set('x', state.x);
+  if (state.y !== 'throughput-per-gpu') given.set('y', state.y);
+  if (state.logX) given.set('logx', '1');
+  if (state.logY) given.set('logy', '1');
+  if (!state.pareto) given.set('pareto', 'off');
+  history.replaceState(null, '', '#' + given);
+}
+
+let state = readState();
+const isShown = point => point.in.every((value, at) => !state.hidden[at].has(value) && (state.only[at].size === 0 || state.only[at].has(value)));
+
+// The points that no other one beats in both axes.
+function frontier(points) {
+  const [x, y] = [axis(state.x), axis(state.y)];
+  if (!x.better || !y.better) return [];
+  const sorted = points.slice().sort((a, b) => (b.values[state.x] - a.values[state.x]) * x.better || (b.values[state.y] - a.values[state.y]) * y.better);
+  let best = -Infinity;
+  return sorted.filter(point => {
+    const value = point.values[state.y] * y.better;
+    if (value <= best) return false;
+    best = value;
+    return true;
+  });
+}
+
+function traces(points) {
+  const found = [];
+  const curves = [...new Set(points.map(point => point.curve))].sort();
+  curves.forEach((curve, index) => {
+    const of = points.filter(point => point.curve === curve).sort((a, b) => a.conc - b.conc);
+    const colour = colours[index % colours.length];
+    const symbol = symbols[Math.floor(index / colours.length) % symbols.length];
+    const before = of.filter(point => state.x in point.base && state.y in point.base);
+    if (before.length) {
+      found.push({ type: 'scatter', mode: 'lines+markers', name: curve + ' (base)', legendgroup: curve, showlegend: false, opacity: 0.55,
+        x: before.map(point => point.base[state.x]), y: before.map(point => point.base[state.y]),
+        hovertemplate: '<b>' + curve + '</b> in the base<br>%{x:.4s} · %{y:.4s}<extra></extra>',
+        line: { color: colour, width: 1.5, dash: 'dot' }, marker: { color: colour, symbol: symbol + '-open', size: 7 } });
+    }
+    found.push({ type: 'scatter', mode: 'lines+markers+text', name: curve, legendgroup: curve, textposition: 'top right', textfont: { size: 10 },
+      x: of.map(point => point.values[state.x]), y: of.map(point => point.values[state.y]), text: of.map(point => String(point.conc)),
+      hovertext: of.map(point => point.hover), hovertemplate: '<b>' + curve + '</b><br>%{hovertext}<extra></extra>',
+      line: { color: colour, width: 2 }, marker: { color: colour, symbol, size: 9 } });
+  });
+  const best = state.pareto ? frontier(points) : [];
+  if (best.length > 1) {
+    found.push({ type: 'scatter', mode: 'lines', name: 'Pareto frontier', hoverinfo: 'skip', x: best.map(point => point.values[state.x]),
+      y: best.map(point => point.values[state.y]), line: { color: colour('--text'), width: 1.5, dash: 'dash' } });
+  }
+  return found;
+}
+
+const colour = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+function drawPlot(element) {
+  const of = report.points.filter(point => point.in[0] === element.dataset.model && point.in[4] === element.dataset.sequence);
+  const points = of.filter(point => isShown(point) && state.x in point.values && state.y in point.values);
+  element.closest('section').hidden = points.length === 0;
+  if (points.length === 0) return;
+  const line = { gridcolor: colour('--line'), zerolinecolor: colour('--line'), linecolor: colour('--line') };
+  const one = (id, log) => ({ ...line, title: { text: axis(id).title }, type: log ? 'log' : 'linear', rangemode: log ? 'normal' : 'tozero' });
+  const layout = { xaxis: one(state.x, state.logX), yaxis: one(state.y, state.logY), margin: { l: 70, r: 20, t: 20, b: 60 }, hovermode: 'closest',
+    legend: { orientation: 'h', y: -0.18 }, paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', font: { color: colour('--text') },
+    modebar: { bgcolor: 'rgba(0,0,0,0)', color: colour('--soft'), activecolor: colour('--text') },
+    hoverlabel: { bgcolor: colour('--card'), bordercolor: colour('--line'), font: { color: colour('--text') } } };
+  Plotly.react(element, traces(points), layout, { responsive: true, displaylogo: false, toImageButtonOptions: { format: 'png', scale: 2 } });
+}
+
+function drawTables() {
+  document.querySelectorAll('tr[data-point]').forEach(row => { row.hidden = !isShown(report.points[Number(row.dataset.point)]); });
+  document.querySelectorAll('section.group').forEach(section => { section.hidden = !section.querySelector('tr[data-point]:not([hidden])'); });
+  byId('shown').textContent = report.points.filter(isShown).length + ' of ' + report.points.length + ' points';
+}
+
+function drawControls() {
+  document.querySelectorAll('input[data-dimension]').forEach(box => {
+    const at = Number(box.dataset.dimension);
+    box.checked = !state.hidden[at].has(box.value) && (state.only[at].size === 0 || state.only[at].has(box.value));
+  });
+  byId('x').value = state.x;
+  byId('y').value = state.y;
+  byId('logx').checked = state.logX;
+  byId('logy').checked = state.logY;
+  byId('pareto').checked = state.pareto;
+}
+
+function draw() {
+  drawControls();
+  drawTables();
+  document.querySelectorAll('.plot').forEach(drawPlot);
+}
+
+function change(how) {
+  how(state);
+  writeState(state);
+  draw();
+}
+
+function save(name, text) {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([text], { type: 'text/csv' }));
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+// The shown points; what a spreadsheet would run as a formula is kept from it by a quote.
+function csv() {
+  const field = value => {
+    const text = value === undefined ? '' : String(value);
+    const safe = /^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? "'" + text : text;
+    return /[",\n\r]/.test(safe) ? '"' + safe.replaceAll('"', '""') + '"' : safe;
+  };
+  const rows = report.points.filter(isShown).map(point => [...point.in, point.name, ...report.axes.map(axis => point.values[axis.id])]);
+  return [[...report.dimensions, 'point', ...report.axes.map(axis => axis.title)], ...rows].map(row => row.map(field).join(',') + '\n').join('');
+}
+
+document.querySelectorAll('input[data-dimension]').forEach(box => box.addEventListener('change', () => change(state => {
+  const at = Number(box.dataset.dimension);
+  const boxes = [...document.querySelectorAll(`input[data-dimension="${at}"]`)];
+  state.only[at] = new Set();
+  state.hidden[at] = new Set(boxes.filter(box => !box.checked).map(box => box.value));
+})));
+byId('x').addEventListener('change', event => change(state => { state.x = event.target.value; }));
+byId('y').addEventListener('change', event => change(state => { state.y = event.target.value; }));
+byId('logx').addEventListener('change', event => change(state => { state.logX = event.target.checked; }));
+byId('logy').addEventListener('change', event => change(state => { state.logY = event.target.checked; }));
+byId('pareto').addEventListener('change', event => change(state => { state.pareto = event.target.checked; }));
+document.querySelectorAll('button[data-x]').forEach(button => button.addEventListener('click', () => change(state => {
+  state.x = button.dataset.x;
+  state.y = button.dataset.y;
+})));
+byId('csv').addEventListener('click', () => save('points.csv', csv()));
+byId('png').addEventListener('click', () => document.querySelectorAll('section:not([hidden]) > .plot').forEach(element =>
+  Plotly.downloadImage(element, { format: 'png', width: 1280, height: 720, filename: element.dataset.model + '-' + element.dataset.sequence })));
+addEventListener('hashchange', () => { state = readState(); draw(); });
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
+draw();

@@ -1,0 +1,103 @@
+//! What can be asked of a report: some of the points, what they cost, which is the cheapest that is fast enough.
+
+use std::fs::File;
+
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use parquet::record::RowAccessor as _;
+
+use crate::scene::{Scene, row};
+
+fn scene() -> Scene {
+    let scene = Scene::new();
+    for (conc, hardware) in [(4, "h100"), (16, "h100"), (8, "mi300x"), (2, "unheard-of")] {
+        let mut row = row(conc);
+        row["runner"] = hardware.into();
+        scene.measured(&format!("run/{conc}"), &row, 1000.0 * f64::from(conc));
+    }
+    scene
+}
+
+fn lines(csv: &str) -> usize {
+    csv.lines().count() - 1
+}
+
+#[test]
+fn filters_work_on_every_format() {
+    let scene = scene();
+    for format in ["table", "markdown", "csv", "json", "html", "junit"] {
+        let all = scene.imax(&["report", "run", "--format", format], &[]).stdout;
+        let some = scene.imax(
+            &[
+                "report",
+                "run",
+                "--format",
+                format,
+                "--filter",
+                "hardware=h1*",
+                "--filter",
+                "conc=4",
+            ],
+            &[],
+        );
+        assert_eq!(some.code, 0, "{format}: {}", some.stderr);
+        assert!(all.contains("mi300x") && !some.stdout.contains("mi300x"), "{format}");
+    }
+    let two = ["report", "run", "--format", "csv", "--filter", "conc=4", "--filter", "conc=16"];
+    assert_eq!(lines(&scene.imax(&two, &[]).stdout), 2, "values of one key are alternatives");
+    let wrong = scene.imax(&["report", "run", "--filter", "colour=red"], &[]);
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.stderr.contains("model, hardware, framework"), "{}", wrong.stderr);
+}
+
+#[test]
+fn the_cheapest_that_is_fast_enough_is_named() {
+    let scene = scene();
+    let ask = ["report", "run", "--slo", "ttft:p99<500", "--best-by", "cost"];
+    let ended = scene.imax(&ask, &[]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let answer = "Cheapest of demo 1k1k that meets ttft:p99<500: demo fp8 h100 sim 1k1k tp4 conc16 with $";
+    assert!(ended.stdout.contains(answer), "{}", ended.stdout);
+    assert!(
+        ended
+            .stdout
+            .contains("note: no cost: unheard-of is not in hardware.yaml, which has b200"),
+        "{}",
+        ended.stdout
+    );
+    let none = scene.imax(&["report", "run", "--slo", "ttft:p99<1"], &[]).stdout;
+    assert!(none.contains("that meets ttft:p99<1: none of 4 points"), "{none}");
+    assert_eq!(scene.imax(&["report", "run", "--slo", "ttft<1"], &[]).code, 2);
+    assert_eq!(scene.imax(&["report", "run", "--provider", "nobody"], &[]).code, 3);
+}
+
+#[test]
+fn prices_of_ones_own_count() {
+    let scene = scene();
+    let yaml = "facility: { pue: 1, carbon_g_per_kwh: 0 }\nhardware:\n  h100: { vendor: n, peak_tflops: {}, hbm_gb: 1, hbm_gb_per_s: 1, cost: { tdp_w: 1, \
+                host_w: 0, prices: [{ provider: us, date: 2026-01-01, usd_per_gpu_hour: 3.6 }] } }\n";
+    scene.write("mine.yaml", yaml);
+    let csv = ["report", "run", "--hardware", "mine.yaml", "--format", "csv", "--filter", "conc=4"];
+    let csv = scene.imax(&csv, &[]).stdout;
+    let (heading, values) = csv.split_once('\n').unwrap();
+    let at = heading.split(',').position(|name| name == "usd_per_million_tokens").unwrap();
+    let usd: f64 = values.trim().split(',').nth(at).unwrap().parse().unwrap();
+    // 0.001 $ a second for 1,000 tokens a second.
+    assert!((usd - 1.0).abs() < 1e-9, "{usd}");
+}
+
+#[test]
+fn parquet_has_what_the_csv_has() {
+    let scene = scene();
+    let ended = scene.imax(&["report", "run", "--format", "parquet", "--costs", "--out", "run.parquet"], &[]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let reader = SerializedFileReader::new(File::open(scene.path("run.parquet")).unwrap()).unwrap();
+    let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 4);
+    let names: Vec<String> = rows[0].get_column_iter().map(|(name, _)| name.clone()).collect();
+    let csv = scene.imax(&["report", "run", "--format", "csv", "--costs"], &[]).stdout;
+    assert_eq!(names, csv.lines().next().unwrap().split(',').collect::<Vec<_>>());
+    let at = |name: &str| names.iter().position(|known| known == name).unwrap();
+    assert_eq!(rows[0].get_string(at("hardware")).unwrap(), "h100");
+    assert!((rows[0].get_double(at("conc")).unwrap() - 4.0).abs() < f64::EPSILON);
+    assert_eq!(scene.imax(&["report", "run", "--format", "parquet"], &[]).code, 2, "it is no text");
+}

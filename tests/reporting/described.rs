@@ -1,0 +1,127 @@
+//! Every request to GitHub, and every answer of our stand-in, against GitHub's own published OpenAPI description: Prism stands
+//! between the two and refuses what the description does not allow. `IMAX_OPENAPI` is the folder that
+//! `tests/github/openapi/build.sh` fills.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use imax::edge::github::{Client, Repository, Settings, add_label, labels, newest_run, permission_of, remove_label};
+
+use crate::github::{Github, Job, REPOSITORY, TOKEN, WorkflowRun};
+use crate::scene::{Ended, Scene, imax_in, row};
+
+const SHA: &str = "ce587453ced02b1526dfb4cb910479d431683101";
+const RUN: u64 = 16_890_123_456;
+
+/// The proxy, stopped with the test.
+struct Prism {
+    process: Child,
+    url: String,
+}
+
+impl Drop for Prism {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+impl Prism {
+    fn start(upstream: &str) -> Self {
+        let tools = std::env::var("IMAX_OPENAPI").expect("IMAX_OPENAPI names the folder that tests/github/openapi/build.sh filled");
+        let tools = Path::new(&tools);
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let description = tools.join("node_modules/@octokit/openapi/generated/api.github.com.json");
+        let mut process = Command::new(tools.join("node_modules/.bin/prism"))
+            .arg("proxy")
+            .arg(description)
+            .args([upstream, "--errors", "--host", "127.0.0.1", "--port", &port.to_string()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut lines = lines.map_while(Result::ok);
+        assert!(
+            lines.any(|line| line.contains("Prism is listening")),
+            "prism ended before it listened"
+        );
+        // A pipe that nobody reads would stop it.
+        std::thread::spawn(move || lines.for_each(drop));
+        let url = format!("http://127.0.0.1:{port}");
+        Self { process, url }
+    }
+}
+
+async fn imax(scene: &Scene, url: &str, arguments: &[&str]) -> Ended {
+    let (folder, url) = (scene.path(""), url.to_owned());
+    let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    let run = move || {
+        let run = RUN.to_string();
+        let environment = [
+            ("GITHUB_API_URL", url.as_str()),
+            ("GITHUB_TOKEN", TOKEN),
+            ("GITHUB_REPOSITORY", REPOSITORY),
+            ("GITHUB_WORKFLOW", "Sweep"),
+            ("GITHUB_RUN_ID", run.as_str()),
+        ];
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        imax_in(&folder, &arguments, &environment)
+    };
+    tokio::task::spawn_blocking(run).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs prism"]
+async fn requests_and_answers_are_those_of_githubs_description() {
+    let (scene, github) = (Scene::new(), Github::start().await);
+    scene.measured("base/a", &row(4), 4000.0);
+    scene.measured("head/a", &row(4), 3000.0);
+    scene.write("plan.json", "{\"jobs\": [{\"name\": \"one\"}]}");
+    {
+        let mut state = github.state();
+        let agg = scene.read("head/a/agg_raw.json");
+        state.upload(RUN, "bmk_a", &[("agg_raw.json", agg.as_bytes())]);
+        state.workflow_runs.push(WorkflowRun {
+            id: RUN,
+            branch: "main",
+            event: "push",
+            conclusion: "success",
+            head_repository: REPOSITORY,
+        });
+        state.jobs.push(Job {
+            name: "run / one".to_owned(),
+            status: "in_progress",
+            conclusion: None,
+            started: 1_790_000_000,
+            ended: None,
+        });
+    }
+    let upstream = github.bare_url();
+    let prism = tokio::task::spawn_blocking(move || Prism::start(&upstream)).await.unwrap();
+    let comment = ["comment", "head", "--baseline", "base", "--pr", "7", "--check-run", "--sha", SHA];
+    let run = RUN.to_string();
+    for arguments in [
+        vec!["progress", "--plan", "plan.json", "--pr", "7"],
+        comment.to_vec(),
+        comment.to_vec(),
+        vec!["collect", "--run-id", &run, "--out", "results"],
+    ] {
+        let ended = imax(&scene, &prism.url, &arguments).await;
+        assert_eq!(ended.code, 0, "{arguments:?}: {}", ended.stderr);
+    }
+    let settings = Settings::from_environment(|name| match name {
+        "GITHUB_API_URL" => Some(prism.url.clone()),
+        "GITHUB_TOKEN" => Some(TOKEN.to_owned()),
+        _ => None,
+    });
+    let (client, repository) = (Client::new(&settings.unwrap()).unwrap(), Repository::parse(REPOSITORY).unwrap());
+    assert!(newest_run(&client, &repository, Some("sweep.yml"), "main").await.unwrap().is_some());
+    assert!(newest_run(&client, &repository, None, "main").await.unwrap().is_some());
+    permission_of(&client, &repository, "octocat").await.unwrap();
+    add_label(&client, &repository, 7, "sweep done").await.unwrap();
+    assert_eq!(labels(&client, &repository, 7).await.unwrap(), ["sweep done"]);
+    remove_label(&client, &repository, 7, "sweep done").await.unwrap();
+}
