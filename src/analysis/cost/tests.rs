@@ -87,13 +87,10 @@ fn the_file_of_this_repository_is_one() {
 fn the_best_is_the_best_of_those_that_meet_the_objectives() {
     let points = vec![
         point("h200", 4, r#", "p99_ttft": 0.2"#),
-        point("h200", 8, r#", "p99_ttft": 0.6"#).clone(),
+        point("h200", 8, r#", "p99_ttft": 0.6"#),
         point("h200", 16, ""),
     ];
-    let run = Run {
-        points,
-        problems: Vec::new(),
-    };
+    let run = Run { points, ..Run::default() };
     let model = CostModel::parse(YAML, None).unwrap();
     let slo: Slo = "ttft:p99<500".parse().unwrap();
     let best = best_points(&run, std::slice::from_ref(&slo), BestBy::Cost, &model);
