@@ -66,7 +66,8 @@ fn beside_each_other(args: &CompareArgs, base: &Run, heads: &[(Run, Comparison)]
         | ReportFormat::Json
         | ReportFormat::Html
         | ReportFormat::Junit
-        | ReportFormat::Sarif => {
+        | ReportFormat::Sarif
+        | ReportFormat::Parquet => {
             let words = anyhow!("several runs can only be shown as a table; compare two at a time for other formats");
             return Err(words).or_exit(Exit::Usage);
         }
