@@ -52,7 +52,7 @@ fn in_ready_with_a_daemon_that_ignores_sigterm() {
 
 /// Each token takes a second, so every phase with requests lasts until it is cancelled.
 fn slow_engine() -> String {
-    super::success::ENGINE.replace("--itl-ms 2", "--itl-ms 1000")
+    super::success::ENGINE.replace("--itl-ms 5", "--itl-ms 1000")
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::container_engine::{Daemon, IMAGE};
 use super::world::{CANCELLED_WITHIN, World};
 
-pub const ENGINE: &str = "exec \"$IMAX_BIN\" sim --ttft-ms 5 --itl-ms 2 --served-model-name \"$MODEL\" --host 0.0.0.0 --port \"$PORT\"";
+pub const ENGINE: &str = "exec \"$IMAX_BIN\" sim --ttft-ms 5 --itl-ms 5 --served-model-name \"$MODEL\" --host 0.0.0.0 --port \"$PORT\"";
 
 fn world(recipe: &str, settings: &str) -> World {
     world_at(&Daemon::docker().socket(), recipe, settings)

@@ -132,7 +132,7 @@ fn a_task_that_cannot_be_read_is_refused_before_the_engine_starts() {
 fn a_recipe_that_does_everything_evaluates_itself() {
     let library = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/benchmarks/benchmark_lib.sh")).unwrap();
     let recipe = "source \"$(dirname \"$0\")/benchmark_lib.sh\"\n\
-        \"$IMAX_BIN\" sim --ttft-ms 5 --itl-ms 2 --served-model-name \"$MODEL\" --host 127.0.0.1 --port \"$PORT\" --ground-truth truth-@MARK@ >&2 &\n\
+        \"$IMAX_BIN\" sim --ttft-ms 5 --itl-ms 5 --served-model-name \"$MODEL\" --host 127.0.0.1 --port \"$PORT\" --ground-truth truth-@MARK@ >&2 &\n\
         wait_for_server_ready --port \"$PORT\" --server-pid $!\n\
         if [ \"$EVAL_ONLY\" != true ]; then echo measured; fi\n\
         if [ \"$RUN_EVAL\" = true ]; then run_eval --framework lm-eval --port \"$PORT\" --concurrent-requests \"$CONC\" --tasks tiny.yaml; fi\n\

@@ -10,7 +10,7 @@ source "$(dirname "$0")/benchmark_lib.sh"
 check_env_vars MODEL TP CONC ISL OSL RANDOM_RANGE_RATIO RESULT_FILENAME EP_SIZE
 SERVER_LOG=engine-@MARK@.log
 PORT=${PORT:-8888}
-imax sim --ttft-ms 5 --itl-ms 2 --served-model-name "$MODEL" --port "$PORT" --ground-truth truth-@MARK@ > $SERVER_LOG 2>&1 &
+imax sim --ttft-ms 5 --itl-ms 5 --served-model-name "$MODEL" --port "$PORT" --ground-truth truth-@MARK@ > $SERVER_LOG 2>&1 &
 SERVER_PID=$!
 wait_for_server_ready --port "$PORT" --server-log "$SERVER_LOG" --server-pid "$SERVER_PID" --sleep-interval 5
 run_benchmark_serving \

@@ -8,7 +8,7 @@ use super::world::World;
 
 /// An engine of fixed speed, with a helper in a session of its own.
 pub const ENGINE: &str = "(setsid -f sleep @MARK@)\n\
-    exec \"$IMAX_BIN\" sim --ttft-ms 5 --itl-ms 2 --served-model-name \"$MODEL\" --host 127.0.0.1 --port \"$PORT\" --ground-truth truth-@MARK@";
+    exec \"$IMAX_BIN\" sim --ttft-ms 5 --itl-ms 5 --served-model-name \"$MODEL\" --host 127.0.0.1 --port \"$PORT\" --ground-truth truth-@MARK@";
 
 fn document(world: &World, name: &str) -> Value {
     serde_json::from_str(&world.read(&format!("out/{name}"))).unwrap()
@@ -108,7 +108,7 @@ fn an_engine_that_dies_in_the_load_fails_its_points_and_keeps_what_was_measured(
 
 #[test]
 fn a_load_that_is_too_long_is_stopped_at_its_deadline() {
-    let world = World::with_recipe(&ENGINE.replace("--itl-ms 2", "--itl-ms 60000"));
+    let world = World::with_recipe(&ENGINE.replace("--itl-ms 5", "--itl-ms 60000"));
     world.write("runners/h100-a.yaml", "launcher: local\ndeadlines: {load: 900ms, stop: 2s}\n");
     let world = world.arguments(&["--num-warmups-per-conc", "0"]);
     let ended = world.run();
