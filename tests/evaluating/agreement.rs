@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -19,6 +20,12 @@ impl Drop for Server {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Held while real engines and lm-eval run: they would only take each other's time, and times of children are counted together.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub fn required(name: &str) -> PathBuf {
@@ -125,6 +132,7 @@ fn evaluated(url: &str, engine: &str, (api, limit): (&str, usize), output: &Path
 #[test]
 #[ignore = "needs lm-eval and llama.cpp"]
 fn lm_eval_and_imax_agree_sample_by_sample() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let (_server, url) = llama_cpp(folder.path());
     // A real engine takes its time: all sixty questions in one form, a third of them in the other.
