@@ -14,7 +14,7 @@ pub struct ArchiveLimits {
     pub entries: usize,
     /// The most bytes of all files together.
     pub bytes: u64,
-    /// The most bytes that come out for each that went in, from [`RATIO_COUNTS_FROM`] on.
+    /// The most bytes that come out for each that went in, from 1 MB on.
     pub ratio: u64,
 }
 
