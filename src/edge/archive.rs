@@ -14,7 +14,7 @@ pub struct ArchiveLimits {
     pub entries: usize,
     /// The most bytes of all files together.
     pub bytes: u64,
-    /// The most bytes that come out for each that went in, from 1 MB on.
+    /// The most bytes that come out for each that went in, from 16 MiB on.
     pub ratio: u64,
 }
 
