@@ -230,6 +230,14 @@ fn a_push_with_a_changelog_commit_ends_with_summary_and_artifacts() {
                 &stand_ins.join("download-artifact"),
             ),
         ])
+        .args([
+            "--local-repository",
+            &local(
+                "actions/checkout",
+                &pinned("actions/checkout"),
+                &project().join("tests/act/checkout"),
+            ),
+        ])
         .arg("-e")
         .arg(&event_file)
         .env("DOCKER_HOST", "unix:///nonexistent.sock")

@@ -68,6 +68,28 @@ fn what_was_measured_is_left_out_and_carried_to_the_report() {
 }
 
 #[test]
+fn the_summary_has_the_gpu_hours_of_jobs_that_were_run_before() {
+    let repository = Repository::new();
+    let head = repository.commit_log(&with(LOG, &entry("toy-fp8-*", "XXX")));
+    let refs = ["plan", "--base-ref", "HEAD~1", "--head-ref", &head];
+    let row = measured_rows(&repository.imax(&refs))[0].clone();
+    let phase = json!({ "phase": "queue", "seconds": 600.0 });
+    let record = json!({ "row": row, "seconds": 4_200.0, "phases": [phase], "outcome": { "status": "ok" }, "points": [] });
+    repository.write(".git/earlier/bmk_1/job.json", &record.to_string());
+    repository.write(".git/earlier/bmk_2/job.json", "{}");
+    let told: Vec<&str> = refs.iter().copied().chain(["--job-records", ".git/earlier"]).collect();
+    let ran = repository.imax(&told);
+    // An hour a point on one GPU, for the three points and the evaluation of that curve.
+    assert!(
+        ran.summary
+            .contains("About 4.0 GPU-hours by what such jobs took before (4 of 5 jobs)"),
+        "{}",
+        ran.summary
+    );
+    assert!(ran.stderr.contains("left out: ") && ran.stderr.contains("bmk_2"), "{}", ran.stderr);
+}
+
+#[test]
 fn a_run_that_is_none_is_refused() {
     let repository = Repository::new();
     let head = repository.commit_log(&with(LOG, &entry("toy-fp8-*", "XXX")));

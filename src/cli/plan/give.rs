@@ -7,18 +7,26 @@ use super::{Documents, Request};
 use crate::cli::{Exit, Failure, OrExit as _, output};
 use crate::edge::files;
 use crate::edge::workflow::WorkflowFiles;
-use crate::matrix::plan::{self, ChangelogMetadata, Estimate, MATRIX_LIMIT, Plan, PlanFile, SearchSpace, Totals};
+use crate::matrix::plan::{self, ChangelogMetadata, Durations, Estimate, MATRIX_LIMIT, Plan, PlanFile, SearchSpace, Totals};
 
 /// A matrix without jobs.
 const EMPTY_MATRIX: &str = r#"{"include":[]}"#;
 /// Where a plan over GitHub's limits goes.
 const PLAN_FILE: &str = "imax-plan.json";
 
+/// What is known of how long jobs will take.
+pub struct Outlook {
+    /// By what was said on the command line.
+    pub estimate: Option<Estimate>,
+    /// By earlier runs.
+    pub durations: Option<Durations>,
+}
+
 /// Gives a plan.
 ///
 /// # Errors
 /// Where the plan does not fit even by name, as invalid input; where it cannot be written, as infrastructure.
-pub fn plan(request: &Request, documents: &Documents, estimate: Option<Estimate>, plan_file: Option<&Path>) -> Result<(), Failure> {
+pub fn plan(request: &Request, documents: &Documents, outlook: &Outlook, plan_file: Option<&Path>) -> Result<(), Failure> {
     let jobs = plan::jobs(documents.to_run().rows());
     let totals = Totals::of(request.change.added.len(), &jobs);
     let document = serde_json::to_string(documents.to_run()).or_exit(Exit::Infrastructure)?;
@@ -63,7 +71,8 @@ pub fn plan(request: &Request, documents: &Documents, estimate: Option<Estimate>
         let head = request.change.head.map(|head| head.to_string());
         files::write_json(path, &PlanFile::new(&jobs, &documents.whole, head)).or_exit(Exit::Infrastructure)?;
     }
-    let summary = plan::summary(&request.reason, totals, &jobs, estimate);
+    let known = outlook.durations.as_ref().and_then(|durations| durations.known(&jobs));
+    let summary = plan::summary(&request.reason, totals, &jobs, outlook.estimate, known);
     workflow.add_summary(&summary).or_exit(Exit::Infrastructure)?;
     output::say(&format!("plan: {totals}"));
     output::emit(&format!("{document}\n"))

@@ -4,6 +4,7 @@
 mod changes;
 mod event;
 mod give;
+mod past;
 mod retry;
 
 use std::path::PathBuf;
@@ -84,6 +85,10 @@ pub struct PlanArgs {
     #[arg(long, value_name = "RUN")]
     without: Option<PathBuf>,
 
+    /// A folder with artifacts of earlier runs: how long their jobs took gives the GPU-hours in the summary
+    #[arg(long, value_name = "FOLDER")]
+    job_records: Option<PathBuf>,
+
     #[command(flatten)]
     files: ChangelogFiles,
 
@@ -129,7 +134,11 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
         }
     };
     let documents = documents(args, &request)?;
-    give::plan(&request, &documents, args.estimate(), args.plan_file.as_deref())?;
+    let outlook = give::Outlook {
+        estimate: args.estimate(),
+        durations: args.job_records.as_deref().map(past::durations).transpose()?,
+    };
+    give::plan(&request, &documents, &outlook, args.plan_file.as_deref())?;
     if let (Some(earlier), Some(plan_file)) = (&request.earlier, &args.plan_file) {
         earlier.copy_beside(plan_file)?;
     }
@@ -204,6 +213,7 @@ impl PlanArgs {
             point_minutes: 10,
             plan_file: None,
             without: None,
+            job_records: None,
             files: ChangelogFiles {
                 changelog_file: "perf-changelog.yaml".to_owned(),
             },

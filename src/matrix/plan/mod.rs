@@ -4,6 +4,7 @@
 
 mod append_only;
 mod coverage;
+mod durations;
 mod group;
 mod jobs;
 mod outputs;
@@ -22,6 +23,7 @@ use super::row::Row;
 use super::select::{SelectError, TestConfig, test_config};
 
 pub use append_only::AppendOnlyError;
+pub use durations::{Durations, KnownHours, PastJob};
 pub use group::{Estimate, by_engine};
 pub use jobs::{Job, canary, jobs};
 pub use outputs::{MATRIX_LIMIT, OutputError, Outputs, PlanFile, outputs};

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use indexmap::IndexMap;
 
+use super::durations::KnownHours;
 use super::group::Estimate;
 use super::jobs::Job;
 
@@ -63,9 +64,15 @@ const PAGE_LIMIT: usize = 500;
 
 /// The summary of a run: why, how much, and what on which runners.
 #[must_use]
-pub fn summary(reason: &str, totals: Totals, jobs: &[Job], estimate: Option<Estimate>) -> String {
+pub fn summary(reason: &str, totals: Totals, jobs: &[Job], estimate: Option<Estimate>, known: Option<KnownHours>) -> String {
     let mut text = format!("### Sweep plan\n\n{}\n\n{totals}.\n", escaped(reason));
-    if let Some(estimate) = estimate {
+    if let Some(known) = known {
+        let _ = writeln!(
+            text,
+            "\nAbout {:.1} GPU-hours by what such jobs took before ({} of {} jobs).",
+            known.gpu_hours, known.jobs, totals.jobs
+        );
+    } else if let Some(estimate) = estimate {
         let minutes: u64 = jobs
             .iter()
             .map(|job| estimate.minutes(job.row.conc.as_slice().len()) * job.gpus)

@@ -1,0 +1,92 @@
+//! What a plan will hold of GPUs, by what jobs of the same curves took before.
+
+use std::collections::HashMap;
+
+use super::jobs::Job;
+use crate::matrix::row::Row;
+use crate::model::CurveKey;
+
+/// A job that was run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PastJob {
+    /// Its row.
+    pub row: Row,
+    /// How long it held its GPUs, seconds.
+    pub seconds: f64,
+}
+
+/// How long jobs took, by curve: the time of a job grows with its points, so what is kept is the time a point.
+#[derive(Debug, Clone, Default)]
+pub struct Durations {
+    by_curve: HashMap<CurveKey, Took>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Took {
+    seconds: f64,
+    points: usize,
+}
+
+/// What is known of a plan's GPU time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct KnownHours {
+    /// Of the jobs that are known.
+    pub gpu_hours: f64,
+    /// How many jobs are known.
+    pub jobs: usize,
+}
+
+impl Durations {
+    /// Of jobs that were run; all of them count alike.
+    #[must_use]
+    pub fn of(past: impl IntoIterator<Item = PastJob>) -> Self {
+        let mut by_curve: HashMap<CurveKey, Took> = HashMap::new();
+        for job in past {
+            let took = by_curve.entry(job.row.curve_key()).or_default();
+            took.seconds += job.seconds.max(0.0);
+            took.points += job.row.conc.as_slice().len();
+        }
+        Self { by_curve }
+    }
+
+    /// The GPU-hours of those planned jobs whose curve was run before; none where no one was.
+    #[must_use]
+    pub fn known(&self, jobs: &[Job]) -> Option<KnownHours> {
+        let hours = |job: &Job| {
+            let took = self.by_curve.get(&job.row.curve_key())?;
+            let points = job.row.conc.as_slice().len() as f64;
+            Some(took.seconds / took.points as f64 * points * job.gpus as f64 / 3600.0)
+        };
+        let known: Vec<f64> = jobs.iter().filter_map(hours).collect();
+        (!known.is_empty()).then(|| KnownHours {
+            gpu_hours: known.iter().sum(),
+            jobs: known.len(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn row(tp: u32, conc: impl serde::Serialize) -> Row {
+        serde_json::from_value(json!({
+            "image": "i", "model": "m", "model-prefix": "demo", "precision": "fp8", "framework": "sim", "runner": "h100", "isl": 64, "osl": 16,
+            "tp": tp, "ep": 1, "dp-attn": false, "spec-decoding": "none", "conc": conc, "max-model-len": 128, "exp-name": "e"
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn jobs_of_known_curves_are_counted_by_their_points() {
+        let past = [(row(4, 8), 1_000.0), (row(4, [16, 32]), 2_600.0)];
+        let durations = Durations::of(past.map(|(row, seconds)| PastJob { row, seconds }));
+        // Twenty minutes a point, four GPUs, four points; the curve of TP 8 was never run.
+        let planned = super::super::jobs(&[row(4, 64), row(4, [1, 2, 4]), row(8, 64)]);
+        let known = durations.known(&planned).unwrap();
+        assert_eq!(known.jobs, 2);
+        assert!((known.gpu_hours - 16.0 / 3.0).abs() < 1e-9, "{known:?}");
+        assert_eq!(durations.known(&planned[2..]), None);
+    }
+}
