@@ -117,8 +117,10 @@ fn a_socket_that_goes_away_is_the_nodes_fault_and_reaping_finishes_the_job() {
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
     let outcome = world.job()["outcome"].clone();
     assert_eq!(outcome["class"], json!("infra"), "{outcome}");
+    // Where the socket went away under a request, the reason is that request's.
+    let reason = outcome["reason"].as_str().unwrap();
     assert!(
-        outcome["reason"].as_str().unwrap().contains("lost sight of the engine"),
+        reason.contains("lost sight of the engine") || reason.starts_with("cannot "),
         "{outcome}"
     );
     // What could not be stopped is still written down, and stopped as soon as that is possible.
