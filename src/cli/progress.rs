@@ -13,7 +13,7 @@ use tokio::time::{self, Instant};
 use super::comment::{Target, pull_request};
 use super::{Exit, Failure, OrExit as _, github, output};
 use crate::edge::files;
-use crate::edge::github::{CommentChange, Marker, WorkflowJob, jobs_of_run, put_comment_over};
+use crate::edge::github::{CommentChange, Marker, WorkflowJob, jobs_of_run, put_comment_over, run_line};
 use crate::report::{self, JobLink, JobProgress, Links, Progress};
 
 /// Show on the pull request how far a sweep is.
@@ -51,6 +51,8 @@ pub fn run(args: &ProgressArgs) -> Result<Exit, Failure> {
     let marker = Marker::new(&args.target.id);
     // Only the comment of this very run is written over: the report may be faster than the last look.
     let own = format!("<!-- imax-progress:{} -->", args.run_id);
+    // A run that is cancelled leaves this comment: `retry` finds the run by it.
+    let run = run_line(args.run_id);
     let end = Duration::from_secs(args.most_minutes.saturating_mul(60));
     github::talk(args.target.repository.as_deref(), async |client, repository| {
         let started = Instant::now();
@@ -58,7 +60,7 @@ pub fn run(args: &ProgressArgs) -> Result<Exit, Failure> {
         loop {
             let jobs = jobs_of_run(client, repository, args.run_id).await?;
             let progress = progress_of(&names, &jobs, Utc::now());
-            let body = report::progress(&progress, &[&own, marker.as_str()]);
+            let body = report::progress(&progress, &[&own, &run, marker.as_str()]);
             let over = (!first).then_some(own.as_str());
             let change = put_comment_over(client, repository, pull_request, &marker, &body, over).await?;
             first = false;
