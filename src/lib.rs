@@ -10,6 +10,9 @@ pub mod model;
 /// YAML 1.1 text to a tree with places, and typed reading that finds all errors.
 pub mod yaml;
 
+/// `imax.yaml`: what a repository decides for itself.
+pub mod settings;
+
 /// YAML files to a checked catalog of what can be measured.
 pub mod config;
 

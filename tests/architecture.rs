@@ -8,17 +8,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Module, and the modules it may import. `edge` may use the types of the steps whose work it carries out.
-const MAY_IMPORT: [(&str, &[&str]); 15] = [
+const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("model", &[]),
     ("yaml", &["model"]),
+    ("settings", &["model", "yaml"]),
     ("config", &["model", "yaml"]),
     ("changelog", &["model", "yaml"]),
-    ("matrix", &["model", "config", "changelog"]),
+    ("matrix", &["model", "settings", "config", "changelog"]),
     ("job", &["model", "config", "matrix"]),
     ("load", &["model"]),
     ("eval", &["model", "yaml"]),
     ("result", &["model", "matrix", "load", "eval"]),
-    ("analysis", &["model", "result"]),
+    ("analysis", &["model", "settings", "result"]),
     ("report", &["model", "result", "analysis", "matrix"]),
     ("sim", &["model", "load"]),
     (

@@ -161,8 +161,27 @@ fn bytes_that_are_no_text_have_a_place() {
     }
 }
 
+#[test]
+fn a_misspelt_section_of_the_settings_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("configs")).unwrap();
+    fs::write(folder.path().join("configs/a-master.yaml"), "{}\n").unwrap();
+    fs::write(folder.path().join("configs/runners.yaml"), "h100: [h100-a_0]\n").unwrap();
+    fs::write(folder.path().join("imax.yaml"), "polcy:\n  drafts: true\n").unwrap();
+    let said = run(folder.path(), &["check", "--format", "github"]);
+    assert_eq!(said.exit, "3");
+    assert!(said.stdout.starts_with("::error file=imax.yaml,line=1,"), "{}", said.stdout);
+    assert!(said.stdout.contains("did you mean `policy`?"), "{}", said.stdout);
+    for command in [
+        &["check", "--settings", "none.yaml"][..],
+        &["plan", "--event", "--settings", "none.yaml"],
+    ] {
+        assert_ne!(run(folder.path(), command).exit, "0", "{command:?}");
+    }
+}
+
 /// The subjects of `imax schema`; `dist/schemas` has a file for each.
-const SCHEMAS: [&str; 6] = ["config", "runners", "changelog", "row", "result", "profile"];
+const SCHEMAS: [&str; 7] = ["config", "runners", "changelog", "settings", "row", "result", "profile"];
 
 #[test]
 fn committed_schemas_are_those_the_binary_prints() {

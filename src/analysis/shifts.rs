@@ -3,12 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::COMPARED;
 use super::history::{History, Past};
-use super::rules::Rules;
 use super::statistics::{Noise, Penalty, change_points, mean};
 use crate::model::PointKey;
 use crate::result::{Better, Metric};
+use crate::settings::Regressions;
 
 /// How often noise alone may show a change anywhere in a history with all its points.
 const ALPHA: f64 = 0.05;
@@ -62,12 +61,12 @@ fn gain(metric: Metric, relative: f64) -> f64 {
 
 /// The points whose level moved by enough to matter, the worst first; each with the metric that moved most.
 #[must_use]
-pub fn shifts(history: &History, rules: &Rules) -> Vec<Shift> {
+pub fn shifts(history: &History, rules: &Regressions) -> Vec<Shift> {
     let histories = histories(history);
     let mut found: Vec<Shift> = history
         .points()
         .filter_map(|point| {
-            let moved = COMPARED
+            let moved = Metric::COMPARED
                 .iter()
                 .filter_map(|metric| shift(history, rules, point, *metric, histories));
             moved.min_by(|left, right| left.gain().abs().total_cmp(&right.gain().abs()).reverse())
@@ -79,10 +78,10 @@ pub fn shifts(history: &History, rules: &Rules) -> Vec<Shift> {
 
 /// How many series a history has.
 pub(super) fn histories(history: &History) -> usize {
-    history.points().count() * COMPARED.len()
+    history.points().count() * Metric::COMPARED.len()
 }
 
-fn shift(history: &History, rules: &Rules, point: &PointKey, metric: Metric, histories: usize) -> Option<Shift> {
+fn shift(history: &History, rules: &Regressions, point: &PointKey, metric: Metric, histories: usize) -> Option<Shift> {
     let past: Vec<Past> = history.series(point, metric).collect();
     let values: Vec<f64> = past.iter().map(|past| past.value.ln()).collect();
     let found = steps_of(&values, histories)?;

@@ -8,10 +8,11 @@ use std::str::FromStr;
 use anyhow::anyhow;
 use clap::Args;
 
+use super::settings::SettingsFile;
 use super::{Exit, Failure, OrExit as _, gather, github, output};
-use crate::analysis::{self, Comparison, History, HistoryRun, Knowledge, Rules, Run, Side};
+use crate::analysis::{self, Comparison, History, HistoryRun, Knowledge, Run, Side};
 use crate::edge::github::{download_run, runs_of_branch};
-use crate::edge::{files, history};
+use crate::edge::history;
 use crate::model::PointKey;
 
 /// What a run is compared with.
@@ -50,9 +51,8 @@ pub struct KnowledgeArgs {
     /// A run that repeats the one to judge, measured again without a change. Several times for several.
     #[arg(long, value_name = "RUN")]
     repeat: Vec<PathBuf>,
-    /// What the repository says about regressions: thresholds and exceptions, under `regressions:`.
-    #[arg(long, value_name = "FILE", default_value = "imax.yaml")]
-    settings: PathBuf,
+    #[command(flatten)]
+    settings: SettingsFile,
     /// What the earlier run is called in the report [default: its path].
     #[arg(long, value_name = "NAME")]
     base_name: Option<String>,
@@ -224,18 +224,9 @@ impl KnowledgeArgs {
         Ok(Knowledge {
             history,
             level: false,
-            rules: self.rules()?,
+            rules: self.settings.load()?.regressions,
             today: Some(chrono::Utc::now().date_naive()),
         })
-    }
-
-    /// A repository without settings has the usual ones.
-    fn rules(&self) -> Result<Rules, Failure> {
-        if !self.settings.exists() {
-            return Ok(Rules::default());
-        }
-        let text = files::read_text(&self.settings).or_exit(Exit::InvalidInput)?;
-        Rules::parse(&self.settings.display().to_string(), &text).or_exit(Exit::InvalidInput)
     }
 
     fn read_history(&self, folder: &Path) -> Result<History, Failure> {

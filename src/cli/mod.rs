@@ -30,6 +30,7 @@ mod render;
 mod report;
 mod run;
 mod schema;
+mod settings;
 mod sim;
 
 use clap::{Parser, Subcommand};

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::cli::{Exit, Failure, OrExit as _, output};
-use crate::{changelog, config, job, matrix, result};
+use crate::{changelog, config, job, matrix, result, settings};
 
 /// Prints a JSON Schema.
 #[derive(Debug, Args)]
@@ -22,6 +22,8 @@ enum Subject {
     Runners,
     /// The performance changelog and its fragments
     Changelog,
+    /// The repository's settings, imax.yaml
+    Settings,
     /// A runner profile
     Profile,
     /// A matrix row
@@ -39,6 +41,7 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
         Subject::Config => config::config_schema(),
         Subject::Runners => config::runners_schema(),
         Subject::Changelog => changelog::schema(),
+        Subject::Settings => settings::schema(),
         Subject::Profile => job::profile_schema(),
         Subject::Row => matrix::row_schema(),
         Subject::Result => result::schema(),

@@ -12,7 +12,8 @@ use super::table::{failures, heading};
 use super::verdicts::VerdictLine;
 use super::view::{Cell, Group, Mark, TableRow, View};
 use super::words;
-use crate::analysis::{COMPARED, Comparison, Verdict};
+use crate::analysis::{Comparison, Verdict};
+use crate::model::Metric;
 use style::{SCRIPT, STYLE};
 
 /// The page. `title` is what the browser calls it.
@@ -115,7 +116,7 @@ fn compared_cards(comparison: &Comparison) -> Markup {
         @for verdict in counted {
             (card(verdict.as_str(), &comparison.count(verdict).to_string(), verdict.into()))
         }
-        @for metric in COMPARED {
+        @for metric in Metric::COMPARED {
             @if let Some(change) = comparison.overall(metric) {
                 (card(&format!("{} overall", super::columns::metric_name(metric)), &number::signed_percent(change), Mark::Neutral))
             }

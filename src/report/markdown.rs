@@ -10,6 +10,7 @@ use super::table::heading;
 use super::verdicts::VerdictList;
 use super::view::{Cell, Group, Mark, View};
 use super::words;
+use crate::model::Metric;
 use section::{Section, fit};
 
 /// How long a text may be.
@@ -109,7 +110,7 @@ fn opening(view: &View) -> String {
             escaped(&comparison.head),
             escaped(&comparison.base)
         ));
-        let overall = crate::analysis::COMPARED
+        let overall = Metric::COMPARED
             .iter()
             .filter_map(|metric| Some((*metric, comparison.overall(*metric)?)));
         let overall: Vec<String> = overall.map(|(metric, change)| words::overall(metric, change)).collect();

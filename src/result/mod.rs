@@ -19,7 +19,9 @@ pub use context::{ContextError, Dialect, Gpus, Origin, PointContext};
 pub use eval::{EvalConcs, EvalError, EvalFile, EvalSet, EvalSort, eval_meta, eval_rows, sort_eval_rows};
 pub use json::{Json, JsonError, Object};
 pub use normalize::{NormalizeError, normalize};
-pub use point::{Better, Measurement, Metric, MetricInterval, Point, PointFailure, PointOutcome};
+// Results are asked for by metric, so its name is at hand where they are.
+pub use crate::model::{Better, Metric};
+pub use point::{Measurement, MetricInterval, Point, PointFailure, PointOutcome};
 pub use power::{Conditions, Power};
 pub use producer::{Producer, ProducerError, RawResult, ResultName, ResultNameError, read_result, read_results};
 pub use schema::schema;

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::matrix::Row;
-use crate::model::{Concurrency, FailureClass, Layout, PointKey};
+use crate::model::{Concurrency, FailureClass, Layout, Metric, PointKey};
 
 /// One measured case, and what came out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,7 +88,7 @@ impl Measurement {
     /// A metric; `None` where the load generator did not report it.
     #[must_use]
     pub fn get(&self, metric: Metric) -> Option<f64> {
-        metric.names().iter().find_map(|name| self.number(name))
+        names(metric).iter().find_map(|name| self.number(name))
     }
 
     /// All numbers in the order of the document.
@@ -137,90 +137,17 @@ impl Point {
     }
 }
 
-/// What is shown, compared and plotted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Metric {
-    /// Input and output tokens a second and GPU.
-    ThroughputPerGpu,
-    /// Output tokens a second and GPU that generates.
-    OutputThroughputPerGpu,
-    /// Input tokens a second and GPU that reads prompts.
-    InputThroughputPerGpu,
-    /// Median time to first token, seconds.
-    Ttft,
-    /// 99th percentile of the time to first token, seconds.
-    TtftP99,
-    /// Median time per output token after the first, seconds.
-    Tpot,
-    /// Median output tokens a second that one user sees.
-    Interactivity,
-    /// Median end-to-end latency of a request, seconds.
-    E2el,
-    /// 99th percentile of the end-to-end latency, seconds.
-    E2elP99,
-}
-
-/// Which way a metric is better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Better {
-    /// More is better.
-    Higher,
-    /// Less is better.
-    Lower,
-}
-
-impl Metric {
-    /// All, in the order of tables.
-    pub const ALL: [Self; 9] = [
-        Self::ThroughputPerGpu,
-        Self::OutputThroughputPerGpu,
-        Self::InputThroughputPerGpu,
-        Self::Ttft,
-        Self::TtftP99,
-        Self::Tpot,
-        Self::Interactivity,
-        Self::E2el,
-        Self::E2elP99,
-    ];
-
-    /// Which way it is better.
-    #[must_use]
-    pub fn better(self) -> Better {
-        match self {
-            Self::ThroughputPerGpu | Self::OutputThroughputPerGpu | Self::InputThroughputPerGpu | Self::Interactivity => Better::Higher,
-            Self::Ttft | Self::TtftP99 | Self::Tpot | Self::E2el | Self::E2elP99 => Better::Lower,
-        }
-    }
-
-    /// The name for machines, also the name of its JSON form.
-    #[must_use]
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::ThroughputPerGpu => "throughput-per-gpu",
-            Self::OutputThroughputPerGpu => "output-throughput-per-gpu",
-            Self::InputThroughputPerGpu => "input-throughput-per-gpu",
-            Self::Ttft => "ttft",
-            Self::TtftP99 => "ttft-p99",
-            Self::Tpot => "tpot",
-            Self::Interactivity => "interactivity",
-            Self::E2el => "e2el",
-            Self::E2elP99 => "e2el-p99",
-        }
-    }
-
-    /// Names in the document, the usual one first: some load generators write `p50` for the median.
-    fn names(self) -> &'static [&'static str] {
-        match self {
-            Self::ThroughputPerGpu => &["tput_per_gpu"],
-            Self::OutputThroughputPerGpu => &["output_tput_per_gpu"],
-            Self::InputThroughputPerGpu => &["input_tput_per_gpu"],
-            Self::Ttft => &["median_ttft", "p50_ttft", "ttft_p50"],
-            Self::TtftP99 => &["p99_ttft", "ttft_p99"],
-            Self::Tpot => &["median_tpot", "p50_tpot", "tpot_p50"],
-            Self::Interactivity => &["median_intvty", "p50_intvty", "intvty_p50"],
-            Self::E2el => &["median_e2el", "p50_e2el", "e2e_latency_p50"],
-            Self::E2elP99 => &["p99_e2el", "e2e_latency_p99"],
-        }
+/// Names in the document, the usual one first: some load generators write `p50` for the median.
+fn names(metric: Metric) -> &'static [&'static str] {
+    match metric {
+        Metric::ThroughputPerGpu => &["tput_per_gpu"],
+        Metric::OutputThroughputPerGpu => &["output_tput_per_gpu"],
+        Metric::InputThroughputPerGpu => &["input_tput_per_gpu"],
+        Metric::Ttft => &["median_ttft", "p50_ttft", "ttft_p50"],
+        Metric::TtftP99 => &["p99_ttft", "ttft_p99"],
+        Metric::Tpot => &["median_tpot", "p50_tpot", "tpot_p50"],
+        Metric::Interactivity => &["median_intvty", "p50_intvty", "intvty_p50"],
+        Metric::E2el => &["median_e2el", "p50_e2el", "e2e_latency_p50"],
+        Metric::E2elP99 => &["p99_e2el", "e2e_latency_p99"],
     }
 }

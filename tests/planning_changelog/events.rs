@@ -125,6 +125,22 @@ fn settings_replace_labels() {
 }
 
 #[test]
+fn a_fork_does_not_choose_its_labels() {
+    let (repository, base, _) = diverged();
+    repository.write("imax.yaml", "policy:\n  labels: {bug: {mode: full}}\n");
+    let head = repository.commit("the stranger's own policy");
+    let labelled = |from: &str| {
+        let ran = repository.event("pull_request", &pull_request("labeled", Some("bug"), &["bug"], &base, &head, from));
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        ran.output("run").to_owned()
+    };
+    assert_eq!(
+        (labelled("org/repo").as_str(), labelled("stranger/repo").as_str()),
+        ("true", "false")
+    );
+}
+
+#[test]
 fn pushes_compare_with_what_was_there_before_or_with_the_next_best() {
     let repository = Repository::new();
     let first = repository.git.head().unwrap().target().unwrap().to_string();

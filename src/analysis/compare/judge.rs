@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use super::curves;
 use super::evidence::{self, Basis, Evidence};
 use super::pairing::{Kind, Pair};
-use super::{COMPARED, Change, CurveComparison, Excepted, Knowledge, MetricVerdict, PointComparison, Verdict};
-use crate::analysis::rules::Rules;
+use super::{Change, CurveComparison, Excepted, Knowledge, MetricVerdict, PointComparison, Verdict};
 use crate::analysis::shifts::{self, LEAST_NOISE};
 use crate::analysis::statistics::{
     Moderation, Noise, count, mann_whitney, mean, q_values, smallest_rank_p, student_quantile, student_two_sided,
 };
 use crate::model::PointKey;
 use crate::result::{Better, Metric};
+use crate::settings::Regressions;
 
 /// A change that is reported as unsure would be certain at this level if nothing else had been looked at; also one minus the
 /// confidence of intervals.
@@ -94,7 +94,7 @@ fn evidence_of_points(pairs: &[Pair], knowledge: &Knowledge, histories: usize) -
     let mut all = Vec::new();
     for (index, pair) in pairs.iter().enumerate() {
         let Kind::Both { base, head } = &pair.kind else { continue };
-        let found = COMPARED.iter().filter_map(|metric| {
+        let found = Metric::COMPARED.iter().filter_map(|metric| {
             let evidence = evidence::of_metric((pair.key, *metric), base, head, knowledge, histories)?;
             Some((index, *metric, evidence))
         });
@@ -195,7 +195,7 @@ fn rounded(value: f64, digits: usize) -> f64 {
     format!("{value:.0$e}", digits - 1).parse().unwrap_or(value)
 }
 
-fn change(point: &PointKey, metric: Metric, tested: &Tested, rules: &Rules) -> Change {
+fn change(point: &PointKey, metric: Metric, tested: &Tested, rules: &Regressions) -> Change {
     let smallest = rules.smallest_change(&point.to_string(), metric);
     let judged = tested.judged(smallest, metric.better(), rules.false_discovery_rate);
     Change {

@@ -11,23 +11,14 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::history::History;
-use super::rules::Rules;
 use super::shifts::{self, Shift};
 use super::{EvalChange, EvalScore, Run, eval_changes};
 use crate::model::PointKey;
 use crate::result::{Better, Metric};
+use crate::settings::{Exception, Regressions};
 
 pub use curves::{CurveComparison, FrontierKey};
 pub use evidence::Basis;
-
-/// The metrics that decide: what a GPU gives, and what a user feels.
-pub const COMPARED: [Metric; 5] = [
-    Metric::ThroughputPerGpu,
-    Metric::Interactivity,
-    Metric::Ttft,
-    Metric::Tpot,
-    Metric::E2el,
-];
 
 /// What a run, or several of the same thing, is to a comparison.
 #[derive(Debug, Clone)]
@@ -55,7 +46,7 @@ pub struct Knowledge {
     /// not one run of it.
     pub level: bool,
     /// What the repository says about verdicts.
-    pub rules: Rules,
+    pub rules: Regressions,
     /// The day, which ends exceptions; none are in force without it.
     pub today: Option<NaiveDate>,
 }
@@ -333,7 +324,7 @@ pub fn compare(base: &Side, head: &Side, knowledge: &Knowledge) -> Comparison {
     }
 }
 
-fn expired_words(exception: &super::rules::Exception) -> String {
+fn expired_words(exception: &Exception) -> String {
     let (points, until) = (exception.points.as_str(), exception.until);
     format!(
         "the exception for {points:?} ended on {until} and no longer applies; its reason was: {}",

@@ -24,14 +24,14 @@ fn simulate(design: &Design, random: &mut Normal) -> (usize, usize) {
         level: true,
         ..Knowledge::default()
     };
-    let histories = design.points * COMPARED.len();
+    let histories = design.points * Metric::COMPARED.len();
     let mut all = Vec::new();
     for point in 0..design.points {
         let moved = if point < design.changed { (1.0 + design.change).ln() } else { 0.0 };
         // Metrics of a closed loop go together: they share most of their noise.
         let shared_past = random.several(design.history, 0.0, 0.9 * design.noise);
         let shared_head = random.several(design.repeats, moved, 0.9 * design.noise);
-        for metric in COMPARED {
+        for metric in Metric::COMPARED {
             let own = (1.0 - 0.9_f64 * 0.9).sqrt() * design.noise;
             let mut with_own = |shared: &[f64]| shared.iter().map(|value| value + own * random.value()).collect::<Vec<f64>>();
             let (past, head) = (with_own(&shared_past), with_own(&shared_head));
@@ -41,7 +41,7 @@ fn simulate(design: &Design, random: &mut Normal) -> (usize, usize) {
         }
     }
     let evidence: Vec<_> = all.iter().map(|(_, ensemble, _, evidence)| (*ensemble, evidence)).collect();
-    let rules = Rules::default();
+    let rules = Regressions::default();
     let mut alarms = vec![false; design.points];
     for ((point, _, metric, _), tested) in all.iter().zip(test_all(&evidence, rules.false_discovery_rate)) {
         let verdict = tested.verdict(rules.smallest_change("x", *metric), metric.better(), rules.false_discovery_rate);

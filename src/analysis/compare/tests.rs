@@ -6,8 +6,10 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::*;
+use crate::analysis::HistoryRun;
 use crate::analysis::statistics::simulated::Normal;
-use crate::analysis::{HistoryRun, Rules};
+use crate::model::SourceFile;
+use crate::settings::{Regressions, Settings};
 
 /// A run of one curve: concurrency and throughput per GPU; interactivity falls as concurrency rises. No throughput is a failure.
 fn run(points: &[(u32, Option<f64>)]) -> Run {
@@ -53,7 +55,7 @@ fn history(throughputs: &[f64]) -> History {
 
 fn rules(text: &str) -> Knowledge {
     Knowledge {
-        rules: Rules::parse("imax.yaml", text).unwrap(),
+        rules: Settings::parse(&SourceFile::new("imax.yaml", text)).unwrap().0.regressions,
         today: Some("2026-11-22".parse().unwrap()),
         ..Knowledge::default()
     }
@@ -126,7 +128,7 @@ fn repeats_make_a_small_change_certain() {
 fn a_loss_is_not_made_good_by_a_gain_and_what_is_too_small_does_not_matter() {
     let mut quiet = rules("regressions: {smallest-changes: [{percent: 20}]}");
     assert_eq!(judged(&one(1000.0), &one(850.0), &quiet).points[0].verdict, Verdict::Same);
-    quiet.rules = Rules::default();
+    quiet.rules = Regressions::default();
     assert_eq!(judged(&one(1000.0), &one(850.0), &quiet).points[0].verdict, Verdict::Worse);
 }
 

@@ -1,5 +1,5 @@
-//! `imax check`: everything that is wrong with a repository's configs, runners, changelog, recipes and profiles, in one
-//! run.
+//! `imax check`: everything that is wrong with a repository's configs, runners, changelog, settings, recipes and profiles,
+//! in one run.
 
 mod beside;
 
@@ -9,13 +9,14 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::changelog::ChangelogFiles;
 use crate::cli::configs::{ConfigFiles, Sources};
+use crate::cli::settings::SettingsFile;
 use crate::cli::{Exit, Failure, OrExit as _, output};
 use crate::config::{self, Catalog};
 use crate::matrix::{self, Expansion};
 use crate::model::{Diagnostics, Severity};
 use crate::report::findings;
 
-/// Validates configs, runners, changelog, recipes and runner profiles.
+/// Validates configs, runners, changelog, settings, recipes and runner profiles.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imax check --format github")]
 pub struct CheckArgs {
@@ -23,6 +24,8 @@ pub struct CheckArgs {
     configs: ConfigFiles,
     #[command(flatten)]
     changelog: ChangelogFiles,
+    #[command(flatten)]
+    settings: SettingsFile,
     /// Folder of the recipes; looked into where it exists
     #[arg(long, value_name = "FOLDER", default_value = "benchmarks")]
     recipe_dir: PathBuf,
@@ -74,6 +77,7 @@ fn findings_of(args: &CheckArgs) -> Result<Diagnostics, Failure> {
         found.append(of_catalog(args, &catalog));
     }
     found.append(beside::changelog(&args.changelog)?);
+    found.append(args.settings.check());
     Ok(found)
 }
 

@@ -12,7 +12,8 @@ use crate::edge;
 use crate::edge::git::{self, Commit, GitError, Repository};
 use crate::edge::github::{self, GithubError};
 use crate::matrix::plan::Options;
-use crate::matrix::policy::{Command, Decision, Event, Facts, Mode, Scope, Settings, decide};
+use crate::matrix::policy::{Command, Decision, Event, Facts, Scope, decide};
+use crate::settings::{Mode, Policy};
 
 /// What is asked for.
 pub enum Asked {
@@ -64,14 +65,10 @@ fn commit(repository: &Repository, reference: &str) -> Result<Commit, Failure> {
 
 fn by_event(args: &PlanArgs) -> Result<Asked, Failure> {
     let event = event_of_environment()?;
-    let settings = match edge::files::read_text(&args.settings) {
-        Ok(text) => Settings::parse(&args.settings.to_string_lossy(), &text).or_exit(Exit::InvalidInput)?,
-        Err(_) if !args.settings.exists() => Settings::default(),
-        Err(error) => return Err(error).or_exit(Exit::InvalidInput),
-    };
     let repository = files::repository()?;
-    let facts = facts(&event, &settings, &repository)?;
-    match decide(&event, &settings, &facts) {
+    let policy = policy(args, &event, &repository)?;
+    let facts = facts(&event, &policy, &repository)?;
+    match decide(&event, &policy, &facts) {
         Decision::Skip { reason } => Ok(Asked::Nothing { reason }),
         Decision::Refuse { reason } => Err(anyhow::anyhow!(reason)).or_exit(Exit::InvalidInput),
         Decision::Run {
@@ -111,6 +108,23 @@ fn by_event(args: &PlanArgs) -> Result<Asked, Failure> {
     }
 }
 
+/// The policy of the checkout; for code from a fork, that of the branch it is to be merged into: a stranger's branch does not
+/// say which labels let it onto a runner.
+fn policy(args: &PlanArgs, event: &Event, repository: &Repository) -> Result<Policy, Failure> {
+    let settings = match event {
+        Event::PullRequest { pull_request, .. } if pull_request.from_fork => {
+            args.settings.load_at(repository, commit(repository, &pull_request.base)?)?
+        }
+        Event::PullRequest { .. }
+        | Event::Push { .. }
+        | Event::Dispatch { .. }
+        | Event::Comment { .. }
+        | Event::Schedule
+        | Event::Other(_) => args.settings.load()?,
+    };
+    Ok(settings.policy)
+}
+
 /// What the last run on a pull request measured, and the reason with a word about it.
 fn last_run(args: &PlanArgs, pull_request: u64, head: &str, reason: String) -> Result<(Option<Earlier>, String), Failure> {
     if args.without.is_some() {
@@ -143,7 +157,7 @@ fn event_of_environment() -> Result<Event, Failure> {
 
 /// What the event does not say, and the clone or GitHub does. A pull request's own last commit is asked for; the
 /// checkout may be of the merge that GitHub makes of it.
-fn facts(event: &Event, settings: &Settings, repository: &Repository) -> Result<Facts, Failure> {
+fn facts(event: &Event, policy: &Policy, repository: &Repository) -> Result<Facts, Failure> {
     match event {
         Event::PullRequest { pull_request, .. } => {
             let message = |head: &str| repository.message(repository.commit(head).ok()?).ok();
@@ -157,7 +171,7 @@ fn facts(event: &Event, settings: &Settings, repository: &Repository) -> Result<
             author,
             body,
             ..
-        } if Command::parse(&settings.command, body).is_some() => asked(*number, author),
+        } if Command::parse(&policy.command, body).is_some() => asked(*number, author),
         Event::Push { .. } | Event::Dispatch { .. } | Event::Comment { .. } | Event::Schedule | Event::Other(_) => Ok(Facts::default()),
     }
 }

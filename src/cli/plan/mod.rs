@@ -13,6 +13,7 @@ use clap::Args;
 
 use super::changelog::{ChangelogFiles, files};
 use super::configs::ConfigFiles;
+use super::settings::SettingsFile;
 use super::{Exit, Failure, OrExit as _};
 use crate::matrix::plan::{self, ChangelogMetadata, Estimate, Options, Plan, SearchSpace};
 
@@ -44,9 +45,8 @@ pub struct PlanArgs {
     #[arg(long, conflicts_with_all = ["base_ref", "head_ref", "trim_conc", "all_evals", "evals_only"])]
     event: bool,
 
-    /// The settings of the policy
-    #[arg(long, value_name = "FILE", default_value = "imax.yaml")]
-    settings: PathBuf,
+    #[command(flatten)]
+    settings: SettingsFile,
 
     /// Of each way to run an engine, only the lowest concurrency
     #[arg(long)]
@@ -203,7 +203,7 @@ impl PlanArgs {
             head_ref: Some(head.to_owned()),
             merge_base: false,
             event: false,
-            settings: PathBuf::from("imax.yaml"),
+            settings: SettingsFile::default(),
             trim_conc: false,
             all_evals: false,
             evals_only: false,

@@ -1,6 +1,6 @@
 //! Commands in comments: `/sweep full dsr1-fp8-*`.
 
-use super::settings::Mode;
+use crate::settings::Mode;
 
 /// What a comment asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

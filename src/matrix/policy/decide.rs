@@ -1,8 +1,10 @@
-//! The decision itself.
+//! The decision itself: `pull_request` and `comment` have what concerns them, the other events are here.
 
-use super::command::Command;
+mod comment;
+mod pull_request;
+
 use super::event::{Event, PullRequest};
-use super::settings::{Mode, Settings, Sweep};
+use crate::settings::{Mode, Policy, Sweep};
 
 /// What an event alone does not say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -88,7 +90,7 @@ pub enum Decision {
 
 /// Decides. `facts` are asked for by the caller; what could not be found out never leads to a run.
 #[must_use]
-pub fn decide(event: &Event, settings: &Settings, facts: &Facts) -> Decision {
+pub fn decide(event: &Event, policy: &Policy, facts: &Facts) -> Decision {
     match event {
         Event::Push {
             reference,
@@ -96,20 +98,20 @@ pub fn decide(event: &Event, settings: &Settings, facts: &Facts) -> Decision {
             after,
             default_branch,
             message,
-        } => push(reference, before, after, default_branch, message, settings),
+        } => push(reference, before, after, default_branch, message, policy),
         Event::PullRequest {
             action,
             label,
             pull_request,
-        } => on_pull_request(action, label.as_deref(), pull_request, settings, facts),
-        Event::Dispatch { inputs } => dispatch(inputs, settings),
+        } => pull_request::decide(action, label.as_deref(), pull_request, policy, facts),
+        Event::Dispatch { inputs } => dispatch(inputs, policy),
         Event::Comment {
             action,
             pull_request,
             author,
             body,
-        } => comment(action, *pull_request, author, body, settings, facts),
-        Event::Schedule => schedule(settings),
+        } => comment::decide(action, *pull_request, author, body, policy, facts),
+        Event::Schedule => schedule(policy),
         Event::Other(name) => skip(format!("The event `{name}` is none that leads to a sweep.")),
     }
 }
@@ -122,22 +124,22 @@ fn refuse(reason: impl Into<String>) -> Decision {
     Decision::Refuse { reason: reason.into() }
 }
 
-fn push(reference: &str, before: &str, after: &str, default_branch: &str, message: &str, settings: &Settings) -> Decision {
+fn push(reference: &str, before: &str, after: &str, default_branch: &str, message: &str, policy: &Policy) -> Decision {
     let Some(branch) = reference.strip_prefix("refs/heads/") else {
         return skip(format!("`{reference}` is no branch."));
     };
     if after.bytes().all(|byte| byte == b'0') {
         return skip(format!("The branch `{branch}` was deleted."));
     }
-    let measured = match settings.push_branches.as_slice() {
+    let measured = match policy.push_branches.as_slice() {
         [] => branch == default_branch,
         branches => branches.iter().any(|measured| measured == branch),
     };
     if !measured {
         return skip(format!("Pushes to `{branch}` are not measured."));
     }
-    if message.contains(&settings.skip_marker) {
-        return skip(format!("The last commit's message has `{}`.", settings.skip_marker));
+    if message.contains(&policy.skip_marker) {
+        return skip(format!("The last commit's message has `{}`.", policy.skip_marker));
     }
     Decision::Run {
         scope: Scope::Since {
@@ -146,7 +148,7 @@ fn push(reference: &str, before: &str, after: &str, default_branch: &str, messag
             default_branch: default_branch.to_owned(),
             on_default_branch: branch == default_branch,
         },
-        sweep: settings.push,
+        sweep: policy.push,
         evals_only: false,
         all_evals: false,
         retry: None,
@@ -154,101 +156,8 @@ fn push(reference: &str, before: &str, after: &str, default_branch: &str, messag
     }
 }
 
-/// What happened to a pull request, as far as it matters here.
-enum Happened {
-    /// Its code is new, or is now meant to be looked at.
-    Code,
-    /// A label of the policy was set.
-    Approved(String),
-}
-
-fn on_pull_request(action: &str, label: Option<&str>, pull_request: &PullRequest, settings: &Settings, facts: &Facts) -> Decision {
-    let happened = match (action, label) {
-        ("opened" | "reopened" | "synchronize" | "ready_for_review", _) => Happened::Code,
-        ("labeled", Some(label)) if concerns_us(label, settings) => Happened::Approved(label.to_owned()),
-        ("labeled", Some(label)) => return skip(format!("The label `{label}` has nothing to do with sweeps.")),
-        (other, _) => return skip(format!("`{other}` on a pull request changes nothing about what is to be measured.")),
-    };
-    if !pull_request.open {
-        return skip("The pull request is closed.");
-    }
-    let sweep = match primary(&pull_request.labels, settings) {
-        Ok(Some((_, sweep))) => sweep,
-        Ok(None) => return skip(format!("The pull request has none of the labels {}.", list(settings.labels.keys()))),
-        Err(refused) => return refused,
-    };
-    if pull_request.draft && !settings.drafts {
-        return skip("The pull request is a draft; it is measured when it is marked ready for review.");
-    }
-    if let Some(message) = &facts.head_message
-        && message.contains(&settings.skip_marker)
-    {
-        return skip(format!("The last commit's message has `{}`.", settings.skip_marker));
-    }
-    if pull_request.from_fork
-        && let Some(decision) = unapproved(&happened, settings)
-    {
-        return decision;
-    }
-    let because = match &happened {
-        Happened::Approved(label) => format!("The label `{label}` was set"),
-        Happened::Code => format!(
-            "The pull request has the label {}",
-            list(pull_request.labels.iter().filter(|label| settings.labels.contains_key(*label)))
-        ),
-    };
-    Decision::Run {
-        scope: Scope::SinceLeaving {
-            base: pull_request.base.clone(),
-            head: pull_request.head.clone(),
-        },
-        sweep,
-        evals_only: has(&pull_request.labels, &settings.evals_only_label),
-        all_evals: has(&pull_request.labels, &settings.all_evals_label),
-        retry: None,
-        reason: format!(
-            "{because}: {sweep} sweep of what pull request {} adds to the changelog.",
-            pull_request.number
-        ),
-    }
-}
-
-/// Code of strangers reaches a runner only with the code that a maintainer looked at: a label set after the last
-/// push. GitHub does not say when a label was set, but the event that sets it does.
-fn unapproved(happened: &Happened, settings: &Settings) -> Option<Decision> {
-    if !settings.forks {
-        return Some(skip("Pull requests from forks are not measured."));
-    }
-    match happened {
-        Happened::Approved(label) if settings.labels.contains_key(label) => None,
-        Happened::Approved(_) | Happened::Code => Some(skip(
-            "The pull request comes from a fork, and its code may be newer than its approval: a maintainer who has looked at it takes the label away and sets it again.",
-        )),
-    }
-}
-
-fn concerns_us(label: &str, settings: &Settings) -> bool {
-    settings.labels.contains_key(label) || label == settings.all_evals_label || label == settings.evals_only_label
-}
-
 fn has(labels: &[String], wanted: &str) -> bool {
     labels.iter().any(|label| label == wanted)
-}
-
-/// The one label that says how to sweep.
-fn primary<'a>(labels: &'a [String], settings: &Settings) -> Result<Option<(&'a str, Sweep)>, Decision> {
-    let found: Vec<(&str, Sweep)> = labels
-        .iter()
-        .filter_map(|label| settings.labels.get(label).map(|sweep| (label.as_str(), *sweep)))
-        .collect();
-    match found.as_slice() {
-        [] => Ok(None),
-        [one] => Ok(Some(*one)),
-        several => Err(refuse(format!(
-            "The pull request has the labels {}, which contradict each other: keep one.",
-            list(several.iter().map(|(label, _)| label))
-        ))),
-    }
 }
 
 fn list(names: impl IntoIterator<Item = impl std::fmt::Display>) -> String {
@@ -256,7 +165,7 @@ fn list(names: impl IntoIterator<Item = impl std::fmt::Display>) -> String {
 }
 
 /// Inputs of a run by hand. Others are the workflow's own and are left alone.
-fn dispatch(inputs: &[(String, String)], settings: &Settings) -> Decision {
+fn dispatch(inputs: &[(String, String)], policy: &Policy) -> Decision {
     let input = |name: &str| inputs.iter().find(|(input, _)| input == name).map(|(_, value)| value.as_str());
     let is_set = |name: &str| input(name) == Some("true");
     let mode = match input("mode") {
@@ -289,113 +198,27 @@ fn dispatch(inputs: &[(String, String)], settings: &Settings) -> Decision {
             canary: is_set("canary"),
             fail_fast: is_set("fail-fast"),
         },
-        evals_only: is_set(&settings.evals_only_label),
-        all_evals: is_set(&settings.all_evals_label),
+        evals_only: is_set(&policy.evals_only_label),
+        all_evals: is_set(&policy.all_evals_label),
         retry: None,
         reason: "Started by hand.".to_owned(),
     }
 }
 
-fn schedule(settings: &Settings) -> Decision {
-    if settings.schedule_config_keys.is_empty() {
+fn schedule(policy: &Policy) -> Decision {
+    if policy.schedule_config_keys.is_empty() {
         return skip("Nothing is set to be measured on a schedule; `policy: {schedule-config-keys: [...]}` in imax.yaml does that.");
     }
     Decision::Run {
         scope: Scope::Keys {
-            keys: settings.schedule_config_keys.clone(),
+            keys: policy.schedule_config_keys.clone(),
             head: None,
         },
-        sweep: settings.schedule,
+        sweep: policy.schedule,
         evals_only: false,
         all_evals: false,
         retry: None,
         reason: "It is time for the scheduled sweep.".to_owned(),
-    }
-}
-
-fn comment(action: &str, pull_request: Option<u64>, author: &str, body: &str, settings: &Settings, facts: &Facts) -> Decision {
-    if action != "created" {
-        return skip("Only new comments give commands.");
-    }
-    let Some(number) = pull_request else {
-        return skip("The comment is on an issue, not on a pull request.");
-    };
-    let command = match Command::parse(&settings.command, body) {
-        None => return skip("The comment gives no command."),
-        Some(Ok(command)) => command,
-        Some(Err(error)) => return refuse(format!("The comment's command cannot be read: {error}.")),
-    };
-    match facts.commenter {
-        Some(Permission::Write) => {}
-        Some(Permission::Read | Permission::Triage) => {
-            return refuse(format!("{author} has no write access and so gives no commands here."));
-        }
-        None => {
-            return refuse(format!(
-                "Whether {author} has write access could not be asked; give the action a `github-token`."
-            ));
-        }
-    }
-    let Some(commented) = &facts.commented else {
-        return refuse(format!(
-            "Pull request {number} could not be asked for; give the action a `github-token`."
-        ));
-    };
-    if !commented.open {
-        return skip("The pull request is closed.");
-    }
-    if commented.from_fork {
-        return refuse(format!(
-            "Pull request {number} comes from a fork, whose code may have changed since the comment was written: set a label instead."
-        ));
-    }
-    obey(command, author, commented, settings)
-}
-
-fn obey(command: Command, author: &str, pull_request: &PullRequest, settings: &Settings) -> Decision {
-    let labelled = match primary(&pull_request.labels, settings) {
-        Ok(labelled) => labelled.map(|(_, sweep)| sweep),
-        Err(refused) => return refused,
-    };
-    let by_label = labelled.unwrap_or(Sweep {
-        mode: Mode::Trimmed,
-        canary: false,
-        fail_fast: false,
-    });
-    let retry = (command == Command::Retry).then_some(pull_request.number);
-    let (sweep, keys, evals_only, all_evals) = match command {
-        // The rest of a run that was under way is no place for a canary.
-        Command::Retry => (Sweep { canary: false, ..by_label }, Vec::new(), false, false),
-        Command::Sweep {
-            mode,
-            config_keys,
-            evals_only,
-            all_evals,
-        } => {
-            let sweep = mode.map_or(by_label, |mode| Sweep { mode, ..by_label });
-            (sweep, config_keys, evals_only, all_evals)
-        }
-    };
-    Decision::Run {
-        scope: if keys.is_empty() {
-            Scope::SinceLeaving {
-                base: pull_request.base.clone(),
-                head: pull_request.head.clone(),
-            }
-        } else {
-            Scope::Keys {
-                keys,
-                head: Some(pull_request.head.clone()),
-            }
-        },
-        sweep,
-        evals_only: evals_only || has(&pull_request.labels, &settings.evals_only_label),
-        all_evals: all_evals || has(&pull_request.labels, &settings.all_evals_label),
-        retry,
-        reason: match retry {
-            Some(_) => format!("{author} asked in a comment to complete the last run: {sweep} sweep."),
-            None => format!("{author} asked for it in a comment: {sweep} sweep."),
-        },
     }
 }
 

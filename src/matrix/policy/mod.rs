@@ -4,9 +4,7 @@
 mod command;
 mod decide;
 mod event;
-mod settings;
 
 pub use command::{Command, CommandError};
 pub use decide::{Decision, Facts, Permission, Scope, decide};
 pub use event::{Event, EventError, PullRequest};
-pub use settings::{Mode, Settings, SettingsError, Sweep};

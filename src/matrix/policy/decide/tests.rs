@@ -21,7 +21,7 @@ fn happened(action: &str, label: Option<&str>, pull_request: PullRequest) -> Str
         label: label.map(str::to_owned),
         pull_request,
     };
-    told(&decide(&event, &Settings::default(), &Facts::default()))
+    told(&decide(&event, &Policy::default(), &Facts::default()))
 }
 
 /// The decision in one line.
@@ -165,7 +165,7 @@ fn the_skip_marker_of_the_last_commit_counts() {
         label: None,
         pull_request: pull_request(&["sweep-enabled"]),
     };
-    let decision = told(&decide(&event, &Settings::default(), &facts));
+    let decision = told(&decide(&event, &Policy::default(), &facts));
     assert_eq!(decision, "skip: The last commit's message has `[skip-sweep]`.");
 }
 
@@ -179,7 +179,7 @@ fn pushes_to_the_default_branch_are_measured_in_full() {
             default_branch: "main".to_owned(),
             message: message.to_owned(),
         };
-        told(&decide(&event, &Settings::default(), &Facts::default()))
+        told(&decide(&event, &Policy::default(), &Facts::default()))
     };
     assert_eq!(push("refs/heads/main", "c", "m"), "run a..c full");
     assert!(push("refs/heads/fix", "c", "m").starts_with("skip: Pushes to `fix`"));
@@ -202,7 +202,7 @@ fn commands_need_write_access_and_a_known_pull_request() {
             commenter,
             commented,
         };
-        told(&decide(&event, &Settings::default(), &facts))
+        told(&decide(&event, &Policy::default(), &facts))
     };
     let write = Some(Permission::Write);
     let plain = || Some(pull_request(&["full-sweep-enabled"]));
@@ -236,7 +236,7 @@ fn a_run_by_hand_says_what_it_wants() {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        told(&decide(&Event::Dispatch { inputs }, &Settings::default(), &Facts::default()))
+        told(&decide(&Event::Dispatch { inputs }, &Policy::default(), &Facts::default()))
     };
     assert_eq!(by_hand(&[("config-keys", "a-* b-c"), ("mode", "trimmed")]), "run a-* b-c trimmed");
     assert_eq!(by_hand(&[("base-ref", "x"), ("fail-fast", "true")]), "run x...H full fail-fast");
@@ -246,10 +246,10 @@ fn a_run_by_hand_says_what_it_wants() {
 
 #[test]
 fn a_schedule_measures_what_is_set() {
-    let settings = Settings {
+    let policy = Policy {
         schedule_config_keys: vec!["a-*".to_owned()],
-        ..Settings::default()
+        ..Policy::default()
     };
-    assert_eq!(told(&decide(&Event::Schedule, &settings, &Facts::default())), "run a-* full");
-    assert!(told(&decide(&Event::Schedule, &Settings::default(), &Facts::default())).starts_with("skip: Nothing is set"));
+    assert_eq!(told(&decide(&Event::Schedule, &policy, &Facts::default())), "run a-* full");
+    assert!(told(&decide(&Event::Schedule, &Policy::default(), &Facts::default())).starts_with("skip: Nothing is set"));
 }

@@ -1,0 +1,94 @@
+//! What becomes of a comment: whether it is a command, whether its author may give one, and what it asks for.
+
+use super::pull_request::primary;
+use super::{Decision, Facts, Permission, Scope, has, refuse, skip};
+use crate::matrix::policy::command::Command;
+use crate::matrix::policy::event::PullRequest;
+use crate::settings::{Mode, Policy, Sweep};
+
+/// Decides.
+pub(super) fn decide(action: &str, pull_request: Option<u64>, author: &str, body: &str, policy: &Policy, facts: &Facts) -> Decision {
+    if action != "created" {
+        return skip("Only new comments give commands.");
+    }
+    let Some(number) = pull_request else {
+        return skip("The comment is on an issue, not on a pull request.");
+    };
+    let command = match Command::parse(&policy.command, body) {
+        None => return skip("The comment gives no command."),
+        Some(Ok(command)) => command,
+        Some(Err(error)) => return refuse(format!("The comment's command cannot be read: {error}.")),
+    };
+    match facts.commenter {
+        Some(Permission::Write) => {}
+        Some(Permission::Read | Permission::Triage) => {
+            return refuse(format!("{author} has no write access and so gives no commands here."));
+        }
+        None => {
+            return refuse(format!(
+                "Whether {author} has write access could not be asked; give the action a `github-token`."
+            ));
+        }
+    }
+    let Some(commented) = &facts.commented else {
+        return refuse(format!(
+            "Pull request {number} could not be asked for; give the action a `github-token`."
+        ));
+    };
+    if !commented.open {
+        return skip("The pull request is closed.");
+    }
+    if commented.from_fork {
+        return refuse(format!(
+            "Pull request {number} comes from a fork, whose code may have changed since the comment was written: set a label instead."
+        ));
+    }
+    obey(command, author, commented, policy)
+}
+
+fn obey(command: Command, author: &str, pull_request: &PullRequest, policy: &Policy) -> Decision {
+    let labelled = match primary(&pull_request.labels, policy) {
+        Ok(labelled) => labelled.map(|(_, sweep)| sweep),
+        Err(refused) => return refused,
+    };
+    let by_label = labelled.unwrap_or(Sweep {
+        mode: Mode::Trimmed,
+        canary: false,
+        fail_fast: false,
+    });
+    let retry = (command == Command::Retry).then_some(pull_request.number);
+    let (sweep, keys, evals_only, all_evals) = match command {
+        // The rest of a run that was under way is no place for a canary.
+        Command::Retry => (Sweep { canary: false, ..by_label }, Vec::new(), false, false),
+        Command::Sweep {
+            mode,
+            config_keys,
+            evals_only,
+            all_evals,
+        } => {
+            let sweep = mode.map_or(by_label, |mode| Sweep { mode, ..by_label });
+            (sweep, config_keys, evals_only, all_evals)
+        }
+    };
+    Decision::Run {
+        scope: if keys.is_empty() {
+            Scope::SinceLeaving {
+                base: pull_request.base.clone(),
+                head: pull_request.head.clone(),
+            }
+        } else {
+            Scope::Keys {
+                keys,
+                head: Some(pull_request.head.clone()),
+            }
+        },
+        sweep,
+        evals_only: evals_only || has(&pull_request.labels, &policy.evals_only_label),
+        all_evals: all_evals || has(&pull_request.labels, &policy.all_evals_label),
+        retry,
+        reason: match retry {
+            Some(_) => format!("{author} asked in a comment to complete the last run: {sweep} sweep."),
+            None => format!("{author} asked for it in a comment: {sweep} sweep."),
+        },
+    }
+}

@@ -1,0 +1,104 @@
+//! `imax.yaml`: what a repository decides for itself. It is one document, read once and whole, so that a misspelt section is
+//! an error and not a section that nobody reads. Its sections are plain values; the steps that obey them import them from here.
+
+mod policy;
+mod regressions;
+mod schema;
+
+use std::sync::Arc;
+
+use crate::model::{Diagnostics, SourceFile};
+use crate::yaml::{self, Node, Reader, Value};
+
+pub use policy::{Mode, Policy, Sweep};
+pub use regressions::{Exception, PointPattern, Regressions, SmallestChange};
+pub use schema::schema;
+
+/// What a repository decides for itself. What it does not say keeps its default.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Settings {
+    /// Which events lead to which sweeps.
+    pub policy: Policy,
+    /// What counts as a regression.
+    pub regressions: Regressions,
+}
+
+/// The sections.
+const FIELDS: [&str; 2] = ["policy", "regressions"];
+
+impl Settings {
+    /// Reads the document, and what is legal in it and surely not meant. An empty one says nothing.
+    ///
+    /// # Errors
+    /// All that is wrong with it, each with its place: no YAML, a section or field that does not exist, a value of another
+    /// kind.
+    pub fn parse(source: &Arc<SourceFile>) -> Result<(Self, Diagnostics), Diagnostics> {
+        let mut found = Diagnostics::new();
+        let root = yaml::parse(source, &mut found);
+        let read = root.and_then(|root| read(&mut Reader::new(source, &mut found), &root));
+        found.into_result(read)
+    }
+}
+
+fn read(reader: &mut Reader<'_>, root: &Node) -> Option<Settings> {
+    if root.value == Value::Null {
+        return Some(Settings::default());
+    }
+    let object = reader.object(root, "settings", &FIELDS)?;
+    let policy = object.get("policy").map(|node| policy::read(reader, node));
+    let regressions = object.get("regressions").map(|node| regressions::read(reader, node));
+    Some(Settings {
+        policy: policy.unwrap_or_else(|| Some(Policy::default()))?,
+        regressions: regressions.unwrap_or_else(|| Some(Regressions::default()))?,
+    })
+}
+
+/// A list of texts, none of them empty.
+fn texts(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<Vec<String>> {
+    let items = reader.list(node, what)?;
+    let read: Vec<Option<String>> = items.iter().map(|item| reader.text(item, what).map(str::to_owned)).collect();
+    read.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn messages(text: &str) -> String {
+        Settings::parse(&SourceFile::new("imax.yaml", text)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_document_that_says_nothing_has_the_defaults() {
+        for text in ["", "# nothing yet\n", "policy:\n", "{}", "regressions: {}\n"] {
+            let (settings, warnings) = Settings::parse(&SourceFile::new("imax.yaml", text)).unwrap();
+            assert!(settings == Settings::default() && warnings.is_empty(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_example_shows_the_defaults() {
+        let source = SourceFile::new("imax.yaml", include_str!("../../imax.yaml"));
+        assert_eq!(Settings::parse(&source), Ok((Settings::default(), Diagnostics::new())));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said_at_once() {
+        let said = messages("polcy:\n  drafts: true\nregressions:\n  false-discovery-rat: 1\n  exceptions: {}\n");
+        for words in [
+            "unknown field `polcy` in `settings`\n --> imax.yaml:1:1",
+            "did you mean `policy`?",
+            "unknown field `false-discovery-rat` in `regressions`\n --> imax.yaml:4:3",
+            "`exceptions` is a mapping, expected a list\n --> imax.yaml:5:15",
+        ] {
+            assert!(said.contains(words), "{words:?} not in:\n{said}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_mapping_is_refused() {
+        for text in ["- policy\n", "policy", "policy: [a]", "policy: {"] {
+            assert!(messages(text).contains("imax.yaml:1:"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! `regressions:`, what counts as one: how many false discoveries a repository bears, which changes are too small to matter,
+//! and which regressions are known, why, and until when.
+
+use chrono::NaiveDate;
+use globset::{GlobBuilder, GlobMatcher};
+
+use crate::model::{Metric, PointKey};
+use crate::yaml::{Node, Object, Reader, Value};
+
+/// The section.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Regressions {
+    /// The share of false ones among reported changes, above 0 and below 1.
+    pub false_discovery_rate: f64,
+    /// Changes that are too small to matter, however certain. Where several fit a point, the last one counts.
+    pub smallest_changes: Vec<SmallestChange>,
+    /// Known regressions.
+    pub exceptions: Vec<Exception>,
+}
+
+/// A change that is smaller does not count.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SmallestChange {
+    /// Which points; all where there is none.
+    pub points: Option<PointPattern>,
+    /// Which metrics; all where none is named.
+    pub metrics: Vec<Metric>,
+    /// The size, in percent of the base.
+    pub percent: f64,
+}
+
+/// A regression that is known: it is shown, and fails nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exception {
+    /// Which points.
+    pub points: PointPattern,
+    /// Which metrics; all, and points that failed as well, where none is named.
+    pub metrics: Vec<Metric>,
+    /// Why it is borne; never empty.
+    pub reason: String,
+    /// The last day on which it is.
+    pub until: NaiveDate,
+}
+
+/// A pattern over the text of a point, such as `dsr1 fp8 h200 trt * conc64`: `*` is any text, `?` one character, `[ab]` one of
+/// some, `{a,b}` one of several texts.
+#[derive(Debug, Clone)]
+pub struct PointPattern(GlobMatcher);
+
+impl Default for Regressions {
+    fn default() -> Self {
+        Self {
+            false_discovery_rate: 0.05,
+            smallest_changes: Vec::new(),
+            exceptions: Vec::new(),
+        }
+    }
+}
+
+impl Regressions {
+    /// The smallest relative change of a point's metric that matters.
+    #[must_use]
+    pub fn smallest_change(&self, point: &str, metric: Metric) -> f64 {
+        let fits =
+            |rule: &&SmallestChange| covers(&rule.metrics, metric) && rule.points.as_ref().is_none_or(|points| points.matches(point));
+        let found = self.smallest_changes.iter().rev().find(fits);
+        found.map_or_else(|| usual_smallest_change(metric), |rule| rule.percent / 100.0)
+    }
+
+    /// The exception in force for a regression of these metrics; of a point that failed, for none.
+    #[must_use]
+    pub fn exception(&self, point: &str, metrics: &[Metric], today: NaiveDate) -> Option<&Exception> {
+        self.exceptions.iter().find(|exception| {
+            let all =
+                exception.metrics.is_empty() || (!metrics.is_empty() && metrics.iter().all(|metric| exception.metrics.contains(metric)));
+            exception.until >= today && all && exception.points.matches(point)
+        })
+    }
+
+    /// Exceptions that no longer apply, for people to remove.
+    pub fn expired(&self, today: NaiveDate) -> impl Iterator<Item = &Exception> {
+        self.exceptions.iter().filter(move |exception| exception.until < today)
+    }
+}
+
+/// Rates and times of a closed loop: 2 %. The time to first token is a queueing time: 5 %.
+fn usual_smallest_change(metric: Metric) -> f64 {
+    match metric {
+        Metric::Ttft | Metric::TtftP99 => 0.05,
+        Metric::ThroughputPerGpu
+        | Metric::OutputThroughputPerGpu
+        | Metric::InputThroughputPerGpu
+        | Metric::Tpot
+        | Metric::Interactivity
+        | Metric::E2el
+        | Metric::E2elP99 => 0.02,
+    }
+}
+
+fn covers(metrics: &[Metric], metric: Metric) -> bool {
+    metrics.is_empty() || metrics.contains(&metric)
+}
+
+impl PointPattern {
+    fn new(pattern: &str) -> Result<Self, globset::Error> {
+        let glob = GlobBuilder::new(pattern).literal_separator(false).build()?;
+        Ok(Self(glob.compile_matcher()))
+    }
+
+    /// Whether it fits the text of a point.
+    #[must_use]
+    pub fn matches(&self, point: &str) -> bool {
+        self.0.is_match(point)
+    }
+
+    /// Whether it fits a point.
+    #[must_use]
+    pub fn fits(&self, point: &PointKey) -> bool {
+        self.matches(&point.to_string())
+    }
+
+    /// The pattern as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.glob().glob()
+    }
+}
+
+impl PartialEq for PointPattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+/// Fields of the section.
+pub(super) const FIELDS: [&str; 3] = ["false-discovery-rate", "smallest-changes", "exceptions"];
+
+/// Fields of one of `smallest-changes`.
+pub(super) const SMALLEST_CHANGE_FIELDS: [&str; 3] = ["points", "metrics", "percent"];
+
+/// Fields of one of `exceptions`.
+pub(super) const EXCEPTION_FIELDS: [&str; 4] = ["points", "metrics", "reason", "until"];
+
+/// Reads the section.
+pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Regressions> {
+    let object = reader.object(node, "regressions", &FIELDS)?;
+    let default = Regressions::default();
+    let false_discovery_rate = match object.get("false-discovery-rate") {
+        Some(node) => share(reader, node),
+        None => Some(default.false_discovery_rate),
+    };
+    let smallest_changes = list(reader, &object, "smallest-changes", smallest_change);
+    let exceptions = list(reader, &object, "exceptions", exception);
+    Some(Regressions {
+        false_discovery_rate: false_discovery_rate?,
+        smallest_changes: smallest_changes?,
+        exceptions: exceptions?,
+    })
+}
+
+/// A list of which each item is read; an empty one where the field is not there.
+fn list<T>(reader: &mut Reader<'_>, object: &Object<'_>, name: &str, read: impl Fn(&mut Reader<'_>, &Node) -> Option<T>) -> Option<Vec<T>> {
+    let Some(node) = object.get(name) else {
+        return Some(Vec::new());
+    };
+    let items = reader.list(node, name)?;
+    let read: Vec<Option<T>> = items.iter().map(|item| read(reader, item)).collect();
+    read.into_iter().collect()
+}
+
+fn smallest_change(reader: &mut Reader<'_>, node: &Node) -> Option<SmallestChange> {
+    let object = reader.object(node, "smallest change", &SMALLEST_CHANGE_FIELDS)?;
+    let points = object.get("points").map(|node| pattern(reader, node));
+    let metrics = list(reader, &object, "metrics", metric);
+    let percent = reader
+        .required(&object, "percent", "smallest change")
+        .and_then(|node| percent(reader, node));
+    Some(SmallestChange {
+        points: match points {
+            Some(read) => Some(read?),
+            None => None,
+        },
+        metrics: metrics?,
+        percent: percent?,
+    })
+}
+
+fn exception(reader: &mut Reader<'_>, node: &Node) -> Option<Exception> {
+    const WHAT: &str = "exception";
+    let object = reader.object(node, WHAT, &EXCEPTION_FIELDS)?;
+    let points = reader.required(&object, "points", WHAT).and_then(|node| pattern(reader, node));
+    let metrics = list(reader, &object, "metrics", metric);
+    let reason = reader.required(&object, "reason", WHAT).and_then(|node| reason(reader, node));
+    let until = reader.required(&object, "until", WHAT).and_then(|node| day(reader, node));
+    Some(Exception {
+        points: points?,
+        metrics: metrics?,
+        reason: reason?,
+        until: until?,
+    })
+}
+
+fn pattern(reader: &mut Reader<'_>, node: &Node) -> Option<PointPattern> {
+    let text = reader.text(node, "points")?;
+    match PointPattern::new(text) {
+        Ok(pattern) => Some(pattern),
+        Err(error) => {
+            reader.error(node.span, "pattern", format!("`points` is no pattern: {}", error.kind()));
+            None
+        }
+    }
+}
+
+fn metric(reader: &mut Reader<'_>, node: &Node) -> Option<Metric> {
+    reader.choice(node, "metrics", &Metric::COMPARED.map(|metric| (metric.id(), metric)))
+}
+
+fn share(reader: &mut Reader<'_>, node: &Node) -> Option<f64> {
+    let expected = "a share above 0 and below 1, such as 0.05";
+    number(reader, node, "false-discovery-rate", expected, |value| value > 0.0 && value < 1.0)
+}
+
+fn percent(reader: &mut Reader<'_>, node: &Node) -> Option<f64> {
+    number(reader, node, "percent", "a percentage from 0 to 1000, such as 3", |value| {
+        (0.0..=1000.0).contains(&value)
+    })
+}
+
+fn number(reader: &mut Reader<'_>, node: &Node, what: &str, expected: &str, fits: impl Fn(f64) -> bool) -> Option<f64> {
+    let value = match node.value {
+        Value::Float(value) => Some(value),
+        Value::Int(value) => i32::try_from(value).ok().map(f64::from),
+        Value::Null | Value::Bool(_) | Value::Date(_) | Value::Text(_) | Value::Sequence(_) | Value::Mapping(_) => None,
+    };
+    let value = value.filter(|value| fits(*value));
+    if value.is_none() {
+        let message = format!("`{what}` is {}, expected {expected}", node.value.describe());
+        reader.error(node.span, "range", message);
+    }
+    value
+}
+
+fn reason(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
+    let text = reader.text(node, "reason")?;
+    if text.trim().is_empty() {
+        reader.error(node.span, "empty", "`reason` is blank, expected why the regression is borne");
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+/// A date is one with and without quotes.
+fn day(reader: &mut Reader<'_>, node: &Node) -> Option<NaiveDate> {
+    let text = match &node.value {
+        Value::Date(text) | Value::Text(text) => Some(text),
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Sequence(_) | Value::Mapping(_) => None,
+    };
+    let day = text.and_then(|text| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok());
+    if day.is_none() {
+        let message = format!("`until` is {}, expected a date such as 2026-12-31", node.value.describe());
+        reader.error(node.span, "date", message);
+    }
+    day
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
+    use super::*;
+    use crate::model::{Diagnostics, SourceFile};
+    use crate::settings::Settings;
+
+    const TEXT: &str = "
+policy: {drafts: true}
+regressions:
+  false-discovery-rate: 0.01
+  smallest-changes:
+    - {metrics: [ttft], percent: 8}
+    - {points: '* mi300x *', percent: 4}
+  exceptions:
+    - points: 'demo fp8 h100 * conc{16,64}'
+      metrics: [ttft, e2el]
+      reason: 'scheduler change, issue 12'
+      until: 2026-11-30
+    - {points: '*', reason: 'old', until: '2026-01-31'}
+";
+
+    fn parse(text: &str) -> Result<Regressions, Diagnostics> {
+        Settings::parse(&SourceFile::new("imax.yaml", text)).map(|(settings, _)| settings.regressions)
+    }
+
+    fn day(text: &str) -> NaiveDate {
+        NaiveDate::parse_from_str(text, "%Y-%m-%d").unwrap()
+    }
+
+    #[test]
+    fn the_last_rule_that_fits_counts() {
+        let rules = parse(TEXT).unwrap();
+        for (point, metric, size) in [
+            ("demo fp8 h100 sim 1k1k tp4 conc4", Metric::Ttft, 0.08),
+            ("demo fp8 h100 sim 1k1k tp4 conc4", Metric::E2el, 0.02),
+            ("demo fp8 mi300x sim 1k1k tp4 conc4", Metric::Ttft, 0.04),
+        ] {
+            assert!((rules.smallest_change(point, metric) - size).abs() < 1e-12, "{point} {metric:?}");
+        }
+        assert!((rules.false_discovery_rate - 0.01).abs() < 1e-12);
+        assert!((parse("policy: {}").unwrap().smallest_change("x", Metric::Ttft) - 0.05).abs() < 1e-12);
+    }
+
+    #[test]
+    fn an_exception_ends_after_its_last_day_and_covers_only_its_metrics() {
+        let rules = parse(TEXT).unwrap();
+        let point = "demo fp8 h100 sim 1k1k tp4 conc64";
+        let found = |metrics: &[Metric], today| rules.exception(point, metrics, day(today)).map(|found| found.reason.clone());
+        assert_eq!(found(&[Metric::Ttft], "2026-11-30").as_deref(), Some("scheduler change, issue 12"));
+        assert_eq!(found(&[Metric::Ttft], "2026-12-01"), None);
+        assert_eq!(found(&[Metric::Ttft, Metric::Tpot], "2026-11-30"), None);
+        assert_eq!(found(&[], "2026-11-30"), None, "a point that failed is more than a slow one");
+        assert_eq!(found(&[], "2026-01-31").as_deref(), Some("old"));
+        assert_eq!(rules.expired(day("2026-02-01")).count(), 1);
+    }
+
+    #[test]
+    fn a_wrong_rule_is_located() {
+        let exception = |fields: &str| format!("exceptions:\n    - {{{fields}}}");
+        for (text, words) in [
+            ("rate: 1".to_owned(), "unknown field `rate` in `regressions`\n --> imax.yaml:2:3"),
+            ("false-discovery-rate: 5".to_owned(), "expected a share above 0"),
+            ("smallest-changes: [{percent: -1}]".to_owned(), "imax.yaml:2:32"),
+            (
+                "smallest-changes: [{percent: 1, metrics: [tfft]}]".to_owned(),
+                "did you mean `ttft`?",
+            ),
+            ("smallest-changes: [{}]".to_owned(), "has no `percent`"),
+            (exception("points: x, reason: ' ', until: 2026-01-01"), "`reason` is blank"),
+            (exception("points: x, reason: y, until: soon"), "expected a date such as"),
+            (exception("points: x, reason: y, until: 2026-02-30"), "the date `2026-02-30`"),
+            (exception("points: x, reason: y"), "has no `until`"),
+            (exception("points: '[x', reason: y, until: 2026-01-01"), "imax.yaml:3:16"),
+        ] {
+            let text = format!("regressions:\n  {text}\n");
+            let error = parse(&text).unwrap_err();
+            assert!(error.len() == 1 && error.to_string().contains(words), "{text}: {error}");
+        }
+    }
+}
