@@ -85,45 +85,49 @@ pub struct HardwareStats {
 
 /// Puts a run together. `planned` holds a failed point for each point of the plan, or is `None` without a plan.
 #[must_use]
-pub fn assemble(found: Vec<Found>, planned: Option<Vec<Point>>) -> Assembly {
-    let mut by_key: BTreeMap<PointKey, Vec<Found>> = BTreeMap::new();
-    for item in found {
-        by_key.entry(item.point.key.clone()).or_default().push(item);
-    }
+pub fn assemble(mut found: Vec<Found>, planned: Option<Vec<Point>>) -> Assembly {
     let mut assembly = Assembly::default();
     if let Some(planned) = planned {
-        add_missing(&mut by_key, &mut assembly.run.problems, planned);
+        add_missing(&mut found, &mut assembly.run.problems, planned);
     }
-    for (key, items) in by_key {
+    // Sorted and cut into runs of equal keys; a map of lists would allocate for each of a hundred thousand points.
+    found.sort_unstable_by(|left, right| left.point.key.cmp(&right.point.key));
+    let mut rest = found.into_iter().peekable();
+    while let Some(first) = rest.next() {
+        let mut items = vec![first];
+        while let Some(item) = rest.next_if(|item| items.first().is_some_and(|first| first.point.key == item.point.key)) {
+            items.push(item);
+        }
         let (counted, duplicates) = choose(items);
+        let Some(item) = counted else { continue };
         if let Some(sources) = duplicates {
-            assembly.run.problems.push(Problem::Duplicated { point: key, sources });
+            let point = item.point.key.clone();
+            assembly.run.problems.push(Problem::Duplicated { point, sources });
         }
-        if let Some(item) = counted {
-            assembly.sources.extend(item.point.measurement().map(|_| item.source));
-            assembly.run.points.push(item.point);
-        }
+        assembly.sources.extend(item.point.measurement().map(|_| item.source));
+        assembly.run.points.push(item.point);
     }
     assembly
 }
 
-fn add_missing(by_key: &mut BTreeMap<PointKey, Vec<Found>>, problems: &mut Vec<Problem>, planned: Vec<Point>) {
-    let expected: BTreeSet<PointKey> = planned.iter().map(|point| point.key.clone()).collect();
-    for (key, items) in by_key.iter().filter(|(key, _)| !expected.contains(key)) {
-        problems.extend(items.iter().map(|item| Problem::Unexpected {
-            point: key.clone(),
-            source: item.source.clone(),
-        }));
-    }
+fn add_missing(found: &mut Vec<Found>, problems: &mut Vec<Problem>, planned: Vec<Point>) {
+    let expected: BTreeSet<&PointKey> = planned.iter().map(|point| &point.key).collect();
+    let mut unexpected: Vec<&Found> = found.iter().filter(|item| !expected.contains(&item.point.key)).collect();
+    unexpected.sort_by_key(|item| (&item.point.key, &item.source));
+    problems.extend(unexpected.into_iter().map(|item| Problem::Unexpected {
+        point: item.point.key.clone(),
+        source: item.source.clone(),
+    }));
+    let mut there: BTreeSet<PointKey> = found.iter().map(|item| item.point.key.clone()).collect();
     for point in planned {
-        by_key.entry(point.key.clone()).or_insert_with(|| {
+        if there.insert(point.key.clone()) {
             problems.push(Problem::Missing { point: point.key.clone() });
-            vec![Found {
+            found.push(Found {
                 source: String::new(),
                 point,
                 ended_unix_s: None,
-            }]
-        });
+            });
+        }
     }
 }
 

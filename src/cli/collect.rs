@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
@@ -203,12 +204,15 @@ fn write_all(out: &Path, gathered: Gathered, stats: &str) -> Result<(), Failure>
     let sources: Vec<PathBuf> = gathered.assembly.sources.iter().map(PathBuf::from).collect();
     let run = RunDocument::of(gathered.assembly.run);
     let write = |name: &str, text: &str| files::write(&out.join(name), text.as_bytes());
-    write_list_of_files(&out.join(RESULTS_FILE), &sources)?;
     write("agg_eval_all.json", &list_of(evals)).or_exit(Exit::Infrastructure)?;
     write("run_stats.json", &format!("{stats}\n")).or_exit(Exit::Infrastructure)?;
-    // Not indented: it is for programs, and the largest of the files.
-    let written = files::write_with(&out.join(RUN_FILE), |file| Ok(serde_json::to_writer(file, &run)?));
-    written.or_exit(Exit::Infrastructure)
+    // The two large ones at the same time. The run is not indented: it is for programs.
+    thread::scope(|scope| {
+        let results = scope.spawn(|| write_list_of_files(&out.join(RESULTS_FILE), &sources));
+        let written = files::write_with(&out.join(RUN_FILE), |file| Ok(serde_json::to_writer(file, &run)?));
+        results.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        written.or_exit(Exit::Infrastructure)
+    })
 }
 
 /// Writes documents as one list, each as it is in its file, so that nothing of a foreign one is lost. Only one of them is in

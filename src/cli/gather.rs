@@ -3,23 +3,20 @@
 
 mod evals;
 mod plan;
+mod points;
 
-use std::path::{Path, PathBuf};
-use std::thread;
+use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use serde::Deserialize;
 
 use super::{Exit, Failure, OrExit as _};
-use crate::analysis::{self, Assembly, EvalScore, Found, Problem, Run, RunDocument};
+use crate::analysis::{self, Assembly, EvalScore, Problem, Run, RunDocument};
 use crate::edge::artifacts;
-use crate::job::Outcome;
-use crate::matrix::Row;
-use crate::model::{Concurrency, FailureClass};
-use crate::result::{Agg, Json, Object, Point, PointFailure};
+use crate::result::{Json, Object, POINT_PART};
 
 pub use evals::{sets_below, sets_of_artifacts};
 pub use plan::planned_points;
+use points::{measured, points_in};
 
 /// What a folder of artifacts holds.
 #[derive(Debug, Default)]
@@ -61,13 +58,8 @@ pub const RESULTS_FILE: &str = "agg_bmk.json";
 pub fn gather(folder: &Path, plan: Option<&Path>) -> Result<Gathered, Failure> {
     let planned = plan.map(planned_points).transpose()?;
     let files = artifacts::json_files(folder).or_exit(Exit::Infrastructure)?;
-    let (mut found, mut problems) = read_results(&files);
-    for path in files.iter().filter(|path| is_named(path, "job.json")) {
-        match read_record(path) {
-            Ok(points) => found.extend(points),
-            Err(unreadable) => problems.push(unreadable.into()),
-        }
-    }
+    let (found, unreadable) = points_in(&files);
+    let mut problems: Vec<Problem> = unreadable.into_iter().map(Problem::from).collect();
     let mut evals = Vec::new();
     for set in sets_below(&files) {
         match set {
@@ -109,119 +101,22 @@ fn load_file(path: &Path) -> Result<Run, Failure> {
     if is_named(path, RUN_FILE) {
         return RunDocument::parse(&text).with_context(name).or_exit(Exit::InvalidInput);
     }
-    let documents = match Json::parse(&text).with_context(name).or_exit(Exit::InvalidInput)? {
+    let documents = match Json::parse_part(&text, &POINT_PART)
+        .with_context(name)
+        .or_exit(Exit::InvalidInput)?
+    {
         Json::List(documents) => documents,
         document @ (Json::Null | Json::Bool(_) | Json::Integer(_) | Json::Float(_) | Json::Text(_) | Json::Object(_)) => vec![document],
     };
     let mut found = Vec::new();
     for (index, document) in documents.into_iter().enumerate() {
         let source = format!("{} [{index}]", path.display());
-        let agg = Agg::from_json(document)
-            .with_context(|| source.clone())
-            .or_exit(Exit::InvalidInput)?;
-        let point = agg.point().with_context(|| source.clone()).or_exit(Exit::InvalidInput)?;
-        found.push(measured(source, point, &agg));
+        let item = measured(source.clone(), document).with_context(|| source);
+        found.push(item.or_exit(Exit::InvalidInput)?);
     }
     Ok(analysis::assemble(found, None).run)
 }
 
 fn is_named(path: &Path, name: &str) -> bool {
     path.file_name().is_some_and(|found| found == name)
-}
-
-fn measured(source: String, point: Point, agg: &Agg) -> Found {
-    Found {
-        source,
-        point,
-        ended_unix_s: agg.ended_unix_s(),
-    }
-}
-
-/// Reads all normalised documents, on all cores: a sweep has thousands.
-fn read_results(files: &[PathBuf]) -> (Vec<Found>, Vec<Problem>) {
-    let is_result = |path: &&PathBuf| {
-        let name = path.file_name().map(|name| name.to_string_lossy());
-        name.is_some_and(|name| name.starts_with("agg_"))
-    };
-    let results: Vec<&PathBuf> = files.iter().filter(is_result).collect();
-    let workers = thread::available_parallelism().map_or(1, usize::from);
-    let share = results.len().div_ceil(workers).max(1);
-    let read: Vec<_> = thread::scope(|scope| {
-        let readers: Vec<_> = results.chunks(share).map(|chunk| scope.spawn(move || read_chunk(chunk))).collect();
-        readers.into_iter().map(|reader| reader.join().unwrap_or_default()).collect()
-    });
-    let mut found = Vec::with_capacity(results.len());
-    let mut problems = Vec::new();
-    for item in read.into_iter().flatten() {
-        match item {
-            Ok(item) => found.push(item),
-            Err(unreadable) => problems.push(unreadable.into()),
-        }
-    }
-    (found, problems)
-}
-
-fn read_chunk(files: &[&PathBuf]) -> Vec<Result<Found, Unreadable>> {
-    files.iter().filter_map(|path| read_result(path).transpose()).collect()
-}
-
-/// One document; `None` for a list, which is the output of an earlier collection.
-fn read_result(path: &Path) -> Result<Option<Found>, Unreadable> {
-    let unreadable = |reason: String| Unreadable {
-        source_name: path.display().to_string(),
-        reason,
-    };
-    let text = artifacts::read_text(path).map_err(|error| unreadable(error.to_string()))?;
-    let json = Json::parse(&text).map_err(|error| unreadable(error.to_string()))?;
-    if matches!(json, Json::List(_)) {
-        return Ok(None);
-    }
-    let agg = Agg::from_json(json).map_err(|error| unreadable(error.to_string()))?;
-    let point = agg.point().map_err(|error| unreadable(error.to_string()))?;
-    Ok(Some(measured(path.display().to_string(), point, &agg)))
-}
-
-/// As much of a job record as is needed here, so that records of other versions of imax are read as well.
-#[derive(Deserialize)]
-struct Record {
-    row: Row,
-    outcome: Outcome,
-    points: Vec<RecordedPoint>,
-}
-
-#[derive(Deserialize)]
-struct RecordedPoint {
-    conc: Concurrency,
-    outcome: Outcome,
-}
-
-/// The points of a job record, all without numbers: a point that was measured has its own document, and where that is
-/// lost this says so.
-fn read_record(path: &Path) -> Result<Vec<Found>, Unreadable> {
-    let unreadable = |reason: String| Unreadable {
-        source_name: path.display().to_string(),
-        reason,
-    };
-    let text = artifacts::read_text(path).map_err(|error| unreadable(error.to_string()))?;
-    let record: Record = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
-    let found = record.points.iter().map(|point| Found {
-        source: path.display().to_string(),
-        point: Point::failed(&record.row, point.conc, failure_of(point, &record.outcome)),
-        ended_unix_s: None,
-    });
-    Ok(found.collect())
-}
-
-fn failure_of(point: &RecordedPoint, job: &Outcome) -> PointFailure {
-    let failure = point.outcome.failure().or_else(|| job.failure());
-    match failure {
-        Some(failure) => PointFailure {
-            class: failure.class,
-            reason: failure.reason.clone(),
-        },
-        None => PointFailure {
-            class: FailureClass::Missing,
-            reason: "job.json says that it was measured, but its result is not among the artifacts".to_owned(),
-        },
-    }
 }

@@ -4,6 +4,7 @@
 use std::num::NonZeroU32;
 
 use super::context::{Gpus, spec_decoding};
+use super::json::Wanted;
 use super::point::{Measurement, Point, PointOutcome};
 use super::power::{self, Conditions, Power};
 use super::{Json, Object, intervals, number};
@@ -13,8 +14,35 @@ use crate::model::{CurveKey, Layout, NameError, Parallelism, PointKey, SeqLens, 
 pub(super) const OWN_BLOCK: &str = "imax";
 /// What `scenario_type` says of a result of recorded traffic.
 pub(super) const AGENTIC: &str = "agentic-coding";
+/// The entry of the block that holds what the load generator says of itself.
+pub(super) const LOAD: &str = "load";
+/// The entry of the block that says when the load ended.
+const ENDED: &str = "benchmark_end_time_unix";
 /// The version of the block; raised when a field changes its meaning.
 const OWN_VERSION: i64 = 1;
+
+/// What [`Agg::point`] and [`Agg::ended_unix_s`] look at: of imax's own block little, which is the larger part of the text.
+pub const POINT_PART: Wanted = Wanted {
+    others: true,
+    named: &[(
+        OWN_BLOCK,
+        Wanted {
+            others: false,
+            named: &[
+                ("version", Wanted::ALL),
+                ("point", Wanted::ALL),
+                (ENDED, Wanted::ALL),
+                (
+                    LOAD,
+                    Wanted {
+                        others: false,
+                        named: &[(intervals::CI95, Wanted::ALL)],
+                    },
+                ),
+            ],
+        },
+    )],
+};
 
 /// A normalised document.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,7 +145,7 @@ impl Agg {
     /// When the load ended, seconds since 1970, where the document knows it.
     #[must_use]
     pub fn ended_unix_s(&self) -> Option<f64> {
-        self.0.get(OWN_BLOCK)?.get("benchmark_end_time_unix")?.as_number()
+        self.0.get(OWN_BLOCK)?.get(ENDED)?.as_number()
     }
 
     /// All numbers, in the units of the document.
@@ -177,7 +205,7 @@ const COPIED: [&str; 8] = [
     "total_output_tokens",
     "duration",
     "benchmark_start_time_unix",
-    "benchmark_end_time_unix",
+    ENDED,
     "backend",
 ];
 
@@ -195,7 +223,7 @@ pub(super) fn own_block(key: &PointKey, gpus: Gpus, raw: &Object) -> Json {
         }
     }
     if let Some(own) = raw.get(OWN_BLOCK) {
-        block.insert("load".to_owned(), own.clone());
+        block.insert(LOAD.to_owned(), own.clone());
     }
     Json::Object(block)
 }

@@ -1,12 +1,16 @@
 //! The confidence intervals that imax's load generator puts into its block of a raw result, as intervals of metrics. A load
 //! generator that writes none leaves a point without.
 
+use super::agg::{LOAD, OWN_BLOCK};
 use super::point::{Measurement, MetricInterval};
 use super::{Json, Metric, Object};
 
+/// Where the load generator has written them.
+pub(super) const CI95: &str = "ci95";
+
 /// The intervals in a normalised document.
 pub(super) fn of(document: &Object, measurement: &Measurement) -> Vec<MetricInterval> {
-    let found = document.get("imax").and_then(|block| block.get("load")?.get("ci95"));
+    let found = document.get(OWN_BLOCK).and_then(|block| block.get(LOAD)?.get(CI95));
     let Some(found) = found else {
         return Vec::new();
     };

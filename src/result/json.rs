@@ -6,7 +6,7 @@ mod write;
 
 use indexmap::IndexMap;
 
-pub use read::JsonError;
+pub use read::{JsonError, Wanted};
 
 /// An object, in the order of its text.
 pub type Object = IndexMap<String, Json>;
@@ -36,7 +36,16 @@ impl Json {
     /// # Errors
     /// [`JsonError`] with line and column of what is no JSON.
     pub fn parse(text: &str) -> Result<Self, JsonError> {
-        read::document(text)
+        read::document(text, &Wanted::ALL)
+    }
+
+    /// Reads one JSON document as [`Json::parse`] does, and keeps of its objects only what is wanted: a result of many is
+    /// mostly what only its owner looks at.
+    ///
+    /// # Errors
+    /// [`JsonError`], also for what is wrong in what is not kept.
+    pub fn parse_part(text: &str, wanted: &Wanted) -> Result<Self, JsonError> {
+        read::document(text, wanted)
     }
 
     /// The value under a key of an object; `None` where there is none, or this is no object.
@@ -179,6 +188,26 @@ mod tests {
             ]))
         );
         assert_eq!(json.get("c").and_then(Json::as_text), Some("模😀\n"));
+    }
+
+    #[test]
+    fn a_part_is_what_was_wanted_of_the_whole() {
+        const PART: Wanted = Wanted {
+            others: true,
+            named: &[(
+                "own",
+                Wanted {
+                    others: false,
+                    named: &[("kept", Wanted::ALL)],
+                },
+            )],
+        };
+        let text = r#"[{"a": 1, "own": {"b": [1.5, {"c": "\n"}], "kept": {"d": [2]}, "e": NaN}}, 3]"#;
+        let part = Json::parse_part(text, &PART).unwrap();
+        assert_eq!(part, Json::parse(r#"[{"a": 1, "own": {"kept": {"d": [2]}}}, 3]"#).unwrap());
+        let wrong = text.replace("1.5", "01.5");
+        assert_eq!(Json::parse_part(&wrong, &PART), Json::parse(&wrong));
+        assert!(Json::parse(&wrong).is_err(), "what is not kept is checked all the same");
     }
 
     #[test]

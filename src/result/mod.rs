@@ -14,10 +14,10 @@ mod power;
 mod producer;
 mod schema;
 
-pub use agg::{Agg, AggError};
+pub use agg::{Agg, AggError, POINT_PART};
 pub use context::{ContextError, Dialect, Gpus, Origin, PointContext};
 pub use eval::{EvalConcs, EvalError, EvalFile, EvalSet, EvalSort, eval_meta, eval_rows, sort_eval_rows};
-pub use json::{Json, JsonError, Object};
+pub use json::{Json, JsonError, Object, Wanted};
 pub use normalize::{NormalizeError, normalize};
 // Results are asked for by metric, so its name is at hand where they are.
 pub use crate::model::{Better, Metric};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::Unreadable;
+use super::{Unreadable, is_named};
 use crate::edge::artifacts;
 use crate::result::{self, Dialect, EvalFile, EvalSet, Json, Object};
 
@@ -21,16 +21,16 @@ pub fn sets_of_artifacts(root: &Path, files: &[PathBuf], dialect: Dialect) -> Ve
 }
 
 fn rows_of(files: &[PathBuf], dialect: Dialect, counts: impl Fn(&Path) -> bool) -> Vec<Result<Vec<Object>, Unreadable>> {
-    let mut folders: BTreeMap<&Path, Vec<&PathBuf>> = BTreeMap::new();
-    for path in files {
-        if let Some(folder) = path.parent().filter(|folder| counts(folder)) {
-            folders.entry(folder).or_default().push(path);
+    let metas = files.iter().filter(|path| is_named(path, META)).filter_map(|path| path.parent());
+    let mut folders: BTreeMap<&Path, Vec<&PathBuf>> = metas.filter(|folder| counts(folder)).map(|folder| (folder, Vec::new())).collect();
+    if !folders.is_empty() {
+        for path in files {
+            if let Some(of_folder) = path.parent().and_then(|folder| folders.get_mut(folder)) {
+                of_folder.push(path);
+            }
         }
     }
-    let sets = folders
-        .into_iter()
-        .filter(|(folder, files)| files.iter().any(|path| **path == folder.join(META)));
-    sets.map(|(folder, files)| read_set(folder, &files, dialect)).collect()
+    folders.iter().map(|(folder, files)| read_set(folder, files, dialect)).collect()
 }
 
 fn read_set(folder: &Path, files: &[&PathBuf], dialect: Dialect) -> Result<Vec<Object>, Unreadable> {

@@ -19,13 +19,32 @@ pub struct JsonError {
 /// Results are nested five deep at most; this only keeps a hostile file from exhausting the stack.
 const MAX_DEPTH: usize = 128;
 
-pub(super) fn document(text: &str) -> Result<Json, JsonError> {
+pub(super) fn document(text: &str, wanted: &Wanted) -> Result<Json, JsonError> {
     let mut reader = Reader { text, at: 0, depth: 0 };
-    let value = reader.value()?;
+    let value = reader.value(Some(wanted))?;
     reader.skip_space();
     match reader.peek() {
         None => Ok(value),
         Some(_) => Err(reader.error("the end of the text")),
+    }
+}
+
+/// Which entries of objects are kept. A list's items are each looked at as the list itself.
+#[derive(Debug)]
+pub struct Wanted {
+    /// Whether entries that are not named are kept, with everything in them.
+    pub others: bool,
+    /// Entries of which a part is kept.
+    pub named: &'static [(&'static str, Wanted)],
+}
+
+impl Wanted {
+    /// Everything.
+    pub const ALL: Self = Self { others: true, named: &[] };
+
+    fn below(&self, key: &str) -> Option<&Self> {
+        let named = self.named.iter().find(|(name, _)| *name == key).map(|(_, wanted)| wanted);
+        named.or(self.others.then_some(&Self::ALL))
     }
 }
 
@@ -41,9 +60,13 @@ impl Reader<'_> {
     }
 
     fn skip_space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
-        }
+        self.skip(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    }
+
+    /// Goes on to the first byte that is something else.
+    fn skip(&mut self, is: impl Fn(u8) -> bool) {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        self.at += rest.iter().position(|byte| !is(*byte)).unwrap_or(rest.len());
     }
 
     fn error(&self, expected: &'static str) -> JsonError {
@@ -79,23 +102,24 @@ impl Reader<'_> {
         }
     }
 
-    fn value(&mut self) -> Result<Json, JsonError> {
+    /// The next value; what is not wanted is checked like the rest, and costs no memory.
+    fn value(&mut self, wanted: Option<&Wanted>) -> Result<Json, JsonError> {
         self.skip_space();
         match self.peek() {
-            Some(b'{') => self.nested(Self::object),
-            Some(b'[') => self.nested(Self::list),
-            Some(b'"') => self.string().map(Json::Text),
+            Some(b'{') => self.nested(|reader| reader.object(wanted)),
+            Some(b'[') => self.nested(|reader| reader.list(wanted)),
+            Some(b'"') => self.string(wanted.is_some()).map(Json::Text),
             Some(b't') => self.word("true", Json::Bool(true)),
             Some(b'f') => self.word("false", Json::Bool(false)),
             Some(b'n') => self.word("null", Json::Null),
             Some(b'N') => self.word("NaN", Json::Float(f64::NAN)),
             Some(b'I') => self.word("Infinity", Json::Float(f64::INFINITY)),
-            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b'-' | b'0'..=b'9') => self.number(wanted.is_some()),
             Some(_) | None => Err(self.error("a JSON value")),
         }
     }
 
-    fn nested(&mut self, read: fn(&mut Self) -> Result<Json, JsonError>) -> Result<Json, JsonError> {
+    fn nested(&mut self, read: impl FnOnce(&mut Self) -> Result<Json, JsonError>) -> Result<Json, JsonError> {
         if self.depth == MAX_DEPTH {
             return Err(self.error("values nested less than 128 deep"));
         }
@@ -106,7 +130,7 @@ impl Reader<'_> {
         value
     }
 
-    fn object(&mut self) -> Result<Json, JsonError> {
+    fn object(&mut self, wanted: Option<&Wanted>) -> Result<Json, JsonError> {
         let mut entries = Object::new();
         self.skip_space();
         if self.peek() == Some(b'}') {
@@ -118,11 +142,14 @@ impl Reader<'_> {
             if self.peek() != Some(b'"') {
                 return Err(self.error("a key in double quotes"));
             }
-            let key = self.string()?;
+            let key = self.string(wanted.is_some())?;
             self.skip_space();
             self.take(b':', "a colon after the key")?;
-            let value = self.value()?;
-            entries.insert(key, value);
+            let below = wanted.and_then(|wanted| wanted.below(&key));
+            let value = self.value(below)?;
+            if below.is_some() {
+                entries.insert(key, value);
+            }
             self.skip_space();
             if self.peek() == Some(b',') {
                 self.at += 1;
@@ -133,7 +160,7 @@ impl Reader<'_> {
         }
     }
 
-    fn list(&mut self) -> Result<Json, JsonError> {
+    fn list(&mut self, wanted: Option<&Wanted>) -> Result<Json, JsonError> {
         let mut items = Vec::new();
         self.skip_space();
         if self.peek() == Some(b']') {
@@ -141,7 +168,10 @@ impl Reader<'_> {
             return Ok(Json::List(items));
         }
         loop {
-            items.push(self.value()?);
+            let item = self.value(wanted)?;
+            if wanted.is_some() {
+                items.push(item);
+            }
             self.skip_space();
             if self.peek() == Some(b',') {
                 self.at += 1;
@@ -156,13 +186,11 @@ impl Reader<'_> {
         if !matches!(self.peek(), Some(b'0'..=b'9')) {
             return Err(self.error("a digit"));
         }
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
+        self.skip(|byte| byte.is_ascii_digit());
         Ok(())
     }
 
-    fn number(&mut self) -> Result<Json, JsonError> {
+    fn number(&mut self, wanted: bool) -> Result<Json, JsonError> {
         let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -192,21 +220,27 @@ impl Reader<'_> {
             }
             self.digits()?;
         }
+        if !wanted {
+            return Ok(Json::Null);
+        }
         let text = &self.text[start..self.at];
-        match text.parse::<i64>() {
-            Ok(number) if whole => Ok(Json::Integer(number)),
-            Ok(_) | Err(_) => text.parse().map(Json::Float).map_err(|_| self.error("a number")),
+        let integer = whole.then(|| text.parse()).and_then(Result::ok);
+        match integer {
+            Some(number) => Ok(Json::Integer(number)),
+            None => text.parse().map(Json::Float).map_err(|_| self.error("a number")),
         }
     }
 
-    fn string(&mut self) -> Result<String, JsonError> {
+    /// A text; where it is not wanted, an empty one.
+    fn string(&mut self, wanted: bool) -> Result<String, JsonError> {
         self.at += 1;
         let mut text = String::new();
         loop {
-            let rest = &self.text.as_bytes()[self.at..];
-            let plain = rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f)).count();
-            text.push_str(&self.text[self.at..self.at + plain]);
-            self.at += plain;
+            let start = self.at;
+            self.skip(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f));
+            if wanted {
+                text.push_str(&self.text[start..self.at]);
+            }
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -215,7 +249,7 @@ impl Reader<'_> {
                 Some(b'\\') => {
                     self.at += 1;
                     let character = self.escape()?;
-                    text.push(character);
+                    text.extend(wanted.then_some(character));
                 }
                 Some(_) | None => return Err(self.error("a closing double quote")),
             }

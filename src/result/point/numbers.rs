@@ -9,7 +9,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserializer, Serializer};
 
 /// The names that load generators' results usually have.
-const USUAL: [&str; 38] = [
+const USUAL: [&str; 49] = [
     "tput_per_gpu",
     "output_tput_per_gpu",
     "input_tput_per_gpu",
@@ -48,6 +48,17 @@ const USUAL: [&str; 38] = [
     "p95_e2el",
     "p99_e2el",
     "p99.9_e2el",
+    "avg_power_w",
+    "avg_total_gpu_power_w",
+    "total_gpu_energy_j",
+    "joules_per_successful_query",
+    "joules_per_input_token",
+    "joules_per_output_token",
+    "joules_per_total_token",
+    "avg_temp_c",
+    "peak_temp_c",
+    "avg_util_pct",
+    "avg_mem_used_mb",
 ];
 
 /// A name, not allocated where it is a usual one.

@@ -1,0 +1,120 @@
+//! The points among files: measured ones in normalised results, the others in job records.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use serde::Deserialize;
+
+use super::{Unreadable, is_named};
+use crate::analysis::Found;
+use crate::edge::artifacts;
+use crate::job::Outcome;
+use crate::matrix::Row;
+use crate::model::{Concurrency, FailureClass};
+use crate::result::{Agg, AggError, Json, POINT_PART, Point, PointFailure};
+
+/// The points in files, and what cannot be read. All cores read: a sweep has thousands of files.
+pub(super) fn points_in(files: &[PathBuf]) -> (Vec<Found>, Vec<Unreadable>) {
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let share = files.len().div_ceil(workers).max(1);
+    let parts: Vec<_> = thread::scope(|scope| {
+        let readers: Vec<_> = files.chunks(share).map(|part| scope.spawn(|| read_part(part))).collect();
+        let parts = readers.into_iter().map(thread::ScopedJoinHandle::join);
+        parts
+            .map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    let mut all = (Vec::new(), Vec::new());
+    for (mut found, mut unreadable) in parts {
+        all.0.append(&mut found);
+        all.1.append(&mut unreadable);
+    }
+    all
+}
+
+fn read_part(files: &[PathBuf]) -> (Vec<Found>, Vec<Unreadable>) {
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    for path in files {
+        match read_file(path) {
+            Ok(points) => found.extend(points),
+            Err(reason) => problems.push(Unreadable {
+                source_name: path.display().to_string(),
+                reason,
+            }),
+        }
+    }
+    (found, problems)
+}
+
+/// The points of a file; none where its name says that it holds something else.
+fn read_file(path: &Path) -> Result<Vec<Found>, String> {
+    let is_result = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"agg_"));
+    if !is_result && !is_named(path, "job.json") {
+        return Ok(Vec::new());
+    }
+    let text = artifacts::read_text(path).map_err(|error| error.to_string())?;
+    let source = path.display().to_string();
+    if !is_result {
+        let record = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        return Ok(points_of(&record, &source));
+    }
+    let document = Json::parse_part(&text, &POINT_PART).map_err(|error| error.to_string())?;
+    // A list is the output of an earlier collection.
+    if matches!(document, Json::List(_)) {
+        return Ok(Vec::new());
+    }
+    let point = measured(source, document).map_err(|error| error.to_string())?;
+    Ok(vec![point])
+}
+
+/// The point of a normalised document.
+///
+/// # Errors
+/// [`AggError`] for what is no such document.
+pub(super) fn measured(source: String, document: Json) -> Result<Found, AggError> {
+    let agg = Agg::from_json(document)?;
+    Ok(Found {
+        source,
+        point: agg.point()?,
+        ended_unix_s: agg.ended_unix_s(),
+    })
+}
+
+/// As much of a job record as is needed here, so that records of other versions of imax are read as well.
+#[derive(Deserialize)]
+struct Record {
+    row: Row,
+    outcome: Outcome,
+    points: Vec<RecordedPoint>,
+}
+
+#[derive(Deserialize)]
+struct RecordedPoint {
+    conc: Concurrency,
+    outcome: Outcome,
+}
+
+/// The points of a job record, all without numbers: a point that was measured has its own document, and where that is
+/// lost this says so.
+fn points_of(record: &Record, source: &str) -> Vec<Found> {
+    let found = record.points.iter().map(|point| Found {
+        source: source.to_owned(),
+        point: Point::failed(&record.row, point.conc, failure_of(point, &record.outcome)),
+        ended_unix_s: None,
+    });
+    found.collect()
+}
+
+fn failure_of(point: &RecordedPoint, job: &Outcome) -> PointFailure {
+    let failure = point.outcome.failure().or_else(|| job.failure());
+    match failure {
+        Some(failure) => PointFailure {
+            class: failure.class,
+            reason: failure.reason.clone(),
+        },
+        None => PointFailure {
+            class: FailureClass::Missing,
+            reason: "job.json says that it was measured, but its result is not among the artifacts".to_owned(),
+        },
+    }
+}
