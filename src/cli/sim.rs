@@ -13,7 +13,8 @@ use crate::edge::{files, tokenizer};
 use crate::sim::faults::{FaultRate, Faults};
 use crate::sim::model::Parallel;
 use crate::sim::pace::FixedTimes;
-use crate::sim::scheduler::{Batching, Features, Speculation};
+use crate::sim::features::{Features, Speculation};
+use crate::sim::scheduler::Batching;
 use crate::sim::{Deployment, Pace, Presets, Server, ServerOptions};
 
 /// Serves the OpenAI API, SGLang's and Triton's with the timing of a modelled GPU, without one.

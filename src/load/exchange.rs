@@ -3,18 +3,11 @@
 
 use std::time::Duration;
 
-use super::chunk::{self, Event};
+use super::answer::Answer;
 use super::http::ResponseReader;
-use super::reason::{Failure, Reason};
-use super::record::{ChunkMark, Record};
-use super::sse;
+use super::reason::Reason;
+use super::record::Record;
 use super::stamp::Stamp;
-
-/// Bodies that are gathered whole (errors, answers without streaming) are cut beyond this.
-const GATHER_LIMIT: usize = 16 << 20;
-
-/// Room for more marks than this is made when they come.
-const MARKS_AHEAD: usize = 1024;
 
 /// Where an exchange stands after some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,32 +26,7 @@ pub enum Step {
 pub struct Exchange {
     record: Record,
     reader: ResponseReader,
-    stream: StreamState,
-}
-
-/// What is gathered of the answer's body, apart from the reader, so that both can be borrowed at once.
-#[derive(Debug, Default)]
-struct StreamState {
-    events: sse::Parser,
-    gathered: Vec<u8>,
-    counted: u32,
-    marks: Vec<ChunkMark>,
-    texts: Vec<String>,
-    first: Option<(Stamp, Option<u32>)>,
-    last: Option<Stamp>,
-    prompt_tokens: Option<u32>,
-    completion_tokens: Option<u32>,
-    streamed: bool,
-    done: bool,
-    keep_texts: bool,
-    keep_answer: bool,
-    answer: String,
-    /// Chunks with tokens among the bytes of the present read.
-    in_this_read: u32,
-    merged: u32,
-    /// Chunks to make room for, so that a long answer's marks are not moved as they grow.
-    expected_marks: usize,
-    failure: Option<Failure>,
+    answer: Answer,
 }
 
 /// What is known of a request before it is sent.
@@ -92,45 +60,33 @@ impl Exchange {
                 ..Record::default()
             },
             reader: ResponseReader::default(),
-            stream: StreamState {
-                keep_texts: asked.keep_texts,
-                keep_answer: asked.keep_answer,
-                expected_marks: usize::try_from(asked.output_tokens.saturating_sub(1)).map_or(0, |n| n.min(MARKS_AHEAD)),
-                ..StreamState::default()
-            },
+            answer: Answer::expected(asked.output_tokens, asked.keep_texts, asked.keep_answer),
         }
     }
 
     /// Tokens that have arrived, as far as known now.
     #[must_use]
     pub fn tokens_so_far(&self) -> u32 {
-        self.stream.counted
+        self.answer.tokens_so_far()
     }
 
     /// Time from the send to the first token, once it has arrived.
     #[must_use]
     pub fn time_to_first_token(&self) -> Option<Duration> {
-        self.stream.first.map(|(at, _)| at.since(self.record.sent))
+        self.answer.first_token().map(|at| at.since(self.record.sent))
     }
 
     /// Takes bytes that arrived at `at`.
     pub fn receive(&mut self, bytes: &[u8], at: Stamp) -> Step {
         self.record.ended = at;
-        let Self { reader, stream, .. } = self;
-        stream.in_this_read = 0;
-        let fed = reader.feed(bytes, |head, body| {
-            if head.status == 200 && head.content_type.starts_with("text/event-stream") {
-                stream.take_events(body, at);
-            } else if stream.gathered.len() < GATHER_LIMIT {
-                stream.gathered.extend_from_slice(body);
-            }
-        });
-        // One read has one instant, that of its last bytes; the chunks before it get that one too.
-        stream.merged += stream.in_this_read.saturating_sub(1);
+        let Self { reader, answer, .. } = self;
+        answer.begin_read();
+        let fed = reader.feed(bytes, |head, body| answer.take(head, body, at));
+        answer.end_read();
         let surplus = match fed {
             Ok(used) => used < bytes.len(),
             Err(error) => {
-                self.stream.fail(Reason::MalformedResponse, &error.to_string());
+                self.answer.fail(Reason::MalformedResponse, &error.to_string());
                 true
             }
         };
@@ -141,7 +97,7 @@ impl Exchange {
             };
         }
         // A stream that broke its own protocol need not be listened to until its end.
-        if self.stream.failure.is_some() {
+        if self.answer.has_failed() {
             return Step::Complete { reusable: false };
         }
         Step::Pending
@@ -150,8 +106,8 @@ impl Exchange {
     /// Ends the exchange after [`Step::Complete`].
     #[must_use]
     pub fn complete(mut self) -> Record {
-        self.judge_body();
-        self.into_record()
+        self.judge();
+        self.answer.into_record(self.record)
     }
 
     /// Ends the exchange because the server closed the connection at `at`.
@@ -159,155 +115,28 @@ impl Exchange {
     pub fn closed(mut self, at: Stamp) -> Record {
         self.record.ended = at;
         if self.reader.may_end_by_close() {
-            self.judge_body();
+            self.judge();
         } else {
             let seen = match self.reader.head() {
                 None => "the server closed the connection without an answer".to_owned(),
-                Some(_) => format!("the server closed the connection after {} tokens", self.stream.counted),
+                Some(_) => format!("the server closed the connection after {} tokens", self.answer.tokens_so_far()),
             };
-            self.stream.fail(Reason::ClosedEarly, &seen);
+            self.answer.fail(Reason::ClosedEarly, &seen);
         }
-        self.into_record()
+        self.answer.into_record(self.record)
     }
 
     /// Ends the exchange because of something outside the answer.
     #[must_use]
     pub fn fail(mut self, reason: Reason, detail: &str, at: Stamp) -> Record {
         self.record.ended = at;
-        self.stream.fail(reason, detail);
-        self.into_record()
+        self.answer.fail(reason, detail);
+        self.answer.into_record(self.record)
     }
 
-    fn judge_body(&mut self) {
-        let Some(head) = self.reader.head() else { return };
-        if head.status != 200 {
-            let text = String::from_utf8_lossy(&self.stream.gathered).into_owned();
-            let message = match chunk::read_fully(&self.stream.gathered) {
-                Ok(Event::Error(message)) => message,
-                Ok(Event::Chunk(_) | Event::Done) | Err(_) => text,
-            };
-            let status = head.status;
-            self.stream.fail(Reason::Status(status), &message);
-        } else if !self.stream.streamed && !head.content_type.starts_with("text/event-stream") {
-            let content_type = head.content_type.clone();
-            self.stream.take_whole(&content_type, self.record.ended);
-        } else if self.stream.events.is_inside_event() || !self.stream.done {
-            self.stream.fail(Reason::ClosedEarly, "the stream ended without [DONE]");
-        }
-        if self.stream.failure.is_none() && self.stream.first.is_none() {
-            self.stream.fail(Reason::NoTokens, "the answer has no token");
-        }
-    }
-
-    fn into_record(self) -> Record {
-        let Self { mut record, stream, .. } = self;
-        record.first_token = stream.first.map(|(at, _)| at);
-        record.first_tokens = stream.first.and_then(|(_, tokens)| tokens);
-        record.last_token = stream.last;
-        record.marks = stream.marks;
-        record.texts = stream.texts;
-        record.answer = stream.answer;
-        record.merged_chunks = stream.merged;
-        record.reported_prompt_tokens = stream.prompt_tokens;
-        record.reported_output_tokens = stream.completion_tokens;
-        record.streamed = stream.streamed;
-        record.failure = stream.failure;
-        record
-    }
-}
-
-impl StreamState {
-    fn fail(&mut self, reason: Reason, detail: &str) {
-        // The first cause counts; what follows from it does not.
-        if self.failure.is_none() {
-            self.failure = Some(Failure::new(reason, detail));
-        }
-    }
-
-    fn take_events(&mut self, body: &[u8], at: Stamp) {
-        self.streamed = true;
-        let mut events = std::mem::take(&mut self.events);
-        if let Err(error) = events.feed(body, |data| self.take_event(data, at)) {
-            self.fail(Reason::MalformedEvent, &error.to_string());
-        }
-        self.events = events;
-    }
-
-    fn take_event(&mut self, data: &[u8], at: Stamp) {
-        match chunk::read(data) {
-            Ok(Event::Done) => self.done = true,
-            Ok(Event::Error(message)) => self.fail(Reason::ServerError, &message),
-            Err(error) => self.fail(Reason::MalformedEvent, &error.to_string()),
-            Ok(Event::Chunk(chunk)) => {
-                let new_tokens = chunk.completion_tokens.map(|total| total.saturating_sub(self.counted));
-                self.prompt_tokens = chunk.prompt_tokens.or(self.prompt_tokens);
-                self.completion_tokens = chunk.completion_tokens.or(self.completion_tokens);
-                self.done |= chunk.may_be_last;
-                self.keep(&chunk, data);
-                self.take_tokens(&chunk, new_tokens, data, at);
-            }
-        }
-    }
-
-    fn keep(&mut self, chunk: &chunk::Chunk, data: &[u8]) {
-        if self.keep_answer {
-            if chunk.is_cumulative {
-                self.answer.clear();
-            }
-            self.answer.push_str(&chunk::text(data));
-        }
-    }
-
-    /// A chunk carries tokens where it has text, or where usage says that tokens came: some have no text of their own,
-    /// such as half of a multi-byte character.
-    fn take_tokens(&mut self, chunk: &chunk::Chunk, new_tokens: Option<u32>, data: &[u8], at: Stamp) {
-        let is_final_total = !chunk.has_text && self.first.is_some_and(|(_, tokens)| tokens.is_none());
-        let carries = chunk.has_text || (new_tokens.is_some_and(|new| new > 0) && !is_final_total);
-        if !carries {
-            return;
-        }
-        // Text without a new token in the count: the server counts late; the chunk is at least one token's.
-        let tokens = new_tokens.filter(|new| *new > 0);
-        self.counted += tokens.unwrap_or(1);
-        self.in_this_read += 1;
-        match self.last {
-            None => {
-                self.first = Some((at, tokens));
-                self.marks.reserve_exact(self.expected_marks);
-            }
-            Some(last) => self.marks.push(ChunkMark::new(at.since(last), tokens)),
-        }
-        self.last = Some(at);
-        if tokens.is_none() && self.keep_texts {
-            self.texts.push(chunk::text(data));
-        }
-    }
-
-    /// An answer without streaming: one document.
-    fn take_whole(&mut self, content_type: &str, at: Stamp) {
-        match chunk::read_fully(&self.gathered) {
-            Ok(Event::Chunk(chunk)) => {
-                self.prompt_tokens = chunk.prompt_tokens;
-                self.completion_tokens = chunk.completion_tokens;
-                let document = std::mem::take(&mut self.gathered);
-                self.keep(&chunk, &document);
-                if chunk.completion_tokens.is_none() && self.keep_texts {
-                    self.texts.push(chunk::text(&document));
-                }
-                if chunk.has_text || chunk.completion_tokens.is_some_and(|tokens| tokens > 0) {
-                    self.counted = chunk.completion_tokens.unwrap_or(1);
-                    self.first = Some((at, chunk.completion_tokens));
-                    self.last = Some(at);
-                }
-            }
-            Ok(Event::Error(message)) => self.fail(Reason::ServerError, &message),
-            Ok(Event::Done) | Err(_) => {
-                let start: String = String::from_utf8_lossy(&self.gathered).chars().take(80).collect();
-                self.fail(
-                    Reason::UnexpectedContent,
-                    &format!("expected a stream of events, found {content_type:?}: {start}"),
-                );
-            }
+    fn judge(&mut self) {
+        if let Some(head) = self.reader.head() {
+            self.answer.judge(head, self.record.ended);
         }
     }
 }
@@ -315,6 +144,7 @@ impl StreamState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::record::ChunkMark;
 
     const MS: u64 = 1_000_000;
 

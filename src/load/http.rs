@@ -37,6 +37,14 @@ pub struct Head {
     pub keep_alive: bool,
 }
 
+impl Head {
+    /// Whether the body is a stream of server-sent events.
+    #[must_use]
+    pub fn is_event_stream(&self) -> bool {
+        self.content_type.starts_with("text/event-stream")
+    }
+}
+
 #[derive(Debug)]
 enum Body {
     Length(u64),

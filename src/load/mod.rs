@@ -1,6 +1,7 @@
 //! The pure half of the load generator: prompts of exact length, request bytes, incremental stream parsing, records
 //! of what happened when, and the metrics made of them. The sockets and the clock are in `edge::load_driver`.
 
+pub mod answer;
 pub mod arrival;
 pub mod bootstrap;
 pub mod calibration;
@@ -17,6 +18,7 @@ pub mod measured;
 pub mod metrics;
 pub mod plan;
 pub mod prompt;
+pub mod raw_result;
 pub mod reason;
 pub mod record;
 pub mod request;

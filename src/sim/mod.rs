@@ -4,6 +4,7 @@
 pub mod answer;
 pub mod connection;
 pub mod faults;
+pub mod features;
 pub mod ground_truth;
 pub mod model;
 pub mod pace;

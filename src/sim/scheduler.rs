@@ -5,9 +5,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use rand::{RngExt as _, SeedableRng as _};
+use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
+use super::features::Features;
 use super::model::{Deployment, StepCost};
 use super::pace::Emission;
 use super::prefix_cache::PrefixCache;
@@ -21,28 +22,6 @@ pub struct Job {
     pub prompt: u32,
     /// Tokens to generate, at least 1.
     pub output: u32,
-}
-
-/// Several tokens a step: a draft proposes, the model accepts the first of them that it would have chosen itself.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Speculation {
-    /// Tokens that the draft proposes in each step.
-    pub tokens: u32,
-    /// Chance that one of them is accepted, where all before it were, 0 to 1.
-    pub acceptance: f64,
-    /// Time that each of them costs, as a share of the step.
-    pub draft_share: f64,
-}
-
-/// What the engine does beside the plain batching.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Features {
-    /// Standard deviation of a step's time, as a share of it.
-    pub jitter: f64,
-    /// Keep prompts in memory and do not read them again.
-    pub prefix_cache: bool,
-    /// Generate several tokens a step.
-    pub speculation: Option<Speculation>,
 }
 
 /// A request that waits, with the blocks of its prompt.
@@ -148,7 +127,7 @@ impl Batching {
         for running in self.running.iter_mut().filter(|running| running.prompt_left == 0) {
             running.piece = 0;
             // The proposed tokens go through the model together with the last one.
-            let tokens = 1 + self.features.speculation.map_or(0, |speculation| speculation.tokens);
+            let tokens = self.features.tokens_in_step();
             budget = budget.saturating_sub(tokens);
             cost.tokens += u64::from(tokens);
             cost.context_tokens += u64::from(running.job.prompt + running.generated);
@@ -161,15 +140,12 @@ impl Batching {
                 cost.context_tokens += u64::from(running.job.prompt - running.prompt_left);
             }
         }
-        let drafts = self.features.speculation.map_or(1.0, |speculation| {
-            let decodes = self.running.iter().any(|running| running.prompt_left == 0);
-            1.0 + if decodes {
-                f64::from(speculation.tokens) * speculation.draft_share
-            } else {
-                0.0
-            }
+        let decodes = self.running.iter().any(|running| running.prompt_left == 0);
+        self.step_end = (cost.tokens > 0).then(|| {
+            let drafts = self.features.draft_factor(decodes);
+            let time = self.deployment.step_time(cost).mul_f64(drafts);
+            at + self.features.vary(time, &mut self.random)
         });
-        self.step_end = (cost.tokens > 0).then(|| at + self.vary(self.deployment.step_time(cost).mul_f64(drafts)));
     }
 
     /// Lets waiting requests in, in the order of their arrival, while there is room.
@@ -207,13 +183,6 @@ impl Batching {
         cached
     }
 
-    /// Tokens that a decoding request gets in a step.
-    fn accepted(random: &mut ChaCha8Rng, speculation: Option<Speculation>) -> u32 {
-        let Some(speculation) = speculation else { return 1 };
-        let proposed = (0..speculation.tokens).take_while(|_| random.random::<f64>() < speculation.acceptance);
-        1 + u32::try_from(proposed.count()).unwrap_or(0)
-    }
-
     fn finish_step(&mut self, end: Duration, emit: &mut impl FnMut(Emission)) {
         let mut due = end;
         for running in &mut self.running {
@@ -225,7 +194,7 @@ impl Batching {
             let tokens = if was_reading {
                 1
             } else {
-                Self::accepted(&mut self.random, self.features.speculation)
+                self.features.accepted(&mut self.random)
             };
             running.generated = (running.generated + tokens).min(running.job.output);
             emit(Emission {
@@ -246,16 +215,6 @@ impl Batching {
         self.reserved -= freed;
         self.running.retain(|running| !is_done(running));
     }
-
-    /// Noise of a real engine, cut at three deviations so that a step never takes a negative time.
-    fn vary(&mut self, time: Duration) -> Duration {
-        if self.features.jitter == 0.0 {
-            return time;
-        }
-        // The sum of twelve uniform variates is close enough to a normal one for noise.
-        let normal: f64 = (0..12).map(|_| self.random.random::<f64>()).sum::<f64>() - 6.0;
-        time.mul_f64((1.0 + self.features.jitter * normal.clamp(-3.0, 3.0)).max(0.1))
-    }
 }
 
 /// KV cache that a request may grow to: reserved when it starts, so that no request is ever thrown out again.
@@ -267,6 +226,7 @@ fn demand(job: &Job) -> u64 {
 mod tests {
     use super::*;
     use crate::sim::Presets;
+    use crate::sim::features::Speculation;
     use crate::sim::model::Parallel;
 
     fn deployment() -> Deployment {
@@ -372,32 +332,6 @@ mod tests {
         engine.cancel(0);
         run(&mut engine, LONG);
         assert_eq!((engine.load(), engine.reserved, engine.next_event()), ((0, 0), 0, None));
-    }
-
-    #[test]
-    fn jitter_varies_the_steps_by_its_share() {
-        let steps = |seed| {
-            let mut engine = Batching::new(
-                deployment(),
-                Features {
-                    jitter: 0.05,
-                    ..Features::default()
-                },
-                seed,
-            );
-            engine.admit(job(0, 10, 2000), Vec::new(), Duration::ZERO);
-            let found = run(&mut engine, LONG);
-            found
-                .windows(2)
-                .map(|pair| (pair[1].due - pair[0].due).as_secs_f64())
-                .collect::<Vec<_>>()
-        };
-        let times = steps(1);
-        let mean = crate::load::statistics::mean(&times);
-        let std = (times.iter().map(|time| (time - mean).powi(2)).sum::<f64>() / 1999.0).sqrt();
-        assert!((std / mean - 0.05).abs() < 0.01, "{}", std / mean);
-        assert_eq!(times, steps(1));
-        assert_ne!(times, steps(2));
     }
 
     #[test]

@@ -34,8 +34,8 @@ impl Default for Batching {
 
 impl Batching {
     /// Notes a wake-up.
-    pub fn woke(&mut self) {
-        self.last_wake = Instant::now();
+    pub fn woke(&mut self, now: Instant) {
+        self.last_wake = now;
     }
 
     /// How long to sleep before the sockets are looked at, where `wait` is the time to the next thing to do.

@@ -21,8 +21,8 @@ enum Activity {
     Securing,
     /// Open and without a request.
     Idle,
-    /// A request is under way; `written` of its bytes are with the kernel.
-    Busy { exchange: Box<Exchange>, written: usize },
+    /// A request is under way; the last `unsent` of its bytes are not with the kernel yet.
+    Busy { exchange: Box<Exchange>, unsent: usize },
 }
 
 /// A connection of the event loop.
@@ -171,23 +171,23 @@ impl Connection {
         Ok(Outcome::Connected)
     }
 
-    /// Begins to send the assigned request. `sent` is the instant before the first write.
-    pub fn begin(&mut self, assigned: Assigned, asked: Asked, sent: Stamp) {
+    /// Takes up the assigned request, which is to be written now. `sent` is the instant before the first write.
+    pub fn begin(&mut self, assigned: Assigned, asked: Asked, request: &PreparedRequest, sent: Stamp) {
         let exchange = Exchange::new(asked, assigned.scheduled, sent, self.connect_time.take());
         self.request = Some(assigned);
         self.reads = 0;
         self.last_progress = Instant::now();
         self.activity = Activity::Busy {
             exchange: Box::new(exchange),
-            written: 0,
+            unsent: request.bytes.len(),
         };
     }
 
-    /// Whether a part of the request is not with the kernel yet.
+    /// Whether a part of the request may not be with the kernel yet.
     #[must_use]
-    pub fn wants_write(&self, request: &PreparedRequest) -> bool {
+    pub fn has_unsent(&self) -> bool {
         match (&self.activity, &self.secure) {
-            (Activity::Busy { written, .. }, None) => *written < request.bytes.len(),
+            (Activity::Busy { unsent, .. }, None) => *unsent > 0,
             (Activity::Busy { .. }, Some(_)) => true,
             (Activity::Connecting | Activity::Securing | Activity::Idle, _) => false,
         }
@@ -195,12 +195,12 @@ impl Connection {
 
     /// Writes as much of the request as the kernel takes.
     pub fn write(&mut self, request: &PreparedRequest) -> Outcome {
-        let Activity::Busy { written, .. } = &mut self.activity else {
+        let Activity::Busy { unsent, .. } = &mut self.activity else {
             return Outcome::Nothing;
         };
         let result = match &mut self.secure {
-            None => write_some(&mut self.socket, &request.bytes, written),
-            Some(secure) => write_secure(secure, &mut self.socket, &request.bytes, written),
+            None => write_some(&mut self.socket, &request.bytes, unsent),
+            Some(secure) => write_secure(secure, &mut self.socket, &request.bytes, unsent),
         };
         match result {
             Ok(has_progress) => {
@@ -323,24 +323,24 @@ impl Connection {
 }
 
 /// Writes what the kernel takes. Says whether it took any.
-fn write_some(socket: &mut TcpStream, bytes: &[u8], written: &mut usize) -> io::Result<bool> {
-    let before = *written;
-    while *written < bytes.len() {
-        match socket.write(&bytes[*written..]) {
-            Ok(count) => *written += count,
+fn write_some(socket: &mut TcpStream, bytes: &[u8], unsent: &mut usize) -> io::Result<bool> {
+    let before = *unsent;
+    while *unsent > 0 {
+        match socket.write(&bytes[bytes.len() - *unsent..]) {
+            Ok(count) => *unsent -= count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(*written > before)
+    Ok(*unsent < before)
 }
 
-fn write_secure(secure: &mut Secure, socket: &mut TcpStream, bytes: &[u8], written: &mut usize) -> io::Result<bool> {
-    let is_first = *written == 0;
+fn write_secure(secure: &mut Secure, socket: &mut TcpStream, bytes: &[u8], unsent: &mut usize) -> io::Result<bool> {
+    let is_first = *unsent > 0;
     if is_first {
         secure.encrypt(bytes)?;
-        *written = bytes.len();
+        *unsent = 0;
     }
     secure.flush(socket)?;
     Ok(is_first)

@@ -4,6 +4,8 @@
 mod batching;
 mod clock;
 mod connection;
+mod harvest;
+mod pool;
 mod receive;
 mod secure;
 mod shared;
@@ -23,8 +25,10 @@ use crate::edge::tls::TlsClient;
 use crate::load::measured::Run;
 use crate::load::{Clock, Deadlines, Health, Plan, Progress, Schedule, Target};
 use clock::ClockWatch;
+use harvest::Harvest;
+use pool::Server;
 use shared::Shared;
-use worker::{Harvest, Task, Worker};
+use worker::{Task, Worker};
 
 /// Why a load could not be carried out at all. What happens to single requests is in their records.
 #[derive(Debug, thiserror::Error)]
@@ -94,9 +98,11 @@ impl Drive<'_> {
         let cpu_before = cpu_time();
         let task = Task {
             plan,
-            addresses: &addresses,
-            host: &self.target.host,
-            tls: self.tls.filter(|_| self.target.tls),
+            server: Server {
+                addresses: &addresses,
+                host: &self.target.host,
+                tls: self.tls.filter(|_| self.target.tls),
+            },
             deadlines: self.deadlines,
             shared: &shared,
             stop,
@@ -104,15 +110,7 @@ impl Drive<'_> {
         let harvests = run_threads(task, threads, slots, &mut || progress(shared.progress(total, self.warming_up)))?;
         let cpu_time = cpu_time().saturating_sub(cpu_before);
         progress(shared.progress(total, self.warming_up));
-        let mut whole = Harvest::default();
-        for harvest in harvests {
-            whole.records.extend(harvest.records);
-            whole.read_lag_ms.extend(harvest.read_lag_ms);
-            whole.connections += harvest.connections;
-            whole.open_connections += harvest.open_connections;
-            whole.unsent += harvest.unsent;
-            whole.without_kernel_clock |= harvest.without_kernel_clock;
-        }
+        let whole = Harvest::of_all(harvests);
         let started = shared.start().real;
         let ended = whole.records.iter().map(|record| record.ended).max().unwrap_or(started);
         Ok(Run {
@@ -128,7 +126,7 @@ impl Drive<'_> {
                 connections: whole.connections,
                 peak_memory: peak_memory(),
                 open_connections: whole.open_connections,
-                unsent: whole.unsent,
+                unsent: unsent(plan, whole.records.len(), stop),
                 asked_rate: plan.schedule.mean_rate(),
                 clock_step: watch.step(),
             },
@@ -203,6 +201,14 @@ fn run_threads(task: Task<'_>, threads: u32, slots: usize, report: &mut dyn FnMu
             .map(|handle| handle.join().map_err(|_| DriverError::Thread)?.map_err(DriverError::from))
             .collect()
     })
+}
+
+/// Requests whose time came but that were not sent, because the run's time was over first.
+fn unsent(plan: &Plan, sent: usize, stop: &StopSignal) -> u32 {
+    match (&plan.schedule, plan.duration) {
+        (Schedule::Open(offsets), Some(_)) if !stop.is_set() => u32::try_from(offsets.len().saturating_sub(sent)).unwrap_or(u32::MAX),
+        (Schedule::Open(_) | Schedule::Closed, _) => 0,
+    }
 }
 
 fn allow_open_files(connections: usize) -> Result<(), DriverError> {

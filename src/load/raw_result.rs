@@ -1,0 +1,196 @@
+//! The JSON of a measurement: the keys, units and order of benchmark_serving.py, so that everything that reads those files reads
+//! ours, and one block `imax` of our own with what they have no place for.
+
+use serde_json::{Map, Value, json};
+
+use super::bootstrap;
+use super::measured::{Measured, SCHEMA_VERSION};
+use super::record::Record;
+use super::settings::{MetricName, RampKind};
+use super::statistics::{Summary, count};
+use super::timeline;
+use super::validity;
+
+impl Measured {
+    /// The raw result: keys, units and order of benchmark_serving.py, then the block `imax`.
+    #[must_use]
+    pub fn raw_result_json(&self) -> Value {
+        let mut result = self.setup();
+        let (input, output) = (Self::sum(&self.metrics.input_tokens), Self::sum(&self.metrics.output_tokens));
+        let throughput = self.throughput();
+        let mut put = |key: &str, value: Value| result.insert(key.to_owned(), value);
+        put("duration", json!(self.duration_s()));
+        put("benchmark_start_time_unix", json!(self.run.started.unix_seconds()));
+        put("benchmark_end_time_unix", json!(self.run.ended.unix_seconds()));
+        put("completed", json!(self.completed()));
+        put("total_input_tokens", json!(input));
+        put("total_output_tokens", json!(output));
+        put("request_throughput", json!(throughput.requests));
+        let goodput = (!self.settings.goodput.is_empty()).then(|| self.per_second(count(self.good_requests())));
+        // The colon inside the key is benchmark_serving.py's own; its readers expect it.
+        put("request_goodput:", json!(goodput));
+        put("output_throughput", json!(throughput.output_tokens));
+        put("total_token_throughput", json!(throughput.tokens));
+        for metric in MetricName::ALL
+            .into_iter()
+            .filter(|metric| self.settings.percentile_metrics.contains(metric))
+        {
+            let name = metric.as_str();
+            let summary = self.summary(metric);
+            put(&format!("mean_{name}_ms"), json!(summary.mean));
+            put(&format!("median_{name}_ms"), json!(summary.median));
+            put(&format!("std_{name}_ms"), json!(summary.std));
+            for (p, value) in summary.percentiles {
+                put(&format!("p{p}_{name}_ms"), json!(value));
+            }
+        }
+        put("imax", self.own_block());
+        Value::Object(result)
+    }
+
+    fn setup(&self) -> Map<String, Value> {
+        let settings = &self.settings;
+        let mut result = Map::new();
+        let mut put = |key: &str, value: Value| result.insert(key.to_owned(), value);
+        put("date", json!(self.date()));
+        put("backend", json!(settings.backend));
+        put("model_id", json!(settings.model));
+        put("tokenizer_id", json!(settings.tokenizer_source()));
+        put("best_of", json!(1));
+        put("num_prompts", json!(settings.num_prompts));
+        for (key, value) in &settings.metadata {
+            put(key, json!(value));
+        }
+        put(
+            "request_rate",
+            settings.arrival.request_rate.map_or_else(|| json!("inf"), |rate| json!(rate)),
+        );
+        put("burstiness", finite_or_text(settings.arrival.burstiness));
+        if let Some(ramp) = settings.arrival.ramp {
+            let kind = match ramp.kind {
+                RampKind::Linear => "linear",
+                RampKind::Exponential => "exponential",
+            };
+            put("ramp_up_strategy", json!(kind));
+            put("ramp_up_start_rps", json!(ramp.from));
+            put("ramp_up_end_rps", json!(ramp.to));
+        }
+        put("max_concurrency", json!(settings.arrival.max_concurrency));
+        result
+    }
+
+    fn own_block(&self) -> Value {
+        let metrics = &self.metrics;
+        let codes: Vec<&str> = self.doubts.iter().map(|doubt| doubt.code()).collect();
+        let failures = validity::failures(&self.run.records);
+        let errors: Map<String, Value> = failures
+            .iter()
+            .map(|(code, (count, example))| (code.clone(), json!({ "count": count, "example": example })))
+            .collect();
+        let failed: u32 = failures.values().map(|(count, _)| count).sum();
+        let tokens = |lengths: &[u32]| self.summary_json(lengths.iter().map(|n| f64::from(*n)).collect());
+        json!({
+            "schema_version": SCHEMA_VERSION,
+            "producer": concat!("imax ", env!("CARGO_PKG_VERSION")),
+            "valid": self.is_valid(),
+            "validity": codes,
+            "partial": self.run.interrupted,
+            "failed": failed,
+            "errors": errors,
+            "itl_source": metrics.itl_source,
+            "clock": self.run.health.clock,
+            "chunk_latency_ms": self.summary_json(metrics.chunk_ms.clone()),
+            "interactivity_tok_s": self.summary_json(metrics.tpot_ms.iter().filter(|ms| **ms > 0.0).map(|ms| 1e3 / ms).collect()),
+            "from_schedule": {
+                "ttft_ms": self.summary_json(metrics.scheduled_ttft_ms.clone()),
+                "e2el_ms": self.summary_json(metrics.scheduled_e2el_ms.clone()),
+                "send_lag_ms": self.summary_json(metrics.send_lag_ms.clone()),
+            },
+            "ci95": self.intervals_json(),
+            "steady_state": timeline::steady_state(&self.run.records, self.run.started),
+            "seconds": timeline::seconds(&self.run.records, self.run.started),
+            "input_tokens": tokens(&metrics.input_tokens),
+            "output_tokens": tokens(&metrics.output_tokens),
+            "wrong_output_lengths": metrics.wrong_output_lengths,
+            "wrong_input_lengths": metrics.wrong_input_lengths,
+            "inexact_prompts": self.inexact_prompts,
+            "duration_s": self.settings.duration.map(|duration| duration.as_secs_f64()),
+            "unsent_requests": self.run.health.unsent,
+            "sessions": self.sessions_json(),
+            "tls": self.settings.target.tls,
+            "health": self.health_json(),
+        })
+    }
+
+    /// 95% confidence intervals of the metrics that have one value a request, which are in the order of the requests.
+    fn intervals_json(&self) -> Value {
+        let metrics = &self.metrics;
+        let mut json = Map::new();
+        for (name, values) in [("ttft", &metrics.ttft_ms), ("tpot", &metrics.tpot_ms), ("e2el", &metrics.e2el_ms)] {
+            if let Some(found) = bootstrap::intervals(values) {
+                json.insert(format!("mean_{name}_ms"), json!([found.mean.low, found.mean.high]));
+                json.insert(format!("median_{name}_ms"), json!([found.median.low, found.median.high]));
+            }
+        }
+        Value::Object(json)
+    }
+
+    /// The conversations, and how many of their turns were never sent because an earlier one failed or the run was stopped.
+    fn sessions_json(&self) -> Value {
+        let Some(sessions) = self.settings.sessions else {
+            return Value::Null;
+        };
+        let sent = u32::try_from(self.run.records.len()).unwrap_or(u32::MAX);
+        json!({
+            "turns": self.settings.num_prompts,
+            "think_time_s": sessions.think_time.as_secs_f64(),
+            "unsent_turns": self.settings.num_prompts.get().saturating_sub(sent),
+        })
+    }
+
+    fn health_json(&self) -> Value {
+        let health = &self.run.health;
+        let chunks: usize = self.run.records.iter().map(Record::chunks).sum();
+        let cpu = health.cpu_time.as_secs_f64();
+        json!({
+            "cpu_share": health.cpu_share(),
+            "cpu_us_per_chunk": if chunks == 0 { None } else { Some(cpu * 1e6 / count(chunks)) },
+            "client_threads": health.threads,
+            "peak_memory_mb": super::statistics::count(usize::try_from(health.peak_memory).unwrap_or(0)) / 1e6,
+            "read_lag_ms": self.summary_json(health.read_lag_ms.clone()),
+            "send_lag_ms": self.summary_json(self.metrics.send_lag_ms.clone()),
+            "asked_request_rate": health.asked_rate,
+            "sent_request_rate": self.sent_rate(),
+            "connections": health.connections,
+            "open_connections": health.open_connections,
+            "merged_chunks": self.run.records.iter().map(|record| u64::from(record.merged_chunks)).sum::<u64>(),
+            "calibration": self.calibration,
+            "clock_step_ms": super::stamp::millis(health.clock_step),
+        })
+    }
+
+    fn summary_json(&self, mut values: Vec<f64>) -> Value {
+        if values.is_empty() {
+            return Value::Null;
+        }
+        let summary = Summary::of(&mut values, &self.settings.metric_percentiles);
+        let mut json = Map::new();
+        for (key, value) in [
+            ("mean", summary.mean),
+            ("median", summary.median),
+            ("std", summary.std),
+            ("min", summary.min),
+            ("max", summary.max),
+        ] {
+            json.insert(key.to_owned(), json!(value));
+        }
+        for (p, value) in summary.percentiles {
+            json.insert(format!("p{p}"), json!(value));
+        }
+        Value::Object(json)
+    }
+}
+
+fn finite_or_text(value: f64) -> Value {
+    if value.is_finite() { json!(value) } else { json!("inf") }
+}
