@@ -15,7 +15,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use imax::edge::load_driver::Drive;
+use imax::edge::load_driver::{Drive, KernelClock};
 use imax::edge::stop::StopSignal;
 use imax::load::exchange::{Asked, Exchange};
 use imax::load::record::ChunkMark;
@@ -171,6 +171,7 @@ fn driver(criterion: &mut Criterion) {
         path: "/v1/completions".to_owned(),
         protocol: Protocol::Completions,
     };
+    let kernel_clock = KernelClock::switch_on();
     let mut group = criterion.benchmark_group("driver");
     group.sample_size(10);
     for streams in [1_u32, 16] {
@@ -193,6 +194,7 @@ fn driver(criterion: &mut Criterion) {
         let drive = Drive {
             target: &target,
             tls: None,
+            kernel_clock: &kernel_clock,
             deadlines: Deadlines::default(),
             threads: NonZeroU32::new(1),
             warming_up: false,

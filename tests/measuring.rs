@@ -17,6 +17,7 @@ mod measuring {
     pub mod protocols;
     pub mod results;
     pub mod secure;
+    pub mod threads;
     pub mod truth;
     pub mod usage;
 }

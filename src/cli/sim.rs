@@ -11,9 +11,9 @@ use super::{Exit, Failure, OrExit as _};
 use crate::edge::stop::{StopCause, StopSignal};
 use crate::edge::{files, tokenizer};
 use crate::sim::faults::{FaultRate, Faults};
+use crate::sim::features::{Features, Speculation};
 use crate::sim::model::Parallel;
 use crate::sim::pace::FixedTimes;
-use crate::sim::features::{Features, Speculation};
 use crate::sim::scheduler::Batching;
 use crate::sim::{Deployment, Pace, Presets, Server, ServerOptions};
 

@@ -89,7 +89,7 @@ impl Answer {
 
     /// Takes a part of the body that arrived at `at`.
     pub fn take(&mut self, head: &Head, body: &[u8], at: Stamp) {
-        if head.status == 200 && head.is_event_stream() {
+        if head.status == 200 && head.is_event_stream {
             self.take_events(body, at);
         } else if self.gathered.len() < GATHER_LIMIT {
             self.gathered.extend_from_slice(body);
@@ -104,7 +104,7 @@ impl Answer {
                 Ok(Event::Chunk(_) | Event::Done) | Err(_) => String::from_utf8_lossy(&self.gathered).into_owned(),
             };
             self.fail(Reason::Status(head.status), &message);
-        } else if !self.streamed && !head.is_event_stream() {
+        } else if !self.streamed && !head.is_event_stream {
             self.take_whole(&head.content_type, at);
         } else if self.events.is_inside_event() || !self.done {
             self.fail(Reason::ClosedEarly, "the stream ended without [DONE]");
@@ -115,22 +115,18 @@ impl Answer {
     }
 
     /// Puts what was gathered into the request's record.
-    #[must_use]
-    pub fn into_record(self, record: Record) -> Record {
-        Record {
-            first_token: self.first_token(),
-            first_tokens: self.first.and_then(|(_, tokens)| tokens),
-            last_token: self.last,
-            marks: self.marks,
-            texts: self.texts,
-            answer: self.text,
-            merged_chunks: self.merged,
-            reported_prompt_tokens: self.prompt_tokens,
-            reported_output_tokens: self.completion_tokens,
-            streamed: self.streamed,
-            failure: self.failure,
-            ..record
-        }
+    pub fn put_into(self, record: &mut Record) {
+        record.first_token = self.first_token();
+        record.first_tokens = self.first.and_then(|(_, tokens)| tokens);
+        record.last_token = self.last;
+        record.marks = self.marks;
+        record.texts = self.texts;
+        record.answer = self.text;
+        record.merged_chunks = self.merged;
+        record.reported_prompt_tokens = self.prompt_tokens;
+        record.reported_output_tokens = self.completion_tokens;
+        record.streamed = self.streamed;
+        record.failure = self.failure;
     }
 
     fn take_events(&mut self, body: &[u8], at: Stamp) {

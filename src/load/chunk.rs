@@ -48,6 +48,8 @@ static TEXT_KEYS: [Key; 4] = [
     Key::new(|| Finder::new(b"\"reasoning\":"), 12),
 ];
 static CHOICES: Key = Key::new(|| Finder::new(b"\"choices\":"), 10);
+static META_INFO: Key = Key::new(|| Finder::new(b"\"meta_info\":"), 12);
+static USAGE: Key = Key::new(|| Finder::new(b"\"usage\":"), 8);
 static ERROR: Key = Key::new(|| Finder::new(b"\"error\":"), 8);
 static COMPLETION_TOKENS: Key = Key::new(|| Finder::new(b"\"completion_tokens\":"), 20);
 static TEXT_OUTPUT: Key = Key::new(|| Finder::new(b"\"text_output\":"), 14);
@@ -66,7 +68,7 @@ pub fn read(data: &[u8]) -> Result<Event, MalformedEvent> {
         return read_fully(data);
     }
     if find(&CHOICES, data).is_none() {
-        return match memmem::rfind(data, b"\"meta_info\":") {
+        return match find_last(&META_INFO, data) {
             _ if find(&ERROR, data).is_some() => read_fully(data),
             Some(at) => Ok(Event::Chunk(sglang(data, &data[at..]))),
             None if find(&TEXT_OUTPUT, data).is_some() => Ok(Event::Chunk(triton(data))),
@@ -82,7 +84,7 @@ pub fn read(data: &[u8]) -> Result<Event, MalformedEvent> {
         has_text: has_text || memmem::find(data, b"\"tool_calls\":[{").is_some(),
         ..Chunk::default()
     };
-    if let Some(at) = memmem::rfind(data, b"\"usage\":") {
+    if let Some(at) = find_last(&USAGE, data) {
         let usage = &data[at..];
         chunk.completion_tokens = number_under(usage, &COMPLETION_TOKENS);
         chunk.prompt_tokens = number_under(usage, &PROMPT_TOKENS);
@@ -107,6 +109,11 @@ impl Key {
 
 fn find(key: &Key, data: &[u8]) -> Option<usize> {
     key.finder.find(data)
+}
+
+/// The last place of a key. Searching forwards is vectorised and backwards is not, so all places are gone through.
+fn find_last(key: &Key, data: &[u8]) -> Option<usize> {
+    key.finder.find_iter(data).last()
 }
 
 /// SGLang repeats the text so far and counts its tokens; only the count says whether something new came.

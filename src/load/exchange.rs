@@ -107,7 +107,7 @@ impl Exchange {
     #[must_use]
     pub fn complete(mut self) -> Record {
         self.judge();
-        self.answer.into_record(self.record)
+        self.into_record()
     }
 
     /// Ends the exchange because the server closed the connection at `at`.
@@ -123,7 +123,7 @@ impl Exchange {
             };
             self.answer.fail(Reason::ClosedEarly, &seen);
         }
-        self.answer.into_record(self.record)
+        self.into_record()
     }
 
     /// Ends the exchange because of something outside the answer.
@@ -131,7 +131,13 @@ impl Exchange {
     pub fn fail(mut self, reason: Reason, detail: &str, at: Stamp) -> Record {
         self.record.ended = at;
         self.answer.fail(reason, detail);
-        self.answer.into_record(self.record)
+        self.into_record()
+    }
+
+    fn into_record(self) -> Record {
+        let Self { mut record, answer, .. } = self;
+        answer.put_into(&mut record);
+        record
     }
 
     fn judge(&mut self) {

@@ -33,16 +33,10 @@ pub struct Head {
     pub status: u16,
     /// `Content-Type` in lower case, empty where there is none.
     pub content_type: String,
+    /// Whether the body is a stream of server-sent events.
+    pub is_event_stream: bool,
     /// Whether the connection can carry another request.
     pub keep_alive: bool,
-}
-
-impl Head {
-    /// Whether the body is a stream of server-sent events.
-    #[must_use]
-    pub fn is_event_stream(&self) -> bool {
-        self.content_type.starts_with("text/event-stream")
-    }
 }
 
 #[derive(Debug)]
@@ -164,6 +158,14 @@ impl ResponseReader {
                     }
                 }
                 Body::Chunk(state) => {
+                    // Servers send an event as a chunk, and it seldom takes two reads.
+                    if state.is_between_chunks()
+                        && let Some((data, used)) = whole_chunk(rest)
+                    {
+                        on_body(head, data);
+                        at += used;
+                        continue;
+                    }
                     let (used, next) = state.advance(rest, |part| on_body(head, part))?;
                     at += used;
                     match next {
@@ -185,6 +187,13 @@ enum ChunkedNext {
 }
 
 impl Chunked {
+    fn is_between_chunks(&self) -> bool {
+        match self {
+            Self::Size(line) => line.is_empty(),
+            Self::Data(_) | Self::DataEnd(_) | Self::Trailer(_) => false,
+        }
+    }
+
     /// Uses up a part of the bytes, at least one. Says how many, and what comes next.
     fn advance(&mut self, bytes: &[u8], mut on_data: impl FnMut(&[u8])) -> Result<(usize, ChunkedNext), HttpError> {
         match self {
@@ -248,6 +257,16 @@ fn take(bytes: &[u8], left: u64) -> &[u8] {
     &bytes[..count]
 }
 
+/// The data of a chunk that the bytes begin with, and the length of it all; `None` where it is not whole, is the last one, or has
+/// an unusual form.
+fn whole_chunk(bytes: &[u8]) -> Option<(&[u8], usize)> {
+    let digits = bytes.iter().take(8).take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let data = bytes.get(digits..)?.strip_prefix(b"\r\n")?;
+    let size = usize::try_from(chunk_size(&bytes[..digits]).ok()?).ok()?;
+    let is_whole = size > 0 && data.get(size..)?.starts_with(b"\r\n");
+    is_whole.then(|| (&data[..size], digits + size + 4))
+}
+
 fn chunk_size(line: &[u8]) -> Result<u64, HttpError> {
     let digits = line.split(|byte| matches!(byte, b';' | b'\r')).next().unwrap_or_default();
     let text = std::str::from_utf8(digits).map_err(|_| HttpError::Chunk)?.trim();
@@ -291,6 +310,7 @@ fn parse_head(bytes: &[u8]) -> Result<(Head, Body), HttpError> {
     }
     let head = Head {
         status,
+        is_event_stream: content_type.starts_with("text/event-stream"),
         content_type,
         keep_alive,
     };

@@ -27,7 +27,15 @@ impl Parser {
     /// # Errors
     /// [`EventTooLong`]; the stream is of no use after that.
     pub fn feed(&mut self, mut bytes: &[u8], mut on_event: impl FnMut(&[u8])) -> Result<(), EventTooLong> {
-        while let Some(end) = memchr(b'\n', bytes) {
+        loop {
+            // Servers send an event as one line, and it seldom takes two reads.
+            while !self.is_inside_event()
+                && let Some((data, rest)) = whole_event(bytes)
+            {
+                on_event(data);
+                bytes = rest;
+            }
+            let Some(end) = memchr(b'\n', bytes) else { break };
             let (piece, rest) = (&bytes[..end], &bytes[end + 1..]);
             if self.line.is_empty() {
                 self.take_line(piece, &mut on_event);
@@ -70,8 +78,22 @@ impl Parser {
             self.data.push(b'\n');
         }
         self.has_data = true;
-        self.data.extend_from_slice(value.strip_prefix(b" ").unwrap_or(value));
+        self.data.extend_from_slice(field_value(value));
     }
+}
+
+/// The data of an event of one line that the bytes begin with, and what follows it; `None` where it is not whole or of another
+/// form.
+fn whole_event(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let value = bytes.strip_prefix(b"data:")?;
+    let (line, rest) = value.split_at(memchr(b'\n', value)?);
+    let rest = rest.strip_prefix(b"\n\n").or_else(|| rest.strip_prefix(b"\n\r\n"))?;
+    Some((field_value(line.strip_suffix(b"\r").unwrap_or(line)), rest))
+}
+
+/// A field's value without the one space that may stand before it.
+fn field_value(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b" ").unwrap_or(bytes)
 }
 
 #[cfg(test)]

@@ -206,7 +206,9 @@ impl Answer {
 
 /// An HTTP chunk around an event.
 pub fn frame(into: &mut String, event: &str) {
-    let _ = write!(into, "{:x}\r\n{event}\r\n", event.len());
+    let _ = write!(into, "{:x}\r\n", event.len());
+    into.push_str(event);
+    into.push_str("\r\n");
 }
 
 /// A whole response with a body.

@@ -69,6 +69,8 @@ impl Connection {
     pub fn new(socket: TcpStream) -> Self {
         // Tokens must not wait for earlier ones to be acknowledged.
         let _ = socket.set_nodelay(true);
+        // Nor for the pacing of a congestion control such as BBR, whose timers cost more than the sending itself.
+        let _ = socket2::SockRef::from(&socket).set_tcp_congestion(b"reno");
         Self {
             socket,
             input: Vec::new(),

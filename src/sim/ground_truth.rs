@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
+use serde::Serialize;
+
 /// Writes one JSON line a chunk.
 #[derive(Debug)]
 pub struct GroundTruth(BufWriter<File>);
@@ -13,17 +15,20 @@ pub struct GroundTruth(BufWriter<File>);
 const BUFFER: usize = 1 << 20;
 
 /// One chunk; instants in nanoseconds since the Unix epoch.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub struct Line<'a> {
     /// The client's `X-Request-Id`, or a number.
     pub request: &'a str,
     /// Arrival of the request's last byte.
+    #[serde(rename = "received_unix_ns")]
     pub received: u64,
     /// Number of the chunk's last token, from 1.
     pub token: u32,
     /// When that token was due.
+    #[serde(rename = "due_unix_ns")]
     pub due: u64,
     /// The instant before its bytes were handed to the kernel.
+    #[serde(rename = "sent_unix_ns")]
     pub sent: u64,
 }
 
@@ -41,18 +46,8 @@ impl GroundTruth {
     /// # Errors
     /// Where the file cannot be written.
     pub fn add(&mut self, line: &Line<'_>) -> io::Result<()> {
-        let Line {
-            request,
-            received,
-            token,
-            due,
-            sent,
-        } = line;
-        let request = serde_json::Value::from(*request);
-        writeln!(
-            self.0,
-            "{{\"request\":{request},\"received_unix_ns\":{received},\"token\":{token},\"due_unix_ns\":{due},\"sent_unix_ns\":{sent}}}"
-        )
+        serde_json::to_writer(&mut self.0, line)?;
+        self.0.write_all(b"\n")
     }
 
     /// Writes what is gathered.

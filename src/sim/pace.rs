@@ -2,6 +2,7 @@
 //! is known but has not come, in the order of their instants.
 
 use std::cmp::Reverse;
+use std::collections::binary_heap::PeekMut;
 use std::collections::{BinaryHeap, HashSet};
 use std::time::Duration;
 
@@ -138,25 +139,26 @@ impl Pace {
             engine.advance(now, |emission| self.outgoing.push(Reverse((emission, 0))));
         }
         loop {
-            if self.outgoing.peek().is_none_or(|Reverse((emission, _))| emission.due > now) {
-                return None;
-            }
-            let Reverse((emission, output)) = self.outgoing.pop()?;
+            let mut top = self.outgoing.peek_mut().filter(|top| top.0.0.due <= now)?;
+            let Reverse((emission, output)) = *top;
             let is_cancelled = self.cancelled.contains(&emission.id);
-            if let Source::Fixed(times) = &self.source {
-                if emission.is_last || is_cancelled {
-                    self.running = self.running.saturating_sub(1);
-                } else {
-                    let next = Emission {
+            match self.source {
+                // In place: the next token of the request takes the place of this one.
+                Source::Fixed(times) if !emission.is_last && !is_cancelled => {
+                    top.0.0 = Emission {
                         due: emission.due + times.itl,
                         token: emission.token + 1,
                         is_last: emission.token + 1 >= output,
                         ..emission
                     };
-                    self.outgoing.push(Reverse((next, output)));
                 }
-                if is_cancelled {
+                Source::Fixed(_) => {
+                    PeekMut::pop(top);
                     self.cancelled.remove(&emission.id);
+                    self.running = self.running.saturating_sub(1);
+                }
+                Source::Model(_) => {
+                    PeekMut::pop(top);
                 }
             }
             if !is_cancelled {

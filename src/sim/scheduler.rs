@@ -191,11 +191,7 @@ impl Batching {
             if running.prompt_left > 0 || (was_reading && running.piece == 0) {
                 continue;
             }
-            let tokens = if was_reading {
-                1
-            } else {
-                self.features.accepted(&mut self.random)
-            };
+            let tokens = if was_reading { 1 } else { self.features.accepted(&mut self.random) };
             running.generated = (running.generated + tokens).min(running.job.output);
             emit(Emission {
                 id: running.job.id,

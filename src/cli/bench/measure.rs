@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::prompts::{self, Materials, Prompts};
 use crate::edge::files::FileError;
-use crate::edge::load_driver::{Drive, DriverError};
+use crate::edge::load_driver::{Drive, DriverError, KernelClock};
 use crate::edge::plain_http::{self, Question};
 use crate::edge::stop::StopSignal;
 use crate::edge::tls::{TlsClient, TlsError};
@@ -201,6 +201,7 @@ const UNMEASURED: u64 = u64::MAX / 2;
 struct Server<'a> {
     settings: &'a Settings,
     tls: Option<TlsClient>,
+    kernel_clock: KernelClock,
 }
 
 impl<'a> Server<'a> {
@@ -209,13 +210,18 @@ impl<'a> Server<'a> {
             true => Some(TlsClient::new(settings.ca_cert.as_deref())?),
             false => None,
         };
-        Ok(Self { settings, tls })
+        Ok(Self {
+            settings,
+            tls,
+            kernel_clock: KernelClock::switch_on(),
+        })
     }
 
     fn drive(&self, warming_up: bool) -> Drive<'_> {
         Drive {
             target: &self.settings.target,
             tls: self.tls.as_ref(),
+            kernel_clock: &self.kernel_clock,
             deadlines: self.settings.deadlines,
             threads: self.settings.client_threads,
             warming_up,

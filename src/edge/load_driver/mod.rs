@@ -5,6 +5,7 @@ mod batching;
 mod clock;
 mod connection;
 mod harvest;
+mod kernel_clock;
 mod pool;
 mod receive;
 mod secure;
@@ -26,6 +27,7 @@ use crate::load::measured::Run;
 use crate::load::{Clock, Deadlines, Health, Plan, Progress, Schedule, Target};
 use clock::ClockWatch;
 use harvest::Harvest;
+pub use kernel_clock::KernelClock;
 use pool::Server;
 use shared::Shared;
 use worker::{Task, Worker};
@@ -66,6 +68,8 @@ pub struct Drive<'a> {
     pub target: &'a Target,
     /// Makes encrypted connections; needed where the target wants them.
     pub tls: Option<&'a TlsClient>,
+    /// Keeps the kernel's time stamps on.
+    pub kernel_clock: &'a KernelClock,
     /// How long to wait for what.
     pub deadlines: Deadlines,
     /// Client threads; `None` picks by concurrency and cores.
@@ -103,6 +107,7 @@ impl Drive<'_> {
                 host: &self.target.host,
                 tls: self.tls.filter(|_| self.target.tls),
             },
+            has_kernel_clock: self.kernel_clock.is_on(),
             deadlines: self.deadlines,
             shared: &shared,
             stop,

@@ -63,7 +63,11 @@ pub fn receive(socket: &TcpStream, buffer: &mut [u8], control: &mut ControlBuffe
     })
 }
 
-fn receive_from(socket: RawFd, buffer: &mut [u8], control: &mut ControlBuffer) -> io::Result<(usize, Option<Stamp>)> {
+/// Reads what is there; the arrival only where the kernel has stamped it.
+///
+/// # Errors
+/// What the system says.
+pub fn receive_from(socket: RawFd, buffer: &mut [u8], control: &mut ControlBuffer) -> io::Result<(usize, Option<Stamp>)> {
     let mut parts = [IoSliceMut::new(buffer)];
     let message = recvmsg::<()>(socket, &mut parts, Some(&mut control.0), MsgFlags::empty())?;
     let stamp = message.cmsgs()?.find_map(|control| {

@@ -32,6 +32,8 @@ pub struct Task<'a> {
     pub plan: &'a Plan,
     /// The server to do it with.
     pub server: Server<'a>,
+    /// Whether the kernel stamps what it receives.
+    pub has_kernel_clock: bool,
     /// How long to wait for what.
     pub deadlines: Deadlines,
     /// Common counters.
@@ -43,6 +45,7 @@ pub struct Task<'a> {
 /// The state of one client thread.
 pub struct Worker<'a> {
     plan: &'a Plan,
+    has_kernel_clock: bool,
     deadlines: Deadlines,
     shared: &'a Shared,
     stop: &'a StopSignal,
@@ -70,6 +73,7 @@ impl<'a> Worker<'a> {
         let Task {
             plan,
             server,
+            has_kernel_clock,
             deadlines,
             shared,
             stop,
@@ -78,6 +82,7 @@ impl<'a> Worker<'a> {
         let pool = Pool::new(server, poll.registry().try_clone()?);
         Ok(Self {
             plan,
+            has_kernel_clock,
             deadlines,
             shared,
             stop,
@@ -154,12 +159,13 @@ impl<'a> Worker<'a> {
             if self.read_state.now >= self.next_housekeeping {
                 self.check_deadlines();
                 let reads = std::mem::take(&mut self.read_state.reads);
-                self.batching.adapt(self.active, reads, !self.harvest.without_kernel_clock);
+                self.batching.adapt(self.active, reads, self.has_kernel_clock);
                 self.next_housekeeping = Instant::now() + HOUSEKEEPING;
             }
         }
         self.harvest.connections = self.pool.opened;
         self.harvest.open_connections = self.pool.most_open;
+        self.harvest.without_kernel_clock = !self.has_kernel_clock;
         Ok(self.harvest)
     }
 

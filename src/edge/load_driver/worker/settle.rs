@@ -59,7 +59,7 @@ impl Worker<'_> {
         let ended = record.ended;
         self.take_record(record);
         if let Some(connection) = self.pool.get_mut(at) {
-            self.harvest.without_kernel_clock |= !connection.kernel_clock;
+            self.has_kernel_clock &= connection.kernel_clock;
             connection.request = None;
         }
         if reusable {
