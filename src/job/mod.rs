@@ -32,14 +32,14 @@ pub use node::{
 };
 pub use outcome::{JobFailure, Outcome};
 pub use profile::{
-    DockerSettings, GpuVendor, Hooks, LaunchSettings, LoadSettings, Mount, NodeSettings, ProfileError, RunnerProfile, ScrapeUrl,
-    SlurmContainer, SlurmSettings, TelemetrySettings, profile_schema,
+    DockerSettings, ExporterAddress, GpuVendor, Hooks, LaunchSettings, LoadSettings, Mount, NodeSettings, ProfileError, RunnerProfile,
+    ScrapeUrl, SlurmContainer, SlurmSettings, TelemetrySettings, profile_schema,
 };
 pub use recipe::{Recipe, RecipeError, RecipeStyle, Spelling, choose_recipe, recipe_names};
 pub use record::{EvalRecord, JobRecord, PhaseEnding, PhaseRecord, PointRecord, Provenance, RECORD_SCHEMA};
 pub use resolve::{JobId, JobSpec, ResolveError, Resolved, resolve};
 pub use retry::{Attempt, Retries, Tried};
 pub use telemetry::{
-    Energy, EnergyDoubt, GpuSample, GpuUsage, HostSample, HostUse, Load, NVIDIA_SMI_QUERY, ProcStat, dcgm_samples, energy, gpu_usage,
-    host_csv, host_use, metrics_csv, proc_stat,
+    Energy, EnergyDoubt, GpuSample, GpuUsage, HostSample, HostUse, Load, NVIDIA_SMI_QUERY, ProcStat, RoleEnergy, RoleNodes,
+    amd_smi_samples, dcgm_samples, energy, gpu_usage, host_csv, host_use, metrics_csv, proc_stat, role_energy,
 };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::matrix::Row;
 use crate::model::{Concurrency, RunnerName};
 
-use super::{Attempt, Energy, Gpu, GpuUsage, HostUse, JobId, Outcome, Phase, Recipe};
+use super::{Attempt, Energy, Gpu, GpuUsage, HostUse, JobId, Outcome, Phase, Recipe, RoleEnergy};
 
 /// The format of `job.json`; the number after the slash grows when a reader must change.
 pub const RECORD_SCHEMA: &str = "imax-job/1";
@@ -64,12 +64,33 @@ pub struct PointRecord {
     /// Energy of the GPUs over the load's window; absent where the profile names no GPU vendor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub energy: Option<Energy>,
+    /// The part of each role, for a row over several nodes whose nodes are sampled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_energy: Option<RoleEnergy>,
     /// What the GPUs did during the load; absent where nothing sampled them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_usage: Option<GpuUsage>,
     /// What the host did during the load; absent where it was shorter than the time between two samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_use: Option<HostUse>,
+}
+
+impl PointRecord {
+    /// A point of which nothing but its end is known.
+    #[must_use]
+    pub fn new(conc: Concurrency, result_filename: String, outcome: Outcome) -> Self {
+        Self {
+            conc,
+            result_filename,
+            outcome,
+            raw: None,
+            normalised: None,
+            energy: None,
+            role_energy: None,
+            gpu_usage: None,
+            host_use: None,
+        }
+    }
 }
 
 /// The main score of a task.

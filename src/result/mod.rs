@@ -22,6 +22,6 @@ pub use normalize::{NormalizeError, normalize};
 // Results are asked for by metric, so its name is at hand where they are.
 pub use crate::model::{Better, Metric};
 pub use point::{Measurement, MetricInterval, Point, PointFailure, PointOutcome};
-pub use power::{Conditions, Power};
+pub use power::{Conditions, Power, RolePower};
 pub use producer::{Producer, ProducerError, RawResult, ResultName, ResultNameError, read_result, read_results};
 pub use schema::schema;

@@ -15,6 +15,21 @@ pub struct Power {
     pub seconds: f64,
     /// How many GPUs.
     pub gpus: u32,
+    /// The same of each role of a row over several nodes, where it is known.
+    pub roles: Option<RolePower>,
+}
+
+/// Energy of the GPUs of each role over the whole load.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RolePower {
+    /// Of the prefill workers, joules.
+    pub prefill_joules: f64,
+    /// Their GPUs.
+    pub prefill_gpus: u32,
+    /// Of the decode workers, joules.
+    pub decode_joules: f64,
+    /// Their GPUs.
+    pub decode_gpus: u32,
 }
 
 /// What the GPUs of a point did besides; what was not sampled is absent.
@@ -48,9 +63,14 @@ pub(super) fn put(document: &mut Object, power: Power, raw: &Object) {
     let (Some(queries), Some(input), Some(output)) = counts else {
         return;
     };
-    let Power { joules, seconds, gpus } = power;
+    let Power {
+        joules,
+        seconds,
+        gpus,
+        roles,
+    } = power;
     let watts = joules / seconds;
-    let numbers = [
+    let mut numbers = vec![
         ("avg_power_w", watts / f64::from(gpus)),
         ("avg_total_gpu_power_w", watts),
         ("total_gpu_energy_j", joules),
@@ -59,6 +79,20 @@ pub(super) fn put(document: &mut Object, power: Power, raw: &Object) {
         ("joules_per_output_token", joules / output),
         ("joules_per_total_token", joules / (input + output)),
     ];
+    // The keys of aggregate_power_multinode.py.
+    if let Some(roles) = roles {
+        numbers.extend([
+            ("prefill_gpu_energy_j", roles.prefill_joules),
+            ("decode_gpu_energy_j", roles.decode_joules),
+            (
+                "prefill_avg_power_w",
+                roles.prefill_joules / seconds / f64::from(roles.prefill_gpus),
+            ),
+            ("decode_avg_power_w", roles.decode_joules / seconds / f64::from(roles.decode_gpus)),
+            ("prefill_joules_per_input_token", roles.prefill_joules / input),
+            ("decode_joules_per_output_token", roles.decode_joules / output),
+        ]);
+    }
     if numbers.iter().any(|(_, number)| !number.is_finite()) {
         return;
     }
@@ -86,4 +120,59 @@ pub(super) fn put_conditions(document: &mut Object, conditions: Conditions) {
 /// To the millionth, as the original does.
 fn rounded(number: f64) -> f64 {
     (number * 1e6).round() / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(roles: Option<RolePower>) -> serde_json::Value {
+        let raw = Object::from_iter([
+            ("completed".to_owned(), Json::Integer(10)),
+            ("total_input_tokens".to_owned(), Json::Integer(1000)),
+            ("total_output_tokens".to_owned(), Json::Integer(100)),
+        ]);
+        let power = Power {
+            joules: 8000.0,
+            seconds: 2.0,
+            gpus: 4,
+            roles,
+        };
+        let mut document = Object::new();
+        put(&mut document, power, &raw);
+        serde_json::from_str(&Json::Object(document).to_pretty()).unwrap()
+    }
+
+    #[test]
+    fn roles_have_keys_of_their_own_beside_those_of_the_whole() {
+        let both = RolePower {
+            prefill_joules: 6000.0,
+            prefill_gpus: 3,
+            decode_joules: 2000.0,
+            decode_gpus: 1,
+        };
+        let (with, without) = (written(Some(both)), written(None));
+        for (key, number) in [
+            ("prefill_gpu_energy_j", 6000.0),
+            ("decode_gpu_energy_j", 2000.0),
+            ("prefill_avg_power_w", 1000.0),
+            ("decode_avg_power_w", 1000.0),
+            ("prefill_joules_per_input_token", 6.0),
+            ("decode_joules_per_output_token", 20.0),
+        ] {
+            assert_eq!(with[key].as_f64(), Some(number), "{key}");
+            assert_eq!(without.get(key), None, "{key}");
+        }
+        assert_eq!(
+            (with["joules_per_total_token"].as_f64(), &with["avg_power_w"]),
+            (Some(7.272_727), &without["avg_power_w"])
+        );
+        // A role without GPUs makes nothing valid.
+        let none = RolePower {
+            decode_gpus: 0,
+            decode_joules: 0.0,
+            ..both
+        };
+        assert_eq!(written(Some(none)), serde_json::json!({}));
+    }
 }

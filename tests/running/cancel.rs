@@ -102,6 +102,23 @@ fn in_stop_the_patience_with_a_deaf_engine_ends() {
 }
 
 #[test]
+fn in_stop_while_a_post_hook_runs() {
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let world = World::with_recipe(super::success::ENGINE);
+        // The hook is as deaf as an engine may be, and leaves something in the background.
+        let hook = "setsid -f sleep @MARK@; trap \"\" TERM; touch hooked; sleep @MARK@; sleep @MARK@";
+        world.write(
+            "runners/h100-a.yaml",
+            &format!("launcher: local\nhooks: {{post: ['{hook}', 'touch second']}}\n"),
+        );
+        cancel_in("stop", &world, signal, code, |world| world.await_file("hooked"));
+        // What was measured before stays, and no further hook begins.
+        assert_eq!(world.job()["points"][0]["outcome"]["status"], json!("ok"));
+        assert!(!world.path("second").exists());
+    }
+}
+
+#[test]
 fn in_warm_up_while_prompts_are_made() {
     let world = World::with_recipe(&slow_engine()).arguments(&["--num-prompts-per-conc", "1000000"]);
     cancel_in("warm-up", &world, Signal::SIGINT, 130, |_| {});

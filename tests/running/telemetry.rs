@@ -1,5 +1,5 @@
-//! Telemetry with tools that are not there on this machine: a stand-in for nvidia-smi on PATH, a tree of driver files as
-//! the amdgpu driver has them, and exporters of DCGM.
+//! Telemetry with tools that are not there on this machine: stand-ins for nvidia-smi and amd-smi on PATH, one for NVIDIA's
+//! library, a tree of driver files as the amdgpu driver has them, and exporters of DCGM.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -107,26 +107,131 @@ fn amdgpu_files_give_samples_and_the_energy_of_the_load() {
     assert_power(&world.environment("IMAX_SYSFS", &root), 400.0, 1);
 }
 
-/// An exporter of a node with one GPU that draws 300 W, and whose counter says that it draws `counted`.
-fn exporter(node: &str, counted: f64) -> String {
+/// A world with a stand-in for NVIDIA's library, compiled here, whose counters grow by that many watts.
+fn with_library(counted: &str) -> World {
+    let world = long_load(world("vendor: nvidia").tools(&[("nvidia-smi", NVIDIA_SMI)]));
+    let (source, library) = (
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/running/nvml/library.c"),
+        world.path("libnvidia-ml.so.1"),
+    );
+    let compiler = std::process::Command::new("cc")
+        .args(["-shared", "-fPIC", "-Wall", "-Werror", "-o"])
+        .arg(&library)
+        .arg(source)
+        .output();
+    let compiler = compiler.expect("cc, a C compiler, is there");
+    assert!(compiler.status.success(), "{}", String::from_utf8_lossy(&compiler.stderr));
+    world
+        .environment("IMAX_NVML", library.to_str().unwrap())
+        .environment("COUNTED_W", counted)
+}
+
+#[test]
+fn nvidias_library_gives_the_power_of_now_and_a_counter_that_agrees() {
+    let world = with_library("500");
+    assert_power(&world, 1000.0, 2);
+    let energy = world.job()["points"][0]["energy"].clone();
+    let (joules, counted) = (energy["joules"].as_f64().unwrap(), energy["counter_joules"].as_f64().unwrap());
+    assert!((joules - counted).abs() < 0.05 * joules, "{energy}");
+    let (csv, agg) = (world.read("out/gpu_metrics.csv"), agg(&world));
+    assert!(
+        csv.contains(",1,NVIDIA H100 80GB HBM3,500,90,1000,1700,60,0x0000000000000004,,"),
+        "{csv}"
+    );
+    assert!(close(&agg["avg_temp_c"], 60.0), "{agg}");
+}
+
+#[test]
+fn the_librarys_counter_has_the_last_word() {
+    let world = with_library("700");
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(
+        world.job()["points"][0]["energy"],
+        json!({ "status": "unknown", "reason": "counter-mismatch" })
+    );
+    assert_eq!(agg(&world)["power_valid"], json!(0));
+}
+
+#[test]
+fn without_the_library_nvidia_smi_is_asked_and_that_is_said_once() {
+    let world = world("vendor: nvidia").tools(&[("nvidia-smi", NVIDIA_SMI)]);
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let said = "GPUs are sampled with nvidia-smi, without their energy counters: ";
+    assert_eq!(ended.stderr.matches(said).count(), 1, "{}", ended.stderr);
+    assert_eq!(world.job()["points"][0]["energy"].get("counter_joules"), None);
+}
+
+/// As amd-smi of ROCm 6 answers; one GPU that draws 400 W, and whose counter says so.
+const AMD_SMI: &str = r#"[ "$*" = "metric --json" ] || exit 2
+echo "WARNING: User is missing the following required groups: render."
+printf '[{"gpu": 0, "usage": {"gfx_activity": {"value": 97, "unit": "%%"}}, "power": {"socket_power": {"value": 400, "unit": "W"}},'
+printf ' "temperature": {"edge": "N/A", "hotspot": {"value": 55, "unit": "C"}},'
+printf ' "energy": {"total_energy_consumption": {"value": %s, "unit": "J"}}}]\n' "$(awk "BEGIN {printf \"%.3f\", 400 * ($(date +%s.%N) - 1700000000)}")"
+"#;
+
+#[test]
+fn where_the_amdgpu_driver_gives_no_power_amd_smi_is_asked() {
+    // The driver is there, but says what MI325X says to rocm-smi.
+    for power in [None, Some("2000000\n")] {
+        let world = world("vendor: amd").tools(&[("amd-smi", AMD_SMI)]);
+        world.write("sys/class/drm/card1/device/vendor", "0x1002\n");
+        if let Some(power) = power {
+            world.write("sys/class/drm/card1/device/hwmon/hwmon3/power1_average", power);
+        }
+        let root = world.path("sys").display().to_string();
+        let world = world.environment("IMAX_SYSFS", &root);
+        assert_power(&world, 400.0, 1);
+        let energy = world.job()["points"][0]["energy"].clone();
+        assert!(energy["counter_joules"].is_number(), "{energy}");
+    }
+}
+
+#[test]
+fn where_nothing_gives_the_power_of_amds_gpus_the_rest_is_sampled() {
+    let world = world("vendor: amd").tools(&[("amd-smi", "echo 'ERROR: amdgpu is not loaded' >&2; exit 1")]);
+    world.write("sys/class/drm/card1/device/vendor", "0x1002\n");
+    world.write("sys/class/drm/card1/device/gpu_busy_percent", "97\n");
+    let root = world.path("sys").display().to_string();
+    let world = world.environment("IMAX_SYSFS", &root);
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let said = "no power of GPUs: the amdgpu driver's files give none, and amd-smi failed (exit status: 1): ERROR: amdgpu is not loaded";
+    assert_eq!(ended.stderr.matches(said).count(), 1, "{}", ended.stderr);
+    assert_eq!(world.job()["points"][0]["energy"]["reason"], json!("no-power"));
+    assert!(world.read("out/gpu_metrics.csv").contains(",97,"));
+}
+
+/// Something that answers each request by its path; gives its address.
+pub fn serve(answer: impl Fn(&str) -> String + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let node = node.to_owned();
     std::thread::spawn(move || {
-        let start = Instant::now();
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let _ = stream.read(&mut [0; 4096]);
-            let labels = format!("{{gpu=\"0\",UUID=\"GPU-{node}\",modelName=\"NVIDIA GB200\",Hostname=\"{node}\"}}");
-            let energy = 1e9 + start.elapsed().as_secs_f64() * counted * 1e3;
-            let body = format!(
-                "# TYPE DCGM_FI_DEV_POWER_USAGE gauge\nDCGM_FI_DEV_POWER_USAGE{labels} 300\nDCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{labels} {energy:.0}\n"
-            );
+            let mut head = [0; 4096];
+            let read = stream.read(&mut head).unwrap_or(0);
+            let head = String::from_utf8_lossy(&head[..read]).into_owned();
+            let body = answer(head.split(' ').nth(1).unwrap_or_default());
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
             let _ = stream.write_all(format!("{head}{body}").as_bytes());
         }
     });
-    format!("http://{address}/metrics")
+    format!("http://{address}")
+}
+
+/// An exporter of a node with one GPU that draws 300 W, and whose counter says that it draws `counted`.
+fn exporter(node: &str, counted: f64) -> String {
+    let (node, start) = (node.to_owned(), Instant::now());
+    let address = serve(move |_| {
+        let labels = format!("{{gpu=\"0\",UUID=\"GPU-{node}\",modelName=\"NVIDIA GB200\",Hostname=\"{node}\"}}");
+        let energy = 1e9 + start.elapsed().as_secs_f64() * counted * 1e3;
+        format!(
+            "# TYPE DCGM_FI_DEV_POWER_USAGE gauge\nDCGM_FI_DEV_POWER_USAGE{labels} 300\nDCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{labels} {energy:.0}\n"
+        )
+    });
+    format!("{address}/metrics")
 }
 
 /// A load of some seconds, over which a counter's noise does not matter.

@@ -104,6 +104,8 @@ impl World {
             }
         }
         command.env("IMAX_STATE_DIR", self.path("state"));
+        // No library of a real driver.
+        command.env("IMAX_NVML", self.path("no-library"));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }

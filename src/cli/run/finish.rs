@@ -62,16 +62,8 @@ pub fn record_of(
             let failure = failure
                 .clone()
                 .unwrap_or_else(|| JobFailure::new(FailureClass::Client, "the point was not reached"));
-            points.push(PointRecord {
-                conc: point.conc,
-                result_filename: point.result_filename,
-                outcome: Outcome::Failed(JobFailure { log_tail: None, ..failure }),
-                raw: None,
-                normalised: None,
-                energy: None,
-                gpu_usage: None,
-                host_use: None,
-            });
+            let outcome = Outcome::Failed(JobFailure { log_tail: None, ..failure });
+            points.push(PointRecord::new(point.conc, point.result_filename, outcome));
         }
     }
     let outcome = match failure.or_else(|| failure_of_points(&points)) {
@@ -107,19 +99,13 @@ pub fn record_of_refusal(
     beginning: &Beginning,
 ) -> JobRecord {
     let outcome = Outcome::Failed(JobFailure::new(FailureClass::Invalid, reason));
-    let point = |conc: &crate::model::Concurrency| PointRecord {
-        conc: *conc,
-        result_filename: result_file_name(crate::job::NameSubject {
+    let point = |conc: &crate::model::Concurrency| {
+        let name = result_file_name(crate::job::NameSubject {
             row,
             conc: *conc,
             runner_name: runner,
-        }),
-        outcome: outcome.clone(),
-        raw: None,
-        normalised: None,
-        energy: None,
-        gpu_usage: None,
-        host_use: None,
+        });
+        PointRecord::new(*conc, name, outcome.clone())
     };
     JobRecord {
         schema: RECORD_SCHEMA.to_owned(),

@@ -2,10 +2,12 @@
 //! `job.json` in a folder.
 
 mod attempts;
+mod ending;
 mod evals;
 mod finish;
 mod hooks;
 mod journal;
+mod launching;
 mod life;
 mod load;
 mod points;
@@ -14,6 +16,7 @@ mod prepare;
 mod provenance;
 mod queue;
 mod sampling;
+mod self_contained;
 mod voice;
 mod watch;
 
@@ -166,6 +169,7 @@ pub fn execute(args: &RunArgs, row: &Row, stop: &StopSignal) -> Result<(JobRecor
         host_samples: Vec::new(),
         attempts: Vec::new(),
         pulls: Tries::default(),
+        nodes: Vec::new(),
         node: NodeFacts::default(),
         left_behind: false,
         evals: &args.evals,

@@ -10,9 +10,9 @@ use super::provenance::{provenance_of_job, short};
 use super::sampling::{conditions_of, power_of};
 use super::watch::{Interruption, LoadClock, SharedEngine, watched};
 use crate::edge::files;
-use crate::job::{Energy, FailureClass, GpuUsage, JobFailure, Outcome, Phase, PhaseEnding, Resolved};
+use crate::job::{FailureClass, GpuUsage, JobFailure, Outcome, Phase, PhaseEnding, Resolved};
 use crate::model::Concurrency;
-use crate::result::{Json, PointContext, normalize};
+use crate::result::{Json, PointContext, Power, normalize};
 
 /// A raw result that waits to be normalised.
 pub struct Loaded {
@@ -209,14 +209,17 @@ impl Life<'_> {
         let begun = self.journal.begin(Phase::Collect, None);
         let mut problems = Vec::new();
         for loaded in std::mem::take(&mut self.loaded) {
-            let (energy, gpu_usage) = (self.energy_of(&loaded), self.gpu_usage_of(&loaded));
-            let normalised = self.normalise(&loaded, energy.as_ref(), gpu_usage.as_ref());
+            let (energy, role_energy) = (self.energy_of(&loaded), self.role_energy_of(&loaded));
+            let gpu_usage = self.gpu_usage_of(&loaded);
+            let power = power_of(energy.as_ref(), role_energy.as_ref(), &loaded);
+            let normalised = self.normalise(&loaded, power, gpu_usage.as_ref());
             let host_use = self.host_use_of(&loaded);
             let Some(record) = self.points.iter_mut().find(|point| point.conc == loaded.conc) else {
                 continue;
             };
             record.raw.get_or_insert_with(|| format!("{}.json", loaded.result_filename));
             record.energy = energy;
+            record.role_energy = role_energy;
             record.gpu_usage = gpu_usage;
             record.host_use = host_use;
             match normalised {
@@ -236,11 +239,11 @@ impl Life<'_> {
         Ok(())
     }
 
-    fn normalise(&self, loaded: &Loaded, energy: Option<&Energy>, usage: Option<&GpuUsage>) -> Result<String, JobFailure> {
+    fn normalise(&self, loaded: &Loaded, power: Option<Power>, usage: Option<&GpuUsage>) -> Result<String, JobFailure> {
         let client = |error: String| JobFailure::new(FailureClass::Client, format!("the raw result cannot be normalised: {error}"));
         let context = PointContext::from_row(&self.spec.row, loaded.conc).map_err(|error| client(error.to_string()))?;
         let mut agg = normalize(&loaded.raw, &context).map_err(|error| client(error.to_string()))?;
-        if let Some(power) = power_of(energy, loaded) {
+        if let Some(power) = power {
             agg.set_power(power, &loaded.raw);
         }
         agg.set_conditions(conditions_of(usage));

@@ -20,7 +20,8 @@ impl Life<'_> {
             return Ok(());
         }
         self.phase(Phase::Queue, |life, begun| life.queue(engine, begun))?;
-        self.facts = engine.lock().unwrap_or_else(PoisonError::into_inner).facts();
+        let engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.facts, self.nodes) = (engine.facts(), engine.nodes().to_vec());
         Ok(())
     }
 

@@ -4,10 +4,15 @@ use std::time::Duration;
 
 use super::life::Life;
 use super::points::Loaded;
-use crate::edge::telemetry::HostSampler;
+use crate::edge::telemetry::{Exporter, HostSampler, Wanted};
 use crate::edge::{files, telemetry};
-use crate::job::{Energy, GpuUsage, GpuVendor, HostUse, Load, energy, gpu_usage, host_csv, host_use, metrics_csv};
-use crate::result::{Conditions, Json, Power};
+use crate::job::slurm::allocation;
+use crate::job::{
+    Energy, GpuUsage, GpuVendor, HostUse, LaunchSettings, Load, RoleEnergy, RoleNodes, energy, gpu_usage, host_csv, host_use, metrics_csv,
+    role_energy,
+};
+use crate::model::Layout;
+use crate::result::{Conditions, Json, Power, RolePower};
 
 /// Longer than the second between two samples.
 const TRAILING: Duration = Duration::from_millis(1300);
@@ -16,8 +21,22 @@ impl Life<'_> {
     /// Begins: the host always, GPUs where the profile names a vendor or exporters.
     pub(super) fn start_sampling(&mut self) {
         let profile = &self.spec.profile;
-        match telemetry::start(self.vendor_here(), &profile.telemetry.dcgm, &self.spec.id, &self.places.out) {
-            Ok(sampler) => self.sampler = sampler,
+        let exporters = profile.telemetry.dcgm.iter().flat_map(|address| address.of_nodes(&self.nodes));
+        let exporters: Vec<Exporter> = exporters.map(|(url, node)| Exporter { url, node }).collect();
+        let started = telemetry::start(Wanted {
+            vendor: self.vendor_here(),
+            exporters: &exporters,
+            job: &self.spec.id,
+            out: &self.places.out,
+            stop: self.stop,
+        });
+        match started {
+            Ok(started) => {
+                self.sampler = started.sampler;
+                if let Some(remark) = started.remark {
+                    self.voice.line(&remark);
+                }
+            }
             Err(problem) => self.voice.line(&problem),
         }
         if !profile.launch.is_on_this_machine() {
@@ -93,12 +112,35 @@ impl Life<'_> {
 
     /// The energy of a point's load; none where nothing samples GPUs.
     pub(super) fn energy_of(&self, loaded: &Loaded) -> Option<Energy> {
-        let load = Load {
+        self.is_sampled().then(|| energy(&self.samples, self.load_of(loaded)))
+    }
+
+    fn load_of(&self, loaded: &Loaded) -> Load {
+        Load {
             window: window(loaded),
             duration_s: number(loaded, "duration"),
             gpus: self.spec.row.layout.gpus(),
+        }
+    }
+
+    /// The part of each role of a row over several nodes.
+    pub(super) fn role_energy_of(&self, loaded: &Loaded) -> Option<RoleEnergy> {
+        let LaunchSettings::Slurm(settings) = &self.spec.profile.launch else {
+            return None;
         };
-        self.is_sampled().then(|| energy(&self.samples, load))
+        let Layout::MultiNode { prefill, decode } = &self.spec.row.layout else {
+            return None;
+        };
+        let roles = allocation(&self.spec.row, settings).ok()?.roles?;
+        // As the job's script shares them out.
+        let (first, rest) = self.nodes.split_at_checked(usize::try_from(roles.prefill).ok()?)?;
+        let role = |nodes, gpus| RoleNodes { nodes, gpus };
+        role_energy(
+            &self.samples,
+            self.load_of(loaded),
+            role(first, prefill.gpus()),
+            role(rest, decode.gpus()),
+        )
     }
 
     /// What the GPUs did during a point's load.
@@ -113,7 +155,15 @@ impl Life<'_> {
 }
 
 /// The energy in the form that results have it.
-pub(super) fn power_of(energy: Option<&Energy>, loaded: &Loaded) -> Option<Power> {
+pub(super) fn power_of(energy: Option<&Energy>, roles: Option<&RoleEnergy>, loaded: &Loaded) -> Option<Power> {
+    let of_roles = |roles: &RoleEnergy| {
+        Some(RolePower {
+            prefill_joules: roles.prefill_joules,
+            prefill_gpus: u32::try_from(roles.prefill_gpus).ok()?,
+            decode_joules: roles.decode_joules,
+            decode_gpus: u32::try_from(roles.decode_gpus).ok()?,
+        })
+    };
     match energy? {
         Energy::Measured { joules, gpus, .. } => {
             let (start, end) = window(loaded);
@@ -121,6 +171,7 @@ pub(super) fn power_of(energy: Option<&Energy>, loaded: &Loaded) -> Option<Power
                 joules: *joules,
                 seconds: end - start,
                 gpus: u32::try_from(*gpus).ok()?,
+                roles: roles.and_then(of_roles),
             })
         }
         Energy::Unknown { .. } => None,

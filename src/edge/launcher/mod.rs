@@ -98,6 +98,11 @@ pub trait Engine: Send {
     /// The host on which it listens.
     fn host(&self) -> &str;
 
+    /// The names of the nodes that a scheduler gave it, in the order in which roles share them.
+    fn nodes(&self) -> &[String] {
+        &[]
+    }
+
     /// What is known of it for the result's provenance, such as the image's digest.
     fn facts(&self) -> BTreeMap<String, String>;
 }

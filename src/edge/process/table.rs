@@ -102,7 +102,7 @@ pub fn job_mark(pid: i32) -> Option<String> {
     Some(String::from_utf8_lossy(value).into_owned())
 }
 
-/// All running processes that carry the mark of a job or of one of its helpers (`<job>-hook`, `<job>-telemetry`), without
+/// All running processes that carry the mark of a job or of one of its helpers (`<job>-hook`, `<job>-telemetry`, `<job>-tool`), without
 /// this one.
 #[must_use]
 pub fn marked_processes(job: &str) -> Vec<Running> {

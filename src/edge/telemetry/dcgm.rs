@@ -11,18 +11,27 @@ use crate::job::{GpuSample, ScrapeUrl, dcgm_samples};
 /// Longest wait for an answer.
 const LIMIT: Duration = Duration::from_secs(2);
 
+/// An exporter, and the node that it is on where that is known otherwise than by what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exporter {
+    /// Its address.
+    pub url: ScrapeUrl,
+    /// The node.
+    pub node: Option<String>,
+}
+
 /// Running requests to exporters.
 #[derive(Debug)]
 pub struct Dcgm(Vec<(String, Periodic<GpuSample>)>);
 
 impl Dcgm {
-    pub(super) fn start(urls: &[ScrapeUrl]) -> Result<Self, String> {
-        let start = |url: &ScrapeUrl| {
-            let target = url.clone();
+    pub(super) fn start(exporters: &[Exporter]) -> Result<Self, String> {
+        let start = |exporter: &Exporter| {
+            let target = exporter.clone();
             let look = move |stop: &StopSignal| look(&target, stop);
-            Periodic::start("dcgm", look).map(|thread| (url.to_string(), thread))
+            Periodic::start("dcgm", look).map(|thread| (exporter.url.to_string(), thread))
         };
-        urls.iter().map(start).collect::<Result<_, _>>().map(Self)
+        exporters.iter().map(start).collect::<Result<_, _>>().map(Self)
     }
 
     /// What was seen, and a sentence on each exporter that never answered.
@@ -45,7 +54,8 @@ impl Dcgm {
     }
 }
 
-fn look(url: &ScrapeUrl, stop: &StopSignal) -> Vec<GpuSample> {
+fn look(exporter: &Exporter, stop: &StopSignal) -> Vec<GpuSample> {
+    let url = &exporter.url;
     let question = Question {
         host: url.host(),
         port: url.port(),
@@ -59,11 +69,13 @@ fn look(url: &ScrapeUrl, stop: &StopSignal) -> Vec<GpuSample> {
         // The middle of the exchange is when the exporter looked, as far as that can be known.
         Ok(answer) if answer.status == 200 => {
             let at = before + since.elapsed().as_secs_f64() / 2.0;
-            dcgm_samples(
-                &String::from_utf8_lossy(&answer.body),
-                &format!("{}:{}", url.host(), url.port()),
-                at,
-            )
+            let address = format!("{}:{}", url.host(), url.port());
+            let mut samples = dcgm_samples(&String::from_utf8_lossy(&answer.body), &address, at);
+            // An exporter may call its host otherwise than the scheduler does.
+            if let Some(node) = &exporter.node {
+                samples.iter_mut().for_each(|sample| sample.node.clone_from(node));
+            }
+            samples
         }
         Ok(_) | Err(_) => Vec::new(),
     }

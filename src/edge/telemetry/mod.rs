@@ -1,42 +1,114 @@
-//! Samples of GPUs and of the host while a job runs: nvidia-smi for NVIDIA, the amdgpu driver's files for AMD, DCGM's exporters
-//! for GPUs in other nodes, `/proc` for the host. What is missing is said once and never fails a job.
+//! Samples of GPUs and of the host while a job runs: NVIDIA's library or nvidia-smi, the amdgpu driver's files or amd-smi, DCGM's
+//! exporters for GPUs in other nodes, `/proc` for the host. What is missing is said once and never fails a job.
 
-mod amd;
+mod amd_smi;
+mod amdgpu;
 mod dcgm;
 mod host;
-mod nvidia;
+mod nvidia_smi;
+mod nvml;
 mod periodic;
 
 use std::path::Path;
 
-use crate::job::{GpuSample, GpuVendor, JobId, ScrapeUrl};
+use super::stop::StopSignal;
+use crate::job::{GpuSample, GpuVendor, JobId};
 
-pub(super) use amd::{cards as amd_cards, product_name as amd_name, sysfs_root};
+pub(super) use amdgpu::{cards as amd_cards, product_name as amd_name, sysfs_root};
+pub use dcgm::Exporter;
 pub use host::HostSampler;
+
+/// What is to be sampled.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Whose GPUs this machine has.
+    pub vendor: GpuVendor,
+    /// Exporters of DCGM; where there are any, nothing else is sampled.
+    pub exporters: &'a [Exporter],
+    /// The job.
+    pub job: &'a JobId,
+    /// The folder of its files.
+    pub out: &'a Path,
+    /// Ends the attempt to begin.
+    pub stop: &'a StopSignal,
+}
+
+/// A running sampler, and what a person should know about it.
+#[derive(Debug, Default)]
+pub struct Started {
+    /// The sampler; none where there is no GPU.
+    pub sampler: Option<Sampler>,
+    /// Why it is not the best one.
+    pub remark: Option<String>,
+}
+
+impl Started {
+    fn best(sampler: Sampler) -> Self {
+        Self {
+            sampler: Some(sampler),
+            remark: None,
+        }
+    }
+}
 
 /// A running sampler.
 #[derive(Debug)]
 pub enum Sampler {
+    /// NVIDIA's library.
+    Nvml(nvml::Library),
     /// nvidia-smi.
-    Nvidia(nvidia::NvidiaSmi),
-    /// The driver's files.
-    Amd(amd::Sysfs),
+    NvidiaSmi(nvidia_smi::NvidiaSmi),
+    /// The amdgpu driver's files.
+    Amdgpu(amdgpu::Sysfs),
+    /// amd-smi.
+    AmdSmi(amd_smi::AmdSmi),
     /// Exporters of DCGM.
     Dcgm(dcgm::Dcgm),
 }
 
-/// Starts sampling once a second. `Ok(None)` where the node has no GPU.
+/// Starts sampling once a second.
 ///
 /// # Errors
 /// A sentence that says why there are no samples.
-pub fn start(vendor: GpuVendor, exporters: &[ScrapeUrl], job: &JobId, out: &Path) -> Result<Option<Sampler>, String> {
-    if !exporters.is_empty() {
-        return dcgm::Dcgm::start(exporters).map(Sampler::Dcgm).map(Some);
+pub fn start(wanted: Wanted<'_>) -> Result<Started, String> {
+    if !wanted.exporters.is_empty() {
+        return dcgm::Dcgm::start(wanted.exporters).map(Sampler::Dcgm).map(Started::best);
     }
-    match vendor {
-        GpuVendor::None => Ok(None),
-        GpuVendor::Nvidia => nvidia::NvidiaSmi::start(job, out).map(Sampler::Nvidia).map(Some),
-        GpuVendor::Amd => amd::Sysfs::start().map(Sampler::Amd).map(Some),
+    match wanted.vendor {
+        GpuVendor::None => Ok(Started::default()),
+        GpuVendor::Nvidia => nvidia(wanted),
+        GpuVendor::Amd => amd(wanted),
+    }
+}
+
+fn nvidia(wanted: Wanted<'_>) -> Result<Started, String> {
+    let problem = match nvml::Library::start() {
+        Ok(library) => return Ok(Started::best(Sampler::Nvml(library))),
+        Err(problem) => problem,
+    };
+    let sampler = nvidia_smi::NvidiaSmi::start(wanted.job, wanted.out)?;
+    Ok(Started {
+        sampler: Some(Sampler::NvidiaSmi(sampler)),
+        remark: Some(format!(
+            "GPUs are sampled with nvidia-smi, without their energy counters: {problem}"
+        )),
+    })
+}
+
+fn amd(wanted: Wanted<'_>) -> Result<Started, String> {
+    if amdgpu::Sysfs::has_power() {
+        return amdgpu::Sysfs::start().map(Sampler::Amdgpu).map(Started::best);
+    }
+    match amd_smi::AmdSmi::start(wanted.stop) {
+        Ok(sampler) => Ok(Started {
+            sampler: Some(Sampler::AmdSmi(sampler)),
+            remark: Some("GPUs are sampled with amd-smi: the amdgpu driver's files give no power".to_owned()),
+        }),
+        // What the files have besides power is worth having.
+        Err(problem) => Ok(Started {
+            sampler: Some(Sampler::Amdgpu(amdgpu::Sysfs::start()?)),
+            remark: Some(format!("no power of GPUs: the amdgpu driver's files give none, and {problem}")),
+        }),
     }
 }
 
@@ -47,8 +119,10 @@ impl Sampler {
     /// A sentence that says why there are no samples.
     pub fn finish(self) -> Result<Vec<GpuSample>, String> {
         match self {
-            Self::Nvidia(sampler) => sampler.finish(),
-            Self::Amd(sampler) => sampler.finish(),
+            Self::Nvml(sampler) => sampler.finish(),
+            Self::NvidiaSmi(sampler) => sampler.finish(),
+            Self::Amdgpu(sampler) => sampler.finish(),
+            Self::AmdSmi(sampler) => sampler.finish(),
             Self::Dcgm(sampler) => sampler.finish(),
         }
     }

@@ -31,7 +31,7 @@ pub use mount::Mount;
 pub use node::NodeSettings;
 pub use schema::profile_schema;
 pub use slurm::{SlurmContainer, SlurmSettings};
-pub use telemetry::{ScrapeUrl, TelemetrySettings};
+pub use telemetry::{ExporterAddress, ScrapeUrl, TelemetrySettings};
 
 /// How jobs start on a kind of node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -252,6 +252,7 @@ fn checked(name: &str, document: ProfileDocument) -> Result<RunnerProfile, Profi
             LaunchSettings::Slurm(slurm_settings(name, vendor.unwrap_or(local.vendor), slurm.unwrap_or_default())?)
         }
     };
+    let has_nodes = matches!(launch, LaunchSettings::Slurm(_));
     let health_path = health_path.unwrap_or(local.health_path);
     if !health_path.starts_with('/') || health_path.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(wrong("health-path", &health_path, "a path of a URL, such as /health"));
@@ -268,7 +269,7 @@ fn checked(name: &str, document: ProfileDocument) -> Result<RunnerProfile, Profi
         health_path,
         load: load_settings(name, load.unwrap_or_default())?,
         deadlines: deadlines_of(deadlines.unwrap_or_default()),
-        telemetry: telemetry::telemetry_settings(name, telemetry_document.unwrap_or_default())?,
+        telemetry: telemetry::telemetry_settings(name, telemetry_document.unwrap_or_default(), has_nodes)?,
         node: node::node_settings(name, node_document.unwrap_or_default())?,
         retries: retries::retries(name, &retries_document.unwrap_or_default())?,
         hooks: Hooks {

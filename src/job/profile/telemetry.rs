@@ -1,4 +1,5 @@
-//! The block `telemetry` of a profile: where GPUs of other nodes are sampled.
+//! The block `telemetry` of a profile: where GPUs of other nodes are sampled, by fixed addresses or by one for each node that
+//! the scheduler gives.
 
 use std::fmt;
 
@@ -70,12 +71,59 @@ impl fmt::Display for ScrapeUrl {
     }
 }
 
+/// Stands for a node's name.
+const NODE: &str = "{node}";
+
+/// Where exporters are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum ExporterAddress {
+    /// At one address.
+    Fixed(ScrapeUrl),
+    /// At one address for each node of the job, whose name `{node}` stands for.
+    EachNode(String),
+}
+
+impl ExporterAddress {
+    /// The addresses of a job with these nodes, each with its node where that is known.
+    #[must_use]
+    pub fn of_nodes(&self, nodes: &[String]) -> Vec<(ScrapeUrl, Option<String>)> {
+        match self {
+            Self::Fixed(url) => vec![(url.clone(), None)],
+            Self::EachNode(template) => {
+                let url = |node: &String| Some((ScrapeUrl::try_from(template.replace(NODE, node)).ok()?, Some(node.clone())));
+                nodes.iter().filter_map(url).collect()
+            }
+        }
+    }
+}
+
+impl TryFrom<String> for ExporterAddress {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if !text.contains(NODE) {
+            return ScrapeUrl::try_from(text).map(Self::Fixed);
+        }
+        ScrapeUrl::try_from(text.replace(NODE, "node")).map(|_| Self::EachNode(text))
+    }
+}
+
+impl From<ExporterAddress> for String {
+    fn from(address: ExporterAddress) -> Self {
+        match address {
+            ExporterAddress::Fixed(url) => url.to_string(),
+            ExporterAddress::EachNode(template) => template,
+        }
+    }
+}
+
 /// Where GPUs of other nodes are sampled.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct TelemetrySettings {
     /// Exporters of DCGM, one a node; where there are any, nothing else is sampled.
-    pub dcgm: Vec<ScrapeUrl>,
+    pub dcgm: Vec<ExporterAddress>,
 }
 
 /// The block as its file has it.
@@ -92,16 +140,25 @@ pub(super) fn inherit_telemetry(base: TelemetryDocument, child: TelemetryDocumen
     }
 }
 
-pub(super) fn telemetry_settings(name: &str, document: TelemetryDocument) -> Result<TelemetrySettings, ProfileError> {
-    let url = |text: String| {
-        ScrapeUrl::try_from(text.clone()).map_err(|_| ProfileError::Value {
-            name: name.to_owned(),
-            key: "telemetry.dcgm",
-            found: text,
-            expected: "http://host:port/metrics",
-        })
+/// `has_nodes` says whether the launcher's jobs are on nodes that a scheduler gives.
+pub(super) fn telemetry_settings(name: &str, document: TelemetryDocument, has_nodes: bool) -> Result<TelemetrySettings, ProfileError> {
+    let wrong = |found: String, expected| ProfileError::Value {
+        name: name.to_owned(),
+        key: "telemetry.dcgm",
+        found,
+        expected,
     };
-    let dcgm = document.dcgm.unwrap_or_default().into_iter().map(url).collect::<Result<_, _>>()?;
+    let address = |text: String| match ExporterAddress::try_from(text.clone()) {
+        Ok(ExporterAddress::EachNode(_)) if !has_nodes => Err(wrong(text, "an address without `{node}`: only jobs of Slurm have nodes")),
+        Ok(address) => Ok(address),
+        Err(_) => Err(wrong(text, "http://host:port/metrics")),
+    };
+    let dcgm = document
+        .dcgm
+        .unwrap_or_default()
+        .into_iter()
+        .map(address)
+        .collect::<Result<_, _>>()?;
     Ok(TelemetrySettings { dcgm })
 }
 
@@ -124,5 +181,28 @@ mod tests {
             let url = ScrapeUrl::try_from(text.to_owned());
             assert_eq!(url.ok().map(|url| url.to_string()).as_deref(), shown, "{text}");
         }
+    }
+
+    #[test]
+    fn an_address_may_be_that_of_each_node() {
+        let address = ExporterAddress::try_from("http://{node}-mgmt:9400/metrics".to_owned()).unwrap();
+        let shown = |nodes: &[&str]| {
+            let nodes: Vec<String> = nodes.iter().map(|node| (*node).to_owned()).collect();
+            let list = address.of_nodes(&nodes).into_iter();
+            list.map(|(url, node)| (url.to_string(), node.unwrap())).collect::<Vec<_>>()
+        };
+        let of = |node: &str| (format!("http://{node}-mgmt:9400/metrics"), node.to_owned());
+        assert_eq!(shown(&["n1", "n2"]), [of("n1"), of("n2")]);
+        assert_eq!(shown(&[]), []);
+        assert!(ExporterAddress::try_from("https://{node}".to_owned()).is_err());
+        let document = || TelemetryDocument {
+            dcgm: Some(vec!["http://{node}".to_owned()]),
+        };
+        assert!(telemetry_settings("p", document(), true).is_ok());
+        let error = telemetry_settings("p", document(), false).unwrap_err().to_string();
+        assert!(
+            error.ends_with("expected an address without `{node}`: only jobs of Slurm have nodes"),
+            "{error}"
+        );
     }
 }

@@ -73,6 +73,12 @@ pub fn show_node(node: &str) -> Vec<String> {
     list(&["--oneliner", "show", "node", node])
 }
 
+/// `scontrol` for the names in a list of nodes as Slurm shortens it: `n[1-3]`.
+#[must_use]
+pub fn show_hostnames(nodes: &str) -> Vec<String> {
+    list(&["show", "hostnames", nodes])
+}
+
 /// `sacct` for one job as text; read by [`super::parse_queue`].
 #[must_use]
 pub fn accounting(job: u64) -> Vec<String> {

@@ -17,8 +17,8 @@ pub use answer::{
 };
 pub use answer_json::{parse_accounting_json, parse_queue_json};
 pub use command::{
-    SlurmVersion, accounting, accounting_json, cancel, find_named, kill_script, kill_steps, queue, queue_json, show_job, show_node, steps,
-    terminate,
+    SlurmVersion, accounting, accounting_json, cancel, find_named, kill_script, kill_steps, queue, queue_json, show_hostnames, show_job,
+    show_node, steps, terminate,
 };
 pub use image::{ImageSource, SquashDoubt, check_superblock, enroot_uri, squash_name};
 pub use request::{BatchFolders, BatchRequest, batch_request};

@@ -55,8 +55,27 @@ fn request(row: Value, slurm: &str) -> BatchRequest {
 const HEAD: &str = "#!/usr/bin/env bash
 # imax-1 of imax.
 set -u
+job=imax-1
+sweep() {
+  local pid pids=()
+  for pid in $(grep -lszFx \"IMAX_JOB_ID=$job\" /proc/[0-9]*/environ); do
+    pid=${pid#/proc/}
+    pid=${pid%/environ}
+    [ \"$pid\" = \"$$\" ] || pids+=(\"$pid\")
+  done
+  kill \"-$1\" \"${pids[@]}\" 2>/dev/null
+}
+tidy() {
+  sweep TERM || return
+  for _ in 1 2 3 4 5 6 7 8 9 10; do
+    sleep 0.1
+    sweep 0 || return
+  done
+  sweep KILL
+}
 trap : TERM
-trap 'kill -KILL 0' USR1
+trap 'sweep KILL; kill -KILL 0' USR1
+trap tidy EXIT
 run() {
   \"$@\" &
   while :; do

@@ -17,8 +17,29 @@ pub const EXIT_IMAGE: i32 = 243;
 /// The script outlives a SIGTERM that its command takes its time to obey, and gives the command's status. Slurm itself sends
 /// SIGKILL only after the site's KillWait, so SIGUSR1 to the script ends everything in its process group at once; what is
 /// then left of the step Slurm ends with it.
-const RUN: &str = "trap : TERM
-trap 'kill -KILL 0' USR1
+///
+/// Where Slurm tracks processes by their parents (proctrack/linuxproc), it does not see what put itself in the background in a
+/// session of its own. That still carries the job's id, so what does is ended when the script ends.
+const RUN: &str = "sweep() {
+  local pid pids=()
+  for pid in $(grep -lszFx \"IMAX_JOB_ID=$job\" /proc/[0-9]*/environ); do
+    pid=${pid#/proc/}
+    pid=${pid%/environ}
+    [ \"$pid\" = \"$$\" ] || pids+=(\"$pid\")
+  done
+  kill \"-$1\" \"${pids[@]}\" 2>/dev/null
+}
+tidy() {
+  sweep TERM || return
+  for _ in 1 2 3 4 5 6 7 8 9 10; do
+    sleep 0.1
+    sweep 0 || return
+  done
+  sweep KILL
+}
+trap : TERM
+trap 'sweep KILL; kill -KILL 0' USR1
+trap tidy EXIT
 run() {
   \"$@\" &
   while :; do
@@ -48,7 +69,7 @@ pub(super) struct ScriptPlan<'a> {
 
 /// The text.
 pub(super) fn script(plan: &ScriptPlan<'_>) -> String {
-    let mut text = format!("#!/usr/bin/env bash\n# {} of imax.\nset -u\n", plan.job);
+    let mut text = format!("#!/usr/bin/env bash\n# {} of imax.\nset -u\njob={}\n", plan.job, quote(plan.job));
     text.push_str(RUN);
     text.push_str("fail() { echo \"imax: $2\" >&2; exit \"$1\"; }\n");
     if let Some(file) = plan.secrets {

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::super::telemetry::serve;
 use super::super::world::World;
 use super::{ENGINE, phase, world};
 
@@ -73,7 +74,13 @@ fn a_row_over_several_nodes_gets_its_nodes_by_role() {
         "echo \"roles $PREFILL_NODES x $PREFILL_TP on $IMAX_PREFILL_NODES, $DECODE_NODES x $DECODE_TP on $IMAX_DECODE_NODES, all $IMAX_NODES\"\n\
          srun --nodes=1 --ntasks=1 --nodelist=\"$IMAX_DECODE_NODES\" bash -c 'echo \"decode step on $SLURMD_NODENAME\"'\n{ENGINE}"
     );
-    let world = world("exit 9", "main", "");
+    // An exporter for each node, found by the node's name; it calls its host otherwise than Slurm does.
+    let exporters = serve(|path| {
+        let (gpus, watts) = if path == "/node-0" { (4, 300) } else { (2, 200) };
+        let line = |gpu| format!("DCGM_FI_DEV_POWER_USAGE{{gpu=\"{gpu}\",Hostname=\"h{path}\"}} {watts}\n");
+        (0..gpus).map(line).collect()
+    });
+    let world = world("exit 9", "main", &format!("telemetry: {{dcgm: ['{exporters}/{{node}}']}}\n"));
     world.write("benchmarks/multi_node/demo_fp8_h100_sim.sh", &recipe);
     several_nodes(&world);
     let job = assert_measured(&world);
@@ -90,6 +97,19 @@ fn a_row_over_several_nodes_gets_its_nodes_by_role() {
         (&agg["is_multinode"], &agg["prefill_tp"], &agg["decode_tp"]),
         (&json!(true), &json!(4), &json!(2))
     );
+    // Each role has the energy of its own nodes.
+    let number = |key: &str| agg[key].as_f64().unwrap_or_else(|| panic!("{key}: {agg:#}"));
+    assert_eq!(agg["power_valid"], json!(1));
+    for (key, watts) in [
+        ("avg_total_gpu_power_w", 1600.0),
+        ("prefill_avg_power_w", 300.0),
+        ("decode_avg_power_w", 200.0),
+    ] {
+        assert!((number(key) - watts).abs() < 0.1, "{key}: {agg:#}");
+    }
+    let roles = number("prefill_gpu_energy_j") + number("decode_gpu_energy_j");
+    assert!((roles - number("total_gpu_energy_j")).abs() < 0.1, "{agg:#}");
+    assert_eq!(job["points"][1]["role_energy"]["decode_gpus"], json!(2));
 }
 
 #[test]

@@ -26,13 +26,15 @@ pub(super) struct Batch {
     pub watcher: Watcher,
     pub host: String,
     pub nodes: String,
+    pub names: Vec<String>,
     pub image: Option<String>,
     pub gone: bool,
 }
 
 impl Batch {
-    fn learn(&mut self, nodes: String, address: String) {
+    fn learn(&mut self, nodes: String, names: Vec<String>, address: String) {
         self.nodes = nodes;
+        self.names = names;
         self.host = address;
     }
 
@@ -93,8 +95,8 @@ impl Engine for Batch {
                 what: format!("slurm job {}", self.number),
                 reason,
             },
-            Seen::Running { nodes, address } => {
-                self.learn(nodes, address);
+            Seen::Running { nodes, names, address } => {
+                self.learn(nodes, names, address);
                 Turn::Come {
                     place: format!("slurm job {} runs on {}", self.number, self.nodes),
                 }
@@ -108,8 +110,8 @@ impl Engine for Batch {
     fn poll(&mut self) -> Result<Option<Ending>, LaunchError> {
         match self.watcher.seen() {
             Seen::Waiting(_) => Ok(None),
-            Seen::Running { nodes, address } => {
-                self.learn(nodes, address);
+            Seen::Running { nodes, names, address } => {
+                self.learn(nodes, names, address);
                 Ok(None)
             }
             Seen::Ended(End::Exited(status)) => Ok(Some(Ending::Exited(status))),
@@ -144,6 +146,10 @@ impl Engine for Batch {
 
     fn host(&self) -> &str {
         &self.host
+    }
+
+    fn nodes(&self) -> &[String] {
+        &self.names
     }
 
     fn facts(&self) -> BTreeMap<String, String> {

@@ -10,8 +10,8 @@ use crate::edge::stop::StopSignal;
 use crate::job::JobId;
 use crate::job::slurm::{
     BatchRequest, JobView, NamedJob, SlurmVersion, accounting, accounting_json, cancel, canceller_of, find_named, kill_script, kill_steps,
-    node_address, parse_accounting_json, parse_job, parse_named, parse_queue, parse_queue_json, parse_steps, queue, queue_json, show_job,
-    show_node, steps, submitted, terminate,
+    node_address, parse_accounting_json, parse_job, parse_named, parse_queue, parse_queue_json, parse_steps, queue, queue_json,
+    show_hostnames, show_job, show_node, steps, submitted, terminate,
 };
 
 /// The longest time for a submission: site plugins may take their time.
@@ -22,6 +22,7 @@ const QUESTION: Duration = Duration::from_secs(15);
 /// A cluster, as the tools on this machine reach it.
 #[derive(Debug, Clone)]
 pub(super) struct Cluster {
+    job: String,
     environment: Vec<(String, String)>,
     configuration: Option<String>,
     version: Option<SlurmVersion>,
@@ -36,9 +37,11 @@ impl Cluster {
         let own = |name: &str| Some((name.to_owned(), std::env::var(name).ok()?));
         let mut environment: Vec<(String, String)> = OF_THE_TOOLS.into_iter().filter_map(own).collect();
         environment.push(("LC_ALL".to_owned(), "C".to_owned()));
-        environment.push((JOB_MARK.to_owned(), job.to_string()));
+        // Not the job's own mark: on a machine that is also the job's node, the end of its script must not end a question about it.
+        environment.push((JOB_MARK.to_owned(), format!("{job}-tool")));
         environment.extend(configuration.iter().map(|path| ("SLURM_CONF".to_owned(), path.clone())));
         Self {
+            job: job.to_string(),
             environment,
             configuration,
             version: None,
@@ -62,7 +65,7 @@ impl Cluster {
         const TOOL: &str = "sbatch";
         let mut environment = request.environment.clone();
         environment.extend(self.configuration.iter().map(|path| ("SLURM_CONF".to_owned(), path.clone())));
-        environment.extend(self.environment.iter().filter(|(name, _)| name == JOB_MARK).cloned());
+        environment.push((JOB_MARK.to_owned(), self.job.clone()));
         let call = Call {
             tool: TOOL,
             arguments: &request.arguments,
@@ -131,6 +134,12 @@ impl Cluster {
     pub fn address(&self, node: &str, stop: &StopSignal) -> String {
         let answer = self.ask("scontrol", &show_node(node), QUESTION, stop).unwrap_or_default();
         node_address(&answer).unwrap_or(node).to_owned()
+    }
+
+    /// The name of each node of a list as Slurm shortens it, in the order that a job's script sees.
+    pub fn names(&self, nodes: &str, stop: &StopSignal) -> Vec<String> {
+        let answer = self.ask("scontrol", &show_hostnames(nodes), QUESTION, stop).unwrap_or_default();
+        answer.split_whitespace().map(str::to_owned).collect()
     }
 
     /// Our own jobs with a name that are not over.

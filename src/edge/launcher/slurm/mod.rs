@@ -205,6 +205,7 @@ impl Launcher for Slurm {
                 secrets,
                 host: String::new(),
                 nodes: String::new(),
+                names: Vec::new(),
                 image: (self.settings.container != SlurmContainer::None).then(|| request.spec.row.image.to_string()),
                 gone: false,
             })),

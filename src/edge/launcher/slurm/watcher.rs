@@ -26,8 +26,10 @@ pub(super) enum Seen {
     Waiting(String),
     /// It runs.
     Running {
-        /// Its nodes.
+        /// Its nodes, as Slurm shortens a list of them.
         nodes: String,
+        /// The name of each.
+        names: Vec<String>,
         /// The address of the node of its script.
         address: String,
     },
@@ -143,12 +145,17 @@ impl Follower {
 
     fn running(&self, view: JobView) -> Seen {
         let known = match &*self.seen.lock().unwrap_or_else(PoisonError::into_inner) {
-            Seen::Running { address, .. } => Some(address.clone()),
+            Seen::Running { address, names, .. } => Some((address.clone(), names.clone())),
             Seen::Waiting(_) | Seen::Ended(_) | Seen::Lost(_) => None,
         };
+        let (address, names) = known.unwrap_or_else(|| {
+            let address = self.cluster.address(&view.batch_host, &self.stop);
+            (address, self.cluster.names(&view.nodes, &self.stop))
+        });
         Seen::Running {
-            address: known.unwrap_or_else(|| self.cluster.address(&view.batch_host, &self.stop)),
             nodes: view.nodes,
+            names,
+            address,
         }
     }
 

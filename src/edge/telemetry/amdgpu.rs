@@ -11,6 +11,9 @@ use crate::job::GpuSample;
 /// PCI vendor of AMD.
 const AMD: &str = "0x1002";
 
+/// No GPU of a data centre draws less, watts; with some GPUs the driver says 0 to 2.
+const LEAST_POWER: f64 = 5.0;
+
 /// A running sampler of driver files.
 #[derive(Debug)]
 pub struct Sysfs(Periodic<GpuSample>);
@@ -23,8 +26,15 @@ impl Sysfs {
         if gpus.is_empty() {
             return Err(format!("no GPU telemetry: no amdgpu device below {}/class/drm", root.display()));
         }
-        let sampler = Periodic::start("telemetry", move |_| look(&gpus));
+        let sampler = Periodic::start("amdgpu", move |_| look(&gpus));
         sampler.map(Self).map_err(|error| format!("no GPU telemetry: {error}"))
+    }
+
+    /// Whether the driver says what each GPU draws.
+    pub(super) fn has_power() -> bool {
+        let gpus = cards(&sysfs_root());
+        let draws = |(number, device): &(u32, PathBuf)| sample(*number, device).power_w.is_some_and(|power| power >= LEAST_POWER);
+        !gpus.is_empty() && gpus.iter().all(draws)
     }
 
     pub(super) fn finish(self) -> Result<Vec<GpuSample>, String> {
