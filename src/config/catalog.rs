@@ -33,9 +33,9 @@ impl Catalog {
     /// runner file has.
     pub fn read_valid(configs: &[Arc<SourceFile>], runner_file: &Arc<SourceFile>, found: &mut Diagnostics) -> Option<Self> {
         let mut entries = IndexMap::new();
-        for read in side_by_side(configs) {
-            found.append(read.found);
-            for entry in read.entries {
+        for (read, findings) in yaml::read_side_by_side(configs, read_entries) {
+            found.append(findings);
+            for entry in read {
                 add(entry, &mut entries, found);
             }
         }
@@ -49,37 +49,6 @@ impl Catalog {
     pub fn get(&self, key: &str) -> Option<&Entry> {
         self.entries.get(key)
     }
-}
-
-/// What one config file has.
-struct FileEntries {
-    entries: Vec<Entry>,
-    found: Diagnostics,
-}
-
-/// Reads files at the same time, a thread each, in the order they were given. Sweeps have one file a vendor.
-fn side_by_side(configs: &[Arc<SourceFile>]) -> Vec<FileEntries> {
-    let Some((first, rest)) = configs.split_first() else {
-        return Vec::new();
-    };
-    std::thread::scope(|scope| {
-        let others: Vec<_> = rest.iter().map(|source| (source, scope.spawn(|| read_file(source)))).collect();
-        let mut files = vec![read_file(first)];
-        // A thread that cannot finish has a defect, which shows itself again where it can be told: here.
-        files.extend(
-            others
-                .into_iter()
-                .map(|(source, other)| other.join().unwrap_or_else(|_| read_file(source))),
-        );
-        files
-    })
-}
-
-fn read_file(source: &Arc<SourceFile>) -> FileEntries {
-    let mut found = Diagnostics::new();
-    let root = yaml::parse(source, &mut found);
-    let entries = root.map_or_else(Vec::new, |root| read_entries(&mut Reader::new(source, &mut found), &root));
-    FileEntries { entries, found }
 }
 
 fn read_entries(reader: &mut Reader<'_>, root: &Node) -> Vec<Entry> {

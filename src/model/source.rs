@@ -90,6 +90,15 @@ impl Position {
             column: last.chars().count() + 1,
         }
     }
+
+    /// The same column so many lines further down.
+    #[must_use]
+    pub const fn below(self, lines: usize) -> Self {
+        Self {
+            line: self.line + lines,
+            column: self.column,
+        }
+    }
 }
 
 /// From a first character up to, not including, a last one.
@@ -107,6 +116,15 @@ impl Span {
         start: Position::START,
         end: Position::START,
     };
+
+    /// The same columns so many lines further down.
+    #[must_use]
+    pub const fn below(self, lines: usize) -> Self {
+        Self {
+            start: self.start.below(lines),
+            end: self.end.below(lines),
+        }
+    }
 }
 
 /// A span of a file.

@@ -4,11 +4,13 @@
 
 mod merge;
 mod parse;
+mod parts;
 mod reader;
 mod scalar;
 mod tabs;
 mod tree;
 
 pub use parse::parse;
+pub use parts::read_side_by_side;
 pub use reader::{Object, Reader};
 pub use tree::{Entry, Mapping, Node, Value};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Span as ParserSpan, StrInput, Tag};
 
 use super::merge::{Flaw, Written, combine};
+use super::parts::Part;
 use super::scalar::{self, Unreadable};
 use super::{Entry, Node, Value, tabs};
 use crate::model::{Diagnostic, Diagnostics, Place, Position, SourceFile, Span};
@@ -15,7 +16,7 @@ use crate::model::{Diagnostic, Diagnostics, Place, Position, SourceFile, Span};
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// Most nodes that a document may have, written and once every alias is followed: twenty times the largest real config. It
 /// keeps the tree, which takes about a hundred bytes a node, below 100 MB.
-const MAX_NODES: u64 = 600_000;
+pub(super) const MAX_NODES: u64 = 600_000;
 
 /// The tree of a text that holds one document; an empty text is [`Value::Null`]. Everything wrong is added to `found`.
 pub fn parse(source: &Arc<SourceFile>, found: &mut Diagnostics) -> Option<Node> {
@@ -28,9 +29,15 @@ pub fn parse(source: &Arc<SourceFile>, found: &mut Diagnostics) -> Option<Node> 
         ));
         return None;
     }
+    parse_part(source, &Part::whole(source), found)
+}
+
+/// The tree of a part of a text, its places those in the whole text.
+pub(super) fn parse_part(source: &Arc<SourceFile>, part: &Part<'_>, found: &mut Diagnostics) -> Option<Node> {
     let options = granit_parser::options! { emit_comments: false };
     let mut builder = Builder {
-        parser: Parser::new_from_str_with_options(&source.text, options),
+        parser: Parser::new_from_str_with_options(part.text, options),
+        lines_before: part.lines_before,
         source,
         found,
         anchors: HashMap::new(),
@@ -40,13 +47,13 @@ pub fn parse(source: &Arc<SourceFile>, found: &mut Diagnostics) -> Option<Node> 
     };
     let root = builder.stream();
     let Builder { opaque, mut failed, .. } = builder;
-    for span in tabs::between_tokens(&source.text, &opaque) {
+    for span in tabs::between_tokens(part.text, &opaque) {
         failed = true;
         found.push(
             Diagnostic::error("tab", "a tab between tokens, expected spaces")
                 .at(Place {
                     file: Arc::clone(source),
-                    span,
+                    span: span.below(part.lines_before),
                 })
                 .help("replace the tab by spaces"),
         );
@@ -56,6 +63,8 @@ pub fn parse(source: &Arc<SourceFile>, found: &mut Diagnostics) -> Option<Node> 
 
 struct Builder<'a> {
     parser: Parser<'a, StrInput<'a>>,
+    /// Lines of the source before the text that is parsed.
+    lines_before: usize,
     source: &'a Arc<SourceFile>,
     found: &'a mut Diagnostics,
     anchors: HashMap<usize, Arc<Node>>,
@@ -121,9 +130,9 @@ impl<'a> Builder<'a> {
     /// The next event, or none at the end and after an error of the parser, which is the last.
     fn next(&mut self) -> Option<(Event<'a>, Span, ParserSpan)> {
         match self.parser.next_event()? {
-            Ok((event, at)) => Some((event, span(&at), at)),
+            Ok((event, at)) => Some((event, span(&at).below(self.lines_before), at)),
             Err(error) => {
-                let at = position(error.marker());
+                let at = position(error.marker()).below(self.lines_before);
                 self.error(Span { start: at, end: at }, "yaml", error.info(), "");
                 None
             }
@@ -175,7 +184,7 @@ impl<'a> Builder<'a> {
             self.refuse(too_large(self.source, at, &format!("more than {MAX_NODES} values long"), MAX_NODES));
             return None;
         }
-        let tag_at = raw.tag_span().map_or(at, |tag| span(&tag));
+        let tag_at = raw.tag_span().map_or(at, |tag| span(&tag).below(self.lines_before));
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 if !matches!(style, ScalarStyle::Plain) {
