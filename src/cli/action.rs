@@ -305,7 +305,8 @@ fn artifact_name(row: &Row) -> String {
     let clean = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
     let clean: String = words.chars().map(clean).take(120).collect();
     let json = serde_json::to_vec(row).unwrap_or_default();
-    let hash: String = Sha256::digest(json).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let mut hash = hex::encode(Sha256::digest(json));
+    hash.truncate(8);
     format!("bmk_{clean}_{hash}")
 }
 

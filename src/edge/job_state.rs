@@ -135,7 +135,8 @@ impl StateFolder {
     /// Where it cannot be made.
     pub fn lock_file(&self, name: &str) -> std::io::Result<std::fs::File> {
         use sha2::{Digest as _, Sha256};
-        let digest: String = Sha256::digest(name).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let mut digest = hex::encode(Sha256::digest(name));
+        digest.truncate(32);
         let folder = self.0.join("locks");
         std::fs::create_dir_all(&folder)?;
         std::fs::File::options().create(true).append(true).open(folder.join(digest))

@@ -130,8 +130,7 @@ fn signature(key: &Secret, body: &[u8]) -> String {
         return String::new();
     };
     mac.update(body);
-    let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256={hex}")
+    format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
 }
 
 #[cfg(test)]

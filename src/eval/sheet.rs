@@ -179,5 +179,5 @@ fn sample(task: &Task, question: &Question, settings: &RequestSettings, said: &[
 /// SHA-256 in hexadecimal digits.
 #[must_use]
 pub fn hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(text.as_bytes()))
 }

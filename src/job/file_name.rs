@@ -75,10 +75,11 @@ fn safe(raw: &str) -> String {
     if name == raw && name.len() <= LONGEST {
         return name;
     }
-    let hash: String = Sha256::digest(raw.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut hash = hex::encode(Sha256::digest(raw.as_bytes()));
+    hash.truncate(HASH_DIGITS);
     name.truncate(LONGEST - 1 - HASH_DIGITS);
     name.push('-');
-    name.extend(hash.chars().take(HASH_DIGITS));
+    name.push_str(&hash);
     name
 }
 

@@ -200,7 +200,7 @@ fn refuse_repeated(row: &Row) -> Result<(), ResolveError> {
 
 fn sha256_hex(text: &str) -> String {
     use sha2::{Digest as _, Sha256};
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(text.as_bytes()))
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! The identity of what a row runs: rows with the same fingerprint differ in nothing but concurrency and name, so a
 //! point measured for one holds for the other.
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::Row;
@@ -19,50 +21,18 @@ pub fn fingerprint(row: &Row) -> Result<String, serde_json::Error> {
     if let Value::Object(object) = &mut value {
         object.retain(|key, _| !LEFT_OUT.contains(&key.as_str()));
     }
-    let mut canonical = String::new();
-    write_canonical(&value, &mut canonical);
-    let digest = Sha256::digest(canonical.as_bytes());
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    value.sort_all_objects();
+    let canonical = serde_json::to_string(&value)?;
+    Ok(hex::encode(Sha256::digest(ascii(&canonical).as_bytes())))
 }
 
-fn write_canonical(value: &Value, out: &mut String) {
-    match value {
-        Value::Object(object) => write_object(object, out),
-        Value::Array(list) => {
-            out.push('[');
-            for (index, item) in list.iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                write_canonical(item, out);
-            }
-            out.push(']');
-        }
-        Value::String(text) => write_text(text, out),
-        Value::Null | Value::Bool(_) | Value::Number(_) => out.push_str(&value.to_string()),
+/// JSON text with `\uXXXX` (UTF-16, so two of them beyond the first plane) for what cannot be printed in ASCII.
+fn ascii(json: &str) -> Cow<'_, str> {
+    if json.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Cow::Borrowed(json);
     }
-}
-
-fn write_object(object: &Map<String, Value>, out: &mut String) {
-    let mut keys: Vec<&String> = object.keys().collect();
-    keys.sort();
-    out.push('{');
-    for (index, key) in keys.into_iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        write_text(key, out);
-        out.push(':');
-        if let Some(value) = object.get(key) {
-            write_canonical(value, out);
-        }
-    }
-    out.push('}');
-}
-
-/// JSON text with `\uXXXX` (UTF-16, so two of them beyond the first plane) for what is not ASCII.
-fn write_text(text: &str, out: &mut String) {
-    for c in Value::from(text).to_string().chars() {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
         if matches!(c, ' '..='~') {
             out.push(c);
         } else {
@@ -71,5 +41,17 @@ fn write_text(text: &str, out: &mut String) {
                 out.push_str(&format!("\\u{unit:04x}"));
             }
         }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_printable_ascii_is_escaped_as_utf_16() {
+        assert_eq!(ascii(r#"{"a":"b~"}"#), r#"{"a":"b~"}"#);
+        assert_eq!(ascii("\"\u{7f}\u{e9}\u{1f600}\""), r#""\u007f\u00e9\ud83d\ude00""#);
     }
 }

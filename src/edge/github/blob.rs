@@ -168,9 +168,8 @@ async fn receive(mut response: Response, folder: &Path, most_bytes: u64) -> Resu
         hash.update(&chunk);
         file.write_all(&chunk).map_err(failed)?;
     }
-    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Blob {
         file,
-        digest: format!("sha256:{hex}"),
+        digest: format!("sha256:{}", hex::encode(hash.finalize())),
     })
 }

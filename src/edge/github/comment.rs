@@ -26,11 +26,8 @@ impl Marker {
         let readable: String = workflow.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let readable: Vec<&str> = readable.split('-').filter(|word| !word.is_empty()).collect();
         // Two names may look the same when only letters and digits are left; two dashes would end an HTML comment.
-        let hash: String = Sha256::digest(workflow.as_bytes())
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let digits: String = hash.chars().take(DIGITS).collect();
+        let mut digits = hex::encode(Sha256::digest(workflow.as_bytes()));
+        digits.truncate(DIGITS);
         Self(format!("<!-- imax:{}:{digits} -->", readable.join("-")))
     }
 

@@ -35,11 +35,8 @@ pub fn squash_name(uri: &str) -> String {
     let short = uri.strip_prefix("docker://").unwrap_or(uri);
     let clean = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
     let readable: String = short.chars().map(clean).take(120).collect();
-    let hash: String = Sha256::digest(uri.as_bytes())
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let mut hash = hex::encode(Sha256::digest(uri.as_bytes()));
+    hash.truncate(8);
     format!("{readable}_{hash}.sqsh")
 }
 

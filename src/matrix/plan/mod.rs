@@ -13,6 +13,8 @@ mod search_space;
 mod summary;
 mod trim;
 
+use rayon::prelude::*;
+
 use crate::changelog::{Entry, ScenarioType, Written};
 use crate::config::{Catalog, EvalPolicy};
 use crate::model::{ConfigKey, Diagnostics, Layout};
@@ -189,9 +191,10 @@ impl<'a> Planner<'a> {
 
     fn finished(self) -> Result<Plan, PlanError> {
         let Plan { mut benchmarks, evals } = self.plan;
-        for row in &mut benchmarks {
+        benchmarks.par_iter_mut().try_for_each(|row| {
             row.recipe_fingerprint = Some(super::fingerprint(row)?);
-        }
+            Ok::<_, PlanError>(())
+        })?;
         if self.options.trim {
             benchmarks = trim::lowest(benchmarks);
         }
