@@ -40,9 +40,6 @@ pub enum MeasureError {
     /// Encryption cannot be had.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// A thread that made prompts panicked: a defect of this program.
-    #[error("a thread that makes prompts ended abnormally; please report this")]
-    Thread,
     /// The load generator could not run.
     #[error(transparent)]
     Driver(#[from] DriverError),

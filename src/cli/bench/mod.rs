@@ -116,7 +116,7 @@ fn classify(error: MeasureError, stop: &StopSignal) -> Failure {
             _,
         ) => Exit::InvalidInput,
         (MeasureError::Probe { .. } | MeasureError::Profile { .. }, _) => Exit::MeasurementFailed,
-        (MeasureError::Driver(_) | MeasureError::Thread | MeasureError::Stopped, _) => Exit::Infrastructure,
+        (MeasureError::Driver(_) | MeasureError::Stopped, _) => Exit::Infrastructure,
     };
     Failure { exit, error: error.into() }
 }

@@ -1,9 +1,9 @@
 //! What is sent, made before the clock starts and on all cores: single prompts or conversations, from random words or a file.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+use rayon::prelude::*;
 
 use super::MeasureError;
 use crate::edge::files;
@@ -188,27 +188,7 @@ fn in_parallel<T: Send>(
     stop: &StopSignal,
     make: impl Fn(usize) -> Result<T, TokenizerError> + Sync,
 ) -> Result<Vec<T>, MeasureError> {
-    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(count.max(1));
-    let next = AtomicUsize::new(0);
-    let made = std::thread::scope(|scope| {
-        let work = || -> Result<Vec<(usize, T)>, TokenizerError> {
-            let mut made = Vec::new();
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                if index >= count || stop.is_set() {
-                    return Ok(made);
-                }
-                made.push((index, make(index)?));
-            }
-        };
-        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let mut made = Vec::new();
-        for handle in handles {
-            made.extend(handle.join().map_err(|_| MeasureError::Thread)??);
-        }
-        Ok::<_, MeasureError>(made)
-    });
-    let mut made = made?;
-    made.sort_unstable_by_key(|(index, _)| *index);
-    Ok(made.into_iter().map(|(_, made)| made).collect())
+    let make = |index| if stop.is_set() { Ok(None) } else { make(index).map(Some) };
+    let made: Vec<Option<T>> = (0..count).into_par_iter().map(make).collect::<Result<_, _>>()?;
+    Ok(made.into_iter().flatten().collect())
 }
