@@ -143,7 +143,7 @@ const NOT_CUT: [&str; 7] = ["<<", "\n---", "\n...", "\r", "\u{85}", "\u{2028}", 
 fn cut(text: &str, part_bytes: usize) -> Vec<Part<'_>> {
     let sizes = text.len() / part_bytes;
     let is_in = |mark: &&str| memmem::find(text.as_bytes(), mark.as_bytes()).is_some();
-    if sizes < 2 || NOT_CUT.iter().any(|mark| is_in(&mark)) {
+    if sizes < 2 || NOT_CUT.iter().any(is_in) {
         return Vec::new();
     }
     let size = text.len().div_ceil(sizes);
