@@ -11,7 +11,7 @@ use super::judge::Judged;
 use super::pairing::{Kind, Pair};
 use super::{Knowledge, MetricVerdict, PointComparison};
 use crate::analysis::pareto::{Place, common_range, frontier, mean_throughput};
-use crate::analysis::statistics::Noise;
+use crate::analysis::statistics::{Noise, mean};
 use crate::model::{CurveKey, Framework, ModelPrefix, PointKey, Precision, RunnerLabel, SpecDecoding, Workload};
 use crate::result::{Metric, Point};
 
@@ -153,8 +153,41 @@ fn of_curve(key: FrontierKey, points: &[Both], knowledge: &Knowledge, histories:
         let means = frontiers.iter().filter_map(|frontier| mean_throughput(frontier, range));
         means.map(f64::ln).filter(|mean| mean.is_finite()).collect()
     };
-    let evidence = Evidence::new(&means(&past), means(&base), means(&head), 0.0, knowledge, histories)?;
+    let past = means(&past);
+    // A history and repeats know what both axes do to the mean; without them it is worked out.
+    let is_known = past.len() >= 2 || base.len() + head.len() >= 3;
+    let within = if is_known {
+        0.0
+    } else {
+        from_interactivity(base.iter().chain(&head), range)?
+    };
+    let evidence = Evidence::new(&past, means(&base), means(&head), within, knowledge, histories)?;
     Some(CurveEvidence { key, range, evidence })
+}
+
+/// What the noise of interactivity alone does to the mean throughput (standard deviation, relative): where a frontier is steep, a
+/// step aside is a long way down. The mean over some frontiers; `None` for a range that is narrower than that noise, over which
+/// nothing can be said.
+fn from_interactivity<'a>(frontiers: impl Iterator<Item = &'a Vec<Place>>, (low, high): (f64, f64)) -> Option<f64> {
+    let noise = super::evidence::assumed(Metric::Interactivity).sd;
+    // All frontiers, moved to either side, span this.
+    let range = (low * (1.0 + noise), high * (1.0 - noise));
+    let moved = |frontier: &[Place], factor: f64| {
+        let moved: Vec<Place> = frontier
+            .iter()
+            .map(|place| Place {
+                interactivity: place.interactivity * factor,
+                throughput: place.throughput,
+            })
+            .collect();
+        mean_throughput(&moved, range)
+    };
+    let effects = frontiers.map(|frontier| {
+        let (right, left) = (moved(frontier, 1.0 + noise)?, moved(frontier, 1.0 - noise)?);
+        Some(((right / left).ln() / 2.0).abs())
+    });
+    let effects: Vec<f64> = effects.collect::<Option<_>>()?;
+    mean(&effects)
 }
 
 /// The frontier of each repeat in which all points were measured.

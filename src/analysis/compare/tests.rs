@@ -165,6 +165,22 @@ fn points_of_one_side_are_new_missing_or_failed() {
     );
 }
 
+/// At a few requests at once more concurrency costs a user hardly anything, so that a curve falls steeply.
+#[test]
+fn a_small_step_aside_on_a_steep_curve_is_no_change_of_throughput() {
+    let steep = |factor: f64| run(&[(1, 204.0), (4, 780.0), (16, 3040.0)].map(|(conc, throughput)| (conc, Some(throughput * factor))));
+    for factor in [1.03, 1.0 / 1.03] {
+        let comparison = judged(&steep(1.0), &steep(factor), &Knowledge::default());
+        let [curve] = comparison.curves.as_slice() else {
+            panic!("{:?}", comparison.curves)
+        };
+        assert!(curve.relative.abs() > 0.5, "the case is none: {curve:?}");
+        assert_eq!(curve.verdict, MetricVerdict::Same, "{curve:?}");
+    }
+    let apart = judged(&steep(1.0), &steep(1.06), &Knowledge::default());
+    assert_eq!(apart.curves, [], "what both have is narrower than its noise");
+}
+
 #[test]
 fn a_curve_is_judged_where_both_have_been() {
     let base = run(&[(4, Some(1000.0)), (16, Some(2400.0)), (64, Some(4000.0))]);
