@@ -16,7 +16,8 @@ use crate::result::{Metric, Point};
 #[derive(Debug, Clone)]
 pub struct CostModel {
     facility: Facility,
-    hardware: BTreeMap<String, HardwareCost>,
+    /// What a GPU costs, where that is said.
+    hardware: BTreeMap<String, Option<HardwareCost>>,
     provider: Option<String>,
 }
 
@@ -160,6 +161,17 @@ pub struct PointCost {
     pub joules_per_output_token: Option<f64>,
 }
 
+impl HardwareCost {
+    fn check(&self, name: &str) -> Result<(), CostError> {
+        at_least(&format!("{name}.tdp_w"), self.tdp_w, 1.0, "watts")?;
+        at_least(&format!("{name}.host_w"), self.host_w, 0.0, "watts")?;
+        for price in &self.prices {
+            at_least(&format!("{name}.usd_per_gpu_hour"), price.usd_per_gpu_hour, 0.0, "dollars")?;
+        }
+        Ok(())
+    }
+}
+
 impl CostModel {
     /// Reads `hardware.yaml`. `provider` chooses among the prices; without it the first of each GPU counts.
     ///
@@ -172,13 +184,10 @@ impl CostModel {
         at_least("facility.carbon_g_per_kwh", carbon_g_per_kwh, 0.0, "0 or more")?;
         let mut hardware = BTreeMap::new();
         for (name, entry) in document.hardware {
-            let Some(cost) = entry.cost else { continue };
-            at_least(&format!("{name}.tdp_w"), cost.tdp_w, 1.0, "watts")?;
-            at_least(&format!("{name}.host_w"), cost.host_w, 0.0, "watts")?;
-            for price in &cost.prices {
-                at_least(&format!("{name}.usd_per_gpu_hour"), price.usd_per_gpu_hour, 0.0, "dollars")?;
+            if let Some(cost) = &entry.cost {
+                cost.check(&name)?;
             }
-            hardware.insert(name, cost);
+            hardware.insert(name, entry.cost);
         }
         let model = Self {
             facility: document.facility,
@@ -191,7 +200,7 @@ impl CostModel {
 
     fn check_provider(&self) -> Result<(), CostError> {
         let Some(wanted) = &self.provider else { return Ok(()) };
-        let prices = self.hardware.values().flat_map(|hardware| &hardware.prices);
+        let prices = self.hardware.values().flatten().flat_map(|hardware| &hardware.prices);
         let mut known: Vec<String> = prices.map(|price| price.provider.clone()).collect();
         if known.contains(wanted) {
             return Ok(());
@@ -215,10 +224,7 @@ impl CostModel {
             None => hardware.prices.first(),
             Some(provider) => hardware.prices.iter().find(|price| price.provider == *provider),
         };
-        let price = price.ok_or_else(|| CostGap::NoPrice {
-            hardware: label.to_owned(),
-            provider: self.provider.clone().unwrap_or_else(|| "anybody".to_owned()),
-        })?;
+        let price = price.ok_or_else(|| self.no_price(label))?;
         let rates = Rates::of(point).ok_or(CostGap::NotMeasured)?;
         let measured = point
             .measurement()
@@ -253,16 +259,39 @@ impl CostModel {
         })
     }
 
-    /// The hardware of a runner label: its name, or the longest name that is a word of it, as `h200` of `cluster:h200-nvl`.
+    /// Whether the hardware of a runner label is described, with or without a price.
+    #[must_use]
+    pub fn knows(&self, label: &str) -> bool {
+        self.entry(label).is_some()
+    }
+
+    /// The hardware that is described.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.hardware.keys().map(String::as_str)
+    }
+
     fn hardware(&self, label: &str) -> Result<&HardwareCost, CostGap> {
+        let entry = self.entry(label).ok_or_else(|| CostGap::UnknownHardware {
+            hardware: label.to_owned(),
+            known: self.hardware.keys().cloned().collect(),
+        })?;
+        entry.as_ref().ok_or_else(|| self.no_price(label))
+    }
+
+    fn no_price(&self, label: &str) -> CostGap {
+        CostGap::NoPrice {
+            hardware: label.to_owned(),
+            provider: self.provider.clone().unwrap_or_else(|| "anybody".to_owned()),
+        }
+    }
+
+    /// The hardware of a runner label: its name, or the longest name that is a word of it, as `h200` of `cluster:h200-nvl`.
+    fn entry(&self, label: &str) -> Option<&Option<HardwareCost>> {
         let lower = label.to_ascii_lowercase();
         let words: Vec<&str> = lower.split(|c: char| !c.is_ascii_alphanumeric()).collect();
         let named = self.hardware.iter().filter(|(name, _)| words.contains(&name.as_str()));
         let longest = named.max_by_key(|(name, _)| name.len());
-        longest.map(|(_, hardware)| hardware).ok_or_else(|| CostGap::UnknownHardware {
-            hardware: label.to_owned(),
-            known: self.hardware.keys().cloned().collect(),
-        })
+        longest.map(|(_, hardware)| hardware)
     }
 }
 

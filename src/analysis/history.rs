@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Run;
+use super::{EvalScore, Run};
 use crate::model::{CurveKey, PointKey};
 use crate::result::{Metric, Point};
 
@@ -172,7 +172,8 @@ impl History {
     }
 
     /// What a run is compared with: each of its points as it was measured last, and of its curves what their newest run
-    /// measured besides. Other curves are left out, because a run measures only what its change concerns.
+    /// measured besides; its scores as they were last. Other curves are left out, because a run measures only what its change
+    /// concerns.
     #[must_use]
     pub fn baseline(&self, run: &Run) -> Run {
         let last = |key: &PointKey| self.measured.get(key).and_then(|places| places.last()).map(|(at, _)| *at);
@@ -187,10 +188,14 @@ impl History {
             of_newest || run.point(key).is_some()
         };
         let points = self.measured.keys().filter(belongs).filter_map(|key| self.newest(key));
+        let before = |score: &EvalScore| {
+            let mut runs = self.runs.iter().rev();
+            runs.find_map(|past| past.run.evals.iter().find(|earlier| earlier.key == score.key))
+        };
         Run {
             points: points.cloned().collect(),
             problems: Vec::new(),
-            evals: Vec::new(),
+            evals: run.evals.iter().filter_map(before).cloned().collect(),
         }
     }
 }

@@ -21,6 +21,6 @@ pub use evals::{EvalChange, EvalKey, EvalScore, eval_changes};
 pub use history::{HISTORY_SCHEMA, History, HistoryError, HistoryRun, Past};
 pub use run::{Assembly, Found, HardwareStats, Problem, Run, assemble};
 pub use run_document::{RUN_SCHEMA, RunDocument, RunDocumentError};
-pub use selection::{Filter, FilterError, is_selected, select};
+pub use selection::{Filter, FilterError, Grouping, PointField, PointFieldError, is_selected, select};
 pub use shifts::{Shift, Step};
 pub use slo::{Best, BestBy, Slo, SloError, best_points};

@@ -1,38 +1,63 @@
-//! Which points of a run are looked at: `hardware=h200*` keeps those whose hardware matches. Several values of one key are
-//! alternatives, several keys must all match.
+//! Which points of a run are looked at, and how they are put together: `hardware=h200*` keeps those whose hardware matches.
+//! Several values of one key are alternatives, several keys must all match.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use globset::{Glob, GlobMatcher};
 
-use super::{Comparison, Run};
-use crate::model::PointKey;
+use super::{Comparison, EvalKey, FrontierKey, Run};
+use crate::model::{PointKey, suggestion};
 
 /// What points are told apart by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Field {
+pub enum PointField {
+    /// The model's short name.
     Model,
+    /// The runner label.
     Hardware,
+    /// The engine.
     Framework,
+    /// Numeric format of the weights.
     Precision,
+    /// Input and output lengths.
     Sequence,
+    /// The split over GPUs.
     Layout,
+    /// Requests under way at once.
     Concurrency,
 }
 
-impl Field {
-    const ALL: [(&'static str, Self); 7] = [
-        ("model", Self::Model),
-        ("hardware", Self::Hardware),
-        ("framework", Self::Framework),
-        ("precision", Self::Precision),
-        ("sequence", Self::Sequence),
-        ("layout", Self::Layout),
-        ("conc", Self::Concurrency),
+impl PointField {
+    /// All, in the order in which people name them.
+    pub const ALL: [Self; 7] = [
+        Self::Model,
+        Self::Hardware,
+        Self::Framework,
+        Self::Precision,
+        Self::Sequence,
+        Self::Layout,
+        Self::Concurrency,
     ];
 
-    fn of(self, key: &PointKey) -> String {
+    /// Its name on the command line and in documents.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Hardware => "hardware",
+            Self::Framework => "framework",
+            Self::Precision => "precision",
+            Self::Sequence => "sequence",
+            Self::Layout => "layout",
+            Self::Concurrency => "conc",
+        }
+    }
+
+    /// Its value of a point.
+    #[must_use]
+    pub fn of(self, key: &PointKey) -> String {
         let curve = &key.curve;
         match self {
             Self::Model => curve.model_prefix.to_string(),
@@ -44,12 +69,103 @@ impl Field {
             Self::Concurrency => key.conc.to_string(),
         }
     }
+
+    /// Its value of a frontier, which goes over layouts and concurrencies.
+    fn of_frontier(self, curve: &FrontierKey) -> Option<String> {
+        match self {
+            Self::Model => Some(curve.model_prefix.to_string()),
+            Self::Hardware => Some(curve.runner.to_string()),
+            Self::Framework => Some(curve.framework.to_string()),
+            Self::Precision => Some(curve.precision.to_string()),
+            Self::Sequence => Some(curve.workload.to_string()),
+            Self::Layout | Self::Concurrency => None,
+        }
+    }
+
+    /// Its value of a score, which has no lengths.
+    fn of_score(self, key: &EvalKey) -> Option<String> {
+        match self {
+            Self::Model => Some(key.model_prefix.clone()),
+            Self::Hardware => Some(key.hardware.clone()),
+            Self::Framework => Some(key.framework.clone()),
+            Self::Precision => Some(key.precision.clone()),
+            Self::Sequence => None,
+            Self::Layout => Some(key.layout.clone()),
+            Self::Concurrency => Some(key.conc.to_string()),
+        }
+    }
+
+    fn compare(self, left: &PointKey, right: &PointKey) -> Ordering {
+        match self {
+            Self::Concurrency => left.conc.cmp(&right.conc),
+            Self::Sequence => left.curve.workload.cmp(&right.curve.workload),
+            Self::Model | Self::Hardware | Self::Framework | Self::Precision | Self::Layout => self.of(left).cmp(&self.of(right)),
+        }
+    }
+}
+
+/// Why a text names nothing that points have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{found:?} is nothing that points are told apart by; {help}")]
+pub struct PointFieldError {
+    found: String,
+    help: String,
+}
+
+impl FromStr for PointField {
+    type Err = PointFieldError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|field| field.name() == text);
+        found.ok_or_else(|| PointFieldError {
+            found: text.to_owned(),
+            help: suggestion(text, &Self::ALL.map(Self::name)),
+        })
+    }
+}
+
+/// What the points of one table have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grouping(Vec<PointField>);
+
+/// By model and hardware.
+impl Default for Grouping {
+    fn default() -> Self {
+        Self(vec![PointField::Model, PointField::Hardware])
+    }
+}
+
+impl Grouping {
+    /// A grouping by these; by none of them all points are one group.
+    #[must_use]
+    pub fn by(fields: &[PointField]) -> Self {
+        let mut unique: Vec<PointField> = Vec::new();
+        for field in fields {
+            if !unique.contains(field) {
+                unique.push(*field);
+            }
+        }
+        Self(unique)
+    }
+
+    /// What it is by, in its order.
+    #[must_use]
+    pub fn fields(&self) -> &[PointField] {
+        &self.0
+    }
+
+    /// The order of two points' groups; equal where they belong to the same one.
+    #[must_use]
+    pub fn compare(&self, left: &PointKey, right: &PointKey) -> Ordering {
+        let orders = self.0.iter().map(|field| field.compare(left, right));
+        orders.fold(Ordering::Equal, Ordering::then)
+    }
 }
 
 /// One condition.
 #[derive(Debug, Clone)]
 pub struct Filter {
-    field: Field,
+    field: PointField,
     glob: GlobMatcher,
 }
 
@@ -64,7 +180,7 @@ impl FromStr for Filter {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || FilterError(text.to_owned());
         let (key, glob) = text.split_once('=').ok_or_else(wrong)?;
-        let (_, field) = Field::ALL.into_iter().find(|(name, _)| *name == key).ok_or_else(wrong)?;
+        let field = key.parse().map_err(|_| wrong())?;
         let glob = Glob::new(glob).map_err(|_| wrong())?.compile_matcher();
         Ok(Self { field, glob })
     }
@@ -73,17 +189,31 @@ impl FromStr for Filter {
 /// Whether a point matches all keys that are named.
 #[must_use]
 pub fn is_selected(key: &PointKey, filters: &[Filter]) -> bool {
-    let mut by_field: BTreeMap<Field, bool> = BTreeMap::new();
+    matches(filters, |field| Some(field.of(key)))
+}
+
+/// Whether all keys match; one that a thing does not have says nothing against it.
+fn matches(filters: &[Filter], value: impl Fn(PointField) -> Option<String>) -> bool {
+    let mut by_field: BTreeMap<PointField, bool> = BTreeMap::new();
     for filter in filters {
-        *by_field.entry(filter.field).or_default() |= filter.glob.is_match(filter.field.of(key));
+        if let Some(value) = value(filter.field) {
+            *by_field.entry(filter.field).or_default() |= filter.glob.is_match(value);
+        }
     }
     by_field.into_values().all(|matches| matches)
 }
 
-/// The selected points of a run, and of its comparison.
+/// What is selected of a run, and of its comparison: points, curves, levels and scores.
 pub fn select(run: &mut Run, comparison: Option<&mut Comparison>, filters: &[Filter]) {
+    let score = |key: &EvalKey| matches(filters, |field| field.of_score(key));
     run.points.retain(|point| is_selected(&point.key, filters));
+    run.evals.retain(|eval| score(&eval.key));
     if let Some(comparison) = comparison {
         comparison.points.retain(|point| is_selected(&point.point, filters));
+        comparison
+            .curves
+            .retain(|curve| matches(filters, |field| field.of_frontier(&curve.curve)));
+        comparison.shifts.retain(|shift| is_selected(&shift.point, filters));
+        comparison.evals.retain(|eval| score(&eval.key));
     }
 }

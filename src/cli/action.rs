@@ -266,7 +266,7 @@ fn report(folder: &Path, further: &[String], tells: Tells) -> Step {
     let mut command_lines = vec![collect, summary, page];
     // Also a push has a commit for the check run; the comment is then left out by the command itself.
     if tells.comments || tells.check_run {
-        let mut line = words(["comment", &results]);
+        let mut line = words(["comment", &results, "--plan", &plan]);
         line.extend(tells.baseline.iter().cloned());
         if tells.check_run {
             line.push("--check-run".to_owned());
@@ -366,7 +366,7 @@ mod tests {
             ..comments
         };
         let lines = report(Path::new("/t"), &[], all).command_lines;
-        assert_eq!(lines[3][2..], ["--check-run"]);
+        assert_eq!(lines[3][2..], ["--plan", "imax-artifacts/imax-plan/plan.json", "--check-run"]);
         assert_eq!(lines[4], ["notify", "/t/results_bmk", "--on", "regression"]);
     }
     #[test]
@@ -403,6 +403,6 @@ mod tests {
         };
         let lines = report(Path::new("/t"), &words(["--baseline", "run:1"]), tells).command_lines;
         assert_eq!(lines[1][6..8], ["--baseline", "run:1"]);
-        assert_eq!(lines[3][2..], ["--baseline", "branch:main"]);
+        assert_eq!(lines[3][4..], ["--baseline", "branch:main"]);
     }
 }

@@ -1,17 +1,21 @@
 //! `imax comment`: the report as the one comment of a workflow on its pull request.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
 
 use super::baseline::BaselineArgs;
-use super::{Exit, Failure, OrExit as _, gather, github, output};
+use super::planned_jobs::{planned_jobs, started};
+use super::{Exit, Failure, OrExit as _, gather, github, hardware, output};
+use crate::analysis::Run;
 use crate::edge::files;
 use crate::edge::github::{
-    Annotation, AnnotationLevel, CheckRun, CheckState, CommentChange, Conclusion, Marker, head_sha_of_event, pull_request_of_event,
-    put_check, put_comment, run_line,
+    Annotation, AnnotationLevel, CheckRun, CheckState, CommentChange, Conclusion, Marker, head_sha_of_event, jobs_of_run,
+    pull_request_of_event, put_check, put_comment, run_line,
 };
+use crate::model::PointKey;
 use crate::report::{self, Budget, Links, Mark, View};
 
 /// Create or update the pull request's comment with the report of a run.
@@ -35,6 +39,10 @@ pub struct CommentArgs {
     /// The file whose first line the check run's remarks about failed points stand at.
     #[arg(long, value_name = "FILE", default_value = "perf-changelog.yaml")]
     annotate: String,
+    /// The plan file of imax plan: reasons of failures then link to their jobs. The token needs `actions: read` for that; without
+    /// it there are no such links.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
     /// Write the comment to stdout and send nothing.
     #[arg(long)]
     dry_run: bool,
@@ -64,9 +72,14 @@ pub fn run(args: &CommentArgs) -> Result<Exit, Failure> {
     let head = gather::load_run(&args.run)?;
     let comparison = args.baseline.compare(&head, &args.run)?;
     let view = View::new(&head, comparison.as_ref());
+    let view = match hardware::own_file() {
+        Some(file) => view.with_costs(&hardware::cost_model(Some(file), None)?),
+        None => view,
+    };
     let links = Links {
         run: github::run_url(),
-        failed_jobs: Vec::new(),
+        jobs: job_pages(args, &head)?,
+        ..Links::default()
     };
     let body = report::comment(&view, &links, &closing(&marker), Budget::COMMENT);
     if args.dry_run {
@@ -91,10 +104,39 @@ pub fn run(args: &CommentArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
+/// The pages of the jobs behind points that failed. A comment without them is better than none, so that GitHub's refusal is only
+/// said.
+fn job_pages(args: &CommentArgs, run: &Run) -> Result<BTreeMap<PointKey, String>, Failure> {
+    let (Some(plan), Some(id), true) = (&args.plan, run_id(), run.failures().next().is_some()) else {
+        return Ok(BTreeMap::new());
+    };
+    let planned = planned_jobs(plan)?;
+    let jobs = github::talk(args.target.repository.as_deref(), async |client, repository| {
+        jobs_of_run(client, repository, id).await
+    });
+    let jobs = match jobs {
+        Ok(jobs) => jobs,
+        Err(failure) => {
+            output::say(&format!("warning: no links to jobs: {:#}", failure.error));
+            return Ok(BTreeMap::new());
+        }
+    };
+    let pages = planned.iter().zip(started(&planned, &jobs)).flat_map(|(planned, job)| {
+        let page = job.and_then(|job| job.html_url.clone());
+        let keys = planned.row.point_keys().into_iter();
+        keys.filter_map(move |key| Some((key, page.clone()?)))
+    });
+    Ok(pages.collect())
+}
+
+/// The workflow run that this is a step of.
+fn run_id() -> Option<u64> {
+    std::env::var("GITHUB_RUN_ID").ok()?.parse().ok()
+}
+
 /// The hidden lines by which the comment, and the workflow run that it is about, are found again.
 fn closing(marker: &Marker) -> String {
-    let run = std::env::var("GITHUB_RUN_ID").ok().and_then(|run| run.parse().ok());
-    match run {
+    match run_id() {
         Some(run) => format!("{}\n{}", run_line(run), marker.as_str()),
         None => marker.as_str().to_owned(),
     }

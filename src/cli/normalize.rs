@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 
 use super::dialect::DialectArg;
-use super::{Exit, Failure, OrExit as _, output};
+use super::{Exit, Failure, OrExit as _, hardware, output};
 use crate::edge::{artifacts, files};
 use crate::matrix::Row;
 use crate::result::{self, Agg, Dialect, Json, NormalizeError, Origin, PointContext, ProducerError, ResultName};
@@ -39,6 +39,13 @@ pub struct NormalizeArgs {
     /// Where the result goes; for a folder, the folder where they go [default: agg_<name of the raw result> beside it].
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// The hardware facts; a row's hardware must be in them, or a label of the runner file [default: configs/hardware.yaml, else
+    /// what imax was built with].
+    #[arg(long, value_name = "FILE")]
+    hardware: Option<PathBuf>,
+    /// The runner file [default: configs/runners.yaml].
+    #[arg(long, value_name = "FILE")]
+    runner_config: Option<PathBuf>,
     /// Which version of the original the environment is meant for.
     #[arg(long, value_enum, default_value_t = DialectArg::Current)]
     dialect: DialectArg,
@@ -53,16 +60,40 @@ pub fn run(args: &NormalizeArgs) -> Result<Exit, Failure> {
     if let (Some(row), Some(raw)) = (&args.row, &args.raw)
         && raw.is_dir()
     {
-        return folder(args, &row_of(row)?, raw);
+        let row = row_of(row)?;
+        check_hardware(args, row.runner.as_str())?;
+        return folder(args, &row, raw);
     }
     let (raw, context) = match (&args.row, &args.raw) {
-        (Some(row), Some(raw)) => (raw.clone(), context_of_row(row, args.conc)?),
-        (None, _) | (_, None) => context_of_environment(args.dialect.into())?,
+        (Some(row), Some(raw)) => {
+            let context = context_of_row(row, args.conc)?;
+            check_hardware(args, context.curve.runner.as_str())?;
+            (raw.clone(), context)
+        }
+        (None, _) | (_, None) => {
+            let (raw, context) = context_of_environment(args.dialect.into())?;
+            if let Some(why) = why_unknown(args, context.curve.runner.as_str())? {
+                output::say(&format!("warning[unknown-hardware]: RUNNER_TYPE: {why}"));
+            }
+            (raw, context)
+        }
     };
     let agg = normalize_file(&raw, &context)?;
     let out = args.out.clone().unwrap_or_else(|| beside(&raw));
     give(&agg, &out)?;
     Ok(Exit::Success)
+}
+
+fn why_unknown(args: &NormalizeArgs, label: &str) -> Result<Option<String>, Failure> {
+    hardware::why_unknown(label, args.hardware.as_deref(), args.runner_config.as_deref())
+}
+
+/// A result on hardware that nobody described could never be compared or priced; most likely the name is misspelt.
+fn check_hardware(args: &NormalizeArgs, label: &str) -> Result<(), Failure> {
+    match why_unknown(args, label)? {
+        Some(why) => Err(anyhow!("`runner` of the row: {why}")).or_exit(Exit::InvalidInput),
+        None => Ok(()),
+    }
 }
 
 fn give(agg: &Agg, out: &Path) -> Result<(), Failure> {
@@ -123,7 +154,7 @@ pub fn normalize_file(raw: &Path, context: &PointContext) -> Result<Agg, Failure
     let name = || raw.display().to_string();
     let text = files::read_text(raw).or_exit(Exit::InvalidInput)?;
     let document = document_of(&text, context).with_context(name).or_exit(Exit::InvalidInput)?;
-    result::normalize(&document, context).map_err(|error| {
+    let agg = result::normalize(&document, context).map_err(|error| {
         let exit = match error {
             NormalizeError::NothingMeasured(_) => Exit::MeasurementFailed,
             NormalizeError::NotAnObject(_)
@@ -135,7 +166,17 @@ pub fn normalize_file(raw: &Path, context: &PointContext) -> Result<Agg, Failure
             exit,
             error: anyhow::Error::new(error).context(name()),
         }
-    })
+    })?;
+    match context.origin {
+        Origin::Row(_) => {}
+        // Accepted, because the original accepts it, but not without a word.
+        Origin::Environment => {
+            if let Some(doubt) = result::doubt(&document) {
+                output::say(&format!("warning[{}]: {}: {doubt}", doubt.code(), name()));
+            }
+        }
+    }
+    Ok(agg)
 }
 
 /// A row's result may come from any producer; with the environment everything is as in the original, which reads one.

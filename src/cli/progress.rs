@@ -1,18 +1,15 @@
 //! `imax progress`: the pull request's comment while a sweep runs, from the plan and the jobs of the workflow run.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use clap::Args;
-use serde_json::Value;
 use tokio::time::{self, Instant};
 
 use super::comment::{Target, pull_request};
-use super::{Exit, Failure, OrExit as _, github, output};
-use crate::edge::files;
+use super::planned_jobs::{PlannedJob, planned_jobs, started};
+use super::{Exit, Failure, github, output};
 use crate::edge::github::{CommentChange, Marker, WorkflowJob, jobs_of_run, put_comment_over, run_line};
 use crate::report::{self, JobLink, JobProgress, Links, Progress};
 
@@ -43,7 +40,7 @@ pub struct ProgressArgs {
 /// # Errors
 /// Invalid input for a plan that is none; usage where the token may not; infrastructure where GitHub does not answer.
 pub fn run(args: &ProgressArgs) -> Result<Exit, Failure> {
-    let names = planned_names(args)?;
+    let planned = planned_jobs(&args.plan)?;
     let Some(pull_request) = pull_request(args.target.pr)? else {
         output::say("no pull request in this event; nothing to comment on");
         return Ok(Exit::Success);
@@ -59,7 +56,7 @@ pub fn run(args: &ProgressArgs) -> Result<Exit, Failure> {
         let mut first = true;
         loop {
             let jobs = jobs_of_run(client, repository, args.run_id).await?;
-            let progress = progress_of(&names, &jobs, Utc::now());
+            let progress = progress_of(&planned, &jobs, Utc::now());
             let body = report::progress(&progress, &[&own, &run, marker.as_str()]);
             let over = (!first).then_some(own.as_str());
             let change = put_comment_over(client, repository, pull_request, &marker, &body, over).await?;
@@ -76,39 +73,14 @@ pub fn run(args: &ProgressArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// The names of the plan's jobs.
-fn planned_names(args: &ProgressArgs) -> Result<Vec<String>, Failure> {
-    let text = files::read_text(&args.plan).or_exit(Exit::InvalidInput)?;
-    let name = || args.plan.display().to_string();
-    let plan: Value = serde_json::from_str(&text).with_context(name).or_exit(Exit::InvalidInput)?;
-    let jobs = plan["jobs"]
-        .as_array()
-        .context("found no list `jobs`, expected the plan file of imax plan");
-    let jobs = jobs.with_context(name).or_exit(Exit::InvalidInput)?;
-    let names = jobs.iter().filter_map(|job| job["name"].as_str().map(str::to_owned));
-    Ok(names.collect())
-}
-
-/// Jobs of called workflows have the callers' names in front: `sweep / batch 1 / <name>`.
-fn progress_of(names: &[String], jobs: &[WorkflowJob], now: DateTime<Utc>) -> Progress {
-    let mut by_name: HashMap<&str, Vec<&WorkflowJob>> = HashMap::new();
-    for job in jobs {
-        let own = names
-            .iter()
-            .find(|name| job.name == **name || job.name.ends_with(&format!("/ {name}")));
-        if let Some(name) = own {
-            by_name.entry(name).or_default().push(job);
-        }
-    }
+fn progress_of(planned: &[PlannedJob], jobs: &[WorkflowJob], now: DateTime<Utc>) -> Progress {
     let mut failed_jobs = Vec::new();
-    let progress = names.iter().map(|name| {
-        // Two jobs of one name are told apart by nothing but their order.
-        let job = by_name
-            .get_mut(name.as_str())
-            .and_then(|jobs| (!jobs.is_empty()).then(|| jobs.remove(0)));
+    let started = planned.iter().zip(started(planned, jobs));
+    let progress = started.map(|(planned, job)| {
         let progress = job.map_or(JobProgress::Waiting, |job| state_of(job, now));
         if let (JobProgress::Failed, Some(url)) = (progress, job.and_then(|job| job.html_url.clone())) {
-            failed_jobs.push(JobLink { name: name.clone(), url });
+            let name = planned.name.clone();
+            failed_jobs.push(JobLink { name, url });
         }
         progress
     });
@@ -118,6 +90,7 @@ fn progress_of(names: &[String], jobs: &[WorkflowJob], now: DateTime<Utc>) -> Pr
         links: Links {
             run: github::run_url(),
             failed_jobs,
+            ..Links::default()
         },
     }
 }

@@ -1,22 +1,22 @@
 //! `imax report`: a run, and what it is compared with, in every format that people and programs read.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::baseline::BaselineArgs;
 use super::fail_on::{self, FailOn};
 use super::render::{ReportFormat, add_to_job_summary, render_view};
-use super::{Exit, Failure, OrExit as _, gather, output};
-use crate::analysis::{self, BestBy, CostModel, Filter, Run, Slo};
+use super::shown::ShownArgs;
+use super::{Exit, Failure, OrExit as _, gather, hardware, output};
+use crate::analysis::{self, BestBy, CostModel, Run, Slo};
 use crate::edge::files;
 use crate::report::{View, answers, parquet};
 
 /// Show a run as a table, markdown, CSV, JSON, JUnit XML, SARIF or an HTML page.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  imax report results/ --baseline base/ --format html --out report.html\n  imax report results/ --slo 'ttft:p99<500' --best-by cost --filter 'model=dsr1'"
+    after_help = "Examples:\n  imax report results/ --baseline base/ --format html --out report.html\n  imax report results/ --slo 'ttft:p99<500' --best-by cost --filter 'model=dsr1'\n  imax report results/ --group-by framework,precision --format csv"
 )]
 pub struct ReportArgs {
     /// The run: a folder that imax collect wrote, a folder of artifacts, run.json, agg_bmk.json or one result.
@@ -35,16 +35,17 @@ pub struct ReportArgs {
     /// Add the report to the job summary of the workflow as well.
     #[arg(long)]
     job_summary: bool,
-    /// Only points that match: model, hardware, framework, precision, sequence, layout or conc, = and a glob. Several of one key
-    /// are alternatives.
-    #[arg(long = "filter", value_name = "KEY=GLOB")]
-    filters: Vec<Filter>,
+    #[command(flatten)]
+    shown: ShownArgs,
     /// Prices, power and carbon, for costs in the report [default: configs/hardware.yaml, else what imax was built with].
     #[arg(long, value_name = "FILE")]
     hardware: Option<PathBuf>,
-    /// Add what tokens cost; implied by --hardware, --provider, --slo and --best-by.
-    #[arg(long)]
+    /// Add what tokens cost; implied by --hardware, --provider, --slo and --best-by, and by a configs/hardware.yaml.
+    #[arg(long, conflicts_with = "no_costs")]
     costs: bool,
+    /// Leave out what tokens cost.
+    #[arg(long, conflicts_with_all = ["hardware", "provider", "slos", "best_by"])]
+    no_costs: bool,
     /// Whose prices count [default: the first of each GPU in the file].
     #[arg(long, value_name = "NAME")]
     provider: Option<String>,
@@ -67,9 +68,9 @@ pub struct ReportArgs {
 pub fn run(args: &ReportArgs) -> Result<Exit, Failure> {
     let mut head = gather::load_run(&args.run)?;
     let mut comparison = args.baseline.compare(&head, &args.run)?;
-    analysis::select(&mut head, comparison.as_mut(), &args.filters);
+    args.shown.select(&mut head, comparison.as_mut());
     let costs = costs(args)?;
-    let view = View::new(&head, comparison.as_ref());
+    let view = View::grouped(&head, comparison.as_ref(), args.shown.grouping());
     let view = match &costs {
         None => view,
         Some(costs) => with_costs(view, args, &head, costs),
@@ -112,26 +113,13 @@ impl From<BestByArg> for BestBy {
     }
 }
 
-/// Where a repository has its hardware facts.
-const HARDWARE_FILE: &str = "configs/hardware.yaml";
-/// Those of this program's own repository.
-const BUILT_IN: &str = include_str!("../../configs/hardware.yaml");
-
 /// The prices, where anything asks for them.
 fn costs(args: &ReportArgs) -> Result<Option<CostModel>, Failure> {
     let asked = args.costs || args.hardware.is_some() || args.provider.is_some() || args.best_by.is_some() || !args.slos.is_empty();
-    if !asked {
+    if args.no_costs || !(asked || hardware::own_file().is_some()) {
         return Ok(None);
     }
-    let own = Some(Path::new(HARDWARE_FILE)).filter(|path| path.is_file());
-    let path = args.hardware.as_deref().or(own);
-    let text = match path {
-        Some(path) => files::read_text(path).or_exit(Exit::InvalidInput)?,
-        None => BUILT_IN.to_owned(),
-    };
-    let name = || path.map_or_else(|| HARDWARE_FILE.to_owned(), |path| path.display().to_string());
-    let model = CostModel::parse(&text, args.provider.as_deref()).with_context(name);
-    model.map(Some).or_exit(Exit::InvalidInput)
+    hardware::cost_model(args.hardware.as_deref(), args.provider.as_deref()).map(Some)
 }
 
 fn with_costs<'a>(view: View<'a>, args: &ReportArgs, head: &Run, costs: &CostModel) -> View<'a> {

@@ -1,5 +1,5 @@
 //! The verdict as a check run: a conclusion, a title, a summary within GitHub's limit, and a remark for each point that failed
-//! or got worse.
+//! or got worse, and each accuracy that did.
 
 use super::markdown::{Budget, summary};
 use super::view::{Mark, View};
@@ -50,11 +50,16 @@ pub fn check(view: &View) -> Check {
         title: cut(&point.point.to_string(), LONGEST_TITLE),
         message: words::reasons(point),
     });
+    let scores = view.scores().worse().map(|(what, detail)| Remark {
+        failed: false,
+        title: cut(&what, LONGEST_TITLE),
+        message: detail,
+    });
     Check {
         mark: view.mark(),
         title: view.headline(),
         summary: summary(view, Budget::CHECK),
-        remarks: failures.chain(losses).take(REMARKS).collect(),
+        remarks: failures.chain(scores).chain(losses).take(REMARKS).collect(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use super::economics::CostColumn;
 use super::number;
+use crate::analysis::{Grouping, PointField};
 use crate::model::{Layout, Parallelism, SpecDecoding, WorkerGroup};
 use crate::result::{Metric, Point};
 
@@ -21,6 +22,10 @@ pub enum Column {
 /// A setting that tells the points of a group apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Setting {
+    /// The model's short name.
+    Model,
+    /// The runner label.
+    Hardware,
     /// The engine, with what drafts tokens.
     Framework,
     /// Numeric format of the weights.
@@ -38,7 +43,9 @@ pub enum Setting {
 }
 
 /// All, in their order.
-pub(super) const COLUMNS: [Column; 14] = [
+const COLUMNS: [Column; 16] = [
+    Column::Setting(Setting::Model),
+    Column::Setting(Setting::Hardware),
     Column::Setting(Setting::Framework),
     Column::Setting(Setting::Precision),
     Column::Setting(Setting::Lengths),
@@ -55,6 +62,27 @@ pub(super) const COLUMNS: [Column; 14] = [
     Column::Metric(Metric::InputThroughputPerGpu),
 ];
 
+/// The columns of tables that are grouped so: what all points of a table have in common is in its heading. The engine's column
+/// also says what drafts tokens, and that of TP more than the layout's name, so they stay.
+pub(super) fn columns(grouping: &Grouping) -> Vec<Column> {
+    let is_in_heading = |column: &Column| {
+        let field = match column {
+            Column::Setting(Setting::Model) => PointField::Model,
+            Column::Setting(Setting::Hardware) => PointField::Hardware,
+            Column::Setting(Setting::Precision) => PointField::Precision,
+            Column::Setting(Setting::Lengths) => PointField::Sequence,
+            Column::Setting(Setting::Concurrency) => PointField::Concurrency,
+            Column::Setting(Setting::Framework | Setting::Tp | Setting::Ep | Setting::DpAttention)
+            | Column::Metric(_)
+            | Column::Cost(_) => {
+                return false;
+            }
+        };
+        grouping.fields().contains(&field)
+    };
+    COLUMNS.into_iter().filter(|column| !is_in_heading(column)).collect()
+}
+
 impl Column {
     /// The heading, with the unit.
     pub(super) fn title(self) -> &'static str {
@@ -68,7 +96,9 @@ impl Column {
     /// Numbers stand on the right.
     pub(super) fn is_number(self) -> bool {
         match self {
-            Self::Setting(Setting::Framework | Setting::Precision | Setting::Lengths | Setting::DpAttention) => false,
+            Self::Setting(
+                Setting::Model | Setting::Hardware | Setting::Framework | Setting::Precision | Setting::Lengths | Setting::DpAttention,
+            ) => false,
             Self::Setting(Setting::Tp | Setting::Ep | Setting::Concurrency) | Self::Metric(_) | Self::Cost(_) => true,
         }
     }
@@ -87,6 +117,8 @@ impl Column {
 impl Setting {
     fn title(self) -> &'static str {
         match self {
+            Self::Model => "Model",
+            Self::Hardware => "Hardware",
             Self::Framework => "Framework",
             Self::Precision => "Precision",
             Self::Lengths => "ISL/OSL",
@@ -100,6 +132,8 @@ impl Setting {
     fn text(self, point: &Point) -> String {
         let curve = &point.key.curve;
         match self {
+            Self::Model => curve.model_prefix.to_string(),
+            Self::Hardware => curve.runner.to_string(),
             Self::Framework => match curve.spec_decoding {
                 SpecDecoding::None => curve.framework.to_string(),
                 drafting @ (SpecDecoding::Mtp | SpecDecoding::DraftModel) => format!("{} +{drafting}", curve.framework),

@@ -2,7 +2,10 @@
 
 use super::economics::{COST_FIELDS, cost_values};
 use super::escape;
-use super::view::{TableRow, View};
+use super::evals::ScoreRow;
+use super::view::{Group, TableRow, View};
+use super::words;
+use crate::analysis::Grouping;
 use crate::model::{SeqLens, Workload};
 use crate::result::{Metric, Point};
 
@@ -63,10 +66,31 @@ impl Cell {
     }
 }
 
-/// The report as CSV: seconds, tokens per second, and for a comparison the relative change of each metric and the verdict.
+/// The report as CSV: seconds, tokens per second, and for a comparison the relative change of each metric and the verdict. Behind
+/// the points stands a line for each accuracy score.
 #[must_use]
 pub fn csv(view: &View) -> String {
-    let (names, rows) = rows(view);
+    written(&rows(view))
+}
+
+/// Several runs as one CSV: the lines of each with its name in front.
+#[must_use]
+pub fn csv_of_several(runs: &[(&str, View)]) -> String {
+    let shape = Shape::of(runs.iter().map(|(_, view)| view));
+    let mut rows = Vec::new();
+    for (name, view) in runs {
+        rows.extend(
+            shape
+                .rows(view)
+                .into_iter()
+                .map(|row| std::iter::once(Cell::some(*name)).chain(row).collect()),
+        );
+    }
+    let names = std::iter::once("run".to_owned()).chain(shape.heading()).collect();
+    written(&(names, rows))
+}
+
+fn written((names, rows): &Table) -> String {
     let mut text = String::new();
     push_line(&mut text, names.iter().map(String::as_str));
     for row in rows {
@@ -76,46 +100,138 @@ pub fn csv(view: &View) -> String {
     text
 }
 
+/// Headings and rows.
+type Table = (Vec<String>, Vec<Vec<Cell>>);
+
 /// The headings and the rows, for every format that is a table.
-pub(super) fn rows(view: &View) -> (Vec<String>, Vec<Vec<Cell>>) {
-    let rows = view.groups.iter().flat_map(|group| &group.rows);
-    (heading(view), rows.map(|row| cells(row, view)).collect())
+pub(super) fn rows(view: &View) -> Table {
+    let shape = Shape::of([view]);
+    (shape.heading(), shape.rows(view))
 }
 
-fn cells(row: &TableRow, view: &View) -> Vec<Cell> {
-    let mut cells = settings(row.point);
-    cells.push(Cell::some(row.failure().unwrap_or_default()));
-    cells.extend(Metric::ALL.iter().map(|metric| Cell::number_or_nothing(row.point.get(*metric))));
-    if view.comparison.is_some() {
-        let change = |metric| row.compared.and_then(|compared| compared.change(metric));
-        cells.extend(
-            Metric::ALL
-                .iter()
-                .map(|metric| Cell::number_or_nothing(change(*metric).map(|change| change.relative))),
-        );
-        cells.push(Cell::some(row.compared.map_or("", |compared| compared.verdict.as_str())));
+/// Which columns there are.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    groups: bool,
+    changes: bool,
+    costs: bool,
+    scores: bool,
+}
+
+/// The columns of accuracy scores.
+const SCORE_FIELDS: [&str; 6] = ["task", "score_name", "score", "score_stderr", "questions", "score_change"];
+
+impl Shape {
+    fn of<'a, 'b: 'a>(views: impl IntoIterator<Item = &'a View<'b>>) -> Self {
+        let none = Self {
+            groups: false,
+            changes: false,
+            costs: false,
+            scores: false,
+        };
+        views.into_iter().fold(none, |shape, view| Self {
+            // The usual groups are columns of their own.
+            groups: shape.groups || view.grouping != Grouping::default(),
+            changes: shape.changes || view.comparison.is_some(),
+            costs: shape.costs || view.has_costs,
+            scores: shape.scores || !view.run.evals.is_empty(),
+        })
     }
-    if view.has_costs {
-        match &row.cost {
-            Some(cost) => cells.extend(cost_values(cost).map(Cell::number_or_nothing)),
-            None => cells.extend(COST_FIELDS.map(|_| Cell::Nothing)),
+
+    fn heading(self) -> Vec<String> {
+        let metrics: Vec<String> = Metric::ALL.iter().map(|metric| column(*metric)).collect();
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let mut names = Vec::new();
+        if self.groups {
+            names.push("group".to_owned());
         }
+        names.extend(owned(&SETTINGS));
+        names.extend(metrics.iter().cloned());
+        if self.changes {
+            names.extend(metrics.iter().map(|name| format!("{name}_change")));
+            names.push("verdict".to_owned());
+        }
+        if self.costs {
+            names.extend(owned(&COST_FIELDS));
+        }
+        if self.scores {
+            names.extend(owned(&SCORE_FIELDS));
+        }
+        names
     }
-    cells
-}
 
-fn heading(view: &View) -> Vec<String> {
-    let metrics: Vec<String> = Metric::ALL.iter().map(|metric| column(*metric)).collect();
-    let mut names: Vec<String> = SETTINGS.iter().map(|name| (*name).to_owned()).collect();
-    names.extend(metrics.iter().cloned());
-    if view.comparison.is_some() {
-        names.extend(metrics.iter().map(|name| format!("{name}_change")));
-        names.push("verdict".to_owned());
+    fn rows(self, view: &View) -> Vec<Vec<Cell>> {
+        let points = view
+            .groups
+            .iter()
+            .flat_map(|group| group.rows.iter().map(|row| self.of_point(group, row)));
+        let scores = view.scores().rows();
+        points.chain(scores.iter().map(|score| self.of_score(score))).collect()
     }
-    if view.has_costs {
-        names.extend(COST_FIELDS.map(str::to_owned));
+
+    fn of_point(self, group: &Group, row: &TableRow) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        if self.groups {
+            cells.push(Cell::some(group.name.clone()));
+        }
+        cells.extend(settings(row.point));
+        cells.push(Cell::some(row.failure().unwrap_or_default()));
+        cells.extend(Metric::ALL.iter().map(|metric| Cell::number_or_nothing(row.point.get(*metric))));
+        if self.changes {
+            let change = |metric| row.compared.and_then(|compared| compared.change(metric));
+            let relative = |metric: &Metric| Cell::number_or_nothing(change(*metric).map(|change| change.relative));
+            cells.extend(Metric::ALL.iter().map(relative));
+            cells.push(Cell::some(row.compared.map_or("", |compared| compared.verdict.as_str())));
+        }
+        if self.costs {
+            match &row.cost {
+                Some(cost) => cells.extend(cost_values(cost).map(Cell::number_or_nothing)),
+                None => cells.extend(COST_FIELDS.map(|_| Cell::Nothing)),
+            }
+        }
+        if self.scores {
+            cells.extend(SCORE_FIELDS.map(|_| Cell::Nothing));
+        }
+        cells
     }
-    names
+
+    /// A score has the settings that it knows of, and no metrics.
+    fn of_score(self, row: &ScoreRow) -> Vec<Cell> {
+        let key = &row.score.key;
+        let mut cells = Vec::new();
+        if self.groups {
+            cells.push(Cell::Nothing);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "concurrencies and questions are far below 2^52")]
+        let whole = |number: u64| Cell::Number(number as f64);
+        cells.extend(SETTINGS.map(|setting| match setting {
+            "model_prefix" => Cell::some(key.model_prefix.clone()),
+            "hardware" => Cell::some(key.hardware.clone()),
+            "framework" => Cell::some(key.framework.clone()),
+            "precision" => Cell::some(key.precision.clone()),
+            "spec_decoding" => Cell::some(key.spec_decoding.clone()),
+            "layout" => Cell::some(key.layout.clone()),
+            "conc" => whole(key.conc),
+            _ => Cell::Nothing,
+        }));
+        cells.extend(Metric::ALL.map(|_| Cell::Nothing));
+        if self.changes {
+            cells.extend(Metric::ALL.map(|_| Cell::Nothing));
+            cells.push(Cell::some(row.change.map_or("", |change| words::metric_verdict(change.verdict))));
+        }
+        if self.costs {
+            cells.extend(COST_FIELDS.map(|_| Cell::Nothing));
+        }
+        cells.extend([
+            Cell::some(key.task.clone()),
+            Cell::some(key.score_name.clone()),
+            Cell::Number(row.score.score),
+            Cell::number_or_nothing(row.score.stderr),
+            row.score.questions.map_or(Cell::Nothing, whole),
+            Cell::number_or_nothing(row.change.map(|change| change.head - change.base)),
+        ]);
+        cells
+    }
 }
 
 fn column(metric: Metric) -> String {

@@ -1,6 +1,8 @@
-//! Accuracy scores as tables: each score with its error, and where a run was compared, what it was and what the change means.
+//! Accuracy scores as rows that every format writes down: each score with its error, and where a run was compared, what it was and
+//! what the change means.
 
 use super::escape::markdown as escaped;
+use super::markdown::sign;
 use crate::analysis::{EvalChange, EvalScore, MetricVerdict};
 
 /// The scores of a run, and their changes where it was compared.
@@ -12,26 +14,98 @@ pub struct Scores<'a> {
     pub changes: &'a [EvalChange],
 }
 
-impl Scores<'_> {
-    fn change(&self, score: &EvalScore) -> Option<&EvalChange> {
-        self.changes.iter().find(|change| change.key == score.key)
+/// A score and what became of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ScoreRow<'a> {
+    /// The score.
+    pub score: &'a EvalScore,
+    /// What it was, where the run was compared with one that has it.
+    pub change: Option<&'a EvalChange>,
+}
+
+impl ScoreRow<'_> {
+    /// The task, and where it ran; text from outside.
+    pub(super) fn what(&self) -> String {
+        self.score.key.to_string()
     }
 
-    /// As a table of GitHub's markdown, at most `listed` lines: changed scores first. None where there are no scores.
+    /// `0.9120 ± 0.0078`.
+    pub(super) fn number(&self) -> String {
+        let error = self.score.stderr.map(|error| format!(" ± {error:.4}")).unwrap_or_default();
+        format!("{:.4}{error}", self.score.score)
+    }
+
+    /// How many questions were scored.
+    pub(super) fn questions(&self) -> String {
+        self.score
+            .questions
+            .map_or_else(|| "?".to_owned(), |questions| questions.to_string())
+    }
+
+    /// `was 0.9500, -0.0380 (z = -4.9): worse`; nothing without a change.
+    pub(super) fn detail(&self) -> Option<String> {
+        let change = self.change?;
+        let z = change.z.map(|z| format!(" (z = {z:.1})")).unwrap_or_default();
+        let word = match change.verdict {
+            MetricVerdict::Better => "better",
+            MetricVerdict::Worse => "worse",
+            MetricVerdict::Same => "the same within the error",
+            MetricVerdict::Unsure => "not certain",
+        };
+        Some(format!("was {:.4}, {:+.4}{z}: {word}", change.base, change.head - change.base))
+    }
+
+    /// Whether it certainly got worse.
+    pub(super) fn is_worse(&self) -> bool {
+        self.change.is_some_and(|change| change.verdict == MetricVerdict::Worse)
+    }
+
+    fn rank(&self) -> u8 {
+        match self.change.map(|change| change.verdict) {
+            Some(MetricVerdict::Worse) => 0,
+            Some(MetricVerdict::Unsure) => 1,
+            Some(MetricVerdict::Better) => 2,
+            Some(MetricVerdict::Same) | None => 3,
+        }
+    }
+}
+
+impl<'a> Scores<'a> {
+    /// A row for each score, those that changed first.
+    pub(super) fn rows(&self) -> Vec<ScoreRow<'a>> {
+        let change = |score: &EvalScore| self.changes.iter().find(|change| change.key == score.key);
+        let mut rows: Vec<ScoreRow> = self
+            .scores
+            .iter()
+            .map(|score| ScoreRow {
+                score,
+                change: change(score),
+            })
+            .collect();
+        rows.sort_by_key(ScoreRow::rank);
+        rows
+    }
+
+    /// The scores that certainly got worse: what each is, and what it was.
+    pub(super) fn worse(&self) -> impl Iterator<Item = (String, String)> + use<'a> {
+        let worse = self.rows().into_iter().filter(ScoreRow::is_worse);
+        worse.filter_map(|row| Some((row.what(), row.detail()?)))
+    }
+
+    /// As a table of GitHub's markdown, at most `listed` lines. None where there are no scores.
     pub(super) fn markdown(&self, listed: usize) -> Option<String> {
         if self.scores.is_empty() {
             return None;
         }
         let mut text = String::from("\n**Accuracy**\n\n| | Score | Questions | Change |\n| --- | ---: | ---: | --- |\n");
-        for score in self.changed_first().iter().take(listed) {
-            let change = self
-                .change(score)
-                .map(|change| format!("{} {}", sign(change.verdict), change_text(change)));
+        for row in self.rows().iter().take(listed) {
+            let change = row.change.zip(row.detail());
+            let change = change.map(|(change, detail)| format!("{} {detail}", sign(change.verdict.into())));
             text.push_str(&format!(
                 "| {} | {} | {} | {} |\n",
-                escaped(&score.key.to_string()),
-                number(score),
-                questions(score),
+                escaped(&row.what()),
+                row.number(),
+                row.questions(),
                 change.unwrap_or_default()
             ));
         }
@@ -47,62 +121,16 @@ impl Scores<'_> {
         if !self.scores.is_empty() {
             text.push_str("\nAccuracy\n");
         }
-        for score in self.changed_first() {
-            let change = self
-                .change(score)
-                .map(|change| format!("; {}", change_text(change)))
-                .unwrap_or_default();
+        for row in self.rows() {
+            let change = row.detail().map(|detail| format!("; {detail}")).unwrap_or_default();
             text.push_str(&format!(
                 "  {}: {} of {} questions{change}\n",
-                score.key,
-                number(score),
-                questions(score)
+                row.what(),
+                row.number(),
+                row.questions()
             ));
         }
         text
-    }
-
-    fn changed_first(&self) -> Vec<&EvalScore> {
-        let mut all: Vec<&EvalScore> = self.scores.iter().collect();
-        let rank = |score: &EvalScore| match self.change(score).map(|change| change.verdict) {
-            Some(MetricVerdict::Worse) => 0,
-            Some(MetricVerdict::Unsure) => 1,
-            Some(MetricVerdict::Better) => 2,
-            Some(MetricVerdict::Same) | None => 3,
-        };
-        all.sort_by_key(|score| rank(score));
-        all
-    }
-}
-
-/// `0.9120 ± 0.0078`.
-fn number(score: &EvalScore) -> String {
-    let error = score.stderr.map(|error| format!(" ± {error:.4}")).unwrap_or_default();
-    format!("{:.4}{error}", score.score)
-}
-
-fn questions(score: &EvalScore) -> String {
-    score.questions.map_or_else(|| "?".to_owned(), |questions| questions.to_string())
-}
-
-/// `was 0.9500, -0.0380 (z = -4.9): worse`.
-fn change_text(change: &EvalChange) -> String {
-    let z = change.z.map(|z| format!(" (z = {z:.1})")).unwrap_or_default();
-    let word = match change.verdict {
-        MetricVerdict::Better => "better",
-        MetricVerdict::Worse => "worse",
-        MetricVerdict::Same => "the same within the error",
-        MetricVerdict::Unsure => "not certain",
-    };
-    format!("was {:.4}, {:+.4}{z}: {word}", change.base, change.head - change.base)
-}
-
-fn sign(verdict: MetricVerdict) -> &'static str {
-    match verdict {
-        MetricVerdict::Better => "🟢",
-        MetricVerdict::Worse => "🔴",
-        MetricVerdict::Unsure => "🟡",
-        MetricVerdict::Same => "⚪",
     }
 }
 

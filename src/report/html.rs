@@ -1,6 +1,7 @@
 //! The report as one HTML file that opens offline: plotly.js is inside. Text from outside passes through maud, which
 //! escapes it, or through JSON whose `<` are escaped.
 
+mod accuracy;
 mod style;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
@@ -8,7 +9,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 use super::columns::Column;
 use super::number;
 use super::plot::{DIMENSIONS, Plot, data, plots, values_of};
-use super::table::{failures, heading};
+use super::table::failures;
 use super::verdicts::VerdictLine;
 use super::view::{Cell, Group, Mark, TableRow, View};
 use super::words;
@@ -38,6 +39,7 @@ pub fn html(view: &View, title: &str) -> String {
                     (failed(view))
                     @if !plots.is_empty() { (controls(view)) }
                     (charts(&plots))
+                    (accuracy::table(view))
                     (tables(view))
                     (notes(view))
                 }
@@ -188,23 +190,31 @@ fn controls(view: &View) -> Markup {
     let is_axis = |id: &str| axes.iter().any(|(known, _)| *known == id);
     markup! {
         section.controls {
-            @for (at, name) in DIMENSIONS.iter().enumerate() {
-                fieldset {
-                    legend { (name) }
-                    @for value in values_of(view, at) { label { input type="checkbox" data-dimension=(at) value=(value); " " (value) } }
+            div.row {
+                @for (at, name) in DIMENSIONS.iter().enumerate() {
+                    fieldset {
+                        legend { (name) }
+                        @for value in values_of(view, at) { label { input type="checkbox" data-dimension=(at) value=(value); " " (value) } }
+                    }
+                }
+                span #shown role="status" {}
+            }
+            div.row {
+                @for (title, x, y) in PRESETS {
+                    @if is_axis(x) && is_axis(y) { button type="button" data-x=(x) data-y=(y) { (title) } }
                 }
             }
-            @for (title, x, y) in PRESETS {
-                @if is_axis(x) && is_axis(y) { button type="button" data-x=(x) data-y=(y) { (title) } }
+            div.row {
+                label { "y " select #y { @for (id, title) in &axes { option value=(id) { (title) } } } }
+                label { "x " select #x { @for (id, title) in &axes { option value=(id) { (title) } } } }
+                label { input #logy type="checkbox"; " log y" }
+                label { input #logx type="checkbox"; " log x" }
+                label { input #pareto type="checkbox"; " Pareto frontier" }
+                span.exports {
+                    button #csv type="button" { "CSV of what is shown" }
+                    button #png type="button" { "PNG of the plots" }
+                }
             }
-            label { "y " select #y { @for (id, title) in &axes { option value=(id) { (title) } } } }
-            label { "x " select #x { @for (id, title) in &axes { option value=(id) { (title) } } } }
-            label { input #logy type="checkbox"; " log y" }
-            label { input #logx type="checkbox"; " log x" }
-            label { input #pareto type="checkbox"; " Pareto frontier" }
-            button #csv type="button" { "CSV of what is shown" }
-            button #png type="button" { "PNG of the plots" }
-            span #shown {}
         }
     }
 }
@@ -236,7 +246,7 @@ fn tables(view: &View) -> Markup {
 fn table(group: &Group, columns: &[Column], first: usize) -> Markup {
     markup! {
         section.group {
-            h2 { (heading(group)) }
+            h2 { (group.heading()) }
             div.scroll {
                 table {
                     thead { tr { @if is_compared(group) { th { "Verdict" } } @for column in columns { th .number[column.is_number()] { (column.title()) } } } }

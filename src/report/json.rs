@@ -1,9 +1,11 @@
 //! The report for programs: the run, and the comparison where there is one.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::view::View;
-use crate::analysis::{Comparison, PointCost, Run};
+use crate::analysis::{Comparison, Grouping, PointCost, Run};
 use crate::model::PointKey;
 
 /// The format; the number after the slash grows when a reader must change.
@@ -17,9 +19,18 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     comparison: Option<&'a Comparison>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<GroupOfPoints<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     costs: Vec<Cost<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     answers: &'a [String],
+}
+
+/// Points that belong together, where they are not grouped as usual.
+#[derive(Serialize)]
+struct GroupOfPoints<'a> {
+    by: BTreeMap<&'static str, &'a str>,
+    points: Vec<&'a PointKey>,
 }
 
 #[derive(Serialize)]
@@ -34,17 +45,57 @@ struct Cost<'a> {
 /// # Errors
 /// None in practice: all values of a run are finite and all keys are texts.
 pub fn json(view: &View) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(&document(view))
+}
+
+/// Several runs as indented JSON: the report of each, with its name.
+///
+/// # Errors
+/// As [`json`].
+pub fn json_of_several(runs: &[(&str, View)]) -> Result<String, serde_json::Error> {
+    let named = runs.iter().map(|(name, view)| Named {
+        name,
+        report: document(view),
+    });
+    serde_json::to_string_pretty(&Several {
+        schema: SEVERAL_SCHEMA,
+        runs: named.collect(),
+    })
+}
+
+/// The format of several reports, the first of which is the base of the others.
+const SEVERAL_SCHEMA: &str = "imax-reports/1";
+
+#[derive(Serialize)]
+struct Several<'a> {
+    schema: &'static str,
+    runs: Vec<Named<'a>>,
+}
+
+#[derive(Serialize)]
+struct Named<'a> {
+    name: &'a str,
+    report: Document<'a>,
+}
+
+fn document<'a>(view: &'a View) -> Document<'a> {
     let rows = view.groups.iter().flat_map(|group| &group.rows);
     let costs = rows.filter_map(|row| {
         let point = &row.point.key;
         row.cost.as_ref().map(|cost| Cost { point, cost })
     });
-    serde_json::to_string_pretty(&Document {
+    let groups = view.groups.iter().filter(|_| view.grouping != Grouping::default());
+    let groups = groups.map(|group| GroupOfPoints {
+        by: group.values.iter().map(|(field, value)| (field.name(), value.as_str())).collect(),
+        points: group.rows.iter().map(|row| &row.point.key).collect(),
+    });
+    Document {
         schema: SCHEMA,
         headline: view.headline(),
         run: view.run,
         comparison: view.comparison,
+        groups: groups.collect(),
         costs: costs.collect(),
         answers: &view.answers,
-    })
+    }
 }

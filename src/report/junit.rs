@@ -1,19 +1,19 @@
 //! The report as JUnit XML, which CI systems show as tests: a point is a test case; one that failed or got worse is a
 //! failed one.
 
+use super::evals::ScoreRow;
 use super::view::{TableRow, View};
 use super::{verdicts, words};
 use crate::analysis::Verdict;
 
-/// The report as JUnit XML: a suite for each model and hardware, and one for whole curves. A point that is planned and has no
+/// The report as JUnit XML: a suite for each model and hardware, one for whole curves and one for accuracy. A point that is planned and has no
 /// numbers is an error, one that got worse a failure; one that is known to, or is only in the base, is skipped.
 #[must_use]
 pub fn junit(view: &View) -> String {
     let mut suites = String::new();
     for group in &view.groups {
-        let name = format!("{} on {}", group.model_prefix, group.hardware);
         let cases: Vec<Case> = group.rows.iter().map(case).collect();
-        suites.push_str(&suite(&name, &cases));
+        suites.push_str(&suite(&group.name, &cases));
     }
     let gone: Vec<Case> = gone(view).collect();
     if !gone.is_empty() {
@@ -22,6 +22,10 @@ pub fn junit(view: &View) -> String {
     let curves: Vec<Case> = curves(view).collect();
     if !curves.is_empty() {
         suites.push_str(&suite("whole curves", &curves));
+    }
+    let scores: Vec<Case> = view.scores().rows().iter().map(score).collect();
+    if !scores.is_empty() {
+        suites.push_str(&suite("accuracy", &scores));
     }
     format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"imax\">\n{suites}</testsuites>\n")
 }
@@ -80,6 +84,15 @@ fn curves(view: &View) -> impl Iterator<Item = Case> {
             (false, false) => Outcome::Passed,
         },
     })
+}
+
+fn score(row: &ScoreRow) -> Case {
+    let worse = row.detail().filter(|_| row.is_worse());
+    Case {
+        class: "accuracy".to_owned(),
+        name: row.what(),
+        outcome: worse.map_or(Outcome::Passed, |detail| Outcome::Failure(format!("{}, {detail}", row.number()))),
+    }
 }
 
 fn suite(name: &str, cases: &[Case]) -> String {

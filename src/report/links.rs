@@ -1,6 +1,9 @@
 //! Where readers of a comment find more: the workflow run, its artifacts, the jobs that failed.
 
+use std::collections::BTreeMap;
+
 use super::escape;
+use crate::model::PointKey;
 
 /// Pages of a workflow run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -9,6 +12,8 @@ pub struct Links {
     pub run: Option<String>,
     /// Jobs that failed.
     pub failed_jobs: Vec<JobLink>,
+    /// The page of the job that each point was measured in, or should have been.
+    pub jobs: BTreeMap<PointKey, String>,
 }
 
 /// A job with its page.
@@ -24,6 +29,14 @@ pub struct JobLink {
 const LISTED: usize = 8;
 
 impl Links {
+    /// A text about a point, as a link to its job where that has a page.
+    pub(super) fn about(&self, point: &PointKey, text: &str) -> String {
+        match self.jobs.get(point) {
+            Some(url) => escape::link(text, url),
+            None => escape::markdown(text),
+        }
+    }
+
     /// The links as a line of markdown; empty where there are none.
     pub(super) fn markdown(&self) -> String {
         let Some(run) = &self.run else { return String::new() };

@@ -6,7 +6,6 @@ mod section;
 use super::columns::Column;
 use super::escape::markdown as escaped;
 use super::links::Links;
-use super::table::heading;
 use super::verdicts::VerdictList;
 use super::view::{Cell, Group, Mark, View};
 use super::words;
@@ -93,7 +92,7 @@ fn text(view: &View, budget: Budget, style: &Style) -> String {
     let mut sections = Vec::new();
     sections.extend(style.links.map(|links| Section::new(links.markdown())));
     sections.extend(answers(view));
-    sections.extend(failures(view, budget.listed));
+    sections.extend(failures(view, style.links, budget.listed));
     sections.extend(view.verdicts().iter().map(|list| changes(list, budget.listed)));
     sections.extend(view.scores().markdown(budget.listed).map(Section::new));
     sections.extend(view.groups.iter().map(|group| table(group, &columns, style.folded)));
@@ -126,7 +125,8 @@ fn opening(view: &View) -> String {
     text
 }
 
-fn sign(mark: Mark) -> &'static str {
+/// A mark as a sign that has a colour on every screen.
+pub(super) fn sign(mark: Mark) -> &'static str {
     match mark {
         Mark::Good => "🟢",
         Mark::Bad => "🔴",
@@ -136,7 +136,7 @@ fn sign(mark: Mark) -> &'static str {
 }
 
 /// The sign behind a changed number; nothing where nothing happened.
-fn small_sign(mark: Mark) -> &'static str {
+pub(super) fn small_sign(mark: Mark) -> &'static str {
     match mark {
         Mark::Good | Mark::Bad | Mark::Unsure => sign(mark),
         Mark::Neutral => "",
@@ -174,14 +174,15 @@ fn answers(view: &View) -> Option<Section> {
     (!text.is_empty()).then(|| Section::new(text))
 }
 
-fn failures(view: &View, listed: usize) -> Option<Section> {
+fn failures(view: &View, links: Option<&Links>, listed: usize) -> Option<Section> {
     let failures: Vec<_> = view.run.failures().collect();
     if failures.is_empty() {
         return None;
     }
     let mut text = String::from("\n**Failed**\n\n| Point | Class | Reason |\n| --- | --- | --- |\n");
     for (point, failure) in failures.iter().take(listed) {
-        let reason = escaped(&shortened(&failure.reason));
+        let reason = shortened(&failure.reason);
+        let reason = links.map_or_else(|| escaped(&reason), |links| links.about(&point.key, &reason));
         text.push_str(&format!(
             "| {} | {} | {reason} |\n",
             escaped(&point.key.to_string()),
@@ -213,7 +214,7 @@ fn problems(view: &View, listed: usize) -> Option<Section> {
 }
 
 fn table(group: &Group, columns: &[Column], folded: bool) -> Section {
-    let title = escaped(&heading(group));
+    let title = escaped(&group.heading());
     let mut text = String::new();
     if folded {
         text.push_str(&format!("\n<details><summary>{title}</summary>\n\n"));

@@ -29,7 +29,7 @@ impl<'a> Notification<'a> {
         Self { view, run_url }
     }
 
-    /// What failed and what got worse, a line each.
+    /// What failed, which accuracy and which points got worse, a line each.
     fn lines(&self) -> Vec<String> {
         let failures = self.view.run.failures();
         let failures = failures.map(|(point, failure)| format!("{}: {} failure: {}", point.key, failure.class.as_str(), failure.reason));
@@ -38,7 +38,8 @@ impl<'a> Notification<'a> {
             .iter()
             .filter(|point| point.is_regression())
             .map(|point| format!("{}: {}", point.point, words::reasons(point)));
-        let all: Vec<String> = failures.chain(losses).map(|line| one_line(&line, 400)).collect();
+        let scores = self.view.scores().worse().map(|(what, detail)| format!("{what}: {detail}"));
+        let all: Vec<String> = failures.chain(scores).chain(losses).map(|line| one_line(&line, 400)).collect();
         let more = all.len().saturating_sub(LISTED);
         let mut shown: Vec<String> = all.into_iter().take(LISTED).collect();
         if more > 0 {
@@ -84,11 +85,18 @@ impl<'a> Notification<'a> {
         let losses = self.view.losses();
         let worse = losses
             .iter()
+            .filter(|point| point.is_regression())
             .map(|point| json!({ "point": point.point.to_string(), "reasons": words::reasons(point) }));
         let failed = run
             .failures()
             .map(|(point, failure)| json!({ "point": point.key.to_string(), "class": failure.class.as_str(), "reason": failure.reason }));
+        let less_accurate = self
+            .view
+            .scores()
+            .worse()
+            .map(|(what, detail)| json!({ "task": what, "reasons": detail }));
         json!({
+            "less_accurate": less_accurate.collect::<Vec<_>>(),
             "schema": SCHEMA, "sent_at": sent_at, "verdict": verdict(self.view.mark()), "headline": self.view.headline(), "points": run.points.len(),
             "measured": run.measured(), "failed": failed.collect::<Vec<_>>(), "worse": worse.collect::<Vec<_>>(), "run_url": self.run_url,
         })

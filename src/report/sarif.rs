@@ -9,8 +9,8 @@ use super::words;
 use crate::analysis::{CurveComparison, PointComparison, Verdict};
 use crate::result::PointOutcome;
 
-/// A regression has no line in a file, and GitHub shows no alert without one: it stands at the changelog, whose entry had it
-/// measured.
+/// GitHub shows no alert without a file: a regression stands at the changelog, whose entry had it measured. It has no line, as no
+/// line is known to be the cause.
 const FILE: &str = "perf-changelog.yaml";
 
 /// The regressions of a comparison as indented JSON; without a comparison, the points that failed. Those that are excepted are
@@ -26,7 +26,7 @@ pub fn sarif(view: &View, version: &str) -> Result<String, serde_json::Error> {
             "tool": { "driver": {
                 "name": "imax", "version": version,
                 "rules": [rule("point-worse", "A measured point got worse"), rule("point-failed", "A point could not be measured"),
-                    rule("curve-worse", "A whole curve got worse at equal interactivity")],
+                    rule("curve-worse", "A whole curve got worse at equal interactivity"), rule("accuracy-worse", "An evaluation scored less")],
             } },
             "columnKind": "unicodeCodePoints",
             "results": results(view),
@@ -61,7 +61,15 @@ fn results(view: &View) -> Vec<Value> {
     let curves = compared
         .flat_map(|comparison| &comparison.curves)
         .filter(|curve| curve.is_regression());
-    failed.chain(worse.map(of_point)).chain(curves.map(of_curve)).collect()
+    let scores = view
+        .scores()
+        .worse()
+        .map(|(what, detail)| result("accuracy-worse", &what, &detail, None));
+    failed
+        .chain(worse.map(of_point))
+        .chain(curves.map(of_curve))
+        .chain(scores)
+        .collect()
 }
 
 fn of_point(point: &PointComparison) -> Value {
@@ -84,7 +92,7 @@ fn result(rule: &str, what: &str, text: &str, known: Option<String>) -> Value {
         "level": "error",
         "message": { "text": format!("{what}: {text}") },
         "locations": [{
-            "physicalLocation": { "artifactLocation": { "uri": FILE }, "region": { "startLine": 1 } },
+            "physicalLocation": { "artifactLocation": { "uri": FILE } },
             "logicalLocations": [{ "fullyQualifiedName": what, "kind": "resource" }],
         }],
         "partialFingerprints": { "imaxPoint/v1": format!("{rule} {what}") },

@@ -1,85 +1,163 @@
-//! Several runs beside each other, for people at a terminal: a table a metric, a line a point, a column a run, each with its
-//! change since the first.
-
-use std::collections::BTreeSet;
+//! Several runs beside each other: a table a metric and group, a line a point, a column a run, each with its change since the
+//! first.
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
 use super::columns::{metric_text, metric_title};
+use super::escape::markdown as escaped;
+use super::markdown;
 use super::number;
 use super::table::sign;
-use super::view::Mark;
+use super::view::{Mark, View};
 use super::words;
-use crate::analysis::{Comparison, Run};
+use crate::analysis::{Comparison, Grouping, Run};
 use crate::model::PointKey;
 use crate::result::Metric;
 
-/// What is shown: what a GPU gives, what a user feels, and how long the user waits for the first token.
+/// What tables show: what a GPU gives, what a user feels, and how long the user waits for the first token. Other formats have all.
 const SHOWN: [Metric; 3] = [Metric::ThroughputPerGpu, Metric::Interactivity, Metric::Ttft];
 
 /// A run with its comparison with the first.
 pub type Compared<'a> = (&'a Run, &'a Comparison);
 
-/// The runs as plain text. A changed number has `!` where the change is certain and `?` where it is not; a run without the point
-/// has a dash.
-#[must_use]
-pub fn side_by_side(first: (&str, &Run), others: &[Compared]) -> String {
-    let (name, run) = first;
-    let mut text = String::new();
-    for (of, comparison) in others {
-        let basis = words::basis(comparison);
-        let basis = if basis.is_empty() { basis } else { format!("; {basis}") };
-        let headline = words::headline(of, Some(comparison));
-        text.push_str(&format!("{} compared with {name}: {headline}{basis}\n", comparison.head));
-    }
-    let points: BTreeSet<&PointKey> = std::iter::once(run)
-        .chain(others.iter().map(|(run, _)| *run))
-        .flat_map(|run| run.points.iter().map(|point| &point.key))
-        .collect();
-    for metric in SHOWN {
-        text.push_str(&format!("\n{}\n{}\n", metric_title(metric), table(metric, first, others, &points)));
-    }
-    text
+/// Runs beside each other.
+#[derive(Debug)]
+pub struct SideBySide<'a> {
+    name: &'a str,
+    first: &'a Run,
+    others: &'a [Compared<'a>],
+    grouping: Grouping,
+    /// The points of any of them, in groups.
+    groups: Vec<Vec<&'a PointKey>>,
 }
 
-fn table(metric: Metric, (name, first): (&str, &Run), others: &[Compared], points: &BTreeSet<&PointKey>) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_FULL_CONDENSED)
-        .set_content_arrangement(ContentArrangement::Disabled);
-    let names = others.iter().map(|(_, comparison)| comparison.head.as_str());
-    let mut header = vec![Cell::new("Point"), number_cell(name.to_owned())];
-    header.extend(names.map(|name| number_cell(name.to_owned())));
-    table.set_header(header);
-    for key in points {
-        let mut row = vec![Cell::new(key), number_cell(value(metric, first, key))];
-        row.extend(
-            others
-                .iter()
-                .map(|(run, comparison)| number_cell(changed(metric, run, comparison, key))),
-        );
-        table.add_row(row);
-    }
-    table
+/// A number of a run, and what became of it since the first run.
+struct Value {
+    text: String,
+    change: Option<(String, Mark)>,
 }
 
-fn number_cell(text: String) -> Cell {
-    Cell::new(text).set_alignment(CellAlignment::Right)
+impl<'a> SideBySide<'a> {
+    /// The runs, the first of which is the base of the others.
+    #[must_use]
+    pub fn new((name, first): (&'a str, &'a Run), others: &'a [Compared<'a>], grouping: &Grouping) -> Self {
+        let runs = std::iter::once(first).chain(others.iter().map(|(run, _)| *run));
+        let mut points: Vec<&PointKey> = runs.flat_map(|run| run.points.iter().map(|point| &point.key)).collect();
+        points.sort_by(|left, right| grouping.compare(left, right).then_with(|| left.cmp(right)));
+        points.dedup();
+        let groups = points.chunk_by(|left, right| grouping.compare(left, right).is_eq());
+        Self {
+            name,
+            first,
+            others,
+            grouping: grouping.clone(),
+            groups: groups.map(<[_]>::to_vec).collect(),
+        }
+    }
+
+    /// A view of each run, under its name: the first alone, the others compared with it.
+    #[must_use]
+    pub fn views(&self) -> Vec<(&'a str, View<'a>)> {
+        let first = (self.name, View::grouped(self.first, None, self.grouping.clone()));
+        let others = self.others.iter().map(|(run, comparison)| {
+            let view = View::grouped(run, Some(comparison), self.grouping.clone());
+            (comparison.head.as_str(), view)
+        });
+        std::iter::once(first).chain(others).collect()
+    }
+
+    /// Plain text for a terminal. A changed number has `!` where the change is certain and `?` where it is not; a run without the
+    /// point has a dash.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let mut text: String = self.headlines(str::to_owned).map(|line| format!("{line}\n")).collect();
+        for metric in SHOWN {
+            text.push_str(&format!("\n{}\n", metric_title(metric)));
+            for points in &self.groups {
+                text.push_str(&format!("{}\n", self.terminal_table(metric, points)));
+            }
+        }
+        text
+    }
+
+    /// GitHub's markdown.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let mut text: String = self.headlines(escaped).map(|line| format!("- {line}\n")).collect();
+        for metric in SHOWN {
+            text.push_str(&format!("\n#### {}\n", metric_title(metric)));
+            for points in &self.groups {
+                text.push_str(&self.markdown_table(metric, points));
+            }
+        }
+        text
+    }
+
+    /// What became of each run, compared with the first. Names are text from outside.
+    fn headlines(&self, escaped: fn(&str) -> String) -> impl Iterator<Item = String> {
+        self.others.iter().map(move |(run, comparison)| {
+            let basis = words::basis(comparison);
+            let basis = if basis.is_empty() { basis } else { format!("; {basis}") };
+            let headline = words::headline(run, Some(comparison));
+            let (head, base) = (escaped(&comparison.head), escaped(self.name));
+            format!("{head} compared with {base}: {headline}{basis}")
+        })
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.name).chain(self.others.iter().map(|(_, comparison)| comparison.head.as_str()))
+    }
+
+    /// A point's numbers in the order of the runs.
+    fn values(&self, metric: Metric, key: &PointKey) -> Vec<Value> {
+        let first = Value {
+            text: value(metric, self.first, key),
+            change: None,
+        };
+        let others = self.others.iter().map(|(run, comparison)| {
+            let change = comparison.point(key).and_then(|point| point.change(metric));
+            Value {
+                text: value(metric, run, key),
+                change: change.map(|change| (number::change(change.relative), change.verdict.into())),
+            }
+        });
+        std::iter::once(first).chain(others).collect()
+    }
+
+    fn terminal_table(&self, metric: Metric, points: &[&PointKey]) -> Table {
+        let mut table = Table::new();
+        table
+            .load_style(presets::UTF8_FULL_CONDENSED)
+            .set_content_arrangement(ContentArrangement::Disabled);
+        let number_cell = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
+        let names = self.names().map(|name| number_cell(name.to_owned()));
+        table.set_header(std::iter::once(Cell::new("Point")).chain(names));
+        for key in points {
+            let values = self.values(metric, key).into_iter().map(|value| match value.change {
+                None => number_cell(value.text),
+                Some((change, mark)) => number_cell(format!("{} {change}{}", value.text, sign(mark))),
+            });
+            table.add_row(std::iter::once(Cell::new(key)).chain(values));
+        }
+        table
+    }
+
+    fn markdown_table(&self, metric: Metric, points: &[&PointKey]) -> String {
+        let names: Vec<String> = self.names().map(escaped).collect();
+        let mut text = format!("\n| Point | {} |\n| --- |{}\n", names.join(" | "), " ---: |".repeat(names.len()));
+        for key in points {
+            let values = self.values(metric, key).into_iter().map(|value| match value.change {
+                None => value.text,
+                Some((change, mark)) => format!("{} {}{change}", value.text, markdown::small_sign(mark)),
+            });
+            let values: Vec<String> = values.collect();
+            text.push_str(&format!("| {} | {} |\n", escaped(&key.to_string()), values.join(" | ")));
+        }
+        text
+    }
 }
 
 fn value(metric: Metric, run: &Run, key: &PointKey) -> String {
     let value = run.point(key).and_then(|point| point.get(metric));
     value.map_or_else(|| "–".to_owned(), |value| metric_text(metric, value))
-}
-
-fn changed(metric: Metric, run: &Run, comparison: &Comparison, key: &PointKey) -> String {
-    let value = value(metric, run, key);
-    let change = comparison.point(key).and_then(|point| point.change(metric));
-    match change {
-        None => value,
-        Some(change) => {
-            let mark = Mark::from(change.verdict);
-            format!("{value} {}{}", number::change(change.relative), sign(mark))
-        }
-    }
 }

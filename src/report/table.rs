@@ -22,7 +22,7 @@ pub fn table(view: &View) -> String {
     }
     let columns = view.columns();
     for group in &view.groups {
-        text.push_str(&format!("\n{}\n{}\n", heading(group), group_table(group, &columns)));
+        text.push_str(&format!("\n{}\n{}\n", group.heading(), group_table(group, &columns)));
         for (row, failure) in failures(group) {
             text.push_str(&format!("{}: {failure}\n", row.point.key));
         }
@@ -42,14 +42,6 @@ pub fn table(view: &View) -> String {
         text.push_str(&format!("note: {note}\n"));
     }
     text
-}
-
-/// `dsr1 on h200 (deepseek-ai/DeepSeek-R1)`.
-pub(super) fn heading(group: &Group) -> String {
-    match group.model {
-        Some(model) if model != group.model_prefix => format!("{} on {} ({model})", group.model_prefix, group.hardware),
-        Some(_) | None => format!("{} on {}", group.model_prefix, group.hardware),
-    }
 }
 
 /// The rows of a group without numbers, with the reason.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::columns::{COLUMNS, Column};
+use super::columns::{Column, columns};
 use super::economics::{COST_COLUMNS, is_lowest};
 use super::evals::Scores;
 use super::{number, words};
-use crate::analysis::{Change, Comparison, MetricVerdict, PointComparison, PointCost, Run, Verdict};
+use crate::analysis::{Change, Comparison, Grouping, MetricVerdict, PointComparison, PointCost, PointField, Run, Verdict};
 use crate::model::{PointKey, Workload};
 use crate::result::{Better, Metric, Point, PointOutcome};
 
@@ -19,6 +19,8 @@ pub struct View<'a> {
     pub comparison: Option<&'a Comparison>,
     /// The groups.
     pub groups: Vec<Group<'a>>,
+    /// What they are by.
+    pub grouping: Grouping,
     /// Whether costs were asked for.
     pub has_costs: bool,
     /// Why some costs are not known.
@@ -27,15 +29,15 @@ pub struct View<'a> {
     pub answers: Vec<String>,
 }
 
-/// The points of one model on one kind of hardware.
+/// The points of one table: by default those of one model on one kind of hardware.
 #[derive(Debug)]
 pub struct Group<'a> {
-    /// The model's short name.
-    pub model_prefix: &'a str,
-    /// The model's full name, where a result gave it.
+    /// What they have in common, for people: `dsr1 on h200`.
+    pub name: String,
+    /// What they have in common, in the order of the grouping.
+    pub values: Vec<(PointField, String)>,
+    /// The model's full name, where a result gave it and the group is of one model.
     pub model: Option<&'a str>,
-    /// The hardware.
-    pub hardware: &'a str,
     /// Its points by workload, precision, engine, layout, concurrency.
     pub rows: Vec<TableRow<'a>>,
 }
@@ -121,20 +123,23 @@ impl<'a> View<'a> {
     /// The view of a run, and of its comparison where there is one.
     #[must_use]
     pub fn new(run: &'a Run, comparison: Option<&'a Comparison>) -> Self {
-        let mut by_group: BTreeMap<(&str, &str), Vec<&Point>> = BTreeMap::new();
-        for point in &run.points {
-            let curve = &point.key.curve;
-            by_group
-                .entry((curve.model_prefix.as_str(), curve.runner.as_str()))
-                .or_default()
-                .push(point);
-        }
-        let groups = by_group.into_iter();
-        let groups = groups.map(|((model_prefix, hardware), points)| group(model_prefix, hardware, points, comparison));
+        Self::grouped(run, comparison, Grouping::default())
+    }
+
+    /// The view with tables of other points.
+    #[must_use]
+    pub fn grouped(run: &'a Run, comparison: Option<&'a Comparison>, grouping: Grouping) -> Self {
+        let mut points: Vec<&Point> = run.points.iter().collect();
+        points.sort_by(|left, right| {
+            let by_group = grouping.compare(&left.key, &right.key);
+            by_group.then_with(|| order(&left.key).cmp(&order(&right.key)))
+        });
+        let groups = points.chunk_by(|left, right| grouping.compare(&left.key, &right.key).is_eq());
         Self {
             run,
             comparison,
-            groups: groups.collect(),
+            groups: groups.map(|points| group(points, comparison, &grouping)).collect(),
+            grouping,
             has_costs: false,
             cost_notes: Vec::new(),
             answers: Vec::new(),
@@ -193,23 +198,51 @@ fn gain_of(point: &PointComparison) -> f64 {
     point.decisive().map_or(0.0, Change::gain)
 }
 
-fn group<'a>(model_prefix: &'a str, hardware: &'a str, mut points: Vec<&'a Point>, comparison: Option<&'a Comparison>) -> Group<'a> {
-    points.sort_by(|left, right| order(&left.key).cmp(&order(&right.key)));
-    let best = Best::of(&points);
+fn group<'a>(points: &[&'a Point], comparison: Option<&'a Comparison>, grouping: &Grouping) -> Group<'a> {
+    let best = Best::of(points);
+    let columns = columns(grouping);
     let rows = points.iter().map(|point| {
         let compared = comparison.and_then(|comparison| comparison.point(&point.key));
         TableRow {
             point,
             compared,
-            cells: COLUMNS.iter().map(|column| cell(*column, point, compared, &best)).collect(),
+            cells: columns.iter().map(|column| cell(*column, point, compared, &best)).collect(),
             cost: None,
         }
     });
+    let values = points.first().map_or_else(Vec::new, |point| {
+        let fields = grouping.fields().iter();
+        fields.map(|field| (*field, field.of(&point.key))).collect()
+    });
     Group {
-        model_prefix,
-        model: points.iter().find_map(|point| point.model.as_deref()),
-        hardware,
+        name: name(&values),
+        model: points
+            .iter()
+            .find_map(|point| point.model.as_deref())
+            .filter(|_| grouping.fields().contains(&PointField::Model)),
+        values,
         rows: rows.collect(),
+    }
+}
+
+/// `dsr1 on h200`, `dsr1 on h200, fp8, conc 64`, `all points`.
+fn name(values: &[(PointField, String)]) -> String {
+    let part = |(field, value): &(PointField, String)| match field {
+        PointField::Concurrency => format!("conc {value}"),
+        PointField::Model
+        | PointField::Hardware
+        | PointField::Framework
+        | PointField::Precision
+        | PointField::Sequence
+        | PointField::Layout => value.clone(),
+    };
+    match values {
+        [] => "all points".to_owned(),
+        [(PointField::Model, model), (PointField::Hardware, hardware), rest @ ..] => {
+            let rest = rest.iter().map(|value| format!(", {}", part(value)));
+            format!("{model} on {hardware}{}", rest.collect::<String>())
+        }
+        several => several.iter().map(part).collect::<Vec<_>>().join(", "),
     }
 }
 
@@ -218,6 +251,8 @@ fn order(key: &PointKey) -> impl Ord + '_ {
     let curve = &key.curve;
     (
         curve.workload,
+        &curve.model_prefix,
+        &curve.runner,
         &curve.precision,
         &curve.framework,
         curve.spec_decoding,
@@ -285,11 +320,24 @@ impl View<'_> {
     /// The columns of its tables.
     pub(super) fn columns(&self) -> Vec<Column> {
         let costs = COST_COLUMNS.iter().filter(|_| self.has_costs);
-        COLUMNS.iter().copied().chain(costs.map(|cost| Column::Cost(*cost))).collect()
+        columns(&self.grouping)
+            .into_iter()
+            .chain(costs.map(|cost| Column::Cost(*cost)))
+            .collect()
     }
 }
 
 impl Group<'_> {
+    /// The heading: `dsr1 on h200 (deepseek-ai/DeepSeek-R1)`.
+    #[must_use]
+    pub fn heading(&self) -> String {
+        let is_prefix = |model: &str| self.values.iter().any(|(_, value)| value == model);
+        match self.model {
+            Some(model) if !is_prefix(model) => format!("{} ({model})", self.name),
+            Some(_) | None => self.name.clone(),
+        }
+    }
+
     /// A cell for each column of costs in each row.
     pub(super) fn add_cost_cells(&mut self) {
         let all: Vec<(&Point, Option<PointCost>)> = self.rows.iter().map(|row| (row.point, row.cost.clone())).collect();

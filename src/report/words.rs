@@ -41,17 +41,28 @@ pub(super) fn headline(run: &Run, comparison: Option<&Comparison>) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
+    let also = curves_and_scores(comparison);
+    let all = points(comparison.points.len());
+    match (parts.is_empty(), others.is_empty()) {
+        (true, _) if !also.is_empty() => format!("Of {all}: {}{also}", others.join(", ")),
+        (true, _) => format!("No change in {all}: {}", others.join(", ")),
+        (false, true) => format!("Of {all}: {}{also}", parts.join(", ")),
+        (false, false) => format!("Of {all}: {}; {}{also}", parts.join(", "), others.join(", ")),
+    }
+}
+
+/// What got worse besides points: `; 2 whole curves got worse; accuracy got worse in 1 task`.
+fn curves_and_scores(comparison: &Comparison) -> String {
     let curves = match comparison.curve_regressions().count() {
         0 => String::new(),
         1 => "; 1 whole curve got worse".to_owned(),
         several => format!("; {several} whole curves got worse"),
     };
-    let all = points(comparison.points.len());
-    match (parts.is_empty(), others.is_empty()) {
-        (true, _) if !curves.is_empty() => format!("Of {all}: {}{curves}", others.join(", ")),
-        (true, _) => format!("No change in {all}: {}", others.join(", ")),
-        (false, true) => format!("Of {all}: {}{curves}", parts.join(", ")),
-        (false, false) => format!("Of {all}: {}; {}{curves}", parts.join(", "), others.join(", ")),
+    let scores = comparison.evals.iter().filter(|change| change.verdict == MetricVerdict::Worse);
+    match scores.count() {
+        0 => curves,
+        1 => format!("{curves}; accuracy got worse in 1 task"),
+        several => format!("{curves}; accuracy got worse in {several} tasks"),
     }
 }
 

@@ -5,10 +5,10 @@ use std::num::NonZeroU32;
 
 use super::context::{Gpus, spec_decoding};
 use super::json::Wanted;
-use super::point::{Measurement, Point, PointOutcome};
+use super::point::{Measurement, Point, PointFailure, PointOutcome};
 use super::power::{self, Conditions, Power};
 use super::{Json, Object, intervals, number};
-use crate::model::{CurveKey, Layout, NameError, Parallelism, PointKey, SeqLens, WorkerGroup, Workload};
+use crate::model::{CurveKey, FailureClass, Layout, NameError, Parallelism, PointKey, SeqLens, WorkerGroup, Workload};
 
 /// The key of imax's own block.
 pub(super) const OWN_BLOCK: &str = "imax";
@@ -131,14 +131,15 @@ impl Agg {
             None => reader.key(&layout)?,
         };
         let measurement = self.measurement()?;
+        let intervals = intervals::of(&self.0, &measurement);
         Ok(Point {
             key,
             model: reader.text("model").ok(),
             image: reader.text("image").ok(),
             gpus: reader.gpus(&layout)?,
             layout,
-            intervals: intervals::of(&self.0, &measurement),
-            outcome: PointOutcome::Measured(measurement),
+            intervals,
+            outcome: outcome(measurement),
         })
     }
 
@@ -158,6 +159,21 @@ impl Agg {
             return Err(field("tput_per_gpu", found, "a finite throughput per GPU"));
         }
         Ok(measurement)
+    }
+}
+
+/// The original tools write a result without a token like any other; its zeros are no measurement.
+fn outcome(measurement: Measurement) -> PointOutcome {
+    let rates = ["tput_per_gpu", "output_tput_per_gpu"];
+    let idle = rates
+        .into_iter()
+        .find(|name| measurement.number(name).is_some_and(|rate| rate <= 0.0));
+    match idle {
+        None => PointOutcome::Measured(measurement),
+        Some(name) => PointOutcome::Failed(PointFailure {
+            class: FailureClass::Server,
+            reason: format!("`{name}` is not above zero: no token was counted; see the server's log"),
+        }),
     }
 }
 

@@ -18,7 +18,7 @@ pub use agg::{Agg, AggError, POINT_PART};
 pub use context::{ContextError, Dialect, Gpus, Origin, PointContext};
 pub use eval::{EvalConcs, EvalError, EvalFile, EvalSet, EvalSort, eval_meta, eval_rows, sort_eval_rows};
 pub use json::{Json, JsonError, Object, Wanted};
-pub use normalize::{NormalizeError, normalize};
+pub use normalize::{NormalizeError, doubt, normalize};
 // Results are asked for by metric, so its name is at hand where they are.
 pub use crate::model::{Better, Metric};
 pub use point::{Measurement, MetricInterval, Point, PointFailure, PointOutcome};

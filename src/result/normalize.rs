@@ -40,6 +40,26 @@ pub enum NormalizeError {
     NothingMeasured(&'static str),
 }
 
+impl NormalizeError {
+    /// A short name that does not change, for programs that read messages.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotAnObject(_) => "not-an-object",
+            Self::Missing(_) => "missing-field",
+            Self::Value { .. } => "wrong-value",
+            Self::OtherConcurrency { .. } => "other-concurrency",
+            Self::NothingMeasured(_) => "nothing-measured",
+        }
+    }
+}
+
+/// Why numbers of a raw result would mean nothing, though the original takes it: what a row's result is refused for.
+#[must_use]
+pub fn doubt(raw: &Json) -> Option<NormalizeError> {
+    check(raw.as_object()?).err()
+}
+
 /// The normalised document of a raw result.
 ///
 /// With a context from a row everything is checked: finite numbers, completed requests, tokens, the concurrency. With

@@ -9,6 +9,7 @@ use crate::scene::{Scene, row};
 
 fn scene() -> Scene {
     let scene = Scene::new();
+    scene.write("configs/runners.yaml", "labels:\n  unheard-of: [unheard-of_0]\n");
     for (conc, hardware) in [(4, "h100"), (16, "h100"), (8, "mi300x"), (2, "unheard-of")] {
         let mut row = row(conc);
         row["runner"] = hardware.into();
@@ -47,6 +48,59 @@ fn filters_work_on_every_format() {
     let wrong = scene.imax(&["report", "run", "--filter", "colour=red"], &[]);
     assert_eq!(wrong.code, 2);
     assert!(wrong.stderr.contains("model, hardware, framework"), "{}", wrong.stderr);
+}
+
+#[test]
+fn points_are_grouped_as_asked_in_every_format() {
+    let scene = scene();
+    let report = |format: &str| {
+        let ended = scene.imax(&["report", "run", "--group-by", "framework,conc", "--format", format], &[]);
+        assert_eq!(ended.code, 0, "{format}: {}", ended.stderr);
+        ended.stdout
+    };
+    for format in ["table", "markdown", "html", "csv", "junit"] {
+        assert!(report(format).contains("sim, conc 16"), "{format}: {}", report(format));
+    }
+    let table = report("table");
+    assert!(
+        table.contains("Hardware") && !table.contains("Conc "),
+        "what is in the heading is no column: {table}"
+    );
+    let csv = report("csv");
+    let groups: Vec<_> = csv
+        .lines()
+        .skip(1)
+        .map(|line| line.split("\",").next().unwrap().trim_matches('"'))
+        .collect();
+    assert_eq!(
+        groups,
+        ["sim, conc 2", "sim, conc 4", "sim, conc 8", "sim, conc 16"],
+        "concurrencies are numbers"
+    );
+    let json: serde_json::Value = serde_json::from_str(&report("json")).unwrap();
+    assert_eq!(json["groups"][3]["by"], serde_json::json!({ "framework": "sim", "conc": "16" }));
+    assert_eq!(json["groups"][3]["points"][0]["conc"], 16);
+    let wrong = scene.imax(&["report", "run", "--group-by", "modle"], &[]);
+    assert_eq!(
+        (wrong.code, wrong.stderr.contains("did you mean `model`?")),
+        (2, true),
+        "{}",
+        wrong.stderr
+    );
+}
+
+#[test]
+fn a_repository_with_prices_has_costs_in_its_reports() {
+    let scene = scene();
+    let has_costs = |arguments: &[&str]| {
+        let ended = scene.imax(&[&["report", "run"], arguments].concat(), &[]);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        ended.stdout.contains("$/M tok")
+    };
+    assert!(!has_costs(&[]), "prices that nobody chose");
+    let facts = "facility: { pue: 1, carbon_g_per_kwh: 0 }\nhardware: {}\n";
+    scene.write("configs/hardware.yaml", facts);
+    assert!(has_costs(&[]) && !has_costs(&["--no-costs"]));
 }
 
 #[test]

@@ -210,8 +210,37 @@ fn several_runs_stand_beside_each_other() {
         "{}",
         ended.stdout
     );
-    let html = scene.imax(&["compare", "monday", "tuesday", "wednesday", "--format", "html"], &[]);
-    assert_eq!(html.code, 2);
+    let several = |arguments: &[&str]| scene.imax(&[&["compare", "monday", "tuesday", "wednesday"], arguments].concat(), &[]);
+    let csv = several(&["--format", "csv", "--filter", "conc=8"]).stdout;
+    let lines: Vec<_> = csv.lines().map(|line| line.split(',').collect::<Vec<_>>()).collect();
+    let column = |name: &str| lines[0].iter().position(|heading| *heading == name).unwrap();
+    let of = |name: &str| lines[1..].iter().map(|line| line[column(name)]).collect::<Vec<_>>();
+    assert_eq!(of("run"), ["monday", "tuesday", "wednesday"]);
+    assert_eq!(of("throughput_per_gpu_tok_per_s"), ["2000", "1500", "2002.5"]);
+    assert_eq!(of("throughput_per_gpu_tok_per_s_change")[..2], ["", "-0.25"]);
+    assert_eq!(of("verdict"), ["", "worse", "same"]);
+    let json: serde_json::Value = serde_json::from_str(&several(&["--format", "json"]).stdout).unwrap();
+    assert_eq!(
+        (&json["schema"], &json["runs"][1]["name"]),
+        (&"imax-reports/1".into(), &"tuesday".into())
+    );
+    assert_eq!(json["runs"][1]["report"]["comparison"]["points"][1]["verdict"], "worse");
+    let markdown = several(&["--format", "markdown", "--group-by", "conc"]).stdout;
+    assert!(
+        markdown.contains("- tuesday compared with monday: Of 2 points: 1 got worse"),
+        "{markdown}"
+    );
+    assert!(
+        markdown.contains("| demo fp8 h100 sim 1k1k tp4 conc8 | 2,000 | 1,500 🔴▼25% | 2,002 ▲0.1% |"),
+        "{markdown}"
+    );
+    let html = several(&["--format", "html"]);
+    assert_eq!(
+        (html.code, html.stderr.contains("table, markdown, csv or json")),
+        (2, true),
+        "{}",
+        html.stderr
+    );
 }
 
 async fn report(scene: &Scene, github: &Github, baseline: &'static str) -> Ended {

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use crate::github::{Author, Fault, Github, REPOSITORY, TOKEN};
-use crate::scene::{Ended, Scene, imax_in, row};
+use serde_json::json;
+
+use crate::github::{Author, Fault, Github, Job, REPOSITORY, TOKEN};
+use crate::scene::{Ended, Scene, failed_job, imax_in, row};
 
 const PULL_REQUEST: u64 = 7;
 
@@ -44,6 +46,7 @@ async fn comment(folder: &Path, api_url: &str, arguments: &[&str]) -> Ended {
             ("GITHUB_TOKEN", TOKEN),
             ("GITHUB_REPOSITORY", REPOSITORY),
             ("GITHUB_WORKFLOW", "Sweep"),
+            ("GITHUB_RUN_ID", "1"),
             ("GITHUB_EVENT_PATH", "event.json"),
         ];
         imax_in(&folder, &arguments, &environment)
@@ -72,6 +75,31 @@ async fn the_second_time_it_is_updated_in_place() {
     let mut lines = bodies[1].lines();
     assert_eq!(lines.next(), Some("### 🟢 Of 1 point: 1 got better"));
     assert!(bodies[1].trim_end().ends_with(" -->"), "{}", bodies[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reason_of_a_failure_leads_to_its_job() {
+    let desk = Desk::new().await;
+    desk.scene
+        .write("head/b/job.json", &failed_job(&row(8), "server", "it died").to_string());
+    let jobs = [4, 8].map(|conc| json!({ "name": format!("conc {conc}"), "row": row(conc) }));
+    desk.scene.write("plan.json", &json!({ "jobs": jobs }).to_string());
+    let job = |name: &str, conclusion| Job {
+        name: name.to_owned(),
+        status: "completed",
+        conclusion: Some(conclusion),
+        started: 1_790_000_000,
+        ended: Some(1_790_000_600),
+    };
+    desk.github.state().jobs = vec![
+        job("plan", "success"),
+        job("run / batch 1 / conc 4", "success"),
+        job("run / batch 1 / conc 8", "failure"),
+    ];
+    let ended = desk.comment(&["--plan", "plan.json"]).await;
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let linked = "| server | [it died](https://github.example/octo-org/octo-repo/actions/runs/1/job/2) |";
+    assert!(desk.bodies()[0].contains(linked), "{}", desk.bodies()[0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

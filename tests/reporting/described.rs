@@ -79,7 +79,10 @@ async fn requests_and_answers_are_those_of_githubs_description() {
     let (scene, github) = (Scene::new(), Github::start().await);
     scene.measured("base/a", &row(4), 4000.0);
     scene.measured("head/a", &row(4), 3000.0);
-    scene.write("plan.json", "{\"jobs\": [{\"name\": \"one\"}]}");
+    scene.write(
+        "plan.json",
+        &serde_json::json!({ "jobs": [{ "name": "one", "row": row(4) }] }).to_string(),
+    );
     {
         let mut state = github.state();
         let agg = scene.read("head/a/agg_raw.json");

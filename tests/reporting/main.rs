@@ -24,3 +24,4 @@ mod notifying;
 mod pages;
 mod producers;
 mod scene;
+mod scores;

@@ -45,6 +45,53 @@ fn a_row_gives_the_document_a_block_with_the_points_key() {
 }
 
 #[test]
+fn hardware_that_nobody_described_is_refused_with_what_was_meant() {
+    let scene = Scene::new();
+    let mut misspelt = row(8);
+    misspelt["runner"] = json!("h10");
+    scene.write("row.json", &misspelt.to_string());
+    scene.write("raw.json", &raw(&misspelt, 4000.0).to_string());
+    let normalize = || scene.imax(&["normalize", "--row", "row.json", "--raw", "raw.json"], &[]);
+    let ended = normalize();
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
+    for words in [
+        "hardware \"h10\" is neither in configs/hardware.yaml nor a label of configs/runners.yaml",
+        "did you mean `h100`?",
+    ] {
+        assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
+    }
+    assert!(!scene.path("agg_raw.json").exists());
+    scene.write("configs/runners.yaml", "labels:\n  h10: [h10_0]\n");
+    assert_eq!(normalize().code, 0, "a label of the runner file is known");
+}
+
+#[test]
+fn what_the_original_takes_is_taken_with_a_word_about_it() {
+    let scene = Scene::new();
+    let mut nothing = raw(&row(8), 0.0);
+    nothing["completed"] = json!(0);
+    nothing["median_tpot_ms"] = json!(1.0);
+    nothing["median_e2el_ms"] = json!(1.0);
+    scene.write("result.json", &nothing.to_string());
+    let mut environment = ENVIRONMENT;
+    environment[1] = ("RUNNER_TYPE", "abacus");
+    let ended = scene.imax(&["normalize"], &environment);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    for words in [
+        "warning[unknown-hardware]: RUNNER_TYPE: hardware \"abacus\"",
+        "warning[nothing-measured]: result.json: the result has no completed request",
+    ] {
+        assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
+    }
+    let report = scene.imax(&["report", "agg_result.json", "--format", "csv"], &[]);
+    assert!(
+        report.stdout.contains("no token was counted"),
+        "a zero passes for a number: {}",
+        report.stdout
+    );
+}
+
+#[test]
 fn each_refusal_names_the_file_and_has_its_exit_code() {
     let scene = Scene::new();
     scene.write("row.json", &row(8).to_string());

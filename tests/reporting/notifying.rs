@@ -91,7 +91,21 @@ async fn each_receiver_gets_its_own_form() {
     let (_, event) = got(&server, "event").await;
     assert_eq!(event["schema"], "imax-event/1");
     assert_eq!((&event["verdict"], &event["failed"][0]["class"]), (&"bad".into(), &"server".into()));
+    assert_eq!(event["worse"][0]["point"], "demo fp8 h100 sim 1k1k tp4 conc4");
     assert_eq!(event["run_url"], "https://github.com/octo-org/octo-repo/actions/runs/77");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_regression_that_is_excepted_is_none_to_tell() {
+    let (scene, server) = (scene(), receiver(0).await);
+    let exception = "{points: '*conc4', reason: known, until: 2999-01-01}";
+    scene.write("imax.yaml", &format!("regressions:\n  exceptions: [{exception}]\n"));
+    assert_eq!(notify(&scene, &server, &[]).await.code, 0);
+    let (_, event) = got(&server, "event").await;
+    assert_eq!(
+        (&event["worse"], &event["failed"][0]["class"]),
+        (&serde_json::json!([]), &"server".into())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,7 +177,9 @@ async fn progress(scene: &Scene, github: &Github) -> Ended {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_comment_says_how_far_the_sweep_is() {
     let (scene, github) = (Scene::new(), Github::start().await);
-    let jobs: Vec<Value> = ["one", "two", "three"].map(|name| serde_json::json!({ "name": name })).to_vec();
+    let jobs: Vec<Value> = ["one", "two", "three"]
+        .map(|name| serde_json::json!({ "name": name, "row": row(4) }))
+        .to_vec();
     scene.write("plan.json", &serde_json::json!({ "jobs": jobs }).to_string());
     let job = |name: &str, status, conclusion, ended| Job {
         name: name.to_owned(),

@@ -100,6 +100,8 @@ function drawControls() {
     const at = Number(box.dataset.dimension);
     box.checked = !state.hidden[at].has(box.value) && (state.only[at].size === 0 || state.only[at].has(box.value));
   });
+  document.querySelectorAll('button[data-x]').forEach(button =>
+    button.setAttribute('aria-pressed', String(button.dataset.x === state.x && button.dataset.y === state.y)));
   byId('x').value = state.x;
   byId('y').value = state.y;
   byId('logx').checked = state.logX;

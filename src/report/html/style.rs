@@ -13,7 +13,7 @@ pub(super) const STYLE: &str = r"
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--text); font: 15px/1.5 system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif; }
-header, main { max-width: 1280px; margin: 0 auto; padding: 0 20px; }
+header, main { max-width: 1480px; margin: 0 auto; padding: 0 20px; }
 header { padding-top: 28px; }
 header .title { margin: 0; color: var(--soft); font-size: 13px; letter-spacing: .04em; text-transform: uppercase; }
 h1 { margin: 4px 0; font-size: 26px; line-height: 1.25; }
@@ -22,14 +22,14 @@ h2 { margin: 0 0 12px; font-size: 17px; }
 .subtitle { margin: 0 0 16px; color: var(--soft); }
 .cards { display: flex; flex-wrap: wrap; gap: 10px; margin: 16px 0 20px; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 8px 14px; min-width: 96px; }
-.card .what { display: block; color: var(--soft); font-size: 12px; }
+.card .what { display: block; color: var(--soft); font-size: 12px; } .card .what::first-letter { text-transform: uppercase; }
 .card .value { font-size: 20px; font-weight: 600; font-variant-numeric: tabular-nums; }
 .value.good { color: var(--good); } .value.bad { color: var(--bad); } .value.unsure { color: var(--unsure); }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 18px 20px; margin-bottom: 18px; }
 .plot { width: 100%; height: 460px; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums; }
-th, td { padding: 6px 10px; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }
+th, td { padding: 6px 8px; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }
 th { color: var(--soft); font-weight: 600; white-space: normal; vertical-align: bottom; }
 tbody tr:hover { background: color-mix(in srgb, var(--soft) 10%, transparent); }
 .number { text-align: right; }
@@ -42,13 +42,18 @@ tbody tr:hover { background: color-mix(in srgb, var(--soft) 10%, transparent); }
 .changes { list-style: none; margin: 0; padding: 0; } .changes li { padding: 4px 0; }
 .detail { color: var(--soft); }
 [hidden] { display: none !important; }
-.controls { display: flex; flex-wrap: wrap; gap: 10px 18px; align-items: center; }
+.controls .row { display: flex; flex-wrap: wrap; gap: 8px 12px; align-items: center; }
+.controls .row + .row { margin-top: 12px; padding-top: 12px; border-top: 1px solid var(--line); }
 .controls fieldset { border: 1px solid var(--line); border-radius: 8px; margin: 0; padding: 2px 10px 6px; }
 .controls legend, .controls label { font-size: 13px; } .controls legend { color: var(--soft); padding: 0 4px; }
 .controls label { margin-right: 10px; white-space: nowrap; }
 .controls select, .controls button { font: inherit; font-size: 13px; color: var(--text); background: var(--page); border: 1px solid var(--line);
   border-radius: 7px; padding: 3px 8px; }
-.controls button { cursor: pointer; }
+.controls button { cursor: pointer; } .controls button:hover { border-color: var(--soft); }
+.controls button[aria-pressed=true] { background: var(--text); color: var(--card); border-color: var(--text); }
+.controls .exports { margin-left: auto; display: flex; gap: 8px; align-items: center; }
+:is(button, select, input):focus-visible { outline: 2px solid var(--good); outline-offset: 1px; }
+@media print { .controls { display: none; } section { break-inside: avoid; } }
 #shown { color: var(--soft); font-size: 13px; }
 .failure { margin: 10px 0 0; color: var(--bad); overflow-wrap: anywhere; }
 ";

@@ -1,0 +1,49 @@
+//! Accuracy as a table of the page, next to the speed that it was bought with.
+
+use maud::{Markup, html as markup};
+
+use super::class;
+use crate::report::evals::ScoreRow;
+use crate::report::view::{Mark, View};
+use crate::report::words;
+
+/// The table; nothing where nothing was evaluated.
+pub(super) fn table(view: &View) -> Markup {
+    let rows = view.scores().rows();
+    let compared = rows.iter().any(|row| row.change.is_some());
+    markup! {
+        @if !rows.is_empty() {
+            section {
+                h2 { "Accuracy" }
+                div.scroll {
+                    table {
+                        thead { tr {
+                            @if compared { th { "Verdict" } }
+                            th { "Task" } th.number { "Score" } th.number { "Questions" }
+                            @if compared { th { "Change" } }
+                        } }
+                        tbody { @for row in &rows { (table_row(row, compared)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn table_row(row: &ScoreRow, compared: bool) -> Markup {
+    markup! {
+        tr {
+            @if compared {
+                td {
+                    @if let Some(change) = row.change {
+                        span class={ "badge " (class(Mark::from(change.verdict))) } { (words::metric_verdict(change.verdict)) }
+                    }
+                }
+            }
+            td { (row.what()) }
+            td.number { (row.number()) }
+            td.number { (row.questions()) }
+            @if compared { td.detail { (row.detail().unwrap_or_default()) } }
+        }
+    }
+}

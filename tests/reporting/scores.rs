@@ -1,0 +1,125 @@
+//! Accuracy in every report: a model that got dumber is a regression that each reader is told of.
+
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, row};
+
+fn run(scene: &Scene, folder: &str, score: f64) {
+    scene.measured(&format!("{folder}/artifacts"), &row(4), 4000.0);
+    let out = format!("{folder}/results");
+    assert_eq!(scene.imax(&["collect", &format!("{folder}/artifacts"), "--out", &out], &[]).code, 0);
+    let file = format!("{out}/run.json");
+    let mut document = scene.json(&file);
+    document["run"]["evals"] = json!([{
+        "key": { "model_prefix": "demo", "hardware": "h100", "framework": "sim", "precision": "fp8", "spec_decoding": "none", "layout": "tp4-ep1",
+            "conc": 4, "task": "gsm8k", "score_name": "em_strict" },
+        "score": score, "stderr": 0.006, "questions": 1319,
+    }]);
+    scene.write(&file, &document.to_string());
+}
+
+fn dumber() -> Scene {
+    let scene = Scene::new();
+    run(&scene, "base", 0.95);
+    run(&scene, "head", 0.85);
+    scene
+}
+
+#[test]
+fn every_format_has_the_score_and_what_it_was() {
+    let scene = dumber();
+    let show = |format: &str| {
+        let arguments = [
+            "report",
+            "head/results",
+            "--baseline",
+            "base/results",
+            "--format",
+            format,
+            "--fail-on",
+            "regression",
+        ];
+        let ended = scene.imax(&arguments, &[]);
+        assert_eq!(ended.code, 5, "{format}: {}", ended.stderr);
+        ended.stdout
+    };
+    for format in ["table", "markdown", "html", "junit", "sarif"] {
+        let text = show(format);
+        assert!(
+            text.contains("gsm8k on demo fp8 h100 sim tp4") && text.contains("was 0.9500"),
+            "{format}: {text}"
+        );
+    }
+    assert!(
+        show("table").starts_with("No change in 1 point: 1 unchanged; accuracy got worse in 1 task")
+            || show("table").starts_with("Of 1 point: 1 unchanged; accuracy got worse in 1 task")
+    );
+    assert!(show("junit").contains("<testsuite name=\"accuracy\" tests=\"1\" failures=\"1\""));
+    let sarif: Value = serde_json::from_str(&show("sarif")).unwrap();
+    assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "accuracy-worse");
+    let json: Value = serde_json::from_str(&show("json")).unwrap();
+    assert_eq!(
+        (&json["run"]["evals"][0]["score"], &json["comparison"]["evals"][0]["verdict"]),
+        (&json!(0.85), &json!("worse"))
+    );
+    let csv = show("csv");
+    let lines: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    let cell = |line: usize, name: &str| lines[line][lines[0].iter().position(|heading| *heading == name).unwrap()];
+    assert_eq!((cell(1, "task"), cell(1, "verdict")), ("", "same"));
+    assert_eq!(
+        (cell(2, "task"), cell(2, "score"), cell(2, "verdict"), cell(2, "conc")),
+        ("gsm8k", "0.85", "worse", "4")
+    );
+}
+
+#[test]
+fn filters_concern_scores_too() {
+    let scene = dumber();
+    let ended = scene.imax(
+        &[
+            "compare",
+            "base/results",
+            "head/results",
+            "--filter",
+            "hardware=b200",
+            "--fail-on",
+            "regression",
+        ],
+        &[],
+    );
+    assert_eq!((ended.code, ended.stdout.contains("gsm8k")), (0, false), "{}", ended.stdout);
+}
+
+#[test]
+fn a_history_is_a_baseline_for_scores() {
+    let scene = dumber();
+    let add = [
+        "collect",
+        "base/artifacts",
+        "--out",
+        "ignored",
+        "--history",
+        "history",
+        "--commit",
+        "abc",
+        "--date",
+        "2026-11-01T00:00:00Z",
+    ];
+    assert_eq!(scene.imax(&add, &[]).code, 0);
+    let file = "history/20261101T000000Z-abc.json";
+    let mut past = scene.json(file);
+    past["run"] = scene.json("base/results/run.json")["run"].clone();
+    scene.write(file, &past.to_string());
+    let ended = scene.imax(&["report", "head/results", "--baseline", "history:history"], &[]);
+    assert!(ended.stdout.contains("was 0.9500"), "{} {}", ended.stdout, ended.stderr);
+}
+
+#[test]
+fn a_check_run_and_a_message_name_the_task() {
+    let scene = dumber();
+    let arguments = ["notify", "head/results", "--baseline", "base/results", "--dry-run"];
+    let ended = scene.imax(&arguments, &[]);
+    let event: Value = serde_json::from_str(ended.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(event["less_accurate"][0]["task"], "gsm8k on demo fp8 h100 sim tp4-ep1 conc4");
+    assert!(ended.stdout.lines().next().unwrap().contains("gsm8k"), "{}", ended.stdout);
+}
