@@ -1,9 +1,13 @@
 //! One client's connection: bytes in, requests out; answers in, bytes out. Requests are taken one at a time; bytes of a
-//! next one wait until the present one is answered.
+//! next one wait until the present one is answered. A request arrives when the kernel has its last byte, however late it is
+//! read: a client is not to be told that the engine was slow when it was only busy reading other requests.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, IoSliceMut, Write as _};
+use std::os::fd::AsRawFd as _;
 
-use mio::net::TcpStream;
+use mio::net::{TcpListener, TcpStream};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
+use nix::sys::time::TimeSpec;
 
 /// A request as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +22,29 @@ pub struct Received {
     pub body: Vec<u8>,
     /// Whether the client wants the connection closed behind the answer.
     pub close: bool,
+    /// When the kernel had the last bytes that were read, nanoseconds since the Unix epoch; `None` where it does not say.
+    pub arrived: Option<u64>,
+}
+
+/// Room for what is read at once, shared by all connections.
+#[derive(Debug)]
+pub struct ReadBuffer {
+    bytes: Vec<u8>,
+    control: Vec<u8>,
+}
+
+impl Default for ReadBuffer {
+    fn default() -> Self {
+        Self {
+            bytes: vec![0; READ_PIECE],
+            control: nix::cmsg_space!(TimeSpec),
+        }
+    }
+}
+
+/// Asks the kernel for the instant of arrival on every connection that the listener will accept. Not every system has it.
+pub fn enable_time_stamps(listener: &TcpListener) {
+    let _ = setsockopt(listener, sockopt::ReceiveTimestampns, &true);
 }
 
 /// Why bytes are no request; the connection is answered with the status and closed.
@@ -56,6 +83,7 @@ pub struct Connection {
     /// The socket.
     pub socket: TcpStream,
     input: Vec<u8>,
+    arrived: Option<u64>,
     output: Vec<u8>,
     /// What it is being answered, if anything.
     pub generating: Option<Generating>,
@@ -74,6 +102,7 @@ impl Connection {
         Self {
             socket,
             input: Vec::new(),
+            arrived: None,
             output: Vec::new(),
             generating: None,
             close: false,
@@ -84,12 +113,18 @@ impl Connection {
     ///
     /// # Errors
     /// Where the connection broke.
-    pub fn read(&mut self) -> io::Result<bool> {
-        let mut piece = [0; READ_PIECE];
+    pub fn read(&mut self, buffer: &mut ReadBuffer) -> io::Result<bool> {
         loop {
-            match self.socket.read(&mut piece) {
-                Ok(0) => return Ok(false),
-                Ok(count) => self.input.extend_from_slice(&piece[..count]),
+            match receive(&self.socket, buffer) {
+                Ok((0, _)) => return Ok(false),
+                Ok((count, arrived)) => {
+                    self.input.extend_from_slice(&buffer.bytes[..count]);
+                    self.arrived = arrived;
+                    // Less than there is room for is all there was.
+                    if count < buffer.bytes.len() {
+                        return Ok(true);
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -104,7 +139,8 @@ impl Connection {
     pub fn next_request(&mut self) -> Result<Option<Received>, NotARequest> {
         match parse(&self.input)? {
             None => Ok(None),
-            Some((request, used)) => {
+            Some((mut request, used)) => {
+                request.arrived = self.arrived;
                 self.input.drain(..used);
                 if self.input.is_empty() {
                     // A long prompt's room is not kept for as long as the connection lives.
@@ -150,6 +186,25 @@ impl Connection {
     pub fn is_flushed(&self) -> bool {
         self.output.is_empty()
     }
+}
+
+fn receive(socket: &TcpStream, buffer: &mut ReadBuffer) -> io::Result<(usize, Option<u64>)> {
+    let mut parts = [IoSliceMut::new(&mut buffer.bytes)];
+    let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut buffer.control), MsgFlags::empty())?;
+    let arrived = message.cmsgs()?.find_map(|control| {
+        if let ControlMessageOwned::ScmTimestampns(time) = control {
+            unix_nanos(time)
+        } else {
+            None
+        }
+    });
+    Ok((message.bytes, arrived))
+}
+
+/// The kernel gives zero for bytes of which it has no instant.
+fn unix_nanos(time: TimeSpec) -> Option<u64> {
+    let seconds = u64::try_from(time.tv_sec()).ok().filter(|seconds| *seconds > 0)?;
+    Some(seconds * 1_000_000_000 + u64::try_from(time.tv_nsec()).ok()?)
 }
 
 fn write_some(socket: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
@@ -199,6 +254,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(Received, usize)>, NotARequest> {
         request_id: header("x-request-id").map(str::to_owned),
         body: bytes[head..head + length].to_vec(),
         close,
+        arrived: None,
     };
     Ok(Some((received, head + length)))
 }

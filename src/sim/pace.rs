@@ -95,13 +95,14 @@ impl Pace {
         }
     }
 
-    /// Takes a request at `now`; `blocks` are the hashes of its prompt's blocks.
-    pub fn admit(&mut self, job: Job, blocks: Vec<u64>, now: Duration) {
+    /// Takes a request at `now` that arrived a little earlier; `blocks` are the hashes of its prompt's blocks. Fixed times count
+    /// from the arrival; the model's engine starts with a request when it has read it, as a real one.
+    pub fn admit(&mut self, job: Job, blocks: Vec<u64>, arrived: Duration, now: Duration) {
         match &mut self.source {
             Source::Model(engine) => engine.admit(job, blocks, now),
             Source::Fixed(times) => {
                 let first = Emission {
-                    due: now + times.ttft,
+                    due: arrived + times.ttft,
                     id: job.id,
                     token: 1,
                     is_last: job.output <= 1,
@@ -175,15 +176,15 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     #[test]
-    fn fixed_times_are_kept_for_each_request() {
+    fn fixed_times_are_kept_for_each_request_from_its_arrival() {
         let mut pace = Pace::fixed(FixedTimes {
             ttft: 50 * MS,
             itl: 10 * MS,
         });
         let job = |id, output| Job { id, prompt: 5, output };
-        pace.admit(job(1, 3), Vec::new(), 100 * MS);
-        pace.admit(job(2, 1), Vec::new(), 105 * MS);
-        pace.admit(job(3, 100), Vec::new(), 106 * MS);
+        pace.admit(job(1, 3), Vec::new(), 100 * MS, 100 * MS);
+        pace.admit(job(2, 1), Vec::new(), 105 * MS, 140 * MS);
+        pace.admit(job(3, 100), Vec::new(), 106 * MS, 106 * MS);
         pace.cancel(3);
         assert_eq!(pace.next_event(), Some(150 * MS));
         assert_eq!(pace.next_due(149 * MS), None);

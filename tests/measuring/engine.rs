@@ -47,6 +47,11 @@ impl Engine {
     }
 
     /// Sends a signal and waits for the end.
+    /// Sends a signal that does not end it.
+    pub fn signal(&self, signal: Signal) {
+        kill(pid(&self.child), signal).unwrap();
+    }
+
     pub fn stop(mut self, signal: Signal) -> Option<i32> {
         kill(pid(&self.child), signal).unwrap();
         wait(&mut self.child, Duration::from_secs(20)).code()

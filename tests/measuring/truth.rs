@@ -7,8 +7,12 @@
 //! distribution may be as much later. On a quiet machine the witness allows a few hundredths of a millisecond.
 
 use std::collections::HashMap;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::engine::{Engine, measure};
@@ -137,7 +141,7 @@ fn rounds(engine_arguments: &[&str], judge: impl Fn(&Truth, &Value) -> Result<()
                 &[&load[..], &["--ignore-eos", "--save-detailed"]].concat(),
                 folder.path(),
             );
-            engine.stop(nix::sys::signal::Signal::SIGTERM);
+            engine.stop(Signal::SIGTERM);
             result
         };
         let mut truth = Truth::read(&log, &folder.path().join("result.requests.jsonl"));
@@ -193,4 +197,31 @@ fn the_client_reports_what_the_engine_did() {
             0.5,
         )
     });
+}
+
+/// An engine that reads a request late counts from its arrival all the same, as `SO_TIMESTAMPNS` says it.
+#[test]
+fn a_request_arrives_when_the_kernel_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("truth.jsonl");
+    let engine = Engine::start(&["--ttft-ms", "0", "--itl-ms", "0", "--ground-truth", log.to_str().unwrap()]);
+    engine.signal(Signal::SIGSTOP);
+    let mut client = TcpStream::connect(("127.0.0.1", engine.port().parse().unwrap())).unwrap();
+    let body = r#"{"model": "demo", "prompt": "a b c", "max_tokens": 1}"#;
+    let head = format!(
+        "POST /v1/completions HTTP/1.1\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    client.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    let sent = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    engine.signal(Signal::SIGCONT);
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    engine.stop(Signal::SIGTERM);
+    let line = &json_lines(&log)[0];
+    assert!(
+        u128::from(line["received_unix_ns"].as_u64().unwrap()) <= sent.as_nanos(),
+        "{line} {sent:?}"
+    );
 }

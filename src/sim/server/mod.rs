@@ -18,7 +18,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
-use super::connection::Connection;
+use super::connection::{Connection, ReadBuffer, enable_time_stamps};
 use super::ground_truth::GroundTruth;
 use super::pace::Pace;
 pub use options::{ServerError, ServerOptions};
@@ -42,6 +42,7 @@ pub struct Server {
     options: ServerOptions,
     ground_truth: Option<GroundTruth>,
     connections: Vec<Option<Connection>>,
+    read_buffer: ReadBuffer,
     free: Vec<usize>,
     /// Which connection a request in the timetable belongs to.
     owners: HashMap<u64, usize>,
@@ -62,6 +63,7 @@ impl Server {
         let no_address = || refused(io::Error::other("the name has no address"));
         let address = (host, port).to_socket_addrs().map_err(refused)?.next().ok_or_else(no_address)?;
         let mut listener = TcpListener::bind(address).map_err(refused)?;
+        enable_time_stamps(&listener);
         raise_open_files();
         let ground_truth = match &options.ground_truth {
             None => None,
@@ -88,6 +90,7 @@ impl Server {
             options,
             ground_truth,
             connections: Vec::new(),
+            read_buffer: ReadBuffer::default(),
             free: Vec::new(),
             owners: HashMap::new(),
             requests: 0,
@@ -184,7 +187,7 @@ impl Server {
             return;
         };
         if event.is_readable() || event.is_read_closed() {
-            match connection.read() {
+            match connection.read(&mut self.read_buffer) {
                 Ok(true) => self.take_requests(at),
                 Ok(false) | Err(_) => self.drop_connection(at),
             }

@@ -1,6 +1,8 @@
 //! Requests to answers or refusals: what the simulated engine does when a client has sent a whole request.
 
-use super::{Server, unix_nanos};
+use std::time::Duration;
+
+use super::{Server, nanos};
 use crate::sim::answer::{Answer, document_response};
 use crate::sim::connection::{Generating, NotARequest, Received};
 use crate::sim::faults::Fault;
@@ -53,7 +55,7 @@ impl Server {
                 };
                 let parsed = protocol::parse(api, &request.body, counting);
                 match parsed.and_then(|generate| self.check_model(generate)) {
-                    Ok(generate) => self.admit(at, generate, request.request_id),
+                    Ok(generate) => self.admit(at, generate, request.request_id, request.arrived),
                     Err(refusal) => self.reply(at, &document_response(refusal.status, "application/json", &refusal.body())),
                 }
             }
@@ -73,7 +75,7 @@ impl Server {
         })
     }
 
-    fn admit(&mut self, at: usize, mut request: GenerateRequest, request_id: Option<String>) {
+    fn admit(&mut self, at: usize, mut request: GenerateRequest, request_id: Option<String>, arrived: Option<u64>) {
         self.requests += 1;
         let id = self.requests;
         let natural = self.natural_length(id);
@@ -88,9 +90,10 @@ impl Server {
             self.refuse(at, 400, "the request needs more KV cache than there is");
             return;
         }
-        let received = self.started.elapsed();
+        let now = self.started.elapsed();
+        let arrived = arrived.map_or(now, |unix| self.since_start(unix, now));
         let blocks = std::mem::take(&mut request.blocks);
-        let mut answer = Answer::new(request, id, self.started_unix / 1_000_000_000 + received.as_secs(), output, stops);
+        let mut answer = Answer::new(request, id, self.started_unix / 1_000_000_000 + now.as_secs(), output, stops);
         let fault = self.options.faults.of(id);
         if let Some(fault) = fault
             && !self.begin_fault(at, fault, &mut answer)
@@ -105,11 +108,22 @@ impl Server {
             answer,
             sent: 0,
             request_id: request_id.unwrap_or_else(|| id.to_string()),
-            received: unix_nanos(),
+            received: self.started_unix + nanos(arrived),
             fault,
         });
         self.owners.insert(id, at);
-        self.pace.admit(job, blocks, received);
+        self.pace.admit(job, blocks, arrived, now);
+    }
+
+    /// An instant of the system's clock by the server's own. The system's can be set meanwhile: what lies in the future, or
+    /// further back than a request waits to be read, is taken for the present.
+    fn since_start(&self, unix: u64, now: Duration) -> Duration {
+        const LONGEST_WAIT: Duration = Duration::from_secs(1);
+        let at = Duration::from_nanos(unix.saturating_sub(self.started_unix));
+        match now.checked_sub(at) {
+            Some(waited) if waited <= LONGEST_WAIT => at,
+            Some(_) | None => now,
+        }
     }
 
     /// Lets a fault happen that comes in place of the answer. Says whether there still is an answer.
