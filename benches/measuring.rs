@@ -168,6 +168,7 @@ fn driver(criterion: &mut Criterion) {
         host: "127.0.0.1".to_owned(),
         port: serve(answer),
         tls: false,
+        base_path: String::new(),
         path: "/v1/completions".to_owned(),
         protocol: Protocol::Completions,
     };

@@ -15,9 +15,12 @@ mod measuring {
     pub mod faults;
     pub mod limits;
     pub mod protocols;
+    pub mod restart;
     pub mod results;
     pub mod secure;
+    pub mod simulated;
     pub mod threads;
     pub mod truth;
+    pub mod unreachable;
     pub mod usage;
 }

@@ -26,6 +26,8 @@ pub struct Run {
     pub health: Health,
     /// Whether the run was stopped before its end.
     pub interrupted: bool,
+    /// Whether the process that answers at the end was started during the run, by its own account.
+    pub has_new_server: bool,
 }
 
 /// A measurement with everything that was made of it.
@@ -62,7 +64,7 @@ impl Measured {
     pub fn new(settings: Settings, mut run: Run, tokenizer: Option<&Tokenizer>, inexact_prompts: u32) -> Self {
         run.records.sort_unstable_by_key(|record| record.index);
         let metrics = Metrics::of(&run.records, tokenizer);
-        let doubts = validity::doubts(&settings, &run.records, &metrics, &run.health, run.interrupted);
+        let doubts = validity::doubts(&settings, &run, &metrics);
         Self {
             settings,
             run,

@@ -22,6 +22,7 @@ pub mod raw_result;
 pub mod reason;
 pub mod record;
 pub mod request;
+pub mod server_process;
 pub mod settings;
 pub mod spread;
 pub mod sse;

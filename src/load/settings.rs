@@ -60,8 +60,8 @@ pub struct Settings {
     pub api_key: Option<Secret>,
     /// Certificates (PEM) that are trusted beside the system's.
     pub ca_cert: Option<PathBuf>,
-    /// Have the server profile itself during the measurement: the path below which its profiler is switched.
-    pub profile: Option<String>,
+    /// Have the server profile itself during the measurement.
+    pub profile: bool,
     /// `KEY=VALUE` pairs for the result.
     pub metadata: Vec<(String, String)>,
     /// Latency limits of a good request.
@@ -101,7 +101,7 @@ impl Settings {
             extra_headers: Vec::new(),
             api_key: None,
             ca_cert: None,
-            profile: None,
+            profile: false,
             metadata: Vec::new(),
             goodput: Vec::new(),
             client_threads: None,

@@ -73,6 +73,8 @@ pub struct Target {
     pub tls: bool,
     /// Path of each request, from its `/`.
     pub path: String,
+    /// Path below which the server is, without a `/` at its end; empty where that is its root.
+    pub base_path: String,
     /// What is spoken there.
     pub protocol: Protocol,
 }
@@ -102,7 +104,8 @@ impl Target {
         if !is_plain(host) {
             return Err(wrong("a host name or address"));
         }
-        let path = format!("{}/{}", prefix.trim_end_matches('/'), endpoint.trim_start_matches('/'));
+        let base_path = prefix.trim_end_matches('/').to_owned();
+        let path = format!("{base_path}/{}", endpoint.trim_start_matches('/'));
         if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(wrong("a path of printable ASCII without spaces"));
         }
@@ -111,6 +114,7 @@ impl Target {
             port,
             tls,
             path,
+            base_path,
             protocol,
         })
     }

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::health::{CLOCK_STEP_LIMIT, Health};
+use super::health::CLOCK_STEP_LIMIT;
+use super::measured::Run;
 use super::metrics::Metrics;
 use super::record::Record;
 use super::settings::Settings;
@@ -54,7 +55,8 @@ const SATURATED_READ_LAG_MS: f64 = 50.0;
 
 /// The doubts about a run, in a stable order.
 #[must_use]
-pub fn doubts(settings: &Settings, records: &[Record], metrics: &Metrics, health: &Health, interrupted: bool) -> Vec<Doubt> {
+pub fn doubts(settings: &Settings, run: &Run, metrics: &Metrics) -> Vec<Doubt> {
+    let Run { records, health, .. } = run;
     // What was cancelled by the user is no failure of the server.
     let ended = records.iter().filter(|record| !is_cancelled(record)).count();
     let failed = records
@@ -71,10 +73,10 @@ pub fn doubts(settings: &Settings, records: &[Record], metrics: &Metrics, health
     let found = [
         (metrics.e2el_ms.is_empty(), Doubt::NoSuccess),
         (share > settings.max_error_share, Doubt::TooManyErrors),
-        (interrupted, Doubt::Interrupted),
+        (run.interrupted, Doubt::Interrupted),
         (settings.ignore_eos && metrics.wrong_output_lengths > 0, Doubt::WrongOutputLengths),
         (metrics.far_input_lengths > 0, Doubt::WrongInputLengths),
-        (has_restarted(records), Doubt::ServerRestarted),
+        (run.has_new_server || has_restarted(records), Doubt::ServerRestarted),
         (health.clock_step > CLOCK_STEP_LIMIT, Doubt::ClockStepped),
         (saturated, Doubt::ClientSaturated),
     ];

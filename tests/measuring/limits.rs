@@ -1,10 +1,13 @@
 //! Long lines, long prompts, many streams, few files.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use serde_json::json;
+use socket2::{Domain, Socket, Type};
 
 use super::engine::{Engine, bench, measure, words};
 
@@ -118,4 +121,116 @@ fn a_megabyte_in_one_line_is_one_chunk() {
     .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", words(&output));
     assert!(String::from_utf8_lossy(&output.stdout).contains("6 of 6 requests"));
+}
+
+/// Reads the head of a request; says how long its body is.
+fn body_length(reader: &mut impl std::io::BufRead) -> Option<usize> {
+    let mut length = 0;
+    let mut line = String::new();
+    while reader.read_line(&mut line).ok()? > 2 {
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+        line.clear();
+    }
+    (length > 0).then_some(length)
+}
+
+/// Bodies above this are the long prompt's.
+const LONG_BODY: usize = 200_000;
+const SHORT_REQUESTS: usize = 20;
+
+/// Answers one connection's requests. A long body is not read before all short requests have been answered.
+fn serve_long_last(mut socket: &TcpStream, answered: &(Mutex<usize>, Condvar)) -> Option<()> {
+    const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 98\r\n\r\n\
+        data: {\"choices\":[{\"text\":\"a\"}],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":1}}\n\ndata: [DONE]\n\n";
+    let mut reader = BufReader::with_capacity(512, socket.try_clone().ok()?);
+    let (count, changed) = answered;
+    while let Some(length) = body_length(&mut reader) {
+        if length > LONG_BODY {
+            let waiting = changed.wait_timeout_while(count.lock().unwrap(), Duration::from_secs(60), |count| *count < SHORT_REQUESTS);
+            // Not answered at all where the short ones did not come: the client was held up by the long one.
+            if waiting.unwrap().1.timed_out() {
+                return None;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).ok()?;
+        serde_json::from_slice::<serde_json::Value>(&body).ok()?;
+        socket.write_all(ANSWER.as_bytes()).ok()?;
+        if length <= LONG_BODY {
+            *count.lock().unwrap() += 1;
+            changed.notify_all();
+        }
+    }
+    Some(())
+}
+
+/// A listener whose connections have the segments of a real network and small buffers, so that a long prompt does not disappear in the
+/// kernel's at once, as it does on the loopback.
+fn narrow_listener() -> TcpListener {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_tcp_mss(536).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    socket.listen(64).unwrap();
+    socket.into()
+}
+
+#[test]
+fn a_prompt_of_50000_tokens_does_not_hold_up_the_others() {
+    let listener = narrow_listener();
+    let port = listener.local_addr().unwrap().port().to_string();
+    std::thread::spawn(move || {
+        let answered: Arc<(Mutex<usize>, Condvar)> = Arc::default();
+        for socket in listener.incoming() {
+            let answered = answered.clone();
+            std::thread::spawn(move || serve_long_last(&socket.unwrap(), &answered));
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let prompts = folder.path().join("prompts.jsonl");
+    // The probe is answered too, so one short prompt fewer is needed.
+    let short = std::iter::repeat_n("a b c".to_owned(), SHORT_REQUESTS - 1);
+    let lines: String = std::iter::once(" token".repeat(50_000))
+        .chain(short)
+        .map(|prompt| json!({ "prompt": prompt, "output_tokens": 1 }).to_string() + "\n")
+        .collect();
+    std::fs::write(&prompts, lines).unwrap();
+    let load = [
+        "--dataset-name",
+        "custom",
+        "--dataset-path",
+        prompts.to_str().unwrap(),
+        "--max-concurrency",
+        "4",
+        "--client-threads",
+        "1",
+        "--no-progress-timeout",
+        "90",
+    ];
+    let (result, output) = measure(&port, &load, folder.path());
+    assert_eq!(result["completed"], json!(SHORT_REQUESTS), "{}", words(&output));
+    assert!(
+        result["imax"]["input_tokens"]["max"].as_f64().unwrap() >= 50_000.0,
+        "{}",
+        result["imax"]
+    );
+}
+
+#[test]
+fn a_stream_takes_less_than_32_kilobytes() {
+    let engine = Engine::start(&["--ttft-ms", "300", "--itl-ms", "20"]);
+    let peak = |streams: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let load = ["--random-input-len", "16", "--random-output-len", "20", "--ignore-eos"];
+        let all = [&load[..], &["--num-prompts", streams, "--max-concurrency", streams]].concat();
+        let (result, output) = measure(engine.port(), &all, folder.path());
+        assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+        assert_eq!(result["imax"]["health"]["open_connections"].to_string(), streams);
+        result["imax"]["health"]["peak_memory_mb"].as_f64().unwrap()
+    };
+    let (few, many) = (peak("100"), peak("1500"));
+    let kilobytes = (many - few) * 1e3 / 1400.0;
+    assert!(kilobytes < 32.0, "{kilobytes} KB a stream: {few} MB and {many} MB");
 }

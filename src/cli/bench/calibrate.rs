@@ -70,6 +70,7 @@ fn load(settings: &Settings, concurrency: NonZeroU32, port: u16) -> Settings {
         host: "127.0.0.1".to_owned(),
         port,
         tls: false,
+        base_path: String::new(),
         path: Protocol::Completions.default_endpoint(true).to_owned(),
         protocol: Protocol::Completions,
     };

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::prompts::{self, Materials, Prompts};
+use super::server::Server;
 use crate::edge::files::FileError;
-use crate::edge::load_driver::{Drive, DriverError, KernelClock};
-use crate::edge::plain_http::{self, Question};
+use crate::edge::load_driver::DriverError;
 use crate::edge::stop::StopSignal;
-use crate::edge::tls::{TlsClient, TlsError};
+use crate::edge::tls::TlsError;
 use crate::edge::tokenizer::{self, TokenizerFileError};
 use crate::load::dataset::DatasetError;
 use crate::load::dialogue::Dialogues;
-use crate::load::prompt::{Prompt, RandomPrompts};
-use crate::load::{Failure, Limit, Measured, Plan, PreparedRequest, Progress, Schedule, Settings, TokenizerError, request};
+use crate::load::prompt::RandomPrompts;
+use crate::load::{Failure, Limit, Measured, Plan, PreparedRequest, Progress, Schedule, Settings, TokenizerError, request, server_process};
 
 /// Why there is no measurement. A measurement in which requests failed is one, and says so itself.
 #[derive(Debug, thiserror::Error)]
@@ -64,11 +64,6 @@ pub enum MeasureError {
     Stopped,
 }
 
-/// Output tokens asked of the probe: enough to see a stream, few enough to cost nothing.
-const PROBE_TOKENS: u32 = 4;
-/// How long a server may take to switch its profiler.
-const PROFILER_LIMIT: Duration = Duration::from_secs(60);
-
 /// Measures.
 ///
 /// # Errors
@@ -81,18 +76,17 @@ pub fn measure(settings: &Settings, stop: &StopSignal, progress: &mut dyn FnMut(
     server.probe(&maker, stop)?;
     let mut settings = settings.clone();
     let (plan, inexact) = plan(&mut settings, &materials, &maker, stop)?;
-    let server = Server {
-        settings: &settings,
-        ..server
-    };
+    let server = server.with(&settings);
     server.warm_up(&maker, stop, progress)?;
     if stop.is_set() {
         return Err(MeasureError::Stopped);
     }
+    let process = server.process_start(stop);
     server.switch_profiler("start_profile", stop)?;
     let run = server.drive(false).run(&plan, stop, progress);
     server.switch_profiler("stop_profile", stop)?;
-    let run = run?;
+    let mut run = run?;
+    run.has_new_server = server_process::has_started_during(&run, process, server.process_start(stop));
     Ok(Measured::new(settings, run, Some(&materials.tokenizer), inexact))
 }
 
@@ -175,7 +169,8 @@ fn concurrency(settings: &Settings, requests: usize) -> NonZeroU32 {
     settings.arrival.max_concurrency.unwrap_or(everything)
 }
 
-fn with(settings: &Settings, requests: Vec<PreparedRequest>, schedule: Schedule) -> Plan {
+/// A plan of these requests.
+pub(super) fn with(settings: &Settings, requests: Vec<PreparedRequest>, schedule: Schedule) -> Plan {
     let starts = match &schedule {
         Schedule::Closed => requests.len(),
         Schedule::Open(offsets) => offsets.len(),
@@ -187,107 +182,5 @@ fn with(settings: &Settings, requests: Vec<PreparedRequest>, schedule: Schedule)
         schedule,
         dialogues: None,
         duration: None,
-    }
-}
-
-/// The prompts of probe and warm-up are others than the measured ones, so that no measured prompt is in the server's
-/// prefix cache before its time. Their numbers count down from here.
-const UNMEASURED: u64 = u64::MAX / 2;
-
-/// The server under test, as the settings describe it.
-struct Server<'a> {
-    settings: &'a Settings,
-    tls: Option<TlsClient>,
-    kernel_clock: KernelClock,
-}
-
-impl<'a> Server<'a> {
-    fn new(settings: &'a Settings) -> Result<Self, MeasureError> {
-        let tls = match settings.target.tls {
-            true => Some(TlsClient::new(settings.ca_cert.as_deref())?),
-            false => None,
-        };
-        Ok(Self {
-            settings,
-            tls,
-            kernel_clock: KernelClock::switch_on(),
-        })
-    }
-
-    fn drive(&self, warming_up: bool) -> Drive<'_> {
-        Drive {
-            target: &self.settings.target,
-            tls: self.tls.as_ref(),
-            kernel_clock: &self.kernel_clock,
-            deadlines: self.settings.deadlines,
-            threads: self.settings.client_threads,
-            warming_up,
-        }
-    }
-
-    fn probe(&self, maker: &RandomPrompts<'_>, stop: &StopSignal) -> Result<(), MeasureError> {
-        let prompt = Prompt {
-            output_tokens: PROBE_TOKENS,
-            ..maker.make(UNMEASURED)?
-        };
-        let requests = vec![request::prepare(self.settings, 0, &prompt)];
-        let run = self
-            .drive(true)
-            .run(&with(self.settings, requests, Schedule::Closed), stop, &mut |_| {})?;
-        if stop.is_set() {
-            return Err(MeasureError::Stopped);
-        }
-        match run.records.into_iter().find_map(|record| record.failure) {
-            None => Ok(()),
-            Some(failure) => Err(MeasureError::Probe {
-                url: self.settings.target.url(),
-                failure,
-            }),
-        }
-    }
-
-    fn warm_up(&self, maker: &RandomPrompts<'_>, stop: &StopSignal, progress: &mut dyn FnMut(Progress)) -> Result<(), MeasureError> {
-        let Some(count) = NonZeroU32::new(self.settings.num_warmups) else {
-            return Ok(());
-        };
-        let mut requests = Vec::new();
-        for index in (0..count.get()).take_while(|_| !stop.is_set()) {
-            requests.push(request::prepare(
-                self.settings,
-                index,
-                &maker.make(UNMEASURED - 1 - u64::from(index))?,
-            ));
-        }
-        if stop.is_set() {
-            return Ok(());
-        }
-        let plan = with(self.settings, requests, Schedule::Closed);
-        self.drive(true).run(&plan, stop, progress)?;
-        Ok(())
-    }
-
-    /// Switches the server's profiler, where that was asked for.
-    fn switch_profiler(&self, name: &str, stop: &StopSignal) -> Result<(), MeasureError> {
-        let Some(base) = &self.settings.profile else {
-            return Ok(());
-        };
-        let target = &self.settings.target;
-        let path = format!("{base}/{name}");
-        let headers: Vec<(&str, String)> = request::headers(self.settings).collect();
-        let question = Question {
-            host: &target.host,
-            port: target.port,
-            path: &path,
-            json: Some("{}"),
-            headers: &headers,
-            tls: self.tls.as_ref(),
-        };
-        let problem = match plain_http::ask(question, PROFILER_LIMIT, &mut || stop.times_raised() < 2) {
-            Ok(answer) if (200..300).contains(&answer.status) => return Ok(()),
-            Ok(answer) => format!("answered with status {}", answer.status),
-            Err(error) => error.to_string(),
-        };
-        let url = format!("{}{path}", target.authority());
-        Err(MeasureError::Profile { url, problem })
     }
 }

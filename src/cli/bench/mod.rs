@@ -7,6 +7,7 @@ mod live;
 mod measure;
 mod prompts;
 mod save;
+mod server;
 mod table;
 
 pub use arguments::BenchArgs;

@@ -37,6 +37,7 @@ pub fn settings(spec: &JobSpec, conc: Concurrency, engine: &Engine, seed: u64) -
         host: engine.host.clone(),
         port: engine.port,
         tls: false,
+        base_path: String::new(),
         path: protocol.default_endpoint(true).to_owned(),
         protocol,
     };

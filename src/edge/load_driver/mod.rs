@@ -122,6 +122,7 @@ impl Drive<'_> {
             started,
             ended,
             interrupted: stop.is_set(),
+            has_new_server: false,
             health: Health {
                 clock: if whole.without_kernel_clock { Clock::Read } else { Clock::Kernel },
                 cpu_time,

@@ -9,6 +9,7 @@ use crate::sim::faults::Fault;
 use crate::sim::protocol::{self, Api, Counting, GenerateRequest, Refusal, Route};
 use crate::sim::scheduler::Job;
 
+const NANOS: u64 = 1_000_000_000;
 /// By how many tokens usage is wrong where it is wrong on purpose.
 const MISCOUNT: u32 = 3;
 
@@ -93,7 +94,7 @@ impl Server {
         let now = self.started.elapsed();
         let arrived = arrived.map_or(now, |unix| self.since_start(unix, now));
         let blocks = std::mem::take(&mut request.blocks);
-        let mut answer = Answer::new(request, id, self.started_unix / 1_000_000_000 + now.as_secs(), output, stops);
+        let mut answer = Answer::new(request, id, self.started_unix / NANOS + now.as_secs(), output, stops);
         let fault = self.options.faults.of(id);
         if let Some(fault) = fault
             && !self.begin_fault(at, fault, &mut answer)
@@ -190,9 +191,12 @@ impl Server {
             "# TYPE imax_sim_requests_total counter\nimax_sim_requests_total {}\n\
              # TYPE imax_sim_requests_running gauge\nimax_sim_requests_running {running}\n\
              # TYPE imax_sim_requests_waiting gauge\nimax_sim_requests_waiting {waiting}\n\
-             # TYPE imax_sim_cached_prompt_tokens_total counter\nimax_sim_cached_prompt_tokens_total {}\n",
+             # TYPE imax_sim_cached_prompt_tokens_total counter\nimax_sim_cached_prompt_tokens_total {}\n\
+             # TYPE process_start_time_seconds gauge\nprocess_start_time_seconds {}.{:09}\n",
             self.requests,
             self.pace.cached_tokens(),
+            self.started_unix / NANOS,
+            self.started_unix % NANOS,
         )
     }
 }

@@ -130,7 +130,7 @@ impl BenchArgs {
             extra_headers: self.headers.clone(),
             api_key: self.api_key.clone(),
             ca_cert: self.ca_cert.clone(),
-            profile: self.profile.then(|| self.profiler()),
+            profile: self.profile,
             metadata: self.metadata.clone(),
             goodput: self.goodput.clone(),
             client_threads: self.client_threads,
@@ -155,13 +155,6 @@ impl BenchArgs {
         let endpoint = self.endpoint.as_deref();
         let endpoint = endpoint.unwrap_or_else(|| protocol.default_endpoint(!self.no_stream));
         Ok(Target::from_base_url(&self.base_url(), endpoint, protocol)?)
-    }
-
-    /// The path below which the server's profiler is switched: that of the base URL.
-    fn profiler(&self) -> String {
-        let url = self.base_url();
-        let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-        rest.find('/').map_or("", |at| &rest[at..]).trim_end_matches('/').to_owned()
     }
 
     fn check_forms(&self, protocol: Protocol) -> Result<(), ArgumentError> {

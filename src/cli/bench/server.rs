@@ -1,0 +1,142 @@
+//! The server under test, as a measurement talks to it: the probe before anything else, the warm-up, its profiler, and what it says
+//! of its own process.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::MeasureError;
+use super::measure::with;
+use crate::edge::load_driver::{Drive, KernelClock};
+use crate::edge::plain_http::{self, Answer, HttpError, Question};
+use crate::edge::stop::StopSignal;
+use crate::edge::tls::TlsClient;
+use crate::load::prompt::{Prompt, RandomPrompts};
+use crate::load::{Progress, Schedule, Settings, request, server_process};
+
+/// Output tokens asked of the probe: enough to see a stream, few enough to cost nothing.
+const PROBE_TOKENS: u32 = 4;
+/// How long a server may take to switch its profiler.
+const PROFILER_LIMIT: Duration = Duration::from_secs(60);
+/// How long it may take to say its metrics. Many have none.
+const METRICS_LIMIT: Duration = Duration::from_secs(2);
+
+/// The prompts of probe and warm-up are others than the measured ones, so that no measured prompt is in the server's
+/// prefix cache before its time. Their numbers count down from here.
+const UNMEASURED: u64 = u64::MAX / 2;
+
+/// The server under test, as the settings describe it.
+pub struct Server<'a> {
+    settings: &'a Settings,
+    tls: Option<TlsClient>,
+    kernel_clock: KernelClock,
+}
+
+impl<'a> Server<'a> {
+    pub fn new(settings: &'a Settings) -> Result<Self, MeasureError> {
+        let tls = match settings.target.tls {
+            true => Some(TlsClient::new(settings.ca_cert.as_deref())?),
+            false => None,
+        };
+        Ok(Self {
+            settings,
+            tls,
+            kernel_clock: KernelClock::switch_on(),
+        })
+    }
+
+    /// The same server with other settings of the load.
+    pub fn with(self, settings: &Settings) -> Server<'_> {
+        Server {
+            settings,
+            tls: self.tls,
+            kernel_clock: self.kernel_clock,
+        }
+    }
+
+    pub fn drive(&self, warming_up: bool) -> Drive<'_> {
+        Drive {
+            target: &self.settings.target,
+            tls: self.tls.as_ref(),
+            kernel_clock: &self.kernel_clock,
+            deadlines: self.settings.deadlines,
+            threads: self.settings.client_threads,
+            warming_up,
+        }
+    }
+
+    pub fn probe(&self, maker: &RandomPrompts<'_>, stop: &StopSignal) -> Result<(), MeasureError> {
+        let prompt = Prompt {
+            output_tokens: PROBE_TOKENS,
+            ..maker.make(UNMEASURED)?
+        };
+        let requests = vec![request::prepare(self.settings, 0, &prompt)];
+        let run = self
+            .drive(true)
+            .run(&with(self.settings, requests, Schedule::Closed), stop, &mut |_| {})?;
+        if stop.is_set() {
+            return Err(MeasureError::Stopped);
+        }
+        match run.records.into_iter().find_map(|record| record.failure) {
+            None => Ok(()),
+            Some(failure) => Err(MeasureError::Probe {
+                url: self.settings.target.url(),
+                failure,
+            }),
+        }
+    }
+
+    pub fn warm_up(&self, maker: &RandomPrompts<'_>, stop: &StopSignal, progress: &mut dyn FnMut(Progress)) -> Result<(), MeasureError> {
+        let Some(count) = NonZeroU32::new(self.settings.num_warmups) else {
+            return Ok(());
+        };
+        let mut requests = Vec::new();
+        for index in (0..count.get()).take_while(|_| !stop.is_set()) {
+            requests.push(request::prepare(
+                self.settings,
+                index,
+                &maker.make(UNMEASURED - 1 - u64::from(index))?,
+            ));
+        }
+        if stop.is_set() {
+            return Ok(());
+        }
+        let plan = with(self.settings, requests, Schedule::Closed);
+        self.drive(true).run(&plan, stop, progress)?;
+        Ok(())
+    }
+
+    /// Switches the server's profiler, where that was asked for.
+    pub fn switch_profiler(&self, name: &str, stop: &StopSignal) -> Result<(), MeasureError> {
+        if !self.settings.profile {
+            return Ok(());
+        }
+        let path = format!("{}/{name}", self.settings.target.base_path);
+        let problem = match self.ask(&path, Some("{}"), PROFILER_LIMIT, stop) {
+            Ok(answer) if (200..300).contains(&answer.status) => return Ok(()),
+            Ok(answer) => format!("answered with status {}", answer.status),
+            Err(error) => error.to_string(),
+        };
+        let url = format!("{}{path}", self.settings.target.authority());
+        Err(MeasureError::Profile { url, problem })
+    }
+
+    /// When the server's process started by its own account, seconds since the Unix epoch; `None` where it does not say.
+    pub fn process_start(&self, stop: &StopSignal) -> Option<f64> {
+        let path = format!("{}/metrics", self.settings.target.base_path);
+        let answer = self.ask(&path, None, METRICS_LIMIT, stop).ok()?;
+        server_process::start_time(&String::from_utf8_lossy(&answer.body)).filter(|_| answer.status == 200)
+    }
+
+    fn ask(&self, path: &str, json: Option<&str>, limit: Duration, stop: &StopSignal) -> Result<Answer, HttpError> {
+        let headers: Vec<(&str, String)> = request::headers(self.settings).collect();
+        let question = Question {
+            host: &self.settings.target.host,
+            port: self.settings.target.port,
+            path,
+            json,
+            headers: &headers,
+            tls: self.tls.as_ref(),
+        };
+        plain_http::ask(question, limit, &mut || stop.times_raised() < 2)
+    }
+}

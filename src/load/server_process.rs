@@ -1,0 +1,78 @@
+//! Whether the server is still the process that it was. A server that restarts between two requests refuses nothing and loses
+//! nothing, but its caches are empty and its figures are those of a cold engine. Servers with metrics say when their process
+//! started: `process_start_time_seconds` is a standard metric of Prometheus' client libraries
+//! (<https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics>), which vLLM exposes.
+
+use super::measured::Run;
+
+/// The metric, as its line begins.
+const START_TIME: &str = "process_start_time_seconds";
+
+/// The start of the process in a page of metrics, seconds since the Unix epoch.
+#[must_use]
+pub fn start_time(metrics: &str) -> Option<f64> {
+    let value = metrics.lines().find_map(|line| {
+        let rest = line.strip_prefix(START_TIME)?;
+        // Labels may stand between the name and the value; a longer name is another metric.
+        let value = rest.split_once('}').map_or(rest, |(_, value)| value);
+        rest.starts_with(['{', ' ']).then_some(value)
+    })?;
+    value
+        .split_ascii_whitespace()
+        .next()?
+        .parse()
+        .ok()
+        .filter(|seconds: &f64| seconds.is_finite())
+}
+
+/// Whether the process that answers `after` a run was started during it. A later start than that `before` the run is not enough: behind
+/// a balancer another replica may have answered, which has been there all the time.
+#[must_use]
+pub fn has_started_during(run: &Run, before: Option<f64>, after: Option<f64>) -> bool {
+    match (before, after) {
+        (Some(before), Some(after)) => after > before && after >= run.started.unix_seconds(),
+        (None, _) | (_, None) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::measured::tests_support::measured;
+    use crate::load::{Record, Stamp};
+
+    #[test]
+    fn reads_the_metric_in_its_forms() {
+        for (metrics, expected) in [
+            (
+                "# HELP process_start_time_seconds Start time.\n# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds 1.76380001e+09\n",
+                Some(1_763_800_010.0),
+            ),
+            ("process_start_time_seconds{pid=\"7\"} 12.5 1763800000\n", Some(12.5)),
+            ("process_start_time_seconds_total 3\n", None),
+            ("process_start_time_seconds NaN\n", None),
+            ("", None),
+            ("<html>", None),
+        ] {
+            assert_eq!(start_time(metrics), expected, "{metrics}");
+        }
+    }
+
+    #[test]
+    fn only_a_process_that_began_during_the_run_is_a_restart() {
+        let mut run = measured(vec![Record::default()]).run;
+        run.started = Stamp::from_unix_nanos(1_000_000_000_000);
+        for (before, after, expected) in [
+            (Some(500.0), Some(1003.0), true),
+            (Some(500.0), Some(500.0), false),
+            // Another replica, older than the run.
+            (Some(500.0), Some(700.0), false),
+            (Some(700.0), Some(500.0), false),
+            // Without both nothing is known.
+            (None, Some(1003.0), false),
+            (Some(500.0), None, false),
+        ] {
+            assert_eq!(has_started_during(&run, before, after), expected, "{before:?} {after:?}");
+        }
+    }
+}
