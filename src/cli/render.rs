@@ -4,7 +4,6 @@ use anyhow::anyhow;
 use clap::ValueEnum;
 
 use super::{Exit, Failure, OrExit as _};
-use crate::analysis::{Comparison, Run};
 use crate::edge::workflow::WorkflowFiles;
 use crate::report::{self, Budget, View};
 
@@ -27,14 +26,6 @@ pub enum ReportFormat {
     Sarif,
     /// For data frames: the columns of the CSV; needs --out.
     Parquet,
-}
-
-/// The report as text.
-///
-/// # Errors
-/// Infrastructure where a value has no JSON form, which does not happen.
-pub fn render(run: &Run, comparison: Option<&Comparison>, format: ReportFormat, title: &str) -> Result<String, Failure> {
-    render_view(&View::new(run, comparison), format, title)
 }
 
 /// The report of a view as text.

@@ -18,6 +18,10 @@ fn page() -> Scene {
 
 /// The document after the script has run, and what the console said.
 fn opened(scene: &Scene, address: &str) -> (String, String) {
+    opened_with(scene, address, &[])
+}
+
+fn opened_with(scene: &Scene, address: &str, further: &[&str]) -> (String, String) {
     let profile = tempfile::tempdir().unwrap();
     let output = Command::new("chromium")
         .args([
@@ -35,6 +39,7 @@ fn opened(scene: &Scene, address: &str) -> (String, String) {
             "--virtual-time-budget=5000",
         ])
         .args(["--enable-logging=stderr", "--dump-dom"])
+        .args(further)
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(format!("file://{}{address}", scene.path("page.html").display()))
         .output()
@@ -69,4 +74,69 @@ fn an_address_hides_what_it_does_not_name() {
     assert!(!console.contains("CONSOLE"), "{console}");
     let (document, _) = opened(&scene, "#no-hardware=mi300x&model=demo");
     assert_eq!(rows(&document), (3, 1));
+}
+
+/// Uses the page as a reader would, and writes what came of it into the document.
+const READER: &str = r#"<script>
+const files = [];
+const address = URL.createObjectURL;
+URL.createObjectURL = blob => {
+  if (blob.type === 'text/csv') blob.text().then(text => files.push(text));
+  return address.call(URL, blob);
+};
+const images = [];
+Plotly.downloadImage = (element, options) => Plotly.toImage(element, options).then(url => images.push(options.filename + ' ' + url.slice(0, 26)));
+document.querySelector('input[value="mi300x"]').click();
+document.querySelector('button[data-y="ttft"]').click();
+byId('logy').click();
+byId('csv').click();
+byId('png').click();
+setTimeout(() => {
+  const shown = document.createElement('pre');
+  const style = getComputedStyle(document.body);
+  shown.textContent = JSON.stringify({ hash: location.hash, files, images, back: style.backgroundColor, text: style.color });
+  shown.id = 'seen';
+  document.body.append(shown);
+}, 3000);
+</script></body>"#;
+
+fn seen(scene: &Scene, further: &[&str]) -> serde_json::Value {
+    scene.write("page.html", &scene.read("page.html").replace("</body>", READER));
+    let (document, console) = opened_with(scene, "", further);
+    assert!(!console.contains("CONSOLE"), "{console}");
+    let (_, seen) = document.split_once("<pre id=\"seen\">").expect("the reader has written");
+    let (seen, _) = seen.split_once("</pre>").unwrap();
+    serde_json::from_str(&seen.replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">")).unwrap()
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn what_a_reader_chooses_is_in_the_address_and_in_the_exports() {
+    let seen = seen(&page(), &[]);
+    let hash = seen["hash"].as_str().unwrap();
+    for part in ["no-hardware=mi300x", "x=conc", "y=ttft", "logy=1"] {
+        assert!(hash.contains(part), "{part}: {hash}");
+    }
+    let csv = seen["files"][0].as_str().unwrap();
+    assert_eq!(csv.lines().count(), 3, "a heading and the two points that are shown: {csv}");
+    assert!(
+        csv.starts_with("model,hardware,framework,precision,sequence,point,") && !csv.contains("mi300x"),
+        "{csv}"
+    );
+    assert_eq!(seen["images"][0], "demo-1k1k data:image/png;base64,iVBO");
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn the_page_is_light_or_dark_as_the_reader_likes() {
+    let light = seen(&page(), &["--blink-settings=preferredColorScheme=1"]);
+    let dark = seen(&page(), &["--blink-settings=preferredColorScheme=0"]);
+    assert_eq!(
+        (&light["back"], &light["text"]),
+        (&"rgb(246, 247, 249)".into(), &"rgb(28, 35, 48)".into())
+    );
+    assert_eq!(
+        (&dark["back"], &dark["text"]),
+        (&"rgb(20, 23, 28)".into(), &"rgb(230, 233, 238)".into())
+    );
 }

@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 
-use super::render::{ReportFormat, render};
-use super::{Exit, Failure, OrExit as _, gather, output};
+use super::render::{ReportFormat, render_view};
+use super::{Exit, Failure, OrExit as _, gather, hardware, output};
 use crate::analysis::{self, Knowledge, Run, Side};
 use crate::edge::files;
 use crate::edge::stop::StopSignal;
+use crate::report::View;
 use repository::{DemoRepository, Step};
 
 /// Show the whole pipeline on this machine, with simulated engines.
@@ -91,7 +92,8 @@ fn report(folder: &Path, first: &Run, second: &Run) -> Result<Exit, Failure> {
         &Side::one(Step::Second.title(), second),
         &Knowledge::default(),
     );
-    let render = |format| render(second, Some(&comparison), format, "imax demo");
+    let view = View::new(second, Some(&comparison)).with_costs(&hardware::cost_model(None, None)?);
+    let render = |format| render_view(&view, format, "imax demo");
     files::write_json(&folder.join("comparison.json"), &comparison).or_exit(Exit::Infrastructure)?;
     let texts = [
         ("summary.md", ReportFormat::Markdown),
