@@ -1,14 +1,14 @@
 //! `imax comment`: the report as the one comment of a workflow on its pull request.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
 
 use super::baseline::BaselineArgs;
 use super::planned_jobs::{planned_jobs, started};
-use super::{Exit, Failure, OrExit as _, gather, github, hardware, output};
+use super::{Exit, Failure, OrExit as _, asked_for, gather, github, hardware, output};
 use crate::analysis::Run;
 use crate::edge::files;
 use crate::edge::github::{
@@ -36,7 +36,7 @@ pub struct CommentArgs {
     /// The commit of the check run [default: the head of the event's pull request, else GITHUB_SHA].
     #[arg(long, value_name = "COMMIT", requires = "check_run")]
     sha: Option<String>,
-    /// The file whose first line the check run's remarks about failed points stand at.
+    /// The changelog: the check run's remarks about points stand at the entries that asked for them, else at its first line.
     #[arg(long, value_name = "FILE", default_value = "perf-changelog.yaml")]
     annotate: String,
     /// The plan file of imax plan: reasons of failures then link to their jobs. The token needs `actions: read` for that; without
@@ -75,6 +75,10 @@ pub fn run(args: &CommentArgs) -> Result<Exit, Failure> {
     let view = match hardware::own_file() {
         Some(file) => view.with_costs(&hardware::cost_model(Some(file), None)?),
         None => view,
+    };
+    let view = match args.check_run {
+        true => view.with_lines(asked_for::lines(Path::new(&args.annotate), &head)),
+        false => view,
     };
     let links = Links {
         run: github::run_url(),
@@ -142,6 +146,10 @@ fn closing(marker: &Marker) -> String {
     }
 }
 
+fn line_number(line: usize) -> u64 {
+    u64::try_from(line).unwrap_or(u64::MAX)
+}
+
 fn put_check_run(args: &CommentArgs, view: &View) -> Result<(), Failure> {
     let check = report::check(view);
     let conclusion = match check.mark {
@@ -151,8 +159,9 @@ fn put_check_run(args: &CommentArgs, view: &View) -> Result<(), Failure> {
     };
     let annotations = check.remarks.into_iter().map(|remark| Annotation {
         path: args.annotate.clone(),
-        start_line: 1,
-        end_line: 1,
+        // GitHub takes no remark without a line.
+        start_line: remark.line.map_or(1, line_number),
+        end_line: remark.line.map_or(1, line_number),
         annotation_level: if remark.failed {
             AnnotationLevel::Failure
         } else {

@@ -2,6 +2,7 @@
 //! edge. Data goes to stdout, words for people to stderr, and every end has one of the documented exit codes.
 
 mod action;
+mod asked_for;
 mod baseline;
 mod bench;
 mod changelog;

@@ -1,6 +1,6 @@
 //! `imax report`: a run, and what it is compared with, in every format that people and programs read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -8,10 +8,10 @@ use super::baseline::BaselineArgs;
 use super::fail_on::{self, FailOn};
 use super::render::{ReportFormat, add_to_job_summary, render_view};
 use super::shown::ShownArgs;
-use super::{Exit, Failure, OrExit as _, gather, hardware, output};
+use super::{Exit, Failure, OrExit as _, asked_for, gather, hardware, output};
 use crate::analysis::{self, BestBy, CostModel, Run, Slo};
 use crate::edge::files;
-use crate::report::{View, answers, parquet};
+use crate::report::{self, View, answers, parquet};
 
 /// Show a run as a table, markdown, CSV, JSON, JUnit XML, SARIF or an HTML page.
 #[derive(Debug, Args)]
@@ -74,6 +74,16 @@ pub fn run(args: &ReportArgs) -> Result<Exit, Failure> {
     let view = match &costs {
         None => view,
         Some(costs) => with_costs(view, args, &head, costs),
+    };
+    let view = match args.format {
+        ReportFormat::Sarif => view.with_lines(asked_for::lines(Path::new(report::CHANGELOG), &head)),
+        ReportFormat::Table
+        | ReportFormat::Markdown
+        | ReportFormat::Csv
+        | ReportFormat::Json
+        | ReportFormat::Html
+        | ReportFormat::Junit
+        | ReportFormat::Parquet => view,
     };
     match (&args.out, args.format) {
         (Some(path), ReportFormat::Parquet) => {

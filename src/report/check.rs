@@ -23,6 +23,8 @@ pub struct Check {
 pub struct Remark {
     /// Whether it failed, or else got worse.
     pub failed: bool,
+    /// The line of the changelog that asked for it, from 1, where that is known.
+    pub line: Option<usize>,
     /// Which point.
     pub title: String,
     /// What happened.
@@ -41,17 +43,20 @@ const LONGEST_MESSAGE: usize = 2_000;
 pub fn check(view: &View) -> Check {
     let failures = view.run.failures().map(|(point, failure)| Remark {
         failed: true,
+        line: view.lines.get(&point.key).copied(),
         title: cut(&point.key.to_string(), LONGEST_TITLE),
         message: cut(&format!("{} failure: {}", failure.class.as_str(), failure.reason), LONGEST_MESSAGE),
     });
     let losses = view.losses();
     let losses = losses.iter().filter(|point| point.is_regression()).map(|point| Remark {
         failed: false,
+        line: view.lines.get(&point.point).copied(),
         title: cut(&point.point.to_string(), LONGEST_TITLE),
         message: words::reasons(point),
     });
     let scores = view.scores().worse().map(|(what, detail)| Remark {
         failed: false,
+        line: None,
         title: cut(&what, LONGEST_TITLE),
         message: detail,
     });

@@ -37,7 +37,7 @@ pub use markdown::{Budget, comment, summary};
 pub use notification::Notification;
 pub use parquet::parquet;
 pub use progress::{JobProgress, Progress, progress};
-pub use sarif::sarif;
+pub use sarif::{CHANGELOG, sarif};
 pub use side_by_side::{Compared, SideBySide};
 pub use table::table;
 pub use verdicts::{VerdictLine, VerdictList};

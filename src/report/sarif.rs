@@ -1,17 +1,20 @@
 //! Regressions as SARIF 2.1.0, which GitHub's code scanning shows and remembers: a regression is an alert until a run no longer has
 //! it. Specification: <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::verdicts::curve_words;
 use super::view::View;
 use super::words;
 use crate::analysis::{CurveComparison, PointComparison, Verdict};
+use crate::model::PointKey;
 use crate::result::PointOutcome;
 
-/// GitHub shows no alert without a file: a regression stands at the changelog, whose entry had it measured. It has no line, as no
-/// line is known to be the cause.
-const FILE: &str = "perf-changelog.yaml";
+/// GitHub shows no alert without a file: a regression stands at the changelog, at the line of the entry that had it measured where
+/// that is known, else without a line.
+pub const CHANGELOG: &str = "perf-changelog.yaml";
 
 /// The regressions of a comparison as indented JSON; without a comparison, the points that failed. Those that are excepted are
 /// suppressed, with their reason (section 3.35).
@@ -35,6 +38,15 @@ pub fn sarif(view: &View, version: &str) -> Result<String, serde_json::Error> {
     Ok(serde_json::to_string_pretty(&document)? + "\n")
 }
 
+impl View<'_> {
+    /// Adds the lines of the changelog that asked for points.
+    #[must_use]
+    pub fn with_lines(mut self, lines: BTreeMap<PointKey, usize>) -> Self {
+        self.lines = lines;
+        self
+    }
+}
+
 fn rule(id: &str, words: &str) -> Value {
     json!({ "id": id, "shortDescription": { "text": words } })
 }
@@ -45,12 +57,9 @@ fn results(view: &View) -> Vec<Value> {
         PointOutcome::Failed(failure) => {
             let compared = view.comparison.and_then(|comparison| comparison.point(&point.key));
             let text = format!("{} failure: {}", failure.class.as_str(), failure.reason);
-            Some(result(
-                "point-failed",
-                &point.key.to_string(),
-                &text,
-                compared.and_then(words::exception),
-            ))
+            let known = compared.and_then(words::exception);
+            let result = result("point-failed", &point.key.to_string(), &text, known);
+            Some(at(result, view.lines.get(&point.key)))
         }
     });
     let compared = view.comparison.into_iter();
@@ -66,7 +75,7 @@ fn results(view: &View) -> Vec<Value> {
         .worse()
         .map(|(what, detail)| result("accuracy-worse", &what, &detail, None));
     failed
-        .chain(worse.map(of_point))
+        .chain(worse.map(|point| at(of_point(point), view.lines.get(&point.point))))
         .chain(curves.map(of_curve))
         .chain(scores)
         .collect()
@@ -85,6 +94,14 @@ fn of_curve(curve: &CurveComparison) -> Value {
     result("curve-worse", &curve.curve.to_string(), &curve_words(curve), None)
 }
 
+/// A result at a line, where that is known.
+fn at(mut result: Value, line: Option<&usize>) -> Value {
+    if let Some(line) = line {
+        result["locations"][0]["physicalLocation"]["region"] = json!({ "startLine": line });
+    }
+    result
+}
+
 /// `what` is also the alert's identity, so that the next run's alert is the same one.
 fn result(rule: &str, what: &str, text: &str, known: Option<String>) -> Value {
     let mut value = json!({
@@ -92,7 +109,7 @@ fn result(rule: &str, what: &str, text: &str, known: Option<String>) -> Value {
         "level": "error",
         "message": { "text": format!("{what}: {text}") },
         "locations": [{
-            "physicalLocation": { "artifactLocation": { "uri": FILE } },
+            "physicalLocation": { "artifactLocation": { "uri": CHANGELOG } },
             "logicalLocations": [{ "fullyQualifiedName": what, "kind": "resource" }],
         }],
         "partialFingerprints": { "imaxPoint/v1": format!("{rule} {what}") },

@@ -27,6 +27,8 @@ pub struct View<'a> {
     pub cost_notes: Vec<String>,
     /// Answers to what was asked, a line each.
     pub answers: Vec<String>,
+    /// The lines of the changelog that asked for points, from 1, as far as they are known.
+    pub lines: BTreeMap<PointKey, usize>,
 }
 
 /// The points of one table: by default those of one model on one kind of hardware.
@@ -143,6 +145,7 @@ impl<'a> View<'a> {
             has_costs: false,
             cost_notes: Vec::new(),
             answers: Vec::new(),
+            lines: BTreeMap::new(),
         }
     }
 

@@ -10,6 +10,7 @@
 #[path = "../github/mod.rs"]
 mod github;
 
+mod alerts;
 mod asking;
 mod baselines;
 mod checks;

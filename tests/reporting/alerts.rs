@@ -1,0 +1,61 @@
+//! Alerts of GitHub's code scanning stand at the changelog entry that asked for a point.
+
+use serde_json::Value;
+
+use crate::scene::{Scene, failed_job, row};
+
+const CONFIG: &str = "demo-fp8-h100-sim:
+  image: example/engine:1
+  model: org/model
+  model-prefix: demo
+  runner: h100
+  precision: fp8
+  framework: sim
+  multinode: false
+  scenarios:
+    fixed-seq-len:
+    - isl: 1024
+      osl: 1024
+      search-space:
+      - { tp: 4, conc-list: [4, 8] }
+";
+const ENTRY: &str = "- config-keys:
+  - demo-fp8-h100-sim
+  description:
+  - Measured
+  pr-link: https://github.com/octo-org/octo-repo/pull/1
+";
+
+fn region(scene: &Scene) -> Value {
+    let ended = scene.imax(&["report", "run", "--format", "sarif"], &[]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let sarif: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let place = &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "perf-changelog.yaml");
+    place["region"]["startLine"].clone()
+}
+
+#[test]
+fn an_alert_stands_at_the_newest_entry_that_asked_for_its_point() {
+    let scene = Scene::new();
+    scene.write("run/job.json", &failed_job(&row(4), "server", "it died").to_string());
+    assert_eq!(region(&scene), Value::Null, "a line that nobody knows");
+    scene.write("configs/demo-master.yaml", CONFIG);
+    scene.write("configs/runners.yaml", "labels:\n  h100: [h100_0]\n");
+    scene.write("perf-changelog.yaml", &format!("{ENTRY}\n{ENTRY}"));
+    assert_eq!(region(&scene), 7);
+    scene.write(
+        "run/job.json",
+        &failed_job(
+            &{
+                let mut other = row(4);
+                other["framework"] = "vllm".into();
+                other
+            },
+            "server",
+            "it died",
+        )
+        .to_string(),
+    );
+    assert_eq!(region(&scene), Value::Null, "another engine's point was asked for elsewhere");
+}
