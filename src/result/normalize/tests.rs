@@ -1,0 +1,139 @@
+//! What a raw result becomes, and what is refused.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
+
+use super::*;
+use crate::matrix::Row;
+use crate::result::{ContextError, Dialect, Metric};
+
+const RAW: &str = r#"{"model_id": "org/model", "max_concurrency": 16, "total_token_throughput": 8000, "output_throughput": 2000.0,
+    "completed": 160, "num_prompts": 160, "total_output_tokens": 163840, "median_ttft_ms": 250.0, "median_tpot_ms": 20, "burstiness": 1.0}"#;
+
+fn raw(changes: &[(&str, Json)]) -> Json {
+    let Json::Object(mut raw) = Json::parse(RAW).unwrap() else {
+        panic!("an object")
+    };
+    for (key, value) in changes {
+        raw.insert((*key).to_owned(), value.clone());
+    }
+    Json::Object(raw)
+}
+
+fn row() -> Row {
+    serde_json::from_value(serde_json::json!({
+        "image": "example/engine:1", "model": "org/model", "model-prefix": "m", "precision": "fp8", "framework": "sim",
+        "runner": "h200", "isl": 1024, "osl": 1024, "tp": 4, "ep": 4, "dp-attn": true, "spec-decoding": "mtp",
+        "conc": [4, 16], "max-model-len": 2304, "exp-name": "m_1k1k"
+    }))
+    .unwrap()
+}
+
+fn from_row() -> PointContext {
+    PointContext::from_row(&row(), Concurrency::new(16).unwrap()).unwrap()
+}
+
+/// A variable and what it becomes.
+type Change<'a> = (&'a str, Option<&'a str>);
+
+fn environment(changes: &[Change]) -> Result<PointContext, ContextError> {
+    let base = "RUNNER_TYPE=h200 FRAMEWORK=sim PRECISION=fp8 SPEC_DECODING=none RESULT_FILENAME=r ISL=1024 OSL=8192 DISAGG=false \
+                MODEL_PREFIX=m IMAGE=i TP=4 EP_SIZE=1 DP_ATTENTION=True";
+    let lookup = |name: &str| match changes.iter().find(|(changed, _)| *changed == name) {
+        Some((_, value)) => value.map(str::to_owned),
+        None => base
+            .split(' ')
+            .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+            .map(str::to_owned),
+    };
+    PointContext::from_environment(&lookup, Dialect::Current)
+}
+
+#[test]
+fn a_row_and_its_result_make_a_point_with_the_rows_own_key() {
+    let point = normalize(&raw(&[]), &from_row()).unwrap().point().unwrap();
+    assert_eq!(point.key, row().point_keys()[1]);
+    assert_eq!(point.gpus, 4);
+    let expected = [
+        (Metric::ThroughputPerGpu, Some(2000.0)),
+        (Metric::OutputThroughputPerGpu, Some(500.0)),
+        (Metric::InputThroughputPerGpu, Some(1500.0)),
+        (Metric::Ttft, Some(0.25)),
+        (Metric::Tpot, Some(0.02)),
+        (Metric::Interactivity, Some(50.0)),
+        (Metric::E2el, None),
+    ];
+    for (metric, value) in expected {
+        assert_eq!(point.get(metric), value, "{metric:?}");
+    }
+}
+
+#[test]
+fn a_foreign_document_gets_the_same_key_from_its_fields() {
+    let own = normalize(&raw(&[]), &from_row()).unwrap();
+    let Json::Object(mut foreign) = Json::parse(&own.to_pretty()).unwrap() else {
+        panic!("an object")
+    };
+    foreign.shift_remove(agg::OWN_BLOCK);
+    assert_eq!(Agg::from_object(foreign).point().unwrap(), own.point().unwrap());
+}
+
+#[test]
+fn results_of_our_own_are_refused_where_a_number_would_mean_nothing() {
+    for (key, value, message) in [
+        ("completed", Json::Integer(0), "no completed request"),
+        ("total_output_tokens", Json::Integer(0), "no output token"),
+        ("max_concurrency", Json::Integer(8), "measured at concurrency 8, expected 16"),
+        ("median_ttft_ms", Json::Float(f64::NAN), "`median_ttft_ms` of the result is NaN"),
+        ("median_tpot_ms", Json::Integer(0), "expected a time above zero"),
+        ("output_throughput", Json::Null, "`output_throughput` of the result is null"),
+    ] {
+        let error = normalize(&raw(&[(key, value)]), &from_row()).unwrap_err().to_string();
+        assert!(error.contains(message), "{key}: {error}");
+    }
+}
+
+#[test]
+fn the_environment_gives_the_originals_document_without_our_block() {
+    let odd = raw(&[("max_concurrency", "32".into()), ("total_token_throughput", Json::Float(f64::NAN))]);
+    let document = normalize(&odd, &environment(&[]).unwrap()).unwrap().to_pretty();
+    assert!(
+        document.contains("\"conc\": 32") && document.contains("\"tput_per_gpu\": NaN"),
+        "{document}"
+    );
+    assert!(
+        document.contains("\"dp_attention\": \"True\"") && !document.contains("\"imax\""),
+        "{document}"
+    );
+}
+
+#[test]
+fn a_prefill_only_deployment_divides_by_all_its_gpus() {
+    let variables = "IS_MULTINODE=true PREFILL_GPUS=8 DECODE_GPUS=0 PREFILL_NUM_WORKERS=2 PREFILL_TP=4 PREFILL_EP=1 PREFILL_DP_ATTN=false \
+                     DECODE_NUM_WORKERS=0 DECODE_TP=4 DECODE_EP=1 DECODE_DP_ATTN=false";
+    let changes: Vec<_> = variables
+        .split(' ')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (name, Some(value)))
+        .collect();
+    let agg = normalize(&raw(&[]), &environment(&changes).unwrap()).unwrap();
+    let point = agg.point().unwrap();
+    assert_eq!(point.get(Metric::OutputThroughputPerGpu), Some(250.0));
+    assert!(agg.to_pretty().contains("\"decode_tp\": 0"));
+}
+
+#[test]
+fn says_what_is_wrong_with_the_environment() {
+    let cases: [(&[Change], &str); 7] = [
+        (&[("IMAGE", None), ("ISL", None)], "lacks ISL, IMAGE"),
+        (&[("TP", None)], "lacks TP"),
+        (&[("ISL", Some("1k"))], "ISL is \"1k\""),
+        (&[("TP", Some("0"))], "TP is \"0\", expected a whole number from 1"),
+        (&[("DISAGG", Some("TRUE"))], "DISAGG is true without IS_MULTINODE"),
+        (&[("SPEC_DECODING", Some("magic"))], "SPEC_DECODING is \"magic\""),
+        (&[("ROUTER_METADATA", Some("{\"name\":\"a\",\"version\":\"\"}"))], "ROUTER_METADATA"),
+    ];
+    for (changes, message) in cases {
+        let error = environment(changes).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+}
