@@ -30,6 +30,8 @@ pub struct Health {
     pub read_lag_ms: Vec<f64>,
     /// Connections opened.
     pub connections: u32,
+    /// Requests sent again on another connection, because the server had closed theirs after the last answer and before they came.
+    pub resent: u32,
     /// Most memory that this process ever held, bytes.
     pub peak_memory: u64,
     /// Most connections that were open at once.

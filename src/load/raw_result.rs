@@ -163,6 +163,7 @@ impl Measured {
             "sent_request_rate": self.sent_rate(),
             "connections": health.connections,
             "open_connections": health.open_connections,
+            "resent_requests": health.resent,
             "merged_chunks": self.run.records.iter().map(|record| u64::from(record.merged_chunks)).sum::<u64>(),
             "calibration": self.calibration,
             "clock_step_ms": super::stamp::millis(health.clock_step),

@@ -249,4 +249,7 @@ fn a_server_that_closes_what_it_said_it_would_keep_loses_no_request() {
     let folder = tempfile::tempdir().unwrap();
     let (result, output) = measure(&closing_server(), &LOAD, folder.path());
     assert_eq!(result["completed"], json!(60), "{}\n{}", result["imax"], words(&output));
+    // What had to be sent again is said: at most one request for each connection that was kept, and then none is.
+    let resent = result["imax"]["health"]["resent_requests"].as_u64().unwrap();
+    assert!(resent <= 6, "{resent}");
 }

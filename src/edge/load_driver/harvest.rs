@@ -13,6 +13,8 @@ pub struct Harvest {
     pub connections: u32,
     /// Most connections that were open at once.
     pub open_connections: u32,
+    /// Requests sent again on another connection, because the server had closed theirs before they came.
+    pub resent: u32,
     /// Whether some bytes came without a kernel time stamp.
     pub without_kernel_clock: bool,
 }
@@ -27,6 +29,7 @@ impl Harvest {
             whole.read_lag_ms.extend(share.read_lag_ms);
             whole.connections += share.connections;
             whole.open_connections += share.open_connections;
+            whole.resent += share.resent;
             whole.without_kernel_clock |= share.without_kernel_clock;
         }
         whole

@@ -131,6 +131,7 @@ impl Drive<'_> {
                 read_lag_ms: whole.read_lag_ms,
                 connections: whole.connections,
                 peak_memory: peak_memory(),
+                resent: whole.resent,
                 open_connections: whole.open_connections,
                 unsent: unsent(plan, whole.records.len(), stop),
                 asked_rate: plan.schedule.mean_rate(),

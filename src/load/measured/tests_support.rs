@@ -33,6 +33,7 @@ pub fn measured_with(records: Vec<Record>, change: impl FnOnce(&mut Health)) -> 
         connections: 1,
         open_connections: 1,
         peak_memory: 0,
+        resent: 0,
         unsent: 0,
         asked_rate: None,
         clock_step: Duration::ZERO,

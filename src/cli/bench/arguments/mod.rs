@@ -173,8 +173,8 @@ pub struct BenchArgs {
     /// Share of failed requests from which on the run counts as failed.
     #[arg(long, default_value_t = 0.05)]
     max_error_share: f64,
-    /// Client threads; by default as many as the concurrency needs.
-    #[arg(long)]
+    /// Client threads, an event loop each; by default one for each 1,000 streams, and at most one for two cores.
+    #[arg(long, visible_alias = "threads")]
     client_threads: Option<NonZeroU32>,
     /// Write the result to a file.
     #[arg(long)]

@@ -43,6 +43,7 @@ impl Worker<'_> {
             Outcome::Nothing | Outcome::Connected => {}
             Outcome::Stale => {
                 self.pool.keep_none();
+                self.harvest.resent += 1;
                 let assigned = self.take_request(at);
                 self.pool.close(at);
                 if let Some(assigned) = assigned {
