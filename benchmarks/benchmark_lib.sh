@@ -67,6 +67,10 @@ run_benchmark_serving() {
     --num-warmups "${warmups:-$((2 * concurrency))}" --save-result --result-dir "$folder"
 }
 
+# Agentic recipes replay recorded sessions with AIPerf, which this library does not do: such a repository keeps its own library.
+resolve_trace_source() { _imax_refuse "${FUNCNAME[0]}" "the replay of recorded sessions"; }
+install_agentic_deps() { _imax_refuse "${FUNCNAME[0]}" "the replay of recorded sessions"; }
+
 # GPUs are sampled by `imax run` itself.
 start_gpu_monitor() { :; }
 stop_gpu_monitor() { :; }

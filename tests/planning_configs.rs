@@ -180,6 +180,56 @@ fn a_misspelt_section_of_the_settings_is_found() {
     }
 }
 
+#[test]
+fn the_choice_of_recipes_and_profiles_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write(
+        "configs/a-master.yaml",
+        "demo-fp8-h200-trt:\n  image: org/engine:1\n  model: org/demo\n  model-prefix: demo\n  runner: h200\n  precision: fp8\n  framework: trt\n  \
+         multinode: false\n  scenarios:\n    fixed-seq-len:\n    - isl: 1024\n      osl: 1024\n      search-space:\n      - { tp: 8, conc-start: 4, conc-end: 16 }\n",
+    );
+    write("configs/runners.yaml", "h200: [h200-a_0, h200-a_1, h200-b_0]\n");
+    write("benchmarks/demo_fp8_h200.sh", "exec engine\n");
+    write("runners/h200-a.yaml", "launcher: docker\n");
+    let said = run(folder.path(), &["check", "--explain", "demo-*"]);
+    assert_eq!((said.exit.as_str(), said.stderr.as_str()), ("0", ""), "{}", said.stdout);
+    assert_eq!(
+        said.stdout,
+        "demo-fp8-h200-trt
+  recipe for 3 rows on h200, in benchmarks: it starts the engine, imax does the rest
+       demo_fp8_h200_trt.sh (not there)
+       single_node/demo_fp8_h200_trt.sh (not there)
+       single_node/fixed_seq_len/demo_fp8_h200_trt.sh (not there)
+    -> demo_fp8_h200.sh
+       single_node/demo_fp8_h200.sh (not there)
+       single_node/fixed_seq_len/demo_fp8_h200.sh (not there)
+  profile of h200-a_0, h200-a_1: runners/h200-a.yaml, launcher docker
+  profile of h200-b_0: the built-in one; runners has none, launcher local
+"
+    );
+    let said = run(folder.path(), &["check", "--explain", "--format", "json"]);
+    let told: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(told[0]["config-key"], "demo-fp8-h200-trt");
+    assert_eq!(
+        (&told[0]["recipes"][0]["rows"], &told[0]["recipes"][0]["candidates"][3]["state"]),
+        (&Value::from(3), &Value::from("chosen"))
+    );
+    assert_eq!(told[0]["profiles"][0]["launcher"], "docker");
+    for (arguments, exit, sentence) in [
+        (&["check", "--explain", "other*"][..], "3", "no config key matches `other*`"),
+        (&["check", "--explain", "--format", "sarif"], "2", "use `--format human`"),
+    ] {
+        let said = run(folder.path(), arguments);
+        assert_eq!(said.exit, exit, "{}", said.stderr);
+        assert!(said.stderr.contains(sentence), "{}", said.stderr);
+    }
+}
+
 /// The subjects of `imax schema`; `dist/schemas` has a file for each.
 const SCHEMAS: [&str; 7] = ["config", "runners", "changelog", "settings", "row", "result", "profile"];
 

@@ -88,6 +88,8 @@ pub(super) fn inside(spec: &JobSpec, environment: &[Variable], folders: Containe
     let mut secrets = Vec::new();
     for Variable { name, value } in environment {
         match value {
+            // Where recipes of recorded sessions leave their results.
+            VariableValue::Plain(_) if name == "RESULT_DIR" => plain.push((name.clone(), OUT.to_owned())),
             VariableValue::Plain(_) if OF_THE_NODE.contains(&name.as_str()) => {}
             VariableValue::Plain(text) => plain.push((name.clone(), text.clone())),
             VariableValue::Secret(_) => secrets.push(name.clone()),

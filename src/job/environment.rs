@@ -2,11 +2,10 @@
 //! the names that InferenceX's scripts read. Names are built here and nowhere else.
 
 use crate::matrix::{Row, Scenario};
-use crate::model::{Concurrency, Layout, Parallelism, Secret};
+use crate::model::{Component, Concurrency, Layout, Parallelism, RunnerName, Secret};
 
 use super::multi_node::worker_variables;
-use super::{LoadSettings, NameSubject, ResolveError, result_file_name};
-use crate::model::RunnerName;
+use super::{LoadSettings, NameSubject, result_file_name};
 
 /// A value of the environment: shown, or hidden.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,10 +61,8 @@ pub struct EnvironmentInput<'a> {
 }
 
 /// The variables that describe the row, in a stable order.
-///
-/// # Errors
-/// For rows that have no such environment yet, see [`ResolveError::Unsupported`].
-pub fn recipe_environment(input: EnvironmentInput<'_>) -> Result<Vec<Variable>, ResolveError> {
+#[must_use]
+pub fn recipe_environment(input: EnvironmentInput<'_>) -> Vec<Variable> {
     let EnvironmentInput {
         row,
         conc,
@@ -73,15 +70,11 @@ pub fn recipe_environment(input: EnvironmentInput<'_>) -> Result<Vec<Variable>, 
         port,
         load,
     } = input;
-    let (lens, max_model_len) = fixed_lengths(row)?;
     let result_filename = result_file_name(NameSubject { row, conc, runner_name });
     let list = [
         ("MODEL", row.model.to_string()),
         ("MODEL_PREFIX", row.model_prefix.to_string()),
         ("CONC", conc.to_string()),
-        ("ISL", lens.isl.to_string()),
-        ("OSL", lens.osl.to_string()),
-        ("MAX_MODEL_LEN", max_model_len.to_string()),
         ("PRECISION", row.precision.to_string()),
         ("FRAMEWORK", row.framework.to_string()),
         ("IMAGE", row.image.to_string()),
@@ -101,12 +94,13 @@ pub fn recipe_environment(input: EnvironmentInput<'_>) -> Result<Vec<Variable>, 
         Layout::MultiNode { prefill, decode } => worker_variables(row, runner_name, prefill, decode),
     };
     // What the row says of itself stands last, so that a config's own settings cannot change it.
-    let described = list.into_iter().map(|(name, value)| (name.to_owned(), value));
-    Ok(layout
+    let described = list.into_iter().chain(scenario(row));
+    let described = described.map(|(name, value)| (name.to_owned(), value));
+    layout
         .into_iter()
         .chain(described)
         .map(|(name, value)| Variable::plain(name, value))
-        .collect())
+        .collect()
 }
 
 fn single_node(parallelism: Parallelism) -> Vec<(String, String)> {
@@ -122,6 +116,8 @@ fn single_node(parallelism: Parallelism) -> Vec<(String, String)> {
         ("TP", tp.to_string()),
         ("EP_SIZE", ep.to_string()),
         ("PP", pp.to_string()),
+        ("PP_SIZE", pp.to_string()),
+        ("GPU_COUNT", parallelism.gpus().to_string()),
         ("DCP_SIZE", dcp_size.to_string()),
         ("PCP_SIZE", pcp_size.to_string()),
         ("DP_ATTENTION", dp_attn.to_string()),
@@ -129,11 +125,92 @@ fn single_node(parallelism: Parallelism) -> Vec<(String, String)> {
     list.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn fixed_lengths(row: &Row) -> Result<(crate::model::SeqLens, std::num::NonZeroU32), ResolveError> {
+/// What the engine must know of the requests. Rows of recorded sessions have no lengths; the workflows of InferenceX set zeros.
+fn scenario(row: &Row) -> Vec<(&'static str, String)> {
     match &row.scenario {
-        Scenario::FixedSeqLen { lens, max_model_len } => Ok((*lens, *max_model_len)),
-        Scenario::AgenticCoding { .. } => Err(ResolveError::Unsupported {
-            what: "the agentic-coding scenario",
-        }),
+        Scenario::FixedSeqLen { lens, max_model_len } => vec![
+            ("ISL", lens.isl.to_string()),
+            ("OSL", lens.osl.to_string()),
+            ("MAX_MODEL_LEN", max_model_len.to_string()),
+            ("SCENARIO_TYPE", "fixed-seq-len".to_owned()),
+            ("SCENARIO_SUBDIR", "fixed_seq_len/".to_owned()),
+            ("IS_AGENTIC", "0".to_owned()),
+        ],
+        Scenario::AgenticCoding {
+            kv_offloading,
+            kv_offload_backend,
+            total_cpu_dram_gb,
+            duration_s,
+        } => vec![
+            ("ISL", "0".to_owned()),
+            ("OSL", "0".to_owned()),
+            ("MAX_MODEL_LEN", "0".to_owned()),
+            ("SCENARIO_TYPE", "agentic-coding".to_owned()),
+            ("SCENARIO_SUBDIR", "agentic/".to_owned()),
+            ("IS_AGENTIC", "1".to_owned()),
+            ("KV_OFFLOADING", kv_offloading.as_str().to_owned()),
+            ("KV_OFFLOAD_BACKEND", name_of(kv_offload_backend.as_ref())),
+            ("KV_OFFLOAD_BACKEND_METADATA", json_of(kv_offload_backend.as_ref())),
+            ("TOTAL_CPU_DRAM_GB", total_cpu_dram_gb.to_string()),
+            ("DURATION", duration_s.to_string()),
+        ],
+    }
+}
+
+fn name_of(component: Option<&Component>) -> String {
+    component.map(|component| component.name.clone()).unwrap_or_default()
+}
+
+fn json_of(component: Option<&Component>) -> String {
+    component
+        .and_then(|component| serde_json::to_string(component).ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn environment(row: serde_json::Value) -> Vec<(String, String)> {
+        let row: Row = serde_json::from_value(row).unwrap();
+        let list = recipe_environment(EnvironmentInput {
+            row: &row,
+            conc: Concurrency::MIN,
+            runner_name: &"h200_0".parse().unwrap(),
+            port: 8888,
+            load: &LoadSettings::default(),
+        });
+        let shown = list.into_iter().map(|variable| match variable.value {
+            VariableValue::Plain(text) => (variable.name, text),
+            VariableValue::Secret(_) => (variable.name, String::new()),
+        });
+        shown.collect()
+    }
+
+    #[test]
+    fn a_row_of_recorded_sessions_has_what_upstreams_workflow_sets() {
+        let list = environment(json!({
+            "image": "i", "model": "m", "model-prefix": "dsr1", "precision": "fp8", "framework": "vllm", "runner": "h200", "tp": 8, "pp": 2,
+            "ep": 1, "dp-attn": false, "spec-decoding": "none", "conc": 4, "kv-offloading": "dram", "duration": 1800, "exp-name": "e",
+            "kv-offload-backend": { "name": "lmcache", "version": "0.4" }, "total-cpu-dram-gb": 1500, "scenario-type": "agentic-coding"
+        }));
+        for (name, value) in [
+            ("SCENARIO_TYPE", "agentic-coding"),
+            ("SCENARIO_SUBDIR", "agentic/"),
+            ("IS_AGENTIC", "1"),
+            ("KV_OFFLOADING", "dram"),
+            ("KV_OFFLOAD_BACKEND", "lmcache"),
+            ("KV_OFFLOAD_BACKEND_METADATA", r#"{"name":"lmcache","version":"0.4"}"#),
+            ("TOTAL_CPU_DRAM_GB", "1500"),
+            ("DURATION", "1800"),
+            ("ISL", "0"),
+            ("MAX_MODEL_LEN", "0"),
+            ("DISAGG", "false"),
+            ("PP_SIZE", "2"),
+            ("GPU_COUNT", "16"),
+        ] {
+            assert!(list.contains(&(name.to_owned(), value.to_owned())), "{name}: {list:?}");
+        }
     }
 }

@@ -7,6 +7,7 @@ mod deadline;
 mod diagnosis;
 mod engine_version;
 mod environment;
+mod explain;
 mod file_name;
 mod multi_node;
 mod node;
@@ -25,6 +26,7 @@ pub use deadline::{Deadlines, DurationError, Phase, PhaseTime};
 pub use diagnosis::{Diagnosis, KnownCause, diagnose};
 pub use engine_version::{VERSION_PATHS, version_in_answer, version_in_log};
 pub use environment::{EnvironmentInput, Variable, VariableValue, recipe_environment};
+pub use explain::{Candidate, CandidateState, ProfileChoice, RecipeChoice, profile_choices, recipe_choices};
 pub use file_name::{NameSubject, result_file_name};
 pub use node::{
     Cache, Disk, Finding, Gpu, GpuUse, Grade, HubFacts, Leftovers, NVIDIA_APPS_QUERY, NVIDIA_GPUS_QUERY, NodeCheck, NodeFacts, PortFact,

@@ -78,8 +78,7 @@ mod tests {
             runner_name: &"gb200_0".parse().unwrap(),
             port: 8888,
             load: &LoadSettings::default(),
-        })
-        .unwrap();
+        });
         let value = |name: &str| {
             let found = variables.iter().rev().find(|variable| variable.name == name);
             found.map(|variable| match &variable.value {

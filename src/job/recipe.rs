@@ -89,9 +89,17 @@ pub struct Spelling {
     names_spec: bool,
 }
 
-/// Recipes may also lie in one of these folders below the recipe folder, by the row's layout, as in newer InferenceX trees.
-const SINGLE_NODE_FOLDER: &str = "single_node/";
-const MULTI_NODE_FOLDER: &str = "multi_node/";
+/// Recipes may also lie in folders below the recipe folder, by the row's layout and scenario, as in newer InferenceX trees.
+fn folders(row: &Row) -> &'static [&'static str] {
+    // A recipe for one node cannot serve a row over several, nor one for fixed lengths recorded sessions, so those lie in their
+    // own folders alone.
+    match (row.layout.is_multi_node(), row.is_agentic()) {
+        (false, false) => &["", "single_node/", "single_node/fixed_seq_len/"],
+        (true, false) => &["multi_node/", "multi_node/fixed_seq_len/"],
+        (false, true) => &["agentic/", "single_node/agentic/"],
+        (true, true) => &["multi_node/agentic/"],
+    }
+}
 
 /// The names that a row's recipe may have, the most specific first:
 /// `<model>_<precision>_<gpu>[_<framework>][_<spec>].sh`.
@@ -114,14 +122,8 @@ pub fn recipe_names(row: &Row) -> Result<Vec<Spelling>, RecipeError> {
     }
     stems.push((format!("{base}_{framework}"), false));
     stems.push((base, false));
-    // A recipe for one node cannot serve a row over several, so those lie in their own folder alone.
-    let folders: &[&str] = if row.layout.is_multi_node() {
-        &[MULTI_NODE_FOLDER]
-    } else {
-        &["", SINGLE_NODE_FOLDER]
-    };
     let spell = |(stem, names_spec): (String, bool)| {
-        folders.iter().map(move |folder| Spelling {
+        folders(row).iter().map(move |folder| Spelling {
             path: format!("{folder}{stem}.sh"),
             names_spec,
         })

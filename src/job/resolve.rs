@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::matrix::{Row, Scenario};
+use crate::matrix::Row;
 use crate::model::{Concurrency, Layout, RunnerName};
 
 use super::slurm::{AllocationError, allocation};
@@ -65,11 +65,14 @@ pub struct Resolved {
 /// Why a row cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
-    /// The row asks for something that `imax run` does not do yet.
-    #[error("row asks for {what}, which `imax run` does not support yet; nothing was started")]
-    Unsupported {
-        /// What it asks for.
-        what: &'static str,
+    /// The load of recorded sessions is the recipe's own work.
+    #[error(
+        "row asks for the agentic-coding scenario, but recipe {path} only starts an engine, and `imax run` has no recorded sessions to load it with; \
+         let the recipe do its own load and take in benchmark_lib.sh, or load an engine with `imax bench`"
+    )]
+    AgenticEngine {
+        /// The recipe.
+        path: String,
     },
     /// Several nodes need a scheduler.
     #[error(
@@ -140,7 +143,6 @@ pub fn resolve(
     recipe_folder: &str,
     read_recipe: &dyn Fn(&str) -> Option<String>,
 ) -> Result<JobSpec, ResolveError> {
-    refuse_unsupported(&row)?;
     refuse_repeated(&row)?;
     refuse_unfit(&row, &profile)?;
     let recipe = choose_recipe(&row, recipe_folder, read_recipe, &sha256_hex)?;
@@ -152,6 +154,7 @@ pub fn resolve(
                 found: row.conc.as_slice().len(),
             });
         }
+        super::RecipeStyle::EngineOnly if row.is_agentic() => return Err(ResolveError::AgenticEngine { path: recipe.path }),
         super::RecipeStyle::SelfContained | super::RecipeStyle::EngineOnly => {}
     }
     Ok(JobSpec {
@@ -161,15 +164,6 @@ pub fn resolve(
         profile,
         recipe,
     })
-}
-
-fn refuse_unsupported(row: &Row) -> Result<(), ResolveError> {
-    let unsupported = |what| Err(ResolveError::Unsupported { what });
-    match row.scenario {
-        Scenario::FixedSeqLen { .. } => {}
-        Scenario::AgenticCoding { .. } => return unsupported("the agentic-coding scenario"),
-    }
-    Ok(())
 }
 
 /// Several nodes are had from a scheduler alone, and a scheduler's nodes must be able to hold the row.

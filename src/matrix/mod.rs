@@ -21,6 +21,7 @@ pub use dram::DramError;
 pub use expand::{Expansion, expand, expand_all};
 pub use fingerprint::fingerprint;
 pub use node_sweep::{NodeSweep, runner_model_sweep};
+pub use pattern::matches;
 pub use row::{Concurrencies, EvalMark, Row, RowError, Scenario};
 pub use row_schema::row_schema;
 pub use select::{FullSweep, SelectError, TestConfig, full_sweep, test_config};

@@ -52,6 +52,17 @@ pub struct Row {
     pub recipe_fingerprint: Option<String>,
 }
 
+impl Row {
+    /// Whether its requests are recorded coding-agent sessions.
+    #[must_use]
+    pub fn is_agentic(&self) -> bool {
+        match self.scenario {
+            Scenario::FixedSeqLen { .. } => false,
+            Scenario::AgenticCoding { .. } => true,
+        }
+    }
+}
+
 /// The concurrencies of a row. The JSON form tells them apart: a number, or a list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Concurrencies {

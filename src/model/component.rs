@@ -22,3 +22,14 @@ pub enum KvOffloading {
     /// Host memory.
     Dram,
 }
+
+impl KvOffloading {
+    /// As rows and recipes write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Dram => "dram",
+        }
+    }
+}

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on should panic"
 )]
 
+mod agentic;
 mod cancel;
 mod container_engine;
 mod docker;

@@ -2,6 +2,7 @@
 //! in one run.
 
 mod beside;
+mod explain;
 
 use std::path::PathBuf;
 
@@ -18,7 +19,7 @@ use crate::report::findings;
 
 /// Validates configs, runners, changelog, settings, recipes and runner profiles.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  imax check --format github")]
+#[command(after_help = "Examples:\n  imax check --format github\n  imax check --explain 'dsr1-fp8-*'")]
 pub struct CheckArgs {
     #[command(flatten)]
     configs: ConfigFiles,
@@ -35,6 +36,9 @@ pub struct CheckArgs {
     /// How findings are written: for people on stderr, all else on stdout
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// Tell, instead of checking, how recipes and runner profiles are chosen for the configs whose keys match
+    #[arg(long, value_name = "KEY-GLOB", num_args = 0..=1, default_missing_value = "*")]
+    explain: Option<String>,
     /// Fail on warnings too
     #[arg(long)]
     deny_warnings: bool,
@@ -58,6 +62,9 @@ enum Format {
 /// # Errors
 /// A config folder that cannot be read, as invalid input; and what [`output::emit`] says.
 pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
+    if let Some(pattern) = &args.explain {
+        return explained(args, pattern);
+    }
     let found = findings_of(args)?;
     match args.format {
         Format::Human => human(&found),
@@ -69,11 +76,25 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     Ok(if refused { Exit::InvalidInput } else { Exit::Success })
 }
 
+fn explained(args: &CheckArgs, pattern: &str) -> Result<Exit, Failure> {
+    let mut found = Diagnostics::new();
+    match catalog(args, &mut found)? {
+        Some(catalog) => explain::run(args, pattern, &catalog),
+        None => {
+            human(&found);
+            Ok(Exit::InvalidInput)
+        }
+    }
+}
+
+fn catalog(args: &CheckArgs, found: &mut Diagnostics) -> Result<Option<Catalog>, Failure> {
+    let Sources { configs, runners } = args.configs.read(found)?;
+    Ok(runners.and_then(|runners| Catalog::read_valid(&configs, &runners, found)))
+}
+
 fn findings_of(args: &CheckArgs) -> Result<Diagnostics, Failure> {
     let mut found = Diagnostics::new();
-    let Sources { configs, runners } = args.configs.read(&mut found)?;
-    let catalog = runners.and_then(|runners| Catalog::read_valid(&configs, &runners, &mut found));
-    if let Some(catalog) = catalog {
+    if let Some(catalog) = catalog(args, &mut found)? {
         found.append(of_catalog(args, &catalog));
     }
     found.append(beside::changelog(&args.changelog)?);

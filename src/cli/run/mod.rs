@@ -142,7 +142,7 @@ pub fn execute(args: &RunArgs, row: &Row, stop: &StopSignal) -> Result<(JobRecor
         Some(port) => port,
         None => host::free_port().context("no port is free").or_exit(Exit::Infrastructure)?,
     };
-    let environment = prepare::environment(&spec, &places, port).or_exit(Exit::InvalidInput)?;
+    let environment = prepare::environment(&spec, &places, port);
     let secrets = secrets_of(&environment);
     let voice = Voice::new(in_actions, secrets.clone()).quiet(args.quiet);
     voice.line(&format!("job {}: {} on {}", spec.id, spec.row.curve_key(), spec.runner_name));

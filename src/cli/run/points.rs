@@ -12,7 +12,10 @@ use super::watch::{Interruption, LoadClock, SharedEngine, watched};
 use crate::edge::files;
 use crate::job::{FailureClass, GpuUsage, JobFailure, Outcome, Phase, PhaseEnding, Resolved};
 use crate::model::Concurrency;
-use crate::result::{Json, PointContext, Power, normalize};
+use crate::result::{Json, PointContext, Power, normalize, read_result};
+
+/// AIPerf's result, below the folder that it was told.
+const AIPERF_RESULT: &str = "aiperf_artifacts/profile_export_aiperf.json";
 
 /// A raw result that waits to be normalised.
 pub struct Loaded {
@@ -176,10 +179,13 @@ impl Life<'_> {
                 .and_then(|data| data.modified())
                 .is_ok_and(|at| at + CLOCK_GRAIN >= begin)
         };
+        // What AIPerf leaves where a recipe replays recorded sessions with it.
+        let replayed = self.spec.row.is_agentic().then(|| self.places.out.join(AIPERF_RESULT));
         let found = folders
             .into_iter()
             .flatten()
             .map(|folder| folder.join(&file))
+            .chain(replayed)
             .find(|path| written_since(path));
         let Some(path) = found else {
             let reason =
@@ -187,9 +193,9 @@ impl Life<'_> {
             return Outcome::Failed(JobFailure::new(FailureClass::Server, reason));
         };
         let taken = files::read_text(&path).map_err(|error| error.to_string()).and_then(|text| {
-            let raw = Json::parse(&text).map_err(|error| format!("{} is not JSON: {error}", path.display()))?;
+            let raw = read_result(&text, point.conc).map_err(|error| format!("{}: {error}", path.display()))?;
             files::write(&self.places.out.join(&file), text.as_bytes()).map_err(|error| error.to_string())?;
-            Ok(raw)
+            Ok(raw.document)
         });
         match taken {
             Ok(raw) => {

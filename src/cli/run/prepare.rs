@@ -96,12 +96,10 @@ pub(super) fn profile(args: &RunArgs, runner: &RunnerName, runners: &Path) -> Re
 fn load_profile(name: Option<&str>, runner: &RunnerName, runners: &Path) -> Result<RunnerProfile, ProfileError> {
     let read = |name: &str| files::read_text(&runners.join(name)).ok();
     let folder = runners.display().to_string();
-    let own = runner.profile_prefix();
     match name {
         Some("local") if read("local.yaml").is_none() => Ok(RunnerProfile::local()),
         Some(name) => RunnerProfile::load(name, &folder, &read),
-        None if read(&format!("{own}.yaml")).is_none() && read(&format!("launch_{own}.sh")).is_none() => Ok(RunnerProfile::local()),
-        None => RunnerProfile::load(own, &folder, &read),
+        None => RunnerProfile::of_runner(runner, &folder, &read),
     }
 }
 
@@ -128,7 +126,7 @@ pub(super) fn new_id() -> JobId {
 
 /// The whole environment of the engine: what describes the row, what the profile sets and passes on, secrets, and
 /// where imax itself is.
-pub(super) fn environment(spec: &JobSpec, places: &Places, port: u16) -> Result<Vec<Variable>, ResolveError> {
+pub(super) fn environment(spec: &JobSpec, places: &Places, port: u16) -> Vec<Variable> {
     let own = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let mut list: Vec<Variable> = Vec::new();
     for name in spec.profile.passed_variables() {
@@ -148,7 +146,7 @@ pub(super) fn environment(spec: &JobSpec, places: &Places, port: u16) -> Result<
         runner_name: &spec.runner_name,
         port,
         load: &spec.profile.load,
-    })?;
+    });
     described.into_iter().for_each(|variable| set(&mut list, variable));
     let workspace = own("GITHUB_WORKSPACE").unwrap_or_else(|| places.repository.display().to_string());
     set(&mut list, Variable::plain("GITHUB_WORKSPACE", workspace));
@@ -160,6 +158,9 @@ pub(super) fn environment(spec: &JobSpec, places: &Places, port: u16) -> Result<
         Variable::plain("IMAX_READY_DEADLINE", spec.profile.deadlines.ready.to_string()),
     );
     set(&mut list, Variable::plain("IMAX_OUT", places.out.display().to_string()));
+    if spec.row.is_agentic() {
+        set(&mut list, Variable::plain("RESULT_DIR", places.out.display().to_string()));
+    }
     if let Ok(binary) = std::env::current_exe() {
         if let Some(folder) = binary.parent() {
             let path = own("PATH").map_or_else(|| folder.display().to_string(), |path| format!("{}:{path}", folder.display()));
@@ -172,7 +173,7 @@ pub(super) fn environment(spec: &JobSpec, places: &Places, port: u16) -> Result<
             set(&mut list, Variable::secret(name, Secret::new(value)));
         }
     }
-    Ok(list)
+    list
 }
 
 /// A later value of a name takes the place of an earlier one, but a secret stays a secret.

@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::RunnerName;
+
 use super::{Deadlines, PhaseTime, Retries};
 use docker::docker_settings;
 use document::{LauncherName, ProfileDocument};
@@ -200,6 +202,18 @@ impl RunnerProfile {
         }
         let document = with_ancestors(name, folder, read)?;
         checked(name, document)
+    }
+
+    /// The profile of a runner: its own, or where it has none the one of a machine about which nothing is said.
+    ///
+    /// # Errors
+    /// As [`RunnerProfile::load`].
+    pub fn of_runner(runner: &RunnerName, folder: &str, read: &dyn Fn(&str) -> Option<String>) -> Result<Self, ProfileError> {
+        let own = runner.profile_prefix();
+        if read(&format!("{own}.yaml")).is_none() && read(&format!("launch_{own}.sh")).is_none() {
+            return Ok(Self::local());
+        }
+        Self::load(own, folder, read)
     }
 
     /// Whether a job here should have a token of the model hub: one that loads models onto GPUs, and passes it on.

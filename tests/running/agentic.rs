@@ -1,0 +1,106 @@
+//! Rows of recorded coding-agent sessions: the recipe or the site's script replays them, with what upstream's workflow sets.
+
+use serde_json::{Value, json};
+
+use super::world::World;
+
+/// A recipe as InferenceX has them, with a stand-in for the replay: AIPerf's own result, recorded.
+const RECIPE: &str = r#"source "$(dirname "$0")/../../benchmark_lib.sh"
+check_env_vars MODEL TP CONC KV_OFFLOADING TOTAL_CPU_DRAM_GB RESULT_DIR DURATION EP_SIZE DP_ATTENTION SCENARIO_SUBDIR
+imax sim --ttft-ms 5 --itl-ms 5 --served-model-name "$MODEL" --port "$PORT" --ground-truth truth-@MARK@ > engine-@MARK@.log 2>&1 &
+wait_for_server_ready --port "$PORT" --server-log engine-@MARK@.log --server-pid "$!"
+echo "$IS_AGENTIC $SCENARIO_TYPE $KV_OFFLOADING $KV_OFFLOAD_BACKEND $TOTAL_CPU_DRAM_GB $DURATION $ISL $MAX_MODEL_LEN" > told
+mkdir -p "$RESULT_DIR/aiperf_artifacts"
+cp aiperf.json "$RESULT_DIR/aiperf_artifacts/profile_export_aiperf.json"
+"#;
+
+fn world(name: &str, recipe: &str) -> World {
+    let world = World::with_recipe("touch ran");
+    let from = |path: &str| std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    world.write("benchmarks/benchmark_lib.sh", &from("benchmarks/benchmark_lib.sh"));
+    world.write("aiperf.json", &from("tests/golden/producers/aiperf/raw.json"));
+    world.write(name, recipe);
+    world.row(|row| {
+        let row = row.as_object_mut().unwrap();
+        for key in ["isl", "osl", "max-model-len"] {
+            row.remove(key);
+        }
+        row.insert("scenario-type".to_owned(), json!("agentic-coding"));
+        row.insert("kv-offloading".to_owned(), json!("dram"));
+        row.insert("kv-offload-backend".to_owned(), json!({ "name": "lmcache" }));
+        row.insert("total-cpu-dram-gb".to_owned(), json!(1500));
+        row.insert("duration".to_owned(), json!(1800));
+        // As the recorded result says.
+        row.insert("conc".to_owned(), json!(4));
+    });
+    world
+}
+
+fn assert_replayed(world: &World) {
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, world.read("out/server.log"));
+    assert_eq!(world.read("told").trim(), "1 agentic-coding dram lmcache 1500 1800 0 0");
+    let job = world.job();
+    let agg: Value = serde_json::from_str(&world.read(&format!("out/{}", job["points"][0]["normalised"].as_str().unwrap()))).unwrap();
+    assert_eq!((&agg["conc"], agg["median_ttft"].as_f64()), (&json!(4), Some(0.045)), "{agg:#}");
+    assert!(!world.path("ran").exists());
+    world.assert_nothing_runs();
+}
+
+#[test]
+fn a_recipe_that_replays_sessions_is_run_as_upstream_runs_it() {
+    let world = world("benchmarks/single_node/agentic/demo_fp8_h100_sim.sh", RECIPE);
+    assert_replayed(&world);
+    assert_eq!(
+        world.job()["provenance"]["recipe"]["path"],
+        json!("single_node/agentic/demo_fp8_h100_sim.sh")
+    );
+}
+
+#[test]
+fn a_sites_script_finds_the_recipe_by_its_scenario() {
+    let world = world("benchmarks/single_node/agentic/demo_fp8_h100_sim.sh", RECIPE);
+    std::fs::remove_file(world.path("runners/h100-a.yaml")).unwrap();
+    let script = "bash \"benchmarks/single_node/${SCENARIO_SUBDIR}${EXP_NAME%%_*}_${PRECISION}_h100_${FRAMEWORK}.sh\"";
+    world.write("runners/launch_h100-a.sh", script);
+    assert_replayed(&world);
+    assert_eq!(world.job()["provenance"]["launcher"], json!("script"));
+}
+
+#[test]
+fn an_engine_alone_is_refused_because_imax_has_no_recorded_sessions() {
+    let world = world("benchmarks/agentic/demo_fp8_h100.sh", "touch ran");
+    let ended = world.run();
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    let said = "recipe agentic/demo_fp8_h100.sh only starts an engine, and `imax run` has no recorded sessions";
+    assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    assert!(!world.path("ran").exists());
+}
+
+#[test]
+fn a_recipe_for_fixed_lengths_is_none_for_sessions_and_the_library_replays_nothing() {
+    let world = World::with_recipe("touch ran");
+    world.row(|row| {
+        let row = row.as_object_mut().unwrap();
+        for key in ["isl", "osl", "max-model-len"] {
+            row.remove(key);
+        }
+        row.insert("scenario-type".to_owned(), json!("agentic-coding"));
+        row.insert("kv-offloading".to_owned(), json!("none"));
+        row.insert("total-cpu-dram-gb".to_owned(), json!(0));
+        row.insert("duration".to_owned(), json!(60));
+    });
+    let ended = world.run();
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    assert!(ended.stderr.contains("none of agentic/demo_fp8_h100_sim.sh, "), "{}", ended.stderr);
+    assert!(!world.path("ran").exists());
+
+    let world = self::world(
+        "benchmarks/agentic/demo_fp8_h100.sh",
+        "source \"$(dirname \"$0\")/../benchmark_lib.sh\"\nresolve_trace_source",
+    );
+    let ended = world.run();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let said = "resolve_trace_source: `the replay of recorded sessions` is not supported";
+    assert!(world.read("out/server.log").contains(said), "{}", world.read("out/server.log"));
+}
