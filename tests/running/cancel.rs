@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::world::{CANCELLED_WITHIN, World, await_that};
 
 /// Cancels in a phase, and holds what must hold after it.
-fn cancel_in(phase: &str, world: &World, signal: Signal, code: i32, wait: impl FnOnce(&World)) {
+pub fn cancel_in(phase: &str, world: &World, signal: Signal, code: i32, wait: impl FnOnce(&World)) {
     let mut run = world.start();
     run.await_line(&format!("phase {phase}"));
     wait(world);

@@ -111,6 +111,16 @@ impl Daemon {
         assert!(import.success());
     }
 
+    /// Whether the engine hands devices by CDI: Docker does since version 25.
+    pub fn knows_cdi(&self) -> bool {
+        let version = self.ask(&["version", "--format", "{{.Server.Version}}"]).unwrap();
+        version
+            .split('.')
+            .next()
+            .and_then(|major| major.parse::<u32>().ok())
+            .is_some_and(|major| major >= 25)
+    }
+
     /// The names of all containers.
     pub fn containers(&self) -> String {
         self.ask(&["ps", "-a", "--format", "{{.Names}}"]).unwrap()

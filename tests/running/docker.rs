@@ -6,6 +6,7 @@ use std::path::Path;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
+use super::cancel::cancel_in;
 use super::container_engine::{Daemon, IMAGE};
 use super::world::{CANCELLED_WITHIN, World};
 
@@ -133,4 +134,34 @@ fn the_container_of_a_killed_job_is_reaped_and_a_strangers_one_is_not() {
         Some("true")
     );
     daemon.ask(&["rm", "-f", &stranger]).unwrap();
+}
+
+#[test]
+#[ignore = "needs docker.io and root"]
+fn an_old_docker_that_knows_no_cdi_is_refused() {
+    let world = world("touch \"$IMAX_OUT/ran\"", ", cdi-devices: ['nvidia.com/gpu=all']");
+    let ended = world.run();
+    if Daemon::docker().knows_cdi() {
+        // A newer engine looks for the device, of which this machine has none.
+        assert!(!ended.stderr.contains("leaves CDI devices out"), "{}", ended.stderr);
+    } else {
+        assert!(
+            ended.stderr.contains("leaves CDI devices out") && ended.stderr.contains("update Docker to 25"),
+            "{}",
+            ended.stderr
+        );
+    }
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    assert!(!world.path("out/ran").exists());
+}
+
+#[test]
+#[ignore = "needs docker.io and root"]
+fn a_signal_ends_a_container_that_is_loaded() {
+    let slow = ENGINE.replace("--itl-ms 5", "--itl-ms 1000");
+    for (phase, warmups, signal, code) in [("warm-up", "1", Signal::SIGINT, 130), ("load", "0", Signal::SIGTERM, 143)] {
+        let world = world(&slow, "").arguments(&["--num-warmups-per-conc", warmups]);
+        cancel_in(phase, &world, signal, code, |_| {});
+        assert!(!Daemon::docker().containers().contains(world.job()["job_id"].as_str().unwrap()));
+    }
 }

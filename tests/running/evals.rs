@@ -1,7 +1,9 @@
 //! Rows that ask for an evaluation: on the engine that was measured, alone, at several concurrencies, by the recipe itself.
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use super::cancel::cancel_in;
 use super::success::ENGINE;
 use super::world::World;
 
@@ -146,4 +148,15 @@ fn a_recipe_that_does_everything_evaluates_itself() {
     let meta: Value = serde_json::from_str(&world.read("out/meta_env.json")).unwrap();
     assert_eq!(meta["infmax_model_prefix"], "demo");
     world.assert_nothing_runs();
+}
+
+#[test]
+fn a_signal_ends_an_evaluation() {
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let world = world(|row| row["eval-only"] = json!(true));
+        // One token comes, which is enough to be ready, and then none.
+        world.write("benchmarks/demo_fp8_h100_sim.sh", &ENGINE.replace("--itl-ms 5", "--itl-ms 600000"));
+        cancel_in("eval", &world, signal, code, |_| {});
+        assert_eq!(phases(&world.job(), "eval"), ["cancelled"]);
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
+use super::super::cancel::cancel_in;
 use super::super::world::{CANCELLED_WITHIN, await_that};
 use super::cluster::Cluster;
 use super::{id_of, phase, world};
@@ -76,6 +77,16 @@ fn a_running_job_is_cancelled_within_seconds_also_when_it_is_deaf() {
         assert_eq!(Cluster::get().queued(&id), Vec::<String>::new());
         world.assert_nothing_runs();
         assert_eq!(world.states(), 0);
+    }
+}
+
+#[test]
+#[ignore = "needs Slurm"]
+fn a_signal_ends_a_job_that_is_loaded() {
+    let slow = super::ENGINE.replace("--itl-ms 2", "--itl-ms 1000");
+    for (phase, warmups, signal, code) in [("warm-up", "1", Signal::SIGINT, 130), ("load", "0", Signal::SIGTERM, 143)] {
+        let world = world(&slow, "main", "").arguments(&["--num-warmups-per-conc", warmups]);
+        cancel_in(phase, &world, signal, code, |_| {});
     }
 }
 

@@ -2,6 +2,7 @@
 //! a label; nothing else is ever stopped or removed.
 
 mod body;
+mod cdi;
 mod container;
 mod pull;
 
@@ -57,11 +58,15 @@ pub enum DockerError {
     },
     /// The engine would start the container without devices that it needs.
     #[error(
-        "Podman {version} leaves CDI devices out where it is asked through its Docker-compatible socket; update it to 5 or later, or name the device files in `docker.devices`"
+        "{engine} {version} leaves CDI devices out where it is asked through Docker's socket; {remedy}, or name the device files in `docker.devices`"
     )]
     NoCdi {
+        /// The engine.
+        engine: String,
         /// Its version.
         version: String,
+        /// What helps.
+        remedy: &'static str,
     },
     /// Threads or files for it cannot be had.
     #[error("cannot serve the container engine: {0}")]
@@ -111,7 +116,7 @@ impl Launcher for Docker {
         let runtime = runtime()?;
         let client = runtime.block_on(connect(&self.socket()))?;
         let started = runtime.block_on(async {
-            refuse_lost_devices(&client, &self.settings).await?;
+            cdi::refuse_lost_devices(&client, &self.settings).await?;
             let work = container::start(&client, &plan, body, request.log, request.tries);
             let limit = tokio::time::Instant::from_std(request.until);
             tokio::select! {
@@ -155,35 +160,6 @@ pub fn container_engine_version(settings: &DockerSettings, limit: std::time::Dur
         name.unwrap_or_else(|| "engine".to_owned()),
         version.version.unwrap_or_default()
     ))
-}
-
-/// Podman 4 takes a request for CDI devices and forgets it: the engine would run without its GPUs.
-async fn refuse_lost_devices(client: &Client, settings: &DockerSettings) -> Result<(), DockerError> {
-    if settings.cdi_devices.is_empty() {
-        return Ok(());
-    }
-    let version = client.version().await.map_err(|source| DockerError::Request {
-        what: "ask for its version".to_owned(),
-        source,
-    })?;
-    let podman = version
-        .components
-        .into_iter()
-        .flatten()
-        .find(|component| component.name.starts_with("Podman"));
-    match podman {
-        Some(podman)
-            if podman
-                .version
-                .split('.')
-                .next()
-                .and_then(|major| major.parse::<u32>().ok())
-                .is_some_and(|major| major < 5) =>
-        {
-            Err(DockerError::NoCdi { version: podman.version })
-        }
-        Some(_) | None => Ok(()),
-    }
 }
 
 /// Removes the containers that carry the job's label. Says whether there were any.

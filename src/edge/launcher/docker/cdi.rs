@@ -1,0 +1,63 @@
+//! Whether a container engine hands devices by CDI (<https://github.com/cncf-tags/container-device-interface>) to a container that is
+//! asked for through its socket.
+
+use bollard::Docker as Client;
+
+use super::DockerError;
+use crate::job::DockerSettings;
+
+/// Refuses where the engine would start without its GPUs, or would not know what is asked.
+pub(super) async fn refuse_lost_devices(client: &Client, settings: &DockerSettings) -> Result<(), DockerError> {
+    if settings.cdi_devices.is_empty() {
+        return Ok(());
+    }
+    let version = client.version().await.map_err(|source| DockerError::Request {
+        what: "ask for its version".to_owned(),
+        source,
+    })?;
+    let components = version.components.into_iter().flatten();
+    for component in components {
+        if let Some(remedy) = lack(&component.name, &component.version) {
+            return Err(DockerError::NoCdi {
+                engine: component.name,
+                version: component.version,
+                remedy,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What helps where a part of an engine has no CDI.
+fn lack(component: &str, version: &str) -> Option<&'static str> {
+    let major: u32 = version.split('.').next()?.parse().ok()?;
+    match component {
+        // Version 4 takes the request and forgets the devices.
+        name if name.starts_with("Podman") && major < 5 => Some("update it to 5 or later"),
+        "Engine" if major < 25 => {
+            Some("update Docker to 25 or later, where `features: {cdi: true}` in /etc/docker/daemon.json switches it on until 28.2")
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engines_without_cdi_are_known_by_their_versions() {
+        for (component, version, lacks) in [
+            ("Engine", "20.10.24+dfsg1", true),
+            ("Engine", "24.0.7", true),
+            ("Engine", "25.0.0", false),
+            ("Engine", "28.2.2", false),
+            ("Podman Engine", "4.3.1", true),
+            ("Podman Engine", "5.0.0", false),
+            ("containerd", "1.6.20~ds1", false),
+            ("Engine", "dev", false),
+        ] {
+            assert_eq!(lack(component, version).is_some(), lacks, "{component} {version}");
+        }
+    }
+}
