@@ -3,7 +3,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
@@ -207,12 +206,12 @@ fn write_all(out: &Path, gathered: Gathered, stats: &str) -> Result<(), Failure>
     write("agg_eval_all.json", &list_of(evals)).or_exit(Exit::Infrastructure)?;
     write("run_stats.json", &format!("{stats}\n")).or_exit(Exit::Infrastructure)?;
     // The two large ones at the same time. The run is not indented: it is for programs.
-    thread::scope(|scope| {
-        let results = scope.spawn(|| write_list_of_files(&out.join(RESULTS_FILE), &sources));
-        let written = files::write_with(&out.join(RUN_FILE), |file| Ok(serde_json::to_writer(file, &run)?));
-        results.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        written.or_exit(Exit::Infrastructure)
-    })
+    let (results, written) = rayon::join(
+        || write_list_of_files(&out.join(RESULTS_FILE), &sources),
+        || files::write_with(&out.join(RUN_FILE), |file| Ok(serde_json::to_writer(file, &run)?)),
+    );
+    results?;
+    written.or_exit(Exit::Infrastructure)
 }
 
 /// Writes documents as one list, each as it is in its file, so that nothing of a foreign one is lost. Only one of them is in

@@ -4,7 +4,9 @@
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::thread;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
 
 /// Artifacts nest a folder for the artifact, one for the job and perhaps two of its own.
 const MAX_DEPTH: usize = 16;
@@ -45,28 +47,11 @@ pub enum ArtifactError {
 /// # Errors
 /// [`ArtifactError`] where the system refuses or a bound is passed.
 pub fn json_files(folder: &Path) -> Result<Vec<PathBuf>, ArtifactError> {
-    let mut here = entries(folder)?;
+    let seen = AtomicUsize::new(0);
     // Each artifact is a folder of its own, so that the cores share those of the first level.
-    let workers = thread::available_parallelism().map_or(1, usize::from);
-    let share = here.len().div_ceil(workers).max(1);
-    let mut parts = Vec::new();
-    while !here.is_empty() {
-        let rest = here.split_off(share.min(here.len()));
-        parts.push(std::mem::replace(&mut here, rest));
-    }
-    let walked: Vec<Result<Vec<PathBuf>, ArtifactError>> = thread::scope(|scope| {
-        let walkers: Vec<_> = parts.into_iter().map(|part| scope.spawn(|| walk(part, folder))).collect();
-        walkers
-            .into_iter()
-            .map(|walker| walker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    });
-    let mut found = Vec::new();
-    for part in walked {
-        found.append(&mut part?);
-    }
-    bounded(&found, folder)?;
-    Ok(found)
+    let walks = entries(folder)?.into_par_iter().map(|entry| walk(entry, folder, &seen));
+    let walked: Vec<Vec<PathBuf>> = walks.collect::<Result<_, _>>()?;
+    Ok(walked.into_iter().flatten().collect())
 }
 
 /// A file or a folder, but no link.
@@ -75,30 +60,26 @@ struct Entry {
     is_folder: bool,
 }
 
-/// The JSON files below entries of a folder, in their order.
-fn walk(entries_of_root: Vec<Entry>, root: &Path) -> Result<Vec<PathBuf>, ArtifactError> {
+/// The JSON files at or below an entry of a folder, in their order. `seen` counts those of all walks.
+fn walk(entry: Entry, root: &Path, seen: &AtomicUsize) -> Result<Vec<PathBuf>, ArtifactError> {
     let mut found = Vec::new();
     // What is still to be visited of each folder on the way down.
-    let mut open = vec![entries_of_root.into_iter()];
+    let mut open = vec![vec![entry].into_iter()];
     while let Some(level) = open.last_mut() {
         match level.next() {
             None => {
                 open.pop();
             }
-            Some(entry) if !entry.is_folder => found.push(entry.path),
+            Some(_) if seen.load(Ordering::Relaxed) > MAX_FILES => return Err(ArtifactError::TooMany(root.to_owned())),
+            Some(entry) if !entry.is_folder => {
+                seen.fetch_add(1, Ordering::Relaxed);
+                found.push(entry.path);
+            }
             Some(entry) if open.len() > MAX_DEPTH => return Err(ArtifactError::TooDeep(entry.path)),
             Some(entry) => open.push(entries(&entry.path)?.into_iter()),
         }
-        bounded(&found, root)?;
     }
     Ok(found)
-}
-
-fn bounded(found: &[PathBuf], root: &Path) -> Result<(), ArtifactError> {
-    if found.len() > MAX_FILES {
-        return Err(ArtifactError::TooMany(root.to_owned()));
-    }
-    Ok(())
 }
 
 /// The folders and JSON files of a folder, sorted by name.

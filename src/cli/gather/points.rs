@@ -1,8 +1,9 @@
 //! The points among files: measured ones in normalised results, the others in job records.
 
 use std::path::{Path, PathBuf};
-use std::thread;
 
+use rayon::iter::Either;
+use rayon::prelude::*;
 use serde::Deserialize;
 
 use super::{Unreadable, is_named};
@@ -15,35 +16,14 @@ use crate::result::{Agg, AggError, Json, POINT_PART, Point, PointFailure};
 
 /// The points in files, and what cannot be read. All cores read: a sweep has thousands of files.
 pub(super) fn points_in(files: &[PathBuf]) -> (Vec<Found>, Vec<Unreadable>) {
-    let workers = thread::available_parallelism().map_or(1, usize::from);
-    let share = files.len().div_ceil(workers).max(1);
-    let parts: Vec<_> = thread::scope(|scope| {
-        let readers: Vec<_> = files.chunks(share).map(|part| scope.spawn(|| read_part(part))).collect();
-        let parts = readers.into_iter().map(thread::ScopedJoinHandle::join);
-        parts
-            .map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
+    let (found, unreadable): (Vec<Vec<Found>>, Vec<Unreadable>) = files.par_iter().partition_map(|path| match read_file(path) {
+        Ok(points) => Either::Left(points),
+        Err(reason) => Either::Right(Unreadable {
+            source_name: path.display().to_string(),
+            reason,
+        }),
     });
-    let mut all = (Vec::new(), Vec::new());
-    for (mut found, mut unreadable) in parts {
-        all.0.append(&mut found);
-        all.1.append(&mut unreadable);
-    }
-    all
-}
-
-fn read_part(files: &[PathBuf]) -> (Vec<Found>, Vec<Unreadable>) {
-    let (mut found, mut problems) = (Vec::new(), Vec::new());
-    for path in files {
-        match read_file(path) {
-            Ok(points) => found.extend(points),
-            Err(reason) => problems.push(Unreadable {
-                source_name: path.display().to_string(),
-                reason,
-            }),
-        }
-    }
-    (found, problems)
+    (found.into_iter().flatten().collect(), unreadable)
 }
 
 /// The points of a file; none where its name says that it holds something else.
