@@ -2,39 +2,22 @@
 
 use serde_json::Value;
 
+use super::nested::{self, Leaf};
+
 /// `json.dumps(value, ensure_ascii=False)`.
 #[must_use]
 pub fn dumps(value: &Value) -> String {
     let mut out = String::new();
-    write(value, &mut out);
+    nested::write(value, leaf, &mut out);
     out
 }
 
-fn write(value: &Value, out: &mut String) {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => out.push_str(&value.to_string()),
-        Value::Array(items) => {
-            out.push('[');
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    out.push_str(", ");
-                }
-                write(item, out);
-            }
-            out.push(']');
-        }
-        Value::Object(map) => {
-            out.push('{');
-            for (index, (key, item)) in map.iter().enumerate() {
-                if index > 0 {
-                    out.push_str(", ");
-                }
-                out.push_str(&Value::String(key.clone()).to_string());
-                out.push_str(": ");
-                write(item, out);
-            }
-            out.push('}');
-        }
+fn leaf(leaf: Leaf<'_>, out: &mut String) {
+    match leaf {
+        Leaf::Null => out.push_str("null"),
+        Leaf::Bool(value) => out.push_str(if value { "true" } else { "false" }),
+        Leaf::Number(number) => out.push_str(&number.to_string()),
+        Leaf::Text(text) => out.push_str(&Value::from(text).to_string()),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod json;
 mod literal;
+mod nested;
 mod random;
 mod regex;
 mod text;

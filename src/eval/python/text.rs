@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::nested::{self, Leaf};
+
 /// `string.punctuation`.
 pub const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
@@ -26,45 +28,22 @@ pub fn shown(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
             let mut out = String::new();
-            represent(value, &mut out);
+            nested::write(value, represent, &mut out);
             out
         }
     }
 }
 
-/// `repr(value)`, appended.
-fn represent(value: &Value, out: &mut String) {
-    match value {
-        Value::Null => out.push_str("None"),
-        Value::Bool(true) => out.push_str("True"),
-        Value::Bool(false) => out.push_str("False"),
-        Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
+/// `repr()` of a leaf, appended.
+fn represent(leaf: Leaf<'_>, out: &mut String) {
+    match leaf {
+        Leaf::Null => out.push_str("None"),
+        Leaf::Bool(value) => out.push_str(if value { "True" } else { "False" }),
+        Leaf::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
             Some(float) => out.push_str(&float_text(float)),
             None => out.push_str(&number.to_string()),
         },
-        Value::String(text) => quote(text, out),
-        Value::Array(list) => {
-            out.push('[');
-            for (index, item) in list.iter().enumerate() {
-                if index > 0 {
-                    out.push_str(", ");
-                }
-                represent(item, out);
-            }
-            out.push(']');
-        }
-        Value::Object(map) => {
-            out.push('{');
-            for (index, (key, item)) in map.iter().enumerate() {
-                if index > 0 {
-                    out.push_str(", ");
-                }
-                quote(key, out);
-                out.push_str(": ");
-                represent(item, out);
-            }
-            out.push('}');
-        }
+        Leaf::Text(text) => quote(text, out),
     }
 }
 
