@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Far beyond what a step takes, for machines that do other things too.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -68,6 +68,9 @@ fn the_demo_plans_measures_compares_and_reports() {
     };
     assert!(images("first").contains(&"imax-sim:1.0".to_owned()));
     assert!(images("second").contains(&"imax-sim:1.1".to_owned()));
+    let evals = json(&demo.join("second/agg_eval_all.json"));
+    assert_eq!(evals.as_array().map(Vec::len), Some(1), "{evals}");
+    assert_eq!((&evals[0]["task"], &evals[0]["score"]), (&json!("sums"), &json!(0.95)), "{evals}");
     let comparison = json(&demo.join("comparison.json"));
     assert_eq!(comparison["points"].as_array().unwrap().len(), 12);
     assert!(fs::read_to_string(demo.join("summary.md")).unwrap().contains("| Framework |"));

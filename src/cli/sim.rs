@@ -12,6 +12,7 @@ use crate::edge::stop::{StopCause, StopSignal};
 use crate::edge::{files, tokenizer};
 use crate::sim::faults::{FaultRate, Faults};
 use crate::sim::features::{Features, Speculation};
+use crate::sim::knowledge::Knowledge;
 use crate::sim::model::Parallel;
 use crate::sim::pace::FixedTimes;
 use crate::sim::scheduler::Batching;
@@ -21,7 +22,8 @@ use crate::sim::{Deployment, Pace, Presets, Server, ServerOptions};
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  imax sim --gpu h100 --model demo --precision fp8 --engine imax-sim:1.0 --port 8000\n  \
-    imax sim --model demo --ttft-ms 50 --itl-ms 10 --port 8000"
+    imax sim --model demo --ttft-ms 50 --itl-ms 10 --port 8000\n  \
+    imax sim --model demo --answers benchmarks/evals/sums.jsonl --answer-accuracy 0.95"
 )]
 pub struct SimArgs {
     /// Address to listen at.
@@ -87,6 +89,13 @@ pub struct SimArgs {
     /// Never get ready.
     #[arg(long, conflicts_with = "ready_ms")]
     never_ready: bool,
+    /// What the model knows: JSON lines with `question` and `answer`. A prompt that ends with a question of it gets its
+    /// answer, any other one idle words.
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
+    /// The share of known questions that are answered rightly.
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0, requires = "answers")]
+    answer_accuracy: f64,
     /// What goes wrong, with the share of requests: http_STATUS, html, no_tokens, close, reset, truncate, hang, malformed,
     /// wrong_usage, each with `:SHARE` where not all requests are meant.
     #[arg(long = "fault", num_args = 1..)]
@@ -129,6 +138,7 @@ pub fn run(arguments: &SimArgs) -> Result<Exit, Failure> {
         prefix_cache: arguments.prefix_cache,
         stream_interval: arguments.stream_interval.get(),
         mean_answer: arguments.mean_answer.get(),
+        knowledge: knowledge(arguments)?,
         faults: Faults::new(arguments.faults.clone(), arguments.seed, arguments.fault_free),
         die_after: arguments.die_after,
         ground_truth: arguments.ground_truth.clone(),
@@ -145,6 +155,15 @@ pub fn run(arguments: &SimArgs) -> Result<Exit, Failure> {
         Some(StopCause::Terminate) => Exit::Terminated,
         Some(StopCause::Abandon) | None => Exit::Success,
     })
+}
+
+fn knowledge(arguments: &SimArgs) -> Result<Option<Knowledge>, Failure> {
+    let Some(path) = &arguments.answers else {
+        return Ok(None);
+    };
+    let text = files::read_text(path).or_exit(Exit::InvalidInput)?;
+    let knowledge = Knowledge::parse(&path.display().to_string(), &text, arguments.answer_accuracy);
+    knowledge.map(Some).or_exit(Exit::InvalidInput)
 }
 
 fn pace(arguments: &SimArgs) -> Result<(Pace, Duration), Failure> {

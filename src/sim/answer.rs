@@ -26,6 +26,8 @@ pub struct Answer {
     stops: bool,
     /// Tokens that usage counts too many, on purpose.
     pub miscount: u32,
+    /// What is said; idle words where it is nothing.
+    said: Vec<String>,
 }
 
 impl Answer {
@@ -55,7 +57,13 @@ impl Answer {
             output,
             stops,
             miscount: 0,
+            said: Vec::new(),
         }
+    }
+
+    /// Says these tokens in place of idle words.
+    pub fn say(&mut self, tokens: Vec<String>) {
+        self.said = tokens;
     }
 
     /// Tokens of the whole answer.
@@ -106,7 +114,7 @@ impl Answer {
         // SGLang repeats what it has said.
         let first = if self.request.api == Api::Sglang { 0 } else { from };
         for token in first + 1..=to {
-            event.push_str(self.word(token));
+            push_escaped(&mut event, self.word(token));
         }
         let is_last = to >= self.output;
         let reason = if is_last { self.finish_reason() } else { "null" };
@@ -174,7 +182,12 @@ impl Answer {
         document.to_string()
     }
 
-    fn word(&self, token: u32) -> &'static str {
+    /// A token, by its number from 1.
+    fn word(&self, token: u32) -> &str {
+        let said = usize::try_from(token - 1).ok().and_then(|at| self.said.get(at));
+        if let Some(said) = said {
+            return said;
+        }
         let step = self.number.wrapping_mul(7).wrapping_add(u64::from(token));
         WORDS[usize::try_from(step % 16).unwrap_or(0)]
     }
@@ -201,6 +214,18 @@ impl Answer {
         format!(
             "{{\"id\":\"{id}\",\"finish_reason\":{reason},\"prompt_tokens\":{prompt},\"completion_tokens\":{completion},\"cached_tokens\":0}}"
         )
+    }
+}
+
+/// Adds a text as it stands inside a JSON string.
+fn push_escaped(event: &mut String, text: &str) {
+    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        event.push_str(text);
+    } else {
+        let quoted = json!(text).to_string();
+        let inside = quoted.strip_prefix('"').and_then(|quoted| quoted.strip_suffix('"'));
+        event.push_str(inside.unwrap_or_default());
     }
 }
 
@@ -242,6 +267,7 @@ mod tests {
             api,
             model: "m\"1".to_owned(),
             blocks: Vec::new(),
+            prompt: String::new(),
             prompt_tokens: 7,
             max_tokens: 5,
             ignore_eos: true,
@@ -253,10 +279,14 @@ mod tests {
 
     /// The client's own parser is the judge of what the server sends.
     fn read(bytes: &str) -> crate::load::Record {
+        read_tokens(bytes, 5)
+    }
+
+    fn read_tokens(bytes: &str, output_tokens: u32) -> crate::load::Record {
         let asked = Asked {
             index: 0,
             prompt_tokens: 7,
-            output_tokens: 5,
+            output_tokens,
             keep_texts: true,
             keep_answer: false,
         };
@@ -266,6 +296,27 @@ mod tests {
             Step::Complete { reusable: true }
         );
         exchange.complete()
+    }
+
+    #[test]
+    fn what_is_said_arrives_as_it_is() {
+        for api in [Api::Completions, Api::Chat] {
+            for stream in [true, false] {
+                let said = [" a \"b\"", "\n####", " 5\\"].map(str::to_owned).to_vec();
+                let mut answer = Answer::new(request(api, stream, false), 3, 1, 3, true);
+                answer.say(said);
+                let bytes = if stream {
+                    let mut bytes = answer.stream_head();
+                    answer.chunk(0, 3, &mut bytes);
+                    bytes
+                } else {
+                    answer.whole()
+                };
+                assert!(bytes.contains(r#"" a \"b\"\n#### 5\\""#), "{bytes}");
+                assert!(bytes.contains("\"finish_reason\":\"stop\""), "{bytes}");
+                assert_eq!(read_tokens(&bytes, 3).failure, None, "{bytes}");
+            }
+        }
     }
 
     #[test]

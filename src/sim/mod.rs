@@ -6,6 +6,7 @@ pub mod connection;
 pub mod faults;
 pub mod features;
 pub mod ground_truth;
+pub mod knowledge;
 pub mod model;
 pub mod pace;
 pub mod prefix_cache;

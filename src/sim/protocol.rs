@@ -69,6 +69,8 @@ pub struct GenerateRequest {
     pub model: String,
     /// Hashes of the prompt's blocks, each over everything up to its end; empty unless they were asked for.
     pub blocks: Vec<u64>,
+    /// The prompt's text; empty unless it was asked for, and where the prompt is token ids.
+    pub prompt: String,
     /// Prompt length, tokens.
     pub prompt_tokens: u32,
     /// Most tokens to generate.
@@ -153,13 +155,15 @@ const DEFAULT_COMPLETION_TOKENS: u32 = 16;
 const DEFAULT_CHAT_TOKENS: u32 = 256;
 const DEFAULT_SGLANG_TOKENS: u32 = 128;
 
-/// How prompts are counted.
+/// How prompts are counted, and what else is kept of them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counting<'a> {
     /// Counts the tokens of texts; without one their words are counted.
     pub tokenizer: Option<&'a Tokenizer>,
     /// Whether a prefix cache needs the hashes of blocks.
     pub blocks: bool,
+    /// Whether somebody needs the text.
+    pub text: bool,
 }
 
 /// Reads a request's body. Text is counted by the tokenizer where there is one, else by its words; token ids by their
@@ -220,6 +224,11 @@ pub fn parse(api: Api, body: &[u8], counting: Counting<'_>) -> Result<GenerateRe
         } else {
             Vec::new()
         },
+        prompt: if counting.text {
+            prompts.iter().map(text_of).collect::<Vec<_>>().join("\n")
+        } else {
+            String::new()
+        },
         prompt_tokens,
         max_tokens,
         ignore_eos: body.ignore_eos || body.sampling_params.ignore_eos || body.min_length.is_some_and(|length| length >= max_tokens),
@@ -227,6 +236,16 @@ pub fn parse(api: Api, body: &[u8], counting: Counting<'_>) -> Result<GenerateRe
         include_usage: options.include_usage,
         continuous_usage: options.include_usage && options.continuous_usage_stats,
     })
+}
+
+/// The text of a prompt or of a message's content; a list's texts one after the other.
+fn text_of(prompt: &Value) -> String {
+    match prompt {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(text_of).collect(),
+        Value::Object(part) => part.get("text").map(text_of).unwrap_or_default(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => String::new(),
+    }
 }
 
 /// A prompt is a text, a list of token ids, or a list with one of either.

@@ -14,7 +14,7 @@ macro_rules! source {
 }
 
 /// Files of this project that make a benchmark repository. They are compiled in: the demo works wherever the binary is.
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 14] = [
     source!("configs/demo-master.yaml"),
     source!("configs/runners.yaml"),
     source!("configs/hardware.yaml"),
@@ -22,6 +22,10 @@ const FILES: [(&str, &str); 10] = [
     source!("benchmarks/demo_fp8_h100.sh"),
     source!("benchmarks/demo_fp8_mi300x.sh"),
     source!("benchmarks/demo/tokenizer.json"),
+    source!("benchmarks/evals/sums.yaml"),
+    source!("benchmarks/evals/sums.jsonl"),
+    source!("benchmarks/evals/sums_examples.jsonl"),
+    source!("configs/eval-thresholds.yaml"),
     source!("runners/cpu.yaml"),
     source!("runners/demo.yaml"),
     (".github/workflows/benchmark.yml", include_str!("benchmark.yml")),
@@ -36,10 +40,18 @@ const CHANGELOG: &str = "perf-changelog.yaml";
 
 const FIRST_ENTRY: &str = "\
 - config-keys:
-    - demo-fp8-*
+    - demo-fp8-*-sim
+    - demo-fp8-*-sim-b
   description:
     - \"First measurement of two engines on two GPUs\"
   pr-link: https://github.com/example/benchmarks/pull/1
+
+- config-keys:
+    - demo-fp8-h100-sim-8k1k
+  description:
+    - \"First evaluation of accuracy\"
+  pr-link: https://github.com/example/benchmarks/pull/1
+  evals-only: true
 ";
 
 const SECOND_ENTRY: &str = "
@@ -49,6 +61,13 @@ const SECOND_ENTRY: &str = "
   description:
     - \"imax-sim 1.0 -> 1.1: faster decode kernels, a larger scheduling overhead\"
   pr-link: https://github.com/example/benchmarks/pull/2
+
+- config-keys:
+    - demo-fp8-h100-sim-8k1k
+  description:
+    - \"imax-sim 1.0 -> 1.1: is it still as accurate?\"
+  pr-link: https://github.com/example/benchmarks/pull/2
+  evals-only: true
 ";
 
 /// The schemas lie beside this project's configs, not beside the demo's.

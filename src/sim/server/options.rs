@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::load::Tokenizer;
 use crate::sim::faults::Faults;
+use crate::sim::knowledge::Knowledge;
 
 /// What the server is told beside its timetable.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct ServerOptions {
     pub stream_interval: u32,
     /// Mean length of an answer that the model ends itself, tokens.
     pub mean_answer: u32,
+    /// What the model knows; without it every answer is idle words.
+    pub knowledge: Option<Knowledge>,
     /// What goes wrong on purpose.
     pub faults: Faults,
     /// Die when this many requests have been taken.

@@ -6,6 +6,7 @@ use super::{Server, nanos};
 use crate::sim::answer::{Answer, document_response};
 use crate::sim::connection::{Generating, NotARequest, Received};
 use crate::sim::faults::Fault;
+use crate::sim::knowledge;
 use crate::sim::protocol::{self, Api, Counting, GenerateRequest, Refusal, Route};
 use crate::sim::scheduler::Job;
 
@@ -53,6 +54,7 @@ impl Server {
                 let counting = Counting {
                     tokenizer: self.options.tokenizer.as_ref(),
                     blocks: self.options.prefix_cache,
+                    text: self.options.knowledge.is_some(),
                 };
                 let parsed = protocol::parse(api, &request.body, counting);
                 match parsed.and_then(|generate| self.check_model(generate)) {
@@ -79,7 +81,11 @@ impl Server {
     fn admit(&mut self, at: usize, mut request: GenerateRequest, request_id: Option<String>, arrived: Option<u64>) {
         self.requests += 1;
         let id = self.requests;
-        let natural = self.natural_length(id);
+        let said = self.known_answer(&request);
+        let natural = match &said {
+            Some(said) => u32::try_from(said.len()).unwrap_or(u32::MAX),
+            None => self.natural_length(id),
+        };
         let stops = !request.ignore_eos && natural < request.max_tokens;
         let output = if stops { natural } else { request.max_tokens };
         let job = Job {
@@ -95,6 +101,9 @@ impl Server {
         let arrived = arrived.map_or(now, |unix| self.since_start(unix, now));
         let blocks = std::mem::take(&mut request.blocks);
         let mut answer = Answer::new(request, id, self.started_unix / NANOS + now.as_secs(), output, stops);
+        if let Some(said) = said {
+            answer.say(said);
+        }
         let fault = self.options.faults.of(id);
         if let Some(fault) = fault
             && !self.begin_fault(at, fault, &mut answer)
@@ -141,6 +150,14 @@ impl Server {
             Fault::Truncate | Fault::Reset | Fault::Hang | Fault::Malformed => return true,
         }
         false
+    }
+
+    /// The tokens of what the model knows to say. A load that is to go on past the model's end is no question.
+    fn known_answer(&self, request: &GenerateRequest) -> Option<Vec<String>> {
+        let knowledge = self.options.knowledge.as_ref().filter(|_| !request.ignore_eos)?;
+        let answer = knowledge.answer(&request.prompt)?;
+        // As a model that goes on with a text: a space comes first.
+        Some(knowledge::tokens(&format!(" {answer}")))
     }
 
     /// The length at which the model would end answer `id` itself: geometric, from the seed and the number alone.

@@ -1,0 +1,168 @@
+//! What the simulated engine knows: the answers to some questions, of which it gives a stated share rightly, so that an
+//! evaluation of its accuracy has a score that is known beforehand.
+
+use serde::Deserialize;
+
+/// Questions with their answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Knowledge {
+    known: Vec<Known>,
+    accuracy: f64,
+}
+
+/// A line of the file. Other keys are the data set's own.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Known {
+    #[serde(alias = "prompt")]
+    question: String,
+    answer: String,
+}
+
+/// Why a text is no list of answers.
+#[derive(Debug, thiserror::Error)]
+pub enum KnowledgeError {
+    /// A line is not an object with the two texts.
+    #[error("{file}:{line}: {reason}; expected a line such as {{\"question\": \"1 + 1?\", \"answer\": \"2\"}}")]
+    Line {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A share that is none.
+    #[error("found the accuracy {0}, expected a share from 0 to 1")]
+    Accuracy(f64),
+}
+
+impl Knowledge {
+    /// Reads JSON lines of `question` (or `prompt`) and `answer`; empty lines are passed over. `accuracy` is the share of
+    /// questions that are answered rightly, `file` names the text in errors.
+    ///
+    /// # Errors
+    /// [`KnowledgeError`].
+    pub fn parse(file: &str, text: &str, accuracy: f64) -> Result<Self, KnowledgeError> {
+        if !(0.0..=1.0).contains(&accuracy) {
+            return Err(KnowledgeError::Accuracy(accuracy));
+        }
+        let mut known = Vec::new();
+        for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let wrong = |reason: String| KnowledgeError::Line {
+                file: file.to_owned(),
+                line: at + 1,
+                reason,
+            };
+            let line: Known = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
+            if line.question.is_empty() {
+                return Err(wrong("the question is empty".to_owned()));
+            }
+            known.push(line);
+        }
+        Ok(Self { known, accuracy })
+    }
+
+    /// What is said to a prompt: the answer to the known question that ends last in it, since examples stand before the
+    /// question; for the share that is answered wrongly, the answer to another one. None to a prompt without a known question.
+    #[must_use]
+    pub fn answer(&self, prompt: &str) -> Option<&str> {
+        let end = |known: &Known| {
+            prompt
+                .rfind(&known.question)
+                .map(|at| (at + known.question.len(), known.question.len()))
+        };
+        let asked = self.known.iter().enumerate().filter_map(|(at, known)| Some((end(known)?, at)));
+        let (_, at) = asked.max()?;
+        let right = &self.known.get(at)?.answer;
+        if self.is_right(at) {
+            return Some(right);
+        }
+        let others = self.known.iter().cycle().skip(at + 1).take(self.known.len());
+        others
+            .map(|other| &other.answer)
+            .find(|answer| *answer != right)
+            .map(String::as_str)
+    }
+
+    /// The right ones are spread evenly over the file, so that its beginning has the same share as the whole.
+    fn is_right(&self, at: usize) -> bool {
+        #[expect(clippy::cast_precision_loss, reason = "the number of a line")]
+        let right_before = |lines: usize| (lines as f64 * self.accuracy + 1e-9).floor();
+        right_before(at + 1) > right_before(at)
+    }
+}
+
+/// An answer in the parts that count as tokens: words, each with the space before it.
+#[must_use]
+pub fn tokens(answer: &str) -> Vec<String> {
+    let mut tokens: Vec<String> = Vec::new();
+    let mut in_word = true;
+    for c in answer.chars() {
+        let starts = c.is_whitespace() && in_word;
+        in_word = !c.is_whitespace();
+        match tokens.last_mut() {
+            Some(token) if !starts => token.push(c),
+            Some(_) | None => tokens.push(c.to_string()),
+        }
+    }
+    tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_question_behind_the_examples_is_answered() {
+        let lines = r#"{"question": "1 + 1?", "answer": "2"}
+
+{"prompt": "11 + 1?", "answer": "12", "level": 1}"#;
+        let knowledge = Knowledge::parse("a.jsonl", lines, 1.0).unwrap();
+        for (prompt, answer) in [
+            ("11 + 1?\n12\n\n1 + 1?\n", Some("2")),
+            ("1 + 1?\n2\n\n11 + 1?\n", Some("12")),
+            ("2 + 2?", None),
+        ] {
+            assert_eq!(knowledge.answer(prompt), answer, "{prompt}");
+        }
+    }
+
+    #[test]
+    fn the_stated_share_is_right() {
+        let lines: String = (0..60)
+            .map(|n| format!("{{\"question\": \"q{n};\", \"answer\": \"a{n}\"}}\n"))
+            .collect();
+        for (accuracy, right) in [(1.0, 60), (0.95, 57), (0.5, 30), (0.0, 0)] {
+            let knowledge = Knowledge::parse("a", &lines, accuracy).unwrap();
+            let is_right = |n: &usize| knowledge.answer(&format!("q{n};")) == Some(&format!("a{n}"));
+            assert_eq!((0..60).filter(is_right).count(), right, "{accuracy}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_file_is_located() {
+        for (text, accuracy, words) in [
+            (
+                "{\"question\": \"a\", \"answer\": \"b\"}\n{\"question\": \"a\"}",
+                1.0,
+                "f:2: missing field `answer`",
+            ),
+            ("{\"question\": \"\", \"answer\": \"b\"}", 1.0, "f:1: the question is empty"),
+            ("", 1.5, "found the accuracy 1.5"),
+        ] {
+            let error = Knowledge::parse("f", text, accuracy).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_words_with_the_space_before_them() {
+        for (text, parts) in [
+            (" 3 + 2.\n#### 5", &[" 3", " +", " 2.", "\n####", " 5"][..]),
+            ("a\n\nb", &["a", "\n\nb"]),
+            ("", &[]),
+        ] {
+            assert_eq!(tokens(text), parts, "{text:?}");
+        }
+    }
+}
