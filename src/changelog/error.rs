@@ -13,6 +13,6 @@ pub enum ChangelogError {
         file: String,
     },
     /// Entries that are wrong, or old ones that changed.
-    #[error(transparent)]
+    #[error("{0}")]
     Invalid(#[from] Diagnostics),
 }

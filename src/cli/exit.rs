@@ -3,6 +3,9 @@
 
 use std::process::ExitCode;
 
+use super::output;
+use crate::model::Diagnostics;
+
 /// How a command ended. The numbers are part of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -54,6 +57,21 @@ pub struct Failure {
     pub exit: Exit,
     /// The message, with its chain of causes.
     pub error: anyhow::Error,
+}
+
+impl Failure {
+    /// The findings that are the cause, where they are.
+    pub(super) fn findings(&self) -> Option<&Diagnostics> {
+        self.error.chain().find_map(|cause| cause.downcast_ref())
+    }
+
+    /// Says on stderr what went wrong. Findings have a form of their own, with places and snippets.
+    pub(super) fn tell(&self) {
+        match self.findings() {
+            Some(found) => output::say(&found.to_string()),
+            None => output::say(&format!("error: {:#}", self.error)),
+        }
+    }
 }
 
 /// Gives an error its exit code.

@@ -41,8 +41,6 @@ use clap::{Parser, Subcommand};
 
 pub use exit::{Exit, Failure, OrExit};
 
-use crate::model::Diagnostics;
-
 /// Continuous benchmarking of LLM inference.
 #[derive(Debug, Parser)]
 #[command(
@@ -101,11 +99,7 @@ pub fn main() -> std::process::ExitCode {
     match run(cli.command) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            // Diagnostics have their own form, with places and snippets.
-            match failure.error.downcast_ref::<Diagnostics>() {
-                Some(found) => output::say(&found.to_string()),
-                None => output::say(&format!("error: {:#}", failure.error)),
-            }
+            failure.tell();
             failure.exit.into()
         }
     }

@@ -181,16 +181,18 @@ impl Repository {
         })
     }
 
-    /// The first parent of a commit; none where the clone or the history begins with it.
+    /// The first parent of a commit; none where the history begins with it.
     ///
     /// # Errors
-    /// Where libgit2 cannot read the commit.
+    /// Where the clone begins with it and the history does not, or libgit2 cannot read the commit.
     pub fn parent(&self, commit: Commit) -> Result<Option<Commit>, GitError> {
         let found = self.git.find_commit(commit.0).map_err(other("read a commit"))?;
-        match found.parent_id(0) {
-            Ok(parent) if self.git.find_commit(parent).is_ok() => Ok(Some(Commit(parent))),
-            Ok(_) | Err(_) => Ok(None),
-        }
+        // A shallow clone hides the parents of its first commits; the commit's own header names them.
+        let header = String::from_utf8_lossy(found.raw_header_bytes());
+        let Some(parent) = header.lines().find_map(|line| line.strip_prefix("parent ")) else {
+            return Ok(None);
+        };
+        self.commit(parent).map(Some)
     }
 
     /// All parents of a commit by hash, also those that the clone has not.

@@ -16,7 +16,7 @@ use super::row::Row;
 #[derive(Debug, thiserror::Error)]
 pub enum SelectError {
     /// A config cannot be expanded.
-    #[error(transparent)]
+    #[error("{0}")]
     Config(#[from] Diagnostics),
     /// Labels that the runner file does not have.
     #[error("unknown runner type {}, expected one of {}", unknown.join(", "), known.join(", "))]

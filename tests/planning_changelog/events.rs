@@ -161,6 +161,53 @@ fn pushes_compare_with_what_was_there_before_or_with_the_next_best() {
 }
 
 #[test]
+fn a_shallow_clone_does_not_take_the_whole_log_for_new() {
+    let repository = Repository::new();
+    let parent = repository.git.head().unwrap().target().unwrap().to_string();
+    let head = repository.commit_log(&with(LOG, &entry("toy-fp4-h100-sim", "XXX")));
+    let (folder, file) = parent.split_at(2);
+    std::fs::remove_file(repository.path(&format!(".git/objects/{folder}/{file}"))).unwrap();
+    std::fs::write(repository.path(".git/shallow"), format!("{head}\n")).unwrap();
+    let ran = repository.event("push", &push("main", ZEROS, &head));
+    assert!(
+        ran.code == 4 && ran.stderr.contains("fetch-depth: 0"),
+        "{} {}",
+        ran.code,
+        ran.stderr
+    );
+}
+
+#[test]
+fn labels_that_contradict_each_other_are_named_in_the_summary() {
+    let (repository, base, head) = diverged();
+    let labels = ["sweep-enabled", "full-sweep-enabled"];
+    let ran = repository.event(
+        "pull_request",
+        &pull_request("labeled", Some(labels[0]), &labels, &base, &head, "org/repo"),
+    );
+    assert_eq!((ran.code, ran.output("run")), (3, "false"));
+    assert!(
+        ran.summary
+            .contains("Refused: The pull request has the labels `sweep-enabled`, `full-sweep-enabled`"),
+        "{}",
+        ran.summary
+    );
+}
+
+#[test]
+fn a_plan_without_jobs_says_why() {
+    let (repository, base, _) = diverged();
+    let inputs = json!({ "inputs": { "config-keys": "toy-fp4-h100-sim", "evals-only": "true" } });
+    let ran = repository.event("workflow_dispatch", &inputs);
+    assert_eq!((ran.code, ran.output("run"), ran.output("count")), (0, "false", "0"), "{base}");
+    assert!(
+        ran.output("reason").contains("no point of the configs can be evaluated"),
+        "{}",
+        ran.output("reason")
+    );
+}
+
+#[test]
 fn a_new_branch_is_compared_with_where_it_left_the_default_branch() {
     let (repository, _, head) = diverged();
     repository.write("imax.yaml", "policy:\n  push-branches: [fix]\n");
@@ -184,7 +231,10 @@ fn a_run_by_hand_and_the_clock_measure_config_keys() {
     assert_eq!(by_hand.output("count"), "1", "{}", by_hand.stderr);
     let unknown = repository.event("workflow_dispatch", &json!({ "inputs": { "config-keys": "nope-*" } }));
     assert!(
-        unknown.code == 3 && unknown.stderr.contains("the pattern `nope-*` fits no config key"),
+        unknown.code == 3
+            && unknown
+                .stderr
+                .starts_with("error[no-match]: the pattern `nope-*` fits no config key"),
         "{}",
         unknown.stderr
     );

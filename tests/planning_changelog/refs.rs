@@ -131,6 +131,19 @@ fn an_unknown_ref_says_what_to_do() {
 }
 
 #[test]
+fn a_log_that_is_gone_is_no_lost_entry() {
+    let repository = Repository::new();
+    std::fs::rename(repository.path("perf-changelog.yaml"), repository.path("log.yaml")).unwrap();
+    repository.commit("rename");
+    let ran = plan(&repository, "HEAD~1", "HEAD", &[]);
+    assert!(
+        ran.code == 3 && ran.stderr.contains("say with --changelog-file where it is now"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn a_renamed_log_and_another_folder_are_no_new_log() {
     let repository = Repository::new();
     std::fs::rename(repository.path("perf-changelog.yaml"), repository.path("log.yaml")).unwrap();
@@ -170,6 +183,7 @@ fn append_only_measures_new_points_and_nothing_else() {
     ] {
         let ran = planned(&changed);
         assert!(ran.code == 3 && ran.stderr.contains(message), "{message}: {}", ran.stderr);
+        assert!(ran.stderr.contains("--> perf-changelog.yaml:7:3"), "{}", ran.stderr);
     }
 }
 

@@ -67,6 +67,12 @@ impl Change {
             Some(base) => before(&repository, base, head, files)?,
             None => State::none(),
         };
+        let is_gone = repository.file(head, log).or_exit(Exit::Infrastructure)?.is_none();
+        if is_gone && !before.log.text.is_empty() {
+            let error =
+                anyhow::anyhow!("{log} was there before and is not at {head}; restore it, or say with --changelog-file where it is now");
+            return Err(error).or_exit(Exit::InvalidInput);
+        }
         let (base_ref, head_ref) = names;
         match after.additions_since(&before) {
             Ok(added) => Ok(Found::Change(Box::new(Self {

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use super::changes::{Change, Found};
 use super::retry::{Earlier, LastRun};
-use super::{PlanArgs, Request, files, retry};
+use super::{PlanArgs, Request, files, give, retry};
 use crate::cli::{Exit, Failure, OrExit as _};
 use crate::edge;
 use crate::edge::git::{self, Commit, GitError, Repository};
@@ -70,7 +70,10 @@ fn by_event(args: &PlanArgs) -> Result<Asked, Failure> {
     let facts = facts(&event, &policy, &repository)?;
     match decide(&event, &policy, &facts) {
         Decision::Skip { reason } => Ok(Asked::Nothing { reason }),
-        Decision::Refuse { reason } => Err(anyhow::anyhow!(reason)).or_exit(Exit::InvalidInput),
+        Decision::Refuse { reason } => {
+            give::refused(&reason)?;
+            Err(anyhow::anyhow!(reason)).or_exit(Exit::InvalidInput)
+        }
         Decision::Run {
             scope,
             sweep,

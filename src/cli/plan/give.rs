@@ -7,7 +7,7 @@ use super::{Documents, Request};
 use crate::cli::{Exit, Failure, OrExit as _, output};
 use crate::edge::files;
 use crate::edge::workflow::WorkflowFiles;
-use crate::matrix::plan::{self, ChangelogMetadata, Durations, Estimate, MATRIX_LIMIT, Plan, PlanFile, SearchSpace, Totals};
+use crate::matrix::plan::{self, ChangelogMetadata, Durations, Estimate, MATRIX_LIMIT, Options, Plan, PlanFile, SearchSpace, Totals};
 
 /// A matrix without jobs.
 const EMPTY_MATRIX: &str = r#"{"include":[]}"#;
@@ -28,6 +28,10 @@ pub struct Outlook {
 /// Where the plan does not fit even by name, as invalid input; where it cannot be written, as infrastructure.
 pub fn plan(request: &Request, documents: &Documents, outlook: &Outlook, plan_file: Option<&Path>) -> Result<(), Failure> {
     let jobs = plan::jobs(documents.to_run().rows());
+    let reason = match jobs.is_empty() {
+        true => format!("{} But no job follows: {}.", request.reason, why_no_job(request)),
+        false => request.reason.clone(),
+    };
     let totals = Totals::of(request.change.added.len(), &jobs);
     let document = serde_json::to_string(documents.to_run()).or_exit(Exit::Infrastructure)?;
     let workflow = WorkflowFiles::from_environment();
@@ -48,7 +52,7 @@ pub fn plan(request: &Request, documents: &Documents, outlook: &Outlook, plan_fi
             ("search-space-config", outputs.search_space.as_deref().unwrap_or_default()),
             ("mode", &request.mode),
             ("fail-fast", if request.fail_fast { "true" } else { "false" }),
-            ("reason", &request.reason),
+            ("reason", &reason),
             ("canary", outputs.canary.as_deref().unwrap_or(EMPTY_MATRIX)),
             ("plan-file", &plan_path),
             ("base-sha", &commit(request.change.base)),
@@ -72,10 +76,26 @@ pub fn plan(request: &Request, documents: &Documents, outlook: &Outlook, plan_fi
         files::write_json(path, &PlanFile::new(&jobs, &documents.whole, head)).or_exit(Exit::Infrastructure)?;
     }
     let known = outlook.durations.as_ref().and_then(|durations| durations.known(&jobs));
-    let summary = plan::summary(&request.reason, totals, &jobs, outlook.estimate, known);
+    let summary = plan::summary(&reason, totals, &jobs, outlook.estimate, known);
     workflow.add_summary(&summary).or_exit(Exit::Infrastructure)?;
     output::say(&format!("plan: {totals}"));
     output::emit(&format!("{document}\n"))
+}
+
+/// Why entries that are right lead to no job.
+fn why_no_job(request: &Request) -> &'static str {
+    let Options { evals_only, .. } = request.options;
+    let evaluates = evals_only
+        || request
+            .change
+            .added
+            .iter()
+            .all(|added| added.entry.evals_only || added.entry.all_evals);
+    match (&request.earlier, evaluates) {
+        (Some(_), _) => "the earlier run measured all of it",
+        (None, true) => "no point of the configs can be evaluated (docs/configs.md says which can)",
+        (None, false) => "the configs have no point that can be measured",
+    }
 }
 
 /// Says that there is nothing to run, and why.
@@ -83,6 +103,21 @@ pub fn plan(request: &Request, documents: &Documents, outlook: &Outlook, plan_fi
 /// # Errors
 /// Where it cannot be written.
 pub fn nothing(reason: &str) -> Result<(), Failure> {
+    let document = no_run("No run", reason)?;
+    output::say(&format!("no run: {reason}"));
+    output::emit(&format!("{document}\n"))
+}
+
+/// Says to the workflow that somebody has something to correct; the caller fails with the reason.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn refused(reason: &str) -> Result<(), Failure> {
+    no_run("Refused", reason).map(drop)
+}
+
+/// The outputs and the summary of an event that leads to no run; gives the document.
+fn no_run(verdict: &str, reason: &str) -> Result<String, Failure> {
     let nowhere = ChangelogMetadata {
         base_ref: String::new(),
         head_ref: String::new(),
@@ -105,8 +140,7 @@ pub fn nothing(reason: &str) -> Result<(), Failure> {
         ("head-sha", ""),
     ]);
     set.or_exit(Exit::Infrastructure)?;
-    let summary = format!("### Sweep plan\n\nNo run: {reason}\n");
+    let summary = format!("### Sweep plan\n\n{verdict}: {reason}\n");
     workflow.add_summary(&summary).or_exit(Exit::Infrastructure)?;
-    output::say(&format!("no run: {reason}"));
-    output::emit(&format!("{document}\n"))
+    Ok(document)
 }

@@ -4,18 +4,18 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{Options, kind};
-use crate::changelog::{Entry, ScenarioType, Written};
+use crate::changelog::{ScenarioType, Written};
 use crate::config::Catalog;
 use crate::matrix::filters::ScenarioKind;
 use crate::matrix::row::{Concurrencies, Row, Scenario};
 use crate::matrix::{Expansion, expand, fingerprint};
-use crate::model::{Concurrency, ConfigKey, KvOffloading, Layout, Place, SpecDecoding};
+use crate::model::{Concurrency, ConfigKey, Diagnostic, Diagnostics, KvOffloading, Layout, Place, SpecDecoding};
 
 /// Why append-only entries lead to no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendOnlyError {
     /// Some entries are append-only and others are not.
-    #[error("{place}: this entry is not append-only and others of the change are; they cannot share a sweep, so make two changes of it")]
+    #[error("this entry is not append-only and others of the change are; they cannot share a sweep, so make two changes of it")]
     Mixed {
         /// The entry.
         place: Place,
@@ -76,11 +76,33 @@ pub enum AppendOnlyError {
         recipe: String,
     },
     /// A config cannot be expanded.
-    #[error(transparent)]
-    Config(#[from] crate::model::Diagnostics),
+    #[error("{0}")]
+    Config(#[from] Diagnostics),
     /// A row has no JSON form.
     #[error("a row has no JSON form: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+impl AppendOnlyError {
+    /// The error as a finding at the entry that is append-only, or at the one that is not and should be.
+    pub(super) fn at(self, entry: &Place) -> Diagnostics {
+        let place = match &self {
+            Self::Config(found) => return found.clone(),
+            Self::Mixed { place } => place,
+            Self::Evals
+            | Self::NoBase
+            | Self::NewConfigs { .. }
+            | Self::Unrelated { .. }
+            | Self::OutsideScope { .. }
+            | Self::NoCurve
+            | Self::Changed { .. }
+            | Self::Removed { .. }
+            | Self::NothingNew
+            | Self::NewCurve { .. }
+            | Self::Json(_) => entry,
+        };
+        Diagnostic::error("append-only", self.to_string()).at(place.clone()).into()
+    }
 }
 
 fn list(points: &[Concurrency]) -> String {
@@ -101,12 +123,12 @@ pub fn check_request(added: &[Written], options: Options) -> Result<(), AppendOn
 }
 
 /// Nothing changed that no entry selects. Compared is what configs mean, their rows, not how they are written.
-pub fn check_scope(resolved: &[(&Entry, Vec<&ConfigKey>)], head: &Catalog, base: Option<&Catalog>) -> Result<(), AppendOnlyError> {
+pub fn check_scope(resolved: &[(&Written, Vec<&ConfigKey>)], head: &Catalog, base: Option<&Catalog>) -> Result<(), AppendOnlyError> {
     let base = base.ok_or(AppendOnlyError::NoBase)?;
     let mut selected: HashMap<&ConfigKey, HashSet<ScenarioType>> = HashMap::new();
-    for (entry, keys) in resolved {
+    for (added, keys) in resolved {
         for key in keys {
-            selected.entry(key).or_default().extend(entry.scenarios());
+            selected.entry(key).or_default().extend(added.entry.scenarios());
         }
     }
     let new: BTreeSet<String> = selected

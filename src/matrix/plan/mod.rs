@@ -24,7 +24,6 @@ use super::filters::ScenarioKind;
 use super::row::Row;
 use super::select::{SelectError, TestConfig, test_config};
 
-pub use append_only::AppendOnlyError;
 pub use durations::{Durations, KnownHours, PastJob};
 pub use group::{Estimate, by_engine};
 pub use jobs::{Job, canary, jobs};
@@ -57,15 +56,12 @@ pub struct Plan {
 /// Why entries lead to no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// Entries select what is not there.
-    #[error(transparent)]
-    Keys(#[from] Diagnostics),
+    /// Entries select what is not there, or change more than append-only ones may.
+    #[error("{0}")]
+    Refused(#[from] Diagnostics),
     /// A selected config cannot be expanded.
     #[error(transparent)]
     Select(#[from] SelectError),
-    /// Append-only entries changed more than they may.
-    #[error(transparent)]
-    AppendOnly(#[from] AppendOnlyError),
     /// A row has no JSON form.
     #[error("a row has no JSON form: {0}")]
     Json(#[from] serde_json::Error),
@@ -87,19 +83,19 @@ pub fn plan(added: &[Written], head: &Catalog, base: Option<&Catalog>, options: 
     let known: Vec<&ConfigKey> = head.entries.keys().collect();
     for added in added {
         match crate::changelog::select(added, &known) {
-            Ok(keys) => resolved.push((&added.entry, keys)),
+            Ok(keys) => resolved.push((added, keys)),
             Err(more) => found.append(more),
         }
     }
     if found.has_errors() {
         return Err(found.into());
     }
-    if needs_base(added) {
-        append_only::check_request(added, options)?;
-        append_only::check_scope(&resolved, head, base)?;
+    if let Some(first) = added.iter().find(|added| added.entry.append_only) {
+        append_only::check_request(added, options).map_err(|error| error.at(&first.place))?;
+        append_only::check_scope(&resolved, head, base).map_err(|error| error.at(&first.place))?;
     }
     // The broader choice of evaluations wins where entries overlap.
-    resolved.sort_by_key(|(entry, _)| !entry.all_evals);
+    resolved.sort_by_key(|(added, _)| !added.entry.all_evals);
     let mut planner = Planner {
         head,
         base,
@@ -109,8 +105,8 @@ pub fn plan(added: &[Written], head: &Catalog, base: Option<&Catalog>, options: 
         evaluated: Coverage::default(),
         older: Coverage::default(),
     };
-    for (entry, keys) in resolved {
-        planner.add(entry, &keys)?;
+    for (added, keys) in resolved {
+        planner.add(added, &keys)?;
     }
     planner.finished()
 }
@@ -127,7 +123,8 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn add(&mut self, entry: &Entry, keys: &[&'a ConfigKey]) -> Result<(), PlanError> {
+    fn add(&mut self, added: &Written, keys: &[&'a ConfigKey]) -> Result<(), PlanError> {
+        let entry = &added.entry;
         let is_older = |key: &&&ConfigKey| match self.head.entries.get(**key).map(|entry| entry.conventions.evals) {
             Some(EvalPolicy::HighAndLowTp) => !entry.append_only,
             Some(EvalPolicy::HighAndMedianConcurrency) | None => false,
@@ -136,7 +133,7 @@ impl<'a> Planner<'a> {
         self.add_older(entry, &older)?;
         let measures = !(self.options.evals_only || entry.evals_only || entry.all_evals);
         if measures {
-            self.add_benchmarks(entry, &newer)?;
+            self.add_benchmarks(added, &newer)?;
         }
         if !entry.append_only {
             self.add_evals(entry, &newer)?;
@@ -158,11 +155,15 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn add_benchmarks(&mut self, entry: &Entry, keys: &[&'a ConfigKey]) -> Result<(), PlanError> {
+    fn add_benchmarks(&mut self, added: &Written, keys: &[&'a ConfigKey]) -> Result<(), PlanError> {
+        let Written { entry, place, .. } = added;
         for (scenarios, keys) in self.measured.claim(keys, &entry.scenarios()) {
             let wanted = rows(self.head, &keys, &scenarios, Evals::Off)?;
             let wanted = match self.base.filter(|_| entry.append_only) {
-                Some(base) => append_only::delta(&rows(base, &keys, &scenarios, Evals::Off)?, wanted)?,
+                Some(base) => {
+                    let before = rows(base, &keys, &scenarios, Evals::Off)?;
+                    append_only::delta(&before, wanted).map_err(|error| error.at(place))?
+                }
                 None => wanted,
             };
             self.plan.benchmarks.extend(wanted);

@@ -76,7 +76,7 @@ pub struct PullRequest {
 #[derive(Debug, thiserror::Error)]
 pub enum EventError {
     /// A field that the event has by GitHub's documentation is not there, or of another type.
-    #[error("the payload of the `{event}` event cannot be read: {source}; give the file that GITHUB_EVENT_PATH names")]
+    #[error("the payload of the `{event}` event cannot be read; give the file that GITHUB_EVENT_PATH names")]
     Payload {
         /// The event.
         event: String,
@@ -303,8 +303,12 @@ mod tests {
 
     #[test]
     fn a_payload_without_its_fields_is_named() {
-        let error = Event::parse("push", "{}").unwrap_err().to_string();
-        assert!(error.contains("`push` event") && error.contains("missing field"), "{error}");
+        let error = Event::parse("push", "{}").unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(
+            error.to_string().contains("`push` event") && cause.contains("missing field"),
+            "{error}: {cause}"
+        );
         assert_eq!(Event::parse("fork", "{}").unwrap(), Event::Other("fork".to_owned()));
     }
 }

@@ -1,0 +1,92 @@
+//! Why a log is not one that tools may edit, or a change of it not one that they make.
+
+use crate::model::Diagnostics;
+
+/// Why a log, or a change of it, is not in the form that tools may edit.
+#[derive(Debug, thiserror::Error)]
+pub enum StrictError {
+    /// The bytes are not plain text with `\n` at the end of each line.
+    #[error("{log} {problem}")]
+    Bytes {
+        /// Which log.
+        log: String,
+        /// What is wrong and what to do.
+        problem: &'static str,
+    },
+    /// The text is not YAML, or not a list of entries.
+    #[error("{0}")]
+    Entries(#[from] Diagnostics),
+    /// An entry does not begin with its config keys at the left margin.
+    #[error("{log} has {entries} entries, but {starts} lines that begin with `- config-keys:`; write every entry so")]
+    EntryStarts {
+        /// Which log.
+        log: String,
+        /// Entries by YAML.
+        entries: usize,
+        /// Lines that begin one.
+        starts: usize,
+    },
+    /// Entries are gone.
+    #[error("{log} lost {missing} entries at its end; restore them")]
+    Removed {
+        /// Which log.
+        log: String,
+        /// How many.
+        missing: usize,
+    },
+    /// An old entry differs in more than its link.
+    #[error("{log}, line {line}: entry {entry} changed; of an entry that is in the log only a wrong pr-link may be corrected")]
+    Changed {
+        /// Which log.
+        log: String,
+        /// Where it begins, from 1.
+        line: usize,
+        /// Its number, from 1.
+        entry: usize,
+    },
+    /// A link was corrected to something that is no link of a pull request.
+    #[error("{log}, line {line}: entry {entry} got the pr-link {found:?}, expected `{expected}`")]
+    Correction {
+        /// Which log.
+        log: String,
+        /// Where the link is, from 1.
+        line: usize,
+        /// Its number, from 1.
+        entry: usize,
+        /// The new link.
+        found: String,
+        /// What a link looks like.
+        expected: String,
+    },
+    /// Links were corrected and entries were added in one change.
+    #[error("old links were corrected and entries were added; make two changes of it")]
+    Mixed,
+    /// A new entry names another pull request.
+    #[error("{log}, line {line}: new entry {entry} has the pr-link {found:?}, expected `{expected}` or the placeholder `XXX`")]
+    NewLink {
+        /// Which log.
+        log: String,
+        /// Where the link is, from 1.
+        line: usize,
+        /// Its number, from 1.
+        entry: usize,
+        /// What it has.
+        found: String,
+        /// What it must have.
+        expected: String,
+    },
+    /// Bytes changed that must not.
+    #[error("{0}")]
+    History(&'static str),
+    /// Bytes changed outside the corrected links.
+    #[error("{log}, line {line}: it changed and is not the pr-link of a corrected entry; restore it")]
+    OutsideLink {
+        /// Which log.
+        log: String,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// An entry has no line that a link could be written to.
+    #[error("an entry has no line that begins with `  pr-link:`; write its link so")]
+    NoLinkLine,
+}
