@@ -254,7 +254,8 @@ fn a_push_with_a_changelog_commit_ends_with_summary_and_artifacts() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     assert!(names.iter().any(|name| name == "imax-plan"), "{names:?}");
-    assert_eq!(names.iter().filter(|name| name.starts_with("bmk_")).count(), 12, "{names:?}");
+    // Twelve rows that are measured, and one that is evaluated.
+    assert_eq!(names.iter().filter(|name| name.starts_with("bmk_")).count(), 13, "{names:?}");
     let results = unpack(&run.join("results_bmk/results_bmk.zip"), folder.path());
     let points: Vec<serde_json::Value> = serde_json::from_slice(&fs::read(results.join("agg_bmk.json")).unwrap()).unwrap();
     assert_eq!(points.len(), 12);

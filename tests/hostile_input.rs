@@ -64,6 +64,14 @@ fn texts() -> Vec<(&'static str, Vec<u8>)> {
         ("a text of megabytes", format!("a: \"{}\"", "x".repeat(4 * MB))),
         ("a key of megabytes", format!("{}: 1", "x".repeat(4 * MB))),
         ("many keys", lines(300_000, |index| format!("k{index}: 1"))),
+        (
+            "many keys and a broken one",
+            lines(120_000, |index| format!("k{index}: 1")) + "k: ]\n",
+        ),
+        (
+            "many lists",
+            lines(4_000, |index| format!("k{index}: [{}]", vec!["1"; 1_000].join(","))),
+        ),
         ("one key many times", lines(600_000, |_| "k: 1".to_owned())),
         (
             "many unknown fields",

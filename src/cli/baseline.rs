@@ -9,7 +9,7 @@ use anyhow::anyhow;
 use clap::Args;
 
 use super::settings::SettingsFile;
-use super::{Exit, Failure, OrExit as _, gather, github, output};
+use super::{Exit, Failure, OrExit as _, gather, github, in_words, output};
 use crate::analysis::{self, Comparison, History, HistoryRun, Knowledge, Run, Side};
 use crate::edge::github::{download_run, runs_of_branch};
 use crate::edge::history;
@@ -116,7 +116,11 @@ impl BaselineArgs {
         match self.compare_with(first, head, head_path) {
             Ok(comparison) => Ok(Some(comparison)),
             Err(failure) if self.baseline_optional => {
-                output::say(&format!("warning: no comparison with {}: {:#}", first.name(), failure.error));
+                output::say(&format!(
+                    "warning: no comparison with {}: {}",
+                    first.name(),
+                    in_words(&failure.error)
+                ));
                 Ok(None)
             }
             Err(failure) => Err(failure),

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::baseline::BaselineArgs;
 use super::planned_jobs::{planned_jobs, started};
-use super::{Exit, Failure, OrExit as _, asked_for, gather, github, hardware, output};
+use super::{Exit, Failure, OrExit as _, asked_for, gather, github, hardware, in_words, output};
 use crate::analysis::Run;
 use crate::edge::files;
 use crate::edge::github::{
@@ -121,7 +121,7 @@ fn job_pages(args: &CommentArgs, run: &Run) -> Result<BTreeMap<PointKey, String>
     let jobs = match jobs {
         Ok(jobs) => jobs,
         Err(failure) => {
-            output::say(&format!("warning: no links to jobs: {:#}", failure.error));
+            output::say(&format!("warning: no links to jobs: {}", in_words(&failure.error)));
             return Ok(BTreeMap::new());
         }
     };

@@ -69,9 +69,22 @@ impl Failure {
     pub(super) fn tell(&self) {
         match self.findings() {
             Some(found) => output::say(&found.to_string()),
-            None => output::say(&format!("error: {:#}", self.error)),
+            None => output::say(&format!("error: {}", in_words(&self.error))),
         }
     }
+}
+
+/// An error with its causes. Many messages have their cause in them, and it is not said twice.
+#[must_use]
+pub fn in_words(error: &anyhow::Error) -> String {
+    let mut words = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !words.contains(&cause) {
+            words.push_str(": ");
+            words.push_str(&cause);
+        }
+    }
+    words
 }
 
 /// Gives an error its exit code.
@@ -86,5 +99,21 @@ pub trait OrExit<T> {
 impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
     fn or_exit(self, exit: Exit) -> Result<T, Failure> {
         self.map_err(|error| Failure { exit, error: error.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let refused = || std::io::Error::other("refused");
+        let error = anyhow::Error::new(refused());
+        assert_eq!(in_words(&error.context("no data")), "no data: refused");
+        let told: anyhow::Result<()> = Err(refused()).context("cannot read f: refused; try again").context("no data");
+        assert_eq!(in_words(&told.unwrap_err()), "no data: cannot read f: refused; try again");
     }
 }

@@ -39,7 +39,7 @@ mod sim;
 
 use clap::{Parser, Subcommand};
 
-pub use exit::{Exit, Failure, OrExit};
+pub use exit::{Exit, Failure, OrExit, in_words};
 
 /// Continuous benchmarking of LLM inference.
 #[derive(Debug, Parser)]

@@ -26,14 +26,17 @@ pub struct Reaped {
 #[must_use]
 pub fn reap_dead_jobs(states: &StateFolder) -> Vec<Reaped> {
     let dead = states.all().into_iter().filter(|state| !state.owner_is_alive());
-    dead.map(|state| {
-        let reaped = reap(state);
-        if reaped.left.is_empty() {
-            states.forget(&reaped.state.job);
-        }
-        reaped
-    })
-    .collect()
+    dead.map(|state| reap_job(states, state)).collect()
+}
+
+/// Stops everything that one job left. It keeps its state where something is still there.
+#[must_use]
+pub fn reap_job(states: &StateFolder, state: JobState) -> Reaped {
+    let reaped = reap(state);
+    if reaped.left.is_empty() {
+        states.forget(&reaped.state.job);
+    }
+    reaped
 }
 
 fn reap(state: JobState) -> Reaped {

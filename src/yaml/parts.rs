@@ -133,17 +133,22 @@ fn joined<T>(parts: impl Iterator<Item = Option<Read<T>>>) -> Option<Read<T>> {
     Some(whole)
 }
 
+/// Most signs of values (a colon, a comma, a line's end) of a text that is cut: as many as ten of the largest real configs have.
+/// Beyond it a file is more likely meant to cost much, and one that is cut in vain costs twice.
+const MOST_SIGNS: usize = 250_000;
+
 /// What a part could mean otherwise than it does in the whole without being refused: merge keys, marks of documents, and
 /// line breaks that we would count otherwise than the parser does.
 const NOT_CUT: [&str; 7] = ["<<", "\n---", "\n...", "\r", "\u{85}", "\u{2028}", "\u{2029}"];
 
 /// The text in parts of about the same size, each but the first starting with a line that looks like a key's; none where
-/// it is small or is not to be cut. A cut inside a quoted text or a flow mapping, or between an anchor and its alias, leaves a
+/// it is small, very large, or not to be cut. A cut inside a quoted text or a flow mapping, or between an anchor and its alias, leaves a
 /// part that cannot be parsed.
 fn cut(text: &str, part_bytes: usize) -> Vec<Part<'_>> {
     let sizes = text.len() / part_bytes;
     let is_in = |mark: &&str| memmem::find(text.as_bytes(), mark.as_bytes()).is_some();
-    if sizes < 2 || NOT_CUT.iter().any(is_in) {
+    let has_many_values = || memchr::memchr3_iter(b':', b',', b'\n', text.as_bytes()).count() > MOST_SIGNS;
+    if sizes < 2 || has_many_values() || NOT_CUT.iter().any(is_in) {
         return Vec::new();
     }
     let size = text.len().div_ceil(sizes);

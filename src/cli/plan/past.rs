@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::cli::{Exit, Failure, OrExit as _, output};
+use crate::cli::{Exit, Failure, OrExit as _, in_words, output};
 use crate::edge::artifacts;
 use crate::job::Phase;
 use crate::matrix::Row;
@@ -39,7 +39,7 @@ pub fn durations(folder: &Path) -> Result<Durations, Failure> {
     for path in records {
         match read(path) {
             Ok(job) => past.push(job),
-            Err(error) => output::say(&format!("left out: {error:#}")),
+            Err(error) => output::say(&format!("left out: {}", in_words(&error))),
         }
     }
     Ok(Durations::of(past))

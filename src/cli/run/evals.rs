@@ -14,6 +14,7 @@ use crate::cli::eval::{
     ApiArg, Evaluated, Evaluation, EvaluationError, Judged, Prepared, api_key, evaluate, prepare_all, reasons, shown, thresholds_of,
     usual_settings,
 };
+use crate::cli::in_words;
 use crate::edge::evaluation::DataSourceError;
 use crate::edge::files;
 use crate::eval::exam::Choices;
@@ -113,7 +114,7 @@ impl Life<'_> {
             return Err(Trouble::Interrupted(Interruption::Cancelled(cause)));
         }
         let thresholds = thresholds_of(self.evals.eval_thresholds.as_deref())
-            .map_err(|failure| JobFailure::new(FailureClass::Invalid, format!("{:#}", failure.error)))?;
+            .map_err(|failure| JobFailure::new(FailureClass::Invalid, in_words(&failure.error)))?;
         let tasks = prepared.map_err(|error| {
             let class = match &error {
                 EvaluationError::Data {

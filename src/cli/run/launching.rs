@@ -13,12 +13,12 @@ use crate::edge::ready::{NotReady, Target, wait_until_ready};
 use crate::job::{FailureClass, JobFailure, Phase};
 
 impl Life<'_> {
-    pub(super) fn launch(&mut self, mut state: JobState, begun: &Begun) -> Result<Box<dyn Engine>, Trouble> {
+    pub(super) fn launch(&mut self, state: &mut JobState, begun: &Begun) -> Result<Box<dyn Engine>, Trouble> {
         let infra = |error: String| JobFailure::new(FailureClass::Infra, error);
         let launcher = launcher_of(&self.spec.profile.launch);
         state.holds = launcher.holds(self.spec);
         // Written before anything is started: whatever comes of it can be found if we are killed.
-        self.states.write(&state).map_err(|error| infra(error.to_string()))?;
+        self.states.write(state).map_err(|error| infra(error.to_string()))?;
         self.run_hooks(&self.spec.profile.hooks.pre, begun)?;
         let engine = launcher.launch(&LaunchRequest {
             spec: self.spec,

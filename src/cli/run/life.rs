@@ -13,6 +13,7 @@ use crate::edge::engine_log;
 use crate::edge::host;
 use crate::edge::job_state::{JobState, StateFolder};
 use crate::edge::launcher::Tries;
+use crate::edge::reap::reap_job;
 use crate::edge::stop::StopSignal;
 use crate::edge::telemetry::{HostSampler, Sampler};
 use crate::job::{
@@ -100,13 +101,12 @@ impl Life<'_> {
             life.prepare_evals(begun)
         })?;
         self.phase(Phase::Clean, |life, begun| life.clean(begun))?;
-        let state = JobState::of_this_process(self.spec.id.clone(), &self.places.out, host::timestamp());
-        let launched = self.phase(Phase::Launch, |life, begun| life.launch(state, begun));
+        let mut state = JobState::of_this_process(self.spec.id.clone(), &self.places.out, host::timestamp());
+        let launched = self.phase(Phase::Launch, |life, begun| life.launch(&mut state, begun));
         let engine = match launched {
             Ok(engine) => Mutex::new(engine),
             Err(failure) => {
-                // A launcher leaves nothing of a failed attempt.
-                self.states.forget(&self.spec.id);
+                self.clear_failed_launch(state);
                 return Err(failure);
             }
         };
@@ -122,6 +122,15 @@ impl Life<'_> {
         match self.stop.cause() {
             Some(cause) => Err(Interruption::Cancelled(cause).failure(Phase::Collect)),
             None => Ok(()),
+        }
+    }
+
+    /// A launcher takes back what it began, but not where the container engine or Slurm has gone meanwhile: then the state
+    /// stays, and a later run finishes it.
+    fn clear_failed_launch(&mut self, state: JobState) {
+        for left in reap_job(self.states, state).left {
+            self.left_behind = true;
+            self.voice.line(&format!("left for a later `imax run --reap`: {left}"));
         }
     }
 

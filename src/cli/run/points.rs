@@ -9,6 +9,7 @@ use super::load::{self, Engine as LoadTarget, Reporter};
 use super::provenance::{provenance_of_job, short};
 use super::sampling::{conditions_of, power_of};
 use super::watch::{Interruption, LoadClock, SharedEngine, watched};
+use crate::cli::in_words;
 use crate::edge::files;
 use crate::job::{FailureClass, GpuUsage, JobFailure, Outcome, Phase, PhaseEnding, Resolved};
 use crate::model::Concurrency;
@@ -64,7 +65,7 @@ impl Life<'_> {
     fn load_point(&mut self, engine: &SharedEngine, target: &LoadTarget, point: &Resolved) -> Measured {
         let settings = match load::settings(self.spec, point.conc, target, self.seed) {
             Ok(settings) => settings,
-            Err(error) => return Measured::failed(JobFailure::new(FailureClass::Invalid, format!("{error:#}"))),
+            Err(error) => return Measured::failed(JobFailure::new(FailureClass::Invalid, in_words(&error))),
         };
         let deadlines = &self.spec.profile.deadlines;
         let first = if settings.num_warmups > 0 { Phase::WarmUp } else { Phase::Load };
@@ -134,7 +135,7 @@ impl Life<'_> {
                     fatal: fatal.then_some(failure),
                 }
             }
-            (Err(error), None) => Measured::failed(JobFailure::new(FailureClass::Client, format!("{error:#}"))),
+            (Err(error), None) => Measured::failed(JobFailure::new(FailureClass::Client, in_words(&error))),
             (Ok(measured), None) => {
                 let raw = measured.raw_result_json();
                 if measured.has_failed() {
