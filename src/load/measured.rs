@@ -164,6 +164,13 @@ impl Measured {
         })
     }
 
+    /// Whether it failed, and requests got no connection or lost theirs: the server may be gone.
+    #[must_use]
+    pub fn lost_server(&self) -> bool {
+        let failures = self.run.records.iter().filter_map(|record| record.failure.as_ref());
+        self.has_failed() && failures.into_iter().any(|failure| failure.reason.is_of_the_connection())
+    }
+
     /// The statistics of one metric, milliseconds, with the percentiles asked for.
     #[must_use]
     pub fn summary(&self, metric: MetricName) -> Summary {

@@ -57,6 +57,23 @@ impl Reason {
             Self::Cancelled => "cancelled".to_owned(),
         }
     }
+
+    /// Whether there was no connection, or it broke: what a server that has gone leaves behind.
+    #[must_use]
+    pub fn is_of_the_connection(self) -> bool {
+        match self {
+            Self::ConnectionRefused | Self::ConnectTimeout | Self::ConnectFailed | Self::ConnectionLost | Self::ClosedEarly => true,
+            Self::TlsFailed
+            | Self::NoProgress
+            | Self::Status(_)
+            | Self::MalformedResponse
+            | Self::UnexpectedContent
+            | Self::MalformedEvent
+            | Self::ServerError
+            | Self::NoTokens
+            | Self::Cancelled => false,
+        }
+    }
 }
 
 impl fmt::Display for Reason {

@@ -28,6 +28,22 @@ fn a_dead_engine_is_noticed_at_once_and_its_log_says_why() {
 }
 
 #[test]
+fn an_engine_that_closes_its_connections_before_it_is_seen_dead_is_the_reason_all_the_same() {
+    // As a process that is killed and has much memory to free: nobody listens any more, and it is still there.
+    let dies_slowly = "\"$IMAX_BIN\" sim --ttft-ms 5 --itl-ms 60000 --served-model-name \"$MODEL\" --host 127.0.0.1 --port \"$PORT\" &\n\
+        while [ ! -e \"$IMAX_OUT/go\" ]; do sleep 0.01; done; kill -KILL $!; wait $!; sleep 0.5; exit 7";
+    let world = World::with_recipe(dies_slowly).arguments(&["--num-warmups-per-conc", "0"]);
+    let mut run = world.start();
+    run.await_line("phase load");
+    world.write("out/go", "");
+    let ended = run.end();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let reason = world.job()["outcome"]["reason"].clone();
+    assert_eq!(reason, json!("the engine ended with exit status 7 in phase load"));
+    assert_eq!(world.states(), 0);
+}
+
+#[test]
 fn an_engine_that_never_gets_ready_is_stopped_at_the_deadline() {
     let world = World::with_recipe("echo still loading; exec sleep @MARK@");
     world.write("runners/h100-a.yaml", "launcher: local\ndeadlines: {ready: 700ms}\n");

@@ -17,6 +17,7 @@ use crate::cli::eval::{
 use crate::cli::in_words;
 use crate::edge::evaluation::DataSourceError;
 use crate::edge::files;
+use crate::edge::stop::StopSignal;
 use crate::eval::exam::Choices;
 use crate::eval::threshold::{Thresholds, Verdict};
 use crate::job::{EvalRecord, FailureClass, JobFailure, Phase, PhaseEnding, RecipeStyle};
@@ -187,7 +188,8 @@ impl Life<'_> {
         self.voice.line(&format!("phase eval, concurrency {conc}"));
         let voice = self.voice;
         let mut said = Instant::now();
-        let (result, interruption) = watched(engine, self.stop, &clock, |stop| {
+        let unanswered = |result: &Result<Evaluated, EvaluationError>| result.as_ref().is_ok_and(|evaluated| !evaluated.is_complete());
+        let work = |stop: &StopSignal| {
             evaluate(&evaluation, &plan.tasks, stop, &mut |progress| {
                 if said.elapsed() >= SAY_EVERY {
                     said = Instant::now();
@@ -202,7 +204,8 @@ impl Life<'_> {
                     ));
                 }
             })
-        });
+        };
+        let (result, interruption) = watched(engine, self.stop, &clock, work, unanswered);
         let failure = self.eval_failure(conc, result, interruption);
         let (ending, reason) = match &failure {
             None => (PhaseEnding::Done, None),

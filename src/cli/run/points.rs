@@ -89,7 +89,8 @@ impl Life<'_> {
                 clock.progress(progress.output_tokens);
                 reporter.note(&progress);
             };
-            watched(engine, self.stop, &clock, |stop| load::run(&settings, stop, &mut progress))
+            let broke = |result: &anyhow::Result<crate::load::Measured>| result.as_ref().is_ok_and(crate::load::Measured::lost_server);
+            watched(engine, self.stop, &clock, |stop| load::run(&settings, stop, &mut progress), broke)
         };
         let measured = self.judge(point, phase, result, interruption);
         if let Some(begun) = begun.take() {

@@ -10,6 +10,9 @@ use crate::job::{FailureClass, JobFailure, Phase, PhaseEnding};
 
 /// How often the engine and the clock are looked at while a load runs.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long an engine whose connections broke is looked at: a process closes its sockets before it is seen to have ended,
+/// by seconds where it frees much memory or where a container engine or a scheduler has to notice it first.
+const DYING: Duration = Duration::from_secs(10);
 
 /// Why a phase was ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,12 +201,14 @@ impl LoadClock {
 }
 
 /// Runs `work` while a second thread watches. When something ends the work from outside, the flag that `work` got is
-/// raised, and what it was is given back beside the work's own result.
+/// raised, and what it was is given back beside the work's own result. A result that `broke` says to come of a dead engine
+/// may be there before the engine is seen dead, so that is waited for.
 pub fn watched<T>(
     engine: &SharedEngine,
     stop: &StopSignal,
     clock: &LoadClock,
     work: impl FnOnce(&StopSignal) -> T,
+    broke: impl FnOnce(&T) -> bool,
 ) -> (T, Option<Interruption>) {
     let work_stop = stop.below();
     let done = StopSignal::unset();
@@ -224,8 +229,21 @@ pub fn watched<T>(
         let seen = watcher.join().unwrap_or(None);
         // A signal may have ended the work before the watcher looked again.
         let seen = seen.or_else(|| stop.cause().map(Interruption::Cancelled));
+        let seen = seen.or_else(|| broke(&result).then(|| await_death(engine, stop)).flatten());
         (result, seen)
     })
+}
+
+/// What ends an engine that may be dying, if that is seen in time.
+fn await_death(engine: &SharedEngine, stop: &StopSignal) -> Option<Interruption> {
+    let until = Instant::now() + DYING;
+    loop {
+        let seen = look(engine, stop);
+        if seen.is_some() || Instant::now() >= until {
+            return seen;
+        }
+        let _ = stop.wait_for(LOOK);
+    }
 }
 
 struct RaiseOnDrop<'a>(&'a StopSignal);
