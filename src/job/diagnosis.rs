@@ -27,7 +27,7 @@ pub struct Diagnosis {
 const QUOTED: usize = 240;
 
 /// Sources of the texts: the messages of PyTorch, CUDA, HIP, NCCL/RCCL, the Hugging Face hub, Docker, the Linux kernel and libc.
-static KNOWN: [KnownCause; 12] = [
+static KNOWN: [KnownCause; 14] = [
     KnownCause {
         code: "driver-mismatch",
         sentence: "the GPU driver is too old for the image's CUDA or ROCm, or driver and library differ; update the driver of the node or take an older image",
@@ -135,9 +135,21 @@ static KNOWN: [KnownCause; 12] = [
     },
     KnownCause {
         code: "shared-memory-too-small",
-        sentence: "/dev/shm is too small; raise `shm-size` in the runner profile or use the host's IPC namespace",
+        sentence: "/dev/shm is too small; raise `docker.shm-size-mib` in the runner profile or use the host's IPC namespace",
         lasts: true,
         signs: &[&["insufficient shared memory"], &["bus error"]],
+    },
+    KnownCause {
+        code: "cdi-unavailable",
+        sentence: "the container engine found no such device by CDI; switch CDI on (`features: {cdi: true}` in /etc/docker/daemon.json before Docker 28.2) and write the node's specification (`nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`)",
+        lasts: true,
+        signs: &[&["device driver \"cdi\""], &["unresolvable cdi devices"]],
+    },
+    KnownCause {
+        code: "container-toolkit-missing",
+        sentence: "the container engine cannot hand out GPUs; install the NVIDIA Container Toolkit on the node, or name the devices in the runner profile",
+        lasts: true,
+        signs: &[&["could not select device driver"]],
     },
     KnownCause {
         code: "no-gpu",
@@ -147,7 +159,6 @@ static KNOWN: [KnownCause; 12] = [
             &["no cuda-capable device is detected"],
             &["no cuda gpus are available"],
             &["no hip gpus are available"],
-            &["could not select device driver"],
             &["failed to infer device type"],
         ],
     },
@@ -214,6 +225,15 @@ mod tests {
                 "driver-mismatch",
             ),
             ("recipe.sh: line 4: vllm: command not found", "command-not-found"),
+            (
+                "could not select device driver \"\" with capabilities: [[gpu]]",
+                "container-toolkit-missing",
+            ),
+            ("could not select device driver \"cdi\" with capabilities: []", "cdi-unavailable"),
+            (
+                "CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=9",
+                "cdi-unavailable",
+            ),
         ] {
             let found = diagnose(&format!("INFO start\n{line}\nINFO end")).unwrap_or_else(|| panic!("{line}"));
             assert_eq!((found.cause.code, found.line.as_str()), (code, line));

@@ -4,11 +4,31 @@
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use serde_json::json;
+
 use super::world::await_that;
 
 const NEEDS: &str = "needs docker.io, podman and root";
 /// An image of this machine's own bash and of what `imax` needs; no registry is asked.
 pub const IMAGE: &str = "imax-test/engine:1";
+
+/// A device that is a file of this machine under another name.
+pub const CDI_DEVICE: &str = "imax-test.example/gpu=0";
+
+fn path() -> String {
+    std::env::var("PATH").unwrap()
+}
+
+fn docker_arguments(folder: &str, socket: &str) -> Vec<String> {
+    let below = |name: &str| format!("{folder}/{name}");
+    let names = [
+        ("-H", socket.to_owned()),
+        ("--data-root", below("data")),
+        ("--exec-root", below("exec")),
+        ("--pidfile", below("pid")),
+    ];
+    names.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
+}
 
 /// A container engine.
 pub struct Daemon {
@@ -19,16 +39,31 @@ impl Daemon {
     /// Docker.
     pub fn docker() -> &'static Self {
         static DAEMON: OnceLock<Daemon> = OnceLock::new();
+        DAEMON.get_or_init(|| Self::start("dockerd", path(), docker_arguments))
+    }
+
+    /// A Docker that hands devices by CDI, from version 25 on, with one device of the tests' own: [`CDI_DEVICE`].
+    pub fn docker_with_cdi() -> &'static Self {
+        static DAEMON: OnceLock<Daemon> = OnceLock::new();
         DAEMON.get_or_init(|| {
-            Self::start("dockerd", |folder, socket| {
-                let path = |name: &str| format!("{folder}/{name}");
-                let names = [
-                    ("-H", socket.to_owned()),
-                    ("--data-root", path("data")),
-                    ("--exec-root", path("exec")),
-                    ("--pidfile", path("pid")),
-                ];
-                names.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
+            let newer = std::env::var("IMAX_TEST_DOCKER").expect("the folder that tests/docker/fetch.sh made");
+            Self::start("dockerd", format!("{newer}/bin:{}", path()), |folder, socket| {
+                let (kind, device) = CDI_DEVICE.split_once('=').unwrap();
+                let specification = json!({"cdiVersion": "0.6.0", "kind": kind, "devices": [{"name": device, "containerEdits": {
+                    "env": ["HANDED_DEVICE=by CDI"],
+                    "deviceNodes": [{"path": "/dev/imax-test-gpu", "hostPath": "/dev/null"}]
+                }}]});
+                let write =
+                    |name: &str, document: &serde_json::Value| std::fs::write(format!("{folder}/{name}"), document.to_string()).unwrap();
+                std::fs::create_dir(format!("{folder}/cdi")).unwrap();
+                write("cdi/test.json", &specification);
+                write(
+                    "daemon.json",
+                    &json!({"features": {"cdi": true}, "cdi-spec-dirs": [format!("{folder}/cdi")]}),
+                );
+                let mut arguments = docker_arguments(folder, socket);
+                arguments.extend(["--config-file".to_owned(), format!("{folder}/daemon.json")]);
+                arguments
             })
         })
     }
@@ -37,7 +72,7 @@ impl Daemon {
     pub fn podman() -> &'static Self {
         static DAEMON: OnceLock<Daemon> = OnceLock::new();
         DAEMON.get_or_init(|| {
-            Self::start("podman", |folder, socket| {
+            Self::start("podman", path(), |folder, socket| {
                 [
                     "--root",
                     &format!("{folder}/root"),
@@ -54,7 +89,7 @@ impl Daemon {
         })
     }
 
-    fn start(program: &'static str, arguments: impl FnOnce(&str, &str) -> Vec<String>) -> Self {
+    fn start(program: &'static str, path: String, arguments: impl FnOnce(&str, &str) -> Vec<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = format!("unix://{}", folder.path().join("socket").display());
         let arguments = arguments(&folder.path().display().to_string(), &socket);
@@ -70,6 +105,7 @@ impl Daemon {
         std::thread::spawn(move || {
             let mut command = Command::new("setpriv");
             command
+                .env("PATH", path)
                 .args(["--pdeathsig", "TERM", program])
                 .args(arguments)
                 .env("CONTAINERS_CONF", settings);
@@ -114,11 +150,8 @@ impl Daemon {
     /// Whether the engine hands devices by CDI: Docker does since version 25.
     pub fn knows_cdi(&self) -> bool {
         let version = self.ask(&["version", "--format", "{{.Server.Version}}"]).unwrap();
-        version
-            .split('.')
-            .next()
-            .and_then(|major| major.parse::<u32>().ok())
-            .is_some_and(|major| major >= 25)
+        let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        major.is_some_and(|major| major >= 25)
     }
 
     /// The names of all containers.

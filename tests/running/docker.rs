@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use super::cancel::cancel_in;
-use super::container_engine::{Daemon, IMAGE};
+use super::container_engine::{CDI_DEVICE, Daemon, IMAGE};
 use super::world::{CANCELLED_WITHIN, World};
 
 pub const ENGINE: &str = "exec \"$IMAX_BIN\" sim --ttft-ms 5 --itl-ms 5 --served-model-name \"$MODEL\" --host 0.0.0.0 --port \"$PORT\"";
@@ -153,6 +153,23 @@ fn an_old_docker_that_knows_no_cdi_is_refused() {
     }
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
     assert!(!world.path("out/ran").exists());
+}
+
+#[test]
+#[ignore = "needs docker.io and root; IMAX_TEST_DOCKER names the folder that tests/docker/fetch.sh made"]
+fn a_device_by_cdi_reaches_the_container_and_an_unknown_one_is_refused() {
+    let daemon = Daemon::docker_with_cdi();
+    let recipe = format!("test -c /dev/imax-test-gpu && echo \"handed $HANDED_DEVICE\" || exit 8\n{ENGINE}");
+    let world = world_at(&daemon.socket(), &recipe, &format!(", cdi-devices: ['{CDI_DEVICE}']"));
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, world.read("out/server.log"));
+    assert!(world.read("out/server.log").contains("handed by CDI"));
+    let world = world_at(&daemon.socket(), &recipe, ", cdi-devices: ['imax-test.example/gpu=9']");
+    let ended = world.run();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    assert!(ended.stderr.contains("imax-test.example/gpu=9"), "{}", ended.stderr);
+    assert_eq!(world.job()["outcome"]["cause"], json!("cdi-unavailable"));
+    assert_eq!((daemon.containers(), world.states()), (String::new(), 0));
 }
 
 #[test]
