@@ -1,7 +1,6 @@
-//! What is known about this machine: its name, kernel, a free port, the commit that a folder is at.
+//! What is known about this machine: its name, kernel, a free port.
 
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
-use std::path::Path;
 use std::time::SystemTime;
 
 /// The machine's own name.
@@ -43,17 +42,6 @@ pub fn free_port() -> std::io::Result<u16> {
 #[must_use]
 pub fn port_is_free(port: u16) -> bool {
     TcpListener::bind(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port)).is_ok()
-}
-
-/// The commit that is checked out where the folder lies, with `-dirty` where files differ from it.
-#[must_use]
-pub fn commit_of(folder: &Path) -> Option<String> {
-    let repository = git2::Repository::discover(folder).ok()?;
-    let commit = repository.head().ok()?.peel_to_commit().ok()?.id().to_string();
-    let mut options = git2::StatusOptions::new();
-    options.include_untracked(false);
-    let changed = repository.statuses(Some(&mut options)).is_ok_and(|statuses| !statuses.is_empty());
-    Some(if changed { format!("{commit}-dirty") } else { commit })
 }
 
 /// CPU time of this process so far, user and system, seconds.

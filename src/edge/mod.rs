@@ -4,6 +4,7 @@
 pub mod archive;
 pub mod artifacts;
 pub mod calibration_store;
+pub mod checkout;
 pub mod commit;
 pub mod engine_log;
 pub mod evaluation;

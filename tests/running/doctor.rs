@@ -5,8 +5,9 @@ use std::net::TcpListener;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use super::stopwatch::Stopwatch;
 use super::success::ENGINE;
-use super::world::{CANCELLED_WITHIN, Ended, World};
+use super::world::{Ended, World};
 
 /// Recorded from nvidia-smi 570, two GPUs; `apps` and `used` are files that a test changes.
 pub const NVIDIA_SMI: &str = r#"case "$1" in
@@ -195,10 +196,10 @@ fn a_signal_ends_the_wait_for_gpus() {
         world.write("used", "70000\n");
         let mut run = world.start();
         run.await_line("waiting for the GPUs");
-        let sent = std::time::Instant::now();
+        let sent = Stopwatch::start();
         run.signal(signal);
         let ended = run.end();
-        assert!(sent.elapsed() < CANCELLED_WITHIN);
+        sent.assert_cancelled_in_time(&ended.stderr);
         assert_eq!(ended.code, Some(code), "{}", ended.stderr);
         assert_eq!(world.job()["outcome"]["class"], json!("cancelled"));
     }
@@ -209,10 +210,10 @@ fn a_signal_ends_a_preflight_whose_tool_hangs() {
     let world = nvidia("").tools(&[("nvidia-smi", "touch asked; exec sleep @MARK@")]);
     let run = world.start();
     world.await_file("asked");
-    let sent = std::time::Instant::now();
+    let sent = Stopwatch::start();
     run.signal(Signal::SIGTERM);
     let ended = run.end();
-    assert!(sent.elapsed() < CANCELLED_WITHIN);
+    sent.assert_cancelled_in_time(&ended.stderr);
     assert_eq!(ended.code, Some(143), "{}", ended.stderr);
     world.assert_nothing_runs();
 }

@@ -13,14 +13,19 @@ const TASK: &str = "task: tiny\ndataset_path: json\ndataset_kwargs: {data_files:
     filter_list: [{name: strict-match, filter: [{function: take_first}]}]\n";
 
 fn world(change: impl FnOnce(&mut Value)) -> World {
-    let world = World::with_recipe(ENGINE).arguments(&["--eval-tasks", "tiny.yaml"]);
+    let world = with_task(World::with_recipe(ENGINE));
+    world.row(change);
+    world
+}
+
+/// A world that has a task; its row says whether it is asked for.
+pub fn with_task(world: World) -> World {
     world.write("tiny.yaml", TASK);
     world.write(
         "tiny.jsonl",
         "{\"q\": \"1+1?\", \"a\": \"two\"}\n{\"q\": \"1+2?\", \"a\": \"three\"}\n",
     );
-    world.row(change);
-    world
+    world.arguments(&["--eval-tasks", "tiny.yaml"])
 }
 
 fn phases(job: &Value, phase: &str) -> Vec<String> {

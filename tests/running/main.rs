@@ -9,6 +9,8 @@
 
 mod agentic;
 mod cancel;
+mod cancel_containers;
+mod collect;
 mod container_engine;
 mod docker;
 mod doctor;
@@ -23,6 +25,7 @@ mod repository;
 mod retry;
 mod self_contained;
 mod slurm;
+mod stopwatch;
 mod success;
 mod telemetry;
 mod world;

@@ -40,7 +40,7 @@ impl Beginning {
 /// The record of a job that lived.
 pub fn record_of(
     spec: &JobSpec,
-    places: &Places,
+    commit: Option<String>,
     environment: &[Variable],
     lived: Lived,
     beginning: &Beginning,
@@ -70,7 +70,7 @@ pub fn record_of(
         Some(failure) => Outcome::Failed(failure),
         None => Outcome::Ok,
     };
-    let provenance = provenance_of_job(spec, places, &node, served_model, facts, environment);
+    let provenance = provenance_of_job(spec, commit, &node, served_model, facts, environment);
     JobRecord {
         schema: RECORD_SCHEMA.to_owned(),
         job_id: spec.id.clone(),
@@ -94,7 +94,7 @@ pub fn record_of_refusal(
     row: &Row,
     runner: &RunnerName,
     profile: &RunnerProfile,
-    places: &Places,
+    commit: Option<String>,
     reason: String,
     beginning: &Beginning,
 ) -> JobRecord {
@@ -120,7 +120,7 @@ pub fn record_of_refusal(
         evals: Vec::new(),
         phases: Vec::new(),
         attempts: Vec::new(),
-        provenance: provenance(profile, runner, None, places),
+        provenance: provenance(profile, runner, None, commit),
     }
 }
 

@@ -9,6 +9,7 @@ use super::journal::{Begun, Journal};
 use super::prepare::Places;
 use super::voice::Voice;
 use super::watch::{Interruption, SharedEngine};
+use crate::edge::checkout::Checkout;
 use crate::edge::engine_log;
 use crate::edge::host;
 use crate::edge::job_state::{JobState, StateFolder};
@@ -29,6 +30,8 @@ const TAIL_LINES: usize = 40;
 pub struct Life<'a> {
     pub(super) spec: &'a JobSpec,
     pub(super) places: &'a Places,
+    /// The commit that is measured, as soon as git has said it.
+    pub(super) checkout: &'a Checkout,
     pub(super) stop: &'a StopSignal,
     pub(super) voice: &'a Voice,
     pub(super) environment: &'a [Variable],
@@ -116,13 +119,10 @@ impl Life<'_> {
         });
         self.finish_sampling();
         let stopped = self.stop_engine(engine);
-        let collected = self.collect();
         // The first failure is the cause; those of stopping and collecting may only follow from it.
-        used.and(stopped).and(collected)?;
-        match self.stop.cause() {
-            Some(cause) => Err(Interruption::Cancelled(cause).failure(Phase::Collect)),
-            None => Ok(()),
-        }
+        let ended = used.and(stopped);
+        let collected = self.collect(ended.is_err());
+        ended.and(collected)
     }
 
     /// A launcher takes back what it began, but not where the container engine or Slurm has gone meanwhile: then the state

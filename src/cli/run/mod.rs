@@ -2,6 +2,7 @@
 //! `job.json` in a folder.
 
 mod attempts;
+mod collect;
 mod ending;
 mod evals;
 mod finish;
@@ -23,11 +24,13 @@ mod watch;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 
 use super::{Exit, Failure, OrExit as _};
+use crate::edge::checkout::Checkout;
 use crate::edge::host;
 use crate::edge::job_state::StateFolder;
 use crate::edge::launcher::{Tries, secrets_of};
@@ -101,6 +104,9 @@ fn ratio(text: &str) -> Result<f64, String> {
     }
 }
 
+/// How long `job.json` waits for git to say which commit is checked out.
+const GIT_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Runs the command.
 ///
 /// # Errors
@@ -123,6 +129,7 @@ pub fn execute(args: &RunArgs, row: &Row, stop: &StopSignal) -> Result<(JobRecor
     let beginning = Beginning::now();
     adopt_orphans().or_exit(Exit::Infrastructure)?;
     let places = Places::of(args)?;
+    let checkout = Checkout::ask(places.repository.clone());
     let runner = prepare::runner_name(args.runner_name.as_deref())?;
     let in_actions = std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
     let prepared = prepare::profile(args, &runner, &places.runners).and_then(|profile| {
@@ -133,7 +140,9 @@ pub fn execute(args: &RunArgs, row: &Row, stop: &StopSignal) -> Result<(JobRecor
         Ok(spec) => spec,
         Err(error) => {
             let profile = crate::job::RunnerProfile::local();
-            let record = finish::record_of_refusal(prepare::new_id(), row, &runner, &profile, &places, error.to_string(), &beginning);
+            checkout.wait(GIT_PATIENCE, stop);
+            let commit = checkout.commit();
+            let record = finish::record_of_refusal(prepare::new_id(), row, &runner, &profile, commit, error.to_string(), &beginning);
             finish::publish(&record, &places, &Voice::new(in_actions, Vec::new()))?;
             return Ok((record, Exit::InvalidInput));
         }
@@ -151,6 +160,7 @@ pub fn execute(args: &RunArgs, row: &Row, stop: &StopSignal) -> Result<(JobRecor
     let life = Life {
         spec: &spec,
         places: &places,
+        checkout: &checkout,
         stop,
         voice: &voice,
         environment: &environment,
@@ -176,7 +186,10 @@ pub fn execute(args: &RunArgs, row: &Row, stop: &StopSignal) -> Result<(JobRecor
         eval_plan: None,
         eval_records: Vec::new(),
     };
-    let record = finish::record_of(&spec, &places, &environment, life.live(), &beginning, stop);
+    let lived = life.live();
+    // A job that failed early may be faster than git.
+    checkout.wait(GIT_PATIENCE, stop);
+    let record = finish::record_of(&spec, checkout.commit(), &environment, lived, &beginning, stop);
     finish::publish(&record, &places, &voice)?;
     let exit = finish::exit_of(&record.outcome, stop);
     Ok((record, exit))

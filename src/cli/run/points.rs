@@ -6,14 +6,12 @@ use std::time::SystemTime;
 
 use super::life::{Life, Trouble};
 use super::load::{self, Engine as LoadTarget, Reporter};
-use super::provenance::{provenance_of_job, short};
-use super::sampling::{conditions_of, power_of};
 use super::watch::{Interruption, LoadClock, SharedEngine, watched};
 use crate::cli::in_words;
 use crate::edge::files;
-use crate::job::{FailureClass, GpuUsage, JobFailure, Outcome, Phase, PhaseEnding, Resolved};
+use crate::job::{FailureClass, JobFailure, Outcome, Phase, PhaseEnding, Resolved};
 use crate::model::Concurrency;
-use crate::result::{Json, PointContext, Power, normalize, read_result};
+use crate::result::{Json, read_result};
 
 /// AIPerf's result, below the folder that it was told.
 const AIPERF_RESULT: &str = "aiperf_artifacts/profile_export_aiperf.json";
@@ -210,65 +208,6 @@ impl Life<'_> {
             }
             Err(reason) => Outcome::Failed(JobFailure::new(FailureClass::Client, reason)),
         }
-    }
-
-    /// Normalises what was loaded. A raw result that has no normalised form makes its point a failed one.
-    pub(super) fn collect(&mut self) -> Result<(), JobFailure> {
-        let begun = self.journal.begin(Phase::Collect, None);
-        let mut problems = Vec::new();
-        for loaded in std::mem::take(&mut self.loaded) {
-            let (energy, role_energy) = (self.energy_of(&loaded), self.role_energy_of(&loaded));
-            let gpu_usage = self.gpu_usage_of(&loaded);
-            let power = power_of(energy.as_ref(), role_energy.as_ref(), &loaded);
-            let normalised = self.normalise(&loaded, power, gpu_usage.as_ref());
-            let host_use = self.host_use_of(&loaded);
-            let Some(record) = self.points.iter_mut().find(|point| point.conc == loaded.conc) else {
-                continue;
-            };
-            record.raw.get_or_insert_with(|| format!("{}.json", loaded.result_filename));
-            record.energy = energy;
-            record.role_energy = role_energy;
-            record.gpu_usage = gpu_usage;
-            record.host_use = host_use;
-            match normalised {
-                Ok(file) => record.normalised = Some(file),
-                Err(failure) => {
-                    problems.push(failure.reason.clone());
-                    record.outcome = Outcome::Failed(failure);
-                }
-            }
-        }
-        let ending = if problems.is_empty() {
-            PhaseEnding::Done
-        } else {
-            PhaseEnding::Failed
-        };
-        self.journal.end(begun, ending, (!problems.is_empty()).then(|| problems.join("; ")));
-        Ok(())
-    }
-
-    fn normalise(&self, loaded: &Loaded, power: Option<Power>, usage: Option<&GpuUsage>) -> Result<String, JobFailure> {
-        let client = |error: String| JobFailure::new(FailureClass::Client, format!("the raw result cannot be normalised: {error}"));
-        let context = PointContext::from_row(&self.spec.row, loaded.conc).map_err(|error| client(error.to_string()))?;
-        let mut agg = normalize(&loaded.raw, &context).map_err(|error| client(error.to_string()))?;
-        if let Some(power) = power {
-            agg.set_power(power, &loaded.raw);
-        }
-        agg.set_conditions(conditions_of(usage));
-        let facts = self.facts.clone();
-        let provenance = provenance_of_job(
-            self.spec,
-            self.places,
-            &self.node,
-            self.served_model.clone(),
-            facts,
-            self.environment,
-        );
-        agg.set_provenance(short(&provenance, self.spec).into());
-        let file = format!("agg_{}.json", loaded.result_filename);
-        let write = files::write(&self.places.out.join(&file), agg.to_pretty().as_bytes());
-        write.map_err(|error| JobFailure::infra(error.to_string()))?;
-        Ok(file)
     }
 }
 

@@ -7,7 +7,6 @@ use serde_json::{Map, Value, json};
 
 use super::life::Life;
 use super::load::Engine as LoadTarget;
-use super::prepare::Places;
 use crate::edge::plain_http::{Question, ask};
 use crate::edge::{engine_log, host};
 use crate::job::{
@@ -22,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 const TELLING: [&str; 6] = ["TOKEN", "SECRET", "PASSWORD", "KEY", "CREDENTIAL", "PROXY"];
 
 /// What is known before anything runs.
-pub fn provenance(profile: &RunnerProfile, runner: &RunnerName, recipe: Option<Recipe>, places: &Places) -> Provenance {
+pub fn provenance(profile: &RunnerProfile, runner: &RunnerName, recipe: Option<Recipe>, commit: Option<String>) -> Provenance {
     Provenance {
         imax_version: env!("CARGO_PKG_VERSION").to_owned(),
         host: host::host_name(),
@@ -31,7 +30,7 @@ pub fn provenance(profile: &RunnerProfile, runner: &RunnerName, recipe: Option<R
         profile: profile.name.clone(),
         launcher: profile.launch.name().to_owned(),
         recipe,
-        commit: host::commit_of(&places.repository),
+        commit,
         served_model: None,
         engine: BTreeMap::new(),
         gpus: Vec::new(),
@@ -45,7 +44,7 @@ pub fn provenance(profile: &RunnerProfile, runner: &RunnerName, recipe: Option<R
 /// What is known of a job that ran.
 pub fn provenance_of_job(
     spec: &JobSpec,
-    places: &Places,
+    commit: Option<String>,
     node: &NodeFacts,
     served_model: Option<String>,
     engine: BTreeMap<String, String>,
@@ -63,7 +62,7 @@ pub fn provenance_of_job(
         gpus,
         environment: shown(environment),
         secrets: hidden(environment),
-        ..provenance(&spec.profile, &spec.runner_name, Some(spec.recipe.clone()), places)
+        ..provenance(&spec.profile, &spec.runner_name, Some(spec.recipe.clone()), commit)
     }
 }
 
