@@ -3,7 +3,8 @@
 #   1. bundled with the action in dist/bin/ (a release commit): nothing is downloaded;
 #   2. kept from an earlier job, or downloaded from a pin in dist/pins.txt and checked against its SHA-256;
 #   3. built from the action's own source with `cargo install --locked`.
-# The last two end in the runner's tool cache, under a name made of what the binary was made from.
+# The last two end in the runner's tool cache, under a name made of what the binary was made from. Beside it lies imax-nvml,
+# where there is one: the reader of NVIDIA's energy counters, which a static binary cannot be. imax works without it.
 set -euo pipefail
 
 dist=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -54,7 +55,7 @@ build() {
   command -v cargo >/dev/null || fail "no imax binary for ${RUNNER_OS:-$(uname -s)}/${RUNNER_ARCH:-$(uname -m)}, and no cargo to build one; use a release of the action, or install Rust on this runner"
   # The target folder is outside the action's checkout: the runner may own that read-only.
   CARGO_TARGET_DIR="$root/build" cargo install --quiet --locked --path "$action" --root "$root" --no-track >&2 || fail "cargo install of imax failed; see the lines above"
-  mv "$root/bin/imax" "$root/imax"
+  mv "$root"/bin/imax* "$root/"
 }
 
 install() {
@@ -67,15 +68,35 @@ install() {
     source) build "$work" ;;
   esac
   mkdir -p "$cache/$key"
+  # imax last: where it is, all is there.
+  if [ -e "$work/imax-nvml" ]; then mv -f "$work/imax-nvml" "$cache/$key/imax-nvml"; fi
   mv -f "$work/imax" "$cache/$key/imax"
   rm -rf "$work"
   trap - EXIT
 }
 
+# Where imax-nvml cannot be fetched the job goes on without it, and the next one tries again.
+fetch_nvml() {
+  local sha=$1 url=$2 new
+  new=$(mktemp "$cache/.new-XXXXXX")
+  if download "$url" "$sha" "$new"; then
+    mv -f "$new" "$cache/$key/imax-nvml"
+  else
+    rm -f "$new"
+    printf '::notice title=imax::%s\n' "cannot download $url; GPUs are sampled without their energy counters" >&2
+  fi
+}
+
+# pin FILE: checksum and address of a file for this runner.
+pin() {
+  awk -v target="$triple" -v file="$1" '$1 == target && $2 == file { print $3, $4; exit }' "$dist/pins.txt" && echo
+}
+
 if triple=$(target); then
-  bundled="$dist/bin/imax-$triple"
+  bundled="$dist/bin/$triple/imax"
   if [ -x "$bundled" ]; then exec "$bundled" "$@"; fi
-  read -r sha url < <(awk -v target="$triple" '$1 == target { print $2, $3; exit }' "$dist/pins.txt" && echo) || true
+  read -r sha url < <(pin imax) || true
+  read -r nvml_sha nvml_url < <(pin imax-nvml) || true
 fi
 
 cache="${RUNNER_TOOL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}}/imax"
@@ -99,4 +120,5 @@ if [ ! -x "$cache/$key/imax" ]; then
   fi
   unlock
 fi
+if [ -n "${sha:-}" ] && [ -n "${nvml_sha:-}" ] && [ ! -x "$cache/$key/imax-nvml" ]; then fetch_nvml "$nvml_sha" "$nvml_url"; fi
 exec "$cache/$key/imax" "$@"

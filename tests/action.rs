@@ -91,7 +91,7 @@ const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 fn a_bundled_binary_is_taken_and_gets_the_arguments() {
     let action = action_folder();
     let cache = tempfile::tempdir().unwrap();
-    executable(&action.path().join(format!("dist/bin/imax-{TARGET}")), STAND_IN);
+    executable(&action.path().join(format!("dist/bin/{TARGET}/imax")), STAND_IN);
     let output = launch(action.path(), cache.path(), SYSTEM_PATH);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(text(&output.stdout), "stand-in run --row a b\n");
@@ -118,7 +118,7 @@ fn a_pinned_download_is_checked_kept_and_not_fetched_twice() {
     let url = serve(STAND_IN, 1);
     fs::write(
         action.path().join("dist/pins.txt"),
-        format!("{TARGET} {} {url}\n", sha256(STAND_IN)),
+        format!("{TARGET} imax {} {url}\n", sha256(STAND_IN)),
     )
     .unwrap();
     for _ in 0..2 {
@@ -126,6 +126,30 @@ fn a_pinned_download_is_checked_kept_and_not_fetched_twice() {
         assert!(output.status.success(), "{}", text(&output.stderr));
         assert_eq!(text(&output.stdout), "stand-in run --row a b\n");
     }
+}
+
+/// Stands for an imax that says whether its companion lies beside it.
+const LOOKS_BESIDE: &str = "#!/bin/sh\nif [ -x \"${0%/*}/imax-nvml\" ]; then echo with; else echo without; fi\n";
+
+#[test]
+#[ignore = "needs curl"]
+fn the_reader_of_nvidias_counters_comes_along_and_is_not_needed() {
+    let action = action_folder();
+    let cache = tempfile::tempdir().unwrap();
+    let imax = format!("{TARGET} imax {} {}\n", sha256(LOOKS_BESIDE), serve(LOOKS_BESIDE, 1));
+    let said = |nvml: &str, url: &str| {
+        let pin = format!("{TARGET} imax-nvml {} {url}\n", sha256(nvml));
+        fs::write(action.path().join("dist/pins.txt"), format!("{imax}{pin}")).unwrap();
+        let output = launch(action.path(), cache.path(), SYSTEM_PATH);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        (text(&output.stdout), text(&output.stderr))
+    };
+    let (found, told) = said(STAND_IN, "http://127.0.0.1:1/imax-nvml");
+    assert_eq!(found, "without\n");
+    assert!(told.contains("::notice title=imax::cannot download"), "{told}");
+    // The next job tries again, and imax itself is not fetched twice.
+    assert_eq!(said(STAND_IN, &serve(STAND_IN, 1)).0, "with\n");
+    assert_eq!(said(STAND_IN, "http://127.0.0.1:1/imax-nvml"), ("with\n".to_owned(), String::new()));
 }
 
 #[test]
@@ -136,7 +160,7 @@ fn a_download_with_another_checksum_is_refused() {
     let url = serve("#!/bin/sh\necho evil\n", 1);
     fs::write(
         action.path().join("dist/pins.txt"),
-        format!("{TARGET} {} {url}\n", sha256(STAND_IN)),
+        format!("{TARGET} imax {} {url}\n", sha256(STAND_IN)),
     )
     .unwrap();
     let output = launch(action.path(), cache.path(), SYSTEM_PATH);
@@ -159,8 +183,9 @@ fn release(folder: &Path) -> PathBuf {
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         fs::copy(project().join(file), to).unwrap();
     }
-    fs::create_dir(action.join("dist/bin")).unwrap();
-    fs::copy(env!("CARGO_BIN_EXE_imax"), action.join(format!("dist/bin/imax-{TARGET}"))).unwrap();
+    let binaries = action.join("dist/bin").join(TARGET);
+    fs::create_dir_all(&binaries).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_imax"), binaries.join("imax")).unwrap();
     action
 }
 

@@ -24,6 +24,7 @@ mod import_image;
 mod matrix;
 mod normalize;
 mod notify;
+mod nvml;
 mod output;
 mod plan;
 mod planned_jobs;
@@ -38,6 +39,8 @@ mod shown;
 mod sim;
 
 use clap::{Parser, Subcommand};
+
+pub use nvml::main as nvml_main;
 
 pub use exit::{Exit, Failure, OrExit, in_words};
 
@@ -80,6 +83,8 @@ enum Command {
     Demo(demo::DemoArgs),
     #[command(hide = true)]
     Action(action::ActionArgs),
+    #[command(hide = true)]
+    Nvml(nvml::NvmlArgs),
 }
 
 /// Parses the command line, runs the command, says what went wrong, and gives the exit code.
@@ -117,6 +122,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Demo(args) => demo::run(&args),
         Command::Action(args) => action::run(&args),
+        Command::Nvml(args) => nvml::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Plan(args) => plan::run(&args),

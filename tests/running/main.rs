@@ -18,6 +18,7 @@ mod evals;
 mod failure;
 mod faults;
 mod llama;
+mod nvml;
 mod podman;
 mod reap;
 mod refusal;

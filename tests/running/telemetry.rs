@@ -1,5 +1,5 @@
-//! Telemetry with tools that are not there on this machine: stand-ins for nvidia-smi and amd-smi on PATH, one for NVIDIA's
-//! library, a tree of driver files as the amdgpu driver has them, and exporters of DCGM.
+//! Telemetry with tools that are not there on this machine: stand-ins for nvidia-smi and amd-smi on PATH, a tree of driver
+//! files as the amdgpu driver has them, and exporters of DCGM. NVIDIA's library has a file of its own.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -11,25 +11,25 @@ use super::doctor::NVIDIA_SMI;
 use super::success::ENGINE;
 use super::world::World;
 
-fn world(profile: &str) -> World {
+pub fn world(profile: &str) -> World {
     let world = World::with_recipe(ENGINE);
     world.write("runners/h100-a.yaml", &format!("launcher: local\n{profile}\n"));
     world
 }
 
-fn agg(world: &World) -> Value {
+pub fn agg(world: &World) -> Value {
     let name = world.job()["points"][0]["normalised"].as_str().unwrap().to_owned();
     serde_json::from_str(&world.read(&format!("out/{name}"))).unwrap()
 }
 
-fn close(found: &Value, expected: f64) -> bool {
+pub fn close(found: &Value, expected: f64) -> bool {
     found
         .as_f64()
         .is_some_and(|found| (found - expected).abs() <= expected.abs() * 1e-5)
 }
 
 /// Runs a row and holds what must hold of its power in `job.json` and in the result.
-fn assert_power(world: &World, watts: f64, gpus: u32) {
+pub fn assert_power(world: &World, watts: f64, gpus: u32) {
     let ended = world.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let energy = &world.job()["points"][0]["energy"];
@@ -107,62 +107,6 @@ fn amdgpu_files_give_samples_and_the_energy_of_the_load() {
     assert_power(&world.environment("IMAX_SYSFS", &root), 400.0, 1);
 }
 
-/// A world with a stand-in for NVIDIA's library, compiled here, whose counters grow by that many watts.
-fn with_library(counted: &str) -> World {
-    let world = long_load(world("vendor: nvidia").tools(&[("nvidia-smi", NVIDIA_SMI)]));
-    let (source, library) = (
-        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/running/nvml/library.c"),
-        world.path("libnvidia-ml.so.1"),
-    );
-    let compiler = std::process::Command::new("cc")
-        .args(["-shared", "-fPIC", "-Wall", "-Werror", "-o"])
-        .arg(&library)
-        .arg(source)
-        .output();
-    let compiler = compiler.expect("cc, a C compiler, is there");
-    assert!(compiler.status.success(), "{}", String::from_utf8_lossy(&compiler.stderr));
-    world
-        .environment("IMAX_NVML", library.to_str().unwrap())
-        .environment("COUNTED_W", counted)
-}
-
-#[test]
-fn nvidias_library_gives_the_power_of_now_and_a_counter_that_agrees() {
-    let world = with_library("500");
-    assert_power(&world, 1000.0, 2);
-    let energy = world.job()["points"][0]["energy"].clone();
-    let (joules, counted) = (energy["joules"].as_f64().unwrap(), energy["counter_joules"].as_f64().unwrap());
-    assert!((joules - counted).abs() < 0.05 * joules, "{energy}");
-    let (csv, agg) = (world.read("out/gpu_metrics.csv"), agg(&world));
-    assert!(
-        csv.contains(",1,NVIDIA H100 80GB HBM3,500,90,1000,1700,60,0x0000000000000004,,"),
-        "{csv}"
-    );
-    assert!(close(&agg["avg_temp_c"], 60.0), "{agg}");
-}
-
-#[test]
-fn the_librarys_counter_has_the_last_word() {
-    let world = with_library("700");
-    let ended = world.run();
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    assert_eq!(
-        world.job()["points"][0]["energy"],
-        json!({ "status": "unknown", "reason": "counter-mismatch" })
-    );
-    assert_eq!(agg(&world)["power_valid"], json!(0));
-}
-
-#[test]
-fn without_the_library_nvidia_smi_is_asked_and_that_is_said_once() {
-    let world = world("vendor: nvidia").tools(&[("nvidia-smi", NVIDIA_SMI)]);
-    let ended = world.run();
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let said = "GPUs are sampled with nvidia-smi, without their energy counters: ";
-    assert_eq!(ended.stderr.matches(said).count(), 1, "{}", ended.stderr);
-    assert_eq!(world.job()["points"][0]["energy"].get("counter_joules"), None);
-}
-
 /// As amd-smi of ROCm 6 answers; one GPU that draws 400 W, and whose counter says so.
 const AMD_SMI: &str = r#"[ "$*" = "metric --json" ] || exit 2
 echo "WARNING: User is missing the following required groups: render."
@@ -235,7 +179,7 @@ fn exporter(node: &str, counted: f64) -> String {
 }
 
 /// A load of some seconds, over which a counter's noise does not matter.
-fn long_load(world: World) -> World {
+pub fn long_load(world: World) -> World {
     world.row(|row| {
         row["tp"] = json!(2);
         row["osl"] = json!(300);

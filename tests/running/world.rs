@@ -22,6 +22,7 @@ pub struct World {
     pub mark: String,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    program: PathBuf,
 }
 
 impl World {
@@ -34,6 +35,7 @@ impl World {
             mark,
             arguments: Vec::new(),
             environment: Vec::new(),
+            program: env!("CARGO_BIN_EXE_imax").into(),
         };
         world.write("benchmarks/demo_fp8_h100_sim.sh", script);
         world.write("runners/h100-a.yaml", "launcher: local\n");
@@ -75,6 +77,12 @@ impl World {
         self
     }
 
+    /// With another imax than the one in the build's folder.
+    pub fn program(mut self, path: PathBuf) -> Self {
+        self.program = path;
+        self
+    }
+
     pub fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)
     }
@@ -101,7 +109,7 @@ impl World {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_imax"));
+        let mut command = Command::new(&self.program);
         command.current_dir(self.folder.path()).env_clear();
         for name in ["PATH", "HOME"] {
             if let Some(value) = std::env::var_os(name) {

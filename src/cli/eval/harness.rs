@@ -11,7 +11,7 @@ use super::evaluate::{Evaluation, address};
 use super::exit_of_stop;
 use crate::cli::output::say;
 use crate::cli::{Exit, Failure, OrExit as _};
-use crate::edge::process::{Ending, Group, StartedFrom};
+use crate::edge::process::{Ending, Group, Input, StartedFrom};
 use crate::edge::stop::StopSignal;
 use crate::edge::{files, host};
 use crate::eval::score::Score;
@@ -34,6 +34,7 @@ pub(super) fn run(arguments: &EvalArgs, evaluation: &Evaluation, stop: &StopSign
         program: &arguments.lm_eval,
         arguments: &command_line(arguments, evaluation, &folder),
         folder: Path::new("."),
+        input: Input::Empty,
         environment: &environment(),
         job: &format!("eval-{}", std::process::id()),
         log: &log,

@@ -3,7 +3,7 @@
 use super::journal::Begun;
 use super::life::{Life, Trouble};
 use super::watch::Interruption;
-use crate::edge::process::{Ending, Group, StartedFrom};
+use crate::edge::process::{Ending, Group, Input, StartedFrom};
 use crate::job::{FailureClass, JobFailure};
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ impl Life<'_> {
             program: "bash",
             arguments: &["-c".to_owned(), hook.to_owned()],
             folder: &self.places.repository,
+            input: Input::Empty,
             environment: self.environment,
             job: &mark,
             log: &self.log(),

@@ -55,9 +55,12 @@ impl Life<'_> {
             // The load's end must lie between two samples. A signal does not wait for that.
             let _ = self.stop.wait_for(TRAILING);
             match sampler.finish() {
-                Ok(samples) => {
-                    self.write_table("gpu_metrics.csv", &metrics_csv(&samples));
-                    self.samples = samples;
+                Ok(seen) => {
+                    if let Some(remark) = seen.remark {
+                        self.voice.line(&remark);
+                    }
+                    self.write_table("gpu_metrics.csv", &metrics_csv(&seen.samples));
+                    self.samples = seen.samples;
                 }
                 Err(problem) => self.voice.line(&problem),
             }

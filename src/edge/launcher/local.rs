@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::super::job_state::Holding;
-use super::super::process::{Ending, Group, StartedFrom, StopReport};
+use super::super::process::{Ending, Group, Input, StartedFrom, StopReport};
 use super::{Engine, LaunchError, LaunchRequest, Launcher};
 use crate::job::JobSpec;
 
@@ -48,6 +48,7 @@ fn start(script: &Path, request: &LaunchRequest<'_>) -> Result<Box<dyn Engine>, 
         program: "bash",
         arguments: &[script.to_string_lossy().into_owned()],
         folder: request.repository,
+        input: Input::Empty,
         environment: request.environment,
         job: request.spec.id.as_str(),
         log: request.log,

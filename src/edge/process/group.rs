@@ -65,12 +65,24 @@ pub struct StartedFrom<'a> {
     pub arguments: &'a [String],
     /// Its folder.
     pub folder: &'a Path,
+    /// What it reads.
+    pub input: Input,
     /// Its whole environment; nothing of ours is added but the mark.
     pub environment: &'a [Variable],
     /// The job whose mark it carries.
     pub job: &'a str,
     /// Where stdout and stderr go, behind what is there.
     pub log: &'a Path,
+}
+
+/// What a process reads from stdin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// Nothing.
+    Empty,
+    /// A pipe in which nothing ever comes. It closes when the owner ends, also by SIGKILL: a process that waits for its end
+    /// does not outlive its owner.
+    OpenWhileOwned,
 }
 
 /// How a process ended.
@@ -145,7 +157,12 @@ impl Group {
             };
         }
         command.env(JOB_MARK, from.job);
-        command.stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0);
+        let input = match from.input {
+            Input::Empty => Stdio::null(),
+            // Its other end stays in `Child`.
+            Input::OpenWhileOwned => Stdio::piped(),
+        };
+        command.stdin(input).stdout(log).stderr(errors).process_group(0);
         let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
         let child = command.spawn().map_err(|source| ProcessError::Start {
             program: from.program.to_owned(),

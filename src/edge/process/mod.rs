@@ -6,7 +6,7 @@ mod group;
 mod stop;
 mod table;
 
-pub use group::{Ending, Group, ProcessError, StartedFrom, adopt_orphans};
+pub use group::{Ending, Group, Input, ProcessError, StartedFrom, adopt_orphans};
 pub use stop::{StopReport, stop_members};
 pub use table::{ProcessId, Running, boot_id, is_alive, marked_processes, own_id, process_of};
 

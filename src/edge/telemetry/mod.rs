@@ -1,12 +1,14 @@
-//! Samples of GPUs and of the host while a job runs: NVIDIA's library or nvidia-smi, the amdgpu driver's files or amd-smi, DCGM's
+//! Samples of GPUs and of the host while a job runs: NVIDIA's library (in a process of its own) or nvidia-smi, the amdgpu driver's files or amd-smi, DCGM's
 //! exporters for GPUs in other nodes, `/proc` for the host. What is missing is said once and never fails a job.
 
 mod amd_smi;
 mod amdgpu;
 mod dcgm;
 mod host;
+mod line_tool;
 mod nvidia_smi;
 mod nvml;
+mod nvml_process;
 mod periodic;
 
 use std::path::Path;
@@ -17,6 +19,7 @@ use crate::job::{GpuSample, GpuVendor, JobId};
 pub(super) use amdgpu::{cards as amd_cards, product_name as amd_name, sysfs_root};
 pub use dcgm::Exporter;
 pub use host::HostSampler;
+pub use nvml::{NvmlError, write_samples};
 
 /// What is to be sampled.
 #[derive(Debug, Clone, Copy)]
@@ -51,11 +54,26 @@ impl Started {
     }
 }
 
+/// What a sampler saw, and what a person should know about it.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The samples.
+    pub samples: Vec<GpuSample>,
+    /// What went wrong meanwhile.
+    pub remark: Option<String>,
+}
+
+impl Seen {
+    fn of(samples: Vec<GpuSample>) -> Self {
+        Self { samples, remark: None }
+    }
+}
+
 /// A running sampler.
 #[derive(Debug)]
 pub enum Sampler {
     /// NVIDIA's library.
-    Nvml(nvml::Library),
+    Nvml(nvml_process::NvmlProcess),
     /// nvidia-smi.
     NvidiaSmi(nvidia_smi::NvidiaSmi),
     /// The amdgpu driver's files.
@@ -82,8 +100,8 @@ pub fn start(wanted: Wanted<'_>) -> Result<Started, String> {
 }
 
 fn nvidia(wanted: Wanted<'_>) -> Result<Started, String> {
-    let problem = match nvml::Library::start() {
-        Ok(library) => return Ok(Started::best(Sampler::Nvml(library))),
+    let problem = match nvml_process::NvmlProcess::start(wanted) {
+        Ok(process) => return Ok(Started::best(Sampler::Nvml(process))),
         Err(problem) => problem,
     };
     let sampler = nvidia_smi::NvidiaSmi::start(wanted.job, wanted.out)?;
@@ -117,13 +135,14 @@ impl Sampler {
     ///
     /// # Errors
     /// A sentence that says why there are no samples.
-    pub fn finish(self) -> Result<Vec<GpuSample>, String> {
-        match self {
-            Self::Nvml(sampler) => sampler.finish(),
+    pub fn finish(self) -> Result<Seen, String> {
+        let samples = match self {
+            Self::Nvml(sampler) => return sampler.finish(),
             Self::NvidiaSmi(sampler) => sampler.finish(),
             Self::Amdgpu(sampler) => sampler.finish(),
             Self::AmdSmi(sampler) => sampler.finish(),
             Self::Dcgm(sampler) => sampler.finish(),
-        }
+        };
+        samples.map(Seen::of)
     }
 }

@@ -1,47 +1,104 @@
-//! NVIDIA's management library, loaded while imax runs (<https://docs.nvidia.com/deploy/nvml-api/>): unlike nvidia-smi it has
-//! the GPUs' energy counters, and it needs no process. A static binary cannot load libraries; it keeps to nvidia-smi.
+//! NVIDIA's management library, loaded while a process of its own runs (<https://docs.nvidia.com/deploy/nvml-api/>): unlike
+//! nvidia-smi it has the GPUs' energy counters. A static program cannot load libraries, and a call of this library can hang
+//! where a GPU has fallen off the bus; so `imax run` does not call it, but reads what `imax-nvml` writes.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
+use std::io::{self, Read as _, Write as _};
+use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, raise};
 use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
 use nvml_wrapper::enums::device::SampleValue;
 use nvml_wrapper::structs::device::FieldId;
 use nvml_wrapper::sys_exports::field_id::NVML_FI_DEV_POWER_INSTANT;
 use nvml_wrapper::{Device, Nvml};
 
-use super::periodic::Periodic;
 use crate::edge::host::unix_seconds;
 use crate::job::GpuSample;
 
 /// What a driver's package installs; the name without the number comes with development packages only.
-const LIBRARY: &str = "libnvidia-ml.so.1";
+pub(super) const LIBRARY: &str = "libnvidia-ml.so.1";
 
-/// A running sampler over the library.
-#[derive(Debug)]
-pub struct Library(Periodic<GpuSample>);
+/// Time between two looks.
+const PERIOD: Duration = Duration::from_secs(1);
 
-impl Library {
-    /// Loads the library, or the one that `IMAX_NVML` names.
-    pub(super) fn start() -> Result<Self, String> {
-        if cfg!(target_feature = "crt-static") {
-            return Err(format!("a static imax cannot load {LIBRARY}"));
-        }
-        let path = std::env::var_os("IMAX_NVML").unwrap_or_else(|| OsString::from(LIBRARY));
-        let shown = path.display();
-        let library = Nvml::builder()
-            .lib_path(&path)
-            .init()
-            .map_err(|error| format!("{shown}: {error}"))?;
-        let gpus = library.device_count().map_err(|error| format!("{shown}: {error}"))?;
-        if !look(&library, gpus).iter().any(|sample| sample.power_w.is_some()) {
-            return Err(format!("{shown} knows no power of any GPU"));
-        }
-        Periodic::start("nvml", move |_| look(&library, gpus)).map(Self)
+/// Why there are no samples of NVIDIA's library.
+#[derive(Debug, thiserror::Error)]
+pub enum NvmlError {
+    /// This program cannot load it.
+    #[error("a static program cannot load {LIBRARY}; imax-nvml must be built for the C library of this machine")]
+    Static,
+    /// It cannot be loaded, or does not begin.
+    #[error("{library}: {error}")]
+    Library {
+        /// Its path or name.
+        library: String,
+        /// What it said.
+        error: nvml_wrapper::error::NvmlError,
+    },
+    /// There is nothing to be had from it.
+    #[error("{0} knows no power of any GPU")]
+    NoPower(String),
+    /// The samples cannot be written.
+    #[error("cannot write samples: {0}")]
+    Write(#[from] io::Error),
+}
+
+/// Writes what the library says of all GPUs to stdout, a line of JSON once a second, until nobody reads stdout. Where stdin
+/// ends, so does this process, also while a call of the library hangs. `library` is another path of it.
+///
+/// # Errors
+/// Where the library cannot be had, knows no GPU's power, or the samples cannot be written.
+pub fn write_samples(library: Option<&OsStr>) -> Result<(), NvmlError> {
+    if cfg!(target_feature = "crt-static") {
+        return Err(NvmlError::Static);
     }
-
-    pub(super) fn finish(self) -> Result<Vec<GpuSample>, String> {
-        self.0.finish().map_err(|error| format!("no GPU telemetry: {error}"))
+    std::thread::Builder::new().name("owner".to_owned()).spawn(end_with_stdin)?;
+    let path = library.unwrap_or(OsStr::new(LIBRARY));
+    let shown = path.display().to_string();
+    let failed = |error| NvmlError::Library {
+        library: shown.clone(),
+        error,
+    };
+    let library = Nvml::builder().lib_path(path).init().map_err(failed)?;
+    let gpus = library.device_count().map_err(failed)?;
+    let mut begin = Instant::now();
+    let mut samples = look(&library, gpus);
+    if !samples.iter().any(|sample| sample.power_w.is_some()) {
+        return Err(NvmlError::NoPower(shown));
     }
+    loop {
+        match write_line(&samples) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            written => written?,
+        }
+        std::thread::sleep(PERIOD.saturating_sub(begin.elapsed()));
+        begin = Instant::now();
+        samples = look(&library, gpus);
+    }
+}
+
+fn write_line(samples: &[GpuSample]) -> io::Result<()> {
+    let mut line = serde_json::to_vec(samples)?;
+    line.push(b'\n');
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(&line)?;
+    stdout.flush()
+}
+
+/// Waits for the end of stdin. The library's own ending must not run while another thread is inside of it: a signal ends the
+/// process without it.
+fn end_with_stdin() {
+    let mut stdin = io::stdin().lock();
+    let mut ignored = [0; 64];
+    loop {
+        match stdin.read(&mut ignored) {
+            Ok(1..) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => break,
+        }
+    }
+    let _ = raise(Signal::SIGTERM);
 }
 
 fn look(library: &Nvml, gpus: u32) -> Vec<GpuSample> {

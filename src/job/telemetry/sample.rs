@@ -13,7 +13,7 @@ pub const NVIDIA_SMI_QUERY: &str =
     "timestamp,index,name,power.draw.instant,utilization.gpu,memory.used,clocks.sm,temperature.gpu,clocks_event_reasons.active";
 
 /// One look at one GPU. What its tool does not say is absent.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct GpuSample {
     /// When, seconds since 1970.
     pub at_unix_s: f64,

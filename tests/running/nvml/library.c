@@ -1,8 +1,10 @@
 /* A stand-in for NVIDIA's management library: two GPUs that draw 500 W each. The plain power lags behind at 300 W, as the
-   average of a real one does; the energy counter grows as COUNTED_W says. */
-#include <stdlib.h>
+   average of a real one does. The energy counter grows by COUNTED_W watts. After LOOKS_WELL calls the process is killed, or hangs
+   where HANGS is defined, as with a GPU that has fallen off the bus. */
+#include <signal.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { SUCCESS = 0, NOT_SUPPORTED = 3, POWER_INSTANT = 186, UNSIGNED_INT = 1 };
 
@@ -70,6 +72,15 @@ int nvmlDeviceGetPowerUsage(void *device, unsigned *milliwatts) {
 }
 int nvmlDeviceGetFieldValues(void *device, int count, field *values) {
   (void)device;
+#ifdef LOOKS_WELL
+  static int calls;
+  if (calls++ >= LOOKS_WELL) {
+#ifdef HANGS
+    for (;;) pause();
+#endif
+    raise(SIGKILL);
+  }
+#endif
   for (int at = 0; at < count; at++) {
     values[at].type = UNSIGNED_INT;
     values[at].result = values[at].field == POWER_INSTANT ? SUCCESS : NOT_SUPPORTED;
@@ -79,11 +90,9 @@ int nvmlDeviceGetFieldValues(void *device, int count, field *values) {
 }
 int nvmlDeviceGetTotalEnergyConsumption(void *device, unsigned long long *millijoules) {
   (void)device;
-  const char *counted = getenv("COUNTED_W");
-  if (!counted) return NOT_SUPPORTED;
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
   double seconds = (double)(now.tv_sec % 1000000) + now.tv_nsec / 1e9;
-  *millijoules = (unsigned long long)(seconds * atof(counted) * 1e3);
+  *millijoules = (unsigned long long)(seconds * COUNTED_W * 1e3);
   return SUCCESS;
 }

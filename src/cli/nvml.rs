@@ -1,0 +1,47 @@
+//! `imax nvml` and the program `imax-nvml`: what NVIDIA's library says, for an `imax run` that must not call it itself. The
+//! released `imax` is static and cannot load libraries; `imax-nvml` is a small program that is not, and lies beside it.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::output::say;
+use super::{Exit, Failure, OrExit as _};
+use crate::edge::telemetry::write_samples;
+
+/// Write samples of NVIDIA's GPUs to stdout, a line of JSON a second, until stdin ends.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  imax nvml /usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1")]
+pub struct NvmlArgs {
+    /// NVIDIA's library, where it is not the driver's `libnvidia-ml.so.1`.
+    library: Option<OsString>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Where the library cannot be had, or the samples cannot be written.
+pub fn run(args: &NvmlArgs) -> Result<Exit, Failure> {
+    write_samples(args.library.as_deref()).or_exit(Exit::Infrastructure)?;
+    Ok(Exit::Success)
+}
+
+/// The program `imax-nvml`. It takes the path of a library and nothing else.
+#[must_use]
+pub fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let (library, more) = (arguments.next(), arguments.next());
+    let is_option = library.as_ref().is_some_and(|text| text.as_encoded_bytes().starts_with(b"-"));
+    if is_option || more.is_some() {
+        say("usage: imax-nvml [LIBRARY]\nWrites samples of NVIDIA's GPUs to stdout, a line of JSON a second, until stdin ends.");
+        return Exit::Usage.into();
+    }
+    match run(&NvmlArgs { library }) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            failure.tell();
+            failure.exit.into()
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! NVIDIA's library, which a process of its own reads: a stand-in that is compiled here, and which can crash and hang.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::json;
+
+use super::doctor::NVIDIA_SMI;
+use super::telemetry::{agg, assert_power, close, long_load, world};
+use super::world::{World, await_that};
+
+/// Compiles the stand-in into a folder.
+fn library(folder: &Path, defines: &[&str]) -> PathBuf {
+    std::fs::create_dir_all(folder).unwrap();
+    let library = folder.join("libnvidia-ml.so.1");
+    let compiler = Command::new("cc")
+        .args(["-shared", "-fPIC", "-Wall", "-Werror", "-o"])
+        .arg(&library)
+        .args(defines)
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/running/nvml/library.c"))
+        .output();
+    let compiler = compiler.expect("cc, a C compiler, is there");
+    assert!(compiler.status.success(), "{}", String::from_utf8_lossy(&compiler.stderr));
+    library
+}
+
+/// A world with the stand-in. Its path has the world's mark, so that a process that reads it is seen.
+fn with_library(defines: &[&str]) -> World {
+    let world = long_load(world("vendor: nvidia").tools(&[("nvidia-smi", NVIDIA_SMI)]));
+    let library = library(&world.path(&world.mark), defines);
+    world.environment("IMAX_NVML", library.to_str().unwrap())
+}
+
+#[test]
+fn nvidias_library_gives_the_power_of_now_and_a_counter_that_agrees() {
+    let world = with_library(&["-DCOUNTED_W=500"]);
+    assert_power(&world, 1000.0, 2);
+    let energy = world.job()["points"][0]["energy"].clone();
+    let (joules, counted) = (energy["joules"].as_f64().unwrap(), energy["counter_joules"].as_f64().unwrap());
+    assert!((joules - counted).abs() < 0.05 * joules, "{energy}");
+    let (csv, agg) = (world.read("out/gpu_metrics.csv"), agg(&world));
+    assert!(
+        csv.contains(",1,NVIDIA H100 80GB HBM3,500,90,1000,1700,60,0x0000000000000004,,"),
+        "{csv}"
+    );
+    assert!(close(&agg["avg_temp_c"], 60.0), "{agg}");
+    assert!(
+        !world.results().iter().any(|name| name.ends_with(".lines")),
+        "{:?}",
+        world.results()
+    );
+}
+
+#[test]
+fn the_librarys_counter_has_the_last_word() {
+    let world = with_library(&["-DCOUNTED_W=700"]);
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(
+        world.job()["points"][0]["energy"],
+        json!({ "status": "unknown", "reason": "counter-mismatch" })
+    );
+    assert_eq!(agg(&world)["power_valid"], json!(0));
+}
+
+#[test]
+fn an_imax_without_its_companion_reads_the_library_itself() {
+    let world = with_library(&["-DCOUNTED_W=500"]);
+    let alone = world.path("alone/imax");
+    std::fs::create_dir_all(alone.parent().unwrap()).unwrap();
+    let built = env!("CARGO_BIN_EXE_imax");
+    std::fs::hard_link(built, &alone)
+        .or_else(|_| std::fs::copy(built, &alone).map(drop))
+        .unwrap();
+    let world = world.program(alone);
+    assert_power(&world, 1000.0, 2);
+    assert!(world.job()["points"][0]["energy"]["counter_joules"].is_number());
+}
+
+#[test]
+fn without_the_library_nvidia_smi_is_asked_and_that_is_said_once() {
+    let world = world("vendor: nvidia").tools(&[("nvidia-smi", NVIDIA_SMI)]);
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let said = "GPUs are sampled with nvidia-smi, without their energy counters: ";
+    assert_eq!(ended.stderr.matches(said).count(), 1, "{}", ended.stderr);
+    assert_eq!(world.job()["points"][0]["energy"].get("counter_joules"), None);
+}
+
+#[test]
+fn where_the_library_crashes_nvidia_smi_takes_over_and_the_job_goes_on() {
+    let world = with_library(&["-DCOUNTED_W=500", "-DLOOKS_WELL=2"]);
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let said = "GPUs were sampled with nvidia-smi, without their energy counters: imax-nvml was killed by SIGKILL";
+    assert_eq!(ended.stderr.matches(said).count(), 1, "{}", ended.stderr);
+    let csv = world.read("out/gpu_metrics.csv");
+    let (without, with): (Vec<&str>, Vec<&str>) = csv.lines().skip(1).partition(|line| line.ends_with(','));
+    assert_eq!(with.len(), 2, "{csv}");
+    assert!(!without.is_empty(), "{csv}");
+    world.assert_nothing_runs();
+}
+
+#[test]
+fn a_library_that_hangs_does_not_keep_a_job_from_ending() {
+    let world = with_library(&["-DCOUNTED_W=500", "-DLOOKS_WELL=0", "-DHANGS"]);
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let said = "NVIDIA's library has said nothing";
+    assert_eq!(ended.stderr.matches(said).count(), 1, "{}", ended.stderr);
+    world.assert_nothing_runs();
+}
+
+fn start(library: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_imax-nvml"))
+        .arg(library)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn the_reader_writes_lines_and_ends_with_its_owner_also_where_the_library_hangs() {
+    let folder = tempfile::tempdir().unwrap();
+    let healthy = library(&folder.path().join("healthy"), &["-DCOUNTED_W=500"]);
+    let hung = library(&folder.path().join("hung"), &["-DCOUNTED_W=500", "-DLOOKS_WELL=2", "-DHANGS"]);
+    for library in [healthy, hung] {
+        let mut reader = start(&library);
+        let mut line = String::new();
+        BufReader::new(reader.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let samples: Vec<serde_json::Value> = serde_json::from_str(&line).unwrap();
+        assert_eq!((samples.len(), &samples[1]["power_w"]), (2, &json!(500.0)), "{line}");
+        // As the kernel does when the owner dies.
+        drop(reader.stdin.take());
+        let reader = std::cell::RefCell::new(reader);
+        await_that("the reader has ended", || reader.borrow_mut().try_wait().unwrap().is_some());
+    }
+}
+
+#[test]
+fn the_reader_says_what_is_missing() {
+    let mut reader = Command::new(env!("CARGO_BIN_EXE_imax-nvml"))
+        .arg("/nowhere/libnvidia-ml.so.1")
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let held = reader.stdin.take();
+    let ended = reader.wait_with_output().unwrap();
+    drop(held);
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(4), "{said}");
+    assert!(said.starts_with("error: /nowhere/libnvidia-ml.so.1: "), "{said}");
+    let ended = Command::new(env!("CARGO_BIN_EXE_imax-nvml")).arg("--help").output().unwrap();
+    assert_eq!(ended.status.code(), Some(2));
+}
