@@ -67,9 +67,48 @@ run_benchmark_serving() {
     --num-warmups "${warmups:-$((2 * concurrency))}" --save-result --result-dir "$folder"
 }
 
-# Agentic recipes replay recorded sessions with AIPerf, which this library does not do: such a repository keeps its own library.
-resolve_trace_source() { _imax_refuse "${FUNCNAME[0]}" "the replay of recorded sessions"; }
-install_agentic_deps() { _imax_refuse "${FUNCNAME[0]}" "the replay of recorded sessions"; }
+# Agentic recipes play recorded sessions. Here they are those of IMAX_SESSIONS, which `imax run` sets from `load.sessions` of the
+# runner profile, played by `imax bench`: not AIPerf and not its traces. A repository that wants those keeps its own library.
+resolve_trace_source() {
+  [[ -z "${IMAX_SESSIONS:-}" ]] || return 0
+  echo "error: ${FUNCNAME[0]}: this library has no recorded sessions of its own; name a file of them in \`load.sessions\` of the" \
+    "runner profile, or keep the repository's own benchmark_lib.sh" >&2
+  exit 3
+}
+install_agentic_deps() { :; } # imax needs nothing else
+
+# build_replay_cmd DIR: sets REPLAY_CMD. What a recipe adds to it are flags for `imax bench`, which refuses those that it does not know.
+build_replay_cmd() { REPLAY_CMD=_imax_replay; }
+
+# run_agentic_replay_and_write_outputs DIR: plays the sessions with CONC users for DURATION seconds and writes the raw result.
+run_agentic_replay_and_write_outputs() {
+  # shellcheck disable=SC2086 # a command and its flags
+  $REPLAY_CMD
+}
+write_agentic_result_json() { :; } # the result is whole already
+
+_imax_replay() {
+  local arguments=()
+  [[ -z "${IMAX_TOKENIZER:-}" ]] || arguments+=(--tokenizer "$IMAX_TOKENIZER")
+  resolve_trace_source
+  "${IMAX_BIN:-imax}" bench --model "$MODEL" --base-url "http://127.0.0.1:${PORT:-8888}" --backend openai-chat --ignore-eos \
+    --dataset-name recorded --dataset-path "$IMAX_SESSIONS" --max-concurrency "$CONC" --duration "$DURATION" \
+    --num-warmups "$((2 * CONC))" --save-result --result-dir "${IMAX_OUT:-.}" --result-filename "$RESULT_FILENAME.json" \
+    "${arguments[@]}" "$@"
+}
+
+# Whether the row wants KV blocks offloaded; and that it wants none, or if any then with this backend.
+agentic_kv_offload_enabled() { [[ "${KV_OFFLOADING:-none}" != none ]]; }
+require_agentic_kv_offload_none() { ! agentic_kv_offload_enabled || _imax_unfit KV_OFFLOADING none; }
+require_agentic_kv_offload_backend() {
+  agentic_kv_offload_enabled || return 1
+  [[ "${KV_OFFLOAD_BACKEND:-}" == "$1" ]] || _imax_unfit KV_OFFLOAD_BACKEND "$1"
+}
+
+_imax_unfit() {
+  echo "error: the row has $1=${!1:-}, expected $2: this recipe can do nothing else" >&2
+  exit 3
+}
 
 # GPUs are sampled by `imax run` itself.
 start_gpu_monitor() { :; }

@@ -58,6 +58,29 @@ pub fn read_text(path: &Path) -> Result<String, FileError> {
     })
 }
 
+/// The file itself, or the files of a folder whose names end in `.<extension>`, in the order of their names.
+///
+/// # Errors
+/// [`FileError::Read`] where there is neither, or the system refuses.
+pub fn named(path: &Path, extension: &str) -> Result<Vec<PathBuf>, FileError> {
+    let refused = |source| FileError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    if !fs::metadata(path).map_err(refused)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).map_err(refused)? {
+        let file = entry.map_err(refused)?.path();
+        if file.is_file() && file.extension().is_some_and(|found| found == extension) {
+            found.push(file);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 /// Writes a whole file: readers see the old content or the new, never a part. Missing parent folders are made.
 ///
 /// # Errors
@@ -135,6 +158,20 @@ mod tests {
         write_json(&path, &serde_json::json!({ "a": 1 })).unwrap();
         assert_eq!(read_text(&path).unwrap(), "{\n  \"a\": 1\n}\n");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_stands_for_its_files_of_a_kind() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.jsonl", "a.jsonl", "README.md", "c.jsonl/inside.jsonl"] {
+            write(&folder.path().join(name), b"x").unwrap();
+        }
+        let one = folder.path().join("README.md");
+        assert_eq!(named(&one, "jsonl").unwrap(), [one]);
+        let all = named(folder.path(), "jsonl").unwrap();
+        assert_eq!(all, ["a.jsonl", "b.jsonl"].map(|name| folder.path().join(name)));
+        let error = named(&folder.path().join("absent"), "jsonl").unwrap_err().to_string();
+        assert!(error.contains("absent: No such file"), "{error}");
     }
 
     #[test]

@@ -2,14 +2,15 @@
 //! What is not supported yet is refused here, before anything is started, and never measured by half.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::matrix::Row;
+use crate::matrix::{Row, Scenario};
 use crate::model::{Concurrency, Layout, RunnerName};
 
 use super::slurm::{AllocationError, allocation};
-use super::{LaunchSettings, NameSubject, ProfileError, Recipe, RecipeError, RunnerProfile, choose_recipe, result_file_name};
+use super::{LaunchSettings, NameSubject, PhaseTime, ProfileError, Recipe, RecipeError, RunnerProfile, choose_recipe, result_file_name};
 
 /// The job's own name: everything that the job starts carries it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -65,14 +66,30 @@ pub struct Resolved {
 /// Why a row cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
-    /// The load of recorded sessions is the recipe's own work.
+    /// Nobody says which sessions to load an engine with.
     #[error(
-        "row asks for the agentic-coding scenario, but recipe {path} only starts an engine, and `imax run` has no recorded sessions to load it with; \
-         let the recipe do its own load and take in benchmark_lib.sh, or load an engine with `imax bench`"
+        "row asks for the agentic-coding scenario, and recipe {path} only starts an engine, but no recorded sessions to load it with are named; \
+         name a file of them in `load.sessions` of runner profile {profile} or with --sessions, or let the recipe take in benchmark_lib.sh and do \
+         its own load"
     )]
-    AgenticEngine {
+    NoSessions {
         /// The recipe.
         path: String,
+        /// The profile.
+        profile: String,
+    },
+    /// The load would be no load, or never be over in time.
+    #[error(
+        "row has `duration: {found}`, expected at least 1 s and less than `deadlines.load` of runner profile {profile}, which is {deadline}; \
+         raise that where the load shall be so long"
+    )]
+    Duration {
+        /// The row's, seconds.
+        found: u64,
+        /// The profile.
+        profile: String,
+        /// Its deadline.
+        deadline: PhaseTime,
     },
     /// Several nodes need a scheduler.
     #[error(
@@ -154,8 +171,8 @@ pub fn resolve(
                 found: row.conc.as_slice().len(),
             });
         }
-        super::RecipeStyle::EngineOnly if row.is_agentic() => return Err(ResolveError::AgenticEngine { path: recipe.path }),
-        super::RecipeStyle::SelfContained | super::RecipeStyle::EngineOnly => {}
+        super::RecipeStyle::SelfContained => {}
+        super::RecipeStyle::EngineOnly => refuse_unloadable(&row, &profile, &recipe)?,
     }
     Ok(JobSpec {
         id,
@@ -164,6 +181,30 @@ pub fn resolve(
         profile,
         recipe,
     })
+}
+
+/// A row of recorded sessions needs some, and time for them; where it is only evaluated it needs neither.
+fn refuse_unloadable(row: &Row, profile: &RunnerProfile, recipe: &Recipe) -> Result<(), ResolveError> {
+    let duration_s = match row.scenario {
+        Scenario::FixedSeqLen { .. } => return Ok(()),
+        Scenario::AgenticCoding { .. } if row.eval.only == Some(true) => return Ok(()),
+        Scenario::AgenticCoding { duration_s, .. } => duration_s,
+    };
+    if profile.load.sessions.is_none() {
+        return Err(ResolveError::NoSessions {
+            path: recipe.path.clone(),
+            profile: profile.name.clone(),
+        });
+    }
+    let deadline = profile.deadlines.load;
+    if duration_s == 0 || Duration::from_secs(duration_s) >= deadline.duration() {
+        return Err(ResolveError::Duration {
+            found: duration_s,
+            profile: profile.name.clone(),
+            deadline,
+        });
+    }
+    Ok(())
 }
 
 /// Several nodes are had from a scheduler alone, and a scheduler's nodes must be able to hold the row.
@@ -210,10 +251,14 @@ mod tests {
     }
 
     fn resolve_with(document: Value, recipe: &str) -> Result<JobSpec, ResolveError> {
+        resolve_on(RunnerProfile::local(), document, recipe)
+    }
+
+    fn resolve_on(profile: RunnerProfile, document: Value, recipe: &str) -> Result<JobSpec, ResolveError> {
         let row = serde_json::from_value(document).unwrap();
-        let read = |path: &str| (path == "demo_fp8_h100_sim.sh").then(|| recipe.to_owned());
+        let read = |path: &str| path.ends_with("demo_fp8_h100_sim.sh").then(|| recipe.to_owned());
         let runner = "h100-a_0".parse().unwrap();
-        resolve(JobId::from_unique(7), row, runner, RunnerProfile::local(), "benchmarks", &read)
+        resolve(JobId::from_unique(7), row, runner, profile, "benchmarks", &read)
     }
 
     #[test]
@@ -243,5 +288,41 @@ mod tests {
             let error = resolve_with(row, recipe).unwrap_err().to_string();
             assert!(error.contains(message), "{error}");
         }
+    }
+
+    #[test]
+    fn an_engine_alone_needs_sessions_and_time_for_them() {
+        let mut agentic = document();
+        let keys = agentic.as_object_mut().unwrap();
+        ["isl", "osl", "max-model-len"].iter().for_each(|key| drop(keys.remove(*key)));
+        keys.extend(
+            json!({ "scenario-type": "agentic-coding", "kv-offloading": "none", "total-cpu-dram-gb": 0, "duration": 60 })
+                .as_object()
+                .unwrap()
+                .clone(),
+        );
+        let mut with_sessions = RunnerProfile::local();
+        with_sessions.load.sessions = Some("sessions.jsonl".to_owned());
+        let refusal =
+            |profile: &RunnerProfile, row: &Value| resolve_on(profile.clone(), row.clone(), "exec engine").unwrap_err().to_string();
+        assert!(resolve_on(with_sessions.clone(), agentic.clone(), "exec engine").is_ok());
+        let missing = refusal(&RunnerProfile::local(), &agentic);
+        assert!(
+            missing.contains("`load.sessions` of runner profile local or with --sessions"),
+            "{missing}"
+        );
+        assert!(resolve_on(RunnerProfile::local(), agentic.clone(), "source ./benchmark_lib.sh").is_ok());
+        for duration in [0, 7200] {
+            agentic["duration"] = json!(duration);
+            let wrong = refusal(&with_sessions, &agentic);
+            assert!(
+                wrong.contains(&format!("row has `duration: {duration}`")) && wrong.contains("which is 2h"),
+                "{wrong}"
+            );
+        }
+        // An evaluation alone loads nothing.
+        agentic["eval-only"] = json!(true);
+        agentic["run-eval"] = json!(true);
+        assert!(resolve_on(RunnerProfile::local(), agentic, "exec engine").is_ok());
     }
 }

@@ -26,6 +26,7 @@ pub struct Answer {
     last: Option<Stamp>,
     prompt_tokens: Option<u32>,
     completion_tokens: Option<u32>,
+    cached_tokens: Option<u32>,
     streamed: bool,
     done: bool,
     keep_texts: bool,
@@ -125,6 +126,7 @@ impl Answer {
         record.merged_chunks = self.merged;
         record.reported_prompt_tokens = self.prompt_tokens;
         record.reported_output_tokens = self.completion_tokens;
+        record.reported_cached_tokens = self.cached_tokens;
         record.streamed = self.streamed;
         record.failure = self.failure;
     }
@@ -147,6 +149,7 @@ impl Answer {
                 let new_tokens = chunk.completion_tokens.map(|total| total.saturating_sub(self.counted));
                 self.prompt_tokens = chunk.prompt_tokens.or(self.prompt_tokens);
                 self.completion_tokens = chunk.completion_tokens.or(self.completion_tokens);
+                self.cached_tokens = chunk.cached_tokens.or(self.cached_tokens);
                 self.done |= chunk.may_be_last;
                 self.keep(&chunk, data);
                 self.take_tokens(&chunk, new_tokens, data, at);
@@ -194,6 +197,7 @@ impl Answer {
             Ok(Event::Chunk(chunk)) => {
                 self.prompt_tokens = chunk.prompt_tokens;
                 self.completion_tokens = chunk.completion_tokens;
+                self.cached_tokens = chunk.cached_tokens;
                 let document = std::mem::take(&mut self.gathered);
                 self.keep(&chunk, &document);
                 if chunk.completion_tokens.is_none() && self.keep_texts {

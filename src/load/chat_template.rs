@@ -10,7 +10,7 @@ use minijinja::value::{Kwargs, Serde, Value};
 use minijinja::{Environment, Error, ErrorKind, context};
 use serde::Deserialize;
 
-use super::prompt::{Message, Role};
+use super::prompt::Message;
 
 /// A template that was read and can be rendered.
 pub struct ChatTemplate {
@@ -122,11 +122,7 @@ impl ChatTemplate {
             bos_token: bos_token.to_owned(),
             eos_token: eos_token.to_owned(),
         };
-        let question = Message {
-            role: Role::User,
-            text: "a".to_owned(),
-        };
-        template.render(&[question])?;
+        template.render(&[Message::of_user("a")])?;
         Ok(template)
     }
 
@@ -182,6 +178,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
     use super::*;
+    use crate::load::prompt::Role;
 
     fn conversation() -> Vec<Message> {
         let said = |role, text: &str| Message {

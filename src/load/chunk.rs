@@ -29,6 +29,8 @@ pub struct Chunk {
     pub completion_tokens: Option<u32>,
     /// Prompt tokens, where the chunk has usage.
     pub prompt_tokens: Option<u32>,
+    /// Prompt tokens that the server's prefix cache had, where the server says it.
+    pub cached_tokens: Option<u32>,
     /// Whether its text is the whole answer so far, as SGLang sends it.
     pub is_cumulative: bool,
     /// Whether the stream may end behind it without `[DONE]`, as Triton's does.
@@ -54,6 +56,8 @@ static ERROR: Key = Key::new(|| Finder::new(b"\"error\":"), 8);
 static COMPLETION_TOKENS: Key = Key::new(|| Finder::new(b"\"completion_tokens\":"), 20);
 static TEXT_OUTPUT: Key = Key::new(|| Finder::new(b"\"text_output\":"), 14);
 static PROMPT_TOKENS: Key = Key::new(|| Finder::new(b"\"prompt_tokens\":"), 16);
+/// In `prompt_tokens_details` of the OpenAI API, and in SGLang's `meta_info`.
+static CACHED_TOKENS: Key = Key::new(|| Finder::new(b"\"cached_tokens\":"), 16);
 
 /// Reads one event's data.
 ///
@@ -88,6 +92,10 @@ pub fn read(data: &[u8]) -> Result<Event, MalformedEvent> {
         let usage = &data[at..];
         chunk.completion_tokens = number_under(usage, &COMPLETION_TOKENS);
         chunk.prompt_tokens = number_under(usage, &PROMPT_TOKENS);
+        // Servers say it with the total, which comes without text.
+        if !has_text {
+            chunk.cached_tokens = number_under(usage, &CACHED_TOKENS);
+        }
     }
     Ok(Event::Chunk(chunk))
 }
@@ -123,6 +131,7 @@ fn sglang(data: &[u8], meta: &[u8]) -> Chunk {
         has_text: completion_tokens.is_none() && TEXT_KEYS.iter().take(1).any(|key| has_text_under(data, key)),
         completion_tokens,
         prompt_tokens: number_under(meta, &PROMPT_TOKENS),
+        cached_tokens: number_under(meta, &CACHED_TOKENS),
         is_cumulative: true,
         may_be_last: false,
     }
@@ -205,6 +214,20 @@ struct DeltaDocument {
 struct UsageDocument {
     completion_tokens: Option<u32>,
     prompt_tokens: Option<u32>,
+    cached_tokens: Option<u32>,
+    prompt_tokens_details: Option<PromptDetailsDocument>,
+}
+
+#[derive(Deserialize)]
+struct PromptDetailsDocument {
+    cached_tokens: Option<u32>,
+}
+
+impl UsageDocument {
+    fn cached(&self) -> Option<u32> {
+        let details = self.prompt_tokens_details.as_ref();
+        details.and_then(|details| details.cached_tokens).or(self.cached_tokens)
+    }
 }
 
 /// Reads a whole document: an unusual chunk, or the answer to a request that was not streamed.
@@ -223,6 +246,7 @@ pub fn read_fully(data: &[u8]) -> Result<Event, MalformedEvent> {
             has_text: filled(&document.text) || filled(&document.text_output),
             completion_tokens: usage.and_then(|usage| usage.completion_tokens),
             prompt_tokens: usage.and_then(|usage| usage.prompt_tokens),
+            cached_tokens: usage.and_then(UsageDocument::cached),
             is_cumulative: usage.is_some(),
             may_be_last: usage.is_none(),
         }));
@@ -246,6 +270,7 @@ pub fn read_fully(data: &[u8]) -> Result<Event, MalformedEvent> {
         has_text,
         completion_tokens: document.usage.as_ref().and_then(|usage| usage.completion_tokens),
         prompt_tokens: document.usage.as_ref().and_then(|usage| usage.prompt_tokens),
+        cached_tokens: document.usage.as_ref().and_then(UsageDocument::cached),
         ..Chunk::default()
     }))
 }
@@ -256,97 +281,4 @@ fn message_of(error: &serde_json::Value) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn chunk(has_text: bool, completion_tokens: Option<u32>) -> Event {
-        Event::Chunk(Chunk {
-            has_text,
-            completion_tokens,
-            prompt_tokens: completion_tokens.map(|_| 7),
-            ..Chunk::default()
-        })
-    }
-
-    #[test]
-    fn finds_tokens_and_usage_in_every_dialect() {
-        for (data, expected) in [
-            (r#"{"choices":[{"index":0,"text":" a","finish_reason":null}]}"#, chunk(true, None)),
-            (r#"{"choices": [{"text": " a"}], "usage": null}"#, chunk(true, None)),
-            (
-                r#"{"choices":[{"text":""}],"usage":{"prompt_tokens":7,"completion_tokens":3}}"#,
-                chunk(false, Some(3)),
-            ),
-            (r#"{"choices":[{"delta":{"role":"assistant","content":""}}]}"#, chunk(false, None)),
-            (r#"{"choices":[{"delta":{"role":"assistant","content":null}}]}"#, chunk(false, None)),
-            (r#"{"choices":[{"delta":{"content":"a"}}]}"#, chunk(true, None)),
-            (
-                r#"{"choices":[{"delta":{"content":null,"reasoning_content":"hm"}}]}"#,
-                chunk(true, None),
-            ),
-            (r#"{"choices":[{"delta":{"reasoning":"hm"}}]}"#, chunk(true, None)),
-            (r#"{"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}"#, chunk(true, None)),
-            (
-                r#"{"choices":[],"usage":{"prompt_tokens": 7, "completion_tokens": 64}}"#,
-                chunk(false, Some(64)),
-            ),
-            // The text may speak of keys; its quotes are escaped.
-            (r#"{"choices":[{"text":""}],"x":"\"text\":\"a\""}"#, chunk(false, None)),
-        ] {
-            assert_eq!(read(data.as_bytes()).unwrap(), expected, "{data}");
-        }
-        assert_eq!(read(b"[DONE]").unwrap(), Event::Done);
-    }
-
-    #[test]
-    fn the_dialects_of_sglang_and_triton() {
-        let sglang = |has_text, completion_tokens| Chunk {
-            has_text,
-            completion_tokens,
-            prompt_tokens: Some(7),
-            is_cumulative: true,
-            may_be_last: false,
-        };
-        let data = br#"{"text":" a b","meta_info":{"id":"x","finish_reason":null,"prompt_tokens":7,"completion_tokens":2},"index":0}"#;
-        assert_eq!(read(data).unwrap(), Event::Chunk(sglang(false, Some(2))));
-        assert_eq!(read_fully(data).unwrap(), Event::Chunk(sglang(true, Some(2))));
-        assert_eq!(text(data), " a b");
-        let data = br#"{"model_name":"ensemble","model_version":"1","text_output":" a"}"#;
-        let triton = Chunk {
-            has_text: true,
-            may_be_last: true,
-            ..Chunk::default()
-        };
-        assert_eq!(read(data).unwrap(), Event::Chunk(triton.clone()));
-        assert_eq!(read_fully(data).unwrap(), Event::Chunk(triton));
-        assert_eq!(text(data), " a");
-        assert_eq!(
-            read(br#"{"error":"no such model"}"#).unwrap(),
-            Event::Error("no such model".to_owned())
-        );
-    }
-
-    #[test]
-    fn errors_keep_their_message() {
-        for data in [
-            r#"{"error":{"message":"out of memory","code":500}}"#,
-            r#"{"error":"out of memory"}"#,
-            r#"{"object":"error","message":"out of memory"}"#,
-        ] {
-            assert_eq!(read(data.as_bytes()).unwrap(), Event::Error("out of memory".to_owned()), "{data}");
-        }
-    }
-
-    #[test]
-    fn refuses_what_is_not_a_chunk() {
-        for data in ["", "{", "<html>", "[1]", r#"{"a":1}"#, r#"{"choices":[{"text":"a""#] {
-            assert!(read(data.as_bytes()).is_err(), "{data}");
-        }
-    }
-
-    #[test]
-    fn text_is_unescaped() {
-        assert_eq!(text(br#"{"choices":[{"text":"a\"\u00e9"}]}"#), "a\"é");
-        assert_eq!(text(br#"{"choices":[{"delta":{"reasoning":"x","content":"y"}}]}"#), "yx");
-    }
-}
+mod tests;

@@ -59,6 +59,7 @@ pub(super) struct Line {
     pub asked_output_tokens: u32,
     pub reported_input_tokens: Option<u32>,
     pub reported_output_tokens: Option<u32>,
+    pub reported_cached_tokens: Option<u32>,
     pub failure: Option<String>,
     pub detail: Option<String>,
 }
@@ -79,6 +80,7 @@ pub(super) fn rows(measured: &Measured) -> impl Iterator<Item = Line> + '_ {
         asked_output_tokens: record.asked_tokens,
         reported_input_tokens: record.reported_prompt_tokens,
         reported_output_tokens: record.reported_output_tokens,
+        reported_cached_tokens: record.reported_cached_tokens,
         failure: record.failure.as_ref().map(|failure| failure.reason.code()),
         detail: record.failure.as_ref().map(|failure| failure.detail.clone()),
     })

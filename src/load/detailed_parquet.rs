@@ -28,6 +28,7 @@ message requests {
   REQUIRED INT32 asked_output_tokens;
   OPTIONAL INT32 reported_input_tokens;
   OPTIONAL INT32 reported_output_tokens;
+  OPTIONAL INT32 reported_cached_tokens;
   OPTIONAL BYTE_ARRAY failure (UTF8);
   OPTIONAL BYTE_ARRAY detail (UTF8);
 }
@@ -59,6 +60,7 @@ pub fn file(measured: &Measured) -> Result<Vec<u8>, ParquetError> {
     column::<Int32Type>(&mut group, &rows, |row| Some(row.asked_output_tokens.cast_signed()))?;
     column::<Int32Type>(&mut group, &rows, |row| row.reported_input_tokens.map(u32::cast_signed))?;
     column::<Int32Type>(&mut group, &rows, |row| row.reported_output_tokens.map(u32::cast_signed))?;
+    column::<Int32Type>(&mut group, &rows, |row| row.reported_cached_tokens.map(u32::cast_signed))?;
     column::<ByteArrayType>(&mut group, &rows, |row| row.failure.as_deref().map(text))?;
     column::<ByteArrayType>(&mut group, &rows, |row| row.detail.as_deref().map(text))?;
     group.close()?;
@@ -108,8 +110,8 @@ mod tests {
             ("imax-0", 7)
         );
         assert_eq!(rows[0].get_int(12).unwrap(), 9);
-        assert!(rows[0].is_null(13).unwrap() && rows[1].is_null(12).unwrap());
-        assert_eq!(rows[1].get_string(13).unwrap(), "no_tokens");
+        assert!(rows[0].is_null(14).unwrap() && rows[1].is_null(12).unwrap());
+        assert_eq!(rows[1].get_string(14).unwrap(), "no_tokens");
     }
 
     fn parquet_bytes(bytes: &[u8]) -> std::fs::File {

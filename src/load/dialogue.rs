@@ -1,21 +1,24 @@
 //! Conversations of several turns. Each turn repeats all that was said before, the server's real answers included, so its
 //! request can only be made when the turn before has been answered.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::Rng as _;
+
 use super::chat_template::ChatTemplate;
 use super::plan::PreparedRequest;
-use super::prompt::{Content, Message, Prompt, Role};
+use super::prompt::{Content, Message, Prompt, Role, random_stream};
 use super::record::Record;
 use super::request;
 use super::settings::{Protocol, Settings};
 
-/// What the user says in one turn.
+/// What is said in one turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Turn {
-    /// The text, without what was said before.
-    pub text: String,
+    /// By the user, in the first turn perhaps by the system too; without what was said before.
+    pub said: Vec<Message>,
     /// Its length, tokens.
     pub tokens: u32,
     /// Output length to ask for, tokens.
@@ -30,7 +33,7 @@ pub struct Dialogues {
     sessions: Vec<Vec<Turn>>,
     settings: Settings,
     template: Option<Arc<ChatTemplate>>,
-    stride: u32,
+    stride: NonZeroU32,
 }
 
 /// What was said in one conversation so far.
@@ -55,18 +58,18 @@ impl Dialogues {
     /// Conversations with at least one turn each.
     #[must_use]
     pub fn new(sessions: Vec<Vec<Turn>>, settings: Settings, template: Option<Arc<ChatTemplate>>) -> Self {
-        let longest = sessions.iter().map(Vec::len).max().unwrap_or(1).max(1);
+        let longest = sessions.iter().map(Vec::len).max().unwrap_or(1);
         Self {
             sessions,
             settings,
             template,
-            stride: u32::try_from(longest).unwrap_or(u32::MAX),
+            stride: NonZeroU32::new(u32::try_from(longest).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN),
         }
     }
 
     /// Numbers that each conversation has for its turns.
     #[must_use]
-    pub fn stride(&self) -> u32 {
+    pub fn stride(&self) -> NonZeroU32 {
         self.stride
     }
 
@@ -76,33 +79,53 @@ impl Dialogues {
         self.sessions.iter().map(Vec::len).sum()
     }
 
-    /// The conversation that a number begins; `None` for later turns.
+    /// The start that a number is the first turn of; `None` for later turns.
     #[must_use]
-    pub fn session_of_first(&self, index: u32) -> Option<usize> {
-        index
-            .is_multiple_of(self.stride)
-            .then(|| usize::try_from(index / self.stride).ok())
-            .flatten()
+    pub fn start_of_first(&self, index: u32) -> Option<u32> {
+        index.is_multiple_of(self.stride.get()).then_some(index / self.stride)
     }
 
     /// The first turns of all conversations, ready to be sent.
     #[must_use]
     pub fn openings(&self) -> Vec<PreparedRequest> {
-        let each = self.sessions.iter().zip(0_u32..);
-        each.filter_map(|(turns, session)| {
-            let turn = turns.first()?;
-            Some(self.request(session.saturating_mul(self.stride), &History::default().said(turn), turn))
-        })
-        .collect()
+        let starts = (0_u32..).take(self.sessions.len());
+        starts
+            .filter_map(|start| self.opening(start.saturating_mul(self.stride.get())))
+            .collect()
+    }
+
+    /// The first turn with that number; `None` for later turns.
+    #[must_use]
+    pub fn opening(&self, index: u32) -> Option<PreparedRequest> {
+        let start = self.start_of_first(index)?;
+        let turn = self.conversation(start)?.first()?;
+        Some(self.request(index, &self.beginning(start, turn), turn))
+    }
+
+    /// The conversation of a start. There may be more starts than conversations: then they begin again from the first.
+    fn conversation(&self, start: u32) -> Option<&Vec<Turn>> {
+        let start = usize::try_from(start).ok()?;
+        self.sessions.get(start % self.sessions.len().max(1))
+    }
+
+    /// What is said before the first answer.
+    fn beginning(&self, start: u32, turn: &Turn) -> History {
+        let mut history = History::default().said(turn);
+        let first_words = history.messages.iter_mut().find(|message| message.role == Role::User);
+        if let Some(message) = first_words {
+            message.text.insert_str(0, &mark(&self.settings, start));
+        }
+        history
     }
 
     /// The turn that follows the one that a record is of; `None` behind the last, and where the answer is missing.
     pub fn next(&self, history: &mut History, record: &Record) -> Option<NextTurn> {
-        let session = self.sessions.get(usize::try_from(record.index / self.stride).ok()?)?;
+        let start = record.index / self.stride;
+        let session = self.conversation(start)?;
         let number = usize::try_from(record.index % self.stride).ok()?;
         let next = session.get(number + 1).filter(|_| record.is_success())?;
         if history.messages.is_empty() {
-            *history = History::default().said(session.get(number)?);
+            *history = self.beginning(start, session.get(number)?);
         }
         history.answered(record);
         *history = std::mem::take(history).said(next);
@@ -133,13 +156,27 @@ impl Dialogues {
     }
 }
 
+/// Keeps the marks apart from other draws of the same seed.
+const MARK_SEED: u64 = 0x3a4c;
+
+/// What stands before the first words of a user. A recorded session is played more than once: by further users, after the last
+/// session, and at the next concurrency. Without a mark of its own each play would find what the one before left in the engine's
+/// prefix cache, which no user's session does. What the system says stays in common. Empty for made-up conversations.
+#[must_use]
+pub fn mark(settings: &Settings, start: u32) -> String {
+    if !settings.has_recorded_sessions() {
+        return String::new();
+    }
+    let users = settings.arrival.max_concurrency.map_or(0, NonZeroU32::get);
+    let stream = u64::from(users) << 32 | u64::from(start);
+    let number = random_stream(settings.seed ^ MARK_SEED, stream).next_u64();
+    format!("[session {number:016x}]\n")
+}
+
 impl History {
     fn said(mut self, turn: &Turn) -> Self {
         self.tokens = self.tokens.saturating_add(turn.tokens);
-        self.messages.push(Message {
-            role: Role::User,
-            text: turn.text.clone(),
-        });
+        self.messages.extend(turn.said.iter().cloned());
         self
     }
 
@@ -167,9 +204,13 @@ mod tests {
 
     use super::*;
     use crate::load::settings::{Dataset, RandomLengths, Target};
-    use std::num::NonZeroU32;
 
     fn dialogues(protocol: Protocol) -> Dialogues {
+        dialogues_of(protocol, None)
+    }
+
+    /// Two conversations, of random words or recorded.
+    fn dialogues_of(protocol: Protocol, recorded: Option<Dataset>) -> Dialogues {
         let one = NonZeroU32::MIN;
         let lengths = RandomLengths {
             input: one,
@@ -179,13 +220,14 @@ mod tests {
         };
         let target = Target::from_base_url("http://h", protocol.default_endpoint(true), protocol).unwrap();
         let turn = |text: &str| Turn {
-            text: text.to_owned(),
+            said: vec![Message::of_user(text)],
             tokens: 2,
             output_tokens: 4,
             pause: Duration::from_secs(1),
         };
         let sessions = vec![vec![turn("a b"), turn("c d"), turn("e f")], vec![turn("x y")]];
-        Dialogues::new(sessions, Settings::new(target, "m", Dataset::Random(lengths), one), None)
+        let dataset = recorded.unwrap_or(Dataset::Random(lengths));
+        Dialogues::new(sessions, Settings::new(target, "m", dataset, one), None)
     }
 
     fn answered(index: u32, answer: &str) -> Record {
@@ -206,7 +248,7 @@ mod tests {
     #[test]
     fn each_turn_repeats_what_was_said() {
         let dialogues = dialogues(Protocol::ChatCompletions);
-        assert_eq!((dialogues.stride(), dialogues.turns(), dialogues.openings().len()), (3, 4, 2));
+        assert_eq!((dialogues.stride().get(), dialogues.turns(), dialogues.openings().len()), (3, 4, 2));
         let mut history = History::default();
         let second = dialogues.next(&mut history, &answered(0, "one")).unwrap();
         assert_eq!((second.index, second.pause), (1, Duration::from_secs(1)));
@@ -232,5 +274,24 @@ mod tests {
         assert!(dialogues.next(&mut History::default(), &failed).is_none());
         let next = dialogues.next(&mut History::default(), &answered(0, "one")).unwrap();
         assert_eq!(body(&next.request)["prompt"], "a b\none\nc d");
+    }
+
+    #[test]
+    fn each_play_of_a_recorded_session_has_a_mark_of_its_own() {
+        let recorded = Dataset::Recorded { path: "s.jsonl".into() };
+        let dialogues = dialogues_of(Protocol::Completions, Some(recorded));
+        let prompt = |request: &PreparedRequest| body(request)["prompt"].as_str().unwrap().to_owned();
+        // Two sessions with three numbers each: number 6 is the first session's second play.
+        let (first, again) = (dialogues.opening(0).unwrap(), dialogues.opening(6).unwrap());
+        let without_mark = |text: &str| text.split_once('\n').unwrap().1.to_owned();
+        assert_eq!(prompt(&first), prompt(&dialogues.openings()[0]));
+        assert_ne!(prompt(&first), prompt(&again));
+        assert_eq!(
+            (without_mark(&prompt(&first)), without_mark(&prompt(&again))),
+            ("a b".to_owned(), "a b".to_owned())
+        );
+        assert!(dialogues.opening(7).is_none());
+        let next = dialogues.next(&mut History::default(), &answered(6, "one")).unwrap();
+        assert_eq!(prompt(&next.request), format!("{}\none\nc d", prompt(&again)));
     }
 }

@@ -1,5 +1,7 @@
 //! The outcome of a measurement: what was asked for, what happened, what it amounts to, and whether it may be used.
 
+use std::num::NonZeroU32;
+
 use super::calibration::Calibration;
 use super::health::Health;
 use super::metrics::Metrics;
@@ -26,6 +28,8 @@ pub struct Run {
     pub health: Health,
     /// Whether the run was stopped before its end.
     pub interrupted: bool,
+    /// Of conversations: how far apart the numbers of two first turns are. The first turn of each has a multiple of it.
+    pub stride: Option<NonZeroU32>,
     /// Whether the process that answers at the end was started during the run, by its own account.
     pub has_new_server: bool,
 }
@@ -91,6 +95,15 @@ impl Measured {
     #[must_use]
     pub fn completed(&self) -> usize {
         self.metrics.e2el_ms.len()
+    }
+
+    /// Requests that were asked for; where the run ends with its time, those that were sent.
+    #[must_use]
+    pub fn asked_requests(&self) -> usize {
+        match self.settings.duration {
+            Some(_) => self.run.records.len(),
+            None => usize::try_from(self.settings.num_prompts.get()).unwrap_or(usize::MAX),
+        }
     }
 
     /// What was done a second.

@@ -7,6 +7,7 @@ pub mod bootstrap;
 pub mod calibration;
 pub mod chat_template;
 pub mod chunk;
+pub mod conversations;
 pub mod dataset;
 pub mod detailed;
 pub mod detailed_parquet;

@@ -58,22 +58,35 @@ impl Plan {
         }
     }
 
+    /// How far apart the numbers of two conversations' first turns are; `None` for single requests.
+    #[must_use]
+    pub fn stride(&self) -> Option<NonZeroU32> {
+        self.dialogues.as_ref().map(Dialogues::stride)
+    }
+
     /// The number of the request that begins start `start`. Turns of a conversation have consecutive numbers.
     #[must_use]
     pub fn first_index(&self, start: u32) -> u32 {
-        start.saturating_mul(self.dialogues.as_ref().map_or(1, Dialogues::stride))
+        start.saturating_mul(self.stride().map_or(1, NonZeroU32::get))
     }
 
     /// The request of a number, where it was made before the run.
     #[must_use]
     pub fn prepared(&self, index: u32) -> Option<&PreparedRequest> {
-        let start = match &self.dialogues {
-            None => usize::try_from(index).ok()?,
-            Some(dialogues) => dialogues.session_of_first(index)?,
-        };
-        // Repeated where the time is longer than the requests suffice.
-        let count = self.requests.len();
-        self.requests.get(if count > 0 { start % count } else { start })
+        let at = |start: u32| usize::try_from(start).ok();
+        match &self.dialogues {
+            // Repeated where the time is longer than the requests suffice.
+            None => self.requests.get(at(index)? % self.requests.len().max(1)),
+            // Where they are played again they have another mark, and are made when their turn comes.
+            Some(dialogues) => self.requests.get(at(dialogues.start_of_first(index)?)?),
+        }
+    }
+
+    /// The request of a number that begins a conversation again.
+    #[must_use]
+    pub fn opening_again(&self, index: u32) -> Option<PreparedRequest> {
+        let dialogues = self.dialogues.as_ref().filter(|_| self.prepared(index).is_none())?;
+        dialogues.opening(index)
     }
 
     /// Requests that will be sent, as far as that is known before.

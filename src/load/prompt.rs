@@ -16,6 +16,8 @@ const MAX_CORRECTIONS: usize = 24;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
+    /// Who says how to answer.
+    System,
     /// The one who asks.
     User,
     /// The model.
@@ -30,6 +32,17 @@ pub struct Message {
     /// What.
     #[serde(rename = "content")]
     pub text: String,
+}
+
+impl Message {
+    /// Something that the user said.
+    #[must_use]
+    pub fn of_user(text: impl Into<String>) -> Self {
+        Self {
+            role: Role::User,
+            text: text.into(),
+        }
+    }
 }
 
 /// What a prompt is sent as.
@@ -171,12 +184,9 @@ impl<'a> RandomPrompts<'a> {
         let text = self.tokenizer.decode(ids)?;
         match self.form.template {
             None => Ok(text),
-            Some(template) => {
-                let message = Message { role: Role::User, text };
-                template
-                    .render(&[message])
-                    .map_err(|error| TokenizerError::Coding(error.to_string()))
-            }
+            Some(template) => template
+                .render(&[Message::of_user(text)])
+                .map_err(|error| TokenizerError::Coding(error.to_string())),
         }
     }
 

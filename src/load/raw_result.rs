@@ -117,6 +117,7 @@ impl Measured {
             "duration_s": self.settings.duration.map(|duration| duration.as_secs_f64()),
             "unsent_requests": self.run.health.unsent,
             "sessions": self.sessions_json(),
+            "prefix_cache": self.prefix_cache_json(),
             "tls": self.settings.target.tls,
             "health": self.health_json(),
         })
@@ -133,19 +134,6 @@ impl Measured {
             }
         }
         Value::Object(json)
-    }
-
-    /// The conversations, and how many of their turns were never sent because an earlier one failed or the run was stopped.
-    fn sessions_json(&self) -> Value {
-        let Some(sessions) = self.settings.sessions else {
-            return Value::Null;
-        };
-        let sent = u32::try_from(self.run.records.len()).unwrap_or(u32::MAX);
-        json!({
-            "turns": self.settings.num_prompts,
-            "think_time_s": sessions.think_time.as_secs_f64(),
-            "unsent_turns": self.settings.num_prompts.get().saturating_sub(sent),
-        })
     }
 
     fn health_json(&self) -> Value {
@@ -170,7 +158,7 @@ impl Measured {
         })
     }
 
-    fn summary_json(&self, mut values: Vec<f64>) -> Value {
+    pub(super) fn summary_json(&self, mut values: Vec<f64>) -> Value {
         if values.is_empty() {
             return Value::Null;
         }

@@ -75,6 +75,8 @@ pub struct Record {
     pub reported_prompt_tokens: Option<u32>,
     /// Output length by the server's usage.
     pub reported_output_tokens: Option<u32>,
+    /// Prompt tokens that the server's prefix cache had, by the server's usage.
+    pub reported_cached_tokens: Option<u32>,
     /// The text of each chunk with tokens, kept where usage does not count each chunk.
     pub texts: Vec<String>,
     /// The answer's text, kept where a further turn repeats it.

@@ -28,7 +28,7 @@ pub struct Settings {
     pub num_prompts: NonZeroU32,
     /// Send requests for so long, in place of a number of them.
     pub duration: Option<Duration>,
-    /// Conversations of several turns in place of single requests.
+    /// Conversations of several turns in place of single requests; recorded sessions are such in any case.
     pub sessions: Option<Sessions>,
     /// Requests sent before the clock starts.
     pub num_warmups: u32,
@@ -115,6 +115,21 @@ impl Settings {
         self.served_model_name.as_deref().unwrap_or(&self.model)
     }
 
+    /// Whether requests are turns of conversations.
+    #[must_use]
+    pub fn has_conversations(&self) -> bool {
+        self.sessions.is_some() || self.has_recorded_sessions()
+    }
+
+    /// Whether the conversations are recorded sessions.
+    #[must_use]
+    pub fn has_recorded_sessions(&self) -> bool {
+        match &self.dataset {
+            Dataset::Recorded { .. } => true,
+            Dataset::Random(_) | Dataset::ShareGpt { .. } | Dataset::Jsonl { .. } | Dataset::Trace { .. } => false,
+        }
+    }
+
     /// Where the tokenizer comes from.
     #[must_use]
     pub fn tokenizer_source(&self) -> &str {
@@ -180,6 +195,11 @@ pub enum Dataset {
         path: PathBuf,
         /// Output tokens of requests that do not say it themselves.
         output: NonZeroU32,
+    },
+    /// Recorded sessions of several turns, one JSON object a line; with a duration they are played again from the first on.
+    Recorded {
+        /// The file, or a folder of such files.
+        path: PathBuf,
     },
     /// A recorded trace with arrivals, lengths and shared prefixes, one JSON object a line.
     Trace {

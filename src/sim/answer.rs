@@ -26,6 +26,8 @@ pub struct Answer {
     stops: bool,
     /// Tokens that usage counts too many, on purpose.
     pub miscount: u32,
+    /// Tokens of its prompt that were in the prefix cache. Usage says it with the total, where it is not zero, as vLLM's does.
+    pub cached: u32,
     /// What is said; idle words where it is nothing.
     said: Vec<String>,
 }
@@ -57,6 +59,7 @@ impl Answer {
             output,
             stops,
             miscount: 0,
+            cached: 0,
             said: Vec::new(),
         }
     }
@@ -140,7 +143,7 @@ impl Answer {
             Api::Completions | Api::Chat => {
                 if self.request.include_usage {
                     let start = self.opening.find("\"choices\":").map_or("", |at| &self.opening[..at]);
-                    frame(into, &format!("{start}\"choices\":[]{}}}\n\n", self.usage(self.output)));
+                    frame(into, &format!("{start}\"choices\":[],\"usage\":{}}}\n\n", self.total_usage()));
                 }
                 frame(into, "data: [DONE]\n\n");
             }
@@ -173,13 +176,19 @@ impl Answer {
     fn openai_document(&self, object: &str, choice: &Value) -> String {
         let document = json!({
             "id": self.id, "object": object, "created": self.created, "model": self.request.model, "choices": [choice],
-            "usage": {
-                "prompt_tokens": self.request.prompt_tokens,
-                "completion_tokens": self.output + self.miscount,
-                "total_tokens": u64::from(self.request.prompt_tokens) + u64::from(self.output),
-            },
+            "usage": self.total_usage(),
         });
         document.to_string()
+    }
+
+    fn total_usage(&self) -> Value {
+        let (prompt, completion) = (self.request.prompt_tokens, self.output + self.miscount);
+        let total = u64::from(prompt) + u64::from(completion);
+        let mut usage = json!({ "prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total });
+        if self.cached > 0 {
+            usage["prompt_tokens_details"] = json!({ "cached_tokens": self.cached });
+        }
+        usage
     }
 
     /// A token, by its number from 1.
@@ -210,9 +219,9 @@ impl Answer {
             "null".to_owned()
         };
         let (prompt, completion) = (self.request.prompt_tokens, tokens + self.miscount);
-        let id = &self.id;
+        let (id, cached) = (&self.id, self.cached);
         format!(
-            "{{\"id\":\"{id}\",\"finish_reason\":{reason},\"prompt_tokens\":{prompt},\"completion_tokens\":{completion},\"cached_tokens\":0}}"
+            "{{\"id\":\"{id}\",\"finish_reason\":{reason},\"prompt_tokens\":{prompt},\"completion_tokens\":{completion},\"cached_tokens\":{cached}}}"
         )
     }
 }

@@ -19,6 +19,8 @@ pub struct Emission {
     pub token: u32,
     /// Whether it is the answer's last.
     pub is_last: bool,
+    /// Tokens of the request's prompt that were in the prefix cache.
+    pub cached: u32,
 }
 
 /// What decides on the instants.
@@ -106,6 +108,7 @@ impl Pace {
                     id: job.id,
                     token: 1,
                     is_last: job.output <= 1,
+                    cached: 0,
                 };
                 self.running += 1;
                 self.outgoing.push(Reverse((first, job.output)));

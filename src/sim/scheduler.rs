@@ -38,6 +38,8 @@ struct Running {
     generated: u32,
     /// Prompt tokens that the present step reads.
     piece: u32,
+    /// Tokens of the prompt that were in the prefix cache.
+    cached: u32,
 }
 
 /// The engine's state.
@@ -168,6 +170,7 @@ impl Batching {
             self.running.push(Running {
                 job,
                 prompt_left: (job.prompt - cached).max(1),
+                cached,
                 generated: 0,
                 piece: 0,
             });
@@ -198,6 +201,7 @@ impl Batching {
                 due,
                 token: running.generated,
                 is_last: running.generated >= running.job.output,
+                cached: running.cached,
             });
             due += self.deployment.output_spacing;
         }

@@ -154,6 +154,62 @@ fn each_turn_of_a_conversation_repeats_what_was_said() {
 }
 
 #[test]
+fn recorded_sessions_are_played_again_without_finding_the_play_before_in_the_prefix_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::start(&["--prefix-cache"]);
+    let words = |count: usize, word: &str| vec![word; count].join(" ");
+    let session = |name: &str| {
+        json!({ "messages": [
+            { "role": "system", "content": words(64, "rule") },
+            { "role": "user", "content": words(400, name) },
+            { "role": "assistant", "content": "yes", "output_tokens": 20 },
+            { "role": "tool", "content": words(40, "result") },
+            { "role": "assistant", "content": "done", "output_tokens": 10 },
+        ] })
+    };
+    let path = write(
+        folder.path(),
+        "sessions.jsonl",
+        &format!("{}\n{}\n", session("time"), session("price")),
+    );
+    let arguments = [
+        "--backend",
+        "openai-chat",
+        "--dataset-name",
+        "recorded",
+        "--dataset-path",
+        &path,
+        "--max-concurrency",
+        "1",
+        "--ignore-eos",
+        "--save-detailed",
+    ];
+    // The second time the engine has both sessions in its cache; a seed makes other users of them.
+    for seed in ["1", "2"] {
+        let (result, output) = measure(engine.port(), &[&arguments[..], &["--seed", seed]].concat(), folder.path());
+        assert_eq!(output.status.code(), Some(0), "{}", self::words(&output));
+        assert_eq!(
+            (
+                &result["completed"],
+                &result["total_output_tokens"],
+                &result["imax"]["sessions"]["unsent_turns"]
+            ),
+            (&json!(4), &json!(60), &json!(0))
+        );
+        let cached: Vec<u64> = detailed(folder.path())
+            .iter()
+            .map(|line| line["reported_cached_tokens"].as_u64().unwrap_or(0))
+            .collect();
+        // First turns have at most the rules in common; second turns find what their first ones left.
+        assert!(cached[0].max(cached[2]) <= 80, "{cached:?}");
+        assert!(cached[1].min(cached[3]) >= 400, "{cached:?}");
+        let cache = &result["imax"]["prefix_cache"];
+        assert_eq!(cache["cached_tokens"], json!(cached.iter().sum::<u64>()));
+        assert!(cache["hit_rate"].as_f64().unwrap() > 0.3, "{cache}");
+    }
+}
+
+#[test]
 fn prompts_are_put_into_the_chat_template() {
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("model");

@@ -25,6 +25,7 @@ mod refusal;
 mod repository;
 mod retry;
 mod self_contained;
+mod sessions;
 mod slurm;
 mod stopwatch;
 mod success;

@@ -134,7 +134,7 @@ fn plan(settings: &mut Settings, materials: &Materials, maker: &RandomPrompts<'_
         Prompts::Sessions(sessions) => {
             let starts = sessions.len();
             let dialogues = Dialogues::new(sessions, settings.clone(), materials.template.clone());
-            let schedule = Schedule::new(&settings.arrival, Limit::Requests(starts), settings.seed);
+            let schedule = Schedule::new(&settings.arrival, limit_of(limit, starts), settings.seed);
             let plan = Plan {
                 dialogues: Some(dialogues),
                 ..with(settings, Vec::new(), schedule)

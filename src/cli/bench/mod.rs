@@ -13,6 +13,7 @@ mod table;
 pub use arguments::BenchArgs;
 pub use live::Live;
 pub use measure::{MeasureError, measure};
+pub use prompts::read_sessions;
 pub use table::table;
 
 use super::output::{emit, say};

@@ -1,5 +1,6 @@
 //! What is sent, made before the clock starts and on all cores: single prompts or conversations, from random words or a file.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +9,10 @@ use rayon::prelude::*;
 use super::MeasureError;
 use crate::edge::files;
 use crate::edge::stop::StopSignal;
-use crate::load::dataset::{DatasetError, jsonl, sessions, sharegpt, trace};
-use crate::load::dialogue::Turn;
-use crate::load::prompt::{Content, Form, Message, Prompt, RandomPrompts, Role};
+use crate::load::dataset::recorded::RecordedTurn;
+use crate::load::dataset::{DatasetError, jsonl, recorded, sessions, sharegpt, trace};
+use crate::load::dialogue::{self, Turn};
+use crate::load::prompt::{Content, Form, Message, Prompt, RandomPrompts};
 use crate::load::settings::{RandomLengths, Sessions};
 use crate::load::{ChatTemplate, Dataset, Settings, Tokenizer, TokenizerError};
 
@@ -44,7 +46,7 @@ impl Materials {
         let number = |n| std::num::NonZeroU32::new(n).unwrap_or(std::num::NonZeroU32::MIN);
         let lengths = match settings.dataset {
             Dataset::Random(lengths) => lengths,
-            Dataset::ShareGpt { .. } | Dataset::Jsonl { .. } | Dataset::Trace { .. } => RandomLengths {
+            Dataset::ShareGpt { .. } | Dataset::Jsonl { .. } | Dataset::Recorded { .. } | Dataset::Trace { .. } => RandomLengths {
                 input: number(OTHER_LENGTHS.0),
                 output: number(OTHER_LENGTHS.1),
                 range_ratio: 1.0,
@@ -54,7 +56,7 @@ impl Materials {
         let form = Form {
             token_ids: settings.send_token_ids,
             // Conversations are put into the template as a whole, not turn by turn.
-            template: self.template.as_deref().filter(|_| settings.sessions.is_none()),
+            template: self.template.as_deref().filter(|_| !settings.has_conversations()),
         };
         RandomPrompts::new(&self.tokenizer, lengths, settings.seed, form)
     }
@@ -62,15 +64,9 @@ impl Materials {
     fn listed(&self, settings: &Settings, text: &str, output_tokens: u32) -> Result<Prompt, TokenizerError> {
         let text = match &self.template {
             None => text.to_owned(),
-            Some(template) => {
-                let message = Message {
-                    role: Role::User,
-                    text: text.to_owned(),
-                };
-                template
-                    .render(&[message])
-                    .map_err(|error| TokenizerError::Coding(error.to_string()))?
-            }
+            Some(template) => template
+                .render(&[Message::of_user(text)])
+                .map_err(|error| TokenizerError::Coding(error.to_string()))?,
         };
         let ids = self.tokenizer.encode(&text)?;
         let tokens = u32::try_from(ids.len()).unwrap_or(u32::MAX);
@@ -98,10 +94,6 @@ pub fn make(
     count: usize,
     stop: &StopSignal,
 ) -> Result<Prompts, MeasureError> {
-    let wrong = |path: &std::path::Path| {
-        let path = path.display().to_string();
-        move |source: DatasetError| MeasureError::Dataset { path, source }
-    };
     match (&settings.dataset, &settings.sessions) {
         (Dataset::Random(_), None) => Ok(Prompts::Single(in_parallel(count, stop, |index| maker.make(index as u64))?, None)),
         (Dataset::Random(_), Some(sessions)) => {
@@ -139,6 +131,14 @@ pub fn make(
             })?;
             Ok(Prompts::Single(made, None))
         }
+        (Dataset::Recorded { path }, _) => {
+            let recorded = read_sessions(path)?;
+            let made = in_parallel(recorded.len(), stop, |session| {
+                let start = u32::try_from(session).unwrap_or(u32::MAX);
+                recorded::turns(&materials.tokenizer, &recorded[session], &dialogue::mark(settings, start))
+            })?;
+            Ok(Prompts::Sessions(made))
+        }
         (Dataset::Trace { path, block }, _) => {
             let traced = trace::requests(&files::read_text(path)?).map_err(wrong(path))?;
             let made = in_parallel(count.min(traced.len()), stop, |index| {
@@ -148,6 +148,28 @@ pub fn make(
             Ok(Prompts::Single(made, Some(arrivals)))
         }
     }
+}
+
+fn wrong(path: &Path) -> impl FnOnce(DatasetError) -> MeasureError {
+    let path = path.display().to_string();
+    move |source| MeasureError::Dataset { path, source }
+}
+
+/// The recorded sessions of a file, or of the files of a folder whose names end in `.jsonl`, in the order of the names.
+///
+/// # Errors
+/// [`MeasureError`] naming the file and the line.
+pub fn read_sessions(path: &Path) -> Result<Vec<Vec<RecordedTurn>>, MeasureError> {
+    let mut found = Vec::new();
+    for file in files::named(path, "jsonl")? {
+        found.extend(recorded::sessions(&files::read_text(&file)?).map_err(wrong(&file))?);
+    }
+    if found.is_empty() {
+        return Err(wrong(path)(DatasetError::Empty(
+            "no file of this folder has a name that ends in .jsonl".to_owned(),
+        )));
+    }
+    Ok(found)
 }
 
 fn number_of(sessions: &Sessions) -> usize {

@@ -66,6 +66,7 @@ fn run_args(job: &Job, jobs: &Path) -> RunArgs {
         num_prompts_per_conc: None,
         num_warmups_per_conc: None,
         random_range_ratio: None,
+        sessions: None,
         tokenizer: None,
         seed: 0,
         evals: EvalOptions {

@@ -1,13 +1,16 @@
 //! The load of one point: settings from the job, the measurement under watch, the raw result.
 
 use std::num::NonZeroU32;
+use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
+use super::evals::is_alone;
 use super::voice::Voice;
-use crate::cli::bench::measure;
+use crate::cli::bench::{measure, read_sessions};
 use crate::edge::stop::StopSignal;
-use crate::job::{Deadlines, JobSpec};
+use crate::job::{Deadlines, JobSpec, RecipeStyle};
 use crate::load;
 use crate::matrix::Scenario;
 use crate::model::Concurrency;
@@ -25,14 +28,8 @@ pub struct Engine {
 
 /// The settings of a point's load, or why there are none.
 pub fn settings(spec: &JobSpec, conc: Concurrency, engine: &Engine, seed: u64) -> anyhow::Result<load::Settings> {
-    let Scenario::FixedSeqLen { lens, .. } = spec.row.scenario else {
-        anyhow::bail!("the agentic-coding scenario has no fixed lengths");
-    };
     let shape = &spec.profile.load;
     let protocol = load::Protocol::of_backend(&shape.backend).context("runner profile, key `load.backend`")?;
-    let num_prompts = conc
-        .checked_mul(NonZeroU32::new(shape.prompts_per_concurrency).context("prompts for each concurrency: 0, expected at least 1")?)
-        .context("concurrency times prompts for each is too large")?;
     let target = load::Target {
         host: engine.host.clone(),
         port: engine.port,
@@ -41,13 +38,28 @@ pub fn settings(spec: &JobSpec, conc: Concurrency, engine: &Engine, seed: u64) -
         path: protocol.default_endpoint(true).to_owned(),
         protocol,
     };
-    let dataset = load::Dataset::Random(load::RandomLengths {
-        input: lens.isl,
-        output: lens.osl,
-        range_ratio: shape.random_range_ratio,
-        prefix: 0,
-    });
-    let mut settings = load::Settings::new(target, spec.row.model.as_str(), dataset, num_prompts);
+    let mut settings = match &spec.row.scenario {
+        Scenario::FixedSeqLen { lens, .. } => {
+            let number = NonZeroU32::new(shape.prompts_per_concurrency).context("prompts for each concurrency: 0, expected at least 1")?;
+            let number = conc
+                .checked_mul(number)
+                .context("concurrency times prompts for each is too large")?;
+            let dataset = load::Dataset::Random(load::RandomLengths {
+                input: lens.isl,
+                output: lens.osl,
+                range_ratio: shape.random_range_ratio,
+                prefix: 0,
+            });
+            load::Settings::new(target, spec.row.model.as_str(), dataset, number)
+        }
+        Scenario::AgenticCoding { duration_s, .. } => {
+            let sessions = shape.sessions.as_ref().context("no recorded sessions are named")?;
+            let dataset = load::Dataset::Recorded { path: sessions.into() };
+            let mut settings = load::Settings::new(target, spec.row.model.as_str(), dataset, NonZeroU32::MAX);
+            settings.duration = Some(Duration::from_secs(*duration_s));
+            settings
+        }
+    };
     settings.backend = shape.backend.clone();
     settings.served_model_name = (engine.served_model != spec.row.model.as_str()).then(|| engine.served_model.clone());
     settings.tokenizer = shape.tokenizer.clone();
@@ -59,8 +71,20 @@ pub fn settings(spec: &JobSpec, conc: Concurrency, engine: &Engine, seed: u64) -
     Ok(settings)
 }
 
+/// Reads the recorded sessions that the job will be loaded with, if it will, so that a wrong file is known before an engine is
+/// started.
+pub fn check_sessions(spec: &JobSpec) -> anyhow::Result<()> {
+    match (&spec.row.scenario, spec.recipe.style, &spec.profile.load.sessions) {
+        (Scenario::AgenticCoding { .. }, RecipeStyle::EngineOnly, Some(sessions)) if !is_alone(&spec.row) => {
+            read_sessions(Path::new(sessions)).context("the recorded sessions cannot be used")?;
+            Ok(())
+        }
+        (Scenario::AgenticCoding { .. } | Scenario::FixedSeqLen { .. }, RecipeStyle::EngineOnly | RecipeStyle::SelfContained, _) => Ok(()),
+    }
+}
+
 /// One request may stand still as long as the whole load may.
-fn stall(deadlines: &Deadlines) -> std::time::Duration {
+fn stall(deadlines: &Deadlines) -> Duration {
     deadlines.stall.duration()
 }
 
@@ -68,18 +92,21 @@ fn stall(deadlines: &Deadlines) -> std::time::Duration {
 pub struct Reporter<'a> {
     voice: &'a Voice,
     title: String,
+    /// The load's length, where its end is an instant and not a number of requests.
+    length: Option<Duration>,
     said: std::time::Instant,
 }
 
 /// Pause between two lines about one load.
-const SAY_EVERY: std::time::Duration = std::time::Duration::from_secs(10);
+const SAY_EVERY: Duration = Duration::from_secs(10);
 
 impl<'a> Reporter<'a> {
     /// A reporter for a point.
-    pub fn new(voice: &'a Voice, title: String) -> Self {
+    pub fn new(voice: &'a Voice, title: String, length: Option<Duration>) -> Self {
         Self {
             voice,
             title,
+            length,
             said: std::time::Instant::now(),
         }
     }
@@ -102,8 +129,12 @@ impl<'a> Reporter<'a> {
         let what = if *warming_up { "warm-up" } else { "load" };
         let failures = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
         let seconds = elapsed.as_secs_f64();
+        let (of_all, of_time) = match self.length.filter(|_| !warming_up) {
+            None => (format!(" of {total}"), String::new()),
+            Some(length) => (String::new(), format!(" of {:.0}", length.as_secs_f64())),
+        };
         self.voice.line(&format!(
-            "{}: {what}, {completed} of {total} requests{failures}, {output_tokens} tokens in {seconds:.0} s",
+            "{}: {what}, {completed}{of_all} requests{failures}, {output_tokens} tokens in {seconds:.0}{of_time} s",
             self.title
         ));
     }

@@ -29,7 +29,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::{Exit, Failure, OrExit as _};
+use super::{Exit, Failure, OrExit as _, in_words};
 use crate::edge::checkout::Checkout;
 use crate::edge::host;
 use crate::edge::job_state::StateFolder;
@@ -37,7 +37,7 @@ use crate::edge::launcher::{Tries, secrets_of};
 use crate::edge::process::adopt_orphans;
 use crate::edge::reap::reap_dead_jobs;
 use crate::edge::stop::StopSignal;
-use crate::job::{JobRecord, NodeFacts};
+use crate::job::{JobRecord, JobSpec, NodeFacts};
 use crate::matrix::Row;
 pub use evals::EvalOptions;
 use finish::Beginning;
@@ -84,6 +84,9 @@ pub struct RunArgs {
     /// Folder or hub name of the tokenizer, where it is not the model's.
     #[arg(long, value_name = "NAME")]
     pub tokenizer: Option<String>,
+    /// Recorded sessions for rows of the agentic-coding scenario, instead of the profile's: a file of JSON lines, or a folder.
+    #[arg(long, value_name = "FILE", env = "IMAX_SESSIONS")]
+    pub sessions: Option<String>,
     /// Seed of the random prompts.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -132,17 +135,19 @@ pub fn execute(args: &RunArgs, row: &Row, stop: &StopSignal) -> Result<(JobRecor
     let checkout = Checkout::ask(places.repository.clone());
     let runner = prepare::runner_name(args.runner_name.as_deref())?;
     let in_actions = std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
-    let prepared = prepare::profile(args, &runner, &places.runners).and_then(|profile| {
+    let prepare = || -> anyhow::Result<JobSpec> {
+        let profile = prepare::profile(args, &runner, &places.runners)?;
         let spec = prepare::job(row.clone(), runner.clone(), profile, &places)?;
+        load::check_sessions(&spec)?;
         Ok(spec)
-    });
-    let spec = match prepared {
+    };
+    let spec = match prepare() {
         Ok(spec) => spec,
         Err(error) => {
             let profile = crate::job::RunnerProfile::local();
             checkout.wait(GIT_PATIENCE, stop);
             let commit = checkout.commit();
-            let record = finish::record_of_refusal(prepare::new_id(), row, &runner, &profile, commit, error.to_string(), &beginning);
+            let record = finish::record_of_refusal(prepare::new_id(), row, &runner, &profile, commit, in_words(&error), &beginning);
             finish::publish(&record, &places, &Voice::new(in_actions, Vec::new()))?;
             return Ok((record, Exit::InvalidInput));
         }

@@ -71,7 +71,7 @@ impl Life<'_> {
         let mut begun = Some(self.journal.begin(first, Some(point.conc)));
         let mut phase = first;
         self.voice.line(&format!("phase {first}, concurrency {}", point.conc));
-        let mut reporter = Reporter::new(self.voice, format!("concurrency {}", point.conc));
+        let mut reporter = Reporter::new(self.voice, format!("concurrency {}", point.conc), settings.duration);
         let (result, interruption) = {
             let (journal, voice) = (&mut self.journal, self.voice);
             let mut progress = |progress: crate::load::Progress| {
@@ -246,7 +246,7 @@ fn failed_requests(measured: &crate::load::Measured, raw: &serde_json::Value) ->
     let completed = measured.completed();
     format!(
         "only {completed} of {} requests succeeded: {}",
-        measured.settings.num_prompts,
+        measured.asked_requests(),
         list.join(", ")
     )
 }

@@ -90,6 +90,9 @@ pub(super) fn profile(args: &RunArgs, runner: &RunnerName, runners: &Path) -> Re
     if let Some(tokenizer) = &args.tokenizer {
         load.tokenizer = Some(tokenizer.clone());
     }
+    if let Some(sessions) = args.sessions.as_ref().filter(|sessions| !sessions.is_empty()) {
+        load.sessions = Some(sessions.clone());
+    }
     Ok(profile)
 }
 
@@ -152,6 +155,9 @@ pub(super) fn environment(spec: &JobSpec, places: &Places, port: u16) -> Vec<Var
     set(&mut list, Variable::plain("GITHUB_WORKSPACE", workspace));
     if let Some(tokenizer) = &spec.profile.load.tokenizer {
         set(&mut list, Variable::plain("IMAX_TOKENIZER", tokenizer));
+    }
+    if let Some(sessions) = &spec.profile.load.sessions {
+        set(&mut list, Variable::plain("IMAX_SESSIONS", sessions));
     }
     set(
         &mut list,

@@ -24,7 +24,7 @@ use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use crate::edge::stop::StopSignal;
 use crate::edge::tls::TlsClient;
 use crate::load::measured::Run;
-use crate::load::{Clock, Deadlines, Health, Plan, Progress, Schedule, Target};
+use crate::load::{Clock, Deadlines, Health, Plan, Progress, Record, Schedule, Target};
 use clock::ClockWatch;
 use harvest::Harvest;
 pub use kernel_clock::KernelClock;
@@ -123,6 +123,7 @@ impl Drive<'_> {
             ended,
             interrupted: stop.is_set(),
             has_new_server: false,
+            stride: plan.stride(),
             health: Health {
                 clock: if whole.without_kernel_clock { Clock::Read } else { Clock::Kernel },
                 cpu_time,
@@ -133,7 +134,7 @@ impl Drive<'_> {
                 peak_memory: peak_memory(),
                 resent: whole.resent,
                 open_connections: whole.open_connections,
-                unsent: unsent(plan, whole.records.len(), stop),
+                unsent: unsent(plan, &whole.records, stop),
                 asked_rate: plan.schedule.mean_rate(),
                 clock_step: watch.step(),
             },
@@ -210,8 +211,10 @@ fn run_threads(task: Task<'_>, threads: u32, slots: usize, report: &mut dyn FnMu
     })
 }
 
-/// Requests whose time came but that were not sent, because the run's time was over first.
-fn unsent(plan: &Plan, sent: usize, stop: &StopSignal) -> u32 {
+/// Requests, or conversations, whose time came but that were not sent, because the run's time was over first.
+fn unsent(plan: &Plan, records: &[Record], stop: &StopSignal) -> u32 {
+    let begins = |record: &&Record| plan.stride().is_none_or(|stride| record.index % stride == 0);
+    let sent = records.iter().filter(begins).count();
     match (&plan.schedule, plan.duration) {
         (Schedule::Open(offsets), Some(_)) if !stop.is_set() => u32::try_from(offsets.len().saturating_sub(sent)).unwrap_or(u32::MAX),
         (Schedule::Open(_) | Schedule::Closed, _) => 0,

@@ -24,6 +24,13 @@ impl Turns {
         plan.prepared(index).or_else(|| self.made.get(&index))
     }
 
+    /// Makes the request of a number that begins a conversation which was played before.
+    pub fn begin(&mut self, plan: &Plan, index: u32) {
+        if let Some(request) = plan.opening_again(index) {
+            self.made.insert(index, request);
+        }
+    }
+
     /// Takes a turn's record, and prepares the next turn of its conversation. Says whether there is one.
     pub fn answered(&mut self, dialogues: &Dialogues, record: &Record) -> bool {
         self.made.remove(&record.index);

@@ -18,6 +18,9 @@ pub struct LoadSettings {
     pub tokenizer: Option<String>,
     /// The API that is spoken, as `imax bench --backend` names it.
     pub backend: String,
+    /// Recorded sessions for rows of the agentic-coding scenario: a file of JSON lines or a folder of such files, relative to the
+    /// repository.
+    pub sessions: Option<String>,
 }
 
 impl Default for LoadSettings {
@@ -29,6 +32,7 @@ impl Default for LoadSettings {
             random_range_ratio: 0.8,
             tokenizer: None,
             backend: "vllm".to_owned(),
+            sessions: None,
         }
     }
 }
@@ -42,6 +46,7 @@ pub(super) struct LoadDocument {
     pub random_range_ratio: Option<f64>,
     pub tokenizer: Option<String>,
     pub backend: Option<String>,
+    pub sessions: Option<String>,
 }
 
 /// `child` over `base`, key by key.
@@ -52,6 +57,7 @@ pub(super) fn inherit_load(base: LoadDocument, child: LoadDocument) -> LoadDocum
         random_range_ratio: child.random_range_ratio.or(base.random_range_ratio),
         tokenizer: child.tokenizer.or(base.tokenizer),
         backend: child.backend.or(base.backend),
+        sessions: child.sessions.or(base.sessions),
     }
 }
 
@@ -63,6 +69,7 @@ pub(super) fn load_settings(name: &str, document: LoadDocument) -> Result<LoadSe
         random_range_ratio: document.random_range_ratio.unwrap_or(default.random_range_ratio),
         tokenizer: document.tokenizer,
         backend: document.backend.unwrap_or(default.backend),
+        sessions: document.sessions,
     };
     let wrong = |key, found: String, expected| ProfileError::Value {
         name: name.to_owned(),
@@ -76,6 +83,9 @@ pub(super) fn load_settings(name: &str, document: LoadDocument) -> Result<LoadSe
     if !(settings.random_range_ratio > 0.0 && settings.random_range_ratio <= 1.0) {
         let found = settings.random_range_ratio.to_string();
         return Err(wrong("load.random-range-ratio", found, "a number over 0, up to 1"));
+    }
+    if settings.sessions.as_deref() == Some("") {
+        return Err(wrong("load.sessions", String::new(), "a file or folder of recorded sessions"));
     }
     Ok(settings)
 }

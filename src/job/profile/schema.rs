@@ -39,12 +39,13 @@ const PROFILE: [(&str, Kind); 17] = [
     ("slurm", Kind::Block(&SLURM)),
 ];
 
-const LOAD: [(&str, Kind); 5] = [
+const LOAD: [(&str, Kind); 6] = [
     ("prompts-per-concurrency", Kind::Whole),
     ("warmups-per-concurrency", Kind::Whole),
     ("random-range-ratio", Kind::Number),
     ("tokenizer", Kind::Text),
     ("backend", Kind::Text),
+    ("sessions", Kind::Text),
 ];
 
 const DEADLINES: [(&str, Kind); 11] = [

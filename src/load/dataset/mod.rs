@@ -1,7 +1,8 @@
-//! Prompts from files: conversations in the manner of ShareGPT, one's own lines, and recorded traces. Reading the file is the
-//! edge's; here its text becomes requests with lengths.
+//! Prompts from files: conversations in the manner of ShareGPT, one's own lines, recorded sessions and traces. Reading the file is
+//! the edge's; here its text becomes requests with lengths.
 
 pub mod jsonl;
+pub mod recorded;
 pub mod sessions;
 pub mod sharegpt;
 pub mod trace;

@@ -45,6 +45,7 @@ pub fn measured_with(records: Vec<Record>, change: impl FnOnce(&mut Health)) -> 
         records,
         health,
         interrupted: false,
+        stride: None,
         has_new_server: false,
     };
     Measured::new(Settings::new(target, "m", Dataset::Random(lengths), one), run, None, 0)

@@ -45,6 +45,7 @@ impl Server {
             return Ok(());
         };
         self.text.clear();
+        generating.answer.cached = emission.cached;
         if is_stream {
             if generating.sent == 0 {
                 self.text.push_str(&generating.answer.stream_head());

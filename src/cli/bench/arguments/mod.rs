@@ -19,7 +19,9 @@ use values::{goodput, header, json_object, key_value, secret};
     after_help = "Examples:\n  imax bench --model benchmarks/demo --served-model-name demo --port 8000 --dataset-name random \\\n    \
     --random-input-len 1024 --random-output-len 128 --num-prompts 160 --max-concurrency 16 --ignore-eos --save-result\n  \
     imax bench --model org/model --base-url https://host --ca-cert ca.pem --dataset-name mooncake --dataset-path trace.jsonl\n  \
-    imax bench --model org/model --sessions 64 --turns 6 --think-time 2 --max-concurrency 16 --backend openai-chat"
+    imax bench --model org/model --sessions 64 --turns 6 --think-time 2 --max-concurrency 16 --backend openai-chat\n  \
+    imax bench --model org/model --dataset-name recorded --dataset-path sessions.jsonl --max-concurrency 16 --duration 600 \\\n    \
+    --backend openai-chat --ignore-eos"
 )]
 pub struct BenchArgs {
     /// Engine that serves; decides the protocol.
@@ -49,7 +51,7 @@ pub struct BenchArgs {
     /// What the prompts are.
     #[arg(long, value_enum, default_value_t = DatasetName::Random)]
     dataset_name: DatasetName,
-    /// File of the prompts, for every data set but random.
+    /// File of the prompts, for every data set but random; of recorded sessions a folder too.
     #[arg(long)]
     dataset_path: Option<PathBuf>,
     /// Output tokens of each request, in place of the recorded answer's length.
@@ -204,6 +206,8 @@ enum DatasetName {
     Sharegpt,
     /// One's own prompts: JSON lines with `prompt`, and `output_tokens` where wanted.
     Custom,
+    /// Recorded sessions of several turns: a file, or a folder of *.jsonl, of JSON lines with the chat API's `messages`.
+    Recorded,
     /// A trace in Mooncake's format: JSON lines with timestamp, input_length, output_length, hash_ids.
     Mooncake,
 }

@@ -100,6 +100,11 @@ impl BenchArgs {
                 "--duration without a rate needs --max-concurrency: how many requests shall be under way?",
             ));
         }
+        if self.num_prompts.is_some() && self.dataset_name.is_recorded() {
+            return Err(ArgumentError::Combination(
+                "--num-prompts and --dataset-name recorded do not go together: the sessions have their turns; --duration limits the time",
+            ));
+        }
         if duration.is_some() && self.sessions.is_some() {
             return Err(ArgumentError::Combination(
                 "--duration and --sessions do not go together: conversations end with their last turn",
@@ -168,9 +173,9 @@ impl BenchArgs {
         if self.use_chat_template && !protocol.sends_plain_text() {
             return unsupported("--use-chat-template", "the server applies the template itself");
         }
-        if self.prompt_token_ids && (self.use_chat_template || self.sessions.is_some()) {
+        if self.prompt_token_ids && (self.use_chat_template || self.sessions.is_some() || self.dataset_name.is_recorded()) {
             return Err(ArgumentError::Combination(
-                "--prompt-token-ids goes neither with --use-chat-template nor with --sessions, which are made of text",
+                "--prompt-token-ids goes neither with --use-chat-template nor with conversations, which are made of text",
             ));
         }
         Ok(())
@@ -206,7 +211,7 @@ impl BenchArgs {
         };
         match self.dataset_name {
             DatasetName::Random if self.dataset_path.is_some() => Err(ArgumentError::Combination(
-                "--dataset-path is given, but --dataset-name random reads no file; expected sharegpt, custom or mooncake",
+                "--dataset-path is given, but --dataset-name random reads no file; expected sharegpt, custom, recorded or mooncake",
             )),
             DatasetName::Random => Ok(Dataset::Random(RandomLengths {
                 input: self.random_input_len,
@@ -222,6 +227,7 @@ impl BenchArgs {
                 path: path()?,
                 output: self.custom_output_len,
             }),
+            DatasetName::Recorded => Ok(Dataset::Recorded { path: path()? }),
             DatasetName::Mooncake => Ok(Dataset::Trace {
                 path: path()?,
                 block: self.trace_block_size,
@@ -233,7 +239,7 @@ impl BenchArgs {
         let default = match (self.dataset_name, self.sessions) {
             (DatasetName::Random | DatasetName::Sharegpt, Some(sessions)) => sessions.saturating_mul(self.turns),
             (DatasetName::Random | DatasetName::Sharegpt, None) => DEFAULT_PROMPTS,
-            (DatasetName::Custom | DatasetName::Mooncake, _) => NonZeroU32::MAX,
+            (DatasetName::Custom | DatasetName::Recorded | DatasetName::Mooncake, _) => NonZeroU32::MAX,
         };
         self.num_prompts.unwrap_or(default)
     }
@@ -242,8 +248,10 @@ impl BenchArgs {
         let Some(number) = self.sessions else { return Ok(None) };
         match self.dataset_name {
             DatasetName::Random | DatasetName::Sharegpt => {}
-            DatasetName::Custom | DatasetName::Mooncake => {
-                return Err(ArgumentError::Combination("--sessions needs --dataset-name random or sharegpt"));
+            DatasetName::Custom | DatasetName::Recorded | DatasetName::Mooncake => {
+                return Err(ArgumentError::Combination(
+                    "--sessions, the number of conversations, needs --dataset-name random or sharegpt",
+                ));
             }
         }
         let is = (0.0..=1e7).contains(&self.think_time);
@@ -260,7 +268,14 @@ impl DatasetName {
     fn is_trace(self) -> bool {
         match self {
             Self::Mooncake => true,
-            Self::Random | Self::Sharegpt | Self::Custom => false,
+            Self::Random | Self::Sharegpt | Self::Custom | Self::Recorded => false,
+        }
+    }
+
+    fn is_recorded(self) -> bool {
+        match self {
+            Self::Recorded => true,
+            Self::Random | Self::Sharegpt | Self::Custom | Self::Mooncake => false,
         }
     }
 }

@@ -43,10 +43,7 @@ impl Worker<'_> {
             Schedule::Closed => {
                 while self.active < self.slots {
                     let start = self.shared.next_request(self.plan.starts())?;
-                    self.start(Assigned {
-                        index: self.plan.first_index(start),
-                        scheduled: clock::now(),
-                    });
+                    self.begin(start, clock::now());
                 }
                 None
             }
@@ -63,10 +60,7 @@ impl Worker<'_> {
                         return Some(until);
                     }
                     self.upcoming = None;
-                    self.start(Assigned {
-                        index: self.plan.first_index(start),
-                        scheduled: begin.real.after(offset),
-                    });
+                    self.begin(start, begin.real.after(offset));
                 }
                 None
             }
@@ -79,11 +73,15 @@ impl Worker<'_> {
             && !self.is_time_over()
             && let Some(start) = self.shared.next_request(self.plan.starts())
         {
-            self.start(Assigned {
-                index: self.plan.first_index(start),
-                scheduled: free_since,
-            });
+            self.begin(start, free_since);
         }
+    }
+
+    /// Begins a request, or a conversation.
+    fn begin(&mut self, start: u32, scheduled: Stamp) {
+        let index = self.plan.first_index(start);
+        self.turns.begin(self.plan, index);
+        self.start(Assigned { index, scheduled });
     }
 
     /// Takes up a slot with a request, and sends it now or when it has a connection.

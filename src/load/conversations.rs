@@ -1,0 +1,106 @@
+//! What the result says of conversations beside the metrics of all requests: how many were begun, the time to first token of first
+//! and of later turns, and the share of the prompts that the server's prefix cache had.
+
+use serde_json::{Value, json};
+
+use super::measured::Measured;
+use super::metrics::Metrics;
+use super::record::Record;
+use super::statistics::count;
+
+impl Measured {
+    /// The conversations. `unsent_turns` were never sent because an earlier one failed or the run was stopped; where the run ends
+    /// with its time it is not said.
+    pub(super) fn sessions_json(&self) -> Value {
+        let Some(stride) = self.run.stride else { return Value::Null };
+        let records = &self.run.records;
+        let (first, later): (Vec<&Record>, Vec<&Record>) = records.iter().partition(|record| record.index % stride == 0);
+        let sent = u32::try_from(records.len()).unwrap_or(u32::MAX);
+        let unsent = self.settings.num_prompts.get().saturating_sub(sent);
+        json!({
+            "recorded": self.settings.has_recorded_sessions(),
+            "begun": first.len(),
+            "turns": self.settings.num_prompts,
+            "think_time_s": self.settings.sessions.map(|sessions| sessions.think_time.as_secs_f64()),
+            "unsent_turns": self.settings.duration.is_none().then_some(unsent),
+            "first_turn_ttft_ms": self.summary_json(ttft_ms(&first)),
+            "later_turn_ttft_ms": self.summary_json(ttft_ms(&later)),
+        })
+    }
+
+    /// Prompt tokens that the server had in its prefix cache, and their share. Servers leave the number out where it is zero, so
+    /// once one request has it those without it count as having found nothing. `None` where no request has it.
+    pub(super) fn prefix_cache_json(&self) -> Value {
+        let counted = || {
+            self.run
+                .records
+                .iter()
+                .filter(|record| record.is_success() && record.reported_prompt_tokens.is_some())
+        };
+        if counted().all(|record| record.reported_cached_tokens.is_none()) {
+            return Value::Null;
+        }
+        let sum = |tokens: fn(&Record) -> Option<u32>| counted().filter_map(tokens).map(u64::from).sum::<u64>();
+        let prompt = sum(|record| record.reported_prompt_tokens);
+        let cached = sum(|record| record.reported_cached_tokens);
+        let real = |tokens| count(usize::try_from(tokens).unwrap_or(usize::MAX));
+        json!({
+            "prompt_tokens": prompt,
+            "cached_tokens": cached,
+            "hit_rate": (prompt > 0).then(|| real(cached) / real(prompt)),
+        })
+    }
+}
+
+fn ttft_ms(records: &[&Record]) -> Vec<f64> {
+    let of_one = |record: &&Record| Metrics::of(std::slice::from_ref(*record), None).ttft_ms;
+    records.iter().flat_map(of_one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
+    use super::*;
+    use crate::load::measured::tests_support::measured;
+    use crate::load::stamp::Stamp;
+    use std::num::NonZeroU32;
+
+    fn record(index: u32, ttft_ms: u64, cached: Option<u32>) -> Record {
+        Record {
+            index,
+            first_token: Some(Stamp::from_unix_nanos(ttft_ms * 1_000_000)),
+            streamed: true,
+            reported_prompt_tokens: Some(100),
+            reported_cached_tokens: cached,
+            ..Record::default()
+        }
+    }
+
+    #[test]
+    fn first_turns_are_told_from_later_ones() {
+        let mut measured = measured(vec![
+            record(0, 40, None),
+            record(1, 10, None),
+            record(4, 60, None),
+            record(5, 20, None),
+        ]);
+        assert_eq!(measured.sessions_json(), Value::Null);
+        measured.run.stride = NonZeroU32::new(4);
+        let json = measured.sessions_json();
+        assert_eq!((&json["begun"], &json["recorded"]), (&json!(2), &json!(false)));
+        assert_eq!(
+            (&json["first_turn_ttft_ms"]["mean"], &json["later_turn_ttft_ms"]["mean"]),
+            (&json!(50.0), &json!(15.0))
+        );
+    }
+
+    #[test]
+    fn a_request_without_the_number_found_nothing_once_another_has_it() {
+        let silent = measured(vec![record(0, 1, None)]);
+        assert_eq!(silent.prefix_cache_json(), Value::Null);
+        let told = measured(vec![record(0, 1, None), record(1, 1, Some(50))]);
+        let expected = json!({ "prompt_tokens": 200, "cached_tokens": 50, "hit_rate": 0.25 });
+        assert_eq!(told.prefix_cache_json(), expected);
+    }
+}

@@ -1,0 +1,293 @@
+//! Recorded sessions of users or agents with a model: one JSON object a line, whose `messages` have the form of the chat API
+//! (<https://platform.openai.com/docs/api-reference/chat/create>). What was said is asked again in its order, and each answer is
+//! as long as the recorded one; the answers that the further turns repeat are the server's own.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{DatasetError, lines};
+use crate::load::dialogue::Turn;
+use crate::load::prompt::{Message, Role};
+use crate::load::tokens::{Tokenizer, TokenizerError};
+
+/// Longer pauses are cut to this, so that one user's break is not what is measured. It is the cut of the AgentX scenario:
+/// <https://github.com/ai-dynamo/aiperf/blob/main/docs/tutorials/agentx-mvp.md>.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// One turn of a recorded session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedTurn {
+    /// What was said before the answer and after the one before it.
+    pub said: Vec<Message>,
+    /// What was answered: text, reasoning, and calls of tools.
+    pub answer: String,
+    /// The answer's length, tokens, where the recording says it.
+    pub answer_tokens: Option<u32>,
+    /// Time between the answer before and this turn.
+    pub pause: Duration,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    messages: Vec<Said>,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    role: Speaker,
+    content: Option<Content>,
+    reasoning_content: Option<String>,
+    tool_calls: Option<Vec<ToolCall>>,
+    output_tokens: Option<NonZeroU32>,
+    pause_ms: Option<u64>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Speaker {
+    #[serde(alias = "developer")]
+    System,
+    User,
+    Assistant,
+    #[serde(alias = "function")]
+    Tool,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+#[derive(Deserialize)]
+struct Part {
+    #[serde(rename = "type")]
+    kind: String,
+    text: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ToolCall {
+    function: Function,
+}
+
+#[derive(Deserialize)]
+struct Function {
+    name: String,
+    #[serde(default)]
+    arguments: Value,
+}
+
+/// The sessions of a text, in its order, each with at least one turn.
+///
+/// # Errors
+/// [`DatasetError`] naming the line.
+pub fn sessions(text: &str) -> Result<Vec<Vec<RecordedTurn>>, DatasetError> {
+    let found: Vec<(usize, Line)> = lines(text)?;
+    if found.is_empty() {
+        return Err(DatasetError::Empty("there is no session in it".to_owned()));
+    }
+    let turns = |(line, session): (usize, Line)| turns_of(session).map_err(|problem| DatasetError::Line { line, problem });
+    found.into_iter().map(turns).collect()
+}
+
+/// What comes after the last answer has no length of an answer, so it is left out.
+fn turns_of(session: Line) -> Result<Vec<RecordedTurn>, String> {
+    let mut turns: Vec<RecordedTurn> = Vec::new();
+    let (mut said, mut pause) = (Vec::new(), Duration::ZERO);
+    for (message, number) in session.messages.into_iter().zip(1_usize..) {
+        let place = |problem: String| format!("message {number}: {problem}");
+        let text = message.text().map_err(place)?;
+        match (message.role.listener(), turns.last_mut()) {
+            (Some(role), last) => {
+                hear(&mut said, role, text, last.is_none());
+                pause += Duration::from_millis(message.pause_ms.unwrap_or(0));
+            }
+            (None, None) if said.is_empty() => return Err(place("the session begins with an answer".to_owned())),
+            // Some recorders write an answer in parts.
+            (None, Some(turn)) if said.is_empty() => turn.goes_on(&text, message.output_tokens),
+            (None, _) => {
+                if said.iter().all(|message| message.text.trim().is_empty()) {
+                    return Err(place("nothing is said before this answer".to_owned()));
+                }
+                turns.push(RecordedTurn {
+                    said: std::mem::take(&mut said),
+                    answer: text,
+                    answer_tokens: message.output_tokens.map(NonZeroU32::get),
+                    pause: std::mem::take(&mut pause).min(LONGEST_PAUSE),
+                });
+            }
+        }
+    }
+    if turns.is_empty() {
+        return Err("`messages` has no answer (`\"role\": \"assistant\"`)".to_owned());
+    }
+    Ok(turns)
+}
+
+/// Adds what is said to the model. Templates of many models want the system to speak first and only then, and two users in a row
+/// nowhere; so later words of the system are the user's, and what one role says in a row is one message.
+fn hear(said: &mut Vec<Message>, role: Role, text: String, is_first_turn: bool) {
+    let may_be_system = is_first_turn && said.iter().all(|message| message.role == Role::System);
+    let role = if may_be_system { role } else { Role::User };
+    match said.last_mut() {
+        Some(last) if last.role == role => {
+            last.text.push('\n');
+            last.text.push_str(&text);
+        }
+        Some(_) | None => said.push(Message { role, text }),
+    }
+}
+
+impl RecordedTurn {
+    fn goes_on(&mut self, text: &str, tokens: Option<NonZeroU32>) {
+        self.answer.push_str(text);
+        let both = self.answer_tokens.zip(tokens);
+        self.answer_tokens = both.map(|(before, further)| before.saturating_add(further.get()));
+    }
+}
+
+impl Speaker {
+    /// As whom it is said to the model; `None` for the model itself. A tool's result is said by the user: the call that it would
+    /// have to name was made by the recorded model, and the one that is measured has made none.
+    fn listener(self) -> Option<Role> {
+        match self {
+            Self::System => Some(Role::System),
+            Self::User | Self::Tool => Some(Role::User),
+            Self::Assistant => None,
+        }
+    }
+}
+
+impl Said {
+    fn text(&self) -> Result<String, String> {
+        let mut text = self.reasoning_content.clone().unwrap_or_default();
+        match &self.content {
+            None => {}
+            Some(Content::Text(content)) => text.push_str(content),
+            Some(Content::Parts(parts)) => {
+                for part in parts {
+                    let of_part = part.text.as_ref().filter(|_| part.kind == "text");
+                    text.push_str(of_part.ok_or_else(|| format!("its content has a part of type `{}`, expected `text`", part.kind))?);
+                }
+            }
+        }
+        for call in self.tool_calls.iter().flatten() {
+            text.push_str(&call.function.name);
+            match &call.function.arguments {
+                Value::String(arguments) => text.push_str(arguments),
+                Value::Null => {}
+                arguments @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                    text.push_str(&arguments.to_string())
+                }
+            }
+        }
+        Ok(text)
+    }
+}
+
+/// The turns of a session with their lengths. `mark` is what will be put before the first of them.
+///
+/// # Errors
+/// [`TokenizerError`] where the tokenizer fails.
+pub fn turns(tokenizer: &Tokenizer, session: &[RecordedTurn], mark: &str) -> Result<Vec<Turn>, TokenizerError> {
+    let count = |text: &str| tokenizer.count(text).map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX));
+    let mark = count(mark)?;
+    let marks = std::iter::once(mark).chain(std::iter::repeat(0));
+    let turn = |(recorded, mark): (&RecordedTurn, u32)| {
+        let tokens = recorded.said.iter().try_fold(mark, |sum: u32, message| {
+            count(&message.text).map(|tokens| sum.saturating_add(tokens))
+        })?;
+        Ok(Turn {
+            said: recorded.said.clone(),
+            tokens,
+            output_tokens: recorded.answer_tokens.map_or_else(|| count(&recorded.answer), Ok)?.max(1),
+            pause: recorded.pause,
+        })
+    };
+    session.iter().zip(marks).map(turn).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
+    use super::*;
+
+    #[test]
+    fn an_agents_session_becomes_its_turns() {
+        let text = r#"
+{"id":"s1","messages":[{"role":"developer","content":"be brief"},{"role":"user","content":[{"type":"text","text":"list the files"}]},{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"ls","arguments":"{\"path\":\".\"}"}}]},{"role":"tool","tool_call_id":"c","content":"a.rs","pause_ms":300},{"role":"system","content":"hurry"},{"role":"assistant","content":"one file","output_tokens":7},{"role":"user","content":"thanks","pause_ms":900000},{"role":"assistant","content":"you "},{"role":"assistant","content":"are welcome"},{"role":"user","content":"not answered"}]}
+"#;
+        let found = sessions(text).unwrap();
+        let [session] = found.as_slice() else { panic!("{found:?}") };
+        let said: Vec<Vec<(Role, &str)>> = session
+            .iter()
+            .map(|turn| turn.said.iter().map(|message| (message.role, message.text.as_str())).collect())
+            .collect();
+        let expected = [
+            vec![(Role::System, "be brief"), (Role::User, "list the files")],
+            vec![(Role::User, "a.rs\nhurry")],
+            vec![(Role::User, "thanks")],
+        ];
+        assert_eq!(said, expected);
+        let answers: Vec<(&str, Option<u32>)> = session.iter().map(|turn| (turn.answer.as_str(), turn.answer_tokens)).collect();
+        assert_eq!(
+            answers,
+            [("ls{\"path\":\".\"}", None), ("one file", Some(7)), ("you are welcome", None)]
+        );
+        let pauses: Vec<Duration> = session.iter().map(|turn| turn.pause).collect();
+        assert_eq!(pauses, [Duration::ZERO, Duration::from_millis(300), LONGEST_PAUSE]);
+    }
+
+    #[test]
+    fn lengths_are_the_tokenizers_or_the_recordings() {
+        let tokenizer = Tokenizer::from_json(include_bytes!("../../../benchmarks/demo/tokenizer.json")).unwrap();
+        let recorded = |answer_tokens| RecordedTurn {
+            said: vec![Message::of_user("what is a token")],
+            answer: "a piece of text".to_owned(),
+            answer_tokens,
+            pause: Duration::ZERO,
+        };
+        let made = turns(&tokenizer, &[recorded(None), recorded(Some(9))], "one mark").unwrap();
+        let count = |text| u32::try_from(tokenizer.count(text).unwrap()).unwrap();
+        let question = count("what is a token");
+        assert_eq!((made[0].tokens, made[1].tokens), (question + count("one mark"), question));
+        assert_eq!((made[0].output_tokens, made[1].output_tokens), (count("a piece of text"), 9));
+    }
+
+    #[test]
+    fn names_the_line_that_is_wrong() {
+        let good = r#"{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}"#;
+        for (line, message) in [
+            ("{\"messages\":[", "line 3: "),
+            ("{\"text\":\"a\"}", "line 3: missing field `messages`"),
+            ("{\"messages\":[{\"role\":\"robot\"}]}", "line 3: unknown variant `robot`"),
+            ("{\"messages\":[]}", "line 3: `messages` has no answer"),
+            (
+                "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}",
+                "line 3: `messages` has no answer",
+            ),
+            (
+                "{\"messages\":[{\"role\":\"assistant\",\"content\":\"a\"}]}",
+                "line 3: message 1: the session begins with an answer",
+            ),
+            (
+                "{\"messages\":[{\"role\":\"user\",\"content\":\" \"},{\"role\":\"assistant\"}]}",
+                "line 3: message 2: nothing is said",
+            ),
+            (
+                "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}",
+                "line 3: message 1: its content has a part of type `image_url`",
+            ),
+        ] {
+            let error = sessions(&format!("{good}\n\n{line}\n")).unwrap_err().to_string();
+            assert!(error.starts_with(message), "{line}: {error}");
+        }
+        assert_eq!(sessions(" \n").unwrap_err().to_string(), "there is no session in it");
+    }
+}

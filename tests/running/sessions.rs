@@ -1,0 +1,184 @@
+//! Rows of recorded sessions with a recipe that only starts an engine: `imax run` plays the sessions itself.
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use super::agentic::{agentic_row, from};
+use super::cancel::cancel_in;
+use super::success::ENGINE;
+use super::world::{World, await_that};
+
+const PROFILE: &str = "launcher: local\nload: { sessions: traces, backend: openai-chat }\n";
+
+/// Sessions of an agent: two turns, with a tool's result between them.
+fn sessions(names: &[&str]) -> String {
+    let session = |name: &&str| {
+        json!({ "id": name, "messages": [
+            { "role": "system", "content": "you are a careful engineer" },
+            { "role": "user", "content": format!("what is in the file {name}") },
+            { "role": "assistant", "content": null,
+              "tool_calls": [{ "id": "1", "type": "function", "function": { "name": "read", "arguments": "{\"path\":\"a\"}" } }] },
+            { "role": "tool", "tool_call_id": "1", "content": "a list of names", "pause_ms": 5 },
+            { "role": "assistant", "content": "names", "output_tokens": 6 },
+        ] })
+        .to_string()
+    };
+    let lines: Vec<String> = names.iter().map(session).collect();
+    lines.join("\n")
+}
+
+fn world(recipe: &str) -> World {
+    let world = World::with_recipe("touch wrong");
+    world.write("benchmarks/agentic/demo_fp8_h100_sim.sh", &format!("touch ran\n{recipe}"));
+    world.write("runners/h100-a.yaml", PROFILE);
+    world.write("traces/a.jsonl", &sessions(&["one", "two"]));
+    world.write("traces/b.jsonl", &sessions(&["three"]));
+    agentic_row(&world, |_| {});
+    world
+}
+
+fn document(world: &World, name: &Value) -> Value {
+    serde_json::from_str(&world.read(&format!("out/{}", name.as_str().unwrap()))).unwrap()
+}
+
+#[test]
+fn as_many_users_as_the_row_says_play_them_for_its_duration() {
+    let world = world(ENGINE);
+    agentic_row(&world, |row| row["conc"] = json!([1, 4]));
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, world.read("out/server.log"));
+    let job = world.job();
+    for (at, users) in [(0, 1), (1, 4)] {
+        let agg = document(&world, &job["points"][at]["normalised"]);
+        assert_eq!((&agg["conc"], &agg["scenario_type"]), (&json!(users), &json!("agentic-coding")));
+        assert!(agg.get("isl").is_none() && agg["median_ttft"].as_f64().unwrap() > 0.0, "{agg:#}");
+        let load = &agg["imax"]["load"];
+        assert_eq!((&load["duration_s"], &load["sessions"]["recorded"]), (&json!(1.0), &json!(true)));
+        // Six turns in three sessions, which are played again and again; each user begins one at once.
+        assert_eq!((&load["sessions"]["turns"], &load["failed"]), (&json!(6), &json!(0)));
+        assert!(load["sessions"]["begun"].as_u64().unwrap() >= users, "{load:#}");
+        assert!(load["health"]["open_connections"].as_u64().unwrap() <= users, "{load:#}");
+        let raw = document(&world, &job["points"][at]["raw"]);
+        assert!(raw["duration"].as_f64().unwrap() >= 0.9, "{}", raw["duration"]);
+    }
+    let phases: Vec<&str> = job["phases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|phase| phase["phase"].as_str().unwrap())
+        .collect();
+    assert_eq!(phases.iter().filter(|phase| **phase == "warm-up").count(), 2, "{phases:?}");
+    assert!(job["points"][1]["host_use"].is_object(), "{job:#}");
+    world.assert_nothing_runs();
+}
+
+#[test]
+fn the_command_line_names_other_sessions_than_the_profile() {
+    for other in [
+        world(ENGINE).arguments(&["--sessions", "mine.jsonl"]),
+        world(ENGINE).environment("IMAX_SESSIONS", "mine.jsonl"),
+    ] {
+        other.write("mine.jsonl", &sessions(&["mine"]));
+        let ended = other.run();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let agg = document(&other, &other.job()["points"][0]["normalised"]);
+        assert_eq!(agg["imax"]["load"]["sessions"]["turns"], json!(2));
+    }
+}
+
+#[test]
+fn what_cannot_be_played_is_refused_before_an_engine_is_started() {
+    let world = world(ENGINE);
+    let first = sessions(&["one"]);
+    for (profile, file, message) in [
+        (
+            "launcher: local\n",
+            first.as_str(),
+            "name a file of them in `load.sessions` of runner profile h100-a or with --sessions",
+        ),
+        (PROFILE, "", "traces/a.jsonl: there is no session in it"),
+        (
+            PROFILE,
+            &format!("{first}\n{{\"messages\": ["),
+            "traces/a.jsonl: line 2: EOF while parsing",
+        ),
+        (
+            PROFILE,
+            &format!("{first}\n\n{{\"messages\": []}}"),
+            "traces/a.jsonl: line 3: `messages` has no answer",
+        ),
+        (
+            "launcher: local\nload: { sessions: absent.jsonl }\n",
+            &first,
+            "cannot read absent.jsonl: No such file",
+        ),
+        (
+            "launcher: local\nload: { sessions: benchmarks }\n",
+            &first,
+            "benchmarks: no file of this folder",
+        ),
+        (
+            "launcher: local\ndeadlines: { load: 1s }\nload: { sessions: traces }\n",
+            &first,
+            "row has `duration: 1`",
+        ),
+    ] {
+        world.write("runners/h100-a.yaml", profile);
+        world.write("traces/a.jsonl", file);
+        let ended = world.run();
+        assert_eq!(ended.code, Some(3), "{message}: {}", ended.stderr);
+        assert!(ended.stderr.contains(message), "{message}: {}", ended.stderr);
+        assert_eq!(world.job()["outcome"]["class"], json!("invalid"));
+        assert!(!world.path("ran").exists());
+    }
+}
+
+#[test]
+fn a_cancelled_load_keeps_what_was_measured() {
+    let world = world(ENGINE);
+    agentic_row(&world, |row| row["duration"] = json!(600));
+    cancel_in("load", &world, Signal::SIGINT, 130, |world| {
+        let truth = format!("truth-{}", world.mark);
+        await_that("the engine served", || {
+            std::fs::metadata(world.path(&truth)).is_ok_and(|file| file.len() > 20_000)
+        });
+    });
+    let raw = document(&world, &world.job()["points"][0]["raw"]);
+    assert_eq!(raw["imax"]["partial"], json!(true));
+    assert!(raw["completed"].as_u64().unwrap() > 0);
+    assert!(
+        !world.results().iter().any(|name| name.starts_with("agg_")),
+        "{:?}",
+        world.results()
+    );
+}
+
+/// A recipe with the calls that those of InferenceX have.
+const REPLAY: &str = r#"source "$(dirname "$0")/../benchmark_lib.sh"
+check_env_vars MODEL CONC KV_OFFLOADING RESULT_DIR DURATION
+require_agentic_kv_offload_none
+resolve_trace_source
+install_agentic_deps
+imax sim --ttft-ms 5 --itl-ms 5 --served-model-name "$MODEL" --port "$PORT" --ground-truth truth-@MARK@ > engine-@MARK@.log 2>&1 &
+wait_for_server_ready --port "$PORT" --server-log engine-@MARK@.log --server-pid "$!"
+build_replay_cmd "$RESULT_DIR"
+[[ ! -e more-flags ]] || REPLAY_CMD+=" $(cat more-flags)"
+run_agentic_replay_and_write_outputs "$RESULT_DIR"
+"#;
+
+#[test]
+fn a_recipe_that_replays_by_the_librarys_functions_plays_the_profiles_sessions() {
+    let world = world(REPLAY);
+    world.write("benchmarks/benchmark_lib.sh", &from("benchmarks/benchmark_lib.sh"));
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, world.read("out/server.log"));
+    let agg = document(&world, &world.job()["points"][0]["normalised"]);
+    assert_eq!((&agg["conc"], &agg["imax"]["load"]["sessions"]["turns"]), (&json!(2), &json!(6)));
+    world.assert_nothing_runs();
+
+    // A flag of another client is not dropped in silence.
+    world.write("more-flags", "--apply-chat-template");
+    let ended = world.run();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(world.read("out/server.log").contains("unexpected argument '--apply-chat-template'"));
+}
