@@ -29,18 +29,27 @@ fn a_dead_engine_is_noticed_at_once_and_its_log_says_why() {
 
 #[test]
 fn an_engine_that_closes_its_connections_before_it_is_seen_dead_is_the_reason_all_the_same() {
-    // As a process that is killed and has much memory to free: nobody listens any more, and it is still there.
-    let dies_slowly = "\"$IMAX_BIN\" sim --ttft-ms 5 --itl-ms 60000 --served-model-name \"$MODEL\" --host 127.0.0.1 --port \"$PORT\" &\n\
-        while [ ! -e \"$IMAX_OUT/go\" ]; do sleep 0.01; done; kill -KILL $!; wait $!; sleep 0.5; exit 7";
-    let world = World::with_recipe(dies_slowly).arguments(&["--num-warmups-per-conc", "0"]);
-    let mut run = world.start();
-    run.await_line("phase load");
-    world.write("out/go", "");
-    let ended = run.end();
-    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    let reason = world.job()["outcome"]["reason"].clone();
-    assert_eq!(reason, json!("the engine ended with exit status 7 in phase load"));
-    assert_eq!(world.states(), 0);
+    // As a process that is killed and has much memory to free: nobody listens any more, and it is still there. Once under the
+    // load, and once where the first request, which tries the engine out, is under way.
+    for (token_ms, warmups) in [("5", "1"), ("60000", "0")] {
+        let recipe = format!(
+            "\"$IMAX_BIN\" sim --ttft-ms 5 --itl-ms {token_ms} --served-model-name \"$MODEL\" --host 127.0.0.1 --port \"$PORT\" &\n\
+             while [ ! -e \"$IMAX_OUT/go\" ]; do sleep 0.01; done; kill -KILL $!; wait $!; sleep 0.5; exit 7"
+        );
+        let world = World::with_recipe(&recipe).arguments(&["--num-warmups-per-conc", warmups]);
+        world.row(|row| {
+            row["osl"] = json!(400);
+            row["max-model-len"] = json!(500);
+        });
+        let mut run = world.start();
+        run.await_line("phase load");
+        world.write("out/go", "");
+        let ended = run.end();
+        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+        let reason = world.job()["outcome"]["reason"].clone();
+        assert_eq!(reason, json!("the engine ended with exit status 7 in phase load"));
+        assert_eq!(world.states(), 0);
+    }
 }
 
 #[test]

@@ -64,6 +64,24 @@ pub enum MeasureError {
     Stopped,
 }
 
+impl MeasureError {
+    /// Whether the first request got no connection or lost it.
+    #[must_use]
+    pub fn is_of_the_connection(&self) -> bool {
+        match self {
+            Self::Probe { failure, .. } => failure.reason.is_of_the_connection(),
+            Self::TokenizerFile(_)
+            | Self::Prompts(_)
+            | Self::File(_)
+            | Self::Dataset { .. }
+            | Self::Tls(_)
+            | Self::Driver(_)
+            | Self::Profile { .. }
+            | Self::Stopped => false,
+        }
+    }
+}
+
 /// Measures.
 ///
 /// # Errors

@@ -8,8 +8,7 @@ use anyhow::Context as _;
 
 use super::evals::is_alone;
 use super::voice::Voice;
-use crate::cli::bench::{measure, read_sessions};
-use crate::edge::stop::StopSignal;
+use crate::cli::bench::{MeasureError, read_sessions};
 use crate::job::{Deadlines, JobSpec, RecipeStyle};
 use crate::load;
 use crate::matrix::Scenario;
@@ -140,7 +139,10 @@ impl<'a> Reporter<'a> {
     }
 }
 
-/// Measures.
-pub fn run(settings: &load::Settings, stop: &StopSignal, progress: &mut dyn FnMut(load::Progress)) -> anyhow::Result<load::Measured> {
-    Ok(measure(settings, stop, progress)?)
+/// Whether a load failed because there was no connection, or it broke: the engine may be gone.
+pub fn lost_engine(loaded: &Result<load::Measured, MeasureError>) -> bool {
+    match loaded {
+        Ok(measured) => measured.lost_server(),
+        Err(error) => error.is_of_the_connection(),
+    }
 }

@@ -7,8 +7,10 @@ use std::time::SystemTime;
 use super::life::{Life, Trouble};
 use super::load::{self, Engine as LoadTarget, Reporter};
 use super::watch::{Interruption, LoadClock, SharedEngine, watched};
+use crate::cli::bench::{MeasureError, measure};
 use crate::cli::in_words;
 use crate::edge::files;
+use crate::edge::stop::StopSignal;
 use crate::job::{FailureClass, JobFailure, Outcome, Phase, PhaseEnding, Resolved};
 use crate::model::Concurrency;
 use crate::result::{Json, read_result};
@@ -87,8 +89,8 @@ impl Life<'_> {
                 clock.progress(progress.output_tokens);
                 reporter.note(&progress);
             };
-            let broke = |result: &anyhow::Result<crate::load::Measured>| result.as_ref().is_ok_and(crate::load::Measured::lost_server);
-            watched(engine, self.stop, &clock, |stop| load::run(&settings, stop, &mut progress), broke)
+            let work = |stop: &StopSignal| measure(&settings, stop, &mut progress);
+            watched(engine, self.stop, &clock, work, load::lost_engine)
         };
         let measured = self.judge(point, phase, result, interruption);
         if let Some(begun) = begun.take() {
@@ -105,7 +107,7 @@ impl Life<'_> {
         &self,
         point: &Resolved,
         phase: Phase,
-        result: anyhow::Result<crate::load::Measured>,
+        result: Result<crate::load::Measured, MeasureError>,
         interruption: Option<Interruption>,
     ) -> Measured {
         let name = &point.result_filename;
@@ -134,7 +136,7 @@ impl Life<'_> {
                     fatal: fatal.then_some(failure),
                 }
             }
-            (Err(error), None) => Measured::failed(JobFailure::new(FailureClass::Client, in_words(&error))),
+            (Err(error), None) => Measured::failed(JobFailure::new(FailureClass::Client, in_words(&error.into()))),
             (Ok(measured), None) => {
                 let raw = measured.raw_result_json();
                 if measured.has_failed() {
