@@ -110,6 +110,19 @@ _imax_unfit() {
   exit 3
 }
 
+# setup_eval_context: sets EVAL_MAX_MODEL_LEN, the context that the engine gets where the row asks for an evaluation alone.
+# A model whose own context is shorter is refused by its engine, which says so.
+setup_eval_context() { export EVAL_MAX_MODEL_LEN="$((ISL + OSL + 256))"; }
+
+# `imax run` has chosen a free port, or was told one and found it free.
+select_available_server_port() { :; }
+
+# Bash calls this for a name that is neither a function nor a program: a recipe that needs a newer library is told so.
+command_not_found_handle() {
+  echo "error: $1: command not found: neither a program here nor a function of this version's benchmark_lib.sh" >&2
+  return 127
+}
+
 # GPUs are sampled by `imax run` itself.
 start_gpu_monitor() { :; }
 stop_gpu_monitor() { :; }

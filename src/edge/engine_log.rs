@@ -1,10 +1,10 @@
-//! The engine's log: its end for error messages, and the removal of secrets that an engine printed.
+//! The engine's log: its end for error messages, and a short form for a full disk.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use super::files::{self, FileError};
+use super::redaction::redact;
 use crate::model::Secret;
 
 /// Part of the log that is searched for causes, bytes from its end.
@@ -29,31 +29,6 @@ pub fn last_lines(text: &str, count: usize) -> String {
     lines.get(from..).unwrap_or_default().join("\n")
 }
 
-/// The text without the secrets.
-#[must_use]
-pub fn redact(text: &str, secrets: &[Secret]) -> String {
-    secrets.iter().fold(text.to_owned(), |text, secret| secret.redact(&text))
-}
-
-/// Rewrites a log without the secrets, if it holds any. Says whether it did.
-///
-/// # Errors
-/// Where the log cannot be read or written.
-pub fn remove_secrets(log: &Path, secrets: &[Secret]) -> Result<bool, FileError> {
-    if secrets.is_empty() || !log.exists() {
-        return Ok(false);
-    }
-    let bytes = files::read(log)?;
-    let cleaned = secrets.iter().fold(None, |cleaned: Option<Vec<u8>>, secret| {
-        let text = cleaned.as_deref().unwrap_or(&bytes);
-        replace(text, secret.expose().as_bytes()).or(cleaned)
-    });
-    match cleaned {
-        Some(cleaned) => files::write(log, &cleaned).map(|()| true),
-        None => Ok(false),
-    }
-}
-
 /// Keeps only the end of a log, in the place that it has: no new room is needed for it.
 ///
 /// # Errors
@@ -64,26 +39,6 @@ pub fn shorten(log: &Path) -> io::Result<()> {
     let mut file = File::options().write(true).truncate(true).open(log)?;
     file.write_all(b"(the beginning was removed because the disk was full)\n")?;
     file.write_all(&end)
-}
-
-fn replace(bytes: &[u8], secret: &[u8]) -> Option<Vec<u8>> {
-    // The same limit as for texts: a shorter secret guards nothing, and its letters occur everywhere.
-    if secret.len() < 6 {
-        return None;
-    }
-    let found: Vec<usize> = memchr::memmem::find_iter(bytes, secret).collect();
-    if found.is_empty() {
-        return None;
-    }
-    let mut cleaned = Vec::with_capacity(bytes.len());
-    let mut from = 0;
-    for at in found {
-        cleaned.extend_from_slice(bytes.get(from..at).unwrap_or_default());
-        cleaned.extend_from_slice(b"***");
-        from = at + secret.len();
-    }
-    cleaned.extend_from_slice(bytes.get(from..).unwrap_or_default());
-    Some(cleaned)
 }
 
 fn read_end(log: &Path) -> io::Result<Vec<u8>> {
@@ -98,17 +53,15 @@ fn read_end(log: &Path) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edge::files;
 
     #[test]
-    fn secrets_leave_tails_and_files() {
+    fn secrets_and_commands_to_terminals_leave_tails() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("server.log");
         files::write(&log, b"start\n\x1b[31mtoken=hf_abcdef \xff end\nlast").unwrap();
         let secrets = [Secret::new("hf_abcdef".to_owned())];
         assert_eq!(tail(&log, &secrets), "start\n[31mtoken=*** \u{fffd} end\nlast");
-        assert!(remove_secrets(&log, &secrets).unwrap());
-        assert!(!remove_secrets(&log, &secrets).unwrap());
-        assert_eq!(files::read(&log).unwrap(), b"start\n\x1b[31mtoken=*** \xff end\nlast");
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub mod plain_http;
 pub mod process;
 pub mod ready;
 pub mod reap;
+pub mod redaction;
 pub mod retry;
 pub mod sim_process;
 pub mod stop;

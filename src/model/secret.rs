@@ -23,6 +23,19 @@ impl Secret {
         &self.0
     }
 
+    /// The texts as which it may stand in a file: itself, and as JSON writes it. None where it is too short to be searched for.
+    pub fn forms(&self) -> impl Iterator<Item = String> {
+        let json = serde_json::Value::from(self.0.as_str()).to_string();
+        let quoted = json
+            .strip_prefix('"')
+            .and_then(|json| json.strip_suffix('"'))
+            .unwrap_or_default()
+            .to_owned();
+        let long = (self.0.len() >= SHORTEST_REDACTED).then(|| self.0.clone());
+        let escaped = long.as_ref().filter(|plain| **plain != quoted).map(|_| quoted);
+        long.into_iter().chain(escaped)
+    }
+
     /// The text with every occurrence of the secret replaced by stars.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {

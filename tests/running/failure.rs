@@ -1,5 +1,6 @@
 //! Engines that die, hang or are not there: noticed at once or at the deadline, with the cause named, and nothing left.
 
+use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -132,6 +133,37 @@ fn secrets_are_nowhere_but_in_the_engines_environment() {
     }
     assert_eq!(world.read("out/server.log"), "token ***\n");
     assert_eq!(world.job()["provenance"]["secrets"], json!(["HF_TOKEN"]));
+}
+
+#[test]
+fn a_secret_that_an_engine_answers_or_a_recipe_writes_is_in_no_file() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let recipe =
+        "mkdir \"$IMAX_OUT/artifacts\"; echo \"{\\\"key\\\": \\\"$HF_TOKEN\\\"}\" > \"$IMAX_OUT/artifacts/input.json\"; exec sleep @MARK@";
+    let world = World::with_recipe(recipe)
+        .environment("HF_TOKEN", "hf_very_secret")
+        .environment("GITHUB_STEP_SUMMARY", "summary.md")
+        .arguments(&["--port", &free.port().to_string()]);
+    world.write("runners/h100-a.yaml", "launcher: local\ndeadlines: {ready: 5s}\n");
+    let mut run = world.start();
+    run.await_line("phase ready");
+    let engine = std::net::TcpListener::bind(free).unwrap();
+    std::thread::spawn(move || {
+        for stream in engine.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ =
+                stream.write_all(b"HTTP/1.1 503 Not Ready\r\ncontent-length: 28\r\nconnection: close\r\n\r\nno access for hf_very_secret");
+        }
+    });
+    let ended = run.end();
+    let reason = world.job()["outcome"]["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("503: no access for ***"), "{reason}");
+    assert_eq!(world.read("out/artifacts/input.json"), "{\"key\": \"***\"}\n");
+    for text in [world.read("out/job.json"), world.read("summary.md"), ended.stderr] {
+        // Markdown writes an underscore with a backslash before it.
+        assert!(!text.replace('\\', "").contains("very_secret"), "{text}");
+    }
 }
 
 #[test]

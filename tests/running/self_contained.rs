@@ -89,3 +89,18 @@ fn a_recipe_names_all_variables_that_it_lacks() {
         ended.stderr
     );
 }
+
+#[test]
+fn an_evaluation_has_a_context_of_its_own_and_a_function_of_a_newer_library_is_named() {
+    let recipe = "source benchmarks/benchmark_lib.sh\nsetup_eval_context\nselect_available_server_port\necho \"context $EVAL_MAX_MODEL_LEN, $PORT\"\n\
+                  warm_the_caches --twice";
+    let world = world(recipe);
+    let ended = world.run();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let log = world.read("out/server.log");
+    assert!(
+        log.starts_with("context 296, ") && log.contains("warm_the_caches: command not found"),
+        "{log}"
+    );
+    assert_eq!(world.job()["outcome"]["cause"], json!("command-not-found"));
+}

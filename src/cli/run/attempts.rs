@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::life::{Life, Lived};
 use super::watch::Interruption;
-use crate::edge::{engine_log, host};
+use crate::edge::host;
+use crate::edge::redaction::clean_folder;
 use crate::job::{Attempt, JobFailure, Outcome, Phase, Tried};
 
 impl Life<'_> {
@@ -56,10 +57,12 @@ impl Life<'_> {
         if !self.places.out.exists() {
             return failure;
         }
-        match engine_log::remove_secrets(&self.log(), self.secrets) {
-            Ok(true) => self.voice.line("the engine's log held secrets; they were taken out"),
-            Ok(false) => {}
-            Err(error) => return failure.or_else(|| Some(JobFailure::infra(error.to_string()))),
+        let cleaned = clean_folder(&self.places.out, self.secrets);
+        for path in &cleaned.rewritten {
+            self.voice.line(&format!("secrets were taken out of {}", path.display()));
+        }
+        for error in &cleaned.refused {
+            self.voice.line(&format!("warning: not searched for secrets: {error}"));
         }
         failure
     }

@@ -3,12 +3,15 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
+use anyhow::Context as _;
+
 use super::evals::is_alone;
 use super::life::Lived;
 use super::prepare::Places;
 use super::provenance::{provenance, provenance_of_job};
 use super::voice::Voice;
 use crate::cli::{Exit, Failure, OrExit as _};
+use crate::edge::redaction::redact_document;
 use crate::edge::stop::{StopCause, StopSignal};
 use crate::edge::workflow::WorkflowFiles;
 use crate::edge::{engine_log, files, host};
@@ -17,7 +20,7 @@ use crate::job::{
     result_file_name,
 };
 use crate::matrix::Row;
-use crate::model::RunnerName;
+use crate::model::{RunnerName, Secret};
 
 /// When a job began.
 #[derive(Debug, Clone)]
@@ -153,16 +156,28 @@ pub fn exit_of(outcome: &Outcome, stop: &StopSignal) -> Exit {
     }
 }
 
-/// Writes `job.json` and says how it ended.
-pub fn publish(record: &JobRecord, places: &Places, voice: &Voice) -> Result<(), Failure> {
+/// Writes `job.json` and says how it ended. Reasons quote what engines answer and print, so secrets are taken out of all of it.
+pub fn publish(record: &JobRecord, places: &Places, voice: &Voice, secrets: &[Secret]) -> Result<(), Failure> {
     let file = places.out.join("job.json");
-    if files::write_json(&file, record).is_err() {
+    let document = serde_json::to_value(record)
+        .context("the record has no JSON form")
+        .or_exit(Exit::Infrastructure)?;
+    let document = redact_document(document, secrets);
+    if files::write_json(&file, &document).is_err() {
         // Where the disk is full, the end of the log and the record are worth more than all of the log.
         let _ = engine_log::shorten(&places.out.join("server.log"));
-        files::write_json(&file, record).or_exit(Exit::Infrastructure)?;
+        files::write_json(&file, &document).or_exit(Exit::Infrastructure)?;
     }
+    let shown: JobRecord = serde_json::from_value(document)
+        .with_context(|| {
+            format!(
+                "a secret is part of a name in {}; the name or the secret must change",
+                file.display()
+            )
+        })
+        .or_exit(Exit::Infrastructure)?;
     WorkflowFiles::from_environment()
-        .add_summary(&summary(record))
+        .add_summary(&summary(&shown))
         .or_exit(Exit::Infrastructure)?;
     match &record.outcome {
         Outcome::Ok => voice.line(&format!("done in {:.1} s: {}", record.seconds, places.out.display())),

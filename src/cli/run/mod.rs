@@ -148,7 +148,7 @@ pub fn execute(args: &RunArgs, row: &Row, stop: &StopSignal) -> Result<(JobRecor
             checkout.wait(GIT_PATIENCE, stop);
             let commit = checkout.commit();
             let record = finish::record_of_refusal(prepare::new_id(), row, &runner, &profile, commit, in_words(&error), &beginning);
-            finish::publish(&record, &places, &Voice::new(in_actions, Vec::new()))?;
+            finish::publish(&record, &places, &Voice::new(in_actions, Vec::new()), &[])?;
             return Ok((record, Exit::InvalidInput));
         }
     };
@@ -195,7 +195,7 @@ pub fn execute(args: &RunArgs, row: &Row, stop: &StopSignal) -> Result<(JobRecor
     // A job that failed early may be faster than git.
     checkout.wait(GIT_PATIENCE, stop);
     let record = finish::record_of(&spec, checkout.commit(), &environment, lived, &beginning, stop);
-    finish::publish(&record, &places, &voice)?;
+    finish::publish(&record, &places, &voice, &secrets)?;
     let exit = finish::exit_of(&record.outcome, stop);
     Ok((record, exit))
 }

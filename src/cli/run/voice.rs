@@ -2,7 +2,7 @@
 //! logs, hide secrets and mark the failure. The runner reads such commands from stderr as from stdout.
 
 use crate::cli::output::say;
-use crate::edge::engine_log::redact;
+use crate::edge::redaction::redact;
 use crate::model::Secret;
 
 /// Speaks for one job.
