@@ -114,7 +114,7 @@ fn clean_file(path: &Path, needles: &[Vec<u8>]) -> Result<bool, FileError> {
 
 /// Piece by piece, because results may be large and hardly one holds a secret.
 fn holds_any(path: &Path, needles: &[Vec<u8>]) -> io::Result<bool> {
-    let finders: Vec<Finder<'_>> = needles.iter().map(|needle| Finder::new(needle)).collect();
+    let finders: Vec<Finder<'_>> = needles.iter().map(Finder::new).collect();
     // A secret may lie across two pieces.
     let overlap = needles.iter().map(Vec::len).max().unwrap_or(0);
     let mut file = File::open(path)?;
