@@ -66,6 +66,19 @@ pub fn cancel_in_collect(world_of: impl Fn(&str) -> World, engine: &str) -> Worl
 }
 
 #[test]
+fn in_preflight_while_a_container_engine_hangs() {
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let world = World::with_recipe("touch ran");
+        // It takes connections and never says a word.
+        let socket = world.path("engine.sock");
+        let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let profile = format!("launcher: docker\ndocker: {{socket: {}}}\n", socket.display());
+        world.write("runners/h100-a.yaml", &profile);
+        cancel_in("preflight", &world, signal, code, |_| drop(listener.accept().map(std::mem::forget)));
+    }
+}
+
+#[test]
 fn in_launch_while_a_hook_runs() {
     let world = World::with_recipe("touch ran");
     world.write(

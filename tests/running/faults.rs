@@ -6,8 +6,8 @@ use std::net::TcpListener;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use nix::sys::signal::Signal;
 use serde_json::json;
@@ -53,43 +53,55 @@ fn a_container_that_somebody_kills_is_told_apart_from_one_without_memory() {
     }
 }
 
-/// A socket in front of another; while it is closed, nobody gets through, and who is through is cut off.
+/// What a gate does with those who come, and with those who are through.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Passage {
+    /// It lets them through.
+    Open,
+    /// It turns them away, and cuts them off.
+    Closed,
+    /// It takes what they say and passes nothing on, as an engine does that hangs.
+    Stuck,
+}
+
+/// A socket in front of another.
 struct Gate {
-    open: Arc<AtomicBool>,
+    passage: Arc<Mutex<Passage>>,
 }
 
 impl Gate {
     fn before(behind: &str, path: &Path) -> Self {
-        let open = Arc::new(AtomicBool::new(true));
+        let passage = Arc::new(Mutex::new(Passage::Open));
         let listener = UnixListener::bind(path).unwrap();
-        let (behind, is_open) = (behind.to_owned(), Arc::clone(&open));
+        let (behind, now) = (behind.to_owned(), Arc::clone(&passage));
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let client = client.unwrap();
-                if !is_open.load(Ordering::SeqCst) {
+                if *now.lock().unwrap() == Passage::Closed {
                     continue;
                 }
                 let server = UnixStream::connect(&behind).unwrap();
                 for (from, to) in [(&client, &server), (&server, &client)] {
-                    forward(from.try_clone().unwrap(), to.try_clone().unwrap(), Arc::clone(&is_open));
+                    forward(from.try_clone().unwrap(), to.try_clone().unwrap(), Arc::clone(&now));
                 }
             }
         });
-        Self { open }
+        Self { passage }
     }
 
-    fn set(&self, open: bool) {
-        self.open.store(open, Ordering::SeqCst);
+    fn set(&self, passage: Passage) {
+        *self.passage.lock().unwrap() = passage;
     }
 }
 
-fn forward(mut from: UnixStream, mut to: UnixStream, open: Arc<AtomicBool>) {
+fn forward(mut from: UnixStream, mut to: UnixStream, passage: Arc<Mutex<Passage>>) {
     from.set_read_timeout(Some(std::time::Duration::from_millis(20))).unwrap();
     std::thread::spawn(move || {
         let mut buffer = vec![0; 64 << 10];
-        while open.load(Ordering::SeqCst) {
+        while *passage.lock().unwrap() != Passage::Closed {
             match from.read(&mut buffer) {
                 Ok(0) => break,
+                Ok(_) if *passage.lock().unwrap() == Passage::Stuck => {}
                 Ok(count) if to.write_all(&buffer[..count]).is_err() => break,
                 Ok(_) => {}
                 Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
@@ -101,18 +113,70 @@ fn forward(mut from: UnixStream, mut to: UnixStream, open: Arc<AtomicBool>) {
     });
 }
 
+/// An engine's socket with a gate in front of it.
+fn gated(daemon: &Daemon) -> (tempfile::TempDir, String, Gate) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gate.sock");
+    let gate = Gate::before(&daemon.socket(), &path);
+    (folder, path.display().to_string(), gate)
+}
+
+#[test]
+#[ignore = "needs docker.io and root"]
+fn a_signal_ends_a_pull_by_an_engine_that_hangs_and_the_state_is_kept() {
+    let (image, _answers) = registry();
+    let (_folder, socket, gate) = gated(Daemon::docker());
+    let world = world_at(&socket, "exec sleep 1000", "");
+    world.row(|row| row["image"] = json!(image));
+    let run = world.start();
+    super::world::await_that("the job pulls", || said(&world).contains("pulling"));
+    gate.set(Passage::Stuck);
+    let sent = Stopwatch::start();
+    run.signal(Signal::SIGTERM);
+    let ended = run.end();
+    assert_eq!(ended.code, Some(143), "{}", ended.stderr);
+    sent.assert_cancelled_in_time(&ended.stderr);
+    assert_eq!(world.job()["outcome"]["class"], json!("cancelled"));
+    assert_eq!(world.states(), 1);
+    gate.set(Passage::Open);
+    let reaped = world.reap();
+    assert_eq!((reaped.code, world.states()), (Some(0), 0), "{}", reaped.stderr);
+}
+
+#[test]
+#[ignore = "needs docker.io and root"]
+fn a_signal_ends_a_job_whose_engine_hangs_and_reaping_removes_its_container() {
+    let daemon = Daemon::docker();
+    let (_folder, socket, gate) = gated(daemon);
+    let world = world_at(&socket, "touch \"$IMAX_OUT/up\"; exec sleep 1000", "");
+    let mut run = world.start();
+    run.await_line("phase ready");
+    world.await_file("out/up");
+    let container = job_of(&world);
+    gate.set(Passage::Stuck);
+    let sent = Stopwatch::start();
+    run.signal(Signal::SIGTERM);
+    let ended = run.end();
+    assert_eq!(ended.code, Some(143), "{}", ended.stderr);
+    sent.assert_cancelled_in_time(&ended.stderr);
+    assert!(daemon.containers().contains(&container));
+    assert_eq!(world.states(), 1);
+    gate.set(Passage::Open);
+    let reaped = world.reap();
+    assert_eq!((reaped.code, world.states()), (Some(0), 0), "{}", reaped.stderr);
+    assert!(!daemon.containers().contains(&container));
+}
+
 #[test]
 #[ignore = "needs docker.io and root"]
 fn a_socket_that_goes_away_is_the_nodes_fault_and_reaping_finishes_the_job() {
     let daemon = Daemon::docker();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("gate.sock");
-    let gate = Gate::before(&daemon.socket(), &path);
-    let world = world_at(&path.display().to_string(), "touch \"$IMAX_OUT/up\"; exec sleep 1000", "");
+    let (_folder, socket, gate) = gated(daemon);
+    let world = world_at(&socket, "touch \"$IMAX_OUT/up\"; exec sleep 1000", "");
     let run = world.start();
     world.await_file("out/up");
     let container = job_of(&world);
-    gate.set(false);
+    gate.set(Passage::Closed);
     let ended = run.end();
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
     let outcome = world.job()["outcome"].clone();
@@ -126,7 +190,7 @@ fn a_socket_that_goes_away_is_the_nodes_fault_and_reaping_finishes_the_job() {
     // What could not be stopped is still written down, and stopped as soon as that is possible.
     assert!(daemon.containers().contains(&container));
     assert_eq!(world.states(), 1);
-    gate.set(true);
+    gate.set(Passage::Open);
     let reaped = world.reap();
     assert_eq!(reaped.code, Some(0), "{}", reaped.stderr);
     assert!(!daemon.containers().contains(&container));

@@ -56,7 +56,8 @@ pub trait Launcher {
     /// Starts the engine. Returns when it was started, not when it is ready.
     ///
     /// # Errors
-    /// Where it could not be started; nothing is then left of the attempt.
+    /// Where it could not be started. What is left of the attempt is among what [`Launcher::holds`] named, and the caller
+    /// removes it.
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<Box<dyn Engine>, LaunchError>;
 }
 

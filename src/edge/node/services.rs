@@ -19,7 +19,7 @@ pub(super) fn services(launch: &LaunchSettings, stop: &StopSignal) -> Vec<Servic
     };
     match launch {
         LaunchSettings::Local | LaunchSettings::Script { .. } => Vec::new(),
-        LaunchSettings::Docker(settings) => vec![service("container engine", container_engine_version(settings, LIMIT))],
+        LaunchSettings::Docker(settings) => vec![service("container engine", container_engine_version(settings, LIMIT, stop))],
         LaunchSettings::Slurm(_) => {
             let version = answer_of("sinfo", &["--version"], LIMIT, stop).map(|text| text.trim().to_owned());
             // `scontrol ping` ends with 0 also where no controller answers, and says so in words.

@@ -17,7 +17,8 @@ use futures_util::StreamExt as _;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
-use super::{DockerError, pull, remove_labelled};
+use super::client::{ANSWER, remove_labelled, within};
+use super::{DockerError, pull};
 use crate::edge::launcher::{Engine, LaunchError, Tries};
 use crate::edge::process::{Ending, StopReport};
 use crate::job::ContainerPlan;
@@ -81,7 +82,8 @@ pub(super) struct Container {
     started: Started,
     ending: Arc<Mutex<Option<Seen>>>,
     log: Option<JoinHandle<()>>,
-    removed: bool,
+    /// Whether it was stopped, or could not be: the job's state then knows of it.
+    stopped: bool,
 }
 
 impl Container {
@@ -97,7 +99,7 @@ impl Container {
             started,
             ending,
             log: Some(copy),
-            removed: false,
+            stopped: false,
         })
     }
 
@@ -105,10 +107,39 @@ impl Container {
         self.ending.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn signal(&self, signal: &str) {
+    /// Sends a signal. A container that has ended by now refuses it, which the next look shows.
+    ///
+    /// # Errors
+    /// Where the container engine does not answer.
+    fn signal(&self, signal: &str) -> Result<(), DockerError> {
         let options = KillContainerOptionsBuilder::new().signal(signal).build();
-        // A container that has ended by now refuses the signal; the next look shows that.
-        let _ = self.runtime.block_on(self.client.kill_container(&self.started.name, Some(options)));
+        let send = async {
+            let _ = self.client.kill_container(&self.started.name, Some(options)).await;
+            Ok(())
+        };
+        self.runtime.block_on(within(ANSWER, "signal the container", send))
+    }
+
+    /// Ends what runs in it: politely, then by force.
+    fn end(
+        &self,
+        name: &str,
+        grace: Duration,
+        limit: Duration,
+        hurry: &dyn Fn() -> bool,
+        report: &mut StopReport,
+    ) -> Result<(), DockerError> {
+        if self.seen().is_some() {
+            return Ok(());
+        }
+        self.signal("SIGTERM")?;
+        if self.wait(grace, hurry) {
+            return Ok(());
+        }
+        report.killed.push(name.to_owned());
+        self.signal("SIGKILL")?;
+        self.wait(limit, &|| false);
+        Ok(())
     }
 
     fn wait(&self, time: Duration, hurry: &dyn Fn() -> bool) -> bool {
@@ -133,24 +164,18 @@ impl Engine for Container {
     }
 
     fn stop(&mut self, grace: Duration, limit: Duration, hurry: &dyn Fn() -> bool) -> StopReport {
+        self.stopped = true;
         let mut report = StopReport::default();
         let name = format!("container {}", self.started.name);
-        if self.seen().is_none() {
-            self.signal("SIGTERM");
-            if !self.wait(grace, hurry) {
-                report.killed.push(name.clone());
-                self.signal("SIGKILL");
-                self.wait(limit, &|| false);
-            }
+        if let Err(error) = self.end(&name, grace, limit, hurry, &mut report) {
+            report.left.push(format!("{name}: {error}"));
+            return report;
         }
         if let Some(copy) = self.log.take() {
             let _ = self.runtime.block_on(async { tokio::time::timeout(LOG_END, copy).await });
         }
-        let remove = remove_labelled(&self.client, &self.started.name);
-        match self.runtime.block_on(async { tokio::time::timeout(limit, remove).await }) {
-            Ok(Ok(_)) => self.removed = true,
-            Ok(Err(error)) => report.left.push(format!("{name}: {error}")),
-            Err(_) => report.left.push(format!("{name}: the container engine does not answer")),
+        if let Err(error) = self.runtime.block_on(remove_labelled(&self.client, &self.started.name, limit)) {
+            report.left.push(format!("{name}: {error}"));
         }
         report
     }
@@ -167,7 +192,7 @@ impl Engine for Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        if !self.removed {
+        if !self.stopped {
             let _ = self.stop(Duration::ZERO, Duration::from_secs(2), &|| true);
         }
     }

@@ -3,18 +3,19 @@
 
 mod body;
 mod cdi;
+mod client;
 mod container;
 mod pull;
 
-use std::collections::HashMap;
-
-use bollard::Docker as Client;
-use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
-use tokio::runtime::Runtime;
+use std::time::Duration;
 
 use super::super::job_state::Holding;
 use super::{Engine, LaunchError, LaunchRequest, Launcher};
-use crate::job::{ContainerFolders, DockerSettings, JOB_LABEL, JobId, JobSpec, container_plan};
+use crate::job::{ContainerFolders, DockerSettings, JobSpec, container_plan};
+use client::{ANSWER, connect, remove_labelled, runtime};
+
+pub use client::container_engine_version;
+pub(super) use client::remove_containers;
 
 /// Why a container engine could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,14 @@ pub enum DockerError {
         what: String,
         /// What went wrong.
         source: bollard::errors::Error,
+    },
+    /// It takes a request and gives no answer.
+    #[error("cannot {what}: the container engine gave no answer within {limit:?}")]
+    NoAnswer {
+        /// What was asked.
+        what: String,
+        /// How long was waited.
+        limit: Duration,
     },
     /// A container that was started is not to be found any more.
     #[error("the container, or its engine, is gone: {0}")]
@@ -114,101 +123,33 @@ impl Launcher for Docker {
         let plan = container_plan(request.spec, &self.settings, request.environment, request.port, folders);
         let body = body::body(&plan, request.environment)?;
         let runtime = runtime()?;
-        let client = runtime.block_on(connect(&self.socket()))?;
-        let started = runtime.block_on(async {
+        let client = runtime.block_on(unless_ended(request, "connecting to the container engine", connect(&self.socket())))?;
+        let work = async {
             cdi::refuse_lost_devices(&client, &self.settings).await?;
-            let work = container::start(&client, &plan, body, request.log, request.tries);
-            let limit = tokio::time::Instant::from_std(request.until);
-            tokio::select! {
-                started = work => started.map_err(LaunchError::from),
-                _ = request.stop.stopped() => Err(LaunchError::Stopped),
-                () = tokio::time::sleep_until(limit) => Err(LaunchError::Late(format!("starting the image {}", plan.image))),
-            }
-        });
-        match started {
+            container::start(&client, &plan, body, request.log, request.tries).await
+        };
+        let what = format!("starting the image {}", plan.image);
+        match runtime.block_on(unless_ended(request, &what, work)) {
             Ok(started) => Ok(Box::new(container::Container::follow(runtime, client, started, request.log)?)),
             Err(error) => {
-                // The container may have been made before the attempt ended.
-                runtime.block_on(remove_labelled(&client, request.spec.id.as_str()))?;
+                // The container may have been made before the attempt ended. Where this fails, the cause of the end stays the
+                // cause, and the caller reaps what the launcher holds.
+                let _ = runtime.block_on(remove_labelled(&client, request.spec.id.as_str(), ANSWER));
                 Err(error)
             }
         }
     }
 }
 
-/// What the container engine says of itself.
-///
-/// # Errors
-/// A sentence that says why it does not answer.
-pub fn container_engine_version(settings: &DockerSettings, limit: std::time::Duration) -> Result<String, String> {
-    let socket = Docker::new(settings.clone()).socket();
-    let runtime = runtime().map_err(|error| error.to_string())?;
-    let asked = runtime.block_on(async {
-        let ask = async {
-            let client = connect(&socket).await.map_err(|error| error.to_string())?;
-            client.version().await.map_err(|error| error.to_string())
-        };
-        tokio::time::timeout(limit, ask).await
-    });
-    let version = asked.map_err(|_| format!("no answer from {socket} within {limit:?}"))??;
-    let name = version
-        .components
-        .and_then(|components| components.into_iter().next())
-        .map(|component| component.name);
-    Ok(format!(
-        "{} {} at {socket}",
-        name.unwrap_or_else(|| "engine".to_owned()),
-        version.version.unwrap_or_default()
-    ))
-}
-
-/// Removes the containers that carry the job's label. Says whether there were any.
-///
-/// # Errors
-/// Where the container engine cannot be reached or refuses.
-pub(super) fn remove_containers(socket: &str, job: &JobId) -> Result<bool, DockerError> {
-    runtime()?.block_on(async {
-        let client = connect(socket).await?;
-        remove_labelled(&client, job.as_str()).await
-    })
-}
-
-async fn remove_labelled(client: &Client, job: &str) -> Result<bool, DockerError> {
-    let filters = HashMap::from([("label", vec![format!("{JOB_LABEL}={job}")])]);
-    let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-    let list = client.list_containers(Some(options)).await.map_err(|source| DockerError::Request {
-        what: "list containers".to_owned(),
-        source,
-    })?;
-    // The filter is the engine's work; that each really carries the label is looked at again before it is removed.
-    let ours = list.iter().filter(|container| {
-        let labels = container.labels.as_ref();
-        labels.and_then(|labels| labels.get(JOB_LABEL)).is_some_and(|label| label == job)
-    });
-    let ids: Vec<String> = ours.filter_map(|container| container.id.clone()).collect();
-    for id in &ids {
-        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-        client
-            .remove_container(id, Some(options))
-            .await
-            .map_err(|source| DockerError::Request {
-                what: format!("remove the container {id}"),
-                source,
-            })?;
+/// The work, or why it was not waited for: a signal, or the end of the attempt's time.
+async fn unless_ended<T>(
+    request: &LaunchRequest<'_>,
+    what: &str,
+    work: impl Future<Output = Result<T, DockerError>>,
+) -> Result<T, LaunchError> {
+    tokio::select! {
+        done = work => done.map_err(LaunchError::from),
+        _ = request.stop.stopped() => Err(LaunchError::Stopped),
+        () = tokio::time::sleep_until(request.until.into()) => Err(LaunchError::Late(what.to_owned())),
     }
-    Ok(!ids.is_empty())
-}
-
-fn runtime() -> Result<Runtime, DockerError> {
-    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?)
-}
-
-async fn connect(socket: &str) -> Result<Client, DockerError> {
-    let problem = |source| DockerError::Connect {
-        socket: socket.to_owned(),
-        source,
-    };
-    let client = Client::connect_with_host(socket).map_err(problem)?;
-    // Old engines refuse requests of a newer version of the API.
-    client.negotiate_version().await.map_err(problem)
 }
