@@ -64,6 +64,7 @@ fn several_nodes(world: &World) {
         row.insert("decode".to_owned(), worker(2));
         row.insert("conc".to_owned(), json!([1, 2]));
         row.insert("disagg".to_owned(), json!(true));
+        row.insert("kv-p2p-transfer".to_owned(), json!("nixl"));
     });
 }
 
@@ -134,5 +135,35 @@ done
     for point in job["points"].as_array().unwrap() {
         assert_eq!(point["outcome"]["status"], json!("ok"), "{point}");
         assert!(point["normalised"].is_string(), "{point}");
+    }
+}
+
+#[test]
+#[ignore = "needs Slurm"]
+fn prefill_and_decode_of_sglang_run_apart_behind_its_router() {
+    let python = "#!/bin/bash\n\
+        echo \"$SLURMD_NODENAME: $*\"\n\
+        if [ \"$2\" = sglang_router.launch_router ]; then\n\
+        exec \"$IMAX_BIN\" sim --ttft-ms 5 --itl-ms 5 --served-model-name \"$MODEL\" --host 0.0.0.0 --port \"$PORT\"\n\
+        fi\n\
+        exec sleep 1000\n";
+    let engine = concat!(env!("CARGO_MANIFEST_DIR"), "/benchmarks/engines/sglang_disagg.sh");
+    let recipe = "chmod +x bin/python3; PATH=\"$PWD/bin:$PATH\" exec bash \"$(dirname \"$0\")/../engines/sglang_disagg.sh\" --quantization modelopt_fp4";
+    let world = world("exit 9", "main", "");
+    world.write("bin/python3", python);
+    world.write("benchmarks/engines/sglang_disagg.sh", &std::fs::read_to_string(engine).unwrap());
+    world.write("benchmarks/multi_node/demo_fp8_h100_sim.sh", recipe);
+    several_nodes(&world);
+    assert_measured(&world);
+    let log = world.read("out/server.log");
+    for said in [
+        "node-0: -m sglang.launch_server --node-rank 0 ",
+        "--port 30000 --trust-remote-code --tensor-parallel-size 4 ",
+        "--disaggregation-mode prefill --disaggregation-transfer-backend nixl --nnodes 1 --dist-init-addr node-0:31000 --quantization modelopt_fp4",
+        "node-1: -m sglang.launch_server --node-rank 0 ",
+        "--disaggregation-mode decode --disaggregation-transfer-backend nixl --nnodes 1 --dist-init-addr node-1:33000 --quantization modelopt_fp4",
+        "--prefill http://node-0:30000 --decode http://node-1:32000",
+    ] {
+        assert!(log.contains(said), "{said} not in\n{log}");
     }
 }
