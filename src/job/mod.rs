@@ -42,6 +42,7 @@ pub use record::{EvalRecord, JobRecord, PhaseEnding, PhaseRecord, PointRecord, P
 pub use resolve::{JobId, JobSpec, ResolveError, Resolved, resolve};
 pub use retry::{Attempt, Retries, Tried};
 pub use telemetry::{
-    Energy, EnergyDoubt, GpuSample, GpuUsage, HostSample, HostUse, Load, NVIDIA_SMI_QUERY, ProcStat, RoleEnergy, RoleNodes,
-    amd_smi_samples, dcgm_samples, energy, gpu_usage, host_csv, host_use, metrics_csv, proc_stat, role_energy,
+    Energy, EnergyDoubt, GpuMetrics, GpuMetricsError, GpuSample, GpuUsage, HostSample, HostUse, Load, NVIDIA_SMI_QUERY, ProcStat,
+    RoleEnergy, RoleNodes, amd_smi_samples, amd_throttle_faults, dcgm_samples, energy, gpu_usage, host_csv, host_use, metrics_csv,
+    proc_stat, role_energy,
 };

@@ -3,7 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -105,6 +105,77 @@ fn amdgpu_files_give_samples_and_the_energy_of_the_load() {
     world.write("sys/class/drm/card0/device/vendor", "0x1a03\n");
     let root = world.path("sys").display().to_string();
     assert_power(&world.environment("IMAX_SYSFS", &root), 400.0, 1);
+}
+
+/// Revision 1.6 of the driver's table, as MI300X has it: 400 W and their energy since 2023, throttled for heat `hot` ticks.
+fn gpu_metrics(hot: u32) -> Vec<u8> {
+    let since = std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let joules = 400.0 * since.elapsed().unwrap().as_secs_f64();
+    let mut table = vec![0xff; 1664];
+    let mut put = |at: usize, bytes: &[u8]| table[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, &1664_u16.to_le_bytes());
+    put(2, &[1, 6]);
+    put(10, &400_u16.to_le_bytes());
+    put(16, &((joules * 65536.0) as u64).to_le_bytes());
+    put(36, &[0; 4]);
+    put(40, &[0; 4]);
+    put(44, &hot.to_le_bytes());
+    table
+}
+
+#[test]
+fn the_table_of_the_amdgpu_driver_gives_power_counter_and_throttling() {
+    let world = world("vendor: amd").arguments(&["--num-prompts-per-conc", "12"]);
+    world.row(|row| {
+        row["osl"] = json!(300);
+        row["max-model-len"] = json!(400);
+    });
+    // What MI325X says of its power.
+    world.write("sys/class/drm/card1/device/hwmon/hwmon3/power1_average", "2000000\n");
+    world.write("sys/class/drm/card1/device/vendor", "0x1002\n");
+    let device = world.path("sys/class/drm/card1/device");
+    let root = world.path("sys").display().to_string();
+    let world = world.environment("IMAX_SYSFS", &root);
+    let write = |hot| {
+        std::fs::write(device.join("new"), gpu_metrics(hot)).unwrap();
+        std::fs::rename(device.join("new"), device.join("gpu_metrics")).unwrap();
+    };
+    write(0);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for hot in 1.. {
+                if done.load(std::sync::atomic::Ordering::SeqCst) {
+                    break;
+                }
+                write(hot);
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| assert_power(&world, 400.0, 1)));
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+        ended.unwrap();
+    });
+    let point = &world.job()["points"][0];
+    let (joules, counted) = (&point["energy"]["joules"], &point["energy"]["counter_joules"]);
+    let (joules, counted) = (joules.as_f64().unwrap(), counted.as_f64().unwrap());
+    assert!((joules - counted).abs() < 0.05 * joules, "{point}");
+    assert_eq!(point["gpu_usage"]["held_back_by"], json!(["thermal slowdown"]));
+}
+
+#[test]
+fn a_table_of_the_amdgpu_driver_that_is_cut_off_is_said_once() {
+    let world = world("vendor: amd");
+    world.write("sys/class/drm/card1/device/vendor", "0x1002\n");
+    world.write("sys/class/drm/card1/device/hwmon/hwmon3/power1_average", "400000000\n");
+    std::fs::write(world.path("sys/class/drm/card1/device/gpu_metrics"), &gpu_metrics(0)[..100]).unwrap();
+    let root = world.path("sys").display().to_string();
+    let world = world.environment("IMAX_SYSFS", &root);
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let said = "gpu_metrics has 100 bytes, expected 1664";
+    assert_eq!(ended.stderr.matches(said).count(), 1, "{}", ended.stderr);
+    assert_eq!(world.job()["points"][0]["energy"]["status"], json!("measured"));
 }
 
 /// As amd-smi of ROCm 6 answers; one GPU that draws 400 W, and whose counter says so.

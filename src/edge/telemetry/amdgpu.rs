@@ -1,12 +1,12 @@
 //! The amdgpu driver's files: `/sys/class/drm/card<n>/device` and the hwmon folder below it
-//! (<https://docs.kernel.org/gpu/amdgpu/thermal.html>).
+//! (<https://docs.kernel.org/gpu/amdgpu/thermal.html>), and the binary table `gpu_metrics` for what those do not say.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::periodic::Periodic;
 use crate::edge::host::unix_seconds;
-use crate::job::GpuSample;
+use crate::job::{GpuMetrics, GpuSample};
 
 /// PCI vendor of AMD.
 const AMD: &str = "0x1002";
@@ -19,21 +19,29 @@ const LEAST_POWER: f64 = 5.0;
 pub struct Sysfs(Periodic<GpuSample>);
 
 impl Sysfs {
-    /// Finds the GPUs below `/sys`, or below `IMAX_SYSFS` where that is set.
-    pub(super) fn start() -> Result<Self, String> {
+    /// Finds the GPUs below `/sys`, or below `IMAX_SYSFS` where that is set. Also gives what is wrong with their tables.
+    pub(super) fn start() -> Result<(Self, Option<String>), String> {
         let root = sysfs_root();
-        let gpus: Vec<PathBuf> = cards(&root).into_iter().map(|(_, device)| device).collect();
-        if gpus.is_empty() {
+        let devices: Vec<PathBuf> = cards(&root).into_iter().map(|(_, device)| device).collect();
+        if devices.is_empty() {
             return Err(format!("no GPU telemetry: no amdgpu device below {}/class/drm", root.display()));
         }
-        let sampler = Periodic::start("amdgpu", move |_| look(&gpus));
-        sampler.map(Self).map_err(|error| format!("no GPU telemetry: {error}"))
+        let remark = devices.iter().find_map(|device| metrics(device).err());
+        let mut gpus: Vec<(PathBuf, Option<GpuMetrics>)> = devices.into_iter().map(|device| (device, None)).collect();
+        let look = move |_: &_| {
+            (0..)
+                .zip(&mut gpus)
+                .map(|(gpu, (device, before))| look(gpu, device, before))
+                .collect()
+        };
+        let sampler = Periodic::start("amdgpu", look).map_err(|error| format!("no GPU telemetry: {error}"))?;
+        Ok((Self(sampler), remark))
     }
 
     /// Whether the driver says what each GPU draws.
     pub(super) fn has_power() -> bool {
         let gpus = cards(&sysfs_root());
-        let draws = |(number, device): &(u32, PathBuf)| sample(*number, device).power_w.is_some_and(|power| power >= LEAST_POWER);
+        let draws = |(gpu, device): &(u32, PathBuf)| look(*gpu, device, &mut None).power_w.is_some_and(|power| power >= LEAST_POWER);
         !gpus.is_empty() && gpus.iter().all(draws)
     }
 
@@ -63,31 +71,49 @@ pub(in crate::edge) fn cards(root: &Path) -> Vec<(u32, PathBuf)> {
     cards
 }
 
-fn look(gpus: &[PathBuf]) -> Vec<GpuSample> {
-    (0..).zip(gpus).map(|(gpu, device)| sample(gpu, device)).collect()
-}
-
-fn sample(gpu: u32, device: &Path) -> GpuSample {
+/// A sample of a GPU. `before` is its table at the look before this one, and becomes that of this look.
+fn look(gpu: u32, device: &Path, before: &mut Option<GpuMetrics>) -> GpuSample {
     let number = |path: PathBuf| fs::read_to_string(path).ok()?.trim().parse::<f64>().ok();
     let hwmon = fs::read_dir(device.join("hwmon")).ok().and_then(|mut folders| folders.next()?.ok());
     let sensor = |name: &str| number(hwmon.as_ref()?.path().join(name));
+    let metrics = metrics(device).unwrap_or_default();
+    let throttle = metrics
+        .as_ref()
+        .map(|metrics| metrics.throttle(before.as_ref()))
+        .unwrap_or_default();
+    before.clone_from(&metrics);
+    // Microwatts; the instantaneous value where the driver has it, else its average.
+    let shown = sensor("power1_input")
+        .or_else(|| sensor("power1_average"))
+        .map(|microwatts| microwatts / 1e6);
     GpuSample {
         at_unix_s: unix_seconds(),
         node: String::new(),
         gpu,
         name: product_name(device),
-        // Microwatts; the instantaneous value where the driver has it, else its average.
-        power_w: sensor("power1_input")
-            .or_else(|| sensor("power1_average"))
-            .map(|microwatts| microwatts / 1e6),
+        power_w: shown
+            .filter(|power| *power >= LEAST_POWER)
+            .or_else(|| metrics.as_ref()?.power_w)
+            .or(shown),
         utilization_percent: number(device.join("gpu_busy_percent")),
         memory_mib: number(device.join("mem_info_vram_used")).map(|bytes| bytes / f64::from(1 << 20)),
         clock_mhz: sensor("freq1_input").map(|hertz| hertz / 1e6),
         temperature_c: sensor("temp1_input").map(|thousandths| thousandths / 1e3),
-        throttle: String::new(),
-        // Microjoules; not every GPU's driver has the counter.
-        energy_j: sensor("energy1_input").map(|microjoules| microjoules / 1e6),
+        throttle,
+        // Microjoules, where a driver has that file.
+        energy_j: sensor("energy1_input")
+            .map(|microjoules| microjoules / 1e6)
+            .or_else(|| metrics.as_ref()?.energy_j),
     }
+}
+
+/// The driver's table; nothing where there is none, or none of a known revision. The error is a sentence.
+fn metrics(device: &Path) -> Result<Option<GpuMetrics>, String> {
+    let path = device.join("gpu_metrics");
+    let Ok(bytes) = fs::read(&path) else {
+        return Ok(None);
+    };
+    GpuMetrics::parse(&bytes).map_err(|error| format!("no energy counter from {}: {error}", path.display()))
 }
 
 /// What the GPU is; consumer boards do not say it.

@@ -115,7 +115,11 @@ fn nvidia(wanted: Wanted<'_>) -> Result<Started, String> {
 
 fn amd(wanted: Wanted<'_>) -> Result<Started, String> {
     if amdgpu::Sysfs::has_power() {
-        return amdgpu::Sysfs::start().map(Sampler::Amdgpu).map(Started::best);
+        let (sampler, remark) = amdgpu::Sysfs::start()?;
+        return Ok(Started {
+            sampler: Some(Sampler::Amdgpu(sampler)),
+            remark,
+        });
     }
     match amd_smi::AmdSmi::start(wanted.stop) {
         Ok(sampler) => Ok(Started {
@@ -124,7 +128,7 @@ fn amd(wanted: Wanted<'_>) -> Result<Started, String> {
         }),
         // What the files have besides power is worth having.
         Err(problem) => Ok(Started {
-            sampler: Some(Sampler::Amdgpu(amdgpu::Sysfs::start()?)),
+            sampler: Some(Sampler::Amdgpu(amdgpu::Sysfs::start()?.0)),
             remark: Some(format!("no power of GPUs: the amdgpu driver's files give none, and {problem}")),
         }),
     }

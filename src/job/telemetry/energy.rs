@@ -152,19 +152,28 @@ fn under(curve: &[(f64, f64)], (start, end): (f64, f64)) -> Result<f64, EnergyDo
     Ok(sum)
 }
 
-/// What the counters gained in the window; nothing where not every GPU has one that covers it, or one was set back.
+/// What the counters gained in the window; nothing where not every GPU has one that covers it, or one was set back or began
+/// anew: one of 32 bits does so every few minutes.
 fn counted(samples: &[GpuSample], power: &Curves, (start, end): (f64, f64)) -> Option<f64> {
     let counters = curves(samples, |sample| sample.energy_j);
     let mut sum = 0.0;
     for gpu in power.keys() {
         let counter = counters.get(gpu)?;
         let gained = value_at(counter, end)? - value_at(counter, start)?;
-        if gained <= 0.0 {
+        if gained <= 0.0 || falls(counter, (start, end)) {
             return None;
         }
         sum += gained;
     }
     Some(sum)
+}
+
+/// Whether a curve falls between two samples, at least one of which lies in the window.
+fn falls(curve: &[(f64, f64)], (start, end): (f64, f64)) -> bool {
+    let steps = curve.iter().zip(curve.iter().skip(1));
+    steps
+        .filter(|(from, to)| from.0 <= end && to.0 >= start)
+        .any(|(from, to)| to.1 < from.1)
 }
 
 fn value_at(curve: &[(f64, f64)], instant: f64) -> Option<f64> {
@@ -241,12 +250,15 @@ mod tests {
         let wrong = [counted(0.0, 440.0, 1000.0), counted(2.0, 440.0, 2440.0)];
         let reason = EnergyDoubt::CounterMismatch;
         assert_eq!(energy(&wrong, over((0.5, 1.5), 1)), Energy::Unknown { reason });
-        // A counter that was set back says nothing.
+        // A counter that was set back says nothing, also where it is beyond its first value again.
         let set_back = [counted(0.0, 500.0, 9000.0), counted(2.0, 500.0, 10.0)];
-        assert!(matches!(
-            energy(&set_back, over((0.5, 1.5), 1)),
-            Energy::Measured { counter_joules: None, .. }
-        ));
+        let lap = [counted(0.0, 500.0, 10.0), counted(1.0, 500.0, 5.0), counted(2.0, 500.0, 505.0)];
+        for (samples, window) in [(&set_back[..], (0.5, 1.5)), (&lap[..], (0.1, 1.9))] {
+            assert!(matches!(
+                energy(samples, over(window, 1)),
+                Energy::Measured { counter_joules: None, .. }
+            ));
+        }
     }
 
     #[test]

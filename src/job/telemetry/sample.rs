@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use super::amd_throttle_faults;
 use crate::job::throttle_words;
 
 /// The fields that nvidia-smi is asked for, in the order of [`GpuSample::from_nvidia_smi`]. The instantaneous power,
@@ -33,7 +34,7 @@ pub struct GpuSample {
     pub clock_mhz: Option<f64>,
     /// Temperature, degrees Celsius.
     pub temperature_c: Option<f64>,
-    /// Why its clocks are held back, as the tool says it.
+    /// Why its clocks are held back: NVIDIA's bits as nvidia-smi writes them, words for AMD's GPUs.
     pub throttle: String,
     /// Its own counter of energy, joules since some instant.
     pub energy_j: Option<f64>,
@@ -132,7 +133,8 @@ pub fn gpu_usage(samples: &[GpuSample], (start, end): (f64, f64)) -> Option<GpuU
             .fold((0_u32, 0.0), |(count, sum), value| (count + 1, sum + value));
         (count > 0).then(|| sum / f64::from(count))
     };
-    let words: BTreeSet<&str> = inside.iter().flat_map(|sample| throttle_words(&sample.throttle)).collect();
+    let faults = |throttle: &str| throttle_words(throttle).into_iter().chain(amd_throttle_faults(throttle));
+    let words: BTreeSet<&str> = inside.iter().flat_map(|sample| faults(&sample.throttle)).collect();
     Some(GpuUsage {
         samples: inside.len(),
         mean_utilization_percent: mean(|sample| sample.utilization_percent),
@@ -170,7 +172,12 @@ mod tests {
             throttle: throttle.to_owned(),
             ..GpuSample::default()
         };
-        let samples = [sample(0.0, 90.0, "0x80"), sample(1.0, 50.0, "0x4"), sample(2.0, 60.0, "0x40")];
+        let samples = [
+            sample(0.0, 90.0, "0x80"),
+            sample(1.0, 50.0, "0x4"),
+            sample(2.0, 60.0, "power limit; processor hot"),
+            sample(1.5, 55.0, "0x40"),
+        ];
         let usage = gpu_usage(&samples, (0.5, 2.0)).unwrap();
         assert_eq!(
             (
@@ -179,9 +186,9 @@ mod tests {
                 usage.peak_temperature_c,
                 usage.mean_clock_mhz
             ),
-            (2, Some(55.0), Some(60.0), None)
+            (3, Some(55.0), Some(60.0), None)
         );
-        assert_eq!(usage.held_back_by, ["hardware thermal slowdown"]);
+        assert_eq!(usage.held_back_by, ["hardware thermal slowdown", "processor hot"]);
         assert_eq!(gpu_usage(&samples, (5.0, 6.0)), None);
     }
 }
