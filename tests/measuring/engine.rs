@@ -10,6 +10,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+/// Longest wait for anything that must happen: it only keeps a test from hanging, also on a machine that is busy or pauses.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+
 /// The program under test.
 pub fn imax() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_imax"));
@@ -46,15 +49,35 @@ impl Engine {
         self.address.rsplit_once(':').unwrap().1
     }
 
-    /// Sends a signal and waits for the end.
+    /// A counter of the engine, from its metrics.
+    pub fn counter(&self, name: &str) -> u64 {
+        let answer = get(&self.address, "/metrics");
+        let line = answer.lines().find(|line| line.starts_with(name)).unwrap();
+        line.rsplit_once(' ').unwrap().1.parse().unwrap()
+    }
+
+    /// Requests that it has taken.
+    pub fn taken(&self) -> u64 {
+        self.counter("imax_sim_requests_total")
+    }
+
+    /// Waits until it has taken so many requests.
+    pub fn await_taken(&self, requests: u64) {
+        let until = Instant::now() + PATIENCE;
+        while self.taken() < requests {
+            assert!(Instant::now() < until, "the load does not advance");
+        }
+    }
+
     /// Sends a signal that does not end it.
     pub fn signal(&self, signal: Signal) {
         kill(pid(&self.child), signal).unwrap();
     }
 
+    /// Sends a signal and waits for the end.
     pub fn stop(mut self, signal: Signal) -> Option<i32> {
         kill(pid(&self.child), signal).unwrap();
-        wait(&mut self.child, Duration::from_secs(20)).code()
+        wait(&mut self.child).code()
     }
 }
 
@@ -69,14 +92,14 @@ pub fn pid(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).unwrap())
 }
 
-/// Waits for a process to end, for so long at most.
-pub fn wait(child: &mut Child, limit: Duration) -> std::process::ExitStatus {
-    let until = Instant::now() + limit;
+/// Waits for a process to end.
+pub fn wait(child: &mut Child) -> std::process::ExitStatus {
+    let until = Instant::now() + PATIENCE;
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status;
         }
-        assert!(Instant::now() < until, "the process did not end within {limit:?}");
+        assert!(Instant::now() < until, "the process did not end within {PATIENCE:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -103,6 +126,12 @@ pub fn measure(port: &str, arguments: &[&str], folder: &Path) -> (Value, Output)
     (serde_json::from_slice(&result).unwrap(), output)
 }
 
+/// The requests of a load with `--save-detailed`, one by one, in the order of the plan.
+pub fn detailed(folder: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(folder.join("result.requests.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
 /// The doubts about a result, without the one that a busy machine may raise.
 pub fn doubts(result: &Value) -> Vec<&str> {
     let codes = result["imax"]["validity"].as_array().unwrap();
@@ -120,7 +149,7 @@ pub fn words(output: &Output) -> String {
 /// One HTTP request, the whole answer.
 fn http(address: &str, request: &str) -> String {
     let mut socket = TcpStream::connect(address).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     socket.read_to_string(&mut answer).unwrap();
@@ -144,7 +173,7 @@ fn is_ready_quickly_and_ends_cleanly_on_signals() {
     for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
         let engine = Engine::start(&[]);
         // Ready 20 ms after it listens, as its profile says; the deadline only keeps a broken engine from hanging the test.
-        let until = Instant::now() + Duration::from_secs(10);
+        let until = Instant::now() + PATIENCE;
         while !get(&engine.address, "/health").starts_with("HTTP/1.1 200") {
             assert!(Instant::now() < until, "not ready");
         }

@@ -136,19 +136,23 @@ fn body_length(reader: &mut impl std::io::BufRead) -> Option<usize> {
     (length > 0).then_some(length)
 }
 
+/// A prompt of 50,000 tokens.
+pub fn long_prompt() -> String {
+    " token".repeat(50_000)
+}
+
 /// Bodies above this are the long prompt's.
 const LONG_BODY: usize = 200_000;
-const SHORT_REQUESTS: usize = 20;
 
-/// Answers one connection's requests. A long body is not read before all short requests have been answered.
-fn serve_long_last(mut socket: &TcpStream, answered: &(Mutex<usize>, Condvar)) -> Option<()> {
+/// Answers one connection's requests. A long body is not read before so many short requests have been answered.
+fn serve_long_last(mut socket: &TcpStream, short: usize, answered: &(Mutex<usize>, Condvar)) -> Option<()> {
     const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 98\r\n\r\n\
         data: {\"choices\":[{\"text\":\"a\"}],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":1}}\n\ndata: [DONE]\n\n";
     let mut reader = BufReader::with_capacity(512, socket.try_clone().ok()?);
     let (count, changed) = answered;
     while let Some(length) = body_length(&mut reader) {
         if length > LONG_BODY {
-            let waiting = changed.wait_timeout_while(count.lock().unwrap(), Duration::from_secs(60), |count| *count < SHORT_REQUESTS);
+            let waiting = changed.wait_timeout_while(count.lock().unwrap(), Duration::from_secs(60), |count| *count < short);
             // Not answered at all where the short ones did not come: the client was held up by the long one.
             if waiting.unwrap().1.timed_out() {
                 return None;
@@ -177,22 +181,29 @@ fn narrow_listener() -> TcpListener {
     socket.into()
 }
 
-#[test]
-fn a_prompt_of_50000_tokens_does_not_hold_up_the_others() {
+/// A server that answers the long prompt after so many short ones; the probe is one of these. Gives its port.
+pub fn long_last_server(short: usize) -> String {
     let listener = narrow_listener();
     let port = listener.local_addr().unwrap().port().to_string();
     std::thread::spawn(move || {
         let answered: Arc<(Mutex<usize>, Condvar)> = Arc::default();
         for socket in listener.incoming() {
             let answered = answered.clone();
-            std::thread::spawn(move || serve_long_last(&socket.unwrap(), &answered));
+            std::thread::spawn(move || serve_long_last(&socket.unwrap(), short, &answered));
         }
     });
+    port
+}
+
+#[test]
+fn a_prompt_of_50000_tokens_does_not_hold_up_the_others() {
+    const SHORT_REQUESTS: usize = 20;
+    let port = long_last_server(SHORT_REQUESTS);
     let folder = tempfile::tempdir().unwrap();
     let prompts = folder.path().join("prompts.jsonl");
     // The probe is answered too, so one short prompt fewer is needed.
     let short = std::iter::repeat_n("a b c".to_owned(), SHORT_REQUESTS - 1);
-    let lines: String = std::iter::once(" token".repeat(50_000))
+    let lines: String = std::iter::once(long_prompt())
         .chain(short)
         .map(|prompt| json!({ "prompt": prompt, "output_tokens": 1 }).to_string() + "\n")
         .collect();

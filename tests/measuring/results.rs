@@ -67,11 +67,10 @@ fn the_time_of_a_chunk_is_shared_by_its_tokens() {
     arguments[3] = "41";
     let (result, _) = measure(engine.port(), &arguments, folder.path());
     let number = |value: &Value| value.as_f64().unwrap();
-    assert!((number(&result["median_itl_ms"]) - 2.0).abs() < 0.5, "{result}");
-    assert!(
-        (number(&result["imax"]["chunk_latency_ms"]["median"]) - 20.0).abs() < 5.0,
-        "{result}"
-    );
+    // The share is exact however long a chunk took. Ten tokens take 20 ms; a machine that pauses makes that more, and less only
+    // for the few that it held back.
+    let (token, chunk) = (number(&result["mean_itl_ms"]), number(&result["imax"]["chunk_latency_ms"]["mean"]));
+    assert!((chunk / token - 10.0).abs() < 0.01 && token > 1.0, "{result}");
     assert_eq!(result["imax"]["itl_source"], json!("usage"));
 }
 
@@ -102,9 +101,11 @@ fn an_open_loop_keeps_its_schedule_and_a_cap() {
     ];
     let open = [&rate[..], &["--request-rate", "100", "--burstiness", "inf"]].concat();
     let (result, _) = measure(engine.port(), &open, folder.path());
-    // Forty requests at 10 ms each, and the last one's 100 ms.
+    // Forty requests at 10 ms each, and the last one's 100 ms. They do not wait for each other's answers.
     let duration = result["duration"].as_f64().unwrap();
-    assert!((0.48..1.5).contains(&duration), "{duration}");
+    assert!(duration >= 0.48, "{duration}");
+    let together = result["imax"]["health"]["open_connections"].as_u64().unwrap();
+    assert!(together > 2, "{together}");
     assert_eq!(result["request_rate"], json!(100.0));
     let capped = [&open[..], &["--max-concurrency", "2"]].concat();
     let (result, _) = measure(engine.port(), &capped, folder.path());

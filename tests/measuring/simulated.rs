@@ -92,7 +92,7 @@ fn experts_that_cannot_be_spread_so_are_refused() {
 fn an_engine_that_never_gets_ready_is_waited_for_until_the_deadline_and_not_loaded() {
     let engine = Engine::start(&["--never-ready"]);
     let waited = imax()
-        .args(["ready", "--port", engine.port(), "--deadline", "1s"])
+        .args(["ready", "--port", engine.port(), "--deadline", "2s"])
         .output()
         .unwrap();
     assert_ne!(waited.status.code(), Some(0));

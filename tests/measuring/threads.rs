@@ -1,10 +1,9 @@
 //! Several client threads: what they measure is what one would.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
-use super::engine::{Engine, measure, words};
+use super::engine::{Engine, detailed, measure, words};
+use super::limits::{long_last_server, long_prompt};
 
 /// A load on an engine, with its requests one by one, in the order of the plan.
 fn load(engine: &Engine, arguments: &[&str]) -> (Value, Vec<Value>) {
@@ -12,16 +11,7 @@ fn load(engine: &Engine, arguments: &[&str]) -> (Value, Vec<Value>) {
     let all = [arguments, &["--ignore-eos", "--save-detailed"]].concat();
     let (result, output) = measure(engine.port(), &all, folder.path());
     assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", words(&output));
-    (result, requests(&folder.path().join("result.requests.jsonl")))
-}
-
-fn requests(path: &Path) -> Vec<Value> {
-    let text = std::fs::read_to_string(path).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-fn instant(request: &Value, key: &str) -> u64 {
-    request[key].as_u64().unwrap()
+    (result, detailed(folder.path()))
 }
 
 #[test]
@@ -61,39 +51,34 @@ fn two_threads_send_what_one_sends() {
     }
 }
 
+/// One thread has the long request in its only slot. Were a short one left to it, the server would never answer the long one.
 #[test]
 fn a_thread_whose_slots_are_full_leaves_requests_to_the_others() {
+    const SHORT_REQUESTS: usize = 40;
     let folder = tempfile::tempdir().unwrap();
     let prompts = folder.path().join("prompts.jsonl");
-    // The first request keeps one of the two slots for a second; the forty others want a few milliseconds each.
-    let lengths = std::iter::once(100).chain(std::iter::repeat_n(1, 40));
-    let lines: String = lengths
-        .map(|output| json!({ "prompt": "a b c", "output_tokens": output }).to_string() + "\n")
+    let lines: String = std::iter::once(long_prompt())
+        .chain(std::iter::repeat_n("a b c".to_owned(), SHORT_REQUESTS))
+        .map(|prompt| json!({ "prompt": prompt, "output_tokens": 1 }).to_string() + "\n")
         .collect();
     std::fs::write(&prompts, lines).unwrap();
-    let engine = Engine::start(&["--ttft-ms", "3", "--itl-ms", "10"]);
-    let path = prompts.to_str().unwrap();
-    let (_, requests) = load(
-        &engine,
-        &[
-            "--dataset-name",
-            "custom",
-            "--dataset-path",
-            path,
-            "--request-rate",
-            "1000",
-            "--max-concurrency",
-            "2",
-            "--client-threads",
-            "2",
-        ],
-    );
-    assert_eq!(requests.len(), 41);
-    let long = instant(&requests[0], "ended_unix_ns");
-    for short in &requests[1..] {
-        assert!(
-            instant(short, "ended_unix_ns") < long,
-            "{short} waited for a slot of the other thread"
-        );
-    }
+    // The probe is answered too.
+    let port = long_last_server(SHORT_REQUESTS + 1);
+    let load = [
+        "--dataset-name",
+        "custom",
+        "--dataset-path",
+        prompts.to_str().unwrap(),
+        "--request-rate",
+        "1000",
+        "--max-concurrency",
+        "2",
+        "--client-threads",
+        "2",
+        "--no-progress-timeout",
+        "90",
+    ];
+    let (result, output) = measure(&port, &load, folder.path());
+    assert_eq!(result["completed"], json!(SHORT_REQUESTS + 1), "{}", words(&output));
+    assert_eq!(result["imax"]["health"]["client_threads"], json!(2));
 }

@@ -3,14 +3,18 @@
 //! The machine that runs the tests may be busy, and a process that does not get to run is late whatever its code does.
 //! So the middle of the distribution is judged strictly, and a round is repeated a few times before it counts as
 //! failed: a defect fails every round, a busy moment does not. On a machine that is busy all the time no process is
-//! punctual; a witness, a thread that only sleeps, says during each round how late anything is there, and the tail of the
-//! distribution may be as much later. On a quiet machine the witness allows a few hundredths of a millisecond.
+//! punctual, and none is fast. A witness, a thread that only sleeps and sends itself a byte, says during each round how late
+//! and how slow anything is there, and every limit is as much wider. On a quiet machine the witness allows a few hundredths
+//! of a millisecond.
 
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -29,38 +33,63 @@ struct Truth {
     last_token: Vec<f64>,
     /// Between two tokens of a request, as they left.
     itl: Vec<f64>,
-    /// How late the witness woke in nine of ten sleeps.
-    witness: f64,
+    witness: Witnessed,
 }
 
-/// Sleeps a millisecond again and again; hands over by how much nine of ten sleeps were too long at most, milliseconds.
+/// What the machine did to the witness in nine of ten tries at most, milliseconds.
+#[derive(Debug, Default)]
+struct Witnessed {
+    /// By how much a sleep was too long.
+    late: f64,
+    /// How long a byte took over the loopback.
+    echo: f64,
+}
+
+/// Sleeps a millisecond and sends itself a byte, again and again.
 struct Witness {
-    end: std::sync::Arc<std::sync::atomic::AtomicBool>,
-    thread: std::thread::JoinHandle<Vec<f64>>,
+    end: Arc<AtomicBool>,
+    thread: JoinHandle<Witnessed>,
 }
 
 impl Witness {
     fn start() -> Self {
-        let end = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let end = Arc::new(AtomicBool::new(false));
         let ended = end.clone();
-        let thread = std::thread::spawn(move || {
-            let pause = std::time::Duration::from_millis(1);
-            let mut late = Vec::new();
-            while !ended.load(std::sync::atomic::Ordering::Relaxed) {
-                let start = std::time::Instant::now();
-                std::thread::sleep(pause);
-                late.push(start.elapsed().saturating_sub(pause).as_secs_f64() * 1e3);
-            }
-            late
-        });
-        Self { end, thread }
+        Self {
+            end,
+            thread: std::thread::spawn(move || Self::watch(&ended)),
+        }
     }
 
-    fn finish(self) -> f64 {
-        self.end.store(true, std::sync::atomic::Ordering::Relaxed);
-        let mut late = self.thread.join().unwrap();
-        late.sort_unstable_by(f64::total_cmp);
-        percentile(&late, 90.0)
+    fn watch(ended: &AtomicBool) -> Witnessed {
+        let pause = Duration::from_millis(1);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut far, _) = listener.accept().unwrap();
+        near.set_nodelay(true).unwrap();
+        let (mut late, mut echo) = (Vec::new(), Vec::new());
+        while !ended.load(Ordering::Relaxed) {
+            let asleep = Instant::now();
+            std::thread::sleep(pause);
+            late.push(asleep.elapsed().saturating_sub(pause).as_secs_f64() * 1e3);
+            let sent = Instant::now();
+            near.write_all(&[0]).unwrap();
+            far.read_exact(&mut [0]).unwrap();
+            echo.push(sent.elapsed().as_secs_f64() * 1e3);
+        }
+        let nine_of_ten = |mut values: Vec<f64>| {
+            values.sort_unstable_by(f64::total_cmp);
+            percentile(&values, 90.0)
+        };
+        Witnessed {
+            late: nine_of_ten(late),
+            echo: nine_of_ten(echo),
+        }
+    }
+
+    fn finish(self) -> Witnessed {
+        self.end.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
     }
 }
 
@@ -84,7 +113,7 @@ impl Truth {
             first_token: Vec::new(),
             last_token: Vec::new(),
             itl: Vec::new(),
-            witness: 0.0,
+            witness: Witnessed::default(),
         };
         let mut sent: HashMap<String, Vec<u64>> = HashMap::new();
         for line in json_lines(engine) {
@@ -158,8 +187,13 @@ fn below(what: &str, found: f64, limit: f64) -> Result<(), String> {
     if found < limit {
         Ok(())
     } else {
-        Err(format!("{what} is {found:.3} ms, expected below {limit}"))
+        Err(format!("{what} is {found:.3} ms, expected below {limit:.3}"))
     }
+}
+
+/// The least of some ascending differences of two clocks, which may be a few microseconds apart.
+fn not_negative(what: &str, sorted: &[f64]) -> Result<(), String> {
+    below(&format!("least {what}, negated,"), -sorted[0], 0.1)
 }
 
 #[test]
@@ -168,10 +202,10 @@ fn tokens_leave_within_a_millisecond_of_their_schedule_at_64_streams() {
     let arrival = ["--request-rate", "2000", "--burstiness", "inf"];
     rounds(&["--ttft-ms", "50", "--itl-ms", "20"], &arrival, |truth, _| {
         assert!(truth.lateness.len() >= 192 * 40);
-        // Two clocks are compared, so a few microseconds of difference are not the engine's.
-        assert!(truth.lateness[0] > -0.1, "a token left {} ms before its time", -truth.lateness[0]);
-        below("median lateness", percentile(&truth.lateness, 50.0), 1.0)?;
-        below("p90 of the lateness", percentile(&truth.lateness, 90.0), 1.0 + 2.0 * truth.witness)
+        not_negative("lateness", &truth.lateness)?;
+        let limit = 1.0 + 2.0 * (truth.witness.late + truth.witness.echo);
+        below("median lateness", percentile(&truth.lateness, 50.0), limit)?;
+        below("p90 of the lateness", percentile(&truth.lateness, 90.0), limit)
     });
 }
 
@@ -179,25 +213,17 @@ fn tokens_leave_within_a_millisecond_of_their_schedule_at_64_streams() {
 fn the_client_reports_what_the_engine_did() {
     rounds(&["--ttft-ms", "50", "--itl-ms", "20"], &[], |truth, result| {
         let number = |key: &str| result[key].as_f64().unwrap();
+        let Witnessed { late, echo } = truth.witness;
         for (what, errors) in [("first", &truth.first_token), ("last", &truth.last_token)] {
-            assert!(
-                errors[0] > -0.1,
-                "the {what} token of a request arrived {} ms before it left",
-                -errors[0]
-            );
-            below(&format!("median error of the {what} token"), percentile(errors, 50.0), 0.2)?;
-            below(&format!("p90 of the error of the {what} token"), percentile(errors, 90.0), 0.5)?;
+            let error = format!("error of the {what} token");
+            not_negative(&error, errors)?;
+            below(&format!("median {error}"), percentile(errors, 50.0), 0.2 + 2.0 * echo)?;
+            below(&format!("p90 of the {error}"), percentile(errors, 90.0), 0.5 + 2.0 * (late + echo))?;
         }
-        below(
-            "error of the median ITL",
-            (number("median_itl_ms") - percentile(&truth.itl, 50.0)).abs(),
-            0.1,
-        )?;
-        below(
-            "error of the p90 ITL",
-            (number("p90_itl_ms") - percentile(&truth.itl, 90.0)).abs(),
-            0.5,
-        )
+        let median = (number("median_itl_ms") - percentile(&truth.itl, 50.0)).abs();
+        below("error of the median ITL", median, 0.1 + 2.0 * echo)?;
+        let p90 = (number("p90_itl_ms") - percentile(&truth.itl, 90.0)).abs();
+        below("error of the p90 ITL", p90, 0.5 + 2.0 * (late + echo))
     });
 }
 
