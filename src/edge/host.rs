@@ -1,6 +1,5 @@
-//! What is known about this machine: its name, kernel, a free port.
+//! What is known about this machine: its name, kernel.
 
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::time::SystemTime;
 
 /// The machine's own name.
@@ -28,20 +27,6 @@ fn proc_text(path: &str) -> String {
 pub fn own_user() -> u32 {
     use std::os::unix::fs::MetadataExt as _;
     std::fs::metadata("/proc/self").map_or(0, |process| process.uid())
-}
-
-/// A port that no one listens on now. Another process may take it before the engine does; the engine's log then says so.
-///
-/// # Errors
-/// Where no port is free.
-pub fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0))?.local_addr()?.port())
-}
-
-/// Whether an engine could listen on the port.
-#[must_use]
-pub fn port_is_free(port: u16) -> bool {
-    TcpListener::bind(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port)).is_ok()
 }
 
 /// CPU time of this process so far, user and system, seconds.
@@ -72,13 +57,6 @@ pub fn timestamp() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_port_in_use_is_not_free() {
-        let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
-        assert!(!port_is_free(listener.local_addr().unwrap().port()));
-        assert!(free_port().unwrap() > 0);
-    }
 
     #[test]
     fn the_machine_has_a_name_and_a_kernel() {

@@ -21,6 +21,7 @@ pub mod launcher;
 pub mod load_driver;
 pub mod node;
 pub mod plain_http;
+pub mod ports;
 pub mod process;
 pub mod ready;
 pub mod reap;

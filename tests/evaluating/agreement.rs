@@ -2,7 +2,6 @@
 //! chat and with plain completions: the same prompts, answers, extracted answers and scores.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -34,7 +33,7 @@ pub fn required(name: &str) -> PathBuf {
 
 /// Without a cache of prompts: what it computes must not depend on what was asked before.
 fn llama_cpp(folder: &Path) -> (Server, String) {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = imax::edge::ports::free_port().unwrap();
     let log = std::fs::File::create(folder.join("llama.log")).unwrap();
     let server = Command::new(required("IMAX_TEST_LLAMA_SERVER"))
         .arg("-m")

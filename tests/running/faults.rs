@@ -340,7 +340,7 @@ fn a_disk_that_is_too_small_is_found_before_anything_starts() {
 
 #[test]
 fn two_jobs_on_one_node_do_not_disturb_each_other() {
-    let port = imax::edge::host::free_port().unwrap().to_string();
+    let port = imax::edge::ports::free_port().unwrap().to_string();
     let slow = ENGINE.replace("--itl-ms 5", "--itl-ms 1000");
     let first = World::with_recipe(&slow).arguments(&["--port", &port]);
     let mut run = first.start();

@@ -31,9 +31,9 @@ use clap::Args;
 
 use super::{Exit, Failure, OrExit as _, in_words};
 use crate::edge::checkout::Checkout;
-use crate::edge::host;
 use crate::edge::job_state::StateFolder;
 use crate::edge::launcher::{Tries, secrets_of};
+use crate::edge::ports;
 use crate::edge::process::adopt_orphans;
 use crate::edge::reap::reap_dead_jobs;
 use crate::edge::stop::StopSignal;
@@ -154,7 +154,7 @@ pub fn execute(args: &RunArgs, row: &Row, stop: &StopSignal) -> Result<(JobRecor
     };
     let port = match args.port {
         Some(port) => port,
-        None => host::free_port().context("no port is free").or_exit(Exit::Infrastructure)?,
+        None => ports::free_port().context("no port is free").or_exit(Exit::Infrastructure)?,
     };
     let environment = prepare::environment(&spec, &places, port);
     let secrets = secrets_of(&environment);

@@ -7,7 +7,7 @@ mod services;
 
 use std::path::{Path, PathBuf};
 
-use super::host;
+use super::ports;
 use super::stop::StopSignal;
 use crate::job::{GpuVendor, HubFacts, LaunchSettings, NodeFacts, PortFact};
 
@@ -53,7 +53,7 @@ pub fn gather(questions: &Questions<'_>) -> NodeFacts {
     }
     facts.port = questions.port.map(|number| PortFact {
         number,
-        free: host::port_is_free(number),
+        free: ports::port_is_free(number),
     });
     facts.hub = HubFacts {
         token: std::env::var_os("HF_TOKEN").is_some_and(|token| !token.is_empty()),
