@@ -14,6 +14,8 @@ use super::tls::TlsClient;
 const PAUSE: Duration = Duration::from_millis(100);
 /// Longest time for one answer to a health check or a list of models.
 const ANSWER: Duration = Duration::from_secs(5);
+/// How long the first answer may take at least: also a process that is held up until its deadline is over asks once.
+const FIRST_ANSWER: Duration = Duration::from_secs(1);
 /// Part of a refusing answer that is quoted, characters.
 const QUOTED: usize = 200;
 
@@ -72,15 +74,19 @@ pub fn wait_until_ready<B>(target: &Target, limit: Duration, check: &mut dyn FnM
             }
         },
     };
-    let mut last = String::from("it was not asked yet");
+    let mut last = None;
     while go_on() {
-        let left = limit.saturating_sub(start.elapsed());
-        if left.is_zero() {
-            return Err(NotReady::Late { waited: limit, last });
+        let mut left = limit.saturating_sub(start.elapsed());
+        match last {
+            None => left = left.max(FIRST_ANSWER),
+            Some(last) if left.is_zero() => return Err(NotReady::Late { waited: limit, last }),
+            Some(_) => {}
         }
         match attempt(target, left, &mut go_on) {
             Ok(ready) => return Ok(ready),
-            Err(problem) => last = problem,
+            // What the deadline cut short says less than the answer before it.
+            Err(_) if last.is_some() && start.elapsed() >= limit => {}
+            Err(problem) => last = Some(problem),
         }
         let resume = Instant::now() + PAUSE.min(left);
         while Instant::now() < resume && go_on() {
@@ -89,7 +95,10 @@ pub fn wait_until_ready<B>(target: &Target, limit: Duration, check: &mut dyn FnM
     }
     match ended {
         Some(why) => Err(NotReady::Ended(why)),
-        None => Err(NotReady::Late { waited: limit, last }),
+        None => Err(NotReady::Late {
+            waited: limit,
+            last: last.unwrap_or_default(),
+        }),
     }
 }
 

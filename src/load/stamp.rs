@@ -1,7 +1,7 @@
 //! Instants of a measurement. They count from the Unix epoch because the kernel's receive time stamps do, so instants
 //! taken by the client and by the kernel can be subtracted from each other.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// An instant in nanoseconds since the Unix epoch, by the system's real-time clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -45,8 +45,53 @@ impl Stamp {
     }
 }
 
+/// Readings of two clocks, of which the closest is taken: a process that is held up between two readings is hardly held up so often.
+const READINGS: usize = 5;
+
+/// The instant by two clocks, given as functions that read them. They cannot be read at once, so the real-time clock is read between
+/// two readings of the monotonic one, several times, and the time in which these lie closest together counts.
+pub fn by_both_clocks(real: impl Fn() -> Stamp, monotonic: impl Fn() -> Instant) -> (Stamp, Instant) {
+    let read = || {
+        let before = monotonic();
+        let stamp = real();
+        let apart = monotonic().saturating_duration_since(before);
+        (apart, stamp, before + apart / 2)
+    };
+    let mut closest = read();
+    for _ in 1..READINGS {
+        let again = read();
+        if again.0 < closest.0 {
+            closest = again;
+        }
+    }
+    (closest.1, closest.2)
+}
+
 /// A duration in milliseconds, as results state it.
 #[must_use]
 pub fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_reader_that_is_held_up_once_does_not_set_the_clocks_apart() {
+        // One true time that goes on by a microsecond with each reading, and once by a second.
+        for held_up_at in 0..6 {
+            let (start, time, readings) = (Instant::now(), Cell::new(Duration::ZERO), Cell::new(0));
+            let read = || {
+                let pause = if readings.get() == held_up_at { 1_000_000 } else { 1 };
+                time.set(time.get() + Duration::from_micros(pause));
+                readings.set(readings.get() + 1);
+                time.get()
+            };
+            let (real, monotonic) = by_both_clocks(|| Stamp::default().after(read()), || start + read());
+            assert_eq!(real.since(Stamp::default()), monotonic - start, "{held_up_at}");
+        }
+    }
 }

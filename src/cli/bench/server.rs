@@ -18,7 +18,7 @@ const PROBE_TOKENS: u32 = 4;
 /// How long a server may take to switch its profiler.
 const PROFILER_LIMIT: Duration = Duration::from_secs(60);
 /// How long it may take to say its metrics. Many have none.
-const METRICS_LIMIT: Duration = Duration::from_secs(2);
+const METRICS_LIMIT: Duration = Duration::from_secs(10);
 
 /// The prompts of probe and warm-up are others than the measured ones, so that no measured prompt is in the server's
 /// prefix cache before its time. Their numbers count down from here.

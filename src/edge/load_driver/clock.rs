@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::load::Stamp;
+use crate::load::stamp::by_both_clocks;
 
 /// The present instant by the real-time clock.
 #[must_use]
@@ -23,18 +24,15 @@ impl ClockWatch {
     /// Begins to watch.
     #[must_use]
     pub fn start() -> Self {
-        Self {
-            real: now(),
-            monotonic: Instant::now(),
-        }
+        let (real, monotonic) = by_both_clocks(now, Instant::now);
+        Self { real, monotonic }
     }
 
     /// How far the real-time clock has moved against the monotonic one since the start, in either direction.
     #[must_use]
     pub fn step(&self) -> Duration {
-        let by_monotonic = self.monotonic.elapsed();
-        let expected = self.real.after(by_monotonic);
-        let found = now();
+        let (found, monotonic) = by_both_clocks(now, Instant::now);
+        let expected = self.real.after(monotonic.saturating_duration_since(self.monotonic));
         found.since(expected).max(expected.since(found))
     }
 }

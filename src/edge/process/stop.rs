@@ -12,6 +12,10 @@ use super::table::Running;
 /// How often processes that are being stopped are looked at.
 const LOOK: Duration = Duration::from_millis(15);
 
+/// How often processes are looked at after the first SIGKILL, at least: where this process does not get to run for a while, its
+/// time is over before the kernel had any to end them.
+const LEAST_LOOKS: u32 = 20;
+
 /// What stopping took.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StopReport {
@@ -41,12 +45,12 @@ pub fn stop_members(members: &mut dyn FnMut() -> Vec<Running>, grace: Duration, 
     }
     let give_up = Instant::now() + limit;
     let mut killed = BTreeSet::new();
-    loop {
+    for looks in 0_u32.. {
         let found = members();
         if found.is_empty() {
             break;
         }
-        if Instant::now() >= give_up {
+        if looks >= LEAST_LOOKS && Instant::now() >= give_up {
             report.left = found.iter().map(describe).collect();
             break;
         }

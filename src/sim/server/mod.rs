@@ -21,6 +21,8 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use super::connection::{Connection, ReadBuffer, enable_time_stamps};
 use super::ground_truth::GroundTruth;
 use super::pace::Pace;
+use crate::load::Stamp;
+use crate::load::stamp::by_both_clocks;
 pub use options::{ServerError, ServerOptions};
 
 const LISTENER: Token = Token(usize::MAX);
@@ -77,14 +79,14 @@ impl Server {
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC).map_err(io::Error::from)?;
         let timer_fd = timer.as_fd().as_raw_fd();
         poll.registry().register(&mut SourceFd(&timer_fd), TIMER, Interest::READABLE)?;
-        // Read one right after the other: the log translates instants of one clock to the other by this pair.
-        let (started_unix, started) = (unix_nanos(), Instant::now());
+        // The log translates instants of one clock to the other by this pair.
+        let (started_unix, started) = by_both_clocks(|| Stamp::from_unix_nanos(unix_nanos()), Instant::now);
         Ok(Self {
             poll,
             listener,
             timer,
             timer_set_to: None,
-            started_unix,
+            started_unix: started_unix.unix_nanos(),
             started,
             pace,
             options,

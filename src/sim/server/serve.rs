@@ -128,7 +128,7 @@ impl Server {
     /// An instant of the system's clock by the server's own. The system's can be set meanwhile: what lies in the future, or
     /// further back than a request waits to be read, is taken for the present.
     fn since_start(&self, unix: u64, now: Duration) -> Duration {
-        const LONGEST_WAIT: Duration = Duration::from_secs(1);
+        const LONGEST_WAIT: Duration = Duration::from_secs(60);
         let at = Duration::from_nanos(unix.saturating_sub(self.started_unix));
         match now.checked_sub(at) {
             Some(waited) if waited <= LONGEST_WAIT => at,
