@@ -33,6 +33,13 @@ fn imax(arguments: &[&str]) -> Command {
     command
 }
 
+/// The demo in a folder, with the states of its jobs beside it: jobs of this machine's people are none of its business.
+fn demo_in(folder: &Path) -> Command {
+    let mut command = imax(&["demo", "--dir"]);
+    command.arg(folder).env("IMAX_STATE_DIR", folder.with_extension("state"));
+    command
+}
+
 fn json(path: &Path) -> Value {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap()
@@ -42,7 +49,7 @@ fn json(path: &Path) -> Value {
 fn the_demo_plans_measures_compares_and_reports() {
     let folder = tempfile::tempdir().unwrap();
     let demo = folder.path().join("demo");
-    let output = imax(&["demo", "--dir"]).arg(&demo).output().unwrap();
+    let output = demo_in(&demo).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
 
@@ -129,12 +136,7 @@ fn exit_code(child: &mut Child) -> Option<i32> {
 fn ctrl_c_stops_the_engines_and_leaves_nothing_running() {
     let folder = tempfile::tempdir().unwrap();
     let demo = folder.path().canonicalize().unwrap().join("demo");
-    let mut child = imax(&["demo", "--dir"])
-        .arg(&demo)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = demo_in(&demo).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     // The first job's engine is up when its server log has something in it.
     let jobs = demo.join("first/jobs");
     wait_until("the first engine", || {

@@ -1,11 +1,12 @@
 //! SIGINT and SIGTERM at every phase: everything stopped within 7 s, the right exit code, partial results kept.
 
+use imax::edge::plain_http::{self, Question};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::evals::with_task;
 use super::stopwatch::Stopwatch;
-use super::world::{World, await_that};
+use super::world::{PATIENCE, World, await_that};
 
 /// Cancels in a phase, and holds what must hold after it.
 pub fn cancel_in(phase: &str, world: &World, signal: Signal, code: i32, wait: impl FnOnce(&World)) {
@@ -109,20 +110,36 @@ fn in_warm_up() {
     }
 }
 
+/// Requests that the simulated engine at a port has taken.
+fn taken(port: u16) -> u64 {
+    let question = Question {
+        host: "127.0.0.1",
+        port,
+        path: "/metrics",
+        json: None,
+        headers: &[],
+        tls: None,
+    };
+    let answer = plain_http::ask(question, PATIENCE, &mut || true).unwrap();
+    let text = String::from_utf8(answer.body).unwrap();
+    let count = text.lines().find_map(|line| line.strip_prefix("imax_sim_requests_total "));
+    count.unwrap().parse().unwrap()
+}
+
 #[test]
 fn in_load_with_what_was_measured_kept_and_marked() {
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
-        let world = World::with_recipe(super::success::ENGINE).arguments(&["--num-prompts-per-conc", "200"]);
+        let recipe = format!("echo \"$PORT\" > port\n{}", super::success::ENGINE);
+        let world = World::with_recipe(&recipe).arguments(&["--num-prompts-per-conc", "200"]);
         world.row(|row| {
             row["osl"] = json!(100);
             row["max-model-len"] = json!(200);
         });
-        // So many requests take most of a minute; some are over when the first tokens are in the engine's log.
+        // So many requests take more than a minute. Two are sent at once, so some are over when the engine has taken six more.
         cancel_in("load", &world, signal, code, |world| {
-            let truth = format!("truth-{}", world.mark);
-            await_that("the engine served", || {
-                std::fs::metadata(world.path(&truth)).is_ok_and(|file| file.len() > 50_000)
-            });
+            let port = world.read("port").trim().parse().unwrap();
+            let before = taken(port);
+            await_that("the engine served", || taken(port) >= before + 6);
         });
         let job = world.job();
         let raw = job["points"][0]["raw"].as_str().unwrap();

@@ -37,6 +37,7 @@ fn a_living_job_is_not_reaped() {
     let mut run = world.start();
     run.await_line("phase ready");
     world.await_file("started");
+    await_that("both processes run", || world.processes().len() == 2);
     let ended = world.reap();
     assert!(ended.stderr.contains("no dead job"), "{}", ended.stderr);
     assert_eq!(world.processes().len(), 2);
