@@ -1,6 +1,11 @@
 //! The HTML page in a real browser: its script runs without a complaint, and an address shows what it says.
 
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
 
 use crate::scene::{Scene, row};
 
@@ -16,14 +21,23 @@ fn page() -> Scene {
     scene
 }
 
+/// Longest wait for a browser.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 /// The document after the script has run, and what the console said.
 fn opened(scene: &Scene, address: &str) -> (String, String) {
-    opened_with(scene, address, &[])
+    let profile = tempfile::tempdir().unwrap();
+    let output = chromium(scene, address, &profile, &["--virtual-time-budget=5000", "--dump-dom"])
+        .output()
+        .expect("chromium is installed");
+    let document = String::from_utf8_lossy(&output.stdout).into_owned();
+    (document, String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-fn opened_with(scene: &Scene, address: &str, further: &[&str]) -> (String, String) {
-    let profile = tempfile::tempdir().unwrap();
-    let output = Command::new("chromium")
+/// The browser, with the page at an address.
+fn chromium(scene: &Scene, address: &str, profile: &TempDir, further: &[&str]) -> Command {
+    let mut command = Command::new("chromium");
+    command
         .args([
             "--headless",
             "--no-sandbox",
@@ -32,20 +46,12 @@ fn opened_with(scene: &Scene, address: &str, further: &[&str]) -> (String, Strin
             "--no-first-run",
             "--disable-background-networking",
         ])
-        .args([
-            "--disable-component-update",
-            "--disable-sync",
-            "--allow-file-access-from-files",
-            "--virtual-time-budget=5000",
-        ])
-        .args(["--enable-logging=stderr", "--dump-dom"])
+        .args(["--disable-component-update", "--disable-sync", "--allow-file-access-from-files"])
+        .arg("--enable-logging=stderr")
         .args(further)
         .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(format!("file://{}{address}", scene.path("page.html").display()))
-        .output()
-        .expect("chromium is installed");
-    let document = String::from_utf8_lossy(&output.stdout).into_owned();
-    (document, String::from_utf8_lossy(&output.stderr).into_owned())
+        .arg(format!("file://{}{address}", scene.path("page.html").display()));
+    command
 }
 
 fn rows(document: &str) -> (usize, usize) {
@@ -76,37 +82,58 @@ fn an_address_hides_what_it_does_not_name() {
     assert_eq!(rows(&document), (3, 1));
 }
 
-/// Uses the page as a reader would, and writes what came of it into the document.
+/// Uses the page as a reader would, and says on the console what came of it, once the exports are there.
 const READER: &str = r#"<script>
-const files = [];
 const address = URL.createObjectURL;
-URL.createObjectURL = blob => {
-  if (blob.type === 'text/csv') blob.text().then(text => files.push(text));
-  return address.call(URL, blob);
-};
-const images = [];
-Plotly.downloadImage = (element, options) => Plotly.toImage(element, options).then(url => images.push(options.filename + ' ' + url.slice(0, 26)));
+const table = new Promise(done => {
+  URL.createObjectURL = blob => {
+    if (blob.type === 'text/csv') blob.text().then(done);
+    return address.call(URL, blob);
+  };
+});
+const image = new Promise(done => {
+  Plotly.downloadImage = (element, options) =>
+    Plotly.toImage(element, options).then(url => done(options.filename + ' ' + url.slice(0, 26)));
+});
 document.querySelector('input[value="mi300x"]').click();
 document.querySelector('button[data-y="ttft"]').click();
 byId('logy').click();
 byId('csv').click();
 byId('png').click();
-setTimeout(() => {
-  const shown = document.createElement('pre');
+Promise.all([table, image]).then(([file, image]) => {
   const style = getComputedStyle(document.body);
-  shown.textContent = JSON.stringify({ hash: location.hash, files, images, back: style.backgroundColor, text: style.color });
-  shown.id = 'seen';
-  document.body.append(shown);
-}, 3000);
+  console.log('SEEN ' + JSON.stringify({ hash: location.hash, file, image, back: style.backgroundColor, text: style.color }) + ' END');
+});
 </script></body>"#;
 
+/// A browser that is stopped with the test.
+struct Browser(Child);
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What the reader saw. The exports are made by other threads of the browser, so real time is waited for, not the page's own.
 fn seen(scene: &Scene, further: &[&str]) -> serde_json::Value {
     scene.write("page.html", &scene.read("page.html").replace("</body>", READER));
-    let (document, console) = opened_with(scene, "", further);
-    assert!(!console.contains("CONSOLE"), "{console}");
-    let (_, seen) = document.split_once("<pre id=\"seen\">").expect("the reader has written");
-    let (seen, _) = seen.split_once("</pre>").unwrap();
-    serde_json::from_str(&seen.replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">")).unwrap()
+    let profile = tempfile::tempdir().unwrap();
+    let mut browser = Browser(chromium(scene, "", &profile, further).stderr(Stdio::piped()).spawn().unwrap());
+    let console = BufReader::new(browser.0.stderr.take().unwrap());
+    let (send, lines) = channel();
+    std::thread::spawn(move || console.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let line = lines.recv_timeout(left).expect("the reader says what it has seen");
+        if let Some((_, seen)) = line.split_once("SEEN ") {
+            let (seen, _) = seen.rsplit_once(" END").unwrap();
+            return serde_json::from_str(seen).unwrap();
+        }
+        assert!(!line.contains("CONSOLE"), "{line}");
+    }
 }
 
 #[test]
@@ -117,13 +144,13 @@ fn what_a_reader_chooses_is_in_the_address_and_in_the_exports() {
     for part in ["no-hardware=mi300x", "x=conc", "y=ttft", "logy=1"] {
         assert!(hash.contains(part), "{part}: {hash}");
     }
-    let csv = seen["files"][0].as_str().unwrap();
+    let csv = seen["file"].as_str().unwrap();
     assert_eq!(csv.lines().count(), 3, "a heading and the two points that are shown: {csv}");
     assert!(
         csv.starts_with("model,hardware,framework,precision,sequence,point,") && !csv.contains("mi300x"),
         "{csv}"
     );
-    assert_eq!(seen["images"][0], "demo-1k1k data:image/png;base64,iVBO");
+    assert_eq!(seen["image"], "demo-1k1k data:image/png;base64,iVBO");
 }
 
 #[test]
