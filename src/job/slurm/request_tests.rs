@@ -61,21 +61,35 @@ sweep() {
   for pid in $(grep -lszFx \"IMAX_JOB_ID=$job\" /proc/[0-9]*/environ); do
     pid=${pid#/proc/}
     pid=${pid%/environ}
-    [ \"$pid\" = \"$$\" ] || pids+=(\"$pid\")
+    [ \"$pid\" = \"$$\" ] || [ ! -O \"/proc/$pid\" ] || pids+=(\"$pid\")
   done
   kill \"-$1\" \"${pids[@]}\" 2>/dev/null
 }
 tidy() {
-  sweep TERM || return
+  sweep \"$1\" || return 0
+  echo \"imax: ended what the job left on ${SLURMD_NODENAME:-its node}\" >&2
   for _ in 1 2 3 4 5 6 7 8 9 10; do
     sleep 0.1
-    sweep 0 || return
+    sweep 0 || return 0
   done
-  sweep KILL
+  sweep KILL || return 0
+}
+others() {
+  local count=$((${SLURM_JOB_NUM_NODES:-1} - 1)) step
+  [ \"$count\" -gt 0 ] || return 0
+  IMAX_JOB_ID=$job-sweep srun --quiet --overlap --relative=1 --nodes=\"$count\" --ntasks=\"$count\" --ntasks-per-node=1 --cpus-per-task=1 \\
+    --gres=none --mpi=none --kill-on-bad-exit=0 --input=none bash -c \"job=$job; $(declare -f sweep tidy); tidy $1\" &
+  step=$!
+  for _ in {1..100}; do
+    kill -0 \"$step\" 2>/dev/null || break
+    sleep 0.1
+  done
+  kill -KILL \"$step\" 2>/dev/null
+  wait \"$step\" 2>/dev/null || echo \"imax: could not look for what the job left on its other nodes\" >&2
 }
 trap : TERM
-trap 'sweep KILL; kill -KILL 0' USR1
-trap tidy EXIT
+trap 'trap \"\" USR1; sweep KILL; others KILL; kill -KILL 0' USR1
+trap 'tidy TERM; others TERM' EXIT
 run() {
   \"$@\" &
   while :; do

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::telemetry::serve;
 use super::super::world::World;
-use super::{ENGINE, phase, world};
+use super::{ENGINE, on_two_nodes, phase, world};
 
 fn assert_measured(world: &World) -> serde_json::Value {
     let ended = world.run();
@@ -53,21 +53,6 @@ fn secrets_reach_the_recipe_and_are_seen_nowhere_else() {
     assert_eq!(std::fs::read_dir(world.path("secrets")).unwrap().count(), 0);
 }
 
-fn several_nodes(world: &World) {
-    let worker = |tp: u32| json!({ "num-worker": 1, "tp": tp, "ep": 1, "dp-attn": false });
-    world.row(|row| {
-        let row = row.as_object_mut().unwrap();
-        for key in ["tp", "ep", "dp-attn"] {
-            row.remove(key);
-        }
-        row.insert("prefill".to_owned(), worker(4));
-        row.insert("decode".to_owned(), worker(2));
-        row.insert("conc".to_owned(), json!([1, 2]));
-        row.insert("disagg".to_owned(), json!(true));
-        row.insert("kv-p2p-transfer".to_owned(), json!("nixl"));
-    });
-}
-
 #[test]
 #[ignore = "needs Slurm"]
 fn a_row_over_several_nodes_gets_its_nodes_by_role() {
@@ -82,8 +67,7 @@ fn a_row_over_several_nodes_gets_its_nodes_by_role() {
         (0..gpus).map(line).collect()
     });
     let world = world("exit 9", "main", &format!("telemetry: {{dcgm: ['{exporters}/{{node}}']}}\n"));
-    world.write("benchmarks/multi_node/demo_fp8_h100_sim.sh", &recipe);
-    several_nodes(&world);
+    on_two_nodes(&world, &recipe);
     let job = assert_measured(&world);
     let log = world.read("out/server.log");
     assert!(
@@ -129,8 +113,7 @@ done
     let world = world("exit 9", "main", "");
     let library = concat!(env!("CARGO_MANIFEST_DIR"), "/benchmarks/benchmark_lib.sh");
     world.write("benchmarks/benchmark_lib.sh", &std::fs::read_to_string(library).unwrap());
-    world.write("benchmarks/multi_node/demo_fp8_h100_sim.sh", recipe);
-    several_nodes(&world);
+    on_two_nodes(&world, recipe);
     let job = assert_measured(&world);
     for point in job["points"].as_array().unwrap() {
         assert_eq!(point["outcome"]["status"], json!("ok"), "{point}");
@@ -152,8 +135,7 @@ fn prefill_and_decode_of_sglang_run_apart_behind_its_router() {
     let world = world("exit 9", "main", "");
     world.write("bin/python3", python);
     world.write("benchmarks/engines/sglang_disagg.sh", &std::fs::read_to_string(engine).unwrap());
-    world.write("benchmarks/multi_node/demo_fp8_h100_sim.sh", recipe);
-    several_nodes(&world);
+    on_two_nodes(&world, recipe);
     assert_measured(&world);
     let log = world.read("out/server.log");
     for said in [

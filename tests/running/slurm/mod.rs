@@ -5,10 +5,11 @@ mod cluster;
 mod containers;
 mod endings;
 mod images;
+mod leftovers;
 mod measured;
 mod stopping;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::world::World;
 use cluster::Cluster;
@@ -26,7 +27,24 @@ fn world(recipe: &str, partition: &str, more: &str) -> World {
     world.environment("SLURM_CONF", &Cluster::get().configuration())
 }
 
-fn phase(job: &serde_json::Value, name: &str) -> serde_json::Value {
+/// Makes the row one of two nodes, one for each role; its recipe is that of `benchmarks/multi_node`.
+fn on_two_nodes(world: &World, recipe: &str) {
+    let worker = |tp: u32| json!({ "num-worker": 1, "tp": tp, "ep": 1, "dp-attn": false });
+    world.row(|row| {
+        let row = row.as_object_mut().unwrap();
+        for key in ["tp", "ep", "dp-attn"] {
+            row.remove(key);
+        }
+        row.insert("prefill".to_owned(), worker(4));
+        row.insert("decode".to_owned(), worker(2));
+        row.insert("conc".to_owned(), json!([1, 2]));
+        row.insert("disagg".to_owned(), json!(true));
+        row.insert("kv-p2p-transfer".to_owned(), json!("nixl"));
+    });
+    world.write("benchmarks/multi_node/demo_fp8_h100_sim.sh", recipe);
+}
+
+fn phase(job: &Value, name: &str) -> Value {
     let phases = job["phases"].as_array().unwrap();
     phases
         .iter()

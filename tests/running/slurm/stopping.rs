@@ -104,48 +104,6 @@ fn a_signal_ends_a_job_in_eval_stop_and_collect() {
 
 #[test]
 #[ignore = "needs Slurm"]
-fn what_put_itself_in_the_background_is_ended_with_its_job() {
-    // This cluster tracks processes by their parents, so Slurm itself loses sight of a session of its own.
-    let background = "setsid -f bash -c 'trap \"\" TERM; touch \"$IMAX_OUT/deaf\"; sleep @MARK@; sleep @MARK@' >/dev/null 2>&1";
-    let mut stranger = Stranger(
-        std::process::Command::new("sleep")
-            .arg("1000")
-            .env("IMAX_JOB_ID", "imax-0")
-            .spawn()
-            .unwrap(),
-    );
-    for (then, signal) in [("exec sleep @MARK@", Some(Signal::SIGINT)), ("sleep 0.5; exit 1", None)] {
-        let world = world(&format!("{background}\n{then}"), "main", "");
-        let mut run = world.start();
-        run.await_line("phase ready");
-        world.await_file("out/deaf");
-        let sent = Stopwatch::start();
-        if let Some(signal) = signal {
-            run.signal(signal);
-        }
-        let ended = run.end();
-        assert_eq!(ended.code, Some(if signal.is_some() { 130 } else { 1 }), "{}", ended.stderr);
-        if signal.is_some() {
-            sent.assert_cancelled_in_time(&ended.stderr);
-        }
-        await_that("nothing of the job runs", || world.processes().is_empty());
-        assert_eq!(world.states(), 0);
-    }
-    assert!(stranger.0.try_wait().unwrap().is_none());
-}
-
-/// A process that carries another job's id.
-struct Stranger(std::process::Child);
-
-impl Drop for Stranger {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-#[test]
-#[ignore = "needs Slurm"]
 fn the_job_of_a_killed_run_is_reaped_and_a_strangers_is_not() {
     let cluster = Cluster::get();
     let name = "--job-name=imax-0";

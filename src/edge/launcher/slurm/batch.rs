@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::SlurmError;
 use super::cluster::Cluster;
 use super::watcher::{Seen, Watcher};
+use super::{SCRIPT_END, SlurmError};
 use crate::edge::launcher::{Engine, LaunchError, Turn};
 use crate::edge::process::{Ending, StopReport};
 use crate::edge::stop::StopSignal;
@@ -16,6 +16,10 @@ use crate::job::slurm::End;
 const LOOK: Duration = Duration::from_millis(150);
 /// What Slurm needs, beyond a process's own end, until a killed job is out of its queue.
 const QUEUE_LAG: Duration = Duration::from_millis(1500);
+/// How much longer that may take while the controller answers: a job that is gone late is better than one that is left.
+const SLOW_QUEUE: Duration = Duration::from_secs(6);
+/// How long the controller has to answer while a job is being stopped.
+const ANSWER: Duration = Duration::from_secs(3);
 
 /// A submitted job. Dropping it cancels it.
 pub(super) struct Batch {
@@ -39,15 +43,14 @@ impl Batch {
     }
 
     /// Whether the job is out of the queue. Where the controller does not say, it counts as there.
-    fn is_gone(&self, limit: Duration) -> Result<bool, SlurmError> {
-        let jobs = self.cluster.named(&self.name, limit, &StopSignal::unset())?;
+    fn is_gone(&self) -> Result<bool, SlurmError> {
+        let jobs = self.cluster.named(&self.name, ANSWER, &StopSignal::unset())?;
         Ok(!jobs.iter().any(|job| job.number == self.number))
     }
 
     fn await_gone(&self, until: Instant, hurry: &dyn Fn() -> bool) -> Result<bool, SlurmError> {
         loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if self.is_gone(left.max(LOOK))? {
+            if self.is_gone()? {
                 return Ok(true);
             }
             if Instant::now() >= until || hurry() {
@@ -61,24 +64,33 @@ impl Batch {
         let never = StopSignal::unset();
         let waits = matches!(self.watcher.seen(), Seen::Waiting(_));
         let polite_until = Instant::now() + grace;
-        let last_moment = polite_until + limit + QUEUE_LAG;
-        let left = || last_moment.saturating_duration_since(Instant::now());
-        if waits {
+        let told = if waits {
             // A job that has begun in the meantime is ended all the same.
-            self.cluster.cancel(self.number, left(), &never)?;
+            self.cluster.cancel(self.number, grace.max(ANSWER), &never)
         } else {
             // Slurm's own way from SIGTERM to SIGKILL takes as long as the site's KillWait says.
-            let _ = self.cluster.terminate(self.number, left(), &never);
-        }
-        if self.await_gone(polite_until, hurry)? {
-            return Ok(true);
+            self.cluster.terminate(self.number, grace.max(ANSWER), &never)
+        };
+        match self.await_gone(polite_until, hurry) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            // One slow answer is no reason not to go on; where the controller is away, there is nothing that could be done.
+            Err(error) if told.is_err() => return Err(error),
+            Err(_) => {}
         }
         if !waits {
             report.killed.push(format!("slurm job {}", self.number));
         }
-        let until = Instant::now() + limit + QUEUE_LAG;
-        let _ = self.cluster.kill(self.number, limit + QUEUE_LAG, &never);
-        self.await_gone(until, &|| false)
+        let killed = Instant::now();
+        let last_moment = killed + limit + QUEUE_LAG;
+        let left = || last_moment.saturating_duration_since(Instant::now());
+        let _ = self.cluster.kill(self.number, left(), &never);
+        // A job on one node needs no step for that.
+        if self.names.len() > 1 && self.await_gone(killed + SCRIPT_END, &|| false).unwrap_or(false) {
+            return Ok(true);
+        }
+        let _ = self.cluster.cancel(self.number, left(), &never);
+        self.await_gone(last_moment + SLOW_QUEUE, &|| false)
     }
 
     fn forget_secrets(&mut self) {

@@ -153,7 +153,8 @@ impl Cluster {
         self.ask("scancel", &terminate(job), limit.min(QUESTION), stop).map(drop)
     }
 
-    /// Ends everything of a job by force, and the job.
+    /// Ends everything of a job by force: its steps, and what its script finds on its nodes. The job is over when the script is;
+    /// one whose script does not listen has to be cancelled.
     pub fn kill(&self, job: u64, limit: Duration, stop: &StopSignal) -> Result<(), SlurmError> {
         let limit = limit.min(QUESTION);
         let steps = parse_steps(&self.ask("squeue", &steps(job), limit, stop)?);
@@ -161,8 +162,7 @@ impl Cluster {
         if !steps.is_empty() {
             let _ = self.ask("scancel", &kill_steps(&steps), limit, stop);
         }
-        let _ = self.ask("scancel", &kill_script(job), limit, stop);
-        self.cancel(job, limit, stop)
+        self.ask("scancel", &kill_script(job), limit, stop).map(drop)
     }
 
     /// Cancels a job.

@@ -6,6 +6,7 @@ mod cluster;
 mod tool;
 mod watcher;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use super::super::files;
 use super::super::job_state::Holding;
 use super::super::stop::StopSignal;
 use super::{Engine, LaunchError, LaunchRequest, Launcher};
-use crate::job::slurm::{AllocationError, AnswerError, BatchFolders, batch_request, secrets_file};
+use crate::job::slurm::{AllocationError, AnswerError, BatchFolders, SlurmState, batch_request, secrets_file};
 use crate::job::{FailureClass, JobFailure, JobId, JobSpec, SlurmContainer, SlurmSettings};
 use batch::Batch;
 use cluster::Cluster;
@@ -21,6 +22,9 @@ use watcher::Watcher;
 
 /// How long a dead job's job has to leave the queue.
 const REMOVAL: Duration = Duration::from_secs(20);
+/// How long a job's script has to end what is on its nodes: it reaches the others with a step, and a cancelled job gets no more of
+/// those.
+const SCRIPT_END: Duration = Duration::from_secs(2);
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 /// How long a failed submission is searched for what it may have left.
@@ -245,19 +249,23 @@ fn write_secrets(path: &Path, text: &str) -> Result<(), SlurmError> {
 /// Cancels our own jobs with a name, and waits until they are gone. Says whether there were any.
 fn cancel_named(cluster: &Cluster, name: &str, limit: Duration) -> Result<bool, SlurmError> {
     let never = StopSignal::unset();
-    let until = Instant::now() + limit;
-    let mut found = false;
+    let begun = Instant::now();
+    let mut told = BTreeSet::new();
     loop {
         let jobs = cluster.named(name, limit, &never)?;
-        let Some(first) = jobs.first() else { return Ok(found) };
-        if found && Instant::now() >= until {
+        let Some(first) = jobs.first() else { return Ok(!told.is_empty()) };
+        if !told.is_empty() && begun.elapsed() >= limit {
             return Err(SlurmError::Stays(first.number));
         }
         for job in &jobs {
             // One that ends by itself in between refuses; the next look shows that.
-            let _ = cluster.kill(job.number, limit, &never);
+            if told.insert(job.number) {
+                let _ = cluster.kill(job.number, limit, &never);
+            }
+            if job.state != SlurmState::Running || begun.elapsed() >= SCRIPT_END.min(limit / 2) {
+                let _ = cluster.cancel(job.number, limit, &never);
+            }
         }
-        found = true;
         std::thread::sleep(LOOK);
     }
 }

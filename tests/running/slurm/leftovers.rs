@@ -1,0 +1,131 @@
+//! What put itself in the background is ended with its job, on each of its nodes. This cluster tracks processes by their
+//! parents, so Slurm itself loses sight of a session of its own; and each node has process numbers of its own, so none can
+//! reach what runs on another.
+
+use nix::sys::signal::Signal;
+
+use super::super::stopwatch::Stopwatch;
+use super::super::world::{World, await_that};
+use super::cluster::{Cluster, Stranger};
+use super::{ENGINE, on_two_nodes, world};
+
+/// What stays on a node until it is killed.
+const DAEMON: &str = "trap '' TERM; touch \"$IMAX_OUT/deaf-$SLURMD_NODENAME\"; while :; do sleep @MARK@; done";
+/// Leaves it there.
+const LEAVE: &str = "setsid -f bash \"$GITHUB_WORKSPACE/daemon.sh\" @MARK@ </dev/null >/dev/null 2>&1\n";
+/// Leaves one on each of two nodes; to Slurm the step is over then.
+const STEP: &str = "srun --nodes=2 --ntasks=2 --ntasks-per-node=1 bash \"$GITHUB_WORKSPACE/leave.sh\"\n";
+
+/// How a recipe ends after it has left its daemons.
+enum End {
+    /// It obeys SIGTERM.
+    Obeys,
+    /// It ends only when it is killed.
+    IsDeaf,
+    /// It fails by itself.
+    Fails,
+    /// It serves, is measured and stopped.
+    IsMeasured,
+}
+
+impl End {
+    fn recipe(&self) -> String {
+        match self {
+            Self::Obeys => "exec sleep @MARK@".to_owned(),
+            Self::IsDeaf => "trap '' TERM; while :; do sleep @MARK@; done".to_owned(),
+            Self::Fails => "until [ -e \"$IMAX_OUT/go\" ]; do sleep 0.05; done; exit 1".to_owned(),
+            Self::IsMeasured => ENGINE.to_owned(),
+        }
+    }
+
+    /// Ends the job, whose daemons run on these nodes, and looks for what is left.
+    fn assert_nothing_is_left(&self, world: &World, nodes: &[&str]) {
+        let mut run = world.start();
+        let is_killed = match self {
+            Self::Obeys | Self::IsDeaf | Self::Fails => {
+                run.await_line("phase ready");
+                nodes.iter().for_each(|node| world.await_file(&format!("out/deaf-{node}")));
+                let sent = Stopwatch::start();
+                let code = match self {
+                    Self::Obeys => Some(Signal::SIGINT),
+                    Self::IsDeaf => Some(Signal::SIGTERM),
+                    Self::Fails | Self::IsMeasured => None,
+                };
+                code.inspect(|signal| run.signal(*signal));
+                world.write("out/go", "");
+                let ended = run.end();
+                let expected = code.map_or(1, |signal| 128 + signal as i32);
+                assert_eq!(ended.code, Some(expected), "{}", ended.stderr);
+                if code.is_some() {
+                    sent.assert_cancelled_in_time(&ended.stderr);
+                }
+                matches!(self, Self::IsDeaf)
+            }
+            Self::IsMeasured => {
+                let ended = run.end();
+                assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, world.read("out/server.log"));
+                false
+            }
+        };
+        await_that("nothing of the job runs", || world.processes().is_empty());
+        assert_eq!(world.states(), 0);
+        let log = world.read("out/server.log");
+        for node in nodes {
+            assert!(
+                is_killed || log.contains(&format!("imax: ended what the job left on {node}")),
+                "{log}"
+            );
+        }
+    }
+}
+
+/// A job on both nodes whose processes carry another job's id.
+fn stranger() -> Stranger {
+    let started = tempfile::tempdir().unwrap();
+    let place = started.path().display();
+    let number = Cluster::get().tool(
+        "sbatch",
+        &[
+            "--parsable",
+            "--partition=main",
+            "--nodes=2",
+            "--ntasks-per-node=1",
+            "--job-name=imax-0",
+            "--export=ALL,IMAX_JOB_ID=imax-0",
+            "--output=/dev/null",
+            &format!("--wrap=srun --kill-on-bad-exit=1 bash -c 'touch {place}/$SLURMD_NODENAME; exec sleep 1000'"),
+        ],
+    );
+    await_that("the stranger runs on both nodes", || {
+        ["node-0", "node-1"].iter().all(|node| started.path().join(node).exists())
+    });
+    Stranger { number }
+}
+
+#[test]
+#[ignore = "needs Slurm"]
+fn on_one_node() {
+    let stranger = stranger();
+    for end in [End::Obeys, End::Fails] {
+        let world = world(&format!("{LEAVE}{}", end.recipe()), "main", "");
+        let profile = world.read("runners/h100-a.yaml").replace("slurm: {", "slurm: {nodelist: node-1, ");
+        world.write("runners/h100-a.yaml", &profile);
+        world.write("daemon.sh", DAEMON);
+        end.assert_nothing_is_left(&world, &["node-1"]);
+    }
+    stranger.assert_runs();
+}
+
+#[test]
+#[ignore = "needs Slurm"]
+fn on_two_nodes_of_one_job() {
+    let stranger = stranger();
+    for end in [End::Obeys, End::IsDeaf, End::Fails, End::IsMeasured] {
+        let world = world("exit 9", "main", "");
+        on_two_nodes(&world, &format!("{STEP}{}", end.recipe()));
+        world.write("daemon.sh", DAEMON);
+        world.write("leave.sh", LEAVE);
+        end.assert_nothing_is_left(&world, &["node-0", "node-1"]);
+    }
+    stranger.assert_runs();
+}
