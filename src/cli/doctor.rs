@@ -10,7 +10,7 @@ use super::run::{profile_of, read_row};
 use super::{Exit, Failure, OrExit as _, output};
 use crate::edge::host;
 use crate::edge::node::{Questions, gather};
-use crate::edge::stop::{StopCause, StopSignal};
+use crate::edge::stop::StopSignal;
 use crate::job::{Finding, Grade, NodeFacts, RunnerProfile, Wanted, check_idle, check_node, visible_choice, worst};
 
 /// Examine this node: GPUs, driver, disk, port, model hub, services, clock, leftovers.
@@ -80,10 +80,8 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
         port: args.port,
         stop: &stop,
     });
-    match stop.cause() {
-        Some(StopCause::Interrupt | StopCause::Abandon) => return Ok(Exit::Interrupted),
-        Some(StopCause::Terminate) => return Ok(Exit::Terminated),
-        None => {}
+    if let Some(cause) = stop.cause() {
+        return Ok(cause.into());
     }
     let wanted = Wanted {
         node: &profile.node,

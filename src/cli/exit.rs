@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use super::output;
+use crate::edge::stop::StopCause;
 use crate::model::Diagnostics;
 
 /// How a command ended. The numbers are part of the contract.
@@ -23,8 +24,18 @@ pub enum Exit {
     Regression,
     /// Stopped by SIGINT; everything started has been stopped.
     Interrupted,
-    /// Stopped by SIGTERM; everything started has been stopped.
+    /// Stopped by SIGTERM or SIGHUP; everything started has been stopped.
     Terminated,
+}
+
+impl From<StopCause> for Exit {
+    /// The end of a command that was told to stop.
+    fn from(cause: StopCause) -> Self {
+        match cause {
+            StopCause::Interrupt | StopCause::Abandon => Self::Interrupted,
+            StopCause::Terminate | StopCause::Hangup => Self::Terminated,
+        }
+    }
 }
 
 impl Exit {

@@ -79,8 +79,7 @@ pub fn run(args: &ReadyArgs) -> Result<Exit, Failure> {
             say(&format!("the engine serves {} on port {}", ready.served_model, target.port));
             return Ok(Exit::Success);
         }
-        Err(NotReady::Ended(Ended::Signal(StopCause::Interrupt | StopCause::Abandon))) => return Ok(Exit::Interrupted),
-        Err(NotReady::Ended(Ended::Signal(StopCause::Terminate))) => return Ok(Exit::Terminated),
+        Err(NotReady::Ended(Ended::Signal(cause))) => return Ok(cause.into()),
         Err(NotReady::Ended(Ended::EngineGone(pid))) => format!("the engine (process {pid}) ended before it was ready"),
         Err(late @ NotReady::Late { .. }) => late.to_string(),
     };

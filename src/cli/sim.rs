@@ -151,8 +151,7 @@ pub fn run(arguments: &SimArgs) -> Result<Exit, Failure> {
     server.run(|| stop.is_set()).or_exit(Exit::Infrastructure)?;
     // A server that is told to end has done its work; its exit code still says what ended it.
     Ok(match stop.cause() {
-        Some(StopCause::Interrupt) => Exit::Interrupted,
-        Some(StopCause::Terminate) => Exit::Terminated,
+        Some(cause @ (StopCause::Interrupt | StopCause::Terminate | StopCause::Hangup)) => cause.into(),
         Some(StopCause::Abandon) | None => Exit::Success,
     })
 }

@@ -1,24 +1,46 @@
-//! What is known about this machine: its name, kernel.
+//! What is known about this machine: its name and identity, its kernel.
 
 use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// Which machine something is on. Both parts count: machines that were made from one image may have the same id, and
+/// names are given again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Its name.
+    pub name: String,
+    /// A hash of `/etc/machine-id`, where there is one: the id itself is not for others to see
+    /// (<https://www.freedesktop.org/software/systemd/man/latest/machine-id.html>).
+    pub id: Option<String>,
+}
+
+/// This machine.
+#[must_use]
+pub fn machine() -> Machine {
+    let id = text_of("/etc/machine-id");
+    let is_id = id.len() == 32 && id.chars().all(|digit| digit.is_ascii_hexdigit());
+    let hash = || hex::encode(Sha256::digest(format!("imax {id}"))).chars().take(16).collect();
+    Machine {
+        name: host_name(),
+        id: is_id.then(hash),
+    }
+}
 
 /// The machine's own name.
 #[must_use]
 pub fn host_name() -> String {
-    proc_text("/proc/sys/kernel/hostname")
+    text_of("/proc/sys/kernel/hostname")
 }
 
 /// The kernel's name and release.
 #[must_use]
 pub fn kernel() -> String {
-    format!(
-        "{} {}",
-        proc_text("/proc/sys/kernel/ostype"),
-        proc_text("/proc/sys/kernel/osrelease")
-    )
+    format!("{} {}", text_of("/proc/sys/kernel/ostype"), text_of("/proc/sys/kernel/osrelease"))
 }
 
-fn proc_text(path: &str) -> String {
+fn text_of(path: &str) -> String {
     std::fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default()
 }
 

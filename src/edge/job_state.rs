@@ -1,12 +1,13 @@
 //! State on disk: one small file for each job that may have something running, written before the job starts
 //! anything and removed when all of it is stopped. A file whose owner is dead is the list of what is to be cleaned up.
+//! Home folders are often shared, so a file says which machine its owner is on: no other machine can see whether it lives.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::files::{self, FileError};
-use super::host::own_user;
+use super::host::{Machine, machine, own_user};
 use super::process::{ProcessId, boot_id, is_alive, own_id};
 use crate::job::JobId;
 
@@ -22,6 +23,9 @@ pub struct JobState {
     pub job: JobId,
     /// The `imax run` that owns it.
     pub owner: Option<ProcessId>,
+    /// The machine that the owner is on; versions before this field did not say.
+    #[serde(default)]
+    pub machine: Option<Machine>,
     /// The boot of the machine that the owner lives in.
     pub boot: String,
     /// Where the job's files go.
@@ -30,6 +34,12 @@ pub struct JobState {
     pub started: String,
     /// What it started, beside processes that carry the job's mark.
     pub holds: Vec<Holding>,
+    /// Since when a request of the launcher waits for its answer, RFC 3339: until it is here, more may come of it.
+    #[serde(default)]
+    pub asked: Option<String>,
+    /// The profile's post-hooks, which are to run when all of this is stopped.
+    #[serde(default)]
+    pub hooks_owed: Vec<String>,
 }
 
 /// Something that outlives its starter.
@@ -62,18 +72,42 @@ impl JobState {
             schema: SCHEMA.to_owned(),
             job,
             owner: own_id(),
+            machine: Some(machine()),
             boot: boot_id(),
             out: out.to_owned(),
             started,
             holds: Vec::new(),
+            asked: None,
+            hooks_owed: Vec::new(),
         }
     }
 
-    /// Whether the owner is still there. Without a known owner it counts as dead.
+    /// What has become of the owner. On this machine, one of before its last boot is dead, and so is one that is not known.
+    /// A state that does not name its machine is this machine's only where the boot is the same.
     #[must_use]
-    pub fn owner_is_alive(&self) -> bool {
-        self.boot == boot_id() && self.owner.is_some_and(is_alive)
+    pub fn owner(&self) -> Owner {
+        let same_boot = self.boot == boot_id();
+        let is_here = match &self.machine {
+            Some(of_owner) => *of_owner == machine(),
+            None => same_boot,
+        };
+        match (is_here, same_boot && self.owner.is_some_and(is_alive)) {
+            (false, _) => Owner::Elsewhere,
+            (true, true) => Owner::Alive,
+            (true, false) => Owner::Dead,
+        }
     }
+}
+
+/// What has become of the `imax run` that owns a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// It runs on this machine.
+    Alive,
+    /// It was on this machine and is not any more.
+    Dead,
+    /// It is on another machine, which alone can tell.
+    Elsewhere,
 }
 
 /// The folder of state files: it must outlive a reboot, and be the same for every job of this user on this node.
@@ -156,15 +190,58 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let states = StateFolder::at(folder.path().join("jobs"));
         let job = JobId::from_unique(9);
-        let mut state = JobState::of_this_process(job.clone(), Path::new("/out"), "2026-01-01T00:00:00Z".to_owned());
+        let state = JobState::of_this_process(job.clone(), Path::new("/out"), "2026-01-01T00:00:00Z".to_owned());
         states.write(&state).unwrap();
         files::write(&folder.path().join("jobs/notes.json"), b"{}").unwrap();
-        assert_eq!(states.all(), [state.clone()]);
-        assert!(state.owner_is_alive());
-        state.boot = "another boot".to_owned();
-        assert!(!state.owner_is_alive());
+        assert_eq!(states.all(), [state]);
         states.forget(&job);
         assert!(states.all().is_empty());
         assert!(folder.path().join("jobs/notes.json").exists());
+    }
+
+    #[test]
+    fn only_this_machine_tells_of_its_own_owners() {
+        let mine = JobState::of_this_process(JobId::from_unique(9), Path::new("/out"), "2026-01-01T00:00:00Z".to_owned());
+        let here = || Some(machine());
+        let id = Some("0123456789abcdef".to_owned());
+        let renamed = || {
+            Some(Machine {
+                name: "other".to_owned(),
+                ..machine()
+            })
+        };
+        let cloned = || {
+            Some(Machine {
+                id: id.clone(),
+                ..machine()
+            })
+        };
+        let gone = mine.owner.map(|owner| ProcessId {
+            start: owner.start + 1,
+            ..owner
+        });
+        let boot = boot_id();
+        for (machine, boot, owner, expected) in [
+            (here(), boot.as_str(), mine.owner, Owner::Alive),
+            (here(), &boot, gone, Owner::Dead),
+            (here(), &boot, None, Owner::Dead),
+            // After a reboot the number may be another process's.
+            (here(), "another boot", mine.owner, Owner::Dead),
+            (renamed(), &boot, gone, Owner::Elsewhere),
+            (cloned(), &boot, gone, Owner::Elsewhere),
+            (cloned(), "another boot", gone, Owner::Elsewhere),
+            // As versions wrote it that did not name the machine.
+            (None, &boot, mine.owner, Owner::Alive),
+            (None, &boot, gone, Owner::Dead),
+            (None, "another boot", gone, Owner::Elsewhere),
+        ] {
+            let state = JobState {
+                machine: machine.clone(),
+                boot: boot.to_owned(),
+                owner,
+                ..mine.clone()
+            };
+            assert_eq!(state.owner(), expected, "{machine:?} {boot} {owner:?}");
+        }
     }
 }

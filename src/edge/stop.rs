@@ -1,11 +1,11 @@
-//! One flag that says "stop", and why. SIGINT and SIGTERM set it; whoever runs something long looks at it, waits on
+//! One flag that says "stop", and why. SIGINT, SIGTERM and SIGHUP set it; whoever runs something long looks at it, waits on
 //! it, or hangs a flag of its own below it (to stop a load because its server died, say, without stopping the job).
 
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 /// Why to stop.
@@ -15,6 +15,8 @@ pub enum StopCause {
     Interrupt,
     /// SIGTERM.
     Terminate,
+    /// SIGHUP: the terminal or the connection that the command was started from is gone.
+    Hangup,
     /// Not a signal: the one who started the work has no more use for it.
     Abandon,
 }
@@ -25,11 +27,12 @@ impl StopCause {
             Self::Interrupt => 1,
             Self::Terminate => 2,
             Self::Abandon => 3,
+            Self::Hangup => 4,
         }
     }
 
     fn from_code(code: u8) -> Option<Self> {
-        [Self::Interrupt, Self::Terminate, Self::Abandon]
+        [Self::Interrupt, Self::Terminate, Self::Hangup, Self::Abandon]
             .into_iter()
             .find(|cause| cause.code() == code)
     }
@@ -37,7 +40,7 @@ impl StopCause {
 
 /// Why signals could not be caught.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot catch SIGINT and SIGTERM: {0}")]
+#[error("cannot catch SIGINT, SIGTERM and SIGHUP: {0}")]
 pub struct SignalError(#[from] std::io::Error);
 
 /// The flag. Clones share it; it is set once and stays set, and its first cause stays its cause.
@@ -47,6 +50,7 @@ pub struct StopSignal(Arc<State>);
 #[derive(Debug, Default)]
 struct State {
     cause: AtomicU8,
+    since: OnceLock<Instant>,
     raised: AtomicU32,
     gate: Mutex<()>,
     opened: Condvar,
@@ -61,7 +65,8 @@ impl StopSignal {
         Self::default()
     }
 
-    /// A flag that SIGINT and SIGTERM set from now on, in place of ending the process.
+    /// A flag that SIGINT, SIGTERM and SIGHUP set from now on, in place of ending the process. A SIGHUP that is ignored
+    /// already, as under nohup(1), stays ignored.
     ///
     /// # Errors
     /// Where the system refuses the signal handlers or the thread that serves them.
@@ -75,8 +80,7 @@ impl StopSignal {
                 Err(error) => return drop(ready.send(Err(error))),
             };
             runtime.block_on(async {
-                let signals = signal(SignalKind::interrupt()).and_then(|int| Ok((int, signal(SignalKind::terminate())?)));
-                let (mut interrupt, mut terminate) = match signals {
+                let (mut interrupt, mut terminate, mut hangup) = match caught() {
                     Ok(signals) => signals,
                     Err(error) => return drop(ready.send(Err(error))),
                 };
@@ -85,6 +89,7 @@ impl StopSignal {
                     let cause = tokio::select! {
                         _ = interrupt.recv() => StopCause::Interrupt,
                         _ = terminate.recv() => StopCause::Terminate,
+                        () = next(hangup.as_mut()) => StopCause::Hangup,
                     };
                     raised.raise(cause);
                 }
@@ -98,19 +103,26 @@ impl StopSignal {
     /// A flag below this one: set with it, and able to be set alone.
     #[must_use]
     pub fn below(&self) -> Self {
-        let child = Self::default();
-        let mut below = self.0.below.lock().unwrap_or_else(PoisonError::into_inner);
-        below.retain(|state| state.strong_count() > 0);
-        below.push(Arc::downgrade(&child.0));
-        drop(below);
+        let child = self.anew();
         if let Some(cause) = self.cause() {
             child.raise(cause);
         }
         child
     }
 
+    /// A flag that the next signal sets, also where this one is set already: for work that a stop itself has to do.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        let child = Self::default();
+        let mut below = self.0.below.lock().unwrap_or_else(PoisonError::into_inner);
+        below.retain(|state| state.strong_count() > 0);
+        below.push(Arc::downgrade(&child.0));
+        child
+    }
+
     /// Sets the flag, and those below it.
     pub fn raise(&self, cause: StopCause) {
+        self.0.since.get_or_init(Instant::now);
         let _ = self.0.cause.compare_exchange(0, cause.code(), Ordering::SeqCst, Ordering::SeqCst);
         self.0.raised.fetch_add(1, Ordering::SeqCst);
         drop(self.0.gate.lock().unwrap_or_else(PoisonError::into_inner));
@@ -132,6 +144,12 @@ impl StopSignal {
     #[must_use]
     pub fn cause(&self) -> Option<StopCause> {
         StopCause::from_code(self.0.cause.load(Ordering::SeqCst))
+    }
+
+    /// When it was set first; `None` where it is not set.
+    #[must_use]
+    pub fn since(&self) -> Option<Instant> {
+        self.0.since.get().copied()
     }
 
     /// How often it was raised: a second signal means that the first was not obeyed fast enough.
@@ -164,6 +182,31 @@ impl StopSignal {
             // The sender lives in `self`, so the channel cannot close while this waits.
             let _ = awaited.changed().await;
         }
+    }
+}
+
+/// SIGINT, SIGTERM, and SIGHUP where it is not ignored.
+fn caught() -> std::io::Result<(Signal, Signal, Option<Signal>)> {
+    let hangup = if hangup_is_ignored() {
+        None
+    } else {
+        Some(signal(SignalKind::hangup())?)
+    };
+    Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, hangup))
+}
+
+/// The mask of ignored signals, as proc(5) has it: SIGHUP is the first of them.
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & 1 == 1)
+}
+
+async fn next(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
     }
 }
 

@@ -14,7 +14,7 @@ pub enum FailureClass {
     Infra,
     /// A phase did not end before its deadline.
     Timeout,
-    /// SIGINT or SIGTERM.
+    /// SIGINT, SIGTERM or SIGHUP.
     Cancelled,
     /// The row, the profile or the recipe is wrong.
     Invalid,

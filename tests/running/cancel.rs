@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM at every phase: everything stopped within 7 s, the right exit code, partial results kept.
+//! SIGINT, SIGTERM and SIGHUP at every phase: everything stopped within 7 s, the right exit code, partial results kept.
 
 use imax::edge::plain_http::{self, Question};
 use nix::sys::signal::Signal;
@@ -96,6 +96,27 @@ fn in_ready_with_a_daemon_that_ignores_sigterm() {
         let world = World::with_recipe("(setsid -f bash -c 'trap \"\" TERM; touch deaf; sleep @MARK@; sleep @MARK@'); exec sleep @MARK@");
         cancel_in("ready", &world, signal, code, |world| world.await_file("deaf"));
     }
+}
+
+#[test]
+fn by_the_end_of_the_terminal() {
+    let world = World::with_recipe("touch started; exec sleep @MARK@").started_by(&["env", "--default-signal=HUP"]);
+    cancel_in("ready", &world, Signal::SIGHUP, 143, |world| world.await_file("started"));
+    assert_eq!(world.job()["outcome"]["reason"], json!("cancelled by SIGHUP in phase ready"));
+}
+
+#[test]
+fn not_by_the_end_of_the_terminal_under_nohup() {
+    let world = World::with_recipe("touch started; exec sleep @MARK@").started_by(&["env", "--ignore-signal=HUP"]);
+    let mut run = world.start();
+    run.await_line("phase ready");
+    world.await_file("started");
+    run.signal(Signal::SIGHUP);
+    // By the time that another command has run, a signal would have been noticed.
+    assert!(world.reap().stderr.contains("no dead job"));
+    run.signal(Signal::SIGTERM);
+    assert_eq!(run.end().code, Some(143));
+    assert_eq!(world.job()["outcome"]["reason"], json!("cancelled by SIGTERM in phase ready"));
 }
 
 /// Each token takes a second, so every phase with requests lasts until it is cancelled.

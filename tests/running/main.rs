@@ -30,4 +30,5 @@ mod slurm;
 mod stopwatch;
 mod success;
 mod telemetry;
+mod unanswered;
 mod world;

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use nix::sys::signal::Signal;
+use serde_json::json;
 
 use super::world::{World, await_that};
 
@@ -59,4 +60,50 @@ fn the_next_job_cleans_up_after_a_dead_one() {
     assert!(ended.stderr.contains("of the dead job imax-"), "{}", ended.stderr);
     await_that("nothing runs", || world.processes().is_empty());
     assert_eq!(world.states(), 0);
+}
+
+#[test]
+fn a_job_of_another_machine_is_left_alone_until_that_is_said_to_be_gone() {
+    let world = World::with_recipe(ENGINE);
+    let mut run = world.start();
+    run.await_line("phase ready");
+    world.await_file("started");
+    await_that("both processes run", || world.processes().len() == 2);
+    // As another machine wrote it into a home folder that both share: its boot and its processes mean nothing here.
+    world.change_state(|state| {
+        state["machine"] = json!({ "name": "n1", "id": "0123456789abcdef" });
+        state["boot"] = json!("its own");
+        state["owner"] = json!({ "pid": 1, "start": 1 });
+    });
+    let other = World::with_recipe("exit 1").environment("IMAX_STATE_DIR", &world.path("state").display().to_string());
+    let ended = other.run();
+    assert!(!ended.stderr.contains("dead job"), "{}", ended.stderr);
+    let ended = world.reap();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("left alone, it is of n1"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("no dead job"), "{}", ended.stderr);
+    assert_eq!((world.processes().len(), world.states()), (2, 1));
+
+    let ended = world.reap_with(&["--gone-machine", "n1"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("removed process sleep"), "{}", ended.stderr);
+    assert_eq!(world.states(), 0);
+    run.end();
+    world.assert_nothing_runs();
+}
+
+#[test]
+fn after_a_reboot_the_owner_is_dead_whatever_has_its_number_now() {
+    let world = World::with_recipe(ENGINE);
+    let mut run = world.start();
+    run.await_line("phase ready");
+    world.await_file("started");
+    await_that("both processes run", || world.processes().len() == 2);
+    world.change_state(|state| state["boot"] = json!("the last one"));
+    let ended = world.reap();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("removed process sleep"), "{}", ended.stderr);
+    assert_eq!(world.states(), 0);
+    run.end();
+    world.assert_nothing_runs();
 }

@@ -1,6 +1,7 @@
 //! A small repository with a recipe and a profile, and an `imax run` in it. Every process that a recipe starts has
 //! the world's mark in its command line, so that a test can see what is left.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ pub struct World {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     program: PathBuf,
+    /// A program, with its first arguments, that starts imax.
+    started_by: Vec<String>,
 }
 
 impl World {
@@ -36,6 +39,7 @@ impl World {
             arguments: Vec::new(),
             environment: Vec::new(),
             program: env!("CARGO_BIN_EXE_imax").into(),
+            started_by: Vec::new(),
         };
         world.write("benchmarks/demo_fp8_h100_sim.sh", script);
         world.write("runners/h100-a.yaml", "launcher: local\n");
@@ -83,6 +87,12 @@ impl World {
         self
     }
 
+    /// Commands are started by another program, such as env or nice.
+    pub fn started_by(mut self, list: &[&str]) -> Self {
+        self.started_by = list.iter().map(|text| (*text).to_owned()).collect();
+        self
+    }
+
     pub fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)
     }
@@ -104,12 +114,32 @@ impl World {
 
     /// States of jobs that may still have something running.
     pub fn states(&self) -> usize {
-        let is_state = |entry: &fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "json");
-        fs::read_dir(self.path("state")).map_or(0, |entries| entries.flatten().filter(is_state).count())
+        self.state_files().len()
+    }
+
+    fn state_files(&self) -> Vec<PathBuf> {
+        let paths = fs::read_dir(self.path("state"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path());
+        paths
+            .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+            .collect()
+    }
+
+    /// Changes the one state.
+    pub fn change_state(&self, change: impl FnOnce(&mut Value)) {
+        let [path] = &self.state_files()[..] else { panic!("not one state") };
+        let mut state = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        change(&mut state);
+        fs::write(path, state.to_string()).unwrap();
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
+        let words: Vec<&OsStr> = self.started_by.iter().map(OsStr::new).chain([self.program.as_os_str()]).collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
         command.current_dir(self.folder.path()).env_clear();
         for name in ["PATH", "HOME"] {
             if let Some(value) = std::env::var_os(name) {
@@ -163,7 +193,11 @@ impl World {
     }
 
     pub fn reap(&self) -> Ended {
-        Run::of(self.command().args(["run", "--reap"])).end()
+        self.reap_with(&[])
+    }
+
+    pub fn reap_with(&self, arguments: &[&str]) -> Ended {
+        Run::of(self.command().args(["run", "--reap"]).args(arguments)).end()
     }
 
     /// Running processes with the world's mark in their command line.

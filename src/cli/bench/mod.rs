@@ -87,8 +87,7 @@ fn one_run(arguments: &BenchArgs, settings: &Settings, stop: &StopSignal) -> Res
 
 fn stopped(stop: &StopSignal) -> Option<Exit> {
     stop.cause().map(|cause| match cause {
-        StopCause::Interrupt => Exit::Interrupted,
-        StopCause::Terminate => Exit::Terminated,
+        StopCause::Interrupt | StopCause::Terminate | StopCause::Hangup => cause.into(),
         StopCause::Abandon => Exit::Infrastructure,
     })
 }
@@ -107,8 +106,7 @@ pub fn exit_of(measured: &Measured, stop: &StopSignal, allow_saturated_client: b
 
 fn classify(error: MeasureError, stop: &StopSignal) -> Failure {
     let exit = match (&error, stop.cause()) {
-        (_, Some(StopCause::Interrupt)) => Exit::Interrupted,
-        (_, Some(StopCause::Terminate)) => Exit::Terminated,
+        (_, Some(cause @ (StopCause::Interrupt | StopCause::Terminate | StopCause::Hangup))) => cause.into(),
         (
             MeasureError::TokenizerFile(_)
             | MeasureError::Prompts(_)

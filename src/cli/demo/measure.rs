@@ -74,6 +74,7 @@ fn run_args(job: &Job, jobs: &Path) -> RunArgs {
             ..EvalOptions::default()
         },
         reap: false,
+        gone_machine: Vec::new(),
         quiet: true,
     }
 }

@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::output::{emit, say};
 use super::{Exit, Failure, OrExit as _};
 use crate::edge::files;
-use crate::edge::stop::{StopCause, StopSignal};
+use crate::edge::stop::StopSignal;
 use crate::eval::threshold::Verdict;
 use arguments::Engine;
 
@@ -73,10 +73,7 @@ fn exit_of(evaluated: &Evaluated, stop: &StopSignal) -> Exit {
 }
 
 fn exit_of_stop(stop: &StopSignal) -> Option<Exit> {
-    stop.cause().map(|cause| match cause {
-        StopCause::Interrupt | StopCause::Abandon => Exit::Interrupted,
-        StopCause::Terminate => Exit::Terminated,
-    })
+    stop.cause().map(Exit::from)
 }
 
 fn classify(error: EvaluationError, stop: &StopSignal) -> Failure {

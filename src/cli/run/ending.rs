@@ -1,19 +1,34 @@
 //! The phase stop: whatever came of the engine is ended, and the post-hooks run where nobody is in a hurry.
 
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::life::{Life, Trouble};
 use super::watch::{Interruption, SharedEngine};
 use crate::edge::stop::StopCause;
 use crate::job::{FailureClass, JobFailure, Phase, PhaseEnding};
 
-/// A cancelled job must have stopped everything after 7 s: GitHub's runner kills what is left after 10.
+/// When a cancelled job must have stopped everything: it ends within 7 s of the signal, because GitHub's runner kills what is
+/// left after 10, and the rest is for its record.
+const CANCELLED: Duration = Duration::from_secs(6);
+/// What of that the engine has before it is killed.
 const CANCEL_GRACE: Duration = Duration::from_millis(3500);
 /// How long processes have to go after SIGKILL.
 const KILL_LIMIT: Duration = Duration::from_millis(1500);
 
+/// What of that is kept for post-hooks.
+const HOOKS: Duration = Duration::from_millis(1500);
+/// How long a failed launch may be cleared up.
+const CLEARING: Duration = Duration::from_secs(60);
+
 impl Life<'_> {
+    /// How long a failed launch may be cleared up from now on.
+    pub(super) fn clear_until(&self) -> Instant {
+        self.stop
+            .since()
+            .map_or_else(|| Instant::now() + CLEARING, |since| since + CANCELLED - HOOKS)
+    }
+
     pub(super) fn stop_engine(&mut self, engine: SharedEngine) -> Result<(), JobFailure> {
         let was_cancelled = self.stop.is_set();
         let patience = self.stop.times_raised();

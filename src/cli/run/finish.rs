@@ -12,7 +12,7 @@ use super::provenance::{provenance, provenance_of_job};
 use super::voice::Voice;
 use crate::cli::{Exit, Failure, OrExit as _};
 use crate::edge::redaction::redact_document;
-use crate::edge::stop::{StopCause, StopSignal};
+use crate::edge::stop::StopSignal;
 use crate::edge::workflow::WorkflowFiles;
 use crate::edge::{engine_log, files, host};
 use crate::job::{
@@ -149,10 +149,7 @@ pub fn exit_of(outcome: &Outcome, stop: &StopSignal) -> Exit {
         FailureClass::Server | FailureClass::Client | FailureClass::Timeout => Exit::MeasurementFailed,
         FailureClass::Infra | FailureClass::Missing => Exit::Infrastructure,
         FailureClass::Invalid => Exit::InvalidInput,
-        FailureClass::Cancelled => match stop.cause() {
-            Some(StopCause::Terminate) => Exit::Terminated,
-            Some(StopCause::Interrupt | StopCause::Abandon) | None => Exit::Interrupted,
-        },
+        FailureClass::Cancelled => stop.cause().map_or(Exit::Interrupted, Exit::from),
     }
 }
 

@@ -7,6 +7,7 @@ use super::journal::Begun;
 use super::life::{Life, Trouble};
 use super::load::Engine as LoadTarget;
 use super::watch::{Interruption, SharedEngine, look};
+use crate::edge::host;
 use crate::edge::job_state::JobState;
 use crate::edge::launcher::{Engine, LaunchError, LaunchRequest, launcher_of};
 use crate::edge::ready::{NotReady, Target, wait_until_ready};
@@ -20,6 +21,8 @@ impl Life<'_> {
         // Written before anything is started: whatever comes of it can be found if we are killed.
         self.states.write(state).map_err(|error| infra(error.to_string()))?;
         self.run_hooks(&self.spec.profile.hooks.pre, begun)?;
+        state.asked = Some(host::timestamp());
+        self.states.write(state).map_err(|error| infra(error.to_string()))?;
         let engine = launcher.launch(&LaunchRequest {
             spec: self.spec,
             environment: self.environment,
@@ -33,12 +36,20 @@ impl Life<'_> {
             until: begun.until(),
             tries: &self.pulls,
         });
+        if !matches!(engine, Err(LaunchError::Unanswered(_))) {
+            state.asked = None;
+        }
         let engine = engine.map_err(|error| self.launch_trouble(&error))?;
+        // Where this fails, what is written down names more than there may be, which does no harm.
+        let _ = self.states.write(state);
         self.facts = engine.facts();
         Ok(engine)
     }
 
     fn launch_trouble(&self, error: &LaunchError) -> Trouble {
+        if let LaunchError::Unanswered(cause) = error {
+            return self.launch_trouble(cause);
+        }
         let cancelled = matches!(error, LaunchError::Stopped).then(|| self.stop.cause()).flatten();
         if let Some(cause) = cancelled {
             return Trouble::Interrupted(Interruption::Cancelled(cause));

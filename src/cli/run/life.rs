@@ -128,8 +128,13 @@ impl Life<'_> {
     /// A launcher takes back what it began, but not where the container engine or Slurm has gone meanwhile: then the state
     /// stays, and a later run finishes it.
     fn clear_failed_launch(&mut self, state: JobState) {
-        for left in reap_job(self.states, state).left {
-            self.left_behind = true;
+        let reaped = reap_job(state, &self.stop.anew(), self.clear_until());
+        if reaped.is_finished() {
+            self.states.forget(&self.spec.id);
+            return;
+        }
+        self.left_behind = true;
+        for left in reaped.left.iter().chain(&reaped.awaited) {
             self.voice.line(&format!("left for a later `imax run --reap`: {left}"));
         }
     }

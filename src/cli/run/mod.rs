@@ -16,6 +16,7 @@ mod preflight;
 mod prepare;
 mod provenance;
 mod queue;
+mod reap;
 mod sampling;
 mod self_contained;
 mod voice;
@@ -35,7 +36,6 @@ use crate::edge::job_state::StateFolder;
 use crate::edge::launcher::{Tries, secrets_of};
 use crate::edge::ports;
 use crate::edge::process::adopt_orphans;
-use crate::edge::reap::reap_dead_jobs;
 use crate::edge::stop::StopSignal;
 use crate::job::{JobRecord, JobSpec, NodeFacts};
 use crate::matrix::Row;
@@ -95,6 +95,10 @@ pub struct RunArgs {
     /// Run no row: stop and remove what jobs of ours left whose `imax run` was killed.
     #[arg(long, conflicts_with = "row")]
     pub reap: bool,
+    /// With --reap: another machine that shares this folder of states and will not come back; what its jobs left is removed as
+    /// far as it can be reached from here.
+    #[arg(long, value_name = "NAME", requires = "reap")]
+    pub gone_machine: Vec<String>,
     /// Say nothing but what went wrong.
     #[arg(long, short)]
     pub quiet: bool,
@@ -116,7 +120,7 @@ const GIT_PATIENCE: Duration = Duration::from_secs(5);
 /// For a row, profile or recipe that cannot be used, and for a machine on which nothing can be written.
 pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     if args.reap {
-        return reap();
+        return reap::reap(&args.gone_machine);
     }
     let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
     let row = prepare::read_row(args.row.as_deref())?;
@@ -198,27 +202,4 @@ pub fn execute(args: &RunArgs, row: &Row, stop: &StopSignal) -> Result<(JobRecor
     finish::publish(&record, &places, &voice, &secrets)?;
     let exit = finish::exit_of(&record.outcome, stop);
     Ok((record, exit))
-}
-
-fn reap() -> Result<Exit, Failure> {
-    let voice = Voice::new(false, Vec::new());
-    let reaped = reap_dead_jobs(&StateFolder::from_environment());
-    if reaped.is_empty() {
-        voice.line("no dead job has left anything");
-    }
-    let mut exit = Exit::Success;
-    for job in reaped {
-        voice.line(&format!(
-            "job {}, started {}, files in {}",
-            job.state.job,
-            job.state.started,
-            job.state.out.display()
-        ));
-        job.removed.iter().for_each(|what| voice.line(&format!("  removed {what}")));
-        for what in &job.left {
-            voice.line(&format!("  still there: {what}"));
-            exit = Exit::Infrastructure;
-        }
-    }
-    Ok(exit)
 }

@@ -7,7 +7,7 @@ use super::life::{Life, Trouble};
 use super::watch::Interruption;
 use crate::edge::files;
 use crate::edge::node::{Questions, gather, gather_gpus};
-use crate::edge::reap::reap_dead_jobs;
+use crate::edge::reap::{Reaped, reap_dead_jobs};
 use crate::job::{FailureClass, Finding, Grade, JobFailure, VariableValue, Wanted, check_idle, check_node, visible_choice};
 
 /// Pause between two looks at GPUs that are not idle yet.
@@ -34,17 +34,20 @@ impl Life<'_> {
 
     pub(super) fn clean(&mut self, begun: &Begun) -> Result<(), Trouble> {
         let mut left = Vec::new();
-        for reaped in reap_dead_jobs(self.states) {
-            for removed in &reaped.removed {
-                self.voice.line(&format!("removed {removed} of the dead job {}", reaped.state.job));
+        for Reaped {
+            state,
+            removed,
+            left: still,
+            ..
+        } in reap_dead_jobs(self.states, &[], self.stop, begun.until())
+        {
+            let job = &state.job;
+            for removed in &removed {
+                self.voice.line(&format!("removed {removed} of the dead job {job}"));
             }
-            left.extend(
-                reaped
-                    .left
-                    .into_iter()
-                    .map(|what| format!("{what} (of the dead job {})", reaped.state.job)),
-            );
+            left.extend(still.into_iter().map(|what| format!("{what} (of the dead job {job})")));
         }
+        self.unless_cancelled()?;
         if !left.is_empty() {
             return Err(infra(format!("the node is not clean: {}", left.join("; "))).into());
         }

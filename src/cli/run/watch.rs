@@ -74,6 +74,7 @@ impl Interruption {
                 let signal = match cause {
                     StopCause::Interrupt => "SIGINT",
                     StopCause::Terminate => "SIGTERM",
+                    StopCause::Hangup => "SIGHUP",
                     StopCause::Abandon => "the caller",
                 };
                 JobFailure::new(FailureClass::Cancelled, format!("cancelled by {signal} in phase {phase}"))

@@ -132,6 +132,9 @@ pub enum LaunchError {
     /// The time was over.
     #[error("{0} was not over in time")]
     Late(String),
+    /// A scheduler may still obey the request that failed so.
+    #[error("{0}; what was asked for may still come")]
+    Unanswered(Box<LaunchError>),
 }
 
 /// The launcher of a profile.
@@ -145,18 +148,28 @@ pub fn launcher_of(settings: &LaunchSettings) -> Box<dyn Launcher> {
     }
 }
 
+/// How long what a dead job held has to go.
+const REMOVAL: Duration = Duration::from_secs(20);
+
 /// Removes what a dead job held. Says whether there was something to remove.
 ///
 /// # Errors
-/// Where it is still there.
-pub fn remove(holding: &Holding, job: &JobId) -> Result<bool, LaunchError> {
+/// Where it is still there, also because a signal came or the time was over.
+pub fn remove(holding: &Holding, job: &JobId, stop: &StopSignal, until: Instant) -> Result<bool, LaunchError> {
+    let until = until.min(Instant::now() + REMOVAL);
     match holding {
-        Holding::Container { socket, name: _ } => Ok(docker::remove_containers(socket, job)?),
+        Holding::Container { socket, name: _ } => docker::remove_containers(socket, job, stop, until),
         Holding::SlurmJob {
             name,
             configuration,
             secrets,
-        } => Ok(slurm::remove_jobs(name, configuration.as_deref(), secrets.as_deref(), job)?),
+        } => {
+            let found = slurm::remove_jobs(name, configuration.as_deref(), job, stop, until)?;
+            if let Some(path) = secrets {
+                let _ = std::fs::remove_file(path);
+            }
+            Ok(found)
+        }
     }
 }
 

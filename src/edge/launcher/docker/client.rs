@@ -2,13 +2,14 @@
 //! not the work itself has a short limit, because an engine that hangs must not keep a cancelled job.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bollard::Docker as Client;
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 use tokio::runtime::Runtime;
 
 use super::{Docker, DockerError};
+use crate::edge::launcher::LaunchError;
 use crate::edge::stop::StopSignal;
 use crate::job::{DockerSettings, JOB_LABEL, JobId};
 
@@ -49,11 +50,23 @@ pub fn container_engine_version(settings: &DockerSettings, limit: Duration, stop
 /// Removes the containers that carry the job's label. Says whether there were any.
 ///
 /// # Errors
-/// Where the container engine cannot be reached, refuses, or does not answer in time.
-pub(in crate::edge::launcher) fn remove_containers(socket: &str, job: &JobId) -> Result<bool, DockerError> {
-    runtime()?.block_on(async {
+/// Where the container engine cannot be reached, refuses, or does not answer in time; [`LaunchError::Stopped`] where a signal came.
+pub(in crate::edge::launcher) fn remove_containers(
+    socket: &str,
+    job: &JobId,
+    stop: &StopSignal,
+    until: Instant,
+) -> Result<bool, LaunchError> {
+    let work = async {
         let client = within(ANSWER, "connect", connect(socket)).await?;
         remove_labelled(&client, job.as_str(), REMOVAL).await
+    };
+    runtime()?.block_on(async {
+        tokio::select! {
+            removed = work => Ok(removed?),
+            _ = stop.stopped() => Err(LaunchError::Stopped),
+            () = tokio::time::sleep_until(until.into()) => Err(LaunchError::Late("removing the container".to_owned())),
+        }
     })
 }
 

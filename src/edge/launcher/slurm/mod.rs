@@ -20,14 +20,12 @@ use batch::Batch;
 use cluster::Cluster;
 use watcher::Watcher;
 
-/// How long a dead job's job has to leave the queue.
-const REMOVAL: Duration = Duration::from_secs(20);
 /// How long a job's script has to end what is on its nodes: it reaches the others with a step, and a cancelled job gets no more of
 /// those.
 const SCRIPT_END: Duration = Duration::from_secs(2);
-/// How often it is looked at.
+/// How often a job that is to leave the queue is looked at.
 const LOOK: Duration = Duration::from_millis(200);
-/// How long a failed submission is searched for what it may have left.
+/// How long it is waited for what may come of a submission without an answer.
 const LEFTOVER: Duration = Duration::from_secs(2);
 
 /// Why Slurm could not do its work.
@@ -110,6 +108,9 @@ const UNREACHABLE: [&str; 6] = [
     "zero bytes were transmitted",
 ];
 
+/// Those of them that come after the request was sent.
+const UNANSWERED: [&str; 2] = ["socket timed out", "zero bytes were transmitted"];
+
 impl SlurmError {
     fn refused(tool: &'static str, said: &str) -> Self {
         let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -119,6 +120,17 @@ impl SlurmError {
             Self::Unreachable { tool, said }
         } else {
             Self::Refused { tool, said }
+        }
+    }
+
+    /// Whether a submission that failed so may have reached the controller all the same.
+    fn leaves_open(&self) -> bool {
+        match self {
+            Self::Late { .. } | Self::Stopped | Self::Answer { .. } => true,
+            Self::Unreachable { said, .. } => UNANSWERED.iter().any(|sign| said.to_lowercase().contains(sign)),
+            Self::Start { .. } | Self::Refused { .. } | Self::Lost { .. } | Self::Allocation(_) | Self::Secrets { .. } | Self::Stays(_) => {
+                false
+            }
         }
     }
 
@@ -214,12 +226,16 @@ impl Launcher for Slurm {
                 gone: false,
             })),
             Err(error) => {
-                // The submission may have arrived before its attempt ended.
-                let _ = cancel_named(&cluster, job.as_str(), LEFTOVER);
+                let may_come = error.leaves_open() && !cancel_arriving(&cluster, job.as_str(), &request.stop.anew());
                 if let Some(path) = secrets {
                     let _ = std::fs::remove_file(path);
                 }
-                Err(explained(error))
+                let error = explained(error);
+                Err(if may_come {
+                    LaunchError::Unanswered(Box::new(error))
+                } else {
+                    error
+                })
             }
         }
     }
@@ -246,27 +262,41 @@ fn write_secrets(path: &Path, text: &str) -> Result<(), SlurmError> {
     })
 }
 
+/// Looks for what comes of a submission without an answer, and cancels it. Says whether it came.
+fn cancel_arriving(cluster: &Cluster, name: &str, stop: &StopSignal) -> bool {
+    let until = Instant::now() + LEFTOVER;
+    loop {
+        if cancel_named(cluster, name, stop, until).is_ok_and(|found| found) {
+            return true;
+        }
+        if Instant::now() >= until || stop.wait_for(LOOK).is_some() {
+            return false;
+        }
+    }
+}
+
 /// Cancels our own jobs with a name, and waits until they are gone. Says whether there were any.
-fn cancel_named(cluster: &Cluster, name: &str, limit: Duration) -> Result<bool, SlurmError> {
-    let never = StopSignal::unset();
-    let begun = Instant::now();
+fn cancel_named(cluster: &Cluster, name: &str, stop: &StopSignal, until: Instant) -> Result<bool, SlurmError> {
+    // The last look must have time for an answer.
+    let left = || until.saturating_duration_since(Instant::now()).max(LOOK);
+    let scripts_until = Instant::now() + SCRIPT_END.min(left() / 2);
     let mut told = BTreeSet::new();
     loop {
-        let jobs = cluster.named(name, limit, &never)?;
+        let jobs = cluster.named(name, left(), stop)?;
         let Some(first) = jobs.first() else { return Ok(!told.is_empty()) };
-        if !told.is_empty() && begun.elapsed() >= limit {
+        if !told.is_empty() && Instant::now() >= until {
             return Err(SlurmError::Stays(first.number));
         }
         for job in &jobs {
             // One that ends by itself in between refuses; the next look shows that.
             if told.insert(job.number) {
-                let _ = cluster.kill(job.number, limit, &never);
+                let _ = cluster.kill(job.number, left(), stop);
             }
-            if job.state != SlurmState::Running || begun.elapsed() >= SCRIPT_END.min(limit / 2) {
-                let _ = cluster.cancel(job.number, limit, &never);
+            if job.state != SlurmState::Running || Instant::now() >= scripts_until {
+                let _ = cluster.cancel(job.number, left(), stop);
             }
         }
-        std::thread::sleep(LOOK);
+        let _ = stop.wait_for(LOOK);
     }
 }
 
@@ -274,13 +304,14 @@ fn cancel_named(cluster: &Cluster, name: &str, limit: Duration) -> Result<bool, 
 ///
 /// # Errors
 /// Where Slurm cannot be reached, or a job stays.
-pub(super) fn remove_jobs(name: &str, configuration: Option<&str>, secrets: Option<&Path>, job: &JobId) -> Result<bool, SlurmError> {
-    let cluster = Cluster::new(job, configuration.map(str::to_owned));
-    let found = cancel_named(&cluster, name, REMOVAL)?;
-    if let Some(path) = secrets {
-        let _ = std::fs::remove_file(path);
-    }
-    Ok(found)
+pub(super) fn remove_jobs(
+    name: &str,
+    configuration: Option<&str>,
+    job: &JobId,
+    stop: &StopSignal,
+    until: Instant,
+) -> Result<bool, SlurmError> {
+    cancel_named(&Cluster::new(job, configuration.map(str::to_owned)), name, stop, until)
 }
 
 #[cfg(test)]

@@ -1,0 +1,126 @@
+//! A Slurm that answers late or not at all, by stand-ins for its tools: what a submission may leave is looked for, nothing
+//! is waited for beyond its time, and what could not be found out stays written down.
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use super::cancel::cancel_in;
+use super::stopwatch::Stopwatch;
+use super::world::World;
+
+/// Does not end by itself, as a tool whose controller hangs.
+const HANGS: &str = "exec sleep @MARK@";
+
+/// The job is in the queue as soon as the file `arrived` is there, and until scancel is called.
+const SQUEUE: &str = r#"case "$*" in
+  *--version*) echo slurm 24.05.2 ;;
+  *--steps*) ;;
+  *--name=*) for word; do case "$word" in --name=*) name=${word#--name=} ;; esac; done
+    [ -e arrived ] && [ ! -e cancelled ] && echo "7|PENDING|$(id -u)|$name"
+    touch looked ;;
+esac
+true"#;
+
+/// A world whose sbatch never answers.
+fn world(squeue: &str) -> World {
+    let world = World::with_recipe("touch ran").tools(&[
+        ("sinfo", "echo slurm 24.05.2"),
+        ("scontrol", "echo 'Slurmctld(primary) at here is UP'"),
+        ("sbatch", &format!("touch asked; {HANGS}")),
+        ("squeue", squeue),
+        ("scancel", "touch cancelled"),
+    ]);
+    let secrets = world.path("secrets").display().to_string();
+    world.write(
+        "runners/h100-a.yaml",
+        &format!("launcher: slurm\nslurm: {{partition: main, secrets-folder: {secrets}}}\nretries: {{attempts: 1}}\n"),
+    );
+    world
+}
+
+/// Cancels while sbatch waits for its answer.
+fn cancel_submission(world: &World) {
+    let mut run = world.start();
+    run.await_line("phase launch");
+    world.await_file("asked");
+    let sent = Stopwatch::start();
+    run.signal(Signal::SIGTERM);
+    let ended = run.end();
+    sent.assert_cancelled_in_time(&ended.stderr);
+    assert_eq!(ended.code, Some(143), "{}", ended.stderr);
+    world.assert_nothing_runs();
+}
+
+#[test]
+fn a_job_that_arrives_after_its_sbatch_was_killed_is_cancelled() {
+    // It is there at the second look.
+    let squeue = SQUEUE.replace("[ -e arrived ]", "[ -e looked ]");
+    let world = world(&squeue);
+    cancel_in("launch", &world, Signal::SIGTERM, 143, |world| world.await_file("asked"));
+    assert!(world.path("cancelled").exists());
+}
+
+#[test]
+fn a_job_that_may_still_arrive_is_looked_for_later() {
+    let world = world(SQUEUE);
+    cancel_submission(&world);
+    for _ in 0..2 {
+        let ended = world.reap();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        assert!(ended.stderr.contains("may still come: slurm job imax-"), "{}", ended.stderr);
+        assert_eq!(world.states(), 1);
+    }
+    assert!(!world.path("cancelled").exists());
+    world.write("arrived", "");
+    let ended = world.reap();
+    assert!(ended.stderr.contains("removed slurm job imax-"), "{}", ended.stderr);
+    assert!(world.path("cancelled").exists());
+    assert_eq!(world.states(), 0);
+}
+
+#[test]
+fn a_job_that_has_not_arrived_for_long_will_not() {
+    let world = world(SQUEUE);
+    cancel_submission(&world);
+    world.change_state(|state| state["asked"] = json!("2026-01-01T00:00:00.000Z"));
+    let ended = world.reap();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(world.states(), 0);
+}
+
+#[test]
+fn a_controller_that_hangs_does_not_keep_a_cancelled_launch() {
+    let world = world(&SQUEUE.replace("*--name=*)", &format!("*--name=*) {HANGS} ;;\n  *--nothing*)")));
+    cancel_submission(&world);
+    assert_eq!(world.states(), 1);
+}
+
+/// States of dead jobs that hold a job of Slurm each.
+fn leave_dead_jobs(world: &World) {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    for job in ["imax-1", "imax-2"] {
+        let state: Value = json!({
+            "schema": "imax-job-state/1", "job": job, "owner": null, "boot": boot.trim(), "out": "/out", "started": "2026-01-01T00:00:00Z",
+            "holds": [{ "kind": "slurm-job", "name": job, "configuration": null, "secrets": null }]
+        });
+        world.write(&format!("state/{job}.json"), &state.to_string());
+    }
+}
+
+#[test]
+fn a_signal_ends_the_search_for_what_dead_jobs_left() {
+    let world = World::with_recipe("touch ran").tools(&[("squeue", &format!("touch asked; {HANGS}"))]);
+    leave_dead_jobs(&world);
+    let mut run = world.start();
+    run.await_line("phase clean");
+    world.await_file("asked");
+    let sent = Stopwatch::start();
+    run.signal(Signal::SIGINT);
+    let ended = run.end();
+    sent.assert_cancelled_in_time(&ended.stderr);
+    assert_eq!(ended.code, Some(130), "{}", ended.stderr);
+    assert_eq!(world.job()["phases"][1]["ending"], json!("cancelled"));
+    world.assert_nothing_runs();
+    assert_eq!(world.states(), 2);
+    assert!(!world.path("ran").exists());
+}
