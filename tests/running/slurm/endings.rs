@@ -70,6 +70,18 @@ fn a_job_with_more_right_to_the_node() {
 
 #[test]
 #[ignore = "needs Slurm"]
+fn a_job_that_is_suspended_is_cancelled_so_that_it_never_goes_on() {
+    let world = world(SLEEPER, "main", ONCE);
+    let (ended, job) = done_to(&world, |number| {
+        Cluster::get().tool("scontrol", &["suspend", number]);
+    });
+    assert_outcome(&ended, &job, 4, "infra", "slurm-suspended");
+    assert_eq!(world.states(), 0, "{}", ended.stderr);
+    assert_eq!(Cluster::get().queued(job["job_id"].as_str().unwrap()), Vec::<String>::new());
+}
+
+#[test]
+#[ignore = "needs Slurm"]
 fn the_time_limit() {
     let world = world(SLEEPER, "main", "");
     let (ended, job) = done_to(&world, |number| {

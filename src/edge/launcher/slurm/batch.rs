@@ -62,10 +62,11 @@ impl Batch {
 
     fn stop_job(&self, grace: Duration, limit: Duration, hurry: &dyn Fn() -> bool, report: &mut StopReport) -> Result<bool, SlurmError> {
         let never = StopSignal::unset();
-        let waits = matches!(self.watcher.seen(), Seen::Waiting(_));
+        // One that waits, or is suspended.
+        let takes_no_signal = matches!(self.watcher.seen(), Seen::Waiting(_) | Seen::Spoilt(_));
         let polite_until = Instant::now() + grace;
-        let told = if waits {
-            // A job that has begun in the meantime is ended all the same.
+        let told = if takes_no_signal {
+            // A job that runs by now is ended all the same.
             self.cluster.cancel(self.number, grace.max(ANSWER), &never)
         } else {
             // Slurm's own way from SIGTERM to SIGKILL takes as long as the site's KillWait says.
@@ -78,7 +79,7 @@ impl Batch {
             Err(error) if told.is_err() => return Err(error),
             Err(_) => {}
         }
-        if !waits {
+        if !takes_no_signal {
             report.killed.push(format!("slurm job {}", self.number));
         }
         let killed = Instant::now();
@@ -113,7 +114,7 @@ impl Engine for Batch {
                     place: format!("slurm job {} runs on {}", self.number, self.nodes),
                 }
             }
-            Seen::Ended(_) | Seen::Lost(_) => Turn::Come {
+            Seen::Ended(_) | Seen::Spoilt(_) | Seen::Lost(_) => Turn::Come {
                 place: format!("slurm job {} is over", self.number),
             },
         }
@@ -128,7 +129,7 @@ impl Engine for Batch {
             }
             Seen::Ended(End::Exited(status)) => Ok(Some(Ending::Exited(status))),
             Seen::Ended(End::Signalled(signal)) => Ok(Some(Ending::Signalled(signal))),
-            Seen::Ended(End::Failed(failure)) => Err(LaunchError::Explained(failure)),
+            Seen::Ended(End::Failed(failure)) | Seen::Spoilt(failure) => Err(LaunchError::Explained(failure)),
             Seen::Lost(problem) => Err(SlurmError::Lost {
                 number: self.number,
                 problem,
