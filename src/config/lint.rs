@@ -9,7 +9,7 @@ use super::{Candidate, Catalog, Entry, Hardware, ScenarioBlock};
 pub fn lint(catalog: &Catalog) -> Diagnostics {
     let mut found = Diagnostics::new();
     for entry in catalog.entries.values() {
-        image_without_tag(entry, &mut found);
+        moving_image(entry, &mut found);
         label_without_nodes(catalog, entry, &mut found);
         if let Some(hardware) = catalog.runners.hardware.get(entry.runner.as_str()) {
             beyond_a_node(entry, *hardware, &mut found);
@@ -19,16 +19,19 @@ pub fn lint(catalog: &Catalog) -> Diagnostics {
 }
 
 /// The last part of an image reference has its tag or digest; a registry's port is no tag.
-fn image_without_tag(entry: &Entry, found: &mut Diagnostics) {
+fn moving_image(entry: &Entry, found: &mut Diagnostics) {
     let image = entry.image.as_str();
     let last = image.rsplit(['/', '#']).next().unwrap_or(image);
-    if !last.contains([':', '@']) {
-        let message = format!("the image `{image}` has no tag, so what it is changes without a commit");
-        let diagnostic = Diagnostic::warning("image-without-tag", message)
-            .at(entry.image_place.clone())
-            .help("add the tag of a release, or a digest");
-        found.push(diagnostic);
-    }
+    let (code, has, help) = if !last.contains([':', '@']) {
+        ("image-without-tag", "no tag", "add the tag of a release, or a digest")
+    } else if last.ends_with(":latest") {
+        ("image-latest", "the tag `latest`", "name the tag of a release, or a digest")
+    } else {
+        return;
+    };
+    let message = format!("the image `{image}` has {has}, so what it is changes without a commit");
+    let diagnostic = Diagnostic::warning(code, message).at(entry.image_place.clone()).help(help);
+    found.push(diagnostic);
 }
 
 fn label_without_nodes(catalog: &Catalog, entry: &Entry, found: &mut Diagnostics) {
