@@ -11,7 +11,7 @@ use super::{Exit, Failure, OrExit as _, output};
 use crate::edge::host;
 use crate::edge::node::{Questions, gather};
 use crate::edge::stop::StopSignal;
-use crate::job::{Finding, Grade, NodeFacts, RunnerProfile, Wanted, check_idle, check_node, visible_choice, worst};
+use crate::job::{Finding, Grade, NodeFacts, RunnerProfile, Wanted, check_idle, check_node, worst};
 
 /// Examine this node: GPUs, driver, disk, port, model hub, services, clock, leftovers.
 #[derive(Debug, Args)]
@@ -69,7 +69,7 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
     let row = args.row.as_deref().map(|row| read_row(Some(row))).transpose()?;
     let absolute = |path: &Path| std::path::absolute(path).or_exit(Exit::Infrastructure);
     let (out, workspace) = (absolute(&args.out)?, absolute(Path::new("."))?);
-    let visible = visible_choice(profile.vendor, &|name| own_variable(&profile, name));
+    let visible = profile.visible_choice(&|name| own_variable(&profile, name));
     let facts = gather(&Questions {
         vendor: profile.vendor,
         visible: visible.as_deref(),

@@ -1,6 +1,6 @@
 //! Short programs of the system whose answer is wanted: run with a deadline, stopped where nobody waits any more.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,10 +16,29 @@ const QUOTED: usize = 200;
 /// # Errors
 /// A sentence that says why there is no answer: the program is missing, failed, or did not end in time.
 pub fn answer_of(program: &str, arguments: &[&str], limit: Duration, stop: &StopSignal) -> Result<String, String> {
+    answer_with_input(program, arguments, None, limit, stop)
+}
+
+/// The same for a program that is told something on stdin, which must fit into a pipe.
+///
+/// # Errors
+/// As [`answer_of`].
+pub fn answer_with_input(
+    program: &str,
+    arguments: &[&str],
+    input: Option<&str>,
+    limit: Duration,
+    stop: &StopSignal,
+) -> Result<String, String> {
     let mut command = Command::new(program);
     command.args(arguments).env("LC_ALL", "C").env("TZ", "UTC");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
+    command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| format!("cannot start {program}: {error}"))?;
+    if let (Some(mut pipe), Some(input)) = (child.stdin.take(), input) {
+        // A program that does not read it says by its exit what that means.
+        let _ = pipe.write_all(input.as_bytes());
+    }
     let (mut out, mut errors) = (child.stdout.take(), child.stderr.take());
     let reader = std::thread::spawn(move || {
         let mut text = String::new();
@@ -75,6 +94,8 @@ mod tests {
         let stop = StopSignal::unset();
         let bash = |script: &str, limit| answer_of("bash", &["-c", script], limit, &stop);
         assert_eq!(bash("echo yes", LIMIT).unwrap(), "yes\n");
+        let told = answer_with_input("cat", &[], Some("hello"), LIMIT, &stop);
+        assert_eq!(told.unwrap(), "hello");
         assert!(bash("echo no >&2; exit 3", LIMIT).unwrap_err().ends_with("(exit status: 3): no"));
         let late = bash("exec sleep 1000", Duration::from_millis(50)).unwrap_err();
         assert!(late.contains("gave no answer within 50ms"), "{late}");

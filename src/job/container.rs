@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{DockerSettings, JobSpec, Mount, Variable, VariableValue};
+use super::{ContainerNetwork, DockerSettings, GpuRequest, JobSpec, Mount, Variable, VariableValue};
 
 /// The label that a container carries, with the job's id as its value.
 pub const JOB_LABEL: &str = "imax.job";
@@ -132,14 +132,20 @@ pub fn container_plan(
         mounts,
         command,
     } = inside(spec, environment, folders, &settings.mounts);
+    // Where a container gets some of the GPUs, they have other numbers in it.
+    let means_others = |name: &str| matches!(settings.gpus, GpuRequest::Ids(_)) && name.ends_with("_VISIBLE_DEVICES");
+    let plain = plain.into_iter().filter(|(name, _)| !means_others(name));
     ContainerPlan {
         name: spec.id.to_string(),
         image: image_reference(spec.row.image.as_str()),
         command,
-        environment: plain.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
+        environment: plain.map(|(name, value)| format!("{name}={value}")).collect(),
         secrets,
         mounts,
-        mapped_port: (!settings.host_network).then_some(port),
+        mapped_port: match settings.network {
+            ContainerNetwork::Host => None,
+            ContainerNetwork::Default | ContainerNetwork::Named(_) => Some(port),
+        },
         settings: settings.clone(),
     }
 }
@@ -165,15 +171,13 @@ mod tests {
     use crate::model::Secret;
     use serde_json::json;
 
-    #[test]
-    fn a_container_gets_folders_environment_and_devices_and_no_secret_is_shown() {
+    fn spec_of(profile: &str) -> (JobSpec, DockerSettings) {
         let row = serde_json::from_value(json!({
             "image": "nvcr.io#org/engine:1", "model": "m", "model-prefix": "demo", "precision": "fp8", "framework": "sim", "runner": "mi300x",
             "isl": 64, "osl": 16, "tp": 1, "ep": 1, "dp-attn": false, "spec-decoding": "none", "conc": 2, "max-model-len": 128, "exp-name": "e"
         }))
         .unwrap();
-        let yaml = "launcher: docker\nhf-cache: /data/hf\ndocker: {devices: [/dev/kfd, /dev/dri], groups: [video], host-network: false}\n";
-        let profile = RunnerProfile::load("mi300x-a", "runners", &|name| (name == "mi300x-a.yaml").then(|| yaml.to_owned())).unwrap();
+        let profile = RunnerProfile::load("mi300x-a", "runners", &|name| (name == "mi300x-a.yaml").then(|| profile.to_owned())).unwrap();
         let read = |path: &str| (path == "demo_fp8_mi300x.sh").then(|| "exec engine".to_owned());
         let spec = resolve(
             JobId::from_unique(1),
@@ -187,17 +191,44 @@ mod tests {
         let LaunchSettings::Docker(settings) = spec.profile.launch.clone() else {
             panic!()
         };
-        let environment = [
-            Variable::plain("TP", "1"),
-            Variable::plain("PATH", "/usr/bin"),
-            Variable::secret("HF_TOKEN", Secret::new("hf_x".to_owned())),
-        ];
-        let folders = ContainerFolders {
+        (spec, settings)
+    }
+
+    fn folders() -> ContainerFolders<'static> {
+        ContainerFolders {
             repository: Path::new("/repo"),
             recipes: Path::new("/repo/benchmarks"),
             out: Path::new("/repo/results"),
             binary: Path::new("/opt/imax"),
-        };
+        }
+    }
+
+    #[test]
+    fn a_container_with_some_of_the_gpus_does_not_get_the_nodes_choice() {
+        let (spec, settings) = spec_of("launcher: docker\ndocker: {gpu-ids: [4, 5]}\n");
+        let environment = [Variable::plain("TP", "2"), Variable::plain("CUDA_VISIBLE_DEVICES", "4,5")];
+        let plan = container_plan(&spec, &settings, &environment, 8888, folders());
+        assert!(plan.environment.contains(&"TP=2".to_owned()), "{:?}", plan.environment);
+        assert!(
+            !plan.environment.iter().any(|text| text.contains("VISIBLE")),
+            "{:?}",
+            plan.environment
+        );
+        assert_eq!(plan.mapped_port, None);
+    }
+
+    #[test]
+    fn a_container_gets_folders_environment_and_devices_and_no_secret_is_shown() {
+        let (spec, settings) = spec_of(
+            "launcher: docker\nhf-cache: /data/hf\ndocker: {devices: [/dev/kfd, /dev/dri], groups: [video], host-network: false}\n",
+        );
+        let environment = [
+            Variable::plain("TP", "1"),
+            Variable::plain("PATH", "/usr/bin"),
+            Variable::plain("CUDA_VISIBLE_DEVICES", "4,5"),
+            Variable::secret("HF_TOKEN", Secret::new("hf_x".to_owned())),
+        ];
+        let folders = folders();
         let plan = serde_json::to_value(container_plan(&spec, &settings, &environment, 8888, folders)).unwrap();
         let mount = |source: &str, target: &str, read_only: bool| json!({ "source": source, "target": target, "read-only": read_only });
         let expected = json!({
@@ -205,7 +236,7 @@ mod tests {
             "image": "nvcr.io/org/engine:1",
             "command": ["bash", "/imax/recipes/demo_fp8_mi300x.sh"],
             "environment": [
-                "TP=1", "IMAX_BIN=/imax/bin/imax", "IMAX_OUT=/imax/out", "GITHUB_WORKSPACE=/workspace", "HF_HUB_CACHE=/mnt/hf_hub_cache",
+                "TP=1", "CUDA_VISIBLE_DEVICES=4,5", "IMAX_BIN=/imax/bin/imax", "IMAX_OUT=/imax/out", "GITHUB_WORKSPACE=/workspace", "HF_HUB_CACHE=/mnt/hf_hub_cache",
             ],
             "secrets": ["HF_TOKEN"],
             "mounts": [

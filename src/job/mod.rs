@@ -30,12 +30,12 @@ pub use explain::{Candidate, CandidateState, ProfileChoice, RecipeChoice, profil
 pub use file_name::{NameSubject, result_file_name};
 pub use node::{
     Cache, Disk, Finding, Gpu, GpuUse, Grade, HubFacts, Leftovers, NVIDIA_APPS_QUERY, NVIDIA_GPUS_QUERY, NodeCheck, NodeFacts, PortFact,
-    Service, Wanted, check_idle, check_node, cuda_version, nvidia_gpu, nvidia_use, throttle_words, visible_choice, visible_gpus, worst,
+    Service, Wanted, check_idle, check_node, cuda_version, nvidia_gpu, nvidia_use, throttle_words, visible_gpus, worst,
 };
 pub use outcome::{JobFailure, Outcome};
 pub use profile::{
-    DockerSettings, ExporterAddress, GpuVendor, Hooks, LaunchSettings, LoadSettings, Mount, NodeSettings, ProfileError, RunnerProfile,
-    ScrapeUrl, SlurmContainer, SlurmSettings, TelemetrySettings, profile_schema,
+    ContainerNetwork, DockerSettings, ExporterAddress, GpuRequest, GpuVendor, Hooks, LaunchSettings, LoadSettings, Mount, NodeSettings,
+    ProfileError, PullPolicy, RunnerProfile, ScrapeUrl, SlurmContainer, SlurmSettings, TelemetrySettings, profile_schema,
 };
 pub use recipe::{Recipe, RecipeError, RecipeStyle, Spelling, choose_recipe, recipe_names};
 pub use record::{EvalRecord, JobRecord, PhaseEnding, PhaseRecord, PointRecord, Provenance, RECORD_SCHEMA};

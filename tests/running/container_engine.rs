@@ -1,6 +1,7 @@
 //! Container engines of the tests' own: `dockerd`, and Podman's service with the same API. They need root and the Debian
 //! packages `docker.io` and `iptables`, or `podman`, `crun` and `runc`. Both live as long as the test process.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
@@ -9,7 +10,7 @@ use serde_json::json;
 use super::world::await_that;
 
 const NEEDS: &str = "needs docker.io, podman and root";
-/// An image of this machine's own bash and of what `imax` needs; no registry is asked.
+/// An image of this machine's own bash and of the libraries that `imax` needs; no registry is asked.
 pub const IMAGE: &str = "imax-test/engine:1";
 
 /// A device that is a file of this machine under another name.
@@ -39,7 +40,15 @@ impl Daemon {
     /// Docker.
     pub fn docker() -> &'static Self {
         static DAEMON: OnceLock<Daemon> = OnceLock::new();
-        DAEMON.get_or_init(|| Self::start("dockerd", path(), docker_arguments))
+        DAEMON.get_or_init(|| {
+            Self::start("dockerd", &path(), |folder, socket| {
+                // Where this program is there, dockerd takes requests for NVIDIA GPUs and tells it by a variable which.
+                let hook = format!("{folder}/bin/nvidia-container-runtime-hook");
+                std::fs::write(&hook, "#!/bin/sh\nexec /bin/cat >/dev/null\n").unwrap();
+                std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+                docker_arguments(folder, socket)
+            })
+        })
     }
 
     /// A Docker that hands devices by CDI, from version 25 on, with one device of the tests' own: [`CDI_DEVICE`].
@@ -47,7 +56,7 @@ impl Daemon {
         static DAEMON: OnceLock<Daemon> = OnceLock::new();
         DAEMON.get_or_init(|| {
             let newer = std::env::var("IMAX_TEST_DOCKER").expect("the folder that tests/docker/fetch.sh made");
-            Self::start("dockerd", format!("{newer}/bin:{}", path()), |folder, socket| {
+            Self::start("dockerd", &format!("{newer}/bin:{}", path()), |folder, socket| {
                 let (kind, device) = CDI_DEVICE.split_once('=').unwrap();
                 let specification = json!({"cdiVersion": "0.6.0", "kind": kind, "devices": [{"name": device, "containerEdits": {
                     "env": ["HANDED_DEVICE=by CDI"],
@@ -72,7 +81,7 @@ impl Daemon {
     pub fn podman() -> &'static Self {
         static DAEMON: OnceLock<Daemon> = OnceLock::new();
         DAEMON.get_or_init(|| {
-            Self::start("podman", path(), |folder, socket| {
+            Self::start("podman", &path(), |folder, socket| {
                 [
                     "--root",
                     &format!("{folder}/root"),
@@ -89,9 +98,11 @@ impl Daemon {
         })
     }
 
-    fn start(program: &'static str, path: String, arguments: impl FnOnce(&str, &str) -> Vec<String>) -> Self {
+    fn start(program: &'static str, path: &str, arguments: impl FnOnce(&str, &str) -> Vec<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = format!("unix://{}", folder.path().join("socket").display());
+        std::fs::create_dir(folder.path().join("bin")).unwrap();
+        let path = format!("{}/bin:{path}", folder.path().display());
         let arguments = arguments(&folder.path().display().to_string(), &socket);
         // Podman without systemd needs a runtime and a cgroup manager that do without it.
         let settings = folder.path().join("containers.conf");
@@ -138,7 +149,8 @@ impl Daemon {
 
     fn import_image(&self) {
         let script = format!(
-            "set -e; files=$(for f in /bin/bash /bin/sleep /usr/bin/touch /usr/bin/setsid {}; do echo $f; ldd $f | grep -o '/[^ ]*' || true; done | sort -u); \
+            "set -e; files=$(for f in /bin/bash /bin/sleep /usr/bin/touch /usr/bin/setsid; do echo $f; done; \
+             for f in /bin/bash /bin/sleep /usr/bin/touch /usr/bin/setsid {}; do ldd $f | grep -o '/[^ ]*' || true; done | sort -u); \
              tar -chf - $files | docker -H unix://{} import --change 'ENV PATH=/bin:/usr/bin' - {IMAGE}",
             env!("CARGO_BIN_EXE_imax"),
             self.socket()

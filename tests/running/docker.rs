@@ -54,6 +54,48 @@ fn the_port_is_mapped_where_the_nodes_network_is_not_used() {
 
 #[test]
 #[ignore = "needs docker.io and root"]
+fn a_container_gets_what_the_profile_gives_it() {
+    let daemon = Daemon::docker();
+    daemon.ask(&["network", "create", "imax-test"]).unwrap();
+    // The image has no program that could show this, but bash.
+    let look = r#"
+        echo "the first process is $(</proc/1/comm)"
+        while read -r _ where kind _; do [ "$where" = /scratch ] && echo "scratch is $kind"; done </proc/mounts
+        while read -r key value; do [ "$key" = Cpus_allowed_list: ] && echo "cpus are $value"; done </proc/self/status
+        for file in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; do
+          if [ -e "$file" ]; then echo "memory is $(<"$file")"; fi
+        done
+    "#;
+    let settings = ", network: imax-test, runtime: runc, memory-mib: 700, cpuset: '0', tmpfs: ['/scratch:size=1m'], init: true";
+    let world = world(&format!("{look}\n{ENGINE}"), settings);
+    let ended = world.run();
+    let log = world.read("out/server.log");
+    assert_eq!(ended.code, Some(0), "{}\n{log}", ended.stderr);
+    for line in [
+        "the first process is docker-init",
+        "scratch is tmpfs",
+        "cpus are 0",
+        "memory is 734003200",
+    ] {
+        assert!(log.lines().any(|said| said == line), "{line}: {log}");
+    }
+    daemon.ask(&["network", "rm", "imax-test"]).unwrap();
+}
+
+#[test]
+#[ignore = "needs docker.io and root"]
+fn some_gpus_or_all_are_asked_for() {
+    for (settings, gpus) in [(", gpu-ids: [4, GPU-6f]", "4,GPU-6f"), (", gpus: true", "all")] {
+        let world = world("echo \"the gpus are $NVIDIA_VISIBLE_DEVICES\"; exit 7", settings);
+        let ended = world.run();
+        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+        let log = world.read("out/server.log");
+        assert!(log.contains(&format!("the gpus are {gpus}\n")), "{log}");
+    }
+}
+
+#[test]
+#[ignore = "needs docker.io and root"]
 fn a_container_that_dies_gives_its_exit_code_and_log() {
     let world = world("echo 'RuntimeError: HIP out of memory.'; exit 9", "");
     let ended = world.run();

@@ -20,6 +20,7 @@ mod faults;
 mod llama;
 mod nvml;
 mod podman;
+mod private_images;
 mod reap;
 mod refusal;
 mod repository;

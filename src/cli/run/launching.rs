@@ -35,6 +35,7 @@ impl Life<'_> {
             stop: self.stop,
             until: begun.until(),
             tries: &self.pulls,
+            say: &|text| self.voice.line(text),
         });
         if !matches!(engine, Err(LaunchError::Unanswered(_))) {
             state.asked = None;

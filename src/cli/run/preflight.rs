@@ -8,7 +8,7 @@ use super::watch::Interruption;
 use crate::edge::files;
 use crate::edge::node::{Questions, gather, gather_gpus};
 use crate::edge::reap::{Reaped, reap_dead_jobs};
-use crate::job::{FailureClass, Finding, Grade, JobFailure, VariableValue, Wanted, check_idle, check_node, visible_choice};
+use crate::job::{FailureClass, Finding, Grade, JobFailure, VariableValue, Wanted, check_idle, check_node};
 
 /// Pause between two looks at GPUs that are not idle yet.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -100,7 +100,7 @@ impl Life<'_> {
 
     /// The choice among the node's GPUs, as the recipe gets it.
     pub(super) fn visible(&self) -> Option<String> {
-        visible_choice(self.spec.profile.vendor, &|name| {
+        self.spec.profile.visible_choice(&|name| {
             self.environment
                 .iter()
                 .find(|variable| variable.name == name)

@@ -19,7 +19,7 @@ pub use docker::{DockerError, container_engine_version};
 pub use slurm::SlurmError;
 
 /// What a launcher needs to start an engine.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct LaunchRequest<'a> {
     /// The job.
     pub spec: &'a JobSpec,
@@ -43,6 +43,8 @@ pub struct LaunchRequest<'a> {
     pub until: Instant,
     /// Where tries of what the launcher repeats by itself are noted.
     pub tries: &'a Tries,
+    /// Tells people what is waited for.
+    pub say: &'a dyn Fn(&str),
 }
 
 /// Tries of what a launcher repeats by itself, such as the pull of an image.

@@ -1,6 +1,7 @@
 //! Runner profiles: how jobs start on a kind of node, as data. A profile is a YAML file in `runners/`, found by the
 //! runner's name; profiles inherit from each other with `extends`.
 
+mod container;
 mod docker;
 mod document;
 mod error;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::RunnerName;
 
+use super::node::visible_choice;
 use super::{Deadlines, PhaseTime, Retries};
 use docker::docker_settings;
 use document::{LauncherName, ProfileDocument};
@@ -26,6 +28,7 @@ use load::load_settings;
 use slurm::slurm_settings;
 use source::{check_name, with_ancestors};
 
+pub use container::{ContainerNetwork, GpuRequest, PullPolicy};
 pub use docker::DockerSettings;
 pub use error::ProfileError;
 pub use load::LoadSettings;
@@ -220,6 +223,21 @@ impl RunnerProfile {
     #[must_use]
     pub fn wants_hub_token(&self) -> bool {
         self.vendor != GpuVendor::None && self.secrets.iter().any(|name| name == "HF_TOKEN")
+    }
+
+    /// The choice among the node's GPUs that a job gets, as a `*_VISIBLE_DEVICES` variable has it: that of its container, else
+    /// that of its environment, which `lookup` knows.
+    #[must_use]
+    pub fn visible_choice(&self, lookup: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+        match &self.launch {
+            LaunchSettings::Docker(DockerSettings {
+                gpus: GpuRequest::Ids(ids),
+                ..
+            }) => Some(ids.join(",")),
+            LaunchSettings::Local | LaunchSettings::Script { .. } | LaunchSettings::Docker(_) | LaunchSettings::Slurm(_) => {
+                visible_choice(self.vendor, lookup)
+            }
+        }
     }
 
     /// Names of the variables of our own environment that a recipe gets.

@@ -11,9 +11,11 @@ enum Kind {
     Text,
     Flag,
     Texts,
+    GpuIds,
     TextMap,
     Time,
     Whole,
+    Count,
     Number,
     OneOf(&'static [&'static str]),
     Block(&'static [(&'static str, Kind)]),
@@ -72,16 +74,24 @@ const NODE: [(&str, Kind); 5] = [
 
 const RETRIES: [(&str, Kind); 3] = [("attempts", Kind::Whole), ("pause", Kind::Time), ("backoff", Kind::Number)];
 
-const DOCKER: [(&str, Kind); 14] = [
+const DOCKER: [(&str, Kind); 22] = [
     ("socket", Kind::Text),
+    ("pull", Kind::OneOf(&["missing", "always"])),
+    ("runtime", Kind::Text),
     ("gpus", Kind::Flag),
+    ("gpu-ids", Kind::GpuIds),
     ("cdi-devices", Kind::Texts),
     ("devices", Kind::Texts),
     ("groups", Kind::Texts),
     ("mounts", Kind::Texts),
+    ("tmpfs", Kind::Texts),
     ("host-network", Kind::Flag),
+    ("network", Kind::Text),
     ("host-ipc", Kind::Flag),
     ("shm-size-mib", Kind::Whole),
+    ("memory-mib", Kind::Count),
+    ("cpuset", Kind::Text),
+    ("init", Kind::Flag),
     ("ulimits", Kind::Texts),
     ("capabilities", Kind::Texts),
     ("security-options", Kind::Texts),
@@ -136,9 +146,14 @@ fn value(kind: Kind) -> Value {
         Kind::Text => json!({ "type": "string" }),
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+        Kind::GpuIds => {
+            let id = json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": "^([0-9]+|GPU-.+)$" }] });
+            json!({ "type": "array", "items": id, "uniqueItems": true })
+        }
         Kind::TextMap => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
         Kind::Time => json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h)$" }),
         Kind::Whole => json!({ "type": "integer", "minimum": 0 }),
+        Kind::Count => json!({ "type": "integer", "minimum": 1 }),
         Kind::Number => json!({ "type": "number", "minimum": 0 }),
         Kind::OneOf(names) => json!({ "enum": names }),
         Kind::Block(keys) => block(keys),

@@ -31,8 +31,21 @@ fn a_profile_inherits_key_by_key() {
     let LaunchSettings::Docker(docker) = profile.launch else {
         panic!("{:?}", profile.launch)
     };
-    assert_eq!((docker.gpus, docker.shm_size_mib, docker.privileged), (true, Some(64), false));
+    assert_eq!(
+        (&docker.gpus, docker.shm_size_mib, docker.privileged),
+        (&GpuRequest::All, Some(64), false)
+    );
     assert!(docker.mounts[0].read_only);
+}
+
+#[test]
+fn ids_of_gpus_are_numbers_or_names_and_go_before_the_environments_choice() {
+    let profile = |text: &str| load("p", &[("p.yaml", text)]).unwrap();
+    let variable = |name: &str| (name == "CUDA_VISIBLE_DEVICES").then(|| "0,1".to_owned());
+    let some = profile("launcher: docker\nvendor: nvidia\ndocker: {gpu-ids: [4, '5', GPU-6f]}\n");
+    assert_eq!(some.visible_choice(&variable).as_deref(), Some("4,5,GPU-6f"));
+    let all = profile("launcher: docker\nvendor: nvidia\ndocker: {gpus: true}\n");
+    assert_eq!(all.visible_choice(&variable).as_deref(), Some("0,1"));
 }
 
 #[test]
@@ -54,6 +67,17 @@ fn says_what_is_wrong() {
         ("vendor: amd\n", "expected local, script, docker or slurm"),
         ("launcher: local\ndeadlines: {ready: 90}\n", "90"),
         ("launcher: docker\ndocker: {mounts: [a]}\n", "`docker.mounts: a`"),
+        ("launcher: docker\ndocker: {gpus: true, gpu-ids: [0, 1]}\n", "one of both"),
+        (
+            "launcher: docker\ndocker: {host-network: true, network: fleet}\n",
+            "exclude each other",
+        ),
+        ("launcher: docker\ndocker: {network: none}\n", "`docker.network: none`"),
+        ("launcher: docker\ndocker: {runtime: ''}\n", "such as nvidia"),
+        ("launcher: docker\ndocker: {memory-mib: 0}\n", "0"),
+        ("launcher: docker\ndocker: {cpuset: 7-0}\n", "such as 0-15,32-47"),
+        ("launcher: docker\ndocker: {tmpfs: [scratch]}\n", "`docker.tmpfs: scratch`"),
+        ("launcher: docker\ndocker: {pull: never}\n", "never"),
         ("launcher: slurm\nslurm: {container: x}\n", "expected none, pyxis or enroot"),
         ("launcher: slurm\nslurm: {container: enroot}\n", "`slurm.image-cache: `"),
         ("launcher: slurm\nslurm: {partition: 'a b'}\n", "one word"),

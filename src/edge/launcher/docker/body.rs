@@ -6,7 +6,7 @@ use bollard::models::{ContainerCreateBody, DeviceMapping, DeviceRequest, HostCon
 
 use super::DockerError;
 use crate::edge::process::JOB_MARK;
-use crate::job::{ContainerPlan, DockerSettings, JOB_LABEL, Variable, VariableValue};
+use crate::job::{ContainerNetwork, ContainerPlan, DockerSettings, GpuRequest, JOB_LABEL, Variable, VariableValue};
 
 /// The request; the only place where secrets are put beside the plan.
 pub(super) fn body(plan: &ContainerPlan, environment: &[Variable]) -> Result<ContainerCreateBody, DockerError> {
@@ -38,14 +38,20 @@ pub(super) fn body(plan: &ContainerPlan, environment: &[Variable]) -> Result<Con
 fn host_config(plan: &ContainerPlan, port: Option<String>) -> Result<HostConfig, DockerError> {
     let DockerSettings {
         socket: _,
+        pull: _,
+        runtime,
         gpus,
         cdi_devices,
         devices,
         groups,
         mounts: _,
-        host_network,
+        tmpfs,
+        network,
         host_ipc,
         shm_size_mib,
+        memory_mib,
+        cpuset,
+        init,
         ulimits,
         capabilities,
         security_options,
@@ -61,28 +67,16 @@ fn host_config(plan: &ContainerPlan, port: Option<String>) -> Result<HostConfig,
         path_in_container: Some(path.clone()),
         cgroup_permissions: Some("rwm".to_owned()),
     });
-    let mut requests = Vec::new();
-    if *gpus {
-        requests.push(DeviceRequest {
-            count: Some(-1),
-            capabilities: Some(vec![vec!["gpu".to_owned()]]),
-            ..DeviceRequest::default()
-        });
-    }
-    if !cdi_devices.is_empty() {
-        requests.push(DeviceRequest {
-            driver: Some("cdi".to_owned()),
-            device_ids: Some(cdi_devices.clone()),
-            ..DeviceRequest::default()
-        });
-    }
-    let shm_size = shm_size_mib.map(|mib| i64::try_from(mib << 20).unwrap_or(i64::MAX));
     Ok(HostConfig {
         binds: Some(binds.collect()),
         devices: Some(devices.collect()),
-        device_requests: Some(requests),
+        device_requests: Some(device_requests(gpus, cdi_devices)),
         group_add: Some(groups.clone()),
-        network_mode: host_network.then(|| "host".to_owned()),
+        network_mode: match network {
+            ContainerNetwork::Host => Some("host".to_owned()),
+            ContainerNetwork::Default => None,
+            ContainerNetwork::Named(name) => Some(name.clone()),
+        },
         port_bindings: port.map(|port| {
             let number = port.trim_end_matches("/tcp").to_owned();
             let binding = PortBinding {
@@ -92,13 +86,42 @@ fn host_config(plan: &ContainerPlan, port: Option<String>) -> Result<HostConfig,
             HashMap::from([(port, Some(vec![binding]))])
         }),
         ipc_mode: host_ipc.then(|| "host".to_owned()),
-        shm_size,
+        shm_size: shm_size_mib.map(bytes),
+        memory: memory_mib.map(|mib| bytes(mib.get())),
+        cpuset_cpus: cpuset.clone(),
+        init: Some(*init),
+        runtime: runtime.clone(),
+        tmpfs: Some(tmpfs.clone().into_iter().collect()),
         ulimits: Some(ulimits.iter().map(|text| ulimit(text)).collect::<Result<_, _>>()?),
         cap_add: Some(capabilities.clone()),
         security_opt: Some(security_options.clone()),
         privileged: Some(*privileged),
         ..HostConfig::default()
     })
+}
+
+fn device_requests(gpus: &GpuRequest, cdi_devices: &[String]) -> Vec<DeviceRequest> {
+    let of_gpus = |count, device_ids| DeviceRequest {
+        count,
+        device_ids,
+        capabilities: Some(vec![vec!["gpu".to_owned()]]),
+        ..DeviceRequest::default()
+    };
+    let gpus = match gpus {
+        GpuRequest::None => None,
+        GpuRequest::All => Some(of_gpus(Some(-1), None)),
+        GpuRequest::Ids(ids) => Some(of_gpus(None, Some(ids.clone()))),
+    };
+    let cdi = (!cdi_devices.is_empty()).then(|| DeviceRequest {
+        driver: Some("cdi".to_owned()),
+        device_ids: Some(cdi_devices.to_vec()),
+        ..DeviceRequest::default()
+    });
+    gpus.into_iter().chain(cdi).collect()
+}
+
+fn bytes(mib: u64) -> i64 {
+    i64::try_from(mib.saturating_mul(1 << 20)).unwrap_or(i64::MAX)
 }
 
 /// `name=soft[:hard]`, as `docker run --ulimit` has it.

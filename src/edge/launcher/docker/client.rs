@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use bollard::Docker as Client;
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
+use bollard::{BollardRequest, Docker as Client};
 use tokio::runtime::Runtime;
 
 use super::{Docker, DockerError};
@@ -121,7 +121,21 @@ pub(super) async fn connect(socket: &str) -> Result<Client, DockerError> {
         socket: socket.to_owned(),
         source,
     };
-    let client = Client::connect_with_host(socket).map_err(problem)?;
+    let client = Client::connect_with_host(socket)
+        .map_err(problem)?
+        .with_request_modifier(url_safe_login);
     // Old engines refuse requests of a newer version of the API.
     client.negotiate_version().await.map_err(problem)
+}
+
+/// Engines read the login of a pull as base64url (<https://docs.docker.com/reference/api/engine/#section/Authentication>), the
+/// client library writes base64: with a `?`, a `>` or a `~` at certain places of a password the engine would see no login.
+fn url_safe_login(mut request: BollardRequest) -> BollardRequest {
+    if let Some(value) = request.headers_mut().get_mut("x-registry-auth")
+        && let Ok(text) = value.to_str().map(|text| text.replace('+', "-").replace('/', "_"))
+        && let Ok(safe) = text.try_into()
+    {
+        *value = safe;
+    }
+    request
 }

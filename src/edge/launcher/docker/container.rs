@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 
 use super::client::{ANSWER, remove_labelled, within};
 use super::{DockerError, pull};
-use crate::edge::launcher::{Engine, LaunchError, Tries};
+use crate::edge::launcher::{Engine, LaunchError, LaunchRequest};
 use crate::edge::process::{Ending, StopReport};
 use crate::job::ContainerPlan;
 
@@ -44,21 +44,20 @@ pub(super) async fn start(
     client: &Client,
     plan: &ContainerPlan,
     body: ContainerCreateBody,
-    log: &Path,
-    tries: &Tries,
+    request: &LaunchRequest<'_>,
 ) -> Result<Started, DockerError> {
-    let mut log = File::options().create(true).append(true).open(log)?;
-    let digest = pull::image(client, &plan.image, &mut log, tries).await?;
-    let request = |what: &str| {
+    let mut log = File::options().create(true).append(true).open(request.log)?;
+    let digest = pull::image(client, &plan.image, plan.settings.pull, &mut log, request).await?;
+    let problem = |what: &str| {
         let what = format!("{what} the container of {}", plan.image);
         move |source| DockerError::Request { what, source }
     };
     let options = CreateContainerOptionsBuilder::new().name(&plan.name).build();
-    client.create_container(Some(options), body).await.map_err(request("create"))?;
+    client.create_container(Some(options), body).await.map_err(problem("create"))?;
     client
         .start_container(&plan.name, None::<StartContainerOptions>)
         .await
-        .map_err(request("start"))?;
+        .map_err(problem("start"))?;
     Ok(Started {
         name: plan.name.clone(),
         image: plan.image.clone(),

@@ -5,6 +5,8 @@ mod body;
 mod cdi;
 mod client;
 mod container;
+mod login;
+mod progress;
 mod pull;
 
 use std::time::Duration;
@@ -126,7 +128,7 @@ impl Launcher for Docker {
         let client = runtime.block_on(unless_ended(request, "connecting to the container engine", connect(&self.socket())))?;
         let work = async {
             cdi::refuse_lost_devices(&client, &self.settings).await?;
-            container::start(&client, &plan, body, request.log, request.tries).await
+            container::start(&client, &plan, body, request).await
         };
         let what = format!("starting the image {}", plan.image);
         match runtime.block_on(unless_ended(request, &what, work)) {

@@ -1,0 +1,152 @@
+//! How far a pull is: the state of each layer, from the messages that a container engine streams while it pulls
+//! (<https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Image/operation/ImageCreate>).
+
+use std::collections::BTreeMap;
+
+use bollard::models::{CreateImageInfo, ProgressDetail};
+
+/// What is known of one layer.
+#[derive(Debug, Default)]
+struct Layer {
+    state: String,
+    /// Bytes that are there.
+    have: u64,
+    /// Bytes that it has, compressed; 0 until the engine says so.
+    size: u64,
+    done: bool,
+}
+
+/// The layers of an image that is pulled.
+#[derive(Debug, Default)]
+pub(super) struct Layers(BTreeMap<String, Layer>);
+
+impl Layers {
+    /// Takes a message. Gives the line for the log where it says something new: layers report each percent, and all at once.
+    pub(super) fn take(&mut self, message: CreateImageInfo) -> Option<String> {
+        let status = message.status.filter(|status| !status.is_empty())?;
+        let Some(id) = message.id.filter(|_| !status.starts_with("Pulling from")) else {
+            return Some(status);
+        };
+        // `Retrying in 5 seconds` counts down.
+        let state = if status.starts_with("Retrying") {
+            "Retrying"
+        } else {
+            status.as_str()
+        };
+        let line = format!("{id} {state}");
+        let layer = self.0.entry(id).or_default();
+        layer.advance(state, message.progress_detail);
+        if layer.state == state {
+            return None;
+        }
+        state.clone_into(&mut layer.state);
+        Some(line)
+    }
+
+    /// One line about all of them.
+    pub(super) fn summary(&self) -> String {
+        if self.0.is_empty() {
+            return "no layer is named yet".to_owned();
+        }
+        let sum = |part: fn(&Layer) -> u64| self.0.values().map(part).fold(0, u64::saturating_add);
+        let (have, size) = (sum(|layer| layer.have), sum(|layer| layer.size));
+        let done = self.0.values().filter(|layer| layer.done).count();
+        // The engine tells a layer's size when it begins to load it, so the sum grows at first.
+        let unknown = self.0.values().filter(|layer| layer.size == 0 && !layer.done).count();
+        let unknown = if unknown == 0 {
+            String::new()
+        } else {
+            format!(" and {unknown} layers of unknown size")
+        };
+        let layers = self.0.len();
+        format!(
+            "{} of {} MB{unknown}; {done} of {layers} layers done",
+            have / 1_000_000,
+            size / 1_000_000
+        )
+    }
+}
+
+impl Layer {
+    fn advance(&mut self, state: &str, detail: Option<ProgressDetail>) {
+        match state {
+            "Downloading" => {
+                let number = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok()).unwrap_or(0);
+                let (current, total) = detail.map_or((0, 0), |detail| (number(detail.current), number(detail.total)));
+                self.size = total.max(self.size);
+                self.have = current;
+            }
+            "Verifying Checksum" | "Download complete" | "Extracting" => self.have = self.size,
+            "Pull complete" | "Already exists" => {
+                self.have = self.size;
+                self.done = true;
+            }
+            // States in which nothing is loaded, and those of engines to come.
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(id: Option<&str>, status: &str, progress: Option<(i64, i64)>) -> CreateImageInfo {
+        CreateImageInfo {
+            id: id.map(str::to_owned),
+            status: Some(status.to_owned()),
+            progress_detail: progress.map(|(current, total)| ProgressDetail {
+                current: Some(current),
+                total: Some(total),
+            }),
+            ..CreateImageInfo::default()
+        }
+    }
+
+    #[test]
+    fn interleaved_layers_are_lines_only_where_their_state_is_new() {
+        let mut layers = Layers::default();
+        assert_eq!(layers.summary(), "no layer is named yet");
+        let mut said = Vec::new();
+        let mut take = |id, status, progress| said.extend(layers.take(message(id, status, progress)));
+        take(Some("1"), "Pulling from org/engine", None);
+        for layer in ["a", "b", "c"] {
+            take(Some(layer), "Pulling fs layer", None);
+        }
+        take(Some("c"), "Already exists", None);
+        for percent in 1..=50 {
+            take(Some("a"), "Downloading", Some((percent * 40_000_000, 4_000_000_000)));
+            take(Some("b"), "Downloading", Some((percent * 10_000_000, 1_000_000_000)));
+        }
+        assert_eq!(layers.summary(), "2500 of 5000 MB; 1 of 3 layers done");
+        let mut take = |id, status, progress| said.extend(layers.take(message(id, status, progress)));
+        take(Some("b"), "Retrying in 5 seconds", None);
+        take(Some("b"), "Retrying in 4 seconds", None);
+        take(Some("b"), "Download complete", None);
+        take(Some("b"), "Pull complete", None);
+        take(None, "Status: Downloaded newer image for org/engine:1", None);
+        assert_eq!(layers.summary(), "3000 of 5000 MB; 2 of 3 layers done");
+        let expected = [
+            "Pulling from org/engine",
+            "a Pulling fs layer",
+            "b Pulling fs layer",
+            "c Pulling fs layer",
+            "c Already exists",
+            "a Downloading",
+            "b Downloading",
+            "b Retrying",
+            "b Download complete",
+            "b Pull complete",
+            "Status: Downloaded newer image for org/engine:1",
+        ];
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn layers_whose_size_is_not_told_yet_are_counted() {
+        let mut layers = Layers::default();
+        layers.take(message(Some("a"), "Waiting", None));
+        layers.take(message(Some("b"), "Downloading", Some((1_000_000, 2_000_000))));
+        assert_eq!(layers.summary(), "1 of 2 MB and 1 layers of unknown size; 0 of 2 layers done");
+    }
+}
