@@ -58,11 +58,11 @@ pub fn read_text(path: &Path) -> Result<String, FileError> {
     })
 }
 
-/// The file itself, or the files of a folder whose names end in `.<extension>`, in the order of their names.
+/// The file itself, or the files of a folder whose names have one of the extensions, in the order of their names.
 ///
 /// # Errors
 /// [`FileError::Read`] where there is neither, or the system refuses.
-pub fn named(path: &Path, extension: &str) -> Result<Vec<PathBuf>, FileError> {
+pub fn named(path: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, FileError> {
     let refused = |source| FileError::Read {
         path: path.to_owned(),
         source,
@@ -73,7 +73,10 @@ pub fn named(path: &Path, extension: &str) -> Result<Vec<PathBuf>, FileError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(path).map_err(refused)? {
         let file = entry.map_err(refused)?.path();
-        if file.is_file() && file.extension().is_some_and(|found| found == extension) {
+        let is_named = file
+            .extension()
+            .is_some_and(|found| extensions.iter().any(|extension| found == *extension));
+        if is_named && file.is_file() {
             found.push(file);
         }
     }
@@ -167,10 +170,10 @@ mod tests {
             write(&folder.path().join(name), b"x").unwrap();
         }
         let one = folder.path().join("README.md");
-        assert_eq!(named(&one, "jsonl").unwrap(), [one]);
-        let all = named(folder.path(), "jsonl").unwrap();
+        assert_eq!(named(&one, &["jsonl"]).unwrap(), [one]);
+        let all = named(folder.path(), &["jsonl"]).unwrap();
         assert_eq!(all, ["a.jsonl", "b.jsonl"].map(|name| folder.path().join(name)));
-        let error = named(&folder.path().join("absent"), "jsonl").unwrap_err().to_string();
+        let error = named(&folder.path().join("absent"), &["jsonl"]).unwrap_err().to_string();
         assert!(error.contains("absent: No such file"), "{error}");
     }
 

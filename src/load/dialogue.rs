@@ -17,14 +17,45 @@ use super::settings::{Protocol, Settings};
 /// What is said in one turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Turn {
-    /// By the user, in the first turn perhaps by the system too; without what was said before.
-    pub said: Vec<Message>,
-    /// Its length, tokens.
+    /// The words.
+    pub words: Words,
+    /// Their length, tokens.
     pub tokens: u32,
     /// Output length to ask for, tokens.
     pub output_tokens: u32,
     /// Time between the answer before and this turn; none before the first.
     pub pause: Duration,
+}
+
+/// The words of a turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Words {
+    /// Added to what was said before: by the user, in the first turn perhaps by the system too.
+    Added(Vec<Message>),
+    /// A whole prompt in place of what was said before.
+    Whole(WholePrompt),
+}
+
+/// A prompt made of texts that the prompts of a conversation have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WholePrompt {
+    /// The texts.
+    pub blocks: Arc<[String]>,
+    /// Which of them, in their order.
+    pub order: Vec<u32>,
+    /// What stands behind them.
+    pub rest: String,
+}
+
+impl WholePrompt {
+    /// The prompt.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let block = |place: &u32| self.blocks.get(usize::try_from(*place).ok()?).map(String::as_str);
+        let mut text: String = self.order.iter().filter_map(block).collect();
+        text.push_str(&self.rest);
+        text
+    }
 }
 
 /// All conversations of a run.
@@ -99,7 +130,9 @@ impl Dialogues {
     pub fn opening(&self, index: u32) -> Option<PreparedRequest> {
         let start = self.start_of_first(index)?;
         let turn = self.conversation(start)?.first()?;
-        Some(self.request(index, &self.beginning(start, turn), turn))
+        let mut history = History::default();
+        history.say(turn, &mark(&self.settings, start));
+        Some(self.request(index, &history, turn))
     }
 
     /// The conversation of a start. There may be more starts than conversations: then they begin again from the first.
@@ -108,27 +141,18 @@ impl Dialogues {
         self.sessions.get(start % self.sessions.len().max(1))
     }
 
-    /// What is said before the first answer.
-    fn beginning(&self, start: u32, turn: &Turn) -> History {
-        let mut history = History::default().said(turn);
-        let first_words = history.messages.iter_mut().find(|message| message.role == Role::User);
-        if let Some(message) = first_words {
-            message.text.insert_str(0, &mark(&self.settings, start));
-        }
-        history
-    }
-
     /// The turn that follows the one that a record is of; `None` behind the last, and where the answer is missing.
     pub fn next(&self, history: &mut History, record: &Record) -> Option<NextTurn> {
         let start = record.index / self.stride;
         let session = self.conversation(start)?;
         let number = usize::try_from(record.index % self.stride).ok()?;
         let next = session.get(number + 1).filter(|_| record.is_success())?;
+        let mark = mark(&self.settings, start);
         if history.messages.is_empty() {
-            *history = self.beginning(start, session.get(number)?);
+            history.say(session.get(number)?, &mark);
         }
         history.answered(record);
-        *history = std::mem::take(history).said(next);
+        history.say(next, &mark);
         let index = record.index + 1;
         Some(NextTurn {
             index,
@@ -174,10 +198,23 @@ pub fn mark(settings: &Settings, start: u32) -> String {
 }
 
 impl History {
-    fn said(mut self, turn: &Turn) -> Self {
-        self.tokens = self.tokens.saturating_add(turn.tokens);
-        self.messages.extend(turn.said.iter().cloned());
-        self
+    /// Says a turn's words; the mark stands before the first that are a user's.
+    fn say(&mut self, turn: &Turn, mark: &str) {
+        match &turn.words {
+            Words::Added(said) => {
+                let is_first = self.messages.is_empty();
+                self.messages.extend(said.iter().cloned());
+                self.tokens = self.tokens.saturating_add(turn.tokens);
+                let of_user = said.iter().position(|message| message.role == Role::User).unwrap_or(0);
+                if let Some(message) = self.messages.get_mut(of_user).filter(|_| is_first) {
+                    message.text.insert_str(0, mark);
+                }
+            }
+            Words::Whole(prompt) => {
+                self.messages = vec![Message::of_user(format!("{mark}{}", prompt.text()))];
+                self.tokens = turn.tokens;
+            }
+        }
     }
 
     /// Adds the answer. The server's count of the prompt is better than ours, because it knows what stands between the turns.
@@ -220,7 +257,7 @@ mod tests {
         };
         let target = Target::from_base_url("http://h", protocol.default_endpoint(true), protocol).unwrap();
         let turn = |text: &str| Turn {
-            said: vec![Message::of_user(text)],
+            words: Words::Added(vec![Message::of_user(text)]),
             tokens: 2,
             output_tokens: 4,
             pause: Duration::from_secs(1),
@@ -293,5 +330,26 @@ mod tests {
         assert!(dialogues.opening(7).is_none());
         let next = dialogues.next(&mut History::default(), &answered(6, "one")).unwrap();
         assert_eq!(prompt(&next.request), format!("{}\none\nc d", prompt(&again)));
+    }
+
+    #[test]
+    fn a_whole_prompt_takes_the_place_of_what_was_said() {
+        let turn = |order: Vec<u32>| Turn {
+            words: Words::Whole(WholePrompt {
+                blocks: [" a".to_owned(), " b".to_owned()].into(),
+                order,
+                rest: " c".to_owned(),
+            }),
+            tokens: 3,
+            output_tokens: 4,
+            pause: Duration::ZERO,
+        };
+        let settings = dialogues(Protocol::Completions).settings;
+        let dialogues = Dialogues::new(vec![vec![turn(vec![0]), turn(vec![0, 1, 0])]], settings, None);
+        let next = dialogues.next(&mut History::default(), &answered(0, "one")).unwrap();
+        assert_eq!(
+            (body(&next.request)["prompt"].as_str().unwrap(), next.request.prompt_tokens),
+            (" a b a c", 3)
+        );
     }
 }

@@ -190,6 +190,16 @@ impl<'a> RandomPrompts<'a> {
         }
     }
 
+    /// The text of so many random words, each behind a blank, so that texts can stand one behind the other.
+    pub(super) fn text(&self, count: u32, random: &mut ChaCha8Rng) -> Result<String, TokenizerError> {
+        let mut text = self.tokenizer.decode(&self.words(count, random))?;
+        // Some tokenizers leave the blank before the first word of a text out.
+        if !text.is_empty() && !text.starts_with(char::is_whitespace) {
+            text.insert(0, ' ');
+        }
+        Ok(text)
+    }
+
     /// Random words by a random stream of one's own.
     pub(super) fn words(&self, count: u32, random: &mut ChaCha8Rng) -> Vec<u32> {
         (0..count).map(|_| pick(&self.words, random)).collect()

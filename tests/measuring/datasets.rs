@@ -196,6 +196,44 @@ fn recorded_sessions_are_played_again_without_finding_the_play_before_in_the_pre
 }
 
 #[test]
+fn sessions_that_name_blocks_keep_their_lengths_and_shared_prefixes() {
+    let folder = tempfile::tempdir().unwrap();
+    let traces = folder.path().join("traces");
+    std::fs::create_dir(&traces).unwrap();
+    let engine = Engine::start(&["--prefix-cache", "--tokenizer", "benchmarks/demo"]);
+    let request = |t: f64, input: u32, ids: &[u32]| json!({ "t": t, "type": "s", "model": "m", "in": input, "out": 6, "hash_ids": ids, "api_time": 1.0 });
+    for name in ["a.json", "b.json"] {
+        let session = json!({ "id": name, "block_size": 64, "hash_id_scope": "local", "models": ["m"],
+            "requests": [request(0.0, 320, &[1, 2, 3, 4, 5]), request(1.01, 430, &[1, 2, 3, 4, 5, 6, 7])] });
+        write(&traces, name, &format!("{session:#}"));
+    }
+    let path = traces.display().to_string();
+    let arguments = [
+        "--dataset-name",
+        "recorded",
+        "--dataset-path",
+        &path,
+        "--max-concurrency",
+        "1",
+        "--ignore-eos",
+        "--save-detailed",
+    ];
+    let (result, output) = measure(engine.port(), &arguments, folder.path());
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    assert_eq!((&result["completed"], &result["total_output_tokens"]), (&json!(4), &json!(24)));
+    let lines = detailed(folder.path());
+    let number = |line: &Value, key: &str| line[key].as_u64().unwrap_or(0);
+    for (line, wanted) in lines.iter().zip([320, 430, 320, 430]) {
+        let found = number(line, "reported_input_tokens");
+        // The mark in front has some tokens more.
+        assert!((wanted..wanted + 64).contains(&found), "{line}");
+        assert!(found.abs_diff(number(line, "input_tokens")) <= 8, "{line}");
+    }
+    let cached: Vec<u64> = lines.iter().map(|line| number(line, "reported_cached_tokens")).collect();
+    assert!(cached[0].max(cached[2]) <= 64 && cached[1].min(cached[3]) >= 256, "{cached:?}");
+}
+
+#[test]
 fn prompts_are_put_into_the_chat_template() {
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("model");

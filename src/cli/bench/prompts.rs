@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use super::MeasureError;
 use crate::edge::files;
 use crate::edge::stop::StopSignal;
-use crate::load::dataset::recorded::RecordedTurn;
-use crate::load::dataset::{DatasetError, jsonl, recorded, sessions, sharegpt, trace};
+use crate::load::dataset::recorded::Session;
+use crate::load::dataset::{DatasetError, blocks, jsonl, recorded, sessions, sharegpt, trace};
 use crate::load::dialogue::{self, Turn};
 use crate::load::prompt::{Content, Form, Message, Prompt, RandomPrompts};
 use crate::load::settings::{RandomLengths, Sessions};
@@ -134,8 +134,14 @@ pub fn make(
         (Dataset::Recorded { path }, _) => {
             let recorded = read_sessions(path)?;
             let made = in_parallel(recorded.len(), stop, |session| {
-                let start = u32::try_from(session).unwrap_or(u32::MAX);
-                recorded::turns(&materials.tokenizer, &recorded[session], &dialogue::mark(settings, start))
+                let mark = dialogue::mark(settings, u32::try_from(session).unwrap_or(u32::MAX));
+                match &recorded[session] {
+                    Session::Said(turns) => recorded::turns(&materials.tokenizer, turns, &mark),
+                    Session::Blocks(blocks) => {
+                        let mark_tokens = u32::try_from(materials.tokenizer.count(&mark)?).unwrap_or(u32::MAX);
+                        blocks::turns(maker, blocks, session as u64, mark_tokens)
+                    }
+                }
             })?;
             Ok(Prompts::Sessions(made))
         }
@@ -155,18 +161,26 @@ fn wrong(path: &Path) -> impl FnOnce(DatasetError) -> MeasureError {
     move |source| MeasureError::Dataset { path, source }
 }
 
-/// The recorded sessions of a file, or of the files of a folder whose names end in `.jsonl`, in the order of the names.
+/// The recorded sessions of a file, or of the files of a folder whose names end in `.jsonl` or `.json`, in the order of the names. A
+/// `.json` file is one session.
 ///
 /// # Errors
 /// [`MeasureError`] naming the file and the line.
-pub fn read_sessions(path: &Path) -> Result<Vec<Vec<RecordedTurn>>, MeasureError> {
+pub fn read_sessions(path: &Path) -> Result<Vec<Session>, MeasureError> {
     let mut found = Vec::new();
-    for file in files::named(path, "jsonl")? {
-        found.extend(recorded::sessions(&files::read_text(&file)?).map_err(wrong(&file))?);
+    for file in files::named(path, &["jsonl", "json"])? {
+        let text = files::read_text(&file)?;
+        let is_single = file.extension().is_some_and(|extension| extension == "json");
+        let sessions = if is_single {
+            recorded::single(&text).map(|session| vec![session])
+        } else {
+            recorded::sessions(&text)
+        };
+        found.extend(sessions.map_err(wrong(&file))?);
     }
     if found.is_empty() {
         return Err(wrong(path)(DatasetError::Empty(
-            "no file of this folder has a name that ends in .jsonl".to_owned(),
+            "no file of this folder has a name that ends in .jsonl or .json".to_owned(),
         )));
     }
     Ok(found)

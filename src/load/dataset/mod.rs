@@ -1,6 +1,7 @@
 //! Prompts from files: conversations in the manner of ShareGPT, one's own lines, recorded sessions and traces. Reading the file is
 //! the edge's; here its text becomes requests with lengths.
 
+pub mod blocks;
 pub mod jsonl;
 pub mod recorded;
 pub mod sessions;

@@ -1,6 +1,7 @@
 //! Recorded sessions of users or agents with a model: one JSON object a line, whose `messages` have the form of the chat API
-//! (<https://platform.openai.com/docs/api-reference/chat/create>). What was said is asked again in its order, and each answer is
-//! as long as the recorded one; the answers that the further turns repeat are the server's own.
+//! (<https://platform.openai.com/docs/api-reference/chat/create>), or whose `requests` name blocks ([`super::blocks`]). What was
+//! said is said again in its order, and each answer is as long as the recorded one; the answers that further turns repeat are the
+//! server's own.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -8,14 +9,24 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::blocks::{self, BlockSession};
 use super::{DatasetError, lines};
-use crate::load::dialogue::Turn;
+use crate::load::dialogue::{Turn, Words};
 use crate::load::prompt::{Message, Role};
 use crate::load::tokens::{Tokenizer, TokenizerError};
 
 /// Longer pauses are cut to this, so that one user's break is not what is measured. It is the cut of the AgentX scenario:
 /// <https://github.com/ai-dynamo/aiperf/blob/main/docs/tutorials/agentx-mvp.md>.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// A recorded session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Session {
+    /// With what was said.
+    Said(Vec<RecordedTurn>),
+    /// With the blocks of its prompts.
+    Blocks(BlockSession),
+}
 
 /// One turn of a recorded session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +43,11 @@ pub struct RecordedTurn {
 
 #[derive(Deserialize)]
 struct Line {
-    messages: Vec<Said>,
+    messages: Option<Vec<Said>>,
+    requests: Option<Vec<blocks::Entry>>,
+    block_size: Option<NonZeroU32>,
+    #[serde(default)]
+    hash_id_scope: blocks::Scope,
 }
 
 #[derive(Deserialize)]
@@ -86,20 +101,37 @@ struct Function {
 ///
 /// # Errors
 /// [`DatasetError`] naming the line.
-pub fn sessions(text: &str) -> Result<Vec<Vec<RecordedTurn>>, DatasetError> {
+pub fn sessions(text: &str) -> Result<Vec<Session>, DatasetError> {
     let found: Vec<(usize, Line)> = lines(text)?;
     if found.is_empty() {
         return Err(DatasetError::Empty("there is no session in it".to_owned()));
     }
-    let turns = |(line, session): (usize, Line)| turns_of(session).map_err(|problem| DatasetError::Line { line, problem });
-    found.into_iter().map(turns).collect()
+    let checked = |(line, session): (usize, Line)| session_of(session).map_err(|problem| DatasetError::Line { line, problem });
+    found.into_iter().map(checked).collect()
+}
+
+/// The session of a text that is one JSON object, on as many lines as it likes.
+///
+/// # Errors
+/// [`DatasetError::File`].
+pub fn single(text: &str) -> Result<Session, DatasetError> {
+    let line: Line = serde_json::from_str(text).map_err(|error| DatasetError::File(error.to_string()))?;
+    session_of(line).map_err(DatasetError::File)
+}
+
+fn session_of(line: Line) -> Result<Session, String> {
+    match (line.messages, line.requests) {
+        (Some(messages), _) => turns_of(messages).map(Session::Said),
+        (None, Some(entries)) => blocks::session(entries, line.block_size, line.hash_id_scope).map(Session::Blocks),
+        (None, None) => Err("it has neither `messages` nor `requests`".to_owned()),
+    }
 }
 
 /// What comes after the last answer has no length of an answer, so it is left out.
-fn turns_of(session: Line) -> Result<Vec<RecordedTurn>, String> {
+fn turns_of(messages: Vec<Said>) -> Result<Vec<RecordedTurn>, String> {
     let mut turns: Vec<RecordedTurn> = Vec::new();
     let (mut said, mut pause) = (Vec::new(), Duration::ZERO);
-    for (message, number) in session.messages.into_iter().zip(1_usize..) {
+    for (message, number) in messages.into_iter().zip(1_usize..) {
         let place = |problem: String| format!("message {number}: {problem}");
         let text = message.text().map_err(place)?;
         match (message.role.listener(), turns.last_mut()) {
@@ -203,7 +235,7 @@ pub fn turns(tokenizer: &Tokenizer, session: &[RecordedTurn], mark: &str) -> Res
             count(&message.text).map(|tokens| sum.saturating_add(tokens))
         })?;
         Ok(Turn {
-            said: recorded.said.clone(),
+            words: Words::Added(recorded.said.clone()),
             tokens,
             output_tokens: recorded.answer_tokens.map_or_else(|| count(&recorded.answer), Ok)?.max(1),
             pause: recorded.pause,
@@ -224,7 +256,9 @@ mod tests {
 {"id":"s1","messages":[{"role":"developer","content":"be brief"},{"role":"user","content":[{"type":"text","text":"list the files"}]},{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"ls","arguments":"{\"path\":\".\"}"}}]},{"role":"tool","tool_call_id":"c","content":"a.rs","pause_ms":300},{"role":"system","content":"hurry"},{"role":"assistant","content":"one file","output_tokens":7},{"role":"user","content":"thanks","pause_ms":900000},{"role":"assistant","content":"you "},{"role":"assistant","content":"are welcome"},{"role":"user","content":"not answered"}]}
 "#;
         let found = sessions(text).unwrap();
-        let [session] = found.as_slice() else { panic!("{found:?}") };
+        let [Session::Said(session)] = found.as_slice() else {
+            panic!("{found:?}")
+        };
         let said: Vec<Vec<(Role, &str)>> = session
             .iter()
             .map(|turn| turn.said.iter().map(|message| (message.role, message.text.as_str())).collect())
@@ -265,7 +299,7 @@ mod tests {
         let good = r#"{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}"#;
         for (line, message) in [
             ("{\"messages\":[", "line 3: "),
-            ("{\"text\":\"a\"}", "line 3: missing field `messages`"),
+            ("{\"text\":\"a\"}", "line 3: it has neither `messages` nor `requests`"),
             ("{\"messages\":[{\"role\":\"robot\"}]}", "line 3: unknown variant `robot`"),
             ("{\"messages\":[]}", "line 3: `messages` has no answer"),
             (

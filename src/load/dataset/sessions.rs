@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::RngExt as _;
 
 use super::sharegpt::Exchange;
-use crate::load::dialogue::Turn;
+use crate::load::dialogue::{Turn, Words};
 use crate::load::prompt::{Message, RandomPrompts, random_stream};
 use crate::load::settings::Sessions;
 use crate::load::tokens::{Tokenizer, TokenizerError};
@@ -33,7 +33,7 @@ pub fn random(words: &RandomPrompts<'_>, sessions: &Sessions, session: u64) -> R
         .map(|turn| {
             let prompt = words.make(session * turns + u64::from(turn))?;
             Ok(Turn {
-                said: vec![Message::of_user(prompt.content.plain_text())],
+                words: Words::Added(vec![Message::of_user(prompt.content.plain_text())]),
                 tokens: prompt.tokens,
                 output_tokens: prompt.output_tokens,
                 pause: pause(sessions, words.seed(), session, turn),
@@ -60,7 +60,7 @@ pub fn recorded(
         .zip(0..sessions.turns.get())
         .map(|(exchange, turn)| {
             Ok(Turn {
-                said: vec![Message::of_user(exchange.question.as_str())],
+                words: Words::Added(vec![Message::of_user(exchange.question.as_str())]),
                 tokens: count(&exchange.question)?,
                 output_tokens: output.map_or_else(|| count(&exchange.answer), Ok)?.max(1),
                 pause: pause(sessions, seed, session, turn),

@@ -206,7 +206,8 @@ enum DatasetName {
     Sharegpt,
     /// One's own prompts: JSON lines with `prompt`, and `output_tokens` where wanted.
     Custom,
-    /// Recorded sessions of several turns: a file, or a folder of *.jsonl, of JSON lines with the chat API's `messages`.
+    /// Recorded sessions of several turns: JSON lines with the chat API's `messages`, or with the `requests` of kv-cache-tester's traces;
+    /// a file or a folder.
     Recorded,
     /// A trace in Mooncake's format: JSON lines with timestamp, input_length, output_length, hash_ids.
     Mooncake,
