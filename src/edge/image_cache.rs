@@ -11,11 +11,14 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::files::{self, FileError};
+use super::process::Leader;
 use super::stop::StopSignal;
 use crate::job::slurm::{ImageSource, SquashDoubt, check_superblock, enroot_uri, squash_name};
 
 /// How often a lock that somebody else holds is tried.
 const LOOK: Duration = Duration::from_millis(200);
+/// How long an import that is given up has to clean up behind itself.
+const GRACE: Duration = Duration::from_secs(2);
 /// How often a running import is looked at.
 const POLL: Duration = Duration::from_millis(20);
 /// Bytes of a squash file's superblock.
@@ -198,18 +201,18 @@ fn remove_leftovers(path: &Path) {
     }
 }
 
-/// Its words go to our stderr, which is the job's log.
+/// Its words go to our stderr, which is the job's log. Enroot is a script: what it starts ends with it.
 fn import(uri: &str, target: &Path, until: Instant, limit: Duration, stop: &StopSignal) -> Result<(), ImageError> {
     let mut command = Command::new("enroot");
     command.args(["import", "--output"]).arg(target).arg(uri);
     command.stdin(Stdio::null()).stdout(std::io::stderr());
-    let mut child = command.spawn().map_err(ImageError::NoEnroot)?;
+    let mut leader = Leader::start(&mut command).map_err(ImageError::NoEnroot)?;
     let failed = |problem: String| ImageError::Import {
         uri: uri.to_owned(),
         problem,
     };
     loop {
-        match child.try_wait() {
+        match leader.try_wait() {
             Ok(Some(status)) if status.success() => return Ok(()),
             Ok(Some(status)) => return Err(failed(format!("it ended with {status}; its words are in the log above"))),
             Ok(None) => {}
@@ -217,8 +220,7 @@ fn import(uri: &str, target: &Path, until: Instant, limit: Duration, stop: &Stop
         }
         let stopped = stop.wait_for(POLL).is_some();
         if stopped || Instant::now() >= until {
-            let _ = child.kill();
-            let _ = child.wait();
+            let _ = leader.end(GRACE);
             return Err(if stopped {
                 ImageError::Stopped
             } else {

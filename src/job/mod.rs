@@ -29,8 +29,9 @@ pub use environment::{EnvironmentInput, Variable, VariableValue, recipe_environm
 pub use explain::{Candidate, CandidateState, ProfileChoice, RecipeChoice, profile_choices, recipe_choices};
 pub use file_name::{NameSubject, result_file_name};
 pub use node::{
-    Cache, Disk, Finding, Gpu, GpuUse, Grade, HubFacts, Leftovers, NVIDIA_APPS_QUERY, NVIDIA_GPUS_QUERY, NodeCheck, NodeFacts, PortFact,
-    Service, Wanted, check_idle, check_node, cuda_version, nvidia_gpu, nvidia_use, throttle_words, visible_gpus, worst,
+    AmdClocks, Cache, Disk, Finding, Gpu, GpuProblem, GpuUse, Grade, HubFacts, Leftovers, NVIDIA_APPS_QUERY, NVIDIA_GPUS_QUERY, NodeCheck,
+    NodeFacts, PortFact, Service, Wanted, amd_clocks, check_idle, check_node, cuda_version, is_unknown_nvidia_field, kfd_property,
+    nvidia_gpu, nvidia_use, older_nvidia_fields, throttle_words, visible_gpus, worst,
 };
 pub use outcome::{JobFailure, Outcome};
 pub use profile::{

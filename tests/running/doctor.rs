@@ -14,12 +14,12 @@ pub const NVIDIA_SMI: &str = r#"case "$1" in
   --query-gpu=index*)
     echo "0, GPU-aaaa, NVIDIA H100 80GB HBM3, 570.86.15, 81559, $(cat used 2>/dev/null || echo 4), 345, 1980, 700.00, 0x0000000000000001"
     echo "1, GPU-bbbb, NVIDIA H100 80GB HBM3, 570.86.15, 81559, 4, 345, 1980, 700.00, 0x0000000000000001" ;;
-  --query-compute-apps=*) cat apps 2>/dev/null ;;
+  --query-compute-apps=*) cat apps 2>/dev/null || true ;;
   --query-gpu=timestamp*) while :; do for g in 0 1; do echo "$(date -u '+%Y/%m/%d %H:%M:%S.%3N'), $g, NVIDIA H100 80GB HBM3, 500.00, 90, 1000, 1700, 60, 0x4"; done; sleep 0.2; done ;;
   *) echo "| NVIDIA-SMI 570.86.15    Driver Version: 570.86.15    CUDA Version: 12.8     |" ;;
 esac"#;
 
-fn nvidia(profile: &str) -> World {
+pub fn nvidia(profile: &str) -> World {
     let world = World::with_recipe(ENGINE).tools(&[("nvidia-smi", NVIDIA_SMI), ("timedatectl", "echo yes")]);
     world.write(
         "runners/h100-a.yaml",
@@ -28,11 +28,11 @@ fn nvidia(profile: &str) -> World {
     world
 }
 
-fn findings(ended: &Ended) -> Value {
+pub fn findings(ended: &Ended) -> Value {
     serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {}{}", ended.stdout, ended.stderr))
 }
 
-fn finding(examination: &Value, check: &str) -> (String, String) {
+pub fn finding(examination: &Value, check: &str) -> (String, String) {
     let all = examination["findings"].as_array().unwrap();
     let found = all
         .iter()
@@ -112,6 +112,7 @@ fn an_amd_node_is_read_from_the_drivers_files() {
     let examination = findings(&ended);
     assert_eq!(finding(&examination, "gpu-kind").0, "ok");
     assert_eq!(finding(&examination, "gpu-driver").1, "6.10.5");
+    assert_eq!(finding(&examination, "gpu-clock").0, "unknown");
     assert!(finding(&examination, "gpu-idle").1.contains("(1); "), "{examination}");
     assert!(finding(&examination, "gpu-memory").1.contains("GPU 0: 286102 MiB"), "{examination}");
 }

@@ -14,6 +14,7 @@ mod collect;
 mod container_engine;
 mod docker;
 mod doctor;
+mod doctor_gpus;
 mod evals;
 mod failure;
 mod faults;

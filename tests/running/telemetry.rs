@@ -293,7 +293,9 @@ fn power_that_the_counter_contradicts_is_not_in_the_result() {
 
 #[test]
 fn a_missing_tool_is_said_once_and_the_energy_is_unknown() {
-    let world = world("vendor: nvidia").tools(&[("nvidia-smi", "echo 'NVIDIA-SMI has failed' >&2; exit 9")]);
+    // The checks before the job get their answers.
+    let fails = "case \"$1\" in --query-gpu=timestamp*) echo 'NVIDIA-SMI has failed' >&2; exit 9 ;; esac";
+    let world = world("vendor: nvidia").tools(&[("nvidia-smi", &format!("{fails}\n{NVIDIA_SMI}"))]);
     let ended = world.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(ended.stderr.matches("no GPU telemetry").count(), 1, "{}", ended.stderr);

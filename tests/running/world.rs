@@ -177,8 +177,13 @@ impl World {
 
     /// Runs `imax doctor`.
     pub fn doctor(&self, arguments: &[&str]) -> Ended {
+        self.start_doctor(arguments).end()
+    }
+
+    /// Starts `imax doctor`.
+    pub fn start_doctor(&self, arguments: &[&str]) -> Run {
         let usual = ["doctor", "--out", "out", "--runner-name", "h100-a_0"];
-        Run::of(self.command().args(usual).args(arguments)).end()
+        Run::of(self.command().args(usual).args(arguments))
     }
 
     /// A world whose PATH begins with a folder of programs that stand in for real ones.

@@ -29,7 +29,7 @@ impl Life<'_> {
         if failed.is_empty() {
             return Ok(());
         }
-        Err(infra(format!("the node is not fit: {}", failed.join("; "))).into())
+        Err(JobFailure::infra(format!("the node is not fit: {}", failed.join("; "))).into())
     }
 
     pub(super) fn clean(&mut self, begun: &Begun) -> Result<(), Trouble> {

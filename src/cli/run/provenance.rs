@@ -70,7 +70,7 @@ pub fn provenance_of_job(
 pub fn short(provenance: &Provenance, spec: &JobSpec) -> Value {
     let mut gpus: BTreeMap<&str, u32> = BTreeMap::new();
     for gpu in &provenance.gpus {
-        *gpus.entry(&gpu.name).or_default() += 1;
+        *gpus.entry(gpu.label()).or_default() += 1;
     }
     let mut short = Map::new();
     let mut put = |key: &str, value: Value| {

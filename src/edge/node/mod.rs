@@ -1,8 +1,10 @@
 //! Gathering facts about this node: GPUs, disks, the port, the model hub's cache, services, the clock, the workspace.
 //! What cannot be found out says why; nothing here judges.
 
+mod amd;
 mod files;
 mod gpus;
+mod nvidia;
 mod services;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +13,7 @@ use super::ports;
 use super::stop::StopSignal;
 use crate::job::{GpuVendor, HubFacts, LaunchSettings, NodeFacts, PortFact};
 
+use gpus::Found;
 pub use gpus::gather_gpus;
 
 /// What to look at.

@@ -5,11 +5,16 @@ use std::time::Duration;
 
 use crate::edge::launcher::container_engine_version;
 use crate::edge::stop::StopSignal;
-use crate::edge::tool::answer_of;
+use crate::edge::tool;
 use crate::job::{LaunchSettings, Service};
 
 /// Longest wait for an answer.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// What a program of the system answers, or why it does not.
+fn answer_of(program: &str, arguments: &[&str], limit: Duration, stop: &StopSignal) -> Result<String, String> {
+    tool::answer_of(program, arguments, limit, stop).map_err(|error| error.to_string())
+}
 
 /// The services that a launcher needs.
 pub(super) fn services(launch: &LaunchSettings, stop: &StopSignal) -> Vec<Service> {

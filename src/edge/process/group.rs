@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -16,13 +16,11 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
+use super::child::{Leader, STARTED};
 use super::stop::{StopReport, stop_members};
 use super::table::{Running, all_processes, job_mark};
 use super::{JOB_MARK, ProcessId};
 use crate::job::{Variable, VariableValue};
-
-/// Children that this module started itself: their exit status belongs to their [`Group`].
-static STARTED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
 /// Why a process could not be started, watched or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +45,7 @@ pub enum ProcessError {
     #[error("cannot look at process {pid}: {source}")]
     Watch {
         /// The process.
-        pid: u32,
+        pid: i32,
         /// What the system said.
         source: io::Error,
     },
@@ -130,7 +128,7 @@ pub fn adopt_orphans() -> Result<(), ProcessError> {
 /// A running group. Dropping it kills it; [`Group::stop`] is the polite way.
 #[derive(Debug)]
 pub struct Group {
-    child: Child,
+    leader: Leader,
     job: String,
     ending: Option<Ending>,
     stopped: bool,
@@ -159,18 +157,16 @@ impl Group {
         command.env(JOB_MARK, from.job);
         let input = match from.input {
             Input::Empty => Stdio::null(),
-            // Its other end stays in `Child`.
+            // Its other end stays in the leader.
             Input::OpenWhileOwned => Stdio::piped(),
         };
-        command.stdin(input).stdout(log).stderr(errors).process_group(0);
-        let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
-        let child = command.spawn().map_err(|source| ProcessError::Start {
+        command.stdin(input).stdout(log).stderr(errors);
+        let leader = Leader::start(&mut command).map_err(|source| ProcessError::Start {
             program: from.program.to_owned(),
             source,
         })?;
-        started.extend(i32::try_from(child.id()));
         Ok(Self {
-            child,
+            leader,
             job: from.job.to_owned(),
             ending: None,
             stopped: false,
@@ -189,10 +185,8 @@ impl Group {
     /// Where the system does not say.
     pub fn poll(&mut self) -> Result<Option<Ending>, ProcessError> {
         if self.ending.is_none() {
-            let status = self.child.try_wait().map_err(|source| ProcessError::Watch {
-                pid: self.child.id(),
-                source,
-            })?;
+            let pid = self.pid();
+            let status = self.leader.try_wait().map_err(|source| ProcessError::Watch { pid, source })?;
             self.ending = status.map(Ending::from);
         }
         Ok(self.ending)
@@ -207,8 +201,7 @@ impl Group {
     }
 
     fn pid(&self) -> i32 {
-        // Linux numbers processes below 2^22.
-        i32::try_from(self.child.id()).unwrap_or(i32::MAX)
+        self.leader.pid()
     }
 
     /// Every running process that came of this group. Exit statuses of those that ended are taken.
@@ -255,14 +248,11 @@ impl Drop for Group {
         if !self.stopped {
             let _ = self.stop(Duration::ZERO, Duration::from_secs(2), &|| true);
         }
-        let _ = self.poll();
-        let pid = self.pid();
-        STARTED.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
     }
 }
 
-/// Takes the exit status of orphans that this process adopted. A child that it started itself is in [`STARTED`] or, if
-/// another module started it, in our own group; their statuses belong to those who wait for them.
+/// Takes the exit status of orphans that this process adopted. A child that it started itself is in [`STARTED`] or, where
+/// it leads no group, in our own group; their statuses belong to those who wait for them.
 fn take_orphans(table: &[Running], own: i32) {
     let own_group = nix::unistd::getpgrp().as_raw();
     let started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,10 +2,12 @@
 //! them, also what left the group. Whatever a job starts carries the job's id in its environment, so that it can be
 //! found again after its parent, or we ourselves, died.
 
+mod child;
 mod group;
 mod stop;
 mod table;
 
+pub use child::Leader;
 pub use group::{Ending, Group, Input, ProcessError, StartedFrom, adopt_orphans};
 pub use stop::{StopReport, stop_members};
 pub use table::{ProcessId, Running, boot_id, is_alive, marked_processes, own_id, process_of};

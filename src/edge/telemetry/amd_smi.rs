@@ -33,7 +33,7 @@ impl AmdSmi {
 
 fn look(stop: &StopSignal) -> Result<Vec<GpuSample>, String> {
     let (before, since) = (unix_seconds(), Instant::now());
-    let answer = answer_of("amd-smi", &["metric", "--json"], LIMIT, stop)?;
+    let answer = answer_of("amd-smi", &["metric", "--json"], LIMIT, stop).map_err(|error| error.to_string())?;
     // The middle of the call is when it looked, as far as that can be known.
     Ok(amd_smi_samples(&answer, before + since.elapsed().as_secs_f64() / 2.0))
 }

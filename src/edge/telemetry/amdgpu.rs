@@ -90,7 +90,7 @@ fn look(gpu: u32, device: &Path, before: &mut Option<GpuMetrics>) -> GpuSample {
         at_unix_s: unix_seconds(),
         node: String::new(),
         gpu,
-        name: product_name(device),
+        name: product_name(device).unwrap_or_else(|| "amdgpu".to_owned()),
         power_w: shown
             .filter(|power| *power >= LEAST_POWER)
             .or_else(|| metrics.as_ref()?.power_w)
@@ -116,9 +116,8 @@ fn metrics(device: &Path) -> Result<Option<GpuMetrics>, String> {
     GpuMetrics::parse(&bytes).map_err(|error| format!("no energy counter from {}: {error}", path.display()))
 }
 
-/// What the GPU is; consumer boards do not say it.
-pub(in crate::edge) fn product_name(device: &Path) -> String {
-    let name = fs::read_to_string(device.join("product_name")).unwrap_or_default();
-    let name = name.trim();
-    if name.is_empty() { "amdgpu".to_owned() } else { name.to_owned() }
+/// What the GPU is; consumer boards and virtual machines do not say it.
+pub(in crate::edge) fn product_name(device: &Path) -> Option<String> {
+    let name = fs::read_to_string(device.join("product_name")).ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }

@@ -104,7 +104,7 @@ fn nvidia(wanted: Wanted<'_>) -> Result<Started, String> {
         Ok(process) => return Ok(Started::best(Sampler::Nvml(process))),
         Err(problem) => problem,
     };
-    let sampler = nvidia_smi::NvidiaSmi::start(wanted.job, wanted.out)?;
+    let sampler = nvidia_smi::NvidiaSmi::start(wanted.job, wanted.out, wanted.stop)?;
     Ok(Started {
         sampler: Some(Sampler::NvidiaSmi(sampler)),
         remark: Some(format!(

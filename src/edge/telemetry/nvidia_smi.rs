@@ -1,19 +1,33 @@
 //! nvidia-smi in its loop mode.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::line_tool::{LineTool, Tool};
 use crate::edge::process::Input;
-use crate::job::{GpuSample, JobId, NVIDIA_SMI_QUERY};
+use crate::edge::stop::StopSignal;
+use crate::edge::tool::answer_of;
+use crate::job::{GpuSample, JobId, NVIDIA_SMI_QUERY, is_unknown_nvidia_field, older_nvidia_fields};
+
+/// The fields that older drivers know by other names.
+const RECENT: &str = "--query-gpu=power.draw.instant,clocks_event_reasons.active";
+/// Longest wait for the answer to whether this one knows them.
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// A running nvidia-smi.
 #[derive(Debug)]
 pub struct NvidiaSmi(LineTool);
 
 impl NvidiaSmi {
-    pub(super) fn start(job: &JobId, out: &Path) -> Result<Self, String> {
+    /// Starts it, after a short question about the names of fields; `stop` ends the wait for its answer.
+    pub(super) fn start(job: &JobId, out: &Path, stop: &StopSignal) -> Result<Self, String> {
+        let fields = match answer_of("nvidia-smi", &[RECENT, "--format=csv,noheader,nounits"], LIMIT, stop) {
+            Err(error) if is_unknown_nvidia_field(&error.to_string()) => older_nvidia_fields(NVIDIA_SMI_QUERY),
+            // What else is wrong with it, it says itself.
+            Ok(_) | Err(_) => NVIDIA_SMI_QUERY.to_owned(),
+        };
         let arguments = [
-            format!("--query-gpu={NVIDIA_SMI_QUERY}"),
+            format!("--query-gpu={fields}"),
             "--format=csv,noheader,nounits".to_owned(),
             "--loop=1".to_owned(),
         ];

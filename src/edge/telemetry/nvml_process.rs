@@ -75,7 +75,8 @@ impl NvmlProcess {
         let (send, seen) = sync_channel(1);
         let done = StopSignal::unset();
         let (stop, job, out) = (done.clone(), wanted.job.clone(), wanted.out.to_owned());
-        let smi = move || NvidiaSmi::start(&job, &out);
+        let smi_stop = done.clone();
+        let smi = move || NvidiaSmi::start(&job, &out, &smi_stop);
         let work = move || watch_to_the_end(reader, patience, smi, &stop, &send);
         std::thread::Builder::new()
             .name("nvml".to_owned())

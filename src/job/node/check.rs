@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Gpu, NodeFacts};
+use super::{GpuProblem, NodeFacts, gpu_check};
 use crate::job::NodeSettings;
 
 /// What was looked at.
@@ -114,12 +114,8 @@ pub fn check_node(facts: &NodeFacts, wanted: Wanted<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     match &facts.gpus {
         None => {}
-        Some(Err(problem)) => found.push(finding(
-            NodeCheck::GpuNumber,
-            Grade::Warning,
-            format!("the GPUs are not known: {problem}"),
-        )),
-        Some(Ok(gpus)) => found.extend([number(gpus, wanted), kind(gpus, wanted), driver(gpus, wanted), clocks(gpus)]),
+        Some(Err(problem)) => found.push(gpu_check::unknown(problem, wanted)),
+        Some(Ok(gpus)) => found.extend(gpu_check::all(gpus, wanted)),
     }
     found.extend(disks(facts, wanted));
     found.extend(port(facts));
@@ -143,8 +139,13 @@ pub fn check_node(facts: &NodeFacts, wanted: Wanted<'_>) -> Vec<Finding> {
 #[must_use]
 pub fn check_idle(facts: &NodeFacts, wanted: Wanted<'_>) -> Vec<Finding> {
     match &facts.gpus {
-        Some(Ok(gpus)) => vec![idle(facts), memory(gpus, wanted)],
-        Some(Err(_)) | None => Vec::new(),
+        Some(Ok(gpus)) => vec![gpu_check::idle(&facts.uses), gpu_check::memory(gpus, wanted)],
+        Some(Err(GpuProblem::Failed(problem))) => vec![finding(
+            NodeCheck::GpuIdle,
+            Grade::Failed,
+            format!("it is not known whether the GPUs are in use: {problem}"),
+        )],
+        Some(Err(GpuProblem::NotInstalled(_))) | None => Vec::new(),
     }
 }
 
@@ -154,134 +155,12 @@ pub fn worst(findings: &[Finding]) -> Grade {
     findings.iter().map(|finding| finding.grade).max().unwrap_or(Grade::Ok)
 }
 
-fn finding(check: NodeCheck, grade: Grade, detail: impl Into<String>) -> Finding {
+pub(super) fn finding(check: NodeCheck, grade: Grade, detail: impl Into<String>) -> Finding {
     Finding {
         check,
         grade,
         detail: detail.into(),
     }
-}
-
-fn names(gpus: &[Gpu]) -> String {
-    let mut names: Vec<&str> = gpus.iter().map(|gpu| gpu.name.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    names.join(", ")
-}
-
-fn number(gpus: &[Gpu], wanted: Wanted<'_>) -> Finding {
-    let found = gpus.len() as u64;
-    let at_least = wanted.gpus.unwrap_or(0).max(u64::from(wanted.node.gpus.unwrap_or(0))).max(1);
-    if found < at_least {
-        let detail =
-            format!("{found} GPUs, expected at least {at_least}; look for a fallen one (dmesg), or at the choice in *_VISIBLE_DEVICES");
-        return finding(NodeCheck::GpuNumber, Grade::Failed, detail);
-    }
-    finding(NodeCheck::GpuNumber, Grade::Ok, format!("{found} x {}", names(gpus)))
-}
-
-fn kind(gpus: &[Gpu], wanted: Wanted<'_>) -> Finding {
-    let Some(expected) = &wanted.node.gpu_name else {
-        return finding(NodeCheck::GpuKind, Grade::Ok, "the profile names no kind (`node.gpu-name`)");
-    };
-    let letters = |text: &str| text.to_lowercase().replace([' ', '-'], "");
-    let others: Vec<Gpu> = gpus
-        .iter()
-        .filter(|gpu| !letters(&gpu.name).contains(&letters(expected)))
-        .cloned()
-        .collect();
-    if others.is_empty() {
-        return finding(NodeCheck::GpuKind, Grade::Ok, expected.clone());
-    }
-    let detail = format!(
-        "{}, expected {expected} as `node.gpu-name` says; is this the profile of another node?",
-        names(&others)
-    );
-    finding(NodeCheck::GpuKind, Grade::Failed, detail)
-}
-
-fn driver(gpus: &[Gpu], wanted: Wanted<'_>) -> Finding {
-    let mut versions: Vec<&str> = gpus.iter().filter_map(|gpu| gpu.driver.as_deref()).collect();
-    versions.dedup();
-    let [version] = versions.as_slice() else {
-        let detail = if versions.is_empty() {
-            "not known".to_owned()
-        } else {
-            versions.join(", ")
-        };
-        return finding(NodeCheck::GpuDriver, Grade::Unknown, detail);
-    };
-    match &wanted.node.driver {
-        Some(least) if parts(version) < parts(least) => {
-            let detail = format!("{version}, expected at least {least} as `node.driver` says; update it");
-            finding(NodeCheck::GpuDriver, Grade::Failed, detail)
-        }
-        Some(_) | None => finding(NodeCheck::GpuDriver, Grade::Ok, *version),
-    }
-}
-
-/// The numbers of a version.
-fn parts(version: &str) -> Vec<u64> {
-    version
-        .split(|c: char| !c.is_ascii_digit())
-        .filter_map(|part| part.parse().ok())
-        .collect()
-}
-
-fn clocks(gpus: &[Gpu]) -> Finding {
-    let held: Vec<String> = gpus
-        .iter()
-        .filter(|gpu| !gpu.held_back.is_empty())
-        .map(|gpu| format!("GPU {}: {}", gpu.index, gpu.held_back.join(", ")))
-        .collect();
-    if !held.is_empty() {
-        let detail = format!("held back: {}; look at cooling and power before measuring", held.join("; "));
-        return finding(NodeCheck::GpuClock, Grade::Warning, detail);
-    }
-    let highest = gpus.iter().filter_map(|gpu| gpu.max_clock_mhz).fold(0.0, f64::max);
-    let detail = if highest > 0.0 {
-        format!("up to {highest} MHz")
-    } else {
-        "nothing holds them back".to_owned()
-    };
-    finding(NodeCheck::GpuClock, Grade::Ok, detail)
-}
-
-fn idle(facts: &NodeFacts) -> Finding {
-    if facts.uses.is_empty() {
-        return finding(NodeCheck::GpuIdle, Grade::Ok, "no process computes on them");
-    }
-    let uses: Vec<String> = facts
-        .uses
-        .iter()
-        .map(|used| {
-            let gpu = used.gpu.map(|gpu| format!(" on GPU {gpu}")).unwrap_or_default();
-            let job = used.job.as_ref().map(|job| format!(" of job {job}")).unwrap_or_default();
-            format!("{} ({}){gpu}{job}", used.name, used.pid)
-        })
-        .collect();
-    let detail = format!("in use by {}; a measurement beside it would be wrong", uses.join(", "));
-    finding(NodeCheck::GpuIdle, Grade::Failed, detail)
-}
-
-fn memory(gpus: &[Gpu], wanted: Wanted<'_>) -> Finding {
-    let most = f64::from(wanted.node.max_memory_used_mib);
-    let full: Vec<String> = gpus
-        .iter()
-        .filter_map(|gpu| {
-            gpu.memory_used_mib
-                .filter(|used| *used > most)
-                .map(|used| format!("GPU {}: {used:.0} MiB", gpu.index))
-        })
-        .collect();
-    if full.is_empty() {
-        return finding(NodeCheck::GpuMemory, Grade::Ok, format!("at most {most} MiB in use"));
-    }
-    let detail = format!(
-        "in use: {}, expected at most {most} MiB (`node.max-memory-used-mib`)",
-        full.join(", ")
-    );
-    finding(NodeCheck::GpuMemory, Grade::Failed, detail)
 }
 
 fn disks(facts: &NodeFacts, wanted: Wanted<'_>) -> Vec<Finding> {

@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
 
 use super::*;
-use crate::job::{Cache, Disk, GpuUse, HubFacts, Leftovers, PortFact, Service};
+use crate::job::{Cache, Disk, Gpu, GpuUse, HubFacts, Leftovers, PortFact, Service};
 
 fn good() -> NodeFacts {
     let gpu = |index| Gpu {
         index,
-        name: "NVIDIA H100 80GB HBM3".to_owned(),
+        name: Some("NVIDIA H100 80GB HBM3".to_owned()),
         driver: Some("570.86.15".to_owned()),
+        held_back: Some(Vec::new()),
         memory_used_mib: Some(4.0),
         ..Gpu::default()
     };
@@ -71,7 +72,7 @@ type Change = fn(&mut NodeFacts);
 
 #[test]
 fn what_is_wrong_is_named_with_the_remedy() {
-    let cases: [(Change, NodeCheck, Grade, &str); 14] = [
+    let cases: [(Change, NodeCheck, Grade, &str); 16] = [
         (
             |node| node.gpus = Some(Ok(Vec::new())),
             NodeCheck::GpuNumber,
@@ -79,16 +80,28 @@ fn what_is_wrong_is_named_with_the_remedy() {
             "0 GPUs, expected at least 8",
         ),
         (
-            |node| node.gpus = Some(Err("no nvidia-smi".to_owned())),
+            |node| node.gpus = Some(Err(GpuProblem::NotInstalled("no nvidia-smi".to_owned()))),
             NodeCheck::GpuNumber,
-            Grade::Warning,
-            "no nvidia-smi",
+            Grade::Failed,
+            "no nvidia-smi; install it, or take `node.gpu-name`, `node.driver` out",
         ),
         (
-            |node| first(node).name = "NVIDIA A100".to_owned(),
+            |node| first(node).name = Some("NVIDIA A100".to_owned()),
             NodeCheck::GpuKind,
             Grade::Failed,
             "NVIDIA A100, expected h100",
+        ),
+        (
+            |node| first(node).name = None,
+            NodeCheck::GpuKind,
+            Grade::Warning,
+            "does not say what GPU 0 is, expected h100",
+        ),
+        (
+            |node| first(node).held_back = None,
+            NodeCheck::GpuClock,
+            Grade::Unknown,
+            "not known whether something holds them back",
         ),
         (
             |node| every(node, |gpu| gpu.driver = Some("550.1".to_owned())),
@@ -103,7 +116,7 @@ fn what_is_wrong_is_named_with_the_remedy() {
             "1, 570.86.15",
         ),
         (
-            |node| first(node).held_back.push("power brake".to_owned()),
+            |node| first(node).held_back = Some(vec!["power brake".to_owned()]),
             NodeCheck::GpuClock,
             Grade::Warning,
             "GPU 0: power brake",
@@ -190,6 +203,28 @@ fn first(node: &mut NodeFacts) -> &mut Gpu {
 
 fn every(node: &mut NodeFacts, change: fn(&mut Gpu)) {
     node.gpus.as_mut().unwrap().as_mut().unwrap().iter_mut().for_each(change);
+}
+
+#[test]
+fn a_missing_tool_is_a_warning_where_nobody_asks_and_a_failing_one_never_is() {
+    let node = NodeSettings::default();
+    let wanted = Wanted {
+        node: &node,
+        gpus: Some(8),
+        token: true,
+    };
+    let problem = || "GPU is lost".to_owned();
+    for (problem, grade, idle) in [
+        (GpuProblem::NotInstalled(problem()), Grade::Warning, Grade::Ok),
+        (GpuProblem::Failed(problem()), Grade::Failed, Grade::Failed),
+    ] {
+        let node = NodeFacts {
+            gpus: Some(Err(problem)),
+            ..good()
+        };
+        assert_eq!(worst(&check_node(&node, wanted)), grade);
+        assert_eq!(worst(&check_idle(&node, wanted)), idle);
+    }
 }
 
 #[test]

@@ -11,7 +11,8 @@ pub struct Gpu {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uuid: Option<String>,
     /// What it is, such as `NVIDIA H100 80GB HBM3`.
-    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Version of its driver.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
@@ -30,9 +31,27 @@ pub struct Gpu {
     /// Limit of its power, watts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power_limit_w: Option<f64>,
-    /// What holds its clocks back although it may not, in words.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub held_back: Vec<String>,
+    /// What holds its clocks back although it may not, in words; empty where nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_back: Option<Vec<String>>,
+}
+
+impl Gpu {
+    /// What it is, for people.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or("unnamed GPU")
+    }
+}
+
+/// Why GPUs are not known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GpuProblem {
+    /// What knows them is not there: the tool, or the driver.
+    NotInstalled(String),
+    /// It is there, and something is wrong.
+    Failed(String),
 }
 
 /// A process that computes on a GPU.
@@ -108,7 +127,7 @@ pub struct Leftovers {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct NodeFacts {
     /// The GPUs that this job may use, or why they are not known; absent where there are none to be.
-    pub gpus: Option<Result<Vec<Gpu>, String>>,
+    pub gpus: Option<Result<Vec<Gpu>, GpuProblem>>,
     /// What computes on them.
     pub uses: Vec<GpuUse>,
     /// Version of CUDA that the driver has, or of ROCm.

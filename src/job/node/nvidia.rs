@@ -8,6 +8,16 @@ pub const NVIDIA_GPUS_QUERY: &str =
 /// Fields of [`nvidia_use`], in its order.
 pub const NVIDIA_APPS_QUERY: &str = "gpu_uuid,pid,process_name";
 
+/// Values of a GPU that does not work any more, whatever was asked.
+const BROKEN: [&str; 2] = ["[GPU is lost]", "[GPU requires reset]"];
+
+/// Fields by the names that older drivers know: the reasons were renamed with driver 535, the power of now came with 530, and
+/// before that the only power was often that of now.
+const OLDER: [(&str, &str); 2] = [
+    ("clocks_event_reasons.", "clocks_throttle_reasons."),
+    ("power.draw.instant", "power.draw"),
+];
+
 /// Bits of the reasons for lower clocks that are faults, not modes
 /// (<https://docs.nvidia.com/deploy/nvml-api/group__nvmlClocksEventReasons.html>).
 const FAULTS: [(u64, &str); 4] = [
@@ -17,6 +27,20 @@ const FAULTS: [(u64, &str); 4] = [
     (0x80, "power brake"),
 ];
 
+/// Whether nvidia-smi says that it does not know a field.
+#[must_use]
+pub fn is_unknown_nvidia_field(said: &str) -> bool {
+    said.contains("is not a valid field to query")
+}
+
+/// The same fields by the names that older drivers know.
+#[must_use]
+pub fn older_nvidia_fields(query: &str) -> String {
+    OLDER
+        .iter()
+        .fold(query.to_owned(), |query, (recent, older)| query.replace(recent, older))
+}
+
 /// A line of `nvidia-smi --query-gpu=` with [`NVIDIA_GPUS_QUERY`] and `--format=csv,noheader,nounits`.
 #[must_use]
 pub fn nvidia_gpu(line: &str) -> Option<Gpu> {
@@ -24,18 +48,21 @@ pub fn nvidia_gpu(line: &str) -> Option<Gpu> {
     let [index, uuid, name, driver, total, used, clock, max_clock, limit, reasons] = fields.as_slice() else {
         return None;
     };
+    if fields.iter().any(|field| BROKEN.contains(field)) {
+        return None;
+    }
     let number = |text: &str| text.parse::<f64>().ok().filter(|value| value.is_finite());
     Some(Gpu {
         index: index.parse().ok()?,
         uuid: Some((*uuid).to_owned()),
-        name: (*name).to_owned(),
+        name: Some((*name).to_owned()),
         driver: Some((*driver).to_owned()),
         memory_mib: number(total),
         memory_used_mib: number(used),
         clock_mhz: number(clock),
         max_clock_mhz: number(max_clock),
         power_limit_w: number(limit),
-        held_back: throttle_words(reasons).into_iter().map(str::to_owned).collect(),
+        held_back: throttle_bits(reasons).map(|bits| words(bits).map(str::to_owned).collect()),
     })
 }
 
@@ -55,12 +82,15 @@ pub fn nvidia_use(line: &str, gpus: &[Gpu]) -> Option<GpuUse> {
 /// The faults among the reasons for lower clocks, which nvidia-smi writes as a hexadecimal number.
 #[must_use]
 pub fn throttle_words(reasons: &str) -> Vec<&'static str> {
-    let bits = reasons
-        .trim()
-        .strip_prefix("0x")
-        .and_then(|digits| u64::from_str_radix(digits, 16).ok());
-    let bits = bits.unwrap_or(0);
-    FAULTS.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, word)| *word).collect()
+    words(throttle_bits(reasons).unwrap_or(0)).collect()
+}
+
+fn words(bits: u64) -> impl Iterator<Item = &'static str> {
+    FAULTS.iter().filter(move |(bit, _)| bits & bit != 0).map(|(_, word)| *word)
+}
+
+fn throttle_bits(reasons: &str) -> Option<u64> {
+    u64::from_str_radix(reasons.trim().strip_prefix("0x")?, 16).ok()
 }
 
 /// The version of CUDA in the head of nvidia-smi's table.
@@ -86,12 +116,24 @@ mod tests {
             (gpu.index, gpu.driver.as_deref(), gpu.max_clock_mhz),
             (3, Some("570.86.15"), Some(1980.0))
         );
-        assert_eq!(gpu.held_back, ["hardware thermal slowdown", "power brake"]);
+        assert_eq!(gpu.held_back.as_deref().unwrap(), ["hardware thermal slowdown", "power brake"]);
+        let unknown = nvidia_gpu(&line.replace("0x00000000000000C1", "[N/A]")).unwrap();
+        assert_eq!(unknown.held_back, None);
+        assert_eq!(nvidia_gpu(&line.replace("570.86.15", "[GPU is lost]")), None);
         let used = nvidia_use("GPU-1f02, 4711, python3, -m vllm", &[gpu]).unwrap();
         assert_eq!((used.gpu, used.pid, used.name.as_str()), (Some(3), 4711, "python3, -m vllm"));
         assert_eq!(nvidia_gpu("No devices were found"), None);
         let head = "| NVIDIA-SMI 570.86.15    Driver Version: 570.86.15    CUDA Version: 12.8     |";
         assert_eq!(cuda_version(head).as_deref(), Some("12.8"));
         assert_eq!(cuda_version("CUDA Version: N/A"), None);
+    }
+
+    #[test]
+    fn older_drivers_are_asked_by_the_older_names() {
+        assert!(is_unknown_nvidia_field(
+            "Field \"clocks_event_reasons.active\" is not a valid field to query."
+        ));
+        let fields = "index,power.draw.instant,clocks_event_reasons.active";
+        assert_eq!(older_nvidia_fields(fields), "index,power.draw,clocks_throttle_reasons.active");
     }
 }

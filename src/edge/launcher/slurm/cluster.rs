@@ -1,12 +1,13 @@
 //! What is asked of a Slurm cluster: submit, look, cancel. Each question is one call of one tool with a deadline.
 
+use std::process::Command;
 use std::time::Duration;
 
 use super::SlurmError;
-use super::tool::{Call, run};
 use crate::edge::host::own_user;
 use crate::edge::process::JOB_MARK;
 use crate::edge::stop::StopSignal;
+use crate::edge::tool::{ToolError, run};
 use crate::job::JobId;
 use crate::job::slurm::{
     BatchRequest, JobView, NamedJob, SlurmVersion, accounting, accounting_json, cancel, canceller_of, find_named, kill_script, kill_steps,
@@ -31,6 +32,41 @@ pub(super) struct Cluster {
 /// Variables that Slurm's tools need. Others, such as `SQUEUE_FORMAT` or `SBATCH_PARTITION`, would change what they do.
 const OF_THE_TOOLS: [&str; 4] = ["PATH", "HOME", "USER", "LOGNAME"];
 
+/// A call of a tool.
+#[derive(Debug, Clone, Copy)]
+struct Call<'a> {
+    tool: &'static str,
+    arguments: &'a [String],
+    /// Its whole environment.
+    environment: &'a [(String, String)],
+    stdin: &'a str,
+}
+
+impl Call<'_> {
+    /// What the tool prints on stdout, or the error that it prints on stderr. A controller that does not answer must not hold up a
+    /// job's stop, so there is always a limit.
+    fn answer(self, limit: Duration, stop: &StopSignal) -> Result<String, SlurmError> {
+        let tool = self.tool;
+        let mut command = Command::new(tool);
+        command.args(self.arguments).env_clear();
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let said = run(command, self.stdin, limit, stop).map_err(|error| match error {
+            ToolError::Start { source, .. } | ToolError::Watch { source, .. } => SlurmError::Start { tool, source },
+            ToolError::Late { limit, .. } => SlurmError::Late {
+                tool,
+                seconds: limit.as_secs_f64(),
+            },
+            ToolError::Stopped(_) => SlurmError::Stopped,
+            ToolError::Failed { said, .. } => SlurmError::refused(tool, &said),
+        })?;
+        if said.status.success() {
+            Ok(said.stdout)
+        } else {
+            Err(SlurmError::refused(tool, &said.stderr))
+        }
+    }
+}
+
 impl Cluster {
     /// The cluster that this machine belongs to; `configuration` is its `SLURM_CONF`, where it is not at its usual place.
     pub fn new(job: &JobId, configuration: Option<String>) -> Self {
@@ -54,10 +90,8 @@ impl Cluster {
             arguments,
             environment: &self.environment,
             stdin: "",
-            limit,
-            stop,
         };
-        run(call)?.answer(tool)
+        call.answer(limit, stop)
     }
 
     /// Submits a job and gives its number.
@@ -71,10 +105,8 @@ impl Cluster {
             arguments: &request.arguments,
             environment: &environment,
             stdin: &request.script,
-            limit: limit.min(SUBMISSION),
-            stop,
         };
-        let answer = run(call)?.answer(TOOL)?;
+        let answer = call.answer(limit.min(SUBMISSION), stop)?;
         submitted(&answer).map_err(|source| SlurmError::Answer { tool: TOOL, source })
     }
 

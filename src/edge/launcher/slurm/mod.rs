@@ -3,7 +3,6 @@
 
 mod batch;
 mod cluster;
-mod tool;
 mod watcher;
 
 use std::collections::BTreeSet;

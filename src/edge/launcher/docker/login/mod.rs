@@ -143,13 +143,13 @@ async fn login_of(file: &LoginFile, repository: &Repository, stop: &StopSignal) 
 
 /// Asks a program for the login: the server's name goes to its stdin, the login comes as JSON.
 async fn ask_helper(program: String, server: String, stop: StopSignal) -> Result<Option<Login>, String> {
-    let asked = tokio::task::spawn_blocking(
-        move || match answer_with_input(&program, &["get"], Some(&server), HELPER_LIMIT, &stop) {
+    let asked = tokio::task::spawn_blocking(move || {
+        match answer_with_input(&program, &["get"], &server, HELPER_LIMIT, &stop).map_err(|error| error.to_string()) {
             Ok(answer) => parse_helper(&answer).map(Some).map_err(|problem| format!("{program}: {problem}")),
             Err(problem) if problem.contains(HELPER_KNOWS_NONE) => Ok(None),
             Err(problem) => Err(problem),
-        },
-    );
+        }
+    });
     asked.await.map_err(|error| error.to_string())?
 }
 

@@ -1,0 +1,147 @@
+//! What `imax doctor` and the preflight of `imax run` make of GPUs that are lost, unknown, older, or AMD's.
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use super::doctor::{NVIDIA_SMI, finding, findings, nvidia};
+use super::success::ENGINE;
+use super::world::{World, await_that};
+
+/// Two GPUs without names; processes 1 and 2 have memory on the first and on the second.
+fn amd() -> World {
+    let world = World::with_recipe(ENGINE);
+    world.write("runners/h100-a.yaml", "launcher: local\nvendor: amd\nnode: {gpu-name: MI300X}\n");
+    for card in [1, 2] {
+        let device = format!("sys/class/drm/card{card}/device");
+        world.write(&format!("{device}/vendor"), "0x1002\n");
+        world.write(&format!("{device}/product_name"), "\n");
+        world.write(&format!("{device}/pp_dpm_sclk"), "0: 132Mhz *\n1: 2100Mhz\n");
+    }
+    world.write("sys/class/drm/card1/device/drm/renderD128/dev", "226:128\n");
+    // The second has no render device of its own, as in partitions; it is found by its unique number.
+    world.write("sys/class/drm/card2/device/unique_id", "00000000000000ff\n");
+    for (node, id, properties) in [
+        (0, 0, "cpu_cores_count 96\n"),
+        (1, 4711, "simd_count 1216\ndrm_render_minor 128\n"),
+        (2, 815, "simd_count 1216\ndrm_render_minor 129\nunique_id 255\n"),
+    ] {
+        let folder = format!("sys/class/kfd/kfd/topology/nodes/{node}");
+        world.write(&format!("{folder}/gpu_id"), &format!("{id}\n"));
+        world.write(&format!("{folder}/properties"), properties);
+    }
+    world.write("sys/class/kfd/kfd/proc/1/vram_4711", "1048576\n");
+    world.write("sys/class/kfd/kfd/proc/1/vram_815", "0\n");
+    world.write("sys/class/kfd/kfd/proc/2/vram_815", "1048576\n");
+    let root = world.path("sys").display().to_string();
+    world.environment("IMAX_SYSFS", &root)
+}
+
+#[test]
+fn a_job_on_other_gpus_of_an_amd_node_disturbs_nobody() {
+    let world = amd();
+    let examination = findings(&world.doctor(&["--format", "json"]));
+    let (grade, detail) = finding(&examination, "gpu-idle");
+    assert!(
+        grade == "failed" && detail.contains("(1) on GPU 0") && detail.contains("(2) on GPU 1"),
+        "{detail}"
+    );
+    std::fs::remove_file(world.path("sys/class/kfd/kfd/proc/1/vram_4711")).unwrap();
+    let ended = world.environment("HIP_VISIBLE_DEVICES", "0").doctor(&["--format", "json"]);
+    let examination = findings(&ended);
+    assert_eq!(finding(&examination, "gpu-idle").0, "ok", "{examination}");
+    assert_eq!(ended.code, Some(0), "{examination}");
+}
+
+#[test]
+fn what_an_amd_node_does_not_say_is_not_known() {
+    let examination = findings(&amd().doctor(&["--format", "json"]));
+    for (check, grade, detail) in [
+        ("gpu-number", "ok", "2 x unnamed GPU"),
+        ("gpu-kind", "warning", "does not say what GPU 0, 1 is, expected MI300X"),
+        (
+            "gpu-clock",
+            "unknown",
+            "up to 2100 MHz; not known whether something holds them back",
+        ),
+    ] {
+        let found = finding(&examination, check);
+        assert!(found.0 == grade && found.1.contains(detail), "{check}: {found:?}");
+    }
+    assert_eq!(examination["facts"]["gpus"]["Ok"][0]["clock_mhz"], json!(132.0));
+}
+
+#[test]
+fn a_lost_gpu_starts_nothing() {
+    let lost = "Unable to determine the device handle for GPU0000:3B:00.0: GPU is lost.  Reboot the system to recover this GPU";
+    let row = "0, GPU-aaaa, NVIDIA H100 80GB HBM3, 570.86.15, 81559, 4, 345, 1980, 700.00, 0x1";
+    for script in [
+        format!("echo '{lost}'; exit 15"),
+        // Beside a GPU that works, with a good end.
+        format!("case \"$1\" in --query-gpu=*) echo '{row}'; echo '{lost}' ;; esac"),
+        format!("case \"$1\" in --query-gpu=*) echo '{row}'; echo '1, GPU-bbbb, NVIDIA H100, [GPU is lost], , , , , , ' ;; esac"),
+    ] {
+        let world = World::with_recipe("touch ran").tools(&[("nvidia-smi", &script)]);
+        world.write("runners/h100-a.yaml", "launcher: local\nvendor: nvidia\nnode: {gpus: 1}\n");
+        let ended = world.doctor(&["--format", "json"]);
+        assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+        let examination = findings(&ended);
+        for check in ["gpu-number", "gpu-idle"] {
+            let (grade, detail) = finding(&examination, check);
+            assert!(grade == "failed" && detail.contains("GPU is lost"), "{check}: {detail}");
+        }
+        let ended = world.run();
+        assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+        let outcome = world.job()["outcome"].clone();
+        assert_eq!(
+            (&outcome["class"], &outcome["cause"]),
+            (&json!("infra"), &json!("gpu-lost")),
+            "{outcome}"
+        );
+        assert!(!world.path("ran").exists());
+    }
+}
+
+#[test]
+fn a_missing_nvidia_smi_fails_where_the_profile_says_what_must_be_found() {
+    for (node, grade, code) in [("", "warning", 0), ("node: {gpus: 8}\n", "failed", 4)] {
+        let world = World::with_recipe(ENGINE);
+        world.write("runners/h100-a.yaml", &format!("launcher: local\nvendor: nvidia\n{node}"));
+        std::fs::create_dir(world.path("empty")).unwrap();
+        let nothing = world.path("empty").display().to_string();
+        let ended = world.environment("PATH", &nothing).doctor(&["--format", "json"]);
+        assert_eq!(ended.code, Some(code), "{}", ended.stderr);
+        let found = finding(&findings(&ended), "gpu-number");
+        assert!(found.0 == grade && found.1.contains("nvidia-smi is not installed"), "{found:?}");
+    }
+}
+
+#[test]
+fn an_older_driver_is_asked_by_the_names_that_it_knows() {
+    let unknown = r#"case "$1" in *clocks_event_reasons.active*|*power.draw.instant*)
+        echo 'Field "clocks_event_reasons.active" is not a valid field to query.'; exit 2 ;; esac"#;
+    let world = nvidia("node: {gpus: 2}\n").tools(&[("nvidia-smi", &format!("{unknown}\n{NVIDIA_SMI}"))]);
+    let examination = findings(&world.doctor(&["--format", "json"]));
+    assert_eq!(finding(&examination, "gpu-number").0, "ok", "{examination}");
+    assert_eq!(finding(&examination, "gpu-clock").0, "ok", "{examination}");
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let usage = world.job()["points"][0]["gpu_usage"].clone();
+    assert_eq!(usage["mean_clock_mhz"], json!(1700.0), "{}", ended.stderr);
+}
+
+#[test]
+fn what_a_tool_leaves_behind_is_neither_waited_for_nor_left() {
+    let wrapper = format!("sleep @MARK@ &\n{NVIDIA_SMI}");
+    let world = nvidia("node: {gpus: 2}\n").tools(&[("nvidia-smi", &wrapper)]);
+    let ended = world.doctor(&["--format", "json"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    await_that("nothing runs", || world.processes().is_empty());
+    // Nor is a wrapper's child where a signal ends the wait.
+    let world = nvidia("").tools(&[("nvidia-smi", "sleep @MARK@ & touch asked; wait")]);
+    let run = world.start_doctor(&[]);
+    world.await_file("asked");
+    run.signal(Signal::SIGTERM);
+    let ended = run.end();
+    assert_eq!(ended.code, Some(143), "{}", ended.stderr);
+    await_that("nothing runs", || world.processes().is_empty());
+}
