@@ -215,9 +215,9 @@ fn in_stop_while_a_post_hook_runs() {
             &format!("launcher: local\nhooks: {{post: ['{hook}', 'touch second']}}\n"),
         );
         cancel_in("stop", &world, signal, code, |world| world.await_file("hooked"));
-        // What was measured before stays, and no further hook begins.
+        // What was measured before stays, and the next hook has its part of the time.
         assert_eq!(world.job()["points"][0]["outcome"]["status"], json!("ok"));
-        assert!(!world.path("second").exists());
+        assert!(world.path("second").exists());
     }
 }
 

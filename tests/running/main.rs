@@ -18,6 +18,7 @@ mod doctor_gpus;
 mod evals;
 mod failure;
 mod faults;
+mod hooks;
 mod llama;
 mod nvml;
 mod podman;

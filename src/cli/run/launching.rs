@@ -18,9 +18,14 @@ impl Life<'_> {
         let infra = |error: String| JobFailure::new(FailureClass::Infra, error);
         let launcher = launcher_of(&self.spec.profile.launch);
         state.holds = launcher.holds(self.spec);
+        state.hooks_owed.clone_from(&self.spec.profile.hooks.post);
         // Written before anything is started: whatever comes of it can be found if we are killed.
-        self.states.write(state).map_err(|error| infra(error.to_string()))?;
-        self.run_hooks(&self.spec.profile.hooks.pre, begun)?;
+        if let Err(error) = self.states.write(state) {
+            // No hook has begun.
+            state.hooks_owed.clear();
+            return Err(infra(error.to_string()).into());
+        }
+        self.run_pre_hooks(begun)?;
         state.asked = Some(host::timestamp());
         self.states.write(state).map_err(|error| infra(error.to_string()))?;
         let engine = launcher.launch(&LaunchRequest {

@@ -14,7 +14,6 @@ use crate::edge::engine_log;
 use crate::edge::host;
 use crate::edge::job_state::{JobState, StateFolder};
 use crate::edge::launcher::Tries;
-use crate::edge::reap::reap_job;
 use crate::edge::stop::StopSignal;
 use crate::edge::telemetry::{HostSampler, Sampler};
 use crate::job::{
@@ -109,7 +108,7 @@ impl Life<'_> {
         let engine = match launched {
             Ok(engine) => Mutex::new(engine),
             Err(failure) => {
-                self.clear_failed_launch(state);
+                self.stop_failed_launch(state);
                 return Err(failure);
             }
         };
@@ -118,25 +117,11 @@ impl Life<'_> {
             self.use_engine(&engine)
         });
         self.finish_sampling();
-        let stopped = self.stop_engine(engine);
+        let stopped = self.stop_engine(engine, state);
         // The first failure is the cause; those of stopping and collecting may only follow from it.
         let ended = used.and(stopped);
         let collected = self.collect(ended.is_err());
         ended.and(collected)
-    }
-
-    /// A launcher takes back what it began, but not where the container engine or Slurm has gone meanwhile: then the state
-    /// stays, and a later run finishes it.
-    fn clear_failed_launch(&mut self, state: JobState) {
-        let reaped = reap_job(state, &self.stop.anew(), self.clear_until());
-        if reaped.is_finished() {
-            self.states.forget(&self.spec.id);
-            return;
-        }
-        self.left_behind = true;
-        for left in reaped.left.iter().chain(&reaped.awaited) {
-            self.voice.line(&format!("left for a later `imax run --reap`: {left}"));
-        }
     }
 
     fn use_engine(&mut self, engine: &SharedEngine) -> Result<(), JobFailure> {

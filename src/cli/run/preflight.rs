@@ -33,25 +33,48 @@ impl Life<'_> {
     }
 
     pub(super) fn clean(&mut self, begun: &Begun) -> Result<(), Trouble> {
+        let reaped = reap_dead_jobs(self.states, &[], self.stop, begun.until());
         let mut left = Vec::new();
         for Reaped {
             state,
             removed,
             left: still,
             ..
-        } in reap_dead_jobs(self.states, &[], self.stop, begun.until())
+        } in &reaped
         {
             let job = &state.job;
-            for removed in &removed {
+            for removed in removed {
                 self.voice.line(&format!("removed {removed} of the dead job {job}"));
             }
-            left.extend(still.into_iter().map(|what| format!("{what} (of the dead job {job})")));
+            left.extend(still.iter().map(|what| format!("{what} (of the dead job {job})")));
         }
+        self.run_owed_hooks(&reaped, begun);
         self.unless_cancelled()?;
         if !left.is_empty() {
             return Err(infra(format!("the node is not clean: {}", left.join("; "))).into());
         }
         self.await_idle_gpus(begun)
+    }
+
+    /// Runs the post-hooks that dead jobs may not have come to, where they are this job's own too: a command that lies in a state
+    /// is never run itself.
+    fn run_owed_hooks(&self, reaped: &[Reaped], begun: &Begun) {
+        let own = &self.spec.profile.hooks.post;
+        let owed = reaped.iter().map(|job| &job.state).filter(|state| !state.hooks_owed.is_empty());
+        let (same, others): (Vec<_>, Vec<_>) = owed.partition(|state| state.hooks_owed == *own);
+        for state in others {
+            let hooks = state.hooks_owed.join("; ");
+            self.voice
+                .line(&format!("post-hooks of the dead job {} that may not have run: {hooks}", state.job));
+        }
+        if let Some(state) = same.first() {
+            self.voice.line(&format!(
+                "the dead job {} may not have come to its post-hooks, so they run now",
+                state.job
+            ));
+            // One that fails is said; what it should do may be done already.
+            let _ = self.run_post_hooks(begun);
+        }
     }
 
     /// Waits until nothing computes on the GPUs and their memory is free, in the time that the phase has left: drivers give

@@ -1,0 +1,112 @@
+//! Post-hooks give back what pre-hooks took, however the job ended.
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use super::cancel::cancel_in;
+use super::world::World;
+
+/// A world whose pre-hook takes something that its post-hook gives back.
+fn world(recipe: &str, more_pre: &str) -> World {
+    let world = World::with_recipe(recipe);
+    world.write(
+        "runners/h100-a.yaml",
+        &format!(
+            "launcher: local\nretries: {{attempts: 1}}\nhooks:\n  pre: ['touch taken'{more_pre}]\n  post: ['rm -f taken; echo >> given']\n"
+        ),
+    );
+    world
+}
+
+fn assert_given_back(world: &World) {
+    assert!(!world.path("taken").exists());
+    assert_eq!(world.read("given"), "\n");
+    world.assert_nothing_runs();
+}
+
+#[test]
+fn after_a_failed_launch() {
+    let world = world("touch ran", ", 'exit 3'");
+    let ended = world.run();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    assert!(!world.path("ran").exists());
+    assert_given_back(&world);
+    assert_eq!(world.states(), 0);
+    let job = world.job();
+    assert!(job["outcome"]["reason"].as_str().unwrap().contains("`exit 3`"), "{job:#}");
+    let phases = job["phases"].as_array().unwrap();
+    assert_eq!(
+        phases.last().map(|phase| (&phase["phase"], &phase["ending"])),
+        Some((&json!("stop"), &json!("done")))
+    );
+}
+
+#[test]
+fn after_a_cancelled_pre_hook() {
+    let world = world("touch ran", ", 'touch waits; sleep @MARK@'");
+    cancel_in("launch", &world, Signal::SIGTERM, 143, |world| world.await_file("waits"));
+    assert!(!world.path("ran").exists());
+    assert_given_back(&world);
+}
+
+#[test]
+fn after_a_cancelled_engine_that_is_deaf() {
+    let world = world("trap '' TERM; touch deaf; sleep @MARK@; sleep @MARK@", "");
+    cancel_in("ready", &world, Signal::SIGINT, 130, |world| world.await_file("deaf"));
+    assert_given_back(&world);
+}
+
+#[test]
+fn after_one_that_fails() {
+    let world = World::with_recipe(super::success::ENGINE);
+    world.write(
+        "runners/h100-a.yaml",
+        "launcher: local\nretries: {attempts: 1}\nhooks: {post: ['exit 5', 'touch second']}\n",
+    );
+    let ended = world.run();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    assert!(ended.stderr.contains("hook `exit 5` ended with exit status 5"), "{}", ended.stderr);
+    assert!(world.path("second").exists());
+}
+
+#[test]
+fn not_where_no_pre_hook_began() {
+    let world = world("touch ran", "");
+    let profile = world.read("runners/h100-a.yaml");
+    world.write("runners/h100-a.yaml", &format!("{profile}node: {{free-disk-gib: 1e9}}\n"));
+    assert_eq!(world.run().code, Some(4));
+    assert!(!world.path("given").exists());
+}
+
+/// A job that was killed after its pre-hook.
+fn killed() -> World {
+    let world = world("touch started; exec sleep @MARK@", "");
+    let mut run = world.start();
+    run.await_line("phase ready");
+    world.await_file("started");
+    run.signal(Signal::SIGKILL);
+    run.end();
+    assert!(world.path("taken").exists());
+    world
+}
+
+#[test]
+fn of_a_killed_job_by_the_next_one_that_has_the_same() {
+    let world = killed();
+    world.write("benchmarks/demo_fp8_h100_sim.sh", "exit 1");
+    let profile = world.read("runners/h100-a.yaml");
+    world.write("runners/h100-a.yaml", &profile.replace("'touch taken'", "'[ ! -e taken ]'"));
+    let ended = world.run();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("may not have come to its post-hooks"), "{}", ended.stderr);
+    assert_eq!(world.read("given"), "\n\n");
+}
+
+#[test]
+fn of_a_killed_job_are_named_where_nothing_else_tells_that_they_are_wanted() {
+    let world = killed();
+    let ended = world.reap();
+    let named = "post-hook that may not have run: rm -f taken; echo >> given";
+    assert!(ended.stderr.contains(named), "{}", ended.stderr);
+    assert!(!world.path("given").exists());
+}
