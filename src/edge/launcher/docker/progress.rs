@@ -13,7 +13,9 @@ struct Layer {
     have: u64,
     /// Bytes that it has, compressed; 0 until the engine says so.
     size: u64,
-    done: bool,
+    loaded: bool,
+    /// Podman says nothing of this.
+    unpacked: bool,
 }
 
 /// The layers of an image that is pulled.
@@ -50,17 +52,23 @@ impl Layers {
         }
         let sum = |part: fn(&Layer) -> u64| self.0.values().map(part).fold(0, u64::saturating_add);
         let (have, size) = (sum(|layer| layer.have), sum(|layer| layer.size));
-        let done = self.0.values().filter(|layer| layer.done).count();
+        let count = |is: fn(&Layer) -> bool| self.0.values().filter(|layer| is(layer)).count();
+        let (loaded, unpacked) = (count(|layer| layer.loaded), count(|layer| layer.unpacked));
         // The engine tells a layer's size when it begins to load it, so the sum grows at first.
-        let unknown = self.0.values().filter(|layer| layer.size == 0 && !layer.done).count();
+        let unknown = count(|layer| layer.size == 0 && !layer.loaded);
         let unknown = if unknown == 0 {
             String::new()
         } else {
             format!(" and {unknown} layers of unknown size")
         };
+        let unpacked = if unpacked == 0 {
+            String::new()
+        } else {
+            format!(", {unpacked} unpacked")
+        };
         let layers = self.0.len();
         format!(
-            "{} of {} MB{unknown}; {done} of {layers} layers done",
+            "{} of {} MB{unknown}; {loaded} of {layers} layers loaded{unpacked}",
             have / 1_000_000,
             size / 1_000_000
         )
@@ -76,10 +84,13 @@ impl Layer {
                 self.size = total.max(self.size);
                 self.have = current;
             }
-            "Verifying Checksum" | "Download complete" | "Extracting" => self.have = self.size,
+            "Verifying Checksum" | "Download complete" | "Extracting" => {
+                self.have = self.size;
+                self.loaded = true;
+            }
             "Pull complete" | "Already exists" => {
                 self.have = self.size;
-                self.done = true;
+                (self.loaded, self.unpacked) = (true, true);
             }
             // States in which nothing is loaded, and those of engines to come.
             _ => {}
@@ -118,14 +129,14 @@ mod tests {
             take(Some("a"), "Downloading", Some((percent * 40_000_000, 4_000_000_000)));
             take(Some("b"), "Downloading", Some((percent * 10_000_000, 1_000_000_000)));
         }
-        assert_eq!(layers.summary(), "2500 of 5000 MB; 1 of 3 layers done");
+        assert_eq!(layers.summary(), "2500 of 5000 MB; 1 of 3 layers loaded, 1 unpacked");
         let mut take = |id, status, progress| said.extend(layers.take(message(id, status, progress)));
         take(Some("b"), "Retrying in 5 seconds", None);
         take(Some("b"), "Retrying in 4 seconds", None);
         take(Some("b"), "Download complete", None);
         take(Some("b"), "Pull complete", None);
         take(None, "Status: Downloaded newer image for org/engine:1", None);
-        assert_eq!(layers.summary(), "3000 of 5000 MB; 2 of 3 layers done");
+        assert_eq!(layers.summary(), "3000 of 5000 MB; 2 of 3 layers loaded, 2 unpacked");
         let expected = [
             "Pulling from org/engine",
             "a Pulling fs layer",
@@ -146,7 +157,9 @@ mod tests {
     fn layers_whose_size_is_not_told_yet_are_counted() {
         let mut layers = Layers::default();
         layers.take(message(Some("a"), "Waiting", None));
+        // Podman's way for a small one.
+        layers.take(message(Some("c"), "Download complete", None));
         layers.take(message(Some("b"), "Downloading", Some((1_000_000, 2_000_000))));
-        assert_eq!(layers.summary(), "1 of 2 MB and 1 layers of unknown size; 0 of 2 layers done");
+        assert_eq!(layers.summary(), "1 of 2 MB and 1 layers of unknown size; 1 of 3 layers loaded");
     }
 }
