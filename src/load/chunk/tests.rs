@@ -1,3 +1,5 @@
+//! Events of every dialect, and what must not be taken for one.
+
 use super::*;
 
 fn chunk(has_text: bool, completion_tokens: Option<u32>) -> Event {
