@@ -45,5 +45,5 @@ pub use retry::{Attempt, Retries, Tried};
 pub use telemetry::{
     Energy, EnergyDoubt, GpuMetrics, GpuMetricsError, GpuSample, GpuUsage, HostSample, HostUse, Load, NVIDIA_SMI_QUERY, ProcStat,
     RoleEnergy, RoleNodes, amd_smi_samples, amd_throttle_faults, dcgm_samples, energy, gpu_usage, host_csv, host_use, metrics_csv,
-    proc_stat, role_energy,
+    proc_stat, role_energy, sampled_until,
 };

@@ -190,7 +190,7 @@ printf ' "energy": {"total_energy_consumption": {"value": %s, "unit": "J"}}}]\n'
 fn where_the_amdgpu_driver_gives_no_power_amd_smi_is_asked() {
     // The driver is there, but says what MI325X says to rocm-smi.
     for power in [None, Some("2000000\n")] {
-        let world = world("vendor: amd").tools(&[("amd-smi", AMD_SMI)]);
+        let world = long_load_on(1, world("vendor: amd").tools(&[("amd-smi", AMD_SMI)]));
         world.write("sys/class/drm/card1/device/vendor", "0x1002\n");
         if let Some(power) = power {
             world.write("sys/class/drm/card1/device/hwmon/hwmon3/power1_average", power);
@@ -201,6 +201,15 @@ fn where_the_amdgpu_driver_gives_no_power_amd_smi_is_asked() {
         let energy = world.job()["points"][0]["energy"].clone();
         assert!(energy["counter_joules"].is_number(), "{energy}");
     }
+}
+
+#[test]
+fn an_amd_smi_that_takes_longer_than_a_second_is_waited_for() {
+    let slow = format!("sleep 1.2\n{AMD_SMI}");
+    let world = long_load_on(1, world("vendor: amd").tools(&[("amd-smi", &slow)]));
+    world.write("sys/class/drm/card1/device/vendor", "0x1002\n");
+    let root = world.path("sys").display().to_string();
+    assert_power(&world.environment("IMAX_SYSFS", &root), 400.0, 1);
 }
 
 #[test]
@@ -249,10 +258,14 @@ fn exporter(node: &str, counted: f64) -> String {
     format!("{address}/metrics")
 }
 
-/// A load of some seconds, over which a counter's noise does not matter.
+/// A load of some seconds on two GPUs, over which a counter's noise does not matter.
 pub fn long_load(world: World) -> World {
+    long_load_on(2, world)
+}
+
+fn long_load_on(gpus: u32, world: World) -> World {
     world.row(|row| {
-        row["tp"] = json!(2);
+        row["tp"] = json!(gpus);
         row["osl"] = json!(300);
         row["max-model-len"] = json!(400);
     });

@@ -1,11 +1,11 @@
 //! Telemetry of GPUs and host around the use of an engine. Missing tools are said once; nothing here fails a job.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::life::Life;
 use super::points::Loaded;
-use crate::edge::telemetry::{Exporter, HostSampler, Wanted};
-use crate::edge::{files, telemetry};
+use crate::edge::telemetry::{Exporter, HostSampler, Sampler, Wanted};
+use crate::edge::{files, host, telemetry};
 use crate::job::slurm::allocation;
 use crate::job::{
     Energy, GpuUsage, GpuVendor, HostUse, LaunchSettings, Load, RoleEnergy, RoleNodes, energy, gpu_usage, host_csv, host_use, metrics_csv,
@@ -14,8 +14,12 @@ use crate::job::{
 use crate::model::Layout;
 use crate::result::{Conditions, Json, Power, RolePower};
 
-/// Longer than the second between two samples.
-const TRAILING: Duration = Duration::from_millis(1300);
+/// How long a sample after the loads is waited for where there has been none yet: longer than the second between two.
+const FIRST_SAMPLE: Duration = Duration::from_millis(1300);
+/// How long where there have been some: a tool that is slow needs more than one second, and a machine that is busy too.
+const NEXT_SAMPLE: Duration = Duration::from_secs(10);
+/// Between two looks for it.
+const LOOK: Duration = Duration::from_millis(100);
 
 impl Life<'_> {
     /// Begins: the host always, GPUs where the profile names a vendor or exporters.
@@ -52,8 +56,7 @@ impl Life<'_> {
     /// Ends, and writes `gpu_metrics.csv` and `host_metrics.csv`.
     pub(super) fn finish_sampling(&mut self) {
         if let Some(sampler) = self.sampler.take() {
-            // The load's end must lie between two samples. A signal does not wait for that.
-            let _ = self.stop.wait_for(TRAILING);
+            self.await_samples_after_the_loads(&sampler);
             match sampler.finish() {
                 Ok(seen) => {
                     if let Some(remark) = seen.remark {
@@ -73,6 +76,21 @@ impl Life<'_> {
                     self.host_samples = samples;
                 }
                 Err(problem) => self.voice.line(&problem),
+            }
+        }
+    }
+
+    /// The last load's end must lie between two samples of each GPU. A signal does not wait for that.
+    fn await_samples_after_the_loads(&self, sampler: &Sampler) {
+        let (now, begin) = (host::unix_seconds(), Instant::now());
+        loop {
+            let limit = match sampler.sampled_until() {
+                Some(until) if until > now => return,
+                Some(_) => NEXT_SAMPLE,
+                None => FIRST_SAMPLE,
+            };
+            if begin.elapsed() >= limit || self.stop.wait_for(LOOK).is_some() {
+                return;
             }
         }
     }

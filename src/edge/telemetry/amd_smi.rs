@@ -7,7 +7,7 @@ use super::periodic::Periodic;
 use crate::edge::host::unix_seconds;
 use crate::edge::stop::StopSignal;
 use crate::edge::tool::answer_of;
-use crate::job::{GpuSample, amd_smi_samples};
+use crate::job::{GpuSample, amd_smi_samples, sampled_until};
 
 /// Longest wait for an answer; amd-smi is a Python program, and slow on nodes with many GPUs.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -24,6 +24,10 @@ impl AmdSmi {
             return Err("amd-smi knows no power of any GPU".to_owned());
         }
         Periodic::start("amd-smi", |stop| look(stop).unwrap_or_default()).map(Self)
+    }
+
+    pub(super) fn sampled_until(&self) -> Option<f64> {
+        self.0.ask(sampled_until)
     }
 
     pub(super) fn finish(self) -> Result<Vec<GpuSample>, String> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::periodic::Periodic;
 use crate::edge::host::unix_seconds;
-use crate::job::{GpuMetrics, GpuSample};
+use crate::job::{GpuMetrics, GpuSample, sampled_until};
 
 /// PCI vendor of AMD.
 const AMD: &str = "0x1002";
@@ -43,6 +43,10 @@ impl Sysfs {
         let gpus = cards(&sysfs_root());
         let draws = |(gpu, device): &(u32, PathBuf)| look(*gpu, device, &mut None).power_w.is_some_and(|power| power >= LEAST_POWER);
         !gpus.is_empty() && gpus.iter().all(draws)
+    }
+
+    pub(super) fn sampled_until(&self) -> Option<f64> {
+        self.0.ask(sampled_until)
     }
 
     pub(super) fn finish(self) -> Result<Vec<GpuSample>, String> {

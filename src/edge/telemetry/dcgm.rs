@@ -6,7 +6,7 @@ use super::periodic::Periodic;
 use crate::edge::host::unix_seconds;
 use crate::edge::plain_http::{Question, ask};
 use crate::edge::stop::StopSignal;
-use crate::job::{GpuSample, ScrapeUrl, dcgm_samples};
+use crate::job::{GpuSample, ScrapeUrl, dcgm_samples, sampled_until};
 
 /// Longest wait for an answer.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -32,6 +32,12 @@ impl Dcgm {
             Periodic::start("dcgm", look).map(|thread| (exporter.url.to_string(), thread))
         };
         exporters.iter().map(start).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// None where an exporter has not answered yet.
+    pub(super) fn sampled_until(&self) -> Option<f64> {
+        let of_each: Option<Vec<f64>> = self.0.iter().map(|(_, thread)| thread.ask(sampled_until)).collect();
+        of_each?.into_iter().min_by(f64::total_cmp)
     }
 
     /// What was seen, and a sentence on each exporter that never answered.

@@ -135,6 +135,18 @@ fn amd(wanted: Wanted<'_>) -> Result<Started, String> {
 }
 
 impl Sampler {
+    /// Up to when every GPU was sampled, seconds since 1970; nothing before the first sample.
+    #[must_use]
+    pub fn sampled_until(&self) -> Option<f64> {
+        match self {
+            Self::Nvml(sampler) => sampler.sampled_until(),
+            Self::NvidiaSmi(sampler) => sampler.sampled_until(),
+            Self::Amdgpu(sampler) => sampler.sampled_until(),
+            Self::AmdSmi(sampler) => sampler.sampled_until(),
+            Self::Dcgm(sampler) => sampler.sampled_until(),
+        }
+    }
+
     /// Ends sampling, and gives what was seen.
     ///
     /// # Errors

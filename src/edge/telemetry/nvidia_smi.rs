@@ -7,12 +7,14 @@ use super::line_tool::{LineTool, Tool};
 use crate::edge::process::Input;
 use crate::edge::stop::StopSignal;
 use crate::edge::tool::answer_of;
-use crate::job::{GpuSample, JobId, NVIDIA_SMI_QUERY, is_unknown_nvidia_field, older_nvidia_fields};
+use crate::job::{GpuSample, JobId, NVIDIA_SMI_QUERY, is_unknown_nvidia_field, older_nvidia_fields, sampled_until};
 
 /// The fields that older drivers know by other names.
 const RECENT: &str = "--query-gpu=power.draw.instant,clocks_event_reasons.active";
 /// Longest wait for the answer to whether this one knows them.
 const LIMIT: Duration = Duration::from_secs(5);
+/// The file of its lines.
+pub(super) const LINES: &str = ".gpu_metrics.nvidia-smi.lines";
 
 /// A running nvidia-smi.
 #[derive(Debug)]
@@ -35,19 +37,28 @@ impl NvidiaSmi {
             program: "nvidia-smi",
             arguments: &arguments,
             input: Input::Empty,
-            lines: ".gpu_metrics.nvidia-smi.lines",
+            lines: LINES,
         };
         let started = LineTool::start(tool, job, out);
         started.map(Self).map_err(|error| format!("no GPU telemetry: {error}"))
     }
 
+    pub(super) fn sampled_until(&self) -> Option<f64> {
+        sampled_until(&samples(&self.0.said()))
+    }
+
     pub(super) fn finish(self) -> Result<Vec<GpuSample>, String> {
         let text = self.0.said();
-        let samples: Vec<GpuSample> = text.lines().filter_map(GpuSample::from_nvidia_smi).collect();
+        let samples = samples(&text);
         if samples.is_empty() {
             let said: String = text.lines().next().unwrap_or("nothing").chars().take(200).collect();
             return Err(format!("no GPU telemetry: nvidia-smi said: {said}"));
         }
         Ok(samples)
     }
+}
+
+/// The samples in what it said; the last line may not be whole yet.
+pub(super) fn samples(said: &str) -> Vec<GpuSample> {
+    said.lines().filter_map(GpuSample::from_nvidia_smi).collect()
 }

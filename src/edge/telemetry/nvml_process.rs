@@ -1,19 +1,22 @@
 //! What NVIDIA's library says, read from a process of its own (see [`super::nvml`]). Where that process ends or falls silent,
 //! nvidia-smi takes over; neither the start nor the end of a job waits for a driver that hangs.
 
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use super::line_tool::{LineTool, Tool};
-use super::nvidia_smi::NvidiaSmi;
+use super::nvidia_smi::{self, NvidiaSmi};
 use super::nvml::LIBRARY;
 use super::{Seen, Wanted};
 use crate::edge::process::Input;
 use crate::edge::stop::{StopCause, StopSignal};
-use crate::job::GpuSample;
+use crate::job::{GpuSample, sampled_until};
 
 /// The program that reads the library, where it lies beside this one.
 const BESIDE: &str = "imax-nvml";
+/// The file of its lines.
+const LINES: &str = ".gpu_metrics.nvml.lines";
 /// How long a job's start waits for the first samples. Drivers that are not kept loaded need longer; the job goes on meanwhile.
 const FIRST: Duration = Duration::from_secs(3);
 const FIRST_LOOK: Duration = Duration::from_millis(10);
@@ -40,6 +43,8 @@ const PATIENCE: Patience = Patience {
 pub struct NvmlProcess {
     done: StopSignal,
     seen: Receiver<Result<Seen, String>>,
+    /// The folder of the lines.
+    out: PathBuf,
 }
 
 /// A program with its arguments.
@@ -60,7 +65,7 @@ impl NvmlProcess {
             program: &program.path,
             arguments: &program.arguments,
             input: Input::OpenWhileOwned,
-            lines: ".gpu_metrics.nvml.lines",
+            lines: LINES,
         };
         let mut reader = LineTool::start(tool, wanted.job, wanted.out)?;
         let until = Instant::now() + FIRST;
@@ -82,7 +87,16 @@ impl NvmlProcess {
             .name("nvml".to_owned())
             .spawn(work)
             .map_err(|error| error.to_string())?;
-        Ok(Self { done, seen })
+        let out = wanted.out.to_owned();
+        Ok(Self { done, seen, out })
+    }
+
+    /// Also nvidia-smi's samples count, where that has taken over.
+    pub(super) fn sampled_until(&self) -> Option<f64> {
+        let said = |lines| std::fs::read_to_string(self.out.join(lines)).unwrap_or_default();
+        let mut seen = samples(&said(LINES));
+        seen.extend(nvidia_smi::samples(&said(nvidia_smi::LINES)));
+        sampled_until(&seen)
     }
 
     /// Ends sampling, and gives what was seen.

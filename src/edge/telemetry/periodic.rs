@@ -47,6 +47,11 @@ impl<T: Send + 'static> Periodic<T> {
         Ok(Self { done, seen, ended })
     }
 
+    /// Asks something of what was seen so far.
+    pub(super) fn ask<R>(&self, question: impl FnOnce(&[T]) -> R) -> R {
+        question(&self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Ends looking, and gives what was seen. A look that hangs is left behind.
     pub(super) fn finish(self) -> Result<Vec<T>, String> {
         self.done.raise(StopCause::Abandon);

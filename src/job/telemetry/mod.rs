@@ -15,4 +15,4 @@ pub use energy::{Energy, EnergyDoubt, Load, energy};
 pub use gpu_metrics::{GpuMetrics, GpuMetricsError, amd_throttle_faults};
 pub use host::{HostSample, HostUse, ProcStat, host_csv, host_use, proc_stat};
 pub use roles::{RoleEnergy, RoleNodes, role_energy};
-pub use sample::{GpuSample, GpuUsage, NVIDIA_SMI_QUERY, gpu_usage, metrics_csv};
+pub use sample::{GpuSample, GpuUsage, NVIDIA_SMI_QUERY, gpu_usage, metrics_csv, sampled_until};

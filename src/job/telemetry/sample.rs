@@ -1,6 +1,6 @@
 //! Samples of GPUs: what nvidia-smi prints, the table `gpu_metrics.csv`, and what the GPUs did in a window.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
@@ -119,6 +119,17 @@ pub struct GpuUsage {
     pub held_back_by: Vec<String>,
 }
 
+/// Up to when every GPU was sampled, seconds since 1970: the earliest of their last samples; nothing where there is none.
+#[must_use]
+pub fn sampled_until(samples: &[GpuSample]) -> Option<f64> {
+    let mut last = BTreeMap::new();
+    for sample in samples {
+        let at: &mut f64 = last.entry((sample.node.as_str(), sample.gpu)).or_insert(sample.at_unix_s);
+        *at = at.max(sample.at_unix_s);
+    }
+    last.into_values().min_by(f64::total_cmp)
+}
+
 /// What the GPUs did between two instants, seconds since 1970; nothing where no sample lies between them.
 #[must_use]
 pub fn gpu_usage(samples: &[GpuSample], (start, end): (f64, f64)) -> Option<GpuUsage> {
@@ -162,6 +173,23 @@ mod tests {
             csv.ends_with("\n1795316401.250,3,NVIDIA H100 80GB HBM3,612.43,98,,1755,61,0x0000000000000004,,\n"),
             "{csv}"
         );
+    }
+
+    #[test]
+    fn sampling_has_come_as_far_as_with_the_gpu_that_is_behind() {
+        let sample = |(gpu, at)| GpuSample {
+            at_unix_s: at,
+            gpu,
+            ..GpuSample::default()
+        };
+        for (seen, until) in [
+            (vec![], None),
+            (vec![(0, 1.0), (0, 3.0)], Some(3.0)),
+            (vec![(0, 1.0), (1, 1.5), (0, 3.0)], Some(1.5)),
+        ] {
+            let samples: Vec<GpuSample> = seen.into_iter().map(sample).collect();
+            assert_eq!(sampled_until(&samples), until);
+        }
     }
 
     #[test]
