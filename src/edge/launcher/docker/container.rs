@@ -14,6 +14,7 @@ use bollard::query_parameters::{
     WaitContainerOptions,
 };
 use futures_util::StreamExt as _;
+use nix::sys::signal::Signal;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
@@ -29,6 +30,9 @@ const LOOK: Duration = Duration::from_millis(25);
 const LOOKS_BEFORE_LOST: u32 = 5;
 /// Pause between two such looks.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
+/// How often, and how far apart, a killed container is looked at once more: little, because a cancelled job waits for it.
+const LOOKS_FOR_OOM: u32 = 5;
+const BETWEEN_LOOKS_FOR_OOM: Duration = Duration::from_millis(100);
 /// How long the end of the log is waited for after the container has ended.
 const LOG_END: Duration = Duration::from_secs(1);
 
@@ -218,10 +222,12 @@ async fn await_end(client: Client, name: String, mut file: File, ending: Arc<Mut
                 lost = 0;
                 let state = container.state.unwrap_or_default();
                 if state.running != Some(true) {
-                    if state.oom_killed == Some(true) {
+                    let ending = ending_of(state.exit_code.unwrap_or(-1));
+                    let is_killed = ending == Ending::Signalled(Signal::SIGKILL as i32);
+                    if state.oom_killed == Some(true) || is_killed && is_oom_said_later(&client, &name).await {
                         let _ = writeln!(file, "imax: the kernel killed the container: out of memory (oom-kill)");
                     }
-                    break Seen::Ended(ending_of(state.exit_code.unwrap_or(-1)));
+                    break Seen::Ended(ending);
                 }
             }
             Err(error) => {
@@ -234,6 +240,23 @@ async fn await_end(client: Client, name: String, mut file: File, ending: Arc<Mut
         tokio::time::sleep(BETWEEN_LOOKS).await;
     };
     *ending.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+}
+
+/// A container engine hears of a container's end and of the kernel's lack of memory apart, and may write down the second later.
+async fn is_oom_said_later(client: &Client, name: &str) -> bool {
+    for _ in 0..LOOKS_FOR_OOM {
+        tokio::time::sleep(BETWEEN_LOOKS_FOR_OOM).await;
+        match client.inspect_container(name, None::<InspectContainerOptions>).await {
+            Ok(container) => {
+                if container.state.unwrap_or_default().oom_killed == Some(true) {
+                    return true;
+                }
+            }
+            // It is removed by now.
+            Err(_) => return false,
+        }
+    }
+    false
 }
 
 /// A container that a signal ended has 128 and the signal's number as its exit code.
