@@ -14,8 +14,6 @@ use super::tls::TlsClient;
 const PAUSE: Duration = Duration::from_millis(100);
 /// Longest time for one answer to a health check or a list of models.
 const ANSWER: Duration = Duration::from_secs(5);
-/// How long the first answer may take at least: also a process that is held up until its deadline is over asks once.
-const FIRST_ANSWER: Duration = Duration::from_secs(1);
 /// Part of a refusing answer that is quoted, characters.
 const QUOTED: usize = 200;
 
@@ -57,7 +55,7 @@ pub enum NotReady<B> {
     },
 }
 
-/// Waits until the engine is ready, at most until `limit` is over. `check` is asked about every 50 ms whether to go on.
+/// Waits until the engine is ready, at most until `limit` is over; the first answer may take some seconds all the same. `check` is asked about every 50 ms whether to go on.
 ///
 /// # Errors
 /// See [`NotReady`].
@@ -78,7 +76,8 @@ pub fn wait_until_ready<B>(target: &Target, limit: Duration, check: &mut dyn FnM
     while go_on() {
         let mut left = limit.saturating_sub(start.elapsed());
         match last {
-            None => left = left.max(FIRST_ANSWER),
+            // Also where this process was held up until its deadline was over, it asks once.
+            None => left = left.max(ANSWER),
             Some(last) if left.is_zero() => return Err(NotReady::Late { waited: limit, last }),
             Some(_) => {}
         }
