@@ -3,9 +3,9 @@
 //! The machine that runs the tests may be busy, and a process that does not get to run is late whatever its code does.
 //! So the middle of the distribution is judged strictly, and a round is repeated a few times before it counts as
 //! failed: a defect fails every round, a busy moment does not. On a machine that is busy all the time no process is
-//! punctual, and none is fast. A witness, a thread that only sleeps and sends itself a byte, says during each round how late
-//! and how slow anything is there, and every limit is as much wider. On a quiet machine the witness allows a few hundredths
-//! of a millisecond.
+//! punctual, and none is fast. A witness, a thread that only wakes every millisecond and sends itself a byte, says during each
+//! round how late and how slow anything is there, and every limit is as much wider. On a quiet machine the witness allows a few
+//! hundredths of a millisecond.
 
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
@@ -39,13 +39,14 @@ struct Truth {
 /// What the machine did to the witness in nine of ten tries at most, milliseconds.
 #[derive(Debug, Default)]
 struct Witnessed {
-    /// By how much a sleep was too long.
+    /// How late it was at an instant at which it was to do something.
     late: f64,
     /// How long a byte took over the loopback.
     echo: f64,
 }
 
-/// Sleeps a millisecond and sends itself a byte, again and again.
+/// Is due every millisecond, and then sends itself a byte. As with an engine's tokens, what comes due while the machine pauses is
+/// late too, each by its own time.
 struct Witness {
     end: Arc<AtomicBool>,
     thread: JoinHandle<Witnessed>,
@@ -68,10 +69,11 @@ impl Witness {
         let (mut far, _) = listener.accept().unwrap();
         near.set_nodelay(true).unwrap();
         let (mut late, mut echo) = (Vec::new(), Vec::new());
+        let mut due = Instant::now();
         while !ended.load(Ordering::Relaxed) {
-            let asleep = Instant::now();
-            std::thread::sleep(pause);
-            late.push(asleep.elapsed().saturating_sub(pause).as_secs_f64() * 1e3);
+            due += pause;
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            late.push(due.elapsed().as_secs_f64() * 1e3);
             let sent = Instant::now();
             near.write_all(&[0]).unwrap();
             far.read_exact(&mut [0]).unwrap();

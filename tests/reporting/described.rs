@@ -3,7 +3,6 @@
 //! `tests/github/openapi/build.sh` fills.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -32,7 +31,7 @@ impl Prism {
     fn start(upstream: &str) -> Self {
         let tools = std::env::var("IMAX_OPENAPI").expect("IMAX_OPENAPI names the folder that tests/github/openapi/build.sh filled");
         let tools = Path::new(&tools);
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = imax::edge::ports::free_port().unwrap();
         let description = tools.join("node_modules/@octokit/openapi/generated/api.github.com.json");
         let mut process = Command::new(tools.join("node_modules/.bin/prism"))
             .arg("proxy")

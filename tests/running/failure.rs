@@ -135,17 +135,17 @@ fn secrets_are_nowhere_but_in_the_engines_environment() {
 
 #[test]
 fn a_secret_that_an_engine_answers_or_a_recipe_writes_is_in_no_file() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let port = imax::edge::ports::free_port().unwrap();
     let recipe =
         "mkdir \"$IMAX_OUT/artifacts\"; echo \"{\\\"key\\\": \\\"$HF_TOKEN\\\"}\" > \"$IMAX_OUT/artifacts/input.json\"; exec sleep @MARK@";
     let world = World::with_recipe(recipe)
         .environment("HF_TOKEN", "hf_very_secret")
         .environment("GITHUB_STEP_SUMMARY", "summary.md")
-        .arguments(&["--port", &free.port().to_string()]);
+        .arguments(&["--port", &port.to_string()]);
     world.write("runners/h100-a.yaml", "launcher: local\ndeadlines: {ready: 5s}\n");
     let mut run = world.start();
     run.await_line("phase ready");
-    let engine = std::net::TcpListener::bind(free).unwrap();
+    let engine = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
     std::thread::spawn(move || {
         for stream in engine.incoming() {
             let mut stream = stream.unwrap();
@@ -182,7 +182,7 @@ fn only_allowed_variables_reach_the_recipe() {
         "CONC=2",
         "RUNNER_TYPE=h100",
         "SPEC_DECODING=none",
-        "MAX_MODEL_LEN=64",
+        "MAX_MODEL_LEN=128",
     ] {
         assert!(seen.lines().any(|seen| seen == line), "{line} not in\n{seen}");
     }

@@ -99,7 +99,7 @@ fn an_evaluation_has_a_context_of_its_own_and_a_function_of_a_newer_library_is_n
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     let log = world.read("out/server.log");
     assert!(
-        log.starts_with("context 296, ") && log.contains("warm_the_caches: command not found"),
+        log.starts_with("context 312, ") && log.contains("warm_the_caches: command not found"),
         "{log}"
     );
     assert_eq!(world.job()["outcome"]["cause"], json!("command-not-found"));

@@ -19,7 +19,7 @@ fn a_row_gives_raw_and_normalised_result_job_and_log() {
     let world = World::with_recipe(ENGINE);
     let ended = world.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let name = "demo_32_8_fp8_sim_tp1-ep1-dpafalse_disagg-false_spec-none_conc2_h100-a_0.json";
+    let name = "demo_32_24_fp8_sim_tp1-ep1-dpafalse_disagg-false_spec-none_conc2_h100-a_0.json";
     assert_eq!(
         world.results(),
         [&format!("agg_{name}"), name, "host_metrics.csv", "job.json", "server.log"]

@@ -53,12 +53,13 @@ impl World {
         fs::write(path, text.replace("@MARK@", &self.mark)).unwrap();
     }
 
-    /// Writes the row, changed as the test needs it.
+    /// Writes the row, changed as the test needs it. Its answers are long enough that a busy engine does not give all tokens of
+    /// each at once: no time of a token could be told from that.
     pub fn row(&self, change: impl FnOnce(&mut Value)) {
         let mut row = json!({
             "image": "sim:1", "model": tokenizer_folder(), "model-prefix": "demo", "precision": "fp8", "framework": "sim", "runner": "h100",
-            "isl": 32, "osl": 8, "tp": 1, "ep": 1, "dp-attn": false, "spec-decoding": "none", "conc": 2, "max-model-len": 64,
-            "exp-name": "demo_32_8", "disagg": false, "run-eval": false
+            "isl": 32, "osl": 24, "tp": 1, "ep": 1, "dp-attn": false, "spec-decoding": "none", "conc": 2, "max-model-len": 128,
+            "exp-name": "demo_32_24", "disagg": false, "run-eval": false
         });
         change(&mut row);
         self.write("row.json", &row.to_string());
