@@ -1,5 +1,5 @@
 //! Faults of the world around a job: containers that somebody else kills, an engine's socket that is gone, registries that
-//! fail, a disk that is full, two jobs on one node.
+//! fail, a disk that is full.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -18,7 +18,7 @@ use super::stopwatch::Stopwatch;
 use super::success::ENGINE;
 use super::world::World;
 
-fn job_of(world: &World) -> String {
+pub fn job_of(world: &World) -> String {
     let state = std::fs::read_dir(world.path("state")).unwrap().flatten();
     let names = state.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".json").map(str::to_owned));
     names.into_iter().next().unwrap()
@@ -338,43 +338,4 @@ fn a_disk_that_is_too_small_is_found_before_anything_starts() {
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
     assert!(ended.stderr.contains("GiB free, expected at least 1"), "{}", ended.stderr);
     assert!(!world.path("ran").exists());
-}
-
-#[test]
-fn two_jobs_on_one_node_do_not_disturb_each_other() {
-    let port = imax::edge::ports::free_port().unwrap().to_string();
-    let slow = ENGINE.replace("--itl-ms 5", "--itl-ms 1000");
-    let first = World::with_recipe(&slow).arguments(&["--port", &port]);
-    let mut run = first.start();
-    run.await_line("phase warm-up");
-    let second = World::with_recipe("touch ran").arguments(&["--port", &port]);
-    second.write("runners/h100-a.yaml", "launcher: local\nretries: {attempts: 1}\n");
-    let ended = second.run();
-    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
-    assert!(ended.stderr.contains(&format!("port {port} is taken")), "{}", ended.stderr);
-    assert!(!first.processes().is_empty());
-    run.signal(Signal::SIGTERM);
-    assert_eq!(run.end().code, Some(143));
-}
-
-#[test]
-fn gpus_of_another_job_are_named_with_that_job() {
-    // The first job's engine is what computes on the GPU that nvidia-smi shows.
-    let first = World::with_recipe("echo $$ > pid; exec sleep @MARK@");
-    let run = first.start();
-    first.await_file("pid");
-    let job = job_of(&first);
-    let pid = first.read("pid");
-    let second = World::with_recipe("touch ran").tools(&[("nvidia-smi", super::doctor::NVIDIA_SMI)]);
-    second.write(
-        "runners/h100-a.yaml",
-        "launcher: local\nvendor: nvidia\nretries: {attempts: 1}\ndeadlines: {clean: 300ms}\n",
-    );
-    second.write("apps", &format!("GPU-aaaa, {}, python3\n", pid.trim()));
-    let ended = second.run();
-    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
-    assert!(ended.stderr.contains(&format!("on GPU 0 of job {job}")), "{}", ended.stderr);
-    assert!(!first.processes().is_empty());
-    run.signal(Signal::SIGTERM);
-    assert_eq!(run.end().code, Some(143));
 }

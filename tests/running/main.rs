@@ -29,6 +29,7 @@ mod repository;
 mod retry;
 mod self_contained;
 mod sessions;
+mod shared_node;
 mod slurm;
 mod stopwatch;
 mod success;

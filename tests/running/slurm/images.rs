@@ -150,6 +150,24 @@ fn leftovers_of_a_killed_import_are_removed() {
 }
 
 #[test]
+fn a_signal_ends_an_import_with_what_it_started() {
+    let cache = Cache::new();
+    // Enroot's work is done by its children, which hold its stderr.
+    let script = "#!/usr/bin/env bash\nsleep 1000 & echo $! > \"$0.new\"; mv \"$0.new\" \"$0.pid\"; wait\n";
+    fs::write(cache.path("enroot"), script).unwrap();
+    let import = cache.command().spawn().unwrap();
+    crate::world::await_that("it imports", || cache.path("enroot.pid").exists());
+    let pid = |text: String| text.trim().parse().unwrap();
+    let child: i32 = pid(fs::read_to_string(cache.path("enroot.pid")).unwrap());
+    let own = nix::unistd::Pid::from_raw(pid(import.id().to_string()));
+    nix::sys::signal::kill(own, nix::sys::signal::Signal::SIGTERM).unwrap();
+    let output = import.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    crate::world::await_that("its child is gone", || imax::edge::process::process_of(child).is_none());
+    assert_eq!(cache.images(), Vec::<String>::new());
+}
+
+#[test]
 fn without_enroot_it_says_so() {
     let cache = Cache::new();
     let output = cache.command().env("PATH", "/nowhere").output().unwrap();

@@ -1,0 +1,81 @@
+//! Two jobs on one node: each has its own GPUs and its own port, and neither disturbs the other.
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use super::doctor::{NVIDIA_SMI, nvidia};
+use super::faults::job_of;
+use super::success::ENGINE;
+use super::world::World;
+
+#[test]
+fn two_jobs_are_both_measured_to_the_end() {
+    let node = tempfile::tempdir().unwrap();
+    let on_gpu = |world: World, gpu: &str| {
+        let state = node.path().display().to_string();
+        world.environment("CUDA_VISIBLE_DEVICES", gpu).environment("IMAX_STATE_DIR", &state)
+    };
+    // The first has its GPU, and waits until the second has begun.
+    let first = on_gpu(nvidia("deadlines: {clean: 1s}\n"), "0");
+    let gate = first.path("go").display().to_string();
+    first.write(
+        "benchmarks/demo_fp8_h100_sim.sh",
+        &format!("echo $$ > pid; touch up; while [ ! -e go ]; do sleep 0.05; done\n{ENGINE}"),
+    );
+    let first_run = first.start();
+    first.await_file("up");
+    let second = on_gpu(nvidia("deadlines: {clean: 1s}\n"), "1");
+    second.write("apps", &format!("GPU-aaaa, {}, python3\n", first.read("pid").trim()));
+    second.write("benchmarks/demo_fp8_h100_sim.sh", &format!("touch {gate}\n{ENGINE}"));
+    let second_run = second.start();
+    for (world, run, gpu) in [(&first, first_run, 0), (&second, second_run, 1)] {
+        let ended = run.end();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let job = world.job();
+        assert_eq!(job["points"][0]["outcome"], json!({ "status": "ok" }), "{job:#}");
+        let gpus = job["provenance"]["gpus"].as_array().unwrap();
+        assert_eq!((gpus.len(), &gpus[0]["index"]), (1, &json!(gpu)), "{gpus:?}");
+        world.assert_nothing_runs();
+    }
+    let is_state = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "json");
+    assert_eq!(std::fs::read_dir(node.path()).unwrap().flatten().filter(is_state).count(), 0);
+}
+
+#[test]
+fn a_job_whose_port_another_has_fails_and_the_other_goes_on() {
+    let port = imax::edge::ports::free_port().unwrap().to_string();
+    let slow = ENGINE.replace("--itl-ms 5", "--itl-ms 1000");
+    let first = World::with_recipe(&slow).arguments(&["--port", &port]);
+    let mut run = first.start();
+    run.await_line("phase warm-up");
+    let second = World::with_recipe("touch ran").arguments(&["--port", &port]);
+    second.write("runners/h100-a.yaml", "launcher: local\nretries: {attempts: 1}\n");
+    let ended = second.run();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    assert!(ended.stderr.contains(&format!("port {port} is taken")), "{}", ended.stderr);
+    assert!(!first.processes().is_empty());
+    run.signal(Signal::SIGTERM);
+    assert_eq!(run.end().code, Some(143));
+}
+
+#[test]
+fn gpus_of_another_job_are_named_with_that_job() {
+    // The first job's engine is what computes on the GPU that nvidia-smi shows.
+    let first = World::with_recipe("echo $$ > pid; exec sleep @MARK@");
+    let run = first.start();
+    first.await_file("pid");
+    let job = job_of(&first);
+    let pid = first.read("pid");
+    let second = World::with_recipe("touch ran").tools(&[("nvidia-smi", NVIDIA_SMI)]);
+    second.write(
+        "runners/h100-a.yaml",
+        "launcher: local\nvendor: nvidia\nretries: {attempts: 1}\ndeadlines: {clean: 300ms}\n",
+    );
+    second.write("apps", &format!("GPU-aaaa, {}, python3\n", pid.trim()));
+    let ended = second.run();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    assert!(ended.stderr.contains(&format!("on GPU 0 of job {job}")), "{}", ended.stderr);
+    assert!(!first.processes().is_empty());
+    run.signal(Signal::SIGTERM);
+    assert_eq!(run.end().code, Some(143));
+}
