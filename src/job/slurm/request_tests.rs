@@ -77,8 +77,9 @@ tidy() {
 others() {
   local count=$((${SLURM_JOB_NUM_NODES:-1} - 1)) step
   [ \"$count\" -gt 0 ] || return 0
-  IMAX_JOB_ID=$job-sweep srun --quiet --overlap --relative=1 --nodes=\"$count\" --ntasks=\"$count\" --ntasks-per-node=1 --cpus-per-task=1 \\
-    --gres=none --mpi=none --kill-on-bad-exit=0 --input=none bash -c \"job=$job; $(declare -f sweep tidy); tidy $1\" &
+  env -i PATH=\"$PATH\" HOME=\"${HOME:-/}\" ${SLURM_CONF:+\"SLURM_CONF=$SLURM_CONF\"} IMAX_JOB_ID=\"$job-sweep\" \\
+    srun --quiet --jobid=\"$SLURM_JOB_ID\" --overlap --relative=1 --nodes=\"$count\" --ntasks=\"$count\" --ntasks-per-node=1 --mem=0 \\
+    --gres=none --mpi=none --input=none bash -c \"job=$job; $(declare -f sweep tidy); tidy $1\" &
   step=$!
   for _ in {1..100}; do
     kill -0 \"$step\" 2>/dev/null || break

@@ -20,7 +20,8 @@ pub const EXIT_IMAGE: i32 = 243;
 /// Where Slurm tracks processes by their parents (proctrack/linuxproc), it does not see what put itself in the background in a
 /// session of its own. That still carries the job's id, so what does, and is the user's own, is ended when the script ends: here
 /// and, by a step that shares what other steps have, on the job's other nodes. That step has a mark of its own, which keeps it
-/// from being taken for a leftover; a job that Slurm itself is ending gets no more steps.
+/// from being taken for a leftover, and an empty environment, because srun takes what sbatch was asked for (`SLURM_GPUS_PER_NODE`)
+/// for wishes of its own that one step without GPUs cannot have. A job that Slurm itself is ending gets no more steps.
 const RUN: &str = "sweep() {
   local pid pids=()
   for pid in $(grep -lszFx \"IMAX_JOB_ID=$job\" /proc/[0-9]*/environ); do
@@ -42,8 +43,9 @@ tidy() {
 others() {
   local count=$((${SLURM_JOB_NUM_NODES:-1} - 1)) step
   [ \"$count\" -gt 0 ] || return 0
-  IMAX_JOB_ID=$job-sweep srun --quiet --overlap --relative=1 --nodes=\"$count\" --ntasks=\"$count\" --ntasks-per-node=1 --cpus-per-task=1 \\
-    --gres=none --mpi=none --kill-on-bad-exit=0 --input=none bash -c \"job=$job; $(declare -f sweep tidy); tidy $1\" &
+  env -i PATH=\"$PATH\" HOME=\"${HOME:-/}\" ${SLURM_CONF:+\"SLURM_CONF=$SLURM_CONF\"} IMAX_JOB_ID=\"$job-sweep\" \\
+    srun --quiet --jobid=\"$SLURM_JOB_ID\" --overlap --relative=1 --nodes=\"$count\" --ntasks=\"$count\" --ntasks-per-node=1 --mem=0 \\
+    --gres=none --mpi=none --input=none bash -c \"job=$job; $(declare -f sweep tidy); tidy $1\" &
   step=$!
   for _ in {1..100}; do
     kill -0 \"$step\" 2>/dev/null || break

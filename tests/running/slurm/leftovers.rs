@@ -13,8 +13,9 @@ use super::{ENGINE, on_two_nodes, world};
 const DAEMON: &str = "trap '' TERM; touch \"$IMAX_OUT/deaf-$SLURMD_NODENAME\"; while :; do sleep @MARK@; done";
 /// Leaves it there.
 const LEAVE: &str = "setsid -f bash \"$GITHUB_WORKSPACE/daemon.sh\" @MARK@ </dev/null >/dev/null 2>&1\n";
-/// Leaves one on each of two nodes; to Slurm the step is over then.
-const STEP: &str = "srun --nodes=2 --ntasks=2 --ntasks-per-node=1 bash \"$GITHUB_WORKSPACE/leave.sh\"\n";
+/// Leaves one on each of two nodes; to Slurm that step is over then. Another holds everything that the job has.
+const STEPS: &str = "srun --nodes=2 --ntasks=2 --ntasks-per-node=1 bash \"$GITHUB_WORKSPACE/leave.sh\"\n\
+    srun --nodes=2 --ntasks=2 --ntasks-per-node=1 sleep @MARK@ &\n";
 
 /// How a recipe ends after it has left its daemons.
 enum End {
@@ -122,7 +123,10 @@ fn on_two_nodes_of_one_job() {
     let stranger = stranger();
     for end in [End::Obeys, End::IsDeaf, End::Fails, End::IsMeasured] {
         let world = world("exit 9", "main", "");
-        on_two_nodes(&world, &format!("{STEP}{}", end.recipe()));
+        on_two_nodes(&world, &format!("{STEPS}{}", end.recipe()));
+        // What most clusters are asked with; Slurm hands it on to the job's steps.
+        let profile = world.read("runners/h100-a.yaml").replace("--gres=gpu:{gpus}", "--gpus-per-node={gpus}");
+        world.write("runners/h100-a.yaml", &profile);
         world.write("daemon.sh", DAEMON);
         world.write("leave.sh", LEAVE);
         end.assert_nothing_is_left(&world, &["node-0", "node-1"]);
