@@ -1,4 +1,7 @@
 //! SIGINT, SIGTERM and SIGHUP at every phase: everything stopped within 7 s, the right exit code, partial results kept.
+//!
+//! Here are the processes of a recipe and of a launch script. What differs with other launchers is beside their own tests: containers in
+//! `docker`, `podman` and `cancel_containers`, Slurm in `slurm::stopping`; the checks before a launch in `doctor` and `unanswered`.
 
 use imax::edge::plain_http::{self, Question};
 use nix::sys::signal::Signal;

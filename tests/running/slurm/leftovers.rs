@@ -125,7 +125,9 @@ fn on_two_nodes_of_one_job() {
         let world = world("exit 9", "main", "");
         on_two_nodes(&world, &format!("{STEPS}{}", end.recipe()));
         // What most clusters are asked with; Slurm hands it on to the job's steps.
-        let profile = world.read("runners/h100-a.yaml").replace("--gres=gpu:{gpus}", "--gpus-per-node={gpus}");
+        let profile = world
+            .read("runners/h100-a.yaml")
+            .replace("--gres=gpu:{gpus}", "--gpus-per-node={gpus}");
         world.write("runners/h100-a.yaml", &profile);
         world.write("daemon.sh", DAEMON);
         world.write("leave.sh", LEAVE);

@@ -53,7 +53,10 @@ fn a_job_in_the_queue_is_cancelled_and_the_stranger_before_it_runs_on() {
 #[test]
 #[ignore = "needs Slurm"]
 fn a_submission_that_hangs_after_it_arrived_is_cancelled_with_its_job() {
-    let tools = [("sbatch", "PATH=${PATH#*:} command sbatch \"$@\" && touch submitted && exec sleep @MARK@")];
+    let tools = [(
+        "sbatch",
+        "PATH=${PATH#*:} command sbatch \"$@\" && touch submitted && exec sleep @MARK@",
+    )];
     let world = world("touch \"$IMAX_OUT/ran\"; exec sleep @MARK@", "main", "").tools(&tools);
     cancel_in("launch", &world, Signal::SIGTERM, 143, |world| world.await_file("submitted"));
     let id = world.job()["job_id"].as_str().unwrap().to_owned();
