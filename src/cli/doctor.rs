@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::run::{profile_of, read_row};
 use super::{Exit, Failure, OrExit as _, output};
 use crate::edge::host;
-use crate::edge::node::{Questions, gather};
+use crate::edge::node::{Questions, gather, gather_inside};
 use crate::edge::stop::StopSignal;
 use crate::job::{Finding, Grade, NodeFacts, RunnerProfile, Wanted, check_idle, check_node, worst};
 
@@ -31,6 +31,12 @@ pub struct DoctorArgs {
     /// File with the row that is to run, for the number of GPUs; `-` reads stdin.
     #[arg(long, value_name = "FILE")]
     row: Option<PathBuf>,
+    /// GPUs that the job needs here, instead of those of the row.
+    #[arg(long, value_name = "N", conflicts_with = "row")]
+    gpus: Option<u64>,
+    /// From within a job that has this node: look at its GPUs and its clock alone, and name on stderr what is wrong.
+    #[arg(long)]
+    inside_job: bool,
     /// Folder for the job's files.
     #[arg(long, value_name = "DIR", default_value = "results")]
     out: PathBuf,
@@ -70,7 +76,8 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
     let absolute = |path: &Path| std::path::absolute(path).or_exit(Exit::Infrastructure);
     let (out, workspace) = (absolute(&args.out)?, absolute(Path::new("."))?);
     let visible = profile.visible_choice(&|name| own_variable(&profile, name));
-    let facts = gather(&Questions {
+    let look = if args.inside_job { gather_inside } else { gather };
+    let facts = look(&Questions {
         vendor: profile.vendor,
         visible: visible.as_deref(),
         launch: &profile.launch,
@@ -78,15 +85,21 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
         workspace: &workspace,
         hub_cache: profile.hf_cache.as_deref(),
         port: args.port,
+        inside_job: args.inside_job,
         stop: &stop,
     });
     if let Some(cause) = stop.cause() {
         return Ok(cause.into());
     }
+    let mut node = profile.node.clone();
+    if args.inside_job {
+        // The job sees the GPUs that it was given, not all of the node.
+        node.gpus = None;
+    }
     let wanted = Wanted {
-        node: &profile.node,
-        gpus: row.as_ref().map(|row| row.layout.gpus()),
-        token: profile.wants_hub_token(),
+        node: &node,
+        gpus: args.gpus.or(row.as_ref().map(|row| row.layout.gpus())),
+        token: profile.wants_hub_token() && !args.inside_job,
     };
     let mut findings = check_node(&facts, wanted);
     findings.extend(check_idle(&facts, wanted));
@@ -98,6 +111,11 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
         findings: &findings,
         facts: &facts,
     };
+    if args.inside_job {
+        for finding in findings.iter().filter(|finding| finding.grade == Grade::Failed) {
+            output::say(&format!("{}: {}", finding.check.as_str(), finding.detail));
+        }
+    }
     match args.format {
         Format::Table => output::emit(&table(&examination))?,
         Format::Json => {

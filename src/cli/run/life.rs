@@ -118,6 +118,7 @@ impl Life<'_> {
         });
         self.finish_sampling();
         let stopped = self.stop_engine(engine, state);
+        self.take_node_facts();
         // The first failure is the cause; those of stopping and collecting may only follow from it.
         let ended = used.and(stopped);
         let collected = self.collect(ended.is_err());

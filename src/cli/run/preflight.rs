@@ -143,6 +143,7 @@ impl Life<'_> {
             workspace: &self.places.repository,
             hub_cache: self.spec.profile.hf_cache.as_deref(),
             port: self.spec.profile.launch.is_on_this_machine().then_some(self.port),
+            inside_job: false,
             stop: self.stop,
         }
     }

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::life::Life;
 use super::load::Engine as LoadTarget;
 use crate::edge::plain_http::{Question, ask};
-use crate::edge::{engine_log, host};
+use crate::edge::{engine_log, files, host};
+use crate::job::slurm::NODE_FILE_PREFIX;
 use crate::job::{
     JobSpec, NodeFacts, Provenance, Recipe, RunnerProfile, VERSION_PATHS, Variable, VariableValue, version_in_answer, version_in_log,
 };
@@ -54,7 +56,11 @@ pub fn provenance_of_job(
         Some(Ok(gpus)) => gpus.clone(),
         Some(Err(_)) | None => Vec::new(),
     };
+    let own = provenance(&spec.profile, &spec.runner_name, Some(spec.recipe.clone()), commit);
+    let or_own = |known: &String, own: String| if known.is_empty() { own } else { known.clone() };
     Provenance {
+        host: or_own(&node.host, own.host.clone()),
+        kernel: or_own(&node.kernel, own.kernel.clone()),
         served_model,
         engine,
         gpu_driver: gpus.first().and_then(|gpu| gpu.driver.clone()),
@@ -62,7 +68,7 @@ pub fn provenance_of_job(
         gpus,
         environment: shown(environment),
         secrets: hidden(environment),
-        ..provenance(&spec.profile, &spec.runner_name, Some(spec.recipe.clone()), commit)
+        ..own
     }
 }
 
@@ -116,7 +122,30 @@ fn hidden(environment: &[Variable]) -> Vec<String> {
         .collect()
 }
 
+/// What `imax doctor` of a node of the job wrote; the rest of it is for people.
+#[derive(Deserialize)]
+struct Examination {
+    facts: NodeFacts,
+}
+
 impl Life<'_> {
+    /// Takes over what the nodes that a scheduler gave the job said of themselves; this machine only submitted it.
+    pub(super) fn take_node_facts(&mut self) {
+        let read = |name: &String| {
+            let path = self.places.out.join(format!("{NODE_FILE_PREFIX}{name}.json"));
+            serde_json::from_str::<Examination>(&files::read_text(&path).ok()?).ok()
+        };
+        let mut nodes = self.nodes.iter().filter_map(read).map(|examination| examination.facts);
+        let Some(first) = nodes.next() else { return };
+        self.node = nodes.fold(first, |mut all, node| {
+            all.host = format!("{},{}", all.host, node.host);
+            if let (Some(Ok(gpus)), Some(Ok(more))) = (&mut all.gpus, node.gpus) {
+                gpus.extend(more);
+            }
+            all
+        });
+    }
+
     /// Notes the version of the engine that runs, as it says it itself, or as its log has it. An engine that says nothing
     /// stays without one.
     pub(super) fn note_engine_version(&mut self, target: &LoadTarget) {

@@ -9,6 +9,7 @@ mod services;
 
 use std::path::{Path, PathBuf};
 
+use super::host;
 use super::ports;
 use super::stop::StopSignal;
 use crate::job::{GpuVendor, HubFacts, LaunchSettings, NodeFacts, PortFact};
@@ -33,6 +34,8 @@ pub struct Questions<'a> {
     pub hub_cache: Option<&'a str>,
     /// The engine's port, where it is known.
     pub port: Option<u16>,
+    /// Whether this is a node of a job that runs already: then its GPUs are here whatever starts engines.
+    pub inside_job: bool,
     /// Ends the look-around.
     pub stop: &'a StopSignal,
 }
@@ -41,7 +44,18 @@ impl Questions<'_> {
     /// Whether the node itself has the GPUs: with a scheduler they are on others.
     #[must_use]
     pub fn gpus_are_here(&self) -> bool {
-        self.launch.is_on_this_machine()
+        self.inside_job || self.launch.is_on_this_machine()
+    }
+}
+
+/// What there is to know from within a job that has the node: not its port, its files and its services, which the job shows.
+#[must_use]
+pub fn gather_inside(questions: &Questions<'_>) -> NodeFacts {
+    NodeFacts {
+        host: host::host_name(),
+        kernel: host::kernel(),
+        clock_synchronised: services::clock_synchronised(questions.stop),
+        ..gather_gpus(questions)
     }
 }
 
@@ -49,6 +63,7 @@ impl Questions<'_> {
 #[must_use]
 pub fn gather(questions: &Questions<'_>) -> NodeFacts {
     let mut facts = gather_gpus(questions);
+    (facts.host, facts.kernel) = (host::host_name(), host::kernel());
     let cache = hub_cache(questions.hub_cache);
     facts.disks = vec![files::disk("results", questions.out)];
     if let Some(cache) = cache.as_deref().filter(|cache| cache.exists()) {

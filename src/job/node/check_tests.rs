@@ -15,6 +15,8 @@ fn good() -> NodeFacts {
         ..Gpu::default()
     };
     NodeFacts {
+        host: "node-0".to_owned(),
+        kernel: "6.1".to_owned(),
         gpus: Some(Ok((0..8).map(gpu).collect())),
         uses: Vec::new(),
         toolkit: None,

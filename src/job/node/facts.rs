@@ -126,6 +126,12 @@ pub struct Leftovers {
 /// Everything about a node.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct NodeFacts {
+    /// Its name; empty where nobody looked.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub host: String,
+    /// Version of its kernel.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kernel: String,
     /// The GPUs that this job may use, or why they are not known; absent where there are none to be.
     pub gpus: Option<Result<Vec<Gpu>, GpuProblem>>,
     /// What computes on them.

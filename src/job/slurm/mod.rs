@@ -21,6 +21,6 @@ pub use command::{
     show_node, steps, terminate,
 };
 pub use image::{ImageSource, SquashDoubt, check_superblock, enroot_uri, squash_name};
-pub use request::{BatchFolders, BatchRequest, batch_request};
-pub use script::{EXIT_IMAGE, EXIT_PORT, EXIT_SECRETS, secrets_file};
+pub use request::{BatchFolders, BatchRequest, NODE_FILE_PREFIX, batch_request};
+pub use script::{EXIT_IMAGE, EXIT_NODE, EXIT_PORT, EXIT_SECRETS, secrets_file};
 pub use verdict::{End, end_of};

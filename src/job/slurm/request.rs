@@ -16,6 +16,8 @@ pub struct BatchFolders<'a> {
     pub repository: &'a Path,
     /// The recipes.
     pub recipes: &'a Path,
+    /// The runner profiles.
+    pub runners: &'a Path,
     /// Where the job's files go.
     pub out: &'a Path,
     /// The `imax` binary.
@@ -25,6 +27,9 @@ pub struct BatchFolders<'a> {
     /// The file with the job's secrets, where it has any.
     pub secrets: Option<&'a Path>,
 }
+
+/// Begin of the name of the file in which a node of the job says what it is; the node's name and `.json` follow.
+pub const NODE_FILE_PREFIX: &str = "node-";
 
 /// A submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +67,7 @@ pub fn batch_request(
         port,
         allocation,
         exports: Vec::new(),
+        examine: examination(spec, &folders, allocation),
         import: None,
         container: settings.container,
         step: Vec::new(),
@@ -96,6 +102,20 @@ pub fn batch_request(
         environment,
         script: script(&plan),
     })
+}
+
+fn examination(spec: &JobSpec, folders: &BatchFolders<'_>, allocation: Allocation) -> (Vec<String>, String) {
+    let shown = |path: &Path| path.display().to_string();
+    let command = [
+        shown(folders.binary),
+        "doctor".to_owned(),
+        "--inside-job".to_owned(),
+        format!("--profile={}", spec.profile.name),
+        format!("--runner-dir={}", shown(folders.runners)),
+        format!("--gpus={}", allocation.gpus_per_node),
+        "--format=json".to_owned(),
+    ];
+    (command.to_vec(), shown(&folders.out.join(NODE_FILE_PREFIX)))
 }
 
 /// The image for the container's options, and the import before it where the profile has a cache.

@@ -42,6 +42,7 @@ fn request(row: Value, slurm: &str) -> BatchRequest {
     let folders = BatchFolders {
         repository: Path::new("/repo"),
         recipes: Path::new("/repo/bench marks"),
+        runners: Path::new("/repo/runners"),
         out: Path::new("/repo/out"),
         binary: Path::new("/opt/imax"),
         log: Path::new("/repo/out/server.log"),
@@ -106,6 +107,17 @@ rm -f /home/u/imax-1.env
 if (exec 3<>/dev/tcp/127.0.0.1/8888) 2>/dev/null; then fail 242 \"port 8888 is taken on $(hostname)\"; fi
 ";
 
+const EXAMINE: &str = "examine() {
+  for _ in 1 2 3 4 5 6; do
+    timeout 60 /opt/imax doctor --inside-job --profile=p --runner-dir=/repo/runners --gpus=4 --format=json >/repo/out/node-\"$SLURMD_NODENAME.json\"
+    [ \"$?\" = 4 ] || return 0
+    sleep 5
+  done
+  return 4
+}
+";
+const FIT: &str = "[ \"$?\" != 4 ] || fail 244 \"a node is not fit\"\n";
+
 #[test]
 fn a_bare_job() {
     let request = request(
@@ -138,7 +150,10 @@ fn a_bare_job() {
         "--cpus-per-task=32",
     ];
     assert_eq!(request.arguments, expected);
-    assert_eq!(request.script, format!("{HEAD}run bash '/repo/bench marks/demo_fp8_h200_sim.sh'\n"));
+    assert_eq!(
+        request.script,
+        format!("{HEAD}{EXAMINE}examine\n{FIT}run bash '/repo/bench marks/demo_fp8_h200_sim.sh'\n")
+    );
     let environment = [
         ("PATH", "/opt:/usr/bin"),
         ("LD_LIBRARY_PATH", "/of/the/node"),
@@ -163,7 +178,9 @@ fn a_job_in_pyxis() {
                 --no-container-mount-home --no-container-entrypoint --container-remap-root --mpi=pmix";
     assert_eq!(
         request.script,
-        format!("{HEAD}run srun --nodes=1 --ntasks=1 --cpu-bind=none {step} bash /imax/recipes/demo_fp8_h200_sim.sh\n")
+        format!(
+            "{HEAD}{EXAMINE}examine\n{FIT}run srun --nodes=1 --ntasks=1 --cpu-bind=none {step} bash /imax/recipes/demo_fp8_h200_sim.sh\n"
+        )
     );
     // What belongs to the node alone stays out of the container.
     let names: Vec<&str> = request.environment.iter().map(|(name, _)| name.as_str()).collect();
@@ -209,8 +226,17 @@ IMAX_PREFILL_NODES=$(join \"${hosts[@]:0:2}\")
 IMAX_DECODE_NODES=$(join \"${hosts[@]:2:2}\")
 export IMAX_NODES IMAX_PREFILL_NODES IMAX_DECODE_NODES
 export PREFILL_NODES=2 DECODE_NODES=2 GPUS_PER_NODE=4
-export IMAX_CONTAINER_OPTIONS=\"--container-image=nvcr.io#org/engine:1 ";
-    assert!(request.script.contains(roles), "{}", request.script);
+";
+    let step = "export -f examine
+srun --quiet --overlap --nodes=4 --ntasks=4 --ntasks-per-node=1 --cpus-per-task=1 --mpi=none --input=none \\
+  bash -c examine
+";
+    let options = "export IMAX_CONTAINER_OPTIONS=\"--container-image=nvcr.io#org/engine:1 ";
+    assert!(
+        request.script.contains(&format!("{roles}{EXAMINE}{step}{FIT}{options}")),
+        "{}",
+        request.script
+    );
     assert!(
         request
             .script

@@ -13,6 +13,8 @@ pub const EXIT_SECRETS: i32 = 241;
 pub const EXIT_PORT: i32 = 242;
 /// Exit status of a script that could not import its image.
 pub const EXIT_IMAGE: i32 = 243;
+/// Exit status of a script that found its nodes unfit.
+pub const EXIT_NODE: i32 = 244;
 
 /// The script outlives a SIGTERM that its command takes its time to obey, and gives the command's status. Slurm itself sends
 /// SIGKILL only after the site's KillWait, so SIGUSR1 to the script ends everything of the job at once.
@@ -76,6 +78,8 @@ pub(super) struct ScriptPlan<'a> {
     pub allocation: Allocation,
     /// Variables that are not in the environment of the submission.
     pub exports: Vec<(String, String)>,
+    /// The command that examines a node, and where its answer goes, up to the node's name.
+    pub examine: (Vec<String>, String),
     /// The command that prints the path of the imported image, which is then in `$image`.
     pub import: Option<Vec<String>>,
     pub container: SlurmContainer,
@@ -103,6 +107,7 @@ pub(super) fn script(plan: &ScriptPlan<'_>) -> String {
     for (name, value) in &plan.exports {
         let _ = writeln!(text, "export {name}={}", quote(value));
     }
+    examine(&mut text, plan);
     if let Some(import) = &plan.import {
         let _ = writeln!(text, "image=$({}) || fail {EXIT_IMAGE} \"no image\"", words(import));
     }
@@ -128,6 +133,28 @@ pub(super) fn script(plan: &ScriptPlan<'_>) -> String {
         }
     }
     text
+}
+
+/// Nodes that are not fit yet get half a minute: drivers give memory back some time after a process is gone. What the
+/// examination itself cannot do ends no job.
+fn examine(text: &mut String, plan: &ScriptPlan<'_>) {
+    let (command, answer) = &plan.examine;
+    let _ = writeln!(
+        text,
+        "examine() {{\n  for _ in 1 2 3 4 5 6; do\n    timeout 60 {} >{}\"$SLURMD_NODENAME.json\"\n    [ \"$?\" = 4 ] || return 0\n    sleep 5\n  done\n  return 4\n}}",
+        words(command),
+        quote(answer)
+    );
+    let nodes = plan.allocation.nodes();
+    let everywhere = if nodes == 1 {
+        "examine".to_owned()
+    } else {
+        format!(
+            "export -f examine\nsrun --quiet --overlap --nodes={nodes} --ntasks={nodes} --ntasks-per-node=1 --cpus-per-task=1 --mpi=none --input=none \\\n  \
+             bash -c examine"
+        )
+    };
+    let _ = writeln!(text, "{everywhere}\n[ \"$?\" != 4 ] || fail {EXIT_NODE} \"a node is not fit\"");
 }
 
 /// The node lists of the roles, which are known on the nodes alone.

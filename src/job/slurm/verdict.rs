@@ -1,7 +1,7 @@
 //! What became of a job of Slurm, in our words: node failure, preemption, time limit, lack of memory and a stranger's
 //! scancel are told apart, because each has another remedy.
 
-use super::{EXIT_IMAGE, EXIT_PORT, EXIT_SECRETS, JobView, SlurmState};
+use super::{EXIT_IMAGE, EXIT_NODE, EXIT_PORT, EXIT_SECRETS, JobView, SlurmState};
 use crate::job::{FailureClass, JobFailure};
 
 /// How a job of Slurm ended.
@@ -112,6 +112,10 @@ fn failed_exit(job: u64, exit: (i32, i32), nodes: &str) -> End {
             "image-import",
             format!("the image could not be imported on the node of slurm job {job}{nodes}; server.log says why"),
         ),
+        (EXIT_NODE, 0) => infra(
+            "node-unfit",
+            format!("slurm job {job}{nodes} found a node that is not fit; the end of server.log and node-*.json say why"),
+        ),
         (status, 0) => End::Exited(status),
         (_, signal) => End::Signalled(signal),
     }
@@ -144,6 +148,7 @@ mod tests {
             (SlurmState::Failed, Some((EXIT_PORT, 0)), FailureClass::Infra, "port-in-use"),
             (SlurmState::Failed, Some((EXIT_SECRETS, 0)), FailureClass::Infra, "slurm-not-shared"),
             (SlurmState::Failed, Some((EXIT_IMAGE, 0)), FailureClass::Infra, "image-import"),
+            (SlurmState::Failed, Some((EXIT_NODE, 0)), FailureClass::Infra, "node-unfit"),
         ] {
             let Some(End::Failed(failure)) = end_of(7, &view(state, exit), None) else {
                 panic!("{state:?}")

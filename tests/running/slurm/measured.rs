@@ -97,6 +97,45 @@ fn a_row_over_several_nodes_gets_its_nodes_by_role() {
     assert_eq!(job["points"][1]["role_energy"]["decode_gpus"], json!(2));
 }
 
+/// A tool that runs on the nodes; those of the tests share one machine, and Slurm names the one that it runs for.
+const NVIDIA_SMI: &str = r#"case "$1" in
+  --query-gpu=index*) for g in 0 1 2 3; do echo "$g, GPU-$SLURMD_NODENAME-$g, NVIDIA GB200, 580.1, 189471, 4, 2000, 2062, 1200.00, 0x1"; done ;;
+  --query-compute-apps=*) ;;
+  --query-gpu=*) exec sleep @MARK@ ;;
+  *) echo "| CUDA Version: 13.0 |" ;;
+esac"#;
+
+#[test]
+#[ignore = "needs Slurm"]
+fn nodes_say_themselves_what_they_are_and_an_unfit_one_is_not_used() {
+    let gpus = |name: &str| format!("vendor: nvidia\nretries: {{attempts: 1}}\nnode: {{gpus: 8, gpu-name: {name}}}\n");
+    let fit = world("exit 9", "main", &gpus("GB200")).tools(&[("nvidia-smi", NVIDIA_SMI)]);
+    on_two_nodes(&fit, ENGINE);
+    let provenance = assert_measured(&fit)["provenance"].clone();
+    let uuids: Vec<_> = provenance["gpus"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|gpu| gpu["uuid"].clone())
+        .collect();
+    let expected = (0..8).map(|gpu| json!(format!("GPU-node-{}-{}", gpu / 4, gpu % 4)));
+    assert_eq!(uuids, expected.collect::<Vec<_>>());
+    assert_eq!(
+        (&provenance["gpu_driver"], &provenance["gpu_toolkit"]),
+        (&json!("580.1"), &json!("13.0"))
+    );
+    let unfit = world("touch \"$IMAX_OUT/started\"", "main", &gpus("B300")).tools(&[("nvidia-smi", NVIDIA_SMI)]);
+    let ended = unfit.run();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    assert_eq!(unfit.job()["outcome"]["cause"], json!("node-unfit"), "{}", ended.stderr);
+    assert!(
+        unfit.read("out/server.log").contains("gpu-kind: "),
+        "{}",
+        unfit.read("out/server.log")
+    );
+    assert!(!unfit.path("out/started").exists());
+}
+
 #[test]
 #[ignore = "needs Slurm"]
 fn a_recipe_over_several_nodes_may_do_its_own_loads() {

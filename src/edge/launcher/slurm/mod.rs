@@ -199,6 +199,7 @@ impl Launcher for Slurm {
         let folders = BatchFolders {
             repository: request.repository,
             recipes: request.recipe_folder,
+            runners: request.runner_folder,
             out: request.out,
             binary: &binary,
             log: request.log,
