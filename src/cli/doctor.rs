@@ -1,6 +1,7 @@
 //! `imax doctor`: examines this node with the checks that `imax run` makes before it starts anything.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use comfy_table::{ContentArrangement, Table, presets};
@@ -12,6 +13,9 @@ use crate::edge::host;
 use crate::edge::node::{Questions, gather, gather_inside};
 use crate::edge::stop::StopSignal;
 use crate::job::{Finding, Grade, NodeFacts, RunnerProfile, Wanted, check_idle, check_node, worst};
+
+/// How long an examination may take: far beyond what a node needs whose tools answer.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Examine this node: GPUs, driver, disk, port, model hub, services, clock, leftovers.
 #[derive(Debug, Args)]
@@ -87,6 +91,7 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
         port: args.port,
         inside_job: args.inside_job,
         stop: &stop,
+        until: Instant::now() + LIMIT,
     });
     if let Some(cause) = stop.cause() {
         return Ok(cause.into());

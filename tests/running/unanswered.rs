@@ -124,3 +124,46 @@ fn a_signal_ends_the_search_for_what_dead_jobs_left() {
     assert_eq!(world.states(), 2);
     assert!(!world.path("ran").exists());
 }
+
+#[test]
+fn the_deadline_of_clean_ends_the_search_for_what_dead_jobs_left() {
+    let world = World::with_recipe("touch ran").tools(&[("squeue", HANGS)]);
+    world.write(
+        "runners/h100-a.yaml",
+        "launcher: local\nretries: {attempts: 1}\ndeadlines: {clean: 300ms}\n",
+    );
+    leave_dead_jobs(&world);
+    let ended = world.run();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    let job = world.job();
+    assert_eq!(job["phases"][1]["ending"], json!("deadline-exceeded"));
+    assert_eq!(job["outcome"]["class"], json!("infra"));
+    let reason = job["outcome"]["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("raise `deadlines.clean`") && reason.contains("slurm job imax-1"),
+        "{reason}"
+    );
+    world.assert_nothing_runs();
+    assert_eq!(world.states(), 2);
+    assert!(!world.path("ran").exists());
+}
+
+#[test]
+fn the_deadline_of_preflight_ends_questions_to_a_node_that_hangs() {
+    let world = World::with_recipe("touch ran").tools(&[("nvidia-smi", HANGS), ("timedatectl", HANGS)]);
+    world.write(
+        "runners/h100-a.yaml",
+        "launcher: local\nvendor: nvidia\nretries: {attempts: 1}\ndeadlines: {preflight: 300ms}\n",
+    );
+    let ended = world.run();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    let job = world.job();
+    assert_eq!(job["phases"][0]["ending"], json!("deadline-exceeded"));
+    let reason = job["outcome"]["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("raise `deadlines.preflight`") && reason.contains("nvidia-smi gave no answer"),
+        "{reason}"
+    );
+    world.assert_nothing_runs();
+    assert!(!world.path("ran").exists());
+}

@@ -50,6 +50,8 @@ impl Life<'_> {
         let cancelled = self.unless_cancelled_in(Phase::Collect);
         match cancelled.as_ref().err().filter(|_| !has_failed) {
             Some(failure) => self.journal.end(begun, PhaseEnding::Cancelled, Some(failure.reason.clone())),
+            // What was measured is worth more than the phase's time, so it is normalised all the same.
+            None if begun.left().is_zero() => self.journal.end(begun, PhaseEnding::DeadlineExceeded, None),
             None => self.journal.end(begun, PhaseEnding::Done, None),
         }
         cancelled

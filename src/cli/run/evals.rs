@@ -114,6 +114,9 @@ impl Life<'_> {
         if let Some(cause) = self.stop.cause() {
             return Err(Trouble::Interrupted(Interruption::Cancelled(cause)));
         }
+        if let (Err(error), true) = (&prepared, begun.left().is_zero()) {
+            return Err(self.node_late(Phase::Preflight, format!("the evaluation is not prepared: {error}")));
+        }
         let thresholds = thresholds_of(self.evals.eval_thresholds.as_deref())
             .map_err(|failure| JobFailure::new(FailureClass::Invalid, in_words(&failure.error)))?;
         let tasks = prepared.map_err(|error| {

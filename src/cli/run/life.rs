@@ -99,7 +99,7 @@ impl Life<'_> {
     /// One try.
     pub(super) fn run(&mut self) -> Result<(), JobFailure> {
         self.phase(Phase::Preflight, |life, begun| {
-            life.preflight()?;
+            life.preflight(begun)?;
             life.prepare_evals(begun)
         })?;
         self.phase(Phase::Clean, |life, begun| life.clean(begun))?;
@@ -176,7 +176,7 @@ impl Life<'_> {
             Trouble::Interrupted(interruption) => {
                 let failure = interruption.failure(phase);
                 let failure = match interruption {
-                    Interruption::Cancelled(_) | Interruption::StillQueued { .. } => failure,
+                    Interruption::Cancelled(_) | Interruption::StillQueued { .. } | Interruption::NodeLate { .. } => failure,
                     Interruption::EngineEnded(_)
                     | Interruption::EngineLost(_)
                     | Interruption::Explained(_)

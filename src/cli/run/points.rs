@@ -120,6 +120,7 @@ impl Life<'_> {
                     | Interruption::EngineLost(_)
                     | Interruption::Explained(_)
                     | Interruption::StillQueued { .. }
+                    | Interruption::NodeLate { .. }
                     | Interruption::Stalled(_) => true,
                 };
                 let (_, failure) = self.explain(phase, Trouble::Interrupted(interruption));

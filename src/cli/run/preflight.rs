@@ -1,6 +1,6 @@
 //! The phases before anything is started: whether the node is fit, and whether its GPUs are idle.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::journal::Begun;
 use super::life::{Life, Trouble};
@@ -8,24 +8,32 @@ use super::watch::Interruption;
 use crate::edge::files;
 use crate::edge::node::{Questions, gather, gather_gpus};
 use crate::edge::reap::{Reaped, reap_dead_jobs};
-use crate::job::{FailureClass, Finding, Grade, JobFailure, VariableValue, Wanted, check_idle, check_node};
+use crate::job::{FailureClass, Finding, GpuProblem, Grade, JobFailure, Phase, VariableValue, Wanted, check_idle, check_node};
 
+/// What a look at GPUs has at least, so that one that begins just before the deadline still says what is there.
+const ONE_LOOK: Duration = Duration::from_secs(5);
 /// Pause between two looks at GPUs that are not idle yet.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Life<'_> {
-    pub(super) fn preflight(&mut self) -> Result<(), Trouble> {
+    pub(super) fn preflight(&mut self, begun: &Begun) -> Result<(), Trouble> {
         // A log of an earlier try in the same folder would be searched for the causes of this one.
         files::write(&self.log(), b"").map_err(|error| JobFailure::infra(error.to_string()))?;
         let visible = self.visible();
-        let facts = gather(&self.questions(visible.as_deref()));
+        let facts = gather(&self.questions(visible.as_deref(), begun.until()));
         self.unless_cancelled()?;
         let findings = check_node(&facts, self.wanted());
         self.node = facts;
-        for warning in with_grade(&findings, Grade::Warning) {
+        let warnings = with_grade(&findings, Grade::Warning);
+        for warning in &warnings {
             self.voice.line(&format!("warning: {warning}"));
         }
         let failed = with_grade(&findings, Grade::Failed);
+        if begun.left().is_zero() {
+            // What had no time to be found out is among them.
+            let problems: Vec<String> = failed.into_iter().chain(warnings).collect();
+            return Err(self.node_late(Phase::Preflight, problems.join("; ")));
+        }
         if failed.is_empty() {
             return Ok(());
         }
@@ -50,6 +58,9 @@ impl Life<'_> {
         }
         self.run_owed_hooks(&reaped, begun);
         self.unless_cancelled()?;
+        if !left.is_empty() && begun.left().is_zero() {
+            return Err(self.node_late(Phase::Clean, left.join("; ")));
+        }
         if !left.is_empty() {
             return Err(infra(format!("the node is not clean: {}", left.join("; "))).into());
         }
@@ -83,27 +94,31 @@ impl Life<'_> {
         let visible = self.visible();
         let mut said = false;
         loop {
-            let facts = gather_gpus(&self.questions(visible.as_deref()));
+            let until = begun.until().max(Instant::now() + ONE_LOOK);
+            let facts = gather_gpus(&self.questions(visible.as_deref(), until));
             self.unless_cancelled()?;
-            let busy = with_grade(&check_idle(&facts, self.wanted()), Grade::Failed);
-            if busy.is_empty() {
-                return Ok(());
-            }
+            let busy = with_grade(&check_idle(&facts, self.wanted()), Grade::Failed).join("; ");
             let left = begun.left();
-            if left.is_zero() {
-                let reason = format!(
-                    "the GPUs did not become idle: {} (`deadlines.clean` in the runner profile)",
-                    busy.join("; ")
-                );
-                return Err(infra(reason).into());
+            match &facts.gpus {
+                Some(Err(GpuProblem::Failed(problem))) if left.is_zero() => return Err(self.node_late(Phase::Clean, problem.clone())),
+                Some(_) | None if busy.is_empty() => return Ok(()),
+                Some(_) | None if left.is_zero() => {
+                    return Err(self.node_late(Phase::Clean, format!("the GPUs did not become idle: {busy}")));
+                }
+                Some(_) | None => {}
             }
             if !said {
-                self.voice.line(&format!("waiting for the GPUs: {}", busy.join("; ")));
+                self.voice.line(&format!("waiting for the GPUs: {busy}"));
                 said = true;
             }
             let _ = self.stop.wait_for(LOOK_AGAIN.min(left));
             self.unless_cancelled()?;
         }
+    }
+
+    pub(super) fn node_late(&self, phase: Phase, last: String) -> Trouble {
+        let limit = self.spec.profile.deadlines.of(phase);
+        Trouble::Interrupted(Interruption::NodeLate { phase, limit, last })
     }
 
     fn unless_cancelled(&self) -> Result<(), Trouble> {
@@ -134,7 +149,7 @@ impl Life<'_> {
         })
     }
 
-    fn questions<'b>(&'b self, visible: Option<&'b str>) -> Questions<'b> {
+    fn questions<'b>(&'b self, visible: Option<&'b str>, until: Instant) -> Questions<'b> {
         Questions {
             vendor: self.spec.profile.vendor,
             visible,
@@ -145,6 +160,7 @@ impl Life<'_> {
             port: self.spec.profile.launch.is_on_this_machine().then_some(self.port),
             inside_job: false,
             stop: self.stop,
+            until,
         }
     }
 }

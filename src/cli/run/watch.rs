@@ -32,6 +32,15 @@ pub enum Interruption {
         /// What waits, and for what.
         waits: String,
     },
+    /// The node was not fit or not free when the phase's time was over, which says nothing about what is measured.
+    NodeLate {
+        /// The phase.
+        phase: Phase,
+        /// Its time.
+        limit: Duration,
+        /// What was the matter at last.
+        last: String,
+    },
     /// The phase's time is over.
     Deadline {
         /// The phase.
@@ -61,7 +70,7 @@ impl Interruption {
                 | FailureClass::Invalid
                 | FailureClass::Missing => PhaseEnding::Failed,
             },
-            Self::StillQueued { .. } | Self::Deadline { .. } | Self::Stalled(_) => PhaseEnding::DeadlineExceeded,
+            Self::StillQueued { .. } | Self::NodeLate { .. } | Self::Deadline { .. } | Self::Stalled(_) => PhaseEnding::DeadlineExceeded,
         }
     }
 
@@ -95,6 +104,14 @@ impl Interruption {
                     ),
                 )
             },
+            Self::NodeLate { phase, limit, last } => JobFailure::new(
+                FailureClass::Infra,
+                format!(
+                    "phase {phase} was not over after its deadline of {} s: {last}; look after the node, or raise `deadlines.{phase}` in the \
+                     runner profile if it needs longer",
+                    seconds(limit)
+                ),
+            ),
             Self::Deadline { phase, limit, last } => {
                 let detail = last.as_ref().map(|last| format!(": {last}")).unwrap_or_default();
                 JobFailure::new(

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access};
@@ -46,7 +47,7 @@ pub(super) fn cache(path: &Path) -> Cache {
 }
 
 /// Files of other users. The superuser, who can remove all of them, has none.
-pub(super) fn leftovers(folders: &[&Path]) -> Leftovers {
+pub(super) fn leftovers(folders: &[&Path], until: Instant) -> Leftovers {
     let own = own_user();
     let mut found = Leftovers::default();
     if own == 0 {
@@ -57,7 +58,7 @@ pub(super) fn leftovers(folders: &[&Path]) -> Leftovers {
     while let Some(folder) = queue.pop() {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             seen += 1;
-            if seen > LOOKED_AT {
+            if seen > LOOKED_AT || Instant::now() >= until {
                 return found;
             }
             let Ok(data) = entry.metadata() else { continue };

@@ -18,7 +18,7 @@ pub fn gather_gpus(questions: &Questions<'_>) -> NodeFacts {
     }
     let (gpus, uses, toolkit) = match questions.vendor {
         GpuVendor::None => return facts,
-        GpuVendor::Nvidia => nvidia(questions.stop),
+        GpuVendor::Nvidia => nvidia(questions),
         GpuVendor::Amd => amd(),
     };
     let gpus = gpus.map(|gpus| visible_gpus(gpus, questions.visible));

@@ -8,6 +8,7 @@ mod nvidia;
 mod services;
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::host;
 use super::ports;
@@ -38,6 +39,8 @@ pub struct Questions<'a> {
     pub inside_job: bool,
     /// Ends the look-around.
     pub stop: &'a StopSignal,
+    /// When it must be over; what is not known by then is not waited for.
+    pub until: Instant,
 }
 
 impl Questions<'_> {
@@ -54,8 +57,13 @@ pub fn gather_inside(questions: &Questions<'_>) -> NodeFacts {
     NodeFacts {
         host: host::host_name(),
         kernel: host::kernel(),
-        clock_synchronised: services::clock_synchronised(questions.stop),
+        clock_synchronised: services::clock_synchronised(questions),
         ..gather_gpus(questions)
+    }
+
+    /// How long one question may take that has a limit of its own.
+    fn time(&self, limit: Duration) -> Duration {
+        limit.min(self.until.saturating_duration_since(Instant::now()))
     }
 }
 
@@ -80,9 +88,9 @@ pub fn gather(questions: &Questions<'_>) -> NodeFacts {
             .filter(|cache| questions.hub_cache.is_some() || cache.exists())
             .map(|cache| files::cache(&cache)),
     };
-    facts.services = services::services(questions.launch, questions.stop);
-    facts.clock_synchronised = services::clock_synchronised(questions.stop);
-    facts.leftovers = files::leftovers(&[questions.workspace, questions.out]);
+    facts.services = services::services(questions);
+    facts.clock_synchronised = services::clock_synchronised(questions);
+    facts.leftovers = files::leftovers(&[questions.workspace, questions.out], questions.until);
     facts
 }
 

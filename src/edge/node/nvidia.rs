@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::Found;
-use crate::edge::stop::StopSignal;
+use super::{Found, Questions};
 use crate::edge::tool::{ToolError, answer_of};
 use crate::job::{
     Gpu, GpuProblem, GpuUse, NVIDIA_APPS_QUERY, NVIDIA_GPUS_QUERY, cuda_version, is_unknown_nvidia_field, nvidia_gpu, nvidia_use,
@@ -13,17 +12,20 @@ use crate::job::{
 /// Longest wait for nvidia-smi, which is slow on nodes without its persistence mode.
 const LIMIT: Duration = Duration::from_secs(30);
 
-pub(super) fn nvidia(stop: &StopSignal) -> Found {
-    let (gpus, uses) = match gpus_and_uses(stop) {
+pub(super) fn nvidia(questions: &Questions<'_>) -> Found {
+    let (gpus, uses) = match gpus_and_uses(questions) {
         Ok(known) => known,
         Err(problem) => return (Err(problem), Vec::new(), None),
     };
-    let table = answer_of("nvidia-smi", &[], LIMIT, stop).ok();
+    let table = answer_of("nvidia-smi", &[], questions.time(LIMIT), questions.stop).ok();
     (Ok(gpus), uses, table.and_then(|table| cuda_version(&table)))
 }
 
-fn gpus_and_uses(stop: &StopSignal) -> Result<(Vec<Gpu>, Vec<GpuUse>), GpuProblem> {
-    let ask = |query: &str| answer_of("nvidia-smi", &[query, "--format=csv,noheader,nounits"], LIMIT, stop);
+fn gpus_and_uses(questions: &Questions<'_>) -> Result<(Vec<Gpu>, Vec<GpuUse>), GpuProblem> {
+    let ask = |query: &str| {
+        let arguments = [query, "--format=csv,noheader,nounits"];
+        answer_of("nvidia-smi", &arguments, questions.time(LIMIT), questions.stop)
+    };
     let ask_gpus = |fields: &str| ask(&format!("--query-gpu={fields}"));
     let answer = match ask_gpus(NVIDIA_GPUS_QUERY) {
         Err(error) if is_unknown_nvidia_field(&error.to_string()) => ask_gpus(&older_nvidia_fields(NVIDIA_GPUS_QUERY)),

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::Questions;
 use crate::edge::launcher::container_engine_version;
-use crate::edge::stop::StopSignal;
 use crate::edge::tool;
 use crate::job::{LaunchSettings, Service};
 
@@ -12,23 +12,26 @@ use crate::job::{LaunchSettings, Service};
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// What a program of the system answers, or why it does not.
-fn answer_of(program: &str, arguments: &[&str], limit: Duration, stop: &StopSignal) -> Result<String, String> {
-    tool::answer_of(program, arguments, limit, stop).map_err(|error| error.to_string())
+fn answer_of(program: &str, arguments: &[&str], limit: Duration, questions: &Questions<'_>) -> Result<String, String> {
+    tool::answer_of(program, arguments, questions.time(limit), questions.stop).map_err(|error| error.to_string())
 }
 
 /// The services that a launcher needs.
-pub(super) fn services(launch: &LaunchSettings, stop: &StopSignal) -> Vec<Service> {
+pub(super) fn services(questions: &Questions<'_>) -> Vec<Service> {
     let service = |name: &str, answer| Service {
         name: name.to_owned(),
         answer,
     };
-    match launch {
+    match questions.launch {
         LaunchSettings::Local | LaunchSettings::Script { .. } => Vec::new(),
-        LaunchSettings::Docker(settings) => vec![service("container engine", container_engine_version(settings, LIMIT, stop))],
+        LaunchSettings::Docker(settings) => {
+            let version = container_engine_version(settings, questions.time(LIMIT), questions.stop);
+            vec![service("container engine", version)]
+        }
         LaunchSettings::Slurm(_) => {
-            let version = answer_of("sinfo", &["--version"], LIMIT, stop).map(|text| text.trim().to_owned());
+            let version = answer_of("sinfo", &["--version"], LIMIT, questions).map(|text| text.trim().to_owned());
             // `scontrol ping` ends with 0 also where no controller answers, and says so in words.
-            let controller = answer_of("scontrol", &["ping"], LIMIT, stop).and_then(|text| {
+            let controller = answer_of("scontrol", &["ping"], LIMIT, questions).and_then(|text| {
                 if text.contains("UP") {
                     Ok("controller is up".to_owned())
                 } else {
@@ -41,16 +44,16 @@ pub(super) fn services(launch: &LaunchSettings, stop: &StopSignal) -> Vec<Servic
 }
 
 /// Whether something keeps the clock in time, as far as its tools say.
-pub(super) fn clock_synchronised(stop: &StopSignal) -> Option<bool> {
+pub(super) fn clock_synchronised(questions: &Questions<'_>) -> Option<bool> {
     if Path::new("/run/systemd/timesync/synchronized").exists() {
         return Some(true);
     }
     let limit = Duration::from_secs(3);
-    let asked = answer_of("timedatectl", &["show", "--property=NTPSynchronized", "--value"], limit, stop);
+    let asked = answer_of("timedatectl", &["show", "--property=NTPSynchronized", "--value"], limit, questions);
     if let Some(synchronised) = asked.ok().and_then(|text| yes_or_no(&text)) {
         return Some(synchronised);
     }
-    let tracking = answer_of("chronyc", &["-n", "tracking"], limit, stop).ok()?;
+    let tracking = answer_of("chronyc", &["-n", "tracking"], limit, questions).ok()?;
     let leap = tracking.lines().find_map(|line| line.strip_prefix("Leap status"))?;
     Some(leap.contains("Normal"))
 }
