@@ -55,7 +55,7 @@ impl Started {
 }
 
 /// What a sampler saw, and what a person should know about it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Seen {
     /// The samples.
     pub samples: Vec<GpuSample>,
@@ -154,7 +154,7 @@ impl Sampler {
     pub fn finish(self) -> Result<Seen, String> {
         let samples = match self {
             Self::Nvml(sampler) => return sampler.finish(),
-            Self::NvidiaSmi(sampler) => sampler.finish(),
+            Self::NvidiaSmi(sampler) => sampler.samples(),
             Self::Amdgpu(sampler) => sampler.finish(),
             Self::AmdSmi(sampler) => sampler.finish(),
             Self::Dcgm(sampler) => sampler.finish(),

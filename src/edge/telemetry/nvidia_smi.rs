@@ -47,7 +47,8 @@ impl NvidiaSmi {
         sampled_until(&samples(&self.0.said()))
     }
 
-    pub(super) fn finish(self) -> Result<Vec<GpuSample>, String> {
+    /// What it has seen so far.
+    pub(super) fn samples(&self) -> Result<Vec<GpuSample>, String> {
         let text = self.0.said();
         let samples = samples(&text);
         if samples.is_empty() {

@@ -20,8 +20,11 @@ const LINES: &str = ".gpu_metrics.nvml.lines";
 /// How long a job's start waits for the first samples. Drivers that are not kept loaded need longer; the job goes on meanwhile.
 const FIRST: Duration = Duration::from_secs(3);
 const FIRST_LOOK: Duration = Duration::from_millis(10);
-/// How long a job's end waits for the samples, and for the process to be gone.
-const LAST: Duration = Duration::from_millis(1500);
+/// How often a job's end looks for the samples, which nothing that hangs stands in the way of. Not a time, as below.
+const ANSWER_LOOKS: u32 = 20;
+const ANSWER_LOOK: Duration = Duration::from_millis(100);
+/// How long a job's end then waits for the processes to be gone.
+const GONE: Duration = Duration::from_millis(1500);
 
 /// When a process that says nothing is given up.
 #[derive(Debug, Clone, Copy)]
@@ -69,11 +72,16 @@ impl NvmlProcess {
         };
         let mut reader = LineTool::start(tool, wanted.job, wanted.out)?;
         let until = Instant::now() + FIRST;
-        while samples(&reader.said()).is_empty() && Instant::now() < until {
-            if let Some(ending) = reader.ending() {
-                return Err(last_words(&reader.said(), &ending));
+        loop {
+            let ending = reader.ending();
+            let said = reader.said();
+            if !samples(&said).is_empty() {
+                break;
             }
-            if wanted.stop.wait_for(FIRST_LOOK).is_some() {
+            if let Some(ending) = ending {
+                return Err(last_words(&said, &ending));
+            }
+            if Instant::now() >= until || wanted.stop.wait_for(FIRST_LOOK).is_some() {
                 break;
             }
         }
@@ -102,13 +110,19 @@ impl NvmlProcess {
     /// Ends sampling, and gives what was seen.
     pub(super) fn finish(self) -> Result<Seen, String> {
         self.done.raise(StopCause::Abandon);
-        let until = Instant::now() + LAST;
-        let seen = self.seen.recv_timeout(LAST).map_err(|error| match error {
-            RecvTimeoutError::Timeout => format!("no GPU telemetry: NVIDIA's tools do not end within {LAST:?}"),
+        let mut seen = Err(RecvTimeoutError::Timeout);
+        for _ in 0..ANSWER_LOOKS {
+            seen = self.seen.recv_timeout(ANSWER_LOOK);
+            if seen != Err(RecvTimeoutError::Timeout) {
+                break;
+            }
+        }
+        let seen = seen.map_err(|error| match error {
+            RecvTimeoutError::Timeout => "no GPU telemetry: its files cannot be read in time".to_owned(),
             RecvTimeoutError::Disconnected => "no GPU telemetry: its thread ended abnormally".to_owned(),
         })?;
         // Its thread stops the processes now; it lets go of the channel when that is done.
-        let _ = self.seen.recv_timeout(until.saturating_duration_since(Instant::now()));
+        let _ = self.seen.recv_timeout(GONE);
         seen
     }
 }
@@ -147,17 +161,20 @@ fn watch_to_the_end(
 ) {
     let problem = watch(&mut reader, patience, stop);
     let before = samples(&reader.said());
+    let mut instead = None;
     let result = match problem {
         None if before.is_empty() => Err("no GPU telemetry: NVIDIA's library has said nothing".to_owned()),
         None => Ok(Seen::of(before)),
         Some(problem) => {
-            let after = nvidia_smi();
+            let started = nvidia_smi();
             while stop.wait_for(patience.look).is_none() {}
-            joined(before, &problem, after.and_then(NvidiaSmi::finish))
+            let after = started.and_then(|tool| instead.insert(tool).samples());
+            joined(before, &problem, after)
         }
     };
+    // Stopping what hangs takes its time: the samples go first.
     let _ = seen.send(result);
-    drop(reader);
+    drop((reader, instead));
 }
 
 /// Waits until nobody wants more, or until the reader is of no use any more: then why.
