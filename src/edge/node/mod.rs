@@ -49,6 +49,11 @@ impl Questions<'_> {
     pub fn gpus_are_here(&self) -> bool {
         self.inside_job || self.launch.is_on_this_machine()
     }
+
+    /// How long one question may take that has a limit of its own.
+    fn time(&self, limit: Duration) -> Duration {
+        limit.min(self.until.saturating_duration_since(Instant::now()))
+    }
 }
 
 /// What there is to know from within a job that has the node: not its port, its files and its services, which the job shows.
@@ -59,11 +64,6 @@ pub fn gather_inside(questions: &Questions<'_>) -> NodeFacts {
         kernel: host::kernel(),
         clock_synchronised: services::clock_synchronised(questions),
         ..gather_gpus(questions)
-    }
-
-    /// How long one question may take that has a limit of its own.
-    fn time(&self, limit: Duration) -> Duration {
-        limit.min(self.until.saturating_duration_since(Instant::now()))
     }
 }
 
