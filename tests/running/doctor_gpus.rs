@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::doctor::{NVIDIA_SMI, finding, findings, nvidia};
 use super::success::ENGINE;
+use super::telemetry::long_load;
 use super::world::{World, await_that};
 
 /// Two GPUs without names; processes 1 and 2 have memory on the first and on the second.
@@ -120,13 +121,18 @@ fn an_older_driver_is_asked_by_the_names_that_it_knows() {
     let unknown = r#"case "$1" in *clocks_event_reasons.active*|*power.draw.instant*)
         echo 'Field "clocks_event_reasons.active" is not a valid field to query.'; exit 2 ;; esac"#;
     let world = nvidia("node: {gpus: 2}\n").tools(&[("nvidia-smi", &format!("{unknown}\n{NVIDIA_SMI}"))]);
+    let world = long_load(world);
     let examination = findings(&world.doctor(&["--format", "json"]));
     assert_eq!(finding(&examination, "gpu-number").0, "ok", "{examination}");
     assert_eq!(finding(&examination, "gpu-clock").0, "ok", "{examination}");
     let ended = world.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let usage = world.job()["points"][0]["gpu_usage"].clone();
-    assert_eq!(usage["mean_clock_mhz"], json!(1700.0), "{}", ended.stderr);
+    let csv = world.read("out/gpu_metrics.csv");
+    assert!(
+        csv.contains(",1,NVIDIA H100 80GB HBM3,500,90,1000,1700,60,0x4,"),
+        "{csv}{}",
+        ended.stderr
+    );
 }
 
 #[test]
