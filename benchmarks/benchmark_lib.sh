@@ -112,8 +112,8 @@ _imax_unfit() {
 }
 
 # setup_eval_context: sets EVAL_MAX_MODEL_LEN, the context that the engine gets where the row asks for an evaluation alone.
-# A model whose own context is shorter is refused by its engine, which says so.
-setup_eval_context() { export EVAL_MAX_MODEL_LEN="$((ISL + OSL + 256))"; }
+# Rows of recorded sessions have no lengths. A model whose own context is shorter is refused by its engine, which says so.
+setup_eval_context() { export EVAL_MAX_MODEL_LEN="$((ISL + OSL > 0 ? ISL + OSL + 256 : 16384))"; }
 
 # `imax run` has chosen a free port, or was told one and found it free.
 select_available_server_port() { :; }

@@ -75,11 +75,11 @@ install() {
   trap - EXIT
 }
 
-# Where imax-nvml cannot be fetched the job goes on without it, and the next one tries again.
+# Where imax-nvml cannot be fetched, or is another one, the job goes on without it, and the next one tries again.
 fetch_nvml() {
   local sha=$1 url=$2 new
   new=$(mktemp "$cache/.new-XXXXXX")
-  if download "$url" "$sha" "$new"; then
+  if (download "$url" "$sha" "$new"); then
     mv -f "$new" "$cache/$key/imax-nvml"
   else
     rm -f "$new"
@@ -120,5 +120,8 @@ if [ ! -x "$cache/$key/imax" ]; then
   fi
   unlock
 fi
-if [ -n "${sha:-}" ] && [ -n "${nvml_sha:-}" ] && [ ! -x "$cache/$key/imax-nvml" ]; then fetch_nvml "$nvml_sha" "$nvml_url"; fi
+# Only what runs jobs has GPUs to look at.
+if [ "${1:-}" = run ] && [ -n "${sha:-}" ] && [ -n "${nvml_sha:-}" ] && [ ! -x "$cache/$key/imax-nvml" ]; then
+  fetch_nvml "$nvml_sha" "$nvml_url"
+fi
 exec "$cache/$key/imax" "$@"

@@ -29,6 +29,7 @@ worker() {
 
 worker prefill "$IMAX_PREFILL_NODES" "$PREFILL_NODES" 30000 "$PREFILL_TP" "$PREFILL_EP" "$PREFILL_DP_ATTN" "$@" &
 worker decode "$IMAX_DECODE_NODES" "$DECODE_NODES" 32000 "$DECODE_TP" "$DECODE_EP" "$DECODE_DP_ATTN" "$@" &
-step "${IMAX_NODES%%,*}" 1 python3 -m sglang_router.launch_router --pd-disaggregation --host 0.0.0.0 --port "$PORT" \
+# How long the workers may load is the job's own deadline, not the router's.
+step "${IMAX_NODES%%,*}" 1 python3 -m sglang_router.launch_router --pd-disaggregation --host 0.0.0.0 --port "$PORT" --worker-startup-timeout-secs 86400 \
   --prefill "http://${IMAX_PREFILL_NODES%%,*}:30000" --decode "http://${IMAX_DECODE_NODES%%,*}:32000" &
 wait -n

@@ -106,6 +106,20 @@ pub fn write_with(path: &Path, content: impl FnOnce(&mut dyn io::Write) -> io::R
     })
 }
 
+/// Writes a file that is there anew, piece by piece; who may read it stays as it was.
+///
+/// # Errors
+/// As [`write()`], and what `content` itself returns.
+pub fn rewrite_with(path: &Path, content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<(), FileError> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let rewritten = fs::metadata(path).and_then(|data| replace(path, data.permissions().mode(), content));
+    rewritten.map_err(|source| FileError::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 /// Writes a value as indented JSON with a final line break, as [`write()`] does.
 ///
 /// # Errors

@@ -17,6 +17,7 @@ pub const HUB_CACHE: &str = "/mnt/hf_hub_cache";
 const RECIPES: &str = "/imax/recipes";
 const OUT: &str = "/imax/out";
 const BINARY: &str = "/imax/bin/imax";
+const SESSIONS: &str = "/imax/sessions";
 
 /// Variables of the node that mean nothing, or something else, inside a container.
 const OF_THE_NODE: [&str; 13] = [
@@ -86,10 +87,18 @@ pub(super) struct Inside {
 pub(super) fn inside(spec: &JobSpec, environment: &[Variable], folders: ContainerFolders<'_>, own: &[Mount]) -> Inside {
     let mut plain: Vec<(String, String)> = Vec::new();
     let mut secrets = Vec::new();
+    let mut sessions = None;
     for Variable { name, value } in environment {
         match value {
             // Where recipes of recorded sessions leave their results.
             VariableValue::Plain(_) if name == "RESULT_DIR" => plain.push((name.clone(), OUT.to_owned())),
+            // A relative path is below the repository, which is there.
+            VariableValue::Plain(text) if name == "IMAX_SESSIONS" && Path::new(text).is_absolute() => {
+                let file = Path::new(text).file_name().unwrap_or_default().to_string_lossy();
+                let target = format!("{SESSIONS}/{file}");
+                sessions = Some(mount(Path::new(text), &target, true));
+                plain.push((name.clone(), target));
+            }
             VariableValue::Plain(_) if OF_THE_NODE.contains(&name.as_str()) => {}
             VariableValue::Plain(text) => plain.push((name.clone(), text.clone())),
             VariableValue::Secret(_) => secrets.push(name.clone()),
@@ -108,6 +117,7 @@ pub(super) fn inside(spec: &JobSpec, environment: &[Variable], folders: Containe
         plain.push(("HF_HUB_CACHE".to_owned(), HUB_CACHE.to_owned()));
         mounts.push(mount(Path::new(cache), HUB_CACHE, false));
     }
+    mounts.extend(sessions);
     mounts.extend(own.iter().cloned());
     Inside {
         plain,
@@ -226,6 +236,7 @@ mod tests {
             Variable::plain("TP", "1"),
             Variable::plain("PATH", "/usr/bin"),
             Variable::plain("CUDA_VISIBLE_DEVICES", "4,5"),
+            Variable::plain("IMAX_SESSIONS", "/data/traces.jsonl"),
             Variable::secret("HF_TOKEN", Secret::new("hf_x".to_owned())),
         ];
         let folders = folders();
@@ -236,7 +247,7 @@ mod tests {
             "image": "nvcr.io/org/engine:1",
             "command": ["bash", "/imax/recipes/demo_fp8_mi300x.sh"],
             "environment": [
-                "TP=1", "CUDA_VISIBLE_DEVICES=4,5", "IMAX_BIN=/imax/bin/imax", "IMAX_OUT=/imax/out", "GITHUB_WORKSPACE=/workspace", "HF_HUB_CACHE=/mnt/hf_hub_cache",
+                "TP=1", "CUDA_VISIBLE_DEVICES=4,5", "IMAX_SESSIONS=/imax/sessions/traces.jsonl", "IMAX_BIN=/imax/bin/imax", "IMAX_OUT=/imax/out", "GITHUB_WORKSPACE=/workspace", "HF_HUB_CACHE=/mnt/hf_hub_cache",
             ],
             "secrets": ["HF_TOKEN"],
             "mounts": [
@@ -245,6 +256,7 @@ mod tests {
                 mount("/repo/results", "/imax/out", false),
                 mount("/opt/imax", "/imax/bin/imax", true),
                 mount("/data/hf", "/mnt/hf_hub_cache", false),
+                mount("/data/traces.jsonl", "/imax/sessions/traces.jsonl", true),
             ],
             "mapped_port": 8888,
             "settings": settings,

@@ -187,7 +187,7 @@ pub fn resolve(
 fn refuse_unloadable(row: &Row, profile: &RunnerProfile, recipe: &Recipe) -> Result<(), ResolveError> {
     let duration_s = match row.scenario {
         Scenario::FixedSeqLen { .. } => return Ok(()),
-        Scenario::AgenticCoding { .. } if row.eval.only == Some(true) => return Ok(()),
+        Scenario::AgenticCoding { .. } if row.is_evaluated_alone() => return Ok(()),
         Scenario::AgenticCoding { duration_s, .. } => duration_s,
     };
     if profile.load.sessions.is_none() {

@@ -61,6 +61,18 @@ impl Row {
             Scenario::AgenticCoding { .. } => true,
         }
     }
+
+    /// Whether the engine's answers are evaluated.
+    #[must_use]
+    pub fn is_evaluated(&self) -> bool {
+        self.eval.run == Some(true) || self.is_evaluated_alone()
+    }
+
+    /// Whether they are, and nothing is measured.
+    #[must_use]
+    pub fn is_evaluated_alone(&self) -> bool {
+        self.eval.only == Some(true)
+    }
 }
 
 /// The concurrencies of a row. The JSON form tells them apart: a number, or a list.

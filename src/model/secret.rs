@@ -39,10 +39,7 @@ impl Secret {
     /// The text with every occurrence of the secret replaced by stars.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        if self.0.len() < SHORTEST_REDACTED {
-            return text.to_owned();
-        }
-        text.replace(&self.0, HIDDEN)
+        self.forms().fold(text.to_owned(), |text, form| text.replace(&form, HIDDEN))
     }
 }
 
@@ -70,5 +67,7 @@ mod tests {
         assert_eq!(format!("{secret} {secret:?}"), "*** ***");
         assert_eq!(secret.redact("token hf_abcdef, again hf_abcdef"), "token ***, again ***");
         assert_eq!(Secret::new("1".to_owned()).redact("11"), "11");
+        let quoted = Secret::new("with \"quote\"".to_owned());
+        assert_eq!(quoted.redact(r#"{"key": "with \"quote\""}"#), r#"{"key": "***"}"#);
     }
 }

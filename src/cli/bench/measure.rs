@@ -162,7 +162,7 @@ fn plan(settings: &mut Settings, materials: &Materials, maker: &RandomPrompts<'_
     };
     if let Some(dialogues) = &plan.0.dialogues {
         plan.0.requests = dialogues.openings();
-        plan.0.max_concurrency = concurrency(settings, plan.0.requests.len());
+        plan.0.max_concurrency = concurrency(settings, plan.0.starts());
     }
     plan.0.duration = settings.duration;
     if let Some(expected) = NonZeroU32::new(plan.0.expected()) {

@@ -11,7 +11,7 @@ use crate::edge::files;
 use crate::edge::stop::StopSignal;
 use crate::load::dataset::recorded::Session;
 use crate::load::dataset::{DatasetError, blocks, jsonl, recorded, sessions, sharegpt, trace};
-use crate::load::dialogue::{self, Turn};
+use crate::load::dialogue::{self, Turn, Words};
 use crate::load::prompt::{Content, Form, Message, Prompt, RandomPrompts};
 use crate::load::settings::{RandomLengths, Sessions};
 use crate::load::{ChatTemplate, Dataset, Settings, Tokenizer, TokenizerError};
@@ -83,6 +83,19 @@ impl Materials {
     }
 }
 
+impl Materials {
+    /// A session may begin with what the template refuses, a message of the system for example.
+    fn try_template(&self, session: &[Turn]) -> Result<(), TokenizerError> {
+        match (session.first().map(|turn| &turn.words), &self.template) {
+            (Some(Words::Added(said)), Some(template)) => match template.render(said) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(TokenizerError::Coding(error.to_string())),
+            },
+            (Some(Words::Added(_) | Words::Whole(_)) | None, _) => Ok(()),
+        }
+    }
+}
+
 /// Makes `count` single prompts at most, or all conversations; fewer where it is stopped.
 ///
 /// # Errors
@@ -136,7 +149,11 @@ pub fn make(
             let made = in_parallel(recorded.len(), stop, |session| {
                 let mark = dialogue::mark(settings, u32::try_from(session).unwrap_or(u32::MAX));
                 match &recorded[session] {
-                    Session::Said(turns) => recorded::turns(&materials.tokenizer, turns, &mark),
+                    Session::Said(turns) => {
+                        let turns = recorded::turns(&materials.tokenizer, turns, &mark)?;
+                        materials.try_template(&turns)?;
+                        Ok(turns)
+                    }
                     Session::Blocks(blocks) => {
                         let mark_tokens = u32::try_from(materials.tokenizer.count(&mark)?).unwrap_or(u32::MAX);
                         blocks::turns(maker, blocks, session as u64, mark_tokens)

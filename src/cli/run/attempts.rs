@@ -9,6 +9,11 @@ use crate::edge::host;
 use crate::edge::redaction::clean_folder;
 use crate::job::{Attempt, JobFailure, Outcome, Phase, Tried};
 
+/// How long the results are searched for secrets.
+const SEARCH: Duration = Duration::from_secs(600);
+/// How long those of a cancelled job, of which everything else is over by then.
+const CANCELLED_SEARCH: Duration = Duration::from_millis(500);
+
 impl Life<'_> {
     /// Lives it, as often as it must and may.
     pub fn live(mut self) -> Lived {
@@ -57,14 +62,30 @@ impl Life<'_> {
         if !self.places.out.exists() {
             return failure;
         }
-        let cleaned = clean_folder(&self.places.out, self.secrets);
+        failure.or(self.clean_out())
+    }
+
+    /// Takes secrets out of everything that lies in the output folder, which may be uploaded. What could not be searched is said;
+    /// a file that is known to hold one fails the job.
+    fn clean_out(&self) -> Option<JobFailure> {
+        let longest = Instant::now() + SEARCH;
+        let has_time = || {
+            Instant::now()
+                < self
+                    .cancelled_until()
+                    .map_or(longest, |until| longest.min(until + CANCELLED_SEARCH))
+        };
+        let cleaned = clean_folder(&self.places.out, self.secrets, &has_time);
         for path in &cleaned.rewritten {
             self.voice.line(&format!("secrets were taken out of {}", path.display()));
         }
-        for error in &cleaned.refused {
+        for error in &cleaned.unread {
             self.voice.line(&format!("warning: not searched for secrets: {error}"));
         }
-        failure
+        let kept = cleaned.kept.first()?;
+        Some(JobFailure::infra(format!(
+            "a secret is still in the results and must be taken out before they are uploaded: {kept}"
+        )))
     }
 
     /// A job of which everything is measured is not begun again, nor one that left something running.

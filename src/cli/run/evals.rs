@@ -73,16 +73,6 @@ pub struct EvalPlan {
     thresholds: Thresholds,
 }
 
-/// Whether the row asks for an evaluation.
-pub fn is_asked(row: &Row) -> bool {
-    row.eval.run == Some(true) || row.eval.only == Some(true)
-}
-
-/// Whether nothing is measured.
-pub fn is_alone(row: &Row) -> bool {
-    row.eval.only == Some(true)
-}
-
 /// The concurrencies at which a row is evaluated: all, the one that it names, or its highest.
 fn concurrencies(row: &Row) -> Vec<Concurrency> {
     let all = row.conc.as_slice();
@@ -103,7 +93,7 @@ impl Life<'_> {
 
     /// Reads tasks and data before the engine is started: GPUs must not wait for a download, nor for a broken task file.
     pub(super) fn prepare_evals(&mut self, begun: &Begun) -> Result<(), Trouble> {
-        if !is_asked(&self.spec.row) || self.spec.recipe.style == RecipeStyle::SelfContained {
+        if !self.spec.row.is_evaluated() || self.spec.recipe.style == RecipeStyle::SelfContained {
             return Ok(());
         }
         let usual = vec![self.places.recipes.join("evals/gsm8k.yaml")];
@@ -310,7 +300,7 @@ impl Life<'_> {
 
     /// A recipe that does everything itself has evaluated, too, where the row asks for it.
     pub(super) fn take_evals(&mut self, since: std::time::SystemTime) -> Result<(), JobFailure> {
-        if !is_asked(&self.spec.row) {
+        if !self.spec.row.is_evaluated() {
             self.journal.skip(Phase::Eval, "the row asks for no evaluation");
             return Ok(());
         }

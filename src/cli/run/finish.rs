@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
-use super::evals::is_alone;
 use super::life::Lived;
 use super::prepare::Places;
 use super::provenance::{provenance, provenance_of_job};
@@ -59,7 +58,7 @@ pub fn record_of(
         node,
         evals,
     } = lived;
-    let points_of_row = if is_alone(&spec.row) { Vec::new() } else { spec.points() };
+    let points_of_row = if spec.row.is_evaluated_alone() { Vec::new() } else { spec.points() };
     for point in points_of_row {
         if !points.iter().any(|known| known.conc == point.conc) {
             let failure = failure
@@ -165,17 +164,15 @@ pub fn publish(record: &JobRecord, places: &Places, voice: &Voice, secrets: &[Se
         let _ = engine_log::shorten(&places.out.join("server.log"));
         files::write_json(&file, &document).or_exit(Exit::Infrastructure)?;
     }
-    let shown: JobRecord = serde_json::from_value(document)
-        .with_context(|| {
-            format!(
-                "a secret is part of a name in {}; the name or the secret must change",
-                file.display()
-            )
-        })
-        .or_exit(Exit::Infrastructure)?;
-    WorkflowFiles::from_environment()
-        .add_summary(&summary(&shown))
-        .or_exit(Exit::Infrastructure)?;
+    match serde_json::from_value(document) {
+        Ok(shown) => WorkflowFiles::from_environment()
+            .add_summary(&summary(&shown))
+            .or_exit(Exit::Infrastructure)?,
+        Err(error) => voice.line(&format!(
+            "warning: no summary, because a name in {} held a secret: {error}",
+            file.display()
+        )),
+    }
     match &record.outcome {
         Outcome::Ok => voice.line(&format!("done in {:.1} s: {}", record.seconds, places.out.display())),
         Outcome::Failed(failure) => {

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use super::evals::is_alone;
 use super::journal::{Begun, Journal};
 use super::prepare::Places;
 use super::voice::Voice;
@@ -129,7 +128,7 @@ impl Life<'_> {
         match self.spec.recipe.style {
             RecipeStyle::EngineOnly => {
                 let target = self.phase(Phase::Ready, |life, begun| life.ready(engine, begun))?;
-                if is_alone(&self.spec.row) {
+                if self.spec.row.is_evaluated_alone() {
                     for phase in [Phase::WarmUp, Phase::Load] {
                         self.journal.skip(phase, "the row asks for an evaluation alone");
                     }

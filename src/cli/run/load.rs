@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::evals::is_alone;
 use super::voice::Voice;
 use crate::cli::bench::{MeasureError, read_sessions};
 use crate::job::{Deadlines, JobSpec, RecipeStyle};
@@ -74,7 +73,7 @@ pub fn settings(spec: &JobSpec, conc: Concurrency, engine: &Engine, seed: u64) -
 /// started.
 pub fn check_sessions(spec: &JobSpec) -> anyhow::Result<()> {
     match (&spec.row.scenario, spec.recipe.style, &spec.profile.load.sessions) {
-        (Scenario::AgenticCoding { .. }, RecipeStyle::EngineOnly, Some(sessions)) if !is_alone(&spec.row) => {
+        (Scenario::AgenticCoding { .. }, RecipeStyle::EngineOnly, Some(sessions)) if !spec.row.is_evaluated_alone() => {
             read_sessions(Path::new(sessions)).context("the recorded sessions cannot be used")?;
             Ok(())
         }

@@ -31,7 +31,10 @@ impl Life<'_> {
         let failed = with_grade(&findings, Grade::Failed);
         if begun.left().is_zero() {
             // What had no time to be found out is among them.
-            let problems: Vec<String> = failed.into_iter().chain(warnings).collect();
+            let mut problems: Vec<String> = failed.into_iter().chain(warnings).collect();
+            if problems.is_empty() {
+                problems.push("the checks took that long".to_owned());
+            }
             return Err(self.node_late(Phase::Preflight, problems.join("; ")));
         }
         if failed.is_empty() {
@@ -71,7 +74,9 @@ impl Life<'_> {
     /// is never run itself.
     fn run_owed_hooks(&self, reaped: &[Reaped], begun: &Begun) {
         let own = &self.spec.profile.hooks.post;
-        let owed = reaped.iter().map(|job| &job.state).filter(|state| !state.hooks_owed.is_empty());
+        // Those of a job that is not finished with stay owed.
+        let finished = reaped.iter().filter(|job| job.is_finished()).map(|job| &job.state);
+        let owed = finished.filter(|state| !state.hooks_owed.is_empty());
         let (same, others): (Vec<_>, Vec<_>) = owed.partition(|state| state.hooks_owed == *own);
         for state in others {
             let hooks = state.hooks_owed.join("; ");

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::evals::is_alone;
 use super::journal::Begun;
 use super::life::{Life, Trouble};
 use super::watch::{Interruption, SharedEngine, look};
@@ -12,7 +11,11 @@ use crate::job::{JobFailure, Outcome, Phase};
 impl Life<'_> {
     /// A recipe that does everything itself: its end is awaited, and its raw result is taken.
     pub(super) fn await_recipe(&mut self, engine: &SharedEngine) -> Result<(), JobFailure> {
-        let points = if is_alone(&self.spec.row) { Vec::new() } else { self.spec.points() };
+        let points = if self.spec.row.is_evaluated_alone() {
+            Vec::new()
+        } else {
+            self.spec.points()
+        };
         let begin = SystemTime::now();
         let result = self.phase(Phase::Load, |life, begun| {
             let ended = life.await_end(engine, begun)?;

@@ -175,7 +175,7 @@ pub fn remove(holding: &Holding, job: &JobId, stop: &StopSignal, until: Instant)
     }
 }
 
-/// The secrets of an environment.
+/// The secrets of an environment, the longest first: one may be part of another.
 #[must_use]
 pub fn secrets_of(environment: &[Variable]) -> Vec<Secret> {
     use crate::job::VariableValue;
@@ -183,5 +183,7 @@ pub fn secrets_of(environment: &[Variable]) -> Vec<Secret> {
         VariableValue::Plain(_) => None,
         VariableValue::Secret(secret) => Some(secret.clone()),
     };
-    environment.iter().filter_map(secret).collect()
+    let mut secrets: Vec<Secret> = environment.iter().filter_map(secret).collect();
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
+    secrets
 }

@@ -64,9 +64,45 @@ impl Turns {
         Some(at.saturating_duration_since(Instant::now()))
     }
 
-    /// Gives up all turns that are not sent; returns how many conversations that ends.
+    /// Gives up the turns whose users are still thinking; returns how many conversations that ends. A request that was begun stays:
+    /// its connection may not be made yet, or not all of it written.
     pub fn abandon(&mut self) -> usize {
-        self.made.clear();
-        self.thinking.drain().count()
+        let given_up = self.thinking.len();
+        for Reverse((_, index)) in self.thinking.drain() {
+            self.made.remove(&index);
+        }
+        given_up
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
+    use super::*;
+    use crate::load::Schedule;
+
+    #[test]
+    fn the_end_of_the_time_gives_up_users_who_think_and_no_request_that_was_begun() {
+        let plan = Plan {
+            requests: Vec::new(),
+            schedule: Schedule::Closed,
+            max_concurrency: 1.try_into().unwrap(),
+            keep_texts: false,
+            dialogues: None,
+            duration: None,
+        };
+        let request = || PreparedRequest {
+            bytes: Box::default(),
+            prompt_tokens: 1,
+            output_tokens: 1,
+        };
+        let mut turns = Turns::default();
+        turns.made.extend([(1, request()), (2, request())]);
+        turns.thinking.push(Reverse((Instant::now(), 2)));
+        assert_eq!(turns.abandon(), 1);
+        // The first has a connection that is not made yet, or is half written.
+        assert!(turns.request(&plan, 1).is_some() && turns.request(&plan, 2).is_none());
+        assert_eq!((turns.abandon(), turns.wait()), (0, None));
     }
 }

@@ -22,8 +22,11 @@ pub(super) fn nvidia(questions: &Questions<'_>) -> Found {
 }
 
 fn gpus_and_uses(questions: &Questions<'_>) -> Result<(Vec<Gpu>, Vec<GpuUse>), GpuProblem> {
+    // One of the others may be broken, which disturbs nobody who does not use it.
+    let chosen = questions.visible.and_then(chosen);
     let ask = |query: &str| {
-        let arguments = [query, "--format=csv,noheader,nounits"];
+        let mut arguments = vec![query, "--format=csv,noheader,nounits"];
+        arguments.extend(chosen.as_deref());
         answer_of("nvidia-smi", &arguments, questions.time(LIMIT), questions.stop)
     };
     let ask_gpus = |fields: &str| ask(&format!("--query-gpu={fields}"));
@@ -35,6 +38,13 @@ fn gpus_and_uses(questions: &Questions<'_>) -> Result<(Vec<Gpu>, Vec<GpuUse>), G
     let answer = ask(&format!("--query-compute-apps={NVIDIA_APPS_QUERY}")).map_err(|error| problem(&error))?;
     let uses = answer.lines().filter_map(|line| nvidia_use(line, &gpus)).collect();
     Ok((gpus, uses))
+}
+
+/// The choice as nvidia-smi takes it: numbers or unique names.
+fn chosen(visible: &str) -> Option<String> {
+    let is_known = |name: &str| name.starts_with("GPU-") || (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()));
+    let names: Vec<&str> = visible.split(',').map(str::trim).collect();
+    names.iter().all(|name| is_known(name)).then(|| format!("--id={}", names.join(",")))
 }
 
 /// Each line as a GPU. Between them nvidia-smi may print what is wrong with one, and end well all the same.

@@ -85,19 +85,32 @@ pub(super) struct DockerDocument {
 
 /// `child` over `base`, key by key.
 pub(super) fn inherit_docker(base: DockerDocument, child: DockerDocument) -> DockerDocument {
+    // Of two keys that exclude each other, the child's takes the place of the base's.
+    let chooses_gpus = child.gpus.is_some() || child.gpu_ids.is_some();
+    let (gpus, gpu_ids) = if chooses_gpus {
+        (child.gpus, child.gpu_ids)
+    } else {
+        (base.gpus, base.gpu_ids)
+    };
+    let chooses_network = child.host_network.is_some() || child.network.is_some();
+    let (host_network, network) = if chooses_network {
+        (child.host_network, child.network)
+    } else {
+        (base.host_network, base.network)
+    };
     DockerDocument {
         socket: child.socket.or(base.socket),
         pull: child.pull.or(base.pull),
         runtime: child.runtime.or(base.runtime),
-        gpus: child.gpus.or(base.gpus),
-        gpu_ids: child.gpu_ids.or(base.gpu_ids),
+        gpus,
+        gpu_ids,
         cdi_devices: child.cdi_devices.or(base.cdi_devices),
         devices: child.devices.or(base.devices),
         groups: child.groups.or(base.groups),
         mounts: child.mounts.or(base.mounts),
         tmpfs: child.tmpfs.or(base.tmpfs),
-        host_network: child.host_network.or(base.host_network),
-        network: child.network.or(base.network),
+        host_network,
+        network,
         host_ipc: child.host_ipc.or(base.host_ipc),
         shm_size_mib: child.shm_size_mib.or(base.shm_size_mib),
         memory_mib: child.memory_mib.or(base.memory_mib),

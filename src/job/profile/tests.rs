@@ -39,6 +39,18 @@ fn a_profile_inherits_key_by_key() {
 }
 
 #[test]
+fn of_two_keys_that_exclude_each_other_a_profile_inherits_none_where_it_has_one() {
+    let base = "launcher: docker\nvendor: nvidia\ndocker: {gpus: true, host-network: true}\n";
+    let child = "extends: base\ndocker: {gpu-ids: [0, 1], network: bench}\n";
+    let profile = load("h100-a", &[("base.yaml", base), ("h100-a.yaml", child)]).unwrap();
+    let LaunchSettings::Docker(docker) = profile.launch else {
+        panic!("{:?}", profile.launch)
+    };
+    assert!(matches!(docker.gpus, GpuRequest::Ids(_)), "{:?}", docker.gpus);
+    assert!(matches!(docker.network, ContainerNetwork::Named(_)), "{:?}", docker.network);
+}
+
+#[test]
 fn ids_of_gpus_are_numbers_or_names_and_go_before_the_environments_choice() {
     let profile = |text: &str| load("p", &[("p.yaml", text)]).unwrap();
     let variable = |name: &str| (name == "CUDA_VISIBLE_DEVICES").then(|| "0,1".to_owned());

@@ -91,7 +91,8 @@ impl Batch {
             return Ok(true);
         }
         let _ = self.cluster.cancel(self.number, left(), &never);
-        self.await_gone(last_moment + SLOW_QUEUE, &|| false)
+        // A further signal ends also this: the job is then left to a later reaping.
+        self.await_gone(last_moment + SLOW_QUEUE, hurry)
     }
 
     fn forget_secrets(&mut self) {

@@ -96,7 +96,7 @@ impl Worker<'_> {
 
     pub(super) fn send(&mut self, at: usize, assigned: Assigned) {
         let Some(request) = self.turns.request(self.plan, assigned.index) else {
-            return;
+            return self.fail_unsent(assigned, Reason::Cancelled, "the conversation was given up");
         };
         let Some(connection) = self.pool.get_mut(at) else { return };
         let asked = Asked {
