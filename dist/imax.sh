@@ -121,7 +121,9 @@ if [ ! -x "$cache/$key/imax" ]; then
   unlock
 fi
 # Only what runs jobs has GPUs to look at.
-if [ "${1:-}" = run ] && [ -n "${sha:-}" ] && [ -n "${nvml_sha:-}" ] && [ ! -x "$cache/$key/imax-nvml" ]; then
+command=${1:-}
+if [ "$command" = action ]; then command=${IMAX_ACTION_COMMAND:-}; fi
+if [ "$command" = run ] && [ -n "${sha:-}" ] && [ -n "${nvml_sha:-}" ] && [ ! -x "$cache/$key/imax-nvml" ]; then
   fetch_nvml "$nvml_sha" "$nvml_url"
 fi
 exec "$cache/$key/imax" "$@"

@@ -50,6 +50,8 @@ fn launch(action: &Path, cache: &Path, path: &str) -> Output {
         .arg(action.join("dist/imax.sh"))
         .args(["run", "--row", "a b"])
         .env_clear()
+        // What a step of the action sets; the command is its own only behind the word `action`.
+        .env("IMAX_ACTION_COMMAND", "plan")
         .env("PATH", path)
         .env("HOME", cache)
         .env("RUNNER_TOOL_CACHE", cache)
@@ -147,6 +149,8 @@ fn the_reader_of_nvidias_counters_comes_along_and_is_not_needed() {
     let (found, told) = said(STAND_IN, "http://127.0.0.1:1/imax-nvml");
     assert_eq!(found, "without\n");
     assert!(told.contains("::notice title=imax::cannot download"), "{told}");
+    // Another file than the pinned one is not taken.
+    assert_eq!(said(STAND_IN, &serve("#!/bin/sh\necho evil\n", 1)).0, "without\n");
     // The next job tries again, and imax itself is not fetched twice.
     assert_eq!(said(STAND_IN, &serve(STAND_IN, 1)).0, "with\n");
     assert_eq!(said(STAND_IN, "http://127.0.0.1:1/imax-nvml"), ("with\n".to_owned(), String::new()));
