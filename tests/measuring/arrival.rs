@@ -128,6 +128,30 @@ fn several_runs_have_a_spread() {
 }
 
 #[test]
+fn no_run_and_no_load_finds_the_prompts_of_another_in_the_prefix_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::start(&["--prefix-cache"]);
+    let output = bench(engine.port(), &[])
+        .args(["--dataset-name", "random", "--random-input-len", "500", "--random-output-len", "4"])
+        .args(["--num-prompts", "6", "--max-concurrency", "2,3", "--num-runs", "2", "--save-result"])
+        .arg("--result-dir")
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    let files = std::fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.path());
+    let results: Vec<Value> = files
+        .map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap())
+        .collect();
+    let loads: Vec<&Value> = results.iter().filter(|result| result["completed"] == json!(6)).collect();
+    assert_eq!(loads.len(), 4);
+    for result in loads {
+        let cache = &result["imax"]["prefix_cache"];
+        assert!(cache.is_null() || cache["cached_tokens"] == json!(0), "{cache}");
+    }
+}
+
+#[test]
 fn a_calibration_says_what_the_client_adds_and_is_kept_for_the_machine() {
     let cache = tempfile::tempdir().unwrap();
     let engine = Engine::start(&["--ttft-ms", "5", "--itl-ms", "1"]);

@@ -73,6 +73,23 @@ fn a_group_starts_the_engine_once_and_has_a_result_each() {
 }
 
 #[test]
+fn no_point_finds_the_prompts_of_the_one_before_in_the_prefix_cache() {
+    let world = World::with_recipe(&ENGINE.replace("--ttft-ms 5 --itl-ms 5", "--prefix-cache"));
+    world.row(|row| {
+        row["conc"] = json!([2, 3]);
+        row["isl"] = json!(512);
+        row["max-model-len"] = json!(1024);
+    });
+    let ended = world.run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    for point in world.job()["points"].as_array().unwrap() {
+        let raw = document(&world, point["raw"].as_str().unwrap());
+        let cache = &raw["imax"]["prefix_cache"];
+        assert!(cache.is_null() || cache["cached_tokens"] == json!(0), "{cache}");
+    }
+}
+
+#[test]
 fn an_engine_that_dies_in_the_load_fails_its_points_and_keeps_what_was_measured() {
     // The engine is killed from inside the recipe as soon as it has served the first of the loads.
     let recipe = "(until ls out/demo*_conc1_* >/dev/null 2>&1; do sleep 0.05; done; pkill -9 -f truth-@MARK@) &\n".to_owned() + ENGINE;

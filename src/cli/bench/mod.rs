@@ -34,13 +34,15 @@ pub fn run(arguments: &BenchArgs) -> Result<Exit, Failure> {
     let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
     let saving = Saving::new(arguments, loads.len() > 1);
     let mut exit = Exit::Success;
+    let mut runs_before: u64 = 0;
     for settings in loads {
         let mut runs = Vec::new();
         for number in 1..=arguments.num_runs.get() {
             let settings = Settings {
-                seed: settings.seed.wrapping_add(u64::from(number - 1).wrapping_mul(SEED_STEP)),
+                seed: settings.seed.wrapping_add(runs_before.wrapping_mul(SEED_STEP)),
                 ..settings.clone()
             };
+            runs_before += 1;
             let measured = one_run(arguments, &settings, &stop)?;
             emit(&table(&measured))?;
             saving.save(&measured, number)?;

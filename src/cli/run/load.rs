@@ -64,7 +64,8 @@ pub fn settings(spec: &JobSpec, conc: Concurrency, engine: &Engine, seed: u64) -
     settings.num_warmups = conc.get().saturating_mul(shape.warmups_per_concurrency);
     settings.arrival.max_concurrency = Some(conc);
     settings.ignore_eos = true;
-    settings.seed = seed;
+    // Points share an engine. With the same seed each would ask what those before it have left in the engine's prefix cache.
+    settings.seed = seed.wrapping_add(u64::from(conc.get()));
     settings.deadlines.no_progress = stall(&spec.profile.deadlines);
     Ok(settings)
 }

@@ -87,7 +87,7 @@ pub struct RunArgs {
     /// Recorded sessions for rows of the agentic-coding scenario, instead of the profile's: a file of JSON lines, or a folder.
     #[arg(long, value_name = "FILE", env = "IMAX_SESSIONS")]
     pub sessions: Option<String>,
-    /// Seed of the random prompts.
+    /// Seed of the random prompts; each concurrency has prompts of its own.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     #[command(flatten)]
