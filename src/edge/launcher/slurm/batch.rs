@@ -91,8 +91,8 @@ impl Batch {
             return Ok(true);
         }
         let _ = self.cluster.cancel(self.number, left(), &never);
-        // A further signal ends also this: the job is then left to a later reaping.
-        self.await_gone(last_moment + SLOW_QUEUE, hurry)
+        // A slow queue is waited for: whoever is in a hurry still wants to know that the job is gone.
+        self.await_gone(last_moment + SLOW_QUEUE, &|| false)
     }
 
     fn forget_secrets(&mut self) {
