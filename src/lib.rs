@@ -1,8 +1,7 @@
 //! imax: continuous benchmarking of LLM inference. The modules stand in the order in which data flows through them;
 //! `docs/ARCHITECTURE.md` has the picture and says who may import whom, and `tests/architecture.rs` holds it.
 //!
-//! The steps are pure functions on values. Only [`edge`] touches the world, and only [`cli`] brings a step and the
-//! edge together.
+//! The steps, up to [`report`], are pure functions on values. The rooms below them touch the world.
 
 /// The field's words as types.
 pub mod model;
@@ -43,11 +42,32 @@ pub mod report;
 /// The simulated engine: an OpenAI-compatible server with a stated performance model.
 pub mod sim;
 
-/// The world: git, GitHub, processes, sockets, files, clock, environment.
-pub mod edge;
+/// Processes, files, sockets, TLS, archives, retries, cancellation, redaction.
+pub mod system;
 
-/// The dashboard and the results API.
-pub mod web;
+/// The repository: revisions, checkouts, commits.
+pub mod git;
+
+/// The platform: REST client, comments, check runs, artifacts, events, workflow commands.
+pub mod github;
+
+/// Nodes: launchers, node facts, telemetry, readiness, clean-up.
+pub mod fleet;
+
+/// Measuring a server: load driver, prompts, tokenizers, calibration.
+pub mod measure;
+
+/// Accuracy tasks against a server.
+pub mod evaluate;
+
+/// History: what was measured, found again.
+pub mod store;
+
+/// The results API and the pages.
+pub mod serve;
+
+/// Messages to chats and webhooks.
+pub mod notify;
 
 /// The commands: arguments and wiring.
 pub mod cli;

@@ -11,9 +11,9 @@ use clap::Args;
 use super::settings::SettingsFile;
 use super::{Exit, Failure, OrExit as _, gather, github, in_words, output};
 use crate::analysis::{self, Comparison, History, HistoryRun, Knowledge, Run, Side};
-use crate::edge::github::{download_run, runs_of_branch};
-use crate::edge::history;
+use crate::github::{download_run, runs_of_branch};
 use crate::model::PointKey;
+use crate::store::history;
 
 /// What a run is compared with.
 #[derive(Debug, Args)]

@@ -13,9 +13,11 @@ use super::dialect::DialectArg;
 use super::gather::{self, Gathered, RESULTS_FILE, RUN_FILE};
 use super::{Exit, Failure, OrExit as _, github, output};
 use crate::analysis::{HistoryRun, Run, RunDocument};
-use crate::edge::github::download_run;
-use crate::edge::{artifacts, files, history};
+use crate::github::download_run;
 use crate::result::{self, EvalSort, Json, Object};
+use crate::store::artifacts;
+use crate::store::history;
+use crate::system::files;
 
 /// Put the artifacts of a run together: agg_bmk.json, agg_eval_all.json, run_stats.json and run.json.
 #[derive(Debug, Args)]

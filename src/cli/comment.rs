@@ -10,13 +10,13 @@ use super::baseline::BaselineArgs;
 use super::planned_jobs::{planned_jobs, started};
 use super::{Exit, Failure, OrExit as _, asked_for, gather, github, hardware, in_words, output};
 use crate::analysis::Run;
-use crate::edge::files;
-use crate::edge::github::{
+use crate::github::{
     Annotation, AnnotationLevel, CheckRun, CheckState, CommentChange, Conclusion, Marker, head_sha_of_event, jobs_of_run,
     pull_request_of_event, put_check, put_comment, run_line,
 };
 use crate::model::PointKey;
 use crate::report::{self, Budget, Links, Mark, View};
+use crate::system::files;
 
 /// Create or update the pull request's comment with the report of a run.
 ///

@@ -8,8 +8,8 @@ use clap::Args;
 
 use crate::cli::{Exit, Failure, OrExit as _, output};
 use crate::config::Catalog;
-use crate::edge::files;
 use crate::model::{Diagnostic, Diagnostics, SourceFile};
+use crate::system::files;
 
 /// The config files of a command.
 #[derive(Debug, Clone, Default, Args)]

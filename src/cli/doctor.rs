@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use super::run::{profile_of, read_row};
 use super::{Exit, Failure, OrExit as _, output};
-use crate::edge::host;
-use crate::edge::node::{Questions, gather, gather_inside};
-use crate::edge::stop::StopSignal;
+use crate::fleet::node::{Questions, gather, gather_inside};
 use crate::job::{Finding, Grade, NodeFacts, RunnerProfile, Wanted, check_idle, check_node, worst};
+use crate::system::host;
+use crate::system::stop::StopSignal;
 
 /// How long an examination may take: far beyond what a node needs whose tools answer.
 const LIMIT: Duration = Duration::from_secs(300);

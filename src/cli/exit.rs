@@ -4,8 +4,8 @@
 use std::process::ExitCode;
 
 use super::output;
-use crate::edge::stop::StopCause;
 use crate::model::Diagnostics;
+use crate::system::stop::StopCause;
 
 /// How a command ended. The numbers are part of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What the commands that talk to GitHub share: who asks, where, and which exit code a refusal means.
 
 use super::{Exit, Failure, OrExit as _};
-use crate::edge::github::{Client, DownloadError, GithubError, Repository, Settings};
+use crate::github::{Client, DownloadError, GithubError, Repository, Settings};
 
 /// Talks to the GitHub of the environment, about a repository, on a runtime of its own.
 ///

@@ -8,8 +8,8 @@ use super::configs::{self, ConfigFiles};
 use super::{Exit, Failure, OrExit as _};
 use crate::analysis::CostModel;
 use crate::config::Catalog;
-use crate::edge::files;
 use crate::model::{Diagnostics, suggestion};
+use crate::system::files;
 
 /// Where a repository has its hardware facts.
 const FILE: &str = "configs/hardware.yaml";

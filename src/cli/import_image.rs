@@ -6,9 +6,9 @@ use clap::Args;
 
 use super::output::{emit, say};
 use super::{Exit, Failure, OrExit as _};
-use crate::edge::image_cache::cached_image;
-use crate::edge::stop::StopSignal;
+use crate::fleet::image_cache::cached_image;
 use crate::job::PhaseTime;
+use crate::system::stop::StopSignal;
 
 /// Import a container image with Enroot into a shared cache, once for all jobs, and print its path.
 #[derive(Debug, Args)]

@@ -9,9 +9,10 @@ use clap::Args;
 
 use super::dialect::DialectArg;
 use super::{Exit, Failure, OrExit as _, hardware, output};
-use crate::edge::{artifacts, files};
 use crate::matrix::Row;
 use crate::result::{self, Agg, Dialect, Json, NormalizeError, Origin, PointContext, ProducerError, ResultName};
+use crate::store::artifacts;
+use crate::system::files;
 
 /// Turn the raw result of a load generator into agg_*.json.
 ///

@@ -9,10 +9,10 @@ use clap::{Args, ValueEnum};
 use super::baseline::BaselineArgs;
 use super::{Exit, Failure, OrExit as _, gather, github, output};
 use crate::analysis::Comparison;
-use crate::edge::retry::RetryPolicy;
-use crate::edge::webhook::{self, Webhook, WebhookError};
 use crate::model::Secret;
+use crate::notify::webhook::{self, Webhook, WebhookError};
 use crate::report::{Mark, Notification, View};
+use crate::system::retry::RetryPolicy;
 
 /// Send the verdict to Slack, Discord or another receiver.
 ///

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::output::say;
 use super::{Exit, Failure, OrExit as _};
-use crate::edge::telemetry::write_samples;
+use crate::fleet::telemetry::write_samples;
 
 /// Write samples of NVIDIA's GPUs to stdout, a line of JSON a second, until stdin ends.
 #[derive(Debug, Args)]

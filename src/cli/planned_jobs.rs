@@ -7,9 +7,9 @@ use anyhow::Context as _;
 use serde::Deserialize;
 
 use super::{Exit, Failure, OrExit as _};
-use crate::edge::files;
-use crate::edge::github::WorkflowJob;
+use crate::github::WorkflowJob;
 use crate::matrix::Row;
+use crate::system::files;
 
 /// A job that the plan asks for.
 #[derive(Debug, Deserialize)]

@@ -10,7 +10,7 @@ use tokio::time::{self, Instant};
 use super::comment::{Target, pull_request};
 use super::planned_jobs::{PlannedJob, planned_jobs, started};
 use super::{Exit, Failure, github, output};
-use crate::edge::github::{CommentChange, Marker, WorkflowJob, jobs_of_run, put_comment_over, run_line};
+use crate::github::{CommentChange, Marker, WorkflowJob, jobs_of_run, put_comment_over, run_line};
 use crate::report::{self, JobLink, JobProgress, Links, Progress};
 
 /// Show on the pull request how far a sweep is.
@@ -66,7 +66,7 @@ pub fn run(args: &ProgressArgs) -> Result<Exit, Failure> {
                 Some(seconds) if !progress.is_over() && !replaced && started.elapsed() < end => {
                     time::sleep(Duration::from_secs(seconds)).await;
                 }
-                Some(_) | None => return Ok::<(), crate::edge::github::GithubError>(()),
+                Some(_) | None => return Ok::<(), crate::github::GithubError>(()),
             }
         }
     })?;

@@ -8,12 +8,12 @@ use clap::Args;
 
 use super::output::say;
 use super::{Exit, Failure, OrExit as _};
-use crate::edge::engine_log;
-use crate::edge::process::process_of;
-use crate::edge::ready::{NotReady, Target, wait_until_ready};
-use crate::edge::stop::{StopCause, StopSignal};
-use crate::edge::tls::TlsClient;
+use crate::fleet::engine_log;
+use crate::fleet::readiness::{NotReady, Target, wait_until_ready};
 use crate::job::{PhaseTime, diagnose};
+use crate::system::process::process_of;
+use crate::system::stop::{StopCause, StopSignal};
+use crate::system::tls::TlsClient;
 
 /// Wait until an engine answers its health check and gives one token.
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use clap::ValueEnum;
 
 use super::{Exit, Failure, OrExit as _};
-use crate::edge::workflow::WorkflowFiles;
+use crate::github::workflow::WorkflowFiles;
 use crate::report::{self, Budget, View};
 
 /// The formats.

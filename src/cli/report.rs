@@ -10,8 +10,8 @@ use super::render::{ReportFormat, add_to_job_summary, render_view};
 use super::shown::ShownArgs;
 use super::{Exit, Failure, OrExit as _, asked_for, gather, hardware, output};
 use crate::analysis::{self, BestBy, CostModel, Run, Slo};
-use crate::edge::files;
 use crate::report::{self, View, answers, parquet};
+use crate::system::files;
 
 /// Show a run as a table, markdown, CSV, JSON, JUnit XML, SARIF or an HTML page.
 #[derive(Debug, Args)]

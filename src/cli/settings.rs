@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::configs::source;
 use super::{Exit, Failure, OrExit as _, output};
-use crate::edge::git::{Commit, Repository};
+use crate::git::{Commit, Repository};
 use crate::model::{Diagnostics, SourceFile};
 use crate::settings::Settings;
 

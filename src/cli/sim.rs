@@ -8,8 +8,7 @@ use clap::Args;
 
 use super::output::say;
 use super::{Exit, Failure, OrExit as _};
-use crate::edge::stop::{StopCause, StopSignal};
-use crate::edge::{files, tokenizer};
+use crate::measure::tokenizer;
 use crate::sim::faults::{FaultRate, Faults};
 use crate::sim::features::{Features, Speculation};
 use crate::sim::knowledge::Knowledge;
@@ -17,6 +16,8 @@ use crate::sim::model::Parallel;
 use crate::sim::pace::FixedTimes;
 use crate::sim::scheduler::Batching;
 use crate::sim::{Deployment, Pace, Presets, Server, ServerOptions};
+use crate::system::files;
+use crate::system::stop::{StopCause, StopSignal};
 
 /// Serves the OpenAI API, SGLang's and Triton's with the timing of a modelled GPU, without one.
 #[derive(Debug, Args)]

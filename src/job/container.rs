@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{ContainerNetwork, DockerSettings, GpuRequest, JobSpec, Mount, Variable, VariableValue};
+use super::{ContainerNetwork, DockerSettings, GpuRequest, JobSpec, Mount};
+use crate::model::{Variable, VariableValue};
 
 /// The label that a container carries, with the job's id as its value.
 pub const JOB_LABEL: &str = "imax.job";
@@ -177,7 +178,8 @@ pub fn image_reference(image: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{JobId, LaunchSettings, RunnerProfile, resolve};
+    use crate::job::{LaunchSettings, RunnerProfile, resolve};
+    use crate::model::JobId;
     use crate::model::Secret;
     use serde_json::json;
 

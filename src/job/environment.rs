@@ -2,48 +2,10 @@
 //! the names that InferenceX's scripts read. Names are built here and nowhere else.
 
 use crate::matrix::{Row, Scenario};
-use crate::model::{Component, Concurrency, Layout, Parallelism, RunnerName, Secret};
+use crate::model::{Component, Concurrency, Layout, Parallelism, RunnerName, Variable};
 
 use super::multi_node::worker_variables;
 use super::{LoadSettings, NameSubject, result_file_name};
-
-/// A value of the environment: shown, or hidden.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum VariableValue {
-    /// May be shown and recorded.
-    Plain(String),
-    /// Handed to the process and nowhere else.
-    Secret(Secret),
-}
-
-/// One variable of a recipe's environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Variable {
-    /// Its name.
-    pub name: String,
-    /// Its value.
-    pub value: VariableValue,
-}
-
-impl Variable {
-    /// A variable that may be shown.
-    #[must_use]
-    pub fn plain(name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            value: VariableValue::Plain(value.into()),
-        }
-    }
-
-    /// A variable that is hidden.
-    #[must_use]
-    pub fn secret(name: impl Into<String>, value: Secret) -> Self {
-        Self {
-            name: name.into(),
-            value: VariableValue::Secret(value),
-        }
-    }
-}
 
 /// What the environment is made of, beside the profile's own variables.
 #[derive(Debug, Clone, Copy)]
@@ -170,6 +132,7 @@ fn json_of(component: Option<&Component>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::VariableValue;
     use serde_json::json;
 
     fn environment(row: serde_json::Value) -> Vec<(String, String)> {

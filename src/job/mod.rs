@@ -1,6 +1,6 @@
 //! A matrix row resolved against recipe and runner profile into a job that can cross machines as one JSON file,
 //! and the outcome of it. Everything here is a value: what to start, with which environment, for how long at most,
-//! and what became of it; `edge::launcher` carries it out.
+//! and what became of it; `fleet::launcher` carries it out.
 
 mod container;
 mod deadline;
@@ -25,7 +25,7 @@ pub use container::{ContainerFolders, ContainerPlan, JOB_LABEL, container_plan, 
 pub use deadline::{Deadlines, DurationError, Phase, PhaseTime};
 pub use diagnosis::{Diagnosis, KnownCause, diagnose};
 pub use engine_version::{VERSION_PATHS, version_in_answer, version_in_log};
-pub use environment::{EnvironmentInput, Variable, VariableValue, recipe_environment};
+pub use environment::{EnvironmentInput, recipe_environment};
 pub use explain::{Candidate, CandidateState, ProfileChoice, RecipeChoice, profile_choices, recipe_choices};
 pub use file_name::{NameSubject, result_file_name};
 pub use node::{
@@ -40,7 +40,7 @@ pub use profile::{
 };
 pub use recipe::{Recipe, RecipeError, RecipeStyle, Spelling, choose_recipe, recipe_names};
 pub use record::{EvalRecord, JobRecord, PhaseEnding, PhaseRecord, PointRecord, Provenance, RECORD_SCHEMA};
-pub use resolve::{JobId, JobSpec, ResolveError, Resolved, resolve};
+pub use resolve::{JobSpec, ResolveError, Resolved, resolve};
 pub use retry::{Attempt, Retries, Tried};
 pub use telemetry::{
     Energy, EnergyDoubt, GpuMetrics, GpuMetricsError, GpuSample, GpuUsage, HostSample, HostUse, Load, NVIDIA_SMI_QUERY, ProcStat,

@@ -2,10 +2,9 @@
 //! multi-node workflows set; which nodes a role has is known on the nodes alone and added there.
 
 use crate::matrix::Row;
-use crate::model::WorkerGroup;
+use crate::model::{RunnerName, WorkerGroup};
 
 use super::{NameSubject, result_file_name};
-use crate::model::RunnerName;
 
 /// The variables of both groups, in a stable order.
 pub(super) fn worker_variables(row: &Row, runner_name: &RunnerName, prefill: &WorkerGroup, decode: &WorkerGroup) -> Vec<(String, String)> {
@@ -59,7 +58,8 @@ fn of_group(role: &str, group: &WorkerGroup) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{EnvironmentInput, LoadSettings, VariableValue, recipe_environment};
+    use crate::job::{EnvironmentInput, LoadSettings, recipe_environment};
+    use crate::model::VariableValue;
     use serde_json::json;
 
     #[test]

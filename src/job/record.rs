@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::matrix::Row;
-use crate::model::{Concurrency, RunnerName};
+use crate::model::{Concurrency, JobId, RunnerName};
 
-use super::{Attempt, Energy, Gpu, GpuUsage, HostUse, JobId, Outcome, Phase, Recipe, RoleEnergy};
+use super::{Attempt, Energy, Gpu, GpuUsage, HostUse, Outcome, Phase, Recipe, RoleEnergy};
 
 /// The format of `job.json`; the number after the slash grows when a reader must change.
 pub const RECORD_SCHEMA: &str = "imax-job/1";

@@ -1,42 +1,15 @@
 //! Resolution: a row, a runner's name, a profile and the recipe folder become one [`JobSpec`], or one clear refusal.
 //! What is not supported yet is refused here, before anything is started, and never measured by half.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::matrix::{Row, Scenario};
-use crate::model::{Concurrency, Layout, RunnerName};
+use crate::model::{Concurrency, JobId, Layout, RunnerName};
 
 use super::slurm::{AllocationError, allocation};
 use super::{LaunchSettings, NameSubject, PhaseTime, ProfileError, Recipe, RecipeError, RunnerProfile, choose_recipe, result_file_name};
-
-/// The job's own name: everything that the job starts carries it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct JobId(String);
-
-impl JobId {
-    /// An id from something unique. It starts with `imax-` and has only lower-case letters, digits and `-`, so that it
-    /// can name a container, label a scheduler's job and stand in a file name.
-    #[must_use]
-    pub fn from_unique(unique: u128) -> Self {
-        Self(format!("imax-{unique:x}"))
-    }
-
-    /// As text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for JobId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// A row resolved against recipe and profile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,5 +1,5 @@
 //! The pure half of the load generator: prompts of exact length, request bytes, incremental stream parsing, records
-//! of what happened when, and the metrics made of them. The sockets and the clock are in `edge::load_driver`.
+//! of what happened when, and the metrics made of them. The sockets and the clock are in `measure::load_driver`.
 
 pub mod answer;
 pub mod arrival;

@@ -4,6 +4,7 @@
 mod component;
 mod diagnostic;
 mod failure;
+mod job_id;
 mod layout;
 mod metric;
 mod name;
@@ -12,11 +13,13 @@ mod point;
 mod secret;
 mod source;
 mod spelling;
+mod variable;
 mod workload;
 
 pub use component::{Component, KvOffloading};
 pub use diagnostic::{Diagnostic, Diagnostics, Related, Severity};
 pub use failure::FailureClass;
+pub use job_id::JobId;
 pub use layout::Layout;
 pub use metric::{Better, Metric};
 pub use name::{ConfigKey, Framework, Image, ModelName, ModelPrefix, NameError, Precision, RunnerLabel, RunnerName};
@@ -25,4 +28,5 @@ pub use point::{CurveKey, PointKey, Workload};
 pub use secret::Secret;
 pub use source::{Place, Position, SourceFile, Span};
 pub use spelling::{nearest, suggestion};
+pub use variable::{Variable, VariableValue};
 pub use workload::{Concurrency, SeqLens, SpecDecoding};

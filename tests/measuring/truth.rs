@@ -233,7 +233,7 @@ fn the_client_reports_what_the_engine_did() {
 #[test]
 fn a_request_arrives_when_the_kernel_has_it() {
     // The kernel begins to stamp some time after it is first asked to.
-    let _stamps = imax::edge::load_driver::KernelClock::switch_on();
+    let _stamps = imax::measure::load_driver::KernelClock::switch_on();
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("truth.jsonl");
     let engine = Engine::start(&["--ttft-ms", "0", "--itl-ms", "0", "--ground-truth", log.to_str().unwrap()]);

@@ -144,7 +144,7 @@ async fn github(asked: &Value, planned: &str, results: &str) -> MockServer {
 }
 
 fn marker() -> String {
-    imax::edge::github::Marker::new("imax").as_str().to_owned()
+    imax::github::Marker::new("imax").as_str().to_owned()
 }
 
 #[test]

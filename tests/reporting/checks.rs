@@ -1,6 +1,6 @@
 //! The check run with the comment's verdict, labels and permissions, against a GitHub that keeps state.
 
-use imax::edge::github::{Client, Repository, Settings, add_label, labels, permission_of, remove_label};
+use imax::github::{Client, Repository, Settings, add_label, labels, permission_of, remove_label};
 use imax::matrix::policy::Permission;
 
 use crate::github::{Github, REPOSITORY, TOKEN};

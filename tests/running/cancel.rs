@@ -3,7 +3,7 @@
 //! Here are the processes of a recipe and of a launch script. What differs with other launchers is beside their own tests: containers in
 //! `docker`, `podman` and `cancel_containers`, Slurm in `slurm::stopping`; the checks before a launch in `doctor` and `unanswered`.
 
-use imax::edge::plain_http::{self, Question};
+use imax::system::plain_http::{self, Question};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 

@@ -135,7 +135,7 @@ fn secrets_are_nowhere_but_in_the_engines_environment() {
 
 #[test]
 fn a_secret_that_an_engine_answers_or_a_recipe_writes_is_in_no_file() {
-    let port = imax::edge::ports::free_port().unwrap();
+    let port = imax::system::ports::free_port().unwrap();
     let recipe =
         "mkdir \"$IMAX_OUT/artifacts\"; echo \"{\\\"key\\\": \\\"$HF_TOKEN\\\"}\" > \"$IMAX_OUT/artifacts/input.json\"; exec sleep @MARK@";
     let world = World::with_recipe(recipe)

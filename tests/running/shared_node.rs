@@ -43,7 +43,7 @@ fn two_jobs_are_both_measured_to_the_end() {
 
 #[test]
 fn a_job_whose_port_another_has_fails_and_the_other_goes_on() {
-    let port = imax::edge::ports::free_port().unwrap().to_string();
+    let port = imax::system::ports::free_port().unwrap().to_string();
     let slow = ENGINE.replace("--itl-ms 5", "--itl-ms 1000");
     let first = World::with_recipe(&slow).arguments(&["--port", &port]);
     let mut run = first.start();

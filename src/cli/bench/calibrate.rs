@@ -3,12 +3,12 @@
 use std::num::NonZeroU32;
 
 use super::{MeasureError, measure};
-use crate::edge::calibration_store::CalibrationStore;
-use crate::edge::files;
-use crate::edge::sim_process::SimProcess;
-use crate::edge::stop::StopSignal;
 use crate::load::calibration::{self, Calibration, CalibrationError};
 use crate::load::{Dataset, Protocol, RandomLengths, Settings, Target};
+use crate::measure::calibration_store::CalibrationStore;
+use crate::measure::sim_process::SimProcess;
+use crate::system::files;
+use crate::system::stop::StopSignal;
 
 /// Why there is no calibration.
 #[derive(Debug, thiserror::Error)]

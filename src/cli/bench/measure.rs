@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use super::prompts::{self, Materials, Prompts};
 use super::server::Server;
-use crate::edge::files::FileError;
-use crate::edge::load_driver::DriverError;
-use crate::edge::stop::StopSignal;
-use crate::edge::tls::TlsError;
-use crate::edge::tokenizer::{self, TokenizerFileError};
 use crate::load::dataset::DatasetError;
 use crate::load::dialogue::Dialogues;
 use crate::load::prompt::RandomPrompts;
 use crate::load::{Failure, Limit, Measured, Plan, PreparedRequest, Progress, Schedule, Settings, TokenizerError, request, server_process};
+use crate::measure::load_driver::DriverError;
+use crate::measure::tokenizer::{self, TokenizerFileError};
+use crate::system::files::FileError;
+use crate::system::stop::StopSignal;
+use crate::system::tls::TlsError;
 
 /// Why there is no measurement. A measurement in which requests failed is one, and says so itself.
 #[derive(Debug, thiserror::Error)]

@@ -18,8 +18,8 @@ pub use table::table;
 
 use super::output::{emit, say};
 use super::{Exit, Failure, OrExit as _};
-use crate::edge::stop::{StopCause, StopSignal};
 use crate::load::{Doubt, Measured, Settings, spread};
+use crate::system::stop::{StopCause, StopSignal};
 use save::Saving;
 
 /// Keeps the prompts of one run out of the prefix cache of the next.

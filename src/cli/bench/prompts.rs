@@ -7,14 +7,14 @@ use std::time::Duration;
 use rayon::prelude::*;
 
 use super::MeasureError;
-use crate::edge::files;
-use crate::edge::stop::StopSignal;
 use crate::load::dataset::recorded::Session;
 use crate::load::dataset::{DatasetError, blocks, jsonl, recorded, sessions, sharegpt, trace};
 use crate::load::dialogue::{self, Turn, Words};
 use crate::load::prompt::{Content, Form, Message, Prompt, RandomPrompts};
 use crate::load::settings::{RandomLengths, Sessions};
 use crate::load::{ChatTemplate, Dataset, Settings, Tokenizer, TokenizerError};
+use crate::system::files;
+use crate::system::stop::StopSignal;
 
 /// What is to be sent.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use super::BenchArgs;
 use super::arguments::DetailedFormat;
 use crate::cli::output::say;
 use crate::cli::{Exit, Failure, OrExit as _};
-use crate::edge::files;
 use crate::load::{Measured, detailed, detailed_parquet};
+use crate::system::files;
 
 /// How the results of a call are saved.
 pub struct Saving<'a> {

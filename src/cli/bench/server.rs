@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::MeasureError;
 use super::measure::with;
-use crate::edge::load_driver::{Drive, KernelClock};
-use crate::edge::plain_http::{self, Answer, HttpError, Question};
-use crate::edge::stop::StopSignal;
-use crate::edge::tls::TlsClient;
 use crate::load::prompt::{Prompt, RandomPrompts};
 use crate::load::{Progress, Schedule, Settings, request, server_process};
+use crate::measure::load_driver::{Drive, KernelClock};
+use crate::system::plain_http::{self, Answer, HttpError, Question};
+use crate::system::stop::StopSignal;
+use crate::system::tls::TlsClient;
 
 /// Output tokens asked of the probe: enough to see a stream, few enough to cost nothing.
 const PROBE_TOKENS: u32 = 4;

@@ -8,9 +8,9 @@ use clap::Args;
 
 use crate::changelog::{Fragment, State};
 use crate::cli::{Exit, Failure, OrExit as _};
-use crate::edge::files;
-use crate::edge::git::{Commit, Repository};
+use crate::git::{Commit, Repository};
 use crate::model::{Diagnostics, SourceFile};
+use crate::system::files;
 
 /// The changelog's files.
 #[derive(Debug, Clone, Args)]

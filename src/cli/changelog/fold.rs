@@ -6,7 +6,7 @@ use clap::Args;
 use super::files::{ChangelogFiles, Repo};
 use crate::changelog;
 use crate::cli::{Exit, Failure, OrExit as _, output};
-use crate::edge;
+use crate::system::files;
 
 /// Moves all fragments to the end of the changelog and removes their files.
 ///
@@ -29,7 +29,7 @@ pub fn run(args: &FoldArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Success);
     }
     let folded = changelog::fold(state.log.text.as_bytes(), &state.fragments, &args.repo.repo).or_exit(Exit::InvalidInput)?;
-    edge::files::write(args.files.log(), &folded).or_exit(Exit::Infrastructure)?;
+    files::write(args.files.log(), &folded).or_exit(Exit::Infrastructure)?;
     for fragment in &state.fragments {
         let removed = std::fs::remove_file(&fragment.path);
         let removed = removed.with_context(|| {

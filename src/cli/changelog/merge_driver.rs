@@ -7,7 +7,8 @@ use clap::Args;
 use super::files::Repo;
 use crate::changelog::merge;
 use crate::cli::{Exit, Failure, OrExit as _, output};
-use crate::edge::{files, git};
+use crate::git;
+use crate::system::files;
 
 /// Merges two versions of the changelog for git: both sides' new entries, one after the other.
 ///

@@ -7,7 +7,7 @@ use clap::Args;
 use super::files::{self, ChangelogFiles, Repo};
 use crate::changelog::{Entry, ScenarioType, draft_name, render};
 use crate::cli::{Exit, Failure, OrExit as _, output};
-use crate::edge;
+use crate::system;
 
 /// Writes a new entry to a fragment of its own, so that two pull requests never change the same file.
 #[derive(Debug, Args)]
@@ -78,12 +78,12 @@ pub fn run(args: &NewArgs) -> Result<Exit, Failure> {
     let path = args.files.fragments_folder().join(format!("{}.yaml", fragment_name(args)?));
     let text = match path.exists() {
         true => {
-            let before = edge::files::read_text(&path).or_exit(Exit::InvalidInput)?;
+            let before = system::files::read_text(&path).or_exit(Exit::InvalidInput)?;
             format!("{}\n\n{}", before.trim_end(), render(&entry))
         }
         false => render(&entry),
     };
-    edge::files::write(&path, text.as_bytes()).or_exit(Exit::Infrastructure)?;
+    system::files::write(&path, text.as_bytes()).or_exit(Exit::Infrastructure)?;
     output::emit(&format!("{}\n", path.display()))?;
     Ok(Exit::Success)
 }

@@ -6,7 +6,7 @@ use super::files::{self, ChangelogFiles, Repo};
 use super::pull_request::PullRequest;
 use crate::changelog::{Links, resolve};
 use crate::cli::{Exit, Failure, OrExit as _, output};
-use crate::edge;
+use crate::system;
 
 /// Ends a conflict in the changelog: the other branch's log, and at its end what this branch added.
 ///
@@ -31,7 +31,7 @@ pub fn run(args: &ResolveArgs) -> Result<Exit, Failure> {
         .conflict(&args.files.changelog_file)
         .or_exit(Exit::InvalidInput)?;
     let resolved = resolve(&conflict.base, &conflict.ours, &conflict.theirs, &links).or_exit(Exit::InvalidInput)?;
-    edge::files::write(args.files.log(), &resolved).or_exit(Exit::Infrastructure)?;
+    system::files::write(args.files.log(), &resolved).or_exit(Exit::Infrastructure)?;
     output::say(&format!(
         "{0}: resolved for pull request {number}; now run `git add {0}`",
         args.files.changelog_file

@@ -6,7 +6,7 @@ use super::files::{self, ChangelogFiles, Repo};
 use super::pull_request::PullRequest;
 use crate::changelog::{Links, set_links, set_links_of_fragment};
 use crate::cli::{Exit, Failure, OrExit as _, output};
-use crate::edge;
+use crate::system;
 
 /// Fills in the pull request's link where its new entries have the placeholder XXX.
 ///
@@ -37,7 +37,7 @@ pub fn run(args: &SetPrArgs) -> Result<Exit, Failure> {
     let missing = || anyhow::anyhow!("{log_name} is not at {}; check `--changelog-file`", args.base_ref);
     let before = repository.file(base, log_name).or_exit(Exit::Infrastructure)?;
     let before = before.ok_or_else(missing).or_exit(Exit::InvalidInput)?;
-    let now = edge::files::read(args.files.log()).or_exit(Exit::InvalidInput)?;
+    let now = system::files::read(args.files.log()).or_exit(Exit::InvalidInput)?;
     let edited = set_links(&before, &now, &links).or_exit(Exit::InvalidInput)?;
     let mut changed = replace(log_name, &now, &edited)?;
 
@@ -61,7 +61,7 @@ fn replace(file: &str, now: &[u8], edited: &[u8]) -> Result<bool, Failure> {
     if edited == now {
         return Ok(false);
     }
-    edge::files::write(file.as_ref(), edited).or_exit(Exit::Infrastructure)?;
+    system::files::write(file.as_ref(), edited).or_exit(Exit::Infrastructure)?;
     output::say(&format!("{file}: links filled in"));
     Ok(true)
 }

@@ -9,10 +9,10 @@ use crate::cli::Failure;
 use crate::cli::changelog::ChangelogFiles;
 use crate::cli::configs::source;
 use crate::config::{Entry, Runners};
-use crate::edge::files;
 use crate::job::{ProfileError, RunnerProfile, choose_recipe};
 use crate::matrix::Row;
 use crate::model::{Diagnostic, Diagnostics, Layout};
+use crate::system::files;
 
 /// Recipes that an entry's single-node rows have none of; one warning for each reason.
 pub(super) fn recipes(entry: &Entry, rows: &[Row], folder: &Path) -> Diagnostics {

@@ -8,10 +8,10 @@ use serde::Serialize;
 use super::{CheckArgs, Format};
 use crate::cli::{Exit, Failure, OrExit as _, output};
 use crate::config::{Catalog, Entry};
-use crate::edge::files;
 use crate::job::{CandidateState, ProfileChoice, RecipeChoice, RecipeStyle, profile_choices, recipe_choices};
 use crate::matrix::{self, Expansion, Row};
 use crate::model::{RunnerLabel, RunnerName};
+use crate::system::files;
 
 /// What is told of a config.
 #[derive(Debug, Serialize)]

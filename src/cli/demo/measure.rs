@@ -8,10 +8,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::repository::{Refs, Step};
 use crate::cli::run::{EvalOptions, RunArgs, execute};
 use crate::cli::{Exit, Failure, OrExit as _, collect, output, plan};
-use crate::edge::files;
-use crate::edge::stop::StopSignal;
 use crate::job::Outcome;
 use crate::matrix::plan::{Job, PlanFile, jobs};
+use crate::system::files;
+use crate::system::stop::StopSignal;
 
 /// Plans, measures and collects; the results lie in the folder. Anything but success is a cancelled demo or a failed job.
 pub fn measure(step: Step, refs: &Refs, results: &Path, stop: &StopSignal) -> Result<Exit, Failure> {

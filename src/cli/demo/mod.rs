@@ -14,9 +14,9 @@ use clap::Args;
 use super::render::{ReportFormat, render_view};
 use super::{Exit, Failure, OrExit as _, gather, hardware, output};
 use crate::analysis::{self, Knowledge, Run, Side};
-use crate::edge::files;
-use crate::edge::stop::StopSignal;
 use crate::report::View;
+use crate::system::files;
+use crate::system::stop::StopSignal;
 use repository::{DemoRepository, Step};
 
 /// Show the whole pipeline on this machine, with simulated engines.

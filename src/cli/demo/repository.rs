@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::{Exit, Failure, OrExit as _};
-use crate::edge::commit::NewRepository;
-use crate::edge::files;
+use crate::git::commit::NewRepository;
+use crate::system::files;
 
 macro_rules! source {
     ($path:literal) => {

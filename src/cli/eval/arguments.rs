@@ -8,13 +8,13 @@ use clap::{Args, ValueEnum};
 
 use super::evaluate::Evaluation;
 use crate::cli::{Exit, Failure, OrExit as _};
-use crate::edge::files;
 use crate::eval::exam::Choices;
 use crate::eval::request::{Api, RequestSettings};
 use crate::eval::threshold::Thresholds;
 use crate::matrix::Row;
 use crate::model::{Secret, SourceFile};
 use crate::result::{EvalConcs, Json, Object, eval_meta};
+use crate::system::files;
 
 /// Thresholds where none are named.
 pub const THRESHOLDS: &str = "configs/eval-thresholds.yaml";

@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::write;
-use crate::edge::evaluation::{AskError, AskSettings, DataSourceError, Journal, JournalError, Loaded, ask_all, load};
-use crate::edge::files::{self, FileError};
-use crate::edge::host;
-use crate::edge::stop::StopSignal;
 use crate::eval::exam::{Choices, Exam, ExamError, num_fewshot};
 use crate::eval::request::{Answer, Api, RequestSettings};
 use crate::eval::results::About;
 use crate::eval::sheet::{Answers, Sheet, SheetError, hash};
 use crate::eval::task::{self, Task};
 use crate::eval::threshold::{Thresholds, Verdict};
+use crate::evaluate::{AskError, AskSettings, DataSourceError, Journal, JournalError, Loaded, ask_all, load};
 use crate::model::{Diagnostics, Secret, SourceFile};
+use crate::system::files::{self, FileError};
+use crate::system::host;
+use crate::system::stop::StopSignal;
 
 /// What to evaluate, and how.
 #[derive(Debug, Clone)]

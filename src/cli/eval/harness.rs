@@ -11,13 +11,13 @@ use super::evaluate::{Evaluation, address};
 use super::exit_of_stop;
 use crate::cli::output::say;
 use crate::cli::{Exit, Failure, OrExit as _};
-use crate::edge::process::{Ending, Group, Input, StartedFrom};
-use crate::edge::stop::StopSignal;
-use crate::edge::{files, host};
 use crate::eval::score::Score;
 use crate::eval::threshold::Verdict;
-use crate::job::Variable;
-use crate::model::Secret;
+use crate::model::{Secret, Variable};
+use crate::system::files;
+use crate::system::host;
+use crate::system::process::{Ending, Group, Input, StartedFrom};
+use crate::system::stop::StopSignal;
 
 /// How often the child is looked at.
 const LOOK: Duration = Duration::from_millis(100);

@@ -13,9 +13,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::{emit, say};
 use super::{Exit, Failure, OrExit as _};
-use crate::edge::files;
-use crate::edge::stop::StopSignal;
 use crate::eval::threshold::Verdict;
+use crate::system::files;
+use crate::system::stop::StopSignal;
 use arguments::Engine;
 
 /// Runs the command.
@@ -99,8 +99,8 @@ fn classify(error: EvaluationError, stop: &StopSignal) -> Failure {
     Failure { exit, error }
 }
 
-fn exit_of_data(error: &crate::edge::evaluation::DataSourceError) -> Exit {
-    use crate::edge::evaluation::DataSourceError;
+fn exit_of_data(error: &crate::evaluate::DataSourceError) -> Exit {
+    use crate::evaluate::DataSourceError;
     match error {
         DataSourceError::Hub(_) => Exit::Infrastructure,
         DataSourceError::File(_) | DataSourceError::Data(_) | DataSourceError::NoSplit { .. } | DataSourceError::Form(_) => {

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::evaluate::{Evaluation, Judged, Prepared};
-use crate::edge::{files, host};
 use crate::eval::results::{About, TaskResult, document};
 use crate::eval::score::Score;
 use crate::eval::sheet::Named;
 use crate::eval::threshold::Verdict;
+use crate::system::files;
+use crate::system::host;
 
 /// Writes samples and results; gives the name of the results' file. Partial ones have names that no collector takes for results.
 pub(super) fn results(evaluation: &Evaluation, tasks: &[Prepared], judged: &[Judged], about: &About) -> Result<String, files::FileError> {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{Unreadable, is_named};
-use crate::edge::artifacts;
 use crate::result::{self, Dialect, EvalFile, EvalSet, Json, Object};
+use crate::store::artifacts;
 
 const META: &str = "meta_env.json";
 

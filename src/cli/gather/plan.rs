@@ -6,10 +6,10 @@ use anyhow::{Context as _, anyhow};
 use serde_json::Value;
 
 use crate::cli::{Exit, Failure, OrExit as _};
-use crate::edge::files;
 use crate::matrix::Row;
 use crate::model::FailureClass;
 use crate::result::{Point, PointFailure};
+use crate::system::files;
 
 /// Parts of the search space that hold rows to be measured; its other parts are evaluations.
 const PARTS: [&str; 2] = ["single_node", "multi_node"];

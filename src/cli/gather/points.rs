@@ -8,11 +8,11 @@ use serde::Deserialize;
 
 use super::{Unreadable, is_named};
 use crate::analysis::Found;
-use crate::edge::artifacts;
 use crate::job::Outcome;
 use crate::matrix::Row;
 use crate::model::{Concurrency, FailureClass};
 use crate::result::{Agg, AggError, Json, POINT_PART, Point, PointFailure};
+use crate::store::artifacts;
 
 /// The points in files, and what cannot be read. All cores read: a sweep has thousands of files.
 pub(super) fn points_in(files: &[PathBuf]) -> (Vec<Found>, Vec<Unreadable>) {

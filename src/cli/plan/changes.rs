@@ -8,7 +8,7 @@ use crate::cli::changelog::files::repository;
 use crate::cli::configs::ConfigFiles;
 use crate::cli::{Exit, Failure, OrExit as _};
 use crate::config::Catalog;
-use crate::edge::git::{Commit, Repository};
+use crate::git::{Commit, Repository};
 use crate::model::{Place, Position, SourceFile, Span};
 
 /// A change that is to be planned.

@@ -8,12 +8,12 @@ use super::changes::{Change, Found};
 use super::retry::{Earlier, LastRun};
 use super::{PlanArgs, Request, files, give, retry};
 use crate::cli::{Exit, Failure, OrExit as _};
-use crate::edge;
-use crate::edge::git::{self, Commit, GitError, Repository};
-use crate::edge::github::{self, GithubError};
+use crate::git::{self, Commit, GitError, Repository};
+use crate::github::{self, GithubError};
 use crate::matrix::plan::Options;
 use crate::matrix::policy::{Command, Decision, Event, Facts, Scope, decide};
 use crate::settings::{Mode, Policy};
+use crate::system;
 
 /// What is asked for.
 pub enum Asked {
@@ -154,7 +154,7 @@ fn event_of_environment() -> Result<Event, Failure> {
     };
     let name = variable("GITHUB_EVENT_NAME")?;
     let path = variable("GITHUB_EVENT_PATH")?;
-    let payload = edge::files::read_text(Path::new(&path)).or_exit(Exit::Infrastructure)?;
+    let payload = system::files::read_text(Path::new(&path)).or_exit(Exit::Infrastructure)?;
     Event::parse(&name, &payload).or_exit(Exit::InvalidInput)
 }
 

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::{Documents, Request};
 use crate::cli::{Exit, Failure, OrExit as _, output};
-use crate::edge::files;
-use crate::edge::workflow::WorkflowFiles;
+use crate::github::workflow::WorkflowFiles;
 use crate::matrix::plan::{self, ChangelogMetadata, Durations, Estimate, MATRIX_LIMIT, Options, Plan, PlanFile, SearchSpace, Totals};
+use crate::system::files;
 
 /// A matrix without jobs.
 const EMPTY_MATRIX: &str = r#"{"include":[]}"#;
@@ -42,7 +42,7 @@ pub fn plan(request: &Request, documents: &Documents, outlook: &Outlook, plan_fi
         if outputs.needs_plan_file && written.is_none() {
             written = Some(PathBuf::from(PLAN_FILE));
         }
-        let commit = |commit: Option<crate::edge::git::Commit>| commit.map(|commit| commit.to_string()).unwrap_or_default();
+        let commit = |commit: Option<crate::git::Commit>| commit.map(|commit| commit.to_string()).unwrap_or_default();
         let plan_path = written.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
         let set = workflow.set_outputs([
             ("run", if jobs.is_empty() { "false" } else { "true" }),

@@ -5,10 +5,10 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::cli::{Exit, Failure, OrExit as _, in_words, output};
-use crate::edge::artifacts;
 use crate::job::Phase;
 use crate::matrix::Row;
 use crate::matrix::plan::{Durations, PastJob};
+use crate::store::artifacts;
 
 /// The file of a job's record.
 const RECORD: &str = "job.json";

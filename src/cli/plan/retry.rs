@@ -9,9 +9,10 @@ use serde_json::Value;
 use crate::cli::action::{PLAN_ARTIFACT, PLAN_FILE, RESULTS_ARTIFACT};
 use crate::cli::gather::{self, RESULTS_FILE};
 use crate::cli::{Exit, Failure, OrExit as _, github};
-use crate::edge::github::{Client, DownloadError, GithubError, Marker, Repository, commented_run, download_run};
-use crate::edge::{artifacts, files};
+use crate::github::{Client, DownloadError, GithubError, Marker, Repository, commented_run, download_run};
 use crate::model::PointKey;
+use crate::store::artifacts;
+use crate::system::files;
 
 /// The folder of the copies, beside the plan file.
 const FOLDER: &str = "earlier";

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::life::{Life, Lived};
 use super::watch::Interruption;
-use crate::edge::host;
-use crate::edge::redaction::clean_folder;
 use crate::job::{Attempt, JobFailure, Outcome, Phase, Tried};
+use crate::system::host;
+use crate::system::redaction::clean_folder;
 
 /// How long the results are searched for secrets.
 const SEARCH: Duration = Duration::from_secs(600);

@@ -5,9 +5,9 @@ use super::points::Loaded;
 use super::provenance::{provenance_of_job, short};
 use super::sampling::{conditions_of, power_of};
 use super::watch::Interruption;
-use crate::edge::files;
 use crate::job::{FailureClass, GpuUsage, JobFailure, Outcome, Phase, PhaseEnding};
 use crate::result::{PointContext, Power, normalize};
+use crate::system::files;
 
 impl Life<'_> {
     /// Normalises what was loaded. A raw result that has no normalised form makes its point a failed one.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::life::{Life, Trouble};
 use super::watch::{Interruption, SharedEngine};
-use crate::edge::job_state::JobState;
-use crate::edge::reap::reap_job;
+use crate::fleet::job_state::JobState;
+use crate::fleet::reap::reap_job;
 use crate::job::{FailureClass, JobFailure, Phase, PhaseEnding};
 
 /// When a cancelled job must have stopped everything: it ends within 7 s of the signal, because GitHub's runner kills what is

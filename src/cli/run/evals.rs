@@ -15,15 +15,15 @@ use crate::cli::eval::{
     usual_settings,
 };
 use crate::cli::in_words;
-use crate::edge::evaluation::DataSourceError;
-use crate::edge::files;
-use crate::edge::stop::StopSignal;
 use crate::eval::exam::Choices;
 use crate::eval::threshold::{Thresholds, Verdict};
+use crate::evaluate::DataSourceError;
 use crate::job::{EvalRecord, FailureClass, JobFailure, Phase, PhaseEnding, RecipeStyle};
 use crate::matrix::Row;
 use crate::model::Concurrency;
 use crate::result::{EvalConcs, Json, eval_meta};
+use crate::system::files;
+use crate::system::stop::StopSignal;
 
 /// Pause between two lines about an evaluation.
 const SAY_EVERY: Duration = Duration::from_secs(10);

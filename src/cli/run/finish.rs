@@ -10,16 +10,17 @@ use super::prepare::Places;
 use super::provenance::{provenance, provenance_of_job};
 use super::voice::Voice;
 use crate::cli::{Exit, Failure, OrExit as _};
-use crate::edge::redaction::redact_document;
-use crate::edge::stop::StopSignal;
-use crate::edge::workflow::WorkflowFiles;
-use crate::edge::{engine_log, files, host};
+use crate::fleet::engine_log;
+use crate::github::workflow::WorkflowFiles;
 use crate::job::{
-    FailureClass, JobFailure, JobId, JobRecord, JobSpec, Outcome, PointRecord, RECORD_SCHEMA, RunnerProfile, Tried, Variable,
-    result_file_name,
+    FailureClass, JobFailure, JobRecord, JobSpec, Outcome, PointRecord, RECORD_SCHEMA, RunnerProfile, Tried, result_file_name,
 };
 use crate::matrix::Row;
-use crate::model::{RunnerName, Secret};
+use crate::model::{JobId, RunnerName, Secret, Variable};
+use crate::system::files;
+use crate::system::host;
+use crate::system::redaction::redact_document;
+use crate::system::stop::StopSignal;
 
 /// When a job began.
 #[derive(Debug, Clone)]

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::journal::Begun;
 use super::life::{Life, Trouble};
 use super::watch::Interruption;
-use crate::edge::process::{Ending, Group, Input, StartedFrom};
 use crate::job::{FailureClass, JobFailure};
+use crate::system::process::{Ending, Group, Input, StartedFrom};
 
 /// How often a hook is looked at.
 const LOOK: Duration = Duration::from_millis(50);

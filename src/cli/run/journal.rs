@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::edge::host;
 use crate::job::{Deadlines, Phase, PhaseEnding, PhaseRecord};
 use crate::model::Concurrency;
+use crate::system::host;
 
 /// Collects phases as they come.
 #[derive(Debug)]

@@ -7,11 +7,11 @@ use super::journal::Begun;
 use super::life::{Life, Trouble};
 use super::load::Engine as LoadTarget;
 use super::watch::{Interruption, SharedEngine, look};
-use crate::edge::host;
-use crate::edge::job_state::JobState;
-use crate::edge::launcher::{Engine, LaunchError, LaunchRequest, launcher_of};
-use crate::edge::ready::{NotReady, Target, wait_until_ready};
+use crate::fleet::job_state::JobState;
+use crate::fleet::launcher::{Engine, LaunchError, LaunchRequest, launcher_of};
+use crate::fleet::readiness::{NotReady, Target, wait_until_ready};
 use crate::job::{FailureClass, JobFailure, Phase};
+use crate::system::host;
 
 impl Life<'_> {
     pub(super) fn launch(&mut self, state: &mut JobState, begun: &Begun) -> Result<Box<dyn Engine>, Trouble> {

@@ -8,18 +8,18 @@ use super::journal::{Begun, Journal};
 use super::prepare::Places;
 use super::voice::Voice;
 use super::watch::{Interruption, SharedEngine};
-use crate::edge::checkout::Checkout;
-use crate::edge::engine_log;
-use crate::edge::host;
-use crate::edge::job_state::{JobState, StateFolder};
-use crate::edge::launcher::Tries;
-use crate::edge::stop::StopSignal;
-use crate::edge::telemetry::{HostSampler, Sampler};
+use crate::fleet::engine_log;
+use crate::fleet::job_state::{JobState, StateFolder};
+use crate::fleet::launcher::Tries;
+use crate::fleet::telemetry::{HostSampler, Sampler};
+use crate::git::checkout::Checkout;
 use crate::job::{
     Attempt, EvalRecord, GpuSample, HostSample, JobFailure, JobSpec, NodeFacts, Outcome, Phase, PhaseEnding, PhaseRecord, PointRecord,
-    RecipeStyle, Resolved, Variable, diagnose,
+    RecipeStyle, Resolved, diagnose,
 };
-use crate::model::Secret;
+use crate::model::{Secret, Variable};
+use crate::system::host;
+use crate::system::stop::StopSignal;
 
 /// Lines of the engine's log that go with a failure.
 const TAIL_LINES: usize = 40;

@@ -9,11 +9,11 @@ use super::load::{self, Engine as LoadTarget, Reporter};
 use super::watch::{Interruption, LoadClock, SharedEngine, watched};
 use crate::cli::bench::{MeasureError, measure};
 use crate::cli::in_words;
-use crate::edge::files;
-use crate::edge::stop::StopSignal;
 use crate::job::{FailureClass, JobFailure, Outcome, Phase, PhaseEnding, Resolved};
 use crate::model::Concurrency;
 use crate::result::{Json, read_result};
+use crate::system::files;
+use crate::system::stop::StopSignal;
 
 /// AIPerf's result, below the folder that it was told.
 const AIPERF_RESULT: &str = "aiperf_artifacts/profile_export_aiperf.json";

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use super::journal::Begun;
 use super::life::{Life, Trouble};
 use super::watch::Interruption;
-use crate::edge::files;
-use crate::edge::node::{Questions, gather, gather_gpus};
-use crate::edge::reap::{Reaped, reap_dead_jobs};
-use crate::job::{FailureClass, Finding, GpuProblem, Grade, JobFailure, Phase, VariableValue, Wanted, check_idle, check_node};
+use crate::fleet::node::{Questions, gather, gather_gpus};
+use crate::fleet::reap::{Reaped, reap_dead_jobs};
+use crate::job::{FailureClass, Finding, GpuProblem, Grade, JobFailure, Phase, Wanted, check_idle, check_node};
+use crate::model::VariableValue;
+use crate::system::files;
 
 /// What a look at GPUs has at least, so that one that begins just before the deadline still says what is there.
 const ONE_LOOK: Duration = Duration::from_secs(5);

@@ -7,12 +7,11 @@ use anyhow::Context as _;
 
 use super::RunArgs;
 use crate::cli::{Exit, Failure, OrExit as _};
-use crate::edge::{files, host};
-use crate::job::{
-    EnvironmentInput, JobId, JobSpec, ProfileError, ResolveError, RunnerProfile, Variable, VariableValue, recipe_environment, resolve,
-};
+use crate::job::{EnvironmentInput, JobSpec, ProfileError, ResolveError, RunnerProfile, recipe_environment, resolve};
 use crate::matrix::Row;
-use crate::model::{RunnerName, Secret};
+use crate::model::{JobId, RunnerName, Secret, Variable, VariableValue};
+use crate::system::files;
+use crate::system::host;
 
 /// The folders of a job, all absolute.
 #[derive(Debug, Clone)]

@@ -8,13 +8,13 @@ use serde_json::{Map, Value, json};
 
 use super::life::Life;
 use super::load::Engine as LoadTarget;
-use crate::edge::plain_http::{Question, ask};
-use crate::edge::{engine_log, files, host};
+use crate::fleet::engine_log;
 use crate::job::slurm::NODE_FILE_PREFIX;
-use crate::job::{
-    JobSpec, NodeFacts, Provenance, Recipe, RunnerProfile, VERSION_PATHS, Variable, VariableValue, version_in_answer, version_in_log,
-};
-use crate::model::RunnerName;
+use crate::job::{JobSpec, NodeFacts, Provenance, Recipe, RunnerProfile, VERSION_PATHS, version_in_answer, version_in_log};
+use crate::model::{RunnerName, Variable, VariableValue};
+use crate::system::files;
+use crate::system::host;
+use crate::system::plain_http::{Question, ask};
 
 /// Longest wait for the engine to say its version.
 const LIMIT: Duration = Duration::from_secs(5);

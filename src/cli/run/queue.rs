@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::journal::Begun;
 use super::life::{Life, Trouble};
 use super::watch::{Interruption, SharedEngine, look};
-use crate::edge::launcher::Turn;
+use crate::fleet::launcher::Turn;
 use crate::job::{JobFailure, Phase};
 
 /// How often the queue's state is looked at; the scheduler itself is asked less often.

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::voice::Voice;
 use crate::cli::{Exit, Failure, OrExit as _};
-use crate::edge::job_state::StateFolder;
-use crate::edge::reap::{Reaped, jobs_elsewhere, reap_dead_jobs};
-use crate::edge::stop::StopSignal;
+use crate::fleet::job_state::StateFolder;
+use crate::fleet::reap::{Reaped, jobs_elsewhere, reap_dead_jobs};
+use crate::system::stop::StopSignal;
 
 /// How long it may take.
 const LIMIT: Duration = Duration::from_secs(600);

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::life::Life;
 use super::points::Loaded;
-use crate::edge::telemetry::{Exporter, HostSampler, Sampler, Wanted};
-use crate::edge::{files, host, telemetry};
+use crate::fleet::telemetry;
+use crate::fleet::telemetry::{Exporter, HostSampler, Sampler, Wanted};
 use crate::job::slurm::allocation;
 use crate::job::{
     Energy, GpuUsage, GpuVendor, HostUse, LaunchSettings, Load, RoleEnergy, RoleNodes, energy, gpu_usage, host_csv, host_use, metrics_csv,
@@ -13,6 +13,8 @@ use crate::job::{
 };
 use crate::model::Layout;
 use crate::result::{Conditions, Json, Power, RolePower};
+use crate::system::files;
+use crate::system::host;
 
 /// How long a sample after the loads is waited for where there has been none yet: longer than the second between two.
 const FIRST_SAMPLE: Duration = Duration::from_millis(1300);

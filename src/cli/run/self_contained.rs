@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use super::journal::Begun;
 use super::life::{Life, Trouble};
 use super::watch::{Interruption, SharedEngine, look};
-use crate::edge::process::Ending;
 use crate::job::{JobFailure, Outcome, Phase};
+use crate::system::process::Ending;
 
 impl Life<'_> {
     /// A recipe that does everything itself: its end is awaited, and its raw result is taken.

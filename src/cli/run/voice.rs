@@ -2,8 +2,8 @@
 //! logs, hide secrets and mark the failure. The runner reads such commands from stderr as from stdout.
 
 use crate::cli::output::say;
-use crate::edge::redaction::redact;
 use crate::model::Secret;
+use crate::system::redaction::redact;
 
 /// Speaks for one job.
 #[derive(Debug, Clone)]

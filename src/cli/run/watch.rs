@@ -3,10 +3,10 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::edge::launcher::{Engine, LaunchError};
-use crate::edge::process::Ending;
-use crate::edge::stop::{StopCause, StopSignal};
+use crate::fleet::launcher::{Engine, LaunchError};
 use crate::job::{FailureClass, JobFailure, Phase, PhaseEnding};
+use crate::system::process::Ending;
+use crate::system::stop::{StopCause, StopSignal};
 
 /// How often the engine and the clock are looked at while a load runs.
 const LOOK: Duration = Duration::from_millis(50);

@@ -1,5 +1,5 @@
 //! Slurm as values: how a job is asked for, what its batch script says, what Slurm's tools answer, and what became of the
-//! job. Nothing here runs a tool; `edge::launcher` does.
+//! job. Nothing here runs a tool; `fleet::launcher` does.
 
 mod allocation;
 mod answer;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::Allocation;
 use crate::job::SlurmContainer;
-use crate::job::{Variable, VariableValue};
+use crate::model::{Variable, VariableValue};
 
 /// Exit status of a script that did not find its secrets.
 pub const EXIT_SECRETS: i32 = 241;

@@ -163,7 +163,7 @@ fn a_signal_ends_an_import_with_what_it_started() {
     nix::sys::signal::kill(own, nix::sys::signal::Signal::SIGTERM).unwrap();
     let output = import.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(4), "{output:?}");
-    crate::world::await_that("its child is gone", || imax::edge::process::process_of(child).is_none());
+    crate::world::await_that("its child is gone", || imax::system::process::process_of(child).is_none());
     assert_eq!(cache.images(), Vec::<String>::new());
 }
 

@@ -1,0 +1,204 @@
+//! What was measured before: runs with their commits and dates, and the values of each point over them. A history is a folder
+//! of files, one a run, each written once and never changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{EvalScore, Run};
+use crate::model::{CurveKey, PointKey};
+use crate::result::{Metric, Point};
+
+/// The format of a history's files; the number after the slash grows when a reader must change.
+pub const HISTORY_SCHEMA: &str = "imax-history/1";
+
+/// One run of a history, as a file has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistoryRun {
+    /// [`HISTORY_SCHEMA`].
+    pub schema: String,
+    /// What was measured: a commit's hash, or another name for it.
+    pub commit: String,
+    /// When, RFC 3339.
+    pub date: String,
+    /// The branch, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The workflow run, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+    /// The points.
+    pub run: Run,
+}
+
+/// Why a file is no run of a history.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// It is not JSON, or not of this form.
+    #[error("not a run of a history: {0}")]
+    Form(#[from] serde_json::Error),
+    /// It has another version.
+    #[error("the file has schema {0:?}, expected {HISTORY_SCHEMA:?}; read it with the imax that wrote it")]
+    Schema(String),
+    /// Its date is none.
+    #[error("`date` is {0:?}, expected RFC 3339 such as 2026-11-22T05:00:00Z")]
+    Date(String),
+    /// Its commit is empty.
+    #[error("`commit` is empty, expected a commit's hash")]
+    Commit,
+}
+
+impl HistoryRun {
+    /// A run that was measured now.
+    ///
+    /// # Errors
+    /// [`HistoryError::Commit`] for an empty commit.
+    pub fn new(commit: &str, date: DateTime<Utc>, run: Run) -> Result<Self, HistoryError> {
+        if commit.trim().is_empty() {
+            return Err(HistoryError::Commit);
+        }
+        Ok(Self {
+            schema: HISTORY_SCHEMA.to_owned(),
+            commit: commit.to_owned(),
+            date: date.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+            branch: None,
+            run_id: None,
+            run,
+        })
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`HistoryError`] for other JSON, another version, a date that is none, an empty commit.
+    pub fn parse(text: &str) -> Result<Self, HistoryError> {
+        let found: Self = serde_json::from_str(text)?;
+        if found.schema != HISTORY_SCHEMA {
+            return Err(HistoryError::Schema(found.schema));
+        }
+        if found.instant().is_none() {
+            return Err(HistoryError::Date(found.date));
+        }
+        if found.commit.trim().is_empty() {
+            return Err(HistoryError::Commit);
+        }
+        Ok(found)
+    }
+
+    fn instant(&self) -> Option<DateTime<Utc>> {
+        DateTime::parse_from_rfc3339(&self.date).ok().map(|date| date.to_utc())
+    }
+
+    /// The name of its file: names in order are runs in order of their dates.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        let date = self
+            .instant()
+            .map_or_else(String::new, |date| date.format("%Y%m%dT%H%M%SZ").to_string());
+        format!("{date}-{}.json", self.short_commit())
+    }
+
+    /// The first characters of the commit, of those that file names may have.
+    #[must_use]
+    pub fn short_commit(&self) -> String {
+        self.commit.chars().filter(char::is_ascii_alphanumeric).take(12).collect()
+    }
+}
+
+/// Runs, oldest first.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    runs: Vec<HistoryRun>,
+    /// For each point: the runs that measured it, oldest first, by their indices.
+    measured: BTreeMap<PointKey, Vec<(usize, usize)>>,
+}
+
+/// A value of a history.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Past<'a> {
+    /// The run.
+    pub run: &'a HistoryRun,
+    /// The value, in the metric's unit.
+    pub value: f64,
+}
+
+impl History {
+    /// A history of runs in any order; of runs with the same date the later one in the list is the newer.
+    #[must_use]
+    pub fn new(mut runs: Vec<HistoryRun>) -> Self {
+        runs.sort_by_key(HistoryRun::instant);
+        let mut measured: BTreeMap<PointKey, Vec<(usize, usize)>> = BTreeMap::new();
+        for (at, run) in runs.iter().enumerate() {
+            for (index, point) in run.run.points.iter().enumerate().filter(|(_, point)| point.measurement().is_some()) {
+                measured.entry(point.key.clone()).or_default().push((at, index));
+            }
+        }
+        Self { runs, measured }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// The runs, oldest first.
+    #[must_use]
+    pub fn runs(&self) -> &[HistoryRun] {
+        &self.runs
+    }
+
+    /// The points that were ever measured.
+    pub fn points(&self) -> impl Iterator<Item = &PointKey> {
+        self.measured.keys()
+    }
+
+    /// A metric of a point over the runs that measured it, oldest first. Values that have no logarithm are left out.
+    pub fn series(&self, point: &PointKey, metric: Metric) -> impl Iterator<Item = Past<'_>> {
+        let places = self.measured.get(point).into_iter().flatten();
+        places.filter_map(move |(at, index)| {
+            let run = self.runs.get(*at)?;
+            let value = run.run.points.get(*index)?.get(metric)?;
+            (value > 0.0).then_some(Past { run, value })
+        })
+    }
+
+    /// A point as it was measured last.
+    #[must_use]
+    pub fn newest(&self, point: &PointKey) -> Option<&Point> {
+        let (at, index) = self.measured.get(point)?.last()?;
+        self.runs.get(*at)?.run.points.get(*index)
+    }
+
+    /// What a run is compared with: each of its points as it was measured last, and of its curves what their newest run
+    /// measured besides; its scores as they were last. Other curves are left out, because a run measures only what its change
+    /// concerns.
+    #[must_use]
+    pub fn baseline(&self, run: &Run) -> Run {
+        let last = |key: &PointKey| self.measured.get(key).and_then(|places| places.last()).map(|(at, _)| *at);
+        let mut newest: BTreeMap<&CurveKey, usize> = BTreeMap::new();
+        for key in self.measured.keys() {
+            let at = newest.entry(&key.curve).or_default();
+            *at = (*at).max(last(key).unwrap_or_default());
+        }
+        let curves: BTreeSet<&CurveKey> = run.points.iter().map(|point| &point.key.curve).collect();
+        let belongs = |key: &&PointKey| {
+            let of_newest = curves.contains(&key.curve) && newest.get(&key.curve).copied() == last(key);
+            of_newest || run.point(key).is_some()
+        };
+        let points = self.measured.keys().filter(belongs).filter_map(|key| self.newest(key));
+        let before = |score: &EvalScore| {
+            let mut runs = self.runs.iter().rev();
+            runs.find_map(|past| past.run.evals.iter().find(|earlier| earlier.key == score.key))
+        };
+        Run {
+            points: points.cloned().collect(),
+            problems: Vec::new(),
+            evals: run.evals.iter().filter_map(before).cloned().collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! The documents of a split: from local files, or from a data set of the hub at its revision.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::eval::dataset::{DataError, Document, Format, choose, read};
+use crate::eval::task::DataSource;
+use crate::measure::hub::{Hub, HubError, HubKind, HubRepository, Settings};
+use crate::system::files::{self, FileError};
+
+/// Documents and where they came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// The documents.
+    pub documents: Vec<Document>,
+    /// Their origin, for the result: files, repository, commit.
+    pub origin: Value,
+}
+
+/// Why there are no documents.
+#[derive(Debug, thiserror::Error)]
+pub enum DataSourceError {
+    /// The hub.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Its content.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The task names no files for the split.
+    #[error("`data_files` has no split `{wanted}`; it has {there}")]
+    NoSplit {
+        /// The split.
+        wanted: String,
+        /// What there is.
+        there: String,
+    },
+    /// The name does not tell the form.
+    #[error("{0}: expected a name that ends with .json, .jsonl, .csv or .parquet")]
+    Form(String),
+}
+
+/// The documents of a split. Relative names of local files are looked for in the working folder and beside the task file.
+///
+/// # Errors
+/// See [`DataSourceError`].
+pub fn load(source: &DataSource, split: &str, task_file: &Path, go_on: &mut dyn FnMut() -> bool) -> Result<Loaded, DataSourceError> {
+    match source {
+        DataSource::Files(splits) => local(splits, split, task_file),
+        DataSource::Hub { id, config, revision } => {
+            let hub = Hub::new(Settings::from_environment(|name| std::env::var(name).ok())?);
+            let repository = HubRepository::new(HubKind::Dataset, id, revision.as_deref())?;
+            from_hub(&hub, &repository, config.as_deref(), split, go_on)
+        }
+    }
+}
+
+fn local(splits: &[(String, Vec<String>)], split: &str, task_file: &Path) -> Result<Loaded, DataSourceError> {
+    let Some((_, names)) = splits.iter().find(|(name, _)| name == split) else {
+        let there: Vec<&str> = splits.iter().map(|(name, _)| name.as_str()).collect();
+        return Err(DataSourceError::NoSplit {
+            wanted: split.to_owned(),
+            there: there.join(", "),
+        });
+    };
+    let mut documents = Vec::new();
+    for name in names {
+        documents.extend(read_file(name, &place_of(name, task_file))?);
+    }
+    let origin = json!({ "split": split, "files": names });
+    Ok(Loaded { documents, origin })
+}
+
+fn place_of(name: &str, task_file: &Path) -> PathBuf {
+    let given = PathBuf::from(name);
+    let beside = task_file.parent().map(|folder| folder.join(name));
+    match beside {
+        Some(beside) if given.is_relative() && !given.exists() => beside,
+        Some(_) | None => given,
+    }
+}
+
+fn read_file(name: &str, path: &Path) -> Result<Vec<Document>, DataSourceError> {
+    let format = Format::of_name(name).ok_or_else(|| DataSourceError::Form(name.to_owned()))?;
+    Ok(read(name, format, &files::read(path)?)?)
+}
+
+/// The documents of a configuration and split.
+fn from_hub(
+    hub: &Hub,
+    repository: &HubRepository,
+    config: Option<&str>,
+    split: &str,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<Loaded, DataSourceError> {
+    let listing = hub.files(repository, go_on)?;
+    // All files of one evaluation are of one commit, also where the branch moves meanwhile.
+    let pinned = HubRepository::new(HubKind::Dataset, repository.id(), Some(&listing.commit))?;
+    let readme = match listing.files.iter().any(|name| name == "README.md") {
+        true => Some(files::read_text(&hub.file(&pinned, "README.md", go_on)?.path)?),
+        false => None,
+    };
+    let chosen = choose(&listing.files, readme.as_deref(), config, split)?;
+    let mut documents = Vec::new();
+    for name in &chosen.files {
+        let file = hub.file(&pinned, name, go_on)?;
+        documents.extend(read_file(name, &file.path)?);
+    }
+    let origin = json!({
+        "split": split, "repository": repository.id(), "config": config, "revision": repository.revision(),
+        "commit": listing.commit, "files": chosen.files,
+    });
+    Ok(Loaded { documents, origin })
+}

@@ -1,0 +1,180 @@
+//! Logins for private images. Container engines keep none: it is the client's `docker login` or `podman login` that knows
+//! them, in files of the user, and the client hands the one that fits to the engine with each pull. So does imax.
+
+mod base64;
+mod file;
+mod registry;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bollard::auth::DockerCredentials;
+
+use crate::model::Secret;
+use crate::system::stop::StopSignal;
+use crate::system::tool::answer_with_input;
+use file::{LoginFile, Source, parse, parse_helper};
+use registry::Repository;
+
+/// How long a credential helper has to answer: some ask a cloud's service.
+const HELPER_LIMIT: Duration = Duration::from_secs(20);
+/// What a helper says that knows no login (<https://github.com/docker/docker-credential-helpers>).
+const HELPER_KNOWS_NONE: &str = "credentials not found in native keychain";
+
+/// A user's login at a registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Login {
+    user: String,
+    proof: Proof,
+}
+
+/// What proves who the user is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Proof {
+    Password(Secret),
+    /// A token that the engine exchanges for one that pulls.
+    IdentityToken(Secret),
+}
+
+/// What came of the search for the login of an image.
+pub(super) struct Search {
+    repository: Repository,
+    found: Option<(Login, PathBuf)>,
+    looked_at: Vec<PathBuf>,
+    /// Files and helpers that could not be used.
+    pub(super) problems: Vec<String>,
+}
+
+impl Search {
+    /// The login as the engine takes it.
+    pub(super) fn credentials(&self) -> Option<DockerCredentials> {
+        let (Login { user, proof }, _) = self.found.as_ref()?;
+        let (password, token) = match proof {
+            Proof::Password(secret) => (Some(secret), None),
+            Proof::IdentityToken(secret) => (None, Some(secret)),
+        };
+        let text = |secret: &Secret| secret.expose().to_owned();
+        Some(DockerCredentials {
+            username: Some(user.clone()),
+            password: password.map(text),
+            identitytoken: token.map(text),
+            serveraddress: Some(self.repository.server().to_owned()),
+            ..DockerCredentials::default()
+        })
+    }
+
+    /// Whose login is used, to follow a sentence.
+    pub(super) fn note(&self) -> String {
+        let found = self.found.as_ref();
+        found
+            .map(|(_, path)| format!(", with the login in {}", path.display()))
+            .unwrap_or_default()
+    }
+
+    /// What helps where the registry refuses.
+    pub(super) fn remedy(&self) -> String {
+        let host = self.repository.host();
+        if let Some((_, path)) = &self.found {
+            return format!("the login for {host} in {} was used; may it pull this image?", path.display());
+        }
+        let places: Vec<String> = self.looked_at.iter().map(|path| path.display().to_string()).collect();
+        format!(
+            "no login for {host} in {}; run `docker login {host}` as the user of this runner",
+            places.join(", ")
+        )
+    }
+}
+
+/// Looks for the login of an image, where `docker login` and `podman login` leave it; the first file that has one wins.
+pub(super) async fn search(image: &str, stop: &StopSignal) -> Search {
+    let mut search = Search {
+        repository: Repository::of(image),
+        found: None,
+        looked_at: files(&|name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)),
+        problems: Vec::new(),
+    };
+    for path in &search.looked_at {
+        let login = match read(path) {
+            Ok(file) => login_of(&file, &search.repository, stop).await,
+            Err(problem) => Err(problem),
+        };
+        match login {
+            Ok(Some(login)) => {
+                search.found = Some((login, path.clone()));
+                break;
+            }
+            Ok(None) => {}
+            Err(problem) => search.problems.push(format!("{}: {problem}", path.display())),
+        }
+    }
+    search
+}
+
+/// Docker's file (<https://docs.docker.com/reference/cli/docker/login/>), then Podman's
+/// (<https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md>).
+fn files(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Vec<PathBuf> {
+    let home = |path: &str| variable("HOME").map(|home| home.join(path));
+    let docker = variable("DOCKER_CONFIG").or_else(|| home(".docker"));
+    let places = [
+        docker.map(|folder| folder.join("config.json")),
+        variable("REGISTRY_AUTH_FILE"),
+        variable("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json")),
+        home(".config/containers/auth.json"),
+    ];
+    places.into_iter().flatten().collect()
+}
+
+/// A file that is not there has no logins.
+fn read(path: &std::path::Path) -> Result<LoginFile, String> {
+    match std::fs::read(path) {
+        Ok(bytes) => parse(&bytes),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(LoginFile::default()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn login_of(file: &LoginFile, repository: &Repository, stop: &StopSignal) -> Result<Option<Login>, String> {
+    match file.source(repository)? {
+        None => Ok(None),
+        Some(Source::Login(login)) => Ok(Some(login)),
+        Some(Source::Helper(name)) => ask_helper(format!("docker-credential-{name}"), repository.server().to_owned(), stop.clone()).await,
+    }
+}
+
+/// Asks a program for the login: the server's name goes to its stdin, the login comes as JSON.
+async fn ask_helper(program: String, server: String, stop: StopSignal) -> Result<Option<Login>, String> {
+    let asked = tokio::task::spawn_blocking(move || {
+        match answer_with_input(&program, &["get"], &server, HELPER_LIMIT, &stop).map_err(|error| error.to_string()) {
+            Ok(answer) => parse_helper(&answer).map(Some).map_err(|problem| format!("{program}: {problem}")),
+            Err(problem) if problem.contains(HELPER_KNOWS_NONE) => Ok(None),
+            Err(problem) => Err(problem),
+        }
+    });
+    asked.await.map_err(|error| error.to_string())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_those_of_docker_and_podman() {
+        let of = |set: &[(&str, &str)]| {
+            let variable = |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, value)| PathBuf::from(value));
+            let paths = files(&variable);
+            paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            of(&[("HOME", "/home/ci"), ("XDG_RUNTIME_DIR", "/run/user/7")]),
+            [
+                "/home/ci/.docker/config.json",
+                "/run/user/7/containers/auth.json",
+                "/home/ci/.config/containers/auth.json"
+            ]
+        );
+        assert_eq!(
+            of(&[("DOCKER_CONFIG", "/etc/ci"), ("REGISTRY_AUTH_FILE", "/etc/auth.json")]),
+            ["/etc/ci/config.json", "/etc/auth.json"]
+        );
+    }
+}

@@ -1,0 +1,220 @@
+//! Images: taken from the node where they are there, else pulled, with retries for what may pass. A pull may take an hour,
+//! so people are told how far it is.
+
+use std::fmt::Write as _;
+use std::fs::{File, TryLockError};
+use std::io::Write as _;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use bollard::Docker as Client;
+use bollard::auth::DockerCredentials;
+use bollard::errors::Error;
+use bollard::query_parameters::CreateImageOptionsBuilder;
+use futures_util::StreamExt as _;
+
+use super::progress::Layers;
+use super::{DockerError, login};
+use crate::fleet::job_state::StateFolder;
+use crate::fleet::launcher::LaunchRequest;
+use crate::job::{Attempt, PullPolicy, Tried};
+use crate::system::host;
+
+/// Tries to pull an image. A registry that says no is asked once: only what may pass is tried again.
+const TRIES: u32 = 3;
+/// Pause before the second try; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+/// How often is looked whether another job's pull is over.
+const LOOK_AT_TURN: Duration = Duration::from_millis(200);
+/// How often people are told how far a pull is.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
+
+/// Where a pull is written down: all of it in the engine's log, what people wait for also on the console.
+struct Report<'a> {
+    log: &'a mut File,
+    say: &'a dyn Fn(&str),
+}
+
+impl Report<'_> {
+    fn note(&mut self, text: &str) {
+        let _ = writeln!(self.log, "imax: {text}");
+    }
+
+    fn tell(&mut self, text: &str) {
+        self.note(text);
+        (self.say)(text);
+    }
+}
+
+/// Makes sure that the image is on the node, and gives what identifies it: its digest in the registry, or else its id.
+/// An image that another job of ours is pulling is waited for; the caller has the deadline.
+pub(super) async fn image(
+    client: &Client,
+    image: &str,
+    policy: PullPolicy,
+    log: &mut File,
+    request: &LaunchRequest<'_>,
+) -> Result<String, DockerError> {
+    let report = &mut Report { log, say: request.say };
+    let may_be_there = match policy {
+        PullPolicy::Missing => true,
+        PullPolicy::Always => false,
+    };
+    if may_be_there && let Ok(found) = client.inspect_image(image).await {
+        return Ok(digest(&found));
+    }
+    let _turn = turn(image, report).await?;
+    // The job that had its turn before may have pulled it.
+    if may_be_there && let Ok(found) = client.inspect_image(image).await {
+        return Ok(digest(&found));
+    }
+    pull_with_retries(client, image, report, request).await?;
+    let found = client.inspect_image(image).await.map_err(|source| DockerError::Request {
+        what: format!("inspect the image {image}"),
+        source,
+    })?;
+    Ok(digest(&found))
+}
+
+async fn pull_with_retries(client: &Client, image: &str, report: &mut Report<'_>, request: &LaunchRequest<'_>) -> Result<(), DockerError> {
+    let search = login::search(image, request.stop).await;
+    for problem in &search.problems {
+        report.tell(&format!("a login for {image} was not used: {problem}"));
+    }
+    let mut problems = String::new();
+    let mut pause = FIRST_PAUSE;
+    for number in 1..=TRIES {
+        report.tell(&format!("pulling {image} (try {number} of {TRIES}{})", search.note()));
+        let (started, since) = (host::timestamp(), Instant::now());
+        let pulled = pull(client, image, search.credentials(), report).await;
+        let again = pulled.as_ref().err().is_some_and(may_pass) && number < TRIES;
+        request.tries.lock().unwrap_or_else(PoisonError::into_inner).push(Attempt {
+            what: Tried::ImagePull,
+            number,
+            of: TRIES,
+            started,
+            seconds: since.elapsed().as_secs_f64(),
+            problem: pulled.as_ref().err().map(Error::to_string),
+            pause_s: again.then_some(pause.as_secs_f64()),
+        });
+        let Err(error) = pulled else {
+            report.tell(&format!("pulled {image} in {:.0} s", since.elapsed().as_secs_f64()));
+            return Ok(());
+        };
+        let _ = write!(problems, "{}{error}", if number > 1 { "; then: " } else { "" });
+        if wants_login(&error) {
+            let _ = write!(problems, " ({})", search.remedy());
+        }
+        if !again {
+            break;
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+    Err(DockerError::Pull {
+        image: image.to_owned(),
+        problem: problems,
+    })
+}
+
+/// Waits until no other job of this user on this node pulls the image. The turn ends when the file is dropped, also by the
+/// death of this process.
+async fn turn(image: &str, report: &mut Report<'_>) -> Result<File, DockerError> {
+    let file = StateFolder::from_environment().lock_file(image)?;
+    let mut said = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+        if !said {
+            report.tell(&format!("another job of this node is pulling {image}; waiting for it"));
+            said = true;
+        }
+        tokio::time::sleep(LOOK_AT_TURN).await;
+    }
+}
+
+fn digest(image: &bollard::models::ImageInspect) -> String {
+    let from_registry = image.repo_digests.as_ref().and_then(|digests| digests.first());
+    from_registry.or(image.id.as_ref()).cloned().unwrap_or_default()
+}
+
+async fn pull(client: &Client, image: &str, credentials: Option<DockerCredentials>, report: &mut Report<'_>) -> Result<(), Error> {
+    let options = CreateImageOptionsBuilder::new().from_image(&tagged(image)).build();
+    let mut messages = std::pin::pin!(client.create_image(Some(options), None, credentials));
+    let since = Instant::now();
+    let mut lines = tokio::time::interval_at(tokio::time::Instant::now() + BETWEEN_LINES, BETWEEN_LINES);
+    let mut layers = Layers::default();
+    loop {
+        tokio::select! {
+            message = messages.next() => {
+                let Some(message) = message else { return Ok(()) };
+                if let Some(line) = layers.take(message?) {
+                    report.note(&line);
+                }
+            }
+            _ = lines.tick() => (report.say)(&format!("pulling {image} for {} s: {}", since.elapsed().as_secs(), layers.summary())),
+        }
+    }
+}
+
+/// Without a tag the engine would pull all of them.
+fn tagged(image: &str) -> String {
+    let name = image.rsplit('/').next().unwrap_or(image);
+    if name.contains([':', '@']) {
+        image.to_owned()
+    } else {
+        format!("{image}:latest")
+    }
+}
+
+/// How engines and registries say that they want to know who pulls, or that this one may not.
+const LOGIN_WANTED: [&str; 4] = ["denied", "unauthorized", "authentication required", "no basic auth credentials"];
+/// Other refusals.
+const REFUSED: [&str; 4] = ["not found", "manifest unknown", "invalid reference", "no space left"];
+
+fn wants_login(error: &Error) -> bool {
+    says(error, &LOGIN_WANTED)
+}
+
+/// Whether another try may go well: the network and the registry's own errors, not its refusals.
+fn may_pass(error: &Error) -> bool {
+    !wants_login(error) && !says(error, &REFUSED)
+}
+
+fn says(error: &Error, signs: &[&str]) -> bool {
+    let text = error.to_string().to_lowercase();
+    signs.iter().any(|sign| text.contains(sign))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_without_a_tag_is_the_latest() {
+        assert_eq!(tagged("org/engine"), "org/engine:latest");
+        for image in ["127.0.0.1:5000/org/engine:1", "engine@sha256:00"] {
+            assert_eq!(tagged(image), image);
+        }
+    }
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        for (message, passes, login) in [
+            ("manifest for x:1 not found: manifest unknown", false, false),
+            ("pull access denied for x", false, true),
+            ("Get https://r/v2/x/manifests/1: no basic auth credentials", false, true),
+            ("unauthorized: authentication required", false, true),
+            ("Get https://registry: net/http: TLS handshake timeout", true, false),
+        ] {
+            let error = Error::DockerResponseServerError {
+                status_code: 404,
+                message: message.to_owned(),
+            };
+            assert_eq!((may_pass(&error), wants_login(&error)), (passes, login), "{message}");
+        }
+    }
+}

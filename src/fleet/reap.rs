@@ -1,0 +1,130 @@
+//! Cleaning up after jobs whose `imax run` died: by SIGKILL, a crash or a reboot. Only what carries the id of a job of
+//! ours, and only where that job's owner is known to be dead, is touched.
+
+use std::time::{Duration, Instant};
+
+use crate::fleet::job_state::{Holding, JobState, Owner, StateFolder};
+use crate::system::process::{marked_processes, stop_members};
+use crate::system::stop::StopSignal;
+
+/// How long a leftover process has to end after SIGTERM.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long it has to go after SIGKILL.
+const LIMIT: Duration = Duration::from_secs(5);
+/// How long after a request without an answer something may still come of it: Slurm's tools and its controller give up
+/// earlier.
+const LATE_ANSWER: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
+
+/// What was done about one dead job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reaped {
+    /// The job's state.
+    pub state: JobState,
+    /// What was stopped or removed, for people.
+    pub removed: Vec<String>,
+    /// What is still there, and why.
+    pub left: Vec<String>,
+    /// What is not there, but may still come of a request that had no answer.
+    pub awaited: Vec<String>,
+}
+
+impl Reaped {
+    /// Whether nothing is left, and nothing may come. Else the state must stay for a later try.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.left.is_empty() && self.awaited.is_empty()
+    }
+}
+
+/// Stops everything that dead jobs of this machine left, and those of machines that are known to be gone. A job that is
+/// not finished with keeps its state, for a later try; so do those that a signal or the end of the time leaves no time for.
+#[must_use]
+pub fn reap_dead_jobs(states: &StateFolder, gone: &[String], stop: &StopSignal, until: Instant) -> Vec<Reaped> {
+    let is_dead = |state: &JobState| match state.owner() {
+        Owner::Dead => true,
+        Owner::Alive => false,
+        Owner::Elsewhere => is_of(state, gone),
+    };
+    let dead = states.all().into_iter().filter(is_dead);
+    dead.map(|state| {
+        let reaped = reap_job(state, stop, until);
+        if reaped.is_finished() {
+            states.forget(&reaped.state.job);
+        }
+        reaped
+    })
+    .collect()
+}
+
+/// The jobs of other machines, which are left alone.
+#[must_use]
+pub fn jobs_elsewhere(states: &StateFolder, gone: &[String]) -> Vec<JobState> {
+    let is_left_alone = |state: &JobState| state.owner() == Owner::Elsewhere && !is_of(state, gone);
+    states.all().into_iter().filter(is_left_alone).collect()
+}
+
+fn is_of(state: &JobState, machines: &[String]) -> bool {
+    state.machine.as_ref().is_some_and(|machine| machines.contains(&machine.name))
+}
+
+/// Stops everything that one job left. A signal ends it, also in the middle.
+#[must_use]
+pub fn reap_job(state: JobState, stop: &StopSignal, until: Instant) -> Reaped {
+    let (removed, left) = stop_processes(&state, stop, until);
+    let mut reaped = Reaped {
+        removed,
+        left,
+        awaited: Vec::new(),
+        state,
+    };
+    for holding in &reaped.state.holds {
+        match crate::fleet::launcher::remove(holding, &reaped.state.job, stop, until) {
+            Ok(true) => reaped.removed.push(describe(holding)),
+            Ok(false) if may_still_come(&reaped.state, holding) => reaped.awaited.push(describe(holding)),
+            Ok(false) => {}
+            Err(error) => reaped.left.push(format!("{}: {error}", describe(holding))),
+        }
+    }
+    reaped
+}
+
+/// What was stopped, and what is still there.
+fn stop_processes(state: &JobState, stop: &StopSignal, until: Instant) -> (Vec<String>, Vec<String>) {
+    let time = until.saturating_duration_since(Instant::now());
+    if stop.is_set() || time.is_zero() {
+        return (Vec::new(), vec!["its processes: there was no time to look for them".to_owned()]);
+    }
+    let mut seen = Vec::new();
+    let mut members = || {
+        let found = marked_processes(state.job.as_str());
+        for process in &found {
+            let name = format!("process {} ({})", process.name, process.id.pid);
+            if !seen.contains(&name) {
+                seen.push(name);
+            }
+        }
+        found
+    };
+    let report = stop_members(&mut members, GRACE.min(time / 2), LIMIT.min(time / 2), &|| stop.is_set());
+    let left = report.left.iter().map(|process| format!("process {process} does not end"));
+    (seen, left.collect())
+}
+
+/// A request to Slurm that had no answer may be obeyed later. A container engine forgets a request whose client has gone.
+fn may_still_come(state: &JobState, holding: &Holding) -> bool {
+    let asked = state
+        .asked
+        .as_deref()
+        .and_then(|time| chrono::DateTime::parse_from_rfc3339(time).ok());
+    match holding {
+        Holding::Container { .. } => false,
+        Holding::SlurmJob { .. } => asked.is_some_and(|asked| chrono::Utc::now().signed_duration_since(asked) < LATE_ANSWER),
+    }
+}
+
+fn describe(holding: &Holding) -> String {
+    match holding {
+        Holding::Container { name, .. } => format!("container {name}"),
+        Holding::SlurmJob { name, .. } => format!("slurm job {name}"),
+    }
+}

@@ -1,0 +1,41 @@
+//! This host's processors and memory, from `/proc`.
+
+use std::fs;
+
+use super::periodic::Periodic;
+use crate::job::{HostSample, proc_stat};
+use crate::system::host::unix_seconds;
+
+/// A running sampler of the host.
+#[derive(Debug)]
+pub struct HostSampler(Periodic<HostSample>);
+
+impl HostSampler {
+    /// Starts sampling once a second.
+    ///
+    /// # Errors
+    /// A sentence that says why there are no samples.
+    pub fn start() -> Result<Self, String> {
+        let mut before = None;
+        let look = move |_: &_| {
+            let now = fs::read_to_string("/proc/stat").ok().and_then(|text| proc_stat(&text));
+            let sample = before.zip(now).and_then(|(before, now)| {
+                let memory = fs::read_to_string("/proc/meminfo").ok()?;
+                HostSample::of(unix_seconds(), now.used_since(&before), &memory)
+            });
+            before = now;
+            sample.into_iter().collect()
+        };
+        Periodic::start("host", look)
+            .map(Self)
+            .map_err(|error| format!("no host telemetry: {error}"))
+    }
+
+    /// Ends sampling, and gives what was seen.
+    ///
+    /// # Errors
+    /// A sentence that says why there are no samples.
+    pub fn finish(self) -> Result<Vec<HostSample>, String> {
+        self.0.finish().map_err(|error| format!("no host telemetry: {error}"))
+    }
+}

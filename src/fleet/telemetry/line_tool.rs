@@ -1,0 +1,83 @@
+//! A tool that prints what it sees once a second: one process for the whole job, its lines kept in a file until they are
+//! wanted. Nothing here waits for the tool to say anything.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::model::{JobId, Variable};
+use crate::system::process::{Group, Input, StartedFrom};
+
+/// Variables that a tool gets: where programs and libraries are.
+const PASSED: [&str; 2] = ["PATH", "LD_LIBRARY_PATH"];
+/// How long a tool has to end, and after SIGKILL to be gone; one that hangs in the kernel is left to itself.
+const GRACE: Duration = Duration::from_millis(500);
+const LIMIT: Duration = Duration::from_millis(500);
+
+/// Which tool to start.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tool<'a> {
+    /// The program.
+    pub program: &'a str,
+    /// Its arguments.
+    pub arguments: &'a [String],
+    /// What it reads.
+    pub input: Input,
+    /// Name of the file of its lines, in the folder of the job.
+    pub lines: &'a str,
+}
+
+/// A running tool. Dropping it stops it and removes its file.
+#[derive(Debug)]
+pub(super) struct LineTool {
+    group: Group,
+    lines: PathBuf,
+}
+
+impl LineTool {
+    /// Starts a tool for a job whose files are in `out`.
+    pub(super) fn start(tool: Tool<'_>, job: &JobId, out: &Path) -> Result<Self, String> {
+        let lines = out.join(tool.lines);
+        let _ = std::fs::remove_file(&lines);
+        let passed = |name: &str| std::env::var(name).ok().map(|value| Variable::plain(name, value));
+        let mut environment: Vec<Variable> = PASSED.into_iter().filter_map(passed).collect();
+        // nvidia-smi writes times without a zone.
+        environment.push(Variable::plain("TZ", "UTC"));
+        let group = Group::start(&StartedFrom {
+            program: tool.program,
+            arguments: tool.arguments,
+            folder: out,
+            input: tool.input,
+            environment: &environment,
+            // A mark of its own: its stop must not stop the engine.
+            job: &format!("{job}-telemetry"),
+            log: &lines,
+        })
+        .map_err(|error| error.to_string())?;
+        Ok(Self { group, lines })
+    }
+
+    /// How it ended, if it did.
+    pub(super) fn ending(&mut self) -> Option<String> {
+        match self.group.poll() {
+            Ok(ending) => ending.map(|ending| ending.to_string()),
+            Err(error) => Some(error.to_string()),
+        }
+    }
+
+    /// How much it has said, bytes.
+    pub(super) fn said_bytes(&self) -> u64 {
+        std::fs::metadata(&self.lines).map_or(0, |file| file.len())
+    }
+
+    /// What it has said.
+    pub(super) fn said(&self) -> String {
+        std::fs::read_to_string(&self.lines).unwrap_or_default()
+    }
+}
+
+impl Drop for LineTool {
+    fn drop(&mut self) {
+        let _ = self.group.stop(GRACE, LIMIT, &|| false);
+        let _ = std::fs::remove_file(&self.lines);
+    }
+}

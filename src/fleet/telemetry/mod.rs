@@ -1,0 +1,165 @@
+//! Samples of GPUs and of the host while a job runs: NVIDIA's library (in a process of its own) or nvidia-smi, the amdgpu driver's files or amd-smi, DCGM's
+//! exporters for GPUs in other nodes, `/proc` for the host. What is missing is said once and never fails a job.
+
+mod amd_smi;
+mod amdgpu;
+mod dcgm;
+mod host;
+mod line_tool;
+mod nvidia_smi;
+mod nvml;
+mod nvml_process;
+mod periodic;
+
+use std::path::Path;
+
+use crate::job::{GpuSample, GpuVendor};
+use crate::model::JobId;
+use crate::system::stop::StopSignal;
+
+pub(super) use amdgpu::{cards as amd_cards, product_name as amd_name, sysfs_root};
+pub use dcgm::Exporter;
+pub use host::HostSampler;
+pub use nvml::{NvmlError, write_samples};
+
+/// What is to be sampled.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Whose GPUs this machine has.
+    pub vendor: GpuVendor,
+    /// Exporters of DCGM; where there are any, nothing else is sampled.
+    pub exporters: &'a [Exporter],
+    /// The job.
+    pub job: &'a JobId,
+    /// The folder of its files.
+    pub out: &'a Path,
+    /// Ends the attempt to begin.
+    pub stop: &'a StopSignal,
+}
+
+/// A running sampler, and what a person should know about it.
+#[derive(Debug, Default)]
+pub struct Started {
+    /// The sampler; none where there is no GPU.
+    pub sampler: Option<Sampler>,
+    /// Why it is not the best one.
+    pub remark: Option<String>,
+}
+
+impl Started {
+    fn best(sampler: Sampler) -> Self {
+        Self {
+            sampler: Some(sampler),
+            remark: None,
+        }
+    }
+}
+
+/// What a sampler saw, and what a person should know about it.
+#[derive(Debug, Default, PartialEq)]
+pub struct Seen {
+    /// The samples.
+    pub samples: Vec<GpuSample>,
+    /// What went wrong meanwhile.
+    pub remark: Option<String>,
+}
+
+impl Seen {
+    fn of(samples: Vec<GpuSample>) -> Self {
+        Self { samples, remark: None }
+    }
+}
+
+/// A running sampler.
+#[derive(Debug)]
+pub enum Sampler {
+    /// NVIDIA's library.
+    Nvml(nvml_process::NvmlProcess),
+    /// nvidia-smi.
+    NvidiaSmi(nvidia_smi::NvidiaSmi),
+    /// The amdgpu driver's files.
+    Amdgpu(amdgpu::Sysfs),
+    /// amd-smi.
+    AmdSmi(amd_smi::AmdSmi),
+    /// Exporters of DCGM.
+    Dcgm(dcgm::Dcgm),
+}
+
+/// Starts sampling once a second.
+///
+/// # Errors
+/// A sentence that says why there are no samples.
+pub fn start(wanted: Wanted<'_>) -> Result<Started, String> {
+    if !wanted.exporters.is_empty() {
+        return dcgm::Dcgm::start(wanted.exporters).map(Sampler::Dcgm).map(Started::best);
+    }
+    match wanted.vendor {
+        GpuVendor::None => Ok(Started::default()),
+        GpuVendor::Nvidia => nvidia(wanted),
+        GpuVendor::Amd => amd(wanted),
+    }
+}
+
+fn nvidia(wanted: Wanted<'_>) -> Result<Started, String> {
+    let problem = match nvml_process::NvmlProcess::start(wanted) {
+        Ok(process) => return Ok(Started::best(Sampler::Nvml(process))),
+        Err(problem) => problem,
+    };
+    let sampler = nvidia_smi::NvidiaSmi::start(wanted.job, wanted.out, wanted.stop)?;
+    Ok(Started {
+        sampler: Some(Sampler::NvidiaSmi(sampler)),
+        remark: Some(format!(
+            "GPUs are sampled with nvidia-smi, without their energy counters: {problem}"
+        )),
+    })
+}
+
+fn amd(wanted: Wanted<'_>) -> Result<Started, String> {
+    if amdgpu::Sysfs::has_power() {
+        let (sampler, remark) = amdgpu::Sysfs::start()?;
+        return Ok(Started {
+            sampler: Some(Sampler::Amdgpu(sampler)),
+            remark,
+        });
+    }
+    match amd_smi::AmdSmi::start(wanted.stop) {
+        Ok(sampler) => Ok(Started {
+            sampler: Some(Sampler::AmdSmi(sampler)),
+            remark: Some("GPUs are sampled with amd-smi: the amdgpu driver's files give no power".to_owned()),
+        }),
+        // What the files have besides power is worth having.
+        Err(problem) => Ok(Started {
+            sampler: Some(Sampler::Amdgpu(amdgpu::Sysfs::start()?.0)),
+            remark: Some(format!("no power of GPUs: the amdgpu driver's files give none, and {problem}")),
+        }),
+    }
+}
+
+impl Sampler {
+    /// Up to when every GPU was sampled, seconds since 1970; nothing before the first sample.
+    #[must_use]
+    pub fn sampled_until(&self) -> Option<f64> {
+        match self {
+            Self::Nvml(sampler) => sampler.sampled_until(),
+            Self::NvidiaSmi(sampler) => sampler.sampled_until(),
+            Self::Amdgpu(sampler) => sampler.sampled_until(),
+            Self::AmdSmi(sampler) => sampler.sampled_until(),
+            Self::Dcgm(sampler) => sampler.sampled_until(),
+        }
+    }
+
+    /// Ends sampling, and gives what was seen.
+    ///
+    /// # Errors
+    /// A sentence that says why there are no samples.
+    pub fn finish(self) -> Result<Seen, String> {
+        let samples = match self {
+            Self::Nvml(sampler) => return sampler.finish(),
+            Self::NvidiaSmi(sampler) => sampler.samples(),
+            Self::Amdgpu(sampler) => sampler.finish(),
+            Self::AmdSmi(sampler) => sampler.finish(),
+            Self::Dcgm(sampler) => sampler.finish(),
+        };
+        samples.map(Seen::of)
+    }
+}

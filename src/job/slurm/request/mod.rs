@@ -1,0 +1,206 @@
+//! What sbatch is told: its options, the environment of the submission, the batch script on stdin. The number of the job
+//! comes back; everything else is found by the job's name and comment, which are our id.
+
+use std::path::Path;
+
+use super::script::{ScriptPlan, script};
+use super::step::step_options;
+use super::{Allocation, AllocationError, ImageSource, allocation, enroot_uri};
+use crate::job::container::{ContainerFolders, inside};
+use crate::job::{JobSpec, SlurmContainer, SlurmSettings};
+use crate::model::{Variable, VariableValue};
+
+/// The folders of a job, all on a file system that the nodes share with this machine.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchFolders<'a> {
+    /// The repository, the recipe's working folder.
+    pub repository: &'a Path,
+    /// The recipes.
+    pub recipes: &'a Path,
+    /// The runner profiles.
+    pub runners: &'a Path,
+    /// Where the job's files go.
+    pub out: &'a Path,
+    /// The `imax` binary.
+    pub binary: &'a Path,
+    /// The engine's log.
+    pub log: &'a Path,
+    /// The file with the job's secrets, where it has any.
+    pub secrets: Option<&'a Path>,
+}
+
+/// Begin of the name of the file in which a node of the job says what it is; the node's name and `.json` follow.
+pub const NODE_FILE_PREFIX: &str = "node-";
+
+/// A submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchRequest {
+    /// The options of sbatch.
+    pub arguments: Vec<String>,
+    /// The whole environment of sbatch, which the job inherits. No secret is in it.
+    pub environment: Vec<(String, String)>,
+    /// The batch script.
+    pub script: String,
+}
+
+/// Variables that Slurm's tools and the shell need, also where the recipe runs in a container.
+const OF_THE_SHELL: [&str; 4] = ["PATH", "HOME", "USER", "LOGNAME"];
+
+/// The submission of a job.
+///
+/// # Errors
+/// Where the row does not fit on the profile's nodes.
+pub fn batch_request(
+    spec: &JobSpec,
+    settings: &SlurmSettings,
+    environment: &[Variable],
+    port: u16,
+    folders: BatchFolders<'_>,
+) -> Result<BatchRequest, AllocationError> {
+    let allocation = allocation(&spec.row, settings)?;
+    let job = spec.id.as_str();
+    let secrets = folders.secrets.map(|path| path.display().to_string());
+    let recipe = folders.recipes.join(&spec.recipe.path).display().to_string();
+    let outside = vec!["bash".to_owned(), recipe];
+    let mut plan = ScriptPlan {
+        job,
+        secrets: secrets.as_deref(),
+        port,
+        allocation,
+        exports: Vec::new(),
+        examine: examination(spec, &folders, allocation),
+        import: None,
+        container: settings.container,
+        step: Vec::new(),
+        command: outside,
+    };
+    let environment = for_the_nodes(spec, environment);
+    let shown = plain(&environment);
+    let environment = match settings.container {
+        SlurmContainer::None => shown,
+        SlurmContainer::Pyxis | SlurmContainer::Enroot => {
+            let places = ContainerFolders {
+                repository: folders.repository,
+                recipes: folders.recipes,
+                out: folders.out,
+                binary: folders.binary,
+            };
+            let inside = inside(spec, &environment, places, &settings.mounts);
+            let image = image(spec, settings, folders.binary, &mut plan);
+            plan.step = step_options(settings, &inside, &image);
+            if allocation.roles.is_some() {
+                // The recipe itself runs outside of the container.
+                shown
+            } else {
+                plan.command = inside.command;
+                let kept = shown.into_iter().filter(|(name, _)| OF_THE_SHELL.contains(&name.as_str()));
+                kept.chain(inside.plain).collect()
+            }
+        }
+    };
+    Ok(BatchRequest {
+        arguments: arguments(job, settings, allocation, folders),
+        environment,
+        script: script(&plan),
+    })
+}
+
+fn examination(spec: &JobSpec, folders: &BatchFolders<'_>, allocation: Allocation) -> (Vec<String>, String) {
+    let shown = |path: &Path| path.display().to_string();
+    let command = [
+        shown(folders.binary),
+        "doctor".to_owned(),
+        "--inside-job".to_owned(),
+        format!("--profile={}", spec.profile.name),
+        format!("--runner-dir={}", shown(folders.runners)),
+        format!("--gpus={}", allocation.gpus_per_node),
+        "--format=json".to_owned(),
+    ];
+    (command.to_vec(), shown(&folders.out.join(NODE_FILE_PREFIX)))
+}
+
+/// The image for the container's options, and the import before it where the profile has a cache.
+fn image(spec: &JobSpec, settings: &SlurmSettings, binary: &Path, plan: &mut ScriptPlan<'_>) -> String {
+    let imported = "$image".to_owned();
+    let source = enroot_uri(spec.row.image.as_str());
+    match (source, &settings.image_cache) {
+        (ImageSource::File(path), _) if settings.container == SlurmContainer::Pyxis => path,
+        (ImageSource::Registry(uri), None) => uri.strip_prefix("docker://").unwrap_or(&uri).to_owned(),
+        (ImageSource::File(name) | ImageSource::Registry(name), cache) => {
+            let cache = cache.as_deref().unwrap_or_default();
+            let words = [&binary.display().to_string(), "import-image", "--image", &name, "--cache", cache];
+            plan.import = Some(words.map(str::to_owned).to_vec());
+            imported
+        }
+    }
+}
+
+/// Which GPUs a job sees is Slurm's choice, not that of the machine that submits it.
+const CHOICE_OF_GPUS: [&str; 4] = [
+    "CUDA_VISIBLE_DEVICES",
+    "NVIDIA_VISIBLE_DEVICES",
+    "HIP_VISIBLE_DEVICES",
+    "ROCR_VISIBLE_DEVICES",
+];
+
+/// The job's environment, as its nodes should have it.
+fn for_the_nodes(spec: &JobSpec, environment: &[Variable]) -> Vec<Variable> {
+    let is_of_this_machine = |name: &str| CHOICE_OF_GPUS.contains(&name) && !spec.profile.environment.contains_key(name);
+    environment
+        .iter()
+        .filter(|variable| !is_of_this_machine(&variable.name))
+        .cloned()
+        .collect()
+}
+
+fn plain(environment: &[Variable]) -> Vec<(String, String)> {
+    let plain = |variable: &Variable| match &variable.value {
+        VariableValue::Plain(text) => Some((variable.name.clone(), text.clone())),
+        VariableValue::Secret(_) => None,
+    };
+    environment.iter().filter_map(plain).collect()
+}
+
+fn arguments(job: &str, settings: &SlurmSettings, allocation: Allocation, folders: BatchFolders<'_>) -> Vec<String> {
+    let minutes = settings.time_limit.duration().as_secs().div_ceil(60).max(1);
+    let mut list = vec![
+        "--parsable".to_owned(),
+        format!("--job-name={job}"),
+        format!("--comment={job}"),
+        // A job that Slurm starts again would measure beside a run that has given up on it.
+        "--no-requeue".to_owned(),
+        // The submission's environment is the recipe's and nothing else, so all of it may go.
+        "--export=ALL".to_owned(),
+        format!("--chdir={}", folders.repository.display()),
+        format!("--output={}", folders.log.display()),
+        "--open-mode=append".to_owned(),
+        format!("--nodes={}", allocation.nodes()),
+        "--ntasks-per-node=1".to_owned(),
+        format!("--time={minutes}"),
+    ];
+    let named = [
+        ("partition", &settings.partition),
+        ("account", &settings.account),
+        ("qos", &settings.qos),
+        ("reservation", &settings.reservation),
+        ("exclude", &settings.exclude),
+        ("nodelist", &settings.nodelist),
+        ("constraint", &settings.constraint),
+    ];
+    list.extend(
+        named
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("--{name}={}", value.as_ref()?))),
+    );
+    if settings.exclusive {
+        list.push("--exclusive".to_owned());
+    }
+    if !settings.gpus_option.is_empty() {
+        list.push(settings.gpus_option.replace("{gpus}", &allocation.gpus_per_node.to_string()));
+    }
+    list.extend(settings.extra_options.iter().cloned());
+    list
+}
+
+#[cfg(test)]
+mod tests;

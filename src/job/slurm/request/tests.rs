@@ -1,0 +1,261 @@
+//! Submissions as golden values.
+
+use super::*;
+use crate::job::{LaunchSettings, RunnerProfile, resolve};
+use crate::model::{JobId, Secret};
+use serde_json::{Value, json};
+
+fn single_node() -> Value {
+    json!({
+        "image": "nvcr.io/org/engine:1", "model": "m", "model-prefix": "demo", "precision": "fp8", "framework": "sim", "runner": "h200",
+        "isl": 64, "osl": 16, "tp": 4, "ep": 1, "dp-attn": false, "spec-decoding": "none", "conc": 2, "max-model-len": 128, "exp-name": "e"
+    })
+}
+
+fn multi_node() -> Value {
+    let worker = |number: u32, tp: u32| json!({ "num-worker": number, "tp": tp, "ep": 1, "dp-attn": false });
+    json!({
+        "image": "nvcr.io/org/engine:1", "model": "m", "model-prefix": "demo", "precision": "fp8", "framework": "sim", "runner": "h200",
+        "isl": 64, "osl": 16, "prefill": worker(2, 4), "decode": worker(1, 8), "spec-decoding": "none", "conc": [2, 4],
+        "max-model-len": 128, "exp-name": "e", "disagg": true
+    })
+}
+
+fn request(row: Value, slurm: &str) -> BatchRequest {
+    let yaml = format!("launcher: slurm\nvendor: nvidia\nhf-cache: /data/hf\nslurm: {slurm}\n");
+    let profile = RunnerProfile::load("p", "runners", &|name| (name == "p.yaml").then(|| yaml.clone())).unwrap();
+    let LaunchSettings::Slurm(settings) = profile.launch.clone() else {
+        panic!()
+    };
+    let names = ["demo_fp8_h200_sim.sh", "multi_node/demo_fp8_h200_sim.sh"];
+    let read = |path: &str| names.contains(&path).then(|| "exec engine".to_owned());
+    let row = serde_json::from_value(row).unwrap();
+    let spec = resolve(JobId::from_unique(1), row, "h200_0".parse().unwrap(), profile, "benchmarks", &read).unwrap();
+    let environment = [
+        Variable::plain("PATH", "/opt:/usr/bin"),
+        Variable::plain("LD_LIBRARY_PATH", "/of/the/node"),
+        Variable::plain("CUDA_VISIBLE_DEVICES", "7"),
+        Variable::plain("TP", "4"),
+        Variable::plain("IMAX_OUT", "/repo/out"),
+        Variable::secret("HF_TOKEN", Secret::new("hf_secret".to_owned())),
+    ];
+    let folders = BatchFolders {
+        repository: Path::new("/repo"),
+        recipes: Path::new("/repo/bench marks"),
+        runners: Path::new("/repo/runners"),
+        out: Path::new("/repo/out"),
+        binary: Path::new("/opt/imax"),
+        log: Path::new("/repo/out/server.log"),
+        secrets: Some(Path::new("/home/u/imax-1.env")),
+    };
+    let request = batch_request(&spec, &settings, &environment, 8888, folders).unwrap();
+    assert!(!format!("{request:?}").contains("hf_secret"), "{request:?}");
+    request
+}
+
+const HEAD: &str = "#!/usr/bin/env bash
+# imax-1 of imax.
+set -u
+job=imax-1
+sweep() {
+  local pid pids=()
+  for pid in $(grep -lszFx \"IMAX_JOB_ID=$job\" /proc/[0-9]*/environ); do
+    pid=${pid#/proc/}
+    pid=${pid%/environ}
+    [ \"$pid\" = \"$$\" ] || [ ! -O \"/proc/$pid\" ] || pids+=(\"$pid\")
+  done
+  kill \"-$1\" \"${pids[@]}\" 2>/dev/null
+}
+tidy() {
+  sweep \"$1\" || return 0
+  echo \"imax: ended what the job left on ${SLURMD_NODENAME:-its node}\" >&2
+  for _ in 1 2 3 4 5 6 7 8 9 10; do
+    sleep 0.1
+    sweep 0 || return 0
+  done
+  sweep KILL || return 0
+}
+others() {
+  local count=$((${SLURM_JOB_NUM_NODES:-1} - 1)) step
+  [ \"$count\" -gt 0 ] || return 0
+  env -i PATH=\"$PATH\" HOME=\"${HOME:-/}\" ${SLURM_CONF:+\"SLURM_CONF=$SLURM_CONF\"} IMAX_JOB_ID=\"$job-sweep\" \\
+    srun --quiet --jobid=\"$SLURM_JOB_ID\" --overlap --relative=1 --nodes=\"$count\" --ntasks=\"$count\" --ntasks-per-node=1 --mem=0 \\
+    --gres=none --mpi=none --input=none bash -c \"job=$job; $(declare -f sweep tidy); tidy $1\" &
+  step=$!
+  for _ in {1..100}; do
+    kill -0 \"$step\" 2>/dev/null || break
+    sleep 0.1
+  done
+  kill -KILL \"$step\" 2>/dev/null
+  wait \"$step\" 2>/dev/null || echo \"imax: could not look for what the job left on its other nodes\" >&2
+}
+trap : TERM
+trap 'trap \"\" USR1; sweep KILL; others KILL; kill -KILL 0' USR1
+trap 'tidy TERM; others TERM' EXIT
+run() {
+  \"$@\" &
+  while :; do
+    wait \"$!\"
+    status=$?
+    kill -0 \"$!\" 2>/dev/null || exit \"$status\"
+  done
+}
+fail() { echo \"imax: $2\" >&2; exit \"$1\"; }
+[ -r /home/u/imax-1.env ] || fail 241 \"$(hostname) does not see\"/home/u/imax-1.env
+. /home/u/imax-1.env
+rm -f /home/u/imax-1.env
+if (exec 3<>/dev/tcp/127.0.0.1/8888) 2>/dev/null; then fail 242 \"port 8888 is taken on $(hostname)\"; fi
+";
+
+const EXAMINE: &str = "examine() {
+  for _ in 1 2 3 4 5 6; do
+    timeout 60 /opt/imax doctor --inside-job --profile=p --runner-dir=/repo/runners --gpus=4 --format=json >/repo/out/node-\"$SLURMD_NODENAME.json\"
+    [ \"$?\" = 4 ] || return 0
+    sleep 5
+  done
+  return 4
+}
+";
+const FIT: &str = "[ \"$?\" != 4 ] || fail 244 \"a node is not fit\"\n";
+
+#[test]
+fn a_bare_job() {
+    let request = request(
+        single_node(),
+        "{partition: gpu, account: bench, qos: high, reservation: r1, exclusive: true, time-limit: 90s, exclude: 'n[1-2]', nodelist: n7, \
+          constraint: h200, gpus-option: '--gpus-per-node={gpus}', extra-options: [--mem=0, --cpus-per-task=32]}",
+    );
+    let expected = [
+        "--parsable",
+        "--job-name=imax-1",
+        "--comment=imax-1",
+        "--no-requeue",
+        "--export=ALL",
+        "--chdir=/repo",
+        "--output=/repo/out/server.log",
+        "--open-mode=append",
+        "--nodes=1",
+        "--ntasks-per-node=1",
+        "--time=2",
+        "--partition=gpu",
+        "--account=bench",
+        "--qos=high",
+        "--reservation=r1",
+        "--exclude=n[1-2]",
+        "--nodelist=n7",
+        "--constraint=h200",
+        "--exclusive",
+        "--gpus-per-node=4",
+        "--mem=0",
+        "--cpus-per-task=32",
+    ];
+    assert_eq!(request.arguments, expected);
+    assert_eq!(
+        request.script,
+        format!("{HEAD}{EXAMINE}examine\n{FIT}run bash '/repo/bench marks/demo_fp8_h200_sim.sh'\n")
+    );
+    let environment = [
+        ("PATH", "/opt:/usr/bin"),
+        ("LD_LIBRARY_PATH", "/of/the/node"),
+        ("TP", "4"),
+        ("IMAX_OUT", "/repo/out"),
+    ];
+    assert_eq!(
+        request.environment,
+        environment.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    );
+}
+
+#[test]
+fn a_job_in_pyxis() {
+    let request = request(
+        single_node(),
+        "{container: pyxis, remap-root: true, mounts: ['/models:/models:ro'], step-options: [--mpi=pmix]}",
+    );
+    let step = "--container-image=nvcr.io#org/engine:1 '--container-mounts=/repo:/workspace,/repo/bench marks:/imax/recipes:ro,\
+                /repo/out:/imax/out,/opt/imax:/imax/bin/imax:ro,/data/hf:/mnt/hf_hub_cache,/models:/models:ro' \
+                --container-workdir=/workspace --container-env=TP,IMAX_BIN,IMAX_OUT,GITHUB_WORKSPACE,HF_HUB_CACHE,HF_TOKEN \
+                --no-container-mount-home --no-container-entrypoint --container-remap-root --mpi=pmix";
+    assert_eq!(
+        request.script,
+        format!(
+            "{HEAD}{EXAMINE}examine\n{FIT}run srun --nodes=1 --ntasks=1 --cpu-bind=none {step} bash /imax/recipes/demo_fp8_h200_sim.sh\n"
+        )
+    );
+    // What belongs to the node alone stays out of the container.
+    let names: Vec<&str> = request.environment.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["PATH", "TP", "IMAX_BIN", "IMAX_OUT", "GITHUB_WORKSPACE", "HF_HUB_CACHE"]);
+    assert!(request.arguments.contains(&"--gres=gpu:4".to_owned()), "{:?}", request.arguments);
+}
+
+#[test]
+fn an_imported_image() {
+    let request = request(single_node(), "{container: pyxis, image-cache: /images}");
+    assert!(
+        request.script.contains(
+            "\nimage=$(/opt/imax import-image --image docker://nvcr.io#org/engine:1 --cache /images) || fail 243 \"no image\"\n\
+             run srun --nodes=1 --ntasks=1 --cpu-bind=none \"--container-image=$image\" "
+        ),
+        "{}",
+        request.script
+    );
+}
+
+#[test]
+fn a_job_in_enroot() {
+    let request = request(single_node(), "{container: enroot, image-cache: /images}");
+    let last = request.script.lines().last().unwrap();
+    assert_eq!(
+        last,
+        "run enroot start --rw --rc \"${image%/*}/imax-entry.sh\" --mount /repo:/workspace:none:x-create=auto,rbind \
+         --mount '/repo/bench marks:/imax/recipes:none:x-create=auto,rbind,ro' --mount /repo/out:/imax/out:none:x-create=auto,rbind \
+         --mount /opt/imax:/imax/bin/imax:none:x-create=auto,rbind,ro --mount /data/hf:/mnt/hf_hub_cache:none:x-create=auto,rbind \
+         --env TP --env IMAX_BIN --env IMAX_OUT --env GITHUB_WORKSPACE --env HF_HUB_CACHE --env HF_TOKEN \"$image\" \
+         bash /imax/recipes/demo_fp8_h200_sim.sh"
+    );
+}
+
+#[test]
+fn a_job_over_several_nodes_has_its_roles() {
+    let request = request(multi_node(), "{gpus-per-node: 4, container: pyxis}");
+    assert!(request.arguments.contains(&"--nodes=4".to_owned()) && request.arguments.contains(&"--gres=gpu:4".to_owned()));
+    let roles = "mapfile -t hosts < <(scontrol show hostnames \"$SLURM_JOB_NODELIST\")
+join() { local IFS=,; echo \"$*\"; }
+IMAX_NODES=$(join \"${hosts[@]}\")
+IMAX_PREFILL_NODES=$(join \"${hosts[@]:0:2}\")
+IMAX_DECODE_NODES=$(join \"${hosts[@]:2:2}\")
+export IMAX_NODES IMAX_PREFILL_NODES IMAX_DECODE_NODES
+export PREFILL_NODES=2 DECODE_NODES=2 GPUS_PER_NODE=4
+";
+    let step = "export -f examine
+srun --quiet --overlap --nodes=4 --ntasks=4 --ntasks-per-node=1 --cpus-per-task=1 --mpi=none --input=none \\
+  bash -c examine
+";
+    let options = "export IMAX_CONTAINER_OPTIONS=\"--container-image=nvcr.io#org/engine:1 ";
+    assert!(
+        request.script.contains(&format!("{roles}{EXAMINE}{step}{FIT}{options}")),
+        "{}",
+        request.script
+    );
+    assert!(
+        request
+            .script
+            .ends_with("\nrun bash '/repo/bench marks/multi_node/demo_fp8_h200_sim.sh'\n"),
+        "{}",
+        request.script
+    );
+    assert!(request.environment.iter().any(|(name, _)| name == "LD_LIBRARY_PATH"));
+}
+
+#[test]
+fn the_secrets_file_quotes_its_values() {
+    let environment = [
+        Variable::plain("TP", "4"),
+        Variable::secret("HF_TOKEN", Secret::new("it's $HOME".to_owned())),
+    ];
+    assert_eq!(
+        crate::job::slurm::secrets_file(&environment).unwrap(),
+        "export HF_TOKEN='it'\\''s $HOME'\n"
+    );
+    assert_eq!(crate::job::slurm::secrets_file(&environment[..1]), None);
+}

@@ -1,0 +1,73 @@
+//! The calibrations of this machine, one for each concurrency, in the user's cache folder. A figure of another machine, or of
+//! another version of this program, is none.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::load::Calibration;
+use crate::system::files::{self, FileError};
+
+/// The file's content.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Stored {
+    machine: String,
+    by_concurrency: BTreeMap<u32, Calibration>,
+}
+
+/// The store of this machine.
+#[derive(Debug, Clone)]
+pub struct CalibrationStore {
+    path: PathBuf,
+    machine: String,
+}
+
+impl CalibrationStore {
+    /// The store in `$XDG_CACHE_HOME/imax`, else in `~/.cache/imax`; `None` where there is no such folder.
+    #[must_use]
+    pub fn of_this_machine() -> Option<Self> {
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")))?;
+        Some(Self {
+            path: cache.join("imax").join("calibration.json"),
+            machine: machine(),
+        })
+    }
+
+    /// The stored figure for a concurrency.
+    #[must_use]
+    pub fn get(&self, concurrency: u32) -> Option<Calibration> {
+        let found = self.read().by_concurrency.remove(&concurrency)?;
+        (found.version == env!("CARGO_PKG_VERSION")).then_some(found)
+    }
+
+    /// Keeps a figure in place of an older one.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn put(&self, calibration: &Calibration) -> Result<(), FileError> {
+        let mut stored = self.read();
+        stored.machine.clone_from(&self.machine);
+        stored.by_concurrency.insert(calibration.concurrency, calibration.clone());
+        files::write_json(&self.path, &stored)
+    }
+
+    /// What is stored; nothing where the file is missing, broken, or another machine's.
+    fn read(&self) -> Stored {
+        let stored = files::read(&self.path)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice::<Stored>(&bytes).ok());
+        stored.filter(|stored| stored.machine == self.machine).unwrap_or_default()
+    }
+}
+
+/// Host name, kernel and number of cores: what changes the figure.
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let kernel = |name: &str| {
+        let text = files::read_text(&PathBuf::from("/proc/sys/kernel").join(name)).unwrap_or_default();
+        text.trim().to_owned()
+    };
+    format!("{} {} {cores} cores", kernel("hostname"), kernel("osrelease"))
+}

@@ -1,0 +1,256 @@
+//! Carries out a load plan over real sockets: client threads with an event loop each, non-blocking HTTP/1.1 with
+//! connections that are kept, and arrival instants from the kernel. What to send and what it means is decided in `load`.
+
+mod batching;
+mod clock;
+mod connection;
+mod harvest;
+mod kernel_clock;
+mod pool;
+mod receive;
+mod secure;
+mod shared;
+mod turns;
+mod worker;
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::num::NonZeroU32;
+use std::sync::{Barrier, mpsc};
+use std::time::Duration;
+
+use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
+
+use crate::load::measured::Run;
+use crate::load::{Clock, Deadlines, Health, Plan, Progress, Record, Schedule, Target};
+use crate::system::stop::StopSignal;
+use crate::system::tls::TlsClient;
+use clock::ClockWatch;
+use harvest::Harvest;
+pub use kernel_clock::KernelClock;
+use pool::Server;
+use shared::Shared;
+use worker::{Task, Worker};
+
+/// Why a load could not be carried out at all. What happens to single requests is in their records.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// The host has no address.
+    #[error("cannot resolve {authority}: {source}; check --host or --base-url")]
+    Resolve {
+        /// Host and port.
+        authority: String,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// Too many connections for this process.
+    #[error(
+        "{wanted} connections need more open files than the {limit} that this process may have; raise `ulimit -n` or lower the concurrency"
+    )]
+    OpenFiles {
+        /// Connections wanted.
+        wanted: usize,
+        /// The hard limit.
+        limit: u64,
+    },
+    /// The system refused something that the client needs.
+    #[error("the load generator cannot run: {0}")]
+    System(#[from] io::Error),
+    /// A client thread panicked: a defect of this program.
+    #[error("a client thread of the load generator ended abnormally; please report this")]
+    Thread,
+}
+
+/// How to carry out a plan.
+#[derive(Debug, Clone, Copy)]
+pub struct Drive<'a> {
+    /// The server.
+    pub target: &'a Target,
+    /// Makes encrypted connections; needed where the target wants them.
+    pub tls: Option<&'a TlsClient>,
+    /// Keeps the kernel's time stamps on.
+    pub kernel_clock: &'a KernelClock,
+    /// How long to wait for what.
+    pub deadlines: Deadlines,
+    /// Client threads; `None` picks by concurrency and cores.
+    pub threads: Option<NonZeroU32>,
+    /// Whether these are the warm-up requests.
+    pub warming_up: bool,
+}
+
+/// With this many streams on one thread it still uses about half of a core; more threads below that only disturb the
+/// server on a machine that both share.
+const STREAMS_PER_THREAD: u32 = 1000;
+/// How often the progress is reported.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+/// Files that a process has open besides its connections.
+const OTHER_FILES: usize = 64;
+
+impl Drive<'_> {
+    /// Sends the plan's requests and gathers what happens. Blocks until all have ended, failed or been stopped.
+    ///
+    /// # Errors
+    /// [`DriverError`] where not even a first request could be tried.
+    pub fn run(self, plan: &Plan, stop: &StopSignal, progress: &mut dyn FnMut(Progress)) -> Result<Run, DriverError> {
+        let addresses = self.resolve()?;
+        let slots = usize::try_from(plan.max_concurrency.get()).unwrap_or(usize::MAX).min(plan.starts());
+        allow_open_files(slots)?;
+        let threads = self.thread_count(slots);
+        let shared = Shared::default();
+        let total = plan.expected();
+        let watch = ClockWatch::start();
+        let cpu_before = cpu_time();
+        let task = Task {
+            plan,
+            server: Server {
+                addresses: &addresses,
+                host: &self.target.host,
+                tls: self.tls.filter(|_| self.target.tls),
+            },
+            has_kernel_clock: self.kernel_clock.is_on(),
+            deadlines: self.deadlines,
+            shared: &shared,
+            stop,
+        };
+        let harvests = run_threads(task, threads, slots, &mut || progress(shared.progress(total, self.warming_up)))?;
+        let cpu_time = cpu_time().saturating_sub(cpu_before);
+        progress(shared.progress(total, self.warming_up));
+        let whole = Harvest::of_all(harvests);
+        let started = shared.start().real;
+        let ended = whole.records.iter().map(|record| record.ended).max().unwrap_or(started);
+        Ok(Run {
+            started,
+            ended,
+            interrupted: stop.is_set(),
+            has_new_server: false,
+            stride: plan.stride(),
+            health: Health {
+                clock: if whole.without_kernel_clock { Clock::Read } else { Clock::Kernel },
+                cpu_time,
+                wall_time: ended.since(started),
+                threads,
+                read_lag_ms: whole.read_lag_ms,
+                connections: whole.connections,
+                peak_memory: peak_memory(),
+                resent: whole.resent,
+                open_connections: whole.open_connections,
+                unsent: unsent(plan, &whole.records, stop),
+                asked_rate: plan.schedule.mean_rate(),
+                clock_step: watch.step(),
+            },
+            records: whole.records,
+        })
+    }
+
+    fn resolve(&self) -> Result<Vec<SocketAddr>, DriverError> {
+        let unresolved = |source| DriverError::Resolve {
+            authority: self.target.authority(),
+            source,
+        };
+        // The system's resolver has no deadline that could be set, so it is asked by a thread that can be left behind.
+        let (sender, receiver) = mpsc::channel();
+        let (host, port) = (self.target.host.clone(), self.target.port);
+        std::thread::spawn(move || {
+            let _ = sender.send((host.as_str(), port).to_socket_addrs().map(Iterator::collect));
+        });
+        let answer: io::Result<Vec<SocketAddr>> = receiver
+            .recv_timeout(self.deadlines.connect)
+            .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the resolver does not answer")));
+        let found = answer.map_err(unresolved)?;
+        if found.is_empty() {
+            return Err(unresolved(io::Error::other("the name has no address")));
+        }
+        // A server on `0.0.0.0` does not hear `::1`, which `localhost` may name first.
+        let (v4, v6): (Vec<_>, Vec<_>) = found.into_iter().partition(SocketAddr::is_ipv4);
+        Ok([v4, v6].concat())
+    }
+
+    fn thread_count(&self, slots: usize) -> u32 {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+        let slots = u32::try_from(slots).unwrap_or(u32::MAX).max(1);
+        let wanted = match self.threads {
+            Some(threads) => threads.get(),
+            None => slots.div_ceil(STREAMS_PER_THREAD).min((cores / 2).max(1)),
+        };
+        wanted.min(slots)
+    }
+}
+
+fn run_threads(task: Task<'_>, threads: u32, slots: usize, report: &mut dyn FnMut()) -> Result<Vec<Harvest>, DriverError> {
+    let count = usize::try_from(threads).unwrap_or(1);
+    let barrier = Barrier::new(count);
+    let (sender, receiver) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let mut handles = Vec::new();
+        for number in 0..count {
+            let own_slots = slots / count + usize::from(number < slots % count);
+            let (barrier, sender) = (&barrier, sender.clone());
+            handles.push(scope.spawn(move || {
+                let connected = Worker::new(task, own_slots).and_then(|mut worker| {
+                    if matches!(task.plan.schedule, Schedule::Closed) {
+                        worker.connect_ahead(own_slots)?;
+                    }
+                    Ok(worker)
+                });
+                // Every thread comes here, also a failed one, so that the others do not wait for it.
+                barrier.wait();
+                task.shared.start();
+                let harvest = connected.and_then(Worker::run);
+                let _ = sender.send(());
+                harvest
+            }));
+        }
+        drop(sender);
+        while let Ok(()) | Err(mpsc::RecvTimeoutError::Timeout) = receiver.recv_timeout(PROGRESS_INTERVAL) {
+            report();
+        }
+        handles
+            .into_iter()
+            .map(|handle| handle.join().map_err(|_| DriverError::Thread)?.map_err(DriverError::from))
+            .collect()
+    })
+}
+
+/// Requests, or conversations, whose time came but that were not sent, because the run's time was over first.
+fn unsent(plan: &Plan, records: &[Record], stop: &StopSignal) -> u32 {
+    let begins = |record: &&Record| plan.stride().is_none_or(|stride| record.index % stride == 0);
+    let sent = records.iter().filter(begins).count();
+    match (&plan.schedule, plan.duration) {
+        (Schedule::Open(offsets), Some(_)) if !stop.is_set() => u32::try_from(offsets.len().saturating_sub(sent)).unwrap_or(u32::MAX),
+        (Schedule::Open(_) | Schedule::Closed, _) => 0,
+    }
+}
+
+fn allow_open_files(connections: usize) -> Result<(), DriverError> {
+    let wanted = u64::try_from(connections + OTHER_FILES).unwrap_or(u64::MAX);
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(io::Error::from)?;
+    if soft >= wanted {
+        return Ok(());
+    }
+    if hard < wanted {
+        return Err(DriverError::OpenFiles {
+            wanted: connections,
+            limit: hard,
+        });
+    }
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(io::Error::from)?;
+    Ok(())
+}
+
+/// CPU time of this process so far, user and system.
+fn cpu_time() -> Duration {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
+        return Duration::ZERO;
+    };
+    let microseconds = |time: nix::sys::time::TimeVal| {
+        let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
+        seconds * 1_000_000 + u64::try_from(time.tv_usec()).unwrap_or(0)
+    };
+    Duration::from_micros(microseconds(usage.user_time()) + microseconds(usage.system_time()))
+}
+
+/// Most memory that this process ever held, bytes.
+fn peak_memory() -> u64 {
+    let kilobytes = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss());
+    u64::try_from(kilobytes).unwrap_or(0).saturating_mul(1024)
+}

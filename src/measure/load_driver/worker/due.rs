@@ -1,0 +1,113 @@
+//! What a client thread sends, and when: what the schedule or the arrival of an answer makes due, where a slot is free.
+
+use std::time::{Duration, Instant};
+
+use super::Worker;
+use crate::load::exchange::Asked;
+use crate::load::{Reason, Schedule, Stamp};
+use crate::measure::load_driver::clock;
+use crate::measure::load_driver::connection::Assigned;
+
+impl Worker<'_> {
+    /// Starts what is due and has a slot. Returns the time to the next request whose instant is known; `None` where there is none.
+    pub(super) fn start_due(&mut self) -> Option<Duration> {
+        if self.is_time_over() {
+            self.active -= self.turns.abandon();
+            self.upcoming = None;
+            return None;
+        }
+        self.start_turns();
+        let next = self.start_scheduled();
+        next.into_iter().chain(self.turns.wait()).min()
+    }
+
+    fn is_time_over(&self) -> bool {
+        self.plan
+            .duration
+            .is_some_and(|duration| self.shared.start().monotonic.elapsed() >= duration)
+    }
+
+    /// Sends the turns whose users have thought enough. Their conversations kept their slots.
+    fn start_turns(&mut self) {
+        while let Some((index, late)) = self.turns.next_due() {
+            self.active -= 1;
+            let scheduled = clock::now().before(late);
+            self.start(Assigned { index, scheduled });
+        }
+    }
+
+    /// Sends what the schedule wants sent by now. Requests are taken from the common schedule in its order, and only by a thread
+    /// that has a slot for them: one whose slots are full leaves them to the others.
+    fn start_scheduled(&mut self) -> Option<Duration> {
+        match &self.plan.schedule {
+            Schedule::Closed => {
+                while self.active < self.slots {
+                    let start = self.shared.next_request(self.plan.starts())?;
+                    self.begin(start, clock::now());
+                }
+                None
+            }
+            Schedule::Open(offsets) => {
+                let begin = self.shared.start();
+                while self.active < self.slots {
+                    if self.upcoming.is_none() {
+                        self.upcoming = self.shared.next_request(offsets.len());
+                    }
+                    let start = self.upcoming?;
+                    let offset = usize::try_from(start).ok().and_then(|at| offsets.get(at)).copied()?;
+                    let until = (begin.monotonic + offset).saturating_duration_since(Instant::now());
+                    if !until.is_zero() {
+                        return Some(until);
+                    }
+                    self.upcoming = None;
+                    self.begin(start, begin.real.after(offset));
+                }
+                None
+            }
+        }
+    }
+
+    /// Gives a slot of the closed loop that became free at `free_since` its next request.
+    pub(super) fn start_next(&mut self, free_since: Stamp) {
+        if self.active < self.slots
+            && !self.is_time_over()
+            && let Some(start) = self.shared.next_request(self.plan.starts())
+        {
+            self.begin(start, free_since);
+        }
+    }
+
+    /// Begins a request, or a conversation.
+    fn begin(&mut self, start: u32, scheduled: Stamp) {
+        let index = self.plan.first_index(start);
+        self.turns.begin(self.plan, index);
+        self.start(Assigned { index, scheduled });
+    }
+
+    /// Takes up a slot with a request, and sends it now or when it has a connection.
+    pub(super) fn start(&mut self, assigned: Assigned) {
+        self.active += 1;
+        if let Some(at) = self.pool.take_idle() {
+            self.send(at, assigned);
+        } else if let Err(error) = self.pool.open(Some(assigned)) {
+            self.fail_unsent(assigned, Reason::ConnectFailed, &error.to_string());
+        }
+    }
+
+    pub(super) fn send(&mut self, at: usize, assigned: Assigned) {
+        let Some(request) = self.turns.request(self.plan, assigned.index) else {
+            return self.fail_unsent(assigned, Reason::Cancelled, "the conversation was given up");
+        };
+        let Some(connection) = self.pool.get_mut(at) else { return };
+        let asked = Asked {
+            index: assigned.index,
+            prompt_tokens: request.prompt_tokens,
+            output_tokens: request.output_tokens,
+            keep_texts: self.plan.keep_texts,
+            keep_answer: self.plan.dialogues.is_some(),
+        };
+        connection.begin(assigned, asked, request, clock::now());
+        let outcome = connection.write(request);
+        self.settle(at, outcome);
+    }
+}

@@ -1,0 +1,117 @@
+//! What follows from what became of a connection: records are taken, slots are given to the next requests, connections are kept
+//! or closed.
+
+use std::io;
+
+use super::Worker;
+use crate::load::exchange::Asked;
+use crate::load::{Exchange, Reason, Record, Schedule};
+use crate::measure::load_driver::connection::{Assigned, Outcome};
+use crate::measure::load_driver::{clock, secure};
+
+impl Worker<'_> {
+    pub(super) fn settle_connect(&mut self, at: usize, outcome: io::Result<Outcome>) {
+        match outcome {
+            Ok(Outcome::Connected) => match self.take_request(at) {
+                Some(assigned) => self.send(at, assigned),
+                None => self.pool.put_idle(at),
+            },
+            Ok(Outcome::Nothing | Outcome::Ended { .. } | Outcome::Closed | Outcome::Stale) => {}
+            Err(error) => {
+                let reason = if error.kind() == io::ErrorKind::ConnectionRefused {
+                    Reason::ConnectionRefused
+                } else if secure::is_tls_error(&error) {
+                    Reason::TlsFailed
+                } else {
+                    Reason::ConnectFailed
+                };
+                self.give_up_connecting(at, reason, &error.to_string());
+            }
+        }
+    }
+
+    pub(super) fn give_up_connecting(&mut self, at: usize, reason: Reason, detail: &str) {
+        let assigned = self.take_request(at);
+        self.pool.close(at);
+        if let Some(assigned) = assigned {
+            self.fail_unsent(assigned, reason, detail);
+        }
+    }
+
+    pub(super) fn settle(&mut self, at: usize, outcome: Outcome) {
+        match outcome {
+            Outcome::Nothing | Outcome::Connected => {}
+            Outcome::Stale => {
+                self.pool.keep_none();
+                self.harvest.resent += 1;
+                let assigned = self.take_request(at);
+                self.pool.close(at);
+                if let Some(assigned) = assigned {
+                    self.active -= 1;
+                    self.start(assigned);
+                }
+            }
+            Outcome::Closed => self.pool.close_idle(at),
+            Outcome::Ended { record, reusable } => self.settle_end(at, *record, reusable),
+        }
+    }
+
+    fn settle_end(&mut self, at: usize, record: Record, reusable: bool) {
+        let ended = record.ended;
+        self.take_record(record);
+        if let Some(connection) = self.pool.get_mut(at) {
+            self.has_kernel_clock &= connection.kernel_clock;
+            connection.request = None;
+        }
+        if reusable {
+            self.pool.put_idle(at);
+        } else {
+            self.pool.close(at);
+        }
+        // The slot's next request goes out at once, not after the other events of this wake-up.
+        if matches!(self.plan.schedule, Schedule::Closed) && !self.stop.is_set() {
+            self.start_next(ended);
+        }
+    }
+
+    fn take_request(&mut self, at: usize) -> Option<Assigned> {
+        self.pool.get_mut(at)?.request.take()
+    }
+
+    /// A request that never got a connection.
+    pub(super) fn fail_unsent(&mut self, assigned: Assigned, reason: Reason, detail: &str) {
+        let request = self.turns.request(self.plan, assigned.index);
+        let asked = Asked {
+            index: assigned.index,
+            prompt_tokens: request.map_or(0, |request| request.prompt_tokens),
+            output_tokens: request.map_or(0, |request| request.output_tokens),
+            keep_texts: false,
+            keep_answer: false,
+        };
+        let now = clock::now();
+        let record = Exchange::new(asked, assigned.scheduled, now, None).fail(reason, detail, now);
+        self.take_record(record);
+    }
+
+    fn take_record(&mut self, mut record: Record) {
+        self.active -= 1;
+        self.shared.count(&record);
+        if let Some(dialogues) = &self.plan.dialogues {
+            // The conversation keeps its slot while its user thinks.
+            self.active += usize::from(self.turns.answered(dialogues, &record));
+            record.answer = String::new();
+        }
+        self.harvest.records.push(record);
+    }
+
+    /// Ends every request that is under way, so that nothing measured is lost.
+    pub(super) fn cancel_all(&mut self) {
+        for at in 0..self.pool.places() {
+            let Some(connection) = self.pool.get_mut(at) else { continue };
+            if let Outcome::Ended { record, .. } = connection.end_with(Reason::Cancelled, "stopped before its end") {
+                self.take_record(*record);
+            }
+            self.pool.close(at);
+        }
+    }
+}

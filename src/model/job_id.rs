@@ -1,0 +1,31 @@
+//! The name of a job, which everything that it starts carries.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The job's own name: everything that the job starts carries it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(String);
+
+impl JobId {
+    /// An id from something unique. It starts with `imax-` and has only lower-case letters, digits and `-`, so that it
+    /// can name a container, label a scheduler's job and stand in a file name.
+    #[must_use]
+    pub fn from_unique(unique: u128) -> Self {
+        Self(format!("imax-{unique:x}"))
+    }
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

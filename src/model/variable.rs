@@ -1,0 +1,41 @@
+//! A variable of a process's environment, whose value may be a secret.
+
+use super::Secret;
+
+/// A value of the environment: shown, or hidden.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VariableValue {
+    /// May be shown and recorded.
+    Plain(String),
+    /// Handed to the process and nowhere else.
+    Secret(Secret),
+}
+
+/// One variable of a recipe's environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: VariableValue,
+}
+
+impl Variable {
+    /// A variable that may be shown.
+    #[must_use]
+    pub fn plain(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            value: VariableValue::Plain(value.into()),
+        }
+    }
+
+    /// A variable that is hidden.
+    #[must_use]
+    pub fn secret(name: impl Into<String>, value: Secret) -> Self {
+        Self {
+            name: name.into(),
+            value: VariableValue::Secret(value),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Messages to chats and other receivers.
+
+pub mod webhook;

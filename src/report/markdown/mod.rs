@@ -1,0 +1,255 @@
+//! The report as GitHub's markdown: for the job summary, and for the comment on a pull request. Both are put together from
+//! sections, the most important first; what does not fit is left out from the end, and the text says so.
+
+mod section;
+
+use super::columns::Column;
+use super::escape::markdown as escaped;
+use super::links::Links;
+use super::verdicts::VerdictList;
+use super::view::{Cell, Group, Mark, View};
+use super::words;
+use crate::model::Metric;
+use section::{Section, fit};
+
+/// How long a text may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// The most bytes.
+    pub bytes: usize,
+    /// The most points in each list of the worst, the best and the failed ones.
+    pub listed: usize,
+    /// Where readers find what was left out.
+    pub rest: &'static str,
+}
+
+impl Budget {
+    /// A comment: GitHub takes 65,536 characters, and bytes are never fewer than those.
+    pub const COMMENT: Self = Self {
+        bytes: 65_536,
+        listed: 8,
+        rest: "the job summary and the report in the artifacts have it all",
+    };
+    /// A check run's summary: GitHub takes 65,535 characters.
+    pub const CHECK: Self = Self {
+        bytes: 65_535,
+        listed: 50,
+        rest: "the job summary and the report in the artifacts have it all",
+    };
+    /// The summary of a step: GitHub takes 1 MiB; some of it is left for what else the step writes.
+    pub const SUMMARY: Self = Self {
+        bytes: 1_000_000,
+        listed: 100,
+        rest: "the report in the artifacts has it all",
+    };
+    /// A file.
+    pub const FILE: Self = Self {
+        bytes: usize::MAX,
+        listed: usize::MAX,
+        rest: "",
+    };
+}
+
+/// The report with every table open.
+#[must_use]
+pub fn summary(view: &View, budget: Budget) -> String {
+    text(
+        view,
+        budget,
+        &Style {
+            folded: false,
+            links: None,
+            closing: "",
+        },
+    )
+}
+
+/// The report with everything but the verdict and the largest changes folded. `marker` is a hidden line at the end by which
+/// the comment is found again, see [`crate::github`].
+#[must_use]
+pub fn comment(view: &View, links: &Links, marker: &str, budget: Budget) -> String {
+    text(
+        view,
+        budget,
+        &Style {
+            folded: true,
+            links: Some(links),
+            closing: marker,
+        },
+    )
+}
+
+/// What tells the summary from the comment.
+struct Style<'a> {
+    folded: bool,
+    links: Option<&'a Links>,
+    closing: &'a str,
+}
+
+fn text(view: &View, budget: Budget, style: &Style) -> String {
+    let opening = opening(view);
+    let columns = view.columns();
+    let mut sections = Vec::new();
+    sections.extend(style.links.map(|links| Section::new(links.markdown())));
+    sections.extend(answers(view));
+    sections.extend(failures(view, style.links, budget.listed));
+    sections.extend(view.verdicts().iter().map(|list| changes(list, budget.listed)));
+    sections.extend(view.scores().markdown(budget.listed).map(Section::new));
+    sections.extend(view.groups.iter().map(|group| table(group, &columns, style.folded)));
+    sections.extend(problems(view, budget.listed));
+    fit(&opening, sections, style.closing, budget)
+}
+
+/// The verdict in the first line, then what was compared.
+fn opening(view: &View) -> String {
+    let mut text = format!("### {} {}\n", sign(view.mark()), view.headline());
+    if let Some(comparison) = view.comparison {
+        text.push_str(&format!(
+            "\n{} compared with {}",
+            escaped(&comparison.head),
+            escaped(&comparison.base)
+        ));
+        let overall = Metric::COMPARED
+            .iter()
+            .filter_map(|metric| Some((*metric, comparison.overall(*metric)?)));
+        let overall: Vec<String> = overall.map(|(metric, change)| words::overall(metric, change)).collect();
+        if !overall.is_empty() {
+            text.push_str(&format!("; over all points {}", overall.join(", ")));
+        }
+        let basis = words::basis(comparison);
+        if !basis.is_empty() {
+            text.push_str(&format!("; {basis}"));
+        }
+        text.push_str(".\n");
+    }
+    text
+}
+
+/// A mark as a sign that has a colour on every screen.
+pub(super) fn sign(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Good => "🟢",
+        Mark::Bad => "🔴",
+        Mark::Unsure => "🟡",
+        Mark::Neutral => "⚪",
+    }
+}
+
+/// The sign behind a changed number; nothing where nothing happened.
+pub(super) fn small_sign(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Good | Mark::Bad | Mark::Unsure => sign(mark),
+        Mark::Neutral => "",
+    }
+}
+
+fn changes(list: &VerdictList, listed: usize) -> Section {
+    let mut text = format!("\n**{}**\n\n| {} | Change |\n| --- | --- |\n", list.title, list.subject);
+    for line in list.lines.iter().take(listed) {
+        let note = line
+            .note
+            .as_deref()
+            .map_or_else(String::new, |note| format!("; {}", escaped(&shortened(note))));
+        text.push_str(&format!(
+            "| {} | {} {}{note} |\n",
+            escaped(&line.what),
+            sign(line.mark),
+            line.detail
+        ));
+    }
+    Section::new(text + &and_more(list.lines.len(), listed))
+}
+
+fn and_more(all: usize, listed: usize) -> String {
+    match all.saturating_sub(listed) {
+        0 => String::new(),
+        more => format!("\nand {more} more.\n"),
+    }
+}
+
+/// What was asked, and why some of it is not known.
+fn answers(view: &View) -> Option<Section> {
+    let lines = view.answers.iter().chain(&view.cost_notes);
+    let text: String = lines.map(|line| format!("\n{}\n", escaped(line))).collect();
+    (!text.is_empty()).then(|| Section::new(text))
+}
+
+fn failures(view: &View, links: Option<&Links>, listed: usize) -> Option<Section> {
+    let failures: Vec<_> = view.run.failures().collect();
+    if failures.is_empty() {
+        return None;
+    }
+    let mut text = String::from("\n**Failed**\n\n| Point | Class | Reason |\n| --- | --- | --- |\n");
+    for (point, failure) in failures.iter().take(listed) {
+        let reason = shortened(&failure.reason);
+        let reason = links.map_or_else(|| escaped(&reason), |links| links.about(&point.key, &reason));
+        text.push_str(&format!(
+            "| {} | {} | {reason} |\n",
+            escaped(&point.key.to_string()),
+            failure.class.as_str()
+        ));
+    }
+    Some(Section::new(text + &and_more(failures.len(), listed)))
+}
+
+/// A reason is one sentence; where a log got into it, its beginning says enough.
+fn shortened(reason: &str) -> String {
+    const LONGEST: usize = 300;
+    match reason.char_indices().nth(LONGEST) {
+        None => reason.to_owned(),
+        Some((end, _)) => format!("{}…", &reason[..end]),
+    }
+}
+
+fn problems(view: &View, listed: usize) -> Option<Section> {
+    let problems = &view.run.problems;
+    if problems.is_empty() {
+        return None;
+    }
+    let mut text = String::from("\n**Notes**\n\n");
+    for problem in problems.iter().take(listed) {
+        text.push_str(&format!("- {}\n", escaped(&shortened(&problem.to_string()))));
+    }
+    Some(Section::new(text + &and_more(problems.len(), listed)))
+}
+
+fn table(group: &Group, columns: &[Column], folded: bool) -> Section {
+    let title = escaped(&group.heading());
+    let mut text = String::new();
+    if folded {
+        text.push_str(&format!("\n<details><summary>{title}</summary>\n\n"));
+    } else {
+        text.push_str(&format!("\n#### {title}\n\n"));
+    }
+    let titles: Vec<&str> = columns.iter().map(|column| column.title()).collect();
+    let rules: Vec<&str> = columns
+        .iter()
+        .map(|column| if column.is_number() { "---:" } else { "---" })
+        .collect();
+    push_row(&mut text, titles.iter().map(|title| (*title).to_owned()));
+    push_row(&mut text, rules.iter().map(|rule| (*rule).to_owned()));
+    for row in &group.rows {
+        push_row(&mut text, row.cells.iter().map(cell));
+    }
+    if folded {
+        text.push_str("\n</details>\n");
+    }
+    Section::droppable(text, title)
+}
+
+fn push_row(text: &mut String, cells: impl Iterator<Item = String>) {
+    text.push('|');
+    for cell in cells {
+        text.push_str(&format!(" {cell} |"));
+    }
+    text.push('\n');
+}
+
+fn cell(cell: &Cell) -> String {
+    let value = escaped(&cell.text);
+    let value = if cell.best { format!("**{value}**") } else { value };
+    match &cell.delta {
+        None => value,
+        Some(delta) => format!("{value} {}{}", small_sign(delta.mark), delta.text),
+    }
+}

@@ -1,0 +1,1 @@
+//! The results API and the pages. Not built yet: reports are files, see `crate::report`.

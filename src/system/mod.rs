@@ -1,0 +1,15 @@
+//! The operating system and the network: processes, files, sockets, TLS, archives, retries, cancellation, redaction. Nothing
+//! here knows what is measured.
+
+pub mod archive;
+pub mod files;
+pub mod host;
+pub mod http_client;
+pub mod plain_http;
+pub mod ports;
+pub mod process;
+pub mod redaction;
+pub mod retry;
+pub mod stop;
+pub mod tls;
+pub mod tool;

@@ -1,0 +1,264 @@
+//! A process group with an owner. Stopping it stops every process that came of it: those of the group, those that
+//! carry its mark, their children, and orphans that this process adopted.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+
+use super::child::{Leader, STARTED};
+use super::stop::{StopReport, stop_members};
+use super::table::{Running, all_processes, job_mark};
+use super::{JOB_MARK, ProcessId};
+use crate::model::{Variable, VariableValue};
+
+/// Why a process could not be started, watched or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// It could not be started.
+    #[error("cannot start {program}: {source}")]
+    Start {
+        /// The program.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Its log could not be opened.
+    #[error("cannot open the log {}: {source}", path.display())]
+    Log {
+        /// The log.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system did not say whether it runs.
+    #[error("cannot look at process {pid}: {source}")]
+    Watch {
+        /// The process.
+        pid: i32,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// This process could not become the one that adopts orphans.
+    #[error("cannot become the parent of orphaned processes (PR_SET_CHILD_SUBREAPER): {0}")]
+    Adopt(#[from] nix::Error),
+}
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct StartedFrom<'a> {
+    /// The program and its arguments.
+    pub program: &'a str,
+    /// Its arguments.
+    pub arguments: &'a [String],
+    /// Its folder.
+    pub folder: &'a Path,
+    /// What it reads.
+    pub input: Input,
+    /// Its whole environment; nothing of ours is added but the mark.
+    pub environment: &'a [Variable],
+    /// The job whose mark it carries.
+    pub job: &'a str,
+    /// Where stdout and stderr go, behind what is there.
+    pub log: &'a Path,
+}
+
+/// What a process reads from stdin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// Nothing.
+    Empty,
+    /// A pipe in which nothing ever comes. It closes when the owner ends, also by SIGKILL: a process that waits for its end
+    /// does not outlive its owner.
+    OpenWhileOwned,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// With an exit status.
+    Exited(i32),
+    /// By a signal.
+    Signalled(i32),
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "ended with exit status {code}"),
+            Self::Signalled(number) => match Signal::try_from(*number) {
+                Ok(signal) => write!(f, "was killed by {signal}"),
+                Err(_) => write!(f, "was killed by signal {number}"),
+            },
+        }
+    }
+}
+
+impl From<ExitStatus> for Ending {
+    fn from(status: ExitStatus) -> Self {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Self::Exited(code),
+            (None, Some(signal)) => Self::Signalled(signal),
+            (None, None) => Self::Exited(-1),
+        }
+    }
+}
+
+/// Makes this process the parent of those that its children leave behind (prctl(2), `PR_SET_CHILD_SUBREAPER`), so that
+/// a server that put itself in the background is found and stopped.
+///
+/// # Errors
+/// Where the kernel refuses.
+pub fn adopt_orphans() -> Result<(), ProcessError> {
+    nix::sys::prctl::set_child_subreaper(true)?;
+    Ok(())
+}
+
+/// A running group. Dropping it kills it; [`Group::stop`] is the polite way.
+#[derive(Debug)]
+pub struct Group {
+    leader: Leader,
+    job: String,
+    ending: Option<Ending>,
+    stopped: bool,
+}
+
+impl Group {
+    /// Starts a program in a group of its own.
+    ///
+    /// # Errors
+    /// Where the log cannot be opened or the program cannot be started.
+    pub fn start(from: &StartedFrom<'_>) -> Result<Self, ProcessError> {
+        let log_error = |source| ProcessError::Log {
+            path: from.log.to_owned(),
+            source,
+        };
+        let log = File::options().create(true).append(true).open(from.log).map_err(log_error)?;
+        let errors = log.try_clone().map_err(log_error)?;
+        let mut command = Command::new(from.program);
+        command.args(from.arguments).current_dir(from.folder).env_clear();
+        for Variable { name, value } in from.environment {
+            match value {
+                VariableValue::Plain(text) => command.env(name, text),
+                VariableValue::Secret(secret) => command.env(name, secret.expose()),
+            };
+        }
+        command.env(JOB_MARK, from.job);
+        let input = match from.input {
+            Input::Empty => Stdio::null(),
+            // Its other end stays in the leader.
+            Input::OpenWhileOwned => Stdio::piped(),
+        };
+        command.stdin(input).stdout(log).stderr(errors);
+        let leader = Leader::start(&mut command).map_err(|source| ProcessError::Start {
+            program: from.program.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            leader,
+            job: from.job.to_owned(),
+            ending: None,
+            stopped: false,
+        })
+    }
+
+    /// The group's leader.
+    #[must_use]
+    pub fn leader(&self) -> Option<ProcessId> {
+        super::table::read_process(self.pid()).map(|process| process.id)
+    }
+
+    /// How the leader ended, if it did. Exit statuses of adopted orphans are taken in passing.
+    ///
+    /// # Errors
+    /// Where the system does not say.
+    pub fn poll(&mut self) -> Result<Option<Ending>, ProcessError> {
+        if self.ending.is_none() {
+            let pid = self.pid();
+            let status = self.leader.try_wait().map_err(|source| ProcessError::Watch { pid, source })?;
+            self.ending = status.map(Ending::from);
+        }
+        Ok(self.ending)
+    }
+
+    /// Stops every process that came of this group: SIGTERM, then after `grace`, or as soon as `hurry` says so, SIGKILL.
+    /// Gives up `limit` after that; a process that outlives SIGKILL hangs in the kernel.
+    pub fn stop(&mut self, grace: Duration, limit: Duration, hurry: &dyn Fn() -> bool) -> StopReport {
+        let report = stop_members(&mut || self.members(), grace, limit, hurry);
+        self.stopped = report.left.is_empty();
+        report
+    }
+
+    fn pid(&self) -> i32 {
+        self.leader.pid()
+    }
+
+    /// Every running process that came of this group. Exit statuses of those that ended are taken.
+    fn members(&mut self) -> Vec<Running> {
+        // The leader's exit status must be taken by the one who started it, also while it is being stopped.
+        let _ = self.poll();
+        let own = nix::unistd::getpid().as_raw();
+        let adopts = nix::sys::prctl::get_child_subreaper().unwrap_or(false);
+        let table = all_processes();
+        take_orphans(&table, own);
+        let started = STARTED.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let alive = |process: &&Running| !process.zombie && process.id.pid != own;
+        let mut members: BTreeSet<i32> = table
+            .iter()
+            .filter(alive)
+            .filter(|process| {
+                if process.group == self.pid() {
+                    return true;
+                }
+                let mark = job_mark(process.id.pid);
+                let orphan = adopts && process.parent == own && !started.contains(&process.id.pid);
+                mark.as_deref() == Some(&self.job) || (orphan && mark.is_none())
+            })
+            .map(|process| process.id.pid)
+            .collect();
+        loop {
+            let children: Vec<i32> = table
+                .iter()
+                .filter(alive)
+                .filter(|process| members.contains(&process.parent) && !members.contains(&process.id.pid))
+                .map(|process| process.id.pid)
+                .collect();
+            if children.is_empty() {
+                break;
+            }
+            members.extend(children);
+        }
+        table.into_iter().filter(|process| members.contains(&process.id.pid)).collect()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if !self.stopped {
+            let _ = self.stop(Duration::ZERO, Duration::from_secs(2), &|| true);
+        }
+    }
+}
+
+/// Takes the exit status of orphans that this process adopted. A child that it started itself is in [`STARTED`] or, where
+/// it leads no group, in our own group; their statuses belong to those who wait for them.
+fn take_orphans(table: &[Running], own: i32) {
+    let own_group = nix::unistd::getpgrp().as_raw();
+    let started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let orphan =
+        |process: &&Running| process.zombie && process.parent == own && process.group != own_group && !started.contains(&process.id.pid);
+    for process in table.iter().filter(orphan) {
+        let _ = waitpid(Pid::from_raw(process.id.pid), Some(WaitPidFlag::WNOHANG));
+    }
+}

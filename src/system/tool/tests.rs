@@ -1,0 +1,100 @@
+//! What programs answer, and that nothing of them is left.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
+
+use super::*;
+use crate::system::process::process_of;
+use crate::system::stop::StopCause;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn bash(script: &str, limit: Duration, stop: &StopSignal) -> Result<String, ToolError> {
+    answer_of("bash", &["-c", script], limit, stop)
+}
+
+/// Waits until a process is gone: a signal takes its time.
+fn await_gone(pid: &str) {
+    let pid: i32 = pid.trim().parse().unwrap();
+    let until = Instant::now() + LIMIT;
+    while process_of(pid).is_some() {
+        assert!(Instant::now() < until, "process {pid} is still there");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn answers_and_reasons() {
+    let stop = StopSignal::unset();
+    assert_eq!(bash("echo yes", LIMIT, &stop).unwrap(), "yes\n");
+    assert_eq!(answer_with_input("cat", &[], "hello", LIMIT, &stop).unwrap(), "hello");
+    let failed = bash("echo no >&2; exit 3", LIMIT, &stop).unwrap_err();
+    assert!(
+        failed.to_string().ends_with("(exit status: 3): no") && !failed.is_missing(),
+        "{failed}"
+    );
+    let late = bash("exec sleep 1000", Duration::from_millis(50), &stop).unwrap_err().to_string();
+    assert!(late.contains("gave no answer within 50ms"), "{late}");
+    let missing = answer_of("no-such-program", &[], LIMIT, &stop).unwrap_err();
+    assert!(
+        missing.is_missing() && missing.to_string().starts_with("cannot start no-such-program"),
+        "{missing}"
+    );
+}
+
+#[test]
+fn more_than_a_pipe_holds_goes_in_and_out() {
+    let text = "0123456789abcdef".repeat(1 << 16);
+    let mut command = Command::new("bash");
+    command.args(["-c", "tee /dev/stderr"]);
+    let said = run(command, &text, LIMIT, &StopSignal::unset()).unwrap();
+    assert!(said.status.success() && said.stdout == text && said.stderr == text);
+    // Nobody reads it, and that is no error.
+    let said = run(Command::new("true"), &text, LIMIT, &StopSignal::unset()).unwrap();
+    assert!(said.status.success() && said.stdout.is_empty());
+}
+
+#[test]
+fn a_signal_ends_the_wait() {
+    let stop = StopSignal::unset();
+    stop.raise(StopCause::Abandon);
+    assert_eq!(
+        answer_of("sleep", &["1000"], LIMIT, &stop).unwrap_err().to_string(),
+        "sleep was stopped"
+    );
+}
+
+#[test]
+fn a_child_that_holds_the_pipes_is_not_waited_for_and_ends() {
+    let stop = StopSignal::unset();
+    let begun = Instant::now();
+    let pid = bash("sleep 1000 & echo $!", Duration::from_secs(500), &stop).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(500));
+    await_gone(&pid);
+}
+
+#[test]
+fn a_child_that_left_the_group_holds_up_nobody() {
+    let pid = bash("setsid sleep 1000 & echo $!", LIMIT, &StopSignal::unset()).unwrap();
+    let pid = nix::unistd::Pid::from_raw(pid.trim().parse().unwrap());
+    // Not before setsid has become what it starts, or it is of the group and gone already.
+    let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+}
+
+#[test]
+fn what_a_program_started_ends_with_the_wait_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pid");
+    let script = format!("sleep 1000 & echo $! > {0}.new; mv {0}.new {0}; wait", file.display());
+    let stop = StopSignal::unset();
+    let raiser = (stop.clone(), file.clone());
+    let thread = std::thread::spawn(move || {
+        let (stop, file) = raiser;
+        while !file.exists() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        stop.raise(StopCause::Terminate);
+    });
+    assert!(matches!(bash(&script, Duration::from_secs(500), &stop), Err(ToolError::Stopped(_))));
+    thread.join().unwrap();
+    await_gone(&std::fs::read_to_string(file).unwrap());
+}
