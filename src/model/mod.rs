@@ -3,6 +3,7 @@
 
 mod component;
 mod diagnostic;
+mod error_text;
 mod failure;
 mod job_id;
 mod layout;
@@ -18,6 +19,7 @@ mod workload;
 
 pub use component::{Component, KvOffloading};
 pub use diagnostic::{Diagnostic, Diagnostics, Related, Severity};
+pub use error_text::with_causes;
 pub use failure::FailureClass;
 pub use job_id::JobId;
 pub use layout::Layout;

@@ -1,10 +1,12 @@
 //! The exit codes, and the errors that carry one. A command states for each thing that can fail what its failure
 //! means to the caller; nothing is classified by guessing from a message.
 
+mod table;
+
 use std::process::ExitCode;
 
-use super::output;
-use crate::model::Diagnostics;
+use crate::cli::output;
+use crate::model::{Diagnostics, with_causes};
 use crate::system::stop::StopCause;
 
 /// How a command ended. The numbers are part of the contract.
@@ -85,17 +87,25 @@ impl Failure {
     }
 }
 
-/// An error with its causes. Many messages have their cause in them, and it is not said twice.
+/// An error with its causes, as [`with_causes`] writes it.
 #[must_use]
 pub fn in_words(error: &anyhow::Error) -> String {
-    let mut words = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        if !words.contains(&cause) {
-            words.push_str(": ");
-            words.push_str(&cause);
+    with_causes(error.as_ref())
+}
+
+/// The exit code that an error of a use case means. `exit/table.rs` has them all.
+pub trait ExitOf: std::error::Error + Send + Sync + 'static {
+    /// The exit code.
+    fn exit(&self) -> Exit;
+}
+
+impl<E: ExitOf> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self {
+            exit: error.exit(),
+            error: error.into(),
         }
     }
-    words
 }
 
 /// Gives an error its exit code.
@@ -110,21 +120,5 @@ pub trait OrExit<T> {
 impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
     fn or_exit(self, exit: Exit) -> Result<T, Failure> {
         self.map_err(|error| Failure { exit, error: error.into() })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use anyhow::Context as _;
-
-    use super::*;
-
-    #[test]
-    fn a_cause_is_said_once() {
-        let refused = || std::io::Error::other("refused");
-        let error = anyhow::Error::new(refused());
-        assert_eq!(in_words(&error.context("no data")), "no data: refused");
-        let told: anyhow::Result<()> = Err(refused()).context("cannot read f: refused; try again").context("no data");
-        assert_eq!(in_words(&told.unwrap_err()), "no data: cannot read f: refused; try again");
     }
 }
