@@ -2,8 +2,8 @@
 //! general stationary observations", Annals of Statistics 17, 1989). Neighbouring requests share batches and queues, so they
 //! are not independent; resampling whole runs of neighbours keeps what they share.
 
+use rand::rngs::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
 
 use super::statistics::{count, mean, percentile_of_sorted};
 

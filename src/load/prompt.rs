@@ -1,8 +1,8 @@
 //! Random prompts whose length in tokens is exact after the server encodes them again. Each prompt depends on the seed
 //! and its own number alone, so prompt 7 is the same in a run of ten and in a run of ten thousand.
 
+use rand::rngs::ChaCha8Rng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use super::chat_template::ChatTemplate;

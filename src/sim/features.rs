@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rand::RngExt as _;
-use rand_chacha::ChaCha8Rng;
+use rand::rngs::ChaCha8Rng;
 
 /// Several tokens a step: a draft proposes, the model accepts the first of them that it would have chosen itself.
 #[derive(Debug, Clone, Copy, PartialEq)]

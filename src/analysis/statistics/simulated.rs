@@ -1,7 +1,7 @@
 //! Random values for simulations, seeded.
 
+use rand::rngs::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
 
 /// Standard normal values by the method of Box and Muller.
 pub struct Normal(ChaCha8Rng);

@@ -163,7 +163,7 @@ impl Server {
     /// The length at which the model would end answer `id` itself: geometric, from the seed and the number alone.
     fn natural_length(&self, id: u64) -> u32 {
         use rand::{RngExt as _, SeedableRng as _};
-        let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(self.options.seed);
+        let mut random = rand::rngs::ChaCha8Rng::seed_from_u64(self.options.seed);
         random.set_stream(id);
         let uniform: f64 = 1.0 - random.random::<f64>();
         #[expect(
