@@ -45,7 +45,7 @@ const MAY_IMPORT: [(&str, &[&str]); 23] = [
     ("fleet", &["model", "system", "config", "matrix", "job", "measure"]),
     ("evaluate", &["model", "system", "eval", "measure"]),
     ("notify", &["model", "system", "report"]),
-    ("store", &["model", "system", "result", "analysis", "github"]),
+    ("store", &["model", "system", "matrix", "job", "result", "analysis", "github"]),
     ("serve", &["model", "system", "result", "analysis", "report", "store"]),
     ("cli", &["*"]),
 ];

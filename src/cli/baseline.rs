@@ -9,11 +9,11 @@ use anyhow::anyhow;
 use clap::Args;
 
 use super::settings::SettingsFile;
-use super::{Exit, Failure, OrExit as _, gather, github, in_words, output};
+use super::{Exit, Failure, OrExit as _, github, in_words, output};
 use crate::analysis::{self, Comparison, History, HistoryRun, Knowledge, Run, Side};
 use crate::github::{download_run, runs_of_branch};
 use crate::model::PointKey;
-use crate::store::history;
+use crate::store::{self, history};
 
 /// What a run is compared with.
 #[derive(Debug, Args)]
@@ -64,7 +64,7 @@ pub struct KnowledgeArgs {
 /// Where an earlier run comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Baseline {
-    /// A folder or file, in the forms that [`gather::load_run`] takes.
+    /// A folder or file, in the forms that [`store::load_run`] takes.
     File(PathBuf),
     /// A folder of earlier runs.
     History(PathBuf),
@@ -132,7 +132,7 @@ impl BaselineArgs {
         let mut base = Vec::new();
         for baseline in &self.baseline {
             match baseline {
-                Baseline::File(path) => base.push(gather::load_run(path)?),
+                Baseline::File(path) => base.push(store::load_run(path)?),
                 Baseline::History(folder) => {
                     knowledge.history = self.knowledge.read_history(folder)?;
                     knowledge.level = true;
@@ -191,11 +191,11 @@ impl BaselineArgs {
         let folder = self.baseline_artifacts.join(id.to_string());
         self.download(id, &folder, &|name| name == COLLECTED)?;
         let collected = folder.join(COLLECTED);
-        if collected.join(gather::RUN_FILE).is_file() {
-            return gather::load_run(&collected).map(Some);
+        if collected.join(store::RUN_FILE).is_file() {
+            return Ok(Some(store::load_run(&collected)?));
         }
         self.download(id, &folder, &|name| name.starts_with(OF_A_JOB))?;
-        let run = gather::gather(&folder, None)?.assembly.run;
+        let run = store::gather(&folder, None)?.assembly.run;
         Ok(Some(run).filter(|run| !run.points.is_empty()))
     }
 
@@ -247,7 +247,7 @@ impl KnowledgeArgs {
         (head, head_path): (&Run, &Path),
         knowledge: &Knowledge,
     ) -> Result<Comparison, Failure> {
-        let repeats: Vec<Run> = self.repeat.iter().map(|path| gather::load_run(path)).collect::<Result<_, _>>()?;
+        let repeats: Vec<Run> = self.repeat.iter().map(|path| store::load_run(path)).collect::<Result<_, _>>()?;
         let base_side = Side {
             name: self.base_name.as_deref().unwrap_or(base_name),
             runs: base,

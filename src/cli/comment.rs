@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::baseline::BaselineArgs;
 use super::planned_jobs::{planned_jobs, started};
-use super::{Exit, Failure, OrExit as _, asked_for, gather, github, hardware, in_words, output};
+use super::{Exit, Failure, OrExit as _, asked_for, github, hardware, in_words, output};
 use crate::analysis::Run;
 use crate::github::{
     Annotation, AnnotationLevel, CheckRun, CheckState, CommentChange, Conclusion, Marker, head_sha_of_event, jobs_of_run,
@@ -16,6 +16,7 @@ use crate::github::{
 };
 use crate::model::PointKey;
 use crate::report::{self, Budget, Links, Mark, View};
+use crate::store;
 use crate::system::files;
 
 /// Create or update the pull request's comment with the report of a run.
@@ -69,7 +70,7 @@ pub struct Target {
 /// GitHub refuses or does not answer.
 pub fn run(args: &CommentArgs) -> Result<Exit, Failure> {
     let marker = Marker::new(&args.target.id);
-    let head = gather::load_run(&args.run)?;
+    let head = store::load_run(&args.run)?;
     let comparison = args.baseline.compare(&head, &args.run)?;
     let view = View::new(&head, comparison.as_ref());
     let view = match hardware::own_file() {

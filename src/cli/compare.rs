@@ -9,9 +9,10 @@ use super::baseline::KnowledgeArgs;
 use super::fail_on::{self, FailOn};
 use super::render::{ReportFormat, render_view};
 use super::shown::ShownArgs;
-use super::{Exit, Failure, OrExit as _, gather, output};
+use super::{Exit, Failure, OrExit as _, output};
 use crate::analysis::{Comparison, Knowledge, Run};
 use crate::report::{self, SideBySide, View};
+use crate::store;
 
 /// Compare a run with an earlier one, point by point; or several runs with the first of them.
 #[derive(Debug, Args)]
@@ -41,7 +42,7 @@ pub struct CompareArgs {
 /// # Errors
 /// Invalid input for what is no run; usage for a format that cannot show several.
 pub fn run(args: &CompareArgs) -> Result<Exit, Failure> {
-    let mut base = gather::load_run(&args.base)?;
+    let mut base = store::load_run(&args.base)?;
     let knowledge = args.knowledge.load()?;
     let compared = |path: &PathBuf| judged(args, &base, path, &knowledge);
     let compared: Vec<(Run, Comparison)> = args.heads.iter().map(compared).collect::<Result<_, _>>()?;
@@ -59,7 +60,7 @@ pub fn run(args: &CompareArgs) -> Result<Exit, Failure> {
 }
 
 fn judged(args: &CompareArgs, base: &Run, head_path: &Path, knowledge: &Knowledge) -> Result<(Run, Comparison), Failure> {
-    let mut head = gather::load_run(head_path)?;
+    let mut head = store::load_run(head_path)?;
     let name = args.base.display().to_string();
     let mut comparison = args.knowledge.compare((&name, vec![base]), (&head, head_path), knowledge)?;
     args.shown.select(&mut head, Some(&mut comparison));

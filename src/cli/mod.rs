@@ -17,7 +17,6 @@ mod doctor;
 mod eval;
 mod exit;
 mod fail_on;
-mod gather;
 mod github;
 mod hardware;
 mod import_image;
@@ -118,6 +117,12 @@ fn dispatch(command_line: impl IntoIterator<Item = String>) -> Result<Exit, Fail
     run(Cli::try_parse_from(command_line).or_exit(Exit::Usage)?.command)
 }
 
+/// Runs a command that talks to others, on a runtime of its own.
+fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.or_exit(Exit::Infrastructure)?.block_on(command)
+}
+
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Demo(args) => demo::run(&args),
@@ -136,7 +141,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Normalize(args) => normalize::run(&args),
         Command::Sim(arguments) => sim::run(&arguments),
-        Command::Collect(args) => collect::run(&args),
+        Command::Collect(args) => block_on(collect::run(args)),
         Command::Compare(args) => compare::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Comment(args) => comment::run(&args),

@@ -7,11 +7,12 @@ use chrono::Utc;
 use clap::{Args, ValueEnum};
 
 use super::baseline::BaselineArgs;
-use super::{Exit, Failure, OrExit as _, gather, github, output};
+use super::{Exit, Failure, OrExit as _, github, output};
 use crate::analysis::Comparison;
 use crate::model::Secret;
 use crate::notify::webhook::{self, Webhook, WebhookError};
 use crate::report::{Mark, Notification, View};
+use crate::store;
 use crate::system::retry::RetryPolicy;
 
 /// Send the verdict to Slack, Discord or another receiver.
@@ -50,7 +51,7 @@ enum On {
 /// Invalid input for what is no run; usage where no receiver is named or one refuses; infrastructure where one does not
 /// answer.
 pub fn run(args: &NotifyArgs) -> Result<Exit, Failure> {
-    let head = gather::load_run(&args.run)?;
+    let head = store::load_run(&args.run)?;
     let comparison = args.baseline.compare(&head, &args.run)?;
     let view = View::new(&head, comparison.as_ref());
     let wanted = match args.on {

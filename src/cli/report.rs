@@ -8,9 +8,10 @@ use super::baseline::BaselineArgs;
 use super::fail_on::{self, FailOn};
 use super::render::{ReportFormat, add_to_job_summary, render_view};
 use super::shown::ShownArgs;
-use super::{Exit, Failure, OrExit as _, asked_for, gather, hardware, output};
+use super::{Exit, Failure, OrExit as _, asked_for, hardware, output};
 use crate::analysis::{self, BestBy, CostModel, Run, Slo};
 use crate::report::{self, View, answers, parquet};
+use crate::store;
 use crate::system::files;
 
 /// Show a run as a table, markdown, CSV, JSON, JUnit XML, SARIF or an HTML page.
@@ -66,7 +67,7 @@ pub struct ReportArgs {
 /// # Errors
 /// Invalid input for what is no run; infrastructure where the report cannot be written.
 pub fn run(args: &ReportArgs) -> Result<Exit, Failure> {
-    let mut head = gather::load_run(&args.run)?;
+    let mut head = store::load_run(&args.run)?;
     let mut comparison = args.baseline.compare(&head, &args.run)?;
     args.shown.select(&mut head, comparison.as_mut());
     let costs = costs(args)?;

@@ -73,6 +73,16 @@ impl Settings {
     }
 }
 
+/// A client for the API that the environment names, and the repository. Must be called within a tokio runtime.
+///
+/// # Errors
+/// [`GithubError`] where the repository is not `owner/name`, there is no token, or the client cannot be set up.
+pub(crate) fn connect(repository: Option<&str>) -> Result<(Client, Repository), GithubError> {
+    let repository = Repository::parse(repository.unwrap_or_default())?;
+    let settings = Settings::from_environment(|name| std::env::var(name).ok())?;
+    Ok((Client::new(&settings)?, repository))
+}
+
 /// A method of HTTP that is used here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {

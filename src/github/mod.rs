@@ -18,6 +18,7 @@ pub mod workflow;
 pub use access::{permission_of, pull_request};
 pub use artifact::{Artifact, DownloadError, Downloaded, download_run};
 pub use check::{Annotation, AnnotationLevel, CheckRun, CheckState, Conclusion, LONGEST_CHECK_SUMMARY, put_check};
+pub(crate) use client::connect;
 pub use client::{Client, Repository, Settings};
 pub use comment::{CommentChange, Marker, commented_run, put_comment, put_comment_over, run_line};
 pub use error::GithubError;

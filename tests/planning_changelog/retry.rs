@@ -94,7 +94,7 @@ fn a_run_that_is_none_is_refused() {
     let repository = Repository::new();
     let head = repository.commit_log(&with(LOG, &entry("toy-fp8-*", "XXX")));
     let ran = repository.imax(&["plan", "--base-ref", "HEAD~1", "--head-ref", &head, "--without", "configs"]);
-    assert!(ran.code == 3 && ran.stderr.contains("configs: no result in it"), "{}", ran.stderr);
+    assert!(ran.code == 3 && ran.stderr.contains("configs: no results found"), "{}", ran.stderr);
 }
 
 const RUN: u64 = 41;

@@ -117,5 +117,5 @@ fn a_folder_without_results_is_no_run() {
     scene.write("empty/readme.txt", "nothing");
     let ended = scene.imax(&["report", "empty"], &[]);
     assert_eq!(ended.code, 3);
-    assert!(ended.stderr.contains("empty: no result in it"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("empty: no results found"), "{}", ended.stderr);
 }

@@ -71,7 +71,11 @@ async fn artifacts_of_a_run_are_collected() {
     let desk = Desk::new().await;
     let ended = desk.collect(&[]).await;
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    assert!(ended.stderr.contains("2 artifacts downloaded, 0 were there"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("artifacts: 2 downloaded, 0 already present"),
+        "{}",
+        ended.stderr
+    );
     assert_eq!(desk.measured(), 2);
     assert_eq!(desk.scene.read(&format!("imax-artifacts/{RUN}/bmk_4/server.log")), "ready\n");
 }
@@ -90,9 +94,17 @@ async fn what_was_downloaded_is_kept_and_lists_are_asked_for_only_where_they_cha
     let agg = desk.scene.read("made/4/agg_raw.json").replace("\"conc\": 4", "\"conc\": 16");
     desk.github.state().upload(RUN, "bmk_16", &[("agg_raw.json", agg.as_bytes())]);
     let ended = desk.collect(&[]).await;
-    assert!(ended.stderr.contains("1 artifacts downloaded, 2 were there"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("artifacts: 1 downloaded, 2 already present"),
+        "{}",
+        ended.stderr
+    );
     let ended = desk.collect(&[]).await;
-    assert!(ended.stderr.contains("0 artifacts downloaded, 3 were there"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("artifacts: 0 downloaded, 3 already present"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,7 +118,7 @@ async fn a_download_that_was_cut_off_goes_on() {
     desk.github.state().artifacts[1].bytes = bytes;
     let ended = desk.collect(&[]).await;
     let kept = whole.as_object().unwrap().len();
-    let expected = format!("{} artifacts downloaded, {kept} were there", 2 - kept);
+    let expected = format!("artifacts: {} downloaded, {kept} already present", 2 - kept);
     assert!(ended.stderr.contains(&expected), "{expected}: {}", ended.stderr);
 }
 
@@ -117,7 +129,7 @@ async fn more_artifacts_than_a_page_are_found() {
         desk.github.state().upload(RUN, &format!("logs_{number}"), &[("server.log", b"x")]);
     }
     let ended = desk.collect(&["--artifact", "bmk_*", "--artifact", "logs_11?"]).await;
-    assert!(ended.stderr.contains("12 artifacts downloaded"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("artifacts: 12 downloaded"), "{}", ended.stderr);
     assert_eq!(desk.measured(), 2);
 }
 
@@ -129,7 +141,7 @@ async fn of_equal_names_the_newest_counts_and_expired_ones_are_named() {
     desk.github.state().artifacts[1].expired = true;
     let ended = desk.collect(&[]).await;
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    assert!(ended.stderr.contains("artifact bmk_8 is expired"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("artifact bmk_8 has expired"), "{}", ended.stderr);
     assert!(desk.scene.path(&format!("imax-artifacts/{RUN}/bmk_4/agg_other.json")).is_file());
 }
 

@@ -7,9 +7,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::repository::{Refs, Step};
 use crate::cli::run::{EvalOptions, RunArgs, execute};
-use crate::cli::{Exit, Failure, OrExit as _, collect, output, plan};
+use crate::cli::{Exit, Failure, OrExit as _, output, plan};
 use crate::job::Outcome;
 use crate::matrix::plan::{Job, PlanFile, jobs};
+use crate::store::{self, collect};
 use crate::system::files;
 use crate::system::stop::StopSignal;
 
@@ -40,7 +41,7 @@ pub fn measure(step: Step, refs: &Refs, results: &Path, stop: &StopSignal) -> Re
         bar.inc(1);
     }
     bar.finish_with_message("measured");
-    collect::collect_into(&folder, Some(&plan_file), results)?;
+    collect::write_run(results, store::gather(&folder, Some(&plan_file))?)?;
     Ok(Exit::Success)
 }
 

@@ -12,9 +12,10 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 
 use super::render::{ReportFormat, render_view};
-use super::{Exit, Failure, OrExit as _, gather, hardware, output};
+use super::{Exit, Failure, OrExit as _, hardware, output};
 use crate::analysis::{self, Knowledge, Run, Side};
 use crate::report::View;
+use crate::store;
 use crate::system::files;
 use crate::system::stop::StopSignal;
 use repository::{DemoRepository, Step};
@@ -59,7 +60,7 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         if exit != Exit::Success {
             return Ok(exit);
         }
-        runs.push(gather::load_run(&results)?);
+        runs.push(store::load_run(&results)?);
     }
     let [first, second] = runs.as_slice() else {
         return Err(anyhow!("two runs were made, {} were read", runs.len())).or_exit(Exit::Infrastructure);

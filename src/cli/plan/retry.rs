@@ -7,11 +7,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::cli::action::{PLAN_ARTIFACT, PLAN_FILE, RESULTS_ARTIFACT};
-use crate::cli::gather::{self, RESULTS_FILE};
 use crate::cli::{Exit, Failure, OrExit as _, github};
 use crate::github::{Client, DownloadError, GithubError, Marker, Repository, commented_run, download_run};
 use crate::model::PointKey;
-use crate::store::artifacts;
+use crate::store::{self, RESULTS_FILE, artifacts};
 use crate::system::files;
 
 /// The folder of the copies, beside the plan file.
@@ -38,7 +37,7 @@ impl Earlier {
     /// # Errors
     /// Invalid input for what is no run.
     pub fn load(path: &Path) -> Result<Self, Failure> {
-        let run = gather::load_run(path)?;
+        let run = store::load_run(path)?;
         let measured = run
             .points
             .iter()

@@ -19,14 +19,14 @@ pub(super) fn points_in(files: &[PathBuf]) -> (Vec<Found>, Vec<Unreadable>) {
     let (found, unreadable): (Vec<Vec<Found>>, Vec<Unreadable>) = files.par_iter().partition_map(|path| match read_file(path) {
         Ok(points) => Either::Left(points),
         Err(reason) => Either::Right(Unreadable {
-            source_name: path.display().to_string(),
+            file: path.display().to_string(),
             reason,
         }),
     });
     (found.into_iter().flatten().collect(), unreadable)
 }
 
-/// The points of a file; none where its name says that it holds something else.
+/// The points of a file; none where its name is not that of a result or a job record.
 fn read_file(path: &Path) -> Result<Vec<Found>, String> {
     let is_result = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"agg_"));
     if !is_result && !is_named(path, "job.json") {
@@ -36,7 +36,7 @@ fn read_file(path: &Path) -> Result<Vec<Found>, String> {
     let source = path.display().to_string();
     if !is_result {
         let record = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-        return Ok(points_of(&record, &source));
+        return Ok(recorded_points(&record, &source));
     }
     let document = Json::parse_part(&text, &POINT_PART).map_err(|error| error.to_string())?;
     // A list is the output of an earlier collection.
@@ -50,7 +50,7 @@ fn read_file(path: &Path) -> Result<Vec<Found>, String> {
 /// The point of a normalised document.
 ///
 /// # Errors
-/// [`AggError`] for what is no such document.
+/// [`AggError`] where it is not one.
 pub(super) fn measured(source: String, document: Json) -> Result<Found, AggError> {
     let agg = Agg::from_json(document)?;
     Ok(Found {
@@ -60,7 +60,7 @@ pub(super) fn measured(source: String, document: Json) -> Result<Found, AggError
     })
 }
 
-/// As much of a job record as is needed here, so that records of other versions of imax are read as well.
+/// The part of a job record that is read here, so that records of other versions of imax can be read as well.
 #[derive(Deserialize)]
 struct Record {
     row: Row,
@@ -74,9 +74,9 @@ struct RecordedPoint {
     outcome: Outcome,
 }
 
-/// The points of a job record, all without numbers: a point that was measured has its own document, and where that is
-/// lost this says so.
-fn points_of(record: &Record, source: &str) -> Vec<Found> {
+/// The points of a job record, all as failures: a point that was measured has a document of its own, which replaces this one. Where
+/// that document is lost, the failure remains and says so.
+fn recorded_points(record: &Record, source: &str) -> Vec<Found> {
     let found = record.points.iter().map(|point| Found {
         source: source.to_owned(),
         point: Point::failed(&record.row, point.conc, failure_of(point, &record.outcome)),
@@ -94,7 +94,7 @@ fn failure_of(point: &RecordedPoint, job: &Outcome) -> PointFailure {
         },
         None => PointFailure {
             class: FailureClass::Missing,
-            reason: "job.json says that it was measured, but its result is not among the artifacts".to_owned(),
+            reason: "measured according to job.json, but its result is not among the artifacts".to_owned(),
         },
     }
 }

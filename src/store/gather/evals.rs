@@ -9,28 +9,34 @@ use crate::store::artifacts;
 
 const META: &str = "meta_env.json";
 
-/// The rows of each evaluation at any depth.
-pub fn sets_below(files: &[PathBuf]) -> Vec<Result<Vec<Object>, Unreadable>> {
-    rows_of(files, Dialect::Current, |_| true)
+/// The rows of each evaluation, at any depth.
+pub(super) fn eval_sets(files: &[PathBuf]) -> Vec<Result<Vec<Object>, Unreadable>> {
+    read_sets(files, Dialect::Current, |_| true)
 }
 
-/// The rows of the evaluations that the original finds: in those directly below the folder, and today in itself too.
-pub fn sets_of_artifacts(root: &Path, files: &[PathBuf], dialect: Dialect) -> Vec<Result<Vec<Object>, Unreadable>> {
-    let itself = |folder: &Path| dialect == Dialect::Current && folder == root;
-    rows_of(files, dialect, |folder| itself(folder) || folder.parent() == Some(root))
+/// The rows of the evaluations that collect_eval_results.py finds: in the folders directly below the root and, in the current
+/// version, in the root itself.
+pub(in crate::store) fn compat_eval_sets(root: &Path, files: &[PathBuf], dialect: Dialect) -> Vec<Result<Vec<Object>, Unreadable>> {
+    read_sets(files, dialect, |folder| {
+        folder.parent() == Some(root) || (dialect == Dialect::Current && folder == root)
+    })
 }
 
-fn rows_of(files: &[PathBuf], dialect: Dialect, counts: impl Fn(&Path) -> bool) -> Vec<Result<Vec<Object>, Unreadable>> {
+fn read_sets(files: &[PathBuf], dialect: Dialect, is_included: impl Fn(&Path) -> bool) -> Vec<Result<Vec<Object>, Unreadable>> {
     let metas = files.iter().filter(|path| is_named(path, META)).filter_map(|path| path.parent());
-    let mut folders: BTreeMap<&Path, Vec<&PathBuf>> = metas.filter(|folder| counts(folder)).map(|folder| (folder, Vec::new())).collect();
-    if !folders.is_empty() {
-        for path in files {
-            if let Some(of_folder) = path.parent().and_then(|folder| folders.get_mut(folder)) {
-                of_folder.push(path);
-            }
+    let mut sets: BTreeMap<&Path, Vec<&PathBuf>> = metas
+        .filter(|folder| is_included(folder))
+        .map(|folder| (folder, Vec::new()))
+        .collect();
+    if sets.is_empty() {
+        return Vec::new();
+    }
+    for path in files {
+        if let Some(set) = path.parent().and_then(|folder| sets.get_mut(folder)) {
+            set.push(path);
         }
     }
-    folders.iter().map(|(folder, files)| read_set(folder, files, dialect)).collect()
+    sets.iter().map(|(folder, files)| read_set(folder, files, dialect)).collect()
 }
 
 fn read_set(folder: &Path, files: &[&PathBuf], dialect: Dialect) -> Result<Vec<Object>, Unreadable> {
@@ -39,7 +45,7 @@ fn read_set(folder: &Path, files: &[&PathBuf], dialect: Dialect) -> Result<Vec<O
         files: Vec::new(),
     };
     for path in files {
-        // A file that is no JSON is no result of an evaluation either.
+        // lm-eval writes logs and HTML beside its results; a file that is not JSON is not a result.
         let Some(content) = artifacts::read_text(path).ok().and_then(|text| Json::parse(&text).ok()) else {
             continue;
         };
@@ -56,7 +62,7 @@ fn read_set(folder: &Path, files: &[&PathBuf], dialect: Dialect) -> Result<Vec<O
         }
     }
     result::eval_rows(&set, dialect).map_err(|error| Unreadable {
-        source_name: folder.join(META).display().to_string(),
+        file: folder.join(META).display().to_string(),
         reason: error.to_string(),
     })
 }

@@ -1,0 +1,230 @@
+//! Collecting: the artifacts of a run become `agg_bmk.json`, `agg_eval_all.json`, `run_stats.json` and `run.json`. The two `compat`
+//! functions write the lists of collect_results.py and collect_eval_results.py.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use globset::{Glob, GlobSet, GlobSetBuilder};
+
+use super::gather::{Gathered, RESULTS_FILE, RUN_FILE, Unreadable, compat_eval_sets};
+use super::history::{self, HistoryFolderError};
+use crate::analysis::{HistoryError, HistoryRun, Run, RunDocument};
+use crate::github::{Client, DownloadError, Downloaded, Repository, download_run};
+use crate::result::{self, Dialect, EvalSort, Json, JsonError, Object};
+use crate::store::artifacts::{self, ArtifactError};
+use crate::system::files::{self, FileError};
+
+/// The plan as `imax action` uploads it.
+const PLAN: &str = "imax-plan/plan.json";
+
+/// Which artifacts of a workflow run are downloaded.
+#[derive(Debug)]
+pub(crate) struct RunDownload {
+    /// The workflow run.
+    pub run_id: u64,
+    /// The target folder.
+    pub folder: PathBuf,
+    /// Globs of the artifacts' names; all artifacts where there is none.
+    pub names: Vec<Glob>,
+}
+
+/// The artifacts of a workflow run on disk.
+#[derive(Debug)]
+pub(crate) struct RunArtifacts {
+    /// What was downloaded.
+    pub downloaded: Downloaded,
+    /// The plan file, where it is among the artifacts.
+    pub plan: Option<PathBuf>,
+}
+
+/// Why the artifacts of a workflow run cannot be downloaded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunDownloadError {
+    /// The globs together are too large.
+    #[error(transparent)]
+    Names(#[from] globset::Error),
+    /// GitHub refused, or the artifacts are invalid.
+    #[error(transparent)]
+    Download(#[from] DownloadError),
+}
+
+/// Downloads artifacts of a workflow run. Those that an earlier, interrupted call downloaded are kept.
+///
+/// # Errors
+/// [`RunDownloadError`].
+pub(crate) async fn download(client: &Client, repository: &Repository, request: &RunDownload) -> Result<RunArtifacts, RunDownloadError> {
+    let RunDownload { run_id, folder, names } = request;
+    let globs = glob_set(names)?;
+    let downloaded = download_run(client, repository, *run_id, folder, &|name| {
+        globs.is_empty() || globs.is_match(name)
+    })
+    .await?;
+    let plan = folder.join(PLAN);
+    Ok(RunArtifacts {
+        downloaded,
+        plan: plan.is_file().then_some(plan),
+    })
+}
+
+fn glob_set(globs: &[Glob]) -> Result<GlobSet, globset::Error> {
+    let mut set = GlobSetBuilder::new();
+    for glob in globs {
+        set.add(glob.clone());
+    }
+    set.build()
+}
+
+/// How a run becomes part of a history.
+#[derive(Debug)]
+pub(crate) struct HistoryEntry {
+    /// The folder of the history, which is created where it is missing.
+    pub folder: PathBuf,
+    /// How many of the newest runs are kept.
+    pub keep: usize,
+    /// The commit that was measured.
+    pub commit: String,
+    /// Its branch.
+    pub branch: Option<String>,
+    /// The workflow run.
+    pub run_id: Option<String>,
+    /// The date of the measurement.
+    pub date: DateTime<Utc>,
+}
+
+/// Why a run cannot become part of a history.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HistoryEntryError {
+    /// The commit is not known.
+    #[error("--history needs the commit that was measured, from --commit or GITHUB_SHA")]
+    Commit(#[from] HistoryError),
+    /// The history cannot be read or written.
+    #[error(transparent)]
+    Folder(#[from] HistoryFolderError),
+}
+
+/// Adds a run to a history and gives its file; `None` where no point was measured, since such a run says nothing about noise.
+///
+/// # Errors
+/// [`HistoryEntryError`].
+pub(crate) fn add_to_history(run: &Run, entry: HistoryEntry) -> Result<Option<PathBuf>, HistoryEntryError> {
+    if run.measured() == 0 {
+        return Ok(None);
+    }
+    let HistoryEntry {
+        folder,
+        keep,
+        commit,
+        branch,
+        run_id,
+        date,
+    } = entry;
+    let run = HistoryRun {
+        branch,
+        run_id,
+        ..HistoryRun::new(&commit, date, run.clone())?
+    };
+    Ok(Some(history::append(&folder, &run, keep)?))
+}
+
+/// Why the files of a run cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CollectError {
+    /// The system refuses.
+    #[error(transparent)]
+    Write(#[from] FileError),
+    /// The statistics have no JSON form.
+    #[error(transparent)]
+    Stats(#[from] serde_json::Error),
+}
+
+/// Writes the files of a run into a folder, and gives the text of `run_stats.json`.
+///
+/// # Errors
+/// [`CollectError`].
+pub(crate) fn write_run(out: &Path, gathered: Gathered) -> Result<String, CollectError> {
+    let Gathered { assembly, mut evals } = gathered;
+    let stats = format!("{}\n", serde_json::to_string_pretty(&assembly.run.stats())?);
+    result::sort_eval_rows(&mut evals, EvalSort::default());
+    let sources: Vec<PathBuf> = assembly.sources.iter().map(PathBuf::from).collect();
+    let run = RunDocument::of(assembly.run);
+    files::write(&out.join("agg_eval_all.json"), list_of(evals).as_bytes())?;
+    files::write(&out.join("run_stats.json"), stats.as_bytes())?;
+    // The two large ones at the same time. The run is not indented: only programs read it.
+    let (results, written) = rayon::join(
+        || write_list_of_files(&out.join(RESULTS_FILE), &sources),
+        || files::write_with(&out.join(RUN_FILE), |file| Ok(serde_json::to_writer(file, &run)?)),
+    );
+    results?;
+    written?;
+    Ok(stats)
+}
+
+/// Writes documents as one list, byte for byte as in their files: those of other producers may have keys that imax does not know.
+/// Only one of them is in memory at a time, because a sweep has thousands.
+fn write_list_of_files(path: &Path, sources: &[PathBuf]) -> Result<(), FileError> {
+    files::write_with(path, |file| {
+        let mut separator = "[\n";
+        for source in sources {
+            let text = artifacts::read_text(source).map_err(io::Error::other)?;
+            write!(file, "{separator}{}", text.trim())?;
+            separator = ",\n";
+        }
+        file.write_all(if sources.is_empty() { b"[]\n" } else { b"\n]\n" })
+    })
+}
+
+fn list_of(rows: Vec<Object>) -> String {
+    let list = Json::List(rows.into_iter().map(Json::Object).collect());
+    format!("{}\n", list.to_pretty())
+}
+
+/// Why a drop-in cannot collect.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CompatError {
+    /// The folder of artifacts cannot be listed.
+    #[error(transparent)]
+    Folder(ArtifactError),
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(ArtifactError),
+    /// A file is not JSON.
+    #[error("{}", path.display())]
+    Json { path: PathBuf, source: JsonError },
+    /// An evaluation is invalid.
+    #[error(transparent)]
+    Eval(#[from] Unreadable),
+    /// The output cannot be written.
+    #[error(transparent)]
+    Write(#[from] FileError),
+}
+
+/// Does what collect_results.py does: all JSON files below a folder as one list.
+///
+/// # Errors
+/// [`CompatError`].
+pub(crate) fn compat_results(folder: &Path, output: &Path) -> Result<(), CompatError> {
+    let sources = artifacts::json_files(folder).map_err(CompatError::Folder)?;
+    for path in &sources {
+        let text = artifacts::read_text(path).map_err(CompatError::File)?;
+        Json::parse(&text).map_err(|source| CompatError::Json {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    Ok(write_list_of_files(output, &sources)?)
+}
+
+/// Does what collect_eval_results.py does: the rows of all evaluations in a folder as one sorted list.
+///
+/// # Errors
+/// [`CompatError`].
+pub(crate) fn compat_evals(folder: &Path, dialect: Dialect, sort: EvalSort, output: &Path) -> Result<(), CompatError> {
+    let files = artifacts::json_files(folder).map_err(CompatError::Folder)?;
+    let mut rows = Vec::new();
+    for set in compat_eval_sets(folder, &files, dialect) {
+        rows.extend(set?);
+    }
+    result::sort_eval_rows(&mut rows, sort);
+    Ok(files::write(output, list_of(rows).as_bytes())?)
+}

@@ -1,0 +1,151 @@
+//! From a folder or a file to a run: finds results, job records and evaluations among downloaded artifacts, and joins them with
+//! the plan.
+
+mod evals;
+mod plan;
+mod points;
+
+use std::path::{Path, PathBuf};
+
+use crate::analysis::{self, Assembly, EvalScore, Problem, Run, RunDocument, RunDocumentError};
+use crate::result::{AggError, Json, JsonError, Object, POINT_PART};
+use crate::store::artifacts::{self, ArtifactError};
+
+pub(super) use evals::compat_eval_sets;
+use evals::eval_sets;
+pub(crate) use plan::PlanError;
+use plan::planned_points;
+use points::{measured, points_in};
+
+/// The file of a collected folder that holds the whole run.
+pub(crate) const RUN_FILE: &str = "run.json";
+/// The array of normalised documents.
+pub(crate) const RESULTS_FILE: &str = "agg_bmk.json";
+
+/// What a folder of artifacts holds.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    /// The run, and the files of its points.
+    pub assembly: Assembly,
+    /// The rows of all evaluations.
+    pub evals: Vec<Object>,
+}
+
+/// A file that should be a result, going by its name, and cannot be read as one.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {reason}")]
+pub(crate) struct Unreadable {
+    file: String,
+    reason: String,
+}
+
+impl From<Unreadable> for Problem {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::Unreadable {
+            source: unreadable.file,
+            reason: unreadable.reason,
+        }
+    }
+}
+
+/// Why there is no run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GatherError {
+    /// The folder of artifacts cannot be listed.
+    #[error(transparent)]
+    Folder(ArtifactError),
+    /// The file of a run cannot be read.
+    #[error(transparent)]
+    File(ArtifactError),
+    /// The plan cannot be read.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// `run.json` is invalid.
+    #[error("{}", path.display())]
+    RunDocument { path: PathBuf, source: RunDocumentError },
+    /// The file is not JSON.
+    #[error("{}", path.display())]
+    Json { path: PathBuf, source: JsonError },
+    /// A document of the file is not a normalised result.
+    #[error("{} [{index}]", path.display())]
+    Document { path: PathBuf, index: usize, source: AggError },
+    /// There is no result.
+    #[error("{}: no results found, expected agg_*.json or job.json files", .0.display())]
+    NoResults(PathBuf),
+}
+
+/// Reads everything below a folder. A file that cannot be read becomes a problem of the run: the other results count all the same.
+///
+/// # Errors
+/// [`GatherError`] where the folder cannot be listed or the plan is invalid.
+pub(crate) fn gather(folder: &Path, plan: Option<&Path>) -> Result<Gathered, GatherError> {
+    let planned = plan.map(planned_points).transpose()?;
+    let files = artifacts::json_files(folder).map_err(GatherError::Folder)?;
+    let (found, unreadable) = points_in(&files);
+    let mut problems: Vec<Problem> = unreadable.into_iter().map(Problem::from).collect();
+    let mut evals = Vec::new();
+    for set in eval_sets(&files) {
+        match set {
+            Ok(rows) => evals.extend(rows),
+            Err(unreadable) => problems.push(unreadable.into()),
+        }
+    }
+    let mut assembly = analysis::assemble(found, planned);
+    assembly.run.evals = evals.iter().filter_map(EvalScore::of_row).collect();
+    assembly.run.problems.extend(problems);
+    Ok(Gathered { assembly, evals })
+}
+
+/// A run from a collected folder, a folder of artifacts, `run.json`, `agg_bmk.json`, or one normalised document.
+///
+/// # Errors
+/// [`GatherError`] for a file that is none of these, or a folder without results.
+pub(crate) fn load_run(path: &Path) -> Result<Run, GatherError> {
+    let run = if path.is_dir() { load_folder(path)? } else { load_file(path)? };
+    if run.points.is_empty() && run.evals.is_empty() {
+        return Err(GatherError::NoResults(path.to_owned()));
+    }
+    Ok(run)
+}
+
+fn load_folder(folder: &Path) -> Result<Run, GatherError> {
+    for name in [RUN_FILE, RESULTS_FILE] {
+        let path = folder.join(name);
+        if path.is_file() {
+            return load_file(&path);
+        }
+    }
+    gather(folder, None).map(|gathered| gathered.assembly.run)
+}
+
+fn load_file(path: &Path) -> Result<Run, GatherError> {
+    let text = artifacts::read_text(path).map_err(GatherError::File)?;
+    if is_named(path, RUN_FILE) {
+        return RunDocument::parse(&text).map_err(|source| GatherError::RunDocument {
+            path: path.to_owned(),
+            source,
+        });
+    }
+    let document = Json::parse_part(&text, &POINT_PART).map_err(|source| GatherError::Json {
+        path: path.to_owned(),
+        source,
+    })?;
+    let documents = match document {
+        Json::List(documents) => documents,
+        document @ (Json::Null | Json::Bool(_) | Json::Integer(_) | Json::Float(_) | Json::Text(_) | Json::Object(_)) => vec![document],
+    };
+    let mut found = Vec::new();
+    for (index, document) in documents.into_iter().enumerate() {
+        let point = measured(format!("{} [{index}]", path.display()), document);
+        found.push(point.map_err(|source| GatherError::Document {
+            path: path.to_owned(),
+            index,
+            source,
+        })?);
+    }
+    Ok(analysis::assemble(found, None).run)
+}
+
+fn is_named(path: &Path, name: &str) -> bool {
+    path.file_name().is_some_and(|found| found == name)
+}

@@ -1,0 +1,105 @@
+//! The plan as a manifest: each concurrency of each row in the JSON that `imax plan` wrote is an expected point.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::matrix::Row;
+use crate::model::FailureClass;
+use crate::result::{Point, PointFailure};
+use crate::system::files::{self, FileError};
+
+/// Parts of the search space that hold rows to be measured; its other parts are evaluations.
+const PARTS: [&str; 2] = ["single_node", "multi_node"];
+
+/// Why the expected points of a plan cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlanError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    Read(#[from] FileError),
+    /// The file is not JSON.
+    #[error("{}", path.display())]
+    Json { path: PathBuf, source: serde_json::Error },
+    /// The JSON is neither a search space nor a list of rows.
+    #[error("{}", path.display())]
+    Content { path: PathBuf, source: PlanContentError },
+}
+
+/// What is wrong with the content of a plan.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlanContentError {
+    #[error("found no plan, expected the JSON that imax plan writes, or a list of rows")]
+    NoPlan,
+    #[error("{0} is not an object of lists of rows")]
+    NotGroups(&'static str),
+    #[error("{0} is not a list of rows")]
+    NotRows(String),
+    #[error("{list}[{index}]")]
+    Row {
+        list: String,
+        index: usize,
+        source: serde_json::Error,
+    },
+}
+
+/// A failed point, of the class [`FailureClass::Missing`], for each point of the plan.
+///
+/// # Errors
+/// [`PlanError`] for a file that is neither a search space nor a list of rows.
+pub(super) fn planned_points(path: &Path) -> Result<Vec<Point>, PlanError> {
+    let text = files::read_text(path)?;
+    let plan: Value = serde_json::from_str(&text).map_err(|source| PlanError::Json {
+        path: path.to_owned(),
+        source,
+    })?;
+    let rows = rows_of(&plan).map_err(|source| PlanError::Content {
+        path: path.to_owned(),
+        source,
+    })?;
+    let to_measure = rows.iter().filter(|row| row.eval.only != Some(true));
+    Ok(to_measure.flat_map(missing_points).collect())
+}
+
+fn missing_points(row: &Row) -> impl Iterator<Item = Point> + '_ {
+    row.conc.as_slice().iter().map(move |conc| {
+        let failure = PointFailure {
+            class: FailureClass::Missing,
+            reason: "planned, but neither a result nor a job record is among the artifacts".to_owned(),
+        };
+        Point::failed(row, *conc, failure)
+    })
+}
+
+fn rows_of(plan: &Value) -> Result<Vec<Row>, PlanContentError> {
+    let mut rows = Vec::new();
+    match plan {
+        Value::Array(_) => add_rows(&mut rows, plan, "the list")?,
+        Value::Object(plan) => {
+            // The plan file wraps the search space, which may also come by itself.
+            let space = plan.get("search-space").and_then(Value::as_object).unwrap_or(plan);
+            for part in PARTS {
+                let Some(content) = space.get(part) else { continue };
+                let groups = content.as_object().ok_or(PlanContentError::NotGroups(part))?;
+                for (group, list) in groups {
+                    add_rows(&mut rows, list, &format!("{part}.{group}"))?;
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return Err(PlanContentError::NoPlan),
+    }
+    Ok(rows)
+}
+
+fn add_rows(rows: &mut Vec<Row>, list: &Value, name: &str) -> Result<(), PlanContentError> {
+    let elements = list.as_array().ok_or_else(|| PlanContentError::NotRows(name.to_owned()))?;
+    for (index, row) in elements.iter().enumerate() {
+        let row = serde_json::from_value(row.clone()).map_err(|source| PlanContentError::Row {
+            list: name.to_owned(),
+            index,
+            source,
+        })?;
+        rows.push(row);
+    }
+    Ok(())
+}
