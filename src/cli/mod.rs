@@ -138,7 +138,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Ready(args) => ready::run(&args),
         Command::ImportImage(args) => import_image::run(&args),
         Command::Bench(arguments) => bench::run(&arguments),
-        Command::Eval(arguments) => eval::run(&arguments),
+        Command::Eval(arguments) => eval::run(*arguments),
         Command::Normalize(args) => normalize::run(&args),
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Collect(args) => block_on(collect::run(args)),

@@ -9,10 +9,18 @@ use super::{Exit, Failure, OrExit as _};
 /// # Errors
 /// A failure other than a closed pipe, as infrastructure.
 pub fn emit(data: &str) -> Result<(), Failure> {
+    write(data).or_exit(Exit::Infrastructure)
+}
+
+/// Writes data to stdout, as [`emit`] does.
+///
+/// # Errors
+/// A failure other than a closed pipe.
+pub fn write(data: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(data.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.or_exit(Exit::Infrastructure),
+        other => other,
     }
 }
 

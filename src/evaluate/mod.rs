@@ -1,12 +1,25 @@
-//! An evaluation's side of the world: documents from files and from the hub, questions to an engine over HTTP, and the journal
-//! of answers by which an interrupted evaluation goes on.
+//! Accuracy tasks against a server: documents from files and from the hub, requests to an engine over HTTP, the journal of answers
+//! by which an interrupted evaluation goes on, the Python harness in place of all that, and the result files.
 
-mod ask;
-mod data;
+mod client;
+mod documents;
+mod evaluation;
+mod harness;
 mod journal;
+mod request;
+mod result_files;
+mod scores;
 #[cfg(test)]
 mod tests;
+mod thresholds;
 
-pub use ask::{AskError, AskSettings, Asked, ask_all, client};
-pub use data::{DataSourceError, Loaded, load};
-pub use journal::{Journal, JournalError};
+pub use client::RequestError;
+pub use documents::DocumentsError;
+pub use evaluation::{
+    EvaluationError, EvaluationProgress, EvaluationResult, EvaluationSettings, JudgedTask, PreparedTask, evaluate, prepare_tasks,
+};
+pub use harness::{HarnessError, HarnessResultFile, HarnessScore};
+pub use journal::JournalError;
+pub use request::{EvalError, EvalOutcome, EvalRequest, Evaluator, api_key_from_environment, default_request_settings, run};
+pub use scores::{failed_scores, score_with_error, unsure_scores};
+pub use thresholds::{ThresholdsError, read_thresholds};

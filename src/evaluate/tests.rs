@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::*;
+use super::client::{ClientSettings, RequestError, SendSummary, send_all};
+use super::journal::Journal;
 use crate::eval::request::{Answer, Api};
 use crate::system::stop::{StopCause, StopSignal};
 
-fn settings(url: String, concurrency: usize) -> AskSettings {
-    AskSettings {
+fn settings(url: String, concurrency: usize) -> ClientSettings {
+    ClientSettings {
         url,
         api: Api::Completions,
         key: None,
@@ -66,12 +67,12 @@ fn server(each: impl Fn(usize, TcpStream) + Send + Sync + 'static) -> String {
     url
 }
 
-type Answered = Vec<(usize, Result<Answer, AskError>)>;
+type Answered = Vec<(usize, Result<Answer, RequestError>)>;
 
-fn asked(settings: &AskSettings, count: u32, stop: &StopSignal) -> (Answered, Asked) {
+fn asked(settings: &ClientSettings, count: u32, stop: &StopSignal) -> (Answered, SendSummary) {
     let bodies: Vec<_> = (0..count).map(|number| json!({ "prompt": number })).collect();
     let mut answers = Vec::new();
-    let report = ask_all(settings, &bodies, stop, &mut |index, answer| answers.push((index, answer))).unwrap();
+    let report = send_all(settings, &bodies, stop, &mut |index, answer| answers.push((index, answer))).unwrap();
     answers.sort_by_key(|(index, _)| *index);
     (answers, report)
 }
@@ -128,11 +129,11 @@ fn a_broken_connection_is_tried_again_and_counted_a_refusal_is_not() {
     });
     let (answers, report) = asked(&settings(url, 1), 12, &StopSignal::unset());
     assert_eq!(report.retries, 0);
-    let AskError::Refused { status: 400, said } = answers[0].1.as_ref().unwrap_err() else {
+    let RequestError::Refused { status: 400, said } = answers[0].1.as_ref().unwrap_err() else {
         panic!("{answers:?}")
     };
     assert_eq!(said, "the context is too long");
-    assert_eq!(answers[11].1, Err(AskError::Hopeless));
+    assert_eq!(answers[11].1, Err(RequestError::Hopeless));
 }
 
 #[test]
@@ -146,7 +147,10 @@ fn stopping_ends_what_is_under_way() {
         let _ = request(&mut stream);
     });
     let (answers, _) = asked(&settings(url, 2), 3, &stop);
-    assert!(answers.iter().all(|(_, answer)| *answer == Err(AskError::Stopped)), "{answers:?}");
+    assert!(
+        answers.iter().all(|(_, answer)| *answer == Err(RequestError::Stopped)),
+        "{answers:?}"
+    );
 }
 
 #[test]
@@ -158,7 +162,7 @@ fn an_answer_that_does_not_come_is_late() {
     let mut settings = settings(url, 1);
     settings.timeout = Duration::from_millis(200);
     let (answers, report) = asked(&settings, 1, &StopSignal::unset());
-    assert_eq!(answers[0].1, Err(AskError::Late(settings.timeout)));
+    assert_eq!(answers[0].1, Err(RequestError::Late(settings.timeout)));
     assert_eq!(report.retries, 0);
 }
 

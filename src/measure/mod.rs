@@ -1,7 +1,20 @@
-//! Measuring a server: the load driver, tokenizers and the model hub that they come from, and what this client itself costs.
+//! Measuring a server: the load driver, tokenizers and the model hub that they come from, what this client itself costs, and the
+//! composition of all that into a measurement.
 
+mod bench;
+mod calibrate;
 pub mod calibration_store;
 pub mod hub;
 pub mod load_driver;
+mod measurement;
+mod prompts;
+mod result_files;
+mod server_under_test;
 pub mod sim_process;
 pub mod tokenizer;
+
+pub use bench::{BenchError, BenchEvent, BenchOutcome, BenchSettings, bench};
+pub use calibrate::CalibrateError;
+pub use measurement::{MeasureError, measure};
+pub use prompts::read_sessions;
+pub use result_files::{DetailedFormat, ResultFileError, ResultFiles};

@@ -1,10 +1,14 @@
 //! Which exit code each error of a use case means: the only place where that is decided.
 
 use super::{Exit, ExitOf};
+use crate::cli::bench::ArgumentError;
+use crate::evaluate::{DocumentsError, EvalError, EvaluationError, HarnessError, ThresholdsError};
 use crate::fleet::launcher::LaunchError;
 use crate::github::{DownloadError, GithubError};
+use crate::measure::{BenchError, BenchOutcome, CalibrateError, MeasureError, ResultFileError};
 use crate::store::collect::{CollectError, CompatError, HistoryEntryError, RunDownloadError};
 use crate::store::{GatherError, PlanError};
+use crate::system::files::FileError;
 
 impl ExitOf for LaunchError {
     fn exit(&self) -> Exit {
@@ -80,6 +84,94 @@ impl ExitOf for CompatError {
         match self {
             Self::Folder(_) | Self::Write(_) => Exit::Infrastructure,
             Self::File(_) | Self::Json { .. } | Self::Eval(_) => Exit::InvalidInput,
+        }
+    }
+}
+
+impl ExitOf for ArgumentError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+}
+
+impl ExitOf for MeasureError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::TokenizerFile(_) | Self::Prompts(_) | Self::File(_) | Self::Dataset { .. } | Self::Tls(_) => Exit::InvalidInput,
+            Self::Probe { .. } | Self::Profile { .. } => Exit::MeasurementFailed,
+            Self::Driver(_) | Self::Stopped => Exit::Infrastructure,
+        }
+    }
+}
+
+impl ExitOf for BenchError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Measure(error) => error.exit(),
+            Self::Stopped { cause, .. } | Self::CalibrationStopped(cause) => (*cause).into(),
+            Self::Calibrate(
+                CalibrateError::Engine(_) | CalibrateError::Measure(_) | CalibrateError::File(_) | CalibrateError::Compare(_),
+            )
+            | Self::ResultFile(ResultFileError::File(_) | ResultFileError::Parquet(_))
+            | Self::Observer(_) => Exit::Infrastructure,
+        }
+    }
+}
+
+impl From<BenchOutcome> for Exit {
+    fn from(outcome: BenchOutcome) -> Self {
+        match outcome {
+            BenchOutcome::Passed => Self::Success,
+            BenchOutcome::Failed => Self::MeasurementFailed,
+            BenchOutcome::ClientSaturated => Self::Infrastructure,
+            BenchOutcome::Stopped(cause) => cause.into(),
+        }
+    }
+}
+
+impl ExitOf for DocumentsError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Hub(_) => Exit::Infrastructure,
+            Self::File(_) | Self::Data(_) | Self::NoSplit { .. } | Self::Form(_) => Exit::InvalidInput,
+        }
+    }
+}
+
+impl ExitOf for EvaluationError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Data { source, .. } => source.exit(),
+            Self::File(FileError::Read { .. }) | Self::Task(_) | Self::Exam(_) | Self::Sheet(_) | Self::SameName(_) => Exit::InvalidInput,
+            Self::File(FileError::Write { .. } | FileError::Json { .. }) | Self::Request(_) | Self::Journal(_) => Exit::Infrastructure,
+        }
+    }
+}
+
+impl ExitOf for EvalError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Evaluation(error) => error.exit(),
+            Self::Stopped { cause, .. } => (*cause).into(),
+            Self::Harness(error) => error.exit(),
+            Self::Output { .. } | Self::Meta(_) => Exit::Infrastructure,
+        }
+    }
+}
+
+impl ExitOf for HarnessError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Failed { .. } => Exit::MeasurementFailed,
+            Self::Process(_) | Self::NoResults(_) | Self::Move { .. } | Self::File(_) | Self::Json { .. } => Exit::Infrastructure,
+        }
+    }
+}
+
+impl ExitOf for ThresholdsError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::File(_) | Self::Invalid(_) => Exit::InvalidInput,
         }
     }
 }

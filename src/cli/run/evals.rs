@@ -10,14 +10,14 @@ use super::journal::Begun;
 use super::life::{Life, Trouble};
 use super::load::Engine as LoadTarget;
 use super::watch::{Interruption, LoadClock, SharedEngine, watched};
-use crate::cli::eval::{
-    ApiArg, Evaluated, Evaluation, EvaluationError, Judged, Prepared, api_key, evaluate, prepare_all, reasons, shown, thresholds_of,
-    usual_settings,
-};
+use crate::cli::eval::ApiArg;
 use crate::cli::in_words;
 use crate::eval::exam::Choices;
-use crate::eval::threshold::{Thresholds, Verdict};
-use crate::evaluate::DataSourceError;
+use crate::eval::threshold::Thresholds;
+use crate::evaluate::{
+    DocumentsError, EvaluationError, EvaluationResult, EvaluationSettings, JudgedTask, PreparedTask, api_key_from_environment,
+    default_request_settings, evaluate, failed_scores, prepare_tasks, read_thresholds, score_with_error,
+};
 use crate::job::{EvalRecord, FailureClass, JobFailure, Phase, PhaseEnding, RecipeStyle};
 use crate::matrix::Row;
 use crate::model::Concurrency;
@@ -69,7 +69,7 @@ impl Default for EvalOptions {
 /// The tasks of a job, read.
 #[derive(Debug)]
 pub struct EvalPlan {
-    tasks: Vec<Prepared>,
+    tasks: Vec<PreparedTask>,
     thresholds: Thresholds,
 }
 
@@ -100,19 +100,19 @@ impl Life<'_> {
         let named = &self.evals.eval_tasks;
         let tasks = if named.is_empty() { &usual } else { named };
         let mut go_on = || !self.stop.is_set() && !begun.left().is_zero();
-        let prepared = prepare_all(tasks, self.choices(), &mut go_on);
+        let prepared = prepare_tasks(tasks, self.choices(), &mut go_on);
         if let Some(cause) = self.stop.cause() {
             return Err(Trouble::Interrupted(Interruption::Cancelled(cause)));
         }
         if let (Err(error), true) = (&prepared, begun.left().is_zero()) {
             return Err(self.node_late(Phase::Preflight, format!("the evaluation is not prepared: {error}")));
         }
-        let thresholds = thresholds_of(self.evals.eval_thresholds.as_deref())
-            .map_err(|failure| JobFailure::new(FailureClass::Invalid, in_words(&failure.error)))?;
+        let thresholds = read_thresholds(self.evals.eval_thresholds.as_deref())
+            .map_err(|error| JobFailure::new(FailureClass::Invalid, in_words(&error.into())))?;
         let tasks = prepared.map_err(|error| {
             let class = match &error {
                 EvaluationError::Data {
-                    source: DataSourceError::Hub(_),
+                    source: DocumentsError::Hub(_),
                     ..
                 } => FailureClass::Infra,
                 EvaluationError::Task(_)
@@ -120,7 +120,7 @@ impl Life<'_> {
                 | EvaluationError::Data { .. }
                 | EvaluationError::Exam(_)
                 | EvaluationError::Sheet(_)
-                | EvaluationError::Ask(_)
+                | EvaluationError::Request(_)
                 | EvaluationError::Journal(_)
                 | EvaluationError::SameName(_) => FailureClass::Invalid,
             };
@@ -181,7 +181,8 @@ impl Life<'_> {
         self.voice.line(&format!("phase eval, concurrency {conc}"));
         let voice = self.voice;
         let mut said = Instant::now();
-        let unanswered = |result: &Result<Evaluated, EvaluationError>| result.as_ref().is_ok_and(|evaluated| !evaluated.is_complete());
+        let unanswered =
+            |result: &Result<EvaluationResult, EvaluationError>| result.as_ref().is_ok_and(|evaluated| !evaluated.is_complete());
         let work = |stop: &StopSignal| {
             evaluate(&evaluation, &plan.tasks, stop, &mut |progress| {
                 if said.elapsed() >= SAY_EVERY {
@@ -208,14 +209,14 @@ impl Life<'_> {
         failure.map_or(Ok(()), |(_, failure, fatal)| Err((failure, fatal)))
     }
 
-    fn evaluation(&self, target: &LoadTarget, plan: &EvalPlan, conc: Concurrency, several: bool) -> Evaluation {
-        let mut settings = usual_settings(self.evals.eval_api.into(), &target.served_model);
+    fn evaluation(&self, target: &LoadTarget, plan: &EvalPlan, conc: Concurrency, several: bool) -> EvaluationSettings {
+        let mut settings = default_request_settings(self.evals.eval_api.into(), &target.served_model);
         settings.override_max_gen_toks = self.evals.eval_max_gen_toks;
         let row = &self.spec.row;
-        Evaluation {
+        EvaluationSettings {
             base_url: format!("http://{}:{}", target.host, target.port),
-            settings,
-            key: api_key(),
+            requests: settings,
+            key: api_key_from_environment(),
             concurrency: usize::try_from(conc.get()).unwrap_or(usize::MAX),
             timeout: self.spec.profile.deadlines.of(Phase::Eval).min(ONE_ANSWER),
             choices: self.choices(),
@@ -231,7 +232,7 @@ impl Life<'_> {
     fn eval_failure(
         &mut self,
         conc: Concurrency,
-        result: Result<Evaluated, EvaluationError>,
+        result: Result<EvaluationResult, EvaluationError>,
         interruption: Option<Interruption>,
     ) -> Option<(PhaseEnding, JobFailure, bool)> {
         let failed = |class, reason: String| Some((PhaseEnding::Failed, JobFailure::new(class, reason), false));
@@ -257,7 +258,7 @@ impl Life<'_> {
                 format!("not every question of the evaluation was answered: {reason}"),
             );
         }
-        let below = reasons(&evaluated.tasks, &|verdict| matches!(verdict, Verdict::Fail { .. }));
+        let below = failed_scores(&evaluated.tasks);
         if below.is_empty() {
             return None;
         }
@@ -267,7 +268,7 @@ impl Life<'_> {
         )
     }
 
-    fn note_score(&mut self, conc: Concurrency, judged: &Judged, results: &str) {
+    fn note_score(&mut self, conc: Concurrency, judged: &JudgedTask, results: &str) {
         let main = judged.sheet.main_score();
         let score = main.and_then(|named| named.score);
         let verdict = judged.verdict;
@@ -279,7 +280,7 @@ impl Life<'_> {
                 "concurrency {conc}: {} {} {}{}",
                 judged.sheet.task,
                 named.key(),
-                shown(&score),
+                score_with_error(&score),
                 threshold.unwrap_or_default()
             ));
         }

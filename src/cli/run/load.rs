@@ -7,10 +7,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::voice::Voice;
-use crate::cli::bench::{MeasureError, read_sessions};
 use crate::job::{Deadlines, JobSpec, RecipeStyle};
 use crate::load;
 use crate::matrix::Scenario;
+use crate::measure::{MeasureError, read_sessions};
 use crate::model::Concurrency;
 
 /// Where the engine answers, and by which name.

@@ -4,12 +4,15 @@
 mod settings;
 mod values;
 
+pub use settings::ArgumentError;
+
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
 use crate::load::settings::{MetricName, RampKind};
+use crate::measure::DetailedFormat;
 use crate::model::Secret;
 use values::{goodput, header, json_object, key_value, secret};
 
@@ -99,7 +102,7 @@ pub struct BenchArgs {
     duration: Option<f64>,
     /// Measure each load so often, each time with other prompts, and tell how much the runs differ.
     #[arg(long, default_value = "1")]
-    pub num_runs: NonZeroU32,
+    num_runs: NonZeroU32,
     /// Requests sent before the clock starts.
     #[arg(long, default_value_t = 0)]
     num_warmups: u32,
@@ -162,10 +165,10 @@ pub struct BenchArgs {
     profile: bool,
     /// Measure first, against the built-in engine at the same concurrency, what error the client itself adds here.
     #[arg(long)]
-    pub calibrate: bool,
+    calibrate: bool,
     /// End with 0 although the client was saturated; the result is marked in any case.
     #[arg(long)]
-    pub allow_saturated_client: bool,
+    allow_saturated_client: bool,
     /// Seconds to wait for a connection.
     #[arg(long, default_value_t = 10.0)]
     connect_timeout: f64,
@@ -180,19 +183,19 @@ pub struct BenchArgs {
     client_threads: Option<NonZeroU32>,
     /// Write the result to a file.
     #[arg(long)]
-    pub save_result: bool,
+    save_result: bool,
     /// Put each request's figures into the result too, and its instants into a file beside it.
     #[arg(long, requires = "save_result")]
-    pub save_detailed: bool,
+    save_detailed: bool,
     /// Form of that file.
-    #[arg(long, value_enum, default_value_t = DetailedFormat::Jsonl)]
-    pub detailed_format: DetailedFormat,
+    #[arg(long, value_enum, default_value_t = DetailedFormatArg::Jsonl)]
+    detailed_format: DetailedFormatArg,
     /// Folder of the result file.
     #[arg(long)]
-    pub result_dir: Option<PathBuf>,
+    result_dir: Option<PathBuf>,
     /// Name of the result file.
     #[arg(long)]
-    pub result_filename: Option<String>,
+    result_filename: Option<String>,
     /// Show no progress.
     #[arg(long, action = ArgAction::SetTrue)]
     pub disable_tqdm: bool,
@@ -232,9 +235,18 @@ impl RampName {
 
 /// Form of the file with one request a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DetailedFormat {
+enum DetailedFormatArg {
     /// One JSON object a line.
     Jsonl,
     /// Parquet, for data frames.
     Parquet,
+}
+
+impl From<DetailedFormatArg> for DetailedFormat {
+    fn from(format: DetailedFormatArg) -> Self {
+        match format {
+            DetailedFormatArg::Jsonl => Self::Jsonl,
+            DetailedFormatArg::Parquet => Self::Parquet,
+        }
+    }
 }

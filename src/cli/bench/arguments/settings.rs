@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{BenchArgs, DatasetName};
 use crate::load::settings::{Arrival, Dataset, Deadlines, Protocol, Ramp, RandomLengths, Sessions, Settings, SettingsError, Target};
+use crate::measure::{BenchSettings, ResultFiles};
 
 /// Why the command line cannot be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -65,11 +66,27 @@ fn rate(flag: &'static str, found: Option<f64>) -> Result<f64, ArgumentError> {
 }
 
 impl BenchArgs {
-    /// The settings of every load that the command line asks for, in their order: each rate at each concurrency.
+    /// What to measure, and what to do with the results.
     ///
     /// # Errors
     /// [`ArgumentError`] naming the flag.
-    pub fn settings(&self) -> Result<Vec<Settings>, ArgumentError> {
+    pub fn bench_settings(&self) -> Result<BenchSettings, ArgumentError> {
+        let detailed = self.detailed_format.into();
+        Ok(BenchSettings {
+            loads: self.settings()?,
+            num_runs: self.num_runs,
+            calibrate: self.calibrate,
+            allow_saturated_client: self.allow_saturated_client,
+            result_files: self.save_result.then(|| ResultFiles {
+                folder: self.result_dir.clone().unwrap_or_default(),
+                name: self.result_filename.clone(),
+                detailed: self.save_detailed.then_some(detailed),
+            }),
+        })
+    }
+
+    /// The settings of every load that the command line asks for, in their order: each rate at each concurrency.
+    fn settings(&self) -> Result<Vec<Settings>, ArgumentError> {
         let concurrencies: Vec<Option<NonZeroU32>> = match self.max_concurrency.as_slice() {
             [] => vec![None],
             several => several.iter().copied().map(Some).collect(),

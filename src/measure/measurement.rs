@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::prompts::{self, Materials, Prompts};
-use super::server::Server;
+use super::server_under_test::ServerUnderTest;
 use crate::load::dataset::DatasetError;
 use crate::load::dialogue::Dialogues;
 use crate::load::prompt::RandomPrompts;
@@ -89,12 +89,12 @@ impl MeasureError {
 pub fn measure(settings: &Settings, stop: &StopSignal, progress: &mut dyn FnMut(Progress)) -> Result<Measured, MeasureError> {
     let materials = materials(settings, stop)?;
     let maker = materials.random(settings)?;
-    let server = Server::new(settings)?;
+    let server = ServerUnderTest::new(settings)?;
     // The probe comes first: making thousands of prompts for a server that does not answer would only waste time.
     server.probe(&maker, stop)?;
     let mut settings = settings.clone();
     let (plan, inexact) = plan(&mut settings, &materials, &maker, stop)?;
-    let server = server.with(&settings);
+    let server = server.with_settings(&settings);
     server.warm_up(&maker, stop, progress)?;
     if stop.is_set() {
         return Err(MeasureError::Stopped);
@@ -146,7 +146,7 @@ fn plan(settings: &mut Settings, materials: &Materials, maker: &RandomPrompts<'_
                 (Schedule::Closed, Some(arrivals)) => Schedule::Open(within(arrivals, settings.duration)),
                 (schedule, _) => schedule,
             };
-            let plan = with(settings, requests, schedule);
+            let plan = plan_of(settings, requests, schedule);
             (plan, u32::try_from(inexact).unwrap_or(u32::MAX))
         }
         Prompts::Sessions(sessions) => {
@@ -155,7 +155,7 @@ fn plan(settings: &mut Settings, materials: &Materials, maker: &RandomPrompts<'_
             let schedule = Schedule::new(&settings.arrival, limit_of(limit, starts), settings.seed);
             let plan = Plan {
                 dialogues: Some(dialogues),
-                ..with(settings, Vec::new(), schedule)
+                ..plan_of(settings, Vec::new(), schedule)
             };
             (plan, 0)
         }
@@ -188,7 +188,7 @@ fn concurrency(settings: &Settings, requests: usize) -> NonZeroU32 {
 }
 
 /// A plan of these requests.
-pub(super) fn with(settings: &Settings, requests: Vec<PreparedRequest>, schedule: Schedule) -> Plan {
+pub(super) fn plan_of(settings: &Settings, requests: Vec<PreparedRequest>, schedule: Schedule) -> Plan {
     let starts = match &schedule {
         Schedule::Closed => requests.len(),
         Schedule::Open(offsets) => offsets.len(),

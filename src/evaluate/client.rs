@@ -25,7 +25,7 @@ const QUOTED: usize = 300;
 
 /// Where and how.
 #[derive(Debug, Clone)]
-pub struct AskSettings {
+pub struct ClientSettings {
     /// The whole address: `http://host:port/v1/chat/completions`.
     pub url: String,
     /// The form.
@@ -40,7 +40,7 @@ pub struct AskSettings {
 
 /// Why a question has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AskError {
+pub enum RequestError {
     /// The HTTP client cannot be made.
     #[error("cannot make an HTTP client: {0}")]
     Client(String),
@@ -74,7 +74,7 @@ pub enum AskError {
 
 /// What came of all questions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Asked {
+pub struct SendSummary {
     /// Requests that were sent again.
     pub retries: u64,
 }
@@ -82,9 +82,9 @@ pub struct Asked {
 /// An HTTP client that trusts what the system trusts. Engines in the own network are asked directly, never through a proxy.
 ///
 /// # Errors
-/// [`AskError::Client`].
-pub fn client(settings: &AskSettings) -> Result<reqwest::Client, AskError> {
-    let wrong = |error: &dyn std::fmt::Display| AskError::Client(error.to_string());
+/// [`RequestError::Client`].
+pub fn client(settings: &ClientSettings) -> Result<reqwest::Client, RequestError> {
+    let wrong = |error: &dyn std::fmt::Display| RequestError::Client(error.to_string());
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -107,18 +107,18 @@ pub fn client(settings: &AskSettings) -> Result<reqwest::Client, AskError> {
 /// Asks all, and hands each answer to `answered` as it comes, with its place in `bodies`.
 ///
 /// # Errors
-/// [`AskError::Client`]; what concerns one question goes to `answered`.
-pub fn ask_all(
-    settings: &AskSettings,
+/// [`RequestError::Client`]; what concerns one question goes to `answered`.
+pub fn send_all(
+    settings: &ClientSettings,
     bodies: &[Value],
     stop: &StopSignal,
-    answered: &mut dyn FnMut(usize, Result<Answer, AskError>),
-) -> Result<Asked, AskError> {
+    answered: &mut dyn FnMut(usize, Result<Answer, RequestError>),
+) -> Result<SendSummary, RequestError> {
     let client = client(settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| AskError::Client(error.to_string()))?;
+        .map_err(|error| RequestError::Client(error.to_string()))?;
     let state = State {
         client: &client,
         settings,
@@ -149,16 +149,16 @@ pub fn ask_all(
             }
         }
         let left = open.iter().enumerate().filter(|(_, open)| **open);
-        left.for_each(|(index, _)| answered(index, Err(AskError::Stopped)));
+        left.for_each(|(index, _)| answered(index, Err(RequestError::Stopped)));
     });
-    Ok(Asked {
+    Ok(SendSummary {
         retries: state.retries.into_inner(),
     })
 }
 
 struct State<'a> {
     client: &'a reqwest::Client,
-    settings: &'a AskSettings,
+    settings: &'a ClientSettings,
     retries: AtomicU64,
     /// Failures since the last answer.
     failures: AtomicUsize,
@@ -167,9 +167,9 @@ struct State<'a> {
 }
 
 impl State<'_> {
-    async fn ask(&self, body: &Value) -> Result<Answer, AskError> {
+    async fn ask(&self, body: &Value) -> Result<Answer, RequestError> {
         if self.refusing.load(Ordering::Relaxed) > 0 {
-            return Err(AskError::Hopeless);
+            return Err(RequestError::Hopeless);
         }
         let answer = self.insist(body).await;
         if answer.is_ok() {
@@ -182,13 +182,13 @@ impl State<'_> {
 
     /// Only where the connection failed the request is sent again: an engine that refuses would refuse again, and a question that
     /// is asked twice until it is answered better is another measurement.
-    async fn insist(&self, body: &Value) -> Result<Answer, AskError> {
+    async fn insist(&self, body: &Value) -> Result<Answer, RequestError> {
         let bytes = body.to_string();
         let mut pause = PAUSE;
         let mut left = RETRIES;
         loop {
             match self.send(bytes.clone()).await {
-                Err(AskError::Transport { .. }) if left > 0 => {
+                Err(RequestError::Transport { .. }) if left > 0 => {
                     left -= 1;
                     self.retries.fetch_add(1, Ordering::Relaxed);
                     tokio::time::sleep(pause).await;
@@ -199,10 +199,10 @@ impl State<'_> {
         }
     }
 
-    async fn send(&self, body: String) -> Result<Answer, AskError> {
+    async fn send(&self, body: String) -> Result<Answer, RequestError> {
         let failed = |error: reqwest::Error| {
             if error.is_timeout() && !error.is_connect() {
-                return AskError::Late(self.settings.timeout);
+                return RequestError::Late(self.settings.timeout);
             }
             let mut reason = error.to_string();
             let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(&error);
@@ -210,7 +210,7 @@ impl State<'_> {
                 reason = format!("{reason}: {inner}");
                 cause = inner.source();
             }
-            AskError::Transport { reason }
+            RequestError::Transport { reason }
         };
         let mut request = self
             .client
@@ -225,7 +225,7 @@ impl State<'_> {
         let body = response.bytes().await.map_err(failed)?;
         if !status.is_success() {
             let said: String = String::from_utf8_lossy(&body).chars().take(QUOTED).collect();
-            return Err(AskError::Refused {
+            return Err(RequestError::Refused {
                 status: status.as_u16(),
                 said,
             });

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::{MeasureError, measure};
+use super::measurement::{MeasureError, measure};
 use crate::load::calibration::{self, Calibration, CalibrationError};
 use crate::load::{Dataset, Protocol, RandomLengths, Settings, Target};
 use crate::measure::calibration_store::CalibrationStore;
@@ -36,13 +36,13 @@ const MOST_STREAMS: u32 = 2000;
 const UNLIMITED: u32 = 64;
 
 /// The concurrency that a load is calibrated at.
-pub fn concurrency_of(settings: &Settings) -> u32 {
+fn concurrency_of(settings: &Settings) -> u32 {
     let asked = settings.arrival.max_concurrency.map_or(UNLIMITED, NonZeroU32::get);
     asked.min(MOST_STREAMS)
 }
 
 /// Measures the client at the concurrency of a load, and stores the figure for this machine.
-pub fn calibrate(settings: &Settings, stop: &StopSignal) -> Result<Calibration, CalibrateError> {
+pub(super) fn calibrate(settings: &Settings, stop: &StopSignal) -> Result<Calibration, CalibrateError> {
     let concurrency = NonZeroU32::new(concurrency_of(settings)).unwrap_or(NonZeroU32::MIN);
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("truth.jsonl");
@@ -61,7 +61,7 @@ pub fn calibrate(settings: &Settings, stop: &StopSignal) -> Result<Calibration, 
 }
 
 /// The stored figure of this machine.
-pub fn stored(settings: &Settings) -> Option<Calibration> {
+pub(super) fn stored(settings: &Settings) -> Option<Calibration> {
     CalibrationStore::of_this_machine()?.get(concurrency_of(settings))
 }
 

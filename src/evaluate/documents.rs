@@ -11,7 +11,7 @@ use crate::system::files::{self, FileError};
 
 /// Documents and where they came from.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Loaded {
+pub struct Documents {
     /// The documents.
     pub documents: Vec<Document>,
     /// Their origin, for the result: files, repository, commit.
@@ -20,7 +20,7 @@ pub struct Loaded {
 
 /// Why there are no documents.
 #[derive(Debug, thiserror::Error)]
-pub enum DataSourceError {
+pub enum DocumentsError {
     /// The hub.
     #[error(transparent)]
     Hub(#[from] HubError),
@@ -46,8 +46,8 @@ pub enum DataSourceError {
 /// The documents of a split. Relative names of local files are looked for in the working folder and beside the task file.
 ///
 /// # Errors
-/// See [`DataSourceError`].
-pub fn load(source: &DataSource, split: &str, task_file: &Path, go_on: &mut dyn FnMut() -> bool) -> Result<Loaded, DataSourceError> {
+/// See [`DocumentsError`].
+pub fn load(source: &DataSource, split: &str, task_file: &Path, go_on: &mut dyn FnMut() -> bool) -> Result<Documents, DocumentsError> {
     match source {
         DataSource::Files(splits) => local(splits, split, task_file),
         DataSource::Hub { id, config, revision } => {
@@ -58,10 +58,10 @@ pub fn load(source: &DataSource, split: &str, task_file: &Path, go_on: &mut dyn 
     }
 }
 
-fn local(splits: &[(String, Vec<String>)], split: &str, task_file: &Path) -> Result<Loaded, DataSourceError> {
+fn local(splits: &[(String, Vec<String>)], split: &str, task_file: &Path) -> Result<Documents, DocumentsError> {
     let Some((_, names)) = splits.iter().find(|(name, _)| name == split) else {
         let there: Vec<&str> = splits.iter().map(|(name, _)| name.as_str()).collect();
-        return Err(DataSourceError::NoSplit {
+        return Err(DocumentsError::NoSplit {
             wanted: split.to_owned(),
             there: there.join(", "),
         });
@@ -71,7 +71,7 @@ fn local(splits: &[(String, Vec<String>)], split: &str, task_file: &Path) -> Res
         documents.extend(read_file(name, &place_of(name, task_file))?);
     }
     let origin = json!({ "split": split, "files": names });
-    Ok(Loaded { documents, origin })
+    Ok(Documents { documents, origin })
 }
 
 fn place_of(name: &str, task_file: &Path) -> PathBuf {
@@ -83,8 +83,8 @@ fn place_of(name: &str, task_file: &Path) -> PathBuf {
     }
 }
 
-fn read_file(name: &str, path: &Path) -> Result<Vec<Document>, DataSourceError> {
-    let format = Format::of_name(name).ok_or_else(|| DataSourceError::Form(name.to_owned()))?;
+fn read_file(name: &str, path: &Path) -> Result<Vec<Document>, DocumentsError> {
+    let format = Format::of_name(name).ok_or_else(|| DocumentsError::Form(name.to_owned()))?;
     Ok(read(name, format, &files::read(path)?)?)
 }
 
@@ -95,7 +95,7 @@ fn from_hub(
     config: Option<&str>,
     split: &str,
     go_on: &mut dyn FnMut() -> bool,
-) -> Result<Loaded, DataSourceError> {
+) -> Result<Documents, DocumentsError> {
     let listing = hub.files(repository, go_on)?;
     // All files of one evaluation are of one commit, also where the branch moves meanwhile.
     let pinned = HubRepository::new(HubKind::Dataset, repository.id(), Some(&listing.commit))?;
@@ -113,5 +113,5 @@ fn from_hub(
         "split": split, "repository": repository.id(), "config": config, "revision": repository.revision(),
         "commit": listing.commit, "files": chosen.files,
     });
-    Ok(Loaded { documents, origin })
+    Ok(Documents { documents, origin })
 }

@@ -4,8 +4,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::MeasureError;
-use super::measure::with;
+use super::measurement::{MeasureError, plan_of};
 use crate::load::prompt::{Prompt, RandomPrompts};
 use crate::load::{Progress, Schedule, Settings, request, server_process};
 use crate::measure::load_driver::{Drive, KernelClock};
@@ -25,13 +24,13 @@ const METRICS_LIMIT: Duration = Duration::from_secs(10);
 const UNMEASURED: u64 = u64::MAX / 2;
 
 /// The server under test, as the settings describe it.
-pub struct Server<'a> {
+pub(super) struct ServerUnderTest<'a> {
     settings: &'a Settings,
     tls: Option<TlsClient>,
     kernel_clock: KernelClock,
 }
 
-impl<'a> Server<'a> {
+impl<'a> ServerUnderTest<'a> {
     pub fn new(settings: &'a Settings) -> Result<Self, MeasureError> {
         let tls = match settings.target.tls {
             true => Some(TlsClient::new(settings.ca_cert.as_deref())?),
@@ -45,8 +44,8 @@ impl<'a> Server<'a> {
     }
 
     /// The same server with other settings of the load.
-    pub fn with(self, settings: &Settings) -> Server<'_> {
-        Server {
+    pub fn with_settings(self, settings: &Settings) -> ServerUnderTest<'_> {
+        ServerUnderTest {
             settings,
             tls: self.tls,
             kernel_clock: self.kernel_clock,
@@ -72,7 +71,7 @@ impl<'a> Server<'a> {
         let requests = vec![request::prepare(self.settings, 0, &prompt)];
         let run = self
             .drive(true)
-            .run(&with(self.settings, requests, Schedule::Closed), stop, &mut |_| {})?;
+            .run(&plan_of(self.settings, requests, Schedule::Closed), stop, &mut |_| {})?;
         if stop.is_set() {
             return Err(MeasureError::Stopped);
         }
@@ -100,7 +99,7 @@ impl<'a> Server<'a> {
         if stop.is_set() {
             return Ok(());
         }
-        let plan = with(self.settings, requests, Schedule::Closed);
+        let plan = plan_of(self.settings, requests, Schedule::Closed);
         self.drive(true).run(&plan, stop, progress)?;
         Ok(())
     }

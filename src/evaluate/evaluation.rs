@@ -1,19 +1,21 @@
-//! The evaluation itself, which `imax eval` and `imax run` share: tasks and data are read, questions asked, answers scored,
-//! files written.
+//! The evaluation itself, which `imax eval` and `imax run` share: it reads tasks and data, sends the questions, scores the answers
+//! and writes the files.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::write;
+use super::client::{ClientSettings, RequestError, send_all};
+use super::documents::{Documents, DocumentsError, load};
+use super::journal::{Journal, JournalError};
+use super::result_files;
 use crate::eval::exam::{Choices, Exam, ExamError, num_fewshot};
 use crate::eval::request::{Answer, Api, RequestSettings};
 use crate::eval::results::About;
 use crate::eval::sheet::{Answers, Sheet, SheetError, hash};
 use crate::eval::task::{self, Task};
 use crate::eval::threshold::{Thresholds, Verdict};
-use crate::evaluate::{AskError, AskSettings, DataSourceError, Journal, JournalError, Loaded, ask_all, load};
 use crate::model::{Diagnostics, Secret, SourceFile};
 use crate::system::files::{self, FileError};
 use crate::system::host;
@@ -21,11 +23,11 @@ use crate::system::stop::StopSignal;
 
 /// What to evaluate, and how.
 #[derive(Debug, Clone)]
-pub struct Evaluation {
+pub struct EvaluationSettings {
     /// The engine's address: with or without `/v1`, or the whole path.
     pub base_url: String,
     /// What holds for every request.
-    pub settings: RequestSettings,
+    pub requests: RequestSettings,
     /// The key, where the engine wants one.
     pub key: Option<Secret>,
     /// Requests under way at once.
@@ -48,7 +50,7 @@ pub struct Evaluation {
 
 /// A task with its questions.
 #[derive(Debug, Clone)]
-pub struct Prepared {
+pub struct PreparedTask {
     pub(super) task: Task,
     pub(super) exam: Exam,
     pub(super) data: Value,
@@ -57,7 +59,7 @@ pub struct Prepared {
 
 /// How far it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub struct EvaluationProgress {
     /// Requests of this evaluation.
     pub total: usize,
     /// Answered.
@@ -68,7 +70,7 @@ pub struct Progress {
 
 /// A task's scores and what its main score means.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Judged {
+pub struct JudgedTask {
     /// The scores.
     pub sheet: Sheet,
     /// What the main score means.
@@ -77,9 +79,9 @@ pub struct Judged {
 
 /// What came of it.
 #[derive(Debug, Clone)]
-pub struct Evaluated {
+pub struct EvaluationResult {
     /// Each task.
-    pub tasks: Vec<Judged>,
+    pub tasks: Vec<JudgedTask>,
     /// About the evaluation as a whole.
     pub about: About,
     /// The result's file, below the output folder.
@@ -90,7 +92,7 @@ pub struct Evaluated {
     pub first_failure: Option<String>,
 }
 
-impl Evaluated {
+impl EvaluationResult {
     /// Whether every question of every task was answered.
     #[must_use]
     pub fn is_complete(&self) -> bool {
@@ -102,7 +104,7 @@ impl Evaluated {
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluationError {
     /// A task file is wrong.
-    #[error(transparent)]
+    #[error("{0}")]
     Task(#[from] Diagnostics),
     /// A file cannot be read or written.
     #[error(transparent)]
@@ -113,7 +115,7 @@ pub enum EvaluationError {
         /// The task.
         task: String,
         /// Why.
-        source: DataSourceError,
+        source: DocumentsError,
     },
     /// A question cannot be asked.
     #[error(transparent)]
@@ -123,12 +125,12 @@ pub enum EvaluationError {
     Sheet(#[from] SheetError),
     /// Nothing can be asked.
     #[error(transparent)]
-    Ask(#[from] AskError),
+    Request(#[from] RequestError),
     /// The journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// Two tasks have one name.
-    #[error("two task files are called `{0}`: their scores would have one name")]
+    #[error("two task files have the task name `{0}`, so their scores could not be told apart; rename one")]
     SameName(String),
 }
 
@@ -136,7 +138,7 @@ pub enum EvaluationError {
 ///
 /// # Errors
 /// [`EvaluationError`] for a task or data that cannot be used.
-pub fn prepare(file: &Path, choices: Choices, go_on: &mut dyn FnMut() -> bool) -> Result<Prepared, EvaluationError> {
+pub fn prepare(file: &Path, choices: Choices, go_on: &mut dyn FnMut() -> bool) -> Result<PreparedTask, EvaluationError> {
     let text = files::read_text(file)?;
     let task_hash = hash(&text);
     let task = task::read(&SourceFile::new(file.display().to_string(), text))?;
@@ -151,7 +153,7 @@ pub fn prepare(file: &Path, choices: Choices, go_on: &mut dyn FnMut() -> bool) -
     let questions = documents(asked.map_or("test", String::as_str))?;
     let examples = match (&task.fewshot.split, &task.fewshot.samples) {
         _ if num_fewshot(&task, choices.num_fewshot) == 0 => None,
-        (None, Some(samples)) => Some(Loaded {
+        (None, Some(samples)) => Some(Documents {
             documents: samples.clone(),
             origin: Value::Null,
         }),
@@ -166,7 +168,7 @@ pub fn prepare(file: &Path, choices: Choices, go_on: &mut dyn FnMut() -> bool) -
         loaded.documents
     });
     let exam = Exam::new(&task, questions.documents, examples.unwrap_or_default(), choices)?;
-    Ok(Prepared {
+    Ok(PreparedTask {
         task,
         exam,
         data: data.into(),
@@ -178,8 +180,8 @@ pub fn prepare(file: &Path, choices: Choices, go_on: &mut dyn FnMut() -> bool) -
 ///
 /// # Errors
 /// As [`prepare`], and where two have one name.
-pub fn prepare_all(files: &[PathBuf], choices: Choices, go_on: &mut dyn FnMut() -> bool) -> Result<Vec<Prepared>, EvaluationError> {
-    let mut all: Vec<Prepared> = Vec::new();
+pub fn prepare_tasks(files: &[PathBuf], choices: Choices, go_on: &mut dyn FnMut() -> bool) -> Result<Vec<PreparedTask>, EvaluationError> {
+    let mut all: Vec<PreparedTask> = Vec::new();
     for file in files {
         let prepared = prepare(file, choices, go_on)?;
         if all.iter().any(|known| known.task.name == prepared.task.name) {
@@ -191,7 +193,7 @@ pub fn prepare_all(files: &[PathBuf], choices: Choices, go_on: &mut dyn FnMut() 
 }
 
 /// One request: which task, which question, which repeat.
-struct Place {
+struct RequestSlot {
     task: usize,
     question: usize,
     repeat: usize,
@@ -203,11 +205,11 @@ struct Place {
 /// # Errors
 /// [`EvaluationError`]; what concerns single questions is part of the result.
 pub fn evaluate(
-    evaluation: &Evaluation,
-    tasks: &[Prepared],
+    evaluation: &EvaluationSettings,
+    tasks: &[PreparedTask],
     stop: &StopSignal,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Evaluated, EvaluationError> {
+    progress: &mut dyn FnMut(EvaluationProgress),
+) -> Result<EvaluationResult, EvaluationError> {
     let started = Instant::now();
     let (cpu_before, started_unix_s) = (host::cpu_seconds(), host::unix_seconds());
     std::fs::create_dir_all(&evaluation.output).map_err(|source| FileError::Write {
@@ -217,39 +219,39 @@ pub fn evaluate(
     let journal_path = evaluation.output.join(format!("answers{}.jsonl", evaluation.suffix));
     let mut journal = Journal::open(&journal_path, evaluation.resume)?;
     let mut answers: Vec<Answers> = tasks.iter().map(empty_answers).collect();
-    let (mut places, mut bodies, mut resumed) = (Vec::new(), Vec::new(), 0);
-    for (place, body) in requests(evaluation, tasks) {
-        match journal.answer(&place.hash) {
+    let (mut slots, mut bodies, mut resumed) = (Vec::new(), Vec::new(), 0);
+    for (slot, body) in requests(evaluation, tasks) {
+        match journal.answer(&slot.hash) {
             Some(answer) => {
                 resumed += 1;
-                put(&mut answers, &place, answer.clone());
+                put(&mut answers, &slot, answer.clone());
             }
             None => {
-                places.push(place);
+                slots.push(slot);
                 bodies.push(body);
             }
         }
     }
-    let mut state = Progress {
+    let mut state = EvaluationProgress {
         total: bodies.len(),
         answered: 0,
         failed: 0,
     };
-    let (mut failures, mut broken): (Vec<AskError>, Option<JournalError>) = (Vec::new(), None);
-    let settings = AskSettings {
-        url: address(&evaluation.base_url, evaluation.settings.api),
-        api: evaluation.settings.api,
+    let (mut failures, mut broken): (Vec<RequestError>, Option<JournalError>) = (Vec::new(), None);
+    let settings = ClientSettings {
+        url: address(&evaluation.base_url, evaluation.requests.api),
+        api: evaluation.requests.api,
         key: evaluation.key.clone(),
         concurrency: evaluation.concurrency,
         timeout: evaluation.timeout,
     };
-    let asked = ask_all(&settings, &bodies, stop, &mut |index, answer| {
-        let Some(place) = places.get(index) else { return };
+    let asked = send_all(&settings, &bodies, stop, &mut |index, answer| {
+        let Some(slot) = slots.get(index) else { return };
         match answer {
             Ok(answer) => {
                 state.answered += 1;
-                broken = broken.take().or(journal.note(&place.hash, &answer).err());
-                put(&mut answers, place, answer);
+                broken = broken.take().or(journal.note(&slot.hash, &answer).err());
+                put(&mut answers, slot, answer);
             }
             Err(error) => {
                 state.failed += 1;
@@ -262,9 +264,9 @@ pub fn evaluate(
         return Err(error.into());
     }
     let judged = judge(evaluation, tasks, &answers)?;
-    let unanswered = |error: &&AskError| !matches!(error, AskError::Stopped | AskError::Hopeless);
+    let unanswered = |error: &&RequestError| !matches!(error, RequestError::Stopped | RequestError::Hopeless);
     let first_failure = failures.iter().find(unanswered).map(ToString::to_string);
-    let connection = |error: &AskError| matches!(error, AskError::Transport { .. } | AskError::Hopeless);
+    let connection = |error: &RequestError| matches!(error, RequestError::Transport { .. } | RequestError::Hopeless);
     let about = About {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         base_url: settings.url.clone(),
@@ -276,14 +278,14 @@ pub fn evaluate(
         failed: u64::try_from(failures.len()).unwrap_or(u64::MAX),
         resumed,
         client_cpu_s: host::cpu_seconds() - cpu_before,
-        problems: write::problems(&judged, first_failure.as_deref()),
+        problems: result_files::problems(&judged, first_failure.as_deref()),
     };
     let complete = judged.iter().all(|judged| judged.sheet.is_complete());
-    let results_file = write::results(evaluation, tasks, &judged, &about)?;
+    let results_file = result_files::write_results(evaluation, tasks, &judged, &about)?;
     if complete {
         journal.finish()?;
     }
-    Ok(Evaluated {
+    Ok(EvaluationResult {
         unreachable: state.answered == 0 && !failures.is_empty() && failures.iter().all(connection),
         tasks: judged,
         about,
@@ -292,31 +294,31 @@ pub fn evaluate(
     })
 }
 
-fn empty_answers(prepared: &Prepared) -> Answers {
+fn empty_answers(prepared: &PreparedTask) -> Answers {
     let repeats = usize::try_from(prepared.task.repeats.get()).unwrap_or(1);
     vec![vec![None; repeats]; prepared.exam.questions.len()]
 }
 
-fn put(answers: &mut [Answers], place: &Place, answer: Answer) {
-    let slot = answers
-        .get_mut(place.task)
-        .and_then(|task| task.get_mut(place.question))
-        .and_then(|question| question.get_mut(place.repeat));
-    if let Some(slot) = slot {
-        *slot = Some(answer);
+fn put(answers: &mut [Answers], slot: &RequestSlot, answer: Answer) {
+    let answer_slot = answers
+        .get_mut(slot.task)
+        .and_then(|task| task.get_mut(slot.question))
+        .and_then(|question| question.get_mut(slot.repeat));
+    if let Some(answer_slot) = answer_slot {
+        *answer_slot = Some(answer);
     }
 }
 
-fn requests(evaluation: &Evaluation, tasks: &[Prepared]) -> Vec<(Place, Value)> {
+fn requests(evaluation: &EvaluationSettings, tasks: &[PreparedTask]) -> Vec<(RequestSlot, Value)> {
     let mut all = Vec::new();
     for (task, prepared) in tasks.iter().enumerate() {
         for (question, asked) in prepared.exam.questions.iter().enumerate() {
             for repeat in 0..prepared.task.repeats.get() {
-                let body = evaluation.settings.body(asked, &prepared.task.generation, repeat);
+                let body = evaluation.requests.body(asked, &prepared.task.generation, repeat);
                 let hash = hash(&body.to_string());
                 let repeat = usize::try_from(repeat).unwrap_or(usize::MAX);
                 all.push((
-                    Place {
+                    RequestSlot {
                         task,
                         question,
                         repeat,
@@ -330,13 +332,13 @@ fn requests(evaluation: &Evaluation, tasks: &[Prepared]) -> Vec<(Place, Value)> 
     all
 }
 
-fn judge(evaluation: &Evaluation, tasks: &[Prepared], answers: &[Answers]) -> Result<Vec<Judged>, SheetError> {
+fn judge(evaluation: &EvaluationSettings, tasks: &[PreparedTask], answers: &[Answers]) -> Result<Vec<JudgedTask>, SheetError> {
     let names: Vec<&str> = evaluation.model_names.iter().map(String::as_str).collect();
     let judged = tasks.iter().zip(answers).map(|(prepared, answers)| {
-        let sheet = Sheet::new(&prepared.task, &prepared.exam, answers, &evaluation.settings)?;
+        let sheet = Sheet::new(&prepared.task, &prepared.exam, answers, &evaluation.requests)?;
         let score = sheet.main_score().and_then(|named| named.score).filter(|_| sheet.is_complete());
         let verdict = score.map_or(Verdict::Unjudged, |score| evaluation.thresholds.judge(&names, &sheet.task, &score));
-        Ok(Judged { sheet, verdict })
+        Ok(JudgedTask { sheet, verdict })
     });
     judged.collect()
 }

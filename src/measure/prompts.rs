@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rayon::prelude::*;
 
-use super::MeasureError;
+use super::measurement::MeasureError;
 use crate::load::dataset::recorded::Session;
 use crate::load::dataset::{DatasetError, blocks, jsonl, recorded, sessions, sharegpt, trace};
 use crate::load::dialogue::{self, Turn, Words};

@@ -1,0 +1,53 @@
+//! `meta_env.json` of `imax eval`: from a matrix row, or from the environment of a recipe.
+
+use std::path::Path;
+
+use crate::cli::{Exit, Failure, OrExit as _};
+use crate::matrix::Row;
+use crate::result::{EvalConcs, Json, Object, eval_meta};
+use crate::system::files;
+
+/// From a row's file.
+pub fn of_row(path: &Path) -> Result<Object, Failure> {
+    let text = files::read_text(path).or_exit(Exit::InvalidInput)?;
+    let row: Row = serde_json::from_str(&text).or_exit(Exit::InvalidInput)?;
+    Ok(eval_meta(
+        &row,
+        EvalConcs {
+            asked: &[],
+            completed: &[],
+        },
+    ))
+}
+
+/// From the variables that a recipe has, with the keys that collectors read.
+pub fn of_environment(model: &str, concurrency: usize) -> Object {
+    const TEXTS: [(&str, &str); 6] = [
+        ("infmax_model_prefix", "MODEL_PREFIX"),
+        ("hw", "RUNNER_TYPE"),
+        ("framework", "FRAMEWORK"),
+        ("precision", "PRECISION"),
+        ("spec_decoding", "SPEC_DECODING"),
+        ("dp_attention", "DP_ATTENTION"),
+    ];
+    const NUMBERS: [(&str, &str); 4] = [("isl", "ISL"), ("osl", "OSL"), ("tp", "TP"), ("ep", "EP_SIZE")];
+    let mut meta = Object::new();
+    meta.insert("is_multinode".to_owned(), false.into());
+    meta.insert("model".to_owned(), model.into());
+    for (key, name) in TEXTS {
+        if let Some(value) = variable(name) {
+            meta.insert(key.to_owned(), value.as_str().into());
+        }
+    }
+    for (key, name) in NUMBERS {
+        if let Some(number) = variable(name).and_then(|value| value.parse().ok()) {
+            meta.insert(key.to_owned(), Json::Integer(number));
+        }
+    }
+    meta.insert("conc".to_owned(), i64::try_from(concurrency).map_or(Json::Null, Json::Integer));
+    meta
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

@@ -1,0 +1,292 @@
+//! The Python harness lm-eval as evaluator: a child process that is stopped with everything it started. Its results are put where
+//! this program's would be, and judged by the same thresholds.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::evaluation::{EvaluationSettings, address};
+use super::request::EvalOutcome;
+use crate::eval::request::Api;
+use crate::eval::score::Score;
+use crate::eval::threshold::Verdict;
+use crate::model::{Secret, Variable};
+use crate::system::files::{self, FileError};
+use crate::system::host;
+use crate::system::process::{Ending, Group, Input, ProcessError, StartedFrom};
+use crate::system::stop::{StopCause, StopSignal};
+
+/// Interval at which the child's state is read.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// How long the child has to end after SIGTERM.
+const TERM_GRACE: Duration = Duration::from_millis(3500);
+/// How long it has to end after SIGKILL.
+const KILL_GRACE: Duration = Duration::from_millis(1500);
+/// Lines of its log that are quoted where it failed.
+const QUOTED_LINES: usize = 20;
+
+/// A result file that the harness wrote.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HarnessResultFile {
+    /// The file, in the output folder.
+    pub path: PathBuf,
+    /// The main score of each of its tasks.
+    pub scores: Vec<HarnessScore>,
+}
+
+/// A task's main score: its first strict one, else its first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HarnessScore {
+    /// The task.
+    pub task: String,
+    /// Metric and filter: `exact_match,strict-match`.
+    pub key: String,
+    /// The score.
+    pub mean: f64,
+    /// What it means.
+    pub verdict: Verdict,
+}
+
+/// Why the harness gave no scores.
+#[derive(Debug, thiserror::Error)]
+pub enum HarnessError {
+    /// The process could not be started or watched.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// The process failed.
+    #[error("{program} {ending}; the last lines of its log {}:\n{tail}", log.display())]
+    Failed {
+        /// The program.
+        program: String,
+        /// How it ended.
+        ending: Ending,
+        /// Its log.
+        log: PathBuf,
+        /// The last lines of its log.
+        tail: String,
+    },
+    /// It succeeded without writing results.
+    #[error("lm-eval exited with 0, but there are no results in {}", .0.display())]
+    NoResults(PathBuf),
+    /// A result file cannot be moved into the output folder.
+    #[error("cannot move the results from {} to the output folder: {source}", folder.display())]
+    Move {
+        /// The folder that the harness wrote to.
+        folder: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A result file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A result file is not JSON.
+    #[error("{}: not a JSON document: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+}
+
+/// Evaluates with the harness.
+pub(super) fn run(program: &str, settings: &EvaluationSettings, tasks: &[PathBuf], stop: &StopSignal) -> Result<EvalOutcome, HarnessError> {
+    let folder = settings.output.join(format!("lm-eval-{}", host::timestamp().replace(':', "-")));
+    let log = settings.output.join("lm_eval.log");
+    let mut child = Group::start(&StartedFrom {
+        program,
+        arguments: &command_line(settings, tasks, &folder),
+        folder: Path::new("."),
+        input: Input::Empty,
+        environment: &environment(),
+        job: &format!("eval-{}", std::process::id()),
+        log: &log,
+    })?;
+    let ending = wait(&mut child, stop);
+    // Also after its end: what it started may outlive it.
+    child.stop(TERM_GRACE, KILL_GRACE, &|| stop.times_raised() > 1);
+    match ending? {
+        Waited::Stopped(cause) => Ok(EvalOutcome::Stopped(cause)),
+        Waited::Ended(Ending::Exited(0)) => {
+            let paths = take_results(&folder, &settings.output)?;
+            let files = paths.into_iter().map(|path| read_scores(settings, path));
+            Ok(EvalOutcome::LmEval(files.collect::<Result<_, _>>()?))
+        }
+        Waited::Ended(ending) => Err(HarnessError::Failed {
+            program: program.to_owned(),
+            ending,
+            tail: tail(&log),
+            log,
+        }),
+    }
+}
+
+/// What the wait for the child ended with.
+enum Waited {
+    Ended(Ending),
+    Stopped(StopCause),
+}
+
+fn wait(child: &mut Group, stop: &StopSignal) -> Result<Waited, ProcessError> {
+    loop {
+        if let Some(ending) = child.poll()? {
+            return Ok(Waited::Ended(ending));
+        }
+        if let Some(cause) = stop.wait_for(POLL_INTERVAL) {
+            return Ok(Waited::Stopped(cause));
+        }
+    }
+}
+
+fn tail(log: &Path) -> String {
+    let text = files::read_text(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(QUOTED_LINES)..].join("\n")
+}
+
+/// This process's whole environment: the harness looks for its libraries, caches and proxies in it.
+fn environment() -> Vec<Variable> {
+    std::env::vars().map(|(name, value)| variable(&name, value)).collect()
+}
+
+fn variable(name: &str, value: String) -> Variable {
+    let is_secret = ["TOKEN", "KEY", "SECRET", "PASSWORD"].iter().any(|part| name.contains(part));
+    if is_secret {
+        Variable::secret(name, Secret::new(value))
+    } else {
+        Variable::plain(name, value)
+    }
+}
+
+fn command_line(settings: &EvaluationSettings, tasks: &[PathBuf], folder: &Path) -> Vec<String> {
+    let requests = &settings.requests;
+    let model = match requests.api {
+        Api::Chat => "local-chat-completions",
+        Api::Completions => "local-completions",
+    };
+    let tasks: Vec<String> = tasks.iter().map(|path| path.display().to_string()).collect();
+    let mut flags = vec![
+        ("--model", model.to_owned()),
+        ("--model_args", model_args(settings)),
+        ("--tasks", tasks.join(",")),
+        ("--output_path", folder.display().to_string()),
+    ];
+    flags.extend(settings.choices.num_fewshot.map(|count| ("--num_fewshot", count.to_string())));
+    flags.extend(settings.choices.limit.map(|limit| ("--limit", limit.to_string())));
+    let generation = generation_args(settings);
+    if !generation.is_empty() {
+        flags.push(("--gen_kwargs", generation));
+    }
+    let mut line: Vec<String> = flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect();
+    line.push("--log_samples".to_owned());
+    if requests.api == Api::Chat {
+        line.push("--apply_chat_template".to_owned());
+        if !requests.multi_turn {
+            line.extend(["--fewshot_as_multiturn".to_owned(), "false".to_owned()]);
+        }
+    }
+    line
+}
+
+fn model_args(settings: &EvaluationSettings) -> String {
+    let requests = &settings.requests;
+    format!(
+        "model={},base_url={},num_concurrent={},tokenizer_backend=none,tokenized_requests=False,max_retries=3,timeout={},seed={}",
+        requests.model,
+        address(&settings.base_url, requests.api),
+        settings.concurrency,
+        settings.timeout.as_secs(),
+        requests.seed
+    )
+}
+
+fn generation_args(settings: &EvaluationSettings) -> String {
+    let requests = &settings.requests;
+    let values = [
+        ("max_gen_toks", requests.override_max_gen_toks.map(|number| number.to_string())),
+        ("temperature", requests.temperature.map(|number| number.to_string())),
+        ("top_p", requests.top_p.map(|number| number.to_string())),
+    ];
+    let pairs = values.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", value?)));
+    pairs.collect::<Vec<_>>().join(",")
+}
+
+/// Moves results and samples out of the harness's folders, and returns the results.
+fn take_results(folder: &Path, output: &Path) -> Result<Vec<PathBuf>, HarnessError> {
+    let failed = |source| HarnessError::Move {
+        folder: folder.to_owned(),
+        source,
+    };
+    let mut results = Vec::new();
+    for path in files_below(folder).map_err(failed)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if !name.starts_with("results") && !name.starts_with("samples") {
+            continue;
+        }
+        let target = output.join(&name);
+        std::fs::rename(&path, &target).map_err(failed)?;
+        if name.starts_with("results") {
+            results.push(target);
+        }
+    }
+    let _ = std::fs::remove_dir_all(folder);
+    if results.is_empty() {
+        return Err(HarnessError::NoResults(folder.to_owned()));
+    }
+    Ok(results)
+}
+
+/// The harness makes a folder below the output for the model's name.
+fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files_below(&path)?);
+        } else {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+fn read_scores(settings: &EvaluationSettings, path: PathBuf) -> Result<HarnessResultFile, HarnessError> {
+    let text = files::read_text(&path)?;
+    let document: Value = match serde_json::from_str(&text) {
+        Ok(document) => document,
+        Err(source) => return Err(HarnessError::Json { path, source }),
+    };
+    let tasks = document.get("results").and_then(Value::as_object);
+    let scores = tasks.into_iter().flatten().filter_map(|(task, scores)| {
+        let questions = document
+            .pointer("/n-samples")
+            .and_then(|all| all.get(task)?.get("effective")?.as_u64());
+        judge(settings, task, scores, questions.unwrap_or(0))
+    });
+    let scores = scores.collect();
+    Ok(HarnessResultFile { path, scores })
+}
+
+fn judge(settings: &EvaluationSettings, task: &str, scores: &Value, questions: u64) -> Option<HarnessScore> {
+    let (key, mean) = main_score(scores)?;
+    let score = Score::of_mean(mean, questions)?;
+    let models: Vec<&str> = settings.model_names.iter().map(String::as_str).collect();
+    Some(HarnessScore {
+        task: task.to_owned(),
+        key,
+        mean,
+        verdict: settings.thresholds.judge(&models, task, &score),
+    })
+}
+
+fn main_score(scores: &Value) -> Option<(String, f64)> {
+    let named = scores
+        .as_object()?
+        .iter()
+        .filter(|(key, _)| key.contains(',') && !key.contains("_stderr"));
+    let named: Vec<(String, f64)> = named.filter_map(|(key, value)| Some((key.clone(), value.as_f64()?))).collect();
+    let strict = named.iter().find(|(key, _)| key.contains("strict"));
+    strict.or(named.first()).cloned()
+}

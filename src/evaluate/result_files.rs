@@ -1,0 +1,80 @@
+//! The files of an evaluation, and the problems that they state.
+
+use serde_json::Value;
+
+use super::evaluation::{EvaluationSettings, JudgedTask, PreparedTask};
+use crate::eval::results::{About, TaskResult, document};
+use crate::system::files;
+use crate::system::host;
+
+/// Writes samples and results; gives the name of the results' file. Partial ones have names that no collector takes for results.
+pub(super) fn write_results(
+    evaluation: &EvaluationSettings,
+    tasks: &[PreparedTask],
+    judged: &[JudgedTask],
+    about: &About,
+) -> Result<String, files::FileError> {
+    let stamp = host::timestamp().replace(':', "-");
+    let complete = judged.iter().all(|judged| judged.sheet.is_complete());
+    let partial = if complete { "" } else { "partial_" };
+    let suffix = &evaluation.suffix;
+    for judged in judged {
+        let name = format!("{partial}samples_{}_{stamp}{suffix}.jsonl", judged.sheet.task);
+        files::write_with(&evaluation.output.join(name), |out| {
+            judged.sheet.samples.iter().try_for_each(|sample| writeln!(out, "{sample}"))
+        })?;
+    }
+    let results: Vec<TaskResult<'_>> = tasks
+        .iter()
+        .zip(judged)
+        .map(|(prepared, judged)| TaskResult {
+            task: &prepared.task,
+            sheet: &judged.sheet,
+            data: prepared.data.clone(),
+            task_hash: prepared.task_hash.clone(),
+        })
+        .collect();
+    let mut whole = document(&results, &evaluation.requests, about);
+    for judged in judged {
+        let verdict = serde_json::json!({ "verdict": judged.verdict.as_str(), "threshold": judged.verdict.threshold() });
+        if let Some(task) = whole
+            .pointer_mut("/imax/tasks")
+            .and_then(|tasks| tasks.get_mut(&judged.sheet.task))
+            .and_then(Value::as_object_mut)
+        {
+            task.insert("threshold".to_owned(), verdict);
+        }
+    }
+    let name = format!("{partial}results_{stamp}{suffix}.json");
+    files::write_json(&evaluation.output.join(&name), &whole)?;
+    Ok(name)
+}
+
+/// What makes the scores less than they seem.
+pub(super) fn problems(judged: &[JudgedTask], first_failure: Option<&str>) -> Vec<String> {
+    let mut problems = Vec::new();
+    for JudgedTask { sheet, .. } in judged {
+        if !sheet.is_complete() {
+            let reason = first_failure
+                .map(|reason| format!("; the first failure: {reason}"))
+                .unwrap_or_default();
+            problems.push(format!(
+                "{}: {} of {} questions were answered{reason}",
+                sheet.task, sheet.answered, sheet.asked
+            ));
+        }
+        if sheet.cut > 0 {
+            problems.push(format!(
+                "{}: {} answers were cut at the limit of tokens (--max-gen-toks)",
+                sheet.task, sheet.cut
+            ));
+        }
+        if sheet.from_reasoning > 0 {
+            problems.push(format!(
+                "{}: {} answers are the engine's reasoning, it gave no other text",
+                sheet.task, sheet.from_reasoning
+            ));
+        }
+    }
+    problems
+}

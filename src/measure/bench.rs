@@ -1,0 +1,165 @@
+//! The use case of `imax bench`: measures one load after the other, each as often as asked, and writes the result files. It prints
+//! nothing; what happens is reported as [`BenchEvent`]s.
+
+use std::io;
+use std::num::NonZeroU32;
+use std::path::Path;
+
+use super::calibrate::{self, CalibrateError};
+use super::measurement::{MeasureError, measure};
+use super::result_files::{ResultFileError, ResultFiles, Suffixes};
+use crate::load::{Doubt, Measured, Progress, Settings, spread};
+use crate::system::stop::{StopCause, StopSignal};
+
+/// Distance between the seeds of two runs, so that the prompts of one are not in the prefix cache that the other meets.
+const SEED_STEP: u64 = 0x9e37_79b9;
+
+/// What to measure, and what to do with the results.
+#[derive(Debug, Clone)]
+pub struct BenchSettings {
+    /// The loads, in their order.
+    pub loads: Vec<Settings>,
+    /// How often each load is measured.
+    pub num_runs: NonZeroU32,
+    /// Whether the client's own error is measured before each run.
+    pub calibrate: bool,
+    /// Whether a saturated client is accepted.
+    pub allow_saturated_client: bool,
+    /// Where results are written, if anywhere.
+    pub result_files: Option<ResultFiles>,
+}
+
+/// What happens during a benchmark.
+#[derive(Debug)]
+pub enum BenchEvent<'a> {
+    /// Requests were sent or answered.
+    Progress(Progress),
+    /// A run has ended.
+    Measured(&'a Measured),
+    /// All runs of a load have ended, and there are several.
+    Repeated(&'a [Measured]),
+    /// A result file was written.
+    Saved(&'a Path),
+}
+
+/// How a benchmark ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BenchOutcome {
+    /// Every run may be used.
+    Passed,
+    /// A run failed; those after it were not started.
+    Failed,
+    /// The client was the bottleneck of a run, and this was not accepted.
+    ClientSaturated,
+    /// A signal ended it early.
+    Stopped(StopCause),
+}
+
+/// Why a benchmark could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// There is no measurement.
+    #[error(transparent)]
+    Measure(MeasureError),
+    /// There is no measurement, and a signal had been received.
+    #[error("{error}")]
+    Stopped {
+        /// The signal.
+        cause: StopCause,
+        /// What the signal interrupted.
+        error: MeasureError,
+    },
+    /// A signal ended the calibration.
+    #[error("stopped during the calibration")]
+    CalibrationStopped(StopCause),
+    /// The client could not be calibrated.
+    #[error(transparent)]
+    Calibrate(#[from] CalibrateError),
+    /// A result file could not be written.
+    #[error(transparent)]
+    ResultFile(#[from] ResultFileError),
+    /// The observer could not write what it was told.
+    #[error("cannot write the result to stdout: {0}")]
+    Observer(#[from] io::Error),
+}
+
+/// Is told what happens; an error of it ends the benchmark.
+pub type BenchObserver<'a> = dyn FnMut(BenchEvent<'_>) -> io::Result<()> + 'a;
+
+/// Measures every load, until one of them fails.
+///
+/// # Errors
+/// [`BenchError`] where a run could not be carried out. A run whose requests failed is no error but an outcome.
+pub fn bench(settings: &BenchSettings, stop: &StopSignal, observe: &mut BenchObserver<'_>) -> Result<BenchOutcome, BenchError> {
+    let several_loads = settings.loads.len() > 1;
+    let mut outcome = BenchOutcome::Passed;
+    let mut runs_before: u64 = 0;
+    for load in &settings.loads {
+        let mut runs = Vec::new();
+        for number in 1..=settings.num_runs.get() {
+            let load = Settings {
+                seed: load.seed.wrapping_add(runs_before.wrapping_mul(SEED_STEP)),
+                ..load.clone()
+            };
+            runs_before += 1;
+            let measured = run_once(settings, &load, stop, observe)?;
+            observe(BenchEvent::Measured(&measured))?;
+            if let Some(result_files) = &settings.result_files {
+                let run = if settings.num_runs.get() > 1 {
+                    format!("-run{number}")
+                } else {
+                    String::new()
+                };
+                let path = result_files.save(&measured, Suffixes { several_loads, run: &run })?;
+                observe(BenchEvent::Saved(&path))?;
+            }
+            let of_run = outcome_of(&measured, stop, settings.allow_saturated_client);
+            runs.push(measured);
+            match of_run {
+                BenchOutcome::Passed => {}
+                // A slow client spoils its own run; the next load may be lighter. Anything else ends them all.
+                BenchOutcome::ClientSaturated => outcome = of_run,
+                BenchOutcome::Failed | BenchOutcome::Stopped(_) => return Ok(of_run),
+            }
+        }
+        if let [first, _, ..] = runs.as_slice() {
+            observe(BenchEvent::Repeated(&runs))?;
+            if let Some(result_files) = &settings.result_files {
+                let path = result_files.save_spread(first, &spread::spread(&runs), several_loads)?;
+                observe(BenchEvent::Saved(&path))?;
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+fn run_once(settings: &BenchSettings, load: &Settings, stop: &StopSignal, observe: &mut BenchObserver<'_>) -> Result<Measured, BenchError> {
+    let calibration = if settings.calibrate {
+        let calibration = calibrate::calibrate(load, stop);
+        if let Some(cause) = stop.cause() {
+            return Err(BenchError::CalibrationStopped(cause));
+        }
+        Some(calibration?)
+    } else {
+        calibrate::stored(load)
+    };
+    // Progress is for people who watch; a failure to show it must not end a measurement.
+    let measured = measure(load, stop, &mut |progress| drop(observe(BenchEvent::Progress(progress))));
+    let mut measured = measured.map_err(|error| match stop.cause() {
+        Some(cause) => BenchError::Stopped { cause, error },
+        None => BenchError::Measure(error),
+    })?;
+    measured.calibration = calibration;
+    Ok(measured)
+}
+
+/// A saturated client is a fault around the measured thing, not of it.
+fn outcome_of(measured: &Measured, stop: &StopSignal, allow_saturated_client: bool) -> BenchOutcome {
+    let is_saturated = measured.doubts.contains(&Doubt::ClientSaturated) && !allow_saturated_client;
+    match stop.cause() {
+        Some(cause) => BenchOutcome::Stopped(cause),
+        None if measured.has_failed() => BenchOutcome::Failed,
+        None if is_saturated => BenchOutcome::ClientSaturated,
+        None => BenchOutcome::Passed,
+    }
+}

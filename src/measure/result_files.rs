@@ -1,0 +1,123 @@
+//! The result files of a benchmark: the names of benchmark_serving.py, and suffixes where one call writes several.
+
+use std::path::{Path, PathBuf};
+
+use parquet::errors::ParquetError;
+use serde_json::Value;
+
+use crate::load::{Measured, detailed, detailed_parquet};
+use crate::system::files::{self, FileError};
+
+/// Where the results of a benchmark are written, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultFiles {
+    /// Folder of the files; the working directory where it is empty.
+    pub folder: PathBuf,
+    /// Name of the result file; by default made of backend, load, model and date.
+    pub name: Option<String>,
+    /// Whether each request's figures are written too, and in which format.
+    pub detailed: Option<DetailedFormat>,
+}
+
+/// Format of the file with one request a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DetailedFormat {
+    /// One JSON object a line.
+    Jsonl,
+    /// Parquet, for data frames.
+    Parquet,
+}
+
+/// Why a result file could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ResultFileError {
+    /// The file system refused.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The requests could not be encoded as Parquet.
+    #[error("cannot encode the requests as Parquet: {0}")]
+    Parquet(#[from] ParquetError),
+}
+
+/// What distinguishes one result file of a call from the others.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Suffixes<'a> {
+    /// Whether the call measures several loads.
+    pub several_loads: bool,
+    /// Which run of the load it is; empty where there is one.
+    pub run: &'a str,
+}
+
+impl ResultFiles {
+    /// Writes the result of a run, and returns its path.
+    pub(super) fn save(&self, measured: &Measured, suffixes: Suffixes<'_>) -> Result<PathBuf, ResultFileError> {
+        let path = self.path(measured, suffixes);
+        let mut result = measured.raw_result_json();
+        if let Some(format) = self.detailed {
+            if let Some(keys) = result.as_object_mut() {
+                keys.extend(detailed::arrays(measured));
+            }
+            save_requests(&path, measured, format)?;
+        }
+        files::write_json(&path, &result)?;
+        Ok(path)
+    }
+
+    /// Writes how much the runs of one load differ, and returns the path.
+    pub(super) fn save_spread(&self, first: &Measured, spread: &Value, several_loads: bool) -> Result<PathBuf, ResultFileError> {
+        let path = self.path(
+            first,
+            Suffixes {
+                several_loads,
+                run: "-runs",
+            },
+        );
+        files::write_json(&path, spread)?;
+        Ok(path)
+    }
+
+    /// A given name is that of a single file; where there are several, suffixes say which load and which run each one is of.
+    fn path(&self, measured: &Measured, Suffixes { several_loads, run }: Suffixes<'_>) -> PathBuf {
+        let settings = &measured.settings;
+        let load = load_name(measured);
+        let name = match &self.name {
+            Some(name) if run.is_empty() && !several_loads => name.clone(),
+            Some(name) => {
+                let stem = name.strip_suffix(".json").unwrap_or(name);
+                let load = if several_loads { format!("-{load}") } else { String::new() };
+                format!("{stem}{load}{run}.json")
+            }
+            None => {
+                let model = settings.model.rsplit('/').next().unwrap_or(&settings.model);
+                format!("{}-{load}-{model}-{}{run}.json", settings.backend, measured.date())
+            }
+        };
+        self.folder.join(name)
+    }
+}
+
+/// Rate and concurrency as benchmark_serving.py writes them: `infqps-concurrency16`.
+fn load_name(measured: &Measured) -> String {
+    let arrival = &measured.settings.arrival;
+    let rate = match (arrival.ramp, arrival.request_rate) {
+        (Some(ramp), _) => format!("{}to{}", ramp.from, ramp.to),
+        (None, Some(rate)) => rate.to_string(),
+        (None, None) => "inf".to_owned(),
+    };
+    let concurrency = arrival.max_concurrency.map_or_else(String::new, |n| format!("-concurrency{n}"));
+    format!("{rate}qps{concurrency}")
+}
+
+fn save_requests(result: &Path, measured: &Measured, format: DetailedFormat) -> Result<(), ResultFileError> {
+    match format {
+        DetailedFormat::Jsonl => {
+            let lines = detailed::lines(measured);
+            files::write(&result.with_extension("requests.jsonl"), lines.as_bytes())?;
+        }
+        DetailedFormat::Parquet => {
+            let bytes = detailed_parquet::file(measured)?;
+            files::write(&result.with_extension("requests.parquet"), &bytes)?;
+        }
+    }
+    Ok(())
+}
