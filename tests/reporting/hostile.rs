@@ -30,7 +30,7 @@ fn nothing_from_outside_becomes_a_tag_or_a_script_of_the_page() {
         "a name ended the script"
     );
     let body = before.split("<body>").nth(1).unwrap();
-    let body = body.split("<script type=\"text/javascript\">").next().unwrap();
+    let body = body.split("<script>/**\n* plotly.js").next().unwrap();
     for tag in ["<script", "<img", "<b>"] {
         assert!(!body.contains(tag), "{tag} in the page");
     }

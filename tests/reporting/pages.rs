@@ -70,6 +70,10 @@ fn an_address_hides_what_it_does_not_name() {
         document.contains("3 of 3 points") && document.contains("main-svg"),
         "nothing was drawn"
     );
+    assert!(
+        document.contains("data-title=\"Zoom\"") && !document.contains("data-title=\"Share chart"),
+        "the charts must have no button that uploads them"
+    );
     assert!(!console.contains("CONSOLE"), "{console}");
     let (document, console) = opened(&scene, "#hardware=mi300x&x=conc&y=cost&logx=1&logy=1");
     assert_eq!(rows(&document), (3, 2));

@@ -2,6 +2,7 @@
 //! escapes it, or through JSON whose `<` are escaped.
 
 mod accuracy;
+mod plotly;
 mod style;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
@@ -15,6 +16,7 @@ use super::view::{Cell, Group, Mark, TableRow, View};
 use super::words;
 use crate::analysis::{Comparison, Verdict};
 use crate::model::Metric;
+use plotly::PLOTLY_JS;
 use style::{SCRIPT, STYLE};
 
 /// The page. `title` is what the browser calls it.
@@ -44,23 +46,13 @@ pub fn html(view: &View, title: &str) -> String {
                     (notes(view))
                 }
                 @if !plots.is_empty() {
-                    (PreEscaped(plotly_script()))
+                    script { (PreEscaped(PLOTLY_JS)) }
                     script { (PreEscaped(constant(view))) (PreEscaped(SCRIPT)) }
                 }
             }
         }
     };
     page.into_string()
-}
-
-/// The `<script>` of plotly.js alone: the crate's text has MathJax behind it, which nothing here needs.
-fn plotly_script() -> String {
-    const END: &str = "</script>";
-    let both = plotly::Plot::offline_js_sources();
-    match both.split_once(END) {
-        Some((first, _)) => format!("{first}{END}"),
-        None => both,
-    }
 }
 
 /// What the script draws, as its constant. `<` cannot end the script or begin a comment in it, and JavaScript takes U+2028 and

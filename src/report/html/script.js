@@ -86,7 +86,9 @@ function drawPlot(element) {
     legend: { orientation: 'h', y: -0.18 }, paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', font: { color: colour('--text') },
     modebar: { bgcolor: 'rgba(0,0,0,0)', color: colour('--soft'), activecolor: colour('--text') },
     hoverlabel: { bgcolor: colour('--card'), bordercolor: colour('--line'), font: { color: colour('--text') } } };
-  Plotly.react(element, traces(points), layout, { responsive: true, displaylogo: false, toImageButtonOptions: { format: 'png', scale: 2 } });
+  // plotly.js shows a button by default that uploads the chart to Plotly's cloud; what was measured stays with the reader.
+  Plotly.react(element, traces(points), layout, { responsive: true, displaylogo: false, showSendToCloud: false,
+    toImageButtonOptions: { format: 'png', scale: 2 } });
 }
 
 function drawTables() {
