@@ -1,6 +1,6 @@
-//! Which commit is checked out where a job runs. Git compares every file with it, which on a large repository or a slow
-//! file system takes its time, so it is asked in a thread of its own as soon as a job begins, and nobody waits for it
-//! without a deadline.
+//! The commit of the checkout in which a job runs. Git compares every file with the index, which takes long in a large
+//! repository or on a slow file system. So a thread of its own looks it up as soon as the job starts, and each wait for
+//! it has a deadline.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -8,51 +8,52 @@ use std::time::{Duration, Instant};
 
 use crate::system::stop::StopSignal;
 
-/// How often a missing answer is looked for.
-const LOOK: Duration = Duration::from_millis(10);
-/// How long a job that is told to stop still waits for the answer.
-const CANCELLED_PATIENCE: Duration = Duration::from_millis(250);
+/// Time between two looks at the result.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// Longest wait of a job that is being cancelled.
+const CANCELLED_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// The question, and its answer once there is one.
+/// The commit of a checkout, looked up in the background.
 #[derive(Debug)]
 pub struct Checkout {
-    answer: Arc<OnceLock<Option<String>>>,
+    commit: Arc<OnceLock<Option<String>>>,
 }
 
 impl Checkout {
-    /// Asks git. The thread reads only; one that never comes back ends with this process.
+    /// Starts the look-up. Its thread only reads; if it hangs, it ends with this process.
     #[must_use]
-    pub fn ask(folder: PathBuf) -> Self {
-        let answer = Arc::new(OnceLock::new());
-        let asked = Arc::clone(&answer);
+    pub fn look_up(folder: PathBuf) -> Self {
+        let commit = Arc::new(OnceLock::new());
+        let result = Arc::clone(&commit);
         let thread = std::thread::Builder::new().name("checkout".to_owned()).spawn(move || {
-            let _ = asked.set(commit_of(&folder));
+            let _ = result.set(commit_of(&folder));
         });
         if thread.is_err() {
-            let _ = answer.set(None);
+            let _ = commit.set(None);
         }
-        Self { answer }
+        Self { commit }
     }
 
-    /// Waits for the answer, for that long or until `stop` is set. Says whether there is one.
+    /// Waits for the look-up, at most for `limit`, and less once `stop` is set. Returns whether it has finished.
     pub fn wait(&self, limit: Duration, stop: &StopSignal) -> bool {
-        let begun = Instant::now();
+        let started = Instant::now();
         loop {
-            let limit = if stop.is_set() { limit.min(CANCELLED_PATIENCE) } else { limit };
-            if self.answer.get().is_some() {
+            let limit = if stop.is_set() { limit.min(CANCELLED_TIMEOUT) } else { limit };
+            if self.commit.get().is_some() {
                 return true;
             }
-            if begun.elapsed() >= limit {
+            if started.elapsed() >= limit {
                 return false;
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 
-    /// The commit, with `-dirty` where files differ from it. `None` outside of a repository, and while git has not answered.
+    /// The commit, with `-dirty` where files differ from it. `None` outside of a repository, and before the look-up has
+    /// finished.
     #[must_use]
     pub fn commit(&self) -> Option<String> {
-        self.answer.get().cloned().flatten()
+        self.commit.get().cloned().flatten()
     }
 }
 

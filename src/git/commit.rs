@@ -1,41 +1,41 @@
-//! Making git repositories and commits, which only the demo does: measured repositories are never written to. No git
-//! binary and no git configuration of the user is needed or touched.
+//! Makes git repositories and commits. Only the demo does: imax never writes to a measured repository. Neither a git
+//! binary nor the user's git configuration is used.
 
 use std::path::{Path, PathBuf};
 
 use git2::{IndexAddOption, Oid, Repository, RepositoryInitOptions, Signature};
 
-/// Who the commits are by.
+/// Name and e-mail address of the commits' author.
 const AUTHOR: (&str, &str) = ("imax demo", "demo@imax.invalid");
 
-/// A repository that commits are made in.
+/// A repository that was just created.
 pub struct NewRepository {
     git: Repository,
     folder: PathBuf,
 }
 
-/// libgit2 failed.
+/// A failure of libgit2 while a repository or a commit was made.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {what} in {}: {}", folder.display(), source.message())]
+#[error("cannot {operation} in {}: {}", folder.display(), source.message())]
 pub struct CommitError {
-    /// What was done.
-    pub what: &'static str,
+    /// The operation that failed.
+    pub operation: &'static str,
     /// The repository's folder.
     pub folder: PathBuf,
-    /// What libgit2 said.
+    /// The error of libgit2.
     pub source: git2::Error,
 }
 
 impl NewRepository {
-    /// Makes an empty repository with the branch `main`; the folder is made where it is missing.
+    /// Creates an empty repository with the branch `main`, and its folder where that is missing.
     ///
     /// # Errors
-    /// Where libgit2 cannot.
+    /// [`CommitError`].
     pub fn create(folder: &Path) -> Result<Self, CommitError> {
         let mut options = RepositoryInitOptions::new();
         options.initial_head("main").mkpath(true);
         let git = Repository::init_opts(folder, &options).map_err(|source| CommitError {
-            what: "make a git repository",
+            operation: "create a git repository",
             folder: folder.to_owned(),
             source,
         })?;
@@ -45,13 +45,13 @@ impl NewRepository {
         })
     }
 
-    /// Commits everything in the folder, and gives the commit's hash.
+    /// Commits all files of the folder, and returns the commit's hash.
     ///
     /// # Errors
-    /// Where libgit2 cannot.
+    /// [`CommitError`].
     pub fn commit_all(&self, message: &str) -> Result<String, CommitError> {
         self.try_commit(message).map(|id| id.to_string()).map_err(|source| CommitError {
-            what: "commit",
+            operation: "commit",
             folder: self.folder.clone(),
             source,
         })
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commits_follow_each_other_with_the_files_of_the_folder() {
+    fn second_commit_has_first_as_parent_and_new_content() {
         let folder = tempfile::tempdir().unwrap();
         let repository = NewRepository::create(folder.path()).unwrap();
         std::fs::write(folder.path().join("a"), "1").unwrap();

@@ -1,19 +1,19 @@
-//! Reading a git repository: files as they were at a commit, merge bases, the sides of a conflict. No git binary is
-//! needed. Nothing here writes to the repository, and every failure says what to do, since what is missing is most
-//! often a matter of how the repository was checked out.
+//! Reads a git repository: files at a commit, merge bases, the sides of a conflict. No git binary is needed, and nothing
+//! here writes to the repository. Every error has a remedy, because most failures come from the way the repository was
+//! checked out.
 
 use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, ObjectType, Oid, Repository as Git};
 
-/// A repository whose checkout holds a folder.
+/// A repository, seen from one folder of its checkout: paths are relative to that folder.
 pub struct Repository {
     git: Git,
-    /// From the top of the checkout to the folder; paths are given from there.
+    /// From the top of the checkout to the folder.
     prefix: PathBuf,
 }
 
-/// A commit that is in the repository.
+/// A commit of the repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Commit(Oid);
 
@@ -26,40 +26,40 @@ impl std::fmt::Display for Commit {
 /// The three sides of a file in conflict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
-    /// The merge base's.
+    /// The version of the merge base.
     pub base: Vec<u8>,
-    /// The current branch's.
+    /// The version of the current branch.
     pub ours: Vec<u8>,
-    /// The other branch's.
+    /// The version of the other branch.
     pub theirs: Vec<u8>,
 }
 
-/// What is wrong with a repository, or with what was asked of it.
+/// Why a repository cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
     /// There is no repository, or libgit2 refuses it.
-    #[error("no git repository can be read at {}: {reason}{}", folder.display(), open_remedy(reason))]
+    #[error("cannot open a git repository at {}: {reason}{}", folder.display(), open_remedy(reason))]
     Open {
-        /// Where it was looked for.
+        /// The folder from which the repository was searched.
         folder: PathBuf,
         /// What libgit2 said.
         reason: String,
     },
-    /// A ref names nothing.
-    #[error("`{reference}` is no commit of this repository: {}", unknown_remedy(*shallow))]
-    UnknownRef {
-        /// The ref as given.
-        reference: String,
-        /// Whether the clone has only a part of the history.
+    /// A revision that the repository does not have.
+    #[error("unknown revision `{revision}`: {}", unknown_remedy(*shallow))]
+    UnknownRevision {
+        /// The revision as given.
+        revision: String,
+        /// Whether the clone is shallow.
         shallow: bool,
     },
-    /// The ref of a branch that did not exist.
+    /// The null revision of a branch that did not exist.
     #[error(
-        "the ref {reference} is what GitHub sends for a branch that was just made: it has no earlier state; give the branch that it was made from, such as `--base-ref origin/main`"
+        "{revision} is the null revision, which GitHub sends for a new branch: it has no earlier state; give the branch from which it was created, such as `--base-ref origin/main`"
     )]
-    ZeroRef {
-        /// The ref as given.
-        reference: String,
+    NullRevision {
+        /// The revision as given.
+        revision: String,
     },
     /// Two commits share no history here.
     #[error("{one} and {other} have no common ancestor in this clone: {}", merge_base_remedy(*shallow))]
@@ -68,7 +68,7 @@ pub enum GitError {
         one: String,
         /// The other one.
         other: String,
-        /// Whether the clone has only a part of the history.
+        /// Whether the clone is shallow.
         shallow: bool,
     },
     /// A path is not in conflict.
@@ -77,19 +77,19 @@ pub enum GitError {
         /// The path.
         path: String,
     },
-    /// One side of a conflict has no such file.
-    #[error("{path} is in conflict, but {side} has no such file; resolve by hand")]
+    /// One side of a conflict does not have the file.
+    #[error("{path} is in conflict, but {side} does not have the file; resolve the conflict by hand")]
     NoSide {
         /// The path.
         path: String,
         /// Which side.
         side: &'static str,
     },
-    /// libgit2 failed otherwise.
-    #[error("git: cannot {what}: {reason}")]
-    Other {
-        /// What was done.
-        what: String,
+    /// Another failure of libgit2.
+    #[error("git: cannot {operation}: {reason}")]
+    Libgit2 {
+        /// The operation that failed.
+        operation: &'static str,
         /// What libgit2 said.
         reason: String,
     },
@@ -107,31 +107,30 @@ fn open_remedy(reason: &str) -> &'static str {
 
 fn unknown_remedy(shallow: bool) -> &'static str {
     if shallow {
-        "the clone has only the newest commits; check out with `fetch-depth: 0`"
+        "the clone is shallow; check out with `fetch-depth: 0`"
     } else {
-        "check its spelling, or fetch it (`git fetch origin <ref>`); after a force push the old commit is gone, and the merge base with the main branch is the state to compare with"
+        "check its spelling, or fetch it (`git fetch origin <ref>`); after a force push the old commit no longer exists: compare with the merge base of the main branch"
     }
 }
 
 fn merge_base_remedy(shallow: bool) -> &'static str {
     if shallow {
-        "it has only the newest commits; check out with `fetch-depth: 0`"
+        "it is shallow; check out with `fetch-depth: 0`"
     } else {
         "the branches are unrelated; rebase one onto the other"
     }
 }
 
 impl Repository {
-    /// The repository around a folder.
+    /// The repository whose checkout contains the folder.
     ///
     /// # Errors
     /// [`GitError::Open`].
-    pub fn around(folder: &Path) -> Result<Self, GitError> {
-        let open = |reason: String| GitError::Open {
+    pub fn discover(folder: &Path) -> Result<Self, GitError> {
+        let git = Git::discover(folder).map_err(|error| GitError::Open {
             folder: folder.to_owned(),
-            reason,
-        };
-        let git = Git::discover(folder).map_err(|error| open(error.message().to_owned()))?;
+            reason: error.message().to_owned(),
+        })?;
         let top = git.workdir().map(Path::to_owned);
         let prefix = match (top, folder.canonicalize()) {
             (Some(top), Ok(folder)) => {
@@ -143,33 +142,36 @@ impl Repository {
         Ok(Self { git, prefix })
     }
 
-    /// Whether the clone has only a part of the history.
+    /// Whether the clone has only the newest part of the history.
     #[must_use]
     pub fn is_shallow(&self) -> bool {
         self.git.is_shallow()
     }
 
-    /// The commit that a branch, tag or hash names. A branch that is only known as the remote's is found too.
+    /// The commit of a branch, tag or hash. A branch that exists only at the remote `origin` is found too.
     ///
     /// # Errors
-    /// [`GitError::UnknownRef`], and [`GitError::ZeroRef`] for GitHub's hash of nothing.
-    pub fn commit(&self, reference: &str) -> Result<Commit, GitError> {
-        if is_zero(reference) {
-            return Err(GitError::ZeroRef {
-                reference: reference.to_owned(),
+    /// [`GitError::UnknownRevision`] and [`GitError::NullRevision`].
+    pub fn commit(&self, revision: &str) -> Result<Commit, GitError> {
+        if is_null_revision(revision) {
+            return Err(GitError::NullRevision {
+                revision: revision.to_owned(),
             });
         }
-        let named = [reference.to_owned(), format!("refs/remotes/origin/{reference}")];
-        let mut found = named
+        let names = [revision.to_owned(), format!("refs/remotes/origin/{revision}")];
+        let mut found = names
             .iter()
             .filter_map(|name| self.git.revparse_single(name).ok()?.peel_to_commit().ok());
-        found.next().map(|commit| Commit(commit.id())).ok_or_else(|| GitError::UnknownRef {
-            reference: reference.to_owned(),
-            shallow: self.is_shallow(),
-        })
+        found
+            .next()
+            .map(|commit| Commit(commit.id()))
+            .ok_or_else(|| GitError::UnknownRevision {
+                revision: revision.to_owned(),
+                shallow: self.is_shallow(),
+            })
     }
 
-    /// The last commit that two commits have in common.
+    /// The newest common ancestor of two commits.
     ///
     /// # Errors
     /// [`GitError::NoMergeBase`].
@@ -181,12 +183,12 @@ impl Repository {
         })
     }
 
-    /// The first parent of a commit; none where the history begins with it.
+    /// The first parent of a commit; `None` for the root commit of the history.
     ///
     /// # Errors
-    /// Where the clone begins with it and the history does not, or libgit2 cannot read the commit.
+    /// Where the parent is missing from a shallow clone, or libgit2 cannot read the commit.
     pub fn parent(&self, commit: Commit) -> Result<Option<Commit>, GitError> {
-        let found = self.git.find_commit(commit.0).map_err(other("read a commit"))?;
+        let found = self.git.find_commit(commit.0).map_err(libgit2("read a commit"))?;
         // A shallow clone hides the parents of its first commits; the commit's own header names them.
         let header = String::from_utf8_lossy(found.raw_header_bytes());
         let Some(parent) = header.lines().find_map(|line| line.strip_prefix("parent ")) else {
@@ -195,12 +197,12 @@ impl Repository {
         self.commit(parent).map(Some)
     }
 
-    /// All parents of a commit by hash, also those that the clone has not.
+    /// All parents of a commit, including those that a shallow clone does not have.
     ///
     /// # Errors
     /// Where libgit2 cannot read the commit.
     pub fn parents(&self, commit: Commit) -> Result<Vec<Commit>, GitError> {
-        let found = self.git.find_commit(commit.0).map_err(other("read a commit"))?;
+        let found = self.git.find_commit(commit.0).map_err(libgit2("read a commit"))?;
         Ok(found.parent_ids().map(Commit).collect())
     }
 
@@ -209,11 +211,11 @@ impl Repository {
     /// # Errors
     /// Where libgit2 cannot read the commit.
     pub fn message(&self, commit: Commit) -> Result<String, GitError> {
-        let found = self.git.find_commit(commit.0).map_err(other("read a commit"))?;
+        let found = self.git.find_commit(commit.0).map_err(libgit2("read a commit"))?;
         Ok(String::from_utf8_lossy(found.message_bytes()).into_owned())
     }
 
-    /// A file's bytes at a commit; none where it is not there.
+    /// A file's content at a commit; `None` where the commit does not have the file.
     ///
     /// # Errors
     /// Where libgit2 cannot read the commit or the file.
@@ -222,38 +224,38 @@ impl Repository {
         let entry = match tree.get_path(&self.in_tree(path)) {
             Ok(entry) => entry,
             Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
-            Err(error) => return Err(other("look up a path")(error)),
+            Err(error) => return Err(libgit2("look up a path")(error)),
         };
         if entry.kind() != Some(ObjectType::Blob) {
             return Ok(None);
         }
-        let blob = self.git.find_blob(entry.id()).map_err(other("read a file"))?;
+        let blob = self.git.find_blob(entry.id()).map_err(libgit2("read a file"))?;
         Ok(Some(blob.content().to_owned()))
     }
 
-    /// The files directly in a folder at a commit, sorted by name; none where the folder is not there.
+    /// The files directly in a folder at a commit, sorted by name; empty where the commit does not have the folder.
     ///
     /// # Errors
     /// Where libgit2 cannot read the commit or a file.
     pub fn folder(&self, commit: Commit, path: &str) -> Result<Vec<(String, Vec<u8>)>, GitError> {
         let tree = self.tree(commit)?;
         let folder = match tree.get_path(&self.in_tree(path)) {
-            Ok(entry) if entry.kind() == Some(ObjectType::Tree) => self.git.find_tree(entry.id()).map_err(other("read a folder"))?,
+            Ok(entry) if entry.kind() == Some(ObjectType::Tree) => self.git.find_tree(entry.id()).map_err(libgit2("read a folder"))?,
             Ok(_) => return Ok(Vec::new()),
             Err(error) if error.code() == ErrorCode::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(other("look up a path")(error)),
+            Err(error) => return Err(libgit2("look up a path")(error)),
         };
         let mut files = Vec::new();
         for entry in folder.iter().filter(|entry| entry.kind() == Some(ObjectType::Blob)) {
-            let blob = self.git.find_blob(entry.id()).map_err(other("read a file"))?;
+            let blob = self.git.find_blob(entry.id()).map_err(libgit2("read a file"))?;
             files.push((String::from_utf8_lossy(entry.name_bytes()).into_owned(), blob.content().to_owned()));
         }
         files.sort();
         Ok(files)
     }
 
-    /// What a file was called at an earlier commit, where it was not there under its name then: the file there that
-    /// is not there any more and of whose lines most are still in this one.
+    /// The name of a renamed file at an earlier commit, by libgit2's rename detection: the file that was deleted since
+    /// and shares most of its lines with this one.
     ///
     /// # Errors
     /// Where libgit2 cannot read a commit.
@@ -262,10 +264,10 @@ impl Repository {
         let mut diff = self
             .git
             .diff_tree_to_tree(Some(&old), Some(&new), None)
-            .map_err(other("compare two commits"))?;
+            .map_err(libgit2("compare two commits"))?;
         let mut options = git2::DiffFindOptions::new();
         options.renames(true);
-        diff.find_similar(Some(&mut options)).map_err(other("look for renamed files"))?;
+        diff.find_similar(Some(&mut options)).map_err(libgit2("look for renamed files"))?;
         let wanted = self.in_tree(path);
         let renamed = diff
             .deltas()
@@ -274,13 +276,13 @@ impl Repository {
         Ok(earlier.map(|path| path.strip_prefix(&self.prefix).unwrap_or(&path).to_string_lossy().into_owned()))
     }
 
-    /// The three sides of a file that a merge has stopped at.
+    /// The three sides of a file in conflict.
     ///
     /// # Errors
-    /// Where it is not in conflict, or a side has no such file.
+    /// Where the file is not in conflict, or a side does not have it.
     pub fn conflict(&self, path: &str) -> Result<Conflict, GitError> {
-        let mut index = self.git.index().map_err(other("open the index"))?;
-        index.read(true).map_err(other("read the index"))?;
+        let mut index = self.git.index().map_err(libgit2("open the index"))?;
+        index.read(true).map_err(libgit2("read the index"))?;
         let at = self.in_tree(path);
         let stage = |number| index.get_path(&at, number);
         if [1, 2, 3].into_iter().all(|number| stage(number).is_none()) {
@@ -291,7 +293,7 @@ impl Repository {
                 path: path.to_owned(),
                 side,
             })?;
-            let blob = self.git.find_blob(entry.id).map_err(other("read a side of a conflict"))?;
+            let blob = self.git.find_blob(entry.id).map_err(libgit2("read a side of a conflict"))?;
             Ok(blob.content().to_owned())
         };
         Ok(Conflict {
@@ -301,7 +303,7 @@ impl Repository {
         })
     }
 
-    /// The short name of the branch that is checked out; none on a detached head.
+    /// The short name of the branch that is checked out; `None` on a detached head.
     #[must_use]
     pub fn branch(&self) -> Option<String> {
         let head = self.git.head().ok()?;
@@ -310,8 +312,8 @@ impl Repository {
     }
 
     fn tree(&self, commit: Commit) -> Result<git2::Tree<'_>, GitError> {
-        let found = self.git.find_commit(commit.0).map_err(other("read a commit"))?;
-        found.tree().map_err(other("read a commit's files"))
+        let found = self.git.find_commit(commit.0).map_err(libgit2("read a commit"))?;
+        found.tree().map_err(libgit2("read a commit's files"))
     }
 
     /// A path from the top of the checkout, without `.` in it.
@@ -324,39 +326,39 @@ impl Repository {
     }
 }
 
-/// Whether a ref is GitHub's hash of nothing, its `before` of a branch that was just made.
+/// Whether a revision is git's null revision, which GitHub sends as `before` of a new branch.
 #[must_use]
-pub fn is_zero(reference: &str) -> bool {
-    reference.len() >= 40 && reference.bytes().all(|byte| byte == b'0')
+pub fn is_null_revision(revision: &str) -> bool {
+    revision.len() >= 40 && revision.bytes().all(|byte| byte == b'0')
 }
 
-/// Three sides merged line by line as git does it, with conflict markers where they contradict each other.
+/// Merges three sides line by line, as git does, with conflict markers where they contradict each other.
 ///
 /// # Errors
-/// Where libgit2 cannot merge, as with binary content.
+/// Where libgit2 cannot merge, for example binary content.
 pub fn merge_lines(conflict: &Conflict) -> Result<Vec<u8>, GitError> {
-    // Merging does not set libgit2 up, and fails without words before something did.
-    let _set_up = git2::Index::new().map_err(other("set up"))?;
-    let input = |bytes| {
-        let mut input = git2::MergeFileInput::new();
-        input.content(bytes);
-        input
-    };
+    // `git2::merge_file` does not initialise libgit2, and fails without a message unless another call did.
+    let _initialised = git2::Index::new().map_err(libgit2("initialise libgit2"))?;
     let mut options = git2::MergeFileOptions::new();
     options.our_label("ours").their_label("theirs");
     let merged = git2::merge_file(
-        &input(&conflict.base),
-        &input(&conflict.ours),
-        &input(&conflict.theirs),
+        &merge_input(&conflict.base),
+        &merge_input(&conflict.ours),
+        &merge_input(&conflict.theirs),
         Some(&mut options),
     );
-    Ok(merged.map_err(other("merge a file"))?.content().to_owned())
+    Ok(merged.map_err(libgit2("merge a file"))?.content().to_owned())
 }
 
-fn other(what: &str) -> impl FnOnce(git2::Error) -> GitError {
-    let what = what.to_owned();
-    move |error| GitError::Other {
-        what,
+fn merge_input(content: &[u8]) -> git2::MergeFileInput<'_> {
+    let mut input = git2::MergeFileInput::new();
+    input.content(content);
+    input
+}
+
+fn libgit2(operation: &'static str) -> impl FnOnce(git2::Error) -> GitError {
+    move |error| GitError::Libgit2 {
+        operation,
         reason: error.message().to_owned(),
     }
 }

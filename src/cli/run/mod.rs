@@ -136,7 +136,7 @@ pub fn execute(args: &RunArgs, row: &Row, stop: &StopSignal) -> Result<(JobRecor
     let beginning = Beginning::now();
     adopt_orphans().or_exit(Exit::Infrastructure)?;
     let places = Places::of(args)?;
-    let checkout = Checkout::ask(places.repository.clone());
+    let checkout = Checkout::look_up(places.repository.clone());
     let runner = prepare::runner_name(args.runner_name.as_deref())?;
     let in_actions = std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
     let prepare = || -> anyhow::Result<JobSpec> {
