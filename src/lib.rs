@@ -63,6 +63,9 @@ pub mod evaluate;
 /// History: what was measured, found again.
 pub mod store;
 
+/// From a change or a GitHub event to the jobs to run.
+mod planning;
+
 /// The results API and the pages.
 pub mod serve;
 

@@ -90,7 +90,7 @@ fn sha256(text: &str) -> String {
 const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 #[test]
-fn a_bundled_binary_is_taken_and_gets_the_arguments() {
+fn bundled_binary_gets_the_arguments() {
     let action = action_folder();
     let cache = tempfile::tempdir().unwrap();
     executable(&action.path().join(format!("dist/bin/{TARGET}/imax")), STAND_IN);
@@ -100,7 +100,7 @@ fn a_bundled_binary_is_taken_and_gets_the_arguments() {
 }
 
 #[test]
-fn without_binary_pin_and_cargo_it_says_what_to_do() {
+fn missing_binary_pin_and_cargo_is_an_error_with_remedy() {
     let action = action_folder();
     for name in ["Cargo.toml", "Cargo.lock", "src", "configs", "benchmarks", "runners"] {
         fs::create_dir(action.path().join(name)).unwrap();
@@ -114,7 +114,7 @@ fn without_binary_pin_and_cargo_it_says_what_to_do() {
 
 #[test]
 #[ignore = "needs curl"]
-fn a_pinned_download_is_checked_kept_and_not_fetched_twice() {
+fn pinned_download_is_cached() {
     let action = action_folder();
     let cache = tempfile::tempdir().unwrap();
     let url = serve(STAND_IN, 1);
@@ -135,7 +135,7 @@ const LOOKS_BESIDE: &str = "#!/bin/sh\nif [ -x \"${0%/*}/imax-nvml\" ]; then ech
 
 #[test]
 #[ignore = "needs curl"]
-fn the_reader_of_nvidias_counters_comes_along_and_is_not_needed() {
+fn nvml_binary_is_optional() {
     let action = action_folder();
     let cache = tempfile::tempdir().unwrap();
     let imax = format!("{TARGET} imax {} {}\n", sha256(LOOKS_BESIDE), serve(LOOKS_BESIDE, 1));
@@ -158,7 +158,7 @@ fn the_reader_of_nvidias_counters_comes_along_and_is_not_needed() {
 
 #[test]
 #[ignore = "needs curl"]
-fn a_download_with_another_checksum_is_refused() {
+fn download_with_wrong_checksum_is_refused() {
     let action = action_folder();
     let cache = tempfile::tempdir().unwrap();
     let url = serve("#!/bin/sh\necho evil\n", 1);
@@ -206,7 +206,7 @@ fn git(folder: &Path) -> git2::Repository {
 
 #[test]
 #[ignore = "needs act and node; IMAX_ACT_ACTIONS names the folder that tests/act/build.sh made"]
-fn a_push_with_a_changelog_commit_ends_with_summary_and_artifacts() {
+fn push_with_a_changelog_entry_gives_summary_and_artifacts() {
     let stand_ins = PathBuf::from(std::env::var_os("IMAX_ACT_ACTIONS").expect("IMAX_ACT_ACTIONS is not set; .ci/run sets it"));
     let folder = tempfile::tempdir().unwrap();
     let action = release(folder.path());

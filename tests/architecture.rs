@@ -24,7 +24,7 @@ const STEPS: [&str; 12] = [
 ];
 
 /// Each room, and the rooms that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 23] = [
+const MAY_IMPORT: [(&str, &[&str]); 24] = [
     ("model", &[]),
     ("yaml", &["model"]),
     ("settings", &["model", "yaml"]),
@@ -46,6 +46,22 @@ const MAY_IMPORT: [(&str, &[&str]); 23] = [
     ("evaluate", &["model", "system", "eval", "measure"]),
     ("notify", &["model", "system", "report"]),
     ("store", &["model", "system", "matrix", "job", "result", "analysis", "github"]),
+    (
+        "planning",
+        &[
+            "model",
+            "settings",
+            "config",
+            "changelog",
+            "matrix",
+            "job",
+            "analysis",
+            "system",
+            "git",
+            "github",
+            "store",
+        ],
+    ),
     ("serve", &["model", "system", "result", "analysis", "report", "store"]),
     ("cli", &["*"]),
 ];

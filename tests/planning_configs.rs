@@ -126,12 +126,12 @@ fn a_missing_folder_a_missing_file_and_a_wrong_flag_have_their_own_exit_codes() 
     for (arguments, exit, said) in [
         (&["matrix", "full-sweep"][..], "3", "cannot list the config folder configs"),
         (&["matrix", "full-sweep", "--config-files", "a.yaml"], "3", "cannot read a.yaml"),
-        (&["matrix", "full-sweep", "--step-size", "1"], "2", "a whole number from 2"),
+        (&["matrix", "full-sweep", "--step-size", "1"], "2", "an integer of at least 2"),
         (&["matrix", "full-sweep", "--no-evals", "--evals-only"], "2", "cannot be used with"),
         (
             &["matrix", "full-sweep", "--min-conc", "8", "--max-conc", "4"],
             "2",
-            "--min-conc 8 is above --max-conc 4",
+            "--min-conc 8 is greater than --max-conc 4",
         ),
         (&["matrix", "runner-model-sweep", "--runner-type", "x"], "2", "--single-node"),
         (&["matrix", "test-config"], "2", "--config-keys"),
@@ -201,15 +201,15 @@ fn the_choice_of_recipes_and_profiles_is_explained() {
     assert_eq!(
         said.stdout,
         "demo-fp8-h200-trt
-  recipe for 3 rows on h200, in benchmarks: it starts the engine, imax does the rest
-       demo_fp8_h200_trt.sh (not there)
-       single_node/demo_fp8_h200_trt.sh (not there)
-       single_node/fixed_seq_len/demo_fp8_h200_trt.sh (not there)
+  recipe for 3 rows on h200, in benchmarks: starts the engine, imax measures
+       demo_fp8_h200_trt.sh (missing)
+       single_node/demo_fp8_h200_trt.sh (missing)
+       single_node/fixed_seq_len/demo_fp8_h200_trt.sh (missing)
     -> demo_fp8_h200.sh
-       single_node/demo_fp8_h200.sh (not there)
-       single_node/fixed_seq_len/demo_fp8_h200.sh (not there)
+       single_node/demo_fp8_h200.sh (missing)
+       single_node/fixed_seq_len/demo_fp8_h200.sh (missing)
   profile of h200-a_0, h200-a_1: runners/h200-a.yaml, launcher docker
-  profile of h200-b_0: the built-in one; runners has none, launcher local
+  profile of h200-b_0: built-in; runners has none, launcher local
 "
     );
     let said = run(folder.path(), &["check", "--explain", "--format", "json"]);

@@ -8,11 +8,12 @@ use std::str::FromStr;
 use anyhow::anyhow;
 use clap::Args;
 
-use super::settings::SettingsFile;
+use super::settings::SettingsArgs;
 use super::{Exit, Failure, OrExit as _, github, in_words, output};
 use crate::analysis::{self, Comparison, History, HistoryRun, Knowledge, Run, Side};
 use crate::github::{download_run, runs_of_branch};
 use crate::model::PointKey;
+use crate::planning::SettingsFile;
 use crate::store::{self, history};
 
 /// What a run is compared with.
@@ -52,7 +53,7 @@ pub struct KnowledgeArgs {
     #[arg(long, value_name = "RUN")]
     repeat: Vec<PathBuf>,
     #[command(flatten)]
-    settings: SettingsFile,
+    settings: SettingsArgs,
     /// What the earlier run is called in the report [default: its path].
     #[arg(long, value_name = "NAME")]
     base_name: Option<String>,
@@ -228,7 +229,7 @@ impl KnowledgeArgs {
         Ok(Knowledge {
             history,
             level: false,
-            rules: self.settings.load()?.regressions,
+            rules: SettingsFile::from(self.settings.clone()).load(&output::say)?.regressions,
             today: Some(chrono::Utc::now().date_naive()),
         })
     }

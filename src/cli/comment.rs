@@ -7,14 +7,14 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::baseline::BaselineArgs;
-use super::planned_jobs::{planned_jobs, started};
-use super::{Exit, Failure, OrExit as _, asked_for, github, hardware, in_words, output};
+use super::{Exit, Failure, OrExit as _, github, hardware, in_words, output};
 use crate::analysis::Run;
 use crate::github::{
     Annotation, AnnotationLevel, CheckRun, CheckState, CommentChange, Conclusion, Marker, head_sha_of_event, jobs_of_run,
     pull_request_of_event, put_check, put_comment, run_line,
 };
 use crate::model::PointKey;
+use crate::planning::{entry_lines, planned_jobs, workflow_jobs_of};
 use crate::report::{self, Budget, Links, Mark, View};
 use crate::store;
 use crate::system::files;
@@ -78,7 +78,7 @@ pub fn run(args: &CommentArgs) -> Result<Exit, Failure> {
         None => view,
     };
     let view = match args.check_run {
-        true => view.with_lines(asked_for::lines(Path::new(&args.annotate), &head)),
+        true => view.with_lines(entry_lines(Path::new(&args.annotate), &head, &output::say)),
         false => view,
     };
     let links = Links {
@@ -126,7 +126,7 @@ fn job_pages(args: &CommentArgs, run: &Run) -> Result<BTreeMap<PointKey, String>
             return Ok(BTreeMap::new());
         }
     };
-    let pages = planned.iter().zip(started(&planned, &jobs)).flat_map(|(planned, job)| {
+    let pages = planned.iter().zip(workflow_jobs_of(&planned, &jobs)).flat_map(|(planned, job)| {
         let page = job.and_then(|job| job.html_url.clone());
         let keys = planned.row.point_keys().into_iter();
         keys.filter_map(move |key| Some((key, page.clone()?)))

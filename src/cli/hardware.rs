@@ -4,11 +4,11 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use super::configs::{self, ConfigFiles};
 use super::{Exit, Failure, OrExit as _};
 use crate::analysis::CostModel;
 use crate::config::Catalog;
 use crate::model::{Diagnostics, suggestion};
+use crate::planning::{ConfigFiles, read_source};
 use crate::system::files;
 
 /// Where a repository has its hardware facts.
@@ -47,7 +47,7 @@ pub fn why_unknown(label: &str, file: Option<&Path>, runner_file: Option<&Path>)
         return Ok(None);
     }
     let runner_file = ConfigFiles {
-        runner_config: runner_file.map(Path::to_owned),
+        runner_file: runner_file.map(Path::to_owned),
         ..ConfigFiles::default()
     }
     .runner_file();
@@ -71,7 +71,7 @@ fn labels_of(runner_file: &Path) -> Result<Vec<String>, Failure> {
         return Ok(Vec::new());
     }
     let mut found = Diagnostics::new();
-    let source = configs::source(runner_file, &mut found);
+    let source = read_source(runner_file, &mut found);
     let (source, _) = found.into_result(source).or_exit(Exit::InvalidInput)?;
     let (catalog, _) = Catalog::parse(&[], &source).or_exit(Exit::InvalidInput)?;
     Ok(catalog.runners.labels.keys().map(ToString::to_string).collect())

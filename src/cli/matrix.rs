@@ -1,21 +1,23 @@
-//! `imax matrix`: config entries to rows, as a JSON array on stdout.
+//! `imax matrix`: expands config entries to rows, as a JSON array on stdout.
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::cli::configs::ConfigFiles;
-use crate::cli::{Exit, Failure, OrExit as _, output};
+use super::configs::ConfigArgs;
+use super::{Exit, Failure, OrExit as _, output};
+use crate::config::Catalog;
 use crate::matrix::evals::Evals;
 use crate::matrix::filters::{Nodes, ScenarioKind};
-use crate::matrix::{self, Bounds, FullSweep, NodeSweep, Row, SelectError, Step, TestConfig};
+use crate::matrix::{self, Bounds, FullSweep, NodeSweep, Row, Step, TestConfig};
 use crate::model::Concurrency;
+use crate::planning::ConfigFiles;
 
-/// Expands configs to rows, one a job, and prints them as JSON.
+/// Expand configs to rows, one for each job, and print them as JSON.
 #[derive(Debug, Args)]
 #[command(
     infer_long_args = true,
     after_help = "Example:\n  imax matrix full-sweep --config-dir configs --runner-type h200 --max-conc 64"
 )]
-pub struct MatrixArgs {
+pub(super) struct MatrixArgs {
     #[command(subcommand)]
     selection: Selection,
 }
@@ -29,7 +31,7 @@ enum Selection {
         after_help = "Example:\n  imax matrix full-sweep --single-node --model-prefix dsr1 --precision fp8 --no-evals"
     )]
     FullSweep(Box<FullSweepArgs>),
-    /// Every row of some config keys
+    /// Every row of the given config keys
     #[command(
         infer_long_args = true,
         after_help = "Example:\n  imax matrix test-config --config-keys 'dsr1-fp8-*' --conc 4 64"
@@ -46,11 +48,11 @@ enum Selection {
 #[derive(Debug, Args)]
 struct FullSweepArgs {
     #[command(flatten)]
-    configs: ConfigFiles,
+    configs: ConfigArgs,
     #[command(flatten)]
     evals: EvalArgs,
-    /// Starts of config keys
-    #[arg(long, value_name = "START", num_args = 1..)]
+    /// Prefixes of config keys
+    #[arg(long, value_name = "PREFIX", num_args = 1..)]
     model_prefix: Vec<String>,
     /// Precisions
     #[arg(long, value_name = "NAME", num_args = 1..)]
@@ -64,13 +66,13 @@ struct FullSweepArgs {
     /// Sequence lengths, such as 1k1k or 8k1k
     #[arg(long, value_name = "LENGTHS", num_args = 1..)]
     seq_lens: Vec<String>,
-    /// What a range's concurrencies are multiplied by, from 2
+    /// Factor from one concurrency of a range to the next, at least 2
     #[arg(long, value_name = "FACTOR", default_value = "2", value_parser = step, allow_negative_numbers = true)]
     step_size: Step,
     /// Lowest concurrency
     #[arg(long, value_name = "CONC", allow_negative_numbers = true)]
     min_conc: Option<i64>,
-    /// Highest concurrency; fixed-length rows that lie above are measured at it
+    /// Highest concurrency; fixed-length rows above it are measured at it
     #[arg(long, value_name = "CONC", allow_negative_numbers = true)]
     max_conc: Option<i64>,
     /// Highest TP on one node
@@ -79,24 +81,24 @@ struct FullSweepArgs {
     /// Highest EP on one node; a higher one is lowered to it
     #[arg(long, value_name = "EP", allow_negative_numbers = true)]
     max_ep: Option<i64>,
-    /// Rows on one node
+    /// Single-node rows
     #[arg(long)]
     single_node: bool,
-    /// Rows over several nodes
+    /// Multi-node rows
     #[arg(long)]
     multi_node: bool,
     /// Kinds of scenario
     #[arg(long, value_name = "KIND", num_args = 1..)]
     scenario_type: Vec<ScenarioName>,
-    /// A part of node names: a row for each node of its label that has it
-    #[arg(long, value_name = "PART")]
+    /// A substring of node names: one row for each matching node of the row's label
+    #[arg(long, value_name = "SUBSTRING")]
     runner_node_filter: Option<String>,
 }
 
 #[derive(Debug, Args)]
 struct TestConfigArgs {
     #[command(flatten)]
-    configs: ConfigFiles,
+    configs: ConfigArgs,
     #[command(flatten)]
     evals: EvalArgs,
     /// Config keys; `*`, `?` and `[]` match as in a shell
@@ -111,8 +113,8 @@ struct TestConfigArgs {
     /// Kinds of scenario
     #[arg(long, value_name = "KIND", num_args = 1..)]
     scenario_type: Vec<ScenarioName>,
-    /// A part of node names or of the label: a row for each node that has it
-    #[arg(long, value_name = "PART")]
+    /// A substring of node names or of the label: one row for each matching node
+    #[arg(long, value_name = "SUBSTRING")]
     runner_node_filter: Option<String>,
 }
 
@@ -120,14 +122,14 @@ struct TestConfigArgs {
 #[command(group = clap::ArgGroup::new("nodes").required(true).multiple(false).args(["single_node", "multi_node"]))]
 struct RunnerModelSweepArgs {
     #[command(flatten)]
-    configs: ConfigFiles,
+    configs: ConfigArgs,
     #[command(flatten)]
     evals: EvalArgs,
-    /// The label whose nodes are checked
+    /// The runner label
     #[arg(long, value_name = "LABEL")]
     runner_type: String,
-    /// Starts of config keys
-    #[arg(long, value_name = "START", num_args = 1..)]
+    /// Prefixes of config keys
+    #[arg(long, value_name = "PREFIX", num_args = 1..)]
     model_prefix: Vec<String>,
     /// Precisions
     #[arg(long, value_name = "NAME", num_args = 1..)]
@@ -135,21 +137,21 @@ struct RunnerModelSweepArgs {
     /// Engines
     #[arg(long, value_name = "NAME", num_args = 1..)]
     framework: Vec<String>,
-    /// The concurrency of every row, instead of the config's lowest
+    /// The concurrency of every row [default: the lowest of the config]
     #[arg(long, value_name = "CONC")]
     conc: Option<Concurrency>,
-    /// Configs on one node
+    /// Single-node configs
     #[arg(long)]
     single_node: bool,
-    /// Configs over several nodes
+    /// Multi-node configs
     #[arg(long)]
     multi_node: bool,
-    /// A part of node names
-    #[arg(long, value_name = "PART")]
+    /// A substring of node names
+    #[arg(long, value_name = "SUBSTRING")]
     runner_node_filter: Option<String>,
 }
 
-/// Which accuracy evaluations go with the rows.
+/// Which rows are evaluated for accuracy.
 #[derive(Debug, Clone, Copy, Args)]
 struct EvalArgs {
     /// Mark rows for evaluation (the default with `scenarios:` configs)
@@ -158,24 +160,30 @@ struct EvalArgs {
     /// Mark no rows for evaluation (the default with `seq-len-configs:` configs)
     #[arg(long, conflicts_with_all = ["evals_only", "all_evals"])]
     no_evals: bool,
-    /// Only the rows to be evaluated, without measuring them
+    /// Only the rows marked for evaluation, without measuring them
     #[arg(long)]
     evals_only: bool,
-    /// Every row that can be evaluated, without measuring them
+    /// Every row that can be evaluated, without measuring it
     #[arg(long)]
     all_evals: bool,
 }
 
 impl EvalArgs {
-    /// The wish; none leaves it to the configs' convention.
-    fn wish(self) -> Option<Evals> {
-        if self.all_evals {
+    /// The selection; `None` for the default of the configs' convention.
+    fn selection(self) -> Option<Evals> {
+        let Self {
+            run_evals,
+            no_evals,
+            evals_only,
+            all_evals,
+        } = self;
+        if all_evals {
             Some(Evals::All)
-        } else if self.evals_only {
+        } else if evals_only {
             Some(Evals::Only)
-        } else if self.run_evals {
+        } else if run_evals {
             Some(Evals::Marked)
-        } else if self.no_evals {
+        } else if no_evals {
             Some(Evals::Off)
         } else {
             None
@@ -198,22 +206,18 @@ impl From<ScenarioName> for ScenarioKind {
     }
 }
 
-fn kinds(names: &[ScenarioName]) -> Vec<ScenarioKind> {
-    names.iter().copied().map(Into::into).collect()
+fn kinds(names: Vec<ScenarioName>) -> Vec<ScenarioKind> {
+    names.into_iter().map(Into::into).collect()
 }
 
 fn step(text: &str) -> Result<Step, String> {
     let factor: i64 = text.parse().map_err(|error| format!("{error}"))?;
-    Step::new(factor).ok_or_else(|| "expected a whole number from 2".to_owned())
+    Step::new(factor).ok_or_else(|| "expected an integer of at least 2".to_owned())
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// Invalid configs as invalid input, a selection of things that do not exist as usage.
-pub fn run(args: &MatrixArgs) -> Result<Exit, Failure> {
-    let rows = match &args.selection {
-        Selection::FullSweep(args) => full_sweep(args)?,
+pub(super) fn run(args: MatrixArgs) -> Result<Exit, Failure> {
+    let rows = match args.selection {
+        Selection::FullSweep(args) => full_sweep(*args)?,
         Selection::TestConfig(args) => test_config(args)?,
         Selection::RunnerModelSweep(args) => runner_model_sweep(args)?,
     };
@@ -223,71 +227,98 @@ pub fn run(args: &MatrixArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-fn full_sweep(args: &FullSweepArgs) -> Result<Vec<Row>, Failure> {
-    if let (Some(min), Some(max)) = (args.min_conc, args.max_conc)
+fn load(configs: ConfigArgs) -> Result<Catalog, Failure> {
+    Ok(ConfigFiles::from(configs).load(&output::say)?)
+}
+
+fn full_sweep(args: FullSweepArgs) -> Result<Vec<Row>, Failure> {
+    let FullSweepArgs {
+        configs,
+        evals,
+        model_prefix,
+        precision,
+        framework,
+        runner_type,
+        seq_lens,
+        step_size,
+        min_conc,
+        max_conc,
+        max_tp,
+        max_ep,
+        single_node,
+        multi_node,
+        scenario_type,
+        runner_node_filter,
+    } = args;
+    if let (Some(min), Some(max)) = (min_conc, max_conc)
         && min > max
     {
-        let message = format!("--min-conc {min} is above --max-conc {max}");
+        let message = format!("--min-conc {min} is greater than --max-conc {max}");
         return Err(anyhow::anyhow!(message)).or_exit(Exit::Usage);
     }
     let sweep = FullSweep {
-        key_prefixes: args.model_prefix.clone(),
-        precisions: args.precision.clone(),
-        frameworks: args.framework.clone(),
-        runner_types: args.runner_type.clone(),
-        seq_lens: args.seq_lens.clone(),
-        step: args.step_size,
+        key_prefixes: model_prefix,
+        precisions: precision,
+        frameworks: framework,
+        runner_types: runner_type,
+        seq_lens,
+        step: step_size,
         bounds: Bounds {
-            min: args.min_conc,
-            max: args.max_conc,
+            min: min_conc,
+            max: max_conc,
         },
-        max_tp: args.max_tp,
-        max_ep: args.max_ep,
-        nodes: Some(Nodes::from_flags(args.single_node, args.multi_node)),
-        scenarios: kinds(&args.scenario_type),
-        node_filter: args.runner_node_filter.clone(),
+        max_tp,
+        max_ep,
+        nodes: Some(Nodes::from_flags(single_node, multi_node)),
+        scenarios: kinds(scenario_type),
+        node_filter: runner_node_filter,
     };
-    classified(matrix::full_sweep(&args.configs.load()?, &sweep, args.evals.wish()))
+    Ok(matrix::full_sweep(&load(configs)?, &sweep, evals.selection())?)
 }
 
-fn test_config(args: &TestConfigArgs) -> Result<Vec<Row>, Failure> {
+fn test_config(args: TestConfigArgs) -> Result<Vec<Row>, Failure> {
+    let TestConfigArgs {
+        configs,
+        evals,
+        config_keys,
+        conc,
+        seq_lens,
+        scenario_type,
+        runner_node_filter,
+    } = args;
     let test = TestConfig {
-        conc: args.conc.clone(),
-        seq_lens: args.seq_lens.clone(),
-        scenarios: kinds(&args.scenario_type),
-        node_filter: args.runner_node_filter.clone(),
+        conc,
+        seq_lens,
+        scenarios: kinds(scenario_type),
+        node_filter: runner_node_filter,
     };
-    let catalog = args.configs.load()?;
-    classified(matrix::test_config(&catalog, &args.config_keys, &test, args.evals.wish()))
+    Ok(matrix::test_config(&load(configs)?, &config_keys, &test, evals.selection())?)
 }
 
-fn runner_model_sweep(args: &RunnerModelSweepArgs) -> Result<Vec<Row>, Failure> {
+fn runner_model_sweep(args: RunnerModelSweepArgs) -> Result<Vec<Row>, Failure> {
+    let RunnerModelSweepArgs {
+        configs,
+        evals,
+        runner_type,
+        model_prefix,
+        precision,
+        framework,
+        conc,
+        single_node,
+        multi_node,
+        runner_node_filter,
+    } = args;
     let sweep = NodeSweep {
-        runner_type: args.runner_type.clone(),
-        key_prefixes: args.model_prefix.clone(),
-        precisions: args.precision.clone(),
-        frameworks: args.framework.clone(),
-        conc: args.conc,
+        runner_type,
+        key_prefixes: model_prefix,
+        precisions: precision,
+        frameworks: framework,
+        conc,
         nodes: Nodes {
-            single: args.single_node,
-            multi: args.multi_node,
+            single: single_node,
+            multi: multi_node,
         },
-        node_filter: args.runner_node_filter.clone(),
+        node_filter: runner_node_filter,
     };
-    let catalog = args.configs.load()?;
-    classified(matrix::runner_model_sweep(&catalog, &sweep, args.evals.wish()))
-}
-
-fn classified(rows: Result<Vec<Row>, SelectError>) -> Result<Vec<Row>, Failure> {
-    match rows {
-        Ok(rows) => Ok(rows),
-        Err(SelectError::Config(found)) => Err(found).or_exit(Exit::InvalidInput),
-        Err(
-            error @ (SelectError::UnknownRunner { .. }
-            | SelectError::UnknownKey { .. }
-            | SelectError::NoMatch(_)
-            | SelectError::NoNode { .. }
-            | SelectError::UnknownSeqLens { .. }),
-        ) => Err(error).or_exit(Exit::Usage),
-    }
+    Ok(matrix::runner_model_sweep(&load(configs)?, &sweep, evals.selection())?)
 }

@@ -2,7 +2,6 @@
 //! edge. Data goes to stdout, words for people to stderr, and every end has one of the documented exit codes.
 
 mod action;
-mod asked_for;
 mod baseline;
 mod bench;
 mod changelog;
@@ -26,7 +25,6 @@ mod notify;
 mod nvml;
 mod output;
 mod plan;
-mod planned_jobs;
 mod progress;
 mod ready;
 mod render;
@@ -63,7 +61,7 @@ enum Command {
     Check(check::CheckArgs),
     Matrix(matrix::MatrixArgs),
     Plan(plan::PlanArgs),
-    Changelog(changelog::ChangelogArgs),
+    Changelog(changelog::ChangelogCommandArgs),
     Doctor(doctor::DoctorArgs),
     Run(Box<run::RunArgs>),
     Ready(ready::ReadyArgs),
@@ -126,13 +124,13 @@ fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Demo(args) => demo::run(&args),
-        Command::Action(args) => action::run(&args),
+        Command::Action(args) => action::run(args),
         Command::Nvml(args) => nvml::run(&args),
-        Command::Check(args) => check::run(&args),
+        Command::Check(args) => check::run(args),
         Command::Schema(args) => schema::run(&args),
-        Command::Plan(args) => plan::run(&args),
-        Command::Matrix(args) => matrix::run(&args),
-        Command::Changelog(args) => changelog::run(&args),
+        Command::Plan(args) => plan::run(args),
+        Command::Matrix(args) => matrix::run(args),
+        Command::Changelog(args) => changelog::run(args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Ready(args) => ready::run(&args),

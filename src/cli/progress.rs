@@ -8,9 +8,9 @@ use clap::Args;
 use tokio::time::{self, Instant};
 
 use super::comment::{Target, pull_request};
-use super::planned_jobs::{PlannedJob, planned_jobs, started};
 use super::{Exit, Failure, github, output};
 use crate::github::{CommentChange, Marker, WorkflowJob, jobs_of_run, put_comment_over, run_line};
+use crate::planning::{PlannedJob, planned_jobs, workflow_jobs_of};
 use crate::report::{self, JobLink, JobProgress, Links, Progress};
 
 /// Show on the pull request how far a sweep is.
@@ -75,7 +75,7 @@ pub fn run(args: &ProgressArgs) -> Result<Exit, Failure> {
 
 fn progress_of(planned: &[PlannedJob], jobs: &[WorkflowJob], now: DateTime<Utc>) -> Progress {
     let mut failed_jobs = Vec::new();
-    let started = planned.iter().zip(started(planned, jobs));
+    let started = planned.iter().zip(workflow_jobs_of(planned, jobs));
     let progress = started.map(|(planned, job)| {
         let progress = job.map_or(JobProgress::Waiting, |job| state_of(job, now));
         if let (JobProgress::Failed, Some(url)) = (progress, job.and_then(|job| job.html_url.clone())) {

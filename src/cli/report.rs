@@ -8,8 +8,9 @@ use super::baseline::BaselineArgs;
 use super::fail_on::{self, FailOn};
 use super::render::{ReportFormat, add_to_job_summary, render_view};
 use super::shown::ShownArgs;
-use super::{Exit, Failure, OrExit as _, asked_for, hardware, output};
+use super::{Exit, Failure, OrExit as _, hardware, output};
 use crate::analysis::{self, BestBy, CostModel, Run, Slo};
+use crate::planning::entry_lines;
 use crate::report::{self, View, answers, parquet};
 use crate::store;
 use crate::system::files;
@@ -77,7 +78,7 @@ pub fn run(args: &ReportArgs) -> Result<Exit, Failure> {
         Some(costs) => with_costs(view, args, &head, costs),
     };
     let view = match args.format {
-        ReportFormat::Sarif => view.with_lines(asked_for::lines(Path::new(report::CHANGELOG), &head)),
+        ReportFormat::Sarif => view.with_lines(entry_lines(Path::new(report::CHANGELOG), &head, &output::say)),
         ReportFormat::Table
         | ReportFormat::Markdown
         | ReportFormat::Csv

@@ -9,7 +9,7 @@ fn link(number: u64) -> String {
 }
 
 #[test]
-fn set_pr_fills_in_log_and_fragments_and_keeps_every_other_byte() {
+fn set_pr_replaces_only_placeholder_links_in_log_and_fragments() {
     let repository = Repository::new();
     repository.write("perf-changelog.yaml", &with(LOG, &entry("toy-fp4-h100-sim", "XXX")));
     repository.write("perf-changelog.d/mine.yaml", &entry("toy-fp8-h100-sim", "XXX"));
@@ -27,7 +27,7 @@ fn set_pr_fills_in_log_and_fragments_and_keeps_every_other_byte() {
 }
 
 #[test]
-fn resolve_ends_a_conflict_of_the_index() {
+fn resolve_puts_own_entries_after_those_of_the_other_branch() {
     let repository = Repository::new();
     let ours = with(LOG, &entry("toy-fp4-h100-sim", "XXX"));
     let theirs = with(LOG, &entry("toy-fp8-h100-sim", &link(2)));
@@ -64,13 +64,13 @@ fn staged(repository: &Repository, text: &str, stage: u16) -> IndexEntry {
 }
 
 #[test]
-fn resolve_without_a_conflict_says_so() {
+fn resolve_without_a_conflict_is_refused() {
     let ran = Repository::new().imax(&["changelog", "resolve", "7"]);
     assert!(ran.code == 3 && ran.stderr.contains("is not in conflict"), "{}", ran.stderr);
 }
 
 #[test]
-fn the_merge_driver_joins_two_appends_and_marks_a_contradiction() {
+fn merge_driver_joins_two_appends_and_marks_a_contradiction() {
     let repository = Repository::new();
     let pending = with(LOG, &entry("toy-fp4-h100-sim", "XXX"));
     let published = with(LOG, &entry("toy-fp8-h100-sim", &link(2)));
@@ -92,7 +92,7 @@ fn the_merge_driver_joins_two_appends_and_marks_a_contradiction() {
 }
 
 #[test]
-fn a_fragment_is_planned_like_an_appended_entry_and_folding_it_plans_nothing() {
+fn fragment_is_planned_once_and_not_again_when_folded() {
     let repository = Repository::new();
     let start = repository.git.head().unwrap().target().unwrap().to_string();
     let arguments = [
@@ -130,7 +130,7 @@ fn a_fragment_is_planned_like_an_appended_entry_and_folding_it_plans_nothing() {
 }
 
 #[test]
-fn a_fragment_is_named_after_the_branch() {
+fn fragment_is_named_after_the_branch() {
     let repository = Repository::new();
     let start = repository.git.head().unwrap().target().unwrap().to_string();
     repository.branch("Ann/faster_toy", &start);
@@ -144,7 +144,7 @@ fn a_fragment_is_named_after_the_branch() {
 }
 
 #[test]
-fn validate_wants_a_final_line_break_and_a_plan() {
+fn validate_requires_a_final_line_break() {
     let repository = Repository::new();
     let validate = |repository: &Repository| repository.imax(&["changelog", "validate", "--base-ref", "HEAD~1"]);
     repository.commit_log(&with(LOG, &entry("toy-fp4-h100-sim", "XXX")));

@@ -40,7 +40,7 @@ pub fn diverged() -> (Repository, String, String) {
 }
 
 #[test]
-fn entries_that_landed_on_the_main_branch_meanwhile_are_no_deletions() {
+fn pull_request_is_compared_with_its_merge_base() {
     let (repository, base, head) = diverged();
     let ran = repository.event(
         "pull_request",
@@ -51,13 +51,13 @@ fn entries_that_landed_on_the_main_branch_meanwhile_are_no_deletions() {
     let entries = ran.json()["changelog_metadata"]["entries"].clone();
     assert_eq!(entries[0]["config-keys"], json!(["toy-fp8-h100-sim"]));
     assert_eq!(entries.as_array().unwrap().len(), 1);
-    // The same two commits compared as they are do show one.
+    // Compared directly, the entry of the main branch seems deleted.
     let direct = repository.imax(&["plan", "--base-ref", &base, "--head-ref", &head]);
     assert_eq!(direct.code, 3, "{}", direct.stderr);
 }
 
 #[test]
-fn a_full_sweep_has_a_canary() {
+fn full_sweep_has_a_canary() {
     let (repository, base, head) = diverged();
     let label = "full-sweep-enabled";
     let ran = repository.event(
@@ -71,7 +71,7 @@ fn a_full_sweep_has_a_canary() {
 }
 
 #[test]
-fn the_code_of_a_fork_waits_for_a_label_after_its_last_push() {
+fn fork_needs_a_label_after_its_last_push() {
     let (repository, base, head) = diverged();
     let label = "sweep-enabled";
     let event = |action, set| repository.event("pull_request", &pull_request(action, set, &[label], &base, &head, "stranger/repo"));
@@ -86,7 +86,7 @@ fn the_code_of_a_fork_waits_for_a_label_after_its_last_push() {
 }
 
 #[test]
-fn two_primary_labels_are_an_error_that_names_them() {
+fn contradicting_labels_are_refused() {
     let (repository, base, head) = diverged();
     let labels = ["sweep-enabled", "full-sweep-enabled"];
     let ran = repository.event(
@@ -98,7 +98,7 @@ fn two_primary_labels_are_an_error_that_names_them() {
 }
 
 #[test]
-fn a_marker_in_the_last_commit_is_found_in_the_clone() {
+fn skip_marker_in_the_head_commit_is_obeyed() {
     let (repository, base, _) = diverged();
     repository.write("notes.txt", "x");
     let head = repository.commit("notes [skip-sweep]");
@@ -111,7 +111,7 @@ fn a_marker_in_the_last_commit_is_found_in_the_clone() {
 }
 
 #[test]
-fn settings_replace_labels() {
+fn settings_replace_default_labels() {
     let (repository, base, head) = diverged();
     repository.write("imax.yaml", "policy:\n  labels:\n    bench-it: {mode: full, fail-fast: true}\n");
     let ran = repository.event(
@@ -125,7 +125,7 @@ fn settings_replace_labels() {
 }
 
 #[test]
-fn a_fork_does_not_choose_its_labels() {
+fn policy_of_a_fork_is_ignored() {
     let (repository, base, _) = diverged();
     repository.write("imax.yaml", "policy:\n  labels: {bug: {mode: full}}\n");
     let head = repository.commit("the stranger's own policy");
@@ -141,12 +141,12 @@ fn a_fork_does_not_choose_its_labels() {
 }
 
 #[test]
-fn pushes_compare_with_what_was_there_before_or_with_the_next_best() {
+fn push_is_compared_with_the_commit_before_it_or_the_parent() {
     let repository = Repository::new();
     let first = repository.git.head().unwrap().target().unwrap().to_string();
     let second = repository.commit_log(&with(LOG, &entry("toy-fp4-h100-sim", "https://github.com/org/repo/pull/2")));
     let gone = "1234567890123456789012345678901234567890";
-    for (before, note) in [(first.as_str(), ""), (ZEROS, "The branch is new"), (gone, "a force push")] {
+    for (before, note) in [(first.as_str(), ""), (ZEROS, "The branch is new"), (gone, "force push")] {
         let ran = repository.event("push", &push("main", before, &second));
         assert_eq!(ran.output("count"), "1", "{before}: {}", ran.stderr);
         assert_eq!(ran.output("base-sha"), first, "{before}");
@@ -161,7 +161,7 @@ fn pushes_compare_with_what_was_there_before_or_with_the_next_best() {
 }
 
 #[test]
-fn a_shallow_clone_does_not_take_the_whole_log_for_new() {
+fn shallow_clone_is_refused() {
     let repository = Repository::new();
     let parent = repository.git.head().unwrap().target().unwrap().to_string();
     let head = repository.commit_log(&with(LOG, &entry("toy-fp4-h100-sim", "XXX")));
@@ -178,7 +178,7 @@ fn a_shallow_clone_does_not_take_the_whole_log_for_new() {
 }
 
 #[test]
-fn labels_that_contradict_each_other_are_named_in_the_summary() {
+fn contradicting_labels_are_named_in_the_summary() {
     let (repository, base, head) = diverged();
     let labels = ["sweep-enabled", "full-sweep-enabled"];
     let ran = repository.event(
@@ -195,7 +195,7 @@ fn labels_that_contradict_each_other_are_named_in_the_summary() {
 }
 
 #[test]
-fn a_plan_without_jobs_says_why() {
+fn plan_without_jobs_has_a_reason() {
     let (repository, base, _) = diverged();
     let inputs = json!({ "inputs": { "config-keys": "toy-fp4-h100-sim", "evals-only": "true" } });
     let ran = repository.event("workflow_dispatch", &inputs);
@@ -208,7 +208,7 @@ fn a_plan_without_jobs_says_why() {
 }
 
 #[test]
-fn a_new_branch_is_compared_with_where_it_left_the_default_branch() {
+fn new_branch_is_compared_with_its_merge_base() {
     let (repository, _, head) = diverged();
     repository.write("imax.yaml", "policy:\n  push-branches: [fix]\n");
     let ran = repository.event("push", &push("fix", ZEROS, &head));
@@ -218,11 +218,11 @@ fn a_new_branch_is_compared_with_where_it_left_the_default_branch() {
         "{}",
         ran.stderr
     );
-    assert!(ran.output("reason").contains("where it left the default branch"));
+    assert!(ran.output("reason").contains("its merge base with the default branch"));
 }
 
 #[test]
-fn a_run_by_hand_and_the_clock_measure_config_keys() {
+fn dispatch_and_schedule_measure_config_keys() {
     let repository = Repository::new();
     let by_hand = repository.event(
         "workflow_dispatch",
@@ -246,7 +246,7 @@ fn a_run_by_hand_and_the_clock_measure_config_keys() {
 }
 
 #[test]
-fn a_checkout_of_something_else_is_refused() {
+fn checkout_of_another_commit_is_refused() {
     let (repository, base, head) = diverged();
     repository.checkout("main");
     let ran = repository.event(
@@ -264,7 +264,7 @@ pub fn comment(body: &str) -> Value {
 }
 
 #[test]
-fn a_command_of_somebody_who_may_write_is_obeyed() {
+fn comment_command_needs_write_access_and_no_fork() {
     let (repository, base, head) = diverged();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     for (permission, head_repository, code, told) in [
@@ -304,7 +304,7 @@ fn a_command_of_somebody_who_may_write_is_obeyed() {
 }
 
 #[test]
-fn a_comment_without_known_rights_does_nothing() {
+fn comment_command_without_a_token_is_refused() {
     let (repository, _, _) = diverged();
     assert_eq!(repository.event("issue_comment", &comment("nice")).output("run"), "false");
     let command = repository.event("issue_comment", &comment("/sweep full"));

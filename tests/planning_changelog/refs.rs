@@ -11,7 +11,7 @@ fn plan(repository: &Repository, base: &str, head: &str, more: &[&str]) -> crate
 }
 
 #[test]
-fn an_appended_entry_becomes_rows_outputs_and_a_summary() {
+fn appended_entry_gives_rows_outputs_and_summary() {
     let repository = Repository::new();
     let head = repository.commit_log(&with(LOG, &entry("toy-fp8-*", "XXX")));
     let ran = plan(&repository, "HEAD~1", &head, &[]);
@@ -45,7 +45,7 @@ fn an_appended_entry_becomes_rows_outputs_and_a_summary() {
 }
 
 #[test]
-fn job_names_are_unique_and_safe() {
+fn job_ids_are_unique_and_valid() {
     let repository = Repository::new();
     repository.commit_log(&with(LOG, &entry("toy*", "XXX")));
     let ran = plan(&repository, "HEAD~1", "HEAD", &[]);
@@ -68,7 +68,7 @@ fn job_names_are_unique_and_safe() {
 }
 
 #[test]
-fn trimming_evals_and_engine_starts_are_chosen_by_flags() {
+fn flags_choose_trimming_evals_and_grouping() {
     let repository = Repository::new();
     repository.commit_log(&with(LOG, &entry("toy-fp8-h100-sim", "XXX")));
     let concurrencies = |flags: &[&str]| plan(&repository, "HEAD~1", "HEAD", flags).concurrencies();
@@ -80,7 +80,7 @@ fn trimming_evals_and_engine_starts_are_chosen_by_flags() {
 }
 
 #[test]
-fn a_config_that_two_entries_name_runs_once() {
+fn config_of_two_entries_runs_once() {
     let repository = Repository::new();
     let log = with(&with(LOG, &entry("toy-fp4-h100-sim", "XXX")), &entry("toy-*", "XXX"));
     repository.commit_log(&log);
@@ -94,7 +94,7 @@ fn a_config_that_two_entries_name_runs_once() {
 }
 
 #[test]
-fn what_is_wrong_with_the_log_is_named_with_its_line() {
+fn findings_in_the_log_have_a_line() {
     let repository = Repository::new();
     let cases = [
         (LOG.replace("pull/1", "pull/9"), "perf-changelog.yaml:5:1"),
@@ -115,10 +115,10 @@ fn what_is_wrong_with_the_log_is_named_with_its_line() {
 }
 
 #[test]
-fn an_unknown_ref_says_what_to_do() {
+fn unknown_revision_has_a_remedy() {
     let repository = Repository::new();
     let zeros = "0".repeat(40);
-    for (base, remedy) in [("gone", "fetch it"), (zeros.as_str(), "a branch that was just made")] {
+    for (base, remedy) in [("gone", "fetch it"), (zeros.as_str(), "a new branch")] {
         let ran = plan(&repository, base, "HEAD", &[]);
         assert_eq!(ran.code, 3, "{}", ran.stderr);
         assert!(ran.stderr.contains(remedy), "{}", ran.stderr);
@@ -131,20 +131,20 @@ fn an_unknown_ref_says_what_to_do() {
 }
 
 #[test]
-fn a_log_that_is_gone_is_no_lost_entry() {
+fn missing_log_is_refused() {
     let repository = Repository::new();
     std::fs::rename(repository.path("perf-changelog.yaml"), repository.path("log.yaml")).unwrap();
     repository.commit("rename");
     let ran = plan(&repository, "HEAD~1", "HEAD", &[]);
     assert!(
-        ran.code == 3 && ran.stderr.contains("say with --changelog-file where it is now"),
+        ran.code == 3 && ran.stderr.contains("name its new path with --changelog-file"),
         "{}",
         ran.stderr
     );
 }
 
 #[test]
-fn a_renamed_log_and_another_folder_are_no_new_log() {
+fn renamed_log_keeps_its_old_entries() {
     let repository = Repository::new();
     std::fs::rename(repository.path("perf-changelog.yaml"), repository.path("log.yaml")).unwrap();
     repository.write("log.yaml", &with(LOG, &entry("toy-fp4-h100-sim", "XXX")));
@@ -154,7 +154,7 @@ fn a_renamed_log_and_another_folder_are_no_new_log() {
 }
 
 #[test]
-fn append_only_measures_new_points_and_nothing_else() {
+fn append_only_measures_only_new_points() {
     let repository = Repository::new();
     let start = repository.git.head().unwrap().target().unwrap().to_string();
     let configs = repository.read("configs/toy-master.yaml");
@@ -188,7 +188,7 @@ fn append_only_measures_new_points_and_nothing_else() {
 }
 
 #[test]
-fn a_plan_beyond_githubs_limits_is_split_and_kept_whole_in_a_file() {
+fn plan_beyond_github_limits_is_split_into_batches() {
     let repository = Repository::new();
     let configs = repository.read("configs/toy-master.yaml");
     let many: Vec<String> = (1..=700).map(|conc| conc.to_string()).collect();

@@ -39,7 +39,7 @@ fn measured_rows(ran: &Ran) -> Vec<Value> {
 }
 
 #[test]
-fn what_was_measured_is_left_out_and_carried_to_the_report() {
+fn measured_points_are_left_out_and_kept_for_the_report() {
     let repository = Repository::new();
     let head = repository.commit_log(&with(LOG, &entry("toy-fp8-*", "XXX")));
     let refs = ["plan", "--base-ref", "HEAD~1", "--head-ref", &head];
@@ -68,7 +68,7 @@ fn what_was_measured_is_left_out_and_carried_to_the_report() {
 }
 
 #[test]
-fn the_summary_has_the_gpu_hours_of_jobs_that_were_run_before() {
+fn summary_has_gpu_hours_from_job_records() {
     let repository = Repository::new();
     let head = repository.commit_log(&with(LOG, &entry("toy-fp8-*", "XXX")));
     let refs = ["plan", "--base-ref", "HEAD~1", "--head-ref", &head];
@@ -86,11 +86,15 @@ fn the_summary_has_the_gpu_hours_of_jobs_that_were_run_before() {
         "{}",
         ran.summary
     );
-    assert!(ran.stderr.contains("left out: ") && ran.stderr.contains("bmk_2"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("skipped job record: ") && ran.stderr.contains("bmk_2"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
-fn a_run_that_is_none_is_refused() {
+fn without_a_run_is_refused() {
     let repository = Repository::new();
     let head = repository.commit_log(&with(LOG, &entry("toy-fp8-*", "XXX")));
     let ran = repository.imax(&["plan", "--base-ref", "HEAD~1", "--head-ref", &head, "--without", "configs"]);
@@ -148,7 +152,7 @@ fn marker() -> String {
 }
 
 #[test]
-fn a_comment_completes_the_last_run_on_the_same_commit_and_no_other() {
+fn retry_completes_the_last_run_of_the_same_commit() {
     let (repository, base, head) = diverged();
     let whole = repository
         .imax(&["plan", "--base-ref", &base, "--head-ref", &head, "--merge-base"])
@@ -159,7 +163,7 @@ fn a_comment_completes_the_last_run_on_the_same_commit_and_no_other() {
     let results = repository.read(".git/results/agg_bmk.json");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     for (planned, left, told) in [
-        (head.as_str(), rows.len() - 1, "One point of it is measured and left out"),
+        (head.as_str(), rows.len() - 1, "It measured 1 point, which is left out"),
         (base.as_str(), rows.len(), "Everything is planned."),
     ] {
         let asked = pull_request("", None, &["full-sweep-enabled"], &base, &head, "org/repo");

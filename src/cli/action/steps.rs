@@ -1,26 +1,24 @@
-//! The steps of the action as values: the command lines that each stands for, and what the workflow stores of it.
+//! The steps of the action as values: their command lines, and the artifacts that the workflow stores.
 
 use std::path::{Path, PathBuf};
 
-use super::{ARTIFACTS, PLAN_ARTIFACT, PLAN_FILE, ROW_FILE};
+use super::{ARTIFACTS, ROW_FILE};
 use crate::matrix::Row;
+use crate::planning::{PLAN_ARTIFACT, PLAN_FILE, RESULTS_ARTIFACT};
 
-/// What the workflow's next step stores.
+/// The artifact that the workflow's next step uploads.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Artifact {
     pub(super) name: String,
     pub(super) path: PathBuf,
 }
 
-/// A step as values: what to write first, which command lines to run, what to store.
+/// A step of the action.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) command_lines: Vec<Vec<String>>,
     pub(super) artifact: Option<Artifact>,
 }
-
-/// The artifact of the report.
-pub(in crate::cli) const RESULTS_ARTIFACT: &str = "results_bmk";
 
 fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
     words.map(str::to_owned).to_vec()
@@ -30,11 +28,11 @@ fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-pub(super) fn plan(folder: &Path, further: Vec<String>) -> Step {
+pub(super) fn plan(folder: &Path, additional: Vec<String>) -> Step {
     let out = folder.join(PLAN_ARTIFACT);
     let mut line = words(["plan", "--event", "--plan-file"]);
     line.push(text(&out.join(PLAN_FILE)));
-    line.extend(further);
+    line.extend(additional);
     Step {
         command_lines: vec![line],
         artifact: Some(Artifact {
@@ -44,40 +42,40 @@ pub(super) fn plan(folder: &Path, further: Vec<String>) -> Step {
     }
 }
 
-pub(super) fn run_row(folder: &Path, row: &Row, further: Vec<String>) -> Step {
+pub(super) fn run_row(folder: &Path, row: &Row, additional: Vec<String>) -> Step {
     let name = artifact_name(row);
     let out = folder.join(&name);
     let mut line = words(["run", "--row"]);
     line.push(text(&folder.join(ROW_FILE)));
     line.push("--out".to_owned());
     line.push(text(&out));
-    line.extend(further);
+    line.extend(additional);
     Step {
         command_lines: vec![line],
         artifact: Some(Artifact { name, path: out }),
     }
 }
 
-/// How often the comment on a running sweep is brought up to date: seldom enough for the limits of a workflow's token.
+/// Interval of updates to the comment on a running sweep; GitHub limits how often a workflow's token may write.
 const PROGRESS_SECONDS: &str = "60";
 
-pub(super) fn progress(further: Vec<String>) -> Step {
+pub(super) fn progress(additional: Vec<String>) -> Step {
     let plan = format!("{ARTIFACTS}/{PLAN_ARTIFACT}/{PLAN_FILE}");
     let mut line = words(["progress", "--plan", &plan, "--every", PROGRESS_SECONDS]);
-    line.extend(further);
+    line.extend(additional);
     Step {
         command_lines: vec![line],
         artifact: None,
     }
 }
 
-/// Only a pull request has a place for the comment.
+/// Whether the event belongs to a pull request, which can have the comment.
 pub(super) fn is_pull_request() -> bool {
     std::env::var("GITHUB_EVENT_NAME").is_ok_and(|event| matches!(event.as_str(), "pull_request" | "pull_request_target" | "issue_comment"))
 }
 
-/// The arguments for a baseline. That of the event is optional, since nobody asked for it: a token may not be allowed to read it, and a new
-/// repository has none.
+/// The arguments for a baseline. The event's branch is an optional baseline, since nobody asked for it: the token may not be
+/// allowed to read its runs, and a new repository has none.
 pub(super) fn baseline(given: &str, lookup: impl Fn(&str) -> Option<String>) -> Vec<String> {
     let named = |name| lookup(name).filter(|value| !value.is_empty());
     match given {
@@ -93,20 +91,20 @@ pub(super) fn baseline(given: &str, lookup: impl Fn(&str) -> Option<String>) -> 
     }
 }
 
-/// Whom a report is told to, besides the job summary, and what it is compared with.
+/// What a report is compared with, and where it is posted besides the job summary.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Tells<'a> {
-    /// The arguments for it.
+pub(super) struct ReportOptions<'a> {
+    /// The arguments for the baseline.
     pub(super) baseline: &'a [String],
-    /// The pull request.
+    /// Whether the pull request gets a comment.
     pub(super) comments: bool,
-    /// The commit.
+    /// Whether the commit gets a check run.
     pub(super) check_run: bool,
-    /// Chats and webhooks, and when.
+    /// When chats and webhooks are notified.
     pub(super) notify: Option<&'a str>,
 }
 
-pub(super) fn report(folder: &Path, further: &[String], tells: Tells) -> Step {
+pub(super) fn report(folder: &Path, additional: &[String], options: ReportOptions) -> Step {
     let out = folder.join(RESULTS_ARTIFACT);
     let results = text(&out);
     let plan = format!("{ARTIFACTS}/{PLAN_ARTIFACT}/{PLAN_FILE}");
@@ -114,30 +112,30 @@ pub(super) fn report(folder: &Path, further: &[String], tells: Tells) -> Step {
     let show = |format: &str, file: &str| {
         let mut line = words(["report", &results, "--format", format, "--out"]);
         line.push(text(&out.join(file)));
-        // Who names one for the report alone means it.
-        let named = further
+        // A baseline among the additional arguments replaces the default one.
+        let named = additional
             .iter()
             .any(|word| word.starts_with("--baseline") || word.starts_with("--compare"));
-        line.extend(tells.baseline.iter().filter(|_| !named).cloned());
-        line.extend(further.iter().cloned());
+        line.extend(options.baseline.iter().filter(|_| !named).cloned());
+        line.extend(additional.iter().cloned());
         line
     };
     let mut summary = show("markdown", "summary.md");
     summary.push("--job-summary".to_owned());
     let page = show("html", "report.html");
     let mut command_lines = vec![collect, summary, page];
-    // Also a push has a commit for the check run; the comment is then left out by the command itself.
-    if tells.comments || tells.check_run {
+    // A push has a commit for the check run, too; `imax comment` then leaves out the comment.
+    if options.comments || options.check_run {
         let mut line = words(["comment", &results, "--plan", &plan]);
-        line.extend(tells.baseline.iter().cloned());
-        if tells.check_run {
+        line.extend(options.baseline.iter().cloned());
+        if options.check_run {
             line.push("--check-run".to_owned());
         }
         command_lines.push(line);
     }
-    if let Some(on) = tells.notify {
+    if let Some(on) = options.notify {
         let mut line = words(["notify", &results, "--on", on]);
-        line.extend(tells.baseline.iter().cloned());
+        line.extend(options.baseline.iter().cloned());
         command_lines.push(line);
     }
     Step {
@@ -149,17 +147,17 @@ pub(super) fn report(folder: &Path, further: &[String], tells: Tells) -> Step {
     }
 }
 
-pub(super) fn check(further: Vec<String>) -> Step {
+pub(super) fn check(additional: Vec<String>) -> Step {
     let mut line = words(["check", "--format", "github"]);
-    line.extend(further);
+    line.extend(additional);
     Step {
         command_lines: vec![line],
         artifact: None,
     }
 }
 
-/// Unique among a run's rows, since artifacts must be, and without the characters that artifact names may not have.
-/// The row's own hash makes it so; the words before it are for people.
+/// The name of a row's artifact: readable words, and a hash of the row, because names must be unique among a run's artifacts.
+/// Characters that GitHub does not allow are replaced.
 fn artifact_name(row: &Row) -> String {
     use sha2::{Digest as _, Sha256};
     let concurrencies: Vec<String> = row.conc.as_slice().iter().map(ToString::to_string).collect();
@@ -186,7 +184,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn artifact_names_are_unique_and_allowed() {
+    fn artifact_names_are_unique_and_valid() {
         let names = [row(1, "a"), row(2, "a"), row(1, "b")].map(|row| artifact_name(&row));
         assert!(names[0] != names[1] && names[0] != names[2], "{names:?}");
         for name in names {
@@ -195,7 +193,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn further_arguments_stand_behind_our_own() {
+    fn additional_arguments_follow_those_of_the_step() {
         let step = run_row(Path::new("/t"), &row(1, "a"), words(["--seed", "7"]));
         let line = &step.command_lines[0];
         assert_eq!(line[..3], ["run", "--row", "/t/row.json"]);
@@ -204,18 +202,18 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_report_collects_shows_and_comments_on_pull_requests() {
-        let commands = |tells| -> Vec<String> {
-            let step = report(Path::new("/t"), &[], tells);
+    fn report_comments_only_where_it_is_asked_to() {
+        let commands = |options| -> Vec<String> {
+            let step = report(Path::new("/t"), &[], options);
             step.command_lines.iter().map(|line| line[0].clone()).collect()
         };
-        let comments = Tells {
+        let comments = ReportOptions {
             comments: true,
-            ..Tells::default()
+            ..ReportOptions::default()
         };
         assert_eq!(commands(comments), ["collect", "report", "report", "comment"]);
-        assert_eq!(commands(Tells::default()), ["collect", "report", "report"]);
-        let all = Tells {
+        assert_eq!(commands(ReportOptions::default()), ["collect", "report", "report"]);
+        let all = ReportOptions {
             check_run: true,
             notify: Some("regression"),
             ..comments
@@ -226,7 +224,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_report_is_compared_with_the_branch_of_its_event() {
+    fn baseline_defaults_to_the_branch_of_the_event() {
         let of = |given: &str, environment: &[(&str, &str)]| {
             let lookup = |name: &str| {
                 environment
@@ -252,12 +250,12 @@ pub(super) mod tests {
         assert_eq!(of("none", &push), "");
         assert_eq!(of("history:h", &push), "--baseline history:h");
         let asked = words(["--baseline", "branch:main"]);
-        let tells = Tells {
+        let options = ReportOptions {
             comments: true,
             baseline: &asked,
-            ..Tells::default()
+            ..ReportOptions::default()
         };
-        let lines = report(Path::new("/t"), &words(["--baseline", "run:1"]), tells).command_lines;
+        let lines = report(Path::new("/t"), &words(["--baseline", "run:1"]), options).command_lines;
         assert_eq!(lines[1][6..8], ["--baseline", "run:1"]);
         assert_eq!(lines[3][4..], ["--baseline", "branch:main"]);
     }

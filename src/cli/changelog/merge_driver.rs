@@ -1,49 +1,51 @@
-//! `imax changelog merge-driver`: what git calls to merge two versions of the changelog.
+//! `imax changelog merge-driver`: the command with which git merges two versions of the changelog.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::files::Repo;
-use crate::changelog::merge;
-use crate::cli::{Exit, Failure, OrExit as _, output};
-use crate::git;
-use crate::system::files;
+use super::RepositoryArgs;
+use crate::cli::{Exit, Failure, output};
+use crate::planning::changelog_edit::{MergeRequest, Merged, merge};
 
-/// Merges two versions of the changelog for git: both sides' new entries, one after the other.
+/// Merge two versions of the changelog for git: the new entries of both sides, one after the other.
 ///
-/// Where the sides contradict each other, the file gets git's usual conflict markers, and the exit code says so.
+/// Where the sides contradict each other, the file gets git's usual conflict markers, and the exit code is not 0.
 #[derive(Debug, Args)]
 #[command(after_help = "Set up once in a clone:\n  \
         git config merge.imax-changelog.driver 'imax changelog merge-driver %O %A %B'\n  \
         echo 'perf-changelog.yaml merge=imax-changelog' >> .gitattributes")]
-pub struct MergeDriverArgs {
-    /// The common ancestor's version (%O)
+pub(super) struct MergeDriverArgs {
+    /// The version of the merge base (%O)
     base: PathBuf,
-    /// Our version (%A), which gets the result
+    /// The version of the current branch (%A), replaced with the result
     ours: PathBuf,
-    /// Their version (%B)
+    /// The version of the other branch (%B)
     theirs: PathBuf,
 
     #[command(flatten)]
-    repo: Repo,
+    repository: RepositoryArgs,
 }
 
-pub fn run(args: &MergeDriverArgs) -> Result<Exit, Failure> {
-    let read = |path: &PathBuf| files::read(path).or_exit(Exit::Infrastructure);
-    let conflict = git::Conflict {
-        base: read(&args.base)?,
-        ours: read(&args.ours)?,
-        theirs: read(&args.theirs)?,
+pub(super) fn run(args: MergeDriverArgs) -> Result<Exit, Failure> {
+    let MergeDriverArgs {
+        base,
+        ours,
+        theirs,
+        repository: RepositoryArgs { repo: repository },
+    } = args;
+    let request = MergeRequest {
+        base,
+        ours,
+        theirs,
+        repository,
     };
-    let (result, exit) = match merge(&conflict.base, &conflict.ours, &conflict.theirs, &args.repo.repo) {
-        Ok(merged) => (merged, Exit::Success),
-        Err(error) => {
-            output::say(&format!("the changelog is left in conflict: {error}"));
-            // Any status but 0 up to 128 tells git that the file is in conflict.
-            (git::merge_lines(&conflict).or_exit(Exit::Infrastructure)?, Exit::InvalidInput)
+    match merge(&request)? {
+        Merged::Clean => Ok(Exit::Success),
+        Merged::Conflict(error) => {
+            output::say(&format!("the changelog has conflict markers: {error}"));
+            // Git takes any status from 1 to 128 as a conflict.
+            Ok(Exit::InvalidInput)
         }
-    };
-    files::write(&args.ours, &result).or_exit(Exit::Infrastructure)?;
-    Ok(exit)
+    }
 }

@@ -1,7 +1,5 @@
-//! `imax changelog`: checks and edits of the performance changelog. One file a subcommand; what they share, the
-//! changelog's files in the checkout and at a commit, is in `files`.
+//! `imax changelog`: checks and edits of the performance changelog.
 
-pub mod files;
 mod fold;
 mod merge_driver;
 mod new;
@@ -12,13 +10,12 @@ mod validate;
 
 use clap::{Args, Subcommand};
 
-pub use files::ChangelogFiles;
-
 use super::{Exit, Failure};
+use crate::planning::ChangelogFiles;
 
-/// Checks and edits the performance changelog.
+/// Check and edit the performance changelog.
 #[derive(Debug, Args)]
-pub struct ChangelogArgs {
+pub(super) struct ChangelogCommandArgs {
     #[command(subcommand)]
     command: ChangelogCommand,
 }
@@ -33,12 +30,37 @@ enum ChangelogCommand {
     MergeDriver(merge_driver::MergeDriverArgs),
 }
 
-/// Runs a subcommand.
-///
-/// # Errors
-/// The subcommand's, classified.
-pub fn run(args: &ChangelogArgs) -> Result<Exit, Failure> {
-    match &args.command {
+/// The changelog's files.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ChangelogArgs {
+    /// The changelog. Its fragments are the YAML files of the folder of the same name with the extension `.d`
+    #[arg(long, default_value = "perf-changelog.yaml", value_name = "FILE")]
+    changelog_file: String,
+}
+
+impl From<ChangelogArgs> for ChangelogFiles {
+    fn from(args: ChangelogArgs) -> Self {
+        let ChangelogArgs { changelog_file } = args;
+        Self { log: changelog_file }
+    }
+}
+
+/// The repository in the links.
+#[derive(Debug, Clone, Args)]
+struct RepositoryArgs {
+    /// The repository of the linked pull requests
+    #[arg(
+        long,
+        value_name = "OWNER/NAME",
+        env = "GITHUB_REPOSITORY",
+        default_value = "SemiAnalysisAI/InferenceX",
+        hide_env_values = true
+    )]
+    repo: String,
+}
+
+pub(super) fn run(args: ChangelogCommandArgs) -> Result<Exit, Failure> {
+    match args.command {
         ChangelogCommand::Validate(args) => validate::run(args),
         ChangelogCommand::New(args) => new::run(args),
         ChangelogCommand::Fold(args) => fold::run(args),

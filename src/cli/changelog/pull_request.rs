@@ -1,18 +1,18 @@
-//! Which pull request an edit is for. InferenceX's tool has a verb and a flag where this command has a number; scripts
-//! that call it keep working.
+//! The argument for a pull request. InferenceX's tool has a verb and a flag where this command has a number; scripts that
+//! call it keep working.
 
 use clap::Args;
 
 use crate::cli::{Exit, Failure, OrExit as _};
 
-/// The pull request's number, in one of two places.
+/// The pull request's number, as an argument or a flag.
 #[derive(Debug, Clone, Args)]
-pub struct PullRequest {
+pub(super) struct PullRequestArgs {
     /// The pull request's number
     #[arg(value_name = "NUMBER", value_parser = number_or_verb)]
     number: Option<NumberOrVerb>,
 
-    /// The pull request's number, as InferenceX's tool takes it
+    /// The pull request's number, for scripts that called InferenceX's tool
     #[arg(long, value_name = "NUMBER")]
     pr_number: Option<u64>,
 }
@@ -31,16 +31,17 @@ fn number_or_verb(text: &str) -> Result<NumberOrVerb, String> {
     }
 }
 
-impl PullRequest {
+impl PullRequestArgs {
     /// The number.
     ///
     /// # Errors
-    /// Where it is given twice or not at all, as usage.
-    pub fn number(&self) -> Result<u64, Failure> {
-        let problem = match (self.number, self.pr_number) {
+    /// Usage, where it is given twice or not at all.
+    pub(super) fn number(self) -> Result<u64, Failure> {
+        let Self { number, pr_number } = self;
+        let problem = match (number, pr_number) {
             (Some(NumberOrVerb::Number(number)), None) | (Some(NumberOrVerb::Verb) | None, Some(number)) => return Ok(number),
             (Some(NumberOrVerb::Number(_)), Some(_)) => "the pull request's number is given twice; give it once",
-            (Some(NumberOrVerb::Verb) | None, None) => "the pull request's number is not given; write it as the argument",
+            (Some(NumberOrVerb::Verb) | None, None) => "missing number of the pull request; give it as the argument",
         };
         Err(anyhow::anyhow!(problem)).or_exit(Exit::Usage)
     }

@@ -2,25 +2,25 @@
 
 use clap::Args;
 
-use super::files::ChangelogFiles;
-use crate::cli::configs::ConfigFiles;
-use crate::cli::plan::{self, Change, Found};
-use crate::cli::{Exit, Failure, OrExit as _, output};
+use super::ChangelogArgs;
+use crate::cli::configs::ConfigArgs;
+use crate::cli::{Exit, Failure, output};
 use crate::matrix::plan::Options;
+use crate::planning::{RefsTrigger, ValidateRequest, Validated, validate};
 
-/// Checks that a change of the changelog only adds entries, ends with a line break, and can be planned.
+/// Check that a change of the changelog only adds entries, ends with a line break, and can be planned.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imax changelog validate --base-ref origin/main --head-ref HEAD --merge-base")]
-pub struct ValidateArgs {
-    /// The earlier state: a commit, branch or tag
+pub(super) struct ValidateArgs {
+    /// The earlier revision: a commit, branch or tag
     #[arg(long, value_name = "REF")]
     base_ref: String,
 
-    /// The later state
+    /// The later revision
     #[arg(long, value_name = "REF", default_value = "HEAD")]
     head_ref: String,
 
-    /// Compare with the last commit that both have in common instead of with the earlier state itself
+    /// Compare with the merge base of the two revisions instead of with the earlier one itself
     #[arg(long)]
     merge_base: bool,
 
@@ -33,29 +33,50 @@ pub struct ValidateArgs {
     evals_only: bool,
 
     #[command(flatten)]
-    files: ChangelogFiles,
+    changelog: ChangelogArgs,
 
     #[command(flatten)]
-    configs: ConfigFiles,
+    configs: ConfigArgs,
 }
 
-pub fn run(args: &ValidateArgs) -> Result<Exit, Failure> {
-    let change = match Change::by_refs(&args.base_ref, &args.head_ref, args.merge_base, &args.files)? {
-        Found::Change(change) => *change,
-        Found::Nothing(error) => return Err(error).or_exit(Exit::InvalidInput),
-    };
-    change.check_ending(&args.files)?;
-    let options = Options {
-        trim: false,
-        all_evals: args.all_evals,
-        evals_only: args.evals_only,
-    };
-    let planned = plan::planned(&change, &args.configs, options)?;
-    let (benchmarks, evals) = (planned.benchmarks.len(), planned.evals.len());
-    let entries = change.added.len();
+impl From<ValidateArgs> for ValidateRequest {
+    fn from(args: ValidateArgs) -> Self {
+        let ValidateArgs {
+            base_ref,
+            head_ref,
+            merge_base,
+            all_evals,
+            evals_only,
+            changelog,
+            configs,
+        } = args;
+        Self {
+            revisions: RefsTrigger {
+                base: base_ref,
+                head: head_ref,
+                merge_base,
+                options: Options {
+                    trim: false,
+                    all_evals,
+                    evals_only,
+                },
+            },
+            changelog: changelog.into(),
+            configs: configs.into(),
+        }
+    }
+}
+
+pub(super) fn run(args: ValidateArgs) -> Result<Exit, Failure> {
+    let request = args.into();
+    let Validated {
+        new_entries,
+        benchmarks,
+        evals,
+    } = validate(&request, &output::say)?;
     output::say(&format!(
-        "{}: {entries} new entries, {benchmarks} rows to measure, {evals} to evaluate",
-        args.files.changelog_file
+        "{}: {new_entries} new entries, {benchmarks} rows to measure, {evals} to evaluate",
+        request.changelog.log
     ));
     Ok(Exit::Success)
 }

@@ -7,16 +7,23 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::repository::{Refs, Step};
 use crate::cli::run::{EvalOptions, RunArgs, execute};
-use crate::cli::{Exit, Failure, OrExit as _, output, plan};
+use crate::cli::{Exit, Failure, OrExit as _, output};
 use crate::job::Outcome;
 use crate::matrix::plan::{Job, PlanFile, jobs};
+use crate::planning::{self, ChangelogFiles, ConfigFiles};
 use crate::store::{self, collect};
 use crate::system::files;
 use crate::system::stop::StopSignal;
 
 /// Plans, measures and collects; the results lie in the folder. Anything but success is a cancelled demo or a failed job.
 pub fn measure(step: Step, refs: &Refs, results: &Path, stop: &StopSignal) -> Result<Exit, Failure> {
-    let space = plan::between(&refs.base, &refs.head)?;
+    let space = planning::between(
+        &refs.base,
+        &refs.head,
+        &ChangelogFiles::default(),
+        &ConfigFiles::default(),
+        &output::say,
+    )?;
     let planned = jobs(space.rows());
     let plan_file = results.join("plan.json");
     files::write_json(&plan_file, &PlanFile::new(&planned, &space, None)).or_exit(Exit::Infrastructure)?;

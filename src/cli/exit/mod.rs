@@ -93,7 +93,7 @@ pub fn in_words(error: &anyhow::Error) -> String {
     with_causes(error.as_ref())
 }
 
-/// The exit code that an error of a use case means. `exit/table.rs` has them all.
+/// The exit code that an error of a use case means. `exit/table` has them all.
 pub trait ExitOf: std::error::Error + Send + Sync + 'static {
     /// The exit code.
     fn exit(&self) -> Exit;

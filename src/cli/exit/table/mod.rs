@@ -1,5 +1,7 @@
 //! Which exit code each error of a use case means: the only place where that is decided.
 
+mod planning;
+
 use super::{Exit, ExitOf};
 use crate::cli::bench::ArgumentError;
 use crate::evaluate::{DocumentsError, EvalError, EvaluationError, HarnessError, ThresholdsError};

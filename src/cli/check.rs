@@ -1,0 +1,183 @@
+//! `imax check`: all findings in a repository's configs, runners, changelog, settings, recipes and runner profiles.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use clap::{Args, ValueEnum};
+
+use super::changelog::ChangelogArgs;
+use super::configs::ConfigArgs;
+use super::settings::SettingsArgs;
+use super::{Exit, Failure, OrExit as _, output};
+use crate::job::{CandidateState, ProfileChoice, RecipeChoice, RecipeStyle};
+use crate::model::{Diagnostics, RunnerName, Severity};
+use crate::planning::check::{CheckRequest, Explained, Explanation, check, explain};
+use crate::report::findings;
+
+/// Validate configs, runners, changelog, settings, recipes and runner profiles.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  imax check --format github\n  imax check --explain 'dsr1-fp8-*'")]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    configs: ConfigArgs,
+    #[command(flatten)]
+    changelog: ChangelogArgs,
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Folder of the recipes; skipped where it does not exist
+    #[arg(long, value_name = "FOLDER", default_value = "benchmarks")]
+    recipe_dir: PathBuf,
+    /// Folder of the runner profiles; skipped where it does not exist
+    #[arg(long, value_name = "FOLDER", default_value = "runners")]
+    runner_dir: PathBuf,
+    /// Format of the findings: `human` goes to stderr, all others to stdout
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Explain, instead of checking, how recipes and runner profiles are chosen for the configs whose keys match
+    #[arg(long, value_name = "KEY-GLOB", num_args = 0..=1, default_missing_value = "*")]
+    explain: Option<String>,
+    /// Fail on warnings too
+    #[arg(long)]
+    deny_warnings: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Format {
+    /// Text with places and snippets
+    #[default]
+    Human,
+    /// JSON
+    Json,
+    /// Workflow commands, which GitHub shows on the line in a pull request
+    Github,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+}
+
+pub(super) fn run(args: CheckArgs) -> Result<Exit, Failure> {
+    let CheckArgs {
+        configs,
+        changelog,
+        settings,
+        recipe_dir,
+        runner_dir,
+        format,
+        explain: pattern,
+        deny_warnings,
+    } = args;
+    let request = CheckRequest {
+        configs: configs.into(),
+        changelog: changelog.into(),
+        settings: settings.into(),
+        recipe_folder: recipe_dir,
+        profile_folder: runner_dir,
+    };
+    if let Some(pattern) = pattern {
+        return match explain(&request, &pattern)? {
+            Explained::Configs(explanations) => print_explanations(&explanations, &request, format),
+            Explained::InvalidCatalog(found) => {
+                print_human(&found);
+                Ok(Exit::InvalidInput)
+            }
+        };
+    }
+    let found = check(&request)?;
+    match format {
+        Format::Human => print_human(&found),
+        Format::Json => output::emit(&findings::json(&found).or_exit(Exit::InvalidInput)?)?,
+        Format::Github => output::emit(&findings::github(&found))?,
+        Format::Sarif => output::emit(&findings::sarif(&found, env!("CARGO_PKG_VERSION")).or_exit(Exit::InvalidInput)?)?,
+    }
+    let is_refused = found.has_errors() || (deny_warnings && !found.is_empty());
+    Ok(if is_refused { Exit::InvalidInput } else { Exit::Success })
+}
+
+fn print_human(found: &Diagnostics) {
+    if !found.is_empty() {
+        output::say(&format!("{found}\n"));
+    }
+    let warnings = found.iter().filter(|finding| finding.severity == Severity::Warning).count();
+    output::say(&format!("{}, {}", counted(found.errors(), "error"), counted(warnings, "warning")));
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+fn print_explanations(explanations: &[Explanation], request: &CheckRequest, format: Format) -> Result<Exit, Failure> {
+    match format {
+        Format::Human => output::emit(&explanation_text(explanations, request))?,
+        Format::Json => {
+            let text = serde_json::to_string_pretty(explanations).or_exit(Exit::Infrastructure)?;
+            output::emit(&format!("{text}\n"))?;
+        }
+        Format::Github | Format::Sarif => {
+            let error = anyhow!("--explain has no findings to format: use `--format human` or `--format json`");
+            return Err(error).or_exit(Exit::Usage);
+        }
+    }
+    Ok(Exit::Success)
+}
+
+fn explanation_text(explanations: &[Explanation], request: &CheckRequest) -> String {
+    let mut text = String::new();
+    for Explanation {
+        config_key,
+        recipes,
+        profiles,
+    } in explanations
+    {
+        let _ = writeln!(text, "{config_key}");
+        for choice in recipes {
+            write_recipe(&mut text, choice, &request.recipe_folder);
+        }
+        if profiles.is_empty() {
+            text.push_str("  no node has the label\n");
+        }
+        for choice in profiles {
+            write_profile(&mut text, choice, &request.profile_folder);
+        }
+    }
+    text
+}
+
+fn write_recipe(text: &mut String, choice: &RecipeChoice, folder: &Path) {
+    let style = match choice.style {
+        Some(RecipeStyle::EngineOnly) => "starts the engine, imax measures",
+        Some(RecipeStyle::SelfContained) => "self-contained, measures with benchmark_lib.sh",
+        None => "no recipe",
+    };
+    let rows = counted(choice.rows, "row");
+    let _ = writeln!(text, "  recipe for {rows} on {}, in {}: {style}", choice.runner, folder.display());
+    for candidate in &choice.candidates {
+        let (mark, state) = match candidate.state {
+            CandidateState::Chosen => ("->", ""),
+            CandidateState::Passed => ("  ", " (exists)"),
+            CandidateState::Missing => ("  ", " (missing)"),
+        };
+        let _ = writeln!(text, "    {mark} {}{state}", candidate.path);
+    }
+    if let Some(problem) = &choice.problem {
+        let _ = writeln!(text, "    {problem}");
+    }
+}
+
+fn write_profile(text: &mut String, choice: &ProfileChoice, folder: &Path) {
+    let nodes: Vec<&str> = choice.nodes.iter().map(RunnerName::as_str).collect();
+    let folder = folder.display();
+    let file = match &choice.file {
+        Some(file) => format!("{folder}/{file}"),
+        None => format!("built-in; {folder} has none"),
+    };
+    let launcher = choice
+        .launcher
+        .as_ref()
+        .map(|name| format!(", launcher {name}"))
+        .unwrap_or_default();
+    let _ = writeln!(text, "  profile of {}: {file}{launcher}", nodes.join(", "));
+    if let Some(problem) = &choice.problem {
+        let _ = writeln!(text, "    {problem}");
+    }
+}

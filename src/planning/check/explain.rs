@@ -1,0 +1,71 @@
+//! Which recipe the rows of a config take, which profile its nodes have, and why.
+
+use serde::Serialize;
+
+use super::{CheckError, CheckRequest, read_catalog, read_in};
+use crate::config::{Catalog, Entry};
+use crate::job::{ProfileChoice, RecipeChoice, profile_choices, recipe_choices};
+use crate::matrix::{self, Expansion, Row};
+use crate::model::{ConfigKey, Diagnostics, RunnerLabel, RunnerName};
+
+/// The explanation of one config.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Explanation {
+    pub config_key: ConfigKey,
+    pub recipes: Vec<RecipeChoice>,
+    pub profiles: Vec<ProfileChoice>,
+}
+
+/// The explanations of some configs.
+#[derive(Debug)]
+pub(crate) enum Explained {
+    Configs(Vec<Explanation>),
+    /// There is no catalog to explain.
+    InvalidCatalog(Diagnostics),
+}
+
+/// Explains every config whose key matches the pattern.
+///
+/// # Errors
+/// [`CheckError`] where no key matches, or the config folder cannot be listed.
+pub(crate) fn explain(request: &CheckRequest, pattern: &str) -> Result<Explained, CheckError> {
+    let mut found = Diagnostics::new();
+    let Some(catalog) = read_catalog(&request.configs, &mut found)? else {
+        return Ok(Explained::InvalidCatalog(found));
+    };
+    let explanations: Vec<Explanation> = catalog
+        .entries
+        .values()
+        .filter(|entry| matrix::matches(pattern, entry.key.as_str()))
+        .map(|entry| explanation(request, entry, &catalog))
+        .collect();
+    if explanations.is_empty() {
+        return Err(CheckError::NoMatch {
+            pattern: pattern.to_owned(),
+        });
+    }
+    Ok(Explained::Configs(explanations))
+}
+
+fn explanation(request: &CheckRequest, entry: &Entry, catalog: &Catalog) -> Explanation {
+    // Rows that cannot be expanded are a finding of the check itself.
+    let rows: Vec<Row> = matrix::expand(entry, &catalog.runners, &Expansion::default()).unwrap_or_default();
+    let recipe_folder = &request.recipe_folder;
+    let recipes = recipe_choices(&rows, &recipe_folder.display().to_string(), &|path| read_in(recipe_folder, path));
+    let mut labels: Vec<&RunnerLabel> = recipes.iter().map(|choice| &choice.runner).collect();
+    labels.dedup();
+    let nodes: Vec<RunnerName> = labels
+        .into_iter()
+        .filter_map(|label| catalog.runners.labels.get(label))
+        .flatten()
+        .cloned()
+        .collect();
+    let profile_folder = &request.profile_folder;
+    let profiles = profile_choices(&nodes, &profile_folder.display().to_string(), &|path| read_in(profile_folder, path));
+    Explanation {
+        config_key: entry.key.clone(),
+        recipes,
+        profiles,
+    }
+}

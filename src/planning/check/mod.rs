@@ -1,0 +1,75 @@
+//! All findings in a repository's configs, runners, changelog, settings, recipes and runner profiles.
+
+mod explain;
+mod referenced_files;
+
+use std::path::{Path, PathBuf};
+
+use super::changelog_files::{ChangelogFiles, ChangelogFilesError};
+use super::config_files::{ConfigFiles, ConfigFilesError, ConfigSources};
+use super::settings_file::SettingsFile;
+use crate::config::{self, Catalog};
+use crate::matrix::{self, Expansion};
+use crate::model::Diagnostics;
+use crate::system::files;
+
+pub(crate) use explain::{Explained, Explanation, explain};
+use referenced_files::{check_changelog, check_profiles, check_recipes};
+
+/// What to check. A folder or file that does not exist is skipped: a repository may keep it elsewhere.
+#[derive(Debug)]
+pub(crate) struct CheckRequest {
+    pub configs: ConfigFiles,
+    pub changelog: ChangelogFiles,
+    pub settings: SettingsFile,
+    pub recipe_folder: PathBuf,
+    pub profile_folder: PathBuf,
+}
+
+/// Why a check cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CheckError {
+    #[error(transparent)]
+    Configs(#[from] ConfigFilesError),
+    #[error(transparent)]
+    Changelog(#[from] ChangelogFilesError),
+    #[error("no config key matches `{pattern}`; `*`, `?` and `[]` match as in a shell")]
+    NoMatch { pattern: String },
+}
+
+/// All findings, warnings included.
+///
+/// # Errors
+/// [`CheckError`] where a folder cannot be listed.
+pub(crate) fn check(request: &CheckRequest) -> Result<Diagnostics, CheckError> {
+    let mut found = Diagnostics::new();
+    if let Some(catalog) = read_catalog(&request.configs, &mut found)? {
+        found.append(check_catalog(&catalog, request));
+    }
+    found.append(check_changelog(&request.changelog)?);
+    found.append(request.settings.check());
+    Ok(found)
+}
+
+/// The catalog; `None`, with findings added to `found`, where it is invalid.
+fn read_catalog(configs: &ConfigFiles, found: &mut Diagnostics) -> Result<Option<Catalog>, ConfigFilesError> {
+    let ConfigSources { configs, runners } = configs.read(found)?;
+    Ok(runners.and_then(|runners| Catalog::read_valid(&configs, &runners, found)))
+}
+
+fn check_catalog(catalog: &Catalog, request: &CheckRequest) -> Diagnostics {
+    let mut found = config::lint(catalog);
+    for entry in catalog.entries.values() {
+        match matrix::expand(entry, &catalog.runners, &Expansion::default()) {
+            Ok(rows) => found.append(check_recipes(entry, &rows, &request.recipe_folder)),
+            Err(refused) => found.append(refused),
+        }
+    }
+    found.append(check_profiles(&catalog.runners, &request.profile_folder));
+    found
+}
+
+/// The text of a recipe or profile; `None` where it cannot be read.
+fn read_in(folder: &Path, path: &str) -> Option<String> {
+    files::read_text(&folder.join(path)).ok()
+}

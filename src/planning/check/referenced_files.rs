@@ -1,0 +1,91 @@
+//! Findings in the files that configs refer to, and in those that refer to configs: recipes, runner profiles, changelog.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::read_in;
+use crate::changelog;
+use crate::config::{Entry, Runners};
+use crate::job::{ProfileError, RunnerProfile, choose_recipe};
+use crate::matrix::Row;
+use crate::model::{Diagnostic, Diagnostics, Layout};
+use crate::planning::{ChangelogFiles, ChangelogFilesError, read_source};
+
+/// Single-node rows of an entry for which no recipe exists; one warning for each reason.
+pub(super) fn check_recipes(entry: &Entry, rows: &[Row], folder: &Path) -> Diagnostics {
+    let mut found = Diagnostics::new();
+    if !folder.is_dir() {
+        return found;
+    }
+    let mut reasons = BTreeSet::new();
+    // For several nodes, `additional-settings` name what is started, in the engine's own terms.
+    for row in rows.iter().filter(|row| matches!(row.layout, Layout::SingleNode(_))) {
+        let choice = choose_recipe(row, &folder.display().to_string(), &|path| read_in(folder, path), &|_| {
+            String::new()
+        });
+        if let Err(error) = choice {
+            reasons.insert(error.to_string());
+        }
+    }
+    for reason in reasons {
+        found.push(Diagnostic::warning("missing-recipe", reason).at(entry.place.clone()));
+    }
+    found
+}
+
+/// Runners whose profile is missing or invalid; one finding for each profile.
+pub(super) fn check_profiles(runners: &Runners, folder: &Path) -> Diagnostics {
+    let mut found = Diagnostics::new();
+    if !folder.is_dir() {
+        return found;
+    }
+    let mut checked = BTreeSet::new();
+    for (label, nodes) in &runners.labels {
+        for node in nodes {
+            if !checked.insert(node.profile_prefix()) {
+                continue;
+            }
+            let Some(diagnostic) = check_profile(node.profile_prefix(), folder) else {
+                continue;
+            };
+            found.push(match runners.places.get(label.as_str()) {
+                Some(place) => diagnostic.at(place.clone()),
+                None => diagnostic,
+            });
+        }
+    }
+    found
+}
+
+fn check_profile(name: &str, folder: &Path) -> Option<Diagnostic> {
+    match RunnerProfile::load(name, &folder.display().to_string(), &|path: &str| read_in(folder, path)) {
+        Ok(_) => None,
+        Err(error @ ProfileError::Missing { .. }) => Some(Diagnostic::warning("missing-profile", error.to_string())),
+        Err(
+            error @ (ProfileError::Yaml { .. } | ProfileError::Value { .. } | ProfileError::Circle { .. } | ProfileError::UnsafeName(_)),
+        ) => Some(Diagnostic::error("profile", first_line(&error))),
+    }
+}
+
+/// Without the lines that show the profile's own text: the finding has a place in the runner file.
+fn first_line(error: &ProfileError) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+/// Findings in the log and its fragments.
+///
+/// # Errors
+/// Where the fragments' folder cannot be listed.
+pub(super) fn check_changelog(changelog: &ChangelogFiles) -> Result<Diagnostics, ChangelogFilesError> {
+    let mut found = Diagnostics::new();
+    let log = changelog.log_path();
+    let log = log.exists().then(|| log.to_owned());
+    for path in log.into_iter().chain(changelog.fragment_paths()?) {
+        if let Some(source) = read_source(&path, &mut found)
+            && let Err(findings) = changelog::check(&source)
+        {
+            found.append(findings);
+        }
+    }
+    Ok(found)
+}

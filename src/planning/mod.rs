@@ -1,0 +1,37 @@
+//! Planning: from a change of the changelog, or a GitHub event, to the jobs to run (`imax plan`). Beside it, the checks and
+//! edits of the files that plans are made from (`imax check`, `imax changelog`).
+
+mod artifact_names;
+mod change;
+pub(crate) mod changelog_edit;
+mod changelog_files;
+pub(crate) mod check;
+mod config_files;
+mod durations;
+mod earlier_run;
+mod entry_lines;
+mod event;
+mod event_facts;
+mod plan;
+mod planned_jobs;
+mod publish;
+mod settings_file;
+mod source_file;
+mod validate;
+
+pub(crate) use artifact_names::{PLAN_ARTIFACT, PLAN_FILE, RESULTS_ARTIFACT};
+pub(crate) use change::ChangeError;
+pub(crate) use changelog_files::{ChangelogFiles, ChangelogFilesError};
+pub(crate) use config_files::{ConfigFiles, ConfigFilesError};
+pub(crate) use earlier_run::EarlierRunError;
+pub(crate) use entry_lines::entry_lines;
+pub(crate) use event_facts::EventFactsError;
+pub(crate) use plan::{EventTrigger, PlanRequest, PlanResult, PlanningError, RefsTrigger, Trigger, between, plan};
+pub(crate) use planned_jobs::{PlanFileError, PlannedJob, planned_jobs, workflow_jobs_of};
+pub(crate) use publish::{NoRun, PublishError, PublishOptions, Published, publish, publish_no_run};
+pub(crate) use settings_file::{SettingsFile, SettingsFileError};
+pub(crate) use source_file::read_source;
+pub(crate) use validate::{ValidateRequest, Validated, validate};
+
+/// Where a use case sends what people should know although it goes on.
+pub(crate) type Warn<'a> = &'a dyn Fn(&str);

@@ -1,0 +1,208 @@
+//! The plan of a sweep: what triggered it, which entries are new, and the search space they ask for.
+
+use std::path::PathBuf;
+
+use super::Warn;
+use super::change::{Change, ChangeError};
+use super::changelog_files::ChangelogFiles;
+use super::config_files::{ConfigFiles, ConfigFilesError};
+use super::earlier_run::{EarlierRun, EarlierRunError};
+use super::event::{EventResult, event_request};
+use super::event_facts::EventFactsError;
+use super::settings_file::{SettingsFile, SettingsFileError};
+use crate::git::{Commit, GitError};
+use crate::matrix::plan::{self, ChangelogMetadata, Estimate, Options, Plan, PlanError, SearchSpace};
+use crate::matrix::policy::EventError;
+use crate::system::files::FileError;
+
+/// What to plan.
+#[derive(Debug)]
+pub(crate) struct PlanRequest {
+    pub trigger: Trigger,
+    pub changelog: ChangelogFiles,
+    pub configs: ConfigFiles,
+    /// Joins rows that differ only in concurrency into jobs of at most this length.
+    pub group_by_engine: Option<Estimate>,
+    /// Leaves out what this run measured: a folder that `imax collect` wrote, or its `agg_bmk.json`.
+    pub without: Option<PathBuf>,
+}
+
+/// What asks for a plan.
+#[derive(Debug)]
+pub(crate) enum Trigger {
+    Refs(RefsTrigger),
+    Event(EventTrigger),
+}
+
+/// Two revisions to compare.
+#[derive(Debug)]
+pub(crate) struct RefsTrigger {
+    pub base: String,
+    pub head: String,
+    /// Compare with the common ancestor instead of with `base` itself.
+    pub merge_base: bool,
+    pub options: Options,
+}
+
+/// A GitHub event.
+#[derive(Debug)]
+pub(crate) struct EventTrigger {
+    /// The event's name, `GITHUB_EVENT_NAME`.
+    pub name: String,
+    /// The file of its payload, `GITHUB_EVENT_PATH`.
+    pub payload: PathBuf,
+    /// The settings, whose policy decides.
+    pub settings: SettingsFile,
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlanningError {
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    #[error(transparent)]
+    Configs(#[from] ConfigFilesError),
+    #[error(transparent)]
+    Settings(#[from] SettingsFileError),
+    #[error(transparent)]
+    ReadEvent(FileError),
+    #[error(transparent)]
+    Event(#[from] EventError),
+    #[error(transparent)]
+    EventFacts(#[from] EventFactsError),
+    #[error("the state before the push")]
+    StateBeforePush(#[source] GitError),
+    #[error(
+        "wrong checkout: found {found}, expected {wanted}, the planned commit, because configs are read from the checkout; give actions/checkout `ref: refs/pull/<number>/head`"
+    )]
+    WrongCheckout { found: Commit, wanted: Commit },
+    #[error(transparent)]
+    EarlierRun(#[from] EarlierRunError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}
+
+/// A change with the options of its sweep.
+pub(super) struct SweepRequest {
+    pub(super) change: Change,
+    pub(super) options: Options,
+    pub(super) canary: bool,
+    pub(super) fail_fast: bool,
+    pub(super) mode: String,
+    pub(super) reason: String,
+    pub(super) earlier: Option<EarlierRun>,
+}
+
+/// The result of planning.
+pub(crate) enum PlanResult {
+    Sweep(Box<SweepPlan>),
+    /// The event does not trigger a sweep. The reason is a sentence.
+    NoRun {
+        reason: String,
+    },
+    /// Somebody must correct something first. The reason is a sentence.
+    Refused {
+        reason: String,
+    },
+}
+
+/// The plan of a sweep.
+pub(crate) struct SweepPlan {
+    pub(super) sweep: SweepRequest,
+    pub(super) estimate: Option<Estimate>,
+    /// All that the entries ask for.
+    pub(super) whole: SearchSpace,
+    /// What the earlier run did not measure.
+    pub(super) remaining: Option<SearchSpace>,
+}
+
+impl SweepPlan {
+    /// What is to be run.
+    pub(super) fn to_run(&self) -> &SearchSpace {
+        self.remaining.as_ref().unwrap_or(&self.whole)
+    }
+}
+
+/// Plans what the trigger asks for. Configs, changelog and repository are those of the working directory. Needs a tokio
+/// runtime for events that GitHub must be asked about.
+///
+/// # Errors
+/// [`PlanningError`].
+pub(crate) async fn plan(request: &PlanRequest, warn: Warn<'_>) -> Result<PlanResult, PlanningError> {
+    let sweep = match &request.trigger {
+        Trigger::Refs(trigger) => refs_request(request, trigger)?,
+        Trigger::Event(trigger) => match event_request(request, trigger, warn).await? {
+            EventResult::Sweep(sweep) => *sweep,
+            EventResult::NoRun { reason } => return Ok(PlanResult::NoRun { reason }),
+            EventResult::Refused { reason } => return Ok(PlanResult::Refused { reason }),
+        },
+    };
+    let planned = planned_rows(&sweep.change, &request.configs, sweep.options, warn)?;
+    let remaining = sweep.earlier.as_ref().map(|earlier| {
+        let remaining = planned.clone().without(&earlier.measured);
+        search_space(&sweep.change, remaining, request.group_by_engine)
+    });
+    Ok(PlanResult::Sweep(Box::new(SweepPlan {
+        whole: search_space(&sweep.change, planned, request.group_by_engine),
+        remaining,
+        estimate: request.group_by_engine,
+        sweep,
+    })))
+}
+
+/// The search space of the changelog entries between two revisions, by the configs of the working directory.
+///
+/// # Errors
+/// [`PlanningError`], also where no entry is new.
+pub(crate) fn between(
+    base: &str,
+    head: &str,
+    changelog: &ChangelogFiles,
+    configs: &ConfigFiles,
+    warn: Warn<'_>,
+) -> Result<SearchSpace, PlanningError> {
+    let change = Change::between_refs(base, head, false, changelog)?;
+    let planned = planned_rows(&change, configs, Options::default(), warn)?;
+    Ok(search_space(&change, planned, None))
+}
+
+fn refs_request(request: &PlanRequest, trigger: &RefsTrigger) -> Result<SweepRequest, PlanningError> {
+    let RefsTrigger {
+        base,
+        head,
+        merge_base,
+        options,
+    } = trigger;
+    Ok(SweepRequest {
+        change: Change::between_refs(base, head, *merge_base, &request.changelog)?,
+        options: *options,
+        canary: false,
+        fail_fast: false,
+        mode: if options.trim { "trimmed" } else { "full" }.to_owned(),
+        earlier: request.without.as_deref().map(EarlierRun::load).transpose()?,
+        reason: format!("Comparison of {base} with {head}."),
+    })
+}
+
+/// The rows that a change asks for, by the configs of the checkout.
+pub(super) fn planned_rows(change: &Change, configs: &ConfigFiles, options: Options, warn: Warn<'_>) -> Result<Plan, PlanningError> {
+    let catalog = configs.load(warn)?;
+    let base_catalog = if plan::needs_base(&change.added) {
+        Some(change.base_catalog(configs)?)
+    } else {
+        None
+    };
+    Ok(plan::plan(&change.added, &catalog, base_catalog.as_ref(), options)?)
+}
+
+fn search_space(change: &Change, mut planned: Plan, group_by_engine: Option<Estimate>) -> SearchSpace {
+    if let Some(estimate) = group_by_engine {
+        planned.benchmarks = plan::by_engine(planned.benchmarks, estimate);
+    }
+    let metadata = ChangelogMetadata {
+        base_ref: change.base_ref.clone(),
+        head_ref: change.head_ref.clone(),
+        entries: change.added.iter().map(|added| added.entry.clone()).collect(),
+    };
+    SearchSpace::new(planned, metadata)
+}

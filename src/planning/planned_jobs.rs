@@ -1,0 +1,68 @@
+//! The jobs of a plan file, and the jobs of a workflow run that execute them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::github::WorkflowJob;
+use crate::matrix::Row;
+use crate::system::files::{self, FileError};
+
+/// A job of the plan.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PlannedJob {
+    /// Its name in GitHub's list of jobs.
+    pub name: String,
+    /// The row it measures.
+    pub row: Row,
+}
+
+#[derive(Deserialize)]
+struct PlanDocument {
+    jobs: Vec<PlannedJob>,
+}
+
+/// Why a plan file cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlanFileError {
+    #[error(transparent)]
+    Read(#[from] FileError),
+    #[error("{}: expected the plan file of imax plan: {source}", path.display())]
+    Json { path: PathBuf, source: serde_json::Error },
+}
+
+/// The jobs of a plan file.
+///
+/// # Errors
+/// [`PlanFileError`].
+pub(crate) fn planned_jobs(path: &Path) -> Result<Vec<PlannedJob>, PlanFileError> {
+    let text = files::read_text(path)?;
+    let plan: PlanDocument = serde_json::from_str(&text).map_err(|source| PlanFileError::Json {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(plan.jobs)
+}
+
+/// For each planned job, the job of the workflow run that executes it, where GitHub lists it. Jobs of called workflows have
+/// the callers' names in front: `sweep / batch 1 / <name>`. Jobs of the same name are matched in their order.
+pub(crate) fn workflow_jobs_of<'a>(planned: &[PlannedJob], jobs: &'a [WorkflowJob]) -> Vec<Option<&'a WorkflowJob>> {
+    let mut by_name: HashMap<&str, Vec<&WorkflowJob>> = HashMap::new();
+    for job in jobs.iter().rev() {
+        if let Some(planned) = planned.iter().find(|planned| executes(job, planned)) {
+            by_name.entry(planned.name.as_str()).or_default().push(job);
+        }
+    }
+    planned
+        .iter()
+        .map(|planned| by_name.get_mut(planned.name.as_str())?.pop())
+        .collect()
+}
+
+fn executes(job: &WorkflowJob, planned: &PlannedJob) -> bool {
+    match job.name.strip_suffix(planned.name.as_str()) {
+        Some(callers) => callers.is_empty() || callers.ends_with("/ "),
+        None => false,
+    }
+}
