@@ -135,7 +135,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Run(args) => run::run(&args),
         Command::Ready(args) => ready::run(&args),
         Command::ImportImage(args) => import_image::run(&args),
-        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Bench(arguments) => bench::run(*arguments),
         Command::Eval(arguments) => eval::run(*arguments),
         Command::Normalize(args) => normalize::run(&args),
         Command::Sim(arguments) => sim::run(&arguments),

@@ -291,7 +291,7 @@ pub enum SettingsError {
     )]
     Backend(String),
     /// The protocol has no place for something that was asked for.
-    #[error("{asked} cannot be had with backend {backend:?}: {why}")]
+    #[error("{asked} is not supported with backend {backend:?}: {why}")]
     Unsupported {
         /// What was asked for.
         asked: &'static str,

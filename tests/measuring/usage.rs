@@ -9,7 +9,7 @@ fn what_is_not_supported_is_refused_by_name() {
         (
             vec!["--backend", "openai-chat", "--prompt-token-ids"],
             2,
-            "--prompt-token-ids cannot be had",
+            "--prompt-token-ids is not supported",
         ),
         (
             vec!["--backend", "openai-chat", "--use-chat-template"],

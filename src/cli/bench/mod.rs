@@ -10,7 +10,7 @@ use std::io;
 
 use super::output::{self, say};
 use super::{Exit, Failure, OrExit as _};
-use crate::measure::{BenchEvent, bench};
+use crate::measure::{BenchEvent, BenchSettings, bench};
 use crate::system::stop::StopSignal;
 use live::Live;
 
@@ -18,13 +18,11 @@ use live::Live;
 ///
 /// # Errors
 /// Any failure, with the exit code that its kind has.
-pub fn run(arguments: &BenchArgs) -> Result<Exit, Failure> {
-    let settings = arguments.bench_settings()?;
+pub fn run(arguments: BenchArgs) -> Result<Exit, Failure> {
+    let quiet = arguments.disable_tqdm;
+    let settings = BenchSettings::try_from(arguments)?;
     let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
-    let mut display = Display {
-        quiet: arguments.disable_tqdm,
-        live: None,
-    };
+    let mut display = Display { quiet, live: None };
     let outcome = bench(&settings, &stop, &mut |event| display.show(event));
     display.end_progress();
     Ok(outcome?.into())

@@ -1,10 +1,12 @@
-//! From the command line to the settings of each load that it asks for.
+//! From the command line to the settings of a benchmark: each rate at each concurrency is a load.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{BenchArgs, DatasetName};
+use super::{
+    ArrivalArgs, BenchArgs, ClientArgs, DatasetArgs, DatasetName, ExtentArgs, MetricArgs, RampName, RequestArgs, SaveArgs, ServerArgs,
+};
 use crate::load::settings::{Arrival, Dataset, Deadlines, Protocol, Ramp, RandomLengths, Sessions, Settings, SettingsError, Target};
 use crate::measure::{BenchSettings, ResultFiles};
 
@@ -24,20 +26,13 @@ pub enum ArgumentError {
         /// What would do.
         expected: &'static str,
     },
-    /// Two flags that do not go together, or one that lacks another.
+    /// Two flags exclude each other, or one requires another.
     #[error("{0}")]
     Combination(&'static str),
 }
 
-/// Requests to measure where nobody says how many.
+/// Requests to measure unless the user or the data set says how many.
 const DEFAULT_PROMPTS: NonZeroU32 = NonZeroU32::MIN.saturating_add(999);
-
-/// One load of those that a command line asks for.
-#[derive(Debug, Clone, Copy)]
-struct Load {
-    max_concurrency: Option<NonZeroU32>,
-    request_rate: f64,
-}
 
 fn within(flag: &'static str, found: f64, is: bool, expected: &'static str) -> Result<f64, ArgumentError> {
     if is {
@@ -48,7 +43,7 @@ fn within(flag: &'static str, found: f64, is: bool, expected: &'static str) -> R
 }
 
 fn share(flag: &'static str, found: f64) -> Result<f64, ArgumentError> {
-    within(flag, found, (0.0..=1.0).contains(&found), "a share from 0 to 1")
+    within(flag, found, (0.0..=1.0).contains(&found), "a fraction from 0 to 1")
 }
 
 fn positive(flag: &'static str, found: f64) -> Result<f64, ArgumentError> {
@@ -65,219 +60,338 @@ fn rate(flag: &'static str, found: Option<f64>) -> Result<f64, ArgumentError> {
     within(flag, found, found > 0.0 && found.is_finite(), "a finite number greater than 0")
 }
 
-impl BenchArgs {
-    /// What to measure, and what to do with the results.
-    ///
-    /// # Errors
-    /// [`ArgumentError`] naming the flag.
-    pub fn bench_settings(&self) -> Result<BenchSettings, ArgumentError> {
-        let detailed = self.detailed_format.into();
-        Ok(BenchSettings {
-            loads: self.settings()?,
-            num_runs: self.num_runs,
-            calibrate: self.calibrate,
-            allow_saturated_client: self.allow_saturated_client,
-            result_files: self.save_result.then(|| ResultFiles {
-                folder: self.result_dir.clone().unwrap_or_default(),
-                name: self.result_filename.clone(),
-                detailed: self.save_detailed.then_some(detailed),
-            }),
-        })
-    }
+impl TryFrom<BenchArgs> for BenchSettings {
+    type Error = ArgumentError;
 
-    /// The settings of every load that the command line asks for, in their order: each rate at each concurrency.
-    fn settings(&self) -> Result<Vec<Settings>, ArgumentError> {
-        let concurrencies: Vec<Option<NonZeroU32>> = match self.max_concurrency.as_slice() {
-            [] => vec![None],
-            several => several.iter().copied().map(Some).collect(),
-        };
-        let rates = &self.request_rate;
-        let loads = concurrencies.into_iter().flat_map(|max_concurrency| {
-            rates.iter().map(move |request_rate| Load {
-                max_concurrency,
-                request_rate: *request_rate,
-            })
-        });
-        loads.map(|load| self.settings_of(load)).collect()
-    }
-
-    fn settings_of(&self, load: Load) -> Result<Settings, ArgumentError> {
-        for percentile in &self.metric_percentiles {
-            let is = (0.0..=100.0).contains(percentile);
-            within("--metric-percentiles", *percentile, is, "percentiles from 0 to 100")?;
-        }
-        let target = self.target()?;
-        self.check_forms(target.protocol)?;
-        let arrival = self.arrival(load)?;
-        let duration = self.duration.map(|found| seconds("--duration", found)).transpose()?;
-        let is_closed = arrival.request_rate.is_none() && arrival.ramp.is_none();
-        let replays = self.dataset_name.is_trace() && is_closed;
-        if duration.is_some() && is_closed && arrival.max_concurrency.is_none() && !replays {
-            return Err(ArgumentError::Combination(
-                "--duration without a rate needs --max-concurrency: how many requests shall be under way?",
-            ));
-        }
-        if self.num_prompts.is_some() && self.dataset_name.is_recorded() {
-            return Err(ArgumentError::Combination(
-                "--num-prompts and --dataset-name recorded do not go together: the sessions have their turns; --duration limits the time",
-            ));
-        }
-        if duration.is_some() && self.sessions.is_some() {
-            return Err(ArgumentError::Combination(
-                "--duration and --sessions do not go together: conversations end with their last turn",
-            ));
-        }
-        let base = Settings::new(target, &self.model, self.dataset()?, self.num_prompts());
-        Ok(Settings {
-            backend: self.backend.clone(),
-            served_model_name: self.served_model_name.clone(),
-            tokenizer: self.tokenizer.clone(),
-            duration,
-            sessions: self.conversations()?,
-            num_warmups: self.num_warmups,
+    fn try_from(arguments: BenchArgs) -> Result<Self, ArgumentError> {
+        let BenchArgs {
+            server,
+            dataset,
+            extent,
             arrival,
-            ignore_eos: self.ignore_eos,
-            stream: !self.no_stream,
-            seed: self.seed,
-            percentile_metrics: self.percentile_metrics.clone(),
-            metric_percentiles: self.metric_percentiles.clone(),
-            deadlines: Deadlines {
-                connect: seconds("--connect-timeout", self.connect_timeout)?,
-                no_progress: seconds("--no-progress-timeout", self.no_progress_timeout)?,
-            },
-            send_token_ids: self.prompt_token_ids,
-            use_chat_template: self.use_chat_template,
-            lora_modules: self.lora_modules.clone(),
-            extra_body: self.extra_body.clone().unwrap_or_default(),
-            extra_headers: self.headers.clone(),
-            api_key: self.api_key.clone(),
-            ca_cert: self.ca_cert.clone(),
-            profile: self.profile,
-            metadata: self.metadata.clone(),
-            goodput: self.goodput.clone(),
-            client_threads: self.client_threads,
-            max_error_share: share("--max-error-share", self.max_error_share)?,
-            ..base
-        })
-    }
-
-    fn base_url(&self) -> String {
-        self.base_url.clone().unwrap_or_else(|| {
-            let host = if self.host.contains(':') {
-                format!("[{}]", self.host)
-            } else {
-                self.host.clone()
-            };
-            format!("http://{host}:{}", self.port)
-        })
-    }
-
-    fn target(&self) -> Result<Target, ArgumentError> {
-        let protocol = Protocol::of_backend(&self.backend)?;
-        let endpoint = self.endpoint.as_deref();
-        let endpoint = endpoint.unwrap_or_else(|| protocol.default_endpoint(!self.no_stream));
-        Ok(Target::from_base_url(&self.base_url(), endpoint, protocol)?)
-    }
-
-    fn check_forms(&self, protocol: Protocol) -> Result<(), ArgumentError> {
-        let unsupported = |asked, why| {
-            let backend = self.backend.clone();
-            Err(SettingsError::Unsupported { asked, backend, why }.into())
+            request,
+            metrics,
+            client,
+            save,
+            disable_tqdm: _,
+        } = arguments;
+        let protocol = Protocol::of_backend(&server.backend)?;
+        dataset.check_protocol(protocol, &server.backend)?;
+        let arrivals = arrival.into_arrivals()?;
+        extent.check(&dataset, &arrivals)?;
+        let ExtentArgs {
+            num_prompts,
+            duration,
+            num_runs,
+            num_warmups,
+        } = extent;
+        let num_prompts = num_prompts.unwrap_or_else(|| dataset.default_num_prompts());
+        let mut load = server.into_settings(protocol, !request.no_stream, num_prompts)?;
+        load.duration = duration.map(|found| seconds("--duration", found)).transpose()?;
+        load.num_warmups = num_warmups;
+        dataset.apply(&mut load)?;
+        request.apply(&mut load);
+        metrics.apply(&mut load)?;
+        let ClientArgs {
+            calibrate,
+            allow_saturated_client,
+            connect_timeout,
+            no_progress_timeout,
+            max_error_share,
+            client_threads,
+        } = client;
+        load.deadlines = Deadlines {
+            connect: seconds("--connect-timeout", connect_timeout)?,
+            no_progress: seconds("--no-progress-timeout", no_progress_timeout)?,
         };
+        load.max_error_share = share("--max-error-share", max_error_share)?;
+        load.client_threads = client_threads;
+        let loads = arrivals.into_iter().map(|arrival| Settings { arrival, ..load.clone() });
+        Ok(Self {
+            loads: loads.collect(),
+            num_runs,
+            calibrate,
+            allow_saturated_client,
+            result_files: save.into_result_files(),
+        })
+    }
+}
+
+impl ServerArgs {
+    /// Settings of a load on the server, with the defaults for everything that other arguments say.
+    fn into_settings(self, protocol: Protocol, stream: bool, num_prompts: NonZeroU32) -> Result<Settings, ArgumentError> {
+        let Self {
+            backend,
+            base_url,
+            host,
+            port,
+            endpoint,
+            model,
+            served_model_name,
+            tokenizer,
+        } = self;
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        let base_url = base_url.unwrap_or_else(|| format!("http://{host}:{port}"));
+        let endpoint = endpoint.as_deref().unwrap_or_else(|| protocol.default_endpoint(stream));
+        let target = Target::from_base_url(&base_url, endpoint, protocol)?;
+        let nothing = Dataset::Random(RandomLengths {
+            input: NonZeroU32::MIN,
+            output: NonZeroU32::MIN,
+            range_ratio: 1.0,
+            prefix: 0,
+        });
+        Ok(Settings {
+            backend,
+            served_model_name,
+            tokenizer,
+            ..Settings::new(target, &model, nothing, num_prompts)
+        })
+    }
+}
+
+impl DatasetArgs {
+    fn check_protocol(&self, protocol: Protocol, backend: &str) -> Result<(), ArgumentError> {
         if self.prompt_token_ids && !protocol.takes_token_ids() {
-            return unsupported("--prompt-token-ids", "its requests have a place for text alone");
+            return Err(unsupported("--prompt-token-ids", backend, "its requests carry text only"));
         }
         if self.use_chat_template && !protocol.sends_plain_text() {
-            return unsupported("--use-chat-template", "the server applies the template itself");
+            return Err(unsupported(
+                "--use-chat-template",
+                backend,
+                "the server applies the template itself",
+            ));
         }
         if self.prompt_token_ids && (self.use_chat_template || self.sessions.is_some() || self.dataset_name.is_recorded()) {
             return Err(ArgumentError::Combination(
-                "--prompt-token-ids goes neither with --use-chat-template nor with conversations, which are made of text",
+                "--prompt-token-ids excludes --use-chat-template and conversations, which are sent as text",
             ));
         }
         Ok(())
     }
 
-    fn arrival(&self, load: Load) -> Result<Arrival, ArgumentError> {
-        let request_rate = positive("--request-rate", load.request_rate)?;
-        let ramp = match self.ramp_up_strategy {
-            None => None,
-            Some(_) if request_rate.is_finite() => {
-                return Err(ArgumentError::Combination(
-                    "--ramp-up-strategy replaces --request-rate: give one of them",
-                ));
-            }
-            Some(name) => Some(Ramp {
-                kind: name.kind(),
-                from: rate("--ramp-up-start-rps", self.ramp_up_start_rps)?,
-                to: rate("--ramp-up-end-rps", self.ramp_up_end_rps)?,
-            }),
-        };
-        Ok(Arrival {
-            max_concurrency: load.max_concurrency,
-            request_rate: request_rate.is_finite().then_some(request_rate),
-            ramp,
-            burstiness: positive("--burstiness", self.burstiness)?,
-        })
-    }
-
-    fn dataset(&self) -> Result<Dataset, ArgumentError> {
-        let path = || -> Result<PathBuf, ArgumentError> {
-            let missing = ArgumentError::Combination("--dataset-path is missing: where are the prompts of --dataset-name?");
-            self.dataset_path.clone().ok_or(missing)
-        };
-        match self.dataset_name {
-            DatasetName::Random if self.dataset_path.is_some() => Err(ArgumentError::Combination(
-                "--dataset-path is given, but --dataset-name random reads no file; expected sharegpt, custom, recorded or mooncake",
-            )),
-            DatasetName::Random => Ok(Dataset::Random(RandomLengths {
-                input: self.random_input_len,
-                output: self.random_output_len,
-                range_ratio: share("--random-range-ratio", self.random_range_ratio)?,
-                prefix: self.random_prefix_len,
-            })),
-            DatasetName::Sharegpt => Ok(Dataset::ShareGpt {
-                path: path()?,
-                output: self.sharegpt_output_len,
-            }),
-            DatasetName::Custom => Ok(Dataset::Jsonl {
-                path: path()?,
-                output: self.custom_output_len,
-            }),
-            DatasetName::Recorded => Ok(Dataset::Recorded { path: path()? }),
-            DatasetName::Mooncake => Ok(Dataset::Trace {
-                path: path()?,
-                block: self.trace_block_size,
-            }),
-        }
-    }
-
-    fn num_prompts(&self) -> NonZeroU32 {
-        let default = match (self.dataset_name, self.sessions) {
+    fn default_num_prompts(&self) -> NonZeroU32 {
+        match (self.dataset_name, self.sessions) {
             (DatasetName::Random | DatasetName::Sharegpt, Some(sessions)) => sessions.saturating_mul(self.turns),
             (DatasetName::Random | DatasetName::Sharegpt, None) => DEFAULT_PROMPTS,
             (DatasetName::Custom | DatasetName::Recorded | DatasetName::Mooncake, _) => NonZeroU32::MAX,
-        };
-        self.num_prompts.unwrap_or(default)
+        }
     }
 
-    fn conversations(&self) -> Result<Option<Sessions>, ArgumentError> {
-        let Some(number) = self.sessions else { return Ok(None) };
-        match self.dataset_name {
-            DatasetName::Random | DatasetName::Sharegpt => {}
-            DatasetName::Custom | DatasetName::Recorded | DatasetName::Mooncake => {
+    fn apply(self, load: &mut Settings) -> Result<(), ArgumentError> {
+        let Self {
+            dataset_name,
+            dataset_path,
+            sharegpt_output_len,
+            custom_output_len,
+            trace_block_size,
+            sessions,
+            turns,
+            think_time,
+            use_chat_template,
+            prompt_token_ids,
+            random_input_len,
+            random_output_len,
+            random_range_ratio,
+            random_prefix_len,
+        } = self;
+        load.use_chat_template = use_chat_template;
+        load.send_token_ids = prompt_token_ids;
+        load.sessions = sessions
+            .map(|number| conversations(dataset_name, number, turns, think_time))
+            .transpose()?;
+        load.dataset = match dataset_name {
+            DatasetName::Random if dataset_path.is_some() => {
                 return Err(ArgumentError::Combination(
-                    "--sessions, the number of conversations, needs --dataset-name random or sharegpt",
+                    "--dataset-path is given, but --dataset-name random reads no file; expected sharegpt, custom, recorded or mooncake",
                 ));
             }
+            DatasetName::Random => Dataset::Random(RandomLengths {
+                input: random_input_len,
+                output: random_output_len,
+                range_ratio: share("--random-range-ratio", random_range_ratio)?,
+                prefix: random_prefix_len,
+            }),
+            DatasetName::Sharegpt => Dataset::ShareGpt {
+                path: required(dataset_path)?,
+                output: sharegpt_output_len,
+            },
+            DatasetName::Custom => Dataset::Jsonl {
+                path: required(dataset_path)?,
+                output: custom_output_len,
+            },
+            DatasetName::Recorded => Dataset::Recorded {
+                path: required(dataset_path)?,
+            },
+            DatasetName::Mooncake => Dataset::Trace {
+                path: required(dataset_path)?,
+                block: trace_block_size,
+            },
+        };
+        Ok(())
+    }
+}
+
+fn unsupported(asked: &'static str, backend: &str, why: &'static str) -> ArgumentError {
+    let backend = backend.to_owned();
+    SettingsError::Unsupported { asked, backend, why }.into()
+}
+
+fn required(dataset_path: Option<PathBuf>) -> Result<PathBuf, ArgumentError> {
+    dataset_path.ok_or(ArgumentError::Combination(
+        "--dataset-path is missing: it names the file that --dataset-name reads",
+    ))
+}
+
+fn conversations(dataset: DatasetName, number: NonZeroU32, turns: NonZeroU32, think_time: f64) -> Result<Sessions, ArgumentError> {
+    match dataset {
+        DatasetName::Random | DatasetName::Sharegpt => {}
+        DatasetName::Custom | DatasetName::Recorded | DatasetName::Mooncake => {
+            return Err(ArgumentError::Combination(
+                "--sessions, the number of conversations, needs --dataset-name random or sharegpt",
+            ));
         }
-        let is = (0.0..=1e7).contains(&self.think_time);
-        let think_time = within("--think-time", self.think_time, is, "seconds, 0 or more")?;
-        Ok(Some(Sessions {
-            number,
-            turns: self.turns,
-            think_time: Duration::from_secs_f64(think_time),
-        }))
+    }
+    let is = (0.0..=1e7).contains(&think_time);
+    let think_time = within("--think-time", think_time, is, "seconds, 0 or more")?;
+    Ok(Sessions {
+        number,
+        turns,
+        think_time: Duration::from_secs_f64(think_time),
+    })
+}
+
+impl ExtentArgs {
+    fn check(&self, dataset: &DatasetArgs, arrivals: &[Arrival]) -> Result<(), ArgumentError> {
+        let is_unlimited = arrivals.iter().any(|arrival| {
+            let is_closed = arrival.request_rate.is_none() && arrival.ramp.is_none();
+            is_closed && arrival.max_concurrency.is_none() && !dataset.dataset_name.is_trace()
+        });
+        if self.duration.is_some() && is_unlimited {
+            return Err(ArgumentError::Combination(
+                "--duration without a rate needs --max-concurrency, the number of requests in flight",
+            ));
+        }
+        if self.num_prompts.is_some() && dataset.dataset_name.is_recorded() {
+            return Err(ArgumentError::Combination(
+                "--num-prompts excludes --dataset-name recorded, whose sessions have their own turns; --duration limits the time",
+            ));
+        }
+        if self.duration.is_some() && dataset.sessions.is_some() {
+            return Err(ArgumentError::Combination(
+                "--duration excludes --sessions: conversations end with their last turn",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl ArrivalArgs {
+    /// Each rate at each concurrency.
+    fn into_arrivals(self) -> Result<Vec<Arrival>, ArgumentError> {
+        let Self {
+            max_concurrency,
+            request_rate,
+            burstiness,
+            ramp_up_strategy,
+            ramp_up_start_rps,
+            ramp_up_end_rps,
+        } = self;
+        let burstiness = positive("--burstiness", burstiness)?;
+        let ramp = ramp_up_strategy
+            .map(|name| ramp(name, ramp_up_start_rps, ramp_up_end_rps))
+            .transpose()?;
+        let concurrencies: Vec<Option<NonZeroU32>> = match max_concurrency.as_slice() {
+            [] => vec![None],
+            several => several.iter().copied().map(Some).collect(),
+        };
+        let mut arrivals = Vec::new();
+        for max_concurrency in concurrencies {
+            for request_rate in &request_rate {
+                let request_rate = positive("--request-rate", *request_rate)?;
+                if ramp.is_some() && request_rate.is_finite() {
+                    return Err(ArgumentError::Combination(
+                        "--ramp-up-strategy replaces --request-rate: give one of them",
+                    ));
+                }
+                arrivals.push(Arrival {
+                    max_concurrency,
+                    request_rate: request_rate.is_finite().then_some(request_rate),
+                    ramp,
+                    burstiness,
+                });
+            }
+        }
+        Ok(arrivals)
+    }
+}
+
+fn ramp(name: RampName, from: Option<f64>, to: Option<f64>) -> Result<Ramp, ArgumentError> {
+    Ok(Ramp {
+        kind: name.kind(),
+        from: rate("--ramp-up-start-rps", from)?,
+        to: rate("--ramp-up-end-rps", to)?,
+    })
+}
+
+impl RequestArgs {
+    fn apply(self, load: &mut Settings) {
+        let Self {
+            ignore_eos,
+            no_stream,
+            seed,
+            extra_body,
+            headers,
+            api_key,
+            lora_modules,
+            ca_cert,
+            profile,
+        } = self;
+        load.ignore_eos = ignore_eos;
+        load.stream = !no_stream;
+        load.seed = seed;
+        load.extra_body = extra_body.unwrap_or_default();
+        load.extra_headers = headers;
+        load.api_key = api_key;
+        load.lora_modules = lora_modules;
+        load.ca_cert = ca_cert;
+        load.profile = profile;
+    }
+}
+
+impl MetricArgs {
+    fn apply(self, load: &mut Settings) -> Result<(), ArgumentError> {
+        let Self {
+            percentile_metrics,
+            metric_percentiles,
+            goodput,
+            metadata,
+        } = self;
+        for percentile in &metric_percentiles {
+            let is = (0.0..=100.0).contains(percentile);
+            within("--metric-percentiles", *percentile, is, "percentiles from 0 to 100")?;
+        }
+        load.percentile_metrics = percentile_metrics;
+        load.metric_percentiles = metric_percentiles;
+        load.goodput = goodput;
+        load.metadata = metadata;
+        Ok(())
+    }
+}
+
+impl SaveArgs {
+    fn into_result_files(self) -> Option<ResultFiles> {
+        let Self {
+            save_result,
+            save_detailed,
+            detailed_format,
+            result_dir,
+            result_filename,
+        } = self;
+        save_result.then(|| ResultFiles {
+            folder: result_dir.unwrap_or_default(),
+            name: result_filename,
+            detailed: save_detailed.then_some(detailed_format.into()),
+        })
     }
 }
 
