@@ -10,6 +10,7 @@ pub mod ports;
 pub mod process;
 pub mod redaction;
 pub mod retry;
+pub mod runtime;
 pub mod stop;
 pub mod tls;
 pub mod tool;
