@@ -2,6 +2,7 @@
 //! here knows what is measured.
 
 pub mod archive;
+pub mod cancellation;
 pub mod files;
 pub mod host;
 pub mod http_client;
@@ -11,6 +12,5 @@ pub mod process;
 pub mod redaction;
 pub mod retry;
 pub mod runtime;
-pub mod stop;
 pub mod tls;
 pub mod tool;

@@ -11,8 +11,8 @@ use super::{Docker, DockerError};
 use crate::fleet::launcher::LaunchError;
 use crate::job::{DockerSettings, JOB_LABEL};
 use crate::model::JobId;
+use crate::system::cancellation::Cancellation;
 use crate::system::runtime;
-use crate::system::stop::StopSignal;
 
 /// How long an engine has to answer where a job is cleaned up.
 pub(super) const ANSWER: Duration = Duration::from_secs(2);
@@ -23,7 +23,7 @@ const REMOVAL: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// A sentence that says why it does not answer.
-pub fn container_engine_version(settings: &DockerSettings, limit: Duration, stop: &StopSignal) -> Result<String, String> {
+pub fn container_engine_version(settings: &DockerSettings, limit: Duration, stop: &Cancellation) -> Result<String, String> {
     let socket = Docker::new(settings.clone()).socket();
     let version = async {
         let ask = async {
@@ -33,7 +33,7 @@ pub fn container_engine_version(settings: &DockerSettings, limit: Duration, stop
         tokio::select! {
             version = ask => version,
             () = tokio::time::sleep(limit) => Err(format!("no answer from {socket} within {limit:?}")),
-            _ = stop.stopped() => Err(format!("{socket} was not waited for: ended by a signal")),
+            _ = stop.cancelled() => Err(format!("{socket} was not waited for: ended by a signal")),
         }
     };
     let version = runtime::block_on(version).map_err(|error| error.to_string())??;
@@ -55,7 +55,7 @@ pub fn container_engine_version(settings: &DockerSettings, limit: Duration, stop
 pub(in crate::fleet::launcher) fn remove_containers(
     socket: &str,
     job: &JobId,
-    stop: &StopSignal,
+    stop: &Cancellation,
     until: Instant,
 ) -> Result<bool, LaunchError> {
     let work = async {
@@ -65,7 +65,7 @@ pub(in crate::fleet::launcher) fn remove_containers(
     let removal = async {
         tokio::select! {
             removed = work => Ok(removed?),
-            _ = stop.stopped() => Err(LaunchError::Stopped),
+            _ = stop.cancelled() => Err(LaunchError::Stopped),
             () = tokio::time::sleep_until(until.into()) => Err(LaunchError::Late("removing the container".to_owned())),
         }
     };

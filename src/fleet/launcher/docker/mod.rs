@@ -153,7 +153,7 @@ async fn unless_ended<T>(
 ) -> Result<T, LaunchError> {
     tokio::select! {
         done = work => done.map_err(LaunchError::from),
-        _ = request.stop.stopped() => Err(LaunchError::Stopped),
+        _ = request.stop.cancelled() => Err(LaunchError::Stopped),
         () = tokio::time::sleep_until(request.until.into()) => Err(LaunchError::Late(what.to_owned())),
     }
 }
