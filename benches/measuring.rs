@@ -19,7 +19,7 @@ use imax::load::exchange::{Asked, Exchange};
 use imax::load::record::ChunkMark;
 use imax::load::{Deadlines, Metrics, Plan, PreparedRequest, Protocol, Record, Schedule, Stamp, Target, chunk, sse};
 use imax::measure::load_driver::{Drive, KernelClock};
-use imax::system::cancellation::Cancellation;
+use imax::system::stop::StopSignal;
 
 /// A chunk as vLLM sends it, with usage, about 300 bytes.
 fn event(tokens: u32) -> String {
@@ -76,7 +76,7 @@ fn sse_parser(criterion: &mut Criterion) {
                 let mut parser = sse::Parser::default();
                 let mut length = 0;
                 for read in line.as_bytes().chunks(16 << 10) {
-                    parser.feed(black_box(read), |data| length = data.len()).unwrap();
+                    parser.feed(black_box(read), |message| length = message.data.len()).unwrap();
                 }
                 length
             });
@@ -90,8 +90,7 @@ fn parsing(criterion: &mut Criterion) {
     let data = event(7);
     let data = data.trim_start_matches("data: ").trim().as_bytes().to_vec();
     group.throughput(Throughput::Elements(1));
-    group.bench_function("lazily", |bencher| bencher.iter(|| chunk::read(black_box(&data))));
-    group.bench_function("fully", |bencher| bencher.iter(|| chunk::read_fully(black_box(&data))));
+    group.bench_function("by type", |bencher| bencher.iter(|| chunk::read(black_box(&data))));
     let bytes = framed(1000);
     let one = bytes.len() / 1000;
     for (name, piece) in [("a read each", one), ("32 in a read", 32 * one)] {
@@ -203,7 +202,7 @@ fn driver(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(u64::from(CHUNKS) * requests as u64));
         group.bench_with_input(BenchmarkId::new("chunks over streams", streams), &plan, |bencher, plan| {
             bencher.iter(|| {
-                let run = drive.run(plan, &Cancellation::new(), &mut |_| {}).unwrap();
+                let run = drive.run(plan, &StopSignal::unset(), &mut |_| {}).unwrap();
                 assert!(run.records.iter().all(Record::is_success));
             });
         });

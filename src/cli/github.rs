@@ -2,9 +2,8 @@
 
 use super::{Exit, Failure, OrExit as _};
 use crate::github::{self, Client, Repository};
-use crate::system::runtime;
 
-/// Talks to the GitHub of the environment, about a repository.
+/// Talks to the GitHub of the environment, about a repository, on a runtime of its own.
 ///
 /// # Errors
 /// Usage where token or repository are not known or not allowed; infrastructure where GitHub does not answer.
@@ -12,11 +11,14 @@ pub fn talk<T, E: Into<Failure>>(
     repository: Option<&str>,
     talk: impl AsyncFnOnce(&Client, &Repository) -> Result<T, E>,
 ) -> Result<T, Failure> {
-    let talk = async {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .or_exit(Exit::Infrastructure)?;
+    runtime.block_on(async {
         let (client, repository) = github::connect(repository)?;
         talk(&client, &repository).await.map_err(Into::into)
-    };
-    runtime::block_on(talk).or_exit(Exit::Infrastructure)?
+    })
 }
 
 /// The page of the workflow run that this process is a step of.

@@ -50,7 +50,7 @@ enum On {
 /// # Errors
 /// Invalid input for what is no run; usage where no receiver is named or one refuses; infrastructure where one does not
 /// answer.
-pub async fn run(args: &NotifyArgs) -> Result<Exit, Failure> {
+pub fn run(args: &NotifyArgs) -> Result<Exit, Failure> {
     let head = store::load_run(&args.run)?;
     let comparison = args.baseline.compare(&head, &args.run)?;
     let view = View::new(&head, comparison.as_ref());
@@ -77,6 +77,10 @@ pub async fn run(args: &NotifyArgs) -> Result<Exit, Failure> {
         }
         return Ok(Exit::Success);
     }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .or_exit(Exit::Infrastructure)?;
     // One receiver that is away does not keep the others from knowing.
     let mut first_error = None;
     for (kind, webhook) in receivers {
@@ -85,7 +89,7 @@ pub async fn run(args: &NotifyArgs) -> Result<Exit, Failure> {
             Kind::Discord => notification.discord(),
             Kind::Event => notification.event(&sent_at),
         };
-        match webhook::send(&webhook, &body, &RetryPolicy::default()).await {
+        match runtime.block_on(webhook::send(&webhook, &body, &RetryPolicy::default())) {
             Ok(()) => output::say(&format!("sent to {}", webhook.name)),
             Err(error) => {
                 output::say(&error.to_string());

@@ -10,8 +10,7 @@ use serde_json::Value;
 
 use crate::eval::request::{Answer, AnswerError, Api, parse_answer};
 use crate::model::Secret;
-use crate::system::cancellation::Cancellation;
-use crate::system::runtime;
+use crate::system::stop::StopSignal;
 
 /// How often a request is sent again where its connection failed.
 const RETRIES: u32 = 3;
@@ -112,10 +111,14 @@ pub fn client(settings: &ClientSettings) -> Result<reqwest::Client, RequestError
 pub fn send_all(
     settings: &ClientSettings,
     bodies: &[Value],
-    stop: &Cancellation,
+    stop: &StopSignal,
     answered: &mut dyn FnMut(usize, Result<Answer, RequestError>),
 ) -> Result<SendSummary, RequestError> {
     let client = client(settings)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| RequestError::Client(error.to_string()))?;
     let state = State {
         client: &client,
         settings,
@@ -123,7 +126,7 @@ pub fn send_all(
         failures: AtomicUsize::new(0),
         refusing: AtomicUsize::new(0),
     };
-    let ask = async {
+    runtime.block_on(async {
         let questions = bodies.iter().enumerate().map(|(index, body)| {
             let state = &state;
             async move { (index, state.ask(body).await) }
@@ -133,7 +136,7 @@ pub fn send_all(
         loop {
             tokio::select! {
                 biased;
-                _ = stop.cancelled() => break,
+                _ = stop.stopped() => break,
                 next = answers.next() => match next {
                     Some((index, answer)) => {
                         if let Some(open) = open.get_mut(index) {
@@ -147,8 +150,7 @@ pub fn send_all(
         }
         let left = open.iter().enumerate().filter(|(_, open)| **open);
         left.for_each(|(index, _)| answered(index, Err(RequestError::Stopped)));
-    };
-    runtime::block_on(ask).map_err(|error| RequestError::Client(error.to_string()))?;
+    });
     Ok(SendSummary {
         retries: state.retries.into_inner(),
     })

@@ -13,10 +13,10 @@ use crate::eval::request::Api;
 use crate::eval::score::Score;
 use crate::eval::threshold::Verdict;
 use crate::model::{Secret, Variable};
-use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::files::{self, FileError};
 use crate::system::host;
 use crate::system::process::{Ending, Group, Input, ProcessError, StartedFrom};
+use crate::system::stop::{StopCause, StopSignal};
 
 /// Interval at which the child's state is read.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -92,12 +92,7 @@ pub enum HarnessError {
 }
 
 /// Evaluates with the harness.
-pub(super) fn run(
-    program: &str,
-    settings: &EvaluationSettings,
-    tasks: &[PathBuf],
-    stop: &Cancellation,
-) -> Result<EvalOutcome, HarnessError> {
+pub(super) fn run(program: &str, settings: &EvaluationSettings, tasks: &[PathBuf], stop: &StopSignal) -> Result<EvalOutcome, HarnessError> {
     let folder = settings.output.join(format!("lm-eval-{}", host::timestamp().replace(':', "-")));
     let log = settings.output.join("lm_eval.log");
     let mut child = Group::start(&StartedFrom {
@@ -111,7 +106,7 @@ pub(super) fn run(
     })?;
     let ending = wait(&mut child, stop);
     // Also after its end: what it started may outlive it.
-    child.stop(TERM_GRACE, KILL_GRACE, &|| stop.requests() > 1);
+    child.stop(TERM_GRACE, KILL_GRACE, &|| stop.times_raised() > 1);
     match ending? {
         Waited::Stopped(cause) => Ok(EvalOutcome::Stopped(cause)),
         Waited::Ended(Ending::Exited(0)) => {
@@ -131,15 +126,15 @@ pub(super) fn run(
 /// What the wait for the child ended with.
 enum Waited {
     Ended(Ending),
-    Stopped(CancelCause),
+    Stopped(StopCause),
 }
 
-fn wait(child: &mut Group, stop: &Cancellation) -> Result<Waited, ProcessError> {
+fn wait(child: &mut Group, stop: &StopSignal) -> Result<Waited, ProcessError> {
     loop {
         if let Some(ending) = child.poll()? {
             return Ok(Waited::Ended(ending));
         }
-        if let Some(cause) = stop.wait_timeout(POLL_INTERVAL) {
+        if let Some(cause) = stop.wait_for(POLL_INTERVAL) {
             return Ok(Waited::Stopped(cause));
         }
     }

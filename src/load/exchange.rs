@@ -64,6 +64,12 @@ impl Exchange {
         }
     }
 
+    /// Whether the server said that the answer is over, although its body may not have ended.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.answer.is_done()
+    }
+
     /// Tokens that have arrived, as far as known now.
     #[must_use]
     pub fn tokens_so_far(&self) -> u32 {
@@ -78,8 +84,11 @@ impl Exchange {
 
     /// Takes bytes that arrived at `at`.
     pub fn receive(&mut self, bytes: &[u8], at: Stamp) -> Step {
-        self.record.ended = at;
         let Self { reader, answer, .. } = self;
+        // What comes behind `[DONE]` is the end of the framing, not of the answer.
+        if !answer.is_done() {
+            self.record.ended = at;
+        }
         answer.begin_read();
         let fed = reader.feed(bytes, |head, body| answer.take(head, body, at));
         answer.end_read();
@@ -113,6 +122,10 @@ impl Exchange {
     /// Ends the exchange because the server closed the connection at `at`.
     #[must_use]
     pub fn closed(mut self, at: Stamp) -> Record {
+        if self.answer.is_done() {
+            self.judge();
+            return self.into_record();
+        }
         self.record.ended = at;
         if self.reader.may_end_by_close() {
             self.judge();
@@ -253,6 +266,101 @@ mod tests {
             (record.chunks(), record.texts.concat(), record.answer.as_str()),
             (2, "ab".to_owned(), "ab")
         );
+    }
+
+    #[test]
+    fn a_finish_reason_and_a_proper_end_complete_a_stream() {
+        let end = "data: {\"choices\":[{\"text\":\"\",\"finish_reason\":\"length\"}]}\n\n";
+        let record = run(&format!("{}|{end}", completion("a", None)));
+        assert!(record.is_success(), "{:?}", record.failure);
+        // The same without the end of the chunked body.
+        let mut cut = exchange();
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let body = format!("{}{end}", completion("a", None));
+        let framed = format!("{head}{:x}\r\n{body}\r\n", body.len());
+        assert_eq!(cut.receive(framed.as_bytes(), at(9)), Step::Pending);
+        assert_eq!(cut.closed(at(19)).failure.unwrap().reason, Reason::ClosedEarly);
+    }
+
+    #[test]
+    fn done_ends_the_answer_although_the_connection_stays_open() {
+        let mut exchange = exchange();
+        assert_eq!(exchange.receive(HEAD.as_bytes(), at(5)), Step::Pending);
+        let body = format!("{}data: [DONE] \n\n", completion("a", Some(1)));
+        assert_eq!(exchange.receive(body.as_bytes(), at(51)), Step::Pending);
+        assert!(exchange.is_answered());
+        assert_eq!(exchange.receive(b": bye\n\n", at(900)), Step::Pending);
+        let record = exchange.closed(at(2000));
+        assert!(record.is_success(), "{:?}", record.failure);
+        assert_eq!(record.ended, at(51));
+        // Some servers leave out the last empty line.
+        assert!(run(&format!("{}data: [DONE]", completion("a", None))).is_success());
+    }
+
+    #[test]
+    fn failures_in_a_stream_have_the_words_of_the_server() {
+        let token = completion("a", None);
+        for body in [
+            "event: error\ndata: upstream died\n\n",
+            "event: error\ndata: {\"error\": {\"message\": \"upstream died\"}}\n\n",
+            "event: error\n: upstream died\n\n",
+            "data: {\"error\": \"upstream died\"}\n\n",
+        ] {
+            let failure = run(&format!("{token}{body}data: [DONE]\n\n")).failure.unwrap();
+            assert_eq!(
+                (failure.reason, failure.detail.as_str()),
+                (Reason::ServerError, "upstream died"),
+                "{body}"
+            );
+        }
+        let aborted = format!("{token}data: {{\"choices\":[{{\"text\":\"\",\"finish_reason\":\"abort\"}}]}}\n\ndata: [DONE]\n\n");
+        assert_eq!(run(&aborted).failure.unwrap().reason, Reason::ServerError);
+    }
+
+    #[test]
+    fn the_form_of_a_body_is_seen_where_its_type_is_missing_or_wrong() {
+        let events = format!("{}data: [DONE]\n\n", completion("a", None));
+        for (content_type, body, reason) in [
+            ("", events.as_str(), None),
+            ("Content-Type: application/json\r\n", events.as_str(), None),
+            (
+                "Content-Type: text/event-stream\r\n",
+                "{\"error\": \"no such model\"}",
+                Some(Reason::ServerError),
+            ),
+        ] {
+            let mut exchange = exchange();
+            exchange.receive(format!("HTTP/1.1 201 Created\r\n{content_type}\r\n").as_bytes(), at(9));
+            exchange.receive(body.as_bytes(), at(19));
+            let record = exchange.closed(at(29));
+            assert_eq!(record.failure.map(|failure| failure.reason), reason, "{content_type} {body}");
+        }
+    }
+
+    #[test]
+    fn tokens_that_were_not_streamed_are_counted() {
+        let reasoning =
+            "data: {\"choices\":[],\"usage\":{\"completion_tokens\":105,\"completion_tokens_details\":{\"reasoning_tokens\":100}}}\n\n";
+        let total = "data: {\"choices\":[],\"usage\":{\"completion_tokens\":105}}\n\n";
+        let words = completion("five", None);
+        for (body, expected) in [
+            (format!("{words}|{words}|{reasoning}data: [DONE]\n\n"), 100),
+            (format!("{words}|{words}|{total}data: [DONE]\n\n"), 105 - 8 - 2 - 8),
+            // A count for each chunk, the first of which is far too high for its text.
+            (
+                format!("{}|{}data: [DONE]\n\n", completion("five", Some(40)), completion("a", Some(41))),
+                36,
+            ),
+            // Several tokens in a chunk, and tokens without text of their own.
+            (
+                format!("{}|{}data: [DONE]\n\n", completion("five", Some(4)), completion("", Some(6))),
+                0,
+            ),
+        ] {
+            let record = run(&body);
+            assert!(record.is_success(), "{:?}", record.failure);
+            assert_eq!(record.unstreamed_tokens, expected, "{body}");
+        }
     }
 
     #[test]

@@ -50,6 +50,11 @@ pub struct Metrics {
     pub wrong_input_lengths: u32,
     /// Those of them that differ by more than what a server adds to a plain prompt.
     pub far_input_lengths: u32,
+    /// Requests with tokens that were counted but not streamed. Their TPOT and ITL are those of the streamed tokens alone: it is
+    /// unknown when the others were generated.
+    pub unstreamed: u32,
+    /// Requests whose answer came as a whole. They have no TTFT, TPOT or ITL.
+    pub not_streamed: u32,
 }
 
 /// A chat template adds some dozens of tokens to a prompt; another tokenizer changes it by a good part.
@@ -75,6 +80,8 @@ impl Metrics {
             wrong_output_lengths: 0,
             wrong_input_lengths: 0,
             far_input_lengths: 0,
+            unstreamed: 0,
+            not_streamed: 0,
         };
         for record in records.iter().filter(|record| record.is_success()) {
             metrics.add(record, tokenizer);
@@ -97,13 +104,21 @@ impl Metrics {
         let allowed = FAR_TOKENS.max(record.prompt_tokens / FAR_PART);
         self.far_input_lengths += u32::from(reported.abs_diff(record.prompt_tokens) > allowed);
         let Some(first) = record.first_token.filter(|_| record.streamed) else {
+            self.not_streamed += 1;
             return;
         };
         let ttft = millis(first.since(record.sent));
         self.ttft_ms.push(ttft);
         self.scheduled_ttft_ms.push(millis(first.since(record.scheduled)));
-        if counts.total > 1 {
-            self.tpot_ms.push((e2el - ttft) / f64::from(counts.total - 1));
+        let has_unstreamed = record.unstreamed_tokens > 0 || counts.has_unstreamed;
+        self.unstreamed += u32::from(has_unstreamed);
+        let streamed = if has_unstreamed { counts.streamed(record) } else { counts.total };
+        if streamed > 1 {
+            self.tpot_ms.push((e2el - ttft) / f64::from(streamed - 1));
+        }
+        if has_unstreamed && counts.source == ItlSource::Usage {
+            // The count of a chunk includes tokens that came without one.
+            return;
         }
         self.itl_source = self.itl_source.max(counts.source);
         // The further tokens of the first chunk came with it: no time passed between them.
@@ -123,9 +138,23 @@ struct TokenCounts {
     further: Vec<u32>,
     total: u32,
     source: ItlSource,
+    /// Whether the server counted far more tokens than the streamed text has by the tokenizer.
+    has_unstreamed: bool,
 }
 
+/// Two tokenizers, and tokens that straddle chunks, differ by less than a third and a few tokens.
+const UNSTREAMED_PART: u32 = 3;
+const UNSTREAMED_TOKENS: u32 = 16;
+
 impl TokenCounts {
+    /// Tokens that came in chunks: by the text of the chunks where they have no count of their own, else one a chunk.
+    fn streamed(&self, record: &Record) -> u32 {
+        match self.source {
+            ItlSource::Tokenizer | ItlSource::Chunk => self.first + self.further.iter().sum::<u32>(),
+            ItlSource::Usage => u32::try_from(record.chunks()).unwrap_or(u32::MAX),
+        }
+    }
+
     fn of(record: &Record, tokenizer: Option<&Tokenizer>) -> Self {
         let chunks = u32::try_from(record.chunks()).unwrap_or(u32::MAX);
         if record.has_continuous_usage() {
@@ -138,6 +167,7 @@ impl TokenCounts {
                 further,
                 total,
                 source: ItlSource::Usage,
+                has_unstreamed: false,
             };
         }
         let one_each = |total, source| Self {
@@ -145,6 +175,7 @@ impl TokenCounts {
             further: vec![1; record.marks.len()],
             total,
             source,
+            has_unstreamed: false,
         };
         match (record.reported_output_tokens, tokenizer) {
             (Some(total), _) if total == chunks => one_each(total, ItlSource::Usage),
@@ -154,11 +185,13 @@ impl TokenCounts {
                 let first = record.texts.first().map_or(1, count);
                 // The total is counted over the whole text: a token may straddle two chunks.
                 let total = reported.unwrap_or_else(|| count(&record.texts.concat()));
+                let streamed = first + further.iter().sum::<u32>();
                 Self {
                     first,
                     further,
                     total,
                     source: ItlSource::Tokenizer,
+                    has_unstreamed: total > streamed + (total / UNSTREAMED_PART).max(UNSTREAMED_TOKENS),
                 }
             }
             (reported, _) => one_each(reported.unwrap_or(chunks), ItlSource::Chunk),
@@ -239,6 +272,26 @@ mod tests {
         let metrics = Metrics::of(&[record], Some(&tokenizer));
         assert_eq!(metrics.itl_ms, [10.0, 10.0]);
         assert_eq!((metrics.itl_source, metrics.output_tokens[0]), (ItlSource::Tokenizer, 3));
+    }
+
+    #[test]
+    fn unstreamed_tokens_do_not_speed_up_the_others() {
+        let hidden = Record {
+            unstreamed_tokens: 100,
+            ..record(None, &[None, None], Some(103))
+        };
+        // 40 ms for the two streamed tokens after the first, not for 102.
+        let metrics = Metrics::of(&[hidden, record(Some(1), &[Some(1)], Some(2))], None);
+        assert_eq!(
+            (metrics.ttft_ms.len(), metrics.tpot_ms.as_slice(), metrics.unstreamed),
+            (2, [20.0, 20.0].as_slice(), 1)
+        );
+        let whole = Record {
+            streamed: false,
+            ..record(None, &[], Some(9))
+        };
+        let metrics = Metrics::of(&[whole], None);
+        assert_eq!((metrics.ttft_ms.len(), metrics.e2el_ms.len(), metrics.not_streamed), (0, 1, 1));
     }
 
     #[test]

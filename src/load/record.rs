@@ -83,6 +83,9 @@ pub struct Record {
     pub answer: String,
     /// Chunks that were read together with a later one: they have that one's arrival.
     pub merged_chunks: u32,
+    /// Tokens that the server counted but did not stream, such as reasoning that it hides: they came before or between the chunks,
+    /// nobody knows when.
+    pub unstreamed_tokens: u32,
     /// Whether the answer was a stream; without one there is no time to first token.
     pub streamed: bool,
     /// Why it failed; `None` is success.

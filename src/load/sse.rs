@@ -1,7 +1,7 @@
-//! An incremental parser of server-sent events (WHATWG HTML, section 9.2.6), kept to what inference servers use: the
-//! `data` field. Every byte is looked at once, however the stream is cut into reads and however long a line is.
+//! An incremental parser of server-sent events (WHATWG HTML, section 9.2.6): names and data, all line ends, comments, a byte order
+//! mark. Every byte is looked at once, however the stream is cut into reads and however long a line is.
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 /// A single event longer than this is refused: no inference server sends one, a hostile one could fill the memory.
 const EVENT_LIMIT: usize = 64 << 20;
@@ -11,32 +11,60 @@ const EVENT_LIMIT: usize = 64 << 20;
 #[error("a server-sent event is longer than 64 MiB")]
 pub struct EventTooLong;
 
+/// An event as a server sent it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// Its name (the field `event`); empty where it has none.
+    pub name: &'a [u8],
+    /// Its data lines, joined by line breaks. Of an event `error` without data: its comment, which is where some gateways write.
+    pub data: &'a [u8],
+}
+
 /// The parser's state between two reads.
 #[derive(Debug, Default)]
 pub struct Parser {
     /// The beginning of a line whose end has not arrived.
     line: Vec<u8>,
+    /// The name of the event so far.
+    name: Vec<u8>,
     /// The `data` lines of the event so far, joined by line breaks.
     data: Vec<u8>,
     has_data: bool,
+    /// The last comment within the event so far.
+    comment: Vec<u8>,
+    /// The last line ended with a carriage return: a line feed that follows belongs to it.
+    after_carriage_return: bool,
+    /// Whether the first line, which may begin with a byte order mark, is over.
+    has_begun: bool,
 }
 
+/// Comments and names are kept up to this length, bytes.
+const NOTE_LIMIT: usize = 512;
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 impl Parser {
-    /// Takes the next bytes of the stream and hands over the data of each event that they complete.
+    /// Takes the next bytes of the stream and hands over each event that they complete. Lines end with a line feed, a carriage
+    /// return, or both.
     ///
     /// # Errors
     /// [`EventTooLong`]; the stream is of no use after that.
-    pub fn feed(&mut self, mut bytes: &[u8], mut on_event: impl FnMut(&[u8])) -> Result<(), EventTooLong> {
+    pub fn feed(&mut self, mut bytes: &[u8], mut on_event: impl FnMut(Message<'_>)) -> Result<(), EventTooLong> {
         loop {
+            if self.after_carriage_return && !bytes.is_empty() {
+                self.after_carriage_return = false;
+                bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
+            }
             // Servers send an event as one line, and it seldom takes two reads.
-            while !self.is_inside_event()
+            while self.is_between_events()
                 && let Some((data, rest)) = whole_event(bytes)
             {
-                on_event(data);
+                self.has_begun = true;
+                on_event(Message { name: b"", data });
                 bytes = rest;
             }
-            let Some(end) = memchr(b'\n', bytes) else { break };
+            let Some(end) = memchr2(b'\n', b'\r', bytes) else { break };
             let (piece, rest) = (&bytes[..end], &bytes[end + 1..]);
+            self.after_carriage_return = bytes[end] == b'\r';
             if self.line.is_empty() {
                 self.take_line(piece, &mut on_event);
             } else {
@@ -55,40 +83,79 @@ impl Parser {
         Ok(())
     }
 
-    /// Whether bytes of an incomplete event are held: the stream was cut inside an event if it ends now.
+    /// Whether data of an incomplete event is held: the stream was cut inside an event if it ends now.
     #[must_use]
     pub fn is_inside_event(&self) -> bool {
         self.has_data || !self.line.is_empty()
     }
 
-    fn take_line(&mut self, line: &[u8], on_event: &mut impl FnMut(&[u8])) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
-            if std::mem::take(&mut self.has_data) {
-                on_event(&self.data);
-                self.data.clear();
-            }
-            return;
+    /// The data of the event that the stream ended in. Some servers leave out the empty line behind the last one.
+    #[must_use]
+    pub fn unfinished_data(&self) -> Vec<u8> {
+        let mut data = self.data.clone();
+        if let Some(value) = self.line.strip_prefix(b"data:") {
+            data.extend_from_slice(field_value(value));
         }
-        // Comments (`: keep-alive`) and the fields `event`, `id` and `retry` say nothing about tokens.
-        let Some(value) = line.strip_prefix(b"data:") else {
-            return;
+        data
+    }
+
+    fn is_between_events(&self) -> bool {
+        !self.is_inside_event() && self.name.is_empty() && self.comment.is_empty()
+    }
+
+    fn take_line(&mut self, line: &[u8], on_event: &mut impl FnMut(Message<'_>)) {
+        let line = if std::mem::replace(&mut self.has_begun, true) {
+            line
+        } else {
+            line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line)
         };
-        if self.has_data {
-            self.data.push(b'\n');
+        if line.is_empty() {
+            return self.dispatch(on_event);
         }
-        self.has_data = true;
-        self.data.extend_from_slice(field_value(value));
+        let (field, value) = match memchr(b':', line) {
+            Some(colon) => (&line[..colon], field_value(&line[colon + 1..])),
+            None => (line, &line[line.len()..]),
+        };
+        match field {
+            b"data" => {
+                if self.has_data {
+                    self.data.push(b'\n');
+                }
+                self.has_data = true;
+                self.data.extend_from_slice(value);
+            }
+            b"event" => self.name = value[..value.len().min(NOTE_LIMIT)].to_vec(),
+            b"" => self.comment = value[..value.len().min(NOTE_LIMIT)].to_vec(),
+            // `id`, `retry` and unknown fields say nothing about tokens.
+            _ => {}
+        }
+    }
+
+    fn dispatch(&mut self, on_event: &mut impl FnMut(Message<'_>)) {
+        let name = std::mem::take(&mut self.name);
+        let comment = std::mem::take(&mut self.comment);
+        if std::mem::take(&mut self.has_data) {
+            on_event(Message {
+                name: &name,
+                data: &self.data,
+            });
+            self.data.clear();
+        } else if name == b"error" {
+            on_event(Message {
+                name: &name,
+                data: &comment,
+            });
+        }
     }
 }
 
-/// The data of an event of one line that the bytes begin with, and what follows it; `None` where it is not whole or of another
-/// form.
+/// The data of a nameless event of one line that the bytes begin with, and what follows it; `None` where it is not whole or of
+/// another form.
 fn whole_event(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let value = bytes.strip_prefix(b"data:")?;
-    let (line, rest) = value.split_at(memchr(b'\n', value)?);
-    let rest = rest.strip_prefix(b"\n\n").or_else(|| rest.strip_prefix(b"\n\r\n"))?;
-    Some((field_value(line.strip_suffix(b"\r").unwrap_or(line)), rest))
+    let (line, rest) = value.split_at(memchr2(b'\n', b'\r', value)?);
+    let rest = rest.strip_prefix(b"\n\n").or_else(|| rest.strip_prefix(b"\r\n\r\n"))?;
+    Some((field_value(line), rest))
 }
 
 /// A field's value without the one space that may stand before it.
@@ -106,7 +173,11 @@ mod tests {
         let mut found = Vec::new();
         for piece in pieces {
             parser
-                .feed(piece, |data| found.push(String::from_utf8(data.to_vec()).unwrap()))
+                .feed(piece, |message| {
+                    let name = String::from_utf8(message.name.to_vec()).unwrap();
+                    let data = String::from_utf8(message.data.to_vec()).unwrap();
+                    found.push(if name.is_empty() { data } else { format!("{name}={data}") });
+                })
                 .unwrap();
         }
         found
@@ -118,9 +189,16 @@ mod tests {
             ("data: a\n\ndata: b\n\n", vec!["a", "b"]),
             ("data:a\r\n\r\n", vec!["a"]),
             ("data: a\ndata: b\n\n", vec!["a\nb"]),
-            (": ping\n\nevent: x\nid: 1\ndata: a\n\n", vec!["a"]),
+            (": ping\n\nevent: x\nid: 1\ndata: a\n\ndata: b\n\n", vec!["x=a", "b"]),
+            ("data: a\r\rdata: b\r\r", vec!["a", "b"]),
+            ("data: a\r\n\r\nevent: x\r\ndata: b\r\n\r\n", vec!["a", "x=b"]),
+            ("\u{feff}data: a\n\n", vec!["a"]),
+            ("\u{feff}: hello\n\ndata: a\n\n", vec!["a"]),
+            ("event: error\n: upstream died\n\ndata: a\n\n", vec!["error=upstream died", "a"]),
+            ("event: ping\n\ndata: a\n\n", vec!["a"]),
+            ("retry: 3\nunknown: 4\ndata: a\n\n", vec!["a"]),
             ("data:  two spaces\n\n", vec![" two spaces"]),
-            ("data\n\n\n\n", vec![]),
+            ("data\n\n\n\n", vec![""]),
             ("data: cut", vec![]),
             ("data:\n\n", vec![""]),
         ] {
@@ -130,8 +208,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cuts_do_not_matter(cuts in proptest::collection::vec(0_usize..60, 0..6)) {
-            let stream = "data: {\"a\":1}\r\n\r\n: c\ndata: x\ndata: y\n\nid: 7\ndata: [DONE]\n\n".as_bytes();
+        fn cuts_do_not_matter(cuts in proptest::collection::vec(0_usize..80, 0..6)) {
+            let stream = "\u{feff}data: {\"a\":1}\r\n\r\n: c\ndata: x\ndata: y\n\nevent: z\rdata: 1\r\rdata: [DONE]\n\n".as_bytes();
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(stream.len())).collect();
             cuts.sort_unstable();
             cuts.push(stream.len());

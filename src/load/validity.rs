@@ -22,6 +22,10 @@ pub enum Doubt {
     WrongOutputLengths,
     /// The server counted prompts far from their planned length: the tokenizer is not the server's.
     WrongInputLengths,
+    /// Tokens were counted that were not streamed, such as hidden reasoning: times between tokens say nothing.
+    UnstreamedTokens,
+    /// Answers came as a whole although streams were asked for.
+    NotStreamed,
     /// The server went away and came back during the run.
     ServerRestarted,
     /// The system's clock was set during the run, so instants are wrong.
@@ -40,6 +44,8 @@ impl Doubt {
             Self::Interrupted => "interrupted",
             Self::WrongOutputLengths => "wrong_output_lengths",
             Self::WrongInputLengths => "wrong_input_lengths",
+            Self::UnstreamedTokens => "unstreamed_tokens",
+            Self::NotStreamed => "not_streamed",
             Self::ServerRestarted => "server_restarted",
             Self::ClockStepped => "clock_stepped",
             Self::ClientSaturated => "client_saturated",
@@ -52,6 +58,9 @@ const SATURATED_CPU_SHARE: f64 = 0.95;
 /// A client that reads this late in one wake-up of ten sends the next requests late too. A rare long pause is a busy
 /// machine's, and spoils nothing: arrival instants are the kernel's.
 const SATURATED_READ_LAG_MS: f64 = 50.0;
+
+/// One request in a hundred may have a token without text more than others; a server that hides tokens does so in most.
+const UNSTREAMED_SHARE: f64 = 0.01;
 
 /// The doubts about a run, in a stable order.
 #[must_use]
@@ -76,11 +85,18 @@ pub fn doubts(settings: &Settings, run: &Run, metrics: &Metrics) -> Vec<Doubt> {
         (run.interrupted, Doubt::Interrupted),
         (settings.ignore_eos && metrics.wrong_output_lengths > 0, Doubt::WrongOutputLengths),
         (metrics.far_input_lengths > 0, Doubt::WrongInputLengths),
+        (share_of(metrics.unstreamed, metrics) > UNSTREAMED_SHARE, Doubt::UnstreamedTokens),
+        (settings.stream && metrics.not_streamed > 0, Doubt::NotStreamed),
         (run.has_new_server || has_restarted(records), Doubt::ServerRestarted),
         (health.clock_step > CLOCK_STEP_LIMIT, Doubt::ClockStepped),
         (saturated, Doubt::ClientSaturated),
     ];
     found.into_iter().filter_map(|(is, doubt)| is.then_some(doubt)).collect()
+}
+
+/// A number of requests as a share of those that succeeded.
+fn share_of(requests: u32, metrics: &Metrics) -> f64 {
+    f64::from(requests) / super::statistics::count(metrics.e2el_ms.len().max(1))
 }
 
 /// Nothing listened for a while, and later requests were answered.
@@ -165,6 +181,17 @@ mod tests {
         // A start token, or two, is no other tokenizer.
         assert_eq!(counted(102), []);
         assert_eq!(counted(180), [Doubt::WrongInputLengths]);
+    }
+
+    #[test]
+    fn answers_that_were_not_streamed_are_noticed() {
+        let hidden = Record {
+            unstreamed_tokens: 100,
+            ..ok(0)
+        };
+        assert_eq!(measured(vec![hidden]).doubts, [Doubt::UnstreamedTokens]);
+        let whole = Record { streamed: false, ..ok(0) };
+        assert_eq!(measured(vec![whole]).doubts, [Doubt::NotStreamed]);
     }
 
     #[test]

@@ -123,7 +123,8 @@ impl SweepPlan {
     }
 }
 
-/// Plans what the trigger asks for. Configs, changelog and repository are those of the working directory.
+/// Plans what the trigger asks for. Configs, changelog and repository are those of the working directory. Needs a tokio
+/// runtime for events that GitHub must be asked about.
 ///
 /// # Errors
 /// [`PlanningError`].

@@ -2,7 +2,6 @@
 //! here knows what is measured.
 
 pub mod archive;
-pub mod cancellation;
 pub mod files;
 pub mod host;
 pub mod http_client;
@@ -11,6 +10,6 @@ pub mod ports;
 pub mod process;
 pub mod redaction;
 pub mod retry;
-pub mod runtime;
+pub mod stop;
 pub mod tls;
 pub mod tool;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use crate::cli::output;
 use crate::model::{Diagnostics, with_causes};
-use crate::system::cancellation::CancelCause;
+use crate::system::stop::StopCause;
 
 /// How a command ended. The numbers are part of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,12 +30,12 @@ pub enum Exit {
     Terminated,
 }
 
-impl From<CancelCause> for Exit {
+impl From<StopCause> for Exit {
     /// The end of a command that was told to stop.
-    fn from(cause: CancelCause) -> Self {
+    fn from(cause: StopCause) -> Self {
         match cause {
-            CancelCause::Interrupt | CancelCause::Abandoned => Self::Interrupted,
-            CancelCause::Terminate | CancelCause::Hangup => Self::Terminated,
+            StopCause::Interrupt | StopCause::Abandon => Self::Interrupted,
+            StopCause::Terminate | StopCause::Hangup => Self::Terminated,
         }
     }
 }

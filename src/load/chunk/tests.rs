@@ -1,68 +1,164 @@
 //! Events of every dialect, and what must not be taken for one.
 
+use proptest::prelude::*;
+use serde_json::json;
+
 use super::*;
 
-fn chunk(has_text: bool, completion_tokens: Option<u32>) -> Event {
+fn chunk(text: &str, completion_tokens: Option<u32>) -> Event {
     Event::Chunk(Chunk {
-        has_text,
+        has_text: !text.is_empty(),
+        text_bytes: saturated(text.len()),
         completion_tokens,
         prompt_tokens: completion_tokens.map(|_| 7),
         ..Chunk::default()
     })
 }
 
-#[test]
-fn finds_tokens_and_usage_in_every_dialect() {
-    for (data, expected) in [
-        (r#"{"choices":[{"index":0,"text":" a","finish_reason":null}]}"#, chunk(true, None)),
-        (r#"{"choices": [{"text": " a"}], "usage": null}"#, chunk(true, None)),
-        (
-            r#"{"choices":[{"text":""}],"usage":{"prompt_tokens":7,"completion_tokens":3}}"#,
-            chunk(false, Some(3)),
-        ),
-        (r#"{"choices":[{"delta":{"role":"assistant","content":""}}]}"#, chunk(false, None)),
-        (r#"{"choices":[{"delta":{"role":"assistant","content":null}}]}"#, chunk(false, None)),
-        (r#"{"choices":[{"delta":{"content":"a"}}]}"#, chunk(true, None)),
-        (
-            r#"{"choices":[{"delta":{"content":null,"reasoning_content":"hm"}}]}"#,
-            chunk(true, None),
-        ),
-        (r#"{"choices":[{"delta":{"reasoning":"hm"}}]}"#, chunk(true, None)),
-        (r#"{"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}"#, chunk(true, None)),
-        (
-            r#"{"choices":[],"usage":{"prompt_tokens": 7, "completion_tokens": 64}}"#,
-            chunk(false, Some(64)),
-        ),
-        // The text may speak of keys; its quotes are escaped.
-        (r#"{"choices":[{"text":""}],"x":"\"text\":\"a\""}"#, chunk(false, None)),
-    ] {
-        assert_eq!(read(data.as_bytes()).unwrap(), expected, "{data}");
+fn chunk_of(data: &str) -> Chunk {
+    match read(data.as_bytes()).unwrap() {
+        Event::Chunk(chunk) => chunk,
+        other => panic!("{data}: {other:?}"),
     }
-    assert_eq!(read(b"[DONE]").unwrap(), Event::Done);
 }
 
 #[test]
-fn the_dialects_of_sglang_and_triton() {
-    let sglang = |has_text, completion_tokens| Chunk {
-        has_text,
-        completion_tokens,
-        prompt_tokens: Some(7),
-        cached_tokens: None,
-        is_cumulative: true,
-        may_be_last: false,
-    };
+fn finds_tokens_and_usage_in_every_dialect() {
+    for (data, expected) in [
+        (r#"{"choices":[{"index":0,"text":" a","finish_reason":null}]}"#, chunk(" a", None)),
+        (r#"{"choices": [{"text": " a"}], "usage": null}"#, chunk(" a", None)),
+        (
+            r#"{"choices":[{"text":""}],"usage":{"prompt_tokens":7,"completion_tokens":3}}"#,
+            chunk("", Some(3)),
+        ),
+        (r#"{"choices":[{"delta":{"role":"assistant","content":""}}]}"#, chunk("", None)),
+        (r#"{"choices":[{"delta":{"role":"assistant","content":null}}]}"#, chunk("", None)),
+        (r#"{"choices":[{"delta":{"content":"a"}}]}"#, chunk("a", None)),
+        (r#"{"choices":[{"delta":{"refusal":"no"}}]}"#, chunk("no", None)),
+        (
+            r#"{"choices":[{"delta":{"content":[{"type":"text","text":"ab"}]}}]}"#,
+            chunk("ab", None),
+        ),
+        (
+            r#"{"choices":[],"usage":{"prompt_tokens": 7, "completion_tokens": 64}}"#,
+            chunk("", Some(64)),
+        ),
+        // The text may speak of keys.
+        (r#"{"choices":[{"text":""}],"x":"\"text\":\"a\""}"#, chunk("", None)),
+    ] {
+        assert_eq!(read(data.as_bytes()).unwrap(), expected, "{data}");
+    }
+}
+
+#[test]
+fn reasoning_is_text_of_its_own_kind() {
+    for data in [
+        r#"{"choices":[{"delta":{"content":null,"reasoning_content":"hm"}}]}"#,
+        r#"{"choices":[{"delta":{"reasoning":"hm"}}]}"#,
+    ] {
+        let chunk = chunk_of(data);
+        assert!(chunk.has_text && chunk.has_reasoning && chunk.text_bytes == 2, "{data}: {chunk:?}");
+    }
+    let usage = r#"{"choices":[],"usage":{"completion_tokens":9,"completion_tokens_details":{"reasoning_tokens":5}}}"#;
+    assert_eq!(chunk_of(usage).reasoning_tokens, Some(5));
+}
+
+#[test]
+fn tool_calls_carry_tokens_however_they_are_spaced() {
+    for (data, bytes) in [
+        (r#"{"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}"#, 0),
+        (r#"{"choices": [ { "delta": { "tool_calls": [ { "index": 0 } ] } } ] }"#, 0),
+        (
+            r#"{"choices": [{"delta": {"content": null, "tool_calls": [{"function": {"name": "find", "arguments": ""}}]}}]}"#,
+            4,
+        ),
+        (r#"{"choices":[{"delta":{"tool_calls":[{"function":{"arguments":"{\"a\""}}]}}]}"#, 4),
+        (r#"{"choices":[{"delta":{"function_call":{"arguments":"12"}}}]}"#, 2),
+    ] {
+        let chunk = chunk_of(data);
+        assert!(chunk.has_text && chunk.text_bytes == bytes, "{data}: {chunk:?}");
+    }
+    assert!(!chunk_of(r#"{"choices":[{"delta":{"tool_calls":[]}}]}"#).has_text);
+}
+
+#[test]
+fn fields_of_nested_objects_carry_no_tokens() {
+    for data in [
+        r#"{"choices":[{"delta":{"content":"","annotations":[{"url_citation":{"content":"a page"}}]}}]}"#,
+        r#"{"choices":[{"delta":{}}],"search_results":[{"text":"a","content":"b"}]}"#,
+        r#"{"choices":[{"text":"","logprobs":{"content":[{"token":"a","text":"b"}]}}]}"#,
+        r#"{"choices":[{"delta":{"content":""}}],"usage":{"details":{"completion_tokens":5}}}"#,
+    ] {
+        let chunk = chunk_of(data);
+        assert!(!chunk.has_text && chunk.completion_tokens.is_none(), "{data}: {chunk:?}");
+    }
+}
+
+#[test]
+fn an_answer_that_was_given_up_is_an_error() {
+    for (data, message) in [
+        (
+            r#"{"choices":[{"text":"","finish_reason":"abort"}]}"#,
+            r#"the answer ended with finish reason "abort""#,
+        ),
+        (
+            r#"{"choices":[{"delta":{"content":"a"},"finish_reason":"error"}]}"#,
+            r#"the answer ended with finish reason "error""#,
+        ),
+        (
+            r#"{"text":"a","meta_info":{"finish_reason":{"type":"abort","message":"out of KV cache"},"completion_tokens":2}}"#,
+            "the answer ended with abort: out of KV cache",
+        ),
+    ] {
+        assert_eq!(read(data.as_bytes()).unwrap(), Event::Error(message.to_owned()), "{data}");
+    }
+    for data in [
+        r#"{"choices":[{"text":"a","finish_reason":"length"}]}"#,
+        r#"{"choices":[{"delta":{},"finish_reason":"tool_calls"}]}"#,
+        r#"{"text":"a","meta_info":{"finish_reason":{"type":"length","length":2},"completion_tokens":2}}"#,
+    ] {
+        assert!(chunk_of(data).is_finished, "{data}");
+    }
+    assert!(!chunk_of(r#"{"choices":[{"text":"a","finish_reason":""}]}"#).is_finished);
+}
+
+#[test]
+fn events_by_name() {
+    let event = |name: &str, data: &str| read_event(name.as_bytes(), data.as_bytes()).unwrap();
+    assert_eq!(event("", "[DONE]"), Event::Done);
+    assert_eq!(event("", " [DONE] "), Event::Done);
+    assert_eq!(event("", ""), Event::Ignored);
+    assert_eq!(event("ping", r#"{"type":"ping"}"#), Event::Ignored);
+    assert_eq!(event("message", r#"{"choices":[{"text":"a"}]}"#), chunk("a", None));
+    for data in [
+        "upstream died",
+        r#"{"error":{"message":"upstream died"}}"#,
+        r#"{"message":"upstream died"}"#,
+    ] {
+        assert_eq!(event("error", data), Event::Error("upstream died".to_owned()), "{data}");
+    }
+}
+
+#[test]
+fn sglang_and_triton() {
     let data = br#"{"text":" a b","meta_info":{"id":"x","finish_reason":null,"prompt_tokens":7,"completion_tokens":2},"index":0}"#;
-    assert_eq!(read(data).unwrap(), Event::Chunk(sglang(false, Some(2))));
-    assert_eq!(read_fully(data).unwrap(), Event::Chunk(sglang(true, Some(2))));
+    let expected = Chunk {
+        text_bytes: 4,
+        completion_tokens: Some(2),
+        prompt_tokens: Some(7),
+        is_cumulative: true,
+        ..Chunk::default()
+    };
+    assert_eq!(read(data).unwrap(), Event::Chunk(expected));
     assert_eq!(text(data), " a b");
     let data = br#"{"model_name":"ensemble","model_version":"1","text_output":" a"}"#;
-    let triton = Chunk {
+    let expected = Chunk {
         has_text: true,
+        text_bytes: 2,
         may_be_last: true,
         ..Chunk::default()
     };
-    assert_eq!(read(data).unwrap(), Event::Chunk(triton.clone()));
-    assert_eq!(read_fully(data).unwrap(), Event::Chunk(triton));
+    assert_eq!(read(data).unwrap(), Event::Chunk(expected));
     assert_eq!(text(data), " a");
     assert_eq!(
         read(br#"{"error":"no such model"}"#).unwrap(),
@@ -71,7 +167,7 @@ fn the_dialects_of_sglang_and_triton() {
 }
 
 #[test]
-fn the_prefix_caches_share_is_read_where_the_server_says_it() {
+fn cached_prompt_tokens() {
     for (data, expected) in [
         (
             r#"{"choices":[],"usage":{"prompt_tokens":70,"completion_tokens":4,"prompt_tokens_details":{"cached_tokens":64}}}"#,
@@ -86,12 +182,8 @@ fn the_prefix_caches_share_is_read_where_the_server_says_it() {
             Some(48),
         ),
     ] {
-        for read in [read, read_fully] {
-            let Event::Chunk(chunk) = read(data.as_bytes()).unwrap() else {
-                panic!("{data}")
-            };
-            assert_eq!((chunk.cached_tokens, chunk.prompt_tokens), (expected, Some(70)), "{data}");
-        }
+        let chunk = chunk_of(data);
+        assert_eq!((chunk.cached_tokens, chunk.prompt_tokens), (expected, Some(70)), "{data}");
     }
 }
 
@@ -101,20 +193,69 @@ fn errors_keep_their_message() {
         r#"{"error":{"message":"out of memory","code":500}}"#,
         r#"{"error":"out of memory"}"#,
         r#"{"object":"error","message":"out of memory"}"#,
+        r#"{"detail":"out of memory"}"#,
     ] {
         assert_eq!(read(data.as_bytes()).unwrap(), Event::Error("out of memory".to_owned()), "{data}");
+        assert_eq!(error_message(data.as_bytes()), "out of memory", "{data}");
     }
+    assert_eq!(read(br#"{"error":null,"choices":[{"text":"a"}]}"#).unwrap(), chunk("a", None));
+    assert_eq!(error_message(b"<html>busy</html>"), "<html>busy</html>");
 }
 
 #[test]
 fn refuses_what_is_not_a_chunk() {
-    for data in ["", "{", "<html>", "[1]", r#"{"a":1}"#, r#"{"choices":[{"text":"a""#] {
-        assert!(read(data.as_bytes()).is_err(), "{data}");
+    for data in ["{", "<html>", "[1]", r#"{"a":1}"#, r#"{"choices":[{"text":"a""#] {
+        assert!(read_event(b"", data.as_bytes()).is_err(), "{data}");
     }
 }
 
 #[test]
-fn text_is_unescaped() {
+fn numbers_that_count_nothing_are_ignored() {
+    for number in ["-1", "1.5", "1e99", "null"] {
+        let data = format!(r#"{{"choices":[{{"text":"a"}}],"usage":{{"completion_tokens":{number}}}}}"#);
+        assert_eq!(chunk_of(&data).completion_tokens, None, "{number}");
+    }
+}
+
+#[test]
+fn text_is_unescaped_and_has_every_field() {
     assert_eq!(text(br#"{"choices":[{"text":"a\"\u00e9"}]}"#), "a\"é");
-    assert_eq!(text(br#"{"choices":[{"delta":{"reasoning":"x","content":"y"}}]}"#), "yx");
+    assert_eq!(text(br#"{"choices":[{"delta":{"reasoning":"x","content":"y"}}]}"#), "xy");
+    assert_eq!(
+        text(br#"{"choices":[{"delta":{"tool_calls":[{"function":{"name":"f","arguments":"(1)"}}]}}]}"#),
+        "f(1)"
+    );
+}
+
+proptest! {
+    /// What a chunk says does not depend on spaces, on the order of keys, or on what else is in it.
+    #[test]
+    fn layout_does_not_matter(
+        content in "[a-z\"{}:, ]{0,12}",
+        is_tool in any::<bool>(),
+        tokens in proptest::option::of(0_u32..1000),
+        nested in "[a-z]{1,8}",
+        first in any::<bool>(),
+    ) {
+        let delta = if is_tool {
+            json!({ "tool_calls": [{ "index": 0, "function": { "arguments": content } }], "annotations": [{ "content": nested }] })
+        } else {
+            json!({ "annotations": [{ "text": nested, "content": nested }], "content": content })
+        };
+        let usage = tokens.map(|tokens| json!({ "completion_tokens": tokens, "prompt_tokens": 7 }));
+        let extra = json!({ "choices": [{ "text": nested }], "usage": { "completion_tokens": 99 } });
+        let document = if first {
+            json!({ "metadata": extra, "usage": usage, "choices": [{ "delta": delta }] })
+        } else {
+            json!({ "choices": [{ "delta": delta }], "usage": usage, "metadata": extra })
+        };
+        let compact = serde_json::to_vec(&document).unwrap();
+        let spaced = serde_json::to_vec_pretty(&document).unwrap();
+        let Event::Chunk(chunk) = read(&compact).unwrap() else { panic!("not a chunk") };
+        prop_assert_eq!(&Event::Chunk(chunk.clone()), &read(&spaced).unwrap());
+        prop_assert_eq!(chunk.has_text, is_tool || !content.is_empty());
+        prop_assert_eq!(chunk.text_bytes as usize, content.len());
+        prop_assert_eq!(chunk.completion_tokens, tokens);
+        prop_assert_eq!(text(&compact), content);
+    }
 }

@@ -171,6 +171,8 @@ impl Measured {
             Doubt::Interrupted
             | Doubt::WrongOutputLengths
             | Doubt::WrongInputLengths
+            | Doubt::UnstreamedTokens
+            | Doubt::NotStreamed
             | Doubt::ServerRestarted
             | Doubt::ClockStepped
             | Doubt::ClientSaturated => false,

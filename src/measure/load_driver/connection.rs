@@ -97,6 +97,8 @@ pub struct ReadState {
     pub now: Instant,
     /// Reads that brought bytes of answers since this was last taken.
     pub reads: u32,
+    /// Whether an answer was over before its body was, since this was last taken.
+    pub has_answered: bool,
 }
 
 /// What became of bytes that were read.
@@ -264,7 +266,10 @@ impl Connection {
         let mut hand_on = |bytes: &[u8]| match activity {
             Activity::Busy { exchange, .. } => match exchange.receive(bytes, received.at) {
                 Step::Complete { reusable } => Taken::Complete { reusable },
-                Step::Pending => Taken::More,
+                Step::Pending => {
+                    state.has_answered |= exchange.is_answered();
+                    Taken::More
+                }
             },
             Activity::Connecting | Activity::Securing | Activity::Idle => Taken::Unasked,
         };
@@ -282,6 +287,20 @@ impl Connection {
             Taken::More if has_ended => Taken::End,
             Taken::More | Taken::Complete { .. } | Taken::Unasked | Taken::End => taken,
         })
+    }
+
+    /// Whether the server has said that the answer is over, and its body has not ended.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        match &self.activity {
+            Activity::Busy { exchange, .. } => exchange.is_answered(),
+            Activity::Connecting | Activity::Securing | Activity::Idle => false,
+        }
+    }
+
+    /// Ends the request whose answer is over. The connection carries no other: its body has not ended.
+    pub fn end_answered(&mut self) -> Outcome {
+        self.complete(false)
     }
 
     /// Ends the request, if there is one, because of something outside the answer.

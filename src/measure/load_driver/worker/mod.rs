@@ -17,12 +17,15 @@ use super::receive::ControlBuffer;
 use super::shared::Shared;
 use super::turns::Turns;
 use crate::load::{Deadlines, Plan, Reason};
-use crate::system::cancellation::Cancellation;
+use crate::system::stop::StopSignal;
 
 /// Bytes taken from a socket at once: a few hundred chunks.
 const READ_BUFFER: usize = 64 << 10;
 /// How often deadlines and the stop signal are looked at, at the latest.
 const HOUSEKEEPING: Duration = Duration::from_millis(50);
+/// How long the end of a body may come after `[DONE]`. Most servers write it at once in a segment of its own; one that keeps the
+/// connection open must not keep the slot.
+const LINGER: Duration = Duration::from_millis(5);
 const EVENTS: usize = 1024;
 
 /// What all threads of a run have in common.
@@ -39,7 +42,7 @@ pub struct Task<'a> {
     /// Common counters.
     pub shared: &'a Shared,
     /// The wish to stop.
-    pub stop: &'a Cancellation,
+    pub stop: &'a StopSignal,
 }
 
 /// The state of one client thread.
@@ -48,7 +51,7 @@ pub struct Worker<'a> {
     has_kernel_clock: bool,
     deadlines: Deadlines,
     shared: &'a Shared,
-    stop: &'a Cancellation,
+    stop: &'a StopSignal,
     /// Most requests under way at once on this thread.
     slots: usize,
     poll: Poll,
@@ -100,6 +103,7 @@ impl<'a> Worker<'a> {
                 now: Instant::now(),
                 delay_acknowledgements: slots >= batching::FEWEST_STREAMS,
                 reads: 0,
+                has_answered: false,
             },
             batching: Batching::default(),
             harvest: Harvest::default(),
@@ -120,7 +124,7 @@ impl<'a> Worker<'a> {
             }
         }
         let mut events = Events::with_capacity(EVENTS);
-        while self.pool.iter_mut().any(|connection| connection.is_connecting()) && !self.stop.is_cancelled() {
+        while self.pool.iter_mut().any(|connection| connection.is_connecting()) && !self.stop.is_set() {
             let Some(left) = until.checked_duration_since(Instant::now()) else {
                 break;
             };
@@ -146,16 +150,20 @@ impl<'a> Worker<'a> {
             if self.active == 0 && wait.is_none() {
                 break;
             }
-            if self.stop.is_cancelled() {
+            if self.stop.is_set() {
                 self.cancel_all();
                 break;
             }
-            let wait = wait.unwrap_or(HOUSEKEEPING).min(HOUSEKEEPING);
             let idle_since = Instant::now();
+            let housekeeping = self.next_housekeeping.saturating_duration_since(idle_since);
+            let wait = wait.unwrap_or(HOUSEKEEPING).min(housekeeping);
             if let Some(pause) = self.batching.pause(wait) {
                 std::thread::sleep(pause);
             }
             self.poll(&mut events, wait, idle_since)?;
+            if std::mem::take(&mut self.read_state.has_answered) {
+                self.next_housekeeping = self.next_housekeeping.min(self.read_state.now + LINGER);
+            }
             if self.read_state.now >= self.next_housekeeping {
                 self.check_deadlines();
                 let reads = std::mem::take(&mut self.read_state.reads);
@@ -225,6 +233,9 @@ impl<'a> Worker<'a> {
             if connection.is_connecting() && waited > self.deadlines.connect {
                 let detail = format!("no connection within {} s", self.deadlines.connect.as_secs_f64());
                 self.give_up_connecting(at, Reason::ConnectTimeout, &detail);
+            } else if connection.is_answered() && waited >= LINGER {
+                let outcome = connection.end_answered();
+                self.settle(at, outcome);
             } else if connection.request.is_some() && waited > self.deadlines.no_progress {
                 let detail = format!("no byte for {} s", self.deadlines.no_progress.as_secs_f64());
                 let outcome = connection.end_with(Reason::NoProgress, &detail);

@@ -1,0 +1,282 @@
+//! The JSON of a chunk, by type: only the fields that say something about tokens, everything else is skipped. Objects that only look
+//! like these, such as the `content` of a citation, are not at these paths and so are never read.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
+/// What is kept of a text field: its length, or the text.
+pub(super) trait Kept: Default {
+    fn push(&mut self, text: &str);
+}
+
+/// The length of a text in bytes of UTF-8; nothing is copied.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Length(pub usize);
+
+impl Kept for Length {
+    fn push(&mut self, text: &str) {
+        self.0 += text.len();
+    }
+}
+
+impl Kept for String {
+    fn push(&mut self, text: &str) {
+        self.push_str(text);
+    }
+}
+
+/// A field that may hold text: a string, a list of content parts with `text`, or nothing.
+#[derive(Debug, Default)]
+pub(super) struct Text<K>(pub K);
+
+impl<'de, K: Kept> Deserialize<'de> for Text<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor(PhantomData))
+    }
+}
+
+struct TextVisitor<K>(PhantomData<K>);
+
+impl<'de, K: Kept> Visitor<'de> for TextVisitor<K> {
+    type Value = Text<K>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text, a list of content parts, or null")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        let mut kept = K::default();
+        kept.push(text);
+        Ok(Text(kept))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Text::default())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Text::default())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Text::default())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Text::default())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Text::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Text::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Self::Value, A::Error> {
+        let mut kept = K::default();
+        while let Some(part) = parts.next_element::<Option<Part>>()? {
+            kept.push(part.and_then(|part| part.text).as_deref().unwrap_or_default());
+        }
+        Ok(Text(kept))
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Part {
+    text: Option<String>,
+}
+
+/// One event, or the answer to a request that was not streamed.
+#[derive(serde::Deserialize)]
+#[serde(bound(deserialize = "K: Kept"))]
+pub(super) struct Document<K> {
+    pub choices: Option<Vec<Choice<K>>>,
+    pub usage: Option<Usage>,
+    pub error: Option<Value>,
+    /// An error's, where there are no choices: `{"object": "error", "message": …}`.
+    pub message: Option<Value>,
+    /// An error's of servers that are built on FastAPI.
+    pub detail: Option<Value>,
+    /// SGLang's `/generate`.
+    #[serde(default)]
+    pub text: Text<K>,
+    pub meta_info: Option<Usage>,
+    /// Triton's `generate_stream`.
+    pub text_output: Option<Text<K>>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(bound(deserialize = "K: Kept"))]
+pub(super) struct Choice<K> {
+    #[serde(default)]
+    pub text: Text<K>,
+    pub delta: Option<Delta<K>>,
+    pub message: Option<Delta<K>>,
+    #[serde(default)]
+    pub finish_reason: Finish,
+}
+
+/// The part of a message. Its fields are the list of what carries tokens, beside the `text` of completions: see [`Delta::fields`].
+#[derive(serde::Deserialize)]
+#[serde(bound(deserialize = "K: Kept"))]
+pub(super) struct Delta<K> {
+    #[serde(default)]
+    content: Text<K>,
+    /// DeepSeek's name for the reasoning, which SGLang and older versions of vLLM use.
+    #[serde(default)]
+    reasoning_content: Text<K>,
+    /// OpenRouter's and vLLM's.
+    #[serde(default)]
+    reasoning: Text<K>,
+    #[serde(default)]
+    refusal: Text<K>,
+    tool_calls: Option<Vec<ToolCall<K>>>,
+    /// The form of calls before `tool_calls`.
+    function_call: Option<Function<K>>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(bound(deserialize = "K: Kept"))]
+struct ToolCall<K> {
+    function: Option<Function<K>>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(bound(deserialize = "K: Kept"))]
+struct Function<K> {
+    #[serde(default)]
+    name: Text<K>,
+    #[serde(default)]
+    arguments: Text<K>,
+}
+
+impl<K> Delta<K> {
+    /// Every field whose text is made of generated tokens, in the order in which a model generates them.
+    pub(super) fn fields(&self) -> impl Iterator<Item = &K> {
+        let calls = self.tool_calls.iter().flatten().filter_map(|call| call.function.as_ref());
+        let functions = calls.chain(self.function_call.as_ref());
+        self.reasoning_fields()
+            .chain([&self.content.0, &self.refusal.0])
+            .chain(functions.flat_map(|function| [&function.name.0, &function.arguments.0]))
+    }
+
+    /// Those of them that are reasoning.
+    pub(super) fn reasoning_fields(&self) -> impl Iterator<Item = &K> {
+        [&self.reasoning_content.0, &self.reasoning.0].into_iter()
+    }
+
+    /// Whether a tool is called: the first part of a call may have no text of its own.
+    pub(super) fn calls_tool(&self) -> bool {
+        self.function_call.is_some() || self.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty())
+    }
+}
+
+/// How the server says that an answer ended: a word, or SGLang's object with a type and a message.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) enum Finish {
+    /// It has not ended.
+    #[default]
+    NotYet,
+    /// It ended, with this reason and message.
+    Ended { reason: String, message: Option<String> },
+}
+
+impl<'de> Deserialize<'de> for Finish {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FinishVisitor)
+    }
+}
+
+struct FinishVisitor;
+
+impl<'de> Visitor<'de> for FinishVisitor {
+    type Value = Finish;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a finish reason or null")
+    }
+
+    fn visit_unit<E>(self) -> Result<Finish, E> {
+        Ok(Finish::NotYet)
+    }
+
+    fn visit_str<E>(self, reason: &str) -> Result<Finish, E> {
+        if reason.is_empty() {
+            return Ok(Finish::NotYet);
+        }
+        Ok(Finish::Ended {
+            reason: reason.to_owned(),
+            message: None,
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Finish, A::Error> {
+        #[derive(serde::Deserialize)]
+        struct Object {
+            r#type: Option<String>,
+            message: Option<String>,
+        }
+        let object = Object::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+        Ok(Finish::Ended {
+            reason: object.r#type.unwrap_or_default(),
+            message: object.message,
+        })
+    }
+}
+
+/// `usage` of the OpenAI API, and SGLang's `meta_info`.
+#[derive(serde::Deserialize)]
+pub(super) struct Usage {
+    #[serde(default)]
+    pub completion_tokens: Count,
+    #[serde(default)]
+    pub prompt_tokens: Count,
+    #[serde(default)]
+    cached_tokens: Count,
+    prompt_tokens_details: Option<PromptDetails>,
+    completion_tokens_details: Option<CompletionDetails>,
+    #[serde(default)]
+    pub finish_reason: Finish,
+}
+
+#[derive(serde::Deserialize)]
+struct PromptDetails {
+    #[serde(default)]
+    cached_tokens: Count,
+}
+
+#[derive(serde::Deserialize)]
+struct CompletionDetails {
+    #[serde(default)]
+    reasoning_tokens: Count,
+}
+
+impl Usage {
+    pub(super) fn cached(&self) -> Option<u32> {
+        let details = self.prompt_tokens_details.as_ref();
+        details.and_then(|details| details.cached_tokens.0).or(self.cached_tokens.0)
+    }
+
+    pub(super) fn reasoning(&self) -> Option<u32> {
+        self.completion_tokens_details
+            .as_ref()
+            .and_then(|details| details.reasoning_tokens.0)
+    }
+}
+
+/// A number of tokens. What is negative, no whole number or not finite says nothing.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Count(pub Option<u32>);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = Option::<serde_json::Number>::deserialize(deserializer)?;
+        Ok(Self(number.and_then(|number| number.as_u64()).and_then(|n| u32::try_from(n).ok())))
+    }
+}
