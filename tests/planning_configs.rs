@@ -249,6 +249,122 @@ fn committed_schemas_are_those_the_binary_prints() {
     }
 }
 
+/// What each schema must refuse, and one document that it must accept.
+const DOCUMENTS: [(&str, &str, &[&str]); 6] = [
+    (
+        "config",
+        "m-fp8-h200-sim: {image: 'e:1', model: o/m, model-prefix: m, precision: fp8, framework: sim, runner: h200, multinode: false, \
+         scenarios: {fixed-seq-len: [{isl: 1024, osl: 1024, search-space: [{tp: 8, router: null, conc-list: [4]}]}]}}",
+        &[
+            "[]",
+            "k: {image: 'e:1'}",
+            "'k*': {image: 'e:1', model: o/m, model-prefix: m, precision: fp8, framework: sim, runner: h200, multinode: false, scenarios: {fixed-seq-len: []}}",
+            "k: {imgae: x, image: 'e:1', model: o/m, model-prefix: m, precision: fp8, framework: sim, runner: h200, multinode: false, scenarios: {fixed-seq-len: []}}",
+            "k: {image: '', model: o/m, model-prefix: m, precision: fp8, framework: sim, runner: h200, multinode: false, scenarios: {fixed-seq-len: []}}",
+            "k: {image: 'e:1', model: o/m, model-prefix: m, precision: fp8, framework: sim, runner: h200, multinode: false, scenarios: {}}",
+            "k: {image: 'e:1', model: o/m, model-prefix: m, precision: fp8, framework: sim, runner: h200, multinode: false, kv-p2p-transfer: nixl, scenarios: {fixed-seq-len: []}}",
+            "k: {image: 'e:1', model: o/m, model-prefix: m, precision: fp8, framework: sim, runner: h200, multinode: false, seq-len-configs: [{isl: 1, osl: 1, search-space: [{tp: '8', conc-list: [4]}]}]}",
+            "k: {image: 'e:1', model: o/m, model-prefix: m, precision: fp8, framework: sim, runner: h200, multinode: false, seq-len-configs: [{isl: 1, osl: 1, search-space: [{tp: 8, conc-start: 4}]}]}",
+            "k: {image: 'e:1', model: o/m, model-prefix: m, precision: fp8, framework: sim, runner: h200, multinode: true, seq-len-configs: [{isl: 1, osl: 1, search-space: [{tp: 8, conc-list: [4]}]}]}",
+        ],
+    ),
+    (
+        "runners",
+        "{labels: {h200: [h200-a_0]}, hardware: {h200: {available-cpu-dram-mib: 1000, gpus-per-node: 8}}}",
+        &[
+            "labels: {h200: []}",
+            "labels: {h200: h200-a_0}",
+            "h200: ['']",
+            "{labels: {h200: [a]}, nodes: {}}",
+            "{labels: {h200: [a]}, hardware: {h200: {gpus-per-node: 8}}}",
+            "{labels: {h200: [a]}, hardware: {h200: {available-cpu-dram-mib: 0, gpus-per-node: 8}}}",
+        ],
+    ),
+    (
+        "changelog",
+        "[{config-keys: [a], description: [d], pr-link: XXX, scenario-type: [agentic-coding]}]",
+        &[
+            "config-keys: [a]",
+            "[{config-keys: [], description: [d], pr-link: p}]",
+            "[{config-keys: [a], description: [d]}]",
+            "[{config-keys: [a], description: [d], pr-link: p, evals: true}]",
+            "[{config-keys: [a], description: [d], pr-link: p, all-evals: null}]",
+            "[{config-keys: [a], description: [d], pr-link: p, scenario-type: [chat]}]",
+            "[{config-keys: [a], description: [d], pr-link: p, eval-min-prefill-ep: 0}]",
+        ],
+    ),
+    (
+        "settings",
+        "{policy: null, regressions: {smallest-changes: [{percent: 3}], exceptions: [{points: x, reason: y, until: '2026-01-01'}]}}",
+        &[
+            "- policy",
+            "polcy: {}",
+            "policy: {drafts: null}",
+            "policy: {labels: {a: {canary: true}}}",
+            "policy: {push: {mode: half}}",
+            "policy: {command: ''}",
+            "regressions: {false-discovery-rate: 1}",
+            "regressions: {smallest-changes: [{percent: 1, metrics: [tfft]}]}",
+            "regressions: {exceptions: [{points: x, reason: y}]}",
+            "regressions: {exceptions: [{points: x, reason: y, until: soon}]}",
+        ],
+    ),
+    (
+        "row",
+        "{image: 'e:1', model: o/m, model-prefix: m, precision: fp8, framework: sim, runner: h200, isl: 1, osl: 1, tp: 8, ep: 1, \
+         dp-attn: false, spec-decoding: none, conc: [4, 8], max-model-len: 2304, exp-name: m}",
+        &[
+            "{image: 'e:1'}",
+            "{image: 'e:1', model: o/m, model-prefix: m, precision: fp8, framework: sim, runner: h200, isl: 1, osl: 1, tp: 8, ep: 1, dp-attn: false, spec-decoding: none, conc: [], max-model-len: 2304, exp-name: m}",
+            "{image: 'e:1', model: o/m, model-prefix: m, precision: fp8, framework: sim, runner: h200, isl: 1, osl: 1, tp: 8, ep: 1, spec-decoding: none, conc: 4, max-model-len: 2304, exp-name: m}",
+            "{image: 'e:1', model: o/m, model-prefix: m, precision: fp8, framework: sim, runner: h200, isl: 1, osl: 1, tp: null, ep: 1, dp-attn: false, spec-decoding: none, conc: 4, max-model-len: 2304, exp-name: m}",
+            "{image: 'e:1', model: o/m, model-prefix: m, precision: fp8, framework: sim, runner: h200, isl: 1, osl: 1, tp: 4294967296, ep: 1, dp-attn: false, spec-decoding: none, conc: 4, max-model-len: 2304, exp-name: m}",
+            "{image: 'e:1', model: o/m, model-prefix: m, precision: fp8, framework: sim, runner: h200, isl: 1, osl: 1, tpp: 1, tp: 8, ep: 1, dp-attn: false, spec-decoding: none, conc: 4, max-model-len: 2304, exp-name: m}",
+        ],
+    ),
+    (
+        "result",
+        "{hw: h200, image: 'e:1', model: o/m, infmax_model_prefix: m, framework: sim, precision: fp8, spec_decoding: none, conc: 4, \
+         disagg: false, is_multinode: false, tput_per_gpu: 1.5, mean_ttft: 0.1, imax: {version: 1}}",
+        &[
+            "{hw: h200}",
+            "{hw: h200, image: 'e:1', model: o/m, infmax_model_prefix: m, framework: sim, precision: fp8, spec_decoding: none, conc: '4', disagg: false, is_multinode: false, tput_per_gpu: 1.5}",
+            "{hw: h200, image: 'e:1', model: o/m, infmax_model_prefix: m, framework: sim, precision: fp8, spec_decoding: none, conc: 4, disagg: false, is_multinode: false, tput_per_gpu: 1.5, imax: {}}",
+        ],
+    ),
+];
+
+#[test]
+#[ignore = "needs check-jsonschema in PATH, which .ci/run installs"]
+fn schemas_refuse_unknown_keys_and_wrong_types() {
+    let folder = tempfile::tempdir().unwrap();
+    for (subject, accepted, refused) in DOCUMENTS {
+        assert!(is_valid(folder.path(), subject, accepted), "{subject} refuses {accepted}");
+        for document in refused {
+            assert!(!is_valid(folder.path(), subject, document), "{subject} accepts {document}");
+        }
+    }
+}
+
+fn is_valid(folder: &Path, subject: &str, document: &str) -> bool {
+    let file = folder.join("document.yaml");
+    fs::write(&file, document).unwrap();
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("dist/schemas/{subject}.json"));
+    let output = Command::new("check-jsonschema")
+        .arg("--schemafile")
+        .arg(schema)
+        .arg(&file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    // Anything but a verdict, such as text that is not YAML, is a mistake in this test.
+    assert!(
+        output.status.success() || said.contains("Schema validation errors"),
+        "{document}: {said}"
+    );
+    output.status.success()
+}
+
 #[test]
 fn the_schema_of_a_row_knows_every_key_that_rows_have() {
     let said = run(&std::env::temp_dir(), &["schema", "row"]);

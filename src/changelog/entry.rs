@@ -4,37 +4,46 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Diagnostic, Diagnostics, Place, Severity, SourceFile, Span};
 use crate::yaml::{self, Node, Object, Reader, Value};
 
 /// One entry, checked. Its JSON form is what the search-space document carries.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(deny_unknown_fields)]
 pub struct Entry {
     /// Master config keys, or patterns of them with `*`; at least one.
+    #[schemars(length(min = 1), inner(length(min = 1)))]
     pub config_keys: Vec<String>,
     /// What changed, for people; at least one line.
+    #[schemars(length(min = 1), inner(length(min = 1)))]
     pub description: Vec<String>,
     /// The pull request, or a placeholder for it.
+    #[schemars(length(min = 1))]
     pub pr_link: String,
     /// Evaluate accuracy and do not measure.
+    #[schemars(default)]
     pub evals_only: bool,
     /// Evaluate accuracy at every point that can be evaluated, and do not measure.
+    #[schemars(default)]
     pub all_evals: bool,
     /// Measure only points that are new on curves that did not change otherwise.
+    #[schemars(default)]
     pub append_only: bool,
     /// Leave out multi-node evaluations whose prefill workers have a lower expert parallelism.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eval_min_prefill_ep: Option<NonZeroU32>,
     /// Only these scenarios; all where absent. Never empty.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
     pub scenario_type: Option<Vec<ScenarioType>>,
 }
 
 /// The kinds of workload that an entry can be limited to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScenarioType {
     /// Requests of fixed lengths.

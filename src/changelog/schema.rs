@@ -1,30 +1,18 @@
 //! The JSON Schema of the changelog and its fragments.
 
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde_json::Value;
 
-/// The entries of a changelog; what they select is for `imax changelog validate` to say.
+use super::Entry;
+use crate::model::json_schema;
+
+#[derive(JsonSchema)]
+#[schemars(title = "imax performance changelog")]
+#[expect(dead_code, reason = "only its schema is used; the reader keeps the place of each entry")]
+struct ChangelogDocument(Vec<Entry>);
+
+/// The schema of a changelog. Which config keys exist is checked by `imax changelog validate`.
 #[must_use]
 pub fn schema() -> Value {
-    let texts = json!({ "type": "array", "minItems": 1, "items": { "type": "string", "minLength": 1 } });
-    let scenarios = json!({ "type": "array", "minItems": 1, "items": { "enum": ["fixed-seq-len", "agentic-coding"] } });
-    json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "imax performance changelog",
-        "type": "array",
-        "items": {
-            "type": "object",
-            "properties": {
-                "config-keys": texts,
-                "description": texts,
-                "pr-link": { "type": "string", "minLength": 1 },
-                "evals-only": { "type": "boolean" },
-                "all-evals": { "type": "boolean" },
-                "append-only": { "type": "boolean" },
-                "eval-min-prefill-ep": { "type": "integer", "minimum": 1 },
-                "scenario-type": scenarios,
-            },
-            "required": ["config-keys", "description", "pr-link"],
-            "additionalProperties": false,
-        },
-    })
+    json_schema::<ChangelogDocument>()
 }

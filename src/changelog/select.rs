@@ -38,8 +38,8 @@ pub fn select<'a>(written: &Written, known: &[&'a ConfigKey]) -> Result<Vec<&'a 
 
 fn not_found(wanted: &str, is_pattern: bool, known: &[&ConfigKey]) -> Diagnostic {
     if is_pattern {
-        let message = format!("the pattern `{wanted}` fits no config key");
-        return Diagnostic::error("no-match", message).help("`*` stands for any text, and everything else for itself");
+        let message = format!("the pattern `{wanted}` matches no config key");
+        return Diagnostic::error("no-match", message).help("`*` matches any text, every other character only itself");
     }
     let known: Vec<&str> = known.iter().map(|key| key.as_str()).collect();
     let help = match nearest(wanted, &known) {
@@ -109,7 +109,7 @@ mod tests {
     fn what_selects_nothing_is_named_with_its_line() {
         for (wanted, message) in [
             ("n3x5*", "log.yaml:1:17"),
-            ("m-fp?-*", "the pattern `m-fp?-*` fits no config key"),
+            ("m-fp?-*", "the pattern `m-fp?-*` matches no config key"),
             ("M-fp8-*", "the pattern `M-fp8-*`"),
             ("m-fp8-h200-vlm", "did you mean `m-fp8-h200-vllm`?"),
             ("zzz", "no master config has the key `zzz`"),

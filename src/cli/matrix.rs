@@ -101,7 +101,7 @@ struct TestConfigArgs {
     configs: ConfigArgs,
     #[command(flatten)]
     evals: EvalArgs,
-    /// Config keys; `*`, `?` and `[]` match as in a shell
+    /// Config keys, or globs over them such as `dsr1-*`
     #[arg(long, value_name = "KEY", num_args = 1.., required = true)]
     config_keys: Vec<String>,
     /// Only these concurrencies

@@ -86,8 +86,6 @@ const FIELDS: [&str; 9] = [
     "router",
 ];
 
-/// What an entry may leave out.
-pub(super) const OPTIONAL_FIELDS: [&str; 3] = ["disagg", "router", "kv-p2p-transfer"];
 /// Fields of `scenarios`.
 pub(super) const SCENARIO_FIELDS: [&str; 2] = ["fixed-seq-len", "agentic-coding"];
 /// Fields of a block of fixed lengths.

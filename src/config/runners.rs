@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::num::NonZeroU32;
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 
 use crate::model::{Place, RunnerLabel, RunnerName};
 use crate::yaml::{Entry, Node, Reader, Value};
@@ -21,11 +22,13 @@ pub struct Runners {
 }
 
 /// What one node has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Hardware {
     /// Host memory for offloaded KV blocks, MiB.
+    #[schemars(range(min = 1))]
     pub available_cpu_dram_mib: u64,
-    /// GPUs.
+    /// Number of GPUs.
     pub gpus_per_node: NonZeroU32,
 }
 

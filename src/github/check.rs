@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::client::{Client, Method, Repository, Request};
 use super::error::GithubError;
-use super::run::encoded;
+use crate::model::percent_encode;
 
 /// What the token needs for check runs.
 const PERMISSION: &str = "checks: write";
@@ -149,7 +149,7 @@ pub async fn put_check(client: &Client, repository: &Repository, check: &CheckRu
 }
 
 async fn under_way(client: &Client, repository: &Repository, check: &CheckRun) -> Result<Option<Known>, GithubError> {
-    let (sha, name) = (encoded(&check.head_sha), encoded(&check.name));
+    let (sha, name) = (percent_encode(&check.head_sha), percent_encode(&check.name));
     let path = format!("/repos/{repository}/commits/{sha}/check-runs?check_name={name}&filter=latest&per_page=100");
     let list: List = client.read(Request::get(&path, PERMISSION)).await?;
     let ours = |known: &Known| known.external_id.as_deref() == Some(EXTERNAL_ID) && known.status != "completed";

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::client::{Client, Method, Repository, Request};
 use super::error::GithubError;
-use super::run::encoded;
+use crate::model::percent_encode;
 
 /// What the token needs for labels of pull requests.
 const PERMISSION: &str = "pull-requests: write";
@@ -49,7 +49,7 @@ pub async fn add_label(client: &Client, repository: &Repository, pull_request: u
 /// # Errors
 /// [`GithubError`] where GitHub refuses or does not answer.
 pub async fn remove_label(client: &Client, repository: &Repository, pull_request: u64, label: &str) -> Result<(), GithubError> {
-    let path = format!("/repos/{repository}/issues/{pull_request}/labels/{}", encoded(label));
+    let path = format!("/repos/{repository}/issues/{pull_request}/labels/{}", percent_encode(label));
     match client.send(Request::delete(&path, PERMISSION)).await {
         Ok(_) | Err(GithubError::NotFound { .. }) => Ok(()),
         Err(other) => Err(other),

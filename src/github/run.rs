@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::client::{Client, Repository, Request};
 use super::error::GithubError;
+use crate::model::percent_encode;
 
 /// What the token needs for runs and artifacts.
 pub(super) const PERMISSION: &str = "actions: read";
@@ -77,10 +78,10 @@ pub async fn runs_of_branch(
     branch: &str,
 ) -> Result<Vec<WorkflowRun>, GithubError> {
     let below = match workflow {
-        Some(workflow) => format!("workflows/{}/runs", encoded(file_name(workflow))),
+        Some(workflow) => format!("workflows/{}/runs", percent_encode(file_name(workflow))),
         None => "runs".to_owned(),
     };
-    let branch = encoded(branch);
+    let branch = percent_encode(branch);
     let path = format!("/repos/{repository}/actions/{below}?branch={branch}&status=success&per_page={LOOKED_AT}");
     let runs: Runs = client.read(Request::get(&path, PERMISSION)).await?;
     let mut own: Vec<WorkflowRun> = runs.workflow_runs.into_iter().filter(|run| run.is_of(repository)).collect();
@@ -95,19 +96,6 @@ fn file_name(workflow: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// Text for a part of a path or a query.
-pub(super) fn encoded(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,7 +104,6 @@ mod tests {
     fn a_workflow_is_named_by_its_file() {
         assert_eq!(file_name("octo/repo/.github/workflows/sweep.yml@refs/heads/main"), "sweep.yml");
         assert_eq!(file_name("sweep.yml"), "sweep.yml");
-        assert_eq!(encoded("feat/a b#1"), "feat%2Fa%20b%231");
     }
 
     #[test]

@@ -12,7 +12,6 @@ mod pattern;
 pub mod plan;
 pub mod policy;
 mod row;
-mod row_schema;
 mod select;
 
 pub use crate::model::{Component, KvOffloading};
@@ -21,7 +20,6 @@ pub use dram::DramError;
 pub use expand::{Expansion, expand, expand_all};
 pub use fingerprint::fingerprint;
 pub use node_sweep::{NodeSweep, runner_model_sweep};
-pub use pattern::matches;
-pub use row::{Concurrencies, EvalMark, Row, RowError, Scenario};
-pub use row_schema::row_schema;
+pub use pattern::KeyPattern;
+pub use row::{Concurrencies, EvalMark, Row, RowError, Scenario, row_schema};
 pub use select::{FullSweep, SelectError, TestConfig, full_sweep, test_config};

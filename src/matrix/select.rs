@@ -10,6 +10,7 @@ use super::concurrency::{Bounds, Step};
 use super::evals::{self, Evals};
 use super::expand::{Expansion, expand};
 use super::filters::{self, Nodes, ScenarioKind};
+use super::pattern::KeyPattern;
 use super::row::Row;
 
 /// Why a selection is none.
@@ -34,9 +35,12 @@ pub enum SelectError {
         /// The key that was surely meant, as a half-sentence.
         help: String,
     },
-    /// A pattern that fits no config key.
-    #[error("the pattern `{0}` fits no config key")]
+    /// A pattern that matches no config key.
+    #[error("the pattern `{0}` matches no config key")]
     NoMatch(String),
+    /// A pattern that is not a valid glob.
+    #[error("invalid pattern of config keys: {0}")]
+    InvalidPattern(#[from] globset::Error),
     /// No node of a label has a name with this part.
     #[error("no node of `{label}` has {part:?} in its name, expected a part of one of {}", known.join(", "))]
     NoNode {
@@ -228,15 +232,16 @@ fn matching<'c>(catalog: &'c Catalog, keys: &[String]) -> Result<Vec<&'c Entry>,
     let mut unknown = Vec::new();
     for key in keys {
         if key.contains(['*', '?']) {
-            let mut fits = catalog
+            let pattern = KeyPattern::new(key)?;
+            let mut matching = catalog
                 .entries
                 .values()
-                .filter(|entry| super::pattern::matches(key, entry.key.as_str()))
+                .filter(|entry| pattern.matches(entry.key.as_str()))
                 .peekable();
-            if fits.peek().is_none() {
+            if matching.peek().is_none() {
                 return Err(SelectError::NoMatch(key.clone()));
             }
-            found.extend(fits);
+            found.extend(matching);
         } else {
             match catalog.get(key) {
                 Some(entry) => found.push(entry),

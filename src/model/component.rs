@@ -1,20 +1,23 @@
 //! Software parts beside the engine: routers, KV offload backends, and where offloaded blocks go.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A named and perhaps versioned software part beside the engine.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Component {
     /// Its name.
+    #[schemars(length(min = 1))]
     pub name: String,
     /// Its version or commit.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
     pub version: Option<String>,
 }
 
 /// Where KV blocks go that do not fit on the GPU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum KvOffloading {
     /// Nowhere.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Input and output lengths of the requests, in tokens.
@@ -52,7 +53,7 @@ impl fmt::Display for SeqLens {
 pub type Concurrency = NonZeroU32;
 
 /// How tokens are drafted ahead of the model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SpecDecoding {
     /// No drafting.

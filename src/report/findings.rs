@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::model::{Diagnostic, Diagnostics, Place, Severity};
+use crate::model::{Diagnostic, Diagnostics, Place, Severity, percent_encode_path};
 
 /// The version of our JSON form.
 const VERSION: u32 = 1;
@@ -193,15 +193,8 @@ fn location(place: &Place, message: Option<&str>) -> Value {
     value
 }
 
-/// A path as a URI reference: everything but unreserved characters and `/` is percent-encoded.
 fn uri(path: &str) -> String {
-    path.trim_start_matches("./")
-        .bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-            other => format!("%{other:02X}"),
-        })
-        .collect()
+    percent_encode_path(path.trim_start_matches("./")).to_string()
 }
 
 #[cfg(test)]

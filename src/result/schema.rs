@@ -1,46 +1,73 @@
-//! The JSON Schema of a normalised result, `agg_*.json`: what every result has. Which latencies and rates it has depends
-//! on the load generator, so other numbers are allowed and not listed.
+//! The JSON Schema of a normalised result, `agg_*.json`: the keys that every result has. Which latencies and rates it has depends
+//! on the load generator, so other keys are allowed and not listed.
 
-use serde_json::{Map, Value, json};
+#![expect(
+    dead_code,
+    reason = "only their schema is used; `agg` keeps a document whole, with the keys that it does not know"
+)]
 
-/// Keys of what was measured.
-const IDENTITY: [&str; 7] = [
-    "hw",
-    "image",
-    "model",
-    "infmax_model_prefix",
-    "framework",
-    "precision",
-    "spec_decoding",
-];
+use schemars::JsonSchema;
+use serde_json::{Map, Value};
+
+use crate::model::json_schema;
+
+#[derive(JsonSchema)]
+#[schemars(title = "imax normalised result")]
+struct ResultDocument {
+    /// The kind of GPU.
+    hw: String,
+    /// Container image of the engine.
+    image: String,
+    /// The model that was loaded.
+    model: String,
+    /// The model's short name.
+    infmax_model_prefix: String,
+    /// The inference engine.
+    framework: String,
+    /// Numeric format of the weights.
+    precision: String,
+    /// How tokens were drafted.
+    spec_decoding: String,
+    /// Concurrent requests.
+    conc: u64,
+    /// Input tokens of a request.
+    isl: Option<u64>,
+    /// Output tokens of a request.
+    osl: Option<u64>,
+    /// Tensor parallelism.
+    tp: Option<u64>,
+    /// Pipeline parallelism.
+    pp: Option<u64>,
+    /// Decode context parallelism.
+    dcp_size: Option<u64>,
+    /// Prefill context parallelism.
+    pcp_size: Option<u64>,
+    /// Expert parallelism.
+    ep: Option<u64>,
+    /// Whether prefill and decode had separate workers.
+    disagg: bool,
+    /// Whether the deployment spanned nodes.
+    is_multinode: bool,
+    /// Input and output tokens per second and GPU.
+    tput_per_gpu: f64,
+    /// Output tokens per second and GPU.
+    output_tput_per_gpu: Option<f64>,
+    /// Input tokens per second and GPU.
+    input_tput_per_gpu: Option<f64>,
+    /// What imax adds to the keys of InferenceX.
+    imax: Option<OwnBlock>,
+}
+
+#[derive(JsonSchema)]
+struct OwnBlock {
+    /// The version of this block.
+    version: Value,
+    #[schemars(flatten)]
+    others: Map<String, Value>,
+}
 
 /// The schema of one document.
 #[must_use]
 pub fn schema() -> Value {
-    let mut properties = Map::new();
-    for key in IDENTITY {
-        properties.insert(key.to_owned(), json!({ "type": "string" }));
-    }
-    for key in ["conc", "isl", "osl", "tp", "pp", "dcp_size", "pcp_size", "ep"] {
-        properties.insert(key.to_owned(), json!({ "type": "integer", "minimum": 0 }));
-    }
-    for key in ["tput_per_gpu", "output_tput_per_gpu", "input_tput_per_gpu"] {
-        properties.insert(
-            key.to_owned(),
-            json!({ "type": "number", "description": "Tokens a second and GPU" }),
-        );
-    }
-    for key in ["disagg", "is_multinode"] {
-        properties.insert(key.to_owned(), json!({ "type": "boolean" }));
-    }
-    properties.insert("imax".to_owned(), json!({ "type": "object", "required": ["version"] }));
-    let mut required = IDENTITY.to_vec();
-    required.extend(["conc", "disagg", "is_multinode", "tput_per_gpu"]);
-    json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "imax normalised result",
-        "type": "object",
-        "properties": properties,
-        "required": required,
-    })
+    json_schema::<ResultDocument>()
 }

@@ -3,26 +3,27 @@
 use std::fmt;
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::texts;
 use crate::yaml::{Node, Object, Reader};
 
-/// How much of what changed is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How much of a change is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// The lowest concurrency of each way to run an engine: does it work at all?
+    /// The lowest concurrency of each parallelism: a smoke test.
     Trimmed,
     /// Everything.
     Full,
 }
 
 impl Mode {
-    /// Both, with the word that settings, inputs and outputs use.
+    /// The modes by the words that settings, inputs and outputs use.
     pub const WORDS: [(&'static str, Self); 2] = [("trimmed", Self::Trimmed), ("full", Self::Full)];
 
-    /// The word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Trimmed => "trimmed",
             Self::Full => "full",
@@ -30,14 +31,18 @@ impl Mode {
     }
 }
 
-/// How a sweep goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a sweep is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(deny_unknown_fields)]
 pub struct Sweep {
-    /// How much is measured.
+    /// How much of a change is measured.
     pub mode: Mode,
-    /// One cheap job first, and the others only if it works.
+    /// Run one cheap job first, and the others only if it succeeds.
+    #[schemars(default)]
     pub canary: bool,
-    /// The first job that fails ends the others.
+    /// Cancel the remaining jobs when one fails.
+    #[schemars(default)]
     pub fail_fast: bool,
 }
 
@@ -47,7 +52,7 @@ impl Sweep {
     }
 }
 
-/// As the step output `mode` has it.
+/// The form of the step output `mode`.
 impl fmt::Display for Sweep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.mode.as_str())?;
@@ -56,28 +61,35 @@ impl fmt::Display for Sweep {
     }
 }
 
-/// The section.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Which events trigger which sweeps.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Policy {
-    /// Labels of which a pull request has exactly one when it is to be measured.
+    /// Sweep labels with the sweep of each. A pull request with exactly one of them is measured.
     pub labels: IndexMap<String, Sweep>,
-    /// The label that has accuracy evaluated at every point that can be evaluated.
+    /// Label that adds an accuracy evaluation of every point that can be evaluated.
+    #[schemars(length(min = 1))]
     pub all_evals_label: String,
-    /// The label that has accuracy evaluated and nothing measured.
+    /// Label that evaluates accuracy and measures nothing.
+    #[schemars(length(min = 1))]
     pub evals_only_label: String,
-    /// What in the last commit's message keeps a push or pull request from being measured.
+    /// Text in the last commit's message that prevents a sweep.
+    #[schemars(length(min = 1))]
     pub skip_marker: String,
-    /// Whether drafts are measured.
+    /// Measure draft pull requests.
     pub drafts: bool,
-    /// Whether a pull request from a fork is measured once a maintainer set a label after its last push.
+    /// Measure pull requests from forks, once a maintainer has set a label after the last push.
     pub forks: bool,
-    /// Branches whose pushes are measured; the default branch where the list is empty.
+    /// Branches whose pushes are measured; empty means the default branch.
+    #[schemars(inner(length(min = 1)))]
     pub push_branches: Vec<String>,
     /// How a push is measured.
     pub push: Sweep,
-    /// What a comment that gives a command starts with.
+    /// First word of a comment that gives a command.
+    #[schemars(length(min = 1))]
     pub command: String,
-    /// Config keys, with wildcards, that a scheduled run measures; none where the list is empty.
+    /// Config keys, with wildcards, that a scheduled run measures; empty means none.
+    #[schemars(inner(length(min = 1)))]
     pub schedule_config_keys: Vec<String>,
     /// How a scheduled run is measured.
     pub schedule: Sweep,

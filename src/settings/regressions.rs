@@ -1,51 +1,76 @@
-//! `regressions:`, what counts as one: how many false discoveries a repository bears, which changes are too small to matter,
-//! and which regressions are known, why, and until when.
+//! `regressions:`, what counts as a regression: the false discovery rate, which changes are too small to matter, and which known
+//! regressions are accepted, why, and until when.
+
+use std::borrow::Cow;
 
 use chrono::NaiveDate;
 use globset::{GlobBuilder, GlobMatcher};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::model::{Metric, PointKey};
 use crate::yaml::{Node, Object, Reader, Value};
 
-/// The section.
-#[derive(Debug, Clone, PartialEq)]
+/// What counts as a regression.
+#[derive(Debug, Clone, PartialEq, JsonSchema)]
+#[schemars(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Regressions {
-    /// The share of false ones among reported changes, above 0 and below 1.
+    /// Share of false discoveries among the reported changes, above 0 and below 1.
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub false_discovery_rate: f64,
-    /// Changes that are too small to matter, however certain. Where several fit a point, the last one counts.
+    /// Changes that are too small to matter, however certain. Where several match a point, the last one counts.
     pub smallest_changes: Vec<SmallestChange>,
-    /// Known regressions.
+    /// Known regressions, which are shown and fail nothing.
     pub exceptions: Vec<Exception>,
 }
 
-/// A change that is smaller does not count.
-#[derive(Debug, Clone, PartialEq)]
+/// A threshold below which a change does not count.
+#[derive(Debug, Clone, PartialEq, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct SmallestChange {
-    /// Which points; all where there is none.
+    /// The points; all if absent.
     pub points: Option<PointPattern>,
-    /// Which metrics; all where none is named.
+    /// The metrics; all if absent.
+    #[schemars(default, schema_with = "compared_metrics")]
     pub metrics: Vec<Metric>,
-    /// The size, in percent of the base.
+    /// The threshold, in percent of the base.
+    #[schemars(range(min = 0, max = 1000))]
     pub percent: f64,
 }
 
-/// A regression that is known: it is shown, and fails nothing.
-#[derive(Debug, Clone, PartialEq)]
+/// A known regression, which is shown and fails nothing.
+#[derive(Debug, Clone, PartialEq, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Exception {
-    /// Which points.
+    /// The points.
     pub points: PointPattern,
-    /// Which metrics; all, and points that failed as well, where none is named.
+    /// The metrics; if absent, all of them, and failed points too.
+    #[schemars(default, schema_with = "compared_metrics")]
     pub metrics: Vec<Metric>,
-    /// Why it is borne; never empty.
+    /// Why this regression is accepted.
+    #[schemars(length(min = 1))]
     pub reason: String,
-    /// The last day on which it is.
+    /// The last day on which it is accepted.
     pub until: NaiveDate,
 }
 
-/// A pattern over the text of a point, such as `dsr1 fp8 h200 trt * conc64`: `*` is any text, `?` one character, `[ab]` one of
-/// some, `{a,b}` one of several texts.
+/// A glob over the text of a point, such as `dsr1 fp8 h200 trt * conc64`: `*` is any text, `?` one character, `[ab]` one of
+/// several characters, `{a,b}` one of several texts.
 #[derive(Debug, Clone)]
 pub struct PointPattern(GlobMatcher);
+
+impl JsonSchema for PointPattern {
+    fn schema_name() -> Cow<'static, str> {
+        "Points".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({ "type": "string", "minLength": 1, "description": "A glob over a point as reports write it." })
+    }
+}
+
+fn compared_metrics(_: &mut SchemaGenerator) -> Schema {
+    schemars::json_schema!({ "type": "array", "items": { "enum": Metric::COMPARED.map(Metric::id) } })
+}
 
 impl Default for Regressions {
     fn default() -> Self {
@@ -205,7 +230,7 @@ fn pattern(reader: &mut Reader<'_>, node: &Node) -> Option<PointPattern> {
     match PointPattern::new(text) {
         Ok(pattern) => Some(pattern),
         Err(error) => {
-            reader.error(node.span, "pattern", format!("`points` is no pattern: {}", error.kind()));
+            reader.error(node.span, "pattern", format!("`points` is not a valid glob: {}", error.kind()));
             None
         }
     }
@@ -243,7 +268,7 @@ fn number(reader: &mut Reader<'_>, node: &Node, what: &str, expected: &str, fits
 fn reason(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
     let text = reader.text(node, "reason")?;
     if text.trim().is_empty() {
-        reader.error(node.span, "empty", "`reason` is blank, expected why the regression is borne");
+        reader.error(node.span, "empty", "`reason` is blank, expected why the regression is accepted");
         return None;
     }
     Some(text.to_owned())

@@ -234,7 +234,7 @@ fn dispatch_and_schedule_measure_config_keys() {
         unknown.code == 3
             && unknown
                 .stderr
-                .starts_with("error[no-match]: the pattern `nope-*` fits no config key"),
+                .starts_with("error[no-match]: the pattern `nope-*` matches no config key"),
         "{}",
         unknown.stderr
     );

@@ -3,11 +3,14 @@
 //! that form.
 
 mod read;
+mod schema;
 mod write;
 
 use std::num::NonZeroU32;
 
 use serde::Deserialize;
+
+pub use schema::row_schema;
 
 use crate::model::{
     Component, Concurrency, CurveKey, Framework, Image, KvOffloading, Layout, ModelName, ModelPrefix, PointKey, Precision, RunnerLabel,

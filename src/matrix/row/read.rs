@@ -2,73 +2,133 @@
 
 use std::num::NonZeroU32;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{AGENTIC, Concurrencies, EvalMark, FIXED, Row, RowError, Scenario};
+use crate::changelog::ScenarioType;
 use crate::model::{
     Component, Concurrency, Framework, Image, KvOffloading, Layout, ModelName, ModelPrefix, Parallelism, Precision, RunnerLabel, SeqLens,
     SpecDecoding, WorkerGroup,
 };
 
-/// The row as JSON has it: flat, every key of every kind of row optional.
-#[derive(Debug, Clone, Deserialize)]
+/// One job of the matrix.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(
+    title = "imax matrix row",
+    extend(
+        "oneOf" = [{ "required": ["tp", "ep", "dp-attn"] }, { "required": ["prefill", "decode"] }],
+        "anyOf" = [
+            { "required": ["isl", "osl", "max-model-len"] },
+            { "required": ["scenario-type", "kv-offloading", "total-cpu-dram-gb", "duration"] },
+        ],
+    )
+)]
 pub(super) struct RowDocument {
+    /// Container image of the engine.
     image: Image,
+    /// The model to load.
     model: ModelName,
+    /// The model's short name.
     model_prefix: ModelPrefix,
+    /// Numeric format of the weights.
     precision: Precision,
+    /// The inference engine.
     framework: Framework,
+    /// A label of the runner file, or the name of one node.
     runner: RunnerLabel,
+    /// Input tokens of a request.
     isl: Option<NonZeroU32>,
+    /// Output tokens of a request.
     osl: Option<NonZeroU32>,
+    /// Tensor parallelism.
     tp: Option<NonZeroU32>,
+    /// Pipeline parallelism.
     pp: Option<NonZeroU32>,
+    /// Decode context parallelism; divides `tp`.
     dcp_size: Option<NonZeroU32>,
+    /// Prefill context parallelism.
     pcp_size: Option<NonZeroU32>,
+    /// Expert parallelism.
     ep: Option<NonZeroU32>,
+    /// Data-parallel attention.
     dp_attn: Option<bool>,
+    /// How tokens are drafted.
     spec_decoding: SpecDecoding,
+    /// The prefill workers of a multi-node row.
     prefill: Option<WorkerDocument>,
+    /// The decode workers of a multi-node row.
     decode: Option<WorkerDocument>,
+    /// The concurrency, or the concurrencies in the order in which they are measured.
     conc: ConcDocument,
+    /// Context length that the engine must allow, tokens.
     max_model_len: Option<NonZeroU32>,
+    /// Where KV blocks go that do not fit on the GPU.
     kv_offloading: Option<KvOffloading>,
+    /// What manages the offloaded KV blocks.
     kv_offload_backend: Option<Component>,
+    /// Host memory for offloaded KV blocks, decimal GB.
     total_cpu_dram_gb: Option<u64>,
+    /// Duration of the load, seconds.
     duration: Option<u64>,
+    /// The experiment's name, the first part of the result's file name.
+    #[schemars(length(min = 1))]
     exp_name: String,
+    /// Prefill and decode on separate workers.
     disagg: Option<bool>,
+    /// The kind of workload; `fixed-seq-len` where it is absent.
+    #[schemars(with = "Option<ScenarioType>")]
     scenario_type: Option<String>,
+    /// The request router in front of several workers.
     router: Option<Component>,
+    /// What moves the KV cache from prefill to decode workers.
+    #[schemars(length(min = 1))]
     kv_p2p_transfer: Option<String>,
+    /// Evaluate accuracy after the load.
     run_eval: Option<bool>,
+    /// Evaluate accuracy and do not measure.
     eval_only: Option<bool>,
+    /// The concurrency at which a row with several of them is evaluated.
     eval_conc: Option<Concurrency>,
+    /// Evaluate at each concurrency of the row.
     eval_all_concs: Option<bool>,
+    /// Identity of the curve's configuration.
+    #[schemars(length(min = 1))]
     recipe_fingerprint: Option<String>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+/// Equal engine instances that do the prefill or the decode.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "Workers")]
 struct WorkerDocument {
+    /// Number of instances.
     num_worker: u32,
+    /// Tensor parallelism.
     tp: NonZeroU32,
+    /// Pipeline parallelism.
     #[serde(default = "one")]
     pp: NonZeroU32,
+    /// Decode context parallelism; divides `tp`.
     #[serde(default = "one")]
     dcp_size: NonZeroU32,
+    /// Prefill context parallelism.
     #[serde(default = "one")]
     pcp_size: NonZeroU32,
+    /// Expert parallelism.
     ep: NonZeroU32,
+    /// Data-parallel attention.
     dp_attn: bool,
+    /// The GPU of these workers, where the groups differ.
     hardware: Option<String>,
+    /// `NAME=value` settings for the environment of the recipe.
     additional_settings: Option<Vec<String>>,
 }
 
 /// A number or a list: `untagged` would hide which of the two was wrong, so both forms are read by a visitor.
 #[derive(Debug, Clone)]
-enum ConcDocument {
+pub(super) enum ConcDocument {
     One(Concurrency),
     Several(Vec<Concurrency>),
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{CheckError, CheckRequest, read_catalog, read_in};
 use crate::config::{Catalog, Entry};
 use crate::job::{ProfileChoice, RecipeChoice, profile_choices, recipe_choices};
-use crate::matrix::{self, Expansion, Row};
+use crate::matrix::{self, Expansion, KeyPattern, Row};
 use crate::model::{ConfigKey, Diagnostics, RunnerLabel, RunnerName};
 
 /// The explanation of one config.
@@ -34,10 +34,11 @@ pub(crate) fn explain(request: &CheckRequest, pattern: &str) -> Result<Explained
     let Some(catalog) = read_catalog(&request.configs, &mut found)? else {
         return Ok(Explained::InvalidCatalog(found));
     };
+    let key_pattern = KeyPattern::new(pattern)?;
     let explanations: Vec<Explanation> = catalog
         .entries
         .values()
-        .filter(|entry| matrix::matches(pattern, entry.key.as_str()))
+        .filter(|entry| key_pattern.matches(entry.key.as_str()))
         .map(|entry| explanation(request, entry, &catalog))
         .collect();
     if explanations.is_empty() {

@@ -33,8 +33,10 @@ pub(crate) enum CheckError {
     Configs(#[from] ConfigFilesError),
     #[error(transparent)]
     Changelog(#[from] ChangelogFilesError),
-    #[error("no config key matches `{pattern}`; `*`, `?` and `[]` match as in a shell")]
+    #[error("no config key matches `{pattern}`; expected a glob, such as `dsr1-*`")]
     NoMatch { pattern: String },
+    #[error("invalid pattern of config keys: {0}")]
+    InvalidPattern(#[from] globset::Error),
 }
 
 /// All findings, warnings included.

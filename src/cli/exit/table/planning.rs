@@ -14,9 +14,12 @@ impl ExitOf for SelectError {
     fn exit(&self) -> Exit {
         match self {
             Self::Config(_) => Exit::InvalidInput,
-            Self::UnknownRunner { .. } | Self::UnknownKey { .. } | Self::NoMatch(_) | Self::NoNode { .. } | Self::UnknownSeqLens { .. } => {
-                Exit::Usage
-            }
+            Self::UnknownRunner { .. }
+            | Self::UnknownKey { .. }
+            | Self::NoMatch(_)
+            | Self::InvalidPattern(_)
+            | Self::NoNode { .. }
+            | Self::UnknownSeqLens { .. } => Exit::Usage,
         }
     }
 }
@@ -125,7 +128,7 @@ impl ExitOf for CheckError {
         match self {
             Self::Configs(error) => error.exit(),
             Self::Changelog(error) => error.exit(),
-            Self::NoMatch { .. } => Exit::InvalidInput,
+            Self::NoMatch { .. } | Self::InvalidPattern(_) => Exit::InvalidInput,
         }
     }
 }
