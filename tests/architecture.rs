@@ -40,12 +40,17 @@ const MAY_IMPORT: [(&str, &[&str]); 24] = [
     ("sim", &["model", "load"]),
     ("system", &["model"]),
     ("git", &["model", "system"]),
-    ("github", &["model", "system", "matrix"]),
+    ("github", &["model", "system", "matrix", "report"]),
     ("measure", &["model", "system", "load"]),
     ("fleet", &["model", "system", "config", "matrix", "job", "measure"]),
     ("evaluate", &["model", "system", "eval", "measure"]),
     ("notify", &["model", "system", "report"]),
-    ("store", &["model", "system", "matrix", "job", "result", "analysis", "github"]),
+    (
+        "store",
+        &[
+            "model", "system", "settings", "config", "matrix", "job", "result", "analysis", "github",
+        ],
+    ),
     (
         "planning",
         &[

@@ -1,17 +1,16 @@
 //! `imax compare`: runs to verdicts, for people or for programs, with an exit code for gates.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::anyhow;
 use clap::Args;
 
-use super::baseline::KnowledgeArgs;
+use super::baseline::{EvidenceArgs, say_expired};
 use super::fail_on::{self, FailOn};
-use super::render::{ReportFormat, render_view};
-use super::shown::ShownArgs;
-use super::{Exit, Failure, OrExit as _, output};
-use crate::analysis::{Comparison, Knowledge, Run};
-use crate::report::{self, SideBySide, View};
+use super::format::FormatArg;
+use super::selection::SelectionArgs;
+use super::{Exit, Failure, output};
+use crate::analysis::{self, Comparison, Run};
+use crate::report::{self, Format, SideBySide, View};
 use crate::store;
 
 /// Compare a run with an earlier one, point by point; or several runs with the first of them.
@@ -22,17 +21,17 @@ use crate::store;
 pub struct CompareArgs {
     /// The run to compare with: a folder that imax collect wrote, a folder of artifacts, run.json, agg_bmk.json or one result.
     base: PathBuf,
-    /// The run to judge, in the same forms; several are shown beside each other.
+    /// The run to judge, in the same forms; several are shown side by side.
     #[arg(required = true)]
     heads: Vec<PathBuf>,
     #[command(flatten)]
-    knowledge: KnowledgeArgs,
+    evidence: EvidenceArgs,
     #[command(flatten)]
-    shown: ShownArgs,
-    /// How the report is written; several runs are a table, markdown, csv or json.
-    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
-    format: ReportFormat,
-    /// Exit with 5 where one is found.
+    selection: SelectionArgs,
+    /// The format of the report; several runs are shown as table, markdown, csv or json.
+    #[arg(long, value_enum, default_value_t = FormatArg::Table)]
+    format: FormatArg,
+    /// Exit with code 5 if one is found.
     #[arg(long, value_enum)]
     fail_on: Option<FailOn>,
 }
@@ -40,45 +39,41 @@ pub struct CompareArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// Invalid input for what is no run; usage for a format that cannot show several.
-pub fn run(args: &CompareArgs) -> Result<Exit, Failure> {
-    let mut base = store::load_run(&args.base)?;
-    let knowledge = args.knowledge.load()?;
-    let compared = |path: &PathBuf| judged(args, &base, path, &knowledge);
-    let compared: Vec<(Run, Comparison)> = args.heads.iter().map(compared).collect::<Result<_, _>>()?;
-    args.shown.select(&mut base, None);
+/// Invalid input for what is not a run; usage for a format that cannot show several.
+pub fn run(args: CompareArgs) -> Result<Exit, Failure> {
+    let CompareArgs {
+        base: base_path,
+        heads,
+        evidence,
+        selection,
+        format,
+        fail_on,
+    } = args;
+    let mut base = store::load_run(&base_path)?;
+    let evidence = evidence.into_evidence()?;
+    let knowledge = evidence.knowledge()?;
+    let (filters, grouping) = selection.into_parts();
+    let base_name = base_path.display().to_string();
+    let mut compared: Vec<(Run, Comparison)> = Vec::new();
+    for path in &heads {
+        let mut head = store::load_run(path)?;
+        let head_name = path.display().to_string();
+        let mut comparison = evidence.compare((&base_name, vec![&base]), (&head_name, &head), &knowledge)?;
+        say_expired(&comparison);
+        analysis::select(&mut head, Some(&mut comparison), &filters);
+        compared.push((head, comparison));
+    }
+    analysis::select(&mut base, None, &filters);
+    let format = Format::from(format);
     let text = match compared.as_slice() {
-        [(head, comparison)] => {
-            let view = View::grouped(head, Some(comparison), args.shown.grouping());
-            render_view(&view, args.format, "imax compare")?
+        [(head, comparison)] => format.text(&View::grouped(head, Some(comparison), grouping), "imax compare")?,
+        several => {
+            let name = several.first().map_or("", |(_, comparison)| comparison.base.as_str());
+            let others: Vec<report::Compared> = several.iter().map(|(run, comparison)| (run, comparison)).collect();
+            format.text_of_several(&SideBySide::new((name, &base), &others, &grouping))?
         }
-        several => beside_each_other(args, &base, several)?,
     };
     output::emit(&text)?;
-    let exits = compared.iter().map(|(_, comparison)| fail_on::exit(comparison, args.fail_on));
+    let exits = compared.iter().map(|(_, comparison)| fail_on::exit(comparison, fail_on));
     Ok(exits.fold(Exit::Success, |first, exit| if first == Exit::Success { exit } else { first }))
-}
-
-fn judged(args: &CompareArgs, base: &Run, head_path: &Path, knowledge: &Knowledge) -> Result<(Run, Comparison), Failure> {
-    let mut head = store::load_run(head_path)?;
-    let name = args.base.display().to_string();
-    let mut comparison = args.knowledge.compare((&name, vec![base]), (&head, head_path), knowledge)?;
-    args.shown.select(&mut head, Some(&mut comparison));
-    Ok((head, comparison))
-}
-
-fn beside_each_other(args: &CompareArgs, base: &Run, heads: &[(Run, Comparison)]) -> Result<String, Failure> {
-    let name = heads.first().map_or("", |(_, comparison)| comparison.base.as_str());
-    let others: Vec<report::Compared> = heads.iter().map(|(run, comparison)| (run, comparison)).collect();
-    let beside = SideBySide::new((name, base), &others, &args.shown.grouping());
-    match args.format {
-        ReportFormat::Table => Ok(beside.table()),
-        ReportFormat::Markdown => Ok(beside.markdown()),
-        ReportFormat::Csv => Ok(report::csv_of_several(&beside.views())),
-        ReportFormat::Json => Ok(report::json_of_several(&beside.views()).or_exit(Exit::Infrastructure)? + "\n"),
-        ReportFormat::Html | ReportFormat::Junit | ReportFormat::Sarif | ReportFormat::Parquet => {
-            let words = anyhow!("several runs can be shown as table, markdown, csv or json; compare two at a time for other formats");
-            Err(words).or_exit(Exit::Usage)
-        }
-    }
 }

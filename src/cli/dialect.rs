@@ -1,4 +1,4 @@
-//! Which version of the original tools a drop-in takes the place of.
+//! The version of the original tools that a drop-in replaces.
 
 use clap::ValueEnum;
 

@@ -1,4 +1,4 @@
-//! The gate of a workflow: what makes a command that compares runs end with exit code 5.
+//! What makes a command that compares runs exit with code 5, as a gate for workflows.
 
 use clap::ValueEnum;
 
@@ -8,7 +8,7 @@ use crate::analysis::Comparison;
 /// What ends a command with exit code 5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
-    /// A point or a curve that got worse, or a point that failed and was measured before; none that `imax.yaml` excepts. An accuracy that got worse.
+    /// A point or a curve got worse, a point failed that was measured before, or an accuracy got worse; not counting what `imax.yaml` accepts.
     Regression,
 }
 

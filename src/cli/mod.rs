@@ -16,8 +16,7 @@ mod doctor;
 mod eval;
 mod exit;
 mod fail_on;
-mod github;
-mod hardware;
+mod format;
 mod import_image;
 mod matrix;
 mod normalize;
@@ -26,13 +25,13 @@ mod nvml;
 mod output;
 mod plan;
 mod progress;
+mod pull_request;
 mod ready;
-mod render;
 mod report;
 mod run;
 mod schema;
+mod selection;
 mod settings;
-mod shown;
 mod sim;
 
 use clap::{Parser, Subcommand};
@@ -137,13 +136,13 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::ImportImage(args) => import_image::run(&args),
         Command::Bench(arguments) => bench::run(*arguments),
         Command::Eval(arguments) => eval::run(*arguments),
-        Command::Normalize(args) => normalize::run(&args),
+        Command::Normalize(args) => normalize::run(args),
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Collect(args) => block_on(collect::run(args)),
-        Command::Compare(args) => compare::run(&args),
-        Command::Report(args) => report::run(&args),
-        Command::Comment(args) => comment::run(&args),
-        Command::Progress(args) => progress::run(&args),
-        Command::Notify(args) => notify::run(&args),
+        Command::Compare(args) => compare::run(args),
+        Command::Report(args) => block_on(report::run(args)),
+        Command::Comment(args) => block_on(comment::run(args)),
+        Command::Progress(args) => block_on(progress::run(args)),
+        Command::Notify(args) => block_on(notify::run(args)),
     }
 }

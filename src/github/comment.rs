@@ -31,10 +31,18 @@ impl Marker {
         Self(format!("<!-- imax:{}:{digits} -->", readable.join("-")))
     }
 
-    /// The marker as the comment holds it.
+    /// The marker as it is written into the comment.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The hidden last lines of a comment, by which it and its workflow run are found again.
+    pub(crate) fn closing(&self, run_id: Option<u64>) -> String {
+        match run_id {
+            Some(run) => format!("{}\n{}", run_line(run), self.0),
+            None => self.0.clone(),
+        }
     }
 }
 

@@ -4,14 +4,14 @@ use serde_json::Value;
 
 /// Why an event file cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("the event file is no JSON: {0}")]
-pub struct EventError(#[from] serde_json::Error);
+#[error("the event file is not JSON: {0}")]
+pub(crate) struct EventError(#[from] serde_json::Error);
 
 /// The number of the pull request that an event is about; `None` for an event without one, such as a push.
 ///
 /// # Errors
-/// [`EventError`] for a text that is no JSON.
-pub fn pull_request_of_event(text: &str) -> Result<Option<u64>, EventError> {
+/// [`EventError`] for a text that is not JSON.
+pub(super) fn pull_request_of_event(text: &str) -> Result<Option<u64>, EventError> {
     let event: Value = serde_json::from_str(text)?;
     let places = [
         // pull_request, pull_request_target, pull_request_review
@@ -31,8 +31,8 @@ pub fn pull_request_of_event(text: &str) -> Result<Option<u64>, EventError> {
 /// that `GITHUB_SHA` is right about.
 ///
 /// # Errors
-/// [`EventError`] for a text that is no JSON.
-pub fn head_sha_of_event(text: &str) -> Result<Option<String>, EventError> {
+/// [`EventError`] for a text that is not JSON.
+pub(super) fn head_sha_of_event(text: &str) -> Result<Option<String>, EventError> {
     let event: Value = serde_json::from_str(text)?;
     let places = [
         "/pull_request/head/sha",

@@ -1,5 +1,5 @@
-//! Webhooks: a JSON body to an address that somebody gave, signed where there is a key. The address of a chat's webhook is itself
-//! a secret, so it is in no message.
+//! Webhooks: POST a JSON body to a URL, signed where there is a key. Whoever has the URL of a chat's webhook can post to it, so no
+//! message of ours contains it.
 
 use std::time::Duration;
 
@@ -14,15 +14,13 @@ use crate::system::retry::{Attempt, GaveUp, RetryPolicy};
 
 /// How long one attempt may take.
 const DEADLINE: Duration = Duration::from_secs(20);
-/// The header with the signature: `sha256=` and the hex digits of the body's HMAC-SHA256, as GitHub's own webhooks have it.
-pub const SIGNATURE_HEADER: &str = "x-imax-signature-256";
+/// The header with the signature: `sha256=` and the hex digits of the body's HMAC-SHA256, as in GitHub's own webhooks.
+const SIGNATURE_HEADER: &str = "x-imax-signature-256";
 
-/// Where a message goes.
+/// The target of a message.
 #[derive(Debug, Clone)]
-pub struct Webhook {
-    /// What it is called in messages, such as `slack`.
+pub(crate) struct Webhook {
     pub name: &'static str,
-    /// The address.
     pub url: Secret,
     /// The key of the signature.
     pub key: Option<Secret>,
@@ -30,48 +28,26 @@ pub struct Webhook {
 
 /// Why a message did not arrive.
 #[derive(Debug, thiserror::Error)]
-pub enum WebhookError {
-    /// TLS cannot be set up.
+pub(crate) enum WebhookError {
+    /// The URL is invalid, or TLS cannot be set up.
     #[error("cannot send to {name}: {reason}")]
-    Setup {
-        /// The webhook.
-        name: &'static str,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The receiver refuses.
-    #[error("{name} refused the message with status {status}; is the webhook's address right and still valid?")]
-    Refused {
-        /// The webhook.
-        name: &'static str,
-        /// The HTTP status.
-        status: u16,
-    },
-    /// No answer, however often it was tried.
-    #[error("{name} did not take the message after {attempts} attempts: {reason}")]
-    Unreachable {
-        /// The webhook.
-        name: &'static str,
-        /// How often.
-        attempts: u32,
-        /// What happened the last time.
-        reason: String,
-    },
-    /// The receiver asks to wait for too long.
-    #[error("{name} asks to wait {} s before the next message", wait.as_secs())]
-    Busy {
-        /// The webhook.
-        name: &'static str,
-        /// How long.
-        wait: Duration,
-    },
+    Setup { name: &'static str, reason: String },
+    /// The receiver rejects the message.
+    #[error("{name} rejected the message with status {status}; check that the webhook's URL is complete and still valid")]
+    Refused { name: &'static str, status: u16 },
+    /// No attempt succeeded.
+    #[error("cannot reach {name} after {attempts} attempts: {reason}")]
+    Unreachable { name: &'static str, attempts: u32, reason: String },
+    /// The receiver is rate limited for longer than imax waits.
+    #[error("{name} accepts the next message only in {} s; run the step again then", wait.as_secs())]
+    Busy { name: &'static str, wait: Duration },
 }
 
-/// Sends a body. Redirects are not followed: what was meant for one address goes to no other.
+/// Sends a body. Redirects are not followed, so that a message reaches no host that was not configured.
 ///
 /// # Errors
-/// [`WebhookError`] where it is refused or not answered.
-pub async fn send(webhook: &Webhook, body: &Value, policy: &RetryPolicy) -> Result<(), WebhookError> {
+/// [`WebhookError`] where it is rejected or nobody responds.
+pub(crate) async fn send(webhook: &Webhook, body: &Value, policy: &RetryPolicy) -> Result<(), WebhookError> {
     let name = webhook.name;
     let client = http_client().map_err(|error| WebhookError::Setup {
         name,
@@ -83,25 +59,25 @@ pub async fn send(webhook: &Webhook, body: &Value, policy: &RetryPolicy) -> Resu
         if let Some(key) = &webhook.key {
             request = request.header(SIGNATURE_HEADER, signature(key, body.as_bytes()));
         }
-        let answer = match time::timeout(DEADLINE, request.body(body.clone()).send()).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) if error.is_builder() => return Attempt::Done(Err(setup(name, "its address is none"))),
-            Ok(Err(error)) => return again(None, error.without_url().to_string()),
-            Err(_) => return again(None, format!("no answer within {} s", DEADLINE.as_secs())),
+        let response = match time::timeout(DEADLINE, request.body(body.clone()).send()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) if error.is_builder() => return Attempt::Done(Err(setup(name, "invalid URL"))),
+            Ok(Err(error)) => return retry(None, error.without_url().to_string()),
+            Err(_) => return retry(None, format!("no response within {} s", DEADLINE.as_secs())),
         };
-        let status = answer.status().as_u16();
+        let status = response.status().as_u16();
         match status {
             200..300 => Attempt::Done(Ok(())),
             429 | 500.. => {
-                let wait = answer
+                let wait = response
                     .headers()
                     .get("retry-after")
                     .and_then(|value| value.to_str().ok()?.trim().parse().ok());
-                // Discord gives fractions of seconds.
+                // Discord sends fractions of seconds.
                 let wait = wait
                     .filter(|seconds: &f64| (0.0..1e6).contains(seconds))
                     .map(Duration::from_secs_f64);
-                again(wait, format!("status {status}"))
+                retry(wait, format!("status {status}"))
             }
             status => Attempt::Done(Err(WebhookError::Refused { name, status })),
         }
@@ -119,7 +95,7 @@ fn setup(name: &'static str, reason: &str) -> WebhookError {
     WebhookError::Setup { name, reason }
 }
 
-fn again(wait: Option<Duration>, reason: String) -> Attempt<Result<(), WebhookError>> {
+fn retry(wait: Option<Duration>, reason: String) -> Attempt<Result<(), WebhookError>> {
     Attempt::Again { wait, reason }
 }
 
@@ -139,7 +115,7 @@ mod tests {
 
     /// RFC 4231, test case 2.
     #[test]
-    fn the_signature_is_hmac_sha256() {
+    fn signature_matches_rfc_4231() {
         let key = Secret::new("Jefe".to_owned());
         let expected = "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
         assert_eq!(signature(&key, b"what do ya want for nothing?"), expected);

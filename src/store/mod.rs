@@ -1,8 +1,12 @@
-//! What was measured: results among downloaded artifacts, and the history of runs.
+//! What was measured: results among downloaded artifacts, baselines of comparisons, and the history of runs.
 
 pub(crate) mod artifacts;
+pub(crate) mod baseline;
 pub(crate) mod collect;
+pub(crate) mod comparison;
 mod gather;
+pub(crate) mod hardware;
 pub(crate) mod history;
+pub(crate) mod normalize;
 
-pub(crate) use gather::{GatherError, PlanError, RESULTS_FILE, RUN_FILE, gather, load_run};
+pub(crate) use gather::{GatherError, PlanError, RESULTS_FILE, gather, load_run};

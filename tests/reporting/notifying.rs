@@ -131,7 +131,7 @@ async fn a_busy_receiver_is_asked_again_and_one_that_refuses_keeps_no_other_from
     let ended = notify(&scene, &server, &[]).await;
     assert_eq!(ended.code, 2, "{}", ended.stderr);
     assert!(
-        ended.stderr.contains("slack refused the message with status 404"),
+        ended.stderr.contains("slack rejected the message with status 404"),
         "{}",
         ended.stderr
     );

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 
-use super::render::{ReportFormat, render_view};
-use super::{Exit, Failure, OrExit as _, hardware, output};
+use super::{Exit, Failure, OrExit as _, output};
 use crate::analysis::{self, Knowledge, Run, Side};
-use crate::report::View;
+use crate::report::{Format, View};
 use crate::store;
+use crate::store::hardware;
 use crate::system::files;
 use crate::system::stop::StopSignal;
 use repository::{DemoRepository, Step};
@@ -94,17 +94,16 @@ fn report(folder: &Path, first: &Run, second: &Run) -> Result<Exit, Failure> {
         &Knowledge::default(),
     );
     let view = View::new(second, Some(&comparison)).with_costs(&hardware::cost_model(None, None)?);
-    let render = |format| render_view(&view, format, "imax demo");
     files::write_json(&folder.join("comparison.json"), &comparison).or_exit(Exit::Infrastructure)?;
     let texts = [
-        ("summary.md", ReportFormat::Markdown),
-        ("report.html", ReportFormat::Html),
-        ("report.csv", ReportFormat::Csv),
+        ("summary.md", Format::Markdown),
+        ("report.html", Format::Html),
+        ("report.csv", Format::Csv),
     ];
     for (name, format) in texts {
-        files::write(&folder.join(name), render(format)?.as_bytes()).or_exit(Exit::Infrastructure)?;
+        files::write(&folder.join(name), format.text(&view, "imax demo")?.as_bytes()).or_exit(Exit::Infrastructure)?;
     }
-    output::emit(&render(ReportFormat::Table)?)?;
+    output::emit(&Format::Table.text(&view, "imax demo")?)?;
     output::say(&format!(
         "\neverything is in {}\nopen {} in a browser",
         folder.display(),

@@ -5,8 +5,7 @@ use crate::matrix::SelectError;
 use crate::planning::changelog_edit::EditError;
 use crate::planning::check::CheckError;
 use crate::planning::{
-    ChangeError, ChangelogFilesError, ConfigFilesError, EarlierRunError, EventFactsError, PlanFileError, PlanningError, PublishError,
-    SettingsFileError,
+    ChangeError, ChangelogFilesError, ConfigFilesError, EarlierRunError, EventFactsError, PlanningError, PublishError, SettingsFileError,
 };
 
 impl ExitOf for SelectError {
@@ -111,14 +110,6 @@ impl ExitOf for PublishError {
         match self {
             Self::Outputs(_) => Exit::InvalidInput,
             Self::Json(_) | Self::Workflow(_) | Self::Write(_) | Self::JobRecords(_) => Exit::Infrastructure,
-        }
-    }
-}
-
-impl ExitOf for PlanFileError {
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Read(_) | Self::Json { .. } => Exit::InvalidInput,
         }
     }
 }

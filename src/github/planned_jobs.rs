@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::github::WorkflowJob;
+use super::jobs::WorkflowJob;
 use crate::matrix::Row;
 use crate::system::files::{self, FileError};
 
@@ -47,7 +47,7 @@ pub(crate) fn planned_jobs(path: &Path) -> Result<Vec<PlannedJob>, PlanFileError
 
 /// For each planned job, the job of the workflow run that executes it, where GitHub lists it. Jobs of called workflows have
 /// the callers' names in front: `sweep / batch 1 / <name>`. Jobs of the same name are matched in their order.
-pub(crate) fn workflow_jobs_of<'a>(planned: &[PlannedJob], jobs: &'a [WorkflowJob]) -> Vec<Option<&'a WorkflowJob>> {
+pub(super) fn workflow_jobs_of<'a>(planned: &[PlannedJob], jobs: &'a [WorkflowJob]) -> Vec<Option<&'a WorkflowJob>> {
     let mut by_name: HashMap<&str, Vec<&WorkflowJob>> = HashMap::new();
     for job in jobs.iter().rev() {
         if let Some(planned) = planned.iter().find(|planned| executes(job, planned)) {

@@ -1,0 +1,182 @@
+//! Exit codes of results: gathering, comparing and normalising them, reports, and what is posted about them.
+
+use super::super::{Exit, ExitOf};
+use crate::github::workflow::WorkflowFileError;
+use crate::github::{DownloadError, EventFileError, GithubError, PlanFileError};
+use crate::notify::WebhookError;
+use crate::report::RenderError;
+use crate::result::NormalizeError;
+use crate::store::baseline::BaselineError;
+use crate::store::collect::{CollectError, CompatError, HistoryEntryError, RunDownloadError};
+use crate::store::hardware::HardwareError;
+use crate::store::history::HistoryFolderError;
+use crate::store::normalize::NormalizeFileError;
+use crate::store::{GatherError, PlanError};
+
+impl ExitOf for GithubError {
+    /// A token that is missing or lacks a permission is for the caller to correct; everything else is the network's or GitHub's.
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NoToken | Self::Repository(_) | Self::Setup { .. } | Self::Forbidden { .. } | Self::NotFound { .. } => Exit::Usage,
+            Self::Unreachable { .. } | Self::RateLimited { .. } | Self::Refused { .. } | Self::Answer { .. } => Exit::Infrastructure,
+        }
+    }
+}
+
+impl ExitOf for DownloadError {
+    /// An invalid archive is invalid input; a failed transfer may succeed later.
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Github(error) => error.exit(),
+            Self::Of { source, .. } => source.exit(),
+            Self::Name(_) | Self::TooLarge { .. } | Self::Archive(_) => Exit::InvalidInput,
+            Self::OtherRun { .. } => Exit::Usage,
+            Self::Setup(_) | Self::Digest { .. } | Self::State(_) | Self::Write { .. } => Exit::Infrastructure,
+        }
+    }
+}
+
+impl ExitOf for GatherError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Folder(_) => Exit::Infrastructure,
+            Self::Plan(PlanError::Read(_) | PlanError::Json { .. } | PlanError::Content { .. })
+            | Self::File(_)
+            | Self::RunDocument { .. }
+            | Self::Json { .. }
+            | Self::Document { .. }
+            | Self::NoResults(_) => Exit::InvalidInput,
+        }
+    }
+}
+
+impl ExitOf for RunDownloadError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Names(_) => Exit::Usage,
+            Self::Download(error) => error.exit(),
+        }
+    }
+}
+
+impl ExitOf for HistoryEntryError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Commit(_) => Exit::Usage,
+            Self::Folder(_) => Exit::Infrastructure,
+        }
+    }
+}
+
+impl ExitOf for CollectError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Write(_) | Self::Stats(_) => Exit::Infrastructure,
+        }
+    }
+}
+
+impl ExitOf for CompatError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Folder(_) | Self::Write(_) => Exit::Infrastructure,
+            Self::File(_) | Self::Json { .. } | Self::Eval(_) => Exit::InvalidInput,
+        }
+    }
+}
+
+impl ExitOf for HistoryFolderError {
+    /// Of a history that is read for a comparison; writing one has an error of its own.
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Read(_) | Self::Run { .. } | Self::Write(_) | Self::Occupied(_) | Self::Remove { .. } => Exit::InvalidInput,
+        }
+    }
+}
+
+impl ExitOf for BaselineError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Gather(error) => error.exit(),
+            Self::History(error) => error.exit(),
+            Self::Github(error) => error.exit(),
+            Self::Download(error) => error.exit(),
+            Self::NoResults(_) => Exit::InvalidInput,
+            Self::Commit(_) => Exit::Infrastructure,
+        }
+    }
+}
+
+impl ExitOf for HardwareError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Read(_) | Self::Facts { .. } | Self::Runners(_) => Exit::InvalidInput,
+        }
+    }
+}
+
+impl ExitOf for NormalizeFileError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Result { source, .. } => match source {
+                NormalizeError::NothingMeasured(_) => Exit::MeasurementFailed,
+                NormalizeError::NotAnObject(_)
+                | NormalizeError::Missing(_)
+                | NormalizeError::Value { .. }
+                | NormalizeError::OtherConcurrency { .. } => Exit::InvalidInput,
+            },
+            Self::Hardware(error) => error.exit(),
+            Self::SeveralConcurrencies(_) => Exit::Usage,
+            Self::Write(_) => Exit::Infrastructure,
+            Self::Read(_)
+            | Self::Folder(_)
+            | Self::Row { .. }
+            | Self::RowContext { .. }
+            | Self::Environment(_)
+            | Self::UnknownHardware(_)
+            | Self::ResultCount { .. }
+            | Self::Name { .. }
+            | Self::Producer { .. } => Exit::InvalidInput,
+        }
+    }
+}
+
+impl ExitOf for RenderError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Json(_) | Self::Parquet(_) => Exit::Infrastructure,
+            Self::NotText | Self::OneRunOnly => Exit::Usage,
+        }
+    }
+}
+
+impl ExitOf for WorkflowFileError {
+    fn exit(&self) -> Exit {
+        Exit::Infrastructure
+    }
+}
+
+impl ExitOf for WebhookError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Setup { .. } | Self::Refused { .. } => Exit::Usage,
+            Self::Unreachable { .. } | Self::Busy { .. } => Exit::Infrastructure,
+        }
+    }
+}
+
+impl ExitOf for PlanFileError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Read(_) | Self::Json { .. } => Exit::InvalidInput,
+        }
+    }
+}
+
+impl ExitOf for EventFileError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Read(_) | Self::Event(_) => Exit::InvalidInput,
+        }
+    }
+}

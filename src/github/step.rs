@@ -1,0 +1,61 @@
+//! The workflow run that this process is a step of, from the environment and the event file.
+
+use std::path::PathBuf;
+
+use super::event::{EventError, head_sha_of_event, pull_request_of_event};
+use crate::system::files::{self, FileError};
+
+/// Why the event file cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EventFileError {
+    #[error(transparent)]
+    Read(#[from] FileError),
+    #[error("GITHUB_EVENT_PATH")]
+    Event(#[from] EventError),
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The number of the workflow run.
+pub(crate) fn run_id() -> Option<u64> {
+    variable("GITHUB_RUN_ID")?.parse().ok()
+}
+
+/// The page of the workflow run.
+pub(crate) fn run_url() -> Option<String> {
+    let server = variable("GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned());
+    let (repository, run) = (variable("GITHUB_REPOSITORY")?, variable("GITHUB_RUN_ID")?);
+    Some(format!("{server}/{repository}/actions/runs/{run}"))
+}
+
+/// The pull request of the event.
+///
+/// # Errors
+/// [`EventFileError`].
+pub(crate) fn event_pull_request() -> Result<Option<u64>, EventFileError> {
+    match event()? {
+        Some(text) => Ok(pull_request_of_event(&text)?),
+        None => Ok(None),
+    }
+}
+
+/// The commit that is measured: the head of the event's pull request, else `GITHUB_SHA`, which for pull requests is a merge.
+///
+/// # Errors
+/// [`EventFileError`].
+pub(crate) fn head_sha() -> Result<Option<String>, EventFileError> {
+    let of_event = match event()? {
+        Some(text) => head_sha_of_event(&text)?,
+        None => None,
+    };
+    Ok(of_event.or_else(|| variable("GITHUB_SHA")))
+}
+
+fn event() -> Result<Option<String>, EventFileError> {
+    match variable("GITHUB_EVENT_PATH").map(PathBuf::from) {
+        Some(path) => Ok(Some(files::read_text(&path)?)),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,89 @@
+//! The formats of a report, and writing a view in one of them.
+
+use parquet::errors::ParquetError;
+
+use super::{Budget, SideBySide, View, csv, csv_of_several, html, json, json_of_several, junit, sarif, summary, table};
+
+/// A format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For a terminal.
+    Table,
+    /// GitHub's markdown.
+    Markdown,
+    /// For spreadsheets: every number with its full digits.
+    Csv,
+    /// For programs.
+    Json,
+    /// One self-contained page with plots.
+    Html,
+    /// JUnit XML: a point is a test case.
+    Junit,
+    /// SARIF: a regression is an alert of GitHub's code scanning.
+    Sarif,
+    /// For data frames: the columns of the CSV.
+    Parquet,
+}
+
+/// Why there is no report in a format.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// A value has no JSON form.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// The Parquet file cannot be encoded.
+    #[error(transparent)]
+    Parquet(#[from] ParquetError),
+    /// A binary format where text is needed.
+    #[error("Parquet is a binary format; use imax report with --out FILE")]
+    NotText,
+    /// A format that shows one run.
+    #[error("several runs can be shown as table, markdown, csv or json; compare two at a time for other formats")]
+    OneRunOnly,
+}
+
+impl Format {
+    /// The report as bytes of a file.
+    ///
+    /// # Errors
+    /// [`RenderError`] where a value cannot be encoded.
+    pub fn bytes(self, view: &View, title: &str) -> Result<Vec<u8>, RenderError> {
+        match self {
+            Self::Parquet => Ok(super::parquet(view)?),
+            Self::Table | Self::Markdown | Self::Csv | Self::Json | Self::Html | Self::Junit | Self::Sarif => {
+                Ok(self.text(view, title)?.into_bytes())
+            }
+        }
+    }
+
+    /// The report as text.
+    ///
+    /// # Errors
+    /// [`RenderError`] for a binary format, or where a value cannot be encoded.
+    pub fn text(self, view: &View, title: &str) -> Result<String, RenderError> {
+        Ok(match self {
+            Self::Table => table(view),
+            Self::Markdown => summary(view, Budget::FILE),
+            Self::Csv => csv(view),
+            Self::Json => format!("{}\n", json(view)?),
+            Self::Html => html(view, title),
+            Self::Junit => junit(view),
+            Self::Sarif => sarif(view, env!("CARGO_PKG_VERSION"))?,
+            Self::Parquet => return Err(RenderError::NotText),
+        })
+    }
+
+    /// The report of several runs as text.
+    ///
+    /// # Errors
+    /// [`RenderError`] for a format that shows one run, or where a value cannot be encoded.
+    pub fn text_of_several(self, runs: &SideBySide) -> Result<String, RenderError> {
+        match self {
+            Self::Table => Ok(runs.table()),
+            Self::Markdown => Ok(runs.markdown()),
+            Self::Csv => Ok(csv_of_several(&runs.views())),
+            Self::Json => Ok(format!("{}\n", json_of_several(&runs.views())?)),
+            Self::Html | Self::Junit | Self::Sarif | Self::Parquet => Err(RenderError::OneRunOnly),
+        }
+    }
+}

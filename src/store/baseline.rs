@@ -1,0 +1,192 @@
+//! What a run is compared with: files, a history, or the artifacts of earlier workflow runs.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::gather::{GatherError, RUN_FILE, gather, load_run};
+use super::history::{self, HistoryFolderError};
+use crate::analysis::{History, HistoryError, HistoryRun, Run};
+use crate::github::{self, Client, DownloadError, GithubError, Repository, download_run, runs_of_branch};
+use crate::model::PointKey;
+
+/// The artifact in which `imax action` stores the run that it collected.
+const COLLECTED: &str = "results_bmk";
+/// What the names of jobs' artifacts begin with.
+const JOB_PREFIX: &str = "bmk_";
+/// The runs of a branch that are examined: most commits measure nothing, and the others only what they changed.
+const MAX_BRANCH_RUNS: usize = 30;
+
+/// Where an earlier run comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Baseline {
+    /// A folder or file, in the forms that [`load_run`] takes.
+    Path(PathBuf),
+    /// A history: the level of each point.
+    History(PathBuf),
+    /// A workflow run.
+    WorkflowRun(u64),
+    /// The newest measurement of each point on a branch.
+    Branch(String),
+}
+
+/// Why a text is not a baseline.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("found {0:?} after `run:`, expected the number of a workflow run")]
+pub(crate) struct ParseBaselineError(String);
+
+impl FromStr for Baseline {
+    type Err = ParseBaselineError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text.split_once(':') {
+            Some(("history", folder)) => Self::History(folder.into()),
+            Some(("run", id)) => Self::WorkflowRun(id.parse().map_err(|_| ParseBaselineError(id.to_owned()))?),
+            Some(("branch", name)) => Self::Branch(name.to_owned()),
+            Some(("file", path)) => Self::Path(path.into()),
+            Some(_) | None => Self::Path(text.into()),
+        })
+    }
+}
+
+impl fmt::Display for Baseline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => write!(f, "{}", path.display()),
+            Self::History(folder) => write!(f, "history {}", folder.display()),
+            Self::WorkflowRun(id) => write!(f, "run {id}"),
+            Self::Branch(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Where the artifacts of earlier workflow runs are found, and where they are stored.
+#[derive(Debug, Clone)]
+pub(crate) struct WorkflowRuns {
+    /// `owner/name`.
+    pub repository: Option<String>,
+    /// The workflow's file; any workflow where it is `None`.
+    pub workflow: Option<String>,
+    /// The folder for downloads, with a folder for each run in it.
+    pub folder: PathBuf,
+}
+
+/// Why a baseline cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BaselineError {
+    /// A file or folder is not a run.
+    #[error(transparent)]
+    Gather(#[from] GatherError),
+    /// The history cannot be read.
+    #[error(transparent)]
+    History(#[from] HistoryFolderError),
+    /// GitHub refuses or does not answer.
+    #[error(transparent)]
+    Github(#[from] GithubError),
+    /// Artifacts cannot be downloaded.
+    #[error(transparent)]
+    Download(#[from] DownloadError),
+    /// The workflow run has no results.
+    #[error("run {0} has no results among its artifacts")]
+    NoResults(u64),
+    /// GitHub names no commit for a workflow run.
+    #[error(transparent)]
+    Commit(#[from] HistoryError),
+}
+
+/// A baseline that was read.
+#[derive(Debug)]
+pub(crate) enum LoadedBaseline {
+    /// A run.
+    Run(Run),
+    /// A history, whose levels are the baseline.
+    History(History),
+    /// A branch on which nothing was measured yet.
+    EmptyBranch(Run),
+}
+
+/// Reads a baseline. `head` says which points are needed of a branch.
+///
+/// # Errors
+/// [`BaselineError`].
+pub(crate) async fn load(
+    baseline: &Baseline,
+    remote: &WorkflowRuns,
+    history_runs: usize,
+    head: &Run,
+) -> Result<LoadedBaseline, BaselineError> {
+    Ok(match baseline {
+        Baseline::Path(path) => LoadedBaseline::Run(load_run(path)?),
+        Baseline::History(folder) => LoadedBaseline::History(history::read(folder, history_runs)?),
+        Baseline::WorkflowRun(id) => {
+            let (client, repository) = github::connect(remote.repository.as_deref())?;
+            let run = download(&client, &repository, *id, &remote.folder).await?;
+            LoadedBaseline::Run(run.ok_or(BaselineError::NoResults(*id))?)
+        }
+        Baseline::Branch(name) => newest_points(remote, name, head).await?,
+    })
+}
+
+/// The points of a run, each as the branch measured it last.
+async fn newest_points(remote: &WorkflowRuns, branch: &str, head: &Run) -> Result<LoadedBaseline, BaselineError> {
+    let (client, repository) = github::connect(remote.repository.as_deref())?;
+    let runs = runs_of_branch(&client, &repository, remote.workflow.as_deref(), branch).await?;
+    let mut measured = Vec::new();
+    let mut missing: BTreeSet<&PointKey> = head.points.iter().map(|point| &point.key).collect();
+    for workflow_run in runs.into_iter().take(MAX_BRANCH_RUNS) {
+        if missing.is_empty() {
+            break;
+        }
+        let Some(run) = download(&client, &repository, workflow_run.id, &remote.folder).await? else {
+            continue;
+        };
+        for point in run.points.iter().filter(|point| point.measurement().is_some()) {
+            missing.remove(&point.key);
+        }
+        let date = workflow_run.created_at.parse().unwrap_or_default();
+        measured.push(HistoryRun::new(&workflow_run.head_sha, date, run)?);
+    }
+    let is_empty = measured.is_empty();
+    // A history begins with its oldest run, GitHub's list with the newest.
+    measured.reverse();
+    let run = History::new(measured).baseline(head);
+    Ok(if is_empty {
+        LoadedBaseline::EmptyBranch(run)
+    } else {
+        LoadedBaseline::Run(run)
+    })
+}
+
+/// The results of a workflow run: those that its report collected, else those of its jobs; `None` where nothing was measured.
+async fn download(client: &Client, repository: &Repository, id: u64, folder: &Path) -> Result<Option<Run>, BaselineError> {
+    let folder = folder.join(id.to_string());
+    download_run(client, repository, id, &folder, &|name| name == COLLECTED).await?;
+    let collected = folder.join(COLLECTED);
+    if collected.join(RUN_FILE).is_file() {
+        return Ok(Some(load_run(&collected)?));
+    }
+    download_run(client, repository, id, &folder, &|name| name.starts_with(JOB_PREFIX)).await?;
+    let run = gather(&folder, None)?.assembly.run;
+    Ok(Some(run).filter(|run| !run.points.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn baseline_without_prefix_is_a_path() {
+        for (text, baseline) in [
+            ("runs/main", Baseline::Path("runs/main".into())),
+            ("file:history:1", Baseline::Path("history:1".into())),
+            ("history:h", Baseline::History("h".into())),
+            ("run:16890123456", Baseline::WorkflowRun(16_890_123_456)),
+            ("branch:release/1.0", Baseline::Branch("release/1.0".to_owned())),
+            ("c:/runs", Baseline::Path("c:/runs".into())),
+        ] {
+            assert_eq!(text.parse(), Ok(baseline), "{text}");
+        }
+        assert!("run:main".parse::<Baseline>().is_err());
+    }
+}

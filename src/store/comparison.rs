@@ -1,0 +1,115 @@
+//! Comparing a run with stored ones: reads the baselines, the history that says how noisy each point is, and repeated runs.
+
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+
+use super::baseline::{self, Baseline, BaselineError, LoadedBaseline, WorkflowRuns};
+use super::gather::{GatherError, load_run};
+use super::history::{self, HistoryFolderError};
+use crate::analysis::{self, Comparison, History, Knowledge, Run, Side};
+use crate::settings::Regressions;
+
+/// What a comparison uses besides the two runs.
+#[derive(Debug)]
+pub(crate) struct Evidence {
+    /// The folder of a history.
+    pub history: Option<PathBuf>,
+    /// How many of the newest runs of a history are read.
+    pub history_runs: usize,
+    /// Runs that repeat the head without a change.
+    pub repeats: Vec<PathBuf>,
+    /// The section `regressions` of `imax.yaml`.
+    pub rules: Regressions,
+    /// The day, by which accepted regressions expire.
+    pub today: NaiveDate,
+    /// The base's name in the report, instead of its own.
+    pub base_name: Option<String>,
+    /// The head's name in the report, instead of its own.
+    pub head_name: Option<String>,
+}
+
+impl Evidence {
+    /// Reads the history.
+    ///
+    /// # Errors
+    /// [`HistoryFolderError`].
+    pub(crate) fn knowledge(&self) -> Result<Knowledge, HistoryFolderError> {
+        let history = match &self.history {
+            Some(folder) => history::read(folder, self.history_runs)?,
+            None => History::default(),
+        };
+        Ok(Knowledge {
+            history,
+            level: false,
+            rules: self.rules.clone(),
+            today: Some(self.today),
+        })
+    }
+
+    /// Reads the repeats of the head and compares.
+    ///
+    /// # Errors
+    /// [`GatherError`] for a repeat that is not a run.
+    pub(crate) fn compare(
+        &self,
+        (base_name, base): (&str, Vec<&Run>),
+        (head_name, head): (&str, &Run),
+        knowledge: &Knowledge,
+    ) -> Result<Comparison, GatherError> {
+        let repeats: Vec<Run> = self.repeats.iter().map(|path| load_run(path)).collect::<Result<_, _>>()?;
+        let base = Side {
+            name: self.base_name.as_deref().unwrap_or(base_name),
+            runs: base,
+        };
+        let head = Side {
+            name: self.head_name.as_deref().unwrap_or(head_name),
+            runs: std::iter::once(head).chain(&repeats).collect(),
+        };
+        Ok(analysis::compare(&base, &head, knowledge))
+    }
+}
+
+/// A comparison with baselines.
+#[derive(Debug)]
+pub(crate) struct BaselineComparison {
+    /// The comparison.
+    pub comparison: Comparison,
+    /// Branches among the baselines that have no results yet.
+    pub empty_branches: Vec<String>,
+}
+
+/// Reads the baselines and compares a run with them. The first one gives the base its name; several of them repeat each other.
+///
+/// # Errors
+/// [`BaselineError`].
+pub(crate) async fn compare_with_baselines(
+    baselines: &[Baseline],
+    remote: &WorkflowRuns,
+    evidence: &Evidence,
+    (head_name, head): (&str, &Run),
+) -> Result<BaselineComparison, BaselineError> {
+    let mut knowledge = evidence.knowledge()?;
+    let mut base = Vec::new();
+    let mut empty_branches = Vec::new();
+    for baseline in baselines {
+        match baseline::load(baseline, remote, evidence.history_runs, head).await? {
+            LoadedBaseline::Run(run) => base.push(run),
+            LoadedBaseline::History(history) => {
+                base.push(history.baseline(head));
+                knowledge.history = history;
+                knowledge.level = true;
+            }
+            LoadedBaseline::EmptyBranch(run) => {
+                base.push(run);
+                empty_branches.push(baseline.to_string());
+            }
+        }
+    }
+    let name = baselines.first().map(ToString::to_string).unwrap_or_default();
+    let comparison = evidence.compare((&name, base.iter().collect()), (head_name, head), &knowledge)?;
+    Ok(BaselineComparison {
+        comparison,
+        empty_branches,
+    })
+}
