@@ -4,23 +4,23 @@
 
 mod change_points;
 mod discovery;
-mod distribution;
 mod fence;
 mod moderation;
 mod noise;
 mod ranks;
-mod special;
+mod student;
+mod trigamma;
 
 #[cfg(test)]
 pub mod simulated;
 
 pub use change_points::{Penalty, change_points};
 pub use discovery::q_values;
-pub use distribution::{student_quantile, student_two_sided};
 pub use fence::Fence;
 pub use moderation::Moderation;
 pub use noise::Noise;
 pub use ranks::{mann_whitney, smallest_rank_p};
+pub use student::{student_quantile, student_two_sided};
 
 /// A number of things as a real number; exact up to 2^53.
 #[must_use]

@@ -3,7 +3,9 @@
 //! Molecular Biology 3, 2004, sections 6.1 and 6.2; limma's `squeezeVar`) takes the noise of a point for a draw from a
 //! distribution that is estimated from all points, and moves each estimate towards it by as much as it is worth.
 
-use super::special::{digamma, trigamma, trigamma_inverse};
+use statrs::function::gamma::digamma;
+
+use super::trigamma::{trigamma, trigamma_inverse};
 use super::{Noise, count, mean};
 
 /// Below this many points their spread says little about the distribution that their noise is drawn from.
