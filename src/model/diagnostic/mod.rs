@@ -1,9 +1,11 @@
 //! What is wrong with an input, said so that a person can repair it: where, what was found, what was expected, and
 //! what to do. A [`Diagnostics`] gathers all of one run, so that nobody repairs one error only to meet the next.
 
+mod render;
+
 use std::fmt;
 
-use super::{Place, Span};
+use super::Place;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,66 +101,10 @@ impl Diagnostic {
     }
 }
 
-/// The finding as a terminal shows it: message, place, the line with a mark below it, help.
+/// The diagnostic as a terminal shows it.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}[{}]: {}", self.severity.as_str(), self.code, Printable(&self.message))?;
-        if let Some(place) = &self.place {
-            snippet(f, place, '^', "")?;
-        }
-        for related in &self.related {
-            snippet(f, &related.place, '-', &related.message)?;
-        }
-        if let Some(help) = &self.help {
-            write!(f, "\n  = help: {}", Printable(help))?;
-        }
-        Ok(())
-    }
-}
-
-/// Longest part of a line that a snippet shows, characters: enough for any config, too little to flood a log.
-const SNIPPET_WIDTH: usize = 160;
-
-fn snippet(f: &mut fmt::Formatter<'_>, place: &Place, mark: char, note: &str) -> fmt::Result {
-    let Span { start, .. } = place.span;
-    let number = start.line.to_string();
-    let margin = " ".repeat(number.len());
-    write!(f, "\n{margin}--> {place}")?;
-    let line = place.line();
-    if line.trim().is_empty() {
-        return Ok(());
-    }
-    // A window over a long line, so that the mark is always in it.
-    let skip = (start.column - 1).saturating_sub(SNIPPET_WIDTH / 2);
-    let shown: String = line.chars().skip(skip).take(SNIPPET_WIDTH).collect();
-    let before: String = shown
-        .chars()
-        .take(start.column - 1 - skip)
-        .map(|c| if c == '\t' { '\t' } else { ' ' })
-        .collect();
-    let room = shown.chars().count().saturating_sub(before.chars().count()).max(1);
-    let marks: String = std::iter::repeat_n(mark, place.width().min(room)).collect();
-    write!(f, "\n{margin} |\n{number} | {}\n{margin} | {before}{marks}", Printable(&shown))?;
-    if note.is_empty() {
-        Ok(())
-    } else {
-        write!(f, " {}", Printable(note))
-    }
-}
-
-/// Text from outside with its control characters made visible: a terminal must not obey it.
-struct Printable<'a>(&'a str);
-
-impl fmt::Display for Printable<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            if c.is_control() && c != '\t' {
-                write!(f, "{}", c.escape_default())?;
-            } else {
-                write!(f, "{c}")?;
-            }
-        }
-        Ok(())
+        f.write_str(&render::render(self))
     }
 }
 
@@ -296,39 +242,6 @@ impl std::error::Error for Diagnostics {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Position, SourceFile};
-
-    fn place(text: &str, line: usize, column: usize, width: usize) -> Place {
-        Place {
-            file: SourceFile::new("a.yaml", text),
-            span: Span {
-                start: Position { line, column },
-                end: Position {
-                    line,
-                    column: column + width,
-                },
-            },
-        }
-    }
-
-    #[test]
-    fn shows_the_line_the_mark_and_the_help() {
-        let text = "key:\n  tpp: 8\n";
-        let found = Diagnostic::error("unknown-field", "unknown field `tpp`")
-            .at(place(text, 2, 3, 3))
-            .help("did you mean `tp`?");
-        let expected =
-            "error[unknown-field]: unknown field `tpp`\n --> a.yaml:2:3\n  |\n2 |   tpp: 8\n  |   ^^^\n  = help: did you mean `tp`?";
-        assert_eq!(found.to_string(), expected);
-    }
-
-    #[test]
-    fn long_lines_are_cut_around_the_mark_and_control_characters_are_shown() {
-        let text = format!("{}\u{1b}[31mx", "a".repeat(5_000));
-        let shown = Diagnostic::error("x", "y").at(place(&text, 1, 5_005, 1)).to_string();
-        assert!(shown.len() < 500, "{shown}");
-        assert!(shown.contains("\\u{1b}[31mx") && !shown.contains('\u{1b}'), "{shown}");
-    }
 
     #[test]
     fn past_the_first_thousand_findings_are_counted() {

@@ -1,0 +1,172 @@
+//! A diagnostic as a terminal shows it, in the layout of rustc: title, place, the line with a mark below it, help.
+
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+
+use super::{Diagnostic, Severity};
+use crate::model::Place;
+
+/// Columns of a snippet: enough for any config, too few to flood a log. The renderer cuts longer lines around the mark.
+const SNIPPET_WIDTH: usize = 160;
+
+/// Bytes of a line from which on its place is shown without it. The renderer lays out the whole line before it cuts it: a line
+/// of 8 MB took 2.6 s, and there may be a thousand findings in it.
+const LONGEST_LINE: usize = 10_000;
+
+pub(super) fn render(diagnostic: &Diagnostic) -> String {
+    let level = match diagnostic.severity {
+        Severity::Warning => Level::WARNING,
+        Severity::Error => Level::ERROR,
+    };
+    let mut group = Group::with_title(level.primary_title(printable(&diagnostic.message)).id(diagnostic.code));
+    if let Some(place) = &diagnostic.place {
+        group = add_place(group, place, AnnotationKind::Primary, None);
+    }
+    for related in &diagnostic.related {
+        group = add_place(group, &related.place, AnnotationKind::Context, Some(&related.message));
+    }
+    if let Some(help) = &diagnostic.help {
+        group = group.element(Level::HELP.message(printable(help)));
+    }
+    Renderer::plain().term_width(SNIPPET_WIDTH).render(&[group])
+}
+
+fn add_place<'a>(group: Group<'a>, place: &'a Place, kind: AnnotationKind, label: Option<&str>) -> Group<'a> {
+    let line = place.line();
+    let name = printable(&place.file.name);
+    let start = place.span.start;
+    if line.trim().is_empty() || line.len() > LONGEST_LINE {
+        return group.element(Origin::path(name).line(start.line).char_column(start.column));
+    }
+    let annotation = kind.span(bytes_of(line, place)).label(label.map(printable));
+    // Only this line: the renderer would index the whole file again for every finding.
+    let snippet = Snippet::source(line).line_start(start.line).path(name);
+    group.element(snippet.annotation(annotation))
+}
+
+/// The bytes of its first line that a place covers. Places count characters.
+fn bytes_of(line: &str, place: &Place) -> Range<usize> {
+    let first = place.span.start.column - 1;
+    byte_offset(line, first)..byte_offset(line, first + place.width())
+}
+
+fn byte_offset(line: &str, character: usize) -> usize {
+    line.char_indices().nth(character).map_or(line.len(), |(offset, _)| offset)
+}
+
+/// Text from outside with its control characters made visible: a terminal must not obey it. The renderer does so for source
+/// lines only.
+fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() && character != '\t' {
+            printable.extend(character.escape_default());
+        } else {
+            printable.push(character);
+        }
+    }
+    printable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Position, SourceFile, Span};
+
+    fn place(text: &str, line: usize, column: usize, width: usize) -> Place {
+        let end = Position {
+            line,
+            column: column + width,
+        };
+        Place {
+            file: SourceFile::new("a.yaml", text),
+            span: Span {
+                start: Position { line, column },
+                end,
+            },
+        }
+    }
+
+    #[test]
+    fn unknown_field_is_marked_with_related_place_and_help() {
+        let text = "tp: 8\nkey:\n  tpp: 8\n";
+        let diagnostic = Diagnostic::error("unknown-field", "unknown field `tpp`")
+            .at(place(text, 3, 3, 3))
+            .related(place(text, 1, 1, 2), "`tp` is here")
+            .help("did you mean `tp`?");
+        insta::assert_snapshot!(render(&diagnostic), @r"
+        error[unknown-field]: unknown field `tpp`
+         --> a.yaml:3:3
+          |
+        3 |   tpp: 8
+          |   ^^^
+          |
+         ::: a.yaml:1:1
+          |
+        1 | tp: 8
+          | -- `tp` is here
+          |
+          = help: did you mean `tp`?
+        ");
+    }
+
+    #[test]
+    fn diagnostic_without_place_has_title_and_help() {
+        let diagnostic = Diagnostic::warning("file", "no config found").help("add configs/*-master.yaml");
+        insta::assert_snapshot!(render(&diagnostic), @r"
+        warning[file]: no config found
+         |
+         = help: add configs/*-master.yaml
+        ");
+    }
+
+    #[test]
+    fn mark_stands_below_wide_characters() {
+        let diagnostic = Diagnostic::error("x", "y").at(place("模型: tpp\n", 1, 5, 3));
+        insta::assert_snapshot!(render(&diagnostic), @r"
+        error[x]: y
+         --> a.yaml:1:5
+          |
+        1 | 模型: tpp
+          |       ^^^
+        ");
+    }
+
+    #[test]
+    fn place_on_an_empty_line_is_shown_without_the_line() {
+        let diagnostic = Diagnostic::error("x", "y").at(place("a: 1\n\n", 2, 1, 1));
+        insta::assert_snapshot!(render(&diagnostic), @r"
+        error[x]: y
+        --> a.yaml:2:1
+        ");
+    }
+
+    #[test]
+    fn long_line_is_cut_around_the_mark() {
+        let text = format!("{}x", "a".repeat(5_000));
+        let shown = render(&Diagnostic::error("x", "y").at(place(&text, 1, 5_001, 1)));
+        assert!(
+            shown.len() < 600 && shown.contains("a.yaml:1:5001") && shown.contains("ax"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn very_long_line_is_not_shown() {
+        let text = "a".repeat(LONGEST_LINE + 1);
+        let shown = render(&Diagnostic::error("x", "y").at(place(&text, 1, 5_001, 1)));
+        assert_eq!(shown, "error[x]: y\n--> a.yaml:1:5001");
+    }
+
+    #[test]
+    fn control_characters_are_made_visible_everywhere() {
+        let hostile = "\u{1b}[31mred\u{202e}";
+        let place = place(&format!("{hostile}: 1"), 1, 1, 1);
+        let diagnostic = Diagnostic::error("x", hostile)
+            .at(place.clone())
+            .related(place, hostile)
+            .help(hostile);
+        assert!(!render(&diagnostic).contains('\u{1b}'));
+    }
+}
