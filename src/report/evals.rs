@@ -1,9 +1,9 @@
 //! Accuracy scores as rows that every format writes down: each score with its error, and where a run was compared, what it was and
 //! what the change means.
 
-use super::escape::markdown as escaped;
 use super::markdown::sign;
 use crate::analysis::{EvalChange, EvalScore, MetricVerdict};
+use crate::model::escape_markdown;
 
 /// The scores of a run, and their changes where it was compared.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +103,7 @@ impl<'a> Scores<'a> {
             let change = change.map(|(change, detail)| format!("{} {detail}", sign(change.verdict.into())));
             text.push_str(&format!(
                 "| {} | {} | {} | {} |\n",
-                escaped(&row.what()),
+                escape_markdown(&row.what()),
                 row.number(),
                 row.questions(),
                 change.unwrap_or_default()

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::escape;
-use crate::model::PointKey;
+use crate::model::{PointKey, escape_markdown};
 
 /// Pages of a workflow run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Links {
     pub(super) fn about(&self, point: &PointKey, text: &str) -> String {
         match self.jobs.get(point) {
             Some(url) => escape::link(text, url),
-            None => escape::markdown(text),
+            None => escape_markdown(text),
         }
     }
 

@@ -1,6 +1,5 @@
 //! The comment while a sweep runs: how many jobs are done, run, wait and failed, and how long it may still take.
 
-use super::escape;
 use super::links::Links;
 
 /// A job of a sweep.
@@ -85,7 +84,7 @@ pub fn progress(progress: &Progress, markers: &[&str]) -> String {
     }
     text.push_str(&format!("\n\n`{bar}` {running} running, {waiting} waiting"));
     if let (false, Some(seconds)) = (progress.is_over(), progress.seconds_left()) {
-        text.push_str(&format!("; about {} left", escape::markdown(&duration(seconds))));
+        text.push_str(&format!("; about {} left", duration(seconds)));
     }
     text.push_str(".\n");
     text.push_str(&progress.links.markdown());

@@ -4,14 +4,13 @@
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
 use super::columns::{metric_text, metric_title};
-use super::escape::markdown as escaped;
 use super::markdown;
 use super::number;
 use super::table::sign;
 use super::view::{Mark, View};
 use super::words;
 use crate::analysis::{Comparison, Grouping, Run};
-use crate::model::PointKey;
+use crate::model::{PointKey, escape_markdown};
 use crate::result::Metric;
 
 /// What tables show: what a GPU gives, what a user feels, and how long the user waits for the first token. Other formats have all.
@@ -83,7 +82,7 @@ impl<'a> SideBySide<'a> {
     /// GitHub's markdown.
     #[must_use]
     pub fn markdown(&self) -> String {
-        let mut text: String = self.headlines(escaped).map(|line| format!("- {line}\n")).collect();
+        let mut text: String = self.headlines(escape_markdown).map(|line| format!("- {line}\n")).collect();
         for metric in SHOWN {
             text.push_str(&format!("\n#### {}\n", metric_title(metric)));
             for points in &self.groups {
@@ -143,7 +142,7 @@ impl<'a> SideBySide<'a> {
     }
 
     fn markdown_table(&self, metric: Metric, points: &[&PointKey]) -> String {
-        let names: Vec<String> = self.names().map(escaped).collect();
+        let names: Vec<String> = self.names().map(escape_markdown).collect();
         let mut text = format!("\n| Point | {} |\n| --- |{}\n", names.join(" | "), " ---: |".repeat(names.len()));
         for key in points {
             let values = self.values(metric, key).into_iter().map(|value| match value.change {
@@ -151,7 +150,7 @@ impl<'a> SideBySide<'a> {
                 Some((change, mark)) => format!("{} {}{change}", value.text, markdown::small_sign(mark)),
             });
             let values: Vec<String> = values.collect();
-            text.push_str(&format!("| {} | {} |\n", escaped(&key.to_string()), values.join(" | ")));
+            text.push_str(&format!("| {} | {} |\n", escape_markdown(&key.to_string()), values.join(" | ")));
         }
         text
     }

@@ -16,7 +16,7 @@ use crate::job::{
     FailureClass, JobFailure, JobRecord, JobSpec, Outcome, PointRecord, RECORD_SCHEMA, RunnerProfile, Tried, result_file_name,
 };
 use crate::matrix::Row;
-use crate::model::{JobId, RunnerName, Secret, Variable};
+use crate::model::{JobId, RunnerName, Secret, Variable, escape_markdown};
 use crate::system::files;
 use crate::system::host;
 use crate::system::redaction::redact_document;
@@ -244,22 +244,9 @@ fn evals_table(record: &JobRecord) -> String {
     text
 }
 
-/// Text from outside in a table's cell: no markup, one line, not longer than a cell should be.
+/// Text from outside in a table's cell, not longer than a cell should be.
 fn cell(text: &str) -> String {
     const LONGEST: usize = 300;
-    let mut cell = String::new();
-    for character in text.chars().take(LONGEST) {
-        match character {
-            '&' => cell.push_str("&amp;"),
-            '<' => cell.push_str("&lt;"),
-            '>' => cell.push_str("&gt;"),
-            '|' | '`' | '*' | '_' | '[' | ']' | '\\' => {
-                cell.push('\\');
-                cell.push(character);
-            }
-            character if character.is_control() => cell.push(' '),
-            character => cell.push(character),
-        }
-    }
-    cell
+    let text: String = text.chars().take(LONGEST).collect();
+    escape_markdown(&text)
 }

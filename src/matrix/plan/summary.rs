@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use super::durations::KnownHours;
 use super::group::Estimate;
 use super::jobs::Job;
+use crate::model::escape_markdown;
 
 /// What a plan comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +66,7 @@ const PAGE_LIMIT: usize = 500;
 /// The summary of a run: why, how much, and what on which runners.
 #[must_use]
 pub fn summary(reason: &str, totals: Totals, jobs: &[Job], estimate: Option<Estimate>, known: Option<KnownHours>) -> String {
-    let mut text = format!("### Sweep plan\n\n{}\n\n{totals}.\n", escaped(reason));
+    let mut text = format!("### Sweep plan\n\n{}\n\n{totals}.\n", escape_markdown(reason));
     if let Some(known) = known {
         let _ = writeln!(
             text,
@@ -103,24 +104,8 @@ pub fn summary(reason: &str, totals: Totals, jobs: &[Job], estimate: Option<Esti
         *points += row.conc.as_slice().len();
     }
     for (names, (jobs, points)) in groups {
-        let names = names.map(escaped).join(" | ");
+        let names = names.map(escape_markdown).join(" | ");
         let _ = writeln!(text, "| {names} | {jobs} | {points} |");
     }
     text
-}
-
-/// Text from outside, so that markdown shows it and does not obey it.
-fn escaped(text: &str) -> String {
-    let mut safe = String::new();
-    for character in text.chars() {
-        match character {
-            '|' | '<' | '>' | '[' | ']' | '!' | '*' | '_' | '#' | '\\' | '@' => {
-                safe.push('\\');
-                safe.push(character);
-            }
-            '\n' | '\r' => safe.push(' '),
-            other => safe.push(other),
-        }
-    }
-    safe
 }

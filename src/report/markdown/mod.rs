@@ -4,12 +4,11 @@
 mod section;
 
 use super::columns::Column;
-use super::escape::markdown as escaped;
 use super::links::Links;
 use super::verdicts::VerdictList;
 use super::view::{Cell, Group, Mark, View};
 use super::words;
-use crate::model::Metric;
+use crate::model::{Metric, escape_markdown};
 use section::{Section, fit};
 
 /// How long a text may be.
@@ -106,8 +105,8 @@ fn opening(view: &View) -> String {
     if let Some(comparison) = view.comparison {
         text.push_str(&format!(
             "\n{} compared with {}",
-            escaped(&comparison.head),
-            escaped(&comparison.base)
+            escape_markdown(&comparison.head),
+            escape_markdown(&comparison.base)
         ));
         let overall = Metric::COMPARED
             .iter()
@@ -149,10 +148,10 @@ fn changes(list: &VerdictList, listed: usize) -> Section {
         let note = line
             .note
             .as_deref()
-            .map_or_else(String::new, |note| format!("; {}", escaped(&shortened(note))));
+            .map_or_else(String::new, |note| format!("; {}", escape_markdown(&shortened(note))));
         text.push_str(&format!(
             "| {} | {} {}{note} |\n",
-            escaped(&line.what),
+            escape_markdown(&line.what),
             sign(line.mark),
             line.detail
         ));
@@ -170,7 +169,7 @@ fn and_more(all: usize, listed: usize) -> String {
 /// What was asked, and why some of it is not known.
 fn answers(view: &View) -> Option<Section> {
     let lines = view.answers.iter().chain(&view.cost_notes);
-    let text: String = lines.map(|line| format!("\n{}\n", escaped(line))).collect();
+    let text: String = lines.map(|line| format!("\n{}\n", escape_markdown(line))).collect();
     (!text.is_empty()).then(|| Section::new(text))
 }
 
@@ -182,10 +181,10 @@ fn failures(view: &View, links: Option<&Links>, listed: usize) -> Option<Section
     let mut text = String::from("\n**Failed**\n\n| Point | Class | Reason |\n| --- | --- | --- |\n");
     for (point, failure) in failures.iter().take(listed) {
         let reason = shortened(&failure.reason);
-        let reason = links.map_or_else(|| escaped(&reason), |links| links.about(&point.key, &reason));
+        let reason = links.map_or_else(|| escape_markdown(&reason), |links| links.about(&point.key, &reason));
         text.push_str(&format!(
             "| {} | {} | {reason} |\n",
-            escaped(&point.key.to_string()),
+            escape_markdown(&point.key.to_string()),
             failure.class.as_str()
         ));
     }
@@ -208,13 +207,13 @@ fn problems(view: &View, listed: usize) -> Option<Section> {
     }
     let mut text = String::from("\n**Notes**\n\n");
     for problem in problems.iter().take(listed) {
-        text.push_str(&format!("- {}\n", escaped(&shortened(&problem.to_string()))));
+        text.push_str(&format!("- {}\n", escape_markdown(&shortened(&problem.to_string()))));
     }
     Some(Section::new(text + &and_more(problems.len(), listed)))
 }
 
 fn table(group: &Group, columns: &[Column], folded: bool) -> Section {
-    let title = escaped(&group.heading());
+    let title = escape_markdown(&group.heading());
     let mut text = String::new();
     if folded {
         text.push_str(&format!("\n<details><summary>{title}</summary>\n\n"));
@@ -246,7 +245,7 @@ fn push_row(text: &mut String, cells: impl Iterator<Item = String>) {
 }
 
 fn cell(cell: &Cell) -> String {
-    let value = escaped(&cell.text);
+    let value = escape_markdown(&cell.text);
     let value = if cell.best { format!("**{value}**") } else { value };
     match &cell.delta {
         None => value,
