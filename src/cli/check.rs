@@ -10,10 +10,11 @@ use super::changelog::ChangelogArgs;
 use super::configs::ConfigArgs;
 use super::settings::SettingsArgs;
 use super::{Exit, Failure, OrExit as _, output};
+use crate::github::annotations;
 use crate::job::{CandidateState, ProfileChoice, RecipeChoice, RecipeStyle};
 use crate::model::{Diagnostics, RunnerName, Severity};
 use crate::planning::check::{CheckRequest, Explained, Explanation, check, explain};
-use crate::report::findings;
+use crate::report;
 
 /// Validate configs, runners, changelog, settings, recipes and runner profiles.
 #[derive(Debug, Args)]
@@ -85,9 +86,9 @@ pub(super) fn run(args: CheckArgs) -> Result<Exit, Failure> {
     let found = check(&request)?;
     match format {
         Format::Human => print_human(&found),
-        Format::Json => output::emit(&findings::json(&found).or_exit(Exit::InvalidInput)?)?,
-        Format::Github => output::emit(&findings::github(&found))?,
-        Format::Sarif => output::emit(&findings::sarif(&found, env!("CARGO_PKG_VERSION")).or_exit(Exit::InvalidInput)?)?,
+        Format::Json => output::emit(&report::json_of_diagnostics(&found).or_exit(Exit::InvalidInput)?)?,
+        Format::Github => output::emit(&annotations(&found))?,
+        Format::Sarif => output::emit(&report::sarif_of_diagnostics(&found, env!("CARGO_PKG_VERSION")).or_exit(Exit::InvalidInput)?)?,
     }
     let is_refused = found.has_errors() || (deny_warnings && !found.is_empty());
     Ok(if is_refused { Exit::InvalidInput } else { Exit::Success })

@@ -19,6 +19,7 @@ mod run;
 mod step;
 mod verdict;
 pub mod workflow;
+mod workflow_command;
 
 pub use access::{permission_of, pull_request};
 pub use artifact::{Artifact, DownloadError, Downloaded, download_run};
@@ -35,3 +36,4 @@ pub(crate) use progress::{ProgressInput, show_progress};
 pub use run::{WorkflowRun, newest_run, runs_of_branch};
 pub(crate) use step::{EventFileError, event_pull_request, head_sha, run_id, run_url};
 pub(crate) use verdict::{VerdictInput, verdict_check};
+pub use workflow_command::{annotations, workflow_command};

@@ -31,6 +31,9 @@ pub enum RenderError {
     /// A value has no JSON form.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
+    /// A value has no XML form.
+    #[error(transparent)]
+    Junit(#[from] quick_junit::SerializeError),
     /// The Parquet file cannot be encoded.
     #[error(transparent)]
     Parquet(#[from] ParquetError),
@@ -67,7 +70,7 @@ impl Format {
             Self::Csv => csv(view),
             Self::Json => format!("{}\n", json(view)?),
             Self::Html => html(view, title),
-            Self::Junit => junit(view),
+            Self::Junit => junit(view)?,
             Self::Sarif => sarif(view, env!("CARGO_PKG_VERSION"))?,
             Self::Parquet => return Err(RenderError::NotText),
         })

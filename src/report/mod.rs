@@ -4,10 +4,10 @@
 mod check;
 mod columns;
 mod csv;
+mod diagnostics;
 mod economics;
 mod escape;
 mod evals;
-pub mod findings;
 mod format;
 mod html;
 mod json;
@@ -28,6 +28,7 @@ mod words;
 
 pub use check::{Check, Remark, check};
 pub use csv::{csv, csv_of_several};
+pub use diagnostics::json_of_diagnostics;
 pub use economics::answers;
 pub use evals::Scores;
 pub use format::{Format, RenderError};
@@ -39,7 +40,7 @@ pub use markdown::{Budget, comment, summary};
 pub use notification::Notification;
 pub use parquet::parquet;
 pub use progress::{JobProgress, Progress, progress};
-pub use sarif::{CHANGELOG, sarif};
+pub use sarif::{CHANGELOG, sarif, sarif_of_diagnostics};
 pub use side_by_side::{Compared, SideBySide};
 pub use table::table;
 pub use verdicts::{VerdictLine, VerdictList};

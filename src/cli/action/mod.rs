@@ -12,10 +12,10 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::{Exit, Failure, OrExit as _, dispatch, output};
+use crate::github::annotations;
 use crate::github::workflow::WorkflowFiles;
 use crate::matrix::Row;
 use crate::planning::{PLAN_ARTIFACT, PLAN_FILE};
-use crate::report::findings;
 use crate::system::files;
 use steps::{Artifact, ReportOptions, Step};
 
@@ -121,7 +121,7 @@ fn run_all(command_lines: Vec<Vec<String>>) -> Result<Exit, Failure> {
             && let Some(found) = failure.findings()
         {
             // GitHub shows them on the line in the pull request.
-            output::say(findings::github(found).trim_end());
+            output::say(annotations(found).trim_end());
         }
         match (&first, &result) {
             (Ok(Exit::Success), _) => first = result,

@@ -2,6 +2,7 @@
 //! logs, hide secrets and mark the failure. The runner reads such commands from stderr as from stdout.
 
 use crate::cli::output::say;
+use crate::github::workflow_command;
 use crate::model::Secret;
 use crate::system::redaction::redact;
 
@@ -24,7 +25,7 @@ impl Voice {
                 .flat_map(|secret| secret.expose().lines())
                 .filter(|line| !line.trim().is_empty())
             {
-                say(&format!("::add-mask::{}", escape_data(line)));
+                say(&workflow_command("add-mask", &[], line));
             }
         }
         Self {
@@ -54,16 +55,16 @@ impl Voice {
             self.line(&format!("--- {title}\n{body}\n---"));
             return;
         }
-        say(&format!("::group::{}", escape_data(&redact(title, &self.secrets))));
+        say(&workflow_command("group", &[], &redact(title, &self.secrets)));
         self.line(body);
-        say("::endgroup::");
+        say(&workflow_command("endgroup", &[], ""));
     }
 
     /// The job's failure: one annotation where there are annotations.
     pub fn failure(&self, title: &str, text: &str) {
         let text = redact(text, &self.secrets);
         if self.in_actions {
-            say(&format!("::error title={}::{}", escape_property(title), escape_data(&text)));
+            say(&workflow_command("error", &[("title", title)], &text));
         } else {
             say(&format!("{title}: {text}"));
         }
@@ -87,15 +88,6 @@ impl Voice {
     }
 }
 
-/// Escapes of workflow commands: <https://github.com/actions/toolkit/blob/main/packages/core/src/command.ts>.
-fn escape_data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-fn escape_property(text: &str) -> String {
-    escape_data(text).replace(':', "%3A").replace(',', "%2C")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +103,5 @@ mod tests {
             voice.harmless("a\n ::stop-commands::x\n##[error]y hf_abcdef"),
             "a\n|  ::stop-commands::x\n| # #[error]y ***"
         );
-        assert_eq!(escape_property("a: b, 100%\n"), "a%3A b%2C 100%25%0A");
     }
 }
