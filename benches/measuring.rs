@@ -19,7 +19,7 @@ use imax::load::exchange::{Asked, Exchange};
 use imax::load::record::ChunkMark;
 use imax::load::{Deadlines, Metrics, Plan, PreparedRequest, Protocol, Record, Schedule, Stamp, Target, chunk, sse};
 use imax::measure::load_driver::{Drive, KernelClock};
-use imax::system::stop::StopSignal;
+use imax::system::cancellation::Cancellation;
 
 /// A chunk as vLLM sends it, with usage, about 300 bytes.
 fn event(tokens: u32) -> String {
@@ -202,7 +202,7 @@ fn driver(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(u64::from(CHUNKS) * requests as u64));
         group.bench_with_input(BenchmarkId::new("chunks over streams", streams), &plan, |bencher, plan| {
             bencher.iter(|| {
-                let run = drive.run(plan, &StopSignal::unset(), &mut |_| {}).unwrap();
+                let run = drive.run(plan, &Cancellation::new(), &mut |_| {}).unwrap();
                 assert!(run.records.iter().all(Record::is_success));
             });
         });

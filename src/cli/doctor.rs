@@ -11,8 +11,8 @@ use super::run::{profile_of, read_row};
 use super::{Exit, Failure, OrExit as _, output};
 use crate::fleet::node::{Questions, gather, gather_inside};
 use crate::job::{Finding, Grade, NodeFacts, RunnerProfile, Wanted, check_idle, check_node, worst};
+use crate::system::cancellation::Cancellation;
 use crate::system::host;
-use crate::system::stop::StopSignal;
 
 /// How long an examination may take: far beyond what a node needs whose tools answer.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -74,7 +74,7 @@ struct Examination<'a> {
 /// # Errors
 /// For a profile or a row that cannot be used.
 pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
-    let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
+    let stop = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
     let profile = profile_of(args.profile.as_deref(), args.runner_name.as_deref(), &args.runner_dir)?;
     let row = args.row.as_deref().map(|row| read_row(Some(row))).transpose()?;
     let absolute = |path: &Path| std::path::absolute(path).or_exit(Exit::Infrastructure);

@@ -8,7 +8,7 @@ use super::output::{emit, say};
 use super::{Exit, Failure, OrExit as _};
 use crate::fleet::image_cache::cached_image;
 use crate::job::PhaseTime;
-use crate::system::stop::StopSignal;
+use crate::system::cancellation::Cancellation;
 
 /// Import a container image with Enroot into a shared cache, once for all jobs, and print its path.
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub struct ImportImageArgs {
 /// # Errors
 /// Where the image cannot be had.
 pub fn run(args: &ImportImageArgs) -> Result<Exit, Failure> {
-    let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
+    let stop = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
     let tell = |text: &str| say(&format!("imax: {text}"));
     let path = cached_image(&args.image, &args.cache, args.deadline.duration(), &stop, &tell).or_exit(Exit::Infrastructure)?;
     emit(&format!("{}\n", path.display()))?;

@@ -35,6 +35,9 @@ mod settings;
 mod sim;
 
 use clap::{Parser, Subcommand};
+use tokio::task::block_in_place;
+
+use crate::system::runtime::runtime;
 
 pub use nvml::main as nvml_main;
 
@@ -97,7 +100,14 @@ pub fn main() -> std::process::ExitCode {
             };
         }
     };
-    match run(cli.command) {
+    let result = match cli.command {
+        // One line a second from a child process: it needs no threads.
+        Command::Nvml(args) => nvml::run(&args),
+        command => runtime()
+            .or_exit(Exit::Infrastructure)
+            .and_then(|runtime| runtime.block_on(run(command))),
+    };
+    match result {
         Ok(exit) => exit.into(),
         Err(failure) => {
             failure.tell();
@@ -110,39 +120,35 @@ pub fn main() -> std::process::ExitCode {
 ///
 /// # Errors
 /// As the command; usage for a command line that is none.
-fn dispatch(command_line: impl IntoIterator<Item = String>) -> Result<Exit, Failure> {
-    run(Cli::try_parse_from(command_line).or_exit(Exit::Usage)?.command)
+async fn dispatch(command_line: impl IntoIterator<Item = String>) -> Result<Exit, Failure> {
+    let cli = Cli::try_parse_from(command_line).or_exit(Exit::Usage)?;
+    // Boxed, because a step of the action is a command that runs commands.
+    Box::pin(run(cli.command)).await
 }
 
-/// Runs a command that talks to others, on a runtime of its own.
-fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.or_exit(Exit::Infrastructure)?.block_on(command)
-}
-
-fn run(command: Command) -> Result<Exit, Failure> {
+async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
-        Command::Demo(args) => demo::run(&args),
-        Command::Action(args) => action::run(args),
-        Command::Nvml(args) => nvml::run(&args),
-        Command::Check(args) => check::run(args),
-        Command::Schema(args) => schema::run(&args),
-        Command::Plan(args) => plan::run(args),
-        Command::Matrix(args) => matrix::run(args),
-        Command::Changelog(args) => changelog::run(args),
-        Command::Doctor(args) => doctor::run(&args),
-        Command::Run(args) => run::run(&args),
-        Command::Ready(args) => ready::run(&args),
-        Command::ImportImage(args) => import_image::run(&args),
-        Command::Bench(arguments) => bench::run(*arguments),
-        Command::Eval(arguments) => eval::run(*arguments),
-        Command::Normalize(args) => normalize::run(args),
-        Command::Sim(arguments) => sim::run(&arguments),
-        Command::Collect(args) => block_on(collect::run(args)),
-        Command::Compare(args) => compare::run(args),
-        Command::Report(args) => block_on(report::run(args)),
-        Command::Comment(args) => block_on(comment::run(args)),
-        Command::Progress(args) => block_on(progress::run(args)),
-        Command::Notify(args) => block_on(notify::run(args)),
+        Command::Demo(args) => block_in_place(|| demo::run(&args)),
+        Command::Action(args) => action::run(args).await,
+        Command::Nvml(args) => block_in_place(|| nvml::run(&args)),
+        Command::Check(args) => block_in_place(|| check::run(args)),
+        Command::Schema(args) => block_in_place(|| schema::run(&args)),
+        Command::Plan(args) => plan::run(args).await,
+        Command::Matrix(args) => block_in_place(|| matrix::run(args)),
+        Command::Changelog(args) => block_in_place(|| changelog::run(args)),
+        Command::Doctor(args) => block_in_place(|| doctor::run(&args)),
+        Command::Run(args) => block_in_place(|| run::run(&args)),
+        Command::Ready(args) => block_in_place(|| ready::run(&args)),
+        Command::ImportImage(args) => block_in_place(|| import_image::run(&args)),
+        Command::Bench(args) => block_in_place(|| bench::run(*args)),
+        Command::Eval(args) => block_in_place(|| eval::run(*args)),
+        Command::Normalize(args) => block_in_place(|| normalize::run(args)),
+        Command::Sim(args) => block_in_place(|| sim::run(&args)),
+        Command::Collect(args) => collect::run(args).await,
+        Command::Compare(args) => block_in_place(|| compare::run(args)),
+        Command::Report(args) => report::run(args).await,
+        Command::Comment(args) => comment::run(args).await,
+        Command::Progress(args) => progress::run(args).await,
+        Command::Notify(args) => notify::run(args).await,
     }
 }

@@ -150,12 +150,9 @@ fn workflow_variable(name: &str) -> anyhow::Result<String> {
     value.ok_or_else(|| anyhow!("{name} is not set; run `imax plan --event` in a GitHub workflow, or give --base-ref and --head-ref"))
 }
 
-pub(super) fn run(args: PlanArgs) -> Result<Exit, Failure> {
+pub(super) async fn run(args: PlanArgs) -> Result<Exit, Failure> {
     let (request, options) = args.try_into().or_exit(Exit::Usage)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let result = runtime
-        .or_exit(Exit::Infrastructure)?
-        .block_on(planning::plan(&request, &output::say))?;
+    let result = planning::plan(&request, &output::say).await?;
     let workflow = WorkflowFiles::from_environment();
     match result {
         PlanResult::Sweep(plan) => {

@@ -11,8 +11,8 @@ use super::{Exit, Failure, OrExit as _};
 use crate::fleet::engine_log;
 use crate::fleet::readiness::{NotReady, Target, wait_until_ready};
 use crate::job::{PhaseTime, diagnose};
+use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::process::process_of;
-use crate::system::stop::{StopCause, StopSignal};
 use crate::system::tls::TlsClient;
 
 /// Wait until an engine answers its health check and gives one token.
@@ -49,7 +49,7 @@ pub struct ReadyArgs {
 }
 
 enum Ended {
-    Signal(StopCause),
+    Signal(CancelCause),
     EngineGone(i32),
 }
 
@@ -61,7 +61,7 @@ const TAIL_LINES: usize = 40;
 /// # Errors
 /// Where the engine dies or the deadline comes.
 pub fn run(args: &ReadyArgs) -> Result<Exit, Failure> {
-    let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
+    let stop = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
     let target = target(args)?;
     // The start time tells the engine from a later process that gets its number.
     let engine = args.pid.map(|pid| (pid, process_of(pid)));

@@ -16,8 +16,8 @@ use crate::sim::model::Parallel;
 use crate::sim::pace::FixedTimes;
 use crate::sim::scheduler::Batching;
 use crate::sim::{Deployment, Pace, Presets, Server, ServerOptions};
+use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::files;
-use crate::system::stop::{StopCause, StopSignal};
 
 /// Serves the OpenAI API, SGLang's and Triton's with the timing of a modelled GPU, without one.
 #[derive(Debug, Args)]
@@ -145,15 +145,15 @@ pub fn run(arguments: &SimArgs) -> Result<Exit, Failure> {
         ground_truth: arguments.ground_truth.clone(),
         seed: arguments.seed,
     };
-    let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
+    let stop = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
     let server = Server::bind(&arguments.host, arguments.port, pace, options).or_exit(Exit::Infrastructure)?;
     let address = server.address().or_exit(Exit::Infrastructure)?;
     say(&format!("simulated engine listening at http://{address}"));
-    server.run(|| stop.is_set()).or_exit(Exit::Infrastructure)?;
+    server.run(|| stop.is_cancelled()).or_exit(Exit::Infrastructure)?;
     // A server that is told to end has done its work; its exit code still says what ended it.
     Ok(match stop.cause() {
-        Some(cause @ (StopCause::Interrupt | StopCause::Terminate | StopCause::Hangup)) => cause.into(),
-        Some(StopCause::Abandon) | None => Exit::Success,
+        Some(cause @ (CancelCause::Interrupt | CancelCause::Terminate | CancelCause::Hangup)) => cause.into(),
+        Some(CancelCause::Abandoned) | None => Exit::Success,
     })
 }
 

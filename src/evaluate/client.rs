@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use crate::eval::request::{Answer, AnswerError, Api, parse_answer};
 use crate::model::Secret;
-use crate::system::stop::StopSignal;
+use crate::system::cancellation::Cancellation;
+use crate::system::runtime;
 
 /// How often a request is sent again where its connection failed.
 const RETRIES: u32 = 3;
@@ -111,14 +112,10 @@ pub fn client(settings: &ClientSettings) -> Result<reqwest::Client, RequestError
 pub fn send_all(
     settings: &ClientSettings,
     bodies: &[Value],
-    stop: &StopSignal,
+    stop: &Cancellation,
     answered: &mut dyn FnMut(usize, Result<Answer, RequestError>),
 ) -> Result<SendSummary, RequestError> {
     let client = client(settings)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| RequestError::Client(error.to_string()))?;
     let state = State {
         client: &client,
         settings,
@@ -126,7 +123,7 @@ pub fn send_all(
         failures: AtomicUsize::new(0),
         refusing: AtomicUsize::new(0),
     };
-    runtime.block_on(async {
+    let ask = async {
         let questions = bodies.iter().enumerate().map(|(index, body)| {
             let state = &state;
             async move { (index, state.ask(body).await) }
@@ -136,7 +133,7 @@ pub fn send_all(
         loop {
             tokio::select! {
                 biased;
-                _ = stop.stopped() => break,
+                _ = stop.cancelled() => break,
                 next = answers.next() => match next {
                     Some((index, answer)) => {
                         if let Some(open) = open.get_mut(index) {
@@ -150,7 +147,8 @@ pub fn send_all(
         }
         let left = open.iter().enumerate().filter(|(_, open)| **open);
         left.for_each(|(index, _)| answered(index, Err(RequestError::Stopped)));
-    });
+    };
+    runtime::block_on(ask).map_err(|error| RequestError::Client(error.to_string()))?;
     Ok(SendSummary {
         retries: state.retries.into_inner(),
     })

@@ -17,9 +17,9 @@ use crate::eval::sheet::{Answers, Sheet, SheetError, hash};
 use crate::eval::task::{self, Task};
 use crate::eval::threshold::{Thresholds, Verdict};
 use crate::model::{Diagnostics, Secret, SourceFile};
+use crate::system::cancellation::Cancellation;
 use crate::system::files::{self, FileError};
 use crate::system::host;
-use crate::system::stop::StopSignal;
 
 /// What to evaluate, and how.
 #[derive(Debug, Clone)]
@@ -207,7 +207,7 @@ struct RequestSlot {
 pub fn evaluate(
     evaluation: &EvaluationSettings,
     tasks: &[PreparedTask],
-    stop: &StopSignal,
+    stop: &Cancellation,
     progress: &mut dyn FnMut(EvaluationProgress),
 ) -> Result<EvaluationResult, EvaluationError> {
     let started = Instant::now();

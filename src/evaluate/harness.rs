@@ -13,10 +13,10 @@ use crate::eval::request::Api;
 use crate::eval::score::Score;
 use crate::eval::threshold::Verdict;
 use crate::model::{Secret, Variable};
+use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::files::{self, FileError};
 use crate::system::host;
 use crate::system::process::{Ending, Group, Input, ProcessError, StartedFrom};
-use crate::system::stop::{StopCause, StopSignal};
 
 /// Interval at which the child's state is read.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -92,7 +92,12 @@ pub enum HarnessError {
 }
 
 /// Evaluates with the harness.
-pub(super) fn run(program: &str, settings: &EvaluationSettings, tasks: &[PathBuf], stop: &StopSignal) -> Result<EvalOutcome, HarnessError> {
+pub(super) fn run(
+    program: &str,
+    settings: &EvaluationSettings,
+    tasks: &[PathBuf],
+    stop: &Cancellation,
+) -> Result<EvalOutcome, HarnessError> {
     let folder = settings.output.join(format!("lm-eval-{}", host::timestamp().replace(':', "-")));
     let log = settings.output.join("lm_eval.log");
     let mut child = Group::start(&StartedFrom {
@@ -106,7 +111,7 @@ pub(super) fn run(program: &str, settings: &EvaluationSettings, tasks: &[PathBuf
     })?;
     let ending = wait(&mut child, stop);
     // Also after its end: what it started may outlive it.
-    child.stop(TERM_GRACE, KILL_GRACE, &|| stop.times_raised() > 1);
+    child.stop(TERM_GRACE, KILL_GRACE, &|| stop.requests() > 1);
     match ending? {
         Waited::Stopped(cause) => Ok(EvalOutcome::Stopped(cause)),
         Waited::Ended(Ending::Exited(0)) => {
@@ -126,15 +131,15 @@ pub(super) fn run(program: &str, settings: &EvaluationSettings, tasks: &[PathBuf
 /// What the wait for the child ended with.
 enum Waited {
     Ended(Ending),
-    Stopped(StopCause),
+    Stopped(CancelCause),
 }
 
-fn wait(child: &mut Group, stop: &StopSignal) -> Result<Waited, ProcessError> {
+fn wait(child: &mut Group, stop: &Cancellation) -> Result<Waited, ProcessError> {
     loop {
         if let Some(ending) = child.poll()? {
             return Ok(Waited::Ended(ending));
         }
-        if let Some(cause) = stop.wait_for(POLL_INTERVAL) {
+        if let Some(cause) = stop.wait_timeout(POLL_INTERVAL) {
             return Ok(Waited::Stopped(cause));
         }
     }

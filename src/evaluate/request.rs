@@ -8,8 +8,8 @@ use super::evaluation::{EvaluationError, EvaluationProgress, EvaluationResult, E
 use super::harness::{self, HarnessError, HarnessResultFile};
 use crate::eval::request::{Api, RequestSettings};
 use crate::model::Secret;
+use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::files::{self, FileError};
-use crate::system::stop::{StopCause, StopSignal};
 
 /// Most tokens of an answer unless the task or the user says otherwise, as in lm-eval.
 const MAX_GEN_TOKS: u32 = 256;
@@ -49,7 +49,7 @@ pub enum EvalOutcome {
     /// The result files of the Python harness.
     LmEval(Vec<HarnessResultFile>),
     /// A signal stopped the Python harness.
-    Stopped(StopCause),
+    Stopped(CancelCause),
 }
 
 /// Why there are no scores.
@@ -70,7 +70,7 @@ pub enum EvalError {
     #[error("{error}")]
     Stopped {
         /// The signal.
-        cause: StopCause,
+        cause: CancelCause,
         /// What the signal interrupted.
         error: EvaluationError,
     },
@@ -107,7 +107,7 @@ pub fn api_key_from_environment() -> Option<Secret> {
 ///
 /// # Errors
 /// [`EvalError`]; a question without an answer is part of the outcome.
-pub fn run(request: &EvalRequest, stop: &StopSignal, progress: &mut dyn FnMut(EvaluationProgress)) -> Result<EvalOutcome, EvalError> {
+pub fn run(request: &EvalRequest, stop: &Cancellation, progress: &mut dyn FnMut(EvaluationProgress)) -> Result<EvalOutcome, EvalError> {
     let EvalRequest {
         settings,
         tasks,
@@ -135,9 +135,9 @@ pub fn run(request: &EvalRequest, stop: &StopSignal, progress: &mut dyn FnMut(Ev
 fn evaluate_natively(
     settings: &EvaluationSettings,
     tasks: &[PathBuf],
-    stop: &StopSignal,
+    stop: &Cancellation,
     progress: &mut dyn FnMut(EvaluationProgress),
 ) -> Result<EvaluationResult, EvaluationError> {
-    let tasks = prepare_tasks(tasks, settings.choices, &mut || !stop.is_set())?;
+    let tasks = prepare_tasks(tasks, settings.choices, &mut || !stop.is_cancelled())?;
     evaluate(settings, &tasks, stop, progress)
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::client::{ClientSettings, RequestError, SendSummary, send_all};
 use super::journal::Journal;
 use crate::eval::request::{Answer, Api};
-use crate::system::stop::{StopCause, StopSignal};
+use crate::system::cancellation::{CancelCause, Cancellation};
 
 fn settings(url: String, concurrency: usize) -> ClientSettings {
     ClientSettings {
@@ -69,7 +69,7 @@ fn server(each: impl Fn(usize, TcpStream) + Send + Sync + 'static) -> String {
 
 type Answered = Vec<(usize, Result<Answer, RequestError>)>;
 
-fn asked(settings: &ClientSettings, count: u32, stop: &StopSignal) -> (Answered, SendSummary) {
+fn asked(settings: &ClientSettings, count: u32, stop: &Cancellation) -> (Answered, SendSummary) {
     let bodies: Vec<_> = (0..count).map(|number| json!({ "prompt": number })).collect();
     let mut answers = Vec::new();
     let report = send_all(settings, &bodies, stop, &mut |index, answer| answers.push((index, answer))).unwrap();
@@ -88,7 +88,7 @@ fn every_question_gets_its_own_answer() {
             );
         }
     });
-    let (answers, report) = asked(&settings(url, 7), 40, &StopSignal::unset());
+    let (answers, report) = asked(&settings(url, 7), 40, &Cancellation::new());
     for (index, answer) in &answers {
         assert_eq!(answer.as_ref().unwrap().text, format!("{{\"prompt\":{index}}}"));
     }
@@ -105,7 +105,7 @@ fn as_many_are_under_way_as_the_caller_says() {
             reply(&mut stream, "200 OK", r#"{"choices":[{"text":"x"}]}"#);
         }
     });
-    let (answers, _) = asked(&settings(url, 150), 150, &StopSignal::unset());
+    let (answers, _) = asked(&settings(url, 150), 150, &Cancellation::new());
     assert!(answers.iter().all(|(_, answer)| answer.is_ok()));
 }
 
@@ -119,7 +119,7 @@ fn a_broken_connection_is_tried_again_and_counted_a_refusal_is_not() {
             }
         }
     });
-    let (answers, report) = asked(&settings(url, 1), 1, &StopSignal::unset());
+    let (answers, report) = asked(&settings(url, 1), 1, &Cancellation::new());
     assert_eq!((answers[0].1.is_ok(), report.retries), (true, 2));
 
     let url = server(|_, mut stream| {
@@ -127,7 +127,7 @@ fn a_broken_connection_is_tried_again_and_counted_a_refusal_is_not() {
             reply(&mut stream, "400 Bad Request", "the context is too long");
         }
     });
-    let (answers, report) = asked(&settings(url, 1), 12, &StopSignal::unset());
+    let (answers, report) = asked(&settings(url, 1), 12, &Cancellation::new());
     assert_eq!(report.retries, 0);
     let RequestError::Refused { status: 400, said } = answers[0].1.as_ref().unwrap_err() else {
         panic!("{answers:?}")
@@ -138,11 +138,11 @@ fn a_broken_connection_is_tried_again_and_counted_a_refusal_is_not() {
 
 #[test]
 fn stopping_ends_what_is_under_way() {
-    let stop = StopSignal::unset();
+    let stop = Cancellation::new();
     let raised = stop.clone();
     let url = server(move |_, mut stream| {
         let _ = request(&mut stream);
-        raised.raise(StopCause::Interrupt);
+        raised.cancel(CancelCause::Interrupt);
         // Held open until the client hangs up.
         let _ = request(&mut stream);
     });
@@ -161,7 +161,7 @@ fn an_answer_that_does_not_come_is_late() {
     });
     let mut settings = settings(url, 1);
     settings.timeout = Duration::from_millis(200);
-    let (answers, report) = asked(&settings, 1, &StopSignal::unset());
+    let (answers, report) = asked(&settings, 1, &Cancellation::new());
     assert_eq!(answers[0].1, Err(RequestError::Late(settings.timeout)));
     assert_eq!(report.retries, 0);
 }

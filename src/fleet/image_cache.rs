@@ -11,9 +11,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::job::slurm::{ImageSource, SquashDoubt, check_superblock, enroot_uri, squash_name};
+use crate::system::cancellation::Cancellation;
 use crate::system::files::{self, FileError};
 use crate::system::process::Leader;
-use crate::system::stop::StopSignal;
 
 /// How often a lock that somebody else holds is tried.
 const LOOK: Duration = Duration::from_millis(200);
@@ -84,7 +84,7 @@ pub enum ImageError {
 ///
 /// # Errors
 /// See [`ImageError`]; nothing half imported is then left under the image's name.
-pub fn cached_image(image: &str, cache: &Path, limit: Duration, stop: &StopSignal, say: &dyn Fn(&str)) -> Result<PathBuf, ImageError> {
+pub fn cached_image(image: &str, cache: &Path, limit: Duration, stop: &Cancellation, say: &dyn Fn(&str)) -> Result<PathBuf, ImageError> {
     let uri = match enroot_uri(image) {
         ImageSource::File(path) => {
             let path = PathBuf::from(path);
@@ -146,7 +146,7 @@ fn check(path: &Path) -> Result<(), ImageError> {
     })
 }
 
-fn lock(image: &Path, until: Instant, limit: Duration, stop: &StopSignal, say: &dyn Fn(&str)) -> Result<File, ImageError> {
+fn lock(image: &Path, until: Instant, limit: Duration, stop: &Cancellation, say: &dyn Fn(&str)) -> Result<File, ImageError> {
     let path = image.with_extension("lock");
     let file = File::options()
         .create(true)
@@ -172,7 +172,7 @@ fn lock(image: &Path, until: Instant, limit: Duration, stop: &StopSignal, say: &
                 waited: limit,
             });
         }
-        if stop.wait_for(LOOK).is_some() {
+        if stop.wait_timeout(LOOK).is_some() {
             return Err(ImageError::Stopped);
         }
     }
@@ -202,7 +202,7 @@ fn remove_leftovers(path: &Path) {
 }
 
 /// Its words go to our stderr, which is the job's log. Enroot is a script: what it starts ends with it.
-fn import(uri: &str, target: &Path, until: Instant, limit: Duration, stop: &StopSignal) -> Result<(), ImageError> {
+fn import(uri: &str, target: &Path, until: Instant, limit: Duration, stop: &Cancellation) -> Result<(), ImageError> {
     let mut command = Command::new("enroot");
     command.args(["import", "--output"]).arg(target).arg(uri);
     command.stdin(Stdio::null()).stdout(std::io::stderr());
@@ -218,7 +218,7 @@ fn import(uri: &str, target: &Path, until: Instant, limit: Duration, stop: &Stop
             Ok(None) => {}
             Err(error) => return Err(failed(error.to_string())),
         }
-        let stopped = stop.wait_for(POLL).is_some();
+        let stopped = stop.wait_timeout(POLL).is_some();
         if stopped || Instant::now() >= until {
             let _ = leader.end(GRACE);
             return Err(if stopped {

@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use crate::fleet::job_state::{Holding, JobState, Owner, StateFolder};
+use crate::system::cancellation::Cancellation;
 use crate::system::process::{marked_processes, stop_members};
-use crate::system::stop::StopSignal;
 
 /// How long a leftover process has to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
@@ -39,7 +39,7 @@ impl Reaped {
 /// Stops everything that dead jobs of this machine left, and those of machines that are known to be gone. A job that is
 /// not finished with keeps its state, for a later try; so do those that a signal or the end of the time leaves no time for.
 #[must_use]
-pub fn reap_dead_jobs(states: &StateFolder, gone: &[String], stop: &StopSignal, until: Instant) -> Vec<Reaped> {
+pub fn reap_dead_jobs(states: &StateFolder, gone: &[String], stop: &Cancellation, until: Instant) -> Vec<Reaped> {
     let is_dead = |state: &JobState| match state.owner() {
         Owner::Dead => true,
         Owner::Alive => false,
@@ -69,7 +69,7 @@ fn is_of(state: &JobState, machines: &[String]) -> bool {
 
 /// Stops everything that one job left. A signal ends it, also in the middle.
 #[must_use]
-pub fn reap_job(state: JobState, stop: &StopSignal, until: Instant) -> Reaped {
+pub fn reap_job(state: JobState, stop: &Cancellation, until: Instant) -> Reaped {
     let (removed, left) = stop_processes(&state, stop, until);
     let mut reaped = Reaped {
         removed,
@@ -89,9 +89,9 @@ pub fn reap_job(state: JobState, stop: &StopSignal, until: Instant) -> Reaped {
 }
 
 /// What was stopped, and what is still there.
-fn stop_processes(state: &JobState, stop: &StopSignal, until: Instant) -> (Vec<String>, Vec<String>) {
+fn stop_processes(state: &JobState, stop: &Cancellation, until: Instant) -> (Vec<String>, Vec<String>) {
     let time = until.saturating_duration_since(Instant::now());
-    if stop.is_set() || time.is_zero() {
+    if stop.is_cancelled() || time.is_zero() {
         return (Vec::new(), vec!["its processes: there was no time to look for them".to_owned()]);
     }
     let mut seen = Vec::new();
@@ -105,7 +105,7 @@ fn stop_processes(state: &JobState, stop: &StopSignal, until: Instant) -> (Vec<S
         }
         found
     };
-    let report = stop_members(&mut members, GRACE.min(time / 2), LIMIT.min(time / 2), &|| stop.is_set());
+    let report = stop_members(&mut members, GRACE.min(time / 2), LIMIT.min(time / 2), &|| stop.is_cancelled());
     let left = report.left.iter().map(|process| format!("process {process} does not end"));
     (seen, left.collect())
 }

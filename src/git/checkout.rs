@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::system::stop::StopSignal;
+use crate::system::cancellation::Cancellation;
 
 /// Time between two looks at the result.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
@@ -35,10 +35,10 @@ impl Checkout {
     }
 
     /// Waits for the look-up, at most for `limit`, and less once `stop` is set. Returns whether it has finished.
-    pub fn wait(&self, limit: Duration, stop: &StopSignal) -> bool {
+    pub fn wait(&self, limit: Duration, stop: &Cancellation) -> bool {
         let started = Instant::now();
         loop {
-            let limit = if stop.is_set() { limit.min(CANCELLED_TIMEOUT) } else { limit };
+            let limit = if stop.is_cancelled() { limit.min(CANCELLED_TIMEOUT) } else { limit };
             if self.commit.get().is_some() {
                 return true;
             }

@@ -9,7 +9,7 @@ use super::calibrate::{self, CalibrateError};
 use super::measurement::{MeasureError, measure};
 use super::result_files::{ResultFileError, ResultFiles, Suffixes};
 use crate::load::{Doubt, Measured, Progress, Settings, spread};
-use crate::system::stop::{StopCause, StopSignal};
+use crate::system::cancellation::{CancelCause, Cancellation};
 
 /// Distance between the seeds of two runs, so that the prompts of one are not in the prefix cache that the other meets.
 const SEED_STEP: u64 = 0x9e37_79b9;
@@ -52,7 +52,7 @@ pub enum BenchOutcome {
     /// The client was the bottleneck of a run, and this was not accepted.
     ClientSaturated,
     /// A signal ended it early.
-    Stopped(StopCause),
+    Stopped(CancelCause),
 }
 
 /// Why a benchmark could not be carried out.
@@ -65,13 +65,13 @@ pub enum BenchError {
     #[error("{error}")]
     Stopped {
         /// The signal.
-        cause: StopCause,
+        cause: CancelCause,
         /// What the signal interrupted.
         error: MeasureError,
     },
     /// A signal ended the calibration.
     #[error("stopped during the calibration")]
-    CalibrationStopped(StopCause),
+    CalibrationStopped(CancelCause),
     /// The client could not be calibrated.
     #[error(transparent)]
     Calibrate(#[from] CalibrateError),
@@ -90,7 +90,7 @@ pub type BenchObserver<'a> = dyn FnMut(BenchEvent<'_>) -> io::Result<()> + 'a;
 ///
 /// # Errors
 /// [`BenchError`] where a run could not be carried out. A run whose requests failed is no error but an outcome.
-pub fn bench(settings: &BenchSettings, stop: &StopSignal, observe: &mut BenchObserver<'_>) -> Result<BenchOutcome, BenchError> {
+pub fn bench(settings: &BenchSettings, stop: &Cancellation, observe: &mut BenchObserver<'_>) -> Result<BenchOutcome, BenchError> {
     let several_loads = settings.loads.len() > 1;
     let mut outcome = BenchOutcome::Passed;
     let mut runs_before: u64 = 0;
@@ -133,7 +133,12 @@ pub fn bench(settings: &BenchSettings, stop: &StopSignal, observe: &mut BenchObs
     Ok(outcome)
 }
 
-fn run_once(settings: &BenchSettings, load: &Settings, stop: &StopSignal, observe: &mut BenchObserver<'_>) -> Result<Measured, BenchError> {
+fn run_once(
+    settings: &BenchSettings,
+    load: &Settings,
+    stop: &Cancellation,
+    observe: &mut BenchObserver<'_>,
+) -> Result<Measured, BenchError> {
     let calibration = if settings.calibrate {
         let calibration = calibrate::calibrate(load, stop);
         if let Some(cause) = stop.cause() {
@@ -154,7 +159,7 @@ fn run_once(settings: &BenchSettings, load: &Settings, stop: &StopSignal, observ
 }
 
 /// A saturated client is a fault around the measured thing, not of it.
-fn outcome_of(measured: &Measured, stop: &StopSignal, allow_saturated_client: bool) -> BenchOutcome {
+fn outcome_of(measured: &Measured, stop: &Cancellation, allow_saturated_client: bool) -> BenchOutcome {
     let is_saturated = measured.doubts.contains(&Doubt::ClientSaturated) && !allow_saturated_client;
     match stop.cause() {
         Some(cause) => BenchOutcome::Stopped(cause),

@@ -7,8 +7,8 @@ use crate::load::calibration::{self, Calibration, CalibrationError};
 use crate::load::{Dataset, Protocol, RandomLengths, Settings, Target};
 use crate::measure::calibration_store::CalibrationStore;
 use crate::measure::sim_process::SimProcess;
+use crate::system::cancellation::Cancellation;
 use crate::system::files;
-use crate::system::stop::StopSignal;
 
 /// Why there is no calibration.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +42,7 @@ fn concurrency_of(settings: &Settings) -> u32 {
 }
 
 /// Measures the client at the concurrency of a load, and stores the figure for this machine.
-pub(super) fn calibrate(settings: &Settings, stop: &StopSignal) -> Result<Calibration, CalibrateError> {
+pub(super) fn calibrate(settings: &Settings, stop: &Cancellation) -> Result<Calibration, CalibrateError> {
     let concurrency = NonZeroU32::new(concurrency_of(settings)).unwrap_or(NonZeroU32::MIN);
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("truth.jsonl");

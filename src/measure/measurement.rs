@@ -13,8 +13,8 @@ use crate::load::prompt::RandomPrompts;
 use crate::load::{Failure, Limit, Measured, Plan, PreparedRequest, Progress, Schedule, Settings, TokenizerError, request, server_process};
 use crate::measure::load_driver::DriverError;
 use crate::measure::tokenizer::{self, TokenizerFileError};
+use crate::system::cancellation::Cancellation;
 use crate::system::files::FileError;
-use crate::system::stop::StopSignal;
 use crate::system::tls::TlsError;
 
 /// Why there is no measurement. A measurement in which requests failed is one, and says so itself.
@@ -86,7 +86,7 @@ impl MeasureError {
 ///
 /// # Errors
 /// [`MeasureError`] where there is nothing that could be called a measurement.
-pub fn measure(settings: &Settings, stop: &StopSignal, progress: &mut dyn FnMut(Progress)) -> Result<Measured, MeasureError> {
+pub fn measure(settings: &Settings, stop: &Cancellation, progress: &mut dyn FnMut(Progress)) -> Result<Measured, MeasureError> {
     let materials = materials(settings, stop)?;
     let maker = materials.random(settings)?;
     let server = ServerUnderTest::new(settings)?;
@@ -96,7 +96,7 @@ pub fn measure(settings: &Settings, stop: &StopSignal, progress: &mut dyn FnMut(
     let (plan, inexact) = plan(&mut settings, &materials, &maker, stop)?;
     let server = server.with_settings(&settings);
     server.warm_up(&maker, stop, progress)?;
-    if stop.is_set() {
+    if stop.is_cancelled() {
         return Err(MeasureError::Stopped);
     }
     let process = server.process_start(stop);
@@ -108,8 +108,8 @@ pub fn measure(settings: &Settings, stop: &StopSignal, progress: &mut dyn FnMut(
     Ok(Measured::new(settings, run, Some(&materials.tokenizer), inexact))
 }
 
-fn materials(settings: &Settings, stop: &StopSignal) -> Result<Materials, MeasureError> {
-    let mut go_on = || !stop.is_set();
+fn materials(settings: &Settings, stop: &Cancellation) -> Result<Materials, MeasureError> {
+    let mut go_on = || !stop.is_cancelled();
     let source = settings.tokenizer_source();
     let tokenizer = tokenizer::read(source, &mut go_on)?;
     let template = match settings.use_chat_template {
@@ -121,7 +121,12 @@ fn materials(settings: &Settings, stop: &StopSignal) -> Result<Materials, Measur
 
 /// The plan of the measurement, and how many of its prompts have another length than asked for. Sets the number of prompts to
 /// what there is.
-fn plan(settings: &mut Settings, materials: &Materials, maker: &RandomPrompts<'_>, stop: &StopSignal) -> Result<(Plan, u32), MeasureError> {
+fn plan(
+    settings: &mut Settings,
+    materials: &Materials,
+    maker: &RandomPrompts<'_>,
+    stop: &Cancellation,
+) -> Result<(Plan, u32), MeasureError> {
     let number = usize::try_from(settings.num_prompts.get()).unwrap_or(usize::MAX);
     let limit = settings.duration.map_or(Limit::Requests(number), Limit::Time);
     let by_time = settings.duration.map(|_| Schedule::new(&settings.arrival, limit, settings.seed));

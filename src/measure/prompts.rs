@@ -13,8 +13,8 @@ use crate::load::dialogue::{self, Turn, Words};
 use crate::load::prompt::{Content, Form, Message, Prompt, RandomPrompts};
 use crate::load::settings::{RandomLengths, Sessions};
 use crate::load::{ChatTemplate, Dataset, Settings, Tokenizer, TokenizerError};
+use crate::system::cancellation::Cancellation;
 use crate::system::files;
-use crate::system::stop::StopSignal;
 
 /// What is to be sent.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ pub fn make(
     materials: &Materials,
     maker: &RandomPrompts<'_>,
     count: usize,
-    stop: &StopSignal,
+    stop: &Cancellation,
 ) -> Result<Prompts, MeasureError> {
     match (&settings.dataset, &settings.sessions) {
         (Dataset::Random(_), None) => Ok(Prompts::Single(in_parallel(count, stop, |index| maker.make(index as u64))?, None)),
@@ -128,7 +128,7 @@ pub fn make(
                 }
                 None => {
                     let made = usable(settings, materials, &conversations, output, count, stop)?;
-                    if made.is_empty() && !stop.is_set() {
+                    if made.is_empty() && !stop.is_cancelled() {
                         let problem = "no conversation has lengths that benchmark_serving.py would take (4 to 1024 tokens)";
                         return Err(wrong(path)(DatasetError::Empty(problem.to_owned())));
                     }
@@ -214,11 +214,11 @@ fn usable(
     conversations: &[Vec<sharegpt::Exchange>],
     output: Option<u32>,
     count: usize,
-    stop: &StopSignal,
+    stop: &Cancellation,
 ) -> Result<Vec<Prompt>, MeasureError> {
     let mut kept = Vec::new();
     let mut rest = conversations;
-    while kept.len() < count && !rest.is_empty() && !stop.is_set() {
+    while kept.len() < count && !rest.is_empty() && !stop.is_cancelled() {
         let (batch, later) = rest.split_at((count - kept.len()).min(rest.len()));
         rest = later;
         let made = in_parallel(batch.len(), stop, |index| {
@@ -238,10 +238,10 @@ fn usable(
 /// Makes things on all cores, and fewer where it is stopped: encoding 8k-token prompts takes a core minutes for a full run.
 fn in_parallel<T: Send>(
     count: usize,
-    stop: &StopSignal,
+    stop: &Cancellation,
     make: impl Fn(usize) -> Result<T, TokenizerError> + Sync,
 ) -> Result<Vec<T>, MeasureError> {
-    let make = |index| if stop.is_set() { Ok(None) } else { make(index).map(Some) };
+    let make = |index| if stop.is_cancelled() { Ok(None) } else { make(index).map(Some) };
     let made: Vec<Option<T>> = (0..count).into_par_iter().map(make).collect::<Result<_, _>>()?;
     Ok(made.into_iter().flatten().collect())
 }

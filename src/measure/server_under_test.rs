@@ -8,8 +8,8 @@ use super::measurement::{MeasureError, plan_of};
 use crate::load::prompt::{Prompt, RandomPrompts};
 use crate::load::{Progress, Schedule, Settings, request, server_process};
 use crate::measure::load_driver::{Drive, KernelClock};
+use crate::system::cancellation::Cancellation;
 use crate::system::plain_http::{self, Answer, HttpError, Question};
-use crate::system::stop::StopSignal;
 use crate::system::tls::TlsClient;
 
 /// Output tokens asked of the probe: enough to see a stream, few enough to cost nothing.
@@ -63,7 +63,7 @@ impl<'a> ServerUnderTest<'a> {
         }
     }
 
-    pub fn probe(&self, maker: &RandomPrompts<'_>, stop: &StopSignal) -> Result<(), MeasureError> {
+    pub fn probe(&self, maker: &RandomPrompts<'_>, stop: &Cancellation) -> Result<(), MeasureError> {
         let prompt = Prompt {
             output_tokens: PROBE_TOKENS,
             ..maker.make(UNMEASURED)?
@@ -72,7 +72,7 @@ impl<'a> ServerUnderTest<'a> {
         let run = self
             .drive(true)
             .run(&plan_of(self.settings, requests, Schedule::Closed), stop, &mut |_| {})?;
-        if stop.is_set() {
+        if stop.is_cancelled() {
             return Err(MeasureError::Stopped);
         }
         match run.records.into_iter().find_map(|record| record.failure) {
@@ -84,19 +84,19 @@ impl<'a> ServerUnderTest<'a> {
         }
     }
 
-    pub fn warm_up(&self, maker: &RandomPrompts<'_>, stop: &StopSignal, progress: &mut dyn FnMut(Progress)) -> Result<(), MeasureError> {
+    pub fn warm_up(&self, maker: &RandomPrompts<'_>, stop: &Cancellation, progress: &mut dyn FnMut(Progress)) -> Result<(), MeasureError> {
         let Some(count) = NonZeroU32::new(self.settings.num_warmups) else {
             return Ok(());
         };
         let mut requests = Vec::new();
-        for index in (0..count.get()).take_while(|_| !stop.is_set()) {
+        for index in (0..count.get()).take_while(|_| !stop.is_cancelled()) {
             requests.push(request::prepare(
                 self.settings,
                 index,
                 &maker.make(UNMEASURED - 1 - u64::from(index))?,
             ));
         }
-        if stop.is_set() {
+        if stop.is_cancelled() {
             return Ok(());
         }
         let plan = plan_of(self.settings, requests, Schedule::Closed);
@@ -105,7 +105,7 @@ impl<'a> ServerUnderTest<'a> {
     }
 
     /// Switches the server's profiler, where that was asked for.
-    pub fn switch_profiler(&self, name: &str, stop: &StopSignal) -> Result<(), MeasureError> {
+    pub fn switch_profiler(&self, name: &str, stop: &Cancellation) -> Result<(), MeasureError> {
         if !self.settings.profile {
             return Ok(());
         }
@@ -120,13 +120,13 @@ impl<'a> ServerUnderTest<'a> {
     }
 
     /// When the server's process started by its own account, seconds since the Unix epoch; `None` where it does not say.
-    pub fn process_start(&self, stop: &StopSignal) -> Option<f64> {
+    pub fn process_start(&self, stop: &Cancellation) -> Option<f64> {
         let path = format!("{}/metrics", self.settings.target.base_path);
         let answer = self.ask(&path, None, METRICS_LIMIT, stop).ok()?;
         server_process::start_time(&String::from_utf8_lossy(&answer.body)).filter(|_| answer.status == 200)
     }
 
-    fn ask(&self, path: &str, json: Option<&str>, limit: Duration, stop: &StopSignal) -> Result<Answer, HttpError> {
+    fn ask(&self, path: &str, json: Option<&str>, limit: Duration, stop: &Cancellation) -> Result<Answer, HttpError> {
         let headers: Vec<(&str, String)> = request::headers(self.settings).collect();
         let question = Question {
             host: &self.settings.target.host,
@@ -136,6 +136,6 @@ impl<'a> ServerUnderTest<'a> {
             headers: &headers,
             tls: self.tls.as_ref(),
         };
-        plain_http::ask(question, limit, &mut || stop.times_raised() < 2)
+        plain_http::ask(question, limit, &mut || stop.requests() < 2)
     }
 }

@@ -123,8 +123,7 @@ impl SweepPlan {
     }
 }
 
-/// Plans what the trigger asks for. Configs, changelog and repository are those of the working directory. Needs a tokio
-/// runtime for events that GitHub must be asked about.
+/// Plans what the trigger asks for. Configs, changelog and repository are those of the working directory.
 ///
 /// # Errors
 /// [`PlanningError`].

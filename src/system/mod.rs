@@ -2,6 +2,7 @@
 //! here knows what is measured.
 
 pub mod archive;
+pub mod cancellation;
 pub mod files;
 pub mod host;
 pub mod http_client;
@@ -10,6 +11,6 @@ pub mod ports;
 pub mod process;
 pub mod redaction;
 pub mod retry;
-pub mod stop;
+pub mod runtime;
 pub mod tls;
 pub mod tool;

@@ -60,7 +60,7 @@ const ROW_FILE: &str = "row.json";
 ///
 /// # Errors
 /// As the commands it runs; usage for inputs that are not a command line.
-pub(super) fn run(action: ActionArgs) -> Result<Exit, Failure> {
+pub(super) async fn run(action: ActionArgs) -> Result<Exit, Failure> {
     let ActionArgs {
         command,
         row,
@@ -97,7 +97,7 @@ pub(super) fn run(action: ActionArgs) -> Result<Exit, Failure> {
     if let Some(artifact) = artifact {
         announce(&artifact)?;
     }
-    run_all(command_lines)
+    run_all(command_lines).await
 }
 
 /// Sets the outputs for the workflow's upload step. It happens before the work begins, so that a job's files are stored
@@ -113,10 +113,10 @@ fn announce(artifact: &Artifact) -> Result<(), Failure> {
 
 /// Runs all command lines, also after one that failed: a report of failed jobs must still be posted. The first failure is
 /// the step's.
-fn run_all(command_lines: Vec<Vec<String>>) -> Result<Exit, Failure> {
+async fn run_all(command_lines: Vec<Vec<String>>) -> Result<Exit, Failure> {
     let mut first = Ok(Exit::Success);
     for command_line in command_lines {
-        let result = dispatch(std::iter::once("imax".to_owned()).chain(command_line));
+        let result = dispatch(std::iter::once("imax".to_owned()).chain(command_line)).await;
         if let Err(failure) = &result
             && let Some(found) = failure.findings()
         {

@@ -11,7 +11,7 @@ use std::io;
 use super::output::{self, say};
 use super::{Exit, Failure, OrExit as _};
 use crate::measure::{BenchEvent, BenchSettings, bench};
-use crate::system::stop::StopSignal;
+use crate::system::cancellation::Cancellation;
 use live::Live;
 
 /// Runs the command.
@@ -21,7 +21,7 @@ use live::Live;
 pub fn run(arguments: BenchArgs) -> Result<Exit, Failure> {
     let quiet = arguments.disable_tqdm;
     let settings = BenchSettings::try_from(arguments)?;
-    let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
+    let stop = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
     let mut display = Display { quiet, live: None };
     let outcome = bench(&settings, &stop, &mut |event| display.show(event));
     display.end_progress();

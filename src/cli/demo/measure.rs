@@ -12,11 +12,11 @@ use crate::job::Outcome;
 use crate::matrix::plan::{Job, PlanFile, jobs};
 use crate::planning::{self, ChangelogFiles, ConfigFiles};
 use crate::store::{self, collect};
+use crate::system::cancellation::Cancellation;
 use crate::system::files;
-use crate::system::stop::StopSignal;
 
 /// Plans, measures and collects; the results lie in the folder. Anything but success is a cancelled demo or a failed job.
-pub fn measure(step: Step, refs: &Refs, results: &Path, stop: &StopSignal) -> Result<Exit, Failure> {
+pub fn measure(step: Step, refs: &Refs, results: &Path, stop: &Cancellation) -> Result<Exit, Failure> {
     let space = planning::between(
         &refs.base,
         &refs.head,

@@ -16,8 +16,8 @@ use crate::analysis::{self, Knowledge, Run, Side};
 use crate::report::{Format, View};
 use crate::store;
 use crate::store::hardware;
+use crate::system::cancellation::Cancellation;
 use crate::system::files;
-use crate::system::stop::StopSignal;
 use repository::{DemoRepository, Step};
 
 /// Show the whole pipeline on this machine, with simulated engines.
@@ -46,7 +46,7 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         output::say(&format!("made the repository {}", folder.display()));
         return Ok(Exit::Success);
     }
-    let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
+    let stop = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
     let mut repository = DemoRepository::create(&folder.join("repository"))?;
     output::say(&format!("the repository is {}\n", repository.folder().display()));
     // As a job's checkout is: everything is named from the repository's top.

@@ -14,7 +14,7 @@ use crate::eval::threshold::Verdict;
 use crate::evaluate::{
     self, EvalOutcome, EvaluationProgress, EvaluationResult, HarnessResultFile, HarnessScore, failed_scores, unsure_scores,
 };
-use crate::system::stop::{StopCause, StopSignal};
+use crate::system::cancellation::{CancelCause, Cancellation};
 
 /// Runs the command.
 ///
@@ -23,7 +23,7 @@ use crate::system::stop::{StopCause, StopSignal};
 pub fn run(arguments: EvalArgs) -> Result<Exit, Failure> {
     let quiet = arguments.quiet;
     let request = arguments.into_request()?;
-    let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
+    let stop = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
     let mut live = Live::new(quiet);
     let outcome = evaluate::run(&request, &stop, &mut |progress| live.show(progress));
     live.clear();
@@ -42,7 +42,7 @@ pub fn run(arguments: EvalArgs) -> Result<Exit, Failure> {
 }
 
 /// Says what the scores mean.
-fn conclude(result: &EvaluationResult, stopped: Option<StopCause>) -> Exit {
+fn conclude(result: &EvaluationResult, stopped: Option<CancelCause>) -> Exit {
     if let Some(cause) = stopped {
         say("stopped; `--resume` continues with the answers received so far");
         return cause.into();

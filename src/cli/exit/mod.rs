@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use crate::cli::output;
 use crate::model::{Diagnostics, with_causes};
-use crate::system::stop::StopCause;
+use crate::system::cancellation::CancelCause;
 
 /// How a command ended. The numbers are part of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,12 +30,12 @@ pub enum Exit {
     Terminated,
 }
 
-impl From<StopCause> for Exit {
+impl From<CancelCause> for Exit {
     /// The end of a command that was told to stop.
-    fn from(cause: StopCause) -> Self {
+    fn from(cause: CancelCause) -> Self {
         match cause {
-            StopCause::Interrupt | StopCause::Abandon => Self::Interrupted,
-            StopCause::Terminate | StopCause::Hangup => Self::Terminated,
+            CancelCause::Interrupt | CancelCause::Abandoned => Self::Interrupted,
+            CancelCause::Terminate | CancelCause::Hangup => Self::Terminated,
         }
     }
 }

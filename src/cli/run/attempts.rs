@@ -37,7 +37,7 @@ impl Life<'_> {
             };
             self.voice
                 .line(&format!("{}; trying again in {} s", known.reason, pause.as_secs_f64()));
-            if let Some(cause) = self.stop.wait_for(pause) {
+            if let Some(cause) = self.stop.wait_timeout(pause) {
                 break Some(Interruption::Cancelled(cause).failure(Phase::Preflight));
             }
             self.begin_again(number);

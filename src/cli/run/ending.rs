@@ -24,7 +24,7 @@ const CLEARING: Duration = Duration::from_secs(60);
 impl Life<'_> {
     /// When everything must be stopped, where a signal came.
     pub(super) fn cancelled_until(&self) -> Option<Instant> {
-        self.stop.since().map(|since| since + CANCELLED)
+        self.stop.requested_at().map(|since| since + CANCELLED)
     }
 
     /// How long the engine of a cancelled job has before it is killed.
@@ -45,7 +45,7 @@ impl Life<'_> {
             .cancelled_until()
             .map_or_else(|| Instant::now() + CLEARING, |until| until - HOOKS);
         // A further signal ends this.
-        let reaped = reap_job(state, &self.stop.anew(), until);
+        let reaped = reap_job(state, &self.stop.for_next_request(), until);
         let has_begun_hooks = !reaped.state.hooks_owed.is_empty();
         let hooks = if has_begun_hooks { self.run_post_hooks(&begun) } else { Ok(()) };
         if reaped.is_finished() {
@@ -73,15 +73,15 @@ impl Life<'_> {
     }
 
     pub(super) fn stop_engine(&mut self, engine: SharedEngine, state: JobState) -> Result<(), JobFailure> {
-        let was_cancelled = self.stop.is_set();
-        let patience = self.stop.times_raised();
+        let was_cancelled = self.stop.is_cancelled();
+        let patience = self.stop.requests();
         let begun = self.journal.begin(Phase::Stop, None);
         self.voice.line("phase stop");
         let mut engine = engine.into_inner().unwrap_or_else(PoisonError::into_inner);
         let grace = self.spec.profile.deadlines.of(Phase::Stop);
         let grace = if was_cancelled { grace.min(self.cancel_grace()) } else { grace };
         // A signal during an ordinary stop ends its patience, as a second signal does during a cancelled one.
-        let hurry = || self.stop.times_raised() > patience;
+        let hurry = || self.stop.requests() > patience;
         let report = engine.stop(grace, KILL_LIMIT, &hurry);
         drop(engine);
         let hooks = self.run_post_hooks(&begun);

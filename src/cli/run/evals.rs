@@ -22,8 +22,8 @@ use crate::job::{EvalRecord, FailureClass, JobFailure, Phase, PhaseEnding, Recip
 use crate::matrix::Row;
 use crate::model::Concurrency;
 use crate::result::{EvalConcs, Json, eval_meta};
+use crate::system::cancellation::Cancellation;
 use crate::system::files;
-use crate::system::stop::StopSignal;
 
 /// Pause between two lines about an evaluation.
 const SAY_EVERY: Duration = Duration::from_secs(10);
@@ -99,7 +99,7 @@ impl Life<'_> {
         let usual = vec![self.places.recipes.join("evals/gsm8k.yaml")];
         let named = &self.evals.eval_tasks;
         let tasks = if named.is_empty() { &usual } else { named };
-        let mut go_on = || !self.stop.is_set() && !begun.left().is_zero();
+        let mut go_on = || !self.stop.is_cancelled() && !begun.left().is_zero();
         let prepared = prepare_tasks(tasks, self.choices(), &mut go_on);
         if let Some(cause) = self.stop.cause() {
             return Err(Trouble::Interrupted(Interruption::Cancelled(cause)));
@@ -183,7 +183,7 @@ impl Life<'_> {
         let mut said = Instant::now();
         let unanswered =
             |result: &Result<EvaluationResult, EvaluationError>| result.as_ref().is_ok_and(|evaluated| !evaluated.is_complete());
-        let work = |stop: &StopSignal| {
+        let work = |stop: &Cancellation| {
             evaluate(&evaluation, &plan.tasks, stop, &mut |progress| {
                 if said.elapsed() >= SAY_EVERY {
                     said = Instant::now();

@@ -17,10 +17,10 @@ use crate::job::{
 };
 use crate::matrix::Row;
 use crate::model::{JobId, RunnerName, Secret, Variable, escape_markdown};
+use crate::system::cancellation::Cancellation;
 use crate::system::files;
 use crate::system::host;
 use crate::system::redaction::redact_document;
-use crate::system::stop::StopSignal;
 
 /// When a job began.
 #[derive(Debug, Clone)]
@@ -47,7 +47,7 @@ pub fn record_of(
     environment: &[Variable],
     lived: Lived,
     beginning: &Beginning,
-    stop: &StopSignal,
+    stop: &Cancellation,
 ) -> JobRecord {
     let Lived {
         failure,
@@ -141,7 +141,7 @@ fn failure_of_points(points: &[PointRecord]) -> Option<JobFailure> {
 }
 
 /// What the job's end means to the caller.
-pub fn exit_of(outcome: &Outcome, stop: &StopSignal) -> Exit {
+pub fn exit_of(outcome: &Outcome, stop: &Cancellation) -> Exit {
     let Some(failure) = outcome.failure() else {
         return Exit::Success;
     };

@@ -37,7 +37,7 @@ impl Life<'_> {
         for (hook, waiting) in hooks.iter().zip(remaining(hooks.len())) {
             let begun = Instant::now();
             let is_over = || {
-                let cancelled = self.stop.since().zip(self.cancelled_until());
+                let cancelled = self.stop.requested_at().zip(self.cancelled_until());
                 let until = cancelled.map_or(until, |(since, end)| share(begun.max(since), end, waiting).min(until));
                 Instant::now() >= until
             };

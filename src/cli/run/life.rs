@@ -18,8 +18,8 @@ use crate::job::{
     RecipeStyle, Resolved, diagnose,
 };
 use crate::model::{Secret, Variable};
+use crate::system::cancellation::Cancellation;
 use crate::system::host;
-use crate::system::stop::StopSignal;
 
 /// Lines of the engine's log that go with a failure.
 const TAIL_LINES: usize = 40;
@@ -30,7 +30,7 @@ pub struct Life<'a> {
     pub(super) places: &'a Places,
     /// The commit that is measured, as soon as git has said it.
     pub(super) checkout: &'a Checkout,
-    pub(super) stop: &'a StopSignal,
+    pub(super) stop: &'a Cancellation,
     pub(super) voice: &'a Voice,
     pub(super) environment: &'a [Variable],
     pub(super) secrets: &'a [Secret],

@@ -36,9 +36,9 @@ use crate::fleet::launcher::{Tries, secrets_of};
 use crate::git::checkout::Checkout;
 use crate::job::{JobRecord, JobSpec, NodeFacts};
 use crate::matrix::Row;
+use crate::system::cancellation::Cancellation;
 use crate::system::ports;
 use crate::system::process::adopt_orphans;
-use crate::system::stop::StopSignal;
 pub use evals::EvalOptions;
 use finish::Beginning;
 use journal::Journal;
@@ -122,7 +122,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     if args.reap {
         return reap::reap(&args.gone_machine);
     }
-    let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
+    let stop = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
     let row = prepare::read_row(args.row.as_deref())?;
     let (_, exit) = execute(args, &row, &stop)?;
     Ok(exit)
@@ -132,7 +132,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
 ///
 /// # Errors
 /// For a row, profile or recipe that cannot be used, and for a machine on which nothing can be written.
-pub fn execute(args: &RunArgs, row: &Row, stop: &StopSignal) -> Result<(JobRecord, Exit), Failure> {
+pub fn execute(args: &RunArgs, row: &Row, stop: &Cancellation) -> Result<(JobRecord, Exit), Failure> {
     let beginning = Beginning::now();
     adopt_orphans().or_exit(Exit::Infrastructure)?;
     let places = Places::of(args)?;

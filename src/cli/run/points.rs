@@ -12,8 +12,8 @@ use crate::job::{FailureClass, JobFailure, Outcome, Phase, PhaseEnding, Resolved
 use crate::measure::{MeasureError, measure};
 use crate::model::Concurrency;
 use crate::result::{Json, read_result};
+use crate::system::cancellation::Cancellation;
 use crate::system::files;
-use crate::system::stop::StopSignal;
 
 /// AIPerf's result, below the folder that it was told.
 const AIPERF_RESULT: &str = "aiperf_artifacts/profile_export_aiperf.json";
@@ -89,7 +89,7 @@ impl Life<'_> {
                 clock.progress(progress.output_tokens);
                 reporter.note(&progress);
             };
-            let work = |stop: &StopSignal| measure(&settings, stop, &mut progress);
+            let work = |stop: &Cancellation| measure(&settings, stop, &mut progress);
             watched(engine, self.stop, &clock, work, load::lost_engine)
         };
         let measured = self.judge(point, phase, result, interruption);

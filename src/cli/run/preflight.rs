@@ -117,7 +117,7 @@ impl Life<'_> {
                 self.voice.line(&format!("waiting for the GPUs: {busy}"));
                 said = true;
             }
-            let _ = self.stop.wait_for(LOOK_AGAIN.min(left));
+            let _ = self.stop.wait_timeout(LOOK_AGAIN.min(left));
             self.unless_cancelled()?;
         }
     }

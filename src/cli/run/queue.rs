@@ -50,7 +50,7 @@ impl Life<'_> {
                     waits,
                 }));
             }
-            let _ = self.stop.wait_for(LOOK.min(begun.left()));
+            let _ = self.stop.wait_timeout(LOOK.min(begun.left()));
         }
     }
 }

@@ -6,14 +6,14 @@ use super::voice::Voice;
 use crate::cli::{Exit, Failure, OrExit as _};
 use crate::fleet::job_state::StateFolder;
 use crate::fleet::reap::{Reaped, jobs_elsewhere, reap_dead_jobs};
-use crate::system::stop::StopSignal;
+use crate::system::cancellation::Cancellation;
 
 /// How long it may take.
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// Runs it; `gone` are machines that are known not to come back.
 pub(super) fn reap(gone: &[String]) -> Result<Exit, Failure> {
-    let stop = StopSignal::on_signals().or_exit(Exit::Infrastructure)?;
+    let stop = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
     let voice = Voice::new(false, Vec::new());
     let states = StateFolder::from_environment();
     for state in jobs_elsewhere(&states, gone) {

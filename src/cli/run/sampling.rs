@@ -91,7 +91,7 @@ impl Life<'_> {
                 Some(_) => NEXT_SAMPLE,
                 None => FIRST_SAMPLE,
             };
-            if begin.elapsed() >= limit || self.stop.wait_for(LOOK).is_some() {
+            if begin.elapsed() >= limit || self.stop.wait_timeout(LOOK).is_some() {
                 return;
             }
         }

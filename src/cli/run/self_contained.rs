@@ -52,7 +52,7 @@ impl Life<'_> {
                     last: None,
                 }));
             }
-            let _ = self.stop.wait_for(Duration::from_millis(50).min(begun.left()));
+            let _ = self.stop.wait_timeout(Duration::from_millis(50).min(begun.left()));
         }
     }
 }

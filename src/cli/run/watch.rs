@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::fleet::launcher::{Engine, LaunchError};
 use crate::job::{FailureClass, JobFailure, Phase, PhaseEnding};
+use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::process::Ending;
-use crate::system::stop::{StopCause, StopSignal};
 
 /// How often the engine and the clock are looked at while a load runs.
 const LOOK: Duration = Duration::from_millis(50);
@@ -18,7 +18,7 @@ const DYING: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Interruption {
     /// A signal.
-    Cancelled(StopCause),
+    Cancelled(CancelCause),
     /// The engine ended.
     EngineEnded(Ending),
     /// It cannot be found out whether the engine runs.
@@ -81,10 +81,10 @@ impl Interruption {
         match self {
             Self::Cancelled(cause) => {
                 let signal = match cause {
-                    StopCause::Interrupt => "SIGINT",
-                    StopCause::Terminate => "SIGTERM",
-                    StopCause::Hangup => "SIGHUP",
-                    StopCause::Abandon => "the caller",
+                    CancelCause::Interrupt => "SIGINT",
+                    CancelCause::Terminate => "SIGTERM",
+                    CancelCause::Hangup => "SIGHUP",
+                    CancelCause::Abandoned => "the caller",
                 };
                 JobFailure::new(FailureClass::Cancelled, format!("cancelled by {signal} in phase {phase}"))
             }
@@ -137,7 +137,7 @@ impl Interruption {
 pub type SharedEngine = Mutex<Box<dyn Engine>>;
 
 /// Whether a signal came or the engine ended.
-pub fn look(engine: &SharedEngine, stop: &StopSignal) -> Option<Interruption> {
+pub fn look(engine: &SharedEngine, stop: &Cancellation) -> Option<Interruption> {
     if let Some(cause) = stop.cause() {
         return Some(Interruption::Cancelled(cause));
     }
@@ -223,25 +223,25 @@ impl LoadClock {
 /// may be there before the engine is seen dead, so that is waited for.
 pub fn watched<T>(
     engine: &SharedEngine,
-    stop: &StopSignal,
+    stop: &Cancellation,
     clock: &LoadClock,
-    work: impl FnOnce(&StopSignal) -> T,
+    work: impl FnOnce(&Cancellation) -> T,
     broke: impl FnOnce(&T) -> bool,
 ) -> (T, Option<Interruption>) {
-    let work_stop = stop.below();
-    let done = StopSignal::unset();
+    let work_stop = stop.child();
+    let done = Cancellation::new();
     std::thread::scope(|scope| {
         let watcher = scope.spawn(|| {
-            while done.wait_for(LOOK).is_none() {
+            while done.wait_timeout(LOOK).is_none() {
                 if let Some(interruption) = look(engine, stop).or_else(|| clock.look()) {
-                    work_stop.raise(StopCause::Abandon);
+                    work_stop.cancel(CancelCause::Abandoned);
                     return Some(interruption);
                 }
             }
             None
         });
         // Ends the watcher also where the work panics; the scope waits for it.
-        let guard = RaiseOnDrop(&done);
+        let guard = done.cancel_on_drop();
         let result = work(&work_stop);
         drop(guard);
         let seen = watcher.join().unwrap_or(None);
@@ -253,21 +253,13 @@ pub fn watched<T>(
 }
 
 /// What ends an engine that may be dying, if that is seen in time.
-fn await_death(engine: &SharedEngine, stop: &StopSignal) -> Option<Interruption> {
+fn await_death(engine: &SharedEngine, stop: &Cancellation) -> Option<Interruption> {
     let until = Instant::now() + DYING;
     loop {
         let seen = look(engine, stop);
         if seen.is_some() || Instant::now() >= until {
             return seen;
         }
-        let _ = stop.wait_for(LOOK);
-    }
-}
-
-struct RaiseOnDrop<'a>(&'a StopSignal);
-
-impl Drop for RaiseOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.raise(StopCause::Abandon);
+        let _ = stop.wait_timeout(LOOK);
     }
 }

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use crate::fleet::job_state::Holding;
 use crate::job::{Attempt, JobFailure, JobSpec, LaunchSettings};
 use crate::model::{JobId, Secret, Variable};
+use crate::system::cancellation::Cancellation;
 use crate::system::process::{Ending, ProcessError, StopReport};
-use crate::system::stop::StopSignal;
 pub use docker::{DockerError, container_engine_version};
 pub use slurm::SlurmError;
 
@@ -38,7 +38,7 @@ pub struct LaunchRequest<'a> {
     /// The port that the engine listens on.
     pub port: u16,
     /// Ends the attempt.
-    pub stop: &'a StopSignal,
+    pub stop: &'a Cancellation,
     /// When the attempt's time is over.
     pub until: Instant,
     /// Where tries of what the launcher repeats by itself are noted.
@@ -157,7 +157,7 @@ const REMOVAL: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// Where it is still there, also because a signal came or the time was over.
-pub fn remove(holding: &Holding, job: &JobId, stop: &StopSignal, until: Instant) -> Result<bool, LaunchError> {
+pub fn remove(holding: &Holding, job: &JobId, stop: &Cancellation, until: Instant) -> Result<bool, LaunchError> {
     let until = until.min(Instant::now() + REMOVAL);
     match holding {
         Holding::Container { socket, name: _ } => docker::remove_containers(socket, job, stop, until),

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::job::{GpuVendor, HubFacts, LaunchSettings, NodeFacts, PortFact};
+use crate::system::cancellation::Cancellation;
 use crate::system::host;
 use crate::system::ports;
-use crate::system::stop::StopSignal;
 
 use gpus::Found;
 pub use gpus::gather_gpus;
@@ -38,7 +38,7 @@ pub struct Questions<'a> {
     /// Whether this is a node of a job that runs already: then its GPUs are here whatever starts engines.
     pub inside_job: bool,
     /// Ends the look-around.
-    pub stop: &'a StopSignal,
+    pub stop: &'a Cancellation,
     /// When it must be over; what is not known by then is not waited for.
     pub until: Instant,
 }

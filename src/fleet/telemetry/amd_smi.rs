@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::periodic::Periodic;
 use crate::job::{GpuSample, amd_smi_samples, sampled_until};
+use crate::system::cancellation::Cancellation;
 use crate::system::host::unix_seconds;
-use crate::system::stop::StopSignal;
 use crate::system::tool::answer_of;
 
 /// Longest wait for an answer; amd-smi is a Python program, and slow on nodes with many GPUs.
@@ -18,7 +18,7 @@ pub struct AmdSmi(Periodic<GpuSample>);
 
 impl AmdSmi {
     /// Asks once to see whether there is anything to be had.
-    pub(super) fn start(stop: &StopSignal) -> Result<Self, String> {
+    pub(super) fn start(stop: &Cancellation) -> Result<Self, String> {
         let first = look(stop)?;
         if !first.iter().any(|sample| sample.power_w.is_some()) {
             return Err("amd-smi knows no power of any GPU".to_owned());
@@ -35,7 +35,7 @@ impl AmdSmi {
     }
 }
 
-fn look(stop: &StopSignal) -> Result<Vec<GpuSample>, String> {
+fn look(stop: &Cancellation) -> Result<Vec<GpuSample>, String> {
     let (before, since) = (unix_seconds(), Instant::now());
     let answer = answer_of("amd-smi", &["metric", "--json"], LIMIT, stop).map_err(|error| error.to_string())?;
     // The middle of the call is when it looked, as far as that can be known.

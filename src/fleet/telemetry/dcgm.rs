@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::periodic::Periodic;
 use crate::job::{GpuSample, ScrapeUrl, dcgm_samples, sampled_until};
+use crate::system::cancellation::Cancellation;
 use crate::system::host::unix_seconds;
 use crate::system::plain_http::{Question, ask};
-use crate::system::stop::StopSignal;
 
 /// Longest wait for an answer.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -28,7 +28,7 @@ impl Dcgm {
     pub(super) fn start(exporters: &[Exporter]) -> Result<Self, String> {
         let start = |exporter: &Exporter| {
             let target = exporter.clone();
-            let look = move |stop: &StopSignal| look(&target, stop);
+            let look = move |stop: &Cancellation| look(&target, stop);
             Periodic::start("dcgm", look).map(|thread| (exporter.url.to_string(), thread))
         };
         exporters.iter().map(start).collect::<Result<_, _>>().map(Self)
@@ -60,7 +60,7 @@ impl Dcgm {
     }
 }
 
-fn look(exporter: &Exporter, stop: &StopSignal) -> Vec<GpuSample> {
+fn look(exporter: &Exporter, stop: &Cancellation) -> Vec<GpuSample> {
     let url = &exporter.url;
     let question = Question {
         host: url.host(),

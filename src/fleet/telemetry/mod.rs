@@ -15,7 +15,7 @@ use std::path::Path;
 
 use crate::job::{GpuSample, GpuVendor};
 use crate::model::JobId;
-use crate::system::stop::StopSignal;
+use crate::system::cancellation::Cancellation;
 
 pub(super) use amdgpu::{cards as amd_cards, product_name as amd_name, sysfs_root};
 pub use dcgm::Exporter;
@@ -34,7 +34,7 @@ pub struct Wanted<'a> {
     /// The folder of its files.
     pub out: &'a Path,
     /// Ends the attempt to begin.
-    pub stop: &'a StopSignal,
+    pub stop: &'a Cancellation,
 }
 
 /// A running sampler, and what a person should know about it.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::line_tool::{LineTool, Tool};
 use crate::job::{GpuSample, NVIDIA_SMI_QUERY, is_unknown_nvidia_field, older_nvidia_fields, sampled_until};
 use crate::model::JobId;
+use crate::system::cancellation::Cancellation;
 use crate::system::process::Input;
-use crate::system::stop::StopSignal;
 use crate::system::tool::answer_of;
 
 /// The fields that older drivers know by other names.
@@ -23,7 +23,7 @@ pub struct NvidiaSmi(LineTool);
 
 impl NvidiaSmi {
     /// Starts it, after a short question about the names of fields; `stop` ends the wait for its answer.
-    pub(super) fn start(job: &JobId, out: &Path, stop: &StopSignal) -> Result<Self, String> {
+    pub(super) fn start(job: &JobId, out: &Path, stop: &Cancellation) -> Result<Self, String> {
         let fields = match answer_of("nvidia-smi", &[RECENT, "--format=csv,noheader,nounits"], LIMIT, stop) {
             Err(error) if is_unknown_nvidia_field(&error.to_string()) => older_nvidia_fields(NVIDIA_SMI_QUERY),
             // What else is wrong with it, it says itself.

@@ -10,8 +10,8 @@ use super::nvidia_smi::{self, NvidiaSmi};
 use super::nvml::LIBRARY;
 use super::{Seen, Wanted};
 use crate::job::{GpuSample, sampled_until};
+use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::process::Input;
-use crate::system::stop::{StopCause, StopSignal};
 
 /// The program that reads the library, where it lies beside this one.
 const BESIDE: &str = "imax-nvml";
@@ -44,7 +44,7 @@ const PATIENCE: Patience = Patience {
 /// A running reader of the library, and its watcher. Dropping it ends both.
 #[derive(Debug)]
 pub struct NvmlProcess {
-    done: StopSignal,
+    done: Cancellation,
     seen: Receiver<Result<Seen, String>>,
     /// The folder of the lines.
     out: PathBuf,
@@ -81,12 +81,12 @@ impl NvmlProcess {
             if let Some(ending) = ending {
                 return Err(last_words(&said, &ending));
             }
-            if Instant::now() >= until || wanted.stop.wait_for(FIRST_LOOK).is_some() {
+            if Instant::now() >= until || wanted.stop.wait_timeout(FIRST_LOOK).is_some() {
                 break;
             }
         }
         let (send, seen) = sync_channel(1);
-        let done = StopSignal::unset();
+        let done = Cancellation::new();
         let (stop, job, out) = (done.clone(), wanted.job.clone(), wanted.out.to_owned());
         let smi_stop = done.clone();
         let smi = move || NvidiaSmi::start(&job, &out, &smi_stop);
@@ -109,7 +109,7 @@ impl NvmlProcess {
 
     /// Ends sampling, and gives what was seen.
     pub(super) fn finish(self) -> Result<Seen, String> {
-        self.done.raise(StopCause::Abandon);
+        self.done.cancel(CancelCause::Abandoned);
         let mut seen = Err(RecvTimeoutError::Timeout);
         for _ in 0..ANSWER_LOOKS {
             seen = self.seen.recv_timeout(ANSWER_LOOK);
@@ -129,7 +129,7 @@ impl NvmlProcess {
 
 impl Drop for NvmlProcess {
     fn drop(&mut self) {
-        self.done.raise(StopCause::Abandon);
+        self.done.cancel(CancelCause::Abandoned);
     }
 }
 
@@ -156,7 +156,7 @@ fn watch_to_the_end(
     mut reader: LineTool,
     patience: Patience,
     nvidia_smi: impl FnOnce() -> Result<NvidiaSmi, String>,
-    stop: &StopSignal,
+    stop: &Cancellation,
     seen: &SyncSender<Result<Seen, String>>,
 ) {
     let problem = watch(&mut reader, patience, stop);
@@ -167,7 +167,7 @@ fn watch_to_the_end(
         None => Ok(Seen::of(before)),
         Some(problem) => {
             let started = nvidia_smi();
-            while stop.wait_for(patience.look).is_none() {}
+            while stop.wait_timeout(patience.look).is_none() {}
             let after = started.and_then(|tool| instead.insert(tool).samples());
             joined(before, &problem, after)
         }
@@ -178,9 +178,9 @@ fn watch_to_the_end(
 }
 
 /// Waits until nobody wants more, or until the reader is of no use any more: then why.
-fn watch(reader: &mut LineTool, patience: Patience, stop: &StopSignal) -> Option<String> {
+fn watch(reader: &mut LineTool, patience: Patience, stop: &Cancellation) -> Option<String> {
     let (mut said, mut silent) = (reader.said_bytes(), 0);
-    while stop.wait_for(patience.look).is_none() {
+    while stop.wait_timeout(patience.look).is_none() {
         if let Some(ending) = reader.ending() {
             return Some(last_words(&reader.said(), &ending));
         }
@@ -245,7 +245,7 @@ mod tests {
             lines: "lines",
         };
         let mut reader = LineTool::start(tool, &serde_json::from_str("\"j\"").unwrap(), folder.path()).unwrap();
-        let problem = watch(&mut reader, patience, &StopSignal::unset());
+        let problem = watch(&mut reader, patience, &Cancellation::new());
         (problem, samples(&reader.said()))
     }
 

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::system::stop::{StopCause, StopSignal};
+use crate::system::cancellation::{CancelCause, Cancellation};
 
 /// Time between two looks.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -14,15 +14,15 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 /// A running thread that looks. Dropping it ends it.
 #[derive(Debug)]
 pub(super) struct Periodic<T> {
-    done: StopSignal,
+    done: Cancellation,
     seen: Arc<Mutex<Vec<T>>>,
     ended: Receiver<()>,
 }
 
 impl<T: Send + 'static> Periodic<T> {
     /// Starts looking. `look` gets the signal that nobody wants more.
-    pub(super) fn start(name: &str, mut look: impl FnMut(&StopSignal) -> Vec<T> + Send + 'static) -> Result<Self, String> {
-        let done = StopSignal::unset();
+    pub(super) fn start(name: &str, mut look: impl FnMut(&Cancellation) -> Vec<T> + Send + 'static) -> Result<Self, String> {
+        let done = Cancellation::new();
         let stop = done.clone();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let notes = Arc::clone(&seen);
@@ -32,7 +32,7 @@ impl<T: Send + 'static> Periodic<T> {
                 let begin = Instant::now();
                 let found = look(&stop);
                 notes.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
-                if stop.wait_for(PERIOD.saturating_sub(begin.elapsed())).is_some() {
+                if stop.wait_timeout(PERIOD.saturating_sub(begin.elapsed())).is_some() {
                     break;
                 }
             }
@@ -54,7 +54,7 @@ impl<T: Send + 'static> Periodic<T> {
 
     /// Ends looking, and gives what was seen. A look that hangs is left behind.
     pub(super) fn finish(self) -> Result<Vec<T>, String> {
-        self.done.raise(StopCause::Abandon);
+        self.done.cancel(CancelCause::Abandoned);
         match self.ended.recv_timeout(LAST_LOOK) {
             Ok(()) | Err(RecvTimeoutError::Timeout) => Ok(std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))),
             Err(RecvTimeoutError::Disconnected) => Err("its thread ended abnormally".to_owned()),
@@ -64,6 +64,6 @@ impl<T: Send + 'static> Periodic<T> {
 
 impl<T> Drop for Periodic<T> {
     fn drop(&mut self) {
-        self.done.raise(StopCause::Abandon);
+        self.done.cancel(CancelCause::Abandoned);
     }
 }

@@ -23,7 +23,7 @@ use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 
 use crate::load::measured::Run;
 use crate::load::{Clock, Deadlines, Health, Plan, Progress, Record, Schedule, Target};
-use crate::system::stop::StopSignal;
+use crate::system::cancellation::Cancellation;
 use crate::system::tls::TlsClient;
 use clock::ClockWatch;
 use harvest::Harvest;
@@ -91,7 +91,7 @@ impl Drive<'_> {
     ///
     /// # Errors
     /// [`DriverError`] where not even a first request could be tried.
-    pub fn run(self, plan: &Plan, stop: &StopSignal, progress: &mut dyn FnMut(Progress)) -> Result<Run, DriverError> {
+    pub fn run(self, plan: &Plan, stop: &Cancellation, progress: &mut dyn FnMut(Progress)) -> Result<Run, DriverError> {
         let addresses = self.resolve()?;
         let slots = usize::try_from(plan.max_concurrency.get()).unwrap_or(usize::MAX).min(plan.starts());
         allow_open_files(slots)?;
@@ -121,7 +121,7 @@ impl Drive<'_> {
         Ok(Run {
             started,
             ended,
-            interrupted: stop.is_set(),
+            interrupted: stop.is_cancelled(),
             has_new_server: false,
             stride: plan.stride(),
             health: Health {
@@ -212,11 +212,11 @@ fn run_threads(task: Task<'_>, threads: u32, slots: usize, report: &mut dyn FnMu
 }
 
 /// Requests, or conversations, whose time came but that were not sent, because the run's time was over first.
-fn unsent(plan: &Plan, records: &[Record], stop: &StopSignal) -> u32 {
+fn unsent(plan: &Plan, records: &[Record], stop: &Cancellation) -> u32 {
     let begins = |record: &&Record| plan.stride().is_none_or(|stride| record.index % stride == 0);
     let sent = records.iter().filter(begins).count();
     match (&plan.schedule, plan.duration) {
-        (Schedule::Open(offsets), Some(_)) if !stop.is_set() => u32::try_from(offsets.len().saturating_sub(sent)).unwrap_or(u32::MAX),
+        (Schedule::Open(offsets), Some(_)) if !stop.is_cancelled() => u32::try_from(offsets.len().saturating_sub(sent)).unwrap_or(u32::MAX),
         (Schedule::Open(_) | Schedule::Closed, _) => 0,
     }
 }

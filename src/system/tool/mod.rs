@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
+use crate::system::cancellation::Cancellation;
 use crate::system::process::Leader;
-use crate::system::stop::StopSignal;
 
 /// How often a running program is looked at.
 const LOOK: Duration = Duration::from_millis(10);
@@ -88,7 +88,7 @@ pub struct Said {
 ///
 /// # Errors
 /// Where there is no answer: the program is missing, failed, or did not end in time.
-pub fn answer_of(program: &str, arguments: &[&str], limit: Duration, stop: &StopSignal) -> Result<String, ToolError> {
+pub fn answer_of(program: &str, arguments: &[&str], limit: Duration, stop: &Cancellation) -> Result<String, ToolError> {
     answer_with_input(program, arguments, "", limit, stop)
 }
 
@@ -96,7 +96,13 @@ pub fn answer_of(program: &str, arguments: &[&str], limit: Duration, stop: &Stop
 ///
 /// # Errors
 /// As [`answer_of`].
-pub fn answer_with_input(program: &str, arguments: &[&str], input: &str, limit: Duration, stop: &StopSignal) -> Result<String, ToolError> {
+pub fn answer_with_input(
+    program: &str,
+    arguments: &[&str],
+    input: &str,
+    limit: Duration,
+    stop: &Cancellation,
+) -> Result<String, ToolError> {
     let mut command = Command::new(program);
     command.args(arguments).env("LC_ALL", "C").env("TZ", "UTC");
     let said = run(command, input, limit, stop)?;
@@ -116,7 +122,7 @@ pub fn answer_with_input(program: &str, arguments: &[&str], input: &str, limit: 
 ///
 /// # Errors
 /// Where it cannot be started, does not end in time, or is stopped.
-pub fn run(mut command: Command, input: &str, limit: Duration, stop: &StopSignal) -> Result<Said, ToolError> {
+pub fn run(mut command: Command, input: &str, limit: Duration, stop: &Cancellation) -> Result<Said, ToolError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
     command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -135,7 +141,7 @@ pub fn run(mut command: Command, input: &str, limit: Duration, stop: &StopSignal
         // Looked at before the pipes: what a program wrote is in them when it has ended.
         let ended = leader.has_ended().map_err(unseen)?;
         let moved = talk.go_on();
-        if stop.is_set() {
+        if stop.is_cancelled() {
             return Err(ToolError::Stopped(program));
         }
         let now = Instant::now();
@@ -146,7 +152,7 @@ pub fn run(mut command: Command, input: &str, limit: Duration, stop: &StopSignal
             return Err(ToolError::Late { program, limit });
         }
         if !moved {
-            let _ = stop.wait_for(LOOK);
+            let _ = stop.wait_timeout(LOOK);
         }
     }
     let status = leader.end(Duration::ZERO).map_err(unseen)?;

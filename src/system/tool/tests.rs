@@ -3,12 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
 
 use super::*;
+use crate::system::cancellation::CancelCause;
 use crate::system::process::process_of;
-use crate::system::stop::StopCause;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-fn bash(script: &str, limit: Duration, stop: &StopSignal) -> Result<String, ToolError> {
+fn bash(script: &str, limit: Duration, stop: &Cancellation) -> Result<String, ToolError> {
     answer_of("bash", &["-c", script], limit, stop)
 }
 
@@ -24,7 +24,7 @@ fn await_gone(pid: &str) {
 
 #[test]
 fn answers_and_reasons() {
-    let stop = StopSignal::unset();
+    let stop = Cancellation::new();
     assert_eq!(bash("echo yes", LIMIT, &stop).unwrap(), "yes\n");
     assert_eq!(answer_with_input("cat", &[], "hello", LIMIT, &stop).unwrap(), "hello");
     let failed = bash("echo no >&2; exit 3", LIMIT, &stop).unwrap_err();
@@ -46,17 +46,17 @@ fn more_than_a_pipe_holds_goes_in_and_out() {
     let text = "0123456789abcdef".repeat(1 << 16);
     let mut command = Command::new("bash");
     command.args(["-c", "tee /dev/stderr"]);
-    let said = run(command, &text, LIMIT, &StopSignal::unset()).unwrap();
+    let said = run(command, &text, LIMIT, &Cancellation::new()).unwrap();
     assert!(said.status.success() && said.stdout == text && said.stderr == text);
     // Nobody reads it, and that is no error.
-    let said = run(Command::new("true"), &text, LIMIT, &StopSignal::unset()).unwrap();
+    let said = run(Command::new("true"), &text, LIMIT, &Cancellation::new()).unwrap();
     assert!(said.status.success() && said.stdout.is_empty());
 }
 
 #[test]
 fn a_signal_ends_the_wait() {
-    let stop = StopSignal::unset();
-    stop.raise(StopCause::Abandon);
+    let stop = Cancellation::new();
+    stop.cancel(CancelCause::Abandoned);
     assert_eq!(
         answer_of("sleep", &["1000"], LIMIT, &stop).unwrap_err().to_string(),
         "sleep was stopped"
@@ -65,7 +65,7 @@ fn a_signal_ends_the_wait() {
 
 #[test]
 fn a_child_that_holds_the_pipes_is_not_waited_for_and_ends() {
-    let stop = StopSignal::unset();
+    let stop = Cancellation::new();
     let begun = Instant::now();
     let pid = bash("sleep 1000 & echo $!", Duration::from_secs(500), &stop).unwrap();
     assert!(begun.elapsed() < Duration::from_secs(500));
@@ -74,7 +74,7 @@ fn a_child_that_holds_the_pipes_is_not_waited_for_and_ends() {
 
 #[test]
 fn a_child_that_left_the_group_holds_up_nobody() {
-    let pid = bash("setsid sleep 1000 & echo $!", LIMIT, &StopSignal::unset()).unwrap();
+    let pid = bash("setsid sleep 1000 & echo $!", LIMIT, &Cancellation::new()).unwrap();
     let pid = nix::unistd::Pid::from_raw(pid.trim().parse().unwrap());
     // Not before setsid has become what it starts, or it is of the group and gone already.
     let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
@@ -85,14 +85,14 @@ fn what_a_program_started_ends_with_the_wait_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pid");
     let script = format!("sleep 1000 & echo $! > {0}.new; mv {0}.new {0}; wait", file.display());
-    let stop = StopSignal::unset();
+    let stop = Cancellation::new();
     let raiser = (stop.clone(), file.clone());
     let thread = std::thread::spawn(move || {
         let (stop, file) = raiser;
         while !file.exists() {
             std::thread::sleep(Duration::from_millis(5));
         }
-        stop.raise(StopCause::Terminate);
+        stop.cancel(CancelCause::Terminate);
     });
     assert!(matches!(bash(&script, Duration::from_secs(500), &stop), Err(ToolError::Stopped(_))));
     thread.join().unwrap();

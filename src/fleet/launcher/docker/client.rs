@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 use bollard::{BollardRequest, Docker as Client};
-use tokio::runtime::Runtime;
 
 use super::{Docker, DockerError};
 use crate::fleet::launcher::LaunchError;
 use crate::job::{DockerSettings, JOB_LABEL};
 use crate::model::JobId;
-use crate::system::stop::StopSignal;
+use crate::system::cancellation::Cancellation;
+use crate::system::runtime;
 
 /// How long an engine has to answer where a job is cleaned up.
 pub(super) const ANSWER: Duration = Duration::from_secs(2);
@@ -23,10 +23,9 @@ const REMOVAL: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// A sentence that says why it does not answer.
-pub fn container_engine_version(settings: &DockerSettings, limit: Duration, stop: &StopSignal) -> Result<String, String> {
+pub fn container_engine_version(settings: &DockerSettings, limit: Duration, stop: &Cancellation) -> Result<String, String> {
     let socket = Docker::new(settings.clone()).socket();
-    let runtime = runtime().map_err(|error| error.to_string())?;
-    let version = runtime.block_on(async {
+    let version = async {
         let ask = async {
             let client = connect(&socket).await.map_err(|error| error.to_string())?;
             client.version().await.map_err(|error| error.to_string())
@@ -34,9 +33,10 @@ pub fn container_engine_version(settings: &DockerSettings, limit: Duration, stop
         tokio::select! {
             version = ask => version,
             () = tokio::time::sleep(limit) => Err(format!("no answer from {socket} within {limit:?}")),
-            _ = stop.stopped() => Err(format!("{socket} was not waited for: ended by a signal")),
+            _ = stop.cancelled() => Err(format!("{socket} was not waited for: ended by a signal")),
         }
-    })?;
+    };
+    let version = runtime::block_on(version).map_err(|error| error.to_string())??;
     let name = version
         .components
         .and_then(|components| components.into_iter().next())
@@ -55,20 +55,21 @@ pub fn container_engine_version(settings: &DockerSettings, limit: Duration, stop
 pub(in crate::fleet::launcher) fn remove_containers(
     socket: &str,
     job: &JobId,
-    stop: &StopSignal,
+    stop: &Cancellation,
     until: Instant,
 ) -> Result<bool, LaunchError> {
     let work = async {
         let client = within(ANSWER, "connect", connect(socket)).await?;
         remove_labelled(&client, job.as_str(), REMOVAL).await
     };
-    runtime()?.block_on(async {
+    let removal = async {
         tokio::select! {
             removed = work => Ok(removed?),
-            _ = stop.stopped() => Err(LaunchError::Stopped),
+            _ = stop.cancelled() => Err(LaunchError::Stopped),
             () = tokio::time::sleep_until(until.into()) => Err(LaunchError::Late("removing the container".to_owned())),
         }
-    })
+    };
+    runtime::block_on(removal).map_err(DockerError::Runtime)?
 }
 
 /// The same over a connection, with the longest time for each container.
@@ -110,10 +111,6 @@ pub(super) async fn within<T>(limit: Duration, what: &str, work: impl Future<Out
         limit,
     };
     tokio::time::timeout(limit, work).await.map_err(late)?
-}
-
-pub(super) fn runtime() -> Result<Runtime, DockerError> {
-    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?)
 }
 
 /// A connection, once the engine has said which version of the API it speaks.

@@ -15,7 +15,6 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt as _;
 use nix::sys::signal::Signal;
-use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use super::client::{ANSWER, remove_labelled, within};
@@ -23,6 +22,7 @@ use super::{DockerError, pull};
 use crate::fleet::launcher::{Engine, LaunchError, LaunchRequest};
 use crate::job::ContainerPlan;
 use crate::system::process::{Ending, StopReport};
+use crate::system::runtime::{block_on, runtime};
 
 /// How often a container that is being stopped is looked at.
 const LOOK: Duration = Duration::from_millis(25);
@@ -80,28 +80,29 @@ enum Seen {
 
 /// A running container. Dropping it removes it.
 pub(super) struct Container {
-    runtime: Runtime,
     client: Client,
     started: Started,
     ending: Arc<Mutex<Option<Seen>>>,
     log: Option<JoinHandle<()>>,
+    watch: JoinHandle<()>,
     /// Whether it was stopped, or could not be: the job's state then knows of it.
     stopped: bool,
 }
 
 impl Container {
     /// Follows a started container: copies its log and waits for its end in the background.
-    pub(super) fn follow(runtime: Runtime, client: Client, started: Started, log: &Path) -> Result<Self, DockerError> {
+    pub(super) fn follow(client: Client, started: Started, log: &Path) -> Result<Self, DockerError> {
         let file = File::options().create(true).append(true).open(log)?;
+        let runtime = runtime()?;
         let copy = runtime.spawn(copy_log(client.clone(), started.name.clone(), file.try_clone()?));
         let ending = Arc::new(Mutex::new(None));
-        runtime.spawn(await_end(client.clone(), started.name.clone(), file, Arc::clone(&ending)));
+        let watch = runtime.spawn(await_end(client.clone(), started.name.clone(), file, Arc::clone(&ending)));
         Ok(Self {
-            runtime,
             client,
             started,
             ending,
             log: Some(copy),
+            watch,
             stopped: false,
         })
     }
@@ -120,7 +121,7 @@ impl Container {
             let _ = self.client.kill_container(&self.started.name, Some(options)).await;
             Ok(())
         };
-        self.runtime.block_on(within(ANSWER, "signal the container", send))
+        block_on(within(ANSWER, "signal the container", send))?
     }
 
     /// Ends what runs in it: politely, then by force.
@@ -175,9 +176,12 @@ impl Engine for Container {
             return report;
         }
         if let Some(copy) = self.log.take() {
-            let _ = self.runtime.block_on(async { tokio::time::timeout(LOG_END, copy).await });
+            let stopped_copy = copy.abort_handle();
+            let _ = block_on(async { tokio::time::timeout(LOG_END, copy).await });
+            stopped_copy.abort();
         }
-        if let Err(error) = self.runtime.block_on(remove_labelled(&self.client, &self.started.name, limit)) {
+        let removed = block_on(remove_labelled(&self.client, &self.started.name, limit));
+        if let Err(error) = removed.map_err(DockerError::Runtime).and_then(|removed| removed) {
             report.left.push(format!("{name}: {error}"));
         }
         report
@@ -198,6 +202,7 @@ impl Drop for Container {
         if !self.stopped {
             let _ = self.stop(Duration::ZERO, Duration::from_secs(2), &|| true);
         }
+        self.watch.abort();
     }
 }
 

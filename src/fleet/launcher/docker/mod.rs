@@ -14,7 +14,8 @@ use std::time::Duration;
 use super::super::job_state::Holding;
 use super::{Engine, LaunchError, LaunchRequest, Launcher};
 use crate::job::{ContainerFolders, DockerSettings, JobSpec, container_plan};
-use client::{ANSWER, connect, remove_labelled, runtime};
+use crate::system::runtime::block_on;
+use client::{ANSWER, connect, remove_labelled};
 
 pub use client::container_engine_version;
 pub(super) use client::remove_containers;
@@ -124,19 +125,20 @@ impl Launcher for Docker {
         };
         let plan = container_plan(request.spec, &self.settings, request.environment, request.port, folders);
         let body = body::body(&plan, request.environment)?;
-        let runtime = runtime()?;
-        let client = runtime.block_on(unless_ended(request, "connecting to the container engine", connect(&self.socket())))?;
+        let socket = self.socket();
+        let connection = unless_ended(request, "connecting to the container engine", connect(&socket));
+        let client = block_on(connection).map_err(DockerError::Runtime)??;
         let work = async {
             cdi::refuse_lost_devices(&client, &self.settings).await?;
             container::start(&client, &plan, body, request).await
         };
         let what = format!("starting the image {}", plan.image);
-        match runtime.block_on(unless_ended(request, &what, work)) {
-            Ok(started) => Ok(Box::new(container::Container::follow(runtime, client, started, request.log)?)),
+        match block_on(unless_ended(request, &what, work)).map_err(DockerError::Runtime)? {
+            Ok(started) => Ok(Box::new(container::Container::follow(client, started, request.log)?)),
             Err(error) => {
                 // The container may have been made before the attempt ended. Where this fails, the cause of the end stays the
                 // cause, and the caller reaps what the launcher holds.
-                let _ = runtime.block_on(remove_labelled(&client, request.spec.id.as_str(), ANSWER));
+                let _ = block_on(remove_labelled(&client, request.spec.id.as_str(), ANSWER));
                 Err(error)
             }
         }
@@ -151,7 +153,7 @@ async fn unless_ended<T>(
 ) -> Result<T, LaunchError> {
     tokio::select! {
         done = work => done.map_err(LaunchError::from),
-        _ = request.stop.stopped() => Err(LaunchError::Stopped),
+        _ = request.stop.cancelled() => Err(LaunchError::Stopped),
         () = tokio::time::sleep_until(request.until.into()) => Err(LaunchError::Late(what.to_owned())),
     }
 }

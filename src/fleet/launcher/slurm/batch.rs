@@ -9,8 +9,8 @@ use super::watcher::{Seen, Watcher};
 use super::{SCRIPT_END, SlurmError};
 use crate::fleet::launcher::{Engine, LaunchError, Turn};
 use crate::job::slurm::End;
+use crate::system::cancellation::Cancellation;
 use crate::system::process::{Ending, StopReport};
-use crate::system::stop::StopSignal;
 
 /// How often a job that is being stopped is looked at.
 const LOOK: Duration = Duration::from_millis(150);
@@ -44,7 +44,7 @@ impl Batch {
 
     /// Whether the job is out of the queue. Where the controller does not say, it counts as there.
     fn is_gone(&self) -> Result<bool, SlurmError> {
-        let jobs = self.cluster.named(&self.name, ANSWER, &StopSignal::unset())?;
+        let jobs = self.cluster.named(&self.name, ANSWER, &Cancellation::new())?;
         Ok(!jobs.iter().any(|job| job.number == self.number))
     }
 
@@ -61,7 +61,7 @@ impl Batch {
     }
 
     fn stop_job(&self, grace: Duration, limit: Duration, hurry: &dyn Fn() -> bool, report: &mut StopReport) -> Result<bool, SlurmError> {
-        let never = StopSignal::unset();
+        let never = Cancellation::new();
         // One that waits, or is suspended.
         let takes_no_signal = matches!(self.watcher.seen(), Seen::Waiting(_) | Seen::Spoilt(_));
         let polite_until = Instant::now() + grace;

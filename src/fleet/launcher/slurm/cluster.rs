@@ -10,9 +10,9 @@ use crate::job::slurm::{
     show_hostnames, show_job, show_node, steps, submitted, terminate,
 };
 use crate::model::JobId;
+use crate::system::cancellation::Cancellation;
 use crate::system::host::own_user;
 use crate::system::process::JOB_MARK;
-use crate::system::stop::StopSignal;
 use crate::system::tool::{ToolError, run};
 
 /// The longest time for a submission: site plugins may take their time.
@@ -45,7 +45,7 @@ struct Call<'a> {
 impl Call<'_> {
     /// What the tool prints on stdout, or the error that it prints on stderr. A controller that does not answer must not hold up a
     /// job's stop, so there is always a limit.
-    fn answer(self, limit: Duration, stop: &StopSignal) -> Result<String, SlurmError> {
+    fn answer(self, limit: Duration, stop: &Cancellation) -> Result<String, SlurmError> {
         let tool = self.tool;
         let mut command = Command::new(tool);
         command.args(self.arguments).env_clear();
@@ -84,7 +84,7 @@ impl Cluster {
         }
     }
 
-    fn ask(&self, tool: &'static str, arguments: &[String], limit: Duration, stop: &StopSignal) -> Result<String, SlurmError> {
+    fn ask(&self, tool: &'static str, arguments: &[String], limit: Duration, stop: &Cancellation) -> Result<String, SlurmError> {
         let call = Call {
             tool,
             arguments,
@@ -95,7 +95,7 @@ impl Cluster {
     }
 
     /// Submits a job and gives its number.
-    pub fn submit(&self, request: &BatchRequest, limit: Duration, stop: &StopSignal) -> Result<u64, SlurmError> {
+    pub fn submit(&self, request: &BatchRequest, limit: Duration, stop: &Cancellation) -> Result<u64, SlurmError> {
         const TOOL: &str = "sbatch";
         let mut environment = request.environment.clone();
         environment.extend(self.configuration.iter().map(|path| ("SLURM_CONF".to_owned(), path.clone())));
@@ -111,14 +111,14 @@ impl Cluster {
     }
 
     /// Asks for the version, on which the form of the answers depends.
-    pub fn learn_version(&mut self, stop: &StopSignal) -> Result<(), SlurmError> {
+    pub fn learn_version(&mut self, stop: &Cancellation) -> Result<(), SlurmError> {
         let answer = self.ask("squeue", &["--version".to_owned()], QUESTION, stop)?;
         self.version = SlurmVersion::parse(&answer);
         Ok(())
     }
 
     /// What is known of a job; `None` where Slurm has forgotten it.
-    pub fn look(&self, job: u64, stop: &StopSignal) -> Result<Option<JobView>, SlurmError> {
+    pub fn look(&self, job: u64, stop: &Cancellation) -> Result<Option<JobView>, SlurmError> {
         const TOOL: &str = "squeue";
         let unreadable = |source| SlurmError::Answer { tool: TOOL, source };
         let json = self.version.is_some_and(SlurmVersion::filters_json);
@@ -133,7 +133,7 @@ impl Cluster {
 
     /// What became of a job that is over, with its exit status: from the controller while it remembers, else from accounting,
     /// which not every cluster has. `None` where nobody knows.
-    pub fn post_mortem(&self, job: u64, stop: &StopSignal) -> Result<Option<JobView>, SlurmError> {
+    pub fn post_mortem(&self, job: u64, stop: &Cancellation) -> Result<Option<JobView>, SlurmError> {
         const TOOL: &str = "scontrol";
         match self.ask(TOOL, &show_job(job), QUESTION, stop) {
             Ok(answer) => parse_job(&answer)
@@ -144,7 +144,7 @@ impl Cluster {
         }
     }
 
-    fn accounted(&self, job: u64, stop: &StopSignal) -> Option<JobView> {
+    fn accounted(&self, job: u64, stop: &Cancellation) -> Option<JobView> {
         if self.version.is_some_and(SlurmVersion::has_accounting_json) {
             let answer = self.ask("sacct", &accounting_json(job), QUESTION, stop).ok();
             let found = answer.and_then(|answer| parse_accounting_json(&answer, job).ok().flatten());
@@ -157,37 +157,37 @@ impl Cluster {
     }
 
     /// Who cancelled a job, where accounting knows.
-    pub fn canceller(&self, job: u64, stop: &StopSignal) -> Option<String> {
+    pub fn canceller(&self, job: u64, stop: &Cancellation) -> Option<String> {
         let answer = self.ask("sacct", &accounting(job), QUESTION, stop).ok()?;
         canceller_of(&answer).map(|number| number.to_string())
     }
 
     /// The address of a node: the one that Slurm uses itself, or the node's name.
-    pub fn address(&self, node: &str, stop: &StopSignal) -> String {
+    pub fn address(&self, node: &str, stop: &Cancellation) -> String {
         let answer = self.ask("scontrol", &show_node(node), QUESTION, stop).unwrap_or_default();
         node_address(&answer).unwrap_or(node).to_owned()
     }
 
     /// The name of each node of a list as Slurm shortens it, in the order that a job's script sees.
-    pub fn names(&self, nodes: &str, stop: &StopSignal) -> Vec<String> {
+    pub fn names(&self, nodes: &str, stop: &Cancellation) -> Vec<String> {
         let answer = self.ask("scontrol", &show_hostnames(nodes), QUESTION, stop).unwrap_or_default();
         answer.split_whitespace().map(str::to_owned).collect()
     }
 
     /// Our own jobs with a name that are not over.
-    pub fn named(&self, name: &str, limit: Duration, stop: &StopSignal) -> Result<Vec<NamedJob>, SlurmError> {
+    pub fn named(&self, name: &str, limit: Duration, stop: &Cancellation) -> Result<Vec<NamedJob>, SlurmError> {
         let answer = self.ask("squeue", &find_named(name), limit.min(QUESTION), stop)?;
         Ok(parse_named(&answer, name, own_user()))
     }
 
     /// Asks everything of a job to end. A job that has ended, or has not begun, refuses it.
-    pub fn terminate(&self, job: u64, limit: Duration, stop: &StopSignal) -> Result<(), SlurmError> {
+    pub fn terminate(&self, job: u64, limit: Duration, stop: &Cancellation) -> Result<(), SlurmError> {
         self.ask("scancel", &terminate(job), limit.min(QUESTION), stop).map(drop)
     }
 
     /// Ends everything of a job by force: its steps, and what its script finds on its nodes. The job is over when the script is;
     /// one whose script does not listen has to be cancelled.
-    pub fn kill(&self, job: u64, limit: Duration, stop: &StopSignal) -> Result<(), SlurmError> {
+    pub fn kill(&self, job: u64, limit: Duration, stop: &Cancellation) -> Result<(), SlurmError> {
         let limit = limit.min(QUESTION);
         let steps = parse_steps(&self.ask("squeue", &steps(job), limit, stop)?);
         // What ends by itself in between refuses; the next look shows that.
@@ -198,7 +198,7 @@ impl Cluster {
     }
 
     /// Cancels a job.
-    pub fn cancel(&self, job: u64, limit: Duration, stop: &StopSignal) -> Result<(), SlurmError> {
+    pub fn cancel(&self, job: u64, limit: Duration, stop: &Cancellation) -> Result<(), SlurmError> {
         self.ask("scancel", &cancel(job), limit.min(QUESTION), stop).map(drop)
     }
 }

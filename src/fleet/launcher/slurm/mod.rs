@@ -14,8 +14,8 @@ use super::{Engine, LaunchError, LaunchRequest, Launcher};
 use crate::job::slurm::{AllocationError, AnswerError, BatchFolders, SlurmState, batch_request, secrets_file};
 use crate::job::{FailureClass, JobFailure, JobSpec, SlurmContainer, SlurmSettings};
 use crate::model::JobId;
+use crate::system::cancellation::Cancellation;
 use crate::system::files;
-use crate::system::stop::StopSignal;
 use batch::Batch;
 use cluster::Cluster;
 use watcher::Watcher;
@@ -227,7 +227,7 @@ impl Launcher for Slurm {
                 gone: false,
             })),
             Err(error) => {
-                let may_come = error.leaves_open() && !cancel_arriving(&cluster, job.as_str(), &request.stop.anew());
+                let may_come = error.leaves_open() && !cancel_arriving(&cluster, job.as_str(), &request.stop.for_next_request());
                 if let Some(path) = secrets {
                     let _ = std::fs::remove_file(path);
                 }
@@ -264,20 +264,20 @@ fn write_secrets(path: &Path, text: &str) -> Result<(), SlurmError> {
 }
 
 /// Looks for what comes of a submission without an answer, and cancels it. Says whether it came.
-fn cancel_arriving(cluster: &Cluster, name: &str, stop: &StopSignal) -> bool {
+fn cancel_arriving(cluster: &Cluster, name: &str, stop: &Cancellation) -> bool {
     let until = Instant::now() + LEFTOVER;
     loop {
         if cancel_named(cluster, name, stop, until).is_ok_and(|found| found) {
             return true;
         }
-        if Instant::now() >= until || stop.wait_for(LOOK).is_some() {
+        if Instant::now() >= until || stop.wait_timeout(LOOK).is_some() {
             return false;
         }
     }
 }
 
 /// Cancels our own jobs with a name, and waits until they are gone. Says whether there were any.
-fn cancel_named(cluster: &Cluster, name: &str, stop: &StopSignal, until: Instant) -> Result<bool, SlurmError> {
+fn cancel_named(cluster: &Cluster, name: &str, stop: &Cancellation, until: Instant) -> Result<bool, SlurmError> {
     // The last look must have time for an answer.
     let left = || until.saturating_duration_since(Instant::now()).max(LOOK);
     let scripts_until = Instant::now() + SCRIPT_END.min(left() / 2);
@@ -297,7 +297,7 @@ fn cancel_named(cluster: &Cluster, name: &str, stop: &StopSignal, until: Instant
                 let _ = cluster.cancel(job.number, left(), stop);
             }
         }
-        let _ = stop.wait_for(LOOK);
+        let _ = stop.wait_timeout(LOOK);
     }
 }
 
@@ -309,7 +309,7 @@ pub(super) fn remove_jobs(
     name: &str,
     configuration: Option<&str>,
     job: &JobId,
-    stop: &StopSignal,
+    stop: &Cancellation,
     until: Instant,
 ) -> Result<bool, SlurmError> {
     cancel_named(&Cluster::new(job, configuration.map(str::to_owned)), name, stop, until)

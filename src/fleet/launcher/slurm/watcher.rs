@@ -8,7 +8,7 @@ use super::SlurmError;
 use super::cluster::Cluster;
 use crate::job::slurm::{End, JobView, SlurmState, end_of};
 use crate::job::{FailureClass, JobFailure};
-use crate::system::stop::{StopCause, StopSignal};
+use crate::system::cancellation::{CancelCause, Cancellation};
 
 /// How often Slurm is asked.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -45,7 +45,7 @@ pub(super) enum Seen {
 #[derive(Debug)]
 pub(super) struct Watcher {
     seen: Arc<Mutex<Seen>>,
-    stop: StopSignal,
+    stop: Cancellation,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -53,7 +53,7 @@ impl Watcher {
     /// Begins to follow a job.
     pub fn start(cluster: Cluster, job: u64) -> Self {
         let seen = Arc::new(Mutex::new(Seen::Waiting("it was just submitted".to_owned())));
-        let stop = StopSignal::unset();
+        let stop = Cancellation::new();
         let follower = Follower {
             cluster,
             job,
@@ -74,7 +74,7 @@ impl Watcher {
 
     /// Ends the thread.
     pub fn end(&mut self) {
-        self.stop.raise(StopCause::Abandon);
+        self.stop.cancel(CancelCause::Abandoned);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -91,7 +91,7 @@ struct Follower {
     cluster: Cluster,
     job: u64,
     seen: Arc<Mutex<Seen>>,
-    stop: StopSignal,
+    stop: Cancellation,
 }
 
 impl Follower {
@@ -116,7 +116,7 @@ impl Follower {
                 }
             }
             let pause = if begun.elapsed() < A_WHILE { PAUSE } else { LONG_PAUSE };
-            if self.stop.wait_for(pause).is_some() {
+            if self.stop.wait_timeout(pause).is_some() {
                 return;
             }
         }

@@ -17,7 +17,7 @@ use super::receive::ControlBuffer;
 use super::shared::Shared;
 use super::turns::Turns;
 use crate::load::{Deadlines, Plan, Reason};
-use crate::system::stop::StopSignal;
+use crate::system::cancellation::Cancellation;
 
 /// Bytes taken from a socket at once: a few hundred chunks.
 const READ_BUFFER: usize = 64 << 10;
@@ -42,7 +42,7 @@ pub struct Task<'a> {
     /// Common counters.
     pub shared: &'a Shared,
     /// The wish to stop.
-    pub stop: &'a StopSignal,
+    pub stop: &'a Cancellation,
 }
 
 /// The state of one client thread.
@@ -51,7 +51,7 @@ pub struct Worker<'a> {
     has_kernel_clock: bool,
     deadlines: Deadlines,
     shared: &'a Shared,
-    stop: &'a StopSignal,
+    stop: &'a Cancellation,
     /// Most requests under way at once on this thread.
     slots: usize,
     poll: Poll,
@@ -124,7 +124,7 @@ impl<'a> Worker<'a> {
             }
         }
         let mut events = Events::with_capacity(EVENTS);
-        while self.pool.iter_mut().any(|connection| connection.is_connecting()) && !self.stop.is_set() {
+        while self.pool.iter_mut().any(|connection| connection.is_connecting()) && !self.stop.is_cancelled() {
             let Some(left) = until.checked_duration_since(Instant::now()) else {
                 break;
             };
@@ -150,7 +150,7 @@ impl<'a> Worker<'a> {
             if self.active == 0 && wait.is_none() {
                 break;
             }
-            if self.stop.is_set() {
+            if self.stop.is_cancelled() {
                 self.cancel_all();
                 break;
             }

@@ -69,7 +69,7 @@ impl Worker<'_> {
             self.pool.close(at);
         }
         // The slot's next request goes out at once, not after the other events of this wake-up.
-        if matches!(self.plan.schedule, Schedule::Closed) && !self.stop.is_set() {
+        if matches!(self.plan.schedule, Schedule::Closed) && !self.stop.is_cancelled() {
             self.start_next(ended);
         }
     }

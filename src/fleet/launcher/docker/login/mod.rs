@@ -11,7 +11,7 @@ use std::time::Duration;
 use bollard::auth::DockerCredentials;
 
 use crate::model::Secret;
-use crate::system::stop::StopSignal;
+use crate::system::cancellation::Cancellation;
 use crate::system::tool::answer_with_input;
 use file::{LoginFile, Source, parse, parse_helper};
 use registry::Repository;
@@ -86,7 +86,7 @@ impl Search {
 }
 
 /// Looks for the login of an image, where `docker login` and `podman login` leave it; the first file that has one wins.
-pub(super) async fn search(image: &str, stop: &StopSignal) -> Search {
+pub(super) async fn search(image: &str, stop: &Cancellation) -> Search {
     let mut search = Search {
         repository: Repository::of(image),
         found: None,
@@ -133,7 +133,7 @@ fn read(path: &std::path::Path) -> Result<LoginFile, String> {
     }
 }
 
-async fn login_of(file: &LoginFile, repository: &Repository, stop: &StopSignal) -> Result<Option<Login>, String> {
+async fn login_of(file: &LoginFile, repository: &Repository, stop: &Cancellation) -> Result<Option<Login>, String> {
     match file.source(repository)? {
         None => Ok(None),
         Some(Source::Login(login)) => Ok(Some(login)),
@@ -142,7 +142,7 @@ async fn login_of(file: &LoginFile, repository: &Repository, stop: &StopSignal) 
 }
 
 /// Asks a program for the login: the server's name goes to its stdin, the login comes as JSON.
-async fn ask_helper(program: String, server: String, stop: StopSignal) -> Result<Option<Login>, String> {
+async fn ask_helper(program: String, server: String, stop: Cancellation) -> Result<Option<Login>, String> {
     let asked = tokio::task::spawn_blocking(move || {
         match answer_with_input(&program, &["get"], &server, HELPER_LIMIT, &stop).map_err(|error| error.to_string()) {
             Ok(answer) => parse_helper(&answer).map(Some).map_err(|problem| format!("{program}: {problem}")),

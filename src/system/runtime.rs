@@ -1,0 +1,53 @@
+//! The one tokio runtime of the process. `main` builds it; synchronous code that has to await something borrows it.
+
+use std::io;
+use std::sync::OnceLock;
+
+use tokio::runtime::{Builder, Runtime};
+
+/// Threads that poll futures. What runs on them waits for sockets, processes and timers; whatever computes has threads of
+/// its own, so more would only disturb what is measured on the same machine.
+const WORKERS: usize = 2;
+
+static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+
+/// The runtime, built at the first call. It is never shut down: a blocking task that hangs must not keep the process from
+/// exiting.
+///
+/// # Errors
+/// Where the system grants no threads or no epoll instance.
+pub fn runtime() -> io::Result<&'static Runtime> {
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(runtime);
+    }
+    let built = Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .thread_name("imax")
+        .enable_all()
+        .build()?;
+    Ok(RUNTIME.get_or_init(|| built))
+}
+
+/// Runs a future to its end on this thread: the bridge from synchronous code to asynchronous.
+///
+/// # Errors
+/// As [`runtime`].
+pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
+    let runtime = runtime()?;
+    // A thread that is inside the runtime already has to leave it first; on every other thread this does nothing.
+    Ok(tokio::task::block_in_place(|| runtime.block_on(future)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nests_and_works_from_any_thread() {
+        let nested = block_on(async { block_on(async { 1 }).unwrap() }).unwrap();
+        let task = block_on(async { tokio::task::spawn_blocking(|| block_on(async { 2 }).unwrap()).await }).unwrap();
+        let worker = block_on(async { tokio::spawn(async { block_on(async { 3 }).unwrap() }).await }).unwrap();
+        let thread = std::thread::spawn(|| block_on(async { 4 }).unwrap()).join().unwrap();
+        assert_eq!([nested, task.unwrap(), worker.unwrap(), thread], [1, 2, 3, 4]);
+    }
+}
