@@ -60,6 +60,9 @@ pub mod measure;
 /// Accuracy tasks against a server.
 pub mod evaluate;
 
+/// The life of a job.
+pub mod execution;
+
 /// History: what was measured, found again.
 pub mod store;
 

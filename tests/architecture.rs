@@ -24,7 +24,7 @@ const STEPS: [&str; 12] = [
 ];
 
 /// Each room, and the rooms that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 24] = [
+const MAY_IMPORT: [(&str, &[&str]); 25] = [
     ("model", &[]),
     ("yaml", &["model"]),
     ("settings", &["model", "yaml"]),
@@ -44,6 +44,12 @@ const MAY_IMPORT: [(&str, &[&str]); 24] = [
     ("measure", &["model", "system", "load"]),
     ("fleet", &["model", "system", "config", "matrix", "job", "measure"]),
     ("evaluate", &["model", "system", "eval", "measure"]),
+    (
+        "execution",
+        &[
+            "model", "system", "matrix", "job", "load", "eval", "result", "git", "github", "fleet", "measure", "evaluate",
+        ],
+    ),
     ("notify", &["model", "system", "report"]),
     (
         "store",

@@ -16,16 +16,16 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-/// Far beyond what a step takes, for machines that do other things too.
+/// Far longer than a step takes, also on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// Between two looks at a process or a file.
+/// Pause between two looks at a process or a file.
 const POLL: Duration = Duration::from_millis(20);
 
 fn imax(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_imax"));
     command.args(arguments).stdin(Stdio::null());
-    // A test that itself runs in a workflow must not write to that workflow's files.
+    // A test that runs in a workflow must not write to that workflow's files.
     let foreign: Vec<_> = std::env::vars_os().map(|(name, _)| name).collect();
     for name in foreign.iter().filter(|name| name.to_string_lossy().starts_with("GITHUB_")) {
         command.env_remove(name);
@@ -33,7 +33,7 @@ fn imax(arguments: &[&str]) -> Command {
     command
 }
 
-/// The demo in a folder, with the states of its jobs beside it: jobs of this machine's people are none of its business.
+/// The demo in a folder, with a state folder of its own: other jobs of this machine are not touched.
 fn demo_in(folder: &Path) -> Command {
     let mut command = imax(&["demo", "--dir"]);
     command.arg(folder).env("IMAX_STATE_DIR", folder.with_extension("state"));
@@ -46,7 +46,7 @@ fn json(path: &Path) -> Value {
 }
 
 #[test]
-fn the_demo_plans_measures_compares_and_reports() {
+fn demo_plans_measures_compares_and_reports() {
     let folder = tempfile::tempdir().unwrap();
     let demo = folder.path().join("demo");
     let output = demo_in(&demo).output().unwrap();
@@ -63,7 +63,7 @@ fn the_demo_plans_measures_compares_and_reports() {
             assert_eq!(values.len(), expected, "{name}: {values:?}");
         }
     }
-    // Which image was measured comes from the commit, and the two commits differ in it.
+    // The image comes from the commit, and the two commits differ in it.
     let images = |step: &str| -> Vec<String> {
         let points = json(&demo.join(step).join("agg_bmk.json"));
         points
@@ -83,7 +83,7 @@ fn the_demo_plans_measures_compares_and_reports() {
     assert!(fs::read_to_string(demo.join("summary.md")).unwrap().contains("| Framework |"));
     let page = fs::read_to_string(demo.join("report.html")).unwrap();
     assert!(
-        page.contains("window.Plotly = Plotly") && !page.contains("<script src="),
+        page.contains("Plotly.newPlot") && !page.contains("<script src="),
         "the page must open offline"
     );
     let table = String::from_utf8_lossy(&output.stdout);
@@ -91,7 +91,7 @@ fn the_demo_plans_measures_compares_and_reports() {
 }
 
 #[test]
-fn a_folder_with_something_in_it_is_left_alone() {
+fn non_empty_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("mine"), "precious").unwrap();
     let output = imax(&["demo", "--dir"]).arg(folder.path()).output().unwrap();
@@ -133,7 +133,7 @@ fn exit_code(child: &mut Child) -> Option<i32> {
 }
 
 #[test]
-fn ctrl_c_stops_the_engines_and_leaves_nothing_running() {
+fn ctrl_c_stops_engines_and_leaves_nothing_running() {
     let folder = tempfile::tempdir().unwrap();
     let demo = folder.path().canonicalize().unwrap().join("demo");
     let mut child = demo_in(&demo).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

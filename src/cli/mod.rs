@@ -27,7 +27,9 @@ mod plan;
 mod progress;
 mod pull_request;
 mod ready;
+mod reap;
 mod report;
+mod row;
 mod run;
 mod schema;
 mod selection;
@@ -128,7 +130,7 @@ async fn dispatch(command_line: impl IntoIterator<Item = String>) -> Result<Exit
 
 async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
-        Command::Demo(args) => block_in_place(|| demo::run(&args)),
+        Command::Demo(args) => Box::pin(demo::run(args)).await,
         Command::Action(args) => action::run(args).await,
         Command::Nvml(args) => block_in_place(|| nvml::run(&args)),
         Command::Check(args) => block_in_place(|| check::run(args)),
@@ -136,9 +138,9 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Plan(args) => plan::run(args).await,
         Command::Matrix(args) => block_in_place(|| matrix::run(args)),
         Command::Changelog(args) => block_in_place(|| changelog::run(args)),
-        Command::Doctor(args) => block_in_place(|| doctor::run(&args)),
-        Command::Run(args) => block_in_place(|| run::run(&args)),
-        Command::Ready(args) => block_in_place(|| ready::run(&args)),
+        Command::Doctor(args) => block_in_place(|| doctor::run(args)),
+        Command::Run(args) => Box::pin(run::run(*args)).await,
+        Command::Ready(args) => block_in_place(|| ready::run(args)),
         Command::ImportImage(args) => block_in_place(|| import_image::run(&args)),
         Command::Bench(args) => block_in_place(|| bench::run(*args)),
         Command::Eval(args) => block_in_place(|| eval::run(*args)),

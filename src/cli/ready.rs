@@ -1,18 +1,17 @@
 //! `imax ready`: waits until an engine answers its health check and gives one token. Recipes that load their engine by
 //! themselves call it; `imax run` does the same for the others.
 
-use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::output::say;
 use super::{Exit, Failure, OrExit as _};
-use crate::fleet::engine_log;
-use crate::fleet::readiness::{NotReady, Target, wait_until_ready};
-use crate::job::{PhaseTime, diagnose};
-use crate::system::cancellation::{CancelCause, Cancellation};
-use crate::system::process::process_of;
+use crate::execution::{ExternalEngine, ExternalEngineError, wait_for_external_engine};
+use crate::fleet::readiness::Target;
+use crate::job::PhaseTime;
+use crate::load;
+use crate::system::cancellation::Cancellation;
 use crate::system::tls::TlsClient;
 
 /// Wait until an engine answers its health check and gives one token.
@@ -25,22 +24,22 @@ pub struct ReadyArgs {
     /// Port of the engine.
     #[arg(long, required_unless_present = "base_url")]
     port: Option<u16>,
-    /// Base URL of the engine without a path, in place of --host and --port; with `https` the connection is encrypted.
+    /// Base URL of the engine without a path, instead of --host and --port; with `https` the connection is encrypted.
     #[arg(long, conflicts_with_all = ["host", "port"])]
     base_url: Option<String>,
-    /// Certificates (PEM) to trust beside the system's.
+    /// Certificates (PEM) to trust in addition to the system's.
     #[arg(long)]
     ca_cert: Option<PathBuf>,
     /// Path of the health check.
     #[arg(long, default_value = "/health")]
     health_path: String,
-    /// The model that the one token is asked of; by default the first that the engine lists.
-    #[arg(long, default_value = "")]
+    /// Model that the token is requested from [default: the first that the engine lists].
+    #[arg(long, default_value = "", hide_default_value = true)]
     model: String,
-    /// The engine's process: its end ends the wait.
+    /// Process of the engine; the wait ends when it exits.
     #[arg(long)]
     pid: Option<i32>,
-    /// The engine's log, whose end is shown where it does not get ready.
+    /// Log of the engine; its end is printed if the engine does not become ready.
     #[arg(long)]
     log: Option<PathBuf>,
     /// Longest wait, such as 90s or 30m.
@@ -48,57 +47,44 @@ pub struct ReadyArgs {
     deadline: PhaseTime,
 }
 
-enum Ended {
-    Signal(CancelCause),
-    EngineGone(i32),
+impl TryFrom<ReadyArgs> for ExternalEngine {
+    type Error = Failure;
+
+    fn try_from(args: ReadyArgs) -> Result<Self, Failure> {
+        let ReadyArgs {
+            host,
+            port,
+            base_url,
+            ca_cert,
+            health_path,
+            model,
+            pid,
+            log,
+            deadline,
+        } = args;
+        let base_url = base_url.unwrap_or_else(|| local_url(&host, port.unwrap_or_default()));
+        Ok(Self {
+            target: target(&base_url, ca_cert.as_deref(), &health_path, model)?,
+            pid,
+            log,
+            deadline: deadline.duration(),
+        })
+    }
 }
 
-/// Lines of the engine's log that are shown.
-const TAIL_LINES: usize = 40;
-
-/// Runs the command.
-///
-/// # Errors
-/// Where the engine dies or the deadline comes.
-pub fn run(args: &ReadyArgs) -> Result<Exit, Failure> {
-    let stop = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
-    let target = target(args)?;
-    // The start time tells the engine from a later process that gets its number.
-    let engine = args.pid.map(|pid| (pid, process_of(pid)));
-    let mut check = || {
-        if let Some(cause) = stop.cause() {
-            return ControlFlow::Break(Ended::Signal(cause));
-        }
-        match engine {
-            Some((pid, known)) if known.is_none() || process_of(pid) != known => ControlFlow::Break(Ended::EngineGone(pid)),
-            Some(_) | None => ControlFlow::Continue(()),
-        }
-    };
-    let problem = match wait_until_ready(&target, args.deadline.duration(), &mut check) {
-        Ok(ready) => {
-            say(&format!("the engine serves {} on port {}", ready.served_model, target.port));
-            return Ok(Exit::Success);
-        }
-        Err(NotReady::Ended(Ended::Signal(cause))) => return Ok(cause.into()),
-        Err(NotReady::Ended(Ended::EngineGone(pid))) => format!("the engine (process {pid}) ended before it was ready"),
-        Err(late @ NotReady::Late { .. }) => late.to_string(),
-    };
-    Err(anyhow::anyhow!(with_log(problem, args))).or_exit(Exit::MeasurementFailed)
-}
-
-fn target(args: &ReadyArgs) -> Result<Target, Failure> {
-    let host = if args.host.contains(':') {
-        format!("[{}]", args.host)
+/// An IPv6 address is written in brackets.
+fn local_url(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("http://[{host}]:{port}")
     } else {
-        args.host.clone()
-    };
-    let base_url = args
-        .base_url
-        .clone()
-        .unwrap_or_else(|| format!("http://{host}:{}", args.port.unwrap_or_default()));
-    let url = crate::load::Target::from_base_url(&base_url, &args.health_path, crate::load::Protocol::Completions).or_exit(Exit::Usage)?;
+        format!("http://{host}:{port}")
+    }
+}
+
+fn target(base_url: &str, ca_cert: Option<&Path>, health_path: &str, model: String) -> Result<Target, Failure> {
+    let url = load::Target::from_base_url(base_url, health_path, load::Protocol::Completions).or_exit(Exit::Usage)?;
     let tls = match url.tls {
-        true => Some(TlsClient::new(args.ca_cert.as_deref()).or_exit(Exit::InvalidInput)?),
+        true => Some(TlsClient::new(ca_cert).or_exit(Exit::InvalidInput)?),
         false => None,
     };
     Ok(Target {
@@ -106,16 +92,28 @@ fn target(args: &ReadyArgs) -> Result<Target, Failure> {
         port: url.port,
         tls,
         health_path: url.path,
-        model: args.model.clone(),
+        model,
     })
 }
 
-fn with_log(problem: String, args: &ReadyArgs) -> String {
-    let Some(path) = &args.log else { return problem };
-    let log = engine_log::tail(path, &[]);
-    say(&engine_log::last_lines(&log, TAIL_LINES));
-    match diagnose(&log) {
-        Some(diagnosis) => format!("{problem}: {} (log: {})", diagnosis.cause.sentence, diagnosis.line),
-        None => problem,
+/// Runs the command.
+///
+/// # Errors
+/// Where the engine exits or the deadline passes.
+pub fn run(args: ReadyArgs) -> Result<Exit, Failure> {
+    let cancellation = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
+    let engine = ExternalEngine::try_from(args)?;
+    match wait_for_external_engine(&engine, &cancellation) {
+        Ok(ready) => {
+            say(&format!("the engine serves {} on port {}", ready.served_model, engine.target.port));
+            Ok(Exit::Success)
+        }
+        Err(ExternalEngineError::Cancelled(cause)) => Ok(cause.into()),
+        Err(error) => {
+            if let ExternalEngineError::NotReady { log_tail: Some(tail), .. } = &error {
+                say(tail);
+            }
+            Err(error.into())
+        }
     }
 }

@@ -3,49 +3,46 @@
 //! it has a deadline.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::system::cancellation::Cancellation;
 
-/// Time between two looks at the result.
-const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// Longest wait of a job that is being cancelled.
 const CANCELLED_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// The commit of a checkout, looked up in the background.
 #[derive(Debug)]
 pub struct Checkout {
-    commit: Arc<OnceLock<Option<String>>>,
+    /// `None` until the look-up has finished.
+    commit: watch::Receiver<Option<Option<String>>>,
 }
 
 impl Checkout {
     /// Starts the look-up. Its thread only reads; if it hangs, it ends with this process.
     #[must_use]
     pub fn look_up(folder: PathBuf) -> Self {
-        let commit = Arc::new(OnceLock::new());
-        let result = Arc::clone(&commit);
+        let (result, commit) = watch::channel(None);
+        let failed = result.clone();
         let thread = std::thread::Builder::new().name("checkout".to_owned()).spawn(move || {
-            let _ = result.set(commit_of(&folder));
+            result.send_replace(Some(commit_of(&folder)));
         });
         if thread.is_err() {
-            let _ = commit.set(None);
+            failed.send_replace(Some(None));
         }
         Self { commit }
     }
 
-    /// Waits for the look-up, at most for `limit`, and less once `stop` is set. Returns whether it has finished.
-    pub fn wait(&self, limit: Duration, stop: &Cancellation) -> bool {
-        let started = Instant::now();
-        loop {
-            let limit = if stop.is_cancelled() { limit.min(CANCELLED_TIMEOUT) } else { limit };
-            if self.commit.get().is_some() {
-                return true;
-            }
-            if started.elapsed() >= limit {
-                return false;
-            }
-            std::thread::sleep(POLL_INTERVAL);
+    /// Waits for the look-up, at most for `limit`, and less once it is cancelled. Returns whether it has finished.
+    pub async fn wait(&self, limit: Duration, cancellation: &Cancellation) -> bool {
+        let mut commit = self.commit.clone();
+        tokio::select! {
+            biased;
+            found = commit.wait_for(Option::is_some) => found.is_ok(),
+            () = sleep(limit) => false,
+            () = cancelled_for(CANCELLED_TIMEOUT, cancellation) => false,
         }
     }
 
@@ -53,8 +50,13 @@ impl Checkout {
     /// finished.
     #[must_use]
     pub fn commit(&self) -> Option<String> {
-        self.commit.get().cloned().flatten()
+        self.commit.borrow().clone().flatten()
     }
+}
+
+async fn cancelled_for(time: Duration, cancellation: &Cancellation) {
+    cancellation.cancelled().await;
+    sleep(time).await;
 }
 
 fn commit_of(folder: &Path) -> Option<String> {

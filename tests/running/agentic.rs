@@ -68,7 +68,7 @@ fn assert_replayed(world: &World) {
 }
 
 #[test]
-fn a_recipe_that_replays_sessions_is_run_as_upstream_runs_it() {
+fn recipe_that_replays_sessions_runs_unchanged() {
     let world = world("benchmarks/single_node/agentic/demo_fp8_h100_sim.sh", RECIPE);
     assert_replayed(&world);
     assert_eq!(
@@ -78,7 +78,7 @@ fn a_recipe_that_replays_sessions_is_run_as_upstream_runs_it() {
 }
 
 #[test]
-fn a_sites_script_finds_the_recipe_by_its_scenario() {
+fn launch_script_finds_recipe_by_scenario() {
     let world = world("benchmarks/single_node/agentic/demo_fp8_h100_sim.sh", RECIPE);
     std::fs::remove_file(world.path("runners/h100-a.yaml")).unwrap();
     let script = "bash \"benchmarks/single_node/${SCENARIO_SUBDIR}${EXP_NAME%%_*}_${PRECISION}_h100_${FRAMEWORK}.sh\"";
@@ -88,7 +88,7 @@ fn a_sites_script_finds_the_recipe_by_its_scenario() {
 }
 
 #[test]
-fn a_recipe_for_fixed_lengths_is_none_for_sessions_and_the_library_needs_some_of_ones_own() {
+fn fixed_length_recipe_and_library_without_sessions_are_refused() {
     let world = World::with_recipe("touch ran");
     agentic_row(&world, |_| {});
     let ended = world.run();

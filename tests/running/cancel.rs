@@ -1,7 +1,7 @@
-//! SIGINT, SIGTERM and SIGHUP at every phase: everything stopped within 7 s, the right exit code, partial results kept.
+//! SIGINT, SIGTERM and SIGHUP in every phase: everything is stopped within 7 s, with the right exit code and partial results.
 //!
-//! Here are the processes of a recipe and of a launch script. What differs with other launchers is beside their own tests: containers in
-//! `docker`, `podman` and `cancel_containers`, Slurm in `slurm::stopping`; the checks before a launch in `doctor` and `unanswered`.
+//! These tests cover the processes of a recipe and of a launch script. Other launchers have tests of their own: containers in `docker`,
+//! `podman` and `cancel_containers`, Slurm in `slurm::stopping`, the checks before a launch in `doctor` and `unanswered`.
 
 use imax::system::plain_http::{self, Question};
 use nix::sys::signal::Signal;
@@ -11,7 +11,7 @@ use super::evals::with_task;
 use super::stopwatch::Stopwatch;
 use super::world::{PATIENCE, World, await_that};
 
-/// Cancels in a phase, and holds what must hold after it.
+/// Cancels in a phase, and asserts that nothing is left and that the record is right.
 pub fn cancel_in(phase: &str, world: &World, signal: Signal, code: i32, wait: impl FnOnce(&World)) {
     let mut run = world.start();
     run.await_line(&format!("phase {phase}"));
@@ -34,14 +34,14 @@ pub fn cancel_in(phase: &str, world: &World, signal: Signal, code: i32, wait: im
     assert_eq!(cancelled.unwrap()["phase"], json!(phase));
 }
 
-/// Cancels while an engine is awaited that does not obey SIGTERM.
+/// Cancels while the job waits for an engine that ignores SIGTERM.
 pub fn cancel_in_ready(world_of: impl Fn(&str) -> World) -> World {
-    let world = world_of("trap '' TERM; touch \"$IMAX_OUT/deaf\"; sleep @MARK@; sleep @MARK@");
-    cancel_in("ready", &world, Signal::SIGINT, 130, |world| world.await_file("out/deaf"));
+    let world = world_of("trap '' TERM; touch \"$IMAX_OUT/trapped\"; sleep @MARK@; sleep @MARK@");
+    cancel_in("ready", &world, Signal::SIGINT, 130, |world| world.await_file("out/trapped"));
     world
 }
 
-/// Cancels in an evaluation: one token comes, which is enough to be ready, and then none.
+/// Cancels during an evaluation. The engine gives one token, which makes it ready, and then none.
 pub fn cancel_in_eval(world_of: impl Fn(&str) -> World, engine: &str) -> World {
     let world = with_task(world_of(&engine.replace("--itl-ms 5", "--itl-ms 600000")));
     world.change_row(|row| row["eval-only"] = json!(true));
@@ -49,20 +49,20 @@ pub fn cancel_in_eval(world_of: impl Fn(&str) -> World, engine: &str) -> World {
     world
 }
 
-/// Cancels while the profile is patient with an engine that does not obey SIGTERM.
+/// Cancels during the long grace period of an engine that ignores SIGTERM.
 pub fn cancel_in_stop(world_of: impl Fn(&str) -> World, engine: &str) -> World {
-    let deaf = format!("trap '' TERM\n({engine}) &\nsleep @MARK@; sleep @MARK@");
-    let world = world_of(&deaf);
+    let recipe = format!("trap '' TERM\n({engine}) &\nsleep @MARK@; sleep @MARK@");
+    let world = world_of(&recipe);
     let profile = world.read("runners/h100-a.yaml");
     world.write("runners/h100-a.yaml", &format!("{profile}deadlines: {{stop: 10m}}\n"));
     cancel_in("stop", &world, Signal::SIGINT, 130, |_| {});
-    // What was measured before the signal came is whole and stays.
+    // What was measured before the signal is kept.
     assert_eq!(world.job()["points"][0]["outcome"]["status"], json!("ok"));
     assert!(world.results().iter().any(|name| name.starts_with("agg_")));
     world
 }
 
-/// Cancels after everything was stopped.
+/// Cancels after everything is stopped.
 pub fn cancel_in_collect(world_of: impl Fn(&str) -> World, engine: &str) -> World {
     let world = world_of(engine);
     super::collect::cancel_in_collect(&world, Signal::SIGTERM, 143);
@@ -70,10 +70,10 @@ pub fn cancel_in_collect(world_of: impl Fn(&str) -> World, engine: &str) -> Worl
 }
 
 #[test]
-fn in_preflight_while_a_container_engine_hangs() {
+fn in_preflight_while_container_engine_hangs() {
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         let world = World::with_recipe("touch ran");
-        // It takes connections and never says a word.
+        // It accepts connections and never answers.
         let socket = world.path("engine.sock");
         let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         let profile = format!("launcher: docker\ndocker: {{socket: {}}}\n", socket.display());
@@ -83,7 +83,7 @@ fn in_preflight_while_a_container_engine_hangs() {
 }
 
 #[test]
-fn in_launch_while_a_hook_runs() {
+fn in_launch_while_pre_hook_runs() {
     let world = World::with_recipe("touch ran");
     world.write(
         "runners/h100-a.yaml",
@@ -94,28 +94,29 @@ fn in_launch_while_a_hook_runs() {
 }
 
 #[test]
-fn in_ready_with_a_daemon_that_ignores_sigterm() {
+fn in_ready_with_daemon_that_ignores_sigterm() {
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
-        let world = World::with_recipe("(setsid -f bash -c 'trap \"\" TERM; touch deaf; sleep @MARK@; sleep @MARK@'); exec sleep @MARK@");
-        cancel_in("ready", &world, signal, code, |world| world.await_file("deaf"));
+        let world =
+            World::with_recipe("(setsid -f bash -c 'trap \"\" TERM; touch trapped; sleep @MARK@; sleep @MARK@'); exec sleep @MARK@");
+        cancel_in("ready", &world, signal, code, |world| world.await_file("trapped"));
     }
 }
 
 #[test]
-fn by_the_end_of_the_terminal() {
+fn by_sighup() {
     let world = World::with_recipe("touch started; exec sleep @MARK@").started_by(&["env", "--default-signal=HUP"]);
     cancel_in("ready", &world, Signal::SIGHUP, 143, |world| world.await_file("started"));
     assert_eq!(world.job()["outcome"]["reason"], json!("cancelled by SIGHUP in phase ready"));
 }
 
 #[test]
-fn not_by_the_end_of_the_terminal_under_nohup() {
+fn not_by_sighup_under_nohup() {
     let world = World::with_recipe("touch started; exec sleep @MARK@").started_by(&["env", "--ignore-signal=HUP"]);
     let mut run = world.start();
     run.await_line("phase ready");
     world.await_file("started");
     run.signal(Signal::SIGHUP);
-    // By the time that another command has run, a signal would have been noticed.
+    // After another command has run, the signal would have had its effect.
     assert!(world.reap().stderr.contains("no dead job"));
     run.signal(Signal::SIGTERM);
     assert_eq!(run.end().code, Some(143));
@@ -134,8 +135,8 @@ fn in_warm_up() {
     }
 }
 
-/// Requests that the simulated engine at a port has taken.
-fn taken(port: u16) -> u64 {
+/// The number of requests that the simulated engine at a port has accepted.
+fn accepted_requests(port: u16) -> u64 {
     let question = Question {
         host: "127.0.0.1",
         port,
@@ -151,7 +152,7 @@ fn taken(port: u16) -> u64 {
 }
 
 #[test]
-fn in_load_with_what_was_measured_kept_and_marked() {
+fn in_load_keeps_partial_result() {
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         let recipe = format!("echo \"$PORT\" > port\n{}", super::success::ENGINE);
         let world = World::with_recipe(&recipe).arguments(&["--num-prompts-per-conc", "200"]);
@@ -159,11 +160,11 @@ fn in_load_with_what_was_measured_kept_and_marked() {
             row["osl"] = json!(100);
             row["max-model-len"] = json!(200);
         });
-        // So many requests take more than a minute. Two are sent at once, so some are over when the engine has taken six more.
+        // 400 requests take more than a minute. Two run at a time, so some have completed when the engine has accepted six more.
         cancel_in("load", &world, signal, code, |world| {
             let port = world.read("port").trim().parse().unwrap();
-            let before = taken(port);
-            await_that("the engine served", || taken(port) >= before + 6);
+            let before = accepted_requests(port);
+            await_that("the engine served", || accepted_requests(port) >= before + 6);
         });
         let job = world.job();
         let raw = job["points"][0]["raw"].as_str().unwrap();
@@ -180,11 +181,11 @@ fn in_load_with_what_was_measured_kept_and_marked() {
 }
 
 #[test]
-fn in_stop_the_patience_with_a_deaf_engine_ends() {
+fn in_stop_ends_grace_period() {
     cancel_in_stop(World::with_recipe, super::success::ENGINE);
 }
 
-/// A world whose own launch script starts the recipe.
+/// A world whose launch script starts the recipe.
 fn with_launch_script(recipe: &str) -> World {
     let world = World::with_recipe(recipe);
     world.write("runners/h100-a.yaml", "launcher: script\nscript: launch.sh\n");
@@ -196,7 +197,7 @@ fn with_launch_script(recipe: &str) -> World {
 }
 
 #[test]
-fn in_each_phase_of_a_launch_script() {
+fn in_each_phase_with_launch_script() {
     cancel_in_ready(with_launch_script);
     cancel_in_eval(with_launch_script, super::success::ENGINE);
     cancel_in_stop(with_launch_script, super::success::ENGINE);
@@ -208,24 +209,24 @@ fn in_each_phase_of_a_launch_script() {
 }
 
 #[test]
-fn in_stop_while_a_post_hook_runs() {
+fn in_stop_while_post_hook_runs() {
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         let world = World::with_recipe(super::success::ENGINE);
-        // The hook is as deaf as an engine may be, and leaves something in the background.
+        // The hook ignores SIGTERM and leaves a process in the background.
         let hook = "setsid -f sleep @MARK@; trap \"\" TERM; touch hooked; sleep @MARK@; sleep @MARK@";
         world.write(
             "runners/h100-a.yaml",
             &format!("launcher: local\nhooks: {{post: ['{hook}', 'touch second']}}\n"),
         );
         cancel_in("stop", &world, signal, code, |world| world.await_file("hooked"));
-        // What was measured before stays, and the next hook has its part of the time.
+        // What was measured before is kept, and the next hook has its share of the time.
         assert_eq!(world.job()["points"][0]["outcome"]["status"], json!("ok"));
         assert!(world.path("second").exists());
     }
 }
 
 #[test]
-fn in_warm_up_while_prompts_are_made() {
+fn in_warm_up_while_prompts_are_generated() {
     let world = World::with_recipe(&slow_engine()).arguments(&["--num-prompts-per-conc", "1000000"]);
     cancel_in("warm-up", &world, Signal::SIGINT, 130, |_| {});
 }

@@ -1,4 +1,4 @@
-//! The phase collect. Nothing is waited for in it but git, so a git that never answers is how a test stays in it.
+//! The phase collect waits only for git, so a git that never answers keeps a test in it.
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -7,8 +7,8 @@ use super::cancel::cancel_in;
 use super::success::ENGINE;
 use super::world::World;
 
-/// Makes the world a repository of which git cannot read the branch: it is a pipe into which nobody writes.
-pub fn with_mute_git(world: &World) {
+/// Makes the world a repository whose branch git never finishes reading: it is a pipe without a writer.
+pub fn with_hanging_git(world: &World) {
     world.write(".git/HEAD", "ref: refs/heads/main\n");
     std::fs::create_dir_all(world.path(".git/objects")).unwrap();
     std::fs::create_dir_all(world.path(".git/refs/heads")).unwrap();
@@ -16,9 +16,9 @@ pub fn with_mute_git(world: &World) {
     nix::unistd::mkfifo(&world.path(".git/refs/heads/main"), mode).unwrap();
 }
 
-/// Cancels a job in its phase collect: what was measured is whole and stays.
+/// Cancels a job in its phase collect: what was measured is kept.
 pub fn cancel_in_collect(world: &World, signal: Signal, code: i32) {
-    with_mute_git(world);
+    with_hanging_git(world);
     cancel_in("collect", world, signal, code, |_| {});
     assert_measured_without_commit(world);
 }
@@ -33,19 +33,19 @@ fn assert_measured_without_commit(world: &World) {
 }
 
 #[test]
-fn a_signal_ends_it() {
+fn cancelled_while_git_hangs() {
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         cancel_in_collect(&World::with_recipe(ENGINE), signal, code);
     }
 }
 
 #[test]
-fn its_deadline_ends_it() {
+fn deadline_passes_while_git_hangs() {
     let world = World::with_recipe(ENGINE);
     world.write("runners/h100-a.yaml", "launcher: local\ndeadlines: {collect: 100ms}\n");
-    with_mute_git(&world);
+    with_hanging_git(&world);
     let ended = world.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    assert!(ended.stderr.contains("git has not said which commit"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("git has not named the commit"), "{}", ended.stderr);
     assert_measured_without_commit(&world);
 }

@@ -7,7 +7,7 @@ use super::cancel::cancel_in;
 use super::success::ENGINE;
 use super::world::World;
 
-/// Two questions that no simulated engine answers rightly, and the task that asks them.
+/// A task with two questions that the simulated engine answers wrongly.
 const TASK: &str = "task: tiny\ndataset_path: json\ndataset_kwargs: {data_files: {test: tiny.jsonl}}\ntest_split: test\n\
     doc_to_text: \"{{q}}\"\ndoc_to_target: a\ngeneration_kwargs: {until: [\"\\n\"], max_gen_toks: 8}\n\
     filter_list: [{name: strict-match, filter: [{function: take_first}]}]\n";
@@ -18,7 +18,7 @@ fn world(change: impl FnOnce(&mut Value)) -> World {
     world
 }
 
-/// A world that has a task; its row says whether it is asked for.
+/// A world with a task; its row decides whether it is evaluated.
 pub fn with_task(world: World) -> World {
     world.write("tiny.yaml", TASK);
     world.write(
@@ -40,7 +40,7 @@ fn count(world: &World, start: &str) -> usize {
 }
 
 #[test]
-fn a_row_is_measured_and_evaluated_on_one_engine() {
+fn row_is_measured_and_evaluated_on_one_engine() {
     let world = world(|row| row["run-eval"] = json!(true));
     let ended = world.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -66,7 +66,7 @@ fn a_row_is_measured_and_evaluated_on_one_engine() {
 }
 
 #[test]
-fn a_row_that_is_only_evaluated_measures_nothing() {
+fn eval_only_row_is_not_loaded() {
     let world = world(|row| row["eval-only"] = json!(true));
     let ended = world.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -78,7 +78,7 @@ fn a_row_that_is_only_evaluated_measures_nothing() {
 }
 
 #[test]
-fn each_concurrency_has_its_own_results_and_collect_finds_them() {
+fn collect_finds_results_of_each_concurrency() {
     let world = world(|row| {
         row["conc"] = json!([2, 4]);
         row["eval-only"] = json!(true);
@@ -111,7 +111,7 @@ fn each_concurrency_has_its_own_results_and_collect_finds_them() {
 }
 
 #[test]
-fn a_score_below_its_threshold_fails_the_job_and_says_why() {
+fn score_below_threshold_fails_job() {
     let world = world(|row| row["eval-only"] = json!(true));
     world.write("configs/eval-thresholds.yaml", "default: {tiny: 0.9}\n");
     let ended = world.run();
@@ -127,7 +127,7 @@ fn a_score_below_its_threshold_fails_the_job_and_says_why() {
 }
 
 #[test]
-fn a_task_that_cannot_be_read_is_refused_before_the_engine_starts() {
+fn invalid_task_is_refused_before_engine_starts() {
     let world = world(|row| row["run-eval"] = json!(true));
     world.write("tiny.yaml", &format!("{TASK}process_results: !function u.f\n"));
     let ended = world.run();
@@ -136,7 +136,7 @@ fn a_task_that_cannot_be_read_is_refused_before_the_engine_starts() {
 }
 
 #[test]
-fn a_recipe_that_does_everything_evaluates_itself() {
+fn self_contained_recipe_evaluates_itself() {
     let library = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/benchmarks/benchmark_lib.sh")).unwrap();
     let recipe = "source \"$(dirname \"$0\")/benchmark_lib.sh\"\n\
         \"$IMAX_BIN\" sim --ttft-ms 5 --itl-ms 5 --served-model-name \"$MODEL\" --host 127.0.0.1 --port \"$PORT\" --ground-truth truth-@MARK@ >&2 &\n\
@@ -156,10 +156,10 @@ fn a_recipe_that_does_everything_evaluates_itself() {
 }
 
 #[test]
-fn a_signal_ends_an_evaluation() {
+fn signal_cancels_evaluation() {
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         let world = world(|row| row["eval-only"] = json!(true));
-        // One token comes, which is enough to be ready, and then none.
+        // The engine gives one token, which makes it ready, and then none.
         world.write("benchmarks/demo_fp8_h100_sim.sh", &ENGINE.replace("--itl-ms 5", "--itl-ms 600000"));
         cancel_in("eval", &world, signal, code, |_| {});
         assert_eq!(phases(&world.job(), "eval"), ["cancelled"]);

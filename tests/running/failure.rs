@@ -1,4 +1,4 @@
-//! Engines that die, hang or are not there: noticed at once or at the deadline, with the cause named, and nothing left.
+//! Engines that exit, hang or never start: detected at once or at the deadline, with the cause, and nothing is left running.
 
 use std::io::{Read as _, Write as _};
 
@@ -7,9 +7,9 @@ use serde_json::json;
 use super::world::World;
 
 #[test]
-fn a_dead_engine_is_noticed_at_once_and_its_log_says_why() {
+fn engine_exit_is_detected_at_once_and_explained_by_log() {
     let world = World::with_recipe("sleep @MARK@ & echo loading; echo 'torch.OutOfMemoryError: CUDA out of memory.' >&2; exit 7");
-    // Not only at the end of the hour that an engine has to get ready: the world is not that patient.
+    // At once, and not after the hour that an engine has to become ready: the test's own timeout is shorter.
     let ended = world.run();
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     let job = world.job();
@@ -27,9 +27,9 @@ fn a_dead_engine_is_noticed_at_once_and_its_log_says_why() {
 }
 
 #[test]
-fn an_engine_that_closes_its_connections_before_it_is_seen_dead_is_the_reason_all_the_same() {
-    // As a process that is killed and has much memory to free: nobody listens any more, and it is still there. Once under the
-    // load, and once where the first request, which tries the engine out, is under way.
+fn engine_exit_is_reported_after_broken_connections() {
+    // A process that is killed and has much memory to free no longer listens, and still exists. Once this happens during the load,
+    // and once during the probe request.
     for (token_ms, warmups) in [("5", "1"), ("60000", "0")] {
         let recipe = format!(
             "\"$IMAX_BIN\" sim --ttft-ms 5 --itl-ms {token_ms} --served-model-name \"$MODEL\" --host 127.0.0.1 --port \"$PORT\" &\n\
@@ -52,7 +52,7 @@ fn an_engine_that_closes_its_connections_before_it_is_seen_dead_is_the_reason_al
 }
 
 #[test]
-fn an_engine_that_never_gets_ready_is_stopped_at_the_deadline() {
+fn engine_that_never_becomes_ready_is_stopped_at_deadline() {
     let world = World::with_recipe("echo still loading; exec sleep @MARK@");
     world.write("runners/h100-a.yaml", "launcher: local\ndeadlines: {ready: 700ms}\n");
     let ended = world.run();
@@ -72,8 +72,8 @@ fn an_engine_that_never_gets_ready_is_stopped_at_the_deadline() {
 }
 
 #[test]
-fn what_left_the_group_is_stopped_too() {
-    // A session of its own, no environment, and a parent that is gone: nothing but adoption leads to it.
+fn processes_outside_the_group_are_stopped() {
+    // With a session of its own, no environment and no parent, a process is found only because imax adopts orphans.
     let recipe = "env -i setsid bash -c 'sleep @MARK@ & sleep @MARK@' & (setsid -f sleep @MARK@); trap '' TERM; sleep @MARK@ & exit 3";
     let world = World::with_recipe(recipe);
     world.write("runners/h100-a.yaml", "launcher: local\ndeadlines: {stop: 500ms}\n");
@@ -82,7 +82,7 @@ fn what_left_the_group_is_stopped_too() {
 }
 
 #[test]
-fn a_process_that_ignores_sigterm_is_killed_and_named() {
+fn process_that_ignores_sigterm_is_killed_and_reported() {
     let world = World::with_recipe("trap '' TERM; sleep @MARK@ & wait; wait");
     world.write("runners/h100-a.yaml", "launcher: local\ndeadlines: {ready: 5s, stop: 300ms}\n");
     assert_eq!(world.run().code, Some(1));
@@ -99,7 +99,7 @@ fn a_process_that_ignores_sigterm_is_killed_and_named() {
 }
 
 #[test]
-fn a_taken_port_is_the_nodes_fault() {
+fn port_in_use_is_infrastructure_failure() {
     let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let world = World::with_recipe("touch ran").arguments(&["--port", &port]);
@@ -110,7 +110,7 @@ fn a_taken_port_is_the_nodes_fault() {
 }
 
 #[test]
-fn a_failing_hook_ends_the_job_before_the_engine_starts() {
+fn failing_pre_hook_ends_job_before_engine_starts() {
     let world = World::with_recipe("touch ran");
     world.write("runners/h100-a.yaml", "launcher: local\nhooks: {pre: ['sleep @MARK@ & exit 5']}\n");
     let ended = world.run();
@@ -121,7 +121,7 @@ fn a_failing_hook_ends_the_job_before_the_engine_starts() {
 }
 
 #[test]
-fn secrets_are_nowhere_but_in_the_engines_environment() {
+fn secrets_reach_only_the_engine_environment() {
     let world = World::with_recipe("echo \"token $HF_TOKEN\"; test \"$HF_TOKEN\" = hf_very_secret && touch had; exit 1")
         .environment("HF_TOKEN", "hf_very_secret");
     let ended = world.run();
@@ -134,7 +134,7 @@ fn secrets_are_nowhere_but_in_the_engines_environment() {
 }
 
 #[test]
-fn a_secret_that_an_engine_answers_or_a_recipe_writes_is_in_no_file() {
+fn secrets_from_engine_and_recipe_are_redacted_in_all_files() {
     let port = imax::system::ports::free_port().unwrap();
     let recipe =
         "mkdir \"$IMAX_OUT/artifacts\"; echo \"{\\\"key\\\": \\\"$HF_TOKEN\\\"}\" > \"$IMAX_OUT/artifacts/input.json\"; exec sleep @MARK@";
@@ -159,13 +159,13 @@ fn a_secret_that_an_engine_answers_or_a_recipe_writes_is_in_no_file() {
     assert!(reason.contains("503: no access for ***"), "{reason}");
     assert_eq!(world.read("out/artifacts/input.json"), "{\"key\": \"***\"}\n");
     for text in [world.read("out/job.json"), world.read("summary.md"), ended.stderr] {
-        // Markdown writes an underscore with a backslash before it.
+        // Markdown escapes underscores with a backslash.
         assert!(!text.replace('\\', "").contains("very_secret"), "{text}");
     }
 }
 
 #[test]
-fn only_allowed_variables_reach_the_recipe() {
+fn only_passed_variables_reach_recipe() {
     let world = World::with_recipe("env > seen; exit 1")
         .environment("STRAY", "1")
         .environment("WANTED", "1");
@@ -190,7 +190,7 @@ fn only_allowed_variables_reach_the_recipe() {
 }
 
 #[test]
-fn inside_actions_there_is_one_annotation_and_a_summary() {
+fn github_actions_gets_one_annotation_and_a_summary() {
     let world = World::with_recipe("echo '::error::not ours'; exit 1")
         .environment("GITHUB_ACTIONS", "true")
         .environment("HF_TOKEN", "hf_very_secret");

@@ -26,7 +26,7 @@ pub fn job_of(world: &World) -> String {
 
 #[test]
 #[ignore = "needs docker.io and root"]
-fn a_container_that_somebody_kills_is_told_apart_from_one_without_memory() {
+fn killed_container_differs_from_container_out_of_memory() {
     let daemon = Daemon::docker();
     let hungry = "touch \"$IMAX_OUT/up\"; until [ -e \"$IMAX_OUT/go\" ]; do sleep 0.05; done; x=x; while :; do x=$x$x; done";
     for (kill, killed_by_the_kernel) in [(true, false), (false, true)] {
@@ -123,7 +123,7 @@ fn gated(daemon: &Daemon) -> (tempfile::TempDir, String, Gate) {
 
 #[test]
 #[ignore = "needs docker.io and root"]
-fn a_signal_ends_a_pull_by_an_engine_that_hangs_and_the_state_is_kept() {
+fn signal_ends_pull_when_container_engine_hangs_and_keeps_state() {
     let (image, _answers) = registry();
     let (_folder, socket, gate) = gated(Daemon::docker());
     let world = world_at(&socket, "exec sleep 1000", "");
@@ -145,7 +145,7 @@ fn a_signal_ends_a_pull_by_an_engine_that_hangs_and_the_state_is_kept() {
 
 #[test]
 #[ignore = "needs docker.io and root"]
-fn a_signal_ends_a_job_whose_engine_hangs_and_reaping_removes_its_container() {
+fn signal_ends_job_when_container_engine_hangs_and_reap_removes_container() {
     let daemon = Daemon::docker();
     let (_folder, socket, gate) = gated(daemon);
     let world = world_at(&socket, "touch \"$IMAX_OUT/up\"; exec sleep 1000", "");
@@ -169,7 +169,7 @@ fn a_signal_ends_a_job_whose_engine_hangs_and_reaping_removes_its_container() {
 
 #[test]
 #[ignore = "needs docker.io and root"]
-fn a_socket_that_goes_away_is_the_nodes_fault_and_reaping_finishes_the_job() {
+fn lost_socket_is_infrastructure_failure_and_reap_finishes_job() {
     let daemon = Daemon::docker();
     let (_folder, socket, gate) = gated(daemon);
     let world = world_at(&socket, "touch \"$IMAX_OUT/up\"; exec sleep 1000", "");
@@ -183,10 +183,7 @@ fn a_socket_that_goes_away_is_the_nodes_fault_and_reaping_finishes_the_job() {
     assert_eq!(outcome["class"], json!("infra"), "{outcome}");
     // Where the socket went away under a request, the reason is that request's.
     let reason = outcome["reason"].as_str().unwrap();
-    assert!(
-        reason.contains("lost sight of the engine") || reason.starts_with("cannot "),
-        "{outcome}"
-    );
+    assert!(reason.starts_with("cannot "), "{outcome}");
     // What could not be stopped is still written down, and stopped as soon as that is possible.
     assert!(daemon.containers().contains(&container));
     assert_eq!(world.states(), 1);
@@ -220,7 +217,7 @@ fn registry() -> (String, Arc<AtomicBool>) {
 
 #[test]
 #[ignore = "needs docker.io and root"]
-fn an_image_is_pulled_by_one_job_at_a_time_and_each_try_is_recorded() {
+fn image_is_pulled_by_one_job_at_a_time_and_attempts_are_recorded() {
     let (image, answers) = registry();
     let daemon = Daemon::docker();
     let [first, second] = [0, 1].map(|_| {
@@ -262,7 +259,7 @@ fn an_image_is_pulled_by_one_job_at_a_time_and_each_try_is_recorded() {
 
 #[test]
 #[ignore = "needs docker.io and root"]
-fn a_signal_ends_a_pull() {
+fn signal_ends_pull() {
     let (image, _answers) = registry();
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         let world = world_at(&Daemon::docker().socket(), "exec sleep 1000", "");
@@ -308,7 +305,7 @@ impl Drop for SmallDisk {
 
 #[test]
 #[ignore = "needs root"]
-fn a_full_disk_is_named_and_the_record_is_written_all_the_same() {
+fn full_disk_is_reported_and_record_still_written() {
     let fill = "head -c 1000000 /dev/zero | tr '\\0' 'x'; echo";
     let world = World::with_recipe(&format!("{fill}\n{ENGINE}"));
     world.write(
@@ -330,7 +327,7 @@ fn a_full_disk_is_named_and_the_record_is_written_all_the_same() {
 
 #[test]
 #[ignore = "needs root"]
-fn a_disk_that_is_too_small_is_found_before_anything_starts() {
+fn insufficient_disk_space_is_found_before_launch() {
     let world = World::with_recipe("touch ran");
     world.write("runners/h100-a.yaml", "launcher: local\nretries: {attempts: 1}\n");
     let _disk = SmallDisk::at(world.path("out"));

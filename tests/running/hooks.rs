@@ -1,4 +1,4 @@
-//! Post-hooks give back what pre-hooks took, however the job ended.
+//! Post-hooks run however the job ends, once a pre-hook has begun.
 
 use nix::sys::signal::Signal;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use super::cancel::cancel_in;
 use super::world::World;
 
-/// A world whose pre-hook takes something that its post-hook gives back.
+/// A world whose pre-hook creates the file `taken`, which its post-hook removes.
 fn world(recipe: &str, more_pre: &str) -> World {
     let world = World::with_recipe(recipe);
     world.write(
@@ -25,7 +25,7 @@ fn assert_given_back(world: &World) {
 }
 
 #[test]
-fn after_a_failed_launch() {
+fn post_hooks_run_after_failed_launch() {
     let world = world("touch ran", ", 'exit 3'");
     let ended = world.run();
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
@@ -42,7 +42,7 @@ fn after_a_failed_launch() {
 }
 
 #[test]
-fn after_a_cancelled_pre_hook() {
+fn post_hooks_run_after_cancelled_pre_hook() {
     let world = world("touch ran", ", 'touch waits; sleep @MARK@'");
     cancel_in("launch", &world, Signal::SIGTERM, 143, |world| world.await_file("waits"));
     assert!(!world.path("ran").exists());
@@ -50,14 +50,14 @@ fn after_a_cancelled_pre_hook() {
 }
 
 #[test]
-fn after_a_cancelled_engine_that_is_deaf() {
-    let world = world("trap '' TERM; touch deaf; sleep @MARK@; sleep @MARK@", "");
-    cancel_in("ready", &world, Signal::SIGINT, 130, |world| world.await_file("deaf"));
+fn post_hooks_run_after_cancelled_engine_that_ignores_sigterm() {
+    let world = world("trap '' TERM; touch trapped; sleep @MARK@; sleep @MARK@", "");
+    cancel_in("ready", &world, Signal::SIGINT, 130, |world| world.await_file("trapped"));
     assert_given_back(&world);
 }
 
 #[test]
-fn after_one_that_fails() {
+fn post_hooks_run_after_one_that_fails() {
     let world = World::with_recipe(super::success::ENGINE);
     world.write(
         "runners/h100-a.yaml",
@@ -70,7 +70,7 @@ fn after_one_that_fails() {
 }
 
 #[test]
-fn not_where_no_pre_hook_began() {
+fn post_hooks_do_not_run_before_pre_hooks_began() {
     let world = world("touch ran", "");
     let profile = world.read("runners/h100-a.yaml");
     world.write("runners/h100-a.yaml", &format!("{profile}node: {{free-disk-gib: 1e9}}\n"));
@@ -91,19 +91,19 @@ fn killed() -> World {
 }
 
 #[test]
-fn of_a_killed_job_by_the_next_one_that_has_the_same() {
+fn next_job_runs_same_post_hooks_of_killed_job() {
     let world = killed();
     world.write("benchmarks/demo_fp8_h100_sim.sh", "exit 1");
     let profile = world.read("runners/h100-a.yaml");
     world.write("runners/h100-a.yaml", &profile.replace("'touch taken'", "'[ ! -e taken ]'"));
     let ended = world.run();
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    assert!(ended.stderr.contains("may not have come to its post-hooks"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("may not have run its post-hooks"), "{}", ended.stderr);
     assert_eq!(world.read("given"), "\n\n");
 }
 
 #[test]
-fn of_a_killed_job_are_named_where_nothing_else_tells_that_they_are_wanted() {
+fn reap_only_lists_post_hooks_of_killed_job() {
     let world = killed();
     let ended = world.reap();
     let named = "post-hook that may not have run: rm -f taken; echo >> given";

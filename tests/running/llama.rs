@@ -34,7 +34,7 @@ fn world() -> World {
 
 #[test]
 #[ignore = "needs llama.cpp's server and a model"]
-fn llama_cpp_is_measured_with_the_recipe_and_the_profile_of_this_repository() {
+fn llama_cpp_is_measured_with_recipe_and_profile_of_this_repository() {
     let world = world();
     let ended = world.run();
     assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, world.read("out/server.log"));
@@ -60,7 +60,7 @@ fn llama_cpp_is_measured_with_the_recipe_and_the_profile_of_this_repository() {
 
 #[test]
 #[ignore = "needs llama.cpp's server and a model"]
-fn a_real_server_that_is_killed_in_its_load_is_noticed_at_once() {
+fn real_server_killed_during_load_is_detected_at_once() {
     let world = world().arguments(&["--num-prompts-per-conc", "100", "--num-warmups-per-conc", "0"]);
     world.row(|row| {
         let model = std::env::var("IMAX_TEST_LLAMA_MODEL").expect(NEEDS);

@@ -1,4 +1,4 @@
-//! A job whose `imax run` was killed is finished by a later one, and strangers are left alone.
+//! What a killed `imax run` left is removed by a later one; other processes are not touched.
 
 use std::process::Command;
 
@@ -10,12 +10,12 @@ use super::world::{World, await_that};
 const ENGINE: &str = "(setsid -f sleep @MARK@); touch started; exec sleep @MARK@";
 
 #[test]
-fn a_killed_job_is_finished_later_and_a_stranger_is_left_alone() {
+fn reap_removes_processes_of_killed_job_only() {
     let world = World::with_recipe(ENGINE);
     let mut run = world.start();
     run.await_line("phase ready");
     world.await_file("started");
-    // The recipe makes the file just before it becomes the second of them.
+    // The recipe creates the file just before it becomes the second of them.
     await_that("both processes run", || world.processes().len() == 2);
     run.signal(Signal::SIGKILL);
     run.end();
@@ -33,7 +33,7 @@ fn a_killed_job_is_finished_later_and_a_stranger_is_left_alone() {
 }
 
 #[test]
-fn a_living_job_is_not_reaped() {
+fn running_job_is_not_reaped() {
     let world = World::with_recipe(ENGINE);
     let mut run = world.start();
     run.await_line("phase ready");
@@ -48,7 +48,7 @@ fn a_living_job_is_not_reaped() {
 }
 
 #[test]
-fn the_next_job_cleans_up_after_a_dead_one() {
+fn next_job_cleans_up_after_dead_one() {
     let world = World::with_recipe(ENGINE);
     let mut run = world.start();
     run.await_line("phase ready");
@@ -63,13 +63,13 @@ fn the_next_job_cleans_up_after_a_dead_one() {
 }
 
 #[test]
-fn a_job_of_another_machine_is_left_alone_until_that_is_said_to_be_gone() {
+fn job_of_other_machine_is_skipped_unless_machine_is_gone() {
     let world = World::with_recipe(ENGINE);
     let mut run = world.start();
     run.await_line("phase ready");
     world.await_file("started");
     await_that("both processes run", || world.processes().len() == 2);
-    // As another machine wrote it into a home folder that both share: its boot and its processes mean nothing here.
+    // As if another machine had written it to a shared home folder: its boot id and its process numbers mean nothing here.
     world.change_state(|state| {
         state["machine"] = json!({ "name": "n1", "id": "0123456789abcdef" });
         state["boot"] = json!("its own");
@@ -80,7 +80,7 @@ fn a_job_of_another_machine_is_left_alone_until_that_is_said_to_be_gone() {
     assert!(!ended.stderr.contains("dead job"), "{}", ended.stderr);
     let ended = world.reap();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    assert!(ended.stderr.contains("left alone, it is of n1"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("skipped, it belongs to n1"), "{}", ended.stderr);
     assert!(ended.stderr.contains("no dead job"), "{}", ended.stderr);
     assert_eq!((world.processes().len(), world.states()), (2, 1));
 
@@ -93,7 +93,7 @@ fn a_job_of_another_machine_is_left_alone_until_that_is_said_to_be_gone() {
 }
 
 #[test]
-fn after_a_reboot_the_owner_is_dead_whatever_has_its_number_now() {
+fn owner_is_dead_after_reboot_despite_reused_pid() {
     let world = World::with_recipe(ENGINE);
     let mut run = world.start();
     run.await_line("phase ready");

@@ -1,4 +1,4 @@
-//! Rows, recipes and profiles that cannot be used: one sentence, exit 3, nothing started.
+//! Rows, recipes and profiles that cannot be used are refused with one sentence and exit code 3, before anything starts.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::world::World;
 const MUST_NOT_RUN: &str = "touch ran; exec sleep @MARK@";
 
 #[test]
-fn rows_that_are_not_supported_are_refused_and_recorded() {
+fn unsupported_rows_are_refused_and_recorded() {
     for (key, value, sentence) in [
         ("run-eval", json!(true), "the evaluation cannot be prepared"),
         ("spec-decoding", json!("mtp"), "does not look at SPEC_DECODING"),
@@ -28,7 +28,7 @@ fn rows_that_are_not_supported_are_refused_and_recorded() {
 }
 
 #[test]
-fn rows_of_several_nodes_are_refused() {
+fn multi_node_rows_are_refused_without_scheduler() {
     let world = World::with_recipe(MUST_NOT_RUN);
     let worker = json!({ "num-worker": 1, "tp": 1, "ep": 1, "dp-attn": false });
     world.row(|row| {
@@ -46,7 +46,7 @@ fn rows_of_several_nodes_are_refused() {
 }
 
 #[test]
-fn a_row_that_is_none_gives_place_and_field() {
+fn invalid_row_is_reported_with_place_and_field() {
     let world = World::with_recipe(MUST_NOT_RUN);
     world.write("row.json", "{\"image\": \"x\",\n \"tpp\": 1}");
     let ended = world.run();
@@ -60,7 +60,7 @@ fn a_row_that_is_none_gives_place_and_field() {
 }
 
 #[test]
-fn a_profile_with_an_unknown_key_is_refused_with_its_line() {
+fn unknown_profile_key_is_reported_with_line() {
     let world = World::with_recipe(MUST_NOT_RUN);
     world.write("runners/h100-a.yaml", "launcher: local\nlauncer: x\n");
     let ended = world.run();
@@ -73,7 +73,7 @@ fn a_profile_with_an_unknown_key_is_refused_with_its_line() {
 }
 
 #[test]
-fn a_row_may_come_by_the_environment_and_none_is_a_usage_error() {
+fn row_is_read_from_environment_and_its_absence_is_usage_error() {
     let world = World::with_recipe(MUST_NOT_RUN);
     let ended = world.reap();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);

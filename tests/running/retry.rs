@@ -1,4 +1,4 @@
-//! Another try where the node failed, none where the benchmark did; every try is in `job.json`.
+//! An attempt that failed because of the node is repeated, one of which the benchmark failed is not; `job.json` lists every attempt.
 
 use nix::sys::signal::Signal;
 use serde_json::json;
@@ -8,7 +8,7 @@ use super::success::ENGINE;
 use super::world::{World, await_that};
 
 #[test]
-fn a_node_that_fails_once_gets_another_try() {
+fn infrastructure_failure_is_retried() {
     let world = World::with_recipe(&format!("echo the engine of try $(wc -l < tries)\n{ENGINE}"));
     world.write(
         "runners/h100-a.yaml",
@@ -45,7 +45,7 @@ fn a_node_that_fails_once_gets_another_try() {
 }
 
 #[test]
-fn a_benchmark_that_failed_is_not_repeated() {
+fn failed_benchmark_is_not_retried() {
     for failing in ["exit 7", "echo 'OSError: [Errno 98] Address already in use'; exit 1"] {
         let world = World::with_recipe(&format!("echo >> starts; {failing}"));
         world.write("runners/h100-a.yaml", "launcher: local\nretries: {attempts: 5, pause: 1ms}\n");
@@ -56,7 +56,7 @@ fn a_benchmark_that_failed_is_not_repeated() {
 }
 
 #[test]
-fn tries_have_an_end() {
+fn attempts_are_limited() {
     let world = World::with_recipe("touch ran");
     world.write(
         "runners/h100-a.yaml",
@@ -68,7 +68,7 @@ fn tries_have_an_end() {
 }
 
 #[test]
-fn a_signal_ends_the_pause_between_two_tries() {
+fn signal_ends_pause_between_attempts() {
     let world = World::with_recipe("touch ran");
     world.write(
         "runners/h100-a.yaml",

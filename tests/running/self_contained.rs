@@ -1,10 +1,10 @@
-//! Recipes and launch scripts as repositories of InferenceX have them run unchanged.
+//! Recipes and launch scripts of InferenceX repositories run unchanged.
 
 use serde_json::json;
 
 use super::world::World;
 
-/// A recipe that does everything itself, in the manner of those that use `benchmark_lib.sh`.
+/// A self-contained recipe that uses `benchmark_lib.sh`.
 const RECIPE: &str = r#"#!/usr/bin/env bash
 source "$(dirname "$0")/benchmark_lib.sh"
 check_env_vars MODEL TP CONC ISL OSL RANDOM_RANGE_RATIO RESULT_FILENAME EP_SIZE
@@ -34,17 +34,17 @@ fn assert_measured(world: &World) {
     let agg: serde_json::Value =
         serde_json::from_str(&world.read(&format!("out/{}", job["points"][0]["normalised"].as_str().unwrap()))).unwrap();
     assert_eq!(agg["conc"], json!(2));
-    // The recipe ends without stopping its engine; that is done for it.
+    // The recipe exits without stopping its engine; imax stops it.
     world.assert_nothing_runs();
 }
 
 #[test]
-fn a_recipe_that_does_everything_itself() {
+fn self_contained_recipe_is_measured() {
     assert_measured(&world(RECIPE));
 }
 
 #[test]
-fn a_launch_script_of_the_site() {
+fn launch_script_of_site_is_measured() {
     let world = world(RECIPE);
     std::fs::remove_file(world.path("runners/h100-a.yaml")).unwrap();
     let script = "touch launched; bash \"$GITHUB_WORKSPACE/benchmarks/${MODEL_PREFIX}_${PRECISION}_${RUNNER_NAME%%-*}_${FRAMEWORK}.sh\"";
@@ -55,7 +55,7 @@ fn a_launch_script_of_the_site() {
 }
 
 #[test]
-fn an_engine_that_dies_ends_the_recipe_with_the_cause() {
+fn engine_exit_ends_recipe_with_cause() {
     let recipe = RECIPE.replace("imax sim", "sh -c 'echo \"OSError: [Errno 98] Address already in use\"; exit 1' # ");
     let world = world(&recipe);
     let ended = world.run();
@@ -65,7 +65,7 @@ fn an_engine_that_dies_ends_the_recipe_with_the_cause() {
 }
 
 #[test]
-fn what_the_library_cannot_do_is_refused_by_name() {
+fn unsupported_flag_is_refused_by_name() {
     let world = world(&RECIPE.replace("--trust-remote-code", "--use-chat-template"));
     let ended = world.run();
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
@@ -74,14 +74,14 @@ fn what_the_library_cannot_do_is_refused_by_name() {
 }
 
 #[test]
-fn a_recipe_that_leaves_no_result_has_failed() {
+fn recipe_without_result_fails() {
     let ended = world("source benchmarks/benchmark_lib.sh\ncheck_env_vars TP").run();
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert!(ended.stderr.contains("ended without its result"), "{}", ended.stderr);
 }
 
 #[test]
-fn a_recipe_names_all_variables_that_it_lacks() {
+fn recipe_lists_all_missing_variables() {
     let ended = world("source benchmarks/benchmark_lib.sh\ncheck_env_vars TP NOT_THERE NOR_THAT").run();
     assert!(
         ended.stderr.contains("the environment lacks NOT_THERE NOR_THAT"),
@@ -91,7 +91,7 @@ fn a_recipe_names_all_variables_that_it_lacks() {
 }
 
 #[test]
-fn an_evaluation_has_a_context_of_its_own_and_a_function_of_a_newer_library_is_named() {
+fn eval_context_is_set_and_unknown_library_function_is_named() {
     let recipe = "source benchmarks/benchmark_lib.sh\nsetup_eval_context\nselect_available_server_port\necho \"context $EVAL_MAX_MODEL_LEN, $PORT\"\n\
                   warm_the_caches --twice";
     let world = world(recipe);

@@ -42,7 +42,7 @@ fn document(world: &World, name: &Value) -> Value {
 }
 
 #[test]
-fn as_many_users_as_the_row_says_play_them_for_its_duration() {
+fn sessions_are_replayed_at_concurrency_for_duration() {
     let world = world(ENGINE);
     agentic_row(&world, |row| {
         row["conc"] = json!([1, 4]);
@@ -77,7 +77,7 @@ fn as_many_users_as_the_row_says_play_them_for_its_duration() {
 }
 
 #[test]
-fn the_command_line_names_other_sessions_than_the_profile() {
+fn command_line_overrides_sessions_of_profile() {
     for other in [
         world(ENGINE).arguments(&["--sessions", "mine.jsonl"]),
         world(ENGINE).environment("IMAX_SESSIONS", "mine.jsonl"),
@@ -91,7 +91,7 @@ fn the_command_line_names_other_sessions_than_the_profile() {
 }
 
 #[test]
-fn what_cannot_be_played_is_refused_before_an_engine_is_started() {
+fn invalid_sessions_are_refused_before_engine_starts() {
     let world = world(ENGINE);
     let first = sessions(&["one"]);
     for (profile, file, message) in [
@@ -138,7 +138,7 @@ fn what_cannot_be_played_is_refused_before_an_engine_is_started() {
 }
 
 #[test]
-fn a_cancelled_load_keeps_what_was_measured() {
+fn cancelled_load_keeps_partial_result() {
     let world = world(ENGINE);
     agentic_row(&world, |row| row["duration"] = json!(600));
     cancel_in("load", &world, Signal::SIGINT, 130, |world| {
@@ -171,7 +171,7 @@ run_agentic_replay_and_write_outputs "$RESULT_DIR"
 "#;
 
 #[test]
-fn a_recipe_that_replays_by_the_librarys_functions_plays_the_profiles_sessions() {
+fn library_replay_function_uses_sessions_of_profile() {
     let world = world(REPLAY);
     world.write("benchmarks/benchmark_lib.sh", &from("benchmarks/benchmark_lib.sh"));
     let ended = world.run();

@@ -9,7 +9,7 @@ use super::success::ENGINE;
 use super::world::World;
 
 #[test]
-fn two_jobs_are_both_measured_to_the_end() {
+fn two_jobs_on_one_node_are_both_measured() {
     let node = tempfile::tempdir().unwrap();
     let on_gpu = |world: World, gpu: &str| {
         let state = node.path().display().to_string();
@@ -42,7 +42,7 @@ fn two_jobs_are_both_measured_to_the_end() {
 }
 
 #[test]
-fn a_job_whose_port_another_has_fails_and_the_other_goes_on() {
+fn port_conflict_fails_only_the_second_job() {
     let port = imax::system::ports::free_port().unwrap().to_string();
     let slow = ENGINE.replace("--itl-ms 5", "--itl-ms 1000");
     let first = World::with_recipe(&slow).arguments(&["--port", &port]);
@@ -59,7 +59,7 @@ fn a_job_whose_port_another_has_fails_and_the_other_goes_on() {
 }
 
 #[test]
-fn gpus_of_another_job_are_named_with_that_job() {
+fn busy_gpus_are_reported_with_their_job() {
     // The first job's engine is what computes on the GPU that nvidia-smi shows.
     let first = World::with_recipe("echo $$ > pid; exec sleep @MARK@");
     let run = first.start();

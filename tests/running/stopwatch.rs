@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 /// A cancelled job must have stopped everything by then.
 const CANCELLED_WITHIN: Duration = Duration::from_secs(7);
 
-/// Whoever needs so long does not wait for the machine.
+/// No load of the machine explains a job that takes this long.
 const HANGS: Duration = Duration::from_secs(60);
 
-/// Measures from a signal on. On a machine that has less CPU or disk than its processes want, the time in which somebody
-/// waited for them is not counted: it says nothing about imax.
+/// Measures the time since a signal. Time in which processes waited for CPU or disk on a busy machine is not counted: it says nothing
+/// about imax.
 pub struct Stopwatch {
     since: Instant,
     waited: Duration,
@@ -24,7 +24,7 @@ impl Stopwatch {
         }
     }
 
-    /// Asserts that a cancelled job, which said something, was over in time.
+    /// Asserts that a cancelled job, which printed `said`, ended in time.
     pub fn assert_cancelled_in_time(&self, said: &str) {
         let took = self.since.elapsed();
         let waited = waited().saturating_sub(self.waited);
@@ -35,8 +35,8 @@ impl Stopwatch {
     }
 }
 
-/// Since boot, the time in which some process waited for a CPU or a disk
-/// (<https://docs.kernel.org/accounting/psi.html>); nothing on a kernel that does not count it.
+/// The time since boot in which some process waited for a CPU or a disk
+/// (<https://docs.kernel.org/accounting/psi.html>); zero on a kernel that does not count it.
 fn waited() -> Duration {
     let total = |resource| {
         let text = fs::read_to_string(format!("/proc/pressure/{resource}")).ok()?;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::world::World;
 
-/// An engine of fixed speed, with a helper in a session of its own.
+/// An engine of fixed speed, and a process in a session of its own.
 pub const ENGINE: &str = "(setsid -f sleep @MARK@)\n\
     exec \"$IMAX_BIN\" sim --ttft-ms 5 --itl-ms 5 --served-model-name \"$MODEL\" --host 127.0.0.1 --port \"$PORT\" --ground-truth truth-@MARK@";
 
@@ -15,7 +15,7 @@ fn document(world: &World, name: &str) -> Value {
 }
 
 #[test]
-fn a_row_gives_raw_and_normalised_result_job_and_log() {
+fn row_produces_raw_and_normalised_result_record_and_log() {
     let world = World::with_recipe(ENGINE);
     let ended = world.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -59,7 +59,7 @@ fn a_row_gives_raw_and_normalised_result_job_and_log() {
 }
 
 #[test]
-fn a_group_starts_the_engine_once_and_has_a_result_each() {
+fn row_with_several_concurrencies_starts_engine_once() {
     let world = World::with_recipe(&format!("echo start >> starts\n{ENGINE}"));
     world.row(|row| row["conc"] = json!([1, 3]));
     let ended = world.run();
@@ -73,7 +73,7 @@ fn a_group_starts_the_engine_once_and_has_a_result_each() {
 }
 
 #[test]
-fn no_point_finds_the_prompts_of_the_one_before_in_the_prefix_cache() {
+fn points_do_not_share_prefix_cache() {
     let world = World::with_recipe(&ENGINE.replace("--ttft-ms 5 --itl-ms 5", "--prefix-cache"));
     world.row(|row| {
         row["conc"] = json!([2, 3]);
@@ -90,8 +90,8 @@ fn no_point_finds_the_prompts_of_the_one_before_in_the_prefix_cache() {
 }
 
 #[test]
-fn an_engine_that_dies_in_the_load_fails_its_points_and_keeps_what_was_measured() {
-    // The engine is killed from inside the recipe as soon as it has served the first of the loads.
+fn engine_exit_during_load_fails_remaining_points_only() {
+    // The recipe kills the engine as soon as the first load has a result.
     let recipe = "(until ls out/demo*_conc1_* >/dev/null 2>&1; do sleep 0.05; done; pkill -9 -f truth-@MARK@) &\n".to_owned() + ENGINE;
     let world = World::with_recipe(&recipe);
     world.row(|row| {
@@ -124,7 +124,7 @@ fn an_engine_that_dies_in_the_load_fails_its_points_and_keeps_what_was_measured(
 }
 
 #[test]
-fn a_load_that_is_too_long_is_stopped_at_its_deadline() {
+fn load_is_stopped_at_deadline() {
     let world = World::with_recipe(&ENGINE.replace("--itl-ms 5", "--itl-ms 60000"));
     world.write("runners/h100-a.yaml", "launcher: local\ndeadlines: {load: 900ms, stop: 2s}\n");
     let world = world.arguments(&["--num-warmups-per-conc", "0"]);

@@ -67,7 +67,11 @@ fn a_job_that_may_still_arrive_is_looked_for_later() {
     for _ in 0..2 {
         let ended = world.reap();
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-        assert!(ended.stderr.contains("may still come: slurm job imax-"), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("the scheduler may still start slurm job imax-"),
+            "{}",
+            ended.stderr
+        );
         assert_eq!(world.states(), 1);
     }
     assert!(!world.path("cancelled").exists());

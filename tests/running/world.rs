@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// Longest wait for anything that must happen: far beyond what it takes, also on a busy machine.
+/// Longest wait for anything that must happen: far longer than it takes, also on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
 static WORLDS: AtomicU32 = AtomicU32::new(0);
@@ -29,7 +29,7 @@ pub struct World {
 }
 
 impl World {
-    /// A world whose recipe is this script; `@MARK@` in it becomes the world's mark.
+    /// A world with this script as its recipe; `@MARK@` in it is replaced by the world's mark.
     pub fn with_recipe(script: &str) -> Self {
         let number = WORLDS.fetch_add(1, Ordering::SeqCst);
         let mark = format!("{}{:04}", 1_000_000 + std::process::id(), number);
@@ -53,8 +53,8 @@ impl World {
         fs::write(path, text.replace("@MARK@", &self.mark)).unwrap();
     }
 
-    /// Writes the row, changed as the test needs it. Its answers are long enough that a busy engine does not give all tokens of
-    /// each at once: no time of a token could be told from that.
+    /// Writes the row. Its answers are long enough that a busy engine does not send all tokens of one at once, which would leave no time
+    /// between tokens to measure.
     pub fn row(&self, change: impl FnOnce(&mut Value)) {
         let mut row = json!({
             "image": "sim:1", "model": tokenizer_folder(), "model-prefix": "demo", "precision": "fp8", "framework": "sim", "runner": "h100",
@@ -82,13 +82,13 @@ impl World {
         self
     }
 
-    /// With another imax than the one in the build's folder.
+    /// Uses another imax binary than that of the build.
     pub fn program(mut self, path: PathBuf) -> Self {
         self.program = path;
         self
     }
 
-    /// Commands are started by another program, such as env or nice.
+    /// Starts commands through another program, such as env or nice.
     pub fn started_by(mut self, list: &[&str]) -> Self {
         self.started_by = list.iter().map(|text| (*text).to_owned()).collect();
         self
@@ -113,7 +113,7 @@ impl World {
         names
     }
 
-    /// States of jobs that may still have something running.
+    /// The number of jobs that may still have something running, by their state files.
     pub fn states(&self) -> usize {
         self.state_files().len()
     }
@@ -129,7 +129,7 @@ impl World {
             .collect()
     }
 
-    /// Changes the one state.
+    /// Changes the only state file.
     pub fn change_state(&self, change: impl FnOnce(&mut Value)) {
         let [path] = &self.state_files()[..] else { panic!("not one state") };
         let mut state = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
@@ -148,7 +148,7 @@ impl World {
             }
         }
         command.env("IMAX_STATE_DIR", self.path("state"));
-        // No library of a real driver.
+        // Tests do not load the library of a real driver.
         command.env("IMAX_NVML", self.path("no-library"));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
@@ -187,7 +187,7 @@ impl World {
         Run::of(self.command().args(usual).args(arguments))
     }
 
-    /// A world whose PATH begins with a folder of programs that stand in for real ones.
+    /// Puts scripts in front of the PATH that replace real programs.
     pub fn tools(self, tools: &[(&str, &str)]) -> Self {
         use std::os::unix::fs::PermissionsExt as _;
         for (name, script) in tools {
@@ -206,12 +206,12 @@ impl World {
         Run::of(self.command().args(["run", "--reap"]).args(arguments)).end()
     }
 
-    /// Running processes with the world's mark in their command line.
+    /// The command lines of running processes that contain the world's mark.
     pub fn processes(&self) -> Vec<String> {
         self.marked().into_iter().map(|(_, line)| line).collect()
     }
 
-    /// Their numbers.
+    /// The numbers of those processes.
     pub fn process_numbers(&self) -> Vec<i32> {
         self.marked().into_iter().map(|(number, _)| number).collect()
     }
@@ -222,7 +222,7 @@ impl World {
             let id: u32 = entry.file_name().to_str()?.parse().ok()?;
             let line = fs::read(entry.path().join("cmdline")).ok()?;
             let line = String::from_utf8_lossy(&line).replace('\0', " ");
-            // A command of this test itself is not one of the world's processes.
+            // The test's own command line may contain the mark, too.
             let is_ours = line.contains(&self.mark) && id != std::process::id();
             Some((i32::try_from(id).ok()?, line)).filter(|_| is_ours)
         });
@@ -240,12 +240,12 @@ impl World {
     }
 }
 
-/// The folder of the demo's tokenizer, which stands for a model.
+/// The folder of the demo's tokenizer, which is used as a model.
 pub fn tokenizer_folder() -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("benchmarks/demo").display().to_string()
 }
 
-/// Looks again and again, with a deadline.
+/// Waits until a condition holds, with a deadline.
 pub fn await_that(what: &str, holds: impl Fn() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !holds() {
@@ -285,7 +285,7 @@ impl Run {
         }
     }
 
-    /// Waits until a line on stderr starts so.
+    /// Waits for a line on stderr with this start.
     pub fn await_line(&mut self, start: &str) {
         let until = Instant::now() + PATIENCE;
         loop {

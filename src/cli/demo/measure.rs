@@ -6,8 +6,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::repository::{Refs, Step};
-use crate::cli::run::{EvalOptions, RunArgs, execute};
 use crate::cli::{Exit, Failure, OrExit as _, output};
+use crate::execution::{EvalOptions, ExecutionRequest, LoadOverrides, execute};
 use crate::job::Outcome;
 use crate::matrix::plan::{Job, PlanFile, jobs};
 use crate::planning::{self, ChangelogFiles, ConfigFiles};
@@ -15,8 +15,9 @@ use crate::store::{self, collect};
 use crate::system::cancellation::Cancellation;
 use crate::system::files;
 
-/// Plans, measures and collects; the results lie in the folder. Anything but success is a cancelled demo or a failed job.
-pub fn measure(step: Step, refs: &Refs, results: &Path, stop: &Cancellation) -> Result<Exit, Failure> {
+/// Plans, measures and collects a step, with its results in the folder. Any exit but success means that a job failed or that the demo
+/// was cancelled.
+pub async fn measure(step: Step, refs: &Refs, results: &Path, cancellation: &Cancellation) -> Result<Exit, Failure> {
     let space = planning::between(
         &refs.base,
         &refs.head,
@@ -35,14 +36,15 @@ pub fn measure(step: Step, refs: &Refs, results: &Path, stop: &Cancellation) -> 
     let bar = progress_bar(planned.len());
     for job in &planned {
         bar.set_message(job.name.clone());
-        let (record, exit) = execute(&run_args(job, &folder), &job.row, stop)?;
+        let executed = Box::pin(execute(request(job, &folder), cancellation)).await?;
+        let exit = Exit::from(executed.end);
         if matches!(exit, Exit::Interrupted | Exit::Terminated) {
-            bar.abandon_with_message("stopped");
+            bar.abandon_with_message("cancelled");
             return Ok(exit);
         }
         if exit != Exit::Success {
             bar.abandon_with_message("failed");
-            output::say(&format!("{}: {}", job.name, outcome_words(&record.outcome)));
+            output::say(&format!("{}: {}", job.name, outcome_line(&executed.record.outcome)));
             return Ok(exit);
         }
         bar.inc(1);
@@ -52,37 +54,31 @@ pub fn measure(step: Step, refs: &Refs, results: &Path, stop: &Cancellation) -> 
     Ok(Exit::Success)
 }
 
-fn outcome_words(outcome: &Outcome) -> String {
+fn outcome_line(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Ok => "ok".to_owned(),
         Outcome::Failed(failure) => failure.reason.clone(),
     }
 }
 
-/// What is asked where accuracy is evaluated: small sums, which need no download.
+/// The accuracy task of the demo: small sums, which need no download.
 const EVAL_TASK: &str = "benchmarks/evals/sums.yaml";
 
-fn run_args(job: &Job, jobs: &Path) -> RunArgs {
-    RunArgs {
-        row: None,
+fn request(job: &Job, jobs: &Path) -> ExecutionRequest {
+    ExecutionRequest {
+        row: job.row.clone(),
         out: jobs.join(&job.id),
-        profile: Some("demo".to_owned()),
         recipe_dir: PathBuf::from("benchmarks"),
         runner_dir: PathBuf::from("runners"),
+        profile: Some("demo".to_owned()),
         runner_name: Some(format!("{}_0", job.row.runner)),
         port: None,
-        num_prompts_per_conc: None,
-        num_warmups_per_conc: None,
-        random_range_ratio: None,
-        sessions: None,
-        tokenizer: None,
+        load: LoadOverrides::default(),
         seed: 0,
         evals: EvalOptions {
-            eval_tasks: vec![PathBuf::from(EVAL_TASK)],
+            tasks: vec![PathBuf::from(EVAL_TASK)],
             ..EvalOptions::default()
         },
-        reap: false,
-        gone_machine: Vec::new(),
         quiet: true,
     }
 }

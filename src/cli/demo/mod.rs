@@ -1,7 +1,6 @@
 //! `imax demo`: the whole pipeline on this machine. It makes a benchmark repository with two changelog commits and does
-//! for each what the action does in production: plan, run every row against a real engine process over a real socket,
-//! collect; then it compares the two runs and reports. Nothing is canned: the engines are simulated, their processes,
-//! sockets, measurements and results are not.
+//! for each what the action does in production: plan, run every row against an engine process over a socket, collect. Then it
+//! compares the two runs and reports. Only the engines are simulated; their processes, sockets, measurements and results are real.
 
 mod measure;
 mod repository;
@@ -24,10 +23,10 @@ use repository::{DemoRepository, Step};
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imax demo --dir demo && open demo/report.html")]
 pub struct DemoArgs {
-    /// Folder for everything the demo makes; it must be empty or absent [default: a new one among the temporary files].
+    /// Folder for everything that the demo creates; it must be empty or absent [default: a new temporary folder].
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// Only make the git repository with its two changelog commits, to copy from or to try workflows with.
+    /// Only create the git repository with its two changelog commits, to copy from or to try workflows with.
     #[arg(long)]
     repository_only: bool,
 }
@@ -36,27 +35,28 @@ pub struct DemoArgs {
 ///
 /// # Errors
 /// Where the folder cannot be used, and as the steps of the pipeline.
-pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
-    let folder = destination(args.dir.as_deref())?;
-    if args.repository_only {
+pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
+    let DemoArgs { dir, repository_only } = args;
+    let folder = destination(dir.as_deref())?;
+    if repository_only {
         let mut repository = DemoRepository::create(&folder)?;
         for step in [Step::First, Step::Second] {
             repository.advance(step)?;
         }
-        output::say(&format!("made the repository {}", folder.display()));
+        output::say(&format!("created the repository {}", folder.display()));
         return Ok(Exit::Success);
     }
-    let stop = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
+    let cancellation = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
     let mut repository = DemoRepository::create(&folder.join("repository"))?;
     output::say(&format!("the repository is {}\n", repository.folder().display()));
-    // As a job's checkout is: everything is named from the repository's top.
+    // Paths are relative to the top of the repository, as in the checkout of a job.
     std::env::set_current_dir(repository.folder()).or_exit(Exit::Infrastructure)?;
 
     let mut runs = Vec::new();
     for step in [Step::First, Step::Second] {
         let refs = repository.advance(step)?;
         let results = folder.join(step.folder());
-        let exit = measure::measure(step, &refs, &results, &stop)?;
+        let exit = measure::measure(step, &refs, &results, &cancellation).await?;
         if exit != Exit::Success {
             return Ok(exit);
         }

@@ -1,5 +1,6 @@
 //! Which exit code each error of a use case means: the only place where that is decided.
 
+mod execution;
 mod planning;
 mod results;
 

@@ -1,0 +1,60 @@
+//! Exit codes of jobs, and of what examines a node or waits for an engine.
+
+use super::super::{Exit, ExitOf};
+use crate::execution::{ExaminationError, ExecutionError, ExternalEngineError, JobEnd, RunnerProfileError};
+
+impl From<JobEnd> for Exit {
+    fn from(end: JobEnd) -> Self {
+        match end {
+            JobEnd::Success => Self::Success,
+            JobEnd::MeasurementFailed => Self::MeasurementFailed,
+            JobEnd::InvalidInput => Self::InvalidInput,
+            JobEnd::Infrastructure => Self::Infrastructure,
+            JobEnd::Interrupted => Self::Interrupted,
+            JobEnd::Terminated => Self::Terminated,
+        }
+    }
+}
+
+impl ExitOf for ExecutionError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::RunnerName(_) => Exit::InvalidInput,
+            Self::OutputFolder { .. }
+            | Self::Path { .. }
+            | Self::WorkingFolder(_)
+            | Self::Orphans(_)
+            | Self::NoFreePort(_)
+            | Self::RecordJson(_)
+            | Self::RecordFile(_)
+            | Self::Summary(_) => Exit::Infrastructure,
+        }
+    }
+}
+
+impl ExitOf for RunnerProfileError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Name(_) | Self::Profile(_) => Exit::InvalidInput,
+        }
+    }
+}
+
+impl ExitOf for ExaminationError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Profile(error) => error.exit(),
+            Self::Folder(error) => error.exit(),
+            Self::Cancelled(cause) => (*cause).into(),
+        }
+    }
+}
+
+impl ExitOf for ExternalEngineError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Cancelled(cause) => (*cause).into(),
+            Self::NotReady { .. } => Exit::MeasurementFailed,
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! `imax run`: executes one matrix row on this machine, from a clean start to a clean end, and leaves its results and
+//! `job.json` in a folder.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use clap::Args;
+use tokio::task::block_in_place;
+
+use super::eval::ApiArg;
+use super::reap::reap;
+use super::row::read_row;
+use super::{Exit, Failure, OrExit as _};
+use crate::execution::{EvalOptions, ExecutionRequest, LoadOverrides, execute};
+use crate::system::cancellation::Cancellation;
+
+/// Execute one matrix row on this machine.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  imax run --row row.json --out results --runner-name h200-a_0")]
+pub struct RunArgs {
+    /// File with the row, one JSON object; `-` reads stdin. Without it, IMAX_ROW contains the JSON itself.
+    #[arg(long, value_name = "FILE")]
+    row: Option<PathBuf>,
+    /// Output folder of the job; it is created where it does not exist.
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    out: PathBuf,
+    /// Runner profile, instead of the one that the runner's name selects; `local` is built in.
+    #[arg(long, value_name = "NAME", env = "IMAX_PROFILE")]
+    profile: Option<String>,
+    /// Folder of the recipes.
+    #[arg(long, value_name = "DIR", default_value = "benchmarks")]
+    recipe_dir: PathBuf,
+    /// Folder of the runner profiles and launch scripts.
+    #[arg(long, value_name = "DIR", default_value = "runners")]
+    runner_dir: PathBuf,
+    /// Name of this runner, `<prefix>_<n>` [default: this machine's name].
+    #[arg(long, value_name = "NAME", env = "RUNNER_NAME")]
+    runner_name: Option<String>,
+    /// Port of the engine [default: a free one].
+    #[arg(long, env = "PORT")]
+    port: Option<u16>,
+    #[command(flatten)]
+    load: LoadArgs,
+    /// Seed of the random prompts; each concurrency has prompts of its own.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    evals: EvalRowArgs,
+    /// Clean up after jobs whose imax process was killed; do not run a row.
+    #[arg(long, conflicts_with = "row")]
+    reap: bool,
+    /// With --reap: another machine that shares this folder of job states and will not come back. What its jobs left is removed as
+    /// far as it can be reached from here.
+    #[arg(long, value_name = "NAME", requires = "reap")]
+    gone_machine: Vec<String>,
+    /// Print failures only.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// What replaces the load settings of the runner profile.
+#[derive(Debug, Args)]
+struct LoadArgs {
+    /// Measured requests per concurrent request, instead of the profile's number.
+    #[arg(long, value_name = "N")]
+    num_prompts_per_conc: Option<NonZeroU32>,
+    /// Warm-up requests per concurrent request, instead of the profile's number.
+    #[arg(long, value_name = "N")]
+    num_warmups_per_conc: Option<u32>,
+    /// Lower bound of random lengths, as a fraction of the row's lengths, instead of the profile's.
+    #[arg(long, value_name = "RATIO", env = "RANDOM_RANGE_RATIO", value_parser = ratio)]
+    random_range_ratio: Option<f64>,
+    /// Folder or hub name of the tokenizer, if it is not the model's.
+    #[arg(long, value_name = "NAME")]
+    tokenizer: Option<String>,
+    /// Recorded sessions for rows of the agentic-coding scenario, instead of the profile's: a file of JSON lines, or a folder.
+    #[arg(long, value_name = "FILE", env = "IMAX_SESSIONS")]
+    sessions: Option<String>,
+}
+
+/// How rows that ask for an evaluation are evaluated.
+#[derive(Debug, Args)]
+struct EvalRowArgs {
+    /// Task files for rows that ask for an evaluation [default: benchmarks/evals/gsm8k.yaml].
+    #[arg(long, value_name = "FILE", num_args = 1.., value_delimiter = ',', env = "IMAX_EVAL_TASKS")]
+    eval_tasks: Vec<PathBuf>,
+    /// Evaluate only the first N questions of each task.
+    #[arg(long, value_name = "N", env = "IMAX_EVAL_LIMIT")]
+    eval_limit: Option<usize>,
+    /// Examples before each question, instead of the task's number.
+    #[arg(long, value_name = "N", env = "IMAX_EVAL_NUM_FEWSHOT")]
+    eval_num_fewshot: Option<usize>,
+    /// Maximum number of tokens per answer, instead of the task's number.
+    #[arg(long, value_name = "N", env = "IMAX_EVAL_MAX_GEN_TOKS")]
+    eval_max_gen_toks: Option<u32>,
+    /// Endpoint that the questions of an evaluation are sent to.
+    #[arg(long, value_enum, env = "IMAX_EVAL_API", default_value_t = ApiArg::Chat)]
+    eval_api: ApiArg,
+    /// Thresholds of scores [default: configs/eval-thresholds.yaml, if it exists].
+    #[arg(long, value_name = "FILE", env = "IMAX_EVAL_THRESHOLDS")]
+    eval_thresholds: Option<PathBuf>,
+}
+
+fn ratio(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(ratio) if ratio > 0.0 && ratio <= 1.0 => Ok(ratio),
+        Ok(_) | Err(_) => Err("expected a number over 0, up to 1".to_owned()),
+    }
+}
+
+/// What `imax run` was asked to do.
+enum Task {
+    Execute(Box<ExecutionRequest>),
+    Reap { gone_machines: Vec<String> },
+}
+
+impl TryFrom<RunArgs> for Task {
+    type Error = Failure;
+
+    fn try_from(args: RunArgs) -> Result<Self, Failure> {
+        let RunArgs {
+            row,
+            out,
+            profile,
+            recipe_dir,
+            runner_dir,
+            runner_name,
+            port,
+            load,
+            seed,
+            evals,
+            reap,
+            gone_machine,
+            quiet,
+        } = args;
+        if reap {
+            return Ok(Self::Reap {
+                gone_machines: gone_machine,
+            });
+        }
+        Ok(Self::Execute(Box::new(ExecutionRequest {
+            row: read_row(row.as_deref())?,
+            out,
+            recipe_dir,
+            runner_dir,
+            profile,
+            runner_name,
+            port,
+            load: load.into(),
+            seed,
+            evals: evals.into(),
+            quiet,
+        })))
+    }
+}
+
+impl From<LoadArgs> for LoadOverrides {
+    fn from(args: LoadArgs) -> Self {
+        let LoadArgs {
+            num_prompts_per_conc,
+            num_warmups_per_conc,
+            random_range_ratio,
+            tokenizer,
+            sessions,
+        } = args;
+        Self {
+            prompts_per_concurrency: num_prompts_per_conc,
+            warmups_per_concurrency: num_warmups_per_conc,
+            random_range_ratio,
+            tokenizer,
+            sessions,
+        }
+    }
+}
+
+impl From<EvalRowArgs> for EvalOptions {
+    fn from(args: EvalRowArgs) -> Self {
+        let EvalRowArgs {
+            eval_tasks,
+            eval_limit,
+            eval_num_fewshot,
+            eval_max_gen_toks,
+            eval_api,
+            eval_thresholds,
+        } = args;
+        Self {
+            tasks: eval_tasks,
+            limit: eval_limit,
+            num_fewshot: eval_num_fewshot,
+            max_gen_toks: eval_max_gen_toks,
+            api: eval_api.into(),
+            thresholds: eval_thresholds,
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Where there is no row that can be read, and as [`execute`].
+pub async fn run(args: RunArgs) -> Result<Exit, Failure> {
+    let cancellation = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
+    match Task::try_from(args)? {
+        Task::Reap { gone_machines } => Ok(block_in_place(|| reap(&gone_machines, &cancellation))),
+        Task::Execute(request) => {
+            let executed = execute(*request, &cancellation).await?;
+            Ok(executed.end.into())
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The phase clean: what killed jobs left on the node is removed, and its GPUs are idle.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
+
+use super::blocking::blocking;
+use super::context::JobContext;
+use super::hooks::run_post_hooks;
+use super::interruption::PhaseError;
+use super::phase::RunningPhase;
+use super::preflight::{node_timeout, questions, requirements, visible_gpus, with_grade};
+use crate::fleet::node::gather_gpus;
+use crate::fleet::reap::{Reaped, reap_dead_jobs};
+use crate::job::{FailureClass, GpuProblem, Grade, JobFailure, Phase, check_idle};
+
+/// The least time for one look at the GPUs: one that begins just before the deadline still reports their state.
+const LEAST_LOOK_TIME: Duration = Duration::from_secs(5);
+/// Pause between two looks at GPUs that are not idle.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Removes what killed jobs left, and waits for idle GPUs.
+pub(super) async fn clean(ctx: &JobContext, phase: &RunningPhase) -> Result<(), PhaseError> {
+    let reaped = blocking(|| reap_dead_jobs(&ctx.states, &[], &ctx.cancellation, phase.deadline()));
+    let mut left = Vec::new();
+    for job in &reaped {
+        let id = &job.state.job;
+        for removed in &job.removed {
+            ctx.console.line(&format!("removed {removed} of the dead job {id}"));
+        }
+        left.extend(job.left.iter().map(|what| format!("{what} (of the dead job {id})")));
+    }
+    run_owed_hooks(ctx, phase, &reaped).await;
+    ctx.check_cancelled()?;
+    if !left.is_empty() && phase.is_late() {
+        return Err(node_timeout(ctx, Phase::Clean, left.join("; ")));
+    }
+    if !left.is_empty() {
+        let reason = format!("the node is not clean: {}", left.join("; "));
+        return Err(JobFailure::new(FailureClass::Infra, reason).into());
+    }
+    wait_for_idle_gpus(ctx, phase).await
+}
+
+/// Runs the post-hooks that dead jobs owe, if they are also the post-hooks of this job: a command that is only written in a state
+/// file is never run.
+async fn run_owed_hooks(ctx: &JobContext, phase: &RunningPhase, reaped: &[Reaped]) {
+    // The post-hooks of a job of which something is left stay owed.
+    let finished = reaped.iter().filter(|job| job.is_finished()).map(|job| &job.state);
+    let owing = finished.filter(|state| !state.hooks_owed.is_empty());
+    let (same, others): (Vec<_>, Vec<_>) = owing.partition(|state| state.hooks_owed == ctx.spec.profile.hooks.post);
+    for state in others {
+        let hooks = state.hooks_owed.join("; ");
+        ctx.console
+            .line(&format!("post-hooks of the dead job {} that may not have run: {hooks}", state.job));
+    }
+    if let Some(state) = same.first() {
+        ctx.console
+            .line(&format!("the dead job {} may not have run its post-hooks; they run now", state.job));
+        // A failure is printed. What the hook does may have been done already.
+        let _ = run_post_hooks(ctx, phase).await;
+    }
+}
+
+/// Waits until the GPUs compute nothing and their memory is free: drivers free memory some time after a process is gone.
+async fn wait_for_idle_gpus(ctx: &JobContext, phase: &RunningPhase) -> Result<(), PhaseError> {
+    let visible = visible_gpus(ctx);
+    let mut is_announced = false;
+    loop {
+        let until = phase.deadline().max(Instant::now() + LEAST_LOOK_TIME);
+        let facts = blocking(|| gather_gpus(&questions(ctx, visible.as_deref(), until)));
+        ctx.check_cancelled()?;
+        let busy = with_grade(&check_idle(&facts, requirements(ctx)), Grade::Failed).join("; ");
+        match &facts.gpus {
+            Some(Err(GpuProblem::Failed(problem))) if phase.is_late() => {
+                return Err(node_timeout(ctx, Phase::Clean, problem.clone()));
+            }
+            Some(_) | None if busy.is_empty() => return Ok(()),
+            Some(_) | None if phase.is_late() => {
+                return Err(node_timeout(ctx, Phase::Clean, format!("the GPUs did not become idle: {busy}")));
+            }
+            Some(_) | None => {}
+        }
+        if !is_announced {
+            ctx.console.line(&format!("waiting for the GPUs: {busy}"));
+            is_announced = true;
+        }
+        let _ = timeout(POLL_INTERVAL.min(phase.time_left()), ctx.cancellation.cancelled()).await;
+        ctx.check_cancelled()?;
+    }
+}

@@ -1,0 +1,89 @@
+//! The phase collect: raw results become normalised results.
+
+use super::attempt::Measurement;
+use super::context::JobContext;
+use super::interruption::Interruption;
+use super::load_points::LoadedPoint;
+use super::progress::Progress;
+use super::provenance::{provenance_of_job, short_provenance};
+use super::sampling::LoadTelemetry;
+use crate::job::{FailureClass, JobFailure, Outcome, Phase, PhaseEnding};
+use crate::result::{PointContext, normalize};
+use crate::system::files;
+
+/// Normalises what was loaded. A raw result that cannot be normalised fails its point. A signal ends the wait for git, which is all
+/// that this phase waits for; what was measured is kept, and the phase is recorded as cancelled unless the job `has_failed` before.
+pub(super) async fn collect(
+    ctx: &JobContext,
+    progress: &mut Progress,
+    measurement: &Measurement,
+    has_failed: bool,
+) -> Result<(), JobFailure> {
+    let phase = progress.journal.begin(Phase::Collect, None);
+    ctx.console.line("phase collect");
+    if !ctx.checkout.wait(phase.time_left(), &ctx.cancellation).await {
+        ctx.console
+            .line("warning: git has not named the commit in time; results do not contain it");
+    }
+    let mut problems = Vec::new();
+    for loaded in &measurement.loaded {
+        let telemetry = measurement.samples.during(ctx, &measurement.nodes, loaded);
+        let normalised = normalise(ctx, progress, loaded, &telemetry);
+        problems.extend(normalised.as_ref().err().map(|failure| failure.reason.clone()));
+        record(progress, loaded, telemetry, normalised);
+    }
+    let cancelled = match ctx.cancellation.cause() {
+        Some(cause) => Err(Interruption::Cancelled(cause).failure(Phase::Collect)),
+        None => Ok(()),
+    };
+    let (ending, reason) = match &cancelled {
+        _ if !problems.is_empty() => (PhaseEnding::Failed, Some(problems.join("; "))),
+        Err(failure) if !has_failed => (PhaseEnding::Cancelled, Some(failure.reason.clone())),
+        // Results are written also after the deadline: they are worth more than the time.
+        Ok(()) | Err(_) if phase.is_late() => (PhaseEnding::DeadlineExceeded, None),
+        Ok(()) | Err(_) => (PhaseEnding::Done, None),
+    };
+    progress.journal.end(phase, ending, reason);
+    cancelled
+}
+
+/// Writes the normalised result of a point, and returns the name of its file.
+fn normalise(ctx: &JobContext, progress: &Progress, loaded: &LoadedPoint, telemetry: &LoadTelemetry) -> Result<String, JobFailure> {
+    let context = PointContext::from_row(&ctx.spec.row, loaded.conc).map_err(|error| cannot_normalise(&error.to_string()))?;
+    let mut agg = normalize(&loaded.raw, &context).map_err(|error| cannot_normalise(&error.to_string()))?;
+    if let Some(power) = telemetry.power(loaded) {
+        agg.set_power(power, &loaded.raw);
+    }
+    agg.set_conditions(telemetry.conditions());
+    let provenance = provenance_of_job(ctx, progress);
+    agg.set_provenance(short_provenance(&provenance, &ctx.spec).into());
+    let file = format!("agg_{}.json", loaded.result_filename);
+    let written = files::write(&ctx.folders.out.join(&file), agg.to_pretty().as_bytes());
+    written.map_err(|error| JobFailure::infra(error.to_string()))?;
+    Ok(file)
+}
+
+fn cannot_normalise(error: &str) -> JobFailure {
+    JobFailure::new(FailureClass::Client, format!("the raw result cannot be normalised: {error}"))
+}
+
+fn record(progress: &mut Progress, loaded: &LoadedPoint, telemetry: LoadTelemetry, normalised: Result<String, JobFailure>) {
+    let Some(point) = progress.points.iter_mut().find(|point| point.conc == loaded.conc) else {
+        return;
+    };
+    let LoadTelemetry {
+        energy,
+        role_energy,
+        gpu_usage,
+        host_use,
+    } = telemetry;
+    point.raw.get_or_insert_with(|| format!("{}.json", loaded.result_filename));
+    point.energy = energy;
+    point.role_energy = role_energy;
+    point.gpu_usage = gpu_usage;
+    point.host_use = host_use;
+    match normalised {
+        Ok(file) => point.normalised = Some(file),
+        Err(failure) => point.outcome = Outcome::Failed(failure),
+    }
+}

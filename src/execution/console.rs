@@ -1,0 +1,122 @@
+//! What a running job prints: lines on stderr, and inside GitHub Actions the workflow commands that fold logs, mask secrets
+//! and annotate the failure. The runner reads such commands from stderr as it does from stdout.
+
+use std::io::Write as _;
+
+use crate::model::Secret;
+use crate::system::redaction::redact;
+
+/// Prints for one job. Secrets never appear in what it prints.
+#[derive(Debug, Clone)]
+pub(super) struct Console {
+    in_actions: bool,
+    quiet: bool,
+    secrets: Vec<Secret>,
+}
+
+/// Whether this process runs inside a GitHub Actions job.
+pub(super) fn is_github_actions() -> bool {
+    std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
+}
+
+impl Console {
+    /// A console; with `quiet` it prints failures only. Inside GitHub Actions the runner is told to mask the secrets, too.
+    pub fn new(in_actions: bool, quiet: bool, secrets: Vec<Secret>) -> Self {
+        if in_actions {
+            // The one place where a secret is printed: the runner consumes the line and masks its text from then on.
+            for line in secrets
+                .iter()
+                .flat_map(|secret| secret.expose().lines())
+                .filter(|line| !line.trim().is_empty())
+            {
+                print(&format!("::add-mask::{}", escape_data(line)));
+            }
+        }
+        Self {
+            in_actions,
+            quiet,
+            secrets,
+        }
+    }
+
+    /// Prints a line.
+    pub fn line(&self, text: &str) {
+        if !self.quiet {
+            print(&self.sanitized(text));
+        }
+    }
+
+    /// Prints a text under a title, folded inside GitHub Actions.
+    pub fn group(&self, title: &str, body: &str) {
+        if !self.in_actions {
+            self.line(&format!("--- {title}\n{body}\n---"));
+            return;
+        }
+        print(&format!("::group::{}", escape_data(&redact(title, &self.secrets))));
+        self.line(body);
+        print("::endgroup::");
+    }
+
+    /// Prints the failure of the job, inside GitHub Actions as an annotation.
+    pub fn failure(&self, title: &str, text: &str) {
+        let text = redact(text, &self.secrets);
+        if self.in_actions {
+            print(&format!("::error title={}::{}", escape_property(title), escape_data(&text)));
+        } else {
+            print(&format!("{title}: {text}"));
+        }
+    }
+
+    /// The text without secrets, and without lines that the runner would execute as workflow commands: those that start with
+    /// `::` or contain `##[`.
+    fn sanitized(&self, text: &str) -> String {
+        let text = redact(text, &self.secrets);
+        if !self.in_actions {
+            return text;
+        }
+        text.lines().map(quote_command).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn quote_command(line: &str) -> String {
+    let is_command = line.trim_start().starts_with("::") || line.contains("##[");
+    if is_command {
+        format!("| {}", line.replace("##[", "# #["))
+    } else {
+        line.to_owned()
+    }
+}
+
+/// A closed stderr is not an error of the job.
+fn print(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Escapes the data of a workflow command: <https://github.com/actions/toolkit/blob/main/packages/core/src/command.ts>.
+fn escape_data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// Escapes a property of a workflow command.
+fn escape_property(text: &str) -> String {
+    escape_data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workflow_commands_and_secrets_in_foreign_text_are_neutralized() {
+        let console = Console {
+            in_actions: true,
+            quiet: false,
+            secrets: vec![Secret::new("hf_abcdef".to_owned())],
+        };
+        assert_eq!(
+            console.sanitized("a\n ::stop-commands::x\n##[error]y hf_abcdef"),
+            "a\n|  ::stop-commands::x\n| # #[error]y ***"
+        );
+        assert_eq!(escape_property("a: b, 100%\n"), "a%3A b%2C 100%25%0A");
+    }
+}

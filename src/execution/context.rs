@@ -1,0 +1,145 @@
+//! What a job knows from its start to its end.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::console::Console;
+use super::error::ExecutionError;
+use super::interruption::{Interruption, PhaseError};
+use super::request::{EvalOptions, ExecutionRequest};
+use crate::fleet::engine_log;
+use crate::fleet::job_state::StateFolder;
+use crate::git::checkout::Checkout;
+use crate::job::{JobFailure, JobSpec, Phase, PhaseEnding, diagnose};
+use crate::model::{Secret, Variable};
+use crate::system::cancellation::Cancellation;
+use crate::system::host;
+
+/// Lines of the engine's log that a failure quotes.
+const TAIL_LINES: usize = 40;
+/// A cancelled job has stopped everything this long after the signal. It must end within 7 s, because GitHub's runner kills
+/// what is left after 10 s; the rest is for `job.json`.
+const CANCEL_LIMIT: Duration = Duration::from_secs(6);
+
+/// What every phase of a job may use. It does not change while the job runs.
+#[derive(Debug)]
+pub(super) struct JobContext {
+    pub spec: JobSpec,
+    pub folders: JobFolders,
+    /// The environment of the engine.
+    pub environment: Vec<Variable>,
+    /// The secrets in the environment, the longest first.
+    pub secrets: Vec<Secret>,
+    /// The port of the engine.
+    pub port: u16,
+    /// The seed of random prompts.
+    pub seed: u64,
+    pub evals: EvalOptions,
+    /// The commit of the repository, as soon as git has named it.
+    pub checkout: Checkout,
+    pub states: StateFolder,
+    pub console: Console,
+    /// Cancels the job.
+    pub cancellation: Cancellation,
+    pub start: JobStart,
+}
+
+/// The folders of a job, all absolute.
+#[derive(Debug)]
+pub(super) struct JobFolders {
+    /// Output of the job.
+    pub out: PathBuf,
+    /// The repository, which is the working folder of recipes and hooks.
+    pub repository: PathBuf,
+    pub recipes: PathBuf,
+    /// Runner profiles and launch scripts.
+    pub runners: PathBuf,
+}
+
+/// When a job began.
+#[derive(Debug)]
+pub(super) struct JobStart {
+    pub instant: Instant,
+    /// RFC 3339 in UTC.
+    pub timestamp: String,
+}
+
+impl JobStart {
+    pub fn now() -> Self {
+        Self {
+            instant: Instant::now(),
+            timestamp: host::timestamp(),
+        }
+    }
+}
+
+impl JobFolders {
+    /// Creates the output folder and finds the others.
+    pub fn create(request: &ExecutionRequest) -> Result<Self, ExecutionError> {
+        std::fs::create_dir_all(&request.out).map_err(|source| ExecutionError::OutputFolder {
+            path: request.out.clone(),
+            source,
+        })?;
+        Ok(Self {
+            out: absolute(&request.out)?,
+            repository: std::env::current_dir().map_err(ExecutionError::WorkingFolder)?,
+            recipes: absolute(&request.recipe_dir)?,
+            runners: absolute(&request.runner_dir)?,
+        })
+    }
+
+    /// The log of the engine, and of the profile's hooks.
+    pub fn server_log(&self) -> PathBuf {
+        self.out.join("server.log")
+    }
+}
+
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, ExecutionError> {
+    std::path::absolute(path).map_err(|source| ExecutionError::Path {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+impl JobContext {
+    /// When everything must be stopped; `None` while the job is not cancelled.
+    pub fn cancel_deadline(&self) -> Option<Instant> {
+        self.cancellation.requested_at().map(|since| since + CANCEL_LIMIT)
+    }
+
+    /// Fails where the job was cancelled.
+    pub fn check_cancelled(&self) -> Result<(), PhaseError> {
+        match self.cancellation.cause() {
+            Some(cause) => Err(PhaseError::Interrupted(Interruption::Cancelled(cause))),
+            None => Ok(()),
+        }
+    }
+
+    /// How a phase ended, and its failure with the cause that the engine's log shows.
+    pub fn explain(&self, phase: Phase, error: PhaseError) -> (PhaseEnding, JobFailure) {
+        match error {
+            PhaseError::Failed(failure) => (PhaseEnding::Failed, failure),
+            PhaseError::Interrupted(interruption) => {
+                let failure = interruption.failure(phase);
+                let failure = if interruption.concerns_engine() {
+                    self.with_log(failure)
+                } else {
+                    failure
+                };
+                (interruption.ending(), failure)
+            }
+        }
+    }
+
+    fn with_log(&self, mut failure: JobFailure) -> JobFailure {
+        let log = engine_log::tail(&self.folders.server_log(), &self.secrets);
+        // A cause that the launcher knows is certain; one that is recognised in the log is a guess.
+        if let Some(diagnosis) = diagnose(&log).filter(|_| failure.cause.is_none()) {
+            failure.reason = format!("{}: {} (log: {})", failure.reason, diagnosis.cause.sentence, diagnosis.line);
+            failure.cause = Some(diagnosis.cause.code.to_owned());
+        }
+        let tail = engine_log::last_lines(&log, TAIL_LINES);
+        failure.log_tail = (!tail.is_empty()).then_some(tail);
+        failure
+    }
+}

@@ -1,0 +1,92 @@
+//! The environment of the engine: variables that describe the row, what the profile sets and passes on, secrets, and the
+//! path of imax itself.
+
+use super::context::JobFolders;
+use crate::job::{EnvironmentInput, JobSpec, recipe_environment};
+use crate::model::{Secret, Variable, VariableValue};
+
+/// The whole environment of the engine; a later source replaces an earlier one.
+pub(super) fn engine_environment(spec: &JobSpec, folders: &JobFolders, port: u16) -> Vec<Variable> {
+    let mut variables = Variables::default();
+    let profile = &spec.profile;
+    for name in profile.passed_variables() {
+        if let Some(value) = own_variable(name) {
+            variables.set_plain(name, value);
+        }
+    }
+    for (name, value) in &profile.environment {
+        variables.set_plain(name, value);
+    }
+    if let Some(cache) = &profile.hf_cache {
+        variables.set_plain("HF_HUB_CACHE", cache);
+    }
+    let described = recipe_environment(EnvironmentInput {
+        row: &spec.row,
+        conc: spec.highest_conc(),
+        runner_name: &spec.runner_name,
+        port,
+        load: &profile.load,
+    });
+    described.into_iter().for_each(|variable| variables.set(variable));
+    set_job_variables(&mut variables, spec, folders);
+    set_imax_path(&mut variables);
+    for name in &profile.secrets {
+        if let Some(value) = own_variable(name) {
+            variables.set(Variable::secret(name, Secret::new(value)));
+        }
+    }
+    variables.0
+}
+
+fn set_job_variables(variables: &mut Variables, spec: &JobSpec, folders: &JobFolders) {
+    let out = folders.out.display().to_string();
+    let workspace = own_variable("GITHUB_WORKSPACE").unwrap_or_else(|| folders.repository.display().to_string());
+    variables.set_plain("GITHUB_WORKSPACE", workspace);
+    if let Some(tokenizer) = &spec.profile.load.tokenizer {
+        variables.set_plain("IMAX_TOKENIZER", tokenizer);
+    }
+    if let Some(sessions) = &spec.profile.load.sessions {
+        variables.set_plain("IMAX_SESSIONS", sessions);
+    }
+    variables.set_plain("IMAX_READY_DEADLINE", spec.profile.deadlines.ready.to_string());
+    variables.set_plain("IMAX_OUT", &out);
+    if spec.row.is_agentic() {
+        variables.set_plain("RESULT_DIR", &out);
+    }
+}
+
+/// Recipes call `imax`, which may not be on the runner's own PATH.
+fn set_imax_path(variables: &mut Variables) {
+    let Ok(binary) = std::env::current_exe() else { return };
+    if let Some(folder) = binary.parent().map(|folder| folder.display().to_string()) {
+        let path = own_variable("PATH").map_or_else(|| folder.clone(), |path| format!("{folder}:{path}"));
+        variables.set_plain("PATH", path);
+    }
+    variables.set_plain("IMAX_BIN", binary.display().to_string());
+}
+
+/// A variable of this process that is not empty.
+fn own_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[derive(Default)]
+struct Variables(Vec<Variable>);
+
+impl Variables {
+    fn set_plain(&mut self, name: &str, value: impl Into<String>) {
+        self.set(Variable::plain(name, value));
+    }
+
+    /// A later value replaces an earlier one, but a secret stays a secret.
+    fn set(&mut self, variable: Variable) {
+        let Some(known) = self.0.iter_mut().find(|known| known.name == variable.name) else {
+            self.0.push(variable);
+            return;
+        };
+        known.value = match (&known.value, variable.value) {
+            (VariableValue::Secret(_), VariableValue::Plain(text)) => VariableValue::Secret(Secret::new(text)),
+            (VariableValue::Plain(_) | VariableValue::Secret(_), value) => value,
+        };
+    }
+}

@@ -1,0 +1,51 @@
+//! Why a job has no record, or could not be begun.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::github::workflow::WorkflowFileError;
+use crate::model::NameError;
+use crate::system::files::FileError;
+use crate::system::process::ProcessError;
+
+/// Why a row was not executed, or its record not written. A job that fails is not an error: its record says so.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecutionError {
+    /// The output folder cannot be created.
+    #[error("cannot create the output folder {}", path.display())]
+    OutputFolder {
+        /// The folder.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// A path cannot be made absolute.
+    #[error("cannot make the path {} absolute", path.display())]
+    Path {
+        /// The path.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The working folder is unknown.
+    #[error("cannot determine the working folder")]
+    WorkingFolder(#[source] io::Error),
+    /// Orphaned processes could not be found and stopped.
+    #[error(transparent)]
+    Orphans(#[from] ProcessError),
+    /// The runner's name is invalid.
+    #[error("invalid runner name (--runner-name or RUNNER_NAME)")]
+    RunnerName(#[from] NameError),
+    /// The engine has no port to listen on.
+    #[error("no free port for the engine")]
+    NoFreePort(#[source] io::Error),
+    /// The record cannot be written as JSON.
+    #[error("cannot serialize the job record")]
+    RecordJson(#[from] serde_json::Error),
+    /// `job.json` cannot be written.
+    #[error(transparent)]
+    RecordFile(#[from] FileError),
+    /// The step summary cannot be written.
+    #[error(transparent)]
+    Summary(#[from] WorkflowFileError),
+}

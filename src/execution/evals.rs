@@ -1,0 +1,343 @@
+//! The phase eval: accuracy tasks are read before anything is started, and asked of the running engine at each concurrency that
+//! the row selects.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::blocking::blocking;
+use super::console::Console;
+use super::context::JobContext;
+use super::engine::LaunchedEngine;
+use super::interruption::{Interruption, PhaseError};
+use super::load_settings::LoadTarget;
+use super::phase::RunningPhase;
+use super::preflight::node_timeout;
+use super::progress::Progress;
+use super::request::EvalOptions;
+use super::supervision::{Observer, WorkLimits, supervise};
+use crate::eval::exam::Choices;
+use crate::eval::sheet::Named;
+use crate::eval::threshold::Thresholds;
+use crate::evaluate::{
+    DocumentsError, EvaluationError, EvaluationProgress, EvaluationResult, EvaluationSettings, JudgedTask, PreparedTask,
+    api_key_from_environment, default_request_settings, evaluate, failed_scores, prepare_tasks, read_thresholds, score_with_error,
+};
+use crate::job::{EvalRecord, FailureClass, JobFailure, Phase, PhaseEnding, RecipeStyle};
+use crate::matrix::Row;
+use crate::model::Concurrency;
+use crate::model::with_causes;
+use crate::result::{EvalConcs, Json, eval_meta};
+use crate::system::cancellation::Cancellation;
+use crate::system::files;
+
+/// Pause between two lines about the progress of an evaluation.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
+/// How long one answer may take, where the phase's deadline is longer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1800);
+
+/// The tasks of a job, read and checked.
+#[derive(Debug)]
+pub(super) struct EvalPlan {
+    tasks: Vec<PreparedTask>,
+    thresholds: Thresholds,
+}
+
+/// The evaluation at one concurrency did not pass.
+struct EvalFailure {
+    failure: JobFailure,
+    ending: PhaseEnding,
+    /// Whether the engine can be used for further evaluations.
+    is_engine_usable: bool,
+}
+
+/// Reads the tasks and their data before the engine starts: GPUs must not wait for a download, nor for a broken task file. `None`
+/// where imax evaluates nothing.
+pub(super) fn prepare_evals(ctx: &JobContext, phase: &RunningPhase) -> Result<Option<EvalPlan>, PhaseError> {
+    if !ctx.spec.row.is_evaluated() || ctx.spec.recipe.style == RecipeStyle::SelfContained {
+        return Ok(None);
+    }
+    let default_tasks = vec![ctx.folders.recipes.join("evals/gsm8k.yaml")];
+    let named = &ctx.evals.tasks;
+    let tasks = if named.is_empty() { &default_tasks } else { named };
+    let prepared = blocking(|| {
+        prepare_tasks(tasks, choices(&ctx.evals), &mut || {
+            !ctx.cancellation.is_cancelled() && !phase.is_late()
+        })
+    });
+    ctx.check_cancelled()?;
+    if let (Err(error), true) = (&prepared, phase.is_late()) {
+        return Err(node_timeout(
+            ctx,
+            Phase::Preflight,
+            format!("the evaluation is not prepared: {error}"),
+        ));
+    }
+    let thresholds =
+        read_thresholds(ctx.evals.thresholds.as_deref()).map_err(|error| JobFailure::new(FailureClass::Invalid, with_causes(&error)))?;
+    let tasks = prepared.map_err(|error| {
+        let reason = format!("the evaluation cannot be prepared: {error}");
+        JobFailure::new(class_of_preparation(&error), reason)
+    })?;
+    Ok(Some(EvalPlan { tasks, thresholds }))
+}
+
+fn class_of_preparation(error: &EvaluationError) -> FailureClass {
+    match error {
+        EvaluationError::Data {
+            source: DocumentsError::Hub(_),
+            ..
+        } => FailureClass::Infra,
+        EvaluationError::Task(_)
+        | EvaluationError::File(_)
+        | EvaluationError::Data { .. }
+        | EvaluationError::Exam(_)
+        | EvaluationError::Sheet(_)
+        | EvaluationError::Request(_)
+        | EvaluationError::Journal(_)
+        | EvaluationError::SameName(_) => FailureClass::Invalid,
+    }
+}
+
+fn choices(options: &EvalOptions) -> Choices {
+    Choices {
+        num_fewshot: options.num_fewshot,
+        limit: options.limit,
+    }
+}
+
+/// The concurrencies at which a row is evaluated: all, the one that it names, or its highest.
+fn concurrencies(row: &Row) -> Vec<Concurrency> {
+    let all = row.conc.as_slice();
+    match (row.eval.all_concs, row.eval.conc) {
+        (Some(true), _) => all.to_vec(),
+        (Some(false) | None, Some(conc)) => vec![conc],
+        (Some(false) | None, None) => all.iter().max().copied().into_iter().collect(),
+    }
+}
+
+/// Evaluates at each concurrency, also after one that failed, and returns the first failure.
+pub(super) async fn evaluate_points(
+    ctx: &JobContext,
+    progress: &mut Progress,
+    engine: &LaunchedEngine,
+    target: &LoadTarget,
+    plan: Option<EvalPlan>,
+) -> Result<(), JobFailure> {
+    let Some(plan) = plan.map(Arc::new) else {
+        progress.journal.skip(Phase::Eval, "the row asks for no evaluation");
+        return Ok(());
+    };
+    let asked = concurrencies(&ctx.spec.row);
+    let mut completed = Vec::new();
+    let mut result = Ok(());
+    for conc in &asked {
+        let suffix = if asked.len() > 1 { format!("_conc{conc}") } else { String::new() };
+        let evaluation = evaluation(ctx, target, &plan, *conc, suffix);
+        let running = progress.journal.begin(Phase::Eval, Some(*conc));
+        ctx.console.line(&format!("phase eval, concurrency {conc}"));
+        let evaluated = evaluate_point(ctx, progress, engine, evaluation, Arc::clone(&plan), *conc).await;
+        let (ending, reason) = match &evaluated {
+            Ok(()) => (PhaseEnding::Done, None),
+            Err(failed) => (failed.ending, Some(failed.failure.reason.clone())),
+        };
+        progress.journal.end(running, ending, reason);
+        match evaluated {
+            Ok(()) => completed.push(*conc),
+            Err(failed) => {
+                result = result.and(Err(failed.failure));
+                if !failed.is_engine_usable {
+                    return result;
+                }
+            }
+        }
+        write_meta(ctx, &asked, &completed)?;
+    }
+    result
+}
+
+fn write_meta(ctx: &JobContext, asked: &[Concurrency], completed: &[Concurrency]) -> Result<(), JobFailure> {
+    let meta = eval_meta(&ctx.spec.row, EvalConcs { asked, completed });
+    let path = ctx.folders.out.join("meta_env.json");
+    files::write(&path, Json::Object(meta).to_pretty().as_bytes()).map_err(|error| JobFailure::new(FailureClass::Infra, error.to_string()))
+}
+
+async fn evaluate_point(
+    ctx: &JobContext,
+    progress: &mut Progress,
+    engine: &LaunchedEngine,
+    evaluation: EvaluationSettings,
+    plan: Arc<EvalPlan>,
+    conc: Concurrency,
+) -> Result<(), EvalFailure> {
+    let limit = ctx.spec.profile.deadlines.of(Phase::Eval);
+    // The stall limit of a load does not apply: one long answer may take longer.
+    let limits = WorkLimits::new(limit, limit);
+    let mut printer = ProgressPrinter {
+        console: &ctx.console,
+        conc,
+        printed: Instant::now(),
+    };
+    let work = move |cancellation: &Cancellation, progress: &UnboundedSender<EvaluationProgress>| {
+        evaluate(&evaluation, &plan.tasks, cancellation, &mut |update| {
+            // The receiver lives until this has ended.
+            let _ = progress.send(update);
+        })
+    };
+    let (evaluated, interruption) = supervise(engine, &ctx.cancellation, limits, &mut printer, work, has_unanswered).await;
+    if let Some(interruption) = interruption {
+        return Err(EvalFailure::interrupted(ctx, interruption));
+    }
+    let evaluated = evaluated.map_err(|error| EvalFailure::new(FailureClass::Client, format!("the evaluation failed: {error}")))?;
+    record_scores(ctx, &mut progress.evals, conc, &evaluated);
+    check_scores(&evaluated)
+}
+
+fn has_unanswered(evaluated: &Result<EvaluationResult, EvaluationError>) -> bool {
+    evaluated.as_ref().is_ok_and(|evaluated| !evaluated.is_complete())
+}
+
+struct ProgressPrinter<'a> {
+    console: &'a Console,
+    conc: Concurrency,
+    printed: Instant,
+}
+
+impl Observer<EvaluationProgress> for ProgressPrinter<'_> {
+    fn observe(&mut self, progress: EvaluationProgress, _: &mut WorkLimits) {
+        if self.printed.elapsed() < PROGRESS_INTERVAL {
+            return;
+        }
+        self.printed = Instant::now();
+        let EvaluationProgress { total, answered, failed } = progress;
+        let failures = if failed > 0 { format!(", {failed} failed") } else { String::new() };
+        self.console.line(&format!(
+            "concurrency {}: eval, {answered} of {total} questions{failures}",
+            self.conc
+        ));
+    }
+}
+
+fn evaluation(ctx: &JobContext, target: &LoadTarget, plan: &EvalPlan, conc: Concurrency, suffix: String) -> EvaluationSettings {
+    let mut settings = default_request_settings(ctx.evals.api, &target.served_model);
+    settings.override_max_gen_toks = ctx.evals.max_gen_toks;
+    let row = &ctx.spec.row;
+    EvaluationSettings {
+        base_url: format!("http://{}:{}", target.host, target.port),
+        requests: settings,
+        key: api_key_from_environment(),
+        concurrency: usize::try_from(conc.get()).unwrap_or(usize::MAX),
+        timeout: ctx.spec.profile.deadlines.of(Phase::Eval).min(ANSWER_TIMEOUT),
+        choices: choices(&ctx.evals),
+        output: ctx.folders.out.clone(),
+        suffix,
+        resume: false,
+        thresholds: plan.thresholds.clone(),
+        model_names: vec![row.model.to_string(), target.served_model.clone(), row.model_prefix.to_string()],
+    }
+}
+
+fn record_scores(ctx: &JobContext, records: &mut Vec<EvalRecord>, conc: Concurrency, evaluated: &EvaluationResult) {
+    for problem in &evaluated.about.problems {
+        ctx.console.line(&format!("warning: {problem}"));
+    }
+    for judged in &evaluated.tasks {
+        print_score(&ctx.console, conc, judged);
+        records.push(eval_record(conc, judged, &evaluated.results_file));
+    }
+}
+
+fn print_score(console: &Console, conc: Concurrency, judged: &JudgedTask) {
+    let Some(named) = judged.sheet.main_score() else { return };
+    let Some(score) = named.score else { return };
+    let threshold = judged
+        .verdict
+        .threshold()
+        .map(|threshold| format!(", threshold {threshold}: {}", judged.verdict.as_str()));
+    console.line(&format!(
+        "concurrency {conc}: {} {} {}{}",
+        judged.sheet.task,
+        named.key(),
+        score_with_error(&score),
+        threshold.unwrap_or_default()
+    ));
+}
+
+fn eval_record(conc: Concurrency, judged: &JudgedTask, results: &str) -> EvalRecord {
+    let main = judged.sheet.main_score();
+    let score = main.and_then(|named| named.score);
+    EvalRecord {
+        conc,
+        task: judged.sheet.task.clone(),
+        score_name: main.map(Named::key).unwrap_or_default(),
+        score: score.map(|score| score.mean),
+        stderr: score.and_then(|score| score.stderr),
+        interval_95: score.map(|score| [score.interval.0, score.interval.1]),
+        answered: judged.sheet.answered,
+        asked: judged.sheet.asked,
+        threshold: judged.verdict.threshold(),
+        verdict: judged.verdict.as_str().to_owned(),
+        results: results.to_owned(),
+    }
+}
+
+fn check_scores(evaluated: &EvaluationResult) -> Result<(), EvalFailure> {
+    if !evaluated.is_complete() {
+        let problem = evaluated.about.problems.first().cloned().unwrap_or_default();
+        let reason = format!("not every question of the evaluation was answered: {problem}");
+        return Err(EvalFailure::new(FailureClass::Server, reason));
+    }
+    let below = failed_scores(&evaluated.tasks);
+    if below.is_empty() {
+        return Ok(());
+    }
+    let reason = format!("accuracy is below the threshold by more than the error allows: {below}");
+    Err(EvalFailure::new(FailureClass::Server, reason))
+}
+
+impl EvalFailure {
+    fn new(class: FailureClass, reason: String) -> Self {
+        Self {
+            failure: JobFailure::new(class, reason),
+            ending: PhaseEnding::Failed,
+            is_engine_usable: true,
+        }
+    }
+
+    fn interrupted(ctx: &JobContext, interruption: Interruption) -> Self {
+        let is_engine_usable = interruption.leaves_engine_usable();
+        let (ending, failure) = ctx.explain(Phase::Eval, interruption.into());
+        Self {
+            failure,
+            ending,
+            is_engine_usable,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn row_selects_concurrencies_for_evaluation() {
+        let base = json!({
+            "image": "sim:1", "model": "org/m", "model-prefix": "m", "precision": "fp8", "framework": "sim", "runner": "h100", "isl": 32, "osl": 8,
+            "tp": 1, "ep": 1, "dp-attn": false, "spec-decoding": "none", "conc": [4, 16, 8], "max-model-len": 64, "exp-name": "m", "run-eval": true
+        });
+        for (key, value, expected) in [
+            ("run-eval", json!(true), &[16][..]),
+            ("eval-conc", json!(8), &[8]),
+            ("eval-all-concs", json!(true), &[4, 16, 8]),
+            ("conc", json!(2), &[2]),
+        ] {
+            let mut row = base.clone();
+            row[key] = value;
+            let row: Row = serde_json::from_value(row).unwrap();
+            let found: Vec<u32> = concurrencies(&row).iter().map(|conc| conc.get()).collect();
+            assert_eq!(found, expected, "{key}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The wait for an engine that a recipe started by itself: `imax ready` does what the phase ready does for other recipes.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::fleet::engine_log;
+use crate::fleet::readiness::{NotReady, Ready, Target, wait_until_ready};
+use crate::job::diagnose;
+use crate::system::cancellation::{CancelCause, Cancellation};
+use crate::system::process::process_of;
+
+/// Lines of the engine's log that an error quotes.
+const TAIL_LINES: usize = 40;
+
+/// An engine to wait for.
+#[derive(Debug, Clone)]
+pub struct ExternalEngine {
+    /// Where it listens.
+    pub target: Target,
+    /// Its process, whose exit ends the wait.
+    pub pid: Option<i32>,
+    /// Its log, which may show why it is not ready.
+    pub log: Option<PathBuf>,
+    /// The longest wait.
+    pub deadline: Duration,
+}
+
+/// Why an engine is not ready.
+#[derive(Debug, thiserror::Error)]
+pub enum ExternalEngineError {
+    /// The wait was cancelled.
+    #[error("cancelled")]
+    Cancelled(CancelCause),
+    /// The engine exited, or did not answer in time.
+    #[error("{problem}")]
+    NotReady {
+        /// What is wrong, with the cause that the log shows.
+        problem: String,
+        /// The end of the log.
+        log_tail: Option<String>,
+    },
+}
+
+/// What ended the wait.
+enum WaitEnd {
+    Cancelled(CancelCause),
+    EngineExited(i32),
+}
+
+/// Waits until an engine answers its health check and gives one token.
+///
+/// # Errors
+/// [`ExternalEngineError`] where the engine exits first, the deadline passes, or the wait is cancelled.
+pub fn wait_for_external_engine(engine: &ExternalEngine, cancellation: &Cancellation) -> Result<Ready, ExternalEngineError> {
+    // The start time of the process tells it from a later one with the same number.
+    let process = engine.pid.map(|pid| (pid, process_of(pid)));
+    let mut check = || {
+        if let Some(cause) = cancellation.cause() {
+            return ControlFlow::Break(WaitEnd::Cancelled(cause));
+        }
+        match process {
+            Some((pid, known)) if known.is_none() || process_of(pid) != known => ControlFlow::Break(WaitEnd::EngineExited(pid)),
+            Some(_) | None => ControlFlow::Continue(()),
+        }
+    };
+    wait_until_ready(&engine.target, engine.deadline, &mut check).map_err(|error| match error {
+        NotReady::Ended(WaitEnd::Cancelled(cause)) => ExternalEngineError::Cancelled(cause),
+        NotReady::Ended(WaitEnd::EngineExited(pid)) => not_ready(engine, format!("the engine (process {pid}) ended before it was ready")),
+        late @ NotReady::Late { .. } => not_ready(engine, late.to_string()),
+    })
+}
+
+fn not_ready(engine: &ExternalEngine, problem: String) -> ExternalEngineError {
+    let Some(path) = &engine.log else {
+        return ExternalEngineError::NotReady { problem, log_tail: None };
+    };
+    let log = engine_log::tail(path, &[]);
+    let problem = match diagnose(&log) {
+        Some(diagnosis) => format!("{problem}: {} (log: {})", diagnosis.cause.sentence, diagnosis.line),
+        None => problem,
+    };
+    let log_tail = Some(engine_log::last_lines(&log, TAIL_LINES));
+    ExternalEngineError::NotReady { problem, log_tail }
+}

@@ -1,0 +1,165 @@
+//! The life of a job: from a matrix row to its results and `job.json`.
+//!
+//! [`execute`] resolves the row to a job, runs it and writes its record. The files, in the order in which a job meets them:
+//!
+//! - `request`, `spec`, `environment`: the input, what it resolves to, and the variables that the recipe gets;
+//! - `context`, `progress`, `phase`: what a job knows from its start, what it has done so far, and one step of it with its deadline;
+//! - `attempts`, `attempt`: a job is attempted again where the node failed; one attempt is a sequence of phases;
+//! - `preflight`, `clean`, `launch`, `queue`, `ready`, `load_points`, `evals`, `stop`, `collect`: the phases;
+//! - `engine`, `supervision`, `interruption`: how a phase notices that the engine, a deadline or a signal ends it;
+//! - `record`, `provenance`, `publish`, `summary`: `job.json` and the step summary.
+
+mod attempt;
+mod attempts;
+mod blocking;
+mod clean;
+mod collect;
+mod console;
+mod context;
+mod engine;
+mod environment;
+mod error;
+mod evals;
+mod external_engine;
+mod hooks;
+mod interruption;
+mod job_end;
+mod launch;
+mod load_points;
+mod load_settings;
+mod node_examination;
+mod phase;
+mod preflight;
+mod progress;
+mod provenance;
+mod publish;
+mod queue;
+mod ready;
+mod record;
+mod request;
+mod sampling;
+mod secret_scan;
+mod self_contained;
+mod spec;
+mod stop;
+mod summary;
+mod supervision;
+
+use std::time::Duration;
+
+use crate::fleet::job_state::StateFolder;
+use crate::fleet::launcher::secrets_of;
+use crate::git::checkout::Checkout;
+use crate::job::{JobRecord, JobSpec};
+use crate::matrix::Row;
+use crate::model::RunnerName;
+use crate::model::with_causes;
+use crate::system::cancellation::Cancellation;
+use crate::system::ports;
+use crate::system::process::adopt_orphans;
+use console::Console;
+use context::{JobContext, JobFolders, JobStart};
+pub use error::ExecutionError;
+pub use external_engine::{ExternalEngine, ExternalEngineError, wait_for_external_engine};
+pub use job_end::JobEnd;
+pub use node_examination::{Examination, ExaminationError, ExaminationRequest, examine};
+use progress::Progress;
+pub use request::{EvalOptions, ExecutionRequest, LoadOverrides};
+pub use spec::RunnerProfileError;
+
+/// How long `job.json` waits for git to name the commit.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A job that has ended, whatever its outcome.
+#[derive(Debug)]
+pub struct ExecutedJob {
+    /// What `job.json` holds.
+    pub record: JobRecord,
+    /// How the job ended, as its caller sees it.
+    pub end: JobEnd,
+}
+
+/// Executes a row and writes `job.json`, also where the row is refused or the job fails.
+///
+/// # Errors
+/// Where the output folder, the runner's name or a port cannot be used, and where `job.json` cannot be written.
+pub async fn execute(request: ExecutionRequest, cancellation: &Cancellation) -> Result<ExecutedJob, ExecutionError> {
+    let start = JobStart::now();
+    adopt_orphans()?;
+    let folders = JobFolders::create(&request)?;
+    // Git compares every file of the repository, so it is asked first and awaited last.
+    let checkout = Checkout::look_up(folders.repository.clone());
+    let runner = spec::runner_name(request.runner_name.as_deref())?;
+    let spec = match spec::resolve_job(&request, &runner, &folders) {
+        Ok(spec) => spec,
+        Err(error) => {
+            checkout.wait(COMMIT_TIMEOUT, cancellation).await;
+            return refuse(&request.row, &runner, &folders, checkout.commit(), with_causes(&error), &start);
+        }
+    };
+    let port = match request.port {
+        Some(port) => port,
+        None => ports::free_port().map_err(ExecutionError::NoFreePort)?,
+    };
+    let ctx = context(request, spec, folders, checkout, port, start, cancellation);
+    announce(&ctx);
+    let mut progress = Progress::new(ctx.spec.profile.deadlines);
+    let failure = Box::pin(attempts::run_attempts(&ctx, &mut progress)).await;
+    // A job that failed early may be faster than git.
+    ctx.checkout.wait(COMMIT_TIMEOUT, cancellation).await;
+    let (record, end) = record::of_finished_job(&ctx, progress, failure);
+    publish::publish(&record, &ctx.folders, &ctx.console, &ctx.secrets)?;
+    Ok(ExecutedJob { record, end })
+}
+
+fn context(
+    request: ExecutionRequest,
+    spec: JobSpec,
+    folders: JobFolders,
+    checkout: Checkout,
+    port: u16,
+    start: JobStart,
+    cancellation: &Cancellation,
+) -> JobContext {
+    let environment = environment::engine_environment(&spec, &folders, port);
+    let secrets = secrets_of(&environment);
+    JobContext {
+        console: Console::new(console::is_github_actions(), request.quiet, secrets.clone()),
+        spec,
+        folders,
+        environment,
+        secrets,
+        port,
+        seed: request.seed,
+        evals: request.evals,
+        checkout,
+        states: StateFolder::from_environment(),
+        cancellation: cancellation.clone(),
+        start,
+    }
+}
+
+fn announce(ctx: &JobContext) {
+    let JobContext { spec, console, .. } = ctx;
+    console.line(&format!("job {}: {} on {}", spec.id, spec.row.curve_key(), spec.runner_name));
+    console.line(&format!("recipe {}: {}", spec.recipe.path, spec.recipe.chosen));
+    console.line(&format!("profile {}, launcher {}", spec.profile.name, spec.profile.launch.name()));
+}
+
+/// Records a row that cannot be run: nothing was started.
+fn refuse(
+    row: &Row,
+    runner: &RunnerName,
+    folders: &JobFolders,
+    commit: Option<String>,
+    reason: String,
+    start: &JobStart,
+) -> Result<ExecutedJob, ExecutionError> {
+    let record = record::of_refused_row(row, runner, commit, reason, start);
+    let console = Console::new(console::is_github_actions(), false, Vec::new());
+    publish::publish(&record, folders, &console, &[])?;
+    Ok(ExecutedJob {
+        record,
+        end: JobEnd::InvalidInput,
+    })
+}

@@ -1,0 +1,120 @@
+//! The examination of a node without a job: the checks of the phases preflight and clean, as a report. `imax doctor` prints it, and
+//! the script of a Slurm job stores it for each of its nodes.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::error::ExecutionError;
+use super::spec::{RunnerProfileError, profile_of_runner};
+use crate::fleet::node::{Questions, gather, gather_inside};
+use crate::job::{Finding, Grade, NodeFacts, RunnerProfile, Wanted, check_idle, check_node, worst};
+use crate::system::cancellation::{CancelCause, Cancellation};
+use crate::system::host;
+
+/// How long an examination may take: far longer than on a node whose tools answer.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// A node to examine.
+#[derive(Debug, Clone)]
+pub struct ExaminationRequest {
+    /// Name of the runner profile; by default the one of the runner.
+    pub profile: Option<String>,
+    /// Folder of the runner profiles.
+    pub runner_dir: PathBuf,
+    /// Name of the runner; by default this machine's.
+    pub runner_name: Option<String>,
+    /// The number of GPUs that a job would need.
+    pub gpus: Option<u64>,
+    /// Whether this process runs inside a job that has the node: then only its GPUs and its clock are examined.
+    pub inside_job: bool,
+    /// Output folder of the job.
+    pub out: PathBuf,
+    /// Port of the engine.
+    pub port: Option<u16>,
+}
+
+/// What was found out about a node.
+#[derive(Debug, Serialize)]
+pub struct Examination {
+    /// Name of the machine.
+    pub host: String,
+    /// Name of the runner profile.
+    pub profile: String,
+    /// The worst grade of the findings.
+    pub worst: Grade,
+    /// Each check, with its grade.
+    pub findings: Vec<Finding>,
+    /// What the findings are derived from.
+    pub facts: NodeFacts,
+}
+
+/// Why a node was not examined.
+#[derive(Debug, thiserror::Error)]
+pub enum ExaminationError {
+    /// There is no profile to compare the node with.
+    #[error(transparent)]
+    Profile(#[from] RunnerProfileError),
+    /// A folder cannot be examined.
+    #[error(transparent)]
+    Folder(#[from] ExecutionError),
+    /// The examination was cancelled.
+    #[error("cancelled")]
+    Cancelled(CancelCause),
+}
+
+/// Examines this node.
+///
+/// # Errors
+/// Where the profile cannot be used, and where the examination is cancelled.
+pub fn examine(request: &ExaminationRequest, cancellation: &Cancellation) -> Result<Examination, ExaminationError> {
+    let profile = profile_of_runner(request.profile.as_deref(), request.runner_name.as_deref(), &request.runner_dir)?;
+    let facts = gather_facts(request, &profile, cancellation)?;
+    if let Some(cause) = cancellation.cause() {
+        return Err(ExaminationError::Cancelled(cause));
+    }
+    let mut node = profile.node.clone();
+    if request.inside_job {
+        // The job sees the GPUs that it was given, and not all of the node.
+        node.gpus = None;
+    }
+    let wanted = Wanted {
+        node: &node,
+        gpus: request.gpus,
+        token: profile.wants_hub_token() && !request.inside_job,
+    };
+    let mut findings = check_node(&facts, wanted);
+    findings.extend(check_idle(&facts, wanted));
+    Ok(Examination {
+        host: host::host_name(),
+        profile: profile.name,
+        worst: worst(&findings),
+        findings,
+        facts,
+    })
+}
+
+fn gather_facts(request: &ExaminationRequest, profile: &RunnerProfile, cancellation: &Cancellation) -> Result<NodeFacts, ExecutionError> {
+    let (out, workspace) = (super::context::absolute(&request.out)?, super::context::absolute(Path::new("."))?);
+    let visible = profile.visible_choice(&|name| engine_variable(profile, name));
+    let gather = if request.inside_job { gather_inside } else { gather };
+    Ok(gather(&Questions {
+        vendor: profile.vendor,
+        visible: visible.as_deref(),
+        launch: &profile.launch,
+        out: &out,
+        workspace: &workspace,
+        hub_cache: profile.hf_cache.as_deref(),
+        port: request.port,
+        inside_job: request.inside_job,
+        stop: cancellation,
+        until: Instant::now() + LIMIT,
+    }))
+}
+
+/// A variable as the engine would get it.
+fn engine_variable(profile: &RunnerProfile, name: &str) -> Option<String> {
+    let set = profile.environment.get(name).cloned();
+    set.or_else(|| std::env::var(name).ok()).filter(|value| !value.is_empty())
+}

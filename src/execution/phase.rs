@@ -1,0 +1,125 @@
+//! Phases: each has a deadline, and each is recorded with its start, its end and why it ended so.
+
+use std::time::{Duration, Instant};
+
+use super::context::JobContext;
+use super::interruption::PhaseError;
+use crate::job::{Deadlines, JobFailure, Phase, PhaseEnding, PhaseRecord};
+use crate::model::Concurrency;
+use crate::system::host;
+
+/// Runs a phase and records how it ended. A cancelled job begins no work.
+pub(super) async fn run_phase<T>(
+    ctx: &JobContext,
+    journal: &mut PhaseJournal,
+    phase: Phase,
+    work: impl AsyncFnOnce(&RunningPhase) -> Result<T, PhaseError>,
+) -> Result<T, JobFailure> {
+    let running = journal.begin(phase, None);
+    ctx.console.line(&format!("phase {phase}"));
+    let result = match ctx.check_cancelled() {
+        Ok(()) => work(&running).await,
+        Err(cancelled) => Err(cancelled),
+    };
+    match result {
+        Ok(value) => {
+            journal.end(running, PhaseEnding::Done, None);
+            Ok(value)
+        }
+        Err(error) => {
+            let (ending, failure) = ctx.explain(phase, error);
+            journal.end(running, ending, Some(failure.reason.clone()));
+            Err(failure)
+        }
+    }
+}
+
+/// The phases of a job that have ended, as `job.json` lists them.
+#[derive(Debug)]
+pub(super) struct PhaseJournal {
+    deadlines: Deadlines,
+    /// The attempt that phases belong to, from 1.
+    attempt: u32,
+    phases: Vec<PhaseRecord>,
+}
+
+/// A phase that has begun. [`PhaseJournal::end`] ends it.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct RunningPhase {
+    phase: Phase,
+    conc: Option<Concurrency>,
+    started: String,
+    since: Instant,
+    limit: Duration,
+}
+
+impl RunningPhase {
+    pub fn deadline(&self) -> Instant {
+        self.since + self.limit
+    }
+
+    pub fn time_left(&self) -> Duration {
+        self.deadline().saturating_duration_since(Instant::now())
+    }
+
+    pub fn is_late(&self) -> bool {
+        self.time_left().is_zero()
+    }
+}
+
+impl PhaseJournal {
+    pub fn new(deadlines: Deadlines) -> Self {
+        Self {
+            deadlines,
+            attempt: 1,
+            phases: Vec::new(),
+        }
+    }
+
+    /// Phases from now on belong to this attempt.
+    pub fn set_attempt(&mut self, number: u32) {
+        self.attempt = number;
+    }
+
+    pub fn begin(&self, phase: Phase, conc: Option<Concurrency>) -> RunningPhase {
+        RunningPhase {
+            phase,
+            conc,
+            started: host::timestamp(),
+            since: Instant::now(),
+            limit: self.deadlines.of(phase),
+        }
+    }
+
+    pub fn end(&mut self, running: RunningPhase, ending: PhaseEnding, reason: Option<String>) {
+        let RunningPhase {
+            phase,
+            conc,
+            started,
+            since,
+            limit,
+        } = running;
+        self.phases.push(PhaseRecord {
+            phase,
+            attempt: self.attempt,
+            conc,
+            started,
+            ended: host::timestamp(),
+            seconds: since.elapsed().as_secs_f64(),
+            deadline_s: limit.as_secs_f64(),
+            ending,
+            reason,
+        });
+    }
+
+    /// Records a phase in which nothing is done.
+    pub fn skip(&mut self, phase: Phase, reason: &str) {
+        let running = self.begin(phase, None);
+        self.end(running, PhaseEnding::Skipped, Some(reason.to_owned()));
+    }
+
+    pub fn into_phases(self) -> Vec<PhaseRecord> {
+        self.phases
+    }
+}

@@ -1,0 +1,72 @@
+//! What a job has done so far. It grows from phase to phase and becomes `job.json`.
+
+use std::collections::BTreeMap;
+
+use super::phase::PhaseJournal;
+use crate::fleet::launcher::Tries;
+use crate::job::{Attempt, Deadlines, EvalRecord, NodeFacts, Outcome, PointRecord, Resolved};
+use crate::model::Concurrency;
+
+/// What a job has done so far.
+#[derive(Debug)]
+pub(super) struct Progress {
+    pub journal: PhaseJournal,
+    /// Each point that was loaded, also in earlier attempts.
+    pub points: Vec<PointRecord>,
+    /// The scores of evaluations.
+    pub evals: Vec<EvalRecord>,
+    /// Each attempt of the job.
+    pub attempts: Vec<Attempt>,
+    /// Each attempt to pull the engine's image.
+    pub image_pulls: Tries,
+    /// The node on which the engine runs; several are joined to one.
+    pub node: NodeFacts,
+    /// The engine of the present attempt.
+    pub engine: EngineIdentity,
+    /// Whether something that the job started could not be stopped.
+    pub left_behind: bool,
+}
+
+/// What is known of the engine that runs.
+#[derive(Debug, Default)]
+pub(super) struct EngineIdentity {
+    /// The name under which it serves the model.
+    pub served_model: Option<String>,
+    /// Facts such as the image's digest or the engine's version.
+    pub facts: BTreeMap<String, String>,
+}
+
+impl Progress {
+    pub fn new(deadlines: Deadlines) -> Self {
+        Self {
+            journal: PhaseJournal::new(deadlines),
+            points: Vec::new(),
+            evals: Vec::new(),
+            attempts: Vec::new(),
+            image_pulls: Tries::default(),
+            node: NodeFacts::default(),
+            engine: EngineIdentity::default(),
+            left_behind: false,
+        }
+    }
+
+    /// Whether the point with this concurrency was measured, also in an earlier attempt.
+    pub fn is_measured(&self, conc: Concurrency) -> bool {
+        self.points.iter().any(|point| point.conc == conc && point.outcome == Outcome::Ok)
+    }
+
+    /// Records the outcome of a point. `raw` is the file of its raw result.
+    pub fn record_point(&mut self, point: &Resolved, outcome: Outcome, raw: Option<String>) {
+        let Resolved { conc, result_filename } = point;
+        match self.points.iter_mut().find(|known| known.conc == *conc) {
+            Some(known) => {
+                known.outcome = outcome;
+                known.raw = raw.or(known.raw.take());
+            }
+            None => self.points.push(PointRecord {
+                raw,
+                ..PointRecord::new(*conc, result_filename.clone(), outcome)
+            }),
+        }
+    }
+}

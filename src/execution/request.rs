@@ -1,0 +1,79 @@
+//! What the caller asks for: a row, where its files are, and what it changes of the runner profile.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use crate::eval::request::Api;
+use crate::matrix::Row;
+
+/// A row to execute on this machine.
+#[derive(Debug, Clone)]
+pub struct ExecutionRequest {
+    /// The row.
+    pub row: Row,
+    /// Output folder of the job; it is created where it does not exist.
+    pub out: PathBuf,
+    /// Folder of the recipes.
+    pub recipe_dir: PathBuf,
+    /// Folder of the runner profiles and launch scripts.
+    pub runner_dir: PathBuf,
+    /// Name of the runner profile; by default the one of the runner.
+    pub profile: Option<String>,
+    /// Name of the runner; by default this machine's.
+    pub runner_name: Option<String>,
+    /// Port of the engine; by default a free one.
+    pub port: Option<u16>,
+    /// What replaces the load settings of the profile.
+    pub load: LoadOverrides,
+    /// Seed of the random prompts.
+    pub seed: u64,
+    /// What is evaluated where the row asks for an evaluation.
+    pub evals: EvalOptions,
+    /// Print failures only.
+    pub quiet: bool,
+}
+
+/// Load settings that replace those of the runner profile.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOverrides {
+    /// Measured requests per concurrent request.
+    pub prompts_per_concurrency: Option<NonZeroU32>,
+    /// Warm-up requests per concurrent request.
+    pub warmups_per_concurrency: Option<u32>,
+    /// Lower bound of random lengths, as a fraction of the row's lengths.
+    pub random_range_ratio: Option<f64>,
+    /// Folder or hub name of the tokenizer.
+    pub tokenizer: Option<String>,
+    /// File or folder of recorded sessions.
+    pub sessions: Option<String>,
+}
+
+/// How rows that ask for an evaluation are evaluated.
+#[derive(Debug, Clone)]
+pub struct EvalOptions {
+    /// Task files; by default `evals/gsm8k.yaml` in the folder of the recipes.
+    pub tasks: Vec<PathBuf>,
+    /// Number of questions per task; by default all.
+    pub limit: Option<usize>,
+    /// Number of examples before each question; by default the task's.
+    pub num_fewshot: Option<usize>,
+    /// Maximum number of tokens per answer; by default the task's.
+    pub max_gen_toks: Option<u32>,
+    /// Endpoint that questions are sent to.
+    pub api: Api,
+    /// File of thresholds; by default `configs/eval-thresholds.yaml`, if it exists.
+    pub thresholds: Option<PathBuf>,
+}
+
+impl Default for EvalOptions {
+    fn default() -> Self {
+        Self {
+            tasks: Vec::new(),
+            limit: None,
+            num_fewshot: None,
+            max_gen_toks: None,
+            api: Api::Chat,
+            thresholds: None,
+        }
+    }
+}

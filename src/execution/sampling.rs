@@ -1,0 +1,263 @@
+//! Samples of GPUs and of the host while an engine is used, and what they say about each load.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
+
+use super::blocking::blocking;
+use super::context::JobContext;
+use super::load_points::LoadedPoint;
+use crate::fleet::telemetry::{self, Exporter, HostSampler, Sampler, Wanted};
+use crate::job::slurm::allocation;
+use crate::job::{
+    Energy, GpuSample, GpuUsage, GpuVendor, HostSample, HostUse, LaunchSettings, Load, NodeFacts, RoleEnergy, RoleNodes, energy, gpu_usage,
+    host_csv, host_use, metrics_csv, role_energy,
+};
+use crate::model::Layout;
+use crate::result::{Conditions, Json, Power, RolePower};
+use crate::system::files;
+use crate::system::host;
+
+/// How long a sample after the loads is awaited where there was none before: longer than the second between two samples.
+const FIRST_SAMPLE_TIMEOUT: Duration = Duration::from_millis(1300);
+/// How long where there were some: a slow tool needs more than a second, and so does a busy machine.
+const NEXT_SAMPLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause between two looks for it.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Running samplers. [`Sampling::finish`] ends them and gives their samples.
+#[derive(Debug)]
+pub(super) struct Sampling {
+    gpus: Option<Sampler>,
+    host: Option<HostSampler>,
+}
+
+/// What was sampled.
+#[derive(Debug, Default)]
+pub(super) struct Samples {
+    gpus: Vec<GpuSample>,
+    host: Vec<HostSample>,
+}
+
+/// What the samples say about the load of one point.
+pub(super) struct LoadTelemetry {
+    /// Energy of the GPUs; `None` where nothing samples them.
+    pub energy: Option<Energy>,
+    /// The part of each role, for a row over several nodes.
+    pub role_energy: Option<RoleEnergy>,
+    pub gpu_usage: Option<GpuUsage>,
+    pub host_use: Option<HostUse>,
+}
+
+impl Sampling {
+    /// Starts sampling: GPUs where the profile names a vendor or exporters, and the host where the engine runs on this machine.
+    pub fn start(ctx: &JobContext, nodes: &[String]) -> Self {
+        Self {
+            gpus: start_gpus(ctx, nodes),
+            host: start_host(ctx),
+        }
+    }
+
+    /// Ends sampling, and writes `gpu_metrics.csv` and `host_metrics.csv`.
+    pub async fn finish(self, ctx: &JobContext, node: &NodeFacts) -> Samples {
+        let mut samples = Samples::default();
+        if let Some(sampler) = self.gpus {
+            wait_for_last_sample(ctx, &sampler).await;
+            match blocking(|| sampler.finish()) {
+                Ok(seen) => {
+                    if let Some(remark) = seen.remark {
+                        ctx.console.line(&remark);
+                    }
+                    write_csv(ctx, "gpu_metrics.csv", &metrics_csv(&seen.samples));
+                    samples.gpus = seen.samples;
+                }
+                Err(problem) => ctx.console.line(&problem),
+            }
+            samples.keep_gpus_of_job(ctx, node);
+        }
+        if let Some(sampler) = self.host {
+            match blocking(|| sampler.finish()) {
+                Ok(seen) => {
+                    write_csv(ctx, "host_metrics.csv", &host_csv(&seen));
+                    samples.host = seen;
+                }
+                Err(problem) => ctx.console.line(&problem),
+            }
+        }
+        samples
+    }
+}
+
+fn start_gpus(ctx: &JobContext, nodes: &[String]) -> Option<Sampler> {
+    let addresses = ctx.spec.profile.telemetry.dcgm.iter();
+    let exporters = addresses.flat_map(|address| address.of_nodes(nodes));
+    let exporters: Vec<Exporter> = exporters.map(|(url, node)| Exporter { url, node }).collect();
+    let wanted = Wanted {
+        vendor: local_vendor(ctx),
+        exporters: &exporters,
+        job: &ctx.spec.id,
+        out: &ctx.folders.out,
+        stop: &ctx.cancellation,
+    };
+    match blocking(|| telemetry::start(wanted)) {
+        Ok(started) => {
+            if let Some(remark) = started.remark {
+                ctx.console.line(&remark);
+            }
+            started.sampler
+        }
+        Err(problem) => {
+            ctx.console.line(&problem);
+            None
+        }
+    }
+}
+
+fn start_host(ctx: &JobContext) -> Option<HostSampler> {
+    if !ctx.spec.profile.launch.is_on_this_machine() {
+        return None;
+    }
+    HostSampler::start().map_err(|problem| ctx.console.line(&problem)).ok()
+}
+
+/// The vendor of this machine's GPUs. With a scheduler the job's GPUs are on other machines, where exporters sample them.
+fn local_vendor(ctx: &JobContext) -> GpuVendor {
+    let profile = &ctx.spec.profile;
+    if profile.launch.is_on_this_machine() {
+        profile.vendor
+    } else {
+        GpuVendor::None
+    }
+}
+
+fn has_gpu_sampler(ctx: &JobContext) -> bool {
+    let has_gpus = match local_vendor(ctx) {
+        GpuVendor::None => false,
+        GpuVendor::Nvidia | GpuVendor::Amd => true,
+    };
+    has_gpus || !ctx.spec.profile.telemetry.dcgm.is_empty()
+}
+
+/// Energy needs a sample of each GPU after the end of the last load. A cancelled job does not wait for it.
+async fn wait_for_last_sample(ctx: &JobContext, sampler: &Sampler) {
+    let (now, began) = (host::unix_seconds(), Instant::now());
+    loop {
+        let limit = match sampler.sampled_until() {
+            Some(until) if until > now => return,
+            Some(_) => NEXT_SAMPLE_TIMEOUT,
+            None => FIRST_SAMPLE_TIMEOUT,
+        };
+        if began.elapsed() >= limit || timeout(POLL_INTERVAL, ctx.cancellation.cancelled()).await.is_ok() {
+            return;
+        }
+    }
+}
+
+fn write_csv(ctx: &JobContext, name: &str, text: &str) {
+    if let Err(error) = files::write(&ctx.folders.out.join(name), text.as_bytes()) {
+        ctx.console.line(&error.to_string());
+    }
+}
+
+impl Samples {
+    /// Of a node that several jobs share, only the GPUs that this job may use count.
+    fn keep_gpus_of_job(&mut self, ctx: &JobContext, node: &NodeFacts) {
+        if !ctx.spec.profile.telemetry.dcgm.is_empty() {
+            return;
+        }
+        if let Some(Ok(gpus)) = &node.gpus
+            && !gpus.is_empty()
+        {
+            self.gpus.retain(|sample| gpus.iter().any(|gpu| gpu.index == sample.gpu));
+        }
+    }
+
+    /// What the samples say about a load. `nodes` are those that a scheduler gave the job.
+    pub fn during(&self, ctx: &JobContext, nodes: &[String], loaded: &LoadedPoint) -> LoadTelemetry {
+        let window = window(loaded);
+        let load = Load {
+            window,
+            duration_s: number(loaded, "duration"),
+            gpus: ctx.spec.row.layout.gpus(),
+        };
+        LoadTelemetry {
+            energy: has_gpu_sampler(ctx).then(|| energy(&self.gpus, load)),
+            role_energy: self.role_energy(ctx, nodes, load),
+            gpu_usage: gpu_usage(&self.gpus, window),
+            host_use: host_use(&self.host, window),
+        }
+    }
+
+    fn role_energy(&self, ctx: &JobContext, nodes: &[String], load: Load) -> Option<RoleEnergy> {
+        let LaunchSettings::Slurm(settings) = &ctx.spec.profile.launch else {
+            return None;
+        };
+        let Layout::MultiNode { prefill, decode } = &ctx.spec.row.layout else {
+            return None;
+        };
+        let roles = allocation(&ctx.spec.row, settings).ok()?.roles?;
+        // The job's script gives the first nodes to prefill.
+        let (first, rest) = nodes.split_at_checked(usize::try_from(roles.prefill).ok()?)?;
+        let prefill = RoleNodes {
+            nodes: first,
+            gpus: prefill.gpus(),
+        };
+        let decode = RoleNodes {
+            nodes: rest,
+            gpus: decode.gpus(),
+        };
+        role_energy(&self.gpus, load, prefill, decode)
+    }
+}
+
+impl LoadTelemetry {
+    /// The energy, in the form of results.
+    pub fn power(&self, loaded: &LoadedPoint) -> Option<Power> {
+        match self.energy.as_ref()? {
+            Energy::Measured { joules, gpus, .. } => {
+                let (start, end) = window(loaded);
+                Some(Power {
+                    joules: *joules,
+                    seconds: end - start,
+                    gpus: u32::try_from(*gpus).ok()?,
+                    roles: self.role_energy.as_ref().and_then(role_power),
+                })
+            }
+            Energy::Unknown { .. } => None,
+        }
+    }
+
+    /// What the GPUs did, in the form of results.
+    pub fn conditions(&self) -> Conditions {
+        let Some(usage) = &self.gpu_usage else {
+            return Conditions::default();
+        };
+        Conditions {
+            mean_temperature_c: usage.mean_temperature_c,
+            peak_temperature_c: usage.peak_temperature_c,
+            mean_utilization_percent: usage.mean_utilization_percent,
+            mean_memory_mib: usage.mean_memory_mib,
+        }
+    }
+}
+
+fn role_power(roles: &RoleEnergy) -> Option<RolePower> {
+    Some(RolePower {
+        prefill_joules: roles.prefill_joules,
+        prefill_gpus: u32::try_from(roles.prefill_gpus).ok()?,
+        decode_joules: roles.decode_joules,
+        decode_gpus: u32::try_from(roles.decode_gpus).ok()?,
+    })
+}
+
+/// Start and end of a load, seconds since 1970.
+fn window(loaded: &LoadedPoint) -> (f64, f64) {
+    (
+        number(loaded, "benchmark_start_time_unix"),
+        number(loaded, "benchmark_end_time_unix"),
+    )
+}
+
+fn number(loaded: &LoadedPoint, key: &str) -> f64 {
+    loaded.raw.get(key).and_then(Json::as_number).unwrap_or(f64::NAN)
+}

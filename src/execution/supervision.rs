@@ -1,0 +1,134 @@
+//! Running a load or an evaluation while its deadline, its progress, the engine and signals are observed.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinError;
+use tokio::time::{sleep_until, timeout};
+
+use super::engine::LaunchedEngine;
+use super::interruption::Interruption;
+use crate::system::cancellation::{CancelCause, Cancellation};
+
+/// How long an engine whose connections broke has to be seen ended. A process closes its sockets before its exit is seen, by
+/// seconds where it frees much memory or where a container engine or a scheduler notices it first.
+const EXIT_AFTER_DISCONNECT: Duration = Duration::from_secs(10);
+
+/// How long supervised work may take in its present phase, and without a token.
+#[derive(Debug)]
+pub(super) struct WorkLimits {
+    limit: Duration,
+    deadline: Instant,
+    stall: Duration,
+    tokens: u64,
+    last_token: Instant,
+}
+
+impl WorkLimits {
+    pub fn new(limit: Duration, stall: Duration) -> Self {
+        let now = Instant::now();
+        Self {
+            limit,
+            deadline: now + limit,
+            stall,
+            tokens: 0,
+            last_token: now,
+        }
+    }
+
+    /// Begins the next phase.
+    pub fn restart(&mut self, limit: Duration) {
+        *self = Self::new(limit, self.stall);
+    }
+
+    /// Records the number of tokens so far.
+    pub fn record_tokens(&mut self, tokens: u64) {
+        if tokens != self.tokens {
+            self.tokens = tokens;
+            self.last_token = Instant::now();
+        }
+    }
+
+    fn next(&self) -> Instant {
+        self.deadline.min(self.last_token + self.stall)
+    }
+
+    fn exceeded(&self) -> Interruption {
+        if Instant::now() >= self.deadline {
+            Interruption::DeadlineExceeded {
+                limit: self.limit,
+                status: None,
+            }
+        } else {
+            Interruption::Stalled(self.stall)
+        }
+    }
+}
+
+/// Receives the progress of supervised work.
+pub(super) trait Observer<P> {
+    /// Takes the newest progress, and may change the limits for what is to come.
+    fn observe(&mut self, progress: P, limits: &mut WorkLimits);
+}
+
+/// Runs `work` on a thread of its own, because it blocks. What ends it from outside raises the signal that it got, and is
+/// returned beside its result. Where the result shows `lost_connection`, the engine may have ended without being seen so yet.
+pub(super) async fn supervise<T, P>(
+    engine: &LaunchedEngine,
+    cancellation: &Cancellation,
+    mut limits: WorkLimits,
+    observer: &mut dyn Observer<P>,
+    work: impl FnOnce(&Cancellation, &UnboundedSender<P>) -> T + Send + 'static,
+    lost_connection: impl FnOnce(&T) -> bool,
+) -> (T, Option<Interruption>)
+where
+    T: Send + 'static,
+    P: Send + 'static,
+{
+    let work_stop = cancellation.child();
+    let (sender, mut progress) = unbounded_channel();
+    let mut running = {
+        let work_stop = work_stop.clone();
+        tokio::task::spawn_blocking(move || work(&work_stop, &sender))
+    };
+    let interruption = async {
+        let interrupted = engine.interrupted(cancellation);
+        tokio::pin!(interrupted);
+        loop {
+            tokio::select! {
+                result = &mut running => return Ok(result),
+                Some(update) = progress.recv() => observer.observe(update, &mut limits),
+                interruption = &mut interrupted => return Err(interruption),
+                () = sleep_until(limits.next().into()) => return Err(limits.exceeded()),
+            }
+        }
+    }
+    .await;
+    let (result, interruption) = match interruption {
+        Ok(result) => (result, None),
+        Err(interruption) => {
+            work_stop.cancel(CancelCause::Abandoned);
+            (running.await, Some(interruption))
+        }
+    };
+    observe_rest(&mut progress, observer, &mut limits);
+    let result = result.unwrap_or_else(resume_panic);
+    // A signal may have ended the work first.
+    let interruption = interruption.or_else(|| cancellation.cause().map(Interruption::Cancelled));
+    let interruption = match interruption {
+        None if lost_connection(&result) => timeout(EXIT_AFTER_DISCONNECT, engine.interrupted(cancellation)).await.ok(),
+        known => known,
+    };
+    (result, interruption)
+}
+
+fn observe_rest<P>(progress: &mut UnboundedReceiver<P>, observer: &mut dyn Observer<P>, limits: &mut WorkLimits) {
+    while let Ok(update) = progress.try_recv() {
+        observer.observe(update, limits);
+    }
+}
+
+/// The work is never aborted, so it has no other error than its own panic.
+fn resume_panic<T>(error: JoinError) -> T {
+    std::panic::resume_unwind(Box::new(error))
+}
