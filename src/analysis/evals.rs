@@ -59,7 +59,7 @@ pub struct EvalScore {
     pub key: EvalKey,
     /// The score.
     pub score: f64,
-    /// Its standard error, where it is known.
+    /// Its standard error, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stderr: Option<f64>,
     /// How many questions were scored.
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_a_score_under_its_name() {
+    fn row_becomes_a_named_score() {
         let found = score("0.95", "0.006");
         assert_eq!(found.key.to_string(), "gsm8k on dsr1 fp8 h200 sglang tp8-ep8-dpa mtp conc64");
         assert_eq!((found.stderr, found.questions), (Some(0.006), Some(1319)));
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_counts_where_both_errors_do_not_explain_it() {
+    fn score_change_counts_beyond_both_standard_errors() {
         for (before, now, verdict) in [
             (("0.950", "0.006"), ("0.945", "0.006"), MetricVerdict::Same),
             (("0.950", "0.006"), ("0.931", "0.006"), MetricVerdict::Unsure),

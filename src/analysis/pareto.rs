@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beaten_in_both_is_not_on_the_frontier() {
+    fn dominated_points_are_not_on_the_frontier() {
         let found = frontier(&places(&[
             (10.0, 100.0),
             (20.0, 80.0),
@@ -89,7 +89,7 @@ mod tests {
 
     /// By hand: from 10 to 20 the mean is 90, from 20 to 30 it is (80 + 45) / 2.
     #[test]
-    fn the_area_is_that_under_straight_lines() {
+    fn mean_is_the_area_under_straight_lines() {
         let line = places(&[(10.0, 100.0), (20.0, 80.0), (40.0, 10.0)]);
         assert!((mean_throughput(&line, (10.0, 30.0)).unwrap() - f64::midpoint(90.0, 62.5)).abs() < 1e-12);
         assert!((mean_throughput(&line, (12.0, 13.0)).unwrap() - 95.0).abs() < 1e-12);
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn curves_are_compared_where_both_have_been() {
+    fn curves_are_compared_over_their_common_range() {
         let one = places(&[(10.0, 100.0), (30.0, 50.0)]);
         let other = places(&[(20.0, 90.0), (60.0, 20.0)]);
         assert_eq!(common_range(&one, &other), Some((20.0, 30.0)));

@@ -17,7 +17,7 @@ pub struct RunDocument {
     pub run: Run,
 }
 
-/// Why a text is no run.
+/// Why a file is not a valid run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunDocumentError {
     /// It is not JSON, or not of this form.

@@ -10,7 +10,7 @@ use globset::{Glob, GlobMatcher};
 use super::{Comparison, EvalKey, FrontierKey, Run};
 use crate::model::{PointKey, suggestion};
 
-/// What points are told apart by.
+/// A dimension by which points are filtered and grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PointField {
     /// The model's short name.
@@ -106,7 +106,7 @@ impl PointField {
 
 /// Why a text names nothing that points have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{found:?} is nothing that points are told apart by; {help}")]
+#[error("unknown key {found:?}; {help}")]
 pub struct PointFieldError {
     found: String,
     help: String,
@@ -169,9 +169,9 @@ pub struct Filter {
     glob: GlobMatcher,
 }
 
-/// Why a text is no condition.
+/// An invalid filter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no filter; expected KEY=GLOB with a key of model, hardware, framework, precision, sequence, layout, conc")]
+#[error("invalid filter {0:?}; expected KEY=GLOB with KEY one of model, hardware, framework, precision, sequence, layout, conc")]
 pub struct FilterError(String);
 
 impl FromStr for Filter {

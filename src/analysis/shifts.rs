@@ -132,7 +132,7 @@ mod tests {
     /// Thirty runs, each 0.5 % below the one before, at 2 % noise, among 500 points with five metrics: no two neighbours differ by more
     /// than a quarter of the noise, and all together by 14 %.
     #[test]
-    fn a_slow_slide_is_found() {
+    fn slow_drift_is_detected() {
         let mut random = Normal::seeded(11);
         let slides = (0..60).filter(|_| {
             let values: Vec<f64> = random
@@ -148,14 +148,14 @@ mod tests {
     }
 
     #[test]
-    fn a_level_that_holds_has_no_step() {
+    fn constant_level_has_no_step() {
         let mut random = Normal::seeded(12);
         let steps = (0..2500).filter(|_| !steps_of(&random.several(20, 0.0, 0.02), 2500).unwrap().is_empty());
         assert_eq!(steps.count(), 0);
     }
 
     #[test]
-    fn a_new_run_is_compared_with_the_newest_level() {
+    fn new_run_is_compared_with_the_current_level() {
         let mut random = Normal::seeded(13);
         let mut values = random.several(12, 0.0, 0.01);
         values.extend(random.several(5, 0.2, 0.01));

@@ -22,10 +22,10 @@ pub struct Slo {
     above: bool,
 }
 
-/// Why a text is no objective.
+/// An invalid objective.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no objective; expected METRIC:STATISTIC<BOUND such as ttft:p99<500, with ttft, tpot, itl or e2el in milliseconds, or \
+    "invalid objective {0:?}; expected METRIC:STATISTIC<BOUND such as ttft:p99<500, with ttft, tpot, itl or e2el in milliseconds, or \
      interactivity:median>30 in tokens a second; statistics are mean, median, p90, p95, p99"
 )]
 pub struct SloError(String);
@@ -72,7 +72,7 @@ impl fmt::Display for Slo {
 }
 
 impl Slo {
-    /// Whether a point meets it. One whose result does not have the number does not: nobody knows.
+    /// Whether a point meets it. A point whose result lacks the number does not.
     #[must_use]
     pub fn is_met(&self, point: &Point) -> bool {
         let number = point

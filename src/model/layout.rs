@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn names_only_what_is_used() {
+    fn layout_names_only_parallelism_in_use() {
         assert_eq!(Layout::SingleNode(parallelism(8, 1, 1, false)).to_string(), "tp8");
         assert_eq!(Layout::SingleNode(parallelism(4, 4, 2, true)).to_string(), "tp4-pp2-ep4-dpa");
     }

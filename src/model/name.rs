@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refuses_empty_and_control_characters() {
+    fn empty_names_and_control_characters_are_refused() {
         assert_eq!("".parse::<Framework>(), Err(NameError::Empty { kind: "framework" }));
         assert!(matches!("a\nb".parse::<Image>(), Err(NameError::Control { found: '\n', .. })));
     }

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hides_itself_and_is_taken_out_of_texts() {
+    fn secret_is_redacted_in_debug_output_and_texts() {
         let secret = Secret::new("hf_abcdef".to_owned());
         assert_eq!(format!("{secret} {secret:?}"), "*** ***");
         assert_eq!(secret.redact("token hf_abcdef, again hf_abcdef"), "token ***, again ***");

@@ -91,7 +91,7 @@ impl Position {
         }
     }
 
-    /// The same column so many lines further down.
+    /// The same column, `lines` further down.
     #[must_use]
     pub const fn below(self, lines: usize) -> Self {
         Self {
@@ -117,7 +117,7 @@ impl Span {
         end: Position::START,
     };
 
-    /// The same columns so many lines further down.
+    /// The same columns, `lines` further down.
     #[must_use]
     pub const fn below(self, lines: usize) -> Self {
         Self {
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_byte_that_is_no_utf_8_has_a_place() {
+    fn first_invalid_utf_8_byte_has_a_place() {
         let error = SourceFile::from_bytes("f", b"a: \xc3\xa9\nb: \xff\n".to_vec()).unwrap_err();
         assert_eq!(error.place.unwrap().to_string(), "f:2:4");
         assert_eq!(error.message, "the byte 0xff is not UTF-8");

@@ -1,6 +1,6 @@
 //! Words that were surely meant: what a message suggests for a name that nothing has.
 
-/// What to tell a person who wrote `found` where only `known` words fit.
+/// The suggestion for `found`, which is not among the `known` words.
 #[must_use]
 pub fn suggestion(found: &str, known: &[&str]) -> String {
     match nearest(found, known) {

@@ -2,8 +2,8 @@
 //! or got worse, and each accuracy that did.
 
 use super::markdown::{Budget, summary};
+use super::sentences;
 use super::view::{Mark, View};
-use super::words;
 
 /// What a check run says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub fn check(view: &View) -> Check {
         failed: false,
         line: view.lines.get(&point.point).copied(),
         title: cut(&point.point.to_string(), LONGEST_TITLE),
-        message: words::reasons(point),
+        message: sentences::reasons(point),
     });
     let scores = view.scores().worse().map(|(what, detail)| Remark {
         failed: false,

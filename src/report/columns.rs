@@ -93,7 +93,7 @@ impl Column {
         }
     }
 
-    /// Numbers stand on the right.
+    /// Numbers are right-aligned.
     pub(super) fn is_number(self) -> bool {
         match self {
             Self::Setting(

@@ -3,8 +3,8 @@
 use super::economics::{COST_FIELDS, cost_values};
 use super::escape;
 use super::evals::ScoreRow;
+use super::sentences;
 use super::view::{Group, TableRow, View};
-use super::words;
 use crate::analysis::Grouping;
 use crate::model::{SeqLens, Workload};
 use crate::result::{Metric, Point};
@@ -217,7 +217,9 @@ impl Shape {
         cells.extend(Metric::ALL.map(|_| Cell::Nothing));
         if self.changes {
             cells.extend(Metric::ALL.map(|_| Cell::Nothing));
-            cells.push(Cell::some(row.change.map_or("", |change| words::metric_verdict(change.verdict))));
+            cells.push(Cell::some(
+                row.change.map_or("", |change| sentences::metric_verdict(change.verdict)),
+            ));
         }
         if self.costs {
             cells.extend(COST_FIELDS.map(|_| Cell::Nothing));

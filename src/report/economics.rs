@@ -105,7 +105,7 @@ pub fn answers(best: &[Best], slos: &[Slo], by: BestBy) -> Vec<String> {
         let of = format!("{what} of {} {}{that_meets}", best.model_prefix, best.workload);
         match best.point {
             Some((point, value)) => format!("{of}: {} with {}", point.key, valued(by, value)),
-            None if best.meeting > 0 => format!("{of}: not known, no point that meets them has a price"),
+            None if best.meeting > 0 => format!("{of}: unknown, no point that meets the objectives has a price"),
             None => format!("{of}: none of {} points", best.of),
         }
     });
@@ -122,7 +122,7 @@ fn valued(by: BestBy, value: f64) -> String {
 }
 
 impl View<'_> {
-    /// Adds what tokens cost, where it is known, and a note for each kind of hardware where it is not.
+    /// Adds costs, and a note for each kind of hardware without a price.
     #[must_use]
     pub fn with_costs(mut self, costs: &CostModel) -> Self {
         let mut gaps = std::collections::BTreeSet::new();

@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_lead_to_web_pages_only() {
+    fn links_accept_https_only() {
         assert_eq!(
             link("a|b", "https://github.com/o/r/runs/1#artifacts"),
             "[a&#124;b](https://github.com/o/r/runs/1#artifacts)"
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn spreadsheets_get_no_formula() {
+    fn csv_cells_never_start_a_formula() {
         assert_eq!(csv("=cmd()"), "'=cmd()");
         assert_eq!(csv("-1.5"), "-1.5");
         assert_eq!(csv("a,\"b\""), "\"a,\"\"b\"\"\"");

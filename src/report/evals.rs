@@ -14,7 +14,7 @@ pub struct Scores<'a> {
     pub changes: &'a [EvalChange],
 }
 
-/// A score and what became of it.
+/// A score and its change.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ScoreRow<'a> {
     /// The score.
@@ -49,8 +49,8 @@ impl ScoreRow<'_> {
         let word = match change.verdict {
             MetricVerdict::Better => "better",
             MetricVerdict::Worse => "worse",
-            MetricVerdict::Same => "the same within the error",
-            MetricVerdict::Unsure => "not certain",
+            MetricVerdict::Same => "unchanged within the error",
+            MetricVerdict::Unsure => "unsure",
         };
         Some(format!("was {:.4}, {:+.4}{z}: {word}", change.base, change.head - change.base))
     }
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn worse_scores_stand_first_with_what_they_were() {
+    fn worse_scores_come_first_with_their_base() {
         let head = [score("gpqa|x", 0.5, 0.03), score("gsm8k", 0.912, 0.0078)];
         let changes = eval_changes(&[score("gsm8k", 0.95, 0.006)], &head);
         let scores = Scores {

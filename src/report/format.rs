@@ -25,7 +25,7 @@ pub enum Format {
     Parquet,
 }
 
-/// Why there is no report in a format.
+/// Why a report cannot be written in a format.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
     /// A value has no JSON form.

@@ -5,7 +5,7 @@ use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStat
 
 use super::evals::ScoreRow;
 use super::view::{TableRow, View};
-use super::{verdicts, words};
+use super::{sentences, verdicts};
 use crate::analysis::{CurveComparison, Verdict};
 
 /// The report as JUnit XML: a suite for each model and hardware, one for whole curves and one for accuracy. A point that is planned and has no
@@ -20,7 +20,7 @@ pub fn junit(view: &View) -> Result<String, SerializeError> {
     }
     let curves = view.comparison.into_iter().flat_map(|comparison| &comparison.curves);
     let further = [
-        ("not measured any more", missing_points(view)),
+        ("no longer measured", missing_points(view)),
         ("whole curves", curves.map(curve).collect()),
         ("accuracy", view.scores().rows().iter().map(score).collect()),
     ];
@@ -70,12 +70,12 @@ fn valid(text: &str) -> String {
 
 fn point(row: &TableRow) -> TestCase {
     let worse = row.compared.filter(|compared| compared.verdict == Verdict::Worse);
-    let known = row.compared.and_then(words::exception);
+    let known = row.compared.and_then(sentences::exception);
     let status = match (row.failure(), worse, known) {
         (Some(failed), _, Some(known)) => skipped(&format!("{failed}; {known}")),
         (Some(failed), _, None) => error(&failed),
-        (None, Some(compared), Some(known)) => skipped(&format!("{}; {known}", words::reasons(compared))),
-        (None, Some(compared), None) => failure(&words::reasons(compared)),
+        (None, Some(compared), Some(known)) => skipped(&format!("{}; {known}", sentences::reasons(compared))),
+        (None, Some(compared), None) => failure(&sentences::reasons(compared)),
         (None, None, _) => TestCaseStatus::success(),
     };
     let key = &row.point.key;

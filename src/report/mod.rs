@@ -20,11 +20,11 @@ mod parquet;
 mod plot;
 mod progress;
 mod sarif;
+mod sentences;
 mod side_by_side;
 mod table;
 mod verdicts;
 mod view;
-mod words;
 
 pub use check::{Check, Remark, check};
 pub use csv::{csv, csv_of_several};

@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
+use super::sentences;
 use super::view::{Mark, View};
-use super::words;
 
 /// The most points that a message lists; the report has them all.
 const LISTED: usize = 5;
@@ -37,7 +37,7 @@ impl<'a> Notification<'a> {
         let losses = losses
             .iter()
             .filter(|point| point.is_regression())
-            .map(|point| format!("{}: {}", point.point, words::reasons(point)));
+            .map(|point| format!("{}: {}", point.point, sentences::reasons(point)));
         let scores = self.view.scores().worse().map(|(what, detail)| format!("{what}: {detail}"));
         let all: Vec<String> = failures.chain(scores).chain(losses).map(|line| one_line(&line, 400)).collect();
         let more = all.len().saturating_sub(LISTED);
@@ -86,7 +86,7 @@ impl<'a> Notification<'a> {
         let worse = losses
             .iter()
             .filter(|point| point.is_regression())
-            .map(|point| json!({ "point": point.point.to_string(), "reasons": words::reasons(point) }));
+            .map(|point| json!({ "point": point.point.to_string(), "reasons": sentences::reasons(point) }));
         let failed = run
             .failures()
             .map(|(point, failure)| json!({ "point": point.key.to_string(), "class": failure.class.as_str(), "reason": failure.reason }));
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_stay_text() {
+    fn names_are_escaped_for_slack_and_discord() {
         assert_eq!(slack_text("<!channel> & *x*"), "&lt;!channel&gt; &amp; \u{200b}*x\u{200b}*");
         assert_eq!(discord_text("@everyone [a](http://b)"), "\\@everyone \\[a\\]\\(http\\://b\\)");
         assert_eq!(one_line("a\nb", 10), "a b");

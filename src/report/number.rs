@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_many_digits_as_mean_something() {
+    fn numbers_have_three_significant_digits() {
         for (number, text) in [
             (0.0, "0"),
             (0.012_345, "0.0123"),
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_point_where_they_go() {
+    fn changes_have_a_direction() {
         for (relative, text) in [(0.042, "▲4.2%"), (-0.123, "▼12%"), (0.0001, "="), (12.5, "▲1,250%")] {
             assert_eq!(change(relative), text);
         }

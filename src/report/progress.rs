@@ -5,13 +5,13 @@ use super::links::Links;
 /// A job of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum JobProgress {
-    /// It waits for a runner, or for other jobs.
+    /// Waiting for a runner or for other jobs.
     Waiting,
-    /// It runs, for so many seconds.
+    /// Running, with the seconds since its start.
     Running(f64),
-    /// It ended well after so many seconds.
+    /// Succeeded, with its duration in seconds.
     Done(f64),
-    /// It ended otherwise.
+    /// Ended without success.
     Failed,
 }
 
@@ -29,7 +29,7 @@ impl Progress {
         self.jobs.iter().filter(|job| is(job)).count()
     }
 
-    /// Whether no job is to come.
+    /// Whether all jobs have ended.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.jobs
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_work_by_runners() {
+    fn remaining_time_is_work_divided_by_active_runners() {
         use JobProgress::{Done, Failed, Running, Waiting};
         assert_eq!(sweep(&[Running(10.0), Waiting]).seconds_left(), None);
         let jobs = [Done(100.0), Done(140.0), Failed, Running(20.0), Running(200.0), Waiting, Waiting];
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_comment_says_how_far_it_is() {
+    fn comment_counts_jobs_and_estimates_remaining_time() {
         use JobProgress::{Done, Failed, Running, Waiting};
         let text = progress(&sweep(&[Done(120.0), Failed, Running(0.0), Waiting]), &["<!-- a -->"]);
         let expected =

@@ -6,9 +6,9 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use super::columns::{metric_text, metric_title};
 use super::markdown;
 use super::number;
+use super::sentences;
 use super::table::sign;
 use super::view::{Mark, View};
-use super::words;
 use crate::analysis::{Comparison, Grouping, Run};
 use crate::model::{PointKey, escape_markdown};
 use crate::result::Metric;
@@ -30,7 +30,7 @@ pub struct SideBySide<'a> {
     groups: Vec<Vec<&'a PointKey>>,
 }
 
-/// A number of a run, and what became of it since the first run.
+/// A number of a run, and its change since the first run.
 struct Value {
     text: String,
     change: Option<(String, Mark)>,
@@ -92,12 +92,12 @@ impl<'a> SideBySide<'a> {
         text
     }
 
-    /// What became of each run, compared with the first. Names are text from outside.
+    /// The verdict on each run, compared with the first. Names are text from outside.
     fn headlines(&self, escaped: fn(&str) -> String) -> impl Iterator<Item = String> {
         self.others.iter().map(move |(run, comparison)| {
-            let basis = words::basis(comparison);
+            let basis = sentences::basis(comparison);
             let basis = if basis.is_empty() { basis } else { format!("; {basis}") };
-            let headline = words::headline(run, Some(comparison));
+            let headline = sentences::headline(run, Some(comparison));
             let (head, base) = (escaped(&comparison.head), escaped(self.name));
             format!("{head} compared with {base}: {headline}{basis}")
         })

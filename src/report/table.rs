@@ -3,8 +3,8 @@
 use comfy_table::{Cell as TableCell, CellAlignment, ContentArrangement, Table, presets};
 
 use super::columns::Column;
+use super::sentences;
 use super::view::{Cell, Group, Mark, TableRow, View};
-use super::words;
 use crate::result::Metric;
 
 /// The report as plain text: the verdict, then a table a group. The best of each group has a star, and changes that mean
@@ -13,7 +13,7 @@ use crate::result::Metric;
 pub fn table(view: &View) -> String {
     let mut text = format!("{}\n", view.headline());
     if let Some(comparison) = view.comparison {
-        let basis = words::basis(comparison);
+        let basis = sentences::basis(comparison);
         let basis = if basis.is_empty() { basis } else { format!("; {basis}") };
         text.push_str(&format!("{} compared with {}{basis}\n", comparison.head, comparison.base));
     }

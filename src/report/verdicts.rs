@@ -3,8 +3,8 @@
 
 use super::columns::metric_name;
 use super::number::{plain, signed_percent};
+use super::sentences;
 use super::view::{Mark, View};
-use super::words;
 use crate::analysis::{CurveComparison, MetricVerdict, PointComparison, Shift, Step, Verdict};
 use crate::result::Metric;
 
@@ -33,7 +33,7 @@ pub struct VerdictLine {
     pub what: String,
     /// Numbers in our own words.
     pub detail: String,
-    /// Why it is borne, or which commits it is about; text from outside.
+    /// Why a regression is accepted, or the commits of a level change; text from outside.
     pub note: Option<String>,
 }
 
@@ -50,7 +50,7 @@ impl View<'_> {
             list("Worse", "Point", self.losses().into_iter().map(point).collect()),
             list("Better", "Point", self.gains().into_iter().map(point).collect()),
             list("Whole curves, at equal interactivity", "Curve", curves),
-            list("Levels that moved within the history", "Point", shifts),
+            list("Level changes within the history", "Point", shifts),
         ];
         lists.into_iter().filter(|list| !list.lines.is_empty()).collect()
     }
@@ -65,8 +65,8 @@ fn point(point: &PointComparison) -> VerdictLine {
         },
         verdict: if point.exception.is_some() { KNOWN } else { point.verdict.as_str() },
         what: point.point.to_string(),
-        detail: words::reasons(point),
-        note: words::exception(point),
+        detail: sentences::reasons(point),
+        note: sentences::exception(point),
     }
 }
 
@@ -83,7 +83,7 @@ fn curve(curve: &CurveComparison) -> VerdictLine {
         verdict: if curve.excepted {
             KNOWN
         } else {
-            words::metric_verdict(curve.verdict)
+            sentences::metric_verdict(curve.verdict)
         },
         what: curve.curve.to_string(),
         detail: curve_words(curve),
@@ -99,7 +99,7 @@ pub(super) fn curve_words(curve: &CurveComparison) -> String {
         signed_percent(curve.relative),
         plain(curve.base),
         plain(curve.head),
-        words::interval(curve.low, curve.high),
+        sentences::interval(curve.low, curve.high),
         plain(curve.from),
         plain(curve.to),
     )

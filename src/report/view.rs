@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::columns::{Column, columns};
 use super::economics::{COST_COLUMNS, is_lowest};
 use super::evals::Scores;
-use super::{number, words};
+use super::{number, sentences};
 use crate::analysis::{Change, Comparison, Grouping, MetricVerdict, PointComparison, PointCost, PointField, Run, Verdict};
 use crate::model::{PointKey, Workload};
 use crate::result::{Better, Metric, Point, PointOutcome};
@@ -53,7 +53,7 @@ pub struct TableRow<'a> {
     pub compared: Option<&'a PointComparison>,
     /// A cell for each column.
     pub cells: Vec<Cell>,
-    /// What its tokens cost, where it is known.
+    /// Its cost, if known.
     pub cost: Option<PointCost>,
 }
 
@@ -64,7 +64,7 @@ pub struct Cell {
     pub text: String,
     /// Whether it is the best of its group and workload.
     pub best: bool,
-    /// The change since the base, where it is more than noise.
+    /// The change since the base, if it exceeds the noise.
     pub delta: Option<Delta>,
 }
 
@@ -152,18 +152,18 @@ impl<'a> View<'a> {
     /// The verdict in one line, for the top of everything.
     #[must_use]
     pub fn headline(&self) -> String {
-        words::headline(self.run, self.comparison)
+        sentences::headline(self.run, self.comparison)
     }
 
     /// What the headline means.
     #[must_use]
     pub fn mark(&self) -> Mark {
-        let borne = |point: &Point| {
+        let accepted = |point: &Point| {
             self.comparison
                 .and_then(|comparison| comparison.point(&point.key))
                 .is_some_and(|point| point.exception.is_some())
         };
-        let failed = self.run.failures().any(|(point, _)| !borne(point));
+        let failed = self.run.failures().any(|(point, _)| !accepted(point));
         match self.comparison {
             Some(comparison) if comparison.has_regression() => Mark::Bad,
             _ if failed => Mark::Bad,

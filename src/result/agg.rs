@@ -48,10 +48,10 @@ pub const POINT_PART: Wanted = Wanted {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Agg(Object);
 
-/// Why a document is no normalised result.
+/// Why a document is not a valid normalised result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AggError {
-    /// It is no object.
+    /// The document is not an object.
     #[error("found {0}, expected an object")]
     NotAnObject(&'static str),
     /// A key is absent or holds something else.
@@ -64,7 +64,7 @@ pub enum AggError {
         /// What should be.
         expected: &'static str,
     },
-    /// A name is none.
+    /// A name is invalid.
     #[error("{0}")]
     Name(#[from] NameError),
     /// The block of imax's own is of another version.

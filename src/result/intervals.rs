@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn results_of_others_have_none() {
+    fn results_of_other_producers_have_no_intervals() {
         let measurement = Measurement::new([("tput_per_gpu", 500.0)]);
         for text in [
             "{}",

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_numbers_as_python_reads_them() {
+    fn integers_are_parsed_as_in_python() {
         for (text, number) in [
             (" 1_024 ", Some(1024)),
             ("-7", Some(-7)),
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_as_python_reads_them() {
+    fn floats_are_parsed_as_in_python() {
         assert_eq!(float(&Json::from(" 15000.5 ")), Some(15000.5));
         assert_eq!(float(&Json::from("inf")), Some(f64::INFINITY));
         assert_eq!(float(&Json::Null), None);

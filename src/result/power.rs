@@ -15,7 +15,7 @@ pub struct Power {
     pub seconds: f64,
     /// How many GPUs.
     pub gpus: u32,
-    /// The same of each role of a row over several nodes, where it is known.
+    /// The same of each role of a row over several nodes, if known.
     pub roles: Option<RolePower>,
 }
 
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn roles_have_keys_of_their_own_beside_those_of_the_whole() {
+    fn roles_have_their_own_power_keys() {
         let both = RolePower {
             prefill_joules: 6000.0,
             prefill_gpus: 3,

@@ -1,4 +1,4 @@
-//! Alerts of GitHub's code scanning stand at the changelog entry that asked for a point.
+//! Alerts of GitHub's code scanning are placed at the changelog entry that selects a point.
 
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ fn region(scene: &Scene) -> Value {
 }
 
 #[test]
-fn an_alert_stands_at_the_newest_entry_that_asked_for_its_point() {
+fn alert_is_placed_at_the_newest_entry_that_selects_its_point() {
     let scene = Scene::new();
     scene.write("run/job.json", &failed_job(&row(4), "server", "it died").to_string());
     assert_eq!(region(&scene), Value::Null, "a line that nobody knows");

@@ -23,7 +23,7 @@ fn lines(csv: &str) -> usize {
 }
 
 #[test]
-fn filters_work_on_every_format() {
+fn filters_apply_to_every_format() {
     let scene = scene();
     for format in ["table", "markdown", "csv", "json", "html", "junit"] {
         let all = scene.imax(&["report", "run", "--format", format], &[]).stdout;
@@ -51,7 +51,7 @@ fn filters_work_on_every_format() {
 }
 
 #[test]
-fn points_are_grouped_as_asked_in_every_format() {
+fn group_by_applies_to_every_format() {
     let scene = scene();
     let report = |format: &str| {
         let ended = scene.imax(&["report", "run", "--group-by", "framework,conc", "--format", format], &[]);
@@ -90,7 +90,7 @@ fn points_are_grouped_as_asked_in_every_format() {
 }
 
 #[test]
-fn a_repository_with_prices_has_costs_in_its_reports() {
+fn repository_prices_add_costs_to_reports() {
     let scene = scene();
     let has_costs = |arguments: &[&str]| {
         let ended = scene.imax(&[&["report", "run"], arguments].concat(), &[]);
@@ -104,7 +104,7 @@ fn a_repository_with_prices_has_costs_in_its_reports() {
 }
 
 #[test]
-fn the_cheapest_that_is_fast_enough_is_named() {
+fn cheapest_point_that_meets_the_objective_is_named() {
     let scene = scene();
     let ask = ["report", "run", "--slo", "ttft:p99<500", "--best-by", "cost"];
     let ended = scene.imax(&ask, &[]);
@@ -125,7 +125,7 @@ fn the_cheapest_that_is_fast_enough_is_named() {
 }
 
 #[test]
-fn prices_of_ones_own_count() {
+fn custom_prices_are_used() {
     let scene = scene();
     let yaml = "facility: { pue: 1, carbon_g_per_kwh: 0 }\nhardware:\n  h100: { vendor: n, peak_tflops: {}, hbm_gb: 1, hbm_gb_per_s: 1, cost: { tdp_w: 1, \
                 host_w: 0, prices: [{ provider: us, date: 2026-01-01, usd_per_gpu_hour: 3.6 }] } }\n";
@@ -140,7 +140,7 @@ fn prices_of_ones_own_count() {
 }
 
 #[test]
-fn parquet_has_what_the_csv_has() {
+fn parquet_has_the_columns_of_the_csv() {
     let scene = scene();
     let ended = scene.imax(&["report", "run", "--format", "parquet", "--costs", "--out", "run.parquet"], &[]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);

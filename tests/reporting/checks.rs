@@ -48,7 +48,7 @@ impl Desk {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_run_says_what_the_comment_says() {
+async fn check_run_agrees_with_the_comment() {
     let desk = Desk::new().await;
     let ended = desk.comment(&[]).await;
     assert_eq!(ended.code, 0, "{}", ended.stderr);
@@ -69,7 +69,7 @@ async fn a_check_run_says_what_the_comment_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn beside_a_complete_check_a_new_one_is_made() {
+async fn completed_check_run_is_not_reused() {
     let desk = Desk::new().await;
     assert_eq!(desk.comment(&[]).await.code, 0);
     assert_eq!(desk.comment(&[]).await.code, 0);
@@ -83,7 +83,7 @@ async fn beside_a_complete_check_a_new_one_is_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn more_remarks_than_a_request_takes_are_sent_in_several() {
+async fn annotations_over_the_request_limit_are_sent_in_batches() {
     let desk = Desk::new().await;
     for conc in 100..220 {
         let record = failed_job(&row(conc), "server", "CUDA out of memory");
@@ -99,7 +99,7 @@ async fn more_remarks_than_a_request_takes_are_sent_in_several() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_without_checks_gets_the_yaml_to_add() {
+async fn missing_checks_permission_is_explained_with_yaml() {
     let desk = Desk::new().await;
     desk.github.state().read_only = true;
     let ended = desk.comment(&[]).await;
@@ -112,7 +112,7 @@ async fn a_token_without_checks_gets_the_yaml_to_add() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn labels_are_put_on_and_taken_off() {
+async fn labels_are_added_and_removed() {
     let github = Github::start().await;
     let (client, repository) = client(&github);
     add_label(&client, &repository, 7, "sweep done").await.unwrap();
@@ -125,7 +125,7 @@ async fn labels_are_put_on_and_taken_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_may_write_is_known() {
+async fn write_permission_is_read() {
     let github = Github::start().await;
     let (client, repository) = client(&github);
     for (login, permission) in [

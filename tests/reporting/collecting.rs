@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::scene::{Scene, failed_job, raw, row};
 
 #[test]
-fn the_plan_is_the_manifest() {
+fn plan_is_the_manifest_of_collect() {
     let scene = Scene::new();
     scene.measured("artifacts/bmk_a/job", &row(4), 4000.0);
     scene.measured("artifacts/bmk_b", &row(8), 5000.0);
@@ -50,7 +50,7 @@ fn the_plan_is_the_manifest() {
 }
 
 #[test]
-fn a_collected_run_and_its_artifacts_say_the_same() {
+fn collected_run_equals_its_artifacts() {
     let scene = Scene::new();
     scene.measured("artifacts/a", &row(4), 4000.0);
     scene.write(
@@ -64,15 +64,15 @@ fn a_collected_run_and_its_artifacts_say_the_same() {
 }
 
 #[test]
-fn a_regression_ends_with_its_own_exit_code_where_that_is_asked_for() {
+fn fail_on_regression_exits_with_its_own_code() {
     let scene = Scene::new();
     for (folder, throughput) in [("base", 4000.0), ("slower", 3600.0), ("near", 3950.0)] {
         scene.measured(&format!("{folder}/a"), &row(4), throughput);
     }
     scene.write("broken/job.json", &failed_job(&row(4), "server", "it died").to_string());
     for (head, code, words) in [
-        ("slower", 5, "1 got worse"),
-        ("near", 0, "No change in 1 point"),
+        ("slower", 5, "1 worse"),
+        ("near", 0, "No change: 1 unchanged (1 point)"),
         ("broken", 5, "1 failed"),
     ] {
         let ended = scene.imax(&["compare", "base", head, "--fail-on", "regression"], &[]);
@@ -82,7 +82,7 @@ fn a_regression_ends_with_its_own_exit_code_where_that_is_asked_for() {
 }
 
 #[test]
-fn results_of_other_tools_pair_with_ours_by_their_fields() {
+fn results_of_other_tools_are_paired_by_their_fields() {
     let scene = Scene::new();
     scene.measured("ours", &row(4), 4000.0);
     let environment = [
@@ -112,7 +112,7 @@ fn results_of_other_tools_pair_with_ours_by_their_fields() {
 }
 
 #[test]
-fn a_folder_without_results_is_no_run() {
+fn folder_without_results_is_refused() {
     let scene = Scene::new();
     scene.write("empty/readme.txt", "nothing");
     let ended = scene.imax(&["report", "empty"], &[]);

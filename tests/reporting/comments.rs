@@ -63,7 +63,7 @@ fn fault(status: u16, headers: &[(&'static str, &'static str)], message: &'stati
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_second_time_it_is_updated_in_place() {
+async fn second_comment_updates_the_first() {
     let desk = Desk::new().await;
     desk.github.state().add(PULL_REQUEST, Author::Person, "looks good");
     assert_eq!(desk.comment(&[]).await.code, 0);
@@ -73,12 +73,12 @@ async fn the_second_time_it_is_updated_in_place() {
     let bodies = desk.bodies();
     assert_eq!(bodies.len(), 2, "{bodies:#?}");
     let mut lines = bodies[1].lines();
-    assert_eq!(lines.next(), Some("### 🟢 Of 1 point: 1 got better"));
+    assert_eq!(lines.next(), Some("### 🟢 1 better (1 point)"));
     assert!(bodies[1].trim_end().ends_with(" -->"), "{}", bodies[1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_reason_of_a_failure_leads_to_its_job() {
+async fn failure_reason_links_to_its_job() {
     let desk = Desk::new().await;
     desk.scene
         .write("head/b/job.json", &failed_job(&row(8), "server", "it died").to_string());
@@ -112,7 +112,7 @@ async fn each_workflow_has_its_own_comment() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_persons_comment_with_our_marker_is_left_alone() {
+async fn comment_of_a_person_with_the_marker_is_not_changed() {
     let desk = Desk::new().await;
     assert_eq!(desk.comment(&[]).await.code, 0);
     let stolen = desk.bodies()[0].clone();
@@ -124,7 +124,7 @@ async fn a_persons_comment_with_our_marker_is_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_comment_is_found_behind_many_others() {
+async fn comment_is_found_on_a_later_page() {
     let desk = Desk::new().await;
     for number in 0..250 {
         desk.github.state().add(PULL_REQUEST, Author::Person, &format!("comment {number}"));
@@ -136,7 +136,7 @@ async fn the_comment_is_found_behind_many_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_jobs_at_the_same_time_leave_one_comment() {
+async fn concurrent_jobs_leave_one_comment() {
     let desk = Desk::new().await;
     desk.github.state().blind_until_created = 2;
     let (one, two) = tokio::join!(desk.comment(&[]), desk.comment(&[]));
@@ -153,7 +153,7 @@ async fn two_jobs_at_the_same_time_leave_one_comment() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_passes_is_tried_again() {
+async fn transient_errors_are_retried() {
     let desk = Desk::new().await;
     desk.github.state().faults.extend([
         fault(502, &[], "Server Error"),
@@ -166,7 +166,7 @@ async fn what_passes_is_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wait_that_is_too_long_is_an_error_at_once() {
+async fn rate_limit_beyond_the_deadline_fails_at_once() {
     let desk = Desk::new().await;
     desk.github
         .state()
@@ -178,7 +178,7 @@ async fn a_wait_that_is_too_long_is_an_error_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_may_not_write_gets_the_yaml_to_add() {
+async fn missing_write_permission_is_explained_with_yaml() {
     let desk = Desk::new().await;
     desk.github.state().read_only = true;
     let ended = desk.comment(&[]).await;
@@ -195,7 +195,7 @@ async fn a_token_that_may_not_write_gets_the_yaml_to_add() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_too_large_for_a_comment_is_cut_and_says_so() {
+async fn comment_over_the_size_limit_is_cut_with_a_notice() {
     let desk = Desk::new().await;
     let one = desk.scene.json("head/a/agg_raw.json");
     let of = |number: usize| {
@@ -210,12 +210,15 @@ async fn a_run_too_large_for_a_comment_is_cut_and_says_so() {
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     let body = desk.bodies().remove(0);
     assert!(body.len() <= 65_536 && body.len() > 50_000, "{}", body.len());
-    assert!(body.contains("tables do not fit here; the job summary"), "no word about the cut");
+    assert!(
+        body.contains("tables do not fit here; see the job summary"),
+        "no notice about the cut"
+    );
     assert!(body.trim_end().ends_with(" -->"), "the marker is gone");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_without_a_pull_request_needs_no_comment() {
+async fn event_without_a_pull_request_posts_no_comment() {
     let desk = Desk::new().await;
     desk.scene.write("event.json", "{\"ref\": \"refs/heads/main\"}");
     let ended = desk.comment(&[]).await;

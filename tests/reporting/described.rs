@@ -74,7 +74,7 @@ async fn imax(scene: &Scene, url: &str, arguments: &[&str]) -> Ended {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs prism"]
-async fn requests_and_answers_are_those_of_githubs_description() {
+async fn requests_and_responses_match_githubs_openapi_description() {
     let (scene, github) = (Scene::new(), Github::start().await);
     scene.measured("base/a", &row(4), 4000.0);
     scene.measured("head/a", &row(4), 3000.0);

@@ -67,7 +67,7 @@ fn fault(status: u16, headers: &[(&'static str, &'static str)]) -> Fault {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn artifacts_of_a_run_are_collected() {
+async fn artifacts_of_a_workflow_run_are_collected() {
     let desk = Desk::new().await;
     let ended = desk.collect(&[]).await;
     assert_eq!(ended.code, 0, "{}", ended.stderr);
@@ -81,14 +81,14 @@ async fn artifacts_of_a_run_are_collected() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_token_stays_with_github() {
+async fn token_is_sent_to_github_only() {
     let desk = Desk::new().await;
     assert_eq!(desk.collect(&[]).await.code, 0);
     assert_eq!(desk.github.state().tokens_leaked, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_downloaded_is_kept_and_lists_are_asked_for_only_where_they_changed() {
+async fn complete_downloads_and_unchanged_lists_are_reused() {
     let desk = Desk::new().await;
     assert_eq!(desk.collect(&[]).await.code, 0);
     let agg = desk.scene.read("made/4/agg_raw.json").replace("\"conc\": 4", "\"conc\": 16");
@@ -108,7 +108,7 @@ async fn what_was_downloaded_is_kept_and_lists_are_asked_for_only_where_they_cha
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_download_that_was_cut_off_goes_on() {
+async fn interrupted_download_resumes() {
     let desk = Desk::new().await;
     // The archive of the second one is broken: the first one is whole and stays.
     desk.github.state().artifacts[1].bytes = b"not a zip".to_vec();
@@ -123,7 +123,7 @@ async fn a_download_that_was_cut_off_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn more_artifacts_than_a_page_are_found() {
+async fn artifact_list_is_read_over_all_pages() {
     let desk = Desk::new().await;
     for number in 0..120 {
         desk.github.state().upload(RUN, &format!("logs_{number}"), &[("server.log", b"x")]);
@@ -134,7 +134,7 @@ async fn more_artifacts_than_a_page_are_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_equal_names_the_newest_counts_and_expired_ones_are_named() {
+async fn newest_of_equal_names_wins_and_expired_artifacts_are_named() {
     let desk = Desk::new().await;
     let agg = desk.scene.read("made/8/agg_raw.json");
     desk.github.state().upload(RUN, "bmk_4", &[("agg_other.json", agg.as_bytes())]);
@@ -146,7 +146,7 @@ async fn of_equal_names_the_newest_counts_and_expired_ones_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_passes_is_tried_again_on_the_whole_way() {
+async fn transient_download_errors_are_retried() {
     let desk = Desk::new().await;
     desk.github
         .state()
@@ -159,7 +159,7 @@ async fn what_passes_is_tried_again_on_the_whole_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bytes_that_are_not_those_of_github_are_refused() {
+async fn checksum_mismatch_is_refused() {
     let desk = Desk::new().await;
     desk.github.state().artifacts[0].digest = Some(format!("sha256:{}", "0".repeat(64)));
     let ended = desk.collect(&[]).await;
@@ -172,7 +172,7 @@ async fn bytes_that_are_not_those_of_github_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hostile_archive_writes_nothing_outside_its_folder() {
+async fn hostile_archive_writes_nothing_outside_its_folder() {
     let desk = Desk::new().await;
     let mut bytes = desk.github.state().artifacts[0].bytes.clone();
     // A name of the same length, in both places where the archive has it.
@@ -203,7 +203,7 @@ async fn an_artifact_named_like_a_path_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_of_another_run_is_refused() {
+async fn folder_of_another_run_is_refused() {
     let desk = Desk::new().await;
     assert_eq!(desk.collect(&["here"]).await.code, 0);
     let state = desk.scene.read("here/.imax-download.json").replace(&RUN.to_string(), "1");
@@ -214,7 +214,7 @@ async fn a_folder_of_another_run_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_newest_run_of_a_branch_is_neither_failed_nor_a_strangers() {
+async fn newest_run_of_a_branch_skips_failures_and_forks() {
     let github = Github::start().await;
     let run = |id, event, conclusion, head_repository, branch| WorkflowRun {
         id,

@@ -24,7 +24,7 @@ fn cases() -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_format_says_what_it_said() {
+fn every_format_matches_its_golden_file() {
     let rewrite = std::env::var_os("IMAX_UPDATE_GOLDEN").is_some();
     let mut different = Vec::new();
     for case in cases() {

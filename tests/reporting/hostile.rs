@@ -22,7 +22,7 @@ fn scene() -> Scene {
 }
 
 #[test]
-fn nothing_from_outside_becomes_a_tag_or_a_script_of_the_page() {
+fn page_contains_no_foreign_tag_or_script() {
     let page = scene().imax(&["report", "run", "--format", "html"], &[]).stdout;
     let (before, own) = page.rsplit_once("<script>const report").unwrap();
     assert!(
@@ -37,7 +37,7 @@ fn nothing_from_outside_becomes_a_tag_or_a_script_of_the_page() {
 }
 
 #[test]
-fn nothing_from_outside_becomes_markup_a_mention_or_a_link_of_the_comment() {
+fn comment_contains_no_foreign_markup_mention_or_link() {
     let markdown = scene().imax(&["report", "run", "--format", "markdown"], &[]).stdout;
     for markup in ["<b>", "<img", "](http", "http://", "@everyone", "@octocat", "#777", "**bold**"] {
         assert!(!markdown.contains(markup), "{markup} in {markdown}");
@@ -52,14 +52,14 @@ fn nothing_from_outside_becomes_markup_a_mention_or_a_link_of_the_comment() {
 }
 
 #[test]
-fn nothing_from_outside_becomes_a_formula_of_the_spreadsheet() {
+fn csv_contains_no_foreign_formula() {
     let csv = scene().imax(&["report", "run", "--format", "csv"], &[]).stdout;
     assert!(!csv.contains(",=HYPERLINK") && !csv.contains(",@everyone"), "{csv}");
     assert!(csv.contains(",'@everyone"), "{csv}");
 }
 
 #[test]
-fn nothing_from_outside_becomes_an_element_of_the_xml() {
+fn xml_contains_no_foreign_element() {
     let xml = scene().imax(&["report", "run", "--format", "junit"], &[]).stdout;
     let elements = xml.matches('<').count();
     let ours: usize = [

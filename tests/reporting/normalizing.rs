@@ -22,7 +22,7 @@ const ENVIRONMENT: [(&str, &str); 13] = [
 ];
 
 #[test]
-fn the_environment_of_a_workflow_is_enough() {
+fn workflow_environment_replaces_the_row() {
     let scene = Scene::new();
     scene.write("result.json", &raw(&row(8), 4000.0).to_string());
     let ended = scene.imax(&["normalize"], &ENVIRONMENT);
@@ -35,7 +35,7 @@ fn the_environment_of_a_workflow_is_enough() {
 }
 
 #[test]
-fn a_row_gives_the_document_a_block_with_the_points_key() {
+fn row_adds_the_point_key_to_the_document() {
     let scene = Scene::new();
     scene.measured("job", &row(8), 4000.0);
     let document = scene.json("job/agg_raw.json");
@@ -45,7 +45,7 @@ fn a_row_gives_the_document_a_block_with_the_points_key() {
 }
 
 #[test]
-fn hardware_that_nobody_described_is_refused_with_what_was_meant() {
+fn unknown_hardware_is_refused_with_a_suggestion() {
     let scene = Scene::new();
     let mut misspelt = row(8);
     misspelt["runner"] = json!("h10");
@@ -66,7 +66,7 @@ fn hardware_that_nobody_described_is_refused_with_what_was_meant() {
 }
 
 #[test]
-fn what_the_original_takes_is_taken_with_a_word_about_it() {
+fn input_that_only_the_original_accepts_is_accepted_with_a_warning() {
     let scene = Scene::new();
     let mut nothing = raw(&row(8), 0.0);
     nothing["completed"] = json!(0);
@@ -92,7 +92,7 @@ fn what_the_original_takes_is_taken_with_a_word_about_it() {
 }
 
 #[test]
-fn each_refusal_names_the_file_and_has_its_exit_code() {
+fn refusals_name_the_file_and_have_their_exit_code() {
     let scene = Scene::new();
     scene.write("row.json", &row(8).to_string());
     let mut nothing = raw(&row(8), 4000.0);

@@ -74,7 +74,7 @@ async fn got(server: &MockServer, name: &str) -> (Request, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_receiver_gets_its_own_form() {
+async fn each_receiver_gets_its_own_format() {
     let (scene, server) = (scene(), receiver(0).await);
     let ended = notify(&scene, &server, &[]).await;
     assert_eq!(ended.code, 0, "{}", ended.stderr);
@@ -96,7 +96,7 @@ async fn each_receiver_gets_its_own_form() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_regression_that_is_excepted_is_none_to_tell() {
+async fn excepted_regression_is_not_notified() {
     let (scene, server) = (scene(), receiver(0).await);
     let exception = "{points: '*conc4', reason: known, until: 2999-01-01}";
     scene.write("imax.yaml", &format!("regressions:\n  exceptions: [{exception}]\n"));
@@ -109,7 +109,7 @@ async fn a_regression_that_is_excepted_is_none_to_tell() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_event_is_signed() {
+async fn webhook_event_is_signed() {
     let (scene, server) = (scene(), receiver(0).await);
     assert_eq!(notify(&scene, &server, &[]).await.code, 0);
     let (request, _) = got(&server, "event").await;
@@ -121,7 +121,7 @@ async fn the_event_is_signed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_busy_receiver_is_asked_again_and_one_that_refuses_keeps_no_other_from_knowing() {
+async fn busy_receiver_is_retried_and_a_refusal_does_not_stop_others() {
     let (scene, server) = (scene(), receiver(2).await);
     Mock::given(path("/slack/secret-part"))
         .respond_with(ResponseTemplate::new(404))
@@ -148,7 +148,7 @@ async fn a_busy_receiver_is_asked_again_and_one_that_refuses_keeps_no_other_from
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_told_that_all_is_well() {
+async fn success_is_not_notified() {
     let (scene, server) = (Scene::new(), receiver(0).await);
     scene.measured("base/a", &row(4), 4000.0);
     scene.measured("head/a", &row(4), 4000.0);
@@ -175,7 +175,7 @@ async fn progress(scene: &Scene, github: &Github) -> Ended {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_comment_says_how_far_the_sweep_is() {
+async fn comment_shows_progress_of_the_sweep() {
     let (scene, github) = (Scene::new(), Github::start().await);
     let jobs: Vec<Value> = ["one", "two", "three"]
         .map(|name| serde_json::json!({ "name": name, "row": row(4) }))

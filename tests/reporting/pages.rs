@@ -62,7 +62,7 @@ fn rows(document: &str) -> (usize, usize) {
 
 #[test]
 #[ignore = "needs chromium"]
-fn an_address_hides_what_it_does_not_name() {
+fn url_fragment_filters_the_page() {
     let scene = page();
     let (document, console) = opened(&scene, "");
     assert_eq!(rows(&document), (3, 0));
@@ -142,7 +142,7 @@ fn seen(scene: &Scene, further: &[&str]) -> serde_json::Value {
 
 #[test]
 #[ignore = "needs chromium"]
-fn what_a_reader_chooses_is_in_the_address_and_in_the_exports() {
+fn selection_is_in_the_url_and_in_the_exports() {
     let seen = seen(&page(), &[]);
     let hash = seen["hash"].as_str().unwrap();
     for part in ["no-hardware=mi300x", "x=conc", "y=ttft", "logy=1"] {
@@ -159,7 +159,7 @@ fn what_a_reader_chooses_is_in_the_address_and_in_the_exports() {
 
 #[test]
 #[ignore = "needs chromium"]
-fn the_page_is_light_or_dark_as_the_reader_likes() {
+fn page_follows_the_preferred_colour_scheme() {
     let light = seen(&page(), &["--blink-settings=preferredColorScheme=1"]);
     let dark = seen(&page(), &["--blink-settings=preferredColorScheme=0"]);
     assert_eq!(

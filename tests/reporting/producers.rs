@@ -28,7 +28,7 @@ fn normalized(case: &Path) -> Ended {
 }
 
 #[test]
-fn every_producer_is_read() {
+fn result_of_every_producer_is_normalised() {
     let rewrite = std::env::var_os("IMAX_UPDATE_GOLDEN").is_some();
     let mut different = Vec::new();
     for case in cases() {
@@ -46,7 +46,7 @@ fn every_producer_is_read() {
 
 /// The same load, measured in different words, gives the same point.
 #[test]
-fn every_producer_means_the_same() {
+fn equal_results_of_all_producers_are_equal_points() {
     for case in cases().iter().filter(|case| !case.ends_with("srt-slurm")) {
         let agg: Value = serde_json::from_str(&normalized(case).stdout).unwrap();
         let name = case.display();
@@ -67,7 +67,7 @@ fn srt_slurm() -> PathBuf {
 }
 
 #[test]
-fn a_folder_of_another_job_is_refused() {
+fn folder_of_another_job_is_refused() {
     let scene = Scene::new();
     let mut row: Value = serde_json::from_str(&fs::read_to_string(srt_slurm().join("row.txt")).unwrap()).unwrap();
     row["decode"]["tp"] = 36.into();
@@ -76,14 +76,14 @@ fn a_folder_of_another_job_is_refused() {
     let ended = scene.imax(&["normalize", "--row", "row.txt", "--raw", raw.to_str().unwrap()], &[]);
     assert_eq!(ended.code, 3);
     assert!(
-        ended.stderr.contains("its name says GPUs 48, expected 44 as the row says"),
+        ended.stderr.contains("file name has GPUs 48, expected 44 from the row"),
         "{}",
         ended.stderr
     );
 }
 
 #[test]
-fn a_concurrency_that_is_not_there_is_named() {
+fn missing_concurrency_is_named() {
     let scene = Scene::new();
     let mut row: Value = serde_json::from_str(&fs::read_to_string(srt_slurm().join("row.txt")).unwrap()).unwrap();
     row["conc"] = serde_json::json!([16, 48]);
@@ -95,11 +95,11 @@ fn a_concurrency_that_is_not_there_is_named() {
 }
 
 #[test]
-fn what_nothing_writes_is_refused() {
+fn unknown_raw_format_is_refused() {
     let scene = Scene::new();
     scene.write("row.txt", &crate::scene::row(4).to_string());
     scene.write("raw.json", "{\"tokens\": 5}");
     let ended = scene.imax(&["normalize", "--row", "row.txt", "--raw", "raw.json"], &[]);
     assert_eq!(ended.code, 3);
-    assert!(ended.stderr.contains("no known load generator writes this"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("unknown raw format; known producers are"), "{}", ended.stderr);
 }

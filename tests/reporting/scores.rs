@@ -1,4 +1,4 @@
-//! Accuracy in every report: a model that got dumber is a regression that each reader is told of.
+//! Accuracy in every report: a lower score is a regression in each format.
 
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ fn dumber() -> Scene {
 }
 
 #[test]
-fn every_format_has_the_score_and_what_it_was() {
+fn every_format_has_the_score_and_its_base() {
     let scene = dumber();
     let show = |format: &str| {
         let arguments = [
@@ -51,10 +51,10 @@ fn every_format_has_the_score_and_what_it_was() {
         );
     }
     assert!(
-        show("table").starts_with("No change in 1 point: 1 unchanged; accuracy got worse in 1 task")
-            || show("table").starts_with("Of 1 point: 1 unchanged; accuracy got worse in 1 task")
+        show("table").starts_with("1 unchanged (1 point); accuracy worse in 1 task")
+            || show("table").starts_with("1 unchanged (1 point); accuracy worse in 1 task")
     );
-    assert!(show("junit").contains("<testsuite name=\"accuracy\" tests=\"1\" failures=\"1\""));
+    assert!(show("junit").contains("<testsuite name=\"accuracy\" tests=\"1\" skipped=\"0\" errors=\"0\" failures=\"1\""));
     let sarif: Value = serde_json::from_str(&show("sarif")).unwrap();
     assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "accuracy-worse");
     let json: Value = serde_json::from_str(&show("json")).unwrap();
@@ -73,7 +73,7 @@ fn every_format_has_the_score_and_what_it_was() {
 }
 
 #[test]
-fn filters_concern_scores_too() {
+fn filters_apply_to_scores() {
     let scene = dumber();
     let ended = scene.imax(
         &[
@@ -91,7 +91,7 @@ fn filters_concern_scores_too() {
 }
 
 #[test]
-fn a_history_is_a_baseline_for_scores() {
+fn history_is_a_baseline_for_scores() {
     let scene = dumber();
     let add = [
         "collect",
@@ -115,7 +115,7 @@ fn a_history_is_a_baseline_for_scores() {
 }
 
 #[test]
-fn a_check_run_and_a_message_name_the_task() {
+fn check_run_and_notification_name_the_task() {
     let scene = dumber();
     let arguments = ["notify", "head/results", "--baseline", "base/results", "--dry-run"];
     let ended = scene.imax(&arguments, &[]);

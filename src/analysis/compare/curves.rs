@@ -15,7 +15,7 @@ use crate::analysis::statistics::{Noise, mean};
 use crate::model::{CurveKey, Framework, ModelPrefix, PointKey, Precision, RunnerLabel, SpecDecoding, Workload};
 use crate::result::{Metric, Point};
 
-/// With fewer points a curve is no curve.
+/// Points that a curve needs to be compared as a whole.
 const FEWEST_POINTS: usize = 3;
 /// The history is used where all of it spans at least this share of the range.
 const LEAST_SHARE: f64 = 0.5;

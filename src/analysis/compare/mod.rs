@@ -82,11 +82,11 @@ pub struct Comparison {
 pub struct PointComparison {
     /// The point.
     pub point: PointKey,
-    /// What became of it.
+    /// The verdict.
     pub verdict: Verdict,
     /// The metrics that both runs have.
     pub changes: Vec<Change>,
-    /// Why a regression is borne, where it is.
+    /// The exception that accepts a regression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exception: Option<Excepted>,
     /// The image in the base, where it differs from the one in the head.
@@ -100,13 +100,13 @@ pub struct PointComparison {
 /// A regression that is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Excepted {
-    /// Why it is borne.
+    /// Why the regression is accepted.
     pub reason: String,
     /// The last day on which it is.
     pub until: NaiveDate,
 }
 
-/// What became of a point.
+/// The verdict on a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
@@ -241,7 +241,7 @@ impl Comparison {
         self.regressions().next().is_some() || self.curve_regressions().next().is_some() || self.is_less_accurate()
     }
 
-    /// How many points got worse or failed as is known.
+    /// The number of known regressions: points that got worse or failed and are excepted.
     #[must_use]
     pub fn excepted(&self) -> usize {
         self.points.iter().filter(|point| point.exception.is_some()).count()

@@ -54,7 +54,7 @@ fn simulate(design: &Design, random: &mut Normal) -> (usize, usize) {
 
 /// With a true rate of 3 %, as 100 runs have, more than 5 % of 60 would be as rare as one in ten; the seed makes it none.
 #[test]
-fn noise_alone_raises_an_alarm_in_at_most_one_run_of_twenty() {
+fn false_alarm_rate_is_at_most_one_run_in_twenty() {
     let design = Design {
         points: 500,
         history: 8,
@@ -71,7 +71,7 @@ fn noise_alone_raises_an_alarm_in_at_most_one_run_of_twenty() {
 /// What it takes to find 5 % at 2 % noise with a history of 20 runs: one measurement never does, among 20 points four do, among
 /// 500 three do where a group of 25 changed, and five where it is a single point.
 #[test]
-fn a_change_of_five_percent_at_two_percent_noise_is_found_nine_times_of_ten() {
+fn five_percent_change_at_two_percent_noise_is_detected_nine_times_in_ten() {
     for (points, changed, repeats, runs) in [(20, 1, 4, 60), (500, 25, 3, 8), (500, 1, 5, 24)] {
         let design = Design {
             points,

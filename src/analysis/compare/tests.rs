@@ -62,7 +62,7 @@ fn rules(text: &str) -> Knowledge {
 }
 
 #[test]
-fn without_a_history_the_usual_noise_of_an_idle_node_is_assumed() {
+fn default_noise_is_assumed_without_history() {
     for (throughput, verdict) in [
         (1010.0, Verdict::Same),
         (1060.0, Verdict::Better),
@@ -78,7 +78,7 @@ fn without_a_history_the_usual_noise_of_an_idle_node_is_assumed() {
 }
 
 #[test]
-fn a_noisy_point_needs_more_than_a_quiet_one() {
+fn noisy_point_needs_a_larger_change_than_a_quiet_one() {
     let spread = |noise: f64| {
         let values: Vec<f64> = Normal::seeded(3)
             .several(20, 0.0, noise)
@@ -104,7 +104,7 @@ fn a_noisy_point_needs_more_than_a_quiet_one() {
 }
 
 #[test]
-fn repeats_make_a_small_change_certain() {
+fn repeats_make_a_small_change_significant() {
     let many = |middle: f64| -> Vec<Run> { [0.99, 1.0, 1.01, 1.005, 0.995].map(|factor| one(middle * factor)).into() };
     let (base, head) = (many(1000.0), many(970.0));
     let verdict = |count: usize| {
@@ -125,7 +125,7 @@ fn repeats_make_a_small_change_certain() {
 }
 
 #[test]
-fn a_loss_is_not_made_good_by_a_gain_and_what_is_too_small_does_not_matter() {
+fn gain_does_not_offset_a_loss_and_small_changes_are_ignored() {
     let mut quiet = rules("regressions: {smallest-changes: [{percent: 20}]}");
     assert_eq!(judged(&one(1000.0), &one(850.0), &quiet).points[0].verdict, Verdict::Same);
     quiet.rules = Regressions::default();
@@ -133,13 +133,13 @@ fn a_loss_is_not_made_good_by_a_gain_and_what_is_too_small_does_not_matter() {
 }
 
 #[test]
-fn an_exception_keeps_a_regression_from_failing_until_it_ends() {
+fn exception_suppresses_a_regression_until_it_expires() {
     let text = |until: &str| format!("regressions: {{exceptions: [{{points: '* h100 *', reason: 'known', until: {until}}}]}}");
     let compared = |until: &str, head: &Run| judged(&one(1000.0), head, &rules(&text(until)));
     for head in [one(800.0), run(&[(16, None)])] {
-        let borne = compared("2026-11-22", &head);
-        assert!(!borne.has_regression() && borne.excepted() == 1 && borne.expired.is_empty());
-        assert!(borne.points[0].verdict.is_regression(), "it is still shown");
+        let accepted = compared("2026-11-22", &head);
+        assert!(!accepted.has_regression() && accepted.excepted() == 1 && accepted.expired.is_empty());
+        assert!(accepted.points[0].verdict.is_regression(), "it is still shown");
         let ended = compared("2026-11-21", &head);
         assert!(ended.has_regression() && ended.excepted() == 0);
         assert_eq!(
@@ -150,7 +150,7 @@ fn an_exception_keeps_a_regression_from_failing_until_it_ends() {
 }
 
 #[test]
-fn points_of_one_side_are_new_missing_or_failed() {
+fn points_in_one_run_only_are_new_missing_or_failed() {
     let base = run(&[(4, Some(400.0)), (8, Some(800.0)), (16, None)]);
     let head = run(&[(8, None), (16, Some(900.0)), (32, Some(1000.0))]);
     let comparison = judged(&base, &head, &Knowledge::default());
@@ -167,7 +167,7 @@ fn points_of_one_side_are_new_missing_or_failed() {
 
 /// At a few requests at once more concurrency costs a user hardly anything, so that a curve falls steeply.
 #[test]
-fn a_small_step_aside_on_a_steep_curve_is_no_change_of_throughput() {
+fn small_shift_along_a_steep_curve_is_not_a_throughput_change() {
     let steep = |factor: f64| run(&[(1, 204.0), (4, 780.0), (16, 3040.0)].map(|(conc, throughput)| (conc, Some(throughput * factor))));
     for factor in [1.03, 1.0 / 1.03] {
         let comparison = judged(&steep(1.0), &steep(factor), &Knowledge::default());
@@ -182,7 +182,7 @@ fn a_small_step_aside_on_a_steep_curve_is_no_change_of_throughput() {
 }
 
 #[test]
-fn a_curve_is_judged_where_both_have_been() {
+fn curve_is_judged_over_the_common_range() {
     let base = run(&[(4, Some(1000.0)), (16, Some(2400.0)), (64, Some(4000.0))]);
     let slower = run(&[(4, Some(800.0)), (16, Some(1920.0)), (64, Some(3200.0))]);
     let comparison = judged(&base, &slower, &Knowledge::default());
@@ -205,7 +205,7 @@ fn a_curve_is_judged_where_both_have_been() {
 }
 
 #[test]
-fn a_history_that_slid_is_named_with_where_it_did() {
+fn history_drift_is_reported_with_its_steps() {
     let mut values = vec![1000.0, 1004.0, 997.0, 1001.0, 998.0, 1003.0];
     values.extend([900.0, 903.0, 898.0, 901.0, 899.0, 902.0]);
     let knowledge = Knowledge {

@@ -67,7 +67,7 @@ struct Price {
     usd_per_gpu_hour: f64,
 }
 
-/// Why a text is no cost model.
+/// Why a file is not a valid cost model.
 #[derive(Debug, thiserror::Error)]
 pub enum CostError {
     /// It is not of this form.
@@ -84,7 +84,7 @@ pub enum CostError {
         expected: &'static str,
     },
     /// No GPU has a price of the provider.
-    #[error("no GPU has a price of provider {found:?}; there are {}", known.join(", "))]
+    #[error("unknown provider {found:?}; hardware.yaml has prices of {}", known.join(", "))]
     Provider {
         /// What was asked for.
         found: String,

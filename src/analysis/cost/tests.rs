@@ -1,4 +1,4 @@
-//! Costs by hand, and what is refused.
+//! Costs computed by hand, and refused input.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
 
@@ -36,7 +36,7 @@ fn close(left: f64, right: f64) -> bool {
 }
 
 #[test]
-fn a_million_tokens_cost_what_their_seconds_cost() {
+fn cost_per_million_tokens_follows_from_throughput_and_price() {
     let cost = CostModel::parse(YAML, None).unwrap().of(&point("cluster:h200-nvl", 4, "")).unwrap();
     // 3.60 $/h is 0.001 $/s; a GPU needs 1000 s for a million tokens.
     assert!(close(cost.total.usd, 1.0), "{cost:?}");
@@ -52,7 +52,7 @@ fn a_million_tokens_cost_what_their_seconds_cost() {
 }
 
 #[test]
-fn measured_power_counts_before_the_design_power() {
+fn measured_power_takes_precedence_over_tdp() {
     let cost = CostModel::parse(YAML, Some("theirs"))
         .unwrap()
         .of(&point("h200", 4, r#", "avg_power_w": 500.0"#))
@@ -62,12 +62,12 @@ fn measured_power_counts_before_the_design_power() {
 }
 
 #[test]
-fn what_has_no_cost_says_why() {
+fn missing_cost_has_a_reason() {
     let model = CostModel::parse(YAML, None).unwrap();
     let gap = model.of(&point("mi300x", 4, "")).unwrap_err().to_string();
     assert_eq!(gap, "no cost: mi300x is not in hardware.yaml, which has h200");
     let error = CostModel::parse(YAML, Some("nobody")).unwrap_err().to_string();
-    assert_eq!(error, "no GPU has a price of provider \"nobody\"; there are ours, theirs");
+    assert_eq!(error, "unknown provider \"nobody\"; hardware.yaml has prices of ours, theirs");
     for (from, to) in [
         ("pue: 1.5", "pue: 0.9"),
         ("3.60", "-1"),
@@ -79,12 +79,12 @@ fn what_has_no_cost_says_why() {
 }
 
 #[test]
-fn the_file_of_this_repository_is_one() {
+fn hardware_file_of_this_repository_is_valid() {
     CostModel::parse(include_str!("../../../configs/hardware.yaml"), None).unwrap();
 }
 
 #[test]
-fn the_best_is_the_best_of_those_that_meet_the_objectives() {
+fn best_point_meets_all_objectives() {
     let points = vec![
         point("h200", 4, r#", "p99_ttft": 0.2"#),
         point("h200", 8, r#", "p99_ttft": 0.6"#),
@@ -102,7 +102,7 @@ fn the_best_is_the_best_of_those_that_meet_the_objectives() {
 }
 
 #[test]
-fn objectives_are_read_or_refused() {
+fn objectives_are_parsed_or_refused() {
     for text in ["ttft:p99<500", "e2el:median<=2000ms", "tpot:mean<20", "interactivity:p50>30"] {
         assert!(text.parse::<Slo>().is_ok(), "{text}");
     }

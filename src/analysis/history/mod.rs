@@ -22,26 +22,26 @@ pub struct HistoryRun {
     pub commit: String,
     /// When, RFC 3339.
     pub date: String,
-    /// The branch, where it is known.
+    /// The branch, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
-    /// The workflow run, where it is known.
+    /// The workflow run, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
     /// The points.
     pub run: Run,
 }
 
-/// Why a file is no run of a history.
+/// Why a file is not a valid history file.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
     /// It is not JSON, or not of this form.
-    #[error("not a run of a history: {0}")]
+    #[error("invalid history file: {0}")]
     Form(#[from] serde_json::Error),
     /// It has another version.
     #[error("the file has schema {0:?}, expected {HISTORY_SCHEMA:?}; read it with the imax that wrote it")]
     Schema(String),
-    /// Its date is none.
+    /// The date is not RFC 3339.
     #[error("`date` is {0:?}, expected RFC 3339 such as 2026-11-22T05:00:00Z")]
     Date(String),
     /// Its commit is empty.
@@ -137,7 +137,7 @@ impl History {
         Self { runs, measured }
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()

@@ -31,7 +31,7 @@ fn on(day: u32, run: Run) -> HistoryRun {
 }
 
 #[test]
-fn values_come_in_the_order_of_their_dates() {
+fn history_values_are_ordered_by_date() {
     let history = History::new(vec![
         on(3, run("h100", &[(4, 30.0)])),
         on(1, run("h100", &[(4, 10.0)])),
@@ -44,7 +44,7 @@ fn values_come_in_the_order_of_their_dates() {
 }
 
 #[test]
-fn the_baseline_is_what_the_runs_curves_had_last() {
+fn baseline_is_the_newest_run_of_each_curve() {
     let history = History::new(vec![
         on(1, run("h100", &[(4, 10.0), (8, 20.0), (64, 50.0)])),
         on(2, run("h100", &[(8, 21.0), (16, 30.0)])),
@@ -70,7 +70,7 @@ fn the_baseline_is_what_the_runs_curves_had_last() {
 }
 
 #[test]
-fn a_file_keeps_what_it_is_given_and_refuses_what_it_is_not() {
+fn history_file_round_trips_and_rejects_invalid_input() {
     let run = on(1, run("h100", &[(4, 10.0)]));
     assert_eq!(run.file_name(), "20261101T050000Z-0123456789ab.json");
     let text = serde_json::to_string(&run).unwrap();
@@ -79,7 +79,7 @@ fn a_file_keeps_what_it_is_given_and_refuses_what_it_is_not() {
         ("imax-history/1", "imax-history/2", "has schema"),
         ("2026-11-01T05:00:00Z", "yesterday", "expected RFC 3339"),
         ("0123456789abcdef", " ", "`commit` is empty"),
-        ("{", "[", "not a run of a history"),
+        ("{", "[", "invalid history file"),
     ] {
         let error = HistoryRun::parse(&text.replacen(from, to, 1)).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");

@@ -128,7 +128,7 @@ mod tests {
 
     /// Cobb and all after him find one change, after 1898, when the dam was begun.
     #[test]
-    fn the_nile_changed_after_1898() {
+    fn nile_series_changes_after_1898() {
         let noise = Noise::of_history(&NILE).unwrap();
         let penalty = Penalty::new(&NILE, noise, 0.05, 1).unwrap();
         assert_eq!(change_points(&NILE, penalty), [28]);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn leaving_starts_out_does_not_miss_the_best() {
+    fn pruned_search_finds_the_optimum() {
         for scale in [3_000.0, 30_000.0, 100_000.0] {
             for offset in 0..20 {
                 let values = &NILE[offset..offset + 60];
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn short_histories_have_no_change() {
+    fn short_histories_have_no_change_point() {
         for length in 0..2 * SHORTEST {
             assert!(change_points(&NILE[..length], Penalty(1.0)).is_empty(), "{length}");
         }

@@ -27,7 +27,7 @@ mod tests {
     /// The example of the paper (section 3.2, treatment of heart attacks): of 15 hypotheses the first four are rejected at
     /// 5 %, where Bonferroni's procedure rejects three.
     #[test]
-    fn rejects_what_the_paper_rejects() {
+    fn rejects_the_hypotheses_of_the_paper() {
         let p = [
             0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0,
         ];
@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_the_order_of_the_tests() {
+    fn q_values_keep_the_order_of_their_tests() {
         let q = q_values(&[0.04, 0.01, 0.03]);
         assert_eq!(
             q.iter().map(|q| (q * 1e6).round()).collect::<Vec<_>>(),

@@ -101,7 +101,7 @@ mod tests {
     /// Ten variances with four degrees of freedom each; expected values were computed with the formulas of the paper from
     /// scipy's polygamma functions.
     #[test]
-    fn agrees_with_the_formulas_computed_elsewhere() {
+    fn agrees_with_reference_values() {
         let variances = [0.5, 1.2, 3.0, 0.2, 2.2, 0.9, 0.05, 6.0, 1.5, 0.7];
         let moderation = Moderation::of(&noises(&variances, 4.0)).unwrap();
         let close = |found: f64, expected: f64| assert!((found / expected - 1.0).abs() < 1e-6, "{found} is not {expected}");
@@ -115,14 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn points_that_are_all_alike_share_one_estimate() {
+    fn equally_noisy_points_share_one_estimate() {
         let moderation = Moderation::of(&noises(&[1.0; 20], 5.0)).unwrap();
         let noise = moderation.moderate(Noise { sd: 1.0, df: 5.0 });
         assert!(noise.df.is_infinite() && noise.sd > 0.9 && noise.sd < 1.4, "{noise:?}");
     }
 
     #[test]
-    fn few_points_lean_on_what_is_assumed() {
+    fn few_points_use_the_assumed_noise() {
         assert_eq!(Moderation::of(&noises(&[0.0004; 2], 6.0)), None);
         let moderation = Moderation::assumed(ASSUMED);
         let noise = moderation.moderate(Noise { sd: 0.02, df: 6.0 });

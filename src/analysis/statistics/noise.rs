@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_of_the_level_is_an_event_and_no_noise() {
+    fn step_of_the_level_does_not_count_as_noise() {
         let wiggle = |index: u32| f64::from((5 * index * index + 3 * index) % 17) * 1e-3;
         let steady: Vec<f64> = (0..24).map(wiggle).collect();
         let stepped: Vec<f64> = (0..24).map(|index| wiggle(index) + if index < 12 { 0.0 } else { 0.3 }).collect();

@@ -69,13 +69,13 @@ mod tests {
     }
 
     #[test]
-    fn sides_that_do_not_overlap_have_the_smallest_probability() {
+    fn disjoint_samples_have_the_smallest_p() {
         let p = mann_whitney(&[1.0, 2.0, 3.0, 4.0], &[5.0, 6.0, 7.0, 8.0]);
         assert!((p - 2.0 / 70.0).abs() < 1e-12 && (smallest_rank_p(4, 4) - p).abs() < 1e-12);
     }
 
     #[test]
-    fn equal_values_say_nothing() {
+    fn equal_values_have_p_of_one() {
         assert_eq!(mann_whitney(&[1.0, 1.0], &[1.0, 1.0, 1.0]), 1.0);
         assert_eq!(mann_whitney(&[], &[1.0]), 1.0);
     }

@@ -1,5 +1,5 @@
-//! What is wrong with an input, said so that a person can repair it: where, what was found, what was expected, and
-//! what to do. A [`Diagnostics`] gathers all of one run, so that nobody repairs one error only to meet the next.
+//! Errors and warnings about an input: place, found, expected, remedy. A [`Diagnostics`] collects all of one run, so that a
+//! user can fix them at once.
 
 mod render;
 
@@ -7,12 +7,12 @@ use std::fmt;
 
 use super::Place;
 
-/// How bad it is.
+/// Severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Legal, and surely not what was meant.
+    /// Valid, but probably a mistake.
     Warning,
-    /// Refused.
+    /// The input is refused.
     Error,
 }
 
@@ -27,29 +27,29 @@ impl Severity {
     }
 }
 
-/// A second place that helps to understand the first.
+/// A related place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Related {
     /// Where.
     pub place: Place,
-    /// What it has to do with it.
+    /// How it is related.
     pub message: String,
 }
 
-/// One finding.
+/// An error or a warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// How bad it is.
+    /// Severity.
     pub severity: Severity,
-    /// A stable name for the kind of finding, such as `unknown-field`.
+    /// A stable code, such as `unknown-field`.
     pub code: &'static str,
     /// What was found and what was expected, lower case, one line.
     pub message: String,
-    /// Where; nowhere for what is not in a file, such as a file that is missing.
+    /// The place; none for a problem outside any file, such as a missing file.
     pub place: Option<Place>,
-    /// What to do about it.
+    /// The remedy.
     pub help: Option<String>,
-    /// Other places that have to do with it.
+    /// Related places.
     pub related: Vec<Related>,
 }
 
@@ -166,7 +166,7 @@ impl Diagnostics {
         self.errors
     }
 
-    /// Whether there are none.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()

@@ -4,8 +4,8 @@ use maud::{Markup, html as markup};
 
 use super::class;
 use crate::report::evals::ScoreRow;
+use crate::report::sentences;
 use crate::report::view::{Mark, View};
-use crate::report::words;
 
 /// The table; nothing where nothing was evaluated.
 pub(super) fn table(view: &View) -> Markup {
@@ -36,7 +36,7 @@ fn table_row(row: &ScoreRow, compared: bool) -> Markup {
             @if compared {
                 td {
                     @if let Some(change) = row.change {
-                        span class={ "badge " (class(Mark::from(change.verdict))) } { (words::metric_verdict(change.verdict)) }
+                        span class={ "badge " (class(Mark::from(change.verdict))) } { (sentences::metric_verdict(change.verdict)) }
                     }
                 }
             }

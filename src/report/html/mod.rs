@@ -10,10 +10,10 @@ use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 use super::columns::Column;
 use super::number;
 use super::plot::{DIMENSIONS, Plot, data, plots, values_of};
+use super::sentences;
 use super::table::failures;
 use super::verdicts::VerdictLine;
 use super::view::{Cell, Group, Mark, TableRow, View};
-use super::words;
 use crate::analysis::{Comparison, Verdict};
 use crate::model::Metric;
 use plotly::PLOTLY_JS;
@@ -81,7 +81,7 @@ fn header(view: &View, title: &str) -> Markup {
             p.title { (title) }
             h1 class=(class(view.mark())) { (view.headline()) }
             @if let Some(comparison) = view.comparison {
-                p.subtitle { (comparison.head) " compared with " (comparison.base) "; " (words::basis(comparison)) }
+                p.subtitle { (comparison.head) " compared with " (comparison.base) "; " (sentences::basis(comparison)) }
             }
             div.cards {
                 (card("Points", &view.run.points.len().to_string(), Mark::Neutral))
@@ -203,7 +203,7 @@ fn controls(view: &View) -> Markup {
                 label { input #logx type="checkbox"; " log x" }
                 label { input #pareto type="checkbox"; " Pareto frontier" }
                 span.exports {
-                    button #csv type="button" { "CSV of what is shown" }
+                    button #csv type="button" { "CSV of shown points" }
                     button #png type="button" { "PNG of the plots" }
                 }
             }

@@ -5,9 +5,9 @@ mod section;
 
 use super::columns::Column;
 use super::links::Links;
+use super::sentences;
 use super::verdicts::VerdictList;
 use super::view::{Cell, Group, Mark, View};
-use super::words;
 use crate::model::{Metric, escape_markdown};
 use section::{Section, fit};
 
@@ -27,19 +27,19 @@ impl Budget {
     pub const COMMENT: Self = Self {
         bytes: 65_536,
         listed: 8,
-        rest: "the job summary and the report in the artifacts have it all",
+        rest: "see the job summary and the report artifact",
     };
     /// A check run's summary: GitHub takes 65,535 characters.
     pub const CHECK: Self = Self {
         bytes: 65_535,
         listed: 50,
-        rest: "the job summary and the report in the artifacts have it all",
+        rest: "see the job summary and the report artifact",
     };
     /// The summary of a step: GitHub takes 1 MiB; some of it is left for what else the step writes.
     pub const SUMMARY: Self = Self {
         bytes: 1_000_000,
         listed: 100,
-        rest: "the report in the artifacts has it all",
+        rest: "see the report artifact",
     };
     /// A file.
     pub const FILE: Self = Self {
@@ -111,11 +111,11 @@ fn opening(view: &View) -> String {
         let overall = Metric::COMPARED
             .iter()
             .filter_map(|metric| Some((*metric, comparison.overall(*metric)?)));
-        let overall: Vec<String> = overall.map(|(metric, change)| words::overall(metric, change)).collect();
+        let overall: Vec<String> = overall.map(|(metric, change)| sentences::overall(metric, change)).collect();
         if !overall.is_empty() {
             text.push_str(&format!("; over all points {}", overall.join(", ")));
         }
-        let basis = words::basis(comparison);
+        let basis = sentences::basis(comparison);
         if !basis.is_empty() {
             text.push_str(&format!("; {basis}"));
         }

@@ -74,7 +74,7 @@ mod tests {
     };
 
     #[test]
-    fn what_does_not_fit_is_left_out_and_named() {
+    fn sections_over_the_budget_are_left_out_and_counted() {
         let sections = vec![
             Section::new("a".repeat(100)),
             Section::droppable("b".repeat(5000), "large".to_owned()),
@@ -92,14 +92,14 @@ mod tests {
     }
 
     #[test]
-    fn never_longer_than_allowed_and_never_without_its_closing() {
+    fn text_stays_within_the_budget_and_keeps_its_closing() {
         let text = fit(&"é".repeat(4000), vec![Section::new("x".repeat(2000))], "<!-- end -->", BUDGET);
         assert!(text.len() <= BUDGET.bytes, "{}", text.len());
         assert!(text.ends_with("<!-- end -->\n"));
     }
 
     #[test]
-    fn everything_fits_without_a_word_about_it() {
+    fn text_within_the_budget_has_no_notice() {
         assert_eq!(fit("a\n", vec![Section::new("b\n".to_owned())], "", Budget::FILE), "a\nb\n");
     }
 }

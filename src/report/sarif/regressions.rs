@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::super::sentences;
 use super::super::verdicts::curve_words;
 use super::super::view::View;
-use super::super::words;
 use super::{
     Alert, ArtifactLocation, Fingerprints, Level, Location, LogicalLocation, PhysicalLocation, Region, Rule, Suppression, log, text,
 };
@@ -19,7 +19,7 @@ pub const CHANGELOG: &str = "perf-changelog.yaml";
 const RULES: [(&str, &str); 4] = [
     ("point-worse", "A measured point got worse"),
     ("point-failed", "A point could not be measured"),
-    ("curve-worse", "A whole curve got worse at equal interactivity"),
+    ("curve-worse", "A curve got worse at equal interactivity"),
     ("accuracy-worse", "An evaluation scored less"),
 ];
 
@@ -69,14 +69,14 @@ fn failed_point(view: &View, point: &Point, failure: &PointFailure) -> Alert {
         &format!("{} failure: {}", failure.class.as_str(), failure.reason),
         view.lines.get(&point.key),
     );
-    alert.suppressions = compared.and_then(words::exception).map(suppression).into_iter().collect();
+    alert.suppressions = compared.and_then(sentences::exception).map(suppression).into_iter().collect();
     alert
 }
 
 fn worse_point(view: &View, point: &PointComparison) -> Alert {
     let line = view.lines.get(&point.point);
-    let mut alert = alert("point-worse", point.point.to_string(), &words::reasons(point), line);
-    alert.suppressions = words::exception(point).map(suppression).into_iter().collect();
+    let mut alert = alert("point-worse", point.point.to_string(), &sentences::reasons(point), line);
+    alert.suppressions = sentences::exception(point).map(suppression).into_iter().collect();
     alert
 }
 

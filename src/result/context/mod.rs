@@ -74,7 +74,7 @@ pub enum ContextError {
     /// Variables are not set.
     #[error("the environment lacks {}; set them, or give the matrix row with --row", .0.join(", "))]
     Missing(Vec<&'static str>),
-    /// A variable that should be a number is none, or is below what makes sense.
+    /// A variable is not a number, or is below its minimum.
     #[error("{variable} is {found:?}, expected a whole number from {minimum}")]
     Number {
         /// The variable.
@@ -84,7 +84,7 @@ pub enum ContextError {
         /// The least that makes sense.
         minimum: u32,
     },
-    /// A variable that should be a name is none.
+    /// A variable is not a valid name.
     #[error("{variable}: {source}")]
     Name {
         /// The variable.
@@ -99,13 +99,13 @@ pub enum ContextError {
     #[error("ROUTER_METADATA is {0:?}, expected JSON with exactly a name and a version, both non-empty texts")]
     Router(String),
     /// Disaggregation needs several nodes.
-    #[error("DISAGG is true without IS_MULTINODE=true; prefill and decode apart need a multi-node result")]
+    #[error("DISAGG is true without IS_MULTINODE=true; disaggregated prefill and decode need a multi-node result")]
     DisaggregatedOnOneNode,
     /// Only one of the two hardware variables is set.
     #[error("only one of PREFILL_HARDWARE and DECODE_HARDWARE is set; set both or neither")]
     HalfTheHardware,
     /// The row has no such concurrency.
-    #[error("the row measures no concurrency {0}; choose one of its `conc`")]
+    #[error("the row has no concurrency {0}; use one of its `conc` values")]
     Concurrency(Concurrency),
 }
 

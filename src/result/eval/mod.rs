@@ -55,7 +55,7 @@ pub enum EvalError {
         /// What it is.
         found: &'static str,
     },
-    /// A number of `meta_env.json` is none; only the older dialect minds.
+    /// A value of `meta_env.json` is not a number; only the older dialect rejects this.
     #[error("`{key}` of meta_env.json is {found}, expected a whole number")]
     Number {
         /// The field.
@@ -228,13 +228,13 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_result_counts() {
+    fn newest_result_wins() {
         let files = vec![file("results_1.json", 20, 0.9), file("other.json", 10, 0.1)];
         assert_eq!(scores(r#"{"conc": 64}"#, files), [(64, 0.9)]);
     }
 
     #[test]
-    fn of_several_concurrencies_the_newest_of_each_completed_one_counts() {
+    fn newest_result_of_each_completed_concurrency_wins() {
         let files = vec![
             file("results_conc16.json", 10, 0.1),
             file("results_conc16_2.json", 20, 0.2),
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_concurrency_is_read_from_the_end_of_a_name_only() {
+    fn concurrency_is_read_from_the_end_of_a_file_name() {
         for (name, conc) in [
             ("results_conc4.json", Some(4)),
             ("a_conc16_2.json", Some(16)),

@@ -2,7 +2,7 @@
 
 use super::super::{Json, Object, number};
 use super::EvalError;
-use super::score::{TaskScore, told};
+use super::score::{TaskScore, known_value};
 
 /// What the description says about attention, by its spelling.
 struct DpAttention {
@@ -64,9 +64,9 @@ fn main_score(score: &TaskScore) -> Object {
             fields.get("score").cloned().unwrap_or(Json::Null),
             Json::Null,
         )
-    } else if let Some(value) = told(Some(&score.strict.value)) {
+    } else if let Some(value) = known_value(Some(&score.strict.value)) {
         (Json::from("em_strict"), value, score.strict.error.clone())
-    } else if let Some(value) = told(Some(&score.accuracy.value)) {
+    } else if let Some(value) = known_value(Some(&score.accuracy.value)) {
         (Json::from("accuracy"), value, score.accuracy.error.clone())
     } else {
         (Json::Null, Json::Null, Json::Null)

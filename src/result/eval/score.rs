@@ -51,7 +51,7 @@ fn field(object: &Json, key: &str) -> Json {
 }
 
 /// A value that says something: not absent, not null, not an empty text.
-pub(super) fn told(value: Option<&Json>) -> Option<Json> {
+pub(super) fn known_value(value: Option<&Json>) -> Option<Json> {
     value
         .filter(|value| !matches!(value, Json::Null) && value.as_text() != Some(""))
         .cloned()
@@ -80,7 +80,7 @@ fn lm_eval_task(content: &Json, (task, results): (&str, &Json), source: &str, di
             .get("n-samples")
             .and_then(|all| all.get(task))
             .map_or(Json::Null, |own| field(own, "effective")),
-        model: told(content.get("model_name")).or_else(|| told(config?.get("metadata")?.get("model"))),
+        model: known_value(content.get("model_name")).or_else(|| known_value(config?.get("metadata")?.get("model"))),
         source: source.to_owned(),
         speedbench: None,
     };
@@ -135,7 +135,7 @@ pub(super) fn speedbench(content: &Json, source: &str) -> TaskScore {
         flexible: Pair::none(),
         accuracy: Pair::none(),
         samples: Json::Null,
-        model: told(content.get("model")),
+        model: known_value(content.get("model")),
         source: source.to_owned(),
         speedbench: Some(speedbench_fields(content)),
     }

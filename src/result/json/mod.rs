@@ -48,13 +48,13 @@ impl Json {
         read::document(text, wanted)
     }
 
-    /// The value under a key of an object; `None` where there is none, or this is no object.
+    /// The value under a key of an object; `None` if there is none, or this is not an object.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {
         self.as_object()?.get(key)
     }
 
-    /// The object, where it is one.
+    /// The object, if it is one.
     #[must_use]
     pub fn as_object(&self) -> Option<&Object> {
         match self {
@@ -63,7 +63,7 @@ impl Json {
         }
     }
 
-    /// The text, where it is one.
+    /// The text, if it is one.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -72,7 +72,7 @@ impl Json {
         }
     }
 
-    /// The number, where it is one; a text or a truth value is none.
+    /// The number, if it is one; texts and booleans are not.
     #[must_use]
     pub fn as_number(&self) -> Option<f64> {
         match self {
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_python_writes() {
+    fn python_json_is_read() {
         let text = r#"{"a": NaN, "b": [Infinity, -Infinity, 1, -2.5e3, 12345678901234567890], "c": "\u6a21\ud83d\ude00\n", "a": 2}"#;
         let json = Json::parse(text).unwrap();
         assert_eq!(json.get("a"), Some(&Json::Integer(2)), "the last of equal keys counts");
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_what_was_wanted_of_the_whole() {
+    fn partial_read_equals_the_selected_fields() {
         const PART: Wanted = Wanted {
             others: true,
             named: &[(
@@ -211,13 +211,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_reads_back() {
+    fn written_json_reads_back() {
         let text = "{\n  \"x\": [\n    1,\n    0.1,\n    1e22,\n    NaN,\n    -Infinity\n  ],\n  \"empty\": {},\n  \"none\": [],\n  \"t\": \"a\\\"\\u0001é\"\n}";
         assert_eq!(Json::parse(text).unwrap().to_pretty(), text);
     }
 
     #[test]
-    fn says_where_the_text_is_wrong() {
+    fn syntax_errors_have_a_place() {
         for (text, line, column) in [
             ("{not json", 1, 2),
             ("{\"a\": 1,\n \"b\" 2}", 2, 6),
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_nesting_that_would_exhaust_the_stack() {
+    fn deep_nesting_is_refused() {
         let deep = "[".repeat(100_000);
         assert!(Json::parse(&deep).unwrap_err().to_string().contains("nested"));
     }

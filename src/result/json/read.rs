@@ -2,7 +2,7 @@
 
 use super::{Json, Object};
 
-/// Why a text is no JSON, and where.
+/// A JSON syntax error and its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: found {found}, expected {expected}")]
 pub struct JsonError {

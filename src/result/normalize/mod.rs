@@ -11,11 +11,11 @@ use crate::model::{Concurrency, Layout, Parallelism, WorkerGroup};
 /// Why a raw result has no normalised form.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum NormalizeError {
-    /// The document is no object.
+    /// The document is not an object.
     #[error("the result is {0}, expected an object with the keys of benchmark_serving.py")]
     NotAnObject(&'static str),
     /// A key is absent.
-    #[error("the result has no `{0}`; was it written by a load generator to its end?")]
+    #[error("the result lacks `{0}`; was the load generator stopped before it finished?")]
     Missing(&'static str),
     /// A value is not a number, or not one that makes sense.
     #[error("`{key}` of the result is {found}, expected {expected}")]
@@ -28,7 +28,7 @@ pub enum NormalizeError {
         expected: &'static str,
     },
     /// The result was measured at another concurrency than the row's.
-    #[error("the result was measured at concurrency {found}, expected {expected} as the row says")]
+    #[error("the result was measured at concurrency {found}, expected {expected} from the row")]
     OtherConcurrency {
         /// In the result.
         found: i64,

@@ -49,7 +49,7 @@ fn environment(changes: &[Change]) -> Result<PointContext, ContextError> {
 }
 
 #[test]
-fn a_row_and_its_result_make_a_point_with_the_rows_own_key() {
+fn point_keeps_the_key_of_its_row() {
     let point = normalize(&raw(&[]), &from_row()).unwrap().point().unwrap();
     assert_eq!(point.key, row().point_keys()[1]);
     assert_eq!(point.gpus, 4);
@@ -68,7 +68,7 @@ fn a_row_and_its_result_make_a_point_with_the_rows_own_key() {
 }
 
 #[test]
-fn a_foreign_document_gets_the_same_key_from_its_fields() {
+fn document_of_another_tool_gets_the_same_key() {
     let own = normalize(&raw(&[]), &from_row()).unwrap();
     let Json::Object(mut foreign) = Json::parse(&own.to_pretty()).unwrap() else {
         panic!("an object")
@@ -78,7 +78,7 @@ fn a_foreign_document_gets_the_same_key_from_its_fields() {
 }
 
 #[test]
-fn results_of_our_own_are_refused_where_a_number_would_mean_nothing() {
+fn imax_results_with_meaningless_numbers_are_refused() {
     for (key, value, message) in [
         ("completed", Json::Integer(0), "no completed request"),
         ("total_output_tokens", Json::Integer(0), "no output token"),
@@ -93,7 +93,7 @@ fn results_of_our_own_are_refused_where_a_number_would_mean_nothing() {
 }
 
 #[test]
-fn the_environment_gives_the_originals_document_without_our_block() {
+fn environment_yields_the_original_document_without_imax_block() {
     let odd = raw(&[("max_concurrency", "32".into()), ("total_token_throughput", Json::Float(f64::NAN))]);
     let document = normalize(&odd, &environment(&[]).unwrap()).unwrap().to_pretty();
     assert!(
@@ -107,7 +107,7 @@ fn the_environment_gives_the_originals_document_without_our_block() {
 }
 
 #[test]
-fn a_prefill_only_deployment_divides_by_all_its_gpus() {
+fn prefill_only_deployment_divides_by_all_gpus() {
     let variables = "IS_MULTINODE=true PREFILL_GPUS=8 DECODE_GPUS=0 PREFILL_NUM_WORKERS=2 PREFILL_TP=4 PREFILL_EP=1 PREFILL_DP_ATTN=false \
                      DECODE_NUM_WORKERS=0 DECODE_TP=4 DECODE_EP=1 DECODE_DP_ATTN=false";
     let changes: Vec<_> = variables
@@ -122,7 +122,7 @@ fn a_prefill_only_deployment_divides_by_all_its_gpus() {
 }
 
 #[test]
-fn says_what_is_wrong_with_the_environment() {
+fn invalid_environment_variables_are_named() {
     let cases: [(&[Change], &str); 7] = [
         (&[("IMAGE", None), ("ISL", None)], "lacks ISL, IMAGE"),
         (&[("TP", None)], "lacks TP"),

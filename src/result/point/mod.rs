@@ -115,7 +115,7 @@ impl Point {
         }
     }
 
-    /// The numbers, where there are any.
+    /// The numbers, if any.
     #[must_use]
     pub fn measurement(&self) -> Option<&Measurement> {
         match &self.outcome {

@@ -86,13 +86,13 @@ pub struct RawResult {
     pub document: Json,
 }
 
-/// Why a text is no raw result.
+/// Why a file is not a valid raw result.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ProducerError {
-    /// It is no JSON.
+    /// The file is not JSON.
     #[error("{0}")]
     Json(#[from] JsonError),
-    /// A line of it is no JSON.
+    /// A line is not JSON.
     #[error("line {line}: {error}")]
     Line {
         /// Which, from one.
@@ -104,7 +104,7 @@ pub enum ProducerError {
     #[error("the file is empty; was the load generator stopped?")]
     Empty,
     /// Nothing that is known writes such files.
-    #[error("no known load generator writes this; known are {}", known())]
+    #[error("unknown raw format; known producers are {}", known())]
     Unknown,
     /// A value is not what its producer writes.
     #[error("`{key}` of the {producer} result is {found}, expected {expected}")]

@@ -21,7 +21,7 @@ pub struct ResultName {
 
 /// What a name says otherwise than the row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("its name says {what} {found}, expected {expected} as the row says; is it of another job?")]
+#[error("file name has {what} {found}, expected {expected} from the row; is the file from another job?")]
 pub struct ResultNameError {
     what: &'static str,
     found: String,

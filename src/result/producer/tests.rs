@@ -9,7 +9,7 @@ fn conc(number: u32) -> Concurrency {
 }
 
 #[test]
-fn a_producer_is_known_by_what_it_writes() {
+fn producer_is_detected_from_its_output() {
     for (text, producer) in [
         (
             r#"{"imax": {}, "total_token_throughput": 1, "output_throughput": 1}"#,
@@ -37,13 +37,10 @@ fn a_producer_is_known_by_what_it_writes() {
 }
 
 #[test]
-fn what_nothing_writes_is_refused_with_what_is_known() {
+fn unknown_format_lists_known_producers() {
     for text in ["{}", "[]", "1", r#"{"throughput": 5}"#] {
         let error = read_results(text).unwrap_err().to_string();
-        assert!(
-            error.starts_with("no known load generator writes this; known are imax"),
-            "{text}: {error}"
-        );
+        assert!(error.starts_with("unknown raw format; known producers are imax"), "{text}: {error}");
         for producer in Producer::ALL {
             assert!(error.contains(producer.as_str()), "{error}");
         }
@@ -60,7 +57,7 @@ fn lines(concurrencies: &[u32]) -> String {
 }
 
 #[test]
-fn of_several_results_the_one_at_the_concurrency_is_taken() {
+fn result_at_the_requested_concurrency_is_selected() {
     let found = read_result(&lines(&[1, 4, 16]), conc(4)).unwrap();
     assert_eq!(found.document.get("max_concurrency"), Some(&Json::Integer(4)));
     let error = read_result(&lines(&[1, 4, 4]), conc(4)).unwrap_err().to_string();
@@ -70,7 +67,7 @@ fn of_several_results_the_one_at_the_concurrency_is_taken() {
 }
 
 #[test]
-fn another_unit_is_refused() {
+fn unexpected_unit_is_refused() {
     let text = r#"{"input_config": {}, "request_count": {"unit": "requests", "avg": 4}, "request_throughput": {"unit": "requests/sec", "avg": 1},
         "total_isl": {"unit": "tokens", "avg": 4}, "total_osl": {"unit": "tokens", "avg": 4}, "time_to_first_token": {"unit": "ns", "avg": 4}}"#;
     let error = read_results(text).unwrap_err().to_string();
@@ -81,7 +78,7 @@ fn another_unit_is_refused() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn missing_field_is_named() {
     for (text, key) in [
         (
             r#"{"total_output_tokens_retokenized": 1, "median_e2e_latency_ms": 1, "duration": 2}"#,
@@ -103,7 +100,7 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn names_of_srt_slurm_say_what_they_say() {
+fn srt_slurm_file_names_are_parsed() {
     let name = ResultName::parse("sa-bench_isl_8192_osl_1024", "results_concurrency_64_gpus_48_ctx_8_gen_40.json");
     let expected = ResultName {
         conc: conc(64),

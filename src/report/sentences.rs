@@ -15,54 +15,52 @@ pub(super) fn headline(run: &Run, comparison: Option<&Comparison>) -> String {
             failed => format!("{failed} of {} failed", points(total)),
         };
     };
-    let known = |verdict| {
-        let with = |point: &&PointComparison| point.verdict == verdict && point.exception.is_some();
-        comparison.points.iter().filter(with).count()
-    };
-    let counted = [
-        (comparison.count(Verdict::Failed) - known(Verdict::Failed), "failed"),
-        (comparison.count(Verdict::Worse) - known(Verdict::Worse), "got worse"),
-        (comparison.count(Verdict::Better), "got better"),
+    let changed = counted(&[
+        (unexcepted(comparison, Verdict::Failed), "failed"),
+        (unexcepted(comparison, Verdict::Worse), "worse"),
+        (comparison.count(Verdict::Better), "better"),
         (comparison.count(Verdict::Unsure), "unsure"),
-    ];
-    let parts: Vec<String> = counted
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}"))
-        .collect();
-    let others = [
-        (comparison.excepted(), "worse as is known"),
+    ]);
+    let regressions = match comparison.excepted() {
+        1 => "known regression",
+        _ => "known regressions",
+    };
+    let others = counted(&[
+        (comparison.excepted(), regressions),
         (comparison.count(Verdict::Same), "unchanged"),
         (comparison.count(Verdict::New), "new"),
         (comparison.count(Verdict::Missing), "missing"),
-    ];
-    let others: Vec<String> = others
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}"))
-        .collect();
+    ]);
     let also = curves_and_scores(comparison);
-    let all = points(comparison.points.len());
-    match (parts.is_empty(), others.is_empty()) {
-        (true, _) if !also.is_empty() => format!("Of {all}: {}{also}", others.join(", ")),
-        (true, _) => format!("No change in {all}: {}", others.join(", ")),
-        (false, true) => format!("Of {all}: {}{also}", parts.join(", ")),
-        (false, false) => format!("Of {all}: {}; {}{also}", parts.join(", "), others.join(", ")),
-    }
+    let nothing = if changed.is_empty() && also.is_empty() { "No change: " } else { "" };
+    let counts = [changed, others].concat().join(", ");
+    format!("{nothing}{counts} ({}){also}", points(comparison.points.len()))
 }
 
-/// What got worse besides points: `; 2 whole curves got worse; accuracy got worse in 1 task`.
+/// Points of a verdict that no exception covers.
+fn unexcepted(comparison: &Comparison, verdict: Verdict) -> usize {
+    let of_verdict = comparison.points.iter().filter(|point| point.verdict == verdict);
+    of_verdict.filter(|point| point.exception.is_none()).count()
+}
+
+/// `2 worse`, without what there is none of.
+fn counted(counts: &[(usize, &str)]) -> Vec<String> {
+    let some = counts.iter().filter(|(count, _)| *count > 0);
+    some.map(|(count, what)| format!("{count} {what}")).collect()
+}
+
+/// Regressions besides points: `; 2 curves worse; accuracy worse in 1 task`.
 fn curves_and_scores(comparison: &Comparison) -> String {
     let curves = match comparison.curve_regressions().count() {
         0 => String::new(),
-        1 => "; 1 whole curve got worse".to_owned(),
-        several => format!("; {several} whole curves got worse"),
+        1 => "; 1 curve worse".to_owned(),
+        several => format!("; {several} curves worse"),
     };
     let scores = comparison.evals.iter().filter(|change| change.verdict == MetricVerdict::Worse);
     match scores.count() {
         0 => curves,
-        1 => format!("{curves}; accuracy got worse in 1 task"),
-        several => format!("{curves}; accuracy got worse in {several} tasks"),
+        1 => format!("{curves}; accuracy worse in 1 task"),
+        several => format!("{curves}; accuracy worse in {several} tasks"),
     }
 }
 
@@ -75,10 +73,10 @@ pub(super) fn basis(comparison: &Comparison) -> String {
     let assumed = changes().filter(|change| change.basis == Basis::Assumed).count();
     let from_history = changes().any(|change| matches!(change.basis, Basis::History { .. }));
     let source = match (from_history, comparison.history_runs) {
-        (true, 1) => "its noise known from 1 earlier run".to_owned(),
-        (true, runs) => format!("its noise known from {runs} earlier runs"),
-        (false, _) if assumed == changes().count() => "its noise assumed, as there is no history".to_owned(),
-        (false, _) => "its noise known from repeated measurements".to_owned(),
+        (true, 1) => "noise from 1 earlier run".to_owned(),
+        (true, runs) => format!("noise from {runs} earlier runs"),
+        (false, _) if assumed == changes().count() => "noise assumed: no history yet".to_owned(),
+        (false, _) => "noise from repeated measurements".to_owned(),
     };
     match assumed {
         0 => source,
@@ -103,7 +101,7 @@ pub(super) fn metric_verdict(verdict: MetricVerdict) -> &'static str {
     }
 }
 
-/// Why a regression is borne, and until when. The reason is text from outside.
+/// Why a regression is accepted, and until when. The reason is text from outside.
 pub(super) fn exception(point: &PointComparison) -> Option<String> {
     let exception = point.exception.as_ref()?;
     Some(format!("known until {}: {}", exception.until, exception.reason))
