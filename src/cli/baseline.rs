@@ -26,10 +26,10 @@ pub struct ComparedRunArgs {
     /// If the baseline cannot be read, print a warning and report the run without a comparison.
     #[arg(long, requires = "baseline")]
     baseline_optional: bool,
-    /// With run: and branch:, the repository, owner/name [default: GITHUB_REPOSITORY].
+    /// With run: and branch:, the repository as owner/name [default: GITHUB_REPOSITORY].
     #[arg(long, value_name = "REPOSITORY")]
     baseline_repository: Option<String>,
-    /// With branch:, the file of the workflow [default: that of GITHUB_WORKFLOW_REF, else any].
+    /// With branch:, the workflow's file [default: that of GITHUB_WORKFLOW_REF, else any].
     #[arg(long, value_name = "FILE")]
     baseline_workflow: Option<String>,
     /// With run: and branch:, the folder for downloaded artifacts.

@@ -13,7 +13,7 @@ use crate::analysis::{self, Comparison, Run};
 use crate::report::{self, Format, SideBySide, View};
 use crate::store;
 
-/// Compare a run with an earlier one, point by point; or several runs with the first of them.
+/// Compare a run with an earlier one, point by point, or several runs with the first of them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
         imax compare base/ head/ --history history/ --fail-on regression\n  \

@@ -4,10 +4,10 @@ use clap::ValueEnum;
 
 use crate::result::Dialect;
 
-/// The versions by the names of their flags.
+/// The versions.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum DialectArg {
-    /// The newest.
+    /// The newest version.
     Current,
     /// February 2026.
     Feb,

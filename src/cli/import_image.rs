@@ -14,13 +14,13 @@ use crate::system::cancellation::Cancellation;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imax import-image --image nvcr.io/nvidia/tritonserver:25.01 --cache /shared/images")]
 pub struct ImportImageArgs {
-    /// The image, as configs name it.
+    /// The image as in the configs.
     #[arg(long)]
     image: String,
-    /// The cache: a folder that all nodes share.
+    /// The cache, a folder that all nodes share.
     #[arg(long, value_name = "DIR")]
     cache: PathBuf,
-    /// The longest time, the wait for another job's import included, such as 90s or 30m.
+    /// The longest duration, such as 90s or 30m, including the wait for another job's import.
     #[arg(long, default_value = "1h")]
     deadline: PhaseTime,
 }

@@ -12,11 +12,11 @@ use crate::planning::ConfigFiles;
 use crate::store::hardware::HardwareFiles;
 use crate::store::normalize::{self, NormalizeInput};
 
-/// Turn the raw result of a load generator into agg_*.json.
+/// Convert the raw result of a load generator to agg_*.json.
 ///
 /// Without --row the environment describes the job, as in InferenceX's workflows: RESULT_FILENAME names the raw result
-/// (RESULT_FILENAME.json) and the output (agg_RESULT_FILENAME.json), and RUNNER_TYPE, FRAMEWORK, PRECISION, TP and so on
-/// say what was measured.
+/// (RESULT_FILENAME.json) and the output (agg_RESULT_FILENAME.json), and RUNNER_TYPE, FRAMEWORK, PRECISION, TP and others
+/// describe what was measured.
 ///
 /// The load generator that wrote the result is detected from its content: imax, benchmark_serving.py and vllm bench serve,
 /// sglang.bench_serving (JSON lines), AIPerf and genai-perf, GuideLLM. A folder must be one of srt-slurm, with a result

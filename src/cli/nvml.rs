@@ -10,11 +10,11 @@ use super::output::say;
 use super::{Exit, Failure, OrExit as _};
 use crate::fleet::telemetry::write_samples;
 
-/// Write samples of NVIDIA's GPUs to stdout, a line of JSON a second, until stdin ends.
+/// Write samples of NVIDIA's GPUs to stdout, one line of JSON each second, until stdin ends.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imax nvml /usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1")]
 pub struct NvmlArgs {
-    /// NVIDIA's library, where it is not the driver's `libnvidia-ml.so.1`.
+    /// Path of NVIDIA's library [default: the driver's libnvidia-ml.so.1].
     library: Option<OsString>,
 }
 

@@ -26,7 +26,7 @@ pub struct ProgressArgs {
     /// Update the comment at this interval until all jobs are completed.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..))]
     every: Option<u64>,
-    /// Stop after this many minutes in any case.
+    /// With --every: stop after this many minutes even if jobs are still running.
     #[arg(long, value_name = "MINUTES", default_value_t = 350)]
     most_minutes: u64,
 }

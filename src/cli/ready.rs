@@ -14,7 +14,7 @@ use crate::load;
 use crate::system::cancellation::Cancellation;
 use crate::system::tls::TlsClient;
 
-/// Wait until an engine answers its health check and gives one token.
+/// Wait until an engine answers its health check and generates one token.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imax ready --port 8888 --pid \"$SERVER_PID\" --log server.log --deadline 30m")]
 pub struct ReadyArgs {

@@ -41,7 +41,7 @@ pub struct RunArgs {
     port: Option<u16>,
     #[command(flatten)]
     load: LoadArgs,
-    /// Seed of the random prompts; each concurrency has prompts of its own.
+    /// Seed of the random prompts; each concurrency has its own prompts.
     #[arg(long, default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
@@ -81,7 +81,7 @@ struct LoadArgs {
 /// How rows that ask for an evaluation are evaluated.
 #[derive(Debug, Args)]
 struct EvalRowArgs {
-    /// Task files for rows that ask for an evaluation [default: benchmarks/evals/gsm8k.yaml].
+    /// Task files for rows with an evaluation [default: benchmarks/evals/gsm8k.yaml].
     #[arg(long, value_name = "FILE", num_args = 1.., value_delimiter = ',', env = "IMAX_EVAL_TASKS")]
     eval_tasks: Vec<PathBuf>,
     /// Evaluate only the first N questions of each task.

@@ -5,11 +5,11 @@ use clap::{Args, ValueEnum};
 use crate::cli::{Exit, Failure, OrExit as _, output};
 use crate::{changelog, config, job, matrix, result, settings};
 
-/// Prints a JSON Schema.
+/// Print a JSON Schema.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imax schema config > dist/schemas/config.json")]
 pub struct SchemaArgs {
-    /// Of what
+    /// The kind of document
     #[arg(value_enum)]
     of: Subject,
 }

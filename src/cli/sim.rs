@@ -19,7 +19,7 @@ use crate::sim::{Deployment, Pace, Presets, Server, ServerOptions};
 use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::files;
 
-/// Serves the OpenAI API, SGLang's and Triton's with the timing of a modelled GPU, without one.
+/// Simulate an engine: serve the APIs of OpenAI, SGLang and Triton with the timing of a modelled GPU.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  imax sim --gpu h100 --model demo --precision fp8 --engine imax-sim:1.0 --port 8000\n  \
@@ -27,90 +27,90 @@ use crate::system::files;
     imax sim --model demo --answers benchmarks/evals/sums.jsonl --answer-accuracy 0.95"
 )]
 pub struct SimArgs {
-    /// Address to listen at.
+    /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1")]
     host: String,
-    /// Port to listen at; 0 takes a free one and says which.
+    /// Port to listen on; 0 takes a free one and prints it.
     #[arg(long, default_value_t = 8000)]
     port: u16,
-    /// The GPU, a name of hardware.yaml.
+    /// The GPU, a name in hardware.yaml.
     #[arg(long, default_value = "h100")]
     gpu: String,
-    /// The model, a name of sim.yaml.
+    /// The model, a name in sim.yaml.
     #[arg(long, default_value = "demo")]
     model: String,
-    /// Names that requests may call the model; by default the model's own.
+    /// Names of the model in requests; by default the model's own.
     #[arg(long, num_args = 1..)]
     served_model_name: Vec<String>,
-    /// The engine, a name of sim.yaml.
+    /// The engine, a name in sim.yaml.
     #[arg(long, default_value = "imax-sim:1.0")]
     engine: String,
     /// Numeric format of the weights: fp4, fp8, bf16.
     #[arg(long, default_value = "fp8")]
     precision: String,
-    /// GPUs of the tensor parallelism.
+    /// Tensor parallelism, GPUs.
     #[arg(long, visible_alias = "tensor-parallel-size", default_value = "1")]
     tp: NonZeroU32,
-    /// GPUs that the experts of a sparse model are spread over; 1 spreads each expert over all.
+    /// Expert parallelism of a sparse model, GPUs; 1 splits each expert over all GPUs.
     #[arg(long, visible_alias = "expert-parallel-size", default_value = "1")]
     ep: NonZeroU32,
-    /// Keep prompts in memory and do not read them again.
+    /// Cache the prefixes of prompts.
     #[arg(long, visible_alias = "enable-prefix-caching")]
     prefix_cache: bool,
-    /// Tokens that a draft proposes in each step (speculative decoding).
+    /// Draft tokens of each step (speculative decoding).
     #[arg(long, default_value_t = 0)]
     speculative_tokens: u32,
-    /// Chance that a proposed token is accepted where all before it were.
+    /// Probability that a draft token is accepted if all before it were.
     #[arg(long, default_value_t = 0.7)]
     acceptance_rate: f64,
-    /// Folder with hardware.yaml and sim.yaml; by default the ones the program was built with.
+    /// Folder with hardware.yaml and sim.yaml; by default the built-in files.
     #[arg(long)]
     config_dir: Option<PathBuf>,
-    /// Tokenizer that counts the tokens of text prompts; by default their words are counted.
+    /// Tokenizer for the tokens of text prompts; by default words are counted.
     #[arg(long)]
     tokenizer: Option<String>,
-    /// Fixed time to first token, milliseconds, in place of the model.
+    /// Fixed time to first token in milliseconds, instead of the model's.
     #[arg(long, visible_alias = "ttft", requires = "itl_ms")]
     ttft_ms: Option<f64>,
-    /// Fixed time between tokens, milliseconds, in place of the model.
+    /// Fixed time between tokens in milliseconds, instead of the model's.
     #[arg(long, visible_alias = "itl", requires = "ttft_ms")]
     itl_ms: Option<f64>,
-    /// Standard deviation of a step's time, as a share of it.
+    /// Standard deviation of a step's time, as a fraction of it.
     #[arg(long, default_value_t = 0.01)]
     jitter: f64,
-    /// Tokens in one chunk of a stream.
+    /// Tokens in each chunk of a stream.
     #[arg(long, default_value = "1")]
     stream_interval: NonZeroU32,
-    /// Mean length of an answer without ignore_eos, tokens.
+    /// Mean length of an answer without ignore_eos, in tokens.
     #[arg(long, default_value = "256")]
     mean_answer: NonZeroU32,
-    /// Milliseconds from the start until requests are served; by default the engine's own.
+    /// Milliseconds from the start until the engine is ready; by default the engine's own.
     #[arg(long)]
     ready_ms: Option<u64>,
-    /// Never get ready.
+    /// Never become ready.
     #[arg(long, conflicts_with = "ready_ms")]
     never_ready: bool,
-    /// What the model knows: JSON lines with `question` and `answer`. A prompt that ends with a question of it gets its
-    /// answer, any other one idle words.
+    /// The answers that the model knows: JSON lines with `question` and `answer`. A prompt that ends with such a question gets
+    /// its answer, any other prompt gets filler words.
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
-    /// The share of known questions that are answered rightly.
+    /// Fraction of known questions that are answered correctly.
     #[arg(long, value_name = "SHARE", default_value_t = 1.0, requires = "answers")]
     answer_accuracy: f64,
-    /// What goes wrong, with the share of requests: http_STATUS, html, no_tokens, close, reset, truncate, hang, malformed,
-    /// wrong_usage, each with `:SHARE` where not all requests are meant.
+    /// Faults to inject: http_STATUS, html, no_tokens, close, reset, truncate, hang, malformed, wrong_usage; each with
+    /// `:FRACTION` to affect only that fraction of the requests.
     #[arg(long = "fault", num_args = 1..)]
     faults: Vec<FaultRate>,
-    /// Requests at the start that have no fault, such as a client's probe.
+    /// Requests at the start without faults, such as a client's probe.
     #[arg(long, default_value_t = 0)]
     fault_free: u64,
-    /// Die when this many requests have been taken.
+    /// Exit after accepting this many requests.
     #[arg(long)]
     die_after: Option<u64>,
-    /// Seed of everything random.
+    /// Random seed.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Log of what really happened, one JSON line a chunk.
+    /// Log of the actual events, one JSON line for each chunk.
     #[arg(long)]
     ground_truth: Option<PathBuf>,
 }

@@ -283,24 +283,28 @@ impl Repository {
     pub fn conflict(&self, path: &str) -> Result<Conflict, GitError> {
         let mut index = self.git.index().map_err(libgit2("open the index"))?;
         index.read(true).map_err(libgit2("read the index"))?;
-        let at = self.in_tree(path);
-        let stage = |number| index.get_path(&at, number);
-        if [1, 2, 3].into_iter().all(|number| stage(number).is_none()) {
+        let in_tree = self.in_tree(path);
+        // The index has the sides of a conflict as the stages 1, 2 and 3 of the path.
+        let [base, ours, theirs] = [1, 2, 3].map(|stage| index.get_path(&in_tree, stage));
+        if base.is_none() && ours.is_none() && theirs.is_none() {
             return Err(GitError::NoConflict { path: path.to_owned() });
         }
-        let side = |number, side| -> Result<Vec<u8>, GitError> {
-            let entry = stage(number).ok_or_else(|| GitError::NoSide {
+        Ok(Conflict {
+            base: self.side_of_conflict(base, path, "the merge base")?,
+            ours: self.side_of_conflict(ours, path, "the current branch")?,
+            theirs: self.side_of_conflict(theirs, path, "the other branch")?,
+        })
+    }
+
+    fn side_of_conflict(&self, entry: Option<git2::IndexEntry>, path: &str, side: &'static str) -> Result<Vec<u8>, GitError> {
+        let Some(entry) = entry else {
+            return Err(GitError::NoSide {
                 path: path.to_owned(),
                 side,
-            })?;
-            let blob = self.git.find_blob(entry.id).map_err(libgit2("read a side of a conflict"))?;
-            Ok(blob.content().to_owned())
+            });
         };
-        Ok(Conflict {
-            base: side(1, "the merge base")?,
-            ours: side(2, "the current branch")?,
-            theirs: side(3, "the other branch")?,
-        })
+        let blob = self.git.find_blob(entry.id).map_err(libgit2("read a side of a conflict"))?;
+        Ok(blob.content().to_owned())
     }
 
     /// The short name of the branch that is checked out; `None` on a detached head.

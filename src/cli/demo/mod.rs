@@ -19,7 +19,7 @@ use crate::system::cancellation::Cancellation;
 use crate::system::files;
 use repository::{DemoRepository, Step};
 
-/// Show the whole pipeline on this machine, with simulated engines.
+/// Run the whole pipeline on this machine, with simulated engines.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imax demo --dir demo && open demo/report.html")]
 pub struct DemoArgs {

@@ -19,34 +19,34 @@ use crate::result::Json;
     after_help = "Example:\n  imax eval --base-url http://127.0.0.1:8000 --model org/model --tasks benchmarks/evals/gsm8k.yaml --output results"
 )]
 pub struct EvalArgs {
-    /// Address of the server; `/v1` and the path behind it may be left out.
+    /// Base URL of the server; `/v1` and the path after it can be left out.
     #[arg(long, value_name = "URL")]
     base_url: String,
-    /// Name under which the server serves the model.
+    /// The model's name in requests.
     #[arg(long)]
     model: String,
     /// Task files.
     #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
     tasks: Vec<PathBuf>,
-    /// Folder of the results.
+    /// Folder for the results.
     #[arg(long, value_name = "DIR", default_value = "eval-results")]
     output: PathBuf,
-    /// Examples before each question, instead of the task's number; a task that says 0 keeps it.
+    /// Examples before each question, instead of the task's number; a task with 0 keeps it.
     #[arg(long, value_name = "N")]
     num_fewshot: Option<usize>,
-    /// Requests under way at once.
+    /// Concurrent requests.
     #[arg(long, value_name = "N", default_value = "32")]
     concurrent_requests: NonZeroUsize,
     /// Only the first questions of each task.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Form of the requests: the engine applies the model's chat template, or gets one text.
+    /// API of the requests: the engine applies the model's chat template, or gets plain text.
     #[arg(long, value_enum, default_value_t = ApiArg::Chat)]
     api: ApiArg,
-    /// In a chat, put examples and question into one message instead of turns.
+    /// In a chat, put examples and question into one message instead of several turns.
     #[arg(long)]
     single_turn: bool,
-    /// Most tokens of an answer, instead of the task's number.
+    /// Maximum tokens of an answer, instead of the task's number.
     #[arg(long, value_name = "N")]
     max_gen_toks: Option<u32>,
     /// Temperature, instead of the task's.
@@ -55,25 +55,25 @@ pub struct EvalArgs {
     /// Nucleus sampling, instead of the task's.
     #[arg(long)]
     top_p: Option<f64>,
-    /// Seed of a question's first answer; each repeat has the next.
+    /// Seed of a question's first answer; each repeat takes the next one.
     #[arg(long, default_value_t = 1234)]
     seed: u64,
-    /// Longest time for one answer, seconds.
+    /// Timeout of a request in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
     request_timeout: u64,
-    /// Go on with what an interrupted evaluation left in the folder.
+    /// Resume an interrupted evaluation from the files in the output folder.
     #[arg(long)]
     resume: bool,
-    /// What scores have to be; configs/eval-thresholds.yaml where it is there.
+    /// Required scores [default: configs/eval-thresholds.yaml, where it exists].
     #[arg(long, value_name = "FILE")]
     thresholds: Option<PathBuf>,
-    /// The matrix row, for meta_env.json; else the variables of a recipe describe the job.
+    /// The matrix row, for meta_env.json [default: the environment of a recipe].
     #[arg(long, value_name = "FILE")]
     row: Option<PathBuf>,
-    /// Who evaluates: this program, or the Python harness, for task types that this program does not have.
+    /// The evaluator: imax itself, or the Python harness for task types that imax does not support.
     #[arg(long, value_enum, default_value_t = EvaluatorArg::Native)]
     engine: EvaluatorArg,
-    /// Program of the Python harness.
+    /// Executable of the Python harness.
     #[arg(long, value_name = "PROGRAM", env = "IMAX_LM_EVAL", default_value = "lm_eval")]
     lm_eval: String,
     /// Show no progress.
@@ -90,12 +90,12 @@ pub enum ApiArg {
     Completions,
 }
 
-/// Who evaluates.
+/// The evaluator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum EvaluatorArg {
-    /// This program.
+    /// imax itself.
     Native,
-    /// The Python harness, as a process of its own.
+    /// The Python harness, as a child process.
     LmEval,
 }
 

@@ -16,7 +16,7 @@ use crate::measure::DetailedFormat;
 use crate::model::Secret;
 use values::{goodput, header, json_object, key_value, secret};
 
-/// Load-tests an inference server and writes the raw result of benchmark_serving.py.
+/// Load-test an inference server and write the raw result of benchmark_serving.py.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  imax bench --model benchmarks/demo --served-model-name demo --port 8000 --dataset-name random \\\n    \
@@ -99,7 +99,7 @@ struct DatasetArgs {
     /// Turns per conversation; recorded conversations are cut to this number.
     #[arg(long, requires = "sessions", default_value = "4")]
     turns: NonZeroU32,
-    /// Mean seconds between an answer and the next turn, exponentially distributed.
+    /// Mean think time between an answer and the next turn in seconds, exponentially distributed.
     #[arg(long, requires = "sessions", default_value_t = 0.0)]
     think_time: f64,
     /// Render each prompt with the chat template of tokenizer_config.json and send it as text; the template's tokens count as input.
@@ -187,7 +187,7 @@ struct RequestArgs {
     /// Certificates (PEM) to trust in addition to the system's.
     #[arg(long)]
     ca_cert: Option<PathBuf>,
-    /// Have the server profile itself during the measurement (`/start_profile`, `/stop_profile`).
+    /// Profile the server during the measurement (`/start_profile`, `/stop_profile`).
     #[arg(long)]
     profile: bool,
 }
@@ -216,7 +216,7 @@ struct ClientArgs {
     /// Exit with 0 even if the client was saturated; the result is marked in any case.
     #[arg(long)]
     allow_saturated_client: bool,
-    /// Seconds to wait for a connection.
+    /// Timeout of a connection attempt in seconds.
     #[arg(long, default_value_t = 10.0)]
     connect_timeout: f64,
     /// Seconds to wait for the next byte of a response.
