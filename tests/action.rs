@@ -8,6 +8,9 @@
     reason = "a test that cannot go on should panic"
 )]
 
+#[path = "harness/mod.rs"]
+mod harness;
+
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -15,6 +18,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use harness::{Finish as _, imax, program, project};
 use tempfile::TempDir;
 
 const TARGET: &str = if cfg!(target_arch = "aarch64") {
@@ -25,10 +29,6 @@ const TARGET: &str = if cfg!(target_arch = "aarch64") {
 
 /// What stands for the binary where only finding it is tested.
 const STAND_IN: &str = "#!/bin/sh\necho \"stand-in $*\"\n";
-
-fn project() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
 
 /// A copy of what the launcher script looks at, without a binary.
 fn action_folder() -> TempDir {
@@ -55,8 +55,7 @@ fn launch(action: &Path, cache: &Path, path: &str) -> Output {
         .env("PATH", path)
         .env("HOME", cache)
         .env("RUNNER_TOOL_CACHE", cache)
-        .output()
-        .unwrap()
+        .finish()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -189,7 +188,7 @@ fn release(folder: &Path) -> PathBuf {
     }
     let binaries = action.join("dist/bin").join(TARGET);
     fs::create_dir_all(&binaries).unwrap();
-    fs::copy(env!("CARGO_BIN_EXE_imax"), binaries.join("imax")).unwrap();
+    fs::copy(program(), binaries.join("imax")).unwrap();
     action
 }
 
@@ -211,11 +210,7 @@ fn push_with_a_changelog_entry_gives_summary_and_artifacts() {
     let folder = tempfile::tempdir().unwrap();
     let action = release(folder.path());
     let user = folder.path().join("user");
-    let made = Command::new(env!("CARGO_BIN_EXE_imax"))
-        .args(["demo", "--repository-only", "--dir"])
-        .arg(&user)
-        .output()
-        .unwrap();
+    let made = imax().args(["demo", "--repository-only", "--dir"]).arg(&user).finish();
     assert!(made.status.success(), "{}", text(&made.stderr));
 
     let repository = git(&user);

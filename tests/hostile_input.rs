@@ -4,10 +4,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
 
+#[path = "harness/mod.rs"]
+mod harness;
+
 use std::fmt::Write as _;
-use std::process::Command;
 use std::time::Duration;
 
+use harness::{Finish as _, clean_command, program};
 use nix::sys::resource::{UsageWho, getrusage};
 
 const MB: usize = 1 << 20;
@@ -21,7 +24,7 @@ const MOST_WORDS: usize = MB;
 fn binary() -> (String, Duration) {
     match std::env::var("IMAX_BINARY") {
         Ok(optimised) => (optimised, Duration::from_secs(1)),
-        Err(_) => (env!("CARGO_BIN_EXE_imax").to_owned(), Duration::from_secs(10)),
+        Err(_) => (program().display().to_string(), Duration::from_secs(10)),
     }
 }
 
@@ -139,12 +142,10 @@ fn hostile_files_cost_little_and_are_refused_with_a_place() {
     for (name, bytes) in texts() {
         std::fs::write(&config, bytes).unwrap();
         let (before, _) = used();
-        let output = Command::new(&binary)
+        let output = clean_command(&binary)
             .args(["matrix", "full-sweep", "--config-dir", "."])
             .current_dir(folder.path())
-            .env_clear()
-            .output()
-            .unwrap();
+            .finish();
         let (after, peak) = used();
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(after - before < most, "{name}: {:?}", after - before);

@@ -7,36 +7,24 @@
     reason = "a test that cannot go on should panic"
 )]
 
+#[path = "harness/mod.rs"]
+mod harness;
+
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use harness::{Finish as _, Running, imax, wait_until};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-
-/// Far longer than a step takes, also on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(120);
-
-/// Pause between two looks at a process or a file.
-const POLL: Duration = Duration::from_millis(20);
-
-fn imax(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_imax"));
-    command.args(arguments).stdin(Stdio::null());
-    // A test that runs in a workflow must not write to that workflow's files.
-    let foreign: Vec<_> = std::env::vars_os().map(|(name, _)| name).collect();
-    for name in foreign.iter().filter(|name| name.to_string_lossy().starts_with("GITHUB_")) {
-        command.env_remove(name);
-    }
-    command
-}
 
 /// The demo in a folder, with a state folder of its own: other jobs of this machine are not touched.
 fn demo_in(folder: &Path) -> Command {
-    let mut command = imax(&["demo", "--dir"]);
-    command.arg(folder).env("IMAX_STATE_DIR", folder.with_extension("state"));
+    let mut command = imax();
+    command
+        .args(["demo", "--dir"])
+        .arg(folder)
+        .env("IMAX_STATE_DIR", folder.with_extension("state"));
     command
 }
 
@@ -49,7 +37,7 @@ fn json(path: &Path) -> Value {
 fn demo_plans_measures_compares_and_reports() {
     let folder = tempfile::tempdir().unwrap();
     let demo = folder.path().join("demo");
-    let output = demo_in(&demo).output().unwrap();
+    let output = demo_in(&demo).finish();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
 
@@ -94,7 +82,7 @@ fn demo_plans_measures_compares_and_reports() {
 fn non_empty_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("mine"), "precious").unwrap();
-    let output = imax(&["demo", "--dir"]).arg(folder.path()).output().unwrap();
+    let output = imax().args(["demo", "--dir"]).arg(folder.path()).finish();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("is not empty"));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
@@ -113,30 +101,11 @@ fn processes_of(folder: &Path) -> Vec<String> {
     found
 }
 
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "{what}: not within {DEADLINE:?}");
-        std::thread::park_timeout(POLL);
-    }
-}
-
-fn exit_code(child: &mut Child) -> Option<i32> {
-    let deadline = Instant::now() + DEADLINE;
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status.code();
-        }
-        assert!(Instant::now() < deadline, "the demo did not end");
-        std::thread::park_timeout(POLL);
-    }
-}
-
 #[test]
 fn ctrl_c_stops_engines_and_leaves_nothing_running() {
     let folder = tempfile::tempdir().unwrap();
     let demo = folder.path().canonicalize().unwrap().join("demo");
-    let mut child = demo_in(&demo).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let running = Running::start(&mut demo_in(&demo));
     // The first job's engine is up when its server log has something in it.
     let jobs = demo.join("first/jobs");
     wait_until("the first engine", || {
@@ -147,7 +116,7 @@ fn ctrl_c_stops_engines_and_leaves_nothing_running() {
             .map(|job| job.path().join("server.log"));
         logs.into_iter().any(|log| fs::metadata(log).is_ok_and(|log| log.len() > 0))
     });
-    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
-    assert_eq!(exit_code(&mut child), Some(130));
+    running.signal(Signal::SIGINT);
+    assert_eq!(running.finish().code, Some(130));
     assert_eq!(processes_of(&demo), Vec::<String>::new());
 }

@@ -9,11 +9,15 @@
     reason = "a test that cannot go on should panic"
 )]
 
+#[path = "harness/mod.rs"]
+mod harness;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::Value;
+
+use harness::{Finish as _, imax};
 
 fn cases() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/matrix");
@@ -29,12 +33,7 @@ struct Said {
 }
 
 fn run(folder: &Path, arguments: &[&str]) -> Said {
-    let output = Command::new(env!("CARGO_BIN_EXE_imax"))
-        .args(arguments)
-        .current_dir(folder)
-        .env_clear()
-        .output()
-        .unwrap();
+    let output = imax().args(arguments).current_dir(folder).finish();
     Said {
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),

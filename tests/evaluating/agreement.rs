@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::engine::repository;
+use crate::harness::{Finish as _, imax_inheriting, program, project};
+
+/// A real engine takes its time.
+const LIMIT: Duration = Duration::from_secs(1800);
 
 /// A server that is stopped with the test.
 struct Server(Child);
@@ -79,8 +82,8 @@ fn llama_cpp(folder: &Path) -> (Server, String) {
 
 /// Evaluates with one of the two engines; gives the samples by filter and document, and the scores.
 fn evaluated(url: &str, engine: &str, (api, limit): (&str, usize), output: &Path) -> (BTreeMap<(String, u64), Value>, Value) {
-    let ended = Command::new(env!("CARGO_BIN_EXE_imax"))
-        .current_dir(repository())
+    let ended = imax_inheriting(program())
+        .current_dir(project())
         .args([
             "eval",
             "--base-url",
@@ -106,8 +109,7 @@ fn evaluated(url: &str, engine: &str, (api, limit): (&str, usize), output: &Path
         .arg("--output")
         .arg(output)
         .env("HF_HUB_OFFLINE", "1")
-        .output()
-        .unwrap();
+        .finish_within(LIMIT);
     assert!(ended.status.success(), "{engine} {api}: {}", String::from_utf8_lossy(&ended.stderr));
     let (mut samples, mut scores) = (BTreeMap::new(), Value::Null);
     for entry in std::fs::read_dir(output).unwrap() {

@@ -1,24 +1,24 @@
 //! The command against an engine that knows the answers.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use super::engine::{Answers, Engine, repository};
+use super::model_server::{self, Behaviour};
+use crate::harness::{Finish as _, Running, imax, project, wait_until};
 
-fn command(engine: &Engine, output: &Path, more: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_imax"));
+fn command(url: &str, output: &Path, more: &[&str]) -> Command {
+    let mut command = imax();
     command
-        .current_dir(repository())
-        .args(["eval", "--base-url", &engine.url, "--model", "org/small", "--tasks"]);
+        .current_dir(project())
+        .args(["eval", "--base-url", url, "--model", "org/small", "--tasks"]);
     command.arg("benchmarks/evals/sums.yaml").arg("--output").arg(output).args(more);
     command
 }
 
-fn run(engine: &Engine, output: &Path, more: &[&str]) -> (Option<i32>, String) {
-    let Output { status, stdout, stderr } = command(engine, output, more).output().unwrap();
+fn run(url: &str, output: &Path, more: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stdout, stderr } = command(url, output, more).finish();
     (status.code(), String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned())
 }
 
@@ -37,9 +37,9 @@ fn results(folder: &Path) -> Value {
 
 #[test]
 fn scores_samples_and_results_are_written_with_the_keys_of_lm_eval() {
-    let engine = Engine::start(Answers::Right(45));
+    let engine = model_server::start(Behaviour::Correct(45));
     let folder = tempfile::tempdir().unwrap();
-    let (code, said) = run(&engine, folder.path(), &["--concurrent-requests", "8"]);
+    let (code, said) = run(&engine.url, folder.path(), &["--concurrent-requests", "8"]);
     assert_eq!(code, Some(0), "{said}");
     let document = results(folder.path());
     let scores = &document["results"]["sums"];
@@ -70,7 +70,7 @@ fn scores_samples_and_results_are_written_with_the_keys_of_lm_eval() {
 
 #[test]
 fn a_score_is_judged_with_its_error() {
-    let engine = Engine::start(Answers::Right(45));
+    let engine = model_server::start(Behaviour::Correct(45));
     for (threshold, code, word) in [("0.7", 0, "pass"), ("0.8", 0, "unsure"), ("0.9", 1, "below the threshold by more")] {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("thresholds.yaml");
@@ -79,7 +79,7 @@ fn a_score_is_judged_with_its_error() {
             format!("default: {{sums: 0.1}}\nmodels: {{org/small: {{sums: {threshold}}}}}\n"),
         )
         .unwrap();
-        let (found, said) = run(&engine, &folder.path().join("out"), &["--thresholds", file.to_str().unwrap()]);
+        let (found, said) = run(&engine.url, &folder.path().join("out"), &["--thresholds", file.to_str().unwrap()]);
         assert_eq!(found, Some(code), "{threshold}: {said}");
         assert!(said.contains(word), "{threshold}: {said}");
     }
@@ -88,24 +88,14 @@ fn a_score_is_judged_with_its_error() {
 #[test]
 fn an_interrupted_evaluation_keeps_what_it_has_and_goes_on_with_it() {
     let folder = tempfile::tempdir().unwrap();
-    let slow = Engine::start(Answers::HangsAfter(25));
-    let mut child = command(&slow, folder.path(), &["--concurrent-requests", "4"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let until = Instant::now() + Duration::from_secs(60);
+    let slow = model_server::start(Behaviour::HangsAfter(25));
+    let evaluation = Running::start(&mut command(&slow.url, folder.path(), &["--concurrent-requests", "4"]));
     let journal = folder.path().join("answers.jsonl");
-    while std::fs::read_to_string(&journal).map_or(0, |text| text.lines().count()) < 25 {
-        assert!(Instant::now() < until, "25 answers did not come");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    nix::sys::signal::kill(
-        nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap()),
-        nix::sys::signal::Signal::SIGINT,
-    )
-    .unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    wait_until("25 answers are in the journal", || {
+        std::fs::read_to_string(&journal).is_ok_and(|text| text.lines().count() >= 25)
+    });
+    evaluation.signal(nix::sys::signal::Signal::SIGINT);
+    assert_eq!(evaluation.finish().code, Some(130));
     assert_eq!(
         (
             files(folder.path(), "partial_results_").len(),
@@ -116,10 +106,10 @@ fn an_interrupted_evaluation_keeps_what_it_has_and_goes_on_with_it() {
     let partial = std::fs::read_to_string(folder.path().join(&files(folder.path(), "partial_results_")[0])).unwrap();
     assert!(!partial.contains("lm_eval_version"), "a collector must not take it for a result");
 
-    let engine = Engine::start(Answers::Right(60));
-    let (code, said) = run(&engine, folder.path(), &["--resume"]);
+    let engine = model_server::start(Behaviour::Correct(60));
+    let (code, said) = run(&engine.url, folder.path(), &["--resume"]);
     assert_eq!(code, Some(0), "{said}");
-    assert_eq!(engine.times_asked(), 35);
+    assert_eq!(engine.requests(), 35);
     let document = results(folder.path());
     assert_eq!(
         (
@@ -133,22 +123,18 @@ fn an_interrupted_evaluation_keeps_what_it_has_and_goes_on_with_it() {
 
 #[test]
 fn what_cannot_be_evaluated_ends_with_its_own_code() {
-    let engine = Engine::start(Answers::Fixed);
+    let engine = model_server::start(Behaviour::Constant);
     let folder = tempfile::tempdir().unwrap();
-    let (code, said) = run(&engine, folder.path(), &["--tasks", "README.md"]);
+    let (code, said) = run(&engine.url, folder.path(), &["--tasks", "README.md"]);
     assert_eq!(code, Some(3), "{said}");
-    let nobody = Engine {
-        // Reserved for nobody (RFC 1122 leaves port 0 unused); a connection fails at once.
-        url: "http://127.0.0.1:1".to_owned(),
-        asked: engine.asked.clone(),
-    };
-    let (code, said) = run(&nobody, folder.path(), &["--limit", "2"]);
+    // No server has the reserved port 1, so a connection fails at once.
+    let (code, said) = run("http://127.0.0.1:1", folder.path(), &["--limit", "2"]);
     assert_eq!(code, Some(4), "{said}");
     assert!(said.contains("cannot connect"), "{said}");
     let (code, said) = run(
-        &engine,
+        &engine.url,
         folder.path(),
         &["--limit", "3", "--num-fewshot", "0", "--api", "completions"],
     );
-    assert_eq!((code, engine.times_asked()), (Some(0), 3), "{said}");
+    assert_eq!((code, engine.requests()), (Some(0), 3), "{said}");
 }

@@ -9,7 +9,10 @@
     reason = "a test that cannot go on should panic; measurements are printed"
 )]
 
+#[path = "../harness/mod.rs"]
+mod harness;
+
 mod agreement;
 mod command;
-mod engine;
+mod model_server;
 mod speed;

@@ -1,25 +1,25 @@
 //! When requests are sent, for how long and how often; and what becomes of a client that is not fast enough.
 
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use super::engine::{Engine, PATIENCE, bench, detailed, imax, measure, pid, words};
+use super::client::{bench, detailed, imax, measure, stderr};
+use crate::harness::{DEADLINE, Finish as _, Running, Simulator};
 
 const SHORT: [&str; 5] = ["--random-input-len", "8", "--random-output-len", "5", "--ignore-eos"];
 
-fn load(engine: &Engine, extra: &[&str]) -> Value {
+fn load(engine: &Simulator, extra: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let (result, output) = measure(engine.port(), &[&SHORT[..], extra].concat(), folder.path());
-    assert_eq!(output.status.code(), Some(0), "{extra:?}: {}", words(&output));
+    assert_eq!(output.status.code(), Some(0), "{extra:?}: {}", stderr(&output));
     result
 }
 
 #[test]
 fn a_duration_ends_the_sending_and_waits_for_the_last_answers() {
-    let engine = Engine::start(&["--ttft-ms", "20", "--itl-ms", "5"]);
+    let engine = Simulator::start(&["--ttft-ms", "20", "--itl-ms", "5"]);
     let closed = load(&engine, &["--duration", "3", "--max-concurrency", "4", "--num-prompts", "8"]);
     let seconds = closed["duration"].as_f64().unwrap();
     // A client that is held up before the end begins nothing more, and is over with the answers that are under way.
@@ -60,7 +60,7 @@ fn a_duration_ends_the_sending_and_waits_for_the_last_answers() {
 
 #[test]
 fn a_ramp_sends_more_and_more() {
-    let engine = Engine::start(&["--ttft-ms", "2", "--itl-ms", "1"]);
+    let engine = Simulator::start(&["--ttft-ms", "2", "--itl-ms", "1"]);
     for strategy in ["linear", "exponential"] {
         let ramp = [
             "--ramp-up-strategy",
@@ -77,7 +77,7 @@ fn a_ramp_sends_more_and_more() {
         ];
         let folder = tempfile::tempdir().unwrap();
         let (result, output) = measure(engine.port(), &[&SHORT[..], &ramp].concat(), folder.path());
-        assert_eq!(output.status.code(), Some(0), "{strategy}: {}", words(&output));
+        assert_eq!(output.status.code(), Some(0), "{strategy}: {}", stderr(&output));
         assert_eq!(result["ramp_up_strategy"], json!(strategy));
         let scheduled: Vec<u64> = detailed(folder.path())
             .iter()
@@ -96,7 +96,7 @@ fn a_ramp_sends_more_and_more() {
 #[test]
 fn several_runs_have_a_spread() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = Engine::start(&["--ttft-ms", "5", "--itl-ms", "1"]);
+    let engine = Simulator::start(&["--ttft-ms", "5", "--itl-ms", "1"]);
     let output = bench(engine.port(), &SHORT)
         .args([
             "--num-prompts",
@@ -111,9 +111,8 @@ fn several_runs_have_a_spread() {
         ])
         .arg("--result-dir")
         .arg(folder.path())
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+        .finish();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let read = |name: &str| -> Value { serde_json::from_slice(&std::fs::read(folder.path().join(name)).unwrap()).unwrap() };
     let throughputs: Vec<Value> = (1..=3)
         .map(|run| read(&format!("r-run{run}.json"))["output_throughput"].clone())
@@ -130,15 +129,14 @@ fn several_runs_have_a_spread() {
 #[test]
 fn no_run_and_no_load_finds_the_prompts_of_another_in_the_prefix_cache() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = Engine::start(&["--prefix-cache"]);
+    let engine = Simulator::start(&["--prefix-cache"]);
     let output = bench(engine.port(), &[])
         .args(["--dataset-name", "random", "--random-input-len", "500", "--random-output-len", "4"])
         .args(["--num-prompts", "6", "--max-concurrency", "2,3", "--num-runs", "2", "--save-result"])
         .arg("--result-dir")
         .arg(folder.path())
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+        .finish();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let files = std::fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.path());
     let results: Vec<Value> = files
         .map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap())
@@ -154,7 +152,7 @@ fn no_run_and_no_load_finds_the_prompts_of_another_in_the_prefix_cache() {
 #[test]
 fn a_calibration_says_what_the_client_adds_and_is_kept_for_the_machine() {
     let cache = tempfile::tempdir().unwrap();
-    let engine = Engine::start(&["--ttft-ms", "5", "--itl-ms", "1"]);
+    let engine = Simulator::start(&["--ttft-ms", "5", "--itl-ms", "1"]);
     let run = |extra: &[&str]| {
         let folder = tempfile::tempdir().unwrap();
         let output = bench(engine.port(), &SHORT)
@@ -171,9 +169,8 @@ fn a_calibration_says_what_the_client_adds_and_is_kept_for_the_machine() {
             .env("XDG_CACHE_HOME", cache.path())
             .arg("--result-dir")
             .arg(folder.path())
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+            .finish();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         let result: Value = serde_json::from_slice(&std::fs::read(folder.path().join("r.json")).unwrap()).unwrap();
         result["imax"]["health"]["calibration"].clone()
     };
@@ -190,55 +187,50 @@ fn a_calibration_says_what_the_client_adds_and_is_kept_for_the_machine() {
 fn a_client_that_does_not_get_to_run_is_said_to_be_saturated() {
     for (extra, code) in [(&[][..], 4), (&["--allow-saturated-client"][..], 0)] {
         let folder = tempfile::tempdir().unwrap();
-        let engine = Engine::start(&["--ttft-ms", "20", "--itl-ms", "50"]);
-        let mut child = imax()
-            .args([
-                "bench",
-                "--port",
-                engine.port(),
-                "--model",
-                "benchmarks/demo",
-                "--served-model-name",
-                "demo",
-            ])
-            .args([
-                "--random-input-len",
-                "8",
-                "--random-output-len",
-                "120",
-                "--ignore-eos",
-                "--num-prompts",
-                "4",
-            ])
-            .args([
-                "--max-concurrency",
-                "4",
-                "--save-result",
-                "--result-filename",
-                "r.json",
-                "--result-dir",
-            ])
-            .arg(folder.path())
-            .args(extra)
-            .stderr(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let engine = Simulator::start(&["--ttft-ms", "20", "--itl-ms", "50"]);
+        let mut load = Running::start(
+            imax()
+                .args([
+                    "bench",
+                    "--port",
+                    engine.port(),
+                    "--model",
+                    "benchmarks/demo",
+                    "--served-model-name",
+                    "demo",
+                ])
+                .args([
+                    "--random-input-len",
+                    "8",
+                    "--random-output-len",
+                    "120",
+                    "--ignore-eos",
+                    "--num-prompts",
+                    "4",
+                ])
+                .args([
+                    "--max-concurrency",
+                    "4",
+                    "--save-result",
+                    "--result-filename",
+                    "r.json",
+                    "--result-dir",
+                ])
+                .arg(folder.path())
+                .args(extra),
+        );
         // Not before the probe and the four requests are with the engine: the program starts at its own speed.
-        engine.await_taken(5);
+        engine.await_requests(5);
         // Held for most of the time: it reads a fifth of a second late again and again.
-        let until = Instant::now() + PATIENCE;
-        let status = loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                break status;
-            }
+        let until = Instant::now() + DEADLINE;
+        while !load.has_ended() {
             assert!(Instant::now() < until, "the load does not end");
-            kill(pid(&child), Signal::SIGSTOP).unwrap();
+            load.signal(Signal::SIGSTOP);
             std::thread::sleep(Duration::from_millis(200));
-            kill(pid(&child), Signal::SIGCONT).unwrap();
+            load.signal(Signal::SIGCONT);
             std::thread::sleep(Duration::from_millis(4));
-        };
-        assert_eq!(status.code(), Some(code), "{extra:?}");
+        }
+        assert_eq!(load.finish().code, Some(code), "{extra:?}");
         let result: Value = serde_json::from_slice(&std::fs::read(folder.path().join("r.json")).unwrap()).unwrap();
         let marks = result["imax"]["validity"].as_array().unwrap();
         assert!(marks.contains(&json!("client_saturated")), "{result}");

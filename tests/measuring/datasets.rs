@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::engine::{Engine, detailed, doubts, imax, measure, words};
+use super::client::{bench, detailed, doubts, imax, measure, stderr};
+use crate::harness::{Finish as _, Simulator};
 
 fn write(folder: &Path, name: &str, text: &str) -> String {
     let path = folder.join(name);
@@ -15,7 +16,7 @@ fn write(folder: &Path, name: &str, text: &str) -> String {
 #[test]
 fn sharegpt_and_own_lines_keep_their_lengths() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = Engine::start(&["--ttft-ms", "2", "--itl-ms", "1", "--tokenizer", "benchmarks/demo"]);
+    let engine = Simulator::start(&["--ttft-ms", "2", "--itl-ms", "1", "--tokenizer", "benchmarks/demo"]);
     let conversation = |n: usize| {
         json!({ "id": n, "conversations": [
             { "from": "human", "value": format!("please tell me more about number {n} of the list, and why it matters") },
@@ -36,7 +37,7 @@ fn sharegpt_and_own_lines_keep_their_lengths() {
         "--ignore-eos",
     ];
     let (result, output) = measure(engine.port(), &arguments, folder.path());
-    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!((&result["completed"], doubts(&result)), (&json!(12), vec![]));
     assert_eq!(result["imax"]["wrong_input_lengths"], json!(0));
 
@@ -52,14 +53,14 @@ fn sharegpt_and_own_lines_keep_their_lengths() {
         "--ignore-eos",
     ];
     let (result, output) = measure(engine.port(), &arguments, folder.path());
-    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!((&result["num_prompts"], &result["total_output_tokens"]), (&json!(2), &json!(14)));
 }
 
 #[test]
 fn a_trace_keeps_its_arrivals_lengths_and_shared_prefixes() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = Engine::start(&["--prefix-cache", "--tokenizer", "benchmarks/demo"]);
+    let engine = Simulator::start(&["--prefix-cache", "--tokenizer", "benchmarks/demo"]);
     // The others come when the first has long been read, also where engine and client do not get to run for a while.
     let lines: Vec<String> = (0..20)
         .map(|n| json!({ "timestamp": if n == 0 { 0 } else { 4000 + n * 50 }, "input_length": 300, "output_length": 4, "hash_ids": [1, 2, 100 + n] }).to_string())
@@ -76,7 +77,7 @@ fn a_trace_keeps_its_arrivals_lengths_and_shared_prefixes() {
         "--save-detailed",
     ];
     let (result, output) = measure(engine.port(), &arguments, folder.path());
-    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(
         (&result["total_input_tokens"], &result["total_output_tokens"]),
         (&json!(6000), &json!(80))
@@ -97,7 +98,7 @@ fn a_trace_keeps_its_arrivals_lengths_and_shared_prefixes() {
 fn each_turn_of_a_conversation_repeats_what_was_said() {
     for backend in ["vllm", "openai-chat"] {
         let folder = tempfile::tempdir().unwrap();
-        let engine = Engine::start(&["--ttft-ms", "5", "--itl-ms", "1"]);
+        let engine = Simulator::start(&["--ttft-ms", "5", "--itl-ms", "1"]);
         let arguments = [
             "--backend",
             backend,
@@ -117,7 +118,7 @@ fn each_turn_of_a_conversation_repeats_what_was_said() {
             "--save-detailed",
         ];
         let (result, output) = measure(engine.port(), &arguments, folder.path());
-        assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         assert_eq!(
             (&result["completed"], &result["imax"]["sessions"]["unsent_turns"]),
             (&json!(24), &json!(0))
@@ -142,7 +143,7 @@ fn each_turn_of_a_conversation_repeats_what_was_said() {
 #[test]
 fn recorded_sessions_are_played_again_without_finding_the_play_before_in_the_prefix_cache() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = Engine::start(&["--prefix-cache"]);
+    let engine = Simulator::start(&["--prefix-cache"]);
     let words = |count: usize, word: &str| vec![word; count].join(" ");
     let session = |name: &str| {
         json!({ "messages": [
@@ -173,7 +174,7 @@ fn recorded_sessions_are_played_again_without_finding_the_play_before_in_the_pre
     // The second time the engine has both sessions in its cache; a seed makes other users of them.
     for seed in ["1", "2"] {
         let (result, output) = measure(engine.port(), &[&arguments[..], &["--seed", seed]].concat(), folder.path());
-        assert_eq!(output.status.code(), Some(0), "{}", self::words(&output));
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         assert_eq!(
             (
                 &result["completed"],
@@ -200,7 +201,7 @@ fn sessions_that_name_blocks_keep_their_lengths_and_shared_prefixes() {
     let folder = tempfile::tempdir().unwrap();
     let traces = folder.path().join("traces");
     std::fs::create_dir(&traces).unwrap();
-    let engine = Engine::start(&["--prefix-cache", "--tokenizer", "benchmarks/demo"]);
+    let engine = Simulator::start(&["--prefix-cache", "--tokenizer", "benchmarks/demo"]);
     let request = |t: f64, input: u32, ids: &[u32]| json!({ "t": t, "type": "s", "model": "m", "in": input, "out": 6, "hash_ids": ids, "api_time": 1.0 });
     for name in ["a.json", "b.json"] {
         let session = json!({ "id": name, "block_size": 64, "hash_id_scope": "local", "models": ["m"],
@@ -219,7 +220,7 @@ fn sessions_that_name_blocks_keep_their_lengths_and_shared_prefixes() {
         "--save-detailed",
     ];
     let (result, output) = measure(engine.port(), &arguments, folder.path());
-    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!((&result["completed"], &result["total_output_tokens"]), (&json!(4), &json!(24)));
     let lines = detailed(folder.path());
     let number = |line: &Value, key: &str| line[key].as_u64().unwrap_or(0);
@@ -243,7 +244,7 @@ fn prompts_are_put_into_the_chat_template() {
     let config = json!({ "chat_template": template, "eos_token": "</s>" });
     std::fs::write(model.join("tokenizer_config.json"), config.to_string()).unwrap();
     let model = model.display().to_string();
-    let engine = Engine::start(&["--ttft-ms", "2", "--itl-ms", "1", "--tokenizer", &model]);
+    let engine = Simulator::start(&["--ttft-ms", "2", "--itl-ms", "1", "--tokenizer", &model]);
     let arguments = [
         "--tokenizer",
         &model,
@@ -259,7 +260,7 @@ fn prompts_are_put_into_the_chat_template() {
         "--ignore-eos",
     ];
     let (result, output) = measure(engine.port(), &arguments, folder.path());
-    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!((&result["total_input_tokens"], doubts(&result)), (&json!(960), vec![]));
     let without = imax()
         .args([
@@ -270,15 +271,14 @@ fn prompts_are_put_into_the_chat_template() {
             "--port",
             engine.port(),
         ])
-        .output()
-        .unwrap();
-    assert_eq!(without.status.code(), Some(3), "{}", words(&without));
+        .finish();
+    assert_eq!(without.status.code(), Some(3), "{}", stderr(&without));
 }
 
 #[test]
 fn files_that_are_wrong_are_named_with_the_line() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = Engine::start(&["--ttft-ms", "1", "--itl-ms", "1"]);
+    let engine = Simulator::start(&["--ttft-ms", "1", "--itl-ms", "1"]);
     let bad = write(folder.path(), "bad.jsonl", "{\"prompt\":\"a\"}\n{\"text\":\"b\"}\n");
     for (arguments, code, message) in [
         (
@@ -300,9 +300,9 @@ fn files_that_are_wrong_are_named_with_the_line() {
         (vec!["--dataset-name", "custom"], 2, "--dataset-path is missing"),
         (vec!["--dataset-path", &bad], 2, "random reads no file"),
     ] {
-        let output = super::engine::bench(engine.port(), &arguments).output().unwrap();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", words(&output));
-        assert!(words(&output).contains(message), "{arguments:?}: {}", words(&output));
+        let output = bench(engine.port(), &arguments).finish();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(message), "{arguments:?}: {}", stderr(&output));
     }
 }
 
@@ -316,7 +316,7 @@ fn the_tokenizer_of_a_repository_comes_out_of_the_shared_cache() {
     std::fs::create_dir_all(repository.join("refs")).unwrap();
     std::fs::write(repository.join("refs/main"), commit).unwrap();
     std::fs::copy("benchmarks/demo/tokenizer.json", snapshot.join("tokenizer.json")).unwrap();
-    let engine = Engine::start(&["--ttft-ms", "1", "--itl-ms", "1"]);
+    let engine = Simulator::start(&["--ttft-ms", "1", "--itl-ms", "1"]);
     let load = |model: &str| {
         let mut command = imax();
         command
@@ -332,11 +332,11 @@ fn the_tokenizer_of_a_repository_comes_out_of_the_shared_cache() {
             ])
             .env("HF_HUB_CACHE", folder.path())
             .env("HF_HUB_OFFLINE", "1");
-        command.output().unwrap()
+        command.finish()
     };
     let output = load("org/small");
-    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let output = load("org/other");
     assert_eq!(output.status.code(), Some(3));
-    assert!(words(&output).contains("HF_HUB_OFFLINE"), "{}", words(&output));
+    assert!(stderr(&output).contains("HF_HUB_OFFLINE"), "{}", stderr(&output));
 }

@@ -2,13 +2,13 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::process::Stdio;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
 
-use super::engine::{Engine, bench, doubts, measure, pid, wait, words};
+use super::client::{bench, doubts, imax, measure, stderr};
+use crate::harness::{Finish as _, Running, Simulator};
 
 const LOAD: [&str; 9] = [
     "--random-input-len",
@@ -23,8 +23,8 @@ const LOAD: [&str; 9] = [
 ];
 
 /// The engine's first request is the probe, which these faults spare.
-fn faulty(fault: &str) -> Engine {
-    Engine::start(&["--ttft-ms", "2", "--itl-ms", "1", "--fault", fault, "--fault-free", "1"])
+fn faulty(fault: &str) -> Simulator {
+    Simulator::start(&["--ttft-ms", "2", "--itl-ms", "1", "--fault", fault, "--fault-free", "1"])
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn each_failure_has_its_reason_and_the_rest_is_measured() {
         );
         assert!(failed > 0, "{fault}");
         assert_eq!(result["completed"].as_u64().unwrap() + failed, 60, "{fault}");
-        assert_eq!(output.status.code(), Some(0), "{fault}: {}", words(&output));
+        assert_eq!(output.status.code(), Some(0), "{fault}: {}", stderr(&output));
     }
 }
 
@@ -95,7 +95,7 @@ fn wrong_usage_shows_as_wrong_lengths() {
 #[test]
 fn a_server_that_dies_fails_what_was_left() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = Engine::start(&["--ttft-ms", "2", "--itl-ms", "1", "--die-after", "30"]);
+    let engine = Simulator::start(&["--ttft-ms", "2", "--itl-ms", "1", "--die-after", "30"]);
     let (result, output) = measure(engine.port(), &LOAD, folder.path());
     assert_eq!(output.status.code(), Some(1));
     let errors = result["imax"]["errors"].as_object().unwrap();
@@ -106,11 +106,11 @@ fn a_server_that_dies_fails_what_was_left() {
 #[test]
 fn the_probe_says_what_is_wrong_before_anything_is_measured() {
     let folder = tempfile::tempdir().unwrap();
-    // Nobody listens there, and nobody else can: the port is taken.
-    let deaf = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    deaf.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
-    let port = deaf.local_addr().unwrap().as_socket().unwrap().port().to_string();
-    let engine = Engine::start(&["--ttft-ms", "1", "--itl-ms", "1"]);
+    // Bound without listening: connections are refused, and no other process can take the port.
+    let bound = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    bound.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    let port = bound.local_addr().unwrap().as_socket().unwrap().port().to_string();
+    let engine = Simulator::start(&["--ttft-ms", "1", "--itl-ms", "1"]);
     for (port, extra, message) in [
         (port.as_str(), vec![], "connection_refused"),
         (
@@ -120,15 +120,15 @@ fn the_probe_says_what_is_wrong_before_anything_is_measured() {
         ),
         (engine.port(), vec!["--endpoint", "/v9"], "http_404"),
     ] {
-        let mut command = super::engine::imax();
+        let mut command = imax();
         command
             .args(["bench", "--port", port, "--model", "benchmarks/demo"])
             .args(LOAD)
             .args(&extra);
         command.args(["--save-result", "--result-dir"]).arg(folder.path());
-        let output = command.output().unwrap();
+        let output = command.finish();
         assert_eq!(output.status.code(), Some(1), "{extra:?}");
-        assert!(words(&output).contains(message), "{extra:?}: {}", words(&output));
+        assert!(stderr(&output).contains(message), "{extra:?}: {}", stderr(&output));
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
@@ -137,31 +137,28 @@ fn the_probe_says_what_is_wrong_before_anything_is_measured() {
 fn an_interrupt_keeps_what_was_measured() {
     let folder = tempfile::tempdir().unwrap();
     // Each request takes a second, so the load would last a minute.
-    let engine = Engine::start(&["--ttft-ms", "100", "--itl-ms", "100"]);
-    let mut child = bench(
-        engine.port(),
-        &["--random-input-len", "8", "--random-output-len", "10", "--ignore-eos"],
-    )
-    .args([
-        "--num-prompts",
-        "240",
-        "--max-concurrency",
-        "4",
-        "--save-result",
-        "--result-filename",
-        "r.json",
-        "--result-dir",
-    ])
-    .arg(folder.path())
-    .stderr(Stdio::piped())
-    .stdout(Stdio::null())
-    .spawn()
-    .unwrap();
-    // The engine counts the requests it has taken: the probe, four, and the next four show that the first four ended.
-    engine.await_taken(9);
-    kill(pid(&child), Signal::SIGINT).unwrap();
-    let status = wait(&mut child);
-    assert_eq!(status.code(), Some(130));
+    let engine = Simulator::start(&["--ttft-ms", "100", "--itl-ms", "100"]);
+    let load = Running::start(
+        bench(
+            engine.port(),
+            &["--random-input-len", "8", "--random-output-len", "10", "--ignore-eos"],
+        )
+        .args([
+            "--num-prompts",
+            "240",
+            "--max-concurrency",
+            "4",
+            "--save-result",
+            "--result-filename",
+            "r.json",
+            "--result-dir",
+        ])
+        .arg(folder.path()),
+    );
+    // The engine counts the requests it has received: the probe, four, and the next four show that the first four ended.
+    engine.await_requests(9);
+    load.signal(Signal::SIGINT);
+    assert_eq!(load.finish().code, Some(130));
     let result: Value = serde_json::from_slice(&std::fs::read(folder.path().join("r.json")).unwrap()).unwrap();
     assert_eq!((&result["imax"]["partial"], doubts(&result)), (&json!(true), vec!["interrupted"]));
     assert!(result["completed"].as_u64().unwrap() >= 4);
@@ -207,9 +204,9 @@ fn servers_of_another_kind_are_recognised() {
         ("", "closed_early"),
     ] {
         let port = answering(answer);
-        let output = bench(&port, &LOAD).output().unwrap();
+        let output = bench(&port, &LOAD).finish();
         assert_eq!(output.status.code(), Some(1), "{answer:?}");
-        assert!(words(&output).contains(message), "{answer:?}: {}", words(&output));
+        assert!(stderr(&output).contains(message), "{answer:?}: {}", stderr(&output));
     }
 }
 
@@ -238,7 +235,7 @@ fn closing_server() -> String {
 fn a_server_that_closes_what_it_said_it_would_keep_loses_no_request() {
     let folder = tempfile::tempdir().unwrap();
     let (result, output) = measure(&closing_server(), &LOAD, folder.path());
-    assert_eq!(result["completed"], json!(60), "{}\n{}", result["imax"], words(&output));
+    assert_eq!(result["completed"], json!(60), "{}\n{}", result["imax"], stderr(&output));
     // What had to be sent again is said: at most one request for each connection that was kept, and then none is.
     let resent = result["imax"]["health"]["resent_requests"].as_u64().unwrap();
     assert!(resent <= 6, "{resent}");

@@ -2,49 +2,45 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
 use socket2::{Domain, Socket, Type};
 
-use super::engine::{Engine, bench, measure, words};
+use super::client::{bench, measure, stderr};
+use crate::harness::{Finish as _, Simulator, clean_command, program, project};
 
 /// A load under another limit of open files.
-fn limited(engine: &Engine, limit: &str, streams: &str) -> std::process::Output {
-    let program = env!("CARGO_BIN_EXE_imax");
+fn limited(engine: &Simulator, limit: &str, streams: &str) -> std::process::Output {
+    let program = program().display();
     let script = format!(
         "{limit}; exec {program} bench --port {} --model benchmarks/demo --served-model-name demo --random-input-len 4 --random-output-len 2 \
          --num-prompts {streams} --max-concurrency {streams} --ignore-eos --allow-saturated-client",
         engine.port()
     );
-    Command::new("sh")
-        .args(["-c", &script])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap()
+    clean_command("sh").args(["-c", &script]).current_dir(project()).finish()
 }
 
 #[test]
 fn the_limit_of_open_files_is_raised_or_said() {
-    let engine = Engine::start(&["--ttft-ms", "50", "--itl-ms", "1"]);
+    let engine = Simulator::start(&["--ttft-ms", "50", "--itl-ms", "1"]);
     let raised = limited(&engine, "ulimit -Sn 80", "200");
-    assert_eq!(raised.status.code(), Some(0), "{}", words(&raised));
+    assert_eq!(raised.status.code(), Some(0), "{}", stderr(&raised));
     assert!(String::from_utf8_lossy(&raised.stdout).contains("200 of 200"));
     let said = limited(&engine, "ulimit -Sn 80; ulimit -Hn 128", "200");
     assert_eq!(said.status.code(), Some(4));
     assert!(
-        words(&said).contains("200 connections need more open files than the 128"),
+        stderr(&said).contains("200 connections need more open files than the 128"),
         "{}",
-        words(&said)
+        stderr(&said)
     );
 }
 
 #[test]
 fn long_prompts_arrive_whole() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = Engine::start(&["--ttft-ms", "5", "--itl-ms", "1", "--tokenizer", "benchmarks/demo"]);
+    let engine = Simulator::start(&["--ttft-ms", "5", "--itl-ms", "1", "--tokenizer", "benchmarks/demo"]);
     let load = [
         "--random-input-len",
         "50000",
@@ -58,7 +54,7 @@ fn long_prompts_arrive_whole() {
         "--prompt-token-ids",
     ];
     let (result, output) = measure(engine.port(), &load, folder.path());
-    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(
         (&result["total_input_tokens"], &result["imax"]["wrong_input_lengths"]),
         (&json!(150_000), &json!(0))
@@ -117,9 +113,8 @@ fn a_megabyte_in_one_line_is_one_chunk() {
             "2",
         ],
     )
-    .output()
-    .unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    .finish();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(String::from_utf8_lossy(&output.stdout).contains("6 of 6 requests"));
 }
 
@@ -221,7 +216,7 @@ fn a_prompt_of_50000_tokens_does_not_hold_up_the_others() {
         "90",
     ];
     let (result, output) = measure(&port, &load, folder.path());
-    assert_eq!(result["completed"], json!(SHORT_REQUESTS), "{}", words(&output));
+    assert_eq!(result["completed"], json!(SHORT_REQUESTS), "{}", stderr(&output));
     assert!(
         result["imax"]["input_tokens"]["max"].as_f64().unwrap() >= 50_000.0,
         "{}",
@@ -231,13 +226,13 @@ fn a_prompt_of_50000_tokens_does_not_hold_up_the_others() {
 
 #[test]
 fn a_stream_takes_less_than_32_kilobytes() {
-    let engine = Engine::start(&["--ttft-ms", "300", "--itl-ms", "20"]);
+    let engine = Simulator::start(&["--ttft-ms", "300", "--itl-ms", "20"]);
     let peak = |streams: &str| {
         let folder = tempfile::tempdir().unwrap();
         let load = ["--random-input-len", "16", "--random-output-len", "20", "--ignore-eos"];
         let all = [&load[..], &["--num-prompts", streams, "--max-concurrency", streams]].concat();
         let (result, output) = measure(engine.port(), &all, folder.path());
-        assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         assert_eq!(result["imax"]["health"]["open_connections"].to_string(), streams);
         result["imax"]["health"]["peak_memory_mb"].as_f64().unwrap()
     };

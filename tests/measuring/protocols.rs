@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::engine::{Engine, doubts, measure, words};
+use super::client::{doubts, measure, stderr};
+use crate::harness::Simulator;
 
 const SMALL: [&str; 9] = [
     "--random-input-len",
@@ -16,17 +17,17 @@ const SMALL: [&str; 9] = [
     "--ignore-eos",
 ];
 
-fn load(engine: &Engine, extra: &[&str]) -> Value {
+fn load(engine: &Simulator, extra: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let (result, output) = measure(engine.port(), &[&SMALL[..], extra].concat(), folder.path());
-    assert_eq!(output.status.code(), Some(0), "{extra:?}: {}", words(&output));
+    assert_eq!(output.status.code(), Some(0), "{extra:?}: {}", stderr(&output));
     assert_eq!(result["completed"], json!(24), "{extra:?}");
     result
 }
 
 #[test]
 fn sglangs_generate_with_and_without_a_stream() {
-    let engine = Engine::start(&["--ttft-ms", "10", "--itl-ms", "2", "--stream-interval", "4"]);
+    let engine = Simulator::start(&["--ttft-ms", "10", "--itl-ms", "2", "--stream-interval", "4"]);
     let streamed = load(&engine, &["--backend", "sglang-native"]);
     assert_eq!((&streamed["imax"]["itl_source"], doubts(&streamed)), (&json!("usage"), vec![]));
     assert_eq!(
@@ -48,7 +49,7 @@ fn sglangs_generate_with_and_without_a_stream() {
 
 #[test]
 fn tritons_generate_stream_counts_tokens_itself() {
-    let engine = Engine::start(&["--ttft-ms", "10", "--itl-ms", "2"]);
+    let engine = Simulator::start(&["--ttft-ms", "10", "--itl-ms", "2"]);
     for extra in [&["--backend", "tensorrt-llm"][..], &["--backend", "tensorrt-llm", "--no-stream"]] {
         let result = load(&engine, extra);
         // The server counts nothing; the tokenizer of the demo has its own view of the engine's words.
@@ -63,7 +64,7 @@ fn tritons_generate_stream_counts_tokens_itself() {
 
 #[test]
 fn completions_take_token_ids() {
-    let engine = Engine::start(&["--ttft-ms", "2", "--itl-ms", "1"]);
+    let engine = Simulator::start(&["--ttft-ms", "2", "--itl-ms", "1"]);
     let result = load(&engine, &["--prompt-token-ids", "--random-range-ratio", "0.5"]);
     assert_eq!(
         (&result["imax"]["wrong_input_lengths"], &result["imax"]["inexact_prompts"]),
@@ -73,7 +74,7 @@ fn completions_take_token_ids() {
 
 #[test]
 fn adapters_are_requested_by_name() {
-    let engine = Engine::start(&["--ttft-ms", "2", "--itl-ms", "1", "--served-model-name", "one", "two"]);
+    let engine = Simulator::start(&["--ttft-ms", "2", "--itl-ms", "1", "--served-model-name", "one", "two"]);
     let folder = tempfile::tempdir().unwrap();
     let adapters = ["--lora-modules", "one", "two"];
     let (result, _) = measure(engine.port(), &[&SMALL[..], &adapters].concat(), folder.path());

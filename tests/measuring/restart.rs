@@ -4,7 +4,8 @@ use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use super::engine::{Engine, doubts, measure, words};
+use super::client::{doubts, measure, stderr};
+use crate::harness::Simulator;
 
 const LOAD: [&str; 9] = [
     "--random-input-len",
@@ -30,7 +31,7 @@ fn join(client: TcpStream, server: TcpStream) {
 }
 
 /// A port behind which `first` answers, and from the given connection on the engine that `next` hands over then.
-fn behind_one_port(first: &Engine, switch_at: usize, next: impl Fn() -> String + Send + 'static) -> String {
+fn behind_one_port(first: &Simulator, switch_at: usize, next: impl Fn() -> String + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let mut address = first.address.clone();
@@ -47,7 +48,7 @@ fn behind_one_port(first: &Engine, switch_at: usize, next: impl Fn() -> String +
 
 /// An engine that another thread starts. That thread never ends, so the engine is stopped here.
 #[derive(Default)]
-struct Later(Arc<Mutex<Option<Engine>>>);
+struct Later(Arc<Mutex<Option<Simulator>>>);
 
 impl Drop for Later {
     fn drop(&mut self) {
@@ -62,18 +63,18 @@ const SWITCH_AT: usize = 7;
 fn a_server_that_restarts_between_two_requests_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["--ttft-ms", "2", "--itl-ms", "1"];
-    let first = Engine::start(&arguments);
+    let first = Simulator::start(&arguments);
     let second = Later::default();
     let keeper = second.0.clone();
     let port = behind_one_port(&first, SWITCH_AT, move || {
-        let engine = Engine::start(&arguments);
+        let engine = Simulator::start(&arguments);
         let address = engine.address.clone();
         *keeper.lock().unwrap() = Some(engine);
         address
     });
     let load = [&LOAD[..], &["--header", "Connection=close"]].concat();
     let (result, output) = measure(&port, &load, folder.path());
-    assert_eq!(result["completed"], 12, "{}", words(&output));
+    assert_eq!(result["completed"], 12, "{}", stderr(&output));
     assert_eq!(doubts(&result), ["server_restarted"], "{}", result["imax"]);
 }
 
@@ -81,10 +82,10 @@ fn a_server_that_restarts_between_two_requests_is_noticed() {
 fn replicas_that_were_there_before_are_no_restart() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["--ttft-ms", "2", "--itl-ms", "1"];
-    let (first, second) = (Engine::start(&arguments), Engine::start(&arguments));
+    let (first, second) = (Simulator::start(&arguments), Simulator::start(&arguments));
     let address = second.address.clone();
     let port = behind_one_port(&first, SWITCH_AT, move || address.clone());
     let load = [&LOAD[..], &["--header", "Connection=close"]].concat();
     let (result, output) = measure(&port, &load, folder.path());
-    assert_eq!(doubts(&result), Vec::<&str>::new(), "{}", words(&output));
+    assert_eq!(doubts(&result), Vec::<&str>::new(), "{}", stderr(&output));
 }

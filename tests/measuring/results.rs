@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::engine::{Engine, bench, doubts, measure, words};
+use super::client::{bench, doubts, measure, stderr};
+use crate::harness::{Finish as _, Simulator};
 
 const SMALL: [&str; 11] = [
     "--random-input-len",
@@ -21,9 +22,9 @@ const SMALL: [&str; 11] = [
 #[test]
 fn writes_the_keys_of_benchmark_serving() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = Engine::start(&["--ttft-ms", "10", "--itl-ms", "2"]);
+    let engine = Simulator::start(&["--ttft-ms", "10", "--itl-ms", "2"]);
     let (result, output) = measure(engine.port(), &SMALL, folder.path());
-    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let keys: Vec<&str> = result.as_object().unwrap().keys().map(String::as_str).collect();
     let setup = "date backend model_id tokenizer_id best_of num_prompts run request_rate burstiness max_concurrency duration \
                  benchmark_start_time_unix benchmark_end_time_unix completed total_input_tokens total_output_tokens \
@@ -62,7 +63,7 @@ fn writes_the_keys_of_benchmark_serving() {
 #[test]
 fn the_time_of_a_chunk_is_shared_by_its_tokens() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = Engine::start(&["--ttft-ms", "10", "--itl-ms", "2", "--stream-interval", "10"]);
+    let engine = Simulator::start(&["--ttft-ms", "10", "--itl-ms", "2", "--stream-interval", "10"]);
     let mut arguments = SMALL.to_vec();
     arguments[3] = "41";
     let (result, _) = measure(engine.port(), &arguments, folder.path());
@@ -76,11 +77,11 @@ fn the_time_of_a_chunk_is_shared_by_its_tokens() {
 
 #[test]
 fn chat_and_whole_answers_are_measured_too() {
-    let engine = Engine::start(&["--ttft-ms", "5", "--itl-ms", "1"]);
+    let engine = Simulator::start(&["--ttft-ms", "5", "--itl-ms", "1"]);
     for (arguments, has_ttft) in [(vec!["--backend", "openai-chat"], true), (vec!["--no-stream"], false)] {
         let folder = tempfile::tempdir().unwrap();
         let (result, output) = measure(engine.port(), &[&SMALL[..], &arguments].concat(), folder.path());
-        assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         assert_eq!(result["total_output_tokens"], json!(480), "{arguments:?}");
         assert_eq!(result["median_ttft_ms"].as_f64().unwrap() > 0.0, has_ttft, "{arguments:?}");
     }
@@ -89,7 +90,7 @@ fn chat_and_whole_answers_are_measured_too() {
 #[test]
 fn an_open_loop_keeps_its_schedule_and_a_cap() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = Engine::start(&["--ttft-ms", "100", "--itl-ms", "1"]);
+    let engine = Simulator::start(&["--ttft-ms", "100", "--itl-ms", "1"]);
     let rate = [
         "--random-output-len",
         "1",
@@ -117,7 +118,7 @@ fn an_open_loop_keeps_its_schedule_and_a_cap() {
 
 #[test]
 fn goodput_counts_requests_within_the_limits() {
-    let engine = Engine::start(&["--ttft-ms", "20", "--itl-ms", "1"]);
+    let engine = Simulator::start(&["--ttft-ms", "20", "--itl-ms", "1"]);
     for (limit, good) in [("ttft:10000", true), ("ttft:1", false)] {
         let folder = tempfile::tempdir().unwrap();
         let (result, _) = measure(engine.port(), &[&SMALL[..], &["--goodput", limit]].concat(), folder.path());
@@ -128,31 +129,29 @@ fn goodput_counts_requests_within_the_limits() {
 #[test]
 fn an_api_key_reaches_neither_output_nor_result() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = Engine::start(&["--ttft-ms", "1", "--itl-ms", "1"]);
+    let engine = Simulator::start(&["--ttft-ms", "1", "--itl-ms", "1"]);
     let output = bench(engine.port(), &SMALL)
         .args(["--save-result", "--result-filename", "r.json", "--result-dir"])
         .arg(folder.path())
         .env("OPENAI_API_KEY", "hidden-value-1")
-        .output()
-        .unwrap();
+        .finish();
     assert_eq!(output.status.code(), Some(0));
     let result = std::fs::read_to_string(folder.path().join("r.json")).unwrap();
-    let all = format!("{result}{}{}", words(&output), String::from_utf8_lossy(&output.stdout));
+    let all = format!("{result}{}{}", stderr(&output), String::from_utf8_lossy(&output.stdout));
     assert!(!all.contains("hidden-value-1"));
 }
 
 #[test]
 fn several_concurrencies_are_measured_in_one_call_with_a_file_each() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = Engine::start(&["--ttft-ms", "5", "--itl-ms", "1"]);
+    let engine = Simulator::start(&["--ttft-ms", "5", "--itl-ms", "1"]);
     let mut arguments = SMALL.to_vec();
     arguments[7] = "1,4";
     let output = bench(engine.port(), &arguments)
         .args(["--save-result", "--result-filename", "r.json", "--result-dir"])
         .arg(folder.path())
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+        .finish();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let throughput = |concurrency: u32| {
         let path = folder.path().join(format!("r-infqps-concurrency{concurrency}.json"));
         let result: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();

@@ -12,7 +12,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::json;
 
-use super::engine::{Engine, imax, words};
+use super::client::{imax, stderr};
+use crate::harness::{Finish as _, Simulator};
 
 const AUTHORITY: &str = "tests/measuring/tls/ca.pem";
 
@@ -30,7 +31,7 @@ fn certificates() -> ServerConfig {
 }
 
 /// Encrypts what goes to and from an engine; returns the port.
-fn encrypt(engine: &Engine) -> u16 {
+fn encrypt(engine: &Simulator) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let config = Arc::new(certificates());
@@ -85,15 +86,14 @@ fn load(url: &str, extra: &[&str]) -> std::process::Command {
 #[test]
 fn a_private_authority_is_trusted_when_it_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = Engine::start(&["--ttft-ms", "10", "--itl-ms", "2"]);
+    let engine = Simulator::start(&["--ttft-ms", "10", "--itl-ms", "2"]);
     let port = encrypt(&engine);
     for host in ["127.0.0.1", "localhost"] {
         let output = load(&format!("https://{host}:{port}"), &["--ca-cert", AUTHORITY, "--profile"])
             .args(["--save-result", "--save-detailed", "--result-filename", "r.json", "--result-dir"])
             .arg(folder.path())
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+            .finish();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         let result: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.path().join("r.json")).unwrap()).unwrap();
         assert_eq!((&result["completed"], &result["imax"]["tls"]), (&json!(24), &json!(true)));
         // Bytes are stamped before they are decrypted.
@@ -105,37 +105,35 @@ fn a_private_authority_is_trusted_when_it_is_named() {
 
 #[test]
 fn an_unknown_authority_is_refused_with_the_reason() {
-    let engine = Engine::start(&["--ttft-ms", "1", "--itl-ms", "1"]);
+    let engine = Simulator::start(&["--ttft-ms", "1", "--itl-ms", "1"]);
     let url = format!("https://127.0.0.1:{}", encrypt(&engine));
-    let output = load(&url, &[]).output().unwrap();
-    let said = words(&output);
+    let output = load(&url, &[]).finish();
+    let said = stderr(&output);
     // A machine without any certificates says that instead.
     assert!(
         said.contains("tls_failed") && said.contains("UnknownIssuer") || said.contains("--ca-cert"),
         "{said}"
     );
     assert!(matches!(output.status.code(), Some(1 | 3)), "{said}");
-    let output = load(&url, &["--ca-cert", "Cargo.toml"]).output().unwrap();
+    let output = load(&url, &["--ca-cert", "Cargo.toml"]).finish();
     assert_eq!(output.status.code(), Some(3));
     assert!(
-        words(&output).contains("Cargo.toml: there is no certificate in it"),
+        stderr(&output).contains("Cargo.toml: there is no certificate in it"),
         "{}",
-        words(&output)
+        stderr(&output)
     );
     // Plain HTTP behind an encrypted address.
-    let output = load(&format!("https://{}", engine.address), &["--ca-cert", AUTHORITY])
-        .output()
-        .unwrap();
+    let output = load(&format!("https://{}", engine.address), &["--ca-cert", AUTHORITY]).finish();
     assert_eq!(output.status.code(), Some(1));
-    assert!(words(&output).contains("tls_failed"), "{}", words(&output));
+    assert!(stderr(&output).contains("tls_failed"), "{}", stderr(&output));
 }
 
 #[test]
 fn readiness_is_asked_for_over_tls_too() {
-    let engine = Engine::start(&["--ttft-ms", "1", "--itl-ms", "1"]);
+    let engine = Simulator::start(&["--ttft-ms", "1", "--itl-ms", "1"]);
     let url = format!("https://127.0.0.1:{}", encrypt(&engine));
-    let ready = |extra: &[&str]| imax().args(["ready", "--base-url", &url]).args(extra).output().unwrap();
+    let ready = |extra: &[&str]| imax().args(["ready", "--base-url", &url]).args(extra).finish();
     let output = ready(&["--ca-cert", AUTHORITY, "--deadline", "60s"]);
-    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_ne!(ready(&["--deadline", "1s"]).status.code(), Some(0));
 }

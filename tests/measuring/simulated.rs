@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::engine::{Engine, imax, measure, words};
+use super::client::{bench, imax, measure, stderr};
+use crate::harness::{Finish as _, Simulator};
 
 const TOKENS: &str = "41";
 
@@ -21,7 +22,7 @@ fn gaps(arguments: &[&str]) -> Vec<f64> {
         "--ground-truth",
         log.to_str().unwrap(),
     ];
-    let engine = Engine::start(&[arguments, &common].concat());
+    let engine = Simulator::start(&[arguments, &common].concat());
     let load = [
         "--random-input-len",
         "16",
@@ -33,7 +34,7 @@ fn gaps(arguments: &[&str]) -> Vec<f64> {
     ];
     let (result, output) = measure(engine.port(), &load, folder.path());
     let seen = (output.status.code(), result["total_output_tokens"].to_string());
-    assert_eq!(seen, (Some(0), TOKENS.to_owned()), "{}", words(&output));
+    assert_eq!(seen, (Some(0), TOKENS.to_owned()), "{}", stderr(&output));
     engine.stop(nix::sys::signal::Signal::SIGTERM);
     let lines: Vec<Value> = std::fs::read_to_string(&log)
         .unwrap()
@@ -79,45 +80,37 @@ fn experts_and_tensors_over_several_gpus_scale_as_stated() {
 
 #[test]
 fn experts_that_cannot_be_spread_so_are_refused() {
-    let output = imax().args(["sim", "--port", "0", "--tp", "8", "--ep", "3"]).output().unwrap();
+    let output = imax().args(["sim", "--port", "0", "--tp", "8", "--ep", "3"]).finish();
     assert_eq!(output.status.code(), Some(3));
     assert!(
-        words(&output).contains("expert parallelism 3 does not divide tensor parallelism 8"),
+        stderr(&output).contains("expert parallelism 3 does not divide tensor parallelism 8"),
         "{}",
-        words(&output)
+        stderr(&output)
     );
 }
 
 #[test]
 fn an_engine_that_never_gets_ready_is_waited_for_until_the_deadline_and_not_loaded() {
-    let engine = Engine::start(&["--never-ready"]);
+    let engine = Simulator::start(&["--never-ready"]);
     // However short the deadline is, the engine is asked, and its last answer is the reason.
     for deadline in ["1ms", "2s"] {
-        let waited = imax()
-            .args(["ready", "--port", engine.port(), "--deadline", deadline])
-            .output()
-            .unwrap();
+        let waited = imax().args(["ready", "--port", engine.port(), "--deadline", deadline]).finish();
         assert_ne!(waited.status.code(), Some(0));
-        assert!(words(&waited).contains("503"), "{}", words(&waited));
+        assert!(stderr(&waited).contains("503"), "{}", stderr(&waited));
     }
-    let loaded = super::engine::bench(engine.port(), &["--num-prompts", "3"]).output().unwrap();
+    let loaded = bench(engine.port(), &["--num-prompts", "3"]).finish();
     assert_eq!(loaded.status.code(), Some(1));
-    assert!(words(&loaded).contains("http_503"), "{}", words(&loaded));
+    assert!(stderr(&loaded).contains("http_503"), "{}", stderr(&loaded));
 }
 
 #[test]
 fn an_engine_that_starts_slowly_is_waited_for() {
-    let engine = Engine::start(&["--ready-ms", "700", "--ttft-ms", "1", "--itl-ms", "1"]);
-    let early = super::engine::bench(engine.port(), &["--num-prompts", "1"]).output().unwrap();
-    let waited = imax()
-        .args(["ready", "--port", engine.port(), "--deadline", "60s"])
-        .output()
-        .unwrap();
-    assert_eq!(waited.status.code(), Some(0), "{}", words(&waited));
-    let late = super::engine::bench(engine.port(), &["--num-prompts", "1", "--random-input-len", "4"])
-        .output()
-        .unwrap();
-    assert_eq!(late.status.code(), Some(0), "{}", words(&late));
+    let engine = Simulator::start(&["--ready-ms", "700", "--ttft-ms", "1", "--itl-ms", "1"]);
+    let early = bench(engine.port(), &["--num-prompts", "1"]).finish();
+    let waited = imax().args(["ready", "--port", engine.port(), "--deadline", "60s"]).finish();
+    assert_eq!(waited.status.code(), Some(0), "{}", stderr(&waited));
+    let late = bench(engine.port(), &["--num-prompts", "1", "--random-input-len", "4"]).finish();
+    assert_eq!(late.status.code(), Some(0), "{}", stderr(&late));
     // Where the machine was quick enough to come too early, the engine said why it would not answer.
-    assert!(early.status.success() || words(&early).contains("http_503"), "{}", words(&early));
+    assert!(early.status.success() || stderr(&early).contains("http_503"), "{}", stderr(&early));
 }

@@ -2,21 +2,22 @@
 
 use serde_json::{Value, json};
 
-use super::engine::{Engine, detailed, measure, words};
+use super::client::{detailed, measure, stderr};
 use super::limits::{long_last_server, long_prompt};
+use crate::harness::Simulator;
 
 /// A load on an engine, with its requests one by one, in the order of the plan.
-fn load(engine: &Engine, arguments: &[&str]) -> (Value, Vec<Value>) {
+fn load(engine: &Simulator, arguments: &[&str]) -> (Value, Vec<Value>) {
     let folder = tempfile::tempdir().unwrap();
     let all = [arguments, &["--ignore-eos", "--save-detailed"]].concat();
     let (result, output) = measure(engine.port(), &all, folder.path());
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", words(&output));
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(&output));
     (result, detailed(folder.path()))
 }
 
 #[test]
 fn two_threads_send_what_one_sends() {
-    let engine = Engine::start(&["--ttft-ms", "5", "--itl-ms", "2"]);
+    let engine = Simulator::start(&["--ttft-ms", "5", "--itl-ms", "2"]);
     let lengths = [
         "--random-input-len",
         "30",
@@ -79,6 +80,6 @@ fn a_thread_whose_slots_are_full_leaves_requests_to_the_others() {
         "90",
     ];
     let (result, output) = measure(&port, &load, folder.path());
-    assert_eq!(result["completed"], json!(SHORT_REQUESTS + 1), "{}", words(&output));
+    assert_eq!(result["completed"], json!(SHORT_REQUESTS + 1), "{}", stderr(&output));
     assert_eq!(result["imax"]["health"]["client_threads"], json!(2));
 }

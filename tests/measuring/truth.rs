@@ -3,8 +3,8 @@
 //! The machine that runs the tests may be busy, and a process that does not get to run is late whatever its code does.
 //! So the middle of the distribution is judged strictly, and a round is repeated a few times before it counts as
 //! failed: a defect fails every round, a busy moment does not. On a machine that is busy all the time no process is
-//! punctual, and none is fast. A witness, a thread that only wakes every millisecond and sends itself a byte, says during each
-//! round how late and how slow anything is there, and every limit is as much wider. On a quiet machine the witness allows a few
+//! punctual, and none is fast. A control, a thread that only wakes every millisecond and sends itself a byte, measures during
+//! each round how late and how slow any process is there, and every limit is widened by that. On a quiet machine this is a few
 //! hundredths of a millisecond.
 
 use std::collections::HashMap;
@@ -19,11 +19,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use super::engine::{Engine, measure};
+use super::client::measure;
+use crate::harness::Simulator;
 
 const ROUNDS: usize = 6;
 
-/// Engine and client on the same events, milliseconds, ascending.
+/// Simulator and client on the same events, milliseconds, ascending.
 struct Truth {
     /// From the instant a token was due to its leaving.
     lateness: Vec<f64>,
@@ -33,12 +34,12 @@ struct Truth {
     last_token: Vec<f64>,
     /// Between two tokens of a request, as they left.
     itl: Vec<f64>,
-    witness: Witnessed,
+    control: ControlDelays,
 }
 
-/// What the machine did to the witness in nine of ten tries at most, milliseconds.
+/// What the machine did to the control in nine of ten tries at most, milliseconds.
 #[derive(Debug, Default)]
-struct Witnessed {
+struct ControlDelays {
     /// How late it was at an instant at which it was to do something.
     late: f64,
     /// How long a byte took over the loopback.
@@ -47,12 +48,12 @@ struct Witnessed {
 
 /// Is due every millisecond, and then sends itself a byte. As with an engine's tokens, what comes due while the machine pauses is
 /// late too, each by its own time.
-struct Witness {
+struct Control {
     end: Arc<AtomicBool>,
-    thread: JoinHandle<Witnessed>,
+    thread: JoinHandle<ControlDelays>,
 }
 
-impl Witness {
+impl Control {
     fn start() -> Self {
         let end = Arc::new(AtomicBool::new(false));
         let ended = end.clone();
@@ -62,7 +63,7 @@ impl Witness {
         }
     }
 
-    fn watch(ended: &AtomicBool) -> Witnessed {
+    fn watch(ended: &AtomicBool) -> ControlDelays {
         let pause = Duration::from_millis(1);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let mut near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -83,13 +84,13 @@ impl Witness {
             values.sort_unstable_by(f64::total_cmp);
             percentile(&values, 90.0)
         };
-        Witnessed {
+        ControlDelays {
             late: nine_of_ten(late),
             echo: nine_of_ten(echo),
         }
     }
 
-    fn finish(self) -> Witnessed {
+    fn finish(self) -> ControlDelays {
         self.end.store(true, Ordering::Relaxed);
         self.thread.join().unwrap()
     }
@@ -115,7 +116,7 @@ impl Truth {
             first_token: Vec::new(),
             last_token: Vec::new(),
             itl: Vec::new(),
-            witness: Witnessed::default(),
+            control: ControlDelays::default(),
         };
         let mut sent: HashMap<String, Vec<u64>> = HashMap::new();
         for line in json_lines(engine) {
@@ -152,11 +153,11 @@ fn rounds(engine_arguments: &[&str], arrival: &[&str], judge: impl Fn(&Truth, &V
     for _ in 0..ROUNDS {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("truth.jsonl");
-        let witness = Witness::start();
+        let control = Control::start();
         let result = {
             let mut arguments = engine_arguments.to_vec();
             arguments.extend(["--ground-truth", log.to_str().unwrap()]);
-            let engine = Engine::start(&arguments);
+            let engine = Simulator::start(&arguments);
             let load = [
                 "--random-input-len",
                 "16",
@@ -176,7 +177,7 @@ fn rounds(engine_arguments: &[&str], arrival: &[&str], judge: impl Fn(&Truth, &V
             result
         };
         let mut truth = Truth::read(&log, &folder.path().join("result.requests.jsonl"));
-        truth.witness = witness.finish();
+        truth.control = control.finish();
         match judge(&truth, &result) {
             Ok(()) => return,
             Err(complaint) => complaints.push(complaint),
@@ -205,7 +206,7 @@ fn tokens_leave_within_a_millisecond_of_their_schedule_at_64_streams() {
     rounds(&["--ttft-ms", "50", "--itl-ms", "20"], &arrival, |truth, _| {
         assert!(truth.lateness.len() >= 192 * 40);
         not_negative("lateness", &truth.lateness)?;
-        let limit = 1.0 + 2.0 * (truth.witness.late + truth.witness.echo);
+        let limit = 1.0 + 2.0 * (truth.control.late + truth.control.echo);
         below("median lateness", percentile(&truth.lateness, 50.0), limit)?;
         below("p90 of the lateness", percentile(&truth.lateness, 90.0), limit)
     });
@@ -215,7 +216,7 @@ fn tokens_leave_within_a_millisecond_of_their_schedule_at_64_streams() {
 fn the_client_reports_what_the_engine_did() {
     rounds(&["--ttft-ms", "50", "--itl-ms", "20"], &[], |truth, result| {
         let number = |key: &str| result[key].as_f64().unwrap();
-        let Witnessed { late, echo } = truth.witness;
+        let ControlDelays { late, echo } = truth.control;
         for (what, errors) in [("first", &truth.first_token), ("last", &truth.last_token)] {
             let error = format!("error of the {what} token");
             not_negative(&error, errors)?;
@@ -236,7 +237,7 @@ fn a_request_arrives_when_the_kernel_has_it() {
     let _stamps = imax::measure::load_driver::KernelClock::switch_on();
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("truth.jsonl");
-    let engine = Engine::start(&["--ttft-ms", "0", "--itl-ms", "0", "--ground-truth", log.to_str().unwrap()]);
+    let engine = Simulator::start(&["--ttft-ms", "0", "--itl-ms", "0", "--ground-truth", log.to_str().unwrap()]);
     engine.signal(Signal::SIGSTOP);
     let mut client = TcpStream::connect(("127.0.0.1", engine.port().parse().unwrap())).unwrap();
     let body = r#"{"model": "demo", "prompt": "a b c", "max_tokens": 1}"#;

@@ -4,22 +4,22 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
 use socket2::{Domain, Socket, Type};
 
-use super::engine::{imax, words};
+use super::client::{imax, stderr};
+use crate::harness::Finish as _;
 
 fn bench(base_url: &str, extra: &[&str]) -> std::process::Output {
     imax()
         .args(["bench", "--base-url", base_url, "--model", "benchmarks/demo", "--num-prompts", "2"])
         .args(extra)
-        .output()
-        .unwrap()
+        .finish()
 }
 
 #[test]
 fn a_name_that_nobody_knows() {
     // RFC 2606 keeps this name from ever existing.
     let output = bench("http://engine.invalid:8000", &[]);
-    assert_eq!(output.status.code(), Some(4), "{}", words(&output));
-    let words = words(&output);
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    let words = stderr(&output);
     assert!(
         words.contains("cannot resolve engine.invalid:8000") && words.contains("--base-url"),
         "{words}"
@@ -35,10 +35,10 @@ fn a_server_whose_queue_of_connections_is_full() {
     // One waits to be accepted; the kernel drops further attempts in silence.
     let _waiting = TcpStream::connect(address).unwrap();
     let output = bench(&format!("http://{address}"), &["--connect-timeout", "0.5"]);
-    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(
-        words(&output).contains("connect_timeout: no connection within 0.5 s"),
+        stderr(&output).contains("connect_timeout: no connection within 0.5 s"),
         "{}",
-        words(&output)
+        stderr(&output)
     );
 }

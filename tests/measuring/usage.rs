@@ -1,6 +1,7 @@
 //! Wrong command lines and missing files: each named, nothing ignored.
 
-use super::engine::{imax, words};
+use super::client::{imax, stderr};
+use crate::harness::Finish as _;
 
 #[test]
 fn what_is_not_supported_is_refused_by_name() {
@@ -36,12 +37,8 @@ fn what_is_not_supported_is_refused_by_name() {
             "cannot resolve no-such-host.invalid:8000",
         ),
     ] {
-        let output = imax()
-            .args(["bench", "--model", "benchmarks/demo"])
-            .args(&arguments)
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", words(&output));
-        assert!(words(&output).contains(message), "{arguments:?}: {}", words(&output));
+        let output = imax().args(["bench", "--model", "benchmarks/demo"]).args(&arguments).finish();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(message), "{arguments:?}: {}", stderr(&output));
     }
 }

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::ops::Deref;
+use std::path::Path;
+use std::process::Output;
 
-use git2::{Oid, Signature};
 use serde_json::Value;
+
+use crate::harness::{self, Finish as _, imax};
 
 const CONFIGS: &str = "\
 toy-fp8-h100-sim:
@@ -61,9 +63,14 @@ pub fn with(log: &str, entry: &str) -> String {
     format!("{log}\n{entry}")
 }
 
-pub struct Repository {
-    pub git: git2::Repository,
-    folder: tempfile::TempDir,
+pub struct Repository(harness::Repository);
+
+impl Deref for Repository {
+    type Target = harness::Repository;
+
+    fn deref(&self) -> &harness::Repository {
+        &self.0
+    }
 }
 
 /// What a run of the binary left.
@@ -78,13 +85,7 @@ pub struct Ran {
 impl Repository {
     /// A repository whose first commit has the configs and the log, on the branch `main`.
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut options = git2::RepositoryInitOptions::new();
-        options.initial_head("main");
-        let repository = Self {
-            git: git2::Repository::init_opts(folder.path(), &options).unwrap(),
-            folder,
-        };
+        let repository = Self(harness::Repository::new());
         repository.write("configs/toy-master.yaml", CONFIGS);
         repository.write("configs/runners.yaml", RUNNERS);
         repository.write("perf-changelog.yaml", LOG);
@@ -92,51 +93,10 @@ impl Repository {
         repository
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    pub fn write(&self, name: &str, text: &str) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    pub fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap()
-    }
-
-    /// Commits everything that is in the folder.
-    pub fn commit(&self, message: &str) -> String {
-        let mut index = self.git.index().unwrap();
-        index.add_all(["*"], git2::IndexAddOption::DEFAULT, None).unwrap();
-        index.update_all(["*"], None).unwrap();
-        index.write().unwrap();
-        let tree = self.git.find_tree(index.write_tree().unwrap()).unwrap();
-        let parent = self.git.head().ok().map(|head| head.peel_to_commit().unwrap());
-        let parents: Vec<_> = parent.iter().collect();
-        let who = Signature::now("someone", "someone@example.com").unwrap();
-        let id = self.git.commit(Some("HEAD"), &who, &who, message, &tree, &parents).unwrap();
-        id.to_string()
-    }
-
     /// Writes the log and commits.
     pub fn commit_log(&self, log: &str) -> String {
         self.write("perf-changelog.yaml", log);
         self.commit("log")
-    }
-
-    /// Makes a branch at a commit and checks it out.
-    pub fn branch(&self, name: &str, at: &str) {
-        let commit = self.git.find_commit(Oid::from_str(at).unwrap()).unwrap();
-        self.git.branch(name, &commit, true).unwrap();
-        self.checkout(name);
-    }
-
-    pub fn checkout(&self, name: &str) {
-        self.git.set_head(&format!("refs/heads/{name}")).unwrap();
-        let mut options = git2::build::CheckoutBuilder::new();
-        self.git.checkout_head(Some(options.force())).unwrap();
     }
 
     /// Runs the binary here, as a step of a workflow without an event.
@@ -151,7 +111,7 @@ impl Repository {
 
     /// Runs `imax plan --event` here for an event, with more variables.
     pub fn event_with(&self, name: &str, payload: &Value, more: &[(&str, &str)]) -> Ran {
-        let path = self.folder.path().join(".git/event.json");
+        let path = self.path(".git/event.json");
         fs::write(&path, payload.to_string()).unwrap();
         let mut variables = vec![("GITHUB_EVENT_NAME", name), ("GITHUB_EVENT_PATH", path.to_str().unwrap())];
         variables.extend(more);
@@ -163,16 +123,14 @@ impl Repository {
         for file in [&outputs, &summary] {
             fs::write(file, "").unwrap();
         }
-        let output: Output = Command::new(env!("CARGO_BIN_EXE_imax"))
+        let output: Output = imax()
             .args(arguments)
-            .current_dir(self.folder.path())
-            .env_clear()
+            .current_dir(self.folder())
             .env("GITHUB_OUTPUT", &outputs)
             .env("GITHUB_STEP_SUMMARY", &summary)
             .env("GITHUB_REPOSITORY", "org/repo")
             .envs(variables.iter().copied())
-            .output()
-            .unwrap();
+            .finish();
         Ran {
             code: output.status.code().unwrap(),
             stdout: String::from_utf8(output.stdout).unwrap(),

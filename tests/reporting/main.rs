@@ -9,6 +9,8 @@
 
 #[path = "../github/mod.rs"]
 mod github;
+#[path = "../harness/mod.rs"]
+mod harness;
 
 mod alerts;
 mod asking;

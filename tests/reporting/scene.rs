@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use assert_cmd::Command;
 use serde_json::{Value, json};
+
+use crate::harness::{Finish as _, imax, write_file};
 
 /// A temporary folder.
 pub struct Scene {
@@ -31,9 +32,7 @@ impl Scene {
     }
 
     pub fn write(&self, name: &str, text: &str) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        write_file(self.folder.path(), name, text);
     }
 
     pub fn read(&self, name: &str) -> String {
@@ -59,13 +58,11 @@ impl Scene {
 }
 
 pub fn imax_in(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_imax"));
-    command
+    let output = imax()
         .current_dir(folder)
-        .env_clear()
         .args(arguments)
-        .envs(environment.iter().copied());
-    let output = command.output().unwrap();
+        .envs(environment.iter().copied())
+        .finish();
     Ended {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout).unwrap(),

@@ -8,19 +8,21 @@
     reason = "a test that cannot go on should panic"
 )]
 
-mod measuring {
-    pub mod arrival;
-    pub mod datasets;
-    pub mod engine;
-    pub mod faults;
-    pub mod limits;
-    pub mod protocols;
-    pub mod restart;
-    pub mod results;
-    pub mod secure;
-    pub mod simulated;
-    pub mod threads;
-    pub mod truth;
-    pub mod unreachable;
-    pub mod usage;
-}
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod arrival;
+mod client;
+mod datasets;
+mod faults;
+mod limits;
+mod protocols;
+mod restart;
+mod results;
+mod secure;
+mod simulated;
+mod simulator;
+mod threads;
+mod truth;
+mod unreachable;
+mod usage;

@@ -8,13 +8,11 @@
     reason = "a test that cannot go on should panic"
 )]
 
-#[path = "planning_changelog/edits.rs"]
+#[path = "../harness/mod.rs"]
+mod harness;
+
 mod edits;
-#[path = "planning_changelog/events.rs"]
 mod events;
-#[path = "planning_changelog/refs.rs"]
 mod refs;
-#[path = "planning_changelog/repository.rs"]
 mod repository;
-#[path = "planning_changelog/retry.rs"]
 mod retry;
