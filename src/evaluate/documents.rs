@@ -1,4 +1,4 @@
-//! The documents of a split: from local files, or from a data set of the hub at its revision.
+//! The documents of a split, from local files or from a data set of the hub.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::eval::dataset::{DataError, Document, Format, choose, read};
 use crate::eval::task::DataSource;
-use crate::measure::hub::{Hub, HubError, HubKind, HubRepository, Settings};
+use crate::measure::hub::{Hub, HubError, HubKind, HubRepository, HubSettings};
 use crate::system::files::{self, FileError};
 
 /// Documents and where they came from.
@@ -31,19 +31,19 @@ pub enum DocumentsError {
     #[error(transparent)]
     Data(#[from] DataError),
     /// The task names no files for the split.
-    #[error("`data_files` has no split `{wanted}`; it has {there}")]
+    #[error("`data_files` has no split `{wanted}`; expected one of: {available}")]
     NoSplit {
         /// The split.
         wanted: String,
-        /// What there is.
-        there: String,
+        /// The splits of the task.
+        available: String,
     },
-    /// The name does not tell the form.
+    /// The file name has no known extension.
     #[error("{0}: expected a name that ends with .json, .jsonl, .csv or .parquet")]
-    Form(String),
+    UnknownFormat(String),
 }
 
-/// The documents of a split. Relative names of local files are looked for in the working folder and beside the task file.
+/// The documents of a split. Relative names of local files are resolved in the working folder, then beside the task file.
 ///
 /// # Errors
 /// See [`DocumentsError`].
@@ -51,7 +51,7 @@ pub fn load(source: &DataSource, split: &str, task_file: &Path, go_on: &mut dyn 
     match source {
         DataSource::Files(splits) => local(splits, split, task_file),
         DataSource::Hub { id, config, revision } => {
-            let hub = Hub::new(Settings::from_environment(|name| std::env::var(name).ok())?);
+            let hub = Hub::new(HubSettings::from_environment(|name| std::env::var(name).ok())?);
             let repository = HubRepository::new(HubKind::Dataset, id, revision.as_deref())?;
             from_hub(&hub, &repository, config.as_deref(), split, go_on)
         }
@@ -60,10 +60,10 @@ pub fn load(source: &DataSource, split: &str, task_file: &Path, go_on: &mut dyn 
 
 fn local(splits: &[(String, Vec<String>)], split: &str, task_file: &Path) -> Result<Documents, DocumentsError> {
     let Some((_, names)) = splits.iter().find(|(name, _)| name == split) else {
-        let there: Vec<&str> = splits.iter().map(|(name, _)| name.as_str()).collect();
+        let available: Vec<&str> = splits.iter().map(|(name, _)| name.as_str()).collect();
         return Err(DocumentsError::NoSplit {
             wanted: split.to_owned(),
-            there: there.join(", "),
+            available: available.join(", "),
         });
     };
     let mut documents = Vec::new();
@@ -84,7 +84,7 @@ fn place_of(name: &str, task_file: &Path) -> PathBuf {
 }
 
 fn read_file(name: &str, path: &Path) -> Result<Vec<Document>, DocumentsError> {
-    let format = Format::of_name(name).ok_or_else(|| DocumentsError::Form(name.to_owned()))?;
+    let format = Format::of_name(name).ok_or_else(|| DocumentsError::UnknownFormat(name.to_owned()))?;
     Ok(read(name, format, &files::read(path)?)?)
 }
 
@@ -97,7 +97,7 @@ fn from_hub(
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Documents, DocumentsError> {
     let listing = hub.files(repository, go_on)?;
-    // All files of one evaluation are of one commit, also where the branch moves meanwhile.
+    // All files of an evaluation come from one commit, even if the branch moves during the download.
     let pinned = HubRepository::new(HubKind::Dataset, repository.id(), Some(&listing.commit))?;
     let readme = match listing.files.iter().any(|name| name == "README.md") {
         true => Some(files::read_text(&hub.file(&pinned, "README.md", go_on)?.path)?),

@@ -1,5 +1,5 @@
-//! The journal of answers: one line each, written as they come, so that what was answered before an interruption is not asked
-//! again. An answer belongs to the whole request, model and prompt and limits, by its hash; another task file finds nothing in it.
+//! The journal of answers: one line each, written as they arrive, so that an interrupted evaluation does not repeat requests.
+//! The key of an answer is the hash of the whole request: model, prompt and limits. A changed task file finds nothing in it.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -35,7 +35,7 @@ struct Line {
 }
 
 impl Journal {
-    /// Opens a journal. With `resume` the answers that it holds are known; without, it begins anew.
+    /// Opens a journal. With `resume` its answers are kept; without, it starts empty.
     ///
     /// # Errors
     /// Where the file cannot be read or written.
@@ -45,11 +45,11 @@ impl Journal {
             source,
         };
         let mut known = HashMap::new();
-        let mut torn = false;
+        let mut is_truncated = false;
         if resume && path.exists() {
             let text = std::fs::read(path).map_err(wrong)?;
-            torn = !text.is_empty() && !text.ends_with(b"\n");
-            // A line that was torn by the interruption is no answer.
+            is_truncated = !text.is_empty() && !text.ends_with(b"\n");
+            // The interruption may have cut off the last line.
             let lines = text
                 .split(|byte| *byte == b'\n')
                 .filter_map(|line| serde_json::from_slice::<Line>(line).ok());
@@ -58,7 +58,7 @@ impl Journal {
             std::fs::remove_file(path).map_err(wrong)?;
         }
         let mut file = File::options().create(true).append(true).open(path).map_err(wrong)?;
-        if torn {
+        if is_truncated {
             file.write_all(b"\n").map_err(wrong)?;
         }
         Ok(Self {
@@ -85,7 +85,7 @@ impl Journal {
         };
         let written = serde_json::to_vec(&line).map_err(io::Error::from).and_then(|mut bytes| {
             bytes.push(b'\n');
-            // One write a line: lines of a killed process are whole but for the last.
+            // One write per line, so that a killed process leaves at most one incomplete line, the last.
             self.file.write_all(&bytes)
         });
         written.map_err(|source| JournalError {
@@ -94,7 +94,7 @@ impl Journal {
         })
     }
 
-    /// Removes the journal: all is answered, and the samples hold it.
+    /// Removes the journal, once all answers are in the sample files.
     ///
     /// # Errors
     /// Where the file cannot be removed.

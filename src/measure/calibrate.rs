@@ -1,4 +1,5 @@
-//! `--calibrate`: what error this client adds on this machine at the concurrency of a load, measured against the built-in engine.
+//! `--calibrate`: the error that this client adds on this machine at the concurrency of a load, measured against the simulated
+//! engine, whose event times are known.
 
 use std::num::NonZeroU32;
 
@@ -14,7 +15,7 @@ use crate::system::files;
 #[derive(Debug, thiserror::Error)]
 pub enum CalibrateError {
     /// The engine could not be started.
-    #[error("the calibration needs the built-in engine: {0}")]
+    #[error("cannot start the simulated engine for the calibration: {0}")]
     Engine(#[from] std::io::Error),
     /// The load on it failed.
     #[error("the load of the calibration failed: {0}")]
@@ -30,15 +31,15 @@ pub enum CalibrateError {
 /// Chunks of each stream in a calibration, and requests of each slot.
 const CHUNKS: u32 = 60;
 const REQUESTS_PER_SLOT: u32 = 3;
-/// A calibration at more streams than this would say more about the built-in engine, which is one thread, than about the client.
-const MOST_STREAMS: u32 = 2000;
-/// Streams where the load has no limit of its own.
+/// Beyond this the calibration would measure the simulated engine, which has one thread, and not the client.
+const MAX_STREAMS: u32 = 2000;
+/// Streams for a load without a concurrency limit.
 const UNLIMITED: u32 = 64;
 
-/// The concurrency that a load is calibrated at.
+/// The concurrency at which a load is calibrated.
 fn concurrency_of(settings: &Settings) -> u32 {
     let asked = settings.arrival.max_concurrency.map_or(UNLIMITED, NonZeroU32::get);
-    asked.min(MOST_STREAMS)
+    asked.min(MAX_STREAMS)
 }
 
 /// Measures the client at the concurrency of a load, and stores the figure for this machine.
@@ -54,7 +55,7 @@ pub(super) fn calibrate(settings: &Settings, stop: &Cancellation) -> Result<Cali
     let health = &measured.run.health;
     let found = calibration::compare(&truth, &measured.run.records, concurrency.get(), health.cpu_time)?;
     if let Some(store) = CalibrationStore::of_this_machine() {
-        // A cache that cannot be written only costs the next run its stored figure.
+        // Without the stored figure the next run has no calibration in its result, which is no reason to fail this one.
         let _ = store.put(&found);
     }
     Ok(found)

@@ -1,5 +1,5 @@
 //! The calibrations of this machine, one for each concurrency, in the user's cache folder. A figure of another machine, or of
-//! another version of this program, is none.
+//! another version of this program, is ignored.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ pub struct CalibrationStore {
 }
 
 impl CalibrationStore {
-    /// The store in `$XDG_CACHE_HOME/imax`, else in `~/.cache/imax`; `None` where there is no such folder.
+    /// The store in `$XDG_CACHE_HOME/imax`, else in `~/.cache/imax`; `None` if there is no home.
     #[must_use]
     pub fn of_this_machine() -> Option<Self> {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -42,7 +42,7 @@ impl CalibrationStore {
         (found.version == env!("CARGO_PKG_VERSION")).then_some(found)
     }
 
-    /// Keeps a figure in place of an older one.
+    /// Stores a figure, replacing an older one.
     ///
     /// # Errors
     /// Where the file cannot be written.

@@ -1,5 +1,5 @@
-//! The composition that measures: tokenizer, prompts, probe, warm-up, load, metrics. `imax bench` and `imax run` both
-//! call it; it blocks until the measurement has ended or was stopped.
+//! One measurement: tokenizer, prompts, probe, warm-up, load, metrics. `imax bench` and `imax run` both call it; it blocks
+//! until the measurement has ended or was stopped.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::system::cancellation::Cancellation;
 use crate::system::files::FileError;
 use crate::system::tls::TlsError;
 
-/// Why there is no measurement. A measurement in which requests failed is one, and says so itself.
+/// Why there is no measurement. Failed requests are part of a measurement, not an error.
 #[derive(Debug, thiserror::Error)]
 pub enum MeasureError {
     /// There is no tokenizer to make prompts with.
@@ -37,24 +37,24 @@ pub enum MeasureError {
         /// What is wrong.
         source: DatasetError,
     },
-    /// Encryption cannot be had.
+    /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The load generator could not run.
     #[error(transparent)]
     Driver(#[from] DriverError),
-    /// The server does not profile itself.
-    #[error("the server cannot be profiled: {url} {problem}; start it with its profiler, or leave --profile out")]
+    /// The server's profiler could not be started or stopped.
+    #[error("cannot profile the server: {url}: {problem}; start the server with its profiler enabled, or omit --profile")]
     Profile {
-        /// What was asked.
+        /// The URL of the request.
         url: String,
-        /// What it answered.
+        /// The response, or why there was none.
         problem: String,
     },
-    /// The first request, which is there to find what is wrong with all, failed.
-    #[error("the probe request to {url} failed: {failure}; is the server ready, and the model's name right?")]
+    /// The probe failed: a single request that finds what would be wrong with all of them.
+    #[error("the probe request to {url} failed: {failure}; check that the server is ready and the model name is correct")]
     Probe {
-        /// Where it went.
+        /// Its URL.
         url: String,
         /// Why.
         failure: Failure,
@@ -65,7 +65,7 @@ pub enum MeasureError {
 }
 
 impl MeasureError {
-    /// Whether the first request got no connection or lost it.
+    /// Whether the probe could not connect or lost its connection.
     #[must_use]
     pub fn is_of_the_connection(&self) -> bool {
         match self {
@@ -85,7 +85,7 @@ impl MeasureError {
 /// Measures.
 ///
 /// # Errors
-/// [`MeasureError`] where there is nothing that could be called a measurement.
+/// [`MeasureError`] if not one measured request was sent.
 pub fn measure(settings: &Settings, stop: &Cancellation, progress: &mut dyn FnMut(Progress)) -> Result<Measured, MeasureError> {
     let materials = materials(settings, stop)?;
     let maker = materials.random(settings)?;
@@ -119,8 +119,8 @@ fn materials(settings: &Settings, stop: &Cancellation) -> Result<Materials, Meas
     Ok(Materials { tokenizer, template })
 }
 
-/// The plan of the measurement, and how many of its prompts have another length than asked for. Sets the number of prompts to
-/// what there is.
+/// The plan of the measurement, and how many of its prompts do not have the requested length. Sets the number of prompts to
+/// that of the plan.
 fn plan(
     settings: &mut Settings,
     materials: &Materials,
@@ -130,7 +130,7 @@ fn plan(
     let number = usize::try_from(settings.num_prompts.get()).unwrap_or(usize::MAX);
     let limit = settings.duration.map_or(Limit::Requests(number), Limit::Time);
     let by_time = settings.duration.map(|_| Schedule::new(&settings.arrival, limit, settings.seed));
-    // With a rate the time says how many there will be; more prompts than that would be made for nothing.
+    // With a rate, the duration determines how many requests there will be; more prompts than that would be wasted.
     let needed = match &by_time {
         Some(Schedule::Open(offsets)) => number.min(offsets.len().max(1)),
         Some(Schedule::Closed) | None => number,
@@ -192,7 +192,7 @@ fn concurrency(settings: &Settings, requests: usize) -> NonZeroU32 {
     settings.arrival.max_concurrency.unwrap_or(everything)
 }
 
-/// A plan of these requests.
+/// A plan of single requests.
 pub(super) fn plan_of(settings: &Settings, requests: Vec<PreparedRequest>, schedule: Schedule) -> Plan {
     let starts = match &schedule {
         Schedule::Closed => requests.len(),

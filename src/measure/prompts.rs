@@ -1,4 +1,5 @@
-//! What is sent, made before the clock starts and on all cores: single prompts or conversations, from random words or a file.
+//! The prompts of a measurement, made before the clock starts and on all cores: single prompts or conversations, random or
+//! from a file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,46 +17,46 @@ use crate::load::{ChatTemplate, Dataset, Settings, Tokenizer, TokenizerError};
 use crate::system::cancellation::Cancellation;
 use crate::system::files;
 
-/// What is to be sent.
+/// The prompts of a measurement.
 #[derive(Debug)]
 pub enum Prompts {
-    /// Single requests, and their arrival where the data set has one.
+    /// Single requests, with their arrival times if the data set has them.
     Single(Vec<Prompt>, Option<Vec<Duration>>),
     /// Conversations.
     Sessions(Vec<Vec<Turn>>),
 }
 
-/// What prompts are made with.
+/// Tokenizer and template that prompts are made with.
 #[derive(Debug)]
 pub struct Materials {
     /// The model's tokenizer.
     pub tokenizer: Tokenizer,
-    /// Its chat template, where prompts are put into it.
+    /// Its chat template, if prompts are rendered with it.
     pub template: Option<Arc<ChatTemplate>>,
 }
 
-/// Lengths of the requests before the measurement where the data set gives none.
-const OTHER_LENGTHS: (u32, u32) = (128, 32);
+/// Input and output tokens of probe and warm-up for data sets without lengths of their own.
+const UNMEASURED_LENGTHS: (u32, u32) = (128, 32);
 
 impl Materials {
-    /// A maker of random prompts for the settings.
+    /// The generator of random prompts.
     ///
     /// # Errors
-    /// [`TokenizerError`] where the vocabulary cannot serve.
+    /// [`TokenizerError`] if the vocabulary has too few usable tokens.
     pub fn random(&self, settings: &Settings) -> Result<RandomPrompts<'_>, TokenizerError> {
         let number = |n| std::num::NonZeroU32::new(n).unwrap_or(std::num::NonZeroU32::MIN);
         let lengths = match settings.dataset {
             Dataset::Random(lengths) => lengths,
             Dataset::ShareGpt { .. } | Dataset::Jsonl { .. } | Dataset::Recorded { .. } | Dataset::Trace { .. } => RandomLengths {
-                input: number(OTHER_LENGTHS.0),
-                output: number(OTHER_LENGTHS.1),
+                input: number(UNMEASURED_LENGTHS.0),
+                output: number(UNMEASURED_LENGTHS.1),
                 range_ratio: 1.0,
                 prefix: 0,
             },
         };
         let form = Form {
             token_ids: settings.send_token_ids,
-            // Conversations are put into the template as a whole, not turn by turn.
+            // Conversations are rendered as a whole, not turn by turn.
             template: self.template.as_deref().filter(|_| !settings.has_conversations()),
         };
         RandomPrompts::new(&self.tokenizer, lengths, settings.seed, form)
@@ -84,8 +85,8 @@ impl Materials {
 }
 
 impl Materials {
-    /// A session may begin with what the template refuses, a message of the system for example.
-    fn try_template(&self, session: &[Turn]) -> Result<(), TokenizerError> {
+    /// Fails for a session whose first message the template rejects, a system message for example.
+    fn check_template(&self, session: &[Turn]) -> Result<(), TokenizerError> {
         match (session.first().map(|turn| &turn.words), &self.template) {
             (Some(Words::Added(said)), Some(template)) => match template.render(said) {
                 Ok(_) => Ok(()),
@@ -96,7 +97,7 @@ impl Materials {
     }
 }
 
-/// Makes `count` single prompts at most, or all conversations; fewer where it is stopped.
+/// Makes at most `count` single prompts, or all conversations; fewer when stopped.
 ///
 /// # Errors
 /// [`MeasureError`] naming what is wrong with the file or the tokenizer.
@@ -151,7 +152,7 @@ pub fn make(
                 match &recorded[session] {
                     Session::Said(turns) => {
                         let turns = recorded::turns(&materials.tokenizer, turns, &mark)?;
-                        materials.try_template(&turns)?;
+                        materials.check_template(&turns)?;
                         Ok(turns)
                     }
                     Session::Blocks(blocks) => {
@@ -235,7 +236,7 @@ fn usable(
     Ok(kept)
 }
 
-/// Makes things on all cores, and fewer where it is stopped: encoding 8k-token prompts takes a core minutes for a full run.
+/// Makes values on all cores, and fewer when stopped: one core needs minutes to encode the 8k-token prompts of a full run.
 fn in_parallel<T: Send>(
     count: usize,
     stop: &Cancellation,

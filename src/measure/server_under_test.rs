@@ -1,5 +1,4 @@
-//! The server under test, as a measurement talks to it: the probe before anything else, the warm-up, its profiler, and what it says
-//! of its own process.
+//! The server under test beside the load itself: probe, warm-up, profiler, and the start time of its process.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -12,15 +11,15 @@ use crate::system::cancellation::Cancellation;
 use crate::system::plain_http::{self, Answer, HttpError, Question};
 use crate::system::tls::TlsClient;
 
-/// Output tokens asked of the probe: enough to see a stream, few enough to cost nothing.
+/// Output tokens of the probe: enough for a stream, few enough to cost nothing.
 const PROBE_TOKENS: u32 = 4;
-/// How long a server may take to switch its profiler.
+/// Timeout of starting and stopping the profiler.
 const PROFILER_LIMIT: Duration = Duration::from_secs(60);
-/// How long it may take to say its metrics. Many have none.
+/// Timeout of the metrics request. Many servers have no metrics.
 const METRICS_LIMIT: Duration = Duration::from_secs(10);
 
-/// The prompts of probe and warm-up are others than the measured ones, so that no measured prompt is in the server's
-/// prefix cache before its time. Their numbers count down from here.
+/// Probe and warm-up have prompts of their own, so that no measured prompt is in the server's prefix cache when it is measured.
+/// Their numbers count down from here.
 const UNMEASURED: u64 = u64::MAX / 2;
 
 /// The server under test, as the settings describe it.
@@ -104,7 +103,7 @@ impl<'a> ServerUnderTest<'a> {
         Ok(())
     }
 
-    /// Switches the server's profiler, where that was asked for.
+    /// Starts or stops the server's profiler, if requested.
     pub fn switch_profiler(&self, name: &str, stop: &Cancellation) -> Result<(), MeasureError> {
         if !self.settings.profile {
             return Ok(());
@@ -112,14 +111,14 @@ impl<'a> ServerUnderTest<'a> {
         let path = format!("{}/{name}", self.settings.target.base_path);
         let problem = match self.ask(&path, Some("{}"), PROFILER_LIMIT, stop) {
             Ok(answer) if (200..300).contains(&answer.status) => return Ok(()),
-            Ok(answer) => format!("answered with status {}", answer.status),
+            Ok(answer) => format!("responded with status {}", answer.status),
             Err(error) => error.to_string(),
         };
         let url = format!("{}{path}", self.settings.target.authority());
         Err(MeasureError::Profile { url, problem })
     }
 
-    /// When the server's process started by its own account, seconds since the Unix epoch; `None` where it does not say.
+    /// Start time of the server's process from its metrics, seconds since the Unix epoch.
     pub fn process_start(&self, stop: &Cancellation) -> Option<f64> {
         let path = format!("{}/metrics", self.settings.target.base_path);
         let answer = self.ask(&path, None, METRICS_LIMIT, stop).ok()?;

@@ -1,4 +1,4 @@
-//! The built-in engine as a child process, for whoever needs a server with a known schedule. It ends with its owner.
+//! The simulated engine as a child process: a server with a known schedule. It is stopped when its handle is dropped.
 
 use std::io::{self, BufRead as _, BufReader};
 use std::path::Path;
@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// How long the engine may take to end when it is told to.
-const END: Duration = Duration::from_secs(5);
+/// How long the engine has to end after SIGTERM.
+const TERM_GRACE: Duration = Duration::from_secs(5);
 
 /// A running engine.
 #[derive(Debug)]
@@ -20,10 +20,10 @@ pub struct SimProcess {
 }
 
 impl SimProcess {
-    /// Starts the engine with fixed times and a log of what really happened. `program` is this program.
+    /// Starts the engine with fixed times and a log of its events. `program` is this program.
     ///
     /// # Errors
-    /// Where it cannot be started or does not say where it listens.
+    /// If it cannot be started or does not print its address.
     pub fn start(program: &Path, ttft: Duration, itl: Duration, ground_truth: &Path) -> io::Result<Self> {
         let millis = |time: Duration| (time.as_secs_f64() * 1e3).to_string();
         let mut child = Command::new(program)
@@ -45,7 +45,7 @@ impl SimProcess {
         let mut line = String::new();
         let said = match child.stderr.take() {
             Some(stderr) => BufReader::new(stderr).read_line(&mut line).map(|_| ()),
-            None => Err(io::Error::other("it has no voice")),
+            None => Err(io::Error::other("no stderr")),
         };
         let port = line.trim().rsplit_once(':').and_then(|(_, port)| port.parse().ok());
         let mut started = Self {
@@ -56,7 +56,10 @@ impl SimProcess {
             return Ok(started);
         }
         started.end();
-        Err(io::Error::other(format!("the built-in engine does not listen: {}", line.trim())))
+        Err(io::Error::other(format!(
+            "the simulated engine did not start to listen: {}",
+            line.trim()
+        )))
     }
 
     /// Ends the engine and waits for it, so that its log is whole.
@@ -66,10 +69,10 @@ impl SimProcess {
 
     fn end(&mut self) {
         if let Ok(pid) = i32::try_from(self.child.id()) {
-            // A process that has not been waited for keeps its number, so no other one can be meant.
+            // The pid of a process that has not been waited for is not reused.
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
-        let until = Instant::now() + END;
+        let until = Instant::now() + TERM_GRACE;
         while matches!(self.child.try_wait(), Ok(None)) {
             if Instant::now() > until {
                 let _ = self.child.kill();

@@ -6,7 +6,7 @@ use chrono::Utc;
 
 use crate::load::chat_template::ChatTemplateError;
 use crate::load::{ChatTemplate, Tokenizer, TokenizerError};
-use crate::measure::hub::{self, Hub, HubError, HubKind, HubRepository};
+use crate::measure::hub::{Hub, HubError, HubKind, HubRepository, HubSettings};
 
 const TOKENIZER: &str = "tokenizer.json";
 const CONFIG: &str = "tokenizer_config.json";
@@ -17,14 +17,14 @@ const TEMPLATE: &str = "chat_template.jinja";
 pub enum TokenizerFileError {
     /// Neither a file, nor a folder with one, nor a name of the hub.
     #[error(
-        "no tokenizer at {searched}: expected a tokenizer.json, a folder that holds one, or `owner/name` on the hub; name it with --tokenizer"
+        "no tokenizer at {searched}: expected a tokenizer.json, a folder that contains one, or `owner/name` on the hub; set --tokenizer"
     )]
     NotFound {
-        /// Where it was looked for.
+        /// The source.
         searched: String,
     },
-    /// The hub does not give it.
-    #[error("no tokenizer for {source_name}: {source}; name a local one with --tokenizer")]
+    /// It cannot be downloaded from the hub.
+    #[error("no tokenizer for {source_name}: {source}; to use a local one set --tokenizer")]
     Hub {
         /// The repository.
         source_name: String,
@@ -53,18 +53,18 @@ pub enum TokenizerFileError {
 }
 
 /// Where the files of a tokenizer are.
-enum Place {
+enum TokenizerLocation {
     File(PathBuf),
     Folder(PathBuf),
     Hub(Box<Hub>, HubRepository),
 }
 
-/// Reads the tokenizer of a source. `go_on` is asked during downloads whether to go on.
+/// Reads the tokenizer of a source. A download ends when `go_on` returns false.
 ///
 /// # Errors
-/// [`TokenizerFileError`], naming what was looked at.
+/// [`TokenizerFileError`], naming the file or repository.
 pub fn read(source: &str, go_on: &mut dyn FnMut() -> bool) -> Result<Tokenizer, TokenizerFileError> {
-    let path = place(source)?.file(TOKENIZER, go_on)?;
+    let path = locate(source)?.file(TOKENIZER, go_on)?;
     let bytes = crate::system::files::read(&path)?;
     Tokenizer::from_json(&bytes).map_err(|source| TokenizerFileError::Tokenizer { path, source })
 }
@@ -74,10 +74,10 @@ pub fn read(source: &str, go_on: &mut dyn FnMut() -> bool) -> Result<Tokenizer, 
 /// # Errors
 /// [`TokenizerFileError`], also where there is none.
 pub fn read_chat_template(source: &str, go_on: &mut dyn FnMut() -> bool) -> Result<ChatTemplate, TokenizerFileError> {
-    let place = place(source)?;
-    let path = place.file(CONFIG, go_on)?;
+    let location = locate(source)?;
+    let path = location.file(CONFIG, go_on)?;
     let config = crate::system::files::read(&path)?;
-    let separate = match place.file(TEMPLATE, go_on) {
+    let separate = match location.file(TEMPLATE, go_on) {
         Ok(file) => Some(crate::system::files::read_text(&file)?),
         // Most models have the template in the configuration.
         Err(_) => None,
@@ -91,13 +91,13 @@ pub fn read_chat_template(source: &str, go_on: &mut dyn FnMut() -> bool) -> Resu
     template.ok_or_else(|| problem("it has no chat_template, and there is no chat_template.jinja beside it".to_owned()))
 }
 
-fn place(source: &str) -> Result<Place, TokenizerFileError> {
+fn locate(source: &str) -> Result<TokenizerLocation, TokenizerFileError> {
     let given = Path::new(source);
     if given.is_dir() {
-        return Ok(Place::Folder(given.to_owned()));
+        return Ok(TokenizerLocation::Folder(given.to_owned()));
     }
     if given.is_file() {
-        return Ok(Place::File(given.to_owned()));
+        return Ok(TokenizerLocation::File(given.to_owned()));
     }
     let is_name = source.split('/').count() == 2 && !source.starts_with(['/', '.', '~']);
     if !is_name {
@@ -109,12 +109,12 @@ fn place(source: &str) -> Result<Place, TokenizerFileError> {
         source_name: source.to_owned(),
         source: error,
     };
-    let settings = hub::Settings::from_environment(|name| std::env::var(name).ok()).map_err(wrong)?;
+    let settings = HubSettings::from_environment(|name| std::env::var(name).ok()).map_err(wrong)?;
     let repository = HubRepository::new(HubKind::Model, source, None).map_err(wrong)?;
-    Ok(Place::Hub(Box::new(Hub::new(settings)), repository))
+    Ok(TokenizerLocation::Hub(Box::new(Hub::new(settings)), repository))
 }
 
-impl Place {
+impl TokenizerLocation {
     fn file(&self, name: &str, go_on: &mut dyn FnMut() -> bool) -> Result<PathBuf, TokenizerFileError> {
         let local = match self {
             Self::File(path) if name == TOKENIZER => path.clone(),

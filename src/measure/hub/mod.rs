@@ -1,5 +1,5 @@
-//! Files of model and dataset repositories on the Hugging Face hub, through the cache that the engines share: a file that
-//! is there is not fetched again. Every file comes with the commit that it belongs to, so results can say what was used.
+//! Files of model and dataset repositories on the Hugging Face hub, through the cache that the engines share: a cached file
+//! is not downloaded again. Every file comes with its commit, so that results can state what was used.
 
 mod error;
 mod settings;
@@ -18,15 +18,15 @@ use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
 
 pub use error::HubError;
-pub use settings::Settings;
+pub use settings::HubSettings;
 
-/// How long a download may stand still.
-const STANDSTILL: Duration = Duration::from_secs(60);
-/// Longest time between two looks at whether to go on.
-const SLICE: Duration = Duration::from_millis(50);
-/// How often a request is sent again where the connection failed.
+/// How long a download may go without receiving a byte.
+const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// Interval at which cancellation is checked.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// Retries after a failed connection.
 const RETRIES: usize = 2;
-/// The branch that is meant where no revision is given.
+/// The default revision.
 const MAIN: &str = "main";
 
 /// What a repository holds.
@@ -49,9 +49,9 @@ pub struct HubRepository {
 /// A file of a repository on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubFile {
-    /// Where it lies, inside the cache.
+    /// Its path in the cache.
     pub path: PathBuf,
-    /// The commit that it belongs to; the revision that was asked for may be a branch.
+    /// Its commit; the requested revision may be a branch.
     pub commit: String,
 }
 
@@ -65,10 +65,10 @@ pub struct HubListing {
 }
 
 impl HubRepository {
-    /// Names a repository; without a revision the branch `main` is meant.
+    /// A repository; without a revision, its branch `main`.
     ///
     /// # Errors
-    /// [`HubError::Name`] for what cannot be a repository's name or a revision.
+    /// [`HubError::Name`] for an invalid name or revision.
     pub fn new(kind: HubKind, id: &str, revision: Option<&str>) -> Result<Self, HubError> {
         let of_the_hub = |part: &str| {
             let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
@@ -106,7 +106,7 @@ impl HubRepository {
         &self.id
     }
 
-    /// The revision that is asked for.
+    /// The requested revision.
     #[must_use]
     pub fn revision(&self) -> &str {
         &self.revision
@@ -136,18 +136,18 @@ impl HubRepository {
 /// The hub behind its cache on this machine.
 #[derive(Debug, Clone)]
 pub struct Hub {
-    settings: Settings,
+    settings: HubSettings,
 }
 
 impl Hub {
     /// A hub of these settings.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: HubSettings) -> Self {
         Self { settings }
     }
 
-    /// A file of a repository, out of the cache where it is there. A branch is looked up again each time unless offline.
-    /// `go_on` is asked often whether to go on waiting.
+    /// A file of a repository, from the cache if possible. A branch is resolved again each time unless offline.
+    /// The wait ends when `go_on` returns false.
     ///
     /// # Errors
     /// See [`HubError`].
@@ -171,22 +171,22 @@ impl Hub {
             let cache = self.settings.cache.clone();
             return Err(HubError::Offline { what, cache });
         }
-        let moved = Moved::default();
-        let seen = moved.clone();
+        let received = Received::default();
+        let seen = received.clone();
         let name = name.to_owned();
-        let path = self.away(repository, &what, &moved, go_on, move |repo| {
+        let path = self.on_thread(repository, &what, &received, go_on, move |repo| {
             repo.download_with_progress(&name, seen.clone())
         })?;
         match self.commit_of(repository, &path) {
             Some(commit) => Ok(HubFile { path, commit }),
             None => Err(HubError::Failed {
                 what,
-                reason: format!("{} lies in no snapshot", path.display()),
+                reason: format!("{} is not in a snapshot folder", path.display()),
             }),
         }
     }
 
-    /// The names of a repository's files; offline those that are in the cache.
+    /// The names of a repository's files; offline, those in the cache.
     ///
     /// # Errors
     /// See [`HubError`].
@@ -196,7 +196,7 @@ impl Hub {
             let cache = self.settings.cache.clone();
             return self.listed(repository).ok_or(HubError::Offline { what, cache });
         }
-        let info = self.away(repository, &what, &Moved::default(), go_on, ApiRepo::info)?;
+        let info = self.on_thread(repository, &what, &Received::default(), go_on, ApiRepo::info)?;
         let mut files: Vec<_> = info
             .siblings
             .into_iter()
@@ -250,13 +250,13 @@ impl Hub {
         Some(HubListing { files, commit })
     }
 
-    /// Runs a request of the library on a thread of its own: the library knows no deadline and cannot be stopped. A thread
-    /// that is given up ends with its connection or with the process.
-    fn away<T: Send + 'static>(
+    /// Runs a request of the library on a thread of its own, because the library has no deadlines and cannot be cancelled. An
+    /// abandoned thread ends with its connection or with the process.
+    fn on_thread<T: Send + 'static>(
         &self,
         repository: &HubRepository,
         what: &str,
-        moved: &Moved,
+        received: &Received,
         go_on: &mut dyn FnMut() -> bool,
         request: impl Fn(&ApiRepo) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, HubError> {
@@ -276,35 +276,35 @@ impl Hub {
         let repo = api.build().map_err(|error| failed(error.to_string()))?.repo(repository.repo());
         let (give, take) = channel();
         let fetch = move || {
-            let answer = catch_unwind(AssertUnwindSafe(|| insist(&repo, &request)));
-            drop(give.send(answer.unwrap_or_else(|_| Err(Refusal::Broken))));
+            let answer = catch_unwind(AssertUnwindSafe(|| send_with_retries(&repo, &request)));
+            drop(give.send(answer.unwrap_or_else(|_| Err(RequestFailure::Panic))));
         };
         std::thread::Builder::new()
             .name("hub".to_owned())
             .spawn(fetch)
             .map_err(|error| failed(error.to_string()))?;
-        wait(&take, moved, self.settings.standstill, what, go_on)?.map_err(|refusal| match refusal {
-            Refusal::Status(404) => HubError::NotFound(what.to_owned()),
-            Refusal::Status(status @ (401 | 403)) => HubError::Refused {
+        wait(&take, received, self.settings.stall_timeout, what, go_on)?.map_err(|failure| match failure {
+            RequestFailure::Status(404) => HubError::NotFound(what.to_owned()),
+            RequestFailure::Status(status @ (401 | 403)) => HubError::Denied {
                 what: what.to_owned(),
                 status,
             },
-            Refusal::Status(status) => failed(format!("the hub answered with status {status}")),
-            Refusal::Other(reason) => failed(reason),
-            Refusal::Broken => failed("the hub library broke on the answer".to_owned()),
+            RequestFailure::Status(status) => failed(format!("the hub responded with status {status}")),
+            RequestFailure::Other(reason) => failed(reason),
+            RequestFailure::Panic => failed("the hub library panicked on the response".to_owned()),
         })
     }
 }
 
-/// Why the library gave nothing.
-enum Refusal {
+/// Why a request of the library failed.
+enum RequestFailure {
     Status(u16),
     Other(String),
-    Broken,
+    Panic,
 }
 
-/// Sends the request again where the connection, not the hub, failed.
-fn insist<T>(repo: &ApiRepo, request: &impl Fn(&ApiRepo) -> Result<T, ApiError>) -> Result<T, Refusal> {
+/// Retries a request whose connection failed; a status is final unless it is 5xx.
+fn send_with_retries<T>(repo: &ApiRepo, request: &impl Fn(&ApiRepo) -> Result<T, ApiError>) -> Result<T, RequestFailure> {
     let mut left = RETRIES;
     loop {
         let error = match request(repo) {
@@ -325,25 +325,25 @@ fn insist<T>(repo: &ApiRepo, request: &impl Fn(&ApiRepo) -> Result<T, ApiError>)
             | ApiError::IoError(_)
             | ApiError::TooManyRetries(_)
             | ApiError::InvalidResume
-            | ApiError::LockAcquisition(_) => return Err(Refusal::Other(error.to_string())),
+            | ApiError::LockAcquisition(_) => return Err(RequestFailure::Other(error.to_string())),
         };
         match status {
-            Some(status) if status < 500 => return Err(Refusal::Status(status)),
-            Some(status) if left == 0 => return Err(Refusal::Status(status)),
-            None if left == 0 => return Err(Refusal::Other(error.to_string())),
+            Some(status) if status < 500 => return Err(RequestFailure::Status(status)),
+            Some(status) if left == 0 => return Err(RequestFailure::Status(status)),
+            None if left == 0 => return Err(RequestFailure::Other(error.to_string())),
             Some(_) | None => left -= 1,
         }
     }
 }
 
-/// How the library's HTTP client words an answer that refuses; its error type is not ours to name.
+/// How the library's HTTP client words an error status. Its error type is not public, so the text is parsed.
 const STATUS: &str = "http status:";
 
-/// Bytes that came so far; the library tells it.
+/// Bytes received so far, as reported by the library.
 #[derive(Debug, Clone, Default)]
-struct Moved(Arc<AtomicU64>);
+struct Received(Arc<AtomicU64>);
 
-impl Progress for Moved {
+impl Progress for Received {
     fn init(&mut self, _size: usize, _filename: &str) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
@@ -355,14 +355,20 @@ impl Progress for Moved {
     fn finish(&mut self) {}
 }
 
-fn wait<T>(take: &Receiver<T>, moved: &Moved, standstill: Duration, what: &str, go_on: &mut dyn FnMut() -> bool) -> Result<T, HubError> {
-    let mut last = (moved.0.load(Ordering::Relaxed), Instant::now());
+fn wait<T>(
+    take: &Receiver<T>,
+    received: &Received,
+    stall_timeout: Duration,
+    what: &str,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<T, HubError> {
+    let mut last = (received.0.load(Ordering::Relaxed), Instant::now());
     loop {
-        match take.recv_timeout(SLICE) {
+        match take.recv_timeout(POLL_INTERVAL) {
             Ok(answer) => return Ok(answer),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
-                let reason = "the thread that fetched it ended".to_owned();
+                let reason = "the download thread ended".to_owned();
                 return Err(HubError::Failed {
                     what: what.to_owned(),
                     reason,
@@ -370,15 +376,15 @@ fn wait<T>(take: &Receiver<T>, moved: &Moved, standstill: Duration, what: &str, 
             }
         }
         if !go_on() {
-            return Err(HubError::GivenUp(what.to_owned()));
+            return Err(HubError::Cancelled(what.to_owned()));
         }
-        let now = moved.0.load(Ordering::Relaxed);
+        let now = received.0.load(Ordering::Relaxed);
         if now != last.0 {
             last = (now, Instant::now());
-        } else if last.1.elapsed() >= standstill {
-            return Err(HubError::Late {
+        } else if last.1.elapsed() >= stall_timeout {
+            return Err(HubError::Stalled {
                 what: what.to_owned(),
-                after: standstill,
+                after: stall_timeout,
             });
         }
     }

@@ -1,35 +1,35 @@
-//! Where the hub is and where its cache lies, from the variables that Hugging Face's own tools read.
+//! Endpoint, cache and token of the hub, from the variables that Hugging Face's own tools read.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{HubError, STANDSTILL};
+use super::{HubError, STALL_TIMEOUT};
 use crate::model::Secret;
 
-/// Where the hub is.
+/// The public hub.
 const ENDPOINT: &str = "https://huggingface.co";
 
-/// How the hub is reached.
+/// How to reach the hub.
 #[derive(Debug, Clone)]
-pub struct Settings {
-    /// The address, without a slash at its end.
+pub struct HubSettings {
+    /// The base URL, without a trailing slash.
     pub endpoint: String,
-    /// The folder of the cache; `models--owner--name` and the like lie in it.
+    /// The cache folder, which contains `models--owner--name` and the like.
     pub cache: PathBuf,
-    /// Who asks. Without one, a token that a person stored beside the cache is used.
+    /// The access token. Without one, a token stored beside the cache is used.
     pub token: Option<Secret>,
-    /// Whether only the cache may be used.
+    /// Whether downloads are forbidden.
     pub offline: bool,
-    /// How long a download may stand still.
-    pub standstill: Duration,
+    /// How long a download may go without receiving a byte.
+    pub stall_timeout: Duration,
 }
 
-impl Settings {
+impl HubSettings {
     /// Reads `HF_ENDPOINT`, `HF_HUB_CACHE`, `HF_HOME`, `HF_TOKEN` and `HF_HUB_OFFLINE`, with the meaning of
-    /// <https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables>. `variable` gives a variable's value.
+    /// <https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables>. `variable` looks up a variable.
     ///
     /// # Errors
-    /// [`HubError::NoCache`] where no variable says where the cache is, and there is no home.
+    /// [`HubError::NoCache`] if no variable sets the cache folder and there is no home.
     pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self, HubError> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let folder = |name: &str| set(name).map(PathBuf::from);
@@ -47,7 +47,7 @@ impl Settings {
             cache: cache.ok_or(HubError::NoCache)?,
             token: set("HF_TOKEN").map(Secret::new),
             offline: set("HF_HUB_OFFLINE").is_some_and(yes),
-            standstill: STANDSTILL,
+            stall_timeout: STALL_TIMEOUT,
         })
     }
 }

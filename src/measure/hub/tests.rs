@@ -29,13 +29,13 @@ fn served(request: &Request) -> ResponseTemplate {
         .set_body_bytes(body)
 }
 
-fn settings(server: &str, cache: &Path) -> Settings {
-    Settings {
+fn settings(server: &str, cache: &Path) -> HubSettings {
+    HubSettings {
         endpoint: server.to_owned(),
         cache: cache.to_owned(),
         token: None,
         offline: false,
-        standstill: Duration::from_secs(30),
+        stall_timeout: Duration::from_secs(30),
     }
 }
 
@@ -43,13 +43,13 @@ fn dataset(revision: Option<&str>) -> HubRepository {
     HubRepository::new(HubKind::Dataset, "owner/data", revision).unwrap()
 }
 
-async fn fetched(settings: Settings, repository: HubRepository, name: &'static str) -> Result<HubFile, HubError> {
+async fn fetched(settings: HubSettings, repository: HubRepository, name: &'static str) -> Result<HubFile, HubError> {
     let fetch = move || Hub::new(settings).file(&repository, name, &mut || true);
     tokio::task::spawn_blocking(fetch).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pinned_file_is_fetched_once_with_the_token_and_then_read_from_the_cache() {
+async fn pinned_file_is_downloaded_once_with_token_then_read_from_cache() {
     let server = MockServer::start().await;
     Mock::given(method("GET"))
         .and(path(format!("/datasets/owner/data/resolve/{COMMIT}/main/test.json")))
@@ -69,7 +69,7 @@ async fn a_pinned_file_is_fetched_once_with_the_token_and_then_read_from_the_cac
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn offline_a_branch_is_what_was_last_seen_of_it() {
+async fn offline_branch_resolves_to_last_known_commit() {
     let server = MockServer::start().await;
     Mock::given(path("/owner/data/resolve/main/tokenizer.json"))
         .respond_with(served)
@@ -80,7 +80,7 @@ async fn offline_a_branch_is_what_was_last_seen_of_it() {
     let online = settings(&server.uri(), cache.path());
     fetched(online.clone(), model.clone(), "tokenizer.json").await.unwrap();
     drop(server);
-    let offline = Settings { offline: true, ..online };
+    let offline = HubSettings { offline: true, ..online };
     let file = fetched(offline.clone(), model.clone(), "tokenizer.json").await.unwrap();
     assert_eq!(file.commit, COMMIT);
     let listing = Hub::new(offline.clone()).files(&model, &mut || true).unwrap();
@@ -96,7 +96,7 @@ async fn offline_a_branch_is_what_was_last_seen_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lists_files_but_none_that_would_leave_the_folder() {
+async fn listing_omits_names_outside_the_folder() {
     let server = MockServer::start().await;
     let info = serde_json::json!({
         "sha": COMMIT,
@@ -117,7 +117,7 @@ async fn lists_files_but_none_that_would_leave_the_folder() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn says_what_to_do_when_the_hub_refuses() {
+async fn denied_access_names_the_remedy() {
     let server = MockServer::start().await;
     for (revision, status) in [("gone", 404), ("closed", 401), ("gated", 403), ("broken", 500)] {
         Mock::given(path(format!("/datasets/owner/data/resolve/{revision}/x.json")))
@@ -143,19 +143,19 @@ async fn says_what_to_do_when_the_hub_refuses() {
 }
 
 #[test]
-fn a_hub_that_says_nothing_is_left_alone() {
+fn silent_hub_times_out_and_can_be_cancelled() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let cache = tempfile::tempdir().unwrap();
     let mut settings = settings(&format!("http://{}", silent.local_addr().unwrap()), cache.path());
-    settings.standstill = Duration::from_millis(200);
+    settings.stall_timeout = Duration::from_millis(200);
     let error = Hub::new(settings.clone()).file(&dataset(None), "x", &mut || true).unwrap_err();
-    assert!(matches!(error, HubError::Late { .. }), "{error}");
+    assert!(matches!(error, HubError::Stalled { .. }), "{error}");
     let error = Hub::new(settings).file(&dataset(None), "x", &mut || false).unwrap_err();
-    assert!(matches!(error, HubError::GivenUp(_)), "{error}");
+    assert!(matches!(error, HubError::Cancelled(_)), "{error}");
 }
 
 #[test]
-fn names_that_are_none_are_refused() {
+fn invalid_names_are_rejected() {
     for (id, revision) in [
         ("a/b/c", None),
         ("../x", None),
@@ -174,10 +174,10 @@ fn names_that_are_none_are_refused() {
 }
 
 #[test]
-fn settings_follow_the_variables_of_the_hubs_own_tools() {
+fn settings_follow_hugging_face_variables() {
     let of = |list: &[(&str, &str)]| {
         let list: Vec<_> = list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Settings::from_environment(|name| list.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()))
+        HubSettings::from_environment(|name| list.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()))
     };
     for (variables, cache) in [
         (&[("HOME", "/h")][..], "/h/.cache/huggingface/hub"),

@@ -62,7 +62,7 @@ impl ExitOf for DocumentsError {
     fn exit(&self) -> Exit {
         match self {
             Self::Hub(_) => Exit::Infrastructure,
-            Self::File(_) | Self::Data(_) | Self::NoSplit { .. } | Self::Form(_) => Exit::InvalidInput,
+            Self::File(_) | Self::Data(_) | Self::NoSplit { .. } | Self::UnknownFormat(_) => Exit::InvalidInput,
         }
     }
 }
