@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use harness::{Finish as _, imax};
+use harness::{Finish as _, clean_command, imax};
 
 fn cases() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/matrix");
@@ -349,7 +349,7 @@ fn is_valid(folder: &Path, subject: &str, document: &str) -> bool {
     let file = folder.join("document.yaml");
     fs::write(&file, document).unwrap();
     let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("dist/schemas/{subject}.json"));
-    let output = Command::new("check-jsonschema")
+    let output = clean_command("check-jsonschema")
         .arg("--schemafile")
         .arg(schema)
         .arg(&file)
