@@ -68,6 +68,7 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
             "job",
             "analysis",
             "system",
+            "fleet",
             "git",
             "github",
             "store",

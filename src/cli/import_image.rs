@@ -1,4 +1,4 @@
-//! `imax import-image`: an image in a cache that many jobs share. The batch script of a Slurm job calls it on its node.
+//! `imax import-image`: an image in a cache that many jobs share. Batch scripts call it on their nodes.
 
 use std::path::PathBuf;
 

@@ -29,7 +29,7 @@ pub fn reap(gone_machines: &[String], cancellation: &Cancellation) -> Exit {
 
 /// Only the machine on which a job ran can see whether it still runs.
 fn print_skipped(state: &JobState) {
-    let machine = state.machine.as_ref().map_or("an unknown machine", |machine| machine.name.as_str());
+    let machine = &state.machine.name;
     say(&format!(
         "job {}, started {}: skipped, it belongs to {machine}, and only that machine can tell whether it still runs; run `imax run --reap` \
          there, or add `--gone-machine {machine}` if it will not come back",

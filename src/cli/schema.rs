@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::cli::{Exit, Failure, OrExit as _, output};
+use crate::fleet::launcher::launch_rules;
 use crate::{changelog, config, job, matrix, result, settings};
 
 /// Print a JSON Schema.
@@ -42,7 +43,7 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
         Subject::Runners => config::runners_schema(),
         Subject::Changelog => changelog::schema(),
         Subject::Settings => settings::schema(),
-        Subject::Profile => job::profile_schema(),
+        Subject::Profile => job::profile_schema(&launch_rules()),
         Subject::Row => matrix::row_schema(),
         Subject::Result => result::schema(),
     };

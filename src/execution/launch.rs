@@ -19,7 +19,7 @@ pub(super) async fn launch(
     state: &mut JobState,
     image_pulls: &Tries,
 ) -> Result<LaunchedEngine, PhaseError> {
-    let launcher = launcher_of(&ctx.spec.profile.launch);
+    let launcher = launcher_of(&ctx.spec.profile.launch).map_err(|error| infra(error.to_string()))?;
     state.holds = launcher.holds(&ctx.spec);
     state.hooks_owed.clone_from(&ctx.spec.profile.hooks.post);
     if let Err(error) = ctx.states.write(state) {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::context::JobContext;
 use super::progress::Progress;
-use crate::job::slurm::NODE_FILE_PREFIX;
+use crate::fleet::node::NODE_FILE_PREFIX;
 use crate::job::{JobSpec, NodeFacts, Provenance, Recipe, RunnerProfile};
 use crate::model::{RunnerName, Variable, VariableValue};
 use crate::system::files;

@@ -8,9 +8,8 @@ use super::blocking::blocking;
 use super::context::JobContext;
 use super::load_points::LoadedPoint;
 use crate::fleet::telemetry::{self, Exporter, HostSampler, Sampler, Wanted};
-use crate::job::slurm::allocation;
 use crate::job::{
-    Energy, GpuSample, GpuUsage, GpuVendor, HostSample, HostUse, LaunchSettings, Load, NodeFacts, RoleEnergy, RoleNodes, energy, gpu_usage,
+    Energy, GpuSample, GpuUsage, GpuVendor, HostSample, HostUse, Load, NodeFacts, RoleEnergy, RoleNodes, energy, gpu_usage,
     host_csv, host_use, metrics_csv, role_energy,
 };
 use crate::model::Layout;
@@ -189,14 +188,11 @@ impl Samples {
     }
 
     fn role_energy(&self, ctx: &JobContext, nodes: &[String], load: Load) -> Option<RoleEnergy> {
-        let LaunchSettings::Slurm(settings) = &ctx.spec.profile.launch else {
-            return None;
-        };
         let Layout::MultiNode { prefill, decode } = &ctx.spec.row.layout else {
             return None;
         };
-        let roles = allocation(&ctx.spec.row, settings).ok()?.roles?;
-        // The job's script gives the first nodes to prefill.
+        let roles = ctx.spec.nodes?;
+        // The launcher gives the first nodes to prefill.
         let (first, rest) = nodes.split_at_checked(usize::try_from(roles.prefill).ok()?)?;
         let prefill = RoleNodes {
             nodes: first,

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::context::JobFolders;
 use super::load_settings;
 use super::request::{ExecutionRequest, LoadOverrides};
+use crate::fleet::launcher::launch_rules;
 use crate::job::{JobSpec, LoadSettings, ProfileError, ResolveError, RunnerProfile, resolve};
 use crate::measure::MeasureError;
 use crate::model::{JobId, NameError, RunnerName};
@@ -45,7 +46,7 @@ pub(super) fn resolve_job(request: &ExecutionRequest, runner: &RunnerName, folde
     override_load_settings(&mut profile.load, &request.load);
     let read = |path: &str| files::read_text(&folders.recipes.join(path)).ok();
     let recipe_folder = folders.recipes.display().to_string();
-    let spec = resolve(new_job_id(), request.row.clone(), runner.clone(), profile, &recipe_folder, &read)?;
+    let spec = resolve(new_job_id(), request.row.clone(), runner.clone(), profile, &recipe_folder, &read, &launch_rules())?;
     load_settings::check_sessions(&spec).map_err(JobSpecError::Sessions)?;
     Ok(spec)
 }
@@ -66,8 +67,8 @@ fn load_profile(name: Option<&str>, runner: &RunnerName, runner_dir: &Path) -> R
     let folder = runner_dir.display().to_string();
     match name {
         Some("local") if read("local.yaml").is_none() => Ok(RunnerProfile::local()),
-        Some(name) => RunnerProfile::load(name, &folder, &read),
-        None => RunnerProfile::of_runner(runner, &folder, &read),
+        Some(name) => RunnerProfile::load(name, &folder, &read, &launch_rules()),
+        None => RunnerProfile::of_runner(runner, &folder, &read, &launch_rules()),
     }
 }
 

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::model::JobId;
 use crate::system::files::{self, FileError};
@@ -23,9 +24,8 @@ pub struct JobState {
     pub job: JobId,
     /// The `imax run` that owns it.
     pub owner: Option<ProcessId>,
-    /// The machine that the owner is on; versions before this field did not say.
-    #[serde(default)]
-    pub machine: Option<Machine>,
+    /// The machine that the owner is on.
+    pub machine: Machine,
     /// The boot of the machine that the owner lives in.
     pub boot: String,
     /// Where the job's files go.
@@ -34,34 +34,23 @@ pub struct JobState {
     pub started: String,
     /// What it started, beside processes that carry the job's mark.
     pub holds: Vec<Holding>,
-    /// Since when a request of the launcher waits for its answer, RFC 3339: until it is here, more may come of it.
-    #[serde(default)]
+    /// Since when a request of the launcher waits for its answer, RFC 3339: until then a holding may appear.
     pub asked: Option<String>,
     /// The profile's post-hooks, which are to run when all of this is stopped.
-    #[serde(default)]
     pub hooks_owed: Vec<String>,
 }
 
-/// Something that outlives its starter.
+/// Something outside of this machine's processes that outlives `imax run`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Holding {
-    /// A container with the job's label.
-    Container {
-        /// The container engine's socket.
-        socket: String,
-        /// The container's name.
-        name: String,
-    },
-    /// A job of Slurm with the job's name.
-    SlurmJob {
-        /// The job's name.
-        name: String,
-        /// `SLURM_CONF`, where it was set.
-        configuration: Option<String>,
-        /// The file with the job's secrets, until the job has read it.
-        secrets: Option<PathBuf>,
-    },
+pub struct Holding {
+    /// Name of the launcher that made it.
+    pub launcher: String,
+    /// What it is, for people: `container imax-1`.
+    pub what: String,
+    /// How the launcher finds it; no other code reads this.
+    pub data: Value,
+    /// Whether it may appear after a request for it that had no answer.
+    pub may_come_late: bool,
 }
 
 impl JobState {
@@ -72,7 +61,7 @@ impl JobState {
             schema: SCHEMA.to_owned(),
             job,
             owner: own_id(),
-            machine: Some(machine()),
+            machine: machine(),
             boot: boot_id(),
             out: out.to_owned(),
             started,
@@ -82,19 +71,15 @@ impl JobState {
         }
     }
 
-    /// What has become of the owner. On this machine, one of before its last boot is dead, and so is one that is not known.
-    /// A state that does not name its machine is this machine's only where the boot is the same.
+    /// The state of the owner. On this machine, one from before the last boot is dead, and so is one whose process is not known.
     #[must_use]
     pub fn owner(&self) -> Owner {
-        let same_boot = self.boot == boot_id();
-        let is_here = match &self.machine {
-            Some(of_owner) => *of_owner == machine(),
-            None => same_boot,
-        };
-        match (is_here, same_boot && self.owner.is_some_and(is_alive)) {
-            (false, _) => Owner::Elsewhere,
-            (true, true) => Owner::Alive,
-            (true, false) => Owner::Dead,
+        if self.machine != machine() {
+            Owner::Elsewhere
+        } else if self.boot == boot_id() && self.owner.is_some_and(is_alive) {
+            Owner::Alive
+        } else {
+            Owner::Dead
         }
     }
 }
@@ -200,21 +185,15 @@ mod tests {
     }
 
     #[test]
-    fn only_this_machine_tells_of_its_own_owners() {
+    fn only_the_owners_machine_knows_whether_it_is_alive() {
         let mine = JobState::of_this_process(JobId::from_unique(9), Path::new("/out"), "2026-01-01T00:00:00Z".to_owned());
-        let here = || Some(machine());
-        let id = Some("0123456789abcdef".to_owned());
-        let renamed = || {
-            Some(Machine {
-                name: "other".to_owned(),
-                ..machine()
-            })
+        let renamed = Machine {
+            name: "other".to_owned(),
+            ..machine()
         };
-        let cloned = || {
-            Some(Machine {
-                id: id.clone(),
-                ..machine()
-            })
+        let cloned = Machine {
+            id: Some("0123456789abcdef".to_owned()),
+            ..machine()
         };
         let gone = mine.owner.map(|owner| ProcessId {
             start: owner.start + 1,
@@ -222,18 +201,14 @@ mod tests {
         });
         let boot = boot_id();
         for (machine, boot, owner, expected) in [
-            (here(), boot.as_str(), mine.owner, Owner::Alive),
-            (here(), &boot, gone, Owner::Dead),
-            (here(), &boot, None, Owner::Dead),
+            (machine(), boot.as_str(), mine.owner, Owner::Alive),
+            (machine(), &boot, gone, Owner::Dead),
+            (machine(), &boot, None, Owner::Dead),
             // After a reboot the number may be another process's.
-            (here(), "another boot", mine.owner, Owner::Dead),
-            (renamed(), &boot, gone, Owner::Elsewhere),
-            (cloned(), &boot, gone, Owner::Elsewhere),
-            (cloned(), "another boot", gone, Owner::Elsewhere),
-            // As versions wrote it that did not name the machine.
-            (None, &boot, mine.owner, Owner::Alive),
-            (None, &boot, gone, Owner::Dead),
-            (None, "another boot", gone, Owner::Elsewhere),
+            (machine(), "another boot", mine.owner, Owner::Dead),
+            (renamed, &boot, gone, Owner::Elsewhere),
+            (cloned.clone(), &boot, gone, Owner::Elsewhere),
+            (cloned, "another boot", gone, Owner::Elsewhere),
         ] {
             let state = JobState {
                 machine: machine.clone(),

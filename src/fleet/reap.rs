@@ -11,8 +11,7 @@ use crate::system::process::{marked_processes, stop_members};
 const GRACE: Duration = Duration::from_secs(5);
 /// How long it has to go after SIGKILL.
 const LIMIT: Duration = Duration::from_secs(5);
-/// How long after a request without an answer something may still come of it: Slurm's tools and its controller give up
-/// earlier.
+/// How long after a request without an answer a scheduler may still carry it out: tools and controllers give up earlier.
 const LATE_ANSWER: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
 
 /// What was done about one dead job.
@@ -64,7 +63,7 @@ pub fn jobs_elsewhere(states: &StateFolder, gone: &[String]) -> Vec<JobState> {
 }
 
 fn is_of(state: &JobState, machines: &[String]) -> bool {
-    state.machine.as_ref().is_some_and(|machine| machines.contains(&machine.name))
+    machines.contains(&state.machine.name)
 }
 
 /// Stops everything that one job left. A signal ends it, also in the middle.
@@ -79,10 +78,10 @@ pub fn reap_job(state: JobState, stop: &Cancellation, until: Instant) -> Reaped 
     };
     for holding in &reaped.state.holds {
         match crate::fleet::launcher::remove(holding, &reaped.state.job, stop, until) {
-            Ok(true) => reaped.removed.push(describe(holding)),
-            Ok(false) if may_still_come(&reaped.state, holding) => reaped.awaited.push(describe(holding)),
+            Ok(true) => reaped.removed.push(holding.what.clone()),
+            Ok(false) if may_still_come(&reaped.state, holding) => reaped.awaited.push(holding.what.clone()),
             Ok(false) => {}
-            Err(error) => reaped.left.push(format!("{}: {error}", describe(holding))),
+            Err(error) => reaped.left.push(format!("{}: {error}", holding.what)),
         }
     }
     reaped
@@ -110,21 +109,11 @@ fn stop_processes(state: &JobState, stop: &Cancellation, until: Instant) -> (Vec
     (seen, left.collect())
 }
 
-/// A request to Slurm that had no answer may be obeyed later. A container engine forgets a request whose client has gone.
+/// Whether a holding that is not there may still appear, because a request for it had no answer.
 fn may_still_come(state: &JobState, holding: &Holding) -> bool {
     let asked = state
         .asked
         .as_deref()
         .and_then(|time| chrono::DateTime::parse_from_rfc3339(time).ok());
-    match holding {
-        Holding::Container { .. } => false,
-        Holding::SlurmJob { .. } => asked.is_some_and(|asked| chrono::Utc::now().signed_duration_since(asked) < LATE_ANSWER),
-    }
-}
-
-fn describe(holding: &Holding) -> String {
-    match holding {
-        Holding::Container { name, .. } => format!("container {name}"),
-        Holding::SlurmJob { name, .. } => format!("slurm job {name}"),
-    }
+    holding.may_come_late && asked.is_some_and(|asked| chrono::Utc::now().signed_duration_since(asked) < LATE_ANSWER)
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::matrix::Row;
 use crate::model::{RunnerLabel, RunnerName};
 
-use super::{RecipeStyle, RunnerProfile, choose_recipe, recipe_names};
+use super::{Launchers, RecipeStyle, RunnerProfile, choose_recipe, recipe_names};
 
 /// What became of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -109,7 +109,12 @@ pub struct ProfileChoice {
 
 /// The profiles of nodes. `read` gives the text of a file in the runner folder, or nothing.
 #[must_use]
-pub fn profile_choices(nodes: &[RunnerName], folder: &str, read: &dyn Fn(&str) -> Option<String>) -> Vec<ProfileChoice> {
+pub fn profile_choices(
+    nodes: &[RunnerName],
+    folder: &str,
+    read: &dyn Fn(&str) -> Option<String>,
+    launchers: Launchers<'_>,
+) -> Vec<ProfileChoice> {
     let mut choices: Vec<(&str, ProfileChoice)> = Vec::new();
     for node in nodes {
         let prefix = node.profile_prefix();
@@ -118,7 +123,7 @@ pub fn profile_choices(nodes: &[RunnerName], folder: &str, read: &dyn Fn(&str) -
             continue;
         }
         let files = [format!("{prefix}.yaml"), format!("launch_{prefix}.sh")];
-        let loaded = RunnerProfile::of_runner(node, folder, read);
+        let loaded = RunnerProfile::of_runner(node, folder, read, launchers);
         let choice = ProfileChoice {
             nodes: vec![node.clone()],
             file: files.into_iter().find(|file| read(file).is_some()),
@@ -174,7 +179,7 @@ mod tests {
             _ => None,
         };
         let nodes = ["h200-a_0", "h200-a_1", "h200-b_0", "h200-c_0", "h200-d_0"].map(|name| name.parse().unwrap());
-        let choices = profile_choices(&nodes, "runners", &read);
+        let choices = profile_choices(&nodes, "runners", &read, &crate::fleet::launcher::launch_rules());
         let shown = |at: usize| {
             (
                 choices[at].nodes.len(),

@@ -2,7 +2,6 @@
 //! and the outcome of it. Everything here is a value: what to start, with which environment, for how long at most,
 //! and what became of it; `fleet::launcher` carries it out.
 
-mod container;
 mod deadline;
 mod diagnosis;
 mod engine_version;
@@ -17,11 +16,9 @@ mod recipe;
 mod record;
 mod resolve;
 mod retry;
-pub mod slurm;
 mod telemetry;
 
 pub use crate::model::FailureClass;
-pub use container::{ContainerFolders, ContainerPlan, JOB_LABEL, container_plan, image_reference};
 pub use deadline::{Deadlines, DurationError, Phase, PhaseTime};
 pub use diagnosis::{Diagnosis, KnownCause, diagnose};
 pub use engine_version::{VERSION_PATHS, version_in_answer, version_in_log};
@@ -35,9 +32,10 @@ pub use node::{
 };
 pub use outcome::{JobFailure, Outcome};
 pub use profile::{
-    ContainerNetwork, DockerSettings, ExporterAddress, GpuRequest, GpuVendor, Hooks, LaunchSettings, LoadSettings, Mount, NodeSettings,
-    ProfileError, PullPolicy, RunnerProfile, ScrapeUrl, SlurmContainer, SlurmSettings, TelemetrySettings, profile_schema,
+    ExporterAddress, GpuVendor, Hooks, LaunchRules, LaunchSettings, Launchers, LoadSettings, NodeSettings, NodesByRole, Placement,
+    ProfileError, ProfileHead, RunnerProfile, ScrapeUrl, SettingsError, TelemetrySettings, profile_schema,
 };
+pub(crate) use profile::{merged, section_value, typed_section};
 pub use recipe::{Recipe, RecipeError, RecipeStyle, Spelling, choose_recipe, recipe_names};
 pub use record::{EvalRecord, JobRecord, PhaseEnding, PhaseRecord, PointRecord, Provenance, RECORD_SCHEMA};
 pub use resolve::{JobSpec, ResolveError, Resolved, resolve};

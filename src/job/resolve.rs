@@ -6,10 +6,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::matrix::{Row, Scenario};
-use crate::model::{Concurrency, JobId, Layout, RunnerName};
+use crate::model::{Concurrency, JobId, RunnerName};
 
-use super::slurm::{AllocationError, allocation};
-use super::{LaunchSettings, NameSubject, PhaseTime, ProfileError, Recipe, RecipeError, RunnerProfile, choose_recipe, result_file_name};
+use super::profile::launcher_named;
+use super::{
+    Launchers, NameSubject, NodesByRole, PhaseTime, ProfileError, Recipe, RecipeError, RunnerProfile, choose_recipe, result_file_name,
+};
 
 /// A row resolved against recipe and profile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +27,8 @@ pub struct JobSpec {
     pub profile: RunnerProfile,
     /// How the engine starts.
     pub recipe: Recipe,
+    /// Nodes of each role, for a row over several nodes.
+    pub nodes: Option<NodesByRole>,
 }
 
 /// A point of the job: one concurrency and the name of its files.
@@ -66,17 +70,20 @@ pub enum ResolveError {
     },
     /// Several nodes need a scheduler.
     #[error(
-        "row asks for several nodes (prefill and decode workers), but profile {profile} has `launcher: {launcher}`; only `launcher: slurm` gives them"
+        "row asks for several nodes (prefill and decode workers), but profile {profile} has `launcher: {launcher}`; use one with a scheduler: \
+         {schedulers}"
     )]
     SeveralNodes {
         /// The profile.
         profile: String,
         /// Its launcher.
-        launcher: &'static str,
+        launcher: String,
+        /// The launchers that have nodes.
+        schedulers: String,
     },
-    /// The row does not fit on the scheduler's nodes.
-    #[error(transparent)]
-    Allocation(#[from] AllocationError),
+    /// The row does not fit on the launcher's nodes.
+    #[error("{0}")]
+    DoesNotFit(String),
     /// There is no recipe.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
@@ -132,9 +139,10 @@ pub fn resolve(
     profile: RunnerProfile,
     recipe_folder: &str,
     read_recipe: &dyn Fn(&str) -> Option<String>,
+    launchers: Launchers<'_>,
 ) -> Result<JobSpec, ResolveError> {
     refuse_repeated(&row)?;
-    refuse_unfit(&row, &profile)?;
+    let nodes = nodes_of_row(&row, &profile, launchers)?;
     let recipe = choose_recipe(&row, recipe_folder, read_recipe, &sha256_hex)?;
     match recipe.style {
         // A recipe over several nodes gets all of them, see `CONC_LIST`.
@@ -153,6 +161,7 @@ pub fn resolve(
         runner_name,
         profile,
         recipe,
+        nodes,
     })
 }
 
@@ -180,17 +189,22 @@ fn refuse_unloadable(row: &Row, profile: &RunnerProfile, recipe: &Recipe) -> Res
     Ok(())
 }
 
-/// Several nodes are had from a scheduler alone, and a scheduler's nodes must be able to hold the row.
-fn refuse_unfit(row: &Row, profile: &RunnerProfile) -> Result<(), ResolveError> {
-    match (&row.layout, &profile.launch) {
-        (_, LaunchSettings::Slurm(settings)) => Ok(allocation(row, settings).map(drop)?),
-        (Layout::SingleNode(_), LaunchSettings::Local | LaunchSettings::Script { .. } | LaunchSettings::Docker(_)) => Ok(()),
-        (Layout::MultiNode { .. }, launch @ (LaunchSettings::Local | LaunchSettings::Script { .. } | LaunchSettings::Docker(_))) => {
-            Err(ResolveError::SeveralNodes {
-                profile: profile.name.clone(),
-                launcher: launch.name(),
-            })
-        }
+/// Only a scheduler gives several nodes, and its nodes must be large enough for the row.
+fn nodes_of_row(row: &Row, profile: &RunnerProfile, launchers: Launchers<'_>) -> Result<Option<NodesByRole>, ResolveError> {
+    let name = profile.launch.name();
+    let launcher = launcher_named(launchers, name);
+    if row.layout.is_multi_node() && !launcher.is_some_and(|launcher| launcher.has_scheduler()) {
+        let schedulers = launchers.iter().filter(|launcher| launcher.has_scheduler());
+        let schedulers: Vec<String> = schedulers.map(|launcher| format!("`launcher: {}`", launcher.name())).collect();
+        return Err(ResolveError::SeveralNodes {
+            profile: profile.name.clone(),
+            launcher: name.to_owned(),
+            schedulers: schedulers.join(", "),
+        });
+    }
+    match launcher {
+        Some(launcher) => launcher.nodes_of_row(&profile.launch, row).map_err(ResolveError::DoesNotFit),
+        None => Ok(None),
     }
 }
 
@@ -231,7 +245,7 @@ mod tests {
         let row = serde_json::from_value(document).unwrap();
         let read = |path: &str| path.ends_with("demo_fp8_h100_sim.sh").then(|| recipe.to_owned());
         let runner = "h100-a_0".parse().unwrap();
-        resolve(JobId::from_unique(7), row, runner, profile, "benchmarks", &read)
+        resolve(JobId::from_unique(7), row, runner, profile, "benchmarks", &read, &[])
     }
 
     #[test]

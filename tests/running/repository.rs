@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use imax::fleet::launcher::launch_rules;
 use imax::job::{RecipeStyle, RunnerProfile};
 
 fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
@@ -20,7 +21,7 @@ fn every_profile_is_valid() {
     for path in files("runners", "yaml") {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let folder = path.parent().unwrap();
-        RunnerProfile::load(name, "runners", &|file| fs::read_to_string(folder.join(file)).ok()).unwrap();
+        RunnerProfile::load(name, "runners", &|file| fs::read_to_string(folder.join(file)).ok(), &launch_rules()).unwrap();
     }
 }
 

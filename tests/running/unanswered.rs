@@ -102,10 +102,15 @@ fn a_controller_that_hangs_does_not_keep_a_cancelled_launch() {
 /// States of dead jobs that hold a job of Slurm each.
 fn leave_dead_jobs(world: &World) {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let machine = serde_json::to_value(imax::system::host::machine()).unwrap();
     for job in ["imax-1", "imax-2"] {
         let state: Value = json!({
-            "schema": "imax-job-state/1", "job": job, "owner": null, "boot": boot.trim(), "out": "/out", "started": "2026-01-01T00:00:00Z",
-            "holds": [{ "kind": "slurm-job", "name": job, "configuration": null, "secrets": null }]
+            "schema": "imax-job-state/1", "job": job, "owner": null, "machine": machine, "boot": boot.trim(), "out": "/out", "started": "2026-01-01T00:00:00Z",
+            "asked": null, "hooks_owed": [],
+            "holds": [{
+                "launcher": "slurm", "what": format!("slurm job {job}"), "may_come_late": true,
+                "data": { "name": job, "configuration": null, "secrets": "/nonexistent" }
+            }]
         });
         world.write(&format!("state/{job}.json"), &state.to_string());
     }

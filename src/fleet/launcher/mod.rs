@@ -1,22 +1,64 @@
-//! Launchers: what starts an engine on a kind of node, watches it and stops it. Each is one file and one line in
-//! [`launcher_of`].
+//! Launchers: what starts an engine on a kind of node, watches it and stops it. A launcher is one folder here, which holds its
+//! section of profiles, its requests and its effects, and one line in [`KINDS`].
 
+mod container;
 mod docker;
 mod local;
+mod mount;
+mod process;
+mod script;
 mod slurm;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::error::Error;
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::fleet::job_state::Holding;
-use crate::job::{Attempt, JobFailure, JobSpec, LaunchSettings};
+use crate::job::{Attempt, JobFailure, JobSpec, LaunchRules, LaunchSettings, Service, SettingsError};
 use crate::model::{JobId, Secret, Variable};
 use crate::system::cancellation::Cancellation;
 use crate::system::process::{Ending, ProcessError, StopReport};
-pub use docker::{DockerError, container_engine_version};
-pub use slurm::SlurmError;
+
+/// All launchers, in the order in which messages name them.
+static KINDS: [&dyn LauncherKind; 4] = [&local::Local, &script::Script, &docker::Docker, &slurm::Slurm];
+
+/// The rules of all launchers, for whoever reads a profile.
+#[must_use]
+pub fn launch_rules() -> [&'static dyn LaunchRules; KINDS.len()] {
+    KINDS.map(|kind| -> &dyn LaunchRules { kind })
+}
+
+/// A kind of launcher: its rules, and what needs no job.
+trait LauncherKind: LaunchRules {
+    /// The launcher of a profile.
+    fn launcher(&self, settings: &LaunchSettings) -> Result<Box<dyn Launcher>, SettingsError>;
+
+    /// Removes what a dead job held. Says whether there was something to remove.
+    fn remove(&self, _held: &Value, _removal: &Removal<'_>) -> Result<bool, LaunchError> {
+        Ok(false)
+    }
+
+    /// Asks the services that jobs need.
+    fn services(&self, _settings: &LaunchSettings, _until: Instant, _stop: &Cancellation) -> Vec<Service> {
+        Vec::new()
+    }
+}
+
+/// Whose holding is removed, and for how long that is tried.
+struct Removal<'a> {
+    job: &'a JobId,
+    stop: &'a Cancellation,
+    until: Instant,
+}
+
+fn kind(name: &str) -> Result<&'static dyn LauncherKind, LaunchError> {
+    let found = KINDS.into_iter().find(|kind| kind.name() == name);
+    found.ok_or_else(|| LaunchError::Unknown(name.to_owned()))
+}
 
 /// What a launcher needs to start an engine.
 #[derive(Clone, Copy)]
@@ -63,7 +105,7 @@ pub trait Launcher {
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<Box<dyn Engine>, LaunchError>;
 }
 
-/// Whether a started engine's turn has come.
+/// Whether a scheduler has given a started engine its nodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Turn {
     /// There is no queue: what is started runs.
@@ -75,7 +117,7 @@ pub enum Turn {
         /// Why, as the scheduler names it.
         reason: String,
     },
-    /// It waits no more.
+    /// It waits no longer.
     Come {
         /// Where it runs, for people.
         place: String,
@@ -116,41 +158,43 @@ pub enum LaunchError {
     /// A process failed.
     #[error(transparent)]
     Process(#[from] ProcessError),
-    /// A launch script is not there.
-    #[error("launch script {} is not there; write it, or name another launcher in the runner profile", .0.display())]
-    NoScript(PathBuf),
-    /// The scheduler failed.
+    /// No launcher has the name.
+    #[error("unknown launcher `{0}`; was this written by another version of imax?")]
+    Unknown(String),
+    /// The settings are another launcher's.
     #[error(transparent)]
-    Slurm(#[from] SlurmError),
+    Settings(#[from] SettingsError),
+    /// What the launcher itself says.
+    #[error(transparent)]
+    Launcher(Box<dyn Error + Send + Sync>),
     /// It is known what ended the engine, and whose fault that is.
     #[error(transparent)]
     Explained(JobFailure),
-    /// The container engine failed.
-    #[error(transparent)]
-    Docker(#[from] DockerError),
     /// A signal came.
     #[error("ended by a signal")]
     Stopped,
     /// The time was over.
-    #[error("{0} was not over in time")]
+    #[error("{0} did not finish in time")]
     Late(String),
     /// A scheduler may still obey the request that failed so.
-    #[error("{0}; what was asked for may still come")]
+    #[error("{0}; the scheduler may still start the job")]
     Unanswered(Box<LaunchError>),
 }
 
 /// The launcher of a profile.
-#[must_use]
-pub fn launcher_of(settings: &LaunchSettings) -> Box<dyn Launcher> {
-    match settings {
-        LaunchSettings::Local => Box::new(local::Recipe),
-        LaunchSettings::Script { path } => Box::new(local::Script { path: path.clone() }),
-        LaunchSettings::Docker(settings) => Box::new(docker::Docker::new(settings.clone())),
-        LaunchSettings::Slurm(settings) => Box::new(slurm::Slurm::new(settings.clone())),
-    }
+///
+/// # Errors
+/// Where the settings are those of another version.
+pub fn launcher_of(settings: &LaunchSettings) -> Result<Box<dyn Launcher>, LaunchError> {
+    Ok(kind(settings.name())?.launcher(settings)?)
 }
 
-/// How long what a dead job held has to go.
+/// The services that a profile's launcher needs, with their answers.
+pub(super) fn services(settings: &LaunchSettings, until: Instant, stop: &Cancellation) -> Vec<Service> {
+    kind(settings.name()).map_or_else(|_| Vec::new(), |kind| kind.services(settings, until, stop))
+}
+
+/// How long removing one holding of a dead job may take.
 const REMOVAL: Duration = Duration::from_secs(20);
 
 /// Removes what a dead job held. Says whether there was something to remove.
@@ -159,20 +203,7 @@ const REMOVAL: Duration = Duration::from_secs(20);
 /// Where it is still there, also because a signal came or the time was over.
 pub fn remove(holding: &Holding, job: &JobId, stop: &Cancellation, until: Instant) -> Result<bool, LaunchError> {
     let until = until.min(Instant::now() + REMOVAL);
-    match holding {
-        Holding::Container { socket, name: _ } => docker::remove_containers(socket, job, stop, until),
-        Holding::SlurmJob {
-            name,
-            configuration,
-            secrets,
-        } => {
-            let found = slurm::remove_jobs(name, configuration.as_deref(), job, stop, until)?;
-            if let Some(path) = secrets {
-                let _ = std::fs::remove_file(path);
-            }
-            Ok(found)
-        }
-    }
+    kind(&holding.launcher)?.remove(&holding.data, &Removal { job, stop, until })
 }
 
 /// The secrets of an environment, the longest first: one may be part of another.

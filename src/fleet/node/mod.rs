@@ -2,14 +2,15 @@
 //! What cannot be found out says why; nothing here judges.
 
 mod amd;
+mod clock;
 mod files;
 mod gpus;
 mod nvidia;
-mod services;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::fleet::launcher;
 use crate::job::{GpuVendor, HubFacts, LaunchSettings, NodeFacts, PortFact};
 use crate::system::cancellation::Cancellation;
 use crate::system::host;
@@ -17,6 +18,9 @@ use crate::system::ports;
 
 use gpus::Found;
 pub use gpus::gather_gpus;
+
+/// Begin of the name of the file in which a node of the job says what it is; the node's name and `.json` follow.
+pub const NODE_FILE_PREFIX: &str = "node-";
 
 /// What to look at.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +66,7 @@ pub fn gather_inside(questions: &Questions<'_>) -> NodeFacts {
     NodeFacts {
         host: host::host_name(),
         kernel: host::kernel(),
-        clock_synchronised: services::clock_synchronised(questions),
+        clock_synchronised: clock::clock_synchronised(questions),
         ..gather_gpus(questions)
     }
 }
@@ -88,8 +92,8 @@ pub fn gather(questions: &Questions<'_>) -> NodeFacts {
             .filter(|cache| questions.hub_cache.is_some() || cache.exists())
             .map(|cache| files::cache(&cache)),
     };
-    facts.services = services::services(questions);
-    facts.clock_synchronised = services::clock_synchronised(questions);
+    facts.services = launcher::services(questions.launch, questions.until, questions.stop);
+    facts.clock_synchronised = clock::clock_synchronised(questions);
     facts.leftovers = files::leftovers(&[questions.workspace, questions.out], questions.until);
     facts
 }

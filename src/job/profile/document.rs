@@ -1,56 +1,77 @@
-//! A runner profile exactly as its YAML file has it: every key optional, unknown keys refused. Known to this
-//! folder alone, which makes the checked type of it.
+//! A runner profile exactly as its YAML file has it, without the sections of launchers: every key optional. Known to this
+//! folder alone, which makes the checked type of it. The doc comments are the descriptions in the JSON Schema.
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::docker::{DockerDocument, inherit_docker};
 use super::load::{LoadDocument, inherit_load};
 use super::node::{NodeDocument, inherit_node};
 use super::retries::{RetriesDocument, inherit_retries};
-use super::slurm::{SlurmDocument, inherit_slurm};
 use super::telemetry::{TelemetryDocument, inherit_telemetry};
 use super::{GpuVendor, PhaseTime};
 
-/// One file of `runners/`.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+/// The keys of [`ProfileDocument`]; a test compares them.
+pub(super) const KEYS: [&str; 14] = [
+    "extends",
+    "launcher",
+    "vendor",
+    "hf-cache",
+    "pass-environment",
+    "environment",
+    "secrets",
+    "health-path",
+    "load",
+    "deadlines",
+    "telemetry",
+    "node",
+    "retries",
+    "hooks",
+];
+
+/// How jobs start on a kind of node: a file of `runners/`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", default)]
+#[schemars(title = "imax runner profile", deny_unknown_fields)]
 pub(super) struct ProfileDocument {
+    /// Another profile, whose keys hold where this one has none.
     pub extends: Option<String>,
-    pub launcher: Option<LauncherName>,
+    /// What starts the engine.
+    pub launcher: Option<String>,
+    /// Vendor of the node's GPUs.
     pub vendor: Option<GpuVendor>,
+    /// Folder of the model hub's cache on the node: the recipe's `HF_HUB_CACHE`.
     pub hf_cache: Option<String>,
+    /// Names of environment variables of imax that the recipe gets too.
     pub pass_environment: Option<Vec<String>>,
+    /// Variables that the recipe gets.
     pub environment: Option<BTreeMap<String, String>>,
+    /// Names of environment variables of imax that the recipe gets as secrets.
     pub secrets: Option<Vec<String>>,
+    /// Path of the engine's health check.
     pub health_path: Option<String>,
+    /// How the engine is loaded.
     pub load: Option<LoadDocument>,
+    /// The longest time of each phase, such as 90s or 30m.
     pub deadlines: Option<DeadlinesDocument>,
+    /// Where GPUs of other nodes are sampled.
     pub telemetry: Option<TelemetryDocument>,
+    /// What a node must be like before a job starts.
     pub node: Option<NodeDocument>,
+    /// How often a job is tried again that failed for reasons of the node.
     pub retries: Option<RetriesDocument>,
+    /// Commands around the job.
     pub hooks: Option<HooksDocument>,
-    pub script: Option<String>,
-    pub docker: Option<DockerDocument>,
-    pub slurm: Option<SlurmDocument>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum LauncherName {
-    Local,
-    Script,
-    Docker,
-    Slurm,
-}
-
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct DeadlinesDocument {
     pub preflight: Option<PhaseTime>,
     pub clean: Option<PhaseTime>,
     pub launch: Option<PhaseTime>,
+    /// The wait for a scheduler.
     pub queue: Option<PhaseTime>,
     pub ready: Option<PhaseTime>,
     pub warm_up: Option<PhaseTime>,
@@ -58,13 +79,16 @@ pub(super) struct DeadlinesDocument {
     pub eval: Option<PhaseTime>,
     pub collect: Option<PhaseTime>,
     pub stop: Option<PhaseTime>,
+    /// The longest time without a token.
     pub stall: Option<PhaseTime>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct HooksDocument {
+    /// Before the launch; each is a line for `bash -c`.
     pub pre: Option<Vec<String>>,
+    /// After the engine was stopped.
     pub post: Option<Vec<String>>,
 }
 
@@ -95,9 +119,6 @@ pub(super) fn inherit(base: ProfileDocument, child: ProfileDocument) -> ProfileD
             pre: child.pre.or(base.pre),
             post: child.post.or(base.post),
         }),
-        script: child.script.or(base.script),
-        docker: merge(base.docker, child.docker, inherit_docker),
-        slurm: merge(base.slurm, child.slurm, inherit_slurm),
     }
 }
 

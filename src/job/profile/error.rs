@@ -1,5 +1,7 @@
 //! Why a profile cannot be used.
 
+use std::borrow::Cow;
+
 /// Why there is no profile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProfileError {
@@ -18,8 +20,20 @@ pub enum ProfileError {
     Yaml {
         /// The profile's name.
         name: String,
-        /// What the parser said, with line and column.
+        /// The parser's message, with line and column.
         problem: String,
+    },
+    /// A key at the top of the file is unknown.
+    #[error("runner profile {name}.yaml: unknown key `{key}` in line {line}; expected one of {expected}")]
+    UnknownKey {
+        /// The profile's name.
+        name: String,
+        /// The key.
+        key: String,
+        /// Its line.
+        line: u64,
+        /// All keys.
+        expected: String,
     },
     /// A value is wrong.
     #[error("runner profile {name}.yaml has `{key}: {found}`; expected {expected}")]
@@ -31,10 +45,10 @@ pub enum ProfileError {
         /// What it says.
         found: String,
         /// What it should say.
-        expected: &'static str,
+        expected: Cow<'static, str>,
     },
     /// A profile extends itself, directly or not.
-    #[error("runner profile {name}.yaml extends itself through {chain}; end the circle")]
+    #[error("runner profile {name}.yaml extends itself through {chain}; remove one of these `extends`")]
     Circle {
         /// The profile's name.
         name: String,

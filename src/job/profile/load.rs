@@ -1,5 +1,8 @@
 //! The block `load` of a profile: how engines are loaded.
 
+use std::borrow::Cow;
+
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ProfileError;
@@ -38,14 +41,21 @@ impl Default for LoadSettings {
 }
 
 /// The block as its file has it.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct LoadDocument {
+    /// Measured requests for each concurrent request.
     pub prompts_per_concurrency: Option<u32>,
+    /// Warm-up requests for each concurrent request.
     pub warmups_per_concurrency: Option<u32>,
+    /// Lengths are drawn between this part of the row's length and the row's length.
+    #[schemars(range(min = 0))]
     pub random_range_ratio: Option<f64>,
+    /// Folder or hub name of the tokenizer, where it is not the model's.
     pub tokenizer: Option<String>,
+    /// The API, as `imax bench --backend` names it.
     pub backend: Option<String>,
+    /// Recorded sessions for rows of the agentic-coding scenario: a file of JSON lines, or a folder of them.
     pub sessions: Option<String>,
 }
 
@@ -75,7 +85,7 @@ pub(super) fn load_settings(name: &str, document: LoadDocument) -> Result<LoadSe
         name: name.to_owned(),
         key,
         found,
-        expected,
+        expected: Cow::Borrowed(expected),
     };
     if settings.prompts_per_concurrency == 0 {
         return Err(wrong("load.prompts-per-concurrency", "0".to_owned(), "a whole number from 1"));

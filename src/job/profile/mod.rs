@@ -1,41 +1,36 @@
 //! Runner profiles: how jobs start on a kind of node, as data. A profile is a YAML file in `runners/`, found by the
 //! runner's name; profiles inherit from each other with `extends`.
 
-mod container;
-mod docker;
 mod document;
 mod error;
+mod launcher;
 mod load;
-mod mount;
 mod node;
 mod retries;
 mod schema;
-mod slurm;
 mod source;
 mod telemetry;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::RunnerName;
 
 use super::node::visible_choice;
 use super::{Deadlines, PhaseTime, Retries};
-use docker::docker_settings;
-use document::{LauncherName, ProfileDocument};
+use document::ProfileDocument;
 use load::load_settings;
-use slurm::slurm_settings;
-use source::{check_name, with_ancestors};
+use source::{ProfileSource, RunnerFolder, check_name};
 
-pub use container::{ContainerNetwork, GpuRequest, PullPolicy};
-pub use docker::DockerSettings;
 pub use error::ProfileError;
+pub use launcher::{LaunchRules, LaunchSettings, Launchers, NodesByRole, Placement, ProfileHead, SettingsError};
+pub(crate) use launcher::{launcher_named, merged, section_value, typed_section};
 pub use load::LoadSettings;
-pub use mount::Mount;
 pub use node::NodeSettings;
 pub use schema::profile_schema;
-pub use slurm::{SlurmContainer, SlurmSettings};
 pub use telemetry::{ExporterAddress, ScrapeUrl, TelemetrySettings};
 
 /// How jobs start on a kind of node.
@@ -72,49 +67,8 @@ pub struct RunnerProfile {
     pub hooks: Hooks,
 }
 
-/// What starts the engine, with what that needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "launcher", rename_all = "kebab-case")]
-pub enum LaunchSettings {
-    /// The recipe as a process of this machine.
-    Local,
-    /// A site's own script, which gets the recipe's environment and does the starting.
-    Script {
-        /// Its path, relative to the runner folder.
-        path: String,
-    },
-    /// A container of Docker or Podman.
-    Docker(DockerSettings),
-    /// A job of Slurm.
-    Slurm(SlurmSettings),
-}
-
-impl LaunchSettings {
-    /// The launcher's name.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Script { .. } => "script",
-            Self::Docker(_) => "docker",
-            Self::Slurm(_) => "slurm",
-        }
-    }
-}
-
-impl LaunchSettings {
-    /// Whether the engine runs on the machine of `imax run`, so that its port and its GPUs are this machine's.
-    #[must_use]
-    pub fn is_on_this_machine(&self) -> bool {
-        match self {
-            Self::Local | Self::Script { .. } | Self::Docker(_) => true,
-            Self::Slurm(_) => false,
-        }
-    }
-}
-
 /// Whose GPUs a node has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum GpuVendor {
     /// NVIDIA.
@@ -160,12 +114,12 @@ const ALWAYS_PASSED: [&str; 20] = [
 ];
 
 impl RunnerProfile {
-    /// The profile of a machine about which nothing is said: the recipe runs as a process.
+    /// The profile of a machine that has none: the recipe runs as a process.
     #[must_use]
     pub fn local() -> Self {
         Self {
             name: "local".to_owned(),
-            launch: LaunchSettings::Local,
+            launch: LaunchSettings::local(),
             vendor: GpuVendor::None,
             hf_cache: None,
             pass_environment: Vec::new(),
@@ -181,42 +135,41 @@ impl RunnerProfile {
         }
     }
 
-    /// The profile of a repository's own `launch_<name>.sh`.
-    #[must_use]
-    pub fn of_script(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            launch: LaunchSettings::Script {
-                path: format!("launch_{name}.sh"),
-            },
-            ..Self::local()
-        }
-    }
-
     /// Reads a profile and those that it extends. `read` gives the text of a file in the runner folder, or nothing.
     /// Where there is no `<name>.yaml` but a `launch_<name>.sh`, that script is the launcher.
     ///
     /// # Errors
     /// Where there is neither, or one of the files is wrong.
-    pub fn load(name: &str, folder: &str, read: &dyn Fn(&str) -> Option<String>) -> Result<Self, ProfileError> {
+    pub fn load(name: &str, folder: &str, read: &dyn Fn(&str) -> Option<String>, launchers: Launchers<'_>) -> Result<Self, ProfileError> {
         check_name(name)?;
-        if read(&format!("{name}.yaml")).is_none() && read(&format!("launch_{name}.sh")).is_some() {
-            return Ok(Self::of_script(name));
-        }
-        let document = with_ancestors(name, folder, read)?;
-        checked(name, document)
+        let source = if read(&format!("{name}.yaml")).is_none() && read(&format!("launch_{name}.sh")).is_some() {
+            ProfileSource::of_script(format!("launch_{name}.sh"))
+        } else {
+            let folder = RunnerFolder {
+                launchers,
+                path: folder,
+                read,
+            };
+            folder.with_ancestors(name)?
+        };
+        checked(name, source, launchers)
     }
 
-    /// The profile of a runner: its own, or where it has none the one of a machine about which nothing is said.
+    /// The profile of a runner: its own, or where it has none that of [`RunnerProfile::local`].
     ///
     /// # Errors
     /// As [`RunnerProfile::load`].
-    pub fn of_runner(runner: &RunnerName, folder: &str, read: &dyn Fn(&str) -> Option<String>) -> Result<Self, ProfileError> {
+    pub fn of_runner(
+        runner: &RunnerName,
+        folder: &str,
+        read: &dyn Fn(&str) -> Option<String>,
+        launchers: Launchers<'_>,
+    ) -> Result<Self, ProfileError> {
         let own = runner.profile_prefix();
         if read(&format!("{own}.yaml")).is_none() && read(&format!("launch_{own}.sh")).is_none() {
             return Ok(Self::local());
         }
-        Self::load(own, folder, read)
+        Self::load(own, folder, read, launchers)
     }
 
     /// Whether a job here should have a token of the model hub: one that loads models onto GPUs, and passes it on.
@@ -229,14 +182,9 @@ impl RunnerProfile {
     /// that of its environment, which `lookup` knows.
     #[must_use]
     pub fn visible_choice(&self, lookup: &dyn Fn(&str) -> Option<String>) -> Option<String> {
-        match &self.launch {
-            LaunchSettings::Docker(DockerSettings {
-                gpus: GpuRequest::Ids(ids),
-                ..
-            }) => Some(ids.join(",")),
-            LaunchSettings::Local | LaunchSettings::Script { .. } | LaunchSettings::Docker(_) | LaunchSettings::Slurm(_) => {
-                visible_choice(self.vendor, lookup)
-            }
+        match self.launch.gpu_ids() {
+            [] => visible_choice(self.vendor, lookup),
+            ids => Some(ids.join(",")),
         }
     }
 
@@ -246,8 +194,9 @@ impl RunnerProfile {
     }
 }
 
-fn checked(name: &str, document: ProfileDocument) -> Result<RunnerProfile, ProfileError> {
+fn checked(name: &str, source: ProfileSource, launchers: Launchers<'_>) -> Result<RunnerProfile, ProfileError> {
     let local = RunnerProfile::local();
+    let ProfileSource { document, mut sections } = source;
     let ProfileDocument {
         extends: _,
         launcher,
@@ -263,37 +212,20 @@ fn checked(name: &str, document: ProfileDocument) -> Result<RunnerProfile, Profi
         node: node_document,
         retries: retries_document,
         hooks,
-        script,
-        docker,
-        slurm,
     } = document;
-    let wrong = |key, found: &str, expected| ProfileError::Value {
-        name: name.to_owned(),
-        key,
-        found: found.to_owned(),
-        expected,
-    };
-    let launch = match launcher {
-        None => return Err(wrong("launcher", "", "local, script, docker or slurm")),
-        Some(LauncherName::Local) => LaunchSettings::Local,
-        Some(LauncherName::Script) => LaunchSettings::Script {
-            path: script.ok_or_else(|| wrong("script", "", "the script's path below the runner folder"))?,
-        },
-        Some(LauncherName::Docker) => LaunchSettings::Docker(docker_settings(name, docker.unwrap_or_default())?),
-        Some(LauncherName::Slurm) => {
-            LaunchSettings::Slurm(slurm_settings(name, vendor.unwrap_or(local.vendor), slurm.unwrap_or_default())?)
-        }
-    };
-    let has_nodes = matches!(launch, LaunchSettings::Slurm(_));
+    let vendor = vendor.unwrap_or(local.vendor);
+    let head = ProfileHead { name, vendor };
+    let launcher = known_launcher(name, launcher.as_deref(), launchers)?;
+    let launch = launcher.check_section(head, sections.remove(launcher.name()))?;
     let health_path = health_path.unwrap_or(local.health_path);
     if !health_path.starts_with('/') || health_path.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(wrong("health-path", &health_path, "a path of a URL, such as /health"));
+        return Err(head.wrong("health-path", health_path, "a path of a URL, such as /health"));
     }
     let hooks = hooks.unwrap_or_default();
     Ok(RunnerProfile {
         name: name.to_owned(),
         launch,
-        vendor: vendor.unwrap_or(local.vendor),
+        vendor,
         hf_cache,
         pass_environment: pass_environment.unwrap_or_default(),
         environment: environment.unwrap_or_default(),
@@ -301,7 +233,7 @@ fn checked(name: &str, document: ProfileDocument) -> Result<RunnerProfile, Profi
         health_path,
         load: load_settings(name, load.unwrap_or_default())?,
         deadlines: deadlines_of(deadlines.unwrap_or_default()),
-        telemetry: telemetry::telemetry_settings(name, telemetry_document.unwrap_or_default(), has_nodes)?,
+        telemetry: telemetry::telemetry_settings(name, telemetry_document.unwrap_or_default(), launcher.has_scheduler())?,
         node: node::node_settings(name, node_document.unwrap_or_default())?,
         retries: retries::retries(name, &retries_document.unwrap_or_default())?,
         hooks: Hooks {
@@ -309,6 +241,25 @@ fn checked(name: &str, document: ProfileDocument) -> Result<RunnerProfile, Profi
             post: hooks.post.unwrap_or_default(),
         },
     })
+}
+
+fn known_launcher<'a>(profile: &str, name: Option<&str>, launchers: Launchers<'a>) -> Result<&'a dyn LaunchRules, ProfileError> {
+    let name = name.unwrap_or_default();
+    launcher_named(launchers, name).ok_or_else(|| ProfileError::Value {
+        name: profile.to_owned(),
+        key: "launcher",
+        found: name.to_owned(),
+        expected: Cow::Owned(one_of(launchers)),
+    })
+}
+
+/// The names of launchers in words: `a, b or c`.
+fn one_of(launchers: Launchers<'_>) -> String {
+    let names: Vec<&str> = launchers.iter().map(|launcher| launcher.name()).collect();
+    match names.as_slice() {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        names => names.concat(),
+    }
 }
 
 fn deadlines_of(document: document::DeadlinesDocument) -> Deadlines {
@@ -329,4 +280,73 @@ fn deadlines_of(document: document::DeadlinesDocument) -> Deadlines {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::fleet::launcher::launch_rules;
+
+    fn load(name: &str, files: &[(&str, &str)]) -> Result<RunnerProfile, ProfileError> {
+        let read = |path: &str| files.iter().find(|(file, _)| *file == path).map(|(_, text)| (*text).to_owned());
+        RunnerProfile::load(name, "runners", &read, &launch_rules())
+    }
+
+    #[test]
+    fn profile_inherits_key_by_key() {
+        let base = "launcher: local\nvendor: nvidia\nenvironment: {A: '1', B: '1'}\ndeadlines: {ready: 1h, load: 2h}\n";
+        let child = "extends: base\nenvironment: {B: '2'}\ndeadlines: {ready: 90s}\n";
+        let profile = load("h100-a", &[("base.yaml", base), ("h100-a.yaml", child)]).unwrap();
+        assert_eq!((profile.name.as_str(), profile.vendor), ("h100-a", GpuVendor::Nvidia));
+        let environment = [("A", "1"), ("B", "2")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(profile.environment, BTreeMap::from(environment));
+        assert_eq!(
+            (profile.deadlines.ready, profile.deadlines.load),
+            (PhaseTime::seconds(90), PhaseTime::seconds(7200))
+        );
+    }
+
+    #[test]
+    fn launcher_section_inherits_key_by_key() {
+        let base = "launcher: slurm\nslurm: {partition: a, account: x}\n";
+        let child = "extends: base\nslurm: {partition: b}\n";
+        let both = load("p", &[("base.yaml", base), ("p.yaml", child)]).unwrap();
+        let written = load("p", &[("p.yaml", "launcher: slurm\nslurm: {partition: b, account: x}\n")]).unwrap();
+        assert_eq!(both.launch, written.launch);
+    }
+
+    #[test]
+    fn launch_script_is_a_profile() {
+        let profile = load("h200-x", &[("launch_h200-x.sh", "#!/bin/bash")]).unwrap();
+        let written = load("p", &[("p.yaml", "launcher: script\nscript: launch_h200-x.sh\n")]).unwrap();
+        assert_eq!((profile.name.as_str(), profile.launch), ("h200-x", written.launch));
+    }
+
+    #[test]
+    fn errors_name_key_value_and_remedy() {
+        for (text, message) in [
+            (
+                "launcher: local\nlauncer: x\n",
+                "unknown key `launcer` in line 2; expected one of `extends`, `launcher`",
+            ),
+            ("launcher: local\nlocal: {}\n", "unknown key `local`"),
+            (
+                "launcher: kubernetes\n",
+                "`launcher: kubernetes`; expected local, script, docker or slurm",
+            ),
+            ("vendor: amd\n", "expected local, script, docker or slurm"),
+            ("launcher: local\ndeadlines: {ready: 90}\n", "90"),
+            ("launcher: local\ndeadlines: {reddy: 90s}\n", "reddy"),
+            ("launcher: local\nslurm: {partitoin: a}\n", "partitoin"),
+            ("launcher: local\nload: {random-range-ratio: 1.5}\n", "up to 1"),
+            ("launcher: local\nretries: {attempts: 0}\n", "`retries.attempts: 0`"),
+            ("launcher: local\nretries: {backoff: 0.5}\n", "`retries.backoff: 0.5`"),
+            ("launcher: local\nhealth-path: health\n", "such as /health"),
+            ("launcher: script\n", "`script: `; expected the script's path"),
+            ("extends: p\n", "p -> p"),
+            ("extends: ../x\n", "cannot name a runner profile"),
+            ("extends: gone\n", "no runner profile gone"),
+        ] {
+            let error = load("p", &[("p.yaml", text)]).unwrap_err().to_string();
+            assert!(error.contains(message), "{text}: {error}");
+        }
+        assert!(matches!(load("q", &[]), Err(ProfileError::Missing { .. })));
+    }
+}

@@ -1,5 +1,6 @@
 //! The block `node` of a profile: what a node must be like before a job starts on it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ProfileError;
@@ -33,13 +34,19 @@ impl Default for NodeSettings {
 }
 
 /// The block as its file has it.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct NodeDocument {
+    /// Part of the name of each GPU.
     pub gpu_name: Option<String>,
+    /// Minimum number of GPUs.
     pub gpus: Option<u32>,
+    /// Minimum version of the GPU driver.
     pub driver: Option<String>,
+    /// Maximum memory of a GPU in use before a job starts, MiB.
     pub max_memory_used_mib: Option<u32>,
+    /// Minimum free space for results and models, GiB.
+    #[schemars(range(min = 0))]
     pub free_disk_gib: Option<f64>,
 }
 
@@ -62,7 +69,7 @@ pub(super) fn node_settings(name: &str, document: NodeDocument) -> Result<NodeSe
             name: name.to_owned(),
             key: "node.free-disk-gib",
             found: free_disk_gib.to_string(),
-            expected: "a number of GiB from 0",
+            expected: "a number of GiB from 0".into(),
         });
     }
     Ok(NodeSettings {

@@ -1,5 +1,8 @@
 //! The block `retries` of a profile: how often a job that failed for the node's reasons is tried.
 
+use std::borrow::Cow;
+
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{PhaseTime, ProfileError};
@@ -9,11 +12,15 @@ use crate::job::Retries;
 const MOST: u32 = 10;
 
 /// The block as its file has it.
-#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct RetriesDocument {
+    /// Attempts in all.
     pub attempts: Option<u32>,
+    /// Pause before the second attempt.
     pub pause: Option<PhaseTime>,
+    /// Factor by which the pause grows.
+    #[schemars(range(min = 0))]
     pub backoff: Option<f64>,
 }
 
@@ -37,7 +44,7 @@ pub(super) fn retries(name: &str, document: &RetriesDocument) -> Result<Retries,
         name: name.to_owned(),
         key,
         found,
-        expected,
+        expected: Cow::Borrowed(expected),
     };
     if !(1..=MOST).contains(&retries.attempts) {
         return Err(wrong("retries.attempts", retries.attempts.to_string(), "1 (never again) to 10"));

@@ -1,195 +1,107 @@
-//! JSON Schema of runner profiles, for editors and for checks without imax. A test holds its keys against those that the
-//! reader knows.
+//! JSON Schema of runner profiles, for editors and for checks without imax: derived from the documents that the reader uses, with
+//! the section of each launcher.
 
-use serde_json::{Map, Value, json};
+use schemars::generate::SchemaSettings;
+use schemars::transform::{RecursiveTransform, Transform};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Value, json};
 
-const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
+use super::PhaseTime;
+use super::document::ProfileDocument;
+use super::launcher::Launchers;
 
-/// What the value of a key may be.
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Text,
-    Flag,
-    Texts,
-    GpuIds,
-    TextMap,
-    Time,
-    Whole,
-    Count,
-    Number,
-    OneOf(&'static [&'static str]),
-    Block(&'static [(&'static str, Kind)]),
+impl JsonSchema for PhaseTime {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "PhaseTime".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h)$" })
+    }
 }
-
-const PROFILE: [(&str, Kind); 17] = [
-    ("extends", Kind::Text),
-    ("launcher", Kind::OneOf(&["local", "script", "docker", "slurm"])),
-    ("vendor", Kind::OneOf(&["nvidia", "amd", "none"])),
-    ("hf-cache", Kind::Text),
-    ("pass-environment", Kind::Texts),
-    ("environment", Kind::TextMap),
-    ("secrets", Kind::Texts),
-    ("health-path", Kind::Text),
-    ("load", Kind::Block(&LOAD)),
-    ("deadlines", Kind::Block(&DEADLINES)),
-    ("node", Kind::Block(&NODE)),
-    ("retries", Kind::Block(&RETRIES)),
-    ("telemetry", Kind::Block(&[("dcgm", Kind::Texts)])),
-    ("hooks", Kind::Block(&[("pre", Kind::Texts), ("post", Kind::Texts)])),
-    ("script", Kind::Text),
-    ("docker", Kind::Block(&DOCKER)),
-    ("slurm", Kind::Block(&SLURM)),
-];
-
-const LOAD: [(&str, Kind); 6] = [
-    ("prompts-per-concurrency", Kind::Whole),
-    ("warmups-per-concurrency", Kind::Whole),
-    ("random-range-ratio", Kind::Number),
-    ("tokenizer", Kind::Text),
-    ("backend", Kind::Text),
-    ("sessions", Kind::Text),
-];
-
-const DEADLINES: [(&str, Kind); 11] = [
-    ("preflight", Kind::Time),
-    ("clean", Kind::Time),
-    ("launch", Kind::Time),
-    ("queue", Kind::Time),
-    ("ready", Kind::Time),
-    ("warm-up", Kind::Time),
-    ("load", Kind::Time),
-    ("eval", Kind::Time),
-    ("collect", Kind::Time),
-    ("stop", Kind::Time),
-    ("stall", Kind::Time),
-];
-
-const NODE: [(&str, Kind); 5] = [
-    ("gpu-name", Kind::Text),
-    ("gpus", Kind::Whole),
-    ("driver", Kind::Text),
-    ("max-memory-used-mib", Kind::Whole),
-    ("free-disk-gib", Kind::Number),
-];
-
-const RETRIES: [(&str, Kind); 3] = [("attempts", Kind::Whole), ("pause", Kind::Time), ("backoff", Kind::Number)];
-
-const DOCKER: [(&str, Kind); 22] = [
-    ("socket", Kind::Text),
-    ("pull", Kind::OneOf(&["missing", "always"])),
-    ("runtime", Kind::Text),
-    ("gpus", Kind::Flag),
-    ("gpu-ids", Kind::GpuIds),
-    ("cdi-devices", Kind::Texts),
-    ("devices", Kind::Texts),
-    ("groups", Kind::Texts),
-    ("mounts", Kind::Texts),
-    ("tmpfs", Kind::Texts),
-    ("host-network", Kind::Flag),
-    ("network", Kind::Text),
-    ("host-ipc", Kind::Flag),
-    ("shm-size-mib", Kind::Whole),
-    ("memory-mib", Kind::Count),
-    ("cpuset", Kind::Text),
-    ("init", Kind::Flag),
-    ("ulimits", Kind::Texts),
-    ("capabilities", Kind::Texts),
-    ("security-options", Kind::Texts),
-    ("user", Kind::Text),
-    ("privileged", Kind::Flag),
-];
-
-const SLURM: [(&str, Kind); 18] = [
-    ("partition", Kind::Text),
-    ("account", Kind::Text),
-    ("qos", Kind::Text),
-    ("reservation", Kind::Text),
-    ("exclusive", Kind::Flag),
-    ("time-limit", Kind::Time),
-    ("exclude", Kind::Text),
-    ("nodelist", Kind::Text),
-    ("constraint", Kind::Text),
-    ("gpus-option", Kind::Text),
-    ("gpus-per-node", Kind::Whole),
-    ("extra-options", Kind::Texts),
-    ("step-options", Kind::Texts),
-    ("container", Kind::OneOf(&["none", "pyxis", "enroot"])),
-    ("mounts", Kind::Texts),
-    ("image-cache", Kind::Text),
-    ("remap-root", Kind::Flag),
-    ("secrets-folder", Kind::Text),
-];
 
 /// The schema of a file in `runners/`.
 #[must_use]
-pub fn profile_schema() -> Value {
-    let mut schema = block(&PROFILE);
-    if let Some(schema) = schema.as_object_mut() {
-        schema.insert("$schema".to_owned(), json!(DRAFT));
-        schema.insert("title".to_owned(), json!("imax runner profile"));
-        // A profile without a launcher inherits one.
-        schema.insert(
-            "anyOf".to_owned(),
-            json!([{ "required": ["launcher"] }, { "required": ["extends"] }]),
-        );
-    }
-    schema
-}
-
-fn block(keys: &[(&str, Kind)]) -> Value {
-    let properties: Map<String, Value> = keys.iter().map(|(name, kind)| ((*name).to_owned(), value(*kind))).collect();
-    json!({ "type": "object", "properties": properties, "additionalProperties": false })
-}
-
-fn value(kind: Kind) -> Value {
-    match kind {
-        Kind::Text => json!({ "type": "string" }),
-        Kind::Flag => json!({ "type": "boolean" }),
-        Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
-        Kind::GpuIds => {
-            let id = json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": "^([0-9]+|GPU-.+)$" }] });
-            json!({ "type": "array", "items": id, "uniqueItems": true })
+pub fn profile_schema(launchers: Launchers<'_>) -> Value {
+    let mut settings = SchemaSettings::draft2020_12();
+    settings.inline_subschemas = true;
+    let mut generator = settings.into_generator();
+    let sections: Vec<_> = launchers.iter().filter(|launcher| launcher.has_settings()).collect();
+    let sections: Vec<(&str, Schema)> = sections
+        .into_iter()
+        .map(|launcher| (launcher.name(), launcher.section_schema(&mut generator)))
+        .collect();
+    let mut schema = generator.into_root_schema_for::<ProfileDocument>();
+    let names: Vec<&str> = launchers.iter().map(|launcher| launcher.name()).collect();
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        if let Some(launcher) = properties.get_mut("launcher").and_then(Value::as_object_mut) {
+            launcher.remove("type");
+            launcher.insert("enum".to_owned(), json!(names));
         }
-        Kind::TextMap => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
-        Kind::Time => json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h)$" }),
-        Kind::Whole => json!({ "type": "integer", "minimum": 0 }),
-        Kind::Count => json!({ "type": "integer", "minimum": 1 }),
-        Kind::Number => json!({ "type": "number", "minimum": 0 }),
-        Kind::OneOf(names) => json!({ "enum": names }),
-        Kind::Block(keys) => block(keys),
+        properties.extend(sections.into_iter().map(|(name, section)| (name.to_owned(), section.into())));
+    }
+    // A profile without a launcher inherits one.
+    schema.insert(
+        "anyOf".to_owned(),
+        json!([{ "required": ["launcher"] }, { "required": ["extends"] }]),
+    );
+    RecursiveTransform(refuse_null).transform(&mut schema);
+    schema.to_value()
+}
+
+/// A key that is there has a value: an optional field of ours is an absent key, not a null.
+fn refuse_null(schema: &mut Schema) {
+    let null = json!({ "type": "null" });
+    let Some(object) = schema.as_object_mut() else { return };
+    object.remove("default");
+    if let Some(Value::Array(types)) = object.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [one] = types.as_slice() {
+            let one = one.clone();
+            object.insert("type".to_owned(), one);
+        }
+    }
+    if let Some(Value::Array(names)) = object.get_mut("enum") {
+        names.retain(|name| !name.is_null());
+    }
+    let Some(Value::Array(choices)) = object.get_mut("anyOf") else {
+        return;
+    };
+    let count = choices.len();
+    choices.retain(|choice| *choice != null);
+    if let ([one], true) = (choices.as_slice(), choices.len() < count) {
+        let one = one.clone();
+        object.remove("anyOf");
+        if let Value::Object(one) = one {
+            for (key, value) in one {
+                // The field's own description stays.
+                object.entry(key).or_insert(value);
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::profile::document::ProfileDocument;
+    use crate::job::profile::document::KEYS;
 
-    /// The keys that the reader names when it meets one that it does not know.
-    fn known(document: &Value) -> Vec<String> {
-        let error = serde_json::from_value::<ProfileDocument>(document.clone()).unwrap_err().to_string();
-        let (_, names) = error.split_once("expected ").unwrap();
-        let mut names: Vec<String> = names.split('`').skip(1).step_by(2).map(str::to_owned).collect();
-        names.sort();
-        names
-    }
-
-    fn keys(keys: &[(&str, Kind)]) -> Vec<String> {
-        let mut names: Vec<String> = keys.iter().map(|(name, _)| (*name).to_owned()).collect();
-        names.sort();
-        names
+    #[test]
+    fn schema_has_the_keys_of_the_document() {
+        let schema = profile_schema(&[]);
+        let properties: Vec<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(properties, KEYS);
     }
 
     #[test]
-    fn the_schema_has_the_keys_that_the_reader_knows() {
-        assert_eq!(keys(&PROFILE), known(&json!({ "?": 1 })));
-        let mut blocks = 0;
-        for (name, kind) in PROFILE {
-            if let Kind::Block(inner) = kind {
-                assert_eq!(keys(inner), known(&json!({ name: { "?": 1 } })), "{name}");
-                blocks += 1;
-            }
-        }
-        assert_eq!(blocks, 8);
+    fn schema_allows_neither_null_nor_unknown_keys() {
+        let text = profile_schema(&crate::fleet::launcher::launch_rules()).to_string();
+        assert!(!text.contains("null"), "{text}");
+        let blocks = text.matches("\"properties\"").count();
+        assert_eq!(text.matches("\"additionalProperties\":false").count(), blocks);
     }
 }

@@ -1,7 +1,49 @@
 //! Where a profile comes from: its file and those that it extends.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_saphyr::Spanned;
+
 use super::ProfileError;
-use super::document::{ProfileDocument, inherit};
+use super::document::{KEYS, ProfileDocument, inherit};
+use super::launcher::Launchers;
+
+/// The launcher that runs a script of the runner folder.
+const SCRIPT: &str = "script";
+
+/// A file of `runners/`: what every profile may say, and the sections of launchers by their names.
+#[derive(Debug, Default)]
+pub(super) struct ProfileSource {
+    pub document: ProfileDocument,
+    pub sections: BTreeMap<&'static str, Value>,
+}
+
+impl ProfileSource {
+    /// The profile of a repository's own launch script.
+    pub(super) fn of_script(path: String) -> Self {
+        Self {
+            document: ProfileDocument {
+                launcher: Some(SCRIPT.to_owned()),
+                ..ProfileDocument::default()
+            },
+            sections: BTreeMap::from([(SCRIPT, Value::String(path))]),
+        }
+    }
+}
+
+/// Reads files of the runner folder.
+#[derive(Clone, Copy)]
+pub(super) struct RunnerFolder<'a> {
+    pub launchers: Launchers<'a>,
+    /// Its path, for errors.
+    pub path: &'a str,
+    /// Gives the text of a file in it, or nothing.
+    pub read: &'a dyn Fn(&str) -> Option<String>,
+}
 
 /// A name that is a file's in the runner folder and nothing else.
 pub(super) fn check_name(name: &str) -> Result<(), ProfileError> {
@@ -12,35 +54,107 @@ pub(super) fn check_name(name: &str) -> Result<(), ProfileError> {
     Ok(())
 }
 
-/// The file of a profile over those that it extends, directly or not.
-pub(super) fn with_ancestors(name: &str, folder: &str, read: &dyn Fn(&str) -> Option<String>) -> Result<ProfileDocument, ProfileError> {
-    let mut chain = vec![name.to_owned()];
-    let mut document = parse(name, folder, read)?;
-    while let Some(base) = document.extends.take() {
-        check_name(&base)?;
-        if chain.contains(&base) {
+impl RunnerFolder<'_> {
+    /// The file of a profile over those that it extends, directly or not.
+    pub(super) fn with_ancestors(self, name: &str) -> Result<ProfileSource, ProfileError> {
+        let mut chain = vec![name.to_owned()];
+        let mut source = self.parse(name)?;
+        while let Some(base) = source.document.extends.take() {
+            check_name(&base)?;
+            if chain.contains(&base) {
+                chain.push(base);
+                return Err(ProfileError::Circle {
+                    name: name.to_owned(),
+                    chain: chain.join(" -> "),
+                });
+            }
+            let mut parent = self.parse(&base)?;
+            let next = parent.document.extends.take();
+            source = self.inherited(parent, source);
+            source.document.extends = next;
             chain.push(base);
-            return Err(ProfileError::Circle {
-                name: name.to_owned(),
-                chain: chain.join(" -> "),
-            });
         }
-        let mut parent = parse(&base, folder, read)?;
-        let next = parent.extends.take();
-        document = inherit(parent, document);
-        document.extends = next;
-        chain.push(base);
+        Ok(source)
     }
-    Ok(document)
+
+    fn inherited(self, base: ProfileSource, child: ProfileSource) -> ProfileSource {
+        let mut sections = base.sections;
+        for launcher in self.launchers {
+            let Some(own) = child.sections.get(launcher.name()).cloned() else {
+                continue;
+            };
+            let value = match sections.remove(launcher.name()) {
+                Some(base) => launcher.inherit(base, own),
+                None => own,
+            };
+            sections.insert(launcher.name(), value);
+        }
+        ProfileSource {
+            document: inherit(base.document, child.document),
+            sections,
+        }
+    }
+
+    fn parse(self, name: &str) -> Result<ProfileSource, ProfileError> {
+        let text = (self.read)(&format!("{name}.yaml")).ok_or_else(|| ProfileError::Missing {
+            name: name.to_owned(),
+            folder: self.path.to_owned(),
+        })?;
+        let yaml = |problem: String| ProfileError::Yaml {
+            name: name.to_owned(),
+            problem,
+        };
+        // The derived reader of the document skips the sections of launchers, so it cannot refuse unknown keys itself.
+        let keys: TopKeys = serde_saphyr::from_str(&text).map_err(|error| yaml(error.to_string()))?;
+        self.refuse_unknown_key(name, &keys)?;
+        let document = serde_saphyr::from_str(&text).map_err(|error| yaml(error.to_string()))?;
+        let mut sections = BTreeMap::new();
+        for launcher in self.launchers.iter().filter(|launcher| launcher.has_settings()) {
+            if let Some(section) = launcher.read_section(&text).map_err(yaml)? {
+                sections.insert(launcher.name(), section);
+            }
+        }
+        Ok(ProfileSource { document, sections })
+    }
+
+    fn refuse_unknown_key(self, name: &str, keys: &TopKeys) -> Result<(), ProfileError> {
+        let sections = self.launchers.iter().filter(|launcher| launcher.has_settings());
+        let known: Vec<&str> = KEYS.into_iter().chain(sections.map(|launcher| launcher.name())).collect();
+        let Some(unknown) = keys.0.iter().find(|key| !known.contains(&key.value.as_str())) else {
+            return Ok(());
+        };
+        Err(ProfileError::UnknownKey {
+            name: name.to_owned(),
+            key: unknown.value.clone(),
+            line: unknown.referenced.line(),
+            expected: known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", "),
+        })
+    }
 }
 
-fn parse(name: &str, folder: &str, read: &dyn Fn(&str) -> Option<String>) -> Result<ProfileDocument, ProfileError> {
-    let text = read(&format!("{name}.yaml")).ok_or_else(|| ProfileError::Missing {
-        name: name.to_owned(),
-        folder: folder.to_owned(),
-    })?;
-    serde_saphyr::from_str(&text).map_err(|error| ProfileError::Yaml {
-        name: name.to_owned(),
-        problem: error.to_string(),
-    })
+/// The keys at the top of a file, with their places.
+struct TopKeys(Vec<Spanned<String>>);
+
+impl<'de> Deserialize<'de> for TopKeys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(TopKeysVisitor)
+    }
+}
+
+struct TopKeysVisitor;
+
+impl<'de> Visitor<'de> for TopKeysVisitor {
+    type Value = TopKeys;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TopKeys, A::Error> {
+        let mut keys = Vec::new();
+        while let Some((key, IgnoredAny)) = map.next_entry()? {
+            keys.push(key);
+        }
+        Ok(TopKeys(keys))
+    }
 }

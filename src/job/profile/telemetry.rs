@@ -1,8 +1,10 @@
 //! The block `telemetry` of a profile: where GPUs of other nodes are sampled, by fixed addresses or by one for each node that
 //! the scheduler gives.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ProfileError;
@@ -127,9 +129,10 @@ pub struct TelemetrySettings {
 }
 
 /// The block as its file has it.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct TelemetryDocument {
+    /// URLs of DCGM exporters; `{node}` stands for the name of each node of the job.
     pub dcgm: Option<Vec<String>>,
 }
 
@@ -146,10 +149,13 @@ pub(super) fn telemetry_settings(name: &str, document: TelemetryDocument, has_no
         name: name.to_owned(),
         key: "telemetry.dcgm",
         found,
-        expected,
+        expected: Cow::Borrowed(expected),
     };
     let address = |text: String| match ExporterAddress::try_from(text.clone()) {
-        Ok(ExporterAddress::EachNode(_)) if !has_nodes => Err(wrong(text, "an address without `{node}`: only jobs of Slurm have nodes")),
+        Ok(ExporterAddress::EachNode(_)) if !has_nodes => Err(wrong(
+            text,
+            "an address without `{node}`: the launcher has no scheduler that gives nodes",
+        )),
         Ok(address) => Ok(address),
         Err(_) => Err(wrong(text, "http://host:port/metrics")),
     };
@@ -201,7 +207,7 @@ mod tests {
         assert!(telemetry_settings("p", document(), true).is_ok());
         let error = telemetry_settings("p", document(), false).unwrap_err().to_string();
         assert!(
-            error.ends_with("expected an address without `{node}`: only jobs of Slurm have nodes"),
+            error.ends_with("expected an address without `{node}`: the launcher has no scheduler that gives nodes"),
             "{error}"
         );
     }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{CheckError, CheckRequest, read_catalog, read_in};
 use crate::config::{Catalog, Entry};
+use crate::fleet::launcher::launch_rules;
 use crate::job::{ProfileChoice, RecipeChoice, profile_choices, recipe_choices};
 use crate::matrix::{self, Expansion, KeyPattern, Row};
 use crate::model::{ConfigKey, Diagnostics, RunnerLabel, RunnerName};
@@ -63,7 +64,12 @@ fn explanation(request: &CheckRequest, entry: &Entry, catalog: &Catalog) -> Expl
         .cloned()
         .collect();
     let profile_folder = &request.profile_folder;
-    let profiles = profile_choices(&nodes, &profile_folder.display().to_string(), &|path| read_in(profile_folder, path));
+    let profiles = profile_choices(
+        &nodes,
+        &profile_folder.display().to_string(),
+        &|path| read_in(profile_folder, path),
+        &launch_rules(),
+    );
     Explanation {
         config_key: entry.key.clone(),
         recipes,

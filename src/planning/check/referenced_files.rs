@@ -6,6 +6,7 @@ use std::path::Path;
 use super::read_in;
 use crate::changelog;
 use crate::config::{Entry, Runners};
+use crate::fleet::launcher::launch_rules;
 use crate::job::{ProfileError, RunnerProfile, choose_recipe};
 use crate::matrix::Row;
 use crate::model::{Diagnostic, Diagnostics, Layout};
@@ -58,11 +59,20 @@ pub(super) fn check_profiles(runners: &Runners, folder: &Path) -> Diagnostics {
 }
 
 fn check_profile(name: &str, folder: &Path) -> Option<Diagnostic> {
-    match RunnerProfile::load(name, &folder.display().to_string(), &|path: &str| read_in(folder, path)) {
+    match RunnerProfile::load(
+        name,
+        &folder.display().to_string(),
+        &|path: &str| read_in(folder, path),
+        &launch_rules(),
+    ) {
         Ok(_) => None,
         Err(error @ ProfileError::Missing { .. }) => Some(Diagnostic::warning("missing-profile", error.to_string())),
         Err(
-            error @ (ProfileError::Yaml { .. } | ProfileError::Value { .. } | ProfileError::Circle { .. } | ProfileError::UnsafeName(_)),
+            error @ (ProfileError::Yaml { .. }
+            | ProfileError::UnknownKey { .. }
+            | ProfileError::Value { .. }
+            | ProfileError::Circle { .. }
+            | ProfileError::UnsafeName(_)),
         ) => Some(Diagnostic::error("profile", first_line(&error))),
     }
 }

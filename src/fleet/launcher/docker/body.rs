@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use bollard::models::{ContainerCreateBody, DeviceMapping, DeviceRequest, HostConfig, PortBinding, ResourcesUlimits};
 
 use super::DockerError;
-use crate::job::{ContainerNetwork, ContainerPlan, DockerSettings, GpuRequest, JOB_LABEL};
+use super::options::{ContainerNetwork, GpuRequest};
+use super::plan::{ContainerPlan, JOB_LABEL};
+use super::settings::DockerSettings;
 use crate::model::{Variable, VariableValue};
 use crate::system::process::JOB_MARK;
 

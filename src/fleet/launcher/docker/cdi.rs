@@ -4,7 +4,7 @@
 use bollard::Docker as Client;
 
 use super::DockerError;
-use crate::job::DockerSettings;
+use super::settings::DockerSettings;
 
 /// Refuses where the engine would start without its GPUs, or would not know what is asked.
 pub(super) async fn refuse_lost_devices(client: &Client, settings: &DockerSettings) -> Result<(), DockerError> {

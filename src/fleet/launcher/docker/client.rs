@@ -2,15 +2,14 @@
 //! not the work itself has a short limit, because an engine that hangs must not keep a cancelled job.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 use bollard::{BollardRequest, Docker as Client};
 
-use super::{Docker, DockerError};
-use crate::fleet::launcher::LaunchError;
-use crate::job::{DockerSettings, JOB_LABEL};
-use crate::model::JobId;
+use super::DockerError;
+use super::plan::JOB_LABEL;
+use crate::fleet::launcher::{LaunchError, Removal};
 use crate::system::cancellation::Cancellation;
 use crate::system::runtime;
 
@@ -23,11 +22,10 @@ const REMOVAL: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// A sentence that says why it does not answer.
-pub fn container_engine_version(settings: &DockerSettings, limit: Duration, stop: &Cancellation) -> Result<String, String> {
-    let socket = Docker::new(settings.clone()).socket();
+pub(super) fn container_engine_version(socket: &str, limit: Duration, stop: &Cancellation) -> Result<String, String> {
     let version = async {
         let ask = async {
-            let client = connect(&socket).await.map_err(|error| error.to_string())?;
+            let client = connect(socket).await.map_err(|error| error.to_string())?;
             client.version().await.map_err(|error| error.to_string())
         };
         tokio::select! {
@@ -52,12 +50,8 @@ pub fn container_engine_version(settings: &DockerSettings, limit: Duration, stop
 ///
 /// # Errors
 /// Where the container engine cannot be reached, refuses, or does not answer in time; [`LaunchError::Stopped`] where a signal came.
-pub(in crate::fleet::launcher) fn remove_containers(
-    socket: &str,
-    job: &JobId,
-    stop: &Cancellation,
-    until: Instant,
-) -> Result<bool, LaunchError> {
+pub(super) fn remove_containers(socket: &str, removal: &Removal<'_>) -> Result<bool, LaunchError> {
+    let Removal { job, stop, until } = removal;
     let work = async {
         let client = within(ANSWER, "connect", connect(socket)).await?;
         remove_labelled(&client, job.as_str(), REMOVAL).await
@@ -66,7 +60,7 @@ pub(in crate::fleet::launcher) fn remove_containers(
         tokio::select! {
             removed = work => Ok(removed?),
             _ = stop.cancelled() => Err(LaunchError::Stopped),
-            () = tokio::time::sleep_until(until.into()) => Err(LaunchError::Late("removing the container".to_owned())),
+            () = tokio::time::sleep_until((*until).into()) => Err(LaunchError::Late("removing the container".to_owned())),
         }
     };
     runtime::block_on(removal).map_err(DockerError::Runtime)?

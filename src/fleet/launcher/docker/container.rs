@@ -18,9 +18,9 @@ use nix::sys::signal::Signal;
 use tokio::task::JoinHandle;
 
 use super::client::{ANSWER, remove_labelled, within};
+use super::plan::ContainerPlan;
 use super::{DockerError, pull};
 use crate::fleet::launcher::{Engine, LaunchError, LaunchRequest};
-use crate::job::ContainerPlan;
 use crate::system::process::{Ending, StopReport};
 use crate::system::runtime::{block_on, runtime};
 

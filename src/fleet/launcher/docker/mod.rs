@@ -6,23 +6,113 @@ mod cdi;
 mod client;
 mod container;
 mod login;
+mod options;
+mod plan;
 mod progress;
 mod pull;
+mod settings;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::super::job_state::Holding;
-use super::{Engine, LaunchError, LaunchRequest, Launcher};
-use crate::job::{ContainerFolders, DockerSettings, JobSpec, container_plan};
+use schemars::{JsonSchema as _, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::container::ContainerFolders;
+use super::{Engine, LaunchError, LaunchRequest, Launcher, LauncherKind, Removal};
+use crate::fleet::job_state::Holding;
+use crate::job::{
+    JobSpec, LaunchRules, LaunchSettings, NodesByRole, ProfileError, ProfileHead, Service, SettingsError, merged, section_value,
+    typed_section,
+};
+use crate::matrix::Row;
+use crate::system::cancellation::Cancellation;
 use crate::system::runtime::block_on;
-use client::{ANSWER, connect, remove_labelled};
+use client::{ANSWER, connect, container_engine_version, remove_containers, remove_labelled};
+use options::GpuRequest;
+use plan::container_plan;
+use settings::{DockerDocument, DockerSettings, docker_settings, without_excluded};
 
-pub use client::container_engine_version;
-pub(super) use client::remove_containers;
+/// The longest wait for the engine's version.
+const VERSION: Duration = Duration::from_secs(10);
+const NAME: &str = "docker";
+
+/// The kind.
+pub(super) struct Docker;
+
+/// What this launcher reads of a profile.
+#[derive(Deserialize)]
+struct Section {
+    docker: Option<DockerDocument>,
+}
+
+/// What a job has in an engine.
+#[derive(Serialize, Deserialize)]
+struct Held {
+    socket: String,
+}
+
+impl LaunchRules for Docker {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn section_schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        DockerDocument::json_schema(generator)
+    }
+
+    fn read_section(&self, yaml: &str) -> Result<Option<Value>, String> {
+        let section: Section = serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
+        section_value(section.docker)
+    }
+
+    fn inherit(&self, base: Value, child: Value) -> Value {
+        let base = without_excluded(base, &child);
+        merged(base, child)
+    }
+
+    fn check_section(&self, profile: ProfileHead<'_>, section: Option<Value>) -> Result<LaunchSettings, ProfileError> {
+        let settings = docker_settings(profile, typed_section(profile, section)?)?;
+        let gpu_ids = match &settings.gpus {
+            GpuRequest::None | GpuRequest::All => Vec::new(),
+            GpuRequest::Ids(ids) => ids.clone(),
+        };
+        Ok(LaunchSettings::of(self, profile, &settings)?.with_gpu_ids(gpu_ids))
+    }
+
+    fn nodes_of_row(&self, _settings: &LaunchSettings, _row: &Row) -> Result<Option<NodesByRole>, String> {
+        Ok(None)
+    }
+}
+
+impl LauncherKind for Docker {
+    fn launcher(&self, settings: &LaunchSettings) -> Result<Box<dyn Launcher>, SettingsError> {
+        Ok(Box::new(ContainerEngine {
+            settings: settings.read()?,
+        }))
+    }
+
+    fn remove(&self, held: &Value, removal: &Removal<'_>) -> Result<bool, LaunchError> {
+        let Held { socket } = Held::deserialize(held).map_err(DockerError::State)?;
+        remove_containers(&socket, removal)
+    }
+
+    fn services(&self, settings: &LaunchSettings, until: Instant, stop: &Cancellation) -> Vec<Service> {
+        let limit = VERSION.min(until.saturating_duration_since(Instant::now()));
+        let answer = match settings.read() {
+            Ok(settings) => container_engine_version(&ContainerEngine { settings }.socket(), limit, stop),
+            Err(error) => Err(error.to_string()),
+        };
+        vec![Service {
+            name: "container engine".to_owned(),
+            answer,
+        }]
+    }
+}
 
 /// Why a container engine could not do its work.
 #[derive(Debug, thiserror::Error)]
-pub enum DockerError {
+pub(super) enum DockerError {
     /// It cannot be reached.
     #[error("cannot reach the container engine at {socket}: {source}; is it running, and may this user use its socket?")]
     Connect {
@@ -80,21 +170,26 @@ pub enum DockerError {
         /// What helps.
         remedy: &'static str,
     },
-    /// Threads or files for it cannot be had.
-    #[error("cannot serve the container engine: {0}")]
+    /// A job's state cannot be read.
+    #[error("cannot read what the job held: {0}")]
+    State(serde_json::Error),
+    /// A thread or a file cannot be made.
+    #[error("cannot work with the container engine: {0}")]
     Runtime(#[from] std::io::Error),
 }
 
+impl From<DockerError> for LaunchError {
+    fn from(error: DockerError) -> Self {
+        Self::Launcher(error.into())
+    }
+}
+
 /// Runs the recipe in a container.
-pub(super) struct Docker {
+struct ContainerEngine {
     settings: DockerSettings,
 }
 
-impl Docker {
-    pub(super) fn new(settings: DockerSettings) -> Self {
-        Self { settings }
-    }
-
+impl ContainerEngine {
     fn socket(&self) -> String {
         let own = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
         let socket = self.settings.socket.clone().or(own);
@@ -107,11 +202,14 @@ impl Docker {
     }
 }
 
-impl Launcher for Docker {
+impl Launcher for ContainerEngine {
     fn holds(&self, spec: &JobSpec) -> Vec<Holding> {
-        vec![Holding::Container {
-            socket: self.socket(),
-            name: spec.id.to_string(),
+        vec![Holding {
+            launcher: NAME.to_owned(),
+            what: format!("container {}", spec.id),
+            data: json!(Held { socket: self.socket() }),
+            // An engine forgets a request whose client has gone.
+            may_come_late: false,
         }]
     }
 
@@ -155,5 +253,73 @@ async fn unless_ended<T>(
         done = work => done.map_err(LaunchError::from),
         _ = request.stop.cancelled() => Err(LaunchError::Stopped),
         () = tokio::time::sleep_until(request.until.into()) => Err(LaunchError::Late(what.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::launcher::launch_rules;
+    use crate::job::RunnerProfile;
+    use options::ContainerNetwork;
+
+    fn load(files: &[(&str, &str)]) -> Result<RunnerProfile, ProfileError> {
+        let read = |path: &str| files.iter().find(|(file, _)| *file == path).map(|(_, text)| (*text).to_owned());
+        RunnerProfile::load("p", "runners", &read, &launch_rules())
+    }
+
+    fn settings(files: &[(&str, &str)]) -> DockerSettings {
+        load(files).unwrap().launch.read().unwrap()
+    }
+
+    #[test]
+    fn section_inherits_key_by_key() {
+        let base = "launcher: docker\ndocker: {gpus: true, shm-size-mib: 64}\n";
+        let child = "extends: base\ndocker: {mounts: ['/data:/mnt/data:ro']}\n";
+        let docker = settings(&[("base.yaml", base), ("p.yaml", child)]);
+        assert_eq!(
+            (&docker.gpus, docker.shm_size_mib, docker.privileged),
+            (&GpuRequest::All, Some(64), false)
+        );
+        assert!(docker.mounts[0].read_only);
+    }
+
+    #[test]
+    fn exclusive_key_replaces_the_inherited_one() {
+        let base = "launcher: docker\nvendor: nvidia\ndocker: {gpus: true, host-network: true}\n";
+        let child = "extends: base\ndocker: {gpu-ids: [0, 1], network: bench}\n";
+        let docker = settings(&[("base.yaml", base), ("p.yaml", child)]);
+        assert!(matches!(docker.gpus, GpuRequest::Ids(_)), "{:?}", docker.gpus);
+        assert!(matches!(docker.network, ContainerNetwork::Named(_)), "{:?}", docker.network);
+    }
+
+    #[test]
+    fn gpu_ids_take_precedence_over_the_environment() {
+        let profile = |text: &str| load(&[("p.yaml", text)]).unwrap();
+        let variable = |name: &str| (name == "CUDA_VISIBLE_DEVICES").then(|| "0,1".to_owned());
+        let some = profile("launcher: docker\nvendor: nvidia\ndocker: {gpu-ids: [4, '5', GPU-6f]}\n");
+        assert_eq!(some.visible_choice(&variable).as_deref(), Some("4,5,GPU-6f"));
+        let all = profile("launcher: docker\nvendor: nvidia\ndocker: {gpus: true}\n");
+        assert_eq!(all.visible_choice(&variable).as_deref(), Some("0,1"));
+    }
+
+    #[test]
+    fn errors_name_key_value_and_remedy() {
+        for (section, message) in [
+            ("{mounts: [a]}", "`docker.mounts: a`"),
+            ("{gpus: true, gpu-ids: [0, 1]}", "one of both"),
+            ("{host-network: true, network: fleet}", "exclude each other"),
+            ("{network: none}", "`docker.network: none`"),
+            ("{runtime: ''}", "such as nvidia"),
+            ("{memory-mib: 0}", "0"),
+            ("{cpuset: 7-0}", "such as 0-15,32-47"),
+            ("{tmpfs: [scratch]}", "`docker.tmpfs: scratch`"),
+            ("{pull: never}", "never"),
+            ("{gpuz: true}", "gpuz"),
+        ] {
+            let text = format!("launcher: docker\ndocker: {section}\n");
+            let error = load(&[("p.yaml", &text)]).unwrap_err().to_string();
+            assert!(error.contains(message), "{section}: {error}");
+        }
     }
 }

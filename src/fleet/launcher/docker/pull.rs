@@ -13,11 +13,12 @@ use bollard::errors::Error;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::StreamExt as _;
 
+use super::options::PullPolicy;
 use super::progress::Layers;
 use super::{DockerError, login};
 use crate::fleet::job_state::StateFolder;
 use crate::fleet::launcher::LaunchRequest;
-use crate::job::{Attempt, PullPolicy, Tried};
+use crate::job::{Attempt, Tried};
 use crate::system::host;
 
 /// Tries to pull an image. A registry that says no is asked once: only what may pass is tried again.

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::cluster::Cluster;
+use super::verdict::End;
 use super::watcher::{Seen, Watcher};
 use super::{SCRIPT_END, SlurmError};
 use crate::fleet::launcher::{Engine, LaunchError, Turn};
-use crate::job::slurm::End;
 use crate::system::cancellation::Cancellation;
 use crate::system::process::{Ending, StopReport};
 
@@ -63,7 +63,7 @@ impl Batch {
     fn stop_job(&self, grace: Duration, limit: Duration, hurry: &dyn Fn() -> bool, report: &mut StopReport) -> Result<bool, SlurmError> {
         let never = Cancellation::new();
         // One that waits, or is suspended.
-        let takes_no_signal = matches!(self.watcher.seen(), Seen::Waiting(_) | Seen::Spoilt(_));
+        let takes_no_signal = matches!(self.watcher.seen(), Seen::Waiting(_) | Seen::Unusable(_));
         let polite_until = Instant::now() + grace;
         let told = if takes_no_signal {
             // A job that runs by now is ended all the same.
@@ -115,7 +115,7 @@ impl Engine for Batch {
                     place: format!("slurm job {} runs on {}", self.number, self.nodes),
                 }
             }
-            Seen::Ended(_) | Seen::Spoilt(_) | Seen::Lost(_) => Turn::Come {
+            Seen::Ended(_) | Seen::Unusable(_) | Seen::Lost(_) => Turn::Come {
                 place: format!("slurm job {} is over", self.number),
             },
         }
@@ -130,7 +130,7 @@ impl Engine for Batch {
             }
             Seen::Ended(End::Exited(status)) => Ok(Some(Ending::Exited(status))),
             Seen::Ended(End::Signalled(signal)) => Ok(Some(Ending::Signalled(signal))),
-            Seen::Ended(End::Failed(failure)) | Seen::Spoilt(failure) => Err(LaunchError::Explained(failure)),
+            Seen::Ended(End::Failed(failure)) | Seen::Unusable(failure) => Err(LaunchError::Explained(failure)),
             Seen::Lost(problem) => Err(SlurmError::Lost {
                 number: self.number,
                 problem,

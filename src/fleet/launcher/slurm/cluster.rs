@@ -4,11 +4,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::SlurmError;
-use crate::job::slurm::{
-    BatchRequest, JobView, NamedJob, SlurmVersion, accounting, accounting_json, cancel, canceller_of, find_named, kill_script, kill_steps,
-    node_address, parse_accounting_json, parse_job, parse_named, parse_queue, parse_queue_json, parse_steps, queue, queue_json,
-    show_hostnames, show_job, show_node, steps, submitted, terminate,
+use super::answer::{JobView, NamedJob, canceller_of, node_address, parse_job, parse_named, parse_queue, parse_steps, submitted};
+use super::answer_json::{parse_accounting_json, parse_queue_json};
+use super::command::{
+    SlurmVersion, accounting, accounting_json, cancel, find_named, kill_script, kill_steps, queue, queue_json, show_hostnames, show_job,
+    show_node, steps, terminate,
 };
+use super::request::BatchRequest;
 use crate::model::JobId;
 use crate::system::cancellation::Cancellation;
 use crate::system::host::own_user;

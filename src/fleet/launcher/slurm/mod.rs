@@ -1,176 +1,155 @@
 //! Engines as jobs of Slurm: submitted with sbatch under the job's id as name and comment, followed with squeue, ended with
 //! scancel by their number. A job that does not carry our id is never touched.
+//!
+//! Pure: [`settings`], [`allocation`], [`request`] with [`script`] and [`step`], [`command`], [`answer`], [`verdict`]. With
+//! effects: [`cluster`] calls Slurm's tools, [`watcher`] follows a job, [`batch`] is the engine, [`leftovers`] cleans up.
 
+mod allocation;
+mod answer;
+mod answer_json;
 mod batch;
 mod cluster;
+mod command;
+mod error;
+mod leftovers;
+mod request;
+mod script;
+mod settings;
+mod step;
+mod verdict;
 mod watcher;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::super::job_state::Holding;
-use super::{Engine, LaunchError, LaunchRequest, Launcher};
-use crate::job::slurm::{AllocationError, AnswerError, BatchFolders, SlurmState, batch_request, secrets_file};
-use crate::job::{FailureClass, JobFailure, JobSpec, SlurmContainer, SlurmSettings};
+use schemars::{JsonSchema as _, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Engine, LaunchError, LaunchRequest, Launcher, LauncherKind, Removal};
+use crate::fleet::job_state::Holding;
+use crate::job::{
+    JobSpec, LaunchRules, LaunchSettings, NodesByRole, ProfileError, ProfileHead, Service, SettingsError, section_value, typed_section,
+};
+use crate::matrix::Row;
 use crate::model::JobId;
 use crate::system::cancellation::Cancellation;
 use crate::system::files;
+use crate::system::tool;
+use allocation::allocation;
 use batch::Batch;
 use cluster::Cluster;
+use error::{SlurmError, explained};
+use leftovers::{cancel_arriving, cancel_named};
+use request::{BatchFolders, batch_request};
+use script::secrets_file;
+use settings::{SlurmContainer, SlurmDocument, SlurmSettings, slurm_settings};
 use watcher::Watcher;
 
-/// How long a job's script has to end what is on its nodes: it reaches the others with a step, and a cancelled job gets no more of
-/// those.
+/// How long a job's script has to end the processes on its nodes. It reaches other nodes by a step, and Slurm gives a cancelled job
+/// no more steps.
 const SCRIPT_END: Duration = Duration::from_secs(2);
-/// How often a job that is to leave the queue is looked at.
-const LOOK: Duration = Duration::from_millis(200);
-/// How long it is waited for what may come of a submission without an answer.
-const LEFTOVER: Duration = Duration::from_secs(2);
+/// The longest wait for a tool that asks whether Slurm works.
+const SERVICE: Duration = Duration::from_secs(10);
+const NAME: &str = "slurm";
 
-/// Why Slurm could not do its work.
-#[derive(Debug, thiserror::Error)]
-pub enum SlurmError {
-    /// A tool is not there.
-    #[error("cannot start {tool}: {source}; are Slurm's client tools installed and in PATH?")]
-    Start {
-        /// The tool.
-        tool: &'static str,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The controller cannot be reached.
-    #[error("{tool} cannot reach Slurm's controller: {said}; look at slurmctld and munge with `scontrol ping`")]
-    Unreachable {
-        /// The tool.
-        tool: &'static str,
-        /// What it said.
-        said: String,
-    },
-    /// A tool said no.
-    #[error("{tool} refused: {said}")]
-    Refused {
-        /// The tool.
-        tool: &'static str,
-        /// What it said.
-        said: String,
-    },
-    /// A tool did not end.
-    #[error("{tool} gave no answer within {seconds} s; look at slurmctld with `scontrol ping`")]
-    Late {
-        /// The tool.
-        tool: &'static str,
-        /// How long it had.
-        seconds: f64,
-    },
-    /// A tool said something else than expected.
-    #[error("{tool} gave an {source}")]
-    Answer {
-        /// The tool.
-        tool: &'static str,
-        /// What is wrong with it.
-        source: AnswerError,
-    },
-    /// The controller was away for too long.
-    #[error("slurm's controller has not answered for 5 minutes about job {number}: {problem}")]
-    Lost {
-        /// The job.
-        number: u64,
-        /// What was wrong at last.
-        problem: String,
-    },
-    /// The row does not fit.
-    #[error(transparent)]
-    Allocation(#[from] AllocationError),
-    /// The secrets cannot be written.
-    #[error("cannot write the job's secrets to {}: {source}; set `slurm.secrets-folder` in the runner profile", path.display())]
-    Secrets {
-        /// Their file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A leftover does not go.
-    #[error("slurm job {0} is still in the queue after scancel")]
-    Stays(u64),
-    /// The attempt was ended.
-    #[error("ended by a signal")]
-    Stopped,
+/// The kind.
+pub(super) struct Slurm;
+
+/// What this launcher reads of a profile.
+#[derive(Deserialize)]
+struct Section {
+    slurm: Option<SlurmDocument>,
 }
 
-/// What Slurm's tools say when they do not reach the controller, or munge, which they need for it.
-const UNREACHABLE: [&str; 6] = [
-    "unable to contact slurm controller",
-    "connection refused",
-    "connect failure",
-    "socket timed out",
-    "munge encode failed",
-    "zero bytes were transmitted",
-];
+/// What a job has in the queue.
+#[derive(Serialize, Deserialize)]
+struct Held {
+    /// The job's name.
+    name: String,
+    /// `SLURM_CONF`, where it was set.
+    configuration: Option<String>,
+    /// The file with the job's secrets, until the job has read it.
+    secrets: PathBuf,
+}
 
-/// Those of them that come after the request was sent.
-const UNANSWERED: [&str; 2] = ["socket timed out", "zero bytes were transmitted"];
-
-impl SlurmError {
-    fn refused(tool: &'static str, said: &str) -> Self {
-        let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        let said = lines.join("; ");
-        let lower = said.to_lowercase();
-        if UNREACHABLE.iter().any(|sign| lower.contains(sign)) {
-            Self::Unreachable { tool, said }
-        } else {
-            Self::Refused { tool, said }
-        }
+impl LaunchRules for Slurm {
+    fn name(&self) -> &'static str {
+        NAME
     }
 
-    /// Whether a submission that failed so may have reached the controller all the same.
-    fn leaves_open(&self) -> bool {
-        match self {
-            Self::Late { .. } | Self::Stopped | Self::Answer { .. } => true,
-            Self::Unreachable { said, .. } => UNANSWERED.iter().any(|sign| said.to_lowercase().contains(sign)),
-            Self::Start { .. } | Self::Refused { .. } | Self::Lost { .. } | Self::Allocation(_) | Self::Secrets { .. } | Self::Stays(_) => {
-                false
+    fn has_scheduler(&self) -> bool {
+        true
+    }
+
+    fn section_schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        SlurmDocument::json_schema(generator)
+    }
+
+    fn read_section(&self, yaml: &str) -> Result<Option<Value>, String> {
+        let section: Section = serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
+        section_value(section.slurm)
+    }
+
+    fn check_section(&self, profile: ProfileHead<'_>, section: Option<Value>) -> Result<LaunchSettings, ProfileError> {
+        let settings = slurm_settings(profile, typed_section(profile, section)?)?;
+        LaunchSettings::of(self, profile, &settings)
+    }
+
+    fn nodes_of_row(&self, settings: &LaunchSettings, row: &Row) -> Result<Option<NodesByRole>, String> {
+        let settings = settings.read().map_err(|error| error.to_string())?;
+        let allocation = allocation(row, &settings).map_err(|error| error.to_string())?;
+        Ok(allocation.roles)
+    }
+}
+
+impl LauncherKind for Slurm {
+    fn launcher(&self, settings: &LaunchSettings) -> Result<Box<dyn Launcher>, SettingsError> {
+        Ok(Box::new(Sbatch {
+            settings: settings.read()?,
+        }))
+    }
+
+    fn remove(&self, held: &Value, removal: &Removal<'_>) -> Result<bool, LaunchError> {
+        let Held {
+            name,
+            configuration,
+            secrets,
+        } = Held::deserialize(held).map_err(SlurmError::State)?;
+        let Removal { job, stop, until } = *removal;
+        let found = cancel_named(&Cluster::new(job, configuration), &name, stop, until)?;
+        let _ = std::fs::remove_file(secrets);
+        Ok(found)
+    }
+
+    fn services(&self, _settings: &LaunchSettings, until: Instant, stop: &Cancellation) -> Vec<Service> {
+        let answer_of = |program, arguments: &[&str]| {
+            let limit = SERVICE.min(until.saturating_duration_since(Instant::now()));
+            tool::answer_of(program, arguments, limit, stop).map_err(|error| error.to_string())
+        };
+        let version = answer_of("sinfo", &["--version"]).map(|text| text.trim().to_owned());
+        // `scontrol ping` ends with 0 also where no controller answers, and says so in words.
+        let controller = answer_of("scontrol", &["ping"]).and_then(|text| {
+            if text.contains("UP") {
+                Ok("controller is up".to_owned())
+            } else {
+                Err(text.lines().next().unwrap_or_default().to_owned())
             }
-        }
-    }
-
-    fn is_unknown_job(&self) -> bool {
-        match self {
-            Self::Refused { said, .. } => said.contains("Invalid job id"),
-            Self::Start { .. }
-            | Self::Unreachable { .. }
-            | Self::Late { .. }
-            | Self::Answer { .. }
-            | Self::Lost { .. }
-            | Self::Allocation(_)
-            | Self::Secrets { .. }
-            | Self::Stays(_)
-            | Self::Stopped => false,
-        }
+        });
+        let service = |name: &str, answer| Service {
+            name: name.to_owned(),
+            answer,
+        };
+        vec![service("slurm", version), service("slurm controller", controller)]
     }
 }
-
-/// What sbatch says to a job that can never run: the profile's fault, so another try would end the same.
-const NEVER: [&str; 7] = [
-    "invalid partition",
-    "invalid account",
-    "invalid qos",
-    "invalid generic resource",
-    "requested node configuration is not available",
-    "unrecognized option",
-    "invalid feature specification",
-];
 
 /// Runs the recipe as a job of Slurm.
-pub(super) struct Slurm {
+struct Sbatch {
     settings: SlurmSettings,
 }
 
-impl Slurm {
-    pub(super) fn new(settings: SlurmSettings) -> Self {
-        Self { settings }
-    }
-
+impl Sbatch {
     /// The file for the job's secrets, on a file system that the nodes see: home folders are, on most clusters.
     fn secrets_path(&self, job: &JobId) -> PathBuf {
         let own = self.settings.secrets_folder.as_ref().map(PathBuf::from);
@@ -183,12 +162,18 @@ fn configuration() -> Option<String> {
     std::env::var("SLURM_CONF").ok().filter(|path| !path.is_empty())
 }
 
-impl Launcher for Slurm {
+impl Launcher for Sbatch {
     fn holds(&self, spec: &JobSpec) -> Vec<Holding> {
-        vec![Holding::SlurmJob {
+        let held = Held {
             name: spec.id.to_string(),
             configuration: configuration(),
-            secrets: Some(self.secrets_path(&spec.id)),
+            secrets: self.secrets_path(&spec.id),
+        };
+        vec![Holding {
+            launcher: NAME.to_owned(),
+            what: format!("slurm job {}", spec.id),
+            data: json!(held),
+            may_come_late: true,
         }]
     }
 
@@ -242,20 +227,6 @@ impl Launcher for Slurm {
     }
 }
 
-/// The error as the job's failure where it is known whose fault it is.
-fn explained(error: SlurmError) -> LaunchError {
-    if matches!(error, SlurmError::Stopped) {
-        return LaunchError::Stopped;
-    }
-    let said = error.to_string();
-    let lower = said.to_lowercase();
-    if matches!(error, SlurmError::Refused { .. }) && NEVER.iter().any(|sign| lower.contains(sign)) {
-        let reason = format!("{said}; correct `slurm` in the runner profile");
-        return LaunchError::Explained(JobFailure::new(FailureClass::Invalid, reason));
-    }
-    LaunchError::Slurm(error)
-}
-
 fn write_secrets(path: &Path, text: &str) -> Result<(), SlurmError> {
     files::write_private(path, text.as_bytes()).map_err(|source| SlurmError::Secrets {
         path: path.to_owned(),
@@ -263,78 +234,29 @@ fn write_secrets(path: &Path, text: &str) -> Result<(), SlurmError> {
     })
 }
 
-/// Looks for what comes of a submission without an answer, and cancels it. Says whether it came.
-fn cancel_arriving(cluster: &Cluster, name: &str, stop: &Cancellation) -> bool {
-    let until = Instant::now() + LEFTOVER;
-    loop {
-        if cancel_named(cluster, name, stop, until).is_ok_and(|found| found) {
-            return true;
-        }
-        if Instant::now() >= until || stop.wait_timeout(LOOK).is_some() {
-            return false;
-        }
-    }
-}
-
-/// Cancels our own jobs with a name, and waits until they are gone. Says whether there were any.
-fn cancel_named(cluster: &Cluster, name: &str, stop: &Cancellation, until: Instant) -> Result<bool, SlurmError> {
-    // The last look must have time for an answer.
-    let left = || until.saturating_duration_since(Instant::now()).max(LOOK);
-    let scripts_until = Instant::now() + SCRIPT_END.min(left() / 2);
-    let mut told = BTreeSet::new();
-    loop {
-        let jobs = cluster.named(name, left(), stop)?;
-        let Some(first) = jobs.first() else { return Ok(!told.is_empty()) };
-        if !told.is_empty() && Instant::now() >= until {
-            return Err(SlurmError::Stays(first.number));
-        }
-        for job in &jobs {
-            // One that ends by itself in between refuses; the next look shows that.
-            if told.insert(job.number) {
-                let _ = cluster.kill(job.number, left(), stop);
-            }
-            if job.state != SlurmState::Running || Instant::now() >= scripts_until {
-                let _ = cluster.cancel(job.number, left(), stop);
-            }
-        }
-        let _ = stop.wait_timeout(LOOK);
-    }
-}
-
-/// Cancels the jobs that a dead job left in the queue. Says whether there were any.
-///
-/// # Errors
-/// Where Slurm cannot be reached, or a job stays.
-pub(super) fn remove_jobs(
-    name: &str,
-    configuration: Option<&str>,
-    job: &JobId,
-    stop: &Cancellation,
-    until: Instant,
-) -> Result<bool, SlurmError> {
-    cancel_named(&Cluster::new(job, configuration.map(str::to_owned)), name, stop, until)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::fleet::launcher::launch_rules;
+    use crate::job::RunnerProfile;
 
     #[test]
-    fn what_sbatch_says_is_told_apart() {
-        let down = "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)\n";
-        let error = explained(SlurmError::refused("sbatch", down));
-        assert!(matches!(error, LaunchError::Slurm(SlurmError::Unreachable { .. })), "{error}");
-        assert!(error.to_string().contains("scontrol ping"), "{error}");
-        let wrong = "sbatch: error: invalid partition specified: nowhere\nsbatch: error: Batch job submission failed: Invalid partition name specified\n";
-        let LaunchError::Explained(failure) = explained(SlurmError::refused("sbatch", wrong)) else {
-            panic!()
-        };
-        assert_eq!(failure.class, FailureClass::Invalid);
-        assert!(
-            failure.reason.ends_with("correct `slurm` in the runner profile"),
-            "{}",
-            failure.reason
-        );
-        assert!(SlurmError::refused("squeue", "slurm_load_jobs error: Invalid job id specified\n").is_unknown_job());
+    fn errors_name_key_value_and_remedy() {
+        for (section, message) in [
+            ("{container: x}", "expected one of none, pyxis, enroot"),
+            ("{container: enroot}", "`slurm.image-cache: `"),
+            ("{partition: 'a b'}", "one word"),
+            ("{gpus-option: --exclusive}", "--gres=gpu:{gpus}"),
+            ("{extra-options: [--job-name=x]}", "imax does not set itself"),
+            ("{extra-options: [-Jx]}", "imax does not set itself"),
+            ("{extra-options: [mem=0]}", "such as --mem=0"),
+            ("{image-cache: images}", "an absolute path"),
+            ("{gpus-per-node: 0}", "a whole number from 1"),
+            ("{time-limit: 0s}", "a time over 0"),
+        ] {
+            let text = format!("launcher: slurm\nslurm: {section}\n");
+            let read = |path: &str| (path == "p.yaml").then(|| text.clone());
+            let error = RunnerProfile::load("p", "runners", &read, &launch_rules()).unwrap_err().to_string();
+            assert!(error.contains(message), "{section}: {error}");
+        }
     }
 }

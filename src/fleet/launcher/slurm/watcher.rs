@@ -5,8 +5,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::SlurmError;
+use super::answer::{JobView, SlurmState};
 use super::cluster::Cluster;
-use crate::job::slurm::{End, JobView, SlurmState, end_of};
+use super::verdict::{End, end_of};
 use crate::job::{FailureClass, JobFailure};
 use crate::system::cancellation::{CancelCause, Cancellation};
 
@@ -36,7 +37,7 @@ pub(super) enum Seen {
     /// It has ended.
     Ended(End),
     /// It is of no more use, but still there: it may go on, and hold its nodes, when nobody owns it any more.
-    Spoilt(JobFailure),
+    Unusable(JobFailure),
     /// The controller has not been reached for too long.
     Lost(String),
 }
@@ -102,7 +103,7 @@ impl Follower {
             match self.look() {
                 Ok(seen) => {
                     away_since = None;
-                    let is_last = matches!(seen, Seen::Ended(_) | Seen::Spoilt(_));
+                    let is_last = matches!(seen, Seen::Ended(_) | Seen::Unusable(_));
                     self.note(seen);
                     if is_last {
                         return;
@@ -148,7 +149,7 @@ impl Follower {
     fn running(&self, view: JobView) -> Seen {
         let known = match &*self.seen.lock().unwrap_or_else(PoisonError::into_inner) {
             Seen::Running { address, names, .. } => Some((address.clone(), names.clone())),
-            Seen::Waiting(_) | Seen::Ended(_) | Seen::Spoilt(_) | Seen::Lost(_) => None,
+            Seen::Waiting(_) | Seen::Ended(_) | Seen::Unusable(_) | Seen::Lost(_) => None,
         };
         let (address, names) = known.unwrap_or_else(|| {
             let address = self.cluster.address(&view.batch_host, &self.stop);
@@ -181,7 +182,7 @@ impl Follower {
             None
         };
         Ok(match end_of(self.job, &view, canceller.as_deref()) {
-            Some(End::Failed(failure)) if !view.state.is_over() => Seen::Spoilt(failure),
+            Some(End::Failed(failure)) if !view.state.is_over() => Seen::Unusable(failure),
             Some(end) => Seen::Ended(end),
             None => self.running(view),
         })

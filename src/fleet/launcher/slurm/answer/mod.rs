@@ -3,7 +3,7 @@
 
 /// The states of a job that differ for us. Names: squeue(1), "JOB STATE CODES".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SlurmState {
+pub(super) enum SlurmState {
     /// In the queue.
     Pending,
     /// It has its nodes, which are being made ready.
@@ -32,7 +32,6 @@ pub enum SlurmState {
 
 impl SlurmState {
     /// From its name; what stands behind the first blank (`CANCELLED by 0`) is passed over.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Some(match text.split_whitespace().next()? {
             "PENDING" | "REQUEUED" | "REQUEUE_HOLD" | "REQUEUE_FED" | "RESV_DEL_HOLD" | "SPECIAL_EXIT" => Self::Pending,
@@ -52,7 +51,6 @@ impl SlurmState {
     }
 
     /// Whether the job has ended and nothing of it is left.
-    #[must_use]
     pub fn is_over(self) -> bool {
         match self {
             Self::Pending | Self::Configuring | Self::Running | Self::Suspended | Self::Completing => false,
@@ -63,7 +61,7 @@ impl SlurmState {
 
 /// What is known of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobView {
+pub(super) struct JobView {
     /// Its state.
     pub state: SlurmState,
     /// Why it is in that state, as Slurm names it: `Resources`, `Priority`, `TimeLimit`.
@@ -78,7 +76,7 @@ pub struct JobView {
 
 /// A job found by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NamedJob {
+pub(super) struct NamedJob {
     /// Its number.
     pub number: u64,
     /// Its state.
@@ -87,7 +85,7 @@ pub struct NamedJob {
 
 /// Why an answer cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AnswerError {
+pub(super) enum AnswerError {
     /// It has not the expected form.
     #[error("unexpected answer `{}`", found.trim())]
     Form {
@@ -103,18 +101,18 @@ pub enum AnswerError {
 ///
 /// # Errors
 /// Where there is none.
-pub fn submitted(text: &str) -> Result<u64, AnswerError> {
+pub(super) fn submitted(text: &str) -> Result<u64, AnswerError> {
     // A site's submission filter may print lines of its own before it.
     let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let number = last.trim().split(';').next().unwrap_or_default();
     number.parse().map_err(|_| AnswerError::Form { found: text.to_owned() })
 }
 
-/// From `squeue` ([`super::queue`]) or `sacct` ([`super::accounting`]); `None` where Slurm does not know the job.
+/// From `squeue` ([`super::command::queue`]) or `sacct` ([`super::command::accounting`]); `None` where Slurm does not know the job.
 ///
 /// # Errors
 /// Where the answer has another form.
-pub fn parse_queue(text: &str) -> Result<Option<JobView>, AnswerError> {
+pub(super) fn parse_queue(text: &str) -> Result<Option<JobView>, AnswerError> {
     let Some(line) = text.lines().find(|line| !line.trim().is_empty()) else {
         return Ok(None);
     };
@@ -133,9 +131,8 @@ pub fn parse_queue(text: &str) -> Result<Option<JobView>, AnswerError> {
     }))
 }
 
-/// From `squeue` ([`super::find_named`]): those that have exactly the name and belong to the user.
-#[must_use]
-pub fn parse_named(text: &str, name: &str, user: u32) -> Vec<NamedJob> {
+/// From `squeue` ([`super::command::find_named`]): those that have exactly the name and belong to the user.
+pub(super) fn parse_named(text: &str, name: &str, user: u32) -> Vec<NamedJob> {
     let job = |line: &str| {
         let mut parts = line.trim().splitn(4, '|');
         let (number, state, owner, found) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -150,9 +147,8 @@ pub fn parse_named(text: &str, name: &str, user: u32) -> Vec<NamedJob> {
     text.lines().filter_map(job).collect()
 }
 
-/// From `squeue` ([`super::steps`]): the steps that srun started, such as `12.0`, without the batch script's own.
-#[must_use]
-pub fn parse_steps(text: &str) -> Vec<String> {
+/// From `squeue` ([`super::command::steps`]): the steps that srun started, such as `12.0`, without the batch script's own.
+pub(super) fn parse_steps(text: &str) -> Vec<String> {
     let is_of_srun = |step: &&str| {
         step.split('.')
             .nth(1)
@@ -165,7 +161,7 @@ pub fn parse_steps(text: &str) -> Vec<String> {
 ///
 /// # Errors
 /// Where the answer has another form.
-pub fn parse_job(text: &str) -> Result<JobView, AnswerError> {
+pub(super) fn parse_job(text: &str) -> Result<JobView, AnswerError> {
     let state = field(text, "JobState").ok_or_else(|| AnswerError::Form {
         found: text.chars().take(200).collect(),
     })?;
@@ -180,14 +176,12 @@ pub fn parse_job(text: &str) -> Result<JobView, AnswerError> {
 }
 
 /// The address by which Slurm itself reaches a node, from `scontrol show node`.
-#[must_use]
-pub fn node_address(text: &str) -> Option<&str> {
+pub(super) fn node_address(text: &str) -> Option<&str> {
     field(text, "NodeAddr").map(known).filter(|address| !address.is_empty())
 }
 
 /// Who cancelled a job, from sacct's state: `CANCELLED by 1000`.
-#[must_use]
-pub fn canceller_of(text: &str) -> Option<u32> {
+pub(super) fn canceller_of(text: &str) -> Option<u32> {
     let state = text.lines().next()?.split('|').nth(1)?;
     state.strip_prefix("CANCELLED by ")?.trim().parse().ok()
 }

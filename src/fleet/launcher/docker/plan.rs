@@ -1,58 +1,20 @@
-//! A container as a value: everything that a container engine is told about a job, worked out before it is asked for
-//! anything. The container gets the repository, the recipes, the output folder and the static `imax` binary as mounts,
-//! so nothing is installed in it.
-
-use std::path::Path;
+//! A container as a value: everything that the container engine is told about a job, before it is asked for anything.
 
 use serde::Serialize;
 
-use super::{ContainerNetwork, DockerSettings, GpuRequest, JobSpec, Mount};
-use crate::model::{Variable, VariableValue};
+use super::options::{ContainerNetwork, GpuRequest};
+use super::settings::DockerSettings;
+use crate::fleet::launcher::container::{ContainerFolders, Inside, inside};
+use crate::fleet::launcher::mount::Mount;
+use crate::job::JobSpec;
+use crate::model::Variable;
 
-/// The label that a container carries, with the job's id as its value.
-pub const JOB_LABEL: &str = "imax.job";
-/// Where the repository is in a container, as in InferenceX's.
-pub const WORKSPACE: &str = "/workspace";
-/// Where the model hub's cache is in a container, as in InferenceX's.
-pub const HUB_CACHE: &str = "/mnt/hf_hub_cache";
-const RECIPES: &str = "/imax/recipes";
-const OUT: &str = "/imax/out";
-const BINARY: &str = "/imax/bin/imax";
-const SESSIONS: &str = "/imax/sessions";
-
-/// Variables of the node that mean nothing, or something else, inside a container.
-const OF_THE_NODE: [&str; 13] = [
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "TMPDIR",
-    "LD_LIBRARY_PATH",
-    "HF_HOME",
-    "HF_HUB_CACHE",
-    "IMAX_BIN",
-    "IMAX_OUT",
-    "GITHUB_WORKSPACE",
-    "TZ",
-];
-
-/// The folders of the node that a container gets.
-#[derive(Debug, Clone, Copy)]
-pub struct ContainerFolders<'a> {
-    /// The repository.
-    pub repository: &'a Path,
-    /// The recipes.
-    pub recipes: &'a Path,
-    /// Where the job's files go.
-    pub out: &'a Path,
-    /// The `imax` binary.
-    pub binary: &'a Path,
-}
+/// The label of a container; its value is the job's id.
+pub(super) const JOB_LABEL: &str = "imax.job";
 
 /// What a container engine is told. Secrets are in `secrets` and nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ContainerPlan {
+pub(super) struct ContainerPlan {
     /// The container's name: the job's id.
     pub name: String,
     /// The image.
@@ -71,66 +33,8 @@ pub struct ContainerPlan {
     pub settings: DockerSettings,
 }
 
-/// What a container gets of the node, whoever starts it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Inside {
-    /// Variables and their values, without secrets.
-    pub plain: Vec<(String, String)>,
-    /// Names of the secrets.
-    pub secrets: Vec<String>,
-    /// Folders.
-    pub mounts: Vec<Mount>,
-    /// The program and its arguments.
-    pub command: Vec<String>,
-}
-
-/// Variables, folders and the command inside a container of a job; `own` are the profile's folders.
-pub(super) fn inside(spec: &JobSpec, environment: &[Variable], folders: ContainerFolders<'_>, own: &[Mount]) -> Inside {
-    let mut plain: Vec<(String, String)> = Vec::new();
-    let mut secrets = Vec::new();
-    let mut sessions = None;
-    for Variable { name, value } in environment {
-        match value {
-            // Where recipes of recorded sessions leave their results.
-            VariableValue::Plain(_) if name == "RESULT_DIR" => plain.push((name.clone(), OUT.to_owned())),
-            // A relative path is below the repository, which is there.
-            VariableValue::Plain(text) if name == "IMAX_SESSIONS" && Path::new(text).is_absolute() => {
-                let file = Path::new(text).file_name().unwrap_or_default().to_string_lossy();
-                let target = format!("{SESSIONS}/{file}");
-                sessions = Some(mount(Path::new(text), &target, true));
-                plain.push((name.clone(), target));
-            }
-            VariableValue::Plain(_) if OF_THE_NODE.contains(&name.as_str()) => {}
-            VariableValue::Plain(text) => plain.push((name.clone(), text.clone())),
-            VariableValue::Secret(_) => secrets.push(name.clone()),
-        }
-    }
-    for (name, value) in [("IMAX_BIN", BINARY), ("IMAX_OUT", OUT), ("GITHUB_WORKSPACE", WORKSPACE)] {
-        plain.push((name.to_owned(), value.to_owned()));
-    }
-    let mut mounts = vec![
-        mount(folders.repository, WORKSPACE, false),
-        mount(folders.recipes, RECIPES, true),
-        mount(folders.out, OUT, false),
-        mount(folders.binary, BINARY, true),
-    ];
-    if let Some(cache) = &spec.profile.hf_cache {
-        plain.push(("HF_HUB_CACHE".to_owned(), HUB_CACHE.to_owned()));
-        mounts.push(mount(Path::new(cache), HUB_CACHE, false));
-    }
-    mounts.extend(sessions);
-    mounts.extend(own.iter().cloned());
-    Inside {
-        plain,
-        secrets,
-        mounts,
-        command: vec!["bash".to_owned(), format!("{RECIPES}/{}", spec.recipe.path)],
-    }
-}
-
 /// The container of a job.
-#[must_use]
-pub fn container_plan(
+pub(super) fn container_plan(
     spec: &JobSpec,
     settings: &DockerSettings,
     environment: &[Variable],
@@ -161,27 +65,19 @@ pub fn container_plan(
     }
 }
 
-fn mount(source: &Path, target: &str, read_only: bool) -> Mount {
-    Mount {
-        source: source.display().to_string(),
-        target: target.to_owned(),
-        read_only,
-    }
-}
-
 /// Configs for Enroot write `registry#repository:tag`; container engines want a slash.
-#[must_use]
-pub fn image_reference(image: &str) -> String {
+fn image_reference(image: &str) -> String {
     image.replacen('#', "/", 1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{LaunchSettings, RunnerProfile, resolve};
-    use crate::model::JobId;
-    use crate::model::Secret;
+    use crate::fleet::launcher::launch_rules;
+    use crate::job::{RunnerProfile, resolve};
+    use crate::model::{JobId, Secret};
     use serde_json::json;
+    use std::path::Path;
 
     fn spec_of(profile: &str) -> (JobSpec, DockerSettings) {
         let row = serde_json::from_value(json!({
@@ -189,7 +85,13 @@ mod tests {
             "isl": 64, "osl": 16, "tp": 1, "ep": 1, "dp-attn": false, "spec-decoding": "none", "conc": 2, "max-model-len": 128, "exp-name": "e"
         }))
         .unwrap();
-        let profile = RunnerProfile::load("mi300x-a", "runners", &|name| (name == "mi300x-a.yaml").then(|| profile.to_owned())).unwrap();
+        let profile = RunnerProfile::load(
+            "mi300x-a",
+            "runners",
+            &|name| (name == "mi300x-a.yaml").then(|| profile.to_owned()),
+            &launch_rules(),
+        )
+        .unwrap();
         let read = |path: &str| (path == "demo_fp8_mi300x.sh").then(|| "exec engine".to_owned());
         let spec = resolve(
             JobId::from_unique(1),
@@ -198,11 +100,10 @@ mod tests {
             profile,
             "benchmarks",
             &read,
+            &launch_rules(),
         )
         .unwrap();
-        let LaunchSettings::Docker(settings) = spec.profile.launch.clone() else {
-            panic!()
-        };
+        let settings = spec.profile.launch.read().unwrap();
         (spec, settings)
     }
 
@@ -216,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_with_some_of_the_gpus_does_not_get_the_nodes_choice() {
+    fn container_with_gpu_ids_does_not_get_the_nodes_choice() {
         let (spec, settings) = spec_of("launcher: docker\ndocker: {gpu-ids: [4, 5]}\n");
         let environment = [Variable::plain("TP", "2"), Variable::plain("CUDA_VISIBLE_DEVICES", "4,5")];
         let plan = container_plan(&spec, &settings, &environment, 8888, folders());
@@ -230,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_gets_folders_environment_and_devices_and_no_secret_is_shown() {
+    fn plan_has_folders_environment_and_devices_but_no_secret() {
         let (spec, settings) = spec_of(
             "launcher: docker\nhf-cache: /data/hf\ndocker: {devices: [/dev/kfd, /dev/dri], groups: [video], host-network: false}\n",
         );

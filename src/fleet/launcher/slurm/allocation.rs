@@ -1,32 +1,22 @@
 //! How many nodes and GPUs a row needs of Slurm. A worker that is larger than a node spans whole nodes; smaller ones of the
 //! same role share nodes; prefill and decode never share one.
 
+use super::settings::{SlurmContainer, SlurmSettings};
+use crate::job::NodesByRole;
 use crate::matrix::Row;
 use crate::model::{Layout, WorkerGroup};
 
-use crate::job::{SlurmContainer, SlurmSettings};
-
 /// What a job asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Allocation {
+pub(super) struct Allocation {
     /// GPUs on each node.
     pub gpus_per_node: u64,
     /// Nodes by role; `None` for a row on one node.
-    pub roles: Option<Roles>,
-}
-
-/// Nodes by role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Roles {
-    /// Nodes of the prefill workers: the first of the allocation.
-    pub prefill: u64,
-    /// Nodes of the decode workers: those behind them.
-    pub decode: u64,
+    pub roles: Option<NodesByRole>,
 }
 
 impl Allocation {
     /// Nodes in all.
-    #[must_use]
     pub fn nodes(&self) -> u64 {
         self.roles.map_or(1, |roles| roles.prefill + roles.decode)
     }
@@ -34,7 +24,7 @@ impl Allocation {
 
 /// Why a row does not fit on a profile's nodes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AllocationError {
+pub(super) enum AllocationError {
     /// The number of GPUs of a node must be known.
     #[error("row spans nodes, but the runner profile does not say how many GPUs a node has; add `slurm: {{gpus-per-node: ...}}`")]
     NoGpusPerNode,
@@ -61,7 +51,7 @@ pub enum AllocationError {
 ///
 /// # Errors
 /// See [`AllocationError`].
-pub fn allocation(row: &Row, settings: &SlurmSettings) -> Result<Allocation, AllocationError> {
+pub(super) fn allocation(row: &Row, settings: &SlurmSettings) -> Result<Allocation, AllocationError> {
     match &row.layout {
         Layout::SingleNode(parallelism) => {
             let needed = parallelism.gpus();
@@ -78,7 +68,7 @@ pub fn allocation(row: &Row, settings: &SlurmSettings) -> Result<Allocation, All
                 return Err(AllocationError::Enroot);
             }
             let have = u64::from(settings.gpus_per_node.ok_or(AllocationError::NoGpusPerNode)?);
-            let roles = Roles {
+            let roles = NodesByRole {
                 prefill: nodes_of(prefill, "PREFILL_NODES", have)?,
                 decode: nodes_of(decode, "DECODE_NODES", have)?,
             };
@@ -110,7 +100,8 @@ fn nodes_of(group: &WorkerGroup, name: &str, have: u64) -> Result<u64, Allocatio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{LaunchSettings, RunnerProfile};
+    use crate::fleet::launcher::launch_rules;
+    use crate::job::RunnerProfile;
     use serde_json::{Value, json};
 
     fn settings(gpus_per_node: Option<u32>) -> SlurmSettings {
@@ -118,11 +109,8 @@ mod tests {
             .map(|number| format!("slurm: {{gpus-per-node: {number}}}"))
             .unwrap_or_default();
         let yaml = format!("launcher: slurm\n{number}\n");
-        let profile = RunnerProfile::load("p", "runners", &|name| (name == "p.yaml").then(|| yaml.clone())).unwrap();
-        let LaunchSettings::Slurm(settings) = profile.launch else {
-            panic!("{:?}", profile.launch)
-        };
-        settings
+        let profile = RunnerProfile::load("p", "runners", &|name| (name == "p.yaml").then(|| yaml.clone()), &launch_rules()).unwrap();
+        profile.launch.read().unwrap()
     }
 
     fn multi_node(prefill: (u32, u32), decode: (u32, u32), additional: Value) -> Row {
@@ -138,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn workers_span_nodes_or_share_them_but_roles_never_do() {
+    fn workers_span_or_share_nodes_and_roles_never_share() {
         for (prefill, decode, additional, nodes) in [
             ((5, 4), (1, 8), json!([]), (5, 2)),
             ((1, 2), (3, 2), json!([]), (1, 2)),
@@ -155,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_asked_for_is_said() {
+    fn impossible_allocation_is_an_error() {
         let row = multi_node((1, 1), (1, 1), json!([]));
         assert_eq!(allocation(&row, &settings(None)), Err(AllocationError::NoGpusPerNode));
         let row = multi_node((1, 1), (1, 1), json!(["DECODE_NODES=two"]));

@@ -1,14 +1,15 @@
-//! What a runner profile says under `slurm`, as its YAML has it and checked.
+//! The section `slurm` of a profile, as its YAML has it and checked.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::mount::{Mount, mounts};
-use super::{GpuVendor, PhaseTime, ProfileError};
+use crate::fleet::launcher::mount::{Mount, mounts};
+use crate::job::{GpuVendor, PhaseTime, ProfileError, ProfileHead};
 
 /// What a Slurm job needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct SlurmSettings {
+pub(crate) struct SlurmSettings {
     /// `--partition`.
     pub partition: Option<String>,
     /// `--account`.
@@ -48,10 +49,11 @@ pub struct SlurmSettings {
 }
 
 /// What runs the image on the nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum SlurmContainer {
+pub(crate) enum SlurmContainer {
     /// No container.
+    #[default]
     None,
     /// Pyxis, a plugin of Slurm.
     Pyxis,
@@ -59,52 +61,46 @@ pub enum SlurmContainer {
     Enroot,
 }
 
-/// The block `slurm` of a profile.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// A job of Slurm.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct SlurmDocument {
+    /// `--partition`.
     pub partition: Option<String>,
+    /// `--account`.
     pub account: Option<String>,
+    /// `--qos`.
     pub qos: Option<String>,
+    /// `--reservation`.
     pub reservation: Option<String>,
+    /// `--exclusive`.
     pub exclusive: Option<bool>,
+    /// `--time`; 4h where absent.
     pub time_limit: Option<PhaseTime>,
+    /// `--exclude`: nodes not to use.
     pub exclude: Option<String>,
+    /// `--nodelist`: nodes to use.
     pub nodelist: Option<String>,
+    /// `--constraint`: features that nodes must have.
     pub constraint: Option<String>,
+    /// How GPUs are requested on each node, with `{gpus}` for their number; empty for clusters without GPU resources.
     pub gpus_option: Option<String>,
+    /// GPUs of a node; required for rows over several nodes.
     pub gpus_per_node: Option<u32>,
+    /// Further options of sbatch.
     pub extra_options: Option<Vec<String>>,
+    /// Further options of the srun that starts the container.
     pub step_options: Option<Vec<String>>,
-    pub container: Option<String>,
+    /// What runs the image on the nodes.
+    pub container: Option<SlurmContainer>,
+    /// Folders: `source:target` or `source:target:ro`.
     pub mounts: Option<Vec<String>>,
+    /// Folder of imported images, shared by the nodes.
     pub image_cache: Option<String>,
+    /// Whether the user is root inside the container.
     pub remap_root: Option<bool>,
+    /// Folder that this machine and the nodes share, for the secrets of a job that waits in the queue.
     pub secrets_folder: Option<String>,
-}
-
-/// `child` over `base`, key by key; lists are replaced.
-pub(super) fn inherit_slurm(base: SlurmDocument, child: SlurmDocument) -> SlurmDocument {
-    SlurmDocument {
-        partition: child.partition.or(base.partition),
-        account: child.account.or(base.account),
-        qos: child.qos.or(base.qos),
-        reservation: child.reservation.or(base.reservation),
-        exclusive: child.exclusive.or(base.exclusive),
-        time_limit: child.time_limit.or(base.time_limit),
-        exclude: child.exclude.or(base.exclude),
-        nodelist: child.nodelist.or(base.nodelist),
-        constraint: child.constraint.or(base.constraint),
-        gpus_option: child.gpus_option.or(base.gpus_option),
-        gpus_per_node: child.gpus_per_node.or(base.gpus_per_node),
-        extra_options: child.extra_options.or(base.extra_options),
-        step_options: child.step_options.or(base.step_options),
-        container: child.container.or(base.container),
-        mounts: child.mounts.or(base.mounts),
-        image_cache: child.image_cache.or(base.image_cache),
-        remap_root: child.remap_root.or(base.remap_root),
-        secrets_folder: child.secrets_folder.or(base.secrets_folder),
-    }
 }
 
 /// Options that imax sets itself, or that would take the job out of its sight.
@@ -130,15 +126,9 @@ const OWN_OPTIONS: [&str; 19] = [
     "-M",
 ];
 
-/// Checks the block.
-pub(super) fn slurm_settings(name: &str, vendor: GpuVendor, document: SlurmDocument) -> Result<SlurmSettings, ProfileError> {
-    let check = Check { name };
-    let container = match document.container.as_deref() {
-        None | Some("none") => SlurmContainer::None,
-        Some("pyxis") => SlurmContainer::Pyxis,
-        Some("enroot") => SlurmContainer::Enroot,
-        Some(other) => return Err(check.wrong("slurm.container", other, "none, pyxis or enroot")),
-    };
+/// Checks the section.
+pub(super) fn slurm_settings(profile: ProfileHead<'_>, document: SlurmDocument) -> Result<SlurmSettings, ProfileError> {
+    let check = Check { profile };
     let settings = SlurmSettings {
         partition: check.word("slurm.partition", document.partition)?,
         account: check.word("slurm.account", document.account)?,
@@ -149,12 +139,12 @@ pub(super) fn slurm_settings(name: &str, vendor: GpuVendor, document: SlurmDocum
         exclude: check.word("slurm.exclude", document.exclude)?,
         nodelist: check.word("slurm.nodelist", document.nodelist)?,
         constraint: check.word("slurm.constraint", document.constraint)?,
-        gpus_option: check.gpus_option(vendor, document.gpus_option)?,
+        gpus_option: check.gpus_option(profile.vendor, document.gpus_option)?,
         gpus_per_node: document.gpus_per_node,
         extra_options: check.options("slurm.extra-options", document.extra_options)?,
         step_options: check.options("slurm.step-options", document.step_options)?,
-        container,
-        mounts: mounts(name, "slurm.mounts", document.mounts)?,
+        container: document.container.unwrap_or_default(),
+        mounts: mounts(profile, "slurm.mounts", document.mounts)?,
         image_cache: check.folder("slurm.image-cache", document.image_cache)?,
         remap_root: document.remap_root.unwrap_or(false),
         secrets_folder: check.folder("slurm.secrets-folder", document.secrets_folder)?,
@@ -176,17 +166,12 @@ pub(super) fn slurm_settings(name: &str, vendor: GpuVendor, document: SlurmDocum
 }
 
 struct Check<'a> {
-    name: &'a str,
+    profile: ProfileHead<'a>,
 }
 
 impl Check<'_> {
     fn wrong(&self, key: &'static str, found: &str, expected: &'static str) -> ProfileError {
-        ProfileError::Value {
-            name: self.name.to_owned(),
-            key,
-            found: found.to_owned(),
-            expected,
-        }
+        self.profile.wrong(key, found, expected)
     }
 
     fn word(&self, key: &'static str, found: Option<String>) -> Result<Option<String>, ProfileError> {

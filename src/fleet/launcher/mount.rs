@@ -1,13 +1,13 @@
-//! Folders of the node inside a container, as profiles write them: `source:target[:ro]`.
+//! Folders of the node that a container gets, as profiles write them: `source:target[:ro]`.
 
 use serde::{Deserialize, Serialize};
 
-use super::ProfileError;
+use crate::job::{ProfileError, ProfileHead};
 
 /// A folder of the node inside the container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Mount {
+pub(crate) struct Mount {
     /// On the node.
     pub source: String,
     /// In the container.
@@ -17,7 +17,7 @@ pub struct Mount {
 }
 
 /// `source:target[:ro]`.
-pub(super) fn mounts(name: &str, key: &'static str, list: Option<Vec<String>>) -> Result<Vec<Mount>, ProfileError> {
+pub(super) fn mounts(profile: ProfileHead<'_>, key: &'static str, list: Option<Vec<String>>) -> Result<Vec<Mount>, ProfileError> {
     let mount = |text: String| {
         let parts: Vec<&str> = text.split(':').collect();
         let (source, target, read_only) = match parts.as_slice() {
@@ -27,12 +27,7 @@ pub(super) fn mounts(name: &str, key: &'static str, list: Option<Vec<String>>) -
             _ => ("", "", false),
         };
         if source.is_empty() || !target.starts_with('/') {
-            return Err(ProfileError::Value {
-                name: name.to_owned(),
-                key,
-                found: text,
-                expected: "`source:target` or `source:target:ro` with an absolute target",
-            });
+            return Err(profile.wrong(key, text, "`source:target` or `source:target:ro` with an absolute target"));
         }
         Ok(Mount {
             source: source.to_owned(),

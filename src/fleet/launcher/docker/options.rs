@@ -1,16 +1,16 @@
-//! What a container is given of a node: its network, its GPUs, its CPUs, its file systems in memory, and whether its image
-//! is pulled anew.
+//! Single settings of a container: network, GPUs, CPUs, file systems in memory, and when the image is pulled.
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ProfileError;
+use crate::job::{ProfileError, ProfileHead};
 
 /// When an image is pulled.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum PullPolicy {
+pub(crate) enum PullPolicy {
     /// Where the node does not have it.
     #[default]
     Missing,
@@ -21,7 +21,7 @@ pub enum PullPolicy {
 /// The network of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ContainerNetwork {
+pub(crate) enum ContainerNetwork {
     /// The node's own.
     Host,
     /// The engine's default network; the port is mapped.
@@ -33,7 +33,7 @@ pub enum ContainerNetwork {
 /// The NVIDIA GPUs that are asked for by device request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum GpuRequest {
+pub(crate) enum GpuRequest {
     /// None.
     None,
     /// All of the node.
@@ -43,17 +43,17 @@ pub enum GpuRequest {
 }
 
 /// A GPU as a profile names it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum GpuIdDocument {
     /// Its number on the node.
     Number(u32),
     /// Its number as text, or its unique name.
-    Text(String),
+    Text(#[schemars(regex(pattern = r"^([0-9]+|GPU-.+)$"))] String),
 }
 
 /// `host-network` and `network`, which exclude each other.
-pub(super) fn network(name: &str, host: Option<bool>, network: Option<String>) -> Result<ContainerNetwork, ProfileError> {
+pub(super) fn network(profile: ProfileHead<'_>, host: Option<bool>, network: Option<String>) -> Result<ContainerNetwork, ProfileError> {
     let Some(network) = network else {
         return Ok(if host.unwrap_or(true) {
             ContainerNetwork::Host
@@ -61,12 +61,7 @@ pub(super) fn network(name: &str, host: Option<bool>, network: Option<String>) -
             ContainerNetwork::Default
         });
     };
-    let wrong = |expected| ProfileError::Value {
-        name: name.to_owned(),
-        key: "docker.network",
-        found: network.clone(),
-        expected,
-    };
+    let wrong = |expected| profile.wrong("docker.network", network.clone(), expected);
     if host == Some(true) {
         return Err(wrong(
             "no network's name beside `host-network: true`; the node's network and a named one exclude each other",
@@ -84,18 +79,13 @@ pub(super) fn network(name: &str, host: Option<bool>, network: Option<String>) -
 }
 
 /// `gpus` and `gpu-ids`, which exclude each other.
-pub(super) fn gpus(name: &str, all: Option<bool>, ids: Option<Vec<GpuIdDocument>>) -> Result<GpuRequest, ProfileError> {
+pub(super) fn gpus(profile: ProfileHead<'_>, all: Option<bool>, ids: Option<Vec<GpuIdDocument>>) -> Result<GpuRequest, ProfileError> {
     let ids = ids.unwrap_or_default().into_iter().map(|id| match id {
         GpuIdDocument::Number(number) => number.to_string(),
         GpuIdDocument::Text(text) => text,
     });
     let ids: Vec<String> = ids.collect();
-    let wrong = |found: &str, expected| ProfileError::Value {
-        name: name.to_owned(),
-        key: "docker.gpu-ids",
-        found: found.to_owned(),
-        expected,
-    };
+    let wrong = |found: &str, expected| profile.wrong("docker.gpu-ids", found.to_owned(), expected);
     let mut known = std::collections::BTreeSet::new();
     for id in &ids {
         let is_id = id.bytes().all(|byte| byte.is_ascii_digit()) || id.starts_with("GPU-");
@@ -121,7 +111,7 @@ pub(super) fn gpus(name: &str, all: Option<bool>, ids: Option<Vec<GpuIdDocument>
 }
 
 /// Numbers of CPUs as the kernel lists them (<https://www.kernel.org/doc/html/latest/admin-guide/cputopology.html>).
-pub(super) fn cpuset(name: &str, list: Option<String>) -> Result<Option<String>, ProfileError> {
+pub(super) fn cpuset(profile: ProfileHead<'_>, list: Option<String>) -> Result<Option<String>, ProfileError> {
     let Some(list) = list else { return Ok(None) };
     let is_part = |part: &str| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -131,27 +121,21 @@ pub(super) fn cpuset(name: &str, list: Option<String>) -> Result<Option<String>,
     if list.split(',').all(is_part) {
         return Ok(Some(list));
     }
-    Err(ProfileError::Value {
-        name: name.to_owned(),
-        key: "docker.cpuset",
-        found: list,
-        expected: "numbers of CPUs and ranges of them, such as 0-15,32-47",
-    })
+    Err(profile.wrong("docker.cpuset", list, "numbers of CPUs and ranges of them, such as 0-15,32-47"))
 }
 
 /// `folder[:options]`, as `docker run --tmpfs` has it; the options by folder.
-pub(super) fn tmpfs(name: &str, list: Option<Vec<String>>) -> Result<BTreeMap<String, String>, ProfileError> {
+pub(super) fn tmpfs(profile: ProfileHead<'_>, list: Option<Vec<String>>) -> Result<BTreeMap<String, String>, ProfileError> {
     let mut folders = BTreeMap::new();
     for text in list.unwrap_or_default() {
         let (folder, options) = text.split_once(':').unwrap_or((&text, ""));
         let is_right = folder.starts_with('/') && !text.contains(char::is_whitespace);
         if !is_right || folders.insert(folder.to_owned(), options.to_owned()).is_some() {
-            return Err(ProfileError::Value {
-                name: name.to_owned(),
-                key: "docker.tmpfs",
-                found: text,
-                expected: "an absolute folder, each once, with options or without: /scratch or /scratch:size=64g",
-            });
+            return Err(profile.wrong(
+                "docker.tmpfs",
+                text,
+                "an absolute folder, each once, with options or without: /scratch or /scratch:size=64g",
+            ));
         }
     }
     Ok(folders)
@@ -160,10 +144,16 @@ pub(super) fn tmpfs(name: &str, list: Option<Vec<String>>) -> Result<BTreeMap<St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::GpuVendor;
+
+    const PROFILE: ProfileHead<'static> = ProfileHead {
+        name: "p",
+        vendor: GpuVendor::Nvidia,
+    };
 
     #[test]
     fn networks_exclude_each_other() {
-        let of = |host, named: Option<&str>| network("p", host, named.map(str::to_owned));
+        let of = |host, named: Option<&str>| network(PROFILE, host, named.map(str::to_owned));
         assert_eq!(of(None, None), Ok(ContainerNetwork::Host));
         assert_eq!(of(Some(false), None), Ok(ContainerNetwork::Default));
         for host in [None, Some(false)] {
@@ -185,28 +175,28 @@ mod tests {
         let text = |id: &str| GpuIdDocument::Text(id.to_owned());
         let ids = vec![GpuIdDocument::Number(4), text("5"), text("GPU-6f")];
         let expected = GpuRequest::Ids(["4", "5", "GPU-6f"].map(str::to_owned).to_vec());
-        assert_eq!(gpus("p", Some(false), Some(ids.clone())), Ok(expected));
-        assert_eq!(gpus("p", Some(true), Some(Vec::new())), Ok(GpuRequest::All));
-        assert_eq!(gpus("p", None, None), Ok(GpuRequest::None));
-        assert!(gpus("p", Some(true), Some(ids)).is_err());
+        assert_eq!(gpus(PROFILE, Some(false), Some(ids.clone())), Ok(expected));
+        assert_eq!(gpus(PROFILE, Some(true), Some(Vec::new())), Ok(GpuRequest::All));
+        assert_eq!(gpus(PROFILE, None, None), Ok(GpuRequest::None));
+        assert!(gpus(PROFILE, Some(true), Some(ids)).is_err());
         for wrong in [
             vec![text("")],
             vec![text("all")],
             vec![text("0,1")],
             vec![text("0"), GpuIdDocument::Number(0)],
         ] {
-            assert!(gpus("p", None, Some(wrong.clone())).is_err(), "{wrong:?}");
+            assert!(gpus(PROFILE, None, Some(wrong.clone())).is_err(), "{wrong:?}");
         }
     }
 
     #[test]
     fn cpus_and_folders_in_memory() {
-        let of = |list: &str| cpuset("p", Some(list.to_owned()));
+        let of = |list: &str| cpuset(PROFILE, Some(list.to_owned()));
         assert_eq!(of("0-15,32"), Ok(Some("0-15,32".to_owned())));
         for wrong in ["", "15-0", "a", "0-", "0 1"] {
             assert!(of(wrong).is_err(), "{wrong}");
         }
-        let of = |list: &[&str]| tmpfs("p", Some(list.iter().map(|text| (*text).to_owned()).collect()));
+        let of = |list: &[&str]| tmpfs(PROFILE, Some(list.iter().map(|text| (*text).to_owned()).collect()));
         let folders = of(&["/scratch:size=64g,mode=1777", "/run"]).unwrap();
         assert_eq!((folders["/scratch"].as_str(), folders["/run"].as_str()), ("size=64g,mode=1777", ""));
         assert!(of(&["scratch"]).is_err() && of(&["/a b"]).is_err() && of(&["/a", "/a:size=1g"]).is_err());

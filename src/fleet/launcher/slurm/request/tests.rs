@@ -1,7 +1,8 @@
 //! Submissions as golden values.
 
 use super::*;
-use crate::job::{LaunchSettings, RunnerProfile, resolve};
+use crate::fleet::launcher::launch_rules;
+use crate::job::{RunnerProfile, resolve};
 use crate::model::{JobId, Secret};
 use serde_json::{Value, json};
 
@@ -23,14 +24,21 @@ fn multi_node() -> Value {
 
 fn request(row: Value, slurm: &str) -> BatchRequest {
     let yaml = format!("launcher: slurm\nvendor: nvidia\nhf-cache: /data/hf\nslurm: {slurm}\n");
-    let profile = RunnerProfile::load("p", "runners", &|name| (name == "p.yaml").then(|| yaml.clone())).unwrap();
-    let LaunchSettings::Slurm(settings) = profile.launch.clone() else {
-        panic!()
-    };
+    let profile = RunnerProfile::load("p", "runners", &|name| (name == "p.yaml").then(|| yaml.clone()), &launch_rules()).unwrap();
+    let settings: SlurmSettings = profile.launch.read().unwrap();
     let names = ["demo_fp8_h200_sim.sh", "multi_node/demo_fp8_h200_sim.sh"];
     let read = |path: &str| names.contains(&path).then(|| "exec engine".to_owned());
     let row = serde_json::from_value(row).unwrap();
-    let spec = resolve(JobId::from_unique(1), row, "h200_0".parse().unwrap(), profile, "benchmarks", &read).unwrap();
+    let spec = resolve(
+        JobId::from_unique(1),
+        row,
+        "h200_0".parse().unwrap(),
+        profile,
+        "benchmarks",
+        &read,
+        &launch_rules(),
+    )
+    .unwrap();
     let environment = [
         Variable::plain("PATH", "/opt:/usr/bin"),
         Variable::plain("LD_LIBRARY_PATH", "/of/the/node"),
@@ -254,8 +262,8 @@ fn the_secrets_file_quotes_its_values() {
         Variable::secret("HF_TOKEN", Secret::new("it's $HOME".to_owned())),
     ];
     assert_eq!(
-        crate::job::slurm::secrets_file(&environment).unwrap(),
+        crate::fleet::launcher::slurm::secrets_file(&environment).unwrap(),
         "export HF_TOKEN='it'\\''s $HOME'\n"
     );
-    assert_eq!(crate::job::slurm::secrets_file(&environment[..1]), None);
+    assert_eq!(crate::fleet::launcher::slurm::secrets_file(&environment[..1]), None);
 }

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 /// Where an image comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ImageSource {
+pub(in crate::fleet) enum ImageSource {
     /// A squash file that the site made itself.
     File(String),
     /// A registry: `docker://[REGISTRY#]IMAGE[:TAG]`.
@@ -13,8 +13,7 @@ pub enum ImageSource {
 }
 
 /// An image of a config in Enroot's spelling: the registry stands before a `#`, with neither it is Docker Hub.
-#[must_use]
-pub fn enroot_uri(image: &str) -> ImageSource {
+pub(in crate::fleet) fn enroot_uri(image: &str) -> ImageSource {
     if image.starts_with('/') || image.starts_with("./") {
         return ImageSource::File(image.to_owned());
     }
@@ -30,8 +29,7 @@ pub fn enroot_uri(image: &str) -> ImageSource {
 }
 
 /// The file of an image in the cache: readable, and never the same for two images.
-#[must_use]
-pub fn squash_name(uri: &str) -> String {
+pub(super) fn squash_name(uri: &str) -> String {
     let short = uri.strip_prefix("docker://").unwrap_or(uri);
     let clean = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
     let readable: String = short.chars().map(clean).take(120).collect();
@@ -61,7 +59,7 @@ pub enum SquashDoubt {
 ///
 /// # Errors
 /// See [`SquashDoubt`].
-pub fn check_superblock(start: &[u8], size: u64) -> Result<(), SquashDoubt> {
+pub(super) fn check_superblock(start: &[u8], size: u64) -> Result<(), SquashDoubt> {
     if start.get(..4) != Some(b"hsqs".as_slice()) {
         return Err(SquashDoubt::Magic);
     }

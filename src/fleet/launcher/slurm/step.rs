@@ -1,9 +1,9 @@
 //! How a recipe gets into its container on a node: the options of Pyxis (<https://github.com/NVIDIA/pyxis/wiki/Usage>) for
 //! srun, or those of `enroot start` (<https://github.com/NVIDIA/enroot/blob/master/doc/cmd/start.md>).
 
-use crate::job::Mount;
-use crate::job::container::{Inside, WORKSPACE};
-use crate::job::{SlurmContainer, SlurmSettings};
+use super::settings::{SlurmContainer, SlurmSettings};
+use crate::fleet::launcher::container::{Inside, WORKSPACE};
+use crate::fleet::launcher::mount::Mount;
 
 /// The options; `$image` in them stands for an imported image. Secrets are named, never written.
 pub(super) fn step_options(settings: &SlurmSettings, inside: &Inside, image: &str) -> Vec<String> {

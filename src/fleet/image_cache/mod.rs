@@ -4,16 +4,19 @@
 //! The lock is flock(2) on a file beside the image, which NFS passes on to its server. Whoever holds it is the only one that
 //! writes, so leftovers of imports that died are its to remove.
 
+mod enroot;
+
 use std::fs::{self, File, TryLockError};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::job::slurm::{ImageSource, SquashDoubt, check_superblock, enroot_uri, squash_name};
 use crate::system::cancellation::Cancellation;
 use crate::system::files::{self, FileError};
 use crate::system::process::Leader;
+pub(super) use enroot::{ImageSource, enroot_uri};
+use enroot::{SquashDoubt, check_superblock, squash_name};
 
 /// How often a lock that somebody else holds is tried.
 const LOOK: Duration = Duration::from_millis(200);

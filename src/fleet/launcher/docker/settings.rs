@@ -1,18 +1,20 @@
-//! The block `docker` of a profile: what a container of Docker or Podman needs.
+//! The section `docker` of a profile, as its YAML has it and checked.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::ProfileError;
-use super::container::{ContainerNetwork, GpuIdDocument, GpuRequest, PullPolicy, cpuset, gpus, network, tmpfs};
-use super::mount::{Mount, mounts};
+use super::options::{ContainerNetwork, GpuIdDocument, GpuRequest, PullPolicy, cpuset, gpus, network, tmpfs};
+use crate::fleet::launcher::mount::{Mount, mounts};
+use crate::job::{ProfileError, ProfileHead};
 
 /// What a container needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct DockerSettings {
+pub(crate) struct DockerSettings {
     /// The engine's socket; `DOCKER_HOST` or the default where absent.
     pub socket: Option<String>,
     /// When the image is pulled.
@@ -55,103 +57,95 @@ pub struct DockerSettings {
     pub privileged: bool,
 }
 
-/// The block as its file has it.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// A container of Docker or Podman.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct DockerDocument {
+    /// The engine's socket; `DOCKER_HOST` or the default where absent.
     pub socket: Option<String>,
+    /// When the image is pulled.
     pub pull: Option<PullPolicy>,
+    /// The runtime of containers, as the engine's settings name it.
     pub runtime: Option<String>,
+    /// All NVIDIA GPUs, by device request.
     pub gpus: Option<bool>,
+    /// Some NVIDIA GPUs, by device request; excludes `gpus`.
+    #[schemars(extend("uniqueItems" = true))]
     pub gpu_ids: Option<Vec<GpuIdDocument>>,
+    /// Devices by CDI name, such as `nvidia.com/gpu=all`.
     pub cdi_devices: Option<Vec<String>>,
+    /// Device files, such as `/dev/kfd`.
     pub devices: Option<Vec<String>>,
+    /// Further groups of the process, such as `video`.
     pub groups: Option<Vec<String>>,
+    /// Folders: `source:target` or `source:target:ro`.
     pub mounts: Option<Vec<String>>,
+    /// File systems in memory: `folder` or `folder:options`.
     pub tmpfs: Option<Vec<String>>,
+    /// Whether the container has the node's network; true where absent.
     pub host_network: Option<bool>,
+    /// A network of the engine; excludes `host-network: true`.
     pub network: Option<String>,
+    /// Whether the container has the node's IPC namespace.
     pub host_ipc: Option<bool>,
+    /// Size of `/dev/shm`, MiB.
     pub shm_size_mib: Option<u64>,
+    /// Maximum memory, MiB.
     pub memory_mib: Option<NonZeroU64>,
+    /// CPUs, such as `0-15,32-47`.
     pub cpuset: Option<String>,
+    /// A first process that reaps orphans.
     pub init: Option<bool>,
+    /// `name=soft` or `name=soft:hard`.
     pub ulimits: Option<Vec<String>>,
+    /// Capabilities to add.
     pub capabilities: Option<Vec<String>>,
+    /// Security options, such as `seccomp=unconfined`.
     pub security_options: Option<Vec<String>>,
+    /// User, as `uid[:gid]`.
     pub user: Option<String>,
+    /// All rights; only where nothing less will do.
     pub privileged: Option<bool>,
 }
 
-/// `child` over `base`, key by key.
-pub(super) fn inherit_docker(base: DockerDocument, child: DockerDocument) -> DockerDocument {
-    // Of two keys that exclude each other, the child's takes the place of the base's.
-    let chooses_gpus = child.gpus.is_some() || child.gpu_ids.is_some();
-    let (gpus, gpu_ids) = if chooses_gpus {
-        (child.gpus, child.gpu_ids)
-    } else {
-        (base.gpus, base.gpu_ids)
-    };
-    let chooses_network = child.host_network.is_some() || child.network.is_some();
-    let (host_network, network) = if chooses_network {
-        (child.host_network, child.network)
-    } else {
-        (base.host_network, base.network)
-    };
-    DockerDocument {
-        socket: child.socket.or(base.socket),
-        pull: child.pull.or(base.pull),
-        runtime: child.runtime.or(base.runtime),
-        gpus,
-        gpu_ids,
-        cdi_devices: child.cdi_devices.or(base.cdi_devices),
-        devices: child.devices.or(base.devices),
-        groups: child.groups.or(base.groups),
-        mounts: child.mounts.or(base.mounts),
-        tmpfs: child.tmpfs.or(base.tmpfs),
-        host_network,
-        network,
-        host_ipc: child.host_ipc.or(base.host_ipc),
-        shm_size_mib: child.shm_size_mib.or(base.shm_size_mib),
-        memory_mib: child.memory_mib.or(base.memory_mib),
-        cpuset: child.cpuset.or(base.cpuset),
-        init: child.init.or(base.init),
-        ulimits: child.ulimits.or(base.ulimits),
-        capabilities: child.capabilities.or(base.capabilities),
-        security_options: child.security_options.or(base.security_options),
-        user: child.user.or(base.user),
-        privileged: child.privileged.or(base.privileged),
+/// Keys that exclude each other: where a profile has one of them, it inherits none of them.
+const EXCLUSIVE: [[&str; 2]; 2] = [["gpus", "gpu-ids"], ["host-network", "network"]];
+
+/// The section that a profile inherits from, without keys that the profile's own section excludes.
+pub(super) fn without_excluded(mut base: Value, child: &Value) -> Value {
+    for keys in EXCLUSIVE {
+        let is_chosen = keys.iter().any(|key| child.get(key).is_some_and(|value| !value.is_null()));
+        if let Some(base) = base.as_object_mut().filter(|_| is_chosen) {
+            keys.iter().for_each(|key| drop(base.remove(*key)));
+        }
     }
+    base
 }
 
-pub(super) fn docker_settings(name: &str, document: DockerDocument) -> Result<DockerSettings, ProfileError> {
+pub(super) fn docker_settings(profile: ProfileHead<'_>, document: DockerDocument) -> Result<DockerSettings, ProfileError> {
     if document
         .runtime
         .as_ref()
         .is_some_and(|runtime| runtime.is_empty() || runtime.contains(char::is_whitespace))
     {
-        return Err(ProfileError::Value {
-            name: name.to_owned(),
-            key: "docker.runtime",
-            found: document.runtime.unwrap_or_default(),
-            expected: "a runtime that the engine's settings name, such as nvidia",
-        });
+        let found = document.runtime.unwrap_or_default();
+        return Err(profile.wrong("docker.runtime", found, "a runtime that the engine's settings name, such as nvidia"));
     }
     Ok(DockerSettings {
         socket: document.socket,
         pull: document.pull.unwrap_or_default(),
         runtime: document.runtime,
-        gpus: gpus(name, document.gpus, document.gpu_ids)?,
+        gpus: gpus(profile, document.gpus, document.gpu_ids)?,
         cdi_devices: document.cdi_devices.unwrap_or_default(),
         devices: document.devices.unwrap_or_default(),
         groups: document.groups.unwrap_or_default(),
-        mounts: mounts(name, "docker.mounts", document.mounts)?,
-        tmpfs: tmpfs(name, document.tmpfs)?,
-        network: network(name, document.host_network, document.network)?,
+        mounts: mounts(profile, "docker.mounts", document.mounts)?,
+        tmpfs: tmpfs(profile, document.tmpfs)?,
+        network: network(profile, document.host_network, document.network)?,
         host_ipc: document.host_ipc.unwrap_or(false),
         shm_size_mib: document.shm_size_mib,
         memory_mib: document.memory_mib,
-        cpuset: cpuset(name, document.cpuset)?,
+        cpuset: cpuset(profile, document.cpuset)?,
         init: document.init.unwrap_or(false),
         ulimits: document.ulimits.unwrap_or_default(),
         capabilities: document.capabilities.unwrap_or_default(),

@@ -3,13 +3,13 @@
 
 use serde_json::Value;
 
-use super::{AnswerError, JobView, SlurmState};
+use super::answer::{AnswerError, JobView, SlurmState};
 
-/// From `squeue --json` ([`super::queue_json`]); `None` where Slurm does not know the job.
+/// From `squeue --json` ([`super::command::queue_json`]); `None` where Slurm does not know the job.
 ///
 /// # Errors
 /// Where the answer is no JSON, or has another form.
-pub fn parse_queue_json(text: &str, job: u64) -> Result<Option<JobView>, AnswerError> {
+pub(super) fn parse_queue_json(text: &str, job: u64) -> Result<Option<JobView>, AnswerError> {
     let Some(found) = find(text, job)? else { return Ok(None) };
     Ok(Some(JobView {
         state: state(found.get("job_state"))?,
@@ -20,11 +20,11 @@ pub fn parse_queue_json(text: &str, job: u64) -> Result<Option<JobView>, AnswerE
     }))
 }
 
-/// From `sacct --json` ([`super::accounting_json`]); `None` where accounting does not know the job.
+/// From `sacct --json` ([`super::command::accounting_json`]); `None` where accounting does not know the job.
 ///
 /// # Errors
 /// Where the answer is no JSON, or has another form.
-pub fn parse_accounting_json(text: &str, job: u64) -> Result<Option<JobView>, AnswerError> {
+pub(super) fn parse_accounting_json(text: &str, job: u64) -> Result<Option<JobView>, AnswerError> {
     let Some(found) = find(text, job)? else { return Ok(None) };
     Ok(Some(JobView {
         state: state(found.pointer("/state/current"))?,

@@ -3,18 +3,18 @@
 
 use std::fmt::Write as _;
 
-use super::Allocation;
-use crate::job::SlurmContainer;
+use super::allocation::Allocation;
+use super::settings::SlurmContainer;
 use crate::model::{Variable, VariableValue};
 
 /// Exit status of a script that did not find its secrets.
-pub const EXIT_SECRETS: i32 = 241;
+pub(super) const EXIT_SECRETS: i32 = 241;
 /// Exit status of a script whose port was taken.
-pub const EXIT_PORT: i32 = 242;
+pub(super) const EXIT_PORT: i32 = 242;
 /// Exit status of a script that could not import its image.
-pub const EXIT_IMAGE: i32 = 243;
+pub(super) const EXIT_IMAGE: i32 = 243;
 /// Exit status of a script that found its nodes unfit.
-pub const EXIT_NODE: i32 = 244;
+pub(super) const EXIT_NODE: i32 = 244;
 
 /// The script outlives a SIGTERM that its command takes its time to obey, and gives the command's status. Slurm itself sends
 /// SIGKILL only after the site's KillWait, so SIGUSR1 to the script ends everything of the job at once.
@@ -175,8 +175,7 @@ fn roles(text: &mut String, allocation: &Allocation) {
 }
 
 /// The file that the script takes its secrets from; `None` where there are none.
-#[must_use]
-pub fn secrets_file(environment: &[Variable]) -> Option<String> {
+pub(super) fn secrets_file(environment: &[Variable]) -> Option<String> {
     let mut text = String::new();
     for Variable { name, value } in environment {
         match value {

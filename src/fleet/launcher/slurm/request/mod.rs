@@ -3,16 +3,19 @@
 
 use std::path::Path;
 
+use super::allocation::{Allocation, AllocationError, allocation};
 use super::script::{ScriptPlan, script};
+use super::settings::{SlurmContainer, SlurmSettings};
 use super::step::step_options;
-use super::{Allocation, AllocationError, ImageSource, allocation, enroot_uri};
-use crate::job::container::{ContainerFolders, inside};
-use crate::job::{JobSpec, SlurmContainer, SlurmSettings};
+use crate::fleet::image_cache::{ImageSource, enroot_uri};
+use crate::fleet::launcher::container::{ContainerFolders, inside};
+use crate::fleet::node::NODE_FILE_PREFIX;
+use crate::job::JobSpec;
 use crate::model::{Variable, VariableValue};
 
 /// The folders of a job, all on a file system that the nodes share with this machine.
 #[derive(Debug, Clone, Copy)]
-pub struct BatchFolders<'a> {
+pub(super) struct BatchFolders<'a> {
     /// The repository, the recipe's working folder.
     pub repository: &'a Path,
     /// The recipes.
@@ -29,12 +32,9 @@ pub struct BatchFolders<'a> {
     pub secrets: Option<&'a Path>,
 }
 
-/// Begin of the name of the file in which a node of the job says what it is; the node's name and `.json` follow.
-pub const NODE_FILE_PREFIX: &str = "node-";
-
 /// A submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BatchRequest {
+pub(super) struct BatchRequest {
     /// The options of sbatch.
     pub arguments: Vec<String>,
     /// The whole environment of sbatch, which the job inherits. No secret is in it.
@@ -50,7 +50,7 @@ const OF_THE_SHELL: [&str; 4] = ["PATH", "HOME", "USER", "LOGNAME"];
 ///
 /// # Errors
 /// Where the row does not fit on the profile's nodes.
-pub fn batch_request(
+pub(super) fn batch_request(
     spec: &JobSpec,
     settings: &SlurmSettings,
     environment: &[Variable],

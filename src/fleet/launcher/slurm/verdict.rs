@@ -1,12 +1,13 @@
 //! What became of a job of Slurm, in our words: node failure, preemption, time limit, lack of memory and a stranger's
 //! scancel are told apart, because each has another remedy.
 
-use super::{EXIT_IMAGE, EXIT_NODE, EXIT_PORT, EXIT_SECRETS, JobView, SlurmState};
+use super::answer::{JobView, SlurmState};
+use super::script::{EXIT_IMAGE, EXIT_NODE, EXIT_PORT, EXIT_SECRETS};
 use crate::job::{FailureClass, JobFailure};
 
 /// How a job of Slurm ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
+pub(super) enum End {
     /// The recipe ended with this status.
     Exited(i32),
     /// The recipe was ended by this signal.
@@ -19,8 +20,7 @@ pub enum End {
 const COULD_NOT_START: (i32, i32) = (0, 53);
 
 /// How a job ended that nobody of us cancelled; `None` where it has not ended. `canceller` is who cancelled it, where known.
-#[must_use]
-pub fn end_of(job: u64, view: &JobView, canceller: Option<&str>) -> Option<End> {
+pub(super) fn end_of(job: u64, view: &JobView, canceller: Option<&str>) -> Option<End> {
     let nodes = if view.nodes.is_empty() {
         String::new()
     } else {

@@ -3,7 +3,7 @@
 
 /// A version of Slurm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SlurmVersion {
+pub(super) struct SlurmVersion {
     /// The year.
     pub major: u32,
     /// The month.
@@ -12,7 +12,6 @@ pub struct SlurmVersion {
 
 impl SlurmVersion {
     /// From what `--version` says: `slurm-wlm 22.05.8`, `slurm 23.11.4`.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let number = text
             .split_whitespace()
@@ -26,13 +25,11 @@ impl SlurmVersion {
     }
 
     /// Whether `squeue --json` looks at `--jobs`: before 23.11 it prints every job of the cluster.
-    #[must_use]
     pub fn filters_json(self) -> bool {
         self >= Self { major: 23, minor: 11 }
     }
 
     /// Whether `sacct --json` is there (21.08).
-    #[must_use]
     pub fn has_accounting_json(self) -> bool {
         self >= Self { major: 21, minor: 8 }
     }
@@ -42,46 +39,39 @@ fn list(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// `squeue` for one job, of any state that Slurm still remembers; read by [`super::parse_queue`].
-#[must_use]
-pub fn queue(job: u64) -> Vec<String> {
+/// `squeue` for one job, of any state that Slurm still remembers; read by [`super::answer::parse_queue`].
+pub(super) fn queue(job: u64) -> Vec<String> {
     let job = format!("--jobs={job}");
     list(&["--noheader", "--all", "--states=all", &job, "--format=%i|%T|%r|%N|%B"])
 }
 
-/// The same as JSON; read by [`super::parse_queue_json`].
-#[must_use]
-pub fn queue_json(job: u64) -> Vec<String> {
+/// The same as JSON; read by [`super::answer_json::parse_queue_json`].
+pub(super) fn queue_json(job: u64) -> Vec<String> {
     list(&["--json", "--all", "--states=all", &format!("--jobs={job}")])
 }
 
-/// `squeue` for the jobs with a name that are not over; read by [`super::parse_named`].
-#[must_use]
-pub fn find_named(name: &str) -> Vec<String> {
+/// `squeue` for the jobs with a name that are not over; read by [`super::answer::parse_named`].
+pub(super) fn find_named(name: &str) -> Vec<String> {
     list(&["--noheader", "--all", &format!("--name={name}"), "--format=%i|%T|%U|%j"])
 }
 
-/// `scontrol` for one job; read by [`super::parse_job`].
-#[must_use]
-pub fn show_job(job: u64) -> Vec<String> {
+/// `scontrol` for one job; read by [`super::answer::parse_job`].
+pub(super) fn show_job(job: u64) -> Vec<String> {
     list(&["--oneliner", "show", "job", &job.to_string()])
 }
 
-/// `scontrol` for one node; read by [`super::node_address`].
-#[must_use]
-pub fn show_node(node: &str) -> Vec<String> {
+/// `scontrol` for one node; read by [`super::answer::node_address`].
+pub(super) fn show_node(node: &str) -> Vec<String> {
     list(&["--oneliner", "show", "node", node])
 }
 
 /// `scontrol` for the names in a list of nodes as Slurm shortens it: `n[1-3]`.
-#[must_use]
-pub fn show_hostnames(nodes: &str) -> Vec<String> {
+pub(super) fn show_hostnames(nodes: &str) -> Vec<String> {
     list(&["show", "hostnames", nodes])
 }
 
-/// `sacct` for one job as text; read by [`super::parse_queue`].
-#[must_use]
-pub fn accounting(job: u64) -> Vec<String> {
+/// `sacct` for one job as text; read by [`super::answer::parse_queue`].
+pub(super) fn accounting(job: u64) -> Vec<String> {
     let job = format!("--jobs={job}");
     list(&[
         "--noheader",
@@ -92,41 +82,35 @@ pub fn accounting(job: u64) -> Vec<String> {
     ])
 }
 
-/// `sacct` for one job as JSON; read by [`super::parse_accounting_json`].
-#[must_use]
-pub fn accounting_json(job: u64) -> Vec<String> {
+/// `sacct` for one job as JSON; read by [`super::answer_json::parse_accounting_json`].
+pub(super) fn accounting_json(job: u64) -> Vec<String> {
     list(&["--json", "--allocations", &format!("--jobs={job}")])
 }
 
 /// `scancel` for one job.
-#[must_use]
-pub fn cancel(job: u64) -> Vec<String> {
+pub(super) fn cancel(job: u64) -> Vec<String> {
     vec![job.to_string()]
 }
 
 /// `scancel` that sends SIGTERM to the batch script, its children and every step.
-#[must_use]
-pub fn terminate(job: u64) -> Vec<String> {
+pub(super) fn terminate(job: u64) -> Vec<String> {
     list(&["--full", "--signal=TERM", &job.to_string()])
 }
 
-/// `squeue` for the steps of a job; read by [`super::parse_steps`].
-#[must_use]
-pub fn steps(job: u64) -> Vec<String> {
+/// `squeue` for the steps of a job; read by [`super::answer::parse_steps`].
+pub(super) fn steps(job: u64) -> Vec<String> {
     list(&["--steps", "--noheader", &format!("--jobs={job}"), "--format=%i"])
 }
 
 /// `scancel` that sends SIGKILL to steps, at once: for a job as a whole Slurm waits KillWait before it does.
-#[must_use]
-pub fn kill_steps(steps: &[String]) -> Vec<String> {
+pub(super) fn kill_steps(steps: &[String]) -> Vec<String> {
     let mut words = list(&["--signal=KILL"]);
     words.extend(steps.iter().cloned());
     words
 }
 
 /// `scancel` that tells our batch script to end everything around it at once.
-#[must_use]
-pub fn kill_script(job: u64) -> Vec<String> {
+pub(super) fn kill_script(job: u64) -> Vec<String> {
     list(&["--batch", "--signal=USR1", &job.to_string()])
 }
 

@@ -1,0 +1,57 @@
+//! The launcher `local`: the recipe itself as a process of this machine.
+
+use schemars::{Schema, SchemaGenerator};
+use serde_json::Value;
+
+use super::{Engine, LaunchError, LaunchRequest, Launcher, LauncherKind, process};
+use crate::fleet::job_state::Holding;
+use crate::job::{JobSpec, LaunchRules, LaunchSettings, NodesByRole, ProfileError, ProfileHead, SettingsError};
+use crate::matrix::Row;
+
+/// The kind.
+pub(super) struct Local;
+
+impl LaunchRules for Local {
+    fn name(&self) -> &'static str {
+        "local"
+    }
+
+    fn has_settings(&self) -> bool {
+        false
+    }
+
+    fn section_schema(&self, _generator: &mut SchemaGenerator) -> Schema {
+        false.into()
+    }
+
+    fn read_section(&self, _yaml: &str) -> Result<Option<Value>, String> {
+        Ok(None)
+    }
+
+    fn check_section(&self, _profile: ProfileHead<'_>, _section: Option<Value>) -> Result<LaunchSettings, ProfileError> {
+        Ok(LaunchSettings::local())
+    }
+
+    fn nodes_of_row(&self, _settings: &LaunchSettings, _row: &Row) -> Result<Option<NodesByRole>, String> {
+        Ok(None)
+    }
+}
+
+impl LauncherKind for Local {
+    fn launcher(&self, _settings: &LaunchSettings) -> Result<Box<dyn Launcher>, SettingsError> {
+        Ok(Box::new(RecipeProcess))
+    }
+}
+
+/// Runs the recipe with bash.
+struct RecipeProcess;
+
+impl Launcher for RecipeProcess {
+    fn holds(&self, _spec: &JobSpec) -> Vec<Holding> {
+        Vec::new()
+    }
+
+    fn launch(&self, request: &LaunchRequest<'_>) -> Result<Box<dyn Engine>, LaunchError> {
+        process::start(&request.recipe_folder.join(&request.spec.recipe.path), request)
+    }
+}

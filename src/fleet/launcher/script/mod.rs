@@ -1,0 +1,82 @@
+//! The launcher `script`: a site's own script as a process of this machine. It gets the recipe's environment and starts the engine
+//! in its own way.
+
+use std::path::PathBuf;
+
+use schemars::{JsonSchema as _, Schema, SchemaGenerator};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Engine, LaunchError, LaunchRequest, Launcher, LauncherKind, process};
+use crate::fleet::job_state::Holding;
+use crate::job::{JobSpec, LaunchRules, LaunchSettings, NodesByRole, ProfileError, ProfileHead, SettingsError, section_value};
+use crate::matrix::Row;
+
+/// The kind.
+pub(super) struct Script;
+
+/// What this launcher reads of a profile.
+#[derive(Deserialize)]
+struct Section {
+    script: Option<String>,
+}
+
+impl LaunchRules for Script {
+    fn name(&self) -> &'static str {
+        "script"
+    }
+
+    fn section_schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = String::json_schema(generator);
+        schema.insert(
+            "description".to_owned(),
+            "Path of the launch script below the runner folder.".into(),
+        );
+        schema
+    }
+
+    fn read_section(&self, yaml: &str) -> Result<Option<Value>, String> {
+        let section: Section = serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
+        section_value(section.script)
+    }
+
+    fn check_section(&self, profile: ProfileHead<'_>, section: Option<Value>) -> Result<LaunchSettings, ProfileError> {
+        let path = section.ok_or_else(|| profile.wrong("script", "", "the script's path below the runner folder"))?;
+        LaunchSettings::of(self, profile, &path)
+    }
+
+    fn nodes_of_row(&self, _settings: &LaunchSettings, _row: &Row) -> Result<Option<NodesByRole>, String> {
+        Ok(None)
+    }
+}
+
+impl LauncherKind for Script {
+    fn launcher(&self, settings: &LaunchSettings) -> Result<Box<dyn Launcher>, SettingsError> {
+        Ok(Box::new(ScriptProcess { path: settings.read()? }))
+    }
+}
+
+/// The launch script is missing.
+#[derive(Debug, thiserror::Error)]
+#[error("launch script {} does not exist; write it, or name another launcher in the runner profile", .0.display())]
+struct MissingScript(PathBuf);
+
+/// Runs a launch script with bash.
+struct ScriptProcess {
+    /// Its path below the runner folder.
+    path: String,
+}
+
+impl Launcher for ScriptProcess {
+    fn holds(&self, _spec: &JobSpec) -> Vec<Holding> {
+        Vec::new()
+    }
+
+    fn launch(&self, request: &LaunchRequest<'_>) -> Result<Box<dyn Engine>, LaunchError> {
+        let script = request.runner_folder.join(&self.path);
+        if !script.is_file() {
+            return Err(LaunchError::Launcher(MissingScript(script).into()));
+        }
+        process::start(&script, request)
+    }
+}

@@ -1,0 +1,227 @@
+//! What profiles and rows need of launchers. Each launcher implements [`LaunchRules`] in its own folder of `fleet`; the list of
+//! them is an argument of whatever reads a profile, so that this room knows none of them by name.
+
+use schemars::{Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{GpuVendor, ProfileError};
+use crate::matrix::Row;
+
+/// A launcher, as profiles and rows see it.
+pub trait LaunchRules: Sync {
+    /// The value of `launcher` in a profile, and the key of the launcher's own section.
+    fn name(&self) -> &'static str;
+
+    /// Whether a scheduler gives its jobs nodes, so that a row may span several.
+    fn has_scheduler(&self) -> bool {
+        false
+    }
+
+    /// Whether it has settings, and so a section in profiles.
+    fn has_settings(&self) -> bool {
+        true
+    }
+
+    /// The schema of its section.
+    fn section_schema(&self, generator: &mut SchemaGenerator) -> Schema;
+
+    /// Reads its section from the text of a profile; other keys are ignored.
+    ///
+    /// # Errors
+    /// The parser's message, with line and column.
+    fn read_section(&self, yaml: &str) -> Result<Option<Value>, String>;
+
+    /// A section that inherits from another: key by key, lists are replaced.
+    fn inherit(&self, base: Value, child: Value) -> Value {
+        merged(base, child)
+    }
+
+    /// Checks the section of a profile.
+    ///
+    /// # Errors
+    /// Where a value is wrong, or a required one is missing.
+    fn check_section(&self, profile: ProfileHead<'_>, section: Option<Value>) -> Result<LaunchSettings, ProfileError>;
+
+    /// Checks that a row fits on the nodes of a profile, and gives the number of nodes of each role where there are several.
+    ///
+    /// # Errors
+    /// A sentence with the remedy.
+    fn nodes_of_row(&self, settings: &LaunchSettings, row: &Row) -> Result<Option<NodesByRole>, String>;
+}
+
+/// All launchers.
+pub type Launchers<'a> = &'a [&'a dyn LaunchRules];
+
+/// The launcher with a name.
+pub(crate) fn launcher_named<'a>(launchers: Launchers<'a>, name: &str) -> Option<&'a dyn LaunchRules> {
+    launchers.iter().find(|launcher| launcher.name() == name).copied()
+}
+
+/// What a launcher's section may depend on.
+#[derive(Debug, Clone, Copy)]
+pub struct ProfileHead<'a> {
+    /// The profile's name, for errors.
+    pub name: &'a str,
+    /// Whose GPUs the node has.
+    pub vendor: GpuVendor,
+}
+
+impl ProfileHead<'_> {
+    /// The error for a wrong value.
+    pub fn wrong(&self, key: &'static str, found: impl Into<String>, expected: &'static str) -> ProfileError {
+        ProfileError::Value {
+            name: self.name.to_owned(),
+            key,
+            found: found.into(),
+            expected: expected.into(),
+        }
+    }
+}
+
+/// Nodes of a row that spans several. The first nodes are those of the prefill workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct NodesByRole {
+    /// Nodes of the prefill workers.
+    pub prefill: u64,
+    /// Nodes of the decode workers.
+    pub decode: u64,
+}
+
+/// Where a launcher's engines run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Placement {
+    /// On the machine of `imax run`: the engine's port and GPUs are this machine's.
+    ThisMachine,
+    /// On nodes that a scheduler gives.
+    ScheduledNodes,
+}
+
+/// What starts the engine: a launcher, the settings that it checked and alone can read, and what others ask about them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LaunchSettings {
+    launcher: String,
+    settings: Value,
+    placement: Placement,
+    gpu_ids: Vec<String>,
+}
+
+impl LaunchSettings {
+    /// The launcher `local`, which has no settings: the recipe runs as a process of this machine.
+    #[must_use]
+    pub fn local() -> Self {
+        Self {
+            launcher: "local".to_owned(),
+            settings: Value::Null,
+            placement: Placement::ThisMachine,
+            gpu_ids: Vec::new(),
+        }
+    }
+
+    /// Settings that a launcher has checked.
+    ///
+    /// # Errors
+    /// Where they have no JSON form.
+    pub fn of(launcher: &dyn LaunchRules, profile: ProfileHead<'_>, settings: &impl Serialize) -> Result<Self, ProfileError> {
+        let settings = serde_json::to_value(settings).map_err(|error| ProfileError::Yaml {
+            name: profile.name.to_owned(),
+            problem: error.to_string(),
+        })?;
+        Ok(Self {
+            launcher: launcher.name().to_owned(),
+            settings,
+            placement: if launcher.has_scheduler() {
+                Placement::ScheduledNodes
+            } else {
+                Placement::ThisMachine
+            },
+            gpu_ids: Vec::new(),
+        })
+    }
+
+    /// The same for a launcher that gives its engine these GPUs alone.
+    #[must_use]
+    pub fn with_gpu_ids(self, gpu_ids: Vec<String>) -> Self {
+        Self { gpu_ids, ..self }
+    }
+
+    /// The launcher's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.launcher
+    }
+
+    /// The settings in the launcher's own type.
+    ///
+    /// # Errors
+    /// Where they are another launcher's.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, SettingsError> {
+        T::deserialize(&self.settings).map_err(|error| SettingsError {
+            launcher: self.launcher.clone(),
+            problem: error.to_string(),
+        })
+    }
+
+    /// Whether the engine runs on the machine of `imax run`, so that its port and its GPUs are this machine's.
+    #[must_use]
+    pub fn is_on_this_machine(&self) -> bool {
+        match self.placement {
+            Placement::ThisMachine => true,
+            Placement::ScheduledNodes => false,
+        }
+    }
+
+    /// The GPUs that the launcher gives to the engine, by number or unique name; empty where it does not choose.
+    #[must_use]
+    pub fn gpu_ids(&self) -> &[String] {
+        &self.gpu_ids
+    }
+}
+
+/// Settings that their launcher cannot read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("launcher {launcher} cannot read its settings: {problem}; was this job resolved by another version of imax?")]
+pub struct SettingsError {
+    launcher: String,
+    problem: String,
+}
+
+/// A section as plain data.
+///
+/// # Errors
+/// Where it has no JSON form.
+pub(crate) fn section_value(section: Option<impl Serialize>) -> Result<Option<Value>, String> {
+    section
+        .map(|section| serde_json::to_value(section).map_err(|error| error.to_string()))
+        .transpose()
+}
+
+/// A section in its own type; the default where a profile has none.
+///
+/// # Errors
+/// Where it is another launcher's.
+pub(crate) fn typed_section<T: DeserializeOwned + Default>(profile: ProfileHead<'_>, section: Option<Value>) -> Result<T, ProfileError> {
+    section
+        .map(serde_json::from_value)
+        .transpose()
+        .map(Option::unwrap_or_default)
+        .map_err(|error| ProfileError::Yaml {
+            name: profile.name.to_owned(),
+            problem: error.to_string(),
+        })
+}
+
+/// `child` over `base`: keys that the child has win, and a value that is no object replaces the other.
+pub(crate) fn merged(base: Value, child: Value) -> Value {
+    match (base, child) {
+        (Value::Object(base), Value::Object(child)) => {
+            let set = child.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(base.into_iter().chain(set).collect::<Map<_, _>>())
+        }
+        (_, child) => child,
+    }
+}
