@@ -9,8 +9,8 @@ use super::context::JobContext;
 use super::load_points::LoadedPoint;
 use crate::fleet::telemetry::{self, Exporter, HostSampler, Sampler, Wanted};
 use crate::job::{
-    Energy, GpuSample, GpuUsage, GpuVendor, HostSample, HostUse, Load, NodeFacts, RoleEnergy, RoleNodes, energy, gpu_usage,
-    host_csv, host_use, metrics_csv, role_energy,
+    Energy, GpuSample, GpuUsage, GpuVendor, HostSample, HostUse, Load, NodeFacts, RoleEnergy, RoleNodes, energy, gpu_usage, host_csv,
+    host_use, metrics_csv, role_energy,
 };
 use crate::model::Layout;
 use crate::result::{Conditions, Json, Power, RolePower};

@@ -46,7 +46,15 @@ pub(super) fn resolve_job(request: &ExecutionRequest, runner: &RunnerName, folde
     override_load_settings(&mut profile.load, &request.load);
     let read = |path: &str| files::read_text(&folders.recipes.join(path)).ok();
     let recipe_folder = folders.recipes.display().to_string();
-    let spec = resolve(new_job_id(), request.row.clone(), runner.clone(), profile, &recipe_folder, &read, &launch_rules())?;
+    let spec = resolve(
+        new_job_id(),
+        request.row.clone(),
+        runner.clone(),
+        profile,
+        &recipe_folder,
+        &read,
+        &launch_rules(),
+    )?;
     load_settings::check_sessions(&spec).map_err(JobSpecError::Sessions)?;
     Ok(spec)
 }

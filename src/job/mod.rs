@@ -26,9 +26,8 @@ pub use environment::{EnvironmentInput, recipe_environment};
 pub use explain::{Candidate, CandidateState, ProfileChoice, RecipeChoice, profile_choices, recipe_choices};
 pub use file_name::{NameSubject, result_file_name};
 pub use node::{
-    AmdClocks, Cache, Disk, Finding, Gpu, GpuProblem, GpuUse, Grade, HubFacts, Leftovers, NVIDIA_APPS_QUERY, NVIDIA_GPUS_QUERY, NodeCheck,
-    NodeFacts, PortFact, Service, Wanted, amd_clocks, check_idle, check_node, cuda_version, is_unknown_nvidia_field, kfd_property,
-    nvidia_gpu, nvidia_use, older_nvidia_fields, throttle_words, visible_gpus, worst,
+    Cache, Disk, Finding, Gpu, GpuProblem, GpuUse, Grade, HubFacts, Leftovers, NodeCheck, NodeFacts, PortFact, Service, Wanted, check_idle,
+    check_node, visible_gpus, worst,
 };
 pub use outcome::{JobFailure, Outcome};
 pub use profile::{
@@ -41,7 +40,6 @@ pub use record::{EvalRecord, JobRecord, PhaseEnding, PhaseRecord, PointRecord, P
 pub use resolve::{JobSpec, ResolveError, Resolved, resolve};
 pub use retry::{Attempt, Retries, Tried};
 pub use telemetry::{
-    Energy, EnergyDoubt, GpuMetrics, GpuMetricsError, GpuSample, GpuUsage, HostSample, HostUse, Load, NVIDIA_SMI_QUERY, ProcStat,
-    RoleEnergy, RoleNodes, amd_smi_samples, amd_throttle_faults, dcgm_samples, energy, gpu_usage, host_csv, host_use, metrics_csv,
-    proc_stat, role_energy, sampled_until,
+    Energy, EnergyDoubt, GpuSample, GpuUsage, HostSample, HostUse, Load, RoleEnergy, RoleNodes, energy, gpu_usage, host_csv, host_use,
+    metrics_csv, role_energy, sampled_until,
 };

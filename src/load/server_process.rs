@@ -4,6 +4,7 @@
 //! (<https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics>), which vLLM exposes.
 
 use super::measured::Run;
+use crate::model::MetricSample;
 
 /// The metric, as its line begins.
 const START_TIME: &str = "process_start_time_seconds";
@@ -11,18 +12,12 @@ const START_TIME: &str = "process_start_time_seconds";
 /// The start of the process in a page of metrics, seconds since the Unix epoch.
 #[must_use]
 pub fn start_time(metrics: &str) -> Option<f64> {
-    let value = metrics.lines().find_map(|line| {
-        let rest = line.strip_prefix(START_TIME)?;
-        // Labels may stand between the name and the value; a longer name is another metric.
-        let value = rest.split_once('}').map_or(rest, |(_, value)| value);
-        rest.starts_with(['{', ' ']).then_some(value)
-    })?;
-    value
-        .split_ascii_whitespace()
-        .next()?
-        .parse()
-        .ok()
-        .filter(|seconds: &f64| seconds.is_finite())
+    let samples = metrics
+        .lines()
+        .filter(|line| line.starts_with(START_TIME))
+        .filter_map(MetricSample::parse);
+    let mut starts = samples.filter(|sample| sample.name == START_TIME).map(|sample| sample.value);
+    starts.next().filter(|seconds| seconds.is_finite())
 }
 
 /// Whether the process that answers `after` a run was started during it. A later start than that `before` the run is not enough: behind

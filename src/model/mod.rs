@@ -14,6 +14,7 @@ mod name;
 mod parallelism;
 mod percent;
 mod point;
+mod prometheus;
 mod secret;
 mod source;
 mod spelling;
@@ -33,6 +34,7 @@ pub use name::{ConfigKey, Framework, Image, ModelName, ModelPrefix, NameError, P
 pub use parallelism::{Parallelism, WorkerGroup};
 pub(crate) use percent::{percent_encode, percent_encode_path};
 pub use point::{CurveKey, PointKey, Workload};
+pub use prometheus::MetricSample;
 pub use secret::Secret;
 pub use source::{Place, Position, SourceFile, Span};
 pub use spelling::{nearest, suggestion};

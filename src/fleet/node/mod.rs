@@ -18,6 +18,7 @@ use crate::system::ports;
 
 use gpus::Found;
 pub use gpus::gather_gpus;
+pub(super) use nvidia::{is_unknown_field, older_fields, throttle_faults};
 
 /// Begin of the name of the file in which a node of the job says what it is; the node's name and `.json` follow.
 pub const NODE_FILE_PREFIX: &str = "node-";

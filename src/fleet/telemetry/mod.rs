@@ -8,7 +8,6 @@ mod host;
 mod line_tool;
 mod nvidia_smi;
 mod nvml;
-mod nvml_process;
 mod periodic;
 
 use std::path::Path;
@@ -74,7 +73,7 @@ impl Seen {
 #[derive(Debug)]
 pub enum Sampler {
     /// NVIDIA's library.
-    Nvml(nvml_process::NvmlProcess),
+    Nvml(nvml::NvmlProcess),
     /// nvidia-smi.
     NvidiaSmi(nvidia_smi::NvidiaSmi),
     /// The amdgpu driver's files.
@@ -101,7 +100,7 @@ pub fn start(wanted: Wanted<'_>) -> Result<Started, String> {
 }
 
 fn nvidia(wanted: Wanted<'_>) -> Result<Started, String> {
-    let problem = match nvml_process::NvmlProcess::start(wanted) {
+    let problem = match nvml::NvmlProcess::start(wanted) {
         Ok(process) => return Ok(Started::best(Sampler::Nvml(process))),
         Err(problem) => problem,
     };

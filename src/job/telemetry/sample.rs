@@ -1,17 +1,9 @@
-//! Samples of GPUs: what nvidia-smi prints, the table `gpu_metrics.csv`, and what the GPUs did in a window.
+//! Samples of GPUs, whatever took them: the table `gpu_metrics.csv`, and what the GPUs did in a window.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
-
-use super::amd_throttle_faults;
-use crate::job::throttle_words;
-
-/// The fields that nvidia-smi is asked for, in the order of [`GpuSample::from_nvidia_smi`]. The instantaneous power,
-/// because the plain one is a running average on recent GPUs.
-pub const NVIDIA_SMI_QUERY: &str =
-    "timestamp,index,name,power.draw.instant,utilization.gpu,memory.used,clocks.sm,temperature.gpu,clocks_event_reasons.active";
 
 /// One look at one GPU. What its tool does not say is absent.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -36,35 +28,11 @@ pub struct GpuSample {
     pub temperature_c: Option<f64>,
     /// Why its clocks are held back: NVIDIA's bits as nvidia-smi writes them, words for AMD's GPUs.
     pub throttle: String,
+    /// The faults among these reasons, in words.
+    #[serde(default)]
+    pub clock_faults: Vec<String>,
     /// Its own counter of energy, joules since some instant.
     pub energy_j: Option<f64>,
-}
-
-impl GpuSample {
-    /// A line of `nvidia-smi --format=csv,noheader,nounits` with [`NVIDIA_SMI_QUERY`], run with `TZ=UTC`. A value that the GPU
-    /// does not have is written as `[N/A]`.
-    #[must_use]
-    pub fn from_nvidia_smi(line: &str) -> Option<Self> {
-        let fields: Vec<&str> = line.split(',').map(str::trim).collect();
-        let [at, gpu, name, power, utilization, memory, clock, temperature, throttle] = fields.as_slice() else {
-            return None;
-        };
-        let at = chrono::NaiveDateTime::parse_from_str(at, "%Y/%m/%d %H:%M:%S%.f").ok()?.and_utc();
-        let number = |text: &str| text.parse::<f64>().ok().filter(|value| value.is_finite());
-        Some(Self {
-            at_unix_s: f64::from(u32::try_from(at.timestamp()).ok()?) + f64::from(at.timestamp_subsec_micros()) / 1e6,
-            node: String::new(),
-            gpu: gpu.parse().ok()?,
-            name: (*name).to_owned(),
-            power_w: number(power),
-            utilization_percent: number(utilization),
-            memory_mib: number(memory),
-            clock_mhz: number(clock),
-            temperature_c: number(temperature),
-            throttle: (*throttle).to_owned(),
-            energy_j: None,
-        })
-    }
 }
 
 /// The samples as `gpu_metrics.csv`.
@@ -144,8 +112,7 @@ pub fn gpu_usage(samples: &[GpuSample], (start, end): (f64, f64)) -> Option<GpuU
             .fold((0_u32, 0.0), |(count, sum), value| (count + 1, sum + value));
         (count > 0).then(|| sum / f64::from(count))
     };
-    let faults = |throttle: &str| throttle_words(throttle).into_iter().chain(amd_throttle_faults(throttle));
-    let words: BTreeSet<&str> = inside.iter().flat_map(|sample| faults(&sample.throttle)).collect();
+    let faults: BTreeSet<&String> = inside.iter().flat_map(|sample| &sample.clock_faults).collect();
     Some(GpuUsage {
         samples: inside.len(),
         mean_utilization_percent: mean(|sample| sample.utilization_percent),
@@ -153,7 +120,7 @@ pub fn gpu_usage(samples: &[GpuSample], (start, end): (f64, f64)) -> Option<GpuU
         mean_clock_mhz: mean(|sample| sample.clock_mhz),
         mean_temperature_c: mean(|sample| sample.temperature_c),
         peak_temperature_c: inside.iter().filter_map(|sample| sample.temperature_c).max_by(f64::total_cmp),
-        held_back_by: words.into_iter().map(str::to_owned).collect(),
+        held_back_by: faults.into_iter().cloned().collect(),
     })
 }
 
@@ -162,17 +129,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_of_nvidia_smi_are_read_with_what_a_gpu_does_not_have() {
-        let line = "2026/11/22 03:00:01.250, 3, NVIDIA H100 80GB HBM3, 612.43, 98, [N/A], 1755, 61, 0x0000000000000004";
-        let sample = GpuSample::from_nvidia_smi(line).unwrap();
-        assert!((sample.at_unix_s - 1_795_316_401.25).abs() < 1e-6, "{}", sample.at_unix_s);
-        assert_eq!((sample.gpu, sample.power_w, sample.memory_mib), (3, Some(612.43), None));
-        assert_eq!(GpuSample::from_nvidia_smi("Field \"x\" is not a valid field to query."), None);
+    fn csv_has_empty_fields_for_unknown_values() {
+        let sample = GpuSample {
+            at_unix_s: 1_795_316_401.25,
+            gpu: 3,
+            name: "NVIDIA H100, 80GB".to_owned(),
+            power_w: Some(612.43),
+            throttle: "0x4".to_owned(),
+            ..GpuSample::default()
+        };
         let csv = metrics_csv(&[sample]);
-        assert!(
-            csv.ends_with("\n1795316401.250,3,NVIDIA H100 80GB HBM3,612.43,98,,1755,61,0x0000000000000004,,\n"),
-            "{csv}"
-        );
+        assert!(csv.ends_with("\n1795316401.250,3,NVIDIA H100  80GB,612.43,,,,,0x4,,\n"), "{csv}");
     }
 
     #[test]
@@ -194,17 +161,17 @@ mod tests {
 
     #[test]
     fn usage_is_that_of_the_window_alone() {
-        let sample = |at, temperature, throttle: &str| GpuSample {
+        let sample = |at, temperature, faults: &[&str]| GpuSample {
             at_unix_s: at,
             temperature_c: Some(temperature),
-            throttle: throttle.to_owned(),
+            clock_faults: faults.iter().map(|fault| (*fault).to_owned()).collect(),
             ..GpuSample::default()
         };
         let samples = [
-            sample(0.0, 90.0, "0x80"),
-            sample(1.0, 50.0, "0x4"),
-            sample(2.0, 60.0, "power limit; processor hot"),
-            sample(1.5, 55.0, "0x40"),
+            sample(0.0, 90.0, &["power brake"]),
+            sample(1.0, 50.0, &[]),
+            sample(2.0, 60.0, &["processor hot"]),
+            sample(1.5, 55.0, &["hardware thermal slowdown", "processor hot"]),
         ];
         let usage = gpu_usage(&samples, (0.5, 2.0)).unwrap();
         assert_eq!(

@@ -16,58 +16,8 @@ pub(super) const EXIT_IMAGE: i32 = 243;
 /// Exit status of a script that found its nodes unfit.
 pub(super) const EXIT_NODE: i32 = 244;
 
-/// The script outlives a SIGTERM that its command takes its time to obey, and gives the command's status. Slurm itself sends
-/// SIGKILL only after the site's KillWait, so SIGUSR1 to the script ends everything of the job at once.
-///
-/// Where Slurm tracks processes by their parents (proctrack/linuxproc), it does not see what put itself in the background in a
-/// session of its own. That still carries the job's id, so what does, and is the user's own, is ended when the script ends: here
-/// and, by a step that shares what other steps have, on the job's other nodes. That step has a mark of its own, which keeps it
-/// from being taken for a leftover, and an empty environment, because srun takes what sbatch was asked for (`SLURM_GPUS_PER_NODE`)
-/// for wishes of its own that one step without GPUs cannot have. A job that Slurm itself is ending gets no more steps.
-const RUN: &str = "sweep() {
-  local pid pids=()
-  for pid in $(grep -lszFx \"IMAX_JOB_ID=$job\" /proc/[0-9]*/environ); do
-    pid=${pid#/proc/}
-    pid=${pid%/environ}
-    [ \"$pid\" = \"$$\" ] || [ ! -O \"/proc/$pid\" ] || pids+=(\"$pid\")
-  done
-  kill \"-$1\" \"${pids[@]}\" 2>/dev/null
-}
-tidy() {
-  sweep \"$1\" || return 0
-  echo \"imax: ended what the job left on ${SLURMD_NODENAME:-its node}\" >&2
-  for _ in 1 2 3 4 5 6 7 8 9 10; do
-    sleep 0.1
-    sweep 0 || return 0
-  done
-  sweep KILL || return 0
-}
-others() {
-  local count=$((${SLURM_JOB_NUM_NODES:-1} - 1)) step
-  [ \"$count\" -gt 0 ] || return 0
-  env -i PATH=\"$PATH\" HOME=\"${HOME:-/}\" ${SLURM_CONF:+\"SLURM_CONF=$SLURM_CONF\"} IMAX_JOB_ID=\"$job-sweep\" \\
-    srun --quiet --jobid=\"$SLURM_JOB_ID\" --overlap --relative=1 --nodes=\"$count\" --ntasks=\"$count\" --ntasks-per-node=1 --mem=0 \\
-    --gres=none --mpi=none --input=none bash -c \"job=$job; $(declare -f sweep tidy); tidy $1\" &
-  step=$!
-  for _ in {1..100}; do
-    kill -0 \"$step\" 2>/dev/null || break
-    sleep 0.1
-  done
-  kill -KILL \"$step\" 2>/dev/null
-  wait \"$step\" 2>/dev/null || echo \"imax: could not look for what the job left on its other nodes\" >&2
-}
-trap : TERM
-trap 'trap \"\" USR1; sweep KILL; others KILL; kill -KILL 0' USR1
-trap 'tidy TERM; others TERM' EXIT
-run() {
-  \"$@\" &
-  while :; do
-    wait \"$!\"
-    status=$?
-    kill -0 \"$!\" 2>/dev/null || exit \"$status\"
-  done
-}
-";
+/// The functions of the script, which say there what they are for.
+const FUNCTIONS: &str = include_str!("functions.sh");
 
 /// What the script is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +41,7 @@ pub(super) struct ScriptPlan<'a> {
 /// The text.
 pub(super) fn script(plan: &ScriptPlan<'_>) -> String {
     let mut text = format!("#!/usr/bin/env bash\n# {} of imax.\nset -u\njob={}\n", plan.job, quote(plan.job));
-    text.push_str(RUN);
+    text.push_str(FUNCTIONS);
     text.push_str("fail() { echo \"imax: $2\" >&2; exit \"$1\"; }\n");
     if let Some(file) = plan.secrets {
         let file = quote(file);

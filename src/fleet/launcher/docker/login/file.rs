@@ -2,12 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 
 use super::registry::{Repository, name_of_key};
-use super::{Login, Proof, base64};
+use super::{Login, Proof};
 use crate::model::Secret;
 
+/// Base64 as login files have it, with or without padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 /// The user name with which a helper says that its secret is an identity token.
 const TOKEN_USER: &str = "<token>";
 
@@ -126,7 +134,7 @@ impl Entry {
 
 /// `auth` is the base64 of `user:password`; Docker takes zero bytes off the password's end.
 fn user_and_password(auth: &str) -> Result<(String, String), String> {
-    let text = base64::decoded(auth).and_then(|bytes| String::from_utf8(bytes).ok());
+    let text = BASE64.decode(auth).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let pair = text.as_deref().and_then(|text| text.split_once(':'));
     let (user, password) = pair.ok_or("an `auth` in it is not the base64 of `user:password`; log in again")?;
     Ok((user.to_owned(), password.trim_end_matches('\0').to_owned()))

@@ -1,7 +1,6 @@
 //! Logins for private images. Container engines keep none: it is the client's `docker login` or `podman login` that knows
 //! them, in files of the user, and the client hands the one that fits to the engine with each pull. So does imax.
 
-mod base64;
 mod file;
 mod registry;
 

@@ -61,59 +61,21 @@ fn request(row: Value, slurm: &str) -> BatchRequest {
     request
 }
 
-const HEAD: &str = "#!/usr/bin/env bash
+fn head() -> String {
+    let functions = include_str!("../functions.sh");
+    format!(
+        "#!/usr/bin/env bash
 # imax-1 of imax.
 set -u
 job=imax-1
-sweep() {
-  local pid pids=()
-  for pid in $(grep -lszFx \"IMAX_JOB_ID=$job\" /proc/[0-9]*/environ); do
-    pid=${pid#/proc/}
-    pid=${pid%/environ}
-    [ \"$pid\" = \"$$\" ] || [ ! -O \"/proc/$pid\" ] || pids+=(\"$pid\")
-  done
-  kill \"-$1\" \"${pids[@]}\" 2>/dev/null
-}
-tidy() {
-  sweep \"$1\" || return 0
-  echo \"imax: ended what the job left on ${SLURMD_NODENAME:-its node}\" >&2
-  for _ in 1 2 3 4 5 6 7 8 9 10; do
-    sleep 0.1
-    sweep 0 || return 0
-  done
-  sweep KILL || return 0
-}
-others() {
-  local count=$((${SLURM_JOB_NUM_NODES:-1} - 1)) step
-  [ \"$count\" -gt 0 ] || return 0
-  env -i PATH=\"$PATH\" HOME=\"${HOME:-/}\" ${SLURM_CONF:+\"SLURM_CONF=$SLURM_CONF\"} IMAX_JOB_ID=\"$job-sweep\" \\
-    srun --quiet --jobid=\"$SLURM_JOB_ID\" --overlap --relative=1 --nodes=\"$count\" --ntasks=\"$count\" --ntasks-per-node=1 --mem=0 \\
-    --gres=none --mpi=none --input=none bash -c \"job=$job; $(declare -f sweep tidy); tidy $1\" &
-  step=$!
-  for _ in {1..100}; do
-    kill -0 \"$step\" 2>/dev/null || break
-    sleep 0.1
-  done
-  kill -KILL \"$step\" 2>/dev/null
-  wait \"$step\" 2>/dev/null || echo \"imax: could not look for what the job left on its other nodes\" >&2
-}
-trap : TERM
-trap 'trap \"\" USR1; sweep KILL; others KILL; kill -KILL 0' USR1
-trap 'tidy TERM; others TERM' EXIT
-run() {
-  \"$@\" &
-  while :; do
-    wait \"$!\"
-    status=$?
-    kill -0 \"$!\" 2>/dev/null || exit \"$status\"
-  done
-}
-fail() { echo \"imax: $2\" >&2; exit \"$1\"; }
+{functions}fail() {{ echo \"imax: $2\" >&2; exit \"$1\"; }}
 [ -r /home/u/imax-1.env ] || fail 241 \"$(hostname) does not see\"/home/u/imax-1.env
 . /home/u/imax-1.env
 rm -f /home/u/imax-1.env
 if (exec 3<>/dev/tcp/127.0.0.1/8888) 2>/dev/null; then fail 242 \"port 8888 is taken on $(hostname)\"; fi
-";
+"
+    )
+}
 
 const EXAMINE: &str = "examine() {
   for _ in 1 2 3 4 5 6; do
@@ -160,7 +122,10 @@ fn a_bare_job() {
     assert_eq!(request.arguments, expected);
     assert_eq!(
         request.script,
-        format!("{HEAD}{EXAMINE}examine\n{FIT}run bash '/repo/bench marks/demo_fp8_h200_sim.sh'\n")
+        format!(
+            "{}{EXAMINE}examine\n{FIT}run bash '/repo/bench marks/demo_fp8_h200_sim.sh'\n",
+            head()
+        )
     );
     let environment = [
         ("PATH", "/opt:/usr/bin"),
@@ -187,7 +152,8 @@ fn a_job_in_pyxis() {
     assert_eq!(
         request.script,
         format!(
-            "{HEAD}{EXAMINE}examine\n{FIT}run srun --nodes=1 --ntasks=1 --cpu-bind=none {step} bash /imax/recipes/demo_fp8_h200_sim.sh\n"
+            "{}{EXAMINE}examine\n{FIT}run srun --nodes=1 --ntasks=1 --cpu-bind=none {step} bash /imax/recipes/demo_fp8_h200_sim.sh\n",
+            head()
         )
     );
     // What belongs to the node alone stays out of the container.

@@ -1,12 +1,12 @@
 //! What nvidia-smi says about GPUs and the processes on them, in its CSV form.
 
-use super::{Gpu, GpuUse};
+use crate::job::{Gpu, GpuUse};
 
-/// Fields of [`nvidia_gpu`], in its order.
-pub const NVIDIA_GPUS_QUERY: &str =
+/// Fields of [`gpu_of_line`], in its order.
+pub(super) const GPUS_QUERY: &str =
     "index,uuid,name,driver_version,memory.total,memory.used,clocks.sm,clocks.max.sm,power.limit,clocks_event_reasons.active";
-/// Fields of [`nvidia_use`], in its order.
-pub const NVIDIA_APPS_QUERY: &str = "gpu_uuid,pid,process_name";
+/// Fields of [`use_of_line`], in its order.
+pub(super) const APPS_QUERY: &str = "gpu_uuid,pid,process_name";
 
 /// Values of a GPU that does not work any more, whatever was asked.
 const BROKEN: [&str; 2] = ["[GPU is lost]", "[GPU requires reset]"];
@@ -28,22 +28,19 @@ const FAULTS: [(u64, &str); 4] = [
 ];
 
 /// Whether nvidia-smi says that it does not know a field.
-#[must_use]
-pub fn is_unknown_nvidia_field(said: &str) -> bool {
+pub(in crate::fleet) fn is_unknown_field(said: &str) -> bool {
     said.contains("is not a valid field to query")
 }
 
 /// The same fields by the names that older drivers know.
-#[must_use]
-pub fn older_nvidia_fields(query: &str) -> String {
+pub(in crate::fleet) fn older_fields(query: &str) -> String {
     OLDER
         .iter()
         .fold(query.to_owned(), |query, (recent, older)| query.replace(recent, older))
 }
 
-/// A line of `nvidia-smi --query-gpu=` with [`NVIDIA_GPUS_QUERY`] and `--format=csv,noheader,nounits`.
-#[must_use]
-pub fn nvidia_gpu(line: &str) -> Option<Gpu> {
+/// A line of `nvidia-smi --query-gpu=` with [`GPUS_QUERY`] and `--format=csv,noheader,nounits`.
+pub(super) fn gpu_of_line(line: &str) -> Option<Gpu> {
     let fields: Vec<&str> = line.split(',').map(str::trim).collect();
     let [index, uuid, name, driver, total, used, clock, max_clock, limit, reasons] = fields.as_slice() else {
         return None;
@@ -66,9 +63,8 @@ pub fn nvidia_gpu(line: &str) -> Option<Gpu> {
     })
 }
 
-/// A line of `nvidia-smi --query-compute-apps=` with [`NVIDIA_APPS_QUERY`]. The process belongs to no job yet.
-#[must_use]
-pub fn nvidia_use(line: &str, gpus: &[Gpu]) -> Option<GpuUse> {
+/// A line of `nvidia-smi --query-compute-apps=` with [`APPS_QUERY`]. The process belongs to no job yet.
+pub(super) fn use_of_line(line: &str, gpus: &[Gpu]) -> Option<GpuUse> {
     let mut fields = line.splitn(3, ',').map(str::trim);
     let (uuid, pid, name) = (fields.next()?, fields.next()?, fields.next()?);
     Some(GpuUse {
@@ -80,9 +76,8 @@ pub fn nvidia_use(line: &str, gpus: &[Gpu]) -> Option<GpuUse> {
 }
 
 /// The faults among the reasons for lower clocks, which nvidia-smi writes as a hexadecimal number.
-#[must_use]
-pub fn throttle_words(reasons: &str) -> Vec<&'static str> {
-    words(throttle_bits(reasons).unwrap_or(0)).collect()
+pub(in crate::fleet) fn throttle_faults(reasons: &str) -> Vec<String> {
+    words(throttle_bits(reasons).unwrap_or(0)).map(str::to_owned).collect()
 }
 
 fn words(bits: u64) -> impl Iterator<Item = &'static str> {
@@ -94,8 +89,7 @@ fn throttle_bits(reasons: &str) -> Option<u64> {
 }
 
 /// The version of CUDA in the head of nvidia-smi's table.
-#[must_use]
-pub fn cuda_version(table: &str) -> Option<String> {
+pub(super) fn cuda_version(table: &str) -> Option<String> {
     let after = table.split("CUDA Version:").nth(1)?;
     after
         .split_whitespace()
@@ -111,18 +105,18 @@ mod tests {
     #[test]
     fn reads_gpus_processes_and_the_version_of_cuda() {
         let line = "3, GPU-1f02, NVIDIA H100 80GB HBM3, 570.86.15, 81559, 4, 345, 1980, 700.00, 0x00000000000000C1";
-        let gpu = nvidia_gpu(line).unwrap();
+        let gpu = gpu_of_line(line).unwrap();
         assert_eq!(
             (gpu.index, gpu.driver.as_deref(), gpu.max_clock_mhz),
             (3, Some("570.86.15"), Some(1980.0))
         );
         assert_eq!(gpu.held_back.as_deref().unwrap(), ["hardware thermal slowdown", "power brake"]);
-        let unknown = nvidia_gpu(&line.replace("0x00000000000000C1", "[N/A]")).unwrap();
+        let unknown = gpu_of_line(&line.replace("0x00000000000000C1", "[N/A]")).unwrap();
         assert_eq!(unknown.held_back, None);
-        assert_eq!(nvidia_gpu(&line.replace("570.86.15", "[GPU is lost]")), None);
-        let used = nvidia_use("GPU-1f02, 4711, python3, -m vllm", &[gpu]).unwrap();
+        assert_eq!(gpu_of_line(&line.replace("570.86.15", "[GPU is lost]")), None);
+        let used = use_of_line("GPU-1f02, 4711, python3, -m vllm", &[gpu]).unwrap();
         assert_eq!((used.gpu, used.pid, used.name.as_str()), (Some(3), 4711, "python3, -m vllm"));
-        assert_eq!(nvidia_gpu("No devices were found"), None);
+        assert_eq!(gpu_of_line("No devices were found"), None);
         let head = "| NVIDIA-SMI 570.86.15    Driver Version: 570.86.15    CUDA Version: 12.8     |";
         assert_eq!(cuda_version(head).as_deref(), Some("12.8"));
         assert_eq!(cuda_version("CUDA Version: N/A"), None);
@@ -130,10 +124,10 @@ mod tests {
 
     #[test]
     fn older_drivers_are_asked_by_the_older_names() {
-        assert!(is_unknown_nvidia_field(
+        assert!(is_unknown_field(
             "Field \"clocks_event_reasons.active\" is not a valid field to query."
         ));
         let fields = "index,power.draw.instant,clocks_event_reasons.active";
-        assert_eq!(older_nvidia_fields(fields), "index,power.draw,clocks_throttle_reasons.active");
+        assert_eq!(older_fields(fields), "index,power.draw,clocks_throttle_reasons.active");
     }
 }

@@ -1,12 +1,15 @@
 //! DCGM's exporters, one a node, each asked once a second: the telemetry of jobs whose GPUs are in other nodes.
 
+mod answer;
+
 use std::time::{Duration, Instant};
 
 use super::periodic::Periodic;
-use crate::job::{GpuSample, ScrapeUrl, dcgm_samples, sampled_until};
+use crate::job::{GpuSample, ScrapeUrl, sampled_until};
 use crate::system::cancellation::Cancellation;
 use crate::system::host::unix_seconds;
 use crate::system::plain_http::{Question, ask};
+use answer::dcgm_samples;
 
 /// Longest wait for an answer.
 const LIMIT: Duration = Duration::from_secs(2);

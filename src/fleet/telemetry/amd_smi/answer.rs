@@ -3,11 +3,10 @@
 
 use serde_json::Value;
 
-use super::GpuSample;
+use crate::job::GpuSample;
 
 /// Samples of all GPUs of an answer, which may begin with warnings. Nothing where it is none.
-#[must_use]
-pub fn amd_smi_samples(text: &str, at_unix_s: f64) -> Vec<GpuSample> {
+pub(super) fn amd_smi_samples(text: &str, at_unix_s: f64) -> Vec<GpuSample> {
     let lines = text.split_inclusive('\n').scan(0, |at, line| {
         let begin = *at;
         *at += line.len();
@@ -40,6 +39,7 @@ fn sample(gpu: &Value, at_unix_s: f64) -> Option<GpuSample> {
         clock_mhz: number(&["clock", "gfx_0", "clk"]),
         temperature_c: first([&["temperature", "hotspot"], &["temperature", "edge"]]),
         throttle: String::new(),
+        clock_faults: Vec::new(),
         energy_j: number(&["energy", "total_energy_consumption"]),
     })
 }

@@ -1,13 +1,16 @@
 //! `amd-smi metric`, asked once a second: what is left where the amdgpu driver's files give no power, as in some virtual
 //! machines and with some GPUs.
 
+mod answer;
+
 use std::time::{Duration, Instant};
 
 use super::periodic::Periodic;
-use crate::job::{GpuSample, amd_smi_samples, sampled_until};
+use crate::job::{GpuSample, sampled_until};
 use crate::system::cancellation::Cancellation;
 use crate::system::host::unix_seconds;
 use crate::system::tool::answer_of;
+use answer::amd_smi_samples;
 
 /// Longest wait for an answer; amd-smi is a Python program, and slow on nodes with many GPUs.
 const LIMIT: Duration = Duration::from_secs(10);

@@ -13,6 +13,7 @@ use nvml_wrapper::structs::device::FieldId;
 use nvml_wrapper::sys_exports::field_id::NVML_FI_DEV_POWER_INSTANT;
 use nvml_wrapper::{Device, Nvml};
 
+use crate::fleet::node::throttle_faults;
 use crate::job::GpuSample;
 use crate::system::host::unix_seconds;
 
@@ -108,6 +109,11 @@ fn look(library: &Nvml, gpus: u32) -> Vec<GpuSample> {
 }
 
 fn sample(gpu: u32, device: &Device<'_>) -> GpuSample {
+    // As nvidia-smi writes it.
+    let throttle = device
+        .current_throttle_reasons()
+        .map(|reasons| format!("{:#018x}", reasons.bits()))
+        .unwrap_or_default();
     GpuSample {
         at_unix_s: unix_seconds(),
         node: String::new(),
@@ -118,11 +124,8 @@ fn sample(gpu: u32, device: &Device<'_>) -> GpuSample {
         memory_mib: device.memory_info().ok().map(|memory| mebibytes(memory.used)),
         clock_mhz: device.clock_info(Clock::SM).ok().map(f64::from),
         temperature_c: device.temperature(TemperatureSensor::Gpu).ok().map(f64::from),
-        // As nvidia-smi writes it.
-        throttle: device
-            .current_throttle_reasons()
-            .map(|reasons| format!("{:#018x}", reasons.bits()))
-            .unwrap_or_default(),
+        clock_faults: throttle_faults(&throttle),
+        throttle,
         energy_j: device.total_energy_consumption().ok().map(joules),
     }
 }

@@ -1,14 +1,18 @@
 //! nvidia-smi in its loop mode.
 
+mod answer;
+
 use std::path::Path;
 use std::time::Duration;
 
 use super::line_tool::{LineTool, Tool};
-use crate::job::{GpuSample, NVIDIA_SMI_QUERY, is_unknown_nvidia_field, older_nvidia_fields, sampled_until};
+use crate::fleet::node::{is_unknown_field, older_fields};
+use crate::job::{GpuSample, sampled_until};
 use crate::model::JobId;
 use crate::system::cancellation::Cancellation;
 use crate::system::process::Input;
 use crate::system::tool::answer_of;
+use answer::{QUERY, sample_of_line};
 
 /// The fields that older drivers know by other names.
 const RECENT: &str = "--query-gpu=power.draw.instant,clocks_event_reasons.active";
@@ -25,9 +29,9 @@ impl NvidiaSmi {
     /// Starts it, after a short question about the names of fields; `stop` ends the wait for its answer.
     pub(super) fn start(job: &JobId, out: &Path, stop: &Cancellation) -> Result<Self, String> {
         let fields = match answer_of("nvidia-smi", &[RECENT, "--format=csv,noheader,nounits"], LIMIT, stop) {
-            Err(error) if is_unknown_nvidia_field(&error.to_string()) => older_nvidia_fields(NVIDIA_SMI_QUERY),
+            Err(error) if is_unknown_field(&error.to_string()) => older_fields(QUERY),
             // What else is wrong with it, it says itself.
-            Ok(_) | Err(_) => NVIDIA_SMI_QUERY.to_owned(),
+            Ok(_) | Err(_) => QUERY.to_owned(),
         };
         let arguments = [
             format!("--query-gpu={fields}"),
@@ -62,5 +66,5 @@ impl NvidiaSmi {
 
 /// The samples in what it said; the last line may not be whole yet.
 pub(super) fn samples(said: &str) -> Vec<GpuSample> {
-    said.lines().filter_map(GpuSample::from_nvidia_smi).collect()
+    said.lines().filter_map(sample_of_line).collect()
 }

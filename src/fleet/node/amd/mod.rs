@@ -1,13 +1,16 @@
 //! AMD's GPUs and what computes on them, from the files of the amdgpu and amdkfd drivers
 //! (<https://docs.kernel.org/gpu/amdgpu/driver-misc.html>, <https://docs.kernel.org/gpu/amdgpu/thermal.html>).
 
+mod driver_files;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Found;
 use crate::fleet::telemetry::{amd_cards, amd_name, sysfs_root};
-use crate::job::{Gpu, GpuProblem, GpuUse, amd_clocks, kfd_property};
+use crate::job::{Gpu, GpuProblem, GpuUse};
+use driver_files::{amd_clocks, kfd_property};
 
 pub(super) fn amd() -> Found {
     let root = sysfs_root();

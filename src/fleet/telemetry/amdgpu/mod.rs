@@ -1,12 +1,15 @@
 //! The amdgpu driver's files: `/sys/class/drm/card<n>/device` and the hwmon folder below it
 //! (<https://docs.kernel.org/gpu/amdgpu/thermal.html>), and the binary table `gpu_metrics` for what those do not say.
 
+mod gpu_metrics;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::periodic::Periodic;
-use crate::job::{GpuMetrics, GpuSample, sampled_until};
+use crate::job::{GpuSample, sampled_until};
 use crate::system::host::unix_seconds;
+use gpu_metrics::{GpuMetrics, throttle_faults};
 
 /// PCI vendor of AMD.
 const AMD: &str = "0x1002";
@@ -103,6 +106,7 @@ fn look(gpu: u32, device: &Path, before: &mut Option<GpuMetrics>) -> GpuSample {
         memory_mib: number(device.join("mem_info_vram_used")).map(|bytes| bytes / f64::from(1 << 20)),
         clock_mhz: sensor("freq1_input").map(|hertz| hertz / 1e6),
         temperature_c: sensor("temp1_input").map(|thousandths| thousandths / 1e3),
+        clock_faults: throttle_faults(&throttle),
         throttle,
         // Microjoules, where a driver has that file.
         energy_j: sensor("energy1_input")

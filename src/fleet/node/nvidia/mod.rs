@@ -1,13 +1,14 @@
 //! NVIDIA's GPUs and what computes on them, as nvidia-smi says it.
 
+mod answer;
+
 use std::time::Duration;
 
 use super::{Found, Questions};
-use crate::job::{
-    Gpu, GpuProblem, GpuUse, NVIDIA_APPS_QUERY, NVIDIA_GPUS_QUERY, cuda_version, is_unknown_nvidia_field, nvidia_gpu, nvidia_use,
-    older_nvidia_fields,
-};
+use crate::job::{Gpu, GpuProblem, GpuUse};
 use crate::system::tool::{ToolError, answer_of};
+use answer::{APPS_QUERY, GPUS_QUERY, cuda_version, gpu_of_line, use_of_line};
+pub(in crate::fleet) use answer::{is_unknown_field, older_fields, throttle_faults};
 
 /// Longest wait for nvidia-smi, which is slow on nodes without its persistence mode.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -30,13 +31,13 @@ fn gpus_and_uses(questions: &Questions<'_>) -> Result<(Vec<Gpu>, Vec<GpuUse>), G
         answer_of("nvidia-smi", &arguments, questions.time(LIMIT), questions.stop)
     };
     let ask_gpus = |fields: &str| ask(&format!("--query-gpu={fields}"));
-    let answer = match ask_gpus(NVIDIA_GPUS_QUERY) {
-        Err(error) if is_unknown_nvidia_field(&error.to_string()) => ask_gpus(&older_nvidia_fields(NVIDIA_GPUS_QUERY)),
+    let answer = match ask_gpus(GPUS_QUERY) {
+        Err(error) if is_unknown_field(&error.to_string()) => ask_gpus(&older_fields(GPUS_QUERY)),
         answer => answer,
     };
     let gpus = gpus_of(&answer.map_err(|error| problem(&error))?)?;
-    let answer = ask(&format!("--query-compute-apps={NVIDIA_APPS_QUERY}")).map_err(|error| problem(&error))?;
-    let uses = answer.lines().filter_map(|line| nvidia_use(line, &gpus)).collect();
+    let answer = ask(&format!("--query-compute-apps={APPS_QUERY}")).map_err(|error| problem(&error))?;
+    let uses = answer.lines().filter_map(|line| use_of_line(line, &gpus)).collect();
     Ok((gpus, uses))
 }
 
@@ -51,7 +52,7 @@ fn chosen(visible: &str) -> Option<String> {
 fn gpus_of(answer: &str) -> Result<Vec<Gpu>, GpuProblem> {
     let lines = answer.lines().map(str::trim).filter(|line| !line.is_empty());
     let strange = |line: &str| GpuProblem::Failed(format!("nvidia-smi said: {line}"));
-    lines.map(|line| nvidia_gpu(line).ok_or_else(|| strange(line))).collect()
+    lines.map(|line| gpu_of_line(line).ok_or_else(|| strange(line))).collect()
 }
 
 fn problem(error: &ToolError) -> GpuProblem {

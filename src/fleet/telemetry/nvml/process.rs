@@ -1,14 +1,14 @@
-//! What NVIDIA's library says, read from a process of its own (see [`super::nvml`]). Where that process ends or falls silent,
+//! What NVIDIA's library says, read from a process of its own (see [`super::library`]). Where that process ends or falls silent,
 //! nvidia-smi takes over; neither the start nor the end of a job waits for a driver that hangs.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use super::line_tool::{LineTool, Tool};
-use super::nvidia_smi::{self, NvidiaSmi};
-use super::nvml::LIBRARY;
-use super::{Seen, Wanted};
+use super::library::LIBRARY;
+use crate::fleet::telemetry::line_tool::{LineTool, Tool};
+use crate::fleet::telemetry::nvidia_smi::{self, NvidiaSmi};
+use crate::fleet::telemetry::{Seen, Wanted};
 use crate::job::{GpuSample, sampled_until};
 use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::process::Input;
@@ -59,7 +59,7 @@ struct Program {
 
 impl NvmlProcess {
     /// Starts the reader. Fails where there is none, or where it ends soon, as it does without the library.
-    pub(super) fn start(wanted: Wanted<'_>) -> Result<Self, String> {
+    pub(in crate::fleet::telemetry) fn start(wanted: Wanted<'_>) -> Result<Self, String> {
         Self::with(&reader()?, wanted, PATIENCE)
     }
 
@@ -100,7 +100,7 @@ impl NvmlProcess {
     }
 
     /// Also nvidia-smi's samples count, where that has taken over.
-    pub(super) fn sampled_until(&self) -> Option<f64> {
+    pub(in crate::fleet::telemetry) fn sampled_until(&self) -> Option<f64> {
         let said = |lines| std::fs::read_to_string(self.out.join(lines)).unwrap_or_default();
         let mut seen = samples(&said(LINES));
         seen.extend(nvidia_smi::samples(&said(nvidia_smi::LINES)));
@@ -108,7 +108,7 @@ impl NvmlProcess {
     }
 
     /// Ends sampling, and gives what was seen.
-    pub(super) fn finish(self) -> Result<Seen, String> {
+    pub(in crate::fleet::telemetry) fn finish(self) -> Result<Seen, String> {
         self.done.cancel(CancelCause::Abandoned);
         let mut seen = Err(RecvTimeoutError::Timeout);
         for _ in 0..ANSWER_LOOKS {

@@ -10,7 +10,7 @@ const HEADER: usize = 4;
 
 /// What the driver says of a GPU. What it does not have is absent.
 #[derive(Debug, Clone, PartialEq)]
-pub struct GpuMetrics {
+pub(super) struct GpuMetrics {
     /// Power of the socket, watts: that of now (MI300 and later), or its average (before).
     pub power_w: Option<f64>,
     /// Energy of the socket since some instant, joules. Some GPUs count in 32 bits, which is a lap in minutes.
@@ -20,7 +20,7 @@ pub struct GpuMetrics {
 
 /// A table that is not whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum GpuMetricsError {
+pub(super) enum GpuMetricsError {
     /// It ends before its own size.
     #[error("gpu_metrics has {found} bytes, expected {expected}")]
     Truncated {
@@ -127,7 +127,6 @@ impl GpuMetrics {
     }
 
     /// What holds the clocks back: now, or since an earlier look where the driver counts. The words are divided by `; `.
-    #[must_use]
     pub fn throttle(&self, before: Option<&Self>) -> String {
         let mut words: Vec<&str> = match (&self.throttling, before.map(|before| &before.throttling)) {
             (Throttling::Now(status), _) => {
@@ -154,10 +153,9 @@ impl GpuMetrics {
 }
 
 /// The faults among the words of [`GpuMetrics::throttle`].
-#[must_use]
-pub fn amd_throttle_faults(words: &str) -> Vec<&'static str> {
+pub(super) fn throttle_faults(words: &str) -> Vec<String> {
     let said: Vec<&str> = words.split("; ").collect();
-    FAULTS.into_iter().filter(|fault| said.contains(fault)).collect()
+    FAULTS.into_iter().filter(|fault| said.contains(fault)).map(str::to_owned).collect()
 }
 
 fn fixed(table: &[u8], layout: &Layout) -> GpuMetrics {
@@ -327,8 +325,8 @@ mod tests {
         assert_eq!((now(0), now(1 << 1)), (String::new(), "power limit".to_owned()));
         let words = now(1 << 17 | 1 << 36 | 1 << 44 | 1 << 47);
         assert_eq!(words, "current limit; thermal slowdown; processor hot");
-        assert_eq!(amd_throttle_faults(&words), ["thermal slowdown", "processor hot"]);
-        assert!(amd_throttle_faults("power limit").is_empty() && amd_throttle_faults("0x40").is_empty());
+        assert_eq!(throttle_faults(&words), ["thermal slowdown", "processor hot"]);
+        assert!(throttle_faults("power limit").is_empty() && throttle_faults("0x40").is_empty());
         let so_far = |counts: [u32; 5]| parse(&table(1664, 6, &[(36, &counts.map(u32::to_le_bytes).concat())]));
         let before = so_far([5, 10, 0, 0, 3]);
         let after = so_far([5, 20, 1, 0, 4]);

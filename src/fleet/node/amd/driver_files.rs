@@ -2,7 +2,7 @@
 
 /// Clocks of a GPU's cores.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct AmdClocks {
+pub(super) struct AmdClocks {
     /// Now, MHz.
     pub now_mhz: Option<f64>,
     /// The highest, MHz.
@@ -11,8 +11,7 @@ pub struct AmdClocks {
 
 /// The text of `pp_dpm_sclk`: a line a level, such as `1: 2100Mhz *`, with a star at the level of now
 /// (<https://docs.kernel.org/gpu/amdgpu/thermal.html#pp-dpm>). A GPU that sleeps has a level `S`.
-#[must_use]
-pub fn amd_clocks(levels: &str) -> AmdClocks {
+pub(super) fn amd_clocks(levels: &str) -> AmdClocks {
     let mut clocks = AmdClocks::default();
     for line in levels.lines() {
         let Some((_, level)) = line.split_once(':') else { continue };
@@ -33,8 +32,7 @@ pub fn amd_clocks(levels: &str) -> AmdClocks {
 }
 
 /// A number in the file `properties` of a node of amdkfd's topology, whose lines are names with their values.
-#[must_use]
-pub fn kfd_property(properties: &str, name: &str) -> Option<u64> {
+pub(super) fn kfd_property(properties: &str, name: &str) -> Option<u64> {
     let value = properties.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
     value.trim().parse().ok()
 }

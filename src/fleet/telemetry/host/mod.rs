@@ -1,10 +1,13 @@
 //! This host's processors and memory, from `/proc`.
 
+mod proc_files;
+
 use std::fs;
 
 use super::periodic::Periodic;
-use crate::job::{HostSample, proc_stat};
+use crate::job::HostSample;
 use crate::system::host::unix_seconds;
+use proc_files::{host_sample, proc_stat};
 
 /// A running sampler of the host.
 #[derive(Debug)]
@@ -21,7 +24,7 @@ impl HostSampler {
             let now = fs::read_to_string("/proc/stat").ok().and_then(|text| proc_stat(&text));
             let sample = before.zip(now).and_then(|(before, now)| {
                 let memory = fs::read_to_string("/proc/meminfo").ok()?;
-                HostSample::of(unix_seconds(), now.used_since(&before), &memory)
+                host_sample(unix_seconds(), now.used_since(&before), &memory)
             });
             before = now;
             sample.into_iter().collect()

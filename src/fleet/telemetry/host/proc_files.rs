@@ -1,0 +1,72 @@
+//! `/proc/stat` and `/proc/meminfo` as samples of the host.
+
+use crate::job::HostSample;
+
+/// Time of all processors since the boot, in the kernel's ticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ProcStat {
+    busy: u64,
+    all: u64,
+}
+
+impl ProcStat {
+    /// The share that was used since an earlier look, percent.
+    pub(super) fn used_since(&self, earlier: &Self) -> f64 {
+        let part = |now: u64, then: u64| f64::from(u32::try_from(now.saturating_sub(then)).unwrap_or(u32::MAX));
+        let all = part(self.all, earlier.all);
+        if all > 0.0 {
+            100.0 * part(self.busy, earlier.busy) / all
+        } else {
+            0.0
+        }
+    }
+}
+
+/// The first line of `/proc/stat` (proc(5)): user, nice, system, idle, iowait, irq, softirq, steal; guests are in user.
+pub(super) fn proc_stat(text: &str) -> Option<ProcStat> {
+    let fields = text.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
+    let ticks: Vec<u64> = fields.take(8).map_while(|field| field.parse().ok()).collect();
+    let [_, _, _, idle, iowait, ..] = ticks.as_slice() else {
+        return None;
+    };
+    let all: u64 = ticks.iter().sum();
+    Some(ProcStat {
+        busy: all - idle - iowait,
+        all,
+    })
+}
+
+/// A look, from `/proc/stat`'s share and the text of `/proc/meminfo`.
+pub(super) fn host_sample(at_unix_s: f64, cpu_percent: f64, meminfo: &str) -> Option<HostSample> {
+    let mib = |name: &str| {
+        let line = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        line.split_whitespace().next()?.parse::<f64>().ok().map(|kib| kib / 1024.0)
+    };
+    let (total, available) = (mib("MemTotal")?, mib("MemAvailable")?);
+    Some(HostSample {
+        at_unix_s,
+        cpu_percent,
+        memory_used_mib: total - available,
+        memory_mib: total,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_of_the_time_between_two_samples() {
+        let earlier = proc_stat("cpu  100 0 100 700 100 0 0 0 0 0\ncpu0 1 2 3\n").unwrap();
+        let later = proc_stat("cpu  130 0 120 740 110 0 0 0 50 0\n").unwrap();
+        assert!((later.used_since(&earlier) - 50.0).abs() < 1e-9);
+        assert!(later.used_since(&later).abs() < 1e-9);
+        assert_eq!(proc_stat("intr 1 2"), None);
+    }
+
+    #[test]
+    fn memory_in_use_is_what_is_not_available() {
+        let sample = host_sample(1.0, 25.0, "MemTotal:  2048 kB\nMemFree: 1 kB\nMemAvailable: 1024 kB\n").unwrap();
+        assert!((sample.memory_used_mib - 1.0).abs() < 1e-9 && (sample.memory_mib - 2.0).abs() < 1e-9);
+    }
+}

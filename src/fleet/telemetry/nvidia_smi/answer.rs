@@ -1,0 +1,48 @@
+//! Lines of nvidia-smi as samples.
+
+use crate::fleet::node::throttle_faults;
+use crate::job::GpuSample;
+
+/// The fields that nvidia-smi is asked for, in the order of [`sample_of_line`]. The instantaneous power,
+/// because the plain one is a running average on recent GPUs.
+pub(super) const QUERY: &str =
+    "timestamp,index,name,power.draw.instant,utilization.gpu,memory.used,clocks.sm,temperature.gpu,clocks_event_reasons.active";
+
+/// A line of `nvidia-smi --format=csv,noheader,nounits` with [`QUERY`], run with `TZ=UTC`. A value that the GPU
+/// does not have is written as `[N/A]`.
+pub(super) fn sample_of_line(line: &str) -> Option<GpuSample> {
+    let fields: Vec<&str> = line.split(',').map(str::trim).collect();
+    let [at, gpu, name, power, utilization, memory, clock, temperature, throttle] = fields.as_slice() else {
+        return None;
+    };
+    let at = chrono::NaiveDateTime::parse_from_str(at, "%Y/%m/%d %H:%M:%S%.f").ok()?.and_utc();
+    let number = |text: &str| text.parse::<f64>().ok().filter(|value| value.is_finite());
+    Some(GpuSample {
+        at_unix_s: f64::from(u32::try_from(at.timestamp()).ok()?) + f64::from(at.timestamp_subsec_micros()) / 1e6,
+        node: String::new(),
+        gpu: gpu.parse().ok()?,
+        name: (*name).to_owned(),
+        power_w: number(power),
+        utilization_percent: number(utilization),
+        memory_mib: number(memory),
+        clock_mhz: number(clock),
+        temperature_c: number(temperature),
+        throttle: (*throttle).to_owned(),
+        clock_faults: throttle_faults(throttle),
+        energy_j: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_nvidia_smi_are_read_with_what_a_gpu_does_not_have() {
+        let line = "2026/11/22 03:00:01.250, 3, NVIDIA H100 80GB HBM3, 612.43, 98, [N/A], 1755, 61, 0x0000000000000004";
+        let sample = sample_of_line(line).unwrap();
+        assert!((sample.at_unix_s - 1_795_316_401.25).abs() < 1e-6, "{}", sample.at_unix_s);
+        assert_eq!((sample.gpu, sample.power_w, sample.memory_mib), (3, Some(612.43), None));
+        assert_eq!(sample_of_line("Field \"x\" is not a valid field to query."), None);
+    }
+}
