@@ -18,6 +18,7 @@ mod exit;
 mod fail_on;
 mod format;
 mod import_image;
+mod logging;
 mod matrix;
 mod normalize;
 mod notify;
@@ -55,6 +56,8 @@ pub use exit::{Exit, Failure, OrExit, in_words};
     arg_required_else_help = true
 )]
 struct Cli {
+    #[command(flatten)]
+    log: logging::LogArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -102,19 +105,22 @@ pub fn main() -> std::process::ExitCode {
             };
         }
     };
-    let result = match cli.command {
-        // One line a second from a child process: it needs no threads.
-        Command::Nvml(args) => nvml::run(&args),
-        command => runtime()
-            .or_exit(Exit::Infrastructure)
-            .and_then(|runtime| runtime.block_on(run(command))),
-    };
+    let Cli { log, command } = cli;
+    let result = log.set_up().and_then(|()| start(command));
     match result {
         Ok(exit) => exit.into(),
         Err(failure) => {
             failure.tell();
             failure.exit.into()
         }
+    }
+}
+
+fn start(command: Command) -> Result<Exit, Failure> {
+    match command {
+        // One line a second from NVIDIA's library: it needs no runtime.
+        Command::Nvml(args) => nvml::run(&args),
+        command => runtime().or_exit(Exit::Infrastructure)?.block_on(run(command)),
     }
 }
 

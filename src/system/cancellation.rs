@@ -190,6 +190,7 @@ impl Signals {
                 _ = self.terminate.recv() => CancelCause::Terminate,
                 () = next(self.hangup.as_mut()) => CancelCause::Hangup,
             };
+            tracing::info!(?cause, requests = cancellation.requests() + 1, "cancellation requested");
             cancellation.cancel(cause);
         }
     }

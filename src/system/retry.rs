@@ -73,6 +73,7 @@ impl RetryPolicy {
             if failed >= self.attempts {
                 return Err(GaveUp::Exhausted { attempts: failed, reason });
             }
+            tracing::info!(failed, ?wait, reason, "request failed, trying again");
             time::sleep(wait).await;
         }
     }

@@ -1,0 +1,106 @@
+//! Log records on stderr, for whoever looks for a fault. They are off by default; progress and results are not log records.
+
+use std::io;
+
+use anyhow::Context as _;
+use clap::{ArgAction, Args, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+use super::{Exit, Failure, OrExit as _};
+
+/// The filter, in the syntax of `tracing_subscriber::EnvFilter`.
+const FILTER_VARIABLE: &str = "IMAX_LOG";
+
+/// What is logged, and how.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Logging")]
+pub struct LogArgs {
+    /// Log to stderr: -v informs, -vv debugs, -vvv traces. Without it, the filter in IMAX_LOG decides.
+    #[arg(short, long, action = ArgAction::Count, global = true)]
+    verbose: u8,
+    /// Log nothing, whatever IMAX_LOG says.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// The format of log records.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, global = true)]
+    log_format: LogFormat,
+}
+
+/// The format of log records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// A line of text for each.
+    Text,
+    /// A JSON object for each.
+    Json,
+}
+
+impl LogArgs {
+    /// Sets logging up for this process.
+    ///
+    /// # Errors
+    /// Usage where `IMAX_LOG` is not a filter.
+    pub(super) fn set_up(&self) -> Result<(), Failure> {
+        let Some(filter) = self.filter(std::env::var(FILTER_VARIABLE).ok().as_deref())? else {
+            return Ok(());
+        };
+        let records = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+        // A subscriber that is there already stays: a test's, say.
+        match self.log_format {
+            LogFormat::Text => drop(records.with_ansi(false).try_init()),
+            LogFormat::Json => drop(records.json().try_init()),
+        }
+        Ok(())
+    }
+
+    /// None where nothing is logged: then no subscriber is installed, and an event costs one comparison.
+    fn filter(&self, variable: Option<&str>) -> Result<Option<EnvFilter>, Failure> {
+        let directives = match (self.quiet, self.verbose, variable) {
+            (true, ..) => return Ok(None),
+            (false, 0, None | Some("")) => return Ok(None),
+            (false, 0, Some(directives)) => directives,
+            (false, 1, _) => "imax=info",
+            (false, 2, _) => "imax=debug",
+            (false, ..) => "imax=trace,debug",
+        };
+        let filter = EnvFilter::try_new(directives)
+            .with_context(|| format!("{FILTER_VARIABLE}={directives}: expected a filter such as `imax=debug`"))
+            .or_exit(Exit::Usage)?;
+        Ok(Some(filter))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter(verbose: u8, quiet: bool, variable: Option<&str>) -> Option<String> {
+        let args = LogArgs {
+            verbose,
+            quiet,
+            log_format: LogFormat::Text,
+        };
+        args.filter(variable).unwrap().map(|filter| filter.to_string())
+    }
+
+    #[test]
+    fn flags_take_precedence_over_the_variable() {
+        assert_eq!(filter(0, false, None), None);
+        assert_eq!(filter(0, false, Some("")), None);
+        assert_eq!(filter(0, true, Some("debug")), None);
+        assert_eq!(filter(0, false, Some("warn")).as_deref(), Some("warn"));
+        assert_eq!(filter(2, false, Some("warn")).as_deref(), Some("imax=debug"));
+    }
+
+    #[test]
+    fn invalid_filter_is_a_usage_error() {
+        let args = LogArgs {
+            verbose: 0,
+            quiet: false,
+            log_format: LogFormat::Json,
+        };
+        let failure = args.filter(Some("imax=loud")).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(format!("{:#}", failure.error).starts_with("IMAX_LOG=imax=loud: expected a filter"));
+    }
+}
