@@ -7,11 +7,14 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use crate::system::plain_http::{Answer, HttpError, Question, ask};
+use crate::system::http_client::{Answer, HttpError, Question, send};
+use crate::system::runtime::block_on;
 use crate::system::tls::TlsClient;
 
-/// Pause between two health checks.
+/// Pause between two health checks: an engine does not announce that it is ready.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Interval at which a synchronous caller is asked whether to go on.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// Longest time for one answer to a health check or a list of models.
 const ANSWER: Duration = Duration::from_secs(5);
 /// Part of a refusing answer that is quoted, characters.
@@ -55,64 +58,82 @@ pub enum NotReady<B> {
     },
 }
 
-/// Waits until the engine is ready, at most until `limit` is over; the first answer may take some seconds all the same. `check` is asked about every 50 ms whether to go on.
+/// The deadline came before the engine was ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadinessTimeout {
+    /// How long it had.
+    pub waited: Duration,
+    /// What was wrong at last.
+    pub last: String,
+}
+
+/// Probes the engine until it is ready, at most until `limit` is over; the first answer may take some seconds all the same. The
+/// caller cancels by dropping the future.
 ///
 /// # Errors
-/// See [`NotReady`].
-pub fn wait_until_ready<B>(target: &Target, limit: Duration, check: &mut dyn FnMut() -> ControlFlow<B>) -> Result<Ready, NotReady<B>> {
+/// [`ReadinessTimeout`].
+pub async fn probe_until_ready(target: &Target, limit: Duration) -> Result<Ready, ReadinessTimeout> {
     let start = Instant::now();
-    let mut ended = None;
-    let mut go_on = || match &ended {
-        Some(_) => false,
-        None => match check() {
-            ControlFlow::Continue(()) => true,
-            ControlFlow::Break(why) => {
-                ended = Some(why);
-                false
-            }
-        },
-    };
     let mut last = None;
-    while go_on() {
+    loop {
         let mut left = limit.saturating_sub(start.elapsed());
         match last {
             // Also where this process was held up until its deadline was over, it asks once.
             None => left = left.max(ANSWER),
-            Some(last) if left.is_zero() => return Err(NotReady::Late { waited: limit, last }),
+            Some(last) if left.is_zero() => return Err(ReadinessTimeout { waited: limit, last }),
             Some(_) => {}
         }
-        match attempt(target, left, &mut go_on) {
-            Ok(ready) => return Ok(ready),
+        match attempt(target, left).await {
+            Ok(ready) => {
+                tracing::info!(model = ready.served_model, waited = ?start.elapsed(), "engine is ready");
+                return Ok(ready);
+            }
             // What the deadline cut short says less than the answer before it.
             Err(_) if last.is_some() && start.elapsed() >= limit => {}
             Err(problem) => last = Some(problem),
         }
-        let resume = Instant::now() + PAUSE.min(left);
-        while Instant::now() < resume && go_on() {
-            std::thread::sleep(Duration::from_millis(10));
+        tokio::time::sleep(PAUSE.min(left)).await;
+    }
+}
+
+/// The same for synchronous callers: `check` is asked every 50 ms whether to go on.
+///
+/// # Errors
+/// See [`NotReady`].
+pub fn wait_until_ready<B>(target: &Target, limit: Duration, check: &mut dyn FnMut() -> ControlFlow<B>) -> Result<Ready, NotReady<B>> {
+    let wait = async {
+        let mut probe = std::pin::pin!(probe_until_ready(target, limit));
+        loop {
+            if let ControlFlow::Break(why) = check() {
+                return Err(NotReady::Ended(why));
+            }
+            tokio::select! {
+                biased;
+                ready = &mut probe => return ready.map_err(|ReadinessTimeout { waited, last }| NotReady::Late { waited, last }),
+                () = tokio::time::sleep(CHECK_INTERVAL) => {}
+            }
         }
-    }
-    match ended {
-        Some(why) => Err(NotReady::Ended(why)),
-        None => Err(NotReady::Late {
-            waited: limit,
-            last: last.unwrap_or_default(),
-        }),
-    }
+    };
+    block_on(wait).unwrap_or_else(|error| {
+        Err(NotReady::Late {
+            waited: Duration::ZERO,
+            last: error.to_string(),
+        })
+    })
 }
 
 /// One round: health, name of the model, one token. The token may take as long as there is time.
-fn attempt(target: &Target, left: Duration, go_on: &mut dyn FnMut() -> bool) -> Result<Ready, String> {
-    let health = exchange(target, &target.health_path, None, left.min(ANSWER), go_on)?;
+async fn attempt(target: &Target, left: Duration) -> Result<Ready, String> {
+    let health = exchange(target, &target.health_path, None, left.min(ANSWER)).await?;
     if !(200..300).contains(&health.status) {
         return Err(refusal(&target.health_path, &health));
     }
-    let served_model = served_model(target, left.min(ANSWER), go_on)?;
-    one_token(target, &served_model, left, go_on)?;
+    let served_model = served_model(target, left.min(ANSWER)).await?;
+    one_token(target, &served_model, left).await?;
     Ok(Ready { served_model })
 }
 
-fn exchange(target: &Target, path: &str, json: Option<&str>, limit: Duration, go_on: &mut dyn FnMut() -> bool) -> Result<Answer, String> {
+async fn exchange(target: &Target, path: &str, json: Option<&str>, limit: Duration) -> Result<Answer, String> {
     let question = Question {
         host: &target.host,
         port: target.port,
@@ -121,7 +142,8 @@ fn exchange(target: &Target, path: &str, json: Option<&str>, limit: Duration, go
         headers: &[],
         tls: target.tls.as_ref(),
     };
-    ask(question, limit, go_on).map_err(|error: HttpError| format!("{path} on port {}: {error}", target.port))
+    let answer = send(&question, limit).await;
+    answer.map_err(|error: HttpError| format!("{path} on port {}: {error}", target.port))
 }
 
 fn refusal(path: &str, answer: &Answer) -> String {
@@ -147,8 +169,8 @@ struct ModelEntry {
     id: String,
 }
 
-fn served_model(target: &Target, limit: Duration, go_on: &mut dyn FnMut() -> bool) -> Result<String, String> {
-    let answer = exchange(target, "/v1/models", None, limit, go_on)?;
+async fn served_model(target: &Target, limit: Duration) -> Result<String, String> {
+    let answer = exchange(target, "/v1/models", None, limit).await?;
     // An engine without the list (status 404) is taken at the row's word; the token below shows whether that is right.
     let list = serde_json::from_slice::<ModelList>(&answer.body)
         .map(|list| list.data)
@@ -175,10 +197,10 @@ struct Usage {
     completion_tokens: Option<u64>,
 }
 
-fn one_token(target: &Target, model: &str, limit: Duration, go_on: &mut dyn FnMut() -> bool) -> Result<(), String> {
+async fn one_token(target: &Target, model: &str, limit: Duration) -> Result<(), String> {
     const PATH: &str = "/v1/completions";
     let request = serde_json::json!({ "model": model, "prompt": "One, two, three,", "max_tokens": 1, "temperature": 0 }).to_string();
-    let answer = exchange(target, PATH, Some(&request), limit, go_on)?;
+    let answer = exchange(target, PATH, Some(&request), limit).await?;
     if answer.status != 200 {
         return Err(refusal(PATH, &answer));
     }

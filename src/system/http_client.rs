@@ -1,13 +1,24 @@
-//! The HTTP client for what is neither GitHub's API nor an engine: artifacts in a blob store, webhooks. It follows no redirect
-//! on its own, because each hop decides anew what it may carry.
+//! The HTTP client for what is not GitHub's API: artifacts in a blob store, webhooks, engines, exporters. It follows no
+//! redirect on its own, because each hop decides anew what it may carry.
 
-use std::sync::Once;
+use std::error::Error;
+use std::io;
+use std::sync::{Arc, Once};
 use std::time::Duration;
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::system::tls::{TlsClient, TlsError};
 
 /// How long a connection may take to come up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same for an engine, which is on this machine or in its network.
+const ENGINE_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the other side may say nothing.
 const SILENCE: Duration = Duration::from_secs(30);
+/// Longest response that [`send`] reads, bytes: a list of models, metrics or one token are far shorter.
+const LONGEST: usize = 4 << 20;
 
 /// Sets a client up; nothing is sent yet.
 ///
@@ -19,10 +30,265 @@ pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
         // A refusal means that one is installed already, which is as good.
         drop(rustls::crypto::ring::default_provider().install_default());
     });
+    builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(SILENCE).build()
+}
+
+fn builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(concat!("imax/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(SILENCE)
-        .build()
+}
+
+/// A client for one exchange with an engine: HTTP/1.1, directly and never through a proxy.
+fn engine_client(tls: Option<&TlsClient>) -> Result<reqwest::Client, HttpError> {
+    let config = match tls {
+        Some(tls) => tls.config(),
+        None => trusts_nothing()?,
+    };
+    let client = builder()
+        .tls_backend_preconfigured(config)
+        .connect_timeout(ENGINE_CONNECT_TIMEOUT)
+        .no_proxy()
+        .http1_only()
+        .pool_max_idle_per_host(0);
+    client.build().map_err(HttpError::from)
+}
+
+/// A client without TLS still needs a configuration; one without certificates spares reading the system's.
+fn trusts_nothing() -> Result<ClientConfig, HttpError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let versions = versions.map_err(TlsError::from)?;
+    Ok(versions.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
+/// Why there is no response.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The caller gave up.
+    #[error("given up")]
+    GivenUp,
+    /// The time was over.
+    #[error("no answer within {} s", .0.as_secs_f64())]
+    Late(Duration),
+    /// Host and path are not a URL.
+    #[error("invalid URL {0}")]
+    Url(String),
+    /// The connection failed, or what came over it is not HTTP.
+    #[error("{0}")]
+    Transport(String),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The response is too long.
+    #[error("response longer than {0} bytes")]
+    TooLong(usize),
+    /// The runtime cannot be built.
+    #[error("cannot start the asynchronous runtime: {0}")]
+    Runtime(io::Error),
+}
+
+impl From<reqwest::Error> for HttpError {
+    /// The innermost error is the system's or the library's own words; those around it only say that a request failed.
+    fn from(error: reqwest::Error) -> Self {
+        let mut cause: &dyn Error = &error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        Self::Transport(cause.to_string())
+    }
+}
+
+/// A response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
+/// A request to an engine or an exporter.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Host name or address.
+    pub host: &'a str,
+    /// Port.
+    pub port: u16,
+    /// Path, from its slash.
+    pub path: &'a str,
+    /// A JSON body makes it a POST.
+    pub json: Option<&'a str>,
+    /// Further headers; their values may be secret.
+    pub headers: &'a [(&'a str, String)],
+    /// Makes the connection an encrypted one.
+    pub tls: Option<&'a TlsClient>,
+}
+
+impl Question<'_> {
+    fn url(&self) -> Result<reqwest::Url, HttpError> {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let Self { host, port, path, .. } = self;
+        // An IPv6 address stands in brackets in a URL (RFC 3986, section 3.2.2).
+        let text = if host.contains(':') && !host.starts_with('[') {
+            format!("{scheme}://[{host}]:{port}{path}")
+        } else {
+            format!("{scheme}://{host}:{port}{path}")
+        };
+        text.parse().map_err(|_| HttpError::Url(text))
+    }
+}
+
+/// Sends a request on a connection of its own and reads the whole response, at most `limit` long. Dropping the future closes
+/// the connection.
+///
+/// # Errors
+/// See [`HttpError`].
+pub async fn send(question: &Question<'_>, limit: Duration) -> Result<Answer, HttpError> {
+    let answer = tokio::time::timeout(limit, exchange(question)).await;
+    let answer = answer.unwrap_or(Err(HttpError::Late(limit)));
+    let Question { host, port, path, .. } = question;
+    match &answer {
+        Ok(Answer { status, body }) => tracing::debug!(host, port, path, status, bytes = body.len(), "HTTP response"),
+        Err(error) => tracing::debug!(host, port, path, %error, "no HTTP response"),
+    }
+    answer
+}
+
+async fn exchange(question: &Question<'_>) -> Result<Answer, HttpError> {
+    let client = engine_client(question.tls)?;
+    let url = question.url()?;
+    let mut request = match question.json {
+        None => client.get(url),
+        Some(json) => client.post(url).header(CONTENT_TYPE, "application/json").body(json.to_owned()),
+    };
+    request = request.header(ACCEPT, "application/json");
+    for (name, value) in question.headers {
+        request = request.header(*name, value);
+    }
+    let mut response = request.send().await?;
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        body.extend_from_slice(&chunk);
+        if body.len() > LONGEST {
+            return Err(HttpError::TooLong(LONGEST));
+        }
+    }
+    let status = response.status().as_u16();
+    Ok(Answer { status, body })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::thread::JoinHandle;
+
+    use super::*;
+    use crate::system::plain_http::ask;
+
+    fn question(port: u16) -> Question<'static> {
+        Question {
+            host: "127.0.0.1",
+            port,
+            path: "/x",
+            json: None,
+            headers: &[],
+            tls: None,
+        }
+    }
+
+    /// Serves one connection, in small pieces; its result is the request.
+    fn serve(response: &'static [u8]) -> (u16, JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 1024];
+            let length = stream.read(&mut request).unwrap();
+            for bytes in response.chunks(7) {
+                if stream.write_all(bytes).is_err() {
+                    break;
+                }
+            }
+            String::from_utf8_lossy(&request[..length]).into_owned()
+        });
+        (port, server)
+    }
+
+    async fn response(response: &'static [u8]) -> Result<Answer, HttpError> {
+        let (port, server) = serve(response);
+        let answer = send(&question(port), Duration::from_secs(10)).await;
+        server.join().unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn reads_bodies_of_every_framing() {
+        for text in [
+            &b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"[..],
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\n\r\nhello",
+        ] {
+            let answer = response(text).await.unwrap();
+            assert_eq!((answer.status, answer.body.as_slice()), (200, &b"hello"[..]));
+        }
+    }
+
+    #[tokio::test]
+    async fn redirects_are_not_followed() {
+        let answer = response(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n").await;
+        assert_eq!(answer.unwrap().status, 302);
+    }
+
+    #[tokio::test]
+    async fn truncated_responses_and_other_protocols_are_errors() {
+        for text in [&b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello"[..], b"SSH-2.0-x\r\n"] {
+            let error = response(text).await.unwrap_err();
+            assert!(matches!(error, HttpError::Transport(_)), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn sends_body_and_headers() {
+        let (port, server) = serve(b"HTTP/1.1 204 No Content\r\n\r\n");
+        let headers = [("x-key", "secret".to_owned())];
+        let question = Question {
+            json: Some("{}"),
+            headers: &headers,
+            ..question(port)
+        };
+        assert_eq!(send(&question, Duration::from_secs(10)).await.unwrap().status, 204);
+        let request = server.join().unwrap();
+        assert!(request.starts_with("POST /x HTTP/1.1\r\n"), "{request}");
+        for line in ["x-key: secret\r\n", "content-type: application/json\r\n", "content-length: 2\r\n"] {
+            assert!(request.contains(line), "{line} in {request}");
+        }
+    }
+
+    #[test]
+    fn refused_connection_is_told_in_the_words_of_the_system() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let error = ask(question(port), Duration::from_secs(10), &mut || true).unwrap_err();
+        assert_eq!(error.to_string(), "Connection refused (os error 111)");
+    }
+
+    #[test]
+    fn ends_when_the_caller_gives_up_and_when_it_is_late() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let question = question(listener.local_addr().unwrap().port());
+        let given_up = ask(question, Duration::from_secs(60), &mut || false);
+        assert!(matches!(given_up, Err(HttpError::GivenUp)));
+        let late = ask(question, Duration::from_millis(120), &mut || true);
+        assert!(matches!(late, Err(HttpError::Late(_))));
+    }
+
+    #[test]
+    fn ipv6_addresses_are_put_in_brackets() {
+        let question = Question {
+            host: "::1",
+            ..question(8000)
+        };
+        assert_eq!(question.url().unwrap().as_str(), "http://[::1]:8000/x");
+    }
 }

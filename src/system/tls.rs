@@ -63,6 +63,11 @@ impl TlsClient {
         Ok(Self(Arc::new(config)))
     }
 
+    /// Its configuration, for an HTTP client.
+    pub(crate) fn config(&self) -> ClientConfig {
+        (*self.0).clone()
+    }
+
     /// The client's side of a new connection to a host.
     ///
     /// # Errors
