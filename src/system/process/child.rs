@@ -10,18 +10,20 @@ use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
+use super::pidfd::{PidFd, poll_until, poll_until_blocking};
+
 /// Children that were started here: their exit status belongs to their [`Leader`], and no job adopted them.
 pub(super) static STARTED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
 /// How long a killed child has to be gone. One that outlives that hangs in the kernel.
 const GONE: Duration = Duration::from_secs(1);
-/// How often one that is being ended is looked at.
-const LOOK: Duration = Duration::from_millis(5);
 
 /// The leader of a group. Dropping it kills the group, unless its exit status was taken before.
 #[derive(Debug)]
 pub struct Leader {
     child: Child,
+    /// None where the kernel has no such descriptors.
+    pidfd: Option<PidFd>,
     taken: bool,
 }
 
@@ -39,8 +41,16 @@ impl Leader {
         // Held until the number is in, so that nobody takes the child for an orphan in between.
         let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
         let child = command.spawn()?;
-        started.extend(i32::try_from(child.id()));
-        Ok(Self { child, taken: false })
+        let pid = i32::try_from(child.id()).ok();
+        started.extend(pid);
+        let pidfd = pid.and_then(PidFd::open);
+        let program = command.get_program();
+        tracing::debug!(?program, pid, "process started");
+        Ok(Self {
+            child,
+            pidfd,
+            taken: false,
+        })
     }
 
     /// Its number, and that of its group.
@@ -63,6 +73,31 @@ impl Leader {
         let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         let status = waitid(Id::Pid(Pid::from_raw(self.pid())), look)?;
         Ok(status != WaitStatus::StillAlive)
+    }
+
+    /// Resolves when it has ended. Its exit status is not taken.
+    ///
+    /// # Errors
+    /// Where the system does not say.
+    pub async fn ended(&self) -> io::Result<()> {
+        match &self.pidfd {
+            Some(pidfd) => pidfd.ended().await,
+            None => poll_until(|| self.has_ended()).await,
+        }
+    }
+
+    /// Blocks the thread until it has ended or the time comes. Says whether it has ended.
+    fn wait_until(&self, until: Instant) -> io::Result<bool> {
+        let Some(pidfd) = &self.pidfd else {
+            return poll_until_blocking(|| self.has_ended(), until);
+        };
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if self.has_ended()? || left.is_zero() {
+                return self.has_ended();
+            }
+            pidfd.wait_timeout(left);
+        }
     }
 
     /// Its exit status, if it has ended. From then on its group is nobody's any more.
@@ -88,20 +123,11 @@ impl Leader {
         if !grace.is_zero() {
             // A group that is gone by now needs no signal.
             let _ = killpg(group, Signal::SIGTERM);
-            let until = Instant::now() + grace;
-            while !self.has_ended()? && Instant::now() < until {
-                std::thread::sleep(LOOK);
-            }
+            self.wait_until(Instant::now() + grace)?;
         }
         let _ = killpg(group, Signal::SIGKILL);
-        let until = Instant::now() + GONE;
-        loop {
-            let status = self.try_wait()?;
-            if status.is_some() || Instant::now() >= until {
-                return Ok(status);
-            }
-            std::thread::sleep(LOOK);
-        }
+        self.wait_until(Instant::now() + GONE)?;
+        self.try_wait()
     }
 }
 

@@ -17,10 +17,12 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::child::{Leader, STARTED};
-use super::stop::{StopReport, stop_members};
+use super::stop::{StopReport, stop_members, stop_members_async};
 use super::table::{Running, all_processes, job_mark};
 use super::{JOB_MARK, ProcessId};
 use crate::model::{Variable, VariableValue};
+use crate::system::cancellation::Cancellation;
+use crate::system::runtime::block_on;
 
 /// Why a process could not be started, watched or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -192,11 +194,56 @@ impl Group {
         Ok(self.ending)
     }
 
+    /// Resolves when the leader ends.
+    ///
+    /// # Errors
+    /// Where the system does not say.
+    pub async fn wait(&mut self) -> Result<Ending, ProcessError> {
+        loop {
+            if let Some(ending) = self.poll()? {
+                return Ok(ending);
+            }
+            let pid = self.pid();
+            let ended = self.leader.ended().await;
+            ended.map_err(|source| ProcessError::Watch { pid, source })?;
+        }
+    }
+
+    /// Blocks the thread until the leader ends, the time is over or the wait is cancelled.
+    ///
+    /// # Errors
+    /// Where the system does not say.
+    pub fn wait_timeout(&mut self, time: Duration, cancellation: &Cancellation) -> Result<Option<Ending>, ProcessError> {
+        let pid = self.pid();
+        let wait = async {
+            tokio::select! {
+                biased;
+                ending = self.wait() => ending.map(Some),
+                _ = cancellation.cancelled() => Ok(None),
+                () = tokio::time::sleep(time) => Ok(None),
+            }
+        };
+        block_on(wait).map_err(|source| ProcessError::Watch { pid, source })?
+    }
+
+    /// As [`Group::stop`], without blocking the thread; a request of `hurry` ends the grace period.
+    pub async fn terminate(&mut self, grace: Duration, limit: Duration, hurry: &Cancellation) -> StopReport {
+        let report = stop_members_async(&mut || self.members(), grace, limit, hurry).await;
+        self.note_stopped(&report);
+        report
+    }
+
+    fn note_stopped(&mut self, report: &StopReport) {
+        let StopReport { killed, left } = report;
+        tracing::debug!(pid = self.pid(), job = self.job, ?killed, ?left, "process group stopped");
+        self.stopped = left.is_empty();
+    }
+
     /// Stops every process that came of this group: SIGTERM, then after `grace`, or as soon as `hurry` says so, SIGKILL.
     /// Gives up `limit` after that; a process that outlives SIGKILL hangs in the kernel.
     pub fn stop(&mut self, grace: Duration, limit: Duration, hurry: &dyn Fn() -> bool) -> StopReport {
         let report = stop_members(&mut || self.members(), grace, limit, hurry);
-        self.stopped = report.left.is_empty();
+        self.note_stopped(&report);
         report
     }
 
@@ -260,5 +307,73 @@ fn take_orphans(table: &[Running], own: i32) {
         |process: &&Running| process.zombie && process.parent == own && process.group != own_group && !started.contains(&process.id.pid);
     for process in table.iter().filter(orphan) {
         let _ = waitpid(Pid::from_raw(process.id.pid), Some(WaitPidFlag::WNOHANG));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::cancellation::CancelCause;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn start(script: &str, job: &str) -> (tempfile::TempDir, Group) {
+        let folder = tempfile::tempdir().unwrap();
+        let from = StartedFrom {
+            program: "/bin/bash",
+            arguments: &["-c".to_owned(), script.to_owned()],
+            folder: folder.path(),
+            input: Input::Empty,
+            environment: &[],
+            job,
+            log: &folder.path().join("log"),
+        };
+        let group = Group::start(&from).unwrap();
+        (folder, group)
+    }
+
+    #[tokio::test]
+    async fn end_of_the_leader_is_awaited() {
+        let (_folder, mut group) = start("exit 3", "wait-for-leader");
+        assert_eq!(group.wait().await.unwrap(), Ending::Exited(3));
+        assert_eq!(group.wait().await.unwrap(), Ending::Exited(3));
+    }
+
+    #[test]
+    fn wait_is_ended_by_time_and_by_cancellation() {
+        let (_folder, mut group) = start("exec sleep 1000", "wait-timeout");
+        let cancellation = Cancellation::new();
+        assert_eq!(group.wait_timeout(Duration::from_millis(20), &cancellation).unwrap(), None);
+        cancellation.cancel(CancelCause::Abandoned);
+        assert_eq!(group.wait_timeout(LONG, &cancellation).unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_second_request_ends_the_grace_period() {
+        let script = "trap '' TERM; echo ready > ready; while :; do sleep 1000; done";
+        let (folder, mut group) = start(script, "terminate-hurry");
+        while !folder.path().join("ready").exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let hurry = Cancellation::new();
+        hurry.cancel(CancelCause::Interrupt);
+        let report = group.terminate(LONG, LONG, &hurry).await;
+        assert!(
+            report.left.is_empty() && report.killed.iter().any(|name| name.starts_with("bash")),
+            "{report:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn processes_that_left_the_group_are_stopped_too() {
+        let (folder, mut group) = start("setsid sleep 1000 & echo $! > pid.new; mv pid.new pid; wait", "terminate-setsid");
+        let file = folder.path().join("pid");
+        while !file.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let pid: i32 = std::fs::read_to_string(file).unwrap().trim().parse().unwrap();
+        let report = group.terminate(LONG, LONG, &Cancellation::new()).await;
+        assert_eq!(report, StopReport::default());
+        assert_eq!(super::super::process_of(pid), None);
     }
 }

@@ -4,6 +4,7 @@
 
 mod child;
 mod group;
+mod pidfd;
 mod stop;
 mod table;
 

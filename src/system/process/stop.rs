@@ -1,4 +1,4 @@
-//! Stopping processes: politely first, then by force, and always looking again, because what is being stopped may
+//! Stopping processes: SIGTERM first, SIGKILL after a grace period, and always looking again, because what is being stopped may
 //! still start more.
 
 use std::collections::BTreeSet;
@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::pidfd::{any_end, wait_for_any_end};
 use super::table::Running;
+use crate::system::cancellation::Cancellation;
 
-/// How often processes that are being stopped are looked at.
-const LOOK: Duration = Duration::from_millis(15);
+/// Longest time between two looks at the table of processes: the start of a new process is no event.
+const LOOK: Duration = Duration::from_millis(50);
 
-/// How often processes are looked at after the first SIGKILL, at least: where this process does not get to run for a while, its
-/// time is over before the kernel had any to end them.
-const LEAST_LOOKS: u32 = 20;
+/// Looks at the table of processes after the first SIGKILL, at least: where this process does not get to run for a while, its time
+/// is over before the kernel had any to end them.
+const LEAST_LOOKS: u32 = 6;
 
 /// What stopping took.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,45 +30,115 @@ pub struct StopReport {
 /// Stops what `members` finds, until it finds nothing: SIGTERM, then after `grace`, or as soon as `hurry` says so,
 /// SIGKILL, and gives up `limit` after that.
 pub fn stop_members(members: &mut dyn FnMut() -> Vec<Running>, grace: Duration, limit: Duration, hurry: &dyn Fn() -> bool) -> StopReport {
-    let mut report = StopReport::default();
-    let polite_until = Instant::now() + grace;
-    let mut told = BTreeSet::new();
+    let mut stopping = Stopping::new(grace, limit);
     loop {
         let found = members();
-        if found.is_empty() || Instant::now() >= polite_until || hurry() {
-            break;
+        match stopping.signal(&found, hurry()) {
+            Step::Done => return stopping.report,
+            Step::Wait(time) => wait_for_any_end(&found, time),
         }
-        // Also those that were started after the first round are told, each once; SIGCONT wakes one that was stopped.
-        for process in found.iter().filter(|process| told.insert(process.id)) {
-            send(process, Signal::SIGTERM);
-            send(process, Signal::SIGCONT);
-        }
-        std::thread::sleep(LOOK);
     }
-    let give_up = Instant::now() + limit;
-    let mut killed = BTreeSet::new();
-    for looks in 0_u32.. {
+}
+
+/// The same without blocking the thread; a request of `hurry` ends the grace period.
+pub(super) async fn stop_members_async(
+    members: &mut (dyn FnMut() -> Vec<Running> + Send),
+    grace: Duration,
+    limit: Duration,
+    hurry: &Cancellation,
+) -> StopReport {
+    let mut stopping = Stopping::new(grace, limit);
+    loop {
         let found = members();
+        let time = match stopping.signal(&found, hurry.is_cancelled()) {
+            Step::Done => return stopping.report,
+            Step::Wait(time) => time,
+        };
+        if hurry.is_cancelled() {
+            any_end(&found, time).await;
+            continue;
+        }
+        tokio::select! {
+            () = any_end(&found, time) => {}
+            _ = hurry.cancelled() => {}
+        }
+    }
+}
+
+/// What to do after a round of signals.
+enum Step {
+    Done,
+    /// Look again when a process ends, and after this time.
+    Wait(Duration),
+}
+
+/// How far stopping has come.
+struct Stopping {
+    grace_until: Instant,
+    limit: Duration,
+    /// When to give up; set with the first SIGKILL.
+    give_up: Option<Instant>,
+    looks_since_kill: u32,
+    terminated: BTreeSet<super::ProcessId>,
+    killed: BTreeSet<super::ProcessId>,
+    report: StopReport,
+}
+
+impl Stopping {
+    fn new(grace: Duration, limit: Duration) -> Self {
+        Self {
+            grace_until: Instant::now() + grace,
+            limit,
+            give_up: None,
+            looks_since_kill: 0,
+            terminated: BTreeSet::new(),
+            killed: BTreeSet::new(),
+            report: StopReport::default(),
+        }
+    }
+
+    fn signal(&mut self, found: &[Running], hurry: bool) -> Step {
         if found.is_empty() {
-            break;
+            return Step::Done;
         }
-        if looks >= LEAST_LOOKS && Instant::now() >= give_up {
-            report.left = found.iter().map(describe).collect();
-            break;
+        let now = Instant::now();
+        if self.give_up.is_none() && now < self.grace_until && !hurry {
+            self.terminate(found);
+            return Step::Wait(LOOK.min(self.grace_until - now));
         }
-        for process in &found {
-            if killed.insert(process.id) {
-                report.killed.push(describe(process));
+        let give_up = *self.give_up.get_or_insert(now + self.limit);
+        if self.looks_since_kill >= LEAST_LOOKS && now >= give_up {
+            self.report.left = found.iter().map(describe).collect();
+            return Step::Done;
+        }
+        self.looks_since_kill += 1;
+        self.kill(found);
+        Step::Wait(LOOK)
+    }
+
+    /// Each process once, also those that were started after the first round; SIGCONT wakes one that was stopped.
+    fn terminate(&mut self, found: &[Running]) {
+        for process in found {
+            if self.terminated.insert(process.id) {
+                send(process, Signal::SIGTERM);
+                send(process, Signal::SIGCONT);
+            }
+        }
+    }
+
+    fn kill(&mut self, found: &[Running]) {
+        for process in found {
+            if self.killed.insert(process.id) {
+                self.report.killed.push(describe(process));
             }
             send(process, Signal::SIGKILL);
         }
-        std::thread::sleep(LOOK);
     }
-    report
 }
 
 /// A process that is gone by now needs no signal, and one of another user cannot get it: both show in the next look.
 fn send(process: &Running, signal: Signal) {
+    tracing::debug!(pid = process.id.pid, name = process.name, %signal, "signal");
     let _ = kill(Pid::from_raw(process.id.pid), signal);
 }
 

@@ -1,20 +1,21 @@
 //! Short programs of the system whose answer is wanted: run in a group of their own with a deadline, and ended with all that
 //! they started where nobody waits any more.
 
-use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
-use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::io;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 
 use crate::system::cancellation::Cancellation;
 use crate::system::process::Leader;
+use crate::system::runtime::block_on;
 
-/// How often a running program is looked at.
-const LOOK: Duration = Duration::from_millis(10);
 /// How long the pipes of a program that has ended are read on: what it started may still write, or hold them for ever.
 const REST: Duration = Duration::from_secs(1);
+/// Bytes that one read takes at most: the capacity of a pipe.
+const BUFFER: usize = 64 << 10;
 /// Most of an answer that is read, bytes.
 const MOST: usize = 64 << 20;
 /// Part of an error that is quoted, characters.
@@ -122,7 +123,17 @@ pub fn answer_with_input(
 ///
 /// # Errors
 /// Where it cannot be started, does not end in time, or is stopped.
-pub fn run(mut command: Command, input: &str, limit: Duration, stop: &Cancellation) -> Result<Said, ToolError> {
+pub fn run(command: Command, input: &str, limit: Duration, stop: &Cancellation) -> Result<Said, ToolError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    block_on(run_async(command, input, limit, stop)).map_err(|source| ToolError::Start { program, source })?
+}
+
+/// The same without blocking the thread. Dropping the future ends the program.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_async(mut command: Command, input: &str, limit: Duration, stop: &Cancellation) -> Result<Said, ToolError> {
+    let started = Instant::now();
     let program = command.get_program().to_string_lossy().into_owned();
     let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
     command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -134,119 +145,90 @@ pub fn run(mut command: Command, input: &str, limit: Duration, stop: &Cancellati
         program: program.clone(),
         source,
     };
-    let mut talk = Talk::with(&mut leader, input).map_err(unseen)?;
-    let until = Instant::now() + limit;
-    let mut rest_until = None;
-    loop {
-        // Looked at before the pipes: what a program wrote is in them when it has ended.
-        let ended = leader.has_ended().map_err(unseen)?;
-        let moved = talk.go_on();
-        if stop.is_cancelled() {
-            return Err(ToolError::Stopped(program));
-        }
-        let now = Instant::now();
-        if ended && (talk.is_over() || now >= *rest_until.get_or_insert(until.min(now + REST))) {
-            break;
-        }
-        if !ended && now >= until {
-            return Err(ToolError::Late { program, limit });
-        }
-        if !moved {
-            let _ = stop.wait_timeout(LOOK);
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let pipes = Pipes::of(&mut leader).map_err(unseen)?;
+    let talk = pipes.exchange(input, &mut stdout, &mut stderr);
+    tokio::select! {
+        biased;
+        _ = stop.cancelled() => return Err(ToolError::Stopped(program)),
+        ended = tokio::time::timeout(limit, ended_and_read(&leader, talk)) => match ended {
+            Ok(ended) => ended.map_err(unseen)?,
+            // It may have ended just now, with a pipe that somebody else holds.
+            Err(_) if leader.has_ended().map_err(unseen)? => {}
+            Err(_) => return Err(ToolError::Late { program, limit }),
         }
     }
     let status = leader.end(Duration::ZERO).map_err(unseen)?;
-    let status = status.ok_or(ToolError::Late { program, limit })?;
+    let status = status.ok_or_else(|| ToolError::Late {
+        program: program.clone(),
+        limit,
+    })?;
+    tracing::debug!(program, %status, took = ?started.elapsed(), "tool ended");
     Ok(Said {
-        stdout: talk.stdout.text(),
-        stderr: talk.stderr.text(),
+        stdout: String::from_utf8_lossy(&stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&stderr).into_owned(),
         status,
     })
 }
 
-/// The pipes to and from a program. None of them blocks.
-struct Talk<'a> {
-    stdin: Option<ChildStdin>,
-    input: &'a [u8],
-    stdout: Reader<ChildStdout>,
-    stderr: Reader<ChildStderr>,
+/// Resolves when the program has ended and its pipes are read to their end, or for as long as [`REST`] allows.
+async fn ended_and_read(leader: &Leader, talk: impl Future<Output = ()>) -> io::Result<()> {
+    let mut talk = std::pin::pin!(talk);
+    tokio::select! {
+        ended = leader.ended() => {
+            ended?;
+            let _ = tokio::time::timeout(REST, talk).await;
+            Ok(())
+        }
+        () = &mut talk => leader.ended().await,
+    }
 }
 
-impl<'a> Talk<'a> {
-    fn with(leader: &mut Leader, input: &'a str) -> io::Result<Self> {
+/// The pipes to and from a program.
+struct Pipes {
+    stdin: Option<ChildStdin>,
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+}
+
+impl Pipes {
+    fn of(leader: &mut Leader) -> io::Result<Self> {
         let (stdin, stdout, stderr) = leader.pipes();
-        stdin.as_ref().map(do_not_block).transpose()?;
         Ok(Self {
-            stdin,
-            input: input.as_bytes(),
-            stdout: Reader::of(stdout)?,
-            stderr: Reader::of(stderr)?,
+            stdin: stdin.map(ChildStdin::from_std).transpose()?,
+            stdout: stdout.map(ChildStdout::from_std).transpose()?,
+            stderr: stderr.map(ChildStderr::from_std).transpose()?,
         })
     }
 
-    /// Reads and writes what can be now. Says whether there was anything.
-    fn go_on(&mut self) -> bool {
-        let (written, out, errors) = (self.write(), self.stdout.read(), self.stderr.read());
-        written || out || errors
+    /// Writes and reads at the same time: a program may answer before it has read everything, and a full pipe stops it.
+    async fn exchange(self, input: &str, stdout: &mut Vec<u8>, stderr: &mut Vec<u8>) {
+        let Self {
+            stdin,
+            stdout: out,
+            stderr: errors,
+        } = self;
+        tokio::join!(write(stdin, input), read(out, stdout), read(errors, stderr));
     }
+}
 
-    fn write(&mut self) -> bool {
-        let Some(stdin) = &mut self.stdin else { return false };
-        match stdin.write(self.input) {
-            Ok(count) => self.input = self.input.get(count..).unwrap_or_default(),
-            Err(error) if is_passing(&error) => return false,
-            // A program that ends before it has read everything says why itself.
-            Err(_) => self.input = &[],
+async fn write(stdin: Option<ChildStdin>, input: &str) {
+    if let Some(mut stdin) = stdin {
+        // A program that ends before it has read everything says why itself.
+        let _ = stdin.write_all(input.as_bytes()).await;
+    }
+}
+
+/// Reads to the end of the pipe. What was read before an error, or before the future is dropped, stays read.
+async fn read(pipe: Option<impl AsyncRead + Unpin>, bytes: &mut Vec<u8>) {
+    let Some(mut pipe) = pipe else { return };
+    let mut buffer = vec![0; BUFFER];
+    while bytes.len() < MOST {
+        match pipe.read(&mut buffer).await {
+            Ok(0) | Err(_) => return,
+            Ok(count) => bytes.extend(buffer.iter().take(count)),
         }
-        if self.input.is_empty() {
-            self.stdin = None;
-        }
-        true
     }
-
-    fn is_over(&self) -> bool {
-        self.stdout.pipe.is_none() && self.stderr.pipe.is_none()
-    }
-}
-
-/// A pipe that is read, and what came out of it.
-struct Reader<P> {
-    pipe: Option<P>,
-    bytes: Vec<u8>,
-}
-
-impl<P: Read + AsFd> Reader<P> {
-    fn of(pipe: Option<P>) -> io::Result<Self> {
-        pipe.as_ref().map(do_not_block).transpose()?;
-        Ok(Self { pipe, bytes: Vec::new() })
-    }
-
-    fn read(&mut self) -> bool {
-        let Some(pipe) = &mut self.pipe else { return false };
-        let room = MOST.saturating_sub(self.bytes.len());
-        let before = self.bytes.len();
-        // What was read before an error stays read.
-        match pipe.take(room as u64).read_to_end(&mut self.bytes) {
-            Err(error) if is_passing(&error) => {}
-            Ok(_) | Err(_) => self.pipe = None,
-        }
-        self.bytes.len() > before
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.bytes).into_owned()
-    }
-}
-
-/// Whether there is only nothing to be done at the moment.
-fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
-}
-
-fn do_not_block(pipe: &impl AsFd) -> io::Result<()> {
-    let flags = OFlag::from_bits_retain(fcntl(pipe, FcntlArg::F_GETFL)?);
-    fcntl(pipe, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
-    Ok(())
 }
 
 #[cfg(test)]
