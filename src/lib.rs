@@ -7,16 +7,16 @@
 pub mod model;
 
 /// YAML 1.1 text to a tree with places, and typed reading that finds all errors.
-pub mod yaml;
+pub(crate) mod yaml;
 
 /// `imax.yaml`: what a repository decides for itself.
-pub mod settings;
+pub(crate) mod settings;
 
 /// YAML files to a checked catalog of what can be measured.
 pub mod config;
 
 /// The performance changelog: entries, their difference between two commits, the config keys they select.
-pub mod changelog;
+pub(crate) mod changelog;
 
 /// Config entries to matrix rows, one row a job.
 pub mod matrix;
@@ -28,7 +28,7 @@ pub mod job;
 pub mod load;
 
 /// Accuracy tasks: prompts, extraction, scoring.
-pub mod eval;
+pub(crate) mod eval;
 
 /// What load generators wrote, to one normalised result a point.
 pub mod result;
@@ -40,7 +40,7 @@ pub mod analysis;
 pub mod report;
 
 /// The simulated engine: an OpenAI-compatible server with a stated performance model.
-pub mod sim;
+pub(crate) mod sim;
 
 /// Processes, files, sockets, TLS, archives, retries, cancellation, redaction.
 pub mod system;

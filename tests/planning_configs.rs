@@ -365,7 +365,7 @@ fn is_valid(folder: &Path, subject: &str, document: &str) -> bool {
 }
 
 #[test]
-fn the_schema_of_a_row_knows_every_key_that_rows_have() {
+fn row_schema_has_every_key_of_rows() {
     let said = run(&std::env::temp_dir(), &["schema", "row"]);
     let schema: Value = serde_json::from_str(&said.stdout).unwrap();
     let mut seen = 0;
@@ -448,7 +448,7 @@ mod any_input {
     }
 
     #[test]
-    fn nested_deeply_is_refused() {
+    fn deep_nesting_is_refused() {
         for open in ["[", "{a: ", "- ", "? ", "a:\n "] {
             read(&open.repeat(20_000));
         }
@@ -460,7 +460,7 @@ mod any_input {
     }
 
     #[test]
-    fn of_aliases_upon_aliases_is_refused() {
+    fn nested_aliases_are_refused() {
         let mut text = String::from("a0: &a0 {x: 1}\n");
         for level in 1..60 {
             let before = level - 1;
@@ -474,7 +474,7 @@ mod any_input {
     }
 
     #[test]
-    fn of_merge_keys_upon_merge_keys_is_read() {
+    fn nested_merge_keys_are_read() {
         let mut text = String::from("a0: &a0 {k0: 1}\n");
         for level in 1..200 {
             let before = level - 1;

@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use similar::{Algorithm, DiffOp};
 
-use super::entry::{self, Written};
+use super::entry::{self, LocatedEntry};
 use super::{ChangelogError, lines};
 use crate::model::{Diagnostic, Diagnostics, Place, Position, SourceFile, Span};
 
 /// The entries that `head` has and `base` has not, in the order of `head`. A file that is not there is an empty text.
 ///
 /// # Errors
-/// Where an entry of the base was changed or removed, where nothing was added, and where what was added is no entry.
-pub fn additions(base: &Arc<SourceFile>, head: &Arc<SourceFile>) -> Result<Vec<Written>, ChangelogError> {
+/// An entry of the base was changed or removed, nothing was added, or the added text is not a valid entry.
+pub fn additions(base: &Arc<SourceFile>, head: &Arc<SourceFile>) -> Result<Vec<LocatedEntry>, ChangelogError> {
     let (base_lines, head_lines) = (lines::split(&base.text), lines::split(&head.text));
     let operations = similar::capture_diff_slices(Algorithm::Myers, &base_lines, &head_lines);
     let runs = added_runs(&operations, &head_lines);
@@ -26,7 +26,7 @@ pub fn additions(base: &Arc<SourceFile>, head: &Arc<SourceFile>) -> Result<Vec<W
     if !changes.is_empty() {
         let mut found = Diagnostics::new();
         for change in changes {
-            found.push(change.told(base, head));
+            found.push(change.into_diagnostic(base, head));
         }
         return Err(found.into());
     }
@@ -53,7 +53,7 @@ enum HistoryChange {
 }
 
 impl HistoryChange {
-    fn told(self, base: &Arc<SourceFile>, head: &Arc<SourceFile>) -> Diagnostic {
+    fn into_diagnostic(self, base: &Arc<SourceFile>, head: &Arc<SourceFile>) -> Diagnostic {
         let at = |file: &Arc<SourceFile>, line: usize| {
             let start = Position { line: line + 1, column: 1 };
             let end = Position { line: line + 2, column: 1 };
@@ -66,10 +66,10 @@ impl HistoryChange {
             Self::Removed { entry, base_line } => (format!("entry {entry} was removed"), at(base, base_line)),
             Self::Replaced { entry, head_line, was } => (format!("entry {entry} was changed; this line was {was:?}"), at(head, head_line)),
             Self::Lost { entry, base_line } => (format!("entry {entry} was changed: this line was removed"), at(base, base_line)),
-            Self::Grown { entry, head_line } => (format!("entry {entry} was changed: this line was put into it"), at(head, head_line)),
+            Self::Grown { entry, head_line } => (format!("entry {entry} was changed: this line was added"), at(head, head_line)),
             Self::Preamble { base_line } => ("this line was removed or changed".to_owned(), at(base, base_line)),
         };
-        let help = "the log only grows: restore what was there, and describe a new change in a new entry";
+        let help = "the log is append-only: restore the old text, and describe the change in a new entry";
         Diagnostic::error("changelog-history", message).at(place).help(help)
     }
 }
@@ -80,7 +80,7 @@ const REMOVED_HEADER: &str = "--";
 const ADDED_HEADER: &str = "++";
 
 /// The added lines as ranges of the head, each moved to where it begins with an entry, if it can be: the same
-/// difference can often be told in several ways.
+/// difference can often be expressed in several ways.
 fn added_runs(operations: &[DiffOp], head: &[&str]) -> Vec<Range<usize>> {
     let mut runs: Vec<Range<usize>> = Vec::new();
     for (at, operation) in operations.iter().enumerate() {
@@ -271,8 +271,8 @@ mod tests {
     fn added(base: &str, head: &str) -> Result<Vec<(String, usize)>, String> {
         let sources = (SourceFile::new("before:log.yaml", base), SourceFile::new("log.yaml", head));
         let found = additions(&sources.0, &sources.1).map_err(|error| error.to_string())?;
-        let told = |added: Written| (added.entry.config_keys.join(","), added.place.span.start.line);
-        Ok(found.into_iter().map(told).collect())
+        let summary = |added: LocatedEntry| (added.entry.config_keys.join(","), added.place.span.start.line);
+        Ok(found.into_iter().map(summary).collect())
     }
 
     fn key(key: &str, line: usize) -> (String, usize) {
@@ -291,14 +291,14 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_like_its_neighbours_is_still_found_whole() {
+    fn entry_similar_to_neighbours_is_found_whole() {
         let like_first = "- config-keys:\n    - second\n  description:\n    - \"two\"\n  pr-link: link/1\n";
         let head = LOG.replacen("\n\n", &format!("\n\n{like_first}\n"), 1);
         assert_eq!(added(LOG, &head).unwrap(), [key("second", 8)]);
     }
 
     #[test]
-    fn line_endings_trailing_blanks_and_indentation_of_new_entries_are_no_change_of_old_ones() {
+    fn formatting_of_new_entries_does_not_change_old_ones() {
         let new = entry("new", "link/3");
         let grown = format!("{LOG}\n{new}");
         for (base, head) in [
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_line_of_what_changed() {
+    fn changed_line_is_reported() {
         let new = entry("new", "link/3");
         for (head, message, place) in [
             (
@@ -341,7 +341,7 @@ mod tests {
             (LOG.replace("# what changed\n", ""), "this line was removed", "before:log.yaml:1:1"),
             (
                 LOG.replace("    - first\n", "    - first\n    - third\n"),
-                "entry 1 was changed: this line was put into it",
+                "entry 1 was changed: this line was added",
                 " log.yaml:4:1",
             ),
             (format!("{LOG}  evals-only: true\n"), "entry 2 was changed", " log.yaml:13:1"),
@@ -349,21 +349,21 @@ mod tests {
         ] {
             let error = added(LOG, &head).unwrap_err();
             assert!(
-                error.contains(message) && error.contains(place) && error.contains("only grows"),
+                error.contains(message) && error.contains(place) && error.contains("append-only"),
                 "{head}\n{error}"
             );
         }
     }
 
     #[test]
-    fn blank_lines_and_comments_are_no_entry() {
+    fn blank_lines_and_comments_are_not_entries() {
         for head in [LOG.to_owned(), format!("{LOG}\n\n"), format!("{LOG}# soon\n")] {
             assert!(added(LOG, &head).unwrap_err().contains("no new entry"), "{head:?}");
         }
     }
 
     #[test]
-    fn an_added_entry_that_is_wrong_is_located() {
+    fn invalid_added_entry_is_reported_with_place() {
         let head = format!("{LOG}\n{}", entry("new", "link/3").replace("pr-link", "pr-lnk"));
         let error = added(LOG, &head).unwrap_err();
         assert!(
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn what_reads_as_a_file_header_in_a_diff_is_passed_over() {
+    fn lines_like_diff_headers_are_skipped() {
         let new = entry("new", "link/3");
         assert_eq!(added(&format!("{LOG}-- junk\n"), &format!("{LOG}\n{new}")).unwrap().len(), 1);
         assert_eq!(added(LOG, &format!("{LOG}\n{new}++ ignored\n")).unwrap().len(), 1);

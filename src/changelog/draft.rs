@@ -82,7 +82,7 @@ mod tests {
     use crate::model::SourceFile;
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn rendered_entry_reads_back() {
         let wanted = Entry {
             config_keys: ["a-fp8-*", "*", "1e5", "yes", "n3.5-x"].map(str::to_owned).to_vec(),
             description: ["plain", "with: colon # and \"quotes\"", "two\nlines\tand a tab", "ümläut"]

@@ -91,8 +91,7 @@ impl Entry {
 
 /// An entry with the places that messages about it need.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
-    /// The entry.
+pub struct LocatedEntry {
     pub entry: Entry,
     /// Where it begins.
     pub place: Place,
@@ -125,7 +124,7 @@ struct Field(&'static str, &'static str);
 
 impl Field {
     /// The field's value, also when it is nothing.
-    fn of<'n>(self, object: &Object<'n>) -> Option<&'n Node> {
+    fn value<'n>(self, object: &Object<'n>) -> Option<&'n Node> {
         object.written(self.0).or_else(|| object.written(self.1))
     }
 
@@ -140,8 +139,8 @@ const ENTRY: &str = "changelog entry";
 /// file blanks out the rest, so that lines keep their numbers.
 ///
 /// # Errors
-/// Everything that is wrong with any of them.
-pub(super) fn parse(source: &Arc<SourceFile>, text: String) -> Result<Vec<Written>, Diagnostics> {
+/// All errors of all entries.
+pub(super) fn parse(source: &Arc<SourceFile>, text: String) -> Result<Vec<LocatedEntry>, Diagnostics> {
     let mut found = Diagnostics::new();
     let masked = SourceFile::new(source.name.clone(), text);
     let root = yaml::parse(&masked, &mut found);
@@ -168,16 +167,16 @@ pub(super) fn refused(found: Diagnostics) -> Diagnostics {
 /// Checks all entries of a file, old ones too.
 ///
 /// # Errors
-/// Everything that is wrong with any of them.
+/// All errors of all entries.
 pub fn check(source: &Arc<SourceFile>) -> Result<(), Diagnostics> {
     parse(source, source.text.clone()).map(|_| ())
 }
 
-fn read_list(reader: &mut Reader<'_>, root: &Node) -> Option<Vec<Written>> {
+fn read_list(reader: &mut Reader<'_>, root: &Node) -> Option<Vec<LocatedEntry>> {
     match &root.value {
         Value::Null => Some(Vec::new()),
         Value::Sequence(items) => {
-            let entries: Vec<Option<Written>> = items.iter().map(|item| read(reader, item)).collect();
+            let entries: Vec<Option<LocatedEntry>> = items.iter().map(|item| read(reader, item)).collect();
             entries.into_iter().collect()
         }
         Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Date(_) | Value::Text(_) | Value::Mapping(_) => {
@@ -189,7 +188,7 @@ fn read_list(reader: &mut Reader<'_>, root: &Node) -> Option<Vec<Written>> {
 }
 
 /// Reads one entry.
-pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Written> {
+pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<LocatedEntry> {
     let known: Vec<&str> = FIELDS.iter().flat_map(|field| [field.0, field.1]).collect();
     let object = reader.object(node, ENTRY, &known)?;
     let keys = required(reader, &object, CONFIG_KEYS).and_then(|node| texts(reader, node, CONFIG_KEYS));
@@ -226,7 +225,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Written> {
     }
     // The first line: marking all of an entry would mark nothing.
     let start = node.span.start;
-    Some(Written {
+    Some(LocatedEntry {
         entry,
         place: reader.place(Span { start, end: start }),
         key_places: keys.into_iter().map(|(_, place)| place).collect(),
@@ -234,7 +233,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Written> {
 }
 
 fn required<'n>(reader: &mut Reader<'_>, object: &Object<'n>, field: Field) -> Option<&'n Node> {
-    match field.of(object) {
+    match field.value(object) {
         Some(node) => Some(node),
         None => reader.required(object, field.0, ENTRY),
     }
@@ -272,7 +271,7 @@ fn not_empty<'n>(reader: &mut Reader<'_>, node: &'n Node, field: Field) -> Optio
 
 /// A yes or a no, in any of the spellings that InferenceX's tool reads; no where the field is not there.
 fn flag(reader: &mut Reader<'_>, object: &Object<'_>, field: Field) -> Option<bool> {
-    let Some(node) = field.of(object) else { return Some(false) };
+    let Some(node) = field.value(object) else { return Some(false) };
     let spelled = match &node.value {
         Value::Int(0) => Some(false),
         Value::Int(1) => Some(true),
@@ -288,7 +287,7 @@ fn flag(reader: &mut Reader<'_>, object: &Object<'_>, field: Field) -> Option<bo
 
 /// A whole number from 1, also as text, as InferenceX's tool reads it. The outer `None` is an error.
 fn minimum(reader: &mut Reader<'_>, object: &Object<'_>) -> Option<Option<NonZeroU32>> {
-    let Some(node) = EVAL_MIN_PREFILL_EP.of(object).filter(|node| node.value != Value::Null) else {
+    let Some(node) = EVAL_MIN_PREFILL_EP.value(object).filter(|node| node.value != Value::Null) else {
         return Some(None);
     };
     let spelled = match &node.value {
@@ -300,7 +299,7 @@ fn minimum(reader: &mut Reader<'_>, object: &Object<'_>) -> Option<Option<NonZer
 
 /// The outer `None` is an error.
 fn scenarios(reader: &mut Reader<'_>, object: &Object<'_>) -> Option<Option<Vec<ScenarioType>>> {
-    let Some(node) = SCENARIO_TYPE.of(object).filter(|node| node.value != Value::Null) else {
+    let Some(node) = SCENARIO_TYPE.value(object).filter(|node| node.value != Value::Null) else {
         return Some(None);
     };
     let words = ScenarioType::ALL.map(|scenario| (scenario.as_str(), scenario));
@@ -313,14 +312,14 @@ fn scenarios(reader: &mut Reader<'_>, object: &Object<'_>) -> Option<Option<Vec<
 mod tests {
     use super::*;
 
-    fn read_all(text: &str) -> Result<Vec<Written>, Vec<String>> {
+    fn read_all(text: &str) -> Result<Vec<LocatedEntry>, Vec<String>> {
         let source = SourceFile::new("log.yaml", text);
         parse(&source, text.to_owned()).map_err(|found| {
-            let told = |found: &crate::model::Diagnostic| {
+            let located_message = |found: &crate::model::Diagnostic| {
                 let place = found.place.as_ref().map(ToString::to_string).unwrap_or_default();
                 format!("{place} {}", found.message)
             };
-            found.iter().map(told).collect()
+            found.iter().map(located_message).collect()
         })
     }
 
@@ -330,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_and_counts_take_the_spellings_of_the_original() {
+    fn flags_and_counts_accept_spellings_of_inferencex() {
         for spelling in ["true", "yes", "on", "'true'", "'YES'", "1", "'1'"] {
             assert!(one(&format!("  evals-only: {spelling}\n")).unwrap().evals_only, "{spelling}");
         }
@@ -341,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_entry_and_says_where() {
+    fn invalid_entries_are_refused_with_place() {
         for (fields, message) in [
             ("  evals-only: 2\n", "log.yaml:4:15 `evals-only` is `2`, expected true or false"),
             ("  evals-only: maybe\n", "expected true or false"),
@@ -366,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_said_at_once() {
+    fn all_errors_are_reported_at_once() {
         let errors = read_all("- config-keys: []\n  description: d\n- pr-link: x\n").unwrap_err();
         let lines: Vec<&str> = errors.iter().map(|error| error.split_once(' ').unwrap().0).collect();
         let wanted = ["log.yaml:1:16", "log.yaml:2:16", "log.yaml:1:3", "log.yaml:3:3", "log.yaml:3:3"];
@@ -374,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_never_made_of_something_else() {
+    fn other_types_are_not_converted_to_text() {
         for item in ["12", "true", "null", "1.5", "2026-01-01", "[a]", "{a: b}"] {
             let errors = read_all(&format!("- config-keys: [a]\n  description:\n    - {item}\n  pr-link: p\n")).unwrap_err();
             assert!(errors[0].starts_with("log.yaml:3:7 `description` is "), "{item}: {errors:?}");

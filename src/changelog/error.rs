@@ -7,7 +7,7 @@ use crate::model::Diagnostics;
 #[derive(Debug, thiserror::Error)]
 pub enum ChangelogError {
     /// Nothing but blank lines and comments was added.
-    #[error("{file} has no new entry; append one for what is to be measured")]
+    #[error("{file} has no new entry; append an entry for the change to measure")]
     NothingAdded {
         /// The changelog.
         file: String,

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn fragments_go_to_the_end_with_the_link_of_their_name() {
+    fn fragments_are_appended_with_link_from_file_name() {
         let log = entry("a", "l/1");
         let fragments = [fragment("d/12.yaml", &entry("b", "XXX")), fragment("d/x.yaml", &entry("c", "l/3"))];
         let folded = fold(log.as_bytes(), &fragments, "org/repo").unwrap();
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder_without_a_number_is_refused() {
+    fn placeholder_without_pull_request_number_is_refused() {
         let error = fold(b"", &[fragment("d/x.yaml", &entry("c", "XXX"))], "org/repo")
             .unwrap_err()
             .to_string();

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn line_endings_and_a_missing_last_one_do_not_matter() {
+    fn line_endings_are_ignored() {
         for text in ["a\n\nb\n", "a\r\n\r\nb\r\n", "a\n\nb"] {
             assert_eq!(split(text), ["a", "", "b"], "{text:?}");
         }

@@ -16,7 +16,7 @@ mod strict;
 
 pub use diff::additions;
 pub use draft::{draft_name, render};
-pub use entry::{Entry, ScenarioType, Written, check};
+pub use entry::{Entry, LocatedEntry, ScenarioType, check};
 pub use error::ChangelogError;
 pub use fold::{FoldError, fold};
 pub use prepare::{ResolveError, merge, resolve, set_links, set_links_of_fragment};

@@ -11,10 +11,10 @@ pub enum ResolveError {
     #[error(transparent)]
     Strict(#[from] StrictError),
     /// All that the pull request added is on the main branch already.
-    #[error("everything that the pull request adds to the log is on the main branch already; drop its change of the log")]
+    #[error("the main branch already has every entry that the pull request adds; drop the change to the log")]
     NothingLeft,
     /// All links that the pull request corrects are corrected on the main branch.
-    #[error("the pull request's corrections of links are on the main branch already; drop its change of the log")]
+    #[error("the main branch already has the corrected links; drop the change to the log")]
     Corrected,
     /// The pull request did not change the log.
     #[error("the pull request neither appends to the log nor corrects a link; take the main branch's log")]
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_of_new_entries_become_the_link_and_nothing_else_changes() {
+    fn placeholders_of_new_entries_are_replaced_by_the_link() {
         let base = log(&[("a", link(1)), ("b", "XXX".to_owned())]);
         for placeholder in ["XXX".to_owned(), "https://github.com/org/repo/pull/XXX".to_owned(), link(7)] {
             let head = format!("{base}\n{}\n{}", entry("c", &placeholder), entry("d", "XXX"));
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_link_may_be_corrected_and_nothing_else() {
+    fn only_links_of_old_entries_may_change() {
         let base = log(&[("a", "XXX".to_owned()), ("b", link(2))]);
         let corrected = log(&[("a", link(1)), ("b", link(2))]);
         assert_eq!(set(&base, &corrected).unwrap(), corrected);
@@ -245,9 +245,9 @@ mod tests {
                 log(&[("a", "elsewhere".to_owned()), ("b", link(2))]),
                 "entry 1 got the pr-link \"elsewhere\"",
             ),
-            (format!("{corrected}\n{}", entry("c", "XXX")), "make two changes"),
+            (format!("{corrected}\n{}", entry("c", "XXX")), "split it into two changes"),
             (log(&[("x", "XXX".to_owned()), ("b", link(2))]), "entry 1 changed"),
-            (log(&[("a", "XXX".to_owned())]), "lost 1 entries"),
+            (log(&[("a", "XXX".to_owned())]), "has 1 fewer entries"),
             (base.replace("\n\n", "\n\n\n"), "blank lines, comments or formatting"),
             (format!("{base}\n{}", entry("c", &link(8))), "new entry 3 has the pr-link"),
             (format!("{base}{}", entry("c", "XXX")), "exactly one empty line before"),
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn two_appends_are_put_one_after_the_other() {
+    fn concurrent_appends_are_concatenated() {
         let base = log(&[("a", link(1))]);
         let ours = format!("{base}\n{}", entry("mine", "XXX"));
         for main in [
@@ -294,18 +294,22 @@ mod tests {
             assert_eq!(resolved(&base, &ours, &main).unwrap(), wanted);
         }
         let already = format!("{base}\n{}", entry("mine", &link(7)));
-        assert!(resolved(&base, &ours, &already).unwrap_err().contains("on the main branch already"));
+        assert!(
+            resolved(&base, &ours, &already)
+                .unwrap_err()
+                .contains("the main branch already has")
+        );
         assert!(resolved(&base, &base, &already).unwrap_err().contains("neither appends"));
     }
 
     #[test]
-    fn a_corrected_link_is_carried_over_unless_the_main_branch_knows_better() {
+    fn corrected_link_is_kept_unless_main_changed_it() {
         let base = log(&[("a", "XXX".to_owned()), ("b", link(2))]);
         let ours = log(&[("a", link(1)), ("b", link(2))]);
         let main = format!("{base}\n{}", entry("c", &link(3)));
         assert_eq!(resolved(&base, &ours, &main).unwrap(), format!("{ours}\n{}", entry("c", &link(3))));
         for (main, message) in [
-            (ours.clone(), "on the main branch already"),
+            (ours.clone(), "the main branch already has"),
             (log(&[("a", link(9)), ("b", link(2))]), "two corrections"),
             (log(&[("z", "XXX".to_owned()), ("b", link(2))]), "changed on the main branch"),
         ] {
@@ -318,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_merge_keeps_what_is_published_in_front() {
+    fn merge_keeps_published_entries_first() {
         let base = log(&[("a", link(1))]);
         let published = format!("{base}\n{}", entry("p", &link(2)));
         let pending = format!("{base}\n{}", entry("w", "XXX"));

@@ -1,6 +1,6 @@
 //! Which master config keys an entry selects: keys by name, or by a pattern in which `*` stands for any text.
 
-use super::Written;
+use super::LocatedEntry;
 use crate::model::{ConfigKey, Diagnostic, Diagnostics, nearest};
 
 /// The keys that an entry selects, each once: in the order of the entry, those of a pattern in the order of the
@@ -8,7 +8,7 @@ use crate::model::{ConfigKey, Diagnostic, Diagnostics, nearest};
 ///
 /// # Errors
 /// Names that are not there, and patterns that match nothing.
-pub fn select<'a>(written: &Written, known: &[&'a ConfigKey]) -> Result<Vec<&'a ConfigKey>, Diagnostics> {
+pub fn select<'a>(written: &LocatedEntry, known: &[&'a ConfigKey]) -> Result<Vec<&'a ConfigKey>, Diagnostics> {
     let mut selected: Vec<&ConfigKey> = Vec::new();
     let mut found = Diagnostics::new();
     for (wanted, place) in written.entry.config_keys.iter().zip(&written.key_places) {
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_selects_nothing_is_named_with_its_line() {
+    fn keys_without_match_are_reported_with_line() {
         for (wanted, message) in [
             ("n3x5*", "log.yaml:1:17"),
             ("m-fp?-*", "the pattern `m-fp?-*` matches no config key"),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_covers_the_whole_key() {
+    fn pattern_matches_the_whole_key() {
         assert!(matches_pattern("a*a", "aa"));
         assert!(!matches_pattern("a*a", "a"));
         assert!(!matches_pattern("ab*ba", "aba"));

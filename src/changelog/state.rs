@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::ChangelogError;
 use super::diff;
-use super::entry::{self, Written};
+use super::entry::{self, LocatedEntry};
 use crate::model::{Diagnostic, Place, SourceFile, Span};
 
 /// The changelog at one commit.
@@ -39,8 +39,8 @@ impl State {
     /// The entries that this state has and `base` has not: those of the log first.
     ///
     /// # Errors
-    /// Where an old entry was changed or removed, where nothing was added, and where what was added is no entry.
-    pub fn additions_since(&self, base: &Self) -> Result<Vec<Written>, ChangelogError> {
+    /// An old entry was changed or removed, nothing was added, or the added text is not a valid entry.
+    pub fn additions_since(&self, base: &Self) -> Result<Vec<LocatedEntry>, ChangelogError> {
         let mut added = or_none(diff::additions(&base.log, &self.log))?;
         let of = |state: &Self, path: &str| state.fragments.iter().find(|fragment| fragment.path == path).cloned();
         for fragment in base.fragments.iter().filter(|fragment| of(self, &fragment.path).is_none()) {
@@ -59,7 +59,7 @@ impl State {
     }
 }
 
-fn or_none(found: Result<Vec<Written>, ChangelogError>) -> Result<Vec<Written>, ChangelogError> {
+fn or_none(found: Result<Vec<LocatedEntry>, ChangelogError>) -> Result<Vec<LocatedEntry>, ChangelogError> {
     match found {
         Err(ChangelogError::NothingAdded { .. }) => Ok(Vec::new()),
         Ok(_) | Err(_) => found,
@@ -67,7 +67,7 @@ fn or_none(found: Result<Vec<Written>, ChangelogError>) -> Result<Vec<Written>, 
 }
 
 /// Takes a folded fragment's entries, which the log has now, from what was added to the log.
-fn take_folded(added: &mut Vec<Written>, fragment: &Fragment) -> Result<(), ChangelogError> {
+fn take_folded(added: &mut Vec<LocatedEntry>, fragment: &Fragment) -> Result<(), ChangelogError> {
     for old in entry::parse(&fragment.source, fragment.source.text.clone())? {
         let folded = added.iter().position(|added| added.entry.same_but_for_link(&old.entry));
         let Some(at) = folded else {
@@ -75,10 +75,7 @@ fn take_folded(added: &mut Vec<Written>, fragment: &Fragment) -> Result<(), Chan
                 file: Arc::clone(&fragment.source),
                 span: Span::START,
             };
-            let found = Diagnostic::error(
-                "changelog-history",
-                "this fragment was removed, and the log has not got its entries",
-            );
+            let found = Diagnostic::error("changelog-history", "this fragment was removed, but its entries are not in the log");
             let found = found.at(place).help("restore it, or fold it with `imax changelog fold`");
             return Err(ChangelogError::Invalid(found.into()));
         };
@@ -126,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn folding_adds_nothing() {
+    fn folding_adds_no_entries() {
         let base = state(&["a"], &[("d/1.yaml", &["b"]), ("d/2.yaml", &["c"])]);
         let folded = state(&["a", "b", "c"], &[]);
         assert!(added(&base, &folded).unwrap_err().contains("no new entry"));
@@ -135,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fragment_that_changed_or_vanished_is_an_error() {
+    fn changed_or_removed_fragment_is_an_error() {
         let base = state(&["a"], &[("d/1.yaml", &["b"])]);
         assert!(added(&base, &state(&["a", "x"], &[])).unwrap_err().contains("d/1.yaml"));
         assert!(

@@ -22,7 +22,7 @@ impl Catalog {
     /// Reads master config files and the runner file. The diagnostics beside the catalog are warnings.
     ///
     /// # Errors
-    /// Everything that is wrong with any of the files, warnings among it.
+    /// All findings of all files, warnings included.
     pub fn parse(configs: &[Arc<SourceFile>], runner_file: &Arc<SourceFile>) -> Result<(Self, Diagnostics), Diagnostics> {
         let mut found = Diagnostics::new();
         let catalog = Self::read_valid(configs, runner_file, &mut found);

@@ -62,7 +62,12 @@ pub(super) fn read(reader: &mut Reader<'_>, object: &Object<'_>) -> Option<Concu
                 end: object.span().start,
                 ..object.span()
             };
-            reader.error_with_help(first, "concurrency", "no concurrencies, expected a list or a whole range", HELP);
+            reader.error_with_help(
+                first,
+                "concurrency",
+                "no concurrencies, expected a list or a range with both ends",
+                HELP,
+            );
             None
         }
     }
@@ -76,7 +81,7 @@ fn read_list(reader: &mut Reader<'_>, node: &crate::yaml::Node) -> Option<Concur
         match reader.positive(item, "conc-list") {
             Some(value) => {
                 if values.contains(&value) {
-                    let message = format!("`conc-list` has {value} more than once, and measures it as often");
+                    let message = format!("`conc-list` has {value} more than once, so it is measured more than once");
                     reader.warning(item.span, "repeated-concurrency", message, "remove the repetition");
                 }
                 values.push(value);

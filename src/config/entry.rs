@@ -291,13 +291,13 @@ fn read_agentic_block(reader: &mut Reader<'_>, node: &Node, defaults: &Defaults)
     let what = "agentic-coding";
     let object = reader.object(node, what, &AGENTIC_BLOCK_FIELDS)?;
     let share = match object.get("dram-utilization") {
-        Some(node) => offload::read_utilization(reader, node).map_or(Share::Refused, Share::Of),
-        None => Share::Unsaid,
+        Some(node) => offload::read_utilization(reader, node).map_or(Share::Invalid, Share::Given),
+        None => Share::Absent,
     };
     let candidates = read_search_space(reader, &object, what, |reader, item| {
         search_space::read_agentic(reader, item, defaults, share)
     });
-    if matches!(share, Share::Refused) {
+    if matches!(share, Share::Invalid) {
         return None;
     }
     Some(ScenarioBlock::AgenticCoding {

@@ -1,4 +1,4 @@
-//! What is legal in a catalog and surely not meant.
+//! Warnings about a catalog that is valid and probably wrong.
 
 use crate::model::{Diagnostic, Diagnostics, Layout};
 
@@ -29,7 +29,7 @@ fn moving_image(entry: &Entry, found: &mut Diagnostics) {
     } else {
         return;
     };
-    let message = format!("the image `{image}` has {has}, so what it is changes without a commit");
+    let message = format!("the image `{image}` has {has}, so its content can change without a commit");
     let diagnostic = Diagnostic::warning(code, message).at(entry.image_place.clone()).help(help);
     found.push(diagnostic);
 }
@@ -61,7 +61,7 @@ fn beyond_a_node(entry: &Entry, hardware: Hardware, found: &mut Diagnostics) {
         let gpus = parallelism.gpus();
         if gpus > of_node {
             let message = format!(
-                "{gpus} GPUs (tp x pp x pcp-size) on one node, and a node of `{}` has {of_node}",
+                "{gpus} GPUs (tp x pp x pcp-size) on one node, but a node of `{}` has {of_node}",
                 entry.runner
             );
             found.push(Diagnostic::warning("beyond-node", message).at(candidate.place.clone()));

@@ -76,15 +76,13 @@ pub(super) fn read_utilization(reader: &mut Reader<'_>, node: &Node) -> Option<U
     value
 }
 
-/// What a block says of the host's memory.
+/// `dram-utilization` of a block.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Share {
-    /// This much of it.
-    Of(Utilization),
-    /// Nothing.
-    Unsaid,
-    /// Something that was refused; what follows from it is not refused again.
-    Refused,
+    Given(Utilization),
+    Absent,
+    /// A value that was reported; what follows from it is not reported again.
+    Invalid,
 }
 
 /// Reads the offloading of a search-space entry. `required` is whether `kv-offloading` must be there.
@@ -112,7 +110,7 @@ pub(super) fn read(reader: &mut Reader<'_>, object: &Object<'_>, share: Share, r
             None
         }
         (KvOffloading::Dram, None) => {
-            let message = "`kv-offloading: dram` without `kv-offload-backend`, which it needs";
+            let message = "`kv-offloading: dram` requires `kv-offload-backend`";
             reader.error_with_help(
                 object.key_span("kv-offloading"),
                 "offload",
@@ -124,10 +122,10 @@ pub(super) fn read(reader: &mut Reader<'_>, object: &Object<'_>, share: Share, r
         (KvOffloading::Dram, Some(node)) => {
             let backend = read_component(reader, node, "kv-offload-backend", Version::Optional)?;
             match share {
-                Share::Of(utilization) => Some(Offload::Dram { backend, utilization }),
-                Share::Refused => None,
-                Share::Unsaid => {
-                    let message = "`kv-offloading: dram` in a block without `dram-utilization`, which it needs";
+                Share::Given(utilization) => Some(Offload::Dram { backend, utilization }),
+                Share::Invalid => None,
+                Share::Absent => {
+                    let message = "`kv-offloading: dram` requires `dram-utilization` in its block";
                     reader.error(object.key_span("kv-offloading"), "offload", message);
                     None
                 }
@@ -184,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_share_is_the_decimal_that_was_written() {
+    fn utilization_keeps_the_written_decimal() {
         for (value, expected) in [
             (0.61, Some((61, 100))),
             (1.0, Some((1, 1))),

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 
 use crate::model::{Place, RunnerLabel, RunnerName};
-use crate::yaml::{Entry, Node, Reader, Value};
+use crate::yaml::{KeyValue, Node, Reader, Value};
 
 /// What the runner file says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -71,11 +71,11 @@ fn places(reader: &Reader<'_>, node: &Node) -> IndexMap<RunnerLabel, Place> {
     let Value::Mapping(mapping) = &node.value else {
         return IndexMap::new();
     };
-    let place = |entry: &Entry| Some((entry.name()?.parse().ok()?, reader.place(entry.key.span)));
+    let place = |entry: &KeyValue| Some((entry.name()?.parse().ok()?, reader.place(entry.key.span)));
     mapping.iter().filter_map(place).collect()
 }
 
-fn label(reader: &mut Reader<'_>, entry: &Entry) -> Option<RunnerLabel> {
+fn label(reader: &mut Reader<'_>, entry: &KeyValue) -> Option<RunnerLabel> {
     reader.name(&entry.key, "label")
 }
 
@@ -92,7 +92,7 @@ fn read_labels(reader: &mut Reader<'_>, node: &Node) -> Option<IndexMap<RunnerLa
     read.into_iter().collect()
 }
 
-fn read_nodes(reader: &mut Reader<'_>, entry: &Entry) -> Option<Vec<RunnerName>> {
+fn read_nodes(reader: &mut Reader<'_>, entry: &KeyValue) -> Option<Vec<RunnerName>> {
     let what = entry.name().unwrap_or("label");
     let items = reader.list(&entry.value, what)?;
     if items.is_empty() {

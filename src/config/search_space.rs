@@ -102,7 +102,7 @@ fn refuse_split_beside_workers(reader: &mut Reader<'_>, object: &Object<'_>) {
         let span = object.key_span(name);
         let ignored = matches!(name, "ep" | "dp-attn") || matches!(value.value, Value::Int(1)) && name != "tp";
         let message = format!("`{name}` has no effect beside `prefill` and `decode`");
-        let help = "put it into the groups of workers";
+        let help = "move it to the worker groups";
         if ignored {
             reader.warning(span, "no-effect", message, help);
         } else {
@@ -161,7 +161,7 @@ fn read_transfer(reader: &mut Reader<'_>, object: &Object<'_>, defaults: &Defaul
         }
         Some(node) => reader.text(node, "kv-p2p-transfer").map(|text| Some(text.to_owned())),
         None if defaults.needs_transfer && defaults.kv_p2p_transfer.is_none() => {
-            let message = "no `kv-p2p-transfer`, which `disagg: true` needs here or in the config entry";
+            let message = "no `kv-p2p-transfer`, which `disagg: true` requires here or in the config entry";
             reader.error(offload::head(object), "missing-field", message);
             None
         }

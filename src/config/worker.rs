@@ -45,7 +45,7 @@ pub(super) fn read_worker_groups(reader: &mut Reader<'_>, object: &Object<'_>) -
     let (prefill, decode) = (prefill?, decode?);
     if prefill.hardware.is_some() != decode.hardware.is_some() {
         let named = if prefill.hardware.is_some() { "prefill" } else { "decode" };
-        let message = format!("`hardware` only in `{named}`, expected in both groups of workers or in none");
+        let message = format!("`hardware` only in `{named}`, expected in both worker groups or in none");
         reader.error(object.key_span(named), "hardware", message);
         return None;
     }

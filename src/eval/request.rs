@@ -98,7 +98,6 @@ impl RequestSettings {
 /// An engine's answer.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Answer {
-    /// The text.
     pub text: String,
     /// Whether the text is the engine's reasoning, because it gave nothing else.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

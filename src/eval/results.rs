@@ -40,7 +40,6 @@ pub struct About {
 /// A task with its data and its scores.
 #[derive(Debug, Clone)]
 pub struct TaskResult<'a> {
-    /// The task.
     pub task: &'a Task,
     /// Its scores.
     pub sheet: &'a Sheet,

@@ -3,7 +3,6 @@
 /// A score with what is known of its error.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Score {
-    /// The mean.
     pub mean: f64,
     /// The standard error of the mean; none of fewer than two questions.
     pub stderr: Option<f64>,

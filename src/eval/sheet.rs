@@ -41,9 +41,7 @@ pub struct Sheet {
 /// A score under its metric and filter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Named {
-    /// The metric.
     pub metric: String,
-    /// The filter.
     pub filter: String,
     /// Whether more is better.
     pub higher_is_better: bool,
@@ -63,11 +61,9 @@ impl Named {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("task {task}, document {document}, filter {filter}: {source}")]
 pub struct SheetError {
-    /// The task.
     pub task: String,
     /// The document, from 0.
     pub document: usize,
-    /// The filter.
     pub filter: String,
     /// Why.
     pub source: FilterError,

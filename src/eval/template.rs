@@ -13,7 +13,6 @@ use super::python::{self, Pattern};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("template `{}`: {reason}", shorten(.template))]
 pub struct TemplateError {
-    /// The template.
     pub template: String,
     /// What is wrong.
     pub reason: String,
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_the_template_asks_for_in_vain() {
+    fn undefined_template_variable_is_reported() {
         let error = rendered("{{ questoin }}").unwrap_err().to_string();
         assert!(error.contains("questoin"), "{error}");
         assert!(rendered("{{ question").is_err());

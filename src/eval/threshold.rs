@@ -22,20 +22,11 @@ pub enum Verdict {
     /// No threshold.
     Unjudged,
     /// At or over the threshold.
-    Pass {
-        /// The threshold.
-        threshold: f64,
-    },
+    Pass { threshold: f64 },
     /// Below, but its interval reaches the threshold: more questions or repeats would tell.
-    Unsure {
-        /// The threshold.
-        threshold: f64,
-    },
+    Unsure { threshold: f64 },
     /// Below, and so is the whole interval.
-    Fail {
-        /// The threshold.
-        threshold: f64,
-    },
+    Fail { threshold: f64 },
 }
 
 impl Verdict {
@@ -150,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn below_fails_only_where_chance_does_not_explain_it() {
+    fn score_below_threshold_fails_only_if_significant() {
         let thresholds = Thresholds::read(&SourceFile::new("t.yaml", FILE)).unwrap();
         for (models, task, right, of, verdict) in [
             (&["org/big"][..], "gsm8k", 95, 100, "pass"),

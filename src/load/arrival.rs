@@ -10,7 +10,7 @@ use rand::{RngExt as _, SeedableRng as _};
 /// When requests are sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Arrival {
-    /// Most requests under way at once; `None` is no limit.
+    /// Most concurrent requests; `None` is no limit.
     pub max_concurrency: Option<NonZeroU32>,
     /// Requests a second; `None` sends each as soon as a slot is free.
     pub request_rate: Option<f64>,
@@ -66,9 +66,9 @@ impl Ramp {
 /// What ends a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// So many requests.
+    /// A number of requests.
     Requests(usize),
-    /// So much time in which requests are sent.
+    /// A time in which requests are sent.
     Time(Duration),
 }
 
@@ -108,7 +108,7 @@ impl Schedule {
 
 /// The random stream of arrivals, apart from those of the prompts.
 const ARRIVAL_STREAM: u64 = u64::MAX - 1;
-/// A schedule by time is cut at so many requests: more would not fit into memory as prompts.
+/// A schedule by time ends after this number of requests: prompts of more would not fit in memory.
 const MOST_REQUESTS: usize = 10_000_000;
 
 /// Absolute send times. The intervals are gamma distributed with mean `1 / rate` and shape `burstiness`, as in

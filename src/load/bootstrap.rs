@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_hang_together_have_wider_intervals() {
+    fn correlated_values_have_wider_intervals() {
         let independent = uniform(500, 3);
         let runs: Vec<f64> = uniform(50, 3).into_iter().flat_map(|value| [value; 10]).collect();
         let width = |values: &[f64]| {
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_values_have_no_interval() {
+    fn few_values_have_no_confidence_interval() {
         assert_eq!(intervals(&uniform(19, 1)), None);
     }
 }

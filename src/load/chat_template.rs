@@ -112,7 +112,7 @@ impl ChatTemplate {
         environment.add_function("strftime_now", move |format: String| -> Result<String, Error> {
             let mut text = String::new();
             write!(text, "{}", now.format(&format))
-                .map_err(|_| Error::new(ErrorKind::InvalidOperation, format!("{format:?} is no format of a time")))?;
+                .map_err(|_| Error::new(ErrorKind::InvalidOperation, format!("invalid time format {format:?}")))?;
             Ok(text)
         });
         let template = Self {
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn templates_as_models_have_them() {
+    fn renders_templates_of_real_models() {
         for (source, expected) in [
             // In the manner of Llama: index, strip, special tokens.
             (
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_that_refuses_says_why() {
+    fn template_exception_is_reported() {
         let error = render("{{ raise_exception('only one turn') }}").unwrap_err().to_string();
         assert!(error.contains("only one turn"), "{error}");
         assert!(render("{% if %}").is_err());

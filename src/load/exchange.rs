@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn final_usage_is_a_total_and_no_token() {
+    fn final_usage_is_not_counted_as_token() {
         let total = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2}}\n\n";
         let record = run(&format!(
             "{}|{}|{total}data: [DONE]\n\n",
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_are_no_stream() {
+    fn responses_without_stream() {
         for (answer, reason) in [
             (
                 "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 4\r\n\r\nslow",
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn a_close_without_an_answer_is_no_success() {
+    fn close_without_response_is_a_failure() {
         assert_eq!(exchange().closed(at(9)).failure.unwrap().reason, Reason::ClosedEarly);
     }
 }

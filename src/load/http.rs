@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn says_how_many_bytes_were_its_own() {
+    fn consumed_bytes_are_reported() {
         let mut reader = ResponseReader::default();
         let used = reader
             .feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokEXTRA", |_, _| {})

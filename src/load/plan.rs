@@ -36,7 +36,7 @@ pub struct Plan {
     pub requests: Vec<PreparedRequest>,
     /// When they are sent.
     pub schedule: Schedule,
-    /// Most requests under way at once; a conversation counts from its first to its last turn.
+    /// Most concurrent requests; a conversation counts from its first to its last turn.
     pub max_concurrency: NonZeroU32,
     /// Keep the texts of chunks that come without usage.
     pub keep_texts: bool,

@@ -205,7 +205,6 @@ impl<'a> RandomPrompts<'a> {
         (0..count).map(|_| pick(&self.words, random)).collect()
     }
 
-    /// The seed.
     pub(super) fn seed(&self) -> u64 {
         self.seed
     }

@@ -1,4 +1,4 @@
-//! What happened to one request: the instants of everything that a latency is made of, and what became of it.
+//! What happened to one request: the instants of everything that a latency is made of, and its outcome.
 
 use std::time::Duration;
 

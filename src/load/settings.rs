@@ -26,7 +26,7 @@ pub struct Settings {
     pub dataset: Dataset,
     /// Requests to measure; with a duration, how many different ones there are.
     pub num_prompts: NonZeroU32,
-    /// Send requests for so long, in place of a number of them.
+    /// Send requests for this time, instead of a number of requests.
     pub duration: Option<Duration>,
     /// Conversations of several turns in place of single requests; recorded sessions are such in any case.
     pub sessions: Option<Sessions>,
@@ -279,7 +279,7 @@ pub enum SettingsError {
     /// The base URL is not one.
     #[error("base URL {url:?} cannot be used, expected {expected}")]
     BaseUrl {
-        /// The URL.
+        /// The refused URL.
         url: String,
         /// What would do.
         expected: &'static str,
@@ -295,7 +295,7 @@ pub enum SettingsError {
     Unsupported {
         /// What was asked for.
         asked: &'static str,
-        /// The backend.
+        /// Name of the backend.
         backend: String,
         /// Why not.
         why: &'static str,

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reader_that_is_held_up_once_does_not_set_the_clocks_apart() {
+    fn one_delayed_reading_does_not_skew_the_clocks() {
         // One true time that goes on by a microsecond with each reading, and once by a second.
         for held_up_at in 0..6 {
             let (start, time, readings) = (Instant::now(), Cell::new(Duration::ZERO), Cell::new(0));

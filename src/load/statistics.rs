@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn of_nothing_and_of_one() {
+    fn statistics_of_zero_and_one_values() {
         let nothing = Summary::of(&mut [], &[99.0]);
         assert_eq!((nothing.mean, nothing.std, nothing.percentiles[0].1), (0.0, 0.0, 0.0));
         let one = Summary::of(&mut [4.0], &[99.0]);

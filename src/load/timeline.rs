@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_has_no_steady_state() {
+    fn empty_run_has_no_steady_state() {
         assert_eq!(steady_state(&[], at(0)), None);
     }
 }

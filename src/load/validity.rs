@@ -163,14 +163,14 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_came_back_is_noticed() {
+    fn restarted_server_is_reported() {
         let many = |last: Vec<Record>| (0..30).map(ok).chain(last).collect::<Vec<_>>();
         assert_eq!(measured(many(vec![refused(40), ok(60)])).doubts, [Doubt::ServerRestarted]);
         assert_eq!(measured(many(vec![refused(40)])).doubts, []);
     }
 
     #[test]
-    fn prompts_of_far_other_lengths_are_noticed() {
+    fn wrong_prompt_lengths_are_reported() {
         let counted = |tokens| {
             let record = Record {
                 reported_prompt_tokens: Some(tokens),
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_were_not_streamed_are_noticed() {
+    fn unstreamed_answers_are_reported() {
         let hidden = Record {
             unstreamed_tokens: 100,
             ..ok(0)
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_without_time_left_is_noticed() {
+    fn overloaded_client_is_reported() {
         let with = |cpu_ms, lag: f64| {
             let doubts = measured_with(vec![ok(0)], |health| {
                 health.wall_time = Duration::from_secs(1);

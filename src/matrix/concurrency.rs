@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn one_and_less_is_no_step() {
+    fn step_must_exceed_one() {
         for factor in [1, 0, -2, i64::MAX] {
             assert_eq!(Step::new(factor), None, "{factor}");
         }

@@ -9,11 +9,11 @@ const MOST_MIB: u64 = 2_861_022;
 const BYTES_PER_MIB: u128 = 1 << 20;
 const BYTES_PER_GB: u128 = 1_000_000_000;
 
-/// Why there is no budget.
+/// Why no memory budget can be computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DramError {
     /// A single-node engine needs more GPUs than a node has.
-    #[error("the split needs {gpus} GPUs (tp x pp x pcp-size), and a node has {gpus_per_node}")]
+    #[error("the split needs {gpus} GPUs (tp x pp x pcp-size), but a node has {gpus_per_node}")]
     BeyondNode {
         /// GPUs needed.
         gpus: u64,
@@ -29,7 +29,7 @@ pub enum DramError {
         gpus_per_node: u32,
     },
     /// A worker over several nodes does not fill its last one.
-    #[error("a prefill worker has {gpus} GPUs (tp x pp x pcp-size), which is over one node and no multiple of its {gpus_per_node}")]
+    #[error("a prefill worker has {gpus} GPUs (tp x pp x pcp-size), which is more than one node and not a multiple of its {gpus_per_node}")]
     NoMultiple {
         /// GPUs of a worker.
         gpus: u64,

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_printable_ascii_is_escaped_as_utf_16() {
+    fn non_ascii_is_escaped_as_utf_16() {
         assert_eq!(ascii(r#"{"a":"b~"}"#), r#"{"a":"b~"}"#);
         assert_eq!(ascii("\"\u{7f}\u{e9}\u{1f600}\""), r#""\u007f\u00e9\ud83d\ude00""#);
     }

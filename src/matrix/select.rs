@@ -13,7 +13,7 @@ use super::filters::{self, Nodes, ScenarioKind};
 use super::pattern::KeyPattern;
 use super::row::Row;
 
-/// Why a selection is none.
+/// Why no rows can be selected.
 #[derive(Debug, thiserror::Error)]
 pub enum SelectError {
     /// A config cannot be expanded.
@@ -32,7 +32,7 @@ pub enum SelectError {
     UnknownKey {
         /// What was asked for.
         unknown: Vec<String>,
-        /// The key that was surely meant, as a half-sentence.
+        /// A suggestion of a known key, as the end of the sentence.
         help: String,
     },
     /// A pattern that matches no config key.
@@ -44,7 +44,7 @@ pub enum SelectError {
     /// No node of a label has a name with this part.
     #[error("no node of `{label}` has {part:?} in its name, expected a part of one of {}", known.join(", "))]
     NoNode {
-        /// The label.
+        /// The runner label.
         label: String,
         /// What was asked for.
         part: String,
@@ -182,7 +182,7 @@ pub fn test_config(catalog: &Catalog, keys: &[String], test: &TestConfig, evals:
     }
 }
 
-/// An empty part of a name is no filter.
+/// An empty part of a name does not filter.
 fn filter_of(part: Option<&str>) -> Option<&str> {
     part.filter(|part| !part.is_empty())
 }

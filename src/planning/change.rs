@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::changelog_files::{ChangelogFiles, ChangelogFilesError};
 use super::config_files::{ConfigFiles, ConfigFilesError};
-use crate::changelog::{ChangelogError, Entry, State, Written};
+use crate::changelog::{ChangelogError, Entry, LocatedEntry, State};
 use crate::config::Catalog;
 use crate::git::{Commit, GitError, Repository};
 use crate::model::{Diagnostics, Place, Position, SourceFile, Span};
@@ -21,7 +21,7 @@ pub(super) struct Change {
     /// The later commit, where it is known.
     pub(super) head: Option<Commit>,
     /// The new entries.
-    pub(super) added: Vec<Written>,
+    pub(super) added: Vec<LocatedEntry>,
     repository: Repository,
 }
 
@@ -159,7 +159,7 @@ impl Change {
             eval_min_prefill_ep: None,
             scenario_type: None,
         };
-        let written = Written {
+        let written = LocatedEntry {
             place: line_of(&request, 1),
             key_places,
             entry,

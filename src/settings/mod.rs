@@ -11,7 +11,7 @@ use crate::model::{Diagnostics, SourceFile};
 use crate::yaml::{self, Node, Reader, Value};
 
 pub use policy::{Mode, Policy, Sweep};
-pub use regressions::{Exception, PointPattern, Regressions, SmallestChange};
+pub use regressions::{Exception, Regressions};
 pub use schema::schema;
 
 /// What a repository decides for itself. What it does not say keeps its default.
@@ -27,11 +27,10 @@ pub struct Settings {
 const FIELDS: [&str; 2] = ["policy", "regressions"];
 
 impl Settings {
-    /// Reads the document, and what is legal in it and surely not meant. An empty one says nothing.
+    /// Reads the document. The diagnostics beside the settings are warnings. An empty document has the defaults.
     ///
     /// # Errors
-    /// All that is wrong with it, each with its place: no YAML, a section or field that does not exist, a value of another
-    /// kind.
+    /// All errors with their places: invalid YAML, unknown sections and fields, values of a wrong type.
     pub fn parse(source: &Arc<SourceFile>) -> Result<(Self, Diagnostics), Diagnostics> {
         let mut found = Diagnostics::new();
         let root = yaml::parse(source, &mut found);
@@ -69,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_says_nothing_has_the_defaults() {
+    fn empty_document_has_the_defaults() {
         for text in ["", "# nothing yet\n", "policy:\n", "{}", "regressions: {}\n"] {
             let (settings, warnings) = Settings::parse(&SourceFile::new("imax.yaml", text)).unwrap();
             assert!(settings == Settings::default() && warnings.is_empty(), "{text:?}");
@@ -77,13 +76,13 @@ mod tests {
     }
 
     #[test]
-    fn the_example_shows_the_defaults() {
+    fn example_settings_equal_the_defaults() {
         let source = SourceFile::new("imax.yaml", include_str!("../../imax.yaml"));
         assert_eq!(Settings::parse(&source), Ok((Settings::default(), Diagnostics::new())));
     }
 
     #[test]
-    fn everything_that_is_wrong_is_said_at_once() {
+    fn all_errors_are_reported_at_once() {
         let said = messages("polcy:\n  drafts: true\nregressions:\n  false-discovery-rat: 1\n  exceptions: {}\n");
         for words in [
             "unknown field `polcy` in `settings`\n --> imax.yaml:1:1",
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_mapping_is_refused() {
+    fn documents_other_than_mappings_are_refused() {
         for text in ["- policy\n", "policy", "policy: [a]", "policy: {"] {
             assert!(messages(text).contains("imax.yaml:1:"), "{text}");
         }

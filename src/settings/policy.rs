@@ -248,7 +248,7 @@ mod tests {
     use crate::settings::Settings;
 
     #[test]
-    fn what_is_not_set_keeps_its_default() {
+    fn absent_fields_keep_their_defaults() {
         let text = "policy:\n  drafts: true\n  push: {mode: trimmed, fail-fast: yes}\n  labels:\n    bench: {mode: trimmed}\n";
         let (Settings { policy, .. }, _) = Settings::parse(&SourceFile::new("imax.yaml", text)).unwrap();
         assert_eq!(policy.labels.keys().collect::<Vec<_>>(), ["bench"]);
@@ -258,13 +258,13 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_setting_is_located() {
+    fn invalid_setting_is_reported_with_place() {
         for (text, words) in [
             ("draft: true", "unknown field `draft` in `policy`\n --> imax.yaml:2:3"),
             ("labels:\n    a: {mode: half}", "expected one of trimmed, full\n --> imax.yaml:3:15"),
             ("labels:\n    a: {canary: true}", "has no `mode`"),
             ("labels:\n    a: full", "is the text \"full\", expected a mapping"),
-            ("labels:\n    1: {mode: full}", "put it into quotes"),
+            ("labels:\n    1: {mode: full}", "put it in quotes"),
             ("skip-marker: ''", "`skip-marker` is empty"),
             ("push-branches: main", "`push-branches` is the text \"main\", expected a list"),
             ("forks: 1", "expected true or false"),

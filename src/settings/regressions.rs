@@ -41,7 +41,6 @@ pub struct SmallestChange {
 #[derive(Debug, Clone, PartialEq, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Exception {
-    /// The points.
     pub points: PointPattern,
     /// The metrics; if absent, all of them, and failed points too.
     #[schemars(default, schema_with = "compared_metrics")]
@@ -320,7 +319,7 @@ regressions:
     }
 
     #[test]
-    fn the_last_rule_that_fits_counts() {
+    fn last_matching_rule_wins() {
         let rules = parse(TEXT).unwrap();
         for (point, metric, size) in [
             ("demo fp8 h100 sim 1k1k tp4 conc4", Metric::Ttft, 0.08),
@@ -334,7 +333,7 @@ regressions:
     }
 
     #[test]
-    fn an_exception_ends_after_its_last_day_and_covers_only_its_metrics() {
+    fn exception_expires_and_covers_only_its_metrics() {
         let rules = parse(TEXT).unwrap();
         let point = "demo fp8 h100 sim 1k1k tp4 conc64";
         let found = |metrics: &[Metric], today| rules.exception(point, metrics, day(today)).map(|found| found.reason.clone());
@@ -347,7 +346,7 @@ regressions:
     }
 
     #[test]
-    fn a_wrong_rule_is_located() {
+    fn invalid_rule_is_reported_with_place() {
         let exception = |fields: &str| format!("exceptions:\n    - {{{fields}}}");
         for (text, words) in [
             ("rate: 1".to_owned(), "unknown field `rate` in `regressions`\n --> imax.yaml:2:3"),

@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_arrives_as_it_is() {
+    fn answer_text_arrives_unchanged() {
         for api in [Api::Completions, Api::Chat] {
             for stream in [true, false] {
                 let said = [" a \"b\"", "\n####", " 5\\"].map(str::to_owned).to_vec();
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_understands_every_form() {
+    fn client_parses_every_response_form() {
         for api in [Api::Completions, Api::Chat, Api::Sglang, Api::TritonStream] {
             for (stream, continuous) in [(true, true), (true, false), (false, false)] {
                 let answer = Answer::new(request(api, stream, continuous), 3, 1, 5, false);

@@ -12,13 +12,11 @@ use nix::sys::time::TimeSpec;
 /// A request as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
-    /// Its method.
     pub method: String,
     /// Its path, without a query.
     pub path: String,
     /// The client's `X-Request-Id`.
     pub request_id: Option<String>,
-    /// Its body.
     pub body: Vec<u8>,
     /// Whether the client wants the connection closed behind the answer.
     pub close: bool,
@@ -50,7 +48,6 @@ pub fn enable_time_stamps(listener: &TcpListener) {
 /// Why bytes are no request; the connection is answered with the status and closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotARequest {
-    /// The status.
     pub status: u16,
     /// What is wrong.
     pub message: &'static str,
@@ -80,7 +77,6 @@ pub struct Generating {
 /// A connection's state.
 #[derive(Debug)]
 pub struct Connection {
-    /// The socket.
     pub socket: TcpStream,
     input: Vec<u8>,
     arrived: Option<u64>,

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn befalls_its_share_of_requests_and_always_the_same() {
+    fn fault_affects_a_fixed_share_of_requests() {
         let faults = Faults::new(vec!["hang:0.2".parse().unwrap()], 1, 10);
         let hit: Vec<u64> = (1..=10_000).filter(|id| faults.of(*id).is_some()).collect();
         assert!((1_900..2_100).contains(&hit.len()), "{}", hit.len());

@@ -24,7 +24,6 @@ pub enum KnowledgeError {
     /// A line is not an object with the two texts.
     #[error("{file}:{line}: {reason}; expected a line such as {{\"question\": \"1 + 1?\", \"answer\": \"2\"}}")]
     Line {
-        /// The file.
         file: String,
         /// The line, from 1.
         line: usize,
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_file_is_located() {
+    fn invalid_file_is_reported_with_place() {
         for (text, accuracy, words) in [
             (
                 "{\"question\": \"a\", \"answer\": \"b\"}\n{\"question\": \"a\"}",

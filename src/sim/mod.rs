@@ -15,7 +15,7 @@ pub mod protocol;
 pub mod scheduler;
 pub mod server;
 
-pub use model::{Deployment, StepCost};
-pub use pace::{Emission, Pace};
-pub use presets::{PresetError, Presets};
-pub use server::{Server, ServerError, ServerOptions};
+pub use model::Deployment;
+pub use pace::Pace;
+pub use presets::Presets;
+pub use server::{Server, ServerOptions};

@@ -35,9 +35,8 @@ pub struct Parallel {
     pub ep: u32,
 }
 
+#[cfg(test)]
 impl Parallel {
-    /// Tensor parallelism alone.
-    #[must_use]
     pub fn of(tp: u32) -> Self {
         Self { tp, ep: 1 }
     }
@@ -77,7 +76,6 @@ pub enum DeploymentError {
     OutOfMemory {
         /// Size of the weights.
         weights_gb: f64,
-        /// GPUs.
         gpus: u32,
         /// Memory for weights and KV cache.
         memory_gb: f64,
@@ -231,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_does_not_fit() {
+    fn models_larger_than_memory_are_refused() {
         let presets = Presets::built_in().unwrap();
         let (gpu, model, engine) = (
             presets.hardware("h100").unwrap(),

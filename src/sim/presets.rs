@@ -17,8 +17,8 @@ pub struct Presets {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hardware {
-    /// Who makes it.
-    pub vendor: String,
+    #[serde(rename = "vendor")]
+    _vendor: String,
     /// Dense TFLOP/s by precision.
     pub peak_tflops: BTreeMap<String, f64>,
     /// Memory, decimal GB.
@@ -74,7 +74,6 @@ pub enum PresetError {
     /// The YAML is wrong.
     #[error("{file}: {source}")]
     Yaml {
-        /// The file.
         file: String,
         /// Where and what.
         source: Box<serde_saphyr::Error>,
@@ -84,9 +83,7 @@ pub enum PresetError {
     Range {
         /// What kind of preset.
         kind: &'static str,
-        /// Its name.
         name: String,
-        /// The key.
         key: &'static str,
         /// Its value.
         found: f64,
@@ -98,7 +95,6 @@ pub enum PresetError {
     Unknown {
         /// What kind of preset.
         kind: &'static str,
-        /// The name.
         name: String,
         /// The names that are there.
         known: String,
@@ -284,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_by_name() {
+    fn invalid_presets_are_refused() {
         for (from, to, message) in [
             (
                 "decode_efficiency: 0.70",

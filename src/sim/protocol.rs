@@ -63,7 +63,6 @@ pub fn route(method: &str, path: &str) -> Route {
 /// A request to generate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GenerateRequest {
-    /// Which API.
     pub api: Api,
     /// The model asked for; empty where the API names none.
     pub model: String,
@@ -88,9 +87,7 @@ pub struct GenerateRequest {
 /// Why a request is refused: the HTTP status and the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The status.
     pub status: u16,
-    /// The message.
     pub message: String,
 }
 

@@ -4,14 +4,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Entry, Mapping, Node, Value};
+use super::{KeyValue, Mapping, Node, Value};
 
 /// An entry as it is written: `<<: *base` or `key: value`.
 pub(super) enum Written {
     /// `<<` as a plain key.
     Merge(Arc<Node>),
     /// Any other key.
-    Own(Entry),
+    Own(KeyValue),
 }
 
 /// What is wrong with a mapping's entries.
@@ -42,7 +42,7 @@ pub(super) fn combine(written: Vec<Written>) -> (Mapping, Vec<Flaw>) {
 fn plain(written: Vec<Written>) -> Result<Mapping, Vec<Written>> {
     let mut names: [&str; FEW] = [""; FEW];
     for (count, entry) in written.iter().enumerate() {
-        let Written::Own(Entry { key, .. }) = entry else {
+        let Written::Own(KeyValue { key, .. }) = entry else {
             return Err(written);
         };
         let Some(name) = key.value.as_text() else { return Err(written) };
@@ -112,13 +112,13 @@ enum Origin {
 
 #[derive(Default)]
 struct Combined {
-    entries: Vec<(Entry, Origin)>,
+    entries: Vec<(KeyValue, Origin)>,
     index: HashMap<String, usize>,
 }
 
 impl Combined {
     /// Sets a key at its first place; gives the key of an own entry that an own entry replaces.
-    fn set(&mut self, entry: Entry, origin: Origin) -> Option<Arc<Node>> {
+    fn set(&mut self, entry: KeyValue, origin: Origin) -> Option<Arc<Node>> {
         let known = entry.name().and_then(|name| self.index.get(name).copied());
         if let Some(slot) = known.and_then(|at| self.entries.get_mut(at)) {
             let (before, before_origin) = std::mem::replace(slot, (entry, origin));

@@ -13,4 +13,4 @@ mod tree;
 pub use parse::parse;
 pub use parts::read_side_by_side;
 pub use reader::{Object, Reader};
-pub use tree::{Entry, Mapping, Node, Value};
+pub use tree::{KeyValue, Mapping, Node, Value};

@@ -201,21 +201,21 @@ mod tests {
         mapping.iter().map(|entry| format!("{entry:?}")).collect()
     }
 
-    fn told(found: &Diagnostics) -> Vec<String> {
+    fn debug_lines(found: &Diagnostics) -> Vec<String> {
         found.iter().map(|finding| format!("{finding:?}")).collect()
     }
 
-    /// The text read in parts of so many bytes, after it was compared with the text read whole.
+    /// Reads the text in parts of this size and asserts that reading it whole gives the same.
     fn in_parts(text: &str, part_bytes: usize) -> (Vec<String>, Vec<String>) {
         let source = SourceFile::new("f", text);
         let whole = read_whole(&source, entries);
         let (made, found) = read_parts(&[source], part_bytes, entries).remove(0);
-        assert_eq!((&made, told(&found)), (&whole.made, told(&whole.found)), "{text}");
-        (made, told(&found))
+        assert_eq!((&made, debug_lines(&found)), (&whole.made, debug_lines(&whole.found)), "{text}");
+        (made, debug_lines(&found))
     }
 
     #[test]
-    fn a_mapping_of_many_keys_is_cut_before_keys() {
+    fn mapping_is_cut_before_keys() {
         let text = "a:\n  b: 1\nc: 1\nd: [2,\n  3]\ne:\n- 4\n- 5\nf: g\n";
         let parts = cut(text, 8);
         assert!(parts.len() > 2, "{parts:?}");
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_reaches_over_a_cut_is_read_whole() {
+    fn constructs_across_a_cut_are_read_whole() {
         for text in [
             "a: \"x\nb: y\nc: z\"\nd: 1\n",
             "a: {b: 1,\nc: 2,\nd: 3}\ne: 4\n",
@@ -256,7 +256,7 @@ mod tests {
 
         /// Lines that open, close and leave open what YAML has, in any order.
         #[test]
-        fn parts_are_never_seen_in_what_is_read(lines in prop::collection::vec(prop::sample::select(vec![
+        fn parts_do_not_change_the_result(lines in prop::collection::vec(prop::sample::select(vec![
             "a: 1", "b: 2", "c: 3", "d:", "e: f", "a: again", "- x", "  - y", "  g: 1", "    h: 2", "i", "",
             "j: \"x", "k: y\"", "l: 'x", "m: y'", "\"n\": 1", "'", "\"",
             "o: {p: 1,", "q: 2}", "r: [", "]", "}", "s: [t, u]", "[", "{",

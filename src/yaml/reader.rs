@@ -19,7 +19,7 @@ pub struct Reader<'a> {
 pub struct Object<'n> {
     node: &'n Node,
     mapping: &'n Mapping,
-    /// Known keys that were surely meant by unknown ones: that they are missing is no second error.
+    /// Known keys that unknown ones resemble: that they are missing is not reported as a second error.
     meant: Vec<String>,
 }
 
@@ -89,11 +89,6 @@ impl<'a> Reader<'a> {
         self.found.push(diagnostic);
     }
 
-    /// Notes any finding.
-    pub fn note(&mut self, diagnostic: Diagnostic) {
-        self.found.push(diagnostic);
-    }
-
     fn mismatch<T>(&mut self, node: &Node, what: &str, expected: &str) -> Option<T> {
         let message = format!("`{what}` is {}, expected {expected}", node.value.describe());
         self.error(node.span, "type", message);
@@ -109,7 +104,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A mapping that has no keys but `known`; unknown ones are named with the known one that was surely meant.
+    /// A mapping that has no keys but `known`; unknown ones are reported with the known one that they resemble.
     pub fn object<'n>(&mut self, node: &'n Node, what: &str, known: &[&str]) -> Option<Object<'n>> {
         let mapping = self.mapping(node, what)?;
         let mut meant = Vec::new();
@@ -142,12 +137,11 @@ impl<'a> Reader<'a> {
             // The first line of the object: marking all of it would mark nothing.
             let start = object.span().start;
             let first = Span { start, end: start };
-            self.error(first, "missing-field", format!("`{what}` has no `{name}`, which it needs"));
+            self.error(first, "missing-field", format!("`{what}` has no `{name}`, which is required"));
         }
         value
     }
 
-    /// A list.
     pub fn list<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Arc<Node>]> {
         if let Value::Sequence(list) = &node.value {
             Some(list)
@@ -166,7 +160,7 @@ impl<'a> Reader<'a> {
             Value::Text(text) => Some(text),
             Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Date(_) => {
                 let message = format!("`{what}` is {}, expected text", node.value.describe());
-                self.error_with_help(node.span, "type", message, "put it into quotes");
+                self.error_with_help(node.span, "type", message, "put it in quotes");
                 None
             }
             Value::Null | Value::Sequence(_) | Value::Mapping(_) => self.mismatch(node, what, "text"),
@@ -244,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_that_is_wrong_with_an_object_is_found() {
+    fn all_errors_of_an_object_are_reported() {
         let source = SourceFile::new("f", "tp: \"8\"\nconc_strat: 1\nep: 0\n1: 2\n");
         let mut found = Diagnostics::new();
         let node = super::super::parse(&source, &mut found).unwrap();

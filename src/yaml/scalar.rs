@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn other_numbers_dates_words() {
+    fn floats_dates_and_booleans() {
         for (text, value) in [
             ("1.5", 1.5),
             (".5", 0.5),

@@ -26,9 +26,8 @@ pub enum Value {
     Int(i64),
     /// Any other number, infinities and NaN included.
     Float(f64),
-    /// A date, which no field of ours takes; kept apart so that it is not mistaken for text.
+    /// A date. No field of a config takes one; it is kept apart from text so that it can be reported.
     Date(String),
-    /// Text.
     Text(String),
     /// A list.
     Sequence(Vec<Arc<Node>>),
@@ -76,22 +75,20 @@ impl Value {
 
 /// One key with its value.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
-    /// The key.
+pub struct KeyValue {
     pub key: Arc<Node>,
-    /// The value.
     pub value: Arc<Node>,
 }
 
 /// Keys with values. No key occurs twice.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Mapping {
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<KeyValue>,
 }
 
 impl Mapping {
     /// Entries in the order of the text.
-    pub fn iter(&self) -> std::slice::Iter<'_, Entry> {
+    pub fn iter(&self) -> std::slice::Iter<'_, KeyValue> {
         self.entries.iter()
     }
 
@@ -117,7 +114,7 @@ impl Mapping {
     }
 }
 
-impl Entry {
+impl KeyValue {
     /// The key where it is text.
     #[must_use]
     pub fn name(&self) -> Option<&str> {

@@ -268,7 +268,7 @@ fn comment_command_needs_write_access_and_no_fork() {
     let (repository, base, head) = diverged();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     for (permission, head_repository, code, told) in [
-        ("write", "org/repo", 0, "ann asked for it"),
+        ("write", "org/repo", 0, "ann requested it"),
         ("read", "org/repo", 3, "ann has no write access"),
         ("admin", "stranger/repo", 3, "comes from a fork"),
     ] {

@@ -40,7 +40,7 @@ fn appended_entry_gives_rows_outputs_and_summary() {
     assert!(ran.summary.contains("| toy | fp8 | sim | h100 | 5 | 5 |"), "{}", ran.summary);
     assert_eq!(
         ran.stderr.trim(),
-        "plan: 1 changelog entry, 5 jobs (4 points measured, 1 of evals only)"
+        "plan: 1 changelog entry, 5 jobs (4 points measured, 1 evals-only)"
     );
 }
 

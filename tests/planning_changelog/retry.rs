@@ -82,7 +82,7 @@ fn summary_has_gpu_hours_from_job_records() {
     // An hour a point on one GPU, for the three points and the evaluation of that curve.
     assert!(
         ran.summary
-            .contains("About 4.0 GPU-hours by what such jobs took before (4 of 5 jobs)"),
+            .contains("About 4.0 GPU-hours, estimated from earlier jobs (4 of 5 jobs)"),
         "{}",
         ran.summary
     );

@@ -7,7 +7,6 @@ use super::{ENTRY_START, Links, StrictError, StrictLog};
 /// What happened between two states of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::changelog) enum Change {
-    /// Nothing.
     Nothing,
     /// Entries were appended, from this one on (counted from 0).
     Appended(usize),

@@ -8,7 +8,6 @@ pub enum StrictError {
     /// The bytes are not plain text with `\n` at the end of each line.
     #[error("{log} {problem}")]
     Bytes {
-        /// Which log.
         log: String,
         /// What is wrong and what to do.
         problem: &'static str,
@@ -17,9 +16,8 @@ pub enum StrictError {
     #[error("{0}")]
     Entries(#[from] Diagnostics),
     /// An entry does not begin with its config keys at the left margin.
-    #[error("{log} has {entries} entries, but {starts} lines that begin with `- config-keys:`; write every entry so")]
+    #[error("{log} has {entries} entries, but {starts} lines that begin with `- config-keys:`; begin every entry that way")]
     EntryStarts {
-        /// Which log.
         log: String,
         /// Entries by YAML.
         entries: usize,
@@ -27,9 +25,8 @@ pub enum StrictError {
         starts: usize,
     },
     /// Entries are gone.
-    #[error("{log} lost {missing} entries at its end; restore them")]
+    #[error("{log} has {missing} fewer entries; restore them")]
     Removed {
-        /// Which log.
         log: String,
         /// How many.
         missing: usize,
@@ -37,17 +34,15 @@ pub enum StrictError {
     /// An old entry differs in more than its link.
     #[error("{log}, line {line}: entry {entry} changed; of an entry that is in the log only a wrong pr-link may be corrected")]
     Changed {
-        /// Which log.
         log: String,
         /// Where it begins, from 1.
         line: usize,
         /// Its number, from 1.
         entry: usize,
     },
-    /// A link was corrected to something that is no link of a pull request.
+    /// A link was corrected to something that is not the link of a pull request.
     #[error("{log}, line {line}: entry {entry} got the pr-link {found:?}, expected `{expected}`")]
     Correction {
-        /// Which log.
         log: String,
         /// Where the link is, from 1.
         line: usize,
@@ -59,12 +54,11 @@ pub enum StrictError {
         expected: String,
     },
     /// Links were corrected and entries were added in one change.
-    #[error("old links were corrected and entries were added; make two changes of it")]
+    #[error("old links were corrected and entries were added; split it into two changes")]
     Mixed,
     /// A new entry names another pull request.
     #[error("{log}, line {line}: new entry {entry} has the pr-link {found:?}, expected `{expected}` or the placeholder `XXX`")]
     NewLink {
-        /// Which log.
         log: String,
         /// Where the link is, from 1.
         line: usize,
@@ -79,14 +73,13 @@ pub enum StrictError {
     #[error("{0}")]
     History(&'static str),
     /// Bytes changed outside the corrected links.
-    #[error("{log}, line {line}: it changed and is not the pr-link of a corrected entry; restore it")]
+    #[error("{log}, line {line}: changed outside a corrected pr-link; restore it")]
     OutsideLink {
-        /// Which log.
         log: String,
         /// The line, from 1.
         line: usize,
     },
     /// An entry has no line that a link could be written to.
-    #[error("an entry has no line that begins with `  pr-link:`; write its link so")]
+    #[error("no line of the entry begins with `  pr-link:`; write the link in that form")]
     NoLinkLine,
 }

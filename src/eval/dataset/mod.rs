@@ -9,7 +9,7 @@ mod tests;
 use indexmap::IndexSet;
 use serde_json::{Map, Value};
 
-pub use files::{Chosen, choose};
+pub use files::choose;
 
 /// One record: a question with all that belongs to it, in the order of its columns.
 pub type Document = Map<String, Value>;
@@ -45,7 +45,6 @@ pub enum DataError {
     /// The content is not of the form that the name tells.
     #[error("{file}: {reason}")]
     Malformed {
-        /// The file.
         file: String,
         /// What is wrong.
         reason: String,
@@ -83,7 +82,7 @@ fn read_json(bytes: &[u8]) -> Result<Vec<Document>, String> {
     let object = |value: Value, place: &str| match value {
         Value::Object(map) => Ok(map),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Err(format!("{place} is no object, expected one with the fields of a question"))
+            Err(format!("{place} is not an object, expected the fields of a question"))
         }
     };
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());

@@ -65,11 +65,11 @@ fn a_column_that_is_not_told_is_none() {
 }
 
 #[test]
-fn broken_files_say_where() {
+fn invalid_files_are_refused_with_place() {
     for (file, bytes, said) in [
         ("x.jsonl", &b"{\"a\": 1}\n{oops"[..], "line 2"),
-        ("x.jsonl", b"{\"a\": 1}\n[1]", "line 2 is no object"),
-        ("x.json", b"[1]", "item 1 is no object"),
+        ("x.jsonl", b"{\"a\": 1}\n[1]", "line 2 is not an object"),
+        ("x.json", b"[1]", "item 1 is not an object"),
         ("x.csv", b"a,b\n1\n", "x.csv"),
         ("x.parquet", b"PAR1", "x.parquet"),
     ] {

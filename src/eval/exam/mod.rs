@@ -15,7 +15,6 @@ pub use super::message::{Message, Role, as_single_turn, as_text};
 pub struct Question {
     /// Its place in the split, from 0.
     pub id: usize,
-    /// Its document.
     pub document: Document,
     /// What is sent.
     pub messages: Vec<Message>,
@@ -50,14 +49,10 @@ pub struct Choices {
 pub enum ExamError {
     /// The split is empty.
     #[error("task {task}: the split has no documents")]
-    Empty {
-        /// The task.
-        task: String,
-    },
+    Empty { task: String },
     /// A template gave nothing.
     #[error("task {task}, document {document}: {source}")]
     Template {
-        /// The task.
         task: String,
         /// The document, from 0.
         document: usize,
@@ -67,7 +62,6 @@ pub enum ExamError {
     /// A field is not what it has to be.
     #[error("task {task}, document {document}: `{field}` is {found}, expected {expected}")]
     Field {
-        /// The task.
         task: String,
         /// The document, from 0.
         document: usize,
@@ -81,7 +75,6 @@ pub enum ExamError {
     /// There are fewer examples than a question needs.
     #[error("task {task}: {wanted} examples a question, but there are {found}: lower --num-fewshot")]
     TooFewExamples {
-        /// The task.
         task: String,
         /// How many a question needs.
         wanted: usize,

@@ -42,7 +42,6 @@ pub enum Filter {
 /// A pattern, which of its matches counts, and what stands for none.
 #[derive(Debug, Clone)]
 pub struct RegexFilter {
-    /// The pattern.
     pub pattern: Pattern,
     /// The match that counts; negative from the end.
     pub group_select: i64,

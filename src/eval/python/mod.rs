@@ -11,5 +11,5 @@ mod text;
 pub use json::dumps;
 pub use literal::literal;
 pub use random::Random;
-pub use regex::{Match, Pattern, PatternError, escape};
+pub use regex::{Match, Pattern, escape};
 pub use text::{PUNCTUATION, is_digits, shown, strip};

@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_pattern_is_named() {
+    fn invalid_regex_is_reported() {
         let error = Pattern::new("(a").unwrap_err();
         assert!(error.to_string().contains("`(a`"), "{error}");
     }

@@ -56,7 +56,7 @@ fn pipeline(node: &Node, reader: &mut Reader<'_>) -> Option<Pipeline> {
 fn filter(node: &Node, reader: &mut Reader<'_>) -> Option<Filter> {
     let map = reader.mapping(node, "filter")?;
     let Some(function) = map.get("function") else {
-        reader.error(node.span, "missing-field", "a filter has no `function`, which it needs");
+        reader.error(node.span, "missing-field", "a filter has no `function`, which is required");
         return None;
     };
     let name = reader.text(function, "function")?;

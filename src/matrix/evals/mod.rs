@@ -37,7 +37,7 @@ impl Evals {
     }
 }
 
-/// What becomes of a chosen row.
+/// How a chosen row is evaluated.
 #[derive(Debug, Clone, Default)]
 struct Choice {
     /// The concurrency at which a row of several is evaluated.

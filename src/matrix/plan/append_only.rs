@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{Options, kind};
-use crate::changelog::{ScenarioType, Written};
+use crate::changelog::{LocatedEntry, ScenarioType};
 use crate::config::Catalog;
 use crate::matrix::filters::ScenarioKind;
 use crate::matrix::row::{Concurrencies, Row, Scenario};
@@ -15,16 +15,16 @@ use crate::model::{Concurrency, ConfigKey, Diagnostic, Diagnostics, KvOffloading
 #[derive(Debug, thiserror::Error)]
 pub enum AppendOnlyError {
     /// Some entries are append-only and others are not.
-    #[error("this entry is not append-only and others of the change are; they cannot share a sweep, so make two changes of it")]
+    #[error("this entry is not append-only and others of the change are; split it into two changes")]
     Mixed {
         /// The entry.
         place: Place,
     },
     /// The plan is to be about evaluations.
-    #[error("append-only entries add points to curves; a sweep of evals only or of all evals has none")]
+    #[error("append-only entries add points to curves, so they cannot be combined with evals-only or all-evals")]
     Evals,
     /// The configs of the base are not there.
-    #[error("append-only entries need the configs of the base, and there are none")]
+    #[error("append-only entries need the configs of the base revision, which were not found")]
     NoBase,
     /// A config is new.
     #[error("append-only adds points to existing curves, but these configs are not in the base: {}; use an ordinary entry", keys.join(", "))]
@@ -43,27 +43,25 @@ pub enum AppendOnlyError {
     OutsideScope {
         /// The config key.
         key: String,
-        /// The scenario.
         scenario: ScenarioType,
     },
     /// There was no curve.
     #[error("append-only, but the base has no rows of the selected configs; use an ordinary entry")]
     NoCurve,
     /// What was measured changed.
-    #[error("append-only, but a recipe of the base changed or is gone: {recipe}; restore it, or use an ordinary entry")]
+    #[error("append-only, but a recipe of the base changed or was removed: {recipe}; restore it, or use an ordinary entry")]
     Changed {
         /// The curve.
         recipe: String,
     },
     /// Points are gone.
     #[error(
-        "append-only, but concurrencies of the base are gone from {recipe}: {}; restore them",
+        "append-only, but concurrencies of the base were removed from {recipe}: {}; restore them",
         list(points)
     )]
     Removed {
         /// The curve.
         recipe: String,
-        /// The points.
         points: Vec<Concurrency>,
     },
     /// No point is new.
@@ -79,7 +77,7 @@ pub enum AppendOnlyError {
     #[error("{0}")]
     Config(#[from] Diagnostics),
     /// A row has no JSON form.
-    #[error("a row has no JSON form: {0}")]
+    #[error("cannot serialize a row: {0}")]
     Json(#[from] serde_json::Error),
 }
 
@@ -110,7 +108,7 @@ fn list(points: &[Concurrency]) -> String {
 }
 
 /// Append-only entries come alone and without evaluations.
-pub fn check_request(added: &[Written], options: Options) -> Result<(), AppendOnlyError> {
+pub fn check_request(added: &[LocatedEntry], options: Options) -> Result<(), AppendOnlyError> {
     if let Some(other) = added.iter().find(|added| !added.entry.append_only) {
         return Err(AppendOnlyError::Mixed {
             place: other.place.clone(),
@@ -123,7 +121,7 @@ pub fn check_request(added: &[Written], options: Options) -> Result<(), AppendOn
 }
 
 /// Nothing changed that no entry selects. Compared is what configs mean, their rows, not how they are written.
-pub fn check_scope(resolved: &[(&Written, Vec<&ConfigKey>)], head: &Catalog, base: Option<&Catalog>) -> Result<(), AppendOnlyError> {
+pub fn check_scope(resolved: &[(&LocatedEntry, Vec<&ConfigKey>)], head: &Catalog, base: Option<&Catalog>) -> Result<(), AppendOnlyError> {
     let base = base.ok_or(AppendOnlyError::NoBase)?;
     let mut selected: HashMap<&ConfigKey, HashSet<ScenarioType>> = HashMap::new();
     for (added, keys) in resolved {

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_of_known_curves_are_counted_by_their_points() {
+    fn durations_of_known_curves_scale_with_points() {
         let past = [(row(4, 8), 1_000.0), (row(4, [16, 32]), 2_600.0)];
         let durations = Durations::of(past.map(|(row, seconds)| PastJob { row, seconds }));
         // Twenty minutes a point, four GPUs, four points; the curve of TP 8 was never run.

@@ -25,7 +25,7 @@ impl Estimate {
         usize::try_from(points).unwrap_or(usize::MAX).max(1)
     }
 
-    /// The minutes of a job with so many points.
+    /// The minutes of a job by its number of points.
     #[must_use]
     pub fn minutes(self, points: usize) -> u64 {
         let points = u64::try_from(points).unwrap_or(u64::MAX);

@@ -15,7 +15,7 @@ mod trim;
 
 use rayon::prelude::*;
 
-use crate::changelog::{Entry, ScenarioType, Written};
+use crate::changelog::{Entry, LocatedEntry, ScenarioType};
 use crate::config::{Catalog, EvalPolicy};
 use crate::model::{ConfigKey, Diagnostics, Layout};
 
@@ -63,13 +63,13 @@ pub enum PlanError {
     #[error(transparent)]
     Select(#[from] SelectError),
     /// A row has no JSON form.
-    #[error("a row has no JSON form: {0}")]
+    #[error("cannot serialize a row: {0}")]
     Json(#[from] serde_json::Error),
 }
 
 /// Whether planning these entries needs the configs of the base too.
 #[must_use]
-pub fn needs_base(added: &[Written]) -> bool {
+pub fn needs_base(added: &[LocatedEntry]) -> bool {
     added.iter().any(|added| added.entry.append_only)
 }
 
@@ -77,7 +77,7 @@ pub fn needs_base(added: &[Written]) -> bool {
 ///
 /// # Errors
 /// Where an entry selects what is not there, or is append-only and changes more than it may.
-pub fn plan(added: &[Written], head: &Catalog, base: Option<&Catalog>, options: Options) -> Result<Plan, PlanError> {
+pub fn plan(added: &[LocatedEntry], head: &Catalog, base: Option<&Catalog>, options: Options) -> Result<Plan, PlanError> {
     let mut resolved = Vec::new();
     let mut found = Diagnostics::new();
     let known: Vec<&ConfigKey> = head.entries.keys().collect();
@@ -123,7 +123,7 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn add(&mut self, added: &Written, keys: &[&'a ConfigKey]) -> Result<(), PlanError> {
+    fn add(&mut self, added: &LocatedEntry, keys: &[&'a ConfigKey]) -> Result<(), PlanError> {
         let entry = &added.entry;
         let is_older = |key: &&&ConfigKey| match self.head.entries.get(**key).map(|entry| entry.conventions.evals) {
             Some(EvalPolicy::HighAndLowTp) => !entry.append_only,
@@ -155,8 +155,8 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn add_benchmarks(&mut self, added: &Written, keys: &[&'a ConfigKey]) -> Result<(), PlanError> {
-        let Written { entry, place, .. } = added;
+    fn add_benchmarks(&mut self, added: &LocatedEntry, keys: &[&'a ConfigKey]) -> Result<(), PlanError> {
+        let LocatedEntry { entry, place, .. } = added;
         for (scenarios, keys) in self.measured.claim(keys, &entry.scenarios()) {
             let wanted = rows(self.head, &keys, &scenarios, Evals::Off)?;
             let wanted = match self.base.filter(|_| entry.append_only) {

@@ -34,7 +34,9 @@ pub struct Outputs {
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// The names alone are too much.
-    #[error("{jobs} jobs are more than GitHub takes even by name ({bytes} bytes of {OUTPUT_LIMIT}); plan fewer configs at a time")]
+    #[error(
+        "{jobs} jobs exceed GitHub's limit for outputs, even without their rows ({bytes} bytes of {OUTPUT_LIMIT}); plan fewer configs at a time"
+    )]
     TooMuch {
         /// How many.
         jobs: usize,
@@ -42,7 +44,7 @@ pub enum OutputError {
         bytes: usize,
     },
     /// A row has no JSON form.
-    #[error("the plan has no JSON form: {0}")]
+    #[error("cannot serialize the plan: {0}")]
     Json(#[from] serde_json::Error),
 }
 

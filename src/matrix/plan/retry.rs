@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_not_measured_is_left() {
+    fn measured_points_are_removed_from_the_plan() {
         let plan = Plan {
             benchmarks: vec![row(4, false), row([4, 8, 16], false), row(8, false), row(4, true)],
             evals: vec![row(4, true)],

@@ -49,7 +49,7 @@ impl std::fmt::Display for Totals {
         let jobs = count(*jobs, "job", "jobs");
         write!(
             f,
-            "{entries}, {jobs} ({} measured, {} of evals only)",
+            "{entries}, {jobs} ({} measured, {} evals-only)",
             count(*points, "point", "points"),
             eval_jobs
         )
@@ -70,7 +70,7 @@ pub fn summary(reason: &str, totals: Totals, jobs: &[Job], estimate: Option<Esti
     if let Some(known) = known {
         let _ = writeln!(
             text,
-            "\nAbout {:.1} GPU-hours by what such jobs took before ({} of {} jobs).",
+            "\nAbout {:.1} GPU-hours, estimated from earlier jobs ({} of {} jobs).",
             known.gpu_hours, known.jobs, totals.jobs
         );
     } else if let Some(estimate) = estimate {
@@ -78,12 +78,12 @@ pub fn summary(reason: &str, totals: Totals, jobs: &[Job], estimate: Option<Esti
             .iter()
             .map(|job| estimate.minutes(job.row.conc.as_slice().len()) * job.gpus)
             .sum();
-        let _ = writeln!(text, "\nAbout {} GPU-hours by the estimate of `--group-by-engine`.", minutes / 60);
+        let _ = writeln!(text, "\nAbout {} GPU-hours, estimated by `--group-by-engine`.", minutes / 60);
     }
     if totals.jobs > PAGE_LIMIT {
         let _ = writeln!(
             text,
-            "\nOver {PAGE_LIMIT} jobs: GitHub's page of this run may not load; the jobs run all the same."
+            "\nOver {PAGE_LIMIT} jobs: GitHub's page of this run may not load; the jobs still run."
         );
     }
     if jobs.is_empty() {

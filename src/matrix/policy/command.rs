@@ -20,17 +20,17 @@ pub enum Command {
     Retry,
 }
 
-/// Why a comment is no command, though it looks like one.
+/// Why the command in a comment is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     /// A word that is neither a mode nor a config key.
-    #[error("`{0}` is no option of the command; expected full, trimmed, evals-only, all-evals, retry or config keys")]
+    #[error("unknown option `{0}`, expected full, trimmed, evals-only, all-evals, retry or config keys")]
     Option(String),
     /// Two modes at once.
     #[error("the command asks for both full and trimmed; give one")]
     TwoModes,
     /// Something beside `retry`.
-    #[error("`retry` takes nothing else")]
+    #[error("`retry` takes no other options")]
     Retry,
 }
 
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn other_comments_are_no_command_and_slips_are_said() {
+    fn other_comments_are_ignored_and_typos_are_errors() {
         for comment in ["", "thanks", "/sweeper full", "try `/sweep full`", "> /sweep full"] {
             assert_eq!(Command::parse("/sweep", comment), None, "{comment}");
         }

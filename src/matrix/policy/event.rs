@@ -26,7 +26,7 @@ pub enum Event {
         action: String,
         /// The label that was set or taken away, where that is what happened.
         label: Option<String>,
-        /// The pull request.
+        /// The pull request after the action.
         pull_request: PullRequest,
     },
     /// Somebody started the workflow by hand.
@@ -72,13 +72,13 @@ pub struct PullRequest {
     pub from_fork: bool,
 }
 
-/// Why a payload is no event.
+/// Why the payload of an event is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum EventError {
     /// A field that the event has by GitHub's documentation is not there, or of another type.
-    #[error("the payload of the `{event}` event cannot be read; give the file that GITHUB_EVENT_PATH names")]
+    #[error("invalid payload of the `{event}` event, expected the file that GITHUB_EVENT_PATH names")]
     Payload {
-        /// The event.
+        /// Name of the event.
         event: String,
         /// What was found and expected.
         source: serde_json::Error,
@@ -280,7 +280,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_pull_request_whose_head_is_elsewhere_or_gone_is_from_a_fork() {
+    fn pull_request_with_foreign_or_deleted_head_is_from_a_fork() {
         for (head, from_fork) in [
             (json!({ "full_name": "org/repo" }), false),
             (json!({ "full_name": "me/repo" }), true),
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_without_its_fields_is_named() {
+    fn payload_without_required_fields_is_an_error() {
         let error = Event::parse("push", "{}").unwrap_err();
         let cause = std::error::Error::source(&error).unwrap().to_string();
         assert!(

@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong_with_a_row() {
+    fn invalid_rows_are_refused_with_reason() {
         for (key, value, message) in [
             ("tp", Value::Null, "row has no `tp`, expected on a single-node row"),
             ("conc", json!([]), "row has an empty `conc` list"),

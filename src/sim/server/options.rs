@@ -41,7 +41,6 @@ pub enum ServerError {
     /// The address cannot be listened at.
     #[error("cannot listen at {address}: {source}")]
     Listen {
-        /// The address.
         address: String,
         /// What the system said.
         source: io::Error,
@@ -55,7 +54,7 @@ pub enum ServerError {
         source: io::Error,
     },
     /// It was told to die after so many requests.
-    #[error("died on purpose after {0} requests")]
+    #[error("stopped on purpose after {0} requests")]
     DiedOnPurpose(u64),
     /// The system refused something else.
     #[error("the simulated engine cannot run: {0}")]

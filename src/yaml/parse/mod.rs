@@ -10,7 +10,7 @@ use granit_parser::{Event, Marker, Parser, ScalarStyle, Span as ParserSpan, StrI
 
 use super::merge::{Flaw, Written, combine};
 use super::parts::Part;
-use super::{Entry, Node, Value, tabs};
+use super::{KeyValue, Node, Value, tabs};
 use crate::model::{Diagnostic, Diagnostics, Place, Position, SourceFile, Span};
 
 /// Most bytes of a document: twenty times the largest real config.
@@ -158,15 +158,15 @@ impl<'a> Builder<'a> {
                     self.error(
                         at,
                         "several-documents",
-                        "a second document, expected one a file",
-                        "put it into a file of its own",
+                        "a second document, expected one per file",
+                        "move it to its own file",
                     );
                     return None;
                 }
                 event => {
                     let node = self.node(event, at, &raw)?;
                     if node.size > MAX_NODES {
-                        let what = format!("{} values once its aliases are followed", node.size);
+                        let what = format!("{} values with its aliases expanded", node.size);
                         self.refuse(too_large(self.source, node.span, &what, MAX_NODES));
                         return None;
                     }
@@ -209,7 +209,7 @@ impl<'a> Builder<'a> {
                 if let Some(node) = self.anchors.get(&anchor) {
                     return Some(Arc::clone(node));
                 }
-                self.error(at, "alias", "an alias inside the value it stands for", "write the value out");
+                self.error(at, "alias", "an alias inside the value it refers to", "write the value out");
                 Some(self.finish(Value::Null, at, 1, 0))
             }
             _ => {
@@ -267,7 +267,7 @@ impl<'a> Builder<'a> {
             written.push(if merges {
                 Written::Merge(value)
             } else {
-                Written::Own(Entry { key, value })
+                Written::Own(KeyValue { key, value })
             });
         }
     }
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn merge_keys_come_first_and_give_way() {
+    fn merged_entries_come_first_and_can_be_overridden() {
         let (node, found) = read("base: &b {x: 1, y: 2}\nown:\n  y: 3\n  <<: *b\n  z: 4\nlist:\n  <<: [{x: 9}, *b]\n");
         assert!(found.is_empty(), "{found:?}");
         let Value::Mapping(root) = node.unwrap().value else { panic!() };
@@ -325,14 +325,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_written_twice_is_a_warning_and_its_last_value_counts() {
+    fn duplicate_key_is_a_warning_and_last_value_wins() {
         let (node, found) = read("a: 1\nb: 2\na: 3\n");
         assert_eq!(found, ["f:3:1 duplicate-key"]);
         assert_eq!(names(&node.unwrap()), [("a".into(), "`3`".into()), ("b".into(), "`2`".into())]);
     }
 
     #[test]
-    fn what_is_no_single_plain_document_is_refused_at_its_place() {
+    fn invalid_documents_are_refused_with_place() {
         for (text, expected) in [
             ("a: 1\n---\nb: 2\n", "f:3:1 several-documents"),
             ("a: !foo b\n", "f:1:4 tag"),
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn aliases_cannot_multiply_without_end() {
+    fn alias_expansion_is_bounded() {
         let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for level in 1..12 {
             let before = level - 1;
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_are_not_what_they_look_like_are_pointed_out() {
+    fn octal_and_sexagesimal_numbers_are_reported() {
         let (_, found) = read("a: 010\nb: 1:30\nc: 0\nd: 0x10\ne: 10\n");
         assert_eq!(found, ["f:1:4 number-spelling", "f:2:4 number-spelling"]);
     }

@@ -28,7 +28,7 @@ impl Builder<'_> {
             Some(_) | None => None,
         };
         value.unwrap_or_else(|| {
-            let message = format!("the tag `{}` does not fit here, expected none", tag.original());
+            let message = format!("the tag `{}` is not supported here", tag.original());
             self.error(at, "tag", message, "remove the tag");
             Value::Null
         })
@@ -45,7 +45,7 @@ impl Builder<'_> {
                 Value::Null
             }
             Err(Unreadable::ValueKey) => {
-                self.error(at, "yaml", "`=` alone has no meaning in YAML 1.1", "put it into quotes");
+                self.error(at, "yaml", "`=` alone has no meaning in YAML 1.1", "put it in quotes");
                 Value::Null
             }
         }
@@ -65,13 +65,13 @@ impl Builder<'_> {
         let message = format!("`{}` is {kind} in YAML 1.1 and means {number}", shortened(text));
         let diagnostic = Diagnostic::warning("number-spelling", message)
             .at(self.place(at))
-            .help(format!("write {number}, or put the text into quotes"));
+            .help(format!("write {number}, or put the text in quotes"));
         self.found.push(diagnostic);
     }
 
     pub(super) fn only_tagged(&mut self, expected: &str, tag: Option<&Tag>, at: Span) {
         if let Some(tag) = tag.filter(|tag| tag.core_suffix() != Some(expected)) {
-            let message = format!("the tag `{}` does not fit here, expected none", tag.original());
+            let message = format!("the tag `{}` is not supported here", tag.original());
             self.error(at, "tag", message, "remove the tag");
         }
     }

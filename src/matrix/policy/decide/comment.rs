@@ -6,41 +6,38 @@ use crate::matrix::policy::command::Command;
 use crate::matrix::policy::event::PullRequest;
 use crate::settings::{Mode, Policy, Sweep};
 
-/// Decides.
 pub(super) fn decide(action: &str, pull_request: Option<u64>, author: &str, body: &str, policy: &Policy, facts: &Facts) -> Decision {
     if action != "created" {
-        return skip("Only new comments give commands.");
+        return skip("Only new comments can be commands.");
     }
     let Some(number) = pull_request else {
         return skip("The comment is on an issue, not on a pull request.");
     };
     let command = match Command::parse(&policy.command, body) {
-        None => return skip("The comment gives no command."),
+        None => return skip("The comment has no command."),
         Some(Ok(command)) => command,
-        Some(Err(error)) => return refuse(format!("The comment's command cannot be read: {error}.")),
+        Some(Err(error)) => return refuse(format!("Invalid command in the comment: {error}.")),
     };
     match facts.commenter {
         Some(Permission::Write) => {}
         Some(Permission::Read | Permission::Triage) => {
-            return refuse(format!("{author} has no write access and so gives no commands here."));
+            return refuse(format!("{author} has no write access, which commands require."));
         }
         None => {
             return refuse(format!(
-                "Whether {author} has write access could not be asked; give the action a `github-token`."
+                "Cannot check the write access of {author}; pass `github-token` to the action."
             ));
         }
     }
     let Some(commented) = &facts.commented else {
-        return refuse(format!(
-            "Pull request {number} could not be asked for; give the action a `github-token`."
-        ));
+        return refuse(format!("Cannot read pull request {number}; pass `github-token` to the action."));
     };
     if !commented.open {
         return skip("The pull request is closed.");
     }
     if commented.from_fork {
         return refuse(format!(
-            "Pull request {number} comes from a fork, whose code may have changed since the comment was written: set a label instead."
+            "Pull request {number} comes from a fork, whose code may have changed since the comment; set a label instead."
         ));
     }
     obey(command, author, commented, policy)
@@ -87,8 +84,8 @@ fn obey(command: Command, author: &str, pull_request: &PullRequest, policy: &Pol
         all_evals: all_evals || has(&pull_request.labels, &policy.all_evals_label),
         retry,
         reason: match retry {
-            Some(_) => format!("{author} asked in a comment to complete the last run: {sweep} sweep."),
-            None => format!("{author} asked for it in a comment: {sweep} sweep."),
+            Some(_) => format!("{author} requested completion of the last run in a comment: {sweep} sweep."),
+            None => format!("{author} requested it in a comment: {sweep} sweep."),
         },
     }
 }

@@ -112,7 +112,7 @@ pub fn decide(event: &Event, policy: &Policy, facts: &Facts) -> Decision {
             body,
         } => comment::decide(action, *pull_request, author, body, policy, facts),
         Event::Schedule => schedule(policy),
-        Event::Other(name) => skip(format!("The event `{name}` is none that leads to a sweep.")),
+        Event::Other(name) => skip(format!("Event `{name}` does not trigger a sweep.")),
     }
 }
 
@@ -126,7 +126,7 @@ fn refuse(reason: impl Into<String>) -> Decision {
 
 fn push(reference: &str, before: &str, after: &str, default_branch: &str, message: &str, policy: &Policy) -> Decision {
     let Some(branch) = reference.strip_prefix("refs/heads/") else {
-        return skip(format!("`{reference}` is no branch."));
+        return skip(format!("`{reference}` is not a branch."));
     };
     if after.bytes().all(|byte| byte == b'0') {
         return skip(format!("The branch `{branch}` was deleted."));
@@ -139,7 +139,7 @@ fn push(reference: &str, before: &str, after: &str, default_branch: &str, messag
         return skip(format!("Pushes to `{branch}` are not measured."));
     }
     if message.contains(&policy.skip_marker) {
-        return skip(format!("The last commit's message has `{}`.", policy.skip_marker));
+        return skip(format!("The last commit message contains `{}`.", policy.skip_marker));
     }
     Decision::Run {
         scope: Scope::Since {
@@ -152,7 +152,7 @@ fn push(reference: &str, before: &str, after: &str, default_branch: &str, messag
         evals_only: false,
         all_evals: false,
         retry: None,
-        reason: format!("A push to `{branch}` measures what it added to the changelog."),
+        reason: format!("Push to `{branch}`: measures the changelog entries that it added."),
     }
 }
 
@@ -189,7 +189,7 @@ fn dispatch(inputs: &[(String, String)], policy: &Policy) -> Decision {
             base: base.to_owned(),
             head: "HEAD".to_owned(),
         },
-        (true, None, _) => return refuse("A run by hand needs the input `config-keys`, or `base-ref` and perhaps `head-ref`."),
+        (true, None, _) => return refuse("A manual run needs the input `config-keys`, or `base-ref` with an optional `head-ref`."),
     };
     Decision::Run {
         scope,
@@ -201,13 +201,13 @@ fn dispatch(inputs: &[(String, String)], policy: &Policy) -> Decision {
         evals_only: is_set(&policy.evals_only_label),
         all_evals: is_set(&policy.all_evals_label),
         retry: None,
-        reason: "Started by hand.".to_owned(),
+        reason: "Manual run.".to_owned(),
     }
 }
 
 fn schedule(policy: &Policy) -> Decision {
     if policy.schedule_config_keys.is_empty() {
-        return skip("Nothing is set to be measured on a schedule; `policy: {schedule-config-keys: [...]}` in imax.yaml does that.");
+        return skip("No config keys are scheduled; set `policy: {schedule-config-keys: [...]}` in imax.yaml.");
     }
     Decision::Run {
         scope: Scope::Keys {
@@ -218,7 +218,7 @@ fn schedule(policy: &Policy) -> Decision {
         evals_only: false,
         all_evals: false,
         retry: None,
-        reason: "It is time for the scheduled sweep.".to_owned(),
+        reason: "Scheduled sweep.".to_owned(),
     }
 }
 

@@ -12,13 +12,12 @@ enum Happened {
     Approved(String),
 }
 
-/// Decides.
 pub(super) fn decide(action: &str, label: Option<&str>, pull_request: &PullRequest, policy: &Policy, facts: &Facts) -> Decision {
     let happened = match (action, label) {
         ("opened" | "reopened" | "synchronize" | "ready_for_review", _) => Happened::Code,
         ("labeled", Some(label)) if concerns_us(label, policy) => Happened::Approved(label.to_owned()),
-        ("labeled", Some(label)) => return skip(format!("The label `{label}` has nothing to do with sweeps.")),
-        (other, _) => return skip(format!("`{other}` on a pull request changes nothing about what is to be measured.")),
+        ("labeled", Some(label)) => return skip(format!("Label `{label}` is not a sweep label.")),
+        (other, _) => return skip(format!("Pull request action `{other}` does not change what is measured.")),
     };
     if !pull_request.open {
         return skip("The pull request is closed.");
@@ -34,7 +33,7 @@ pub(super) fn decide(action: &str, label: Option<&str>, pull_request: &PullReque
     if let Some(message) = &facts.head_message
         && message.contains(&policy.skip_marker)
     {
-        return skip(format!("The last commit's message has `{}`.", policy.skip_marker));
+        return skip(format!("The last commit message contains `{}`.", policy.skip_marker));
     }
     if pull_request.from_fork
         && let Some(decision) = unapproved(&happened, policy)

@@ -21,11 +21,11 @@ fn happened(action: &str, label: Option<&str>, pull_request: PullRequest) -> Str
         label: label.map(str::to_owned),
         pull_request,
     };
-    told(&decide(&event, &Policy::default(), &Facts::default()))
+    rendered(&decide(&event, &Policy::default(), &Facts::default()))
 }
 
 /// The decision in one line.
-fn told(decision: &Decision) -> String {
+fn rendered(decision: &Decision) -> String {
     match decision {
         Decision::Run {
             scope,
@@ -81,7 +81,7 @@ fn labels_choose_the_mode() {
 }
 
 #[test]
-fn what_leads_to_no_run_says_why() {
+fn skipped_events_have_a_reason() {
     let draft = PullRequest {
         draft: true,
         ..pull_request(&["sweep-enabled"])
@@ -107,16 +107,21 @@ fn what_leads_to_no_run_says_why() {
             "labeled",
             Some("bug"),
             pull_request(&["sweep-enabled", "bug"]),
-            "skip: The label `bug` has nothing to do",
+            "skip: Label `bug` is not a sweep label",
         ),
         (
             "unlabeled",
             Some("sweep-enabled"),
             pull_request(&[]),
-            "skip: `unlabeled` on a pull request",
+            "skip: Pull request action `unlabeled`",
         ),
-        ("edited", None, pull_request(&["sweep-enabled"]), "skip: `edited`"),
-        ("closed", None, closed.clone(), "skip: `closed`"),
+        (
+            "edited",
+            None,
+            pull_request(&["sweep-enabled"]),
+            "skip: Pull request action `edited`",
+        ),
+        ("closed", None, closed.clone(), "skip: Pull request action `closed`"),
         ("labeled", Some("sweep-enabled"), closed, "skip: The pull request is closed"),
         ("synchronize", None, draft, "skip: The pull request is a draft"),
         (
@@ -126,8 +131,8 @@ fn what_leads_to_no_run_says_why() {
             "refuse: The pull request has the labels `sweep-enabled`, `full-sweep-enabled`, which contradict",
         ),
     ] {
-        let told = happened(action, label, pull_request);
-        assert!(told.starts_with(reason), "{told}");
+        let decision = happened(action, label, pull_request);
+        assert!(decision.starts_with(reason), "{decision}");
     }
 }
 
@@ -165,8 +170,8 @@ fn the_skip_marker_of_the_last_commit_counts() {
         label: None,
         pull_request: pull_request(&["sweep-enabled"]),
     };
-    let decision = told(&decide(&event, &Policy::default(), &facts));
-    assert_eq!(decision, "skip: The last commit's message has `[skip-sweep]`.");
+    let decision = rendered(&decide(&event, &Policy::default(), &facts));
+    assert_eq!(decision, "skip: The last commit message contains `[skip-sweep]`.");
 }
 
 #[test]
@@ -179,11 +184,11 @@ fn pushes_to_the_default_branch_are_measured_in_full() {
             default_branch: "main".to_owned(),
             message: message.to_owned(),
         };
-        told(&decide(&event, &Policy::default(), &Facts::default()))
+        rendered(&decide(&event, &Policy::default(), &Facts::default()))
     };
     assert_eq!(push("refs/heads/main", "c", "m"), "run a..c full");
     assert!(push("refs/heads/fix", "c", "m").starts_with("skip: Pushes to `fix`"));
-    assert!(push("refs/tags/v1", "c", "m").starts_with("skip: `refs/tags/v1` is no branch"));
+    assert!(push("refs/tags/v1", "c", "m").starts_with("skip: `refs/tags/v1` is not a branch"));
     assert!(push("refs/heads/main", "0", "m").starts_with("skip: The branch `main` was deleted"));
     assert!(push("refs/heads/main", "c", "[skip-sweep] m").starts_with("skip: The last commit"));
 }
@@ -202,7 +207,7 @@ fn commands_need_write_access_and_a_known_pull_request() {
             commenter,
             commented,
         };
-        told(&decide(&event, &Policy::default(), &facts))
+        rendered(&decide(&event, &Policy::default(), &facts))
     };
     let write = Some(Permission::Write);
     let plain = || Some(pull_request(&["full-sweep-enabled"]));
@@ -216,12 +221,12 @@ fn commands_need_write_access_and_a_known_pull_request() {
         command("/sweep full a-fp8-*", write, Some(pull_request(&[]))),
         "run a-fp8-* of h full"
     );
-    assert!(command("hello", write, plain()).starts_with("skip: The comment gives no command"));
-    assert!(command("/sweep fast", write, plain()).starts_with("refuse: The comment's command cannot be read: `fast`"));
+    assert!(command("hello", write, plain()).starts_with("skip: The comment has no command"));
+    assert!(command("/sweep fast", write, plain()).starts_with("refuse: Invalid command in the comment: unknown option `fast`"));
     for commenter in [None, Some(Permission::Read), Some(Permission::Triage)] {
         assert!(command("/sweep", commenter, plain()).starts_with("refuse: "), "{commenter:?}");
     }
-    assert!(command("/sweep", write, None).starts_with("refuse: Pull request 7 could not be asked for"));
+    assert!(command("/sweep", write, None).starts_with("refuse: Cannot read pull request 7"));
     let fork = PullRequest {
         from_fork: true,
         ..pull_request(&["sweep-enabled"])
@@ -230,18 +235,21 @@ fn commands_need_write_access_and_a_known_pull_request() {
 }
 
 #[test]
-fn a_run_by_hand_says_what_it_wants() {
-    let by_hand = |inputs: &[(&str, &str)]| {
+fn manual_run_is_planned_from_its_inputs() {
+    let manual_run = |inputs: &[(&str, &str)]| {
         let inputs = inputs
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        told(&decide(&Event::Dispatch { inputs }, &Policy::default(), &Facts::default()))
+        rendered(&decide(&Event::Dispatch { inputs }, &Policy::default(), &Facts::default()))
     };
-    assert_eq!(by_hand(&[("config-keys", "a-* b-c"), ("mode", "trimmed")]), "run a-* b-c trimmed");
-    assert_eq!(by_hand(&[("base-ref", "x"), ("fail-fast", "true")]), "run x...H full fail-fast");
-    assert!(by_hand(&[]).starts_with("refuse: A run by hand needs"));
-    assert!(by_hand(&[("mode", "half")]).starts_with("refuse: The input `mode` is `half`"));
+    assert_eq!(
+        manual_run(&[("config-keys", "a-* b-c"), ("mode", "trimmed")]),
+        "run a-* b-c trimmed"
+    );
+    assert_eq!(manual_run(&[("base-ref", "x"), ("fail-fast", "true")]), "run x...H full fail-fast");
+    assert!(manual_run(&[]).starts_with("refuse: A manual run needs"));
+    assert!(manual_run(&[("mode", "half")]).starts_with("refuse: The input `mode` is `half`"));
 }
 
 #[test]
@@ -250,6 +258,6 @@ fn a_schedule_measures_what_is_set() {
         schedule_config_keys: vec!["a-*".to_owned()],
         ..Policy::default()
     };
-    assert_eq!(told(&decide(&Event::Schedule, &policy, &Facts::default())), "run a-* full");
-    assert!(told(&decide(&Event::Schedule, &Policy::default(), &Facts::default())).starts_with("skip: Nothing is set"));
+    assert_eq!(rendered(&decide(&Event::Schedule, &policy, &Facts::default())), "run a-* full");
+    assert!(rendered(&decide(&Event::Schedule, &Policy::default(), &Facts::default())).starts_with("skip: No config keys are scheduled"));
 }
