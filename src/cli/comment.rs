@@ -97,7 +97,7 @@ pub async fn run(args: CommentArgs) -> Result<Exit, Failure> {
     output::say(&match change {
         CommentChange::Created { url } => format!("created {url}"),
         CommentChange::Updated { url } => format!("updated {url}"),
-        CommentChange::Left => "comment not changed".to_owned(),
+        CommentChange::Unchanged => "comment not changed".to_owned(),
     });
     Ok(Exit::Success)
 }

@@ -1,9 +1,9 @@
-//! What the policy asks GitHub before it obeys a comment: may its author write, and which commits is the pull request of.
+//! What the policy needs to know before it obeys a comment: its author's permission, and the commits of the pull request.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::client::{Client, Repository, Request};
+use super::client::{Client, RepositoryName, Request};
 use super::error::GithubError;
 use crate::matrix::policy::{Permission, PullRequest};
 
@@ -12,11 +12,11 @@ struct PermissionDocument {
     permission: String,
 }
 
-/// What somebody may do in a repository. A name that can be no account's may do nothing.
+/// The permission of an account in a repository; `Read` for a text that is not the name of an account.
 ///
 /// # Errors
 /// [`GithubError`] where GitHub refuses or does not answer.
-pub async fn permission_of(client: &Client, repository: &Repository, login: &str) -> Result<Permission, GithubError> {
+pub async fn permission_of(client: &Client, repository: &RepositoryName, login: &str) -> Result<Permission, GithubError> {
     if login.is_empty() || !login.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
         return Ok(Permission::Read);
     }
@@ -28,21 +28,21 @@ pub async fn permission_of(client: &Client, repository: &Repository, login: &str
             "triage" => Permission::Triage,
             _ => Permission::Read,
         }),
-        // GitHub says so of accounts that have nothing to do with the repository.
+        // GitHub's response for accounts without any relation to the repository.
         Err(GithubError::NotFound { .. }) => Ok(Permission::Read),
         Err(error) => Err(error),
     }
 }
 
-/// A pull request as it is now.
+/// The current state of a pull request.
 ///
 /// # Errors
 /// [`GithubError`] where GitHub refuses, does not answer, or answers something else.
-pub async fn pull_request(client: &Client, repository: &Repository, number: u64) -> Result<PullRequest, GithubError> {
+pub async fn pull_request(client: &Client, repository: &RepositoryName, number: u64) -> Result<PullRequest, GithubError> {
     let path = format!("/repos/{repository}/pulls/{number}");
     let request = Request::get(&path, "pull-requests: read");
     let document: Value = client.read::<Value, ()>(request).await?;
-    PullRequest::parse(&document.to_string()).map_err(|error| GithubError::Answer {
+    PullRequest::parse(&document.to_string()).map_err(|error| GithubError::Response {
         request: format!("GET {path}"),
         reason: error.to_string(),
     })

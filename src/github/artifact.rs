@@ -1,5 +1,5 @@
-//! The artifacts of a workflow run, on disk as `actions/download-artifact` lays them out: a folder each. An artifact that was
-//! unpacked whole is kept, so a download that was cut off goes on where it ended; lists are asked for only where they changed.
+//! Downloads the artifacts of a workflow run into the layout of `actions/download-artifact`: a folder for each. Artifacts that were
+//! unpacked completely are kept, so an interrupted download resumes; lists are requested conditionally, by their entity tags.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task;
 
 use super::blob;
-use super::client::{Client, Fresh, Repository, Request, words};
+use super::client::{Client, Conditional, RepositoryName, Request, error_text};
 use super::error::GithubError;
 use super::run::PERMISSION;
 use crate::system::archive::{self, ArchiveError, ArchiveLimits};
@@ -26,106 +26,80 @@ const MAX_PAGES: usize = 100;
 const AT_ONCE: usize = 8;
 /// An archive as it is sent.
 const MAX_ARCHIVE_BYTES: u64 = 1 << 30;
-/// What is known of a folder of downloads, in it.
+/// The state of a download, in its folder.
 const STATE_FILE: &str = ".imax-download.json";
 
-/// An artifact, as much of it as is needed.
+/// An artifact, with the fields that are used here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Artifact {
-    /// Its number.
     pub id: u64,
-    /// Its name, which becomes that of its folder.
+    /// Also the name of its folder.
     pub name: String,
-    /// Its size as it is sent.
+    /// The size of the archive.
     #[serde(default)]
     pub size_in_bytes: u64,
-    /// Whether its days are over and its bytes gone.
+    /// Whether the retention period is over and GitHub has deleted it.
     #[serde(default)]
     pub expired: bool,
-    /// `sha256:<hex>` of the archive, where GitHub says it.
+    /// `sha256:<hex>` of the archive; older GitHub Enterprise Servers do not have it.
     #[serde(default)]
     pub digest: Option<String>,
 }
 
-/// What a download did.
+/// The outcome of a download.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Downloaded {
-    /// Artifacts that came now.
+    /// How many artifacts were downloaded.
     pub fetched: usize,
-    /// Artifacts that were there already.
+    /// How many artifacts were already present.
     pub kept: usize,
-    /// Artifacts whose days are over, by name.
+    /// The names of expired artifacts.
     pub expired: Vec<String>,
 }
 
-/// Why artifacts are not there.
+/// Why artifacts cannot be downloaded.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
-    /// GitHub or the way to it.
+    /// A request to GitHub failed.
     #[error("{0}")]
     Github(#[from] GithubError),
     /// TLS cannot be set up.
     #[error("cannot download artifacts: {0}")]
     Setup(String),
-    /// An artifact's name is no name of a folder.
-    #[error("the artifact {0:?} has a name that is no name of a folder; rename it, or choose others with --artifact")]
+    /// An artifact's name is not a valid folder name.
+    #[error("artifact {0:?}: invalid folder name; rename the artifact, or select others with --artifact")]
     Name(String),
-    /// An archive is larger than is taken.
-    #[error("the archive has more than {limit} bytes, which no results have")]
-    TooLarge {
-        /// The most.
-        limit: u64,
-    },
-    /// The bytes are not those that GitHub has.
-    #[error("the archive has the digest {found}, expected {expected} as GitHub says; download again")]
-    Digest {
-        /// Of what came.
-        found: String,
-        /// Of what was uploaded.
-        expected: String,
-    },
-    /// An archive is not one that is unpacked.
-    #[error("the archive is refused: {0}")]
+    /// An archive is too large.
+    #[error("the archive is larger than the limit of {limit} bytes")]
+    TooLarge { limit: u64 },
+    /// The archive was changed or damaged on its way.
+    #[error("digest mismatch: found {found}, GitHub declares {expected}; download again")]
+    Digest { found: String, expected: String },
+    /// An archive is invalid or hostile.
+    #[error("invalid archive: {0}")]
     Archive(#[from] ArchiveError),
-    /// With the artifact that it is about.
+    /// Adds the artifact's name to an error.
     #[error("artifact {artifact}: {source}")]
-    Of {
-        /// Its name.
-        artifact: String,
-        /// What is wrong.
-        source: Box<DownloadError>,
-    },
-    /// The state of the folder cannot be read or written.
+    Of { artifact: String, source: Box<DownloadError> },
+    /// The state of the download cannot be read or written.
     #[error("{0}")]
     State(#[from] FileError),
     /// The folder holds another run.
     #[error("{} holds the artifacts of run {found}, expected {expected}; give another folder", path.display())]
-    OtherRun {
-        /// The folder.
-        path: PathBuf,
-        /// The run that it holds.
-        found: u64,
-        /// The run that is wanted.
-        expected: u64,
-    },
+    OtherRun { path: PathBuf, found: u64, expected: u64 },
     /// The system refuses.
     #[error("cannot write {}: {source}", path.display())]
-    Write {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
 }
 
-/// What is known of a folder of downloads.
+/// The state of a download.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct State {
+struct DownloadState {
     run: u64,
-    /// The list, a page each, with the tag by which it is asked for again.
+    /// The pages of GitHub's list, with their entity tags.
     #[serde(default)]
     pages: Vec<Page>,
-    /// Whole artifacts: name of the folder, and the number of what is in it.
+    /// Complete artifacts: the folder's name and the artifact's id.
     #[serde(default)]
     whole: BTreeMap<String, u64>,
 }
@@ -137,18 +111,18 @@ struct Page {
 }
 
 #[derive(Deserialize)]
-struct Listed {
+struct ArtifactPage {
     artifacts: Vec<Artifact>,
 }
 
-/// Downloads the artifacts of a run whose names are `wanted` into `folder`, each into a folder of its name. Of equal names the
-/// newest counts: a job that ran again uploads again.
+/// Downloads the artifacts of a run whose names are `wanted` into `folder`, each into a folder of its name. Of artifacts with the
+/// same name the newest is taken: a job that is run again uploads again.
 ///
 /// # Errors
-/// [`DownloadError`]; what was whole by then stays, and is not downloaded again.
+/// [`DownloadError`]; artifacts that were complete by then are kept and not downloaded again.
 pub async fn download_run(
     client: &Client,
-    repository: &Repository,
+    repository: &RepositoryName,
     run: u64,
     folder: &Path,
     wanted: &dyn Fn(&str) -> bool,
@@ -179,7 +153,7 @@ pub async fn download_run(
             missing.push(artifact.clone());
         }
     }
-    let http = http_client().map_err(|error| DownloadError::Setup(words(&error)))?;
+    let http = http_client().map_err(|error| DownloadError::Setup(error_text(&error)))?;
     let fetches = missing.iter().map(|artifact| fetch(client, &http, repository, artifact, folder));
     let mut fetches = stream::iter(fetches).buffer_unordered(AT_ONCE);
     while let Some(fetched) = fetches.next().await {
@@ -191,22 +165,22 @@ pub async fn download_run(
     Ok(report)
 }
 
-async fn list(client: &Client, repository: &Repository, run: u64, known: &[Page]) -> Result<Vec<Page>, GithubError> {
+async fn list(client: &Client, repository: &RepositoryName, run: u64, known: &[Page]) -> Result<Vec<Page>, GithubError> {
     let mut pages: Vec<Page> = Vec::new();
     for number in 1..=MAX_PAGES {
         let known = known.get(number - 1);
         let path = format!("/repos/{repository}/actions/runs/{run}/artifacts?per_page={PAGE}&page={number}");
-        let request = Request::get(&path, PERMISSION).unless(known.and_then(|page| page.etag.as_deref()));
-        let page = match (client.read_changed::<Listed>(request).await?, known) {
-            (Fresh::Changed { value, etag }, _) => Page {
+        let request = Request::get(&path, PERMISSION).if_none_match(known.and_then(|page| page.etag.as_deref()));
+        let page = match (client.read_changed::<ArtifactPage>(request).await?, known) {
+            (Conditional::Modified { value, etag }, _) => Page {
                 etag,
                 artifacts: value.artifacts,
             },
-            (Fresh::Unchanged, Some(known)) => known.clone(),
-            (Fresh::Unchanged, None) => {
-                return Err(GithubError::Answer {
+            (Conditional::NotModified, Some(known)) => known.clone(),
+            (Conditional::NotModified, None) => {
+                return Err(GithubError::Response {
                     request: format!("GET {path}"),
-                    reason: "not modified, though nothing was known".to_owned(),
+                    reason: "304 Not Modified for an unconditional request".to_owned(),
                 });
             }
         };
@@ -222,11 +196,11 @@ async fn list(client: &Client, repository: &Repository, run: u64, known: &[Page]
 async fn fetch<'a>(
     client: &Client,
     http: &reqwest::Client,
-    repository: &Repository,
+    repository: &RepositoryName,
     artifact: &'a Artifact,
     folder: &Path,
 ) -> Result<&'a Artifact, DownloadError> {
-    let of = |source: DownloadError| DownloadError::Of {
+    let with_name = |source: DownloadError| DownloadError::Of {
         artifact: artifact.name.clone(),
         source: Box::new(source),
     };
@@ -236,28 +210,28 @@ async fn fetch<'a>(
     let path = format!("/repos/{repository}/actions/artifacts/{}/zip", artifact.id);
     let blob = blob::fetch(http, client.settings(), &path, folder, MAX_ARCHIVE_BYTES)
         .await
-        .map_err(of)?;
+        .map_err(with_name)?;
     if let Some(expected) = artifact
         .digest
         .as_ref()
         .filter(|digest| digest.starts_with("sha256:") && **digest != blob.digest)
     {
         let (found, expected) = (blob.digest.clone(), expected.clone());
-        return Err(of(DownloadError::Digest { found, expected }));
+        return Err(with_name(DownloadError::Digest { found, expected }));
     }
     let target = folder.join(&artifact.name);
     let parent = folder.to_owned();
     let unpacked = task::spawn_blocking(move || unpack(blob.file.path(), &parent, &target)).await;
     match unpacked {
-        Ok(unpacked) => unpacked.map_err(of).map(|()| artifact),
-        Err(panicked) => Err(of(DownloadError::Write {
+        Ok(unpacked) => unpacked.map_err(with_name).map(|()| artifact),
+        Err(panicked) => Err(with_name(DownloadError::Write {
             path: folder.to_owned(),
             source: io::Error::other(panicked),
         })),
     }
 }
 
-/// Unpacks beside the target and renames: a folder that is there is whole.
+/// Unpacks beside the target and renames, so that an existing folder is complete.
 fn unpack(archive: &Path, parent: &Path, target: &Path) -> Result<(), DownloadError> {
     let failed = |source| DownloadError::Write {
         path: target.to_owned(),
@@ -272,23 +246,29 @@ fn unpack(archive: &Path, parent: &Path, target: &Path) -> Result<(), DownloadEr
     fs::rename(&contents, target).map_err(failed)
 }
 
-/// GitHub allows no separators in names of artifacts; a fake or another forge may.
+/// GitHub allows no separators in names of artifacts; other servers with its API may.
 fn is_folder_name(name: &str) -> bool {
     let separators = name.contains(['/', '\\', ':']) || name.chars().any(char::is_control);
     !separators && !name.is_empty() && !name.starts_with('.') && name.len() <= 255
 }
 
-fn read_state(folder: &Path, run: u64) -> Result<State, DownloadError> {
+fn read_state(folder: &Path, run: u64) -> Result<DownloadState, DownloadError> {
     let path = folder.join(STATE_FILE);
     if !path.exists() {
         fs::create_dir_all(folder).map_err(|source| DownloadError::Write {
             path: folder.to_owned(),
             source,
         })?;
-        return Ok(State { run, ..State::default() });
+        return Ok(DownloadState {
+            run,
+            ..DownloadState::default()
+        });
     }
-    // A state that cannot be read is as good as none: everything is downloaded again.
-    let state: State = serde_json::from_slice(&files::read(&path)?).unwrap_or(State { run, ..State::default() });
+    // An unreadable state costs only a second download of everything.
+    let state: DownloadState = serde_json::from_slice(&files::read(&path)?).unwrap_or(DownloadState {
+        run,
+        ..DownloadState::default()
+    });
     if state.run == run {
         Ok(state)
     } else {
@@ -300,7 +280,7 @@ fn read_state(folder: &Path, run: u64) -> Result<State, DownloadError> {
     }
 }
 
-fn write_state(folder: &Path, state: &State) -> Result<(), DownloadError> {
+fn write_state(folder: &Path, state: &DownloadState) -> Result<(), DownloadError> {
     Ok(files::write_json(&folder.join(STATE_FILE), state)?)
 }
 
@@ -309,7 +289,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_are_no_folders_are_refused() {
+    fn invalid_folder_names_are_rejected() {
         for name in ["", ".", "..", ".imax-download.json", "a/b", "a\\b", "C:a", "a\u{7}"] {
             assert!(!is_folder_name(name), "{name:?}");
         }
@@ -317,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_another_run_is_not_mixed_with_this_one() {
+    fn folder_of_another_run_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         write_state(folder.path(), &read_state(folder.path(), 7).unwrap()).unwrap();
         assert!(read_state(folder.path(), 7).is_ok());

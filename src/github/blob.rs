@@ -1,4 +1,4 @@
-//! The bytes of an artifact. GitHub answers with the address of a blob store that needs no token, so none goes there.
+//! The bytes of an artifact. GitHub redirects to a blob store with a signed URL, so the token is not sent there.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -12,45 +12,45 @@ use tempfile::NamedTempFile;
 use tokio::time;
 
 use super::artifact::DownloadError;
-use super::client::{Settings, given_up, message_of, refused, words};
+use super::client::{ClientSettings, error_text, given_up, message_of, refused};
 use super::error::GithubError;
 use super::limit::{Advice, LimitHeaders, advise};
 use super::run::PERMISSION;
 use crate::system::retry::Attempt;
 
-/// How often GitHub and the blob store together may point elsewhere.
-const MAX_HOPS: usize = 5;
-/// How long one artifact may take in all.
+/// The most redirects of GitHub and the blob store together.
+const MAX_REDIRECTS: usize = 5;
+/// The time for one attempt to download an artifact.
 const DEADLINE: Duration = Duration::from_secs(900);
 
-/// What came.
+/// A downloaded blob.
 pub(super) struct Blob {
-    /// Where it is until it is dropped.
+    /// Deleted when it is dropped.
     pub file: NamedTempFile,
-    /// `sha256:<hex>` of what came.
+    /// `sha256:<hex>` of the bytes.
     pub digest: String,
 }
 
-/// What one attempt came to, besides the blob: what is worth another one.
-enum Trouble {
-    Again { wait: Option<Duration>, reason: String },
-    Over(DownloadError),
+/// Why an attempt failed, and whether to try again.
+enum AttemptError {
+    Retry { wait: Option<Duration>, reason: String },
+    Fatal(DownloadError),
 }
 
-impl From<reqwest::Error> for Trouble {
+impl From<reqwest::Error> for AttemptError {
     fn from(error: reqwest::Error) -> Self {
-        Self::Again {
+        Self::Retry {
             wait: None,
-            // Without the address: that of a blob store lets everyone read who has it.
-            reason: words(&error.without_url()),
+            // Without the URL: whoever has the signed URL of a blob store can read the blob.
+            reason: error_text(&error.without_url()),
         }
     }
 }
 
-/// Fetches what is behind a path of the API into a temporary file in `folder`.
+/// Downloads from a path of the API into a temporary file in `folder`.
 pub(super) async fn fetch(
     http: &reqwest::Client,
-    settings: &Settings,
+    settings: &ClientSettings,
     path: &str,
     folder: &Path,
     most_bytes: u64,
@@ -60,11 +60,11 @@ pub(super) async fn fetch(
         let attempt = fetch_once(http, settings, path, folder, most_bytes);
         match time::timeout(DEADLINE, attempt).await {
             Ok(Ok(blob)) => Attempt::Done(Ok(blob)),
-            Ok(Err(Trouble::Over(error))) => Attempt::Done(Err(error)),
-            Ok(Err(Trouble::Again { wait, reason })) => Attempt::Again { wait, reason },
+            Ok(Err(AttemptError::Fatal(error))) => Attempt::Done(Err(error)),
+            Ok(Err(AttemptError::Retry { wait, reason })) => Attempt::Again { wait, reason },
             Err(_) => Attempt::Again {
                 wait: None,
-                reason: format!("not all of it within {} s", DEADLINE.as_secs()),
+                reason: format!("download not complete after {} s", DEADLINE.as_secs()),
             },
         }
     });
@@ -73,25 +73,31 @@ pub(super) async fn fetch(
         .unwrap_or_else(|gave_up| Err(DownloadError::Github(given_up(name, gave_up))))
 }
 
-async fn fetch_once(http: &reqwest::Client, settings: &Settings, path: &str, folder: &Path, most_bytes: u64) -> Result<Blob, Trouble> {
+async fn fetch_once(
+    http: &reqwest::Client,
+    settings: &ClientSettings,
+    path: &str,
+    folder: &Path,
+    most_bytes: u64,
+) -> Result<Blob, AttemptError> {
     let name = format!("GET {path}");
     let api = format!("{}{path}", settings.api_url.trim_end_matches('/'));
     let mut url = Url::parse(&api).map_err(|error| {
-        over(GithubError::Setup {
+        fatal(GithubError::Setup {
             url: api.clone(),
             reason: error.to_string(),
         })
     })?;
     let start = url.clone();
-    for _ in 0..MAX_HOPS {
+    for _ in 0..MAX_REDIRECTS {
         let mut request = http.get(url.clone());
-        // The token goes to the API and nowhere else, wherever it points.
+        // The token is sent to the API only, never to the target of a redirect.
         if url.origin() == start.origin() {
             let bearer = HeaderValue::from_str(&format!("Bearer {}", settings.token.expose()));
             let mut bearer = bearer.map_err(|error| {
-                over(GithubError::Setup {
+                fatal(GithubError::Setup {
                     url: settings.api_url.clone(),
-                    reason: format!("the token is no header value: {error}"),
+                    reason: format!("the token is not a valid header value: {error}"),
                 })
             })?;
             bearer.set_sensitive(true);
@@ -100,39 +106,39 @@ async fn fetch_once(http: &reqwest::Client, settings: &Settings, path: &str, fol
         let response = request.send().await?;
         match response.status() {
             StatusCode::OK => return receive(response, folder, most_bytes).await,
-            status if status.is_redirection() => url = next(&name, &url, &response)?,
-            _ => return Err(unwelcome(&name, response).await),
+            status if status.is_redirection() => url = redirect_target(&name, &url, &response)?,
+            _ => return Err(response_error(&name, response).await),
         }
     }
-    Err(over(GithubError::Answer {
+    Err(fatal(GithubError::Response {
         request: name,
-        reason: format!("it points elsewhere more than {MAX_HOPS} times"),
+        reason: format!("more than {MAX_REDIRECTS} redirects"),
     }))
 }
 
-fn over(error: GithubError) -> Trouble {
-    Trouble::Over(DownloadError::Github(error))
+fn fatal(error: GithubError) -> AttemptError {
+    AttemptError::Fatal(DownloadError::Github(error))
 }
 
-/// Where a redirect leads. From HTTPS it must stay there.
-fn next(request: &str, from: &Url, response: &Response) -> Result<Url, Trouble> {
-    let wrong = |reason: &str| {
-        over(GithubError::Answer {
+/// The target of a redirect. A redirect from HTTPS must lead to HTTPS.
+fn redirect_target(request: &str, from: &Url, response: &Response) -> Result<Url, AttemptError> {
+    let invalid = |reason: &str| {
+        fatal(GithubError::Response {
             request: request.to_owned(),
             reason: reason.to_owned(),
         })
     };
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-    let location = location.ok_or_else(|| wrong("it points elsewhere and does not say where"))?;
-    let next = from.join(location).map_err(|_| wrong("it points to what is no address"))?;
+    let location = location.ok_or_else(|| invalid("redirect without Location"))?;
+    let next = from.join(location).map_err(|_| invalid("redirect Location is not a valid URL"))?;
     match (from.scheme(), next.scheme()) {
         (_, "https") | ("http", "http") => Ok(next),
-        (_, _) => Err(wrong("it points from HTTPS to an address without it")),
+        (_, _) => Err(invalid("redirect from HTTPS to plain HTTP")),
     }
 }
 
-/// An answer that is neither the blob nor its address.
-async fn unwelcome(request: &str, response: Response) -> Trouble {
+/// The error for a response that is neither the blob nor a redirect.
+async fn response_error(request: &str, response: Response) -> AttemptError {
     let status = response.status().as_u16();
     let header = |name: &str| response.headers().get(name)?.to_str().ok()?.trim().parse().ok();
     let limits = LimitHeaders {
@@ -144,15 +150,15 @@ async fn unwelcome(request: &str, response: Response) -> Trouble {
     let message = message_of(&response.text().await.unwrap_or_default());
     let reason = format!("status {status}: {message}");
     match advise(status, &limits, &message, SystemTime::now()) {
-        Advice::Again => Trouble::Again { wait: None, reason },
-        Advice::After(wait) => Trouble::Again { wait: Some(wait), reason },
-        Advice::Accept => over(refused(request.to_owned(), status, message, PERMISSION)),
+        Advice::Retry => AttemptError::Retry { wait: None, reason },
+        Advice::RetryAfter(wait) => AttemptError::Retry { wait: Some(wait), reason },
+        Advice::Accept => fatal(refused(request.to_owned(), status, message, PERMISSION)),
     }
 }
 
-async fn receive(mut response: Response, folder: &Path, most_bytes: u64) -> Result<Blob, Trouble> {
+async fn receive(mut response: Response, folder: &Path, most_bytes: u64) -> Result<Blob, AttemptError> {
     let failed = |source| {
-        Trouble::Over(DownloadError::Write {
+        AttemptError::Fatal(DownloadError::Write {
             path: folder.to_owned(),
             source,
         })
@@ -163,7 +169,7 @@ async fn receive(mut response: Response, folder: &Path, most_bytes: u64) -> Resu
     while let Some(chunk) = response.chunk().await? {
         bytes += chunk.len() as u64;
         if bytes > most_bytes {
-            return Err(Trouble::Over(DownloadError::TooLarge { limit: most_bytes }));
+            return Err(AttemptError::Fatal(DownloadError::TooLarge { limit: most_bytes }));
         }
         hash.update(&chunk);
         file.write_all(&chunk).map_err(failed)?;

@@ -1,60 +1,49 @@
-//! Check runs: the verdict beside the commit, where branch protection can ask for it.
+//! Check runs: a verdict on a commit, which branch protection can require.
 //! Limits: <https://docs.github.com/en/rest/checks/runs>.
 
 use serde::{Deserialize, Serialize};
 
-use super::client::{Client, Method, Repository, Request};
+use super::client::{Client, Method, RepositoryName, Request};
 use super::error::GithubError;
 use crate::model::percent_encode;
 
-/// What the token needs for check runs.
+/// The permission for check runs.
 const PERMISSION: &str = "checks: write";
-/// The most annotations that one request takes.
+/// The most annotations of one request.
 const ANNOTATIONS_A_REQUEST: usize = 50;
-/// The most characters that a summary may have.
-pub const LONGEST_CHECK_SUMMARY: usize = 65_535;
 
-/// A check run as it should be.
+/// A check run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckRun {
     /// Its name in the list of checks; with the commit it identifies the check.
     pub name: String,
     /// The commit, 40 hex digits.
     pub head_sha: String,
-    /// Where it is.
-    pub state: CheckState,
+    /// A check run is created when the verdict is known, so it is completed from the beginning.
+    pub conclusion: Conclusion,
     /// One line.
     pub title: String,
-    /// Markdown of at most [`LONGEST_CHECK_SUMMARY`] characters.
+    /// Markdown of at most 65,535 characters.
     pub summary: String,
     /// The page with everything, for the link "Details".
     pub details_url: Option<String>,
-    /// Remarks at lines of files, all of them: they are sent in as many requests as it takes.
+    /// All annotations; they are sent in as many requests as needed.
     pub annotations: Vec<Annotation>,
 }
 
-/// How far a check is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CheckState {
-    /// Not at its end.
-    InProgress,
-    /// At its end.
-    Completed(Conclusion),
-}
-
-/// How a check ended.
+/// The conclusion of a check run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Conclusion {
-    /// All is well.
+    /// Nothing got worse.
     Success,
-    /// Something is not.
+    /// Something failed or got worse.
     Failure,
-    /// Nobody is sure.
+    /// The evidence is not sufficient.
     Neutral,
 }
 
-/// A remark at a line of a file.
+/// An annotation of lines in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Annotation {
     /// The file in the repository.
@@ -63,7 +52,7 @@ pub struct Annotation {
     pub start_line: u64,
     /// Its last line.
     pub end_line: u64,
-    /// How grave it is.
+    /// The severity.
     pub annotation_level: AnnotationLevel,
     /// At most 255 characters.
     pub title: String,
@@ -71,15 +60,13 @@ pub struct Annotation {
     pub message: String,
 }
 
-/// How grave a remark is.
+/// The severity of an annotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AnnotationLevel {
-    /// To know.
-    Notice,
-    /// To look at.
+    /// A possible problem.
     Warning,
-    /// To mend.
+    /// A problem.
     Failure,
 }
 
@@ -91,8 +78,7 @@ struct Body<'a> {
     head_sha: Option<&'a str>,
     external_id: &'static str,
     status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    conclusion: Option<Conclusion>,
+    conclusion: Conclusion,
     #[serde(skip_serializing_if = "Option::is_none")]
     details_url: Option<&'a str>,
     output: Output<'a>,
@@ -120,17 +106,17 @@ struct List {
     check_runs: Vec<Known>,
 }
 
-/// Tells our check runs from those of other apps, which may have the same name.
+/// Distinguishes the check runs of imax from those of other apps with the same name.
 const EXTERNAL_ID: &str = "imax";
 
-/// Puts a check run to a commit and gives its page: one that is under way is updated, and beside one that is complete a new one is made, because
-/// annotations can be added and never taken away.
+/// Creates a check run, or updates the one in progress, and gives its page. A completed one is never updated, because annotations can
+/// be added and not removed.
 ///
 /// # Errors
 /// [`GithubError`] where GitHub refuses or does not answer.
-pub async fn put_check(client: &Client, repository: &Repository, check: &CheckRun) -> Result<String, GithubError> {
+pub async fn put_check(client: &Client, repository: &RepositoryName, check: &CheckRun) -> Result<String, GithubError> {
     let (first, rest) = check.annotations.split_at(check.annotations.len().min(ANNOTATIONS_A_REQUEST));
-    let known = match under_way(client, repository, check).await? {
+    let known = match in_progress(client, repository, check).await? {
         Some(known) => update(client, repository, known.id, &body(check, first)).await?,
         None => {
             let path = format!("/repos/{repository}/check-runs");
@@ -148,7 +134,7 @@ pub async fn put_check(client: &Client, repository: &Repository, check: &CheckRu
     Ok(known.html_url.unwrap_or_default())
 }
 
-async fn under_way(client: &Client, repository: &Repository, check: &CheckRun) -> Result<Option<Known>, GithubError> {
+async fn in_progress(client: &Client, repository: &RepositoryName, check: &CheckRun) -> Result<Option<Known>, GithubError> {
     let (sha, name) = (percent_encode(&check.head_sha), percent_encode(&check.name));
     let path = format!("/repos/{repository}/commits/{sha}/check-runs?check_name={name}&filter=latest&per_page=100");
     let list: List = client.read(Request::get(&path, PERMISSION)).await?;
@@ -156,22 +142,18 @@ async fn under_way(client: &Client, repository: &Repository, check: &CheckRun) -
     Ok(list.check_runs.into_iter().filter(ours).max_by_key(|known| known.id))
 }
 
-async fn update(client: &Client, repository: &Repository, id: u64, body: &Body<'_>) -> Result<Known, GithubError> {
+async fn update(client: &Client, repository: &RepositoryName, id: u64, body: &Body<'_>) -> Result<Known, GithubError> {
     let path = format!("/repos/{repository}/check-runs/{id}");
     client.read(Request::write(Method::Patch, &path, body, PERMISSION)).await
 }
 
 fn body<'a>(check: &'a CheckRun, annotations: &'a [Annotation]) -> Body<'a> {
-    let (status, conclusion) = match check.state {
-        CheckState::InProgress => ("in_progress", None),
-        CheckState::Completed(conclusion) => ("completed", Some(conclusion)),
-    };
     Body {
         name: None,
         head_sha: None,
         external_id: EXTERNAL_ID,
-        status,
-        conclusion,
+        status: "completed",
+        conclusion: check.conclusion,
         details_url: check.details_url.as_deref(),
         output: Output {
             title: &check.title,

@@ -1,4 +1,4 @@
-//! The client: sends a request, tries again as the policy says, and turns refusals into errors with a remedy.
+//! The client: sends requests, retries them by the policy, and turns error responses into errors with a remedy.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -14,16 +14,16 @@ use super::limit::{Advice, LimitHeaders, advise};
 use crate::model::Secret;
 use crate::system::retry::{Attempt, GaveUp, RetryPolicy};
 
-/// How long a connection may take to come up.
+/// The time to establish a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long one request may take in all. GitHub itself gives up after 10 s.
+/// The time for one request. GitHub itself times out after 10 s.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 
 /// `owner/name`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repository(String);
+pub struct RepositoryName(String);
 
-impl Repository {
+impl RepositoryName {
     /// Checks that a text is `owner/name`, of the characters that GitHub allows in both.
     ///
     /// # Errors
@@ -40,24 +40,24 @@ impl Repository {
     }
 }
 
-impl fmt::Display for Repository {
+impl fmt::Display for RepositoryName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-/// Where the API is, and who asks.
+/// The URL of the API, and the credentials.
 #[derive(Debug, Clone)]
-pub struct Settings {
-    /// The address of the API, `https://api.github.com` or that of a GitHub Enterprise Server.
+pub struct ClientSettings {
+    /// `https://api.github.com`, or the URL of a GitHub Enterprise Server's API.
     pub api_url: String,
     /// The token.
     pub token: Secret,
-    /// What is tried again.
+    /// How requests are retried.
     pub retry: RetryPolicy,
 }
 
-impl Settings {
+impl ClientSettings {
     /// From `GITHUB_API_URL` and `GITHUB_TOKEN` or `GH_TOKEN`, which `lookup` gives.
     ///
     /// # Errors
@@ -77,13 +77,13 @@ impl Settings {
 ///
 /// # Errors
 /// [`GithubError`] where the repository is not `owner/name`, there is no token, or the client cannot be set up.
-pub(crate) fn connect(repository: Option<&str>) -> Result<(Client, Repository), GithubError> {
-    let repository = Repository::parse(repository.unwrap_or_default())?;
-    let settings = Settings::from_environment(|name| std::env::var(name).ok())?;
+pub(crate) fn connect(repository: Option<&str>) -> Result<(Client, RepositoryName), GithubError> {
+    let repository = RepositoryName::parse(repository.unwrap_or_default())?;
+    let settings = ClientSettings::from_environment(|name| std::env::var(name).ok())?;
     Ok((Client::new(&settings)?, repository))
 }
 
-/// A method of HTTP that is used here.
+/// An HTTP method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {
     Get,
@@ -108,19 +108,17 @@ pub(super) struct Request<'a, B: Serialize + ?Sized> {
     method: Method,
     path: &'a str,
     body: Option<&'a B>,
-    /// The permission in YAML that the request needs, for the error.
+    /// The permission that the request needs, as YAML, for the error.
     permission: &'static str,
-    /// Answer only where what is there is no longer this.
-    unless: Option<&'a str>,
+    /// The entity tag of the known version: the body is sent only if it changed.
+    if_none_match: Option<&'a str>,
 }
 
 impl<'a> Request<'a, ()> {
-    /// Reads something.
     pub(super) fn get(path: &'a str, permission: &'static str) -> Self {
         Self::without_body(Method::Get, path, permission)
     }
 
-    /// Removes something.
     pub(super) fn delete(path: &'a str, permission: &'static str) -> Self {
         Self::without_body(Method::Delete, path, permission)
     }
@@ -131,26 +129,26 @@ impl<'a> Request<'a, ()> {
             path,
             body: None,
             permission,
-            unless: None,
+            if_none_match: None,
         }
     }
 
-    /// Reads only what has changed since the answer with this entity tag.
-    pub(super) fn unless(mut self, etag: Option<&'a str>) -> Self {
-        self.unless = etag;
+    /// Makes the request conditional.
+    pub(super) fn if_none_match(mut self, etag: Option<&'a str>) -> Self {
+        self.if_none_match = etag;
         self
     }
 }
 
 impl<'a, B: Serialize + ?Sized> Request<'a, B> {
-    /// Writes something: `POST` or `PATCH`.
+    /// `POST` or `PATCH`.
     pub(super) fn write(method: Method, path: &'a str, body: &'a B, permission: &'static str) -> Self {
         Self {
             method,
             path,
             body: Some(body),
             permission,
-            unless: None,
+            if_none_match: None,
         }
     }
 }
@@ -161,43 +159,41 @@ impl<B: Serialize + ?Sized> fmt::Display for Request<'_, B> {
     }
 }
 
-/// An answer, whatever its status.
-struct Answer {
+/// A response of any status.
+struct ApiResponse {
     status: u16,
     limits: LimitHeaders,
     etag: Option<String>,
     body: String,
 }
 
-/// What a conditional request came to.
-pub(super) enum Fresh<T> {
-    /// There is something new.
-    Changed {
-        /// What.
+/// The response to a conditional request.
+pub(super) enum Conditional<T> {
+    /// The value has changed.
+    Modified {
         value: T,
-        /// By which it can be asked for again.
+        /// For the next conditional request.
         etag: Option<String>,
     },
-    /// What was known is still so.
-    Unchanged,
+    NotModified,
 }
 
-/// Talks to one GitHub.
+/// A client of GitHub's API.
 #[derive(Debug, Clone)]
 pub struct Client {
     octocrab: Octocrab,
-    settings: Settings,
+    settings: ClientSettings,
 }
 
 impl Client {
-    /// Sets a client up; nothing is sent yet. Must be called within a tokio runtime.
+    /// Creates a client; nothing is sent yet. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// [`GithubError::Setup`] for an address that is none, or where there are no root certificates.
-    pub fn new(settings: &Settings) -> Result<Self, GithubError> {
+    /// [`GithubError::Setup`] for an invalid URL, or where there are no root certificates.
+    pub fn new(settings: &ClientSettings) -> Result<Self, GithubError> {
         let failed = |error: octocrab::Error| GithubError::Setup {
             url: settings.api_url.clone(),
-            reason: words(&error),
+            reason: error_text(&error),
         };
         let builder = Octocrab::builder()
             .base_uri(settings.api_url.trim_end_matches('/'))
@@ -212,65 +208,68 @@ impl Client {
         })
     }
 
-    /// Where it talks to, with what.
-    pub(super) fn settings(&self) -> &Settings {
+    pub(super) fn settings(&self) -> &ClientSettings {
         &self.settings
     }
 
-    /// Sends a request and reads its answer.
+    /// Sends a request and parses the response.
     pub(super) async fn read<T: DeserializeOwned, B: Serialize + ?Sized>(&self, request: Request<'_, B>) -> Result<T, GithubError> {
         let name = request.to_string();
-        let answer = self.answer(&request).await?;
-        parsed(&name, &answer.body)
+        let response = self.respond(&request).await?;
+        parsed(&name, &response.body)
     }
 
-    /// Sends a request that has an answer only where something changed.
-    pub(super) async fn read_changed<T: DeserializeOwned>(&self, request: Request<'_, ()>) -> Result<Fresh<T>, GithubError> {
+    /// Sends a conditional request.
+    pub(super) async fn read_changed<T: DeserializeOwned>(&self, request: Request<'_, ()>) -> Result<Conditional<T>, GithubError> {
         let name = request.to_string();
-        let answer = self.answer(&request).await?;
-        if answer.status == NOT_MODIFIED {
-            return Ok(Fresh::Unchanged);
+        let response = self.respond(&request).await?;
+        if response.status == NOT_MODIFIED {
+            return Ok(Conditional::NotModified);
         }
-        Ok(Fresh::Changed {
-            value: parsed(&name, &answer.body)?,
-            etag: answer.etag,
+        Ok(Conditional::Modified {
+            value: parsed(&name, &response.body)?,
+            etag: response.etag,
         })
     }
 
-    /// Sends a request, and gives the body of a successful answer.
+    /// Sends a request and gives the body of the response.
     pub(super) async fn send<B: Serialize + ?Sized>(&self, request: Request<'_, B>) -> Result<String, GithubError> {
-        Ok(self.answer(&request).await?.body)
+        Ok(self.respond(&request).await?.body)
     }
 
-    /// Sends a request until it is answered.
-    async fn answer<B: Serialize + ?Sized>(&self, request: &Request<'_, B>) -> Result<Answer, GithubError> {
+    /// Sends a request, with retries.
+    async fn respond<B: Serialize + ?Sized>(&self, request: &Request<'_, B>) -> Result<ApiResponse, GithubError> {
         let attempts = self.settings.retry.run(async || {
-            let answer = match self.once(request).await {
-                Ok(answer) => answer,
+            let response = match self.once(request).await {
+                Ok(response) => response,
                 Err(reason) => return Attempt::Again { wait: None, reason },
             };
-            let message = message_of(&answer.body);
-            let wait = match advise(answer.status, &answer.limits, &message, SystemTime::now()) {
-                Advice::Accept => return Attempt::Done(accept(request, answer, message)),
-                Advice::Again => None,
-                Advice::After(asked) => Some(asked),
+            let message = message_of(&response.body);
+            let wait = match advise(response.status, &response.limits, &message, SystemTime::now()) {
+                Advice::Accept => return Attempt::Done(accept(request, response, message)),
+                Advice::Retry => None,
+                Advice::RetryAfter(asked) => Some(asked),
             };
-            let reason = format!("status {}: {message}", answer.status);
+            let reason = format!("status {}: {message}", response.status);
             Attempt::Again { wait, reason }
         });
         attempts.await.unwrap_or_else(|gave_up| Err(given_up(request.to_string(), gave_up)))
     }
 
-    /// One attempt. The error is words, because all that is done with it is to show it.
-    async fn once<B: Serialize + ?Sized>(&self, request: &Request<'_, B>) -> Result<Answer, String> {
+    /// One attempt. The error is text, because it is only shown.
+    async fn once<B: Serialize + ?Sized>(&self, request: &Request<'_, B>) -> Result<ApiResponse, String> {
         let attempt = async {
             let response = match request.method {
-                Method::Get => self.octocrab._get_with_headers(request.path, condition(request.unless)).await,
+                Method::Get => {
+                    self.octocrab
+                        ._get_with_headers(request.path, condition(request.if_none_match))
+                        .await
+                }
                 Method::Post => self.octocrab._post(request.path, request.body).await,
                 Method::Patch => self.octocrab._patch(request.path, request.body).await,
                 Method::Delete => self.octocrab._delete(request.path, request.body).await,
             };
-            let response = response.map_err(|error| words(&error))?;
+            let response = response.map_err(|error| error_text(&error))?;
             let status = response.status().as_u16();
             let header = |name: &str| response.headers().get(name)?.to_str().ok()?.trim().parse().ok();
             let limits = LimitHeaders {
@@ -284,8 +283,8 @@ impl Client {
                 .get(ETAG)
                 .and_then(|value| value.to_str().ok())
                 .map(str::to_owned);
-            let body = self.octocrab.body_to_string(response).await.map_err(|error| words(&error))?;
-            Ok(Answer {
+            let body = self.octocrab.body_to_string(response).await.map_err(|error| error_text(&error))?;
+            Ok(ApiResponse {
                 status,
                 limits,
                 etag,
@@ -293,16 +292,15 @@ impl Client {
             })
         };
         match time::timeout(REQUEST_DEADLINE, attempt).await {
-            Ok(answer) => answer,
-            Err(_) => Err(format!("no answer within {} s", REQUEST_DEADLINE.as_secs())),
+            Ok(response) => response,
+            Err(_) => Err(format!("no response within {} s", REQUEST_DEADLINE.as_secs())),
         }
     }
 }
 
-/// The status of an answer that says that nothing changed.
 const NOT_MODIFIED: u16 = 304;
 
-/// The header that makes a request conditional. A tag that is no header value is not sent: the answer is then whole.
+/// The header that makes a request conditional. An invalid tag is not sent: the response is then complete.
 fn condition(etag: Option<&str>) -> Option<HeaderMap> {
     let value = HeaderValue::from_str(etag?).ok()?;
     Some(HeaderMap::from_iter([(IF_NONE_MATCH, value)]))
@@ -315,13 +313,13 @@ fn date_of(value: &HeaderValue) -> Option<u64> {
 }
 
 fn parsed<T: DeserializeOwned>(request: &str, body: &str) -> Result<T, GithubError> {
-    serde_json::from_str(body).map_err(|error| GithubError::Answer {
+    serde_json::from_str(body).map_err(|error| GithubError::Response {
         request: request.to_owned(),
         reason: error.to_string(),
     })
 }
 
-/// The error where no further attempt is made.
+/// The error after the last attempt.
 pub(super) fn given_up(request: String, gave_up: GaveUp) -> GithubError {
     match gave_up {
         GaveUp::TooLong { wait } => GithubError::RateLimited { request, wait },
@@ -329,14 +327,14 @@ pub(super) fn given_up(request: String, gave_up: GaveUp) -> GithubError {
     }
 }
 
-fn accept<B: Serialize + ?Sized>(request: &Request<'_, B>, answer: Answer, message: String) -> Result<Answer, GithubError> {
-    match answer.status {
-        200..300 | NOT_MODIFIED => Ok(answer),
+fn accept<B: Serialize + ?Sized>(request: &Request<'_, B>, response: ApiResponse, message: String) -> Result<ApiResponse, GithubError> {
+    match response.status {
+        200..300 | NOT_MODIFIED => Ok(response),
         status => Err(refused(request.to_string(), status, message, request.permission)),
     }
 }
 
-/// The error of a refusal.
+/// The error of an error response.
 pub(super) fn refused(request: String, status: u16, message: String, permission: &'static str) -> GithubError {
     match status {
         403 => GithubError::Forbidden {
@@ -349,7 +347,7 @@ pub(super) fn refused(request: String, status: u16, message: String, permission:
     }
 }
 
-/// GitHub's own words in an error's body; the body's beginning where it is none of GitHub's.
+/// The message in the body of an error response; the beginning of the body where it is not GitHub's JSON.
 pub(super) fn message_of(body: &str) -> String {
     const LONGEST: usize = 200;
     let parsed: Option<serde_json::Value> = serde_json::from_str(body).ok();
@@ -357,8 +355,8 @@ pub(super) fn message_of(body: &str) -> String {
     message.unwrap_or(body).chars().filter(|c| !c.is_control()).take(LONGEST).collect()
 }
 
-/// The chain of an error's causes: octocrab's own words are often only the outermost.
-pub(super) fn words(error: &dyn std::error::Error) -> String {
+/// An error with its causes, the first line of each: octocrab's own message is often no more than "Service Error".
+pub(super) fn error_text(error: &dyn std::error::Error) -> String {
     let mut text = String::new();
     let mut next = Some(error);
     while let Some(error) = next {
@@ -380,16 +378,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_repository_is_an_owner_and_a_name() {
-        assert!(Repository::parse("octo-org/some.repo_1").is_ok());
+    fn repository_name_has_owner_and_name() {
+        assert!(RepositoryName::parse("octo-org/some.repo_1").is_ok());
         for text in ["", "octo", "octo/", "a/b/c", "a/..", "a/b?x=1", "a/b c"] {
-            assert!(Repository::parse(text).is_err(), "{text:?}");
+            assert!(RepositoryName::parse(text).is_err(), "{text:?}");
         }
     }
 
     #[test]
-    fn the_token_shows_nowhere() {
-        let settings = Settings::from_environment(|name| (name == "GH_TOKEN").then(|| "ghs_secret".to_owned())).unwrap();
+    fn token_is_not_in_debug_output() {
+        let settings = ClientSettings::from_environment(|name| (name == "GH_TOKEN").then(|| "ghs_secret".to_owned())).unwrap();
         assert!(!format!("{settings:?}").contains("ghs_secret"));
         assert_eq!(settings.api_url, "https://api.github.com");
     }

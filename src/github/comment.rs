@@ -1,25 +1,25 @@
-//! The one comment of a workflow on a pull request. It is found again by a hidden marker and updated in place; where two
-//! jobs create it at the same time, the older one stays.
+//! The comment of a workflow on a pull request. It is found by a hidden marker and updated in place; if two jobs create it at the
+//! same time, the older comment is kept.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::client::{Client, Method, Repository, Request};
+use super::client::{Client, Method, RepositoryName, Request};
 use super::error::GithubError;
 
-/// What the token needs for comments on pull requests.
+/// The permission for comments on pull requests.
 const PERMISSION: &str = "pull-requests: write";
 /// The most that GitHub gives on a page.
 const PAGE: usize = 100;
-/// A pull request with more comments than a hundred pages is not one that a person reads.
+/// Ten thousand comments; a longer discussion is not searched further.
 const MAX_PAGES: usize = 100;
 
-/// The hidden text that tells our comment from all others, and the comments of two workflows from each other.
+/// The hidden text by which a workflow's comment is found among all others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marker(String);
 
 impl Marker {
-    /// The marker of a workflow, by its name or by any other text that is the same each time.
+    /// The marker of a workflow, by its name or another constant text.
     #[must_use]
     pub fn new(workflow: &str) -> Self {
         const DIGITS: usize = 8;
@@ -46,39 +46,39 @@ impl Marker {
     }
 }
 
-/// What stands before the number of a workflow run in the hidden line that names it.
+/// The beginning of the hidden line that names the workflow run.
 const RUN_LINE: &str = "<!-- imax:run:";
 
-/// A hidden line that says which workflow run a comment shows, so that it can be completed later.
+/// A hidden line that names the workflow run whose results a comment shows, so that a later run can complete it.
 #[must_use]
 pub fn run_line(run: u64) -> String {
     format!("{RUN_LINE}{run} -->")
 }
 
-/// The run that a comment's hidden line names.
+/// The workflow run that a comment's hidden line names.
 fn run_of(body: &str) -> Option<u64> {
     body.lines()
         .find_map(|line| line.trim().strip_prefix(RUN_LINE)?.strip_suffix(" -->")?.parse().ok())
 }
 
-/// What was done.
+/// What happened to a comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommentChange {
-    /// There was none.
+    /// It did not exist.
     Created {
         /// Its page.
         url: String,
     },
-    /// There was one.
+    /// It existed.
     Updated {
         /// Its page.
         url: String,
     },
-    /// There was one that was not to be written over.
-    Left,
+    /// It existed and was not to be overwritten.
+    Unchanged,
 }
 
-/// As much of a comment as is needed.
+/// A comment, with the fields that are used here.
 #[derive(Debug, Clone, Deserialize)]
 struct Comment {
     id: u64,
@@ -90,7 +90,7 @@ struct Comment {
     user: Option<User>,
 }
 
-/// As much of an account as is needed.
+/// An account, with the fields that are used here.
 #[derive(Debug, Clone, Deserialize)]
 struct User {
     login: String,
@@ -98,12 +98,12 @@ struct User {
     kind: String,
 }
 
-/// Whose comments are ours. Anyone can write a marker into a comment, so it alone proves nothing.
+/// The account whose comments may be updated. Anyone can write a marker into a comment, so the marker alone proves nothing.
 enum Author {
     /// This account.
     Login(String),
-    /// A workflow's own token does not say which app it belongs to, only that it is one.
-    SomeApp,
+    /// GitHub does not tell which app a workflow's own token belongs to, only that it is an app.
+    AnyApp,
 }
 
 #[derive(Serialize)]
@@ -117,7 +117,7 @@ struct NewBody<'a> {
 /// [`GithubError`] where GitHub refuses or does not answer.
 pub async fn put_comment(
     client: &Client,
-    repository: &Repository,
+    repository: &RepositoryName,
     pull_request: u64,
     marker: &Marker,
     body: &str,
@@ -131,7 +131,7 @@ pub async fn put_comment(
 /// [`GithubError`] where GitHub refuses or does not answer.
 pub async fn put_comment_over(
     client: &Client,
-    repository: &Repository,
+    repository: &RepositoryName,
     pull_request: u64,
     marker: &Marker,
     body: &str,
@@ -143,24 +143,24 @@ pub async fn put_comment_over(
         pull_request,
         author: author(client).await?,
     };
-    if let Some(oldest) = thread.ours(marker).await?.first() {
+    if let Some(oldest) = thread.with_marker(marker).await?.first() {
         if over.is_some_and(|over| !oldest.body.as_deref().unwrap_or_default().contains(over)) {
-            return Ok(CommentChange::Left);
+            return Ok(CommentChange::Unchanged);
         }
         let url = thread.update(oldest.id, body).await?.html_url;
         return Ok(CommentChange::Updated { url });
     }
     let created = thread.create(body).await?;
-    thread.settle(created, marker, body).await
+    thread.keep_oldest(created, marker, body).await
 }
 
-/// The workflow run that our comment on a pull request shows; `None` where there is no comment, or it names none.
+/// The workflow run that the comment on a pull request shows; `None` where there is no comment or it names no run.
 ///
 /// # Errors
 /// [`GithubError`] where GitHub refuses or does not answer.
 pub async fn commented_run(
     client: &Client,
-    repository: &Repository,
+    repository: &RepositoryName,
     pull_request: u64,
     marker: &Marker,
 ) -> Result<Option<u64>, GithubError> {
@@ -170,7 +170,7 @@ pub async fn commented_run(
         pull_request,
         author: author(client).await?,
     };
-    let ours = thread.ours(marker).await?;
+    let ours = thread.with_marker(marker).await?;
     Ok(ours.iter().find_map(|comment| run_of(comment.body.as_deref()?)))
 }
 
@@ -178,7 +178,7 @@ async fn author(client: &Client) -> Result<Author, GithubError> {
     let request = Request::get("/user", PERMISSION);
     match client.read::<User, ()>(request).await {
         Ok(user) => Ok(Author::Login(user.login)),
-        Err(GithubError::Forbidden { .. } | GithubError::NotFound { .. }) => Ok(Author::SomeApp),
+        Err(GithubError::Forbidden { .. } | GithubError::NotFound { .. }) => Ok(Author::AnyApp),
         Err(other) => Err(other),
     }
 }
@@ -187,7 +187,7 @@ impl Author {
     fn wrote(&self, comment: &Comment) -> bool {
         match (self, &comment.user) {
             (Self::Login(login), Some(user)) => user.login == *login,
-            (Self::SomeApp, Some(user)) => user.kind == "Bot",
+            (Self::AnyApp, Some(user)) => user.kind == "Bot",
             (_, None) => false,
         }
     }
@@ -196,14 +196,14 @@ impl Author {
 /// The comments of one pull request.
 struct Thread<'a> {
     client: &'a Client,
-    repository: &'a Repository,
+    repository: &'a RepositoryName,
     pull_request: u64,
     author: Author,
 }
 
 impl Thread<'_> {
-    /// Our comments with the marker, the oldest first.
-    async fn ours(&self, marker: &Marker) -> Result<Vec<Comment>, GithubError> {
+    /// The account's comments with the marker, the oldest first.
+    async fn with_marker(&self, marker: &Marker) -> Result<Vec<Comment>, GithubError> {
         let mut found = Vec::new();
         for page in 1..=MAX_PAGES {
             let path = format!(
@@ -243,16 +243,16 @@ impl Thread<'_> {
         let path = format!("/repos/{}/issues/comments/{id}", self.repository);
         let request = Request::delete(&path, PERMISSION);
         match self.client.send(request).await {
-            // Another job of the same workflow was faster.
+            // Another job of the same workflow deleted it first.
             Ok(_) | Err(GithubError::NotFound { .. }) => Ok(()),
             Err(other) => Err(other),
         }
     }
 
-    /// Looks whether another job created a comment at the same time, or this one twice because an answer was lost. The oldest
-    /// stays: every job sees the same one, so they need not agree in another way.
-    async fn settle(&self, created: Comment, marker: &Marker, body: &str) -> Result<CommentChange, GithubError> {
-        let ours = self.ours(marker).await?;
+    /// Deletes all but the oldest comment, where another job created one at the same time, or this job created two because a response
+    /// was lost. All jobs see the same oldest comment, so they agree without further coordination.
+    async fn keep_oldest(&self, created: Comment, marker: &Marker, body: &str) -> Result<CommentChange, GithubError> {
+        let ours = self.with_marker(marker).await?;
         let oldest = ours.first().map_or(created.id, |comment| comment.id);
         for comment in ours.iter().filter(|comment| comment.id != oldest) {
             self.delete(comment.id).await?;
@@ -270,14 +270,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_run_of_a_comment_is_read_back() {
+    fn run_of_a_comment_is_read_back() {
         let body = format!("words\n{}\n{}\n", Marker::new("sweep").as_str(), run_line(16_890_123_456));
         assert_eq!(run_of(&body), Some(16_890_123_456));
         assert_eq!(run_of("<!-- imax:run:x -->\n<!-- imax:sweep:1 -->"), None);
     }
 
     #[test]
-    fn a_marker_is_hidden_and_its_own() {
+    fn marker_is_hidden_and_unique() {
         let marker = Marker::new("Sweep --> <b>");
         assert!(
             marker.as_str().starts_with("<!-- imax:Sweep-b:") && marker.as_str().ends_with(" -->"),

@@ -1,4 +1,4 @@
-//! Which pull request a workflow run is about, from the event file that the runner gives.
+//! The pull request and the commit of a workflow run, from the event file.
 
 use serde_json::Value;
 
@@ -7,13 +7,13 @@ use serde_json::Value;
 #[error("the event file is not JSON: {0}")]
 pub(crate) struct EventError(#[from] serde_json::Error);
 
-/// The number of the pull request that an event is about; `None` for an event without one, such as a push.
+/// The number of an event's pull request; `None` for an event without one, such as a push.
 ///
 /// # Errors
 /// [`EventError`] for a text that is not JSON.
 pub(super) fn pull_request_of_event(text: &str) -> Result<Option<u64>, EventError> {
     let event: Value = serde_json::from_str(text)?;
-    let places = [
+    let pointers = [
         // pull_request, pull_request_target, pull_request_review
         event.pointer("/pull_request/number"),
         // issue_comment on a pull request
@@ -24,23 +24,23 @@ pub(super) fn pull_request_of_event(text: &str) -> Result<Option<u64>, EventErro
         event.pointer("/check_run/pull_requests/0/number"),
         event.pointer("/check_suite/pull_requests/0/number"),
     ];
-    Ok(places.into_iter().flatten().find_map(Value::as_u64))
+    Ok(pointers.into_iter().flatten().find_map(Value::as_u64))
 }
 
-/// The commit that an event is about: the head of its pull request, not the merge that `GITHUB_SHA` names; `None` for an event
-/// that `GITHUB_SHA` is right about.
+/// The head commit of an event's pull request, for which `GITHUB_SHA` names a merge; `None` for events with the right commit in
+/// `GITHUB_SHA`.
 ///
 /// # Errors
 /// [`EventError`] for a text that is not JSON.
 pub(super) fn head_sha_of_event(text: &str) -> Result<Option<String>, EventError> {
     let event: Value = serde_json::from_str(text)?;
-    let places = [
+    let pointers = [
         "/pull_request/head/sha",
         "/workflow_run/head_sha",
         "/check_run/head_sha",
         "/check_suite/head_sha",
     ];
-    let found = places.iter().find_map(|place| event.pointer(place)?.as_str());
+    let found = pointers.iter().find_map(|pointer| event.pointer(pointer)?.as_str());
     Ok(found.map(str::to_owned))
 }
 

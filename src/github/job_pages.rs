@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::client::{Client, Repository};
+use super::client::{Client, RepositoryName};
 use super::error::GithubError;
 use super::jobs::jobs_of_run;
 use super::planned_jobs::{PlannedJob, workflow_jobs_of};
@@ -14,7 +14,7 @@ use crate::model::PointKey;
 /// [`GithubError`] where GitHub refuses or does not answer.
 pub(crate) async fn job_pages(
     client: &Client,
-    repository: &Repository,
+    repository: &RepositoryName,
     run_id: u64,
     planned: &[PlannedJob],
 ) -> Result<BTreeMap<PointKey, String>, GithubError> {

@@ -1,8 +1,8 @@
-//! The jobs of a workflow run: how far it is, and their pages.
+//! The jobs of a workflow run.
 
 use serde::Deserialize;
 
-use super::client::{Client, Repository, Request};
+use super::client::{Client, RepositoryName, Request};
 use super::error::GithubError;
 use super::run::PERMISSION;
 
@@ -11,7 +11,7 @@ const PAGE: usize = 100;
 /// The largest sweep has some two thousand jobs.
 const MAX_PAGES: usize = 100;
 
-/// A job, as much of it as is needed.
+/// A job, with the fields that are used here.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct WorkflowJob {
     /// Its name, with those of the workflows that call it in front: `run / batch 1 / dsr1 fp8 h200`.
@@ -21,10 +21,10 @@ pub struct WorkflowJob {
     /// `success`, `failure`, `cancelled`, `skipped` and others, once it is complete.
     #[serde(default)]
     pub conclusion: Option<String>,
-    /// When it began to run, RFC 3339.
+    /// RFC 3339.
     #[serde(default)]
     pub started_at: Option<String>,
-    /// When it ended.
+    /// RFC 3339.
     #[serde(default)]
     pub completed_at: Option<String>,
     /// Its page.
@@ -41,7 +41,7 @@ struct Jobs {
 ///
 /// # Errors
 /// [`GithubError`] where GitHub refuses or does not answer.
-pub async fn jobs_of_run(client: &Client, repository: &Repository, run: u64) -> Result<Vec<WorkflowJob>, GithubError> {
+pub async fn jobs_of_run(client: &Client, repository: &RepositoryName, run: u64) -> Result<Vec<WorkflowJob>, GithubError> {
     let mut found = Vec::new();
     for page in 1..=MAX_PAGES {
         let path = format!("/repos/{repository}/actions/runs/{run}/jobs?filter=latest&per_page={PAGE}&page={page}");

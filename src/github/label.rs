@@ -1,12 +1,12 @@
-//! Labels of pull requests: people ask for sweeps with them, and a label that has done its work is taken off.
+//! Labels of pull requests, which trigger sweeps.
 
 use serde::{Deserialize, Serialize};
 
-use super::client::{Client, Method, Repository, Request};
+use super::client::{Client, Method, RepositoryName, Request};
 use super::error::GithubError;
 use crate::model::percent_encode;
 
-/// What the token needs for labels of pull requests.
+/// The permission for labels of pull requests.
 const PERMISSION: &str = "pull-requests: write";
 /// The most that GitHub gives on a page, and more labels than an issue can have.
 const PAGE: usize = 100;
@@ -25,17 +25,17 @@ struct NewLabels<'a> {
 ///
 /// # Errors
 /// [`GithubError`] where GitHub refuses or does not answer.
-pub async fn labels(client: &Client, repository: &Repository, pull_request: u64) -> Result<Vec<String>, GithubError> {
+pub async fn labels(client: &Client, repository: &RepositoryName, pull_request: u64) -> Result<Vec<String>, GithubError> {
     let path = format!("/repos/{repository}/issues/{pull_request}/labels?per_page={PAGE}");
     let labels: Vec<Label> = client.read(Request::get(&path, PERMISSION)).await?;
     Ok(labels.into_iter().map(|label| label.name).collect())
 }
 
-/// Puts a label on a pull request; one that is there stays.
+/// Adds a label to a pull request.
 ///
 /// # Errors
 /// [`GithubError`] where GitHub refuses or does not answer.
-pub async fn add_label(client: &Client, repository: &Repository, pull_request: u64, label: &str) -> Result<(), GithubError> {
+pub async fn add_label(client: &Client, repository: &RepositoryName, pull_request: u64, label: &str) -> Result<(), GithubError> {
     let path = format!("/repos/{repository}/issues/{pull_request}/labels");
     let labels = NewLabels { labels: [label] };
     client
@@ -44,11 +44,11 @@ pub async fn add_label(client: &Client, repository: &Repository, pull_request: u
         .map(drop)
 }
 
-/// Takes a label off a pull request; one that is not there is no error.
+/// Removes a label from a pull request; a missing label is not an error.
 ///
 /// # Errors
 /// [`GithubError`] where GitHub refuses or does not answer.
-pub async fn remove_label(client: &Client, repository: &Repository, pull_request: u64, label: &str) -> Result<(), GithubError> {
+pub async fn remove_label(client: &Client, repository: &RepositoryName, pull_request: u64, label: &str) -> Result<(), GithubError> {
     let path = format!("/repos/{repository}/issues/{pull_request}/labels/{}", percent_encode(label));
     match client.send(Request::delete(&path, PERMISSION)).await {
         Ok(_) | Err(GithubError::NotFound { .. }) => Ok(()),

@@ -1,19 +1,19 @@
-//! What GitHub's answers say about limits: which of them mean "later", and how much later.
+//! Rate limits: which responses mean that a request should be sent again, and when.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// What an answer means for the request.
+/// What to do after a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Advice {
-    /// It is the answer.
+    /// The response is final.
     Accept,
-    /// Ask again after the policy's own wait.
-    Again,
-    /// Ask again after this time.
-    After(Duration),
+    /// Retry after the policy's own delay.
+    Retry,
+    /// Retry after this time.
+    RetryAfter(Duration),
 }
 
-/// The headers that a limit is told with.
+/// The headers for rate limits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct LimitHeaders {
     /// `retry-after`, seconds.
@@ -22,12 +22,12 @@ pub(super) struct LimitHeaders {
     pub remaining: Option<u64>,
     /// `x-ratelimit-reset`, seconds since 1970.
     pub reset: Option<u64>,
-    /// `date`: when GitHub answered, by its own clock, seconds since 1970.
+    /// `date`: the time of the response by GitHub's clock, seconds since 1970.
     pub date: Option<u64>,
 }
 
-/// How long to wait at a limit that does not say how long: at least a minute, says GitHub.
-const UNSAID: Duration = Duration::from_secs(60);
+/// The delay at a limit without a time: GitHub asks for at least a minute.
+const DEFAULT_DELAY: Duration = Duration::from_secs(60);
 
 /// GitHub's rules: <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>. 403 and 429 are limits
 /// where their headers or words say so; a 403 that does not is a refusal.
@@ -38,7 +38,7 @@ pub(super) fn advise(status: u16, limits: &LimitHeaders, message: &str, now: Sys
         500.. => {
             return limits
                 .retry_after
-                .map_or(Advice::Again, |seconds| Advice::After(Duration::from_secs(seconds)));
+                .map_or(Advice::Retry, |seconds| Advice::RetryAfter(Duration::from_secs(seconds)));
         }
         _ => false,
     };
@@ -49,12 +49,12 @@ pub(super) fn advise(status: u16, limits: &LimitHeaders, message: &str, now: Sys
         // The reset is a time of GitHub's clock, and this machine's may be minutes off: GitHub's own date counts.
         let own_clock = || now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let now = limits.date.unwrap_or_else(own_clock);
-        // One second more, because the reset is told in whole seconds.
+        // One second more, because the reset is in whole seconds.
         Duration::from_secs(reset.saturating_sub(now) + 1)
     });
     match limits.retry_after.map(Duration::from_secs).or(until_reset) {
-        Some(wait) => Advice::After(wait),
-        None => Advice::After(UNSAID),
+        Some(wait) => Advice::RetryAfter(wait),
+        None => Advice::RetryAfter(DEFAULT_DELAY),
     }
 }
 
@@ -72,10 +72,10 @@ mod tests {
     }
 
     #[test]
-    fn believes_what_github_says_about_later() {
+    fn delay_follows_status_and_headers() {
         let now = UNIX_EPOCH + Duration::from_secs(1000);
         let none = limits(None, None, None);
-        let seconds = |seconds| Advice::After(Duration::from_secs(seconds));
+        let seconds = |seconds| Advice::RetryAfter(Duration::from_secs(seconds));
         for (status, limits, message, advice) in [
             (200, none.clone(), "", Advice::Accept),
             (404, none.clone(), "", Advice::Accept),
@@ -86,7 +86,7 @@ mod tests {
             (403, limits(None, Some(0), Some(900)), "", seconds(1)),
             (429, limits(Some(2), Some(10), Some(1030)), "", seconds(2)),
             (429, none.clone(), "", seconds(60)),
-            (502, none.clone(), "", Advice::Again),
+            (502, none.clone(), "", Advice::Retry),
             (503, limits(Some(5), None, None), "", seconds(5)),
         ] {
             assert_eq!(advise(status, &limits, message, now), advice, "{status} {limits:?}");
@@ -94,12 +94,12 @@ mod tests {
     }
 
     #[test]
-    fn the_reset_is_a_time_of_githubs_own_clock() {
+    fn reset_is_relative_to_the_date_header() {
         let an_hour_slow = UNIX_EPOCH + Duration::from_secs(1000);
-        let told = LimitHeaders {
+        let headers = LimitHeaders {
             date: Some(4600),
             ..limits(None, Some(0), Some(4630))
         };
-        assert_eq!(advise(403, &told, "", an_hour_slow), Advice::After(Duration::from_secs(31)));
+        assert_eq!(advise(403, &headers, "", an_hour_slow), Advice::RetryAfter(Duration::from_secs(31)));
     }
 }

@@ -1,5 +1,5 @@
-//! GitHub's REST API: raw routes of octocrab and our own minimal structs, because its typed responses break where a field
-//! is missing, which a GitHub Enterprise Server of another age does. One policy decides what is tried again.
+//! GitHub's REST API: raw routes of octocrab with minimal structs of our own, because its typed responses fail on missing fields, which
+//! older versions of GitHub Enterprise Server have. One policy decides what is retried.
 
 mod access;
 mod artifact;
@@ -21,19 +21,21 @@ mod verdict;
 pub mod workflow;
 mod workflow_command;
 
-pub use access::{permission_of, pull_request};
-pub use artifact::{Artifact, DownloadError, Downloaded, download_run};
-pub use check::{Annotation, AnnotationLevel, CheckRun, CheckState, Conclusion, LONGEST_CHECK_SUMMARY, put_check};
+pub use access::permission_of;
+pub(crate) use access::pull_request;
+pub(crate) use artifact::{DownloadError, Downloaded, download_run};
+pub(crate) use check::put_check;
 pub(crate) use client::connect;
-pub use client::{Client, Repository, Settings};
-pub use comment::{CommentChange, Marker, commented_run, put_comment, put_comment_over, run_line};
-pub use error::GithubError;
+pub use client::{Client, ClientSettings, RepositoryName};
+pub(crate) use comment::{CommentChange, commented_run, put_comment};
+pub use comment::{Marker, run_line};
+pub(crate) use error::GithubError;
 pub(crate) use job_pages::job_pages;
-pub use jobs::{WorkflowJob, jobs_of_run};
 pub use label::{add_label, labels, remove_label};
 pub(crate) use planned_jobs::{PlanFileError, planned_jobs};
 pub(crate) use progress::{ProgressInput, show_progress};
-pub use run::{WorkflowRun, newest_run, runs_of_branch};
+pub use run::newest_run;
+pub(crate) use run::runs_of_branch;
 pub(crate) use step::{EventFileError, event_pull_request, head_sha, run_id, run_url};
 pub(crate) use verdict::{VerdictInput, verdict_check};
 pub use workflow_command::{annotations, workflow_command};

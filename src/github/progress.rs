@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::time::{self, Instant};
 
-use super::client::{Client, Repository};
+use super::client::{Client, RepositoryName};
 use super::comment::{CommentChange, Marker, put_comment_over, run_line};
 use super::error::GithubError;
 use super::jobs::{WorkflowJob, jobs_of_run};
@@ -36,7 +36,7 @@ pub(crate) struct ProgressInput {
 ///
 /// # Errors
 /// [`GithubError`] where GitHub refuses or does not answer.
-pub(crate) async fn show_progress(client: &Client, repository: &Repository, input: &ProgressInput) -> Result<(), GithubError> {
+pub(crate) async fn show_progress(client: &Client, repository: &RepositoryName, input: &ProgressInput) -> Result<(), GithubError> {
     // Later updates overwrite only a comment with this line: the report of the run may be posted between two updates.
     let progress_line = format!("<!-- imax-progress:{} -->", input.run_id);
     // A run that is cancelled leaves this comment: `retry` finds the run by it.
@@ -49,7 +49,7 @@ pub(crate) async fn show_progress(client: &Client, repository: &Repository, inpu
         let body = report::progress(&progress, &[&progress_line, &run_line, input.marker.as_str()]);
         let change = put_comment_over(client, repository, input.pull_request, &input.marker, &body, overwrites).await?;
         overwrites = Some(progress_line.as_str());
-        let is_over = progress.is_over() || change == CommentChange::Left || started.elapsed() >= input.deadline;
+        let is_over = progress.is_over() || change == CommentChange::Unchanged || started.elapsed() >= input.deadline;
         match input.interval {
             Some(interval) if !is_over => time::sleep(interval).await,
             Some(_) | None => return Ok(()),

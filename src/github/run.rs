@@ -1,27 +1,26 @@
-//! Workflow runs: which one of a branch is the newest whose numbers can be trusted.
+//! The successful workflow runs of a branch.
 
 use serde::Deserialize;
 
-use super::client::{Client, Repository, Request};
+use super::client::{Client, RepositoryName, Request};
 use super::error::GithubError;
 use crate::model::percent_encode;
 
-/// What the token needs for runs and artifacts.
+/// The permission for runs and artifacts.
 pub(super) const PERMISSION: &str = "actions: read";
-/// Runs that are looked at, the newest first. A branch whose last hundred successful runs are all of strangers has none.
-const LOOKED_AT: usize = 100;
+/// How many of the newest runs are requested; if all of them are from forks, the branch has none.
+const LISTED_RUNS: usize = 100;
 
-/// A workflow run, as much of it as is needed.
+/// A workflow run, with the fields that are used here.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct WorkflowRun {
-    /// Its number, by which its artifacts are found.
     pub id: u64,
-    /// The commit that it ran on.
+    /// The commit.
     pub head_sha: String,
     /// Its page.
     #[serde(default)]
     pub html_url: String,
-    /// When it was created, RFC 3339.
+    /// RFC 3339.
     #[serde(default)]
     pub created_at: String,
     event: String,
@@ -40,16 +39,16 @@ struct Runs {
 }
 
 impl WorkflowRun {
-    /// A pull request from a fork whose branch has the name of ours is listed as a run of that branch, and its artifacts are
-    /// a stranger's.
-    fn is_of(&self, repository: &Repository) -> bool {
-        let of_pull_request = self.event.starts_with("pull_request");
+    /// Whether the run is of the repository itself. A pull request from a fork whose branch has the same name is listed as a run of the
+    /// branch, but its artifacts come from a stranger.
+    fn belongs_to(&self, repository: &RepositoryName) -> bool {
+        let is_pull_request = self.event.starts_with("pull_request");
         let repository = repository.to_string();
-        let own = self
+        let is_own = self
             .head_repository
             .as_ref()
             .is_some_and(|head| head.full_name.eq_ignore_ascii_case(&repository));
-        own && !of_pull_request
+        is_own && !is_pull_request
     }
 }
 
@@ -59,7 +58,7 @@ impl WorkflowRun {
 /// As [`runs_of_branch`].
 pub async fn newest_run(
     client: &Client,
-    repository: &Repository,
+    repository: &RepositoryName,
     workflow: Option<&str>,
     branch: &str,
 ) -> Result<Option<WorkflowRun>, GithubError> {
@@ -73,7 +72,7 @@ pub async fn newest_run(
 /// [`GithubError`] where GitHub refuses, does not answer, or knows no such workflow.
 pub async fn runs_of_branch(
     client: &Client,
-    repository: &Repository,
+    repository: &RepositoryName,
     workflow: Option<&str>,
     branch: &str,
 ) -> Result<Vec<WorkflowRun>, GithubError> {
@@ -82,15 +81,15 @@ pub async fn runs_of_branch(
         None => "runs".to_owned(),
     };
     let branch = percent_encode(branch);
-    let path = format!("/repos/{repository}/actions/{below}?branch={branch}&status=success&per_page={LOOKED_AT}");
+    let path = format!("/repos/{repository}/actions/{below}?branch={branch}&status=success&per_page={LISTED_RUNS}");
     let runs: Runs = client.read(Request::get(&path, PERMISSION)).await?;
-    let mut own: Vec<WorkflowRun> = runs.workflow_runs.into_iter().filter(|run| run.is_of(repository)).collect();
+    let mut own: Vec<WorkflowRun> = runs.workflow_runs.into_iter().filter(|run| run.belongs_to(repository)).collect();
     // GitHub lists the newest first and does not promise it.
     own.sort_by_key(|run| std::cmp::Reverse(run.id));
     Ok(own)
 }
 
-/// GitHub's variables name workflows by their whole path, its routes by the file alone.
+/// GitHub's variables name workflows by their path and ref, its routes by the file name.
 fn file_name(workflow: &str) -> &str {
     let path = workflow.split('@').next().unwrap_or(workflow);
     path.rsplit('/').next().unwrap_or(path)
@@ -101,14 +100,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_workflow_is_named_by_its_file() {
+    fn workflow_is_named_by_its_file() {
         assert_eq!(file_name("octo/repo/.github/workflows/sweep.yml@refs/heads/main"), "sweep.yml");
         assert_eq!(file_name("sweep.yml"), "sweep.yml");
     }
 
     #[test]
     fn runs_of_pull_requests_and_forks_do_not_count() {
-        let repository = Repository::parse("octo/repo").unwrap();
+        let repository = RepositoryName::parse("octo/repo").unwrap();
         for (event, head, counts) in [
             ("push", "octo/repo", true),
             ("schedule", "Octo/Repo", true),
@@ -117,7 +116,7 @@ mod tests {
         ] {
             let run = serde_json::json!({ "id": 1, "head_sha": "a", "event": event, "head_repository": { "full_name": head } });
             let run: WorkflowRun = serde_json::from_value(run).unwrap();
-            assert_eq!(run.is_of(&repository), counts, "{event} {head}");
+            assert_eq!(run.belongs_to(&repository), counts, "{event} {head}");
         }
     }
 }

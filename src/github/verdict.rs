@@ -1,6 +1,6 @@
 //! The verdict of a report as a check run, with annotations in the changelog.
 
-use super::check::{Annotation, AnnotationLevel, CheckRun, CheckState, Conclusion};
+use super::check::{Annotation, AnnotationLevel, CheckRun, Conclusion};
 use crate::report::{Mark, Remark, View, check};
 
 /// The check run of a report.
@@ -33,7 +33,7 @@ pub(crate) fn verdict_check(view: &View, input: VerdictInput) -> CheckRun {
     CheckRun {
         name,
         head_sha,
-        state: CheckState::Completed(conclusion),
+        conclusion,
         title: check.title,
         summary: check.summary,
         details_url,

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::artifact_names::{PLAN_ARTIFACT, PLAN_FILE, RESULTS_ARTIFACT};
-use crate::github::{self, Client, DownloadError, GithubError, Marker, Repository, commented_run, download_run};
+use crate::github::{self, Client, DownloadError, GithubError, Marker, RepositoryName, commented_run, download_run};
 use crate::model::PointKey;
 use crate::store::artifacts::{self, ArtifactError};
 use crate::store::{GatherError, RESULTS_FILE, load_run};
@@ -129,7 +129,7 @@ pub(super) async fn last_run(pull_request: u64, head: &str) -> Result<LastRun, E
 
 async fn download_last_run(
     client: &Client,
-    repository: &Repository,
+    repository: &RepositoryName,
     pull_request: u64,
     marker: &Marker,
     folder: &Path,

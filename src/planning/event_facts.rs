@@ -41,11 +41,11 @@ fn message_of(repository: &Repository, revision: &str) -> Option<String> {
 
 /// What GitHub knows about a comment's author and its pull request; nothing without a token.
 async fn comment_facts(pull_request: u64, author: &str) -> Result<Facts, EventFactsError> {
-    let Ok(settings) = github::Settings::from_environment(|name| std::env::var(name).ok()) else {
+    let Ok(settings) = github::ClientSettings::from_environment(|name| std::env::var(name).ok()) else {
         return Ok(Facts::default());
     };
     let repository = std::env::var("GITHUB_REPOSITORY").unwrap_or_default();
-    let repository = github::Repository::parse(&repository).map_err(EventFactsError::Repository)?;
+    let repository = github::RepositoryName::parse(&repository).map_err(EventFactsError::Repository)?;
     let client = github::Client::new(&settings)?;
     Ok(Facts {
         head_message: None,

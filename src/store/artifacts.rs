@@ -1,5 +1,5 @@
-//! A folder of downloaded artifacts: which JSON files are in it, at whatever depth. Links are not followed, and depth and
-//! number of files are bounded, because artifacts may come from strangers.
+//! The JSON files in a folder of downloaded artifacts. Links are not followed, and depth, number and size of files are limited, because
+//! artifacts may come from strangers.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -10,22 +10,17 @@ use rayon::prelude::*;
 
 /// Artifacts nest a folder for the artifact, one for the job and perhaps two of its own.
 const MAX_DEPTH: usize = 16;
-/// Ten times the largest sweep that is planned for.
+/// Ten times the largest sweep that imax is designed for.
 const MAX_FILES: usize = 1_000_000;
-/// A raw result with all its requests has a few MiB; nothing that is read here is larger.
+/// A raw result with all its requests has a few MiB.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Why a folder of artifacts cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactError {
-    /// The system refuses.
+    /// A file or folder cannot be read.
     #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// Folders are nested too deep.
     #[error("{} is nested more than {MAX_DEPTH} folders deep; give the folder that holds the artifacts", .0.display())]
     TooDeep(PathBuf),
@@ -33,19 +28,14 @@ pub enum ArtifactError {
     #[error("{} holds more than {MAX_FILES} JSON files; give the folder that holds the artifacts of one run", .0.display())]
     TooMany(PathBuf),
     /// A file is too large.
-    #[error("{} has {bytes} bytes, more than the {MAX_BYTES} that a result may have", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Its size.
-        bytes: u64,
-    },
+    #[error("{}: {bytes} bytes, more than the limit of {MAX_BYTES} bytes", path.display())]
+    TooLarge { path: PathBuf, bytes: u64 },
 }
 
 /// All JSON files below a folder, sorted by path.
 ///
 /// # Errors
-/// [`ArtifactError`] where the system refuses or a bound is passed.
+/// [`ArtifactError`] where a folder cannot be read or a limit is exceeded.
 pub fn json_files(folder: &Path) -> Result<Vec<PathBuf>, ArtifactError> {
     let seen = AtomicUsize::new(0);
     // Each artifact is a folder of its own, so that the cores share those of the first level.
@@ -63,7 +53,7 @@ struct Entry {
 /// The JSON files at or below an entry of a folder, in their order. `seen` counts those of all walks.
 fn walk(entry: Entry, root: &Path, seen: &AtomicUsize) -> Result<Vec<PathBuf>, ArtifactError> {
     let mut found = Vec::new();
-    // What is still to be visited of each folder on the way down.
+    // The entries still to be visited of each folder from the root to here.
     let mut open = vec![vec![entry].into_iter()];
     while let Some(level) = open.last_mut() {
         match level.next() {
@@ -100,7 +90,7 @@ fn entries(folder: &Path) -> Result<Vec<Entry>, ArtifactError> {
             });
         }
     }
-    // They differ in their last part alone; comparing paths part by part would take ten times as long.
+    // They differ in the last part only; comparing paths part by part takes ten times as long.
     found.sort_unstable_by(|left, right| left.path.as_os_str().cmp(right.path.as_os_str()));
     Ok(found)
 }
@@ -108,7 +98,7 @@ fn entries(folder: &Path) -> Result<Vec<Entry>, ArtifactError> {
 /// The text of a file that is not too large.
 ///
 /// # Errors
-/// [`ArtifactError::TooLarge`], and [`ArtifactError::Read`] where the system refuses or the bytes are not UTF-8.
+/// [`ArtifactError::TooLarge`], and [`ArtifactError::Read`] where the file cannot be read or is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, ArtifactError> {
     let refused = |source| ArtifactError::Read {
         path: path.to_owned(),
@@ -122,7 +112,7 @@ pub fn read_text(path: &Path) -> Result<String, ArtifactError> {
             bytes,
         });
     }
-    // A little more than the size, so that the end is found without growing.
+    // A little more than the size, so that reading the end does not grow the buffer.
     let mut text = String::with_capacity(usize::try_from(bytes).unwrap_or(0) + 64);
     file.take(MAX_BYTES).read_to_string(&mut text).map_err(refused)?;
     Ok(text)
@@ -131,14 +121,14 @@ pub fn read_text(path: &Path) -> Result<String, ArtifactError> {
 /// When a file was written, nanoseconds since 1970.
 ///
 /// # Errors
-/// [`ArtifactError::Read`] where the system refuses.
+/// [`ArtifactError::Read`].
 pub fn modified_ns(path: &Path) -> Result<u128, ArtifactError> {
     let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
     let modified = modified.map_err(|source| ArtifactError::Read {
         path: path.to_owned(),
         source,
     })?;
-    // A file from before 1970 is older than every other.
+    // A file from before 1970 counts as the oldest.
     Ok(modified.duration_since(std::time::UNIX_EPOCH).map_or(0, |age| age.as_nanos()))
 }
 
@@ -147,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_json_at_any_depth_and_follows_no_link() {
+    fn json_is_found_at_any_depth_and_links_are_ignored() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["b/x.json", "a.json", "b/c/y.json", "b/z.txt"] {
             let path = folder.path().join(name);
@@ -161,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_folders_nested_without_end() {
+    fn deeply_nested_folders_are_rejected() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("d/".repeat(MAX_DEPTH + 1))).unwrap();
         assert!(matches!(json_files(folder.path()), Err(ArtifactError::TooDeep(_))));

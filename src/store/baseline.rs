@@ -8,7 +8,7 @@ use std::str::FromStr;
 use super::gather::{GatherError, RUN_FILE, gather, load_run};
 use super::history::{self, HistoryFolderError};
 use crate::analysis::{History, HistoryError, HistoryRun, Run};
-use crate::github::{self, Client, DownloadError, GithubError, Repository, download_run, runs_of_branch};
+use crate::github::{self, Client, DownloadError, GithubError, RepositoryName, download_run, runs_of_branch};
 use crate::model::PointKey;
 
 /// The artifact in which `imax action` stores the run that it collected.
@@ -159,7 +159,7 @@ async fn newest_points(remote: &WorkflowRuns, branch: &str, head: &Run) -> Resul
 }
 
 /// The results of a workflow run: those that its report collected, else those of its jobs; `None` where nothing was measured.
-async fn download(client: &Client, repository: &Repository, id: u64, folder: &Path) -> Result<Option<Run>, BaselineError> {
+async fn download(client: &Client, repository: &RepositoryName, id: u64, folder: &Path) -> Result<Option<Run>, BaselineError> {
     let folder = folder.join(id.to_string());
     download_run(client, repository, id, &folder, &|name| name == COLLECTED).await?;
     let collected = folder.join(COLLECTED);

@@ -10,7 +10,7 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 use super::gather::{Gathered, RESULTS_FILE, RUN_FILE, Unreadable, compat_eval_sets};
 use super::history::{self, HistoryFolderError};
 use crate::analysis::{HistoryError, HistoryRun, Run, RunDocument};
-use crate::github::{Client, DownloadError, Downloaded, Repository, download_run};
+use crate::github::{Client, DownloadError, Downloaded, RepositoryName, download_run};
 use crate::result::{self, Dialect, EvalSort, Json, JsonError, Object};
 use crate::store::artifacts::{self, ArtifactError};
 use crate::system::files::{self, FileError};
@@ -53,7 +53,11 @@ pub(crate) enum RunDownloadError {
 ///
 /// # Errors
 /// [`RunDownloadError`].
-pub(crate) async fn download(client: &Client, repository: &Repository, request: &RunDownload) -> Result<RunArtifacts, RunDownloadError> {
+pub(crate) async fn download(
+    client: &Client,
+    repository: &RepositoryName,
+    request: &RunDownload,
+) -> Result<RunArtifacts, RunDownloadError> {
     let RunDownload { run_id, folder, names } = request;
     let globs = glob_set(names)?;
     let downloaded = download_run(client, repository, *run_id, folder, &|name| {

@@ -1,5 +1,5 @@
-//! A history as a folder: one file a run, written whole, never changed, removed only when there are too many. The folder may be a
-//! branch's checkout, a cache or a disk of the runner; nothing but its files is state.
+//! A history as a folder with one file for each run, which is never changed and is removed only when there are too many. The folder may
+//! be a checkout of a branch, a cache or a disk of the runner; there is no state beside its files.
 
 use std::fs;
 use std::io;
@@ -9,40 +9,30 @@ use crate::analysis::{History, HistoryError, HistoryRun};
 use crate::store::artifacts::{self, ArtifactError};
 use crate::system::files::{self, FileError};
 
-/// Why a history could not be read or written.
+/// Why a history cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryFolderError {
     /// The folder cannot be listed, or a file of it not be read.
     #[error(transparent)]
     Read(#[from] ArtifactError),
-    /// A file is no run.
+    /// A file is not a run.
     #[error("{}: {source}", path.display())]
-    Run {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: HistoryError,
-    },
+    Run { path: PathBuf, source: HistoryError },
     /// A file cannot be written.
     #[error(transparent)]
     Write(#[from] FileError),
-    /// There is another run of that second and commit.
-    #[error("{} is there already and holds another run; a history is never changed", .0.display())]
+    /// The history has another run of the same second and commit.
+    #[error("{} exists and holds another run; the files of a history are never changed", .0.display())]
     Occupied(PathBuf),
     /// An old file cannot be removed.
     #[error("cannot remove {}: {source}", path.display())]
-    Remove {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Remove { path: PathBuf, source: io::Error },
 }
 
-/// Reads a history; only the newest `most` runs. A folder that is not there is an empty history, since the first run has none.
+/// Reads the newest `most` runs of a history. A missing folder is an empty history, since the first run has none.
 ///
 /// # Errors
-/// [`HistoryFolderError`] for a file that is no run: a history with a gap that nobody sees would be a wrong one.
+/// [`HistoryFolderError`] for a file that is not a run: a silent gap would make the history wrong.
 pub fn read(folder: &Path, most: usize) -> Result<History, HistoryFolderError> {
     let files = files_of(folder)?;
     let newest = files.iter().skip(files.len().saturating_sub(most));
@@ -58,10 +48,10 @@ fn read_one(path: &Path) -> Result<HistoryRun, HistoryFolderError> {
     })
 }
 
-/// Adds a run, and removes the oldest ones beyond `keep`. Adding the same run again changes nothing. Gives the run's file.
+/// Adds a run, removes the oldest ones beyond `keep`, and gives the run's file. Adding the same run again changes nothing.
 ///
 /// # Errors
-/// [`HistoryFolderError`] where the system refuses, or where another run has the same commit and second.
+/// [`HistoryFolderError`] where files cannot be written, or another run has the same commit and second.
 pub fn append(folder: &Path, run: &HistoryRun, keep: usize) -> Result<PathBuf, HistoryFolderError> {
     let path = folder.join(run.file_name());
     if path.exists() {
@@ -79,7 +69,7 @@ pub fn append(folder: &Path, run: &HistoryRun, keep: usize) -> Result<PathBuf, H
     Ok(path)
 }
 
-/// The files of a history, oldest first: their names begin with their dates. Other files of the folder are not ours.
+/// The files of a history, the oldest first: their names begin with their dates. Other files in the folder are ignored.
 fn files_of(folder: &Path) -> Result<Vec<PathBuf>, HistoryFolderError> {
     if !folder.exists() {
         return Ok(Vec::new());
@@ -114,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_added_and_the_oldest_removed() {
+    fn oldest_runs_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("notes.json"), "not ours").unwrap();
         for day in [3, 1, 2, 4] {
@@ -135,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_never_changed() {
+    fn existing_run_is_never_changed() {
         let folder = tempfile::tempdir().unwrap();
         let first = run(1, "abc");
         let path = append(folder.path(), &first, 9).unwrap();
@@ -148,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_file_is_named_and_no_folder_is_no_history() {
+    fn truncated_file_is_an_error_and_missing_folder_is_empty() {
         let folder = tempfile::tempdir().unwrap();
         assert!(read(&folder.path().join("none"), 9).unwrap().is_empty());
         fs::write(folder.path().join("20261101T050000Z-abc.json"), "{").unwrap();

@@ -1,11 +1,11 @@
-//! Workflow runs, their jobs and artifacts, and the store where the artifacts' bytes lie.
+//! Workflow runs, their jobs and artifacts, and the blob store.
 
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use wiremock::{Request, Respond, ResponseTemplate};
 
-use super::{REPOSITORY, State, documents, not_found, page, query, refusal};
+use super::{REPOSITORY, State, documents, error, not_found, page, query};
 
 /// A workflow run as the server keeps it.
 #[derive(Debug, Clone)]
@@ -81,7 +81,7 @@ pub fn respond(state: &State, method: &str, parts: &[&str], request: &Request) -
             let id: u64 = id.parse().unwrap();
             match state.artifacts.iter().find(|artifact| artifact.id == id) {
                 None => not_found(),
-                Some(artifact) if artifact.expired => refusal(410, "Artifact has expired"),
+                Some(artifact) if artifact.expired => error(410, "Artifact has expired"),
                 Some(_) => ResponseTemplate::new(302).insert_header("location", format!("{}/blobs/{id}?sig=secret", state.blob_store)),
             }
         }
@@ -118,8 +118,8 @@ fn artifacts(state: &State, run: &str, request: &Request) -> ResponseTemplate {
     let total = all.len();
     let shown: Vec<Value> = page(request, all.into_iter().map(artifact_document));
     let etag = format!("\"{total}-{}\"", query(request, "page").unwrap_or_default());
-    let asked = request.headers.get("if-none-match").and_then(|value| value.to_str().ok());
-    if asked == Some(&etag) {
+    let known = request.headers.get("if-none-match").and_then(|value| value.to_str().ok());
+    if known == Some(&etag) {
         return ResponseTemplate::new(304).insert_header("etag", etag);
     }
     ResponseTemplate::new(200)
@@ -150,7 +150,7 @@ fn jobs(state: &State, request: &Request) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(json!({ "total_count": state.jobs.len(), "jobs": shown }))
 }
 
-/// The blob store: whoever has the address may read, and a token has no business there.
+/// The blob store: its signed URLs need no token, and none may be sent there.
 pub struct Blobs(pub Arc<Mutex<State>>);
 
 impl Respond for Blobs {
@@ -161,9 +161,9 @@ impl Respond for Blobs {
         }
         let id: u64 = request.url.path().rsplit('/').next().unwrap().parse().unwrap();
         let bytes = state.artifacts.iter().find(|artifact| artifact.id == id).unwrap().bytes.clone();
-        if state.blobs_cut > 0 {
-            state.blobs_cut -= 1;
-            // As a store that is overloaded.
+        if state.failing_downloads > 0 {
+            state.failing_downloads -= 1;
+            // Like an overloaded blob store.
             return ResponseTemplate::new(503);
         }
         ResponseTemplate::new(200).set_body_raw(bytes, "application/zip")

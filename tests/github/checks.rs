@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use wiremock::{Request, ResponseTemplate};
 
-use super::{State, documents, not_found, page, query, refusal};
+use super::{State, documents, error, not_found, page, query};
 
 /// A check run as the server keeps it.
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ fn change(state: &mut State, id: u64, body: &Value, status: u16) -> ResponseTemp
     let annotations = output["annotations"].as_array().cloned().unwrap_or_default();
     let summary = output["summary"].as_str().unwrap();
     if annotations.len() > 50 || summary.chars().count() > 65_535 {
-        return refusal(422, "Invalid request");
+        return error(422, "Invalid request");
     }
     let Some(check) = state.check_runs.iter_mut().find(|check| check.id == id) else {
         return not_found();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use wiremock::{Request, ResponseTemplate};
 
-use super::{REPOSITORY, State, documents, not_found, page, refusal};
+use super::{REPOSITORY, State, documents, error, not_found, page};
 
 /// A comment as the server keeps it.
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub struct Comment {
     pub body: String,
 }
 
-/// Who wrote it.
+/// The author of a comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Author {
     /// The account of a workflow's own token.
@@ -128,7 +128,7 @@ fn is_too_long(body: &str) -> bool {
 }
 
 fn too_long() -> ResponseTemplate {
-    refusal(422, "body is too long (maximum is 65536 characters)")
+    error(422, "body is too long (maximum is 65536 characters)")
 }
 
 fn document(comment: &Comment) -> Value {

@@ -1,9 +1,9 @@
-//! GitHub's documents: the examples of its published description (`documents.json`, from npm `@octokit/openapi`, MIT), with
-//! values of our own in them, so that they have every field that the description requires.
+//! The example documents of GitHub's published API description (`documents.json`, from npm `@octokit/openapi`, MIT) with values of the
+//! test, so that they have every required field.
 
 use serde_json::{Map, Value};
 
-/// The document of a kind, with these values instead of the example's.
+/// The example document of a kind with some of its values replaced.
 pub fn of(kind: &str, values: Value) -> Value {
     let mut all: Map<String, Value> = serde_json::from_str(include_str!("documents.json")).unwrap();
     let mut document = all.remove(kind).unwrap();

@@ -1,6 +1,6 @@
-//! A GitHub that keeps state: comments, labels, check runs, workflow runs and their artifacts in memory, behind a real HTTP
-//! server, so that the real client talks to it. Its documents are those of GitHub's published description with our values in
-//! them. Artifacts lie in a second server, as they do on GitHub. Faults are told to it in advance and come in their order.
+//! A fake GitHub for the real client: an HTTP server with comments, labels, check runs, workflow runs and artifacts in memory. Its
+//! documents are the examples of GitHub's published API description with values of the test. A second server stores the artifacts, as
+//! GitHub's blob store does. Faults are queued and sent in their order instead of the right responses.
 
 mod actions;
 mod checks;
@@ -21,7 +21,7 @@ pub use comments::{Author, Comment};
 pub const REPOSITORY: &str = "octo-org/octo-repo";
 pub const TOKEN: &str = "ghs_a_token_for_tests";
 
-/// An answer that comes instead of the right one.
+/// A response that is sent instead of the right one.
 pub struct Fault {
     pub status: u16,
     pub headers: Vec<(&'static str, &'static str)>,
@@ -36,19 +36,19 @@ pub struct State {
     pub workflow_runs: Vec<WorkflowRun>,
     pub artifacts: Vec<Artifact>,
     pub jobs: Vec<Job>,
-    /// Answers to the next requests.
+    /// Responses to the next requests.
     pub faults: VecDeque<Fault>,
-    /// Whether the token may write.
+    /// Whether the token lacks write permissions.
     pub read_only: bool,
-    /// Lists of comments show none before so many were created, so that several jobs believe to be the first.
+    /// Lists of comments are empty until this many were created, so that several jobs believe to be the first.
     pub blind_until_created: usize,
     created: usize,
     /// Method and path of every request.
     pub requests: Vec<String>,
     /// Requests to the blob store that carried a token.
     pub tokens_leaked: usize,
-    /// How many more downloads the blob store cuts off in the middle.
-    pub blobs_cut: usize,
+    /// How many of the next downloads fail with 503.
+    pub failing_downloads: usize,
     blob_store: String,
     next_id: u64,
 }
@@ -85,12 +85,12 @@ impl Github {
         }
     }
 
-    /// The address of the API, with a path in it as on a GitHub Enterprise Server.
+    /// The URL of the API, with a path as on a GitHub Enterprise Server.
     pub fn api_url(&self) -> String {
         format!("{}/api/v3", self.server.uri())
     }
 
-    /// The address without that path, as github.com has it.
+    /// The URL without the path, as on github.com.
     pub fn bare_url(&self) -> String {
         self.server.uri()
     }
@@ -108,22 +108,22 @@ impl Respond for Routes {
         let path = request.url.path().to_owned();
         state.requests.push(format!("{} {path}", request.method));
         if let Some(fault) = state.faults.pop_front() {
-            let answer = ResponseTemplate::new(fault.status).set_body_json(json!({ "message": fault.message }));
+            let response = ResponseTemplate::new(fault.status).set_body_json(json!({ "message": fault.message }));
             return fault
                 .headers
                 .iter()
-                .fold(answer, |answer, (name, value)| answer.insert_header(*name, *value));
+                .fold(response, |response, (name, value)| response.insert_header(*name, *value));
         }
         let bearer = request.headers.get("authorization").and_then(|value| value.to_str().ok());
         if bearer != Some(&format!("Bearer {TOKEN}")) {
-            return refusal(401, "Bad credentials");
+            return error(401, "Bad credentials");
         }
         if !request.headers.contains_key("user-agent") {
-            return refusal(403, "Request forbidden by administrative rules");
+            return error(403, "Request forbidden by administrative rules");
         }
         let path = path.strip_prefix("/api/v3").unwrap_or(&path);
         if path == "/user" {
-            return refusal(403, "Resource not accessible by integration");
+            return error(403, "Resource not accessible by integration");
         }
         let Some(path) = path.strip_prefix(&format!("/repos/{REPOSITORY}/")) else {
             return not_found();
@@ -131,7 +131,7 @@ impl Respond for Routes {
         let parts: Vec<&str> = path.split('/').collect();
         let method = request.method.as_str();
         if method != "GET" && state.read_only {
-            return refusal(403, "Resource not accessible by integration");
+            return error(403, "Resource not accessible by integration");
         }
         match parts.split_first() {
             Some((&"issues", rest)) => comments::respond(&mut state, method, rest, request),
@@ -147,12 +147,12 @@ impl Respond for Routes {
     }
 }
 
-fn refusal(status: u16, message: &str) -> ResponseTemplate {
+fn error(status: u16, message: &str) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_json(json!({ "message": message, "documentation_url": "https://docs.github.com/rest" }))
 }
 
 fn not_found() -> ResponseTemplate {
-    refusal(404, "Not Found")
+    error(404, "Not Found")
 }
 
 fn query(request: &Request, name: &str) -> Option<String> {
@@ -160,7 +160,7 @@ fn query(request: &Request, name: &str) -> Option<String> {
     found.map(|(_, value)| value.into_owned())
 }
 
-/// The page of a list that the request asks for.
+/// The requested page of a list.
 fn page<T>(request: &Request, items: impl Iterator<Item = T>) -> Vec<T> {
     let number = |name, otherwise| query(request, name).map_or(otherwise, |value| value.parse::<usize>().unwrap());
     let (size, page) = (number("per_page", 30), number("page", 1));

@@ -105,7 +105,7 @@ fn run_is_added_to_the_history_once_and_needs_a_commit() {
     scene.measured("run/a", &row(4), 4100.0);
     let other = scene.imax(&collect, &environment);
     assert_eq!(other.code, 4);
-    assert!(other.stderr.contains("a history is never changed"), "{}", other.stderr);
+    assert!(other.stderr.contains("a history are never changed"), "{}", other.stderr);
 
     scene.write("failed/job.json", &failed_job(&row(4), "server", "it died").to_string());
     let failed = scene.imax(&["collect", "failed", "--out", "out", "--history", "empty", "--commit", "a"], &[]);

@@ -1,6 +1,6 @@
 //! The check run with the comment's verdict, labels and permissions, against a GitHub that keeps state.
 
-use imax::github::{Client, Repository, Settings, add_label, labels, permission_of, remove_label};
+use imax::github::{Client, ClientSettings, RepositoryName, add_label, labels, permission_of, remove_label};
 use imax::matrix::policy::Permission;
 
 use crate::github::{Github, REPOSITORY, TOKEN};
@@ -137,11 +137,11 @@ async fn write_permission_is_read() {
     }
 }
 
-fn client(github: &Github) -> (Client, Repository) {
-    let settings = Settings::from_environment(|name| match name {
+fn client(github: &Github) -> (Client, RepositoryName) {
+    let settings = ClientSettings::from_environment(|name| match name {
         "GITHUB_API_URL" => Some(github.api_url()),
         "GITHUB_TOKEN" => Some(TOKEN.to_owned()),
         _ => None,
     });
-    (Client::new(&settings.unwrap()).unwrap(), Repository::parse(REPOSITORY).unwrap())
+    (Client::new(&settings.unwrap()).unwrap(), RepositoryName::parse(REPOSITORY).unwrap())
 }

@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use imax::github::{Client, Repository, Settings, add_label, labels, newest_run, permission_of, remove_label};
+use imax::github::{Client, ClientSettings, RepositoryName, add_label, labels, newest_run, permission_of, remove_label};
 
 use crate::github::{Github, Job, REPOSITORY, TOKEN, WorkflowRun};
 use crate::scene::{Ended, Scene, imax_in, row};
@@ -115,12 +115,12 @@ async fn requests_and_responses_match_githubs_openapi_description() {
         let ended = imax(&scene, &prism.url, &arguments).await;
         assert_eq!(ended.code, 0, "{arguments:?}: {}", ended.stderr);
     }
-    let settings = Settings::from_environment(|name| match name {
+    let settings = ClientSettings::from_environment(|name| match name {
         "GITHUB_API_URL" => Some(prism.url.clone()),
         "GITHUB_TOKEN" => Some(TOKEN.to_owned()),
         _ => None,
     });
-    let (client, repository) = (Client::new(&settings.unwrap()).unwrap(), Repository::parse(REPOSITORY).unwrap());
+    let (client, repository) = (Client::new(&settings.unwrap()).unwrap(), RepositoryName::parse(REPOSITORY).unwrap());
     assert!(newest_run(&client, &repository, Some("sweep.yml"), "main").await.unwrap().is_some());
     assert!(newest_run(&client, &repository, None, "main").await.unwrap().is_some());
     permission_of(&client, &repository, "octocat").await.unwrap();

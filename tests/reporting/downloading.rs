@@ -1,6 +1,6 @@
 //! `imax collect --run-id` and the newest run of a branch, against a GitHub that keeps state.
 
-use imax::github::{Client, Repository, Settings, newest_run};
+use imax::github::{Client, ClientSettings, RepositoryName, newest_run};
 
 use crate::github::{Fault, Github, REPOSITORY, TOKEN, WorkflowRun};
 use crate::scene::{Ended, Scene, imax_in, row};
@@ -152,7 +152,7 @@ async fn transient_download_errors_are_retried() {
         .state()
         .faults
         .extend([fault(502, &[("retry-after", "0")]), fault(429, &[("retry-after", "0")])]);
-    desk.github.state().blobs_cut = 1;
+    desk.github.state().failing_downloads = 1;
     let ended = desk.collect(&[]).await;
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert_eq!(desk.measured(), 2);
@@ -165,7 +165,7 @@ async fn checksum_mismatch_is_refused() {
     let ended = desk.collect(&[]).await;
     assert_eq!(ended.code, 4);
     assert!(
-        ended.stderr.contains("artifact bmk_4: the archive has the digest sha256:"),
+        ended.stderr.contains("artifact bmk_4: digest mismatch: found sha256:"),
         "{}",
         ended.stderr
     );
@@ -186,7 +186,7 @@ async fn hostile_archive_writes_nothing_outside_its_folder() {
     assert!(
         ended
             .stderr
-            .contains("artifact hostile: the archive is refused: `../evil.json` is no name of a file below a folder"),
+            .contains("artifact hostile: invalid archive: `../evil.json` is no name of a file below a folder"),
         "{}",
         ended.stderr
     );
@@ -199,7 +199,7 @@ async fn an_artifact_named_like_a_path_is_refused() {
     desk.github.state().upload(RUN, "../elsewhere", &[("a", b"1")]);
     let ended = desk.collect(&[]).await;
     assert_eq!(ended.code, 3);
-    assert!(ended.stderr.contains("no name of a folder"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("invalid folder name"), "{}", ended.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -231,13 +231,13 @@ async fn newest_run_of_a_branch_skips_failures_and_forks() {
         run(5, "push", "success", "stranger/octo-repo", "main"),
         run(6, "push", "success", REPOSITORY, "feat/x"),
     ]);
-    let settings = Settings::from_environment(|name| match name {
+    let settings = ClientSettings::from_environment(|name| match name {
         "GITHUB_API_URL" => Some(github.api_url()),
         "GITHUB_TOKEN" => Some(TOKEN.to_owned()),
         _ => None,
     });
     let client = Client::new(&settings.unwrap()).unwrap();
-    let repository = Repository::parse(REPOSITORY).unwrap();
+    let repository = RepositoryName::parse(REPOSITORY).unwrap();
     let newest = async |branch| {
         newest_run(&client, &repository, Some("sweep.yml"), branch)
             .await

@@ -18,7 +18,7 @@ impl ExitOf for GithubError {
     fn exit(&self) -> Exit {
         match self {
             Self::NoToken | Self::Repository(_) | Self::Setup { .. } | Self::Forbidden { .. } | Self::NotFound { .. } => Exit::Usage,
-            Self::Unreachable { .. } | Self::RateLimited { .. } | Self::Refused { .. } | Self::Answer { .. } => Exit::Infrastructure,
+            Self::Unreachable { .. } | Self::RateLimited { .. } | Self::Refused { .. } | Self::Response { .. } => Exit::Infrastructure,
         }
     }
 }
