@@ -146,7 +146,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Changelog(args) => block_in_place(|| changelog::run(args)),
         Command::Doctor(args) => block_in_place(|| doctor::run(args)),
         Command::Run(args) => Box::pin(run::run(*args)).await,
-        Command::Ready(args) => block_in_place(|| ready::run(args)),
+        Command::Ready(args) => ready::run(args).await,
         Command::ImportImage(args) => block_in_place(|| import_image::run(&args)),
         Command::Bench(args) => block_in_place(|| bench::run(*args)),
         Command::Eval(args) => block_in_place(|| eval::run(*args)),

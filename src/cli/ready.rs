@@ -100,10 +100,10 @@ fn target(base_url: &str, ca_cert: Option<&Path>, health_path: &str, model: Stri
 ///
 /// # Errors
 /// Where the engine exits or the deadline passes.
-pub fn run(args: ReadyArgs) -> Result<Exit, Failure> {
+pub async fn run(args: ReadyArgs) -> Result<Exit, Failure> {
     let cancellation = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
     let engine = ExternalEngine::try_from(args)?;
-    match wait_for_external_engine(&engine, &cancellation) {
+    match wait_for_external_engine(&engine, &cancellation).await {
         Ok(ready) => {
             say(&format!("the engine serves {} on port {}", ready.served_model, engine.target.port));
             Ok(Exit::Success)

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
+use tracing::{Instrument as _, info_span};
 
 use super::attempt::run_attempt;
 use super::context::JobContext;
@@ -19,7 +20,7 @@ pub(super) async fn run_attempts(ctx: &JobContext, progress: &mut Progress) -> O
     loop {
         progress.journal.set_attempt(number);
         let (started, since) = (host::timestamp(), Instant::now());
-        let attempted = Box::pin(run_attempt(ctx, progress)).await;
+        let attempted = Box::pin(run_attempt(ctx, progress).instrument(info_span!("attempt", number))).await;
         let scanned = remove_secrets(ctx);
         let failure = attempted.and(scanned).err();
         let pause = failure.as_ref().and_then(|failure| retry_pause(ctx, progress, number, failure));

@@ -1,17 +1,20 @@
 //! The wait for an engine that a recipe started by itself: `imax ready` does what the phase ready does for other recipes.
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::time::sleep;
+
 use crate::fleet::engine_log;
-use crate::fleet::readiness::{NotReady, Ready, Target, wait_until_ready};
+use crate::fleet::readiness::{Ready, Target, probe_until_ready};
 use crate::job::diagnose;
 use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::process::process_of;
 
 /// Lines of the engine's log that an error quotes.
 const TAIL_LINES: usize = 40;
+/// Pause between two looks at the engine's process, which is not a child of this one.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// An engine to wait for.
 #[derive(Debug, Clone)]
@@ -42,33 +45,30 @@ pub enum ExternalEngineError {
     },
 }
 
-/// What ended the wait.
-enum WaitEnd {
-    Cancelled(CancelCause),
-    EngineExited(i32),
-}
-
 /// Waits until an engine answers its health check and gives one token.
 ///
 /// # Errors
 /// [`ExternalEngineError`] where the engine exits first, the deadline passes, or the wait is cancelled.
-pub fn wait_for_external_engine(engine: &ExternalEngine, cancellation: &Cancellation) -> Result<Ready, ExternalEngineError> {
-    // The start time of the process tells it from a later one with the same number.
-    let process = engine.pid.map(|pid| (pid, process_of(pid)));
-    let mut check = || {
-        if let Some(cause) = cancellation.cause() {
-            return ControlFlow::Break(WaitEnd::Cancelled(cause));
-        }
-        match process {
-            Some((pid, known)) if known.is_none() || process_of(pid) != known => ControlFlow::Break(WaitEnd::EngineExited(pid)),
-            Some(_) | None => ControlFlow::Continue(()),
-        }
+pub async fn wait_for_external_engine(engine: &ExternalEngine, cancellation: &Cancellation) -> Result<Ready, ExternalEngineError> {
+    tokio::select! {
+        biased;
+        cause = cancellation.cancelled() => Err(ExternalEngineError::Cancelled(cause)),
+        pid = exited(engine.pid) => Err(not_ready(engine, format!("the engine (process {pid}) ended before it was ready"))),
+        ready = probe_until_ready(&engine.target, engine.deadline) => ready.map_err(|timeout| not_ready(engine, timeout.to_string())),
+    }
+}
+
+/// Waits for the exit of a process. Without one it waits forever.
+async fn exited(pid: Option<i32>) -> i32 {
+    let Some(pid) = pid else {
+        return std::future::pending().await;
     };
-    wait_until_ready(&engine.target, engine.deadline, &mut check).map_err(|error| match error {
-        NotReady::Ended(WaitEnd::Cancelled(cause)) => ExternalEngineError::Cancelled(cause),
-        NotReady::Ended(WaitEnd::EngineExited(pid)) => not_ready(engine, format!("the engine (process {pid}) ended before it was ready")),
-        late @ NotReady::Late { .. } => not_ready(engine, late.to_string()),
-    })
+    // The start time of the process tells it from a later one with the same number.
+    let process = process_of(pid);
+    while process.is_some() && process_of(pid) == process {
+        sleep(POLL_INTERVAL).await;
+    }
+    pid
 }
 
 fn not_ready(engine: &ExternalEngine, problem: String) -> ExternalEngineError {

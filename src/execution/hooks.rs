@@ -1,19 +1,18 @@
 //! The commands that a profile runs before and after a job. Once the first pre-hook has begun, the post-hooks run however the
 //! job ends: they may give back what a pre-hook took.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep_until;
 
-use super::blocking::blocking;
 use super::context::JobContext;
 use super::interruption::{Interruption, PhaseError};
 use super::phase::RunningPhase;
 use crate::job::{FailureClass, JobFailure};
+use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::process::{Ending, Group, Input, ProcessError, StartedFrom};
 
-/// Pause between two looks at a hook.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How long a hook has to exit after SIGTERM.
 const GRACE: Duration = Duration::from_secs(1);
 /// The least time that post-hooks get, also where stopping the engine took all of the phase's time.
@@ -113,15 +112,10 @@ async fn run_hook(ctx: &JobContext, hook: &str, limit: &HookLimit) -> Result<(),
     ctx.console.line(&format!("hook: {hook}"));
     let mut group = start(ctx, hook).map_err(|error| infra(error.to_string()))?;
     let exited = tokio::select! {
-        exit = exit_of(&mut group) => exit.map_err(|error| infra(error.to_string()).into()),
+        exit = group.wait() => exit.map_err(|error| infra(error.to_string()).into()),
         error = limit.reached(ctx, hook) => Err(error),
     };
-    // Also what a hook that exited has left in the background.
-    let hurry = || ctx.cancel_deadline().is_some_and(|deadline| Instant::now() >= deadline);
-    blocking(|| {
-        let _ = group.stop(GRACE, GRACE, &hurry);
-        drop(group);
-    });
+    stop(ctx, &mut group).await;
     match exited? {
         Ending::Exited(0) => Ok(()),
         other @ (Ending::Exited(_) | Ending::Signalled(_)) => Err(infra(format!("hook `{hook}` {other}; see server.log")).into()),
@@ -141,12 +135,24 @@ fn start(ctx: &JobContext, hook: &str) -> Result<Group, ProcessError> {
     })
 }
 
-async fn exit_of(group: &mut Group) -> Result<Ending, ProcessError> {
-    loop {
-        if let Some(ending) = group.poll()? {
-            return Ok(ending);
+/// Stops a hook, and what a hook that exited has left in the background. A cancelled job kills it when its time is over.
+async fn stop(ctx: &JobContext, group: &mut Group) {
+    let hurry = Cancellation::new();
+    let mut stopped = pin!(group.terminate(GRACE, GRACE, &hurry));
+    tokio::select! {
+        _ = &mut stopped => {}
+        () = cancel_deadline(ctx) => {
+            hurry.cancel(CancelCause::Abandoned);
+            stopped.await;
         }
-        sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// Waits until a cancelled job must have stopped everything.
+async fn cancel_deadline(ctx: &JobContext) {
+    ctx.cancellation.cancelled().await;
+    if let Some(deadline) = ctx.cancel_deadline() {
+        sleep_until(deadline.into()).await;
     }
 }
 

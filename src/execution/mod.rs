@@ -47,6 +47,8 @@ mod supervision;
 
 use std::time::Duration;
 
+use tracing::{Instrument as _, info_span};
+
 use crate::fleet::job_state::StateFolder;
 use crate::fleet::launcher::secrets_of;
 use crate::git::checkout::Checkout;
@@ -104,7 +106,8 @@ pub async fn execute(request: ExecutionRequest, cancellation: &Cancellation) -> 
     let ctx = context(request, spec, folders, checkout, port, start, cancellation);
     announce(&ctx);
     let mut progress = Progress::new(ctx.spec.profile.deadlines);
-    let failure = Box::pin(attempts::run_attempts(&ctx, &mut progress)).await;
+    let span = info_span!("job", id = %ctx.spec.id, row = %ctx.spec.row.curve_key());
+    let failure = Box::pin(attempts::run_attempts(&ctx, &mut progress).instrument(span)).await;
     // A job that failed early may be faster than git.
     ctx.checkout.wait(COMMIT_TIMEOUT, cancellation).await;
     let (record, end) = record::of_finished_job(&ctx, progress, failure);

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use tracing::{Instrument as _, debug, info_span};
+
 use super::context::JobContext;
 use super::interruption::PhaseError;
 use crate::job::{Deadlines, JobFailure, Phase, PhaseEnding, PhaseRecord};
@@ -18,7 +20,7 @@ pub(super) async fn run_phase<T>(
     let running = journal.begin(phase, None);
     ctx.console.line(&format!("phase {phase}"));
     let result = match ctx.check_cancelled() {
-        Ok(()) => work(&running).await,
+        Ok(()) => work(&running).instrument(info_span!("phase", %phase)).await,
         Err(cancelled) => Err(cancelled),
     };
     match result {
@@ -83,6 +85,7 @@ impl PhaseJournal {
     }
 
     pub fn begin(&self, phase: Phase, conc: Option<Concurrency>) -> RunningPhase {
+        debug!(%phase, ?conc, "phase began");
         RunningPhase {
             phase,
             conc,
@@ -100,6 +103,7 @@ impl PhaseJournal {
             since,
             limit,
         } = running;
+        debug!(%phase, ?conc, ?ending, reason, "phase ended");
         self.phases.push(PhaseRecord {
             phase,
             attempt: self.attempt,

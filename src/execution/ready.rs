@@ -1,19 +1,16 @@
 //! The phase ready: the engine answers its health check, gives one token, and says its version.
 
-use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::blocking::blocking;
 use super::context::JobContext;
 use super::engine::LaunchedEngine;
 use super::interruption::{Interruption, PhaseError};
 use super::load_settings::LoadTarget;
 use super::phase::RunningPhase;
 use crate::fleet::engine_log;
-use crate::fleet::readiness::{NotReady, Ready, Target, wait_until_ready};
+use crate::fleet::readiness::{Ready, Target, probe_until_ready};
 use crate::job::{VERSION_PATHS, version_in_answer, version_in_log};
-use crate::system::cancellation::CancelCause;
-use crate::system::plain_http::{Question, ask};
+use crate::system::http_client::{Question, send};
 
 /// How long the engine has to answer the question for its version.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,7 +38,7 @@ pub(super) async fn wait_for_engine(ctx: &JobContext, phase: &RunningPhase, engi
         port: ctx.port,
         served_model: ready.served_model,
     };
-    let version = blocking(|| engine_version(ctx, &target));
+    let version = engine_version(ctx, &target).await;
     if let Some(known) = &version {
         ctx.console.line(&format!("engine version {}", known.version));
     }
@@ -56,40 +53,35 @@ async fn wait_for_token(ctx: &JobContext, phase: &RunningPhase, engine: &Launche
         health_path: ctx.spec.profile.health_path.clone(),
         model: ctx.spec.row.model.to_string(),
     };
-    let limit = phase.time_left();
-    let give_up = ctx.cancellation.child();
-    let abandon = give_up.clone();
-    let mut waiting = tokio::task::spawn_blocking(move || {
-        wait_until_ready(&target, limit, &mut || match give_up.cause() {
-            Some(_) => ControlFlow::Break(()),
-            None => ControlFlow::Continue(()),
-        })
-    });
-    let waited = tokio::select! {
+    tokio::select! {
         biased;
-        interruption = engine.interrupted(&ctx.cancellation) => {
-            abandon.cancel(CancelCause::Abandoned);
-            let _ = waiting.await;
-            return Err(interruption.into());
-        }
-        waited = &mut waiting => waited,
-    };
-    match waited {
-        Ok(Ok(ready)) => Ok(ready),
-        Ok(Err(NotReady::Late { waited, last })) => Err(Interruption::DeadlineExceeded {
-            limit: waited,
-            status: Some(last),
-        }
-        .into()),
-        // A signal was seen by the wait before it was seen here.
-        Ok(Err(NotReady::Ended(()))) => Err(engine.interrupted(&ctx.cancellation).await.into()),
-        Err(error) => Err(Interruption::EngineUnknown(error.to_string()).into()),
+        interruption = engine.interrupted(&ctx.cancellation) => Err(interruption.into()),
+        ready = probe_until_ready(&target, phase.time_left()) => ready.map_err(|timeout| {
+            Interruption::DeadlineExceeded {
+                limit: timeout.waited,
+                status: Some(timeout.last),
+            }
+            .into()
+        }),
     }
 }
 
 /// The version that the engine itself gives, or its log. Some engines give none.
-fn engine_version(ctx: &JobContext, target: &LoadTarget) -> Option<EngineVersion> {
-    let answered = VERSION_PATHS.iter().find_map(|path| {
+async fn engine_version(ctx: &JobContext, target: &LoadTarget) -> Option<EngineVersion> {
+    let answered = tokio::select! {
+        version = version_from_engine(target) => version,
+        _ = ctx.cancellation.cancelled() => None,
+    };
+    answered.or_else(|| {
+        let log = engine_log::tail(&ctx.folders.server_log(), &ctx.secrets);
+        let version = version_in_log(&log)?;
+        let source = "log".to_owned();
+        Some(EngineVersion { version, source })
+    })
+}
+
+async fn version_from_engine(target: &LoadTarget) -> Option<EngineVersion> {
+    for path in VERSION_PATHS {
         let question = Question {
             host: &target.host,
             port: target.port,
@@ -98,15 +90,14 @@ fn engine_version(ctx: &JobContext, target: &LoadTarget) -> Option<EngineVersion
             headers: &[],
             tls: None,
         };
-        let answer = ask(question, VERSION_TIMEOUT, &mut || !ctx.cancellation.is_cancelled()).ok()?;
-        let version = (answer.status == 200).then(|| version_in_answer(&answer.body)).flatten()?;
-        let source = (*path).to_owned();
-        Some(EngineVersion { version, source })
-    });
-    answered.or_else(|| {
-        let log = engine_log::tail(&ctx.folders.server_log(), &ctx.secrets);
-        let version = version_in_log(&log)?;
-        let source = "log".to_owned();
-        Some(EngineVersion { version, source })
-    })
+        let Ok(answer) = send(&question, VERSION_TIMEOUT).await else {
+            continue;
+        };
+        let version = (answer.status == 200).then(|| version_in_answer(&answer.body)).flatten();
+        if let Some(version) = version {
+            let source = path.to_owned();
+            return Some(EngineVersion { version, source });
+        }
+    }
+    None
 }

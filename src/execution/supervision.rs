@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinError;
 use tokio::time::{sleep_until, timeout};
+use tracing::Span;
 
 use super::engine::LaunchedEngine;
 use super::interruption::Interruption;
@@ -89,7 +90,8 @@ where
     let (sender, mut progress) = unbounded_channel();
     let mut running = {
         let work_stop = work_stop.clone();
-        tokio::task::spawn_blocking(move || work(&work_stop, &sender))
+        let span = Span::current();
+        tokio::task::spawn_blocking(move || span.in_scope(|| work(&work_stop, &sender)))
     };
     let interruption = async {
         let interrupted = engine.interrupted(cancellation);

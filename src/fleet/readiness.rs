@@ -2,19 +2,15 @@
 //! enough: engines answer it before their first, slow forward pass, and some before the model is loaded.
 
 use std::fmt::Write as _;
-use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
 use crate::system::http_client::{Answer, HttpError, Question, send};
-use crate::system::runtime::block_on;
 use crate::system::tls::TlsClient;
 
 /// Pause between two health checks: an engine does not announce that it is ready.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Interval at which a synchronous caller is asked whether to go on.
-const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// Longest time for one answer to a health check or a list of models.
 const ANSWER: Duration = Duration::from_secs(5);
 /// Part of a refusing answer that is quoted, characters.
@@ -42,24 +38,9 @@ pub struct Ready {
     pub served_model: String,
 }
 
-/// Why it is not ready.
-#[derive(Debug, thiserror::Error)]
-pub enum NotReady<B> {
-    /// The caller ended the wait, and why.
-    #[error("the wait was ended")]
-    Ended(B),
-    /// The deadline came.
-    #[error("the engine was not ready within {} s: {last}", .waited.as_secs_f64().round())]
-    Late {
-        /// How long it had.
-        waited: Duration,
-        /// What was wrong at last.
-        last: String,
-    },
-}
-
 /// The deadline came before the engine was ready.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the engine was not ready within {} s: {last}", .waited.as_secs_f64().round())]
 pub struct ReadinessTimeout {
     /// How long it had.
     pub waited: Duration,
@@ -94,32 +75,6 @@ pub async fn probe_until_ready(target: &Target, limit: Duration) -> Result<Ready
         }
         tokio::time::sleep(PAUSE.min(left)).await;
     }
-}
-
-/// The same for synchronous callers: `check` is asked every 50 ms whether to go on.
-///
-/// # Errors
-/// See [`NotReady`].
-pub fn wait_until_ready<B>(target: &Target, limit: Duration, check: &mut dyn FnMut() -> ControlFlow<B>) -> Result<Ready, NotReady<B>> {
-    let wait = async {
-        let mut probe = std::pin::pin!(probe_until_ready(target, limit));
-        loop {
-            if let ControlFlow::Break(why) = check() {
-                return Err(NotReady::Ended(why));
-            }
-            tokio::select! {
-                biased;
-                ready = &mut probe => return ready.map_err(|ReadinessTimeout { waited, last }| NotReady::Late { waited, last }),
-                () = tokio::time::sleep(CHECK_INTERVAL) => {}
-            }
-        }
-    };
-    block_on(wait).unwrap_or_else(|error| {
-        Err(NotReady::Late {
-            waited: Duration::ZERO,
-            last: error.to_string(),
-        })
-    })
 }
 
 /// One round: health, name of the model, one token. The token may take as long as there is time.
