@@ -21,8 +21,9 @@ pub struct LogArgs {
     /// Log nothing, whatever IMAX_LOG says.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// The format of log records.
-    #[arg(long, value_enum, default_value_t = LogFormat::Text, global = true)]
+    /// The format of log records: text or json.
+    // Shown possible values with descriptions would switch every command's --help to the long layout.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, global = true, hide_possible_values = true)]
     log_format: LogFormat,
 }
 
