@@ -31,13 +31,13 @@ pub mod load;
 pub(crate) mod eval;
 
 /// What load generators wrote, to one normalised result a point.
-pub mod result;
+mod result;
 
 /// Points to runs, runs to verdicts.
-pub mod analysis;
+mod analysis;
 
 /// Runs and verdicts to tables, pages and comments.
-pub mod report;
+mod report;
 
 /// The simulated engine: an OpenAI-compatible server with a stated performance model.
 pub(crate) mod sim;

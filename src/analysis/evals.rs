@@ -13,11 +13,8 @@ use crate::result::{Json, Object};
 pub struct EvalKey {
     /// The model's short name.
     pub model_prefix: String,
-    /// The hardware.
     pub hardware: String,
-    /// The engine.
     pub framework: String,
-    /// The precision.
     pub precision: String,
     /// Speculative decoding.
     pub spec_decoding: String,
@@ -25,7 +22,6 @@ pub struct EvalKey {
     pub layout: String,
     /// Requests under way at once.
     pub conc: u64,
-    /// The task.
     pub task: String,
     /// Which score: `em_strict`, `accuracy`.
     pub score_name: String,
@@ -57,7 +53,6 @@ impl fmt::Display for EvalKey {
 pub struct EvalScore {
     /// What it belongs to.
     pub key: EvalKey,
-    /// The score.
     pub score: f64,
     /// Its standard error, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,9 +67,7 @@ pub struct EvalScore {
 pub struct EvalChange {
     /// What it belongs to.
     pub key: EvalKey,
-    /// The score before.
     pub base: f64,
-    /// The score now.
     pub head: f64,
     /// The difference in standard errors: `(head - base) / sqrt(se² + se²)`; none where an error is not known or both are 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -14,13 +14,13 @@ mod slo;
 pub mod statistics;
 
 pub use compare::{
-    Basis, Change, Comparison, CurveComparison, Excepted, FrontierKey, Knowledge, MetricVerdict, PointComparison, Side, Verdict, compare,
+    Basis, Change, Comparison, CurveComparison, FrontierKey, Knowledge, MetricVerdict, PointComparison, Side, Verdict, compare,
 };
 pub use cost::{CostError, CostGap, CostModel, PerMillion, PointCost, PowerSource};
 pub use evals::{EvalChange, EvalKey, EvalScore, eval_changes};
-pub use history::{HISTORY_SCHEMA, History, HistoryError, HistoryRun, Past};
-pub use run::{Assembly, Found, HardwareStats, Problem, Run, assemble};
-pub use run_document::{RUN_SCHEMA, RunDocument, RunDocumentError};
-pub use selection::{Filter, FilterError, Grouping, PointField, PointFieldError, is_selected, select};
+pub use history::{History, HistoryError, HistoryRun};
+pub use run::{Assembly, Found, Problem, Run, assemble};
+pub use run_document::{RunDocument, RunDocumentError};
+pub use selection::{Filter, Grouping, PointField, select};
 pub use shifts::{Shift, Step};
-pub use slo::{Best, BestBy, Slo, SloError, best_points};
+pub use slo::{Best, BestBy, Slo, best_points};

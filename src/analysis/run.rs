@@ -12,7 +12,6 @@ use crate::result::{Point, PointOutcome};
 /// All points of one workflow run, sorted by their keys; each key occurs once.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Run {
-    /// The points.
     pub points: Vec<Point>,
     /// What did not fit.
     #[serde(default)]
@@ -33,31 +32,23 @@ pub enum Problem {
     },
     /// Measured more than once; the newest counts.
     Duplicated {
-        /// The point.
         point: PointKey,
         /// Where its results are; the first one counts.
         sources: Vec<String>,
     },
     /// Measured without being planned.
     Unexpected {
-        /// The point.
         point: PointKey,
         /// Where its result is.
         source: String,
     },
     /// A file that looks like a result and cannot be read as one.
-    Unreadable {
-        /// The file.
-        source: String,
-        /// Why not.
-        reason: String,
-    },
+    Unreadable { source: String, reason: String },
 }
 
 /// A point as it was found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
-    /// Where.
     pub source: String,
     /// The point, measured or failed.
     pub point: Point,
@@ -68,7 +59,6 @@ pub struct Found {
 /// A run, and where the numbers of its measured points are, in their order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Assembly {
-    /// The run.
     pub run: Run,
     /// The sources of the measured points.
     pub sources: Vec<String>,
@@ -77,9 +67,7 @@ pub struct Assembly {
 /// How much of what was planned on a kind of hardware was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct HardwareStats {
-    /// Measured points.
     pub n_success: usize,
-    /// All points.
     pub total: usize,
 }
 

@@ -8,12 +8,10 @@ use super::Run;
 /// The format of `run.json`; the number after the slash grows when a reader must change.
 pub const RUN_SCHEMA: &str = "imax-run/1";
 
-/// The whole file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunDocument {
     /// [`RUN_SCHEMA`].
     pub schema: String,
-    /// The run.
     pub run: Run,
 }
 

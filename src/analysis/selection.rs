@@ -15,9 +15,7 @@ use crate::model::{PointKey, suggestion};
 pub enum PointField {
     /// The model's short name.
     Model,
-    /// The runner label.
     Hardware,
-    /// The engine.
     Framework,
     /// Numeric format of the weights.
     Precision,
@@ -162,14 +160,12 @@ impl Grouping {
     }
 }
 
-/// One condition.
 #[derive(Debug, Clone)]
 pub struct Filter {
     field: PointField,
     glob: GlobMatcher,
 }
 
-/// An invalid filter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid filter {0:?}; expected KEY=GLOB with KEY one of model, hardware, framework, precision, sequence, layout, conc")]
 pub struct FilterError(String);

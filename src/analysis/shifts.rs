@@ -21,7 +21,6 @@ pub(super) const LEAST_NOISE: f64 = 0.0025;
 /// A point whose level in the history moved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Shift {
-    /// The point.
     pub point: PointKey,
     /// The metric that moved most.
     pub metric: Metric,

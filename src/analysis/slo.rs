@@ -22,7 +22,6 @@ pub struct Slo {
     above: bool,
 }
 
-/// An invalid objective.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "invalid objective {0:?}; expected METRIC:STATISTIC<BOUND such as ttft:p99<500, with ttft, tpot, itl or e2el in milliseconds, or \

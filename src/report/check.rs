@@ -25,9 +25,7 @@ pub struct Remark {
     pub failed: bool,
     /// The line of the changelog that asked for it, from 1, where that is known.
     pub line: Option<usize>,
-    /// Which point.
     pub title: String,
-    /// What happened.
     pub message: String,
 }
 

@@ -8,12 +8,9 @@ use crate::analysis::{Grouping, PointField};
 use crate::model::{Layout, Parallelism, SpecDecoding, WorkerGroup};
 use crate::result::{Metric, Point};
 
-/// A column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Column {
-    /// A setting.
     Setting(Setting),
-    /// A metric.
     Metric(Metric),
     /// What follows from prices and power.
     Cost(CostColumn),
@@ -24,7 +21,6 @@ pub enum Column {
 pub enum Setting {
     /// The model's short name.
     Model,
-    /// The runner label.
     Hardware,
     /// The engine, with what drafts tokens.
     Framework,

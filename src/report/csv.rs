@@ -30,11 +30,8 @@ const SETTINGS: [&str; 14] = [
 /// A value of the table, before it has a format.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Cell {
-    /// Not known.
     Nothing,
-    /// A text.
     Text(String),
-    /// A number.
     Number(f64),
 }
 
@@ -57,7 +54,6 @@ impl Cell {
         }
     }
 
-    /// The number.
     pub(super) fn number(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),
@@ -100,7 +96,6 @@ fn written((names, rows): &Table) -> String {
     text
 }
 
-/// Headings and rows.
 type Table = (Vec<String>, Vec<Vec<Cell>>);
 
 /// The headings and the rows, for every format that is a table.

@@ -8,7 +8,6 @@ use crate::model::escape_markdown;
 /// The scores of a run, and their changes where it was compared.
 #[derive(Debug, Clone, Copy)]
 pub struct Scores<'a> {
-    /// The scores.
     pub scores: &'a [EvalScore],
     /// The changes of those that both runs have.
     pub changes: &'a [EvalChange],
@@ -17,7 +16,6 @@ pub struct Scores<'a> {
 /// A score and its change.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ScoreRow<'a> {
-    /// The score.
     pub score: &'a EvalScore,
     /// What it was, where the run was compared with one that has it.
     pub change: Option<&'a EvalChange>,

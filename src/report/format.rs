@@ -4,16 +4,13 @@ use parquet::errors::ParquetError;
 
 use super::{Budget, SideBySide, View, csv, csv_of_several, html, json, json_of_several, junit, sarif, summary, table};
 
-/// A format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// For a terminal.
     Table,
     /// GitHub's markdown.
     Markdown,
     /// For spreadsheets: every number with its full digits.
     Csv,
-    /// For programs.
     Json,
     /// One self-contained page with plots.
     Html,

@@ -8,9 +8,7 @@ use crate::model::{PointKey, escape_markdown};
 /// Pages of a workflow run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Links {
-    /// The workflow run.
     pub run: Option<String>,
-    /// Jobs that failed.
     pub failed_jobs: Vec<JobLink>,
     /// The page of the job that each point was measured in, or should have been.
     pub jobs: BTreeMap<PointKey, String>,
@@ -19,9 +17,7 @@ pub struct Links {
 /// A job with its page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobLink {
-    /// Its name.
     pub name: String,
-    /// Its page.
     pub url: String,
 }
 

@@ -11,7 +11,6 @@ pub enum JobProgress {
     Running(f64),
     /// Succeeded, with its duration in seconds.
     Done(f64),
-    /// Ended without success.
     Failed,
 }
 
@@ -20,7 +19,6 @@ pub enum JobProgress {
 pub struct Progress {
     /// Its jobs; those that GitHub does not list yet wait.
     pub jobs: Vec<JobProgress>,
-    /// Where to look.
     pub links: Links,
 }
 

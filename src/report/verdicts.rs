@@ -22,10 +22,8 @@ pub struct VerdictList {
     pub lines: Vec<VerdictLine>,
 }
 
-/// One verdict.
 #[derive(Debug, PartialEq)]
 pub struct VerdictLine {
-    /// What it means.
     pub mark: Mark,
     /// The verdict in one word.
     pub verdict: &'static str,

@@ -13,11 +13,9 @@ use crate::result::{Better, Metric, Point, PointOutcome};
 /// A report before it has a format.
 #[derive(Debug)]
 pub struct View<'a> {
-    /// The run.
     pub run: &'a Run,
     /// What it was compared with.
     pub comparison: Option<&'a Comparison>,
-    /// The groups.
     pub groups: Vec<Group<'a>>,
     /// What they are by.
     pub grouping: Grouping,
@@ -47,7 +45,6 @@ pub struct Group<'a> {
 /// One point as a line of a table.
 #[derive(Debug)]
 pub struct TableRow<'a> {
-    /// The point.
     pub point: &'a Point,
     /// How it compares, where there is a comparison.
     pub compared: Option<&'a PointComparison>,
@@ -57,10 +54,8 @@ pub struct TableRow<'a> {
     pub cost: Option<PointCost>,
 }
 
-/// One cell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cell {
-    /// What it says.
     pub text: String,
     /// Whether it is the best of its group and workload.
     pub best: bool,
@@ -73,18 +68,14 @@ pub struct Cell {
 pub struct Delta {
     /// Such as `▲4.2%`.
     pub text: String,
-    /// What it means.
     pub mark: Mark,
 }
 
 /// What a change or a point means, for colours and signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
-    /// Good.
     Good,
-    /// Bad.
     Bad,
-    /// Not certain.
     Unsure,
     /// Nothing to look at.
     Neutral,

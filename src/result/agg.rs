@@ -44,7 +44,6 @@ pub const POINT_PART: Wanted = Wanted {
     )],
 };
 
-/// A normalised document.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Agg(Object);
 
@@ -57,11 +56,8 @@ pub enum AggError {
     /// A key is absent or holds something else.
     #[error("`{key}` is {found}, expected {expected}")]
     Field {
-        /// The key.
         key: String,
-        /// What is there.
         found: String,
-        /// What should be.
         expected: &'static str,
     },
     /// A name is invalid.

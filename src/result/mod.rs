@@ -16,12 +16,12 @@ mod schema;
 
 pub use agg::{Agg, AggError, POINT_PART};
 pub use context::{ContextError, Dialect, Gpus, Origin, PointContext};
-pub use eval::{EvalConcs, EvalError, EvalFile, EvalSet, EvalSort, eval_meta, eval_rows, sort_eval_rows};
-pub use json::{Json, JsonError, Object, Wanted};
+pub use eval::{EvalConcs, EvalFile, EvalSet, EvalSort, eval_meta, eval_rows, sort_eval_rows};
+pub use json::{Json, JsonError, Object};
 pub use normalize::{NormalizeError, doubt, normalize};
 // Results are asked for by metric, so its name is at hand where they are.
 pub use crate::model::{Better, Metric};
-pub use point::{Measurement, MetricInterval, Point, PointFailure, PointOutcome};
+pub use point::{Point, PointFailure, PointOutcome};
 pub use power::{Conditions, Power, RolePower};
-pub use producer::{Producer, ProducerError, RawResult, ResultName, ResultNameError, read_result, read_results};
+pub use producer::{ProducerError, ResultName, ResultNameError, read_result};
 pub use schema::schema;

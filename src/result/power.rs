@@ -13,7 +13,6 @@ pub struct Power {
     pub joules: f64,
     /// Length of the load, seconds.
     pub seconds: f64,
-    /// How many GPUs.
     pub gpus: u32,
     /// The same of each role of a row over several nodes, if known.
     pub roles: Option<RolePower>,
@@ -24,11 +23,9 @@ pub struct Power {
 pub struct RolePower {
     /// Of the prefill workers, joules.
     pub prefill_joules: f64,
-    /// Their GPUs.
     pub prefill_gpus: u32,
     /// Of the decode workers, joules.
     pub decode_joules: f64,
-    /// Their GPUs.
     pub decode_gpus: u32,
 }
 

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use globset::{GlobBuilder, GlobMatcher};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use crate::model::{Metric, PointKey};
+use crate::model::Metric;
 use crate::yaml::{Node, Object, Reader, Value};
 
 /// What counts as a regression.
@@ -135,12 +135,6 @@ impl PointPattern {
     #[must_use]
     pub fn matches(&self, point: &str) -> bool {
         self.0.is_match(point)
-    }
-
-    /// Whether it fits a point.
-    #[must_use]
-    pub fn fits(&self, point: &PointKey) -> bool {
-        self.matches(&point.to_string())
     }
 
     /// The pattern as it was written.

@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn truncated_file_is_an_error_and_missing_folder_is_empty() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(read(&folder.path().join("none"), 9).unwrap().is_empty());
+        assert!(read(&folder.path().join("none"), 9).unwrap().runs().is_empty());
         fs::write(folder.path().join("20261101T050000Z-abc.json"), "{").unwrap();
         let error = read(folder.path(), 9).unwrap_err().to_string();
         assert!(error.contains("20261101T050000Z-abc.json: not a run of a history"), "{error}");

@@ -30,7 +30,6 @@ pub struct FrontierKey {
     pub precision: Precision,
     /// The runner label, which stands for the hardware.
     pub runner: RunnerLabel,
-    /// The engine.
     pub framework: Framework,
     /// How tokens are drafted.
     pub spec_decoding: SpecDecoding,
@@ -47,21 +46,17 @@ pub struct CurveComparison {
     pub curve: FrontierKey,
     /// The range of interactivity in which both were measured, tokens a second and user.
     pub from: f64,
-    /// Its upper end.
     pub to: f64,
     /// Mean throughput over the range in the base, tokens a second and GPU.
     pub base: f64,
-    /// In the head.
     pub head: f64,
     /// `head / base - 1`.
     pub relative: f64,
     /// The lower end of its 95% confidence interval.
     pub low: f64,
-    /// The upper end.
     pub high: f64,
     /// The smallest false-discovery rate at which the change is reported.
     pub q: f64,
-    /// What that means.
     pub verdict: MetricVerdict,
     /// Whether its getting worse is known: all its points that got worse are known to, or all its points are allowed to.
     pub excepted: bool,

@@ -80,9 +80,7 @@ pub struct Comparison {
 /// One point in both runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PointComparison {
-    /// The point.
     pub point: PointKey,
-    /// The verdict.
     pub verdict: Verdict,
     /// The metrics that both runs have.
     pub changes: Vec<Change>,
@@ -179,7 +177,6 @@ pub enum MetricVerdict {
 /// A metric in both runs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Change {
-    /// The metric.
     pub metric: Metric,
     /// Its value in the base, in the metric's unit; of several, their geometric mean.
     pub base: f64,
@@ -189,7 +186,6 @@ pub struct Change {
     pub relative: f64,
     /// The lower end of its 95% confidence interval.
     pub low: f64,
-    /// The upper end.
     pub high: f64,
     /// The relative standard deviation of one measurement.
     pub noise: f64,
@@ -197,7 +193,6 @@ pub struct Change {
     pub basis: Basis,
     /// The smallest false-discovery rate at which the change is reported.
     pub q: f64,
-    /// What that means.
     pub verdict: MetricVerdict,
 }
 
@@ -303,7 +298,6 @@ fn scores_of<'a>(side: &Side<'a>) -> &'a [EvalScore] {
     side.runs.first().map_or(&[], |run| &run.evals)
 }
 
-/// Compares two sides.
 #[must_use]
 pub fn compare(base: &Side, head: &Side, knowledge: &Knowledge) -> Comparison {
     let pairs = pairing::pairs(base, head);

@@ -15,10 +15,12 @@ pub(super) struct Pair<'a> {
 /// Which side has numbers.
 pub(super) enum Kind<'a> {
     /// Both; every measurement of it.
-    Both { base: Vec<&'a Point>, head: Vec<&'a Point> },
+    Both {
+        base: Vec<&'a Point>,
+        head: Vec<&'a Point>,
+    },
     /// The base; the head tried and failed.
     Failed,
-    /// The head.
     New,
     /// The base, or neither.
     Missing,

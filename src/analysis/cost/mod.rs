@@ -28,7 +28,6 @@ struct Document {
     hardware: BTreeMap<String, Entry>,
 }
 
-/// The site.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Facility {
@@ -75,20 +74,12 @@ pub enum CostError {
     Form(String),
     /// A number makes no sense.
     #[error("`{key}` is {found}, expected {expected}")]
-    Number {
-        /// Where.
-        key: String,
-        /// What is there.
-        found: f64,
-        /// What should be.
-        expected: &'static str,
-    },
+    Number { key: String, found: f64, expected: &'static str },
     /// No GPU has a price of the provider.
     #[error("unknown provider {found:?}; hardware.yaml has prices of {}", known.join(", "))]
     Provider {
         /// What was asked for.
         found: String,
-        /// What there is.
         known: Vec<String>,
     },
 }
@@ -99,19 +90,13 @@ pub enum CostGap {
     /// Its hardware is not in the file.
     #[error("no cost: {hardware} is not in hardware.yaml, which has {}", known.join(", "))]
     UnknownHardware {
-        /// The runner label.
         hardware: String,
         /// What the file has.
         known: Vec<String>,
     },
     /// Its hardware has no price of the provider.
     #[error("no cost: {provider} has no price for {hardware}")]
-    NoPrice {
-        /// The runner label.
-        hardware: String,
-        /// The provider.
-        provider: String,
-    },
+    NoPrice { hardware: String, provider: String },
     /// It has no numbers.
     #[error("no cost: nothing was measured")]
     NotMeasured,
@@ -155,7 +140,6 @@ pub struct PointCost {
     pub total: PerMillion,
     /// Input tokens; none where there are none.
     pub input: Option<PerMillion>,
-    /// Output tokens.
     pub output: Option<PerMillion>,
     /// Energy of the GPUs alone for one output token, joules.
     pub joules_per_output_token: Option<f64>,

@@ -28,7 +28,6 @@ pub struct HistoryRun {
     /// The workflow run, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
-    /// The points.
     pub run: Run,
 }
 
@@ -117,7 +116,6 @@ pub struct History {
 /// A value of a history.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Past<'a> {
-    /// The run.
     pub run: &'a HistoryRun,
     /// The value, in the metric's unit.
     pub value: f64,
@@ -135,12 +133,6 @@ impl History {
             }
         }
         Self { runs, measured }
-    }
-
-    /// Whether it is empty.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.runs.is_empty()
     }
 
     /// The runs, oldest first.

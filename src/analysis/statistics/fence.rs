@@ -10,9 +10,7 @@ const REACH: f64 = 3.0;
 /// What lies between the fences is usual.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fence {
-    /// The lower fence.
     pub low: f64,
-    /// The upper fence.
     pub high: f64,
 }
 

@@ -12,7 +12,6 @@ impl Normal {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    /// One value.
     pub fn value(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.0.random::<f64>()).ln()).sqrt();
         radius * (2.0 * std::f64::consts::PI * self.0.random::<f64>()).cos()

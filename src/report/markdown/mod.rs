@@ -41,7 +41,6 @@ impl Budget {
         listed: 100,
         rest: "see the report artifact",
     };
-    /// A file.
     pub const FILE: Self = Self {
         bytes: usize::MAX,
         listed: usize::MAX,

@@ -61,7 +61,6 @@ pub enum Gpus {
 /// Which environment of the original is meant: what a variable means changed over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Dialect {
-    /// The newest.
     #[default]
     Current,
     /// That of February 2026, which knew no PP, DCP, PCP, router or fingerprint, and needed decode GPUs.
@@ -77,9 +76,7 @@ pub enum ContextError {
     /// A variable is not a number, or is below its minimum.
     #[error("{variable} is {found:?}, expected a whole number from {minimum}")]
     Number {
-        /// The variable.
         variable: &'static str,
-        /// Its value.
         found: String,
         /// The least that makes sense.
         minimum: u32,
@@ -87,7 +84,6 @@ pub enum ContextError {
     /// A variable is not a valid name.
     #[error("{variable}: {source}")]
     Name {
-        /// The variable.
         variable: &'static str,
         /// What is wrong with it.
         source: NameError,
@@ -168,7 +164,6 @@ impl Gpus {
         }
     }
 
-    /// All of them.
     #[must_use]
     pub fn total(self) -> u64 {
         match self {

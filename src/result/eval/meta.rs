@@ -8,9 +8,7 @@ use super::super::{Json, Object};
 /// Which concurrencies an evaluation was asked for, and which of them are done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EvalConcs<'a> {
-    /// Asked for.
     pub asked: &'a [Concurrency],
-    /// Done.
     pub completed: &'a [Concurrency],
 }
 

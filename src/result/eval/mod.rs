@@ -21,7 +21,6 @@ pub struct EvalFile {
     pub source: String,
     /// When it was written, nanoseconds since 1970: of several results the newest counts.
     pub modified_ns: u128,
-    /// Its content.
     pub content: Json,
 }
 
@@ -40,7 +39,6 @@ pub enum EvalSort {
     /// The model's short name.
     #[default]
     ModelPrefix,
-    /// The hardware.
     Hardware,
 }
 
@@ -49,20 +47,10 @@ pub enum EvalSort {
 pub enum EvalError {
     /// A field of `meta_env.json` has the wrong type.
     #[error("`{key}` of meta_env.json is {found}, expected a text")]
-    Meta {
-        /// The field.
-        key: &'static str,
-        /// What it is.
-        found: &'static str,
-    },
+    Meta { key: &'static str, found: &'static str },
     /// A value of `meta_env.json` is not a number; only the older dialect rejects this.
     #[error("`{key}` of meta_env.json is {found}, expected a whole number")]
-    Number {
-        /// The field.
-        key: &'static str,
-        /// What it holds.
-        found: String,
-    },
+    Number { key: &'static str, found: String },
 }
 
 /// The rows of one evaluation: one for each task of each result file that counts.

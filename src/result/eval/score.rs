@@ -11,7 +11,6 @@ pub(super) struct TaskScore {
     pub strict: Pair,
     /// Exact match under the flexible filter.
     pub flexible: Pair,
-    /// Plain accuracy.
     pub accuracy: Pair,
     /// Number of samples.
     pub samples: Json,

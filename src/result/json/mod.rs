@@ -20,13 +20,9 @@ pub enum Json {
     Bool(bool),
     /// A number without fraction and exponent that fits.
     Integer(i64),
-    /// Any other number.
     Float(f64),
-    /// A text.
     Text(String),
-    /// A list.
     List(Vec<Json>),
-    /// An object.
     Object(Object),
 }
 

@@ -10,9 +10,7 @@ pub struct JsonError {
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
-    /// What is there.
     pub found: String,
-    /// What should be.
     pub expected: &'static str,
 }
 
@@ -39,7 +37,6 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Everything.
     pub const ALL: Self = Self { others: true, named: &[] };
 
     fn below(&self, key: &str) -> Option<&Self> {

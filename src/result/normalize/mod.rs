@@ -20,21 +20,14 @@ pub enum NormalizeError {
     /// A value is not a number, or not one that makes sense.
     #[error("`{key}` of the result is {found}, expected {expected}")]
     Value {
-        /// The key.
         key: String,
-        /// What it holds.
         found: String,
         /// What it should hold.
         expected: &'static str,
     },
     /// The result was measured at another concurrency than the row's.
     #[error("the result was measured at concurrency {found}, expected {expected} from the row")]
-    OtherConcurrency {
-        /// In the result.
-        found: i64,
-        /// In the row.
-        expected: Concurrency,
-    },
+    OtherConcurrency { found: i64, expected: Concurrency },
     /// No request completed, or none gave a token.
     #[error("the result has {0}: nothing was measured; see the server's log")]
     NothingMeasured(&'static str),

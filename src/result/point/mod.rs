@@ -14,7 +14,6 @@ use crate::model::{Concurrency, FailureClass, Layout, Metric, PointKey};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Point {
-    /// Its identity.
     pub key: PointKey,
     /// The model as its hub names it.
     pub model: Option<String>,
@@ -24,7 +23,6 @@ pub struct Point {
     pub layout: Layout,
     /// GPUs in use.
     pub gpus: u64,
-    /// What came out.
     pub outcome: PointOutcome,
     /// How far the requests of this one measurement determine its metrics; none where the load generator does not say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -35,11 +33,8 @@ pub struct Point {
 /// differs from one run to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct MetricInterval {
-    /// The metric.
     pub metric: Metric,
-    /// Its lower end.
     pub low: f64,
-    /// Its upper end.
     pub high: f64,
 }
 
@@ -47,7 +42,6 @@ pub struct MetricInterval {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PointOutcome {
-    /// Numbers.
     Measured(Measurement),
     /// None, and why.
     Failed(PointFailure),
@@ -58,7 +52,6 @@ pub enum PointOutcome {
 pub struct PointFailure {
     /// Who is to blame.
     pub class: FailureClass,
-    /// One sentence.
     pub reason: String,
 }
 
@@ -89,11 +82,6 @@ impl Measurement {
     #[must_use]
     pub fn get(&self, metric: Metric) -> Option<f64> {
         names(metric).iter().find_map(|name| self.number(name))
-    }
-
-    /// All numbers in the order of the document.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
-        self.0.iter().map(|(name, number)| (name.as_ref(), *number))
     }
 }
 

@@ -24,7 +24,6 @@ pub enum Producer {
     Sglang,
     /// AIPerf, and its predecessor genai-perf.
     Aiperf,
-    /// GuideLLM.
     Guidellm,
 }
 
@@ -80,9 +79,7 @@ impl Producer {
 /// A raw result in the words of benchmark_serving.py, and who wrote it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RawResult {
-    /// Who.
     pub producer: Producer,
-    /// What.
     pub document: Json,
 }
 
@@ -97,7 +94,6 @@ pub enum ProducerError {
     Line {
         /// Which, from one.
         line: usize,
-        /// What is wrong.
         error: JsonError,
     },
     /// There is nothing in it.
@@ -109,19 +105,14 @@ pub enum ProducerError {
     /// A value is not what its producer writes.
     #[error("`{key}` of the {producer} result is {found}, expected {expected}")]
     Value {
-        /// Who wrote it.
         producer: &'static str,
-        /// Where.
         key: String,
-        /// What is there.
         found: String,
-        /// What should be.
         expected: &'static str,
     },
     /// Several results, and none or several of the concurrency that was asked for.
     #[error("the file has results at concurrency {found}, expected exactly one at {expected}")]
     Concurrency {
-        /// What it has.
         found: String,
         /// What was asked for.
         expected: Concurrency,

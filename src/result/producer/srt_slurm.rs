@@ -9,7 +9,6 @@ use crate::result::{Gpus, PointContext};
 /// What the names of a result file and its folder say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResultName {
-    /// The concurrency.
     pub conc: Concurrency,
     /// Input and output tokens of a request, where the folder says so.
     pub lens: Option<(u32, u32)>,
