@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::evals::with_task;
 use super::stopwatch::Stopwatch;
-use super::world::{PATIENCE, World, await_that};
+use super::world::World;
+use crate::harness::{DEADLINE, wait_until};
 
 /// Cancels in a phase, and asserts that nothing is left and that the record is right.
 pub fn cancel_in(phase: &str, world: &World, signal: Signal, code: i32, wait: impl FnOnce(&World)) {
@@ -18,7 +19,7 @@ pub fn cancel_in(phase: &str, world: &World, signal: Signal, code: i32, wait: im
     wait(world);
     let sent = Stopwatch::start();
     run.signal(signal);
-    let ended = run.end();
+    let ended = run.finish();
     sent.assert_cancelled_in_time(&ended.stderr);
     assert_eq!(ended.code, Some(code), "{}", ended.stderr);
     world.assert_nothing_runs();
@@ -119,7 +120,7 @@ fn not_by_sighup_under_nohup() {
     // After another command has run, the signal would have had its effect.
     assert!(world.reap().stderr.contains("no dead job"));
     run.signal(Signal::SIGTERM);
-    assert_eq!(run.end().code, Some(143));
+    assert_eq!(run.finish().code, Some(143));
     assert_eq!(world.job()["outcome"]["reason"], json!("cancelled by SIGTERM in phase ready"));
 }
 
@@ -145,7 +146,7 @@ fn accepted_requests(port: u16) -> u64 {
         headers: &[],
         tls: None,
     };
-    let answer = plain_http::ask(question, PATIENCE, &mut || true).unwrap();
+    let answer = plain_http::ask(question, DEADLINE, &mut || true).unwrap();
     let text = String::from_utf8(answer.body).unwrap();
     let count = text.lines().find_map(|line| line.strip_prefix("imax_sim_requests_total "));
     count.unwrap().parse().unwrap()
@@ -164,7 +165,7 @@ fn in_load_keeps_partial_result() {
         cancel_in("load", &world, signal, code, |world| {
             let port = world.read("port").trim().parse().unwrap();
             let before = accepted_requests(port);
-            await_that("the engine served", || accepted_requests(port) >= before + 6);
+            wait_until("the engine served", || accepted_requests(port) >= before + 6);
         });
         let job = world.job();
         let raw = job["points"][0]["raw"].as_str().unwrap();

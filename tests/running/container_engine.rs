@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use serde_json::json;
 
-use super::world::await_that;
+use crate::harness::{program, wait_until};
 
 const NEEDS: &str = "needs docker.io, podman and root";
 /// An image of this machine's own bash and of the libraries that `imax` needs; no registry is asked.
@@ -124,7 +124,7 @@ impl Daemon {
             process.wait()
         });
         let daemon = Self { folder };
-        await_that("the container engine answers", || daemon.ask(&["version"]).is_some());
+        wait_until("the container engine answers", || daemon.ask(&["version"]).is_some());
         daemon.import_image();
         daemon
     }
@@ -152,7 +152,7 @@ impl Daemon {
             "set -e; files=$(for f in /bin/bash /bin/sleep /usr/bin/touch /usr/bin/setsid; do echo $f; done; \
              for f in /bin/bash /bin/sleep /usr/bin/touch /usr/bin/setsid {}; do ldd $f | grep -o '/[^ ]*' || true; done | sort -u); \
              tar -chf - $files | docker -H unix://{} import --change 'ENV PATH=/bin:/usr/bin' - {IMAGE}",
-            env!("CARGO_BIN_EXE_imax"),
+            program().display(),
             self.socket()
         );
         let import = Command::new("bash").args(["-c", &script]).stdout(Stdio::null()).status().unwrap();

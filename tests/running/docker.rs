@@ -134,7 +134,7 @@ fn a_cancelled_job_leaves_no_container_and_a_strangers_one_runs_on() {
         world.await_file("out/deaf");
         let sent = Stopwatch::start();
         run.signal(signal);
-        let ended = run.end();
+        let ended = run.finish();
         assert_eq!(ended.code, Some(code), "{}", ended.stderr);
         sent.assert_cancelled_in_time(&ended.stderr);
         assert!(!daemon.containers().contains(world.job()["job_id"].as_str().unwrap()));
@@ -159,7 +159,7 @@ fn the_container_of_a_killed_job_is_reaped_and_a_strangers_one_is_not() {
     run.await_line("phase ready");
     world.await_file("out/started");
     run.signal(Signal::SIGKILL);
-    run.end();
+    run.finish();
     let state = std::fs::read_dir(world.path("state")).unwrap().next().unwrap().unwrap().path();
     let id = Path::new(&state).file_stem().unwrap().to_str().unwrap().to_owned();
     assert!(daemon.containers().contains(&id));

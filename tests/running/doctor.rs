@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::stopwatch::Stopwatch;
 use super::success::ENGINE;
-use super::world::{Ended, World};
+use super::world::World;
+use crate::harness::Finished;
 
 /// Recorded from nvidia-smi 570, two GPUs; `apps` and `used` are files that a test changes.
 pub const NVIDIA_SMI: &str = r#"case "$1" in
@@ -28,7 +29,7 @@ pub fn nvidia(profile: &str) -> World {
     world
 }
 
-pub fn findings(ended: &Ended) -> Value {
+pub fn findings(ended: &Finished) -> Value {
     serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {}{}", ended.stdout, ended.stderr))
 }
 
@@ -185,7 +186,7 @@ fn a_job_goes_on_when_the_memory_is_given_back() {
     let mut run = world.start();
     run.await_line("waiting for the GPUs: gpu-memory");
     world.write("used", "12\n");
-    let ended = run.end();
+    let ended = run.finish();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     world.assert_nothing_runs();
 }
@@ -199,7 +200,7 @@ fn a_signal_ends_the_wait_for_gpus() {
         run.await_line("waiting for the GPUs");
         let sent = Stopwatch::start();
         run.signal(signal);
-        let ended = run.end();
+        let ended = run.finish();
         sent.assert_cancelled_in_time(&ended.stderr);
         assert_eq!(ended.code, Some(code), "{}", ended.stderr);
         assert_eq!(world.job()["outcome"]["class"], json!("cancelled"));
@@ -213,7 +214,7 @@ fn a_signal_ends_a_preflight_whose_tool_hangs() {
     world.await_file("asked");
     let sent = Stopwatch::start();
     run.signal(Signal::SIGTERM);
-    let ended = run.end();
+    let ended = run.finish();
     sent.assert_cancelled_in_time(&ended.stderr);
     assert_eq!(ended.code, Some(143), "{}", ended.stderr);
     world.assert_nothing_runs();

@@ -6,7 +6,8 @@ use serde_json::json;
 use super::doctor::{NVIDIA_SMI, finding, findings, nvidia};
 use super::success::ENGINE;
 use super::telemetry::long_load;
-use super::world::{World, await_that};
+use super::world::World;
+use crate::harness::wait_until;
 
 /// Two GPUs without names; processes 1 and 2 have memory on the first and on the second.
 fn amd() -> World {
@@ -141,13 +142,13 @@ fn what_a_tool_leaves_behind_is_neither_waited_for_nor_left() {
     let world = nvidia("node: {gpus: 2}\n").tools(&[("nvidia-smi", &wrapper)]);
     let ended = world.doctor(&["--format", "json"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    await_that("nothing runs", || world.processes().is_empty());
+    wait_until("nothing runs", || world.processes().is_empty());
     // Nor is a wrapper's child where a signal ends the wait.
     let world = nvidia("").tools(&[("nvidia-smi", "sleep @MARK@ & touch asked; wait")]);
     let run = world.start_doctor(&[]);
     world.await_file("asked");
     run.signal(Signal::SIGTERM);
-    let ended = run.end();
+    let ended = run.finish();
     assert_eq!(ended.code, Some(143), "{}", ended.stderr);
-    await_that("nothing runs", || world.processes().is_empty());
+    wait_until("nothing runs", || world.processes().is_empty());
 }

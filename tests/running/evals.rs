@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::cancel::cancel_in;
 use super::success::ENGINE;
 use super::world::World;
+use crate::harness::{Finish as _, imax};
 
 /// A task with two questions that the simulated engine answers wrongly.
 const TASK: &str = "task: tiny\ndataset_path: json\ndataset_kwargs: {data_files: {test: tiny.jsonl}}\ntest_split: test\n\
@@ -88,11 +89,7 @@ fn collect_finds_results_of_each_concurrency() {
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let meta: Value = serde_json::from_str(&world.read("out/meta_env.json")).unwrap();
     assert_eq!(meta["completed_eval_concs"], json!([2, 4]));
-    let collected = std::process::Command::new(env!("CARGO_BIN_EXE_imax"))
-        .args(["collect", "out", "--out", "run"])
-        .current_dir(world.path(""))
-        .output()
-        .unwrap();
+    let collected = imax().args(["collect", "out", "--out", "run"]).current_dir(world.path("")).finish();
     assert!(collected.status.success(), "{}", String::from_utf8_lossy(&collected.stderr));
     let rows: Value = serde_json::from_str(&world.read("run/agg_eval_all.json")).unwrap();
     let found: Vec<_> = rows

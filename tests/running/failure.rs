@@ -43,7 +43,7 @@ fn engine_exit_is_reported_after_broken_connections() {
         let mut run = world.start();
         run.await_line("phase load");
         world.write("out/go", "");
-        let ended = run.end();
+        let ended = run.finish();
         assert_eq!(ended.code, Some(1), "{}", ended.stderr);
         let reason = world.job()["outcome"]["reason"].clone();
         assert_eq!(reason, json!("the engine ended with exit status 7 in phase load"));
@@ -154,7 +154,7 @@ fn secrets_from_engine_and_recipe_are_redacted_in_all_files() {
                 stream.write_all(b"HTTP/1.1 503 Not Ready\r\ncontent-length: 28\r\nconnection: close\r\n\r\nno access for hf_very_secret");
         }
     });
-    let ended = run.end();
+    let ended = run.finish();
     let reason = world.job()["outcome"]["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("503: no access for ***"), "{reason}");
     assert_eq!(world.read("out/artifacts/input.json"), "{\"key\": \"***\"}\n");

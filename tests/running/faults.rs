@@ -42,7 +42,7 @@ fn killed_container_differs_from_container_out_of_memory() {
                 .unwrap();
             world.write("out/go", "");
         }
-        let ended = run.end();
+        let ended = run.finish();
         assert_eq!(ended.code, Some(1), "{}", ended.stderr);
         let outcome = world.job()["outcome"].clone();
         let reason = outcome["reason"].as_str().unwrap();
@@ -129,11 +129,11 @@ fn signal_ends_pull_when_container_engine_hangs_and_keeps_state() {
     let world = world_at(&socket, "exec sleep 1000", "");
     world.row(|row| row["image"] = json!(image));
     let run = world.start();
-    super::world::await_that("the job pulls", || said(&world).contains("pulling"));
+    crate::harness::wait_until("the job pulls", || said(&world).contains("pulling"));
     gate.set(Passage::Stuck);
     let sent = Stopwatch::start();
     run.signal(Signal::SIGTERM);
-    let ended = run.end();
+    let ended = run.finish();
     assert_eq!(ended.code, Some(143), "{}", ended.stderr);
     sent.assert_cancelled_in_time(&ended.stderr);
     assert_eq!(world.job()["outcome"]["class"], json!("cancelled"));
@@ -156,7 +156,7 @@ fn signal_ends_job_when_container_engine_hangs_and_reap_removes_container() {
     gate.set(Passage::Stuck);
     let sent = Stopwatch::start();
     run.signal(Signal::SIGTERM);
-    let ended = run.end();
+    let ended = run.finish();
     assert_eq!(ended.code, Some(143), "{}", ended.stderr);
     sent.assert_cancelled_in_time(&ended.stderr);
     assert!(daemon.containers().contains(&container));
@@ -177,7 +177,7 @@ fn lost_socket_is_infrastructure_failure_and_reap_finishes_job() {
     world.await_file("out/up");
     let container = job_of(&world);
     gate.set(Passage::Closed);
-    let ended = run.end();
+    let ended = run.finish();
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
     let outcome = world.job()["outcome"].clone();
     assert_eq!(outcome["class"], json!("infra"), "{outcome}");
@@ -229,19 +229,19 @@ fn image_is_pulled_by_one_job_at_a_time_and_attempts_are_recorded() {
     let states = first.path("state").display().to_string();
     let second = second.environment("IMAX_STATE_DIR", &states);
     let run = first.start();
-    super::world::await_that("the first job pulls", || said(&first).contains("pulling"));
+    crate::harness::wait_until("the first job pulls", || said(&first).contains("pulling"));
     let other = second.start();
-    super::world::await_that("the second job waits", || {
+    crate::harness::wait_until("the second job waits", || {
         said(&second).contains("another job of this node is pulling")
     });
     // A signal ends the wait at once.
     let sent = Stopwatch::start();
     other.signal(Signal::SIGINT);
-    let ended = other.end();
+    let ended = other.finish();
     assert_eq!(ended.code, Some(130));
     sent.assert_cancelled_in_time(&ended.stderr);
     answers.store(true, Ordering::SeqCst);
-    let ended = run.end();
+    let ended = run.finish();
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
     let attempts = first.job()["attempts"].clone();
     let pulls: Vec<_> = attempts
@@ -270,7 +270,7 @@ fn signal_ends_pull() {
         run.await_line(&format!("pulling {image} for 10 s: no layer is named yet"));
         let sent = Stopwatch::start();
         run.signal(signal);
-        let ended = run.end();
+        let ended = run.finish();
         assert_eq!(ended.code, Some(code));
         sent.assert_cancelled_in_time(&ended.stderr);
         assert_eq!(world.states(), 0);

@@ -85,7 +85,7 @@ fn killed() -> World {
     run.await_line("phase ready");
     world.await_file("started");
     run.signal(Signal::SIGKILL);
-    run.end();
+    run.finish();
     assert!(world.path("taken").exists());
     world
 }

@@ -80,7 +80,7 @@ fn real_server_killed_during_load_is_detected_at_once() {
     run.await_line("phase load");
     let server = server_of(run.id().as_raw()).unwrap();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(server), nix::sys::signal::Signal::SIGKILL).unwrap();
-    let ended = run.end();
+    let ended = run.finish();
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     let outcome = world.job()["outcome"].clone();
     assert_eq!(outcome["class"], json!("server"), "{outcome}");

@@ -7,6 +7,9 @@
     reason = "a test that cannot go on should panic"
 )]
 
+#[path = "../harness/mod.rs"]
+mod harness;
+
 mod agentic;
 mod cancel;
 mod cancel_containers;

@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::doctor::NVIDIA_SMI;
 use super::telemetry::{agg, assert_power, close, long_load, world};
-use super::world::{World, await_that};
+use super::world::World;
+use crate::harness::{Finish as _, clean_command, nvml_program, program, wait_until};
 
 /// Compiles the stand-in into a folder.
 fn library(folder: &Path, defines: &[&str]) -> PathBuf {
@@ -69,7 +70,7 @@ fn an_imax_without_its_companion_reads_the_library_itself() {
     let world = with_library(&["-DCOUNTED_W=500"]);
     let alone = world.path("alone/imax");
     std::fs::create_dir_all(alone.parent().unwrap()).unwrap();
-    let built = env!("CARGO_BIN_EXE_imax");
+    let built = program();
     std::fs::hard_link(built, &alone)
         .or_else(|_| std::fs::copy(built, &alone).map(drop))
         .unwrap();
@@ -113,7 +114,7 @@ fn a_library_that_hangs_does_not_keep_a_job_from_ending() {
 }
 
 fn start(library: &Path) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_imax-nvml"))
+    clean_command(nvml_program())
         .arg(library)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -135,13 +136,13 @@ fn the_reader_writes_lines_and_ends_with_its_owner_also_where_the_library_hangs(
         // As the kernel does when the owner dies.
         drop(reader.stdin.take());
         let reader = std::cell::RefCell::new(reader);
-        await_that("the reader has ended", || reader.borrow_mut().try_wait().unwrap().is_some());
+        wait_until("the reader has ended", || reader.borrow_mut().try_wait().unwrap().is_some());
     }
 }
 
 #[test]
 fn the_reader_says_what_is_missing() {
-    let mut reader = Command::new(env!("CARGO_BIN_EXE_imax-nvml"))
+    let mut reader = clean_command(nvml_program())
         .arg("/nowhere/libnvidia-ml.so.1")
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
@@ -153,6 +154,6 @@ fn the_reader_says_what_is_missing() {
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(4), "{said}");
     assert!(said.starts_with("error: /nowhere/libnvidia-ml.so.1: "), "{said}");
-    let ended = Command::new(env!("CARGO_BIN_EXE_imax-nvml")).arg("--help").output().unwrap();
+    let ended = clean_command(nvml_program()).arg("--help").finish();
     assert_eq!(ended.status.code(), Some(2));
 }

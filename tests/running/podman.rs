@@ -36,7 +36,7 @@ fn a_cancelled_job_leaves_no_container_of_podman() {
     world.await_file("out/deaf");
     let sent = Stopwatch::start();
     run.signal(Signal::SIGTERM);
-    let ended = run.end();
+    let ended = run.finish();
     assert_eq!(ended.code, Some(143), "{}", ended.stderr);
     sent.assert_cancelled_in_time(&ended.stderr);
     assert!(!daemon.containers().contains(world.job()["job_id"].as_str().unwrap()));

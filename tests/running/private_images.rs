@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::container_engine::{Daemon, IMAGE};
 use super::docker::{ENGINE, world_at};
-use super::world::{World, await_that};
+use super::world::World;
+use crate::harness::wait_until;
 
 const USER: &str = "ci";
 /// Its letters are digits 62 and 63 in base64, whose two alphabets differ there.
@@ -41,7 +42,7 @@ impl Registry {
             .spawn()
             .expect("needs docker-registry");
         let registry = Self { process, address, folder };
-        await_that("the registry answers", || std::net::TcpStream::connect(&registry.address).is_ok());
+        wait_until("the registry answers", || std::net::TcpStream::connect(&registry.address).is_ok());
         registry.client(daemon, &["login", "--username", USER, "--password", PASSWORD, &registry.address]);
         registry
     }

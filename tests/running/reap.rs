@@ -5,7 +5,8 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use super::world::{World, await_that};
+use super::world::World;
+use crate::harness::wait_until;
 
 const ENGINE: &str = "(setsid -f sleep @MARK@); touch started; exec sleep @MARK@";
 
@@ -16,9 +17,9 @@ fn reap_removes_processes_of_killed_job_only() {
     run.await_line("phase ready");
     world.await_file("started");
     // The recipe creates the file just before it becomes the second of them.
-    await_that("both processes run", || world.processes().len() == 2);
+    wait_until("both processes run", || world.processes().len() == 2);
     run.signal(Signal::SIGKILL);
-    run.end();
+    run.finish();
     assert_eq!((world.processes().len(), world.states()), (2, 1));
 
     let mut stranger = Command::new("sleep").arg("1000000").spawn().unwrap();
@@ -38,12 +39,12 @@ fn running_job_is_not_reaped() {
     let mut run = world.start();
     run.await_line("phase ready");
     world.await_file("started");
-    await_that("both processes run", || world.processes().len() == 2);
+    wait_until("both processes run", || world.processes().len() == 2);
     let ended = world.reap();
     assert!(ended.stderr.contains("no dead job"), "{}", ended.stderr);
     assert_eq!(world.processes().len(), 2);
     run.signal(Signal::SIGTERM);
-    assert_eq!(run.end().code, Some(143));
+    assert_eq!(run.finish().code, Some(143));
     world.assert_nothing_runs();
 }
 
@@ -54,11 +55,11 @@ fn next_job_cleans_up_after_dead_one() {
     run.await_line("phase ready");
     world.await_file("started");
     run.signal(Signal::SIGKILL);
-    run.end();
+    run.finish();
     world.write("benchmarks/demo_fp8_h100_sim.sh", "exit 1");
     let ended = world.run();
     assert!(ended.stderr.contains("of the dead job imax-"), "{}", ended.stderr);
-    await_that("nothing runs", || world.processes().is_empty());
+    wait_until("nothing runs", || world.processes().is_empty());
     assert_eq!(world.states(), 0);
 }
 
@@ -68,7 +69,7 @@ fn job_of_other_machine_is_skipped_unless_machine_is_gone() {
     let mut run = world.start();
     run.await_line("phase ready");
     world.await_file("started");
-    await_that("both processes run", || world.processes().len() == 2);
+    wait_until("both processes run", || world.processes().len() == 2);
     // As if another machine had written it to a shared home folder: its boot id and its process numbers mean nothing here.
     world.change_state(|state| {
         state["machine"] = json!({ "name": "n1", "id": "0123456789abcdef" });
@@ -88,7 +89,7 @@ fn job_of_other_machine_is_skipped_unless_machine_is_gone() {
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stderr.contains("removed process sleep"), "{}", ended.stderr);
     assert_eq!(world.states(), 0);
-    run.end();
+    run.finish();
     world.assert_nothing_runs();
 }
 
@@ -98,12 +99,12 @@ fn owner_is_dead_after_reboot_despite_reused_pid() {
     let mut run = world.start();
     run.await_line("phase ready");
     world.await_file("started");
-    await_that("both processes run", || world.processes().len() == 2);
+    wait_until("both processes run", || world.processes().len() == 2);
     world.change_state(|state| state["boot"] = json!("the last one"));
     let ended = world.reap();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stderr.contains("removed process sleep"), "{}", ended.stderr);
     assert_eq!(world.states(), 0);
-    run.end();
+    run.finish();
     world.assert_nothing_runs();
 }

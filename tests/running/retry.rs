@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::stopwatch::Stopwatch;
 use super::success::ENGINE;
-use super::world::{World, await_that};
+use super::world::World;
+use crate::harness::wait_until;
 
 #[test]
 fn infrastructure_failure_is_retried() {
@@ -76,10 +77,10 @@ fn signal_ends_pause_between_attempts() {
     );
     let mut run = world.start();
     run.await_line("hook `exit 5`");
-    await_that("the pause began", || world.path("out/server.log").exists());
+    wait_until("the pause began", || world.path("out/server.log").exists());
     let sent = Stopwatch::start();
     run.signal(Signal::SIGTERM);
-    let ended = run.end();
+    let ended = run.finish();
     sent.assert_cancelled_in_time(&ended.stderr);
     assert_eq!(ended.code, Some(143), "{}", ended.stderr);
     assert!(!world.path("ran").exists());

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::agentic::{agentic_row, from};
 use super::cancel::cancel_in;
 use super::success::ENGINE;
-use super::world::{World, await_that};
+use super::world::World;
+use crate::harness::wait_until;
 
 const PROFILE: &str = "launcher: local\nload: { sessions: traces, backend: openai-chat }\n";
 
@@ -143,7 +144,7 @@ fn cancelled_load_keeps_partial_result() {
     agentic_row(&world, |row| row["duration"] = json!(600));
     cancel_in("load", &world, Signal::SIGINT, 130, |world| {
         let truth = format!("truth-{}", world.mark);
-        await_that("the engine served", || {
+        wait_until("the engine served", || {
             std::fs::metadata(world.path(&truth)).is_ok_and(|file| file.len() > 20_000)
         });
     });

@@ -29,7 +29,7 @@ fn two_jobs_on_one_node_are_both_measured() {
     second.write("benchmarks/demo_fp8_h100_sim.sh", &format!("touch {gate}\n{ENGINE}"));
     let second_run = second.start();
     for (world, run, gpu) in [(&first, first_run, 0), (&second, second_run, 1)] {
-        let ended = run.end();
+        let ended = run.finish();
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         let job = world.job();
         assert_eq!(job["points"][0]["outcome"], json!({ "status": "ok" }), "{job:#}");
@@ -55,7 +55,7 @@ fn port_conflict_fails_only_the_second_job() {
     assert!(ended.stderr.contains(&format!("port {port} is taken")), "{}", ended.stderr);
     assert!(!first.processes().is_empty());
     run.signal(Signal::SIGTERM);
-    assert_eq!(run.end().code, Some(143));
+    assert_eq!(run.finish().code, Some(143));
 }
 
 #[test]
@@ -77,5 +77,5 @@ fn busy_gpus_are_reported_with_their_job() {
     assert!(ended.stderr.contains(&format!("on GPU 0 of job {job}")), "{}", ended.stderr);
     assert!(!first.processes().is_empty());
     run.signal(Signal::SIGTERM);
-    assert_eq!(run.end().code, Some(143));
+    assert_eq!(run.finish().code, Some(143));
 }

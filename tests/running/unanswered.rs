@@ -45,7 +45,7 @@ fn cancel_submission(world: &World) {
     world.await_file("asked");
     let sent = Stopwatch::start();
     run.signal(Signal::SIGTERM);
-    let ended = run.end();
+    let ended = run.finish();
     sent.assert_cancelled_in_time(&ended.stderr);
     assert_eq!(ended.code, Some(143), "{}", ended.stderr);
     world.assert_nothing_runs();
@@ -125,7 +125,7 @@ fn a_signal_ends_the_search_for_what_dead_jobs_left() {
     world.await_file("asked");
     let sent = Stopwatch::start();
     run.signal(Signal::SIGINT);
-    let ended = run.end();
+    let ended = run.finish();
     sent.assert_cancelled_in_time(&ended.stderr);
     assert_eq!(ended.code, Some(130), "{}", ended.stderr);
     assert_eq!(world.job()["phases"][1]["ending"], json!("cancelled"));

@@ -3,17 +3,13 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// Longest wait for anything that must happen: far longer than it takes, also on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(300);
+use crate::harness::{Finished, Running, clean_command, program, project, wait_until, write_file};
 
 static WORLDS: AtomicU32 = AtomicU32::new(0);
 
@@ -38,7 +34,7 @@ impl World {
             mark,
             arguments: Vec::new(),
             environment: Vec::new(),
-            program: env!("CARGO_BIN_EXE_imax").into(),
+            program: program().to_owned(),
             started_by: Vec::new(),
         };
         world.write("benchmarks/demo_fp8_h100_sim.sh", script);
@@ -48,9 +44,7 @@ impl World {
     }
 
     pub fn write(&self, path: &str, text: &str) {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text.replace("@MARK@", &self.mark)).unwrap();
+        write_file(self.folder.path(), path, &text.replace("@MARK@", &self.mark));
     }
 
     /// Writes the row. Its answers are long enough that a busy engine does not send all tokens of one at once, which would leave no time
@@ -139,14 +133,9 @@ impl World {
 
     fn command(&self) -> Command {
         let words: Vec<&OsStr> = self.started_by.iter().map(OsStr::new).chain([self.program.as_os_str()]).collect();
-        let mut command = Command::new(words[0]);
+        let mut command = clean_command(words[0]);
         command.args(&words[1..]);
-        command.current_dir(self.folder.path()).env_clear();
-        for name in ["PATH", "HOME"] {
-            if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
-            }
-        }
+        command.current_dir(self.folder.path());
         command.env("IMAX_STATE_DIR", self.path("state"));
         // Tests do not load the library of a real driver.
         command.env("IMAX_NVML", self.path("no-library"));
@@ -155,7 +144,7 @@ impl World {
     }
 
     /// Starts `imax run`.
-    pub fn start(&self) -> Run {
+    pub fn start(&self) -> Running {
         let mut command = self.command();
         command.args(["run", "--row", "row.json", "--out", "out", "--runner-name", "h100-a_0"]);
         for (name, usual) in [("--num-prompts-per-conc", "2"), ("--num-warmups-per-conc", "1")] {
@@ -163,28 +152,28 @@ impl World {
                 command.args([name, usual]);
             }
         }
-        Run::of(command.args(&self.arguments))
+        Running::start(command.args(&self.arguments))
     }
 
     /// Runs `imax run` to its end.
-    pub fn run(&self) -> Ended {
-        self.start().end()
+    pub fn run(&self) -> Finished {
+        self.start().finish()
     }
 
     /// Runs `imax run` without `--row`.
-    pub fn run_without_row(&self) -> Ended {
-        Run::of(self.command().args(["run", "--out", "out", "--runner-name", "h100-a_0"])).end()
+    pub fn run_without_row(&self) -> Finished {
+        Running::start(self.command().args(["run", "--out", "out", "--runner-name", "h100-a_0"])).finish()
     }
 
     /// Runs `imax doctor`.
-    pub fn doctor(&self, arguments: &[&str]) -> Ended {
-        self.start_doctor(arguments).end()
+    pub fn doctor(&self, arguments: &[&str]) -> Finished {
+        self.start_doctor(arguments).finish()
     }
 
     /// Starts `imax doctor`.
-    pub fn start_doctor(&self, arguments: &[&str]) -> Run {
+    pub fn start_doctor(&self, arguments: &[&str]) -> Running {
         let usual = ["doctor", "--out", "out", "--runner-name", "h100-a_0"];
-        Run::of(self.command().args(usual).args(arguments))
+        Running::start(self.command().args(usual).args(arguments))
     }
 
     /// Puts scripts in front of the PATH that replace real programs.
@@ -198,12 +187,12 @@ impl World {
         self.environment("PATH", &path)
     }
 
-    pub fn reap(&self) -> Ended {
+    pub fn reap(&self) -> Finished {
         self.reap_with(&[])
     }
 
-    pub fn reap_with(&self, arguments: &[&str]) -> Ended {
-        Run::of(self.command().args(["run", "--reap"]).args(arguments)).end()
+    pub fn reap_with(&self, arguments: &[&str]) -> Finished {
+        Running::start(self.command().args(["run", "--reap"]).args(arguments)).finish()
     }
 
     /// The command lines of running processes that contain the world's mark.
@@ -236,106 +225,11 @@ impl World {
     /// Waits until a file exists.
     pub fn await_file(&self, path: &str) {
         let path = self.path(path);
-        await_that(&format!("{} exists", path.display()), || path.exists());
+        wait_until(&format!("{} exists", path.display()), || path.exists());
     }
 }
 
 /// The folder of the demo's tokenizer, which is used as a model.
 pub fn tokenizer_folder() -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("benchmarks/demo").display().to_string()
-}
-
-/// Waits until a condition holds, with a deadline.
-pub fn await_that(what: &str, holds: impl Fn() -> bool) {
-    let until = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < until, "still not so: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// A running command whose stderr is read line by line.
-pub struct Run {
-    child: Child,
-    lines: Receiver<String>,
-    said: String,
-}
-
-pub struct Ended {
-    pub code: Option<i32>,
-    pub stderr: String,
-    pub stdout: String,
-}
-
-impl Run {
-    fn of(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (send, lines) = channel();
-        std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
-        Self {
-            child,
-            lines,
-            said: String::new(),
-        }
-    }
-
-    /// Waits for a line on stderr with this start.
-    pub fn await_line(&mut self, start: &str) {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
-                Ok(line) => {
-                    self.said.push_str(&line);
-                    self.said.push('\n');
-                    if line.starts_with(start) {
-                        return;
-                    }
-                }
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    panic!("no line starts with `{start}`:\n{}", self.said)
-                }
-            }
-        }
-    }
-
-    pub fn id(&self) -> nix::unistd::Pid {
-        nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap())
-    }
-
-    pub fn signal(&self, signal: nix::sys::signal::Signal) {
-        nix::sys::signal::kill(self.id(), signal).unwrap();
-    }
-
-    pub fn end(mut self) -> Ended {
-        let until = Instant::now() + PATIENCE;
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            if Instant::now() > until {
-                self.child.kill().unwrap();
-                let said: Vec<String> = self.lines.try_iter().collect();
-                panic!("did not end:\n{}{}", self.said, said.join("\n"));
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        };
-        let mut stdout = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
-        for line in self.lines.iter() {
-            self.said.push_str(&line);
-            self.said.push('\n');
-        }
-        Ended {
-            code: status.code(),
-            stderr: self.said,
-            stdout,
-        }
-    }
+    project().join("benchmarks/demo").display().to_string()
 }

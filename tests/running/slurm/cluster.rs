@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use crate::world::await_that;
+use crate::harness::wait_until;
 
 const NEEDS: &str = "needs Slurm (slurm-wlm, slurm-client, munge) and root";
 
@@ -62,7 +62,7 @@ impl Cluster {
     /// Submits a stranger's job that only sleeps, and waits until it runs.
     pub fn stranger(&self, partition: &str, name: &str) -> Stranger {
         let stranger = self.stranger_soon(partition, name);
-        await_that("the stranger's job runs", || self.state(&stranger.number) == "RUNNING");
+        wait_until("the stranger's job runs", || self.state(&stranger.number) == "RUNNING");
         stranger
     }
 

@@ -2,25 +2,26 @@
 
 use serde_json::{Value, json};
 
-use super::super::world::{Ended, World};
+use super::super::world::World;
 use super::cluster::Cluster;
 use super::{ENGINE, id_of, world};
+use crate::harness::Finished;
 
 const SLEEPER: &str = "touch \"$IMAX_OUT/started\"; exec sleep @MARK@";
 
 /// Starts a job, does something to it once its recipe runs, and gives its end.
-fn done_to(world: &World, deed: impl FnOnce(&str)) -> (Ended, Value) {
+fn done_to(world: &World, deed: impl FnOnce(&str)) -> (Finished, Value) {
     let mut run = world.start();
     run.await_line("phase ready");
     world.await_file("out/started");
     let number = Cluster::get().queued(&id_of(world)).pop().unwrap();
     deed(&number);
-    let ended = run.end();
+    let ended = run.finish();
     let job = world.job();
     (ended, job)
 }
 
-fn assert_outcome(ended: &Ended, job: &Value, code: i32, class: &str, cause: &str) {
+fn assert_outcome(ended: &Finished, job: &Value, code: i32, class: &str, cause: &str) {
     assert_eq!(ended.code, Some(code), "{}", ended.stderr);
     let outcome = &job["outcome"];
     assert_eq!((&outcome["class"], &outcome["cause"]), (&json!(class), &json!(cause)), "{outcome}");

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use crate::harness::{Finish as _, imax, wait_until};
+
 /// Enroot's import as far as the cache sees it: it takes its time, and writes a file that begins as a squash file does.
 /// Each call leaves a line in `calls`; two at once for the same file would leave `broken`.
 const ENROOT: &str = r#"#!/usr/bin/env bash
@@ -37,7 +39,7 @@ impl Cache {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_imax"));
+        let mut command = imax();
         command
             .args(["import-image", "--image", "nvcr.io/org/engine:1", "--cache"])
             .arg(self.path("cache"));
@@ -50,7 +52,7 @@ impl Cache {
     }
 
     fn import(&self) -> Output {
-        self.command().output().unwrap()
+        self.command().finish()
     }
 
     fn calls(&self) -> usize {
@@ -75,7 +77,7 @@ fn two_jobs_at_once_import_once() {
     let cache = Cache::new();
     fs::write(cache.path("slow"), "").unwrap();
     let first = cache.command().spawn().unwrap();
-    crate::world::await_that("the first imports", || cache.calls() == 1);
+    wait_until("the first imports", || cache.calls() == 1);
     let mut second = cache.command().spawn().unwrap();
     let mut said = String::new();
     let stderr = std::io::BufReader::new(second.stderr.take().unwrap());
@@ -156,21 +158,21 @@ fn a_signal_ends_an_import_with_what_it_started() {
     let script = "#!/usr/bin/env bash\nsleep 1000 & echo $! > \"$0.new\"; mv \"$0.new\" \"$0.pid\"; wait\n";
     fs::write(cache.path("enroot"), script).unwrap();
     let import = cache.command().spawn().unwrap();
-    crate::world::await_that("it imports", || cache.path("enroot.pid").exists());
+    wait_until("it imports", || cache.path("enroot.pid").exists());
     let pid = |text: String| text.trim().parse().unwrap();
     let child: i32 = pid(fs::read_to_string(cache.path("enroot.pid")).unwrap());
     let own = nix::unistd::Pid::from_raw(pid(import.id().to_string()));
     nix::sys::signal::kill(own, nix::sys::signal::Signal::SIGTERM).unwrap();
     let output = import.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(4), "{output:?}");
-    crate::world::await_that("its child is gone", || imax::system::process::process_of(child).is_none());
+    wait_until("its child is gone", || imax::system::process::process_of(child).is_none());
     assert_eq!(cache.images(), Vec::<String>::new());
 }
 
 #[test]
 fn without_enroot_it_says_so() {
     let cache = Cache::new();
-    let output = cache.command().env("PATH", "/nowhere").output().unwrap();
+    let output = cache.command().env("PATH", "/nowhere").finish();
     assert_eq!(output.status.code(), Some(4));
     assert!(
         String::from_utf8_lossy(&output.stderr).contains("cannot start enroot"),

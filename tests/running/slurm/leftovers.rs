@@ -5,9 +5,10 @@
 use nix::sys::signal::Signal;
 
 use super::super::stopwatch::Stopwatch;
-use super::super::world::{World, await_that};
+use super::super::world::World;
 use super::cluster::{Cluster, Stranger};
 use super::{ENGINE, on_two_nodes, world};
+use crate::harness::wait_until;
 
 /// What stays on a node until it is killed.
 const DAEMON: &str = "trap '' TERM; touch \"$IMAX_OUT/deaf-$SLURMD_NODENAME\"; while :; do sleep @MARK@; done";
@@ -54,7 +55,7 @@ impl End {
                 };
                 code.inspect(|signal| run.signal(*signal));
                 world.write("out/go", "");
-                let ended = run.end();
+                let ended = run.finish();
                 let expected = code.map_or(1, |signal| 128 + signal as i32);
                 assert_eq!(ended.code, Some(expected), "{}", ended.stderr);
                 if code.is_some() {
@@ -63,12 +64,12 @@ impl End {
                 matches!(self, Self::IsDeaf)
             }
             Self::IsMeasured => {
-                let ended = run.end();
+                let ended = run.finish();
                 assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, world.read("out/server.log"));
                 false
             }
         };
-        await_that("nothing of the job runs", || world.processes().is_empty());
+        wait_until("nothing of the job runs", || world.processes().is_empty());
         assert_eq!(world.states(), 0);
         let log = world.read("out/server.log");
         for node in nodes {
@@ -97,7 +98,7 @@ fn stranger() -> Stranger {
             &format!("--wrap=srun --kill-on-bad-exit=1 bash -c 'touch {place}/$SLURMD_NODENAME; exec sleep 1000'"),
         ],
     );
-    await_that("the stranger runs on both nodes", || {
+    wait_until("the stranger runs on both nodes", || {
         ["node-0", "node-1"].iter().all(|node| started.path().join(node).exists())
     });
     Stranger { number }

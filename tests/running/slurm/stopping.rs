@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::super::cancel::{cancel_in, cancel_in_collect, cancel_in_eval, cancel_in_stop};
 use super::super::stopwatch::Stopwatch;
-use super::super::world::await_that;
 use super::cluster::Cluster;
 use super::{id_of, phase, world};
+use crate::harness::wait_until;
 
 #[test]
 #[ignore = "needs Slurm"]
@@ -17,10 +17,10 @@ fn a_job_in_the_queue_is_cancelled_and_the_stranger_before_it_runs_on() {
     let mut run = world.start();
     run.await_line("slurm job ");
     let id = id_of(&world);
-    await_that("the job is queued", || Cluster::get().queued(&id).len() == 1);
+    wait_until("the job is queued", || Cluster::get().queued(&id).len() == 1);
     let sent = Stopwatch::start();
     run.signal(Signal::SIGTERM);
-    let ended = run.end();
+    let ended = run.finish();
     assert_eq!(ended.code, Some(143), "{}", ended.stderr);
     sent.assert_cancelled_in_time(&ended.stderr);
     assert_eq!(Cluster::get().queued(&id), Vec::<String>::new());
@@ -81,7 +81,7 @@ fn a_running_job_is_cancelled_within_seconds_also_when_it_is_deaf() {
         let id = id_of(&world);
         let sent = Stopwatch::start();
         run.signal(signal);
-        let ended = run.end();
+        let ended = run.finish();
         assert_eq!(ended.code, Some(code), "{}", ended.stderr);
         sent.assert_cancelled_in_time(&ended.stderr);
         assert_eq!(Cluster::get().queued(&id), Vec::<String>::new());
@@ -129,14 +129,14 @@ fn the_job_of_a_killed_run_is_reaped_and_a_strangers_is_not() {
     run.await_line("phase ready");
     world.await_file("out/started");
     run.signal(Signal::SIGKILL);
-    run.end();
+    run.finish();
     let id = id_of(&world);
     assert_eq!(cluster.queued(&id).len(), 1);
     let ended = world.reap();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stderr.contains("removed"), "{}", ended.stderr);
     assert_eq!(cluster.queued(&id), Vec::<String>::new());
-    await_that("nothing runs", || world.processes().is_empty());
+    wait_until("nothing runs", || world.processes().is_empty());
     assert_eq!(world.states(), 0);
     assert_eq!(cluster.state(&number), "RUNNING");
     cluster.tool("scancel", &[&number]);
@@ -150,9 +150,9 @@ fn a_killed_run_leaves_no_job_in_the_queue_and_no_secret_after_the_next_one() {
     let mut run = world.start();
     run.await_line("slurm job ");
     let id = id_of(&world);
-    await_that("the job is queued", || Cluster::get().queued(&id).len() == 1);
+    wait_until("the job is queued", || Cluster::get().queued(&id).len() == 1);
     run.signal(Signal::SIGKILL);
-    run.end();
+    run.finish();
     assert_eq!(std::fs::read_dir(world.path("secrets")).unwrap().count(), 1);
     let ended = world.reap();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
