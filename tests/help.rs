@@ -3,20 +3,18 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
 
-use std::process::Command;
+#[path = "harness/mod.rs"]
+mod harness;
+
+use harness::{Finish as _, imax};
 
 /// Commands that the list in the help leaves out.
 const HIDDEN: [&str; 2] = ["action", "nvml"];
 
 /// The help of a command. It does not depend on the terminal, because imax is built without clap's wrapping, nor on the
-/// environment, which is empty.
+/// environment.
 fn help(command: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_imax"))
-        .args(command)
-        .arg("--help")
-        .env_clear()
-        .output()
-        .unwrap();
+    let output = imax().args(command).arg("--help").finish();
     assert!(output.status.success(), "imax {} --help", command.join(" "));
     String::from_utf8(output.stdout).unwrap()
 }

@@ -151,7 +151,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Bench(args) => block_in_place(|| bench::run(*args)),
         Command::Eval(args) => block_in_place(|| eval::run(*args)),
         Command::Normalize(args) => block_in_place(|| normalize::run(args)),
-        Command::Sim(args) => block_in_place(|| sim::run(&args)),
+        Command::Sim(args) => block_in_place(|| sim::run(args)),
         Command::Collect(args) => collect::run(args).await,
         Command::Compare(args) => block_in_place(|| compare::run(args)),
         Command::Report(args) => report::run(args).await,

@@ -1,7 +1,7 @@
 //! `imax sim`: the simulated engine as a server process, for demos and tests without a GPU.
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -33,51 +33,20 @@ pub struct SimArgs {
     /// Port to listen on; 0 takes a free one and prints it.
     #[arg(long, default_value_t = 8000)]
     port: u16,
-    /// The GPU, a name in hardware.yaml.
-    #[arg(long, default_value = "h100")]
-    gpu: String,
+    #[command(flatten)]
+    deployment: DeploymentArgs,
     /// The model, a name in sim.yaml.
     #[arg(long, default_value = "demo")]
     model: String,
     /// Names of the model in requests; by default the model's own.
     #[arg(long, num_args = 1..)]
     served_model_name: Vec<String>,
-    /// The engine, a name in sim.yaml.
-    #[arg(long, default_value = "imax-sim:1.0")]
-    engine: String,
-    /// Numeric format of the weights: fp4, fp8, bf16.
-    #[arg(long, default_value = "fp8")]
-    precision: String,
-    /// Tensor parallelism, GPUs.
-    #[arg(long, visible_alias = "tensor-parallel-size", default_value = "1")]
-    tp: NonZeroU32,
-    /// Expert parallelism of a sparse model, GPUs; 1 splits each expert over all GPUs.
-    #[arg(long, visible_alias = "expert-parallel-size", default_value = "1")]
-    ep: NonZeroU32,
     /// Cache the prefixes of prompts.
     #[arg(long, visible_alias = "enable-prefix-caching")]
     prefix_cache: bool,
-    /// Draft tokens of each step (speculative decoding).
-    #[arg(long, default_value_t = 0)]
-    speculative_tokens: u32,
-    /// Probability that a draft token is accepted if all before it were.
-    #[arg(long, default_value_t = 0.7)]
-    acceptance_rate: f64,
-    /// Folder with hardware.yaml and sim.yaml; by default the built-in files.
-    #[arg(long)]
-    config_dir: Option<PathBuf>,
     /// Tokenizer for the tokens of text prompts; by default words are counted.
     #[arg(long)]
     tokenizer: Option<String>,
-    /// Fixed time to first token in milliseconds, instead of the model's.
-    #[arg(long, visible_alias = "ttft", requires = "itl_ms")]
-    ttft_ms: Option<f64>,
-    /// Fixed time between tokens in milliseconds, instead of the model's.
-    #[arg(long, visible_alias = "itl", requires = "ttft_ms")]
-    itl_ms: Option<f64>,
-    /// Standard deviation of a step's time, as a fraction of it.
-    #[arg(long, default_value_t = 0.01)]
-    jitter: f64,
     /// Tokens in each chunk of a stream.
     #[arg(long, default_value = "1")]
     stream_interval: NonZeroU32,
@@ -115,108 +84,174 @@ pub struct SimArgs {
     ground_truth: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+struct DeploymentArgs {
+    /// The GPU, a name in hardware.yaml.
+    #[arg(long, default_value = "h100")]
+    gpu: String,
+    /// The engine, a name in sim.yaml.
+    #[arg(long, default_value = "imax-sim:1.0")]
+    engine: String,
+    /// Numeric format of the weights: fp4, fp8, bf16.
+    #[arg(long, default_value = "fp8")]
+    precision: String,
+    /// Tensor parallelism, GPUs.
+    #[arg(long, visible_alias = "tensor-parallel-size", default_value = "1")]
+    tp: NonZeroU32,
+    /// Expert parallelism of a sparse model, GPUs; 1 splits each expert over all GPUs.
+    #[arg(long, visible_alias = "expert-parallel-size", default_value = "1")]
+    ep: NonZeroU32,
+    /// Draft tokens of each step (speculative decoding).
+    #[arg(long, default_value_t = 0)]
+    speculative_tokens: u32,
+    /// Probability that a draft token is accepted if all before it were.
+    #[arg(long, default_value_t = 0.7)]
+    acceptance_rate: f64,
+    /// Folder with hardware.yaml and sim.yaml; by default the built-in files.
+    #[arg(long)]
+    config_dir: Option<PathBuf>,
+    /// Fixed time to first token in milliseconds, instead of the model's.
+    #[arg(long, visible_alias = "ttft", requires = "itl_ms")]
+    ttft_ms: Option<f64>,
+    /// Fixed time between tokens in milliseconds, instead of the model's.
+    #[arg(long, visible_alias = "itl", requires = "ttft_ms")]
+    itl_ms: Option<f64>,
+    /// Standard deviation of a step's time, as a fraction of it.
+    #[arg(long, default_value_t = 0.01)]
+    jitter: f64,
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// Any failure, with the exit code that its kind has.
-pub fn run(arguments: &SimArgs) -> Result<Exit, Failure> {
-    let (pace, ready_after) = pace(arguments)?;
-    let tokenizer = arguments
-        .tokenizer
-        .as_deref()
-        .map(|source| tokenizer::read(source, &mut || true))
+pub fn run(arguments: SimArgs) -> Result<Exit, Failure> {
+    let SimArgs {
+        host,
+        port,
+        model,
+        served_model_name,
+        deployment,
+        prefix_cache,
+        tokenizer,
+        stream_interval,
+        mean_answer,
+        ready_ms,
+        never_ready,
+        answers,
+        answer_accuracy,
+        faults,
+        fault_free,
+        die_after,
+        seed,
+        ground_truth,
+    } = arguments;
+    let (pace, ready_after) = deployment.into_pace(&model, prefix_cache, seed)?;
+    let tokenizer = tokenizer
+        .map(|source| tokenizer::read(&source, &mut || true))
         .transpose()
         .or_exit(Exit::InvalidInput)?;
-    let model_names = if arguments.served_model_name.is_empty() {
-        vec![arguments.model.clone()]
-    } else {
-        arguments.served_model_name.clone()
-    };
     let options = ServerOptions {
-        model_names,
+        model_names: if served_model_name.is_empty() {
+            vec![model]
+        } else {
+            served_model_name
+        },
         tokenizer,
-        ready_after: (!arguments.never_ready).then(|| arguments.ready_ms.map_or(ready_after, Duration::from_millis)),
-        prefix_cache: arguments.prefix_cache,
-        stream_interval: arguments.stream_interval.get(),
-        mean_answer: arguments.mean_answer.get(),
-        knowledge: knowledge(arguments)?,
-        faults: Faults::new(arguments.faults.clone(), arguments.seed, arguments.fault_free),
-        die_after: arguments.die_after,
-        ground_truth: arguments.ground_truth.clone(),
-        seed: arguments.seed,
+        ready_after: (!never_ready).then(|| ready_ms.map_or(ready_after, Duration::from_millis)),
+        prefix_cache,
+        stream_interval: stream_interval.get(),
+        mean_answer: mean_answer.get(),
+        knowledge: answers.map(|path| knowledge(&path, answer_accuracy)).transpose()?,
+        faults: Faults::new(faults, seed, fault_free),
+        die_after,
+        ground_truth,
+        seed,
     };
     let stop = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
-    let server = Server::bind(&arguments.host, arguments.port, pace, options).or_exit(Exit::Infrastructure)?;
+    let server = Server::bind(&host, port, pace, options).or_exit(Exit::Infrastructure)?;
     let address = server.address().or_exit(Exit::Infrastructure)?;
     say(&format!("simulated engine listening at http://{address}"));
     server.run(|| stop.is_cancelled()).or_exit(Exit::Infrastructure)?;
-    // A server that is told to end has done its work; its exit code still says what ended it.
+    // A server that is asked to stop has not failed; its exit code still states the signal.
     Ok(match stop.cause() {
         Some(cause @ (CancelCause::Interrupt | CancelCause::Terminate | CancelCause::Hangup)) => cause.into(),
         Some(CancelCause::Abandoned) | None => Exit::Success,
     })
 }
 
-fn knowledge(arguments: &SimArgs) -> Result<Option<Knowledge>, Failure> {
-    let Some(path) = &arguments.answers else {
-        return Ok(None);
-    };
+fn knowledge(path: &Path, accuracy: f64) -> Result<Knowledge, Failure> {
     let text = files::read_text(path).or_exit(Exit::InvalidInput)?;
-    let knowledge = Knowledge::parse(&path.display().to_string(), &text, arguments.answer_accuracy);
-    knowledge.map(Some).or_exit(Exit::InvalidInput)
+    Knowledge::parse(&path.display().to_string(), &text, accuracy).or_exit(Exit::InvalidInput)
 }
 
-fn pace(arguments: &SimArgs) -> Result<(Pace, Duration), Failure> {
-    if let (Some(ttft), Some(itl)) = (arguments.ttft_ms, arguments.itl_ms) {
-        let times = FixedTimes {
-            ttft: milliseconds("--ttft-ms", ttft)?,
-            itl: milliseconds("--itl-ms", itl)?,
-        };
-        return Ok((Pace::fixed(times), Duration::ZERO));
-    }
-    let presets = presets(arguments)?;
-    let hardware = presets.hardware(&arguments.gpu).or_exit(Exit::InvalidInput)?;
-    let model = presets.model(&arguments.model).or_exit(Exit::InvalidInput)?;
-    let engine = presets.engine(&arguments.engine).or_exit(Exit::InvalidInput)?;
-    let parallel = Parallel {
-        tp: arguments.tp.get(),
-        ep: arguments.ep.get(),
-    };
-    let deployment = Deployment::new(hardware, model, engine, &arguments.precision, parallel).or_exit(Exit::InvalidInput)?;
-    let features = features(arguments)?;
-    let engine_ready = Duration::from_millis(engine.ready_ms);
-    Ok((Pace::by_model(Batching::new(deployment, features, arguments.seed)), engine_ready))
-}
-
-/// Time of one proposed token, as a share of the step: a draft of a few percent of the model's size.
+/// Time of one proposed token as a fraction of the step: a draft model has a few percent of the model's size.
 const DRAFT_SHARE: f64 = 0.03;
 
-fn features(arguments: &SimArgs) -> Result<Features, Failure> {
-    if !(0.0..=0.3).contains(&arguments.jitter) {
-        return Err(usage(format!("--jitter is {}, expected a share from 0 to 0.3", arguments.jitter)));
+impl DeploymentArgs {
+    /// The timing, and the time from the start until requests are served.
+    fn into_pace(self, model: &str, prefix_cache: bool, seed: u64) -> Result<(Pace, Duration), Failure> {
+        let Self {
+            gpu,
+            engine,
+            precision,
+            tp,
+            ep,
+            speculative_tokens,
+            acceptance_rate,
+            config_dir,
+            ttft_ms,
+            itl_ms,
+            jitter,
+        } = self;
+        if let (Some(ttft), Some(itl)) = (ttft_ms, itl_ms) {
+            let times = FixedTimes {
+                ttft: milliseconds("--ttft-ms", ttft)?,
+                itl: milliseconds("--itl-ms", itl)?,
+            };
+            return Ok((Pace::fixed(times), Duration::ZERO));
+        }
+        let presets = presets(config_dir.as_deref())?;
+        let hardware = presets.hardware(&gpu).or_exit(Exit::InvalidInput)?;
+        let model = presets.model(model).or_exit(Exit::InvalidInput)?;
+        let engine = presets.engine(&engine).or_exit(Exit::InvalidInput)?;
+        let parallel = Parallel {
+            tp: tp.get(),
+            ep: ep.get(),
+        };
+        let deployment = Deployment::new(hardware, model, engine, &precision, parallel).or_exit(Exit::InvalidInput)?;
+        if !(0.0..=0.3).contains(&jitter) {
+            return Err(usage(format!("--jitter is {jitter}, expected a fraction from 0 to 0.3")));
+        }
+        let features = Features {
+            jitter,
+            prefix_cache,
+            speculation: speculation(speculative_tokens, acceptance_rate)?,
+        };
+        let engine_ready = Duration::from_millis(engine.ready_ms);
+        Ok((Pace::by_model(Batching::new(deployment, features, seed)), engine_ready))
     }
-    let acceptance = arguments.acceptance_rate;
+}
+
+fn speculation(tokens: u32, acceptance: f64) -> Result<Option<Speculation>, Failure> {
     if !(0.0..=1.0).contains(&acceptance) {
-        return Err(usage(format!("--acceptance-rate is {acceptance}, expected a share from 0 to 1")));
+        return Err(usage(format!("--acceptance-rate is {acceptance}, expected a fraction from 0 to 1")));
     }
     let speculation = Speculation {
-        tokens: arguments.speculative_tokens,
+        tokens,
         acceptance,
         draft_share: DRAFT_SHARE,
     };
-    Ok(Features {
-        jitter: arguments.jitter,
-        prefix_cache: arguments.prefix_cache,
-        speculation: (arguments.speculative_tokens > 0).then_some(speculation),
-    })
+    Ok((tokens > 0).then_some(speculation))
 }
 
-fn presets(arguments: &SimArgs) -> Result<Presets, Failure> {
-    let Some(folder) = &arguments.config_dir else {
+fn presets(folder: Option<&Path>) -> Result<Presets, Failure> {
+    let Some(folder) = folder else {
         return Presets::built_in().or_exit(Exit::InvalidInput);
     };
-    let read = |name: &str| files::read_text(&folder.join(name)).or_exit(Exit::InvalidInput);
-    Presets::parse(&read("hardware.yaml")?, &read("sim.yaml")?).or_exit(Exit::InvalidInput)
+    let hardware = files::read_text(&folder.join("hardware.yaml")).or_exit(Exit::InvalidInput)?;
+    let sim = files::read_text(&folder.join("sim.yaml")).or_exit(Exit::InvalidInput)?;
+    Presets::parse(&hardware, &sim).or_exit(Exit::InvalidInput)
 }
 
 fn milliseconds(flag: &str, found: f64) -> Result<Duration, Failure> {

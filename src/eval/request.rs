@@ -97,7 +97,7 @@ impl RequestSettings {
 
 /// An engine's answer.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Answer {
+pub struct ModelAnswer {
     pub text: String,
     /// Whether the text is the engine's reasoning, because it gave nothing else.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -112,7 +112,7 @@ pub struct Answer {
 
 /// Why a body is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AnswerError {
+pub enum ModelAnswerError {
     /// No JSON.
     #[error("the answer is not JSON: {0}")]
     Json(String),
@@ -124,14 +124,14 @@ pub enum AnswerError {
 /// Reads a body. Reasoning models may put everything into `reasoning_content` (or `reasoning`); it counts where `content` is empty.
 ///
 /// # Errors
-/// [`AnswerError`] for what is no answer.
-pub fn parse_answer(api: Api, body: &[u8]) -> Result<Answer, AnswerError> {
-    let body: Value = serde_json::from_slice(body).map_err(|error| AnswerError::Json(error.to_string()))?;
-    let choice = body.pointer("/choices/0").ok_or(AnswerError::NoText)?;
+/// [`ModelAnswerError`] for what is no answer.
+pub fn parse_answer(api: Api, body: &[u8]) -> Result<ModelAnswer, ModelAnswerError> {
+    let body: Value = serde_json::from_slice(body).map_err(|error| ModelAnswerError::Json(error.to_string()))?;
+    let choice = body.pointer("/choices/0").ok_or(ModelAnswerError::NoText)?;
     let (text, from_reasoning) = match api {
-        Api::Completions => (choice.get("text").and_then(Value::as_str).ok_or(AnswerError::NoText)?, false),
+        Api::Completions => (choice.get("text").and_then(Value::as_str).ok_or(ModelAnswerError::NoText)?, false),
         Api::Chat => {
-            let message = choice.get("message").and_then(Value::as_object).ok_or(AnswerError::NoText)?;
+            let message = choice.get("message").and_then(Value::as_object).ok_or(ModelAnswerError::NoText)?;
             let told = |key: &str| message.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
             match (told("content"), told("reasoning_content").or_else(|| told("reasoning"))) {
                 (Some(content), _) => (content, false),
@@ -140,7 +140,7 @@ pub fn parse_answer(api: Api, body: &[u8]) -> Result<Answer, AnswerError> {
             }
         }
     };
-    Ok(Answer {
+    Ok(ModelAnswer {
         text: text.to_owned(),
         from_reasoning,
         finish_reason: choice.get("finish_reason").and_then(Value::as_str).map(str::to_owned),
@@ -152,7 +152,7 @@ pub fn parse_answer(api: Api, body: &[u8]) -> Result<Answer, AnswerError> {
 mod tests {
     use super::*;
 
-    fn text(api: Api, body: &Value) -> Result<(String, bool), AnswerError> {
+    fn text(api: Api, body: &Value) -> Result<(String, bool), ModelAnswerError> {
         parse_answer(api, body.to_string().as_bytes()).map(|answer| (answer.text, answer.from_reasoning))
     }
 
@@ -173,7 +173,7 @@ mod tests {
             text(Api::Completions, &json!({ "choices": [{ "text": " 42" }] })),
             Ok((" 42".to_owned(), false))
         );
-        assert_eq!(text(Api::Chat, &json!({ "choices": [] })), Err(AnswerError::NoText));
-        assert!(matches!(parse_answer(Api::Chat, b"<html>"), Err(AnswerError::Json(_))));
+        assert_eq!(text(Api::Chat, &json!({ "choices": [] })), Err(ModelAnswerError::NoText));
+        assert!(matches!(parse_answer(Api::Chat, b"<html>"), Err(ModelAnswerError::Json(_))));
     }
 }

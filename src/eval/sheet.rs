@@ -8,12 +8,12 @@ use sha2::{Digest as _, Sha256};
 use super::exam::{Exam, Question, as_text};
 use super::filter::FilterError;
 use super::python;
-use super::request::{Answer, Api, RequestSettings};
+use super::request::{Api, ModelAnswer, RequestSettings};
 use super::score::Score;
 use super::task::Task;
 
 /// What the engine said to each question, once a repeat; none where it did not answer.
-pub type Answers = Vec<Vec<Option<Answer>>>;
+pub type Answers = Vec<Vec<Option<ModelAnswer>>>;
 
 /// A scored task.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,8 +75,8 @@ impl Sheet {
     /// # Errors
     /// [`SheetError`] where a document does not fit a filter.
     pub fn new(task: &Task, exam: &Exam, answers: &Answers, settings: &RequestSettings) -> Result<Self, SheetError> {
-        let whole = |answers: &Vec<Option<Answer>>| answers.iter().cloned().collect::<Option<Vec<Answer>>>();
-        let answered: Vec<(&Question, Vec<Answer>)> = exam
+        let whole = |answers: &Vec<Option<ModelAnswer>>| answers.iter().cloned().collect::<Option<Vec<ModelAnswer>>>();
+        let answered: Vec<(&Question, Vec<ModelAnswer>)> = exam
             .questions
             .iter()
             .zip(answers)

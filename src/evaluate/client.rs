@@ -1,86 +1,86 @@
-//! Questions to an engine, as many at once as the caller says and no fewer. One thread carries them all: it waits for the
-//! engine, it does not compute.
+//! Requests to an engine, with a fixed number of them in flight. One thread suffices: it waits for the engine and computes
+//! nothing.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 
-use crate::eval::request::{Answer, AnswerError, Api, parse_answer};
+use crate::eval::request::{Api, ModelAnswer, ModelAnswerError, parse_answer};
 use crate::model::Secret;
 use crate::system::cancellation::Cancellation;
 use crate::system::runtime;
 
-/// How often a request is sent again where its connection failed.
+/// Retries after a failed connection.
 const RETRIES: u32 = 3;
-/// Pause before the first retry; it doubles.
-const PAUSE: Duration = Duration::from_millis(250);
-/// So many failures in a row, and the rest is not asked: the engine is gone.
-const HOPELESS: usize = 10;
-/// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(10);
-/// Longest part of a refusing answer that is quoted, characters.
-const QUOTED: usize = 300;
+/// Pause before the first retry; it doubles with each one.
+const FIRST_BACKOFF: Duration = Duration::from_millis(250);
+/// After this many consecutive failures the remaining requests are not sent: the engine is down.
+const FAILURE_LIMIT: usize = 10;
+/// Timeout of connecting.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Characters of an error response that are quoted.
+const QUOTED_CHARACTERS: usize = 300;
 
-/// Where and how.
+/// Where requests are sent, and how.
 #[derive(Debug, Clone)]
 pub struct ClientSettings {
-    /// The whole address: `http://host:port/v1/chat/completions`.
+    /// The whole URL: `http://host:port/v1/chat/completions`.
     pub url: String,
-    /// The form.
+    /// The form of requests.
     pub api: Api,
-    /// The key, where the engine wants one.
+    /// The API key, if the engine needs one.
     pub key: Option<Secret>,
-    /// Requests under way at once.
+    /// Requests in flight.
     pub concurrency: usize,
-    /// How long one answer may take.
+    /// Timeout of one request.
     pub timeout: Duration,
 }
 
-/// Why a question has no answer.
+/// Why a request has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// The HTTP client cannot be made.
-    #[error("cannot make an HTTP client: {0}")]
+    #[error("cannot set up the HTTP client: {0}")]
     Client(String),
     /// The connection failed, after the retries.
     #[error("the connection failed {} times: {reason}", RETRIES + 1)]
     Transport {
-        /// What was said at last.
+        /// The last error.
         reason: String,
     },
-    /// Nothing came in time.
-    #[error("no answer within {} s", .0.as_secs_f64())]
-    Late(Duration),
-    /// The engine refused.
-    #[error("the engine answered with status {status}: {said}")]
-    Refused {
+    /// The response did not arrive in time.
+    #[error("no response within {} s", .0.as_secs_f64())]
+    Timeout(Duration),
+    /// The engine responded with an error status.
+    #[error("the engine responded with status {status}: {body}")]
+    Status {
         /// The status.
         status: u16,
-        /// The beginning of what it said.
-        said: String,
+        /// The beginning of the body.
+        body: String,
     },
-    /// The body is no answer.
+    /// The body is not an answer.
     #[error(transparent)]
-    Answer(#[from] AnswerError),
-    /// Too many failed before.
-    #[error("not asked: {HOPELESS} requests in a row had failed")]
-    Hopeless,
+    Answer(#[from] ModelAnswerError),
+    /// Too many requests had failed before this one.
+    #[error("not sent: the {FAILURE_LIMIT} requests before it failed")]
+    NotSent,
     /// The evaluation was stopped.
-    #[error("not answered before the evaluation was stopped")]
+    #[error("no response before the evaluation was stopped")]
     Stopped,
 }
 
-/// What came of all questions.
+/// Statistics of all requests.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SendSummary {
-    /// Requests that were sent again.
+    /// Retries in all.
     pub retries: u64,
 }
 
-/// An HTTP client that trusts what the system trusts. Engines in the own network are asked directly, never through a proxy.
+/// An HTTP client that trusts the system's certificates. Plain HTTP, as within one network, never goes through a proxy.
 ///
 /// # Errors
 /// [`RequestError::Client`].
@@ -96,7 +96,7 @@ pub fn client(settings: &ClientSettings) -> Result<reqwest::Client, RequestError
         .with_no_client_auth();
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
-        .connect_timeout(CONNECT)
+        .connect_timeout(CONNECT_TIMEOUT)
         .timeout(settings.timeout)
         .redirect(reqwest::redirect::Policy::none());
     if settings.url.starts_with("http:") {
@@ -105,15 +105,15 @@ pub fn client(settings: &ClientSettings) -> Result<reqwest::Client, RequestError
     builder.build().map_err(|error| wrong(&error))
 }
 
-/// Asks all, and hands each answer to `answered` as it comes, with its place in `bodies`.
+/// Sends all requests, and calls `answered` with each result as it arrives, with its index in `bodies`.
 ///
 /// # Errors
-/// [`RequestError::Client`]; what concerns one question goes to `answered`.
+/// [`RequestError::Client`]; errors of single requests go to `answered`.
 pub fn send_all(
     settings: &ClientSettings,
     bodies: &[Value],
     stop: &Cancellation,
-    answered: &mut dyn FnMut(usize, Result<Answer, RequestError>),
+    answered: &mut dyn FnMut(usize, Result<ModelAnswer, RequestError>),
 ) -> Result<SendSummary, RequestError> {
     let client = client(settings)?;
     let state = State {
@@ -121,7 +121,7 @@ pub fn send_all(
         settings,
         retries: AtomicU64::new(0),
         failures: AtomicUsize::new(0),
-        refusing: AtomicUsize::new(0),
+        has_given_up: AtomicBool::new(false),
     };
     let ask = async {
         let questions = bodies.iter().enumerate().map(|(index, body)| {
@@ -160,29 +160,29 @@ struct State<'a> {
     retries: AtomicU64,
     /// Failures since the last answer.
     failures: AtomicUsize,
-    /// Whether the rest is given up.
-    refusing: AtomicUsize,
+    /// Whether the remaining requests are not sent.
+    has_given_up: AtomicBool,
 }
 
 impl State<'_> {
-    async fn ask(&self, body: &Value) -> Result<Answer, RequestError> {
-        if self.refusing.load(Ordering::Relaxed) > 0 {
-            return Err(RequestError::Hopeless);
+    async fn ask(&self, body: &Value) -> Result<ModelAnswer, RequestError> {
+        if self.has_given_up.load(Ordering::Relaxed) {
+            return Err(RequestError::NotSent);
         }
-        let answer = self.insist(body).await;
+        let answer = self.send_with_retries(body).await;
         if answer.is_ok() {
             self.failures.store(0, Ordering::Relaxed);
-        } else if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= HOPELESS {
-            self.refusing.store(1, Ordering::Relaxed);
+        } else if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURE_LIMIT {
+            self.has_given_up.store(true, Ordering::Relaxed);
         }
         answer
     }
 
-    /// Only where the connection failed the request is sent again: an engine that refuses would refuse again, and a question that
-    /// is asked twice until it is answered better is another measurement.
-    async fn insist(&self, body: &Value) -> Result<Answer, RequestError> {
+    /// Retries failed connections only: an error status would not change, and repeating a question until its answer is better would
+    /// be another measurement.
+    async fn send_with_retries(&self, body: &Value) -> Result<ModelAnswer, RequestError> {
         let bytes = body.to_string();
-        let mut pause = PAUSE;
+        let mut pause = FIRST_BACKOFF;
         let mut left = RETRIES;
         loop {
             match self.send(bytes.clone()).await {
@@ -197,10 +197,10 @@ impl State<'_> {
         }
     }
 
-    async fn send(&self, body: String) -> Result<Answer, RequestError> {
+    async fn send(&self, body: String) -> Result<ModelAnswer, RequestError> {
         let failed = |error: reqwest::Error| {
             if error.is_timeout() && !error.is_connect() {
-                return RequestError::Late(self.settings.timeout);
+                return RequestError::Timeout(self.settings.timeout);
             }
             let mut reason = error.to_string();
             let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(&error);
@@ -222,10 +222,10 @@ impl State<'_> {
         let status = response.status();
         let body = response.bytes().await.map_err(failed)?;
         if !status.is_success() {
-            let said: String = String::from_utf8_lossy(&body).chars().take(QUOTED).collect();
-            return Err(RequestError::Refused {
+            let body: String = String::from_utf8_lossy(&body).chars().take(QUOTED_CHARACTERS).collect();
+            return Err(RequestError::Status {
                 status: status.as_u16(),
-                said,
+                body,
             });
         }
         Ok(parse_answer(self.settings.api, &body)?)

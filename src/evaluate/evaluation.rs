@@ -11,7 +11,7 @@ use super::documents::{Documents, DocumentsError, load};
 use super::journal::{Journal, JournalError};
 use super::result_files;
 use crate::eval::exam::{Choices, Exam, ExamError, num_fewshot};
-use crate::eval::request::{Answer, Api, RequestSettings};
+use crate::eval::request::{Api, ModelAnswer, RequestSettings};
 use crate::eval::results::About;
 use crate::eval::sheet::{Answers, Sheet, SheetError, hash};
 use crate::eval::task::{self, Task};
@@ -24,27 +24,27 @@ use crate::system::host;
 /// What to evaluate, and how.
 #[derive(Debug, Clone)]
 pub struct EvaluationSettings {
-    /// The engine's address: with or without `/v1`, or the whole path.
+    /// The engine's URL: with or without `/v1`, or with the whole path.
     pub base_url: String,
-    /// What holds for every request.
+    /// Settings of every request.
     pub requests: RequestSettings,
-    /// The key, where the engine wants one.
+    /// The API key, if the engine needs one.
     pub key: Option<Secret>,
-    /// Requests under way at once.
+    /// Requests in flight.
     pub concurrency: usize,
-    /// How long one answer may take.
+    /// Timeout of one request.
     pub timeout: Duration,
-    /// Which questions, which examples.
+    /// Number of questions and examples.
     pub choices: Choices,
     /// Folder of the results.
     pub output: PathBuf,
-    /// Behind the names of files: `_conc16` where a job has several evaluations.
+    /// Suffix of file names: `_conc16` if a job has several evaluations.
     pub suffix: String,
-    /// Whether to go on with what an interrupted evaluation left.
+    /// Whether to resume an interrupted evaluation.
     pub resume: bool,
-    /// What scores have to be.
+    /// Thresholds of scores.
     pub thresholds: Thresholds,
-    /// Names of the model by which thresholds may know it.
+    /// Names of the model in the thresholds file.
     pub model_names: Vec<String>,
 }
 
@@ -57,7 +57,7 @@ pub struct PreparedTask {
     pub(super) task_hash: String,
 }
 
-/// How far it is.
+/// Progress of an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EvaluationProgress {
     /// Requests of this evaluation.
@@ -77,7 +77,7 @@ pub struct JudgedTask {
     pub verdict: Verdict,
 }
 
-/// What came of it.
+/// The result of an evaluation.
 #[derive(Debug, Clone)]
 pub struct EvaluationResult {
     /// Each task.
@@ -86,9 +86,9 @@ pub struct EvaluationResult {
     pub about: About,
     /// The result's file, below the output folder.
     pub results_file: String,
-    /// Whether nothing at all was answered because connections failed.
+    /// Whether there is no answer at all because connections failed.
     pub unreachable: bool,
-    /// The first failure, for people.
+    /// Text of the first failure.
     pub first_failure: Option<String>,
 }
 
@@ -117,16 +117,16 @@ pub enum EvaluationError {
         /// Why.
         source: DocumentsError,
     },
-    /// A question cannot be asked.
+    /// The questions cannot be made.
     #[error(transparent)]
     Exam(#[from] ExamError),
     /// An answer cannot be read.
     #[error(transparent)]
     Sheet(#[from] SheetError),
-    /// Nothing can be asked.
+    /// Requests cannot be sent.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// The journal.
+    /// The journal cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// Two tasks have one name.
@@ -200,10 +200,10 @@ struct RequestSlot {
     hash: String,
 }
 
-/// Asks, scores and writes.
+/// Sends the requests, scores the answers, and writes the files.
 ///
 /// # Errors
-/// [`EvaluationError`]; what concerns single questions is part of the result.
+/// [`EvaluationError`]; failures of single questions are part of the result.
 pub fn evaluate(
     evaluation: &EvaluationSettings,
     tasks: &[PreparedTask],
@@ -239,7 +239,7 @@ pub fn evaluate(
     };
     let (mut failures, mut broken): (Vec<RequestError>, Option<JournalError>) = (Vec::new(), None);
     let settings = ClientSettings {
-        url: address(&evaluation.base_url, evaluation.requests.api),
+        url: request_url(&evaluation.base_url, evaluation.requests.api),
         api: evaluation.requests.api,
         key: evaluation.key.clone(),
         concurrency: evaluation.concurrency,
@@ -264,9 +264,9 @@ pub fn evaluate(
         return Err(error.into());
     }
     let judged = judge(evaluation, tasks, &answers)?;
-    let unanswered = |error: &&RequestError| !matches!(error, RequestError::Stopped | RequestError::Hopeless);
+    let unanswered = |error: &&RequestError| !matches!(error, RequestError::Stopped | RequestError::NotSent);
     let first_failure = failures.iter().find(unanswered).map(ToString::to_string);
-    let connection = |error: &RequestError| matches!(error, RequestError::Transport { .. } | RequestError::Hopeless);
+    let connection = |error: &RequestError| matches!(error, RequestError::Transport { .. } | RequestError::NotSent);
     let about = About {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         base_url: settings.url.clone(),
@@ -299,7 +299,7 @@ fn empty_answers(prepared: &PreparedTask) -> Answers {
     vec![vec![None; repeats]; prepared.exam.questions.len()]
 }
 
-fn put(answers: &mut [Answers], slot: &RequestSlot, answer: Answer) {
+fn put(answers: &mut [Answers], slot: &RequestSlot, answer: ModelAnswer) {
     let answer_slot = answers
         .get_mut(slot.task)
         .and_then(|task| task.get_mut(slot.question))
@@ -343,8 +343,8 @@ fn judge(evaluation: &EvaluationSettings, tasks: &[PreparedTask], answers: &[Ans
     judged.collect()
 }
 
-/// The whole address of the form, from an address of any length.
-pub(super) fn address(base: &str, api: Api) -> String {
+/// The request URL, from a base URL with or without path.
+pub(super) fn request_url(base: &str, api: Api) -> String {
     let base = base.trim_end_matches('/');
     let path = api.path();
     if base.ends_with(path) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::evaluation::{EvaluationSettings, address};
+use super::evaluation::{EvaluationSettings, request_url};
 use super::request::EvalOutcome;
 use crate::eval::request::Api;
 use crate::eval::score::Score;
@@ -200,7 +200,7 @@ fn model_args(settings: &EvaluationSettings) -> String {
     format!(
         "model={},base_url={},num_concurrent={},tokenizer_backend=none,tokenized_requests=False,max_retries=3,timeout={},seed={}",
         requests.model,
-        address(&settings.base_url, requests.api),
+        request_url(&settings.base_url, requests.api),
         settings.concurrency,
         settings.timeout.as_secs(),
         requests.seed

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::eval::request::Answer;
+use crate::eval::request::ModelAnswer;
 
 /// Why the journal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -25,13 +25,13 @@ pub struct JournalError {
 pub struct Journal {
     path: PathBuf,
     file: File,
-    known: HashMap<String, Answer>,
+    known: HashMap<String, ModelAnswer>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Line {
     request: String,
-    answer: Answer,
+    answer: ModelAnswer,
 }
 
 impl Journal {
@@ -70,7 +70,7 @@ impl Journal {
 
     /// The answer to a request, by its hash.
     #[must_use]
-    pub fn answer(&self, request: &str) -> Option<&Answer> {
+    pub fn answer(&self, request: &str) -> Option<&ModelAnswer> {
         self.known.get(request)
     }
 
@@ -78,7 +78,7 @@ impl Journal {
     ///
     /// # Errors
     /// Where the file cannot be written.
-    pub fn note(&mut self, request: &str, answer: &Answer) -> Result<(), JournalError> {
+    pub fn note(&mut self, request: &str, answer: &ModelAnswer) -> Result<(), JournalError> {
         let line = Line {
             request: request.to_owned(),
             answer: answer.clone(),

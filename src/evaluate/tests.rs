@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::client::{ClientSettings, RequestError, SendSummary, send_all};
 use super::journal::Journal;
-use crate::eval::request::{Answer, Api};
+use crate::eval::request::{Api, ModelAnswer};
 use crate::system::cancellation::{CancelCause, Cancellation};
 
 fn settings(url: String, concurrency: usize) -> ClientSettings {
@@ -67,7 +67,7 @@ fn server(each: impl Fn(usize, TcpStream) + Send + Sync + 'static) -> String {
     url
 }
 
-type Answered = Vec<(usize, Result<Answer, RequestError>)>;
+type Answered = Vec<(usize, Result<ModelAnswer, RequestError>)>;
 
 fn asked(settings: &ClientSettings, count: u32, stop: &Cancellation) -> (Answered, SendSummary) {
     let bodies: Vec<_> = (0..count).map(|number| json!({ "prompt": number })).collect();
@@ -78,7 +78,7 @@ fn asked(settings: &ClientSettings, count: u32, stop: &Cancellation) -> (Answere
 }
 
 #[test]
-fn every_question_gets_its_own_answer() {
+fn each_question_gets_its_own_answer() {
     let url = server(|_, mut stream| {
         while let Some(body) = request(&mut stream) {
             reply(
@@ -97,7 +97,7 @@ fn every_question_gets_its_own_answer() {
 
 /// A barrier in the server: it answers none before all are there.
 #[test]
-fn as_many_are_under_way_as_the_caller_says() {
+fn concurrency_is_as_configured() {
     let barrier = std::sync::Arc::new(std::sync::Barrier::new(150));
     let url = server(move |_, mut stream| {
         while request(&mut stream).is_some() {
@@ -110,7 +110,7 @@ fn as_many_are_under_way_as_the_caller_says() {
 }
 
 #[test]
-fn a_broken_connection_is_tried_again_and_counted_a_refusal_is_not() {
+fn failed_connections_are_retried_and_error_statuses_are_not() {
     let url = server(|number, mut stream| {
         while request(&mut stream).is_some() {
             match number {
@@ -129,15 +129,15 @@ fn a_broken_connection_is_tried_again_and_counted_a_refusal_is_not() {
     });
     let (answers, report) = asked(&settings(url, 1), 12, &Cancellation::new());
     assert_eq!(report.retries, 0);
-    let RequestError::Refused { status: 400, said } = answers[0].1.as_ref().unwrap_err() else {
+    let RequestError::Status { status: 400, body } = answers[0].1.as_ref().unwrap_err() else {
         panic!("{answers:?}")
     };
-    assert_eq!(said, "the context is too long");
-    assert_eq!(answers[11].1, Err(RequestError::Hopeless));
+    assert_eq!(body, "the context is too long");
+    assert_eq!(answers[11].1, Err(RequestError::NotSent));
 }
 
 #[test]
-fn stopping_ends_what_is_under_way() {
+fn cancellation_ends_requests_in_flight() {
     let stop = Cancellation::new();
     let raised = stop.clone();
     let url = server(move |_, mut stream| {
@@ -154,7 +154,7 @@ fn stopping_ends_what_is_under_way() {
 }
 
 #[test]
-fn an_answer_that_does_not_come_is_late() {
+fn missing_response_times_out() {
     let url = server(|_, mut stream| {
         let _ = request(&mut stream);
         let _ = request(&mut stream);
@@ -162,15 +162,15 @@ fn an_answer_that_does_not_come_is_late() {
     let mut settings = settings(url, 1);
     settings.timeout = Duration::from_millis(200);
     let (answers, report) = asked(&settings, 1, &Cancellation::new());
-    assert_eq!(answers[0].1, Err(RequestError::Late(settings.timeout)));
+    assert_eq!(answers[0].1, Err(RequestError::Timeout(settings.timeout)));
     assert_eq!(report.retries, 0);
 }
 
 #[test]
-fn a_journal_gives_back_what_was_answered_and_survives_a_torn_line() {
+fn journal_returns_answers_and_survives_truncated_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("answers.jsonl");
-    let answer = |text: &str| Answer {
+    let answer = |text: &str| ModelAnswer {
         text: text.to_owned(),
         from_reasoning: false,
         finish_reason: Some("stop".to_owned()),

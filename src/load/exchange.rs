@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use super::answer::Answer;
 use super::http::ResponseReader;
 use super::reason::Reason;
 use super::record::Record;
+use super::response::Response;
 use super::stamp::Stamp;
 
 /// Where an exchange stands after some bytes.
@@ -26,7 +26,7 @@ pub enum Step {
 pub struct Exchange {
     record: Record,
     reader: ResponseReader,
-    answer: Answer,
+    answer: Response,
 }
 
 /// What is known of a request before it is sent.
@@ -60,7 +60,7 @@ impl Exchange {
                 ..Record::default()
             },
             reader: ResponseReader::default(),
-            answer: Answer::expected(asked.output_tokens, asked.keep_texts, asked.keep_answer),
+            answer: Response::expected(asked.output_tokens, asked.keep_texts, asked.keep_answer),
         }
     }
 

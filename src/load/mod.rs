@@ -1,7 +1,6 @@
 //! The pure half of the load generator: prompts of exact length, request bytes, incremental stream parsing, records
 //! of what happened when, and the metrics made of them. The sockets and the clock are in `measure::load_driver`.
 
-pub mod answer;
 pub mod arrival;
 pub mod bootstrap;
 pub mod calibration;
@@ -23,6 +22,7 @@ pub mod raw_result;
 pub mod reason;
 pub mod record;
 pub mod request;
+pub mod response;
 pub mod server_process;
 pub mod settings;
 pub mod spread;

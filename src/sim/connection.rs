@@ -63,7 +63,7 @@ pub struct Generating {
     /// Its id in the timetable.
     pub id: u64,
     /// What makes its bytes.
-    pub answer: super::answer::Answer,
+    pub answer: super::completion::Completion,
     /// Tokens that have been sent.
     pub sent: u32,
     /// The client's name for the request.

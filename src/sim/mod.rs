@@ -1,7 +1,7 @@
 //! The simulated engine: a server of the OpenAI API, SGLang's and Triton's, whose token times come from a small stated performance model.
 //! The model and the scheduler are pure functions of time; the server around them has its own sockets and clock.
 
-pub mod answer;
+pub mod completion;
 pub mod connection;
 pub mod faults;
 pub mod features;

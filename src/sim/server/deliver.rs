@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{Server, ServerError, ServerOptions, nanos, unix_nanos};
-use crate::sim::answer::frame;
+use crate::sim::completion::frame;
 use crate::sim::faults::Fault;
 use crate::sim::ground_truth::Line;
 use crate::sim::pace::Emission;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Server, nanos};
-use crate::sim::answer::{Answer, document_response};
+use crate::sim::completion::{Completion, document_response};
 use crate::sim::connection::{Generating, NotARequest, Received};
 use crate::sim::faults::Fault;
 use crate::sim::knowledge;
@@ -100,7 +100,7 @@ impl Server {
         let now = self.started.elapsed();
         let arrived = arrived.map_or(now, |unix| self.since_start(unix, now));
         let blocks = std::mem::take(&mut request.blocks);
-        let mut answer = Answer::new(request, id, self.started_unix / NANOS + now.as_secs(), output, stops);
+        let mut answer = Completion::new(request, id, self.started_unix / NANOS + now.as_secs(), output, stops);
         if let Some(said) = said {
             answer.say(said);
         }
@@ -137,7 +137,7 @@ impl Server {
     }
 
     /// Lets a fault happen that comes in place of the answer. Says whether there still is an answer.
-    fn begin_fault(&mut self, at: usize, fault: Fault, answer: &mut Answer) -> bool {
+    fn begin_fault(&mut self, at: usize, fault: Fault, answer: &mut Completion) -> bool {
         match fault {
             Fault::Status(status) => self.refuse(at, status, "this failure was asked for"),
             Fault::Html => self.reply(at, &document_response(200, "text/html", "<html><body>A proxy's page</body></html>")),

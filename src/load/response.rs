@@ -44,7 +44,7 @@ impl Form {
 
 /// The answer so far.
 #[derive(Debug, Default)]
-pub struct Answer {
+pub struct Response {
     events: sse::Parser,
     gathered: Vec<u8>,
     counted: u32,
@@ -77,7 +77,7 @@ pub struct Answer {
     failure: Option<Failure>,
 }
 
-impl Answer {
+impl Response {
     /// An answer of which nothing has come. `output_tokens` is its length as asked for; the texts of chunks without usage are kept
     /// to count their tokens, the whole text to repeat it in a further turn.
     #[must_use]

@@ -14,7 +14,7 @@ const WORDS: [&str; 16] = [
 
 /// An answer under way.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Completion {
     request: GenerateRequest,
     /// What every chunk starts with, up to the choice's text.
     opening: String,
@@ -32,7 +32,7 @@ pub struct Answer {
     said: Vec<String>,
 }
 
-impl Answer {
+impl Completion {
     /// The answer to request number `number`, of `output` tokens. `stops` says that the model ends it, not the limit.
     #[must_use]
     pub fn new(request: GenerateRequest, number: u64, created: u64, output: u32, stops: bool) -> Self {
@@ -312,7 +312,7 @@ mod tests {
         for api in [Api::Completions, Api::Chat] {
             for stream in [true, false] {
                 let said = [" a \"b\"", "\n####", " 5\\"].map(str::to_owned).to_vec();
-                let mut answer = Answer::new(request(api, stream, false), 3, 1, 3, true);
+                let mut answer = Completion::new(request(api, stream, false), 3, 1, 3, true);
                 answer.say(said);
                 let bytes = if stream {
                     let mut bytes = answer.stream_head();
@@ -332,7 +332,7 @@ mod tests {
     fn client_parses_every_response_form() {
         for api in [Api::Completions, Api::Chat, Api::Sglang, Api::TritonStream] {
             for (stream, continuous) in [(true, true), (true, false), (false, false)] {
-                let answer = Answer::new(request(api, stream, continuous), 3, 1, 5, false);
+                let answer = Completion::new(request(api, stream, continuous), 3, 1, 5, false);
                 let bytes = if stream {
                     let mut bytes = answer.stream_head();
                     answer.chunk(0, 1, &mut bytes);
