@@ -29,10 +29,15 @@ pub struct ImportImageArgs {
 ///
 /// # Errors
 /// Where the image cannot be had.
-pub fn run(args: &ImportImageArgs) -> Result<Exit, Failure> {
-    let stop = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
-    let tell = |text: &str| say(&format!("imax: {text}"));
-    let path = cached_image(&args.image, &args.cache, args.deadline.duration(), &stop, &tell).or_exit(Exit::Infrastructure)?;
+pub fn run(args: ImportImageArgs) -> Result<Exit, Failure> {
+    let ImportImageArgs { image, cache, deadline } = args;
+    let cancellation = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
+    let path = cached_image(&image, &cache, deadline.duration(), &cancellation, &print_step)?;
     emit(&format!("{}\n", path.display()))?;
     Ok(Exit::Success)
+}
+
+/// The line appears in the log of a job, where others print, too.
+fn print_step(text: &str) {
+    say(&format!("imax: {text}"));
 }

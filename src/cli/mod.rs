@@ -147,7 +147,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Doctor(args) => block_in_place(|| doctor::run(args)),
         Command::Run(args) => Box::pin(run::run(*args)).await,
         Command::Ready(args) => ready::run(args).await,
-        Command::ImportImage(args) => block_in_place(|| import_image::run(&args)),
+        Command::ImportImage(args) => block_in_place(|| import_image::run(args)),
         Command::Bench(args) => block_in_place(|| bench::run(*args)),
         Command::Eval(args) => block_in_place(|| eval::run(*args)),
         Command::Normalize(args) => block_in_place(|| normalize::run(args)),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::output::say;
-use super::{Exit, Failure, OrExit as _};
+use super::{Exit, Failure};
 use crate::fleet::telemetry::write_samples;
 
 /// Write samples of NVIDIA's GPUs to stdout, one line of JSON each second, until stdin ends.
@@ -23,7 +23,7 @@ pub struct NvmlArgs {
 /// # Errors
 /// Where the library cannot be had, or the samples cannot be written.
 pub fn run(args: &NvmlArgs) -> Result<Exit, Failure> {
-    write_samples(args.library.as_deref()).or_exit(Exit::Infrastructure)?;
+    write_samples(args.library.as_deref())?;
     Ok(Exit::Success)
 }
 

@@ -1,5 +1,5 @@
-//! The demo's benchmark repository: the configs, recipes and profiles that lie beside this project's source, in a git
-//! repository of their own, and the two changelog commits that the demo measures.
+//! The demo's benchmark repository: the configs, recipes and profiles of this project in a git repository of their own, with the two
+//! changelog commits that the demo measures.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ macro_rules! source {
     };
 }
 
-/// Files of this project that make a benchmark repository. They are compiled in: the demo works wherever the binary is.
+/// Files of this project that form a benchmark repository. They are compiled in, so that the demo needs nothing but the binary.
 const FILES: [(&str, &str); 14] = [
     source!("configs/demo-master.yaml"),
     source!("configs/runners.yaml"),
@@ -31,7 +31,7 @@ const FILES: [(&str, &str); 14] = [
     (".github/workflows/benchmark.yml", include_str!("benchmark.yml")),
 ];
 
-/// The image that the first commit measures; the second measures the one that the configs name.
+/// The first commit measures the old image, the second the new one, which is in this project's configs.
 const NEW_IMAGE: &str = "image: imax-sim:1.1";
 const OLD_IMAGE: &str = "image: imax-sim:1.0";
 
@@ -70,7 +70,7 @@ const SECOND_ENTRY: &str = "
   evals-only: true
 ";
 
-/// The schemas lie beside this project's configs, not beside the demo's.
+/// The schema's path is relative to this project's configs and does not exist in the demo's repository.
 fn without_schema(text: &str) -> &str {
     match text.split_once('\n') {
         Some((first, rest)) if first.starts_with("# yaml-language-server:") => rest,
@@ -88,7 +88,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// What people read.
+    /// The title of its run in the report.
     pub fn title(self) -> &'static str {
         match self {
             Self::First => "first commit",
@@ -105,14 +105,14 @@ impl Step {
     }
 }
 
-/// The repository while the demo goes through its history.
+/// The repository, with the commits that the demo has made so far.
 pub struct DemoRepository {
     folder: PathBuf,
     git: NewRepository,
     newest: String,
 }
 
-/// The two commits between which a step's changelog entry came.
+/// The commits before and after a step's changelog entry.
 pub struct Refs {
     /// The commit before.
     pub base: String,
@@ -121,7 +121,7 @@ pub struct Refs {
 }
 
 impl DemoRepository {
-    /// Makes the repository with everything but changelog entries.
+    /// Creates the repository without changelog entries.
     pub fn create(folder: &Path) -> Result<Self, Failure> {
         for (path, text) in FILES {
             files::write(&folder.join(path), without_schema(text).as_bytes()).or_exit(Exit::Infrastructure)?;
@@ -143,7 +143,7 @@ impl DemoRepository {
         &self.folder
     }
 
-    /// Makes the step's commit.
+    /// Commits a step.
     pub fn advance(&mut self, step: Step) -> Result<Refs, Failure> {
         let (changelog, image) = match step {
             Step::First => (FIRST_ENTRY.to_owned(), OLD_IMAGE),

@@ -1,7 +1,9 @@
-//! Exit codes of jobs, and of what examines a node or waits for an engine.
+//! Exit codes of jobs and of commands that recipes call: a node is examined, an engine is awaited, an image imported, GPUs are sampled.
 
 use super::super::{Exit, ExitOf};
 use crate::execution::{ExaminationError, ExecutionError, ExternalEngineError, JobEnd, RunnerProfileError};
+use crate::fleet::image_cache::ImageError;
+use crate::fleet::telemetry::NvmlError;
 
 impl From<JobEnd> for Exit {
     fn from(end: JobEnd) -> Self {
@@ -55,6 +57,29 @@ impl ExitOf for ExternalEngineError {
         match self {
             Self::Cancelled(cause) => (*cause).into(),
             Self::NotReady { .. } => Exit::MeasurementFailed,
+        }
+    }
+}
+
+impl ExitOf for ImageError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Cache { .. }
+            | Self::Lock { .. }
+            | Self::Late { .. }
+            | Self::NoEnroot(_)
+            | Self::Import { .. }
+            | Self::NotWhole { .. }
+            | Self::File(_)
+            | Self::Stopped => Exit::Infrastructure,
+        }
+    }
+}
+
+impl ExitOf for NvmlError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Static | Self::Library { .. } | Self::NoPower(_) | Self::Write(_) => Exit::Infrastructure,
         }
     }
 }
