@@ -1,5 +1,5 @@
 //! The examination of a node without a job: the checks of the phases preflight and clean, as a report. `imax doctor` prints it, and
-//! the script of a Slurm job stores it for each of its nodes.
+//! the script of a scheduled job stores it for each of its nodes.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

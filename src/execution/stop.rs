@@ -74,7 +74,7 @@ fn grace_period(ctx: &JobContext, is_cancelled: bool) -> Duration {
     grace.min(if has_hooks { CANCEL_GRACE - HOOKS_TIME } else { CANCEL_GRACE })
 }
 
-/// Removes what a failed launch may have left. What cannot be removed, because the container engine or Slurm does not answer, and
+/// Removes what a failed launch may have left. What cannot be removed, because the container engine or the scheduler does not answer, and
 /// what the scheduler may still start stays on record for a later clean-up.
 pub(super) async fn clean_up_failed_launch(ctx: &JobContext, progress: &mut Progress, state: JobState) {
     let phase = progress.journal.begin(Phase::Stop, None);

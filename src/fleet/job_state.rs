@@ -1,6 +1,6 @@
 //! State on disk: one small file for each job that may have something running, written before the job starts
 //! anything and removed when all of it is stopped. A file whose owner is dead is the list of what is to be cleaned up.
-//! Home folders are often shared, so a file says which machine its owner is on: no other machine can see whether it lives.
+//! Home folders are often shared, so a file says which machine its owner is on: no other machine can see whether it still runs.
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,7 @@ pub struct JobState {
     pub owner: Option<ProcessId>,
     /// The machine that the owner is on.
     pub machine: Machine,
-    /// The boot of the machine that the owner lives in.
+    /// The boot of the machine in which the owner started.
     pub boot: String,
     /// Where the job's files go.
     pub out: PathBuf,

@@ -91,7 +91,7 @@ pub fn reap_job(state: JobState, stop: &Cancellation, until: Instant) -> Reaped 
 fn stop_processes(state: &JobState, stop: &Cancellation, until: Instant) -> (Vec<String>, Vec<String>) {
     let time = until.saturating_duration_since(Instant::now());
     if stop.is_cancelled() || time.is_zero() {
-        return (Vec::new(), vec!["its processes: there was no time to look for them".to_owned()]);
+        return (Vec::new(), vec!["its processes: no time left to look for them".to_owned()]);
     }
     let mut seen = Vec::new();
     let mut members = || {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub enum Phase {
     /// What the job needs is there: port, disk, tools.
     Preflight,
-    /// What dead jobs of ours left on the node is removed.
+    /// What dead jobs left on the node is removed.
     Clean,
     /// The engine is started, or asked for where a scheduler starts it.
     Launch,
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_needs_a_number_and_a_unit() {
+    fn time_needs_a_number_and_a_unit() {
         for text in [
             "90",
             "s",

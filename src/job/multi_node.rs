@@ -63,7 +63,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_recipe_learns_its_workers_and_no_setting_changes_the_row() {
+    fn recipe_gets_its_workers_and_settings_cannot_change_the_row() {
         let worker = |number: u32, tp: u32, settings: serde_json::Value| json!({ "num-worker": number, "tp": tp, "ep": tp, "dp-attn": tp > 4, "additional-settings": settings });
         let row: Row = serde_json::from_value(json!({
             "image": "i", "model": "m", "model-prefix": "p", "precision": "fp8", "framework": "f", "runner": "gb200", "isl": 64, "osl": 16,

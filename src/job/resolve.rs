@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_has_one_start_and_a_result_file_each() {
+    fn group_has_one_start_and_a_result_file_for_each_concurrency() {
         let mut group = document();
         group["conc"] = json!([4, 1, 2]);
         let spec = resolve_with(group, "exec engine").unwrap();
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_alone_needs_sessions_and_time_for_them() {
+    fn agentic_row_needs_sessions_and_time_for_them() {
         let mut agentic = document();
         let keys = agentic.as_object_mut().unwrap();
         ["isl", "osl", "max-model-len"].iter().for_each(|key| drop(keys.remove(*key)));

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_pass_is_tried_again_and_not_for_ever() {
+    fn only_transient_failures_are_retried_up_to_the_limit() {
         let retries = Retries {
             attempts: 4,
             pause: PhaseTime::seconds(10),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_has_an_end() {
+    fn pause_has_a_maximum() {
         let retries = Retries {
             attempts: u32::MAX,
             pause: PhaseTime::seconds(3600),

@@ -30,7 +30,7 @@ pub fn world_at(socket: &str, recipe: &str, settings: &str) -> World {
 
 #[test]
 #[ignore = "needs docker.io and root"]
-fn a_row_is_measured_in_a_container_that_is_gone_afterwards() {
+fn container_is_removed_after_the_measurement() {
     let world = world(ENGINE, "");
     let ended = world.run();
     assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, world.read("out/server.log"));
@@ -46,7 +46,7 @@ fn a_row_is_measured_in_a_container_that_is_gone_afterwards() {
 
 #[test]
 #[ignore = "needs docker.io and root"]
-fn the_port_is_mapped_where_the_nodes_network_is_not_used() {
+fn port_is_mapped_without_host_network() {
     let world = world(ENGINE, ", host-network: false");
     let ended = world.run();
     assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, world.read("out/server.log"));
@@ -54,7 +54,7 @@ fn the_port_is_mapped_where_the_nodes_network_is_not_used() {
 
 #[test]
 #[ignore = "needs docker.io and root"]
-fn a_container_gets_what_the_profile_gives_it() {
+fn container_has_the_settings_of_the_profile() {
     let daemon = Daemon::docker();
     daemon.ask(&["network", "create", "imax-test"]).unwrap();
     // The image has no program that could show this, but bash.
@@ -84,7 +84,7 @@ fn a_container_gets_what_the_profile_gives_it() {
 
 #[test]
 #[ignore = "needs docker.io and root"]
-fn some_gpus_or_all_are_asked_for() {
+fn gpu_ids_or_all_gpus_are_requested() {
     for (settings, gpus) in [(", gpu-ids: [4, GPU-6f]", "4,GPU-6f"), (", gpus: true", "all")] {
         let world = world("echo \"the gpus are $NVIDIA_VISIBLE_DEVICES\"; exit 7", settings);
         let ended = world.run();
@@ -96,7 +96,7 @@ fn some_gpus_or_all_are_asked_for() {
 
 #[test]
 #[ignore = "needs docker.io and root"]
-fn a_container_that_dies_gives_its_exit_code_and_log() {
+fn failed_container_reports_exit_code_and_log() {
     let world = world("echo 'RuntimeError: HIP out of memory.'; exit 9", "");
     let ended = world.run();
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
@@ -110,7 +110,7 @@ fn a_container_that_dies_gives_its_exit_code_and_log() {
 
 #[test]
 #[ignore = "needs docker.io and root"]
-fn an_image_that_does_not_exist_is_named_with_the_remedy() {
+fn missing_image_is_reported_with_the_remedy() {
     let world = world(ENGINE, "");
     world.row(|row| row["image"] = json!("127.0.0.1:1/no/such:1"));
     let ended = world.run();
@@ -124,7 +124,7 @@ fn an_image_that_does_not_exist_is_named_with_the_remedy() {
 
 #[test]
 #[ignore = "needs docker.io and root"]
-fn a_cancelled_job_leaves_no_container_and_a_strangers_one_runs_on() {
+fn cancelled_job_removes_only_its_own_container() {
     let daemon = Daemon::docker();
     let stranger = daemon.ask(&["run", "-d", IMAGE, "/bin/sleep", "1000"]).unwrap();
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
@@ -149,7 +149,7 @@ fn a_cancelled_job_leaves_no_container_and_a_strangers_one_runs_on() {
 
 #[test]
 #[ignore = "needs docker.io and root"]
-fn the_container_of_a_killed_job_is_reaped_and_a_strangers_one_is_not() {
+fn reaping_removes_only_containers_of_killed_jobs() {
     let daemon = Daemon::docker();
     let stranger = daemon
         .ask(&["run", "-d", "--label", "imax.job=imax-0", IMAGE, "/bin/sleep", "1000"])
@@ -181,15 +181,15 @@ fn the_container_of_a_killed_job_is_reaped_and_a_strangers_one_is_not() {
 
 #[test]
 #[ignore = "needs docker.io and root"]
-fn an_old_docker_that_knows_no_cdi_is_refused() {
+fn docker_without_cdi_is_refused() {
     let world = world("touch \"$IMAX_OUT/ran\"", ", cdi-devices: ['nvidia.com/gpu=all']");
     let ended = world.run();
     if Daemon::docker().knows_cdi() {
         // A newer engine looks for the device, of which this machine has none.
-        assert!(!ended.stderr.contains("leaves CDI devices out"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("ignores CDI devices"), "{}", ended.stderr);
     } else {
         assert!(
-            ended.stderr.contains("leaves CDI devices out") && ended.stderr.contains("update Docker to 25"),
+            ended.stderr.contains("ignores CDI devices") && ended.stderr.contains("update Docker to 25"),
             "{}",
             ended.stderr
         );
@@ -200,7 +200,7 @@ fn an_old_docker_that_knows_no_cdi_is_refused() {
 
 #[test]
 #[ignore = "needs docker.io and root; IMAX_TEST_DOCKER names the folder that tests/docker/fetch.sh made"]
-fn a_device_by_cdi_reaches_the_container_and_an_unknown_one_is_refused() {
+fn cdi_device_reaches_the_container_and_unknown_device_is_refused() {
     let daemon = Daemon::docker_with_cdi();
     let recipe = format!("test -c /dev/imax-test-gpu && echo \"handed $HANDED_DEVICE\" || exit 8\n{ENGINE}");
     let world = world_at(&daemon.socket(), &recipe, &format!(", cdi-devices: ['{CDI_DEVICE}']"));
@@ -217,7 +217,7 @@ fn a_device_by_cdi_reaches_the_container_and_an_unknown_one_is_refused() {
 
 #[test]
 #[ignore = "needs docker.io and root"]
-fn a_signal_ends_a_container_that_is_loaded() {
+fn signal_ends_a_container_under_load() {
     let slow = ENGINE.replace("--itl-ms 5", "--itl-ms 1000");
     for (phase, warmups, signal, code) in [("warm-up", "1", Signal::SIGINT, 130), ("load", "0", Signal::SIGTERM, 143)] {
         let world = world(&slow, "").arguments(&["--num-warmups-per-conc", warmups]);

@@ -44,7 +44,7 @@ pub fn finding(examination: &Value, check: &str) -> (String, String) {
 }
 
 #[test]
-fn a_fit_node_is_shown_as_a_table_and_as_json() {
+fn fit_node_is_shown_as_table_and_json() {
     let world = nvidia("node: {gpu-name: H100, gpus: 2, driver: '550'}\n").environment("HF_TOKEN", "hf_secret");
     let ended = world.doctor(&["--row", "row.json"]);
     assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
@@ -93,7 +93,7 @@ fn what_keeps_a_job_from_running_ends_with_4() {
 }
 
 #[test]
-fn an_amd_node_is_read_from_the_drivers_files() {
+fn amd_node_is_read_from_driver_files() {
     let world = World::with_recipe(ENGINE);
     world.write("runners/h100-a.yaml", "launcher: local\nvendor: amd\nnode: {gpu-name: MI300X}\n");
     for (file, text) in [
@@ -119,7 +119,7 @@ fn an_amd_node_is_read_from_the_drivers_files() {
 }
 
 #[test]
-fn missing_tools_are_a_warning_and_slurm_is_asked_with_its_own() {
+fn missing_tools_are_a_warning_and_slurm_is_checked() {
     let world = World::with_recipe(ENGINE).tools(&[
         ("sinfo", "echo slurm 22.05.8"),
         ("scontrol", "echo 'Slurmctld(primary) at head is DOWN'"),
@@ -152,7 +152,7 @@ fn missing_tools_are_a_warning_and_slurm_is_asked_with_its_own() {
 }
 
 #[test]
-fn a_job_on_an_unfit_node_starts_nothing() {
+fn job_on_an_unfit_node_starts_nothing() {
     let world = nvidia("node: {gpu-name: B200}\n");
     let ended = world.run();
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
@@ -166,7 +166,7 @@ fn a_job_on_an_unfit_node_starts_nothing() {
 }
 
 #[test]
-fn gpus_that_another_job_uses_are_waited_for_until_the_deadline() {
+fn busy_gpus_are_waited_for_until_the_deadline() {
     let world = nvidia("deadlines: {clean: 1s}\n");
     world.write("apps", "GPU-aaaa, 1, python3\n");
     let ended = world.run();
@@ -179,7 +179,7 @@ fn gpus_that_another_job_uses_are_waited_for_until_the_deadline() {
 }
 
 #[test]
-fn a_job_goes_on_when_the_memory_is_given_back() {
+fn job_continues_when_gpu_memory_is_free() {
     let world = nvidia("deadlines: {clean: 60s}\n");
     world.row(|row| row["tp"] = json!(2));
     world.write("used", "70000\n");
@@ -192,7 +192,7 @@ fn a_job_goes_on_when_the_memory_is_given_back() {
 }
 
 #[test]
-fn a_signal_ends_the_wait_for_gpus() {
+fn signal_ends_the_wait_for_gpus() {
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         let world = nvidia("deadlines: {clean: 10m}\n");
         world.write("used", "70000\n");
@@ -208,7 +208,7 @@ fn a_signal_ends_the_wait_for_gpus() {
 }
 
 #[test]
-fn a_signal_ends_a_preflight_whose_tool_hangs() {
+fn signal_ends_a_preflight_with_a_hanging_tool() {
     let world = nvidia("").tools(&[("nvidia-smi", "touch asked; exec sleep @MARK@")]);
     let run = world.start();
     world.await_file("asked");

@@ -39,7 +39,7 @@ fn amd() -> World {
 }
 
 #[test]
-fn a_job_on_other_gpus_of_an_amd_node_disturbs_nobody() {
+fn job_on_other_gpus_of_an_amd_node_is_ignored() {
     let world = amd();
     let examination = findings(&world.doctor(&["--format", "json"]));
     let (grade, detail) = finding(&examination, "gpu-idle");
@@ -55,7 +55,7 @@ fn a_job_on_other_gpus_of_an_amd_node_disturbs_nobody() {
 }
 
 #[test]
-fn what_an_amd_node_does_not_say_is_not_known() {
+fn missing_facts_of_an_amd_node_are_unknown() {
     let examination = findings(&amd().doctor(&["--format", "json"]));
     for (check, grade, detail) in [
         ("gpu-number", "ok", "2 x unnamed GPU"),
@@ -73,7 +73,7 @@ fn what_an_amd_node_does_not_say_is_not_known() {
 }
 
 #[test]
-fn a_lost_gpu_starts_nothing() {
+fn lost_gpu_fails_the_preflight() {
     let lost = "Unable to determine the device handle for GPU0000:3B:00.0: GPU is lost.  Reboot the system to recover this GPU";
     let row = "0, GPU-aaaa, NVIDIA H100 80GB HBM3, 570.86.15, 81559, 4, 345, 1980, 700.00, 0x1";
     for script in [
@@ -104,7 +104,7 @@ fn a_lost_gpu_starts_nothing() {
 }
 
 #[test]
-fn a_missing_nvidia_smi_fails_where_the_profile_says_what_must_be_found() {
+fn missing_nvidia_smi_fails_when_the_profile_requires_gpus() {
     for (node, grade, code) in [("", "warning", 0), ("node: {gpus: 8}\n", "failed", 4)] {
         let world = World::with_recipe(ENGINE);
         world.write("runners/h100-a.yaml", &format!("launcher: local\nvendor: nvidia\n{node}"));
@@ -118,7 +118,7 @@ fn a_missing_nvidia_smi_fails_where_the_profile_says_what_must_be_found() {
 }
 
 #[test]
-fn an_older_driver_is_asked_by_the_names_that_it_knows() {
+fn older_driver_is_queried_by_older_field_names() {
     let unknown = r#"case "$1" in *clocks_event_reasons.active*|*power.draw.instant*)
         echo 'Field "clocks_event_reasons.active" is not a valid field to query.'; exit 2 ;; esac"#;
     let world = nvidia("node: {gpus: 2}\n").tools(&[("nvidia-smi", &format!("{unknown}\n{NVIDIA_SMI}"))]);
@@ -137,7 +137,7 @@ fn an_older_driver_is_asked_by_the_names_that_it_knows() {
 }
 
 #[test]
-fn what_a_tool_leaves_behind_is_neither_waited_for_nor_left() {
+fn children_of_a_tool_are_neither_awaited_nor_left() {
     let wrapper = format!("sleep @MARK@ &\n{NVIDIA_SMI}");
     let world = nvidia("node: {gpus: 2}\n").tools(&[("nvidia-smi", &wrapper)]);
     let ended = world.doctor(&["--format", "json"]);

@@ -267,7 +267,7 @@ fn signal_ends_pull() {
         let mut run = world.start();
         // A pull that stands still is as visible as one that goes on.
         run.await_line(&format!("pulling {image} (try 1 of 3)"));
-        run.await_line(&format!("pulling {image} for 10 s: no layer is named yet"));
+        run.await_line(&format!("pulling {image} for 10 s: no layers reported yet"));
         let sent = Stopwatch::start();
         run.signal(signal);
         let ended = run.finish();

@@ -34,7 +34,7 @@ fn with_library(defines: &[&str]) -> World {
 }
 
 #[test]
-fn nvidias_library_gives_the_power_of_now_and_a_counter_that_agrees() {
+fn nvml_gives_power_and_energy_counter() {
     let world = with_library(&["-DCOUNTED_W=500"]);
     assert_power(&world, 1000.0, 2);
     let energy = world.job()["points"][0]["energy"].clone();
@@ -54,7 +54,7 @@ fn nvidias_library_gives_the_power_of_now_and_a_counter_that_agrees() {
 }
 
 #[test]
-fn the_librarys_counter_has_the_last_word() {
+fn energy_counter_of_nvml_takes_precedence() {
     let world = with_library(&["-DCOUNTED_W=700"]);
     let ended = world.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -66,7 +66,7 @@ fn the_librarys_counter_has_the_last_word() {
 }
 
 #[test]
-fn an_imax_without_its_companion_reads_the_library_itself() {
+fn imax_without_imax_nvml_reads_the_library_itself() {
     let world = with_library(&["-DCOUNTED_W=500"]);
     let alone = world.path("alone/imax");
     std::fs::create_dir_all(alone.parent().unwrap()).unwrap();
@@ -80,7 +80,7 @@ fn an_imax_without_its_companion_reads_the_library_itself() {
 }
 
 #[test]
-fn without_the_library_nvidia_smi_is_asked_and_that_is_said_once() {
+fn nvidia_smi_replaces_a_missing_library() {
     let world = world("vendor: nvidia").tools(&[("nvidia-smi", NVIDIA_SMI)]);
     let ended = world.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -90,7 +90,7 @@ fn without_the_library_nvidia_smi_is_asked_and_that_is_said_once() {
 }
 
 #[test]
-fn where_the_library_crashes_nvidia_smi_takes_over_and_the_job_goes_on() {
+fn nvidia_smi_replaces_a_crashed_library() {
     let world = with_library(&["-DCOUNTED_W=500", "-DLOOKS_WELL=2"]);
     let ended = world.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -104,11 +104,11 @@ fn where_the_library_crashes_nvidia_smi_takes_over_and_the_job_goes_on() {
 }
 
 #[test]
-fn a_library_that_hangs_does_not_keep_a_job_from_ending() {
+fn hanging_library_does_not_delay_the_end_of_a_job() {
     let world = with_library(&["-DCOUNTED_W=500", "-DLOOKS_WELL=0", "-DHANGS"]);
     let ended = world.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let said = "NVIDIA's library has said nothing";
+    let said = "no samples from NVIDIA's library";
     assert_eq!(ended.stderr.matches(said).count(), 1, "{}", ended.stderr);
     world.assert_nothing_runs();
 }
@@ -123,7 +123,7 @@ fn start(library: &Path) -> Child {
 }
 
 #[test]
-fn the_reader_writes_lines_and_ends_with_its_owner_also_where_the_library_hangs() {
+fn reader_ends_with_its_owner_when_the_library_hangs() {
     let folder = tempfile::tempdir().unwrap();
     let healthy = library(&folder.path().join("healthy"), &["-DCOUNTED_W=500"]);
     let hung = library(&folder.path().join("hung"), &["-DCOUNTED_W=500", "-DLOOKS_WELL=2", "-DHANGS"]);
@@ -141,7 +141,7 @@ fn the_reader_writes_lines_and_ends_with_its_owner_also_where_the_library_hangs(
 }
 
 #[test]
-fn the_reader_says_what_is_missing() {
+fn reader_reports_what_is_missing() {
     let mut reader = clean_command(nvml_program())
         .arg("/nowhere/libnvidia-ml.so.1")
         .stdin(Stdio::piped())

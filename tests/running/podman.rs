@@ -12,7 +12,7 @@ pub const LIMITS: &str = ", ulimits: ['nofile=1024:20000', 'nproc=1024:4096']";
 
 #[test]
 #[ignore = "needs podman, crun, runc, docker.io and root"]
-fn a_row_is_measured_in_a_container_of_podman() {
+fn row_is_measured_in_podman() {
     let daemon = Daemon::podman();
     let world = world_at(&daemon.socket(), ENGINE, LIMITS);
     let ended = world.run();
@@ -25,7 +25,7 @@ fn a_row_is_measured_in_a_container_of_podman() {
 
 #[test]
 #[ignore = "needs podman, crun, runc, docker.io and root"]
-fn a_cancelled_job_leaves_no_container_of_podman() {
+fn cancelled_job_leaves_no_podman_container() {
     let daemon = Daemon::podman();
     let world = world_at(
         &daemon.socket(),
@@ -45,11 +45,11 @@ fn a_cancelled_job_leaves_no_container_of_podman() {
 
 #[test]
 #[ignore = "needs podman, crun, runc, docker.io and root"]
-fn an_old_podman_that_would_leave_devices_out_is_refused() {
+fn podman_that_ignores_cdi_devices_is_refused() {
     let daemon = Daemon::podman();
     let world = world_at(&daemon.socket(), ENGINE, ", cdi-devices: ['nvidia.com/gpu=all']");
     let ended = world.run();
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
-    assert!(ended.stderr.contains("leaves CDI devices out"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("ignores CDI devices"), "{}", ended.stderr);
     assert_eq!(world.job()["outcome"]["class"], json!("infra"));
 }

@@ -103,7 +103,7 @@ fn empty(folder: &Path) -> String {
 
 #[test]
 #[ignore = "needs docker.io, docker-registry and root"]
-fn a_private_image_is_pulled_with_the_login_of_the_client_or_of_a_helper() {
+fn private_image_is_pulled_with_login_of_client_or_helper() {
     let daemon = Daemon::docker();
     let registry = Registry::start(daemon);
     let image = registry.push(daemon, IMAGE, "private/engine:1");
@@ -135,7 +135,7 @@ fn a_private_image_is_pulled_with_the_login_of_the_client_or_of_a_helper() {
 
 #[test]
 #[ignore = "needs docker.io, docker-registry and root"]
-fn an_image_that_is_there_is_pulled_again_where_the_profile_says_always() {
+fn existing_image_is_pulled_again_with_pull_always() {
     let daemon = Daemon::docker();
     let registry = Registry::start(daemon);
     let container = daemon.ask(&["create", IMAGE, "/bin/sleep"]).unwrap();

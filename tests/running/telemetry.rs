@@ -82,7 +82,7 @@ fn nvidia_smi_gives_samples_energy_and_provenance() {
 }
 
 #[test]
-fn of_a_shared_node_only_the_chosen_gpus_count() {
+fn only_chosen_gpus_of_a_shared_node_count() {
     let world = world("vendor: nvidia")
         .tools(&[("nvidia-smi", NVIDIA_SMI)])
         .environment("CUDA_VISIBLE_DEVICES", "1");
@@ -124,7 +124,7 @@ fn gpu_metrics(hot: u32) -> Vec<u8> {
 }
 
 #[test]
-fn the_table_of_the_amdgpu_driver_gives_power_counter_and_throttling() {
+fn gpu_metrics_table_gives_power_energy_and_throttling() {
     let world = world("vendor: amd").arguments(&["--num-prompts-per-conc", "12"]);
     world.row(|row| {
         row["osl"] = json!(300);
@@ -164,7 +164,7 @@ fn the_table_of_the_amdgpu_driver_gives_power_counter_and_throttling() {
 }
 
 #[test]
-fn a_table_of_the_amdgpu_driver_that_is_cut_off_is_said_once() {
+fn truncated_gpu_metrics_table_is_reported_once() {
     let world = world("vendor: amd");
     world.write("sys/class/drm/card1/device/vendor", "0x1002\n");
     world.write("sys/class/drm/card1/device/hwmon/hwmon3/power1_average", "400000000\n");
@@ -187,7 +187,7 @@ printf ' "energy": {"total_energy_consumption": {"value": %s, "unit": "J"}}}]\n'
 "#;
 
 #[test]
-fn where_the_amdgpu_driver_gives_no_power_amd_smi_is_asked() {
+fn amd_smi_is_used_when_the_driver_reports_no_power() {
     // The driver is there, but says what MI325X says to rocm-smi.
     for power in [None, Some("2000000\n")] {
         let world = long_load_on(1, world("vendor: amd").tools(&[("amd-smi", AMD_SMI)]));
@@ -204,7 +204,7 @@ fn where_the_amdgpu_driver_gives_no_power_amd_smi_is_asked() {
 }
 
 #[test]
-fn an_amd_smi_that_takes_longer_than_a_second_is_waited_for() {
+fn slow_amd_smi_is_waited_for() {
     let slow = format!("sleep 1.2\n{AMD_SMI}");
     let world = long_load_on(1, world("vendor: amd").tools(&[("amd-smi", &slow)]));
     world.write("sys/class/drm/card1/device/vendor", "0x1002\n");
@@ -213,7 +213,7 @@ fn an_amd_smi_that_takes_longer_than_a_second_is_waited_for() {
 }
 
 #[test]
-fn where_nothing_gives_the_power_of_amds_gpus_the_rest_is_sampled() {
+fn amd_gpus_without_power_are_sampled_otherwise() {
     let world = world("vendor: amd").tools(&[("amd-smi", "echo 'ERROR: amdgpu is not loaded' >&2; exit 1")]);
     world.write("sys/class/drm/card1/device/vendor", "0x1002\n");
     world.write("sys/class/drm/card1/device/gpu_busy_percent", "97\n");
@@ -273,7 +273,7 @@ fn long_load_on(gpus: u32, world: World) -> World {
 }
 
 #[test]
-fn exporters_of_dcgm_give_the_power_of_several_nodes_and_check_it() {
+fn dcgm_exporters_give_the_power_of_several_nodes() {
     let profile = |counted| format!("telemetry: {{dcgm: ['{}', '{}']}}", exporter("n1", 300.0), exporter("n2", counted));
     let world = long_load(world(&profile(300.0)));
     let ended = world.run();
@@ -287,7 +287,7 @@ fn exporters_of_dcgm_give_the_power_of_several_nodes_and_check_it() {
 }
 
 #[test]
-fn power_that_the_counter_contradicts_is_not_in_the_result() {
+fn power_that_contradicts_the_energy_counter_is_left_out() {
     let world = long_load(world(&format!(
         "telemetry: {{dcgm: ['{}', '{}']}}",
         exporter("n1", 300.0),
@@ -305,7 +305,7 @@ fn power_that_the_counter_contradicts_is_not_in_the_result() {
 }
 
 #[test]
-fn a_missing_tool_is_said_once_and_the_energy_is_unknown() {
+fn missing_tool_is_reported_once_and_energy_is_unknown() {
     // The checks before the job get their answers.
     let fails = "case \"$1\" in --query-gpu=timestamp*) echo 'NVIDIA-SMI has failed' >&2; exit 9 ;; esac";
     let world = world("vendor: nvidia").tools(&[("nvidia-smi", &format!("{fails}\n{NVIDIA_SMI}"))]);
@@ -319,7 +319,7 @@ fn a_missing_tool_is_said_once_and_the_energy_is_unknown() {
 }
 
 #[test]
-fn the_host_is_sampled_too() {
+fn host_is_sampled() {
     let world = long_load(world("vendor: none"));
     let ended = world.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);

@@ -61,7 +61,7 @@ fn a_job_that_arrives_after_its_sbatch_was_killed_is_cancelled() {
 }
 
 #[test]
-fn a_job_that_may_still_arrive_is_looked_for_later() {
+fn job_that_may_still_appear_is_looked_for_later() {
     let world = world(SQUEUE);
     cancel_submission(&world);
     for _ in 0..2 {
@@ -83,7 +83,7 @@ fn a_job_that_may_still_arrive_is_looked_for_later() {
 }
 
 #[test]
-fn a_job_that_has_not_arrived_for_long_will_not() {
+fn unanswered_submission_expires() {
     let world = world(SQUEUE);
     cancel_submission(&world);
     world.change_state(|state| state["asked"] = json!("2026-01-01T00:00:00.000Z"));
@@ -93,7 +93,7 @@ fn a_job_that_has_not_arrived_for_long_will_not() {
 }
 
 #[test]
-fn a_controller_that_hangs_does_not_keep_a_cancelled_launch() {
+fn hanging_controller_does_not_delay_a_cancelled_launch() {
     let world = world(&SQUEUE.replace("*--name=*)", &format!("*--name=*) {HANGS} ;;\n  *--nothing*)")));
     cancel_submission(&world);
     assert_eq!(world.states(), 1);

@@ -42,10 +42,10 @@ pub(super) fn squash_name(uri: &str) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SquashDoubt {
     /// It does not begin like one.
-    #[error("it does not begin like a squash file system")]
+    #[error("not a squash file system")]
     Magic,
     /// It is shorter than it says.
-    #[error("it has {found} bytes of {expected}: an import was cut off")]
+    #[error("truncated: {found} of {expected} bytes")]
     Short {
         /// Bytes that are there.
         found: u64,
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn images_in_enroots_spelling() {
+    fn image_names_become_enroot_uris() {
         for (image, uri) in [
             (
                 "nvcr.io#nvidia/tensorrt-llm/release:1.1.0",
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_off_file_is_seen() {
+    fn truncated_file_is_an_error() {
         let mut start = vec![0_u8; 96];
         start[..4].copy_from_slice(b"hsqs");
         start[40..48].copy_from_slice(&4096_u64.to_le_bytes());

@@ -110,7 +110,7 @@ pub fn cached_image(image: &str, cache: &Path, limit: Duration, stop: &Cancellat
     // Somebody else may have imported it while this waited.
     match check(&path) {
         Ok(()) => return Ok(path),
-        Err(ImageError::NotWhole { doubt, .. }) => say(&format!("{} is not whole ({doubt}): importing it again", path.display())),
+        Err(ImageError::NotWhole { doubt, .. }) => say(&format!("{} is incomplete ({doubt}): importing it again", path.display())),
         Err(_) => {}
     }
     files::write(&entry_beside(&path), ENTRY.as_bytes())?;

@@ -38,7 +38,7 @@ pub(super) fn cache(path: &Path) -> Cache {
     let writable = if path.is_dir() {
         access(path, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|error| format!("cannot be written: {error}"))
     } else {
-        Err("is not there; make it, or correct `hf-cache` in the runner profile".to_owned())
+        Err("does not exist; create it, or correct `hf-cache` in the runner profile".to_owned())
     };
     Cache {
         path: path.display().to_string(),
@@ -78,16 +78,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_disk_has_room_also_where_the_folder_is_still_to_come() {
+    fn free_space_is_known_for_a_folder_that_does_not_exist_yet() {
         let folder = tempfile::tempdir().unwrap();
         let disk = disk("results", &folder.path().join("not/yet"));
         assert!(disk.free_gib.unwrap() > 0.0);
     }
 
     #[test]
-    fn a_cache_that_is_not_there_says_so() {
+    fn missing_cache_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(cache(folder.path()).writable, Ok(()));
-        assert!(cache(&folder.path().join("x")).writable.unwrap_err().starts_with("is not there"));
+        assert!(cache(&folder.path().join("x")).writable.unwrap_err().starts_with("does not exist"));
     }
 }

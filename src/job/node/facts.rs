@@ -48,7 +48,7 @@ impl Gpu {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GpuProblem {
-    /// What knows them is not there: the tool, or the driver.
+    /// The tool or the driver is not installed.
     NotInstalled(String),
     /// It is there, and something is wrong.
     Failed(String),
@@ -63,7 +63,7 @@ pub struct GpuUse {
     pub pid: i32,
     /// Its name.
     pub name: String,
-    /// The job of ours that it belongs to.
+    /// The imax job that it belongs to.
     pub job: Option<String>,
 }
 
@@ -99,7 +99,7 @@ pub struct Cache {
 /// Access to the model hub.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct HubFacts {
-    /// Whether there is a token. Its value is nobody's business.
+    /// Whether there is a token; its value is never stored.
     pub token: bool,
     /// The cache.
     pub cache: Option<Cache>,

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_may_be_that_of_each_node() {
+    fn address_may_have_a_node_placeholder() {
         let address = ExporterAddress::try_from("http://{node}-mgmt:9400/metrics".to_owned()).unwrap();
         let shown = |nodes: &[&str]| {
             let nodes: Vec<String> = nodes.iter().map(|node| (*node).to_owned()).collect();

@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_counter_has_the_last_word() {
+    fn energy_counter_takes_precedence() {
         let counted = |at, power, counter| GpuSample {
             energy_j: Some(counter),
             ..sample(0, at, power)
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_trusted_has_a_reason() {
+    fn doubtful_energy_has_a_reason() {
         let steady = [sample(0, 0.0, 100.0), sample(0, 1.0, 100.0), sample(0, 5.0, 100.0)];
         let negative = [sample(0, 0.0, 100.0), sample(0, 1.0, -1.0)];
         for (window, gpus, samples, reason) in [

@@ -79,7 +79,7 @@ fn assert_measured(world: &World) -> String {
 
 #[test]
 #[ignore = "needs Slurm"]
-fn a_row_is_measured_in_enroot() {
+fn row_is_measured_in_enroot() {
     let calls = assert_measured(&in_container("enroot", "enroot"));
     assert_eq!(calls.lines().count(), 2, "{calls}");
     assert!(calls.contains("enroot start --rw --rc "), "{calls}");
@@ -87,7 +87,7 @@ fn a_row_is_measured_in_enroot() {
 
 #[test]
 #[ignore = "needs Slurm"]
-fn a_row_is_measured_in_pyxis_and_the_image_is_imported_once() {
+fn row_is_measured_in_pyxis_with_one_image_import() {
     let world = in_container("pyxis", "srun");
     let calls = assert_measured(&world);
     assert!(
@@ -102,7 +102,7 @@ fn a_row_is_measured_in_pyxis_and_the_image_is_imported_once() {
 
 #[test]
 #[ignore = "needs Slurm"]
-fn an_image_that_cannot_be_imported_is_the_nodes_fault() {
+fn failed_image_import_is_an_infrastructure_failure() {
     let world = in_container("pyxis", "srun");
     world.write(
         "fake/enroot",

@@ -31,7 +31,7 @@ const ONCE: &str = "retries: {attempts: 1}\n";
 
 #[test]
 #[ignore = "needs Slurm"]
-fn a_strangers_scancel() {
+fn job_cancelled_by_another_user_is_an_infrastructure_failure() {
     let world = world(SLEEPER, "main", "");
     let (ended, job) = done_to(&world, |number| drop(Cluster::get().tool("scancel", &[number])));
     assert_outcome(&ended, &job, 4, "infra", "slurm-cancelled");
@@ -42,7 +42,7 @@ fn a_strangers_scancel() {
 
 #[test]
 #[ignore = "needs Slurm"]
-fn a_node_that_fails() {
+fn node_failure_is_an_infrastructure_failure() {
     let cluster = Cluster::get();
     let world = world(SLEEPER, "fail", ONCE);
     let (ended, job) = done_to(&world, |_| {
@@ -62,7 +62,7 @@ fn a_node_that_fails() {
 
 #[test]
 #[ignore = "needs Slurm"]
-fn a_job_with_more_right_to_the_node() {
+fn preempted_job_is_reported_as_infrastructure_failure() {
     let world = world(SLEEPER, "low", ONCE);
     let mut stranger = None;
     let (ended, job) = done_to(&world, |_| stranger = Some(Cluster::get().stranger_soon("high", "stranger")));
@@ -71,7 +71,7 @@ fn a_job_with_more_right_to_the_node() {
 
 #[test]
 #[ignore = "needs Slurm"]
-fn a_job_that_is_suspended_is_cancelled_so_that_it_never_goes_on() {
+fn suspended_job_is_cancelled() {
     let world = world(SLEEPER, "main", ONCE);
     let (ended, job) = done_to(&world, |number| {
         Cluster::get().tool("scontrol", &["suspend", number]);
@@ -83,7 +83,7 @@ fn a_job_that_is_suspended_is_cancelled_so_that_it_never_goes_on() {
 
 #[test]
 #[ignore = "needs Slurm"]
-fn the_time_limit() {
+fn job_at_its_time_limit_is_a_timeout() {
     let world = world(SLEEPER, "main", "");
     let (ended, job) = done_to(&world, |number| {
         Cluster::get().tool("scontrol", &["update", &format!("jobid={number}"), "endtime=now+1"]);
@@ -94,7 +94,7 @@ fn the_time_limit() {
 
 #[test]
 #[ignore = "needs Slurm"]
-fn an_engine_that_dies_by_itself() {
+fn engine_exit_is_a_server_failure() {
     let world = world("echo 'torch.OutOfMemoryError: CUDA out of memory.'; exit 7", "main", "");
     let ended = world.run();
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
@@ -105,7 +105,7 @@ fn an_engine_that_dies_by_itself() {
 
 #[test]
 #[ignore = "needs Slurm"]
-fn a_port_that_a_stranger_has_on_the_node() {
+fn port_in_use_on_the_node_is_an_infrastructure_failure() {
     let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let world = world(ENGINE, "main", ONCE).arguments(&["--port", &port]);
@@ -115,7 +115,7 @@ fn a_port_that_a_stranger_has_on_the_node() {
 
 #[test]
 #[ignore = "needs Slurm"]
-fn a_partition_that_does_not_exist_is_the_profiles_fault() {
+fn unknown_partition_is_invalid_input() {
     let world = world(ENGINE, "nowhere", "");
     let ended = world.run();
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
@@ -124,7 +124,7 @@ fn a_partition_that_does_not_exist_is_the_profiles_fault() {
 
 #[test]
 #[ignore = "needs Slurm"]
-fn a_controller_that_is_down() {
+fn unreachable_controller_is_an_infrastructure_failure() {
     let cluster = Cluster::get();
     let world = world(ENGINE, "main", ONCE);
     let conf = std::fs::read_to_string(cluster.configuration()).unwrap();

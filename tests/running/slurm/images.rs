@@ -73,7 +73,7 @@ fn printed(output: &Output) -> PathBuf {
 }
 
 #[test]
-fn two_jobs_at_once_import_once() {
+fn concurrent_jobs_import_an_image_once() {
     let cache = Cache::new();
     fs::write(cache.path("slow"), "").unwrap();
     let first = cache.command().spawn().unwrap();
@@ -105,7 +105,7 @@ fn two_jobs_at_once_import_once() {
 }
 
 #[test]
-fn a_file_that_is_not_whole_is_imported_again() {
+fn truncated_image_is_imported_again() {
     let cache = Cache::new();
     let path = printed(&cache.import());
     let whole = fs::read(&path).unwrap();
@@ -120,7 +120,7 @@ fn a_file_that_is_not_whole_is_imported_again() {
 }
 
 #[test]
-fn an_import_that_fails_or_is_cut_off_leaves_no_image() {
+fn failed_or_truncated_import_leaves_no_image() {
     let cache = Cache::new();
     for fault in ["cut", "fails"] {
         fs::write(cache.path(fault), "").unwrap();
@@ -152,7 +152,7 @@ fn leftovers_of_a_killed_import_are_removed() {
 }
 
 #[test]
-fn a_signal_ends_an_import_with_what_it_started() {
+fn signal_ends_an_import_and_its_children() {
     let cache = Cache::new();
     // Enroot's work is done by its children, which hold its stderr.
     let script = "#!/usr/bin/env bash\nsleep 1000 & echo $! > \"$0.new\"; mv \"$0.new\" \"$0.pid\"; wait\n";
@@ -170,7 +170,7 @@ fn a_signal_ends_an_import_with_what_it_started() {
 }
 
 #[test]
-fn without_enroot_it_says_so() {
+fn missing_enroot_is_reported() {
     let cache = Cache::new();
     let output = cache.command().env("PATH", "/nowhere").finish();
     assert_eq!(output.status.code(), Some(4));

@@ -15,7 +15,7 @@ fn assert_measured(world: &World) -> serde_json::Value {
 
 #[test]
 #[ignore = "needs Slurm"]
-fn a_row_is_measured_and_its_wait_told_apart_from_its_run() {
+fn queue_time_is_a_phase_of_its_own() {
     let recipe = format!("echo \"gpus $CUDA_VISIBLE_DEVICES\"; echo \"job $SLURM_JOB_NAME of $IMAX_JOB_ID\"\n{ENGINE}");
     let world = world(&recipe, "main", "").environment("CUDA_VISIBLE_DEVICES", "9");
     world.row(|row| row["tp"] = json!(2));
@@ -35,7 +35,7 @@ fn a_row_is_measured_and_its_wait_told_apart_from_its_run() {
 
 #[test]
 #[ignore = "needs Slurm"]
-fn secrets_reach_the_recipe_and_are_seen_nowhere_else() {
+fn secrets_reach_only_the_recipe() {
     let recipe = "test \"$HF_TOKEN\" = \"hf_very 'secret\" && echo had; scontrol show job \"$SLURM_JOB_ID\"; scontrol write batch_script \"$SLURM_JOB_ID\" -; exit 1";
     let world = world(recipe, "main", "")
         .environment("HF_TOKEN", "hf_very 'secret")
@@ -55,7 +55,7 @@ fn secrets_reach_the_recipe_and_are_seen_nowhere_else() {
 
 #[test]
 #[ignore = "needs Slurm"]
-fn a_row_over_several_nodes_gets_its_nodes_by_role() {
+fn multi_node_row_gets_its_nodes_by_role() {
     let recipe = format!(
         "echo \"roles $PREFILL_NODES x $PREFILL_TP on $IMAX_PREFILL_NODES, $DECODE_NODES x $DECODE_TP on $IMAX_DECODE_NODES, all $IMAX_NODES\"\n\
          srun --nodes=1 --ntasks=1 --nodelist=\"$IMAX_DECODE_NODES\" bash -c 'echo \"decode step on $SLURMD_NODENAME\"'\n{ENGINE}"
@@ -107,7 +107,7 @@ esac"#;
 
 #[test]
 #[ignore = "needs Slurm"]
-fn nodes_say_themselves_what_they_are_and_an_unfit_one_is_not_used() {
+fn nodes_report_their_facts_and_an_unfit_node_fails_the_job() {
     let gpus = |name: &str| format!("vendor: nvidia\nretries: {{attempts: 1}}\nnode: {{gpus: 8, gpu-name: {name}}}\n");
     let fit = world("exit 9", "main", &gpus("GB200")).tools(&[("nvidia-smi", NVIDIA_SMI)]);
     on_two_nodes(&fit, ENGINE);
@@ -138,7 +138,7 @@ fn nodes_say_themselves_what_they_are_and_an_unfit_one_is_not_used() {
 
 #[test]
 #[ignore = "needs Slurm"]
-fn a_recipe_over_several_nodes_may_do_its_own_loads() {
+fn multi_node_recipe_may_generate_its_own_load() {
     let recipe = r#"source "$GITHUB_WORKSPACE/benchmarks/benchmark_lib.sh"
 imax sim --ttft-ms 5 --itl-ms 2 --served-model-name "$MODEL" --port "$PORT" &
 wait_for_server_ready --port "$PORT" --server-log "$IMAX_OUT/server.log" --server-pid "$!"

@@ -11,7 +11,7 @@ use crate::harness::wait_until;
 
 #[test]
 #[ignore = "needs Slurm"]
-fn a_job_in_the_queue_is_cancelled_and_the_stranger_before_it_runs_on() {
+fn queued_job_is_cancelled_and_other_jobs_are_not() {
     let stranger = Cluster::get().stranger("full", "imax-0");
     let world = world("touch \"$IMAX_OUT/ran\"", "full", "");
     let mut run = world.start();
@@ -52,7 +52,7 @@ fn a_job_in_the_queue_is_cancelled_and_the_stranger_before_it_runs_on() {
 
 #[test]
 #[ignore = "needs Slurm"]
-fn a_submission_that_hangs_after_it_arrived_is_cancelled_with_its_job() {
+fn hanging_submission_is_cancelled_with_its_job() {
     let tools = [(
         "sbatch",
         "PATH=${PATH#*:} command sbatch \"$@\" && touch submitted && exec sleep @MARK@",
@@ -65,7 +65,7 @@ fn a_submission_that_hangs_after_it_arrived_is_cancelled_with_its_job() {
 
 #[test]
 #[ignore = "needs Slurm"]
-fn a_running_job_is_cancelled_within_seconds_also_when_it_is_deaf() {
+fn running_job_that_ignores_sigterm_is_cancelled_in_time() {
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         // Deaf in the script itself, and in a step.
         let deaf = "trap '' TERM; touch \"$IMAX_OUT/deaf\"; sleep @MARK@; sleep @MARK@";
@@ -92,7 +92,7 @@ fn a_running_job_is_cancelled_within_seconds_also_when_it_is_deaf() {
 
 #[test]
 #[ignore = "needs Slurm"]
-fn a_signal_ends_a_job_that_is_loaded() {
+fn signal_ends_a_job_under_load() {
     let slow = super::ENGINE.replace("--itl-ms 2", "--itl-ms 1000");
     for (phase, warmups, signal, code) in [("warm-up", "1", Signal::SIGINT, 130), ("load", "0", Signal::SIGTERM, 143)] {
         let world = world(&slow, "main", "").arguments(&["--num-warmups-per-conc", warmups]);
@@ -102,7 +102,7 @@ fn a_signal_ends_a_job_that_is_loaded() {
 
 #[test]
 #[ignore = "needs Slurm"]
-fn a_signal_ends_a_job_in_eval_stop_and_collect() {
+fn signal_ends_a_job_in_eval_stop_and_collect() {
     let engine = super::ENGINE.replace("--itl-ms 2", "--itl-ms 5");
     let world_of = |recipe: &str| world(recipe, "main", "");
     for world in [
@@ -117,7 +117,7 @@ fn a_signal_ends_a_job_in_eval_stop_and_collect() {
 
 #[test]
 #[ignore = "needs Slurm"]
-fn the_job_of_a_killed_run_is_reaped_and_a_strangers_is_not() {
+fn reaping_removes_only_jobs_of_killed_runs() {
     let cluster = Cluster::get();
     let name = "--job-name=imax-0";
     let number = cluster.tool(
@@ -144,7 +144,7 @@ fn the_job_of_a_killed_run_is_reaped_and_a_strangers_is_not() {
 
 #[test]
 #[ignore = "needs Slurm"]
-fn a_killed_run_leaves_no_job_in_the_queue_and_no_secret_after_the_next_one() {
+fn next_run_removes_job_and_secrets_of_a_killed_run() {
     let stranger = Cluster::get().stranger("low", "stranger");
     let world = world("touch \"$IMAX_OUT/ran\"", "low", "").environment("HF_TOKEN", "x");
     let mut run = world.start();

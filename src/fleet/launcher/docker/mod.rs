@@ -138,7 +138,7 @@ pub(super) enum DockerError {
         source: bollard::errors::Error,
     },
     /// It takes a request and gives no answer.
-    #[error("cannot {what}: the container engine gave no answer within {limit:?}")]
+    #[error("cannot {what}: the container engine did not answer within {limit:?}")]
     NoAnswer {
         /// What was asked.
         what: String,
@@ -146,7 +146,7 @@ pub(super) enum DockerError {
         limit: Duration,
     },
     /// A container that was started is not to be found any more.
-    #[error("the container, or its engine, is gone: {0}")]
+    #[error("lost the container or its engine: {0}")]
     Lost(String),
     /// A setting of the profile is wrong.
     #[error("runner profile, key `docker.{key}`: `{found}`, expected {expected}")]
@@ -160,7 +160,7 @@ pub(super) enum DockerError {
     },
     /// The engine would start the container without devices that it needs.
     #[error(
-        "{engine} {version} leaves CDI devices out where it is asked through Docker's socket; {remedy}, or name the device files in `docker.devices`"
+        "{engine} {version} ignores CDI devices that are requested through Docker's socket; {remedy}, or name the device files in `docker.devices`"
     )]
     NoCdi {
         /// The engine.

@@ -48,7 +48,7 @@ impl Layers {
     /// One line about all of them.
     pub(super) fn summary(&self) -> String {
         if self.0.is_empty() {
-            return "no layer is named yet".to_owned();
+            return "no layers reported yet".to_owned();
         }
         let sum = |part: fn(&Layer) -> u64| self.0.values().map(part).fold(0, u64::saturating_add);
         let (have, size) = (sum(|layer| layer.have), sum(|layer| layer.size));
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn interleaved_layers_are_lines_only_where_their_state_is_new() {
         let mut layers = Layers::default();
-        assert_eq!(layers.summary(), "no layer is named yet");
+        assert_eq!(layers.summary(), "no layers reported yet");
         let mut said = Vec::new();
         let mut take = |id, status, progress| said.extend(layers.take(message(id, status, progress)));
         take(Some("1"), "Pulling from org/engine", None);

@@ -48,7 +48,7 @@ impl Report<'_> {
 }
 
 /// Makes sure that the image is on the node, and gives what identifies it: its digest in the registry, or else its id.
-/// An image that another job of ours is pulling is waited for; the caller has the deadline.
+/// Waits for another job that pulls the same image; the caller has the deadline.
 pub(super) async fn image(
     client: &Client,
     image: &str,
@@ -80,7 +80,7 @@ pub(super) async fn image(
 async fn pull_with_retries(client: &Client, image: &str, report: &mut Report<'_>, request: &LaunchRequest<'_>) -> Result<(), DockerError> {
     let search = login::search(image, request.stop).await;
     for problem in &search.problems {
-        report.tell(&format!("a login for {image} was not used: {problem}"));
+        report.tell(&format!("login for {image} not used: {problem}"));
     }
     let mut problems = String::new();
     let mut pause = FIRST_PAUSE;
@@ -88,7 +88,7 @@ async fn pull_with_retries(client: &Client, image: &str, report: &mut Report<'_>
         report.tell(&format!("pulling {image} (try {number} of {TRIES}{})", search.note()));
         let (started, since) = (host::timestamp(), Instant::now());
         let pulled = pull(client, image, search.credentials(), report).await;
-        let again = pulled.as_ref().err().is_some_and(may_pass) && number < TRIES;
+        let again = pulled.as_ref().err().is_some_and(is_transient) && number < TRIES;
         request.tries.lock().unwrap_or_else(PoisonError::into_inner).push(Attempt {
             what: Tried::ImagePull,
             number,
@@ -130,7 +130,7 @@ async fn turn(image: &str, report: &mut Report<'_>) -> Result<File, DockerError>
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
         if !said {
-            report.tell(&format!("another job of this node is pulling {image}; waiting for it"));
+            report.tell(&format!("waiting for another job on this node that pulls {image}"));
             said = true;
         }
         tokio::time::sleep(LOOK_AT_TURN).await;
@@ -181,7 +181,7 @@ fn wants_login(error: &Error) -> bool {
 }
 
 /// Whether another try may go well: the network and the registry's own errors, not its refusals.
-fn may_pass(error: &Error) -> bool {
+fn is_transient(error: &Error) -> bool {
     !wants_login(error) && !says(error, &REFUSED)
 }
 
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_image_without_a_tag_is_the_latest() {
+    fn image_without_tag_is_latest() {
         assert_eq!(tagged("org/engine"), "org/engine:latest");
         for image in ["127.0.0.1:5000/org/engine:1", "engine@sha256:00"] {
             assert_eq!(tagged(image), image);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_pass_is_tried_again() {
+    fn only_transient_errors_are_retried() {
         for (message, passes, login) in [
             ("manifest for x:1 not found: manifest unknown", false, false),
             ("pull access denied for x", false, true),
@@ -215,7 +215,7 @@ mod tests {
                 status_code: 404,
                 message: message.to_owned(),
             };
-            assert_eq!((may_pass(&error), wants_login(&error)), (passes, login), "{message}");
+            assert_eq!((is_transient(&error), wants_login(&error)), (passes, login), "{message}");
         }
     }
 }

@@ -36,7 +36,7 @@ pub(super) enum AllocationError {
         /// GPUs of a node.
         have: u32,
     },
-    /// A number of nodes in `additional-settings` is none.
+    /// A number of nodes in `additional-settings` is invalid.
     #[error("row has `{setting}` in `additional-settings`; expected a whole number from 0")]
     Nodes {
         /// The setting.

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_reached_by_its_number_alone() {
+    fn commands_name_a_job_by_its_number() {
         for command in [
             queue(7),
             queue_json(7),

@@ -10,7 +10,7 @@ use crate::job::{FailureClass, JobFailure};
 /// Why Slurm could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SlurmError {
-    /// A tool is not there.
+    /// A tool is missing.
     #[error("cannot start {tool}: {source}; are Slurm's client tools installed and in PATH?")]
     Start {
         /// The tool.

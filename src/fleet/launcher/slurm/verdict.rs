@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn each_end_has_its_class_and_cause() {
+    fn each_end_has_its_failure_class_and_cause() {
         for (state, exit, class, cause) in [
             (SlurmState::Suspended, None, FailureClass::Infra, "slurm-suspended"),
             (SlurmState::Cancelled, None, FailureClass::Infra, "slurm-cancelled"),
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_canceller_is_named() {
+    fn known_canceller_is_named() {
         let Some(End::Failed(failure)) = end_of(7, &view(SlurmState::Cancelled, None), Some("alice")) else {
             panic!()
         };

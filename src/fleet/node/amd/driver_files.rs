@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_property_is_found_by_its_whole_name() {
+    fn property_is_found_by_its_whole_name() {
         let text = "simd_count 304\ndrm_render_minor 128\nunique_id 17179869184\nid 7\n";
         assert_eq!(kfd_property(text, "drm_render_minor"), Some(128));
         assert_eq!(kfd_property(text, "unique_id"), Some(17_179_869_184));

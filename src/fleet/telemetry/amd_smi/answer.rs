@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_gpu_does_not_say_is_absent() {
+    fn missing_values_are_absent() {
         let old = r#"[{"gpu": 0, "power": {"average_socket_power": {"value": 90, "unit": "W"}, "socket_power": "N/A"}, "energy": "N/A"}]"#;
         let sample = amd_smi_samples(old, 5.0).remove(0);
         assert_eq!((sample.power_w, sample.energy_j, sample.memory_mib), (Some(90.0), None, None));

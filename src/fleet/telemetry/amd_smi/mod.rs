@@ -24,7 +24,7 @@ impl AmdSmi {
     pub(super) fn start(stop: &Cancellation) -> Result<Self, String> {
         let first = look(stop)?;
         if !first.iter().any(|sample| sample.power_w.is_some()) {
-            return Err("amd-smi knows no power of any GPU".to_owned());
+            return Err("amd-smi reports no power for any GPU".to_owned());
         }
         Periodic::start("amd-smi", |stop| look(stop).unwrap_or_default()).map(Self)
     }

@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_absent_and_what_is_cut_off_is_an_error() {
+    fn unknown_values_are_absent_and_truncated_tables_are_errors() {
         for (format, content) in [(1, 10), (2, 4), (3, 0), (0, 0)] {
             let mut bytes = table(120, content, &[]);
             bytes[2] = format;
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_clocks_back_is_said_in_words() {
+    fn throttle_reasons_are_words() {
         let now = |bits: u64| parse(&table(120, 3, &[(112, &bits.to_le_bytes())])).throttle(None);
         assert_eq!((now(0), now(1 << 1)), (String::new(), "power limit".to_owned()));
         let words = now(1 << 17 | 1 << 36 | 1 << 44 | 1 << 47);

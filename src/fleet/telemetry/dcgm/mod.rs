@@ -58,7 +58,7 @@ impl Dcgm {
         if silent.is_empty() {
             Ok(samples)
         } else {
-            Err(format!("no GPU telemetry: {} gave no metrics of DCGM", silent.join(", ")))
+            Err(format!("no GPU telemetry: no DCGM metrics from {}", silent.join(", ")))
         }
     }
 }

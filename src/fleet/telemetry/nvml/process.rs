@@ -163,7 +163,7 @@ fn watch_to_the_end(
     let before = samples(&reader.said());
     let mut instead = None;
     let result = match problem {
-        None if before.is_empty() => Err("no GPU telemetry: NVIDIA's library has said nothing".to_owned()),
+        None if before.is_empty() => Err("no GPU telemetry: no samples from NVIDIA's library".to_owned()),
         None => Ok(Seen::of(before)),
         Some(problem) => {
             let started = nvidia_smi();
@@ -189,7 +189,7 @@ fn watch(reader: &mut LineTool, patience: Patience, stop: &Cancellation) -> Opti
         said = now;
         if silent >= patience.looks {
             let time = patience.look * patience.looks;
-            return Some(format!("NVIDIA's library has said nothing for {time:?}"));
+            return Some(format!("no samples from NVIDIA's library for {time:?}"));
         }
     }
     None
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_ends_or_falls_silent_is_given_up_with_a_reason() {
+    fn reader_that_ends_or_hangs_is_given_up_with_a_reason() {
         let patience = |looks| Patience {
             look: Duration::from_millis(2),
             looks,
@@ -264,11 +264,11 @@ mod tests {
         assert_eq!((sample.gpu, sample.power_w, sample.energy_j), (1, Some(500.0), Some(7.25)));
         // It hangs; the end of its stdin would not end it.
         let (problem, _) = watched("exec sleep 1000", patience(5));
-        assert_eq!(problem.unwrap(), "NVIDIA's library has said nothing for 10ms");
+        assert_eq!(problem.unwrap(), "no samples from NVIDIA's library for 10ms");
     }
 
     #[test]
-    fn what_was_seen_before_and_after_is_kept() {
+    fn samples_before_and_after_the_change_are_kept() {
         let sample = || vec![GpuSample::default()];
         let both = joined(sample(), "it hangs", Ok(sample())).unwrap();
         let said = "GPUs were sampled with nvidia-smi, without their energy counters: it hangs";

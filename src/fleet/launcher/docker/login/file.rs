@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_narrowest_login_and_the_nearest_helper_win() {
+    fn narrowest_login_and_nearest_helper_win() {
         let file = r#"{"auths": {
             "https://index.docker.io/v1/": {"auth": "Y2k6aHVi"},
             "quay.io": {"auth": "Y2k6YWxs"}, "quay.io/org": {"auth": "Y2k6YTpiAA=="},
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_without_secrets() {
+    fn errors_show_no_secrets() {
         let broken = |text: &str| {
             let file = parse(text.as_bytes())?;
             file.source(&Repository::of("quay.io/e")).map(drop)
