@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Diagnostic, Diagnostics, Place, Severity, SourceFile, Span};
 use crate::yaml::{self, Node, Object, Reader, Value};
 
-/// One entry, checked. Its JSON form is what the search-space document carries.
+/// One entry of the changelog. Its JSON form is part of the search-space document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(deny_unknown_fields)]
@@ -30,25 +30,25 @@ pub struct Entry {
     /// Evaluate accuracy at every point that can be evaluated, and do not measure.
     #[schemars(default)]
     pub all_evals: bool,
-    /// Measure only points that are new on curves that did not change otherwise.
+    /// Measure only the new points of curves that are otherwise unchanged.
     #[schemars(default)]
     pub append_only: bool,
-    /// Leave out multi-node evaluations whose prefill workers have a lower expert parallelism.
+    /// Skip multi-node evaluations whose prefill workers have a lower expert parallelism.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eval_min_prefill_ep: Option<NonZeroU32>,
-    /// Only these scenarios; all where absent. Never empty.
+    /// Limit the entry to these scenarios; all if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub scenario_type: Option<Vec<ScenarioType>>,
 }
 
-/// The kinds of workload that an entry can be limited to.
+/// A kind of workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScenarioType {
     /// Requests of fixed lengths.
     FixedSeqLen,
-    /// Recorded coding-agent traces.
+    /// Recorded sessions of a coding agent.
     AgenticCoding,
 }
 

@@ -15,13 +15,13 @@ use crate::yaml::{KeyValue, Node, Reader, Value};
 pub struct Runners {
     /// Labels with their nodes, in the order of the file; no list is empty.
     pub labels: IndexMap<RunnerLabel, Vec<RunnerName>>,
-    /// Hardware of labels, where it is known.
+    /// Hardware of labels, if known.
     pub hardware: IndexMap<RunnerLabel, Hardware>,
     /// Where the labels are written.
     pub places: IndexMap<RunnerLabel, Place>,
 }
 
-/// What one node has.
+/// Hardware of one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
 #[schemars(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Hardware {

@@ -2,7 +2,6 @@
 //! answers come in as values, so the same task gives the same prompts and scores wherever it runs.
 
 pub mod dataset;
-pub mod exam;
 pub mod filter;
 pub mod message;
 pub mod metric;
@@ -10,7 +9,8 @@ pub mod python;
 pub mod request;
 pub mod results;
 pub mod score;
-pub mod sheet;
+pub mod scored_task;
 pub mod task;
+pub mod task_questions;
 pub mod template;
 pub mod threshold;

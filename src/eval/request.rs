@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::exam::{Message, Question, as_single_turn, as_text};
 use super::task::Generation;
+use super::task_questions::{Message, Question, as_single_turn, as_text};
 
 /// The form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

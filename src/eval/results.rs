@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::request::{Api, RequestSettings};
-use super::sheet::Sheet;
+use super::scored_task::ScoredTask;
 use super::task::Task;
 
 /// Version of the block `imax`.
@@ -19,7 +19,7 @@ pub struct About {
     pub base_url: String,
     /// Requests under way at once.
     pub concurrency: usize,
-    /// The first so many questions alone.
+    /// Ask only this number of questions, from the first.
     pub limit: Option<usize>,
     /// When it began, seconds since 1970.
     pub started_unix_s: f64,
@@ -42,7 +42,7 @@ pub struct About {
 pub struct TaskResult<'a> {
     pub task: &'a Task,
     /// Its scores.
-    pub sheet: &'a Sheet,
+    pub scored: &'a ScoredTask,
     /// The files that its documents came from, with commit or path.
     pub data: Value,
     /// SHA-256 of the task file.
@@ -53,21 +53,21 @@ pub struct TaskResult<'a> {
 #[must_use]
 pub fn document(tasks: &[TaskResult<'_>], settings: &RequestSettings, about: &About) -> Value {
     let each = |of: &dyn Fn(&TaskResult<'_>) -> Value| -> Value {
-        let entries = tasks.iter().map(|result| (result.sheet.task.clone(), of(result)));
+        let entries = tasks.iter().map(|result| (result.scored.task.clone(), of(result)));
         Value::Object(entries.collect())
     };
-    let complete = tasks.iter().all(|result| result.sheet.is_complete());
+    let complete = tasks.iter().all(|result| result.scored.is_complete());
     let mut document = Map::new();
     let mut set = |key: &str, value: Value| document.insert(key.to_owned(), value);
     set("results", each(&scores));
     set("group_subtasks", each(&|_| json!([])));
     set("configs", each(&|result| config(result, settings)));
     set("versions", each(&|result| result.task.version.clone()));
-    set("n-shot", each(&|result| result.sheet.num_fewshot.into()));
+    set("n-shot", each(&|result| result.scored.num_fewshot.into()));
     set("higher_is_better", each(&higher_is_better));
     set(
         "n-samples",
-        each(&|result| json!({ "original": result.sheet.original, "effective": result.sheet.answered })),
+        each(&|result| json!({ "original": result.scored.original, "effective": result.scored.answered })),
     );
     set("config", run_config(settings, about));
     set("date", about.started_unix_s.into());
@@ -92,9 +92,9 @@ fn model_source(api: Api) -> &'static str {
 
 fn scores(result: &TaskResult<'_>) -> Value {
     let mut entries = Map::new();
-    entries.insert("alias".to_owned(), result.sheet.task.as_str().into());
-    entries.insert("sample_len".to_owned(), result.sheet.answered.into());
-    for named in &result.sheet.scores {
+    entries.insert("alias".to_owned(), result.scored.task.as_str().into());
+    entries.insert("sample_len".to_owned(), result.scored.answered.into());
+    for named in &result.scored.scores {
         let mean = named.score.map_or(Value::Null, |score| score.mean.into());
         let error = named.score.and_then(|score| score.stderr).map_or_else(|| "N/A".into(), Value::from);
         entries.insert(named.key(), mean);
@@ -105,7 +105,7 @@ fn scores(result: &TaskResult<'_>) -> Value {
 
 fn config(result: &TaskResult<'_>, settings: &RequestSettings) -> Value {
     let mut config = result.task.config.clone();
-    config.insert("num_fewshot".to_owned(), result.sheet.num_fewshot.into());
+    config.insert("num_fewshot".to_owned(), result.scored.num_fewshot.into());
     let mut metadata = match config.remove("metadata") {
         Some(Value::Object(metadata)) => metadata,
         Some(_) | None => Map::new(),
@@ -135,18 +135,18 @@ fn run_config(settings: &RequestSettings, about: &About) -> Value {
 
 fn imax(tasks: &[TaskResult<'_>], settings: &RequestSettings, about: &About) -> Value {
     let intervals = |result: &TaskResult<'_>| -> Value {
-        let named = result.sheet.scores.iter().filter_map(|named| Some((named.key(), named.score?)));
+        let named = result.scored.scores.iter().filter_map(|named| Some((named.key(), named.score?)));
         let entries = named.map(|(key, score)| (key, json!({ "low": score.interval.0, "high": score.interval.1 })));
         Value::Object(entries.collect())
     };
     let of_tasks = tasks.iter().map(|result| {
-        let sheet = result.sheet;
+        let scored = result.scored;
         let about_task = json!({
-            "asked": sheet.asked, "answered": sheet.answered, "from_reasoning": sheet.from_reasoning,
-            "cut_at_max_tokens": sheet.cut, "repeats": result.task.repeats, "data": result.data,
+            "asked": scored.asked, "answered": scored.answered, "from_reasoning": scored.from_reasoning,
+            "cut_at_max_tokens": scored.cut, "repeats": result.task.repeats, "data": result.data,
             "task_sha256": result.task_hash, "interval_95_wilson": intervals(result),
         });
-        (sheet.task.clone(), about_task)
+        (scored.task.clone(), about_task)
     });
     json!({
         "schema": SCHEMA, "version": about.version, "seconds": about.seconds, "client_cpu_s": about.client_cpu_s,

@@ -10,11 +10,11 @@ use super::client::{ClientSettings, RequestError, send_all};
 use super::documents::{Documents, DocumentsError, load};
 use super::journal::{Journal, JournalError};
 use super::result_files;
-use crate::eval::exam::{Choices, Exam, ExamError, num_fewshot};
 use crate::eval::request::{Api, ModelAnswer, RequestSettings};
 use crate::eval::results::About;
-use crate::eval::sheet::{Answers, Sheet, SheetError, hash};
+use crate::eval::scored_task::{Answers, ScoredTask, ScoringError, hash};
 use crate::eval::task::{self, Task};
+use crate::eval::task_questions::{Choices, QuestionError, TaskQuestions, num_fewshot};
 use crate::eval::threshold::{Thresholds, Verdict};
 use crate::model::{Diagnostics, Secret, SourceFile};
 use crate::system::cancellation::Cancellation;
@@ -52,7 +52,7 @@ pub struct EvaluationSettings {
 #[derive(Debug, Clone)]
 pub struct PreparedTask {
     pub(super) task: Task,
-    pub(super) exam: Exam,
+    pub(super) task_questions: TaskQuestions,
     pub(super) data: Value,
     pub(super) task_hash: String,
 }
@@ -72,7 +72,7 @@ pub struct EvaluationProgress {
 #[derive(Debug, Clone, PartialEq)]
 pub struct JudgedTask {
     /// The scores.
-    pub sheet: Sheet,
+    pub scored: ScoredTask,
     /// What the main score means.
     pub verdict: Verdict,
 }
@@ -96,7 +96,7 @@ impl EvaluationResult {
     /// Whether every question of every task was answered.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.tasks.iter().all(|judged| judged.sheet.is_complete())
+        self.tasks.iter().all(|judged| judged.scored.is_complete())
     }
 }
 
@@ -119,11 +119,11 @@ pub enum EvaluationError {
     },
     /// The questions cannot be made.
     #[error(transparent)]
-    Exam(#[from] ExamError),
+    TaskQuestions(#[from] QuestionError),
     /// An answer cannot be read.
     #[error(transparent)]
-    Sheet(#[from] SheetError),
-    /// Requests cannot be sent.
+    ScoredTask(#[from] ScoringError),
+    /// Nothing can be asked.
     #[error(transparent)]
     Request(#[from] RequestError),
     /// The journal cannot be used.
@@ -167,10 +167,10 @@ pub fn prepare(file: &Path, choices: Choices, go_on: &mut dyn FnMut() -> bool) -
         data.push(loaded.origin);
         loaded.documents
     });
-    let exam = Exam::new(&task, questions.documents, examples.unwrap_or_default(), choices)?;
+    let task_questions = TaskQuestions::new(&task, questions.documents, examples.unwrap_or_default(), choices)?;
     Ok(PreparedTask {
         task,
-        exam,
+        task_questions,
         data: data.into(),
         task_hash,
     })
@@ -280,7 +280,7 @@ pub fn evaluate(
         client_cpu_s: host::cpu_seconds() - cpu_before,
         problems: result_files::problems(&judged, first_failure.as_deref()),
     };
-    let complete = judged.iter().all(|judged| judged.sheet.is_complete());
+    let complete = judged.iter().all(|judged| judged.scored.is_complete());
     let results_file = result_files::write_results(evaluation, tasks, &judged, &about)?;
     if complete {
         journal.finish()?;
@@ -296,7 +296,7 @@ pub fn evaluate(
 
 fn empty_answers(prepared: &PreparedTask) -> Answers {
     let repeats = usize::try_from(prepared.task.repeats.get()).unwrap_or(1);
-    vec![vec![None; repeats]; prepared.exam.questions.len()]
+    vec![vec![None; repeats]; prepared.task_questions.questions.len()]
 }
 
 fn put(answers: &mut [Answers], slot: &RequestSlot, answer: ModelAnswer) {
@@ -312,7 +312,7 @@ fn put(answers: &mut [Answers], slot: &RequestSlot, answer: ModelAnswer) {
 fn requests(evaluation: &EvaluationSettings, tasks: &[PreparedTask]) -> Vec<(RequestSlot, Value)> {
     let mut all = Vec::new();
     for (task, prepared) in tasks.iter().enumerate() {
-        for (question, asked) in prepared.exam.questions.iter().enumerate() {
+        for (question, asked) in prepared.task_questions.questions.iter().enumerate() {
             for repeat in 0..prepared.task.repeats.get() {
                 let body = evaluation.requests.body(asked, &prepared.task.generation, repeat);
                 let hash = hash(&body.to_string());
@@ -332,13 +332,13 @@ fn requests(evaluation: &EvaluationSettings, tasks: &[PreparedTask]) -> Vec<(Req
     all
 }
 
-fn judge(evaluation: &EvaluationSettings, tasks: &[PreparedTask], answers: &[Answers]) -> Result<Vec<JudgedTask>, SheetError> {
+fn judge(evaluation: &EvaluationSettings, tasks: &[PreparedTask], answers: &[Answers]) -> Result<Vec<JudgedTask>, ScoringError> {
     let names: Vec<&str> = evaluation.model_names.iter().map(String::as_str).collect();
     let judged = tasks.iter().zip(answers).map(|(prepared, answers)| {
-        let sheet = Sheet::new(&prepared.task, &prepared.exam, answers, &evaluation.requests)?;
-        let score = sheet.main_score().and_then(|named| named.score).filter(|_| sheet.is_complete());
-        let verdict = score.map_or(Verdict::Unjudged, |score| evaluation.thresholds.judge(&names, &sheet.task, &score));
-        Ok(JudgedTask { sheet, verdict })
+        let scored = ScoredTask::new(&prepared.task, &prepared.task_questions, answers, &evaluation.requests)?;
+        let score = scored.main_score().and_then(|named| named.score).filter(|_| scored.is_complete());
+        let verdict = score.map_or(Verdict::Unjudged, |score| evaluation.thresholds.judge(&names, &scored.task, &score));
+        Ok(JudgedTask { scored, verdict })
     });
     judged.collect()
 }

@@ -15,13 +15,13 @@ pub(super) fn write_results(
     about: &About,
 ) -> Result<String, files::FileError> {
     let stamp = host::timestamp().replace(':', "-");
-    let complete = judged.iter().all(|judged| judged.sheet.is_complete());
+    let complete = judged.iter().all(|judged| judged.scored.is_complete());
     let partial = if complete { "" } else { "partial_" };
     let suffix = &evaluation.suffix;
     for judged in judged {
-        let name = format!("{partial}samples_{}_{stamp}{suffix}.jsonl", judged.sheet.task);
+        let name = format!("{partial}samples_{}_{stamp}{suffix}.jsonl", judged.scored.task);
         files::write_with(&evaluation.output.join(name), |out| {
-            judged.sheet.samples.iter().try_for_each(|sample| writeln!(out, "{sample}"))
+            judged.scored.samples.iter().try_for_each(|sample| writeln!(out, "{sample}"))
         })?;
     }
     let results: Vec<TaskResult<'_>> = tasks
@@ -29,7 +29,7 @@ pub(super) fn write_results(
         .zip(judged)
         .map(|(prepared, judged)| TaskResult {
             task: &prepared.task,
-            sheet: &judged.sheet,
+            scored: &judged.scored,
             data: prepared.data.clone(),
             task_hash: prepared.task_hash.clone(),
         })
@@ -39,7 +39,7 @@ pub(super) fn write_results(
         let verdict = serde_json::json!({ "verdict": judged.verdict.as_str(), "threshold": judged.verdict.threshold() });
         if let Some(task) = whole
             .pointer_mut("/imax/tasks")
-            .and_then(|tasks| tasks.get_mut(&judged.sheet.task))
+            .and_then(|tasks| tasks.get_mut(&judged.scored.task))
             .and_then(Value::as_object_mut)
         {
             task.insert("threshold".to_owned(), verdict);
@@ -53,26 +53,26 @@ pub(super) fn write_results(
 /// What makes the scores less than they seem.
 pub(super) fn problems(judged: &[JudgedTask], first_failure: Option<&str>) -> Vec<String> {
     let mut problems = Vec::new();
-    for JudgedTask { sheet, .. } in judged {
-        if !sheet.is_complete() {
+    for JudgedTask { scored, .. } in judged {
+        if !scored.is_complete() {
             let reason = first_failure
                 .map(|reason| format!("; the first failure: {reason}"))
                 .unwrap_or_default();
             problems.push(format!(
                 "{}: {} of {} questions were answered{reason}",
-                sheet.task, sheet.answered, sheet.asked
+                scored.task, scored.answered, scored.asked
             ));
         }
-        if sheet.cut > 0 {
+        if scored.cut > 0 {
             problems.push(format!(
                 "{}: {} answers were cut at the limit of tokens (--max-gen-toks)",
-                sheet.task, sheet.cut
+                scored.task, scored.cut
             ));
         }
-        if sheet.from_reasoning > 0 {
+        if scored.from_reasoning > 0 {
             problems.push(format!(
                 "{}: {} answers are the engine's reasoning, it gave no other text",
-                sheet.task, sheet.from_reasoning
+                scored.task, scored.from_reasoning
             ));
         }
     }

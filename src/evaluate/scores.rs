@@ -27,9 +27,9 @@ fn list<'a>(tasks: impl Iterator<Item = &'a JudgedTask>) -> String {
     tasks.filter_map(describe).collect::<Vec<_>>().join("; ")
 }
 
-fn describe(JudgedTask { sheet, verdict }: &JudgedTask) -> Option<String> {
-    let named = sheet.main_score()?;
+fn describe(JudgedTask { scored, verdict }: &JudgedTask) -> Option<String> {
+    let named = scored.main_score()?;
     let threshold = verdict.threshold()?;
     let score = score_with_error(&named.score?);
-    Some(format!("{} {}: {score}, threshold {threshold}", sheet.task, named.key()))
+    Some(format!("{} {}: {score}, threshold {threshold}", scored.task, named.key()))
 }

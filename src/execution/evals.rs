@@ -17,8 +17,8 @@ use super::preflight::node_timeout;
 use super::progress::Progress;
 use super::request::EvalOptions;
 use super::supervision::{Observer, WorkLimits, supervise};
-use crate::eval::exam::Choices;
-use crate::eval::sheet::Named;
+use crate::eval::scored_task::Named;
+use crate::eval::task_questions::Choices;
 use crate::eval::threshold::Thresholds;
 use crate::evaluate::{
     DocumentsError, EvaluationError, EvaluationProgress, EvaluationResult, EvaluationSettings, JudgedTask, PreparedTask,
@@ -92,8 +92,8 @@ fn class_of_preparation(error: &EvaluationError) -> FailureClass {
         EvaluationError::Task(_)
         | EvaluationError::File(_)
         | EvaluationError::Data { .. }
-        | EvaluationError::Exam(_)
-        | EvaluationError::Sheet(_)
+        | EvaluationError::TaskQuestions(_)
+        | EvaluationError::ScoredTask(_)
         | EvaluationError::Request(_)
         | EvaluationError::Journal(_)
         | EvaluationError::SameName(_) => FailureClass::Invalid,
@@ -249,7 +249,7 @@ fn record_scores(ctx: &JobContext, records: &mut Vec<EvalRecord>, conc: Concurre
 }
 
 fn print_score(console: &Console, conc: Concurrency, judged: &JudgedTask) {
-    let Some(named) = judged.sheet.main_score() else { return };
+    let Some(named) = judged.scored.main_score() else { return };
     let Some(score) = named.score else { return };
     let threshold = judged
         .verdict
@@ -257,7 +257,7 @@ fn print_score(console: &Console, conc: Concurrency, judged: &JudgedTask) {
         .map(|threshold| format!(", threshold {threshold}: {}", judged.verdict.as_str()));
     console.line(&format!(
         "concurrency {conc}: {} {} {}{}",
-        judged.sheet.task,
+        judged.scored.task,
         named.key(),
         score_with_error(&score),
         threshold.unwrap_or_default()
@@ -265,17 +265,17 @@ fn print_score(console: &Console, conc: Concurrency, judged: &JudgedTask) {
 }
 
 fn eval_record(conc: Concurrency, judged: &JudgedTask, results: &str) -> EvalRecord {
-    let main = judged.sheet.main_score();
+    let main = judged.scored.main_score();
     let score = main.and_then(|named| named.score);
     EvalRecord {
         conc,
-        task: judged.sheet.task.clone(),
+        task: judged.scored.task.clone(),
         score_name: main.map(Named::key).unwrap_or_default(),
         score: score.map(|score| score.mean),
         stderr: score.and_then(|score| score.stderr),
         interval_95: score.map(|score| [score.interval.0, score.interval.1]),
-        answered: judged.sheet.answered,
-        asked: judged.sheet.asked,
+        answered: judged.scored.answered,
+        asked: judged.scored.asked,
         threshold: judged.verdict.threshold(),
         verdict: judged.verdict.as_str().to_owned(),
         results: results.to_owned(),

@@ -14,7 +14,7 @@ use super::record::Record;
 use super::request;
 use super::settings::{Protocol, Settings};
 
-/// What is said in one turn.
+/// The new text of one turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Turn {
     /// The words.
@@ -67,7 +67,7 @@ pub struct Dialogues {
     stride: NonZeroU32,
 }
 
-/// What was said in one conversation so far.
+/// The messages of one conversation so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct History {
     messages: Vec<Message>,

@@ -64,7 +64,7 @@ impl Exchange {
         }
     }
 
-    /// Whether the server said that the answer is over, although its body may not have ended.
+    /// Whether the server has sent the end of the answer, although the body may continue.
     #[must_use]
     pub fn is_answered(&self) -> bool {
         self.answer.is_done()

@@ -31,7 +31,7 @@ pub enum HttpError {
 pub struct Head {
     /// Status code.
     pub status: u16,
-    /// `Content-Type` in lower case, empty where there is none.
+    /// `Content-Type` in lower case, empty if absent.
     pub content_type: String,
     /// Whether the body is a stream of server-sent events.
     pub is_event_stream: bool,
@@ -127,7 +127,7 @@ impl ResponseReader {
         Ok(end - before + self.feed_body(&head_bytes[end..], &mut on_body)?)
     }
 
-    /// A server that speaks something else is told apart by its first bytes, without waiting for an empty line.
+    /// Another protocol is recognized by the first bytes, without waiting for an empty line.
     fn refuse_what_is_not_http(&self) -> Result<(), HttpError> {
         let start = self.head_bytes.len().min(5);
         if self.head_bytes[..start] == b"HTTP/"[..start] {

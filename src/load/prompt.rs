@@ -12,7 +12,7 @@ use super::tokens::{Tokenizer, TokenizerError};
 /// Prompts whose text does not come back as its own tokens are corrected this often before a length is given up.
 const MAX_CORRECTIONS: usize = 24;
 
-/// Who said something in a conversation.
+/// The role of a message in a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -24,7 +24,7 @@ pub enum Role {
     Assistant,
 }
 
-/// One thing that was said, with the keys of the chat API.
+/// One message, with the keys of the chat API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Message {
     /// By whom.
@@ -35,7 +35,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// Something that the user said.
+    /// A message of the user.
     #[must_use]
     pub fn of_user(text: impl Into<String>) -> Self {
         Self {

@@ -39,7 +39,7 @@ impl ChunkMark {
         Self::UNIT * self.gap
     }
 
-    /// Tokens in the chunk, where the server said so.
+    /// Tokens in the chunk, if the server reported them.
     #[must_use]
     pub fn tokens(self) -> Option<u32> {
         (self.tokens > 0).then_some(self.tokens)
@@ -105,7 +105,7 @@ impl Record {
         usize::from(self.first_token.is_some()) + self.marks.len()
     }
 
-    /// Whether the server said for every chunk how many tokens it brought.
+    /// Whether the server reported the number of tokens of every chunk.
     #[must_use]
     pub fn has_continuous_usage(&self) -> bool {
         self.first_tokens.is_some() && self.marks.iter().all(|mark| mark.tokens().is_some())

@@ -56,7 +56,7 @@ pub struct Response {
     completion_tokens: Option<u32>,
     cached_tokens: Option<u32>,
     form: Option<Form>,
-    /// The server said that the answer is over: `[DONE]`.
+    /// The server has sent the end of the answer: `[DONE]`.
     done: bool,
     /// The server gave a finish reason, or its protocol has none.
     finished: bool,

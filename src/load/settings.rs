@@ -18,7 +18,7 @@ pub struct Settings {
     pub backend: String,
     /// The model as hub or folder name, recorded in the result.
     pub model: String,
-    /// The model's name in requests, where it is another.
+    /// The model's name in requests, if it differs.
     pub served_model_name: Option<String>,
     /// Where the tokenizer comes from: a file, a folder, or a name of the hub. `None` is the model's name.
     pub tokenizer: Option<String>,

@@ -1,4 +1,4 @@
-//! The server that is loaded: where it is, what is spoken with it, and over what.
+//! The server under load: its address, protocol and transport.
 
 use super::settings::SettingsError;
 

@@ -74,7 +74,7 @@ impl Tokenizer {
     /// one, words with a space in front before all others. In ascending order of their ids.
     ///
     /// # Errors
-    /// [`TokenizerError::NoWords`] where there is none.
+    /// [`TokenizerError::NoWords`] if there is none.
     pub fn word_ids(&self) -> Result<Vec<u32>, TokenizerError> {
         let special: std::collections::HashSet<u32> = self.0.get_added_tokens_decoder().into_keys().collect();
         let mut ids: Vec<u32> = self.0.get_vocab(false).into_values().filter(|id| !special.contains(id)).collect();

@@ -20,7 +20,7 @@ pub struct Node {
 pub enum Value {
     /// `null`, `~` or nothing at all.
     Null,
-    /// A truth value in any of YAML 1.1's spellings.
+    /// A boolean in any of the spellings of YAML 1.1.
     Bool(bool),
     /// A whole number.
     Int(i64),

@@ -8,8 +8,8 @@ use clap::{Args, ValueEnum};
 
 use super::meta;
 use crate::cli::Failure;
-use crate::eval::exam::Choices;
 use crate::eval::request::{Api, RequestSettings};
+use crate::eval::task_questions::Choices;
 use crate::evaluate::{EvalRequest, EvaluationSettings, Evaluator, api_key_from_environment, default_request_settings, read_thresholds};
 use crate::result::Json;
 

@@ -1,7 +1,7 @@
 //! The table of scores, for people.
 
 use crate::eval::score::Score;
-use crate::eval::sheet::Named;
+use crate::eval::scored_task::Named;
 use crate::eval::threshold::Verdict;
 use crate::evaluate::JudgedTask;
 
@@ -22,9 +22,9 @@ pub fn table(judged: &[JudgedTask]) -> String {
         "threshold",
         "verdict",
     ]);
-    for JudgedTask { sheet, verdict } in judged {
-        let main = sheet.main_score().map(Named::key);
-        for named in &sheet.scores {
+    for JudgedTask { scored, verdict } in judged {
+        let main = scored.main_score().map(Named::key);
+        for named in &scored.scores {
             let score = |form: &dyn Fn(Score) -> String| named.score.map_or_else(|| "-".to_owned(), form);
             let counts = main.as_deref() == Some(&named.key());
             let (threshold, word) = if counts {
@@ -33,11 +33,11 @@ pub fn table(judged: &[JudgedTask]) -> String {
                 (String::new(), "")
             };
             table.add_row([
-                sheet.task.clone(),
+                scored.task.clone(),
                 named.filter.clone(),
                 named.metric.clone(),
-                format!("{} of {}", sheet.answered, sheet.asked),
-                sheet.num_fewshot.to_string(),
+                format!("{} of {}", scored.answered, scored.asked),
+                scored.num_fewshot.to_string(),
                 score(&|score| format!("{:.4}", score.mean)),
                 score(&|score| score.stderr.map_or_else(|| "N/A".to_owned(), |error| format!("{error:.4}"))),
                 score(&|score| format!("{:.4} to {:.4}", score.interval.0, score.interval.1)),

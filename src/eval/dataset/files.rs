@@ -129,7 +129,7 @@ fn by_name(data: &[&String], config: Option<&str>, split: &str) -> Option<Chosen
             .iter()
             .any(|name| OTHER_NAMES.iter().any(|(known, _)| words(name).iter().any(|word| word == known)))
     {
-        // Where no name tells a split, all is `train`.
+        // If no name has a split, all files are `train`.
         files = own.iter().map(|name| name.to_string()).collect();
     }
     (!files.is_empty()).then(|| Chosen {

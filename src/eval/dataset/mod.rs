@@ -26,7 +26,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The form that a file's name tells.
+    /// The format by the extension of a file name.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
         let ending = name.rsplit_once('.')?.1.to_ascii_lowercase();
@@ -42,7 +42,7 @@ impl Format {
 /// Why there are no documents.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DataError {
-    /// The content is not of the form that the name tells.
+    /// The content does not have the format of the file extension.
     #[error("{file}: {reason}")]
     Malformed {
         file: String,

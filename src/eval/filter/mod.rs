@@ -1,4 +1,4 @@
-//! Filters: out of what the engine said, the answer. Each does what lm-eval's filter of the same name does.
+//! Filters: they extract the answer from the output of the engine. Each does what lm-eval's filter of the same name does.
 
 mod multi_choice;
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! `filter_list`: the ways in which an answer is read out of what the engine said.
+//! `filter_list`: how the answer is extracted from the output of the engine.
 
 use super::read::{OTHER_ENGINE, any_text, count, texts};
 use crate::eval::filter::{Filter, MultiChoice, Pipeline, RegexFilter};
 use crate::eval::python::Pattern;
 use crate::yaml::{Node, Object, Reader};
 
-/// What lm-eval's regex filters look for where they are not told.
+/// The default pattern of lm-eval's regex filters.
 const USUAL_PATTERN: &str = r"#### (\-?[0-9\.\,]+)";
 /// What they give where nothing is found.
 const USUAL_FALLBACK: &str = "[invalid]";

@@ -1,4 +1,4 @@
-//! Task files that are read, and what is said of those that are not.
+//! Valid task files, and the errors of invalid ones.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 

@@ -87,7 +87,7 @@ pub fn read_event(name: &[u8], data: &[u8]) -> Result<Event, MalformedEvent> {
 /// Reads a document: a chunk, or the answer to a request that was not streamed.
 ///
 /// # Errors
-/// [`MalformedEvent`] where it is not JSON of the protocol.
+/// [`MalformedEvent`] if it is not JSON of the protocol.
 pub fn read(data: &[u8]) -> Result<Event, MalformedEvent> {
     let document: Document<Length> = serde_json::from_slice(data).map_err(|error| MalformedEvent(error.to_string()))?;
     if let Some(error) = document.error.as_ref().filter(|error| !is_nothing(error)) {

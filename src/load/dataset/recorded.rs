@@ -22,7 +22,7 @@ pub const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// A recorded session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Session {
-    /// With what was said.
+    /// With the messages.
     Said(Vec<RecordedTurn>),
     /// With the blocks of its prompts.
     Blocks(BlockSession),
@@ -31,7 +31,7 @@ pub enum Session {
 /// One turn of a recorded session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedTurn {
-    /// What was said before the answer and after the one before it.
+    /// The messages between the previous answer and this one.
     pub said: Vec<Message>,
     /// What was answered: text, reasoning, and calls of tools.
     pub answer: String,
@@ -144,7 +144,7 @@ fn turns_of(messages: Vec<Said>) -> Result<Vec<RecordedTurn>, String> {
             (None, Some(turn)) if said.is_empty() => turn.goes_on(&text, message.output_tokens),
             (None, _) => {
                 if said.iter().all(|message| message.text.trim().is_empty()) {
-                    return Err(place("nothing is said before this answer".to_owned()));
+                    return Err(place("no message before this answer".to_owned()));
                 }
                 turns.push(RecordedTurn {
                     said: std::mem::take(&mut said),
@@ -312,7 +312,7 @@ mod tests {
             ),
             (
                 "{\"messages\":[{\"role\":\"user\",\"content\":\" \"},{\"role\":\"assistant\"}]}",
-                "line 3: message 2: nothing is said",
+                "line 3: message 2: no message before",
             ),
             (
                 "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}",

@@ -121,7 +121,7 @@ pub enum Scenario {
     },
 }
 
-/// Which accuracy evaluation goes with a row. `None` means that the row's producer said nothing.
+/// The accuracy evaluation of a row. `None` means that the key is absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct EvalMark {
     /// Evaluate after the load.

@@ -9,7 +9,7 @@ use crate::settings::{Mode, Policy, Sweep};
 /// What an event alone does not say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
-    /// The message of the pull request's last commit, where it is known.
+    /// The message of the pull request's last commit, if known.
     pub head_message: Option<String>,
     /// What the author of a comment may do in the repository, where it could be asked.
     pub commenter: Option<Permission>,

@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::exam::{Exam, Question, as_text};
 use super::filter::FilterError;
 use super::python;
 use super::request::{Api, ModelAnswer, RequestSettings};
 use super::score::Score;
 use super::task::Task;
+use super::task_questions::{Question, TaskQuestions, as_text};
 
-/// What the engine said to each question, once a repeat; none where it did not answer.
+/// The answers to each question, one per repeat; `None` if the engine did not answer.
 pub type Answers = Vec<Vec<Option<ModelAnswer>>>;
 
 /// A scored task.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sheet {
+pub struct ScoredTask {
     /// The task's name.
     pub task: String,
     /// The scores, in the order of filters and metrics.
@@ -60,7 +60,7 @@ impl Named {
 /// Why answers cannot be scored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("task {task}, document {document}, filter {filter}: {source}")]
-pub struct SheetError {
+pub struct ScoringError {
     pub task: String,
     /// The document, from 0.
     pub document: usize,
@@ -69,14 +69,14 @@ pub struct SheetError {
     pub source: FilterError,
 }
 
-impl Sheet {
+impl ScoredTask {
     /// Scores the answers. A question without all its answers is left out.
     ///
     /// # Errors
-    /// [`SheetError`] where a document does not fit a filter.
-    pub fn new(task: &Task, exam: &Exam, answers: &Answers, settings: &RequestSettings) -> Result<Self, SheetError> {
+    /// [`ScoringError`] where a document does not fit a filter.
+    pub fn new(task: &Task, task_questions: &TaskQuestions, answers: &Answers, settings: &RequestSettings) -> Result<Self, ScoringError> {
         let whole = |answers: &Vec<Option<ModelAnswer>>| answers.iter().cloned().collect::<Option<Vec<ModelAnswer>>>();
-        let answered: Vec<(&Question, Vec<ModelAnswer>)> = exam
+        let answered: Vec<(&Question, Vec<ModelAnswer>)> = task_questions
             .questions
             .iter()
             .zip(answers)
@@ -87,7 +87,7 @@ impl Sheet {
         for (filter_index, filter) in task.filters.iter().enumerate() {
             for (question, answers) in &answered {
                 let said: Vec<String> = answers.iter().map(|answer| answer.text.clone()).collect();
-                let read = filter.answer(&said, &question.document).map_err(|source| SheetError {
+                let read = filter.answer(&said, &question.document).map_err(|source| ScoringError {
                     task: task.name.clone(),
                     document: question.id,
                     filter: filter.name.clone(),
@@ -121,9 +121,9 @@ impl Sheet {
             scores,
             samples,
             answered: answered.len(),
-            asked: exam.questions.len(),
-            original: exam.original,
-            num_fewshot: exam.num_fewshot,
+            asked: task_questions.questions.len(),
+            original: task_questions.original,
+            num_fewshot: task_questions.num_fewshot,
             from_reasoning: all().filter(|answer| answer.from_reasoning).count(),
             cut: all().filter(|answer| answer.finish_reason.as_deref() == Some("length")).count(),
         })

@@ -1,4 +1,4 @@
-//! A task with its documents: each question as the messages that are sent, with what is right. The order of messages, the
+//! A task with its documents: each question as the messages to send, with the correct answers. The order of messages, the
 //! delimiters and the choice of examples follow lm-eval's `fewshot_context`.
 
 use serde_json::Value;
@@ -20,13 +20,13 @@ pub struct Question {
     pub messages: Vec<Message>,
     /// The target as the task gives it: a text, an index, a list.
     pub target: Value,
-    /// The texts that are right.
+    /// The correct texts.
     pub right: Vec<String>,
 }
 
 /// All questions of a task.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Exam {
+pub struct TaskQuestions {
     /// The questions, in the order of the split.
     pub questions: Vec<Question>,
     /// How many documents the split has.
@@ -40,13 +40,13 @@ pub struct Exam {
 pub struct Choices {
     /// Examples a question; a file that says 0 keeps it.
     pub num_fewshot: Option<usize>,
-    /// The first so many questions alone.
+    /// Ask only this number of questions, from the first.
     pub limit: Option<usize>,
 }
 
-/// Why a question cannot be asked.
+/// Why the questions of a task cannot be made.
 #[derive(Debug, thiserror::Error)]
-pub enum ExamError {
+pub enum QuestionError {
     /// The split is empty.
     #[error("task {task}: the split has no documents")]
     Empty { task: String },
@@ -96,12 +96,12 @@ pub fn num_fewshot(task: &Task, chosen: Option<usize>) -> usize {
     }
 }
 
-impl Exam {
+impl TaskQuestions {
     /// The questions of a task. `documents` are those of the split that is asked, `examples` those that examples come from.
     ///
     /// # Errors
-    /// See [`ExamError`].
-    pub fn new(task: &Task, documents: Vec<Document>, examples: Vec<Document>, choices: Choices) -> Result<Self, ExamError> {
+    /// See [`QuestionError`].
+    pub fn new(task: &Task, documents: Vec<Document>, examples: Vec<Document>, choices: Choices) -> Result<Self, QuestionError> {
         let original = documents.len();
         let limit = choices.limit.unwrap_or(original);
         let documents = documents.into_iter().take(limit).enumerate();
@@ -116,7 +116,7 @@ impl Exam {
             Some(_) | None => processed(task, id, document),
         };
         let pool: Vec<Document> = pool.into_iter().enumerate().map(process).collect::<Result<_, _>>()?;
-        let first = documents.first().ok_or_else(|| ExamError::Empty { task: task.name.clone() })?;
+        let first = documents.first().ok_or_else(|| QuestionError::Empty { task: task.name.clone() })?;
         let columns: Vec<String> = first.keys().cloned().collect();
         let mut writer = Writer {
             task,
@@ -137,14 +137,14 @@ impl Exam {
 }
 
 /// The document with the fields that `process_docs` adds.
-fn processed(task: &Task, id: usize, mut document: Document) -> Result<Document, ExamError> {
+fn processed(task: &Task, id: usize, mut document: Document) -> Result<Document, QuestionError> {
     if task.process_docs.is_empty() {
         return Ok(document);
     }
     let mut variables = document.clone();
     variables.insert("doc".to_owned(), Value::Object(document.clone()));
     for (name, template) in &task.process_docs {
-        let text = template.render(&variables).map_err(|source| ExamError::Template {
+        let text = template.render(&variables).map_err(|source| QuestionError::Template {
             task: task.name.clone(),
             document: id,
             source,
@@ -170,12 +170,12 @@ struct Writer<'t> {
     pool: &'t [Document],
     random: Random,
     num_fewshot: usize,
-    /// Whether targets are lists of which each text is right; the first document tells.
+    /// Whether targets are lists of correct texts, as in the first document.
     several_right: bool,
 }
 
 impl Writer<'_> {
-    fn question(&mut self, id: usize, document: &Document) -> Result<Question, ExamError> {
+    fn question(&mut self, id: usize, document: &Document) -> Result<Question, QuestionError> {
         let mut messages = Vec::new();
         if let Some(description) = &self.task.description {
             let content = match document.get(&description.written) {
@@ -206,7 +206,7 @@ impl Writer<'_> {
     }
 
     /// Places in the pool.
-    fn examples(&mut self, document: &Document) -> Result<Vec<usize>, ExamError> {
+    fn examples(&mut self, document: &Document) -> Result<Vec<usize>, QuestionError> {
         let count = self.num_fewshot;
         if count == 0 {
             return Ok(Vec::new());
@@ -219,7 +219,7 @@ impl Writer<'_> {
             (Sampler::Random, Some(indices)) => indices.iter().copied().filter(|place| *place < self.pool.len()).collect(),
             (Sampler::Random | Sampler::FirstN, _) => (0..self.pool.len()).collect(),
         };
-        let too_few = |found: usize| ExamError::TooFewExamples {
+        let too_few = |found: usize| QuestionError::TooFewExamples {
             task: self.task.name.clone(),
             wanted: count,
             found,
@@ -246,7 +246,7 @@ impl Writer<'_> {
     }
 
     /// A question, and for an example its answer.
-    fn turn(&self, form: &Form, document: &Document, id: usize, answered: bool, messages: &mut Vec<Message>) -> Result<(), ExamError> {
+    fn turn(&self, form: &Form, document: &Document, id: usize, answered: bool, messages: &mut Vec<Message>) -> Result<(), QuestionError> {
         let content = match self.column(&form.text, document) {
             Some(Value::String(text)) => text.clone(),
             Some(other) => return Err(self.wrong(id, "doc_to_text", other, "a text")),
@@ -273,7 +273,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn example_answer(&self, form: &Form, document: &Document, id: usize) -> Result<String, ExamError> {
+    fn example_answer(&self, form: &Form, document: &Document, id: usize) -> Result<String, QuestionError> {
         let target = self.target(form, document, id)?;
         let choices = self.choices(form, document, id)?;
         Ok(match (&target, choices) {
@@ -284,7 +284,7 @@ impl Writer<'_> {
         })
     }
 
-    fn target(&self, form: &Form, document: &Document, id: usize) -> Result<Value, ExamError> {
+    fn target(&self, form: &Form, document: &Document, id: usize) -> Result<Value, QuestionError> {
         match &form.target {
             TargetField::Index(index) => Ok((*index).into()),
             TargetField::Texts(texts) => Ok(texts.clone().into()),
@@ -301,7 +301,7 @@ impl Writer<'_> {
         }
     }
 
-    fn choices(&self, form: &Form, document: &Document, id: usize) -> Result<Option<Vec<String>>, ExamError> {
+    fn choices(&self, form: &Form, document: &Document, id: usize) -> Result<Option<Vec<String>>, QuestionError> {
         let Some(choice) = &form.choice else { return Ok(None) };
         let value = match choice {
             ChoiceField::Texts(texts) => return Ok(Some(texts.clone())),
@@ -318,8 +318,8 @@ impl Writer<'_> {
         }
     }
 
-    /// The texts that are right.
-    fn right(&self, target: &Value, document: &Document, id: usize) -> Result<Vec<String>, ExamError> {
+    /// The correct texts.
+    fn right(&self, target: &Value, document: &Document, id: usize) -> Result<Vec<String>, QuestionError> {
         if let Some(choices) = self.choices(&self.task.form, document, id)? {
             return Ok(vec![self.chosen(target, &choices, id)?]);
         }
@@ -330,7 +330,7 @@ impl Writer<'_> {
         ))
     }
 
-    fn chosen(&self, target: &Value, choices: &[String], id: usize) -> Result<String, ExamError> {
+    fn chosen(&self, target: &Value, choices: &[String], id: usize) -> Result<String, QuestionError> {
         let place = target.as_i64().and_then(|index| match usize::try_from(index) {
             Ok(index) => Some(index),
             Err(_) => choices.len().checked_sub(usize::try_from(index.unsigned_abs()).ok()?),
@@ -344,20 +344,20 @@ impl Writer<'_> {
         document.get(&field.written).filter(|_| known)
     }
 
-    fn rendered(&self, field: &Field, document: &Document, id: usize) -> Result<String, ExamError> {
-        field.template.render(document).map_err(|source| ExamError::Template {
+    fn rendered(&self, field: &Field, document: &Document, id: usize) -> Result<String, QuestionError> {
+        field.template.render(document).map_err(|source| QuestionError::Template {
             task: self.task.name.clone(),
             document: id,
             source,
         })
     }
 
-    fn wrong(&self, document: usize, field: &'static str, found: &Value, expected: &'static str) -> ExamError {
+    fn wrong(&self, document: usize, field: &'static str, found: &Value, expected: &'static str) -> QuestionError {
         let mut found = found.to_string();
         if let Some((end, _)) = found.char_indices().nth(60) {
             found.truncate(end);
         }
-        ExamError::Field {
+        QuestionError::Field {
             task: self.task.name.clone(),
             document,
             field,

@@ -24,12 +24,17 @@ fn documents(count: i64) -> Vec<Document> {
         .collect()
 }
 
-fn exam(more: &str, documents_: Vec<Document>, examples: Vec<Document>, num_fewshot: usize) -> Result<Exam, ExamError> {
+fn task_questions(
+    more: &str,
+    documents_: Vec<Document>,
+    examples: Vec<Document>,
+    num_fewshot: usize,
+) -> Result<TaskQuestions, QuestionError> {
     let choices = Choices {
         num_fewshot: Some(num_fewshot),
         limit: None,
     };
-    Exam::new(&task_of(more), documents_, examples, choices)
+    TaskQuestions::new(&task_of(more), documents_, examples, choices)
 }
 
 const PLAIN: &str = "test_split: test\nfewshot_split: train\ndoc_to_text: \"Q: {{q}}\\nA:\"\ndoc_to_target: a\n";
@@ -37,28 +42,32 @@ const PLAIN: &str = "test_split: test\nfewshot_split: train\ndoc_to_text: \"Q: {
 #[test]
 fn a_prompt_is_description_examples_and_question() {
     let more = format!("{PLAIN}description: \"Do.\\n\"\n");
-    let exam = exam(&more, documents(2), documents(100), 2).unwrap();
+    let task_questions = task_questions(&more, documents(2), documents(100), 2).unwrap();
     // random.Random(1234).sample(range(100), 2), and once more for the second question.
     let expected = "Do.\nQ: q99\nA: a99\n\nQ: q56\nA: a56\n\nQ: q0\nA:";
-    assert_eq!(as_text(&exam.questions[0].messages), expected);
-    assert_eq!(exam.questions[0].right, ["a0"]);
-    let roles: Vec<_> = exam.questions[0].messages.iter().map(|message| message.role.as_str()).collect();
+    assert_eq!(as_text(&task_questions.questions[0].messages), expected);
+    assert_eq!(task_questions.questions[0].right, ["a0"]);
+    let roles: Vec<_> = task_questions.questions[0]
+        .messages
+        .iter()
+        .map(|message| message.role.as_str())
+        .collect();
     assert_eq!(roles, ["system", "user", "assistant", "user", "assistant", "user"]);
-    let single = as_single_turn(&exam.questions[0].messages);
+    let single = as_single_turn(&task_questions.questions[0].messages);
     assert_eq!((single.len(), single[1].content.as_str()), (2, &expected[4..]));
-    assert_ne!(exam.questions[0].messages[1], exam.questions[1].messages[1]);
+    assert_ne!(task_questions.questions[0].messages[1], task_questions.questions[1].messages[1]);
 }
 
 #[test]
 fn no_question_is_its_own_example() {
     let more = PLAIN.replace("fewshot_split: train", "fewshot_split: test");
-    let all = exam(&more, documents(6), documents(6), 5).unwrap();
+    let all = task_questions(&more, documents(6), documents(6), 5).unwrap();
     for question in &all.questions {
         let own = format!("Q: q{}\nA:", question.id);
         assert_eq!(question.messages.iter().filter(|message| message.content == own).count(), 1);
         assert_eq!(question.messages.len(), 11);
     }
-    let first = exam(
+    let first = task_questions(
         &format!("{more}fewshot_config: {{sampler: first_n}}\n"),
         documents(3),
         documents(3),
@@ -66,14 +75,14 @@ fn no_question_is_its_own_example() {
     )
     .unwrap();
     assert_eq!(as_text(&first.questions[1].messages), "Q: q0\nA: a0\n\nQ: q2\nA: a2\n\nQ: q1\nA:");
-    let error = exam(&more, documents(2), documents(2), 2).unwrap_err();
+    let error = task_questions(&more, documents(2), documents(2), 2).unwrap_err();
     assert!(error.to_string().contains("--num-fewshot"), "{error}");
 }
 
 #[test]
 fn a_file_that_wants_no_examples_gets_none() {
-    let exam = exam(&format!("{PLAIN}num_fewshot: 0\n"), documents(1), documents(9), 5).unwrap();
-    assert_eq!((exam.num_fewshot, exam.questions[0].messages.len()), (0, 1));
+    let task_questions = task_questions(&format!("{PLAIN}num_fewshot: 0\n"), documents(1), documents(9), 5).unwrap();
+    assert_eq!((task_questions.num_fewshot, task_questions.questions[0].messages.len()), (0, 1));
 }
 
 #[test]
@@ -81,8 +90,10 @@ fn targets_are_texts_lists_and_choices() {
     let document = json!({ "q": "q", "n": 3, "l": ["x", "y"], "c": ["one", "two"], "i": 1, "a b": " z " });
     let right = |target: &str| {
         let more = format!("test_split: test\ndoc_to_text: q\n{target}\n");
-        let exam = exam(&more, vec![document.as_object().unwrap().clone()], Vec::new(), 0);
-        exam.map(|exam| exam.questions[0].right.clone()).map_err(|error| error.to_string())
+        let task_questions = task_questions(&more, vec![document.as_object().unwrap().clone()], Vec::new(), 0);
+        task_questions
+            .map(|task_questions| task_questions.questions[0].right.clone())
+            .map_err(|error| error.to_string())
     };
     for (target, expected) in [
         ("doc_to_target: n", &["3"][..]),
