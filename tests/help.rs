@@ -1,7 +1,12 @@
 //! Snapshots of every command's help. After a change of a help text, `INSTA_UPDATE=always cargo test --test help` writes them
 //! anew; review the difference.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on should panic"
+)]
 
 #[path = "harness/mod.rs"]
 mod harness;

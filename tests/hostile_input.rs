@@ -2,7 +2,12 @@
 //! a place, in bounded time, memory and words. One test, because time and memory of child processes are counted together.
 //! `IMAX_BINARY` names another binary, such as the optimised one, for which the bounds are those that users are promised.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on should panic"
+)]
 
 #[path = "harness/mod.rs"]
 mod harness;

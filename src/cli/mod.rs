@@ -117,11 +117,11 @@ pub fn main() -> std::process::ExitCode {
 }
 
 fn start(command: Command) -> Result<Exit, Failure> {
-    match command {
-        // One line a second from NVIDIA's library: it needs no runtime.
-        Command::Nvml(args) => nvml::run(&args),
-        command => runtime().or_exit(Exit::Infrastructure)?.block_on(run(command)),
+    // One line a second from NVIDIA's library: it needs no runtime.
+    if let Command::Nvml(args) = &command {
+        return nvml::run(args);
     }
+    runtime().or_exit(Exit::Infrastructure)?.block_on(run(command))
 }
 
 /// Runs a command line in this process, as [`main`] does.

@@ -70,9 +70,10 @@ async fn wait_for_exit(ctx: &JobContext, phase: &RunningPhase, engine: &Launched
             status: None,
         },
     };
-    match interruption {
-        Interruption::EngineExited(Ending::Exited(0)) => Ok(()),
-        other => Err(other.into()),
+    if matches!(interruption, Interruption::EngineExited(Ending::Exited(0))) {
+        Ok(())
+    } else {
+        Err(interruption.into())
     }
 }
 

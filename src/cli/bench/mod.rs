@@ -23,7 +23,7 @@ pub fn run(arguments: BenchArgs) -> Result<Exit, Failure> {
     let settings = BenchSettings::try_from(arguments)?;
     let stop = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
     let mut display = Display { quiet, live: None };
-    let outcome = bench(&settings, &stop, &mut |event| display.show(event));
+    let outcome = bench(&settings, &stop, &mut |event| display.show(&event));
     display.end_progress();
     Ok(outcome?.into())
 }
@@ -35,11 +35,11 @@ struct Display {
 }
 
 impl Display {
-    fn show(&mut self, event: BenchEvent<'_>) -> io::Result<()> {
+    fn show(&mut self, event: &BenchEvent<'_>) -> io::Result<()> {
         match event {
             BenchEvent::Progress(progress) => {
                 let quiet = self.quiet;
-                self.live.get_or_insert_with(|| Live::new(quiet)).show(&progress);
+                self.live.get_or_insert_with(|| Live::new(quiet)).show(progress);
                 Ok(())
             }
             BenchEvent::Measured(measured) => {

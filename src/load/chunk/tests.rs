@@ -18,7 +18,7 @@ fn chunk(text: &str, completion_tokens: Option<u32>) -> Event {
 fn chunk_of(data: &str) -> Chunk {
     match read(data.as_bytes()).unwrap() {
         Event::Chunk(chunk) => chunk,
-        other => panic!("{data}: {other:?}"),
+        other @ (Event::Done | Event::Error(_) | Event::Ignored) => panic!("{data}: {other:?}"),
     }
 }
 
