@@ -1,6 +1,6 @@
 //! `imax matrix` and `imax check` on small repositories. Each folder of `tests/golden/matrix` is one case: `case.txt` has
 //! the arguments, one a line, and the folder is where the command runs. What it must say is in `stdout.json` (compared by
-//! value) or `stdout.txt`, `stderr.txt` and `exit.txt`. `UPDATE_GOLDEN=1 cargo test --test planning_configs` writes them.
+//! value) or `stdout.txt`, `stderr.txt` and `exit.txt`. `IMAX_UPDATE_GOLDEN=1 cargo test --test planning_configs` writes them.
 
 #![allow(
     clippy::unwrap_used,
@@ -78,7 +78,7 @@ fn every_case_says_what_its_folder_has() {
         for name in names {
             let path = folder.join(name);
             let now = files.iter().find(|(file, _)| *file == name).map(|(_, text)| text.clone());
-            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            if std::env::var_os("IMAX_UPDATE_GOLDEN").is_some() {
                 match &now {
                     Some(text) => fs::write(&path, text).unwrap(),
                     None => drop(fs::remove_file(&path)),
@@ -239,12 +239,16 @@ fn committed_schemas_are_those_the_binary_prints() {
         let said = run(&std::env::temp_dir(), &["schema", subject]);
         assert_eq!(said.exit, "0", "{}", said.stderr);
         let path = folder.join(format!("{subject}.json"));
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        if std::env::var_os("IMAX_UPDATE_GOLDEN").is_some() {
             fs::create_dir_all(&folder).unwrap();
             fs::write(&path, &said.stdout).unwrap();
         }
         let committed = fs::read_to_string(&path).unwrap_or_default();
-        assert!(committed == said.stdout, "{} is old; write it with UPDATE_GOLDEN=1", path.display());
+        assert!(
+            committed == said.stdout,
+            "{} is old; write it with IMAX_UPDATE_GOLDEN=1",
+            path.display()
+        );
     }
 }
 
