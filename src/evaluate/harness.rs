@@ -18,8 +18,8 @@ use crate::system::files::{self, FileError};
 use crate::system::host;
 use crate::system::process::{Ending, Group, Input, ProcessError, StartedFrom};
 
-/// Interval at which the child's state is read.
-const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// Longest single wait for the child. An evaluation has no deadline of its own: the job that runs it has one.
+const WAIT: Duration = Duration::from_secs(60 * 60);
 /// How long the child has to end after SIGTERM.
 const TERM_GRACE: Duration = Duration::from_millis(3500);
 /// How long it has to end after SIGKILL.
@@ -96,7 +96,7 @@ pub(super) fn run(
     program: &str,
     settings: &EvaluationSettings,
     tasks: &[PathBuf],
-    stop: &Cancellation,
+    cancellation: &Cancellation,
 ) -> Result<EvalOutcome, HarnessError> {
     let folder = settings.output.join(format!("lm-eval-{}", host::timestamp().replace(':', "-")));
     let log = settings.output.join("lm_eval.log");
@@ -109,9 +109,9 @@ pub(super) fn run(
         job: &format!("eval-{}", std::process::id()),
         log: &log,
     })?;
-    let ending = wait(&mut child, stop);
+    let ending = wait(&mut child, cancellation);
     // Also after its end: what it started may outlive it.
-    child.stop(TERM_GRACE, KILL_GRACE, &|| stop.requests() > 1);
+    child.stop(TERM_GRACE, KILL_GRACE, &|| cancellation.requests() > 1);
     match ending? {
         Waited::Stopped(cause) => Ok(EvalOutcome::Stopped(cause)),
         Waited::Ended(Ending::Exited(0)) => {
@@ -134,12 +134,12 @@ enum Waited {
     Stopped(CancelCause),
 }
 
-fn wait(child: &mut Group, stop: &Cancellation) -> Result<Waited, ProcessError> {
+fn wait(child: &mut Group, cancellation: &Cancellation) -> Result<Waited, ProcessError> {
     loop {
-        if let Some(ending) = child.poll()? {
+        if let Some(ending) = child.wait_timeout(WAIT, cancellation)? {
             return Ok(Waited::Ended(ending));
         }
-        if let Some(cause) = stop.wait_timeout(POLL_INTERVAL) {
+        if let Some(cause) = cancellation.cause() {
             return Ok(Waited::Stopped(cause));
         }
     }

@@ -2,19 +2,18 @@
 
 use std::io::{self, BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::system::process::Leader;
 
-/// How long the engine has to end after SIGTERM.
+/// How long the engine has to end after SIGTERM: it writes its log.
 const TERM_GRACE: Duration = Duration::from_secs(5);
 
 /// A running engine.
 #[derive(Debug)]
 pub struct SimProcess {
-    child: Child,
+    leader: Leader,
     /// The port that it listens on, on the loopback.
     pub port: u16,
 }
@@ -26,7 +25,8 @@ impl SimProcess {
     /// If it cannot be started or does not print its address.
     pub fn start(program: &Path, ttft: Duration, itl: Duration, ground_truth: &Path) -> io::Result<Self> {
         let millis = |time: Duration| (time.as_secs_f64() * 1e3).to_string();
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args([
                 "sim",
                 "--port",
@@ -40,24 +40,25 @@ impl SimProcess {
             .arg(ground_truth)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
+            .stderr(Stdio::piped());
+        let mut leader = Leader::start(&mut command)?;
         let mut line = String::new();
-        let said = match child.stderr.take() {
+        let (_, _, stderr) = leader.pipes();
+        let read = match stderr {
             Some(stderr) => BufReader::new(stderr).read_line(&mut line).map(|_| ()),
             None => Err(io::Error::other("no stderr")),
         };
         let port = line.trim().rsplit_once(':').and_then(|(_, port)| port.parse().ok());
         let mut started = Self {
-            child,
+            leader,
             port: port.unwrap_or(0),
         };
-        if said.is_ok() && port.is_some() {
+        if read.is_ok() && port.is_some() {
             return Ok(started);
         }
         started.end();
         Err(io::Error::other(format!(
-            "the simulated engine did not start to listen: {}",
+            "the simulated engine printed no address: {}",
             line.trim()
         )))
     }
@@ -68,26 +69,13 @@ impl SimProcess {
     }
 
     fn end(&mut self) {
-        if let Ok(pid) = i32::try_from(self.child.id()) {
-            // The pid of a process that has not been waited for is not reused.
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-        }
-        let until = Instant::now() + TERM_GRACE;
-        while matches!(self.child.try_wait(), Ok(None)) {
-            if Instant::now() > until {
-                let _ = self.child.kill();
-                let _ = self.child.wait();
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        // It is killed if it outlives the grace period; a system error leaves nothing else to try.
+        let _ = self.leader.end(TERM_GRACE);
     }
 }
 
 impl Drop for SimProcess {
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            self.end();
-        }
+        self.end();
     }
 }
