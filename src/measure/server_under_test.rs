@@ -8,7 +8,7 @@ use crate::load::prompt::{Prompt, RandomPrompts};
 use crate::load::{Progress, Schedule, Settings, request, server_process};
 use crate::measure::load_driver::{Drive, KernelClock};
 use crate::system::cancellation::Cancellation;
-use crate::system::plain_http::{self, Answer, HttpError, Question};
+use crate::system::http_client::{Answer, HttpError, Question, send_blocking};
 use crate::system::tls::TlsClient;
 
 /// Output tokens of the probe: enough for a stream, few enough to cost nothing.
@@ -62,7 +62,7 @@ impl<'a> ServerUnderTest<'a> {
         }
     }
 
-    pub fn probe(&self, maker: &RandomPrompts<'_>, stop: &Cancellation) -> Result<(), MeasureError> {
+    pub fn probe(&self, maker: &RandomPrompts<'_>, cancellation: &Cancellation) -> Result<(), MeasureError> {
         let prompt = Prompt {
             output_tokens: PROBE_TOKENS,
             ..maker.make(UNMEASURED)?
@@ -70,8 +70,8 @@ impl<'a> ServerUnderTest<'a> {
         let requests = vec![request::prepare(self.settings, 0, &prompt)];
         let run = self
             .drive(true)
-            .run(&plan_of(self.settings, requests, Schedule::Closed), stop, &mut |_| {})?;
-        if stop.is_cancelled() {
+            .run(&plan_of(self.settings, requests, Schedule::Closed), cancellation, &mut |_| {})?;
+        if cancellation.is_cancelled() {
             return Err(MeasureError::Stopped);
         }
         match run.records.into_iter().find_map(|record| record.failure) {
@@ -83,33 +83,38 @@ impl<'a> ServerUnderTest<'a> {
         }
     }
 
-    pub fn warm_up(&self, maker: &RandomPrompts<'_>, stop: &Cancellation, progress: &mut dyn FnMut(Progress)) -> Result<(), MeasureError> {
+    pub fn warm_up(
+        &self,
+        maker: &RandomPrompts<'_>,
+        cancellation: &Cancellation,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), MeasureError> {
         let Some(count) = NonZeroU32::new(self.settings.num_warmups) else {
             return Ok(());
         };
         let mut requests = Vec::new();
-        for index in (0..count.get()).take_while(|_| !stop.is_cancelled()) {
+        for index in (0..count.get()).take_while(|_| !cancellation.is_cancelled()) {
             requests.push(request::prepare(
                 self.settings,
                 index,
                 &maker.make(UNMEASURED - 1 - u64::from(index))?,
             ));
         }
-        if stop.is_cancelled() {
+        if cancellation.is_cancelled() {
             return Ok(());
         }
         let plan = plan_of(self.settings, requests, Schedule::Closed);
-        self.drive(true).run(&plan, stop, progress)?;
+        self.drive(true).run(&plan, cancellation, progress)?;
         Ok(())
     }
 
     /// Starts or stops the server's profiler, if requested.
-    pub fn switch_profiler(&self, name: &str, stop: &Cancellation) -> Result<(), MeasureError> {
+    pub fn switch_profiler(&self, name: &str, cancellation: &Cancellation) -> Result<(), MeasureError> {
         if !self.settings.profile {
             return Ok(());
         }
         let path = format!("{}/{name}", self.settings.target.base_path);
-        let problem = match self.ask(&path, Some("{}"), PROFILER_LIMIT, stop) {
+        let problem = match self.ask(&path, Some("{}"), PROFILER_LIMIT, cancellation) {
             Ok(answer) if (200..300).contains(&answer.status) => return Ok(()),
             Ok(answer) => format!("responded with status {}", answer.status),
             Err(error) => error.to_string(),
@@ -119,13 +124,13 @@ impl<'a> ServerUnderTest<'a> {
     }
 
     /// Start time of the server's process from its metrics, seconds since the Unix epoch.
-    pub fn process_start(&self, stop: &Cancellation) -> Option<f64> {
+    pub fn process_start(&self, cancellation: &Cancellation) -> Option<f64> {
         let path = format!("{}/metrics", self.settings.target.base_path);
-        let answer = self.ask(&path, None, METRICS_LIMIT, stop).ok()?;
+        let answer = self.ask(&path, None, METRICS_LIMIT, cancellation).ok()?;
         server_process::start_time(&String::from_utf8_lossy(&answer.body)).filter(|_| answer.status == 200)
     }
 
-    fn ask(&self, path: &str, json: Option<&str>, limit: Duration, stop: &Cancellation) -> Result<Answer, HttpError> {
+    fn ask(&self, path: &str, json: Option<&str>, limit: Duration, cancellation: &Cancellation) -> Result<Answer, HttpError> {
         let headers: Vec<(&str, String)> = request::headers(self.settings).collect();
         let question = Question {
             host: &self.settings.target.host,
@@ -135,6 +140,7 @@ impl<'a> ServerUnderTest<'a> {
             headers: &headers,
             tls: self.tls.as_ref(),
         };
-        plain_http::ask(question, limit, &mut || stop.requests() < 2)
+        // After a first signal the profiler is still stopped and the metrics are still read, for the partial result.
+        send_blocking(&question, limit, cancellation.cancelled_twice())
     }
 }

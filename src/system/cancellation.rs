@@ -146,6 +146,18 @@ impl Cancellation {
         self.cause().unwrap_or(CancelCause::Abandoned)
     }
 
+    /// Resolves when it is requested a second time.
+    pub async fn cancelled_twice(&self) {
+        loop {
+            // Registered before the count is read: a request in between still cancels it.
+            let next = self.for_next_request();
+            if self.requests() > 1 {
+                return;
+            }
+            next.cancelled().await;
+        }
+    }
+
     /// Requests it when the guard is dropped, also by a panic.
     #[must_use]
     pub fn cancel_on_drop(&self) -> CancelOnDrop {
@@ -261,6 +273,19 @@ mod tests {
         let cancellation = Cancellation::new();
         drop(cancellation.cancel_on_drop());
         assert_eq!(cancellation.cause(), Some(CancelCause::Abandoned));
+    }
+
+    #[tokio::test]
+    async fn second_request_can_be_awaited() {
+        let cancellation = Cancellation::new();
+        let waiter = cancellation.clone();
+        let task = tokio::spawn(async move { waiter.cancelled_twice().await });
+        cancellation.cancel(CancelCause::Interrupt);
+        tokio::task::yield_now().await;
+        assert!(!task.is_finished());
+        cancellation.cancel(CancelCause::Interrupt);
+        task.await.unwrap();
+        cancellation.cancelled_twice().await;
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::system::runtime::block_on;
 use crate::system::tls::{TlsClient, TlsError};
 
 /// How long a connection may take to come up.
@@ -65,10 +66,10 @@ fn trusts_nothing() -> Result<ClientConfig, HttpError> {
 /// Why there is no response.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    /// The caller gave up.
-    #[error("given up")]
-    GivenUp,
-    /// The time was over.
+    /// The caller cancelled the request.
+    #[error("request cancelled")]
+    Cancelled,
+    /// The timeout has passed.
     #[error("no answer within {} s", .0.as_secs_f64())]
     Late(Duration),
     /// Host and path are not a URL.
@@ -155,6 +156,21 @@ pub async fn send(question: &Question<'_>, limit: Duration) -> Result<Answer, Ht
     answer
 }
 
+/// [`send`] for code outside the runtime: blocks the thread until the response is there, or until `cancelled` resolves.
+///
+/// # Errors
+/// See [`HttpError`].
+pub fn send_blocking<C>(question: &Question<'_>, limit: Duration, cancelled: impl Future<Output = C>) -> Result<Answer, HttpError> {
+    let exchange = async {
+        tokio::select! {
+            biased;
+            answer = send(question, limit) => answer,
+            _ = cancelled => Err(HttpError::Cancelled),
+        }
+    };
+    block_on(exchange).map_err(HttpError::Runtime)?
+}
+
 async fn exchange(question: &Question<'_>) -> Result<Answer, HttpError> {
     let client = engine_client(question.tls)?;
     let url = question.url()?;
@@ -185,7 +201,7 @@ mod tests {
     use std::thread::JoinHandle;
 
     use super::*;
-    use crate::system::plain_http::ask;
+    use crate::system::cancellation::{CancelCause, Cancellation};
 
     fn question(port: u16) -> Question<'static> {
         Question {
@@ -266,21 +282,23 @@ mod tests {
         }
     }
 
-    #[test]
-    fn refused_connection_is_told_in_the_words_of_the_system() {
+    #[tokio::test]
+    async fn refused_connection_is_reported_with_the_system_error() {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let error = ask(question(port), Duration::from_secs(10), &mut || true).unwrap_err();
+        let error = send(&question(port), Duration::from_secs(10)).await.unwrap_err();
         assert_eq!(error.to_string(), "Connection refused (os error 111)");
     }
 
     #[test]
-    fn ends_when_the_caller_gives_up_and_when_it_is_late() {
+    fn blocking_request_ends_on_cancellation_and_on_timeout() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let question = question(listener.local_addr().unwrap().port());
-        let given_up = ask(question, Duration::from_secs(60), &mut || false);
-        assert!(matches!(given_up, Err(HttpError::GivenUp)));
-        let late = ask(question, Duration::from_millis(120), &mut || true);
+        let cancellation = Cancellation::new();
+        let late = send_blocking(&question, Duration::from_millis(120), cancellation.cancelled());
         assert!(matches!(late, Err(HttpError::Late(_))));
+        cancellation.cancel(CancelCause::Abandoned);
+        let cancelled = send_blocking(&question, Duration::from_secs(60), cancellation.cancelled());
+        assert!(matches!(cancelled, Err(HttpError::Cancelled)));
     }
 
     #[test]

@@ -6,7 +6,6 @@ pub mod cancellation;
 pub mod files;
 pub mod host;
 pub mod http_client;
-pub mod plain_http;
 pub mod ports;
 pub mod process;
 pub mod redaction;

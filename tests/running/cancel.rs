@@ -3,7 +3,7 @@
 //! These tests cover the processes of a recipe and of a launch script. Other launchers have tests of their own: containers in `docker`,
 //! `podman` and `cancel_containers`, Slurm in `slurm::stopping`, the checks before a launch in `doctor` and `unanswered`.
 
-use imax::system::plain_http::{self, Question};
+use imax::system::http_client::{Question, send_blocking};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -146,7 +146,7 @@ fn accepted_requests(port: u16) -> u64 {
         headers: &[],
         tls: None,
     };
-    let answer = plain_http::ask(question, DEADLINE, &mut || true).unwrap();
+    let answer = send_blocking(&question, DEADLINE, std::future::pending::<()>()).unwrap();
     let text = String::from_utf8(answer.body).unwrap();
     let count = text.lines().find_map(|line| line.strip_prefix("imax_sim_requests_total "));
     count.unwrap().parse().unwrap()

@@ -8,7 +8,7 @@ use super::periodic::Periodic;
 use crate::job::{GpuSample, ScrapeUrl, sampled_until};
 use crate::system::cancellation::Cancellation;
 use crate::system::host::unix_seconds;
-use crate::system::plain_http::{Question, ask};
+use crate::system::http_client::{Question, send_blocking};
 use answer::dcgm_samples;
 
 /// Longest wait for an answer.
@@ -74,7 +74,7 @@ fn look(exporter: &Exporter, stop: &Cancellation) -> Vec<GpuSample> {
         tls: None,
     };
     let (before, since) = (unix_seconds(), Instant::now());
-    match ask(question, LIMIT, &mut || stop.cause().is_none()) {
+    match send_blocking(&question, LIMIT, stop.cancelled()) {
         // The middle of the exchange is when the exporter looked, as far as that can be known.
         Ok(answer) if answer.status == 200 => {
             let at = before + since.elapsed().as_secs_f64() / 2.0;
