@@ -1,4 +1,4 @@
-//! Files that are whole when they are there: everything is written to a temporary name beside the target and renamed.
+//! Atomic writes: each file is written to a temporary name in the same folder and renamed.
 
 use std::fs;
 use std::io::{self, BufWriter, Write as _};
@@ -15,7 +15,7 @@ pub enum FileError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system error.
         source: io::Error,
     },
     /// The file could not be written or renamed into place.
@@ -23,15 +23,15 @@ pub enum FileError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system error.
         source: io::Error,
     },
-    /// The value has no JSON form, a number that is not finite for example.
-    #[error("cannot write {}: the value has no JSON form: {source}", path.display())]
+    /// The value cannot be serialised as JSON, a map with keys that are not strings for example.
+    #[error("cannot write {}: cannot serialise the value as JSON: {source}", path.display())]
     Json {
         /// The file.
         path: PathBuf,
-        /// What the serialiser said.
+        /// The serialiser's error.
         source: serde_json::Error,
     },
 }
@@ -39,7 +39,7 @@ pub enum FileError {
 /// Reads a whole file.
 ///
 /// # Errors
-/// [`FileError::Read`] where the system refuses.
+/// [`FileError::Read`].
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     fs::read(path).map_err(|source| FileError::Read {
         path: path.to_owned(),
@@ -50,7 +50,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
 /// Reads a whole text file.
 ///
 /// # Errors
-/// [`FileError::Read`] where the system refuses or the bytes are not UTF-8.
+/// [`FileError::Read`], also where the bytes are not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, FileError> {
     fs::read_to_string(path).map_err(|source| FileError::Read {
         path: path.to_owned(),
@@ -58,21 +58,21 @@ pub fn read_text(path: &Path) -> Result<String, FileError> {
     })
 }
 
-/// The file itself, or the files of a folder whose names have one of the extensions, in the order of their names.
+/// The file itself, or the files of a folder that have one of the extensions, sorted by name.
 ///
 /// # Errors
-/// [`FileError::Read`] where there is neither, or the system refuses.
+/// [`FileError::Read`], also where the path does not exist.
 pub fn named(path: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, FileError> {
-    let refused = |source| FileError::Read {
+    let read_error = |source| FileError::Read {
         path: path.to_owned(),
         source,
     };
-    if !fs::metadata(path).map_err(refused)?.is_dir() {
+    if !fs::metadata(path).map_err(read_error)?.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
     let mut found = Vec::new();
-    for entry in fs::read_dir(path).map_err(refused)? {
-        let file = entry.map_err(refused)?.path();
+    for entry in fs::read_dir(path).map_err(read_error)? {
+        let file = entry.map_err(read_error)?.path();
         let is_named = file
             .extension()
             .is_some_and(|found| extensions.iter().any(|extension| found == *extension));
@@ -84,10 +84,10 @@ pub fn named(path: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, FileError
     Ok(found)
 }
 
-/// Writes a whole file: readers see the old content or the new, never a part. Missing parent folders are made.
+/// Writes a file atomically: readers see the old content or the new. Missing parent folders are created.
 ///
 /// # Errors
-/// [`FileError::Write`] where the system refuses; the target is then as it was.
+/// [`FileError::Write`]; the target is then unchanged.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     replace(path, READABLE, |file| file.write_all(bytes)).map_err(|source| FileError::Write {
         path: path.to_owned(),
@@ -95,7 +95,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     })
 }
 
-/// Writes a whole file piece by piece, as [`write()`] does, for content that need not be in memory at once.
+/// Writes a file atomically from a stream, for content that need not be in memory at once.
 ///
 /// # Errors
 /// As [`write()`], and what `content` itself returns.
@@ -106,7 +106,7 @@ pub fn write_with(path: &Path, content: impl FnOnce(&mut dyn io::Write) -> io::R
     })
 }
 
-/// Writes a file that is there anew, piece by piece; who may read it stays as it was.
+/// Replaces an existing file atomically from a stream, and keeps its permissions.
 ///
 /// # Errors
 /// As [`write()`], and what `content` itself returns.
@@ -120,10 +120,10 @@ pub fn rewrite_with(path: &Path, content: impl FnOnce(&mut dyn io::Write) -> io:
     })
 }
 
-/// Writes a value as indented JSON with a final line break, as [`write()`] does.
+/// Writes a value atomically as indented JSON with a final line break.
 ///
 /// # Errors
-/// As [`write()`], and [`FileError::Json`] for a value without a JSON form.
+/// As [`write()`], and [`FileError::Json`].
 pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), FileError> {
     let mut bytes = serde_json::to_vec_pretty(value).map_err(|source| FileError::Json {
         path: path.to_owned(),
@@ -133,15 +133,15 @@ pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), FileError>
     write(path, &bytes)
 }
 
-/// Writes a whole file that only its owner can read, as [`write()`] does.
+/// Writes a file atomically that only its owner can read.
 ///
 /// # Errors
-/// Where the system refuses; the target is then as it was.
+/// The system error; the target is then unchanged.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace(path, 0o600, |file| file.write_all(bytes))
 }
 
-/// Results are read by other users of the node (upload steps, collectors), so not the private mode of a temporary file.
+/// Mode of written files. Other users of the node read the results (upload steps, collectors); a temporary file has mode 0600.
 const READABLE: u32 = 0o644;
 
 fn replace(path: &Path, mode: u32, content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replaces_whole_files_and_leaves_no_temporary_behind() {
+    fn files_are_replaced_without_leftover_temporaries() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/deep/file.json");
         write(&path, b"first").unwrap();
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_stands_for_its_files_of_a_kind() {
+    fn folder_yields_its_files_with_the_extension() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["b.jsonl", "a.jsonl", "README.md", "c.jsonl/inside.jsonl"] {
             write(&folder.path().join(name), b"x").unwrap();
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_file_it_cannot_write() {
+    fn write_error_names_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let occupied = folder.path().join("occupied");
         write(&occupied, b"x").unwrap();

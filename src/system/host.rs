@@ -1,17 +1,16 @@
-//! What is known about this machine: its name and identity, its kernel.
+//! Name, identity, kernel and clock of this machine.
 
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// Which machine something is on. Both parts count: machines that were made from one image may have the same id, and
-/// names are given again.
+/// Identifies a machine by both parts: machines cloned from one image may have the same id, and host names are reused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
-    /// Its name.
+    /// Host name.
     pub name: String,
-    /// A hash of `/etc/machine-id`, where there is one: the id itself is not for others to see
+    /// Hash of `/etc/machine-id`, if it exists: the id itself is confidential
     /// (<https://www.freedesktop.org/software/systemd/man/latest/machine-id.html>).
     pub id: Option<String>,
 }
@@ -19,7 +18,7 @@ pub struct Machine {
 /// This machine.
 #[must_use]
 pub fn machine() -> Machine {
-    let id = text_of("/etc/machine-id");
+    let id = read_trimmed("/etc/machine-id");
     let is_id = id.len() == 32 && id.chars().all(|digit| digit.is_ascii_hexdigit());
     let hash = || hex::encode(Sha256::digest(format!("imax {id}"))).chars().take(16).collect();
     Machine {
@@ -28,23 +27,27 @@ pub fn machine() -> Machine {
     }
 }
 
-/// The machine's own name.
+/// The host name.
 #[must_use]
 pub fn host_name() -> String {
-    text_of("/proc/sys/kernel/hostname")
+    read_trimmed("/proc/sys/kernel/hostname")
 }
 
 /// The kernel's name and release.
 #[must_use]
 pub fn kernel() -> String {
-    format!("{} {}", text_of("/proc/sys/kernel/ostype"), text_of("/proc/sys/kernel/osrelease"))
+    format!(
+        "{} {}",
+        read_trimmed("/proc/sys/kernel/ostype"),
+        read_trimmed("/proc/sys/kernel/osrelease")
+    )
 }
 
-fn text_of(path: &str) -> String {
+fn read_trimmed(path: &str) -> String {
     std::fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default()
 }
 
-/// The number of the user that this process runs as.
+/// The user id of this process.
 #[must_use]
 pub fn own_user() -> u32 {
     use std::os::unix::fs::MetadataExt as _;
@@ -62,7 +65,7 @@ pub fn cpu_seconds() -> f64 {
     })
 }
 
-/// Seconds since 1970 by the machine's clock.
+/// Seconds since the Unix epoch by the machine's clock.
 #[must_use]
 pub fn unix_seconds() -> f64 {
     SystemTime::now()
@@ -70,7 +73,7 @@ pub fn unix_seconds() -> f64 {
         .map_or(0.0, |since| since.as_secs_f64())
 }
 
-/// Now, as RFC 3339 in UTC with milliseconds.
+/// The current time as RFC 3339, UTC, with milliseconds.
 #[must_use]
 pub fn timestamp() -> String {
     chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
@@ -81,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_machine_has_a_name_and_a_kernel() {
+    fn host_name_and_kernel_are_known() {
         assert!(!host_name().is_empty());
         assert!(kernel().starts_with("Linux "));
     }

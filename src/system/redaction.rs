@@ -1,5 +1,5 @@
-//! Secrets leave what a job leaves behind: texts that are shown, and every file of its output folder, whoever wrote it. A
-//! secret in JSON is found as JSON writes it, too.
+//! Replaces secrets with `***` in messages, documents and all files of a job's output folder, whichever process wrote them. The
+//! JSON-escaped form of a secret is found too.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
@@ -11,16 +11,16 @@ use serde_json::Value;
 use crate::model::Secret;
 use crate::system::files::{self, FileError};
 
-/// Files of a folder that are looked at; a job that leaves more is no benchmark's.
-const MOST_FILES: usize = 100_000;
+/// Maximum number of files searched in a folder, far above those of any benchmark job.
+const MAX_FILES: usize = 100_000;
 
-/// The text without the secrets.
+/// The text with the secrets replaced.
 #[must_use]
 pub fn redact(text: &str, secrets: &[Secret]) -> String {
     secrets.iter().fold(text.to_owned(), |text, secret| secret.redact(&text))
 }
 
-/// The document with the secrets taken out of all its texts. Its keys are nobody's words.
+/// The document with the secrets replaced in all strings. Keys come from this program and are not searched.
 #[must_use]
 pub fn redact_document(document: Value, secrets: &[Secret]) -> Value {
     let all = |value| redact_document(value, secrets);
@@ -32,10 +32,10 @@ pub fn redact_document(document: Value, secrets: &[Secret]) -> Value {
     }
 }
 
-/// What became of the files of a folder.
+/// The outcome of [`clean_folder`].
 #[derive(Debug, Default)]
 pub struct Cleaned {
-    /// Files that held secrets and hold them no more.
+    /// Files from which secrets were removed.
     pub rewritten: Vec<PathBuf>,
     /// Files and folders that could not be searched, and why.
     pub unread: Vec<FileError>,
@@ -43,8 +43,8 @@ pub struct Cleaned {
     pub kept: Vec<FileError>,
 }
 
-/// Rewrites every file of a folder, and of the folders below it, that holds one of the secrets; small ones come first, as long as
-/// `has_time` says so. Links are not followed.
+/// Rewrites every file below a folder that contains a secret, smallest first, until `has_time` returns false. Symbolic links are
+/// not followed.
 #[must_use]
 pub fn clean_folder(folder: &Path, secrets: &[Secret], has_time: &dyn Fn() -> bool) -> Cleaned {
     let mut cleaned = Cleaned::default();
@@ -60,9 +60,9 @@ pub fn clean_folder(folder: &Path, secrets: &[Secret], has_time: &dyn Fn() -> bo
         }
     };
     for path in files_below(folder, &mut cleaned.unread) {
-        match holds_any(&path, &finder, has_time) {
+        match contains_any(&path, &finder, has_time) {
             Ok(false) => {}
-            Ok(true) => match forms.iter().try_for_each(|form| take_out(form, &path, has_time)) {
+            Ok(true) => match forms.iter().try_for_each(|form| replace_secret(form, &path, has_time)) {
                 Ok(()) => cleaned.rewritten.push(path),
                 Err(error) => cleaned.kept.push(error),
             },
@@ -79,7 +79,7 @@ fn unreadable(path: &Path, source: io::Error) -> FileError {
     }
 }
 
-/// The files, the smallest first: where the time is short, most of them are done.
+/// The files, smallest first: if the time runs out, most of them have been searched.
 fn files_below(folder: &Path, unread: &mut Vec<FileError>) -> Vec<PathBuf> {
     let mut open = vec![folder.to_owned()];
     let mut found = Vec::new();
@@ -98,8 +98,8 @@ fn files_below(folder: &Path, unread: &mut Vec<FileError>) -> Vec<PathBuf> {
                 Ok(_) => {}
                 Err(error) => unread.push(unreadable(&folder, error)),
             }
-            if found.len() + open.len() > MOST_FILES {
-                let problem = format!("it holds more than {MOST_FILES} files");
+            if found.len() + open.len() > MAX_FILES {
+                let problem = format!("more than {MAX_FILES} files");
                 unread.push(unreadable(&folder, io::Error::other(problem)));
                 open.clear();
                 break;
@@ -110,31 +110,31 @@ fn files_below(folder: &Path, unread: &mut Vec<FileError>) -> Vec<PathBuf> {
     found.into_iter().map(|(_, path)| path).collect()
 }
 
-/// A file as long as there is time.
-struct InTime<'a> {
+/// A file whose reads fail once the time has run out.
+struct DeadlineReader<'a> {
     file: File,
     has_time: &'a dyn Fn() -> bool,
 }
 
-impl Read for InTime<'_> {
+impl Read for DeadlineReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if !(self.has_time)() {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "there was no time left"));
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "time limit exceeded"));
         }
         self.file.read(buffer)
     }
 }
 
-fn holds_any(path: &Path, finder: &AhoCorasick, has_time: &dyn Fn() -> bool) -> io::Result<bool> {
+fn contains_any(path: &Path, finder: &AhoCorasick, has_time: &dyn Fn() -> bool) -> io::Result<bool> {
     let file = File::open(path)?;
-    let found = finder.stream_find_iter(InTime { file, has_time }).next();
+    let found = finder.stream_find_iter(DeadlineReader { file, has_time }).next();
     found.transpose().map(|found| found.is_some())
 }
 
-/// One secret at a time, because one may be part of another.
-fn take_out(secret: &str, path: &Path, has_time: &dyn Fn() -> bool) -> Result<(), FileError> {
+/// Replaces one secret at a time, because one may be part of another.
+fn replace_secret(secret: &str, path: &Path, has_time: &dyn Fn() -> bool) -> Result<(), FileError> {
     let file = File::open(path).map_err(|source| unreadable(path, source))?;
-    let source = BufReader::new(InTime { file, has_time });
+    let source = BufReader::new(DeadlineReader { file, has_time });
     files::rewrite_with(path, |target| {
         let finder = AhoCorasick::new([secret]).map_err(io::Error::other)?;
         finder.try_stream_replace_all(source, target, &["***"])
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_leave_documents() {
+    fn secrets_in_documents_are_replaced() {
         let document = json!({"reason": "401 for hf_abcdef", "list": [1, null, {"key": "hf_abcdef"}]});
         assert_eq!(
             redact_document(document, &secrets()),

@@ -1,22 +1,22 @@
-//! One policy for everything that is asked over the network: how often it is tried again, and how long is waited between.
+//! Retries of network requests with exponential backoff.
 
 use std::time::Duration;
 
 use tokio::time;
 
-/// How often and how patiently requests are tried again.
+/// Number of attempts and waits between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Attempts in all, the first one included.
+    /// Maximum number of attempts, including the first.
     pub attempts: u32,
-    /// The wait after the first failure; it doubles each time.
+    /// Wait after the first failure; it doubles with each failure.
     pub first_wait: Duration,
-    /// The longest wait that is accepted, also where the other side asks for it. Longer ones end the request.
+    /// Maximum wait. A server that asks for a longer one (`Retry-After`) ends the request.
     pub longest_wait: Duration,
 }
 
 impl Default for RetryPolicy {
-    /// GitHub's secondary limits ask for about a minute (its documentation), so waits up to two are accepted.
+    /// GitHub's secondary rate limits ask for about a minute according to its documentation, so up to two minutes are accepted.
     fn default() -> Self {
         Self {
             attempts: 5,
@@ -26,15 +26,15 @@ impl Default for RetryPolicy {
     }
 }
 
-/// What one attempt came to.
+/// Result of one attempt.
 pub(crate) enum Attempt<T> {
-    /// It is over, well or not.
+    /// Final: a success, or a failure that a retry cannot change.
     Done(T),
-    /// It is worth another one.
+    /// Temporary failure.
     Again {
-        /// What the other side asked for; none for the policy's own wait.
+        /// Wait that the server asked for; `None` for the policy's wait.
         wait: Option<Duration>,
-        /// What happened.
+        /// What failed.
         reason: String,
     },
 }
@@ -44,20 +44,20 @@ pub(crate) enum Attempt<T> {
 pub(crate) enum GaveUp {
     /// All attempts failed.
     Exhausted {
-        /// How many.
+        /// Number of attempts.
         attempts: u32,
-        /// What happened the last time.
+        /// The last failure.
         reason: String,
     },
-    /// The other side asks for a longer wait than the policy accepts.
+    /// The server asks for a longer wait than the policy accepts.
     TooLong {
-        /// How long.
+        /// The wait it asks for.
         wait: Duration,
     },
 }
 
 impl RetryPolicy {
-    /// Makes attempts until one is over.
+    /// Makes attempts until one is final.
     pub(crate) async fn run<T, F: Future<Output = Attempt<T>>>(&self, mut attempt: impl FnMut() -> F) -> Result<T, GaveUp> {
         let mut failed = 0;
         loop {
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn attempts_end_with_the_first_that_is_over() {
+    async fn final_attempt_ends_the_retries() {
         let made = Cell::new(0);
         let done = POLICY.run(async || {
             made.set(made.get() + 1);

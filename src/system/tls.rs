@@ -1,4 +1,4 @@
-//! TLS for connections to engines: rustls with the system's certificates and, where one is given, a private authority's.
+//! TLS for connections to engines: rustls with the system's root certificates and optionally those of a private authority.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,40 +9,40 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use crate::system::files;
 
-/// Why there can be no TLS.
+/// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The file of certificates cannot be read.
+    /// The certificate file cannot be read.
     #[error(transparent)]
     File(#[from] files::FileError),
-    /// The file has no certificate, or a broken one.
-    #[error("{}: {problem}, expected certificates in PEM", path.display())]
+    /// The file has no certificate, or an invalid one.
+    #[error("{}: {problem}; expected PEM certificates", path.display())]
     Certificate {
         /// The file.
         path: PathBuf,
         /// What is wrong.
         problem: String,
     },
-    /// Nothing is trusted.
-    #[error("this system has no certificates that could be trusted ({0}); name the server's with --ca-cert")]
-    NothingTrusted(String),
-    /// The host cannot be in a certificate.
-    #[error("{0:?} is not a host name that a certificate could name")]
+    /// There are no root certificates.
+    #[error("no root certificates on this system ({0}); pass the server's with --ca-cert")]
+    NoRoots(String),
+    /// The host name is invalid.
+    #[error("invalid TLS server name {0:?}")]
     Host(String),
-    /// The library refused.
-    #[error("TLS cannot be used: {0}")]
+    /// rustls reported an error.
+    #[error("cannot set up TLS: {0}")]
     Library(#[from] rustls::Error),
 }
 
-/// Makes encrypted connections to servers that it trusts.
+/// Opens TLS connections to servers with a trusted certificate.
 #[derive(Debug, Clone)]
 pub struct TlsClient(Arc<ClientConfig>);
 
 impl TlsClient {
-    /// Trusts what the system trusts, and the authorities of a PEM file.
+    /// Trusts the system's root certificates and those of a PEM file.
     ///
     /// # Errors
-    /// [`TlsError`] where the file is wrong or nothing is trusted.
+    /// See [`TlsError`].
     pub fn new(ca_cert: Option<&Path>) -> Result<Self, TlsError> {
         let mut roots = RootCertStore::empty();
         let native = rustls_native_certs::load_native_certs();
@@ -52,7 +52,7 @@ impl TlsClient {
         }
         if roots.is_empty() {
             let problems: Vec<String> = native.errors.iter().map(ToString::to_string).collect();
-            return Err(TlsError::NothingTrusted(problems.join("; ")));
+            return Err(TlsError::NoRoots(problems.join("; ")));
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ClientConfig::builder_with_provider(provider)
@@ -71,7 +71,7 @@ impl TlsClient {
     /// The client's side of a new connection to a host.
     ///
     /// # Errors
-    /// [`TlsError`] where the host is no name that a certificate could have.
+    /// [`TlsError::Host`] where the host is not a valid server name.
     pub fn connect(&self, host: &str) -> Result<ClientConnection, TlsError> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Host(host.to_owned()))?;
         Ok(ClientConnection::new(self.0.clone(), name)?)
@@ -79,19 +79,19 @@ impl TlsClient {
 }
 
 fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsError> {
-    let wrong = |problem: String| TlsError::Certificate {
+    let invalid = |problem: String| TlsError::Certificate {
         path: path.to_owned(),
         problem,
     };
     let bytes = files::read(path)?;
     let mut count = 0;
     for certificate in CertificateDer::pem_slice_iter(&bytes) {
-        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-        roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+        let certificate = certificate.map_err(|error| invalid(error.to_string()))?;
+        roots.add(certificate).map_err(|error| invalid(error.to_string()))?;
         count += 1;
     }
     if count == 0 {
-        return Err(wrong("there is no certificate in it".to_owned()));
+        return Err(invalid("no certificate found".to_owned()));
     }
     Ok(())
 }

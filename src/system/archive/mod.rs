@@ -1,5 +1,5 @@
-//! Unpacking of ZIP archives that strangers may have made. Everything that an archive says of itself is looked at before the
-//! first byte is written, and what comes out is counted as well, because an archive may lie.
+//! Unpacks ZIP archives from untrusted sources. All entries are checked before the first byte is written. The unpacked bytes are
+//! counted as well, because the sizes in an archive may be false.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
 
-/// What an archive may hold.
+/// Limits on what is unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArchiveLimits {
-    /// The most files and folders.
+    /// Maximum number of files and folders.
     pub entries: usize,
-    /// The most bytes of all files together.
+    /// Maximum size of all files together, bytes.
     pub bytes: u64,
-    /// The most bytes that come out for each that went in, from 16 MiB on.
+    /// Maximum ratio of unpacked to packed bytes, for files above 16 MiB.
     pub ratio: u64,
 }
 
 impl Default for ArchiveLimits {
-    /// Far above any job's results, far below a full disk. Logs that repeat themselves shrink to a hundredth; what shrinks to
-    /// less than a four-hundredth is made to.
+    /// Far above any job's results, far below the size of a disk. Repetitive logs compress by a factor of about 100; a factor above
+    /// 400 means that the file was crafted.
     fn default() -> Self {
         Self {
             entries: 50_000,
@@ -30,75 +30,75 @@ impl Default for ArchiveLimits {
     }
 }
 
-/// Small files of zeros shrink to nothing, and are harmless.
+/// Smaller files are not checked for their ratio: small files of zeros are harmless.
 const RATIO_COUNTS_FROM: u64 = 16 << 20;
-/// Folders nest no deeper.
+/// Maximum depth of folders.
 const MAX_DEPTH: usize = 16;
-/// The longest name that common file systems take.
+/// Maximum length of a name on common file systems.
 const MAX_NAME_BYTES: usize = 255;
 
-/// Why an archive is refused.
+/// Why an archive is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// It is no ZIP archive, a damaged one, or one that needs a password.
-    #[error("not a ZIP archive that can be read: {0}")]
+    /// Not a ZIP archive, a damaged one, or one with a password.
+    #[error("cannot read the ZIP archive: {0}")]
     Form(#[from] zip::result::ZipError),
-    /// It holds too many files.
-    #[error("it holds {found} files, more than the {limit} that are unpacked")]
+    /// Too many files.
+    #[error("too many files: {found}, limit {limit}")]
     TooMany {
-        /// How many.
+        /// Number of files.
         found: usize,
-        /// How many are allowed.
+        /// Maximum number.
         limit: usize,
     },
-    /// It says in two ways how many files it holds, as archives of more than 65,535 files or 4 GiB do.
-    #[error("it is a ZIP64 archive, made for more than 65,535 files or 4 GiB; so much is not unpacked")]
+    /// A ZIP64 archive: more than 65,535 files or 4 GiB.
+    #[error("unsupported ZIP64 archive (more than 65,535 files or 4 GiB)")]
     Zip64,
-    /// Its files are too large.
-    #[error("its files have {found} bytes or more, over the {limit} that are unpacked")]
+    /// The files are too large.
+    #[error("files too large: at least {found} bytes, limit {limit} bytes")]
     TooLarge {
-        /// How large.
+        /// Size so far, bytes.
         found: u64,
-        /// How large they may be.
+        /// Maximum size, bytes.
         limit: u64,
     },
-    /// It grows too much.
-    #[error("`{entry}` grows from {packed} to {unpacked} bytes, more than {limit} times; such files are made to fill disks")]
+    /// The compression ratio is too high, as in a ZIP bomb.
+    #[error("`{entry}`: compression ratio too high ({packed} bytes unpack to {unpacked}), limit {limit}")]
     Ratio {
-        /// The file in it.
+        /// The entry.
         entry: String,
-        /// Its size in the archive.
+        /// Packed size, bytes.
         packed: u64,
-        /// Its size outside.
+        /// Unpacked size, bytes.
         unpacked: u64,
-        /// How much growth is allowed.
+        /// Maximum ratio.
         limit: u64,
     },
-    /// A name leads out of the folder, or is none.
-    #[error("`{entry}` is no name of a file below a folder: {why}")]
-    Name {
-        /// The name, with what cannot be shown replaced.
+    /// The path of an entry leads out of the folder, or is not portable.
+    #[error("`{entry}`: invalid path: {problem}")]
+    Path {
+        /// The entry, without control characters.
         entry: String,
-        /// What is wrong with it.
-        why: &'static str,
+        /// What is wrong with its path.
+        problem: &'static str,
     },
-    /// It holds something that is neither a file nor a folder.
-    #[error("`{entry}` is a {kind}, and only files and folders are unpacked")]
-    Kind {
-        /// The name.
+    /// An entry is neither a file nor a folder.
+    #[error("`{entry}`: unsupported file type ({kind}); expected a file or a folder")]
+    FileType {
+        /// The entry.
         entry: String,
-        /// What it is.
+        /// Its type.
         kind: &'static str,
     },
-    /// A file is longer or shorter than the archive says.
-    #[error("`{entry}` has not the {said} bytes that the archive says")]
+    /// The unpacked size differs from the declared one.
+    #[error("`{entry}`: size mismatch, archive declares {declared} bytes")]
     Size {
-        /// The name.
+        /// The entry.
         entry: String,
-        /// What the archive says.
-        said: u64,
+        /// Declared size, bytes.
+        declared: u64,
     },
-    /// The system refuses.
+    /// A file or folder cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {
         /// The file or folder.
@@ -108,163 +108,177 @@ pub enum ArchiveError {
     },
 }
 
-/// One file of an archive that may be unpacked.
-struct Planned {
+/// A file entry that has passed the checks.
+struct CheckedEntry {
     index: usize,
     path: PathBuf,
     name: String,
     bytes: u64,
 }
 
-/// Unpacks an archive into a folder, which must be new or empty, and gives the bytes that were written. Where it fails, the
-/// folder holds a part; the caller removes it.
+/// Unpacks an archive into a folder, which must be new or empty. Returns the number of bytes written. After an error the folder
+/// may hold some of the files; the caller removes it.
 ///
 /// # Errors
-/// [`ArchiveError`] with what is wrong; nothing is ever written outside the folder.
+/// See [`ArchiveError`]. Nothing is written outside the folder.
 pub fn unpack(archive: &Path, folder: &Path, limits: &ArchiveLimits) -> Result<u64, ArchiveError> {
     let mut file = File::open(archive).map_err(zip::result::ZipError::Io)?;
-    refuse_zip64(&mut file).map_err(zip::result::ZipError::Io)?.map_or(Ok(()), Err)?;
+    reject_zip64(&mut file).map_err(zip::result::ZipError::Io)?.map_or(Ok(()), Err)?;
     let mut archive = ZipArchive::new(file)?;
-    let planned = plan(&mut archive, limits)?;
-    make_folder(folder)?;
+    let entries = check_entries(&mut archive, limits)?;
+    create_folder(folder)?;
     let mut written = 0;
-    for entry in planned {
+    for entry in entries {
         written += write(&mut archive, &entry, folder)?;
     }
     Ok(written)
 }
 
-/// The reader takes room for as many files as a ZIP64 record claims; an honest archive within the limits has no such record.
-fn refuse_zip64(file: &mut File) -> io::Result<Option<ArchiveError>> {
+/// The `zip` crate allocates memory for as many files as a ZIP64 record declares. An archive within the limits has no such record.
+fn reject_zip64(file: &mut File) -> io::Result<Option<ArchiveError>> {
     use std::io::{Seek as _, SeekFrom};
 
-    // The end of the central directory is 22 bytes and a comment of up to 65,535; the locator of ZIP64 stands before it.
-    const LONGEST_END: u64 = 22 + 65_535 + 20;
+    // The end of central directory record has 22 bytes and a comment of up to 65,535 bytes. The ZIP64 locator (20 bytes) precedes it
+    // (APPNOTE.TXT, sections 4.3.15 and 4.3.16).
+    const MAX_END: u64 = 22 + 65_535 + 20;
     const LOCATOR: &[u8] = b"PK\x06\x07";
     let length = file.seek(SeekFrom::End(0))?;
-    file.seek(SeekFrom::Start(length.saturating_sub(LONGEST_END)))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(MAX_END)))?;
     let mut end = Vec::new();
-    file.take(LONGEST_END).read_to_end(&mut end)?;
+    file.take(MAX_END).read_to_end(&mut end)?;
     file.seek(SeekFrom::Start(0))?;
     Ok(memchr::memmem::find(&end, LOCATOR).map(|_| ArchiveError::Zip64))
 }
 
-/// All files of the archive, each looked at.
-fn plan(archive: &mut ZipArchive<File>, limits: &ArchiveLimits) -> Result<Vec<Planned>, ArchiveError> {
+/// Checks all entries, and returns the files.
+fn check_entries(archive: &mut ZipArchive<File>, limits: &ArchiveLimits) -> Result<Vec<CheckedEntry>, ArchiveError> {
     if archive.len() > limits.entries {
         return Err(ArchiveError::TooMany {
             found: archive.len(),
             limit: limits.entries,
         });
     }
-    let mut planned = Vec::new();
-    let mut all: u64 = 0;
+    let mut files = Vec::new();
+    let mut total: u64 = 0;
     for index in 0..archive.len() {
         let entry = archive.by_index_raw(index)?;
         let name = entry.name()?.into_owned();
-        refuse_kind(&name, entry.unix_mode())?;
-        let path = path_of(&name)?;
+        reject_special_file(&name, entry.unix_mode())?;
+        let path = safe_path(&name)?;
         if entry.is_dir() {
             continue;
         }
         let (packed, bytes) = (entry.compressed_size(), entry.size());
         if bytes > RATIO_COUNTS_FROM && bytes / packed.max(1) > limits.ratio {
             return Err(ArchiveError::Ratio {
-                entry: shown(&name),
+                entry: printable(&name),
                 packed,
                 unpacked: bytes,
                 limit: limits.ratio,
             });
         }
-        all = all.saturating_add(bytes);
-        if all > limits.bytes {
+        total = total.saturating_add(bytes);
+        if total > limits.bytes {
             return Err(ArchiveError::TooLarge {
-                found: all,
+                found: total,
                 limit: limits.bytes,
             });
         }
-        planned.push(Planned { index, path, name, bytes });
+        files.push(CheckedEntry { index, path, name, bytes });
     }
-    Ok(planned)
+    Ok(files)
 }
 
-/// The kinds of files that Unix modes tell apart, of which only two are unpacked.
-fn refuse_kind(name: &str, mode: Option<u32>) -> Result<(), ArchiveError> {
-    const KIND: u32 = 0o170_000;
-    let kind = match mode.map(|mode| mode & KIND) {
+/// Accepts regular files and folders, by the file type bits of the Unix mode (inode(7), `S_IFMT`).
+fn reject_special_file(name: &str, mode: Option<u32>) -> Result<(), ArchiveError> {
+    const FILE_TYPE: u32 = 0o170_000;
+    let kind = match mode.map(|mode| mode & FILE_TYPE) {
         None | Some(0 | 0o100_000 | 0o040_000) => return Ok(()),
-        Some(0o120_000) => "link",
+        Some(0o120_000) => "symbolic link",
         Some(0o020_000 | 0o060_000) => "device",
-        Some(_) => "pipe, socket or something else",
+        Some(_) => "pipe, socket or unknown",
     };
-    Err(ArchiveError::Kind { entry: shown(name), kind })
+    Err(ArchiveError::FileType {
+        entry: printable(name),
+        kind,
+    })
 }
 
-/// A name as a path below the folder. Stricter than needed: what no upload makes is refused, not mended.
-fn path_of(name: &str) -> Result<PathBuf, ArchiveError> {
-    let refused = |why| Err(refused_name(name, why));
+/// The path of an entry below the folder. Stricter than necessary: a path that no upload action writes is rejected, not repaired.
+fn safe_path(name: &str) -> Result<PathBuf, ArchiveError> {
     let parts: Vec<&str> = name.strip_suffix('/').unwrap_or(name).split('/').collect();
     if name.contains('\\') || name.contains(':') {
-        return refused("it has a backslash or a colon, which other systems take for a path");
+        return Err(invalid_path(
+            name,
+            "contains a backslash or a colon, which are separators on Windows",
+        ));
     }
     if name.chars().any(char::is_control) {
-        return refused("it has a control character");
+        return Err(invalid_path(name, "contains a control character"));
     }
     if name.starts_with('/') {
-        return refused("it begins at the root");
+        return Err(invalid_path(name, "absolute path"));
     }
     if parts.len() > MAX_DEPTH {
-        return refused("it lies too deep");
+        return Err(invalid_path(name, "more than 16 levels deep"));
     }
     if parts.iter().any(|part| matches!(*part, "" | "." | "..")) {
-        return refused("it has a part that is empty, `.` or `..`");
+        return Err(invalid_path(name, "contains an empty component, `.` or `..`"));
     }
     if parts.iter().any(|part| part.len() > MAX_NAME_BYTES) {
-        return refused("a part of it is longer than 255 bytes");
+        return Err(invalid_path(name, "component longer than 255 bytes"));
     }
     Ok(parts.iter().collect())
 }
 
-fn refused_name(name: &str, why: &'static str) -> ArchiveError {
-    ArchiveError::Name { entry: shown(name), why }
+fn invalid_path(name: &str, problem: &'static str) -> ArchiveError {
+    ArchiveError::Path {
+        entry: printable(name),
+        problem,
+    }
 }
 
-/// A name for messages: short, and nothing in it moves the cursor.
-fn shown(name: &str) -> String {
-    const LONGEST: usize = 120;
+/// A name for messages: truncated, and without control characters, which could be terminal escape sequences.
+fn printable(name: &str) -> String {
+    const MAX_CHARS: usize = 120;
     name.chars()
-        .take(LONGEST)
+        .take(MAX_CHARS)
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect()
 }
 
-fn write(archive: &mut ZipArchive<File>, entry: &Planned, folder: &Path) -> Result<u64, ArchiveError> {
+fn write(archive: &mut ZipArchive<File>, entry: &CheckedEntry, folder: &Path) -> Result<u64, ArchiveError> {
     let path = folder.join(&entry.path);
-    let refused = |source| ArchiveError::Write {
-        path: path.clone(),
-        source,
-    };
     if let Some(parent) = path.parent() {
-        make_folder(parent)?;
+        create_folder(parent)?;
     }
-    // A new file: nothing that is there is written to, a link least of all.
-    let mut target = OpenOptions::new().write(true).create_new(true).open(&path).map_err(refused)?;
+    // `create_new`: never writes to an existing file or through a symbolic link.
+    let mut target = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&path)
+        .map_err(|source| write_error(&path, source))?;
     let packed = archive.by_index(entry.index)?;
-    let copied = io::copy(&mut packed.take(entry.bytes.saturating_add(1)), &mut target).map_err(refused)?;
+    // One byte more than declared, to notice a longer file without unpacking all of it.
+    let copied = io::copy(&mut packed.take(entry.bytes.saturating_add(1)), &mut target).map_err(|source| write_error(&path, source))?;
     if copied != entry.bytes {
         return Err(ArchiveError::Size {
-            entry: shown(&entry.name),
-            said: entry.bytes,
+            entry: printable(&entry.name),
+            declared: entry.bytes,
         });
     }
     Ok(copied)
 }
 
-fn make_folder(path: &Path) -> Result<(), ArchiveError> {
-    fs::create_dir_all(path).map_err(|source| ArchiveError::Write {
+fn create_folder(path: &Path) -> Result<(), ArchiveError> {
+    fs::create_dir_all(path).map_err(|source| write_error(path, source))
+}
+
+fn write_error(path: &Path, source: io::Error) -> ArchiveError {
+    ArchiveError::Write {
         path: path.to_owned(),
         source,
-    })
+    }
 }
 
 #[cfg(test)]
