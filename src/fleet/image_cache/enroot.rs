@@ -1,18 +1,18 @@
-//! Images as Enroot has them: the name of an image in its spelling, the file in the image cache, and whether that file is a
-//! whole squash file system.
+//! Enroot's image URIs, the file names of the image cache, and the check that a cached file is a complete squash file system.
 
 use sha2::{Digest as _, Sha256};
 
-/// Where an image comes from.
+/// The source of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::fleet) enum ImageSource {
-    /// A squash file that the site made itself.
+    /// A squash file of the site.
     File(String),
     /// A registry: `docker://[REGISTRY#]IMAGE[:TAG]`.
     Registry(String),
 }
 
-/// An image of a config in Enroot's spelling: the registry stands before a `#`, with neither it is Docker Hub.
+/// Converts a config's image to an Enroot URI, in which `#` separates the registry from the image. Without a registry it is Docker
+/// Hub.
 pub(in crate::fleet) fn enroot_uri(image: &str) -> ImageSource {
     if image.starts_with('/') || image.starts_with("./") {
         return ImageSource::File(image.to_owned());
@@ -28,7 +28,7 @@ pub(in crate::fleet) fn enroot_uri(image: &str) -> ImageSource {
     }
 }
 
-/// The file of an image in the cache: readable, and never the same for two images.
+/// The file name of an image in the cache: readable, and unique by a hash of the URI.
 pub(super) fn squash_name(uri: &str) -> String {
     let short = uri.strip_prefix("docker://").unwrap_or(uri);
     let clean = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
@@ -38,36 +38,36 @@ pub(super) fn squash_name(uri: &str) -> String {
     format!("{readable}_{hash}.sqsh")
 }
 
-/// Why a file is no whole squash file system.
+/// Why a file is not a complete squash file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SquashDoubt {
-    /// It does not begin like one.
+pub enum SquashError {
+    /// The magic number is missing.
     #[error("not a squash file system")]
     Magic,
-    /// It is shorter than it says.
+    /// The file is shorter than its superblock declares.
     #[error("truncated: {found} of {expected} bytes")]
     Short {
-        /// Bytes that are there.
+        /// Size of the file, bytes.
         found: u64,
-        /// Bytes that its superblock counts.
+        /// Declared size, bytes.
         expected: u64,
     },
 }
 
-/// Checks the first bytes of a file, its superblock, against the file's size. The magic number stands at byte 0 and the
+/// Checks the superblock, the first 96 bytes of a file, against the file's size. The magic number is at byte 0, the number of
 /// bytes used at byte 40, little-endian: <https://dr-emann.github.io/squashfs/squashfs.html#_the_superblock>.
 ///
 /// # Errors
-/// See [`SquashDoubt`].
-pub(super) fn check_superblock(start: &[u8], size: u64) -> Result<(), SquashDoubt> {
+/// See [`SquashError`].
+pub(super) fn check_superblock(start: &[u8], size: u64) -> Result<(), SquashError> {
     if start.get(..4) != Some(b"hsqs".as_slice()) {
-        return Err(SquashDoubt::Magic);
+        return Err(SquashError::Magic);
     }
     let used = start.get(40..48).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
     match used {
-        Some(expected) if expected > size || expected == 0 => Err(SquashDoubt::Short { found: size, expected }),
+        Some(expected) if expected > size || expected == 0 => Err(SquashError::Short { found: size, expected }),
         Some(_) => Ok(()),
-        None => Err(SquashDoubt::Magic),
+        None => Err(SquashError::Magic),
     }
 }
 
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_readable_and_never_shared() {
+    fn file_names_are_readable_and_unique() {
         let name = squash_name("docker://nvcr.io#nvidia/x:1");
         assert!(
             name.starts_with("nvcr.io_nvidia_x_1_") && name.len() == "nvcr.io_nvidia_x_1_".len() + 8 + 5,
@@ -111,12 +111,12 @@ mod tests {
         assert_eq!(check_superblock(&start, 4096), Ok(()));
         assert_eq!(
             check_superblock(&start, 4095),
-            Err(SquashDoubt::Short {
+            Err(SquashError::Short {
                 found: 4095,
                 expected: 4096
             })
         );
-        assert_eq!(check_superblock(&start[..20], 20), Err(SquashDoubt::Magic));
-        assert_eq!(check_superblock(b"<html>", 6), Err(SquashDoubt::Magic));
+        assert_eq!(check_superblock(&start[..20], 20), Err(SquashError::Magic));
+        assert_eq!(check_superblock(b"<html>", 6), Err(SquashError::Magic));
     }
 }

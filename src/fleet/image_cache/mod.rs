@@ -1,8 +1,8 @@
-//! A cache of images that many jobs on many nodes share: one imports, the others wait for it; a file that is not whole is
-//! imported again; what is there under its name is whole.
+//! A cache of images that jobs on several nodes share. One job imports an image, the others wait for it. An incomplete file is
+//! imported again; a finished import is renamed into place.
 //!
-//! The lock is flock(2) on a file beside the image, which NFS passes on to its server. Whoever holds it is the only one that
-//! writes, so leftovers of imports that died are its to remove.
+//! The lock is flock(2) on a file beside the image; NFS forwards it to the server. Only the holder of the lock writes, so it also
+//! removes the partial files of killed imports.
 
 mod enroot;
 
@@ -15,79 +15,84 @@ use std::time::{Duration, Instant};
 use crate::system::cancellation::Cancellation;
 use crate::system::files::{self, FileError};
 use crate::system::process::Leader;
+use crate::system::runtime::block_on;
 pub(super) use enroot::{ImageSource, enroot_uri};
-use enroot::{SquashDoubt, check_superblock, squash_name};
+use enroot::{SquashError, check_superblock, squash_name};
 
-/// How often a lock that somebody else holds is tried.
-const LOOK: Duration = Duration::from_millis(200);
-/// How long an import that is given up has to clean up behind itself.
+/// Interval between two attempts to take a lock that another job holds: flock(2) has no timeout.
+const LOCK_INTERVAL: Duration = Duration::from_millis(200);
+/// Grace period of a cancelled import, which removes its temporary files.
 const GRACE: Duration = Duration::from_secs(2);
-/// How often a running import is looked at.
-const POLL: Duration = Duration::from_millis(20);
 /// Bytes of a squash file's superblock.
 const SUPERBLOCK: u64 = 96;
-/// What runs inside a container in place of the image's entry point: the command itself.
+/// Replaces the image's entry point in the container: runs the command itself.
 const ENTRY: &str = "exec \"$@\"\n";
 
-/// Why there is no image.
+/// Why an image is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// The cache cannot be used.
-    #[error("cannot use the image cache {}: {source}; it must be a folder that this user may write", path.display())]
+    #[error("cannot use the image cache {}: {source}; expected a folder that this user can write to", path.display())]
     Cache {
         /// The folder, or a file in it.
         path: PathBuf,
-        /// What the system said.
+        /// The system error.
         source: std::io::Error,
     },
-    /// The file system knows no locks.
-    #[error("cannot lock {}: {source}; the image cache must be on a file system with flock (Lustre: mount option `flock`)", path.display())]
+    /// The file system does not support locks.
+    #[error("cannot lock {}: {source}; the image cache needs a file system with flock (on Lustre: mount option `flock`)", path.display())]
     Lock {
         /// The lock.
         path: PathBuf,
-        /// What the system said.
+        /// The system error.
         source: std::io::Error,
     },
-    /// Somebody else held the lock for too long.
-    #[error("another job has imported {} for {} s and is not done; look at it, or raise --deadline", path.display(), waited.as_secs())]
-    Late {
-        /// The image's file.
+    /// Another job held the lock for too long.
+    #[error("timed out after {} s waiting for another job to import {}; check that job, or raise --deadline", waited.as_secs(), path.display())]
+    LockTimeout {
+        /// The image file.
         path: PathBuf,
-        /// How long it was waited for.
+        /// The timeout.
         waited: Duration,
     },
-    /// Enroot is not there.
-    #[error("cannot start enroot: {0}; is it installed on this node?")]
-    NoEnroot(std::io::Error),
+    /// Enroot is not installed, or cannot be started.
+    #[error("cannot start enroot: {0}; install it on this node or add it to PATH")]
+    StartEnroot(std::io::Error),
     /// The import failed.
     #[error("enroot could not import {uri}: {problem}")]
     Import {
         /// The image.
         uri: String,
-        /// How it ended.
+        /// What failed.
         problem: String,
     },
-    /// The file is not whole.
-    #[error("{}: {doubt}", path.display())]
-    NotWhole {
+    /// The file is incomplete.
+    #[error("{}: {problem}", path.display())]
+    Incomplete {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        doubt: SquashDoubt,
+        problem: SquashError,
     },
     /// A small file beside the image cannot be written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A signal came.
-    #[error("ended by a signal")]
+    /// Cancelled by a signal.
+    #[error("cancelled by a signal")]
     Stopped,
 }
 
-/// The file of an image, imported where it is not there or not whole. `say` is told what is done.
+/// The path of an image in the cache. Imports the image if it is missing or incomplete. `report` receives a line for each step.
 ///
 /// # Errors
-/// See [`ImageError`]; nothing half imported is then left under the image's name.
-pub fn cached_image(image: &str, cache: &Path, limit: Duration, stop: &Cancellation, say: &dyn Fn(&str)) -> Result<PathBuf, ImageError> {
+/// See [`ImageError`]; no partial import is left under the image's name.
+pub fn cached_image(
+    image: &str,
+    cache: &Path,
+    limit: Duration,
+    cancellation: &Cancellation,
+    report: &dyn Fn(&str),
+) -> Result<PathBuf, ImageError> {
     let uri = match enroot_uri(image) {
         ImageSource::File(path) => {
             let path = PathBuf::from(path);
@@ -105,19 +110,19 @@ pub fn cached_image(image: &str, cache: &Path, limit: Duration, stop: &Cancellat
         return Ok(path);
     }
     let until = Instant::now() + limit;
-    // Held until the end of this function; the kernel frees it where the process dies.
-    let _lock = lock(&path, until, limit, stop, say)?;
-    // Somebody else may have imported it while this waited.
+    // Held until the end of this function; the kernel releases it if the process dies.
+    let _lock = lock(&path, until, limit, cancellation, report)?;
+    // Another job may have imported it in the meantime.
     match check(&path) {
         Ok(()) => return Ok(path),
-        Err(ImageError::NotWhole { doubt, .. }) => say(&format!("{} is incomplete ({doubt}): importing it again", path.display())),
+        Err(ImageError::Incomplete { problem, .. }) => report(&format!("{}: {problem}; importing it again", path.display())),
         Err(_) => {}
     }
     files::write(&entry_beside(&path), ENTRY.as_bytes())?;
     remove_leftovers(&path);
-    say(&format!("importing {uri} into {}", path.display()));
+    report(&format!("importing {uri} into {}", path.display()));
     let partial = partial_name(&path, &std::process::id().to_string());
-    let imported = import(&uri, &partial, until, limit, stop).and_then(|()| check(&partial));
+    let imported = import(&uri, &partial, until, limit, cancellation).and_then(|()| check(&partial));
     let renamed = imported.and_then(|()| {
         fs::rename(&partial, &path).map_err(|source| ImageError::Cache {
             path: path.clone(),
@@ -143,13 +148,13 @@ fn check(path: &Path) -> Result<(), ImageError> {
     let size = file.metadata().map_err(problem)?.len();
     let mut start = Vec::new();
     file.take(SUPERBLOCK).read_to_end(&mut start).map_err(problem)?;
-    check_superblock(&start, size).map_err(|doubt| ImageError::NotWhole {
+    check_superblock(&start, size).map_err(|problem| ImageError::Incomplete {
         path: path.to_owned(),
-        doubt,
+        problem,
     })
 }
 
-fn lock(image: &Path, until: Instant, limit: Duration, stop: &Cancellation, say: &dyn Fn(&str)) -> Result<File, ImageError> {
+fn lock(image: &Path, until: Instant, limit: Duration, cancellation: &Cancellation, report: &dyn Fn(&str)) -> Result<File, ImageError> {
     let path = image.with_extension("lock");
     let file = File::options()
         .create(true)
@@ -159,23 +164,23 @@ fn lock(image: &Path, until: Instant, limit: Duration, stop: &Cancellation, say:
             path: path.clone(),
             source,
         })?;
-    let mut said = false;
+    let mut reported = false;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
             Err(TryLockError::Error(source)) => return Err(ImageError::Lock { path, source }),
             Err(TryLockError::WouldBlock) => {}
         }
-        if !std::mem::replace(&mut said, true) {
-            say(&format!("another job imports {}: waiting for it", image.display()));
+        if !std::mem::replace(&mut reported, true) {
+            report(&format!("waiting for another job to import {}", image.display()));
         }
         if Instant::now() >= until {
-            return Err(ImageError::Late {
+            return Err(ImageError::LockTimeout {
                 path: image.to_owned(),
                 waited: limit,
             });
         }
-        if stop.wait_timeout(LOOK).is_some() {
+        if cancellation.wait_timeout(LOCK_INTERVAL).is_some() {
             return Err(ImageError::Stopped);
         }
     }
@@ -186,7 +191,7 @@ fn partial_name(path: &Path, who: &str) -> PathBuf {
     path.with_file_name(format!(".{name}.{who}.partial"))
 }
 
-/// Removes what imports of this image left that died.
+/// Removes the partial files of killed imports of this image.
 fn remove_leftovers(path: &Path) {
     let start = partial_name(path, "").to_string_lossy().into_owned();
     let start = start.trim_end_matches(".partial").trim_end_matches('.').to_owned() + ".";
@@ -204,31 +209,39 @@ fn remove_leftovers(path: &Path) {
     }
 }
 
-/// Its words go to our stderr, which is the job's log. Enroot is a script: what it starts ends with it.
-fn import(uri: &str, target: &Path, until: Instant, limit: Duration, stop: &Cancellation) -> Result<(), ImageError> {
+/// Runs `enroot import`. Its output goes to stderr, which is the job's log. Enroot is a shell script, so its whole process group is
+/// ended.
+fn import(uri: &str, target: &Path, until: Instant, limit: Duration, cancellation: &Cancellation) -> Result<(), ImageError> {
     let mut command = Command::new("enroot");
     command.args(["import", "--output"]).arg(target).arg(uri);
     command.stdin(Stdio::null()).stdout(std::io::stderr());
-    let mut leader = Leader::start(&mut command).map_err(ImageError::NoEnroot)?;
-    let failed = |problem: String| ImageError::Import {
+    let mut leader = Leader::start(&mut command).map_err(ImageError::StartEnroot)?;
+    let waited = block_on(async {
+        tokio::select! {
+            biased;
+            ended = leader.ended() => ended.map(|()| ImportWait::Ended),
+            _ = cancellation.cancelled() => Ok(ImportWait::Cancelled),
+            () = tokio::time::sleep_until(until.into()) => Ok(ImportWait::TimedOut),
+        }
+    });
+    let ended = waited.flatten().and_then(|waited| Ok((waited, leader.end(GRACE)?)));
+    let problem = match ended {
+        Ok((ImportWait::Cancelled, _)) => return Err(ImageError::Stopped),
+        Ok((ImportWait::Ended, Some(status))) if status.success() => return Ok(()),
+        Ok((ImportWait::Ended, Some(status))) => format!("{status}; see its output above"),
+        Ok((ImportWait::Ended, None)) => "no exit status".to_owned(),
+        Ok((ImportWait::TimedOut, _)) => format!("timed out after {} s", limit.as_secs()),
+        Err(error) => error.to_string(),
+    };
+    Err(ImageError::Import {
         uri: uri.to_owned(),
         problem,
-    };
-    loop {
-        match leader.try_wait() {
-            Ok(Some(status)) if status.success() => return Ok(()),
-            Ok(Some(status)) => return Err(failed(format!("it ended with {status}; its words are in the log above"))),
-            Ok(None) => {}
-            Err(error) => return Err(failed(error.to_string())),
-        }
-        let stopped = stop.wait_timeout(POLL).is_some();
-        if stopped || Instant::now() >= until {
-            let _ = leader.end(GRACE);
-            return Err(if stopped {
-                ImageError::Stopped
-            } else {
-                failed(format!("it was not done after {} s", limit.as_secs()))
-            });
-        }
-    }
+    })
+}
+
+/// What ended the wait for an import.
+enum ImportWait {
+    Ended,
+    Cancelled,
+    TimedOut,
 }

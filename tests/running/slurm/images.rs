@@ -83,7 +83,7 @@ fn concurrent_jobs_import_an_image_once() {
     let stderr = std::io::BufReader::new(second.stderr.take().unwrap());
     for line in std::io::BufRead::lines(stderr) {
         said.push_str(&line.unwrap());
-        if said.contains("waiting for it") {
+        if said.contains("waiting for another job to import") {
             fs::remove_file(cache.path("slow")).unwrap();
             break;
         }
@@ -112,7 +112,7 @@ fn truncated_image_is_imported_again() {
     fs::write(&path, &whole[..50]).unwrap();
     let output = cache.import();
     assert!(
-        String::from_utf8_lossy(&output.stderr).contains("it has 50 bytes of 96"),
+        String::from_utf8_lossy(&output.stderr).contains("truncated: 50 of 96 bytes"),
         "{output:?}"
     );
     assert_eq!((printed(&output), fs::read(&path).unwrap()), (path, whole));

@@ -66,10 +66,10 @@ impl ExitOf for ImageError {
         match self {
             Self::Cache { .. }
             | Self::Lock { .. }
-            | Self::Late { .. }
-            | Self::NoEnroot(_)
+            | Self::LockTimeout { .. }
+            | Self::StartEnroot(_)
             | Self::Import { .. }
-            | Self::NotWhole { .. }
+            | Self::Incomplete { .. }
             | Self::File(_)
             | Self::Stopped => Exit::Infrastructure,
         }
