@@ -1,5 +1,4 @@
-//! Requests to an engine, with a fixed number of them in flight. One thread suffices: it waits for the engine and computes
-//! nothing.
+//! Sends requests to an engine with a fixed number in flight. One thread suffices, because it only waits for the engine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -24,12 +23,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Characters of an error response that are quoted.
 const QUOTED_CHARACTERS: usize = 300;
 
-/// Where requests are sent, and how.
+/// Settings of the client.
 #[derive(Debug, Clone)]
 pub struct ClientSettings {
     /// The whole URL: `http://host:port/v1/chat/completions`.
     pub url: String,
-    /// The form of requests.
+    /// The API of the endpoint.
     pub api: Api,
     /// The API key, if the engine needs one.
     pub key: Option<Secret>,
@@ -42,20 +41,20 @@ pub struct ClientSettings {
 /// Why a request has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// The HTTP client cannot be made.
+    /// The HTTP client cannot be built.
     #[error("cannot set up the HTTP client: {0}")]
     Client(String),
     /// The connection failed, after the retries.
-    #[error("the connection failed {} times: {reason}", RETRIES + 1)]
+    #[error("connection failed after {} attempts: {reason}", RETRIES + 1)]
     Transport {
         /// The last error.
         reason: String,
     },
-    /// The response did not arrive in time.
+    /// The response timed out.
     #[error("no response within {} s", .0.as_secs_f64())]
     Timeout(Duration),
     /// The engine responded with an error status.
-    #[error("the engine responded with status {status}: {body}")]
+    #[error("engine responded with status {status}: {body}")]
     Status {
         /// The status.
         status: u16,
@@ -65,11 +64,11 @@ pub enum RequestError {
     /// The body is not an answer.
     #[error(transparent)]
     Answer(#[from] ModelAnswerError),
-    /// Too many requests had failed before this one.
-    #[error("not sent: the {FAILURE_LIMIT} requests before it failed")]
+    /// Too many consecutive requests failed before this one.
+    #[error("not sent after {FAILURE_LIMIT} consecutive failed requests")]
     NotSent,
-    /// The evaluation was stopped.
-    #[error("no response before the evaluation was stopped")]
+    /// The evaluation was cancelled.
+    #[error("evaluation cancelled before the response")]
     Stopped,
 }
 
@@ -80,18 +79,18 @@ pub struct SendSummary {
     pub retries: u64,
 }
 
-/// An HTTP client that trusts the system's certificates. Plain HTTP, as within one network, never goes through a proxy.
+/// An HTTP client that trusts the system's root certificates. Plain HTTP, used within one network, bypasses proxies.
 ///
 /// # Errors
 /// [`RequestError::Client`].
 pub fn client(settings: &ClientSettings) -> Result<reqwest::Client, RequestError> {
-    let wrong = |error: &dyn std::fmt::Display| RequestError::Client(error.to_string());
+    let build_error = |error: &dyn std::fmt::Display| RequestError::Client(error.to_string());
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(&error))?
+        .map_err(|error| build_error(&error))?
         .with_root_certificates(roots)
         .with_no_client_auth();
     let mut builder = reqwest::Client::builder()
@@ -102,17 +101,17 @@ pub fn client(settings: &ClientSettings) -> Result<reqwest::Client, RequestError
     if settings.url.starts_with("http:") {
         builder = builder.no_proxy();
     }
-    builder.build().map_err(|error| wrong(&error))
+    builder.build().map_err(|error| build_error(&error))
 }
 
 /// Sends all requests, and calls `answered` with each result as it arrives, with its index in `bodies`.
 ///
 /// # Errors
-/// [`RequestError::Client`]; errors of single requests go to `answered`.
+/// [`RequestError::Client`]; errors of single requests are passed to `answered`.
 pub fn send_all(
     settings: &ClientSettings,
     bodies: &[Value],
-    stop: &Cancellation,
+    cancellation: &Cancellation,
     answered: &mut dyn FnMut(usize, Result<ModelAnswer, RequestError>),
 ) -> Result<SendSummary, RequestError> {
     let client = client(settings)?;
@@ -133,7 +132,7 @@ pub fn send_all(
         loop {
             tokio::select! {
                 biased;
-                _ = stop.cancelled() => break,
+                _ = cancellation.cancelled() => break,
                 next = answers.next() => match next {
                     Some((index, answer)) => {
                         if let Some(open) = open.get_mut(index) {
@@ -178,8 +177,8 @@ impl State<'_> {
         answer
     }
 
-    /// Retries failed connections only: an error status would not change, and repeating a question until its answer is better would
-    /// be another measurement.
+    /// Retries failed connections only: the same request would get the same error status, and repeating a question until its answer
+    /// improves would change the score.
     async fn send_with_retries(&self, body: &Value) -> Result<ModelAnswer, RequestError> {
         let bytes = body.to_string();
         let mut pause = FIRST_BACKOFF;

@@ -1,4 +1,4 @@
-//! The documents of a split, from local files or from a data set of the hub.
+//! Loads the documents of a split from local files or from a data set on the Hugging Face hub.
 
 use std::path::{Path, PathBuf};
 
@@ -9,25 +9,25 @@ use crate::eval::task::DataSource;
 use crate::measure::hub::{Hub, HubError, HubKind, HubRepository, HubSettings};
 use crate::system::files::{self, FileError};
 
-/// Documents and where they came from.
+/// Documents and their origin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Documents {
     /// The documents.
     pub documents: Vec<Document>,
-    /// Their origin, for the result: files, repository, commit.
+    /// Files, repository and commit, for the result file.
     pub origin: Value,
 }
 
-/// Why there are no documents.
+/// Why documents cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentsError {
-    /// The hub.
+    /// The hub cannot be read.
     #[error(transparent)]
     Hub(#[from] HubError),
-    /// A file.
+    /// A file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Its content.
+    /// The content of a file is invalid.
     #[error(transparent)]
     Data(#[from] DataError),
     /// The task names no files for the split.
@@ -39,11 +39,11 @@ pub enum DocumentsError {
         available: String,
     },
     /// The file name has no known extension.
-    #[error("{0}: expected a name that ends with .json, .jsonl, .csv or .parquet")]
+    #[error("{0}: unknown file type; expected .json, .jsonl, .csv or .parquet")]
     UnknownFormat(String),
 }
 
-/// The documents of a split. Relative names of local files are resolved in the working folder, then beside the task file.
+/// Loads the documents of a split. Relative file names are resolved in the working folder, then in the folder of the task file.
 ///
 /// # Errors
 /// See [`DocumentsError`].
@@ -68,13 +68,13 @@ fn local(splits: &[(String, Vec<String>)], split: &str, task_file: &Path) -> Res
     };
     let mut documents = Vec::new();
     for name in names {
-        documents.extend(read_file(name, &place_of(name, task_file))?);
+        documents.extend(read_file(name, &resolve(name, task_file))?);
     }
     let origin = json!({ "split": split, "files": names });
     Ok(Documents { documents, origin })
 }
 
-fn place_of(name: &str, task_file: &Path) -> PathBuf {
+fn resolve(name: &str, task_file: &Path) -> PathBuf {
     let given = PathBuf::from(name);
     let beside = task_file.parent().map(|folder| folder.join(name));
     match beside {

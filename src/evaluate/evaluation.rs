@@ -1,5 +1,5 @@
-//! The evaluation itself, which `imax eval` and `imax run` share: it reads tasks and data, sends the questions, scores the answers
-//! and writes the files.
+//! The evaluation that `imax eval` and `imax run` share: reads tasks and documents, sends the questions, scores the answers and
+//! writes the result files.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -62,18 +62,18 @@ pub struct PreparedTask {
 pub struct EvaluationProgress {
     /// Requests of this evaluation.
     pub total: usize,
-    /// Answered.
+    /// Requests with an answer.
     pub answered: usize,
-    /// Failed.
+    /// Requests without one.
     pub failed: usize,
 }
 
-/// A task's scores and what its main score means.
+/// A task's scores and the verdict on its main score.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JudgedTask {
     /// The scores.
     pub scored: ScoredTask,
-    /// What the main score means.
+    /// The verdict on the main score.
     pub verdict: Verdict,
 }
 
@@ -82,11 +82,11 @@ pub struct JudgedTask {
 pub struct EvaluationResult {
     /// Each task.
     pub tasks: Vec<JudgedTask>,
-    /// About the evaluation as a whole.
+    /// Metadata of the evaluation.
     pub about: About,
-    /// The result's file, below the output folder.
+    /// Name of the result file in the output folder.
     pub results_file: String,
-    /// Whether there is no answer at all because connections failed.
+    /// Whether no request was answered because all connections failed.
     pub unreachable: bool,
     /// Text of the first failure.
     pub first_failure: Option<String>,
@@ -100,24 +100,24 @@ impl EvaluationResult {
     }
 }
 
-/// Why there is no evaluation.
+/// Why an evaluation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluationError {
-    /// A task file is wrong.
+    /// A task file is invalid.
     #[error("{0}")]
     Task(#[from] Diagnostics),
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// There are no documents.
+    /// The documents of a task cannot be loaded.
     #[error("task {task}: {source}")]
     Data {
         /// The task.
         task: String,
-        /// Why.
+        /// The cause.
         source: DocumentsError,
     },
-    /// The questions cannot be made.
+    /// The questions cannot be built.
     #[error(transparent)]
     TaskQuestions(#[from] QuestionError),
     /// An answer cannot be read.
@@ -179,7 +179,7 @@ pub fn prepare(file: &Path, choices: Choices, go_on: &mut dyn FnMut() -> bool) -
 /// Reads several tasks.
 ///
 /// # Errors
-/// As [`prepare`], and where two have one name.
+/// As [`prepare`], and [`EvaluationError::SameName`].
 pub fn prepare_tasks(files: &[PathBuf], choices: Choices, go_on: &mut dyn FnMut() -> bool) -> Result<Vec<PreparedTask>, EvaluationError> {
     let mut all: Vec<PreparedTask> = Vec::new();
     for file in files {
@@ -200,14 +200,14 @@ struct RequestSlot {
     hash: String,
 }
 
-/// Sends the requests, scores the answers, and writes the files.
+/// Sends the requests, scores the answers and writes the result files.
 ///
 /// # Errors
 /// [`EvaluationError`]; failures of single questions are part of the result.
 pub fn evaluate(
     evaluation: &EvaluationSettings,
     tasks: &[PreparedTask],
-    stop: &Cancellation,
+    cancellation: &Cancellation,
     progress: &mut dyn FnMut(EvaluationProgress),
 ) -> Result<EvaluationResult, EvaluationError> {
     let started = Instant::now();
@@ -245,7 +245,7 @@ pub fn evaluate(
         concurrency: evaluation.concurrency,
         timeout: evaluation.timeout,
     };
-    let asked = send_all(&settings, &bodies, stop, &mut |index, answer| {
+    let asked = send_all(&settings, &bodies, cancellation, &mut |index, answer| {
         let Some(slot) = slots.get(index) else { return };
         match answer {
             Ok(answer) => {

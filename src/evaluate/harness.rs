@@ -1,5 +1,5 @@
-//! The Python harness lm-eval as evaluator: a child process that is stopped with everything it started. Its results are put where
-//! this program's would be, and judged by the same thresholds.
+//! Runs the Python harness lm-eval as a child process and stops it with all of its descendants. Its result files are moved to the
+//! output folder and judged by the same thresholds as those of the native evaluator.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ const WAIT: Duration = Duration::from_secs(60 * 60);
 const TERM_GRACE: Duration = Duration::from_millis(3500);
 /// How long it has to end after SIGKILL.
 const KILL_GRACE: Duration = Duration::from_millis(1500);
-/// Lines of its log that are quoted where it failed.
+/// Lines of the log quoted in an error.
 const QUOTED_LINES: usize = 20;
 
 /// A result file that the harness wrote.
@@ -45,18 +45,18 @@ pub struct HarnessScore {
     pub key: String,
     /// The score.
     pub mean: f64,
-    /// What it means.
+    /// The verdict on the score.
     pub verdict: Verdict,
 }
 
-/// Why the harness gave no scores.
+/// Why the harness returned no scores.
 #[derive(Debug, thiserror::Error)]
 pub enum HarnessError {
     /// The process could not be started or watched.
     #[error(transparent)]
     Process(#[from] ProcessError),
     /// The process failed.
-    #[error("{program} {ending}; the last lines of its log {}:\n{tail}", log.display())]
+    #[error("{program} {ending}; end of the log {}:\n{tail}", log.display())]
     Failed {
         /// The program.
         program: String,
@@ -67,31 +67,31 @@ pub enum HarnessError {
         /// The last lines of its log.
         tail: String,
     },
-    /// It succeeded without writing results.
-    #[error("lm-eval exited with 0, but there are no results in {}", .0.display())]
+    /// It succeeded without writing a result file.
+    #[error("lm-eval exited with status 0 but wrote no result file to {}", .0.display())]
     NoResults(PathBuf),
     /// A result file cannot be moved into the output folder.
     #[error("cannot move the results from {} to the output folder: {source}", folder.display())]
     Move {
         /// The folder that the harness wrote to.
         folder: PathBuf,
-        /// What the system said.
+        /// The system error.
         source: io::Error,
     },
     /// A result file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
     /// A result file is not JSON.
-    #[error("{}: not a JSON document: {source}", path.display())]
+    #[error("{}: invalid JSON: {source}", path.display())]
     Json {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The parse error.
         source: serde_json::Error,
     },
 }
 
-/// Evaluates with the harness.
+/// Runs the harness and reads its scores.
 pub(super) fn run(
     program: &str,
     settings: &EvaluationSettings,
@@ -110,7 +110,7 @@ pub(super) fn run(
         log: &log,
     })?;
     let ending = wait(&mut child, cancellation);
-    // Also after its end: what it started may outlive it.
+    // Also after its end: its descendants may outlive it.
     child.stop(TERM_GRACE, KILL_GRACE, &|| cancellation.requests() > 1);
     match ending? {
         Waited::Stopped(cause) => Ok(EvalOutcome::Stopped(cause)),
@@ -128,7 +128,7 @@ pub(super) fn run(
     }
 }
 
-/// What the wait for the child ended with.
+/// What ended the wait for the child.
 enum Waited {
     Ended(Ending),
     Stopped(CancelCause),
@@ -151,7 +151,7 @@ fn tail(log: &Path) -> String {
     lines[lines.len().saturating_sub(QUOTED_LINES)..].join("\n")
 }
 
-/// This process's whole environment: the harness looks for its libraries, caches and proxies in it.
+/// The whole environment of this process: it names the harness's libraries, caches and proxies.
 fn environment() -> Vec<Variable> {
     std::env::vars().map(|(name, value)| variable(&name, value)).collect()
 }
@@ -218,20 +218,20 @@ fn generation_args(settings: &EvaluationSettings) -> String {
     pairs.collect::<Vec<_>>().join(",")
 }
 
-/// Moves results and samples out of the harness's folders, and returns the results.
+/// Moves result and sample files from the harness's folders to the output folder, and returns the paths of the result files.
 fn take_results(folder: &Path, output: &Path) -> Result<Vec<PathBuf>, HarnessError> {
-    let failed = |source| HarnessError::Move {
+    let move_error = |source| HarnessError::Move {
         folder: folder.to_owned(),
         source,
     };
     let mut results = Vec::new();
-    for path in files_below(folder).map_err(failed)? {
+    for path in files_below(folder).map_err(move_error)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if !name.starts_with("results") && !name.starts_with("samples") {
             continue;
         }
         let target = output.join(&name);
-        std::fs::rename(&path, &target).map_err(failed)?;
+        std::fs::rename(&path, &target).map_err(move_error)?;
         if name.starts_with("results") {
             results.push(target);
         }
@@ -243,7 +243,7 @@ fn take_results(folder: &Path, output: &Path) -> Result<Vec<PathBuf>, HarnessErr
     Ok(results)
 }
 
-/// The harness makes a folder below the output for the model's name.
+/// The harness creates a folder named after the model below its output folder.
 fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {

@@ -1,5 +1,5 @@
-//! The journal of answers: one line each, written as they arrive, so that an interrupted evaluation does not repeat requests.
-//! The key of an answer is the hash of the whole request: model, prompt and limits. A changed task file finds nothing in it.
+//! The journal of answers: one JSON line for each, appended on arrival, so that a resumed evaluation does not repeat requests. The
+//! key is the hash of the whole request (model, prompt, limits), so answers of a changed task are not reused.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -16,11 +16,10 @@ use crate::eval::request::ModelAnswer;
 pub struct JournalError {
     /// The file.
     pub path: PathBuf,
-    /// What the system said.
+    /// The system error.
     pub source: io::Error,
 }
 
-/// The journal.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
@@ -35,31 +34,31 @@ struct Line {
 }
 
 impl Journal {
-    /// Opens a journal. With `resume` its answers are kept; without, it starts empty.
+    /// Opens a journal. Without `resume` an existing one is deleted.
     ///
     /// # Errors
     /// Where the file cannot be read or written.
     pub fn open(path: &Path, resume: bool) -> Result<Self, JournalError> {
-        let wrong = |source| JournalError {
+        let journal_error = |source| JournalError {
             path: path.to_owned(),
             source,
         };
         let mut known = HashMap::new();
         let mut is_truncated = false;
         if resume && path.exists() {
-            let text = std::fs::read(path).map_err(wrong)?;
+            let text = std::fs::read(path).map_err(journal_error)?;
             is_truncated = !text.is_empty() && !text.ends_with(b"\n");
-            // The interruption may have cut off the last line.
+            // The interruption may have truncated the last line.
             let lines = text
                 .split(|byte| *byte == b'\n')
                 .filter_map(|line| serde_json::from_slice::<Line>(line).ok());
             known.extend(lines.map(|line| (line.request, line.answer)));
         } else if path.exists() {
-            std::fs::remove_file(path).map_err(wrong)?;
+            std::fs::remove_file(path).map_err(journal_error)?;
         }
-        let mut file = File::options().create(true).append(true).open(path).map_err(wrong)?;
+        let mut file = File::options().create(true).append(true).open(path).map_err(journal_error)?;
         if is_truncated {
-            file.write_all(b"\n").map_err(wrong)?;
+            file.write_all(b"\n").map_err(journal_error)?;
         }
         Ok(Self {
             path: path.to_owned(),
@@ -68,13 +67,13 @@ impl Journal {
         })
     }
 
-    /// The answer to a request, by its hash.
+    /// The answer to the request with this hash.
     #[must_use]
     pub fn answer(&self, request: &str) -> Option<&ModelAnswer> {
         self.known.get(request)
     }
 
-    /// Writes an answer.
+    /// Appends an answer.
     ///
     /// # Errors
     /// Where the file cannot be written.
@@ -94,7 +93,7 @@ impl Journal {
         })
     }
 
-    /// Removes the journal, once all answers are in the sample files.
+    /// Removes the journal; call when all answers are in the sample files.
     ///
     /// # Errors
     /// Where the file cannot be removed.

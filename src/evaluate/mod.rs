@@ -1,5 +1,6 @@
-//! Accuracy tasks against a server: documents from files and from the hub, requests to an engine over HTTP, the journal of answers
-//! by which an interrupted evaluation goes on, the Python harness in place of all that, and the result files.
+//! Runs accuracy tasks against a server: loads documents from files or the Hugging Face hub, sends requests over HTTP, keeps a
+//! journal of answers so that an interrupted evaluation can be resumed, and writes the result files. The Python harness lm-eval can
+//! be run instead.
 
 mod client;
 mod documents;

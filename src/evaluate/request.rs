@@ -1,5 +1,4 @@
-//! The use case of `imax eval`: evaluates with this program or with the Python harness, and writes `meta_env.json`. It prints
-//! nothing.
+//! The use case of `imax eval`: evaluates natively or with the Python harness, and writes `meta_env.json`. It prints nothing.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,28 +10,28 @@ use crate::model::Secret;
 use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::files::{self, FileError};
 
-/// Most tokens of an answer unless the task or the user says otherwise, as in lm-eval.
+/// Default maximum of tokens in an answer, as in lm-eval.
 const MAX_GEN_TOKS: u32 = 256;
 /// The seed that lm-eval sends.
 const SEED: u64 = 1234;
 
-/// What to evaluate, and with what.
+/// Input of an evaluation.
 #[derive(Debug, Clone)]
 pub struct EvalRequest {
-    /// How to evaluate.
+    /// Settings of the evaluation.
     pub settings: EvaluationSettings,
     /// Task files.
     pub tasks: Vec<PathBuf>,
     /// Content of `meta_env.json`.
     pub meta: String,
-    /// Which program evaluates.
+    /// The evaluator.
     pub evaluator: Evaluator,
 }
 
-/// Which program evaluates.
+/// The program that evaluates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Evaluator {
-    /// This one.
+    /// This program.
     Native,
     /// The Python harness, as a process of its own.
     LmEval {
@@ -41,7 +40,7 @@ pub enum Evaluator {
     },
 }
 
-/// What an evaluation found.
+/// The outcome of an evaluation.
 #[derive(Debug, Clone)]
 pub enum EvalOutcome {
     /// The scores of this program.
@@ -52,26 +51,26 @@ pub enum EvalOutcome {
     Stopped(CancelCause),
 }
 
-/// Why there are no scores.
+/// Why an evaluation has no scores.
 #[derive(Debug, thiserror::Error)]
 pub enum EvalError {
-    /// The folder of the results cannot be made.
+    /// The output folder cannot be created.
     #[error("cannot create {}: {source}", path.display())]
     Output {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system error.
         source: io::Error,
     },
-    /// This program's evaluation failed.
+    /// The native evaluation failed.
     #[error(transparent)]
     Evaluation(EvaluationError),
-    /// This program's evaluation failed, and a signal had been received.
+    /// The native evaluation failed after a signal.
     #[error("{error}")]
     Stopped {
         /// The signal.
         cause: CancelCause,
-        /// What the signal interrupted.
+        /// The error.
         error: EvaluationError,
     },
     /// The Python harness failed.
@@ -82,7 +81,7 @@ pub enum EvalError {
     Meta(#[from] FileError),
 }
 
-/// Settings of requests with lm-eval's defaults.
+/// Request settings with lm-eval's defaults.
 #[must_use]
 pub fn default_request_settings(api: Api, model: &str) -> RequestSettings {
     RequestSettings {
@@ -97,17 +96,21 @@ pub fn default_request_settings(api: Api, model: &str) -> RequestSettings {
     }
 }
 
-/// The server's API key in `OPENAI_API_KEY`, the variable that OpenAI's own tools read.
+/// The server's API key from `OPENAI_API_KEY`, which OpenAI's tools read too.
 #[must_use]
 pub fn api_key_from_environment() -> Option<Secret> {
     std::env::var("OPENAI_API_KEY").ok().filter(|key| !key.is_empty()).map(Secret::new)
 }
 
-/// Evaluates, and writes every file of the evaluation.
+/// Evaluates and writes all files of the evaluation.
 ///
 /// # Errors
-/// [`EvalError`]; a question without an answer is part of the outcome.
-pub fn run(request: &EvalRequest, stop: &Cancellation, progress: &mut dyn FnMut(EvaluationProgress)) -> Result<EvalOutcome, EvalError> {
+/// [`EvalError`]; questions without an answer are part of the outcome.
+pub fn run(
+    request: &EvalRequest,
+    cancellation: &Cancellation,
+    progress: &mut dyn FnMut(EvaluationProgress),
+) -> Result<EvalOutcome, EvalError> {
     let EvalRequest {
         settings,
         tasks,
@@ -120,13 +123,13 @@ pub fn run(request: &EvalRequest, stop: &Cancellation, progress: &mut dyn FnMut(
     })?;
     let outcome = match evaluator {
         Evaluator::Native => {
-            let result = evaluate_natively(settings, tasks, stop, progress).map_err(|error| match stop.cause() {
+            let result = evaluate_natively(settings, tasks, cancellation, progress).map_err(|error| match cancellation.cause() {
                 Some(cause) => EvalError::Stopped { cause, error },
                 None => EvalError::Evaluation(error),
             })?;
             EvalOutcome::Native(Box::new(result))
         }
-        Evaluator::LmEval { program } => harness::run(program, settings, tasks, stop)?,
+        Evaluator::LmEval { program } => harness::run(program, settings, tasks, cancellation)?,
     };
     files::write(&settings.output.join("meta_env.json"), meta.as_bytes())?;
     Ok(outcome)
@@ -135,9 +138,9 @@ pub fn run(request: &EvalRequest, stop: &Cancellation, progress: &mut dyn FnMut(
 fn evaluate_natively(
     settings: &EvaluationSettings,
     tasks: &[PathBuf],
-    stop: &Cancellation,
+    cancellation: &Cancellation,
     progress: &mut dyn FnMut(EvaluationProgress),
 ) -> Result<EvaluationResult, EvaluationError> {
-    let tasks = prepare_tasks(tasks, settings.choices, &mut || !stop.is_cancelled())?;
-    evaluate(settings, &tasks, stop, progress)
+    let tasks = prepare_tasks(tasks, settings.choices, &mut || !cancellation.is_cancelled())?;
+    evaluate(settings, &tasks, cancellation, progress)
 }

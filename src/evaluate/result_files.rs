@@ -1,4 +1,4 @@
-//! The files of an evaluation, and the problems that they state.
+//! Writes the result files of an evaluation and lists the problems recorded in them.
 
 use serde_json::Value;
 
@@ -7,7 +7,8 @@ use crate::eval::results::{About, TaskResult, document};
 use crate::system::files;
 use crate::system::host;
 
-/// Writes samples and results; gives the name of the results' file. Partial ones have names that no collector takes for results.
+/// Writes samples and results, and returns the name of the result file. Incomplete results get the prefix `partial_`, so that
+/// collectors ignore them.
 pub(super) fn write_results(
     evaluation: &EvaluationSettings,
     tasks: &[PreparedTask],
@@ -50,28 +51,26 @@ pub(super) fn write_results(
     Ok(name)
 }
 
-/// What makes the scores less than they seem.
+/// Problems that limit the validity of the scores.
 pub(super) fn problems(judged: &[JudgedTask], first_failure: Option<&str>) -> Vec<String> {
     let mut problems = Vec::new();
     for JudgedTask { scored, .. } in judged {
         if !scored.is_complete() {
-            let reason = first_failure
-                .map(|reason| format!("; the first failure: {reason}"))
-                .unwrap_or_default();
+            let reason = first_failure.map(|reason| format!("; first failure: {reason}")).unwrap_or_default();
             problems.push(format!(
-                "{}: {} of {} questions were answered{reason}",
+                "{}: {} of {} questions answered{reason}",
                 scored.task, scored.answered, scored.asked
             ));
         }
         if scored.cut > 0 {
             problems.push(format!(
-                "{}: {} answers were cut at the limit of tokens (--max-gen-toks)",
+                "{}: {} answers truncated at the token limit (--max-gen-toks)",
                 scored.task, scored.cut
             ));
         }
         if scored.from_reasoning > 0 {
             problems.push(format!(
-                "{}: {} answers are the engine's reasoning, it gave no other text",
+                "{}: {} answers taken from the reasoning text, as the engine returned no other",
                 scored.task, scored.from_reasoning
             ));
         }

@@ -1,4 +1,4 @@
-//! Scores and verdicts in words.
+//! Scores and verdicts as text.
 
 use super::evaluation::JudgedTask;
 use crate::eval::score::Score;
@@ -11,13 +11,13 @@ pub fn score_with_error(score: &Score) -> String {
     format!("{:.3}{error} (95%: {:.3} to {:.3})", score.mean, score.interval.0, score.interval.1)
 }
 
-/// The scores that are below their threshold by more than their error; empty where there are none.
+/// The scores that are below their threshold by more than their error; empty if there are none.
 #[must_use]
 pub fn failed_scores(tasks: &[JudgedTask]) -> String {
     list(tasks.iter().filter(|task| matches!(task.verdict, Verdict::Fail { .. })))
 }
 
-/// The scores that are below their threshold, but within their error; empty where there are none.
+/// The scores that are below their threshold, but within their error; empty if there are none.
 #[must_use]
 pub fn unsure_scores(tasks: &[JudgedTask]) -> String {
     list(tasks.iter().filter(|task| matches!(task.verdict, Verdict::Unsure { .. })))

@@ -1,4 +1,4 @@
-//! Questions to real HTTP servers, documents from a fake of the hub, journals that were torn.
+//! Requests to real HTTP servers, and truncated journals.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
 

@@ -1,4 +1,4 @@
-//! The file of thresholds.
+//! Reads the thresholds file.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::eval::threshold::Thresholds;
 use crate::model::{Diagnostics, SourceFile};
 use crate::system::files::{self, FileError};
 
-/// Where thresholds are read from unless a file is named.
+/// The thresholds file unless another one is given.
 const DEFAULT_FILE: &str = "configs/eval-thresholds.yaml";
 
 /// Why thresholds cannot be read.
@@ -20,10 +20,10 @@ pub enum ThresholdsError {
     Invalid(#[source] Diagnostics),
 }
 
-/// Reads thresholds from the named file; without a name from the default one, if it exists.
+/// Reads thresholds from the given file, else from the default one if it exists.
 ///
 /// # Errors
-/// [`ThresholdsError`], also for a file that was named and does not exist.
+/// [`ThresholdsError`], also where a given file does not exist.
 pub fn read_thresholds(named: Option<&Path>) -> Result<Thresholds, ThresholdsError> {
     let default = Path::new(DEFAULT_FILE);
     let path = match named {
