@@ -143,6 +143,6 @@ mod tests {
         assert!(read(&folder.path().join("none"), 9).unwrap().runs().is_empty());
         fs::write(folder.path().join("20261101T050000Z-abc.json"), "{").unwrap();
         let error = read(folder.path(), 9).unwrap_err().to_string();
-        assert!(error.contains("20261101T050000Z-abc.json: not a run of a history"), "{error}");
+        assert!(error.contains("20261101T050000Z-abc.json: invalid history file"), "{error}");
     }
 }

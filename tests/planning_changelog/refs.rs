@@ -170,14 +170,14 @@ fn append_only_measures_only_new_points() {
     let more = planned(&configs.replace("[4, 16, 64]", "[4, 16, 64, 128]"));
     assert_eq!(more.concurrencies(), [json!(128)], "{}", more.stderr);
     for (changed, message) in [
-        (configs.replace("[4, 16, 64]", "[4, 64, 128]"), "concurrencies of the base are gone"),
+        (configs.replace("[4, 16, 64]", "[4, 64, 128]"), "concurrencies of the base were removed"),
         (
             configs.replace("example/sim:1", "example/sim:2"),
             "no entry selects them: toy-fp4-h100-sim",
         ),
         (
             configs.replacen("example/sim:1", "example/sim:2", 1),
-            "a recipe of the base changed or is gone",
+            "a recipe of the base changed or was removed",
         ),
         (configs.clone(), "no point is new"),
     ] {

@@ -80,7 +80,7 @@ fn what_keeps_a_job_from_running_ends_with_4() {
         ("disk", "failed", "results"),
         ("port", "failed", "taken by another process"),
         ("hub-token", "warning", "HF_TOKEN is not set"),
-        ("hub-cache", "warning", "/no/such/cache: is not there"),
+        ("hub-cache", "warning", "/no/such/cache: does not exist"),
         ("clock", "ok", "synchronised"),
         ("leftovers", "ok", ""),
     ] {
