@@ -31,7 +31,7 @@ fn the_limit_of_open_files_is_raised_or_said() {
     let said = limited(&engine, "ulimit -Sn 80; ulimit -Hn 128", "200");
     assert_eq!(said.status.code(), Some(4));
     assert!(
-        stderr(&said).contains("200 connections need more open files than the 128"),
+        stderr(&said).contains("200 connections exceed the limit of 128 open files"),
         "{}",
         stderr(&said)
     );

@@ -1,19 +1,19 @@
-//! Fewer wake-ups. Arrival instants come from the kernel, so a client with many streams may read late without being
-//! wrong; it then finds more to read each time it wakes. With a few streams that would only cost sleeps.
+//! Batches reads to save wake-ups. The kernel stamps arrivals, so a client with many streams may read late without an error in the
+//! times; each wake-up then reads more chunks. With few streams there is nothing to save.
 
 use std::time::{Duration, Instant};
 
-/// The longest time between two wake-ups.
+/// Maximum time between two wake-ups.
 const LONGEST: Duration = Duration::from_millis(1);
-/// At most this part of the time between two chunks of a stream, so that two chunks seldom meet in one read, which has
-/// one instant only.
+/// The interval is at most this fraction of the time between two chunks of a stream. Two chunks in one read would share one time
+/// stamp.
 const PART_OF_CHUNK_TIME: u32 = 5;
-/// Below this many streams a wake-up finds hardly more than one chunk anyway.
+/// With fewer streams a wake-up seldom finds more than one chunk.
 pub const FEWEST_STREAMS: usize = 32;
-/// Shorter sleeps cost more than the wake-ups that they save.
+/// Shorter sleeps cost more than they save.
 const SHORTEST: Duration = Duration::from_micros(100);
 
-/// When to look at the sockets again.
+/// Decides when the sockets are polled again.
 #[derive(Debug)]
 pub struct Batching {
     interval: Duration,
@@ -33,12 +33,12 @@ impl Default for Batching {
 }
 
 impl Batching {
-    /// Notes a wake-up.
+    /// Records a wake-up.
     pub fn woke(&mut self, now: Instant) {
         self.last_wake = now;
     }
 
-    /// How long to sleep before the sockets are looked at, where `wait` is the time to the next thing to do.
+    /// How long to sleep before the sockets are polled; at most `wait`, the time to the next task.
     #[must_use]
     pub fn pause(&self, wait: Duration) -> Option<Duration> {
         if self.interval.is_zero() {
@@ -48,7 +48,7 @@ impl Batching {
         (left >= SHORTEST).then_some(left)
     }
 
-    /// Sets the interval from what the last window of time brought: so many reads on so many streams.
+    /// Sets the interval from the number of reads and streams in the last time window.
     pub fn adapt(&mut self, streams: usize, reads: u32, has_kernel_clock: bool) {
         let window = self.window_start.elapsed();
         self.window_start = Instant::now();
@@ -74,10 +74,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sleeps_with_many_streams_and_a_fifth_of_the_chunk_time_at_most() {
+    fn interval_is_a_fifth_of_the_chunk_time_and_needs_many_streams() {
         let window = Duration::from_millis(50);
         for (streams, reads, expected_us) in [
-            // 10 ms between chunks: a fifth is 2 ms, and 1 ms is the most.
+            // 10 ms between chunks: a fifth is 2 ms, limited to 1 ms.
             (1000, 5000, 1000),
             // 2 ms between chunks.
             (1000, 25_000, 400),
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn never_sleeps_beyond_the_next_thing_to_do() {
+    fn sleep_ends_before_the_next_task() {
         let batching = Batching {
             interval: Duration::from_secs(1000),
             ..Batching::default()

@@ -1,12 +1,12 @@
-//! The two clocks of a measurement: the real-time clock, which the kernel's receive time stamps follow, for instants
-//! that are subtracted from each other; and the monotonic clock for deadlines. Watches that the first is not set.
+//! The two clocks of a measurement. Durations are differences on the real-time clock, because the kernel's receive time stamps use
+//! it; deadlines use the monotonic clock. [`ClockWatch`] detects steps of the real-time clock.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::load::Stamp;
 use crate::load::stamp::by_both_clocks;
 
-/// The present instant by the real-time clock.
+/// The current time of the real-time clock.
 #[must_use]
 pub fn now() -> Stamp {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -21,14 +21,14 @@ pub struct ClockWatch {
 }
 
 impl ClockWatch {
-    /// Begins to watch.
+    /// Records the offset at the start.
     #[must_use]
     pub fn start() -> Self {
         let (real, monotonic) = by_both_clocks(now, Instant::now);
         Self { real, monotonic }
     }
 
-    /// How far the real-time clock has moved against the monotonic one since the start, in either direction.
+    /// By how much the real-time clock has moved against the monotonic one since the start, in either direction.
     #[must_use]
     pub fn step(&self) -> Duration {
         let (found, monotonic) = by_both_clocks(now, Instant::now);

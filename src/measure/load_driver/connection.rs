@@ -1,5 +1,4 @@
-//! One connection and the request that it carries, if any. Knows how to write what is left and to read what is there;
-//! when to do either is the event loop's matter.
+//! One connection and its current request. Writes and reads without blocking; the event loop decides when.
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -12,16 +11,16 @@ use super::secure::Secure;
 use crate::load::exchange::Asked;
 use crate::load::{Exchange, PreparedRequest, Reason, Record, Stamp, Step};
 
-/// What a connection is doing.
+/// State of a connection.
 #[derive(Debug)]
 enum Activity {
-    /// Waiting for the handshake of TCP.
+    /// TCP handshake in progress.
     Connecting,
-    /// Waiting for the handshake of TLS.
+    /// TLS handshake in progress.
     Securing,
-    /// Open and without a request.
+    /// Open, without a request.
     Idle,
-    /// A request is under way; the last `unsent` of its bytes are not with the kernel yet.
+    /// A request is in flight; its last `unsent` bytes are not written yet.
     Busy { exchange: Box<Exchange>, unsent: usize },
 }
 
@@ -32,76 +31,75 @@ pub struct Connection {
     pub socket: TcpStream,
     secure: Option<Secure>,
     activity: Activity,
-    /// The request that waits for the connection, or is under way on it.
+    /// The request that waits for the connection or is in flight on it.
     pub request: Option<Assigned>,
-    /// The last sign of life: the last bytes, or the beginning of waiting for some.
+    /// The time of the last bytes, or the start of the wait for them.
     pub last_progress: Instant,
     opened: Instant,
     connect_time: Option<Duration>,
-    /// Whether the kernel stamps what it receives on it.
+    /// Whether the kernel stamps received bytes.
     pub kernel_clock: bool,
-    /// Whether it has carried a request to its end.
+    /// Whether a request was completed on it.
     has_served: bool,
     reads: u32,
 }
 
-/// Acknowledgements are half of a client's work. They are delayed from the first token of an answer on, so that requests
-/// are acknowledged as usual, and again after this many reads, because the kernel falls back.
+/// TCP acknowledgements are half of a client's work. They are delayed from the first token of a response on, so that the
+/// acknowledgement of a request is not, and again after this many reads, because the kernel resets the option.
 const READS_PER_DELAY: u32 = 64;
 
-/// A request given to a connection.
+/// A request assigned to a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Assigned {
     /// Its number.
     pub index: u32,
-    /// When it was to be sent.
+    /// When it should be sent.
     pub scheduled: Stamp,
 }
 
-/// What became of a connection after it was attended to.
+/// Result of a read, a write or a handshake step.
 #[derive(Debug)]
 pub enum Outcome {
-    /// Nothing that the event loop must know.
+    /// No event.
     Nothing,
     /// The handshake is done.
     Connected,
-    /// The request ended.
+    /// The request has ended.
     Ended {
-        /// What happened to it.
+        /// Its record.
         record: Box<Record>,
-        /// Whether the connection can carry another.
+        /// Whether the connection can be reused.
         reusable: bool,
     },
     /// The server closed an idle connection.
     Closed,
-    /// The server had closed the connection after its last answer, before the request that was sent on it came: it is to be sent
-    /// again on another connection.
+    /// The server closed the kept connection before the request arrived. The request has to be resent on another connection.
     Stale,
 }
 
-/// Reading state that all connections of a thread share.
+/// Read state shared by all connections of a thread.
 #[derive(Debug)]
 pub struct ReadState {
-    /// Where bytes are read to.
+    /// Buffer for received bytes.
     pub buffer: Vec<u8>,
-    /// Where they are decrypted to; empty without TLS.
+    /// Buffer for decrypted bytes; empty without TLS.
     pub plain: Vec<u8>,
-    /// Where the kernel puts time stamps.
+    /// Buffer for the kernel's time stamps.
     pub control: ControlBuffer,
-    /// Arrival and reading of the first bytes since this was last taken.
+    /// Time from arrival to read of the first bytes since this was last taken.
     pub first_lag: Option<Duration>,
-    /// Whether there are so many streams that acknowledgements are worth saving. With few they are left as they are, because
-    /// a server that waits for them (Nagle's algorithm) would be slower with this client than with others.
+    /// Whether acknowledgements are delayed: only with many streams. A server that waits for acknowledgements (Nagle's algorithm)
+    /// would otherwise be slower with this client than with others.
     pub delay_acknowledgements: bool,
-    /// The present instant, as of the last wake-up: deadlines need it no finer, and asking for each read would cost.
+    /// The time of the last wake-up. Precise enough for deadlines, and cheaper than reading the clock for each read.
     pub now: Instant,
-    /// Reads that brought bytes of answers since this was last taken.
+    /// Reads with response bytes since this was last taken.
     pub reads: u32,
-    /// Whether an answer was over before its body was, since this was last taken.
+    /// Whether a response was complete before the end of its body, since this was last taken.
     pub has_answered: bool,
 }
 
-/// What became of bytes that were read.
+/// Result of passing received bytes to the request.
 #[derive(Debug, Clone, Copy)]
 enum Taken {
     More,
@@ -111,13 +109,13 @@ enum Taken {
 }
 
 impl Connection {
-    /// Begins a handshake.
+    /// Starts the TCP handshake.
     ///
     /// # Errors
-    /// What the system says, such as too many open files.
+    /// The system error, such as too many open files.
     pub fn open(address: SocketAddr, secure: Option<Secure>, request: Option<Assigned>) -> io::Result<Self> {
         let socket = TcpStream::connect(address)?;
-        // A request is one write; waiting to fill a segment would only delay its last part.
+        // A request is one write, so Nagle's algorithm would only delay its last segment.
         let _ = socket.set_nodelay(true);
         let kernel_clock = receive::enable_time_stamps(&socket);
         let now = Instant::now();
@@ -135,22 +133,22 @@ impl Connection {
         })
     }
 
-    /// Whether it is open and without a request.
+    /// Whether it is open without a request.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         matches!(self.activity, Activity::Idle)
     }
 
-    /// Whether the handshake is not done.
+    /// Whether a handshake is in progress.
     #[must_use]
     pub fn is_connecting(&self) -> bool {
         matches!(self.activity, Activity::Connecting | Activity::Securing)
     }
 
-    /// Goes on with the handshake. Call when something happened on the socket.
+    /// Continues the handshake; call on each event of the socket.
     ///
     /// # Errors
-    /// Why it failed.
+    /// The connection or TLS error.
     pub fn finish_connect(&mut self, state: &mut ReadState) -> io::Result<Outcome> {
         if let Some(error) = self.socket.take_error()? {
             return Err(error);
@@ -173,7 +171,7 @@ impl Connection {
         Ok(Outcome::Connected)
     }
 
-    /// Takes up the assigned request, which is to be written now. `sent` is the instant before the first write.
+    /// Starts the assigned request; call [`Self::write`] next. `sent` is the time before the first write.
     pub fn begin(&mut self, assigned: Assigned, asked: Asked, request: &PreparedRequest, sent: Stamp) {
         let exchange = Exchange::new(asked, assigned.scheduled, sent, self.connect_time.take());
         self.request = Some(assigned);
@@ -185,7 +183,7 @@ impl Connection {
         };
     }
 
-    /// Whether a part of the request may not be with the kernel yet.
+    /// Whether part of the request may not be written yet.
     #[must_use]
     pub fn has_unsent(&self) -> bool {
         match (&self.activity, &self.secure) {
@@ -195,7 +193,7 @@ impl Connection {
         }
     }
 
-    /// Writes as much of the request as the kernel takes.
+    /// Writes as much of the request as the kernel accepts.
     pub fn write(&mut self, request: &PreparedRequest) -> Outcome {
         let Activity::Busy { unsent, .. } = &mut self.activity else {
             return Outcome::Nothing;
@@ -216,8 +214,8 @@ impl Connection {
         }
     }
 
-    /// Reads what is there. `until_empty` asks for reading to go on until the socket says that it is empty or closed;
-    /// else a read that does not fill the buffer is taken for the last one, as epoll(7) allows.
+    /// Reads the available bytes. With `until_empty` it reads until the socket would block or is closed; otherwise a read that does
+    /// not fill the buffer is the last one (epoll(7), question 9).
     pub fn read(&mut self, state: &mut ReadState, until_empty: bool) -> Outcome {
         loop {
             let received = match receive::receive(&self.socket, &mut state.buffer, &mut state.control) {
@@ -249,9 +247,9 @@ impl Connection {
             match self.take(state, received) {
                 Ok(Taken::More) if received.bytes < state.buffer.len() && !until_empty => return Outcome::Nothing,
                 Ok(Taken::More) => {}
-                // A connection that is being closed carries no other request, whatever its answer said; llama.cpp's server does that.
+                // A connection that is being closed is not reused, whatever the response header says: llama.cpp's server closes such.
                 Ok(Taken::Complete { reusable }) => return self.complete(reusable && !until_empty),
-                // Bytes that nobody asked for: the connection is of no use.
+                // Bytes without a request: the connection cannot be reused.
                 Ok(Taken::Unasked) => return Outcome::Closed,
                 Ok(Taken::End) => return self.closed(received.at),
                 Err(error) => return self.end_with(Reason::TlsFailed, &error.to_string()),
@@ -259,7 +257,7 @@ impl Connection {
         }
     }
 
-    /// Hands the bytes that were read to the request that they are for, decrypted where they have to be.
+    /// Passes the received bytes, decrypted if necessary, to the current request.
     fn take(&mut self, state: &mut ReadState, received: Received) -> io::Result<Taken> {
         let bytes = &state.buffer[..received.bytes];
         let activity = &mut self.activity;
@@ -281,7 +279,7 @@ impl Connection {
             taken = hand_on(plain);
             matches!(taken, Taken::More)
         })?;
-        // Key updates are answered; a failure shows with the next read.
+        // Sends responses to TLS key updates; an error is reported by the next read.
         let _ = secure.flush(&mut self.socket);
         Ok(match taken {
             Taken::More if has_ended => Taken::End,
@@ -289,7 +287,7 @@ impl Connection {
         })
     }
 
-    /// Whether the server has said that the answer is over, and its body has not ended.
+    /// Whether the response is complete (`[DONE]`) and its body has not ended.
     #[must_use]
     pub fn is_answered(&self) -> bool {
         match &self.activity {
@@ -298,12 +296,12 @@ impl Connection {
         }
     }
 
-    /// Ends the request whose answer is over. The connection carries no other: its body has not ended.
+    /// Ends a request whose response is complete. The connection is not reused, because the body has not ended.
     pub fn end_answered(&mut self) -> Outcome {
         self.complete(false)
     }
 
-    /// Ends the request, if there is one, because of something outside the answer.
+    /// Ends the current request, if any, for a reason outside the response.
     pub fn end_with(&mut self, reason: Reason, detail: &str) -> Outcome {
         match std::mem::replace(&mut self.activity, Activity::Idle) {
             Activity::Busy { exchange, .. } => Outcome::Ended {
@@ -314,7 +312,7 @@ impl Connection {
         }
     }
 
-    /// Whether a request was sent on a connection that had carried others, and not a byte of an answer came.
+    /// Whether a request on a reused connection has received no response byte.
     fn is_stale(&self) -> bool {
         self.has_served && self.reads == 0 && matches!(self.activity, Activity::Busy { .. })
     }
@@ -341,7 +339,7 @@ impl Connection {
     }
 }
 
-/// Writes what the kernel takes. Says whether it took any.
+/// Writes what the kernel accepts. Returns whether any byte was written.
 fn write_some(socket: &mut TcpStream, bytes: &[u8], unsent: &mut usize) -> io::Result<bool> {
     let before = *unsent;
     while *unsent > 0 {
@@ -365,7 +363,7 @@ fn write_secure(secure: &mut Secure, socket: &mut TcpStream, bytes: &[u8], unsen
     Ok(is_first)
 }
 
-/// Goes on with the handshake of TLS. Says whether it is done.
+/// Continues the TLS handshake. Returns whether it is complete.
 fn shake_hands(secure: &mut Secure, socket: &mut TcpStream, state: &mut ReadState) -> io::Result<bool> {
     secure.flush(socket)?;
     while secure.is_handshaking() {
@@ -378,7 +376,7 @@ fn shake_hands(secure: &mut Secure, socket: &mut TcpStream, state: &mut ReadStat
             }
             Ok(received) => {
                 let result = secure.decrypt(&state.buffer[..received.bytes], &mut state.plain, |_| true);
-                // The alert that tells the server why is worth an attempt.
+                // Try to send the TLS alert with the reason.
                 let sent = secure.flush(socket);
                 result?;
                 sent?;

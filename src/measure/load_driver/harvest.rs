@@ -1,26 +1,26 @@
-//! What a client thread brings home of a run, and how the threads' shares become one.
+//! The results of one client thread, and their merge over all threads.
 
 use crate::load::Record;
 
-/// A thread's share.
+/// Results of one client thread.
 #[derive(Debug, Default)]
 pub struct Harvest {
-    /// Records of the requests it started.
+    /// Records of its requests.
     pub records: Vec<Record>,
-    /// Samples of how late it read.
+    /// Samples of the delay between arrival and read, ms.
     pub read_lag_ms: Vec<f64>,
-    /// Connections it opened.
+    /// Number of connections opened.
     pub connections: u32,
-    /// Most connections that were open at once.
+    /// Maximum number of connections open at once.
     pub open_connections: u32,
-    /// Requests sent again on another connection, because the server had closed theirs before they came.
+    /// Requests resent because the server had closed the kept connection.
     pub resent: u32,
-    /// Whether some bytes came without a kernel time stamp.
+    /// Whether some bytes had no kernel time stamp.
     pub without_kernel_clock: bool,
 }
 
 impl Harvest {
-    /// The shares of all threads together.
+    /// Merges the results of all threads.
     #[must_use]
     pub fn of_all(shares: Vec<Self>) -> Self {
         let mut whole = Self::default();

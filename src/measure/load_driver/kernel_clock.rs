@@ -1,6 +1,6 @@
-//! Keeps the kernel's receive time stamps on. The kernel stamps what it receives only while some socket asks for it, and a worker
-//! in the background switches that: the first bytes after the first request for it may come without a stamp, on a busy machine
-//! for many milliseconds. So one socket asks early, and goes on asking between the parts of a measurement.
+//! Keeps the kernel's receive time stamps enabled. The kernel stamps received packets only while some socket has the option set, and
+//! enables it in a background worker: after the first `setsockopt`, packets may have no stamp for many milliseconds on a busy
+//! machine. So one socket sets the option early and stays open between the parts of a measurement.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsRawFd as _;
@@ -10,21 +10,21 @@ use nix::sys::socket::{setsockopt, sockopt};
 
 use super::receive::{self, ControlBuffer};
 
-/// How long to wait for the first stamp; systems without them are measured by the instant of reading.
+/// Maximum wait for the first stamp. Without stamps the time of the read is used.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Pause between two packets.
 const PAUSE: Duration = Duration::from_millis(1);
-/// How long one packet to oneself may take.
+/// Timeout of one packet on the loopback.
 const ONE_PACKET: Duration = Duration::from_millis(5);
 
-/// Time stamps are on as long as this lives, where the system has them.
+/// Keeps time stamps enabled until it is dropped, if the system supports them.
 #[derive(Debug)]
 pub struct KernelClock {
     asks: Option<UdpSocket>,
 }
 
 impl KernelClock {
-    /// Switches time stamps on, and waits for the first one.
+    /// Enables time stamps and waits for the first one.
     #[must_use]
     pub fn switch_on() -> Self {
         let until = Instant::now() + PATIENCE;
@@ -33,7 +33,7 @@ impl KernelClock {
                 if Instant::now() > until {
                     return false;
                 }
-                // The worker in the background wants the processor, too.
+                // Leaves the processor to the kernel's background worker.
                 std::thread::sleep(PAUSE);
             }
             true
@@ -41,14 +41,14 @@ impl KernelClock {
         Self { asks }
     }
 
-    /// Whether the system stamps what it receives.
+    /// Whether the system stamps received packets.
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.asks.is_some()
     }
 }
 
-/// A socket that sends to itself; `None` where the system has no stamps or no loopback.
+/// A socket connected to itself; `None` if the system has no time stamps or no loopback.
 fn asking_socket() -> Option<UdpSocket> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
     socket.connect(socket.local_addr().ok()?).ok()?;
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stamps_are_on_when_it_returns() {
+    fn time_stamps_are_enabled_on_return() {
         let clock = KernelClock::switch_on();
         assert!(clock.is_on() && clock.asks.as_ref().is_some_and(is_stamped));
     }

@@ -1,5 +1,5 @@
-//! Carries out a load plan over real sockets: client threads with an event loop each, non-blocking HTTP/1.1 with
-//! connections that are kept, and arrival instants from the kernel. What to send and what it means is decided in `load`.
+//! Runs a load plan over real sockets: client threads with one event loop each, non-blocking HTTP/1.1 with keep-alive, and arrival
+//! times from the kernel. The module `load` decides what to send and interprets the responses.
 
 mod batching;
 mod clock;
@@ -32,65 +32,62 @@ use pool::Server;
 use shared::Shared;
 use worker::{Task, Worker};
 
-/// Why a load could not be carried out at all. What happens to single requests is in their records.
+/// Why a load could not run. Errors of single requests are in their records.
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
-    /// The host has no address.
+    /// The host name cannot be resolved.
     #[error("cannot resolve {authority}: {source}; check --host or --base-url")]
     Resolve {
         /// Host and port.
         authority: String,
-        /// What the resolver said.
+        /// The resolver's error.
         source: io::Error,
     },
     /// Too many connections for this process.
-    #[error(
-        "{wanted} connections need more open files than the {limit} that this process may have; raise `ulimit -n` or lower the concurrency"
-    )]
+    #[error("{wanted} connections exceed the limit of {limit} open files; raise `ulimit -n` or lower the concurrency")]
     OpenFiles {
         /// Connections wanted.
         wanted: usize,
         /// The hard limit.
         limit: u64,
     },
-    /// The system refused something that the client needs.
+    /// A system call of the client failed.
     #[error("the load generator cannot run: {0}")]
     System(#[from] io::Error),
-    /// A client thread panicked: a defect of this program.
-    #[error("a client thread of the load generator ended abnormally; please report this")]
+    /// A client thread panicked, which is a bug.
+    #[error("a client thread of the load generator panicked; please report this bug")]
     Thread,
 }
 
-/// How to carry out a plan.
+/// Settings of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Drive<'a> {
     /// The server.
     pub target: &'a Target,
-    /// Makes encrypted connections; needed where the target wants them.
+    /// TLS client; required if the target uses TLS.
     pub tls: Option<&'a TlsClient>,
-    /// Keeps the kernel's time stamps on.
+    /// Keeps the kernel's time stamps enabled.
     pub kernel_clock: &'a KernelClock,
-    /// How long to wait for what.
+    /// Deadlines of connecting and of responses.
     pub deadlines: Deadlines,
-    /// Client threads; `None` picks by concurrency and cores.
+    /// Client threads; `None` derives them from concurrency and cores.
     pub threads: Option<NonZeroU32>,
     /// Whether these are the warm-up requests.
     pub warming_up: bool,
 }
 
-/// With this many streams on one thread it still uses about half of a core; more threads below that only disturb the
-/// server on a machine that both share.
+/// A thread with this many streams uses about half of a core. More threads would only disturb a server on the same machine.
 const STREAMS_PER_THREAD: u32 = 1000;
-/// How often the progress is reported.
+/// Interval of progress reports.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
-/// Files that a process has open besides its connections.
+/// Open files other than connections.
 const OTHER_FILES: usize = 64;
 
 impl Drive<'_> {
-    /// Sends the plan's requests and gathers what happens. Blocks until all have ended, failed or been stopped.
+    /// Sends the plan's requests and returns their records. Blocks until all have completed, failed or been cancelled.
     ///
     /// # Errors
-    /// [`DriverError`] where not even a first request could be tried.
+    /// [`DriverError`] where no request could be attempted.
     pub fn run(self, plan: &Plan, stop: &Cancellation, progress: &mut dyn FnMut(Progress)) -> Result<Run, DriverError> {
         let addresses = self.resolve()?;
         let slots = usize::try_from(plan.max_concurrency.get()).unwrap_or(usize::MAX).min(plan.starts());
@@ -147,7 +144,7 @@ impl Drive<'_> {
             authority: self.target.authority(),
             source,
         };
-        // The system's resolver has no deadline that could be set, so it is asked by a thread that can be left behind.
+        // getaddrinfo(3) has no timeout, so it runs in a thread that is abandoned at the deadline.
         let (sender, receiver) = mpsc::channel();
         let (host, port) = (self.target.host.clone(), self.target.port);
         std::thread::spawn(move || {
@@ -155,12 +152,12 @@ impl Drive<'_> {
         });
         let answer: io::Result<Vec<SocketAddr>> = receiver
             .recv_timeout(self.deadlines.connect)
-            .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the resolver does not answer")));
+            .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the resolver timed out")));
         let found = answer.map_err(unresolved)?;
         if found.is_empty() {
             return Err(unresolved(io::Error::other("the name has no address")));
         }
-        // A server on `0.0.0.0` does not hear `::1`, which `localhost` may name first.
+        // IPv4 first: `localhost` may resolve to `::1` first, on which a server bound to `0.0.0.0` does not listen.
         let (v4, v6): (Vec<_>, Vec<_>) = found.into_iter().partition(SocketAddr::is_ipv4);
         Ok([v4, v6].concat())
     }
@@ -192,7 +189,7 @@ fn run_threads(task: Task<'_>, threads: u32, slots: usize, report: &mut dyn FnMu
                     }
                     Ok(worker)
                 });
-                // Every thread comes here, also a failed one, so that the others do not wait for it.
+                // Also reached by a thread that failed, so that the others do not wait for it.
                 barrier.wait();
                 task.shared.start();
                 let harvest = connected.and_then(Worker::run);
@@ -211,7 +208,7 @@ fn run_threads(task: Task<'_>, threads: u32, slots: usize, report: &mut dyn FnMu
     })
 }
 
-/// Requests, or conversations, whose time came but that were not sent, because the run's time was over first.
+/// Number of requests or conversations that were due but not sent before the end of the run.
 fn unsent(plan: &Plan, records: &[Record], stop: &Cancellation) -> u32 {
     let begins = |record: &&Record| plan.stride().is_none_or(|stride| record.index % stride == 0);
     let sent = records.iter().filter(begins).count();
@@ -237,7 +234,7 @@ fn allow_open_files(connections: usize) -> Result<(), DriverError> {
     Ok(())
 }
 
-/// CPU time of this process so far, user and system.
+/// CPU time of this process, user and system.
 fn cpu_time() -> Duration {
     let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
         return Duration::ZERO;
@@ -249,7 +246,7 @@ fn cpu_time() -> Duration {
     Duration::from_micros(microseconds(usage.user_time()) + microseconds(usage.system_time()))
 }
 
-/// Most memory that this process ever held, bytes.
+/// Peak resident memory of this process, bytes.
 fn peak_memory() -> u64 {
     let kilobytes = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss());
     u64::try_from(kilobytes).unwrap_or(0).saturating_mul(1024)

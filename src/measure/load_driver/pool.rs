@@ -1,5 +1,5 @@
-//! The connections of one client thread: opened, kept while nothing is sent on them, and closed when they are too old. The event
-//! queue knows each by its place here.
+//! The connection pool of one client thread: opens connections, keeps idle ones, and closes those that were idle for too long. The
+//! index of a connection in the pool is its token in the event queue.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,18 +11,18 @@ use super::connection::{Assigned, Connection};
 use super::secure::Secure;
 use crate::system::tls::TlsClient;
 
-/// Idle connections older than this are not used again: servers close theirs after some seconds (uvicorn after five), and a
-/// request sent into a closing connection would be lost.
+/// Connections that were idle for longer are not reused: servers close theirs after some seconds (uvicorn after five), and a request
+/// sent on a closing connection would be lost.
 const IDLE_LIMIT: Duration = Duration::from_secs(2);
 
-/// The server that all connections of a run go to.
+/// The server of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Server<'a> {
-    /// Where it is.
+    /// Its addresses.
     pub addresses: &'a [SocketAddr],
-    /// Its name, for its certificate.
+    /// Its host name, checked against its certificate.
     pub host: &'a str,
-    /// Makes encrypted connections where they are wanted.
+    /// TLS client, if the server uses TLS.
     pub tls: Option<&'a TlsClient>,
 }
 
@@ -45,20 +45,20 @@ pub struct Pool<'a> {
     server: Server<'a>,
     registry: Registry,
     places: Vec<Option<Connection>>,
-    /// Places without a connection.
+    /// Indices without a connection.
     free: Vec<usize>,
-    /// Places of connections without a request, the one used last at the end.
+    /// Indices of idle connections, the most recently used last.
     idle: Vec<usize>,
-    /// Whether the server has kept the connections that it said it would keep.
+    /// Whether the server honours keep-alive.
     server_keeps: bool,
-    /// Connections that were opened.
+    /// Number of connections opened.
     pub opened: u32,
-    /// Most connections that were open at once.
+    /// Maximum number of connections open at once.
     pub most_open: u32,
 }
 
 impl<'a> Pool<'a> {
-    /// No connection yet.
+    /// An empty pool.
     #[must_use]
     pub fn new(server: Server<'a>, registry: Registry) -> Self {
         Self {
@@ -73,7 +73,7 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// The connection at a place, where there still is one.
+    /// The connection at an index, if it is still open.
     pub fn get_mut(&mut self, at: usize) -> Option<&mut Connection> {
         self.places.get_mut(at)?.as_mut()
     }
@@ -83,16 +83,16 @@ impl<'a> Pool<'a> {
         self.places.iter_mut().flatten()
     }
 
-    /// Places there are; each may have a connection.
+    /// Number of indices, with or without a connection.
     #[must_use]
     pub fn places(&self) -> usize {
         self.places.len()
     }
 
-    /// Opens a connection; the request is sent on it when the handshake is done.
+    /// Opens a connection; the request is sent after the handshake.
     ///
     /// # Errors
-    /// What the system says, such as too many open files.
+    /// The system error, such as too many open files.
     pub fn open(&mut self, request: Option<Assigned>) -> io::Result<()> {
         let mut connection = self.server.connect(request)?;
         let at = self.free.pop().unwrap_or_else(|| {
@@ -111,7 +111,7 @@ impl<'a> Pool<'a> {
         Ok(())
     }
 
-    /// Takes an idle connection that the server will hardly have closed.
+    /// Takes an idle connection that the server has probably not closed.
     pub fn take_idle(&mut self) -> Option<usize> {
         while let Some(at) = self.idle.pop() {
             let is_fresh = self.places[at]
@@ -125,7 +125,7 @@ impl<'a> Pool<'a> {
         None
     }
 
-    /// Keeps a connection for another request.
+    /// Keeps a connection for a later request.
     pub fn put_idle(&mut self, at: usize) {
         if self.server_keeps {
             self.idle.push(at);
@@ -134,19 +134,19 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// Notes that the server closes connections that it said it would keep. Once is enough to know such a server: from now on
-    /// each request has a connection of its own, so that one that closes without an answer is a failure and never tried again.
+    /// Records that the server closes kept connections. From then on each request gets a new connection, so that a connection closed
+    /// without a response is a failed request and is not retried.
     pub fn keep_none(&mut self) {
         self.server_keeps = false;
     }
 
-    /// Closes an idle connection, because the server did.
+    /// Closes an idle connection that the server has closed.
     pub fn close_idle(&mut self, at: usize) {
         self.idle.retain(|idle| *idle != at);
         self.close(at);
     }
 
-    /// Closes a connection that is not among the idle ones.
+    /// Closes a connection that is not idle.
     pub fn close(&mut self, at: usize) {
         if let Some(mut connection) = self.places.get_mut(at).and_then(Option::take) {
             let _ = self.registry.deregister(&mut connection.socket);

@@ -1,5 +1,5 @@
-//! Reading from a socket together with the instant at which the kernel received the bytes (`SO_TIMESTAMPNS`, Linux).
-//! That instant does not depend on when this process got to run, so the reader may be late without being wrong.
+//! Reads from a socket together with the time at which the kernel received the bytes (`SO_TIMESTAMPNS`, socket(7)). That time does
+//! not depend on when this process is scheduled, so a late read causes no error.
 
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsRawFd as _, RawFd};
@@ -11,18 +11,18 @@ use nix::sys::time::TimeSpec;
 use super::clock;
 use crate::load::Stamp;
 
-/// Bytes that were read, and when they arrived.
+/// Bytes read, and their arrival.
 #[derive(Debug, Clone, Copy)]
 pub struct Received {
-    /// How many; 0 is the end of the stream.
+    /// Number of bytes; 0 at the end of the stream.
     pub bytes: usize,
-    /// Their arrival: the kernel's instant of the last of them, else the present one.
+    /// Arrival: the kernel's time stamp of the last byte, else the time of the read.
     pub at: Stamp,
-    /// Whether it is the kernel's.
+    /// Whether the kernel stamped it.
     pub by_kernel: bool,
 }
 
-/// Room for one control message with a `timespec`.
+/// Buffer for one control message with a `timespec`.
 #[derive(Debug)]
 pub struct ControlBuffer(Vec<u8>);
 
@@ -32,21 +32,21 @@ impl Default for ControlBuffer {
     }
 }
 
-/// Asks the kernel for time stamps on a socket. Says whether it will give them.
+/// Enables time stamps on a socket. Returns whether the kernel supports them.
 pub fn enable_time_stamps(socket: &TcpStream) -> bool {
     setsockopt(socket, sockopt::ReceiveTimestampns, &true).is_ok()
 }
 
-/// Lets the kernel gather acknowledgements. It goes back to acknowledging every segment now and then, so this is asked
-/// for again and again; a system that does not know it only costs more.
+/// Delays acknowledgements (`TCP_QUICKACK` off, tcp(7)). The option is not permanent, so it is set again and again. Where it is not
+/// supported, the client only uses more CPU time.
 pub fn delay_acknowledgements(socket: &TcpStream) {
     let _ = socket2::SockRef::from(socket).set_tcp_quickack(false);
 }
 
-/// Reads what is there.
+/// Reads the available bytes.
 ///
 /// # Errors
-/// What the system says; `WouldBlock` where nothing is there.
+/// The system error; `WouldBlock` if there are no bytes.
 pub fn receive(socket: &TcpStream, buffer: &mut [u8], control: &mut ControlBuffer) -> io::Result<Received> {
     let (bytes, stamp) = receive_from(socket.as_raw_fd(), buffer, control)?;
     Ok(match stamp {
@@ -63,10 +63,10 @@ pub fn receive(socket: &TcpStream, buffer: &mut [u8], control: &mut ControlBuffe
     })
 }
 
-/// Reads what is there; the arrival only where the kernel has stamped it.
+/// Reads the available bytes, and the kernel's time stamp if there is one.
 ///
 /// # Errors
-/// What the system says.
+/// The system error.
 pub fn receive_from(socket: RawFd, buffer: &mut [u8], control: &mut ControlBuffer) -> io::Result<(usize, Option<Stamp>)> {
     let mut parts = [IoSliceMut::new(buffer)];
     let message = recvmsg::<()>(socket, &mut parts, Some(&mut control.0), MsgFlags::empty())?;
@@ -80,7 +80,7 @@ pub fn receive_from(socket: RawFd, buffer: &mut [u8], control: &mut ControlBuffe
     Ok((message.bytes, stamp))
 }
 
-/// A zero stamp is what the kernel gives for bytes it has no stamp of.
+/// The kernel reports zero for bytes without a time stamp.
 fn nanos(time: TimeSpec) -> Option<Stamp> {
     let seconds = u64::try_from(time.tv_sec()).ok()?;
     let nanos = u64::try_from(time.tv_nsec()).ok()?;

@@ -1,25 +1,25 @@
-//! TLS on one of the driver's sockets. Bytes are read as without it, with the kernel's arrival instant, and decrypted here:
-//! a record becomes readable with its last byte, so that byte's arrival is the record's.
+//! TLS on a socket of the load driver. Bytes are read as without TLS, with the kernel's time stamp, and decrypted here. A TLS record
+//! can be decrypted when its last byte has arrived, so the arrival of that byte is the arrival of the record.
 
 use std::io::{self, Read as _, Write as _};
 
 use mio::net::TcpStream;
 use rustls::ClientConnection;
 
-/// The encryption of one connection.
+/// The TLS session of one connection.
 #[derive(Debug)]
 pub struct Secure(Box<ClientConnection>);
 
 impl Secure {
-    /// Encryption that begins with a handshake.
+    /// A session that starts with a handshake.
     #[must_use]
     pub fn new(mut session: ClientConnection) -> Self {
-        // A prompt is handed over as a whole; how much of it the socket takes at once is another matter.
+        // A request is passed as a whole, however much of it the socket accepts at once.
         session.set_buffer_limit(None);
         Self(Box::new(session))
     }
 
-    /// Whether the handshake is not done.
+    /// Whether the handshake is in progress.
     #[must_use]
     pub fn is_handshaking(&self) -> bool {
         self.0.is_handshaking()

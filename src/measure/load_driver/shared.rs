@@ -1,4 +1,4 @@
-//! What the client threads share: the next request's number, the common start, and counters for the progress.
+//! State shared by the client threads: the number of the next request, the common start, and the progress counters.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 use super::clock;
 use crate::load::{Progress, Record, Stamp};
 
-/// The common start by both clocks.
+/// The common start on both clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct Start {
-    /// By the real-time clock.
+    /// On the real-time clock.
     pub real: Stamp,
-    /// By the monotonic clock.
+    /// On the monotonic clock.
     pub monotonic: Instant,
 }
 
-/// Shared state; every field is independent of the others, so relaxed order will do.
+/// Shared state. The fields are independent of each other, so relaxed ordering suffices.
 #[derive(Debug, Default)]
 pub struct Shared {
     next: AtomicU32,
@@ -33,13 +33,13 @@ impl Shared {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         let is_there = usize::try_from(next).is_ok_and(|next| next < count);
         if !is_there {
-            // Held at the end, so that asking again and again cannot overflow.
+            // Stays at the end, so that repeated calls cannot overflow.
             self.next.fetch_sub(1, Ordering::Relaxed);
         }
         is_there.then_some(next)
     }
 
-    /// The common start: the instant of the first call.
+    /// The common start: the time of the first call.
     pub fn start(&self) -> Start {
         *self.start.get_or_init(|| Start {
             real: clock::now(),
@@ -47,7 +47,7 @@ impl Shared {
         })
     }
 
-    /// Counts a request that ended.
+    /// Counts a request that has ended.
     pub fn count(&self, record: &Record) {
         if record.is_success() {
             self.completed.fetch_add(1, Ordering::Relaxed);
@@ -63,7 +63,7 @@ impl Shared {
         }
     }
 
-    /// How far the run is.
+    /// The progress of the run.
     pub fn progress(&self, total: u32, warming_up: bool) -> Progress {
         let completed = self.completed.load(Ordering::Relaxed);
         let ttft_us = self.ttft_us.load(Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The conversations of one client thread: what was said in each, and which turn is to be sent when.
+//! The conversations of one client thread: their histories, and when the next turns are due.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -7,31 +7,31 @@ use std::time::{Duration, Instant};
 use crate::load::dialogue::{Dialogues, History};
 use crate::load::{Plan, PreparedRequest, Record};
 
-/// State between the turns.
+/// State between turns.
 #[derive(Debug, Default)]
 pub struct Turns {
     histories: HashMap<u32, History>,
-    /// Requests that were made during the run, by number.
+    /// Requests prepared during the run, by number.
     made: HashMap<u32, PreparedRequest>,
-    /// Turns whose user is still thinking.
+    /// Turns that wait for the user's think time.
     thinking: BinaryHeap<Reverse<(Instant, u32)>>,
 }
 
 impl Turns {
-    /// The request of a number: made before the run, or during it.
+    /// The request with a number, prepared before or during the run.
     #[must_use]
     pub fn request<'a>(&'a self, plan: &'a Plan, index: u32) -> Option<&'a PreparedRequest> {
         plan.prepared(index).or_else(|| self.made.get(&index))
     }
 
-    /// Makes the request of a number that begins a conversation which was played before.
+    /// Prepares the first request of a conversation that is repeated.
     pub fn begin(&mut self, plan: &Plan, index: u32) {
         if let Some(request) = plan.opening_again(index) {
             self.made.insert(index, request);
         }
     }
 
-    /// Takes a turn's record, and prepares the next turn of its conversation. Says whether there is one.
+    /// Records a completed turn and prepares the next one of its conversation. Returns whether there is one.
     pub fn answered(&mut self, dialogues: &Dialogues, record: &Record) -> bool {
         self.made.remove(&record.index);
         let session = record.index / dialogues.stride();
@@ -49,7 +49,7 @@ impl Turns {
         }
     }
 
-    /// The next turn whose time has come, with how late it is.
+    /// The next due turn, and how late it is.
     pub fn next_due(&mut self) -> Option<(u32, Duration)> {
         let Reverse((at, _)) = self.thinking.peek()?;
         let late = Instant::now().checked_duration_since(*at)?;
@@ -57,15 +57,15 @@ impl Turns {
         Some((index, late))
     }
 
-    /// The time to the next turn.
+    /// Time until the next turn is due.
     #[must_use]
     pub fn wait(&self) -> Option<Duration> {
         let Reverse((at, _)) = self.thinking.peek()?;
         Some(at.saturating_duration_since(Instant::now()))
     }
 
-    /// Gives up the turns whose users are still thinking; returns how many conversations that ends. A request that was begun stays:
-    /// its connection may not be made yet, or not all of it written.
+    /// Drops the turns that wait for their think time, and returns the number of conversations this ends. Requests that were started
+    /// stay: their connection may still be opening, or they may be partly written.
     pub fn abandon(&mut self) -> usize {
         let given_up = self.thinking.len();
         for Reverse((_, index)) in self.thinking.drain() {
@@ -83,7 +83,7 @@ mod tests {
     use crate::load::Schedule;
 
     #[test]
-    fn the_end_of_the_time_gives_up_users_who_think_and_no_request_that_was_begun() {
+    fn abandon_drops_waiting_turns_and_keeps_started_requests() {
         let plan = Plan {
             requests: Vec::new(),
             schedule: Schedule::Closed,
@@ -101,7 +101,7 @@ mod tests {
         turns.made.extend([(1, request()), (2, request())]);
         turns.thinking.push(Reverse((Instant::now(), 2)));
         assert_eq!(turns.abandon(), 1);
-        // The first has a connection that is not made yet, or is half written.
+        // The first is still connecting, or partly written.
         assert!(turns.request(&plan, 1).is_some() && turns.request(&plan, 2).is_none());
         assert_eq!((turns.abandon(), turns.wait()), (0, None));
     }

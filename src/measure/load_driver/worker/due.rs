@@ -1,4 +1,4 @@
-//! What a client thread sends, and when: what the schedule or the arrival of an answer makes due, where a slot is free.
+//! Sends requests that are due, by the schedule or after a response, when a slot is free.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::measure::load_driver::clock;
 use crate::measure::load_driver::connection::Assigned;
 
 impl Worker<'_> {
-    /// Starts what is due and has a slot. Returns the time to the next request whose instant is known; `None` where there is none.
+    /// Starts due requests while slots are free. Returns the time until the next scheduled request, if any.
     pub(super) fn start_due(&mut self) -> Option<Duration> {
         if self.is_time_over() {
             self.active -= self.turns.abandon();
@@ -27,7 +27,7 @@ impl Worker<'_> {
             .is_some_and(|duration| self.shared.start().monotonic.elapsed() >= duration)
     }
 
-    /// Sends the turns whose users have thought enough. Their conversations kept their slots.
+    /// Sends the turns whose think time is over. Their conversations kept their slots.
     fn start_turns(&mut self) {
         while let Some((index, late)) = self.turns.next_due() {
             self.active -= 1;
@@ -36,8 +36,8 @@ impl Worker<'_> {
         }
     }
 
-    /// Sends what the schedule wants sent by now. Requests are taken from the common schedule in its order, and only by a thread
-    /// that has a slot for them: one whose slots are full leaves them to the others.
+    /// Sends the requests that are due by the schedule. A thread takes requests from the common schedule in order, and only while it
+    /// has a free slot, so that the other threads send them otherwise.
     fn start_scheduled(&mut self) -> Option<Duration> {
         match &self.plan.schedule {
             Schedule::Closed => {
@@ -67,7 +67,7 @@ impl Worker<'_> {
         }
     }
 
-    /// Gives a slot of the closed loop that became free at `free_since` its next request.
+    /// Starts the next request of the closed loop in the slot that became free at `free_since`.
     pub(super) fn start_next(&mut self, free_since: Stamp) {
         if self.active < self.slots
             && !self.is_time_over()
@@ -77,14 +77,14 @@ impl Worker<'_> {
         }
     }
 
-    /// Begins a request, or a conversation.
+    /// Starts a request or a conversation.
     fn begin(&mut self, start: u32, scheduled: Stamp) {
         let index = self.plan.first_index(start);
         self.turns.begin(self.plan, index);
         self.start(Assigned { index, scheduled });
     }
 
-    /// Takes up a slot with a request, and sends it now or when it has a connection.
+    /// Occupies a slot with a request, and sends it now or after connecting.
     pub(super) fn start(&mut self, assigned: Assigned) {
         self.active += 1;
         if let Some(at) = self.pool.take_idle() {

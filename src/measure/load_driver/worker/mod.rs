@@ -1,5 +1,5 @@
-//! One client thread: an event loop over its connections. It sends each request at its instant or when a slot is free
-//! (`worker/due.rs`), reads what arrives, settles what became of it (`worker/settle.rs`), and gathers the records.
+//! One client thread: an event loop over its connections. It sends requests when they are due (`worker/due.rs`), reads responses,
+//! handles their outcomes (`worker/settle.rs`) and collects the records.
 
 mod due;
 mod settle;
@@ -19,29 +19,29 @@ use super::turns::Turns;
 use crate::load::{Deadlines, Plan, Reason};
 use crate::system::cancellation::Cancellation;
 
-/// Bytes taken from a socket at once: a few hundred chunks.
+/// Size of the read buffer, bytes: a few hundred chunks.
 const READ_BUFFER: usize = 64 << 10;
-/// How often deadlines and the stop signal are looked at, at the latest.
+/// Maximum interval between two checks of deadlines and cancellation.
 const HOUSEKEEPING: Duration = Duration::from_millis(50);
-/// How long the end of a body may come after `[DONE]`. Most servers write it at once in a segment of its own; one that keeps the
-/// connection open must not keep the slot.
+/// Maximum wait for the end of the body after `[DONE]`. Most servers send it at once in a separate segment; a server that keeps the
+/// body open must not occupy the slot.
 const LINGER: Duration = Duration::from_millis(5);
 const EVENTS: usize = 1024;
 
-/// What all threads of a run have in common.
+/// Settings common to all threads of a run.
 #[derive(Clone, Copy)]
 pub struct Task<'a> {
-    /// What to do.
+    /// The load plan.
     pub plan: &'a Plan,
-    /// The server to do it with.
+    /// The server.
     pub server: Server<'a>,
-    /// Whether the kernel stamps what it receives.
+    /// Whether the kernel stamps received bytes.
     pub has_kernel_clock: bool,
-    /// How long to wait for what.
+    /// Deadlines of connecting and of responses.
     pub deadlines: Deadlines,
-    /// Common counters.
+    /// State shared by the threads.
     pub shared: &'a Shared,
-    /// The wish to stop.
+    /// Ends the run.
     pub stop: &'a Cancellation,
 }
 
@@ -52,13 +52,13 @@ pub struct Worker<'a> {
     deadlines: Deadlines,
     shared: &'a Shared,
     stop: &'a Cancellation,
-    /// Most requests under way at once on this thread.
+    /// Maximum number of requests in flight on this thread.
     slots: usize,
     poll: Poll,
     pool: Pool<'a>,
-    /// Requests under way, and conversations whose user thinks.
+    /// Requests in flight, and conversations in their think time.
     active: usize,
-    /// Open loop: the next request to be sent, whose time has not come.
+    /// Open loop: the next request, not due yet.
     upcoming: Option<u32>,
     turns: Turns,
     read_state: ReadState,
@@ -68,10 +68,10 @@ pub struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    /// A thread's worker with that many slots.
+    /// A worker with a number of slots.
     ///
     /// # Errors
-    /// Where the system has no event queue left.
+    /// The event queue cannot be created.
     pub fn new(task: Task<'a>, slots: usize) -> io::Result<Self> {
         let Task {
             plan,
@@ -111,11 +111,11 @@ impl<'a> Worker<'a> {
         })
     }
 
-    /// Opens connections before the clock starts, so that the first requests do not wait for handshakes. Connections
-    /// that fail are left to be opened again, and to fail with a reason, when a request needs them.
+    /// Opens connections before the start of the run, so that the first requests do not wait for handshakes. A failed connection is
+    /// opened again when a request needs it; that request then reports the reason.
     ///
     /// # Errors
-    /// Where the event queue fails.
+    /// The event queue failed.
     pub fn connect_ahead(&mut self, count: usize) -> io::Result<()> {
         let until = Instant::now() + self.deadlines.connect;
         for _ in 0..count {
@@ -133,14 +133,14 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Carries out this thread's share of the plan.
+    /// Runs this thread's part of the plan.
     ///
     /// # Errors
-    /// Where the event queue fails.
+    /// The event queue failed.
     pub fn run(mut self) -> io::Result<Harvest> {
         let mut events = Events::with_capacity(EVENTS);
         self.next_housekeeping = Instant::now() + HOUSEKEEPING;
-        // A connection that was opened ahead has been idle for as long as the others took to open.
+        // Connections opened ahead have waited for the others to open; that is no lack of progress.
         let now = Instant::now();
         for connection in self.pool.iter_mut() {
             connection.last_progress = now;
@@ -178,7 +178,7 @@ impl<'a> Worker<'a> {
     }
 
     fn poll(&mut self, events: &mut Events, wait: Duration, idle_since: Instant) -> io::Result<()> {
-        // A process that was stopped and goes on is interrupted here; it must not take that for a new beginning.
+        // SIGCONT after SIGSTOP interrupts the call; the wait then goes on with the time that is left.
         loop {
             match self.poll.poll(events, Some(wait.saturating_sub(idle_since.elapsed()))) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -188,8 +188,8 @@ impl<'a> Worker<'a> {
         let now = Instant::now();
         self.batching.woke(now);
         self.read_state.now = now;
-        // A process that was not run wakes after its time. Bytes may not show that: several that came meanwhile are read at once
-        // and have the instant of the last.
+        // A process that was not scheduled wakes late. The time stamps may hide that: chunks that arrived meanwhile are read at once
+        // and have the time stamp of the last.
         let overslept = (now - idle_since).saturating_sub(wait);
         for event in &*events {
             self.attend(event);
@@ -208,7 +208,7 @@ impl<'a> Worker<'a> {
             self.settle_connect(at, outcome);
             return;
         }
-        // A socket reports that it can be written to with every chunk that it received; seldom is there something to write.
+        // The socket is reported as writable with every received chunk; there is seldom anything to write.
         if event.is_writable()
             && connection.has_unsent()
             && let Some(assigned) = connection.request

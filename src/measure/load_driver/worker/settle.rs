@@ -1,5 +1,4 @@
-//! What follows from what became of a connection: records are taken, slots are given to the next requests, connections are kept
-//! or closed.
+//! Handles the outcomes of connections: stores records, starts the next requests in free slots, keeps or closes connections.
 
 use std::io;
 
@@ -68,7 +67,7 @@ impl Worker<'_> {
         } else {
             self.pool.close(at);
         }
-        // The slot's next request goes out at once, not after the other events of this wake-up.
+        // The next request in this slot is sent at once, not after the other events of this wake-up.
         if matches!(self.plan.schedule, Schedule::Closed) && !self.stop.is_cancelled() {
             self.start_next(ended);
         }
@@ -78,7 +77,7 @@ impl Worker<'_> {
         self.pool.get_mut(at)?.request.take()
     }
 
-    /// A request that never got a connection.
+    /// Records the failure of a request that was not sent.
     pub(super) fn fail_unsent(&mut self, assigned: Assigned, reason: Reason, detail: &str) {
         let request = self.turns.request(self.plan, assigned.index);
         let asked = Asked {
@@ -97,14 +96,14 @@ impl Worker<'_> {
         self.active -= 1;
         self.shared.count(&record);
         if let Some(dialogues) = &self.plan.dialogues {
-            // The conversation keeps its slot while its user thinks.
+            // The conversation keeps its slot during the think time.
             self.active += usize::from(self.turns.answered(dialogues, &record));
             record.answer = String::new();
         }
         self.harvest.records.push(record);
     }
 
-    /// Ends every request that is under way, so that nothing measured is lost.
+    /// Ends all requests in flight and keeps what was measured of them.
     pub(super) fn cancel_all(&mut self) {
         for at in 0..self.pool.places() {
             let Some(connection) = self.pool.get_mut(at) else { continue };
