@@ -170,7 +170,10 @@ fn append_only_measures_only_new_points() {
     let more = planned(&configs.replace("[4, 16, 64]", "[4, 16, 64, 128]"));
     assert_eq!(more.concurrencies(), [json!(128)], "{}", more.stderr);
     for (changed, message) in [
-        (configs.replace("[4, 16, 64]", "[4, 64, 128]"), "concurrencies of the base were removed"),
+        (
+            configs.replace("[4, 16, 64]", "[4, 64, 128]"),
+            "concurrencies of the base were removed",
+        ),
         (
             configs.replace("example/sim:1", "example/sim:2"),
             "no entry selects them: toy-fp4-h100-sim",
