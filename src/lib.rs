@@ -21,7 +21,7 @@ pub(crate) mod changelog;
 /// Config entries to matrix rows, one row a job.
 pub mod matrix;
 
-/// One row resolved against recipe and runner profile: what will be started, and what became of it.
+/// One row resolved against recipe and runner profile: what will be started, and its outcome.
 pub mod job;
 
 /// The pure half of the load generator: prompts, stream parsing, records, metrics.

@@ -23,7 +23,7 @@ pub struct Reaped {
     pub removed: Vec<String>,
     /// What is still there, and why.
     pub left: Vec<String>,
-    /// What is not there, but may still come of a request that had no answer.
+    /// Resources that a request without an answer may still create.
     pub awaited: Vec<String>,
 }
 

@@ -8,7 +8,7 @@ use crate::model::{RunnerLabel, RunnerName};
 
 use super::{Launchers, RecipeStyle, RunnerProfile, choose_recipe, recipe_names};
 
-/// What became of a name.
+/// Whether a candidate name was selected, and why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CandidateState {
@@ -25,7 +25,7 @@ pub enum CandidateState {
 pub struct Candidate {
     /// Path below the recipe folder.
     pub path: String,
-    /// What became of it.
+    /// Whether it was selected.
     pub state: CandidateState,
 }
 

@@ -1,6 +1,6 @@
 //! A matrix row resolved against recipe and runner profile into a job that can cross machines as one JSON file,
 //! and the outcome of it. Everything here is a value: what to start, with which environment, for how long at most,
-//! and what became of it; `fleet::launcher` carries it out.
+//! and its outcome; `fleet::launcher` carries it out.
 
 mod deadline;
 mod diagnosis;

@@ -1,4 +1,4 @@
-//! What became of a job or of one of its points. A failure carries its class, which decides the exit code and
+//! The outcome of a job or of one of its points. A failure carries its class, which decides the exit code and
 //! whether a retry makes sense, and one sentence for people.
 
 use serde::{Deserialize, Serialize};
@@ -52,7 +52,7 @@ impl JobFailure {
     }
 }
 
-/// What became of it.
+/// How it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "kebab-case")]
 pub enum Outcome {

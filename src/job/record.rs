@@ -1,4 +1,4 @@
-//! `job.json`: what became of a job, for machines. One file a job, written at its end whatever the end was, with the
+//! `job.json`: the outcome of a job, for machines. One file a job, written at its end whatever the outcome, with the
 //! phases, the points and where the numbers come from. It never holds a secret.
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ pub struct JobRecord {
     pub schema: String,
     /// The job's name.
     pub job_id: JobId,
-    /// What became of the job as a whole.
+    /// The outcome of the job as a whole.
     pub outcome: Outcome,
     /// The status that `imax run` exited with.
     pub exit_code: u8,
@@ -46,14 +46,14 @@ pub struct JobRecord {
     pub provenance: Provenance,
 }
 
-/// What became of a point.
+/// The outcome of a point.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PointRecord {
     /// Requests under way at once.
     pub conc: Concurrency,
     /// The name that its files share.
     pub result_filename: String,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
     /// The raw result's file, below the folder of `job.json`. A partial result's name starts with `partial_`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,5 @@
 //! Webhooks: POST a JSON body to a URL, signed where there is a key. Whoever has the URL of a chat's webhook can post to it, so no
-//! message of ours contains it.
+//! message contains it.
 
 use std::time::Duration;
 

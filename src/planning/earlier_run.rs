@@ -90,7 +90,7 @@ fn read_documents(results: &Path) -> Result<Vec<Value>, EarlierRunError> {
 pub(super) enum LastRun {
     /// It ran on the same commit.
     Usable(EarlierRun),
-    /// There is none that counts; the reason is a sentence.
+    /// No earlier run counts; the reason is a sentence.
     Unusable(String),
 }
 

@@ -53,7 +53,7 @@ pub fn profile_schema(launchers: Launchers<'_>) -> Value {
     schema.to_value()
 }
 
-/// A key that is there has a value: an optional field of ours is an absent key, not a null.
+/// A key that is present has a value: an optional field is an absent key, not a null.
 fn refuse_null(schema: &mut Schema) {
     let null = json!({ "type": "null" });
     let Some(object) = schema.as_object_mut() else { return };

@@ -54,7 +54,7 @@ pub enum EnergyDoubt {
     NoPower,
     /// A sample's power is below zero.
     BadPower,
-    /// Another number of GPUs was sampled than the row uses: the power of strangers, or not all of ours.
+    /// Another number of GPUs was sampled than the row uses: the power of other jobs, or only a part of this one.
     OtherGpus,
     /// The samples do not reach from the load's start to its end.
     WindowNotCovered,

@@ -53,7 +53,7 @@ pub enum ServerError {
         /// What the system said.
         source: io::Error,
     },
-    /// It was told to die after so many requests.
+    /// It exits after this many requests.
     #[error("stopped on purpose after {0} requests")]
     DiedOnPurpose(u64),
     /// The system refused something else.

@@ -67,7 +67,7 @@ pub struct StartedFrom<'a> {
     pub folder: &'a Path,
     /// What it reads.
     pub input: Input,
-    /// Its whole environment; nothing of ours is added but the mark.
+    /// Its whole environment; only the mark is added.
     pub environment: &'a [Variable],
     /// The job whose mark it carries.
     pub job: &'a str,

@@ -13,7 +13,7 @@ pub use group::{Ending, Group, Input, ProcessError, StartedFrom, adopt_orphans};
 pub use stop::{StopReport, stop_members};
 pub use table::{ProcessId, Running, boot_id, is_alive, marked_processes, own_id, process_of};
 
-/// The job of ours that a process belongs to, as its environment says.
+/// The imax job that a process belongs to, by its environment.
 #[must_use]
 pub fn job_of(pid: i32) -> Option<String> {
     table::job_mark(pid)

@@ -1,4 +1,4 @@
-//! Cancelled and killed jobs: nothing of ours stays in the queue, and a stranger's job is never touched.
+//! Cancelled and killed jobs: no job of imax stays in the queue, and other jobs are never touched.
 
 use nix::sys::signal::Signal;
 use serde_json::json;
