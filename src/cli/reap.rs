@@ -12,10 +12,10 @@ use crate::system::cancellation::Cancellation;
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// Cleans up after the dead jobs of this machine and of `gone_machines`, which will not come back.
-pub fn reap(gone_machines: &[String], cancellation: &Cancellation) -> Exit {
+pub async fn reap(gone_machines: &[String], cancellation: &Cancellation) -> Exit {
     let states = StateFolder::from_environment();
     jobs_elsewhere(&states, gone_machines).iter().for_each(print_skipped);
-    let reaped = reap_dead_jobs(&states, gone_machines, cancellation, Instant::now() + LIMIT);
+    let reaped = reap_dead_jobs(&states, gone_machines, cancellation, Instant::now() + LIMIT).await;
     if reaped.is_empty() {
         say("no dead job has left anything");
     }

@@ -5,7 +5,6 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::Args;
-use tokio::task::block_in_place;
 
 use super::eval::ApiArg;
 use super::reap::reap;
@@ -201,7 +200,7 @@ impl From<EvalRowArgs> for EvalOptions {
 pub async fn run(args: RunArgs) -> Result<Exit, Failure> {
     let cancellation = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
     match Task::try_from(args)? {
-        Task::Reap { gone_machines } => Ok(block_in_place(|| reap(&gone_machines, &cancellation))),
+        Task::Reap { gone_machines } => Ok(reap(&gone_machines, &cancellation).await),
         Task::Execute(request) => {
             let executed = execute(*request, &cancellation).await?;
             Ok(executed.end.into())

@@ -21,7 +21,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Removes what killed jobs left, and waits for idle GPUs.
 pub(super) async fn clean(ctx: &JobContext, phase: &RunningPhase) -> Result<(), PhaseError> {
-    let reaped = blocking(|| reap_dead_jobs(&ctx.states, &[], &ctx.cancellation, phase.deadline()));
+    let reaped = reap_dead_jobs(&ctx.states, &[], &ctx.cancellation, phase.deadline()).await;
     let mut left = Vec::new();
     for job in &reaped {
         let id = &job.state.job;

@@ -1,6 +1,5 @@
 //! The phase launch: pre-hooks run, and the launcher starts the engine.
 
-use super::blocking::blocking;
 use super::context::JobContext;
 use super::engine::LaunchedEngine;
 use super::hooks::run_pre_hooks;
@@ -45,7 +44,7 @@ pub(super) async fn launch(
         tries: image_pulls,
         say: &|text| ctx.console.line(text),
     };
-    let launched = blocking(|| launcher.launch(&request));
+    let launched = launcher.launch(&request).await;
     if !matches!(launched, Err(LaunchError::Unanswered(_))) {
         state.asked = None;
     }

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use super::blocking::blocking;
 use super::context::JobContext;
 use super::engine::LaunchedEngine;
 use super::hooks::run_post_hooks;
@@ -29,13 +28,12 @@ pub(super) async fn stop_engine(
     engine: LaunchedEngine,
     state: JobState,
 ) -> Result<(), JobFailure> {
+    // A signal during an ordinary stop ends its grace period, as a second signal does during a cancelled one.
+    let hurry = ctx.cancellation.for_next_request();
     let was_cancelled = ctx.cancellation.is_cancelled();
-    let signals = ctx.cancellation.requests();
     let phase = progress.journal.begin(Phase::Stop, None);
     ctx.console.line("phase stop");
-    // A signal during an ordinary stop ends its grace period, as a second signal does during a cancelled one.
-    let hurry = || ctx.cancellation.requests() > signals;
-    let report = engine.stop(grace_period(ctx, was_cancelled), KILL_LIMIT, &hurry);
+    let report = engine.stop(grace_period(ctx, was_cancelled), KILL_LIMIT, &hurry).await;
     let hooks = run_post_hooks(ctx, &phase).await;
     let StopReport { killed, left } = report;
     if !left.is_empty() {
@@ -84,7 +82,7 @@ pub(super) async fn clean_up_failed_launch(ctx: &JobContext, progress: &mut Prog
         .map_or_else(|| Instant::now() + CLEAN_UP_LIMIT, |deadline| deadline - HOOKS_TIME);
     // The signal that cancelled the job must not end its clean-up; a further one does.
     let next_signal = ctx.cancellation.for_next_request();
-    let reaped = blocking(|| reap_job(state, &next_signal, until));
+    let reaped = reap_job(state, &next_signal, until).await;
     let is_finished = reaped.is_finished();
     let has_begun_hooks = !reaped.state.hooks_owed.is_empty();
     let hooks = if has_begun_hooks {

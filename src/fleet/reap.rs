@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::fleet::job_state::{Holding, JobState, Owner, StateFolder};
 use crate::system::cancellation::Cancellation;
-use crate::system::process::{marked_processes, stop_members};
+use crate::system::process::{marked_processes, stop_members_async};
 
 /// How long a leftover process has to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
@@ -37,22 +37,21 @@ impl Reaped {
 
 /// Stops everything that dead jobs of this machine left, and those of machines that are known to be gone. A job that is
 /// not finished with keeps its state, for a later try; so do those that a signal or the end of the time leaves no time for.
-#[must_use]
-pub fn reap_dead_jobs(states: &StateFolder, gone: &[String], stop: &Cancellation, until: Instant) -> Vec<Reaped> {
+pub async fn reap_dead_jobs(states: &StateFolder, gone: &[String], stop: &Cancellation, until: Instant) -> Vec<Reaped> {
     let is_dead = |state: &JobState| match state.owner() {
         Owner::Dead => true,
         Owner::Alive => false,
         Owner::Elsewhere => is_of(state, gone),
     };
-    let dead = states.all().into_iter().filter(is_dead);
-    dead.map(|state| {
-        let reaped = reap_job(state, stop, until);
+    let mut done = Vec::new();
+    for state in states.all().into_iter().filter(is_dead) {
+        let reaped = reap_job(state, stop, until).await;
         if reaped.is_finished() {
             states.forget(&reaped.state.job);
         }
-        reaped
-    })
-    .collect()
+        done.push(reaped);
+    }
+    done
 }
 
 /// The jobs of other machines, which are left alone.
@@ -67,9 +66,8 @@ fn is_of(state: &JobState, machines: &[String]) -> bool {
 }
 
 /// Stops everything that one job left. A signal ends it, also in the middle.
-#[must_use]
-pub fn reap_job(state: JobState, stop: &Cancellation, until: Instant) -> Reaped {
-    let (removed, left) = stop_processes(&state, stop, until);
+pub async fn reap_job(state: JobState, stop: &Cancellation, until: Instant) -> Reaped {
+    let (removed, left) = stop_processes(&state, stop, until).await;
     let mut reaped = Reaped {
         removed,
         left,
@@ -77,7 +75,7 @@ pub fn reap_job(state: JobState, stop: &Cancellation, until: Instant) -> Reaped 
         state,
     };
     for holding in &reaped.state.holds {
-        match crate::fleet::launcher::remove(holding, &reaped.state.job, stop, until) {
+        match crate::fleet::launcher::remove(holding, &reaped.state.job, stop, until).await {
             Ok(true) => reaped.removed.push(holding.what.clone()),
             Ok(false) if may_still_come(&reaped.state, holding) => reaped.awaited.push(holding.what.clone()),
             Ok(false) => {}
@@ -88,7 +86,7 @@ pub fn reap_job(state: JobState, stop: &Cancellation, until: Instant) -> Reaped 
 }
 
 /// What was stopped, and what is still there.
-fn stop_processes(state: &JobState, stop: &Cancellation, until: Instant) -> (Vec<String>, Vec<String>) {
+async fn stop_processes(state: &JobState, stop: &Cancellation, until: Instant) -> (Vec<String>, Vec<String>) {
     let time = until.saturating_duration_since(Instant::now());
     if stop.is_cancelled() || time.is_zero() {
         return (Vec::new(), vec!["its processes: no time left to look for them".to_owned()]);
@@ -104,7 +102,7 @@ fn stop_processes(state: &JobState, stop: &Cancellation, until: Instant) -> (Vec
         }
         found
     };
-    let report = stop_members(&mut members, GRACE.min(time / 2), LIMIT.min(time / 2), &|| stop.is_cancelled());
+    let report = stop_members_async(&mut members, GRACE.min(time / 2), LIMIT.min(time / 2), stop).await;
     let left = report.left.iter().map(|process| format!("process {process} does not end"));
     (seen, left.collect())
 }

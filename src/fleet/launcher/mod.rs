@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use futures_util::future::{BoxFuture, LocalBoxFuture};
 use serde_json::Value;
 
 use crate::fleet::job_state::Holding;
@@ -38,11 +39,11 @@ trait LauncherKind: LaunchRules {
     fn launcher(&self, settings: &LaunchSettings) -> Result<Box<dyn Launcher>, SettingsError>;
 
     /// Removes what a dead job held. Says whether there was something to remove.
-    fn remove(&self, _held: &Value, _removal: &Removal<'_>) -> Result<bool, LaunchError> {
-        Ok(false)
+    fn remove<'a>(&'a self, _held: &'a Value, _removal: &'a Removal<'a>) -> BoxFuture<'a, Result<bool, LaunchError>> {
+        Box::pin(std::future::ready(Ok(false)))
     }
 
-    /// Asks the services that jobs need.
+    /// Asks the services that jobs need. Blocks the thread.
     fn services(&self, _settings: &LaunchSettings, _until: Instant, _stop: &Cancellation) -> Vec<Service> {
         Vec::new()
     }
@@ -102,7 +103,7 @@ pub trait Launcher {
     /// # Errors
     /// Where it could not be started. What is left of the attempt is among what [`Launcher::holds`] named, and the caller
     /// removes it.
-    fn launch(&self, request: &LaunchRequest<'_>) -> Result<Box<dyn Engine>, LaunchError>;
+    fn launch<'a>(&'a self, request: &'a LaunchRequest<'a>) -> LocalBoxFuture<'a, Result<Box<dyn Engine>, LaunchError>>;
 }
 
 /// Whether a scheduler has given a started engine its nodes.
@@ -124,28 +125,33 @@ pub enum Turn {
     },
 }
 
-/// A started engine. Dropping it stops it by force.
-pub trait Engine: Send {
+/// A started engine. Dropping it stops it by force. Several may wait for it at the same time, and each wait may be dropped.
+pub trait Engine: Send + Sync {
     /// Whether it waits in a scheduler's queue.
-    fn turn(&mut self) -> Turn {
+    fn turn(&self) -> Turn {
         Turn::NoQueue
     }
 
-    /// How it ended, if it did.
+    /// Resolves when it waits or runs in another way than `known` says. The end of an engine is no turn.
+    fn turn_after<'a>(&'a self, _known: &'a Turn) -> BoxFuture<'a, Turn> {
+        Box::pin(std::future::pending())
+    }
+
+    /// Resolves when it has ended, and says how.
     ///
     /// # Errors
     /// Where that cannot be found out.
-    fn poll(&mut self) -> Result<Option<Ending>, LaunchError>;
+    fn ended(&self) -> BoxFuture<'_, Result<Ending, LaunchError>>;
 
-    /// Stops everything that came of it: politely for `grace` or until `hurry` says so, then by force for `limit`.
-    fn stop(&mut self, grace: Duration, limit: Duration, hurry: &dyn Fn() -> bool) -> StopReport;
+    /// Stops everything that came of it: politely for `grace` or until a request of `hurry`, then by force for `limit`.
+    fn stop<'a>(&'a mut self, grace: Duration, limit: Duration, hurry: &'a Cancellation) -> BoxFuture<'a, StopReport>;
 
     /// The host on which it listens.
-    fn host(&self) -> &str;
+    fn host(&self) -> String;
 
     /// The names of the nodes that a scheduler gave it, in the order in which roles share them.
-    fn nodes(&self) -> &[String] {
-        &[]
+    fn nodes(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// What is known of it for the result's provenance, such as the image's digest.
@@ -201,9 +207,9 @@ const REMOVAL: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// Where it is still there, also because a signal came or the time was over.
-pub fn remove(holding: &Holding, job: &JobId, stop: &Cancellation, until: Instant) -> Result<bool, LaunchError> {
+pub async fn remove(holding: &Holding, job: &JobId, stop: &Cancellation, until: Instant) -> Result<bool, LaunchError> {
     let until = until.min(Instant::now() + REMOVAL);
-    kind(&holding.launcher)?.remove(&holding.data, &Removal { job, stop, until })
+    kind(&holding.launcher)?.remove(&holding.data, &Removal { job, stop, until }).await
 }
 
 /// The secrets of an environment, the longest first: one may be part of another.

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use tokio::sync::Mutex;
+
 use super::{Engine, LaunchError, LaunchRequest};
+use crate::system::cancellation::Cancellation;
 use crate::system::process::{Ending, Group, Input, StartedFrom, StopReport};
 
 /// Runs a script with bash and the recipe's environment.
@@ -18,22 +22,22 @@ pub(super) fn start(script: &Path, request: &LaunchRequest<'_>) -> Result<Box<dy
         job: request.spec.id.as_str(),
         log: request.log,
     })?;
-    Ok(Box::new(ProcessEngine(group)))
+    Ok(Box::new(ProcessEngine(Mutex::new(group))))
 }
 
-struct ProcessEngine(Group);
+struct ProcessEngine(Mutex<Group>);
 
 impl Engine for ProcessEngine {
-    fn poll(&mut self) -> Result<Option<Ending>, LaunchError> {
-        Ok(self.0.poll()?)
+    fn ended(&self) -> BoxFuture<'_, Result<Ending, LaunchError>> {
+        Box::pin(async { Ok(self.0.lock().await.wait().await?) })
     }
 
-    fn stop(&mut self, grace: Duration, limit: Duration, hurry: &dyn Fn() -> bool) -> StopReport {
-        self.0.stop(grace, limit, hurry)
+    fn stop<'a>(&'a mut self, grace: Duration, limit: Duration, hurry: &'a Cancellation) -> BoxFuture<'a, StopReport> {
+        Box::pin(self.0.get_mut().terminate(grace, limit, hurry))
     }
 
-    fn host(&self) -> &str {
-        "127.0.0.1"
+    fn host(&self) -> String {
+        "127.0.0.1".to_owned()
     }
 
     fn facts(&self) -> BTreeMap<String, String> {

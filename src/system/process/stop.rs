@@ -29,7 +29,12 @@ pub struct StopReport {
 
 /// Stops what `members` finds, until it finds nothing: SIGTERM, then after `grace`, or as soon as `hurry` says so,
 /// SIGKILL, and gives up `limit` after that.
-pub fn stop_members(members: &mut dyn FnMut() -> Vec<Running>, grace: Duration, limit: Duration, hurry: &dyn Fn() -> bool) -> StopReport {
+pub(super) fn stop_members(
+    members: &mut dyn FnMut() -> Vec<Running>,
+    grace: Duration,
+    limit: Duration,
+    hurry: &dyn Fn() -> bool,
+) -> StopReport {
     let mut stopping = Stopping::new(grace, limit);
     loop {
         let found = members();
@@ -41,7 +46,7 @@ pub fn stop_members(members: &mut dyn FnMut() -> Vec<Running>, grace: Duration, 
 }
 
 /// The same without blocking the thread; a request of `hurry` ends the grace period.
-pub(super) async fn stop_members_async(
+pub async fn stop_members_async(
     members: &mut (dyn FnMut() -> Vec<Running> + Send),
     grace: Duration,
     limit: Duration,

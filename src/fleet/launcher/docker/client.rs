@@ -18,7 +18,7 @@ pub(super) const ANSWER: Duration = Duration::from_secs(2);
 /// How long it has to remove a container: its processes end and its layers are unmounted.
 const REMOVAL: Duration = Duration::from_secs(20);
 
-/// What the container engine says of itself.
+/// What the container engine says of itself. Blocks the thread.
 ///
 /// # Errors
 /// A sentence that says why it does not answer.
@@ -50,20 +50,17 @@ pub(super) fn container_engine_version(socket: &str, limit: Duration, stop: &Can
 ///
 /// # Errors
 /// Where the container engine cannot be reached, refuses, or does not answer in time; [`LaunchError::Stopped`] where a signal came.
-pub(super) fn remove_containers(socket: &str, removal: &Removal<'_>) -> Result<bool, LaunchError> {
+pub(super) async fn remove_containers(socket: &str, removal: &Removal<'_>) -> Result<bool, LaunchError> {
     let Removal { job, stop, until } = removal;
     let work = async {
         let client = within(ANSWER, "connect", connect(socket)).await?;
         remove_labelled(&client, job.as_str(), REMOVAL).await
     };
-    let removal = async {
-        tokio::select! {
-            removed = work => Ok(removed?),
-            _ = stop.cancelled() => Err(LaunchError::Stopped),
-            () = tokio::time::sleep_until((*until).into()) => Err(LaunchError::Late("removing the container".to_owned())),
-        }
-    };
-    runtime::block_on(removal).map_err(DockerError::Runtime)?
+    tokio::select! {
+        removed = work => Ok(removed?),
+        _ = stop.cancelled() => Err(LaunchError::Stopped),
+        () = tokio::time::sleep_until((*until).into()) => Err(LaunchError::Late("removing the container".to_owned())),
+    }
 }
 
 /// The same over a connection, with the longest time for each container.

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bollard::Docker as Client;
 use bollard::models::ContainerCreateBody;
@@ -14,18 +13,19 @@ use bollard::query_parameters::{
     WaitContainerOptions,
 };
 use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
 use nix::sys::signal::Signal;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::client::{ANSWER, remove_labelled, within};
 use super::plan::ContainerPlan;
 use super::{DockerError, pull};
 use crate::fleet::launcher::{Engine, LaunchError, LaunchRequest};
+use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::process::{Ending, StopReport};
-use crate::system::runtime::{block_on, runtime};
+use crate::system::runtime::block_on;
 
-/// How often a container that is being stopped is looked at.
-const LOOK: Duration = Duration::from_millis(25);
 /// How often in a row a container that cannot be found is looked for.
 const LOOKS_BEFORE_LOST: u32 = 5;
 /// Pause between two such looks.
@@ -82,9 +82,10 @@ enum Seen {
 pub(super) struct Container {
     client: Client,
     started: Started,
-    ending: Arc<Mutex<Option<Seen>>>,
+    /// What the watch saw.
+    seen: watch::Receiver<Option<Seen>>,
     log: Option<JoinHandle<()>>,
-    watch: JoinHandle<()>,
+    watch: JoinHandle<Option<Seen>>,
     /// Whether it was stopped, or could not be: the job's state then knows of it.
     stopped: bool,
 }
@@ -93,102 +94,108 @@ impl Container {
     /// Follows a started container: copies its log and waits for its end in the background.
     pub(super) fn follow(client: Client, started: Started, log: &Path) -> Result<Self, DockerError> {
         let file = File::options().create(true).append(true).open(log)?;
-        let runtime = runtime()?;
-        let copy = runtime.spawn(copy_log(client.clone(), started.name.clone(), file.try_clone()?));
-        let ending = Arc::new(Mutex::new(None));
-        let watch = runtime.spawn(await_end(client.clone(), started.name.clone(), file, Arc::clone(&ending)));
+        let copy = tokio::spawn(copy_log(client.clone(), started.name.clone(), file.try_clone()?));
+        let (sender, seen) = watch::channel(None);
+        let (watched, name) = (client.clone(), started.name.clone());
+        let watch = tokio::spawn(async move { sender.send_replace(Some(await_end(watched, name, file).await)) });
         Ok(Self {
             client,
             started,
-            ending,
+            seen,
             log: Some(copy),
             watch,
             stopped: false,
         })
     }
 
-    fn seen(&self) -> Option<Seen> {
-        self.ending.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Resolves when it has ended or is lost.
+    async fn over(&self) -> Seen {
+        let mut seen = self.seen.clone();
+        match seen.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(seen)) => seen.clone(),
+            Ok(None) | Err(_) => Seen::Lost("it is not watched any more".to_owned()),
+        }
     }
 
-    /// Sends a signal. A container that has ended by now refuses it, which the next look shows.
+    /// Sends a signal. A container that has ended by now refuses it, which its watch shows.
     ///
     /// # Errors
     /// Where the container engine does not answer.
-    fn signal(&self, signal: &str) -> Result<(), DockerError> {
+    async fn signal(&self, signal: &str) -> Result<(), DockerError> {
         let options = KillContainerOptionsBuilder::new().signal(signal).build();
         let send = async {
             let _ = self.client.kill_container(&self.started.name, Some(options)).await;
             Ok(())
         };
-        block_on(within(ANSWER, "signal the container", send))?
+        within(ANSWER, "signal the container", send).await
     }
 
     /// Ends what runs in it: politely, then by force.
-    fn end(
+    async fn end(
         &self,
         name: &str,
         grace: Duration,
         limit: Duration,
-        hurry: &dyn Fn() -> bool,
+        hurry: &Cancellation,
         report: &mut StopReport,
     ) -> Result<(), DockerError> {
-        if self.seen().is_some() {
+        if self.seen.borrow().is_some() {
             return Ok(());
         }
-        self.signal("SIGTERM")?;
-        if self.wait(grace, hurry) {
+        self.signal("SIGTERM").await?;
+        let is_over = tokio::select! {
+            biased;
+            _ = self.over() => true,
+            _ = hurry.cancelled() => false,
+            () = tokio::time::sleep(grace) => false,
+        };
+        if is_over {
             return Ok(());
         }
         report.killed.push(name.to_owned());
-        self.signal("SIGKILL")?;
-        self.wait(limit, &|| false);
+        self.signal("SIGKILL").await?;
+        let _ = tokio::time::timeout(limit, self.over()).await;
         Ok(())
     }
 
-    fn wait(&self, time: Duration, hurry: &dyn Fn() -> bool) -> bool {
-        let until = Instant::now() + time;
-        while self.seen().is_none() {
-            if Instant::now() >= until || hurry() {
-                return false;
-            }
-            std::thread::sleep(LOOK);
-        }
-        true
-    }
-}
-
-impl Engine for Container {
-    fn poll(&mut self) -> Result<Option<Ending>, LaunchError> {
-        match self.seen() {
-            None => Ok(None),
-            Some(Seen::Ended(ending)) => Ok(Some(ending)),
-            Some(Seen::Lost(problem)) => Err(DockerError::Lost(problem).into()),
-        }
-    }
-
-    fn stop(&mut self, grace: Duration, limit: Duration, hurry: &dyn Fn() -> bool) -> StopReport {
-        self.stopped = true;
+    async fn end_and_remove(&mut self, grace: Duration, limit: Duration, hurry: &Cancellation) -> StopReport {
         let mut report = StopReport::default();
         let name = format!("container {}", self.started.name);
-        if let Err(error) = self.end(&name, grace, limit, hurry, &mut report) {
+        if let Err(error) = self.end(&name, grace, limit, hurry, &mut report).await {
             report.left.push(format!("{name}: {error}"));
             return report;
         }
-        if let Some(copy) = self.log.take() {
-            let stopped_copy = copy.abort_handle();
-            let _ = block_on(async { tokio::time::timeout(LOG_END, copy).await });
-            stopped_copy.abort();
+        if let Some(mut copy) = self.log.take() {
+            let _ = tokio::time::timeout(LOG_END, &mut copy).await;
+            copy.abort();
         }
-        let removed = block_on(remove_labelled(&self.client, &self.started.name, limit));
-        if let Err(error) = removed.map_err(DockerError::Runtime).and_then(|removed| removed) {
+        if let Err(error) = remove_labelled(&self.client, &self.started.name, limit).await {
             report.left.push(format!("{name}: {error}"));
         }
         report
     }
+}
 
-    fn host(&self) -> &str {
-        "127.0.0.1"
+impl Engine for Container {
+    fn ended(&self) -> BoxFuture<'_, Result<Ending, LaunchError>> {
+        Box::pin(async {
+            match self.over().await {
+                Seen::Ended(ending) => Ok(ending),
+                Seen::Lost(problem) => Err(DockerError::Lost(problem).into()),
+            }
+        })
+    }
+
+    fn stop<'a>(&'a mut self, grace: Duration, limit: Duration, hurry: &'a Cancellation) -> BoxFuture<'a, StopReport> {
+        Box::pin(async move {
+            let report = self.end_and_remove(grace, limit, hurry).await;
+            self.stopped = true;
+            report
+        })
+    }
+
+    fn host(&self) -> String {
+        "127.0.0.1".to_owned()
     }
 
     fn facts(&self) -> BTreeMap<String, String> {
@@ -200,7 +207,9 @@ impl Engine for Container {
 impl Drop for Container {
     fn drop(&mut self) {
         if !self.stopped {
-            let _ = self.stop(Duration::ZERO, Duration::from_secs(2), &|| true);
+            let hurry = Cancellation::new();
+            hurry.cancel(CancelCause::Abandoned);
+            let _ = block_on(self.stop(Duration::ZERO, Duration::from_secs(2), &hurry));
         }
         self.watch.abort();
     }
@@ -215,9 +224,9 @@ async fn copy_log(client: Client, name: String, mut file: File) {
 }
 
 /// Waits for the container's end. The connection of the wait may end before the container does, so its state decides.
-async fn await_end(client: Client, name: String, mut file: File, ending: Arc<Mutex<Option<Seen>>>) {
+async fn await_end(client: Client, name: String, mut file: File) -> Seen {
     let mut lost = 0;
-    let seen = loop {
+    loop {
         {
             let mut waits = std::pin::pin!(client.wait_container(&name, None::<WaitContainerOptions>));
             let _ = waits.next().await;
@@ -232,19 +241,18 @@ async fn await_end(client: Client, name: String, mut file: File, ending: Arc<Mut
                     if state.oom_killed == Some(true) || is_killed && is_oom_said_later(&client, &name).await {
                         let _ = writeln!(file, "imax: the kernel killed the container: out of memory (oom-kill)");
                     }
-                    break Seen::Ended(ending);
+                    return Seen::Ended(ending);
                 }
             }
             Err(error) => {
                 lost += 1;
                 if lost >= LOOKS_BEFORE_LOST {
-                    break Seen::Lost(error.to_string());
+                    return Seen::Lost(error.to_string());
                 }
             }
         }
         tokio::time::sleep(BETWEEN_LOOKS).await;
-    };
-    *ending.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+    }
 }
 
 /// A container engine hears of a container's end and of the kernel's lack of memory apart, and may write down the second later.

@@ -14,6 +14,7 @@ mod settings;
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::{BoxFuture, LocalBoxFuture};
 use schemars::{JsonSchema as _, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -27,7 +28,6 @@ use crate::job::{
 };
 use crate::matrix::Row;
 use crate::system::cancellation::Cancellation;
-use crate::system::runtime::block_on;
 use client::{ANSWER, connect, container_engine_version, remove_containers, remove_labelled};
 use options::GpuRequest;
 use plan::container_plan;
@@ -92,9 +92,11 @@ impl LauncherKind for Docker {
         }))
     }
 
-    fn remove(&self, held: &Value, removal: &Removal<'_>) -> Result<bool, LaunchError> {
-        let Held { socket } = Held::deserialize(held).map_err(DockerError::State)?;
-        remove_containers(&socket, removal)
+    fn remove<'a>(&'a self, held: &'a Value, removal: &'a Removal<'a>) -> BoxFuture<'a, Result<bool, LaunchError>> {
+        Box::pin(async move {
+            let Held { socket } = Held::deserialize(held).map_err(DockerError::State)?;
+            remove_containers(&socket, removal).await
+        })
     }
 
     fn services(&self, settings: &LaunchSettings, until: Instant, stop: &Cancellation) -> Vec<Service> {
@@ -213,7 +215,13 @@ impl Launcher for ContainerEngine {
         }]
     }
 
-    fn launch(&self, request: &LaunchRequest<'_>) -> Result<Box<dyn Engine>, LaunchError> {
+    fn launch<'a>(&'a self, request: &'a LaunchRequest<'a>) -> LocalBoxFuture<'a, Result<Box<dyn Engine>, LaunchError>> {
+        Box::pin(self.start(request))
+    }
+}
+
+impl ContainerEngine {
+    async fn start(&self, request: &LaunchRequest<'_>) -> Result<Box<dyn Engine>, LaunchError> {
         let binary = std::env::current_exe().map_err(DockerError::Runtime)?;
         let folders = ContainerFolders {
             repository: request.repository,
@@ -225,18 +233,18 @@ impl Launcher for ContainerEngine {
         let body = body::body(&plan, request.environment)?;
         let socket = self.socket();
         let connection = unless_ended(request, "connecting to the container engine", connect(&socket));
-        let client = block_on(connection).map_err(DockerError::Runtime)??;
+        let client = connection.await?;
         let work = async {
             cdi::refuse_lost_devices(&client, &self.settings).await?;
             container::start(&client, &plan, body, request).await
         };
         let what = format!("starting the image {}", plan.image);
-        match block_on(unless_ended(request, &what, work)).map_err(DockerError::Runtime)? {
+        match unless_ended(request, &what, work).await {
             Ok(started) => Ok(Box::new(container::Container::follow(client, started, request.log)?)),
             Err(error) => {
                 // The container may have been made before the attempt ended. Where this fails, the cause of the end stays the
                 // cause, and the caller reaps what the launcher holds.
-                let _ = block_on(remove_labelled(&client, request.spec.id.as_str(), ANSWER));
+                let _ = remove_labelled(&client, request.spec.id.as_str(), ANSWER).await;
                 Err(error)
             }
         }

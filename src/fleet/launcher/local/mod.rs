@@ -1,5 +1,6 @@
 //! The launcher `local`: the recipe itself as a process of this machine.
 
+use futures_util::future::LocalBoxFuture;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 
@@ -51,7 +52,7 @@ impl Launcher for RecipeProcess {
         Vec::new()
     }
 
-    fn launch(&self, request: &LaunchRequest<'_>) -> Result<Box<dyn Engine>, LaunchError> {
-        process::start(&request.recipe_folder.join(&request.spec.recipe.path), request)
+    fn launch<'a>(&'a self, request: &'a LaunchRequest<'a>) -> LocalBoxFuture<'a, Result<Box<dyn Engine>, LaunchError>> {
+        Box::pin(async { process::start(&request.recipe_folder.join(&request.spec.recipe.path), request) })
     }
 }

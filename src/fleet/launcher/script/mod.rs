@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use futures_util::future::LocalBoxFuture;
 use schemars::{JsonSchema as _, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::Value;
@@ -72,11 +73,13 @@ impl Launcher for ScriptProcess {
         Vec::new()
     }
 
-    fn launch(&self, request: &LaunchRequest<'_>) -> Result<Box<dyn Engine>, LaunchError> {
-        let script = request.runner_folder.join(&self.path);
-        if !script.is_file() {
-            return Err(LaunchError::Launcher(MissingScript(script).into()));
-        }
-        process::start(&script, request)
+    fn launch<'a>(&'a self, request: &'a LaunchRequest<'a>) -> LocalBoxFuture<'a, Result<Box<dyn Engine>, LaunchError>> {
+        Box::pin(async {
+            let script = request.runner_folder.join(&self.path);
+            if !script.is_file() {
+                return Err(LaunchError::Launcher(MissingScript(script).into()));
+            }
+            process::start(&script, request)
+        })
     }
 }

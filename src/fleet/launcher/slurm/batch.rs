@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
+use tokio::time::timeout;
+
 use super::cluster::Cluster;
 use super::verdict::End;
-use super::watcher::{Seen, Watcher};
+use super::watcher::{Place, Seen, Watcher};
 use super::{SCRIPT_END, SlurmError};
 use crate::fleet::launcher::{Engine, LaunchError, Turn};
-use crate::system::cancellation::Cancellation;
+use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::process::{Ending, StopReport};
+use crate::system::runtime::block_on;
 
 /// How often a job that is being stopped is looked at.
 const LOOK: Duration = Duration::from_millis(150);
@@ -28,51 +32,42 @@ pub(super) struct Batch {
     pub name: String,
     pub secrets: Option<PathBuf>,
     pub watcher: Watcher,
-    pub host: String,
-    pub nodes: String,
-    pub names: Vec<String>,
     pub image: Option<String>,
     pub gone: bool,
 }
 
 impl Batch {
-    fn learn(&mut self, nodes: String, names: Vec<String>, address: String) {
-        self.nodes = nodes;
-        self.names = names;
-        self.host = address;
-    }
-
     /// Whether the job is out of the queue. Where the controller does not say, it counts as there.
-    fn is_gone(&self) -> Result<bool, SlurmError> {
-        let jobs = self.cluster.named(&self.name, ANSWER, &Cancellation::new())?;
+    async fn is_gone(&self) -> Result<bool, SlurmError> {
+        let jobs = self.cluster.named(&self.name, ANSWER, &Cancellation::new()).await?;
         Ok(!jobs.iter().any(|job| job.number == self.number))
     }
 
-    fn await_gone(&self, until: Instant, hurry: &dyn Fn() -> bool) -> Result<bool, SlurmError> {
+    async fn await_gone(&self, until: Instant, hurry: &Cancellation) -> Result<bool, SlurmError> {
         loop {
-            if self.is_gone()? {
+            if self.is_gone().await? {
                 return Ok(true);
             }
-            if Instant::now() >= until || hurry() {
+            if Instant::now() >= until || hurry.is_cancelled() {
                 return Ok(false);
             }
-            std::thread::sleep(LOOK);
+            let _ = timeout(LOOK, hurry.cancelled()).await;
         }
     }
 
-    fn stop_job(&self, grace: Duration, limit: Duration, hurry: &dyn Fn() -> bool, report: &mut StopReport) -> Result<bool, SlurmError> {
+    async fn stop_job(&self, grace: Duration, limit: Duration, hurry: &Cancellation, report: &mut StopReport) -> Result<bool, SlurmError> {
         let never = Cancellation::new();
         // One that waits, or is suspended.
         let takes_no_signal = matches!(self.watcher.seen(), Seen::Waiting(_) | Seen::Unusable(_));
         let polite_until = Instant::now() + grace;
         let told = if takes_no_signal {
             // A job that runs by now is ended all the same.
-            self.cluster.cancel(self.number, grace.max(ANSWER), &never)
+            self.cluster.cancel(self.number, grace.max(ANSWER), &never).await
         } else {
             // Slurm's own way from SIGTERM to SIGKILL takes as long as the site's KillWait says.
-            self.cluster.terminate(self.number, grace.max(ANSWER), &never)
+            self.cluster.terminate(self.number, grace.max(ANSWER), &never).await
         };
-        match self.await_gone(polite_until, hurry) {
+        match self.await_gone(polite_until, hurry).await {
             Ok(true) => return Ok(true),
             Ok(false) => {}
             // One slow answer is no reason not to go on; where the controller is away, there is nothing that could be done.
@@ -85,69 +80,25 @@ impl Batch {
         let killed = Instant::now();
         let last_moment = killed + limit + QUEUE_LAG;
         let left = || last_moment.saturating_duration_since(Instant::now());
-        let _ = self.cluster.kill(self.number, left(), &never);
+        let _ = self.cluster.kill(self.number, left(), &never).await;
         // A job on one node needs no step for that.
-        if self.names.len() > 1 && self.await_gone(killed + SCRIPT_END, &|| false).unwrap_or(false) {
+        if self.nodes().len() > 1 && self.await_gone(killed + SCRIPT_END, &never).await.unwrap_or(false) {
             return Ok(true);
         }
-        let _ = self.cluster.cancel(self.number, left(), &never);
+        let _ = self.cluster.cancel(self.number, left(), &never).await;
         // A slow queue is waited for: whoever is in a hurry still wants to know that the job is gone.
-        self.await_gone(last_moment + SLOW_QUEUE, &|| false)
+        self.await_gone(last_moment + SLOW_QUEUE, &never).await
     }
 
-    fn forget_secrets(&mut self) {
-        if let Some(path) = self.secrets.take() {
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
-
-impl Engine for Batch {
-    fn turn(&mut self) -> Turn {
-        match self.watcher.seen() {
-            Seen::Waiting(reason) => Turn::Waits {
-                what: format!("slurm job {}", self.number),
-                reason,
-            },
-            Seen::Running { nodes, names, address } => {
-                self.learn(nodes, names, address);
-                Turn::Come {
-                    place: format!("slurm job {} runs on {}", self.number, self.nodes),
-                }
-            }
-            Seen::Ended(_) | Seen::Unusable(_) | Seen::Lost(_) => Turn::Come {
-                place: format!("slurm job {} is over", self.number),
-            },
-        }
-    }
-
-    fn poll(&mut self) -> Result<Option<Ending>, LaunchError> {
-        match self.watcher.seen() {
-            Seen::Waiting(_) => Ok(None),
-            Seen::Running { nodes, names, address } => {
-                self.learn(nodes, names, address);
-                Ok(None)
-            }
-            Seen::Ended(End::Exited(status)) => Ok(Some(Ending::Exited(status))),
-            Seen::Ended(End::Signalled(signal)) => Ok(Some(Ending::Signalled(signal))),
-            Seen::Ended(End::Failed(failure)) | Seen::Unusable(failure) => Err(LaunchError::Explained(failure)),
-            Seen::Lost(problem) => Err(SlurmError::Lost {
-                number: self.number,
-                problem,
-            }
-            .into()),
-        }
-    }
-
-    fn stop(&mut self, grace: Duration, limit: Duration, hurry: &dyn Fn() -> bool) -> StopReport {
+    async fn end(&mut self, grace: Duration, limit: Duration, hurry: &Cancellation) -> StopReport {
         let mut report = StopReport::default();
         let over = matches!(self.watcher.seen(), Seen::Ended(_));
-        self.watcher.end();
+        self.watcher.end().await;
         let name = format!("slurm job {}", self.number);
         let stopped = if over {
             Ok(true)
         } else {
-            self.stop_job(grace, limit, hurry, &mut report)
+            self.stop_job(grace, limit, hurry, &mut report).await
         };
         match stopped {
             Ok(true) => self.gone = true,
@@ -158,19 +109,84 @@ impl Engine for Batch {
         report
     }
 
-    fn host(&self) -> &str {
-        &self.host
+    fn lost(&self, problem: String) -> LaunchError {
+        let number = self.number;
+        SlurmError::Lost { number, problem }.into()
     }
 
-    fn nodes(&self) -> &[String] {
-        &self.names
+    fn forget_secrets(&mut self) {
+        if let Some(path) = self.secrets.take() {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Where a job is in the queue, of what was seen of it.
+fn turn_of(number: u64, seen: &Seen) -> Turn {
+    match seen {
+        Seen::Waiting(reason) => Turn::Waits {
+            what: format!("slurm job {number}"),
+            reason: reason.clone(),
+        },
+        Seen::Running(Place { nodes, .. }) => Turn::Come {
+            place: format!("slurm job {number} runs on {nodes}"),
+        },
+        Seen::Ended(_) | Seen::Unusable(_) | Seen::Lost(_) => Turn::Come {
+            place: format!("slurm job {number} is over"),
+        },
+    }
+}
+
+fn is_over(seen: &Seen) -> bool {
+    match seen {
+        Seen::Waiting(_) | Seen::Running(_) => false,
+        Seen::Ended(_) | Seen::Unusable(_) | Seen::Lost(_) => true,
+    }
+}
+
+impl Engine for Batch {
+    fn turn(&self) -> Turn {
+        turn_of(self.number, &self.watcher.seen())
+    }
+
+    fn turn_after<'a>(&'a self, known: &'a Turn) -> BoxFuture<'a, Turn> {
+        Box::pin(async move {
+            let is_new = |seen: &Seen| !is_over(seen) && turn_of(self.number, seen) != *known;
+            turn_of(self.number, &self.watcher.seen_as(is_new).await)
+        })
+    }
+
+    fn ended(&self) -> BoxFuture<'_, Result<Ending, LaunchError>> {
+        Box::pin(async {
+            match self.watcher.seen_as(is_over).await {
+                Seen::Ended(End::Exited(status)) => Ok(Ending::Exited(status)),
+                Seen::Ended(End::Signalled(signal)) => Ok(Ending::Signalled(signal)),
+                Seen::Ended(End::Failed(failure)) | Seen::Unusable(failure) => Err(LaunchError::Explained(failure)),
+                Seen::Lost(problem) => Err(self.lost(problem)),
+                Seen::Waiting(reason) => Err(self.lost(reason)),
+                Seen::Running(place) => Err(self.lost(place.nodes)),
+            }
+        })
+    }
+
+    fn stop<'a>(&'a mut self, grace: Duration, limit: Duration, hurry: &'a Cancellation) -> BoxFuture<'a, StopReport> {
+        Box::pin(self.end(grace, limit, hurry))
+    }
+
+    fn host(&self) -> String {
+        self.watcher.place().address
+    }
+
+    fn nodes(&self) -> Vec<String> {
+        self.watcher.place().names
     }
 
     fn facts(&self) -> BTreeMap<String, String> {
         let number = self.number.to_string();
+        let Place { nodes, .. } = self.watcher.place();
         let facts = [
             ("slurm_job_id", Some(&number)),
-            ("slurm_nodes", Some(&self.nodes)),
+            ("slurm_nodes", Some(&nodes)),
             ("container_image", self.image.as_ref()),
         ];
         let known = facts
@@ -183,7 +199,9 @@ impl Engine for Batch {
 impl Drop for Batch {
     fn drop(&mut self) {
         if !self.gone {
-            let _ = self.stop(Duration::ZERO, Duration::from_secs(2), &|| true);
+            let hurry = Cancellation::new();
+            hurry.cancel(CancelCause::Abandoned);
+            let _ = block_on(self.end(Duration::ZERO, Duration::from_secs(2), &hurry));
         }
     }
 }

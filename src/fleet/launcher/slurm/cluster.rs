@@ -15,7 +15,7 @@ use crate::model::JobId;
 use crate::system::cancellation::Cancellation;
 use crate::system::host::own_user;
 use crate::system::process::JOB_MARK;
-use crate::system::tool::{ToolError, run};
+use crate::system::tool::{ToolError, run_async};
 
 /// The longest time for a submission: site plugins may take their time.
 const SUBMISSION: Duration = Duration::from_secs(60);
@@ -47,12 +47,12 @@ struct Call<'a> {
 impl Call<'_> {
     /// What the tool prints on stdout, or the error that it prints on stderr. A controller that does not answer must not hold up a
     /// job's stop, so there is always a limit.
-    fn answer(self, limit: Duration, stop: &Cancellation) -> Result<String, SlurmError> {
+    async fn answer(self, limit: Duration, stop: &Cancellation) -> Result<String, SlurmError> {
         let tool = self.tool;
         let mut command = Command::new(tool);
         command.args(self.arguments).env_clear();
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        let said = run(command, self.stdin, limit, stop).map_err(|error| match error {
+        let said = run_async(command, self.stdin, limit, stop).await.map_err(|error| match error {
             ToolError::Start { source, .. } | ToolError::Watch { source, .. } => SlurmError::Start { tool, source },
             ToolError::Late { limit, .. } => SlurmError::Late {
                 tool,
@@ -86,18 +86,18 @@ impl Cluster {
         }
     }
 
-    fn ask(&self, tool: &'static str, arguments: &[String], limit: Duration, stop: &Cancellation) -> Result<String, SlurmError> {
+    async fn ask(&self, tool: &'static str, arguments: &[String], limit: Duration, stop: &Cancellation) -> Result<String, SlurmError> {
         let call = Call {
             tool,
             arguments,
             environment: &self.environment,
             stdin: "",
         };
-        call.answer(limit, stop)
+        call.answer(limit, stop).await
     }
 
     /// Submits a job and gives its number.
-    pub fn submit(&self, request: &BatchRequest, limit: Duration, stop: &Cancellation) -> Result<u64, SlurmError> {
+    pub async fn submit(&self, request: &BatchRequest, limit: Duration, stop: &Cancellation) -> Result<u64, SlurmError> {
         const TOOL: &str = "sbatch";
         let mut environment = request.environment.clone();
         environment.extend(self.configuration.iter().map(|path| ("SLURM_CONF".to_owned(), path.clone())));
@@ -108,24 +108,24 @@ impl Cluster {
             environment: &environment,
             stdin: &request.script,
         };
-        let answer = call.answer(limit.min(SUBMISSION), stop)?;
+        let answer = call.answer(limit.min(SUBMISSION), stop).await?;
         submitted(&answer).map_err(|source| SlurmError::Answer { tool: TOOL, source })
     }
 
     /// Asks for the version, on which the form of the answers depends.
-    pub fn learn_version(&mut self, stop: &Cancellation) -> Result<(), SlurmError> {
-        let answer = self.ask("squeue", &["--version".to_owned()], QUESTION, stop)?;
+    pub async fn learn_version(&mut self, stop: &Cancellation) -> Result<(), SlurmError> {
+        let answer = self.ask("squeue", &["--version".to_owned()], QUESTION, stop).await?;
         self.version = SlurmVersion::parse(&answer);
         Ok(())
     }
 
     /// What is known of a job; `None` where Slurm has forgotten it.
-    pub fn look(&self, job: u64, stop: &Cancellation) -> Result<Option<JobView>, SlurmError> {
+    pub async fn look(&self, job: u64, stop: &Cancellation) -> Result<Option<JobView>, SlurmError> {
         const TOOL: &str = "squeue";
         let unreadable = |source| SlurmError::Answer { tool: TOOL, source };
         let json = self.version.is_some_and(SlurmVersion::filters_json);
         let arguments = if json { queue_json(job) } else { queue(job) };
-        match self.ask(TOOL, &arguments, QUESTION, stop) {
+        match self.ask(TOOL, &arguments, QUESTION, stop).await {
             Ok(answer) if json => parse_queue_json(&answer, job).map_err(unreadable),
             Ok(answer) => parse_queue(&answer).map_err(unreadable),
             Err(error) if error.is_unknown_job() => Ok(None),
@@ -135,72 +135,75 @@ impl Cluster {
 
     /// What became of a job that is over, with its exit status: from the controller while it remembers, else from accounting,
     /// which not every cluster has. `None` where nobody knows.
-    pub fn post_mortem(&self, job: u64, stop: &Cancellation) -> Result<Option<JobView>, SlurmError> {
+    pub async fn post_mortem(&self, job: u64, stop: &Cancellation) -> Result<Option<JobView>, SlurmError> {
         const TOOL: &str = "scontrol";
-        match self.ask(TOOL, &show_job(job), QUESTION, stop) {
+        match self.ask(TOOL, &show_job(job), QUESTION, stop).await {
             Ok(answer) => parse_job(&answer)
                 .map(Some)
                 .map_err(|source| SlurmError::Answer { tool: TOOL, source }),
-            Err(error) if error.is_unknown_job() => Ok(self.accounted(job, stop)),
+            Err(error) if error.is_unknown_job() => Ok(self.accounted(job, stop).await),
             Err(error) => Err(error),
         }
     }
 
-    fn accounted(&self, job: u64, stop: &Cancellation) -> Option<JobView> {
+    async fn accounted(&self, job: u64, stop: &Cancellation) -> Option<JobView> {
         if self.version.is_some_and(SlurmVersion::has_accounting_json) {
-            let answer = self.ask("sacct", &accounting_json(job), QUESTION, stop).ok();
+            let answer = self.ask("sacct", &accounting_json(job), QUESTION, stop).await.ok();
             let found = answer.and_then(|answer| parse_accounting_json(&answer, job).ok().flatten());
             if found.is_some() {
                 return found;
             }
         }
-        let answer = self.ask("sacct", &accounting(job), QUESTION, stop).ok()?;
+        let answer = self.ask("sacct", &accounting(job), QUESTION, stop).await.ok()?;
         parse_queue(&answer).ok().flatten()
     }
 
     /// Who cancelled a job, where accounting knows.
-    pub fn canceller(&self, job: u64, stop: &Cancellation) -> Option<String> {
-        let answer = self.ask("sacct", &accounting(job), QUESTION, stop).ok()?;
+    pub async fn canceller(&self, job: u64, stop: &Cancellation) -> Option<String> {
+        let answer = self.ask("sacct", &accounting(job), QUESTION, stop).await.ok()?;
         canceller_of(&answer).map(|number| number.to_string())
     }
 
     /// The address of a node: the one that Slurm uses itself, or the node's name.
-    pub fn address(&self, node: &str, stop: &Cancellation) -> String {
-        let answer = self.ask("scontrol", &show_node(node), QUESTION, stop).unwrap_or_default();
+    pub async fn address(&self, node: &str, stop: &Cancellation) -> String {
+        let answer = self.ask("scontrol", &show_node(node), QUESTION, stop).await.unwrap_or_default();
         node_address(&answer).unwrap_or(node).to_owned()
     }
 
     /// The name of each node of a list as Slurm shortens it, in the order that a job's script sees.
-    pub fn names(&self, nodes: &str, stop: &Cancellation) -> Vec<String> {
-        let answer = self.ask("scontrol", &show_hostnames(nodes), QUESTION, stop).unwrap_or_default();
+    pub async fn names(&self, nodes: &str, stop: &Cancellation) -> Vec<String> {
+        let answer = self
+            .ask("scontrol", &show_hostnames(nodes), QUESTION, stop)
+            .await
+            .unwrap_or_default();
         answer.split_whitespace().map(str::to_owned).collect()
     }
 
     /// Our own jobs with a name that are not over.
-    pub fn named(&self, name: &str, limit: Duration, stop: &Cancellation) -> Result<Vec<NamedJob>, SlurmError> {
-        let answer = self.ask("squeue", &find_named(name), limit.min(QUESTION), stop)?;
+    pub async fn named(&self, name: &str, limit: Duration, stop: &Cancellation) -> Result<Vec<NamedJob>, SlurmError> {
+        let answer = self.ask("squeue", &find_named(name), limit.min(QUESTION), stop).await?;
         Ok(parse_named(&answer, name, own_user()))
     }
 
     /// Asks everything of a job to end. A job that has ended, or has not begun, refuses it.
-    pub fn terminate(&self, job: u64, limit: Duration, stop: &Cancellation) -> Result<(), SlurmError> {
-        self.ask("scancel", &terminate(job), limit.min(QUESTION), stop).map(drop)
+    pub async fn terminate(&self, job: u64, limit: Duration, stop: &Cancellation) -> Result<(), SlurmError> {
+        self.ask("scancel", &terminate(job), limit.min(QUESTION), stop).await.map(drop)
     }
 
     /// Ends everything of a job by force: its steps, and what its script finds on its nodes. The job is over when the script is;
     /// one whose script does not listen has to be cancelled.
-    pub fn kill(&self, job: u64, limit: Duration, stop: &Cancellation) -> Result<(), SlurmError> {
+    pub async fn kill(&self, job: u64, limit: Duration, stop: &Cancellation) -> Result<(), SlurmError> {
         let limit = limit.min(QUESTION);
-        let steps = parse_steps(&self.ask("squeue", &steps(job), limit, stop)?);
+        let steps = parse_steps(&self.ask("squeue", &steps(job), limit, stop).await?);
         // What ends by itself in between refuses; the next look shows that.
         if !steps.is_empty() {
-            let _ = self.ask("scancel", &kill_steps(&steps), limit, stop);
+            let _ = self.ask("scancel", &kill_steps(&steps), limit, stop).await;
         }
-        self.ask("scancel", &kill_script(job), limit, stop).map(drop)
+        self.ask("scancel", &kill_script(job), limit, stop).await.map(drop)
     }
 
     /// Cancels a job.
-    pub fn cancel(&self, job: u64, limit: Duration, stop: &Cancellation) -> Result<(), SlurmError> {
-        self.ask("scancel", &cancel(job), limit.min(QUESTION), stop).map(drop)
+    pub async fn cancel(&self, job: u64, limit: Duration, stop: &Cancellation) -> Result<(), SlurmError> {
+        self.ask("scancel", &cancel(job), limit.min(QUESTION), stop).await.map(drop)
     }
 }

@@ -22,6 +22,7 @@ mod watcher;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use futures_util::future::{BoxFuture, LocalBoxFuture};
 use schemars::{JsonSchema as _, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -110,16 +111,18 @@ impl LauncherKind for Slurm {
         }))
     }
 
-    fn remove(&self, held: &Value, removal: &Removal<'_>) -> Result<bool, LaunchError> {
-        let Held {
-            name,
-            configuration,
-            secrets,
-        } = Held::deserialize(held).map_err(SlurmError::State)?;
-        let Removal { job, stop, until } = *removal;
-        let found = cancel_named(&Cluster::new(job, configuration), &name, stop, until)?;
-        let _ = std::fs::remove_file(secrets);
-        Ok(found)
+    fn remove<'a>(&'a self, held: &'a Value, removal: &'a Removal<'a>) -> BoxFuture<'a, Result<bool, LaunchError>> {
+        Box::pin(async move {
+            let Held {
+                name,
+                configuration,
+                secrets,
+            } = Held::deserialize(held).map_err(SlurmError::State)?;
+            let Removal { job, stop, until } = *removal;
+            let found = cancel_named(&Cluster::new(job, configuration), &name, stop, until).await?;
+            let _ = std::fs::remove_file(secrets);
+            Ok(found)
+        })
     }
 
     fn services(&self, _settings: &LaunchSettings, until: Instant, stop: &Cancellation) -> Vec<Service> {
@@ -177,7 +180,13 @@ impl Launcher for Sbatch {
         }]
     }
 
-    fn launch(&self, request: &LaunchRequest<'_>) -> Result<Box<dyn Engine>, LaunchError> {
+    fn launch<'a>(&'a self, request: &'a LaunchRequest<'a>) -> LocalBoxFuture<'a, Result<Box<dyn Engine>, LaunchError>> {
+        Box::pin(self.submit(request))
+    }
+}
+
+impl Sbatch {
+    async fn submit(&self, request: &LaunchRequest<'_>) -> Result<Box<dyn Engine>, LaunchError> {
         let job = &request.spec.id;
         let binary = std::env::current_exe().map_err(|source| SlurmError::Start { tool: "imax", source })?;
         let text = secrets_file(request.environment);
@@ -193,26 +202,23 @@ impl Launcher for Sbatch {
         };
         let batch = batch_request(request.spec, &self.settings, request.environment, request.port, folders).map_err(SlurmError::from)?;
         let mut cluster = Cluster::new(job, configuration());
-        cluster.learn_version(request.stop).map_err(explained)?;
+        cluster.learn_version(request.stop).await.map_err(explained)?;
         if let (Some(path), Some(text)) = (&secrets, &text) {
             write_secrets(path, text)?;
         }
         let limit = request.until.saturating_duration_since(Instant::now());
-        match cluster.submit(&batch, limit, request.stop) {
+        match cluster.submit(&batch, limit, request.stop).await {
             Ok(number) => Ok(Box::new(Batch {
                 watcher: Watcher::start(cluster.clone(), number),
                 cluster,
                 number,
                 name: job.to_string(),
                 secrets,
-                host: String::new(),
-                nodes: String::new(),
-                names: Vec::new(),
                 image: (self.settings.container != SlurmContainer::None).then(|| request.spec.row.image.to_string()),
                 gone: false,
             })),
             Err(error) => {
-                let may_come = error.leaves_open() && !cancel_arriving(&cluster, job.as_str(), &request.stop.for_next_request());
+                let may_come = error.leaves_open() && !cancel_arriving(&cluster, job.as_str(), &request.stop.for_next_request()).await;
                 if let Some(path) = secrets {
                     let _ = std::fs::remove_file(path);
                 }
