@@ -152,7 +152,12 @@ impl Engine for Batch {
     fn turn_after<'a>(&'a self, known: &'a Turn) -> BoxFuture<'a, Turn> {
         Box::pin(async move {
             let is_new = |seen: &Seen| !is_over(seen) && turn_of(self.number, seen) != *known;
-            turn_of(self.number, &self.watcher.seen_as(is_new).await)
+            let seen = self.watcher.seen_as(is_new).await;
+            if is_over(&seen) {
+                // Who waits for the end hears of it.
+                return std::future::pending().await;
+            }
+            turn_of(self.number, &seen)
         })
     }
 
