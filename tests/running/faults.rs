@@ -232,7 +232,7 @@ fn image_is_pulled_by_one_job_at_a_time_and_attempts_are_recorded() {
     crate::harness::wait_until("the first job pulls", || said(&first).contains("pulling"));
     let other = second.start();
     crate::harness::wait_until("the second job waits", || {
-        said(&second).contains("another job of this node is pulling")
+        said(&second).contains("another job on this node that pulls")
     });
     // A signal ends the wait at once.
     let sent = Stopwatch::start();
