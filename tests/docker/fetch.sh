@@ -3,7 +3,7 @@
 # machine's own engine will do; then OUT/bin is empty. Nothing is installed: the packages of Debian 13 come from the mirror that
 # apt uses here, verified by apt with lists of its own.
 set -euo pipefail
-out=${1:?usage: fetch.sh OUT}
+out=$(realpath -m "${1:?usage: fetch.sh OUT}")
 mkdir -p "$out/bin"
 own=$(dockerd --version | sed 's/^Docker version \([0-9]*\).*/\1/')
 if [ "$own" -ge 25 ] || [ -x "$out/bin/dockerd" ]; then exit 0; fi
