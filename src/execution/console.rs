@@ -3,6 +3,7 @@
 
 use std::io::Write as _;
 
+use crate::github::workflow_command;
 use crate::model::Secret;
 use crate::system::redaction::redact;
 
@@ -29,7 +30,7 @@ impl Console {
                 .flat_map(|secret| secret.expose().lines())
                 .filter(|line| !line.trim().is_empty())
             {
-                print(&format!("::add-mask::{}", escape_data(line)));
+                print(&workflow_command("add-mask", &[], line));
             }
         }
         Self {
@@ -52,16 +53,16 @@ impl Console {
             self.line(&format!("--- {title}\n{body}\n---"));
             return;
         }
-        print(&format!("::group::{}", escape_data(&redact(title, &self.secrets))));
+        print(&workflow_command("group", &[], &redact(title, &self.secrets)));
         self.line(body);
-        print("::endgroup::");
+        print(&workflow_command("endgroup", &[], ""));
     }
 
     /// Prints the failure of the job, inside GitHub Actions as an annotation.
     pub fn failure(&self, title: &str, text: &str) {
         let text = redact(text, &self.secrets);
         if self.in_actions {
-            print(&format!("::error title={}::{}", escape_property(title), escape_data(&text)));
+            print(&workflow_command("error", &[("title", title)], &text));
         } else {
             print(&format!("{title}: {text}"));
         }
@@ -92,16 +93,6 @@ fn print(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// Escapes the data of a workflow command: <https://github.com/actions/toolkit/blob/main/packages/core/src/command.ts>.
-fn escape_data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-/// Escapes a property of a workflow command.
-fn escape_property(text: &str) -> String {
-    escape_data(text).replace(':', "%3A").replace(',', "%2C")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +108,5 @@ mod tests {
             console.sanitized("a\n ::stop-commands::x\n##[error]y hf_abcdef"),
             "a\n|  ::stop-commands::x\n| # #[error]y ***"
         );
-        assert_eq!(escape_property("a: b, 100%\n"), "a%3A b%2C 100%25%0A");
     }
 }
