@@ -284,6 +284,7 @@ impl Client {
                 .and_then(|value| value.to_str().ok())
                 .map(str::to_owned);
             let body = self.octocrab.body_to_string(response).await.map_err(|error| error_text(&error))?;
+            tracing::debug!(%request, status, remaining = limits.remaining, bytes = body.len(), "GitHub response");
             Ok(ApiResponse {
                 status,
                 limits,

@@ -240,7 +240,10 @@ impl ContainerEngine {
         };
         let what = format!("starting the image {}", plan.image);
         match unless_ended(request, &what, work).await {
-            Ok(started) => Ok(Box::new(container::Container::follow(client, started, request.log)?)),
+            Ok(started) => {
+                tracing::debug!(job = %request.spec.id, image = %plan.image, "container started");
+                Ok(Box::new(container::Container::follow(client, started, request.log)?))
+            }
             Err(error) => {
                 // The container may have been made before the attempt ended. Where this fails, the cause of the end stays the
                 // cause, and the caller reaps what the launcher holds.

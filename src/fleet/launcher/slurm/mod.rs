@@ -208,15 +208,18 @@ impl Sbatch {
         }
         let limit = request.until.saturating_duration_since(Instant::now());
         match cluster.submit(&batch, limit, request.stop).await {
-            Ok(number) => Ok(Box::new(Batch {
-                watcher: Watcher::start(cluster.clone(), number),
-                cluster,
-                number,
-                name: job.to_string(),
-                secrets,
-                image: (self.settings.container != SlurmContainer::None).then(|| request.spec.row.image.to_string()),
-                gone: false,
-            })),
+            Ok(number) => {
+                tracing::debug!(%job, number, "Slurm job submitted");
+                Ok(Box::new(Batch {
+                    watcher: Watcher::start(cluster.clone(), number),
+                    cluster,
+                    number,
+                    name: job.to_string(),
+                    secrets,
+                    image: (self.settings.container != SlurmContainer::None).then(|| request.spec.row.image.to_string()),
+                    gone: false,
+                }))
+            }
             Err(error) => {
                 let may_come = error.leaves_open() && !cancel_arriving(&cluster, job.as_str(), &request.stop.for_next_request()).await;
                 if let Some(path) = secrets {
