@@ -1,6 +1,6 @@
 //! The life of a job: from a matrix row to its results and `job.json`.
 //!
-//! [`execute`] resolves the row to a job, runs it and writes its record. The files, in the order in which a job meets them:
+//! `execute` resolves the row to a job, runs it and writes its record. The files, in the order in which a job meets them:
 //!
 //! - `request`, `spec`, `environment`: the input, what it resolves to, and the variables that the recipe gets;
 //! - `context`, `progress`, `phase`: what a job knows from its start, what it has done so far, and one step of it with its deadline;
