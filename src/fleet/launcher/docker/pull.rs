@@ -62,19 +62,19 @@ pub(super) async fn image(
         PullPolicy::Always => false,
     };
     if may_be_there && let Ok(found) = client.inspect_image(image).await {
-        return Ok(digest(&found));
+        return Ok(digest(image, &found));
     }
     let _turn = turn(image, report).await?;
     // The job that had its turn before may have pulled it.
     if may_be_there && let Ok(found) = client.inspect_image(image).await {
-        return Ok(digest(&found));
+        return Ok(digest(image, &found));
     }
     pull_with_retries(client, image, report, request).await?;
     let found = client.inspect_image(image).await.map_err(|source| DockerError::Request {
         what: format!("inspect the image {image}"),
         source,
     })?;
-    Ok(digest(&found))
+    Ok(digest(image, &found))
 }
 
 async fn pull_with_retries(client: &Client, image: &str, report: &mut Report<'_>, request: &LaunchRequest<'_>) -> Result<(), DockerError> {
@@ -137,9 +137,22 @@ async fn turn(image: &str, report: &mut Report<'_>) -> Result<File, DockerError>
     }
 }
 
-fn digest(image: &bollard::models::ImageInspect) -> String {
-    let from_registry = image.repo_digests.as_ref().and_then(|digests| digests.first());
-    from_registry.or(image.id.as_ref()).cloned().unwrap_or_default()
+/// What identifies the image: its digest in the repository that `name` is of, or else its id. An engine keeps the digests of
+/// every repository that has the same content; those of others do not say where this image comes from.
+fn digest(name: &str, image: &bollard::models::ImageInspect) -> String {
+    let mut digests = image.repo_digests.iter().flatten();
+    let of_repository = digests.find(|digest| repository(digest) == repository(name));
+    of_repository.or(image.id.as_ref()).cloned().unwrap_or_default()
+}
+
+/// The repository of an image's name, without tag and digest, and without the prefixes of Docker Hub that clients leave out
+/// (`docker.io/library/alpine` is `alpine`).
+fn repository(name: &str) -> &str {
+    let name = name.split('@').next().unwrap_or(name);
+    let tag = name.rfind(':').filter(|colon| !name[*colon..].contains('/'));
+    let name = &name[..tag.unwrap_or(name.len())];
+    let name = name.strip_prefix("docker.io/").unwrap_or(name);
+    name.strip_prefix("library/").unwrap_or(name)
 }
 
 async fn pull(client: &Client, image: &str, credentials: Option<DockerCredentials>, report: &mut Report<'_>) -> Result<(), Error> {
@@ -200,6 +213,29 @@ mod tests {
         for image in ["127.0.0.1:5000/org/engine:1", "engine@sha256:00"] {
             assert_eq!(tagged(image), image);
         }
+    }
+
+    #[test]
+    fn digest_is_that_of_the_repository_or_the_id() {
+        let image = bollard::models::ImageInspect {
+            id: Some("sha256:1d".to_owned()),
+            repo_digests: Some(vec!["other:5000/org/engine@sha256:aa".to_owned(), "org/engine@sha256:bb".to_owned()]),
+            ..Default::default()
+        };
+        for (name, expected) in [
+            ("org/engine:1", "org/engine@sha256:bb"),
+            ("docker.io/org/engine", "org/engine@sha256:bb"),
+            ("other:5000/org/engine:2", "other:5000/org/engine@sha256:aa"),
+            ("other:5000/org/engine@sha256:aa", "other:5000/org/engine@sha256:aa"),
+            ("other:5001/org/engine", "sha256:1d"),
+        ] {
+            assert_eq!(digest(name, &image), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn hub_prefixes_are_no_part_of_a_repository() {
+        assert_eq!(repository("docker.io/library/alpine:3"), repository("alpine"));
     }
 
     #[test]
