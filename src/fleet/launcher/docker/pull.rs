@@ -219,7 +219,10 @@ mod tests {
     fn digest_is_that_of_the_repository_or_the_id() {
         let image = bollard::models::ImageInspect {
             id: Some("sha256:1d".to_owned()),
-            repo_digests: Some(vec!["other:5000/org/engine@sha256:aa".to_owned(), "org/engine@sha256:bb".to_owned()]),
+            repo_digests: Some(vec![
+                "other:5000/org/engine@sha256:aa".to_owned(),
+                "org/engine@sha256:bb".to_owned(),
+            ]),
             ..Default::default()
         };
         for (name, expected) in [
