@@ -1,6 +1,6 @@
 /* The floor under imax bench on a machine: a client that takes part in the same conversation and looks at nothing. It sleeps a
  * millisecond, asks epoll, reads each socket once with the kernel's time stamp, delays acknowledgements as imax does, and knows an
- * answer's end by its last five bytes. Prints the CPU time of a read. See docs/accuracy.md.
+ * answer's end by its last five bytes. Prints the CPU time of a read. See docs/reference/accuracy.md.
  *
  *     cc -O2 -o bare_client benches/bare_client.c && ./bare_client PORT STREAMS REQUESTS
  */

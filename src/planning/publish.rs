@@ -145,7 +145,7 @@ fn why_no_job(sweep: &SweepRequest) -> &'static str {
     let evaluates_only = sweep.options.evals_only || entries.all(|entry| entry.evals_only || entry.all_evals);
     match (&sweep.earlier, evaluates_only) {
         (Some(_), _) => "the earlier run measured all points",
-        (None, true) => "no point of the configs can be evaluated (docs/configs.md says which can)",
+        (None, true) => "no point of the configs can be evaluated (docs/reference/configs.md says which can)",
         (None, false) => "no point of the configs can be measured",
     }
 }

@@ -1,5 +1,5 @@
 //! The performance model: how long one step of a continuously batching engine takes. A roofline: a step computes and
-//! reads memory at the same time, so it takes the longer of the two, plus a fixed overhead. `docs/measuring.md` has the
+//! reads memory at the same time, so it takes the longer of the two, plus a fixed overhead. `docs/reference/simulated-engine.md` has the
 //! formulas with their units.
 
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Runs side by side. Points are paired by their exact keys; what may differ between the two of a pair is the image and
 //! with it the engine's version, because that is what a comparison is about. `evidence` gathers what is known of each
-//! metric's noise, `judge` tests all of them together, `curves` compares whole curves; `docs/statistics.md` says why.
+//! metric's noise, `judge` tests all of them together, `curves` compares whole curves; `docs/reference/statistics.md` says why.
 
 mod curves;
 mod evidence;

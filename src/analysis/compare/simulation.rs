@@ -1,4 +1,4 @@
-//! Simulations of what `docs/statistics.md` promises: how often noise alone raises an alarm, and how often a change is found.
+//! Simulations of what `docs/reference/statistics.md` promises: how often noise alone raises an alarm, and how often a change is found.
 //! All are seeded.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]

@@ -1,5 +1,5 @@
 //! Statistics that verdicts rest on, each in a file of its own with its source: noise from a history, its moderation over
-//! many points, tests, false-discovery control, change points. Everything is a pure function; `docs/statistics.md` says
+//! many points, tests, false-discovery control, change points. Everything is a pure function; `docs/reference/statistics.md` says
 //! how they are put together.
 
 mod change_points;
