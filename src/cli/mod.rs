@@ -53,7 +53,8 @@ pub use exit::{Exit, Failure, OrExit, in_words};
     version,
     propagate_version = true,
     subcommand_required = true,
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    after_help = Exit::table()
 )]
 struct Cli {
     #[command(flatten)]

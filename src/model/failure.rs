@@ -23,6 +23,31 @@ pub enum FailureClass {
 }
 
 impl FailureClass {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Server,
+        Self::Client,
+        Self::Infra,
+        Self::Timeout,
+        Self::Cancelled,
+        Self::Invalid,
+        Self::Missing,
+    ];
+
+    /// Who is to blame, in one sentence for people.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Server => "the engine did not start, exited or answered incorrectly",
+            Self::Client => "the load generator failed",
+            Self::Infra => "the node, the container engine, the scheduler or the network failed",
+            Self::Timeout => "a phase missed its deadline",
+            Self::Cancelled => "SIGINT, SIGTERM or SIGHUP",
+            Self::Invalid => "the row, the profile or the recipe is wrong",
+            Self::Missing => "the point was planned, and there is neither a result nor a job record of it",
+        }
+    }
+
     /// As `job.json`, tables and results write it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -41,6 +41,39 @@ impl From<CancelCause> for Exit {
 }
 
 impl Exit {
+    /// All of them, in the order of their codes.
+    pub const ALL: [Self; 8] = [
+        Self::Success,
+        Self::MeasurementFailed,
+        Self::Usage,
+        Self::InvalidInput,
+        Self::Infrastructure,
+        Self::Regression,
+        Self::Interrupted,
+        Self::Terminated,
+    ];
+
+    /// What the code tells the caller.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::MeasurementFailed => "the measured thing failed: a benchmark, or an accuracy threshold",
+            Self::Usage => "the command line is wrong",
+            Self::InvalidInput => "a config, changelog, row or result is invalid",
+            Self::Infrastructure => "something around the measurement failed; worth a retry",
+            Self::Regression => "a regression was found, and --fail-on asked to fail on it",
+            Self::Interrupted => "stopped by SIGINT; everything started has been stopped",
+            Self::Terminated => "stopped by SIGTERM or SIGHUP; everything started has been stopped",
+        }
+    }
+
+    /// The codes as the footer of the help.
+    pub(super) fn table() -> String {
+        let lines = Self::ALL.map(|exit| format!("  {:>3}  {}", exit.code(), exit.meaning()));
+        format!("Exit codes:\n{}", lines.join("\n"))
+    }
+
     /// The process exit status.
     #[must_use]
     pub fn code(self) -> u8 {

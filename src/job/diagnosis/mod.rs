@@ -38,6 +38,18 @@ pub struct Diagnosis {
 const QUOTED: usize = 240;
 
 impl KnownCause {
+    /// All of the table, in its order.
+    #[must_use]
+    pub fn all() -> &'static [Self] {
+        &KNOWN
+    }
+
+    /// What a line of the log shows the cause by: each text has parts, in lower case, that stand together in one line.
+    #[must_use]
+    pub fn signs(&self) -> &'static [&'static [&'static str]] {
+        self.signs
+    }
+
     /// The cause with a code.
     #[must_use]
     pub fn of_code(code: &str) -> Option<&'static Self> {
