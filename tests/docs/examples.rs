@@ -75,7 +75,9 @@ fn examples_plan_every_row_of_their_configs() {
                 &["plan", "--base-ref", &base, "--head-ref", &head, "--plan-file", file],
             );
             let plan: Value = serde_json::from_str(&repository.read("plan.json")).unwrap();
-            assert_eq!(plan["jobs"].as_array().map(Vec::len), Some(rows), "{}: {plan:#}", example.display());
+            let names = plan["jobs"].as_array().unwrap().iter().map(|job| job["name"].as_str().unwrap());
+            let measured = names.filter(|name| !name.starts_with("eval ")).count();
+            assert_eq!(measured, rows, "{}: {plan:#}", example.display());
         }
     }
 }
