@@ -4,8 +4,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::UnboundedSender;
-
 use super::blocking::blocking;
 use super::console::Console;
 use super::context::JobContext;
@@ -16,7 +14,7 @@ use super::phase::RunningPhase;
 use super::preflight::node_timeout;
 use super::progress::Progress;
 use super::request::EvalOptions;
-use super::supervision::{Observer, WorkLimits, supervise};
+use super::supervision::{Observer, ProgressSender, WorkLimits, supervise};
 use crate::eval::scored_task::Named;
 use crate::eval::task_questions::Choices;
 use crate::eval::threshold::Thresholds;
@@ -179,11 +177,8 @@ async fn evaluate_point(
         conc,
         printed: Instant::now(),
     };
-    let work = move |cancellation: &Cancellation, progress: &UnboundedSender<EvaluationProgress>| {
-        evaluate(&evaluation, &plan.tasks, cancellation, &mut |update| {
-            // The receiver lives until this has ended.
-            let _ = progress.send(update);
-        })
+    let work = move |cancellation: &Cancellation, progress: &ProgressSender<EvaluationProgress>| {
+        evaluate(&evaluation, &plan.tasks, cancellation, &mut |update| progress.send(update))
     };
     let (evaluated, interruption) = supervise(engine, &ctx.cancellation, limits, &mut printer, work, has_unanswered).await;
     if let Some(interruption) = interruption {

@@ -3,8 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::UnboundedSender;
-
 use super::console::Console;
 use super::context::JobContext;
 use super::engine::LaunchedEngine;
@@ -12,7 +10,7 @@ use super::interruption::Interruption;
 use super::load_settings::{LoadTarget, load_settings};
 use super::phase::{PhaseJournal, RunningPhase};
 use super::progress::Progress;
-use super::supervision::{Observer, WorkLimits, supervise};
+use super::supervision::{Observer, ProgressSender, WorkLimits, supervise};
 use crate::job::{Deadlines, FailureClass, JobFailure, Outcome, Phase, PhaseEnding, Resolved};
 use crate::load;
 use crate::measure::{MeasureError, measure};
@@ -86,11 +84,8 @@ async fn load_point(
     let first_phase = if settings.num_warmups > 0 { Phase::WarmUp } else { Phase::Load };
     let limits = WorkLimits::new(deadlines.of(first_phase), deadlines.stall.duration());
     let mut observer = LoadObserver::begin(&ctx.console, journal, deadlines, first_phase, point.conc, settings.duration);
-    let work = move |cancellation: &Cancellation, progress: &UnboundedSender<load::Progress>| {
-        measure(&settings, cancellation, &mut |update| {
-            // The receiver lives until this has ended.
-            let _ = progress.send(update);
-        })
+    let work = move |cancellation: &Cancellation, progress: &ProgressSender<load::Progress>| {
+        measure(&settings, cancellation, &mut |update| progress.send(update))
     };
     let (measured, interruption) = supervise(engine, &ctx.cancellation, limits, &mut observer, work, has_lost_connection).await;
     let load = judge(ctx, point, observer.phase, measured, interruption);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 use tokio::task::JoinError;
 use tokio::time::{sleep_until, timeout};
 use tracing::Span;
@@ -37,7 +37,6 @@ impl WorkLimits {
         }
     }
 
-    /// Begins the next phase.
     pub fn restart(&mut self, limit: Duration) {
         *self = Self::new(limit, self.stall);
     }
@@ -72,22 +71,34 @@ pub(super) trait Observer<P> {
     fn observe(&mut self, progress: P, limits: &mut WorkLimits);
 }
 
+/// The end of supervised work at which it reports its progress.
+pub(super) struct ProgressSender<P>(watch::Sender<Option<P>>);
+
+impl<P> ProgressSender<P> {
+    /// Replaces the progress reported before.
+    pub fn send(&self, progress: P) {
+        self.0.send_replace(Some(progress));
+    }
+}
+
 /// Runs `work` on a thread of its own, because it blocks. What ends it from outside raises the signal that it got, and is
 /// returned beside its result. Where the result shows `lost_connection`, the engine may have ended without being seen so yet.
+/// Only the newest progress is kept, so work that reports faster than it is observed neither waits nor fills memory.
 pub(super) async fn supervise<T, P>(
     engine: &LaunchedEngine,
     cancellation: &Cancellation,
     mut limits: WorkLimits,
     observer: &mut dyn Observer<P>,
-    work: impl FnOnce(&Cancellation, &UnboundedSender<P>) -> T + Send + 'static,
+    work: impl FnOnce(&Cancellation, &ProgressSender<P>) -> T + Send + 'static,
     lost_connection: impl FnOnce(&T) -> bool,
 ) -> (T, Option<Interruption>)
 where
     T: Send + 'static,
-    P: Send + 'static,
+    P: Copy + Send + Sync + 'static,
 {
     let work_stop = cancellation.child();
-    let (sender, mut progress) = unbounded_channel();
+    let (sender, mut progress) = watch::channel(None);
+    let sender = ProgressSender(sender);
     let mut running = {
         let work_stop = work_stop.clone();
         let span = Span::current();
@@ -99,7 +110,7 @@ where
         loop {
             tokio::select! {
                 result = &mut running => return Ok(result),
-                Some(update) = progress.recv() => observer.observe(update, &mut limits),
+                Ok(()) = progress.changed() => observe_newest(&mut progress, observer, &mut limits),
                 interruption = &mut interrupted => return Err(interruption),
                 () = sleep_until(limits.next().into()) => return Err(limits.exceeded()),
             }
@@ -113,7 +124,7 @@ where
             (running.await, Some(interruption))
         }
     };
-    observe_rest(&mut progress, observer, &mut limits);
+    observe_newest(&mut progress, observer, &mut limits);
     let result = result.unwrap_or_else(resume_panic);
     // A signal may have ended the work first.
     let interruption = interruption.or_else(|| cancellation.cause().map(Interruption::Cancelled));
@@ -124,9 +135,10 @@ where
     (result, interruption)
 }
 
-fn observe_rest<P>(progress: &mut UnboundedReceiver<P>, observer: &mut dyn Observer<P>, limits: &mut WorkLimits) {
-    while let Ok(update) = progress.try_recv() {
-        observer.observe(update, limits);
+fn observe_newest<P: Copy>(progress: &mut watch::Receiver<Option<P>>, observer: &mut dyn Observer<P>, limits: &mut WorkLimits) {
+    let newest = *progress.borrow_and_update();
+    if let Some(newest) = newest {
+        observer.observe(newest, limits);
     }
 }
 
