@@ -36,7 +36,7 @@ impl<T: JsonSchema> JsonSchema for Nullable<T> {
 }
 
 /// schemars lets an `Option` be null; in our documents it is an absent key.
-fn refuse_null(schema: &mut Schema) {
+pub(crate) fn refuse_null(schema: &mut Schema) {
     let Some(object) = schema.as_object_mut() else { return };
     if object.get("default").is_some_and(Value::is_null) {
         object.remove("default");

@@ -22,11 +22,11 @@ mod variable;
 mod workload;
 
 pub use component::{Component, KvOffloading};
-pub use diagnostic::{Diagnostic, Diagnostics, Related, Severity};
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use error_text::with_causes;
 pub use failure::FailureClass;
 pub use job_id::JobId;
-pub(crate) use json_schema::{Nullable, json_schema};
+pub(crate) use json_schema::{Nullable, json_schema, refuse_null};
 pub use layout::Layout;
 pub use markdown::escape_markdown;
 pub use metric::{Better, Metric};

@@ -1,4 +1,4 @@
-//! JSON Schema of runner profiles, for editors and for checks without imax: derived from the documents that the reader uses, with
+//! JSON Schema of runner profiles, for editors and for validation without imax: derived from the parsed documents, with
 //! the section of each launcher.
 
 use schemars::generate::SchemaSettings;
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::PhaseTime;
 use super::document::ProfileDocument;
 use super::launcher::Launchers;
+use crate::model::refuse_null;
 
 impl JsonSchema for PhaseTime {
     fn inline_schema() -> bool {
@@ -49,40 +50,14 @@ pub fn profile_schema(launchers: Launchers<'_>) -> Value {
         "anyOf".to_owned(),
         json!([{ "required": ["launcher"] }, { "required": ["extends"] }]),
     );
+    RecursiveTransform(remove_default).transform(&mut schema);
     RecursiveTransform(refuse_null).transform(&mut schema);
     schema.to_value()
 }
 
-/// A key that is present has a value: an optional field is an absent key, not a null.
-fn refuse_null(schema: &mut Schema) {
-    let null = json!({ "type": "null" });
-    let Some(object) = schema.as_object_mut() else { return };
-    object.remove("default");
-    if let Some(Value::Array(types)) = object.get_mut("type") {
-        types.retain(|name| name != "null");
-        if let [one] = types.as_slice() {
-            let one = one.clone();
-            object.insert("type".to_owned(), one);
-        }
-    }
-    if let Some(Value::Array(names)) = object.get_mut("enum") {
-        names.retain(|name| !name.is_null());
-    }
-    let Some(Value::Array(choices)) = object.get_mut("anyOf") else {
-        return;
-    };
-    let count = choices.len();
-    choices.retain(|choice| *choice != null);
-    if let ([one], true) = (choices.as_slice(), choices.len() < count) {
-        let one = one.clone();
-        object.remove("anyOf");
-        if let Value::Object(one) = one {
-            for (key, value) in one {
-                // The field's own description stays.
-                object.entry(key).or_insert(value);
-            }
-        }
-    }
+/// A key that a profile leaves out is inherited, so it has no default of its own.
+fn remove_default(schema: &mut Schema) {
+    schema.remove("default");
 }
 
 #[cfg(test)]
