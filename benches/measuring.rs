@@ -15,11 +15,11 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use imax::load::exchange::{Asked, Exchange};
-use imax::load::record::ChunkMark;
-use imax::load::{Deadlines, Metrics, Plan, PreparedRequest, Protocol, Record, Schedule, Stamp, Target, chunk, sse};
-use imax::measure::load_driver::{Drive, KernelClock};
-use imax::system::cancellation::Cancellation;
+use imax::testing::Cancellation;
+use imax::testing::ChunkMark;
+use imax::testing::{Asked, Exchange};
+use imax::testing::{Deadlines, Metrics, Plan, PreparedRequest, Protocol, Record, Schedule, Stamp, Target, chunk, sse};
+use imax::testing::{Drive, KernelClock};
 
 /// A chunk as vLLM sends it, with usage, about 300 bytes.
 fn event(tokens: u32) -> String {

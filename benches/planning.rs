@@ -12,9 +12,9 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use imax::config::Catalog;
-use imax::matrix::{FullSweep, full_sweep};
-use imax::model::SourceFile;
+use imax::testing::Catalog;
+use imax::testing::SourceFile;
+use imax::testing::{FullSweep, full_sweep};
 
 const ENTRIES: [usize; 2] = [208, 2_080];
 

@@ -4,7 +4,7 @@
 //! The steps, up to [`report`], are pure functions on values. The rooms below them touch the world.
 
 /// The field's words as types.
-pub mod model;
+pub(crate) mod model;
 
 /// YAML 1.1 text to a tree with places, and typed reading that finds all errors.
 pub(crate) mod yaml;
@@ -13,67 +13,91 @@ pub(crate) mod yaml;
 pub(crate) mod settings;
 
 /// YAML files to a checked catalog of what can be measured.
-pub mod config;
+pub(crate) mod config;
 
 /// The performance changelog: entries, their difference between two commits, the config keys they select.
 pub(crate) mod changelog;
 
 /// Config entries to matrix rows, one row a job.
-pub mod matrix;
+pub(crate) mod matrix;
 
 /// One row resolved against recipe and runner profile: what will be started, and its outcome.
-pub mod job;
+pub(crate) mod job;
 
 /// The pure half of the load generator: prompts, stream parsing, records, metrics.
-pub mod load;
+pub(crate) mod load;
 
 /// Accuracy tasks: prompts, extraction, scoring.
 pub(crate) mod eval;
 
 /// What load generators wrote, to one normalised result a point.
-mod result;
+pub(crate) mod result;
 
 /// Points to runs, runs to verdicts.
-mod analysis;
+pub(crate) mod analysis;
 
 /// Runs and verdicts to tables, pages and comments.
-mod report;
+pub(crate) mod report;
 
 /// The simulated engine: an OpenAI-compatible server with a stated performance model.
 pub(crate) mod sim;
 
 /// Processes, files, sockets, TLS, archives, retries, cancellation, redaction.
-pub mod system;
+pub(crate) mod system;
 
 /// The repository: revisions, checkouts, commits.
-pub mod git;
+pub(crate) mod git;
 
 /// The platform: REST client, comments, check runs, artifacts, events, workflow commands.
-pub mod github;
+pub(crate) mod github;
 
 /// Nodes: launchers, node facts, telemetry, readiness, clean-up.
-pub mod fleet;
+pub(crate) mod fleet;
 
 /// Measuring a server: load driver, prompts, tokenizers, calibration.
-pub mod measure;
+pub(crate) mod measure;
 
 /// Accuracy tasks against a server.
-pub mod evaluate;
+pub(crate) mod evaluate;
 
 /// The life of a job.
-pub mod execution;
+pub(crate) mod execution;
 
 /// History: what was measured, found again.
-pub mod store;
+pub(crate) mod store;
 
 /// From a change or a GitHub event to the jobs to run.
-mod planning;
+pub(crate) mod planning;
 
 /// The results API and the pages.
-pub mod serve;
+pub(crate) mod serve;
 
 /// Messages to chats and webhooks.
-pub mod notify;
+pub(crate) mod notify;
 
 /// The commands: arguments and wiring.
 pub mod cli;
+
+/// What this repository's own tests and benchmarks call besides the binary. Not an interface for others.
+#[doc(hidden)]
+pub mod testing {
+    pub use crate::config::Catalog;
+    pub use crate::fleet::launcher::launch_rules;
+    pub use crate::github::{
+        Client, ClientSettings, Marker, RepositoryName, add_label, labels, newest_run, permission_of, remove_label, run_line,
+    };
+    pub use crate::job::{KnownCause, RecipeStyle, RunnerProfile};
+    pub use crate::load::exchange::{Asked, Exchange};
+    pub use crate::load::record::ChunkMark;
+    pub use crate::load::statistics::{mean, percentile_of_sorted};
+    pub use crate::load::{Deadlines, Metrics, Plan, PreparedRequest, Protocol, Record, Schedule, Stamp, Target, chunk, sse};
+    pub use crate::matrix::policy::Permission;
+    pub use crate::matrix::{FullSweep, Row, full_sweep};
+    pub use crate::measure::load_driver::{Drive, KernelClock};
+    pub use crate::model::{FailureClass, SourceFile};
+    pub use crate::system::cancellation::Cancellation;
+    pub use crate::system::host::machine;
+    pub use crate::system::http_client::{Question, send_blocking};
+    pub use crate::system::ports::free_port;
+    pub use crate::system::process::process_of;
+}

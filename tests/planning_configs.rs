@@ -113,7 +113,7 @@ fn every_row_is_read_back_as_itself() {
             continue;
         };
         for row in rows {
-            let read: imax::matrix::Row = serde_json::from_value(row.clone()).unwrap();
+            let read: imax::testing::Row = serde_json::from_value(row.clone()).unwrap();
             assert_eq!(serde_json::to_value(read).unwrap(), row);
         }
     }
@@ -399,8 +399,8 @@ mod any_input {
     use std::path::Path;
     use std::time::{Duration, Instant};
 
-    use imax::config::Catalog;
-    use imax::model::SourceFile;
+    use imax::testing::Catalog;
+    use imax::testing::SourceFile;
     use proptest::prelude::*;
 
     /// Reads a text as master config and as runner file. It must end, soon; what is wrong must have a place.

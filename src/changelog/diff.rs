@@ -41,15 +41,28 @@ pub fn additions(base: &Arc<SourceFile>, head: &Arc<SourceFile>) -> Result<Vec<L
 /// lines from 0.
 enum HistoryChange {
     /// An entry is gone, which began at a line of the base.
-    Removed { entry: usize, base_line: usize },
+    Removed {
+        entry: usize,
+        base_line: usize,
+    },
     /// An entry has another line instead of one of its own.
-    Replaced { entry: usize, head_line: usize, was: String },
-    /// An entry has lost a line.
-    Lost { entry: usize, base_line: usize },
-    /// An entry has a line more.
-    Grown { entry: usize, head_line: usize },
+    Replaced {
+        entry: usize,
+        head_line: usize,
+        was: String,
+    },
+    Lost {
+        entry: usize,
+        base_line: usize,
+    },
+    Grown {
+        entry: usize,
+        head_line: usize,
+    },
     /// A line before the first entry is gone or different.
-    Preamble { base_line: usize },
+    Preamble {
+        base_line: usize,
+    },
 }
 
 impl HistoryChange {

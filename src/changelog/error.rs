@@ -8,10 +8,7 @@ use crate::model::Diagnostics;
 pub enum ChangelogError {
     /// Nothing but blank lines and comments was added.
     #[error("{file} has no new entry; append an entry for the change to measure")]
-    NothingAdded {
-        /// The changelog.
-        file: String,
-    },
+    NothingAdded { file: String },
     /// Entries that are wrong, or old ones that changed.
     #[error("{0}")]
     Invalid(#[from] Diagnostics),

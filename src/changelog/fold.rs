@@ -4,7 +4,6 @@ use super::Fragment;
 use super::prepare::appended;
 use super::strict::{Change, Links, StrictError, StrictLog, with_link};
 
-/// Why fragments cannot be folded.
 #[derive(Debug, thiserror::Error)]
 pub enum FoldError {
     /// The log or a fragment is not in the form that tools may edit.
@@ -12,12 +11,7 @@ pub enum FoldError {
     Strict(#[from] StrictError),
     /// A fragment's entry names no pull request, and nor does its file.
     #[error("{file} has the placeholder {link:?} as its pr-link; write the link, or name the file after the pull request (`1234.yaml`)")]
-    Placeholder {
-        /// The fragment.
-        file: String,
-        /// The placeholder.
-        link: String,
-    },
+    Placeholder { file: String, link: String },
 }
 
 /// The log with all fragments at its end. A placeholder link becomes that of the pull request whose number is the

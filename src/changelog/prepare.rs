@@ -25,7 +25,6 @@ pub enum ResolveError {
         /// Its number, from 1.
         entry: usize,
     },
-    /// The main branch has another entry there.
     #[error("entry {entry}, whose link the pull request corrects, changed on the main branch; resolve by hand")]
     Changed {
         /// Its number, from 1.
@@ -38,7 +37,6 @@ pub enum ResolveError {
         entry: usize,
         /// One side's.
         ours: String,
-        /// The other side's.
         theirs: String,
     },
 }

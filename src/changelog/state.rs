@@ -22,7 +22,6 @@ pub struct State {
 pub struct Fragment {
     /// Its path, which says which fragment of another state is the same one.
     pub path: String,
-    /// Its text.
     pub source: Arc<SourceFile>,
 }
 

@@ -44,7 +44,8 @@ use crate::system::runtime::runtime;
 
 pub use nvml::main as nvml_main;
 
-pub use exit::{Exit, Failure, OrExit, in_words};
+pub use exit::Exit;
+pub(crate) use exit::{Failure, OrExit, in_words};
 
 /// Continuous benchmarking of LLM inference.
 #[derive(Debug, Parser)]

@@ -3,12 +3,10 @@
 use crate::model::Concurrency;
 use crate::yaml::{Object, Reader};
 
-/// Which concurrencies are measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConcurrencySpec {
     /// From a first to a last one, multiplied by a step in between.
     Range {
-        /// The lowest.
         start: Concurrency,
         /// The highest; always measured.
         end: Concurrency,

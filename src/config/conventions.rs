@@ -18,7 +18,6 @@ pub struct Conventions {
     pub check_lens: Option<&'static str>,
 }
 
-/// How rows for evaluation are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EvalPolicy {
     /// At 8k1k, the highest and the median concurrency of each group, none below 16.

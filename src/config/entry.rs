@@ -12,23 +12,18 @@ use super::search_space::{self, AgenticCandidate, Candidate, Defaults};
 /// A master config entry, in whichever dialect it was written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// Its key.
     pub key: ConfigKey,
     /// Container image of the engine.
     pub image: Image,
-    /// The model to load.
     pub model: ModelName,
-    /// The model's short name.
     pub model_prefix: ModelPrefix,
     /// Numeric format of the weights.
     pub precision: Precision,
-    /// The engine.
     pub framework: Framework,
     /// The label of the runners it runs on.
     pub runner: RunnerLabel,
     /// Whether its deployments span nodes.
     pub multinode: bool,
-    /// Prefill and decode on separate workers.
     pub disagg: bool,
     /// What is measured, in the order in which rows are made.
     pub blocks: Vec<ScenarioBlock>,
@@ -52,7 +47,6 @@ pub enum ScenarioBlock {
         /// The search space, in order.
         candidates: Vec<Candidate>,
     },
-    /// Recorded coding-agent sessions.
     AgenticCoding {
         /// How long the load lasts, seconds.
         duration_s: u64,
@@ -67,7 +61,6 @@ const AGENTIC_DURATION_S: u64 = 3600;
 /// What labels of clusters start with; only there can an agentic scenario run.
 const CLUSTER: &str = "cluster:";
 
-/// How an entry is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Dialect {
     Scenarios,

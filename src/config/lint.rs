@@ -4,7 +4,6 @@ use crate::model::{Diagnostic, Diagnostics, Layout};
 
 use super::{Candidate, Catalog, Entry, Hardware, ScenarioBlock};
 
-/// Warnings about a catalog that is valid.
 #[must_use]
 pub fn lint(catalog: &Catalog) -> Diagnostics {
     let mut found = Diagnostics::new();
@@ -69,7 +68,6 @@ fn beyond_a_node(entry: &Entry, hardware: Hardware, found: &mut Diagnostics) {
     }
 }
 
-/// Everything in a block's search space.
 fn candidates(block: &ScenarioBlock) -> Vec<&Candidate> {
     match block {
         ScenarioBlock::FixedSeqLen { candidates, .. } => candidates.iter().collect(),

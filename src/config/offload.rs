@@ -10,9 +10,7 @@ use crate::yaml::{Node, Object, Reader, Value};
 pub enum Offload {
     /// None.
     None,
-    /// To host memory.
     Dram {
-        /// What manages the blocks.
         backend: Component,
         /// The share of a node's memory that its GPUs may use together.
         utilization: Utilization,
@@ -141,7 +139,6 @@ pub(super) enum Version {
     Optional,
 }
 
-/// Reads a named part beside the engine.
 pub(super) fn read_component(reader: &mut Reader<'_>, node: &Node, what: &str, version: Version) -> Option<Component> {
     let object = reader.object(node, what, &COMPONENT_FIELDS)?;
     let name = reader

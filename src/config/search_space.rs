@@ -11,11 +11,9 @@ use super::worker;
 /// One way to run an engine, with the concurrencies to measure on it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
-    /// The split over GPUs.
     pub layout: Layout,
     /// How tokens are drafted.
     pub spec_decoding: SpecDecoding,
-    /// The concurrencies.
     pub conc: ConcurrencySpec,
     /// The request router, the entry's own or that of its config entry.
     pub router: Option<Component>,

@@ -69,12 +69,6 @@ impl Template {
         })
     }
 
-    /// As it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.written
-    }
-
     /// The text for these variables.
     ///
     /// # Errors

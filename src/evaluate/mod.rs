@@ -14,13 +14,11 @@ mod scores;
 mod tests;
 mod thresholds;
 
-pub use client::RequestError;
 pub use documents::DocumentsError;
 pub use evaluation::{
     EvaluationError, EvaluationProgress, EvaluationResult, EvaluationSettings, JudgedTask, PreparedTask, evaluate, prepare_tasks,
 };
 pub use harness::{HarnessError, HarnessResultFile, HarnessScore};
-pub use journal::JournalError;
 pub use request::{EvalError, EvalOutcome, EvalRequest, Evaluator, api_key_from_environment, default_request_settings, run};
 pub use scores::{failed_scores, score_with_error, unsure_scores};
 pub use thresholds::{ThresholdsError, read_thresholds};

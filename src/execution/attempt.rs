@@ -57,7 +57,6 @@ pub(super) async fn run_attempt(ctx: &JobContext, progress: &mut Progress) -> Re
     ended.and(collected)
 }
 
-/// What an attempt measured.
 #[derive(Debug, Default)]
 pub(super) struct Measurement {
     /// The nodes that a scheduler gave the job.

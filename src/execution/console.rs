@@ -40,7 +40,6 @@ impl Console {
         }
     }
 
-    /// Prints a line.
     pub fn line(&self, text: &str) {
         if !self.quiet {
             print(&self.sanitized(text));

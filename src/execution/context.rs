@@ -39,7 +39,6 @@ pub(super) struct JobContext {
     pub checkout: Checkout,
     pub states: StateFolder,
     pub console: Console,
-    /// Cancels the job.
     pub cancellation: Cancellation,
     pub start: JobStart,
 }
@@ -52,7 +51,6 @@ pub(super) struct JobFolders {
     /// The repository, which is the working folder of recipes and hooks.
     pub repository: PathBuf,
     pub recipes: PathBuf,
-    /// Runner profiles and launch scripts.
     pub runners: PathBuf,
 }
 

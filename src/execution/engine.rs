@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use super::blocking::blocking;
 use super::interruption::Interruption;
-use crate::fleet::launcher::{Engine, LaunchError, Turn};
+use crate::fleet::launcher::{Engine, LaunchError, QueueState};
 use crate::system::cancellation::Cancellation;
 use crate::system::process::StopReport;
 
-/// A launched engine.
 pub(super) struct LaunchedEngine(Box<dyn Engine>);
 
 impl LaunchedEngine {
@@ -31,13 +30,13 @@ impl LaunchedEngine {
     }
 
     /// Where the engine is in its scheduler's queue.
-    pub fn turn(&self) -> Turn {
-        self.0.turn()
+    pub fn queue_state(&self) -> QueueState {
+        self.0.queue_state()
     }
 
     /// Resolves when it is elsewhere than `known` says.
-    pub async fn turn_after(&self, known: &Turn) -> Turn {
-        self.0.turn_after(known).await
+    pub async fn queue_state_change(&self, known: &QueueState) -> QueueState {
+        self.0.queue_state_change(known).await
     }
 
     pub fn host(&self) -> String {

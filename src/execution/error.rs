@@ -11,29 +11,16 @@ use crate::system::process::ProcessError;
 /// Why a row was not executed, or its record not written. A job that fails is not an error: its record says so.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecutionError {
-    /// The output folder cannot be created.
     #[error("cannot create the output folder {}", path.display())]
-    OutputFolder {
-        /// The folder.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
+    OutputFolder { path: PathBuf, source: io::Error },
     /// A path cannot be made absolute.
     #[error("cannot make the path {} absolute", path.display())]
-    Path {
-        /// The path.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// The working folder is unknown.
+    Path { path: PathBuf, source: io::Error },
     #[error("cannot determine the working folder")]
     WorkingFolder(#[source] io::Error),
     /// Orphaned processes could not be found and stopped.
     #[error(transparent)]
     Orphans(#[from] ProcessError),
-    /// The runner's name is invalid.
     #[error("invalid runner name (--runner-name or RUNNER_NAME)")]
     RunnerName(#[from] NameError),
     /// The engine has no port to listen on.
@@ -45,7 +32,6 @@ pub enum ExecutionError {
     /// `job.json` cannot be written.
     #[error(transparent)]
     RecordFile(#[from] FileError),
-    /// The step summary cannot be written.
     #[error(transparent)]
     Summary(#[from] WorkflowFileError),
 }

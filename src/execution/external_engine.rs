@@ -16,7 +16,6 @@ const TAIL_LINES: usize = 40;
 /// Pause between two looks at the engine's process, which is not a child of this one.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// An engine to wait for.
 #[derive(Debug, Clone)]
 pub struct ExternalEngine {
     /// Where it listens.
@@ -32,7 +31,6 @@ pub struct ExternalEngine {
 /// Why an engine is not ready.
 #[derive(Debug, thiserror::Error)]
 pub enum ExternalEngineError {
-    /// The wait was cancelled.
     #[error("cancelled")]
     Cancelled(CancelCause),
     /// The engine exited, or did not answer in time.

@@ -30,9 +30,7 @@ impl From<Interruption> for PhaseError {
 /// What ended a phase from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Interruption {
-    /// A signal cancelled the job.
     Cancelled(CancelCause),
-    /// The engine exited.
     EngineExited(Ending),
     /// The state of the engine cannot be determined.
     EngineUnknown(String),
@@ -50,7 +48,6 @@ pub(super) enum Interruption {
         /// What was still wrong.
         status: String,
     },
-    /// The phase's deadline passed.
     DeadlineExceeded {
         limit: Duration,
         /// What was still wrong, where that is known.

@@ -37,7 +37,6 @@ impl JobEnd {
         }
     }
 
-    /// The exit status.
     #[must_use]
     pub fn code(self) -> u8 {
         match self {

@@ -39,7 +39,7 @@ pub(super) async fn launch(
         out: &ctx.folders.out,
         log: &log,
         port: ctx.port,
-        stop: &ctx.cancellation,
+        cancellation: &ctx.cancellation,
         until: phase.deadline(),
         tries: image_pulls,
         say: &|text| ctx.console.line(text),

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::error::ExecutionError;
 use super::spec::{RunnerProfileError, profile_of_runner};
-use crate::fleet::node::{Questions, gather, gather_inside};
+use crate::fleet::node::{FactsRequest, gather, gather_inside};
 use crate::job::{Finding, Grade, NodeFacts, RunnerProfile, Wanted, check_idle, check_node, worst};
 use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::host;
@@ -16,7 +16,6 @@ use crate::system::host;
 /// How long an examination may take: far longer than on a node whose tools answer.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// A node to examine.
 #[derive(Debug, Clone)]
 pub struct ExaminationRequest {
     /// Name of the runner profile; by default the one of the runner.
@@ -35,7 +34,6 @@ pub struct ExaminationRequest {
     pub port: Option<u16>,
 }
 
-/// What was found out about a node.
 #[derive(Debug, Serialize)]
 pub struct Examination {
     /// Name of the machine.
@@ -56,10 +54,8 @@ pub enum ExaminationError {
     /// There is no profile to compare the node with.
     #[error(transparent)]
     Profile(#[from] RunnerProfileError),
-    /// A folder cannot be examined.
     #[error(transparent)]
     Folder(#[from] ExecutionError),
-    /// The examination was cancelled.
     #[error("cancelled")]
     Cancelled(CancelCause),
 }
@@ -99,7 +95,7 @@ fn gather_facts(request: &ExaminationRequest, profile: &RunnerProfile, cancellat
     let (out, workspace) = (super::context::absolute(&request.out)?, super::context::absolute(Path::new("."))?);
     let visible = profile.visible_choice(&|name| engine_variable(profile, name));
     let gather = if request.inside_job { gather_inside } else { gather };
-    Ok(gather(&Questions {
+    Ok(gather(&FactsRequest {
         vendor: profile.vendor,
         visible: visible.as_deref(),
         launch: &profile.launch,
@@ -108,7 +104,7 @@ fn gather_facts(request: &ExaminationRequest, profile: &RunnerProfile, cancellat
         hub_cache: profile.hf_cache.as_deref(),
         port: request.port,
         inside_job: request.inside_job,
-        stop: cancellation,
+        cancellation,
         until: Instant::now() + LIMIT,
     }))
 }

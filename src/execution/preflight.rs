@@ -6,12 +6,11 @@ use super::blocking::blocking;
 use super::context::JobContext;
 use super::interruption::{Interruption, PhaseError};
 use super::phase::RunningPhase;
-use crate::fleet::node::{Questions, gather};
+use crate::fleet::node::{FactsRequest, gather};
 use crate::job::{Finding, Grade, JobFailure, NodeFacts, Phase, Wanted, check_node};
 use crate::model::VariableValue;
 use crate::system::files;
 
-/// Gathers facts about the node.
 pub(super) async fn examine_node(ctx: &JobContext, phase: &RunningPhase) -> Result<NodeFacts, PhaseError> {
     // The log of an earlier job in the same folder would be searched for causes of this job's failures.
     files::write(&ctx.folders.server_log(), b"").map_err(|error| JobFailure::infra(error.to_string()))?;
@@ -71,9 +70,9 @@ fn plain_variable(ctx: &JobContext, name: &str) -> Option<String> {
 }
 
 /// Which facts to gather. `visible` is the selection among the node's GPUs.
-pub(super) fn questions<'a>(ctx: &'a JobContext, visible: Option<&'a str>, until: Instant) -> Questions<'a> {
+pub(super) fn questions<'a>(ctx: &'a JobContext, visible: Option<&'a str>, until: Instant) -> FactsRequest<'a> {
     let profile = &ctx.spec.profile;
-    Questions {
+    FactsRequest {
         vendor: profile.vendor,
         visible,
         launch: &profile.launch,
@@ -82,7 +81,7 @@ pub(super) fn questions<'a>(ctx: &'a JobContext, visible: Option<&'a str>, until
         hub_cache: profile.hf_cache.as_deref(),
         port: profile.launch.is_on_this_machine().then_some(ctx.port),
         inside_job: false,
-        stop: &ctx.cancellation,
+        cancellation: &ctx.cancellation,
         until,
     }
 }

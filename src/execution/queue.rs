@@ -7,7 +7,7 @@ use super::context::JobContext;
 use super::engine::LaunchedEngine;
 use super::interruption::{Interruption, PhaseError};
 use super::phase::{PhaseJournal, RunningPhase, run_phase};
-use crate::fleet::launcher::Turn;
+use crate::fleet::launcher::QueueState;
 use crate::job::{JobFailure, Phase};
 
 /// Waits until the engine has its nodes, and returns their names. Without a scheduler there is no such phase.
@@ -16,7 +16,7 @@ pub(super) async fn wait_in_queue(
     journal: &mut PhaseJournal,
     engine: &LaunchedEngine,
 ) -> Result<Vec<String>, JobFailure> {
-    if engine.turn() == Turn::NoQueue {
+    if engine.queue_state() == QueueState::NoQueue {
         return Ok(Vec::new());
     }
     run_phase(ctx, journal, Phase::Queue, async |phase| wait_for_nodes(ctx, phase, engine).await).await?;
@@ -25,28 +25,28 @@ pub(super) async fn wait_in_queue(
 
 async fn wait_for_nodes(ctx: &JobContext, phase: &RunningPhase, engine: &LaunchedEngine) -> Result<(), PhaseError> {
     // Differs from what a scheduler says, so that its first answer is news.
-    let mut known = Turn::NoQueue;
+    let mut known = QueueState::NoQueue;
     let mut status = String::new();
     loop {
-        let turn = tokio::select! {
+        let state = tokio::select! {
             biased;
             // A job that failed in the queue, or just after it, is reported with the launcher's reason.
             interruption = engine.interrupted(&ctx.cancellation) => return Err(interruption.into()),
-            turn = engine.turn_after(&known) => turn,
+            state = engine.queue_state_change(&known) => state,
             () = sleep(phase.time_left()) => {
                 let limit = ctx.spec.profile.deadlines.of(Phase::Queue);
                 return Err(Interruption::QueueTimeout { limit, status }.into());
             }
         };
-        match &turn {
-            Turn::NoQueue => return Ok(()),
-            Turn::Come { place } => {
+        match &state {
+            QueueState::NoQueue => return Ok(()),
+            QueueState::Left { place } => {
                 ctx.console.line(place);
                 return Ok(());
             }
-            Turn::Waits { what, reason } => status = format!("{what} waits: {reason}"),
+            QueueState::Waiting { what, reason } => status = format!("{what} waits: {reason}"),
         }
         ctx.console.line(&status);
-        known = turn;
+        known = state;
     }
 }

@@ -15,7 +15,6 @@ use crate::system::http_client::{Question, send};
 /// How long the engine has to answer the question for its version.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An engine that serves a model.
 pub(super) struct ReadyEngine {
     pub target: LoadTarget,
     pub version: Option<EngineVersion>,

@@ -6,10 +6,8 @@ use std::path::PathBuf;
 use crate::eval::request::Api;
 use crate::matrix::Row;
 
-/// A row to execute on this machine.
 #[derive(Debug, Clone)]
 pub struct ExecutionRequest {
-    /// The row.
     pub row: Row,
     /// Output folder of the job; it is created where it does not exist.
     pub out: PathBuf,
@@ -36,9 +34,7 @@ pub struct ExecutionRequest {
 /// Load settings that replace those of the runner profile.
 #[derive(Debug, Clone, Default)]
 pub struct LoadOverrides {
-    /// Measured requests per concurrent request.
     pub prompts_per_concurrency: Option<NonZeroU32>,
-    /// Warm-up requests per concurrent request.
     pub warmups_per_concurrency: Option<u32>,
     /// Lower bound of random lengths, as a fraction of the row's lengths.
     pub random_range_ratio: Option<f64>,
@@ -59,7 +55,6 @@ pub struct EvalOptions {
     pub num_fewshot: Option<usize>,
     /// Maximum number of tokens per answer; by default the task's.
     pub max_gen_toks: Option<u32>,
-    /// Endpoint that questions are sent to.
     pub api: Api,
     /// File of thresholds; by default `configs/eval-thresholds.yaml`, if it exists.
     pub thresholds: Option<PathBuf>,

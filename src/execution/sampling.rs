@@ -31,7 +31,6 @@ pub(super) struct Sampling {
     host: Option<HostSampler>,
 }
 
-/// What was sampled.
 #[derive(Debug, Default)]
 pub(super) struct Samples {
     gpus: Vec<GpuSample>,
@@ -96,7 +95,7 @@ fn start_gpus(ctx: &JobContext, nodes: &[String]) -> Option<Sampler> {
         exporters: &exporters,
         job: &ctx.spec.id,
         out: &ctx.folders.out,
-        stop: &ctx.cancellation,
+        cancellation: &ctx.cancellation,
     };
     match blocking(|| telemetry::start(wanted)) {
         Ok(started) => {

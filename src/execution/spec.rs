@@ -13,7 +13,6 @@ use crate::model::{JobId, NameError, RunnerName};
 use crate::system::files;
 use crate::system::host;
 
-/// Why a row cannot be run here.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum JobSpecError {
     /// The profile or the recipe does not fit the row.
@@ -27,10 +26,8 @@ pub(super) enum JobSpecError {
 /// Why a runner has no profile.
 #[derive(Debug, thiserror::Error)]
 pub enum RunnerProfileError {
-    /// The runner's name is invalid.
     #[error("invalid runner name (--runner-name or RUNNER_NAME)")]
     Name(#[from] NameError),
-    /// The profile cannot be used.
     #[error(transparent)]
     Profile(#[from] ProfileError),
 }

@@ -1,4 +1,4 @@
-//! The engine's log: its end for error messages, and a short form for a full disk.
+//! The engine's log: its tail for error messages, and truncation for a full disk.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -7,12 +7,12 @@ use std::path::Path;
 use crate::model::Secret;
 use crate::system::redaction::redact;
 
-/// Part of the log that is searched for causes, bytes from its end.
+/// How much of the log's end is searched for causes, bytes.
 const SEARCHED: u64 = 256 << 10;
-/// Part of the log that is kept where the disk is full, bytes.
+/// How much of the log's end is kept if the disk is full, bytes.
 const KEPT: usize = 64 << 10;
 
-/// The end of a log, without secrets and without what a terminal would take as a command.
+/// The tail of a log, without secrets and terminal control characters.
 #[must_use]
 pub fn tail(log: &Path, secrets: &[Secret]) -> String {
     let text = read_end(log).unwrap_or_default();
@@ -29,7 +29,7 @@ pub fn last_lines(text: &str, count: usize) -> String {
     lines.get(from..).unwrap_or_default().join("\n")
 }
 
-/// Keeps only the end of a log, in the place that it has: no new room is needed for it.
+/// Keeps only the end of a log, in place, because there is no room for a copy.
 ///
 /// # Errors
 /// Where the log cannot be read or written.
@@ -56,7 +56,7 @@ mod tests {
     use crate::system::files;
 
     #[test]
-    fn secrets_and_commands_to_terminals_leave_tails() {
+    fn tail_has_no_secrets_and_no_terminal_controls() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("server.log");
         files::write(&log, b"start\n\x1b[31mtoken=hf_abcdef \xff end\nlast").unwrap();

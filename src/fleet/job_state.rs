@@ -1,6 +1,6 @@
-//! State on disk: one small file for each job that may have something running, written before the job starts
-//! anything and removed when all of it is stopped. A file whose owner is dead is the list of what is to be cleaned up.
-//! Home folders are often shared, so a file says which machine its owner is on: no other machine can see whether it still runs.
+//! Job state on disk: one small file for each job that may have something running, written before the job starts
+//! anything and removed when all of it is stopped. A file whose owner is dead lists what has to be cleaned up.
+//! Home folders are often shared, so a file names the machine of its owner: no other machine can tell whether it still runs.
 
 use std::path::{Path, PathBuf};
 
@@ -18,43 +18,40 @@ const SCHEMA: &str = "imax-job-state/1";
 /// What a job may have running.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobState {
-    /// The format.
     pub schema: String,
-    /// The job.
     pub job: JobId,
-    /// The `imax run` that owns it.
+    /// The `imax run` process that owns it.
     pub owner: Option<ProcessId>,
-    /// The machine that the owner is on.
     pub machine: Machine,
-    /// The boot of the machine in which the owner started.
+    /// Boot id of the machine when the owner started.
     pub boot: String,
-    /// Where the job's files go.
+    /// Output folder of the job.
     pub out: PathBuf,
-    /// When it began, RFC 3339.
+    /// Start, RFC 3339.
     pub started: String,
-    /// What it started, beside processes that carry the job's mark.
+    /// Resources besides the processes that carry the job's mark.
     pub holds: Vec<Holding>,
-    /// Since when a request of the launcher waits for its answer, RFC 3339: until then a holding may appear.
+    /// Since when a launcher request has been unanswered, RFC 3339: until it is answered, a holding may appear.
     pub asked: Option<String>,
-    /// The profile's post-hooks, which are to run when all of this is stopped.
+    /// The profile's post-hooks, to be run after everything was stopped.
     pub hooks_owed: Vec<String>,
 }
 
-/// Something outside of this machine's processes that outlives `imax run`.
+/// A resource other than a process of this machine that can outlive `imax run`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holding {
     /// Name of the launcher that made it.
     pub launcher: String,
-    /// What it is, for people: `container imax-1`.
+    /// Description for people: `container imax-1`.
     pub what: String,
-    /// How the launcher finds it; no other code reads this.
+    /// Data by which the launcher finds it; no other code reads this.
     pub data: Value,
-    /// Whether it may appear after a request for it that had no answer.
+    /// Whether it may appear late, after a request that had no answer.
     pub may_come_late: bool,
 }
 
 impl JobState {
-    /// The state of a job that this process owns.
+    /// The state of a job owned by this process.
     #[must_use]
     pub fn of_this_process(job: JobId, out: &Path, started: String) -> Self {
         Self {
@@ -71,7 +68,7 @@ impl JobState {
         }
     }
 
-    /// The state of the owner. On this machine, one from before the last boot is dead, and so is one whose process is not known.
+    /// The state of the owner. On this machine, an owner from before the last boot is dead, and so is one whose process does not exist.
     #[must_use]
     pub fn owner(&self) -> Owner {
         if self.machine != machine() {
@@ -84,18 +81,17 @@ impl JobState {
     }
 }
 
-/// What has become of the `imax run` that owns a job.
+/// State of the `imax run` process that owns a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
-    /// It runs on this machine.
     Alive,
-    /// It was on this machine and is not any more.
+    /// It was on this machine and has ended.
     Dead,
     /// It is on another machine, which alone can tell.
     Elsewhere,
 }
 
-/// The folder of state files: it must outlive a reboot, and be the same for every job of this user on this node.
+/// The folder of state files: it must survive a reboot, and be the same for every job of this user on this node.
 #[derive(Debug, Clone)]
 pub struct StateFolder(PathBuf);
 
@@ -111,8 +107,7 @@ impl StateFolder {
         Self(folder)
     }
 
-    /// A given folder.
-    #[must_use]
+    #[cfg(test)]
     pub fn at(folder: PathBuf) -> Self {
         Self(folder)
     }
@@ -120,17 +115,17 @@ impl StateFolder {
     /// Writes a job's state.
     ///
     /// # Errors
-    /// Where the folder cannot be written.
+    /// If the folder cannot be written.
     pub fn write(&self, state: &JobState) -> Result<(), FileError> {
         files::write_json(&self.path(&state.job), state)
     }
 
-    /// Forgets a job. One that was never written is forgotten already.
+    /// Removes a job's state; does nothing if there is none.
     pub fn forget(&self, job: &JobId) {
         let _ = std::fs::remove_file(self.path(job));
     }
 
-    /// All jobs that have a state. A file that is not one is passed over: it is not ours to remove.
+    /// The states of all jobs. Other files in the folder are ignored.
     #[must_use]
     pub fn all(&self) -> Vec<JobState> {
         let Ok(entries) = std::fs::read_dir(&self.0) else {
@@ -147,11 +142,11 @@ impl StateFolder {
         states
     }
 
-    /// A file beside the states that jobs lock while they do what only one of them should do at a time, such as pulling an
-    /// image. It is made where it is missing and never removed: a lock on a removed file would hold nobody back.
+    /// A file next to the states that jobs lock for what only one of them should do at a time, such as pulling an image.
+    /// It is created if missing and never removed: a lock on a removed file would exclude nobody.
     ///
     /// # Errors
-    /// Where it cannot be made.
+    /// If it cannot be created.
     pub fn lock_file(&self, name: &str) -> std::io::Result<std::fs::File> {
         use sha2::{Digest as _, Sha256};
         let mut digest = hex::encode(Sha256::digest(name));
@@ -171,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn states_are_found_until_forgotten_and_strangers_files_are_left() {
+    fn states_are_found_until_removed_and_other_files_are_left() {
         let folder = tempfile::tempdir().unwrap();
         let states = StateFolder::at(folder.path().join("jobs"));
         let job = JobId::from_unique(9);
@@ -185,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_owners_machine_knows_whether_it_is_alive() {
+    fn only_the_owners_machine_can_tell_whether_it_runs() {
         let mine = JobState::of_this_process(JobId::from_unique(9), Path::new("/out"), "2026-01-01T00:00:00Z".to_owned());
         let renamed = Machine {
             name: "other".to_owned(),
@@ -204,7 +199,7 @@ mod tests {
             (machine(), boot.as_str(), mine.owner, Owner::Alive),
             (machine(), &boot, gone, Owner::Dead),
             (machine(), &boot, None, Owner::Dead),
-            // After a reboot the number may be another process's.
+            // After a reboot the process id may belong to another process.
             (machine(), "another boot", mine.owner, Owner::Dead),
             (renamed, &boot, gone, Owner::Elsewhere),
             (cloned.clone(), &boot, gone, Owner::Elsewhere),

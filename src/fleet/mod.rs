@@ -1,5 +1,4 @@
-//! The nodes on which jobs run: launchers that start engines, what is known of a node, telemetry, readiness, and the clean-up
-//! after jobs that were killed.
+//! The nodes on which jobs run: launchers that start engines, node facts, telemetry, readiness, and clean-up after killed jobs.
 
 pub mod engine_log;
 pub mod image_cache;

@@ -1,4 +1,4 @@
-//! Whether an engine is ready: its health check answers and it gives one token. The health check alone is not
+//! The readiness probe: the engine's health check answers and it generates one token. The health check alone is not
 //! enough: engines answer it before their first, slow forward pass, and some before the model is loaded.
 
 use std::fmt::Write as _;
@@ -9,46 +9,42 @@ use serde::Deserialize;
 use crate::system::http_client::{Answer, HttpError, Question, send};
 use crate::system::tls::TlsClient;
 
-/// Pause between two health checks: an engine does not announce that it is ready.
+/// Probe interval.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Longest time for one answer to a health check or a list of models.
+/// Timeout of a health check or a list of models.
 const ANSWER: Duration = Duration::from_secs(5);
-/// Part of a refusing answer that is quoted, characters.
+/// Maximum length of a quoted error response, characters.
 const QUOTED: usize = 200;
 
-/// The engine to wait for.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// Host name or address.
     pub host: String,
-    /// Port.
     pub port: u16,
-    /// Makes the connection an encrypted one.
+    /// Whether to use TLS.
     pub tls: Option<TlsClient>,
     /// Path of the health check.
     pub health_path: String,
-    /// The model that the row names; the engine may serve it under another name.
+    /// The model named in the row; the engine may serve it under another name.
     pub model: String,
 }
 
-/// An engine that is ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ready {
     /// The name under which the engine serves the model.
     pub served_model: String,
 }
 
-/// The deadline came before the engine was ready.
+/// The deadline passed before the engine was ready.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the engine was not ready within {} s: {last}", .waited.as_secs_f64().round())]
 pub struct ReadinessTimeout {
-    /// How long it had.
     pub waited: Duration,
-    /// What was wrong at last.
+    /// The last problem.
     pub last: String,
 }
 
-/// Probes the engine until it is ready, at most until `limit` is over; the first answer may take some seconds all the same. The
+/// Probes the engine until it is ready, at most until `limit` is over; the first probe may take a few seconds longer. The
 /// caller cancels by dropping the future.
 ///
 /// # Errors
@@ -59,7 +55,7 @@ pub async fn probe_until_ready(target: &Target, limit: Duration) -> Result<Ready
     loop {
         let mut left = limit.saturating_sub(start.elapsed());
         match last {
-            // Also where this process was held up until its deadline was over, it asks once.
+            // Probe at least once, even if this process was suspended past its deadline.
             None => left = left.max(ANSWER),
             Some(last) if left.is_zero() => return Err(ReadinessTimeout { waited: limit, last }),
             Some(_) => {}
@@ -69,7 +65,7 @@ pub async fn probe_until_ready(target: &Target, limit: Duration) -> Result<Ready
                 tracing::info!(model = ready.served_model, waited = ?start.elapsed(), "engine is ready");
                 return Ok(ready);
             }
-            // What the deadline cut short says less than the answer before it.
+            // The answer before the deadline says more than the one that it cut short.
             Err(_) if last.is_some() && start.elapsed() >= limit => {}
             Err(problem) => last = Some(problem),
         }
@@ -77,7 +73,7 @@ pub async fn probe_until_ready(target: &Target, limit: Duration) -> Result<Ready
     }
 }
 
-/// One round: health, name of the model, one token. The token may take as long as there is time.
+/// One probe: health, name of the model, one token. The token may take all of the remaining time.
 async fn attempt(target: &Target, left: Duration) -> Result<Ready, String> {
     let health = exchange(target, &target.health_path, None, left.min(ANSWER)).await?;
     if !(200..300).contains(&health.status) {
@@ -126,7 +122,7 @@ struct ModelEntry {
 
 async fn served_model(target: &Target, limit: Duration) -> Result<String, String> {
     let answer = exchange(target, "/v1/models", None, limit).await?;
-    // An engine without the list (status 404) is taken at the row's word; the token below shows whether that is right.
+    // For an engine without the list (status 404) the row's name is used; the token below shows whether it is right.
     let list = serde_json::from_slice::<ModelList>(&answer.body)
         .map(|list| list.data)
         .unwrap_or_default();
@@ -160,7 +156,7 @@ async fn one_token(target: &Target, model: &str, limit: Duration) -> Result<(), 
         return Err(refusal(PATH, &answer));
     }
     let completion: Completion =
-        serde_json::from_slice(&answer.body).map_err(|error| format!("{PATH} answered with something else than a completion: {error}"))?;
+        serde_json::from_slice(&answer.body).map_err(|error| format!("{PATH} did not answer with a completion: {error}"))?;
     let counted = completion
         .usage
         .and_then(|usage| usage.completion_tokens)

@@ -1,5 +1,5 @@
-//! Cleaning up after jobs whose `imax run` died: by SIGKILL, a crash or a reboot. Only what carries the id of a job of
-//! ours, and only where that job's owner is known to be dead, is touched.
+//! Clean-up after jobs whose `imax run` died by SIGKILL, a crash or a reboot. Only what carries the id of one of this user's jobs
+//! is touched, and only if that job's owner is known to be dead.
 
 use std::time::{Duration, Instant};
 
@@ -7,37 +7,36 @@ use crate::fleet::job_state::{Holding, JobState, Owner, StateFolder};
 use crate::system::cancellation::Cancellation;
 use crate::system::process::{marked_processes, stop_members_async};
 
-/// How long a leftover process has to end after SIGTERM.
+/// Time between SIGTERM and SIGKILL for a leftover process.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long it has to go after SIGKILL.
+/// Time for it to end after SIGKILL.
 const LIMIT: Duration = Duration::from_secs(5);
-/// How long after a request without an answer a scheduler may still carry it out: tools and controllers give up earlier.
+/// How long after a request without an answer a scheduler may still carry it out: tools and controllers time out earlier.
 const LATE_ANSWER: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
 
-/// What was done about one dead job.
+/// Result of the clean-up after one dead job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reaped {
-    /// The job's state.
     pub state: JobState,
     /// What was stopped or removed, for people.
     pub removed: Vec<String>,
     /// What is still there, and why.
     pub left: Vec<String>,
-    /// Resources that a request without an answer may still create.
+    /// Resources that an unanswered request may still create.
     pub awaited: Vec<String>,
 }
 
 impl Reaped {
-    /// Whether nothing is left, and nothing may come. Else the state must stay for a later try.
+    /// Whether nothing is left and nothing may appear. Otherwise the state is kept for a later attempt.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.left.is_empty() && self.awaited.is_empty()
     }
 }
 
-/// Stops everything that dead jobs of this machine left, and those of machines that are known to be gone. A job that is
-/// not finished with keeps its state, for a later try; so do those that a signal or the end of the time leaves no time for.
-pub async fn reap_dead_jobs(states: &StateFolder, gone: &[String], stop: &Cancellation, until: Instant) -> Vec<Reaped> {
+/// Stops everything left by dead jobs of this machine, and of machines that are known to be gone. A job whose clean-up is not
+/// finished keeps its state for a later attempt; so does one not reached before a signal or the deadline.
+pub async fn reap_dead_jobs(states: &StateFolder, gone: &[String], cancellation: &Cancellation, until: Instant) -> Vec<Reaped> {
     let is_dead = |state: &JobState| match state.owner() {
         Owner::Dead => true,
         Owner::Alive => false,
@@ -45,7 +44,7 @@ pub async fn reap_dead_jobs(states: &StateFolder, gone: &[String], stop: &Cancel
     };
     let mut done = Vec::new();
     for state in states.all().into_iter().filter(is_dead) {
-        let reaped = reap_job(state, stop, until).await;
+        let reaped = reap_job(state, cancellation, until).await;
         if reaped.is_finished() {
             states.forget(&reaped.state.job);
         }
@@ -65,9 +64,9 @@ fn is_of(state: &JobState, machines: &[String]) -> bool {
     machines.contains(&state.machine.name)
 }
 
-/// Stops everything that one job left. A signal ends it, also in the middle.
-pub async fn reap_job(state: JobState, stop: &Cancellation, until: Instant) -> Reaped {
-    let (removed, left) = stop_processes(&state, stop, until).await;
+/// Stops everything left by one job. A signal interrupts it.
+pub async fn reap_job(state: JobState, cancellation: &Cancellation, until: Instant) -> Reaped {
+    let (removed, left) = stop_processes(&state, cancellation, until).await;
     let mut reaped = Reaped {
         removed,
         left,
@@ -75,9 +74,9 @@ pub async fn reap_job(state: JobState, stop: &Cancellation, until: Instant) -> R
         state,
     };
     for holding in &reaped.state.holds {
-        match crate::fleet::launcher::remove(holding, &reaped.state.job, stop, until).await {
+        match crate::fleet::launcher::remove(holding, &reaped.state.job, cancellation, until).await {
             Ok(true) => reaped.removed.push(holding.what.clone()),
-            Ok(false) if may_still_come(&reaped.state, holding) => reaped.awaited.push(holding.what.clone()),
+            Ok(false) if may_still_appear(&reaped.state, holding) => reaped.awaited.push(holding.what.clone()),
             Ok(false) => {}
             Err(error) => reaped.left.push(format!("{}: {error}", holding.what)),
         }
@@ -85,11 +84,11 @@ pub async fn reap_job(state: JobState, stop: &Cancellation, until: Instant) -> R
     reaped
 }
 
-/// What was stopped, and what is still there.
-async fn stop_processes(state: &JobState, stop: &Cancellation, until: Instant) -> (Vec<String>, Vec<String>) {
+/// Returns what was stopped, and what is still there.
+async fn stop_processes(state: &JobState, cancellation: &Cancellation, until: Instant) -> (Vec<String>, Vec<String>) {
     let time = until.saturating_duration_since(Instant::now());
-    if stop.is_cancelled() || time.is_zero() {
-        return (Vec::new(), vec!["its processes: no time left to look for them".to_owned()]);
+    if cancellation.is_cancelled() || time.is_zero() {
+        return (Vec::new(), vec!["its processes: no time left to search for them".to_owned()]);
     }
     let mut seen = Vec::new();
     let mut members = || {
@@ -102,13 +101,13 @@ async fn stop_processes(state: &JobState, stop: &Cancellation, until: Instant) -
         }
         found
     };
-    let report = stop_members_async(&mut members, GRACE.min(time / 2), LIMIT.min(time / 2), stop).await;
+    let report = stop_members_async(&mut members, GRACE.min(time / 2), LIMIT.min(time / 2), cancellation).await;
     let left = report.left.iter().map(|process| format!("process {process} does not end"));
     (seen, left.collect())
 }
 
-/// Whether a holding that is not there may still appear, because a request for it had no answer.
-fn may_still_come(state: &JobState, holding: &Holding) -> bool {
+/// Whether an absent holding may still appear, because a request for it had no answer.
+fn may_still_appear(state: &JobState, holding: &Holding) -> bool {
     let asked = state
         .asked
         .as_deref()

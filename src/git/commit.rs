@@ -8,7 +8,6 @@ use git2::{IndexAddOption, Oid, Repository, RepositoryInitOptions, Signature};
 /// Name and e-mail address of the commits' author.
 const AUTHOR: (&str, &str) = ("imax demo", "demo@imax.invalid");
 
-/// A repository that was just created.
 pub struct NewRepository {
     git: Repository,
     folder: PathBuf,
@@ -18,9 +17,7 @@ pub struct NewRepository {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {operation} in {}: {}", folder.display(), source.message())]
 pub struct CommitError {
-    /// The operation that failed.
     pub operation: &'static str,
-    /// The repository's folder.
     pub folder: PathBuf,
     /// The error of libgit2.
     pub source: git2::Error,

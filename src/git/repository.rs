@@ -34,7 +34,6 @@ pub struct Conflict {
     pub theirs: Vec<u8>,
 }
 
-/// Why a repository cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
     /// There is no repository, or libgit2 refuses it.
@@ -64,7 +63,6 @@ pub enum GitError {
     /// Two commits share no history here.
     #[error("{one} and {other} have no common ancestor in this clone: {}", merge_base_remedy(*shallow))]
     NoMergeBase {
-        /// A commit.
         one: String,
         /// The other one.
         other: String,
@@ -73,22 +71,13 @@ pub enum GitError {
     },
     /// A path is not in conflict.
     #[error("{path} is not in conflict in the index; run this while a merge or rebase has stopped at it")]
-    NoConflict {
-        /// The path.
-        path: String,
-    },
+    NoConflict { path: String },
     /// One side of a conflict does not have the file.
     #[error("{path} is in conflict, but {side} does not have the file; resolve the conflict by hand")]
-    NoSide {
-        /// The path.
-        path: String,
-        /// Which side.
-        side: &'static str,
-    },
+    NoSide { path: String, side: &'static str },
     /// Another failure of libgit2.
     #[error("git: cannot {operation}: {reason}")]
     Libgit2 {
-        /// The operation that failed.
         operation: &'static str,
         /// What libgit2 said.
         reason: String,

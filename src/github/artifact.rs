@@ -49,7 +49,6 @@ pub struct Artifact {
 /// The outcome of a download.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Downloaded {
-    /// How many artifacts were downloaded.
     pub fetched: usize,
     /// How many artifacts were already present.
     pub kept: usize,
@@ -57,19 +56,15 @@ pub struct Downloaded {
     pub expired: Vec<String>,
 }
 
-/// Why artifacts cannot be downloaded.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
-    /// A request to GitHub failed.
     #[error("{0}")]
     Github(#[from] GithubError),
-    /// TLS cannot be set up.
     #[error("cannot download artifacts: {0}")]
     Setup(String),
     /// An artifact's name is not a valid folder name.
     #[error("artifact {0:?}: invalid folder name; rename the artifact, or select others with --artifact")]
     Name(String),
-    /// An archive is too large.
     #[error("the archive is larger than the limit of {limit} bytes")]
     TooLarge { limit: u64 },
     /// The archive was changed or damaged on its way.
@@ -78,16 +73,13 @@ pub enum DownloadError {
     /// An archive is invalid or hostile.
     #[error("invalid archive: {0}")]
     Archive(#[from] ArchiveError),
-    /// Adds the artifact's name to an error.
     #[error("artifact {artifact}: {source}")]
     Of { artifact: String, source: Box<DownloadError> },
     /// The state of the download cannot be read or written.
     #[error("{0}")]
     State(#[from] FileError),
-    /// The folder holds another run.
     #[error("{} holds the artifacts of run {found}, expected {expected}; give another folder", path.display())]
     OtherRun { path: PathBuf, found: u64, expected: u64 },
-    /// The system refuses.
     #[error("cannot write {}: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
 }

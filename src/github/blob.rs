@@ -23,7 +23,6 @@ const MAX_REDIRECTS: usize = 5;
 /// The time for one attempt to download an artifact.
 const DEADLINE: Duration = Duration::from_secs(900);
 
-/// A downloaded blob.
 pub(super) struct Blob {
     /// Deleted when it is dropped.
     pub file: NamedTempFile,

@@ -12,7 +12,6 @@ const PERMISSION: &str = "checks: write";
 /// The most annotations of one request.
 const ANNOTATIONS_A_REQUEST: usize = 50;
 
-/// A check run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckRun {
     /// Its name in the list of checks; with the commit it identifies the check.
@@ -46,13 +45,11 @@ pub enum Conclusion {
 /// An annotation of lines in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Annotation {
-    /// The file in the repository.
     pub path: String,
     /// Its first line, from 1.
     pub start_line: u64,
     /// Its last line.
     pub end_line: u64,
-    /// The severity.
     pub annotation_level: AnnotationLevel,
     /// At most 255 characters.
     pub title: String,
@@ -64,9 +61,7 @@ pub struct Annotation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AnnotationLevel {
-    /// A possible problem.
     Warning,
-    /// A problem.
     Failure,
 }
 

@@ -61,17 +61,13 @@ fn run_of(body: &str) -> Option<u64> {
         .find_map(|line| line.trim().strip_prefix(RUN_LINE)?.strip_suffix(" -->")?.parse().ok())
 }
 
-/// What happened to a comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommentChange {
     /// It did not exist.
     Created {
-        /// Its page.
         url: String,
     },
-    /// It existed.
     Updated {
-        /// Its page.
         url: String,
     },
     /// It existed and was not to be overwritten.
@@ -100,7 +96,6 @@ struct User {
 
 /// The account whose comments may be updated. Anyone can write a marker into a comment, so the marker alone proves nothing.
 enum Author {
-    /// This account.
     Login(String),
     /// GitHub does not tell which app a workflow's own token belongs to, only that it is an app.
     AnyApp,

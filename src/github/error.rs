@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-/// Why a request to GitHub failed.
 #[derive(Debug, thiserror::Error)]
 pub enum GithubError {
     /// There is no token.
@@ -20,7 +19,6 @@ pub enum GithubError {
     /// The rate limit is exceeded for longer than imax waits.
     #[error("GitHub's rate limit is exceeded for {request}, for another {} s; run the step again then", wait.as_secs())]
     RateLimited { request: String, wait: Duration },
-    /// The token lacks a permission.
     #[error(
         "GitHub refused {request} with 403 ({message}); the token needs a permission, add to the job:\n  permissions:\n    \
          contents: read\n    {permission}\nA pull request from a fork never gets it: comment from a workflow on `workflow_run` instead"

@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-/// Why an event file cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the event file is not JSON: {0}")]
 pub(crate) struct EventError(#[from] serde_json::Error);

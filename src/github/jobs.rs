@@ -27,7 +27,6 @@ pub struct WorkflowJob {
     /// RFC 3339.
     #[serde(default)]
     pub completed_at: Option<String>,
-    /// Its page.
     #[serde(default)]
     pub html_url: Option<String>,
 }

@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// What to do after a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Advice {
-    /// The response is final.
     Accept,
     /// Retry after the policy's own delay.
     Retry,
@@ -13,7 +12,6 @@ pub(super) enum Advice {
     RetryAfter(Duration),
 }
 
-/// The headers for rate limits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct LimitHeaders {
     /// `retry-after`, seconds.

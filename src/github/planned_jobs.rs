@@ -14,7 +14,6 @@ use crate::system::files::{self, FileError};
 pub(crate) struct PlannedJob {
     /// Its name in GitHub's list of jobs.
     pub name: String,
-    /// The row it measures.
     pub row: Row,
 }
 
@@ -23,7 +22,6 @@ struct PlanDocument {
     jobs: Vec<PlannedJob>,
 }
 
-/// Why a plan file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlanFileError {
     #[error(transparent)]

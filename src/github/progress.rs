@@ -17,11 +17,8 @@ use crate::report::{self, JobLink, JobProgress, Links, Progress};
 pub(crate) struct ProgressInput {
     /// The jobs of the plan.
     pub planned: Vec<PlannedJob>,
-    /// The workflow run.
     pub run_id: u64,
-    /// Its page.
     pub run_url: Option<String>,
-    /// The pull request.
     pub pull_request: u64,
     /// The marker of the comment.
     pub marker: Marker,

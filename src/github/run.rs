@@ -15,9 +15,7 @@ const LISTED_RUNS: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct WorkflowRun {
     pub id: u64,
-    /// The commit.
     pub head_sha: String,
-    /// Its page.
     #[serde(default)]
     pub html_url: String,
     /// RFC 3339.

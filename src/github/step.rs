@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use super::event::{EventError, head_sha_of_event, pull_request_of_event};
 use crate::system::files::{self, FileError};
 
-/// Why the event file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EventFileError {
     #[error(transparent)]

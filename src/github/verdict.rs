@@ -8,7 +8,6 @@ use crate::report::{Mark, Remark, View, check};
 pub(crate) struct VerdictInput {
     /// The name of the check.
     pub name: String,
-    /// The commit.
     pub head_sha: String,
     /// The changelog, whose entries the annotations are attached to.
     pub changelog: String,

@@ -9,11 +9,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[error("cannot append to {} (from {variable}): {source}", path.display())]
 pub struct WorkflowFileError {
-    /// The environment variable that named the file.
     pub variable: &'static str,
-    /// The file.
     pub path: PathBuf,
-    /// What the system said.
     pub source: io::Error,
 }
 

@@ -1,4 +1,4 @@
-//! The phases of a job's life and the longest time that each may take. A phase without an end of its own would hold
+//! The phases of a job and the deadline of each. A phase that never ends would hold a GPU for nothing.
 //! a GPU for nothing, so each has a deadline.
 
 use std::fmt;
@@ -7,34 +7,29 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The phases, in their order.
+/// The phases of a job, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// What the job needs is there: port, disk, tools.
+    /// Checks port, disk and tools of the node.
     Preflight,
-    /// What dead jobs left on the node is removed.
+    /// Removes what killed jobs left on the node.
     Clean,
-    /// The engine is started, or asked for where a scheduler starts it.
+    /// The engine is started, or submitted to a scheduler.
     Launch,
-    /// The scheduler gives the job its nodes.
     Queue,
-    /// The engine answers its health check and gives one token.
+    /// The engine answers its health check and generates one token.
     Ready,
-    /// Requests that are not counted.
+    /// Requests that are not measured.
     WarmUp,
-    /// The measurement.
     Load,
-    /// Accuracy tasks.
     Eval,
-    /// Results are normalised and written.
     Collect,
-    /// Everything that was started is stopped.
     Stop,
 }
 
 impl Phase {
-    /// All of them, in their order.
+    /// All of them, in order.
     pub const ALL: [Self; 10] = [
         Self::Preflight,
         Self::Clean,
@@ -48,7 +43,7 @@ impl Phase {
         Self::Stop,
     ];
 
-    /// As `job.json`, profiles and messages write it.
+    /// The name in `job.json`, profiles and messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -72,18 +67,18 @@ impl fmt::Display for Phase {
     }
 }
 
-/// A time as a profile writes it: a whole number with `ms`, `s`, `m` or `h`.
+/// A duration as written in a profile: a whole number with `ms`, `s`, `m` or `h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PhaseTime(Duration);
 
-/// Why a text is not a time.
+/// The text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a time; write a whole number and its unit, such as 90s, 30m or 2h")]
 pub struct DurationError(String);
 
 impl PhaseTime {
-    /// A time of whole seconds.
+    /// A duration of whole seconds.
     #[must_use]
     pub const fn seconds(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
@@ -100,10 +95,10 @@ impl FromStr for PhaseTime {
     type Err = DurationError;
 
     fn from_str(text: &str) -> Result<Self, DurationError> {
-        let refused = || DurationError(text.to_owned());
+        let invalid = || DurationError(text.to_owned());
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at(digits);
-        let number: u64 = number.parse().map_err(|_| refused())?;
+        let number: u64 = number.parse().map_err(|_| invalid())?;
         let milliseconds = match unit {
             "ms" => Some(number),
             "s" => number.checked_mul(1000),
@@ -111,7 +106,7 @@ impl FromStr for PhaseTime {
             "h" => number.checked_mul(3_600_000),
             _ => None,
         };
-        milliseconds.map(Duration::from_millis).map(Self).ok_or_else(refused)
+        milliseconds.map(Duration::from_millis).map(Self).ok_or_else(invalid)
     }
 }
 
@@ -142,7 +137,7 @@ impl fmt::Display for PhaseTime {
     }
 }
 
-/// The longest time that each phase may take.
+/// The deadline of each phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Deadlines {
@@ -150,23 +145,23 @@ pub struct Deadlines {
     pub preflight: PhaseTime,
     /// See [`Phase::Clean`].
     pub clean: PhaseTime,
-    /// See [`Phase::Launch`]; pulling an image belongs to it.
+    /// See [`Phase::Launch`]; includes pulling an image.
     pub launch: PhaseTime,
-    /// See [`Phase::Queue`]: the longest wait for nodes.
+    /// See [`Phase::Queue`].
     pub queue: PhaseTime,
-    /// See [`Phase::Ready`]; loading hundreds of GB of weights and compiling kernels belong to it.
+    /// See [`Phase::Ready`]; includes loading hundreds of GB of weights and compiling kernels.
     pub ready: PhaseTime,
     /// See [`Phase::WarmUp`].
     pub warm_up: PhaseTime,
-    /// See [`Phase::Load`]; for each concurrency on its own.
+    /// See [`Phase::Load`]; applies to each concurrency.
     pub load: PhaseTime,
     /// See [`Phase::Eval`].
     pub eval: PhaseTime,
     /// See [`Phase::Collect`].
     pub collect: PhaseTime,
-    /// See [`Phase::Stop`]: how long the engine has to end after SIGTERM before it is killed. A cancelled job waits at most 4 s.
+    /// See [`Phase::Stop`]: time between SIGTERM and SIGKILL for the engine. A cancelled job waits at most 4 s.
     pub stop: PhaseTime,
-    /// The longest time without a finished token during a load: an engine that hangs is not waited for until the load's deadline.
+    /// Stall timeout: the longest time without a finished token during a load, so that a hanging engine fails before the load's deadline.
     pub stall: PhaseTime,
 }
 
@@ -189,7 +184,7 @@ impl Default for Deadlines {
 }
 
 impl Deadlines {
-    /// The longest time of a phase.
+    /// The deadline of a phase.
     #[must_use]
     pub fn of(&self, phase: Phase) -> Duration {
         let time = match phase {

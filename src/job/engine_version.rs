@@ -1,15 +1,14 @@
-//! Which version of an engine runs: from what it answers under the paths that engines have for it, or from its log.
+//! The version of a running engine, from its HTTP endpoints or from its log.
 
-/// Paths at which engines say their version, the common one first: vLLM, TensorRT-LLM and ATOM; SGLang, new and old;
+/// Paths at which engines report their version, the most common first: vLLM, TensorRT-LLM and ATOM; SGLang, new and old;
 /// llama.cpp.
 pub const VERSION_PATHS: [&str; 4] = ["/version", "/server_info", "/get_server_info", "/props"];
 
-/// Keys of the answers that hold the version.
+/// Keys of the response that hold the version.
 const KEYS: [&str; 2] = ["version", "build_info"];
-/// Longest text that is taken for a version.
+/// Maximum length of a version, characters.
 const LONGEST: usize = 100;
 
-/// The version in an answer.
 #[must_use]
 pub fn version_in_answer(body: &[u8]) -> Option<String> {
     let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
@@ -27,7 +26,6 @@ const SIGNS: [&str; 6] = [
     "build: ",
 ];
 
-/// The version in a log.
 #[must_use]
 pub fn version_in_log(log: &str) -> Option<String> {
     SIGNS.iter().find_map(|sign| {

@@ -1,5 +1,5 @@
-//! The environment that a recipe gets: part of the contract with the scripts in `benchmarks/` and `runners/`, under
-//! the names that InferenceX's scripts read. Names are built here and nowhere else.
+//! The environment of a recipe: part of the contract with the scripts in `benchmarks/` and `runners/`, with
+//! the names that InferenceX's scripts read. Names are defined here and nowhere else.
 
 use crate::matrix::{Row, Scenario};
 use crate::model::{Component, Concurrency, Layout, Parallelism, RunnerName, Variable};
@@ -7,18 +7,16 @@ use crate::model::{Component, Concurrency, Layout, Parallelism, RunnerName, Vari
 use super::multi_node::worker_variables;
 use super::{LoadSettings, NameSubject, result_file_name};
 
-/// What the environment is made of, beside the profile's own variables.
+/// The input besides the profile's own variables.
 #[derive(Debug, Clone, Copy)]
 pub struct EnvironmentInput<'a> {
-    /// The row.
     pub row: &'a Row,
-    /// The concurrency that the engine must be able to serve: the highest of those measured on this start.
+    /// The concurrency that the engine must support: the highest of those measured with this start.
     pub conc: Concurrency,
-    /// Where it runs.
+    /// The runner.
     pub runner_name: &'a RunnerName,
-    /// The port that the engine is to listen on.
+    /// The port that the engine must listen on.
     pub port: u16,
-    /// How it is loaded.
     pub load: &'a LoadSettings,
 }
 
@@ -55,7 +53,7 @@ pub fn recipe_environment(input: EnvironmentInput<'_>) -> Vec<Variable> {
         Layout::SingleNode(parallelism) => single_node(*parallelism),
         Layout::MultiNode { prefill, decode } => worker_variables(row, runner_name, prefill, decode),
     };
-    // What the row says of itself stands last, so that a config's own settings cannot change it.
+    // The row's own variables come last, so that a config cannot override them.
     let described = list.into_iter().chain(scenario(row));
     let described = described.map(|(name, value)| (name.to_owned(), value));
     layout
@@ -87,7 +85,7 @@ fn single_node(parallelism: Parallelism) -> Vec<(String, String)> {
     list.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// What the engine must know of the requests. Rows of recorded sessions have no lengths; the workflows of InferenceX set zeros.
+/// What the engine must know about the requests. Rows of recorded sessions have no lengths; InferenceX's workflows set zeros.
 fn scenario(row: &Row) -> Vec<(&'static str, String)> {
     match &row.scenario {
         Scenario::FixedSeqLen { lens, max_model_len } => vec![

@@ -1,5 +1,5 @@
-//! How `imax run` would come to a recipe and a profile, told for rows that it does not run: all names that would do, in their
-//! order, and which of them it is.
+//! How `imax run` would choose recipe and profile for rows, without running them: all candidate names in their
+//! order, and which of them is selected.
 
 use serde::Serialize;
 
@@ -14,13 +14,13 @@ use super::{Launchers, RecipeStyle, RunnerProfile, choose_recipe, recipe_names};
 pub enum CandidateState {
     /// It exists, and no name before it does.
     Chosen,
-    /// It exists, but a more specific name does too, or it cannot be used.
+    /// It exists, but a more specific name does too, or it is unusable.
     Passed,
     /// It does not exist.
     Missing,
 }
 
-/// A name that a recipe may have.
+/// A possible name of a recipe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Candidate {
     /// Path below the recipe folder.
@@ -29,17 +29,15 @@ pub struct Candidate {
     pub state: CandidateState,
 }
 
-/// The choice of a recipe for rows that all have the same.
+/// The choice of recipe for rows with the same candidates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RecipeChoice {
-    /// The label that the rows ask for.
     pub runner: RunnerLabel,
-    /// How many rows there are.
     pub rows: usize,
-    /// All names, the most specific first.
+    /// All candidate names, the most specific first.
     pub candidates: Vec<Candidate>,
-    /// Who does the waiting and loading; absent where there is no recipe.
+    /// Whether `imax run` or the script itself runs the load; absent without a recipe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub style: Option<RecipeStyle>,
     /// Why there is no recipe.
@@ -47,8 +45,8 @@ pub struct RecipeChoice {
     pub problem: Option<String>,
 }
 
-/// How the choice of each row is made; rows with the same choice are told of once. `read` gives the text of a file in the recipe
-/// folder, or nothing.
+/// The choice for each row; rows with the same choice are grouped. `read` returns the text of a file in the recipe folder, if it
+/// exists.
 #[must_use]
 pub fn recipe_choices(rows: &[Row], folder: &str, read: &dyn Fn(&str) -> Option<String>) -> Vec<RecipeChoice> {
     let mut choices: Vec<RecipeChoice> = Vec::new();
@@ -90,24 +88,23 @@ fn recipe_choice(row: &Row, folder: &str, read: &dyn Fn(&str) -> Option<String>)
     }
 }
 
-/// The profile of nodes that all have the same.
+/// The profile of nodes that share one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ProfileChoice {
-    /// The nodes.
     pub nodes: Vec<RunnerName>,
-    /// Its file below the runner folder; absent for the built-in profile of a machine about which nothing is said.
+    /// Its file below the runner folder; absent for the built-in profile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// What starts engines there; absent where the profile is wrong.
+    /// The launcher; absent for an invalid profile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launcher: Option<String>,
-    /// What is wrong with the profile.
+    /// Why the profile is invalid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }
 
-/// The profiles of nodes. `read` gives the text of a file in the runner folder, or nothing.
+/// The profiles of nodes. `read` returns the text of a file in the runner folder, if it exists.
 #[must_use]
 pub fn profile_choices(
     nodes: &[RunnerName],
@@ -149,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_with_the_same_choice_are_told_of_once() {
+    fn rows_with_the_same_choice_are_grouped() {
         let read = |path: &str| {
             ["dsr1_fp8_h200_trt.sh", "dsr1_fp8_h200.sh"]
                 .contains(&path)
@@ -164,7 +161,7 @@ mod tests {
         assert_eq!(states[0], ("dsr1_fp8_h200_trt.sh", CandidateState::Chosen));
         assert_eq!(states[1], ("single_node/dsr1_fp8_h200_trt.sh", CandidateState::Missing));
         assert!(states.contains(&("dsr1_fp8_h200.sh", CandidateState::Passed)), "{states:?}");
-        // What exists does not look at the speculative decoding, so it is no recipe for that row.
+        // The existing recipe ignores speculative decoding, so it is not usable for that row.
         assert_eq!((speculative.rows, speculative.style), (1, None));
         assert!(speculative.problem.as_ref().unwrap().contains("SPEC_DECODING"), "{speculative:?}");
         assert!(speculative.candidates.iter().all(|name| name.state != CandidateState::Chosen));

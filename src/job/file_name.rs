@@ -1,4 +1,4 @@
-//! `RESULT_FILENAME`: the name that a point's files share. It is made for people and for globs, never parsed back:
+//! `RESULT_FILENAME`: the name that a point's files share. It is meant for people and globs and never parsed back:
 //! a point's identity is its key. Two different points of one run never get the same name.
 
 use sha2::{Digest as _, Sha256};
@@ -6,28 +6,24 @@ use sha2::{Digest as _, Sha256};
 use crate::matrix::Row;
 use crate::model::{Concurrency, Layout, Parallelism, RunnerName};
 
-/// Longest name, bytes: file systems allow 255 for a file, and `agg_`, `.json` and a temporary name's parts are added.
+/// Maximum length, bytes: file systems allow 255, and `agg_`, `.json` and parts of temporary names are added.
 const LONGEST: usize = 200;
 /// Hexadecimal digits of the hash that keeps shortened or cleaned names apart.
 const HASH_DIGITS: usize = 8;
 
-/// What the name is for.
 #[derive(Debug, Clone, Copy)]
 pub struct NameSubject<'a> {
-    /// The row that the point belongs to.
     pub row: &'a Row,
-    /// The point's concurrency.
     pub conc: Concurrency,
-    /// The runner that measures it.
     pub runner_name: &'a RunnerName,
 }
 
 /// The name without extension:
 /// `{exp-name}_{precision}_{framework}_tp{tp}-ep{ep}-dpa{bool}_disagg-{bool}_spec-{spec}_conc{conc}_{runner-name}`.
 ///
-/// PP, DCP and PCP appear behind the TP where they differ from 1; several nodes give the layout's own short name in
-/// the place of the TP. Characters other than ASCII letters, digits, `.`, `_` and `-` become `-`; a name that was
-/// changed so, or that was too long, ends with a hash of the original.
+/// PP, DCP and PCP follow the TP if they differ from 1; rows over several nodes have the layout's own short name in
+/// place of the TP. Characters other than ASCII letters, digits, `.`, `_` and `-` become `-`; a name that was
+/// changed in this way, or that was too long, ends with a hash of the original.
 #[must_use]
 pub fn result_file_name(subject: NameSubject<'_>) -> String {
     let NameSubject { row, conc, runner_name } = subject;
@@ -105,14 +101,14 @@ mod tests {
     }
 
     #[test]
-    fn has_what_tells_points_apart() {
+    fn name_has_what_distinguishes_points() {
         let expected = "demo_1k1k_fp8_sim_tp8-ep4-dpatrue_disagg-false_spec-mtp_conc16_h100-a_0";
         assert_eq!(name_of("demo_1k1k", "h100-a_0", 1), expected);
         assert!(name_of("demo_1k1k", "h100-a_0", 2).contains("_tp8-pp2-ep4-"));
     }
 
     #[test]
-    fn unsafe_characters_go_without_making_two_names_one() {
+    fn unsafe_characters_are_replaced_without_collisions() {
         let names = [name_of("../a b", "n_0", 1), name_of("../a/b", "n_0", 1)];
         assert_ne!(names[0], names[1]);
         for name in names {
@@ -121,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn long_names_fit_a_file_system_and_stay_apart() {
+    fn long_names_are_shortened_without_collisions() {
         let long = "x".repeat(400);
         let names = [name_of(&long, "n_0", 1), name_of(&long, "n_1", 1)];
         assert_ne!(names[0], names[1]);

@@ -1,6 +1,6 @@
-//! A matrix row resolved against recipe and runner profile into a job that can cross machines as one JSON file,
-//! and the outcome of it. Everything here is a value: what to start, with which environment, for how long at most,
-//! and its outcome; `fleet::launcher` carries it out.
+//! A matrix row resolved against recipe and runner profile into a job that can cross machines as one JSON file, and its outcome.
+//! Everything here is a value: what to start, with which environment, and with which deadlines;
+//! `fleet::launcher` executes it.
 
 mod deadline;
 mod diagnosis;
@@ -19,27 +19,27 @@ mod retry;
 mod telemetry;
 
 pub use crate::model::FailureClass;
-pub use deadline::{Deadlines, DurationError, Phase, PhaseTime};
-pub use diagnosis::{Diagnosis, KnownCause, diagnose};
+pub use deadline::{Deadlines, Phase, PhaseTime};
+pub use diagnosis::{KnownCause, diagnose};
 pub use engine_version::{VERSION_PATHS, version_in_answer, version_in_log};
 pub use environment::{EnvironmentInput, recipe_environment};
-pub use explain::{Candidate, CandidateState, ProfileChoice, RecipeChoice, profile_choices, recipe_choices};
+pub use explain::{CandidateState, ProfileChoice, RecipeChoice, profile_choices, recipe_choices};
 pub use file_name::{NameSubject, result_file_name};
 pub use node::{
-    Cache, Disk, Finding, Gpu, GpuProblem, GpuUse, Grade, HubFacts, Leftovers, NodeCheck, NodeFacts, PortFact, Service, Wanted, check_idle,
+    Cache, Disk, Finding, Gpu, GpuProblem, GpuUse, Grade, HubFacts, Leftovers, NodeFacts, PortFact, Service, Wanted, check_idle,
     check_node, visible_gpus, worst,
 };
 pub use outcome::{JobFailure, Outcome};
 pub use profile::{
-    ExporterAddress, GpuVendor, Hooks, LaunchRules, LaunchSettings, Launchers, LoadSettings, NodeSettings, NodesByRole, Placement,
-    ProfileError, ProfileHead, RunnerProfile, ScrapeUrl, SettingsError, TelemetrySettings, profile_schema,
+    GpuVendor, LaunchRules, LaunchSettings, Launchers, LoadSettings, NodeSettings, NodesByRole, ProfileError, ProfileHead, RunnerProfile,
+    ScrapeUrl, SettingsError, profile_schema,
 };
 pub(crate) use profile::{merged, section_value, typed_section};
-pub use recipe::{Recipe, RecipeError, RecipeStyle, Spelling, choose_recipe, recipe_names};
+pub use recipe::{Recipe, RecipeError, RecipeStyle, choose_recipe, recipe_names};
 pub use record::{EvalRecord, JobRecord, PhaseEnding, PhaseRecord, PointRecord, Provenance, RECORD_SCHEMA};
 pub use resolve::{JobSpec, ResolveError, Resolved, resolve};
 pub use retry::{Attempt, Retries, Tried};
 pub use telemetry::{
-    Energy, EnergyDoubt, GpuSample, GpuUsage, HostSample, HostUse, Load, RoleEnergy, RoleNodes, energy, gpu_usage, host_csv, host_use,
-    metrics_csv, role_energy, sampled_until,
+    Energy, GpuSample, GpuUsage, HostSample, HostUse, Load, RoleEnergy, RoleNodes, energy, gpu_usage, host_csv, host_use, metrics_csv,
+    role_energy, sampled_until,
 };

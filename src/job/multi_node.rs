@@ -1,5 +1,5 @@
-//! The variables by which a recipe of a row over several nodes learns its workers. The names are those that InferenceX's
-//! multi-node workflows set; which nodes a role has is known on the nodes alone and added there.
+//! Variables that describe the workers of a row over several nodes to its recipe. The names are those of InferenceX's
+//! multi-node workflows; which nodes a role has is only known on the nodes and added there.
 
 use crate::matrix::Row;
 use crate::model::{RunnerName, WorkerGroup};
@@ -9,7 +9,7 @@ use super::{NameSubject, result_file_name};
 /// The variables of both groups, in a stable order.
 pub(super) fn worker_variables(row: &Row, runner_name: &RunnerName, prefill: &WorkerGroup, decode: &WorkerGroup) -> Vec<(String, String)> {
     let mut list = Vec::new();
-    // First, so that a config cannot change what the row itself says.
+    // First, so that a config cannot override the row's own variables.
     for group in [prefill, decode] {
         let settings = group.additional_settings.as_deref().unwrap_or_default();
         let named = settings.iter().filter_map(|setting| setting.split_once('='));
@@ -63,7 +63,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn recipe_gets_its_workers_and_settings_cannot_change_the_row() {
+    fn recipe_gets_its_workers_and_settings_cannot_override_the_row() {
         let worker = |number: u32, tp: u32, settings: serde_json::Value| json!({ "num-worker": number, "tp": tp, "ep": tp, "dp-attn": tp > 4, "additional-settings": settings });
         let row: Row = serde_json::from_value(json!({
             "image": "i", "model": "m", "model-prefix": "p", "precision": "fp8", "framework": "f", "runner": "gb200", "isl": 64, "osl": 16,

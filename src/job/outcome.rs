@@ -9,26 +9,25 @@ use crate::model::FailureClass;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{reason}")]
 pub struct JobFailure {
-    /// Who is to blame.
     pub class: FailureClass,
-    /// One sentence, with the remedy where one is known.
+    /// One sentence, with the remedy if one is known.
     pub reason: String,
-    /// The code of the cause that was recognised in a log, such as `gpu-out-of-memory`.
+    /// Code of the diagnosed cause, such as `gpu-out-of-memory`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
-    /// The end of the engine's log, where it says more.
+    /// The end of the engine's log, if it adds something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_tail: Option<String>,
 }
 
 impl JobFailure {
-    /// A failure of the node, with the cause that its own words show, if they show one.
+    /// An infrastructure failure, with the cause that its message shows, if any.
     #[must_use]
     pub fn infra(reason: impl Into<String>) -> Self {
         Self::new(FailureClass::Infra, reason).with_cause()
     }
 
-    /// The same with the cause that its own words show, if they show one and none is known yet.
+    /// Adds the cause that the message shows, if it shows one and none is set yet.
     #[must_use]
     pub fn with_cause(mut self) -> Self {
         if self.cause.is_none()
@@ -40,7 +39,7 @@ impl JobFailure {
         self
     }
 
-    /// A failure without anything from a log.
+    /// A failure without log or cause.
     #[must_use]
     pub fn new(class: FailureClass, reason: impl Into<String>) -> Self {
         Self {
@@ -52,18 +51,16 @@ impl JobFailure {
     }
 }
 
-/// How it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "kebab-case")]
 pub enum Outcome {
-    /// Measured.
     Ok,
-    /// Not measured, or not to be trusted.
+    /// Not measured, or not trustworthy.
     Failed(JobFailure),
 }
 
 impl Outcome {
-    /// The failure, if it is one.
+    /// The failure, if any.
     #[must_use]
     pub fn failure(&self) -> Option<&JobFailure> {
         match self {
@@ -78,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_says_status_class_and_reason_flat() {
+    fn json_has_status_class_and_reason_flat() {
         let failed = Outcome::Failed(JobFailure::new(FailureClass::Server, "it died"));
         let json = serde_json::to_value(&failed).unwrap();
         assert_eq!(

@@ -1,23 +1,23 @@
-//! Recipes: the script of `benchmarks/` that starts an engine for a row. Its name says what it is for, and the most
-//! specific name that exists is taken; the choice comes with its explanation.
+//! Recipes: the script of `benchmarks/` that starts an engine for a row. The most specific existing name is chosen;
+//! the choice comes with its explanation.
 
 use serde::{Deserialize, Serialize};
 
 use crate::matrix::Row;
 use crate::model::SpecDecoding;
 
-/// How a recipe works.
+/// What a recipe does besides starting the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RecipeStyle {
-    /// Starts the engine in the foreground and nothing else; `imax run` waits for it, loads it and stops it.
+    /// Starts the engine in the foreground and nothing else; `imax run` waits for it, runs the load and stops it.
     EngineOnly,
-    /// Starts the engine, waits, loads and writes the raw result by itself, with the functions of `benchmark_lib.sh`.
+    /// Starts the engine, waits, runs the load and writes the raw result, with the functions of `benchmark_lib.sh`.
     SelfContained,
 }
 
 impl RecipeStyle {
-    /// A script that takes in `benchmark_lib.sh` does everything itself.
+    /// A script that sources `benchmark_lib.sh` is self-contained.
     #[must_use]
     pub fn of_script(text: &str) -> Self {
         let sources = |line: &str| {
@@ -32,67 +32,51 @@ impl RecipeStyle {
     }
 }
 
-/// A chosen recipe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recipe {
-    /// Its path below the recipe folder, such as `demo_fp8_h100_sim.sh`.
+    /// Path below the recipe folder, such as `demo_fp8_h100_sim.sh`.
     pub path: String,
-    /// Who does the waiting and loading.
     pub style: RecipeStyle,
     /// SHA-256 of its text, hexadecimal.
     pub sha256: String,
-    /// Why this one, for people.
+    /// Why this one was chosen, for people.
     pub chosen: String,
 }
 
-/// Why there is no recipe for a row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecipeError {
-    /// No name exists.
+    /// None of the candidates exists.
     #[error("no recipe for this row in {folder}: none of {names} exists; write the first of them")]
     Missing {
-        /// The recipe folder.
         folder: String,
-        /// All names that would do, most specific first.
+        /// All candidates, the most specific first.
         names: String,
     },
-    /// Part of the name could lead out of the recipe folder.
+    /// Part of the name could be a path out of the recipe folder.
     #[error(
         "row has {field} `{text}`, which cannot be part of a recipe's name; expected ASCII letters, digits, `.`, `-` and `_`, not starting with a dot"
     )]
-    UnsafeName {
-        /// The row's key.
-        field: &'static str,
-        /// What it says.
-        text: String,
-    },
-    /// A general recipe was found for a row with speculative decoding, and it would ignore that.
+    UnsafeName { field: &'static str, text: String },
+    /// The only recipe found is a general one that would ignore the row's speculative decoding.
     #[error(
-        "recipe {path} does not look at SPEC_DECODING, but the row asks for `{spec}`; without it the row would be measured as if it said `none`: write {wanted}, or use SPEC_DECODING in {path}"
+        "recipe {path} does not use SPEC_DECODING, but the row requires `{spec}`; the row would be measured as `none`: write {wanted}, or use SPEC_DECODING in {path}"
     )]
-    IgnoresSpecDecoding {
-        /// The recipe that was found.
-        path: String,
-        /// What the row asks for.
-        spec: SpecDecoding,
-        /// The recipe that should be there.
-        wanted: String,
-    },
+    IgnoresSpecDecoding { path: String, spec: SpecDecoding, wanted: String },
 }
 
-/// One name that a row's recipe may have.
+/// A candidate name for a row's recipe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spelling {
     /// Path below the recipe folder.
     pub path: String,
-    /// Whether the name itself says the row's speculative decoding.
+    /// Whether the name contains the row's speculative decoding.
     names_spec: bool,
 }
 
-/// Recipes may also lie in folders below the recipe folder, by the row's layout and scenario, as in newer InferenceX trees.
+/// Recipes may also be in folders below the recipe folder, by the row's layout and scenario, as in newer InferenceX trees.
 fn folders(row: &Row) -> &'static [&'static str] {
-    // A recipe for one node cannot serve a row over several, nor one for fixed lengths recorded sessions, so those lie in their
-    // own folders alone.
+    // A single-node recipe cannot serve a row over several nodes, nor one for fixed lengths recorded sessions, so those are only
+    // looked up in their own folders.
     match (row.layout.is_multi_node(), row.is_agentic()) {
         (false, false) => &["", "single_node/", "single_node/fixed_seq_len/"],
         (true, false) => &["multi_node/", "multi_node/fixed_seq_len/"],
@@ -101,11 +85,11 @@ fn folders(row: &Row) -> &'static [&'static str] {
     }
 }
 
-/// The names that a row's recipe may have, the most specific first:
+/// The candidate names of a row's recipe, the most specific first:
 /// `<model>_<precision>_<gpu>[_<framework>][_<spec>].sh`.
 ///
 /// # Errors
-/// [`RecipeError::UnsafeName`] where part of the name has characters of a path.
+/// [`RecipeError::UnsafeName`] if part of the name has characters of a path.
 pub fn recipe_names(row: &Row) -> Result<Vec<Spelling>, RecipeError> {
     let model = safe("model-prefix", row.model_prefix.as_str())?;
     let precision = safe("precision", row.precision.as_str())?;
@@ -142,10 +126,10 @@ fn safe<'a>(field: &'static str, text: &'a str) -> Result<&'a str, RecipeError> 
     Ok(text)
 }
 
-/// The recipe of a row: the most specific name for which `read` gives a text.
+/// The recipe of a row: the most specific name for which `read` returns a text.
 ///
 /// # Errors
-/// Where no name exists, or the recipe that exists would ignore the row's speculative decoding.
+/// If no candidate exists, or the existing recipe would ignore the row's speculative decoding.
 pub fn choose_recipe(
     row: &Row,
     folder: &str,
@@ -234,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn speculative_decoding_is_never_dropped_in_silence() {
+    fn speculative_decoding_is_never_ignored() {
         let error = choose(&row("trt", "mtp"), &[("dsr1_fp8_h200_trt.sh", "exec engine")]).unwrap_err();
         assert!(matches!(error, RecipeError::IgnoresSpecDecoding { .. }), "{error}");
         let aware = "[ \"$SPEC_DECODING\" = mtp ] && args+=(--speculative)";
@@ -242,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn names_cannot_lead_out_of_the_folder() {
+    fn names_cannot_be_paths_out_of_the_folder() {
         for framework in ["../../bin/x", "a b", ".hidden"] {
             let error = recipe_names(&row(framework, "none")).unwrap_err();
             assert!(matches!(error, RecipeError::UnsafeName { field: "framework", .. }), "{error}");
@@ -250,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn style_follows_from_what_the_script_takes_in() {
+    fn style_follows_from_sourcing_benchmark_lib() {
         for (text, style) in [
             ("exec vllm serve", RecipeStyle::EngineOnly),
             ("# unlike benchmark_lib.sh users\nexec engine", RecipeStyle::EngineOnly),

@@ -1,5 +1,5 @@
 //! Resolution: a row, a runner's name, a profile and the recipe folder become one [`JobSpec`], or one clear refusal.
-//! What is not supported yet is refused here, before anything is started, and never measured by half.
+//! Unsupported rows are refused here, before anything is started.
 
 use std::time::Duration;
 
@@ -13,59 +13,46 @@ use super::{
     Launchers, NameSubject, NodesByRole, PhaseTime, ProfileError, Recipe, RecipeError, RunnerProfile, choose_recipe, result_file_name,
 };
 
-/// A row resolved against recipe and profile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct JobSpec {
-    /// The job's name.
     pub id: JobId,
-    /// What to measure.
     pub row: Row,
     /// Where.
     pub runner_name: RunnerName,
-    /// How jobs start there.
     pub profile: RunnerProfile,
-    /// How the engine starts.
     pub recipe: Recipe,
     /// Nodes of each role, for a row over several nodes.
     pub nodes: Option<NodesByRole>,
 }
 
-/// A point of the job: one concurrency and the name of its files.
+/// A point of the job: one concurrency and the common name of its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
-    /// Requests under way at once.
+    /// Concurrent requests.
     pub conc: Concurrency,
-    /// The name that its files share.
+    /// The common name of its files.
     pub result_filename: String,
 }
 
-/// Why a row cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
-    /// Nobody says which sessions to load an engine with.
+    /// No sessions are configured.
     #[error(
         "row asks for the agentic-coding scenario, and recipe {path} only starts an engine, but no recorded sessions to load it with are named; \
          name a file of them in `load.sessions` of runner profile {profile} or with --sessions, or let the recipe take in benchmark_lib.sh and do \
          its own load"
     )]
-    NoSessions {
-        /// The recipe.
-        path: String,
-        /// The profile.
-        profile: String,
-    },
-    /// The load would be no load, or never be over in time.
+    NoSessions { path: String, profile: String },
+    /// The load's duration is zero or beyond its deadline.
     #[error(
         "row has `duration: {found}`, expected at least 1 s and less than `deadlines.load` of runner profile {profile}, which is {deadline}; \
          raise that where the load shall be so long"
     )]
     Duration {
-        /// The row's, seconds.
+        /// The row's duration, seconds.
         found: u64,
-        /// The profile.
         profile: String,
-        /// Its deadline.
         deadline: PhaseTime,
     },
     /// Several nodes need a scheduler.
@@ -74,40 +61,28 @@ pub enum ResolveError {
          {schedulers}"
     )]
     SeveralNodes {
-        /// The profile.
         profile: String,
-        /// Its launcher.
         launcher: String,
-        /// The launchers that have nodes.
         schedulers: String,
     },
-    /// The row does not fit on the launcher's nodes.
+    /// The row does not fit the launcher's nodes.
     #[error("{0}")]
     DoesNotFit(String),
     /// There is no recipe.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
-    /// The profile is wrong.
     #[error(transparent)]
     Profile(#[from] ProfileError),
-    /// A script that does everything itself measures one concurrency a start.
+    /// A self-contained script measures one concurrency per start.
     #[error("recipe {path} does its own load and so measures one concurrency a start, but the row has {found}; give each its own row")]
-    SelfContainedGroup {
-        /// The recipe.
-        path: String,
-        /// How many concurrencies the row has.
-        found: usize,
-    },
-    /// The same concurrency twice would write the same files twice.
+    SelfContainedGroup { path: String, found: usize },
+    /// Repeated concurrencies would write the same files twice.
     #[error("row has concurrency {conc} twice; each may stand once")]
-    RepeatedConcurrency {
-        /// The repeated value.
-        conc: Concurrency,
-    },
+    RepeatedConcurrency { conc: Concurrency },
 }
 
 impl JobSpec {
-    /// The highest concurrency of the job: what the engine must be able to serve.
+    /// The highest concurrency of the job, which the engine must support.
     #[must_use]
     pub fn highest_conc(&self) -> Concurrency {
         self.row.conc.as_slice().iter().copied().max().unwrap_or(Concurrency::MIN)
@@ -128,10 +103,10 @@ impl JobSpec {
     }
 }
 
-/// Resolves a row. `read_recipe` gives the text of a file in the recipe folder, or nothing.
+/// Resolves a row. `read_recipe` returns the text of a file in the recipe folder, if it exists.
 ///
 /// # Errors
-/// Where the row is not supported, or there is no recipe for it.
+/// If the row is not supported, or there is no recipe for it.
 pub fn resolve(
     id: JobId,
     row: Row,
@@ -165,7 +140,7 @@ pub fn resolve(
     })
 }
 
-/// A row of recorded sessions needs some, and time for them; where it is only evaluated it needs neither.
+/// A row of recorded sessions needs sessions and time for them, unless it is only evaluated.
 fn refuse_unloadable(row: &Row, profile: &RunnerProfile, recipe: &Recipe) -> Result<(), ResolveError> {
     let duration_s = match row.scenario {
         Scenario::FixedSeqLen { .. } => return Ok(()),
@@ -189,7 +164,7 @@ fn refuse_unloadable(row: &Row, profile: &RunnerProfile, recipe: &Recipe) -> Res
     Ok(())
 }
 
-/// Only a scheduler gives several nodes, and its nodes must be large enough for the row.
+/// Several nodes need a scheduler, and its nodes must be large enough for the row.
 fn nodes_of_row(row: &Row, profile: &RunnerProfile, launchers: Launchers<'_>) -> Result<Option<NodesByRole>, ResolveError> {
     let name = profile.launch.name();
     let launcher = launcher_named(launchers, name);
@@ -262,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_would_be_measured_by_half() {
+    fn unsupported_rows_are_refused() {
         let mut repeated = document();
         repeated["conc"] = json!([2, 4, 2]);
         let mut group = document();
@@ -301,13 +276,13 @@ mod tests {
         assert!(resolve_on(RunnerProfile::local(), agentic.clone(), "source ./benchmark_lib.sh").is_ok());
         for duration in [0, 7200] {
             agentic["duration"] = json!(duration);
-            let wrong = refusal(&with_sessions, &agentic);
+            let invalid = refusal(&with_sessions, &agentic);
             assert!(
-                wrong.contains(&format!("row has `duration: {duration}`")) && wrong.contains("which is 2h"),
-                "{wrong}"
+                invalid.contains(&format!("row has `duration: {duration}`")) && invalid.contains("which is 2h"),
+                "{invalid}"
             );
         }
-        // An evaluation alone loads nothing.
+        // An evaluation without measurement needs no load.
         agentic["eval-only"] = json!(true);
         agentic["run-eval"] = json!(true);
         assert!(resolve_on(RunnerProfile::local(), agentic, "exec engine").is_ok());

@@ -1,5 +1,5 @@
-//! Trying again: which failures of a job, how often at most, after which pause. Only what the node, the container engine,
-//! the scheduler or the network did is tried again; a benchmark that failed is never repeated until it passes.
+//! Retries: which failures of a job are retried, how often, and after which pause. Only failures of the node, the container engine,
+//! the scheduler or the network are retried; a failed benchmark is never repeated until it passes.
 
 use std::time::Duration;
 
@@ -8,22 +8,22 @@ use serde::{Deserialize, Serialize};
 use super::diagnosis::KnownCause;
 use super::{JobFailure, PhaseTime};
 
-/// The longest pause between two tries, whatever the profile says.
+/// Upper bound of the pause between two attempts, whatever the profile says.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
-/// Causes that another try at once would not change: somebody cancelled the job on purpose, the cluster was full for as
-/// long as the profile allows, the nodes do not see the job's files.
-const DECIDED: [&str; 3] = ["slurm-cancelled", "queue-deadline", "slurm-not-shared"];
+/// Causes that an immediate retry would not change: the job was cancelled on purpose, the cluster was full for as
+/// long as the profile allows, or the nodes do not share the job's files.
+const PERMANENT: [&str; 3] = ["slurm-cancelled", "queue-deadline", "slurm-not-shared"];
 
-/// How often a job is tried, and with which pauses.
+/// Number of attempts and pauses between them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Retries {
-    /// How often at most, the first time included.
+    /// Maximum number of attempts, including the first.
     pub attempts: u32,
-    /// Pause before the second try.
+    /// Pause before the second attempt.
     pub pause: PhaseTime,
-    /// What each pause is longer by than the one before it.
+    /// Factor between consecutive pauses.
     pub backoff: f64,
 }
 
@@ -38,8 +38,8 @@ impl Default for Retries {
 }
 
 impl Retries {
-    /// The pause before the next try of a job whose try with this number (from 1) failed so; none where it is not tried
-    /// again.
+    /// The pause before the next attempt of a job whose attempt `number` (from 1) failed with `failure`; `None` if it is not
+    /// retried.
     #[must_use]
     pub fn pause_after(&self, number: u32, failure: &JobFailure) -> Option<Duration> {
         let lasts = failure
@@ -47,7 +47,7 @@ impl Retries {
             .as_deref()
             .and_then(KnownCause::of_code)
             .is_some_and(|cause| cause.lasts);
-        let decided = failure.cause.as_deref().is_some_and(|cause| DECIDED.contains(&cause));
+        let decided = failure.cause.as_deref().is_some_and(|cause| PERMANENT.contains(&cause));
         if number >= self.attempts || !failure.class.is_worth_a_retry() || lasts || decided {
             return None;
         }
@@ -57,7 +57,6 @@ impl Retries {
     }
 }
 
-/// What was tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tried {
@@ -67,23 +66,22 @@ pub enum Tried {
     ImagePull,
 }
 
-/// One try, as `job.json` has it.
+/// One attempt, as in `job.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
-    /// Of what.
     pub what: Tried,
-    /// Which try, from 1.
+    /// Number of the attempt, from 1.
     pub number: u32,
-    /// How many there may be at most.
+    /// Maximum number of attempts.
     pub of: u32,
     /// Start, RFC 3339 in UTC.
     pub started: String,
-    /// How long it took, seconds.
+    /// Duration, seconds.
     pub seconds: f64,
-    /// Why it failed; absent where it did not.
+    /// Why it failed; absent if it succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
-    /// The pause before the next try, seconds; absent where there was none.
+    /// Pause before the next attempt, seconds; absent if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause_s: Option<f64>,
 }

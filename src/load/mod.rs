@@ -40,13 +40,11 @@ pub use chat_template::ChatTemplate;
 pub use exchange::{Exchange, Step};
 pub use health::{Clock, Health};
 pub use measured::Measured;
-pub use metrics::{ItlSource, Metrics};
+pub use metrics::Metrics;
 pub use plan::{Plan, PreparedRequest};
 pub use reason::{Failure, Reason};
 pub use record::Record;
-pub use settings::{
-    Arrival, Dataset, Deadlines, Progress, Protocol, Ramp, RampKind, RandomLengths, Sessions, Settings, SettingsError, Target,
-};
+pub use settings::{Dataset, Deadlines, Progress, Protocol, RandomLengths, Settings, SettingsError, Target};
 pub use stamp::Stamp;
 pub use tokens::{Tokenizer, TokenizerError};
 pub use validity::Doubt;

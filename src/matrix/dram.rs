@@ -14,12 +14,7 @@ const BYTES_PER_GB: u128 = 1_000_000_000;
 pub enum DramError {
     /// A single-node engine needs more GPUs than a node has.
     #[error("the split needs {gpus} GPUs (tp x pp x pcp-size), but a node has {gpus_per_node}")]
-    BeyondNode {
-        /// GPUs needed.
-        gpus: u64,
-        /// GPUs there.
-        gpus_per_node: u32,
-    },
+    BeyondNode { gpus: u64, gpus_per_node: u32 },
     /// The GPUs of a worker leave a rest on its node.
     #[error("a prefill worker has {gpus} GPUs (tp x pp x pcp-size), which does not divide the node's {gpus_per_node} evenly")]
     NoDivisor {

@@ -1,6 +1,6 @@
 //! A config entry to rows. This is the only place where rows are made: every command expands with it and then filters.
 
-use crate::config::{Candidate, Catalog, Entry, Offload, Runners, ScenarioBlock};
+use crate::config::{Candidate, Entry, Offload, Runners, ScenarioBlock};
 use crate::model::{
     Component, Concurrency, Diagnostic, Diagnostics, KvOffloading, Layout, RunnerLabel, SeqLens, SpecDecoding, WorkerGroup,
 };
@@ -9,12 +9,10 @@ use super::concurrency::{self, Bounds, Step};
 use super::dram;
 use super::row::{Concurrencies, EvalMark, Row, Scenario};
 
-/// How concurrencies are expanded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Expansion {
     /// From one concurrency of a range to the next.
     pub step: Step,
-    /// Which concurrencies are wanted.
     pub bounds: Bounds,
     /// What rows ask for instead of the entry's label: each row once for each of these, agentic rows over several nodes
     /// one deployment after the other.
@@ -64,22 +62,6 @@ pub(super) fn expand_block(entry: &Entry, runners: &Runners, block: &ScenarioBlo
                     Err(diagnostic) => found.push(*diagnostic),
                 }
             }
-        }
-    }
-    if found.is_empty() { Ok(rows) } else { Err(found) }
-}
-
-/// All rows of every entry, in the order of the catalog.
-///
-/// # Errors
-/// As [`expand`], of all entries together.
-pub fn expand_all(catalog: &Catalog, how: &Expansion) -> Result<Vec<Row>, Diagnostics> {
-    let mut rows = Vec::new();
-    let mut found = Diagnostics::new();
-    for entry in catalog.entries.values() {
-        match expand(entry, &catalog.runners, how) {
-            Ok(mut more) => rows.append(&mut more),
-            Err(more) => found.append(more),
         }
     }
     if found.is_empty() { Ok(rows) } else { Err(found) }

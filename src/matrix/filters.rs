@@ -27,7 +27,6 @@ impl Nodes {
         }
     }
 
-    /// Keeps what is wanted.
     pub fn retain(self, rows: &mut Vec<Row>) {
         rows.retain(|row| if row.layout.is_multi_node() { self.multi } else { self.single });
     }
@@ -38,7 +37,6 @@ impl Nodes {
 pub enum ScenarioKind {
     /// Requests of fixed lengths.
     FixedSeqLen,
-    /// Recorded coding-agent sessions.
     AgenticCoding,
 }
 

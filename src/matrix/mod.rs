@@ -14,12 +14,11 @@ pub mod policy;
 mod row;
 mod select;
 
-pub use crate::model::{Component, KvOffloading};
+pub use crate::model::Component;
 pub use concurrency::{Bounds, Step};
-pub use dram::DramError;
-pub use expand::{Expansion, expand, expand_all};
+pub use expand::{Expansion, expand};
 pub use fingerprint::fingerprint;
 pub use node_sweep::{NodeSweep, runner_model_sweep};
 pub use pattern::KeyPattern;
-pub use row::{Concurrencies, EvalMark, Row, RowError, Scenario, row_schema};
+pub use row::{Row, Scenario, row_schema};
 pub use select::{FullSweep, SelectError, TestConfig, full_sweep, test_config};

@@ -12,13 +12,10 @@ use super::select::{SelectError, marked};
 /// What runner-model-sweep selects by. Empty lists and absent values select everything.
 #[derive(Debug, Clone)]
 pub struct NodeSweep {
-    /// The label whose nodes are checked.
     pub runner_type: String,
     /// Starts of config keys.
     pub key_prefixes: Vec<String>,
-    /// Precisions.
     pub precisions: Vec<String>,
-    /// Engines.
     pub frameworks: Vec<String>,
     /// The concurrency of every row; without it, the lowest of the config.
     pub conc: Option<Concurrency>,

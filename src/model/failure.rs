@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Who is to blame.
+/// The part of a measurement that is responsible for its failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureClass {

@@ -13,16 +13,10 @@ pub enum Layout {
     /// One engine instance on one node.
     SingleNode(Parallelism),
     /// Groups of workers over several nodes.
-    MultiNode {
-        /// The workers that read prompts.
-        prefill: WorkerGroup,
-        /// The workers that generate.
-        decode: WorkerGroup,
-    },
+    MultiNode { prefill: WorkerGroup, decode: WorkerGroup },
 }
 
 impl Layout {
-    /// GPUs in use.
     #[must_use]
     pub fn gpus(&self) -> u64 {
         match self {

@@ -26,12 +26,9 @@ pub enum Metric {
     E2elP99,
 }
 
-/// Which way a metric is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Better {
-    /// More is better.
     Higher,
-    /// Less is better.
     Lower,
 }
 
@@ -52,7 +49,6 @@ impl Metric {
     /// Those in which runs are compared: what a GPU gives, and what a user feels.
     pub const COMPARED: [Self; 5] = [Self::ThroughputPerGpu, Self::Interactivity, Self::Ttft, Self::Tpot, Self::E2el];
 
-    /// Which way it is better.
     #[must_use]
     pub fn better(self) -> Better {
         match self {

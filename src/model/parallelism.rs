@@ -19,7 +19,6 @@ pub struct Parallelism {
     pub pcp_size: NonZeroU32,
     /// Expert parallelism (EP): how many of the GPUs share the experts; 1 is none.
     pub ep: NonZeroU32,
-    /// Data-parallel attention.
     pub dp_attn: bool,
 }
 

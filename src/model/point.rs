@@ -12,19 +12,15 @@ use super::{Concurrency, Framework, ModelPrefix, Precision, RunnerLabel, SeqLens
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct CurveKey {
-    /// The model's short name.
     pub model_prefix: ModelPrefix,
     /// Numeric format of the weights.
     pub precision: Precision,
     /// The runner label, which stands for the hardware.
     pub runner: RunnerLabel,
-    /// The engine.
     pub framework: Framework,
     /// How tokens are drafted.
     pub spec_decoding: SpecDecoding,
-    /// Prefill and decode on separate workers.
     pub disagg: bool,
-    /// What the requests look like.
     pub workload: Workload,
     /// The split over GPUs as a short text, such as `tp8-ep8-dpa` or `p1x4_d1x8-ep8`.
     pub layout: String,
@@ -36,14 +32,12 @@ pub struct CurveKey {
 pub enum Workload {
     /// Requests of fixed lengths.
     FixedSeqLen(SeqLens),
-    /// Recorded coding-agent sessions.
     AgenticCoding,
 }
 
 /// One measured case: a point on a curve.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PointKey {
-    /// The curve it lies on.
     pub curve: CurveKey,
     /// Requests under way at once.
     pub conc: Concurrency,

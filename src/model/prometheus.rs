@@ -5,9 +5,7 @@
 /// One line of metrics: `name{label="value",...} number [time]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricSample<'a> {
-    /// The metric's name.
     pub name: &'a str,
-    /// The value.
     pub value: f64,
     labels: Vec<(&'a str, String)>,
 }

@@ -14,9 +14,7 @@ pub enum VariableValue {
 /// One variable of a recipe's environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variable {
-    /// Its name.
     pub name: String,
-    /// Its value.
     pub value: VariableValue,
 }
 
@@ -30,7 +28,6 @@ impl Variable {
         }
     }
 
-    /// A variable that is hidden.
     #[must_use]
     pub fn secret(name: impl Into<String>, value: Secret) -> Self {
         Self {

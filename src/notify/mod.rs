@@ -17,7 +17,6 @@ pub(crate) enum Condition {
     Failure,
     /// Points got worse, or failed and were measured before.
     Regression,
-    /// Always.
     Always,
 }
 
@@ -37,7 +36,6 @@ impl Condition {
 pub(crate) enum MessageFormat {
     Slack,
     Discord,
-    /// The event for other programs.
     Event,
 }
 
@@ -52,7 +50,6 @@ impl MessageFormat {
     }
 }
 
-/// Who receives messages.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     format: MessageFormat,

@@ -32,7 +32,6 @@ pub(crate) enum WebhookError {
     /// The URL is invalid, or TLS cannot be set up.
     #[error("cannot send to {name}: {reason}")]
     Setup { name: &'static str, reason: String },
-    /// The receiver rejects the message.
     #[error("{name} rejected the message with status {status}; check that the webhook's URL is complete and still valid")]
     Refused { name: &'static str, status: u16 },
     /// No attempt succeeded.

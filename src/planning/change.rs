@@ -10,7 +10,6 @@ use crate::config::Catalog;
 use crate::git::{Commit, GitError, Repository};
 use crate::model::{Diagnostics, Place, Position, SourceFile, Span};
 
-/// A change to plan.
 pub(super) struct Change {
     /// The earlier revision as the request names it.
     pub(super) base_ref: String,
@@ -20,12 +19,10 @@ pub(super) struct Change {
     pub(super) base: Option<Commit>,
     /// The later commit, where it is known.
     pub(super) head: Option<Commit>,
-    /// The new entries.
     pub(super) added: Vec<LocatedEntry>,
     repository: Repository,
 }
 
-/// Two revisions to compare.
 pub(super) struct Revisions {
     pub(super) base_ref: String,
     pub(super) head_ref: String,
@@ -34,26 +31,18 @@ pub(super) struct Revisions {
     pub(super) head: Commit,
 }
 
-/// Why a change cannot be planned.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChangeError {
-    /// The repository cannot be read.
     #[error(transparent)]
     Git(GitError),
     /// A revision of the request or the event does not exist.
     #[error(transparent)]
     Revision(GitError),
-    /// The changelog's files cannot be read.
     #[error(transparent)]
     Files(#[from] ChangelogFilesError),
     /// The changelog was deleted or renamed.
     #[error("{log} existed before and is missing at {head}; restore it, or name its new path with --changelog-file")]
-    LogMissing {
-        /// The changelog.
-        log: String,
-        /// The later commit.
-        head: Commit,
-    },
+    LogMissing { log: String, head: Commit },
     /// The changelog has no new entry.
     #[error(transparent)]
     NoNewEntry(ChangelogError),
@@ -62,29 +51,16 @@ pub(crate) enum ChangeError {
     Changelog(ChangelogError),
     /// The changelog does not end with a line break, so that the next entry would not start on a line of its own.
     #[error("{log} does not end with a line break; add one")]
-    NoFinalLineBreak {
-        /// The changelog.
-        log: String,
-    },
+    NoFinalLineBreak { log: String },
     /// An append-only entry without an earlier commit.
     #[error("append-only entries need an earlier state to compare with; give `--base-ref`")]
     NoBase,
     /// A config file is missing at the earlier commit.
     #[error("{file} is missing at {base}; append-only entries need the configs of the base")]
-    BaseConfigMissing {
-        /// The config file.
-        file: String,
-        /// The earlier commit.
-        base: Commit,
-    },
+    BaseConfigMissing { file: String, base: Commit },
     /// A config file of the earlier commit is not text.
     #[error("{file} at {base} is not UTF-8")]
-    BaseConfigNotText {
-        /// The config file.
-        file: String,
-        /// The earlier commit.
-        base: Commit,
-    },
+    BaseConfigNotText { file: String, base: Commit },
     /// Findings in the configs of the earlier commit.
     #[error("{0}")]
     BaseConfigs(#[from] Diagnostics),

@@ -13,11 +13,9 @@ use crate::system::files::{self, FileError};
 /// Which files make up the changelog: the log, and the YAML files of the folder `<log without extension>.d`.
 #[derive(Debug, Clone)]
 pub(crate) struct ChangelogFiles {
-    /// The log's path.
     pub log: String,
 }
 
-/// Why the changelog's files cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChangelogFilesError {
     /// A file of the checkout cannot be read.
@@ -26,10 +24,8 @@ pub(crate) enum ChangelogFilesError {
     /// A file is not text.
     #[error("{0}")]
     NotText(#[from] Diagnostics),
-    /// The fragments' folder cannot be opened.
     #[error("cannot list {}: {source}", folder.display())]
     Folder {
-        /// The folder.
         folder: PathBuf,
         /// The error of the system.
         source: io::Error,
@@ -37,12 +33,10 @@ pub(crate) enum ChangelogFilesError {
     /// An entry of the fragments' folder cannot be read.
     #[error("cannot list {}: {source}", folder.display())]
     FolderEntry {
-        /// The folder.
         folder: PathBuf,
         /// The error of the system.
         source: io::Error,
     },
-    /// The repository cannot be read.
     #[error(transparent)]
     Git(#[from] GitError),
 }
@@ -56,7 +50,6 @@ impl Default for ChangelogFiles {
 }
 
 impl ChangelogFiles {
-    /// The log's path.
     #[must_use]
     pub(crate) fn log_path(&self) -> &Path {
         Path::new(&self.log)

@@ -28,17 +28,14 @@ pub(crate) struct ConfigFiles {
 pub(crate) struct ConfigSources {
     /// Master configs in reading order.
     pub configs: Vec<Arc<SourceFile>>,
-    /// The runner file.
     pub runners: Option<Arc<SourceFile>>,
 }
 
 /// Why there is no catalog.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigFilesError {
-    /// The config folder cannot be opened.
     #[error("cannot list the config folder {}: {source}", folder.display())]
     Folder {
-        /// The folder.
         folder: PathBuf,
         /// The error of the system.
         source: io::Error,
@@ -46,18 +43,13 @@ pub(crate) enum ConfigFilesError {
     /// An entry of the config folder cannot be read.
     #[error("cannot list the config folder {}: {source}", folder.display())]
     FolderEntry {
-        /// The folder.
         folder: PathBuf,
         /// The error of the system.
         source: io::Error,
     },
     /// The config folder has no master config.
     #[error("no `*-master.yaml` in {}, expected at least one; or name files with --config-files", folder.display())]
-    NoMasterConfig {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// Findings in the files.
+    NoMasterConfig { folder: PathBuf },
     #[error("{0}")]
     Invalid(#[from] Diagnostics),
 }
@@ -99,7 +91,6 @@ impl ConfigFiles {
         Ok(found)
     }
 
-    /// The runner file.
     #[must_use]
     pub(crate) fn runner_file(&self) -> PathBuf {
         self.runner_file.clone().unwrap_or_else(|| self.folder().join("runners.yaml"))

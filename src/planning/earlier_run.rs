@@ -25,13 +25,11 @@ pub(super) struct EarlierRun {
     documents: Vec<Value>,
 }
 
-/// Why an earlier run cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EarlierRunError {
     /// The folder or file is not a run.
     #[error(transparent)]
     Run(#[from] GatherError),
-    /// The results cannot be read.
     #[error(transparent)]
     Results(#[from] ArtifactError),
     /// The results are not JSON.
@@ -40,10 +38,8 @@ pub(crate) enum EarlierRunError {
     /// There is no folder for downloads.
     #[error("cannot create a temporary folder: {0}")]
     TemporaryFolder(io::Error),
-    /// GitHub cannot be asked.
     #[error(transparent)]
     Github(#[from] GithubError),
-    /// The run cannot be downloaded.
     #[error(transparent)]
     Download(#[from] DownloadError),
 }
@@ -88,7 +84,6 @@ fn read_documents(results: &Path) -> Result<Vec<Value>, EarlierRunError> {
 
 /// The last run of a pull request.
 pub(super) enum LastRun {
-    /// It ran on the same commit.
     Usable(EarlierRun),
     /// No earlier run counts; the reason is a sentence.
     Unusable(String),

@@ -15,7 +15,6 @@ use crate::matrix::policy::{Decision, Event, Scope, decide};
 use crate::settings::{Mode, Policy, Sweep};
 use crate::system::files;
 
-/// What an event asks for.
 pub(super) enum EventResult {
     Sweep(Box<SweepRequest>),
     NoRun { reason: String },

@@ -16,7 +16,6 @@ pub(crate) enum EventFactsError {
     Github(#[from] GithubError),
 }
 
-/// The facts about an event.
 pub(super) async fn event_facts(event: &Event, policy: &Policy, repository: &Repository) -> Result<Facts, EventFactsError> {
     match event {
         // The pull request's own last commit counts; the checkout may be of GitHub's merge commit.

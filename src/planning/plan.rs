@@ -15,7 +15,6 @@ use crate::matrix::plan::{self, ChangelogMetadata, Estimate, Options, Plan, Plan
 use crate::matrix::policy::EventError;
 use crate::system::files::FileError;
 
-/// What to plan.
 #[derive(Debug)]
 pub(crate) struct PlanRequest {
     pub trigger: Trigger,
@@ -27,14 +26,12 @@ pub(crate) struct PlanRequest {
     pub without: Option<PathBuf>,
 }
 
-/// What asks for a plan.
 #[derive(Debug)]
 pub(crate) enum Trigger {
     Refs(RefsTrigger),
     Event(EventTrigger),
 }
 
-/// Two revisions to compare.
 #[derive(Debug)]
 pub(crate) struct RefsTrigger {
     pub base: String,
@@ -44,7 +41,6 @@ pub(crate) struct RefsTrigger {
     pub options: Options,
 }
 
-/// A GitHub event.
 #[derive(Debug)]
 pub(crate) struct EventTrigger {
     /// The event's name, `GITHUB_EVENT_NAME`.
@@ -117,7 +113,6 @@ pub(crate) struct SweepPlan {
 }
 
 impl SweepPlan {
-    /// What is to be run.
     pub(super) fn to_run(&self) -> &SearchSpace {
         self.remaining.as_ref().unwrap_or(&self.whole)
     }

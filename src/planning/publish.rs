@@ -19,20 +19,17 @@ const DEFAULT_PLAN_FILE: &str = "imax-plan.json";
 /// Where a plan goes, and what is known of its duration.
 #[derive(Debug)]
 pub(crate) struct PublishOptions {
-    /// The plan file.
     pub plan_file: Option<PathBuf>,
     /// A folder with job records of earlier runs, for the estimate of GPU-hours.
     pub job_records: Option<PathBuf>,
 }
 
-/// A published plan.
 pub(crate) struct Published {
     pub totals: Totals,
     /// The search space that is to be run, as JSON.
     pub search_space: String,
 }
 
-/// Why a plan cannot be published.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PublishError {
     /// The search space has no JSON form.

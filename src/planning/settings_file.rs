@@ -12,7 +12,6 @@ use crate::settings::Settings;
 /// The default file, which a repository may lack.
 const DEFAULT_PATH: &str = "imax.yaml";
 
-/// Which file has the settings.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SettingsFile {
     /// The file, instead of `imax.yaml`.
@@ -22,10 +21,8 @@ pub(crate) struct SettingsFile {
 /// Why there are no settings.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingsFileError {
-    /// Findings in the file.
     #[error("{0}")]
     Invalid(#[from] Diagnostics),
-    /// The repository cannot be read.
     #[error(transparent)]
     Git(#[from] GitError),
 }

@@ -6,7 +6,6 @@ use super::changelog_files::ChangelogFiles;
 use super::config_files::ConfigFiles;
 use super::plan::{PlanningError, RefsTrigger, planned_rows};
 
-/// The change to validate.
 #[derive(Debug)]
 pub(crate) struct ValidateRequest {
     pub revisions: RefsTrigger,
@@ -14,7 +13,6 @@ pub(crate) struct ValidateRequest {
     pub configs: ConfigFiles,
 }
 
-/// What a valid change asks for.
 #[derive(Debug)]
 pub(crate) struct Validated {
     pub new_entries: usize,

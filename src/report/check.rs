@@ -5,10 +5,8 @@ use super::markdown::{Budget, summary};
 use super::sentences;
 use super::view::{Mark, View};
 
-/// What a check run says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// What the verdict means.
     pub mark: Mark,
     /// One line, the same as a comment's first.
     pub title: String,

@@ -19,20 +19,15 @@ pub enum Column {
 /// A setting that tells the points of a group apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Setting {
-    /// The model's short name.
     Model,
     Hardware,
     /// The engine, with what drafts tokens.
     Framework,
     /// Numeric format of the weights.
     Precision,
-    /// Input and output lengths.
     Lengths,
-    /// Tensor parallelism.
     Tp,
-    /// Expert parallelism.
     Ep,
-    /// Data-parallel attention.
     DpAttention,
     /// Requests under way at once.
     Concurrency,
@@ -89,7 +84,6 @@ impl Column {
         }
     }
 
-    /// Numbers are right-aligned.
     pub(super) fn is_number(self) -> bool {
         match self {
             Self::Setting(

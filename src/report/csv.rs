@@ -104,7 +104,6 @@ pub(super) fn rows(view: &View) -> Table {
     (shape.heading(), shape.rows(view))
 }
 
-/// Which columns there are.
 #[derive(Debug, Clone, Copy)]
 struct Shape {
     groups: bool,

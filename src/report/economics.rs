@@ -141,7 +141,6 @@ impl View<'_> {
         self
     }
 
-    /// Adds lines that answer what was asked.
     #[must_use]
     pub fn with_answers(mut self, answers: Vec<String>) -> Self {
         self.answers = answers;

@@ -13,7 +13,6 @@ pub struct Scores<'a> {
     pub changes: &'a [EvalChange],
 }
 
-/// A score and its change.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ScoreRow<'a> {
     pub score: &'a EvalScore,
@@ -33,7 +32,6 @@ impl ScoreRow<'_> {
         format!("{:.4}{error}", self.score.score)
     }
 
-    /// How many questions were scored.
     pub(super) fn questions(&self) -> String {
         self.score
             .questions

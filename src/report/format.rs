@@ -7,7 +7,6 @@ use super::{Budget, SideBySide, View, csv, csv_of_several, html, json, json_of_s
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     Table,
-    /// GitHub's markdown.
     Markdown,
     /// For spreadsheets: every number with its full digits.
     Csv,
@@ -31,7 +30,6 @@ pub enum RenderError {
     /// A value has no XML form.
     #[error(transparent)]
     Junit(#[from] quick_junit::SerializeError),
-    /// The Parquet file cannot be encoded.
     #[error(transparent)]
     Parquet(#[from] ParquetError),
     /// A binary format where text is needed.

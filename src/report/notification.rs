@@ -119,7 +119,6 @@ fn sign(mark: Mark) -> &'static str {
     }
 }
 
-/// The bar beside Discord's message.
 fn colour(mark: Mark) -> u32 {
     match mark {
         Mark::Good | Mark::Neutral => 0x14_75_3c,

@@ -17,9 +17,7 @@ pub(super) const DIMENSIONS: [&str; 5] = ["model", "hardware", "framework", "pre
 /// A plot of the page.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Plot {
-    /// The model's short name.
     pub model: String,
-    /// What the requests look like.
     pub sequence: String,
 }
 

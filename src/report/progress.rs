@@ -14,7 +14,6 @@ pub enum JobProgress {
     Failed,
 }
 
-/// A sweep on its way.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Progress {
     /// Its jobs; those that GitHub does not list yet wait.

@@ -79,7 +79,6 @@ impl<'a> SideBySide<'a> {
         text
     }
 
-    /// GitHub's markdown.
     #[must_use]
     pub fn markdown(&self) -> String {
         let mut text: String = self.headlines(escape_markdown).map(|line| format!("- {line}\n")).collect();

@@ -90,7 +90,6 @@ fn text(cell: &Cell) -> String {
     }
 }
 
-/// How certain a change is.
 pub(super) fn sign(mark: Mark) -> &'static str {
     match mark {
         Mark::Good | Mark::Bad => "!",

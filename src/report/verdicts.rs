@@ -14,9 +14,7 @@ const KNOWN: &str = "known";
 /// A list of lines under a heading.
 #[derive(Debug)]
 pub struct VerdictList {
-    /// The heading.
     pub title: &'static str,
-    /// What the lines are about.
     pub subject: &'static str,
     /// The lines, the most important first.
     pub lines: Vec<VerdictLine>,
@@ -29,7 +27,6 @@ pub struct VerdictLine {
     pub verdict: &'static str,
     /// The point or curve; text from outside.
     pub what: String,
-    /// Numbers in our own words.
     pub detail: String,
     /// Why a regression is accepted, or the commits of a level change; text from outside.
     pub note: Option<String>,

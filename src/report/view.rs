@@ -146,7 +146,6 @@ impl<'a> View<'a> {
         sentences::headline(self.run, self.comparison)
     }
 
-    /// What the headline means.
     #[must_use]
     pub fn mark(&self) -> Mark {
         let accepted = |point: &Point| {

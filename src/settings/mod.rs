@@ -17,7 +17,6 @@ pub use schema::schema;
 /// What a repository decides for itself. What it does not say keeps its default.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
-    /// Which events lead to which sweeps.
     pub policy: Policy,
     /// What counts as a regression.
     pub regressions: Regressions,

@@ -1,4 +1,4 @@
-//! The bytes of answers: chunks of a stream with their HTTP framing, and whole documents.
+//! Response bodies of the simulated engine: stream chunks with their HTTP framing, and whole documents.
 
 use std::fmt::Write as _;
 
@@ -6,13 +6,12 @@ use serde_json::{Value, json};
 
 use super::protocol::{Api, GenerateRequest};
 
-/// The words that answers are made of, each with a space in front: one token each for most tokenizers.
+/// The words of generated text, each with a leading space: one token each for most tokenizers.
 const WORDS: [&str; 16] = [
     " time", " token", " batch", " memory", " light", " stream", " result", " model", " price", " power", " point", " curve", " river",
     " stone", " paper", " garden",
 ];
 
-/// An answer under way.
 #[derive(Debug)]
 pub struct Completion {
     request: GenerateRequest,
@@ -24,16 +23,16 @@ pub struct Completion {
     /// Tokens to generate.
     output: u32,
     stops: bool,
-    /// Tokens that usage counts too many, on purpose.
+    /// Extra tokens that usage reports, for [`super::Fault::Miscount`].
     pub miscount: u32,
-    /// Tokens of its prompt that were in the prefix cache. Usage says it with the total, where it is not zero, as vLLM's does.
+    /// Prompt tokens found in the prefix cache. Usage reports a non-zero number next to the total, as vLLM does.
     pub cached: u32,
-    /// What is said; idle words where it is nothing.
-    said: Vec<String>,
+    /// Tokens of a known answer; [`WORDS`] if empty.
+    tokens: Vec<String>,
 }
 
 impl Completion {
-    /// The answer to request number `number`, of `output` tokens. `stops` says that the model ends it, not the limit.
+    /// The response to request number `number`, of `output` tokens. `stops`: the model ends it (`finish_reason: stop`), not the limit.
     #[must_use]
     pub fn new(request: GenerateRequest, number: u64, created: u64, output: u32, stops: bool) -> Self {
         let prefix = if request.api == Api::Chat { "chatcmpl" } else { "cmpl" };
@@ -60,22 +59,21 @@ impl Completion {
             stops,
             miscount: 0,
             cached: 0,
-            said: Vec::new(),
+            tokens: Vec::new(),
         }
     }
 
-    /// Says these tokens in place of idle words.
-    pub fn say(&mut self, tokens: Vec<String>) {
-        self.said = tokens;
+    /// Generates these tokens in place of [`WORDS`].
+    pub fn set_tokens(&mut self, tokens: Vec<String>) {
+        self.tokens = tokens;
     }
 
-    /// Tokens of the whole answer.
     #[must_use]
     pub fn output(&self) -> u32 {
         self.output
     }
 
-    /// A stream without a token.
+    /// A stream without any token.
     #[must_use]
     pub fn empty_stream(&self) -> String {
         let mut bytes = self.stream_head();
@@ -84,13 +82,12 @@ impl Completion {
         bytes
     }
 
-    /// The request that it answers.
     #[must_use]
     pub fn request(&self) -> &GenerateRequest {
         &self.request
     }
 
-    /// Head of a streamed answer, with the role chunk that chat answers start with.
+    /// Head of a streamed response, with the role chunk that chat responses start with.
     #[must_use]
     pub fn stream_head(&self) -> String {
         let mut head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache\r\n\
@@ -110,11 +107,11 @@ impl Completion {
         head
     }
 
-    /// One chunk with the tokens behind `from` up to `to` (numbers from 1), framed; with the stream's end behind the last.
+    /// One chunk with the tokens after `from` up to `to` (counted from 1), framed; the last one is followed by the end of the stream.
     pub fn chunk(&self, from: u32, to: u32, into: &mut String) {
         let mut event = String::with_capacity(self.opening.len() + 160);
         event.push_str(&self.opening);
-        // SGLang repeats what it has said.
+        // SGLang sends the whole text so far in every chunk.
         let first = if self.request.api == Api::Sglang { 0 } else { from };
         for token in first + 1..=to {
             push_escaped(&mut event, self.word(token));
@@ -153,7 +150,7 @@ impl Completion {
         into.push_str("0\r\n\r\n");
     }
 
-    /// The whole answer as one document, with its head.
+    /// The whole response as one document, with its head.
     #[must_use]
     pub fn whole(&self) -> String {
         let text: String = (1..=self.output).map(|token| self.word(token)).collect();
@@ -191,11 +188,11 @@ impl Completion {
         usage
     }
 
-    /// A token, by its number from 1.
+    /// The text of a token, by its number from 1.
     fn word(&self, token: u32) -> &str {
-        let said = usize::try_from(token - 1).ok().and_then(|at| self.said.get(at));
-        if let Some(said) = said {
-            return said;
+        let token_text = usize::try_from(token - 1).ok().and_then(|at| self.tokens.get(at));
+        if let Some(text) = token_text {
+            return text;
         }
         let step = self.number.wrapping_mul(7).wrapping_add(u64::from(token));
         WORDS[usize::try_from(step % 16).unwrap_or(0)]
@@ -226,7 +223,7 @@ impl Completion {
     }
 }
 
-/// Adds a text as it stands inside a JSON string.
+/// Appends a text, escaped for a JSON string.
 fn push_escaped(event: &mut String, text: &str) {
     let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
     if text.bytes().all(is_plain) {
@@ -286,7 +283,7 @@ mod tests {
         }
     }
 
-    /// The client's own parser is the judge of what the server sends.
+    /// Parses the bytes with the client's own parser.
     fn read(bytes: &str) -> crate::load::Record {
         read_tokens(bytes, 5)
     }
@@ -311,9 +308,9 @@ mod tests {
     fn answer_text_arrives_unchanged() {
         for api in [Api::Completions, Api::Chat] {
             for stream in [true, false] {
-                let said = [" a \"b\"", "\n####", " 5\\"].map(str::to_owned).to_vec();
+                let tokens = [" a \"b\"", "\n####", " 5\\"].map(str::to_owned).to_vec();
                 let mut answer = Completion::new(request(api, stream, false), 3, 1, 3, true);
-                answer.say(said);
+                answer.set_tokens(tokens);
                 let bytes = if stream {
                     let mut bytes = answer.stream_head();
                     answer.chunk(0, 3, &mut bytes);

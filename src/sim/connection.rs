@@ -1,6 +1,6 @@
-//! One client's connection: bytes in, requests out; answers in, bytes out. Requests are taken one at a time; bytes of a
-//! next one wait until the present one is answered. A request arrives when the kernel has its last byte, however late it is
-//! read: a client is not to be told that the engine was slow when it was only busy reading other requests.
+//! One client's connection: bytes in, requests out; responses in, bytes out. Requests are taken one at a time; bytes of the
+//! next one wait until the present one is answered. The arrival time of a request is when the kernel received its last byte, however
+//! late it is read, so that time spent on reading other requests does not count as engine time.
 
 use std::io::{self, IoSliceMut, Write as _};
 use std::os::fd::AsRawFd as _;
@@ -9,22 +9,22 @@ use mio::net::{TcpListener, TcpStream};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
 
-/// A request as it came.
+/// A request as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
     pub method: String,
-    /// Its path, without a query.
+    /// The path, without query.
     pub path: String,
     /// The client's `X-Request-Id`.
     pub request_id: Option<String>,
     pub body: Vec<u8>,
-    /// Whether the client wants the connection closed behind the answer.
+    /// Whether the client asks to close the connection after the response.
     pub close: bool,
-    /// When the kernel had the last bytes that were read, nanoseconds since the Unix epoch; `None` where it does not say.
+    /// When the kernel received the last bytes read, nanoseconds since the Unix epoch; `None` if it does not report that.
     pub arrived: Option<u64>,
 }
 
-/// Room for what is read at once, shared by all connections.
+/// Buffer for one read, shared by all connections.
 #[derive(Debug)]
 pub struct ReadBuffer {
     bytes: Vec<u8>,
@@ -40,16 +40,15 @@ impl Default for ReadBuffer {
     }
 }
 
-/// Asks the kernel for the instant of arrival on every connection that the listener will accept. Not every system has it.
+/// Enables kernel receive time stamps on every connection that the listener will accept. Not every system has them.
 pub fn enable_time_stamps(listener: &TcpListener) {
     let _ = setsockopt(listener, sockopt::ReceiveTimestampns, &true);
 }
 
-/// Why bytes are no request; the connection is answered with the status and closed.
+/// Why bytes cannot be parsed as a request. The connection is answered with the status and closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotARequest {
     pub status: u16,
-    /// What is wrong.
     pub message: &'static str,
 }
 
@@ -57,43 +56,38 @@ const BODY_LIMIT: usize = 64 << 20;
 const HEAD_LIMIT: usize = 64 << 10;
 const READ_PIECE: usize = 64 << 10;
 
-/// The generating answer of a connection.
 #[derive(Debug)]
 pub struct Generating {
-    /// Its id in the timetable.
     pub id: u64,
-    /// What makes its bytes.
+    /// Generates its bytes.
     pub answer: super::completion::Completion,
     /// Tokens that have been sent.
     pub sent: u32,
-    /// The client's name for the request.
+    /// The client's `X-Request-Id`, or a number.
     pub request_id: String,
-    /// Arrival of its last byte, nanoseconds since the Unix epoch.
+    /// When its last byte arrived, nanoseconds since the Unix epoch.
     pub received: u64,
-    /// What goes wrong with it on purpose.
     pub fault: Option<super::faults::Fault>,
 }
 
-/// A connection's state.
 #[derive(Debug)]
 pub struct Connection {
     pub socket: TcpStream,
     input: Vec<u8>,
     arrived: Option<u64>,
     output: Vec<u8>,
-    /// What it is being answered, if anything.
+    /// The response in progress, if any.
     pub generating: Option<Generating>,
-    /// Close once everything is written.
+    /// Close after everything is written.
     pub close: bool,
 }
 
 impl Connection {
-    /// A new client.
     #[must_use]
     pub fn new(socket: TcpStream) -> Self {
-        // Tokens must not wait for earlier ones to be acknowledged.
+        // Nagle's algorithm would hold tokens back until earlier ones are acknowledged.
         let _ = socket.set_nodelay(true);
-        // Nor for the pacing of a congestion control such as BBR, whose timers cost more than the sending itself.
+        // The pacing timers of congestion controls such as BBR cost more than the sending itself.
         let _ = socket2::SockRef::from(&socket).set_tcp_congestion(b"reno");
         Self {
             socket,
@@ -105,10 +99,10 @@ impl Connection {
         }
     }
 
-    /// Reads what is there. `Ok(false)` says that the client has gone.
+    /// Reads what is available. `Ok(false)` means that the client closed the connection.
     ///
     /// # Errors
-    /// Where the connection broke.
+    /// If the connection broke.
     pub fn read(&mut self, buffer: &mut ReadBuffer) -> io::Result<bool> {
         loop {
             match receive(&self.socket, buffer) {
@@ -116,7 +110,7 @@ impl Connection {
                 Ok((count, arrived)) => {
                     self.input.extend_from_slice(&buffer.bytes[..count]);
                     self.arrived = arrived;
-                    // Less than there is room for is all there was.
+                    // A short read means that the socket is drained.
                     if count < buffer.bytes.len() {
                         return Ok(true);
                     }
@@ -128,10 +122,10 @@ impl Connection {
         }
     }
 
-    /// Takes the next whole request out of what was read.
+    /// Takes the next complete request out of what was read.
     ///
     /// # Errors
-    /// [`NotARequest`] where the bytes cannot become one.
+    /// [`NotARequest`] for bytes that cannot become a request.
     pub fn next_request(&mut self) -> Result<Option<Received>, NotARequest> {
         match parse(&self.input)? {
             None => Ok(None),
@@ -139,7 +133,7 @@ impl Connection {
                 request.arrived = self.arrived;
                 self.input.drain(..used);
                 if self.input.is_empty() {
-                    // A long prompt's room is not kept for as long as the connection lives.
+                    // Do not keep the memory of a long prompt for the life of the connection.
                     self.input.shrink_to(READ_PIECE);
                 }
                 Ok(Some(request))
@@ -147,10 +141,10 @@ impl Connection {
         }
     }
 
-    /// Sends bytes, now as far as the kernel takes them, the rest when it takes more.
+    /// Sends bytes: now as far as the kernel accepts them, the rest when the socket is writable again.
     ///
     /// # Errors
-    /// Where the connection broke.
+    /// If the connection broke.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.output.is_empty() {
             let written = write_some(&mut self.socket, bytes)?;
@@ -162,22 +156,22 @@ impl Connection {
         }
     }
 
-    /// Writes what is left over.
+    /// Writes what is buffered.
     ///
     /// # Errors
-    /// Where the connection broke.
+    /// If the connection broke.
     pub fn flush(&mut self) -> io::Result<()> {
         let written = write_some(&mut self.socket, &self.output)?;
         self.output.drain(..written);
         Ok(())
     }
 
-    /// Makes the end of the connection a reset: what is under way is lost, and the client is told so.
+    /// Makes closing the connection a TCP reset (`SO_LINGER` 0): data in flight is lost, and the client sees an error.
     pub fn reset_on_close(&self) {
         let _ = socket2::SockRef::from(&self.socket).set_linger(Some(std::time::Duration::ZERO));
     }
 
-    /// Whether everything is with the kernel.
+    /// Whether everything was handed to the kernel.
     #[must_use]
     pub fn is_flushed(&self) -> bool {
         self.output.is_empty()
@@ -197,7 +191,7 @@ fn receive(socket: &TcpStream, buffer: &mut ReadBuffer) -> io::Result<(usize, Op
     Ok((message.bytes, arrived))
 }
 
-/// The kernel gives zero for bytes of which it has no instant.
+/// The kernel reports zero for bytes without a time stamp.
 fn unix_nanos(time: TimeSpec) -> Option<u64> {
     let seconds = u64::try_from(time.tv_sec()).ok().filter(|seconds| *seconds > 0)?;
     Some(seconds * 1_000_000_000 + u64::try_from(time.tv_nsec()).ok()?)
@@ -216,7 +210,7 @@ fn write_some(socket: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
     Ok(written)
 }
 
-/// A request at the start of the bytes, with its length; `None` where more must come.
+/// A request at the start of the bytes, with its length; `None` if it is incomplete.
 fn parse(bytes: &[u8]) -> Result<Option<(Received, usize)>, NotARequest> {
     let refuse = |status, message| NotARequest { status, message };
     let mut headers = [httparse::EMPTY_HEADER; 96];
@@ -224,15 +218,15 @@ fn parse(bytes: &[u8]) -> Result<Option<(Received, usize)>, NotARequest> {
     let head = match request.parse(bytes) {
         Ok(httparse::Status::Complete(head)) => head,
         Ok(httparse::Status::Partial) if bytes.len() <= HEAD_LIMIT => return Ok(None),
-        Ok(httparse::Status::Partial) => return Err(refuse(400, "the request's head is too long")),
-        Err(_) => return Err(refuse(400, "this is not HTTP/1.1")),
+        Ok(httparse::Status::Partial) => return Err(refuse(400, "the request head is too long")),
+        Err(_) => return Err(refuse(400, "not an HTTP/1.1 request")),
     };
     let header = |name: &str| {
         let found = request.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(found.value).ok().map(str::trim)
     };
     if header("transfer-encoding").is_some() {
-        return Err(refuse(400, "a request body in chunks is not supported, send content-length"));
+        return Err(refuse(400, "chunked request bodies are not supported, send content-length"));
     }
     let length: usize = match header("content-length").map(str::parse) {
         None => 0,
@@ -260,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_taken_when_it_is_whole() {
+    fn request_is_taken_when_complete() {
         let bytes = b"POST /v1/completions?x=1 HTTP/1.1\r\nX-Request-ID: r1\r\nContent-Length: 4\r\n\r\nbodyGET / HTTP/1.1\r\n";
         let whole = bytes.len() - "GET / HTTP/1.1\r\n".len();
         for cut in 0..whole {
@@ -276,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_it_cannot_read() {
+    fn invalid_requests_are_refused() {
         for (bytes, status) in [
             ("hello\r\n\r\n", 400),
             ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),

@@ -1,44 +1,43 @@
-//! Faults on purpose, for testing clients and pipelines: which request gets which, decided by the seed and the
-//! request's number alone, so that a test can be repeated.
+//! Fault injection, for testing clients and pipelines. Which request gets which fault depends on the seed and the request's number
+//! alone, so that a test can be repeated.
 
 use std::str::FromStr;
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
 
-/// What goes wrong with a request.
+/// A fault of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// An HTTP error status in place of the answer.
+    /// An HTTP error status instead of a response.
     Status(u16),
-    /// A web page with status 200, as a proxy sends it.
+    /// An HTML page with status 200, as some proxies send.
     Html,
-    /// A proper stream without a single token.
+    /// A valid stream without a single token.
     NoTokens,
-    /// The connection is closed without an answer.
+    /// The connection is closed without a response.
     Close,
-    /// The connection is reset in the middle of the answer.
+    /// The connection is reset in the middle of the response.
     Reset,
-    /// The connection is closed in the middle of the answer.
+    /// The connection is closed in the middle of the response.
     Truncate,
-    /// No more tokens from the middle of the answer on; the connection stays.
+    /// The response stalls in the middle; the connection stays open.
     Hang,
-    /// An event that is not JSON in the middle of the answer.
+    /// An event that is not JSON in the middle of the response.
     Malformed,
-    /// Usage that counts more tokens than there are.
+    /// Usage reports more tokens than were sent.
     WrongUsage,
 }
 
-/// A fault with the share of requests that it befalls.
+/// A fault and the share of requests that get it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FaultRate {
-    /// What goes wrong.
     pub fault: Fault,
     /// Share of requests, 0 to 1.
     pub share: f64,
 }
 
-/// The text is no fault.
+/// Unknown fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "fault {0:?} is unknown, expected http_STATUS, html, no_tokens, close, reset, truncate, hang, malformed or wrong_usage, and a share from 0 to 1 \
@@ -83,7 +82,6 @@ impl FromStr for FaultRate {
     }
 }
 
-/// The faults of a server.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
     rates: Vec<FaultRate>,
@@ -95,13 +93,13 @@ pub struct Faults {
 const FAULT_SEED: u64 = 0xfa17;
 
 impl Faults {
-    /// Faults at these rates; the first one that befalls a request is it. The first `spared` requests have none.
+    /// Faults at these rates; the first one drawn for a request applies. The first `spared` requests have none.
     #[must_use]
     pub fn new(rates: Vec<FaultRate>, seed: u64, spared: u64) -> Self {
         Self { rates, seed, spared }
     }
 
-    /// What goes wrong with request number `id`, from 1.
+    /// The fault of request number `id`, from 1.
     #[must_use]
     pub fn of(&self, id: u64) -> Option<Fault> {
         if id <= self.spared {

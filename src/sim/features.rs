@@ -1,60 +1,59 @@
-//! What an engine does beside plain batching, as chances and factors on its steps: noise, prefix caching, speculative decoding.
+//! What an engine does besides plain batching, as probabilities and factors of its steps: noise, prefix caching, speculative decoding.
 
 use std::time::Duration;
 
 use rand::RngExt as _;
 use rand::rngs::ChaCha8Rng;
 
-/// Several tokens a step: a draft proposes, the model accepts the first of them that it would have chosen itself.
+/// Speculative decoding: a draft proposes tokens, and the model accepts the first of them that it would have chosen itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Speculation {
     /// Tokens that the draft proposes in each step.
     pub tokens: u32,
-    /// Chance that one of them is accepted, where all before it were, 0 to 1.
+    /// Probability that one of them is accepted if all before it were, 0 to 1.
     pub acceptance: f64,
-    /// Time that each of them costs, as a share of the step.
+    /// Time that each of them adds, as a share of the step.
     pub draft_share: f64,
 }
 
-/// What the engine does beside the plain batching.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Features {
     /// Standard deviation of a step's time, as a share of it.
     pub jitter: f64,
-    /// Keep prompts in memory and do not read them again.
+    /// Whether prompts are kept in a prefix cache.
     pub prefix_cache: bool,
-    /// Generate several tokens a step.
+    /// Speculative decoding, if enabled.
     pub speculation: Option<Speculation>,
 }
 
 impl Features {
-    /// Tokens that go through the model in a step for a decoding request: the proposed ones together with the last one.
+    /// Tokens that a decoding request adds to a step: the proposed ones and the last one.
     #[must_use]
     pub fn tokens_in_step(&self) -> u32 {
         1 + self.speculation.map_or(0, |speculation| speculation.tokens)
     }
 
-    /// By how much the draft makes a step longer; prefills have none.
+    /// The factor by which the draft lengthens a step; prefills have none.
     #[must_use]
     pub fn draft_factor(&self, has_decodes: bool) -> f64 {
         let draft = self.speculation.filter(|_| has_decodes);
         1.0 + draft.map_or(0.0, |speculation| f64::from(speculation.tokens) * speculation.draft_share)
     }
 
-    /// Tokens that a decoding request gets in a step: its own, and those of the draft before the first that is not accepted.
+    /// Tokens that a decoding request gets in a step: its own, and the proposed ones before the first rejected one.
     pub fn accepted(&self, random: &mut ChaCha8Rng) -> u32 {
         let Some(speculation) = self.speculation else { return 1 };
         let proposed = (0..speculation.tokens).take_while(|_| random.random::<f64>() < speculation.acceptance);
         1 + u32::try_from(proposed.count()).unwrap_or(0)
     }
 
-    /// Noise of a real engine, cut at three deviations so that a step never takes a negative time.
+    /// Adds the noise of a real engine, cut at three standard deviations so that a step never takes a negative time.
     #[must_use]
     pub fn vary(&self, time: Duration, random: &mut ChaCha8Rng) -> Duration {
         if self.jitter == 0.0 {
             return time;
         }
-        // The sum of twelve uniform variates is close enough to a normal one for noise.
+        // The sum of twelve uniform variates is close enough to a normal distribution.
         let normal: f64 = (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0;
         time.mul_f64((1.0 + self.jitter * normal.clamp(-3.0, 3.0)).max(0.1))
     }
@@ -67,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn jitter_varies_the_steps_by_its_share() {
+    fn jitter_varies_steps_by_its_share() {
         let features = Features {
             jitter: 0.05,
             ..Features::default()
@@ -87,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draft_makes_decoding_steps_longer_and_prefills_not() {
+    fn draft_lengthens_decoding_steps_but_not_prefills() {
         let features = Features {
             speculation: Some(Speculation {
                 tokens: 4,

@@ -1,5 +1,5 @@
-//! The log of what the simulated engine really did: for every token the instant it was due and the instant at which its
-//! bytes were handed to the kernel. A client's figures can be checked against it.
+//! The ground truth log of the simulated engine: for every token when it was due and when its bytes were handed to the kernel.
+//! A client's figures can be checked against it.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
@@ -11,7 +11,7 @@ use serde::Serialize;
 #[derive(Debug)]
 pub struct GroundTruth(BufWriter<File>);
 
-/// Lines are gathered in memory up to this size, so that writing them does not disturb the schedule.
+/// Lines are buffered up to this size, bytes, so that writing them does not disturb the schedule.
 const BUFFER: usize = 1 << 20;
 
 /// One chunk; instants in nanoseconds since the Unix epoch.
@@ -19,7 +19,7 @@ const BUFFER: usize = 1 << 20;
 pub struct Line<'a> {
     /// The client's `X-Request-Id`, or a number.
     pub request: &'a str,
-    /// Arrival of the request's last byte.
+    /// When the last byte of the request arrived.
     #[serde(rename = "received_unix_ns")]
     pub received: u64,
     /// Number of the chunk's last token, from 1.
@@ -27,16 +27,16 @@ pub struct Line<'a> {
     /// When that token was due.
     #[serde(rename = "due_unix_ns")]
     pub due: u64,
-    /// The instant before its bytes were handed to the kernel.
+    /// Immediately before its bytes were handed to the kernel.
     #[serde(rename = "sent_unix_ns")]
     pub sent: u64,
 }
 
 impl GroundTruth {
-    /// Begins a log, in place of an older one.
+    /// Creates a log, replacing an older one.
     ///
     /// # Errors
-    /// Where the file cannot be made.
+    /// If the file cannot be created.
     pub fn create(path: &Path) -> io::Result<Self> {
         Ok(Self(BufWriter::with_capacity(BUFFER, File::create(path)?)))
     }
@@ -44,16 +44,16 @@ impl GroundTruth {
     /// Adds a line.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn add(&mut self, line: &Line<'_>) -> io::Result<()> {
         serde_json::to_writer(&mut self.0, line)?;
         self.0.write_all(b"\n")
     }
 
-    /// Writes what is gathered.
+    /// Writes buffered lines.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }

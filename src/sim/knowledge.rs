@@ -1,5 +1,5 @@
-//! What the simulated engine knows: the answers to some questions, of which it gives a stated share rightly, so that an
-//! evaluation of its accuracy has a score that is known beforehand.
+//! Questions with known answers for the simulated engine, which answers a given share of them correctly, so that an evaluation
+//! of its accuracy has a known score.
 
 use serde::Deserialize;
 
@@ -10,7 +10,7 @@ pub struct Knowledge {
     accuracy: f64,
 }
 
-/// A line of the file. Other keys are the data set's own.
+/// A line of the file. Other keys belong to the data set and are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct Known {
     #[serde(alias = "prompt")]
@@ -18,7 +18,7 @@ struct Known {
     answer: String,
 }
 
-/// Why a text is no list of answers.
+/// Why a file of answers cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KnowledgeError {
     /// A line is not an object with the two texts.
@@ -30,14 +30,14 @@ pub enum KnowledgeError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A share that is none.
+    /// The accuracy is not a share.
     #[error("found the accuracy {0}, expected a share from 0 to 1")]
     Accuracy(f64),
 }
 
 impl Knowledge {
-    /// Reads JSON lines of `question` (or `prompt`) and `answer`; empty lines are passed over. `accuracy` is the share of
-    /// questions that are answered rightly, `file` names the text in errors.
+    /// Reads JSON lines of `question` (or `prompt`) and `answer`; empty lines are skipped. `accuracy` is the share of questions
+    /// that are answered correctly, `file` names the text in errors.
     ///
     /// # Errors
     /// [`KnowledgeError`].
@@ -61,8 +61,8 @@ impl Knowledge {
         Ok(Self { known, accuracy })
     }
 
-    /// What is said to a prompt: the answer to the known question that ends last in it, since examples stand before the
-    /// question; for the share that is answered wrongly, the answer to another one. None to a prompt without a known question.
+    /// The response to a prompt: the answer to the known question that ends last in it, since few-shot examples precede the
+    /// question; for the share answered wrongly, the answer to another one. `None` for a prompt without a known question.
     #[must_use]
     pub fn answer(&self, prompt: &str) -> Option<&str> {
         let end = |known: &Known| {
@@ -83,7 +83,7 @@ impl Knowledge {
             .map(String::as_str)
     }
 
-    /// The right ones are spread evenly over the file, so that its beginning has the same share as the whole.
+    /// Correct answers are spread evenly over the file, so that its beginning has the same share as the whole.
     fn is_right(&self, at: usize) -> bool {
         #[expect(clippy::cast_precision_loss, reason = "the number of a line")]
         let right_before = |lines: usize| (lines as f64 * self.accuracy + 1e-9).floor();
@@ -91,7 +91,7 @@ impl Knowledge {
     }
 }
 
-/// An answer in the parts that count as tokens: words, each with the space before it.
+/// Splits an answer into what counts as tokens: words, each with the space before it.
 #[must_use]
 pub fn tokens(answer: &str) -> Vec<String> {
     let mut tokens: Vec<String> = Vec::new();
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_question_behind_the_examples_is_answered() {
+    fn question_after_the_examples_is_answered() {
         let lines = r#"{"question": "1 + 1?", "answer": "2"}
 
 {"prompt": "11 + 1?", "answer": "12", "level": 1}"#;
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stated_share_is_right() {
+    fn given_share_is_answered_correctly() {
         let lines: String = (0..60)
             .map(|n| format!("{{\"question\": \"q{n};\", \"answer\": \"a{n}\"}}\n"))
             .collect();
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_words_with_the_space_before_them() {
+    fn tokens_are_words_with_their_leading_space() {
         for (text, parts) in [
             (" 3 + 2.\n#### 5", &[" 3", " +", " 2.", "\n####", " 5"][..]),
             ("a\n\nb", &["a", "\n\nb"]),

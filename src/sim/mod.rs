@@ -1,4 +1,4 @@
-//! The simulated engine: a server of the OpenAI API, SGLang's and Triton's, whose token times come from a small stated performance model.
+//! The simulated engine: a server of the OpenAI, SGLang and Triton APIs whose token times come from a small performance model.
 //! The model and the scheduler are pure functions of time; the server around them has its own sockets and clock.
 
 pub mod completion;

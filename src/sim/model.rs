@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::presets::{EngineProfile, Hardware, ModelShape, PresetError};
 
-/// A model on an engine on GPUs, with everything multiplied out.
+/// A model on an engine on GPUs, reduced to the numbers that a step's time depends on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Deployment {
     flops_per_token: f64,
@@ -16,22 +16,20 @@ pub struct Deployment {
     kv_bytes_per_token: f64,
     bytes_per_second: f64,
     overhead: Duration,
-    /// Time between two streams' tokens of the same step.
+    /// Time between the tokens of two streams in the same step.
     pub output_spacing: Duration,
-    /// Tokens of context that fit into memory beside the weights.
+    /// Tokens of context that fit into memory next to the weights.
     pub kv_capacity_tokens: u64,
-    /// Most tokens in one step.
+    /// Maximum tokens in one step.
     pub batch_tokens: u32,
-    /// Most requests in one step.
+    /// Maximum requests in one step.
     pub max_sequences: usize,
 }
 
-/// How the GPUs share the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parallel {
-    /// GPUs.
     pub tp: u32,
-    /// Over how many of them the experts are spread; 1 spreads each expert over all GPUs.
+    /// Number of GPUs over which the experts are spread; 1 spreads each expert over all GPUs.
     pub ep: u32,
 }
 
@@ -42,27 +40,23 @@ impl Parallel {
     }
 }
 
-/// What one step has to do.
+/// The work of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StepCost {
-    /// Tokens that go through the model: prompt tokens of prefills and one a decoding request.
+    /// Tokens that go through the model: prompt tokens of prefills, and one for each decoding request.
     pub tokens: u64,
     /// Tokens of context whose KV cache is read.
     pub context_tokens: u64,
 }
 
-/// Why a model cannot be deployed.
 #[derive(Debug, thiserror::Error)]
 pub enum DeploymentError {
-    /// The experts cannot be spread so.
     #[error("expert parallelism {ep} does not divide tensor parallelism {tp}")]
     Experts {
-        /// GPUs.
         tp: u32,
         /// Groups of experts.
         ep: u32,
     },
-    /// A preset is not there.
     #[error(transparent)]
     Preset(#[from] PresetError),
     /// The precision is not a numeric format.
@@ -77,7 +71,6 @@ pub enum DeploymentError {
         /// Size of the weights.
         weights_gb: f64,
         gpus: u32,
-        /// Memory for weights and KV cache.
         memory_gb: f64,
     },
 }
@@ -86,7 +79,7 @@ impl Deployment {
     /// A deployment over several GPUs.
     ///
     /// # Errors
-    /// [`DeploymentError`] where it could not exist.
+    /// [`DeploymentError`] for a combination that cannot exist.
     pub fn new(
         hardware: &Hardware,
         model: &ModelShape,
@@ -102,7 +95,7 @@ impl Deployment {
         let tflops = peak_tflops(hardware, precision)?;
         let gpus = f64::from(tp);
         // Parallelism costs communication: each doubling leaves (1 - loss) of the speed. Experts on GPUs of their own exchange
-        // tokens once instead of partial sums twice, but wait for the busiest of them; what that comes to is the engine's ep_loss.
+        // tokens once instead of partial sums twice, but wait for the busiest GPU; the engine's ep_loss is the net cost.
         let groups = f64::from(ep);
         let scaling = gpus * (1.0 - engine.tp_loss).powf((gpus / groups).log2()) * (1.0 - engine.ep_loss).powf(groups.log2());
         let weight_bytes = model.total_billion * 1e9 * bytes_per_parameter;
@@ -135,12 +128,12 @@ impl Deployment {
         })
     }
 
-    /// How long a step takes.
+    /// The duration of a step.
     #[must_use]
     pub fn step_time(&self, cost: StepCost) -> Duration {
         let tokens = real(cost.tokens);
         let compute = tokens * self.flops_per_token / self.flops_per_second;
-        // Each token touches its own part of a sparse model; the more tokens, the less of the model is left untouched.
+        // Each token uses its own part of a sparse model; the more tokens, the larger the part that is read.
         // A dense model has an active share of 1 and is read as a whole.
         let touched = 1.0 - (1.0 - self.active_share).powf(tokens);
         let bytes = self.weight_bytes * touched + real(cost.context_tokens) * self.kv_bytes_per_token;
@@ -163,7 +156,7 @@ fn bytes_per_parameter(precision: &str) -> Result<f64, DeploymentError> {
     }
 }
 
-/// The rate in the precision itself, else in the next wider one that the GPU computes in.
+/// The rate in the precision itself, or in the next wider one that the GPU supports.
 fn peak_tflops(hardware: &Hardware, precision: &str) -> Result<f64, DeploymentError> {
     let wider: &[&str] = match precision {
         "fp4" | "int4" | "mxfp4" | "nvfp4" => &["fp4", "fp8", "bf16"],
@@ -198,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn follows_the_formulas() {
+    fn step_time_follows_the_formulas() {
         let h100 = deployment("h100", "demo", "imax-sim:1.0", "fp8", 1);
         // 8 GB of weights at 0.7 of 3350 GB/s, and 0.8 ms.
         assert!((ms(&h100, 1, 0) - (8.0 / (3350.0 * 0.7) * 1e3 + 0.8)).abs() < 1e-6);
@@ -223,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sparse_model_reads_more_of_itself_with_more_tokens() {
+    fn sparse_model_reads_more_weights_with_more_tokens() {
         let sparse = deployment("b200", "demo-moe", "imax-sim:1.0", "fp8", 1);
         assert!(ms(&sparse, 64, 0) > 5.0 * (ms(&sparse, 1, 0) - 0.8));
     }
@@ -246,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn experts_on_gpus_of_their_own_cost_another_communication() {
+    fn expert_parallelism_costs_communication() {
         let presets = Presets::built_in().unwrap();
         let (gpu, model) = (presets.hardware("b200").unwrap(), presets.model("demo-moe").unwrap());
         let engine = presets.engine("imax-sim:1.0").unwrap();

@@ -1,5 +1,5 @@
-//! When each token of each request leaves: by the performance model, or at fixed times. Keeps the tokens whose instant
-//! is known but has not come, in the order of their instants.
+//! When each token of each request leaves: by the performance model, or at fixed times. Holds the tokens that are not due yet,
+//! ordered by the time they are due.
 
 use std::cmp::Reverse;
 use std::collections::binary_heap::PeekMut;
@@ -8,22 +8,20 @@ use std::time::Duration;
 
 use super::scheduler::{Batching, Job};
 
-/// One token of one request. Ordered by the instant, then by request.
+/// One token of one request. Ordered by time, then by request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Emission {
-    /// When it leaves, since the server's start.
+    /// When it leaves, since the start of the server.
     pub due: Duration,
-    /// The request.
     pub id: u64,
-    /// Its number in the answer, from 1; of several at once the last one's.
+    /// Its number in the response, from 1; of several at once the last one's.
     pub token: u32,
-    /// Whether it is the answer's last.
+    /// Whether it is the last one of the response.
     pub is_last: bool,
     /// Tokens of the request's prompt that were in the prefix cache.
     pub cached: u32,
 }
 
-/// What decides on the instants.
 #[derive(Debug)]
 enum Source {
     Model(Box<Batching>),
@@ -39,7 +37,6 @@ pub struct FixedTimes {
     pub itl: Duration,
 }
 
-/// The server's timetable.
 #[derive(Debug)]
 pub struct Pace {
     source: Source,
@@ -49,13 +46,12 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Times by the performance model.
+    /// Times from the performance model.
     #[must_use]
     pub fn by_model(engine: Batching) -> Self {
         Self::new(Source::Model(Box::new(engine)))
     }
 
-    /// Fixed times.
     #[must_use]
     pub fn fixed(times: FixedTimes) -> Self {
         Self::new(Source::Fixed(times))
@@ -79,7 +75,7 @@ impl Pace {
         }
     }
 
-    /// Requests that run, and that wait.
+    /// Numbers of running and of waiting requests.
     #[must_use]
     pub fn load(&self) -> (usize, usize) {
         match &self.source {
@@ -97,8 +93,8 @@ impl Pace {
         }
     }
 
-    /// Takes a request at `now` that arrived a little earlier; `blocks` are the hashes of its prompt's blocks. Fixed times count
-    /// from the arrival; the model's engine starts with a request when it has read it, as a real one.
+    /// Takes a request at `now` that arrived at `arrived`; `blocks` are the hashes of its prompt's blocks. Fixed times count from
+    /// the arrival; the performance model starts with a request when it was read, as a real engine does.
     pub fn admit(&mut self, job: Job, blocks: Vec<u64>, arrived: Duration, now: Duration) {
         match &mut self.source {
             Source::Model(engine) => engine.admit(job, blocks, now),
@@ -116,7 +112,7 @@ impl Pace {
         }
     }
 
-    /// Forgets a request. Ids are not used twice.
+    /// Drops a request. Ids are never reused.
     pub fn cancel(&mut self, id: u64) {
         if let Source::Model(engine) = &mut self.source {
             engine.cancel(id);
@@ -126,7 +122,7 @@ impl Pace {
         }
     }
 
-    /// The next instant at which there is something to do.
+    /// When the next event is due.
     #[must_use]
     pub fn next_event(&self) -> Option<Duration> {
         let token = self.outgoing.peek().map(|Reverse((emission, _))| emission.due);
@@ -147,7 +143,7 @@ impl Pace {
             let Reverse((emission, output)) = *top;
             let is_cancelled = self.cancelled.contains(&emission.id);
             match self.source {
-                // In place: the next token of the request takes the place of this one.
+                // In place of a pop and a push: the next token of the request replaces this one.
                 Source::Fixed(times) if !emission.is_last && !is_cancelled => {
                     top.0.0 = Emission {
                         due: emission.due + times.itl,
@@ -179,7 +175,7 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     #[test]
-    fn fixed_times_are_kept_for_each_request_from_its_arrival() {
+    fn fixed_times_count_from_each_requests_arrival() {
         let mut pace = Pace::fixed(FixedTimes {
             ttft: 50 * MS,
             itl: 10 * MS,

@@ -1,5 +1,5 @@
-//! The prefix cache: blocks of prompts whose KV cache is still in memory, so that a prompt that begins alike need not be read
-//! again. Blocks are known by a hash over everything up to their end, as engines know them; the least recently used go first.
+//! The prefix cache: blocks of prompts whose KV cache is still in memory, so that a prompt with a known prefix is not read again.
+//! A block is identified by a hash over everything up to its end, as in real engines; eviction is least recently used.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap};
@@ -7,10 +7,10 @@ use std::hash::{Hash as _, Hasher as _};
 
 use serde_json::Value;
 
-/// Tokens of a block, as in vLLM.
+/// Tokens in a block, as in vLLM.
 pub const BLOCK: u32 = 16;
 
-/// The hashes of a prompt's whole blocks. Token ids and words count as tokens; texts of a conversation follow each other.
+/// The hashes of a prompt's complete blocks. Token ids and words count as tokens; texts of a conversation are concatenated.
 #[must_use]
 pub fn blocks(prompts: &[Value]) -> Vec<u64> {
     let mut hasher = DefaultHasher::new();
@@ -50,7 +50,6 @@ fn hash(prompt: &Value, hasher: &mut DefaultHasher, take: &mut impl FnMut(&mut D
     }
 }
 
-/// What is in memory.
 #[derive(Debug, Default)]
 pub struct PrefixCache {
     used: HashMap<u64, u64>,
@@ -61,8 +60,8 @@ pub struct PrefixCache {
 }
 
 impl PrefixCache {
-    /// How many tokens at the start of a prompt of `prompt` tokens are there. The last token is always read, because its result is
-    /// the first token of the answer.
+    /// The number of cached tokens at the start of a prompt of `prompt` tokens. The last token is always read, because its result
+    /// is the first token of the response.
     pub fn find(&mut self, blocks: &[u64], prompt: u32) -> u32 {
         let present = blocks.iter().take_while(|block| self.used.contains_key(block)).count();
         let tokens = u32::try_from(present).unwrap_or(u32::MAX).saturating_mul(BLOCK);
@@ -71,7 +70,7 @@ impl PrefixCache {
         tokens
     }
 
-    /// Notes that blocks are in memory.
+    /// Marks blocks as just used.
     pub fn touch(&mut self, blocks: &[u64]) {
         for block in blocks {
             self.clock += 1;
@@ -82,7 +81,7 @@ impl PrefixCache {
         }
     }
 
-    /// Gives up blocks until they take that many tokens of memory at most.
+    /// Evicts blocks until they take at most that many tokens of memory.
     pub fn shrink_to(&mut self, tokens: u64) {
         let most = usize::try_from(tokens / u64::from(BLOCK)).unwrap_or(usize::MAX);
         while self.used.len() > most {
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prompt_that_begins_alike_is_found_and_the_last_token_is_read() {
+    fn known_prefix_is_found_and_the_last_token_is_read() {
         let mut cache = PrefixCache::default();
         let known = blocks(&words("a", 64));
         assert_eq!(cache.find(&known, 64), 0);
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_recently_used_go_first() {
+    fn least_recently_used_block_is_evicted_first() {
         let mut cache = PrefixCache::default();
         let (old, new) = (blocks(&words("old", 32)), blocks(&words("new", 32)));
         cache.touch(&old);

@@ -1,11 +1,11 @@
-//! What the simulated engine can pretend to be: GPUs from `hardware.yaml`, models and engines from `sim.yaml`.
+//! What the simulated engine can imitate: GPUs from `hardware.yaml`, models and engines from `sim.yaml`.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// The GPUs, models and engines that can be named.
+/// GPUs, models and engines by name.
 #[derive(Debug, Clone)]
 pub struct Presets {
     hardware: BTreeMap<String, Hardware>,
@@ -25,12 +25,12 @@ pub struct Hardware {
     pub hbm_gb: f64,
     /// Memory bandwidth, decimal GB/s.
     pub hbm_gb_per_s: f64,
-    /// Prices and power, which reports read.
+    /// Prices and power, which only reports read.
     #[serde(default, rename = "cost")]
     _cost: IgnoredAny,
 }
 
-/// A model, as far as its speed depends on it.
+/// The properties of a model that its speed depends on.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelShape {
@@ -42,7 +42,7 @@ pub struct ModelShape {
     pub kv_bytes_per_token: f64,
 }
 
-/// An engine: how much of the hardware's peak it reaches, and what it adds.
+/// An engine: the share of the hardware's peak that it reaches, and its overheads.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EngineProfile {
@@ -50,17 +50,17 @@ pub struct EngineProfile {
     pub prefill_efficiency: f64,
     /// Share of peak memory bandwidth while tokens are generated.
     pub decode_efficiency: f64,
-    /// Time that each step adds, milliseconds.
+    /// Overhead of each step, milliseconds.
     pub step_overhead_ms: f64,
-    /// Time to hand one stream's token on, microseconds; the tokens of a step leave one after the other.
+    /// Time to emit one stream's token, microseconds; the tokens of a step leave one after the other.
     pub output_us: f64,
     /// Share of speed lost with each doubling of tensor parallelism.
     pub tp_loss: f64,
     /// Share of speed lost with each doubling of expert parallelism.
     pub ep_loss: f64,
-    /// Most tokens in one step.
+    /// Maximum tokens in one step.
     pub batch_tokens: u32,
-    /// Most requests in one step.
+    /// Maximum requests in one step.
     pub max_sequences: u32,
     /// Share of memory for weights and KV cache.
     pub memory_utilization: f64,
@@ -68,35 +68,25 @@ pub struct EngineProfile {
     pub ready_ms: u64,
 }
 
-/// Why presets cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PresetError {
-    /// The YAML is wrong.
     #[error("{file}: {source}")]
-    Yaml {
-        file: String,
-        /// Where and what.
-        source: Box<serde_saphyr::Error>,
-    },
-    /// A number makes no sense.
+    Yaml { file: String, source: Box<serde_saphyr::Error> },
+    /// A number is out of range.
     #[error("{kind} `{name}` has `{key}: {found}`, expected {expected}")]
     Range {
         /// What kind of preset.
         kind: &'static str,
         name: String,
         key: &'static str,
-        /// Its value.
         found: f64,
-        /// What would do.
         expected: &'static str,
     },
-    /// The name is not there.
     #[error("{kind} `{name}` is unknown, expected one of: {known}")]
     Unknown {
         /// What kind of preset.
         kind: &'static str,
         name: String,
-        /// The names that are there.
         known: String,
     },
 }
@@ -117,7 +107,7 @@ struct SimDocument {
 }
 
 impl Presets {
-    /// Reads the two documents.
+    /// Parses the two documents.
     ///
     /// # Errors
     /// [`PresetError`] with the place.
@@ -133,34 +123,22 @@ impl Presets {
         Ok(presets)
     }
 
-    /// The presets that the program was built with: those of the repository's `configs/`.
+    /// The presets built into the program: those in the repository's `configs/`.
     ///
     /// # Errors
-    /// [`PresetError`]; a test holds that there is none.
+    /// [`PresetError`]; a test makes sure that there is none.
     pub fn built_in() -> Result<Self, PresetError> {
         Self::parse(HARDWARE_YAML, SIM_YAML)
     }
 
-    /// A GPU.
-    ///
-    /// # Errors
-    /// [`PresetError::Unknown`] with the names that are there.
     pub fn hardware(&self, name: &str) -> Result<&Hardware, PresetError> {
         find("GPU", &self.hardware, name)
     }
 
-    /// A model.
-    ///
-    /// # Errors
-    /// [`PresetError::Unknown`] with the names that are there.
     pub fn model(&self, name: &str) -> Result<&ModelShape, PresetError> {
         find("model", &self.models, name)
     }
 
-    /// An engine.
-    ///
-    /// # Errors
-    /// [`PresetError::Unknown`] with the names that are there.
     pub fn engine(&self, name: &str) -> Result<&EngineProfile, PresetError> {
         find("engine", &self.engines, name)
     }
@@ -255,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_repository_presets_are_valid_and_name_what_the_documentation_names() {
+    fn repository_presets_are_valid_and_documented() {
         let presets = Presets::built_in().unwrap();
         for gpu in ["h100", "h200", "b200", "gb200", "mi300x", "mi325x", "mi355x", "cpu"] {
             presets.hardware(gpu).unwrap();

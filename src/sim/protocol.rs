@@ -1,12 +1,11 @@
-//! The requests that the simulated engine understands, in the dialects of OpenAI, SGLang and Triton, and its answers to those
-//! it does not.
+//! The requests that the simulated engine understands, in the dialects of OpenAI, SGLang and Triton, and its error responses to
+//! the others.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::load::Tokenizer;
 
-/// Which of the text APIs was called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Api {
     /// `/v1/completions`.
@@ -28,17 +27,14 @@ pub enum Route {
     Health,
     /// The list of models.
     Models,
-    /// Counters for Prometheus.
     Metrics,
-    /// The profiler's switch, which does nothing.
+    /// Switches the profiler, which does nothing.
     Profile,
-    /// Text.
     Generate(Api),
-    /// Nothing that is served: the status and the message.
+    /// Not served: status and message.
     Refuse(u16, &'static str),
 }
 
-/// Reads method and path.
 #[must_use]
 pub fn route(method: &str, path: &str) -> Route {
     let (expected, route) = match path {
@@ -60,21 +56,20 @@ pub fn route(method: &str, path: &str) -> Route {
     }
 }
 
-/// A request to generate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GenerateRequest {
     pub api: Api,
-    /// The model asked for; empty where the API names none.
+    /// The requested model; empty if the API has none.
     pub model: String,
-    /// Hashes of the prompt's blocks, each over everything up to its end; empty unless they were asked for.
+    /// Hashes of the prompt's blocks, each over everything up to its end; empty unless requested by [`Counting`].
     pub blocks: Vec<u64>,
-    /// The prompt's text; empty unless it was asked for, and where the prompt is token ids.
+    /// The prompt's text; empty unless requested by [`Counting`], and for a prompt of token ids.
     pub prompt: String,
     /// Prompt length, tokens.
     pub prompt_tokens: u32,
-    /// Most tokens to generate.
+    /// Maximum tokens to generate.
     pub max_tokens: u32,
-    /// Whether to go on where the model would end.
+    /// Whether to continue where the model would stop (`ignore_eos`).
     pub ignore_eos: bool,
     /// Whether to stream.
     pub stream: bool,
@@ -84,7 +79,7 @@ pub struct GenerateRequest {
     pub continuous_usage: bool,
 }
 
-/// Why a request is refused: the HTTP status and the message.
+/// An error response: HTTP status and message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     pub status: u16,
@@ -147,7 +142,7 @@ struct StreamOptions {
     continuous_usage_stats: bool,
 }
 
-/// What the APIs generate where the request does not say how much.
+/// Defaults of the APIs.
 const DEFAULT_COMPLETION_TOKENS: u32 = 16;
 const DEFAULT_CHAT_TOKENS: u32 = 256;
 const DEFAULT_SGLANG_TOKENS: u32 = 128;
@@ -155,19 +150,19 @@ const DEFAULT_SGLANG_TOKENS: u32 = 128;
 /// How prompts are counted, and what else is kept of them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counting<'a> {
-    /// Counts the tokens of texts; without one their words are counted.
+    /// Counts the tokens of texts; without a tokenizer, words are counted.
     pub tokenizer: Option<&'a Tokenizer>,
     /// Whether a prefix cache needs the hashes of blocks.
     pub blocks: bool,
-    /// Whether somebody needs the text.
+    /// Whether the text is needed.
     pub text: bool,
 }
 
-/// Reads a request's body. Text is counted by the tokenizer where there is one, else by its words; token ids by their
+/// Reads a request body. Text is counted by the tokenizer if there is one, else by words; token ids by their
 /// number.
 ///
 /// # Errors
-/// The [`Refusal`] to answer with.
+/// The [`Refusal`] to respond with.
 pub fn parse(api: Api, body: &[u8], counting: Counting<'_>) -> Result<GenerateRequest, Refusal> {
     let body: Body = serde_json::from_slice(body).map_err(|error| bad(format!("the body is not a request: {error}")))?;
     if body.n.is_some_and(|n| n != 1) {
@@ -235,7 +230,7 @@ pub fn parse(api: Api, body: &[u8], counting: Counting<'_>) -> Result<GenerateRe
     })
 }
 
-/// The text of a prompt or of a message's content; a list's texts one after the other.
+/// The text of a prompt or of a message's content; the texts of a list are concatenated.
 fn text_of(prompt: &Value) -> String {
     match prompt {
         Value::String(text) => text.clone(),
@@ -257,7 +252,7 @@ fn prompt_tokens_of(prompt: &Value, tokenizer: Option<&Tokenizer>) -> Result<u32
     }
 }
 
-/// A message's content is a text, or a list of parts of which the texts count.
+/// A message's content is a text, or a list of parts of which only texts count.
 fn content_tokens(content: &Value, tokenizer: Option<&Tokenizer>) -> Result<u32, Refusal> {
     match content {
         Value::String(text) => count(text, tokenizer),
@@ -285,7 +280,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_clients_send() {
+    fn reads_requests_of_real_clients() {
         let body = br#"{"model":"m","prompt":" a b c","max_tokens":9,"stream":true,"ignore_eos":true,"temperature":0,
                         "stream_options":{"include_usage":true,"continuous_usage_stats":true}}"#;
         let request = parse(Api::Completions, body, Counting::default()).unwrap();
@@ -303,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_with_a_message() {
+    fn refuses_invalid_bodies() {
         for (body, message) in [
             ("{", "not a request"),
             ("{}", "`prompt` is missing"),

@@ -1,6 +1,6 @@
-//! Continuous batching as a function of time. The engine works in steps: each takes every running request one token
-//! further and reads pieces of waiting prompts within a token budget; all tokens of a step appear at its end. Times
-//! are durations since the server's start; nothing here looks at a clock.
+//! Continuous batching as a function of time. The engine works in steps: each generates one token for every running request and
+//! reads chunks of waiting prompts within a token budget; all tokens of a step are emitted at its end. Times
+//! are durations since the server's start; nothing here reads a clock.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::prefix_cache::PrefixCache;
 /// A request as the scheduler sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Job {
-    /// Who gets its tokens.
+    /// Identifies the request in [`Emission`].
     pub id: u64,
     /// Prompt length, tokens.
     pub prompt: u32,
@@ -24,7 +24,7 @@ pub struct Job {
     pub output: u32,
 }
 
-/// A request that waits, with the blocks of its prompt.
+/// A waiting request, with the blocks of its prompt.
 #[derive(Debug)]
 struct Waiting {
     job: Job,
@@ -36,13 +36,12 @@ struct Running {
     job: Job,
     prompt_left: u32,
     generated: u32,
-    /// Prompt tokens that the present step reads.
+    /// Prompt tokens read in the present step.
     piece: u32,
     /// Tokens of the prompt that were in the prefix cache.
     cached: u32,
 }
 
-/// The engine's state.
 #[derive(Debug)]
 pub struct Batching {
     deployment: Deployment,
@@ -51,14 +50,13 @@ pub struct Batching {
     random: ChaCha8Rng,
     waiting: VecDeque<Waiting>,
     running: Vec<Running>,
-    /// Tokens of KV cache that running requests may grow to.
+    /// KV cache that running requests may grow to, tokens.
     reserved: u64,
     /// The end of the present step.
     step_end: Option<Duration>,
 }
 
 impl Batching {
-    /// An idle engine.
     #[must_use]
     pub fn new(deployment: Deployment, features: Features, seed: u64) -> Self {
         Self {
@@ -79,7 +77,7 @@ impl Batching {
         demand(job) <= self.deployment.kv_capacity_tokens
     }
 
-    /// Requests that run, and that wait.
+    /// Numbers of running and of waiting requests.
     #[must_use]
     pub fn load(&self) -> (usize, usize) {
         (self.running.len(), self.waiting.len())
@@ -99,7 +97,7 @@ impl Batching {
         }
     }
 
-    /// Forgets a request whose client went away. Its part of the present step is still paid for.
+    /// Drops a request whose client disconnected. Its part of the present step still takes time.
     pub fn cancel(&mut self, id: u64) {
         self.waiting.retain(|waiting| waiting.job.id != id);
         if let Some(at) = self.running.iter().position(|running| running.job.id == id) {
@@ -108,13 +106,13 @@ impl Batching {
         }
     }
 
-    /// The end of the present step.
+    /// When the present step ends.
     #[must_use]
     pub fn next_event(&self) -> Option<Duration> {
         self.step_end
     }
 
-    /// Finishes every step that ends by `now`; hands over their tokens.
+    /// Finishes every step that ends by `now` and emits its tokens.
     pub fn advance(&mut self, now: Duration, mut emit: impl FnMut(Emission)) {
         while let Some(end) = self.step_end.filter(|end| *end <= now) {
             self.finish_step(end, &mut emit);
@@ -123,7 +121,7 @@ impl Batching {
     }
 
     fn begin_step(&mut self, at: Duration) {
-        self.let_in();
+        self.admit_waiting();
         let mut cost = StepCost::default();
         let mut budget = self.deployment.batch_tokens;
         for running in self.running.iter_mut().filter(|running| running.prompt_left == 0) {
@@ -150,8 +148,8 @@ impl Batching {
         });
     }
 
-    /// Lets waiting requests in, in the order of their arrival, while there is room.
-    fn let_in(&mut self) {
+    /// Admits waiting requests in the order of their arrival, while there is room.
+    fn admit_waiting(&mut self) {
         while let Some(job) = self.waiting.front().map(|waiting| waiting.job) {
             let has_room =
                 self.running.len() < self.deployment.max_sequences && self.reserved + demand(&job) <= self.deployment.kv_capacity_tokens;
@@ -177,7 +175,7 @@ impl Batching {
         }
     }
 
-    /// Tokens of a prompt that need not be read. The cache has the memory that running requests leave.
+    /// Tokens of a prompt that are cached. The cache has the memory that running requests leave.
     fn look_up(&mut self, job: &Job, blocks: &[u64]) -> u32 {
         let cached = self.cache.find(blocks, job.prompt);
         self.cache.touch(blocks);
@@ -217,7 +215,7 @@ impl Batching {
     }
 }
 
-/// KV cache that a request may grow to: reserved when it starts, so that no request is ever thrown out again.
+/// KV cache that a request may grow to: reserved when it starts, so that no request is ever preempted.
 fn demand(job: &Job) -> u64 {
     u64::from(job.prompt) + u64::from(job.output)
 }
@@ -274,14 +272,14 @@ mod tests {
     }
 
     #[test]
-    fn tokens_of_a_step_leave_one_after_the_other() {
+    fn tokens_of_a_step_are_emitted_one_after_the_other() {
         let deployment = deployment();
         let mut engine = Batching::new(deployment.clone(), Features::default(), 0);
         for id in 0..4 {
             engine.admit(job(id, 10, 5), Vec::new(), Duration::ZERO);
         }
         let found = run(&mut engine, LONG);
-        // The first was alone in the first step; the others came while it ran.
+        // The first was alone in the first step; the others arrived while it ran.
         let second_step: Vec<_> = found.iter().skip(1).take(4).collect();
         assert_eq!(second_step.iter().map(|emission| emission.id).collect::<Vec<_>>(), [0, 1, 2, 3]);
         for pair in second_step.windows(2) {
@@ -290,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn long_prompts_are_read_in_pieces_beside_decoding() {
+    fn long_prompts_are_read_in_chunks_next_to_decoding() {
         let deployment = deployment();
         let budget = deployment.batch_tokens;
         let mut engine = Batching::new(deployment, Features::default(), 0);
@@ -298,12 +296,12 @@ mod tests {
         engine.admit(job(2, 3 * budget, 1), Vec::new(), Duration::ZERO);
         let found = run(&mut engine, LONG);
         let first_of_second = found.iter().position(|emission| emission.id == 2).unwrap();
-        // Each piece leaves one token of the budget to the decoding request, so four steps read three budgets.
+        // Each chunk leaves one token of the budget to the decoding request, so four steps read three budgets.
         assert_eq!(found[..first_of_second].iter().filter(|emission| emission.id == 1).count(), 5);
     }
 
     #[test]
-    fn requests_wait_for_memory_and_for_a_place() {
+    fn requests_wait_for_memory_and_for_a_slot() {
         let mut deployment = deployment();
         deployment.kv_capacity_tokens = 250;
         let mut engine = Batching::new(deployment.clone(), Features::default(), 0);
@@ -324,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn cancelled_requests_free_their_place() {
+    fn cancelled_requests_free_their_slot() {
         let mut engine = Batching::new(deployment(), Features::default(), 0);
         engine.admit(job(0, 10, 1000), Vec::new(), Duration::ZERO);
         engine.admit(job(1, 10, 2), Vec::new(), Duration::ZERO);
@@ -335,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cached_prompt_is_not_read_again() {
+    fn cached_prompt_is_not_read_again() {
         let deployment = deployment();
         let features = Features {
             prefix_cache: true,
@@ -351,13 +349,13 @@ mod tests {
         let second = ttft(&mut engine, 1, LONG);
         assert!(second < first / 5, "{first:?} {second:?}");
         assert_eq!(engine.cached_tokens(), 7999);
-        // Without the cache it takes as long again.
+        // Without the cache it takes as long as the first time.
         let mut engine = Batching::new(deployment, Features::default(), 0);
         assert_eq!(ttft(&mut engine, 0, Duration::ZERO), ttft(&mut engine, 1, LONG));
     }
 
     #[test]
-    fn speculation_gives_several_tokens_a_step_in_one_emission() {
+    fn speculation_emits_several_tokens_a_step_at_once() {
         let features = |acceptance| Features {
             speculation: Some(Speculation {
                 tokens: 3,

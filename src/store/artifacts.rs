@@ -21,13 +21,10 @@ pub enum ArtifactError {
     /// A file or folder cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
-    /// Folders are nested too deep.
     #[error("{} is nested more than {MAX_DEPTH} folders deep; give the folder that holds the artifacts", .0.display())]
     TooDeep(PathBuf),
-    /// There are too many files.
     #[error("{} holds more than {MAX_FILES} JSON files; give the folder that holds the artifacts of one run", .0.display())]
     TooMany(PathBuf),
-    /// A file is too large.
     #[error("{}: {bytes} bytes, more than the limit of {MAX_BYTES} bytes", path.display())]
     TooLarge { path: PathBuf, bytes: u64 },
 }

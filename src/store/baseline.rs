@@ -25,7 +25,6 @@ pub(crate) enum Baseline {
     Path(PathBuf),
     /// A history: the level of each point.
     History(PathBuf),
-    /// A workflow run.
     WorkflowRun(u64),
     /// The newest measurement of each point on a branch.
     Branch(String),
@@ -72,19 +71,16 @@ pub(crate) struct WorkflowRuns {
     pub folder: PathBuf,
 }
 
-/// Why a baseline cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BaselineError {
     /// A file or folder is not a run.
     #[error(transparent)]
     Gather(#[from] GatherError),
-    /// The history cannot be read.
     #[error(transparent)]
     History(#[from] HistoryFolderError),
     /// GitHub refuses or does not answer.
     #[error(transparent)]
     Github(#[from] GithubError),
-    /// Artifacts cannot be downloaded.
     #[error(transparent)]
     Download(#[from] DownloadError),
     /// The workflow run has no results.
@@ -95,10 +91,8 @@ pub(crate) enum BaselineError {
     Commit(#[from] HistoryError),
 }
 
-/// A baseline that was read.
 #[derive(Debug)]
 pub(crate) enum LoadedBaseline {
-    /// A run.
     Run(Run),
     /// A history, whose levels are the baseline.
     History(History),

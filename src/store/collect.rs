@@ -21,9 +21,7 @@ const PLAN: &str = "imax-plan/plan.json";
 /// Which artifacts of a workflow run are downloaded.
 #[derive(Debug)]
 pub(crate) struct RunDownload {
-    /// The workflow run.
     pub run_id: u64,
-    /// The target folder.
     pub folder: PathBuf,
     /// Globs of the artifacts' names; all artifacts where there is none.
     pub names: Vec<Glob>,
@@ -32,7 +30,6 @@ pub(crate) struct RunDownload {
 /// The artifacts of a workflow run on disk.
 #[derive(Debug)]
 pub(crate) struct RunArtifacts {
-    /// What was downloaded.
     pub downloaded: Downloaded,
     /// The plan file, where it is among the artifacts.
     pub plan: Option<PathBuf>,
@@ -41,7 +38,6 @@ pub(crate) struct RunArtifacts {
 /// Why the artifacts of a workflow run cannot be downloaded.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunDownloadError {
-    /// The globs together are too large.
     #[error(transparent)]
     Names(#[from] globset::Error),
     /// GitHub refused, or the artifacts are invalid.
@@ -86,11 +82,8 @@ pub(crate) struct HistoryEntry {
     pub folder: PathBuf,
     /// How many of the newest runs are kept.
     pub keep: usize,
-    /// The commit that was measured.
     pub commit: String,
-    /// Its branch.
     pub branch: Option<String>,
-    /// The workflow run.
     pub run_id: Option<String>,
     /// The date of the measurement.
     pub date: DateTime<Utc>,
@@ -134,7 +127,6 @@ pub(crate) fn add_to_history(run: &Run, entry: HistoryEntry) -> Result<Option<Pa
 /// Why the files of a run cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CollectError {
-    /// The system refuses.
     #[error(transparent)]
     Write(#[from] FileError),
     /// The statistics have no JSON form.
@@ -183,22 +175,18 @@ fn list_of(rows: Vec<Object>) -> String {
     format!("{}\n", list.to_pretty())
 }
 
-/// Why a drop-in cannot collect.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CompatError {
     /// The folder of artifacts cannot be listed.
     #[error(transparent)]
     Folder(ArtifactError),
-    /// A file cannot be read.
     #[error(transparent)]
     File(ArtifactError),
     /// A file is not JSON.
     #[error("{}", path.display())]
     Json { path: PathBuf, source: JsonError },
-    /// An evaluation is invalid.
     #[error(transparent)]
     Eval(#[from] Unreadable),
-    /// The output cannot be written.
     #[error(transparent)]
     Write(#[from] FileError),
 }

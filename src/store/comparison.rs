@@ -73,7 +73,6 @@ impl Evidence {
 /// A comparison with baselines.
 #[derive(Debug)]
 pub(crate) struct BaselineComparison {
-    /// The comparison.
     pub comparison: Comparison,
     /// Branches among the baselines that have no results yet.
     pub empty_branches: Vec<String>,

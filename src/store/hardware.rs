@@ -12,16 +12,13 @@ const REPOSITORY_FILE: &str = "configs/hardware.yaml";
 /// Those of this program's own repository.
 const BUILT_IN: &str = include_str!("../../configs/hardware.yaml");
 
-/// Why hardware facts cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HardwareError {
-    /// A file cannot be read.
     #[error(transparent)]
     Read(#[from] FileError),
     /// The hardware file is invalid, or the provider has no price in it.
     #[error("{file}")]
     Facts { file: String, source: CostError },
-    /// The runner file is invalid.
     #[error("{0}")]
     Runners(#[source] Diagnostics),
 }
@@ -47,7 +44,6 @@ pub(crate) fn cost_model(file: Option<&Path>, provider: Option<&str>) -> Result<
     })
 }
 
-/// The files that say which hardware exists.
 #[derive(Debug)]
 pub(crate) struct HardwareFiles {
     /// The hardware file, instead of the repository's own.

@@ -18,13 +18,11 @@ pub enum HistoryFolderError {
     /// A file is not a run.
     #[error("{}: {source}", path.display())]
     Run { path: PathBuf, source: HistoryError },
-    /// A file cannot be written.
     #[error(transparent)]
     Write(#[from] FileError),
     /// The history has another run of the same second and commit.
     #[error("{} exists and holds another run; the files of a history are never changed", .0.display())]
     Occupied(PathBuf),
-    /// An old file cannot be removed.
     #[error("cannot remove {}: {source}", path.display())]
     Remove { path: PathBuf, source: io::Error },
 }

@@ -11,12 +11,10 @@ use crate::result::{
 };
 use crate::system::files::{self, FileError};
 
-/// What is normalised.
 #[derive(Debug)]
 pub(crate) enum NormalizeInput {
     /// The result of a matrix row.
     Row {
-        /// The row's file.
         row: PathBuf,
         /// The raw result, or a folder of srt-slurm.
         raw: PathBuf,
@@ -27,12 +25,9 @@ pub(crate) enum NormalizeInput {
     Environment(Dialect),
 }
 
-/// A normalised result.
 #[derive(Debug)]
 pub(crate) struct Normalized {
-    /// The result.
     pub agg: Agg,
-    /// The file for it.
     pub out: PathBuf,
     /// What is suspicious about a result that process_result.py would take.
     pub warnings: Vec<String>,
@@ -41,13 +36,11 @@ pub(crate) struct Normalized {
 /// Why there is no normalised result.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NormalizeFileError {
-    /// A file cannot be read.
     #[error(transparent)]
     Read(#[from] FileError),
     /// The folder of srt-slurm cannot be listed.
     #[error(transparent)]
     Folder(#[from] ArtifactError),
-    /// The row is invalid.
     #[error("{}", path.display())]
     Row { path: PathBuf, source: serde_json::Error },
     /// The row does not say which of its concurrencies was measured.
@@ -59,7 +52,6 @@ pub(crate) enum NormalizeFileError {
     /// The environment does not describe a point.
     #[error(transparent)]
     Environment(ContextError),
-    /// The hardware facts cannot be read.
     #[error("{0}")]
     Hardware(#[from] HardwareError),
     /// A result on hardware without facts could never be compared or priced; most likely the name is misspelt.
@@ -77,7 +69,6 @@ pub(crate) enum NormalizeFileError {
     /// The raw result is invalid, or nothing was measured.
     #[error("{}", path.display())]
     Result { path: PathBuf, source: NormalizeError },
-    /// The normalised result cannot be written.
     #[error(transparent)]
     Write(FileError),
 }

@@ -10,12 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::system::runtime::runtime;
 
-/// Why work is cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CancelCause {
     /// SIGINT: Ctrl-C, or a cancelled workflow.
     Interrupt,
-    /// SIGTERM.
     Terminate,
     /// SIGHUP: the terminal or the connection that the command was started from is gone.
     Hangup,
@@ -175,7 +173,6 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// The signals that request cancellation.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,

@@ -12,28 +12,13 @@ use tempfile::NamedTempFile;
 pub enum FileError {
     /// The file could not be read.
     #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system error.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// The file could not be written or renamed into place.
     #[error("cannot write {}: {source}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// The system error.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
     /// The value cannot be serialised as JSON, a map with keys that are not strings for example.
     #[error("cannot write {}: cannot serialise the value as JSON: {source}", path.display())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// The serialiser's error.
-        source: serde_json::Error,
-    },
+    Json { path: PathBuf, source: serde_json::Error },
 }
 
 /// Reads a whole file.

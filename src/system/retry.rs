@@ -30,11 +30,9 @@ impl Default for RetryPolicy {
 pub(crate) enum Attempt<T> {
     /// Final: a success, or a failure that a retry cannot change.
     Done(T),
-    /// Temporary failure.
     Again {
         /// Wait that the server asked for; `None` for the policy's wait.
         wait: Option<Duration>,
-        /// What failed.
         reason: String,
     },
 }
@@ -50,10 +48,7 @@ pub(crate) enum GaveUp {
         reason: String,
     },
     /// The server asks for a longer wait than the policy accepts.
-    TooLong {
-        /// The wait it asks for.
-        wait: Duration,
-    },
+    TooLong { wait: Duration },
 }
 
 impl RetryPolicy {

@@ -9,27 +9,18 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use crate::system::files;
 
-/// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The certificate file cannot be read.
     #[error(transparent)]
     File(#[from] files::FileError),
     /// The file has no certificate, or an invalid one.
     #[error("{}: {problem}; expected PEM certificates", path.display())]
-    Certificate {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
+    Certificate { path: PathBuf, problem: String },
     /// There are no root certificates.
     #[error("no root certificates on this system ({0}); pass the server's with --ca-cert")]
     NoRoots(String),
-    /// The host name is invalid.
     #[error("invalid TLS server name {0:?}")]
     Host(String),
-    /// rustls reported an error.
     #[error("cannot set up TLS: {0}")]
     Library(#[from] rustls::Error),
 }

@@ -17,7 +17,6 @@ const PART_BYTES: usize = 24 * 1024;
 /// A piece of a source's text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Part<'a> {
-    /// Whole lines.
     pub text: &'a str,
     /// How many lines of the source are before it.
     pub lines_before: usize,
@@ -78,7 +77,6 @@ fn read_parts<T: Send>(
 struct Read<T> {
     /// Keys of a part.
     keys: Vec<String>,
-    /// How many nodes a part has.
     size: u64,
     made: Vec<T>,
     found: Diagnostics,

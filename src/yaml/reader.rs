@@ -14,7 +14,6 @@ pub struct Reader<'a> {
     found: &'a mut Diagnostics,
 }
 
-/// A mapping whose keys are known.
 #[derive(Debug, Clone)]
 pub struct Object<'n> {
     node: &'n Node,
@@ -71,7 +70,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Notes an error.
     pub fn error(&mut self, span: Span, code: &'static str, message: impl Into<String>) {
         let diagnostic = Diagnostic::error(code, message).at(self.place(span));
         self.found.push(diagnostic);

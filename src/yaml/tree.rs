@@ -7,7 +7,6 @@ use crate::model::Span;
 /// A value and where it is written. The place of an alias is that of the anchor it stands for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// What it is.
     pub value: Value,
     /// Where it is.
     pub span: Span,
@@ -29,7 +28,6 @@ pub enum Value {
     /// A date. No field of a config takes one; it is kept apart from text so that it can be reported.
     Date(String),
     Text(String),
-    /// A list.
     Sequence(Vec<Arc<Node>>),
     /// Keys and values in their order, merge keys resolved.
     Mapping(Mapping),
@@ -101,7 +99,6 @@ impl Mapping {
             .map(|entry| &entry.value)
     }
 
-    /// How many keys there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()

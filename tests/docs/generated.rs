@@ -6,8 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use imax::cli::Exit;
-use imax::job::KnownCause;
-use imax::model::FailureClass;
+use imax::testing::{FailureClass, KnownCause};
 
 use super::harness::{Finish as _, imax, project};
 use super::page::Page;

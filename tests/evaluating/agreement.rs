@@ -36,7 +36,7 @@ pub fn required(name: &str) -> PathBuf {
 
 /// Without a cache of prompts: what it computes must not depend on what was asked before.
 fn llama_cpp(folder: &Path) -> (Server, String) {
-    let port = imax::system::ports::free_port().unwrap();
+    let port = imax::testing::free_port().unwrap();
     let log = std::fs::File::create(folder.join("llama.log")).unwrap();
     let server = Command::new(required("IMAX_TEST_LLAMA_SERVER"))
         .arg("-m")

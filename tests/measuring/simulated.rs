@@ -49,7 +49,7 @@ fn gaps(arguments: &[&str]) -> Vec<f64> {
 }
 
 fn mean(values: &[f64]) -> f64 {
-    imax::load::statistics::mean(values)
+    imax::testing::mean(values)
 }
 
 #[test]

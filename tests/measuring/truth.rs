@@ -144,7 +144,7 @@ impl Truth {
 }
 
 fn percentile(sorted: &[f64], p: f64) -> f64 {
-    imax::load::statistics::percentile_of_sorted(sorted, p)
+    imax::testing::percentile_of_sorted(sorted, p)
 }
 
 /// Loads an engine with 64 streams and hands its log and the client's result to `judge`, until it is content.
@@ -234,7 +234,7 @@ fn the_client_reports_what_the_engine_did() {
 #[test]
 fn a_request_arrives_when_the_kernel_has_it() {
     // The kernel begins to stamp some time after it is first asked to.
-    let _stamps = imax::measure::load_driver::KernelClock::switch_on();
+    let _stamps = imax::testing::KernelClock::switch_on();
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("truth.jsonl");
     let engine = Simulator::start(&["--ttft-ms", "0", "--itl-ms", "0", "--ground-truth", log.to_str().unwrap()]);

@@ -148,7 +148,7 @@ async fn github(asked: &Value, planned: &str, results: &str) -> MockServer {
 }
 
 fn marker() -> String {
-    imax::github::Marker::new("imax").as_str().to_owned()
+    imax::testing::Marker::new("imax").as_str().to_owned()
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The check run with the comment's verdict, labels and permissions, against a GitHub that keeps state.
 
-use imax::github::{Client, ClientSettings, RepositoryName, add_label, labels, permission_of, remove_label};
-use imax::matrix::policy::Permission;
+use imax::testing::Permission;
+use imax::testing::{Client, ClientSettings, RepositoryName, add_label, labels, permission_of, remove_label};
 
 use crate::github::{Github, REPOSITORY, TOKEN};
 use crate::scene::{Ended, Scene, failed_job, imax_in, row};

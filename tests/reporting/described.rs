@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use imax::github::{Client, ClientSettings, RepositoryName, add_label, labels, newest_run, permission_of, remove_label};
+use imax::testing::{Client, ClientSettings, RepositoryName, add_label, labels, newest_run, permission_of, remove_label};
 
 use crate::github::{Github, Job, REPOSITORY, TOKEN, WorkflowRun};
 use crate::scene::{Ended, Scene, imax_in, row};
@@ -31,7 +31,7 @@ impl Prism {
     fn start(upstream: &str) -> Self {
         let tools = std::env::var("IMAX_OPENAPI").expect("IMAX_OPENAPI names the folder that tests/github/openapi/build.sh filled");
         let tools = Path::new(&tools);
-        let port = imax::system::ports::free_port().unwrap();
+        let port = imax::testing::free_port().unwrap();
         let description = tools.join("node_modules/@octokit/openapi/generated/api.github.com.json");
         let mut process = Command::new(tools.join("node_modules/.bin/prism"))
             .arg("proxy")

@@ -1,6 +1,6 @@
 //! `imax collect --run-id` and the newest run of a branch, against a GitHub that keeps state.
 
-use imax::github::{Client, ClientSettings, RepositoryName, newest_run};
+use imax::testing::{Client, ClientSettings, RepositoryName, newest_run};
 
 use crate::github::{Fault, Github, REPOSITORY, TOKEN, WorkflowRun};
 use crate::scene::{Ended, Scene, imax_in, row};

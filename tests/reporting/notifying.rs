@@ -199,7 +199,7 @@ async fn comment_shows_progress_of_the_sweep() {
     assert!(body.starts_with("### 🔴 2 of 3 jobs done, 1 failed\n"), "{body}");
     assert!(body.contains("1 waiting; about 10 min left"), "{body}");
     assert!(body.contains("failed jobs: [two](https://github.example/"), "{body}");
-    assert!(body.contains(&imax::github::run_line(77)), "a retry finds the run: {body}");
+    assert!(body.contains(&imax::testing::run_line(77)), "a retry finds the run: {body}");
     github.state().jobs[2].conclusion = Some("success");
     assert_eq!(progress(&scene, &github).await.code, 0);
     let state = github.state();

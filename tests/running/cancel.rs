@@ -3,7 +3,7 @@
 //! These tests cover the processes of a recipe and of a launch script. Other launchers have tests of their own: containers in `docker`,
 //! `podman` and `cancel_containers`, Slurm in `slurm::stopping`, the checks before a launch in `doctor` and `unanswered`.
 
-use imax::system::http_client::{Question, send_blocking};
+use imax::testing::{Question, send_blocking};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 

@@ -143,7 +143,7 @@ fn missing_tools_are_a_warning_and_slurm_is_checked() {
     );
     let ended = world.doctor(&[]);
     assert!(
-        ended.stdout.contains("the GPUs are not known") || ended.stdout.contains("gpu-kind"),
+        ended.stdout.contains("cannot read the GPUs") || ended.stdout.contains("gpu-kind"),
         "{}",
         ended.stdout
     );

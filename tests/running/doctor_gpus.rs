@@ -60,11 +60,7 @@ fn missing_facts_of_an_amd_node_are_unknown() {
     for (check, grade, detail) in [
         ("gpu-number", "ok", "2 x unnamed GPU"),
         ("gpu-kind", "warning", "does not say what GPU 0, 1 is, expected MI300X"),
-        (
-            "gpu-clock",
-            "unknown",
-            "up to 2100 MHz; not known whether something holds them back",
-        ),
+        ("gpu-clock", "unknown", "up to 2100 MHz; unknown whether they are throttled"),
     ] {
         let found = finding(&examination, check);
         assert!(found.0 == grade && found.1.contains(detail), "{check}: {found:?}");

@@ -135,7 +135,7 @@ fn secrets_reach_only_the_engine_environment() {
 
 #[test]
 fn secrets_from_engine_and_recipe_are_redacted_in_all_files() {
-    let port = imax::system::ports::free_port().unwrap();
+    let port = imax::testing::free_port().unwrap();
     let recipe =
         "mkdir \"$IMAX_OUT/artifacts\"; echo \"{\\\"key\\\": \\\"$HF_TOKEN\\\"}\" > \"$IMAX_OUT/artifacts/input.json\"; exec sleep @MARK@";
     let world = World::with_recipe(recipe)

@@ -28,7 +28,7 @@ impl Registry {
     fn start(daemon: &Daemon) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let below = |name: &str| folder.path().join(name).display().to_string();
-        let address = format!("127.0.0.1:{}", imax::system::ports::free_port().unwrap());
+        let address = format!("127.0.0.1:{}", imax::testing::free_port().unwrap());
         std::fs::write(below("passwords"), PASSWORD_LINE).unwrap();
         let settings = json!({
             "version": 0.1, "storage": {"filesystem": {"rootdirectory": below("data")}}, "http": {"addr": address},

@@ -10,7 +10,7 @@ const MUST_NOT_RUN: &str = "touch ran; exec sleep @MARK@";
 fn unsupported_rows_are_refused_and_recorded() {
     for (key, value, sentence) in [
         ("run-eval", json!(true), "the evaluation cannot be prepared"),
-        ("spec-decoding", json!("mtp"), "does not look at SPEC_DECODING"),
+        ("spec-decoding", json!("mtp"), "does not use SPEC_DECODING"),
         ("model-prefix", json!("other"), "none of other_fp8_h100_sim.sh"),
         ("framework", json!("../x"), "cannot be part of a recipe's name"),
         ("conc", json!([2, 2]), "concurrency 2 twice"),

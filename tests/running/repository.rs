@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use imax::fleet::launcher::launch_rules;
-use imax::job::{RecipeStyle, RunnerProfile};
+use imax::testing::launch_rules;
+use imax::testing::{RecipeStyle, RunnerProfile};
 
 fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);

@@ -43,7 +43,7 @@ fn two_jobs_on_one_node_are_both_measured() {
 
 #[test]
 fn port_conflict_fails_only_the_second_job() {
-    let port = imax::system::ports::free_port().unwrap().to_string();
+    let port = imax::testing::free_port().unwrap().to_string();
     let slow = ENGINE.replace("--itl-ms 5", "--itl-ms 1000");
     let first = World::with_recipe(&slow).arguments(&["--port", &port]);
     let mut run = first.start();

@@ -102,7 +102,7 @@ fn hanging_controller_does_not_delay_a_cancelled_launch() {
 /// States of dead jobs that hold a job of Slurm each.
 fn leave_dead_jobs(world: &World) {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
-    let machine = serde_json::to_value(imax::system::host::machine()).unwrap();
+    let machine = serde_json::to_value(imax::testing::machine()).unwrap();
     for job in ["imax-1", "imax-2"] {
         let state: Value = json!({
             "schema": "imax-job-state/1", "job": job, "owner": null, "machine": machine, "boot": boot.trim(), "out": "/out", "started": "2026-01-01T00:00:00Z",

@@ -7,11 +7,7 @@ use crate::model::Diagnostics;
 pub enum StrictError {
     /// The bytes are not plain text with `\n` at the end of each line.
     #[error("{log} {problem}")]
-    Bytes {
-        log: String,
-        /// What is wrong and what to do.
-        problem: &'static str,
-    },
+    Bytes { log: String, problem: &'static str },
     /// The text is not YAML, or not a list of entries.
     #[error("{0}")]
     Entries(#[from] Diagnostics),
@@ -24,13 +20,8 @@ pub enum StrictError {
         /// Lines that begin one.
         starts: usize,
     },
-    /// Entries are gone.
     #[error("{log} has {missing} fewer entries; restore them")]
-    Removed {
-        log: String,
-        /// How many.
-        missing: usize,
-    },
+    Removed { log: String, missing: usize },
     /// An old entry differs in more than its link.
     #[error("{log}, line {line}: entry {entry} changed; of an entry that is in the log only a wrong pr-link may be corrected")]
     Changed {
@@ -48,15 +39,12 @@ pub enum StrictError {
         line: usize,
         /// Its number, from 1.
         entry: usize,
-        /// The new link.
         found: String,
-        /// What a link looks like.
         expected: String,
     },
     /// Links were corrected and entries were added in one change.
     #[error("old links were corrected and entries were added; split it into two changes")]
     Mixed,
-    /// A new entry names another pull request.
     #[error("{log}, line {line}: new entry {entry} has the pr-link {found:?}, expected `{expected}` or the placeholder `XXX`")]
     NewLink {
         log: String,
@@ -64,7 +52,6 @@ pub enum StrictError {
         line: usize,
         /// Its number, from 1.
         entry: usize,
-        /// What it has.
         found: String,
         /// What it must have.
         expected: String,

@@ -21,7 +21,6 @@ pub(super) use links::with_link;
 /// How every entry begins.
 const ENTRY_START: &[u8] = b"- config-keys:";
 
-/// A log in the strict form.
 #[derive(Debug, Clone)]
 pub(super) struct StrictLog<'a> {
     name: &'a str,

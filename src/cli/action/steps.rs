@@ -94,7 +94,6 @@ pub(super) fn baseline(given: &str, lookup: impl Fn(&str) -> Option<String>) -> 
 /// What a report is compared with, and where it is posted besides the job summary.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ReportOptions<'a> {
-    /// The arguments for the baseline.
     pub(super) baseline: &'a [String],
     /// Whether the pull request gets a comment.
     pub(super) comments: bool,

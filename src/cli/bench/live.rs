@@ -4,7 +4,6 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::load::Progress;
 
-/// Shows how far a measurement is.
 #[derive(Debug)]
 pub struct Live(ProgressBar);
 
@@ -23,7 +22,6 @@ impl Live {
         Self(bar)
     }
 
-    /// Shows this state.
     pub fn show(&mut self, progress: &Progress) {
         self.0.set_prefix(if progress.warming_up { "warm-up" } else { "measuring" });
         self.0.set_length(u64::from(progress.total));
@@ -44,7 +42,6 @@ impl Live {
         self.0.set_message(format!("{rate:.0} tok/s, TTFT {ttft:.1} ms{failed}"));
     }
 
-    /// Removes the bar.
     pub fn clear(&mut self) {
         self.0.finish_and_clear();
     }

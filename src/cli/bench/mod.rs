@@ -28,7 +28,6 @@ pub fn run(arguments: BenchArgs) -> Result<Exit, Failure> {
     Ok(outcome?.into())
 }
 
-/// Shows on stdout and stderr what happens.
 struct Display {
     quiet: bool,
     live: Option<Live>,

@@ -143,7 +143,6 @@ impl DemoRepository {
         &self.folder
     }
 
-    /// Commits a step.
     pub fn advance(&mut self, step: Step) -> Result<Refs, Failure> {
         let (changelog, image) = match step {
             Step::First => (FIRST_ENTRY.to_owned(), OLD_IMAGE),

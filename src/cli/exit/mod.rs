@@ -12,7 +12,7 @@ use crate::system::cancellation::CancelCause;
 /// How a command ended. The numbers are part of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Done.
+    /// The command did what it was asked for.
     Success,
     /// The measured thing failed: the benchmark, or an accuracy threshold.
     MeasurementFailed,
@@ -99,7 +99,6 @@ impl From<Exit> for ExitCode {
 /// A command's failure: what to tell the person, and what to tell the caller.
 #[derive(Debug)]
 pub struct Failure {
-    /// The exit code.
     pub exit: Exit,
     /// The message, with its chain of causes.
     pub error: anyhow::Error,
@@ -128,7 +127,6 @@ pub fn in_words(error: &anyhow::Error) -> String {
 
 /// The exit code that an error of a use case means. `exit/table` has them all.
 pub trait ExitOf: std::error::Error + Send + Sync + 'static {
-    /// The exit code.
     fn exit(&self) -> Exit;
 }
 

@@ -26,7 +26,6 @@ pub enum Match {
 #[derive(Debug, Clone)]
 pub struct Pattern {
     regex: Regex,
-    written: String,
 }
 
 impl Pattern {
@@ -36,21 +35,10 @@ impl Pattern {
     /// [`PatternError`] for what the engine does not know; recursion limits and bytes patterns are such.
     pub fn new(pattern: &str) -> Result<Self, PatternError> {
         let rewritten = rewrite(pattern);
-        Regex::new(&rewritten)
-            .map(|regex| Self {
-                regex,
-                written: pattern.to_owned(),
-            })
-            .map_err(|error| PatternError {
-                pattern: pattern.to_owned(),
-                reason: error.to_string(),
-            })
-    }
-
-    /// As it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.written
+        Regex::new(&rewritten).map(|regex| Self { regex }).map_err(|error| PatternError {
+            pattern: pattern.to_owned(),
+            reason: error.to_string(),
+        })
     }
 
     /// `re.findall`. A pattern that takes too long on the text finds nothing more.

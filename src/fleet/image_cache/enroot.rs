@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 /// The source of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::fleet) enum ImageSource {
-    /// A squash file of the site.
+    /// A squash file provided by the site.
     File(String),
     /// A registry: `docker://[REGISTRY#]IMAGE[:TAG]`.
     Registry(String),

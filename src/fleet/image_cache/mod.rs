@@ -25,51 +25,31 @@ const LOCK_INTERVAL: Duration = Duration::from_millis(200);
 const GRACE: Duration = Duration::from_secs(2);
 /// Bytes of a squash file's superblock.
 const SUPERBLOCK: u64 = 96;
-/// Replaces the image's entry point in the container: runs the command itself.
+/// Replaces the image's entry point in the container: executes the command itself.
 const ENTRY: &str = "exec \"$@\"\n";
 
 /// Why an image is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
-    /// The cache cannot be used.
     #[error("cannot use the image cache {}: {source}; expected a folder that this user can write to", path.display())]
     Cache {
         /// The folder, or a file in it.
         path: PathBuf,
-        /// The system error.
         source: std::io::Error,
     },
     /// The file system does not support locks.
     #[error("cannot lock {}: {source}; the image cache needs a file system with flock (on Lustre: mount option `flock`)", path.display())]
-    Lock {
-        /// The lock.
-        path: PathBuf,
-        /// The system error.
-        source: std::io::Error,
-    },
+    Lock { path: PathBuf, source: std::io::Error },
     /// Another job held the lock for too long.
     #[error("timed out after {} s waiting for another job to import {}; check that job, or raise --deadline", waited.as_secs(), path.display())]
-    LockTimeout {
-        /// The image file.
-        path: PathBuf,
-        /// The timeout.
-        waited: Duration,
-    },
+    LockTimeout { path: PathBuf, waited: Duration },
     /// Enroot is not installed, or cannot be started.
     #[error("cannot start enroot: {0}; install it on this node or add it to PATH")]
     StartEnroot(std::io::Error),
-    /// The import failed.
     #[error("enroot could not import {uri}: {problem}")]
-    Import {
-        /// The image.
-        uri: String,
-        /// What failed.
-        problem: String,
-    },
-    /// The file is incomplete.
+    Import { uri: String, problem: String },
     #[error("{}: {problem}", path.display())]
     Incomplete {
-        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         problem: SquashError,
@@ -239,7 +219,6 @@ fn import(uri: &str, target: &Path, until: Instant, limit: Duration, cancellatio
     })
 }
 
-/// What ended the wait for an import.
 enum ImportWait {
     Ended,
     Cancelled,

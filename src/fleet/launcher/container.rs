@@ -1,5 +1,5 @@
-//! What a container of a job gets of its node, whichever launcher starts it: the repository, the recipes, the output folder and
-//! the static `imax` binary as mounts, so nothing is installed in it; variables; the command.
+//! Mounts, variables and command of a job's container, common to all launchers: the repository, the recipes, the output folder and
+//! the static `imax` binary are mounted, so that nothing has to be installed in the image.
 
 use std::path::Path;
 
@@ -7,17 +7,17 @@ use super::mount::Mount;
 use crate::job::JobSpec;
 use crate::model::{Variable, VariableValue};
 
-/// Where the repository is in a container, as in InferenceX's.
+/// Path of the repository in a container, as in InferenceX's.
 pub(super) const WORKSPACE: &str = "/workspace";
-/// Where the model hub's cache is in a container, as in InferenceX's.
+/// Path of the model hub's cache in a container, as in InferenceX's.
 const HUB_CACHE: &str = "/mnt/hf_hub_cache";
 const RECIPES: &str = "/imax/recipes";
 const OUT: &str = "/imax/out";
 const BINARY: &str = "/imax/bin/imax";
 const SESSIONS: &str = "/imax/sessions";
 
-/// Variables of the node that mean nothing, or something else, inside a container.
-const OF_THE_NODE: [&str; 13] = [
+/// Variables of the node that have no meaning, or another one, inside a container.
+const NODE_VARIABLES: [&str; 13] = [
     "PATH",
     "HOME",
     "USER",
@@ -33,49 +33,45 @@ const OF_THE_NODE: [&str; 13] = [
     "TZ",
 ];
 
-/// The folders of the node that a container gets.
+/// The folders of the node that are mounted in every container.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ContainerFolders<'a> {
-    /// The repository.
     pub repository: &'a Path,
-    /// The recipes.
     pub recipes: &'a Path,
-    /// Where the job's files go.
+    /// The output folder of the job.
     pub out: &'a Path,
     /// The `imax` binary.
     pub binary: &'a Path,
 }
 
-/// What a container gets of the node, whoever starts it.
+/// Contents of a container, whichever launcher starts it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Inside {
+pub(super) struct ContainerContents {
     /// Variables and their values, without secrets.
     pub plain: Vec<(String, String)>,
     /// Names of the secrets.
     pub secrets: Vec<String>,
-    /// Folders.
     pub mounts: Vec<Mount>,
-    /// The program and its arguments.
     pub command: Vec<String>,
 }
 
-/// Variables, folders and the command inside a container of a job; `own` are the profile's folders.
-pub(super) fn inside(spec: &JobSpec, environment: &[Variable], folders: ContainerFolders<'_>, own: &[Mount]) -> Inside {
+/// Variables, mounts and command of a job's container; `own` are the profile's mounts.
+pub(super) fn inside(spec: &JobSpec, environment: &[Variable], folders: ContainerFolders<'_>, own: &[Mount]) -> ContainerContents {
     let mut plain: Vec<(String, String)> = Vec::new();
     let mut secrets = Vec::new();
     let mut sessions = None;
     for Variable { name, value } in environment {
         match value {
-            // Where recipes of recorded sessions leave their results.
+            // Where recipes of recorded sessions write their results.
             VariableValue::Plain(_) if name == "RESULT_DIR" => plain.push((name.clone(), OUT.to_owned())),
-            // A relative path is below the repository, which is there.
+            // A relative path is below the repository, which is mounted.
             VariableValue::Plain(text) if name == "IMAX_SESSIONS" && Path::new(text).is_absolute() => {
                 let file = Path::new(text).file_name().unwrap_or_default().to_string_lossy();
                 let target = format!("{SESSIONS}/{file}");
                 sessions = Some(mount(Path::new(text), &target, true));
                 plain.push((name.clone(), target));
             }
-            VariableValue::Plain(_) if OF_THE_NODE.contains(&name.as_str()) => {}
+            VariableValue::Plain(_) if NODE_VARIABLES.contains(&name.as_str()) => {}
             VariableValue::Plain(text) => plain.push((name.clone(), text.clone())),
             VariableValue::Secret(_) => secrets.push(name.clone()),
         }
@@ -95,7 +91,7 @@ pub(super) fn inside(spec: &JobSpec, environment: &[Variable], folders: Containe
     }
     mounts.extend(sessions);
     mounts.extend(own.iter().cloned());
-    Inside {
+    ContainerContents {
         plain,
         secrets,
         mounts,

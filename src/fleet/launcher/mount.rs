@@ -1,22 +1,20 @@
-//! Folders of the node that a container gets, as profiles write them: `source:target[:ro]`.
+//! Mounts in profiles: `source:target[:ro]`.
 
 use serde::{Deserialize, Serialize};
 
 use crate::job::{ProfileError, ProfileHead};
 
-/// A folder of the node inside the container.
+/// A folder of the node mounted in a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Mount {
-    /// On the node.
     pub source: String,
-    /// In the container.
     pub target: String,
-    /// Whether the container may not write there.
+    /// Whether it is mounted read-only.
     pub read_only: bool,
 }
 
-/// `source:target[:ro]`.
+/// Parses `source:target[:ro]`.
 pub(super) fn mounts(profile: ProfileHead<'_>, key: &'static str, list: Option<Vec<String>>) -> Result<Vec<Mount>, ProfileError> {
     let mount = |text: String| {
         let parts: Vec<&str> = text.split(':').collect();
@@ -27,7 +25,7 @@ pub(super) fn mounts(profile: ProfileHead<'_>, key: &'static str, list: Option<V
             _ => ("", "", false),
         };
         if source.is_empty() || !target.starts_with('/') {
-            return Err(profile.wrong(key, text, "`source:target` or `source:target:ro` with an absolute target"));
+            return Err(profile.invalid(key, text, "`source:target` or `source:target:ro` with an absolute target"));
         }
         Ok(Mount {
             source: source.to_owned(),

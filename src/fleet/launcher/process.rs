@@ -1,4 +1,4 @@
-//! An engine as a process of this machine.
+//! An engine as a process on this machine.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -3,16 +3,16 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::Questions;
+use super::FactsRequest;
 use crate::system::tool;
 
-/// What a program of the system answers, or why it does not.
-fn answer_of(program: &str, arguments: &[&str], limit: Duration, questions: &Questions<'_>) -> Result<String, String> {
-    tool::answer_of(program, arguments, questions.time(limit), questions.stop).map_err(|error| error.to_string())
+/// Output of a system tool, or why there is none.
+fn answer_of(program: &str, arguments: &[&str], limit: Duration, questions: &FactsRequest<'_>) -> Result<String, String> {
+    tool::answer_of(program, arguments, questions.time(limit), questions.cancellation).map_err(|error| error.to_string())
 }
 
-/// Whether something keeps the clock in time, as far as its tools say.
-pub(super) fn clock_synchronised(questions: &Questions<'_>) -> Option<bool> {
+/// Whether the clock is synchronised, as far as system tools report it.
+pub(super) fn clock_synchronised(questions: &FactsRequest<'_>) -> Option<bool> {
     if Path::new("/run/systemd/timesync/synchronized").exists() {
         return Some(true);
     }

@@ -11,10 +11,10 @@ use nix::unistd::{AccessFlags, access};
 use crate::job::{Cache, Disk, Leftovers};
 use crate::system::host::own_user;
 
-/// Entries of the workspace that are looked at, so that a huge one costs no time.
-const LOOKED_AT: usize = 20_000;
+/// Maximum number of workspace entries checked, to bound the time.
+const MAX_ENTRIES: usize = 20_000;
 
-/// Room at a path, or at its nearest parent that exists.
+/// Free space at a path, or at its nearest existing parent.
 pub(super) fn disk(what: &str, path: &Path) -> Disk {
     let existing = path.ancestors().find(|path| path.exists()).unwrap_or(path);
     let free = statvfs(existing).map(|disk| {
@@ -33,7 +33,7 @@ fn gib(bytes: u128) -> f64 {
     (bytes >> 20) as f64 / 1024.0
 }
 
-/// Whether this user can write there.
+/// Whether this user can write to it.
 pub(super) fn cache(path: &Path) -> Cache {
     let writable = if path.is_dir() {
         access(path, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|error| format!("cannot be written: {error}"))
@@ -46,7 +46,7 @@ pub(super) fn cache(path: &Path) -> Cache {
     }
 }
 
-/// Files of other users. The superuser, who can remove all of them, has none.
+/// Files of other users. The superuser, who can remove all of them, gets none.
 pub(super) fn leftovers(folders: &[&Path], until: Instant) -> Leftovers {
     let own = own_user();
     let mut found = Leftovers::default();
@@ -58,7 +58,7 @@ pub(super) fn leftovers(folders: &[&Path], until: Instant) -> Leftovers {
     while let Some(folder) = queue.pop() {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             seen += 1;
-            if seen > LOOKED_AT || Instant::now() >= until {
+            if seen > MAX_ENTRIES || Instant::now() >= until {
                 return found;
             }
             let Ok(data) = entry.metadata() else { continue };
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn free_space_is_known_for_a_folder_that_does_not_exist_yet() {
+    fn free_space_of_a_missing_folder_is_that_of_its_parent() {
         let folder = tempfile::tempdir().unwrap();
         let disk = disk("results", &folder.path().join("not/yet"));
         assert!(disk.free_gib.unwrap() > 0.0);

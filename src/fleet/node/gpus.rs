@@ -1,17 +1,17 @@
-//! The node's GPUs and what computes on them, as far as a job may use them.
+//! The node's GPUs and the processes on them, as far as a job may use them.
 
-use super::Questions;
+use super::FactsRequest;
 use super::amd::amd;
 use super::nvidia::nvidia;
 use crate::job::{Gpu, GpuProblem, GpuUse, GpuVendor, NodeFacts, visible_gpus};
 use crate::system::process::job_of;
 
-/// The GPUs, what computes on them, and the version of CUDA or ROCm.
+/// The GPUs, the processes on them, and the version of CUDA or ROCm.
 pub(super) type Found = (Result<Vec<Gpu>, GpuProblem>, Vec<GpuUse>, Option<String>);
 
-/// The facts about GPUs alone; those are asked for again while a node is waited for.
+/// The facts about GPUs alone; they are gathered repeatedly while waiting for an idle node.
 #[must_use]
-pub fn gather_gpus(questions: &Questions<'_>) -> NodeFacts {
+pub fn gather_gpus(questions: &FactsRequest<'_>) -> NodeFacts {
     let mut facts = NodeFacts::default();
     if !questions.gpus_are_here() {
         return facts;

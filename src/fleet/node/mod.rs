@@ -1,5 +1,5 @@
-//! Gathering facts about this node: GPUs, disks, the port, the model hub's cache, services, the clock, the workspace.
-//! What cannot be found out says why; nothing here judges.
+//! Gathers facts about this node: GPUs, disks, port, hub cache, services, clock, workspace. A fact that cannot be determined has the
+//! reason instead; `job::check_node` judges.
 
 mod amd;
 mod clock;
@@ -20,50 +20,46 @@ use gpus::Found;
 pub use gpus::gather_gpus;
 pub(super) use nvidia::{is_unknown_field, older_fields, throttle_faults};
 
-/// Begin of the name of the file in which a node of the job says what it is; the node's name and `.json` follow.
+/// Prefix of the file with the facts of a node of the job; the node's name and `.json` follow.
 pub const NODE_FILE_PREFIX: &str = "node-";
 
-/// What to look at.
+/// What to gather.
 #[derive(Debug, Clone, Copy)]
-pub struct Questions<'a> {
-    /// Whose GPUs there are.
+pub struct FactsRequest<'a> {
     pub vendor: GpuVendor,
-    /// The choice among them, as a `*_VISIBLE_DEVICES` variable has it.
+    /// The GPU selection, as a `*_VISIBLE_DEVICES` variable has it.
     pub visible: Option<&'a str>,
-    /// What starts engines.
     pub launch: &'a LaunchSettings,
-    /// Where results go.
+    /// Folder for results.
     pub out: &'a Path,
-    /// The repository.
     pub workspace: &'a Path,
     /// The model hub's cache of the profile.
     pub hub_cache: Option<&'a str>,
-    /// The engine's port, where it is known.
+    /// The engine's port, if known.
     pub port: Option<u16>,
-    /// Whether this is a node of a job that runs already: then its GPUs are here whatever starts engines.
+    /// Whether this is a node of a running job: then its GPUs are here whatever the launcher.
     pub inside_job: bool,
-    /// Ends the look-around.
-    pub stop: &'a Cancellation,
-    /// When it must be over; what is not known by then is not waited for.
+    pub cancellation: &'a Cancellation,
+    /// Deadline; facts that are unknown by then stay unknown.
     pub until: Instant,
 }
 
-impl Questions<'_> {
-    /// Whether the node itself has the GPUs: with a scheduler they are on others.
+impl FactsRequest<'_> {
+    /// Whether this machine has the GPUs: with a scheduler they are on other nodes.
     #[must_use]
     pub fn gpus_are_here(&self) -> bool {
         self.inside_job || self.launch.is_on_this_machine()
     }
 
-    /// How long one question may take that has a limit of its own.
+    /// Timeout of one query, within the overall deadline.
     fn time(&self, limit: Duration) -> Duration {
         limit.min(self.until.saturating_duration_since(Instant::now()))
     }
 }
 
-/// What there is to know from within a job that has the node: not its port, its files and its services, which the job shows.
+/// Facts within a running job: without port, files and services, which the job itself tests.
 #[must_use]
-pub fn gather_inside(questions: &Questions<'_>) -> NodeFacts {
+pub fn gather_inside(questions: &FactsRequest<'_>) -> NodeFacts {
     NodeFacts {
         host: host::host_name(),
         kernel: host::kernel(),
@@ -72,9 +68,8 @@ pub fn gather_inside(questions: &Questions<'_>) -> NodeFacts {
     }
 }
 
-/// Everything.
 #[must_use]
-pub fn gather(questions: &Questions<'_>) -> NodeFacts {
+pub fn gather(questions: &FactsRequest<'_>) -> NodeFacts {
     let mut facts = gather_gpus(questions);
     (facts.host, facts.kernel) = (host::host_name(), host::kernel());
     let cache = hub_cache(questions.hub_cache);
@@ -88,12 +83,12 @@ pub fn gather(questions: &Questions<'_>) -> NodeFacts {
     });
     facts.hub = HubFacts {
         token: std::env::var_os("HF_TOKEN").is_some_and(|token| !token.is_empty()),
-        // A cache that nobody named is made where it is needed.
+        // An unconfigured cache is created on demand.
         cache: cache
             .filter(|cache| questions.hub_cache.is_some() || cache.exists())
             .map(|cache| files::cache(&cache)),
     };
-    facts.services = launcher::services(questions.launch, questions.until, questions.stop);
+    facts.services = launcher::services(questions.launch, questions.until, questions.cancellation);
     facts.clock_synchronised = clock::clock_synchronised(questions);
     facts.leftovers = files::leftovers(&[questions.workspace, questions.out], questions.until);
     facts

@@ -1,5 +1,5 @@
-//! A tool that prints what it sees once a second: one process for the whole job, its lines kept in a file until they are
-//! wanted. Nothing here waits for the tool to say anything.
+//! A tool that prints a line per second: one process for the whole job, with its lines kept in a file until they are
+//! needed. Nothing here waits for output.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,22 +7,18 @@ use std::time::Duration;
 use crate::model::{JobId, Variable};
 use crate::system::process::{Group, Input, StartedFrom};
 
-/// Variables that a tool gets: where programs and libraries are.
+/// Variables that a tool inherits.
 const PASSED: [&str; 2] = ["PATH", "LD_LIBRARY_PATH"];
-/// How long a tool has to end, and after SIGKILL to be gone; one that hangs in the kernel is left to itself.
+/// Time between SIGTERM and SIGKILL, and after SIGKILL; a process that hangs in the kernel is abandoned.
 const GRACE: Duration = Duration::from_millis(500);
 const LIMIT: Duration = Duration::from_millis(500);
 
-/// Which tool to start.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tool<'a> {
-    /// The program.
     pub program: &'a str,
-    /// Its arguments.
     pub arguments: &'a [String],
-    /// What it reads.
     pub input: Input,
-    /// Name of the file of its lines, in the folder of the job.
+    /// Name of the file for its output, in the job's output folder.
     pub lines: &'a str,
 }
 
@@ -34,13 +30,13 @@ pub(super) struct LineTool {
 }
 
 impl LineTool {
-    /// Starts a tool for a job whose files are in `out`.
+    /// Starts a tool for a job whose output folder is `out`.
     pub(super) fn start(tool: Tool<'_>, job: &JobId, out: &Path) -> Result<Self, String> {
         let lines = out.join(tool.lines);
         let _ = std::fs::remove_file(&lines);
         let passed = |name: &str| std::env::var(name).ok().map(|value| Variable::plain(name, value));
         let mut environment: Vec<Variable> = PASSED.into_iter().filter_map(passed).collect();
-        // nvidia-smi writes times without a zone.
+        // nvidia-smi prints times without a zone.
         environment.push(Variable::plain("TZ", "UTC"));
         let group = Group::start(&StartedFrom {
             program: tool.program,
@@ -48,7 +44,7 @@ impl LineTool {
             folder: out,
             input: tool.input,
             environment: &environment,
-            // A mark of its own: its stop must not stop the engine.
+            // Its own mark: its stop must not stop the engine.
             job: &format!("{job}-telemetry"),
             log: &lines,
         })
@@ -64,13 +60,12 @@ impl LineTool {
         }
     }
 
-    /// How much it has said, bytes.
-    pub(super) fn said_bytes(&self) -> u64 {
+    /// Size of its output so far, bytes.
+    pub(super) fn output_bytes(&self) -> u64 {
         std::fs::metadata(&self.lines).map_or(0, |file| file.len())
     }
 
-    /// What it has said.
-    pub(super) fn said(&self) -> String {
+    pub(super) fn output(&self) -> String {
         std::fs::read_to_string(&self.lines).unwrap_or_default()
     }
 }

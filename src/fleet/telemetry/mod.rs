@@ -1,5 +1,5 @@
-//! Samples of GPUs and of the host while a job runs: NVIDIA's library (in a process of its own) or nvidia-smi, the amdgpu driver's files or amd-smi, DCGM's
-//! exporters for GPUs in other nodes, `/proc` for the host. What is missing is said once and never fails a job.
+//! GPU and host samples while a job runs: NVIDIA's library (in its own process) or nvidia-smi, the amdgpu driver's files or amd-smi, DCGM
+//! exporters for GPUs in other nodes, `/proc` for the host. A missing source is reported once and never fails a job.
 
 mod amd_smi;
 mod amdgpu;
@@ -21,27 +21,23 @@ pub use dcgm::Exporter;
 pub use host::HostSampler;
 pub use nvml::{NvmlError, write_samples};
 
-/// What is to be sampled.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
-    /// Whose GPUs this machine has.
     pub vendor: GpuVendor,
-    /// Exporters of DCGM; where there are any, nothing else is sampled.
+    /// DCGM exporters; if there are any, nothing else is sampled.
     pub exporters: &'a [Exporter],
-    /// The job.
     pub job: &'a JobId,
     /// The folder of its files.
     pub out: &'a Path,
-    /// Ends the attempt to begin.
-    pub stop: &'a Cancellation,
+    pub cancellation: &'a Cancellation,
 }
 
-/// A running sampler, and what a person should know about it.
+/// A running sampler, and a remark for people.
 #[derive(Debug, Default)]
 pub struct Started {
-    /// The sampler; none where there is no GPU.
+    /// The sampler; `None` without GPUs.
     pub sampler: Option<Sampler>,
-    /// Why it is not the best one.
+    /// Why it is not the preferred one.
     pub remark: Option<String>,
 }
 
@@ -54,12 +50,10 @@ impl Started {
     }
 }
 
-/// What a sampler saw, and what a person should know about it.
+/// Samples, and a remark for people.
 #[derive(Debug, Default, PartialEq)]
 pub struct Seen {
-    /// The samples.
     pub samples: Vec<GpuSample>,
-    /// What went wrong meanwhile.
     pub remark: Option<String>,
 }
 
@@ -69,16 +63,11 @@ impl Seen {
     }
 }
 
-/// A running sampler.
 #[derive(Debug)]
 pub enum Sampler {
-    /// NVIDIA's library.
     Nvml(nvml::NvmlProcess),
-    /// nvidia-smi.
     NvidiaSmi(nvidia_smi::NvidiaSmi),
-    /// The amdgpu driver's files.
     Amdgpu(amdgpu::Sysfs),
-    /// amd-smi.
     AmdSmi(amd_smi::AmdSmi),
     /// Exporters of DCGM.
     Dcgm(dcgm::Dcgm),
@@ -104,7 +93,7 @@ fn nvidia(wanted: Wanted<'_>) -> Result<Started, String> {
         Ok(process) => return Ok(Started::best(Sampler::Nvml(process))),
         Err(problem) => problem,
     };
-    let sampler = nvidia_smi::NvidiaSmi::start(wanted.job, wanted.out, wanted.stop)?;
+    let sampler = nvidia_smi::NvidiaSmi::start(wanted.job, wanted.out, wanted.cancellation)?;
     Ok(Started {
         sampler: Some(Sampler::NvidiaSmi(sampler)),
         remark: Some(format!(
@@ -121,12 +110,12 @@ fn amd(wanted: Wanted<'_>) -> Result<Started, String> {
             remark,
         });
     }
-    match amd_smi::AmdSmi::start(wanted.stop) {
+    match amd_smi::AmdSmi::start(wanted.cancellation) {
         Ok(sampler) => Ok(Started {
             sampler: Some(Sampler::AmdSmi(sampler)),
             remark: Some("GPUs are sampled with amd-smi: the amdgpu driver's files give no power".to_owned()),
         }),
-        // What the files have besides power is worth having.
+        // The files still have clocks and temperatures.
         Err(problem) => Ok(Started {
             sampler: Some(Sampler::Amdgpu(amdgpu::Sysfs::start()?.0)),
             remark: Some(format!("no power of GPUs: the amdgpu driver's files give none, and {problem}")),
@@ -135,7 +124,7 @@ fn amd(wanted: Wanted<'_>) -> Result<Started, String> {
 }
 
 impl Sampler {
-    /// Up to when every GPU was sampled, seconds since 1970; nothing before the first sample.
+    /// The Unix time up to which every GPU was sampled, seconds; `None` before the first sample.
     #[must_use]
     pub fn sampled_until(&self) -> Option<f64> {
         match self {
@@ -147,7 +136,7 @@ impl Sampler {
         }
     }
 
-    /// Ends sampling, and gives what was seen.
+    /// Ends sampling, and returns the samples.
     ///
     /// # Errors
     /// A sentence that says why there are no samples.

@@ -1,4 +1,4 @@
-//! Something that is looked at once a second by a thread of its own, until nobody wants it any more.
+//! A sampler thread that takes a sample once a second until it is stopped.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use crate::system::cancellation::{CancelCause, Cancellation};
 
-/// Time between two looks.
+/// Sampling interval.
 const PERIOD: Duration = Duration::from_secs(1);
-/// How long the last look is waited for: a driver that hangs must not keep a job from ending.
+/// How long to wait for the last sample: a hanging driver must not keep a job from ending.
 const LAST_LOOK: Duration = Duration::from_secs(1);
 
-/// A running thread that looks. Dropping it ends it.
+/// A running sampler thread. Dropping it stops it.
 #[derive(Debug)]
 pub(super) struct Periodic<T> {
     done: Cancellation,
@@ -20,23 +20,23 @@ pub(super) struct Periodic<T> {
 }
 
 impl<T: Send + 'static> Periodic<T> {
-    /// Starts looking. `look` gets the signal that nobody wants more.
+    /// Starts sampling. `look` gets the cancellation by which the sampler is stopped.
     pub(super) fn start(name: &str, mut look: impl FnMut(&Cancellation) -> Vec<T> + Send + 'static) -> Result<Self, String> {
         let done = Cancellation::new();
-        let stop = done.clone();
+        let cancellation = done.clone();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let notes = Arc::clone(&seen);
         let (end, ended) = sync_channel(1);
         let work = move || {
             loop {
                 let begin = Instant::now();
-                let found = look(&stop);
+                let found = look(&cancellation);
                 notes.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
-                if stop.wait_timeout(PERIOD.saturating_sub(begin.elapsed())).is_some() {
+                if cancellation.wait_timeout(PERIOD.saturating_sub(begin.elapsed())).is_some() {
                     break;
                 }
             }
-            // What `look` holds is closed before anybody learns of the end, so that nothing is closed while the process ends.
+            // Close what `look` holds before the end is published, so that nothing is closed while the process exits.
             drop(look);
             let _ = end.send(());
         };
@@ -47,12 +47,12 @@ impl<T: Send + 'static> Periodic<T> {
         Ok(Self { done, seen, ended })
     }
 
-    /// Asks something of what was seen so far.
+    /// Applies a function to the samples so far.
     pub(super) fn ask<R>(&self, question: impl FnOnce(&[T]) -> R) -> R {
         question(&self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Ends looking, and gives what was seen. A look that hangs is left behind.
+    /// Stops sampling, and returns the samples. A hanging call is abandoned.
     pub(super) fn finish(self) -> Result<Vec<T>, String> {
         self.done.cancel(CancelCause::Abandoned);
         match self.ended.recv_timeout(LAST_LOOK) {

@@ -1,25 +1,25 @@
-//! The table of known causes, and of lines that show none although they hold the same words. Sources of the texts: the
+//! The table of known causes, and of lines that contain the same words but show no failure. Sources of the texts: the
 //! messages of PyTorch, CUDA, HIP, NCCL/RCCL, vLLM, SGLang, TensorRT-LLM, the Hugging Face hub, Docker, the Linux kernel, libc.
 
 use super::{KnownCause, Sign};
 
-/// Lines of engines that work: how one was started, and what libraries say of things that they can do without.
+/// Lines that working engines print: their configuration, and warnings of libraries about optional features.
 pub(super) static ORDINARY: [Sign; 8] = [
     // SGLang, vLLM
     &["serverargs("],
     &["args: namespace("],
     &["non-default args"],
     &["llm engine", "with config:"],
-    // NCCL's socket for reports on itself; two jobs on one node want the same.
+    // NCCL's reporting socket; two jobs on one node compete for it.
     &["nccl", "call to bind failed"],
-    // llama.cpp, where memory may not be locked.
+    // llama.cpp, if memory may not be locked.
     &["failed to mlock"],
-    // The kernel's reports on errors that were corrected, and messages of the desktop's bus.
+    // The kernel's reports on corrected errors, and messages of the desktop's bus.
     &["pcie bus error"],
     &["d-bus"],
 ];
 
-/// The more specific cause stands first; those that often only follow from another stand last.
+/// The more specific cause comes first; causes that are often consequences of others come last.
 pub(super) static KNOWN: [KnownCause; 15] = [
     KnownCause {
         code: "driver-mismatch",
@@ -124,7 +124,7 @@ pub(super) static KNOWN: [KnownCause; 15] = [
         signs: &[
             &["insufficient shared memory"],
             &["/dev/shm", "no space left on device"],
-            // Bash names the script and the line of a command that a signal ended.
+            // Bash reports the script and the line of a command that was killed by a signal.
             &["line", "bus error"],
             &["bus error", "core dumped"],
             &["fatal python error: bus error"],

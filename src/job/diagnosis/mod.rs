@@ -1,40 +1,39 @@
-//! Known causes in the logs of engines, containers and schedulers: each named in one sentence with its remedy.
+//! Known causes in the logs of engines, containers and schedulers, each with one sentence and its remedy.
 //!
-//! The rule: the cause whose line stands last wins, because an engine says last what ended it; where one line shows several, the
-//! first of the table. Causes that often only follow from another, as a rank that waits in vain for one that died, count
-//! only where the log shows no other. Lines that an engine that works prints too are no signs.
+//! The cause on the last matching line wins, because the fatal error is logged last; if one line matches several, the first in the
+//! table wins. Causes that are often consequences of others, such as a rank that times out waiting for a dead one, count only
+//! if the log shows no other. Lines that a working engine prints too do not count.
 
 mod known;
 
 use known::{KNOWN, ORDINARY};
 
-/// Lower-case texts that stand together in one line, each as whole words.
+/// Lower-case texts that occur together in one line, each as whole words.
 type Sign = &'static [&'static str];
 
-/// A cause that is known.
+/// A cause of failures that logs show by known lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownCause {
-    /// A stable code for machines.
+    /// Stable code for machines.
     pub code: &'static str,
-    /// What happened and what to do, for people.
+    /// The cause and its remedy, for people.
     pub sentence: &'static str,
-    /// Whether it stays as it is until somebody changes something, so that another try is of no use.
+    /// Whether a retry cannot help, because somebody has to change something first.
     pub lasts: bool,
-    /// Whether it often only follows from another cause, or does no harm.
+    /// Whether it is often a consequence of another cause, or harmless.
     follows: bool,
     signs: &'static [Sign],
 }
 
-/// A cause and the line that showed it.
+/// A cause and the line that shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnosis {
-    /// The cause.
     pub cause: &'static KnownCause,
-    /// The log's line, shortened.
+    /// The line of the log, shortened.
     pub line: String,
 }
 
-/// Longest part of a line that is quoted, characters.
+/// Maximum length of a quoted line, characters.
 const QUOTED: usize = 240;
 
 impl KnownCause {
@@ -50,13 +49,13 @@ impl KnownCause {
         self.signs
     }
 
-    /// The cause with a code.
+    /// The cause with this code.
     #[must_use]
     pub fn of_code(code: &str) -> Option<&'static Self> {
         KNOWN.iter().find(|cause| cause.code == code)
     }
 
-    /// The first of the table that a line shows.
+    /// The first cause in the table that a line matches.
     fn of_line(line: &str) -> Option<&'static Self> {
         let line = line.to_lowercase();
         let shows = |sign: &Sign| sign.iter().all(|part| has_words(&line, part));
@@ -67,7 +66,7 @@ impl KnownCause {
     }
 }
 
-/// The known cause that a log shows, if there is one.
+/// The known cause that a log shows, if any.
 #[must_use]
 pub fn diagnose(log: &str) -> Option<Diagnosis> {
     let mut following = None;
@@ -83,7 +82,7 @@ pub fn diagnose(log: &str) -> Option<Diagnosis> {
     following
 }
 
-/// Whether a text holds a part that is not the middle of longer words: `errno 98` is not in `errno 980`.
+/// Whether a text contains a part that is not inside a longer word: `errno 98` is not in `errno 980`.
 fn has_words(text: &str, part: &str) -> bool {
     let continues = |side: Option<char>, edge: Option<char>| {
         let is_letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);

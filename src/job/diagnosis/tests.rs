@@ -1,4 +1,4 @@
-//! What real messages show, what ordinary ones do not, and which of several causes wins.
+//! Messages of real engines, lines that show no failure, and precedence between causes.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
 
@@ -97,7 +97,7 @@ const SGLANG: &str = "[2026-03-12 00:03:06] INFO engine.py:177: server_args=Serv
                       mem_fraction_static=0.83, watchdog_timeout=300, soft_watchdog_timeout=None, dist_timeout=None, enable_nccl_nvls=False)";
 
 #[test]
-fn says_nothing_about_engines_that_work() {
+fn lines_of_working_engines_have_no_diagnosis() {
     for line in [
         "INFO: loading weights",
         "INFO: Application startup complete.",
@@ -122,7 +122,7 @@ fn says_nothing_about_engines_that_work() {
 }
 
 #[test]
-fn sglangs_settings_hide_no_cause() {
+fn sglang_settings_do_not_hide_causes() {
     for (line, expected) in [
         (
             "[Errno 98] error while attempting to bind on address ('127.0.0.1', 30000): address already in use",
@@ -140,7 +140,7 @@ fn sglangs_settings_hide_no_cause() {
 }
 
 #[test]
-fn the_cause_nearest_to_the_end_wins_and_one_that_follows_only_alone() {
+fn last_cause_wins_and_consequences_count_only_alone() {
     let (port, memory) = ("[Errno 98] Address already in use", "torch.OutOfMemoryError: CUDA out of memory.");
     let (collective, missing) = ("NCCL error: remote process exited", "x.sh: line 1: numactl: command not found");
     for (lines, expected) in [

@@ -1,9 +1,9 @@
-//! The checks of GPUs: whether they are known, how many, of which kind, with which driver, how fast, idle, and empty.
+//! GPU checks: presence, number, model, driver, throttling, other processes, and free memory.
 
 use super::check::{Finding, Grade, NodeCheck, Wanted, finding};
 use super::{Gpu, GpuProblem, GpuUse};
 
-/// GPUs that are not known. A missing tool is no reason to start nothing, unless the profile says what must be found.
+/// The finding for GPUs that could not be determined. A missing tool prevents a job only if the profile has requirements on GPUs.
 pub(super) fn unknown(problem: &GpuProblem, wanted: Wanted<'_>) -> Finding {
     let node = wanted.node;
     let asks = [
@@ -19,13 +19,13 @@ pub(super) fn unknown(problem: &GpuProblem, wanted: Wanted<'_>) -> Finding {
     let (grade, detail) = match problem {
         GpuProblem::Failed(problem) => (
             Grade::Failed,
-            format!("the GPUs are not known: {problem}; look for a lost one (dmesg, Xid), reset it or reboot the node"),
+            format!("cannot read the GPUs: {problem}; look for a lost one (dmesg, Xid), reset it or reboot the node"),
         ),
-        GpuProblem::NotInstalled(problem) if asks.is_empty() => (Grade::Warning, format!("the GPUs are not known: {problem}")),
+        GpuProblem::NotInstalled(problem) if asks.is_empty() => (Grade::Warning, format!("cannot read the GPUs: {problem}")),
         GpuProblem::NotInstalled(problem) => (
             Grade::Failed,
             format!(
-                "the GPUs are not known: {problem}; install it, or take {} out of the profile",
+                "cannot read the GPUs: {problem}; install it, or take {} out of the profile",
                 asks.join(", ")
             ),
         ),
@@ -33,7 +33,7 @@ pub(super) fn unknown(problem: &GpuProblem, wanted: Wanted<'_>) -> Finding {
     finding(NodeCheck::GpuNumber, grade, detail)
 }
 
-/// All checks of known GPUs that do not pass by themselves.
+/// All checks of known GPUs whose result does not change by waiting.
 pub(super) fn all(gpus: &[Gpu], wanted: Wanted<'_>) -> [Finding; 4] {
     [number(gpus, wanted), kind(gpus, wanted), driver(gpus, wanted), clocks(gpus)]
 }
@@ -105,7 +105,7 @@ fn driver(gpus: &[Gpu], wanted: Wanted<'_>) -> Finding {
     }
 }
 
-/// The numbers of a version.
+/// The numbers in a version.
 fn parts(version: &str) -> Vec<u64> {
     version
         .split(|c: char| !c.is_ascii_digit())
@@ -129,19 +129,19 @@ fn clocks(gpus: &[Gpu]) -> Finding {
         return finding(NodeCheck::GpuClock, Grade::Warning, detail);
     }
     let highest = gpus.iter().filter_map(|gpu| gpu.max_clock_mhz).reduce(f64::max);
-    let highest = highest.map_or_else(|| "not known how high".to_owned(), |mhz| format!("up to {mhz} MHz"));
+    let highest = highest.map_or_else(|| "maximum unknown".to_owned(), |mhz| format!("up to {mhz} MHz"));
     if gpus.iter().all(|gpu| gpu.held_back.is_some()) {
         finding(NodeCheck::GpuClock, Grade::Ok, highest)
     } else {
-        let detail = format!("{highest}; not known whether something holds them back");
+        let detail = format!("{highest}; unknown whether they are throttled");
         finding(NodeCheck::GpuClock, Grade::Unknown, detail)
     }
 }
 
-/// That nothing computes on them.
+/// No other process uses them.
 pub(super) fn idle(uses: &[GpuUse]) -> Finding {
     if uses.is_empty() {
-        return finding(NodeCheck::GpuIdle, Grade::Ok, "no process computes on them");
+        return finding(NodeCheck::GpuIdle, Grade::Ok, "no other process uses them");
     }
     let uses: Vec<String> = uses
         .iter()
@@ -155,7 +155,6 @@ pub(super) fn idle(uses: &[GpuUse]) -> Finding {
     finding(NodeCheck::GpuIdle, Grade::Failed, detail)
 }
 
-/// That their memory is free.
 pub(super) fn memory(gpus: &[Gpu], wanted: Wanted<'_>) -> Finding {
     let most = f64::from(wanted.node.max_memory_used_mib);
     let full: Vec<String> = gpus

@@ -1,9 +1,9 @@
-//! Which of the node's GPUs a job may use: several runners may share a node, each with a choice of its own.
+//! Which of the node's GPUs a job may use: several runners may share a node, each with its own selection.
 
 use super::Gpu;
 use crate::job::GpuVendor;
 
-/// The choice that a recipe's environment makes, by the first of its vendor's variables that is set.
+/// The selection in a recipe's environment: the first of its vendor's variables that is set.
 #[must_use]
 pub fn visible_choice(vendor: GpuVendor, lookup: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     let names: &[&str] = match vendor {
@@ -14,8 +14,8 @@ pub fn visible_choice(vendor: GpuVendor, lookup: &dyn Fn(&str) -> Option<String>
     names.iter().find_map(|name| lookup(name))
 }
 
-/// The GPUs that a `*_VISIBLE_DEVICES` variable chooses: numbers or unique names (also their beginnings), separated by
-/// commas; all of them where nothing is said. As for CUDA, the list ends at the first entry that names no GPU.
+/// The GPUs that a `*_VISIBLE_DEVICES` variable selects: indices or UUIDs (prefixes too), separated by
+/// commas; all of them without a selection. As in CUDA, the list ends at the first entry that matches no GPU.
 #[must_use]
 pub fn visible_gpus(gpus: Vec<Gpu>, choice: Option<&str>) -> Vec<Gpu> {
     let Some(choice) = choice.map(str::trim).filter(|choice| !choice.is_empty() && *choice != "all") else {
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_names_choose() {
+    fn indices_and_uuids_select() {
         let gpu = |index: u32| Gpu {
             index,
             uuid: Some(format!("GPU-{index}f")),

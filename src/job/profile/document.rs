@@ -1,5 +1,5 @@
-//! A runner profile exactly as its YAML file has it, without the sections of launchers: every key optional. Known to this
-//! folder alone, which makes the checked type of it. The doc comments are the descriptions in the JSON Schema.
+//! A runner profile exactly as parsed, without the sections of launchers: every key is optional. Private to this
+//! folder, which converts it to the checked type. The doc comments become descriptions in the JSON Schema.
 
 use std::collections::BTreeMap;
 
@@ -92,7 +92,7 @@ pub(super) struct HooksDocument {
     pub post: Option<Vec<String>>,
 }
 
-/// `child` over `base`: a key that the child has wins; maps and blocks are merged key by key, lists are replaced.
+/// Inheritance: a key of `child` wins; maps and blocks are merged key by key, lists are replaced.
 pub(super) fn inherit(base: ProfileDocument, child: ProfileDocument) -> ProfileDocument {
     let environment = match (base.environment, child.environment) {
         (Some(mut base), Some(child)) => {

@@ -1,5 +1,5 @@
-//! What profiles and rows need of launchers. Each launcher implements [`LaunchRules`] in its own folder of `fleet`; the list of
-//! them is an argument of whatever reads a profile, so that this room knows none of them by name.
+//! The interface between profiles, rows and launchers. Each launcher implements [`LaunchRules`] in its own folder of `fleet`; the
+//! list is passed in by whatever reads a profile, so that this room does not depend on any of them.
 
 use schemars::{Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
@@ -9,17 +9,17 @@ use serde_json::{Map, Value};
 use super::{GpuVendor, ProfileError};
 use crate::matrix::Row;
 
-/// A launcher, as profiles and rows see it.
+/// The part of a launcher that concerns profiles and rows.
 pub trait LaunchRules: Sync {
     /// The value of `launcher` in a profile, and the key of the launcher's own section.
     fn name(&self) -> &'static str;
 
-    /// Whether a scheduler gives its jobs nodes, so that a row may span several.
+    /// Whether a scheduler assigns nodes to its jobs, so that a row may span several.
     fn has_scheduler(&self) -> bool {
         false
     }
 
-    /// Whether it has settings, and so a section in profiles.
+    /// Whether it has a section in profiles.
     fn has_settings(&self) -> bool {
         true
     }
@@ -33,7 +33,7 @@ pub trait LaunchRules: Sync {
     /// The parser's message, with line and column.
     fn read_section(&self, yaml: &str) -> Result<Option<Value>, String>;
 
-    /// A section that inherits from another: key by key, lists are replaced.
+    /// Merges a section with the inherited one: key by key, lists are replaced.
     fn inherit(&self, base: Value, child: Value) -> Value {
         merged(base, child)
     }
@@ -41,36 +41,35 @@ pub trait LaunchRules: Sync {
     /// Checks the section of a profile.
     ///
     /// # Errors
-    /// Where a value is wrong, or a required one is missing.
+    /// An invalid value, or a missing required one.
     fn check_section(&self, profile: ProfileHead<'_>, section: Option<Value>) -> Result<LaunchSettings, ProfileError>;
 
-    /// Checks that a row fits on the nodes of a profile, and gives the number of nodes of each role where there are several.
+    /// Checks that a row fits the nodes of a profile. Returns the number of nodes of each role for a row over several nodes.
     ///
     /// # Errors
     /// A sentence with the remedy.
     fn nodes_of_row(&self, settings: &LaunchSettings, row: &Row) -> Result<Option<NodesByRole>, String>;
 }
 
-/// All launchers.
 pub type Launchers<'a> = &'a [&'a dyn LaunchRules];
 
-/// The launcher with a name.
+/// The launcher with this name.
 pub(crate) fn launcher_named<'a>(launchers: Launchers<'a>, name: &str) -> Option<&'a dyn LaunchRules> {
     launchers.iter().find(|launcher| launcher.name() == name).copied()
 }
 
-/// What a launcher's section may depend on.
+/// What the check of a launcher's section may depend on.
 #[derive(Debug, Clone, Copy)]
 pub struct ProfileHead<'a> {
     /// The profile's name, for errors.
     pub name: &'a str,
-    /// Whose GPUs the node has.
+    /// Vendor of the node's GPUs.
     pub vendor: GpuVendor,
 }
 
 impl ProfileHead<'_> {
-    /// The error for a wrong value.
-    pub fn wrong(&self, key: &'static str, found: impl Into<String>, expected: &'static str) -> ProfileError {
+    /// The error for an invalid value.
+    pub fn invalid(&self, key: &'static str, found: impl Into<String>, expected: &'static str) -> ProfileError {
         ProfileError::Value {
             name: self.name.to_owned(),
             key,
@@ -94,13 +93,13 @@ pub struct NodesByRole {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Placement {
-    /// On the machine of `imax run`: the engine's port and GPUs are this machine's.
+    /// On the machine of `imax run`, with its ports and GPUs.
     ThisMachine,
-    /// On nodes that a scheduler gives.
+    /// On nodes assigned by a scheduler.
     ScheduledNodes,
 }
 
-/// What starts the engine: a launcher, the settings that it checked and alone can read, and what others ask about them.
+/// A launcher with its checked settings, which only it can read, and the properties that others need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LaunchSettings {
@@ -122,10 +121,10 @@ impl LaunchSettings {
         }
     }
 
-    /// Settings that a launcher has checked.
+    /// Wraps a launcher's checked settings.
     ///
     /// # Errors
-    /// Where they have no JSON form.
+    /// If they cannot be serialised as JSON.
     pub fn of(launcher: &dyn LaunchRules, profile: ProfileHead<'_>, settings: &impl Serialize) -> Result<Self, ProfileError> {
         let settings = serde_json::to_value(settings).map_err(|error| ProfileError::Yaml {
             name: profile.name.to_owned(),
@@ -143,7 +142,7 @@ impl LaunchSettings {
         })
     }
 
-    /// The same for a launcher that gives its engine these GPUs alone.
+    /// Records the GPUs that the launcher restricts its engine to.
     #[must_use]
     pub fn with_gpu_ids(self, gpu_ids: Vec<String>) -> Self {
         Self { gpu_ids, ..self }
@@ -158,7 +157,7 @@ impl LaunchSettings {
     /// The settings in the launcher's own type.
     ///
     /// # Errors
-    /// Where they are another launcher's.
+    /// If they belong to another launcher.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, SettingsError> {
         T::deserialize(&self.settings).map_err(|error| SettingsError {
             launcher: self.launcher.clone(),
@@ -166,7 +165,7 @@ impl LaunchSettings {
         })
     }
 
-    /// Whether the engine runs on the machine of `imax run`, so that its port and its GPUs are this machine's.
+    /// Whether the engine runs on the machine of `imax run`, with its ports and GPUs.
     #[must_use]
     pub fn is_on_this_machine(&self) -> bool {
         match self.placement {
@@ -175,7 +174,7 @@ impl LaunchSettings {
         }
     }
 
-    /// The GPUs that the launcher gives to the engine, by number or unique name; empty where it does not choose.
+    /// The GPUs that the launcher restricts the engine to, by index or UUID; empty without a restriction.
     #[must_use]
     pub fn gpu_ids(&self) -> &[String] {
         &self.gpu_ids
@@ -190,20 +189,20 @@ pub struct SettingsError {
     problem: String,
 }
 
-/// A section as plain data.
+/// A section as JSON.
 ///
 /// # Errors
-/// Where it has no JSON form.
+/// If it cannot be serialised as JSON.
 pub(crate) fn section_value(section: Option<impl Serialize>) -> Result<Option<Value>, String> {
     section
         .map(|section| serde_json::to_value(section).map_err(|error| error.to_string()))
         .transpose()
 }
 
-/// A section in its own type; the default where a profile has none.
+/// A section in its own type; the default if a profile has none.
 ///
 /// # Errors
-/// Where it is another launcher's.
+/// If it belongs to another launcher.
 pub(crate) fn typed_section<T: DeserializeOwned + Default>(profile: ProfileHead<'_>, section: Option<Value>) -> Result<T, ProfileError> {
     section
         .map(serde_json::from_value)
@@ -215,7 +214,7 @@ pub(crate) fn typed_section<T: DeserializeOwned + Default>(profile: ProfileHead<
         })
 }
 
-/// `child` over `base`: keys that the child has win, and a value that is no object replaces the other.
+/// Merges `child` over `base`: keys of the child win, and a value that is not an object replaces the other.
 pub(crate) fn merged(base: Value, child: Value) -> Value {
     match (base, child) {
         (Value::Object(base), Value::Object(child)) => {

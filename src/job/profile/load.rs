@@ -7,19 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use super::ProfileError;
 
-/// How the engine is loaded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LoadSettings {
-    /// Requests measured, for each request under way at once.
+    /// Measured requests for each concurrent request.
     pub prompts_per_concurrency: u32,
-    /// Requests before the measurement, for each request under way at once.
+    /// Warm-up requests for each concurrent request.
     pub warmups_per_concurrency: u32,
-    /// Lengths are drawn between this part of the asked length and the asked length; 1 is exactly the asked length.
+    /// Lengths are drawn between this share of the requested length and the requested length; 1 means exactly the requested length.
     pub random_range_ratio: f64,
-    /// Folder or hub name of the tokenizer, where it is not the model's.
+    /// Folder or hub name of the tokenizer, if it is not the model's.
     pub tokenizer: Option<String>,
-    /// The API that is spoken, as `imax bench --backend` names it.
+    /// The API protocol, as in `imax bench --backend`.
     pub backend: String,
     /// Recorded sessions for rows of the agentic-coding scenario: a file of JSON lines or a folder of such files, relative to the
     /// repository.
@@ -40,7 +39,7 @@ impl Default for LoadSettings {
     }
 }
 
-/// The block as its file has it.
+/// The block as parsed.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct LoadDocument {
@@ -59,7 +58,7 @@ pub(super) struct LoadDocument {
     pub sessions: Option<String>,
 }
 
-/// `child` over `base`, key by key.
+/// Inheritance, key by key.
 pub(super) fn inherit_load(base: LoadDocument, child: LoadDocument) -> LoadDocument {
     LoadDocument {
         prompts_per_concurrency: child.prompts_per_concurrency.or(base.prompts_per_concurrency),
@@ -81,21 +80,21 @@ pub(super) fn load_settings(name: &str, document: LoadDocument) -> Result<LoadSe
         backend: document.backend.unwrap_or(default.backend),
         sessions: document.sessions,
     };
-    let wrong = |key, found: String, expected| ProfileError::Value {
+    let invalid = |key, found: String, expected| ProfileError::Value {
         name: name.to_owned(),
         key,
         found,
         expected: Cow::Borrowed(expected),
     };
     if settings.prompts_per_concurrency == 0 {
-        return Err(wrong("load.prompts-per-concurrency", "0".to_owned(), "a whole number from 1"));
+        return Err(invalid("load.prompts-per-concurrency", "0".to_owned(), "a whole number from 1"));
     }
     if !(settings.random_range_ratio > 0.0 && settings.random_range_ratio <= 1.0) {
         let found = settings.random_range_ratio.to_string();
-        return Err(wrong("load.random-range-ratio", found, "a number over 0, up to 1"));
+        return Err(invalid("load.random-range-ratio", found, "a number over 0, up to 1"));
     }
     if settings.sessions.as_deref() == Some("") {
-        return Err(wrong("load.sessions", String::new(), "a file or folder of recorded sessions"));
+        return Err(invalid("load.sessions", String::new(), "a file or folder of recorded sessions"));
     }
     Ok(settings)
 }

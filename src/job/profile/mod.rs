@@ -26,48 +26,48 @@ use load::load_settings;
 use source::{ProfileSource, RunnerFolder, check_name};
 
 pub use error::ProfileError;
-pub use launcher::{LaunchRules, LaunchSettings, Launchers, NodesByRole, Placement, ProfileHead, SettingsError};
+pub use launcher::{LaunchRules, LaunchSettings, Launchers, NodesByRole, ProfileHead, SettingsError};
 pub(crate) use launcher::{launcher_named, merged, section_value, typed_section};
 pub use load::LoadSettings;
 pub use node::NodeSettings;
 pub use schema::profile_schema;
-pub use telemetry::{ExporterAddress, ScrapeUrl, TelemetrySettings};
+pub use telemetry::{ScrapeUrl, TelemetrySettings};
 
 /// How jobs start on a kind of node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RunnerProfile {
-    /// Its name: the file's without extension.
+    /// The file's name without extension.
     pub name: String,
-    /// What starts the engine.
+    /// The launcher with its settings.
     pub launch: LaunchSettings,
-    /// Whose GPUs the node has.
+    /// Vendor of the node's GPUs.
     pub vendor: GpuVendor,
     /// Folder of the model hub's cache on the node: `HF_HUB_CACHE` of the recipe.
     pub hf_cache: Option<String>,
-    /// Names of variables of our own environment that the recipe gets too.
+    /// Names of variables that the recipe inherits from imax.
     pub pass_environment: Vec<String>,
-    /// Variables that the recipe gets.
+    /// Variables of the recipe.
     pub environment: BTreeMap<String, String>,
-    /// Names of variables of our own environment that the recipe gets as secrets.
+    /// Names of variables that the recipe inherits from imax as secrets.
     pub secrets: Vec<String>,
     /// Path of the engine's health check.
     pub health_path: String,
     /// How the engine is loaded.
     pub load: LoadSettings,
-    /// The longest times.
+    /// Deadline of each phase.
     pub deadlines: Deadlines,
-    /// Where GPUs of other nodes are sampled.
+    /// Exporters that sample the GPUs of other nodes.
     pub telemetry: TelemetrySettings,
-    /// What the node must be like.
+    /// Requirements on the node.
     pub node: NodeSettings,
-    /// How often a job that failed for the node's reasons is tried.
+    /// Retries of jobs with infrastructure failures.
     pub retries: Retries,
     /// Commands around the job.
     pub hooks: Hooks,
 }
 
-/// Whose GPUs a node has.
+/// Vendor of a node's GPUs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum GpuVendor {
@@ -79,7 +79,7 @@ pub enum GpuVendor {
     None,
 }
 
-/// Commands around the job, each a line for `bash -c`; a failing one ends the job as infrastructure.
+/// Hook commands, each run with `bash -c`; a failing one fails the job as infrastructure.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Hooks {
@@ -89,7 +89,7 @@ pub struct Hooks {
     pub post: Vec<String>,
 }
 
-/// Variables that any process of a recipe needs, and the choice of GPUs that the runner may have made for this job.
+/// Variables that any process of a recipe needs, and the GPU selection that the runner may have made for this job.
 const ALWAYS_PASSED: [&str; 20] = [
     "PATH",
     "HOME",
@@ -114,7 +114,7 @@ const ALWAYS_PASSED: [&str; 20] = [
 ];
 
 impl RunnerProfile {
-    /// The profile of a machine that has none: the recipe runs as a process.
+    /// The built-in profile of a machine without one: the recipe runs as a process.
     #[must_use]
     pub fn local() -> Self {
         Self {
@@ -135,11 +135,11 @@ impl RunnerProfile {
         }
     }
 
-    /// Reads a profile and those that it extends. `read` gives the text of a file in the runner folder, or nothing.
-    /// Where there is no `<name>.yaml` but a `launch_<name>.sh`, that script is the launcher.
+    /// Loads a profile and those that it extends. `read` returns the text of a file in the runner folder, if it exists.
+    /// Without a `<name>.yaml`, `launch_<name>.sh` is used with the launcher `script`.
     ///
     /// # Errors
-    /// Where there is neither, or one of the files is wrong.
+    /// If neither exists, or one of the files is invalid.
     pub fn load(name: &str, folder: &str, read: &dyn Fn(&str) -> Option<String>, launchers: Launchers<'_>) -> Result<Self, ProfileError> {
         check_name(name)?;
         let source = if read(&format!("{name}.yaml")).is_none() && read(&format!("launch_{name}.sh")).is_some() {
@@ -155,7 +155,7 @@ impl RunnerProfile {
         checked(name, source, launchers)
     }
 
-    /// The profile of a runner: its own, or where it has none that of [`RunnerProfile::local`].
+    /// The profile of a runner, or [`RunnerProfile::local`] if it has none.
     ///
     /// # Errors
     /// As [`RunnerProfile::load`].
@@ -172,14 +172,14 @@ impl RunnerProfile {
         Self::load(own, folder, read, launchers)
     }
 
-    /// Whether a job here should have a token of the model hub: one that loads models onto GPUs, and passes it on.
+    /// Whether a job should have a token of the model hub: it loads models onto GPUs, and passes the token on.
     #[must_use]
     pub fn wants_hub_token(&self) -> bool {
         self.vendor != GpuVendor::None && self.secrets.iter().any(|name| name == "HF_TOKEN")
     }
 
-    /// The choice among the node's GPUs that a job gets, as a `*_VISIBLE_DEVICES` variable has it: that of its container, else
-    /// that of its environment, which `lookup` knows.
+    /// The GPU selection of a job, as a `*_VISIBLE_DEVICES` variable has it: that of its container, or that of its environment,
+    /// looked up with `lookup`.
     #[must_use]
     pub fn visible_choice(&self, lookup: &dyn Fn(&str) -> Option<String>) -> Option<String> {
         match self.launch.gpu_ids() {
@@ -188,7 +188,7 @@ impl RunnerProfile {
         }
     }
 
-    /// Names of the variables of our own environment that a recipe gets.
+    /// Names of the variables that a recipe inherits from imax.
     pub fn passed_variables(&self) -> impl Iterator<Item = &str> {
         ALWAYS_PASSED.into_iter().chain(self.pass_environment.iter().map(String::as_str))
     }
@@ -219,7 +219,7 @@ fn checked(name: &str, source: ProfileSource, launchers: Launchers<'_>) -> Resul
     let launch = launcher.check_section(head, sections.remove(launcher.name()))?;
     let health_path = health_path.unwrap_or(local.health_path);
     if !health_path.starts_with('/') || health_path.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(head.wrong("health-path", health_path, "a path of a URL, such as /health"));
+        return Err(head.invalid("health-path", health_path, "a path of a URL, such as /health"));
     }
     let hooks = hooks.unwrap_or_default();
     Ok(RunnerProfile {
@@ -253,7 +253,7 @@ fn known_launcher<'a>(profile: &str, name: Option<&str>, launchers: Launchers<'a
     })
 }
 
-/// The names of launchers in words: `a, b or c`.
+/// The names of launchers as text: `a, b or c`.
 fn one_of(launchers: Launchers<'_>) -> String {
     let names: Vec<&str> = launchers.iter().map(|launcher| launcher.name()).collect();
     match names.as_slice() {

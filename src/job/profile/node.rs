@@ -1,23 +1,22 @@
-//! The block `node` of a profile: what a node must be like before a job starts on it.
+//! The block `node` of a profile: requirements on a node before a job starts on it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ProfileError;
 
-/// What a node must be like.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct NodeSettings {
-    /// Part of the name of each GPU.
+    /// Substring of the name of each GPU.
     pub gpu_name: Option<String>,
-    /// GPUs at least, also where a row needs fewer.
+    /// Minimum number of GPUs, even if a row needs fewer.
     pub gpus: Option<u32>,
-    /// Version of the GPU driver at least.
+    /// Minimum driver version.
     pub driver: Option<String>,
-    /// Memory of a GPU in use at most before a job starts, MiB.
+    /// Maximum memory in use on a GPU before a job starts, MiB.
     pub max_memory_used_mib: u32,
-    /// Room at least where results and models go, GiB.
+    /// Minimum free space for results and models, GiB.
     pub free_disk_gib: f64,
 }
 
@@ -33,7 +32,7 @@ impl Default for NodeSettings {
     }
 }
 
-/// The block as its file has it.
+/// The block as parsed.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct NodeDocument {
@@ -50,7 +49,7 @@ pub(super) struct NodeDocument {
     pub free_disk_gib: Option<f64>,
 }
 
-/// `child` over `base`, key by key.
+/// Inheritance, key by key.
 pub(super) fn inherit_node(base: NodeDocument, child: NodeDocument) -> NodeDocument {
     NodeDocument {
         gpu_name: child.gpu_name.or(base.gpu_name),

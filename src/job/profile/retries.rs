@@ -1,4 +1,4 @@
-//! The block `retries` of a profile: how often a job that failed for the node's reasons is tried.
+//! The block `retries` of a profile: attempts for jobs with infrastructure failures.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::{PhaseTime, ProfileError};
 use crate::job::Retries;
 
-/// The most tries that a profile may ask for.
-const MOST: u32 = 10;
+/// Upper bound of `retries.attempts`.
+const MAX_ATTEMPTS: u32 = 10;
 
-/// The block as its file has it.
+/// The block as parsed.
 #[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct RetriesDocument {
@@ -24,7 +24,7 @@ pub(super) struct RetriesDocument {
     pub backoff: Option<f64>,
 }
 
-/// `child` over `base`, key by key.
+/// Inheritance, key by key.
 pub(super) fn inherit_retries(base: RetriesDocument, child: RetriesDocument) -> RetriesDocument {
     RetriesDocument {
         attempts: child.attempts.or(base.attempts),
@@ -40,17 +40,17 @@ pub(super) fn retries(name: &str, document: &RetriesDocument) -> Result<Retries,
         pause: document.pause.unwrap_or(default.pause),
         backoff: document.backoff.unwrap_or(default.backoff),
     };
-    let wrong = |key, found: String, expected| ProfileError::Value {
+    let invalid = |key, found: String, expected| ProfileError::Value {
         name: name.to_owned(),
         key,
         found,
         expected: Cow::Borrowed(expected),
     };
-    if !(1..=MOST).contains(&retries.attempts) {
-        return Err(wrong("retries.attempts", retries.attempts.to_string(), "1 (never again) to 10"));
+    if !(1..=MAX_ATTEMPTS).contains(&retries.attempts) {
+        return Err(invalid("retries.attempts", retries.attempts.to_string(), "1 (never again) to 10"));
     }
     if !(1.0..=10.0).contains(&retries.backoff) {
-        return Err(wrong("retries.backoff", retries.backoff.to_string(), "1 to 10"));
+        return Err(invalid("retries.backoff", retries.backoff.to_string(), "1 to 10"));
     }
     Ok(retries)
 }

@@ -1,4 +1,4 @@
-//! Where a profile comes from: its file and those that it extends.
+//! A profile's file and those that it extends.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,10 +12,10 @@ use super::ProfileError;
 use super::document::{KEYS, ProfileDocument, inherit};
 use super::launcher::Launchers;
 
-/// The launcher that runs a script of the runner folder.
+/// The launcher of scripts in the runner folder.
 const SCRIPT: &str = "script";
 
-/// A file of `runners/`: what every profile may say, and the sections of launchers by their names.
+/// A parsed file of `runners/`: the common keys, and the sections of launchers by name.
 #[derive(Debug, Default)]
 pub(super) struct ProfileSource {
     pub document: ProfileDocument,
@@ -23,7 +23,7 @@ pub(super) struct ProfileSource {
 }
 
 impl ProfileSource {
-    /// The profile of a repository's own launch script.
+    /// The profile of a launch script without a YAML file.
     pub(super) fn of_script(path: String) -> Self {
         Self {
             document: ProfileDocument {
@@ -41,11 +41,11 @@ pub(super) struct RunnerFolder<'a> {
     pub launchers: Launchers<'a>,
     /// Its path, for errors.
     pub path: &'a str,
-    /// Gives the text of a file in it, or nothing.
+    /// Returns the text of a file in it, if it exists.
     pub read: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// A name that is a file's in the runner folder and nothing else.
+/// Accepts names of files in the runner folder only, not paths.
 pub(super) fn check_name(name: &str) -> Result<(), ProfileError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if name.is_empty() || name.starts_with('.') || !name.chars().all(allowed) {
@@ -55,7 +55,7 @@ pub(super) fn check_name(name: &str) -> Result<(), ProfileError> {
 }
 
 impl RunnerFolder<'_> {
-    /// The file of a profile over those that it extends, directly or not.
+    /// The file of a profile merged with all that it extends, directly or not.
     pub(super) fn with_ancestors(self, name: &str) -> Result<ProfileSource, ProfileError> {
         let mut chain = vec![name.to_owned()];
         let mut source = self.parse(name)?;
@@ -104,7 +104,7 @@ impl RunnerFolder<'_> {
             name: name.to_owned(),
             problem,
         };
-        // The derived reader of the document skips the sections of launchers, so it cannot refuse unknown keys itself.
+        // The derived deserialiser ignores the sections of launchers, so it cannot reject unknown keys itself.
         let keys: TopKeys = serde_saphyr::from_str(&text).map_err(|error| yaml(error.to_string()))?;
         self.refuse_unknown_key(name, &keys)?;
         let document = serde_saphyr::from_str(&text).map_err(|error| yaml(error.to_string()))?;
@@ -132,7 +132,7 @@ impl RunnerFolder<'_> {
     }
 }
 
-/// The keys at the top of a file, with their places.
+/// The top-level keys of a file, with their places.
 struct TopKeys(Vec<Spanned<String>>);
 
 impl<'de> Deserialize<'de> for TopKeys {

@@ -1,5 +1,5 @@
-//! The block `telemetry` of a profile: where GPUs of other nodes are sampled, by fixed addresses or by one for each node that
-//! the scheduler gives.
+//! The block `telemetry` of a profile: exporters for the GPUs of other nodes, at fixed URLs or at one for each node that
+//! the scheduler assigns.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ProfileError;
 
-/// The address of an exporter: `http://host[:port][/path]`.
+/// URL of an exporter: `http://host[:port][/path]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ScrapeUrl {
@@ -25,13 +25,13 @@ impl ScrapeUrl {
         &self.host
     }
 
-    /// The port; 9400, that of DCGM's exporter, where the address has none.
+    /// The port; 9400, that of DCGM's exporter, if the URL has none.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The path; `/metrics` where the address has none.
+    /// The path; `/metrics` if the URL has none.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
@@ -42,16 +42,16 @@ impl TryFrom<String> for ScrapeUrl {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not an address of an exporter; expected http://host:port/metrics");
-        let rest = text.strip_prefix("http://").ok_or_else(wrong)?;
+        let invalid = || format!("`{text}` is not the URL of an exporter; expected http://host:port/metrics");
+        let rest = text.strip_prefix("http://").ok_or_else(invalid)?;
         let (authority, path) = rest.find('/').map_or((rest, "/metrics"), |at| rest.split_at(at));
         let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) => (host, port.parse().map_err(|_| wrong())?),
+            Some((host, port)) => (host, port.parse().map_err(|_| invalid())?),
             None => (authority, 9400),
         };
         let plain = |c: char| c.is_ascii_graphic() && !"@[]".contains(c);
         if host.is_empty() || !host.chars().all(plain) || !path.chars().all(plain) {
-            return Err(wrong());
+            return Err(invalid());
         }
         Ok(Self {
             host: host.to_owned(),
@@ -73,21 +73,21 @@ impl fmt::Display for ScrapeUrl {
     }
 }
 
-/// Stands for a node's name.
+/// Placeholder for a node's name.
 const NODE: &str = "{node}";
 
-/// Where exporters are.
+/// Location of exporters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum ExporterAddress {
-    /// At one address.
+    /// A fixed URL.
     Fixed(ScrapeUrl),
-    /// At one address for each node of the job, whose name `{node}` stands for.
+    /// One URL for each node of the job; `{node}` is replaced by its name.
     EachNode(String),
 }
 
 impl ExporterAddress {
-    /// The addresses of a job with these nodes, each with its node where that is known.
+    /// The URLs for a job on these nodes, each with its node if known.
     #[must_use]
     pub fn of_nodes(&self, nodes: &[String]) -> Vec<(ScrapeUrl, Option<String>)> {
         match self {
@@ -120,15 +120,15 @@ impl From<ExporterAddress> for String {
     }
 }
 
-/// Where GPUs of other nodes are sampled.
+/// Exporters that sample the GPUs of other nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct TelemetrySettings {
-    /// Exporters of DCGM, one a node; where there are any, nothing else is sampled.
+    /// DCGM exporters, one per node; if there are any, nothing else is sampled.
     pub dcgm: Vec<ExporterAddress>,
 }
 
-/// The block as its file has it.
+/// The block as parsed.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct TelemetryDocument {
@@ -136,28 +136,28 @@ pub(super) struct TelemetryDocument {
     pub dcgm: Option<Vec<String>>,
 }
 
-/// `child` over `base`, key by key.
+/// Inheritance, key by key.
 pub(super) fn inherit_telemetry(base: TelemetryDocument, child: TelemetryDocument) -> TelemetryDocument {
     TelemetryDocument {
         dcgm: child.dcgm.or(base.dcgm),
     }
 }
 
-/// `has_nodes` says whether the launcher's jobs are on nodes that a scheduler gives.
+/// `has_nodes`: whether a scheduler assigns nodes to the launcher's jobs.
 pub(super) fn telemetry_settings(name: &str, document: TelemetryDocument, has_nodes: bool) -> Result<TelemetrySettings, ProfileError> {
-    let wrong = |found: String, expected| ProfileError::Value {
+    let invalid = |found: String, expected| ProfileError::Value {
         name: name.to_owned(),
         key: "telemetry.dcgm",
         found,
         expected: Cow::Borrowed(expected),
     };
     let address = |text: String| match ExporterAddress::try_from(text.clone()) {
-        Ok(ExporterAddress::EachNode(_)) if !has_nodes => Err(wrong(
+        Ok(ExporterAddress::EachNode(_)) if !has_nodes => Err(invalid(
             text,
-            "an address without `{node}`: the launcher has no scheduler that gives nodes",
+            "a URL without `{node}`: the launcher has no scheduler that assigns nodes",
         )),
         Ok(address) => Ok(address),
-        Err(_) => Err(wrong(text, "http://host:port/metrics")),
+        Err(_) => Err(invalid(text, "http://host:port/metrics")),
     };
     let dcgm = document
         .dcgm
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_have_a_port_and_a_path() {
+    fn urls_have_a_port_and_a_path() {
         for (text, shown) in [
             ("http://n1:9400/metrics", Some("http://n1:9400/metrics")),
             ("http://n1", Some("http://n1:9400/metrics")),
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn address_may_have_a_node_placeholder() {
+    fn url_may_have_a_node_placeholder() {
         let address = ExporterAddress::try_from("http://{node}-mgmt:9400/metrics".to_owned()).unwrap();
         let shown = |nodes: &[&str]| {
             let nodes: Vec<String> = nodes.iter().map(|node| (*node).to_owned()).collect();
@@ -207,7 +207,7 @@ mod tests {
         assert!(telemetry_settings("p", document(), true).is_ok());
         let error = telemetry_settings("p", document(), false).unwrap_err().to_string();
         assert!(
-            error.ends_with("expected an address without `{node}`: the launcher has no scheduler that gives nodes"),
+            error.ends_with("expected a URL without `{node}`: the launcher has no scheduler that assigns nodes"),
             "{error}"
         );
     }

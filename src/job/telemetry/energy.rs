@@ -1,4 +1,4 @@
-//! The energy of a load: for each GPU the trapezoids under its power, checked against its own counter where it has one.
+//! The energy of a load: trapezoidal integration of each GPU's power, compared with the GPU's own energy counter if it has one.
 
 use std::collections::BTreeMap;
 
@@ -6,20 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use super::GpuSample;
 
-/// The longest time between two samples that may be bridged by a straight line, seconds: samples come every second, and
-/// after three that are missing the power in between is not known.
+/// The longest gap between two samples that is interpolated, seconds: samples are taken every second, and
+/// after three missing ones the power in between is unknown.
 const LONGEST_GAP_S: f64 = 3.0;
-/// How far samples and counters may lie apart, as a part of the counters' energy.
+/// Accepted deviation between samples and counters, as a share of the counters' energy.
 const TOLERANCE: f64 = 0.05;
 
-/// The load that the energy is asked of.
+/// The load whose energy is computed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Load {
-    /// Start and end, seconds since 1970.
+    /// Start and end, Unix time, seconds.
     pub window: (f64, f64),
-    /// How long the client says that it took, seconds.
+    /// Duration measured by the client, seconds.
     pub duration_s: f64,
-    /// GPUs that the row uses.
     pub gpus: u64,
 }
 
@@ -27,48 +26,43 @@ pub struct Load {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "kebab-case")]
 pub enum Energy {
-    /// It is known.
     Measured {
         /// Energy of all GPUs, joules.
         joules: f64,
         /// Average power of all GPUs together, watts.
         average_w: f64,
-        /// How many GPUs were sampled.
         gpus: usize,
-        /// The same by the GPUs' own counters, joules; absent where they have none.
+        /// Energy from the GPUs' own counters, joules; absent without counters.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         counter_joules: Option<f64>,
     },
-    /// It is not known.
-    Unknown {
-        /// Why.
-        reason: EnergyDoubt,
-    },
+    /// It cannot be determined.
+    Unknown { reason: EnergyDoubt },
 }
 
-/// Why an energy is not known.
+/// Why the energy of a load cannot be determined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EnergyDoubt {
-    /// There is no sample with a power.
+    /// No sample has a power.
     NoPower,
-    /// A sample's power is below zero.
+    /// Negative power.
     BadPower,
-    /// Another number of GPUs was sampled than the row uses: the power of other jobs, or only a part of this one.
+    /// The number of sampled GPUs is not that of the row: the samples include other jobs, or only a part of this one.
     OtherGpus,
-    /// The samples do not reach from the load's start to its end.
+    /// The samples do not cover the whole load.
     WindowNotCovered,
     /// More than three seconds without a sample.
     Gap,
     /// The load's window is empty.
     NoWindow,
-    /// The window is not as long as the client says that the load was: a clock was set.
+    /// The window differs from the duration measured by the client: a clock was set.
     DurationMismatch,
-    /// The GPUs' own counters say something else by more than five percent.
+    /// The GPUs' own counters differ by more than five percent.
     CounterMismatch,
 }
 
-/// Energy between two instants, with straight lines between samples and to the window's edges.
+/// Energy of a load, with linear interpolation between samples and at the window's edges.
 #[must_use]
 pub fn energy(samples: &[GpuSample], load: Load) -> Energy {
     match measured(samples, load) {
@@ -77,13 +71,13 @@ pub fn energy(samples: &[GpuSample], load: Load) -> Energy {
     }
 }
 
-/// Points of a curve over time, one for each GPU of each node.
+/// A time series for each GPU of each node.
 type Curves = BTreeMap<(String, u32), Vec<(f64, f64)>>;
 
 fn measured(samples: &[GpuSample], load: Load) -> Result<Energy, EnergyDoubt> {
     let (start, end) = load.window;
     let seconds = end - start;
-    // Also refuses an edge that is not a number.
+    // Written so that it also rejects NaN.
     if !(seconds > 0.0 && seconds.is_finite()) {
         return Err(EnergyDoubt::NoWindow);
     }
@@ -152,8 +146,8 @@ fn under(curve: &[(f64, f64)], (start, end): (f64, f64)) -> Result<f64, EnergyDo
     Ok(sum)
 }
 
-/// What the counters gained in the window; nothing where not every GPU has one that covers it, or one was set back or began
-/// anew: one of 32 bits does so every few minutes.
+/// Increase of the counters in the window; `None` unless every GPU has one that covers it, or if one was reset or
+/// wrapped around: a 32-bit one does so every few minutes.
 fn counted(samples: &[GpuSample], power: &Curves, (start, end): (f64, f64)) -> Option<f64> {
     let counters = curves(samples, |sample| sample.energy_j);
     let mut sum = 0.0;
@@ -168,7 +162,7 @@ fn counted(samples: &[GpuSample], power: &Curves, (start, end): (f64, f64)) -> O
     Some(sum)
 }
 
-/// Whether a curve falls between two samples, at least one of which lies in the window.
+/// Whether a curve decreases between two samples, at least one of which is in the window.
 fn falls(curve: &[(f64, f64)], (start, end): (f64, f64)) -> bool {
     let steps = curve.iter().zip(curve.iter().skip(1));
     steps
@@ -246,11 +240,11 @@ mod tests {
             panic!()
         };
         assert!((joules - 500.0).abs() < 1e-9 && (counter_joules.unwrap() - 505.0).abs() < 1e-9);
-        // Averages that lag behind: 440 W are shown where 720 W are drawn.
-        let wrong = [counted(0.0, 440.0, 1000.0), counted(2.0, 440.0, 2440.0)];
+        // The power is a lagging average: 440 W are reported while 720 W are drawn.
+        let invalid = [counted(0.0, 440.0, 1000.0), counted(2.0, 440.0, 2440.0)];
         let reason = EnergyDoubt::CounterMismatch;
-        assert_eq!(energy(&wrong, over((0.5, 1.5), 1)), Energy::Unknown { reason });
-        // A counter that was set back says nothing, also where it is beyond its first value again.
+        assert_eq!(energy(&invalid, over((0.5, 1.5), 1)), Energy::Unknown { reason });
+        // A counter that was reset is ignored, even if it has passed its first value again.
         let set_back = [counted(0.0, 500.0, 9000.0), counted(2.0, 500.0, 10.0)];
         let lap = [counted(0.0, 500.0, 10.0), counted(1.0, 500.0, 5.0), counted(2.0, 500.0, 505.0)];
         for (samples, window) in [(&set_back[..], (0.5, 1.5)), (&lap[..], (0.1, 1.9))] {
@@ -262,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn doubtful_energy_has_a_reason() {
+    fn energy_that_cannot_be_determined_has_a_reason() {
         let steady = [sample(0, 0.0, 100.0), sample(0, 1.0, 100.0), sample(0, 5.0, 100.0)];
         let negative = [sample(0, 0.0, 100.0), sample(0, 1.0, -1.0)];
         for (window, gpus, samples, reason) in [

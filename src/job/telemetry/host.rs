@@ -1,19 +1,19 @@
-//! The host's processors and memory while a job ran: a client or an engine that starves for them measures the host.
+//! The host's CPU and memory while a job ran: if client or engine lack them, the benchmark measures the host.
 
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-/// One look at the host.
+/// One sample of the host.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HostSample {
-    /// When, seconds since 1970.
+    /// Unix time, seconds.
     pub at_unix_s: f64,
-    /// Share of all processors' time that was used since the look before, percent.
+    /// CPU time used since the previous sample, percent of all CPUs.
     pub cpu_percent: f64,
     /// Memory that is not available, MiB.
     pub memory_used_mib: f64,
-    /// Memory, MiB.
+    /// Total memory, MiB.
     pub memory_mib: f64,
 }
 
@@ -33,18 +33,17 @@ pub fn host_csv(samples: &[HostSample]) -> String {
     text
 }
 
-/// What the host did in a window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HostUse {
-    /// Mean share of the processors, percent.
+    /// Mean CPU use, percent.
     pub mean_cpu_percent: f64,
-    /// Highest share within a second, percent.
+    /// Highest CPU use within a second, percent.
     pub peak_cpu_percent: f64,
-    /// Most memory in use, MiB.
+    /// Highest memory use, MiB.
     pub peak_memory_mib: f64,
 }
 
-/// What the host did between two instants; nothing where no sample lies between them.
+/// Host use between two Unix times; `None` without samples between them.
 #[must_use]
 pub fn host_use(samples: &[HostSample], (start, end): (f64, f64)) -> Option<HostUse> {
     let inside: Vec<&HostSample> = samples.iter().filter(|sample| (start..=end).contains(&sample.at_unix_s)).collect();

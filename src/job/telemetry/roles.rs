@@ -1,5 +1,5 @@
-//! The energy of the prefill and of the decode workers of a row over several nodes: each that of its own GPUs over the whole
-//! load, not that of a phase of the engine. InferenceX's aggregate_power_multinode.py means the same by its keys.
+//! The energy of the prefill and of the decode workers of a row over several nodes: that of their GPUs over the whole
+//! load, not that of a phase of the engine. The keys have the same meaning as in InferenceX's aggregate_power_multinode.py.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,26 +8,23 @@ use super::{Energy, GpuSample, Load, energy};
 /// The nodes of one role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RoleNodes<'a> {
-    /// Their names, as samples have them.
+    /// Their names, as in the samples.
     pub nodes: &'a [String],
-    /// GPUs that the role uses on them.
     pub gpus: u64,
 }
 
 /// The energy of both roles.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RoleEnergy {
-    /// Of the prefill workers' GPUs, joules.
+    /// Energy of the prefill workers' GPUs, joules.
     pub prefill_joules: f64,
-    /// How many those are.
     pub prefill_gpus: u64,
-    /// Of the decode workers' GPUs, joules.
+    /// Energy of the decode workers' GPUs, joules.
     pub decode_joules: f64,
-    /// How many those are.
     pub decode_gpus: u64,
 }
 
-/// The energy of both roles over a load; nothing where that of one is not known, or a role has no GPU.
+/// The energy of both roles over a load; `None` if that of one cannot be determined, or a role has no GPU.
 #[must_use]
 pub fn role_energy(samples: &[GpuSample], load: Load, prefill: RoleNodes<'_>, decode: RoleNodes<'_>) -> Option<RoleEnergy> {
     let of = |role: RoleNodes<'_>| {
@@ -74,7 +71,7 @@ mod tests {
         let both = role_energy(&samples, load, role(&prefill, 2), role(&decode, 1)).unwrap();
         assert!((both.prefill_joules - 300.0).abs() < 1e-9 && (both.decode_joules - 500.0).abs() < 1e-9);
         assert_eq!((both.prefill_gpus, both.decode_gpus), (2, 1));
-        // A GPU more than the role uses, and a node of which there is no sample.
+        // One GPU more than the role uses, and a node without samples.
         assert_eq!(role_energy(&samples, load, role(&prefill, 1), role(&decode, 1)), None);
         assert_eq!(role_energy(&samples, load, role(&prefill, 2), role(&["c".to_owned()], 1)), None);
     }

@@ -1,37 +1,36 @@
-//! Samples of GPUs, whatever took them: the table `gpu_metrics.csv`, and what the GPUs did in a window.
+//! GPU samples, independent of the sampler: the table `gpu_metrics.csv`, and the use of GPUs in a window.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-/// One look at one GPU. What its tool does not say is absent.
+/// One sample of one GPU. Values that its tool does not report are absent.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct GpuSample {
-    /// When, seconds since 1970.
+    /// Unix time, seconds.
     pub at_unix_s: f64,
-    /// The node that it is in, where samples come from several; else empty.
+    /// Name of its node if the samples come from several; otherwise empty.
     pub node: String,
     /// Which GPU of the node.
     pub gpu: u32,
-    /// Its name.
     pub name: String,
-    /// Power now, watts.
+    /// Current power, watts.
     pub power_w: Option<f64>,
-    /// Share of time in which it worked, percent.
+    /// Share of time with work on the GPU, percent.
     pub utilization_percent: Option<f64>,
     /// Memory in use, MiB.
     pub memory_mib: Option<f64>,
-    /// Clock of the cores, MHz.
+    /// Core clock, MHz.
     pub clock_mhz: Option<f64>,
     /// Temperature, degrees Celsius.
     pub temperature_c: Option<f64>,
-    /// Why its clocks are held back: NVIDIA's bits as nvidia-smi writes them, words for AMD's GPUs.
+    /// Throttle reasons: NVIDIA's bits as nvidia-smi prints them, text for AMD's GPUs.
     pub throttle: String,
-    /// The faults among these reasons, in words.
+    /// Those of the throttle reasons that are faults, as text.
     #[serde(default)]
     pub clock_faults: Vec<String>,
-    /// Its own counter of energy, joules since some instant.
+    /// Value of its energy counter, joules since an arbitrary time.
     pub energy_j: Option<f64>,
 }
 
@@ -62,12 +61,11 @@ pub fn metrics_csv(samples: &[GpuSample]) -> String {
     text
 }
 
-/// What the GPUs did in a window, over all samples of all of them.
+/// Use of all GPUs in a window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GpuUsage {
-    /// Samples in the window.
     pub samples: usize,
-    /// Mean share of time in which they worked, percent.
+    /// Mean share of time with work, percent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean_utilization_percent: Option<f64>,
     /// Mean memory in use, MiB.
@@ -82,12 +80,12 @@ pub struct GpuUsage {
     /// Highest temperature, degrees Celsius.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_temperature_c: Option<f64>,
-    /// Faults that held clocks back: such a measurement is of the cooling, not of the engine.
+    /// Faults that throttled clocks: such a measurement shows the cooling, not the engine.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held_back_by: Vec<String>,
 }
 
-/// Up to when every GPU was sampled, seconds since 1970: the earliest of their last samples; nothing where there is none.
+/// The Unix time up to which every GPU was sampled, seconds: the earliest of their last samples; `None` without samples.
 #[must_use]
 pub fn sampled_until(samples: &[GpuSample]) -> Option<f64> {
     let mut last = BTreeMap::new();
@@ -98,7 +96,7 @@ pub fn sampled_until(samples: &[GpuSample]) -> Option<f64> {
     last.into_values().min_by(f64::total_cmp)
 }
 
-/// What the GPUs did between two instants, seconds since 1970; nothing where no sample lies between them.
+/// GPU use between two Unix times, seconds; `None` without samples between them.
 #[must_use]
 pub fn gpu_usage(samples: &[GpuSample], (start, end): (f64, f64)) -> Option<GpuUsage> {
     let inside: Vec<&GpuSample> = samples.iter().filter(|sample| (start..=end).contains(&sample.at_unix_s)).collect();
@@ -143,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn sampling_has_come_as_far_as_with_the_gpu_that_is_behind() {
+    fn sampled_until_is_that_of_the_gpu_that_is_behind() {
         let sample = |(gpu, at)| GpuSample {
             at_unix_s: at,
             gpu,

@@ -37,7 +37,6 @@ impl Evals {
     }
 }
 
-/// How a chosen row is evaluated.
 #[derive(Debug, Clone, Default)]
 struct Choice {
     /// The concurrency at which a row of several is evaluated.
@@ -50,14 +49,6 @@ struct Choice {
 
 /// Chosen rows by index.
 type Chosen = HashMap<usize, Choice>;
-
-/// Marks rows and, where only evaluations are wanted, leaves out the others. The groups are formed over all rows.
-#[must_use]
-pub fn apply(mut rows: Vec<Row>, policy: EvalPolicy, evals: Evals) -> Vec<Row> {
-    let mut all: Vec<&mut Row> = rows.iter_mut().collect();
-    mark(&mut all, policy, evals);
-    retain(rows, evals)
-}
 
 /// Leaves out what is not evaluated, where only evaluations are wanted.
 #[must_use]

@@ -16,64 +16,37 @@ use crate::model::{Concurrency, ConfigKey, Diagnostic, Diagnostics, KvOffloading
 pub enum AppendOnlyError {
     /// Some entries are append-only and others are not.
     #[error("this entry is not append-only and others of the change are; split it into two changes")]
-    Mixed {
-        /// The entry.
-        place: Place,
-    },
-    /// The plan is to be about evaluations.
+    Mixed { place: Place },
     #[error("append-only entries add points to curves, so they cannot be combined with evals-only or all-evals")]
     Evals,
     /// The configs of the base are not there.
     #[error("append-only entries need the configs of the base revision, which were not found")]
     NoBase,
-    /// A config is new.
     #[error("append-only adds points to existing curves, but these configs are not in the base: {}; use an ordinary entry", keys.join(", "))]
-    NewConfigs {
-        /// Their keys.
-        keys: Vec<String>,
-    },
+    NewConfigs { keys: Vec<String> },
     /// Configs changed that no entry selects.
     #[error("append-only, but these configs changed and no entry selects them: {}; restore them, or use ordinary entries", keys.join(", "))]
-    Unrelated {
-        /// Their keys.
-        keys: Vec<String>,
-    },
+    Unrelated { keys: Vec<String> },
     /// A scenario changed that no entry selects.
     #[error("append-only, but `{key}` changed in its scenario `{scenario}`, which no entry selects; restore it, or use an ordinary entry")]
-    OutsideScope {
-        /// The config key.
-        key: String,
-        scenario: ScenarioType,
-    },
+    OutsideScope { key: String, scenario: ScenarioType },
     /// There was no curve.
     #[error("append-only, but the base has no rows of the selected configs; use an ordinary entry")]
     NoCurve,
-    /// What was measured changed.
     #[error("append-only, but a recipe of the base changed or was removed: {recipe}; restore it, or use an ordinary entry")]
-    Changed {
-        /// The curve.
-        recipe: String,
-    },
+    Changed { recipe: String },
     /// Points are gone.
     #[error(
         "append-only, but concurrencies of the base were removed from {recipe}: {}; restore them",
         list(points)
     )]
-    Removed {
-        /// The curve.
-        recipe: String,
-        points: Vec<Concurrency>,
-    },
+    Removed { recipe: String, points: Vec<Concurrency> },
     /// No point is new.
     #[error("append-only, but no point is new; add concurrencies or search-space entries, or drop the changelog entry")]
     NothingNew,
     /// A new point belongs to no curve, or to one whose image changed.
     #[error("append-only, but the new point {recipe} belongs to no curve of the base with the same image; use an ordinary entry")]
-    NewCurve {
-        /// The curve.
-        recipe: String,
-    },
-    /// A config cannot be expanded.
+    NewCurve { recipe: String },
     #[error("{0}")]
     Config(#[from] Diagnostics),
     /// A row has no JSON form.

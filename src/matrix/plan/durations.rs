@@ -6,10 +6,8 @@ use super::jobs::Job;
 use crate::matrix::row::Row;
 use crate::model::CurveKey;
 
-/// A job that was run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PastJob {
-    /// Its row.
     pub row: Row,
     /// How long it held its GPUs, seconds.
     pub seconds: f64,
@@ -32,7 +30,6 @@ struct Took {
 pub struct KnownHours {
     /// Of the jobs that are known.
     pub gpu_hours: f64,
-    /// How many jobs are known.
     pub jobs: usize,
 }
 

@@ -16,10 +16,8 @@ pub struct Job {
     pub name: String,
     /// The label that the job's runner must have.
     pub runner: RunnerLabel,
-    /// GPUs in use.
     #[serde(skip)]
     pub gpus: u64,
-    /// The row.
     pub row: Row,
 }
 

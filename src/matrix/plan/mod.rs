@@ -24,10 +24,10 @@ use super::filters::ScenarioKind;
 use super::row::Row;
 use super::select::{SelectError, TestConfig, test_config};
 
-pub use durations::{Durations, KnownHours, PastJob};
+pub use durations::{Durations, PastJob};
 pub use group::{Estimate, by_engine};
 pub use jobs::{Job, canary, jobs};
-pub use outputs::{MATRIX_LIMIT, OutputError, Outputs, PlanFile, outputs};
+pub use outputs::{MATRIX_LIMIT, OutputError, PlanFile, outputs};
 pub use search_space::{ChangelogMetadata, SearchSpace};
 pub use summary::{Totals, summary};
 
@@ -59,7 +59,6 @@ pub enum PlanError {
     /// Entries select what is not there, or change more than append-only ones may.
     #[error("{0}")]
     Refused(#[from] Diagnostics),
-    /// A selected config cannot be expanded.
     #[error(transparent)]
     Select(#[from] SelectError),
     /// A row has no JSON form.

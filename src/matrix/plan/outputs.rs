@@ -37,12 +37,7 @@ pub enum OutputError {
     #[error(
         "{jobs} jobs exceed GitHub's limit for outputs, even without their rows ({bytes} bytes of {OUTPUT_LIMIT}); plan fewer configs at a time"
     )]
-    TooMuch {
-        /// How many.
-        jobs: usize,
-        /// What their names take.
-        bytes: usize,
-    },
+    TooMuch { jobs: usize, bytes: usize },
     /// A row has no JSON form.
     #[error("cannot serialize the plan: {0}")]
     Json(#[from] serde_json::Error),
@@ -59,7 +54,6 @@ pub struct PlanFile<'a> {
     pub head_sha: Option<String>,
     /// The jobs with their rows.
     pub jobs: &'a [Job],
-    /// The search-space document.
     pub search_space: &'a SearchSpace,
 }
 

@@ -8,7 +8,6 @@ use crate::changelog::Entry;
 use crate::matrix::row::{Row, Scenario};
 use crate::model::Layout;
 
-/// The document.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SearchSpace {
     /// Measured rows on one node, by `1k1k`, `8k1k`, `isl_osl` or `agentic`.
@@ -34,7 +33,6 @@ pub struct ChangelogMetadata {
     pub base_ref: String,
     /// The later state, as it was asked for.
     pub head_ref: String,
-    /// The entries that are new.
     pub entries: Vec<Entry>,
 }
 

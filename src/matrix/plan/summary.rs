@@ -9,16 +9,13 @@ use super::group::Estimate;
 use super::jobs::Job;
 use crate::model::escape_markdown;
 
-/// What a plan comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Totals {
     /// Changelog entries that the plan follows from.
     pub entries: usize,
-    /// Jobs.
     pub jobs: usize,
     /// Jobs that only evaluate.
     pub eval_jobs: usize,
-    /// Points that are measured.
     pub points: usize,
 }
 

@@ -2,10 +2,8 @@
 
 use crate::settings::Mode;
 
-/// What a comment asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Measure.
     Sweep {
         /// How much; as the pull request's label says, else trimmed, where the comment does not say.
         mode: Option<Mode>,

@@ -15,12 +15,10 @@ pub enum Event {
         before: String,
         /// The hash after the push; zeros for a deleted branch.
         after: String,
-        /// The repository's default branch.
         default_branch: String,
         /// The last commit's message.
         message: String,
     },
-    /// Something happened to a pull request.
     PullRequest {
         /// What happened: `opened`, `labeled`, `synchronize` and so on.
         action: String,
@@ -31,21 +29,16 @@ pub enum Event {
     },
     /// Somebody started the workflow by hand.
     Dispatch {
-        /// The inputs that have a text.
         inputs: Vec<(String, String)>,
     },
-    /// Somebody wrote a comment.
     Comment {
         /// `created`, `edited` or `deleted`.
         action: String,
         /// The pull request's number; none on an issue.
         pull_request: Option<u64>,
-        /// Who wrote it.
         author: String,
-        /// The text.
         body: String,
     },
-    /// The clock.
     Schedule,
     /// An event that no plan follows from.
     Other(String),
@@ -60,7 +53,6 @@ pub struct PullRequest {
     pub draft: bool,
     /// Whether it is open.
     pub open: bool,
-    /// Its labels.
     pub labels: Vec<String>,
     /// The branch that it is to be merged into.
     pub base_branch: String,
@@ -80,7 +72,6 @@ pub enum EventError {
     Payload {
         /// Name of the event.
         event: String,
-        /// What was found and expected.
         source: serde_json::Error,
     },
 }

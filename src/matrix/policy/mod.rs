@@ -5,6 +5,6 @@ mod command;
 mod decide;
 mod event;
 
-pub use command::{Command, CommandError};
+pub use command::Command;
 pub use decide::{Decision, Facts, Permission, Scope, decide};
 pub use event::{Event, EventError, PullRequest};

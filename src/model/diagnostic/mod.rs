@@ -7,12 +7,10 @@ use std::fmt;
 
 use super::Place;
 
-/// Severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Valid, but probably a mistake.
     Warning,
-    /// The input is refused.
     Error,
 }
 
@@ -27,19 +25,16 @@ impl Severity {
     }
 }
 
-/// A related place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Related {
     /// Where.
     pub place: Place,
-    /// How it is related.
     pub message: String,
 }
 
 /// An error or a warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// Severity.
     pub severity: Severity,
     /// A stable code, such as `unknown-field`.
     pub code: &'static str,
@@ -47,9 +42,7 @@ pub struct Diagnostic {
     pub message: String,
     /// The place; none for a problem outside any file, such as a missing file.
     pub place: Option<Place>,
-    /// The remedy.
     pub help: Option<String>,
-    /// Related places.
     pub related: Vec<Related>,
 }
 
@@ -160,7 +153,6 @@ impl Diagnostics {
         self.errors() > 0
     }
 
-    /// How many are errors.
     #[must_use]
     pub fn errors(&self) -> usize {
         self.errors
@@ -172,13 +164,11 @@ impl Diagnostics {
         self.list.is_empty()
     }
 
-    /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.list.len() + self.more
     }
 
-    /// Those that are kept.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.list.iter()
     }

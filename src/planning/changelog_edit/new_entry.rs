@@ -11,7 +11,6 @@ use crate::system::files;
 /// Link of an entry whose pull request has no number yet.
 const PLACEHOLDER_LINK: &str = "XXX";
 
-/// A new entry.
 #[derive(Debug)]
 pub(crate) struct NewEntry {
     pub config_keys: Vec<String>,

@@ -26,7 +26,6 @@ pub(crate) struct CheckRequest {
     pub profile_folder: PathBuf,
 }
 
-/// Why a check cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CheckError {
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! Tokens to bytes on the wire: what the simulated engine does when a token is due.
+//! Sends tokens that are due.
 
 use std::io;
 
@@ -79,7 +79,7 @@ impl Server {
         Ok(())
     }
 
-    /// Lets a fault happen in the middle of an answer. Says whether the answer goes on.
+    /// Injects a fault in the middle of a response. Returns whether the response continues.
     fn break_answer(&mut self, at: usize, fault: Fault, id: u64) -> bool {
         match fault {
             Fault::Truncate => self.drop_connection(at),

@@ -1,5 +1,5 @@
-//! The simulated engine's event loop: one thread, epoll, and a kernel timer for the next token, so that tokens leave
-//! within microseconds of their instant on an idle machine.
+//! The simulated engine's event loop: one thread, epoll, and a kernel timer for the next token, so that tokens leave within
+//! microseconds of the time they are due on an idle machine.
 
 mod deliver;
 mod options;
@@ -27,11 +27,10 @@ pub use options::{ServerError, ServerOptions};
 
 const LISTENER: Token = Token(usize::MAX);
 const TIMER: Token = Token(usize::MAX - 1);
-/// How often the wish to stop is looked at, at the latest.
+/// Longest time between two checks of `stop`.
 const STOP_CHECK: Duration = Duration::from_millis(50);
 const EVENTS: usize = 1024;
 
-/// A listening server.
 #[derive(Debug)]
 pub struct Server {
     poll: Poll,
@@ -46,25 +45,29 @@ pub struct Server {
     connections: Vec<Option<Connection>>,
     read_buffer: ReadBuffer,
     free: Vec<usize>,
-    /// Which connection a request in the timetable belongs to.
+    /// The connection of each request in [`Pace`].
     owners: HashMap<u64, usize>,
     requests: u64,
     text: String,
 }
 
 impl Server {
-    /// Listens at the address.
+    /// Listens on an address.
     ///
     /// # Errors
     /// [`ServerError`] naming what failed.
     pub fn bind(host: &str, port: u16, pace: Pace, options: ServerOptions) -> Result<Self, ServerError> {
-        let refused = |source| ServerError::Listen {
+        let listen_error = |source| ServerError::Listen {
             address: format!("{host}:{port}"),
             source,
         };
-        let no_address = || refused(io::Error::other("the name has no address"));
-        let address = (host, port).to_socket_addrs().map_err(refused)?.next().ok_or_else(no_address)?;
-        let mut listener = TcpListener::bind(address).map_err(refused)?;
+        let no_address = || listen_error(io::Error::other("the name resolves to no address"));
+        let address = (host, port)
+            .to_socket_addrs()
+            .map_err(listen_error)?
+            .next()
+            .ok_or_else(no_address)?;
+        let mut listener = TcpListener::bind(address).map_err(listen_error)?;
         enable_time_stamps(&listener);
         raise_open_files();
         let ground_truth = match &options.ground_truth {
@@ -79,7 +82,7 @@ impl Server {
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC).map_err(io::Error::from)?;
         let timer_fd = timer.as_fd().as_raw_fd();
         poll.registry().register(&mut SourceFd(&timer_fd), TIMER, Interest::READABLE)?;
-        // The log translates instants of one clock to the other by this pair.
+        // The log converts between the two clocks by this pair.
         let (started_unix, started) = by_both_clocks(|| Stamp::from_unix_nanos(unix_nanos()), Instant::now);
         Ok(Self {
             poll,
@@ -100,18 +103,18 @@ impl Server {
         })
     }
 
-    /// The address it listens at, with the port that the system chose where 0 was asked for.
+    /// The address it listens on, with the port chosen by the system if 0 was requested.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system error.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Serves until `stop` says so; it is asked at least every 50 ms.
+    /// Serves until `stop` returns true; it is called at least every 50 ms.
     ///
     /// # Errors
-    /// [`ServerError`] where the system or the log fails. A client's failure is the client's.
+    /// [`ServerError`] if the system or the log fails. A failing client is not an error.
     pub fn run(mut self, stop: impl Fn() -> bool) -> Result<(), ServerError> {
         let mut events = Events::with_capacity(EVENTS);
         while !stop() {
@@ -131,14 +134,14 @@ impl Server {
                     TIMER => self.timer_set_to = None,
                     Token(at) => self.attend(at, event),
                 }
-                // A long list of events must not hold up the tokens that came due meanwhile.
+                // A long list of events must not delay tokens that became due in the meantime.
                 self.send_due()?;
             }
         }
         self.flush_ground_truth()
     }
 
-    /// Sets the kernel's timer to the next token. Returns how long to wait for events at most.
+    /// Sets the kernel's timer to the next token. Returns the maximum time to wait for events.
     fn arm_timer(&mut self) -> io::Result<Duration> {
         let Some(next) = self.pace.next_event() else {
             return Ok(STOP_CHECK);
@@ -169,7 +172,7 @@ impl Server {
                     self.connections[at] = Some(Connection::new(socket));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                // The client gave up before it was accepted, or there are too many open files: the next one may do.
+                // The client disconnected before it was accepted, or there are too many open files: the next one may work.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => return Err(error),
             }
@@ -209,7 +212,7 @@ impl Server {
     }
 }
 
-/// Every client is an open file. Where the limit stays low, the clients beyond it wait to be accepted.
+/// Every client is an open file. If the limit stays low, further clients wait to be accepted.
 fn raise_open_files() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);

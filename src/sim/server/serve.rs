@@ -1,4 +1,4 @@
-//! Requests to answers or refusals: what the simulated engine does when a client has sent a whole request.
+//! Answers or refuses requests that have arrived completely.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::sim::protocol::{self, Api, Counting, GenerateRequest, Refusal, Route}
 use crate::sim::scheduler::Job;
 
 const NANOS: u64 = 1_000_000_000;
-/// By how many tokens usage is wrong where it is wrong on purpose.
+/// How many tokens too many usage reports for [`Fault::Miscount`].
 const MISCOUNT: u32 = 3;
 
 impl Server {
@@ -81,9 +81,9 @@ impl Server {
     fn admit(&mut self, at: usize, mut request: GenerateRequest, request_id: Option<String>, arrived: Option<u64>) {
         self.requests += 1;
         let id = self.requests;
-        let said = self.known_answer(&request);
-        let natural = match &said {
-            Some(said) => u32::try_from(said.len()).unwrap_or(u32::MAX),
+        let known_answer = self.known_answer(&request);
+        let natural = match &known_answer {
+            Some(known_answer) => u32::try_from(known_answer.len()).unwrap_or(u32::MAX),
             None => self.natural_length(id),
         };
         let stops = !request.ignore_eos && natural < request.max_tokens;
@@ -94,15 +94,15 @@ impl Server {
             output,
         };
         if !self.pace.fits(&job) {
-            self.refuse(at, 400, "the request needs more KV cache than there is");
+            self.refuse(at, 400, "the request needs more KV cache than the deployment has");
             return;
         }
         let now = self.started.elapsed();
         let arrived = arrived.map_or(now, |unix| self.since_start(unix, now));
         let blocks = std::mem::take(&mut request.blocks);
         let mut answer = Completion::new(request, id, self.started_unix / NANOS + now.as_secs(), output, stops);
-        if let Some(said) = said {
-            answer.say(said);
+        if let Some(known_answer) = known_answer {
+            answer.set_tokens(known_answer);
         }
         let fault = self.options.faults.of(id);
         if let Some(fault) = fault
@@ -125,8 +125,8 @@ impl Server {
         self.pace.admit(job, blocks, arrived, now);
     }
 
-    /// An instant of the system's clock by the server's own. The system's can be set meanwhile: what lies in the future, or
-    /// further back than a request waits to be read, is taken for the present.
+    /// Converts the system's clock to the server's own. The system's clock can be set: a time in the future, or further back than a
+    /// request can wait to be read, is replaced by the present.
     fn since_start(&self, unix: u64, now: Duration) -> Duration {
         const LONGEST_WAIT: Duration = Duration::from_secs(60);
         let at = Duration::from_nanos(unix.saturating_sub(self.started_unix));
@@ -136,10 +136,10 @@ impl Server {
         }
     }
 
-    /// Lets a fault happen that comes in place of the answer. Says whether there still is an answer.
+    /// Injects a fault that replaces the response. Returns whether there is still a response.
     fn begin_fault(&mut self, at: usize, fault: Fault, answer: &mut Completion) -> bool {
         match fault {
-            Fault::Status(status) => self.refuse(at, status, "this failure was asked for"),
+            Fault::Status(status) => self.refuse(at, status, "injected fault"),
             Fault::Html => self.reply(at, &document_response(200, "text/html", "<html><body>A proxy's page</body></html>")),
             Fault::NoTokens => self.reply(at, &answer.empty_stream()),
             Fault::Close => self.drop_connection(at),
@@ -152,15 +152,15 @@ impl Server {
         false
     }
 
-    /// The tokens of what the model knows to say. A load that is to go on past the model's end is no question.
+    /// The tokens of the known answer. A request with `ignore_eos` is load, not a question.
     fn known_answer(&self, request: &GenerateRequest) -> Option<Vec<String>> {
         let knowledge = self.options.knowledge.as_ref().filter(|_| !request.ignore_eos)?;
         let answer = knowledge.answer(&request.prompt)?;
-        // As a model that goes on with a text: a space comes first.
+        // Text completions of a model start with a space.
         Some(knowledge::tokens(&format!(" {answer}")))
     }
 
-    /// The length at which the model would end answer `id` itself: geometric, from the seed and the number alone.
+    /// The length at which the model would end response `id` itself: geometric, from the seed and the number alone.
     fn natural_length(&self, id: u64) -> u32 {
         use rand::{RngExt as _, SeedableRng as _};
         let mut random = rand::rngs::ChaCha8Rng::seed_from_u64(self.options.seed);

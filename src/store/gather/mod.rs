@@ -57,7 +57,6 @@ pub(crate) enum GatherError {
     /// The file of a run cannot be read.
     #[error(transparent)]
     File(ArtifactError),
-    /// The plan cannot be read.
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// `run.json` is invalid.

@@ -15,7 +15,6 @@ const PARTS: [&str; 2] = ["single_node", "multi_node"];
 /// Why the expected points of a plan cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlanError {
-    /// The file cannot be read.
     #[error(transparent)]
     Read(#[from] FileError),
     /// The file is not JSON.

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
 
-/// Limits on what is unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArchiveLimits {
     /// Maximum number of files and folders.
@@ -37,13 +36,11 @@ const MAX_DEPTH: usize = 16;
 /// Maximum length of a name on common file systems.
 const MAX_NAME_BYTES: usize = 255;
 
-/// Why an archive is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// Not a ZIP archive, a damaged one, or one with a password.
     #[error("cannot read the ZIP archive: {0}")]
     Form(#[from] zip::result::ZipError),
-    /// Too many files.
     #[error("too many files: {found}, limit {limit}")]
     TooMany {
         /// Number of files.
@@ -54,7 +51,6 @@ pub enum ArchiveError {
     /// A ZIP64 archive: more than 65,535 files or 4 GiB.
     #[error("unsupported ZIP64 archive (more than 65,535 files or 4 GiB)")]
     Zip64,
-    /// The files are too large.
     #[error("files too large: at least {found} bytes, limit {limit} bytes")]
     TooLarge {
         /// Size so far, bytes.
@@ -65,7 +61,6 @@ pub enum ArchiveError {
     /// The compression ratio is too high, as in a ZIP bomb.
     #[error("`{entry}`: compression ratio too high ({packed} bytes unpack to {unpacked}), limit {limit}")]
     Ratio {
-        /// The entry.
         entry: String,
         /// Packed size, bytes.
         packed: u64,
@@ -84,16 +79,10 @@ pub enum ArchiveError {
     },
     /// An entry is neither a file nor a folder.
     #[error("`{entry}`: unsupported file type ({kind}); expected a file or a folder")]
-    FileType {
-        /// The entry.
-        entry: String,
-        /// Its type.
-        kind: &'static str,
-    },
+    FileType { entry: String, kind: &'static str },
     /// The unpacked size differs from the declared one.
     #[error("`{entry}`: size mismatch, archive declares {declared} bytes")]
     Size {
-        /// The entry.
         entry: String,
         /// Declared size, bytes.
         declared: u64,
@@ -103,7 +92,6 @@ pub enum ArchiveError {
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
         source: io::Error,
     },
 }

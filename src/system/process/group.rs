@@ -16,10 +16,10 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
+use super::JOB_MARK;
 use super::child::{Leader, STARTED};
 use super::stop::{StopReport, stop_members, stop_members_async};
 use super::table::{Running, all_processes, job_mark};
-use super::{JOB_MARK, ProcessId};
 use crate::model::{Variable, VariableValue};
 use crate::system::cancellation::Cancellation;
 use crate::system::runtime::block_on;
@@ -29,47 +29,26 @@ use crate::system::runtime::block_on;
 pub enum ProcessError {
     /// It could not be started.
     #[error("cannot start {program}: {source}")]
-    Start {
-        /// The program.
-        program: String,
-        /// What the system said.
-        source: io::Error,
-    },
+    Start { program: String, source: io::Error },
     /// Its log could not be opened.
     #[error("cannot open the log {}: {source}", path.display())]
-    Log {
-        /// The log.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Log { path: PathBuf, source: io::Error },
     /// The system did not say whether it runs.
     #[error("cannot look at process {pid}: {source}")]
-    Watch {
-        /// The process.
-        pid: i32,
-        /// What the system said.
-        source: io::Error,
-    },
+    Watch { pid: i32, source: io::Error },
     /// This process could not become the one that adopts orphans.
     #[error("cannot become the parent of orphaned processes (PR_SET_CHILD_SUBREAPER): {0}")]
     Adopt(#[from] nix::Error),
 }
 
-/// What to start.
 #[derive(Debug, Clone)]
 pub struct StartedFrom<'a> {
-    /// The program and its arguments.
     pub program: &'a str,
-    /// Its arguments.
     pub arguments: &'a [String],
-    /// Its folder.
     pub folder: &'a Path,
-    /// What it reads.
     pub input: Input,
     /// Its whole environment; only the mark is added.
     pub environment: &'a [Variable],
-    /// The job whose mark it carries.
     pub job: &'a str,
     /// Where stdout and stderr go, behind what is there.
     pub log: &'a Path,
@@ -85,7 +64,6 @@ pub enum Input {
     OpenWhileOwned,
 }
 
-/// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ending {
@@ -173,12 +151,6 @@ impl Group {
             ending: None,
             stopped: false,
         })
-    }
-
-    /// The group's leader.
-    #[must_use]
-    pub fn leader(&self) -> Option<ProcessId> {
-        super::table::read_process(self.pid()).map(|process| process.id)
     }
 
     /// How the leader ended, if it did. Exit statuses of adopted orphans are taken in passing.

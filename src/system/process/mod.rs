@@ -11,7 +11,7 @@ mod table;
 pub use child::Leader;
 pub use group::{Ending, Group, Input, ProcessError, StartedFrom, adopt_orphans};
 pub use stop::{StopReport, stop_members_async};
-pub use table::{ProcessId, Running, boot_id, is_alive, marked_processes, own_id, process_of};
+pub use table::{ProcessId, boot_id, is_alive, marked_processes, own_id, process_of};
 
 /// The imax job that a process belongs to, by its environment.
 #[must_use]

@@ -18,7 +18,6 @@ const LOOK: Duration = Duration::from_millis(50);
 /// is over before the kernel had any to end them.
 const LEAST_LOOKS: u32 = 6;
 
-/// What stopping took.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StopReport {
     /// Processes that had to be killed because SIGTERM did not end them in time: name and number.
@@ -77,7 +76,6 @@ enum Step {
     Wait(Duration),
 }
 
-/// How far stopping has come.
 struct Stopping {
     grace_until: Instant,
     limit: Duration,

@@ -16,18 +16,14 @@ pub struct ProcessId {
     pub start: u64,
 }
 
-/// A process that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Running {
-    /// Which.
     pub id: ProcessId,
     /// The process that started it, or adopted it.
     pub parent: i32,
-    /// Its process group.
     pub group: i32,
     /// Whether it has ended and only its exit status is left.
     pub zombie: bool,
-    /// Its short name.
     pub name: String,
 }
 
@@ -65,7 +61,6 @@ fn parse_stat(text: &str) -> Option<Running> {
     })
 }
 
-/// This process.
 #[must_use]
 pub fn own_id() -> Option<ProcessId> {
     read_process(nix::unistd::getpid().as_raw()).map(|process| process.id)

@@ -26,37 +26,19 @@ const QUOTED: usize = 200;
 pub enum ToolError {
     /// It could not be started.
     #[error("cannot start {program}: {source}")]
-    Start {
-        /// The program.
-        program: String,
-        /// What the system said.
-        source: io::Error,
-    },
+    Start { program: String, source: io::Error },
     /// The system did not say how it does.
     #[error("cannot look at {program}: {source}")]
-    Watch {
-        /// The program.
-        program: String,
-        /// What the system said.
-        source: io::Error,
-    },
+    Watch { program: String, source: io::Error },
     /// It did not end in time.
     #[error("{program} gave no answer within {limit:?}")]
-    Late {
-        /// The program.
-        program: String,
-        /// How long it had.
-        limit: Duration,
-    },
+    Late { program: String, limit: Duration },
     /// Nobody waits for it any more.
     #[error("{0} was stopped")]
     Stopped(String),
-    /// It failed.
     #[error("{program} failed ({status}): {said}")]
     Failed {
-        /// The program.
         program: String,
-        /// How it ended.
         status: ExitStatus,
         /// The first line that it said.
         said: String,
@@ -77,11 +59,8 @@ impl ToolError {
 /// What a program said until it ended.
 #[derive(Debug)]
 pub struct Said {
-    /// On stdout.
     pub stdout: String,
-    /// On stderr.
     pub stderr: String,
-    /// How it ended.
     pub status: ExitStatus,
 }
 
@@ -89,8 +68,8 @@ pub struct Said {
 ///
 /// # Errors
 /// Where there is no answer: the program is missing, failed, or did not end in time.
-pub fn answer_of(program: &str, arguments: &[&str], limit: Duration, stop: &Cancellation) -> Result<String, ToolError> {
-    answer_with_input(program, arguments, "", limit, stop)
+pub fn answer_of(program: &str, arguments: &[&str], limit: Duration, cancellation: &Cancellation) -> Result<String, ToolError> {
+    answer_with_input(program, arguments, "", limit, cancellation)
 }
 
 /// The same for a program that is told something on stdin.
@@ -102,11 +81,11 @@ pub fn answer_with_input(
     arguments: &[&str],
     input: &str,
     limit: Duration,
-    stop: &Cancellation,
+    cancellation: &Cancellation,
 ) -> Result<String, ToolError> {
     let mut command = Command::new(program);
     command.args(arguments).env("LC_ALL", "C").env("TZ", "UTC");
-    let said = run(command, input, limit, stop)?;
+    let said = run(command, input, limit, cancellation)?;
     if said.status.success() {
         return Ok(said.stdout);
     }
@@ -123,16 +102,16 @@ pub fn answer_with_input(
 ///
 /// # Errors
 /// Where it cannot be started, does not end in time, or is stopped.
-pub fn run(command: Command, input: &str, limit: Duration, stop: &Cancellation) -> Result<Said, ToolError> {
+pub fn run(command: Command, input: &str, limit: Duration, cancellation: &Cancellation) -> Result<Said, ToolError> {
     let program = command.get_program().to_string_lossy().into_owned();
-    block_on(run_async(command, input, limit, stop)).map_err(|source| ToolError::Start { program, source })?
+    block_on(run_async(command, input, limit, cancellation)).map_err(|source| ToolError::Start { program, source })?
 }
 
 /// The same without blocking the thread. Dropping the future ends the program.
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_async(mut command: Command, input: &str, limit: Duration, stop: &Cancellation) -> Result<Said, ToolError> {
+pub async fn run_async(mut command: Command, input: &str, limit: Duration, cancellation: &Cancellation) -> Result<Said, ToolError> {
     let started = Instant::now();
     let program = command.get_program().to_string_lossy().into_owned();
     let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
@@ -150,7 +129,7 @@ pub async fn run_async(mut command: Command, input: &str, limit: Duration, stop:
     let talk = pipes.exchange(input, &mut stdout, &mut stderr);
     tokio::select! {
         biased;
-        _ = stop.cancelled() => return Err(ToolError::Stopped(program)),
+        _ = cancellation.cancelled() => return Err(ToolError::Stopped(program)),
         ended = tokio::time::timeout(limit, ended_and_read(&leader, talk)) => match ended {
             Ok(ended) => ended.map_err(unseen)?,
             // It may have ended just now, with a pipe that somebody else holds.

@@ -8,8 +8,8 @@ use crate::system::process::process_of;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-fn bash(script: &str, limit: Duration, stop: &Cancellation) -> Result<String, ToolError> {
-    answer_of("bash", &["-c", script], limit, stop)
+fn bash(script: &str, limit: Duration, cancellation: &Cancellation) -> Result<String, ToolError> {
+    answer_of("bash", &["-c", script], limit, cancellation)
 }
 
 /// Waits until a process is gone: a signal takes its time.
@@ -24,17 +24,19 @@ fn await_gone(pid: &str) {
 
 #[test]
 fn answers_and_reasons() {
-    let stop = Cancellation::new();
-    assert_eq!(bash("echo yes", LIMIT, &stop).unwrap(), "yes\n");
-    assert_eq!(answer_with_input("cat", &[], "hello", LIMIT, &stop).unwrap(), "hello");
-    let failed = bash("echo no >&2; exit 3", LIMIT, &stop).unwrap_err();
+    let cancellation = Cancellation::new();
+    assert_eq!(bash("echo yes", LIMIT, &cancellation).unwrap(), "yes\n");
+    assert_eq!(answer_with_input("cat", &[], "hello", LIMIT, &cancellation).unwrap(), "hello");
+    let failed = bash("echo no >&2; exit 3", LIMIT, &cancellation).unwrap_err();
     assert!(
         failed.to_string().ends_with("(exit status: 3): no") && !failed.is_missing(),
         "{failed}"
     );
-    let late = bash("exec sleep 1000", Duration::from_millis(50), &stop).unwrap_err().to_string();
+    let late = bash("exec sleep 1000", Duration::from_millis(50), &cancellation)
+        .unwrap_err()
+        .to_string();
     assert!(late.contains("gave no answer within 50ms"), "{late}");
-    let missing = answer_of("no-such-program", &[], LIMIT, &stop).unwrap_err();
+    let missing = answer_of("no-such-program", &[], LIMIT, &cancellation).unwrap_err();
     assert!(
         missing.is_missing() && missing.to_string().starts_with("cannot start no-such-program"),
         "{missing}"
@@ -55,19 +57,19 @@ fn more_than_a_pipe_holds_goes_in_and_out() {
 
 #[test]
 fn a_signal_ends_the_wait() {
-    let stop = Cancellation::new();
-    stop.cancel(CancelCause::Abandoned);
+    let cancellation = Cancellation::new();
+    cancellation.cancel(CancelCause::Abandoned);
     assert_eq!(
-        answer_of("sleep", &["1000"], LIMIT, &stop).unwrap_err().to_string(),
+        answer_of("sleep", &["1000"], LIMIT, &cancellation).unwrap_err().to_string(),
         "sleep was stopped"
     );
 }
 
 #[test]
 fn a_child_that_holds_the_pipes_is_not_waited_for_and_ends() {
-    let stop = Cancellation::new();
+    let cancellation = Cancellation::new();
     let begun = Instant::now();
-    let pid = bash("sleep 1000 & echo $!", Duration::from_secs(500), &stop).unwrap();
+    let pid = bash("sleep 1000 & echo $!", Duration::from_secs(500), &cancellation).unwrap();
     assert!(begun.elapsed() < Duration::from_secs(500));
     await_gone(&pid);
 }
@@ -85,16 +87,19 @@ fn what_a_program_started_ends_with_the_wait_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pid");
     let script = format!("sleep 1000 & echo $! > {0}.new; mv {0}.new {0}; wait", file.display());
-    let stop = Cancellation::new();
-    let raiser = (stop.clone(), file.clone());
+    let cancellation = Cancellation::new();
+    let raiser = (cancellation.clone(), file.clone());
     let thread = std::thread::spawn(move || {
-        let (stop, file) = raiser;
+        let (cancellation, file) = raiser;
         while !file.exists() {
             std::thread::sleep(Duration::from_millis(5));
         }
-        stop.cancel(CancelCause::Terminate);
+        cancellation.cancel(CancelCause::Terminate);
     });
-    assert!(matches!(bash(&script, Duration::from_secs(500), &stop), Err(ToolError::Stopped(_))));
+    assert!(matches!(
+        bash(&script, Duration::from_secs(500), &cancellation),
+        Err(ToolError::Stopped(_))
+    ));
     thread.join().unwrap();
     await_gone(&std::fs::read_to_string(file).unwrap());
 }

@@ -165,7 +165,7 @@ fn signal_ends_an_import_and_its_children() {
     nix::sys::signal::kill(own, nix::sys::signal::Signal::SIGTERM).unwrap();
     let output = import.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(4), "{output:?}");
-    wait_until("its child is gone", || imax::system::process::process_of(child).is_none());
+    wait_until("its child is gone", || imax::testing::process_of(child).is_none());
     assert_eq!(cache.images(), Vec::<String>::new());
 }
 

@@ -13,17 +13,13 @@ use crate::measure::{BenchSettings, ResultFiles};
 /// Why the command line cannot be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum ArgumentError {
-    /// A setting is wrong.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// A number is outside its range.
     #[error("{flag} is {found}, expected {expected}")]
     Range {
-        /// The flag.
         flag: &'static str,
-        /// Its value.
         found: f64,
-        /// What would do.
         expected: &'static str,
     },
     /// Two flags exclude each other, or one requires another.

@@ -1,4 +1,4 @@
-//! A container plan as the request that the container engine understands.
+//! A container plan as a request of the Docker API.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use super::settings::DockerSettings;
 use crate::model::{Variable, VariableValue};
 use crate::system::process::JOB_MARK;
 
-/// The request; the only place where secrets are put beside the plan.
+/// The request; the only place where secrets are combined with the plan.
 pub(super) fn body(plan: &ContainerPlan, environment: &[Variable]) -> Result<ContainerCreateBody, DockerError> {
     let secret = |name: &String| {
         environment.iter().find_map(|variable| match &variable.value {
@@ -25,7 +25,7 @@ pub(super) fn body(plan: &ContainerPlan, environment: &[Variable]) -> Result<Con
     let port = plan.mapped_port.map(|port| format!("{port}/tcp"));
     Ok(ContainerCreateBody {
         image: Some(plan.image.clone()),
-        // The image's own entry point, often a server, must not come before the recipe.
+        // Otherwise the image's own entry point, often a server, would get the recipe as arguments.
         entrypoint: Some(plan.command.iter().take(1).cloned().collect()),
         cmd: Some(plan.command.iter().skip(1).cloned().collect()),
         env: Some(env),
@@ -92,7 +92,7 @@ fn host_config(plan: &ContainerPlan, port: Option<String>) -> Result<HostConfig,
         shm_size: shm_size_mib.map(bytes),
         memory: memory_mib.map(|mib| bytes(mib.get())),
         cpuset_cpus: cpuset.clone(),
-        // Where it is not asked for, the engine's own setting holds.
+        // `None` keeps the engine's default.
         init: init.then_some(true),
         runtime: runtime.clone(),
         tmpfs: Some(tmpfs.clone().into_iter().collect()),
@@ -128,19 +128,19 @@ fn bytes(mib: u64) -> i64 {
     i64::try_from(mib.saturating_mul(1 << 20)).unwrap_or(i64::MAX)
 }
 
-/// `name=soft[:hard]`, as `docker run --ulimit` has it.
+/// Parses `name=soft[:hard]`, the syntax of `docker run --ulimit`.
 fn ulimit(text: &str) -> Result<ResourcesUlimits, DockerError> {
-    let wrong = || DockerError::Setting {
+    let invalid = || DockerError::Setting {
         key: "ulimits",
         found: text.to_owned(),
         expected: "`name=soft` or `name=soft:hard`, such as memlock=-1",
     };
-    let (name, limits) = text.split_once('=').ok_or_else(wrong)?;
+    let (name, limits) = text.split_once('=').ok_or_else(invalid)?;
     let (soft, hard) = limits.split_once(':').unwrap_or((limits, limits));
     Ok(ResourcesUlimits {
         name: Some(name.to_owned()),
-        soft: Some(soft.parse().map_err(|_| wrong())?),
-        hard: Some(hard.parse().map_err(|_| wrong())?),
+        soft: Some(soft.parse().map_err(|_| invalid())?),
+        hard: Some(hard.parse().map_err(|_| invalid())?),
     })
 }
 

@@ -1,18 +1,18 @@
-//! Whether a container engine hands devices by CDI (<https://github.com/cncf-tags/container-device-interface>) to a container that is
-//! asked for through its socket.
+//! Whether a container engine supports devices by CDI (<https://github.com/cncf-tags/container-device-interface>) in requests
+//! through its API.
 
 use bollard::Docker as Client;
 
 use super::DockerError;
 use super::settings::DockerSettings;
 
-/// Refuses where the engine would start without its GPUs, or would not know what is asked.
+/// Refuses engines that would ignore CDI devices or reject the request.
 pub(super) async fn refuse_lost_devices(client: &Client, settings: &DockerSettings) -> Result<(), DockerError> {
     if settings.cdi_devices.is_empty() {
         return Ok(());
     }
     let version = client.version().await.map_err(|source| DockerError::Request {
-        what: "ask for its version".to_owned(),
+        what: "get its version".to_owned(),
         source,
     })?;
     let components = version.components.into_iter().flatten();
@@ -28,11 +28,11 @@ pub(super) async fn refuse_lost_devices(client: &Client, settings: &DockerSettin
     Ok(())
 }
 
-/// What helps where a part of an engine has no CDI.
+/// The remedy for a component without CDI.
 fn lack(component: &str, version: &str) -> Option<&'static str> {
     let major: u32 = version.split('.').next()?.parse().ok()?;
     match component {
-        // Version 4 takes the request and forgets the devices.
+        // Version 4 accepts the request and ignores the devices.
         name if name.starts_with("Podman") && major < 5 => Some("update it to 5 or later"),
         "Engine" if major < 25 => {
             Some("update Docker to 25 or later, where `features: {cdi: true}` in /etc/docker/daemon.json switches it on until 28.2")
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn engines_without_cdi_are_known_by_their_versions() {
+    fn cdi_support_follows_from_the_version() {
         for (component, version, lacks) in [
             ("Engine", "20.10.24+dfsg1", true),
             ("Engine", "24.0.7", true),

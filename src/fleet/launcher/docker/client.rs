@@ -1,5 +1,5 @@
-//! Talking to a container engine: connecting, asking for its version, removing a job's containers. Every request that is
-//! not the work itself has a short limit, because an engine that hangs must not keep a cancelled job.
+//! Connecting to a container engine, its version, and the removal of a job's containers. Every request besides
+//! the work itself has a short timeout, because a hanging engine must not delay a cancelled job.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,16 +13,16 @@ use crate::fleet::launcher::{LaunchError, Removal};
 use crate::system::cancellation::Cancellation;
 use crate::system::runtime;
 
-/// How long an engine has to answer where a job is cleaned up.
+/// Timeout of a request during clean-up.
 pub(super) const ANSWER: Duration = Duration::from_secs(2);
-/// How long it has to remove a container: its processes end and its layers are unmounted.
+/// Timeout of a container's removal: its processes end and its layers are unmounted.
 const REMOVAL: Duration = Duration::from_secs(20);
 
-/// What the container engine says of itself. Blocks the thread.
+/// The version of the container engine. Blocks the thread.
 ///
 /// # Errors
-/// A sentence that says why it does not answer.
-pub(super) fn container_engine_version(socket: &str, limit: Duration, stop: &Cancellation) -> Result<String, String> {
+/// A sentence that says why there is no answer.
+pub(super) fn container_engine_version(socket: &str, limit: Duration, cancellation: &Cancellation) -> Result<String, String> {
     let version = async {
         let ask = async {
             let client = connect(socket).await.map_err(|error| error.to_string())?;
@@ -31,7 +31,7 @@ pub(super) fn container_engine_version(socket: &str, limit: Duration, stop: &Can
         tokio::select! {
             version = ask => version,
             () = tokio::time::sleep(limit) => Err(format!("no answer from {socket} within {limit:?}")),
-            _ = stop.cancelled() => Err(format!("{socket} was not waited for: ended by a signal")),
+            _ = cancellation.cancelled() => Err(format!("did not wait for {socket}: cancelled by a signal")),
         }
     };
     let version = runtime::block_on(version).map_err(|error| error.to_string())??;
@@ -46,24 +46,24 @@ pub(super) fn container_engine_version(socket: &str, limit: Duration, stop: &Can
     ))
 }
 
-/// Removes the containers that carry the job's label. Says whether there were any.
+/// Removes the containers with the job's label. Returns whether there were any.
 ///
 /// # Errors
-/// Where the container engine cannot be reached, refuses, or does not answer in time; [`LaunchError::Stopped`] where a signal came.
+/// If the container engine cannot be reached, refuses, or does not answer in time; [`LaunchError::Stopped`] after a signal.
 pub(super) async fn remove_containers(socket: &str, removal: &Removal<'_>) -> Result<bool, LaunchError> {
-    let Removal { job, stop, until } = removal;
+    let Removal { job, cancellation, until } = removal;
     let work = async {
         let client = within(ANSWER, "connect", connect(socket)).await?;
         remove_labelled(&client, job.as_str(), REMOVAL).await
     };
     tokio::select! {
         removed = work => Ok(removed?),
-        _ = stop.cancelled() => Err(LaunchError::Stopped),
+        _ = cancellation.cancelled() => Err(LaunchError::Stopped),
         () = tokio::time::sleep_until((*until).into()) => Err(LaunchError::Late("removing the container".to_owned())),
     }
 }
 
-/// The same over a connection, with the longest time for each container.
+/// Removes the containers with a job's label, with a timeout for each.
 pub(super) async fn remove_labelled(client: &Client, job: &str, limit: Duration) -> Result<bool, DockerError> {
     let filters = HashMap::from([("label", vec![format!("{JOB_LABEL}={job}")])]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
@@ -74,7 +74,7 @@ pub(super) async fn remove_labelled(client: &Client, job: &str, limit: Duration)
         })
     };
     let list = within(ANSWER, "list containers", list).await?;
-    // The filter is the engine's work; that each really carries the label is looked at again before it is removed.
+    // The engine applies the filter; check the label again before anything is removed.
     let ours = list.iter().filter(|container| {
         let labels = container.labels.as_ref();
         labels.and_then(|labels| labels.get(JOB_LABEL)).is_some_and(|label| label == job)
@@ -95,7 +95,7 @@ pub(super) async fn remove_labelled(client: &Client, job: &str, limit: Duration)
     Ok(!ids.is_empty())
 }
 
-/// The work, with an end to waiting for it.
+/// Limits the time of a request.
 pub(super) async fn within<T>(limit: Duration, what: &str, work: impl Future<Output = Result<T, DockerError>>) -> Result<T, DockerError> {
     let late = |_| DockerError::NoAnswer {
         what: what.to_owned(),
@@ -104,7 +104,7 @@ pub(super) async fn within<T>(limit: Duration, what: &str, work: impl Future<Out
     tokio::time::timeout(limit, work).await.map_err(late)?
 }
 
-/// A connection, once the engine has said which version of the API it speaks.
+/// Connects and negotiates the version of the API.
 pub(super) async fn connect(socket: &str) -> Result<Client, DockerError> {
     let problem = |source| DockerError::Connect {
         socket: socket.to_owned(),
@@ -113,12 +113,12 @@ pub(super) async fn connect(socket: &str) -> Result<Client, DockerError> {
     let client = Client::connect_with_host(socket)
         .map_err(problem)?
         .with_request_modifier(url_safe_login);
-    // Old engines refuse requests of a newer version of the API.
+    // Old engines reject requests of a newer API version.
     client.negotiate_version().await.map_err(problem)
 }
 
-/// Engines read the login of a pull as base64url (<https://docs.docker.com/reference/api/engine/#section/Authentication>), the
-/// client library writes base64: with a `?`, a `>` or a `~` at certain places of a password the engine would see no login.
+/// Engines decode the login of a pull as base64url (<https://docs.docker.com/reference/api/engine/#section/Authentication>), but the
+/// client library encodes it as base64: a `?`, a `>` or a `~` at certain positions of a password would make the login unreadable.
 fn url_safe_login(mut request: BollardRequest) -> BollardRequest {
     if let Some(value) = request.headers_mut().get_mut("x-registry-auth")
         && let Ok(text) = value.to_str().map(|text| text.replace('+', "-").replace('/', "_"))

@@ -1,4 +1,4 @@
-//! A started container: its log copied to the job's, its end noticed, its stop.
+//! A running container: copies its log to the job's, waits for its end, stops it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -26,24 +26,23 @@ use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::process::{Ending, StopReport};
 use crate::system::runtime::block_on;
 
-/// How often in a row a container that cannot be found is looked for.
-const LOOKS_BEFORE_LOST: u32 = 5;
-/// Pause between two such looks.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
-/// How often, and how far apart, a killed container is looked at once more: little, because a cancelled job waits for it.
-const LOOKS_FOR_OOM: u32 = 5;
-const BETWEEN_LOOKS_FOR_OOM: Duration = Duration::from_millis(100);
-/// How long the end of the log is waited for after the container has ended.
+/// Number of attempts to find a container after its wait connection broke.
+const INSPECTIONS_BEFORE_LOST: u32 = 5;
+/// Pause between two of them.
+const INSPECTION_INTERVAL: Duration = Duration::from_millis(500);
+/// How often, and at which interval, a killed container is inspected for an OOM report: briefly, because a cancelled job waits for it.
+const OOM_INSPECTIONS: u32 = 5;
+const OOM_INTERVAL: Duration = Duration::from_millis(100);
+/// How long to wait for the end of the log after the container has ended.
 const LOG_END: Duration = Duration::from_secs(1);
 
-/// A container that was started.
 pub(super) struct Started {
     name: String,
     image: String,
     digest: String,
 }
 
-/// Pulls, creates and starts.
+/// Pulls the image, creates the container and starts it.
 pub(super) async fn start(
     client: &Client,
     plan: &ContainerPlan,
@@ -69,12 +68,10 @@ pub(super) async fn start(
     })
 }
 
-/// What became of a container.
 #[derive(Debug, Clone)]
-enum Seen {
-    /// It ended.
+enum ContainerState {
     Ended(Ending),
-    /// The container engine is gone, or it does not know the container any more.
+    /// The container engine is gone, or does not know the container any more.
     Lost(String),
 }
 
@@ -82,11 +79,10 @@ enum Seen {
 pub(super) struct Container {
     client: Client,
     started: Started,
-    /// What the watch saw.
-    seen: watch::Receiver<Option<Seen>>,
+    seen: watch::Receiver<Option<ContainerState>>,
     log: Option<JoinHandle<()>>,
-    watch: JoinHandle<Option<Seen>>,
-    /// Whether it was stopped, or could not be: the job's state then knows of it.
+    watch: JoinHandle<Option<ContainerState>>,
+    /// Whether it was stopped, or a stop failed: then the job's state file has it for the reaper.
     stopped: bool,
 }
 
@@ -109,18 +105,18 @@ impl Container {
     }
 
     /// Resolves when it has ended or is lost.
-    async fn over(&self) -> Seen {
+    async fn over(&self) -> ContainerState {
         let mut seen = self.seen.clone();
         match seen.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(seen)) => seen.clone(),
-            Ok(None) | Err(_) => Seen::Lost("it is not watched any more".to_owned()),
+            Ok(None) | Err(_) => ContainerState::Lost("the task that watches it has ended".to_owned()),
         }
     }
 
-    /// Sends a signal. A container that has ended by now refuses it, which its watch shows.
+    /// Sends a signal. A container that has just ended rejects it, which the watcher reports.
     ///
     /// # Errors
-    /// Where the container engine does not answer.
+    /// If the container engine does not answer.
     async fn signal(&self, signal: &str) -> Result<(), DockerError> {
         let options = KillContainerOptionsBuilder::new().signal(signal).build();
         let send = async {
@@ -130,7 +126,7 @@ impl Container {
         within(ANSWER, "signal the container", send).await
     }
 
-    /// Ends what runs in it: politely, then by force.
+    /// Ends what runs in it: SIGTERM, then SIGKILL.
     async fn end(
         &self,
         name: &str,
@@ -180,8 +176,8 @@ impl Engine for Container {
     fn ended(&self) -> BoxFuture<'_, Result<Ending, LaunchError>> {
         Box::pin(async {
             match self.over().await {
-                Seen::Ended(ending) => Ok(ending),
-                Seen::Lost(problem) => Err(DockerError::Lost(problem).into()),
+                ContainerState::Ended(ending) => Ok(ending),
+                ContainerState::Lost(problem) => Err(DockerError::Lost(problem).into()),
             }
         })
     }
@@ -223,8 +219,8 @@ async fn copy_log(client: Client, name: String, mut file: File) {
     }
 }
 
-/// Waits for the container's end. The connection of the wait may end before the container does, so its state decides.
-async fn await_end(client: Client, name: String, mut file: File) -> Seen {
+/// Waits for the container's end. The wait connection can break before the container ends, so its state is inspected too.
+async fn await_end(client: Client, name: String, mut file: File) -> ContainerState {
     let mut lost = 0;
     loop {
         {
@@ -238,41 +234,41 @@ async fn await_end(client: Client, name: String, mut file: File) -> Seen {
                 if state.running != Some(true) {
                     let ending = ending_of(state.exit_code.unwrap_or(-1));
                     let is_killed = ending == Ending::Signalled(Signal::SIGKILL as i32);
-                    if state.oom_killed == Some(true) || is_killed && is_oom_said_later(&client, &name).await {
+                    if state.oom_killed == Some(true) || is_killed && is_oom_reported_late(&client, &name).await {
                         let _ = writeln!(file, "imax: the kernel killed the container: out of memory (oom-kill)");
                     }
-                    return Seen::Ended(ending);
+                    return ContainerState::Ended(ending);
                 }
             }
             Err(error) => {
                 lost += 1;
-                if lost >= LOOKS_BEFORE_LOST {
-                    return Seen::Lost(error.to_string());
+                if lost >= INSPECTIONS_BEFORE_LOST {
+                    return ContainerState::Lost(error.to_string());
                 }
             }
         }
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+        tokio::time::sleep(INSPECTION_INTERVAL).await;
     }
 }
 
-/// A container engine hears of a container's end and of the kernel's lack of memory apart, and may write down the second later.
-async fn is_oom_said_later(client: &Client, name: &str) -> bool {
-    for _ in 0..LOOKS_FOR_OOM {
-        tokio::time::sleep(BETWEEN_LOOKS_FOR_OOM).await;
+/// A container engine learns of a container's end and of the OOM kill separately, and may report the second later.
+async fn is_oom_reported_late(client: &Client, name: &str) -> bool {
+    for _ in 0..OOM_INSPECTIONS {
+        tokio::time::sleep(OOM_INTERVAL).await;
         match client.inspect_container(name, None::<InspectContainerOptions>).await {
             Ok(container) => {
                 if container.state.unwrap_or_default().oom_killed == Some(true) {
                     return true;
                 }
             }
-            // It is removed by now.
+            // It was removed in the meantime.
             Err(_) => return false,
         }
     }
     false
 }
 
-/// A container that a signal ended has 128 and the signal's number as its exit code.
+/// A container ended by a signal has 128 plus the signal's number as its exit code.
 fn ending_of(code: i64) -> Ending {
     match i32::try_from(code).unwrap_or(-1) {
         code @ 129..=192 => Ending::Signalled(code - 128),

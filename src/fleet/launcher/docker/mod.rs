@@ -1,5 +1,5 @@
-//! Engines in containers, through the socket of Docker or Podman. A container carries the job's id as its name and as
-//! a label; nothing else is ever stopped or removed.
+//! The launcher `docker`: engines in containers, through the socket of Docker or Podman. A container has the job's id as name and
+//! as label; no other container is ever stopped or removed.
 
 mod body;
 mod cdi;
@@ -33,20 +33,20 @@ use options::GpuRequest;
 use plan::container_plan;
 use settings::{DockerDocument, DockerSettings, docker_settings, without_excluded};
 
-/// The longest wait for the engine's version.
+/// Timeout of the version request.
 const VERSION: Duration = Duration::from_secs(10);
 const NAME: &str = "docker";
 
-/// The kind.
+/// The launcher kind.
 pub(super) struct Docker;
 
-/// What this launcher reads of a profile.
+/// The keys of a profile that this launcher reads.
 #[derive(Deserialize)]
 struct Section {
     docker: Option<DockerDocument>,
 }
 
-/// What a job has in an engine.
+/// What the job's state stores about a container.
 #[derive(Serialize, Deserialize)]
 struct Held {
     socket: String,
@@ -99,10 +99,10 @@ impl LauncherKind for Docker {
         })
     }
 
-    fn services(&self, settings: &LaunchSettings, until: Instant, stop: &Cancellation) -> Vec<Service> {
+    fn services(&self, settings: &LaunchSettings, until: Instant, cancellation: &Cancellation) -> Vec<Service> {
         let limit = VERSION.min(until.saturating_duration_since(Instant::now()));
         let answer = match settings.read() {
-            Ok(settings) => container_engine_version(&ContainerEngine { settings }.socket(), limit, stop),
+            Ok(settings) => container_engine_version(&ContainerEngine { settings }.socket(), limit, cancellation),
             Err(error) => Err(error.to_string()),
         };
         vec![Service {
@@ -112,70 +112,56 @@ impl LauncherKind for Docker {
     }
 }
 
-/// Why a container engine could not do its work.
+/// Error of a container engine.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DockerError {
-    /// It cannot be reached.
-    #[error("cannot reach the container engine at {socket}: {source}; is it running, and may this user use its socket?")]
-    Connect {
-        /// Its socket.
-        socket: String,
-        /// What went wrong.
-        source: bollard::errors::Error,
-    },
-    /// The image cannot be had.
+    /// The engine cannot be reached.
+    #[error("cannot reach the container engine at {socket}: {source}; check that it runs and that this user may use its socket")]
+    Connect { socket: String, source: bollard::errors::Error },
+    /// The image cannot be pulled.
     #[error("cannot pull the image {image}: {problem}")]
     Pull {
-        /// The image.
         image: String,
-        /// What went wrong, at each try.
+        /// What failed, at each attempt.
         problem: String,
     },
     /// A request was refused.
     #[error("cannot {what}: {source}")]
     Request {
-        /// What was asked.
+        /// The request, as in "cannot {what}".
         what: String,
-        /// What went wrong.
         source: bollard::errors::Error,
     },
-    /// It takes a request and gives no answer.
+    /// The engine accepts a request and does not answer.
     #[error("cannot {what}: the container engine did not answer within {limit:?}")]
     NoAnswer {
-        /// What was asked.
+        /// The request, as in "cannot {what}".
         what: String,
-        /// How long was waited.
         limit: Duration,
     },
-    /// A container that was started is not to be found any more.
+    /// A started container cannot be found any more.
     #[error("lost the container or its engine: {0}")]
     Lost(String),
-    /// A setting of the profile is wrong.
+    /// Invalid setting in the profile.
     #[error("runner profile, key `docker.{key}`: `{found}`, expected {expected}")]
     Setting {
-        /// The key.
         key: &'static str,
-        /// What it says.
         found: String,
-        /// What it should say.
         expected: &'static str,
     },
-    /// The engine would start the container without devices that it needs.
+    /// The engine would start the container without its devices.
     #[error(
         "{engine} {version} ignores CDI devices that are requested through Docker's socket; {remedy}, or name the device files in `docker.devices`"
     )]
     NoCdi {
-        /// The engine.
         engine: String,
-        /// Its version.
         version: String,
-        /// What helps.
         remedy: &'static str,
     },
     /// A job's state cannot be read.
-    #[error("cannot read what the job held: {0}")]
+    #[error("cannot read the container in the job's state: {0}")]
     State(serde_json::Error),
-    /// A thread or a file cannot be made.
+    /// A thread or a file cannot be created.
     #[error("cannot work with the container engine: {0}")]
     Runtime(#[from] std::io::Error),
 }
@@ -210,7 +196,7 @@ impl Launcher for ContainerEngine {
             launcher: NAME.to_owned(),
             what: format!("container {}", spec.id),
             data: json!(Held { socket: self.socket() }),
-            // An engine forgets a request whose client has gone.
+            // The engine drops a request whose client disconnected, so nothing can appear late.
             may_come_late: false,
         }]
     }
@@ -232,21 +218,21 @@ impl ContainerEngine {
         let plan = container_plan(request.spec, &self.settings, request.environment, request.port, folders);
         let body = body::body(&plan, request.environment)?;
         let socket = self.socket();
-        let connection = unless_ended(request, "connecting to the container engine", connect(&socket));
+        let connection = until_cancelled(request, "connecting to the container engine", connect(&socket));
         let client = connection.await?;
         let work = async {
             cdi::refuse_lost_devices(&client, &self.settings).await?;
             container::start(&client, &plan, body, request).await
         };
         let what = format!("starting the image {}", plan.image);
-        match unless_ended(request, &what, work).await {
+        match until_cancelled(request, &what, work).await {
             Ok(started) => {
                 tracing::debug!(job = %request.spec.id, image = %plan.image, "container started");
                 Ok(Box::new(container::Container::follow(client, started, request.log)?))
             }
             Err(error) => {
-                // The container may have been made before the attempt ended. Where this fails, the cause of the end stays the
-                // cause, and the caller reaps what the launcher holds.
+                // The container may have been created before the attempt ended. If its removal fails, the original cause is reported, and the
+                // caller reaps the launcher's holdings.
                 let _ = remove_labelled(&client, request.spec.id.as_str(), ANSWER).await;
                 Err(error)
             }
@@ -254,15 +240,15 @@ impl ContainerEngine {
     }
 }
 
-/// The work, or why it was not waited for: a signal, or the end of the attempt's time.
-async fn unless_ended<T>(
+/// The work, or the reason for giving up: a signal, or the attempt's deadline.
+async fn until_cancelled<T>(
     request: &LaunchRequest<'_>,
     what: &str,
     work: impl Future<Output = Result<T, DockerError>>,
 ) -> Result<T, LaunchError> {
     tokio::select! {
         done = work => done.map_err(LaunchError::from),
-        _ = request.stop.cancelled() => Err(LaunchError::Stopped),
+        _ = request.cancellation.cancelled() => Err(LaunchError::Stopped),
         () = tokio::time::sleep_until(request.until.into()) => Err(LaunchError::Late(what.to_owned())),
     }
 }

@@ -11,10 +11,10 @@ use crate::job::{ProfileError, ProfileHead};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum PullPolicy {
-    /// Where the node does not have it.
+    /// If the node does not have it.
     #[default]
     Missing,
-    /// Before each start: what a tag means may have changed since.
+    /// Before each start: the tag may have moved.
     Always,
 }
 
@@ -22,23 +22,23 @@ pub(crate) enum PullPolicy {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ContainerNetwork {
-    /// The node's own.
+    /// The node's network.
     Host,
-    /// The engine's default network; the port is mapped.
+    /// The engine's default network; the port is published.
     Default,
-    /// A network that was made on the node; the port is mapped.
+    /// A network created on the node; the port is published.
     Named(String),
 }
 
-/// The NVIDIA GPUs that are asked for by device request.
+/// NVIDIA GPUs requested through a device request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum GpuRequest {
     /// None.
     None,
-    /// All of the node.
+    /// All GPUs of the node.
     All,
-    /// These: numbers, or unique names as `nvidia-smi -L` shows them.
+    /// These: indices, or UUIDs as printed by `nvidia-smi -L`.
     Ids(Vec<String>),
 }
 
@@ -46,9 +46,9 @@ pub(crate) enum GpuRequest {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum GpuIdDocument {
-    /// Its number on the node.
+    /// Its index on the node.
     Number(u32),
-    /// Its number as text, or its unique name.
+    /// Its index as text, or its UUID.
     Text(#[schemars(regex(pattern = r"^([0-9]+|GPU-.+)$"))] String),
 }
 
@@ -61,17 +61,17 @@ pub(super) fn network(profile: ProfileHead<'_>, host: Option<bool>, network: Opt
             ContainerNetwork::Default
         });
     };
-    let wrong = |expected| profile.wrong("docker.network", network.clone(), expected);
+    let invalid = |expected| profile.invalid("docker.network", network.clone(), expected);
     if host == Some(true) {
-        return Err(wrong(
+        return Err(invalid(
             "no network's name beside `host-network: true`; the node's network and a named one exclude each other",
         ));
     }
     let is_name = network.starts_with(|first: char| first.is_ascii_alphanumeric())
         && network.chars().all(|c| c.is_ascii_alphanumeric() || ['_', '.', '-'].contains(&c));
-    // Names with a meaning of their own: <https://docs.docker.com/engine/network/>.
+    // Names with a special meaning: <https://docs.docker.com/engine/network/>.
     if !is_name || ["host", "none", "default", "bridge"].contains(&network.as_str()) {
-        return Err(wrong(
+        return Err(invalid(
             "the name of a network that `docker network create` made; `host-network` chooses between the node's network and the default one",
         ));
     }
@@ -85,22 +85,22 @@ pub(super) fn gpus(profile: ProfileHead<'_>, all: Option<bool>, ids: Option<Vec<
         GpuIdDocument::Text(text) => text,
     });
     let ids: Vec<String> = ids.collect();
-    let wrong = |found: &str, expected| profile.wrong("docker.gpu-ids", found.to_owned(), expected);
+    let invalid = |found: &str, expected| profile.invalid("docker.gpu-ids", found.to_owned(), expected);
     let mut known = std::collections::BTreeSet::new();
     for id in &ids {
         let is_id = id.bytes().all(|byte| byte.is_ascii_digit()) || id.starts_with("GPU-");
         if id.is_empty() || !is_id || id.contains([',', ' ']) {
-            return Err(wrong(
+            return Err(invalid(
                 id,
                 "the number of a GPU, or its unique name as `nvidia-smi -L` shows it (GPU-...)",
             ));
         }
         if !known.insert(id) {
-            return Err(wrong(id, "each GPU once"));
+            return Err(invalid(id, "each GPU once"));
         }
     }
     match (all.unwrap_or(false), ids.is_empty()) {
-        (true, false) => Err(wrong(
+        (true, false) => Err(invalid(
             &ids.join(", "),
             "no ids beside `gpus: true`, which asks for all GPUs; one of both",
         )),
@@ -110,7 +110,7 @@ pub(super) fn gpus(profile: ProfileHead<'_>, all: Option<bool>, ids: Option<Vec<
     }
 }
 
-/// Numbers of CPUs as the kernel lists them (<https://www.kernel.org/doc/html/latest/admin-guide/cputopology.html>).
+/// CPU numbers in the kernel's list format (<https://www.kernel.org/doc/html/latest/admin-guide/cputopology.html>).
 pub(super) fn cpuset(profile: ProfileHead<'_>, list: Option<String>) -> Result<Option<String>, ProfileError> {
     let Some(list) = list else { return Ok(None) };
     let is_part = |part: &str| {
@@ -121,17 +121,17 @@ pub(super) fn cpuset(profile: ProfileHead<'_>, list: Option<String>) -> Result<O
     if list.split(',').all(is_part) {
         return Ok(Some(list));
     }
-    Err(profile.wrong("docker.cpuset", list, "numbers of CPUs and ranges of them, such as 0-15,32-47"))
+    Err(profile.invalid("docker.cpuset", list, "numbers of CPUs and ranges of them, such as 0-15,32-47"))
 }
 
-/// `folder[:options]`, as `docker run --tmpfs` has it; the options by folder.
+/// `folder[:options]`, the syntax of `docker run --tmpfs`; the options by folder.
 pub(super) fn tmpfs(profile: ProfileHead<'_>, list: Option<Vec<String>>) -> Result<BTreeMap<String, String>, ProfileError> {
     let mut folders = BTreeMap::new();
     for text in list.unwrap_or_default() {
         let (folder, options) = text.split_once(':').unwrap_or((&text, ""));
         let is_right = folder.starts_with('/') && !text.contains(char::is_whitespace);
         if !is_right || folders.insert(folder.to_owned(), options.to_owned()).is_some() {
-            return Err(profile.wrong(
+            return Err(profile.invalid(
                 "docker.tmpfs",
                 text,
                 "an absolute folder, each once, with options or without: /scratch or /scratch:size=64g",
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn cpus_and_folders_in_memory() {
+    fn cpusets_and_tmpfs_are_checked() {
         let of = |list: &str| cpuset(PROFILE, Some(list.to_owned()));
         assert_eq!(of("0-15,32"), Ok(Some("0-15,32".to_owned())));
         for wrong in ["", "15-0", "a", "0-", "0 1"] {

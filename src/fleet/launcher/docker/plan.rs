@@ -1,10 +1,10 @@
-//! A container as a value: everything that the container engine is told about a job, before it is asked for anything.
+//! A container as a value: the whole request to the container engine, before anything is sent.
 
 use serde::Serialize;
 
 use super::options::{ContainerNetwork, GpuRequest};
 use super::settings::DockerSettings;
-use crate::fleet::launcher::container::{ContainerFolders, Inside, inside};
+use crate::fleet::launcher::container::{ContainerContents, ContainerFolders, inside};
 use crate::fleet::launcher::mount::Mount;
 use crate::job::JobSpec;
 use crate::model::Variable;
@@ -12,24 +12,21 @@ use crate::model::Variable;
 /// The label of a container; its value is the job's id.
 pub(super) const JOB_LABEL: &str = "imax.job";
 
-/// What a container engine is told. Secrets are in `secrets` and nowhere else.
+/// The request to a container engine. Secrets are referred to by name in `secrets` and nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct ContainerPlan {
     /// The container's name: the job's id.
     pub name: String,
-    /// The image.
     pub image: String,
-    /// The program and its arguments.
     pub command: Vec<String>,
     /// `NAME=value`, without secrets.
     pub environment: Vec<String>,
-    /// Names of the secrets; their values are added when the container is made.
+    /// Names of the secrets; their values are added when the container is created.
     pub secrets: Vec<String>,
-    /// Folders.
     pub mounts: Vec<Mount>,
-    /// The port that is mapped to the node, where the node's network is not used.
+    /// The port published on the node, unless the node's network is used.
     pub mapped_port: Option<u16>,
-    /// Everything else, as the profile has it.
+    /// Everything else, as in the profile.
     pub settings: DockerSettings,
 }
 
@@ -41,15 +38,15 @@ pub(super) fn container_plan(
     port: u16,
     folders: ContainerFolders<'_>,
 ) -> ContainerPlan {
-    let Inside {
+    let ContainerContents {
         plain,
         secrets,
         mounts,
         command,
     } = inside(spec, environment, folders, &settings.mounts);
-    // Where a container gets some of the GPUs, they have other numbers in it.
-    let means_others = |name: &str| matches!(settings.gpus, GpuRequest::Ids(_)) && name.ends_with("_VISIBLE_DEVICES");
-    let plain = plain.into_iter().filter(|(name, _)| !means_others(name));
+    // A container with some of the GPUs numbers them from 0, so the node's selection would be wrong.
+    let is_node_selection = |name: &str| matches!(settings.gpus, GpuRequest::Ids(_)) && name.ends_with("_VISIBLE_DEVICES");
+    let plain = plain.into_iter().filter(|(name, _)| !is_node_selection(name));
     ContainerPlan {
         name: spec.id.to_string(),
         image: image_reference(spec.row.image.as_str()),
@@ -65,7 +62,7 @@ pub(super) fn container_plan(
     }
 }
 
-/// Configs for Enroot write `registry#repository:tag`; container engines want a slash.
+/// Configs for Enroot write `registry#repository:tag`; container engines expect a slash.
 fn image_reference(image: &str) -> String {
     image.replacen('#', "/", 1)
 }
@@ -117,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn container_with_gpu_ids_does_not_get_the_nodes_choice() {
+    fn container_with_gpu_ids_does_not_get_the_nodes_selection() {
         let (spec, settings) = spec_of("launcher: docker\ndocker: {gpu-ids: [4, 5]}\n");
         let environment = [Variable::plain("TP", "2"), Variable::plain("CUDA_VISIBLE_DEVICES", "4,5")];
         let plan = container_plan(&spec, &settings, &environment, 8888, folders());

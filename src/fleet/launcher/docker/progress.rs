@@ -1,29 +1,28 @@
-//! How far a pull is: the state of each layer, from the messages that a container engine streams while it pulls
+//! Progress of a pull: the state of each layer, from the messages that a container engine streams during the pull
 //! (<https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Image/operation/ImageCreate>).
 
 use std::collections::BTreeMap;
 
 use bollard::models::{CreateImageInfo, ProgressDetail};
 
-/// What is known of one layer.
 #[derive(Debug, Default)]
 struct Layer {
     state: String,
-    /// Bytes that are there.
+    /// Bytes loaded.
     have: u64,
-    /// Bytes that it has, compressed; 0 until the engine says so.
+    /// Compressed size, bytes; 0 until the engine reports it.
     size: u64,
     loaded: bool,
-    /// Podman says nothing of this.
+    /// Never set by Podman, which does not report it.
     unpacked: bool,
 }
 
-/// The layers of an image that is pulled.
+/// The layers of an image during its pull.
 #[derive(Debug, Default)]
 pub(super) struct Layers(BTreeMap<String, Layer>);
 
 impl Layers {
-    /// Takes a message. Gives the line for the log where it says something new: layers report each percent, and all at once.
+    /// Processes a message. Returns a line for the log if the state is new: layers report each percent, and all at once.
     pub(super) fn take(&mut self, message: CreateImageInfo) -> Option<String> {
         let status = message.status.filter(|status| !status.is_empty())?;
         let Some(id) = message.id.filter(|_| !status.starts_with("Pulling from")) else {
@@ -45,7 +44,7 @@ impl Layers {
         Some(line)
     }
 
-    /// One line about all of them.
+    /// One line about all layers.
     pub(super) fn summary(&self) -> String {
         if self.0.is_empty() {
             return "no layers reported yet".to_owned();
@@ -54,7 +53,7 @@ impl Layers {
         let (have, size) = (sum(|layer| layer.have), sum(|layer| layer.size));
         let count = |is: fn(&Layer) -> bool| self.0.values().filter(|layer| is(layer)).count();
         let (loaded, unpacked) = (count(|layer| layer.loaded), count(|layer| layer.unpacked));
-        // The engine tells a layer's size when it begins to load it, so the sum grows at first.
+        // The engine reports a layer's size when it begins to load it, so the sum grows at first.
         let unknown = count(|layer| layer.size == 0 && !layer.loaded);
         let unknown = if unknown == 0 {
             String::new()
@@ -92,7 +91,7 @@ impl Layer {
                 self.have = self.size;
                 (self.loaded, self.unpacked) = (true, true);
             }
-            // States in which nothing is loaded, and those of engines to come.
+            // States in which nothing is loaded, and unknown states of newer engines.
             _ => {}
         }
     }
@@ -154,10 +153,10 @@ mod tests {
     }
 
     #[test]
-    fn layers_whose_size_is_not_told_yet_are_counted() {
+    fn layers_of_unknown_size_are_counted() {
         let mut layers = Layers::default();
         layers.take(message(Some("a"), "Waiting", None));
-        // Podman's way for a small one.
+        // Podman's message for a small one.
         layers.take(message(Some("c"), "Download complete", None));
         layers.take(message(Some("b"), "Downloading", Some((1_000_000, 2_000_000))));
         assert_eq!(layers.summary(), "1 of 2 MB and 1 layers of unknown size; 1 of 3 layers loaded");

@@ -1,5 +1,5 @@
-//! Images: taken from the node where they are there, else pulled, with retries for what may pass. A pull may take an hour,
-//! so people are told how far it is.
+//! Images: used from the node if present, otherwise pulled, with retries for transient errors. A pull may take an hour,
+//! so progress is reported.
 
 use std::fmt::Write as _;
 use std::fs::{File, TryLockError};
@@ -21,16 +21,16 @@ use crate::fleet::launcher::LaunchRequest;
 use crate::job::{Attempt, Tried};
 use crate::system::host;
 
-/// Tries to pull an image. A registry that says no is asked once: only what may pass is tried again.
-const TRIES: u32 = 3;
-/// Pause before the second try; it doubles.
+/// Attempts to pull an image. Refusals of the registry are not retried.
+const ATTEMPTS: u32 = 3;
+/// Pause before the second attempt; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
-/// How often is looked whether another job's pull is over.
-const LOOK_AT_TURN: Duration = Duration::from_millis(200);
-/// How often people are told how far a pull is.
-const BETWEEN_LINES: Duration = Duration::from_secs(10);
+/// Interval between two checks whether another job's pull has finished: flock(2) has no timeout.
+const LOCK_INTERVAL: Duration = Duration::from_millis(200);
+/// Interval between two progress lines.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Where a pull is written down: all of it in the engine's log, what people wait for also on the console.
+/// Output of a pull: everything goes to the engine's log, progress also to the console.
 struct Report<'a> {
     log: &'a mut File,
     say: &'a dyn Fn(&str),
@@ -41,13 +41,13 @@ impl Report<'_> {
         let _ = writeln!(self.log, "imax: {text}");
     }
 
-    fn tell(&mut self, text: &str) {
+    fn announce(&mut self, text: &str) {
         self.note(text);
         (self.say)(text);
     }
 }
 
-/// Makes sure that the image is on the node, and gives what identifies it: its digest in the registry, or else its id.
+/// Makes sure that the image is on the node. Returns its digest in the registry, or else its id.
 /// Waits for another job that pulls the same image; the caller has the deadline.
 pub(super) async fn image(
     client: &Client,
@@ -64,8 +64,8 @@ pub(super) async fn image(
     if may_be_there && let Ok(found) = client.inspect_image(image).await {
         return Ok(digest(image, &found));
     }
-    let _turn = turn(image, report).await?;
-    // The job that had its turn before may have pulled it.
+    let _lock = lock_pull(image, report).await?;
+    // Another job may have pulled it while this one waited.
     if may_be_there && let Ok(found) = client.inspect_image(image).await {
         return Ok(digest(image, &found));
     }
@@ -78,32 +78,32 @@ pub(super) async fn image(
 }
 
 async fn pull_with_retries(client: &Client, image: &str, report: &mut Report<'_>, request: &LaunchRequest<'_>) -> Result<(), DockerError> {
-    let search = login::search(image, request.stop).await;
+    let search = login::search(image, request.cancellation).await;
     for problem in &search.problems {
-        report.tell(&format!("login for {image} not used: {problem}"));
+        report.announce(&format!("login for {image} not used: {problem}"));
     }
     let mut problems = String::new();
     let mut pause = FIRST_PAUSE;
-    for number in 1..=TRIES {
-        report.tell(&format!("pulling {image} (try {number} of {TRIES}{})", search.note()));
+    for number in 1..=ATTEMPTS {
+        report.announce(&format!("pulling {image} (try {number} of {ATTEMPTS}{})", search.note()));
         let (started, since) = (host::timestamp(), Instant::now());
         let pulled = pull(client, image, search.credentials(), report).await;
-        let again = pulled.as_ref().err().is_some_and(is_transient) && number < TRIES;
+        let again = pulled.as_ref().err().is_some_and(is_transient) && number < ATTEMPTS;
         request.tries.lock().unwrap_or_else(PoisonError::into_inner).push(Attempt {
             what: Tried::ImagePull,
             number,
-            of: TRIES,
+            of: ATTEMPTS,
             started,
             seconds: since.elapsed().as_secs_f64(),
             problem: pulled.as_ref().err().map(Error::to_string),
             pause_s: again.then_some(pause.as_secs_f64()),
         });
         let Err(error) = pulled else {
-            report.tell(&format!("pulled {image} in {:.0} s", since.elapsed().as_secs_f64()));
+            report.announce(&format!("pulled {image} in {:.0} s", since.elapsed().as_secs_f64()));
             return Ok(());
         };
         let _ = write!(problems, "{}{error}", if number > 1 { "; then: " } else { "" });
-        if wants_login(&error) {
+        if needs_login(&error) {
             let _ = write!(problems, " ({})", search.remedy());
         }
         if !again {
@@ -118,9 +118,9 @@ async fn pull_with_retries(client: &Client, image: &str, report: &mut Report<'_>
     })
 }
 
-/// Waits until no other job of this user on this node pulls the image. The turn ends when the file is dropped, also by the
+/// Waits until no other job of this user on this node pulls the image. The lock is released when the file is closed, also by the
 /// death of this process.
-async fn turn(image: &str, report: &mut Report<'_>) -> Result<File, DockerError> {
+async fn lock_pull(image: &str, report: &mut Report<'_>) -> Result<File, DockerError> {
     let file = StateFolder::from_environment().lock_file(image)?;
     let mut said = false;
     loop {
@@ -130,10 +130,10 @@ async fn turn(image: &str, report: &mut Report<'_>) -> Result<File, DockerError>
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
         if !said {
-            report.tell(&format!("waiting for another job on this node that pulls {image}"));
+            report.announce(&format!("waiting for another job on this node that pulls {image}"));
             said = true;
         }
-        tokio::time::sleep(LOOK_AT_TURN).await;
+        tokio::time::sleep(LOCK_INTERVAL).await;
     }
 }
 
@@ -159,7 +159,7 @@ async fn pull(client: &Client, image: &str, credentials: Option<DockerCredential
     let options = CreateImageOptionsBuilder::new().from_image(&tagged(image)).build();
     let mut messages = std::pin::pin!(client.create_image(Some(options), None, credentials));
     let since = Instant::now();
-    let mut lines = tokio::time::interval_at(tokio::time::Instant::now() + BETWEEN_LINES, BETWEEN_LINES);
+    let mut lines = tokio::time::interval_at(tokio::time::Instant::now() + PROGRESS_INTERVAL, PROGRESS_INTERVAL);
     let mut layers = Layers::default();
     loop {
         tokio::select! {
@@ -174,7 +174,7 @@ async fn pull(client: &Client, image: &str, credentials: Option<DockerCredential
     }
 }
 
-/// Without a tag the engine would pull all of them.
+/// Without a tag the engine would pull all tags.
 fn tagged(image: &str) -> String {
     let name = image.rsplit('/').next().unwrap_or(image);
     if name.contains([':', '@']) {
@@ -184,18 +184,18 @@ fn tagged(image: &str) -> String {
     }
 }
 
-/// How engines and registries say that they want to know who pulls, or that this one may not.
+/// Messages of engines and registries that ask for a login, or refuse the one given.
 const LOGIN_WANTED: [&str; 4] = ["denied", "unauthorized", "authentication required", "no basic auth credentials"];
 /// Other refusals.
 const REFUSED: [&str; 4] = ["not found", "manifest unknown", "invalid reference", "no space left"];
 
-fn wants_login(error: &Error) -> bool {
+fn needs_login(error: &Error) -> bool {
     says(error, &LOGIN_WANTED)
 }
 
-/// Whether another try may go well: the network and the registry's own errors, not its refusals.
+/// Whether a retry may succeed: network and server errors, not refusals.
 fn is_transient(error: &Error) -> bool {
-    !wants_login(error) && !says(error, &REFUSED)
+    !needs_login(error) && !says(error, &REFUSED)
 }
 
 fn says(error: &Error, signs: &[&str]) -> bool {
@@ -254,7 +254,7 @@ mod tests {
                 status_code: 404,
                 message: message.to_owned(),
             };
-            assert_eq!((is_transient(&error), wants_login(&error)), (passes, login), "{message}");
+            assert_eq!((is_transient(&error), needs_login(&error)), (passes, login), "{message}");
         }
     }
 }

@@ -11,39 +11,38 @@ use super::options::{ContainerNetwork, GpuIdDocument, GpuRequest, PullPolicy, cp
 use crate::fleet::launcher::mount::{Mount, mounts};
 use crate::job::{ProfileError, ProfileHead};
 
-/// What a container needs.
+/// Settings of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct DockerSettings {
-    /// The engine's socket; `DOCKER_HOST` or the default where absent.
+    /// The engine's socket; `DOCKER_HOST` or the default if absent.
     pub socket: Option<String>,
     /// When the image is pulled.
     pub pull: PullPolicy,
-    /// The runtime under which containers run, as the engine's settings name it; the engine's default where absent.
+    /// The container runtime, as named in the engine's configuration; the engine's default if absent.
     pub runtime: Option<String>,
-    /// NVIDIA GPUs by device request.
+    /// NVIDIA GPUs requested through a device request.
     pub gpus: GpuRequest,
     /// Devices by CDI name, such as `nvidia.com/gpu=all`.
     pub cdi_devices: Vec<String>,
     /// Device files, such as `/dev/kfd`.
     pub devices: Vec<String>,
-    /// Further groups of the process, such as `video`.
+    /// Supplementary groups of the process, such as `video`.
     pub groups: Vec<String>,
     /// Folders.
     pub mounts: Vec<Mount>,
-    /// File systems in memory: their options by folder.
+    /// tmpfs mounts: options by folder.
     pub tmpfs: BTreeMap<String, String>,
-    /// Its network.
     pub network: ContainerNetwork,
-    /// The host's IPC namespace.
+    /// Use the host's IPC namespace.
     pub host_ipc: bool,
     /// Size of `/dev/shm`, MiB.
     pub shm_size_mib: Option<u64>,
-    /// The most memory that it may use, MiB.
+    /// Maximum memory, MiB.
     pub memory_mib: Option<NonZeroU64>,
-    /// The CPUs that it may use, as the kernel lists them.
+    /// CPUs, in the kernel's list format.
     pub cpuset: Option<String>,
-    /// A first process that collects those whose parents have ended.
+    /// Run an init process that reaps orphans.
     pub init: bool,
     /// `name=soft:hard`.
     pub ulimits: Vec<String>,
@@ -53,7 +52,7 @@ pub(crate) struct DockerSettings {
     pub security_options: Vec<String>,
     /// User, as `uid[:gid]`.
     pub user: Option<String>,
-    /// All rights; only where nothing less will do.
+    /// Privileged container; only if nothing less works.
     pub privileged: bool,
 }
 
@@ -108,10 +107,10 @@ pub(super) struct DockerDocument {
     pub privileged: Option<bool>,
 }
 
-/// Keys that exclude each other: where a profile has one of them, it inherits none of them.
+/// Keys that exclude each other: a profile that has one of them inherits none of them.
 const EXCLUSIVE: [[&str; 2]; 2] = [["gpus", "gpu-ids"], ["host-network", "network"]];
 
-/// The section that a profile inherits from, without keys that the profile's own section excludes.
+/// The inherited section, without keys that the profile's own section excludes.
 pub(super) fn without_excluded(mut base: Value, child: &Value) -> Value {
     for keys in EXCLUSIVE {
         let is_chosen = keys.iter().any(|key| child.get(key).is_some_and(|value| !value.is_null()));
@@ -129,7 +128,7 @@ pub(super) fn docker_settings(profile: ProfileHead<'_>, document: DockerDocument
         .is_some_and(|runtime| runtime.is_empty() || runtime.contains(char::is_whitespace))
     {
         let found = document.runtime.unwrap_or_default();
-        return Err(profile.wrong("docker.runtime", found, "a runtime that the engine's settings name, such as nvidia"));
+        return Err(profile.invalid("docker.runtime", found, "a runtime that the engine's settings name, such as nvidia"));
     }
     Ok(DockerSettings {
         socket: document.socket,

@@ -1,4 +1,4 @@
-//! The launcher `local`: the recipe itself as a process of this machine.
+//! The launcher `local`: the recipe runs as a process on this machine.
 
 use futures_util::future::LocalBoxFuture;
 use schemars::{Schema, SchemaGenerator};
@@ -9,7 +9,7 @@ use crate::fleet::job_state::Holding;
 use crate::job::{JobSpec, LaunchRules, LaunchSettings, NodesByRole, ProfileError, ProfileHead, SettingsError};
 use crate::matrix::Row;
 
-/// The kind.
+/// The launcher kind.
 pub(super) struct Local;
 
 impl LaunchRules for Local {

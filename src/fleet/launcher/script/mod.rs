@@ -1,5 +1,5 @@
-//! The launcher `script`: a site's own script as a process of this machine. It gets the recipe's environment and starts the engine
-//! in its own way.
+//! The launcher `script`: a site's own script runs as a process on this machine. It gets the recipe's environment and starts the
+//! engine in its own way.
 
 use std::path::PathBuf;
 
@@ -13,10 +13,10 @@ use crate::fleet::job_state::Holding;
 use crate::job::{JobSpec, LaunchRules, LaunchSettings, NodesByRole, ProfileError, ProfileHead, SettingsError, section_value};
 use crate::matrix::Row;
 
-/// The kind.
+/// The launcher kind.
 pub(super) struct Script;
 
-/// What this launcher reads of a profile.
+/// The keys of a profile that this launcher reads.
 #[derive(Deserialize)]
 struct Section {
     script: Option<String>,
@@ -42,7 +42,7 @@ impl LaunchRules for Script {
     }
 
     fn check_section(&self, profile: ProfileHead<'_>, section: Option<Value>) -> Result<LaunchSettings, ProfileError> {
-        let path = section.ok_or_else(|| profile.wrong("script", "", "the script's path below the runner folder"))?;
+        let path = section.ok_or_else(|| profile.invalid("script", "", "the script's path below the runner folder"))?;
         LaunchSettings::of(self, profile, &path)
     }
 
@@ -64,7 +64,7 @@ struct MissingScript(PathBuf);
 
 /// Runs a launch script with bash.
 struct ScriptProcess {
-    /// Its path below the runner folder.
+    /// Path below the runner folder.
     path: String,
 }
 

@@ -1,4 +1,4 @@
-//! How many nodes and GPUs a row needs of Slurm. A worker that is larger than a node spans whole nodes; smaller ones of the
+//! Nodes and GPUs of a row's Slurm job. A worker that is larger than a node spans whole nodes; smaller ones of the
 //! same role share nodes; prefill and decode never share one.
 
 use super::settings::{SlurmContainer, SlurmSettings};
@@ -6,7 +6,6 @@ use crate::job::NodesByRole;
 use crate::matrix::Row;
 use crate::model::{Layout, WorkerGroup};
 
-/// What a job asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Allocation {
     /// GPUs on each node.
@@ -16,16 +15,16 @@ pub(super) struct Allocation {
 }
 
 impl Allocation {
-    /// Nodes in all.
+    /// Total number of nodes.
     pub fn nodes(&self) -> u64 {
         self.roles.map_or(1, |roles| roles.prefill + roles.decode)
     }
 }
 
-/// Why a row does not fit on a profile's nodes.
+/// Why a row does not fit a profile's nodes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum AllocationError {
-    /// The number of GPUs of a node must be known.
+    /// The number of GPUs per node is unknown.
     #[error("row spans nodes, but the runner profile does not say how many GPUs a node has; add `slurm: {{gpus-per-node: ...}}`")]
     NoGpusPerNode,
     /// A row on one node needs more GPUs than a node has.
@@ -36,18 +35,15 @@ pub(super) enum AllocationError {
         /// GPUs of a node.
         have: u32,
     },
-    /// A number of nodes in `additional-settings` is invalid.
+    /// Invalid number of nodes in `additional-settings`.
     #[error("row has `{setting}` in `additional-settings`; expected a whole number from 0")]
-    Nodes {
-        /// The setting.
-        setting: String,
-    },
-    /// Enroot alone starts no container on other nodes.
+    Nodes { setting: String },
+    /// Enroot without Pyxis starts no container on other nodes.
     #[error("row spans nodes, which `slurm.container: enroot` does not; use pyxis or none")]
     Enroot,
 }
 
-/// What a row needs.
+/// Computes the allocation of a row.
 ///
 /// # Errors
 /// See [`AllocationError`].
@@ -80,7 +76,7 @@ pub(super) fn allocation(row: &Row, settings: &SlurmSettings) -> Result<Allocati
     }
 }
 
-/// Nodes of one role: as the config's `additional-settings` say, or as many as its workers fill.
+/// Nodes of one role: as in the config's `additional-settings`, or as many as its workers fill.
 fn nodes_of(group: &WorkerGroup, name: &str, have: u64) -> Result<u64, AllocationError> {
     let settings = group.additional_settings.as_deref().unwrap_or_default();
     let own = settings.iter().find(|setting| setting.split('=').next() == Some(name));

@@ -1,14 +1,14 @@
-//! What squeue and sacct print with `--json`. The form changed with Slurm's versions: a state is a text or a list of base
-//! state and flags, a number is bare or an object with `set` and `number`. Each form is taken as it comes.
+//! Parsers for `squeue --json` and `sacct --json`. The form changed with Slurm's versions: a state is a text or a list of base
+//! state and flags, a number is bare or an object with `set` and `number`. All of these forms are accepted.
 
 use serde_json::Value;
 
 use super::answer::{AnswerError, JobView, SlurmState};
 
-/// From `squeue --json` ([`super::command::queue_json`]); `None` where Slurm does not know the job.
+/// From `squeue --json` ([`super::command::queue_json`]); `None` if Slurm does not know the job.
 ///
 /// # Errors
-/// Where the answer is no JSON, or has another form.
+/// For invalid JSON, or another form.
 pub(super) fn parse_queue_json(text: &str, job: u64) -> Result<Option<JobView>, AnswerError> {
     let Some(found) = find(text, job)? else { return Ok(None) };
     Ok(Some(JobView {
@@ -20,10 +20,10 @@ pub(super) fn parse_queue_json(text: &str, job: u64) -> Result<Option<JobView>, 
     }))
 }
 
-/// From `sacct --json` ([`super::command::accounting_json`]); `None` where accounting does not know the job.
+/// From `sacct --json` ([`super::command::accounting_json`]); `None` if accounting does not know the job.
 ///
 /// # Errors
-/// Where the answer is no JSON, or has another form.
+/// For invalid JSON, or another form.
 pub(super) fn parse_accounting_json(text: &str, job: u64) -> Result<Option<JobView>, AnswerError> {
     let Some(found) = find(text, job)? else { return Ok(None) };
     Ok(Some(JobView {
@@ -47,7 +47,7 @@ fn find(text: &str, job: u64) -> Result<Option<Value>, AnswerError> {
         .find(|found| found.get("job_id").and_then(number) == i64::try_from(job).ok()))
 }
 
-/// A text, or a list in which a flag (`COMPLETING`, `CONFIGURING`) stands behind the base state and wins over it.
+/// A text, or a list in which a flag (`COMPLETING`, `CONFIGURING`) follows the base state and takes precedence.
 fn state(found: Option<&Value>) -> Result<SlurmState, AnswerError> {
     let names: Vec<&str> = match found {
         Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),

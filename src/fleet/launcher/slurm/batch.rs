@@ -1,4 +1,4 @@
-//! A submitted job as an engine: its turn in the queue, its end, its stop.
+//! A submitted Slurm job as an engine: its position in the queue, its end, its stop.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,20 +9,20 @@ use tokio::time::timeout;
 
 use super::cluster::Cluster;
 use super::verdict::End;
-use super::watcher::{Place, Seen, Watcher};
+use super::watcher::{JobNodes, JobStatus, Watcher};
 use super::{SCRIPT_END, SlurmError};
-use crate::fleet::launcher::{Engine, LaunchError, Turn};
+use crate::fleet::launcher::{Engine, LaunchError, QueueState};
 use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::process::{Ending, StopReport};
 use crate::system::runtime::block_on;
 
-/// How often a job that is being stopped is looked at.
-const LOOK: Duration = Duration::from_millis(150);
-/// What Slurm needs, beyond a process's own end, until a killed job is out of its queue.
+/// Polling interval while a job is being stopped.
+const POLL_INTERVAL: Duration = Duration::from_millis(150);
+/// Time that Slurm needs, beyond a process's end, to remove a killed job from its queue.
 const QUEUE_LAG: Duration = Duration::from_millis(1500);
-/// How much longer that may take while the controller answers: a job that is gone late is better than one that is left.
+/// Extra time for that while the controller answers: better a late stop than a leaked job.
 const SLOW_QUEUE: Duration = Duration::from_secs(6);
-/// How long the controller has to answer while a job is being stopped.
+/// Timeout of the controller's answers while a job is being stopped.
 const ANSWER: Duration = Duration::from_secs(3);
 
 /// A submitted job. Dropping it cancels it.
@@ -37,7 +37,7 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Whether the job is out of the queue. Where the controller does not say, it counts as there.
+    /// Whether the job has left the queue. Without an answer of the controller it counts as still there.
     async fn is_gone(&self) -> Result<bool, SlurmError> {
         let jobs = self.cluster.named(&self.name, ANSWER, &Cancellation::new()).await?;
         Ok(!jobs.iter().any(|job| job.number == self.number))
@@ -51,26 +51,26 @@ impl Batch {
             if Instant::now() >= until || hurry.is_cancelled() {
                 return Ok(false);
             }
-            let _ = timeout(LOOK, hurry.cancelled()).await;
+            let _ = timeout(POLL_INTERVAL, hurry.cancelled()).await;
         }
     }
 
     async fn stop_job(&self, grace: Duration, limit: Duration, hurry: &Cancellation, report: &mut StopReport) -> Result<bool, SlurmError> {
         let never = Cancellation::new();
-        // One that waits, or is suspended.
-        let takes_no_signal = matches!(self.watcher.seen(), Seen::Waiting(_) | Seen::Unusable(_));
+        // It is pending or suspended, so there is nothing to terminate.
+        let takes_no_signal = matches!(self.watcher.status(), JobStatus::Waiting(_) | JobStatus::Unusable(_));
         let polite_until = Instant::now() + grace;
         let told = if takes_no_signal {
-            // A job that runs by now is ended all the same.
+            // A job that has started in the meantime is cancelled as well.
             self.cluster.cancel(self.number, grace.max(ANSWER), &never).await
         } else {
-            // Slurm's own way from SIGTERM to SIGKILL takes as long as the site's KillWait says.
+            // Slurm's own way from SIGTERM to SIGKILL takes as long as the site's KillWait.
             self.cluster.terminate(self.number, grace.max(ANSWER), &never).await
         };
         match self.await_gone(polite_until, hurry).await {
             Ok(true) => return Ok(true),
             Ok(false) => {}
-            // One slow answer is no reason not to go on; where the controller is away, there is nothing that could be done.
+            // Continue after one slow answer; without a controller there is nothing left to try.
             Err(error) if told.is_err() => return Err(error),
             Err(_) => {}
         }
@@ -81,18 +81,18 @@ impl Batch {
         let last_moment = killed + limit + QUEUE_LAG;
         let left = || last_moment.saturating_duration_since(Instant::now());
         let _ = self.cluster.kill(self.number, left(), &never).await;
-        // A job on one node needs no step for that.
+        // A job on one node does not need a step for that.
         if self.nodes().len() > 1 && self.await_gone(killed + SCRIPT_END, &never).await.unwrap_or(false) {
             return Ok(true);
         }
         let _ = self.cluster.cancel(self.number, left(), &never).await;
-        // A slow queue is waited for: whoever is in a hurry still wants to know that the job is gone.
+        // Wait for a slow queue even when in a hurry: a second signal must not leave the job unconfirmed.
         self.await_gone(last_moment + SLOW_QUEUE, &never).await
     }
 
     async fn end(&mut self, grace: Duration, limit: Duration, hurry: &Cancellation) -> StopReport {
         let mut report = StopReport::default();
-        let over = matches!(self.watcher.seen(), Seen::Ended(_));
+        let over = matches!(self.watcher.status(), JobStatus::Ended(_));
         self.watcher.end().await;
         let name = format!("slurm job {}", self.number);
         let stopped = if over {
@@ -121,55 +121,55 @@ impl Batch {
     }
 }
 
-/// Where a job is in the queue, of what was seen of it.
-fn turn_of(number: u64, seen: &Seen) -> Turn {
-    match seen {
-        Seen::Waiting(reason) => Turn::Waits {
+/// The position in the queue according to the watcher's last state.
+fn queue_state_of(number: u64, status: &JobStatus) -> QueueState {
+    match status {
+        JobStatus::Waiting(reason) => QueueState::Waiting {
             what: format!("slurm job {number}"),
             reason: reason.clone(),
         },
-        Seen::Running(Place { nodes, .. }) => Turn::Come {
+        JobStatus::Running(JobNodes { nodes, .. }) => QueueState::Left {
             place: format!("slurm job {number} runs on {nodes}"),
         },
-        Seen::Ended(_) | Seen::Unusable(_) | Seen::Lost(_) => Turn::Come {
+        JobStatus::Ended(_) | JobStatus::Unusable(_) | JobStatus::Lost(_) => QueueState::Left {
             place: format!("slurm job {number} is over"),
         },
     }
 }
 
-fn is_over(seen: &Seen) -> bool {
-    match seen {
-        Seen::Waiting(_) | Seen::Running(_) => false,
-        Seen::Ended(_) | Seen::Unusable(_) | Seen::Lost(_) => true,
+fn is_over(status: &JobStatus) -> bool {
+    match status {
+        JobStatus::Waiting(_) | JobStatus::Running(_) => false,
+        JobStatus::Ended(_) | JobStatus::Unusable(_) | JobStatus::Lost(_) => true,
     }
 }
 
 impl Engine for Batch {
-    fn turn(&self) -> Turn {
-        turn_of(self.number, &self.watcher.seen())
+    fn queue_state(&self) -> QueueState {
+        queue_state_of(self.number, &self.watcher.status())
     }
 
-    fn turn_after<'a>(&'a self, known: &'a Turn) -> BoxFuture<'a, Turn> {
+    fn queue_state_change<'a>(&'a self, known: &'a QueueState) -> BoxFuture<'a, QueueState> {
         Box::pin(async move {
-            let is_new = |seen: &Seen| !is_over(seen) && turn_of(self.number, seen) != *known;
-            let seen = self.watcher.seen_as(is_new).await;
-            if is_over(&seen) {
-                // Who waits for the end hears of it.
+            let is_new = |status: &JobStatus| !is_over(status) && queue_state_of(self.number, status) != *known;
+            let status = self.watcher.wait_for(is_new).await;
+            if is_over(&status) {
+                // Waiters for the end are notified separately.
                 return std::future::pending().await;
             }
-            turn_of(self.number, &seen)
+            queue_state_of(self.number, &status)
         })
     }
 
     fn ended(&self) -> BoxFuture<'_, Result<Ending, LaunchError>> {
         Box::pin(async {
-            match self.watcher.seen_as(is_over).await {
-                Seen::Ended(End::Exited(status)) => Ok(Ending::Exited(status)),
-                Seen::Ended(End::Signalled(signal)) => Ok(Ending::Signalled(signal)),
-                Seen::Ended(End::Failed(failure)) | Seen::Unusable(failure) => Err(LaunchError::Explained(failure)),
-                Seen::Lost(problem) => Err(self.lost(problem)),
-                Seen::Waiting(reason) => Err(self.lost(reason)),
-                Seen::Running(place) => Err(self.lost(place.nodes)),
+            match self.watcher.wait_for(is_over).await {
+                JobStatus::Ended(End::Exited(status)) => Ok(Ending::Exited(status)),
+                JobStatus::Ended(End::Signalled(signal)) => Ok(Ending::Signalled(signal)),
+                JobStatus::Ended(End::Failed(failure)) | JobStatus::Unusable(failure) => Err(LaunchError::Explained(failure)),
+                JobStatus::Lost(problem) => Err(self.lost(problem)),
+                JobStatus::Waiting(reason) => Err(self.lost(reason)),
+                JobStatus::Running(place) => Err(self.lost(place.nodes)),
             }
         })
     }
@@ -179,16 +179,16 @@ impl Engine for Batch {
     }
 
     fn host(&self) -> String {
-        self.watcher.place().address
+        self.watcher.nodes().address
     }
 
     fn nodes(&self) -> Vec<String> {
-        self.watcher.place().names
+        self.watcher.nodes().names
     }
 
     fn facts(&self) -> BTreeMap<String, String> {
         let number = self.number.to_string();
-        let Place { nodes, .. } = self.watcher.place();
+        let JobNodes { nodes, .. } = self.watcher.nodes();
         let facts = [
             ("slurm_job_id", Some(&number)),
             ("slurm_nodes", Some(&nodes)),

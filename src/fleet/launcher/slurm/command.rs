@@ -1,5 +1,5 @@
-//! Command lines of Slurm's tools, beside that of sbatch. A job is always named by its number: nothing here can reach a
-//! stranger's job by user or by partition.
+//! Command lines of Slurm's tools other than sbatch. A job is always named by its id, so that nothing here can affect
+//! other jobs by user or partition.
 
 /// A version of Slurm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,7 +11,7 @@ pub(super) struct SlurmVersion {
 }
 
 impl SlurmVersion {
-    /// From what `--version` says: `slurm-wlm 22.05.8`, `slurm 23.11.4`.
+    /// Parses the output of `--version`: `slurm-wlm 22.05.8`, `slurm 23.11.4`.
     pub fn parse(text: &str) -> Option<Self> {
         let number = text
             .split_whitespace()
@@ -24,12 +24,12 @@ impl SlurmVersion {
         })
     }
 
-    /// Whether `squeue --json` looks at `--jobs`: before 23.11 it prints every job of the cluster.
+    /// Whether `squeue --json` respects `--jobs`: before 23.11 it prints every job of the cluster.
     pub fn filters_json(self) -> bool {
         self >= Self { major: 23, minor: 11 }
     }
 
-    /// Whether `sacct --json` is there (21.08).
+    /// Whether `sacct --json` exists (21.08).
     pub fn has_accounting_json(self) -> bool {
         self >= Self { major: 21, minor: 8 }
     }
@@ -39,33 +39,33 @@ fn list(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// `squeue` for one job, of any state that Slurm still remembers; read by [`super::answer::parse_queue`].
+/// `squeue` for one job in any state that Slurm still remembers; parsed by [`super::answer::parse_queue`].
 pub(super) fn queue(job: u64) -> Vec<String> {
     let job = format!("--jobs={job}");
     list(&["--noheader", "--all", "--states=all", &job, "--format=%i|%T|%r|%N|%B"])
 }
 
-/// The same as JSON; read by [`super::answer_json::parse_queue_json`].
+/// The same as JSON; parsed by [`super::answer_json::parse_queue_json`].
 pub(super) fn queue_json(job: u64) -> Vec<String> {
     list(&["--json", "--all", "--states=all", &format!("--jobs={job}")])
 }
 
-/// `squeue` for the jobs with a name that are not over; read by [`super::answer::parse_named`].
+/// `squeue` for unfinished jobs with a name; parsed by [`super::answer::parse_named`].
 pub(super) fn find_named(name: &str) -> Vec<String> {
     list(&["--noheader", "--all", &format!("--name={name}"), "--format=%i|%T|%U|%j"])
 }
 
-/// `scontrol` for one job; read by [`super::answer::parse_job`].
+/// `scontrol` for one job; parsed by [`super::answer::parse_job`].
 pub(super) fn show_job(job: u64) -> Vec<String> {
     list(&["--oneliner", "show", "job", &job.to_string()])
 }
 
-/// `scontrol` for one node; read by [`super::answer::node_address`].
+/// `scontrol` for one node; parsed by [`super::answer::node_address`].
 pub(super) fn show_node(node: &str) -> Vec<String> {
     list(&["--oneliner", "show", "node", node])
 }
 
-/// `scontrol` for the names in a list of nodes as Slurm shortens it: `n[1-3]`.
+/// `scontrol` that expands a Slurm host list: `n[1-3]`.
 pub(super) fn show_hostnames(nodes: &str) -> Vec<String> {
     list(&["show", "hostnames", nodes])
 }
@@ -82,7 +82,7 @@ pub(super) fn accounting(job: u64) -> Vec<String> {
     ])
 }
 
-/// `sacct` for one job as JSON; read by [`super::answer_json::parse_accounting_json`].
+/// `sacct` for one job as JSON; parsed by [`super::answer_json::parse_accounting_json`].
 pub(super) fn accounting_json(job: u64) -> Vec<String> {
     list(&["--json", "--allocations", &format!("--jobs={job}")])
 }
@@ -97,19 +97,19 @@ pub(super) fn terminate(job: u64) -> Vec<String> {
     list(&["--full", "--signal=TERM", &job.to_string()])
 }
 
-/// `squeue` for the steps of a job; read by [`super::answer::parse_steps`].
+/// `squeue` for the steps of a job; parsed by [`super::answer::parse_steps`].
 pub(super) fn steps(job: u64) -> Vec<String> {
     list(&["--steps", "--noheader", &format!("--jobs={job}"), "--format=%i"])
 }
 
-/// `scancel` that sends SIGKILL to steps, at once: for a job as a whole Slurm waits KillWait before it does.
+/// `scancel` that sends SIGKILL to steps at once: for a job as a whole Slurm waits KillWait first.
 pub(super) fn kill_steps(steps: &[String]) -> Vec<String> {
     let mut words = list(&["--signal=KILL"]);
     words.extend(steps.iter().cloned());
     words
 }
 
-/// `scancel` that tells our batch script to end everything around it at once.
+/// `scancel` that signals the batch script to kill everything on its nodes at once.
 pub(super) fn kill_script(job: u64) -> Vec<String> {
     list(&["--batch", "--signal=USR1", &job.to_string()])
 }
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_say_which_answers_there_are() {
+    fn output_formats_follow_from_the_version() {
         for (text, filters, accounting) in [
             ("slurm-wlm 22.05.8", false, true),
             ("slurm 23.11.4", true, true),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_name_a_job_by_its_number() {
+    fn commands_name_a_job_by_its_id() {
         for command in [
             queue(7),
             queue_json(7),

@@ -1,4 +1,4 @@
-//! Why Slurm could not do its work, from what its tools say.
+//! Errors of Slurm, classified by what its tools print.
 
 use std::path::PathBuf;
 
@@ -7,80 +7,45 @@ use super::answer::AnswerError;
 use crate::fleet::launcher::LaunchError;
 use crate::job::{FailureClass, JobFailure};
 
-/// Why Slurm could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SlurmError {
-    /// A tool is missing.
-    #[error("cannot start {tool}: {source}; are Slurm's client tools installed and in PATH?")]
-    Start {
-        /// The tool.
-        tool: &'static str,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The controller cannot be reached.
+    #[error("cannot start {tool}: {source}; install Slurm's client tools, or add them to PATH")]
+    Start { tool: &'static str, source: std::io::Error },
     #[error("{tool} cannot reach Slurm's controller: {said}; look at slurmctld and munge with `scontrol ping`")]
-    Unreachable {
-        /// The tool.
-        tool: &'static str,
-        /// What it said.
-        said: String,
-    },
-    /// A tool refused.
+    Unreachable { tool: &'static str, said: String },
     #[error("{tool} refused: {said}")]
-    Refused {
-        /// The tool.
-        tool: &'static str,
-        /// What it said.
-        said: String,
-    },
-    /// A tool did not end.
+    Refused { tool: &'static str, said: String },
+    /// A tool timed out.
     #[error("{tool} gave no answer within {seconds} s; look at slurmctld with `scontrol ping`")]
-    Late {
-        /// The tool.
-        tool: &'static str,
-        /// How long it had.
-        seconds: f64,
-    },
-    /// A tool said something else than expected.
+    Late { tool: &'static str, seconds: f64 },
+    /// Unexpected output of a tool.
     #[error("{tool} gave an {source}")]
     Answer {
-        /// The tool.
         tool: &'static str,
-        /// What is wrong with it.
+        /// The problem.
         source: AnswerError,
     },
-    /// The controller was away for too long.
     #[error("slurm's controller has not answered for 5 minutes about job {number}: {problem}")]
     Lost {
-        /// The job.
         number: u64,
-        /// What was wrong at last.
+        /// The last problem.
         problem: String,
     },
-    /// The row does not fit.
+    /// The row does not fit the nodes.
     #[error(transparent)]
     Allocation(#[from] AllocationError),
-    /// The secrets cannot be written.
     #[error("cannot write the job's secrets to {}: {source}; set `slurm.secrets-folder` in the runner profile", path.display())]
-    Secrets {
-        /// Their file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A leftover does not go.
+    Secrets { path: PathBuf, source: std::io::Error },
+    /// A leftover job cannot be removed.
     #[error("slurm job {0} is still in the queue after scancel")]
     Stays(u64),
-    /// A job's state cannot be read.
-    #[error("cannot read what the job held: {0}")]
+    #[error("cannot read the Slurm job in the job's state: {0}")]
     State(serde_json::Error),
-    /// The attempt was ended.
     #[error("ended by a signal")]
     Stopped,
 }
 
-/// What Slurm's tools say when they do not reach the controller, or munge, which they need for it.
+/// Messages of Slurm's tools if they cannot reach the controller, or munge, which they need for that.
 const UNREACHABLE: [&str; 6] = [
     "unable to contact slurm controller",
     "connection refused",
@@ -90,7 +55,7 @@ const UNREACHABLE: [&str; 6] = [
     "zero bytes were transmitted",
 ];
 
-/// Those of them that come after the request was sent.
+/// Those that come after the request was sent, so that it may have been received.
 const UNANSWERED: [&str; 2] = ["socket timed out", "zero bytes were transmitted"];
 
 impl SlurmError {
@@ -105,8 +70,8 @@ impl SlurmError {
         }
     }
 
-    /// Whether a submission that failed so may have reached the controller all the same.
-    pub(super) fn leaves_open(&self) -> bool {
+    /// Whether the controller may have received the failed submission.
+    pub(super) fn may_have_been_received(&self) -> bool {
         match self {
             Self::Late { .. } | Self::Stopped | Self::Answer { .. } => true,
             Self::Unreachable { said, .. } => UNANSWERED.iter().any(|sign| said.to_lowercase().contains(sign)),
@@ -143,7 +108,7 @@ impl From<SlurmError> for LaunchError {
     }
 }
 
-/// What sbatch says to a job that can never run: the profile is wrong, so a retry would fail too.
+/// sbatch's messages for a job that can never run: the profile is wrong, so a retry would fail too.
 const NEVER: [&str; 7] = [
     "invalid partition",
     "invalid account",
@@ -154,7 +119,7 @@ const NEVER: [&str; 7] = [
     "invalid feature specification",
 ];
 
-/// The error as the job's failure where it is known whose fault it is.
+/// The error as a job failure if the cause is known.
 pub(super) fn explained(error: SlurmError) -> LaunchError {
     if matches!(error, SlurmError::Stopped) {
         return LaunchError::Stopped;
@@ -178,8 +143,8 @@ mod tests {
         let error = explained(SlurmError::refused("sbatch", down));
         assert!(matches!(error, LaunchError::Launcher(_)), "{error}");
         assert!(error.to_string().contains("scontrol ping"), "{error}");
-        let wrong = "sbatch: error: invalid partition specified: nowhere\nsbatch: error: Batch job submission failed: Invalid partition name specified\n";
-        let LaunchError::Explained(failure) = explained(SlurmError::refused("sbatch", wrong)) else {
+        let invalid = "sbatch: error: invalid partition specified: nowhere\nsbatch: error: Batch job submission failed: Invalid partition name specified\n";
+        let LaunchError::Explained(failure) = explained(SlurmError::refused("sbatch", invalid)) else {
             panic!()
         };
         assert_eq!(failure.class, FailureClass::Invalid);

@@ -1,5 +1,5 @@
-//! Engines as jobs of Slurm: submitted with sbatch under the job's id as name and comment, followed with squeue, ended with
-//! scancel by their number. A job that does not carry our id is never touched.
+//! The launcher `slurm`: engines as Slurm jobs, submitted with sbatch under the job's id as name and comment, followed with squeue,
+//! and ended with scancel by their Slurm id. A Slurm job without our id is never touched.
 //!
 //! Pure: [`settings`], [`allocation`], [`request`] with [`script`] and [`step`], [`command`], [`answer`], [`verdict`]. With
 //! effects: [`cluster`] calls Slurm's tools, [`watcher`] follows a job, [`batch`] is the engine, [`leftovers`] cleans up.
@@ -47,28 +47,28 @@ use script::secrets_file;
 use settings::{SlurmContainer, SlurmDocument, SlurmSettings, slurm_settings};
 use watcher::Watcher;
 
-/// How long a job's script has to end the processes on its nodes. It reaches other nodes by a step, and Slurm gives a cancelled job
+/// Time for a job's script to end the processes on its nodes. It reaches other nodes by a step, and Slurm gives a cancelled job
 /// no more steps.
 const SCRIPT_END: Duration = Duration::from_secs(2);
-/// The longest wait for a tool that asks whether Slurm works.
+/// Timeout of a tool that checks Slurm.
 const SERVICE: Duration = Duration::from_secs(10);
 const NAME: &str = "slurm";
 
-/// The kind.
+/// The launcher kind.
 pub(super) struct Slurm;
 
-/// What this launcher reads of a profile.
+/// The keys of a profile that this launcher reads.
 #[derive(Deserialize)]
 struct Section {
     slurm: Option<SlurmDocument>,
 }
 
-/// What a job has in the queue.
+/// What the job's state stores about a job in the queue.
 #[derive(Serialize, Deserialize)]
 struct Held {
     /// The job's name.
     name: String,
-    /// `SLURM_CONF`, where it was set.
+    /// `SLURM_CONF`, if it was set.
     configuration: Option<String>,
     /// The file with the job's secrets, until the job has read it.
     secrets: PathBuf,
@@ -118,20 +118,20 @@ impl LauncherKind for Slurm {
                 configuration,
                 secrets,
             } = Held::deserialize(held).map_err(SlurmError::State)?;
-            let Removal { job, stop, until } = *removal;
-            let found = cancel_named(&Cluster::new(job, configuration), &name, stop, until).await?;
+            let Removal { job, cancellation, until } = *removal;
+            let found = cancel_named(&Cluster::new(job, configuration), &name, cancellation, until).await?;
             let _ = std::fs::remove_file(secrets);
             Ok(found)
         })
     }
 
-    fn services(&self, _settings: &LaunchSettings, until: Instant, stop: &Cancellation) -> Vec<Service> {
+    fn services(&self, _settings: &LaunchSettings, until: Instant, cancellation: &Cancellation) -> Vec<Service> {
         let answer_of = |program, arguments: &[&str]| {
             let limit = SERVICE.min(until.saturating_duration_since(Instant::now()));
-            tool::answer_of(program, arguments, limit, stop).map_err(|error| error.to_string())
+            tool::answer_of(program, arguments, limit, cancellation).map_err(|error| error.to_string())
         };
         let version = answer_of("sinfo", &["--version"]).map(|text| text.trim().to_owned());
-        // `scontrol ping` ends with 0 also where no controller answers, and says so in words.
+        // `scontrol ping` exits with 0 even if no controller answers, and only prints it.
         let controller = answer_of("scontrol", &["ping"]).and_then(|text| {
             if text.contains("UP") {
                 Ok("controller is up".to_owned())
@@ -147,13 +147,13 @@ impl LauncherKind for Slurm {
     }
 }
 
-/// Runs the recipe as a job of Slurm.
+/// Runs the recipe as a Slurm job.
 struct Sbatch {
     settings: SlurmSettings,
 }
 
 impl Sbatch {
-    /// The file for the job's secrets, on a file system that the nodes see: home folders are, on most clusters.
+    /// The file for the job's secrets, on a file system that the nodes share: home folders are, on most clusters.
     fn secrets_path(&self, job: &JobId) -> PathBuf {
         let own = self.settings.secrets_folder.as_ref().map(PathBuf::from);
         let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state/imax/secrets"));
@@ -202,12 +202,12 @@ impl Sbatch {
         };
         let batch = batch_request(request.spec, &self.settings, request.environment, request.port, folders).map_err(SlurmError::from)?;
         let mut cluster = Cluster::new(job, configuration());
-        cluster.learn_version(request.stop).await.map_err(explained)?;
+        cluster.learn_version(request.cancellation).await.map_err(explained)?;
         if let (Some(path), Some(text)) = (&secrets, &text) {
             write_secrets(path, text)?;
         }
         let limit = request.until.saturating_duration_since(Instant::now());
-        match cluster.submit(&batch, limit, request.stop).await {
+        match cluster.submit(&batch, limit, request.cancellation).await {
             Ok(number) => {
                 tracing::debug!(%job, number, "Slurm job submitted");
                 Ok(Box::new(Batch {
@@ -221,7 +221,8 @@ impl Sbatch {
                 }))
             }
             Err(error) => {
-                let may_come = error.leaves_open() && !cancel_arriving(&cluster, job.as_str(), &request.stop.for_next_request()).await;
+                let may_come = error.may_have_been_received()
+                    && !cancel_arriving(&cluster, job.as_str(), &request.cancellation.for_next_request()).await;
                 if let Some(path) = secrets {
                     let _ = std::fs::remove_file(path);
                 }

@@ -1,5 +1,5 @@
-//! The batch script of a job. It gets everything that may be seen by its environment or in its text; secrets come in a file
-//! that only the user can read and that it removes as soon as it has read it.
+//! The batch script of a job. It gets everything that may be visible by its environment or in its text; secrets come in a file
+//! that only the user can read and that the script removes as soon as it has read it.
 
 use std::fmt::Write as _;
 
@@ -7,19 +7,19 @@ use super::allocation::Allocation;
 use super::settings::SlurmContainer;
 use crate::model::{Variable, VariableValue};
 
-/// Exit status of a script that did not find its secrets.
+/// Exit status of a script that did not find its secrets file.
 pub(super) const EXIT_SECRETS: i32 = 241;
 /// Exit status of a script whose port was taken.
 pub(super) const EXIT_PORT: i32 = 242;
 /// Exit status of a script that could not import its image.
 pub(super) const EXIT_IMAGE: i32 = 243;
-/// Exit status of a script that found its nodes unfit.
+/// Exit status of a script whose node checks failed.
 pub(super) const EXIT_NODE: i32 = 244;
 
-/// The functions of the script, which say there what they are for.
+/// Functions of the script, documented there.
 const FUNCTIONS: &str = include_str!("functions.sh");
 
-/// What the script is made of.
+/// Input of the script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ScriptPlan<'a> {
     pub job: &'a str,
@@ -28,9 +28,9 @@ pub(super) struct ScriptPlan<'a> {
     pub allocation: Allocation,
     /// Variables that are not in the environment of the submission.
     pub exports: Vec<(String, String)>,
-    /// The command that examines a node, and where its answer goes, up to the node's name.
+    /// The command that checks a node, and the path of its result, up to the node's name.
     pub examine: (Vec<String>, String),
-    /// The command that prints the path of the imported image, which is then in `$image`.
+    /// The command that prints the path of the imported image, which becomes `$image`.
     pub import: Option<Vec<String>>,
     pub container: SlurmContainer,
     /// Options of the step that runs in a container; `$image` in them stands for the imported image.
@@ -38,7 +38,6 @@ pub(super) struct ScriptPlan<'a> {
     pub command: Vec<String>,
 }
 
-/// The text.
 pub(super) fn script(plan: &ScriptPlan<'_>) -> String {
     let mut text = format!("#!/usr/bin/env bash\n# {} of imax.\nset -u\njob={}\n", plan.job, quote(plan.job));
     text.push_str(FUNCTIONS);
@@ -85,8 +84,8 @@ pub(super) fn script(plan: &ScriptPlan<'_>) -> String {
     text
 }
 
-/// Nodes that are not fit yet get half a minute: drivers give memory back some time after a process is gone. What the
-/// examination itself cannot do ends no job.
+/// Failing nodes get half a minute: drivers free memory some time after a process has ended. An error of the
+/// check itself does not fail the job.
 fn examine(text: &mut String, plan: &ScriptPlan<'_>) {
     let (command, answer) = &plan.examine;
     let _ = writeln!(
@@ -107,7 +106,7 @@ fn examine(text: &mut String, plan: &ScriptPlan<'_>) {
     let _ = writeln!(text, "{everywhere}\n[ \"$?\" != 4 ] || fail {EXIT_NODE} \"a node is not fit\"");
 }
 
-/// The node lists of the roles, which are known on the nodes alone.
+/// The node lists of the roles, which are only known on the nodes.
 fn roles(text: &mut String, allocation: &Allocation) {
     let Some(roles) = allocation.roles else { return };
     let (prefill, decode) = (roles.prefill, roles.decode);
@@ -124,7 +123,7 @@ fn roles(text: &mut String, allocation: &Allocation) {
     );
 }
 
-/// The file that the script takes its secrets from; `None` where there are none.
+/// The file that the script reads its secrets from; `None` without secrets.
 pub(super) fn secrets_file(environment: &[Variable]) -> Option<String> {
     let mut text = String::new();
     for Variable { name, value } in environment {
@@ -138,12 +137,11 @@ pub(super) fn secrets_file(environment: &[Variable]) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Words for bash.
 pub(super) fn words(list: &[String]) -> String {
     list.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
 }
 
-/// A word of a step's options: of what bash could expand only the image is.
+/// Quotes an option of a step: only `$image` is expanded by bash.
 fn quote_step(word: &str) -> String {
     if word.contains("$image") || word.contains("${image") {
         expanded(word)
@@ -166,10 +164,10 @@ fn expanded(text: &str) -> String {
     format!("\"{quoted}\"")
 }
 
-/// One word for bash: nothing in it is expanded.
+/// Quotes one word for bash: nothing in it is expanded.
 pub(super) fn quote(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./=:,@%+".contains(c);
-    // Within a word a `#` begins no comment.
+    // ContainerContents a word a `#` begins no comment.
     let is_plain = text.chars().enumerate().all(|(at, c)| plain(c) || (c == '#' && at > 0));
     if !text.is_empty() && is_plain {
         return text.to_owned();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::fleet::launcher::mount::{Mount, mounts};
 use crate::job::{GpuVendor, PhaseTime, ProfileError, ProfileHead};
 
-/// What a Slurm job needs.
+/// Settings of a Slurm job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct SlurmSettings {
@@ -20,7 +20,7 @@ pub(crate) struct SlurmSettings {
     pub reservation: Option<String>,
     /// `--exclusive`.
     pub exclusive: bool,
-    /// `--time`; Slurm counts whole minutes, so it is rounded up to them.
+    /// `--time`; rounded up, because Slurm counts whole minutes.
     pub time_limit: PhaseTime,
     /// `--exclude`: nodes not to use.
     pub exclude: Option<String>,
@@ -28,27 +28,26 @@ pub(crate) struct SlurmSettings {
     pub nodelist: Option<String>,
     /// `--constraint`: features that nodes must have.
     pub constraint: Option<String>,
-    /// How GPUs are asked for on each node, with `{gpus}` for their number; empty where they are not asked for.
+    /// The option that requests GPUs on each node, with `{gpus}` for their number; empty if GPUs are not requested.
     pub gpus_option: String,
-    /// GPUs of a node. Rows over several nodes need it.
+    /// GPUs of a node. Required for rows over several nodes.
     pub gpus_per_node: Option<u32>,
     /// Further options of sbatch.
     pub extra_options: Vec<String>,
     /// Further options of the srun that starts the container.
     pub step_options: Vec<String>,
-    /// What runs the image on the nodes.
     pub container: SlurmContainer,
     /// Folders.
     pub mounts: Vec<Mount>,
-    /// Folder in which imported images are kept, shared by the nodes.
+    /// Folder for imported images, shared by the nodes.
     pub image_cache: Option<String>,
-    /// The user is root inside the container.
+    /// Whether the user is root inside the container.
     pub remap_root: bool,
-    /// Folder that this machine and the nodes share, for the secrets of a job that waits in the queue.
+    /// Folder that this machine and the nodes share, for the secrets of a job in the queue.
     pub secrets_folder: Option<String>,
 }
 
-/// What runs the image on the nodes.
+/// Container runtime on the nodes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum SlurmContainer {
@@ -103,8 +102,8 @@ pub(super) struct SlurmDocument {
     pub secrets_folder: Option<String>,
 }
 
-/// Options that imax sets itself, or that would take the job out of its sight.
-const OWN_OPTIONS: [&str; 19] = [
+/// Options that imax sets itself, or that would detach the job from it.
+const RESERVED_OPTIONS: [&str; 19] = [
     "--job-name",
     "-J",
     "--comment",
@@ -150,13 +149,13 @@ pub(super) fn slurm_settings(profile: ProfileHead<'_>, document: SlurmDocument) 
         secrets_folder: check.folder("slurm.secrets-folder", document.secrets_folder)?,
     };
     if settings.gpus_per_node == Some(0) {
-        return Err(check.wrong("slurm.gpus-per-node", "0", "a whole number from 1"));
+        return Err(check.invalid("slurm.gpus-per-node", "0", "a whole number from 1"));
     }
     if settings.time_limit.duration().is_zero() {
-        return Err(check.wrong("slurm.time-limit", "0s", "a time over 0, such as 4h"));
+        return Err(check.invalid("slurm.time-limit", "0s", "a time over 0, such as 4h"));
     }
     if settings.container == SlurmContainer::Enroot && settings.image_cache.is_none() {
-        return Err(check.wrong(
+        return Err(check.invalid(
             "slurm.image-cache",
             "",
             "a folder that the nodes share; `container: enroot` needs it",
@@ -170,14 +169,14 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn wrong(&self, key: &'static str, found: &str, expected: &'static str) -> ProfileError {
-        self.profile.wrong(key, found, expected)
+    fn invalid(&self, key: &'static str, found: &str, expected: &'static str) -> ProfileError {
+        self.profile.invalid(key, found, expected)
     }
 
     fn word(&self, key: &'static str, found: Option<String>) -> Result<Option<String>, ProfileError> {
         match found {
             Some(text) if text.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control()) => {
-                Err(self.wrong(key, &text, "one word, without blanks"))
+                Err(self.invalid(key, &text, "one word, without blanks"))
             }
             found => Ok(found),
         }
@@ -185,7 +184,7 @@ impl Check<'_> {
 
     fn folder(&self, key: &'static str, found: Option<String>) -> Result<Option<String>, ProfileError> {
         match self.word(key, found)? {
-            Some(text) if !text.starts_with('/') => Err(self.wrong(key, &text, "an absolute path")),
+            Some(text) if !text.starts_with('/') => Err(self.invalid(key, &text, "an absolute path")),
             found => Ok(found),
         }
     }
@@ -193,14 +192,14 @@ impl Check<'_> {
     fn gpus_option(&self, vendor: GpuVendor, found: Option<String>) -> Result<String, ProfileError> {
         let key = "slurm.gpus-option";
         let text = match found {
-            // Said to be empty: a site that has no GPU resources, only whole nodes.
+            // Explicitly empty: a site without GPU resources, which only allocates whole nodes.
             Some(text) if text.is_empty() => return Ok(text),
             found => self.word(key, found.or_else(|| default_gpus_option(vendor)))?,
         };
         match text {
             None => Ok(String::new()),
             Some(text) if text.starts_with('-') && text.contains("{gpus}") => Ok(text),
-            Some(text) => Err(self.wrong(key, &text, "an option of sbatch with {gpus} in it, such as --gres=gpu:{gpus}")),
+            Some(text) => Err(self.invalid(key, &text, "an option of sbatch with {gpus} in it, such as --gres=gpu:{gpus}")),
         }
     }
 
@@ -208,14 +207,14 @@ impl Check<'_> {
         let list = list.unwrap_or_default();
         for option in &list {
             if !option.starts_with('-') || option.chars().any(char::is_control) {
-                return Err(self.wrong(key, option, "options with their value in one text, such as --mem=0"));
+                return Err(self.invalid(key, option, "options with their value in one text, such as --mem=0"));
             }
             let short = option.get(..2).unwrap_or(option);
             let long = option.split('=').next().unwrap_or(option);
             let is_long = option.starts_with("--");
             let is_own = |own: &str| if is_long { long == own } else { short == own };
-            if OWN_OPTIONS.iter().any(|own| is_own(own)) {
-                return Err(self.wrong(key, option, "an option that imax does not set itself"));
+            if RESERVED_OPTIONS.iter().any(|own| is_own(own)) {
+                return Err(self.invalid(key, option, "an option that imax does not set itself"));
             }
         }
         Ok(list)

@@ -1,12 +1,12 @@
-//! How a recipe gets into its container on a node: the options of Pyxis (<https://github.com/NVIDIA/pyxis/wiki/Usage>) for
+//! How a recipe is run in its container on a node: options of Pyxis (<https://github.com/NVIDIA/pyxis/wiki/Usage>) for
 //! srun, or those of `enroot start` (<https://github.com/NVIDIA/enroot/blob/master/doc/cmd/start.md>).
 
 use super::settings::{SlurmContainer, SlurmSettings};
-use crate::fleet::launcher::container::{Inside, WORKSPACE};
+use crate::fleet::launcher::container::{ContainerContents, WORKSPACE};
 use crate::fleet::launcher::mount::Mount;
 
-/// The options; `$image` in them stands for an imported image. Secrets are named, never written.
-pub(super) fn step_options(settings: &SlurmSettings, inside: &Inside, image: &str) -> Vec<String> {
+/// The options; `$image` in them stands for an imported image. Secrets are referred to by name.
+pub(super) fn step_options(settings: &SlurmSettings, inside: &ContainerContents, image: &str) -> Vec<String> {
     match settings.container {
         SlurmContainer::None => Vec::new(),
         SlurmContainer::Pyxis => pyxis(settings, inside, image),
@@ -14,21 +14,21 @@ pub(super) fn step_options(settings: &SlurmSettings, inside: &Inside, image: &st
     }
 }
 
-fn names(inside: &Inside) -> Vec<String> {
+fn names(inside: &ContainerContents) -> Vec<String> {
     let plain = inside.plain.iter().map(|(name, _)| name.clone());
     plain.chain(inside.secrets.iter().cloned()).collect()
 }
 
-fn pyxis(settings: &SlurmSettings, inside: &Inside, image: &str) -> Vec<String> {
+fn pyxis(settings: &SlurmSettings, inside: &ContainerContents, image: &str) -> Vec<String> {
     let mounts: Vec<String> = inside.mounts.iter().map(pyxis_mount).collect();
     let mut options = vec![
         format!("--container-image={image}"),
         format!("--container-mounts={}", mounts.join(",")),
         format!("--container-workdir={WORKSPACE}"),
-        // Without it a variable of the image wins over the job's.
+        // Without it, the image's variables override the job's.
         format!("--container-env={}", names(inside).join(",")),
         "--no-container-mount-home".to_owned(),
-        // The image's own entry point, often a server, must not come before the recipe.
+        // Otherwise the image's own entry point, often a server, would get the recipe as arguments.
         "--no-container-entrypoint".to_owned(),
     ];
     let root = if settings.remap_root {
@@ -47,8 +47,8 @@ fn pyxis_mount(mount: &Mount) -> String {
     format!("{}:{}{flags}", mount.source, mount.target)
 }
 
-fn enroot(settings: &SlurmSettings, inside: &Inside) -> Vec<String> {
-    // The import leaves this file beside the image: what runs in place of the image's entry point.
+fn enroot(settings: &SlurmSettings, inside: &ContainerContents) -> Vec<String> {
+    // The image cache writes this file next to the image: it replaces the image's entry point.
     let mut options = vec!["--rw".to_owned(), "--rc".to_owned(), "${image%/*}/imax-entry.sh".to_owned()];
     if settings.remap_root {
         options.push("--root".to_owned());

@@ -1,25 +1,23 @@
-//! What became of a job of Slurm, in our words: node failure, preemption, time limit, lack of memory and a stranger's
-//! scancel are told apart, because each has another remedy.
+//! The end of a Slurm job as an engine's end or a job failure: node failure, preemption, time limit, OOM and foreign
+//! scancel are distinguished, because each has another remedy.
 
 use super::answer::{JobView, SlurmState};
 use super::script::{EXIT_IMAGE, EXIT_NODE, EXIT_PORT, EXIT_SECRETS};
 use crate::job::{FailureClass, JobFailure};
 
-/// How a job of Slurm ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum End {
-    /// The recipe ended with this status.
+    /// The recipe exited with this status.
     Exited(i32),
-    /// The recipe was ended by this signal.
+    /// The recipe was killed by this signal.
     Signalled(i32),
-    /// Something around the recipe ended it.
     Failed(JobFailure),
 }
 
-/// Slurm's exit status for a script that it could not start, for want of its folder or its log.
+/// Slurm's exit status for a script that it could not start because its folder or its log is missing.
 const COULD_NOT_START: (i32, i32) = (0, 53);
 
-/// How a job ended that nobody of us cancelled; `None` where it has not ended. `canceller` is who cancelled it, where known.
+/// The end of a job that imax did not cancel; `None` if it has not ended. `canceller` is who cancelled it, if known.
 pub(super) fn end_of(job: u64, view: &JobView, canceller: Option<&str>) -> Option<End> {
     let nodes = if view.nodes.is_empty() {
         String::new()
@@ -83,7 +81,7 @@ pub(super) fn end_of(job: u64, view: &JobView, canceller: Option<&str>) -> Optio
     }
 }
 
-/// A batch script's own exit statuses stand for what is not the engine's fault.
+/// The batch script's own exit statuses stand for infrastructure failures.
 fn failed_exit(job: u64, exit: (i32, i32), nodes: &str) -> End {
     let infra = |cause: &str, text: String| {
         End::Failed(JobFailure {

@@ -1,5 +1,5 @@
-//! Follows a job of Slurm in a task of its own. Slurm has no events, so it is asked now and then; whoever waits for the job gets what
-//! is new as an event.
+//! Follows a Slurm job in its own task. Slurm has no events, so it is polled, and changes are published
+//! as events to those who wait for the job.
 
 use std::time::{Duration, Instant};
 
@@ -14,95 +14,89 @@ use super::verdict::{End, end_of};
 use crate::job::{FailureClass, JobFailure};
 use crate::system::cancellation::{CancelCause, Cancellation};
 
-/// How often Slurm is asked.
-const PAUSE: Duration = Duration::from_secs(1);
-/// How often after the job has been there for a while: a controller serves many.
-const LONG_PAUSE: Duration = Duration::from_secs(3);
-/// When that is.
-const A_WHILE: Duration = Duration::from_secs(60);
-/// How long the controller may be away before the job counts as lost: a restart of it ends no job.
-const AWAY: Duration = Duration::from_secs(300);
+/// Polling interval.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Polling interval for a job older than [`YOUNG`], to spare the controller.
+const SLOW_POLL_INTERVAL: Duration = Duration::from_secs(3);
+const YOUNG: Duration = Duration::from_secs(60);
+/// How long the controller may be unreachable before the job counts as lost: restarting it ends no job.
+const CONTROLLER_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Where a job runs.
+/// Nodes of a running job.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Place {
-    /// Its nodes, as Slurm shortens a list of them.
+pub(super) struct JobNodes {
+    /// Slurm host list.
     pub nodes: String,
-    /// The name of each.
+    /// Their names.
     pub names: Vec<String>,
-    /// The address of the node of its script.
+    /// The address of the node that runs the script.
     pub address: String,
 }
 
-/// What was seen last.
+/// State of the job at the last poll.
 #[derive(Debug, Clone)]
-pub(super) enum Seen {
-    /// It waits in the queue, and why.
+pub(super) enum JobStatus {
+    /// It waits in the queue, for this reason.
     Waiting(String),
-    /// It runs.
-    Running(Place),
-    /// It has ended.
+    Running(JobNodes),
     Ended(End),
-    /// It is of no more use, but still there: it may go on, and hold its nodes, when nobody owns it any more.
+    /// It is unusable but still there: it may resume, and hold its nodes, unless it is cancelled.
     Unusable(JobFailure),
-    /// The controller has not been reached for too long.
+    /// The controller has been unreachable for too long.
     Lost(String),
 }
 
-/// What is known of a job.
 #[derive(Debug)]
-struct Known {
-    seen: Seen,
-    /// Where it ran last, also when it runs no more.
-    place: Option<Place>,
+struct Snapshot {
+    status: JobStatus,
+    /// Where it ran last, kept after its end.
+    nodes: Option<JobNodes>,
 }
 
-/// The task, and what it saw.
+/// The polling task, and its results.
 #[derive(Debug)]
 pub(super) struct Watcher {
-    known: watch::Receiver<Known>,
-    stop: Cancellation,
+    known: watch::Receiver<Snapshot>,
+    cancellation: Cancellation,
     task: JoinHandle<()>,
 }
 
 impl Watcher {
-    /// Begins to follow a job.
     pub fn start(cluster: Cluster, job: u64) -> Self {
-        let seen = Seen::Waiting("it was just submitted".to_owned());
-        let (sender, known) = watch::channel(Known { seen, place: None });
-        let stop = Cancellation::new();
+        let status = JobStatus::Waiting("just submitted".to_owned());
+        let (sender, known) = watch::channel(Snapshot { status, nodes: None });
+        let cancellation = Cancellation::new();
         let follower = Follower {
             cluster,
             job,
             known: sender,
-            stop: stop.clone(),
+            cancellation: cancellation.clone(),
         };
         let task = tokio::spawn(follower.follow());
-        Self { known, stop, task }
+        Self { known, cancellation, task }
     }
 
-    /// What was seen last.
-    pub fn seen(&self) -> Seen {
-        self.known.borrow().seen.clone()
+    /// The state at the last poll.
+    pub fn status(&self) -> JobStatus {
+        self.known.borrow().status.clone()
     }
 
     /// Where the job runs, or ran last.
-    pub fn place(&self) -> Place {
-        self.known.borrow().place.clone().unwrap_or_default()
+    pub fn nodes(&self) -> JobNodes {
+        self.known.borrow().nodes.clone().unwrap_or_default()
     }
 
-    /// Resolves when what was seen is something that is waited for.
-    pub async fn seen_as(&self, is_wanted: impl Fn(&Seen) -> bool + Send) -> Seen {
+    /// Resolves when the state satisfies `is_wanted`.
+    pub async fn wait_for(&self, is_wanted: impl Fn(&JobStatus) -> bool + Send) -> JobStatus {
         let mut known = self.known.clone();
-        match known.wait_for(|known| is_wanted(&known.seen)).await {
-            Ok(known) => known.seen.clone(),
-            Err(_) => Seen::Lost("it is not watched any more".to_owned()),
+        match known.wait_for(|known| is_wanted(&known.status)).await {
+            Ok(known) => known.status.clone(),
+            Err(_) => JobStatus::Lost("the task that watches it has ended".to_owned()),
         }
     }
 
-    /// Ends the task.
     pub async fn end(&mut self) {
-        self.stop.cancel(CancelCause::Abandoned);
+        self.cancellation.cancel(CancelCause::Abandoned);
         if !self.task.is_finished() {
             let _ = (&mut self.task).await;
         }
@@ -118,8 +112,8 @@ impl Drop for Watcher {
 struct Follower {
     cluster: Cluster,
     job: u64,
-    known: watch::Sender<Known>,
-    stop: Cancellation,
+    known: watch::Sender<Snapshot>,
+    cancellation: Cancellation,
 }
 
 impl Follower {
@@ -128,44 +122,48 @@ impl Follower {
         let mut away_since: Option<Instant> = None;
         loop {
             match self.look().await {
-                Ok(seen) => {
+                Ok(status) => {
                     away_since = None;
-                    let is_last = matches!(seen, Seen::Ended(_) | Seen::Unusable(_));
-                    self.note(seen);
+                    let is_last = matches!(status, JobStatus::Ended(_) | JobStatus::Unusable(_));
+                    self.note(status);
                     if is_last {
                         return;
                     }
                 }
                 Err(error) => {
                     let since = *away_since.get_or_insert_with(Instant::now);
-                    if since.elapsed() >= AWAY {
-                        return self.note(Seen::Lost(error.to_string()));
+                    if since.elapsed() >= CONTROLLER_TIMEOUT {
+                        return self.note(JobStatus::Lost(error.to_string()));
                     }
                 }
             }
-            let pause = if begun.elapsed() < A_WHILE { PAUSE } else { LONG_PAUSE };
-            if timeout(pause, self.stop.cancelled()).await.is_ok() {
+            let pause = if begun.elapsed() < YOUNG {
+                POLL_INTERVAL
+            } else {
+                SLOW_POLL_INTERVAL
+            };
+            if timeout(pause, self.cancellation.cancelled()).await.is_ok() {
                 return;
             }
         }
     }
 
-    fn note(&self, seen: Seen) {
+    fn note(&self, status: JobStatus) {
         self.known.send_modify(|known| {
-            if let Seen::Running(place) = &seen {
-                known.place = Some(place.clone());
+            if let JobStatus::Running(nodes) = &status {
+                known.nodes = Some(nodes.clone());
             }
-            known.seen = seen;
+            known.status = status;
         });
     }
 
-    async fn look(&self) -> Result<Seen, SlurmError> {
-        let Some(view) = self.cluster.look(self.job, &self.stop).await? else {
+    async fn look(&self) -> Result<JobStatus, SlurmError> {
+        let Some(view) = self.cluster.look(self.job, &self.cancellation).await? else {
             return self.ended(None).await;
         };
         match view.state {
-            SlurmState::Pending => Ok(Seen::Waiting(or_unknown(view.reason))),
-            SlurmState::Configuring => Ok(Seen::Waiting(format!("{} is being made ready", view.nodes))),
+            SlurmState::Pending => Ok(JobStatus::Waiting(or_unknown(view.reason))),
+            SlurmState::Configuring => Ok(JobStatus::Waiting(format!("{} is being configured", view.nodes))),
             SlurmState::Running | SlurmState::Completing => Ok(self.running(view).await),
             SlurmState::Suspended
             | SlurmState::Completed
@@ -178,44 +176,44 @@ impl Follower {
         }
     }
 
-    async fn running(&self, view: JobView) -> Seen {
-        let known = match &self.known.borrow().seen {
-            Seen::Running(place) => Some(place.clone()),
-            Seen::Waiting(_) | Seen::Ended(_) | Seen::Unusable(_) | Seen::Lost(_) => None,
+    async fn running(&self, view: JobView) -> JobStatus {
+        let known = match &self.known.borrow().status {
+            JobStatus::Running(nodes) => Some(nodes.clone()),
+            JobStatus::Waiting(_) | JobStatus::Ended(_) | JobStatus::Unusable(_) | JobStatus::Lost(_) => None,
         };
         let nodes = view.nodes;
-        Seen::Running(match known {
-            Some(place) => Place { nodes, ..place },
-            None => Place {
-                names: self.cluster.names(&nodes, &self.stop).await,
-                address: self.cluster.address(&view.batch_host, &self.stop).await,
+        JobStatus::Running(match known {
+            Some(known) => JobNodes { nodes, ..known },
+            None => JobNodes {
+                names: self.cluster.names(&nodes, &self.cancellation).await,
+                address: self.cluster.address(&view.batch_host, &self.cancellation).await,
                 nodes,
             },
         })
     }
 
-    /// The queue has states but no exit status, so the rest is asked for elsewhere.
-    async fn ended(&self, queue: Option<JobView>) -> Result<Seen, SlurmError> {
+    /// The queue has states but no exit status, which comes from scontrol or accounting.
+    async fn ended(&self, queue: Option<JobView>) -> Result<JobStatus, SlurmError> {
         let view = match queue {
             Some(view) if view.exit.is_some() || !needs_exit(view.state) => Some(view),
-            queue => self.cluster.post_mortem(self.job, &self.stop).await?.or(queue),
+            queue => self.cluster.post_mortem(self.job, &self.cancellation).await?.or(queue),
         };
         let Some(view) = view else {
             let reason = format!(
-                "slurm has forgotten job {}, so its end is not known; keep accounting, or a longer MinJobAge",
+                "slurm has forgotten job {}, so its exit status is unknown; enable accounting, or a longer MinJobAge",
                 self.job
             );
-            return Ok(Seen::Ended(End::Failed(JobFailure::new(FailureClass::Infra, reason))));
+            return Ok(JobStatus::Ended(End::Failed(JobFailure::new(FailureClass::Infra, reason))));
         };
         let is_cancelled = view.state == SlurmState::Cancelled;
         let canceller = if is_cancelled {
-            self.cluster.canceller(self.job, &self.stop).await
+            self.cluster.canceller(self.job, &self.cancellation).await
         } else {
             None
         };
         Ok(match end_of(self.job, &view, canceller.as_deref()) {
-            Some(End::Failed(failure)) if !view.state.is_over() => Seen::Unusable(failure),
-            Some(end) => Seen::Ended(end),
+            Some(End::Failed(failure)) if !view.state.is_over() => JobStatus::Unusable(failure),
+            Some(end) => JobStatus::Ended(end),
             None => self.running(view).await,
         })
     }

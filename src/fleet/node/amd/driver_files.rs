@@ -1,16 +1,16 @@
-//! What the files of AMD's drivers say of a GPU.
+//! Parsers for files of AMD's drivers.
 
 /// Clocks of a GPU's cores.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct AmdClocks {
-    /// Now, MHz.
+    /// Current clock, MHz.
     pub now_mhz: Option<f64>,
-    /// The highest, MHz.
+    /// Maximum clock, MHz.
     pub highest_mhz: Option<f64>,
 }
 
-/// The text of `pp_dpm_sclk`: a line a level, such as `1: 2100Mhz *`, with a star at the level of now
-/// (<https://docs.kernel.org/gpu/amdgpu/thermal.html#pp-dpm>). A GPU that sleeps has a level `S`.
+/// Parses `pp_dpm_sclk`: a line per level, such as `1: 2100Mhz *`, with a star at the current level
+/// (<https://docs.kernel.org/gpu/amdgpu/thermal.html#pp-dpm>). A sleeping GPU has a level `S`.
 pub(super) fn amd_clocks(levels: &str) -> AmdClocks {
     let mut clocks = AmdClocks::default();
     for line in levels.lines() {
@@ -31,7 +31,7 @@ pub(super) fn amd_clocks(levels: &str) -> AmdClocks {
     clocks
 }
 
-/// A number in the file `properties` of a node of amdkfd's topology, whose lines are names with their values.
+/// A number in the file `properties` of a node of amdkfd's topology, which has a line per name and value.
 pub(super) fn kfd_property(properties: &str, name: &str) -> Option<u64> {
     let value = properties.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
     value.trim().parse().ok()
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clocks_are_those_of_now_and_the_highest() {
+    fn current_and_maximum_clocks_are_read() {
         let of = |now, highest| AmdClocks {
             now_mhz: now,
             highest_mhz: highest,

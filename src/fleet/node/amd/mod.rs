@@ -1,4 +1,4 @@
-//! AMD's GPUs and what computes on them, from the files of the amdgpu and amdkfd drivers
+//! AMD's GPUs and the processes on them, from the files of the amdgpu and amdkfd drivers
 //! (<https://docs.kernel.org/gpu/amdgpu/driver-misc.html>, <https://docs.kernel.org/gpu/amdgpu/thermal.html>).
 
 mod driver_files;
@@ -48,7 +48,7 @@ fn gpu(index: u32, device: &Path, driver: Option<String>) -> Gpu {
     }
 }
 
-/// Each process that has a queue or memory on a GPU has a folder with its number; `vram_<gpu>` says how many bytes.
+/// Each process with a queue or memory on a GPU has a folder named after its id; `vram_<gpu>` holds its memory in bytes.
 fn uses(root: &Path, cards: &[(u32, PathBuf)]) -> Vec<GpuUse> {
     let of_kfd = indices(root, cards);
     let mut found = Vec::new();
@@ -57,7 +57,7 @@ fn uses(root: &Path, cards: &[(u32, PathBuf)]) -> Vec<GpuUse> {
         let on = |file: PathBuf| {
             let id: u32 = file.file_name()?.to_str()?.strip_prefix("vram_")?.parse().ok()?;
             let bytes: u64 = text(file)?.parse().ok()?;
-            // A GPU that cannot be told from the others is in use, whichever it is.
+            // A GPU that cannot be identified counts as in use, whichever it is.
             (bytes > 0).then(|| of_kfd.get(&id).copied())
         };
         let mut gpus: Vec<Option<u32>> = entries(&process).into_iter().filter_map(on).collect();
@@ -73,8 +73,8 @@ fn uses(root: &Path, cards: &[(u32, PathBuf)]) -> Vec<GpuUse> {
     found
 }
 
-/// Our numbers of the GPUs by amdkfd's. A node of its topology names the GPU's render device and, where the GPU has one, its
-/// unique number, which partitions of one GPU share.
+/// Maps amdkfd's GPU numbers to ours. A node of its topology names the GPU's render device and, if the GPU has one, its
+/// unique id, which partitions of one GPU share.
 fn indices(root: &Path, cards: &[(u32, PathBuf)]) -> BTreeMap<u32, u32> {
     let of_node = |node: PathBuf| {
         // CPUs are nodes too, with the number 0.

@@ -1,4 +1,4 @@
-//! What nvidia-smi says about GPUs and the processes on them, in its CSV form.
+//! Parsers for nvidia-smi's CSV output.
 
 use crate::job::{Gpu, GpuUse};
 
@@ -8,17 +8,17 @@ pub(super) const GPUS_QUERY: &str =
 /// Fields of [`use_of_line`], in its order.
 pub(super) const APPS_QUERY: &str = "gpu_uuid,pid,process_name";
 
-/// Values of a GPU that does not work any more, whatever was asked.
+/// Values reported for a failed GPU, whatever was queried.
 const BROKEN: [&str; 2] = ["[GPU is lost]", "[GPU requires reset]"];
 
-/// Fields by the names that older drivers know: the reasons were renamed with driver 535, the power of now came with 530, and
-/// before that the only power was often that of now.
+/// Older names of fields: the throttle reasons were renamed with driver 535; the instantaneous power came with 530, and
+/// before that the only power was often instantaneous.
 const OLDER: [(&str, &str); 2] = [
     ("clocks_event_reasons.", "clocks_throttle_reasons."),
     ("power.draw.instant", "power.draw"),
 ];
 
-/// Bits of the reasons for lower clocks that are faults, not modes
+/// Bits of the throttle reasons that are faults, not modes
 /// (<https://docs.nvidia.com/deploy/nvml-api/group__nvmlClocksEventReasons.html>).
 const FAULTS: [(u64, &str); 4] = [
     (0x08, "hardware slowdown"),
@@ -27,12 +27,12 @@ const FAULTS: [(u64, &str); 4] = [
     (0x80, "power brake"),
 ];
 
-/// Whether nvidia-smi says that it does not know a field.
+/// Whether nvidia-smi reports an unknown field.
 pub(in crate::fleet) fn is_unknown_field(said: &str) -> bool {
     said.contains("is not a valid field to query")
 }
 
-/// The same fields by the names that older drivers know.
+/// The same fields by their older names.
 pub(in crate::fleet) fn older_fields(query: &str) -> String {
     OLDER
         .iter()
@@ -63,7 +63,7 @@ pub(super) fn gpu_of_line(line: &str) -> Option<Gpu> {
     })
 }
 
-/// A line of `nvidia-smi --query-compute-apps=` with [`APPS_QUERY`]. The process belongs to no job yet.
+/// A line of `nvidia-smi --query-compute-apps=` with [`APPS_QUERY`]. The job of the process is filled in later.
 pub(super) fn use_of_line(line: &str, gpus: &[Gpu]) -> Option<GpuUse> {
     let mut fields = line.splitn(3, ',').map(str::trim);
     let (uuid, pid, name) = (fields.next()?, fields.next()?, fields.next()?);
@@ -75,7 +75,7 @@ pub(super) fn use_of_line(line: &str, gpus: &[Gpu]) -> Option<GpuUse> {
     })
 }
 
-/// The faults among the reasons for lower clocks, which nvidia-smi writes as a hexadecimal number.
+/// The faults among the throttle reasons, which nvidia-smi prints as a hexadecimal number.
 pub(in crate::fleet) fn throttle_faults(reasons: &str) -> Vec<String> {
     words(throttle_bits(reasons).unwrap_or(0)).map(str::to_owned).collect()
 }
@@ -88,7 +88,7 @@ fn throttle_bits(reasons: &str) -> Option<u64> {
     u64::from_str_radix(reasons.trim().strip_prefix("0x")?, 16).ok()
 }
 
-/// The version of CUDA in the head of nvidia-smi's table.
+/// The CUDA version in the header of nvidia-smi's table.
 pub(super) fn cuda_version(table: &str) -> Option<String> {
     let after = table.split("CUDA Version:").nth(1)?;
     after
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_gpus_processes_and_the_version_of_cuda() {
+    fn gpus_processes_and_cuda_version_are_parsed() {
         let line = "3, GPU-1f02, NVIDIA H100 80GB HBM3, 570.86.15, 81559, 4, 345, 1980, 700.00, 0x00000000000000C1";
         let gpu = gpu_of_line(line).unwrap();
         assert_eq!(
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn older_drivers_are_asked_by_the_older_names() {
+    fn older_field_names_are_used_for_older_drivers() {
         assert!(is_unknown_field(
             "Field \"clocks_event_reasons.active\" is not a valid field to query."
         ));

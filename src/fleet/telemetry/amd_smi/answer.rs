@@ -1,11 +1,11 @@
-//! The answer of `amd-smi metric --json` (<https://rocm.docs.amd.com/projects/amdsmi/en/latest/how-to/amdsmi-cli-tool.html>):
+//! Parser for `amd-smi metric --json` (<https://rocm.docs.amd.com/projects/amdsmi/en/latest/how-to/amdsmi-cli-tool.html>):
 //! a list of GPUs, which since ROCm 7 lies below `gpu_data`.
 
 use serde_json::Value;
 
 use crate::job::GpuSample;
 
-/// Samples of all GPUs of an answer, which may begin with warnings. Nothing where it is none.
+/// Samples of all GPUs in an answer, which may begin with warnings. Empty for anything else.
 pub(super) fn amd_smi_samples(text: &str, at_unix_s: f64) -> Vec<GpuSample> {
     let lines = text.split_inclusive('\n').scan(0, |at, line| {
         let begin = *at;
@@ -34,7 +34,7 @@ fn sample(gpu: &Value, at_unix_s: f64) -> Option<GpuSample> {
         name: "amdgpu".to_owned(),
         power_w: first([&["power", "socket_power"], &["power", "average_socket_power"]]),
         utilization_percent: number(&["usage", "gfx_activity"]),
-        // Its MB are MiB.
+        // amd-smi's MB are MiB.
         memory_mib: number(&["mem_usage", "used_vram"]),
         clock_mhz: number(&["clock", "gfx_0", "clk"]),
         temperature_c: first([&["temperature", "hotspot"], &["temperature", "edge"]]),
@@ -44,7 +44,7 @@ fn sample(gpu: &Value, at_unix_s: f64) -> Option<GpuSample> {
     })
 }
 
-/// A number, or one with its unit; what a GPU does not have is the word `N/A`.
+/// A number, or one with its unit; a missing value is `N/A`.
 fn number(value: &Value) -> Option<f64> {
     value.get("value").unwrap_or(value).as_f64().filter(|number| number.is_finite())
 }
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_both_forms_of_the_answer() {
+    fn both_forms_of_the_answer_are_parsed() {
         let gpu = r#"{"gpu": 3, "usage": {"gfx_activity": {"value": 97, "unit": "%"}},
             "power": {"socket_power": {"value": 742, "unit": "W"}}, "clock": {"gfx_0": {"clk": {"value": 2100, "unit": "MHz"}}},
             "temperature": {"edge": "N/A", "hotspot": {"value": 61, "unit": "C"}},

@@ -1,4 +1,4 @@
-//! `amd-smi metric`, asked once a second: what is left where the amdgpu driver's files give no power, as in some virtual
+//! `amd-smi metric`, called once a second: the fallback if the amdgpu driver's files have no power, as in some virtual
 //! machines and with some GPUs.
 
 mod answer;
@@ -12,21 +12,20 @@ use crate::system::host::unix_seconds;
 use crate::system::tool::answer_of;
 use answer::amd_smi_samples;
 
-/// Longest wait for an answer; amd-smi is a Python program, and slow on nodes with many GPUs.
+/// Timeout of amd-smi, a Python program that is slow on nodes with many GPUs.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// A running sampler of what amd-smi says.
 #[derive(Debug)]
 pub struct AmdSmi(Periodic<GpuSample>);
 
 impl AmdSmi {
-    /// Asks once to see whether there is anything to be had.
-    pub(super) fn start(stop: &Cancellation) -> Result<Self, String> {
-        let first = look(stop)?;
+    /// Calls it once to see whether it reports power.
+    pub(super) fn start(cancellation: &Cancellation) -> Result<Self, String> {
+        let first = look(cancellation)?;
         if !first.iter().any(|sample| sample.power_w.is_some()) {
             return Err("amd-smi reports no power for any GPU".to_owned());
         }
-        Periodic::start("amd-smi", |stop| look(stop).unwrap_or_default()).map(Self)
+        Periodic::start("amd-smi", |cancellation| look(cancellation).unwrap_or_default()).map(Self)
     }
 
     pub(super) fn sampled_until(&self) -> Option<f64> {
@@ -38,9 +37,9 @@ impl AmdSmi {
     }
 }
 
-fn look(stop: &Cancellation) -> Result<Vec<GpuSample>, String> {
+fn look(cancellation: &Cancellation) -> Result<Vec<GpuSample>, String> {
     let (before, since) = (unix_seconds(), Instant::now());
-    let answer = answer_of("amd-smi", &["metric", "--json"], LIMIT, stop).map_err(|error| error.to_string())?;
-    // The middle of the call is when it looked, as far as that can be known.
+    let answer = answer_of("amd-smi", &["metric", "--json"], LIMIT, cancellation).map_err(|error| error.to_string())?;
+    // The sample was taken in the middle of the call, as far as that can be known.
     Ok(amd_smi_samples(&answer, before + since.elapsed().as_secs_f64() / 2.0))
 }

@@ -1,6 +1,6 @@
-//! The amdgpu driver's `gpu_metrics`: a binary table whose header says which revision of it this is
-//! (`drivers/gpu/drm/amd/include/kgd_pp_interface.h` of Linux, <https://docs.kernel.org/gpu/amdgpu/thermal.html>). Read are the
-//! socket's power, its energy counter, and what holds clocks back.
+//! The amdgpu driver's `gpu_metrics`: a binary table with a revision in its header
+//! (`drivers/gpu/drm/amd/include/kgd_pp_interface.h` of Linux, <https://docs.kernel.org/gpu/amdgpu/thermal.html>). Parsed are the
+//! socket's power, its energy counter, and the throttle reasons.
 
 /// The unit of the energy counter, joules: 2^-16, or 15.259 microjoules
 /// (<https://rocm.docs.amd.com/projects/amdsmi/en/latest/doxygen/docBin/html/structamdsmi__gpu__metrics__t.html>).
@@ -8,50 +8,45 @@ const ENERGY_UNIT_J: f64 = 1.0 / 65536.0;
 /// Bytes of the header: size of the table, format, content.
 const HEADER: usize = 4;
 
-/// What the driver says of a GPU. What it does not have is absent.
+/// Values of a GPU. Those that it does not report are absent.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct GpuMetrics {
-    /// Power of the socket, watts: that of now (MI300 and later), or its average (before).
+    /// Power of the socket, watts: instantaneous (MI300 and later), or averaged (before).
     pub power_w: Option<f64>,
-    /// Energy of the socket since some instant, joules. Some GPUs count in 32 bits, which is a lap in minutes.
+    /// Energy of the socket since an arbitrary time, joules. Some GPUs count in 32 bits, which wrap around within minutes.
     pub energy_j: Option<f64>,
     throttling: Throttling,
 }
 
-/// A table that is not whole.
+/// The table is truncated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum GpuMetricsError {
-    /// It ends before its own size.
+    /// It is shorter than its declared size.
     #[error("gpu_metrics has {found} bytes, expected {expected}")]
-    Truncated {
-        /// How long it is.
-        found: usize,
-        /// How long it says that it is.
-        expected: usize,
-    },
-    /// It has fewer attributes than it says.
+    Truncated { found: usize, expected: usize },
+    /// It has fewer attributes than declared.
     #[error("gpu_metrics ends within one of its attributes")]
     Attributes,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 enum Throttling {
-    /// Not said, or in bits that mean something else with each GPU.
+    /// Not reported, or bits with a meaning that depends on the GPU.
     Unknown,
-    /// Bits that mean the same with all GPUs.
+    /// Bits with the same meaning for all GPUs.
     Now(u64),
-    /// For how long each of [`RESIDENCIES`] held the clocks back so far, in ticks of the firmware.
+    /// Accumulated time of each of [`RESIDENCIES`], in ticks of the firmware.
     SoFar([Option<u64>; RESIDENCIES.len()]),
 }
 
-/// Limits that the firmware keeps to by lowering clocks. That a GPU draws what it may is no fault.
+/// Limits that the firmware enforces by lowering clocks. Reaching the power limit is not a fault.
 const POWER_LIMIT: &str = "power limit";
 const CURRENT_LIMIT: &str = "current limit";
 const THERMAL: &str = "thermal slowdown";
 const PROCESSOR_HOT: &str = "processor hot";
 const FAULTS: [&str; 2] = [THERMAL, PROCESSOR_HOT];
 
-/// First and last bit of the status that is the same for all GPUs (`SMU_THROTTLER_*` in `amdgpu_smu.h` of Linux).
+/// First and last bit of the throttler status that is the same for all GPUs (`SMU_THROTTLER_*` in `amdgpu_smu.h` of Linux).
 const BITS: [(u32, u32, &str); 4] = [
     (0, 7, POWER_LIMIT),
     (16, 23, CURRENT_LIMIT),
@@ -62,16 +57,16 @@ const BITS: [(u32, u32, &str); 4] = [
 /// The residencies in the order of the table: PROCHOT, PPT, socket, voltage regulators, HBM.
 const RESIDENCIES: [&str; 5] = [PROCESSOR_HOT, POWER_LIMIT, THERMAL, THERMAL, THERMAL];
 
-/// Where a table of format 1 has its fields: offset and width, bytes.
+/// Positions of fields in a table of format 1: offset and width, bytes.
 struct Layout {
-    /// The least size of a table with this layout.
+    /// Minimum size of a table with this layout, bytes.
     size: usize,
     power: (usize, usize),
     energy: (usize, usize),
     throttling: Place,
 }
 
-/// Where a table says what holds clocks back.
+/// Position of the throttle status.
 enum Place {
     Nowhere,
     Status(usize),
@@ -79,7 +74,7 @@ enum Place {
     Residencies(usize),
 }
 
-/// The layout of a content revision. The others, those of processors with a GPU in them (formats 2 and 3) among them, say no
+/// The layout of a content revision. Others, such as those of APUs (formats 2 and 3), have no energy.
 /// energy.
 fn layout(content: u8) -> Option<Layout> {
     let with = |size, power, energy, throttling| Layout {
@@ -95,7 +90,7 @@ fn layout(content: u8) -> Option<Layout> {
         // The bits are always zero.
         4 => with(288, 10, (24, 8), Place::Nowhere),
         5 => with(360, 10, (88, 8), Place::Nowhere),
-        // A draft of 384 bytes, which some kernels have, is laid out otherwise.
+        // A draft of 384 bytes, used by some kernels, has another layout.
         6 => with(385, 10, (16, 8), Place::Residencies(36)),
         7 | 8 => with(64, 10, (24, 8), Place::Residencies(44)),
         _ => return None,
@@ -103,10 +98,10 @@ fn layout(content: u8) -> Option<Layout> {
 }
 
 impl GpuMetrics {
-    /// Reads a table; nothing where its revision is not known.
+    /// Parses a table; `None` for an unknown revision.
     ///
     /// # Errors
-    /// Where it ends before its own size, or is no table.
+    /// If it is truncated, or not a table.
     pub fn parse(bytes: &[u8]) -> Result<Option<Self>, GpuMetricsError> {
         let truncated = |expected| GpuMetricsError::Truncated {
             found: bytes.len(),
@@ -126,7 +121,7 @@ impl GpuMetrics {
         }
     }
 
-    /// What holds the clocks back: now, or since an earlier look where the driver counts. The words are divided by `; `.
+    /// The throttle reasons: current ones, or those since an earlier sample if the driver accumulates. Joined with `; `.
     pub fn throttle(&self, before: Option<&Self>) -> String {
         let mut words: Vec<&str> = match (&self.throttling, before.map(|before| &before.throttling)) {
             (Throttling::Now(status), _) => {
@@ -152,7 +147,7 @@ impl GpuMetrics {
     }
 }
 
-/// The faults among the words of [`GpuMetrics::throttle`].
+/// The faults among the reasons returned by [`GpuMetrics::throttle`].
 pub(super) fn throttle_faults(words: &str) -> Vec<String> {
     let said: Vec<&str> = words.split("; ").collect();
     FAULTS.into_iter().filter(|fault| said.contains(fault)).map(str::to_owned).collect()
@@ -171,7 +166,7 @@ fn fixed(table: &[u8], layout: &Layout) -> GpuMetrics {
     }
 }
 
-/// Revision 1.9: a number of attributes, each with eight bytes that say what it is, and its values without padding. Nothing where
+/// Revision 1.9: a number of attributes, each with an eight-byte header, and its values without padding. `None` if
 /// the table ends within one.
 fn attributes(table: &[u8]) -> Option<GpuMetrics> {
     let (count, mut rest) = table.get(HEADER..)?.split_at_checked(4)?;
@@ -184,7 +179,7 @@ fn attributes(table: &[u8]) -> Option<GpuMetrics> {
     for _ in 0..u32::from_le_bytes(count.try_into().ok()?) {
         let (encoding, after) = rest.split_first_chunk()?;
         let encoding = u64::from_le_bytes(*encoding);
-        // Bits 0 to 9 are how many values there are, 10 to 19 what it is, 20 to 23 the type: two of each width, unsigned and signed.
+        // Header: bits 0 to 9 are the number of values, 10 to 19 the attribute, 20 to 23 the type: two of each width, unsigned and signed.
         let (values, id, kind) = (encoding & 0x3ff, encoding >> 10 & 0x3ff, encoding >> 20 & 0xf);
         let width = 1_usize << (kind / 2).min(3);
         let (value, after) = after.split_at_checked(width * usize::try_from(values).ok()?)?;
@@ -207,7 +202,7 @@ fn attributes(table: &[u8]) -> Option<GpuMetrics> {
     Some(metrics)
 }
 
-/// A number of at most eight bytes. The driver begins with a table full of ones: those are fields that the GPU does not have.
+/// A number of at most eight bytes. The driver initialises the table with ones: such a field is not supported by the GPU.
 fn number(bytes: &[u8]) -> Option<u64> {
     if bytes.is_empty() || bytes.iter().all(|byte| *byte == 0xff) {
         return None;
@@ -215,7 +210,7 @@ fn number(bytes: &[u8]) -> Option<u64> {
     Some(bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
 }
 
-/// Some GPUs whose firmware has no counter say 32 ones in a field of 64 bits.
+/// Some GPUs whose firmware has no counter report 32 ones in a field of 64 bits.
 fn joules(units: u64) -> Option<f64> {
     (units != u64::from(u32::MAX)).then(|| float(units) * ENERGY_UNIT_J)
 }
@@ -229,7 +224,7 @@ fn float(value: u64) -> f64 {
 mod tests {
     use super::*;
 
-    /// A table as the driver begins with it, full of ones, and some fields.
+    /// A table as initialised by the driver, full of ones, with some fields set.
     fn table(size: u16, content: u8, fields: &[(usize, &[u8])]) -> Vec<u8> {
         let mut bytes = vec![0xff; usize::from(size)];
         bytes[..2].copy_from_slice(&size.to_le_bytes());
@@ -245,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn each_revision_has_its_own_places() {
+    fn each_revision_has_its_own_layout() {
         let (power, energy, short) = (
             750_u16.to_le_bytes(),
             (65536_u64 * 5_000_000).to_le_bytes(),

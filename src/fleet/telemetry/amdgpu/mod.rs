@@ -1,5 +1,5 @@
 //! The amdgpu driver's files: `/sys/class/drm/card<n>/device` and the hwmon folder below it
-//! (<https://docs.kernel.org/gpu/amdgpu/thermal.html>), and the binary table `gpu_metrics` for what those do not say.
+//! (<https://docs.kernel.org/gpu/amdgpu/thermal.html>), and the binary table `gpu_metrics` for values without a file.
 
 mod gpu_metrics;
 
@@ -11,18 +11,17 @@ use crate::job::{GpuSample, sampled_until};
 use crate::system::host::unix_seconds;
 use gpu_metrics::{GpuMetrics, throttle_faults};
 
-/// PCI vendor of AMD.
+/// PCI vendor id of AMD.
 const AMD: &str = "0x1002";
 
-/// No GPU of a data centre draws less, watts; with some GPUs the driver says 0 to 2.
+/// Lower bound of a data centre GPU's power, watts; for some GPUs the driver reports 0 to 2.
 const LEAST_POWER: f64 = 5.0;
 
-/// A running sampler of driver files.
 #[derive(Debug)]
 pub struct Sysfs(Periodic<GpuSample>);
 
 impl Sysfs {
-    /// Finds the GPUs below `/sys`, or below `IMAX_SYSFS` where that is set. Also gives what is wrong with their tables.
+    /// Finds the GPUs below `/sys`, or below `IMAX_SYSFS` if that is set. Also returns a problem of their tables, if any.
     pub(super) fn start() -> Result<(Self, Option<String>), String> {
         let root = sysfs_root();
         let devices: Vec<PathBuf> = cards(&root).into_iter().map(|(_, device)| device).collect();
@@ -41,7 +40,7 @@ impl Sysfs {
         Ok((Self(sampler), remark))
     }
 
-    /// Whether the driver says what each GPU draws.
+    /// Whether the driver reports the power of each GPU.
     pub(super) fn has_power() -> bool {
         let gpus = cards(&sysfs_root());
         let draws = |(gpu, device): &(u32, PathBuf)| look(*gpu, device, &mut None).power_w.is_some_and(|power| power >= LEAST_POWER);
@@ -57,7 +56,7 @@ impl Sysfs {
     }
 }
 
-/// Where the kernel shows its devices: `/sys`, or the folder that `IMAX_SYSFS` names.
+/// Root of the kernel's device files: `/sys`, or the folder that `IMAX_SYSFS` names.
 pub(in crate::fleet) fn sysfs_root() -> PathBuf {
     std::env::var_os("IMAX_SYSFS").map_or_else(|| PathBuf::from("/sys"), PathBuf::from)
 }
@@ -78,7 +77,7 @@ pub(in crate::fleet) fn cards(root: &Path) -> Vec<(u32, PathBuf)> {
     cards
 }
 
-/// A sample of a GPU. `before` is its table at the look before this one, and becomes that of this look.
+/// A sample of a GPU. `before` is its table at the previous sample, and is replaced by the present one.
 fn look(gpu: u32, device: &Path, before: &mut Option<GpuMetrics>) -> GpuSample {
     let number = |path: PathBuf| fs::read_to_string(path).ok()?.trim().parse::<f64>().ok();
     let hwmon = fs::read_dir(device.join("hwmon")).ok().and_then(|mut folders| folders.next()?.ok());
@@ -89,7 +88,7 @@ fn look(gpu: u32, device: &Path, before: &mut Option<GpuMetrics>) -> GpuSample {
         .map(|metrics| metrics.throttle(before.as_ref()))
         .unwrap_or_default();
     before.clone_from(&metrics);
-    // Microwatts; the instantaneous value where the driver has it, else its average.
+    // Microwatts; the instantaneous value if the driver has it, otherwise the average.
     let shown = sensor("power1_input")
         .or_else(|| sensor("power1_average"))
         .map(|microwatts| microwatts / 1e6);
@@ -108,14 +107,14 @@ fn look(gpu: u32, device: &Path, before: &mut Option<GpuMetrics>) -> GpuSample {
         temperature_c: sensor("temp1_input").map(|thousandths| thousandths / 1e3),
         clock_faults: throttle_faults(&throttle),
         throttle,
-        // Microjoules, where a driver has that file.
+        // Microjoules, with drivers that have this file.
         energy_j: sensor("energy1_input")
             .map(|microjoules| microjoules / 1e6)
             .or_else(|| metrics.as_ref()?.energy_j),
     }
 }
 
-/// The driver's table; nothing where there is none, or none of a known revision. The error is a sentence.
+/// The driver's table; `None` without one of a known revision. The error is a sentence.
 fn metrics(device: &Path) -> Result<Option<GpuMetrics>, String> {
     let path = device.join("gpu_metrics");
     let Ok(bytes) = fs::read(&path) else {
@@ -124,7 +123,7 @@ fn metrics(device: &Path) -> Result<Option<GpuMetrics>, String> {
     GpuMetrics::parse(&bytes).map_err(|error| format!("no energy counter from {}: {error}", path.display()))
 }
 
-/// What the GPU is; consumer boards and virtual machines do not say it.
+/// The GPU's product name; consumer boards and virtual machines do not have it.
 pub(in crate::fleet) fn product_name(device: &Path) -> Option<String> {
     let name = fs::read_to_string(device.join("product_name")).ok()?;
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())

@@ -6,17 +6,17 @@ use crate::fleet::node::throttle_faults;
 use crate::job::GpuSample;
 use crate::model::MetricSample;
 
-/// Samples of all GPUs that one answer of an exporter holds. `node` is the name of exporters that do not name their host.
+/// Samples of all GPUs in an exporter's answer. `node` is the name for exporters that do not report their host.
 pub(super) fn dcgm_samples(text: &str, node: &str, at_unix_s: f64) -> Vec<GpuSample> {
     let mut samples: BTreeMap<(String, u32), GpuSample> = BTreeMap::new();
-    // The instantaneous power, where it is exported, is better than the average.
+    // Prefer the instantaneous power, if exported, to the average.
     let mut instant: BTreeMap<(String, u32), f64> = BTreeMap::new();
     for line in text.lines().filter(|line| line.starts_with("DCGM_FI_DEV_")) {
         let Some(metric) = MetricSample::parse(line).filter(|metric| exists(metric.value)) else {
             continue;
         };
         let value = metric.value;
-        // A slice of a GPU has no power of its own; its lines repeat the whole GPU's.
+        // A MIG slice has no power of its own; its lines repeat the whole GPU's.
         if metric.label("GPU_I_ID").is_some() {
             continue;
         }
@@ -57,7 +57,7 @@ pub(super) fn dcgm_samples(text: &str, node: &str, at_unix_s: f64) -> Vec<GpuSam
     samples.into_values().collect()
 }
 
-/// As nvidia-smi writes the reasons: bits, of which 48 are more than there are.
+/// Throttle reasons as nvidia-smi prints them: bits, of which 48 are more than exist.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
 fn hexadecimal(value: f64) -> String {
     if (0.0..=281_474_976_710_655.0).contains(&value) {
@@ -67,7 +67,7 @@ fn hexadecimal(value: f64) -> String {
     }
 }
 
-/// DCGM writes a value that does not exist as a number near 2^63 or 2^47.
+/// DCGM represents missing values as numbers near 2^63 or 2^47.
 fn exists(value: f64) -> bool {
     value.is_finite() && value < 140_737_488_355_000.0
 }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_an_exporter_says() {
+    fn exporter_metrics_are_parsed() {
         let text = r#"# HELP DCGM_FI_DEV_POWER_USAGE Power draw (in W).
 # TYPE DCGM_FI_DEV_POWER_USAGE gauge
 DCGM_FI_DEV_SM_CLOCK{gpu="0",UUID="GPU-a",device="nvidia0",modelName="NVIDIA GB200",Hostname="n1"} 1980

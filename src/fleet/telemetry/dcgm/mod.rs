@@ -1,4 +1,4 @@
-//! DCGM's exporters, one a node, each asked once a second: the telemetry of jobs whose GPUs are in other nodes.
+//! DCGM exporters, one per node, each scraped once a second: telemetry of jobs whose GPUs are in other nodes.
 
 mod answer;
 
@@ -11,19 +11,16 @@ use crate::system::host::unix_seconds;
 use crate::system::http_client::{Question, send_blocking};
 use answer::dcgm_samples;
 
-/// Longest wait for an answer.
+/// Timeout of a scrape.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// An exporter, and the node that it is on where that is known otherwise than by what it says.
+/// An exporter, and its node if that is known other than by its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exporter {
-    /// Its address.
     pub url: ScrapeUrl,
-    /// The node.
     pub node: Option<String>,
 }
 
-/// Running requests to exporters.
 #[derive(Debug)]
 pub struct Dcgm(Vec<(String, Periodic<GpuSample>)>);
 
@@ -31,19 +28,19 @@ impl Dcgm {
     pub(super) fn start(exporters: &[Exporter]) -> Result<Self, String> {
         let start = |exporter: &Exporter| {
             let target = exporter.clone();
-            let look = move |stop: &Cancellation| look(&target, stop);
+            let look = move |cancellation: &Cancellation| look(&target, cancellation);
             Periodic::start("dcgm", look).map(|thread| (exporter.url.to_string(), thread))
         };
         exporters.iter().map(start).collect::<Result<_, _>>().map(Self)
     }
 
-    /// None where an exporter has not answered yet.
+    /// `None` if an exporter has not answered yet.
     pub(super) fn sampled_until(&self) -> Option<f64> {
         let of_each: Option<Vec<f64>> = self.0.iter().map(|(_, thread)| thread.ask(sampled_until)).collect();
         of_each?.into_iter().min_by(f64::total_cmp)
     }
 
-    /// What was seen, and a sentence on each exporter that never answered.
+    /// The samples, or a sentence about the exporters that never answered.
     pub(super) fn finish(self) -> Result<Vec<GpuSample>, String> {
         let mut samples = Vec::new();
         let mut silent = Vec::new();
@@ -54,7 +51,7 @@ impl Dcgm {
             }
             samples.extend(seen);
         }
-        // Without one node's GPUs the sum would be of something else.
+        // Without one node's GPUs the sum would be wrong.
         if silent.is_empty() {
             Ok(samples)
         } else {
@@ -63,7 +60,7 @@ impl Dcgm {
     }
 }
 
-fn look(exporter: &Exporter, stop: &Cancellation) -> Vec<GpuSample> {
+fn look(exporter: &Exporter, cancellation: &Cancellation) -> Vec<GpuSample> {
     let url = &exporter.url;
     let question = Question {
         host: url.host(),
@@ -74,13 +71,13 @@ fn look(exporter: &Exporter, stop: &Cancellation) -> Vec<GpuSample> {
         tls: None,
     };
     let (before, since) = (unix_seconds(), Instant::now());
-    match send_blocking(&question, LIMIT, stop.cancelled()) {
-        // The middle of the exchange is when the exporter looked, as far as that can be known.
+    match send_blocking(&question, LIMIT, cancellation.cancelled()) {
+        // The sample was taken in the middle of the request, as far as that can be known.
         Ok(answer) if answer.status == 200 => {
             let at = before + since.elapsed().as_secs_f64() / 2.0;
             let address = format!("{}:{}", url.host(), url.port());
             let mut samples = dcgm_samples(&String::from_utf8_lossy(&answer.body), &address, at);
-            // An exporter may call its host otherwise than the scheduler does.
+            // An exporter may report another host name than the scheduler's.
             if let Some(node) = &exporter.node {
                 samples.iter_mut().for_each(|sample| sample.node.clone_from(node));
             }

@@ -1,4 +1,4 @@
-//! This host's processors and memory, from `/proc`.
+//! This host's CPU and memory, from `/proc`.
 
 mod proc_files;
 
@@ -9,7 +9,6 @@ use crate::job::HostSample;
 use crate::system::host::unix_seconds;
 use proc_files::{host_sample, proc_stat};
 
-/// A running sampler of the host.
 #[derive(Debug)]
 pub struct HostSampler(Periodic<HostSample>);
 
@@ -34,7 +33,7 @@ impl HostSampler {
             .map_err(|error| format!("no host telemetry: {error}"))
     }
 
-    /// Ends sampling, and gives what was seen.
+    /// Ends sampling, and returns the samples.
     ///
     /// # Errors
     /// A sentence that says why there are no samples.

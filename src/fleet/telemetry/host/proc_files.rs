@@ -2,7 +2,7 @@
 
 use crate::job::HostSample;
 
-/// Time of all processors since the boot, in the kernel's ticks.
+/// CPU time of all CPUs since boot, in the kernel's ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ProcStat {
     busy: u64,
@@ -10,7 +10,7 @@ pub(super) struct ProcStat {
 }
 
 impl ProcStat {
-    /// The share that was used since an earlier look, percent.
+    /// CPU use since an earlier sample, percent.
     pub(super) fn used_since(&self, earlier: &Self) -> f64 {
         let part = |now: u64, then: u64| f64::from(u32::try_from(now.saturating_sub(then)).unwrap_or(u32::MAX));
         let all = part(self.all, earlier.all);
@@ -36,7 +36,7 @@ pub(super) fn proc_stat(text: &str) -> Option<ProcStat> {
     })
 }
 
-/// A look, from `/proc/stat`'s share and the text of `/proc/meminfo`.
+/// A sample from the CPU use and the text of `/proc/meminfo`.
 pub(super) fn host_sample(at_unix_s: f64, cpu_percent: f64, meminfo: &str) -> Option<HostSample> {
     let mib = |name: &str| {
         let line = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_are_of_the_time_between_two_samples() {
+    fn cpu_use_is_that_between_two_samples() {
         let earlier = proc_stat("cpu  100 0 100 700 100 0 0 0 0 0\ncpu0 1 2 3\n").unwrap();
         let later = proc_stat("cpu  130 0 120 740 110 0 0 0 50 0\n").unwrap();
         assert!((later.used_since(&earlier) - 50.0).abs() < 1e-9);

@@ -1,15 +1,15 @@
-//! Lines of nvidia-smi as samples.
+//! Parser for nvidia-smi's lines.
 
 use crate::fleet::node::throttle_faults;
 use crate::job::GpuSample;
 
-/// The fields that nvidia-smi is asked for, in the order of [`sample_of_line`]. The instantaneous power,
+/// The queried fields, in the order of [`sample_of_line`]. The instantaneous power,
 /// because the plain one is a running average on recent GPUs.
 pub(super) const QUERY: &str =
     "timestamp,index,name,power.draw.instant,utilization.gpu,memory.used,clocks.sm,temperature.gpu,clocks_event_reasons.active";
 
 /// A line of `nvidia-smi --format=csv,noheader,nounits` with [`QUERY`], run with `TZ=UTC`. A value that the GPU
-/// does not have is written as `[N/A]`.
+/// does not report is `[N/A]`.
 pub(super) fn sample_of_line(line: &str) -> Option<GpuSample> {
     let fields: Vec<&str> = line.split(',').map(str::trim).collect();
     let [at, gpu, name, power, utilization, memory, clock, temperature, throttle] = fields.as_slice() else {
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_of_nvidia_smi_are_read_with_what_a_gpu_does_not_have() {
+    fn missing_values_are_absent() {
         let line = "2026/11/22 03:00:01.250, 3, NVIDIA H100 80GB HBM3, 612.43, 98, [N/A], 1755, 61, 0x0000000000000004";
         let sample = sample_of_line(line).unwrap();
         assert!((sample.at_unix_s - 1_795_316_401.25).abs() < 1e-6, "{}", sample.at_unix_s);

@@ -14,23 +14,22 @@ use crate::system::process::Input;
 use crate::system::tool::answer_of;
 use answer::{QUERY, sample_of_line};
 
-/// The fields that older drivers know by other names.
+/// Fields that older drivers know by other names.
 const RECENT: &str = "--query-gpu=power.draw.instant,clocks_event_reasons.active";
-/// Longest wait for the answer to whether this one knows them.
+/// Timeout of the query whether this driver knows them.
 const LIMIT: Duration = Duration::from_secs(5);
-/// The file of its lines.
+/// File for its lines.
 pub(super) const LINES: &str = ".gpu_metrics.nvidia-smi.lines";
 
-/// A running nvidia-smi.
 #[derive(Debug)]
 pub struct NvidiaSmi(LineTool);
 
 impl NvidiaSmi {
-    /// Starts it, after a short question about the names of fields; `stop` ends the wait for its answer.
-    pub(super) fn start(job: &JobId, out: &Path, stop: &Cancellation) -> Result<Self, String> {
-        let fields = match answer_of("nvidia-smi", &[RECENT, "--format=csv,noheader,nounits"], LIMIT, stop) {
+    /// Starts it, after a short query for the names of fields; `cancellation` ends the query.
+    pub(super) fn start(job: &JobId, out: &Path, cancellation: &Cancellation) -> Result<Self, String> {
+        let fields = match answer_of("nvidia-smi", &[RECENT, "--format=csv,noheader,nounits"], LIMIT, cancellation) {
             Err(error) if is_unknown_field(&error.to_string()) => older_fields(QUERY),
-            // What else is wrong with it, it says itself.
+            // Other problems are reported by the sampler itself.
             Ok(_) | Err(_) => QUERY.to_owned(),
         };
         let arguments = [
@@ -49,12 +48,12 @@ impl NvidiaSmi {
     }
 
     pub(super) fn sampled_until(&self) -> Option<f64> {
-        sampled_until(&samples(&self.0.said()))
+        sampled_until(&samples(&self.0.output()))
     }
 
-    /// What it has seen so far.
+    /// The samples so far.
     pub(super) fn samples(&self) -> Result<Vec<GpuSample>, String> {
-        let text = self.0.said();
+        let text = self.0.output();
         let samples = samples(&text);
         if samples.is_empty() {
             let said: String = text.lines().next().unwrap_or("nothing").chars().take(200).collect();
@@ -64,7 +63,7 @@ impl NvidiaSmi {
     }
 }
 
-/// The samples in what it said; the last line may not be whole yet.
+/// The samples in its output; the last line may be incomplete.
 pub(super) fn samples(said: &str) -> Vec<GpuSample> {
     said.lines().filter_map(sample_of_line).collect()
 }

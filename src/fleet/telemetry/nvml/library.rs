@@ -1,6 +1,6 @@
-//! NVIDIA's management library, loaded while a process of its own runs (<https://docs.nvidia.com/deploy/nvml-api/>): unlike
-//! nvidia-smi it has the GPUs' energy counters. A static program cannot load libraries, and a call of this library can hang
-//! where a GPU has fallen off the bus; so `imax run` does not call it, but reads what `imax-nvml` writes.
+//! NVIDIA's management library, loaded in a separate process (<https://docs.nvidia.com/deploy/nvml-api/>): unlike
+//! nvidia-smi it has the GPUs' energy counters. A static program cannot load libraries, and a call into this library can hang
+//! if a GPU has fallen off the bus; therefore `imax run` reads the output of `imax-nvml` instead of calling it.
 
 use std::ffi::OsStr;
 use std::io::{self, Read as _, Write as _};
@@ -17,39 +17,36 @@ use crate::fleet::node::throttle_faults;
 use crate::job::GpuSample;
 use crate::system::host::unix_seconds;
 
-/// What a driver's package installs; the name without the number comes with development packages only.
+/// The name installed by a driver package; the name without the number comes with development packages only.
 pub(super) const LIBRARY: &str = "libnvidia-ml.so.1";
 
-/// Time between two looks.
+/// Sampling interval.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Why there are no samples of NVIDIA's library.
+/// Why NVIDIA's library provides no samples.
 #[derive(Debug, thiserror::Error)]
 pub enum NvmlError {
-    /// This program cannot load it.
     #[error("a static program cannot load {LIBRARY}; imax-nvml must be built for the C library of this machine")]
     Static,
-    /// It cannot be loaded, or does not begin.
+    /// It cannot be loaded or initialised.
     #[error("{library}: {error}")]
     Library {
         /// Its path or name.
         library: String,
-        /// What it said.
         error: nvml_wrapper::error::NvmlError,
     },
-    /// There is nothing to be had from it.
-    #[error("{0} knows no power of any GPU")]
+    /// It reports no power.
+    #[error("{0} reports no power for any GPU")]
     NoPower(String),
-    /// The samples cannot be written.
     #[error("cannot write samples: {0}")]
     Write(#[from] io::Error),
 }
 
-/// Writes what the library says of all GPUs to stdout, a line of JSON once a second, until nobody reads stdout. Where stdin
-/// ends, so does this process, also while a call of the library hangs. `library` is another path of it.
+/// Writes the library's values for all GPUs to stdout, a line of JSON per second, until stdout is closed. The process also
+/// ends with its stdin, even while a call of the library hangs. `library` is another path of it.
 ///
 /// # Errors
-/// Where the library cannot be had, knows no GPU's power, or the samples cannot be written.
+/// If the library cannot be loaded, reports no power, or the samples cannot be written.
 pub fn write_samples(library: Option<&OsStr>) -> Result<(), NvmlError> {
     if cfg!(target_feature = "crt-static") {
         return Err(NvmlError::Static);
@@ -87,7 +84,7 @@ fn write_line(samples: &[GpuSample]) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Waits for the end of stdin. The library's own ending must not run while another thread is inside of it: a signal ends the
+/// Waits for the end of stdin. The library's destructor must not run while another thread is inside it: a signal ends the
 /// process without it.
 fn end_with_stdin() {
     let mut stdin = io::stdin().lock();
@@ -109,7 +106,7 @@ fn look(library: &Nvml, gpus: u32) -> Vec<GpuSample> {
 }
 
 fn sample(gpu: u32, device: &Device<'_>) -> GpuSample {
-    // As nvidia-smi writes it.
+    // As nvidia-smi prints it.
     let throttle = device
         .current_throttle_reasons()
         .map(|reasons| format!("{:#018x}", reasons.bits()))
@@ -130,7 +127,7 @@ fn sample(gpu: u32, device: &Device<'_>) -> GpuSample {
     }
 }
 
-/// Watts. The field's value is that of now; older GPUs have the plain one alone, which is an average on recent ones.
+/// Watts. The field's value is instantaneous; older GPUs only have the plain one, which is an average on recent ones.
 fn power(device: &Device<'_>) -> Option<f64> {
     let values = device.field_values_for(&[FieldId(NVML_FI_DEV_POWER_INSTANT)]).unwrap_or_default();
     let instant = values.into_iter().next().and_then(Result::ok).and_then(|field| field.value.ok());

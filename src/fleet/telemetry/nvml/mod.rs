@@ -1,4 +1,4 @@
-//! NVIDIA's library: what a process of its own reads from it, and that process as a sampler.
+//! NVIDIA's library, read in its own process, and that process as a sampler.
 
 mod library;
 mod process;

@@ -1,5 +1,5 @@
-//! What NVIDIA's library says, read from a process of its own (see [`super::library`]). Where that process ends or falls silent,
-//! nvidia-smi takes over; neither the start nor the end of a job waits for a driver that hangs.
+//! Samples of NVIDIA's library, read from a separate process (see [`super::library`]). If that process ends or stalls,
+//! nvidia-smi takes over; neither the start nor the end of a job waits for a hanging driver.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -13,29 +13,29 @@ use crate::job::{GpuSample, sampled_until};
 use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::process::Input;
 
-/// The program that reads the library, where it lies beside this one.
+/// The program that reads the library, if it lies next to this one.
 const BESIDE: &str = "imax-nvml";
-/// The file of its lines.
+/// File for its lines.
 const LINES: &str = ".gpu_metrics.nvml.lines";
-/// How long a job's start waits for the first samples. Drivers that are not kept loaded need longer; the job goes on meanwhile.
+/// How long a job's start waits for the first samples. Drivers without persistence mode need longer; the job continues meanwhile.
 const FIRST: Duration = Duration::from_secs(3);
 const FIRST_LOOK: Duration = Duration::from_millis(10);
-/// How often a job's end looks for the samples, which nothing that hangs stands in the way of. Not a time, as below.
+/// How often a job's end checks for the samples. Counted, not timed, as in [`Patience`].
 const ANSWER_LOOKS: u32 = 20;
 const ANSWER_LOOK: Duration = Duration::from_millis(100);
-/// How long a job's end then waits for the processes to be gone.
+/// How long a job's end then waits for the processes to end.
 const GONE: Duration = Duration::from_millis(1500);
 
-/// When a process that says nothing is given up.
+/// When a process without output counts as stalled.
 #[derive(Debug, Clone, Copy)]
 struct Patience {
-    /// Time between two looks at it.
+    /// Interval between two checks.
     look: Duration,
-    /// Looks without a new sample. Not a time: imax itself may have been stopped meanwhile.
+    /// Checks without a new sample. Counted, not timed: imax itself may have been suspended in the meantime.
     looks: u32,
 }
 
-/// Longer than a driver that is not kept loaded takes to begin with eight GPUs.
+/// Longer than a driver without persistence mode takes to initialise eight GPUs.
 const PATIENCE: Patience = Patience {
     look: Duration::from_secs(1),
     looks: 20,
@@ -58,7 +58,7 @@ struct Program {
 }
 
 impl NvmlProcess {
-    /// Starts the reader. Fails where there is none, or where it ends soon, as it does without the library.
+    /// Starts the reader. Fails if there is none, or if it ends soon, as it does without the library.
     pub(in crate::fleet::telemetry) fn start(wanted: Wanted<'_>) -> Result<Self, String> {
         Self::with(&reader()?, wanted, PATIENCE)
     }
@@ -74,23 +74,23 @@ impl NvmlProcess {
         let until = Instant::now() + FIRST;
         loop {
             let ending = reader.ending();
-            let said = reader.said();
+            let said = reader.output();
             if !samples(&said).is_empty() {
                 break;
             }
             if let Some(ending) = ending {
                 return Err(last_words(&said, &ending));
             }
-            if Instant::now() >= until || wanted.stop.wait_timeout(FIRST_LOOK).is_some() {
+            if Instant::now() >= until || wanted.cancellation.wait_timeout(FIRST_LOOK).is_some() {
                 break;
             }
         }
         let (send, seen) = sync_channel(1);
         let done = Cancellation::new();
-        let (stop, job, out) = (done.clone(), wanted.job.clone(), wanted.out.to_owned());
+        let (cancellation, job, out) = (done.clone(), wanted.job.clone(), wanted.out.to_owned());
         let smi_stop = done.clone();
         let smi = move || NvidiaSmi::start(&job, &out, &smi_stop);
-        let work = move || watch_to_the_end(reader, patience, smi, &stop, &send);
+        let work = move || watch_to_the_end(reader, patience, smi, &cancellation, &send);
         std::thread::Builder::new()
             .name("nvml".to_owned())
             .spawn(work)
@@ -99,7 +99,7 @@ impl NvmlProcess {
         Ok(Self { done, seen, out })
     }
 
-    /// Also nvidia-smi's samples count, where that has taken over.
+    /// Includes nvidia-smi's samples if that has taken over.
     pub(in crate::fleet::telemetry) fn sampled_until(&self) -> Option<f64> {
         let said = |lines| std::fs::read_to_string(self.out.join(lines)).unwrap_or_default();
         let mut seen = samples(&said(LINES));
@@ -107,7 +107,7 @@ impl NvmlProcess {
         sampled_until(&seen)
     }
 
-    /// Ends sampling, and gives what was seen.
+    /// Ends sampling, and returns the samples.
     pub(in crate::fleet::telemetry) fn finish(self) -> Result<Seen, String> {
         self.done.cancel(CancelCause::Abandoned);
         let mut seen = Err(RecvTimeoutError::Timeout);
@@ -121,7 +121,7 @@ impl NvmlProcess {
             RecvTimeoutError::Timeout => "no GPU telemetry: its files cannot be read in time".to_owned(),
             RecvTimeoutError::Disconnected => "no GPU telemetry: its thread ended abnormally".to_owned(),
         })?;
-        // Its thread stops the processes now; it lets go of the channel when that is done.
+        // Its thread stops the processes now, and closes the channel when that is done.
         let _ = self.seen.recv_timeout(GONE);
         seen
     }
@@ -133,9 +133,9 @@ impl Drop for NvmlProcess {
     }
 }
 
-/// `imax-nvml` beside this program, else this program itself where it can load libraries. `IMAX_NVML` names another library.
+/// `imax-nvml` next to this program, or this program itself if it can load libraries. `IMAX_NVML` names another library.
 fn reader() -> Result<Program, String> {
-    let own = std::env::current_exe().map_err(|error| format!("it is not known where imax lies: {error}"))?;
+    let own = std::env::current_exe().map_err(|error| format!("cannot determine the path of imax: {error}"))?;
     let beside = own.with_file_name(BESIDE);
     let (path, command) = if beside.is_file() {
         (beside, None)
@@ -151,40 +151,40 @@ fn reader() -> Result<Program, String> {
     })
 }
 
-/// Watches a reader until nobody wants more, with nvidia-smi in its place where it is of no use any more.
+/// Watches a reader until sampling ends, and replaces it by nvidia-smi if it fails.
 fn watch_to_the_end(
     mut reader: LineTool,
     patience: Patience,
     nvidia_smi: impl FnOnce() -> Result<NvidiaSmi, String>,
-    stop: &Cancellation,
+    cancellation: &Cancellation,
     seen: &SyncSender<Result<Seen, String>>,
 ) {
-    let problem = watch(&mut reader, patience, stop);
-    let before = samples(&reader.said());
+    let problem = watch(&mut reader, patience, cancellation);
+    let before = samples(&reader.output());
     let mut instead = None;
     let result = match problem {
         None if before.is_empty() => Err("no GPU telemetry: no samples from NVIDIA's library".to_owned()),
         None => Ok(Seen::of(before)),
         Some(problem) => {
             let started = nvidia_smi();
-            while stop.wait_timeout(patience.look).is_none() {}
+            while cancellation.wait_timeout(patience.look).is_none() {}
             let after = started.and_then(|tool| instead.insert(tool).samples());
             joined(before, &problem, after)
         }
     };
-    // Stopping what hangs takes its time: the samples go first.
+    // Stopping a hanging process takes time, so the samples are sent first.
     let _ = seen.send(result);
     drop((reader, instead));
 }
 
-/// Waits until nobody wants more, or until the reader is of no use any more: then why.
-fn watch(reader: &mut LineTool, patience: Patience, stop: &Cancellation) -> Option<String> {
-    let (mut said, mut silent) = (reader.said_bytes(), 0);
-    while stop.wait_timeout(patience.look).is_none() {
+/// Waits until sampling ends, or until the reader fails: then the reason.
+fn watch(reader: &mut LineTool, patience: Patience, cancellation: &Cancellation) -> Option<String> {
+    let (mut said, mut silent) = (reader.output_bytes(), 0);
+    while cancellation.wait_timeout(patience.look).is_none() {
         if let Some(ending) = reader.ending() {
-            return Some(last_words(&reader.said(), &ending));
+            return Some(last_words(&reader.output(), &ending));
         }
-        let now = reader.said_bytes();
+        let now = reader.output_bytes();
         silent = if now > said { 0 } else { silent + 1 };
         said = now;
         if silent >= patience.looks {
@@ -210,13 +210,13 @@ fn joined(mut before: Vec<GpuSample>, problem: &str, after: Result<Vec<GpuSample
     })
 }
 
-/// The samples in what a reader said; the last line may not be whole yet.
+/// The samples in a reader's output; the last line may be incomplete.
 fn samples(said: &str) -> Vec<GpuSample> {
     let line = |line| serde_json::from_str::<Vec<GpuSample>>(line).unwrap_or_default();
     said.lines().flat_map(line).collect()
 }
 
-/// Why a reader ended: what it said last that is no sample.
+/// Why a reader ended: its last output that is not a sample.
 fn last_words(said: &str, ending: &str) -> String {
     let words = said.lines().rev().find(|line| !line.trim().is_empty() && !line.starts_with('['));
     match words {
@@ -246,11 +246,11 @@ mod tests {
         };
         let mut reader = LineTool::start(tool, &serde_json::from_str("\"j\"").unwrap(), folder.path()).unwrap();
         let problem = watch(&mut reader, patience, &Cancellation::new());
-        (problem, samples(&reader.said()))
+        (problem, samples(&reader.output()))
     }
 
     #[test]
-    fn reader_that_ends_or_hangs_is_given_up_with_a_reason() {
+    fn failing_or_hanging_reader_is_replaced_with_a_reason() {
         let patience = |looks| Patience {
             look: Duration::from_millis(2),
             looks,
@@ -262,13 +262,13 @@ mod tests {
         assert_eq!(problem.unwrap(), "imax-nvml was killed by SIGSEGV");
         let [sample] = samples.as_slice() else { panic!("{samples:?}") };
         assert_eq!((sample.gpu, sample.power_w, sample.energy_j), (1, Some(500.0), Some(7.25)));
-        // It hangs; the end of its stdin would not end it.
+        // It hangs and ignores the end of its stdin.
         let (problem, _) = watched("exec sleep 1000", patience(5));
         assert_eq!(problem.unwrap(), "no samples from NVIDIA's library for 10ms");
     }
 
     #[test]
-    fn samples_before_and_after_the_change_are_kept() {
+    fn samples_before_and_after_the_replacement_are_kept() {
         let sample = || vec![GpuSample::default()];
         let both = joined(sample(), "it hangs", Ok(sample())).unwrap();
         let said = "GPUs were sampled with nvidia-smi, without their energy counters: it hangs";

@@ -1,37 +1,32 @@
-//! The checks. Each gives one finding, also where all is well, so that a table shows what was looked at.
+//! Node checks. Each returns a finding even if all is well, so that a table shows what was checked.
 
 use serde::{Deserialize, Serialize};
 
 use super::{GpuProblem, NodeFacts, gpu_check};
 use crate::job::NodeSettings;
 
-/// What was looked at.
+/// A node check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NodeCheck {
     /// As many GPUs as the row and the profile need.
     GpuNumber,
-    /// GPUs of the kind that the profile names.
+    /// The GPU model that the profile names.
     GpuKind,
     /// A driver that is new enough, the same on each GPU.
     GpuDriver,
-    /// Clocks that nothing holds back.
+    /// No throttling.
     GpuClock,
-    /// No process computes on them.
+    /// No other process uses the GPUs.
     GpuIdle,
-    /// Their memory is free.
     GpuMemory,
-    /// Room on the disks.
     Disk,
-    /// The engine's port is free.
     Port,
-    /// A token for the model hub.
     HubToken,
     /// The model hub's cache can be written.
     HubCache,
-    /// The container engine or the scheduler answers.
+    /// The model hub's cache is writable.
     Service,
-    /// The clock is in time.
     Clock,
     /// No files of other users in the workspace.
     Leftovers,
@@ -59,17 +54,17 @@ impl NodeCheck {
     }
 }
 
-/// How bad it is; the last is the worst.
+/// Severity, ascending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Grade {
     /// As it should be.
     Ok,
-    /// Not to be found out.
+    /// Could not be checked.
     Unknown,
-    /// A job can run, but somebody should know.
+    /// A job can run, but the finding should be looked at.
     Warning,
-    /// A job cannot run, or would measure something else.
+    /// A job cannot run, or would not measure what it should.
     Failed,
 }
 
@@ -86,29 +81,25 @@ impl Grade {
     }
 }
 
-/// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// What was looked at.
     pub check: NodeCheck,
-    /// How bad it is.
     pub grade: Grade,
-    /// What was found, and what to do where something must be done.
+    /// What was found, with the remedy if there is a problem.
     pub detail: String,
 }
 
-/// What the node must have.
+/// Requirements on the node.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
-    /// What the profile says.
     pub node: &'a NodeSettings,
-    /// GPUs of the row, where there is a row.
+    /// GPUs of the row, if there is a row.
     pub gpus: Option<u64>,
-    /// Whether the profile names a token of the model hub among its secrets.
+    /// Whether the profile lists a hub token among its secrets.
     pub token: bool,
 }
 
-/// All checks that do not pass by themselves.
+/// All checks whose result does not change by waiting.
 #[must_use]
 pub fn check_node(facts: &NodeFacts, wanted: Wanted<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -135,7 +126,7 @@ pub fn check_node(facts: &NodeFacts, wanted: Wanted<'_>) -> Vec<Finding> {
     found
 }
 
-/// The checks that may pass after a wait: processes that end, memory that a driver gives back late.
+/// Checks that may pass after a wait: processes that are ending, memory that the driver frees late.
 #[must_use]
 pub fn check_idle(facts: &NodeFacts, wanted: Wanted<'_>) -> Vec<Finding> {
     match &facts.gpus {
@@ -143,13 +134,12 @@ pub fn check_idle(facts: &NodeFacts, wanted: Wanted<'_>) -> Vec<Finding> {
         Some(Err(GpuProblem::Failed(problem))) => vec![finding(
             NodeCheck::GpuIdle,
             Grade::Failed,
-            format!("it is not known whether the GPUs are in use: {problem}"),
+            format!("cannot determine whether the GPUs are in use: {problem}"),
         )],
         Some(Err(GpuProblem::NotInstalled(_))) | None => Vec::new(),
     }
 }
 
-/// The worst grade.
 #[must_use]
 pub fn worst(findings: &[Finding]) -> Grade {
     findings.iter().map(|finding| finding.grade).max().unwrap_or(Grade::Ok)
@@ -205,7 +195,7 @@ fn hub(facts: &NodeFacts, wanted: Wanted<'_>) -> Vec<Finding> {
             finding(
                 NodeCheck::HubToken,
                 Grade::Warning,
-                "HF_TOKEN is not set; models behind conditions cannot be downloaded",
+                "HF_TOKEN is not set; gated models cannot be downloaded",
             )
         });
     }
@@ -229,7 +219,7 @@ fn clock(facts: &NodeFacts) -> Finding {
         None => finding(
             NodeCheck::Clock,
             Grade::Unknown,
-            "neither timedatectl nor chronyc says whether it is synchronised",
+            "neither timedatectl nor chronyc reports whether it is synchronised",
         ),
     }
 }
@@ -240,7 +230,7 @@ fn leftovers(facts: &NodeFacts) -> Finding {
         None => finding(NodeCheck::Leftovers, Grade::Ok, "no files of other users in the workspace"),
         Some(example) => {
             let detail = format!(
-                "{count} files or more of other users in the workspace, such as {example}; the next checkout may fail: remove them, and run containers as this user (`docker.user`)"
+                "at least {count} files of other users in the workspace, such as {example}; the next checkout may fail: remove them, and run containers as this user (`docker.user`)"
             );
             finding(NodeCheck::Leftovers, Grade::Warning, detail)
         }

@@ -1,4 +1,4 @@
-//! What each check says of good and bad nodes.
+//! Each check on good and bad nodes.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
 
@@ -69,11 +69,10 @@ fn a_good_node_has_one_finding_a_check() {
     assert_eq!(found.len(), 13);
 }
 
-/// What is changed on a good node.
 type Change = fn(&mut NodeFacts);
 
 #[test]
-fn what_is_wrong_is_named_with_the_remedy() {
+fn problem_is_named_with_its_remedy() {
     let cases: [(Change, NodeCheck, Grade, &str); 16] = [
         (
             |node| node.gpus = Some(Ok(Vec::new())),
@@ -103,7 +102,7 @@ fn what_is_wrong_is_named_with_the_remedy() {
             |node| first(node).held_back = None,
             NodeCheck::GpuClock,
             Grade::Unknown,
-            "not known whether something holds them back",
+            "unknown whether they are throttled",
         ),
         (
             |node| every(node, |gpu| gpu.driver = Some("550.1".to_owned())),
@@ -193,7 +192,7 @@ fn what_is_wrong_is_named_with_the_remedy() {
         assert_eq!(finding.grade, grade, "{finding:?}");
         assert!(finding.detail.contains(detail), "{finding:?}");
         let other = found.iter().filter(|other| other.check != check).map(|other| other.grade).max();
-        // Without GPUs nothing else can be said of them.
+        // Without GPUs the other GPU checks do not apply.
         let lonely = check == NodeCheck::GpuNumber;
         assert!(lonely || other == Some(Grade::Ok), "{found:?}");
     }
@@ -208,7 +207,7 @@ fn every(node: &mut NodeFacts, change: fn(&mut Gpu)) {
 }
 
 #[test]
-fn a_missing_tool_is_a_warning_where_nobody_asks_and_a_failing_one_never_is() {
+fn missing_tool_is_a_warning_unless_required_and_a_failing_one_is_an_error() {
     let node = NodeSettings::default();
     let wanted = Wanted {
         node: &node,
@@ -230,7 +229,7 @@ fn a_missing_tool_is_a_warning_where_nobody_asks_and_a_failing_one_never_is() {
 }
 
 #[test]
-fn a_node_without_gpus_is_not_asked_for_any() {
+fn node_without_gpus_has_no_gpu_checks() {
     let node = NodeFacts { gpus: None, ..good() };
     let found = all(&node);
     assert_eq!(worst(&found), Grade::Ok, "{found:?}");

@@ -1,4 +1,4 @@
-//! The file that `docker login` and `podman login` write, and the answer of a credential helper.
+//! The file written by `docker login` and `podman login`, and the answer of a credential helper.
 
 use std::collections::BTreeMap;
 
@@ -11,15 +11,15 @@ use super::registry::{Repository, name_of_key};
 use super::{Login, Proof};
 use crate::model::Secret;
 
-/// Base64 as login files have it, with or without padding.
+/// The base64 variant of login files, with or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-/// The user name with which a helper says that its secret is an identity token.
+/// The user name by which a helper marks its secret as an identity token.
 const TOKEN_USER: &str = "<token>";
 
-/// The part of the file that is about logins; it has no `Debug`, which would show them.
+/// The part of the file that concerns logins. No `Debug`, which would show them.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct LoginFile {
@@ -47,16 +47,14 @@ struct HelperAnswer {
     secret: String,
 }
 
-/// Who has the login.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// The file itself.
     Login(Login),
     /// The program `docker-credential-<name>`.
     Helper(String),
 }
 
-/// Reads the file. What is wrong is said without its text, which holds secrets.
+/// Parses the file. Errors do not quote its text, which contains secrets.
 pub(super) fn parse(bytes: &[u8]) -> Result<LoginFile, String> {
     serde_json::from_slice(bytes).map_err(|error| {
         let (line, column) = (error.line(), error.column());
@@ -64,10 +62,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<LoginFile, String> {
     })
 }
 
-/// Reads a helper's answer; as careful.
+/// Parses a helper's answer; errors do not quote it either.
 pub(super) fn parse_helper(answer: &str) -> Result<Login, String> {
-    let answer: HelperAnswer =
-        serde_json::from_str(answer).map_err(|_| "expected JSON with `Username` and `Secret` as its answer".to_owned())?;
+    let answer: HelperAnswer = serde_json::from_str(answer).map_err(|_| "expected JSON with `Username` and `Secret`".to_owned())?;
     let secret = Secret::new(answer.secret);
     Ok(if answer.username == TOKEN_USER {
         Login {
@@ -83,7 +80,7 @@ pub(super) fn parse_helper(answer: &str) -> Result<Login, String> {
 }
 
 impl LoginFile {
-    /// Who has the login of a repository: the registry's own helper, else the helper of all, else the file.
+    /// The source of a repository's login: the registry's own helper, or the default helper, or the file.
     pub(super) fn source(&self, repository: &Repository) -> Result<Option<Source>, String> {
         let helper = find(&self.helpers, repository)
             .or(self.helper.as_ref())
@@ -91,7 +88,7 @@ impl LoginFile {
         if let Some(name) = helper {
             if name.contains('/') {
                 return Err(format!(
-                    "credential helper `{name}`: expected the end of a program's name, such as `pass`"
+                    "credential helper `{name}`: expected the suffix of a program's name, such as `pass`"
                 ));
             }
             return Ok(Some(Source::Helper(name.clone())));
@@ -110,7 +107,7 @@ fn find<'a, T>(map: &'a BTreeMap<String, T>, repository: &Repository) -> Option<
 }
 
 impl Entry {
-    /// The login; an entry without one only says that a helper has it.
+    /// The login; an entry without one means that a helper has it.
     fn login(&self) -> Result<Option<Login>, String> {
         let pair = match (&self.auth, &self.username, &self.password) {
             (Some(auth), _, _) if !auth.is_empty() => Some(user_and_password(auth)?),
@@ -132,7 +129,7 @@ impl Entry {
     }
 }
 
-/// `auth` is the base64 of `user:password`; Docker takes zero bytes off the password's end.
+/// `auth` is the base64 of `user:password`; Docker strips NUL bytes from the end of the password.
 fn user_and_password(auth: &str) -> Result<(String, String), String> {
     let text = BASE64.decode(auth).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let pair = text.as_deref().and_then(|text| text.split_once(':'));
@@ -159,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn narrowest_login_and_nearest_helper_win() {
+    fn most_specific_login_and_helper_win() {
         let file = r#"{"auths": {
             "https://index.docker.io/v1/": {"auth": "Y2k6aHVi"},
             "quay.io": {"auth": "Y2k6YWxs"}, "quay.io/org": {"auth": "Y2k6YTpiAA=="},
@@ -187,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_show_no_secrets() {
+    fn errors_contain_no_secrets() {
         let broken = |text: &str| {
             let file = parse(text.as_bytes())?;
             file.source(&Repository::of("quay.io/e")).map(drop)
@@ -204,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_of_helpers() {
+    fn helper_answers_are_parsed() {
         let answer = r#"{"ServerURL": "quay.io", "Username": "ci", "Secret": "s"}"#;
         assert_eq!(parse_helper(answer), Ok(password("ci", "s")));
         let answer = r#"{"ServerURL": "quay.io", "Username": "<token>", "Secret": "s"}"#;

@@ -1,5 +1,5 @@
-//! Logins for private images. Container engines keep none: it is the client's `docker login` or `podman login` that knows
-//! them, in files of the user, and the client hands the one that fits to the engine with each pull. So does imax.
+//! Logins for private images. Container engines do not store any: the client reads them from files written by `docker login` or
+//! `podman login` and sends the matching one with each pull. So does imax.
 
 mod file;
 mod registry;
@@ -15,10 +15,10 @@ use crate::system::tool::answer_with_input;
 use file::{LoginFile, Source, parse, parse_helper};
 use registry::Repository;
 
-/// How long a credential helper has to answer: some ask a cloud's service.
+/// Timeout of a credential helper: some call a cloud service.
 const HELPER_LIMIT: Duration = Duration::from_secs(20);
-/// What a helper says that knows no login (<https://github.com/docker/docker-credential-helpers>).
-const HELPER_KNOWS_NONE: &str = "credentials not found in native keychain";
+/// Output of a helper without a login (<https://github.com/docker/docker-credential-helpers>).
+const HELPER_NOT_FOUND: &str = "credentials not found in native keychain";
 
 /// A user's login at a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,15 +27,14 @@ struct Login {
     proof: Proof,
 }
 
-/// What proves who the user is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Proof {
     Password(Secret),
-    /// A token that the engine exchanges for one that pulls.
+    /// A token that the engine exchanges for one that permits the pull.
     IdentityToken(Secret),
 }
 
-/// What came of the search for the login of an image.
+/// Result of the search for an image's login.
 pub(super) struct Search {
     repository: Repository,
     found: Option<(Login, PathBuf)>,
@@ -45,7 +44,7 @@ pub(super) struct Search {
 }
 
 impl Search {
-    /// The login as the engine takes it.
+    /// The login in the form of the engine's API.
     pub(super) fn credentials(&self) -> Option<DockerCredentials> {
         let (Login { user, proof }, _) = self.found.as_ref()?;
         let (password, token) = match proof {
@@ -62,7 +61,7 @@ impl Search {
         })
     }
 
-    /// Whose login is used, to follow a sentence.
+    /// The origin of the login, as the end of a sentence.
     pub(super) fn note(&self) -> String {
         let found = self.found.as_ref();
         found
@@ -70,11 +69,14 @@ impl Search {
             .unwrap_or_default()
     }
 
-    /// What helps where the registry refuses.
+    /// The remedy if the registry refuses.
     pub(super) fn remedy(&self) -> String {
         let host = self.repository.host();
         if let Some((_, path)) = &self.found {
-            return format!("the login for {host} in {} was used; may it pull this image?", path.display());
+            return format!(
+                "the login for {host} in {} was used; check that it has access to this image",
+                path.display()
+            );
         }
         let places: Vec<String> = self.looked_at.iter().map(|path| path.display().to_string()).collect();
         format!(
@@ -84,8 +86,8 @@ impl Search {
     }
 }
 
-/// Looks for the login of an image, where `docker login` and `podman login` leave it; the first file that has one wins.
-pub(super) async fn search(image: &str, stop: &Cancellation) -> Search {
+/// Searches for an image's login in the files of `docker login` and `podman login`; the first file that has one wins.
+pub(super) async fn search(image: &str, cancellation: &Cancellation) -> Search {
     let mut search = Search {
         repository: Repository::of(image),
         found: None,
@@ -94,7 +96,7 @@ pub(super) async fn search(image: &str, stop: &Cancellation) -> Search {
     };
     for path in &search.looked_at {
         let login = match read(path) {
-            Ok(file) => login_of(&file, &search.repository, stop).await,
+            Ok(file) => login_of(&file, &search.repository, cancellation).await,
             Err(problem) => Err(problem),
         };
         match login {
@@ -109,7 +111,7 @@ pub(super) async fn search(image: &str, stop: &Cancellation) -> Search {
     search
 }
 
-/// Docker's file (<https://docs.docker.com/reference/cli/docker/login/>), then Podman's
+/// The files of Docker (<https://docs.docker.com/reference/cli/docker/login/>), then those of Podman
 /// (<https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md>).
 fn files(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Vec<PathBuf> {
     let home = |path: &str| variable("HOME").map(|home| home.join(path));
@@ -123,7 +125,7 @@ fn files(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Vec<PathBuf> {
     places.into_iter().flatten().collect()
 }
 
-/// A file that is not there has no logins.
+/// A missing file has no logins.
 fn read(path: &std::path::Path) -> Result<LoginFile, String> {
     match std::fs::read(path) {
         Ok(bytes) => parse(&bytes),
@@ -132,20 +134,27 @@ fn read(path: &std::path::Path) -> Result<LoginFile, String> {
     }
 }
 
-async fn login_of(file: &LoginFile, repository: &Repository, stop: &Cancellation) -> Result<Option<Login>, String> {
+async fn login_of(file: &LoginFile, repository: &Repository, cancellation: &Cancellation) -> Result<Option<Login>, String> {
     match file.source(repository)? {
         None => Ok(None),
         Some(Source::Login(login)) => Ok(Some(login)),
-        Some(Source::Helper(name)) => ask_helper(format!("docker-credential-{name}"), repository.server().to_owned(), stop.clone()).await,
+        Some(Source::Helper(name)) => {
+            run_helper(
+                format!("docker-credential-{name}"),
+                repository.server().to_owned(),
+                cancellation.clone(),
+            )
+            .await
+        }
     }
 }
 
-/// Asks a program for the login: the server's name goes to its stdin, the login comes as JSON.
-async fn ask_helper(program: String, server: String, stop: Cancellation) -> Result<Option<Login>, String> {
+/// Runs a credential helper: the server's name goes to its stdin, the login comes as JSON.
+async fn run_helper(program: String, server: String, cancellation: Cancellation) -> Result<Option<Login>, String> {
     let asked = tokio::task::spawn_blocking(move || {
-        match answer_with_input(&program, &["get"], &server, HELPER_LIMIT, &stop).map_err(|error| error.to_string()) {
+        match answer_with_input(&program, &["get"], &server, HELPER_LIMIT, &cancellation).map_err(|error| error.to_string()) {
             Ok(answer) => parse_helper(&answer).map(Some).map_err(|problem| format!("{program}: {problem}")),
-            Err(problem) if problem.contains(HELPER_KNOWS_NONE) => Ok(None),
+            Err(problem) if problem.contains(HELPER_NOT_FOUND) => Ok(None),
             Err(problem) => Err(problem),
         }
     });

@@ -1,11 +1,10 @@
-//! Whose login an image needs: its registry and repository, and the names under which files keep logins.
+//! Registry and repository of an image, and the names under which login files store credentials.
 
-/// The registry that a name without one means.
+/// The registry of a name without one.
 const HUB: &str = "docker.io";
-/// The name under which Docker keeps the hub's login.
+/// The name under which Docker stores the login of Docker Hub.
 const HUB_SERVER: &str = "https://index.docker.io/v1/";
 
-/// Where an image is pulled from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Repository {
     host: String,
@@ -13,7 +12,7 @@ pub(super) struct Repository {
 }
 
 impl Repository {
-    /// The repository of an image, without tag and digest. The first part of its name is a registry where it looks like a host
+    /// The repository of an image, without tag and digest. The first part of its name is a registry if it looks like a host
     /// (<https://github.com/distribution/reference/blob/main/normalize.go>).
     pub(super) fn of(image: &str) -> Self {
         let name = image.split('@').next().unwrap_or(image);
@@ -34,17 +33,17 @@ impl Repository {
         }
     }
 
-    /// The registry, for people.
+    /// The registry, for messages.
     pub(super) fn host(&self) -> &str {
         &self.host
     }
 
-    /// The registry as Docker names it to credential helpers.
+    /// The registry's name for credential helpers.
     pub(super) fn server(&self) -> &str {
         if self.host == HUB { HUB_SERVER } else { &self.host }
     }
 
-    /// The names that fit, the narrowest first: Podman keeps logins also for parts of a registry.
+    /// The matching names, the most specific first: Podman stores logins for parts of a registry too.
     pub(super) fn names(&self) -> impl Iterator<Item = String> {
         let mut name = format!("{}/{}", self.host, self.path);
         let mut names = vec![name.clone()];
@@ -56,7 +55,7 @@ impl Repository {
     }
 }
 
-/// A key of a file as one of [`Repository::names`]: Docker's keys may be addresses, of which only the host counts.
+/// Converts a key of a login file to a name as in [`Repository::names`]: Docker's keys may be URLs, of which only the host counts.
 pub(super) fn name_of_key(key: &str) -> String {
     let key = match key.split_once("://") {
         Some((_, address)) => address.split('/').next().unwrap_or(address),
@@ -80,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn repositories_of_images() {
+    fn images_are_split_into_registry_and_repository() {
         for (image, host, path) in [
             ("engine", "docker.io", "engine"),
             ("vllm/vllm-openai:v1", "docker.io", "vllm/vllm-openai"),
@@ -98,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_files() {
+    fn keys_of_login_files_are_converted() {
         for (key, name) in [
             ("https://index.docker.io/v1/", "docker.io"),
             ("https://registry.example:5000/v2/", "registry.example:5000"),

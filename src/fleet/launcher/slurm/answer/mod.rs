@@ -1,37 +1,33 @@
-//! What Slurm's tools print, as text: `squeue --format`, `scontrol --oneliner`, `sacct --parsable2`, `sbatch --parsable`.
+//! Parsers for the text output of Slurm's tools: `squeue --format`, `scontrol --oneliner`, `sacct --parsable2`, `sbatch --parsable`.
 //! The formats are those of the manual pages of the same names.
 
-/// The states of a job that differ for us. Names: squeue(1), "JOB STATE CODES".
+/// Job states, as far as they are treated differently. Names: squeue(1), "JOB STATE CODES".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SlurmState {
-    /// In the queue.
     Pending,
-    /// It has its nodes, which are being made ready.
+    /// It has its nodes, which are being configured.
     Configuring,
-    /// Running.
     Running,
-    /// Stopped for a while by the scheduler or an administrator.
+    /// Suspended by the scheduler or an administrator.
     Suspended,
-    /// Ended, and its processes or its epilog are not gone yet.
+    /// Ended, but its processes or its epilog are still there.
     Completing,
     /// Ended with exit status 0.
     Completed,
-    /// Ended otherwise.
     Failed,
-    /// By scancel.
+    /// Cancelled with scancel.
     Cancelled,
-    /// At its time limit, or at its deadline.
+    /// Time limit or deadline reached.
     Timeout,
     /// A node failed or did not start.
     NodeFail,
-    /// For another job.
     Preempted,
-    /// The kernel killed a process: out of host memory.
+    /// Killed by the kernel: out of host memory.
     OutOfMemory,
 }
 
 impl SlurmState {
-    /// From its name; what stands behind the first blank (`CANCELLED by 0`) is passed over.
+    /// Parses its name; anything after the first blank (`CANCELLED by 0`) is ignored.
     pub fn parse(text: &str) -> Option<Self> {
         Some(match text.split_whitespace().next()? {
             "PENDING" | "REQUEUED" | "REQUEUE_HOLD" | "REQUEUE_FED" | "RESV_DEL_HOLD" | "SPECIAL_EXIT" => Self::Pending,
@@ -59,59 +55,55 @@ impl SlurmState {
     }
 }
 
-/// What is known of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct JobView {
-    /// Its state.
     pub state: SlurmState,
-    /// Why it is in that state, as Slurm names it: `Resources`, `Priority`, `TimeLimit`.
+    /// Slurm's reason for the state: `Resources`, `Priority`, `TimeLimit`.
     pub reason: String,
-    /// Its nodes in Slurm's short form, such as `gb200-[01-04]`; empty before it has any.
+    /// Its nodes as a Slurm host list, such as `gb200-[01-04]`; empty before it has any.
     pub nodes: String,
     /// The node of the batch script; empty before it has one.
     pub batch_host: String,
-    /// Exit status and signal, where this answer has them.
+    /// Exit status and signal, if the answer has them.
     pub exit: Option<(i32, i32)>,
 }
 
 /// A job found by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NamedJob {
-    /// Its number.
+    /// Job id.
     pub number: u64,
-    /// Its state.
     pub state: SlurmState,
 }
 
-/// Why an answer cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum AnswerError {
-    /// It has not the expected form.
+    /// Unexpected form.
     #[error("unexpected answer `{}`", found.trim())]
     Form {
-        /// The answer, or its part that is wrong.
+        /// The answer, or its invalid part.
         found: String,
     },
-    /// The state's name is not known.
+    /// Unknown name of a state.
     #[error("unknown job state `{0}`")]
     State(String),
 }
 
-/// The job's number from what `sbatch --parsable` prints: `12`, or `12;cluster`.
+/// The job id from the output of `sbatch --parsable`: `12`, or `12;cluster`.
 ///
 /// # Errors
-/// Where there is none.
+/// If there is none.
 pub(super) fn submitted(text: &str) -> Result<u64, AnswerError> {
-    // A site's submission filter may print lines of its own before it.
+    // A site's submission filter may print lines before it.
     let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let number = last.trim().split(';').next().unwrap_or_default();
     number.parse().map_err(|_| AnswerError::Form { found: text.to_owned() })
 }
 
-/// From `squeue` ([`super::command::queue`]) or `sacct` ([`super::command::accounting`]); `None` where Slurm does not know the job.
+/// From `squeue` ([`super::command::queue`]) or `sacct` ([`super::command::accounting`]); `None` if Slurm does not know the job.
 ///
 /// # Errors
-/// Where the answer has another form.
+/// For an answer of another form.
 pub(super) fn parse_queue(text: &str) -> Result<Option<JobView>, AnswerError> {
     let Some(line) = text.lines().find(|line| !line.trim().is_empty()) else {
         return Ok(None);
@@ -131,7 +123,7 @@ pub(super) fn parse_queue(text: &str) -> Result<Option<JobView>, AnswerError> {
     }))
 }
 
-/// From `squeue` ([`super::command::find_named`]): those that have exactly the name and belong to the user.
+/// From `squeue` ([`super::command::find_named`]): the jobs with exactly this name and user.
 pub(super) fn parse_named(text: &str, name: &str, user: u32) -> Vec<NamedJob> {
     let job = |line: &str| {
         let mut parts = line.trim().splitn(4, '|');
@@ -147,7 +139,7 @@ pub(super) fn parse_named(text: &str, name: &str, user: u32) -> Vec<NamedJob> {
     text.lines().filter_map(job).collect()
 }
 
-/// From `squeue` ([`super::command::steps`]): the steps that srun started, such as `12.0`, without the batch script's own.
+/// From `squeue` ([`super::command::steps`]): the steps started by srun, such as `12.0`, without the batch script's own.
 pub(super) fn parse_steps(text: &str) -> Vec<String> {
     let is_of_srun = |step: &&str| {
         step.split('.')
@@ -160,7 +152,7 @@ pub(super) fn parse_steps(text: &str) -> Vec<String> {
 /// From `scontrol show job`.
 ///
 /// # Errors
-/// Where the answer has another form.
+/// For an answer of another form.
 pub(super) fn parse_job(text: &str) -> Result<JobView, AnswerError> {
     let state = field(text, "JobState").ok_or_else(|| AnswerError::Form {
         found: text.chars().take(200).collect(),
@@ -180,18 +172,18 @@ pub(super) fn node_address(text: &str) -> Option<&str> {
     field(text, "NodeAddr").map(known).filter(|address| !address.is_empty())
 }
 
-/// Who cancelled a job, from sacct's state: `CANCELLED by 1000`.
+/// The user id that cancelled a job, from sacct's state: `CANCELLED by 1000`.
 pub(super) fn canceller_of(text: &str) -> Option<u32> {
     let state = text.lines().next()?.split('|').nth(1)?;
     state.strip_prefix("CANCELLED by ")?.trim().parse().ok()
 }
 
-/// `key=value` in a line of them; keys stand after a blank, values of the keys that we read hold none.
+/// `key=value` in a line of them; keys follow a blank, and values of the keys read here contain none.
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
 }
 
-/// Slurm's ways to say that there is nothing.
+/// Slurm's placeholders for absent values.
 fn known(text: &str) -> &str {
     match text.trim() {
         "n/a" | "N/A" | "(null)" | "None" | "None assigned" => "",
@@ -203,7 +195,7 @@ fn state_of(text: &str) -> Result<SlurmState, AnswerError> {
     SlurmState::parse(text).ok_or_else(|| AnswerError::State(text.trim().to_owned()))
 }
 
-/// `status:signal`.
+/// Parses `status:signal`.
 fn exit_code(text: &str) -> Option<(i32, i32)> {
     let (status, signal) = text.trim().split_once(':')?;
     Some((status.parse().ok()?, signal.parse().ok()?))

@@ -1,4 +1,4 @@
-//! Answers of Slurm 22.05, as recorded, and of newer ones as their manuals give them.
+//! Output of Slurm 22.05, as recorded, and of newer versions according to their manuals.
 
 use super::*;
 
@@ -45,7 +45,7 @@ fn queue_and_accounting_lines() {
 }
 
 #[test]
-fn a_job_as_scontrol_shows_it() {
+fn scontrol_job_is_parsed() {
     let text = "JobId=1 JobName=imax-1 UserId=root(0) GroupId=root(0) MCS_label=N/A Priority=4294901759 Nice=0 Account=(null) QOS=(null) \
                 JobState=FAILED Reason=NonZeroExitCode Dependency=(null) Requeue=0 Restarts=0 BatchFlag=1 Reboot=0 ExitCode=7:0 \
                 RunTime=00:00:01 ReqNodeList=(null) ExcNodeList=(null) NodeList=h100-0 BatchHost=h100-0 NumNodes=1 Comment=imax-1 ";
@@ -63,20 +63,20 @@ fn a_job_as_scontrol_shows_it() {
 }
 
 #[test]
-fn only_our_own_jobs_with_exactly_the_name() {
+fn only_own_jobs_with_exactly_the_name_are_found() {
     let text = "12|RUNNING|0|imax-a1\n13|PENDING|0|imax-a1b\n14|RUNNING|1000|imax-a1\n15|COMPLETING|0|imax-a1\n16|RUNNING|0|other\n";
     let found = parse_named(text, "imax-a1", 0);
     assert_eq!(found.iter().map(|job| job.number).collect::<Vec<_>>(), [12, 15]);
 }
 
 #[test]
-fn steps_of_srun_alone() {
+fn only_steps_of_srun_are_found() {
     assert_eq!(parse_steps("12.0\n12.batch\n12.extern\n 12.1 \n"), ["12.0", "12.1"]);
     assert_eq!(parse_steps(""), Vec::<String>::new());
 }
 
 #[test]
-fn numbers_addresses_and_cancellers() {
+fn job_ids_addresses_and_cancellers_are_parsed() {
     assert_eq!(submitted("12\n"), Ok(12));
     assert_eq!(submitted("site notice\n12;cluster\n"), Ok(12));
     assert!(submitted("").is_err());

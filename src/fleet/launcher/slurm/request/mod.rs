@@ -1,5 +1,5 @@
-//! What sbatch is told: its options, the environment of the submission, the batch script on stdin. The number of the job
-//! comes back; everything else is found by the job's name and comment, which are our id.
+//! The sbatch request: options, environment of the submission, and the batch script on stdin. The Slurm id of the job
+//! comes back; everything else is found by the job's name and comment, which are its imax id.
 
 use std::path::Path;
 
@@ -18,38 +18,33 @@ use crate::model::{Variable, VariableValue};
 pub(super) struct BatchFolders<'a> {
     /// The repository, the recipe's working folder.
     pub repository: &'a Path,
-    /// The recipes.
     pub recipes: &'a Path,
-    /// The runner profiles.
     pub runners: &'a Path,
-    /// Where the job's files go.
+    /// Output folder of the job.
     pub out: &'a Path,
     /// The `imax` binary.
     pub binary: &'a Path,
-    /// The engine's log.
     pub log: &'a Path,
-    /// The file with the job's secrets, where it has any.
+    /// The file with the job's secrets, if it has any.
     pub secrets: Option<&'a Path>,
 }
 
-/// A submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BatchRequest {
     /// The options of sbatch.
     pub arguments: Vec<String>,
-    /// The whole environment of sbatch, which the job inherits. No secret is in it.
+    /// The whole environment of sbatch, which the job inherits. It contains no secret.
     pub environment: Vec<(String, String)>,
-    /// The batch script.
     pub script: String,
 }
 
-/// Variables that Slurm's tools and the shell need, also where the recipe runs in a container.
-const OF_THE_SHELL: [&str; 4] = ["PATH", "HOME", "USER", "LOGNAME"];
+/// Variables that Slurm's tools and the shell need, even if the recipe runs in a container.
+const SHELL_VARIABLES: [&str; 4] = ["PATH", "HOME", "USER", "LOGNAME"];
 
 /// The submission of a job.
 ///
 /// # Errors
-/// Where the row does not fit on the profile's nodes.
+/// If the row does not fit the profile's nodes.
 pub(super) fn batch_request(
     spec: &JobSpec,
     settings: &SlurmSettings,
@@ -93,7 +88,7 @@ pub(super) fn batch_request(
                 shown
             } else {
                 plan.command = inside.command;
-                let kept = shown.into_iter().filter(|(name, _)| OF_THE_SHELL.contains(&name.as_str()));
+                let kept = shown.into_iter().filter(|(name, _)| SHELL_VARIABLES.contains(&name.as_str()));
                 kept.chain(inside.plain).collect()
             }
         }
@@ -119,7 +114,7 @@ fn examination(spec: &JobSpec, folders: &BatchFolders<'_>, allocation: Allocatio
     (command.to_vec(), shown(&folders.out.join(NODE_FILE_PREFIX)))
 }
 
-/// The image for the container's options, and the import before it where the profile has a cache.
+/// The image for the container's options, and the import before it if the profile has a cache.
 fn image(spec: &JobSpec, settings: &SlurmSettings, binary: &Path, plan: &mut ScriptPlan<'_>) -> String {
     let imported = "$image".to_owned();
     let source = enroot_uri(spec.row.image.as_str());
@@ -135,17 +130,17 @@ fn image(spec: &JobSpec, settings: &SlurmSettings, binary: &Path, plan: &mut Scr
     }
 }
 
-/// Which GPUs a job sees is Slurm's choice, not that of the machine that submits it.
-const CHOICE_OF_GPUS: [&str; 4] = [
+/// Slurm decides which GPUs a job sees, so the submitting machine's selection must not be inherited.
+const GPU_SELECTION: [&str; 4] = [
     "CUDA_VISIBLE_DEVICES",
     "NVIDIA_VISIBLE_DEVICES",
     "HIP_VISIBLE_DEVICES",
     "ROCR_VISIBLE_DEVICES",
 ];
 
-/// The job's environment, as its nodes should have it.
+/// The job's environment on its nodes.
 fn for_the_nodes(spec: &JobSpec, environment: &[Variable]) -> Vec<Variable> {
-    let is_of_this_machine = |name: &str| CHOICE_OF_GPUS.contains(&name) && !spec.profile.environment.contains_key(name);
+    let is_of_this_machine = |name: &str| GPU_SELECTION.contains(&name) && !spec.profile.environment.contains_key(name);
     environment
         .iter()
         .filter(|variable| !is_of_this_machine(&variable.name))
@@ -167,9 +162,9 @@ fn arguments(job: &str, settings: &SlurmSettings, allocation: Allocation, folder
         "--parsable".to_owned(),
         format!("--job-name={job}"),
         format!("--comment={job}"),
-        // A job that Slurm starts again would measure beside a run that has given up on it.
+        // A requeued job would measure after its imax run has given up on it.
         "--no-requeue".to_owned(),
-        // The submission's environment is the recipe's and nothing else, so all of it may go.
+        // The submission's environment is that of the recipe and nothing else, so it can be exported as a whole.
         "--export=ALL".to_owned(),
         format!("--chdir={}", folders.repository.display()),
         format!("--output={}", folders.log.display()),

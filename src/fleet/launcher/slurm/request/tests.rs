@@ -89,7 +89,7 @@ const EXAMINE: &str = "examine() {
 const FIT: &str = "[ \"$?\" != 4 ] || fail 244 \"a node is not fit\"\n";
 
 #[test]
-fn a_bare_job() {
+fn job_without_container() {
     let request = request(
         single_node(),
         "{partition: gpu, account: bench, qos: high, reservation: r1, exclusive: true, time-limit: 90s, exclude: 'n[1-2]', nodelist: n7, \
@@ -140,7 +140,7 @@ fn a_bare_job() {
 }
 
 #[test]
-fn a_job_in_pyxis() {
+fn job_with_pyxis() {
     let request = request(
         single_node(),
         "{container: pyxis, remap-root: true, mounts: ['/models:/models:ro'], step-options: [--mpi=pmix]}",
@@ -156,14 +156,14 @@ fn a_job_in_pyxis() {
             head()
         )
     );
-    // What belongs to the node alone stays out of the container.
+    // Variables that only make sense on the node are not passed to the container.
     let names: Vec<&str> = request.environment.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["PATH", "TP", "IMAX_BIN", "IMAX_OUT", "GITHUB_WORKSPACE", "HF_HUB_CACHE"]);
     assert!(request.arguments.contains(&"--gres=gpu:4".to_owned()), "{:?}", request.arguments);
 }
 
 #[test]
-fn an_imported_image() {
+fn job_with_imported_image() {
     let request = request(single_node(), "{container: pyxis, image-cache: /images}");
     assert!(
         request.script.contains(
@@ -176,7 +176,7 @@ fn an_imported_image() {
 }
 
 #[test]
-fn a_job_in_enroot() {
+fn job_with_enroot() {
     let request = request(single_node(), "{container: enroot, image-cache: /images}");
     let last = request.script.lines().last().unwrap();
     assert_eq!(
@@ -190,7 +190,7 @@ fn a_job_in_enroot() {
 }
 
 #[test]
-fn a_job_over_several_nodes_has_its_roles() {
+fn job_over_several_nodes_has_roles() {
     let request = request(multi_node(), "{gpus-per-node: 4, container: pyxis}");
     assert!(request.arguments.contains(&"--nodes=4".to_owned()) && request.arguments.contains(&"--gres=gpu:4".to_owned()));
     let roles = "mapfile -t hosts < <(scontrol show hostnames \"$SLURM_JOB_NODELIST\")
@@ -222,7 +222,7 @@ srun --quiet --overlap --nodes=4 --ntasks=4 --ntasks-per-node=1 --cpus-per-task=
 }
 
 #[test]
-fn the_secrets_file_quotes_its_values() {
+fn secrets_file_quotes_its_values() {
     let environment = [
         Variable::plain("TP", "4"),
         Variable::secret("HF_TOKEN", Secret::new("it's $HOME".to_owned())),
