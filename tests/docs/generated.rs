@@ -110,21 +110,16 @@ fn failure_classes() -> String {
 }
 
 fn known_causes() -> String {
-    let mut table = String::from("| the log has | cause | what happened, and what to do | retried |\n|---|---|---|---|\n");
+    let mut list = String::new();
     for cause in KnownCause::all() {
         let signs: Vec<String> = cause.signs().iter().map(|parts| format!("`{}`", parts.join(" … "))).collect();
-        // Who fails with it decides; of the node's failures only those that may pass.
-        let retried = if cause.lasts { "no" } else { "on the node's failure" };
-        writeln!(
-            table,
-            "| {} | `{}` | {} | {retried} |",
-            cell(&signs.join("<br>")).replace("&lt;br>", "<br>"),
-            cause.code,
-            cell(cause.sentence)
-        )
-        .unwrap();
+        // Only failures of the node are tried again, and of those only the ones that may pass.
+        let retried = if cause.lasts { "Not tried again." } else { "Tried again if the node failed." };
+        let (first, rest) = cause.sentence.split_at(1);
+        let sentence = format!("{}{rest}.", first.to_uppercase());
+        write!(list, "\n### {}\n\n{sentence} {retried}\n\nIn the log: {}\n", cause.code, signs.join(" · ")).unwrap();
     }
-    table
+    list.trim_start().to_owned()
 }
 
 /// The variables that clap reads for a flag, from the help.

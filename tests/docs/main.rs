@@ -13,6 +13,7 @@ mod harness;
 
 mod commands;
 mod examples;
+mod files;
 mod generated;
 mod links;
 mod page;

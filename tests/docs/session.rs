@@ -16,11 +16,15 @@ use std::fmt::Write as _;
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::harness::{Finish as _, clean_command, program, project};
 use super::page::{Block, Page, pages};
+
+/// Longest session: the quick start runs the whole demo, and a page with llama.cpp measures a real model on the processor.
+pub const SESSION_LIMIT: Duration = Duration::from_secs(900);
 
 /// Where llama.cpp's server and a model are, for the blocks that need them.
 pub struct Llama {
@@ -112,7 +116,7 @@ impl Session {
         if let Some(Llama { server, model }) = llama {
             command.env("LLAMA_SERVER", server).env("LLAMA_MODEL", model);
         }
-        let output = command.finish();
+        let output = command.finish_within(SESSION_LIMIT);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         (!output.status.success()).then(|| format!("{}: {said}", output.status))
     }
