@@ -114,10 +114,20 @@ fn known_causes() -> String {
     for cause in KnownCause::all() {
         let signs: Vec<String> = cause.signs().iter().map(|parts| format!("`{}`", parts.join(" … "))).collect();
         // Only failures of the node are tried again, and of those only the ones that may pass.
-        let retried = if cause.lasts { "Not tried again." } else { "Tried again if the node failed." };
+        let retried = if cause.lasts {
+            "Not tried again."
+        } else {
+            "Tried again if the node failed."
+        };
         let (first, rest) = cause.sentence.split_at(1);
         let sentence = format!("{}{rest}.", first.to_uppercase());
-        write!(list, "\n### {}\n\n{sentence} {retried}\n\nIn the log: {}\n", cause.code, signs.join(" · ")).unwrap();
+        write!(
+            list,
+            "\n### {}\n\n{sentence} {retried}\n\nIn the log: {}\n",
+            cause.code,
+            signs.join(" · ")
+        )
+        .unwrap();
     }
     list.trim_start().to_owned()
 }
