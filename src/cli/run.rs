@@ -10,6 +10,7 @@ use super::eval::ApiArg;
 use super::reap::reap;
 use super::row::read_row;
 use super::{Exit, Failure, OrExit as _};
+use crate::eval::answer_text::{AnswerText, THINK_END};
 use crate::execution::{EvalOptions, ExecutionRequest, LoadOverrides, execute};
 use crate::system::cancellation::Cancellation;
 
@@ -80,8 +81,8 @@ struct LoadArgs {
 /// How rows that ask for an evaluation are evaluated.
 #[derive(Debug, Args)]
 struct EvalRowArgs {
-    /// Task files for rows with an evaluation [default: benchmarks/evals/gsm8k.yaml].
-    #[arg(long, value_name = "FILE", num_args = 1.., value_delimiter = ',', env = "IMAX_EVAL_TASKS")]
+    /// Tasks for rows with an evaluation, files or names as in `imax eval` [default: benchmarks/evals/gsm8k.yaml, or gsm8k].
+    #[arg(long, value_name = "TASK", num_args = 1.., value_delimiter = ',', env = "IMAX_EVAL_TASKS")]
     eval_tasks: Vec<PathBuf>,
     /// Evaluate only the first N questions of each task.
     #[arg(long, value_name = "N", env = "IMAX_EVAL_LIMIT")]
@@ -95,6 +96,12 @@ struct EvalRowArgs {
     /// Endpoint that the questions of an evaluation are sent to.
     #[arg(long, value_enum, env = "IMAX_EVAL_API", default_value_t = ApiArg::Chat)]
     eval_api: ApiArg,
+    /// Ignore an answer's text up to this token, the end of its thinking.
+    #[arg(long, value_name = "TOKEN", num_args = 0..=1, default_missing_value = THINK_END, env = "IMAX_EVAL_THINK_END_TOKEN")]
+    eval_think_end_token: Option<String>,
+    /// End an answer before the task's stop strings, for servers that do not.
+    #[arg(long, env = "IMAX_EVAL_CUT_AT_STOP")]
+    eval_cut_at_stop: bool,
     /// Thresholds of scores [default: configs/eval-thresholds.yaml, if it exists].
     #[arg(long, value_name = "FILE", env = "IMAX_EVAL_THRESHOLDS")]
     eval_thresholds: Option<PathBuf>,
@@ -180,6 +187,8 @@ impl From<EvalRowArgs> for EvalOptions {
             eval_num_fewshot,
             eval_max_gen_toks,
             eval_api,
+            eval_think_end_token,
+            eval_cut_at_stop,
             eval_thresholds,
         } = args;
         Self {
@@ -188,6 +197,10 @@ impl From<EvalRowArgs> for EvalOptions {
             num_fewshot: eval_num_fewshot,
             max_gen_toks: eval_max_gen_toks,
             api: eval_api.into(),
+            answer_text: AnswerText {
+                think_end_token: eval_think_end_token,
+                cut_at_stop: eval_cut_at_stop,
+            },
             thresholds: eval_thresholds,
         }
     }

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::answer_text::AnswerText;
 use super::request::{Api, RequestSettings};
 use super::scored_task::ScoredTask;
 use super::task::Task;
@@ -51,7 +52,7 @@ pub struct TaskResult<'a> {
 
 /// The document. Partial results lack `lm_eval_version`, by which collectors know a result.
 #[must_use]
-pub fn document(tasks: &[TaskResult<'_>], settings: &RequestSettings, about: &About) -> Value {
+pub fn document(tasks: &[TaskResult<'_>], settings: &RequestSettings, answer_text: &AnswerText, about: &About) -> Value {
     let each = |of: &dyn Fn(&TaskResult<'_>) -> Value| -> Value {
         let entries = tasks.iter().map(|result| (result.scored.task.clone(), of(result)));
         Value::Object(entries.collect())
@@ -79,7 +80,7 @@ pub fn document(tasks: &[TaskResult<'_>], settings: &RequestSettings, about: &Ab
     set("model_source", model_source(settings.api).into());
     set("model_name", settings.model.as_str().into());
     set("total_evaluation_time_seconds", about.seconds.to_string().into());
-    set("imax", imax(tasks, settings, about));
+    set("imax", imax(tasks, settings, answer_text, about));
     Value::Object(document)
 }
 
@@ -133,7 +134,7 @@ fn run_config(settings: &RequestSettings, about: &About) -> Value {
     })
 }
 
-fn imax(tasks: &[TaskResult<'_>], settings: &RequestSettings, about: &About) -> Value {
+fn imax(tasks: &[TaskResult<'_>], settings: &RequestSettings, answer_text: &AnswerText, about: &About) -> Value {
     let intervals = |result: &TaskResult<'_>| -> Value {
         let named = result.scored.scores.iter().filter_map(|named| Some((named.key(), named.score?)));
         let entries = named.map(|(key, score)| (key, json!({ "low": score.interval.0, "high": score.interval.1 })));
@@ -143,7 +144,7 @@ fn imax(tasks: &[TaskResult<'_>], settings: &RequestSettings, about: &About) -> 
         let scored = result.scored;
         let about_task = json!({
             "asked": scored.asked, "answered": scored.answered, "from_reasoning": scored.from_reasoning,
-            "cut_at_max_tokens": scored.cut, "repeats": result.task.repeats, "data": result.data,
+            "cut_at_max_tokens": scored.cut, "with_thinking": scored.with_thinking, "repeats": result.task.repeats, "data": result.data,
             "task_sha256": result.task_hash, "interval_95_wilson": intervals(result),
         });
         (scored.task.clone(), about_task)
@@ -151,6 +152,7 @@ fn imax(tasks: &[TaskResult<'_>], settings: &RequestSettings, about: &About) -> 
     json!({
         "schema": SCHEMA, "version": about.version, "seconds": about.seconds, "client_cpu_s": about.client_cpu_s,
         "concurrency": about.concurrency, "seed": settings.seed, "retries": about.retries, "failed": about.failed,
-        "resumed": about.resumed, "problems": about.problems, "tasks": Value::Object(of_tasks.collect()),
+        "resumed": about.resumed, "think_end_token": answer_text.think_end_token, "cut_at_stop": answer_text.cut_at_stop,
+         "problems": about.problems, "tasks": Value::Object(of_tasks.collect()),
     })
 }

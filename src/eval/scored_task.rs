@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::answer_text::has_thinking;
 use super::filter::FilterError;
 use super::python;
 use super::request::{Api, ModelAnswer, RequestSettings};
@@ -36,6 +37,8 @@ pub struct ScoredTask {
     pub from_reasoning: usize,
     /// Answers that were cut at the limit of tokens.
     pub cut: usize,
+    /// Answers whose text has marks of thinking, which was searched for the answer too.
+    pub with_thinking: usize,
 }
 
 /// A score under its metric and filter.
@@ -126,6 +129,7 @@ impl ScoredTask {
             num_fewshot: task_questions.num_fewshot,
             from_reasoning: all().filter(|answer| answer.from_reasoning).count(),
             cut: all().filter(|answer| answer.finish_reason.as_deref() == Some("length")).count(),
+            with_thinking: all().filter(|answer| has_thinking(&answer.text)).count(),
         })
     }
 

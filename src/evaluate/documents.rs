@@ -1,9 +1,8 @@
 //! Loads the documents of a split from local files or from a data set on the Hugging Face hub.
 
-use std::path::{Path, PathBuf};
-
 use serde_json::{Value, json};
 
+use super::task_file::TaskFile;
 use crate::eval::dataset::{DataError, Document, Format, choose, read};
 use crate::eval::task::DataSource;
 use crate::measure::hub::{Hub, HubError, HubKind, HubRepository, HubSettings};
@@ -43,11 +42,17 @@ pub enum DocumentsError {
     UnknownFormat(String),
 }
 
-/// Loads the documents of a split. Relative file names are resolved in the working folder, then in the folder of the task file.
+/// Loads the documents of a split. Relative file names are resolved in the working folder, then in the folder of the task file; the
+/// files of a shipped task are part of the program.
 ///
 /// # Errors
 /// See [`DocumentsError`].
-pub fn load(source: &DataSource, split: &str, task_file: &Path, go_on: &mut dyn FnMut() -> bool) -> Result<Documents, DocumentsError> {
+pub(super) fn load(
+    source: &DataSource,
+    split: &str,
+    task_file: &TaskFile,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<Documents, DocumentsError> {
     match source {
         DataSource::Files(splits) => local(splits, split, task_file),
         DataSource::Hub { id, config, revision } => {
@@ -58,7 +63,7 @@ pub fn load(source: &DataSource, split: &str, task_file: &Path, go_on: &mut dyn 
     }
 }
 
-fn local(splits: &[(String, Vec<String>)], split: &str, task_file: &Path) -> Result<Documents, DocumentsError> {
+fn local(splits: &[(String, Vec<String>)], split: &str, task_file: &TaskFile) -> Result<Documents, DocumentsError> {
     let Some((_, names)) = splits.iter().find(|(name, _)| name == split) else {
         let available: Vec<&str> = splits.iter().map(|(name, _)| name.as_str()).collect();
         return Err(DocumentsError::NoSplit {
@@ -68,24 +73,15 @@ fn local(splits: &[(String, Vec<String>)], split: &str, task_file: &Path) -> Res
     };
     let mut documents = Vec::new();
     for name in names {
-        documents.extend(read_file(name, &resolve(name, task_file))?);
+        documents.extend(read_documents(name, &task_file.data(name)?)?);
     }
     let origin = json!({ "split": split, "files": names });
     Ok(Documents { documents, origin })
 }
 
-fn resolve(name: &str, task_file: &Path) -> PathBuf {
-    let given = PathBuf::from(name);
-    let beside = task_file.parent().map(|folder| folder.join(name));
-    match beside {
-        Some(beside) if given.is_relative() && !given.exists() => beside,
-        Some(_) | None => given,
-    }
-}
-
-fn read_file(name: &str, path: &Path) -> Result<Vec<Document>, DocumentsError> {
+fn read_documents(name: &str, bytes: &[u8]) -> Result<Vec<Document>, DocumentsError> {
     let format = Format::of_name(name).ok_or_else(|| DocumentsError::UnknownFormat(name.to_owned()))?;
-    Ok(read(name, format, &files::read(path)?)?)
+    Ok(read(name, format, bytes)?)
 }
 
 /// The documents of a configuration and split.
@@ -107,7 +103,7 @@ fn from_hub(
     let mut documents = Vec::new();
     for name in &chosen.files {
         let file = hub.file(&pinned, name, go_on)?;
-        documents.extend(read_file(name, &file.path)?);
+        documents.extend(read_documents(name, &files::read(&file.path)?)?);
     }
     let origin = json!({
         "split": split, "repository": repository.id(), "config": config, "revision": repository.revision(),

@@ -10,6 +10,8 @@ use super::client::{ClientSettings, RequestError, send_all};
 use super::documents::{Documents, DocumentsError, load};
 use super::journal::{Journal, JournalError};
 use super::result_files;
+use super::task_file::{TaskFile, TaskFileError};
+use crate::eval::answer_text::AnswerText;
 use crate::eval::request::{Api, ModelAnswer, RequestSettings};
 use crate::eval::results::About;
 use crate::eval::scored_task::{Answers, ScoredTask, ScoringError, hash};
@@ -18,7 +20,7 @@ use crate::eval::task_questions::{Choices, QuestionError, TaskQuestions, num_few
 use crate::eval::threshold::{Thresholds, Verdict};
 use crate::model::{Diagnostics, Secret, SourceFile};
 use crate::system::cancellation::Cancellation;
-use crate::system::files::{self, FileError};
+use crate::system::files::FileError;
 use crate::system::host;
 
 /// What to evaluate, and how.
@@ -28,6 +30,8 @@ pub struct EvaluationSettings {
     pub base_url: String,
     /// Settings of every request.
     pub requests: RequestSettings,
+    /// What of an engine's text is the answer.
+    pub answer_text: AnswerText,
     /// The API key, if the engine needs one.
     pub key: Option<Secret>,
     /// Requests in flight.
@@ -103,6 +107,9 @@ impl EvaluationResult {
 /// Why an evaluation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluationError {
+    /// A task cannot be found.
+    #[error(transparent)]
+    TaskFile(#[from] TaskFileError),
     /// A task file is invalid.
     #[error("{0}")]
     Task(#[from] Diagnostics),
@@ -134,16 +141,16 @@ pub enum EvaluationError {
     SameName(String),
 }
 
-/// Reads a task and its documents.
+/// Reads a task and its documents: a file, or a shipped task by its name.
 ///
 /// # Errors
 /// [`EvaluationError`] for a task or data that cannot be used.
 pub fn prepare(file: &Path, choices: Choices, go_on: &mut dyn FnMut() -> bool) -> Result<PreparedTask, EvaluationError> {
-    let text = files::read_text(file)?;
-    let task_hash = hash(&text);
-    let task = task::read(&SourceFile::new(file.display().to_string(), text))?;
+    let file = TaskFile::find(file)?;
+    let task_hash = hash(&file.text);
+    let task = task::read(&SourceFile::new(file.name.clone(), file.text.clone()))?;
     let mut documents = |split: &str| {
-        load(&task.source, split, file, go_on).map_err(|source| EvaluationError::Data {
+        load(&task.source, split, &file, go_on).map_err(|source| EvaluationError::Data {
             task: task.name.clone(),
             source,
         })
@@ -335,12 +342,25 @@ fn requests(evaluation: &EvaluationSettings, tasks: &[PreparedTask]) -> Vec<(Req
 fn judge(evaluation: &EvaluationSettings, tasks: &[PreparedTask], answers: &[Answers]) -> Result<Vec<JudgedTask>, ScoringError> {
     let names: Vec<&str> = evaluation.model_names.iter().map(String::as_str).collect();
     let judged = tasks.iter().zip(answers).map(|(prepared, answers)| {
-        let scored = ScoredTask::new(&prepared.task, &prepared.task_questions, answers, &evaluation.requests)?;
+        let answers = answer_texts(&evaluation.answer_text, &prepared.task, answers);
+        let scored = ScoredTask::new(&prepared.task, &prepared.task_questions, &answers, &evaluation.requests)?;
         let score = scored.main_score().and_then(|named| named.score).filter(|_| scored.is_complete());
         let verdict = score.map_or(Verdict::Unjudged, |score| evaluation.thresholds.judge(&names, &scored.task, &score));
         Ok(JudgedTask { scored, verdict })
     });
     judged.collect()
+}
+
+/// The journal keeps what the engine sent, so that a resumed evaluation can read it in another way.
+fn answer_texts(reading: &AnswerText, task: &Task, answers: &Answers) -> Answers {
+    let stops = &task.generation.until;
+    let read = |answers: &Vec<Option<ModelAnswer>>| {
+        let answers = answers
+            .iter()
+            .map(|answer| answer.as_ref().map(|answer| reading.read(answer, stops)));
+        answers.collect()
+    };
+    answers.iter().map(read).collect()
 }
 
 /// The request URL, from a base URL with or without path.

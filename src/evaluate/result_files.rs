@@ -35,7 +35,7 @@ pub(super) fn write_results(
             task_hash: prepared.task_hash.clone(),
         })
         .collect();
-    let mut whole = document(&results, &evaluation.requests, about);
+    let mut whole = document(&results, &evaluation.requests, &evaluation.answer_text, about);
     for judged in judged {
         let verdict = serde_json::json!({ "verdict": judged.verdict.as_str(), "threshold": judged.verdict.threshold() });
         if let Some(task) = whole
@@ -66,6 +66,13 @@ pub(super) fn problems(judged: &[JudgedTask], first_failure: Option<&str>) -> Ve
             problems.push(format!(
                 "{}: {} answers truncated at the token limit (--max-gen-toks)",
                 scored.task, scored.cut
+            ));
+        }
+        if scored.with_thinking > 0 {
+            problems.push(format!(
+                "{}: {} answers have thinking in their text (`<think>`), which is scored with the answer; --think-end-token strips it, \
+                 and what was truncated within it needs a higher --max-gen-toks",
+                scored.task, scored.with_thinking
             ));
         }
         if scored.from_reasoning > 0 {

@@ -1,6 +1,7 @@
 //! The phase eval: accuracy tasks are read before anything is started, and asked of the running engine at each concurrency that
 //! the row selects.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -56,7 +57,7 @@ pub(super) fn prepare_evals(ctx: &JobContext, phase: &RunningPhase) -> Result<Op
     if !ctx.spec.row.is_evaluated() || ctx.spec.recipe.style == RecipeStyle::SelfContained {
         return Ok(None);
     }
-    let default_tasks = vec![ctx.folders.recipes.join("evals/gsm8k.yaml")];
+    let default_tasks = vec![default_task(&ctx.folders.recipes)];
     let named = &ctx.evals.tasks;
     let tasks = if named.is_empty() { &default_tasks } else { named };
     let prepared = blocking(|| {
@@ -81,13 +82,20 @@ pub(super) fn prepare_evals(ctx: &JobContext, phase: &RunningPhase) -> Result<Op
     Ok(Some(EvalPlan { tasks, thresholds }))
 }
 
+/// The repository's own task, or else the shipped one of that name.
+fn default_task(recipes: &Path) -> PathBuf {
+    let own = recipes.join("evals/gsm8k.yaml");
+    if own.exists() { own } else { PathBuf::from("gsm8k") }
+}
+
 fn class_of_preparation(error: &EvaluationError) -> FailureClass {
     match error {
         EvaluationError::Data {
             source: DocumentsError::Hub(_),
             ..
         } => FailureClass::Infra,
-        EvaluationError::Task(_)
+        EvaluationError::TaskFile(_)
+        | EvaluationError::Task(_)
         | EvaluationError::File(_)
         | EvaluationError::Data { .. }
         | EvaluationError::TaskQuestions(_)
@@ -221,6 +229,7 @@ fn evaluation(ctx: &JobContext, target: &LoadTarget, plan: &EvalPlan, conc: Conc
     EvaluationSettings {
         base_url: format!("http://{}:{}", target.host, target.port),
         requests: settings,
+        answer_text: ctx.evals.answer_text.clone(),
         key: api_key_from_environment(),
         concurrency: usize::try_from(conc.get()).unwrap_or(usize::MAX),
         timeout: ctx.spec.profile.deadlines.of(Phase::Eval).min(ANSWER_TIMEOUT),

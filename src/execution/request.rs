@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use crate::eval::answer_text::AnswerText;
 use crate::eval::request::Api;
 use crate::matrix::Row;
 
@@ -47,7 +48,7 @@ pub struct LoadOverrides {
 /// How rows that ask for an evaluation are evaluated.
 #[derive(Debug, Clone)]
 pub struct EvalOptions {
-    /// Task files; by default `evals/gsm8k.yaml` in the folder of the recipes.
+    /// Task files, or names of shipped tasks; by default `evals/gsm8k.yaml` in the folder of the recipes, or else the shipped `gsm8k`.
     pub tasks: Vec<PathBuf>,
     /// Number of questions per task; by default all.
     pub limit: Option<usize>,
@@ -56,6 +57,8 @@ pub struct EvalOptions {
     /// Maximum number of tokens per answer; by default the task's.
     pub max_gen_toks: Option<u32>,
     pub api: Api,
+    /// What of an engine's text is the answer.
+    pub answer_text: AnswerText,
     /// File of thresholds; by default `configs/eval-thresholds.yaml`, if it exists.
     pub thresholds: Option<PathBuf>,
 }
@@ -68,6 +71,7 @@ impl Default for EvalOptions {
             num_fewshot: None,
             max_gen_toks: None,
             api: Api::Chat,
+            answer_text: AnswerText::default(),
             thresholds: None,
         }
     }

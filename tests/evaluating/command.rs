@@ -138,3 +138,51 @@ fn what_cannot_be_evaluated_ends_with_its_own_code() {
     );
     assert_eq!((code, engine.requests()), (Some(0), 3), "{said}");
 }
+
+#[test]
+fn thinking_is_stripped_and_text_behind_a_stop_is_cut_where_asked() {
+    let engine = model_server::start(Behaviour::ThinksAndGoesOn);
+    for (options, strict, flexible, thinking) in [
+        (&[][..], 0.0, 0.0, 60),
+        (&["--think-end-token"], 1.0, 0.0, 0),
+        (&["--think-end-token", "</think>", "--cut-at-stop"], 1.0, 1.0, 0),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (code, said) = run(&engine.url, folder.path(), options);
+        assert_eq!(code, Some(0), "{options:?}: {said}");
+        let document = results(folder.path());
+        let scores = &document["results"]["sums"];
+        assert_eq!(scores["exact_match,strict-match"], json!(strict), "{options:?}");
+        assert_eq!(scores["exact_match,flexible-extract"], json!(flexible), "{options:?}");
+        assert_eq!(document["imax"]["tasks"]["sums"]["with_thinking"], json!(thinking), "{options:?}");
+        assert_eq!(
+            said.contains("60 answers have thinking in their text"),
+            thinking > 0,
+            "{options:?}: {said}"
+        );
+    }
+}
+
+#[test]
+fn shipped_tasks_are_named_from_any_folder() {
+    let engine = model_server::start(Behaviour::Correct(60));
+    let folder = tempfile::tempdir().unwrap();
+    let evaluate = |task: &str| {
+        let mut command = imax();
+        command
+            .current_dir(folder.path())
+            .args(["eval", "--base-url", &engine.url, "--model", "m"]);
+        let Output { status, stdout, stderr } = command.args(["--output", "out", "--tasks", task]).finish();
+        (status.code(), String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned())
+    };
+    let (code, said) = evaluate("sums");
+    assert_eq!(code, Some(0), "{said}");
+    let score = results(&folder.path().join("out"))["results"]["sums"]["exact_match,strict-match"].clone();
+    assert_eq!(score, json!(1.0));
+    let (code, said) = evaluate("gsm9k");
+    assert_eq!(code, Some(3), "{said}");
+    assert!(
+        said.contains("`gsm9k` is neither a task file nor a task of imax: did you mean `gsm8k`?"),
+        "{said}"
+    );
+}

@@ -15,6 +15,9 @@ pub enum Behaviour {
     HangsAfter(usize),
     /// The same short text for every question.
     Constant,
+    /// Correct, behind thinking that has a number in the form of an answer, and with the next problem behind it as a server that ignores
+    /// `stop` goes on.
+    ThinksAndGoesOn,
 }
 
 /// Each question's position in the file, and its answer.
@@ -36,6 +39,10 @@ pub fn start(behaviour: Behaviour) -> HttpServer {
         let body = serde_json::from_slice(&request.body).unwrap();
         let text = match behaviour {
             Behaviour::Constant => "#### 42".to_owned(),
+            Behaviour::ThinksAndGoesOn => {
+                let answer = answer(&body, usize::MAX, &answers);
+                format!("<think>Problem: is it #### 99?</think>\n{answer}\n\nProblem: another one\n#### 98")
+            }
             Behaviour::HangsAfter(limit) if number >= limit => return None,
             Behaviour::HangsAfter(_) => answer(&body, usize::MAX, &answers),
             Behaviour::Correct(count) => answer(&body, count, &answers),

@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::meta;
-use crate::cli::Failure;
+use crate::cli::{Exit, Failure, OrExit as _};
+use crate::eval::answer_text::{AnswerText, THINK_END};
 use crate::eval::request::{Api, RequestSettings};
 use crate::eval::task_questions::Choices;
 use crate::evaluate::{EvalRequest, EvaluationSettings, Evaluator, api_key_from_environment, default_request_settings, read_thresholds};
@@ -16,7 +17,8 @@ use crate::result::Json;
 /// Evaluate accuracy: lm-eval task files against an OpenAI-compatible server.
 #[derive(Debug, Clone, Args)]
 #[command(
-    after_help = "Example:\n  imax eval --base-url http://127.0.0.1:8000 --model org/model --tasks benchmarks/evals/gsm8k.yaml --output results"
+    after_help = "Examples:\n  imax eval --base-url http://127.0.0.1:8000 --model org/model --tasks gsm8k --output results\n  \
+    imax eval --base-url http://127.0.0.1:8000 --model org/thinker --tasks gsm8k my-task.yaml --think-end-token --max-gen-toks 16384"
 )]
 pub struct EvalArgs {
     /// Base URL of the server; `/v1` and the path after it can be left out.
@@ -25,8 +27,8 @@ pub struct EvalArgs {
     /// The model's name in requests.
     #[arg(long)]
     model: String,
-    /// Task files.
-    #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
+    /// Task files, or names of tasks that imax has: gsm8k, gpqa_diamond, sums.
+    #[arg(long, value_name = "TASK", num_args = 1.., value_delimiter = ',', required = true)]
     tasks: Vec<PathBuf>,
     /// Folder for the results.
     #[arg(long, value_name = "DIR", default_value = "eval-results")]
@@ -58,6 +60,13 @@ pub struct EvalArgs {
     /// Seed of a question's first answer; each repeat takes the next one.
     #[arg(long, default_value_t = 1234)]
     seed: u64,
+    /// Ignore an answer's text up to the last of this token, the end of its thinking; for servers without a reasoning parser. Without a
+    /// value it is `</think>`.
+    #[arg(long, value_name = "TOKEN", num_args = 0..=1, default_missing_value = THINK_END)]
+    think_end_token: Option<String>,
+    /// End an answer before the first of the task's stop strings, for servers that do not honour them.
+    #[arg(long)]
+    cut_at_stop: bool,
     /// Timeout of a request in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
     request_timeout: u64,
@@ -125,6 +134,8 @@ impl EvalArgs {
             temperature,
             top_p,
             seed,
+            think_end_token,
+            cut_at_stop,
             request_timeout,
             resume,
             thresholds,
@@ -133,6 +144,14 @@ impl EvalArgs {
             lm_eval,
             quiet: _,
         } = self;
+        let answer_text = AnswerText {
+            think_end_token,
+            cut_at_stop,
+        };
+        if engine == EvaluatorArg::LmEval && answer_text != AnswerText::default() {
+            let message = "--think-end-token and --cut-at-stop change how imax reads an answer, so they exclude --engine lm-eval";
+            return Err(anyhow::anyhow!(message)).or_exit(Exit::Usage);
+        }
         let concurrency = concurrent_requests.get();
         let meta = match row {
             Some(path) => meta::of_row(&path)?,
@@ -149,6 +168,7 @@ impl EvalArgs {
                     multi_turn: !single_turn,
                     ..default_request_settings(api.into(), &model)
                 },
+                answer_text,
                 key: api_key_from_environment(),
                 concurrency,
                 timeout: Duration::from_secs(request_timeout),

@@ -71,9 +71,12 @@ impl ExitOf for EvaluationError {
     fn exit(&self) -> Exit {
         match self {
             Self::Data { source, .. } => source.exit(),
-            Self::File(FileError::Read { .. }) | Self::Task(_) | Self::TaskQuestions(_) | Self::ScoredTask(_) | Self::SameName(_) => {
-                Exit::InvalidInput
-            }
+            Self::TaskFile(_)
+            | Self::File(FileError::Read { .. })
+            | Self::Task(_)
+            | Self::TaskQuestions(_)
+            | Self::ScoredTask(_)
+            | Self::SameName(_) => Exit::InvalidInput,
             Self::File(FileError::Write { .. } | FileError::Json { .. }) | Self::Request(_) | Self::Journal(_) => Exit::Infrastructure,
         }
     }
