@@ -41,7 +41,7 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
     ("system", &["model"]),
     ("git", &["model", "system"]),
     ("github", &["model", "system", "matrix", "report"]),
-    ("measure", &["model", "system", "load"]),
+    ("measure", &["model", "system", "load", "eval"]),
     ("fleet", &["model", "system", "config", "matrix", "job", "measure"]),
     ("evaluate", &["model", "system", "eval", "measure"]),
     (

@@ -96,12 +96,16 @@ enum Command {
 /// Parses the command line, runs the command, says what went wrong, and gives the exit code.
 #[must_use]
 pub fn main() -> std::process::ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(bench::with_dashes(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers on stdout, the rest is usage on stderr; clap knows which is which.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
-            return match error.print() {
+            let printed = error.print();
+            if let Some(hint) = bench::hint(&error) {
+                output::say(&format!("hint: {hint}"));
+            }
+            return match printed {
                 Ok(()) => exit.into(),
                 Err(_) => Exit::Usage.into(),
             };

@@ -67,6 +67,7 @@ fn scenario_settings(spec: &JobSpec, conc: Concurrency, target: &LoadTarget) -> 
                 input: lens.isl,
                 output: lens.osl,
                 range_ratio: profile.random_range_ratio,
+                range_style: load::settings::RangeStyle::InferenceX,
                 prefix: 0,
             });
             Ok(load::Settings::new(target, model, dataset, number))

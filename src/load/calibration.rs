@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::Record;
 use super::request;
+use super::settings::REQUEST_ID_PREFIX;
 use super::statistics::{Summary, mean};
 
 /// The engine's fixed schedule during a calibration.
@@ -81,7 +82,7 @@ pub fn compare(truth: &str, records: &[Record], concurrency: u32, cpu_time: Dura
     let (mut first, mut all) = (Vec::new(), Vec::new());
     let (mut true_gaps, mut found_gaps) = (Vec::new(), Vec::new());
     for record in records.iter().filter(|record| record.is_success()) {
-        let Some(left) = sent.get(&request::id(record.index)) else {
+        let Some(left) = sent.get(&request::id(REQUEST_ID_PREFIX, record.index)) else {
             continue;
         };
         let arrived: Vec<f64> = record.arrivals().map(|at| nanos(at.unix_nanos())).collect();

@@ -67,7 +67,7 @@ pub(super) struct Line {
 /// One row a request, in the order of the plan.
 pub(super) fn rows(measured: &Measured) -> impl Iterator<Item = Line> + '_ {
     measured.run.records.iter().map(|record| Line {
-        request: super::request::id(record.index),
+        request: super::request::id(&measured.settings.request_id_prefix, record.index),
         scheduled_unix_ns: record.scheduled.unix_nanos(),
         sent_unix_ns: record.sent.unix_nanos(),
         connect_ms: record.connect.map(millis),

@@ -249,12 +249,7 @@ mod tests {
     /// Two conversations, of random words or recorded.
     fn dialogues_of(protocol: Protocol, recorded: Option<Dataset>) -> Dialogues {
         let one = NonZeroU32::MIN;
-        let lengths = RandomLengths {
-            input: one,
-            output: one,
-            range_ratio: 1.0,
-            prefix: 0,
-        };
+        let lengths = RandomLengths::exact(one, one);
         let target = Target::from_base_url("http://h", protocol.default_endpoint(true), protocol).unwrap();
         let turn = |text: &str| Turn {
             words: Words::Added(vec![Message::of_user(text)]),

@@ -6,7 +6,7 @@ use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use serde::Serialize;
 
 use super::chat_template::ChatTemplate;
-use super::settings::RandomLengths;
+use super::settings::{RandomLengths, RangeStyle};
 use super::tokens::{Tokenizer, TokenizerError};
 
 /// Prompts whose text does not come back as its own tokens are corrected this often before a length is given up.
@@ -52,6 +52,8 @@ pub enum Content {
     Text(String),
     /// Token ids.
     Tokens(Vec<u32>),
+    /// Text with images behind it, each a data URL.
+    Images(String, Vec<String>),
     /// A conversation so far.
     Messages(Vec<Message>),
 }
@@ -61,7 +63,7 @@ impl Content {
     #[must_use]
     pub fn plain_text(&self) -> String {
         match self {
-            Self::Text(text) => text.clone(),
+            Self::Text(text) | Self::Images(text, _) => text.clone(),
             Self::Tokens(_) => String::new(),
             Self::Messages(messages) => messages.iter().map(|message| message.text.as_str()).collect::<Vec<_>>().join("\n"),
         }
@@ -129,8 +131,8 @@ impl<'a> RandomPrompts<'a> {
     /// [`TokenizerError`] where the tokenizer or the template fails.
     pub fn make(&self, index: u64) -> Result<Prompt, TokenizerError> {
         let mut random = random_stream(self.seed, index);
-        let input = length(self.lengths.input.get(), self.lengths.range_ratio, &mut random);
-        let output_tokens = length(self.lengths.output.get(), self.lengths.range_ratio, &mut random);
+        let input = length(self.lengths.input.get(), self.lengths, &mut random);
+        let output_tokens = length(self.lengths.output.get(), self.lengths, &mut random);
         let mut ids = self.prefix.clone();
         ids.extend((0..input).map(|_| pick(&self.words, &mut random)));
         self.shape(ids, output_tokens, &mut random)
@@ -205,7 +207,9 @@ impl<'a> RandomPrompts<'a> {
         (0..count).map(|_| pick(&self.words, random)).collect()
     }
 
-    pub(super) fn seed(&self) -> u64 {
+    /// The seed of the run.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
         self.seed
     }
 }
@@ -221,20 +225,28 @@ fn pick(words: &[u32], random: &mut ChaCha8Rng) -> u32 {
     words[random.random_range(0..words.len())]
 }
 
-/// A length between `longest * ratio` (rounded down) and `longest`, both included, and at least 1.
-fn length(longest: u32, ratio: f64, random: &mut ChaCha8Rng) -> u32 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share from 0 to 1 of a u32 is within u32"
-    )]
-    let shortest = (f64::from(longest) * ratio.clamp(0.0, 1.0)).floor() as u32;
+/// A length between the bounds of [`RangeStyle`], and at least 1.
+fn length(length: u32, lengths: RandomLengths, random: &mut ChaCha8Rng) -> u32 {
+    let (shortest, longest) = bounds(length, lengths.range_ratio.clamp(0.0, 1.0), lengths.range_style);
     if shortest >= longest {
         // Equal lengths take nothing from the random stream, but the stream must not depend on the ratio's path.
         let _ = random.next_u32();
         return longest;
     }
     random.random_range(shortest..=longest).max(1)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast from a float saturates, which is right for a length beyond u32"
+)]
+fn bounds(length: u32, ratio: f64, style: RangeStyle) -> (u32, u32) {
+    let exact = f64::from(length);
+    match style {
+        RangeStyle::InferenceX => ((exact * ratio).floor() as u32, length),
+        RangeStyle::Vllm => ((exact * (1.0 - ratio)).floor() as u32, (exact * (1.0 + ratio)).ceil() as u32),
+    }
 }
 
 #[cfg(test)]
@@ -251,6 +263,7 @@ mod tests {
             input: NonZeroU32::new(input).unwrap(),
             output: NonZeroU32::new(64).unwrap(),
             range_ratio,
+            range_style: RangeStyle::InferenceX,
             prefix,
         }
     }
@@ -279,6 +292,19 @@ mod tests {
                 .all(|prompt| (80..=100).contains(&prompt.tokens) && (51..=64).contains(&prompt.output_tokens))
         );
         assert!(made.iter().any(|prompt| prompt.tokens <= 82) && made.iter().any(|prompt| prompt.tokens >= 98));
+    }
+
+    #[test]
+    fn the_style_decides_what_a_ratio_means() {
+        for (ratio, style, expected) in [
+            (1.0, RangeStyle::InferenceX, (101, 101)),
+            (0.8, RangeStyle::InferenceX, (80, 101)),
+            (0.0, RangeStyle::InferenceX, (0, 101)),
+            (0.0, RangeStyle::Vllm, (101, 101)),
+            (0.25, RangeStyle::Vllm, (75, 127)),
+        ] {
+            assert_eq!(bounds(101, ratio, style), expected, "{ratio} {style:?}");
+        }
     }
 
     #[test]

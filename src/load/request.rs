@@ -9,8 +9,8 @@ use super::settings::{Protocol, Settings};
 
 /// The `X-Request-Id` of a request, by which the logs of client and server can be joined.
 #[must_use]
-pub fn id(index: u32) -> String {
-    format!("imax-{index}")
+pub fn id(prefix: &str, index: u32) -> String {
+    format!("{prefix}{index}")
 }
 
 /// The request of a prompt, ready to be sent.
@@ -36,7 +36,7 @@ pub fn bytes(settings: &Settings, index: u32, prompt: &Prompt) -> Box<[u8]> {
         target.authority(),
         env!("CARGO_PKG_VERSION"),
         body.len(),
-        id(index),
+        id(&settings.request_id_prefix, index),
     );
     for (name, value) in headers(settings) {
         request.push_str(name);
@@ -106,6 +106,7 @@ fn openai_body(settings: &Settings, model: &str, prompt: &Prompt) -> Map<String,
         Content::Text(text) if chat => body.insert("messages".to_owned(), json!([{ "role": "user", "content": text }])),
         Content::Text(text) => body.insert("prompt".to_owned(), json!(text)),
         Content::Tokens(ids) => body.insert("prompt".to_owned(), json!(ids)),
+        Content::Images(text, images) => body.insert("messages".to_owned(), json!([{ "role": "user", "content": parts(text, images) }])),
         Content::Messages(messages) => body.insert("messages".to_owned(), json!(messages)),
     };
     body.insert("temperature".to_owned(), json!(0.0));
@@ -124,11 +125,17 @@ fn openai_body(settings: &Settings, model: &str, prompt: &Prompt) -> Map<String,
     body
 }
 
+/// The content parts of the chat API.
+fn parts(text: &str, images: &[String]) -> Vec<Value> {
+    let images = images.iter().map(|url| json!({ "type": "image_url", "image_url": { "url": url } }));
+    std::iter::once(json!({ "type": "text", "text": text })).chain(images).collect()
+}
+
 fn sglang_body(settings: &Settings, model: &str, prompt: &Prompt) -> Map<String, Value> {
     let mut body = Map::new();
     match &prompt.content {
         Content::Tokens(ids) => body.insert("input_ids".to_owned(), json!(ids)),
-        Content::Text(_) | Content::Messages(_) => body.insert("text".to_owned(), json!(prompt.content.plain_text())),
+        Content::Text(_) | Content::Images(..) | Content::Messages(_) => body.insert("text".to_owned(), json!(prompt.content.plain_text())),
     };
     let sampling = json!({ "temperature": 0.0, "max_new_tokens": prompt.output_tokens, "ignore_eos": settings.ignore_eos });
     body.insert("sampling_params".to_owned(), sampling);
@@ -163,12 +170,7 @@ mod tests {
 
     fn settings(protocol: Protocol) -> Settings {
         let one = NonZeroU32::MIN;
-        let lengths = RandomLengths {
-            input: one,
-            output: one,
-            range_ratio: 1.0,
-            prefix: 0,
-        };
+        let lengths = RandomLengths::exact(one, one);
         let target = Target::from_base_url("http://127.0.0.1:8000", protocol.default_endpoint(true), protocol).unwrap();
         Settings::new(target, "org/m", Dataset::Random(lengths), one)
     }
@@ -215,6 +217,20 @@ mod tests {
         assert_eq!(body["messages"], json!([{ "role": "user", "content": "a \"b\"" }]));
         assert_eq!((&body["model"], &body["stream"]), (&json!("served"), &json!(false)));
         assert!(body.get("stream_options").is_none());
+    }
+
+    #[test]
+    fn images_are_parts_of_the_message() {
+        let images = Prompt {
+            content: Content::Images("what is this?".to_owned(), vec!["data:image/png;base64,AAAA".to_owned()]),
+            ..prompt()
+        };
+        let (_, body) = split(&bytes(&settings(Protocol::ChatCompletions), 1, &images));
+        let parts = json!([
+            { "type": "text", "text": "what is this?" },
+            { "type": "image_url", "image_url": { "url": "data:image/png;base64,AAAA" } },
+        ]);
+        assert_eq!(body["messages"], json!([{ "role": "user", "content": parts }]));
     }
 
     #[test]

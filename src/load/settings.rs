@@ -6,8 +6,16 @@ use std::time::Duration;
 
 use crate::model::Secret;
 
+pub use super::dataset::images::{ImageSize, RandomImages};
+pub use super::dataset::prefix_repetition::PrefixRepetition;
+pub use super::dataset::questions::QuestionSelection;
+pub use super::dataset::sonnet::SonnetLengths;
+
 pub use super::arrival::{Arrival, Ramp, RampKind};
 pub use super::target::{Protocol, Target};
+
+/// What request ids begin with unless the user says it.
+pub const REQUEST_ID_PREFIX: &str = "imax-";
 
 /// A measurement to make.
 #[derive(Debug, Clone)]
@@ -60,6 +68,10 @@ pub struct Settings {
     pub api_key: Option<Secret>,
     /// Certificates (PEM) that are trusted beside the system's.
     pub ca_cert: Option<PathBuf>,
+    /// What the `X-Request-Id` of each request begins with, before the request's number.
+    pub request_id_prefix: String,
+    /// How long the probe is repeated while it fails, for a server that is still starting.
+    pub ready_timeout: Duration,
     /// Have the server profile itself during the measurement.
     pub profile: bool,
     /// `KEY=VALUE` pairs for the result.
@@ -101,6 +113,8 @@ impl Settings {
             extra_headers: Vec::new(),
             api_key: None,
             ca_cert: None,
+            request_id_prefix: REQUEST_ID_PREFIX.to_owned(),
+            ready_timeout: Duration::ZERO,
             profile: false,
             metadata: Vec::new(),
             goodput: Vec::new(),
@@ -126,7 +140,34 @@ impl Settings {
     pub fn has_recorded_sessions(&self) -> bool {
         match &self.dataset {
             Dataset::Recorded { .. } => true,
-            Dataset::Random(_) | Dataset::ShareGpt { .. } | Dataset::Jsonl { .. } | Dataset::Trace { .. } => false,
+            Dataset::Random(_)
+            | Dataset::ShareGpt { .. }
+            | Dataset::Jsonl { .. }
+            | Dataset::RandomImages(..)
+            | Dataset::PrefixRepetition(_)
+            | Dataset::Sonnet { .. }
+            | Dataset::BurstGpt { .. }
+            | Dataset::Questions { .. }
+            | Dataset::Hub(_)
+            | Dataset::Trace { .. } => false,
+        }
+    }
+
+    /// Whether prompts have images, whose tokens only the server can count.
+    #[must_use]
+    pub fn has_images(&self) -> bool {
+        match &self.dataset {
+            Dataset::RandomImages(..) => true,
+            Dataset::Random(_)
+            | Dataset::ShareGpt { .. }
+            | Dataset::Jsonl { .. }
+            | Dataset::PrefixRepetition(_)
+            | Dataset::Sonnet { .. }
+            | Dataset::BurstGpt { .. }
+            | Dataset::Questions { .. }
+            | Dataset::Hub(_)
+            | Dataset::Recorded { .. }
+            | Dataset::Trace { .. } => false,
         }
     }
 
@@ -196,6 +237,31 @@ pub enum Dataset {
         /// Output tokens of requests that do not say it themselves.
         output: NonZeroU32,
     },
+    /// Random tokens with images of noise.
+    RandomImages(RandomLengths, RandomImages),
+    /// Random tokens behind one of a few prefixes.
+    PrefixRepetition(PrefixRepetition),
+    /// Lines of a poem.
+    Sonnet {
+        /// The file, with a line of verse on each line.
+        path: PathBuf,
+        /// Lengths of the prompts.
+        lengths: SonnetLengths,
+    },
+    /// Random tokens with the lengths of real requests, a CSV file.
+    BurstGpt {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Questions of SPEED-Bench or Spec-Bench, one JSON object a line.
+    Questions {
+        /// The file.
+        path: PathBuf,
+        /// Which of them are asked.
+        selection: QuestionSelection,
+    },
+    /// Questions of a data set of the Hugging Face hub.
+    Hub(HubDataset),
     /// Recorded sessions of several turns, one JSON object a line; with a duration they are played again from the first on.
     Recorded {
         /// The file, or a folder of such files.
@@ -208,6 +274,19 @@ pub enum Dataset {
         /// Tokens that one hash id stands for.
         block: NonZeroU32,
     },
+}
+
+/// A data set of the Hugging Face hub, or a folder or file with its data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubDataset {
+    /// `owner/name`, or a path of this machine where there is one of that name.
+    pub id: String,
+    /// The configuration (subset); the data set's own default where it is not given.
+    pub config: Option<String>,
+    /// The split; train, test or validation, whichever is found first, where it is not given.
+    pub split: Option<String>,
+    /// Output tokens of each request; the length of the recorded answer by default.
+    pub output: Option<NonZeroU32>,
 }
 
 /// Conversations of several turns: each turn follows the answer to the one before it and repeats all that was said.
@@ -224,15 +303,40 @@ pub struct Sessions {
 /// Lengths of random requests.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RandomLengths {
-    /// Longest input, tokens, without the common prefix.
+    /// Length of the input that the ratio refers to, tokens, without the common prefix.
     pub input: NonZeroU32,
-    /// Longest output, tokens.
+    /// Length of the output that the ratio refers to, tokens.
     pub output: NonZeroU32,
-    /// The shortest length as a share of the longest, 0 to 1: lengths are uniform between `length * ratio` and `length`,
-    /// both included. 1 makes them all equal. (This is InferenceX's meaning; in `vllm bench serve` 0 makes them equal.)
+    /// How far lengths differ, 0 to 1; what it means is the style's.
     pub range_ratio: f64,
+    /// The meaning of the ratio.
+    pub range_style: RangeStyle,
     /// Tokens that all prompts start with.
     pub prefix: u32,
+}
+
+impl RandomLengths {
+    /// Lengths that are all equal, without a common prefix.
+    #[must_use]
+    pub fn exact(input: NonZeroU32, output: NonZeroU32) -> Self {
+        Self {
+            input,
+            output,
+            range_ratio: 1.0,
+            range_style: RangeStyle::InferenceX,
+            prefix: 0,
+        }
+    }
+}
+
+/// What a ratio of lengths means. Lengths are uniform between both bounds, which are included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RangeStyle {
+    /// `length * ratio` (rounded down) to `length`: 1 makes all lengths equal.
+    #[default]
+    InferenceX,
+    /// `length * (1 - ratio)` (rounded down) to `length * (1 + ratio)` (rounded up): 0 makes all lengths equal.
+    Vllm,
 }
 
 /// How long to wait for what.

@@ -23,8 +23,10 @@ impl Protocol {
     /// [`SettingsError::Backend`] for a backend that speaks something else.
     pub fn of_backend(backend: &str) -> Result<Self, SettingsError> {
         match backend {
-            "vllm" | "openai" | "lmdeploy" | "scalellm" | "sglang" | "sglang-oai" | "llama.cpp" | "trtllm-serve" => Ok(Self::Completions),
-            "openai-chat" | "vllm-chat" | "sglang-oai-chat" => Ok(Self::ChatCompletions),
+            "vllm" | "openai" | "lmdeploy" | "scalellm" | "sglang" | "sglang-oai" | "llama.cpp" | "trtllm-serve" | "completions" => {
+                Ok(Self::Completions)
+            }
+            "openai-chat" | "vllm-chat" | "sglang-oai-chat" | "chat" => Ok(Self::ChatCompletions),
             "sglang-native" => Ok(Self::SglangGenerate),
             "tensorrt-llm" => Ok(Self::TritonGenerate),
             other => Err(SettingsError::Backend(other.to_owned())),

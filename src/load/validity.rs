@@ -84,7 +84,7 @@ pub fn doubts(settings: &Settings, run: &Run, metrics: &Metrics) -> Vec<Doubt> {
         (share > settings.max_error_share, Doubt::TooManyErrors),
         (run.interrupted, Doubt::Interrupted),
         (settings.ignore_eos && metrics.wrong_output_lengths > 0, Doubt::WrongOutputLengths),
-        (metrics.far_input_lengths > 0, Doubt::WrongInputLengths),
+        (metrics.far_input_lengths > 0 && !settings.has_images(), Doubt::WrongInputLengths),
         (share_of(metrics.unstreamed, metrics) > UNSTREAMED_SHARE, Doubt::UnstreamedTokens),
         (settings.stream && metrics.not_streamed > 0, Doubt::NotStreamed),
         (run.has_new_server || has_restarted(records), Doubt::ServerRestarted),

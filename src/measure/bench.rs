@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 use super::calibrate::{self, CalibrateError};
-use super::measurement::{MeasureError, measure};
+use super::measurement::{MeasureError, first_model, measure};
 use super::result_files::{ResultFileError, ResultFiles, Suffixes};
 use crate::load::{Doubt, Measured, Progress, Settings, spread};
 use crate::system::cancellation::{CancelCause, Cancellation};
@@ -19,6 +19,8 @@ const SEED_STEP: u64 = 0x9e37_79b9;
 pub struct BenchSettings {
     /// The loads, in their order.
     pub loads: Vec<Settings>,
+    /// Whether the loads have no model yet, because the server is asked for its first one.
+    pub asks_for_model: bool,
     /// How often each load is measured.
     pub num_runs: NonZeroU32,
     /// Whether the client's own error is measured before each run.
@@ -94,7 +96,7 @@ pub fn bench(settings: &BenchSettings, stop: &Cancellation, observe: &mut BenchO
     let several_loads = settings.loads.len() > 1;
     let mut outcome = BenchOutcome::Passed;
     let mut runs_before: u64 = 0;
-    for load in &settings.loads {
+    for load in &loads(settings, stop)? {
         let mut runs = Vec::new();
         for number in 1..=settings.num_runs.get() {
             let load = Settings {
@@ -131,6 +133,16 @@ pub fn bench(settings: &BenchSettings, stop: &Cancellation, observe: &mut BenchO
         }
     }
     Ok(outcome)
+}
+
+/// The loads, with the model that the server has where none is named.
+fn loads(settings: &BenchSettings, stop: &Cancellation) -> Result<Vec<Settings>, BenchError> {
+    let mut loads = settings.loads.clone();
+    if let (true, Some(first)) = (settings.asks_for_model, settings.loads.first()) {
+        let model = first_model(first, stop).map_err(BenchError::Measure)?;
+        loads.iter_mut().for_each(|load| load.model.clone_from(&model));
+    }
+    Ok(loads)
 }
 
 fn run_once(

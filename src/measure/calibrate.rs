@@ -75,12 +75,7 @@ fn load(settings: &Settings, concurrency: NonZeroU32, port: u16) -> Settings {
         path: Protocol::Completions.default_endpoint(true).to_owned(),
         protocol: Protocol::Completions,
     };
-    let lengths = RandomLengths {
-        input: NonZeroU32::MIN.saturating_add(15),
-        output: NonZeroU32::MIN.saturating_add(CHUNKS - 1),
-        range_ratio: 1.0,
-        prefix: 0,
-    };
+    let lengths = RandomLengths::exact(NonZeroU32::MIN.saturating_add(15), NonZeroU32::MIN.saturating_add(CHUNKS - 1));
     let requests = concurrency.saturating_mul(NonZeroU32::MIN.saturating_add(REQUESTS_PER_SLOT - 1));
     let mut load = Settings::new(target, &settings.model, Dataset::Random(lengths), requests);
     load.served_model_name = Some("demo".to_owned());

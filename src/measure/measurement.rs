@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hub_questions::HubQuestionsError;
 use super::prompts::{self, Materials, Prompts};
 use super::server_under_test::ServerUnderTest;
 use crate::load::dataset::DatasetError;
@@ -36,6 +37,17 @@ pub enum MeasureError {
         path: String,
         /// What is wrong.
         source: DatasetError,
+    },
+    /// The data set cannot be read.
+    #[error(transparent)]
+    Hub(#[from] HubQuestionsError),
+    /// The server does not say which models it has.
+    #[error("cannot learn the model from {url}: {problem}; name it with --model")]
+    NoModel {
+        /// The URL of the request.
+        url: String,
+        /// The response, or why there was none.
+        problem: String,
     },
     /// TLS cannot be set up.
     #[error(transparent)]
@@ -74,6 +86,8 @@ impl MeasureError {
             | Self::Prompts(_)
             | Self::File(_)
             | Self::Dataset { .. }
+            | Self::Hub(_)
+            | Self::NoModel { .. }
             | Self::Tls(_)
             | Self::Driver(_)
             | Self::Profile { .. }
@@ -91,7 +105,7 @@ pub fn measure(settings: &Settings, stop: &Cancellation, progress: &mut dyn FnMu
     let maker = materials.random(settings)?;
     let server = ServerUnderTest::new(settings)?;
     // The probe comes first: making thousands of prompts for a server that does not answer would only waste time.
-    server.probe(&maker, stop)?;
+    server.await_ready(&maker, stop)?;
     let mut settings = settings.clone();
     let (plan, inexact) = plan(&mut settings, &materials, &maker, stop)?;
     let server = server.with_settings(&settings);
@@ -106,6 +120,14 @@ pub fn measure(settings: &Settings, stop: &Cancellation, progress: &mut dyn FnMu
     let mut run = run?;
     run.has_new_server = server_process::has_started_during(&run, process, server.process_start(stop));
     Ok(Measured::new(settings, run, Some(&materials.tokenizer), inexact))
+}
+
+/// The first model that the server lists.
+///
+/// # Errors
+/// [`MeasureError::NoModel`] where it does not answer, or lists none.
+pub(super) fn first_model(settings: &Settings, stop: &Cancellation) -> Result<String, MeasureError> {
+    ServerUnderTest::new(settings)?.first_model(stop)
 }
 
 fn materials(settings: &Settings, stop: &Cancellation) -> Result<Materials, MeasureError> {

@@ -4,7 +4,9 @@
 mod bench;
 mod calibrate;
 pub mod calibration_store;
+mod dataset_prompts;
 pub mod hub;
+mod hub_questions;
 pub mod load_driver;
 mod measurement;
 mod prompts;
@@ -15,6 +17,7 @@ pub mod tokenizer;
 
 pub use bench::{BenchError, BenchEvent, BenchOutcome, BenchSettings, bench};
 pub use calibrate::CalibrateError;
+pub use hub_questions::HubQuestionsError;
 pub use measurement::{MeasureError, measure};
 pub use prompts::read_sessions;
 pub use result_files::{DetailedFormat, ResultFileError, ResultFiles};

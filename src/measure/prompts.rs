@@ -8,8 +8,9 @@ use std::time::Duration;
 use rayon::prelude::*;
 
 use super::measurement::MeasureError;
+use super::{dataset_prompts, hub_questions};
 use crate::load::dataset::recorded::Session;
-use crate::load::dataset::{DatasetError, blocks, jsonl, recorded, sessions, sharegpt, trace};
+use crate::load::dataset::{DatasetError, blocks, burstgpt, jsonl, prefix_repetition, questions, recorded, sessions, sharegpt, trace};
 use crate::load::dialogue::{self, Turn, Words};
 use crate::load::prompt::{Content, Form, Message, Prompt, RandomPrompts};
 use crate::load::settings::{RandomLengths, Sessions};
@@ -46,13 +47,16 @@ impl Materials {
     pub fn random(&self, settings: &Settings) -> Result<RandomPrompts<'_>, TokenizerError> {
         let number = |n| std::num::NonZeroU32::new(n).unwrap_or(std::num::NonZeroU32::MIN);
         let lengths = match settings.dataset {
-            Dataset::Random(lengths) => lengths,
-            Dataset::ShareGpt { .. } | Dataset::Jsonl { .. } | Dataset::Recorded { .. } | Dataset::Trace { .. } => RandomLengths {
-                input: number(UNMEASURED_LENGTHS.0),
-                output: number(UNMEASURED_LENGTHS.1),
-                range_ratio: 1.0,
-                prefix: 0,
-            },
+            Dataset::Random(lengths) | Dataset::RandomImages(lengths, _) => lengths,
+            Dataset::ShareGpt { .. }
+            | Dataset::Jsonl { .. }
+            | Dataset::PrefixRepetition(_)
+            | Dataset::Sonnet { .. }
+            | Dataset::BurstGpt { .. }
+            | Dataset::Questions { .. }
+            | Dataset::Hub(_)
+            | Dataset::Recorded { .. }
+            | Dataset::Trace { .. } => RandomLengths::exact(number(UNMEASURED_LENGTHS.0), number(UNMEASURED_LENGTHS.1)),
         };
         let form = Form {
             token_ids: settings.send_token_ids,
@@ -62,7 +66,7 @@ impl Materials {
         RandomPrompts::new(&self.tokenizer, lengths, settings.seed, form)
     }
 
-    fn listed(&self, settings: &Settings, text: &str, output_tokens: u32) -> Result<Prompt, TokenizerError> {
+    pub(super) fn listed(&self, settings: &Settings, text: &str, output_tokens: u32) -> Result<Prompt, TokenizerError> {
         let text = match &self.template {
             None => text.to_owned(),
             Some(template) => template
@@ -145,6 +149,27 @@ pub fn make(
             })?;
             Ok(Prompts::Single(made, None))
         }
+        (Dataset::RandomImages(_, images), _) => dataset_prompts::with_images(maker, images, count, stop),
+        (Dataset::PrefixRepetition(shape), _) => {
+            let made = in_parallel(count, stop, |index| prefix_repetition::prompt(maker, *shape, index as u64))?;
+            Ok(Prompts::Single(made, None))
+        }
+        (Dataset::Sonnet { path, lengths }, _) => dataset_prompts::sonnet(settings, materials, path, *lengths, count, stop),
+        (Dataset::BurstGpt { path }, _) => {
+            let requests = burstgpt::requests(&files::read(path)?, settings.seed).map_err(wrong(path))?;
+            let made = in_parallel(count.min(requests.len()), stop, |index| {
+                burstgpt::prompt(maker, requests[index], index as u64)
+            })?;
+            Ok(Prompts::Single(made, None))
+        }
+        (Dataset::Questions { path, selection }, _) => {
+            let questions = questions::of_lines(&files::read_text(path)?, selection.category.as_deref()).map_err(wrong(path))?;
+            dataset_prompts::of_questions(settings, materials, &questions, Some(selection.output), count, stop)
+        }
+        (Dataset::Hub(dataset), _) => {
+            let questions = hub_questions::read(dataset, &mut || !stop.is_cancelled())?;
+            dataset_prompts::of_questions(settings, materials, &questions, dataset.output, count, stop)
+        }
         (Dataset::Recorded { path }, _) => {
             let recorded = read_sessions(path)?;
             let made = in_parallel(recorded.len(), stop, |session| {
@@ -174,7 +199,7 @@ pub fn make(
     }
 }
 
-fn wrong(path: &Path) -> impl FnOnce(DatasetError) -> MeasureError {
+pub(super) fn wrong(path: &Path) -> impl FnOnce(DatasetError) -> MeasureError {
     let path = path.display().to_string();
     move |source| MeasureError::Dataset { path, source }
 }
@@ -237,7 +262,7 @@ fn usable(
 }
 
 /// Makes values on all cores, and fewer when stopped: one core needs minutes to encode the 8k-token prompts of a full run.
-fn in_parallel<T: Send>(
+pub(super) fn in_parallel<T: Send>(
     count: usize,
     stop: &Cancellation,
     make: impl Fn(usize) -> Result<T, TokenizerError> + Sync,

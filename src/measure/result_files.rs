@@ -15,6 +15,10 @@ pub struct ResultFiles {
     pub folder: PathBuf,
     /// Name of the result file; by default made of backend, load, model and date.
     pub name: Option<String>,
+    /// What default names begin with in place of the backend; also a key of the result.
+    pub label: Option<String>,
+    /// Whether a result becomes a further line of its file. All results of a call then go to one file.
+    pub is_appended: bool,
     /// Whether each request's figures are written too, and in which format.
     pub detailed: Option<DetailedFormat>,
 }
@@ -53,25 +57,34 @@ impl ResultFiles {
     pub(super) fn save(&self, measured: &Measured, suffixes: Suffixes<'_>) -> Result<PathBuf, ResultFileError> {
         let path = self.path(measured, suffixes);
         let mut result = measured.raw_result_json();
+        if let (Some(label), Some(keys)) = (&self.label, result.as_object_mut()) {
+            keys.insert("label".to_owned(), label.as_str().into());
+        }
         if let Some(format) = self.detailed {
             if let Some(keys) = result.as_object_mut() {
                 keys.extend(detailed::arrays(measured));
             }
             save_requests(&path, measured, format)?;
         }
-        files::write_json(&path, &result)?;
+        if self.is_appended {
+            append(&path, &result)?;
+        } else {
+            files::write_json(&path, &result)?;
+        }
         Ok(path)
     }
 
     /// Writes how much the runs of one load differ, and returns the path.
     pub(super) fn save_spread(&self, first: &Measured, spread: &Value, several_loads: bool) -> Result<PathBuf, ResultFileError> {
-        let path = self.path(
-            first,
-            Suffixes {
-                several_loads,
-                run: "-runs",
-            },
-        );
+        let several_loads = Suffixes {
+            several_loads,
+            run: "-runs",
+        };
+        let path = Self {
+            is_appended: false,
+            ..self.clone()
+        }
+        .path(first, several_loads);
         files::write_json(&path, spread)?;
         Ok(path)
     }
@@ -81,7 +94,7 @@ impl ResultFiles {
         let settings = &measured.settings;
         let load = load_name(measured);
         let name = match &self.name {
-            Some(name) if run.is_empty() && !several_loads => name.clone(),
+            Some(name) if (run.is_empty() && !several_loads) || self.is_appended => name.clone(),
             Some(name) => {
                 let stem = name.strip_suffix(".json").unwrap_or(name);
                 let load = if several_loads { format!("-{load}") } else { String::new() };
@@ -89,7 +102,8 @@ impl ResultFiles {
             }
             None => {
                 let model = settings.model.rsplit('/').next().unwrap_or(&settings.model);
-                format!("{}-{load}-{model}-{}{run}.json", settings.backend, measured.date())
+                let label = self.label.as_ref().unwrap_or(&settings.backend);
+                format!("{label}-{load}-{model}-{}{run}.json", measured.date())
             }
         };
         self.folder.join(name)
@@ -106,6 +120,17 @@ fn load_name(measured: &Measured) -> String {
     };
     let concurrency = arrival.max_concurrency.map_or_else(String::new, |n| format!("-concurrency{n}"));
     format!("{rate}qps{concurrency}")
+}
+
+/// The file with the result as its last line, whole or as it was.
+fn append(path: &Path, result: &Value) -> Result<(), FileError> {
+    let mut text = if path.exists() { files::read(path)? } else { Vec::new() };
+    if text.last().is_some_and(|last| *last != b'\n') {
+        text.push(b'\n');
+    }
+    text.extend(result.to_string().bytes());
+    text.push(b'\n');
+    files::write(path, &text)
 }
 
 fn save_requests(result: &Path, measured: &Measured, format: DetailedFormat) -> Result<(), ResultFileError> {

@@ -1,11 +1,11 @@
 //! The server under test beside the load itself: probe, warm-up, profiler, and the start time of its process.
 
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::measurement::{MeasureError, plan_of};
 use crate::load::prompt::{Prompt, RandomPrompts};
-use crate::load::{Progress, Schedule, Settings, request, server_process};
+use crate::load::{Failure, Progress, Reason, Schedule, Settings, request, server_process};
 use crate::measure::load_driver::{Drive, KernelClock};
 use crate::system::cancellation::Cancellation;
 use crate::system::http_client::{Answer, HttpError, Question, send_blocking};
@@ -13,6 +13,8 @@ use crate::system::tls::TlsClient;
 
 /// Output tokens of the probe: enough for a stream, few enough to cost nothing.
 const PROBE_TOKENS: u32 = 4;
+/// Time between two probes of a server that is starting.
+const READY_INTERVAL: Duration = Duration::from_millis(500);
 /// Timeout of starting and stopping the profiler.
 const PROFILER_LIMIT: Duration = Duration::from_secs(60);
 /// Timeout of the metrics request. Many servers have no metrics.
@@ -83,6 +85,19 @@ impl<'a> ServerUnderTest<'a> {
         }
     }
 
+    /// Probes until the server answers, for as long as the settings allow; at least once.
+    pub fn await_ready(&self, maker: &RandomPrompts<'_>, cancellation: &Cancellation) -> Result<(), MeasureError> {
+        let deadline = Instant::now() + self.settings.ready_timeout;
+        loop {
+            match self.probe(maker, cancellation) {
+                Err(MeasureError::Probe { failure, .. }) if may_pass(&failure) && Instant::now() + READY_INTERVAL < deadline => {
+                    let _ = cancellation.wait_timeout(READY_INTERVAL);
+                }
+                ended => return ended,
+            }
+        }
+    }
+
     pub fn warm_up(
         &self,
         maker: &RandomPrompts<'_>,
@@ -123,6 +138,21 @@ impl<'a> ServerUnderTest<'a> {
         Err(MeasureError::Profile { url, problem })
     }
 
+    /// The first model that the server lists.
+    pub fn first_model(&self, cancellation: &Cancellation) -> Result<String, MeasureError> {
+        let path = format!("{}/v1/models", self.settings.target.base_path);
+        let problem = match self.ask(&path, None, METRICS_LIMIT, cancellation) {
+            Ok(answer) if answer.status == 200 => match first_model_of(&answer.body) {
+                Some(model) => return Ok(model),
+                None => "the response lists no model".to_owned(),
+            },
+            Ok(answer) => format!("responded with status {}", answer.status),
+            Err(error) => error.to_string(),
+        };
+        let url = format!("{}{path}", self.settings.target.authority());
+        Err(MeasureError::NoModel { url, problem })
+    }
+
     /// Start time of the server's process from its metrics, seconds since the Unix epoch.
     pub fn process_start(&self, cancellation: &Cancellation) -> Option<f64> {
         let path = format!("{}/metrics", self.settings.target.base_path);
@@ -143,4 +173,14 @@ impl<'a> ServerUnderTest<'a> {
         // After a first signal the profiler is still stopped and the metrics are still read, for the partial result.
         send_blocking(&question, limit, cancellation.cancelled_twice())
     }
+}
+
+/// Whether a server that is starting fails like this: nothing listens yet, or the model is still being loaded.
+fn may_pass(failure: &Failure) -> bool {
+    failure.reason.is_of_the_connection() || matches!(failure.reason, Reason::Status(404 | 429 | 502..=504))
+}
+
+fn first_model_of(body: &[u8]) -> Option<String> {
+    let list: serde_json::Value = serde_json::from_slice(body).ok()?;
+    list.get("data")?.get(0)?.get("id")?.as_str().map(str::to_owned)
 }

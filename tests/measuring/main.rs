@@ -16,6 +16,7 @@ mod client;
 mod datasets;
 mod faults;
 mod limits;
+mod other_tools;
 mod protocols;
 mod restart;
 mod results;

@@ -4,7 +4,7 @@ mod arguments;
 mod live;
 mod table;
 
-pub use arguments::{ArgumentError, BenchArgs};
+pub use arguments::{ArgumentError, BenchArgs, hint, with_dashes};
 
 use std::io;
 
@@ -20,6 +20,9 @@ use live::Live;
 /// Any failure, with the exit code that its kind has.
 pub fn run(arguments: BenchArgs) -> Result<Exit, Failure> {
     let quiet = arguments.disable_tqdm;
+    if let Some(remark) = arguments.remark() {
+        say(&format!("warning: {remark}"));
+    }
     let settings = BenchSettings::try_from(arguments)?;
     let stop = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
     let mut display = Display { quiet, live: None };

@@ -220,12 +220,7 @@ mod tests {
     #[test]
     fn prompts_begin_alike_as_far_as_their_blocks_are_the_same() {
         let tokenizer = Tokenizer::from_json(include_bytes!("../../../benchmarks/demo/tokenizer.json")).unwrap();
-        let lengths = RandomLengths {
-            input: NonZeroU32::MIN,
-            output: NonZeroU32::MIN,
-            range_ratio: 1.0,
-            prefix: 0,
-        };
+        let lengths = RandomLengths::exact(NonZeroU32::MIN, NonZeroU32::MIN);
         let words = RandomPrompts::new(&tokenizer, lengths, 5, Form::default()).unwrap();
         let text = r#"{"block_size":20,"requests":[{"t":0,"in":50,"out":4,"hash_ids":[7,8,9]},{"t":0,"in":75,"out":4,"hash_ids":[7,8,9]},
             {"t":0,"in":60,"out":4,"hash_ids":[7,4,9]}]}"#;

@@ -1,11 +1,17 @@
-//! Prompts from files: conversations in the manner of ShareGPT, one's own lines, recorded sessions and traces. Reading the file is
+//! Prompts of data sets: conversations in the manner of ShareGPT, one's own lines, questions of public data sets, recorded sessions,
+//! traces, and what `vllm bench serve` makes by chance. Reading the file is
 //! the edge's; here its text becomes requests with lengths.
 
 pub mod blocks;
+pub mod burstgpt;
+pub mod images;
 pub mod jsonl;
+pub mod prefix_repetition;
+pub mod questions;
 pub mod recorded;
 pub mod sessions;
 pub mod sharegpt;
+pub mod sonnet;
 pub mod trace;
 
 /// What is wrong with a file of prompts.

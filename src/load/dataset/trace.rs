@@ -118,12 +118,7 @@ mod tests {
     #[test]
     fn prompts_share_the_blocks_that_their_ids_share() {
         let tokenizer = Tokenizer::from_json(include_bytes!("../../../benchmarks/demo/tokenizer.json")).unwrap();
-        let lengths = RandomLengths {
-            input: NonZeroU32::MIN,
-            output: NonZeroU32::MIN,
-            range_ratio: 1.0,
-            prefix: 0,
-        };
+        let lengths = RandomLengths::exact(NonZeroU32::MIN, NonZeroU32::MIN);
         let words = RandomPrompts::new(&tokenizer, lengths, 5, Form::default()).unwrap();
         let block = NonZeroU32::new(25).unwrap();
         let made: Vec<Vec<u32>> = requests(TRACE)

@@ -17,12 +17,7 @@ pub fn measured(records: Vec<Record>) -> Measured {
 /// A measurement with these records and a client whose health is changed.
 pub fn measured_with(records: Vec<Record>, change: impl FnOnce(&mut Health)) -> Measured {
     let one = NonZeroU32::MIN;
-    let lengths = RandomLengths {
-        input: one,
-        output: one,
-        range_ratio: 1.0,
-        prefix: 0,
-    };
+    let lengths = RandomLengths::exact(one, one);
     let target = Target::from_base_url("http://h", "/", Protocol::Completions).unwrap();
     let mut health = Health {
         clock: Clock::Kernel,

@@ -1,9 +1,14 @@
 //! The flags of `imax bench`: names and defaults of benchmark_serving.py and `vllm bench serve`. A flag of theirs that is
 //! not here is refused by clap with its name, never ignored.
 
+mod dataset;
+mod foreign;
+mod random;
+mod sampling;
 mod settings;
 mod values;
 
+pub use foreign::{hint, with_dashes};
 pub use settings::ArgumentError;
 
 use std::num::{NonZeroU16, NonZeroU32};
@@ -11,18 +16,24 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
-use crate::load::settings::{MetricName, RampKind};
+use crate::load::settings::{MetricName, REQUEST_ID_PREFIX, RampKind};
 use crate::measure::DetailedFormat;
 use crate::model::Secret;
-use values::{goodput, header, json_object, key_value, secret};
+use dataset::DatasetArgs;
+use random::RandomArgs;
+use sampling::SamplingArgs;
+use values::{PromptCount, goodput, header, header_text, json_object, key_value, secret};
 
 /// Load-test an inference server and write the raw result of benchmark_serving.py.
 #[derive(Debug, Args)]
 #[command(
+    // As in argparse the last value of a repeated option counts.
+    args_override_self = true,
     after_help = "Examples:\n  imax bench --model benchmarks/demo --served-model-name demo --port 8000 --dataset-name random \\\n    \
     --random-input-len 1024 --random-output-len 128 --num-prompts 160 --max-concurrency 16 --ignore-eos --save-result\n  \
     imax bench --model org/model --base-url https://host --ca-cert ca.pem --dataset-name mooncake --dataset-path trace.jsonl\n  \
     imax bench --model org/model --sessions 64 --turns 6 --think-time 2 --max-concurrency 16 --backend openai-chat\n  \
+    imax bench --base-url http://host:8000 --tokenizer org/model --dataset-name hf --dataset-path openai/gsm8k --num-prompts -1\n  \
     imax bench --model org/model --dataset-name recorded --dataset-path sessions.jsonl --max-concurrency 16 --duration 600 \\\n    \
     --backend openai-chat --ignore-eos"
 )]
@@ -32,11 +43,15 @@ pub struct BenchArgs {
     #[command(flatten)]
     dataset: DatasetArgs,
     #[command(flatten)]
+    random: RandomArgs,
+    #[command(flatten)]
     extent: ExtentArgs,
     #[command(flatten)]
     arrival: ArrivalArgs,
     #[command(flatten)]
     request: RequestArgs,
+    #[command(flatten)]
+    sampling: SamplingArgs,
     #[command(flatten)]
     metrics: MetricArgs,
     #[command(flatten)]
@@ -48,13 +63,21 @@ pub struct BenchArgs {
     pub disable_tqdm: bool,
 }
 
+impl BenchArgs {
+    /// What somebody should know who is used to `vllm bench serve`.
+    #[must_use]
+    pub fn remark(&self) -> Option<String> {
+        self.random.remark()
+    }
+}
+
 #[derive(Debug, Args)]
 struct ServerArgs {
     /// Engine of the server; decides the protocol.
-    #[arg(long, default_value = "vllm")]
+    #[arg(long, visible_alias = "endpoint-type", default_value = "vllm")]
     backend: String,
     /// Base URL of the server, instead of --host and --port.
-    #[arg(long)]
+    #[arg(long, short = 'u', visible_aliases = ["url", "target"])]
     base_url: Option<String>,
     /// Host of the server.
     #[arg(long, default_value = "127.0.0.1")]
@@ -65,88 +88,51 @@ struct ServerArgs {
     /// URL path of requests; default: the backend's.
     #[arg(long)]
     endpoint: Option<String>,
-    /// Model: a hub name or a folder.
-    #[arg(long)]
-    model: String,
+    /// Model: a hub name or a folder; default: the first model that the server lists.
+    #[arg(long, short)]
+    model: Option<String>,
     /// Model name in requests, if it differs from --model.
     #[arg(long)]
     served_model_name: Option<String>,
     /// Tokenizer: a file, a folder or a hub repository; default: the model.
     #[arg(long)]
     tokenizer: Option<String>,
-}
-
-#[derive(Debug, Args)]
-struct DatasetArgs {
-    /// Data set that the prompts come from.
-    #[arg(long, value_enum, default_value_t = DatasetName::Random)]
-    dataset_name: DatasetName,
-    /// File with the prompts, for every data set except random; for recorded sessions a file or a folder.
+    /// No effect: imax runs no code of a model.
     #[arg(long)]
-    dataset_path: Option<PathBuf>,
-    /// Output tokens of each request; default: the length of the recorded answer.
-    #[arg(long)]
-    sharegpt_output_len: Option<NonZeroU32>,
-    /// Output tokens of requests whose line does not state them.
-    #[arg(long, default_value = "256")]
-    custom_output_len: NonZeroU32,
-    /// Tokens per hash id of a trace.
-    #[arg(long, default_value_t = NonZeroU32::new(crate::load::dataset::trace::MOONCAKE_BLOCK).unwrap_or(NonZeroU32::MIN))]
-    trace_block_size: NonZeroU32,
-    /// Number of multi-turn conversations to send instead of single requests.
-    #[arg(long, conflicts_with = "num_prompts")]
-    sessions: Option<NonZeroU32>,
-    /// Turns per conversation; recorded conversations are cut to this number.
-    #[arg(long, requires = "sessions", default_value = "4")]
-    turns: NonZeroU32,
-    /// Mean think time between an answer and the next turn in seconds, exponentially distributed.
-    #[arg(long, requires = "sessions", default_value_t = 0.0)]
-    think_time: f64,
-    /// Render each prompt with the chat template of tokenizer_config.json and send it as text; the template's tokens count as input.
-    #[arg(long)]
-    use_chat_template: bool,
-    /// Send token ids instead of text.
-    #[arg(long)]
-    prompt_token_ids: bool,
-    /// Input tokens per request (the maximum, see --random-range-ratio).
-    #[arg(long, visible_alias = "input-len", default_value = "1024")]
-    random_input_len: NonZeroU32,
-    /// Output tokens per request (the maximum, see --random-range-ratio).
-    #[arg(long, visible_alias = "output-len", default_value = "128")]
-    random_output_len: NonZeroU32,
-    /// Shortest length as a fraction of the longest, 0 to 1; with 1 all lengths are equal.
-    #[arg(long, default_value_t = 1.0)]
-    random_range_ratio: f64,
-    /// Tokens of a prefix common to all prompts, in addition to the input length.
-    #[arg(long, default_value_t = 0)]
-    random_prefix_len: u32,
+    trust_remote_code: bool,
+    /// Seconds to wait for the server to answer the probe, for a server that is still starting.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
+    ready_check_timeout_sec: f64,
 }
 
 #[derive(Debug, Args)]
 struct ExtentArgs {
-    /// Requests to measure; default: 1000, or every request of a trace or custom file. With --duration, the number of distinct
-    /// prompts.
-    #[arg(long)]
-    num_prompts: Option<NonZeroU32>,
+    /// Requests to measure, -1 for every one of the data set; default: 1000, or every request of a trace, custom or hub data set. With
+    /// --duration, the number of distinct prompts.
+    #[arg(long, visible_aliases = ["request-count", "num-requests", "max-requests"], allow_negative_numbers = true)]
+    num_prompts: Option<PromptCount>,
     /// Seconds during which requests are sent, instead of a number of requests; the run then waits for those in flight.
-    #[arg(long)]
+    #[arg(long, visible_aliases = ["max-seconds", "benchmark-duration"])]
     duration: Option<f64>,
     /// Runs per load, each with other prompts; the spread between the runs is reported.
     #[arg(long, default_value = "1")]
     num_runs: NonZeroU32,
     /// Requests sent before the measurement.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, visible_alias = "warmup-request-count", default_value_t = 0)]
     num_warmups: u32,
 }
 
 #[derive(Debug, Args)]
 struct ArrivalArgs {
     /// Maximum number of requests in flight; several values, such as `4,8,16`, are measured one after another, a result file each.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, visible_alias = "concurrency", action = ArgAction::Set, num_args = 1, value_delimiter = ',')]
     max_concurrency: Vec<NonZeroU32>,
     /// Requests per second, or `inf` to send each request as soon as a slot is free; several values are measured one after another.
-    #[arg(long, value_delimiter = ',', default_value = "inf")]
+    #[arg(long, visible_alias = "rate", action = ArgAction::Set, num_args = 1, value_delimiter = ',', default_value = "inf")]
     request_rate: Vec<f64>,
+    /// What the values of --rate are, in GuideLLM's words.
+    #[arg(long, value_enum)]
+    rate_type: Option<RateType>,
     /// Shape of the gamma-distributed intervals: 1 is Poisson, `inf` is constant.
     #[arg(long, default_value = "1.0")]
     burstiness: f64,
@@ -166,11 +152,17 @@ struct RequestArgs {
     /// Request the full output length even if the model would stop earlier.
     #[arg(long)]
     ignore_eos: bool,
+    /// Request streams; this is the default.
+    #[arg(long, conflicts_with = "no_stream")]
+    streaming: bool,
     /// Request whole responses instead of streams; there is no time to first token then.
     #[arg(long)]
     no_stream: bool,
+    /// What the X-Request-Id of each request begins with, before its number.
+    #[arg(long, value_name = "TEXT", default_value = REQUEST_ID_PREFIX, value_parser = header_text)]
+    request_id_prefix: String,
     /// Seed of all random values.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, visible_alias = "random-seed", default_value_t = 0)]
     seed: u64,
     /// Additional keys of each request's body, a JSON object.
     #[arg(long, value_parser = json_object)]
@@ -195,10 +187,10 @@ struct RequestArgs {
 #[derive(Debug, Args)]
 struct MetricArgs {
     /// Metrics whose statistics are written to the result.
-    #[arg(long, value_delimiter = ',', default_value = "ttft,tpot,itl,e2el")]
+    #[arg(long, action = ArgAction::Set, num_args = 1, value_delimiter = ',', default_value = "ttft,tpot,itl,e2el")]
     percentile_metrics: Vec<MetricName>,
     /// Percentiles of each metric.
-    #[arg(long, value_delimiter = ',', default_value = "90,99,99.9")]
+    #[arg(long, action = ArgAction::Set, num_args = 1, value_delimiter = ',', default_value = "90,99,99.9")]
     metric_percentiles: Vec<f64>,
     /// Latency limits of a good request in ms, such as `ttft:200 tpot:50`.
     #[arg(long, num_args = 1.., value_parser = goodput)]
@@ -235,6 +227,12 @@ struct SaveArgs {
     /// Write the result to a file.
     #[arg(long)]
     save_result: bool,
+    /// Append the result to the file, one JSON object a line, instead of replacing the file.
+    #[arg(long, requires = "save_result")]
+    append_result: bool,
+    /// Name of this benchmark in the result, and at the beginning of the default file name instead of the backend's.
+    #[arg(long)]
+    label: Option<String>,
     /// Also write each request's figures to the result, and its timestamps to a file beside it.
     #[arg(long, requires = "save_result")]
     save_detailed: bool,
@@ -249,19 +247,19 @@ struct SaveArgs {
     result_filename: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum DatasetName {
-    /// Random tokens.
-    Random,
-    /// Conversations in ShareGPT's format, a JSON array.
-    Sharegpt,
-    /// Custom prompts: JSON lines with `prompt` and, optionally, `output_tokens`.
-    Custom,
-    /// Recorded sessions of several turns: JSON lines with the chat API's `messages`, or with the `requests` of kv-cache-tester's traces;
-    /// a file or a folder.
-    Recorded,
-    /// A trace in Mooncake's format: JSON lines with timestamp, input_length, output_length, hash_ids.
-    Mooncake,
+/// GuideLLM's kinds of load that have an equal here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RateType {
+    /// Requests per second at constant intervals.
+    Constant,
+    /// Requests per second as a Poisson process.
+    Poisson,
+    /// Requests in flight.
+    Concurrent,
+    /// One request in flight; no --rate.
+    Synchronous,
+    /// All requests at once, or as many as --max-concurrency allows; no --rate.
+    Throughput,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -1,13 +1,12 @@
 //! From the command line to the settings of a benchmark: each rate at each concurrency is a load.
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{
-    ArrivalArgs, BenchArgs, ClientArgs, DatasetArgs, DatasetName, ExtentArgs, MetricArgs, RampName, RequestArgs, SaveArgs, ServerArgs,
-};
-use crate::load::settings::{Arrival, Dataset, Deadlines, Protocol, Ramp, RandomLengths, Sessions, Settings, SettingsError, Target};
+use super::dataset::DatasetArgs;
+use super::values::PromptCount;
+use super::{ArrivalArgs, BenchArgs, ClientArgs, ExtentArgs, MetricArgs, RampName, RateType, RequestArgs, SaveArgs, ServerArgs};
+use crate::load::settings::{Arrival, Dataset, Deadlines, Protocol, Ramp, RandomLengths, Settings, SettingsError, Target};
 use crate::measure::{BenchSettings, ResultFiles};
 
 /// Why the command line cannot be carried out.
@@ -28,9 +27,9 @@ pub enum ArgumentError {
 }
 
 /// Requests to measure unless the user or the data set says how many.
-const DEFAULT_PROMPTS: NonZeroU32 = NonZeroU32::MIN.saturating_add(999);
+pub(super) const DEFAULT_PROMPTS: NonZeroU32 = NonZeroU32::MIN.saturating_add(999);
 
-fn within(flag: &'static str, found: f64, is: bool, expected: &'static str) -> Result<f64, ArgumentError> {
+pub(super) fn within(flag: &'static str, found: f64, is: bool, expected: &'static str) -> Result<f64, ArgumentError> {
     if is {
         Ok(found)
     } else {
@@ -38,7 +37,7 @@ fn within(flag: &'static str, found: f64, is: bool, expected: &'static str) -> R
     }
 }
 
-fn share(flag: &'static str, found: f64) -> Result<f64, ArgumentError> {
+pub(super) fn share(flag: &'static str, found: f64) -> Result<f64, ArgumentError> {
     within(flag, found, (0.0..=1.0).contains(&found), "a fraction from 0 to 1")
 }
 
@@ -63,9 +62,11 @@ impl TryFrom<BenchArgs> for BenchSettings {
         let BenchArgs {
             server,
             dataset,
+            random,
             extent,
             arrival,
             request,
+            sampling,
             metrics,
             client,
             save,
@@ -81,12 +82,23 @@ impl TryFrom<BenchArgs> for BenchSettings {
             num_runs,
             num_warmups,
         } = extent;
-        let num_prompts = num_prompts.unwrap_or_else(|| dataset.default_num_prompts());
+        let num_prompts = match num_prompts {
+            Some(PromptCount::Number(number)) => number,
+            Some(PromptCount::All) if !dataset.dataset_name.has_end() => {
+                return Err(ArgumentError::Combination(
+                    "--num-prompts -1 means every request of the data set, but this one is made by chance and has no end; name a number",
+                ));
+            }
+            Some(PromptCount::All) => NonZeroU32::MAX,
+            None => dataset.default_num_prompts(),
+        };
+        let asks_for_model = server.model.is_none();
+        let sampling = sampling.into_body(protocol, &server.backend)?;
         let mut load = server.into_settings(protocol, !request.no_stream, num_prompts)?;
         load.duration = duration.map(|found| seconds("--duration", found)).transpose()?;
         load.num_warmups = num_warmups;
-        dataset.apply(&mut load)?;
-        request.apply(&mut load);
+        dataset.apply(&random, &mut load)?;
+        request.apply(sampling, &mut load);
         metrics.apply(&mut load)?;
         let ClientArgs {
             calibrate,
@@ -105,6 +117,7 @@ impl TryFrom<BenchArgs> for BenchSettings {
         let loads = arrivals.into_iter().map(|arrival| Settings { arrival, ..load.clone() });
         Ok(Self {
             loads: loads.collect(),
+            asks_for_model,
             num_runs,
             calibrate,
             allow_saturated_client,
@@ -125,135 +138,30 @@ impl ServerArgs {
             model,
             served_model_name,
             tokenizer,
+            trust_remote_code: _,
+            ready_check_timeout_sec,
         } = self;
         let host = if host.contains(':') { format!("[{host}]") } else { host };
-        let base_url = base_url.unwrap_or_else(|| format!("http://{host}:{port}"));
+        // genai-perf takes an address without a scheme.
+        let base_url = match base_url {
+            Some(url) if url.contains("://") => url,
+            Some(address) => format!("http://{address}"),
+            None => format!("http://{host}:{port}"),
+        };
         let endpoint = endpoint.as_deref().unwrap_or_else(|| protocol.default_endpoint(stream));
         let target = Target::from_base_url(&base_url, endpoint, protocol)?;
-        let nothing = Dataset::Random(RandomLengths {
-            input: NonZeroU32::MIN,
-            output: NonZeroU32::MIN,
-            range_ratio: 1.0,
-            prefix: 0,
-        });
+        let is_time = (0.0..=1e7).contains(&ready_check_timeout_sec);
+        let ready_timeout = within("--ready-check-timeout-sec", ready_check_timeout_sec, is_time, "seconds, 0 or more")?;
+        let nothing = Dataset::Random(RandomLengths::exact(NonZeroU32::MIN, NonZeroU32::MIN));
         Ok(Settings {
             backend,
             served_model_name,
             tokenizer,
-            ..Settings::new(target, &model, nothing, num_prompts)
+            ready_timeout: Duration::from_secs_f64(ready_timeout),
+            // Without a name the server is asked when there is one, see `asks_for_model`.
+            ..Settings::new(target, model.as_deref().unwrap_or_default(), nothing, num_prompts)
         })
     }
-}
-
-impl DatasetArgs {
-    fn check_protocol(&self, protocol: Protocol, backend: &str) -> Result<(), ArgumentError> {
-        if self.prompt_token_ids && !protocol.takes_token_ids() {
-            return Err(unsupported("--prompt-token-ids", backend, "its requests carry text only"));
-        }
-        if self.use_chat_template && !protocol.sends_plain_text() {
-            return Err(unsupported(
-                "--use-chat-template",
-                backend,
-                "the server applies the template itself",
-            ));
-        }
-        if self.prompt_token_ids && (self.use_chat_template || self.sessions.is_some() || self.dataset_name.is_recorded()) {
-            return Err(ArgumentError::Combination(
-                "--prompt-token-ids excludes --use-chat-template and conversations, which are sent as text",
-            ));
-        }
-        Ok(())
-    }
-
-    fn default_num_prompts(&self) -> NonZeroU32 {
-        match (self.dataset_name, self.sessions) {
-            (DatasetName::Random | DatasetName::Sharegpt, Some(sessions)) => sessions.saturating_mul(self.turns),
-            (DatasetName::Random | DatasetName::Sharegpt, None) => DEFAULT_PROMPTS,
-            (DatasetName::Custom | DatasetName::Recorded | DatasetName::Mooncake, _) => NonZeroU32::MAX,
-        }
-    }
-
-    fn apply(self, load: &mut Settings) -> Result<(), ArgumentError> {
-        let Self {
-            dataset_name,
-            dataset_path,
-            sharegpt_output_len,
-            custom_output_len,
-            trace_block_size,
-            sessions,
-            turns,
-            think_time,
-            use_chat_template,
-            prompt_token_ids,
-            random_input_len,
-            random_output_len,
-            random_range_ratio,
-            random_prefix_len,
-        } = self;
-        load.use_chat_template = use_chat_template;
-        load.send_token_ids = prompt_token_ids;
-        load.sessions = sessions
-            .map(|number| conversations(dataset_name, number, turns, think_time))
-            .transpose()?;
-        load.dataset = match dataset_name {
-            DatasetName::Random if dataset_path.is_some() => {
-                return Err(ArgumentError::Combination(
-                    "--dataset-path is given, but --dataset-name random reads no file; expected sharegpt, custom, recorded or mooncake",
-                ));
-            }
-            DatasetName::Random => Dataset::Random(RandomLengths {
-                input: random_input_len,
-                output: random_output_len,
-                range_ratio: share("--random-range-ratio", random_range_ratio)?,
-                prefix: random_prefix_len,
-            }),
-            DatasetName::Sharegpt => Dataset::ShareGpt {
-                path: required(dataset_path)?,
-                output: sharegpt_output_len,
-            },
-            DatasetName::Custom => Dataset::Jsonl {
-                path: required(dataset_path)?,
-                output: custom_output_len,
-            },
-            DatasetName::Recorded => Dataset::Recorded {
-                path: required(dataset_path)?,
-            },
-            DatasetName::Mooncake => Dataset::Trace {
-                path: required(dataset_path)?,
-                block: trace_block_size,
-            },
-        };
-        Ok(())
-    }
-}
-
-fn unsupported(asked: &'static str, backend: &str, why: &'static str) -> ArgumentError {
-    let backend = backend.to_owned();
-    SettingsError::Unsupported { asked, backend, why }.into()
-}
-
-fn required(dataset_path: Option<PathBuf>) -> Result<PathBuf, ArgumentError> {
-    dataset_path.ok_or(ArgumentError::Combination(
-        "--dataset-path is missing: it names the file that --dataset-name reads",
-    ))
-}
-
-fn conversations(dataset: DatasetName, number: NonZeroU32, turns: NonZeroU32, think_time: f64) -> Result<Sessions, ArgumentError> {
-    match dataset {
-        DatasetName::Random | DatasetName::Sharegpt => {}
-        DatasetName::Custom | DatasetName::Recorded | DatasetName::Mooncake => {
-            return Err(ArgumentError::Combination(
-                "--sessions, the number of conversations, needs --dataset-name random or sharegpt",
-            ));
-        }
-    }
-    let is = (0.0..=1e7).contains(&think_time);
-    let think_time = within("--think-time", think_time, is, "seconds, 0 or more")?;
-    Ok(Sessions {
-        number,
-        turns,
-        think_time: Duration::from_secs_f64(think_time),
-    })
 }
 
 impl ExtentArgs {
@@ -287,12 +195,19 @@ impl ArrivalArgs {
         let Self {
             max_concurrency,
             request_rate,
+            rate_type,
             burstiness,
             ramp_up_strategy,
             ramp_up_start_rps,
             ramp_up_end_rps,
         } = self;
         let burstiness = positive("--burstiness", burstiness)?;
+        let (request_rate, max_concurrency, burstiness) = match rate_type {
+            None | Some(RateType::Poisson | RateType::Throughput) => (request_rate, max_concurrency, burstiness),
+            Some(RateType::Constant) => (request_rate, max_concurrency, f64::INFINITY),
+            Some(RateType::Synchronous) => (request_rate, vec![NonZeroU32::MIN], burstiness),
+            Some(RateType::Concurrent) => (vec![f64::INFINITY], as_concurrencies(&request_rate)?, burstiness),
+        };
         let ramp = ramp_up_strategy
             .map(|name| ramp(name, ramp_up_start_rps, ramp_up_end_rps))
             .transpose()?;
@@ -321,6 +236,23 @@ impl ArrivalArgs {
     }
 }
 
+/// The values of `--rate` as numbers of requests in flight.
+fn as_concurrencies(rates: &[f64]) -> Result<Vec<NonZeroU32>, ArgumentError> {
+    let number = |rate: &f64| {
+        let is_whole = rate.fract() == 0.0 && (1.0..=1e9).contains(rate);
+        let whole = within(
+            "--rate",
+            *rate,
+            is_whole,
+            "with `--rate-type concurrent` a number of requests in flight, from 1",
+        )?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
+        let whole = whole as u32;
+        Ok(NonZeroU32::new(whole).unwrap_or(NonZeroU32::MIN))
+    };
+    rates.iter().map(number).collect()
+}
+
 fn ramp(name: RampName, from: Option<f64>, to: Option<f64>) -> Result<Ramp, ArgumentError> {
     Ok(Ramp {
         kind: name.kind(),
@@ -330,10 +262,12 @@ fn ramp(name: RampName, from: Option<f64>, to: Option<f64>) -> Result<Ramp, Argu
 }
 
 impl RequestArgs {
-    fn apply(self, load: &mut Settings) {
+    fn apply(self, sampling: serde_json::Map<String, serde_json::Value>, load: &mut Settings) {
         let Self {
             ignore_eos,
+            streaming: _,
             no_stream,
+            request_id_prefix,
             seed,
             extra_body,
             headers,
@@ -345,8 +279,12 @@ impl RequestArgs {
         load.ignore_eos = ignore_eos;
         load.stream = !no_stream;
         load.seed = seed;
-        load.extra_body = extra_body.unwrap_or_default();
-        load.extra_headers = headers;
+        load.extra_body = sampling;
+        for (key, value) in extra_body.unwrap_or_default() {
+            load.extra_body.insert(key, value);
+        }
+        load.request_id_prefix = request_id_prefix;
+        load.extra_headers = last_of_each(headers, |(name, _)| name.to_ascii_lowercase());
         load.api_key = api_key;
         load.lora_modules = lora_modules;
         load.ca_cert = ca_cert;
@@ -368,16 +306,28 @@ impl MetricArgs {
         }
         load.percentile_metrics = percentile_metrics;
         load.metric_percentiles = metric_percentiles;
-        load.goodput = goodput;
+        load.goodput = last_of_each(goodput, |(metric, _)| metric.as_str());
         load.metadata = metadata;
         Ok(())
     }
+}
+
+/// The last value of each key: what is said again replaces what was said before.
+fn last_of_each<T, K: PartialEq>(values: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
+    let mut kept: Vec<T> = Vec::new();
+    for value in values {
+        kept.retain(|known| key(known) != key(&value));
+        kept.push(value);
+    }
+    kept
 }
 
 impl SaveArgs {
     fn into_result_files(self) -> Option<ResultFiles> {
         let Self {
             save_result,
+            append_result,
+            label,
             save_detailed,
             detailed_format,
             result_dir,
@@ -386,23 +336,9 @@ impl SaveArgs {
         save_result.then(|| ResultFiles {
             folder: result_dir.unwrap_or_default(),
             name: result_filename,
+            label,
+            is_appended: append_result,
             detailed: save_detailed.then_some(detailed_format.into()),
         })
-    }
-}
-
-impl DatasetName {
-    fn is_trace(self) -> bool {
-        match self {
-            Self::Mooncake => true,
-            Self::Random | Self::Sharegpt | Self::Custom | Self::Recorded => false,
-        }
-    }
-
-    fn is_recorded(self) -> bool {
-        match self {
-            Self::Recorded => true,
-            Self::Random | Self::Sharegpt | Self::Custom | Self::Mooncake => false,
-        }
     }
 }

@@ -8,7 +8,7 @@ use super::{Exit, ExitOf};
 use crate::cli::bench::ArgumentError;
 use crate::evaluate::{DocumentsError, EvalError, EvaluationError, HarnessError, ThresholdsError};
 use crate::fleet::launcher::LaunchError;
-use crate::measure::{BenchError, BenchOutcome, CalibrateError, MeasureError, ResultFileError};
+use crate::measure::{BenchError, BenchOutcome, CalibrateError, HubQuestionsError, MeasureError, ResultFileError};
 use crate::system::files::FileError;
 
 impl ExitOf for LaunchError {
@@ -27,7 +27,11 @@ impl ExitOf for MeasureError {
     fn exit(&self) -> Exit {
         match self {
             Self::TokenizerFile(_) | Self::Prompts(_) | Self::File(_) | Self::Dataset { .. } | Self::Tls(_) => Exit::InvalidInput,
-            Self::Probe { .. } | Self::Profile { .. } => Exit::MeasurementFailed,
+            Self::Hub(HubQuestionsError::Hub(_)) => Exit::Infrastructure,
+            Self::Hub(
+                HubQuestionsError::File(_) | HubQuestionsError::Data { .. } | HubQuestionsError::Row { .. } | HubQuestionsError::Empty(_),
+            ) => Exit::InvalidInput,
+            Self::Probe { .. } | Self::Profile { .. } | Self::NoModel { .. } => Exit::MeasurementFailed,
             Self::Driver(_) | Self::Stopped => Exit::Infrastructure,
         }
     }

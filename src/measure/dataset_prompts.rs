@@ -1,0 +1,71 @@
+//! The prompts of data sets of `vllm bench serve` beside random ones, ShareGPT and own lines.
+
+use std::num::NonZeroU32;
+use std::path::Path;
+
+use super::measurement::MeasureError;
+use super::prompts::{Materials, Prompts, in_parallel, wrong};
+use crate::load::dataset::images::{RandomImages, data_urls};
+use crate::load::dataset::questions::Question;
+use crate::load::dataset::sonnet::{Poem, PoemError, SonnetLengths};
+use crate::load::prompt::{Content, Prompt, RandomPrompts};
+use crate::load::{Settings, TokenizerError};
+use crate::system::cancellation::Cancellation;
+use crate::system::files;
+
+/// Output tokens of questions without a recorded answer, as in `vllm bench serve`.
+const USUAL_OUTPUT: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);
+
+/// Random prompts with images.
+pub fn with_images(maker: &RandomPrompts<'_>, images: &RandomImages, count: usize, stop: &Cancellation) -> Result<Prompts, MeasureError> {
+    let made = in_parallel(count, stop, |index| {
+        let prompt = maker.make(index as u64)?;
+        let urls = data_urls(images, maker.seed(), index as u64).map_err(|error| TokenizerError::Coding(error.to_string()))?;
+        Ok(Prompt {
+            content: Content::Images(prompt.content.plain_text(), urls),
+            ..prompt
+        })
+    })?;
+    Ok(Prompts::Single(made, None))
+}
+
+/// Prompts of a poem's lines.
+pub fn sonnet(
+    settings: &Settings,
+    materials: &Materials,
+    path: &Path,
+    lengths: SonnetLengths,
+    count: usize,
+    stop: &Cancellation,
+) -> Result<Prompts, MeasureError> {
+    let poem = Poem::new(&files::read_text(path)?, lengths, &materials.tokenizer).map_err(|error| match error {
+        PoemError::Dataset(error) => wrong(path)(error),
+        PoemError::Tokenizer(error) => error.into(),
+    })?;
+    let made = in_parallel(count, stop, |index| {
+        let text = poem.text(&materials.tokenizer, settings.seed, index as u64)?;
+        materials.listed(settings, &text, lengths.output)
+    })?;
+    Ok(Prompts::Single(made, None))
+}
+
+/// The first questions, with the output length that the user asked for, or that of the recorded answer.
+pub fn of_questions(
+    settings: &Settings,
+    materials: &Materials,
+    questions: &[Question],
+    output: Option<NonZeroU32>,
+    count: usize,
+    stop: &Cancellation,
+) -> Result<Prompts, MeasureError> {
+    let made = in_parallel(count.min(questions.len()), stop, |index| {
+        let question = &questions[index];
+        let wanted = match (output, &question.answer) {
+            (Some(output), _) => output.get(),
+            (None, Some(answer)) => u32::try_from(materials.tokenizer.count(answer)?).unwrap_or(u32::MAX).max(1),
+            (None, None) => USUAL_OUTPUT.get(),
+        };
+        materials.listed(settings, &question.text, wanted)
+    })?;
+    Ok(Prompts::Single(made, None))
+}
