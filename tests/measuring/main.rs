@@ -18,6 +18,7 @@ mod faults;
 mod limits;
 mod other_tools;
 mod protocols;
+mod real_servers;
 mod restart;
 mod results;
 mod secure;
