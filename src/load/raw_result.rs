@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::bootstrap;
+use super::engine_metrics;
 use super::measured::{Measured, SCHEMA_VERSION};
 use super::record::Record;
 use super::settings::{MetricName, RampKind};
@@ -118,6 +119,7 @@ impl Measured {
             "unsent_requests": self.run.health.unsent,
             "sessions": self.sessions_json(),
             "prefix_cache": self.prefix_cache_json(),
+            "engine_metrics": engine_metrics::json(&self.engine_metrics),
             "tls": self.settings.target.tls,
             "health": self.health_json(),
         })

@@ -72,6 +72,14 @@ pub struct Settings {
     pub request_id_prefix: String,
     /// How long the probe is repeated while it fails, for a server that is still starting.
     pub ready_timeout: Duration,
+    /// Time between two readings of the engine's own metrics during the load; zero reads none.
+    pub engine_metrics_interval: Duration,
+    /// Where the metrics are, if not at `/metrics` of the server.
+    pub engine_metrics_url: Option<Target>,
+    /// Have the server forget its prefix cache before the load.
+    pub reset_prefix_cache: bool,
+    /// Share of failed requests that ends the load early, 0 to 1, once it is certain.
+    pub abort_error_share: Option<f64>,
     /// Have the server profile itself during the measurement.
     pub profile: bool,
     /// `KEY=VALUE` pairs for the result.
@@ -115,6 +123,10 @@ impl Settings {
             ca_cert: None,
             request_id_prefix: REQUEST_ID_PREFIX.to_owned(),
             ready_timeout: Duration::ZERO,
+            engine_metrics_interval: Duration::from_secs(1),
+            engine_metrics_url: None,
+            reset_prefix_cache: false,
+            abort_error_share: None,
             profile: false,
             metadata: Vec::new(),
             goodput: Vec::new(),

@@ -12,7 +12,7 @@ use crate::load::{Doubt, Measured, Progress, Settings, spread};
 use crate::system::cancellation::{CancelCause, Cancellation};
 
 /// Distance between the seeds of two runs, so that the prompts of one are not in the prefix cache that the other meets.
-const SEED_STEP: u64 = 0x9e37_79b9;
+pub(super) const SEED_STEP: u64 = 0x9e37_79b9;
 
 /// What to measure, and what to do with the results.
 #[derive(Debug, Clone)]
@@ -136,7 +136,7 @@ pub fn bench(settings: &BenchSettings, stop: &Cancellation, observe: &mut BenchO
 }
 
 /// The loads, with the model that the server has where none is named.
-fn loads(settings: &BenchSettings, stop: &Cancellation) -> Result<Vec<Settings>, BenchError> {
+pub(super) fn loads(settings: &BenchSettings, stop: &Cancellation) -> Result<Vec<Settings>, BenchError> {
     let mut loads = settings.loads.clone();
     if let (true, Some(first)) = (settings.asks_for_model, settings.loads.first()) {
         let model = first_model(first, stop).map_err(BenchError::Measure)?;
@@ -145,7 +145,7 @@ fn loads(settings: &BenchSettings, stop: &Cancellation) -> Result<Vec<Settings>,
     Ok(loads)
 }
 
-fn run_once(
+pub(super) fn run_once(
     settings: &BenchSettings,
     load: &Settings,
     stop: &Cancellation,

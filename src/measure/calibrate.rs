@@ -83,5 +83,7 @@ fn load(settings: &Settings, concurrency: NonZeroU32, port: u16) -> Settings {
     load.client_threads = settings.client_threads;
     load.arrival.max_concurrency = Some(concurrency);
     load.ignore_eos = true;
+    // Readings would be load on the engine that the client is compared with.
+    load.engine_metrics_interval = std::time::Duration::ZERO;
     load
 }

@@ -5,16 +5,18 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::engine_sampler::sample_during;
 use super::hub_questions::HubQuestionsError;
 use super::prompts::{self, Materials, Prompts};
 use super::server_under_test::ServerUnderTest;
 use crate::load::dataset::DatasetError;
 use crate::load::dialogue::Dialogues;
 use crate::load::prompt::RandomPrompts;
+use crate::load::search::judgement::exceeds_error_share;
 use crate::load::{Failure, Limit, Measured, Plan, PreparedRequest, Progress, Schedule, Settings, TokenizerError, request, server_process};
 use crate::measure::load_driver::DriverError;
 use crate::measure::tokenizer::{self, TokenizerFileError};
-use crate::system::cancellation::Cancellation;
+use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::files::FileError;
 use crate::system::tls::TlsError;
 
@@ -41,6 +43,14 @@ pub enum MeasureError {
     /// The data set cannot be read.
     #[error(transparent)]
     Hub(#[from] HubQuestionsError),
+    /// The server did not reset its prefix cache.
+    #[error("cannot reset the prefix cache: {url}: {problem}; vLLM does it with VLLM_SERVER_DEV_MODE=1 in its environment")]
+    PrefixCache {
+        /// The URL of the request.
+        url: String,
+        /// The response, or why there was none.
+        problem: String,
+    },
     /// The server does not say which models it has.
     #[error("cannot learn the model from {url}: {problem}; name it with --model")]
     NoModel {
@@ -88,6 +98,7 @@ impl MeasureError {
             | Self::Dataset { .. }
             | Self::Hub(_)
             | Self::NoModel { .. }
+            | Self::PrefixCache { .. }
             | Self::Tls(_)
             | Self::Driver(_)
             | Self::Profile { .. }
@@ -113,13 +124,30 @@ pub fn measure(settings: &Settings, stop: &Cancellation, progress: &mut dyn FnMu
     if stop.is_cancelled() {
         return Err(MeasureError::Stopped);
     }
-    let process = server.process_start(stop);
+    server.reset_prefix_cache(stop)?;
+    let page = server.metrics_page(stop);
+    let process = page.as_deref().and_then(server_process::start_time);
     server.switch_profiler("start_profile", stop)?;
-    let run = server.drive(false).run(&plan, stop, progress);
+    let load_stop = stop.child();
+    let (run, engine_metrics) = sample_during(&server, &settings, page.as_deref(), stop, || {
+        server.drive(false).run(&plan, &load_stop, &mut |update| {
+            let limit = settings.abort_error_share;
+            if limit.is_some_and(|share| exceeds_error_share(update.failed, update.completed + update.failed, share)) {
+                load_stop.cancel(CancelCause::Abandoned);
+            }
+            progress(update);
+        })
+    });
     server.switch_profiler("stop_profile", stop)?;
     let mut run = run?;
-    run.has_new_server = server_process::has_started_during(&run, process, server.process_start(stop));
-    Ok(Measured::new(settings, run, Some(&materials.tokenizer), inexact))
+    run.has_new_server = server_process::has_started_during(
+        &run,
+        process,
+        server.metrics_page(stop).as_deref().and_then(server_process::start_time),
+    );
+    let mut measured = Measured::new(settings, run, Some(&materials.tokenizer), inexact);
+    measured.engine_metrics = engine_metrics;
+    Ok(measured)
 }
 
 /// The first model that the server lists.

@@ -89,6 +89,16 @@ impl ResultFiles {
         Ok(path)
     }
 
+    /// The file with the answer of a search, beside those of its loads.
+    pub(super) fn search_path(&self, measured: &Measured) -> PathBuf {
+        let settings = &measured.settings;
+        let name = match &self.name {
+            Some(name) => name.strip_suffix(".json").unwrap_or(name).to_owned(),
+            None => format!("{}-{}", self.label.as_ref().unwrap_or(&settings.backend), measured.date()),
+        };
+        self.folder.join(format!("{name}-search.json"))
+    }
+
     /// A given name is that of a single file; where there are several, suffixes say which load and which run each one is of.
     fn path(&self, measured: &Measured, Suffixes { several_loads, run }: Suffixes<'_>) -> PathBuf {
         let settings = &measured.settings;

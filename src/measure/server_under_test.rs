@@ -1,11 +1,12 @@
-//! The server under test beside the load itself: probe, warm-up, profiler, and the start time of its process.
+//! The server under test beside the load itself: probe, warm-up, profiler, its model, its metrics and its
+//! prefix cache.
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use super::measurement::{MeasureError, plan_of};
 use crate::load::prompt::{Prompt, RandomPrompts};
-use crate::load::{Failure, Progress, Reason, Schedule, Settings, request, server_process};
+use crate::load::{Failure, Progress, Reason, Schedule, Settings, Target, request};
 use crate::measure::load_driver::{Drive, KernelClock};
 use crate::system::cancellation::Cancellation;
 use crate::system::http_client::{Answer, HttpError, Question, send_blocking};
@@ -153,22 +154,61 @@ impl<'a> ServerUnderTest<'a> {
         Err(MeasureError::NoModel { url, problem })
     }
 
-    /// Start time of the server's process from its metrics, seconds since the Unix epoch.
-    pub fn process_start(&self, cancellation: &Cancellation) -> Option<f64> {
-        let path = format!("{}/metrics", self.settings.target.base_path);
-        let answer = self.ask(&path, None, METRICS_LIMIT, cancellation).ok()?;
-        server_process::start_time(&String::from_utf8_lossy(&answer.body)).filter(|_| answer.status == 200)
+    /// The page of metrics, where there is one.
+    pub fn metrics_page(&self, cancellation: &Cancellation) -> Option<String> {
+        let answer = match &self.settings.engine_metrics_url {
+            Some(url) => self.ask_at(url, &url.base_path, None, METRICS_LIMIT, cancellation),
+            None => self.ask(
+                &format!("{}/metrics", self.settings.target.base_path),
+                None,
+                METRICS_LIMIT,
+                cancellation,
+            ),
+        };
+        let answer = answer.ok().filter(|answer| answer.status == 200)?;
+        Some(String::from_utf8_lossy(&answer.body).into_owned())
+    }
+
+    /// Has the server forget its prefix cache, if asked for: SGLang at `/flush_cache`, vLLM at `/reset_prefix_cache`.
+    pub fn reset_prefix_cache(&self, cancellation: &Cancellation) -> Result<(), MeasureError> {
+        if !self.settings.reset_prefix_cache {
+            return Ok(());
+        }
+        let name = if self.settings.backend.starts_with("sglang") {
+            "flush_cache"
+        } else {
+            "reset_prefix_cache"
+        };
+        let path = format!("{}/{name}", self.settings.target.base_path);
+        let problem = match self.ask(&path, Some("{}"), PROFILER_LIMIT, cancellation) {
+            Ok(answer) if (200..300).contains(&answer.status) => return Ok(()),
+            Ok(answer) => format!("responded with status {}", answer.status),
+            Err(error) => error.to_string(),
+        };
+        let url = format!("{}{path}", self.settings.target.authority());
+        Err(MeasureError::PrefixCache { url, problem })
     }
 
     fn ask(&self, path: &str, json: Option<&str>, limit: Duration, cancellation: &Cancellation) -> Result<Answer, HttpError> {
+        self.ask_at(&self.settings.target, path, json, limit, cancellation)
+    }
+
+    fn ask_at(
+        &self,
+        target: &Target,
+        path: &str,
+        json: Option<&str>,
+        limit: Duration,
+        cancellation: &Cancellation,
+    ) -> Result<Answer, HttpError> {
         let headers: Vec<(&str, String)> = request::headers(self.settings).collect();
         let question = Question {
-            host: &self.settings.target.host,
-            port: self.settings.target.port,
+            host: &target.host,
+            port: target.port,
             path,
             json,
             headers: &headers,
-            tls: self.tls.as_ref(),
+            tls: self.tls.as_ref().filter(|_| target.tls),
         };
         // After a first signal the profiler is still stopped and the metrics are still read, for the partial result.
         send_blocking(&question, limit, cancellation.cancelled_twice())

@@ -21,6 +21,7 @@ mod protocols;
 mod real_servers;
 mod restart;
 mod results;
+mod search;
 mod secure;
 mod simulated;
 mod simulator;

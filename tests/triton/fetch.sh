@@ -21,11 +21,11 @@ mkdir -p "$out/backends/python"
 cp -r "$server"/backends/python/. "$stub"/. "$out/backends/python/"
 chmod +x "$out/backends/python/triton_python_backend_stub" "$server/bin/tritonserver"
 library=$("$out/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))')
-# The back end starts a Python of its own, which finds numpy by PYTHONPATH.
+# The back end starts a Python of its own, which ignores PYTHONPATH; the model reads this variable to find numpy.
 cat >"$out/tritonserver.new" <<END
 #!/bin/sh
 export LD_LIBRARY_PATH="$packages/nvidia_pytriton.libs:$server/lib:$library"
-export PYTHONPATH="$packages"
+export MODEL_PACKAGES="$packages"
 exec "$server/bin/tritonserver" --backend-directory="$out/backends" "\$@"
 END
 chmod +x "$out/tritonserver.new"

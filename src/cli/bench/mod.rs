@@ -2,6 +2,7 @@
 
 mod arguments;
 mod live;
+mod search_table;
 mod table;
 
 pub use arguments::{ArgumentError, BenchArgs, hint, with_dashes};
@@ -10,8 +11,9 @@ use std::io;
 
 use super::output::{self, say};
 use super::{Exit, Failure, OrExit as _};
-use crate::measure::{BenchEvent, BenchSettings, bench};
+use crate::measure::{BenchEvent, SearchGoal, SearchOutcome, bench, search};
 use crate::system::cancellation::Cancellation;
+use arguments::BenchTask;
 use live::Live;
 
 /// Runs the command.
@@ -23,12 +25,35 @@ pub fn run(arguments: BenchArgs) -> Result<Exit, Failure> {
     if let Some(remark) = arguments.remark() {
         say(&format!("warning: {remark}"));
     }
-    let settings = BenchSettings::try_from(arguments)?;
+    let task = BenchTask::try_from(arguments)?;
     let stop = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
     let mut display = Display { quiet, live: None };
-    let outcome = bench(&settings, &stop, &mut |event| display.show(&event));
-    display.end_progress();
-    Ok(outcome?.into())
+    match task {
+        BenchTask::Loads(settings) => {
+            let outcome = bench(&settings, &stop, &mut |event| display.show(&event));
+            display.end_progress();
+            Ok(outcome?.into())
+        }
+        BenchTask::Search(settings) => {
+            let outcome = search(&settings, &stop, &mut |event| display.show(&event));
+            display.end_progress();
+            conclude_search(&outcome?, &settings.goal)
+        }
+    }
+}
+
+/// Prints what the search found. Where no load will do, what was measured failed.
+fn conclude_search(outcome: &SearchOutcome, goal: &SearchGoal) -> Result<Exit, Failure> {
+    match outcome {
+        SearchOutcome::Ended(outcome) => Ok((*outcome).into()),
+        SearchOutcome::Found(result) => {
+            output::write(&search_table::search_table(result, goal)).or_exit(Exit::Infrastructure)?;
+            Ok(match result.best {
+                Some(_) => Exit::Success,
+                None => Exit::MeasurementFailed,
+            })
+        }
+    }
 }
 
 struct Display {

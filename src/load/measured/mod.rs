@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::calibration::Calibration;
+use super::engine_metrics::EngineSample;
 use super::health::Health;
 use super::metrics::Metrics;
 use super::record::Record;
@@ -47,6 +48,8 @@ pub struct Measured {
     pub doubts: Vec<Doubt>,
     /// Prompts that have another length than asked for, because the tokenizer has no text of that length.
     pub inexact_prompts: u32,
+    /// The engine's own metrics during the load.
+    pub engine_metrics: Vec<EngineSample>,
     /// What error the client itself adds on this machine, where that is known.
     pub calibration: Option<Calibration>,
 }
@@ -75,6 +78,7 @@ impl Measured {
             metrics,
             doubts,
             inexact_prompts,
+            engine_metrics: Vec::new(),
             calibration: None,
         }
     }
@@ -149,7 +153,8 @@ impl Measured {
     }
 
     /// Requests a second between the first and the last send.
-    pub(super) fn sent_rate(&self) -> Option<f64> {
+    #[must_use]
+    pub fn sent_rate(&self) -> Option<f64> {
         let records = &self.run.records;
         let first = records.iter().map(|record| record.sent).min()?;
         let last = records.iter().map(|record| record.sent).max()?;

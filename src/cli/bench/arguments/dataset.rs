@@ -153,6 +153,14 @@ impl DatasetName {
         self == Self::Recorded
     }
 
+    /// Whether there are as many prompts as asked for.
+    pub fn is_drawn(self) -> bool {
+        match self.kind() {
+            Kind::Random | Kind::Drawn => true,
+            Kind::Listed | Kind::Recorded => false,
+        }
+    }
+
     /// Whether there is an end to the prompts, so that all of them can be asked for.
     pub fn has_end(self) -> bool {
         match self.kind() {

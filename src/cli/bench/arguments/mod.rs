@@ -5,11 +5,14 @@ mod dataset;
 mod foreign;
 mod random;
 mod sampling;
+mod search;
 mod settings;
+mod task;
 mod values;
 
 pub use foreign::{hint, with_dashes};
 pub use settings::ArgumentError;
+pub use task::BenchTask;
 
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
@@ -22,6 +25,7 @@ use crate::model::Secret;
 use dataset::DatasetArgs;
 use random::RandomArgs;
 use sampling::SamplingArgs;
+use search::SearchArgs;
 use values::{PromptCount, goodput, header, header_text, json_object, key_value, secret};
 
 /// Load-test an inference server and write the raw result of benchmark_serving.py.
@@ -34,6 +38,7 @@ use values::{PromptCount, goodput, header, header_text, json_object, key_value, 
     imax bench --model org/model --base-url https://host --ca-cert ca.pem --dataset-name mooncake --dataset-path trace.jsonl\n  \
     imax bench --model org/model --sessions 64 --turns 6 --think-time 2 --max-concurrency 16 --backend openai-chat\n  \
     imax bench --base-url http://host:8000 --tokenizer org/model --dataset-name hf --dataset-path openai/gsm8k --num-prompts -1\n  \
+    imax bench --model org/model --find-max --slo 'ttft:p99<500' 'itl:p95<40' --save-result --result-filename max.json\n  \
     imax bench --model org/model --dataset-name recorded --dataset-path sessions.jsonl --max-concurrency 16 --duration 600 \\\n    \
     --backend openai-chat --ignore-eos"
 )]
@@ -55,6 +60,8 @@ pub struct BenchArgs {
     #[command(flatten)]
     metrics: MetricArgs,
     #[command(flatten)]
+    search: SearchArgs,
+    #[command(flatten)]
     client: ClientArgs,
     #[command(flatten)]
     save: SaveArgs,
@@ -64,6 +71,11 @@ pub struct BenchArgs {
 }
 
 impl BenchArgs {
+    /// Whether neither the user nor a file says how many requests there are.
+    fn has_usual_extent(&self) -> bool {
+        self.extent.num_prompts.is_none() && self.extent.duration.is_none() && self.dataset.dataset_name.is_drawn()
+    }
+
     /// What somebody should know who is used to `vllm bench serve`.
     #[must_use]
     pub fn remark(&self) -> Option<String> {
@@ -217,6 +229,19 @@ struct ClientArgs {
     /// Fraction of failed requests above which the run counts as failed.
     #[arg(long, default_value_t = 0.05)]
     max_error_share: f64,
+    /// End a load early when more than this fraction of its requests fail, with confidence; --find-max and --sweep do so from
+    /// --max-error-share on.
+    #[arg(long, value_name = "FRACTION")]
+    abort_error_share: Option<f64>,
+    /// Seconds between readings of the engine's own metrics during the load; 0 reads none.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    engine_metrics_interval: f64,
+    /// URL of the engine's metrics; default: /metrics of the server. Triton has them on another port.
+    #[arg(long, value_name = "URL")]
+    engine_metrics_url: Option<String>,
+    /// Have the server forget its prefix cache before each load (vLLM, SGLang).
+    #[arg(long)]
+    reset_prefix_cache: bool,
     /// Client threads, one event loop each; default: one per 1,000 streams, at most one per two cores.
     #[arg(long, visible_alias = "threads")]
     client_threads: Option<NonZeroU32>,

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::dataset::DatasetArgs;
+use super::dataset::{DatasetArgs, unsupported};
 use super::values::PromptCount;
 use super::{ArrivalArgs, BenchArgs, ClientArgs, ExtentArgs, MetricArgs, RampName, RateType, RequestArgs, SaveArgs, ServerArgs};
 use crate::load::settings::{Arrival, Dataset, Deadlines, Protocol, Ramp, RandomLengths, Settings, SettingsError, Target};
@@ -41,7 +41,7 @@ pub(super) fn share(flag: &'static str, found: f64) -> Result<f64, ArgumentError
     within(flag, found, (0.0..=1.0).contains(&found), "a fraction from 0 to 1")
 }
 
-fn positive(flag: &'static str, found: f64) -> Result<f64, ArgumentError> {
+pub(super) fn positive(flag: &'static str, found: f64) -> Result<f64, ArgumentError> {
     within(flag, found, found > 0.0, "a number greater than 0")
 }
 
@@ -68,6 +68,7 @@ impl TryFrom<BenchArgs> for BenchSettings {
             request,
             sampling,
             metrics,
+            search: _,
             client,
             save,
             disable_tqdm: _,
@@ -106,6 +107,10 @@ impl TryFrom<BenchArgs> for BenchSettings {
             connect_timeout,
             no_progress_timeout,
             max_error_share,
+            abort_error_share,
+            engine_metrics_interval,
+            engine_metrics_url,
+            reset_prefix_cache,
             client_threads,
         } = client;
         load.deadlines = Deadlines {
@@ -113,6 +118,28 @@ impl TryFrom<BenchArgs> for BenchSettings {
             no_progress: seconds("--no-progress-timeout", no_progress_timeout)?,
         };
         load.max_error_share = share("--max-error-share", max_error_share)?;
+        load.abort_error_share = abort_error_share.map(|found| share("--abort-error-share", found)).transpose()?;
+        let is_interval = engine_metrics_interval == 0.0 || (0.1..=1e6).contains(&engine_metrics_interval);
+        let interval = within(
+            "--engine-metrics-interval",
+            engine_metrics_interval,
+            is_interval,
+            "0, or seconds from 0.1",
+        )?;
+        load.engine_metrics_interval = Duration::from_secs_f64(interval);
+        load.engine_metrics_url = engine_metrics_url
+            .map(|url| Target::from_base_url(&url, "", protocol))
+            .transpose()?;
+        if reset_prefix_cache
+            && !(load.backend.starts_with("sglang") || load.backend.contains("vllm") || load.backend.starts_with("openai"))
+        {
+            return Err(unsupported(
+                "--reset-prefix-cache",
+                &load.backend,
+                "only vLLM and SGLang have such a request",
+            ));
+        }
+        load.reset_prefix_cache = reset_prefix_cache;
         load.client_threads = client_threads;
         let loads = arrivals.into_iter().map(|arrival| Settings { arrival, ..load.clone() });
         Ok(Self {

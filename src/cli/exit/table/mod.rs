@@ -31,7 +31,7 @@ impl ExitOf for MeasureError {
             Self::Hub(
                 HubQuestionsError::File(_) | HubQuestionsError::Data { .. } | HubQuestionsError::Row { .. } | HubQuestionsError::Empty(_),
             ) => Exit::InvalidInput,
-            Self::Probe { .. } | Self::Profile { .. } | Self::NoModel { .. } => Exit::MeasurementFailed,
+            Self::Probe { .. } | Self::Profile { .. } | Self::NoModel { .. } | Self::PrefixCache { .. } => Exit::MeasurementFailed,
             Self::Driver(_) | Self::Stopped => Exit::Infrastructure,
         }
     }

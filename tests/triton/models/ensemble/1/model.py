@@ -1,9 +1,13 @@
 """Says a word of one token of benchmarks/demo/tokenizer.json for each token that is asked for, at known instants."""
 
+import os
+import sys
 import time
 
-import numpy
-import triton_python_backend_utils as triton
+sys.path.insert(0, os.environ["MODEL_PACKAGES"])
+
+import numpy  # noqa: E402
+import triton_python_backend_utils as triton  # noqa: E402
 
 # Seconds before each word.
 PACE = 0.02

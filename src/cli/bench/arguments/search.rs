@@ -1,0 +1,121 @@
+//! `--find-max` and `--sweep`: the options of a search for a load, and the search that they ask for.
+
+use std::num::NonZeroU32;
+
+use clap::{Args, ValueEnum};
+
+use super::settings::{ArgumentError, positive, within};
+use crate::load::search::{LoadQuantity, Objective};
+use crate::measure::{BenchSettings, SearchGoal, SearchSettings};
+
+#[derive(Debug, Clone, Args)]
+pub struct SearchArgs {
+    /// Find the highest load within the objectives of --slo: `concurrency`, the number of requests in flight (default), or `rate`.
+    #[arg(long, value_enum, value_name = "QUANTITY", num_args = 0..=1, default_missing_value = "concurrency", requires = "slo")]
+    find_max: Option<QuantityArg>,
+    /// Objective, such as `ttft:p99<500` (ms); can be repeated.
+    #[arg(long, value_name = "METRIC:STATISTIC<MS", num_args = 1.., requires = "find_max")]
+    slo: Vec<Objective>,
+    /// Double the load from --search-from on until the throughput no longer grows.
+    #[arg(long, value_enum, value_name = "QUANTITY", num_args = 0..=1, default_missing_value = "concurrency", conflicts_with = "find_max")]
+    sweep: Option<QuantityArg>,
+    /// First load of a search.
+    #[arg(long, value_name = "LOAD", default_value_t = 1.0)]
+    search_from: f64,
+    /// Highest load of a search.
+    #[arg(long, value_name = "LOAD", default_value_t = 4096.0)]
+    search_limit: f64,
+    /// Distance between the highest load within the objectives and the lowest beyond them that ends --find-max, a fraction.
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.05)]
+    search_precision: f64,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum QuantityArg {
+    /// Requests in flight.
+    Concurrency,
+    /// Requests a second.
+    Rate,
+}
+
+impl From<QuantityArg> for LoadQuantity {
+    fn from(quantity: QuantityArg) -> Self {
+        match quantity {
+            QuantityArg::Concurrency => Self::Concurrency,
+            QuantityArg::Rate => Self::Rate,
+        }
+    }
+}
+
+/// Runs of a load whose verdict is uncertain, unless --num-runs says more.
+const USUAL_RUNS: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
+
+impl SearchArgs {
+    /// The search that was asked for, if any.
+    pub(super) fn into_search(self, bench: &BenchSettings, scales_requests: bool) -> Result<Option<SearchSettings>, ArgumentError> {
+        let Self {
+            find_max,
+            slo,
+            sweep,
+            search_from,
+            search_limit,
+            search_precision,
+        } = self;
+        let Some(quantity) = find_max.or(sweep).map(LoadQuantity::from) else {
+            return Ok(None);
+        };
+        check_arrivals(quantity, bench)?;
+        let precision = within(
+            "--search-precision",
+            search_precision,
+            (0.001..=1.0).contains(&search_precision),
+            "a fraction from 0.001 to 1",
+        )?;
+        let from = positive("--search-from", search_from)?;
+        let is_limit = search_limit >= from && search_limit <= 1e6;
+        let limit = within("--search-limit", search_limit, is_limit, "at least --search-from, up to 1,000,000")?;
+        let (from, limit) = match quantity {
+            LoadQuantity::Concurrency => (from.ceil(), limit.floor().max(from.ceil())),
+            LoadQuantity::Rate => (from, limit),
+        };
+        let mut bench = bench.clone();
+        bench.num_runs = bench.num_runs.max(if find_max.is_some() { USUAL_RUNS } else { NonZeroU32::MIN });
+        for load in &mut bench.loads {
+            // A load beyond what the server carries may fail from the first request to the last.
+            load.abort_error_share = load.abort_error_share.or(Some(load.max_error_share));
+        }
+        Ok(Some(SearchSettings {
+            bench,
+            quantity,
+            from,
+            limit,
+            goal: if find_max.is_some() {
+                SearchGoal::Objectives {
+                    objectives: slo,
+                    precision,
+                }
+            } else {
+                SearchGoal::Saturation
+            },
+            scales_requests,
+        }))
+    }
+}
+
+fn check_arrivals(quantity: LoadQuantity, bench: &BenchSettings) -> Result<(), ArgumentError> {
+    let is_set = bench.loads.iter().any(|load| match quantity {
+        LoadQuantity::Concurrency => load.arrival.max_concurrency.is_some(),
+        LoadQuantity::Rate => load.arrival.request_rate.is_some() || load.arrival.ramp.is_some(),
+    });
+    if is_set || bench.loads.len() != 1 {
+        return Err(ArgumentError::Combination(
+            "--find-max and --sweep set --max-concurrency or --request-rate themselves: leave it out; --search-from and --search-limit bound it",
+        ));
+    }
+    if bench.loads.iter().any(|load| load.has_conversations()) {
+        return Err(ArgumentError::Combination(
+            "--find-max and --sweep measure single requests, not conversations",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! What a command line asks for: loads, or a search for one.
+
+use super::BenchArgs;
+use super::settings::ArgumentError;
+use crate::measure::{BenchSettings, SearchSettings};
+
+/// The task of `imax bench`.
+#[derive(Debug)]
+pub enum BenchTask {
+    /// Measure these loads.
+    Loads(Box<BenchSettings>),
+    /// Search for a load.
+    Search(Box<SearchSettings>),
+}
+
+impl TryFrom<BenchArgs> for BenchTask {
+    type Error = ArgumentError;
+
+    fn try_from(arguments: BenchArgs) -> Result<Self, ArgumentError> {
+        let search = arguments.search.clone();
+        let scales_requests = arguments.has_usual_extent();
+        let bench = BenchSettings::try_from(arguments)?;
+        Ok(match search.into_search(&bench, scales_requests)? {
+            Some(search) => Self::Search(Box::new(search)),
+            None => Self::Loads(Box::new(bench)),
+        })
+    }
+}

@@ -1,0 +1,86 @@
+//! What a search found, for people.
+
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use crate::load::search::LoadQuantity;
+use crate::measure::{SearchGoal, SearchResult, TriedLoad};
+
+/// The loads in ascending order, and the answer below them.
+#[must_use]
+pub fn search_table(result: &SearchResult, goal: &SearchGoal) -> String {
+    let objectives: Vec<String> = match goal {
+        SearchGoal::Objectives { objectives, .. } => objectives.iter().map(ToString::to_string).collect(),
+        SearchGoal::Saturation => Vec::new(),
+    };
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_BORDERS_ONLY_CONDENSED);
+    let mut header = vec![
+        name(result.quantity).to_owned(),
+        "runs".into(),
+        "req/s".into(),
+        "output tok/s".into(),
+    ];
+    header.extend(objectives.iter().cloned());
+    table.set_header(header);
+    let mut tried: Vec<&TriedLoad> = result.tried.iter().collect();
+    tried.sort_by(|a, b| a.load.total_cmp(&b.load));
+    for load in tried {
+        let mut row = vec![
+            load_text(load.load),
+            load.runs.to_string(),
+            format!("{:.2}", load.requests_per_s),
+            format!("{:.1}", load.output_tokens_per_s),
+        ];
+        row.extend(load.judgements.iter().map(|(_, judgement)| match load.has_failed {
+            true => "failed".to_owned(),
+            false => judgement.as_str().replace('_', " "),
+        }));
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut().take(4) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let mut text = format!("{table}\n");
+    let _ = writeln!(text, "{}", answer(result, goal, &objectives.join(" and ")));
+    text
+}
+
+fn answer(result: &SearchResult, goal: &SearchGoal, objectives: &str) -> String {
+    let quantity = name(result.quantity);
+    let certainty = if result.is_certain {
+        ""
+    } else {
+        " (not certain at 95%: measure more with --num-prompts or --num-runs)"
+    };
+    match (goal, result.best, result.beyond) {
+        (SearchGoal::Objectives { .. }, Some(best), Some(beyond)) => format!(
+            "highest {quantity} within {objectives}: {}; {} is beyond{certainty}",
+            load_text(best),
+            load_text(beyond)
+        ),
+        (SearchGoal::Objectives { .. }, Some(best), None) => {
+            format!(
+                "{quantity} {} is within {objectives}, and is the highest of the search{certainty}",
+                load_text(best)
+            )
+        }
+        (SearchGoal::Objectives { .. }, None, _) => format!("no {quantity} is within {objectives}{certainty}"),
+        (SearchGoal::Saturation, Some(best), _) => format!("highest throughput at {quantity} {}", load_text(best)),
+        (SearchGoal::Saturation, None, _) => "every load failed".to_owned(),
+    }
+}
+
+fn name(quantity: LoadQuantity) -> &'static str {
+    match quantity {
+        LoadQuantity::Concurrency => "concurrency",
+        LoadQuantity::Rate => "request rate",
+    }
+}
+
+fn load_text(load: f64) -> String {
+    // Three decimals of a rate; a concurrency is whole.
+    let text = format!("{load:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}

@@ -1,0 +1,166 @@
+//! The engine's own metrics during a load: what Prometheus' text says under the names of each engine, as one series with the same keys
+//! for all of them.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::model::MetricSample;
+
+/// One reading of an engine's metrics. A figure that the engine does not have is none.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct EngineSample {
+    /// Seconds since the start of the load.
+    pub seconds: f64,
+    /// Requests that are computed.
+    pub running: Option<f64>,
+    /// Requests that wait in the engine's queue.
+    pub waiting: Option<f64>,
+    /// Part of the KV cache in use, 0 to 1.
+    pub kv_cache_use: Option<f64>,
+    /// Prompt tokens looked up in the prefix cache so far.
+    pub prefix_queries: Option<f64>,
+    /// Those of them that were found.
+    pub prefix_hits: Option<f64>,
+    /// Part of the prompt tokens found in the prefix cache, where the engine has only that.
+    pub prefix_hit_rate: Option<f64>,
+    /// Tokens drafted by speculative decoding so far.
+    pub drafted: Option<f64>,
+    /// Those of them that were accepted.
+    pub accepted: Option<f64>,
+    /// Tokens accepted at once, where the engine has only that.
+    pub accept_length: Option<f64>,
+    /// Requests that lost their place in the KV cache so far.
+    pub preemptions: Option<f64>,
+}
+
+/// A figure of a sample.
+type Field = fn(&mut EngineSample) -> &mut Option<f64>;
+
+/// Names of metrics with a label that must have a value, and their figure. Engines with several processes report each; gauges of parts are
+/// summed, shares are averaged.
+const NAMES: [(&str, Option<(&str, &str)>, Field); 29] = [
+    // vLLM
+    ("vllm:num_requests_running", None, |s| &mut s.running),
+    ("vllm:num_requests_waiting", None, |s| &mut s.waiting),
+    ("vllm:kv_cache_usage_perc", None, |s| &mut s.kv_cache_use),
+    ("vllm:gpu_cache_usage_perc", None, |s| &mut s.kv_cache_use),
+    ("vllm:prefix_cache_queries_total", None, |s| &mut s.prefix_queries),
+    ("vllm:prefix_cache_hits_total", None, |s| &mut s.prefix_hits),
+    ("vllm:gpu_prefix_cache_queries_total", None, |s| &mut s.prefix_queries),
+    ("vllm:gpu_prefix_cache_hits_total", None, |s| &mut s.prefix_hits),
+    ("vllm:spec_decode_num_draft_tokens_total", None, |s| &mut s.drafted),
+    ("vllm:spec_decode_num_accepted_tokens_total", None, |s| &mut s.accepted),
+    ("vllm:num_preemptions_total", None, |s| &mut s.preemptions),
+    // SGLang
+    ("sglang:num_running_reqs", None, |s| &mut s.running),
+    ("sglang:num_queue_reqs", None, |s| &mut s.waiting),
+    ("sglang:token_usage", None, |s| &mut s.kv_cache_use),
+    ("sglang:cache_hit_rate", None, |s| &mut s.prefix_hit_rate),
+    ("sglang:spec_accept_length", None, |s| &mut s.accept_length),
+    // trtllm-serve
+    ("trtllm_num_requests_running", None, |s| &mut s.running),
+    ("trtllm_num_requests_waiting", None, |s| &mut s.waiting),
+    ("trtllm_kv_cache_utilization", None, |s| &mut s.kv_cache_use),
+    ("trtllm_kv_cache_hit_rate", None, |s| &mut s.prefix_hit_rate),
+    // Triton, and its TensorRT-LLM back end
+    ("nv_trt_llm_request_metrics", Some(("request_type", "active")), |s| &mut s.running),
+    ("nv_trt_llm_request_metrics", Some(("request_type", "waiting")), |s| &mut s.waiting),
+    (
+        "nv_trt_llm_kv_cache_block_metrics",
+        Some(("kv_cache_block_type", "fraction")),
+        |s| &mut s.kv_cache_use,
+    ),
+    ("nv_inference_pending_request_count", None, |s| &mut s.waiting),
+    // llama.cpp
+    ("llamacpp:requests_processing", None, |s| &mut s.running),
+    ("llamacpp:requests_deferred", None, |s| &mut s.waiting),
+    ("llamacpp:kv_cache_usage_ratio", None, |s| &mut s.kv_cache_use),
+    // imax sim
+    ("imax_sim_requests_running", None, |s| &mut s.running),
+    ("imax_sim_requests_waiting", None, |s| &mut s.waiting),
+];
+
+/// The reading of a page of metrics; none where it has no known name.
+#[must_use]
+pub fn read(text: &str, seconds: f64) -> Option<EngineSample> {
+    let mut sample = EngineSample {
+        seconds,
+        ..EngineSample::default()
+    };
+    let (mut is_known, mut shares) = (false, 0_u32);
+    for found in text.lines().filter_map(MetricSample::parse).filter(|found| found.value.is_finite()) {
+        for (name, label, field) in &NAMES {
+            let has_label = label.is_none_or(|(key, value)| found.label(key) == Some(value));
+            if *name == found.name && has_label {
+                is_known = true;
+                let figure = field(&mut sample);
+                *figure = Some(figure.unwrap_or(0.0) + found.value);
+                shares += u32::from(name.ends_with("_perc") || *name == "sglang:token_usage");
+            }
+        }
+    }
+    if shares > 1 {
+        sample.kv_cache_use = sample.kv_cache_use.map(|sum| sum / f64::from(shares));
+    }
+    is_known.then_some(sample)
+}
+
+/// The series, with what it amounts to.
+#[must_use]
+pub fn json(samples: &[EngineSample]) -> Value {
+    let (Some(first), Some(last)) = (samples.first(), samples.last()) else {
+        return Value::Null;
+    };
+    let grown = |figure: fn(&EngineSample) -> Option<f64>| Some(figure(last)? - figure(first)?).filter(|grown| *grown >= 0.0);
+    let share = |part: Option<f64>, whole: Option<f64>| Some(part? / whole.filter(|whole| *whole > 0.0)?);
+    let highest = |figure: fn(&EngineSample) -> Option<f64>| samples.iter().filter_map(figure).reduce(f64::max);
+    json!({
+        "max_running": highest(|sample| sample.running),
+        "max_waiting": highest(|sample| sample.waiting),
+        "max_kv_cache_use": highest(|sample| sample.kv_cache_use),
+        "prefix_hit_rate": share(grown(|sample| sample.prefix_hits), grown(|sample| sample.prefix_queries)),
+        "acceptance_rate": share(grown(|sample| sample.accepted), grown(|sample| sample.drafted)),
+        "preemptions": grown(|sample| sample.preemptions),
+        "samples": samples,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
+    use super::*;
+
+    #[test]
+    fn the_names_of_each_engine_become_the_same_keys() {
+        let vllm = "# TYPE vllm:num_requests_running gauge\nvllm:num_requests_running{engine=\"0\",model_name=\"m\"} 3.0\n\
+                    vllm:num_requests_running{engine=\"1\",model_name=\"m\"} 2.0\nvllm:num_requests_waiting{engine=\"0\"} 1.0\n\
+                    vllm:kv_cache_usage_perc{engine=\"0\"} 0.25\nvllm:kv_cache_usage_perc{engine=\"1\"} 0.75\n";
+        let sample = read(vllm, 1.5).unwrap();
+        assert_eq!(
+            (sample.seconds, sample.running, sample.waiting, sample.kv_cache_use),
+            (1.5, Some(5.0), Some(1.0), Some(0.5))
+        );
+        let triton =
+            "nv_trt_llm_request_metrics{model=\"e\",request_type=\"active\"} 4\nnv_trt_llm_request_metrics{request_type=\"max\"} 9\n";
+        assert_eq!(read(triton, 0.0).unwrap().running, Some(4.0));
+        let llama = "llamacpp:requests_processing 2\nllamacpp:requests_deferred 7\n";
+        let sample = read(llama, 0.0).unwrap();
+        assert_eq!((sample.running, sample.waiting, sample.kv_cache_use), (Some(2.0), Some(7.0), None));
+        assert_eq!(read("process_start_time_seconds 5\nvllm:num_requests_running NaN\n", 0.0), None);
+    }
+
+    #[test]
+    fn counters_give_rates_over_the_load() {
+        let sample = |queries, hits| EngineSample {
+            prefix_queries: Some(queries),
+            prefix_hits: Some(hits),
+            waiting: Some(queries / 100.0),
+            ..EngineSample::default()
+        };
+        let series = json(&[sample(100.0, 90.0), sample(300.0, 140.0)]);
+        assert_eq!((&series["prefix_hit_rate"], &series["max_waiting"]), (&json!(0.25), &json!(3.0)));
+        assert_eq!((&series["acceptance_rate"], &series["max_running"]), (&Value::Null, &Value::Null));
+        assert_eq!(json(&[]), Value::Null);
+    }
+}

@@ -1,0 +1,213 @@
+//! Whether a load met an objective, with the uncertainty of what was measured.
+//!
+//! A percentile is within its limit if the share of values over the limit is at most the rest: 1% for p99. The share of `over` of `count`
+//! has Wilson's interval (Wilson 1927, <https://doi.org/10.1080/01621459.1927.10502953>), so a verdict is certain only where the whole
+//! interval is on one side. A mean has the interval of its standard error. A failed request is over every limit.
+
+use super::objective::{Objective, Statistic};
+
+/// Two-sided 95%.
+const Z: f64 = 1.96;
+
+/// What was measured of a load for one objective; further runs of the load are added.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Tally {
+    /// Independent observations: requests. The tokens of one answer say little more than the answer.
+    requests: f64,
+    /// Share of the values over the limit, times the requests.
+    over: f64,
+    /// Requests that failed.
+    failed: f64,
+    sum: f64,
+    squares: f64,
+}
+
+/// A verdict about one objective.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judgement {
+    /// Within the limit, with 95% confidence.
+    Met,
+    /// Over it, with 95% confidence.
+    Missed,
+    /// Within the limit by what was measured, but the uncertainty reaches over it.
+    LikelyMet,
+    /// Over it by what was measured, but the uncertainty reaches below it.
+    LikelyMissed,
+}
+
+impl Judgement {
+    /// Whether more measurements could change it.
+    #[must_use]
+    pub fn is_certain(self) -> bool {
+        match self {
+            Self::Met | Self::Missed => true,
+            Self::LikelyMet | Self::LikelyMissed => false,
+        }
+    }
+
+    /// Which side it is on.
+    #[must_use]
+    pub fn is_met(self) -> bool {
+        match self {
+            Self::Met | Self::LikelyMet => true,
+            Self::Missed | Self::LikelyMissed => false,
+        }
+    }
+
+    /// The word in results.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Met => "met",
+            Self::Missed => "missed",
+            Self::LikelyMet => "likely_met",
+            Self::LikelyMissed => "likely_missed",
+        }
+    }
+}
+
+fn judgement(is_met: bool, is_certain: bool) -> Judgement {
+    match (is_met, is_certain) {
+        (true, true) => Judgement::Met,
+        (true, false) => Judgement::LikelyMet,
+        (false, true) => Judgement::Missed,
+        (false, false) => Judgement::LikelyMissed,
+    }
+}
+
+impl Tally {
+    /// Adds a run: the values of the metric in milliseconds, and how many requests succeeded and failed.
+    pub fn add(&mut self, objective: &Objective, values: &[f64], succeeded: usize, failed: usize) {
+        let real = crate::load::statistics::count;
+        let over = values.iter().filter(|value| **value > objective.limit_ms).count();
+        let share = if values.is_empty() { 0.0 } else { real(over) / real(values.len()) };
+        let mean = crate::load::statistics::mean(values);
+        let squares = values.iter().map(|value| value * value).sum::<f64>() / real(values.len().max(1));
+        self.requests += real(succeeded);
+        self.over += share * real(succeeded);
+        self.failed += real(failed);
+        self.sum += mean * real(succeeded);
+        self.squares += squares * real(succeeded);
+    }
+
+    /// The verdict. Without a request that succeeded the objective is missed.
+    #[must_use]
+    pub fn judge(&self, objective: &Objective) -> Judgement {
+        if self.requests == 0.0 {
+            return Judgement::Missed;
+        }
+        match objective.statistic {
+            Statistic::Percentile(percentile) => {
+                let (low, share, high) = wilson(self.over + self.failed, self.requests + self.failed);
+                let allowed = 1.0 - percentile / 100.0;
+                let is_met = share <= allowed;
+                judgement(is_met, if is_met { high <= allowed } else { low > allowed })
+            }
+            Statistic::Mean => {
+                let mean = self.sum / self.requests;
+                let variance = (self.squares / self.requests - mean * mean).max(0.0);
+                let error = Z * (variance / self.requests).sqrt();
+                let is_met = mean < objective.limit_ms;
+                judgement(is_met, (mean - objective.limit_ms).abs() > error)
+            }
+        }
+    }
+}
+
+/// Low end, estimate and high end of a share.
+fn wilson(hits: f64, count: f64) -> (f64, f64, f64) {
+    let share = hits / count;
+    let z2 = Z * Z;
+    let middle = (share + z2 / (2.0 * count)) / (1.0 + z2 / count);
+    let half = Z / (1.0 + z2 / count) * (share * (1.0 - share) / count + z2 / (4.0 * count * count)).sqrt();
+    (middle - half, share, middle + half)
+}
+
+/// Requests without one over the limit that make a percentile certain: those for which Wilson's interval of 0 ends at the allowed share.
+#[must_use]
+pub fn requests_for_certainty(objective: &Objective) -> u32 {
+    match objective.statistic {
+        Statistic::Mean => 100,
+        Statistic::Percentile(percentile) => {
+            let allowed = 1.0 - percentile / 100.0;
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast from a float saturates")]
+            let requests = (Z * Z * (1.0 - allowed) / allowed).ceil() as u32;
+            requests.max(30)
+        }
+    }
+}
+
+/// Whether so many failures show that more than `share` of the requests fail: the low end of the interval is over it.
+#[must_use]
+pub fn exceeds_error_share(failed: u32, ended: u32, share: f64) -> bool {
+    failed >= 5 && wilson(f64::from(failed), f64::from(ended.max(failed))).0 > share
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
+    use super::*;
+
+    fn judge(objective: &str, runs: &[(&[f64], usize)]) -> Judgement {
+        let objective: Objective = objective.parse().unwrap();
+        let mut tally = Tally::default();
+        for (values, failed) in runs {
+            tally.add(&objective, values, values.len(), *failed);
+        }
+        tally.judge(&objective)
+    }
+
+    #[test]
+    fn verdicts_need_enough_requests() {
+        let fast = vec![10.0; 400];
+        let mut some_slow = fast.clone();
+        some_slow[..4].fill(900.0);
+        let mut many_slow = fast.clone();
+        many_slow[..40].fill(900.0);
+        for (objective, runs, expected) in [
+            ("ttft:p99<500", vec![(&fast[..], 0)], Judgement::Met),
+            ("ttft:p99<500", vec![(&fast[..100], 0)], Judgement::LikelyMet),
+            // Together the runs are enough.
+            ("ttft:p99<500", vec![(&fast[..200], 0), (&fast[..200], 0)], Judgement::Met),
+            ("ttft:p99<500", vec![(&some_slow[..], 0)], Judgement::LikelyMet),
+            ("ttft:p99<500", vec![(&some_slow[..100], 0)], Judgement::Missed),
+            ("ttft:p99<500", vec![(&many_slow[..], 0)], Judgement::Missed),
+            ("ttft:p90<500", vec![(&some_slow[..], 0)], Judgement::Met),
+            // A failed request has no latency within a limit.
+            ("ttft:p99<500", vec![(&fast[..], 40)], Judgement::Missed),
+            ("ttft:p99<500", vec![(&[], 3)], Judgement::Missed),
+            ("ttft:mean<12", vec![(&fast[..], 0)], Judgement::Met),
+            ("ttft:mean<30", vec![(&some_slow[..], 0)], Judgement::Met),
+            ("ttft:mean<20", vec![(&some_slow[..], 0)], Judgement::LikelyMet),
+            ("ttft:mean<17", vec![(&some_slow[..], 0)], Judgement::LikelyMissed),
+            ("ttft:mean<5", vec![(&fast[..], 0)], Judgement::Missed),
+        ] {
+            assert_eq!(judge(objective, &runs), expected, "{objective} {} {}", runs[0].0.len(), runs[0].1);
+        }
+    }
+
+    #[test]
+    fn enough_requests_make_a_certain_verdict() {
+        for text in ["ttft:p99<500", "ttft:p90<500", "itl:p99.9<50"] {
+            let objective: Objective = text.parse().unwrap();
+            let needed = usize::try_from(requests_for_certainty(&objective)).unwrap();
+            assert_eq!(judge(text, &[(&vec![1.0; needed + 1], 0)]), Judgement::Met, "{text} {needed}");
+        }
+    }
+
+    #[test]
+    fn a_few_failures_are_no_error_share() {
+        for (failed, ended, exceeds) in [
+            (1, 1, false),
+            (4, 4, false),
+            (5, 5, true),
+            (5, 60, false),
+            (12, 60, true),
+            (60, 1000, false),
+            (90, 1000, true),
+        ] {
+            assert_eq!(exceeds_error_share(failed, ended, 0.05), exceeds, "{failed} of {ended}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! From one stream to saturation: the load doubles until the throughput no longer grows.
+
+/// Growth of the throughput over one doubling below which a server is saturated.
+const LEAST_GROWTH: f64 = 0.05;
+
+/// The loads measured so far.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Saturation {
+    points: Vec<(f64, f64)>,
+}
+
+impl Saturation {
+    /// The load to measure next, up to `limit`; none where the server is saturated.
+    #[must_use]
+    pub fn next(&self, from: f64, limit: f64) -> Option<f64> {
+        match self.points.as_slice() {
+            [] => Some(from.min(limit)),
+            [.., (load, _)] if *load >= limit || self.is_saturated() => None,
+            [.., (load, _)] => Some((load * 2.0).min(limit)),
+        }
+    }
+
+    /// Takes note of a load and its throughput, output tokens a second; 0 where the load failed.
+    pub fn note(&mut self, load: f64, throughput: f64) {
+        self.points.push((load, throughput));
+    }
+
+    /// Whether the last load added nothing to what the one before it had.
+    #[must_use]
+    pub fn is_saturated(&self) -> bool {
+        match self.points.as_slice() {
+            [.., (_, before), (_, last)] => *last < before * (1.0 + LEAST_GROWTH),
+            [(_, only)] => *only == 0.0,
+            [] => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sweep(throughput: impl Fn(f64) -> f64) -> Vec<f64> {
+        let mut saturation = Saturation::default();
+        let mut loads = Vec::new();
+        while let Some(load) = saturation.next(1.0, 256.0) {
+            loads.push(load);
+            saturation.note(load, throughput(load));
+        }
+        loads
+    }
+
+    #[test]
+    fn ends_where_the_throughput_no_longer_grows() {
+        assert_eq!(sweep(|load| load.min(20.0) * 100.0), [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]);
+        assert_eq!(sweep(|load| load), [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]);
+        assert_eq!(sweep(|_| 0.0), [1.0]);
+    }
+}

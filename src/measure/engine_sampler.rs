@@ -1,0 +1,50 @@
+//! Reads the engine's own metrics beside a load.
+
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Instant;
+
+use super::server_under_test::ServerUnderTest;
+use crate::load::Settings;
+use crate::load::engine_metrics::{self, EngineSample};
+use crate::system::cancellation::Cancellation;
+
+/// Most samples of a series; beyond it every other one is dropped, so that a day has no more than an hour.
+const MOST_SAMPLES: usize = 3600;
+
+/// Runs the load, with a thread beside it that reads the metrics at the interval of the settings. `page` is what the server showed before:
+/// without a known metric in it nothing is read.
+pub(super) fn sample_during<T>(
+    server: &ServerUnderTest<'_>,
+    settings: &Settings,
+    page: Option<&str>,
+    stop: &Cancellation,
+    load: impl FnOnce() -> T,
+) -> (T, Vec<EngineSample>) {
+    let interval = settings.engine_metrics_interval;
+    if interval.is_zero() || page.and_then(|page| engine_metrics::read(page, 0.0)).is_none() {
+        return (load(), Vec::new());
+    }
+    let (ended, is_running) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        let sampler = scope.spawn(move || {
+            let start = Instant::now();
+            let mut samples = Vec::new();
+            loop {
+                let seconds = start.elapsed().as_secs_f64();
+                let page = server.metrics_page(stop);
+                samples.extend(page.as_deref().and_then(|page| engine_metrics::read(page, seconds)));
+                if samples.len() > MOST_SAMPLES {
+                    samples = samples.into_iter().step_by(2).collect();
+                }
+                match is_running.recv_timeout(interval) {
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Ok(()) | Err(RecvTimeoutError::Disconnected) => return samples,
+                }
+            }
+        });
+        let loaded = load();
+        drop(ended);
+        // A sampler that panicked has no samples; the load is what counts.
+        (loaded, sampler.join().unwrap_or_default())
+    })
+}
