@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::task_file::TaskFile;
-use crate::eval::dataset::{DataError, Document, Format, choose, read};
+use crate::eval::dataset::{DataError, Document, Format, read};
 use crate::eval::task::DataSource;
-use crate::measure::hub::{Hub, HubError, HubKind, HubRepository, HubSettings};
-use crate::system::files::{self, FileError};
+use crate::measure::hub::{Hub, HubDocumentsError, HubError, HubKind, HubRepository, HubSettings};
+use crate::system::files::FileError;
 
 /// Documents and their origin.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,22 +92,17 @@ fn from_hub(
     split: &str,
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Documents, DocumentsError> {
-    let listing = hub.files(repository, go_on)?;
-    // All files of an evaluation come from one commit, even if the branch moves during the download.
-    let pinned = HubRepository::new(HubKind::Dataset, repository.id(), Some(&listing.commit))?;
-    let readme = match listing.files.iter().any(|name| name == "README.md") {
-        true => Some(files::read_text(&hub.file(&pinned, "README.md", go_on)?.path)?),
-        false => None,
-    };
-    let chosen = choose(&listing.files, readme.as_deref(), config, split)?;
-    let mut documents = Vec::new();
-    for name in &chosen.files {
-        let file = hub.file(&pinned, name, go_on)?;
-        documents.extend(read_documents(name, &files::read(&file.path)?)?);
-    }
+    let found = hub.documents(repository, config, &[split], go_on).map_err(|error| match error {
+        HubDocumentsError::Hub(error) => DocumentsError::Hub(error),
+        HubDocumentsError::File(error) => error.into(),
+        HubDocumentsError::Data(error) => error.into(),
+    })?;
     let origin = json!({
         "split": split, "repository": repository.id(), "config": config, "revision": repository.revision(),
-        "commit": listing.commit, "files": chosen.files,
+        "commit": found.commit, "files": found.files,
     });
-    Ok(Documents { documents, origin })
+    Ok(Documents {
+        documents: found.documents,
+        origin,
+    })
 }

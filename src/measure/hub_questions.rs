@@ -1,9 +1,9 @@
 //! Reads the questions of a data set of the Hugging Face hub, or of a folder or file with its data.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::hub::{Hub, HubError, HubKind, HubRepository, HubSettings};
-use crate::eval::dataset::{DataError, Document, Format, choose, read as read_documents};
+use super::hub::{Hub, HubDocumentsError, HubError, HubKind, HubRepository, HubSettings, first_split};
+use crate::eval::dataset::{DataError, Document, Format, read as read_documents};
 use crate::load::dataset::questions::{Question, of_row};
 use crate::load::settings::HubDataset;
 use crate::system::files::{self, FileError};
@@ -90,7 +90,7 @@ fn local_documents(dataset: &HubDataset, path: &Path) -> Result<Vec<Document>, H
         }
     }
     let readme = files::read_text(&path.join("README.md")).ok();
-    let chosen = choose_split(dataset, &names, readme.as_deref())?;
+    let chosen = first_split(&names, readme.as_deref(), dataset.config.as_deref(), &splits(dataset)).map_err(data_error(dataset))?;
     let mut documents = Vec::new();
     for name in chosen {
         documents.extend(documents_of(dataset, &name, &path.join(&name))?);
@@ -100,36 +100,18 @@ fn local_documents(dataset: &HubDataset, path: &Path) -> Result<Vec<Document>, H
 
 fn hub_documents(dataset: &HubDataset, go_on: &mut dyn FnMut() -> bool) -> Result<Vec<Document>, HubQuestionsError> {
     let hub = Hub::new(HubSettings::from_environment(|name| std::env::var(name).ok())?);
-    let newest = HubRepository::new(HubKind::Dataset, &dataset.id, None)?;
-    let listing = hub.files(&newest, go_on)?;
-    // All files come from one commit, even if the branch moves during the download.
-    let pinned = HubRepository::new(HubKind::Dataset, &dataset.id, Some(&listing.commit))?;
-    let readme = match listing.files.iter().any(|name| name == "README.md") {
-        true => Some(files::read_text(&hub.file(&pinned, "README.md", go_on)?.path)?),
-        false => None,
-    };
-    let mut documents = Vec::new();
-    for name in choose_split(dataset, &listing.files, readme.as_deref())? {
-        let path: PathBuf = hub.file(&pinned, &name, go_on)?.path;
-        documents.extend(documents_of(dataset, &name, &path)?);
-    }
-    Ok(documents)
+    let repository = HubRepository::new(HubKind::Dataset, &dataset.id, None)?;
+    let found = hub.documents(&repository, dataset.config.as_deref(), &splits(dataset), go_on);
+    let found = found.map_err(|error| match error {
+        HubDocumentsError::Hub(error) => error.into(),
+        HubDocumentsError::File(error) => error.into(),
+        HubDocumentsError::Data(error) => data_error(dataset)(error),
+    })?;
+    Ok(found.documents)
 }
 
-fn choose_split(dataset: &HubDataset, names: &[String], readme: Option<&str>) -> Result<Vec<String>, HubQuestionsError> {
-    let config = dataset.config.as_deref();
-    let splits = dataset.split.as_deref().map_or_else(|| USUAL_SPLITS.to_vec(), |split| vec![split]);
-    let mut first_error = None;
-    for split in splits {
-        match choose(names, readme, config, split) {
-            Ok(chosen) => return Ok(chosen.files),
-            Err(error) => first_error = first_error.or(Some(error)),
-        }
-    }
-    Err(match first_error {
-        Some(error) => data_error(dataset)(error),
-        None => HubQuestionsError::Empty(dataset.id.clone()),
-    })
+fn splits(dataset: &HubDataset) -> Vec<&str> {
+    dataset.split.as_deref().map_or_else(|| USUAL_SPLITS.to_vec(), |split| vec![split])
 }
 
 fn documents_of(dataset: &HubDataset, name: &str, path: &Path) -> Result<Vec<Document>, HubQuestionsError> {

@@ -1,6 +1,7 @@
 //! Files of model and dataset repositories on the Hugging Face hub, through the cache that the engines share: a cached file
 //! is not downloaded again. Every file comes with its commit, so that results can state what was used.
 
+mod data_set;
 mod error;
 mod settings;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use hf_hub::api::Progress;
 use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
 
+pub use data_set::{HubDocuments, HubDocumentsError, first_split};
 pub use error::HubError;
 pub use settings::HubSettings;
 
