@@ -327,7 +327,7 @@ fn sampling_parameters_prefix_and_images_are_in_the_requests() {
         .finish();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let seen = seen.lock().unwrap();
-    let body = seen.last().unwrap();
+    let body = seen.iter().rfind(|body| body.get("messages").is_some()).unwrap();
     assert_eq!(
         (&body["temperature"], &body["top_k"], &body["repetition_penalty"]),
         (&json!(0.7), &json!(-1), &json!(1.1))

@@ -23,16 +23,7 @@ fn eight_slots() -> Simulator {
     std::fs::write(folder.path().join("sim.yaml"), sim).unwrap();
     std::fs::write(folder.path().join("hardware.yaml"), own("hardware.yaml")).unwrap();
     let configs = folder.path().to_str().unwrap();
-    Simulator::start(&[
-        "--ttft-ms",
-        "5",
-        "--itl-ms",
-        "10",
-        "--config-dir",
-        configs,
-        "--tokenizer",
-        "benchmarks/demo",
-    ])
+    Simulator::start(&["--config-dir", configs, "--tokenizer", "benchmarks/demo"])
 }
 
 const REQUESTS: [&str; 5] = ["--random-input-len", "20", "--random-output-len", "20", "--ignore-eos"];

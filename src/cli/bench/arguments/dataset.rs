@@ -247,8 +247,8 @@ impl DatasetArgs {
         } = self;
         if let (Kind::Random, Some(_)) = (dataset_name.kind(), &dataset_path) {
             return Err(ArgumentError::Combination(
-                "--dataset-path is given, but the data set is random and reads no file; expected --dataset-name sharegpt, custom, hf, sonnet, \
-                 burstgpt, speed_bench, spec_bench, recorded or mooncake",
+                "--dataset-path is given, but --dataset-name random reads no file (nor do random-mm and prefix_repetition); expected sharegpt, \
+                 custom, hf, sonnet, burstgpt, speed_bench, spec_bench, recorded or mooncake",
             ));
         }
         Ok(match dataset_name {
