@@ -104,7 +104,9 @@ fn mlx_completions_and_chat_are_measured() {
             (&json!(8), &json!(80), vec![]),
             "{backend}"
         );
-        assert_eq!(result["imax"]["itl_source"], json!("usage"), "{backend}");
+        // A token that is a part of a character has no text of its own, so chunks are not always tokens.
+        let source = result["imax"]["itl_source"].as_str().unwrap();
+        assert!(["usage", "tokenizer"].contains(&source), "{backend}: {source}");
         assert!(result["median_ttft_ms"].as_f64().unwrap() > 0.0 && result["mean_itl_ms"].as_f64().unwrap() > 0.0);
     }
 }
@@ -125,14 +127,14 @@ fn triton_generate_stream_has_the_figures_of_a_known_stream() {
     );
     assert_eq!(result["imax"]["itl_source"], json!("tokenizer"));
     let figure = |key: &str| result[key].as_f64().unwrap();
-    // A busy machine delays, but nothing comes before its time.
-    for (key, expected) in [
-        ("median_ttft_ms", 20.0),
-        ("median_itl_ms", 20.0),
-        ("median_tpot_ms", 20.0),
-        ("median_e2el_ms", 200.0),
+    // Nothing comes before its time. A busy machine delays the first word, which waits for several processes, more than the others.
+    for (key, expected, latest) in [
+        ("median_ttft_ms", 20.0, 500.0),
+        ("median_itl_ms", 20.0, 40.0),
+        ("median_tpot_ms", 20.0, 60.0),
+        ("median_e2el_ms", 200.0, 1000.0),
     ] {
-        assert!((expected * 0.99..expected * 2.0).contains(&figure(key)), "{key} is {}", figure(key));
+        assert!((expected * 0.99..latest).contains(&figure(key)), "{key} is {}", figure(key));
     }
     // A model that answers more than once cannot answer at once: status 200, and an error as the body.
     let (code, _, said) = load(&server, &log, &[&arguments[..], &["--no-stream"]].concat());
