@@ -22,5 +22,4 @@ pub use evaluation::{
 pub use harness::{HarnessError, HarnessResultFile, HarnessScore};
 pub use request::{EvalError, EvalOutcome, EvalRequest, Evaluator, api_key_from_environment, default_request_settings, run};
 pub use scores::{failed_scores, score_with_error, unsure_scores};
-pub use task_file::{TaskFileError, shipped_task_names};
 pub use thresholds::{ThresholdsError, read_thresholds};

@@ -6,7 +6,7 @@ use crate::model::suggestion;
 use crate::system::files::{self, FileError};
 
 /// A task that is part of the program, with the files that it names in `data_files`.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct ShippedTask {
     name: &'static str,
     text: &'static str,
@@ -40,12 +40,6 @@ const SHIPPED: [ShippedTask; 3] = [
         ],
     },
 ];
-
-/// The names of the shipped tasks.
-#[must_use]
-pub fn shipped_task_names() -> Vec<&'static str> {
-    SHIPPED.iter().map(|task| task.name).collect()
-}
 
 /// Why a task cannot be found.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +92,7 @@ impl TaskFile {
                 name,
             }),
             None => Err(TaskFileError::Unknown {
-                hint: suggestion(&name, &shipped_task_names()),
+                hint: suggestion(&name, &SHIPPED.map(|task| task.name)),
                 name,
             }),
         }

@@ -10,7 +10,7 @@ use std::num::NonZeroU32;
 
 pub use bracket::Bracket;
 pub use judgement::{Judgement, Tally};
-pub use objective::{Objective, ObjectiveError, Statistic};
+pub use objective::Objective;
 pub use saturation::Saturation;
 
 use super::settings::Arrival;
