@@ -3,6 +3,7 @@
 #   1. bundled with the action in dist/bin/ (a release commit): nothing is downloaded;
 #   2. kept from an earlier job, or downloaded from a pin in dist/pins.txt and checked against its SHA-256;
 #   3. built from the action's own source with `cargo install --locked`.
+# IMAX_ACTION_VERSION, the input `version`, names another release: only a pin of this action's commit can serve it.
 # The last two end in the runner's tool cache, under a name made of what the binary was made from. Beside it lies imax-nvml,
 # where there is one: the reader of NVIDIA's energy counters, which a static binary cannot be. imax works without it.
 set -euo pipefail
@@ -15,11 +16,11 @@ fail() {
   exit 4
 }
 
-target() {
+platform() {
   local os=${RUNNER_OS:-$(uname -s)} arch=${RUNNER_ARCH:-$(uname -m)}
   case "$os/$arch" in
-    Linux/X64 | Linux/x86_64) echo x86_64-unknown-linux-musl ;;
-    Linux/ARM64 | Linux/aarch64) echo aarch64-unknown-linux-musl ;;
+    Linux/X64 | Linux/x86_64) echo x86_64-linux ;;
+    Linux/ARM64 | Linux/aarch64) echo aarch64-linux ;;
     *) return 1 ;;
   esac
 }
@@ -87,16 +88,24 @@ fetch_nvml() {
   fi
 }
 
-# pin FILE: checksum and address of a file for this runner.
+# pin FILE: checksum and address of a file of the wanted version for this runner.
 pin() {
-  awk -v target="$triple" -v file="$1" '$1 == target && $2 == file { print $3, $4; exit }' "$dist/pins.txt" && echo
+  awk -v version="$version" -v platform="$platform" -v file="$1" \
+    '$1 == version && $2 == platform && $3 == file { print $4, $5; exit }' "$dist/pins.txt" && echo
 }
 
-if triple=$(target); then
-  bundled="$dist/bin/$triple/imax"
-  if [ -x "$bundled" ]; then exec "$bundled" "$@"; fi
+own_version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$action/Cargo.toml" | head -n 1)
+version=${IMAX_ACTION_VERSION:-$own_version}
+version=${version#v}
+if platform=$(platform); then
+  bundled="$dist/bin/$platform/imax"
+  if [ "$version" = "$own_version" ] && [ -x "$bundled" ]; then exec "$bundled" "$@"; fi
   read -r sha url < <(pin imax) || true
   read -r nvml_sha nvml_url < <(pin imax-nvml) || true
+fi
+if [ "$version" != "$own_version" ] && [ -z "${sha:-}" ]; then
+  known=$(awk -v platform="$platform" '$2 == platform && $3 == "imax" { printf "%s%s", separator, $1; separator = ", " }' "$dist/pins.txt")
+  fail "input version: no pin for imax $version on ${platform:-$(uname -sm)}; this action is $own_version and has pins for ${known:-no other}. For a later version, use a later commit of the action"
 fi
 
 cache="${RUNNER_TOOL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}}/imax"
@@ -105,7 +114,7 @@ if [ -n "${sha:-}" ]; then
   key="pin-$sha"
 else
   # The same source gives the same binary: its name in the cache is the checksum of everything it is built from.
-  key="src-$(cd "$action" && find Cargo.toml Cargo.lock src configs benchmarks runners -type f -print0 | LC_ALL=C sort -z | xargs -0 cat | (
+  key="src-$(cd "$action" && find Cargo.toml Cargo.lock build.rs dist/commit.txt src configs benchmarks runners -type f -print0 | LC_ALL=C sort -z | xargs -0 cat | (
     file=$(mktemp)
     cat >"$file"
     checksum "$file"

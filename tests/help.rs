@@ -1,4 +1,4 @@
-//! Snapshots of every command's help. After a change of a help text, `INSTA_UPDATE=always cargo test --test help` writes them
+//! Snapshots of every command's help, and what is made of the same definitions: manual pages and completions. After a change of a help text, `INSTA_UPDATE=always cargo test --test help` writes them
 //! anew; review the difference.
 
 #![allow(
@@ -56,4 +56,78 @@ fn help_of_every_command_matches_its_snapshot() {
     for command in HIDDEN {
         check_with_subcommands(&[command]);
     }
+}
+
+/// All commands that the help lists, such as `matrix full-sweep`.
+fn visible_commands(command: &[&str]) -> Vec<String> {
+    let text = help(command);
+    let below = subcommands(&text)
+        .into_iter()
+        .flat_map(|subcommand| visible_commands(&[command, &[subcommand]].concat()));
+    std::iter::once(command.join(" ")).chain(below).collect()
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = imax().args(["man", "--dir"]).arg(folder.path()).finish();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut expected: Vec<String> = visible_commands(&[])
+        .iter()
+        .map(|command| format!("imax {command}").trim().replace(' ', "-") + ".1")
+        .collect();
+    let mut found: Vec<String> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected);
+
+    let page = std::fs::read_to_string(folder.path().join("imax-matrix-full-sweep.1")).unwrap();
+    assert!(page.contains(".TH imax-matrix-full-sweep 1"), "{page}");
+    assert!(page.contains("Example"), "{page}");
+    let printed = imax().args(["man", "matrix", "full-sweep"]).finish();
+    assert_eq!(String::from_utf8(printed.stdout).unwrap(), page);
+}
+
+#[test]
+fn manual_page_of_an_unknown_command_is_a_usage_error() {
+    let output = imax().args(["man", "matrix", "fullsweep"]).finish();
+    assert_eq!(output.status.code(), Some(2));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("imax matrix has no command \"fullsweep\""), "{error}");
+}
+
+/// What bash would offer after these words.
+fn completed_by_bash(words: &[&str]) -> String {
+    let script = imax().args(["completions", "bash"]).finish();
+    assert!(script.status.success());
+    let script = String::from_utf8(script.stdout).unwrap();
+    let last = words.len() - 1;
+    let ask = format!(
+        "{script}\nCOMP_WORDS=({}); COMP_CWORD={last}; _imax imax {:?} {:?}; echo \"${{COMPREPLY[*]}}\"",
+        words.join(" "),
+        words[last],
+        words[last - 1]
+    );
+    let output = harness::clean_command("bash").args(["--norc", "-c", &ask]).finish();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn bash_completes_commands_and_flags() {
+    assert_eq!(completed_by_bash(&["imax", "comp"]), "compare completions");
+    assert_eq!(completed_by_bash(&["imax", "matrix", "full"]), "full-sweep");
+    assert_eq!(completed_by_bash(&["imax", "bench", "--random-input"]), "--random-input-len");
+}
+
+#[test]
+fn version_begins_with_the_packages() {
+    let output = imax().arg("--version").finish();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let rest = said.strip_prefix(concat!("imax ", env!("CARGO_PKG_VERSION"))).unwrap();
+    // Then nothing, or ` (0123456789ab 2026-12-01)`.
+    assert!(rest == "\n" || rest.starts_with(" (") && rest.ends_with(")\n"), "{said}");
 }

@@ -9,6 +9,7 @@ mod check;
 mod collect;
 mod comment;
 mod compare;
+mod completions;
 mod configs;
 mod demo;
 mod dialect;
@@ -19,6 +20,7 @@ mod fail_on;
 mod format;
 mod import_image;
 mod logging;
+mod man;
 mod matrix;
 mod normalize;
 mod notify;
@@ -47,11 +49,14 @@ pub use nvml::main as nvml_main;
 pub use exit::Exit;
 pub(crate) use exit::{Failure, OrExit, in_words};
 
+/// The version with the commit that the program was built from and its day, where the build script knew them.
+const VERSION: &str = env!("IMAX_VERSION");
+
 /// Continuous benchmarking of LLM inference.
 #[derive(Debug, Parser)]
 #[command(
     name = "imax",
-    version,
+    version = VERSION,
     propagate_version = true,
     subcommand_required = true,
     arg_required_else_help = true,
@@ -86,6 +91,8 @@ enum Command {
     Notify(notify::NotifyArgs),
     Sim(sim::SimArgs),
     Schema(schema::SchemaArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
     Demo(demo::DemoArgs),
     #[command(hide = true)]
     Action(action::ActionArgs),
@@ -147,6 +154,8 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Nvml(args) => block_in_place(|| nvml::run(&args)),
         Command::Check(args) => block_in_place(|| check::run(args)),
         Command::Schema(args) => block_in_place(|| schema::run(&args)),
+        Command::Completions(args) => block_in_place(|| completions::run(&args)),
+        Command::Man(args) => block_in_place(|| man::run(&args)),
         Command::Plan(args) => plan::run(args).await,
         Command::Matrix(args) => block_in_place(|| matrix::run(args)),
         Command::Changelog(args) => block_in_place(|| changelog::run(args)),

@@ -15,6 +15,7 @@ mod cancel;
 mod cancel_containers;
 mod collect;
 mod container_engine;
+mod container_image;
 mod docker;
 mod doctor;
 mod doctor_gpus;

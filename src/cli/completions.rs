@@ -1,0 +1,30 @@
+//! `imax completions`: what a shell needs to complete commands and flags.
+
+use clap::{Args, CommandFactory as _};
+use clap_complete::Shell;
+
+use super::{Cli, Exit, Failure, OrExit as _, output};
+
+/// Print the completion script of a shell.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  imax completions bash > ~/.local/share/bash-completion/completions/imax
+  imax completions zsh > ~/.zfunc/_imax        # with fpath+=~/.zfunc in .zshrc, before compinit
+  imax completions fish > ~/.config/fish/completions/imax.fish")]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What [`output::emit`] says.
+pub fn run(args: &CompletionsArgs) -> Result<Exit, Failure> {
+    let CompletionsArgs { shell } = args;
+    let mut script = Vec::new();
+    clap_complete::generate(*shell, &mut Cli::command(), "imax", &mut script);
+    output::emit(&String::from_utf8(script).or_exit(Exit::Infrastructure)?)?;
+    Ok(Exit::Success)
+}

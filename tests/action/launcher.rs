@@ -1,0 +1,215 @@
+//! `dist/imax.sh` on its own: where it finds the binary, and what it refuses to run.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::harness::{Finish as _, project};
+use crate::{PLATFORM, text};
+use tempfile::TempDir;
+
+/// The version of the action under test.
+const VERSION: &str = "9.9.9";
+
+/// What stands for the binary where only finding it is tested.
+const STAND_IN: &str = "#!/bin/sh\necho \"stand-in $*\"\n";
+
+/// A copy of what the launcher script looks at, without a binary.
+fn action_folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("dist")).unwrap();
+    fs::copy(project().join("dist/imax.sh"), folder.path().join("dist/imax.sh")).unwrap();
+    fs::write(folder.path().join("dist/pins.txt"), "# none\n").unwrap();
+    fs::write(folder.path().join("Cargo.toml"), format!("version = \"{VERSION}\"\n")).unwrap();
+    folder
+}
+
+fn executable(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn launch(action: &Path, cache: &Path, path: &str) -> Output {
+    launch_version(action, cache, path, "")
+}
+
+/// Launches with the input `version`.
+fn launch_version(action: &Path, cache: &Path, path: &str, version: &str) -> Output {
+    Command::new("bash")
+        .arg(action.join("dist/imax.sh"))
+        .args(["run", "--row", "a b"])
+        .env_clear()
+        // What a step of the action sets; the command is its own only behind the word `action`.
+        .env("IMAX_ACTION_COMMAND", "plan")
+        .env("IMAX_ACTION_VERSION", version)
+        .env("PATH", path)
+        .env("HOME", cache)
+        .env("RUNNER_TOOL_CACHE", cache)
+        .finish()
+}
+
+/// Serves one body to the given number of requests.
+fn serve(body: &'static str, requests: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().take(requests) {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]).unwrap();
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            )
+            .unwrap();
+        }
+    });
+    format!("http://{address}/imax")
+}
+
+fn sha256(text: &str) -> String {
+    use sha2::{Digest as _, Sha256};
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+#[test]
+fn bundled_binary_gets_the_arguments() {
+    let action = action_folder();
+    let cache = tempfile::tempdir().unwrap();
+    executable(&action.path().join(format!("dist/bin/{PLATFORM}/imax")), STAND_IN);
+    let output = launch(action.path(), cache.path(), SYSTEM_PATH);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "stand-in run --row a b\n");
+}
+
+#[test]
+fn version_of_the_action_itself_takes_the_bundled_binary() {
+    let action = action_folder();
+    let cache = tempfile::tempdir().unwrap();
+    executable(&action.path().join(format!("dist/bin/{PLATFORM}/imax")), STAND_IN);
+    for version in [VERSION.to_owned(), format!("v{VERSION}")] {
+        let output = launch_version(action.path(), cache.path(), SYSTEM_PATH, &version);
+        assert_eq!(text(&output.stdout), "stand-in run --row a b\n", "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn version_without_a_pin_is_refused_with_the_known_ones() {
+    let action = action_folder();
+    let cache = tempfile::tempdir().unwrap();
+    executable(&action.path().join(format!("dist/bin/{PLATFORM}/imax")), STAND_IN);
+    let line = |version: &str| format!("{version} {PLATFORM} imax {} http://127.0.0.1:1/imax\n", sha256(STAND_IN));
+    fs::write(action.path().join("dist/pins.txt"), line("0.2.0") + &line("0.3.1")).unwrap();
+    let output = launch_version(action.path(), cache.path(), SYSTEM_PATH, "0.4.0");
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(4), String::new()));
+    let error = text(&output.stderr);
+    assert!(error.contains("no pin for imax 0.4.0"), "{error}");
+    assert!(error.contains("this action is 9.9.9 and has pins for 0.2.0, 0.3.1"), "{error}");
+}
+
+#[test]
+#[ignore = "needs curl"]
+fn earlier_version_is_downloaded_by_its_pin_although_one_is_bundled() {
+    let action = action_folder();
+    let cache = tempfile::tempdir().unwrap();
+    executable(
+        &action.path().join(format!("dist/bin/{PLATFORM}/imax")),
+        "#!/bin/sh\necho bundled\n",
+    );
+    let url = serve(STAND_IN, 1);
+    fs::write(
+        action.path().join("dist/pins.txt"),
+        format!("0.2.0 {PLATFORM} imax {} {url}\n", sha256(STAND_IN)),
+    )
+    .unwrap();
+    let output = launch_version(action.path(), cache.path(), SYSTEM_PATH, "0.2.0");
+    assert_eq!(text(&output.stdout), "stand-in run --row a b\n", "{}", text(&output.stderr));
+}
+
+#[test]
+fn missing_binary_pin_and_cargo_is_an_error_with_remedy() {
+    let action = action_folder();
+    for name in [
+        "Cargo.lock",
+        "build.rs",
+        "dist/commit.txt",
+        "src",
+        "configs",
+        "benchmarks",
+        "runners",
+    ] {
+        fs::create_dir(action.path().join(name)).unwrap();
+    }
+    let cache = tempfile::tempdir().unwrap();
+    let output = launch(action.path(), cache.path(), SYSTEM_PATH);
+    assert_eq!(output.status.code(), Some(4));
+    let error = text(&output.stderr);
+    assert!(error.contains("no cargo to build one") && error.starts_with("::error "), "{error}");
+}
+
+#[test]
+#[ignore = "needs curl"]
+fn pinned_download_is_cached() {
+    let action = action_folder();
+    let cache = tempfile::tempdir().unwrap();
+    let url = serve(STAND_IN, 1);
+    fs::write(
+        action.path().join("dist/pins.txt"),
+        format!("{VERSION} {PLATFORM} imax {} {url}\n", sha256(STAND_IN)),
+    )
+    .unwrap();
+    for _ in 0..2 {
+        let output = launch(action.path(), cache.path(), SYSTEM_PATH);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert_eq!(text(&output.stdout), "stand-in run --row a b\n");
+    }
+}
+
+/// Stands for an imax that says whether its companion lies beside it.
+const LOOKS_BESIDE: &str = "#!/bin/sh\nif [ -x \"${0%/*}/imax-nvml\" ]; then echo with; else echo without; fi\n";
+
+#[test]
+#[ignore = "needs curl"]
+fn nvml_binary_is_optional() {
+    let action = action_folder();
+    let cache = tempfile::tempdir().unwrap();
+    let imax = format!("{VERSION} {PLATFORM} imax {} {}\n", sha256(LOOKS_BESIDE), serve(LOOKS_BESIDE, 1));
+    let said = |nvml: &str, url: &str| {
+        let pin = format!("{VERSION} {PLATFORM} imax-nvml {} {url}\n", sha256(nvml));
+        fs::write(action.path().join("dist/pins.txt"), format!("{imax}{pin}")).unwrap();
+        let output = launch(action.path(), cache.path(), SYSTEM_PATH);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        (text(&output.stdout), text(&output.stderr))
+    };
+    let (found, told) = said(STAND_IN, "http://127.0.0.1:1/imax-nvml");
+    assert_eq!(found, "without\n");
+    assert!(told.contains("::notice title=imax::cannot download"), "{told}");
+    // Another file than the pinned one is not taken.
+    assert_eq!(said(STAND_IN, &serve("#!/bin/sh\necho evil\n", 1)).0, "without\n");
+    // The next job tries again, and imax itself is not fetched twice.
+    assert_eq!(said(STAND_IN, &serve(STAND_IN, 1)).0, "with\n");
+    assert_eq!(said(STAND_IN, "http://127.0.0.1:1/imax-nvml"), ("with\n".to_owned(), String::new()));
+}
+
+#[test]
+#[ignore = "needs curl"]
+fn download_with_wrong_checksum_is_refused() {
+    let action = action_folder();
+    let cache = tempfile::tempdir().unwrap();
+    let url = serve("#!/bin/sh\necho evil\n", 1);
+    fs::write(
+        action.path().join("dist/pins.txt"),
+        format!("{VERSION} {PLATFORM} imax {} {url}\n", sha256(STAND_IN)),
+    )
+    .unwrap();
+    let output = launch(action.path(), cache.path(), SYSTEM_PATH);
+    assert_eq!(output.status.code(), Some(4));
+    assert_eq!(text(&output.stdout), "");
+    assert!(text(&output.stderr).contains("nothing of it was run"), "{}", text(&output.stderr));
+}
