@@ -164,6 +164,8 @@ fn driver(criterion: &mut Criterion) {
     const CHUNKS: u32 = 1000;
     let answer = [HEAD, &framed(CHUNKS), b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"].concat();
     let target = Target {
+        unix_socket: None,
+        proxy: None,
         host: "127.0.0.1".to_owned(),
         port: serve(answer),
         tls: false,

@@ -42,7 +42,7 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
     ("git", &["model", "system"]),
     ("github", &["model", "system", "matrix", "report"]),
     ("measure", &["model", "system", "load", "eval"]),
-    ("fleet", &["model", "system", "config", "matrix", "job", "measure"]),
+    ("fleet", &["model", "system", "config", "matrix", "job", "load", "measure"]),
     ("evaluate", &["model", "system", "eval", "measure"]),
     (
         "execution",

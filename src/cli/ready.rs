@@ -1,22 +1,25 @@
 //! `imax ready`: waits until an engine answers its health check and gives one token. Recipes that load their engine by
 //! themselves call it; `imax run` does the same for the others.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use super::output::say;
 use super::{Exit, Failure, OrExit as _};
 use crate::execution::{ExternalEngine, ExternalEngineError, wait_for_external_engine};
-use crate::fleet::readiness::Target;
+use crate::fleet::readiness::{Target, WRONG_API_LIMIT};
 use crate::job::PhaseTime;
 use crate::load;
 use crate::system::cancellation::Cancellation;
+use crate::system::proxy::proxy_for;
 use crate::system::tls::TlsClient;
 
 /// Wait until an engine answers its health check and generates one token.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  imax ready --port 8888 --pid \"$SERVER_PID\" --log server.log --deadline 30m")]
+#[command(
+    after_help = "Examples:\n  imax ready --port 8888 --pid \"$SERVER_PID\" --log server.log --deadline 30m\n  imax ready --port 8000 --backend tensorrt-llm"
+)]
 pub struct ReadyArgs {
     /// Host of the engine.
     #[arg(long, default_value = "127.0.0.1")]
@@ -24,15 +27,21 @@ pub struct ReadyArgs {
     /// Port of the engine.
     #[arg(long, required_unless_present = "base_url")]
     port: Option<u16>,
-    /// Base URL of the engine without a path, instead of --host and --port; with `https` the connection is encrypted.
+    /// Base URL of the engine, instead of --host and --port; with `https` the connection is encrypted, `unix:/path` is a Unix socket.
     #[arg(long, conflicts_with_all = ["host", "port"])]
     base_url: Option<String>,
     /// Certificates (PEM) to trust in addition to the system's.
     #[arg(long)]
     ca_cert: Option<PathBuf>,
-    /// Path of the health check.
-    #[arg(long, default_value = "/health")]
-    health_path: String,
+    /// API that the token is requested by, as `imax bench --backend` names it.
+    #[arg(long, default_value = "vllm")]
+    backend: String,
+    /// URL path of the request for the token; default: the backend's.
+    #[arg(long)]
+    endpoint: Option<String>,
+    /// Path of the health check [default: /health; /v2/health/ready with tensorrt-llm].
+    #[arg(long)]
+    health_path: Option<String>,
     /// Model that the token is requested from [default: the first that the engine lists].
     #[arg(long, default_value = "", hide_default_value = true)]
     model: String,
@@ -56,6 +65,8 @@ impl TryFrom<ReadyArgs> for ExternalEngine {
             port,
             base_url,
             ca_cert,
+            backend,
+            endpoint,
             health_path,
             model,
             pid,
@@ -63,8 +74,20 @@ impl TryFrom<ReadyArgs> for ExternalEngine {
             deadline,
         } = args;
         let base_url = base_url.unwrap_or_else(|| local_url(&host, port.unwrap_or_default()));
+        let server = server(&base_url, &backend, endpoint.as_deref())?;
+        let tls = match server.tls {
+            true => Some(TlsClient::new(ca_cert.as_deref()).or_exit(Exit::InvalidInput)?),
+            false => None,
+        };
+        let health_path = health_path.unwrap_or_else(|| server.protocol.default_health_path().to_owned());
         Ok(Self {
-            target: target(&base_url, ca_cert.as_deref(), &health_path, model)?,
+            target: Target {
+                health_path: format!("{}/{}", server.base_path, health_path.trim_start_matches('/')),
+                server,
+                tls,
+                model,
+                wrong_api_limit: WRONG_API_LIMIT,
+            },
             pid,
             log,
             deadline: deadline.duration(),
@@ -81,19 +104,14 @@ fn local_url(host: &str, port: u16) -> String {
     }
 }
 
-fn target(base_url: &str, ca_cert: Option<&Path>, health_path: &str, model: String) -> Result<Target, Failure> {
-    let url = load::Target::from_base_url(base_url, health_path, load::Protocol::Completions).or_exit(Exit::Usage)?;
-    let tls = match url.tls {
-        true => Some(TlsClient::new(ca_cert).or_exit(Exit::InvalidInput)?),
-        false => None,
-    };
-    Ok(Target {
-        host: url.host,
-        port: url.port,
-        tls,
-        health_path: url.path,
-        model,
-    })
+fn server(base_url: &str, backend: &str, endpoint: Option<&str>) -> Result<load::Target, Failure> {
+    let protocol = load::Protocol::of_backend(backend).or_exit(Exit::Usage)?;
+    let endpoint = endpoint.unwrap_or_else(|| protocol.default_endpoint(true));
+    let mut server = load::Target::from_base_url(base_url, endpoint, protocol).or_exit(Exit::Usage)?;
+    if server.unix_socket.is_none() {
+        server.proxy = proxy_for(&server.host, server.tls, &|name| std::env::var(name).ok()).or_exit(Exit::Usage)?;
+    }
+    Ok(server)
 }
 
 /// Runs the command.
@@ -105,7 +123,12 @@ pub async fn run(args: ReadyArgs) -> Result<Exit, Failure> {
     let engine = ExternalEngine::try_from(args)?;
     match wait_for_external_engine(&engine, &cancellation).await {
         Ok(ready) => {
-            say(&format!("the engine serves {} on port {}", ready.served_model, engine.target.port));
+            let server = &engine.target.server;
+            let place = match &server.unix_socket {
+                Some(socket) => socket.display().to_string(),
+                None => format!("port {}", server.port),
+            };
+            say(&format!("the engine serves {} on {place}", ready.served_model));
             Ok(Exit::Success)
         }
         Err(ExternalEngineError::Cancelled(cause)) => Ok(cause.into()),

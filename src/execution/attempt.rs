@@ -7,6 +7,7 @@ use super::engine::LaunchedEngine;
 use super::evals::{EvalPlan, evaluate_points, prepare_evals};
 use super::launch::launch;
 use super::load_points::{LoadedPoint, load_points};
+use super::load_preparation::prepare_load;
 use super::phase::run_phase;
 use super::preflight::{check_fitness, examine_node};
 use super::progress::{EngineIdentity, Progress};
@@ -26,6 +27,7 @@ pub(super) async fn run_attempt(ctx: &JobContext, progress: &mut Progress) -> Re
     let evals = run_phase(ctx, &mut progress.journal, Phase::Preflight, async |phase| {
         progress.node = examine_node(ctx, phase).await?;
         check_fitness(ctx, phase, &progress.node)?;
+        prepare_load(ctx, phase)?;
         prepare_evals(ctx, phase)
     })
     .await?;

@@ -52,7 +52,7 @@ pub async fn wait_for_external_engine(engine: &ExternalEngine, cancellation: &Ca
         biased;
         cause = cancellation.cancelled() => Err(ExternalEngineError::Cancelled(cause)),
         pid = exited(engine.pid) => Err(not_ready(engine, format!("the engine (process {pid}) ended before it was ready"))),
-        ready = probe_until_ready(&engine.target, engine.deadline) => ready.map_err(|timeout| not_ready(engine, timeout.to_string())),
+        ready = probe_until_ready(&engine.target, engine.deadline) => ready.map_err(|error| not_ready(engine, error.to_string())),
     }
 }
 

@@ -236,6 +236,17 @@ fn judge_interrupted(
 fn judge_measured(ctx: &JobContext, point: &Resolved, measured: &load::Measured) -> PointLoad {
     let name = &point.result_filename;
     let raw = measured.raw_result_json();
+    for notice in &measured.notices {
+        ctx.console.line(&format!("concurrency {}: {notice}", point.conc));
+    }
+    for doubt in &measured.doubts {
+        ctx.console.line(&format!(
+            "warning: concurrency {}: the result is marked `{}`: {}",
+            point.conc,
+            doubt.code(),
+            doubt.explanation()
+        ));
+    }
     if measured.has_failed() {
         let failure = JobFailure::new(FailureClass::Server, failed_requests(measured, &raw));
         return PointLoad {

@@ -55,7 +55,7 @@ pub(super) fn load_settings(
 
 fn scenario_settings(spec: &JobSpec, conc: Concurrency, target: &LoadTarget) -> Result<load::Settings, LoadSettingsError> {
     let profile = &spec.profile.load;
-    let target = http_target(&profile.backend, target)?;
+    let target = engine_target(&profile.backend, &target.host, target.port)?;
     let model = spec.row.model.as_str();
     match &spec.row.scenario {
         Scenario::FixedSeqLen { lens, .. } => {
@@ -82,11 +82,14 @@ fn scenario_settings(spec: &JobSpec, conc: Concurrency, target: &LoadTarget) -> 
     }
 }
 
-fn http_target(backend: &str, target: &LoadTarget) -> Result<load::Target, LoadSettingsError> {
+/// Where requests to an engine go: always directly, as the job has started it.
+pub(super) fn engine_target(backend: &str, host: &str, port: u16) -> Result<load::Target, LoadSettingsError> {
     let protocol = load::Protocol::of_backend(backend)?;
     Ok(load::Target {
-        host: target.host.clone(),
-        port: target.port,
+        unix_socket: None,
+        proxy: None,
+        host: host.to_owned(),
+        port,
         tls: false,
         base_path: String::new(),
         path: protocol.default_endpoint(true).to_owned(),

@@ -5,7 +5,7 @@
 //! - `request`, `spec`, `environment`: the input, what it resolves to, and the variables that the recipe gets;
 //! - `context`, `progress`, `phase`: what a job knows from its start, what it has done so far, and one step of it with its deadline;
 //! - `attempts`, `attempt`: a job is attempted again where the node failed; one attempt is a sequence of phases;
-//! - `preflight`, `clean`, `launch`, `queue`, `ready`, `load_points`, `evals`, `stop`, `collect`: the phases;
+//! - `preflight`, `clean`, `launch`, `queue`, `ready`, `load_preparation`, `load_points`, `evals`, `stop`, `collect`: the phases;
 //! - `engine`, `supervision`, `interruption`: how a phase notices that the engine, a deadline or a signal ends it;
 //! - `record`, `provenance`, `publish`, `summary`: `job.json` and the step summary.
 
@@ -26,6 +26,7 @@ mod interruption;
 mod job_end;
 mod launch;
 mod load_points;
+mod load_preparation;
 mod load_settings;
 mod node_examination;
 mod phase;

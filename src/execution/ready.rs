@@ -5,11 +5,12 @@ use std::time::Duration;
 use super::context::JobContext;
 use super::engine::LaunchedEngine;
 use super::interruption::{Interruption, PhaseError};
-use super::load_settings::LoadTarget;
+use super::load_settings::{LoadTarget, engine_target};
 use super::phase::RunningPhase;
 use crate::fleet::engine_log;
-use crate::fleet::readiness::{Ready, Target, probe_until_ready};
-use crate::job::{VERSION_PATHS, version_in_answer, version_in_log};
+use crate::fleet::readiness::{NotReady, Ready, Target, WRONG_API_LIMIT, probe_until_ready};
+use crate::job::{FailureClass, JobFailure, VERSION_PATHS, version_in_answer, version_in_log};
+use crate::model::with_causes;
 use crate::system::http_client::{Question, send};
 
 /// How long the engine has to answer the question for its version.
@@ -45,22 +46,27 @@ pub(super) async fn wait_for_engine(ctx: &JobContext, phase: &RunningPhase, engi
 }
 
 async fn wait_for_token(ctx: &JobContext, phase: &RunningPhase, engine: &LaunchedEngine, host: &str) -> Result<Ready, PhaseError> {
+    let backend = &ctx.spec.profile.load.backend;
+    let server = engine_target(backend, host, ctx.port).map_err(|error| JobFailure::new(FailureClass::Invalid, with_causes(&error)))?;
+    let health_path = ctx.spec.profile.health_path.as_deref();
     let target = Target {
-        host: host.to_owned(),
-        port: ctx.port,
+        health_path: health_path.unwrap_or(server.protocol.default_health_path()).to_owned(),
+        server,
         tls: None,
-        health_path: ctx.spec.profile.health_path.clone(),
         model: ctx.spec.row.model.to_string(),
+        wrong_api_limit: WRONG_API_LIMIT,
     };
     tokio::select! {
         biased;
         interruption = engine.interrupted(&ctx.cancellation) => Err(interruption.into()),
-        ready = probe_until_ready(&target, phase.time_left()) => ready.map_err(|timeout| {
-            Interruption::DeadlineExceeded {
-                limit: timeout.waited,
-                status: Some(timeout.last),
+        ready = probe_until_ready(&target, phase.time_left()) => ready.map_err(|error| match error {
+            NotReady::Timeout { waited, last } => Interruption::DeadlineExceeded {
+                limit: waited,
+                status: Some(last),
             }
-            .into()
+            .into(),
+            // Another attempt would end alike.
+            NotReady::WrongApi { .. } => JobFailure::new(FailureClass::Invalid, error.to_string()).into(),
         }),
     }
 }
@@ -81,14 +87,7 @@ async fn engine_version(ctx: &JobContext, target: &LoadTarget) -> Option<EngineV
 
 async fn version_from_engine(target: &LoadTarget) -> Option<EngineVersion> {
     for path in VERSION_PATHS {
-        let question = Question {
-            host: &target.host,
-            port: target.port,
-            path,
-            json: None,
-            headers: &[],
-            tls: None,
-        };
+        let question = Question::get(&target.host, target.port, path);
         let Ok(answer) = send(&question, VERSION_TIMEOUT).await else {
             continue;
         };

@@ -3,6 +3,8 @@
 
 use memchr::memmem;
 
+use super::content_coding::ContentCoding;
+
 /// Heads longer than this are refused.
 const HEAD_LIMIT: usize = 64 << 10;
 const MAX_HEADERS: usize = 96;
@@ -35,6 +37,10 @@ pub struct Head {
     pub content_type: String,
     /// Whether the body is a stream of server-sent events.
     pub is_event_stream: bool,
+    /// How the body is compressed.
+    pub coding: ContentCoding,
+    /// `Location`, where the response redirects.
+    pub location: Option<String>,
     /// Whether the connection can carry another request.
     pub keep_alive: bool,
 }
@@ -282,8 +288,11 @@ fn parse_head(bytes: &[u8]) -> Result<(Head, Body), HttpError> {
     let mut content_type = String::new();
     let mut length = None;
     let mut chunked = false;
+    let mut codings = String::new();
+    let mut location = None;
     for header in response.headers.iter() {
-        let value = String::from_utf8_lossy(header.value).trim().to_ascii_lowercase();
+        let exact = String::from_utf8_lossy(header.value);
+        let value = exact.trim().to_ascii_lowercase();
         match header.name.to_ascii_lowercase().as_str() {
             "connection" => keep_alive = !value.contains("close") && (keep_alive || value.contains("keep-alive")),
             "content-type" => content_type = value,
@@ -294,7 +303,12 @@ fn parse_head(bytes: &[u8]) -> Result<(Head, Body), HttpError> {
                 }
                 length = Some(parsed);
             }
-            "transfer-encoding" => chunked = value.ends_with("chunked"),
+            "transfer-encoding" => {
+                chunked = value.ends_with("chunked");
+                add_coding(&mut codings, value.trim_end_matches("chunked"));
+            }
+            "content-encoding" => add_coding(&mut codings, &value),
+            "location" => location = Some(exact.trim().to_owned()),
             _ => {}
         }
     }
@@ -312,9 +326,20 @@ fn parse_head(bytes: &[u8]) -> Result<(Head, Body), HttpError> {
         status,
         is_event_stream: content_type.starts_with("text/event-stream"),
         content_type,
+        coding: ContentCoding::of_header(&codings),
+        location: location.filter(|_| (300..400).contains(&status)),
         keep_alive,
     };
     Ok((head, body))
+}
+
+/// A body may be compressed as such and for the transfer; several headers of a name are one list.
+fn add_coding(codings: &mut String, value: &str) {
+    let value = value.trim_end_matches([' ', ',']);
+    if !codings.is_empty() && !value.is_empty() {
+        codings.push_str(", ");
+    }
+    codings.push_str(value);
 }
 
 #[cfg(test)]
@@ -364,6 +389,30 @@ mod tests {
     fn an_incomplete_body_may_not_end_by_close() {
         let (reader, _) = read(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhel", 4).unwrap();
         assert!(!reader.is_complete() && !reader.may_end_by_close());
+    }
+
+    #[test]
+    fn codings_and_redirects_are_read() {
+        for (headers, coding, location) in [
+            ("Content-Encoding: GZIP\r\n", ContentCoding::Gzip, None),
+            ("Transfer-Encoding: gzip, chunked\r\n", ContentCoding::Gzip, None),
+            (
+                "Transfer-Encoding: chunked\r\nContent-Encoding: br\r\n",
+                ContentCoding::Brotli,
+                None,
+            ),
+            (
+                "Content-Encoding: gzip\r\nContent-Encoding: zstd\r\n",
+                ContentCoding::Other("gzip, zstd".to_owned()),
+                None,
+            ),
+            ("Location: /V1/Other\r\n", ContentCoding::Identity, Some("/V1/Other".to_owned())),
+        ] {
+            let status = if location.is_some() { "307 Moved" } else { "200 OK" };
+            let (reader, _) = read(format!("HTTP/1.1 {status}\r\n{headers}\r\n").as_bytes(), 7).unwrap();
+            let head = reader.head().unwrap();
+            assert_eq!((&head.coding, &head.location), (&coding, &location), "{headers}");
+        }
     }
 
     #[test]

@@ -55,6 +55,10 @@ pub struct Metrics {
     pub unstreamed: u32,
     /// Requests whose answer came as a whole. They have no TTFT, TPOT or ITL.
     pub not_streamed: u32,
+    /// Requests whose stream was compressed: times between chunks are those of the compressor's blocks.
+    pub compressed: u32,
+    /// Requests whose tokens nobody counted: neither the server nor a tokenizer.
+    pub uncounted: u32,
 }
 
 /// A chat template adds some dozens of tokens to a prompt; another tokenizer changes it by a good part.
@@ -82,6 +86,8 @@ impl Metrics {
             far_input_lengths: 0,
             unstreamed: 0,
             not_streamed: 0,
+            compressed: 0,
+            uncounted: 0,
         };
         for record in records.iter().filter(|record| record.is_success()) {
             metrics.add(record, tokenizer);
@@ -96,17 +102,26 @@ impl Metrics {
         self.e2el_ms.push(e2el);
         self.scheduled_e2el_ms.push(millis(end.since(record.scheduled)));
         self.send_lag_ms.push(millis(record.sent.since(record.scheduled)));
-        self.input_tokens.push(record.prompt_tokens);
+        let reported = record.reported_prompt_tokens.unwrap_or(record.prompt_tokens);
+        // Without a tokenizer the server's count is the only one.
+        let planned = if record.prompt_tokens == 0 {
+            reported
+        } else {
+            record.prompt_tokens
+        };
+        self.input_tokens.push(planned);
+        let is_counted = record.reported_output_tokens.is_some() || tokenizer.is_some();
+        self.uncounted += u32::from(planned == 0 || !is_counted);
         self.output_tokens.push(counts.total);
         self.wrong_output_lengths += u32::from(counts.total != record.asked_tokens);
-        let reported = record.reported_prompt_tokens.unwrap_or(record.prompt_tokens);
-        self.wrong_input_lengths += u32::from(reported != record.prompt_tokens);
-        let allowed = FAR_TOKENS.max(record.prompt_tokens / FAR_PART);
-        self.far_input_lengths += u32::from(reported.abs_diff(record.prompt_tokens) > allowed);
+        self.wrong_input_lengths += u32::from(reported != planned);
+        let allowed = FAR_TOKENS.max(planned / FAR_PART);
+        self.far_input_lengths += u32::from(reported.abs_diff(planned) > allowed);
         let Some(first) = record.first_token.filter(|_| record.streamed) else {
             self.not_streamed += 1;
             return;
         };
+        self.compressed += u32::from(record.compressed);
         let ttft = millis(first.since(record.sent));
         self.ttft_ms.push(ttft);
         self.scheduled_ttft_ms.push(millis(first.since(record.scheduled)));

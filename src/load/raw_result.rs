@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::bootstrap;
 use super::engine_metrics;
 use super::measured::{Measured, SCHEMA_VERSION};
+use super::notice::Notice;
 use super::record::Record;
 use super::settings::{MetricName, RampKind};
 use super::statistics::{Summary, count};
@@ -95,6 +96,7 @@ impl Measured {
             "producer": concat!("imax ", env!("CARGO_PKG_VERSION")),
             "valid": self.is_valid(),
             "validity": codes,
+            "notices": self.notices.iter().map(Notice::to_json).collect::<Vec<_>>(),
             "partial": self.run.interrupted,
             "failed": failed,
             "errors": errors,

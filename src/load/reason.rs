@@ -2,6 +2,7 @@
 //! for people and may change.
 
 use std::fmt;
+use std::io::ErrorKind;
 
 /// Why a request failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,7 +21,7 @@ pub enum Reason {
     ClosedEarly,
     /// No byte arrived for longer than the deadline.
     NoProgress,
-    /// The answer's status is not 200.
+    /// The answer's status is not 2xx.
     Status(u16),
     /// The bytes are not HTTP.
     MalformedResponse,
@@ -37,6 +38,18 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// The reason of an error of the system while connecting.
+    #[must_use]
+    pub fn of_connecting(error: ErrorKind) -> Self {
+        if error == ErrorKind::ConnectionRefused {
+            Self::ConnectionRefused
+        } else if error == ErrorKind::TimedOut {
+            Self::ConnectTimeout
+        } else {
+            Self::ConnectFailed
+        }
+    }
+
     /// The stable code.
     #[must_use]
     pub fn code(self) -> String {
@@ -89,6 +102,8 @@ pub struct Failure {
     pub reason: Reason,
     /// What was seen; may hold a shortened text of the server.
     pub detail: String,
+    /// Where a redirect points, exactly as the server wrote it.
+    pub location: Option<Box<str>>,
 }
 
 /// Details longer than this, in characters, are cut: thousands of requests may fail with the same long page.
@@ -103,7 +118,20 @@ impl Failure {
         if detail.trim().chars().nth(DETAIL_LIMIT).is_some() {
             text.push('…');
         }
-        Self { reason, detail: text }
+        Self {
+            reason,
+            detail: text,
+            location: None,
+        }
+    }
+
+    /// The same failure, a redirect to `location`.
+    #[must_use]
+    pub fn with_location(self, location: &str) -> Self {
+        Self {
+            location: Some(location.into()),
+            ..self
+        }
     }
 }
 

@@ -67,7 +67,7 @@ pub struct Record {
     pub ended: Stamp,
     /// The chunks with tokens after the first.
     pub marks: Vec<ChunkMark>,
-    /// Prompt length as planned, tokens.
+    /// Prompt length as planned, tokens; 0 where no tokenizer counted it.
     pub prompt_tokens: u32,
     /// Output length as asked for, tokens.
     pub asked_tokens: u32,
@@ -88,6 +88,8 @@ pub struct Record {
     pub unstreamed_tokens: u32,
     /// Whether the answer was a stream; without one there is no time to first token.
     pub streamed: bool,
+    /// Whether the body was compressed: chunks then arrive in blocks of the compressor.
+    pub compressed: bool,
     /// Why it failed; `None` is success.
     pub failure: Option<Failure>,
 }

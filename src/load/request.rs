@@ -3,6 +3,7 @@
 use rand::RngExt as _;
 use serde_json::{Map, Value, json};
 
+use super::optional_key::OptionalKey;
 use super::plan::PreparedRequest;
 use super::prompt::{Content, Prompt};
 use super::settings::{Protocol, Settings};
@@ -30,15 +31,22 @@ pub fn bytes(settings: &Settings, index: u32, prompt: &Prompt) -> Box<[u8]> {
     let target = &settings.target;
     let accept = if settings.stream { "text/event-stream" } else { "application/json" };
     let mut request = format!(
-        "POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: imax/{}\r\nAccept: {accept}\r\nContent-Type: application/json\r\n\
+        "POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: imax/{}\r\nAccept: {accept}\r\nAccept-Encoding: identity\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\nX-Request-Id: {}\r\n",
-        target.path,
+        target.request_target(),
         target.authority(),
         env!("CARGO_PKG_VERSION"),
         body.len(),
         id(&settings.request_id_prefix, index),
     );
-    for (name, value) in headers(settings) {
+    // Through a tunnel the proxy does not see requests; the tunnel itself had the header.
+    let authorization = target
+        .proxy
+        .as_ref()
+        .filter(|_| !target.tls)
+        .and_then(|proxy| proxy.authorization.as_ref());
+    let for_proxy = authorization.map(|value| ("Proxy-Authorization", value.expose().to_owned()));
+    for (name, value) in for_proxy.into_iter().chain(headers(settings)) {
         request.push_str(name);
         request.push_str(": ");
         request.push_str(&value);
@@ -74,27 +82,58 @@ fn model_of(settings: &Settings, index: u32) -> &str {
     &settings.lora_modules[random.random_range(0..settings.lora_modules.len())]
 }
 
+/// The JSON of a request's body.
+pub(super) fn json(settings: &Settings, model: &str, prompt: &Prompt) -> String {
+    body(settings, model, prompt).to_string()
+}
+
 fn body(settings: &Settings, model: &str, prompt: &Prompt) -> Value {
+    let mut body = own_body(settings, model, prompt);
+    for (key, value) in &settings.extra_body {
+        merge_key(&mut body, key, value);
+    }
+    Value::Object(body)
+}
+
+/// The key of these settings' requests that a server's refusal names. Keys of `--extra-body` are the user's, and stay.
+#[must_use]
+pub fn refused_key(settings: &Settings, prompt: &Prompt, refusal: &str) -> Option<OptionalKey> {
+    OptionalKey::refused(refusal, &own_body(settings, settings.request_model(), prompt))
+}
+
+/// The body without the keys that the user adds.
+fn own_body(settings: &Settings, model: &str, prompt: &Prompt) -> Map<String, Value> {
     let mut body = match settings.target.protocol {
         Protocol::Completions | Protocol::ChatCompletions => openai_body(settings, model, prompt),
         Protocol::SglangGenerate => sglang_body(settings, model, prompt),
         Protocol::TritonGenerate => triton_body(settings, prompt),
     };
-    for (key, value) in &settings.extra_body {
-        merge(body.entry(key.clone()).or_insert(Value::Null), value);
+    for key in &settings.omitted_keys {
+        key.omit(&mut body);
     }
-    Value::Object(body)
+    body
 }
 
-/// Objects are merged key by key, so that one sampling parameter can be added to ours; anything else is replaced.
-fn merge(into: &mut Value, from: &Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (key, value) in from {
-                merge(into.entry(key.clone()).or_insert(Value::Null), value);
-            }
+/// A merge patch (RFC 7396): null removes a key, objects are merged key by key, so that one sampling parameter can be added to ours;
+/// anything else is replaced.
+fn merge_key(body: &mut Map<String, Value>, key: &str, patch: &Value) {
+    match patch {
+        Value::Null => {
+            body.shift_remove(key);
         }
-        (into, from) => *into = from.clone(),
+        Value::Object(patch) => {
+            let mut inner = match body.get_mut(key).map(Value::take) {
+                Some(Value::Object(inner)) => inner,
+                Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) | None => Map::new(),
+            };
+            for (key, value) in patch {
+                merge_key(&mut inner, key, value);
+            }
+            body.insert(key.to_owned(), Value::Object(inner));
+        }
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            body.insert(key.to_owned(), patch.clone());
+        }
     }
 }
 
@@ -110,7 +149,7 @@ fn openai_body(settings: &Settings, model: &str, prompt: &Prompt) -> Map<String,
         Content::Messages(messages) => body.insert("messages".to_owned(), json!(messages)),
     };
     body.insert("temperature".to_owned(), json!(0.0));
-    body.insert("max_tokens".to_owned(), json!(prompt.output_tokens));
+    body.insert(settings.max_tokens_field.clone(), json!(prompt.output_tokens));
     body.insert("stream".to_owned(), json!(settings.stream));
     if settings.stream {
         // Continuous usage is what makes a time per token out of a time per chunk; servers without it ignore the key.
@@ -205,6 +244,55 @@ mod tests {
             "stream_options": { "include_usage": true, "continuous_usage_stats": true }, "ignore_eos": true, "top_p": 0.5
         });
         assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn a_proxy_gets_the_whole_url() {
+        let mut settings = settings(Protocol::Completions);
+        settings.target.proxy = Some(crate::model::Proxy {
+            host: "proxy".to_owned(),
+            port: 3128,
+            authorization: Some(Secret::new("Basic abc".to_owned())),
+        });
+        let (head, _) = split(&bytes(&settings, 1, &prompt()));
+        assert!(
+            head.starts_with("POST http://127.0.0.1:8000/v1/completions HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n"),
+            "{head}"
+        );
+        assert!(head.contains("\r\nProxy-Authorization: Basic abc"), "{head}");
+        settings.target.tls = true;
+        let (head, _) = split(&bytes(&settings, 1, &prompt()));
+        assert!(head.starts_with("POST /v1/completions ") && !head.contains("Proxy-"), "{head}");
+    }
+
+    #[test]
+    fn keys_can_be_added_removed_and_renamed() {
+        let mut settings = settings(Protocol::ChatCompletions);
+        settings.ignore_eos = true;
+        settings.max_tokens_field = "max_completion_tokens".to_owned();
+        let patch = json!({ "ignore_eos": null, "temperature": 1, "stream_options": { "continuous_usage_stats": null }, "absent": null,
+            "new": { "a": null, "b": 1 } });
+        settings.extra_body = patch.as_object().unwrap().clone();
+        let expected = json!({
+            "model": "org/m", "messages": [{ "role": "user", "content": "a \"b\"" }], "temperature": 1, "max_completion_tokens": 9,
+            "stream": true, "stream_options": { "include_usage": true }, "new": { "b": 1 }
+        });
+        assert_eq!(split(&bytes(&settings, 1, &prompt())).1, expected);
+    }
+
+    #[test]
+    fn refused_keys_are_left_out_unless_the_user_gave_them() {
+        let mut settings = settings(Protocol::Completions);
+        let refusal = "Unknown parameter: 'stream_options.continuous_usage_stats'.";
+        let key = refused_key(&settings, &prompt(), refusal).unwrap();
+        settings.omitted_keys.push(key);
+        assert_eq!(refused_key(&settings, &prompt(), "continuous_usage_stats"), None);
+        let sent = split(&bytes(&settings, 1, &prompt())).1;
+        assert_eq!(sent["stream_options"], json!({ "include_usage": true }));
+        let own = json!({ "continuous_usage_stats": true });
+        settings.extra_body.insert("stream_options".to_owned(), own);
+        let sent = split(&bytes(&settings, 1, &prompt())).1;
+        assert_eq!(sent["stream_options"]["continuous_usage_stats"], json!(true));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! is wrong with it. The instants are those of the bytes; nothing here takes time into account that passes while parsing.
 
 use super::chunk::{self, Event};
+use super::content_coding::{ContentCoding, Decoder};
 use super::http::Head;
 use super::reason::{Failure, Reason};
 use super::record::{ChunkMark, Record};
@@ -56,6 +57,8 @@ pub struct Response {
     completion_tokens: Option<u32>,
     cached_tokens: Option<u32>,
     form: Option<Form>,
+    /// Of a compressed body.
+    decoder: Option<Decoder>,
     /// The server has sent the end of the answer: `[DONE]`.
     done: bool,
     /// The server gave a finish reason, or its protocol has none.
@@ -133,6 +136,37 @@ impl Response {
 
     /// Takes a part of the body that arrived at `at`.
     pub fn take(&mut self, head: &Head, body: &[u8], at: Stamp) {
+        match head.coding {
+            ContentCoding::Identity => self.take_decoded(head, body, at),
+            ContentCoding::Gzip | ContentCoding::Deflate | ContentCoding::Brotli | ContentCoding::Other(_) => {
+                self.take_coded(head, body, at);
+            }
+        }
+    }
+
+    fn take_coded(&mut self, head: &Head, body: &[u8], at: Stamp) {
+        if self.done || self.failure.is_some() {
+            return;
+        }
+        if self.decoder.is_none() {
+            self.decoder = head.coding.decoder();
+        }
+        let name = head.coding.as_str();
+        match &mut self.decoder {
+            Some(decoder) => match decoder.decode(body) {
+                Ok(text) => self.take_decoded(head, &text, at),
+                Err(error) => self.fail(Reason::MalformedResponse, &format!("content-encoding {name}: {error}")),
+            },
+            // The status of a refusal says more than its form.
+            None if !is_success(head.status) => {}
+            None => self.fail(
+                Reason::UnexpectedContent,
+                &format!("content-encoding {name:?}, expected none, gzip, deflate or br; do not compress event streams"),
+            ),
+        }
+    }
+
+    fn take_decoded(&mut self, head: &Head, body: &[u8], at: Stamp) {
         if self.form.is_none() {
             self.form = Form::of(head, body);
         }
@@ -146,8 +180,7 @@ impl Response {
     /// Judges the body once it has ended properly at `at`.
     pub fn judge(&mut self, head: &Head, at: Stamp) {
         if !is_success(head.status) {
-            let message = chunk::error_message(&self.gathered);
-            self.fail(Reason::Status(head.status), &message);
+            self.refuse(head);
         } else if self.form == Some(Form::Events) {
             self.end_events(at);
         } else if !head.is_event_stream || self.form == Some(Form::Document) {
@@ -155,6 +188,18 @@ impl Response {
         }
         if self.failure.is_none() && self.first.is_none() {
             self.fail(Reason::NoTokens, "the answer has no token");
+        }
+    }
+
+    /// A status that is not 2xx: the server's words, and where a redirect points.
+    fn refuse(&mut self, head: &Head) {
+        let message = chunk::error_message(&self.gathered);
+        let Some(location) = &head.location else {
+            return self.fail(Reason::Status(head.status), &message);
+        };
+        if self.failure.is_none() {
+            let failure = Failure::new(Reason::Status(head.status), &format!("redirects to {location}"));
+            self.failure = Some(failure.with_location(location));
         }
     }
 
@@ -188,6 +233,7 @@ impl Response {
         record.reported_output_tokens = self.completion_tokens;
         record.reported_cached_tokens = self.cached_tokens;
         record.streamed = self.form == Some(Form::Events);
+        record.compressed = self.decoder.is_some();
         record.failure = self.failure;
     }
 

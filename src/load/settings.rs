@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::optional_key::{MAX_TOKENS, OptionalKey};
 use crate::model::Secret;
 
 pub use super::dataset::images::{ImageSize, RandomImages};
@@ -34,6 +35,8 @@ pub struct Settings {
     pub dataset: Dataset,
     /// Requests to measure; with a duration, how many different ones there are.
     pub num_prompts: NonZeroU32,
+    /// What to do where the data set has fewer.
+    pub shortage: Shortage,
     /// Send requests for this time, instead of a number of requests.
     pub duration: Option<Duration>,
     /// Conversations of several turns in place of single requests; recorded sessions are such in any case.
@@ -60,7 +63,11 @@ pub struct Settings {
     pub use_chat_template: bool,
     /// Adapters, one of which each request names in place of the model.
     pub lora_modules: Vec<String>,
-    /// Further keys of each request's body.
+    /// Key of the output length in requests of the OpenAI API.
+    pub max_tokens_field: String,
+    /// Keys that requests have by themselves and that this server refuses.
+    pub omitted_keys: Vec<OptionalKey>,
+    /// Further keys of each request's body, merged into it by RFC 7396: null removes a key.
     pub extra_body: serde_json::Map<String, serde_json::Value>,
     /// Further headers of each request.
     pub extra_headers: Vec<(String, Secret)>,
@@ -104,6 +111,7 @@ impl Settings {
             tokenizer: None,
             dataset,
             num_prompts,
+            shortage: Shortage::Accept,
             duration: None,
             sessions: None,
             num_warmups: 0,
@@ -117,6 +125,8 @@ impl Settings {
             send_token_ids: false,
             use_chat_template: false,
             lora_modules: Vec::new(),
+            max_tokens_field: MAX_TOKENS.to_owned(),
+            omitted_keys: Vec::new(),
             extra_body: serde_json::Map::new(),
             extra_headers: Vec::new(),
             api_key: None,
@@ -180,6 +190,26 @@ impl Settings {
             | Dataset::Hub(_)
             | Dataset::Recorded { .. }
             | Dataset::Trace { .. } => false,
+        }
+    }
+
+    /// What to do about a data set that has fewer prompts than asked for.
+    #[must_use]
+    pub fn shortage_remedy(&self, available: usize) -> String {
+        let flag = if self.sessions.is_some() { "--sessions" } else { "--num-prompts" };
+        match self.dataset {
+            // Its requests have instants, which cannot come again.
+            Dataset::Trace { .. } => format!("set {flag} {available}"),
+            Dataset::Random(_)
+            | Dataset::RandomImages(..)
+            | Dataset::ShareGpt { .. }
+            | Dataset::Jsonl { .. }
+            | Dataset::PrefixRepetition(_)
+            | Dataset::Sonnet { .. }
+            | Dataset::BurstGpt { .. }
+            | Dataset::Questions { .. }
+            | Dataset::Hub(_)
+            | Dataset::Recorded { .. } => format!("set {flag} {available}, or --oversample to send them more than once"),
         }
     }
 
@@ -299,6 +329,17 @@ pub struct HubDataset {
     pub split: Option<String>,
     /// Output tokens of each request; the length of the recorded answer by default.
     pub output: Option<NonZeroU32>,
+}
+
+/// What to do where a data set has fewer prompts or conversations than asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shortage {
+    /// Send those that there are: nobody named a number.
+    Accept,
+    /// Send nothing. A shorter run has other percentiles and another throughput than the one that was asked for.
+    Refuse,
+    /// Begin again from the first.
+    Repeat,
 }
 
 /// Conversations of several turns: each turn follows the answer to the one before it and repeats all that was said.

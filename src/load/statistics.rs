@@ -38,6 +38,12 @@ impl Summary {
     }
 }
 
+/// Values that a percentile (0 to 100) needs: with fewer, none of them lies beyond it, and it is but the largest value.
+#[must_use]
+pub fn values_needed(p: f64) -> f64 {
+    if p < 100.0 { (100.0 / (100.0 - p)).round() } else { 1.0 }
+}
+
 /// The arithmetic mean; 0 of nothing.
 #[must_use]
 pub fn mean(values: &[f64]) -> f64 {
@@ -106,5 +112,12 @@ mod tests {
         assert_eq!((nothing.mean, nothing.std, nothing.percentiles[0].1), (0.0, 0.0, 0.0));
         let one = Summary::of(&mut [4.0], &[99.0]);
         assert_eq!((one.mean, one.median, one.std, one.percentiles[0].1), (4.0, 4.0, 0.0, 4.0));
+    }
+
+    #[test]
+    fn percentiles_need_values_beyond_them() {
+        for (p, needed) in [(0.0, 1.0), (50.0, 2.0), (90.0, 10.0), (99.0, 100.0), (99.9, 1000.0), (100.0, 1.0)] {
+            assert!((values_needed(p) - needed).abs() < 1e-9, "{p}");
+        }
     }
 }

@@ -1,6 +1,11 @@
 //! The server under load: its address, protocol and transport.
 
+use std::path::PathBuf;
+
+use url::Url;
+
 use super::settings::SettingsError;
+use crate::model::Proxy;
 
 /// What is spoken with the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +50,24 @@ impl Protocol {
         }
     }
 
+    /// The path at which its servers usually say that they are healthy.
+    #[must_use]
+    pub fn default_health_path(self) -> &'static str {
+        match self {
+            Self::Completions | Self::ChatCompletions | Self::SglangGenerate => "/health",
+            Self::TritonGenerate => "/v2/health/ready",
+        }
+    }
+
+    /// Whether it is an API of OpenAI's.
+    #[must_use]
+    pub fn is_openai(self) -> bool {
+        match self {
+            Self::Completions | Self::ChatCompletions => true,
+            Self::SglangGenerate | Self::TritonGenerate => false,
+        }
+    }
+
     /// Whether a prompt may be sent as token ids.
     #[must_use]
     pub fn takes_token_ids(self) -> bool {
@@ -67,6 +90,10 @@ impl Protocol {
 /// The server, and where on it requests go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
+    /// The socket that the server listens on in place of a TCP port. Host and port are then only what requests name.
+    pub unix_socket: Option<PathBuf>,
+    /// The proxy that stands before it.
+    pub proxy: Option<Proxy>,
     /// Host name or address, without brackets.
     pub host: String,
     /// TCP port.
@@ -82,43 +109,53 @@ pub struct Target {
 }
 
 impl Target {
-    /// A target from a base URL such as `https://host:8000` and a path below it.
+    /// A target from a base URL such as `https://host:8000` and a path below it, or from `unix:/path/of/a/socket`. The base URL may
+    /// end in `/v1`, as clients of the OpenAI API have it, or in the whole path; neither is repeated.
     ///
     /// # Errors
-    /// [`SettingsError::BaseUrl`] where the URL is not `http[s]://host[:port][/path]`.
+    /// [`SettingsError::BaseUrl`] where the URL has none of these forms.
     pub fn from_base_url(base_url: &str, endpoint: &str, protocol: Protocol) -> Result<Self, SettingsError> {
-        let wrong = |expected: &'static str| SettingsError::BaseUrl {
-            url: base_url.to_owned(),
-            expected,
-        };
-        let (tls, rest) = match (base_url.strip_prefix("http://"), base_url.strip_prefix("https://")) {
-            (Some(rest), _) => (false, rest),
-            (None, Some(rest)) => (true, rest),
-            (None, None) => return Err(wrong("`http://host:port` or `https://host:port`")),
-        };
-        let (authority, prefix) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| wrong("a port from 1 to 65535"))?),
-            Some(_) | None => (authority, if tls { 443 } else { 80 }),
-        };
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@');
-        if !is_plain(host) {
-            return Err(wrong("a host name or address"));
+        let endpoint = format!("/{}", endpoint.trim_start_matches('/'));
+        let address = Address::of_url(base_url)?;
+        let (prefix, query) = address.path.split_once('?').unwrap_or((address.path, ""));
+        let (base_path, mut path) = join(prefix.trim_end_matches('/'), &endpoint);
+        if !query.is_empty() {
+            path.push(if path.contains('?') { '&' } else { '?' });
+            path.push_str(query);
         }
-        let base_path = prefix.trim_end_matches('/').to_owned();
-        let path = format!("{base_path}/{}", endpoint.trim_start_matches('/'));
         if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(wrong("a path of printable ASCII without spaces"));
+            return Err(wrong(base_url, "a path of printable ASCII without spaces"));
         }
         Ok(Self {
-            host: host.to_owned(),
-            port,
-            tls,
+            unix_socket: address.unix_socket,
+            proxy: None,
+            host: address.host.to_owned(),
+            port: address.port,
+            tls: address.tls,
             path,
             base_path,
             protocol,
         })
+    }
+
+    /// The same server with the path that a redirect of it points to.
+    ///
+    /// # Errors
+    /// What keeps the redirect from being followed: the key, the prompts and the comparison are for this server alone.
+    pub fn redirected(&self, location: &str) -> Result<Self, String> {
+        let scheme = if self.tls { "https" } else { "http" };
+        let base = format!("{scheme}://{}{}", self.authority(), self.path);
+        let base = Url::parse(&base).map_err(|error| error.to_string())?;
+        let to = base.join(location).map_err(|error| format!("which is not a URL: {error}"))?;
+        if to.origin() != base.origin() {
+            return Err("which is another server; set --base-url to it".to_owned());
+        }
+        let query = to.query().map_or_else(String::new, |query| format!("?{query}"));
+        let path = format!("{}{query}", to.path());
+        if path == self.path {
+            return Err("which is where the request went".to_owned());
+        }
+        Ok(Self { path, ..self.clone() })
     }
 
     /// `host:port`, with brackets around an IPv6 address.
@@ -134,9 +171,102 @@ impl Target {
     /// The URL that requests go to.
     #[must_use]
     pub fn url(&self) -> String {
-        let scheme = if self.tls { "https" } else { "http" };
-        format!("{scheme}://{}{}", self.authority(), self.path)
+        self.url_of(&self.path)
     }
+
+    /// What a request's first line names: the path, or for a proxy that passes requests on, the whole URL.
+    #[must_use]
+    pub fn request_target(&self) -> String {
+        match self.proxy {
+            Some(_) if !self.tls => self.url(),
+            Some(_) | None => self.path.clone(),
+        }
+    }
+
+    /// The URL of another path of the server. That of a socket is written as nginx and Docker do.
+    #[must_use]
+    pub fn url_of(&self, path: &str) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        match &self.unix_socket {
+            Some(socket) => format!("{scheme}://unix:{}:{path}", socket.display()),
+            None => format!("{scheme}://{}{path}", self.authority()),
+        }
+    }
+}
+
+fn wrong(url: &str, expected: &'static str) -> SettingsError {
+    SettingsError::BaseUrl {
+        url: url.to_owned(),
+        expected,
+    }
+}
+
+/// What a base URL says of the connection.
+struct Address<'a> {
+    unix_socket: Option<PathBuf>,
+    host: &'a str,
+    port: u16,
+    tls: bool,
+    /// Path and query.
+    path: &'a str,
+}
+
+impl<'a> Address<'a> {
+    fn of_url(url: &'a str) -> Result<Self, SettingsError> {
+        if let Some(socket) = url.strip_prefix("unix:") {
+            // `unix:///path` is a URL without an authority.
+            let socket = socket.strip_prefix("//").unwrap_or(socket);
+            if !socket.starts_with('/') {
+                return Err(wrong(url, "the absolute path of a socket, such as unix:/run/engine.sock"));
+            }
+            return Ok(Self {
+                unix_socket: Some(socket.into()),
+                host: "localhost",
+                port: 80,
+                tls: false,
+                path: "",
+            });
+        }
+        let (tls, rest) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+            (Some(rest), _) => (false, rest),
+            (None, Some(rest)) => (true, rest),
+            (None, None) => {
+                return Err(wrong(url, "`http://host:port`, `https://host:port` or `unix:/path/of/a/socket`"));
+            }
+        };
+        let (authority, path) = rest.find(['/', '?']).map_or((rest, ""), |at| rest.split_at(at));
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| wrong(url, "a port from 1 to 65535"))?),
+            Some(_) | None => (authority, if tls { 443 } else { 80 }),
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@') {
+            return Err(wrong(url, "a host name or address"));
+        }
+        Ok(Self {
+            unix_socket: None,
+            host,
+            port,
+            tls,
+            path,
+        })
+    }
+}
+
+/// Version of the API, as base URLs of its clients end.
+const VERSION: &str = "/v1";
+
+/// The path below which a server is, and that of requests to an endpoint.
+fn join(prefix: &str, endpoint: &str) -> (String, String) {
+    if let Some(base) = prefix.strip_suffix(endpoint) {
+        return (base.to_owned(), prefix.to_owned());
+    }
+    let Some(base) = prefix.strip_suffix(VERSION) else {
+        return (prefix.to_owned(), format!("{prefix}{endpoint}"));
+    };
+    let is_versioned = endpoint.strip_prefix(VERSION).is_some_and(|rest| rest.starts_with('/'));
+    let before = if is_versioned { base } else { prefix };
+    (base.to_owned(), format!("{before}{endpoint}"))
 }
 
 #[cfg(test)]
@@ -148,23 +278,54 @@ mod tests {
     #[test]
     fn base_urls() {
         let target = |url: &str| Target::from_base_url(url, "/v1/completions", Protocol::Completions);
-        for (url, expected) in [
-            ("http://127.0.0.1:8000", "http://127.0.0.1:8000/v1/completions"),
-            ("http://host", "http://host:80/v1/completions"),
-            ("https://host", "https://host:443/v1/completions"),
-            ("http://[::1]:81/proxy/", "http://[::1]:81/proxy/v1/completions"),
+        for (url, expected, base) in [
+            ("http://127.0.0.1:8000", "http://127.0.0.1:8000/v1/completions", ""),
+            ("http://host", "http://host:80/v1/completions", ""),
+            ("https://host", "https://host:443/v1/completions", ""),
+            ("http://[::1]:81/proxy/", "http://[::1]:81/proxy/v1/completions", "/proxy"),
+            ("http://host/v1", "http://host:80/v1/completions", ""),
+            ("http://host/openai/v1/", "http://host:80/openai/v1/completions", "/openai"),
+            ("http://host/v1/completions", "http://host:80/v1/completions", ""),
+            ("http://host/x?a=b", "http://host:80/x/v1/completions?a=b", "/x"),
+            ("unix:/run/engine.sock", "http://unix:/run/engine.sock:/v1/completions", ""),
+            ("unix:///run/engine.sock", "http://unix:/run/engine.sock:/v1/completions", ""),
         ] {
-            assert_eq!(target(url).unwrap().url(), expected);
+            let target = target(url).unwrap();
+            assert_eq!((target.url().as_str(), target.base_path.as_str()), (expected, base), "{url}");
         }
+        let other = Target::from_base_url("http://host/v1", "/chat/completions", Protocol::ChatCompletions).unwrap();
+        assert_eq!((other.path.as_str(), other.base_path.as_str()), ("/v1/chat/completions", ""));
         for (url, message) in [
             ("ftp://host", "https://"),
             ("host:80", "http://"),
             ("http://host:99999", "port"),
             ("http://", "host name"),
             ("http://us er", "host name"),
+            ("unix:engine.sock", "absolute path"),
         ] {
             let error = target(url).unwrap_err().to_string();
             assert!(error.contains(message), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn redirects_are_followed_on_the_same_origin_alone() {
+        let target = Target::from_base_url("http://host:8000", "/v1/completions", Protocol::Completions).unwrap();
+        for (location, expected) in [
+            ("/v1/completions/", Ok("/v1/completions/")),
+            ("other?x=1", Ok("/v1/other?x=1")),
+            ("http://host:8000/a", Ok("/a")),
+            ("https://host:8000/v1/completions", Err("another server")),
+            ("http://host:8001/v1/completions", Err("another server")),
+            ("//evil/v1/completions", Err("another server")),
+            ("/v1/completions", Err("where the request went")),
+            ("http://[", Err("not a URL")),
+        ] {
+            match (target.redirected(location), expected) {
+                (Ok(found), Ok(path)) => assert_eq!(found.path, path, "{location}"),
+                (Err(found), Err(words)) => assert!(found.contains(words), "{location}: {found}"),
+                (found, expected) => panic!("{location}: {found:?}, expected {expected:?}"),
+            }
         }
     }
 }

@@ -3,8 +3,28 @@
 
 use std::fmt;
 
-/// A `tokenizer.json` that was read.
-pub struct Tokenizer(tokenizers::Tokenizer);
+/// A tokenizer: a `tokenizer.json` that was read, or one that is elsewhere.
+pub struct Tokenizer(Inner);
+
+enum Inner {
+    File(Box<tokenizers::Tokenizer>),
+    Remote(Box<dyn Coder>),
+}
+
+/// Encodes and decodes: a server, whose answers take their time.
+pub trait Coder: Send + Sync {
+    /// The ids of a text, without special tokens.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Coding`].
+    fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError>;
+
+    /// The text of ids.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Coding`], also for ids beyond the vocabulary.
+    fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError>;
+}
 
 /// Why a tokenizer cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +35,12 @@ pub enum TokenizerError {
     /// A text could not be encoded, or ids not decoded.
     #[error("the tokenizer failed: {0}")]
     Coding(String),
+    /// A GGUF file has no tokenizer that can be used.
+    #[error(transparent)]
+    Gguf(#[from] super::gguf::GgufError),
+    /// There is none, and something needs it.
+    #[error("there is no tokenizer; set --tokenizer")]
+    Missing,
     /// The vocabulary has nothing to make prompts of.
     #[error("the tokenizer's vocabulary has no token that stands for text; is it the tokenizer of a text model?")]
     NoWords,
@@ -22,9 +48,11 @@ pub enum TokenizerError {
 
 impl fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tokenizer")
-            .field("vocabulary", &self.0.get_vocab_size(true))
-            .finish()
+        let vocabulary = match &self.0 {
+            Inner::File(tokenizer) => Some(tokenizer.get_vocab_size(true)),
+            Inner::Remote(_) => None,
+        };
+        f.debug_struct("Tokenizer").field("vocabulary", &vocabulary).finish()
     }
 }
 
@@ -39,7 +67,13 @@ impl Tokenizer {
             .with_truncation(None)
             .map_err(|error| TokenizerError::Format(error.to_string()))?;
         tokenizer.with_padding(None);
-        Ok(Self(tokenizer))
+        Ok(Self(Inner::File(Box::new(tokenizer))))
+    }
+
+    /// A tokenizer that is elsewhere.
+    #[must_use]
+    pub fn remote(coder: Box<dyn Coder>) -> Self {
+        Self(Inner::Remote(coder))
     }
 
     /// The ids of a text, without special tokens.
@@ -47,8 +81,11 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::Coding`] where the text has no encoding.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
-        let encoding = self
-            .0
+        let tokenizer = match &self.0 {
+            Inner::File(tokenizer) => tokenizer,
+            Inner::Remote(coder) => return coder.encode(text),
+        };
+        let encoding = tokenizer
             .encode_fast(text, false)
             .map_err(|error| TokenizerError::Coding(error.to_string()))?;
         Ok(encoding.get_ids().to_vec())
@@ -67,7 +104,12 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::Coding`] for ids without a text.
     pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
-        self.0.decode(ids, false).map_err(|error| TokenizerError::Coding(error.to_string()))
+        match &self.0 {
+            Inner::File(tokenizer) => tokenizer
+                .decode(ids, false)
+                .map_err(|error| TokenizerError::Coding(error.to_string())),
+            Inner::Remote(coder) => coder.decode(ids),
+        }
     }
 
     /// The tokens to make random prompts of: those whose text encodes to themselves again, alone and behind another
@@ -76,10 +118,11 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::NoWords`] if there is none.
     pub fn word_ids(&self) -> Result<Vec<u32>, TokenizerError> {
-        let special: std::collections::HashSet<u32> = self.0.get_added_tokens_decoder().into_keys().collect();
-        let mut ids: Vec<u32> = self.0.get_vocab(false).into_values().filter(|id| !special.contains(id)).collect();
-        ids.sort_unstable();
-        ids.dedup();
+        let (ids, plenty) = match &self.0 {
+            Inner::File(tokenizer) => (plain_ids(tokenizer), PLENTY_OF_WORDS),
+            // Each costs three requests.
+            Inner::Remote(_) => (REMOTE_IDS.collect(), ENOUGH_WORDS),
+        };
         let stable = |id: &u32| {
             let text = self.decode(&[*id]).ok()?;
             let twice = format!("{text}{text}");
@@ -99,7 +142,7 @@ impl Tokenizer {
                 others.push(id)
             }
             // Examining the quarter of a million tokens of a large vocabulary would take seconds for nothing.
-            if words.len() >= PLENTY_OF_WORDS {
+            if words.len() >= plenty {
                 break;
             }
         }
@@ -118,6 +161,23 @@ impl Tokenizer {
         }
     }
 }
+
+/// The ids of a vocabulary without special tokens, in ascending order.
+fn plain_ids(tokenizer: &tokenizers::Tokenizer) -> Vec<u32> {
+    let special: std::collections::HashSet<u32> = tokenizer.get_added_tokens_decoder().into_keys().collect();
+    let mut ids: Vec<u32> = tokenizer
+        .get_vocab(false)
+        .into_values()
+        .filter(|id| !special.contains(id))
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+/// Ids of a vocabulary of unknown size: behind the bytes and special tokens that most begin with, and within the smallest ones of models
+/// in use. Those that are beyond a vocabulary have no text, and are passed over.
+const REMOTE_IDS: std::ops::Range<u32> = 300..32_000;
 
 /// With this many words a prompt's tokens are unlikely to be guessed by speculation.
 const ENOUGH_WORDS: usize = 512;

@@ -26,6 +26,10 @@ pub enum Doubt {
     UnstreamedTokens,
     /// Answers came as a whole although streams were asked for.
     NotStreamed,
+    /// Streams were compressed: times between chunks are those of the compressor's blocks.
+    CompressedStream,
+    /// Neither the server nor a tokenizer counted the tokens.
+    UncountedTokens,
     /// The server went away and came back during the run.
     ServerRestarted,
     /// The system's clock was set during the run, so instants are wrong.
@@ -46,9 +50,55 @@ impl Doubt {
             Self::WrongInputLengths => "wrong_input_lengths",
             Self::UnstreamedTokens => "unstreamed_tokens",
             Self::NotStreamed => "not_streamed",
+            Self::CompressedStream => "compressed_stream",
+            Self::UncountedTokens => "uncounted_tokens",
             Self::ServerRestarted => "server_restarted",
             Self::ClockStepped => "clock_stepped",
             Self::ClientSaturated => "client_saturated",
+        }
+    }
+
+    /// What it means, and what to do.
+    #[must_use]
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Self::NoSuccess => "no request succeeded; the failures are listed with the server's words",
+            Self::TooManyErrors => {
+                "more requests failed than --max-error-share allows, and the figures are those of the others; \
+                 the failures are listed with the server's words"
+            }
+            Self::Interrupted => "the run was stopped, and the figures are those of the time before; measure again",
+            Self::WrongOutputLengths => {
+                "outputs are not as long as requested, so throughput and latency are those of another load; \
+                 use a server that honours ignore_eos, or omit --ignore-eos if the model may end its answers"
+            }
+            Self::WrongInputLengths => {
+                "the server counts other prompt lengths than were made: it has another tokenizer; \
+                 set --tokenizer to the server's, or send --prompt-token-ids"
+            }
+            Self::UnstreamedTokens => {
+                "the server counts tokens that it does not stream, such as hidden reasoning: TTFT includes their time, \
+                 and TPOT and ITL are of the streamed tokens alone; have the server stream its reasoning"
+            }
+            Self::NotStreamed => {
+                "answers came as a whole, so there is no TTFT, TPOT or ITL; \
+                 use a server or proxy that streams, or measure with --no-stream"
+            }
+            Self::CompressedStream => {
+                "a server or proxy compresses the stream, so chunks arrive in blocks of the compressor and not by tokens; \
+                 switch compression off for text/event-stream"
+            }
+            Self::UncountedTokens => {
+                "the server reports no usage and there is no tokenizer, so a chunk was taken for a token and prompts for none; \
+                 set --tokenizer"
+            }
+            Self::ServerRestarted => "the server was restarted during the run; read its log, and measure again",
+            Self::ClockStepped => {
+                "the system's clock was set during the run, so instants are wrong; measure again when the clock is in step"
+            }
+            Self::ClientSaturated => {
+                "this client may have been the bottleneck; use --client-threads, another machine, or less load on this one"
+            }
         }
     }
 }
@@ -87,6 +137,8 @@ pub fn doubts(settings: &Settings, run: &Run, metrics: &Metrics) -> Vec<Doubt> {
         (metrics.far_input_lengths > 0 && !settings.has_images(), Doubt::WrongInputLengths),
         (share_of(metrics.unstreamed, metrics) > UNSTREAMED_SHARE, Doubt::UnstreamedTokens),
         (settings.stream && metrics.not_streamed > 0, Doubt::NotStreamed),
+        (settings.stream && metrics.compressed > 0, Doubt::CompressedStream),
+        (metrics.uncounted > 0, Doubt::UncountedTokens),
         (run.has_new_server || has_restarted(records), Doubt::ServerRestarted),
         (health.clock_step > CLOCK_STEP_LIMIT, Doubt::ClockStepped),
         (saturated, Doubt::ClientSaturated),
@@ -190,6 +242,8 @@ mod tests {
             ..ok(0)
         };
         assert_eq!(measured(vec![hidden]).doubts, [Doubt::UnstreamedTokens]);
+        let compressed = Record { compressed: true, ..ok(0) };
+        assert_eq!(measured(vec![compressed]).doubts, [Doubt::CompressedStream]);
         let whole = Record { streamed: false, ..ok(0) };
         assert_eq!(measured(vec![whole]).doubts, [Doubt::NotStreamed]);
     }

@@ -72,6 +72,8 @@ fn load(settings: &Settings, concurrency: NonZeroU32, port: u16) -> Settings {
         port,
         tls: false,
         base_path: String::new(),
+        unix_socket: None,
+        proxy: None,
         path: Protocol::Completions.default_endpoint(true).to_owned(),
         protocol: Protocol::Completions,
     };

@@ -38,18 +38,18 @@ pub fn sonnet(
     count: usize,
     stop: &Cancellation,
 ) -> Result<Prompts, MeasureError> {
-    let poem = Poem::new(&files::read_text(path)?, lengths, &materials.tokenizer).map_err(|error| match error {
+    let poem = Poem::new(&files::read_text(path)?, lengths, materials.tokenizer()?).map_err(|error| match error {
         PoemError::Dataset(error) => wrong(path)(error),
         PoemError::Tokenizer(error) => error.into(),
     })?;
     let made = in_parallel(count, stop, |index| {
-        let text = poem.text(&materials.tokenizer, settings.seed, index as u64)?;
+        let text = poem.text(materials.tokenizer()?, settings.seed, index as u64)?;
         materials.listed(settings, &text, lengths.output)
     })?;
     Ok(Prompts::Single(made, None))
 }
 
-/// The first questions, with the output length that the user asked for, or that of the recorded answer.
+/// That many questions, from the first on again where there are fewer, with the output length that the user asked for, or that of the recorded answer.
 pub fn of_questions(
     settings: &Settings,
     materials: &Materials,
@@ -58,11 +58,11 @@ pub fn of_questions(
     count: usize,
     stop: &Cancellation,
 ) -> Result<Prompts, MeasureError> {
-    let made = in_parallel(count.min(questions.len()), stop, |index| {
-        let question = &questions[index];
+    let made = in_parallel(count, stop, |index| {
+        let question = &questions[index % questions.len()];
         let wanted = match (output, &question.answer) {
             (Some(output), _) => output.get(),
-            (None, Some(answer)) => u32::try_from(materials.tokenizer.count(answer)?).unwrap_or(u32::MAX).max(1),
+            (None, Some(answer)) => u32::try_from(materials.tokenizer()?.count(answer)?).unwrap_or(u32::MAX).max(1),
             (None, None) => USUAL_OUTPUT.get(),
         };
         materials.listed(settings, &question.text, wanted)

@@ -14,7 +14,7 @@ const MOST_SAMPLES: usize = 3600;
 /// Runs the load, with a thread beside it that reads the metrics at the interval of the settings. `page` is what the server showed before:
 /// without a known metric in it nothing is read.
 pub(super) fn sample_during<T>(
-    server: &ServerUnderTest<'_>,
+    server: &ServerUnderTest,
     settings: &Settings,
     page: Option<&str>,
     stop: &Cancellation,

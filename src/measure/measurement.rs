@@ -13,7 +13,10 @@ use crate::load::dataset::DatasetError;
 use crate::load::dialogue::Dialogues;
 use crate::load::prompt::RandomPrompts;
 use crate::load::search::judgement::exceeds_error_share;
-use crate::load::{Failure, Limit, Measured, Plan, PreparedRequest, Progress, Schedule, Settings, TokenizerError, request, server_process};
+use crate::load::{
+    Dataset, Failure, Limit, Measured, Notice, Plan, PreparedRequest, Progress, Schedule, Settings, Tokenizer, TokenizerError, request,
+    server_process,
+};
 use crate::measure::load_driver::DriverError;
 use crate::measure::tokenizer::{self, TokenizerFileError};
 use crate::system::cancellation::{CancelCause, Cancellation};
@@ -26,6 +29,14 @@ pub enum MeasureError {
     /// There is no tokenizer to make prompts with.
     #[error(transparent)]
     TokenizerFile(#[from] TokenizerFileError),
+    /// There is no tokenizer, and the server has none to lend.
+    #[error("{}the server cannot be used as tokenizer: {problem}; set --tokenizer", absence.as_ref().map_or_else(String::new, |error| format!("{error}; ")))]
+    ServerTokenizer {
+        /// Why there is none of the model, where none was named.
+        absence: Option<TokenizerFileError>,
+        /// What the server answered.
+        problem: TokenizerError,
+    },
     /// The tokenizer cannot make prompts.
     #[error("cannot make prompts: {0}")]
     Prompts(#[from] TokenizerError),
@@ -58,6 +69,20 @@ pub enum MeasureError {
         url: String,
         /// The response, or why there was none.
         problem: String,
+    },
+    /// The data set has fewer prompts than were asked for.
+    #[error("{path}: {available} usable {what}, expected {asked}; {remedy}")]
+    Shortage {
+        /// The file.
+        path: String,
+        /// Prompts or conversations.
+        what: &'static str,
+        /// How many there are.
+        available: usize,
+        /// How many were asked for.
+        asked: usize,
+        /// What to do.
+        remedy: String,
     },
     /// TLS cannot be set up.
     #[error(transparent)]
@@ -93,12 +118,14 @@ impl MeasureError {
         match self {
             Self::Probe { failure, .. } => failure.reason.is_of_the_connection(),
             Self::TokenizerFile(_)
+            | Self::ServerTokenizer { .. }
             | Self::Prompts(_)
             | Self::File(_)
             | Self::Dataset { .. }
             | Self::Hub(_)
             | Self::NoModel { .. }
             | Self::PrefixCache { .. }
+            | Self::Shortage { .. }
             | Self::Tls(_)
             | Self::Driver(_)
             | Self::Profile { .. }
@@ -107,20 +134,95 @@ impl MeasureError {
     }
 }
 
+/// What a measurement needs before it asks a server anything.
+#[derive(Debug)]
+pub struct Prepared {
+    materials: Materials,
+    /// The server is to lend its tokenizer; where none was named, why there is none of the model.
+    is_server_asked: bool,
+    absence: Option<TokenizerFileError>,
+    notices: Vec<Notice>,
+}
+
+impl Prepared {
+    /// Whether everything is there that can be before the server is.
+    ///
+    /// # Errors
+    /// [`MeasureError`] where the model has no tokenizer, and none was named.
+    pub fn check(self, settings: &Settings) -> Result<(), MeasureError> {
+        match self.absence {
+            Some(absence) => Err(absence.into()),
+            None => Ok(self.materials.random(settings).map(drop)?),
+        }
+    }
+}
+
+/// Reads tokenizer and chat template. A download ends when `go_on` returns false. A model without a tokenizer is no error
+/// here: the server may lend its own.
+///
+/// # Errors
+/// [`MeasureError`] naming the file or repository that is missing or wrong.
+pub fn prepare(settings: &Settings, go_on: &mut dyn FnMut() -> bool) -> Result<Prepared, MeasureError> {
+    let name = settings.tokenizer_source();
+    let template = match settings.use_chat_template {
+        true => Some(Arc::new(tokenizer::read_chat_template(name, go_on)?)),
+        false => None,
+    };
+    let mut prepared = Prepared {
+        materials: Materials { tokenizer: None, template },
+        is_server_asked: false,
+        absence: None,
+        notices: Vec::new(),
+    };
+    if settings.tokenizer.as_deref() == Some(SERVER) {
+        prepared.is_server_asked = true;
+        return Ok(prepared);
+    }
+    match tokenizer::read(name, go_on) {
+        Ok(tokenizer) => prepared.materials.tokenizer = Some(tokenizer),
+        Err(error) if settings.tokenizer.is_none() && error.is_absence() => {
+            if needs_tokenizer(settings) {
+                prepared.is_server_asked = true;
+                prepared.absence = Some(error);
+            } else {
+                let problem = error.to_string();
+                prepared.notices.push(Notice::NoTokenizer { problem });
+            }
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(prepared)
+}
+
+/// As a tokenizer, the server's own.
+const SERVER: &str = "server";
+
 /// Measures.
 ///
 /// # Errors
 /// [`MeasureError`] if not one measured request was sent.
 pub fn measure(settings: &Settings, stop: &Cancellation, progress: &mut dyn FnMut(Progress)) -> Result<Measured, MeasureError> {
-    let materials = materials(settings, stop)?;
+    let Prepared {
+        mut materials,
+        is_server_asked,
+        absence,
+        mut notices,
+    } = prepare(settings, &mut || !stop.is_cancelled())?;
+    let mut server = ServerUnderTest::new(settings.clone())?;
+    if is_server_asked {
+        let lent = server.tokenizer(stop);
+        let lent = lent.map_err(|problem| MeasureError::ServerTokenizer { absence, problem })?;
+        notices.push(Notice::ServerTokenizer { url: lent.url() });
+        materials.tokenizer = Some(Tokenizer::remote(Box::new(lent)));
+    }
     let maker = materials.random(settings)?;
-    let server = ServerUnderTest::new(settings)?;
+    let maker = maker.as_ref();
     // The probe comes first: making thousands of prompts for a server that does not answer would only waste time.
-    server.await_ready(&maker, stop)?;
-    let mut settings = settings.clone();
-    let (plan, inexact) = plan(&mut settings, &materials, &maker, stop)?;
-    let server = server.with_settings(&settings);
-    server.warm_up(&maker, stop, progress)?;
+    notices.extend(server.await_ready(maker, stop)?);
+    let mut settings = server.settings().clone();
+    let (plan, inexact) = plan(&mut settings, &materials, maker, stop, &mut notices)?;
+    let server = server.with_settings(settings.clone());
+    server.warm_up(maker, stop, progress)?;
     if stop.is_cancelled() {
         return Err(MeasureError::Stopped);
     }
@@ -145,8 +247,9 @@ pub fn measure(settings: &Settings, stop: &Cancellation, progress: &mut dyn FnMu
         process,
         server.metrics_page(stop).as_deref().and_then(server_process::start_time),
     );
-    let mut measured = Measured::new(settings, run, Some(&materials.tokenizer), inexact);
+    let mut measured = Measured::new(settings, run, materials.tokenizer.as_ref(), inexact);
     measured.engine_metrics = engine_metrics;
+    measured.notices = notices;
     Ok(measured)
 }
 
@@ -155,18 +258,12 @@ pub fn measure(settings: &Settings, stop: &Cancellation, progress: &mut dyn FnMu
 /// # Errors
 /// [`MeasureError::NoModel`] where it does not answer, or lists none.
 pub(super) fn first_model(settings: &Settings, stop: &Cancellation) -> Result<String, MeasureError> {
-    ServerUnderTest::new(settings)?.first_model(stop)
+    ServerUnderTest::new(settings.clone())?.first_model(stop)
 }
 
-fn materials(settings: &Settings, stop: &Cancellation) -> Result<Materials, MeasureError> {
-    let mut go_on = || !stop.is_cancelled();
-    let source = settings.tokenizer_source();
-    let tokenizer = tokenizer::read(source, &mut go_on)?;
-    let template = match settings.use_chat_template {
-        true => Some(Arc::new(tokenizer::read_chat_template(source, &mut go_on)?)),
-        false => None,
-    };
-    Ok(Materials { tokenizer, template })
+/// Whether prompts cannot be made without a tokenizer. One's own are sent as they are, and the server counts them.
+fn needs_tokenizer(settings: &Settings) -> bool {
+    !matches!(settings.dataset, Dataset::Jsonl { .. }) || settings.send_token_ids
 }
 
 /// The plan of the measurement, and how many of its prompts do not have the requested length. Sets the number of prompts to
@@ -174,8 +271,9 @@ fn materials(settings: &Settings, stop: &Cancellation) -> Result<Materials, Meas
 fn plan(
     settings: &mut Settings,
     materials: &Materials,
-    maker: &RandomPrompts<'_>,
+    maker: Option<&RandomPrompts<'_>>,
     stop: &Cancellation,
+    notices: &mut Vec<Notice>,
 ) -> Result<(Plan, u32), MeasureError> {
     let number = usize::try_from(settings.num_prompts.get()).unwrap_or(usize::MAX);
     let limit = settings.duration.map_or(Limit::Requests(number), Limit::Time);
@@ -185,7 +283,7 @@ fn plan(
         Some(Schedule::Open(offsets)) => number.min(offsets.len().max(1)),
         Some(Schedule::Closed) | None => number,
     };
-    let mut plan = match prompts::make(settings, materials, maker, needed, stop)? {
+    let mut plan = match prompts::make(settings, materials, maker, needed, stop, notices)? {
         Prompts::Single(prompts, arrivals) => {
             let inexact = prompts.iter().filter(|prompt| prompt.tokens != prompt.wanted_tokens).count();
             let requests: Vec<PreparedRequest> = prompts

@@ -14,7 +14,7 @@ use crate::load::dataset::{DatasetError, blocks, burstgpt, jsonl, prefix_repetit
 use crate::load::dialogue::{self, Turn, Words};
 use crate::load::prompt::{Content, Form, Message, Prompt, RandomPrompts};
 use crate::load::settings::{RandomLengths, Sessions};
-use crate::load::{ChatTemplate, Dataset, Settings, Tokenizer, TokenizerError};
+use crate::load::{ChatTemplate, Dataset, Notice, Settings, Shortage, Tokenizer, TokenizerError};
 use crate::system::cancellation::Cancellation;
 use crate::system::files;
 
@@ -30,8 +30,8 @@ pub enum Prompts {
 /// Tokenizer and template that prompts are made with.
 #[derive(Debug)]
 pub struct Materials {
-    /// The model's tokenizer.
-    pub tokenizer: Tokenizer,
+    /// The model's tokenizer; prompts of one's own can do without.
+    pub tokenizer: Option<Tokenizer>,
     /// Its chat template, if prompts are rendered with it.
     pub template: Option<Arc<ChatTemplate>>,
 }
@@ -40,11 +40,20 @@ pub struct Materials {
 const UNMEASURED_LENGTHS: (u32, u32) = (128, 32);
 
 impl Materials {
-    /// The generator of random prompts.
+    /// The tokenizer, for what needs one.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Missing`].
+    pub fn tokenizer(&self) -> Result<&Tokenizer, TokenizerError> {
+        self.tokenizer.as_ref().ok_or(TokenizerError::Missing)
+    }
+
+    /// The generator of random prompts; `None` without a tokenizer.
     ///
     /// # Errors
     /// [`TokenizerError`] if the vocabulary has too few usable tokens.
-    pub fn random(&self, settings: &Settings) -> Result<RandomPrompts<'_>, TokenizerError> {
+    pub fn random(&self, settings: &Settings) -> Result<Option<RandomPrompts<'_>>, TokenizerError> {
+        let Some(tokenizer) = &self.tokenizer else { return Ok(None) };
         let number = |n| std::num::NonZeroU32::new(n).unwrap_or(std::num::NonZeroU32::MIN);
         let lengths = match settings.dataset {
             Dataset::Random(lengths) | Dataset::RandomImages(lengths, _) => lengths,
@@ -63,7 +72,7 @@ impl Materials {
             // Conversations are rendered as a whole, not turn by turn.
             template: self.template.as_deref().filter(|_| !settings.has_conversations()),
         };
-        RandomPrompts::new(&self.tokenizer, lengths, settings.seed, form)
+        RandomPrompts::new(tokenizer, lengths, settings.seed, form).map(Some)
     }
 
     pub(super) fn listed(&self, settings: &Settings, text: &str, output_tokens: u32) -> Result<Prompt, TokenizerError> {
@@ -73,7 +82,15 @@ impl Materials {
                 .render(&[Message::of_user(text)])
                 .map_err(|error| TokenizerError::Coding(error.to_string()))?,
         };
-        let ids = self.tokenizer.encode(&text)?;
+        let Some(tokenizer) = &self.tokenizer else {
+            return Ok(Prompt {
+                content: Content::Text(text),
+                tokens: 0,
+                wanted_tokens: 0,
+                output_tokens,
+            });
+        };
+        let ids = tokenizer.encode(&text)?;
         let tokens = u32::try_from(ids.len()).unwrap_or(u32::MAX);
         Ok(Prompt {
             content: if settings.send_token_ids {
@@ -108,10 +125,21 @@ impl Materials {
 pub fn make(
     settings: &Settings,
     materials: &Materials,
-    maker: &RandomPrompts<'_>,
+    maker: Option<&RandomPrompts<'_>>,
     count: usize,
     stop: &Cancellation,
+    notices: &mut Vec<Notice>,
 ) -> Result<Prompts, MeasureError> {
+    if let (Dataset::Jsonl { path, output }, _) = (&settings.dataset, &settings.sessions) {
+        let lines = jsonl::prompts(&files::read_text(path)?).map_err(wrong(path))?;
+        let count = Found::prompts(path, lines.len()).count(count, settings, notices)?;
+        let made = in_parallel(count, stop, |index| {
+            let line = &lines[index % lines.len()];
+            materials.listed(settings, &line.prompt, line.output_tokens.unwrap_or(*output).get())
+        })?;
+        return Ok(Prompts::Single(made, None));
+    }
+    let (maker, tokenizer) = (maker.ok_or(TokenizerError::Missing)?, materials.tokenizer()?);
     match (&settings.dataset, &settings.sessions) {
         (Dataset::Random(_), None) => Ok(Prompts::Single(in_parallel(count, stop, |index| maker.make(index as u64))?, None)),
         (Dataset::Random(_), Some(sessions)) => {
@@ -125,30 +153,21 @@ pub fn make(
             let output = output.map(std::num::NonZeroU32::get);
             match sessions {
                 Some(sessions) => {
-                    let made = in_parallel(number_of(sessions).min(conversations.len()), stop, |session| {
-                        let exchanges = &conversations[session];
-                        sessions::recorded(&materials.tokenizer, exchanges, output, sessions, settings.seed, session as u64)
+                    let found = Found::conversations(path, conversations.len());
+                    let made = in_parallel(found.count(number_of(sessions), settings, notices)?, stop, |session| {
+                        let exchanges = &conversations[session % conversations.len()];
+                        sessions::recorded(tokenizer, exchanges, output, sessions, settings.seed, session as u64)
                     })?;
                     Ok(Prompts::Sessions(made))
                 }
                 None => {
                     let made = usable(settings, materials, &conversations, output, count, stop)?;
-                    if made.is_empty() && !stop.is_cancelled() {
-                        let problem = "no conversation has lengths that benchmark_serving.py would take (4 to 1024 tokens)";
-                        return Err(wrong(path)(DatasetError::Empty(problem.to_owned())));
-                    }
-                    Ok(Prompts::Single(made, None))
+                    single_conversations(settings, path, made, count, stop, notices)
                 }
             }
         }
-        (Dataset::Jsonl { path, output }, _) => {
-            let lines = jsonl::prompts(&files::read_text(path)?).map_err(wrong(path))?;
-            let made = in_parallel(count.min(lines.len()), stop, |index| {
-                let line = &lines[index];
-                materials.listed(settings, &line.prompt, line.output_tokens.unwrap_or(*output).get())
-            })?;
-            Ok(Prompts::Single(made, None))
-        }
+        // Without the need of a tokenizer, above.
+        (Dataset::Jsonl { .. }, _) => Ok(Prompts::Single(Vec::new(), None)),
         (Dataset::RandomImages(_, images), _) => dataset_prompts::with_images(maker, images, count, stop),
         (Dataset::PrefixRepetition(shape), _) => {
             let made = in_parallel(count, stop, |index| prefix_repetition::prompt(maker, *shape, index as u64))?;
@@ -157,17 +176,20 @@ pub fn make(
         (Dataset::Sonnet { path, lengths }, _) => dataset_prompts::sonnet(settings, materials, path, *lengths, count, stop),
         (Dataset::BurstGpt { path }, _) => {
             let requests = burstgpt::requests(&files::read(path)?, settings.seed).map_err(wrong(path))?;
-            let made = in_parallel(count.min(requests.len()), stop, |index| {
-                burstgpt::prompt(maker, requests[index], index as u64)
+            let count = Found::requests(path, requests.len()).count(count, settings, notices)?;
+            let made = in_parallel(count, stop, |index| {
+                burstgpt::prompt(maker, requests[index % requests.len()], index as u64)
             })?;
             Ok(Prompts::Single(made, None))
         }
         (Dataset::Questions { path, selection }, _) => {
             let questions = questions::of_lines(&files::read_text(path)?, selection.category.as_deref()).map_err(wrong(path))?;
+            let count = Found::prompts(path, questions.len()).count(count, settings, notices)?;
             dataset_prompts::of_questions(settings, materials, &questions, Some(selection.output), count, stop)
         }
         (Dataset::Hub(dataset), _) => {
             let questions = hub_questions::read(dataset, &mut || !stop.is_cancelled())?;
+            let count = Found::prompts(Path::new(&dataset.id), questions.len()).count(count, settings, notices)?;
             dataset_prompts::of_questions(settings, materials, &questions, dataset.output, count, stop)
         }
         (Dataset::Recorded { path }, _) => {
@@ -176,12 +198,12 @@ pub fn make(
                 let mark = dialogue::mark(settings, u32::try_from(session).unwrap_or(u32::MAX));
                 match &recorded[session] {
                     Session::Said(turns) => {
-                        let turns = recorded::turns(&materials.tokenizer, turns, &mark)?;
+                        let turns = recorded::turns(tokenizer, turns, &mark)?;
                         materials.check_template(&turns)?;
                         Ok(turns)
                     }
                     Session::Blocks(blocks) => {
-                        let mark_tokens = u32::try_from(materials.tokenizer.count(&mark)?).unwrap_or(u32::MAX);
+                        let mark_tokens = u32::try_from(tokenizer.count(&mark)?).unwrap_or(u32::MAX);
                         blocks::turns(maker, blocks, session as u64, mark_tokens)
                     }
                 }
@@ -190,11 +212,77 @@ pub fn make(
         }
         (Dataset::Trace { path, block }, _) => {
             let traced = trace::requests(&files::read_text(path)?).map_err(wrong(path))?;
-            let made = in_parallel(count.min(traced.len()), stop, |index| {
-                trace::prompt(maker, &traced[index], *block, index as u64)
-            })?;
+            let count = Found::requests(path, traced.len()).count(count, settings, notices)?;
+            let made = in_parallel(count, stop, |index| trace::prompt(maker, &traced[index], *block, index as u64))?;
             let arrivals = traced.iter().take(made.len()).map(|traced| traced.at).collect();
             Ok(Prompts::Single(made, Some(arrivals)))
+        }
+    }
+}
+
+/// The prompts of conversations, `made` of those that can be used.
+fn single_conversations(
+    settings: &Settings,
+    path: &Path,
+    made: Vec<Prompt>,
+    count: usize,
+    stop: &Cancellation,
+    notices: &mut Vec<Notice>,
+) -> Result<Prompts, MeasureError> {
+    if stop.is_cancelled() {
+        return Ok(Prompts::Single(made, None));
+    }
+    if made.is_empty() {
+        let problem = "no conversation has lengths that benchmark_serving.py would take (4 to 1024 tokens)";
+        return Err(wrong(path)(DatasetError::Empty(problem.to_owned())));
+    }
+    let count = Found::conversations(path, made.len()).count(count, settings, notices)?;
+    Ok(Prompts::Single(made.into_iter().cycle().take(count).collect(), None))
+}
+
+/// What was found in a file.
+struct Found<'a> {
+    path: &'a Path,
+    what: &'static str,
+    available: usize,
+}
+
+impl<'a> Found<'a> {
+    fn prompts(path: &'a Path, available: usize) -> Self {
+        let what = "prompts";
+        Self { path, what, available }
+    }
+
+    fn conversations(path: &'a Path, available: usize) -> Self {
+        let what = "conversations";
+        Self { path, what, available }
+    }
+
+    fn requests(path: &'a Path, available: usize) -> Self {
+        let what = "requests";
+        Self { path, what, available }
+    }
+
+    /// How many are sent where `asked` are wanted.
+    fn count(self, asked: usize, settings: &Settings, notices: &mut Vec<Notice>) -> Result<usize, MeasureError> {
+        let Self { path, what, available } = self;
+        // With a duration they are distinct prompts, which are repeated in any case.
+        if available >= asked || settings.duration.is_some() {
+            return Ok(available.min(asked));
+        }
+        match settings.shortage {
+            Shortage::Accept => Ok(available),
+            Shortage::Repeat => {
+                notices.push(Notice::PromptsRepeated { available, asked });
+                Ok(asked)
+            }
+            Shortage::Refuse => Err(MeasureError::Shortage {
+                path: path.display().to_string(),
+                what,
+                available,
+                asked,
+                remedy: settings.shortage_remedy(available),
+            }),
         }
     }
 }
@@ -249,7 +337,7 @@ fn usable(
         rest = later;
         let made = in_parallel(batch.len(), stop, |index| {
             let Some(exchange) = batch[index].first() else { return Ok(None) };
-            let answer = materials.tokenizer.count(&exchange.answer)?;
+            let answer = materials.tokenizer()?.count(&exchange.answer)?;
             let wanted = output.unwrap_or_else(|| u32::try_from(answer).unwrap_or(u32::MAX));
             let prompt = materials.listed(settings, &exchange.question, wanted)?;
             let tokens = usize::try_from(prompt.tokens).unwrap_or(usize::MAX);

@@ -5,8 +5,9 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use super::measurement::{MeasureError, plan_of};
-use crate::load::prompt::{Prompt, RandomPrompts};
-use crate::load::{Failure, Progress, Reason, Schedule, Settings, Target, request};
+use super::server_tokenizer::ServerTokenizer;
+use crate::load::prompt::{Content, Prompt, RandomPrompts};
+use crate::load::{Failure, Notice, Progress, Reason, Schedule, Settings, Target, TokenizerError, request};
 use crate::measure::load_driver::{Drive, KernelClock};
 use crate::system::cancellation::Cancellation;
 use crate::system::http_client::{Answer, HttpError, Question, send_blocking};
@@ -24,16 +25,21 @@ const METRICS_LIMIT: Duration = Duration::from_secs(10);
 /// Probe and warm-up have prompts of their own, so that no measured prompt is in the server's prefix cache when it is measured.
 /// Their numbers count down from here.
 const UNMEASURED: u64 = u64::MAX / 2;
+/// Output tokens of a warm-up request where there is no tokenizer.
+const UNMEASURED_OUTPUT: u32 = 32;
+
+/// Redirects that a probe follows, one after another.
+const MAX_REDIRECTS: usize = 5;
 
 /// The server under test, as the settings describe it.
-pub(super) struct ServerUnderTest<'a> {
-    settings: &'a Settings,
+pub(super) struct ServerUnderTest {
+    settings: Settings,
     tls: Option<TlsClient>,
     kernel_clock: KernelClock,
 }
 
-impl<'a> ServerUnderTest<'a> {
-    pub fn new(settings: &'a Settings) -> Result<Self, MeasureError> {
+impl ServerUnderTest {
+    pub fn new(settings: Settings) -> Result<Self, MeasureError> {
         let tls = match settings.target.tls {
             true => Some(TlsClient::new(settings.ca_cert.as_deref())?),
             false => None,
@@ -45,13 +51,19 @@ impl<'a> ServerUnderTest<'a> {
         })
     }
 
+    /// The settings, adapted to the server by the probe.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The tokenizer of the server, if it lends one.
+    pub fn tokenizer(&self, stop: &Cancellation) -> Result<ServerTokenizer, TokenizerError> {
+        ServerTokenizer::connect(&self.settings, self.tls.clone(), stop)
+    }
+
     /// The same server with other settings of the load.
-    pub fn with_settings(self, settings: &Settings) -> ServerUnderTest<'_> {
-        ServerUnderTest {
-            settings,
-            tls: self.tls,
-            kernel_clock: self.kernel_clock,
-        }
+    pub fn with_settings(self, settings: Settings) -> Self {
+        Self { settings, ..self }
     }
 
     pub fn drive(&self, warming_up: bool) -> Drive<'_> {
@@ -65,29 +77,69 @@ impl<'a> ServerUnderTest<'a> {
         }
     }
 
-    pub fn probe(&self, maker: &RandomPrompts<'_>, cancellation: &Cancellation) -> Result<(), MeasureError> {
+    /// Sends a single request that finds what would be wrong with all of them. A key that the server refuses is omitted, and a
+    /// redirect on the same server is followed, each once; the settings then hold what was found.
+    fn probe(&mut self, maker: Option<&RandomPrompts<'_>>, cancellation: &Cancellation) -> Result<Vec<Notice>, MeasureError> {
         let prompt = Prompt {
             output_tokens: PROBE_TOKENS,
-            ..maker.make(UNMEASURED)?
+            ..unmeasured(maker, 0)?
         };
-        let requests = vec![request::prepare(self.settings, 0, &prompt)];
-        let run = self
-            .drive(true)
-            .run(&plan_of(self.settings, requests, Schedule::Closed), cancellation, &mut |_| {})?;
+        let proxy = self.settings.target.proxy.as_ref();
+        let mut notices: Vec<Notice> = proxy.map(|proxy| Notice::ThroughProxy { url: proxy.url() }).into_iter().collect();
+        while let Some(failure) = self.probe_once(&prompt, cancellation)? {
+            match self.adapt(&prompt, &failure, &notices) {
+                Ok(notice) => notices.push(notice),
+                Err(failure) => {
+                    return Err(MeasureError::Probe {
+                        url: self.settings.target.url(),
+                        failure,
+                    });
+                }
+            }
+        }
+        Ok(notices)
+    }
+
+    fn probe_once(&self, prompt: &Prompt, cancellation: &Cancellation) -> Result<Option<Failure>, MeasureError> {
+        let requests = vec![request::prepare(&self.settings, 0, prompt)];
+        let plan = plan_of(&self.settings, requests, Schedule::Closed);
+        let run = self.drive(true).run(&plan, cancellation, &mut |_| {})?;
         if cancellation.is_cancelled() {
             return Err(MeasureError::Stopped);
         }
-        match run.records.into_iter().find_map(|record| record.failure) {
-            None => Ok(()),
-            Some(failure) => Err(MeasureError::Probe {
-                url: self.settings.target.url(),
-                failure,
-            }),
+        Ok(run.records.into_iter().find_map(|record| record.failure))
+    }
+
+    /// Changes the settings so that the next probe may succeed where this one failed. Fails where nothing can be changed. Ends,
+    /// because each key can be omitted once, and redirects are counted.
+    fn adapt(&mut self, prompt: &Prompt, failure: &Failure, before: &[Notice]) -> Result<Notice, Failure> {
+        let Reason::Status(status) = failure.reason else {
+            return Err(failure.clone());
+        };
+        match (status, failure.location.as_deref()) {
+            (400 | 422, _) => {
+                let key = request::refused_key(&self.settings, prompt, &failure.detail).ok_or_else(|| failure.clone())?;
+                self.settings.omitted_keys.push(key);
+                Ok(Notice::KeyOmitted(key))
+            }
+            (301 | 302 | 307 | 308, Some(location)) => {
+                let redirects = before.iter().filter(|notice| matches!(notice, Notice::Redirected { .. })).count();
+                let target = match self.settings.target.redirected(location) {
+                    Ok(_) if redirects >= MAX_REDIRECTS => Err(format!("after {MAX_REDIRECTS} other redirects")),
+                    target => target,
+                };
+                self.settings.target = target.map_err(|problem| explained(failure, &problem))?;
+                Ok(Notice::Redirected {
+                    url: self.settings.target.url(),
+                })
+            }
+            (303, Some(_)) => Err(explained(failure, "which a POST does not follow")),
+            _ => Err(failure.clone()),
         }
     }
 
     /// Probes until the server answers, for as long as the settings allow; at least once.
-    pub fn await_ready(&self, maker: &RandomPrompts<'_>, cancellation: &Cancellation) -> Result<(), MeasureError> {
+    pub fn await_ready(&mut self, maker: Option<&RandomPrompts<'_>>, cancellation: &Cancellation) -> Result<Vec<Notice>, MeasureError> {
         let deadline = Instant::now() + self.settings.ready_timeout;
         loop {
             match self.probe(maker, cancellation) {
@@ -101,7 +153,7 @@ impl<'a> ServerUnderTest<'a> {
 
     pub fn warm_up(
         &self,
-        maker: &RandomPrompts<'_>,
+        maker: Option<&RandomPrompts<'_>>,
         cancellation: &Cancellation,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), MeasureError> {
@@ -110,16 +162,12 @@ impl<'a> ServerUnderTest<'a> {
         };
         let mut requests = Vec::new();
         for index in (0..count.get()).take_while(|_| !cancellation.is_cancelled()) {
-            requests.push(request::prepare(
-                self.settings,
-                index,
-                &maker.make(UNMEASURED - 1 - u64::from(index))?,
-            ));
+            requests.push(request::prepare(&self.settings, index, &unmeasured(maker, 1 + u64::from(index))?));
         }
         if cancellation.is_cancelled() {
             return Ok(());
         }
-        let plan = plan_of(self.settings, requests, Schedule::Closed);
+        let plan = plan_of(&self.settings, requests, Schedule::Closed);
         self.drive(true).run(&plan, cancellation, progress)?;
         Ok(())
     }
@@ -135,7 +183,7 @@ impl<'a> ServerUnderTest<'a> {
             Ok(answer) => format!("responded with status {}", answer.status),
             Err(error) => error.to_string(),
         };
-        let url = format!("{}{path}", self.settings.target.authority());
+        let url = self.settings.target.url_of(&path);
         Err(MeasureError::Profile { url, problem })
     }
 
@@ -150,7 +198,7 @@ impl<'a> ServerUnderTest<'a> {
             Ok(answer) => format!("responded with status {}", answer.status),
             Err(error) => error.to_string(),
         };
-        let url = format!("{}{path}", self.settings.target.authority());
+        let url = self.settings.target.url_of(&path);
         Err(MeasureError::NoModel { url, problem })
     }
 
@@ -185,7 +233,7 @@ impl<'a> ServerUnderTest<'a> {
             Ok(answer) => format!("responded with status {}", answer.status),
             Err(error) => error.to_string(),
         };
-        let url = format!("{}{path}", self.settings.target.authority());
+        let url = self.settings.target.url_of(&path);
         Err(MeasureError::PrefixCache { url, problem })
     }
 
@@ -201,7 +249,7 @@ impl<'a> ServerUnderTest<'a> {
         limit: Duration,
         cancellation: &Cancellation,
     ) -> Result<Answer, HttpError> {
-        let headers: Vec<(&str, String)> = request::headers(self.settings).collect();
+        let headers: Vec<(&str, String)> = request::headers(&self.settings).collect();
         let question = Question {
             host: &target.host,
             port: target.port,
@@ -209,6 +257,8 @@ impl<'a> ServerUnderTest<'a> {
             json,
             headers: &headers,
             tls: self.tls.as_ref().filter(|_| target.tls),
+            unix_socket: target.unix_socket.as_deref(),
+            proxy: target.proxy.as_ref(),
         };
         // After a first signal the profiler is still stopped and the metrics are still read, for the partial result.
         send_blocking(&question, limit, cancellation.cancelled_twice())
@@ -223,4 +273,21 @@ fn may_pass(failure: &Failure) -> bool {
 fn first_model_of(body: &[u8]) -> Option<String> {
     let list: serde_json::Value = serde_json::from_slice(body).ok()?;
     list.get("data")?.get(0)?.get("id")?.as_str().map(str::to_owned)
+}
+
+/// A prompt of the probe or the warm-up. Without a tokenizer it is a sentence of its own.
+fn unmeasured(maker: Option<&RandomPrompts<'_>>, number: u64) -> Result<Prompt, TokenizerError> {
+    match maker {
+        Some(maker) => maker.make(UNMEASURED - number),
+        None => Ok(Prompt {
+            content: Content::Text(format!("Warm-up {number}: please write a few words about the number {number}.")),
+            tokens: 0,
+            wanted_tokens: 0,
+            output_tokens: UNMEASURED_OUTPUT,
+        }),
+    }
+}
+
+fn explained(failure: &Failure, problem: &str) -> Failure {
+    Failure::new(failure.reason, &format!("{}, {problem}", failure.detail))
 }

@@ -1,11 +1,14 @@
-//! Finds and reads the tokenizer that belongs to a model: a file, a folder, or a repository of the hub through its cache.
+//! Finds and reads the tokenizer that belongs to a model: a file, a folder, or a repository of the hub through its cache. A GGUF file
+//! has its own inside.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use chrono::Utc;
 
 use crate::load::chat_template::ChatTemplateError;
-use crate::load::{ChatTemplate, Tokenizer, TokenizerError};
+use crate::load::{ChatTemplate, Tokenizer, TokenizerError, gguf};
 use crate::measure::hub::{Hub, HubError, HubKind, HubRepository, HubSettings};
 
 const TOKENIZER: &str = "tokenizer.json";
@@ -17,7 +20,8 @@ const TEMPLATE: &str = "chat_template.jinja";
 pub enum TokenizerFileError {
     /// Neither a file, nor a folder with one, nor a name of the hub.
     #[error(
-        "no tokenizer at {searched}: expected a tokenizer.json, a folder that contains one, or `owner/name` on the hub; set --tokenizer"
+        "no tokenizer at {searched}: expected a tokenizer.json, a .gguf file, a folder that contains one, or `owner/name` on the hub; \
+         set --tokenizer"
     )]
     NotFound {
         /// The source.
@@ -52,8 +56,29 @@ pub enum TokenizerFileError {
     },
 }
 
+impl TokenizerFileError {
+    /// Whether there is none where it was searched for, rather than one that is wrong.
+    #[must_use]
+    pub fn is_absence(&self) -> bool {
+        match self {
+            Self::NotFound { .. } | Self::Hub { .. } => true,
+            Self::File(_) | Self::Tokenizer { .. } | Self::ChatTemplate { .. } => false,
+        }
+    }
+
+    /// Whether the hub did not give it.
+    #[must_use]
+    pub fn is_of_the_hub(&self) -> bool {
+        match self {
+            Self::Hub { .. } => true,
+            Self::NotFound { .. } | Self::File(_) | Self::Tokenizer { .. } | Self::ChatTemplate { .. } => false,
+        }
+    }
+}
+
 /// Where the files of a tokenizer are.
 enum TokenizerLocation {
+    Gguf(PathBuf),
     File(PathBuf),
     Folder(PathBuf),
     Hub(Box<Hub>, HubRepository),
@@ -64,7 +89,12 @@ enum TokenizerLocation {
 /// # Errors
 /// [`TokenizerFileError`], naming the file or repository.
 pub fn read(source: &str, go_on: &mut dyn FnMut() -> bool) -> Result<Tokenizer, TokenizerFileError> {
-    let path = locate(source)?.file(TOKENIZER, go_on)?;
+    let location = locate(source)?;
+    if let TokenizerLocation::Gguf(path) = location {
+        let bytes = read_metadata(&path)?;
+        return gguf::tokenizer(&bytes).map_err(|source| TokenizerFileError::Tokenizer { path, source });
+    }
+    let path = location.file(TOKENIZER, go_on)?;
     let bytes = crate::system::files::read(&path)?;
     Tokenizer::from_json(&bytes).map_err(|source| TokenizerFileError::Tokenizer { path, source })
 }
@@ -75,12 +105,25 @@ pub fn read(source: &str, go_on: &mut dyn FnMut() -> bool) -> Result<Tokenizer, 
 /// [`TokenizerFileError`], also where there is none.
 pub fn read_chat_template(source: &str, go_on: &mut dyn FnMut() -> bool) -> Result<ChatTemplate, TokenizerFileError> {
     let location = locate(source)?;
-    let path = location.file(CONFIG, go_on)?;
-    let config = crate::system::files::read(&path)?;
-    let separate = match location.file(TEMPLATE, go_on) {
-        Ok(file) => Some(crate::system::files::read_text(&file)?),
-        // Most models have the template in the configuration.
-        Err(_) => None,
+    let (path, config, separate) = match location {
+        TokenizerLocation::Gguf(path) => {
+            let config = gguf::chat_template_config(&read_metadata(&path)?);
+            let config = config.map_err(|source| TokenizerFileError::Tokenizer {
+                path: path.clone(),
+                source,
+            })?;
+            (path, config.to_string().into_bytes(), None)
+        }
+        location => {
+            let path = location.file(CONFIG, go_on)?;
+            let config = crate::system::files::read(&path)?;
+            let separate = match location.file(TEMPLATE, go_on) {
+                Ok(file) => Some(crate::system::files::read_text(&file)?),
+                // Most models have the template in the configuration.
+                Err(_) => None,
+            };
+            (path, config, separate)
+        }
     };
     let problem = |problem: String| TokenizerFileError::ChatTemplate {
         path: path.clone(),
@@ -94,7 +137,13 @@ pub fn read_chat_template(source: &str, go_on: &mut dyn FnMut() -> bool) -> Resu
 fn locate(source: &str) -> Result<TokenizerLocation, TokenizerFileError> {
     let given = Path::new(source);
     if given.is_dir() {
-        return Ok(TokenizerLocation::Folder(given.to_owned()));
+        return Ok(match gguf_in(given).filter(|_| !given.join(TOKENIZER).is_file()) {
+            Some(file) => TokenizerLocation::Gguf(file),
+            None => TokenizerLocation::Folder(given.to_owned()),
+        });
+    }
+    if given.is_file() && is_gguf(given) {
+        return Ok(TokenizerLocation::Gguf(given.to_owned()));
     }
     if given.is_file() {
         return Ok(TokenizerLocation::File(given.to_owned()));
@@ -114,10 +163,35 @@ fn locate(source: &str) -> Result<TokenizerLocation, TokenizerFileError> {
     Ok(TokenizerLocation::Hub(Box::new(Hub::new(settings)), repository))
 }
 
+fn is_gguf(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"))
+}
+
+/// The first GGUF file of a folder: a split model has its metadata in the first of its files.
+fn gguf_in(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?;
+    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    files.filter(|path| is_gguf(path) && path.is_file()).min()
+}
+
+/// The start of a GGUF file, without the tensors of gigabytes behind it.
+fn read_metadata(path: &Path) -> Result<Vec<u8>, crate::system::files::FileError> {
+    let read = || {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(gguf::METADATA_LIMIT).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(|source| crate::system::files::FileError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 impl TokenizerLocation {
     fn file(&self, name: &str, go_on: &mut dyn FnMut() -> bool) -> Result<PathBuf, TokenizerFileError> {
         let local = match self {
             Self::File(path) if name == TOKENIZER => path.clone(),
+            Self::Gguf(path) => path.clone(),
             Self::File(path) => path.with_file_name(name),
             Self::Folder(folder) => folder.join(name),
             Self::Hub(hub, repository) => {

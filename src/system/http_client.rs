@@ -3,12 +3,14 @@
 
 use std::error::Error;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::model::Proxy;
 use crate::system::runtime::block_on;
 use crate::system::tls::{TlsClient, TlsError};
 
@@ -40,19 +42,34 @@ fn builder() -> reqwest::ClientBuilder {
         .redirect(reqwest::redirect::Policy::none())
 }
 
-/// A client for one exchange with an engine: HTTP/1.1, directly and never through a proxy.
-fn engine_client(tls: Option<&TlsClient>) -> Result<reqwest::Client, HttpError> {
-    let config = match tls {
+/// A client for one exchange with an engine: HTTP/1.1, and of proxies only the one that the question names.
+fn engine_client(question: &Question<'_>) -> Result<reqwest::Client, HttpError> {
+    let config = match question.tls {
         Some(tls) => tls.config(),
         None => trusts_nothing()?,
     };
-    let client = builder()
+    let mut client = builder()
         .tls_backend_preconfigured(config)
         .connect_timeout(ENGINE_CONNECT_TIMEOUT)
         .no_proxy()
         .http1_only()
         .pool_max_idle_per_host(0);
+    if let Some(socket) = question.unix_socket {
+        client = client.unix_socket(socket);
+    }
+    if let Some(proxy) = question.proxy {
+        client = client.proxy(engine_proxy(proxy)?);
+    }
     client.build().map_err(HttpError::from)
+}
+
+fn engine_proxy(proxy: &Proxy) -> Result<reqwest::Proxy, HttpError> {
+    let through = reqwest::Proxy::all(proxy.url())?;
+    let Some(authorization) = &proxy.authorization else {
+        return Ok(through);
+    };
+    let value = HeaderValue::from_str(authorization.expose()).map_err(|error| HttpError::Transport(error.to_string()))?;
+    Ok(through.custom_http_auth(value))
 }
 
 /// A client without TLS still needs a configuration; one without certificates spares reading the system's.
@@ -124,6 +141,27 @@ pub struct Question<'a> {
     pub headers: &'a [(&'a str, String)],
     /// Makes the connection an encrypted one.
     pub tls: Option<&'a TlsClient>,
+    /// The socket to connect to, in place of host and port.
+    pub unix_socket: Option<&'a Path>,
+    /// The proxy to go through.
+    pub proxy: Option<&'a Proxy>,
+}
+
+impl<'a> Question<'a> {
+    /// A GET of a path, without encryption, directly.
+    #[must_use]
+    pub fn get(host: &'a str, port: u16, path: &'a str) -> Self {
+        Self {
+            host,
+            port,
+            path,
+            json: None,
+            headers: &[],
+            tls: None,
+            unix_socket: None,
+            proxy: None,
+        }
+    }
 }
 
 impl Question<'_> {
@@ -172,7 +210,7 @@ pub fn send_blocking<C>(question: &Question<'_>, limit: Duration, cancelled: imp
 }
 
 async fn exchange(question: &Question<'_>) -> Result<Answer, HttpError> {
-    let client = engine_client(question.tls)?;
+    let client = engine_client(question)?;
     let url = question.url()?;
     let mut request = match question.json {
         None => client.get(url),
@@ -204,14 +242,7 @@ mod tests {
     use crate::system::cancellation::{CancelCause, Cancellation};
 
     fn question(port: u16) -> Question<'static> {
-        Question {
-            host: "127.0.0.1",
-            port,
-            path: "/x",
-            json: None,
-            headers: &[],
-            tls: None,
-        }
+        Question::get("127.0.0.1", port, "/x")
     }
 
     /// Serves one connection, in small pieces; its result is the request.

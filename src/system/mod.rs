@@ -8,6 +8,7 @@ pub mod host;
 pub mod http_client;
 pub mod ports;
 pub mod process;
+pub mod proxy;
 pub mod redaction;
 pub mod retry;
 pub mod runtime;

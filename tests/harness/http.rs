@@ -35,6 +35,8 @@ fn send(address: &str, request: &str) -> String {
 pub struct HttpRequest {
     /// Method, path and version.
     pub line: String,
+    /// The whole head.
+    pub head: String,
     pub body: Vec<u8>,
 }
 
@@ -54,6 +56,16 @@ impl HttpResponse {
             body,
         }
     }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let Self {
+            status,
+            content_type,
+            body,
+        } = self;
+        let length = body.len();
+        format!("HTTP/1.1 {status} Test\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n{body}").into_bytes()
+    }
 }
 
 /// A server on a free port, which ends with the process. It keeps connections open, a thread each.
@@ -67,6 +79,11 @@ impl HttpServer {
     /// A server whose responses come from `respond`, which is told the number of the request, from 0. Without a response the
     /// connection stays open and silent.
     pub fn start(respond: impl Fn(usize, &HttpRequest) -> Option<HttpResponse> + Send + Sync + 'static) -> Self {
+        Self::start_raw(move |number, request| respond(number, request).map(|response| response.to_bytes()))
+    }
+
+    /// The same with responses as bytes, head and body.
+    pub fn start_raw(respond: impl Fn(usize, &HttpRequest) -> Option<Vec<u8>> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(AtomicUsize::new(0));
@@ -86,25 +103,16 @@ impl HttpServer {
     }
 }
 
-fn serve(mut stream: TcpStream, counter: &AtomicUsize, respond: &impl Fn(usize, &HttpRequest) -> Option<HttpResponse>) {
+fn serve(mut stream: TcpStream, counter: &AtomicUsize, respond: &impl Fn(usize, &HttpRequest) -> Option<Vec<u8>>) {
     let mut unread = Vec::new();
     while let Some(request) = read_request(&mut stream, &mut unread) {
         let number = counter.fetch_add(1, Ordering::SeqCst);
-        let Some(HttpResponse {
-            status,
-            content_type,
-            body,
-        }) = respond(number, &request)
-        else {
+        let Some(response) = respond(number, &request) else {
             // Until the client gives up.
             let _ = read_request(&mut stream, &mut unread);
             return;
         };
-        let head = format!(
-            "HTTP/1.1 {status} Test\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        if stream.write_all((head + &body).as_bytes()).is_err() {
+        if stream.write_all(&response).is_err() {
             return;
         }
     }
@@ -138,5 +146,5 @@ fn take_request(unread: &mut Vec<u8>) -> Option<HttpRequest> {
     let body = unread[head_end + 4..end].to_vec();
     unread.drain(..end);
     let line = head.split("\r\n").next().unwrap_or_default().to_owned();
-    Some(HttpRequest { line, body })
+    Some(HttpRequest { line, head, body })
 }

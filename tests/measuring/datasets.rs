@@ -58,6 +58,98 @@ fn sharegpt_and_own_lines_keep_their_lengths() {
 }
 
 #[test]
+fn fewer_prompts_than_asked_for_are_an_error_or_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Simulator::start(&["--ttft-ms", "1", "--itl-ms", "1", "--tokenizer", "benchmarks/demo"]);
+    let own = "{\"prompt\":\"how many words are there\",\"output_tokens\":5}\n".repeat(3);
+    let said = json!({ "conversations": [
+        { "from": "human", "value": "please tell me more about the list, and why it matters" },
+        { "from": "gpt", "value": "number is a word for how many things there are" },
+    ] });
+    // Too short for benchmark_serving.py, so it does not count.
+    let short = json!({ "conversations": [{ "from": "human", "value": "a" }, { "from": "gpt", "value": "b" }] });
+    for (name, path, asked) in [
+        ("custom", write(folder.path(), "own.jsonl", &own), ["--num-prompts", "7"]),
+        (
+            "sharegpt",
+            write(folder.path(), "said.json", &json!([said, said, short, said]).to_string()),
+            ["--num-prompts", "7"],
+        ),
+        (
+            "sharegpt",
+            write(folder.path(), "three.json", &json!([said, said, said]).to_string()),
+            ["--sessions", "7"],
+        ),
+    ] {
+        let mut arguments = vec!["--dataset-name", name, "--dataset-path", &path, "--ignore-eos"];
+        arguments.extend(asked);
+        let output = bench(engine.port(), &arguments).finish();
+        assert_eq!(output.status.code(), Some(3), "{asked:?}: {}", stderr(&output));
+        let words = stderr(&output);
+        assert!(words.contains("3 usable") && words.contains("expected 7"), "{words}");
+        assert!(words.contains(&format!("set {} 3, or --oversample", asked[0])), "{words}");
+        arguments.push("--oversample");
+        let (result, output) = measure(engine.port(), &arguments, folder.path());
+        assert_eq!(result["completed"], json!(7), "{}", stderr(&output));
+        assert_eq!(result["imax"]["notices"][0]["code"], json!("prompts_repeated"));
+        assert!(stderr(&output).contains("note: the data set has 3 of 7"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn own_prompts_need_no_tokenizer_where_the_server_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Simulator::start(&["--ttft-ms", "2", "--itl-ms", "1", "--tokenizer", "benchmarks/demo"]);
+    let path = write(
+        folder.path(),
+        "own.jsonl",
+        &"{\"prompt\":\"how many words are there\",\"output_tokens\":5}\n".repeat(8),
+    );
+    let arguments = [
+        "--dataset-name",
+        "custom",
+        "--dataset-path",
+        &path,
+        "--ignore-eos",
+        "--num-warmups",
+        "2",
+    ];
+    let load = |model: &[&str]| {
+        let output = imax()
+            .args([
+                "bench",
+                "--port",
+                engine.port(),
+                "--served-model-name",
+                "demo",
+                "--allow-saturated-client",
+            ])
+            .args(["--save-result", "--result-filename", "result.json", "--result-dir"])
+            .arg(folder.path())
+            .args(arguments)
+            .args(model)
+            .finish();
+        let result = std::fs::read(folder.path().join("result.json")).ok();
+        (result.map(|text| serde_json::from_slice::<Value>(&text).unwrap()), output)
+    };
+    let (expected, output) = load(&["--model", "benchmarks/demo"]);
+    let expected = expected.unwrap_or_else(|| panic!("{}", stderr(&output)));
+    std::fs::remove_file(folder.path().join("result.json")).unwrap();
+    let (result, output) = load(&["--model", "model-without-files"]);
+    let result = result.unwrap_or_else(|| panic!("{}", stderr(&output)));
+    for key in ["completed", "total_input_tokens", "total_output_tokens"] {
+        assert_eq!(result[key], expected[key], "{key}");
+    }
+    assert_eq!(
+        (doubts(&result), &result["imax"]["notices"][0]["code"]),
+        (vec![], &json!("no_tokenizer"))
+    );
+    // Where one is named, it must be there.
+    let output = load(&["--model", "model-without-files", "--tokenizer", "/nowhere"]).1;
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+}
+
+#[test]
 fn a_trace_keeps_its_arrivals_lengths_and_shared_prefixes() {
     let folder = tempfile::tempdir().unwrap();
     let engine = Simulator::start(&["--prefix-cache", "--tokenizer", "benchmarks/demo"]);

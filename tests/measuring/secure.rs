@@ -15,7 +15,7 @@ use serde_json::json;
 use super::client::{imax, stderr};
 use crate::harness::{Finish as _, Simulator};
 
-const AUTHORITY: &str = "tests/measuring/tls/ca.pem";
+pub const AUTHORITY: &str = "tests/measuring/tls/ca.pem";
 
 fn certificates() -> ServerConfig {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/measuring/tls");
@@ -31,7 +31,7 @@ fn certificates() -> ServerConfig {
 }
 
 /// Encrypts what goes to and from an engine; returns the port.
-fn encrypt(engine: &Simulator) -> u16 {
+pub fn encrypt(engine: &Simulator) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let config = Arc::new(certificates());

@@ -145,6 +145,8 @@ fn accepted_requests(port: u16) -> u64 {
         json: None,
         headers: &[],
         tls: None,
+        unix_socket: None,
+        proxy: None,
     };
     let answer = send_blocking(&question, DEADLINE, std::future::pending::<()>()).unwrap();
     let text = String::from_utf8(answer.body).unwrap();

@@ -218,3 +218,32 @@ fn github_actions_gets_one_annotation_and_a_summary() {
         "{summary}"
     );
 }
+
+#[test]
+fn unreadable_tokenizer_is_reported_before_the_engine_starts() {
+    for (tokenizer, message) in [
+        (
+            "no/such/tokenizer",
+            "the load cannot be prepared: no tokenizer at no/such/tokenizer",
+        ),
+        ("broken", "broken/tokenizer.json: not a tokenizer.json"),
+    ] {
+        let world = World::with_recipe("touch \"$IMAX_OUT/started\"; exec sleep @MARK@").arguments(&["--tokenizer", tokenizer]);
+        world.write("broken/tokenizer.json", "{}");
+        let ended = world.run();
+        assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+        let job = world.job();
+        assert_eq!(job["outcome"]["class"], json!("invalid"), "{job}");
+        let reason = job["outcome"]["reason"].as_str().unwrap();
+        assert!(reason.contains(message), "{reason}");
+        let phases: Vec<&str> = job["phases"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|phase| phase["phase"].as_str().unwrap())
+            .collect();
+        assert_eq!(phases, ["preflight"]);
+        assert!(!world.path("out/started").exists());
+        world.assert_nothing_runs();
+    }
+}

@@ -71,8 +71,15 @@ impl Display {
             }
             BenchEvent::Measured(measured) => {
                 self.end_progress();
+                for notice in &measured.notices {
+                    say(&format!("note: {notice}"));
+                }
                 for doubt in &measured.doubts {
-                    say(&format!("warning: the result is marked `{}`", doubt.code()));
+                    say(&format!(
+                        "warning: the result is marked `{}`: {}",
+                        doubt.code(),
+                        doubt.explanation()
+                    ));
                 }
                 output::write(&table::table(measured))
             }

@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use crate::load::Measured;
 use crate::load::settings::MetricName;
-use crate::load::validity;
+use crate::load::{statistics, validity};
 
 /// The table, with what failed below it.
 #[must_use]
@@ -33,6 +33,7 @@ pub fn table(measured: &Measured) -> String {
         throughput.output_tokens,
         throughput.tokens,
     );
+    let mut has_unknown = false;
     let mut table = Table::new();
     table.load_style(presets::ASCII_BORDERS_ONLY_CONDENSED);
     let mut header = vec!["ms".to_owned(), "mean".to_owned(), "median".to_owned(), "std".to_owned()];
@@ -44,18 +45,22 @@ pub fn table(measured: &Measured) -> String {
             continue;
         }
         let mut row = vec![metric.as_str().to_uppercase()];
-        let values = [summary.mean, summary.median, summary.std].into_iter();
-        row.extend(
-            values
-                .chain(summary.percentiles.iter().map(|(_, value)| *value))
-                .map(|ms| format!("{ms:.2}")),
-        );
+        row.extend([summary.mean, summary.median, summary.std].map(|ms| format!("{ms:.2}")));
+        let values = statistics::count(summary.count);
+        for (p, ms) in &summary.percentiles {
+            let is_known = values >= statistics::values_needed(*p);
+            row.push(if is_known { format!("{ms:.2}") } else { "-".to_owned() });
+            has_unknown |= !is_known;
+        }
         table.add_row(row);
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let _ = writeln!(text, "{table}");
+    if has_unknown {
+        let _ = writeln!(text, "-: too few values, p99 needs 100 and p99.9 needs 1000");
+    }
     for (code, (count, example)) in validity::failures(&measured.run.records) {
         let _ = writeln!(text, "{count} failed with {code}: {example}");
     }

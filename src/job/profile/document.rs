@@ -49,7 +49,7 @@ pub(super) struct ProfileDocument {
     pub environment: Option<BTreeMap<String, String>>,
     /// Names of environment variables of imax that the recipe gets as secrets.
     pub secrets: Option<Vec<String>>,
-    /// Path of the engine's health check.
+    /// Path of the engine's health check; by default that of the API in `load.backend`.
     pub health_path: Option<String>,
     /// How the engine is loaded.
     pub load: Option<LoadDocument>,

@@ -50,7 +50,7 @@ pub(super) struct LoadDocument {
     /// Lengths are drawn between this part of the row's length and the row's length.
     #[schemars(range(min = 0))]
     pub random_range_ratio: Option<f64>,
-    /// Folder or hub name of the tokenizer, where it is not the model's.
+    /// Folder or hub name of the tokenizer, where it is not the model's; `server` for the engine's `/tokenize`.
     pub tokenizer: Option<String>,
     /// The API, as `imax bench --backend` names it.
     pub backend: Option<String>,

@@ -51,8 +51,8 @@ pub struct RunnerProfile {
     pub environment: BTreeMap<String, String>,
     /// Names of variables that the recipe inherits from imax as secrets.
     pub secrets: Vec<String>,
-    /// Path of the engine's health check.
-    pub health_path: String,
+    /// Path of the engine's health check, where it is not the usual one of the API.
+    pub health_path: Option<String>,
     /// How the engine is loaded.
     pub load: LoadSettings,
     /// Deadline of each phase.
@@ -125,7 +125,7 @@ impl RunnerProfile {
             pass_environment: Vec::new(),
             environment: BTreeMap::new(),
             secrets: vec!["HF_TOKEN".to_owned()],
-            health_path: "/health".to_owned(),
+            health_path: None,
             load: LoadSettings::default(),
             deadlines: Deadlines::default(),
             telemetry: TelemetrySettings::default(),
@@ -217,9 +217,9 @@ fn checked(name: &str, source: ProfileSource, launchers: Launchers<'_>) -> Resul
     let head = ProfileHead { name, vendor };
     let launcher = known_launcher(name, launcher.as_deref(), launchers)?;
     let launch = launcher.check_section(head, sections.remove(launcher.name()))?;
-    let health_path = health_path.unwrap_or(local.health_path);
-    if !health_path.starts_with('/') || health_path.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(head.invalid("health-path", health_path, "a path of a URL, such as /health"));
+    let is_path = |path: &String| path.starts_with('/') && !path.chars().any(|c| c.is_whitespace() || c.is_control());
+    if let Some(wrong) = health_path.clone().filter(|path| !is_path(path)) {
+        return Err(head.invalid("health-path", wrong, "a path of a URL, such as /health"));
     }
     let hooks = hooks.unwrap_or_default();
     Ok(RunnerProfile {

@@ -6,6 +6,7 @@ use super::calibration::Calibration;
 use super::engine_metrics::EngineSample;
 use super::health::Health;
 use super::metrics::Metrics;
+use super::notice::Notice;
 use super::record::Record;
 use super::settings::{MetricName, Settings};
 use super::stamp::Stamp;
@@ -52,6 +53,8 @@ pub struct Measured {
     pub engine_metrics: Vec<EngineSample>,
     /// What error the client itself adds on this machine, where that is known.
     pub calibration: Option<Calibration>,
+    /// What its readers must know beside the doubts.
+    pub notices: Vec<Notice>,
 }
 
 /// What was done a second, over the whole run.
@@ -80,6 +83,7 @@ impl Measured {
             inexact_prompts,
             engine_metrics: Vec::new(),
             calibration: None,
+            notices: Vec::new(),
         }
     }
 
@@ -178,6 +182,8 @@ impl Measured {
             | Doubt::WrongInputLengths
             | Doubt::UnstreamedTokens
             | Doubt::NotStreamed
+            | Doubt::CompressedStream
+            | Doubt::UncountedTokens
             | Doubt::ServerRestarted
             | Doubt::ClockStepped
             | Doubt::ClientSaturated => false,

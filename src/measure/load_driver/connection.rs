@@ -1,13 +1,12 @@
 //! One connection and its current request. Writes and reads without blocking; the event loop decides when.
 
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-
-use mio::net::TcpStream;
 
 use super::receive::{self, ControlBuffer, Received};
 use super::secure::Secure;
+use super::socket::Socket;
+use super::tunnel::Tunnel;
 use crate::load::exchange::Asked;
 use crate::load::{Exchange, PreparedRequest, Reason, Record, Stamp, Step};
 
@@ -16,6 +15,8 @@ use crate::load::{Exchange, PreparedRequest, Reason, Record, Stamp, Step};
 enum Activity {
     /// TCP handshake in progress.
     Connecting,
+    /// Opening a tunnel through a proxy.
+    Tunnelling,
     /// TLS handshake in progress.
     Securing,
     /// Open, without a request.
@@ -28,7 +29,8 @@ enum Activity {
 #[derive(Debug)]
 pub struct Connection {
     /// The socket.
-    pub socket: TcpStream,
+    pub socket: Socket,
+    tunnel: Option<Tunnel>,
     secure: Option<Secure>,
     activity: Activity,
     /// The request that waits for the connection or is in flight on it.
@@ -109,18 +111,14 @@ enum Taken {
 }
 
 impl Connection {
-    /// Starts the TCP handshake.
-    ///
-    /// # Errors
-    /// The system error, such as too many open files.
-    pub fn open(address: SocketAddr, secure: Option<Secure>, request: Option<Assigned>) -> io::Result<Self> {
-        let socket = TcpStream::connect(address)?;
-        // A request is one write, so Nagle's algorithm would only delay its last segment.
-        let _ = socket.set_nodelay(true);
+    /// Starts the handshakes on a new socket.
+    #[must_use]
+    pub fn open(socket: Socket, tunnel: Option<Tunnel>, secure: Option<Secure>, request: Option<Assigned>) -> Self {
         let kernel_clock = receive::enable_time_stamps(&socket);
         let now = Instant::now();
-        Ok(Self {
+        Self {
             socket,
+            tunnel,
             secure,
             activity: Activity::Connecting,
             request,
@@ -130,7 +128,7 @@ impl Connection {
             kernel_clock,
             has_served: false,
             reads: 0,
-        })
+        }
     }
 
     /// Whether it is open without a request.
@@ -142,7 +140,7 @@ impl Connection {
     /// Whether a handshake is in progress.
     #[must_use]
     pub fn is_connecting(&self) -> bool {
-        matches!(self.activity, Activity::Connecting | Activity::Securing)
+        matches!(self.activity, Activity::Connecting | Activity::Tunnelling | Activity::Securing)
     }
 
     /// Continues the handshake; call on each event of the socket.
@@ -150,16 +148,17 @@ impl Connection {
     /// # Errors
     /// The connection or TLS error.
     pub fn finish_connect(&mut self, state: &mut ReadState) -> io::Result<Outcome> {
-        if let Some(error) = self.socket.take_error()? {
-            return Err(error);
+        if !self.socket.is_connected()? {
+            return Ok(Outcome::Nothing);
         }
-        if matches!(self.activity, Activity::Connecting) {
-            match self.socket.peer_addr() {
-                Ok(_) => self.activity = Activity::Securing,
-                Err(error) if error.kind() == io::ErrorKind::NotConnected => return Ok(Outcome::Nothing),
-                Err(error) => return Err(error),
+        if let Some(tunnel) = &mut self.tunnel {
+            self.activity = Activity::Tunnelling;
+            if !tunnel.advance(&mut self.socket, state)? {
+                return Ok(Outcome::Nothing);
             }
+            self.tunnel = None;
         }
+        self.activity = Activity::Securing;
         if let Some(secure) = &mut self.secure
             && !shake_hands(secure, &mut self.socket, state)?
         {
@@ -189,7 +188,7 @@ impl Connection {
         match (&self.activity, &self.secure) {
             (Activity::Busy { unsent, .. }, None) => *unsent > 0,
             (Activity::Busy { .. }, Some(_)) => true,
-            (Activity::Connecting | Activity::Securing | Activity::Idle, _) => false,
+            (Activity::Connecting | Activity::Tunnelling | Activity::Securing | Activity::Idle, _) => false,
         }
     }
 
@@ -269,7 +268,7 @@ impl Connection {
                     Taken::More
                 }
             },
-            Activity::Connecting | Activity::Securing | Activity::Idle => Taken::Unasked,
+            Activity::Connecting | Activity::Tunnelling | Activity::Securing | Activity::Idle => Taken::Unasked,
         };
         let Some(secure) = &mut self.secure else {
             return Ok(hand_on(bytes));
@@ -292,7 +291,7 @@ impl Connection {
     pub fn is_answered(&self) -> bool {
         match &self.activity {
             Activity::Busy { exchange, .. } => exchange.is_answered(),
-            Activity::Connecting | Activity::Securing | Activity::Idle => false,
+            Activity::Connecting | Activity::Tunnelling | Activity::Securing | Activity::Idle => false,
         }
     }
 
@@ -308,7 +307,7 @@ impl Connection {
                 record: Box::new(exchange.fail(reason, detail, super::clock::now())),
                 reusable: false,
             },
-            Activity::Connecting | Activity::Securing | Activity::Idle => Outcome::Closed,
+            Activity::Connecting | Activity::Tunnelling | Activity::Securing | Activity::Idle => Outcome::Closed,
         }
     }
 
@@ -324,7 +323,7 @@ impl Connection {
                 record: Box::new(exchange.complete()),
                 reusable,
             },
-            Activity::Connecting | Activity::Securing | Activity::Idle => Outcome::Closed,
+            Activity::Connecting | Activity::Tunnelling | Activity::Securing | Activity::Idle => Outcome::Closed,
         }
     }
 
@@ -334,13 +333,13 @@ impl Connection {
                 record: Box::new(exchange.closed(at)),
                 reusable: false,
             },
-            Activity::Connecting | Activity::Securing | Activity::Idle => Outcome::Closed,
+            Activity::Connecting | Activity::Tunnelling | Activity::Securing | Activity::Idle => Outcome::Closed,
         }
     }
 }
 
 /// Writes what the kernel accepts. Returns whether any byte was written.
-fn write_some(socket: &mut TcpStream, bytes: &[u8], unsent: &mut usize) -> io::Result<bool> {
+fn write_some(socket: &mut Socket, bytes: &[u8], unsent: &mut usize) -> io::Result<bool> {
     let before = *unsent;
     while *unsent > 0 {
         match socket.write(&bytes[bytes.len() - *unsent..]) {
@@ -353,7 +352,7 @@ fn write_some(socket: &mut TcpStream, bytes: &[u8], unsent: &mut usize) -> io::R
     Ok(*unsent < before)
 }
 
-fn write_secure(secure: &mut Secure, socket: &mut TcpStream, bytes: &[u8], unsent: &mut usize) -> io::Result<bool> {
+fn write_secure(secure: &mut Secure, socket: &mut Socket, bytes: &[u8], unsent: &mut usize) -> io::Result<bool> {
     let is_first = *unsent > 0;
     if is_first {
         secure.encrypt(bytes)?;
@@ -364,7 +363,7 @@ fn write_secure(secure: &mut Secure, socket: &mut TcpStream, bytes: &[u8], unsen
 }
 
 /// Continues the TLS handshake. Returns whether it is complete.
-fn shake_hands(secure: &mut Secure, socket: &mut TcpStream, state: &mut ReadState) -> io::Result<bool> {
+fn shake_hands(secure: &mut Secure, socket: &mut Socket, state: &mut ReadState) -> io::Result<bool> {
     secure.flush(socket)?;
     while secure.is_handshaking() {
         match receive::receive(socket, &mut state.buffer, &mut state.control) {

@@ -1,6 +1,7 @@
 //! Runs a load plan over real sockets: client threads with one event loop each, non-blocking HTTP/1.1 with keep-alive, and arrival
 //! times from the kernel. The module `load` decides what to send and interprets the responses.
 
+mod addresses;
 mod batching;
 mod clock;
 mod connection;
@@ -10,11 +11,13 @@ mod pool;
 mod receive;
 mod secure;
 mod shared;
+mod socket;
+mod tunnel;
 mod turns;
 mod worker;
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::{Barrier, mpsc};
 use std::time::Duration;
@@ -23,6 +26,7 @@ use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 
 use crate::load::measured::Run;
 use crate::load::{Clock, Deadlines, Health, Plan, Progress, Record, Schedule, Target};
+use crate::model::Proxy;
 use crate::system::cancellation::Cancellation;
 use crate::system::tls::TlsClient;
 use clock::ClockWatch;
@@ -36,10 +40,12 @@ use worker::{Task, Worker};
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
     /// The host name cannot be resolved.
-    #[error("cannot resolve {authority}: {source}; check --host or --base-url")]
+    #[error("cannot resolve {authority}: {source}; check {origin}")]
     Resolve {
         /// Host and port.
         authority: String,
+        /// Where the name comes from.
+        origin: &'static str,
         /// The resolver's error.
         source: io::Error,
     },
@@ -90,6 +96,11 @@ impl Drive<'_> {
     /// [`DriverError`] where no request could be attempted.
     pub fn run(self, plan: &Plan, stop: &Cancellation, progress: &mut dyn FnMut(Progress)) -> Result<Run, DriverError> {
         let addresses = self.resolve()?;
+        let proxy = self.target.proxy.as_ref();
+        let proxy_url = proxy.map(Proxy::url);
+        let tunnel = proxy
+            .filter(|_| self.target.tls)
+            .map(|proxy| tunnel::request(proxy, &self.target.authority()));
         let slots = usize::try_from(plan.max_concurrency.get()).unwrap_or(usize::MAX).min(plan.starts());
         allow_open_files(slots)?;
         let threads = self.thread_count(slots);
@@ -101,8 +112,12 @@ impl Drive<'_> {
             plan,
             server: Server {
                 addresses: &addresses,
+                unix_socket: self.target.unix_socket.as_deref(),
+                tunnel: tunnel.as_deref(),
+                proxy: proxy_url.as_deref(),
                 host: &self.target.host,
                 tls: self.tls.filter(|_| self.target.tls),
+                connect_timeout: self.deadlines.connect,
             },
             has_kernel_clock: self.kernel_clock.is_on(),
             deadlines: self.deadlines,
@@ -139,27 +154,26 @@ impl Drive<'_> {
         })
     }
 
+    /// The addresses to connect to, the one that accepts connections first.
     fn resolve(&self) -> Result<Vec<SocketAddr>, DriverError> {
-        let unresolved = |source| DriverError::Resolve {
-            authority: self.target.authority(),
-            source,
-        };
-        // getaddrinfo(3) has no timeout, so it runs in a thread that is abandoned at the deadline.
-        let (sender, receiver) = mpsc::channel();
-        let (host, port) = (self.target.host.clone(), self.target.port);
-        std::thread::spawn(move || {
-            let _ = sender.send((host.as_str(), port).to_socket_addrs().map(Iterator::collect));
-        });
-        let answer: io::Result<Vec<SocketAddr>> = receiver
-            .recv_timeout(self.deadlines.connect)
-            .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the resolver timed out")));
-        let found = answer.map_err(unresolved)?;
-        if found.is_empty() {
-            return Err(unresolved(io::Error::other("the name has no address")));
+        if self.target.unix_socket.is_some() {
+            return Ok(Vec::new());
         }
-        // IPv4 first: `localhost` may resolve to `::1` first, on which a server bound to `0.0.0.0` does not listen.
-        let (v4, v6): (Vec<_>, Vec<_>) = found.into_iter().partition(SocketAddr::is_ipv4);
-        Ok([v4, v6].concat())
+        let (host, port, origin) = match &self.target.proxy {
+            Some(proxy) => (
+                &proxy.host,
+                proxy.port,
+                "the proxy's name in the environment (HTTP_PROXY, HTTPS_PROXY)",
+            ),
+            None => (&self.target.host, self.target.port, "--host or --base-url"),
+        };
+        let limit = self.deadlines.connect;
+        let found = addresses::resolve(host, port, limit).map_err(|source| DriverError::Resolve {
+            authority: format!("{host}:{port}"),
+            origin,
+            source,
+        })?;
+        Ok(addresses::reachable_first(found, limit))
     }
 
     fn thread_count(&self, slots: usize) -> u32 {

@@ -3,12 +3,15 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use mio::{Interest, Registry, Token};
 
 use super::connection::{Assigned, Connection};
 use super::secure::Secure;
+use super::socket::Socket;
+use super::tunnel::Tunnel;
 use crate::system::tls::TlsClient;
 
 /// Connections that were idle for longer are not reused: servers close theirs after some seconds (uvicorn after five), and a request
@@ -18,31 +21,59 @@ const IDLE_LIMIT: Duration = Duration::from_secs(2);
 /// The server of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Server<'a> {
-    /// Its addresses.
+    /// Its addresses, or those of the proxy before it. The first one is used.
     pub addresses: &'a [SocketAddr],
+    /// Its Unix socket, in place of addresses.
+    pub unix_socket: Option<&'a Path>,
+    /// The request that opens a tunnel to it, where a proxy stands before it.
+    pub tunnel: Option<&'a [u8]>,
+    /// URL of that proxy.
+    pub proxy: Option<&'a str>,
     /// Its host name, checked against its certificate.
     pub host: &'a str,
     /// TLS client, if the server uses TLS.
     pub tls: Option<&'a TlsClient>,
+    /// Longest time to connect.
+    pub connect_timeout: Duration,
 }
 
 impl Server<'_> {
     fn connect(&self, request: Option<Assigned>) -> io::Result<Connection> {
-        let Some(address) = self.addresses.first() else {
-            return Err(io::Error::other("the server has no address"));
+        let socket = match (self.unix_socket, self.addresses.first()) {
+            (Some(path), _) => Socket::connect_unix(path, self.connect_timeout)?,
+            (None, Some(address)) => Socket::connect(*address)?,
+            (None, None) => return Err(io::Error::other("the server has no address")),
         };
         let secure = match self.tls {
             None => None,
             Some(tls) => Some(Secure::new(tls.connect(self.host).map_err(io::Error::other)?)),
         };
-        Connection::open(*address, secure, request)
+        Ok(Connection::open(socket, self.tunnel.map(Tunnel::new), secure, request))
+    }
+
+    /// Why there is no connection, with what the error alone does not say.
+    #[must_use]
+    pub fn explain(&self, error: &str) -> String {
+        match (self.proxy, self.unix_socket, self.addresses) {
+            (Some(proxy), _, _) => format!("through the proxy {proxy}: {error}"),
+            (None, Some(path), _) => format!("{}: {error}", path.display()),
+            (None, None, [first, _, ..]) => {
+                format!(
+                    "{first}: {error}; none of the {} addresses of {} accepts connections",
+                    self.addresses.len(),
+                    self.host
+                )
+            }
+            (None, None, _) => error.to_owned(),
+        }
     }
 }
 
 /// A thread's connections.
 #[derive(Debug)]
 pub struct Pool<'a> {
-    server: Server<'a>,
+    /// The server.
+    pub server: Server<'a>,
     registry: Registry,
     places: Vec<Option<Connection>>,
     /// Indices without a connection.

@@ -4,11 +4,11 @@
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsRawFd as _, RawFd};
 
-use mio::net::TcpStream;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
 
 use super::clock;
+use super::socket::Socket;
 use crate::load::Stamp;
 
 /// Bytes read, and their arrival.
@@ -33,13 +33,13 @@ impl Default for ControlBuffer {
 }
 
 /// Enables time stamps on a socket. Returns whether the kernel supports them.
-pub fn enable_time_stamps(socket: &TcpStream) -> bool {
+pub fn enable_time_stamps(socket: &Socket) -> bool {
     setsockopt(socket, sockopt::ReceiveTimestampns, &true).is_ok()
 }
 
 /// Delays acknowledgements (`TCP_QUICKACK` off, tcp(7)). The option is not permanent, so it is set again and again. Where it is not
 /// supported, the client only uses more CPU time.
-pub fn delay_acknowledgements(socket: &TcpStream) {
+pub fn delay_acknowledgements(socket: &Socket) {
     let _ = socket2::SockRef::from(socket).set_tcp_quickack(false);
 }
 
@@ -47,7 +47,7 @@ pub fn delay_acknowledgements(socket: &TcpStream) {
 ///
 /// # Errors
 /// The system error; `WouldBlock` if there are no bytes.
-pub fn receive(socket: &TcpStream, buffer: &mut [u8], control: &mut ControlBuffer) -> io::Result<Received> {
+pub fn receive(socket: &Socket, buffer: &mut [u8], control: &mut ControlBuffer) -> io::Result<Received> {
     let (bytes, stamp) = receive_from(socket.as_raw_fd(), buffer, control)?;
     Ok(match stamp {
         Some(at) => Received {

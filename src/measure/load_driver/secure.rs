@@ -3,8 +3,9 @@
 
 use std::io::{self, Read as _, Write as _};
 
-use mio::net::TcpStream;
 use rustls::ClientConnection;
+
+use super::socket::Socket;
 
 /// The TLS session of one connection.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl Secure {
     ///
     /// # Errors
     /// Where the connection broke.
-    pub fn flush(&mut self, socket: &mut TcpStream) -> io::Result<bool> {
+    pub fn flush(&mut self, socket: &mut Socket) -> io::Result<bool> {
         while self.0.wants_write() {
             match self.0.write_tls(socket) {
                 Ok(_) => {}

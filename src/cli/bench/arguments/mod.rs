@@ -26,7 +26,7 @@ use dataset::DatasetArgs;
 use random::RandomArgs;
 use sampling::SamplingArgs;
 use search::SearchArgs;
-use values::{PromptCount, goodput, header, header_text, json_object, key_value, secret};
+use values::{PromptCount, goodput, header, header_text, json_object, key_name, key_value, secret};
 
 /// Load-test an inference server and write the raw result of benchmark_serving.py.
 #[derive(Debug, Args)]
@@ -88,7 +88,7 @@ struct ServerArgs {
     /// Engine of the server; decides the protocol.
     #[arg(long, visible_alias = "endpoint-type", default_value = "vllm")]
     backend: String,
-    /// Base URL of the server, instead of --host and --port.
+    /// Base URL of the server, instead of --host and --port; `unix:/path` is a Unix socket. A `/v1` at its end is not repeated.
     #[arg(long, short = 'u', visible_aliases = ["url", "target"])]
     base_url: Option<String>,
     /// Host of the server.
@@ -106,7 +106,8 @@ struct ServerArgs {
     /// Model name in requests, if it differs from --model.
     #[arg(long)]
     served_model_name: Option<String>,
-    /// Tokenizer: a file, a folder or a hub repository; default: the model.
+    /// Tokenizer: a tokenizer.json or GGUF file, a folder, a hub repository, or `server` for the server's `/tokenize`; default: the
+    /// model's, else the server's.
     #[arg(long)]
     tokenizer: Option<String>,
     /// No effect: imax runs no code of a model.
@@ -123,6 +124,9 @@ struct ExtentArgs {
     /// --duration, the number of distinct prompts.
     #[arg(long, visible_aliases = ["request-count", "num-requests", "max-requests"], allow_negative_numbers = true)]
     num_prompts: Option<PromptCount>,
+    /// Send the prompts of a data set more than once if it has fewer than --num-prompts or --sessions; otherwise this is an error.
+    #[arg(long)]
+    oversample: bool,
     /// Seconds during which requests are sent, instead of a number of requests; the run then waits for those in flight.
     #[arg(long, visible_aliases = ["max-seconds", "benchmark-duration"])]
     duration: Option<f64>,
@@ -176,7 +180,10 @@ struct RequestArgs {
     /// Seed of all random values.
     #[arg(long, visible_alias = "random-seed", default_value_t = 0)]
     seed: u64,
-    /// Additional keys of each request's body, a JSON object.
+    /// Key of the output length in requests of the OpenAI API, such as `max_completion_tokens`.
+    #[arg(long, default_value = "max_tokens", value_parser = key_name)]
+    max_tokens_field: String,
+    /// Additional keys of each request's body, a JSON object; objects are merged, and null removes a key.
     #[arg(long, value_parser = json_object)]
     extra_body: Option<serde_json::Map<String, serde_json::Value>>,
     /// Additional header of each request, `NAME=VALUE`; can be repeated.

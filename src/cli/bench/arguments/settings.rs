@@ -6,14 +6,18 @@ use std::time::Duration;
 use super::dataset::{DatasetArgs, unsupported};
 use super::values::PromptCount;
 use super::{ArrivalArgs, BenchArgs, ClientArgs, ExtentArgs, MetricArgs, RampName, RateType, RequestArgs, SaveArgs, ServerArgs};
-use crate::load::settings::{Arrival, Dataset, Deadlines, Protocol, Ramp, RandomLengths, Settings, SettingsError, Target};
+use crate::load::settings::{Arrival, Dataset, Deadlines, Protocol, Ramp, RandomLengths, Settings, SettingsError, Shortage, Target};
 use crate::measure::{BenchSettings, ResultFiles};
+use crate::system::proxy::{ProxyError, proxy_for};
 
 /// Why the command line cannot be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum ArgumentError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// The environment names a proxy that cannot be used.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// A number is outside its range.
     #[error("{flag} is {found}, expected {expected}")]
     Range {
@@ -79,10 +83,17 @@ impl TryFrom<BenchArgs> for BenchSettings {
         extent.check(&dataset, &arrivals)?;
         let ExtentArgs {
             num_prompts,
+            oversample,
             duration,
             num_runs,
             num_warmups,
         } = extent;
+        let is_named = matches!(num_prompts, Some(PromptCount::Number(_))) || dataset.sessions.is_some();
+        let shortage = match (oversample, is_named) {
+            (true, _) => Shortage::Repeat,
+            (false, true) => Shortage::Refuse,
+            (false, false) => Shortage::Accept,
+        };
         let num_prompts = match num_prompts {
             Some(PromptCount::Number(number)) => number,
             Some(PromptCount::All) if !dataset.dataset_name.has_end() => {
@@ -98,8 +109,9 @@ impl TryFrom<BenchArgs> for BenchSettings {
         let mut load = server.into_settings(protocol, !request.no_stream, num_prompts)?;
         load.duration = duration.map(|found| seconds("--duration", found)).transpose()?;
         load.num_warmups = num_warmups;
+        load.shortage = shortage;
         dataset.apply(&random, &mut load)?;
-        request.apply(sampling, &mut load);
+        request.apply(sampling, &mut load)?;
         metrics.apply(&mut load)?;
         let ClientArgs {
             calibrate,
@@ -176,7 +188,10 @@ impl ServerArgs {
             None => format!("http://{host}:{port}"),
         };
         let endpoint = endpoint.as_deref().unwrap_or_else(|| protocol.default_endpoint(stream));
-        let target = Target::from_base_url(&base_url, endpoint, protocol)?;
+        let mut target = Target::from_base_url(&base_url, endpoint, protocol)?;
+        if target.unix_socket.is_none() {
+            target.proxy = proxy_for(&target.host, target.tls, &|name| std::env::var(name).ok())?;
+        }
         let is_time = (0.0..=1e7).contains(&ready_check_timeout_sec);
         let ready_timeout = within("--ready-check-timeout-sec", ready_check_timeout_sec, is_time, "seconds, 0 or more")?;
         let nothing = Dataset::Random(RandomLengths::exact(NonZeroU32::MIN, NonZeroU32::MIN));
@@ -205,6 +220,16 @@ impl ExtentArgs {
         if self.num_prompts.is_some() && dataset.dataset_name.is_recorded() {
             return Err(ArgumentError::Combination(
                 "--num-prompts excludes --dataset-name recorded, whose sessions have their own turns; --duration limits the time",
+            ));
+        }
+        if self.oversample && (dataset.dataset_name.is_trace() || dataset.dataset_name.is_recorded()) {
+            return Err(ArgumentError::Combination(
+                "--oversample excludes --dataset-name mooncake and recorded: their requests have times of their own; --duration repeats sessions",
+            ));
+        }
+        if self.oversample && self.num_prompts.is_none() && dataset.sessions.is_none() {
+            return Err(ArgumentError::Combination(
+                "--oversample needs --num-prompts or --sessions, the number of prompts to send",
             ));
         }
         if self.duration.is_some() && dataset.sessions.is_some() {
@@ -289,13 +314,14 @@ fn ramp(name: RampName, from: Option<f64>, to: Option<f64>) -> Result<Ramp, Argu
 }
 
 impl RequestArgs {
-    fn apply(self, sampling: serde_json::Map<String, serde_json::Value>, load: &mut Settings) {
+    fn apply(self, sampling: serde_json::Map<String, serde_json::Value>, load: &mut Settings) -> Result<(), ArgumentError> {
         let Self {
             ignore_eos,
             streaming: _,
             no_stream,
             request_id_prefix,
             seed,
+            max_tokens_field,
             extra_body,
             headers,
             api_key,
@@ -306,6 +332,14 @@ impl RequestArgs {
         load.ignore_eos = ignore_eos;
         load.stream = !no_stream;
         load.seed = seed;
+        if max_tokens_field != load.max_tokens_field && !load.target.protocol.is_openai() {
+            return Err(unsupported(
+                "--max-tokens-field",
+                &load.backend,
+                "its API has one name for the output length",
+            ));
+        }
+        load.max_tokens_field = max_tokens_field;
         load.extra_body = sampling;
         for (key, value) in extra_body.unwrap_or_default() {
             load.extra_body.insert(key, value);
@@ -316,6 +350,7 @@ impl RequestArgs {
         load.lora_modules = lora_modules;
         load.ca_cert = ca_cert;
         load.profile = profile;
+        Ok(())
     }
 }
 

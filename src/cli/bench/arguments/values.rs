@@ -108,6 +108,15 @@ pub fn header(text: &str) -> Result<(String, Secret), String> {
     Ok((name, secret(&value)?))
 }
 
+/// A key of a JSON object.
+pub fn key_name(text: &str) -> Result<String, String> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        Ok(text.to_owned())
+    } else {
+        Err("expected letters, digits and underscores, such as max_completion_tokens".to_owned())
+    }
+}
+
 /// `KEY=VALUE`.
 pub fn key_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;

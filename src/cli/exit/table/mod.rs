@@ -26,7 +26,13 @@ impl ExitOf for ArgumentError {
 impl ExitOf for MeasureError {
     fn exit(&self) -> Exit {
         match self {
-            Self::TokenizerFile(_) | Self::Prompts(_) | Self::File(_) | Self::Dataset { .. } | Self::Tls(_) => Exit::InvalidInput,
+            Self::TokenizerFile(_)
+            | Self::ServerTokenizer { .. }
+            | Self::Prompts(_)
+            | Self::File(_)
+            | Self::Dataset { .. }
+            | Self::Shortage { .. }
+            | Self::Tls(_) => Exit::InvalidInput,
             Self::Hub(HubQuestionsError::Hub(_)) => Exit::Infrastructure,
             Self::Hub(
                 HubQuestionsError::File(_) | HubQuestionsError::Data { .. } | HubQuestionsError::Row { .. } | HubQuestionsError::Empty(_),

@@ -62,14 +62,7 @@ impl Dcgm {
 
 fn look(exporter: &Exporter, cancellation: &Cancellation) -> Vec<GpuSample> {
     let url = &exporter.url;
-    let question = Question {
-        host: url.host(),
-        port: url.port(),
-        path: url.path(),
-        json: None,
-        headers: &[],
-        tls: None,
-    };
+    let question = Question::get(url.host(), url.port(), url.path());
     let (before, since) = (unix_seconds(), Instant::now());
     match send_blocking(&question, LIMIT, cancellation.cancelled()) {
         // The sample was taken in the middle of the request, as far as that can be known.

@@ -90,7 +90,9 @@ impl Worker<'_> {
         if let Some(at) = self.pool.take_idle() {
             self.send(at, assigned);
         } else if let Err(error) = self.pool.open(Some(assigned)) {
-            self.fail_unsent(assigned, Reason::ConnectFailed, &error.to_string());
+            let reason = Reason::of_connecting(error.kind());
+            let detail = self.pool.server.explain(&error.to_string());
+            self.fail_unsent(assigned, reason, &detail);
         }
     }
 

@@ -232,6 +232,7 @@ impl<'a> Worker<'a> {
             let waited = now.saturating_duration_since(connection.last_progress);
             if connection.is_connecting() && waited > self.deadlines.connect {
                 let detail = format!("no connection within {} s", self.deadlines.connect.as_secs_f64());
+                let detail = self.pool.server.explain(&detail);
                 self.give_up_connecting(at, Reason::ConnectTimeout, &detail);
             } else if connection.is_answered() && waited >= LINGER {
                 let outcome = connection.end_answered();

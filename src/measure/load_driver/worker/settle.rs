@@ -17,14 +17,13 @@ impl Worker<'_> {
             },
             Ok(Outcome::Nothing | Outcome::Ended { .. } | Outcome::Closed | Outcome::Stale) => {}
             Err(error) => {
-                let reason = if error.kind() == io::ErrorKind::ConnectionRefused {
-                    Reason::ConnectionRefused
-                } else if secure::is_tls_error(&error) {
+                let reason = if secure::is_tls_error(&error) {
                     Reason::TlsFailed
                 } else {
-                    Reason::ConnectFailed
+                    Reason::of_connecting(error.kind())
                 };
-                self.give_up_connecting(at, reason, &error.to_string());
+                let detail = self.pool.server.explain(&error.to_string());
+                self.give_up_connecting(at, reason, &detail);
             }
         }
     }
