@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Measures every row of the configs on this machine, one after the other, and compares the run with the history.
+# Measures every row of the configs on this machine, one after the other, and compares the run with the history. Ends with 5 if
+# something got worse.
 set -euo pipefail
 
 results=${RESULTS:-results}
 history=${HISTORY:-history}
 mkdir -p "$results"
+rm -rf "$results/jobs" "$results/run"
 
 imax check
 imax matrix full-sweep --no-evals >"$results/rows.json"
@@ -15,15 +17,18 @@ for ((row = 0; row < $(jq length "$results/rows.json"); row++)); do
   if [ "$status" -ge 128 ]; then exit "$status"; fi
 done
 
-imax collect "$results/jobs" --out "$results/run"
+imax collect "$results/jobs" --out "$results/run" >/dev/null
 # The first run has nothing to compare with.
 compared=(--baseline "history:$history" --baseline-optional)
 imax report "$results/run" "${compared[@]}" --format html --out "$results/report.html"
 imax report "$results/run" "${compared[@]}" --format markdown --out "$results/summary.md" ${GITHUB_STEP_SUMMARY:+--job-summary}
-if [ "${GITHUB_EVENT_NAME:-}" = pull_request ]; then
-  imax comment "$results/run" "${compared[@]}"
-else
-  # What was measured on a pull request is no baseline. Added after the report: a run does not compare with itself.
-  imax collect "$results/jobs" --out "$results/run" --history "$history"
+if [ "${GITHUB_EVENT_NAME:-}" = pull_request ]; then imax comment "$results/run" "${compared[@]}"; fi
+verdict=0
+imax report "$results/run" "${compared[@]}" --fail-on regression || verdict=$?
+
+# Added after the reports, because a run does not compare with itself. What was measured for a pull request is no baseline.
+if [ "${GITHUB_EVENT_NAME:-}" != pull_request ]; then
+  imax collect "$results/jobs" --out "$results/run" --history "$history" \
+    --commit "${GITHUB_SHA:-$(git rev-parse HEAD)}" --branch "${GITHUB_REF_NAME:-$(git rev-parse --abbrev-ref HEAD)}" >/dev/null
 fi
-imax report "$results/run" "${compared[@]}" --fail-on regression
+exit "$verdict"

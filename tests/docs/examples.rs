@@ -128,6 +128,8 @@ fn every_push_example_measures_and_compares_with_its_history() {
         let run: Value = serde_json::from_str(&repository.read("results/run/run.json")).unwrap();
         assert_eq!(run["run"]["points"].as_array().unwrap().len(), 3, "{attempt} run: {run:#}");
         assert!(repository.read("results/report.html").contains("smollm2"));
+        let summary = repository.read("results/summary.md");
+        assert_eq!(summary.contains("compared with history"), attempt == "second", "{summary}");
     }
     assert_eq!(fs::read_dir(repository.path("history")).unwrap().count(), 2);
 }
