@@ -129,7 +129,7 @@ fn every_push_example_measures_and_compares_with_its_history() {
         assert_eq!(run["run"]["points"].as_array().unwrap().len(), 3, "{attempt} run: {run:#}");
         assert!(repository.read("results/report.html").contains("smollm2"));
         let summary = repository.read("results/summary.md");
-        assert_eq!(summary.contains("compared with history"), attempt == "second", "{summary}");
+        assert_eq!(summary.contains("3 new"), attempt == "first", "{summary}");
     }
     assert_eq!(fs::read_dir(repository.path("history")).unwrap().count(), 2);
 }
