@@ -1,6 +1,8 @@
 //! Confidence intervals of means and medians by the moving-block bootstrap (Künsch, "The jackknife and the bootstrap for
 //! general stationary observations", Annals of Statistics 17, 1989). Neighbouring requests share batches and queues, so they
-//! are not independent; resampling whole runs of neighbours keeps what they share.
+//! are not independent; resampling whole runs of neighbours keeps what they share. In a closed loop the requests of one wave
+//! share their prefills, so a block is at least a wave long. The spread of a few blocks is itself uncertain, so the interval is
+//! as much wider as Student's t is than the normal distribution.
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -9,8 +11,15 @@ use super::statistics::{count, mean, percentile_of_sorted};
 
 /// Resamples: enough for two digits of an interval's ends.
 const RESAMPLES: usize = 500;
-/// Below this many values an interval would promise more than it knows.
-const FEWEST_VALUES: usize = 20;
+/// Fewer values form no two blocks with anything inside.
+const FEWEST_VALUES: usize = 4;
+/// Quantiles of Student's t for two-sided 95% intervals, from one degree of freedom on (Abramowitz and Stegun, table 26.10).
+const T95: [f64; 20] = [
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093,
+    2.086,
+];
+/// The same quantile of the normal distribution.
+const Z95: f64 = 1.960;
 
 /// A 95% confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,14 +39,14 @@ pub struct Intervals {
     pub median: Interval,
 }
 
-/// The intervals of values in the order in which they were observed; `None` where there are too few. The seed is fixed,
-/// so the same values always give the same intervals.
+/// The intervals of values in the order in which they were observed, of which `wave` are in flight together; `None` where there
+/// are too few. The seed is fixed, so the same values always give the same intervals.
 #[must_use]
-pub fn intervals(values: &[f64]) -> Option<Intervals> {
+pub fn intervals(values: &[f64], wave: usize) -> Option<Intervals> {
     if values.len() < FEWEST_VALUES {
         return None;
     }
-    let block = block_length(values.len());
+    let block = block_length(values.len(), wave);
     let mut random = ChaCha8Rng::seed_from_u64(0);
     let mut means = Vec::with_capacity(RESAMPLES);
     let mut medians = Vec::with_capacity(RESAMPLES);
@@ -53,24 +62,46 @@ pub fn intervals(values: &[f64]) -> Option<Intervals> {
         let middle = sample.len() / 2;
         medians.push(*sample.select_nth_unstable_by(middle, f64::total_cmp).1);
     }
+    let widening = widening(values.len() / block);
     Some(Intervals {
-        mean: ends(&mut means),
-        median: ends(&mut medians),
+        mean: ends(&mut means, widening),
+        median: ends(&mut medians, widening),
     })
 }
 
-/// The cube root of the number of values, the order of magnitude that minimises the error of the variance.
-fn block_length(values: usize) -> usize {
+/// The cube root of the number of values, the order of magnitude that minimises the error of the variance, and at least a wave; but
+/// never so long that there are fewer than two blocks.
+fn block_length(values: usize, wave: usize) -> usize {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cube root of a length")]
     let length = count(values).cbrt().ceil() as usize;
-    length.clamp(1, values)
+    length.max(wave).clamp(1, (values / 2).max(1))
 }
 
-fn ends(estimates: &mut [f64]) -> Interval {
+/// How much wider an interval from so many blocks is than one from very many: t against the normal quantile, and the resampled
+/// variance of a mean is short of the unbiased one by (n - 1) / n.
+fn widening(blocks: usize) -> f64 {
+    let freedom = blocks.max(2) - 1;
+    // Beyond the table the first term of its expansion (Abramowitz and Stegun 26.7.5) is exact to three digits.
+    let expansion = || Z95 * (1.0 + (Z95 * Z95 + 1.0) / (4.0 * count(freedom)));
+    let quantile = T95.get(freedom - 1).copied().unwrap_or_else(expansion);
+    quantile / Z95 * (count(freedom + 1) / count(freedom)).sqrt()
+}
+
+/// The 95% interval of estimates, widened about its centre. A lower end of a time stays positive.
+fn ends(estimates: &mut [f64], widening: f64) -> Interval {
     estimates.sort_unstable_by(f64::total_cmp);
+    let (low, middle, high) = (
+        percentile_of_sorted(estimates, 2.5),
+        percentile_of_sorted(estimates, 50.0),
+        percentile_of_sorted(estimates, 97.5),
+    );
+    if low <= 0.0 {
+        return Interval { low, high };
+    }
+    // About the centre of logarithms, which cannot widen a positive value below zero.
     Interval {
-        low: percentile_of_sorted(estimates, 2.5),
-        high: percentile_of_sorted(estimates, 97.5),
+        low: middle * (low / middle).powf(widening),
+        high: middle * (high / middle).powf(widening),
     }
 }
 
@@ -86,7 +117,7 @@ mod tests {
     #[test]
     fn intervals_cover_the_truth_about_as_often_as_they_say() {
         let covers = |seed: &u64| {
-            let found = intervals(&uniform(400, *seed)).unwrap().mean;
+            let found = intervals(&uniform(400, *seed), 1).unwrap().mean;
             found.low <= 0.5 && 0.5 <= found.high
         };
         let covered = (0..100).filter(covers).count();
@@ -95,7 +126,7 @@ mod tests {
 
     #[test]
     fn the_width_is_that_of_theory_for_independent_values() {
-        let found = intervals(&uniform(1000, 7)).unwrap().mean;
+        let found = intervals(&uniform(1000, 7), 1).unwrap().mean;
         // The standard deviation of a uniform value is sqrt(1/12).
         let expected = 2.0 * 1.96 * (1.0_f64 / 12.0).sqrt() / 1000.0_f64.sqrt();
         assert!(((found.high - found.low) / expected - 1.0).abs() < 0.15);
@@ -106,14 +137,28 @@ mod tests {
         let independent = uniform(500, 3);
         let runs: Vec<f64> = uniform(50, 3).into_iter().flat_map(|value| [value; 10]).collect();
         let width = |values: &[f64]| {
-            let found = intervals(values).unwrap().mean;
+            let found = intervals(values, 1).unwrap().mean;
             found.high - found.low
         };
         assert!(width(&runs) > 1.8 * width(&independent));
     }
 
+    /// Four waves of requests that are alike within a wave and differ between waves: four values, not forty.
     #[test]
-    fn few_values_have_no_confidence_interval() {
-        assert_eq!(intervals(&uniform(19, 1)), None);
+    fn requests_of_one_wave_count_as_one() {
+        let waves: Vec<f64> = uniform(4, 5).into_iter().flat_map(|value| [1.0 + value; 10]).collect();
+        let width = |wave: usize| {
+            let found = intervals(&waves, wave).unwrap().mean;
+            found.high / found.low
+        };
+        assert!(width(10).ln() > 1.5 * width(1).ln(), "{} {}", width(10), width(1));
+    }
+
+    /// One slow request of four: the interval must leave room for its having been chance.
+    #[test]
+    fn few_values_have_wide_intervals() {
+        let found = intervals(&[3.2, 3.2, 8.0, 3.2], 1).unwrap().mean;
+        assert!(found.low < 3.2 && found.high > 8.0, "{found:?}");
+        assert_eq!(intervals(&[3.2, 3.2, 8.0], 1), None);
     }
 }

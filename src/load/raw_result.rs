@@ -130,9 +130,11 @@ impl Measured {
     /// 95% confidence intervals of the metrics that have one value a request, which are in the order of the requests.
     fn intervals_json(&self) -> Value {
         let metrics = &self.metrics;
+        let concurrency = self.settings.arrival.max_concurrency.map_or(1, std::num::NonZeroU32::get);
+        let wave = usize::try_from(concurrency).unwrap_or(usize::MAX);
         let mut json = Map::new();
         for (name, values) in [("ttft", &metrics.ttft_ms), ("tpot", &metrics.tpot_ms), ("e2el", &metrics.e2el_ms)] {
-            if let Some(found) = bootstrap::intervals(values) {
+            if let Some(found) = bootstrap::intervals(values, wave) {
                 json.insert(format!("mean_{name}_ms"), json!([found.mean.low, found.mean.high]));
                 json.insert(format!("median_{name}_ms"), json!([found.median.low, found.median.high]));
             }

@@ -16,6 +16,8 @@ pub(super) const OWN_BLOCK: &str = "imax";
 pub(super) const AGENTIC: &str = "agentic-coding";
 /// The entry of the block that holds what the load generator says of itself.
 pub(super) const LOAD: &str = "load";
+/// The entry of the block that says how many requests succeeded.
+pub(super) const COMPLETED: &str = "completed";
 /// The entry of the block that says when the load ended.
 const ENDED: &str = "benchmark_end_time_unix";
 /// The version of the block; raised when a field changes its meaning.
@@ -32,6 +34,7 @@ pub const POINT_PART: Wanted = Wanted {
                 ("version", Wanted::ALL),
                 ("point", Wanted::ALL),
                 (ENDED, Wanted::ALL),
+                (COMPLETED, Wanted::ALL),
                 (
                     LOAD,
                     Wanted {

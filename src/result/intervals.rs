@@ -1,20 +1,23 @@
-//! The confidence intervals that imax's load generator puts into its block of a raw result, as intervals of metrics. A load
-//! generator that writes none leaves a point without.
+//! How far the requests of one measurement determine the means of its metrics: the confidence intervals that imax's load
+//! generator puts into its block of a raw result; for other load generators the standard error of the mean, as if requests were
+//! independent, where they report a standard deviation.
 
-use super::agg::{LOAD, OWN_BLOCK};
+use super::agg::{COMPLETED, LOAD, OWN_BLOCK};
 use super::point::{Measurement, MetricInterval};
 use super::{Json, Metric, Object};
 
 /// Where the load generator has written them.
 pub(super) const CI95: &str = "ci95";
+/// Below this many requests a standard error is itself too uncertain to be used.
+const FEWEST_REQUESTS: f64 = 20.0;
+/// The standard normal quantile of a two-sided 95% interval.
+const Z95: f64 = 1.959_964;
 
 /// The intervals in a normalised document.
 pub(super) fn of(document: &Object, measurement: &Measurement) -> Vec<MetricInterval> {
-    let found = document.get(OWN_BLOCK).and_then(|block| block.get(LOAD)?.get(CI95));
-    let Some(found) = found else {
+    let Some(block) = document.get(OWN_BLOCK) else {
         return Vec::new();
     };
-    let seconds = |name: &str| ends(found.get(name)?);
     let metrics = [
         Metric::Ttft,
         Metric::Tpot,
@@ -24,15 +27,15 @@ pub(super) fn of(document: &Object, measurement: &Measurement) -> Vec<MetricInte
     ];
     let intervals = metrics.into_iter().filter_map(|metric| {
         let (low, high) = match metric {
-            Metric::Ttft => seconds("median_ttft_ms")?,
-            Metric::Tpot => seconds("median_tpot_ms")?,
-            Metric::E2el => seconds("median_e2el_ms")?,
+            Metric::Ttft => of_mean("ttft", block, measurement)?,
+            Metric::Tpot => of_mean("tpot", block, measurement)?,
+            Metric::E2el => of_mean("e2el", block, measurement)?,
             // The reciprocal of TPOT.
-            Metric::Interactivity => reversed(1.0, seconds("median_tpot_ms")?),
+            Metric::Interactivity => reversed(1.0, of_mean("tpot", block, measurement)?),
             // In a closed loop throughput times mean latency is the concurrency (Little's law): both are equally uncertain.
             Metric::ThroughputPerGpu => {
                 let product = measurement.get(metric)? * measurement.number("mean_e2el")?;
-                reversed(product, seconds("mean_e2el_ms")?)
+                reversed(product, of_mean("e2el", block, measurement)?)
             }
             Metric::OutputThroughputPerGpu | Metric::InputThroughputPerGpu | Metric::TtftP99 | Metric::E2elP99 => return None,
         };
@@ -41,6 +44,25 @@ pub(super) fn of(document: &Object, measurement: &Measurement) -> Vec<MetricInte
     intervals
         .filter(|interval| interval.low > 0.0 && interval.high.is_finite())
         .collect()
+}
+
+/// The interval of the mean of a latency, seconds.
+fn of_mean(name: &str, block: &Json, measurement: &Measurement) -> Option<(f64, f64)> {
+    let load = block.get(LOAD).and_then(|load| load.get(CI95));
+    let written = load.and_then(|ci95| ends(ci95.get(&format!("mean_{name}_ms"))?));
+    written.or_else(|| from_deviation(name, block, measurement))
+}
+
+/// From the standard deviation over the requests, seconds. The lower end stays positive, because verdicts are about ratios.
+fn from_deviation(name: &str, block: &Json, measurement: &Measurement) -> Option<(f64, f64)> {
+    let completed = block
+        .get(COMPLETED)?
+        .as_number()
+        .filter(|completed| *completed >= FEWEST_REQUESTS)?;
+    let mean = measurement.number(&format!("mean_{name}"))?;
+    let error = measurement.number(&format!("std_{name}"))? / mean / completed.sqrt();
+    let factor = (Z95 * error).exp();
+    (factor >= 1.0).then_some((mean / factor, mean * factor))
 }
 
 /// Two numbers of milliseconds as seconds.
@@ -69,9 +91,8 @@ mod tests {
 
     #[test]
     fn intervals_have_the_units_and_directions_of_their_metrics() {
-        let document = object(
-            r#"{"imax": {"load": {"ci95": {"median_ttft_ms": [90, 110], "median_tpot_ms": [8, 10], "mean_e2el_ms": [900, 1100]}}}}"#,
-        );
+        let document =
+            object(r#"{"imax": {"load": {"ci95": {"mean_ttft_ms": [90, 110], "mean_tpot_ms": [8, 10], "mean_e2el_ms": [900, 1100]}}}}"#);
         let measurement = Measurement::new([("tput_per_gpu", 500.0), ("mean_e2el", 1.0)]);
         let found: Vec<_> = of(&document, &measurement)
             .into_iter()
@@ -83,18 +104,33 @@ mod tests {
                 (Metric::Ttft, 0.09, 0.11),
                 (Metric::Tpot, 0.008, 0.01),
                 (Metric::Interactivity, 100.0, 125.0),
+                (Metric::E2el, 0.9, 1.1),
                 (Metric::ThroughputPerGpu, 500.0 / 1.1, 500.0 / 0.9),
             ]
         );
     }
 
+    /// 400 requests with a standard deviation of 20 % leave the mean 1 %, so ±1.98 % (a factor of e^0.0196).
     #[test]
-    fn results_of_other_producers_have_no_intervals() {
+    fn results_of_other_producers_have_the_standard_error_of_the_mean() {
+        let measurement = Measurement::new([("mean_ttft", 0.1), ("std_ttft", 0.02)]);
+        let found = of(&object(r#"{"imax": {"completed": 400}}"#), &measurement);
+        let [interval] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!(interval.metric, Metric::Ttft);
+        assert!(
+            (interval.low - 0.098_059).abs() < 1e-6 && (interval.high - 0.101_979).abs() < 1e-6,
+            "{interval:?}"
+        );
+        assert_eq!(of(&object(r#"{"imax": {"completed": 19}}"#), &measurement), []);
+    }
+
+    #[test]
+    fn results_without_deviations_have_no_intervals() {
         let measurement = Measurement::new([("tput_per_gpu", 500.0)]);
         for text in [
             "{}",
             r#"{"imax": {"load": {}}}"#,
-            r#"{"imax": {"load": {"ci95": {"median_ttft_ms": [1]}}}}"#,
+            r#"{"imax": {"load": {"ci95": {"mean_ttft_ms": [1]}}}}"#,
         ] {
             assert_eq!(of(&object(text), &measurement), [], "{text}");
         }
