@@ -3,10 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
+use git2::build::CheckoutBuilder;
 use git2::{IndexAddOption, Oid, Repository, RepositoryInitOptions, Signature};
 
 /// Name and e-mail address of the commits' author.
 const AUTHOR: (&str, &str) = ("imax demo", "demo@imax.invalid");
+
+/// The branch of all commits.
+const MAIN: &str = "refs/heads/main";
 
 pub struct NewRepository {
     git: Repository,
@@ -54,6 +58,30 @@ impl NewRepository {
         })
     }
 
+    /// Makes the files of the folder those of a commit, and names it as checked out.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub fn check_out(&self, commit: &str) -> Result<(), CommitError> {
+        self.try_check_out(commit).map_err(|source| CommitError {
+            operation: "check out a commit",
+            folder: self.folder.clone(),
+            source,
+        })
+    }
+
+    fn try_check_out(&self, commit: &str) -> Result<(), git2::Error> {
+        let id = Oid::from_str(commit)?;
+        self.git
+            .checkout_tree(&self.git.find_object(id, None)?, Some(CheckoutBuilder::new().force()))?;
+        let main = self.git.find_reference(MAIN)?;
+        if main.target() == Some(id) {
+            self.git.set_head(MAIN)
+        } else {
+            self.git.set_head_detached(id)
+        }
+    }
+
     fn try_commit(&self, message: &str) -> Result<Oid, git2::Error> {
         let mut index = self.git.index()?;
         index.add_all(["."], IndexAddOption::DEFAULT, None)?;
@@ -87,5 +115,26 @@ mod tests {
         assert_eq!(commit.parent_id(0).unwrap().to_string(), first);
         let entry = commit.tree().unwrap().get_name("a").unwrap().id();
         assert_eq!(git.find_blob(entry).unwrap().content(), b"2");
+    }
+    #[test]
+    fn earlier_commit_can_be_checked_out_and_left_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = NewRepository::create(folder.path()).unwrap();
+        let file = folder.path().join("a");
+        std::fs::write(&file, "1").unwrap();
+        let first = repository.commit_all("first").unwrap();
+        std::fs::write(&file, "2").unwrap();
+        let second = repository.commit_all("second").unwrap();
+        for (commit, text) in [(&first, "1"), (&second, "2")] {
+            repository.check_out(commit).unwrap();
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+            let git = Repository::open(folder.path()).unwrap();
+            assert_eq!(git.head().unwrap().target().unwrap().to_string(), *commit);
+        }
+        assert!(
+            Repository::open(folder.path()).unwrap().head().unwrap().is_branch(),
+            "the newest commit is that of the branch"
+        );
+        assert!(repository.check_out("0123").is_err());
     }
 }

@@ -1,6 +1,8 @@
 //! The simulated engine: a server of the OpenAI, SGLang and Triton APIs whose token times come from a small performance model.
 //! The model and the scheduler are pure functions of time; the server around them has its own sockets and clock.
 
+#[cfg(test)]
+mod closed_loop;
 pub mod completion;
 pub mod connection;
 pub mod faults;
