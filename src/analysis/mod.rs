@@ -19,7 +19,7 @@ pub use compare::{
 pub use cost::{CostError, CostGap, CostModel, PerMillion, PointCost, PowerSource};
 pub use evals::{EvalChange, EvalKey, EvalScore, eval_changes};
 pub use history::{History, HistoryError, HistoryRun};
-pub use run::{Assembly, Found, Problem, Run, assemble};
+pub use run::{Assembly, Found, Origin, Problem, Run, assemble};
 pub use run_document::{RunDocument, RunDocumentError};
 pub use selection::{Filter, Grouping, PointField, select};
 pub use shifts::{Shift, Step};

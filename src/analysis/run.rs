@@ -19,6 +19,23 @@ pub struct Run {
     /// The scores of evaluations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evals: Vec<EvalScore>,
+    /// Where each point was measured, of a run that stands for a history; empty for one that was measured as a whole.
+    #[serde(skip)]
+    pub origins: BTreeMap<PointKey, Origin>,
+}
+
+/// The run in which a point was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Its place in the history that was read.
+    #[serde(skip)]
+    pub index: usize,
+    /// Whether its curve was measured again since.
+    #[serde(skip)]
+    pub is_older: bool,
+    pub commit: String,
+    /// RFC 3339.
+    pub date: String,
 }
 
 /// What did not fit while a run was assembled.
@@ -156,6 +173,12 @@ impl Run {
     pub fn point(&self, key: &PointKey) -> Option<&Point> {
         let at = self.points.binary_search_by(|point| point.key.cmp(key)).ok()?;
         self.points.get(at)
+    }
+
+    /// Where a point was measured, if its curve was measured again since: such a point is borrowed, and forms no line with the others.
+    #[must_use]
+    pub fn borrowed_from(&self, key: &PointKey) -> Option<&Origin> {
+        self.origins.get(key).filter(|origin| origin.is_older)
     }
 
     /// How many points have numbers.

@@ -2,8 +2,8 @@
 
 use super::columns::{metric_name, metric_text, metric_title};
 use super::number;
-use crate::analysis::{Basis, Change, Comparison, MetricVerdict, PointComparison, Run, Verdict};
-use crate::result::Metric;
+use crate::analysis::{Basis, Change, Comparison, MetricVerdict, Origin, PointComparison, Run, Verdict};
+use crate::result::{Metric, Statistic};
 
 /// The verdict in one line: what got worse, what better, what failed.
 pub(super) fn headline(run: &Run, comparison: Option<&Comparison>) -> String {
@@ -78,10 +78,15 @@ pub(super) fn basis(comparison: &Comparison) -> String {
         (false, _) if assumed == changes().count() => "noise assumed: no history yet".to_owned(),
         (false, _) => "noise from repeated measurements".to_owned(),
     };
-    match assumed {
+    let source = match assumed {
         0 => source,
         some if some < changes().count() => format!("{source} (assumed for some points)"),
         _ => source,
+    };
+    match comparison.points.iter().filter(|point| point.borrowed.is_some()).count() {
+        0 => source,
+        1 => format!("{source}; 1 base value borrowed from an earlier run"),
+        borrowed => format!("{source}; {borrowed} base values borrowed from earlier runs"),
     }
 }
 
@@ -105,6 +110,19 @@ pub(super) fn metric_verdict(verdict: MetricVerdict) -> &'static str {
 pub(super) fn exception(point: &PointComparison) -> Option<String> {
     let exception = point.exception.as_ref()?;
     Some(format!("known until {}: {}", exception.until, exception.reason))
+}
+
+/// What else there is to say of a verdict: its exception, and which earlier run the base is borrowed from. Text from outside.
+pub(super) fn note(point: &PointComparison) -> Option<String> {
+    let notes: Vec<String> = exception(point).into_iter().chain(point.borrowed.as_ref().map(borrowed)).collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
+}
+
+/// `base borrowed from 0123456789ab (2026-11-22), which measured this point last`.
+fn borrowed(origin: &Origin) -> String {
+    let commit: String = origin.commit.chars().take(12).collect();
+    let day = origin.date.split('T').next().unwrap_or(&origin.date);
+    format!("base borrowed from {commit} ({day}), which measured this point last")
 }
 
 fn points(count: usize) -> String {
@@ -135,7 +153,13 @@ pub(super) fn reasons(point: &PointComparison) -> String {
 }
 
 fn in_short(change: &Change) -> String {
-    format!("{} {}", metric_name(change.metric), number::signed_percent(change.relative))
+    let name = metric_name(change.metric);
+    let percent = number::signed_percent(change.relative);
+    match (change.statistic, change.metric) {
+        // Tables show medians of these.
+        (Statistic::Mean, Metric::Ttft | Metric::Tpot | Metric::Interactivity | Metric::E2el) => format!("mean {name} {percent}"),
+        (Statistic::Mean | Statistic::Median, _) => format!("{name} {percent}"),
+    }
 }
 
 /// The verdict on metrics that makes this verdict on a point.

@@ -28,7 +28,7 @@ pub struct VerdictLine {
     /// The point or curve; text from outside.
     pub what: String,
     pub detail: String,
-    /// Why a regression is accepted, or the commits of a level change; text from outside.
+    /// Why a regression is accepted, where a base is borrowed from, or the commits of a level change; text from outside.
     pub note: Option<String>,
 }
 
@@ -61,7 +61,7 @@ fn point(point: &PointComparison) -> VerdictLine {
         verdict: if point.exception.is_some() { KNOWN } else { point.verdict.as_str() },
         what: point.point.to_string(),
         detail: sentences::reasons(point),
-        note: sentences::exception(point),
+        note: sentences::note(point),
     }
 }
 

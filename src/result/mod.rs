@@ -20,7 +20,7 @@ pub use eval::{EvalConcs, EvalFile, EvalSet, EvalSort, eval_meta, eval_rows, sor
 pub use json::{Json, JsonError, Object};
 pub use normalize::{NormalizeError, doubt, normalize};
 // Results are asked for by metric, so its name is at hand where they are.
-pub use crate::model::{Better, Metric};
+pub use crate::model::{Better, Metric, Statistic};
 pub use point::{Point, PointFailure, PointOutcome};
 pub use power::{Conditions, Power, RolePower};
 pub use producer::{ProducerError, ResultName, ResultNameError, read_result};

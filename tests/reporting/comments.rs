@@ -67,7 +67,7 @@ async fn second_comment_updates_the_first() {
     let desk = Desk::new().await;
     desk.github.state().add(PULL_REQUEST, Author::Person, "looks good");
     assert_eq!(desk.comment(&[]).await.code, 0);
-    desk.scene.measured("head/a", &row(4), 4800.0);
+    desk.scene.measured("head/a", &row(4), 5600.0);
     let ended = desk.comment(&[]).await;
     assert!(ended.stderr.starts_with("updated https://github.example/"), "{}", ended.stderr);
     let bodies = desk.bodies();

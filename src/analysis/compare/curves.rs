@@ -6,14 +6,15 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence::Evidence;
+use super::evidence::{AssumedNoise, Evidence};
 use super::judge::Judged;
 use super::pairing::{Kind, Pair};
-use super::{Knowledge, MetricVerdict, PointComparison};
+use super::{Knowledge, MetricVerdict, PointComparison, Side};
+use crate::analysis::Run;
 use crate::analysis::pareto::{Place, common_range, frontier, mean_throughput};
-use crate::analysis::statistics::{Noise, mean};
+use crate::analysis::statistics::mean;
 use crate::model::{CurveKey, Framework, ModelPrefix, PointKey, Precision, RunnerLabel, SpecDecoding, Workload};
-use crate::result::{Metric, Point};
+use crate::result::{Metric, Point, Statistic};
 
 /// Points that a curve needs to be compared as a whole.
 const FEWEST_POINTS: usize = 3;
@@ -109,36 +110,52 @@ impl CurveComparison {
 
 /// Where a frontier depends on both of its axes, noise moves a point along the diagonal: the mean throughput at equal
 /// interactivity is about twice as noisy as throughput.
-pub(super) fn assumed() -> Noise {
-    Noise { sd: 0.03, df: 4.0 }
+pub(super) fn assumed() -> AssumedNoise {
+    AssumedNoise { quiet: 0.03 }
 }
 
 /// The evidence on all curves that both sides have.
-pub(super) fn evidence(pairs: &[Pair], knowledge: &Knowledge, histories: usize) -> Vec<CurveEvidence> {
-    let mut curves: BTreeMap<FrontierKey, Vec<Both>> = BTreeMap::new();
+pub(super) fn evidence(pairs: &[Pair], sides: (&Side, &Side), knowledge: &Knowledge, histories: usize) -> Vec<CurveEvidence> {
+    let mut curves: BTreeMap<FrontierKey, Vec<&PointKey>> = BTreeMap::new();
     for pair in pairs {
-        if let Kind::Both { base, head } = &pair.kind {
-            let both = Both { key: pair.key, base, head };
-            curves.entry(FrontierKey::of(&pair.key.curve)).or_default().push(both);
+        if let Kind::Both { .. } = &pair.kind {
+            curves.entry(FrontierKey::of(&pair.key.curve)).or_default().push(pair.key);
         }
     }
-    let curves = curves.into_iter().filter(|(_, points)| points.len() >= FEWEST_POINTS);
+    let curves = curves.into_iter().map(|(key, points)| (key, of_one_run(points, sides.0)));
+    let curves = curves.filter(|(_, points)| points.len() >= FEWEST_POINTS);
     curves
-        .filter_map(|(key, points)| of_curve(key, &points, knowledge, histories))
+        .filter_map(|(key, points)| of_curve(key, &points, sides, knowledge, histories))
         .collect()
 }
 
-struct Both<'a> {
-    key: &'a PointKey,
-    base: &'a [&'a Point],
-    head: &'a [&'a Point],
+/// The points that were measured in the newest run that measured any of them. A line through points of several runs shows what no
+/// engine ever did.
+fn of_one_run<'a>(points: Vec<&'a PointKey>, base: &Side) -> Vec<&'a PointKey> {
+    let Some(run) = base.runs.iter().find(|run| !run.origins.is_empty()) else {
+        return points;
+    };
+    let index = |key: &PointKey| run.origins.get(key).map(|origin| origin.index);
+    let newest = points.iter().filter_map(|key| index(key)).max();
+    points.into_iter().filter(|key| index(key) == newest).collect()
 }
 
 /// Only points that both sides have: where one failed, the curve of the rest has not got worse.
-fn of_curve(key: FrontierKey, points: &[Both], knowledge: &Knowledge, histories: usize) -> Option<CurveEvidence> {
-    let base = repeats(points, |point| point.base)?;
-    let head = repeats(points, |point| point.head)?;
-    let past = past(points, knowledge);
+fn of_curve(
+    key: FrontierKey,
+    points: &[&PointKey],
+    (base, head): (&Side, &Side),
+    knowledge: &Knowledge,
+    histories: usize,
+) -> Option<CurveEvidence> {
+    let statistic = statistic(points, base.runs.iter().chain(&head.runs).copied());
+    let frontiers = |runs: &[&Run]| -> Vec<Vec<Place>> { runs.iter().filter_map(|run| of_run(run, points, statistic)).collect() };
+    let (base, head) = (frontiers(&base.runs), frontiers(&head.runs));
+    if base.is_empty() || head.is_empty() {
+        return None;
+    }
+    let past: Vec<&Run> = knowledge.history.runs().iter().map(|run| &run.run).collect();
+    let past = frontiers(&past);
     let range = spanned(base.iter().chain(&head))?;
     let (range, past) = match spanned(base.iter().chain(&head).chain(&past)) {
         Some(narrower) if narrower.1 - narrower.0 >= LEAST_SHARE * (range.1 - range.0) => (narrower, past),
@@ -160,11 +177,19 @@ fn of_curve(key: FrontierKey, points: &[Both], knowledge: &Knowledge, histories:
     Some(CurveEvidence { key, range, evidence })
 }
 
+/// The mean where all points have one: frontiers must be compared in the same statistic.
+fn statistic<'a>(points: &[&PointKey], mut runs: impl Iterator<Item = &'a Run>) -> Statistic {
+    let has_mean = |point: &Point| point.by(Metric::Interactivity, Statistic::Mean).is_some();
+    let have_means = |run: &Run| points.iter().filter_map(|key| run.point(key)).all(has_mean);
+    if runs.all(have_means) { Statistic::Mean } else { Statistic::Median }
+}
+
 /// What the noise of interactivity alone does to the mean throughput (standard deviation, relative): where a frontier is steep, a
 /// step aside is a long way down. The mean over some frontiers; `None` for a range that is narrower than that noise, over which
 /// nothing can be said.
 fn from_interactivity<'a>(frontiers: impl Iterator<Item = &'a Vec<Place>>, (low, high): (f64, f64)) -> Option<f64> {
-    let noise = super::evidence::assumed(Metric::Interactivity).sd;
+    let assumed = super::evidence::assumed(Metric::Interactivity);
+    let noise = assumed.quiet;
     // All frontiers, moved to either side, span this.
     let range = (low * (1.0 + noise), high * (1.0 - noise));
     let moved = |frontier: &[Place], factor: f64| {
@@ -182,33 +207,21 @@ fn from_interactivity<'a>(frontiers: impl Iterator<Item = &'a Vec<Place>>, (low,
         Some(((right / left).ln() / 2.0).abs())
     });
     let effects: Vec<f64> = effects.collect::<Option<_>>()?;
-    mean(&effects)
+    // The effect is nearly linear, and the noise may be that of a noisy machine.
+    Some(mean(&effects)? * assumed.noisy() / assumed.quiet)
 }
 
-/// The frontier of each repeat in which all points were measured.
-fn repeats<'a>(points: &[Both<'a>], side: impl Fn(&Both<'a>) -> &'a [&'a Point]) -> Option<Vec<Vec<Place>>> {
-    let repeats = points.iter().map(|point| side(point).len()).min()?;
-    let frontier_of = |repeat: usize| places(points.iter().filter_map(|point| side(point).get(repeat).copied()), points.len());
-    let frontiers: Vec<_> = (0..repeats).filter_map(frontier_of).collect();
-    (!frontiers.is_empty()).then_some(frontiers)
-}
-
-/// The frontiers of the runs of the history that measured all points, oldest first.
-fn past(points: &[Both], knowledge: &Knowledge) -> Vec<Vec<Place>> {
-    let runs = knowledge.history.runs().iter();
-    let frontiers = runs.filter_map(|run| places(points.iter().filter_map(|point| run.run.point(point.key)), points.len()));
-    frontiers.collect()
-}
-
-fn places<'a>(points: impl Iterator<Item = &'a Point>, expected: usize) -> Option<Vec<Place>> {
-    let places = points.filter_map(|point| {
+/// The frontier of a run that measured all points.
+fn of_run(run: &Run, points: &[&PointKey], statistic: Statistic) -> Option<Vec<Place>> {
+    let places = points.iter().map(|key| {
+        let point = run.point(key)?;
         Some(Place {
-            interactivity: point.get(Metric::Interactivity)?,
+            interactivity: point.by(Metric::Interactivity, statistic)?,
             throughput: point.get(Metric::ThroughputPerGpu)?,
         })
     });
-    let places: Vec<Place> = places.collect();
-    (places.len() == expected).then(|| frontier(&places))
+    let places: Vec<Place> = places.collect::<Option<_>>()?;
+    Some(frontier(&places))
 }
 
 /// The range that all of several frontiers span.

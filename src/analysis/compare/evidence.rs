@@ -4,10 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::Knowledge;
-use crate::analysis::shifts;
-use crate::analysis::statistics::{Noise, mean};
+use crate::analysis::shifts::{self, LEAST_NOISE};
+use crate::analysis::statistics::{Moderation, Noise, count, location, mean};
 use crate::model::PointKey;
-use crate::result::{Metric, Point};
+use crate::result::{Metric, Point, Statistic};
 
 /// Where the noise of a point is known from, the best source first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,8 +25,38 @@ pub enum Basis {
     },
     /// Other points of the same comparison.
     OtherPoints,
-    /// Nothing: what two runs on an idle node usually differ by, and the interval from the run's own requests.
+    /// Nothing: what two runs on a noisy node differ by, and the interval from the run's own requests.
     Assumed,
+}
+
+/// How noisy a quantity may be of which nothing is known, as standard deviations of one measurement.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct AssumedNoise {
+    /// On an otherwise idle node.
+    pub quiet: f64,
+}
+
+/// A/A runs on noisy machines differ by up to this multiple of what they do on a quiet one. A change is certain only beyond it.
+const NOISY: f64 = 4.0;
+/// Where there are a few measurements, the assumption is a guess between quiet and noisy that they soon outweigh: the geometric mean,
+/// worth two degrees of freedom.
+const GUESS: (f64, f64) = (2.0, 2.0);
+/// Tails of an assumption, in degrees of freedom of a residual's prediction; for a residual the middle of the others is taken with it.
+const TAILS_OF_RESIDUALS: f64 = 6.0;
+
+impl AssumedNoise {
+    /// On a noisy machine.
+    pub(super) fn noisy(self) -> f64 {
+        NOISY * self.quiet
+    }
+
+    /// What it is worth against a few measurements.
+    pub(super) fn moderation(self) -> Moderation {
+        Moderation::assumed(Noise {
+            sd: GUESS.0 * self.quiet,
+            df: GUESS.1,
+        })
+    }
 }
 
 /// One quantity, measured on both sides.
@@ -41,6 +71,31 @@ pub(super) struct Evidence {
     pub within: f64,
     /// Where the noise is known from.
     pub basis: Basis,
+    /// Measurements of the same thing, from which one can be predicted by the others.
+    series: Vec<Series>,
+}
+
+/// Measurements of one thing.
+enum Series {
+    /// The newest level of a history, oldest first.
+    Level(Vec<f64>),
+    /// Repeats on one side, in no order.
+    Repeats(Vec<f64>),
+}
+
+impl Series {
+    fn values(&self) -> &[f64] {
+        match self {
+            Self::Level(values) | Self::Repeats(values) => values,
+        }
+    }
+
+    fn noise(&self, values: &[f64]) -> Option<Noise> {
+        match self {
+            Self::Level(_) => Noise::of_history(values),
+            Self::Repeats(_) => Noise::of_repeats(values),
+        }
+    }
 }
 
 impl Evidence {
@@ -58,21 +113,59 @@ impl Evidence {
         };
         let repeats = [&base, &head].into_iter().filter_map(|values| Noise::of_repeats(values));
         let noise = Noise::pooled(Noise::of_history(past).into_iter().chain(repeats));
-        let level = if knowledge.level { shifts::level(past, histories) } else { &[] };
+        let level = shifts::level(past, histories).to_vec();
+        let mut series = vec![Series::Repeats(head.clone()), Series::Level(level.clone())];
+        let base = if knowledge.level && !level.is_empty() {
+            level
+        } else {
+            series.push(Series::Repeats(base.clone()));
+            base
+        };
         Some(Self {
-            base: if level.is_empty() { base } else { level.to_vec() },
+            base,
             head,
             noise,
             within,
             basis,
+            series,
         })
+    }
+
+    /// The noise of one measurement, moderated by that of all points; at least what is more than luck, and at least what a run's
+    /// requests leave open.
+    pub(super) fn floored(&self, noise: Noise) -> Noise {
+        noise.at_least(LEAST_NOISE.max(self.within))
+    }
+
+    /// How far each measurement is from what the others of its series predict, in units of the noise that all others show: an A/A
+    /// test for each measurement that can be spared. They tell what the tails of the noise are.
+    pub(super) fn residuals(&self, moderation: &Moderation) -> Vec<f64> {
+        let mut residuals = Vec::new();
+        for (index, series) in self.series.iter().enumerate() {
+            let elsewhere = self.series.iter().enumerate().filter(|(other, _)| *other != index);
+            let elsewhere: Vec<Noise> = elsewhere.filter_map(|(_, other)| other.noise(other.values())).collect();
+            for (at, value) in series.values().iter().enumerate() {
+                let mut rest = series.values().to_vec();
+                rest.remove(at);
+                let Some(noise) = Noise::pooled(series.noise(&rest).into_iter().chain(elsewhere.iter().copied())) else {
+                    continue;
+                };
+                if rest.is_empty() {
+                    continue;
+                }
+                let sd = self.floored(moderation.moderate(noise)).sd;
+                let predicted = location(&rest, sd, TAILS_OF_RESIDUALS);
+                residuals.push((value - predicted) / (sd * (1.0 + 1.0 / count(rest.len())).sqrt()));
+            }
+        }
+        residuals
     }
 }
 
 /// A run measured on an otherwise idle node repeats within 1 to 2 % (standard deviation), a queueing time within 3 %. These are
 /// assumptions; they serve until there is a history.
-pub(super) fn assumed(metric: Metric) -> Noise {
-    let sd = match metric {
+pub(super) fn assumed(metric: Metric) -> AssumedNoise {
+    let quiet = match metric {
         Metric::Ttft | Metric::TtftP99 => 0.03,
         Metric::ThroughputPerGpu
         | Metric::OutputThroughputPerGpu
@@ -82,26 +175,35 @@ pub(super) fn assumed(metric: Metric) -> Noise {
         | Metric::E2el
         | Metric::E2elP99 => 0.015,
     };
-    // Worth a few measurements where there are some, see `Moderation`.
-    Noise { sd, df: 4.0 }
+    AssumedNoise { quiet }
 }
 
-/// The evidence on a metric of a point; `None` where a side has no value with a logarithm. `histories` is how many series the
-/// history has.
+/// The evidence on a metric of a point, and the statistic that it is about; `None` where a side has no value with a logarithm.
+/// `histories` is how many series the history has.
 pub(super) fn of_metric(
     (key, metric): (&PointKey, Metric),
     base: &[&Point],
     head: &[&Point],
     knowledge: &Knowledge,
     histories: usize,
-) -> Option<Evidence> {
-    let past: Vec<f64> = knowledge.history.series(key, metric).map(|past| past.value.ln()).collect();
+) -> Option<(Statistic, Evidence)> {
+    let statistic = statistic(metric, base.iter().chain(head).copied());
+    let past = knowledge.history.series(key, metric, statistic);
+    let past: Vec<f64> = past.map(|past| past.value.ln()).collect();
     let within = within(metric, base).hypot(within(metric, head)) / std::f64::consts::SQRT_2;
-    Evidence::new(&past, values(metric, base), values(metric, head), within, knowledge, histories)
+    let (base, head) = (values(metric, statistic, base), values(metric, statistic, head));
+    let evidence = Evidence::new(&past, base, head, within, knowledge, histories)?;
+    Some((statistic, evidence))
 }
 
-fn values(metric: Metric, points: &[&Point]) -> Vec<f64> {
-    let values = points.iter().filter_map(|point| point.get(metric));
+/// The mean where all points have one: two sides must be compared in the same.
+fn statistic<'a>(metric: Metric, mut points: impl Iterator<Item = &'a Point>) -> Statistic {
+    let has_mean = |point: &Point| point.by(metric, Statistic::Mean).is_some() || point.by(metric, Statistic::Median).is_none();
+    if points.all(has_mean) { Statistic::Mean } else { Statistic::Median }
+}
+
+fn values(metric: Metric, statistic: Statistic, points: &[&Point]) -> Vec<f64> {
+    let values = points.iter().filter_map(|point| point.by(metric, statistic));
     values.filter(|value| *value > 0.0).map(f64::ln).collect()
 }
 

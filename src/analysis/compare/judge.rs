@@ -4,15 +4,16 @@
 use std::collections::BTreeMap;
 
 use super::curves;
-use super::evidence::{self, Basis, Evidence};
+use super::evidence::{self, AssumedNoise, Basis, Evidence};
 use super::pairing::{Kind, Pair};
-use super::{Change, CurveComparison, Excepted, Knowledge, MetricVerdict, PointComparison, Verdict};
-use crate::analysis::shifts::{self, LEAST_NOISE};
+use super::{Change, CurveComparison, Excepted, Knowledge, MetricVerdict, PointComparison, Side, Verdict};
+use crate::analysis::shifts;
 use crate::analysis::statistics::{
-    Moderation, Noise, count, mann_whitney, mean, q_values, smallest_rank_p, student_quantile, student_two_sided,
+    Moderation, Noise, Tails, count, location, location_df, location_variance, mann_whitney, q_values, smallest_rank_p, student_quantile,
+    student_two_sided,
 };
 use crate::model::PointKey;
-use crate::result::{Better, Metric};
+use crate::result::{Better, Metric, Statistic};
 use crate::settings::Regressions;
 
 /// A change that is reported as unsure would be certain at this level if nothing else had been looked at; also one minus the
@@ -20,16 +21,23 @@ use crate::settings::Regressions;
 const ALPHA: f64 = 0.05;
 /// With fewer repeats than this on either side ranks can say nothing.
 const FEWEST_FOR_RANKS: usize = 4;
+/// Residuals from which the tails of an ensemble are fitted: they know its degrees of freedom to a tenth, and more would only take time.
+const MOST_RESIDUALS: usize = 5_000;
 
-/// A tested change; all numbers but `p` and `df` are on the scale of logarithms.
+/// A tested change; all numbers but probabilities and `df` are on the scale of logarithms.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tested {
     base: f64,
     head: f64,
     error: f64,
-    noise: Noise,
+    /// Degrees of freedom of the test.
+    df: f64,
+    /// The standard deviation of one measurement.
+    sd: f64,
     basis: Basis,
     p: f64,
+    /// The probability if the noise were that of a quiet machine; differs from `p` where noise is assumed.
+    p_quiet: f64,
     q: f64,
 }
 
@@ -53,7 +61,7 @@ pub(super) enum Ensemble {
 }
 
 impl Ensemble {
-    fn assumed(self) -> Noise {
+    fn assumed(self) -> AssumedNoise {
         match self {
             Self::Metric(metric) => evidence::assumed(metric),
             Self::Curves => curves::assumed(),
@@ -61,25 +69,28 @@ impl Ensemble {
     }
 }
 
-/// Judges all pairs and their curves.
-pub(super) fn judge(pairs: &[Pair], knowledge: &Knowledge) -> (Vec<PointComparison>, Vec<CurveComparison>) {
+/// Judges all pairs and their curves; `sides` are the base and the head.
+pub(super) fn judge(pairs: &[Pair], sides: (&Side, &Side), knowledge: &Knowledge) -> (Vec<PointComparison>, Vec<CurveComparison>) {
     let histories = shifts::histories(&knowledge.history);
     let of_points = evidence_of_points(pairs, knowledge, histories);
-    let of_curves = curves::evidence(pairs, knowledge, histories);
-    let metrics = of_points.iter().map(|(_, metric, evidence)| (Ensemble::Metric(*metric), evidence));
+    let of_curves = curves::evidence(pairs, sides, knowledge, histories);
+    let metrics = of_points
+        .iter()
+        .map(|of_point| (Ensemble::Metric(of_point.metric), &of_point.evidence));
     let curves = of_curves.iter().map(|curve| (Ensemble::Curves, &curve.evidence));
     let evidence: Vec<(Ensemble, &Evidence)> = metrics.chain(curves).collect();
     let tested = test_all(&evidence, knowledge.rules.false_discovery_rate);
     let (tested_points, tested_curves) = tested.split_at(of_points.len());
 
     let mut changes: Vec<Vec<Change>> = pairs.iter().map(|_| Vec::new()).collect();
-    for ((index, metric, _), tested) in of_points.iter().zip(tested_points) {
-        changes[*index].push(change(pairs[*index].key, *metric, tested, &knowledge.rules));
+    for (of_point, tested) in of_points.iter().zip(tested_points) {
+        let key = pairs[of_point.pair].key;
+        changes[of_point.pair].push(change(key, (of_point.metric, of_point.statistic), tested, &knowledge.rules));
     }
     let points: Vec<PointComparison> = pairs
         .iter()
         .zip(changes)
-        .map(|(pair, changes)| point(pair, changes, knowledge))
+        .map(|(pair, changes)| point(pair, changes, sides.0, knowledge))
         .collect();
     let curves = of_curves.into_iter().zip(tested_curves).map(|(curve, tested)| {
         let smallest = knowledge.rules.smallest_change(&curve.key.to_string(), Metric::ThroughputPerGpu);
@@ -90,13 +101,27 @@ pub(super) fn judge(pairs: &[Pair], knowledge: &Knowledge) -> (Vec<PointComparis
     (points, curves)
 }
 
-fn evidence_of_points(pairs: &[Pair], knowledge: &Knowledge, histories: usize) -> Vec<(usize, Metric, Evidence)> {
+/// The evidence on a metric of a pair.
+struct PointEvidence {
+    /// The index of the pair.
+    pair: usize,
+    metric: Metric,
+    statistic: Statistic,
+    evidence: Evidence,
+}
+
+fn evidence_of_points(pairs: &[Pair], knowledge: &Knowledge, histories: usize) -> Vec<PointEvidence> {
     let mut all = Vec::new();
     for (index, pair) in pairs.iter().enumerate() {
         let Kind::Both { base, head } = &pair.kind else { continue };
         let found = Metric::COMPARED.iter().filter_map(|metric| {
-            let evidence = evidence::of_metric((pair.key, *metric), base, head, knowledge, histories)?;
-            Some((index, *metric, evidence))
+            let (statistic, evidence) = evidence::of_metric((pair.key, *metric), base, head, knowledge, histories)?;
+            Some(PointEvidence {
+                pair: index,
+                metric: *metric,
+                statistic,
+                evidence,
+            })
         });
         all.extend(found);
     }
@@ -105,19 +130,20 @@ fn evidence_of_points(pairs: &[Pair], knowledge: &Knowledge, histories: usize) -
 
 /// Tests everything at once, in the order of the evidence.
 pub(super) fn test_all(evidence: &[(Ensemble, &Evidence)], false_discovery_rate: f64) -> Vec<Tested> {
-    let mut noises: BTreeMap<Ensemble, Vec<Noise>> = BTreeMap::new();
+    let mut ensembles: BTreeMap<Ensemble, Vec<&Evidence>> = BTreeMap::new();
     for (ensemble, evidence) in evidence {
-        noises.entry(*ensemble).or_default().extend(evidence.noise);
+        ensembles.entry(*ensemble).or_default().push(evidence);
     }
-    let moderations: BTreeMap<Ensemble, Option<Moderation>> = noises
-        .iter()
-        .map(|(ensemble, noises)| (*ensemble, Moderation::of(noises)))
+    let shared: BTreeMap<Ensemble, Shared> = ensembles
+        .into_iter()
+        .map(|(ensemble, members)| (ensemble, Shared::of(ensemble, &members)))
         .collect();
     let limit = false_discovery_rate / count(evidence.len().max(1));
-    let mut tested: Vec<Tested> = evidence
-        .iter()
-        .map(|(ensemble, evidence)| test(evidence, moderations.get(ensemble).copied().flatten(), ensemble.assumed(), limit))
-        .collect();
+    let tested = evidence.iter().filter_map(|(ensemble, evidence)| {
+        let shared = shared.get(ensemble)?;
+        Some(test(evidence, shared, limit))
+    });
+    let mut tested: Vec<Tested> = tested.collect();
     let q = q_values(&tested.iter().map(|tested| tested.p).collect::<Vec<_>>());
     for (tested, q) in tested.iter_mut().zip(q) {
         tested.q = q;
@@ -125,28 +151,87 @@ pub(super) fn test_all(evidence: &[(Ensemble, &Evidence)], false_discovery_rate:
     tested
 }
 
-fn test(evidence: &Evidence, moderation: Option<Moderation>, assumed: Noise, limit: f64) -> Tested {
-    let (noise, basis) = match (evidence.noise, moderation) {
-        (Some(own), Some(moderation)) => (moderation.moderate(own), evidence.basis),
-        (Some(own), None) => (Moderation::assumed(assumed).moderate(own), evidence.basis),
-        (None, Some(moderation)) => (moderation.typical(), Basis::OtherPoints),
-        (None, None) => {
-            let sd = assumed.sd.hypot(evidence.within);
-            (Noise { sd, df: f64::INFINITY }, Basis::Assumed)
+/// What all members of an ensemble have in common.
+struct Shared {
+    assumed: AssumedNoise,
+    /// The distribution of their noise, where there are enough of them.
+    moderation: Option<Moderation>,
+    tails: Tails,
+}
+
+impl Shared {
+    fn of(ensemble: Ensemble, members: &[&Evidence]) -> Self {
+        let noises: Vec<Noise> = members.iter().filter_map(|evidence| evidence.noise).collect();
+        let moderation = Moderation::of(&noises);
+        let assumed = ensemble.assumed();
+        let moderating = moderation.unwrap_or_else(|| assumed.moderation());
+        // Every n-th member, so that the sample is spread over all of them.
+        let values: usize = members.iter().map(|evidence| evidence.base.len() + evidence.head.len()).sum();
+        let step = values.div_ceil(MOST_RESIDUALS).max(1);
+        let residuals: Vec<f64> = members
+            .iter()
+            .step_by(step)
+            .flat_map(|evidence| evidence.residuals(&moderating))
+            .collect();
+        Self {
+            assumed,
+            moderation,
+            tails: Tails::of(&residuals),
         }
+    }
+}
+
+fn test(evidence: &Evidence, shared: &Shared, limit: f64) -> Tested {
+    let (noise, basis) = match (evidence.noise, shared.moderation) {
+        (Some(own), Some(moderation)) => (moderation.moderate(own), evidence.basis),
+        (Some(own), None) => (shared.assumed.moderation().moderate(own), evidence.basis),
+        (None, Some(moderation)) => (moderation.typical(), Basis::OtherPoints),
+        (None, None) => return test_on_assumption(evidence, shared.assumed),
     };
-    // What the requests of a run alone leave open is a part of the noise, never more than it.
-    let noise = noise.at_least(LEAST_NOISE.max(evidence.within));
-    let base = mean(&evidence.base).unwrap_or_default();
-    let head = mean(&evidence.head).unwrap_or_default();
-    let error = noise.sd * (1.0 / count(evidence.base.len()) + 1.0 / count(evidence.head.len())).sqrt();
+    let noise = evidence.floored(noise);
+    let Tails { df, scale } = shared.tails;
+    // The floors are of what a measurement can show, whatever the shape of its noise.
+    let scale = evidence
+        .floored(Noise {
+            sd: scale * noise.sd,
+            df: noise.df,
+        })
+        .sd;
+    let base = location(&evidence.base, scale, df);
+    let head = location(&evidence.head, scale, df);
+    let error = scale * (location_variance(evidence.base.len(), df) + location_variance(evidence.head.len(), df)).sqrt();
+    // The side with fewer measurements has the heavier tails; and neither knows the noise better than the estimate of it.
+    let df = location_df(evidence.base.len().min(evidence.head.len()), df).min(noise.df);
+    let p = ranks(evidence, basis, limit).unwrap_or_else(|| student_two_sided((head - base) / error, df));
     Tested {
         base,
         head,
         error,
-        noise,
+        df,
+        sd: noise.sd,
         basis,
-        p: ranks(evidence, basis, limit).unwrap_or_else(|| student_two_sided((head - base) / error, noise.df)),
+        p,
+        p_quiet: p,
+        q: 1.0,
+    }
+}
+
+/// One measurement on each side and nothing else: certain is only what no noisy machine would show.
+fn test_on_assumption(evidence: &Evidence, assumed: AssumedNoise) -> Tested {
+    let base = location(&evidence.base, assumed.quiet, f64::INFINITY);
+    let head = location(&evidence.head, assumed.quiet, f64::INFINITY);
+    let measurements = 1.0 / count(evidence.base.len()) + 1.0 / count(evidence.head.len());
+    let error = |sd: f64| sd.hypot(evidence.within) * measurements.sqrt();
+    let noisy = error(assumed.noisy());
+    Tested {
+        base,
+        head,
+        error: noisy,
+        df: f64::INFINITY,
+        sd: assumed.noisy().hypot(evidence.within),
+        basis: Basis::Assumed,
+        p: student_two_sided((head - base) / noisy, f64::INFINITY),
+        p_quiet: student_two_sided((head - base) / error(assumed.quiet), f64::INFINITY),
         q: 1.0,
     }
 }
@@ -166,7 +251,7 @@ impl Tested {
             Better::Higher => relative > 0.0,
             Better::Lower => relative < 0.0,
         };
-        match (relative.abs() >= smallest, self.q <= false_discovery_rate, self.p <= ALPHA) {
+        match (relative.abs() >= smallest, self.q <= false_discovery_rate, self.p_quiet <= ALPHA) {
             (true, true, _) if gained => MetricVerdict::Better,
             (true, true, _) => MetricVerdict::Worse,
             (true, false, true) => MetricVerdict::Unsure,
@@ -176,7 +261,7 @@ impl Tested {
 
     fn judged(&self, smallest: f64, better: Better, false_discovery_rate: f64) -> Judged {
         let difference = self.head - self.base;
-        let reach = self.error * student_quantile(ALPHA, self.noise.df);
+        let reach = self.error * student_quantile(ALPHA, self.df);
         Judged {
             base: rounded(self.base.exp(), 12),
             head: rounded(self.head.exp(), 12),
@@ -195,24 +280,25 @@ fn rounded(value: f64, digits: usize) -> f64 {
     format!("{value:.0$e}", digits - 1).parse().unwrap_or(value)
 }
 
-fn change(point: &PointKey, metric: Metric, tested: &Tested, rules: &Regressions) -> Change {
+fn change(point: &PointKey, (metric, statistic): (Metric, Statistic), tested: &Tested, rules: &Regressions) -> Change {
     let smallest = rules.smallest_change(&point.to_string(), metric);
     let judged = tested.judged(smallest, metric.better(), rules.false_discovery_rate);
     Change {
         metric,
+        statistic,
         base: judged.base,
         head: judged.head,
         relative: judged.relative,
         low: judged.low,
         high: judged.high,
-        noise: rounded(tested.noise.sd, 6),
+        noise: rounded(tested.sd, 6),
         basis: tested.basis,
         q: judged.q,
         verdict: judged.verdict,
     }
 }
 
-fn point(pair: &Pair, changes: Vec<Change>, knowledge: &Knowledge) -> PointComparison {
+fn point(pair: &Pair, changes: Vec<Change>, base: &Side, knowledge: &Knowledge) -> PointComparison {
     let (verdict, images) = match &pair.kind {
         Kind::Both { base, head } => {
             let image = |points: &[&crate::result::Point]| points.first().and_then(|point| point.image.clone());
@@ -227,6 +313,7 @@ fn point(pair: &Pair, changes: Vec<Change>, knowledge: &Knowledge) -> PointCompa
         point: pair.key.clone(),
         verdict,
         exception: exception(pair.key, verdict, &changes, knowledge),
+        borrowed: base.runs.first().and_then(|run| run.borrowed_from(pair.key)).cloned(),
         changes,
         base_image,
         head_image,

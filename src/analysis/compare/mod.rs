@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::history::History;
 use super::shifts::{self, Shift};
-use super::{EvalChange, EvalScore, Run, eval_changes};
+use super::{EvalChange, EvalScore, Origin, Run, eval_changes};
 use crate::model::PointKey;
-use crate::result::{Better, Metric};
+use crate::result::{Better, Metric, Statistic};
 use crate::settings::{Exception, Regressions};
 
 pub use curves::{CurveComparison, FrontierKey};
@@ -31,7 +31,7 @@ pub struct Side<'a> {
 
 impl<'a> Side<'a> {
     /// A side of one run.
-    #[must_use]
+    #[cfg(test)]
     pub fn one(name: &'a str, run: &'a Run) -> Self {
         Self { name, runs: vec![run] }
     }
@@ -87,6 +87,9 @@ pub struct PointComparison {
     /// The exception that accepts a regression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exception: Option<Excepted>,
+    /// The run that the base's value was borrowed from, where the newest run of its curve did not measure the point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub borrowed: Option<Origin>,
     /// The image in the base, where it differs from the one in the head.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_image: Option<String>,
@@ -178,6 +181,9 @@ pub enum MetricVerdict {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     pub metric: Metric,
+    /// The statistic of the requests that is compared.
+    #[serde(default)]
+    pub statistic: Statistic,
     /// Its value in the base, in the metric's unit; of several, their geometric mean.
     pub base: f64,
     /// Its value in the head.
@@ -301,7 +307,7 @@ fn scores_of<'a>(side: &Side<'a>) -> &'a [EvalScore] {
 #[must_use]
 pub fn compare(base: &Side, head: &Side, knowledge: &Knowledge) -> Comparison {
     let pairs = pairing::pairs(base, head);
-    let (mut points, curves) = judge::judge(&pairs, knowledge);
+    let (mut points, curves) = judge::judge(&pairs, (base, head), knowledge);
     points.sort_by(|left, right| left.point.cmp(&right.point));
     let expired = knowledge
         .today

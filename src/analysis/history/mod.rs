@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{EvalScore, Run};
+use super::{EvalScore, Origin, Run};
 use crate::model::{CurveKey, PointKey};
-use crate::result::{Metric, Point};
+use crate::result::{Metric, Point, Statistic};
 
 /// The format of a history's files; the number after the slash grows when a reader must change.
 pub const HISTORY_SCHEMA: &str = "imax-history/1";
@@ -146,12 +146,13 @@ impl History {
         self.measured.keys()
     }
 
-    /// A metric of a point over the runs that measured it, oldest first. Values that have no logarithm are left out.
-    pub fn series(&self, point: &PointKey, metric: Metric) -> impl Iterator<Item = Past<'_>> {
+    /// A metric of a point over the runs that measured it, oldest first. Values that have no logarithm are left out, and runs that did
+    /// not report the statistic.
+    pub fn series(&self, point: &PointKey, metric: Metric, statistic: Statistic) -> impl Iterator<Item = Past<'_>> {
         let places = self.measured.get(point).into_iter().flatten();
         places.filter_map(move |(at, index)| {
             let run = self.runs.get(*at)?;
-            let value = run.run.points.get(*index)?.get(metric)?;
+            let value = run.run.points.get(*index)?.by(metric, statistic)?;
             (value > 0.0).then_some(Past { run, value })
         })
     }
@@ -165,7 +166,7 @@ impl History {
 
     /// What a run is compared with: each of its points as it was measured last, and of its curves what their newest run
     /// measured besides; its scores as they were last. Other curves are left out, because a run measures only what its change
-    /// concerns.
+    /// concerns. Every point has its origin, so that no line is drawn through points of several runs.
     #[must_use]
     pub fn baseline(&self, run: &Run) -> Run {
         let last = |key: &PointKey| self.measured.get(key).and_then(|places| places.last()).map(|(at, _)| *at);
@@ -179,7 +180,18 @@ impl History {
             let of_newest = curves.contains(&key.curve) && newest.get(&key.curve).copied() == last(key);
             of_newest || run.point(key).is_some()
         };
-        let points = self.measured.keys().filter(belongs).filter_map(|key| self.newest(key));
+        let keys: Vec<&PointKey> = self.measured.keys().filter(belongs).collect();
+        let points = keys.iter().filter_map(|key| self.newest(key));
+        let origin = |key: &PointKey| {
+            let index = last(key)?;
+            let run = self.runs.get(index)?;
+            Some(Origin {
+                index,
+                is_older: newest.get(&key.curve).is_some_and(|newest| index < *newest),
+                commit: run.commit.clone(),
+                date: run.date.clone(),
+            })
+        };
         let before = |score: &EvalScore| {
             let mut runs = self.runs.iter().rev();
             runs.find_map(|past| past.run.evals.iter().find(|earlier| earlier.key == score.key))
@@ -188,6 +200,7 @@ impl History {
             points: points.cloned().collect(),
             problems: Vec::new(),
             evals: run.evals.iter().filter_map(before).cloned().collect(),
+            origins: keys.iter().filter_map(|key| Some(((*key).clone(), origin(key)?))).collect(),
         }
     }
 }

@@ -38,7 +38,10 @@ fn history_values_are_ordered_by_date() {
         on(2, run("h200", &[(4, 99.0)])),
     ]);
     let key = history.runs()[0].run.points[0].key.clone();
-    let values: Vec<f64> = history.series(&key, Metric::ThroughputPerGpu).map(|past| past.value).collect();
+    let values: Vec<f64> = history
+        .series(&key, Metric::ThroughputPerGpu, Statistic::Mean)
+        .map(|past| past.value)
+        .collect();
     assert_eq!(values, [10.0, 30.0]);
     assert_eq!(history.newest(&key).unwrap().get(Metric::ThroughputPerGpu), Some(30.0));
 }
@@ -66,6 +69,13 @@ fn baseline_is_the_newest_run_of_each_curve() {
         found,
         [("h100", 4, Some(10.0)), ("h100", 8, Some(21.0)), ("h100", 16, Some(30.0))],
         "64 was given up before the curve's newest run"
+    );
+    let borrowed = baseline.points.iter().map(|point| baseline.borrowed_from(&point.key));
+    let dates: Vec<Option<&str>> = borrowed.map(|origin| origin.map(|origin| origin.date.as_str())).collect();
+    assert_eq!(
+        dates,
+        [Some("2026-11-01T05:00:00Z"), None, None],
+        "the newest run of the curve has no point at 4"
     );
 }
 

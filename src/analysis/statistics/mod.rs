@@ -5,10 +5,12 @@
 mod change_points;
 mod discovery;
 mod fence;
+mod location;
 mod moderation;
 mod noise;
 mod ranks;
 mod student;
+mod tails;
 mod trigamma;
 
 #[cfg(test)]
@@ -17,10 +19,12 @@ pub mod simulated;
 pub use change_points::{Penalty, change_points};
 pub use discovery::q_values;
 pub use fence::Fence;
+pub use location::{location, location_df, location_variance};
 pub use moderation::Moderation;
 pub use noise::Noise;
 pub use ranks::{mann_whitney, smallest_rank_p};
 pub use student::{student_quantile, student_two_sided};
+pub use tails::Tails;
 
 /// A number of things as a real number; exact up to 2^53.
 #[must_use]

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::matrix::Row;
-use crate::model::{Concurrency, FailureClass, Layout, Metric, PointKey};
+use crate::model::{Concurrency, FailureClass, Layout, Metric, PointKey, Statistic};
 
 /// One measured case, and what came out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub struct Point {
     pub intervals: Vec<MetricInterval>,
 }
 
-/// A 95% confidence interval of a metric from the requests of one measurement, in the metric's unit. It knows nothing of what
+/// A 95% confidence interval of a metric's mean from the requests of one measurement, in the metric's unit. It knows nothing of what
 /// differs from one run to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct MetricInterval {
@@ -83,6 +83,15 @@ impl Measurement {
     pub fn get(&self, metric: Metric) -> Option<f64> {
         names(metric).iter().find_map(|name| self.number(name))
     }
+
+    /// A metric by the statistic asked for; `None` where the load generator did not report that one.
+    #[must_use]
+    pub fn by(&self, metric: Metric, statistic: Statistic) -> Option<f64> {
+        match (statistic, mean_name(metric)) {
+            (Statistic::Mean, Some(name)) => self.number(name),
+            (Statistic::Mean, None) | (Statistic::Median, _) => self.get(metric),
+        }
+    }
 }
 
 impl Point {
@@ -122,6 +131,25 @@ impl Point {
     #[must_use]
     pub fn get(&self, metric: Metric) -> Option<f64> {
         self.measurement()?.get(metric)
+    }
+
+    /// A metric of a measured point by the statistic asked for.
+    #[must_use]
+    pub fn by(&self, metric: Metric, statistic: Statistic) -> Option<f64> {
+        self.measurement()?.by(metric, statistic)
+    }
+}
+
+/// The name of the mean in the document; `None` for what is no summary of requests, or no middle of them.
+fn mean_name(metric: Metric) -> Option<&'static str> {
+    match metric {
+        Metric::Ttft => Some("mean_ttft"),
+        Metric::Tpot => Some("mean_tpot"),
+        Metric::Interactivity => Some("mean_intvty"),
+        Metric::E2el => Some("mean_e2el"),
+        Metric::ThroughputPerGpu | Metric::OutputThroughputPerGpu | Metric::InputThroughputPerGpu | Metric::TtftP99 | Metric::E2elP99 => {
+            None
+        }
     }
 }
 

@@ -1,0 +1,89 @@
+//! The middle of a few measurements whose noise has the tails of Student's t: each weighs less the further out it is, so that one
+//! stall among five measurements does not move the result. For normal noise it is the mean.
+
+use super::count;
+
+/// Most rounds of reweighting; the steps shrink by more than half in each.
+const ROUNDS: usize = 20;
+/// A step of less than this part of the scale is the last.
+const CLOSE: f64 = 1e-7;
+
+/// The most probable middle of values with t noise of this scale (maximum likelihood by iterated weights, Lange, Little and Taylor
+/// 1989), from the median on. 0 of nothing.
+#[must_use]
+pub fn location(values: &[f64], scale: f64, df: f64) -> f64 {
+    let mut middle = median(values);
+    for _ in 0..ROUNDS {
+        let weights = values.iter().map(|value| 1.0 / (1.0 + ((value - middle) / scale).powi(2) / df));
+        let (sum, total) = values
+            .iter()
+            .zip(weights)
+            .fold((0.0, 0.0), |(sum, total), (value, weight)| (sum + weight * value, total + weight));
+        if total <= 0.0 {
+            break;
+        }
+        let step = sum / total - middle;
+        middle += step;
+        if step.abs() < CLOSE * scale {
+            break;
+        }
+    }
+    middle
+}
+
+/// The variance of [`location`] in units of the squared scale. One value has the scale itself; of many, each is worth what the
+/// information of a t distribution says, (df + 1) / (df + 3) of a normal one's (op. cit.).
+#[must_use]
+pub fn location_variance(values: usize, df: f64) -> f64 {
+    let n = count(values.max(1));
+    (1.0 + 2.0 / (df + 1.0) * (1.0 - 1.0 / n)) / n
+}
+
+/// The degrees of freedom of [`location`]: to move it far, more than half of the values must be far out, which multiplies the exponent
+/// of its tails by as many. Simulations confirm it for what a comparison needs.
+#[must_use]
+pub fn location_df(values: usize, df: f64) -> f64 {
+    df * count(values.div_ceil(2).max(1))
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let upper = sorted.get(sorted.len() / 2);
+    let lower = sorted.get(sorted.len().saturating_sub(1) / 2);
+    lower.zip(upper).map_or(0.0, |(lower, upper)| f64::midpoint(*lower, *upper))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::statistics::simulated::Random;
+
+    #[test]
+    fn one_far_value_hardly_moves_the_middle() {
+        let values = [1.0, 1.1, 0.9, 1.05, 9.0];
+        assert!(
+            (location(&values, 0.1, f64::INFINITY) - 2.61).abs() < 1e-9,
+            "normal noise has a mean"
+        );
+        assert!((location(&values, 0.1, 5.0) - 1.02).abs() < 0.03);
+        assert_eq!((location(&[3.0], 0.1, 5.0), location(&[], 0.1, 5.0)), (3.0, 0.0));
+    }
+
+    #[test]
+    fn variance_is_that_of_simulated_middles() {
+        let mut random = Random::seeded(9);
+        for (n, df) in [(1, 5.0), (4, 5.0), (20, 5.0), (5, f64::INFINITY)] {
+            let mut middles: Vec<f64> = (0..8000)
+                .map(|_| {
+                    let values: Vec<f64> = (0..n).map(|_| random.student(df)).collect();
+                    location(&values, 1.0, df).abs()
+                })
+                .collect();
+            middles.sort_unstable_by(f64::total_cmp);
+            // Half of all middles are within this of zero; of t with 5 degrees of freedom it is 0.7267, of many 0.6745.
+            let half = middles[4000] / location_variance(n, df).sqrt();
+            assert!((0.64..0.78).contains(&half), "{n} of t({df}): {half}");
+        }
+    }
+}
