@@ -37,7 +37,7 @@ fn json(path: &Path) -> Value {
 fn demo_plans_measures_compares_and_reports() {
     let folder = tempfile::tempdir().unwrap();
     let demo = folder.path().join("demo");
-    let output = demo_in(&demo).finish();
+    let output = demo_in(&demo).args(["--rounds", "2"]).finish();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
 
@@ -67,7 +67,24 @@ fn demo_plans_measures_compares_and_reports() {
     assert_eq!(evals.as_array().map(Vec::len), Some(1), "{evals}");
     assert_eq!((&evals[0]["task"], &evals[0]["score"]), (&json!("sums"), &json!(0.95)), "{evals}");
     let comparison = json(&demo.join("comparison.json"));
-    assert_eq!(comparison["points"].as_array().unwrap().len(), 12);
+    let compared = comparison["points"].as_array().unwrap();
+    assert_eq!(compared.len(), 12);
+    // Two rounds of both commits: the noise is measured, not assumed.
+    assert_eq!(
+        compared[0]["changes"][0]["basis"],
+        json!({"repeats": {"measurements": 4}}),
+        "{comparison}"
+    );
+    assert_eq!(json(&demo.join("rounds/second-2/agg_bmk.json")).as_array().map(Vec::len), Some(12));
+    let commit = |run: &str| -> String {
+        let job = demo.join(run).join("jobs/demo-fp8-h100-sim-256_64-tp1-conc-1/job.json");
+        json(&job)["provenance"]["commit"].as_str().unwrap_or_default().to_owned()
+    };
+    assert!(
+        commit("first") != commit("second") && commit("first") == commit("rounds/first-2"),
+        "{}",
+        commit("first")
+    );
     assert!(fs::read_to_string(demo.join("summary.md")).unwrap().contains("| Framework |"));
     let page = fs::read_to_string(demo.join("report.html")).unwrap();
     assert!(

@@ -1,10 +1,12 @@
 //! `imax demo`: the whole pipeline on this machine. It makes a benchmark repository with two changelog commits and does
-//! for each what the action does in production: plan, run every row against an engine process over a socket, collect. Then it
-//! compares the two runs and reports. Only the engines are simulated; their processes, sockets, measurements and results are real.
+//! for each what the action does in production: plan, run every row against an engine process over a socket, collect. It does so in
+//! several rounds, which tell how noisy the machine is. Then it compares the runs of the two commits and reports. Only the engines
+//! are simulated; their processes, sockets, measurements and results are real.
 
 mod measure;
 mod repository;
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
@@ -13,15 +15,15 @@ use clap::Args;
 use super::{Exit, Failure, OrExit as _, output};
 use crate::analysis::{self, Knowledge, Run, Side};
 use crate::report::{Format, View};
-use crate::store;
 use crate::store::hardware;
 use crate::system::cancellation::Cancellation;
 use crate::system::files;
-use repository::{DemoRepository, Step};
+use measure::{Measured, PlannedStep};
+use repository::{DemoRepository, SecondCommit, Step};
 
 /// Run the whole pipeline on this machine, with simulated engines.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  imax demo --dir demo && open demo/report.html")]
+#[command(after_help = "Examples:\n  imax demo --dir demo && open demo/report.html\n  imax demo --unchanged --dir aa")]
 pub struct DemoArgs {
     /// Folder for everything that the demo creates; it must be empty or absent [default: a new temporary folder].
     #[arg(long, value_name = "DIR")]
@@ -29,6 +31,12 @@ pub struct DemoArgs {
     /// Only create the git repository with its two changelog commits, to copy from or to try workflows with.
     #[arg(long)]
     repository_only: bool,
+    /// Measure both commits this many times, in turn. With fewer than two the noise of the machine is assumed, not known.
+    #[arg(long, value_name = "N", default_value = "3")]
+    rounds: NonZeroU32,
+    /// A second commit that changes nothing (an A/A test): whatever is reported as better or worse is a false alarm.
+    #[arg(long)]
+    unchanged: bool,
 }
 
 /// Runs the command.
@@ -36,10 +44,20 @@ pub struct DemoArgs {
 /// # Errors
 /// Where the folder cannot be used, and as the steps of the pipeline.
 pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
-    let DemoArgs { dir, repository_only } = args;
+    let DemoArgs {
+        dir,
+        repository_only,
+        rounds,
+        unchanged,
+    } = args;
+    let second = if unchanged {
+        SecondCommit::Unchanged
+    } else {
+        SecondCommit::NewImage
+    };
     let folder = destination(dir.as_deref())?;
     if repository_only {
-        let mut repository = DemoRepository::create(&folder)?;
+        let mut repository = DemoRepository::create(&folder, second)?;
         for step in [Step::First, Step::Second] {
             repository.advance(step)?;
         }
@@ -47,25 +65,20 @@ pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Success);
     }
     let cancellation = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
-    let mut repository = DemoRepository::create(&folder.join("repository"))?;
+    let mut repository = DemoRepository::create(&folder.join("repository"), second)?;
     output::say(&format!("the repository is {}\n", repository.folder().display()));
     // Paths are relative to the top of the repository, as in the checkout of a job.
     std::env::set_current_dir(repository.folder()).or_exit(Exit::Infrastructure)?;
 
-    let mut runs = Vec::new();
-    for step in [Step::First, Step::Second] {
-        let refs = repository.advance(step)?;
-        let results = folder.join(step.folder());
-        let exit = measure::measure(step, &refs, &results, &cancellation).await?;
-        if exit != Exit::Success {
-            return Ok(exit);
-        }
-        runs.push(store::load_run(&results)?);
+    let mut plan = |step| -> Result<PlannedStep, Failure> { PlannedStep::new(step, repository.advance(step)?, &folder, rounds) };
+    let steps = [plan(Step::First)?, plan(Step::Second)?];
+    let measured = measure::measure(steps, &repository, &cancellation).await;
+    // The repository is left as it is after the second commit, whichever was measured last.
+    repository.check_out_newest()?;
+    match measured? {
+        Measured::Complete([first, second]) => report(&folder, &first, &second),
+        Measured::Ended(exit) => Ok(exit),
     }
-    let [first, second] = runs.as_slice() else {
-        return Err(anyhow!("two runs were made, {} were read", runs.len())).or_exit(Exit::Infrastructure);
-    };
-    report(&folder, first, second)
 }
 
 fn destination(dir: Option<&Path>) -> Result<PathBuf, Failure> {
@@ -86,14 +99,13 @@ fn destination(dir: Option<&Path>) -> Result<PathBuf, Failure> {
         .or_exit(Exit::Infrastructure)
 }
 
-/// The report of the second run against the first, on the terminal and as files.
-fn report(folder: &Path, first: &Run, second: &Run) -> Result<Exit, Failure> {
-    let comparison = analysis::compare(
-        &Side::one(Step::First.title(), first),
-        &Side::one(Step::Second.title(), second),
-        &Knowledge::default(),
-    );
-    let view = View::new(second, Some(&comparison)).with_costs(&hardware::cost_model(None, None)?);
+/// The report of the second commit's runs against the first one's, on the terminal and as files.
+fn report(folder: &Path, first: &[Run], second: &[Run]) -> Result<Exit, Failure> {
+    let comparison = analysis::compare(&side(Step::First, first), &side(Step::Second, second), &Knowledge::default());
+    let Some(newest) = second.first() else {
+        return Err(anyhow!("nothing was measured")).or_exit(Exit::Infrastructure);
+    };
+    let view = View::new(newest, Some(&comparison)).with_costs(&hardware::cost_model(None, None)?);
     files::write_json(&folder.join("comparison.json"), &comparison).or_exit(Exit::Infrastructure)?;
     let texts = [
         ("summary.md", Format::Markdown),
@@ -110,4 +122,12 @@ fn report(folder: &Path, first: &Run, second: &Run) -> Result<Exit, Failure> {
         folder.join("report.html").display()
     ));
     Ok(Exit::Success)
+}
+
+/// A step's runs, which repeat each other.
+fn side(step: Step, runs: &[Run]) -> Side<'_> {
+    Side {
+        name: step.title(),
+        runs: runs.iter().collect(),
+    }
 }

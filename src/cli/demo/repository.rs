@@ -70,6 +70,25 @@ const SECOND_ENTRY: &str = "
   evals-only: true
 ";
 
+/// An entry asks for measurements whatever it says.
+const UNCHANGED_ENTRY: &str = "
+- config-keys:
+    - demo-fp8-*-sim
+    - demo-fp8-*-sim-b
+  description:
+    - \"Measured again without a change\"
+  pr-link: https://github.com/example/benchmarks/pull/2
+";
+
+/// What the second commit does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecondCommit {
+    /// It updates the engine.
+    NewImage,
+    /// Nothing but to ask for measurements.
+    Unchanged,
+}
+
 /// The schema's path is relative to this project's configs and does not exist in the demo's repository.
 fn without_schema(text: &str) -> &str {
     match text.split_once('\n') {
@@ -110,6 +129,7 @@ pub struct DemoRepository {
     folder: PathBuf,
     git: NewRepository,
     newest: String,
+    second: SecondCommit,
 }
 
 /// The commits before and after a step's changelog entry.
@@ -122,7 +142,7 @@ pub struct Refs {
 
 impl DemoRepository {
     /// Creates the repository without changelog entries.
-    pub fn create(folder: &Path) -> Result<Self, Failure> {
+    pub fn create(folder: &Path, second: SecondCommit) -> Result<Self, Failure> {
         for (path, text) in FILES {
             files::write(&folder.join(path), without_schema(text).as_bytes()).or_exit(Exit::Infrastructure)?;
         }
@@ -135,6 +155,7 @@ impl DemoRepository {
             folder: folder.to_owned(),
             git,
             newest,
+            second,
         })
     }
 
@@ -143,10 +164,21 @@ impl DemoRepository {
         &self.folder
     }
 
+    /// Makes the files those of a commit.
+    pub fn check_out(&self, commit: &str) -> Result<(), Failure> {
+        self.git.check_out(commit).or_exit(Exit::Infrastructure)
+    }
+
+    /// Makes the files those of the newest commit.
+    pub fn check_out_newest(&self) -> Result<(), Failure> {
+        self.check_out(&self.newest)
+    }
+
     pub fn advance(&mut self, step: Step) -> Result<Refs, Failure> {
-        let (changelog, image) = match step {
-            Step::First => (FIRST_ENTRY.to_owned(), OLD_IMAGE),
-            Step::Second => (format!("{FIRST_ENTRY}{SECOND_ENTRY}"), NEW_IMAGE),
+        let (changelog, image, message) = match (step, self.second) {
+            (Step::First, _) => (FIRST_ENTRY.to_owned(), OLD_IMAGE, "Measure two engines on two GPUs"),
+            (Step::Second, SecondCommit::NewImage) => (format!("{FIRST_ENTRY}{SECOND_ENTRY}"), NEW_IMAGE, "Update imax-sim to 1.1"),
+            (Step::Second, SecondCommit::Unchanged) => (format!("{FIRST_ENTRY}{UNCHANGED_ENTRY}"), OLD_IMAGE, "Measure again"),
         };
         let master = FILES
             .iter()
@@ -155,10 +187,6 @@ impl DemoRepository {
         let write = |path: &str, text: &str| files::write(&self.folder.join(path), text.as_bytes()).or_exit(Exit::Infrastructure);
         write(MASTER_CONFIG, &master.replace(NEW_IMAGE, image))?;
         write(CHANGELOG, &changelog)?;
-        let message = match step {
-            Step::First => "Measure two engines on two GPUs",
-            Step::Second => "Update imax-sim to 1.1",
-        };
         let head = self.git.commit_all(message).or_exit(Exit::Infrastructure)?;
         let base = std::mem::replace(&mut self.newest, head.clone());
         Ok(Refs { base, head })
