@@ -7,6 +7,7 @@ pub(crate) mod comparison;
 mod gather;
 pub(crate) mod hardware;
 pub(crate) mod history;
+pub(crate) mod noise_calibration;
 pub(crate) mod normalize;
 
 pub(crate) use gather::{GatherError, PlanError, RESULTS_FILE, gather, load_run};

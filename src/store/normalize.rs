@@ -117,6 +117,16 @@ pub(crate) fn write(normalized: &Normalized) -> Result<String, NormalizeFileErro
     Ok(text)
 }
 
+/// Reads a row whose hardware is known.
+///
+/// # Errors
+/// [`NormalizeFileError`].
+pub(super) fn checked_row(path: &Path, hardware: &HardwareFiles) -> Result<Row, NormalizeFileError> {
+    let row = read_row(path)?;
+    check_hardware(hardware, row.runner.as_str())?;
+    Ok(row)
+}
+
 fn check_hardware(hardware: &HardwareFiles, label: &str) -> Result<(), NormalizeFileError> {
     match hardware.why_unknown(label)? {
         Some(reason) => Err(NormalizeFileError::UnknownHardware(reason)),

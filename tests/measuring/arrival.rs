@@ -242,3 +242,73 @@ fn a_client_that_does_not_get_to_run_is_said_to_be_saturated() {
         );
     }
 }
+
+/// The row of a load of the simulated model at two concurrencies.
+fn row(folder: &std::path::Path) -> std::path::PathBuf {
+    let row = serde_json::json!({
+        "image": "imax-sim:1.0", "model": "benchmarks/demo", "model-prefix": "demo", "precision": "fp8", "framework": "sim",
+        "runner": "h100", "isl": 16, "osl": 4, "tp": 1, "ep": 1, "dp-attn": false, "spec-decoding": "none", "conc": [2, 3],
+        "max-model-len": 64, "exp-name": "demo", "disagg": false
+    });
+    let path = folder.join("row.json");
+    std::fs::write(&path, row.to_string()).unwrap();
+    path
+}
+
+#[test]
+fn calibrated_noise_is_the_beginning_of_a_history() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Simulator::start(&["--ttft-ms", "2", "--itl-ms", "1"]);
+    let history = folder.path().join("history");
+    let calibrate = |concurrencies: &str, commit: &str| {
+        bench(
+            engine.port(),
+            &["--random-input-len", "16", "--random-output-len", "4", "--ignore-eos"],
+        )
+        .args([
+            "--num-prompts",
+            "6",
+            "--max-concurrency",
+            concurrencies,
+            "--calibrate-noise",
+            "3",
+            "--commit",
+            commit,
+            "--row",
+        ])
+        .arg(row(folder.path()))
+        .arg("--history")
+        .arg(&history)
+        .finish()
+    };
+    let output = calibrate("2,3", "0123456789abcdef");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("added 3 runs to the history"), "{}", stderr(&output));
+    let mut files: Vec<_> = std::fs::read_dir(&history).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert_eq!(files.len(), 3);
+
+    // Each file is a run of both points, so the first comparison knows their noise.
+    let head = folder.path().join("head.json");
+    let run: Value = serde_json::from_slice(&std::fs::read(&files[0]).unwrap()).unwrap();
+    assert_eq!(run["run"]["points"].as_array().map(Vec::len), Some(2), "{run}");
+    let document = serde_json::json!({"schema": "imax-run/1", "run": run["run"]});
+    std::fs::write(&head, document.to_string()).unwrap();
+    let report = imax()
+        .args(["report", "--format", "json", "--baseline"])
+        .arg(format!("history:{}", history.display()))
+        .arg(&head)
+        .finish();
+    let report: Value = serde_json::from_slice(&report.stdout).unwrap_or_else(|_| panic!("{}", stderr(&report)));
+    let change = &report["comparison"]["points"][0]["changes"][0];
+    assert_eq!(change["basis"], serde_json::json!({"history": {"runs": 3}}), "{report}");
+    let ttft = report["comparison"]["points"][0]["changes"].as_array().unwrap();
+    assert!(ttft.iter().all(|change| change["statistic"] == "mean"), "{report}");
+
+    for (concurrencies, commit, words) in [("2,4", "abc", "the row has the concurrencies 2, 3"), ("2", "", "needs the commit")] {
+        let output = calibrate(concurrencies, commit);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains(words), "{}", stderr(&output));
+    }
+    assert_eq!(std::fs::read_dir(&history).unwrap().count(), 3);
+}

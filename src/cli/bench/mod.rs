@@ -2,6 +2,7 @@
 
 mod arguments;
 mod live;
+mod noise;
 mod search_table;
 mod table;
 
@@ -11,10 +12,11 @@ use std::io;
 
 use super::output::{self, say};
 use super::{Exit, Failure, OrExit as _};
-use crate::measure::{BenchEvent, SearchGoal, SearchOutcome, bench, search};
+use crate::measure::{BenchEvent, BenchOutcome, BenchSettings, SearchGoal, SearchOutcome, bench, search};
 use crate::system::cancellation::Cancellation;
 use arguments::BenchTask;
 use live::Live;
+use noise::NoiseRuns;
 
 /// Runs the command.
 ///
@@ -25,14 +27,14 @@ pub fn run(arguments: BenchArgs) -> Result<Exit, Failure> {
     if let Some(remark) = arguments.remark() {
         say(&format!("warning: {remark}"));
     }
+    let noise = arguments.noise.clone().into_settings();
     let task = BenchTask::try_from(arguments)?;
     let stop = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
     let mut display = Display { quiet, live: None };
     match task {
         BenchTask::Loads(settings) => {
-            let outcome = bench(&settings, &stop, &mut |event| display.show(&event));
-            display.end_progress();
-            Ok(outcome?.into())
+            let noise = noise.map(|noise| NoiseRuns::begin(noise, &settings.loads)).transpose()?;
+            measure_loads(&settings, noise, &stop, &mut display)
         }
         BenchTask::Search(settings) => {
             let outcome = search(&settings, &stop, &mut |event| display.show(&event));
@@ -40,6 +42,32 @@ pub fn run(arguments: BenchArgs) -> Result<Exit, Failure> {
             conclude_search(&outcome?, &settings.goal)
         }
     }
+}
+
+/// Measures the loads, and makes a history of them where they are A/A runs.
+fn measure_loads(
+    settings: &BenchSettings,
+    mut noise: Option<NoiseRuns>,
+    stop: &Cancellation,
+    display: &mut Display,
+) -> Result<Exit, Failure> {
+    let outcome = bench(settings, stop, &mut |event| {
+        if let (BenchEvent::Measured(measured), Some(noise)) = (&event, &mut noise) {
+            noise.keep(measured);
+        }
+        display.show(&event)
+    });
+    display.end_progress();
+    let outcome = outcome?;
+    match (noise, outcome) {
+        // Runs of which one may not be used say nothing about the noise of those that may.
+        (Some(noise), BenchOutcome::Passed) => noise.finish()?,
+        (Some(_), BenchOutcome::Failed | BenchOutcome::ClientSaturated | BenchOutcome::Stopped(_)) => {
+            say("nothing was added to the history: not every run may be used");
+        }
+        (None, _) => {}
+    }
+    Ok(outcome.into())
 }
 
 /// Prints what the search found. Where no load will do, what was measured failed.

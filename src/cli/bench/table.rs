@@ -76,6 +76,9 @@ pub fn spread_table(runs: &[Measured]) -> String {
     table.set_header(["run to run", "mean", "std", "cv", "min", "max"]);
     let figures = [
         "output_throughput",
+        "mean_ttft_ms",
+        "mean_tpot_ms",
+        "mean_e2el_ms",
         "median_ttft_ms",
         "p99_ttft_ms",
         "median_tpot_ms",

@@ -3,6 +3,7 @@
 
 mod dataset;
 mod foreign;
+mod noise;
 mod random;
 mod sampling;
 mod search;
@@ -11,6 +12,7 @@ mod task;
 mod values;
 
 pub use foreign::{hint, with_dashes};
+pub use noise::NoiseArgs;
 pub use settings::ArgumentError;
 pub use task::BenchTask;
 
@@ -40,7 +42,8 @@ use values::{PromptCount, goodput, header, header_text, json_object, key_name, k
     imax bench --base-url http://host:8000 --tokenizer org/model --dataset-name hf --dataset-path openai/gsm8k --num-prompts -1\n  \
     imax bench --model org/model --find-max --slo 'ttft:p99<500' 'itl:p95<40' --save-result --result-filename max.json\n  \
     imax bench --model org/model --dataset-name recorded --dataset-path sessions.jsonl --max-concurrency 16 --duration 600 \\\n    \
-    --backend openai-chat --ignore-eos"
+    --backend openai-chat --ignore-eos\n  \
+    imax bench --model org/model --max-concurrency 16 --num-prompts 160 --ignore-eos --calibrate-noise 5 --row row.json --history history/"
 )]
 pub struct BenchArgs {
     #[command(flatten)]
@@ -65,6 +68,8 @@ pub struct BenchArgs {
     client: ClientArgs,
     #[command(flatten)]
     save: SaveArgs,
+    #[command(flatten)]
+    pub(super) noise: NoiseArgs,
     /// Show no progress.
     #[arg(long, action = ArgAction::SetTrue)]
     pub disable_tqdm: bool,
@@ -131,7 +136,7 @@ struct ExtentArgs {
     #[arg(long, visible_aliases = ["max-seconds", "benchmark-duration"])]
     duration: Option<f64>,
     /// Runs per load, each with other prompts; the spread between the runs is reported.
-    #[arg(long, default_value = "1")]
+    #[arg(long, default_value = "1", conflicts_with = "calibrate_noise")]
     num_runs: NonZeroU32,
     /// Requests sent before the measurement.
     #[arg(long, visible_alias = "warmup-request-count", default_value_t = 0)]

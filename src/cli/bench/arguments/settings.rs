@@ -75,6 +75,7 @@ impl TryFrom<BenchArgs> for BenchSettings {
             search: _,
             client,
             save,
+            noise,
             disable_tqdm: _,
         } = arguments;
         let protocol = Protocol::of_backend(&server.backend)?;
@@ -157,7 +158,7 @@ impl TryFrom<BenchArgs> for BenchSettings {
         Ok(Self {
             loads: loads.collect(),
             asks_for_model,
-            num_runs,
+            num_runs: noise.runs().unwrap_or(num_runs),
             calibrate,
             allow_saturated_client,
             result_files: save.into_result_files(),

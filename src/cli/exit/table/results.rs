@@ -10,6 +10,7 @@ use crate::store::baseline::BaselineError;
 use crate::store::collect::{CollectError, CompatError, HistoryEntryError, RunDownloadError};
 use crate::store::hardware::HardwareError;
 use crate::store::history::HistoryFolderError;
+use crate::store::noise_calibration::NoiseCalibrationError;
 use crate::store::normalize::NormalizeFileError;
 use crate::store::{GatherError, PlanError};
 
@@ -64,6 +65,18 @@ impl ExitOf for HistoryEntryError {
         match self {
             Self::Commit(_) => Exit::Usage,
             Self::Folder(_) => Exit::Infrastructure,
+        }
+    }
+}
+
+impl ExitOf for NoiseCalibrationError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Row(error) => error.exit(),
+            Self::Concurrency { .. } => Exit::Usage,
+            Self::Result { .. } => Exit::MeasurementFailed,
+            Self::Point { .. } => Exit::InvalidInput,
+            Self::History(error) => error.exit(),
         }
     }
 }

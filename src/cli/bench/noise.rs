@@ -1,0 +1,68 @@
+//! `imax bench --calibrate-noise`: keeps the results of A/A runs until all have ended, and makes a history of them.
+
+use std::path::PathBuf;
+
+use crate::cli::output::say;
+use crate::cli::{Exit, Failure, OrExit as _};
+use crate::load::{Measured, Settings};
+use crate::result::Json;
+use crate::store::hardware::HardwareFiles;
+use crate::store::noise_calibration::{CalibratedHistory, NoiseCalibrationError, RawRuns, Subject};
+
+/// What the runs are of, and where they are added.
+#[derive(Debug)]
+pub struct NoiseSettings {
+    pub row: PathBuf,
+    pub hardware: HardwareFiles,
+    pub history: CalibratedHistory,
+}
+
+/// A/A runs in progress.
+#[derive(Debug)]
+pub struct NoiseRuns {
+    subject: Subject,
+    history: CalibratedHistory,
+    raw: RawRuns,
+}
+
+impl NoiseRuns {
+    /// Reads what is measured.
+    ///
+    /// # Errors
+    /// Usage where a load is not one of the row's, or the commit is not known; invalid input for an invalid row.
+    pub fn begin(settings: NoiseSettings, loads: &[Settings]) -> Result<Self, Failure> {
+        let NoiseSettings { row, hardware, history } = settings;
+        let loads = loads.iter().map(|load| load.arrival.max_concurrency);
+        let subject = Subject::read(&row, &hardware, loads)?;
+        if history.commit.is_empty() {
+            let error = anyhow::anyhow!("--history needs the commit that is measured, from --commit or GITHUB_SHA");
+            return Err(error).or_exit(Exit::Usage);
+        }
+        Ok(Self {
+            subject,
+            history,
+            raw: RawRuns::new(),
+        })
+    }
+
+    /// Keeps a result.
+    pub fn keep(&mut self, measured: &Measured) {
+        if let Some(conc) = measured.settings.arrival.max_concurrency {
+            self.raw.entry(conc).or_default().push(Json::from(measured.raw_result_json()));
+        }
+    }
+
+    /// Adds the runs to the history.
+    ///
+    /// # Errors
+    /// As the history; a failed measurement where a result has no numbers.
+    pub fn finish(self) -> Result<(), NoiseCalibrationError> {
+        let files = self.subject.add(&self.raw, &self.history)?;
+        let folder = self.history.folder.display();
+        say(&format!(
+            "added {} runs to the history; compare with --history {folder} or --baseline history:{folder}",
+            files.len()
+        ));
+        Ok(())
+    }
+}
