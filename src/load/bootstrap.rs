@@ -81,10 +81,15 @@ fn block_length(values: usize, wave: usize) -> usize {
 /// variance of a mean is short of the unbiased one by (n - 1) / n.
 fn widening(blocks: usize) -> f64 {
     let freedom = blocks.max(2) - 1;
+    student_t95(freedom) / Z95 * (count(freedom + 1) / count(freedom)).sqrt()
+}
+
+/// The quantile of Student's t for a two-sided 95% interval; of no degrees of freedom that of one.
+#[must_use]
+pub fn student_t95(freedom: usize) -> f64 {
     // Beyond the table the first term of its expansion (Abramowitz and Stegun 26.7.5) is exact to three digits.
     let expansion = || Z95 * (1.0 + (Z95 * Z95 + 1.0) / (4.0 * count(freedom)));
-    let quantile = T95.get(freedom - 1).copied().unwrap_or_else(expansion);
-    quantile / Z95 * (count(freedom + 1) / count(freedom)).sqrt()
+    T95.get(freedom.saturating_sub(1)).copied().unwrap_or_else(expansion)
 }
 
 /// The 95% interval of estimates, widened about its centre. A lower end of a time stays positive.

@@ -4,14 +4,14 @@
 
 use super::agg::{COMPLETED, LOAD, OWN_BLOCK};
 use super::point::{Measurement, MetricInterval};
-use super::{Json, Metric, Object};
+use super::{Json, Metric, Object, number};
+use crate::load::bootstrap::student_t95;
+use crate::load::statistics::count;
 
 /// Where the load generator has written them.
 pub(super) const CI95: &str = "ci95";
-/// Below this many requests a standard error is itself too uncertain to be used.
-const FEWEST_REQUESTS: f64 = 20.0;
-/// The standard normal quantile of a two-sided 95% interval.
-const Z95: f64 = 1.959_964;
+/// Below this many requests a standard deviation is hardly known.
+const FEWEST_REQUESTS: usize = 4;
 
 /// The intervals in a normalised document.
 pub(super) fn of(document: &Object, measurement: &Measurement) -> Vec<MetricInterval> {
@@ -53,15 +53,14 @@ fn of_mean(name: &str, block: &Json, measurement: &Measurement) -> Option<(f64, 
     written.or_else(|| from_deviation(name, block, measurement))
 }
 
-/// From the standard deviation over the requests, seconds. The lower end stays positive, because verdicts are about ratios.
+/// From the standard deviation over the requests (divisor n, as numpy's), by Student's t, seconds. The lower end stays positive,
+/// because verdicts are about ratios.
 fn from_deviation(name: &str, block: &Json, measurement: &Measurement) -> Option<(f64, f64)> {
-    let completed = block
-        .get(COMPLETED)?
-        .as_number()
-        .filter(|completed| *completed >= FEWEST_REQUESTS)?;
+    let completed = usize::try_from(number::whole(block.get(COMPLETED)?)?).ok()?;
+    let freedom = completed.checked_sub(1).filter(|_| completed >= FEWEST_REQUESTS)?;
     let mean = measurement.number(&format!("mean_{name}"))?;
-    let error = measurement.number(&format!("std_{name}"))? / mean / completed.sqrt();
-    let factor = (Z95 * error).exp();
+    let error = measurement.number(&format!("std_{name}"))? / mean / count(freedom).sqrt();
+    let factor = (student_t95(freedom) * error).exp();
     (factor >= 1.0).then_some((mean / factor, mean * factor))
 }
 
@@ -110,7 +109,7 @@ mod tests {
         );
     }
 
-    /// 400 requests with a standard deviation of 20 % leave the mean 1 %, so ±1.98 % (a factor of e^0.0196).
+    /// 400 requests with a standard deviation of 20 % leave the mean 1 %, so ±1.97 % by t; four leave it 11.5 %, so a factor of e^0.367.
     #[test]
     fn results_of_other_producers_have_the_standard_error_of_the_mean() {
         let measurement = Measurement::new([("mean_ttft", 0.1), ("std_ttft", 0.02)]);
