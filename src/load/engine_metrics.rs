@@ -12,24 +12,34 @@ pub struct EngineSample {
     /// Seconds since the start of the load.
     pub seconds: f64,
     /// Requests that are computed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub running: Option<f64>,
     /// Requests that wait in the engine's queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting: Option<f64>,
     /// Part of the KV cache in use, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub kv_cache_use: Option<f64>,
     /// Prompt tokens looked up in the prefix cache so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix_queries: Option<f64>,
     /// Those of them that were found.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix_hits: Option<f64>,
     /// Part of the prompt tokens found in the prefix cache, where the engine has only that.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix_hit_rate: Option<f64>,
     /// Tokens drafted by speculative decoding so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub drafted: Option<f64>,
     /// Those of them that were accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted: Option<f64>,
     /// Tokens accepted at once, where the engine has only that.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub accept_length: Option<f64>,
     /// Requests that lost their place in the KV cache so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub preemptions: Option<f64>,
 }
 
