@@ -6,7 +6,8 @@ use crate::harness::Finish as _;
 #[test]
 fn what_is_not_supported_is_refused_by_name() {
     for (arguments, code, message) in [
-        (vec!["--dataset-name", "sonnet"], 2, "sonnet"),
+        (vec!["--dataset-name", "custom_audio"], 2, "custom_audio"),
+        (vec!["--dataset-name", "sonnet"], 2, "--dataset-path is missing"),
         (
             vec!["--backend", "openai-chat", "--prompt-token-ids"],
             2,

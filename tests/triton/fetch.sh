@@ -25,7 +25,7 @@ library=$("$out/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_confi
 cat >"$out/tritonserver.new" <<END
 #!/bin/sh
 export LD_LIBRARY_PATH="$packages/nvidia_pytriton.libs:$server/lib:$library"
-export MODEL_PACKAGES="$packages"
+export MODEL_PACKAGES="$packages" PYTHONDONTWRITEBYTECODE=1
 exec "$server/bin/tritonserver" --backend-directory="$out/backends" "\$@"
 END
 chmod +x "$out/tritonserver.new"
