@@ -43,12 +43,15 @@ pub struct EngineSample {
     pub preemptions: Option<f64>,
 }
 
+/// A label and the value that it must have.
+type Label = Option<(&'static str, &'static str)>;
+
 /// A figure of a sample.
 type Field = fn(&mut EngineSample) -> &mut Option<f64>;
 
 /// Names of metrics with a label that must have a value, and their figure. Engines with several processes report each; gauges of parts are
 /// summed, shares are averaged.
-const NAMES: [(&str, Option<(&str, &str)>, Field); 29] = [
+const NAMES: [(&str, Label, Field); 29] = [
     // vLLM
     ("vllm:num_requests_running", None, |s| &mut s.running),
     ("vllm:num_requests_waiting", None, |s| &mut s.waiting),

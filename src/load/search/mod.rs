@@ -37,7 +37,7 @@ impl LoadQuantity {
     /// The arrivals of a load of this size; the rest is the template's.
     #[must_use]
     pub fn arrival(self, template: &Arrival, value: f64) -> Arrival {
-        let mut arrival = template.clone();
+        let mut arrival = *template;
         match self {
             Self::Concurrency => arrival.max_concurrency = Some(whole(value)),
             Self::Rate => arrival.request_rate = Some(value),
