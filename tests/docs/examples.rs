@@ -10,7 +10,8 @@ use super::session::{Llama, SESSION_LIMIT, copy_folder};
 
 fn examples() -> Vec<PathBuf> {
     let entries = fs::read_dir(project().join("examples")).unwrap().map(|entry| entry.unwrap().path());
-    let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
+    // Some examples are no benchmark repository.
+    let mut folders: Vec<PathBuf> = entries.filter(|path| path.join("configs").is_dir()).collect();
     folders.sort();
     assert!(folders.len() >= 6, "{folders:?}");
     folders

@@ -217,10 +217,13 @@ fn variables_in(folder: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
+/// Names of that form that imax does not read when it runs: a delimiter, and what the build sets.
+const NOT_VARIABLES: [&str; 2] = ["IMAX_END", "IMAX_VERSION"];
+
 fn is_variable(text: &str) -> bool {
     const PREFIXES: [&str; 7] = ["IMAX_", "HF_", "GITHUB_", "GH_", "DOCKER_", "XDG_", "OPENAI_"];
     let is_name = text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-    is_name && text != "IMAX_END" && !text.ends_with('_') && PREFIXES.iter().any(|prefix| text.starts_with(prefix))
+    is_name && !NOT_VARIABLES.contains(&text) && !text.ends_with('_') && PREFIXES.iter().any(|prefix| text.starts_with(prefix))
 }
 
 #[test]
