@@ -6,6 +6,7 @@ mod cost;
 mod evals;
 mod history;
 pub mod pareto;
+mod raw_pairs;
 mod run;
 mod run_document;
 mod selection;
@@ -19,6 +20,7 @@ pub use compare::{
 pub use cost::{CostError, CostGap, CostModel, PerMillion, PointCost, PowerSource};
 pub use evals::{EvalChange, EvalKey, EvalScore, eval_changes};
 pub use history::{History, HistoryError, HistoryRun};
+pub use raw_pairs::pair_raw_points;
 pub use run::{Assembly, Found, Origin, Problem, Run, assemble};
 pub use run_document::{RunDocument, RunDocumentError};
 pub use selection::{Filter, Grouping, PointField, select};

@@ -61,6 +61,14 @@ pub enum Problem {
     },
     /// A file that looks like a result and cannot be read as one.
     Unreadable { source: String, reason: String },
+    /// Measured, but its figures are doubtful.
+    Doubtful {
+        point: PointKey,
+        /// Where its result is.
+        source: String,
+        /// Codes of the reasons.
+        codes: Vec<String>,
+    },
 }
 
 /// A point as it was found.
@@ -71,6 +79,8 @@ pub struct Found {
     pub point: Point,
     /// When its load ended, seconds since 1970.
     pub ended_unix_s: Option<f64>,
+    /// Codes of what is doubtful about its figures.
+    pub doubts: Vec<String>,
 }
 
 /// A run, and where the numbers of its measured points are, in their order.
@@ -109,6 +119,13 @@ pub fn assemble(mut found: Vec<Found>, planned: Option<Vec<Point>>) -> Assembly 
             let point = item.point.key.clone();
             assembly.run.problems.push(Problem::Duplicated { point, sources });
         }
+        if !item.doubts.is_empty() && item.point.measurement().is_some() {
+            assembly.run.problems.push(Problem::Doubtful {
+                point: item.point.key.clone(),
+                source: item.source.clone(),
+                codes: item.doubts,
+            });
+        }
         assembly.sources.extend(item.point.measurement().map(|_| item.source));
         assembly.run.points.push(item.point);
     }
@@ -131,6 +148,7 @@ fn add_missing(found: &mut Vec<Found>, problems: &mut Vec<Problem>, planned: Vec
                 source: String::new(),
                 point,
                 ended_unix_s: None,
+                doubts: Vec::new(),
             });
         }
     }
@@ -206,6 +224,9 @@ impl std::fmt::Display for Problem {
                 write!(f, "{point}: measured {} times; the newest counts, {counted}", sources.len())
             }
             Self::Unexpected { point, source } => write!(f, "{point}: measured ({source}), but not planned"),
+            Self::Doubtful { point, source, codes } => {
+                write!(f, "{point}: its figures are doubtful ({}), see {source}", codes.join(", "))
+            }
             Self::Unreadable { source, reason } => write!(f, "{source}: {reason}"),
         }
     }

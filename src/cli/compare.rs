@@ -17,9 +17,11 @@ use crate::store;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
         imax compare base/ head/ --history history/ --fail-on regression\n  \
+        imax compare before.json after.json\n  \
         imax compare monday.json tuesday.json wednesday.json --format csv --filter 'hardware=h200*'")]
 pub struct CompareArgs {
-    /// The run to compare with: a folder that imax collect wrote, a folder of artifacts, run.json, agg_bmk.json or one result.
+    /// The run to compare with: a folder that imax collect wrote, a folder of artifacts, run.json, agg_bmk.json, one result, or raw
+    /// results of any load generator, such as those of imax bench, in a file or a folder.
     base: PathBuf,
     /// The run to judge, in the same forms; several are shown side by side.
     #[arg(required = true)]
@@ -57,6 +59,7 @@ pub fn run(args: CompareArgs) -> Result<Exit, Failure> {
     let mut compared: Vec<(Run, Comparison)> = Vec::new();
     for path in &heads {
         let mut head = store::load_run(path)?;
+        analysis::pair_raw_points(&base, &mut head);
         let head_name = path.display().to_string();
         let mut comparison = evidence.compare((&base_name, vec![&base]), (&head_name, &head), &knowledge)?;
         say_expired(&comparison);

@@ -19,8 +19,12 @@ use crate::store::normalize::{self, NormalizeInput};
 /// describe what was measured.
 ///
 /// The load generator that wrote the result is detected from its content: imax, benchmark_serving.py and vllm bench serve,
-/// sglang.bench_serving (JSON lines), AIPerf and genai-perf, GuideLLM. A folder must be one of srt-slurm, with a result
+/// sglang.bench_serving (JSON lines), AIPerf and genai-perf, GuideLLM, inference-perf, llm-d's benchmark report (YAML or
+/// JSON). A folder must be one of srt-slurm, with a result
 /// for each concurrency of the row.
+///
+/// Figures that cannot be true (below zero, percentiles out of order, seconds for milliseconds, most requests failed) are
+/// refused; doubtful ones are marked with a code. REQUIRE_POWER=1 fails without the power of the load.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  imax normalize --row row.json --raw out/result.json\n  imax normalize --row row.json --raw logs/sa-bench_isl_8192_osl_1024"
@@ -35,6 +39,10 @@ pub struct NormalizeArgs {
     /// The concurrency that was measured; needed if the row has several and the raw result is one file.
     #[arg(long, value_name = "N", requires = "row")]
     conc: Option<NonZeroU32>,
+    /// The table of GPU samples that the recipe's monitor wrote, of nvidia-smi or amd-smi [default: gpu_metrics.csv beside the raw
+    /// result]. Over several nodes srt-slurm's folder `power` is read.
+    #[arg(long, value_name = "FILE", requires = "row")]
+    gpu_metrics: Option<PathBuf>,
     /// The file for the result or, if --raw is a folder, the folder for the results [default: agg_<name of the raw result> beside it].
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -59,13 +67,19 @@ pub fn run(args: NormalizeArgs) -> Result<Exit, Failure> {
         row,
         raw,
         conc,
+        gpu_metrics,
         out,
         hardware,
         runner_config,
         dialect,
     } = args;
     let input = match (row, raw) {
-        (Some(row), Some(raw)) => NormalizeInput::Row { row, raw, conc },
+        (Some(row), Some(raw)) => NormalizeInput::Row {
+            row,
+            raw,
+            conc,
+            gpu_metrics,
+        },
         // clap has checked that there is none of them without the other.
         (None, _) | (_, None) => NormalizeInput::Environment(dialect.into()),
     };
@@ -77,11 +91,13 @@ pub fn run(args: NormalizeArgs) -> Result<Exit, Failure> {
         hardware,
         runners: config_files.runner_file(),
     };
-    for normalized in normalize::normalize(&input, &hardware, out.as_deref())? {
+    let results = normalize::normalize(&input, &hardware, out.as_deref())?;
+    for normalized in &results {
         for warning in &normalized.warnings {
             output::say(warning);
         }
-        output::emit(&normalize::write(&normalized)?)?;
+        output::emit(&normalize::write(normalized)?)?;
     }
+    results.iter().try_for_each(normalize::Normalized::check_power)?;
     Ok(Exit::Success)
 }

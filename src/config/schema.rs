@@ -190,6 +190,8 @@ struct Split {
     dcp_size: Option<NonZeroU32>,
     /// Prefill context parallelism.
     pcp_size: Option<NonZeroU32>,
+    /// Data-parallel replicas of the engine, each with its own GPUs.
+    dp_size: Option<NonZeroU32>,
     /// Expert parallelism.
     ep: Option<NonZeroU32>,
     /// Data-parallel attention.

@@ -20,7 +20,7 @@ pub(super) const WORKER_FIELDS: [&str; 9] = [
 ];
 
 /// Fields of a search-space entry that say how one instance is split.
-pub(super) const PARALLELISM_FIELDS: [&str; 6] = ["tp", "pp", "dcp-size", "pcp-size", "ep", "dp-attn"];
+pub(super) const PARALLELISM_FIELDS: [&str; 7] = ["tp", "pp", "dcp-size", "pcp-size", "dp-size", "ep", "dp-attn"];
 
 /// The split of a single-node entry: `tp` must be there, all else is 1 or off by default.
 pub(super) fn read_parallelism(reader: &mut Reader<'_>, object: &Object<'_>) -> Option<Parallelism> {
@@ -129,6 +129,8 @@ fn assemble(
     let pp = strict_size(reader, object, "pp");
     let dcp_size = strict_size(reader, object, "dcp-size");
     let pcp_size = strict_size(reader, object, "pcp-size");
+    // Workers of several nodes do not have the field: their number counts replicas.
+    let dp_size = strict_size(reader, object, "dp-size");
     let parallelism = Parallelism {
         tp: tp?,
         pp: pp?,
@@ -136,6 +138,7 @@ fn assemble(
         pcp_size: pcp_size?,
         ep: ep?,
         dp_attn: dp_attn?,
+        dp_size: dp_size?,
     };
     if !parallelism.tp.get().is_multiple_of(parallelism.dcp_size.get()) {
         let message = format!(

@@ -8,7 +8,8 @@ use super::progress::Progress;
 use super::provenance::{provenance_of_job, short_provenance};
 use super::sampling::LoadTelemetry;
 use crate::job::{FailureClass, JobFailure, Outcome, Phase, PhaseEnding};
-use crate::result::{PointContext, normalize};
+use crate::model::VariableValue;
+use crate::result::{Normalised, PointContext, normalize};
 use crate::system::files;
 
 /// Normalises what was loaded. A raw result that cannot be normalised fails its point. A signal ends the wait for git, which is all
@@ -50,7 +51,11 @@ pub(super) async fn collect(
 /// Writes the normalised result of a point, and returns the name of its file.
 fn normalise(ctx: &JobContext, progress: &Progress, loaded: &LoadedPoint, telemetry: &LoadTelemetry) -> Result<String, JobFailure> {
     let context = PointContext::from_row(&ctx.spec.row, loaded.conc).map_err(|error| cannot_normalise(&error.to_string()))?;
-    let mut agg = normalize(&loaded.raw, &context).map_err(|error| cannot_normalise(&error.to_string()))?;
+    let normalised = normalize(&loaded.raw, &context).map_err(|error| cannot_normalise(&error.to_string()))?;
+    let Normalised { mut agg, doubts } = normalised;
+    for doubt in doubts {
+        ctx.console.line(&format!("warning[{}]: {doubt}", doubt.code()));
+    }
     if let Some(power) = telemetry.power(loaded) {
         agg.set_power(power, &loaded.raw);
     }
@@ -60,7 +65,23 @@ fn normalise(ctx: &JobContext, progress: &Progress, loaded: &LoadedPoint, teleme
     let file = format!("agg_{}.json", loaded.result_filename);
     let written = files::write(&ctx.folders.out.join(&file), agg.to_pretty().as_bytes());
     written.map_err(|error| JobFailure::infra(error.to_string()))?;
+    if requires_power(ctx) && telemetry.power(loaded).is_none() {
+        let reason = "REQUIRE_POWER is set, but the power of the load is not known; see `energy` in job.json and gpu_metrics.csv";
+        return Err(JobFailure::new(FailureClass::Client, reason.to_owned()));
+    }
     Ok(file)
+}
+
+/// Whether a point without power fails: by this process' environment, or the engine's.
+fn requires_power(ctx: &JobContext) -> bool {
+    const NAME: &str = "REQUIRE_POWER";
+    let of_engine = ctx.environment.iter().find(|variable| variable.name == NAME);
+    let of_engine = of_engine.and_then(|variable| match &variable.value {
+        VariableValue::Plain(value) => Some(value.clone()),
+        VariableValue::Secret(_) => None,
+    });
+    let values = [of_engine, std::env::var(NAME).ok()];
+    values.iter().flatten().any(|value| crate::job::requires_power(value))
 }
 
 fn cannot_normalise(error: &str) -> JobFailure {

@@ -10,7 +10,7 @@ use super::load_points::LoadedPoint;
 use crate::fleet::telemetry::{self, Exporter, HostSampler, Sampler, Wanted};
 use crate::job::{
     Energy, GpuSample, GpuUsage, GpuVendor, HostSample, HostUse, Load, NodeFacts, RoleEnergy, RoleNodes, energy, gpu_usage, host_csv,
-    host_use, metrics_csv, role_energy,
+    host_use, metrics_csv, read_metrics_csv, role_energy,
 };
 use crate::model::Layout;
 use crate::result::{Conditions, Json, Power, RolePower};
@@ -35,6 +35,8 @@ pub(super) struct Sampling {
 pub(super) struct Samples {
     gpus: Vec<GpuSample>,
     host: Vec<HostSample>,
+    /// Whether the GPUs were sampled, by imax or by the recipe.
+    has_gpus: bool,
 }
 
 /// What the samples say about the load of one point.
@@ -58,7 +60,16 @@ impl Sampling {
 
     /// Ends sampling, and writes `gpu_metrics.csv` and `host_metrics.csv`.
     pub async fn finish(self, ctx: &JobContext, node: &NodeFacts) -> Samples {
-        let mut samples = Samples::default();
+        let mut samples = Samples {
+            has_gpus: has_gpu_sampler(ctx),
+            ..Samples::default()
+        };
+        if self.gpus.is_none()
+            && let Some(found) = recipe_samples(ctx)
+        {
+            samples.gpus = found;
+            samples.has_gpus = true;
+        }
         if let Some(sampler) = self.gpus {
             wait_for_last_sample(ctx, &sampler).await;
             match blocking(|| sampler.finish()) {
@@ -136,6 +147,25 @@ fn has_gpu_sampler(ctx: &JobContext) -> bool {
     has_gpus || !ctx.spec.profile.telemetry.dcgm.is_empty()
 }
 
+/// The table that the recipe's own monitor wrote, where imax samples nothing: in the job's folder, or in the workspace during this job.
+fn recipe_samples(ctx: &JobContext) -> Option<Vec<GpuSample>> {
+    const LIMIT: u64 = 256 * 1024 * 1024;
+    let tables = [&ctx.folders.out, &ctx.folders.repository].map(|folder| folder.join("gpu_metrics.csv"));
+    let path = tables.iter().find(|path| {
+        let age = path.metadata().and_then(|facts| facts.modified()).ok().map(|time| time.elapsed());
+        let is_new = age.is_some_and(|age| age.is_ok_and(|age| age < ctx.start.instant.elapsed()));
+        is_new && path.metadata().is_ok_and(|facts| facts.is_file() && facts.len() <= LIMIT)
+    })?;
+    let text = files::read_text(path).ok()?;
+    match read_metrics_csv(&text, &host::local_unix_s) {
+        Ok(samples) => Some(samples),
+        Err(error) => {
+            ctx.console.line(&format!("{}: {error}; the results have no power", path.display()));
+            None
+        }
+    }
+}
+
 /// Energy needs a sample of each GPU after the end of the last load. A cancelled job does not wait for it.
 async fn wait_for_last_sample(ctx: &JobContext, sampler: &Sampler) {
     let (now, began) = (host::unix_seconds(), Instant::now());
@@ -179,7 +209,7 @@ impl Samples {
             gpus: ctx.spec.row.layout.gpus(),
         };
         LoadTelemetry {
-            energy: has_gpu_sampler(ctx).then(|| energy(&self.gpus, load)),
+            energy: self.has_gpus.then(|| energy(&self.gpus, load)),
             role_energy: self.role_energy(ctx, nodes, load),
             gpu_usage: gpu_usage(&self.gpus, window),
             host_use: host_use(&self.host, window),

@@ -71,6 +71,7 @@ fn single_node(parallelism: Parallelism) -> Vec<(String, String)> {
         pcp_size,
         ep,
         dp_attn,
+        dp_size,
     } = parallelism;
     let list = [
         ("TP", tp.to_string()),
@@ -81,6 +82,7 @@ fn single_node(parallelism: Parallelism) -> Vec<(String, String)> {
         ("DCP_SIZE", dcp_size.to_string()),
         ("PCP_SIZE", pcp_size.to_string()),
         ("DP_ATTENTION", dp_attn.to_string()),
+        ("DP_SIZE", dp_size.to_string()),
     ];
     list.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

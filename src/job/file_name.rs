@@ -50,9 +50,10 @@ fn single_node(parallelism: &Parallelism) -> String {
         pcp_size,
         ep,
         dp_attn,
+        dp_size,
     } = parallelism;
     let mut text = format!("tp{tp}");
-    for (name, size) in [("pp", pp), ("dcp", dcp_size), ("pcp", pcp_size)] {
+    for (name, size) in [("dp", dp_size), ("pp", pp), ("dcp", dcp_size), ("pcp", pcp_size)] {
         if size.get() != 1 {
             text.push_str(&format!("-{name}{size}"));
         }

@@ -39,7 +39,14 @@ impl Layout {
 impl fmt::Display for Parallelism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "tp{}", self.tp)?;
-        for (name, size) in [("pp", self.pp), ("dcp", self.dcp_size), ("pcp", self.pcp_size), ("ep", self.ep)] {
+        let sizes = [
+            ("dp", self.dp_size),
+            ("pp", self.pp),
+            ("dcp", self.dcp_size),
+            ("pcp", self.pcp_size),
+            ("ep", self.ep),
+        ];
+        for (name, size) in sizes {
             if size.get() != 1 {
                 write!(f, "-{name}{size}")?;
             }
@@ -78,6 +85,7 @@ mod tests {
             pcp_size: size(1),
             ep: size(ep),
             dp_attn,
+            dp_size: size(1),
         }
     }
 
@@ -94,6 +102,16 @@ mod tests {
     fn layout_names_only_parallelism_in_use() {
         assert_eq!(Layout::SingleNode(parallelism(8, 1, 1, false)).to_string(), "tp8");
         assert_eq!(Layout::SingleNode(parallelism(4, 4, 2, true)).to_string(), "tp4-pp2-ep4-dpa");
+    }
+
+    #[test]
+    fn data_parallel_replicas_have_gpus_of_their_own() {
+        let replicas = Parallelism {
+            dp_size: NonZeroU32::new(8).unwrap(),
+            ..parallelism(1, 1, 1, false)
+        };
+        let layout = Layout::SingleNode(replicas);
+        assert_eq!((layout.gpus(), layout.to_string()), (8, "tp1-dp8".to_owned()));
     }
 
     #[test]

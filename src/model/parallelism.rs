@@ -19,14 +19,27 @@ pub struct Parallelism {
     pub pcp_size: NonZeroU32,
     /// Expert parallelism (EP): how many of the GPUs share the experts; 1 is none.
     pub ep: NonZeroU32,
+    /// Data-parallel attention: shares the GPUs of TP.
     pub dp_attn: bool,
+    /// Data-parallel replicas of the whole engine, each with GPUs of its own.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub dp_size: NonZeroU32,
+}
+
+fn one() -> NonZeroU32 {
+    NonZeroU32::MIN
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_one(size: &NonZeroU32) -> bool {
+    *size == NonZeroU32::MIN
 }
 
 impl Parallelism {
-    /// GPUs of one instance: TP x PP x PCP.
+    /// GPUs of one instance with its data-parallel replicas: TP x PP x PCP x DP.
     #[must_use]
     pub fn gpus(&self) -> u64 {
-        u64::from(self.tp.get()) * u64::from(self.pp.get()) * u64::from(self.pcp_size.get())
+        u64::from(self.tp.get()) * u64::from(self.pp.get()) * u64::from(self.pcp_size.get()) * u64::from(self.dp_size.get())
     }
 }
 

@@ -140,10 +140,16 @@ impl Setting {
     }
 }
 
-/// TP with PP and context parallelism where they are used: `8`, `8×pp2`.
+/// TP with replicas, PP and context parallelism where they are used: `8`, `8×pp2`.
 fn tp_of(parallelism: &Parallelism) -> String {
     let mut text = parallelism.tp.to_string();
-    for (name, size) in [("pp", parallelism.pp), ("dcp", parallelism.dcp_size), ("pcp", parallelism.pcp_size)] {
+    let sizes = [
+        ("dp", parallelism.dp_size),
+        ("pp", parallelism.pp),
+        ("dcp", parallelism.dcp_size),
+        ("pcp", parallelism.pcp_size),
+    ];
+    for (name, size) in sizes {
         if size != NonZeroU32::MIN {
             text.push_str(&format!("×{name}{size}"));
         }

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 
 use super::context::{Gpus, spec_decoding};
 use super::json::Wanted;
+use super::plausibility::{self, Doubt, Figures};
 use super::point::{Measurement, Point, PointFailure, PointOutcome};
 use super::power::{self, Conditions, Power};
 use super::{Json, Object, intervals, number};
@@ -20,6 +21,10 @@ pub(super) const LOAD: &str = "load";
 pub(super) const COMPLETED: &str = "completed";
 /// The entry of the block that says when the load ended.
 const ENDED: &str = "benchmark_end_time_unix";
+/// The entry of the block with the codes of what is doubtful about the figures.
+const DOUBTS: &str = "doubts";
+/// The entry of a load's block with the codes of what is doubtful about the load.
+const VALIDITY: &str = "validity";
 /// The version of the block; raised when a field changes its meaning.
 const OWN_VERSION: i64 = 1;
 
@@ -35,11 +40,12 @@ pub const POINT_PART: Wanted = Wanted {
                 ("point", Wanted::ALL),
                 (ENDED, Wanted::ALL),
                 (COMPLETED, Wanted::ALL),
+                (DOUBTS, Wanted::ALL),
                 (
                     LOAD,
                     Wanted {
                         others: false,
-                        named: &[(intervals::CI95, Wanted::ALL)],
+                        named: &[(intervals::CI95, Wanted::ALL), (VALIDITY, Wanted::ALL)],
                     },
                 ),
             ],
@@ -129,7 +135,8 @@ impl Agg {
             Some(block) => own_key(block)?,
             None => reader.key(&layout)?,
         };
-        let measurement = self.measurement()?;
+        let figures = self.figures();
+        let measurement = self.measurement(&figures)?;
         let intervals = intervals::of(&self.0, &measurement);
         Ok(Point {
             key,
@@ -138,7 +145,7 @@ impl Agg {
             gpus: reader.gpus(&layout)?,
             layout,
             intervals,
-            outcome: outcome(measurement),
+            outcome: outcome(measurement, &figures),
         })
     }
 
@@ -148,9 +155,30 @@ impl Agg {
         self.0.get(OWN_BLOCK)?.get(ENDED)?.as_number()
     }
 
-    /// All numbers, in the units of the document.
-    fn measurement(&self) -> Result<Measurement, AggError> {
+    /// The codes of what is doubtful about the document: of the load as its generator says, and of the figures.
+    #[must_use]
+    pub fn doubts(&self) -> Vec<String> {
+        let block = self.0.get(OWN_BLOCK);
+        let of_load = block.and_then(|block| block.get(LOAD)?.get(VALIDITY));
+        let of_figures = block.and_then(|block| block.get(DOUBTS));
+        let mut codes: Vec<String> = of_load.into_iter().chain(of_figures).flat_map(texts).collect();
+        if of_figures.is_none() {
+            let doubts = plausibility::doubts(&self.figures());
+            codes.extend(doubts.iter().map(|doubt| doubt.code().to_owned()));
+        }
+        codes
+    }
+
+    fn figures(&self) -> Figures<'_> {
+        let numbers = self.0.iter().filter_map(|(key, value)| Some((key.as_str(), value.as_number()?)));
+        Figures::of_normalised(numbers)
+    }
+
+    /// All numbers, in the units of the document, without latencies that were not measured.
+    fn measurement(&self, figures: &Figures<'_>) -> Result<Measurement, AggError> {
+        let unmeasured = plausibility::unmeasured(figures);
         let numbers = self.0.iter().filter(|(key, _)| !DESCRIBES.contains(&key.as_str()));
+        let numbers = numbers.filter(|(key, _)| !unmeasured.iter().any(|latency| key.contains(latency.as_str())));
         let numbers = numbers.filter_map(|(key, value)| Some((key.as_str(), value.as_number()?)));
         let measurement = Measurement::new(numbers);
         if measurement.number("tput_per_gpu").is_none() {
@@ -162,7 +190,13 @@ impl Agg {
 }
 
 /// The original tools write a result without a token like any other; its zeros are no measurement.
-fn outcome(measurement: Measurement) -> PointOutcome {
+fn outcome(measurement: Measurement, figures: &Figures<'_>) -> PointOutcome {
+    if let Some(doubt) = plausibility::doubts(figures).into_iter().find(Doubt::is_fatal) {
+        return PointOutcome::Failed(PointFailure {
+            class: FailureClass::Client,
+            reason: doubt.to_string(),
+        });
+    }
     let rates = ["tput_per_gpu", "output_tput_per_gpu"];
     let idle = rates
         .into_iter()
@@ -177,7 +211,7 @@ fn outcome(measurement: Measurement) -> PointOutcome {
 }
 
 /// Numbers that describe the point instead of measuring it.
-const DESCRIBES: [&str; 24] = [
+const DESCRIBES: [&str; 25] = [
     "conc",
     "isl",
     "osl",
@@ -185,6 +219,7 @@ const DESCRIBES: [&str; 24] = [
     "pp",
     "dcp_size",
     "pcp_size",
+    "dp_size",
     "ep",
     "prefill_tp",
     "prefill_pp",
@@ -225,7 +260,7 @@ const COPIED: [&str; 8] = [
 ];
 
 /// The block: version, point key, GPUs, and what was counted.
-pub(super) fn own_block(key: &PointKey, gpus: Gpus, raw: &Object) -> Json {
+pub(super) fn own_block(key: &PointKey, gpus: Gpus, raw: &Object, doubts: &[Doubt]) -> Json {
     let mut block = Object::new();
     block.insert("version".to_owned(), Json::Integer(OWN_VERSION));
     // A point key is made of texts and whole numbers, which always have a JSON form.
@@ -237,10 +272,21 @@ pub(super) fn own_block(key: &PointKey, gpus: Gpus, raw: &Object) -> Json {
             block.insert(key.to_owned(), value.clone());
         }
     }
+    if !doubts.is_empty() {
+        let codes = doubts.iter().map(|doubt| Json::from(doubt.code())).collect();
+        block.insert(DOUBTS.to_owned(), Json::List(codes));
+    }
     if let Some(own) = raw.get(OWN_BLOCK) {
         block.insert(LOAD.to_owned(), own.clone());
     }
     Json::Object(block)
+}
+
+fn texts(list: &Json) -> Vec<String> {
+    match list {
+        Json::List(items) => items.iter().filter_map(Json::as_text).map(str::to_owned).collect(),
+        Json::Null | Json::Bool(_) | Json::Integer(_) | Json::Float(_) | Json::Text(_) | Json::Object(_) => Vec::new(),
+    }
 }
 
 fn own_key(block: &Json) -> Result<PointKey, AggError> {
@@ -306,6 +352,7 @@ impl Reader<'_> {
             pcp_size: self.size_or_one(&key("pcp_size"))?,
             ep: self.size_or_one(&key("ep"))?,
             dp_attn: self.flag(&key("dp_attention")),
+            dp_size: self.size_or_one(&key("dp_size"))?,
         })
     }
 

@@ -9,19 +9,22 @@ mod intervals;
 mod json;
 mod normalize;
 mod number;
+mod plausibility;
 mod point;
 mod power;
 mod producer;
+mod raw_point;
 mod schema;
 
 pub use agg::{Agg, AggError, POINT_PART};
 pub use context::{ContextError, Dialect, Gpus, Origin, PointContext};
 pub use eval::{EvalConcs, EvalFile, EvalSet, EvalSort, eval_meta, eval_rows, sort_eval_rows};
 pub use json::{Json, JsonError, Object};
-pub use normalize::{NormalizeError, doubt, normalize};
+pub use normalize::{Normalised, NormalizeError, doubt, normalize};
 // Results are asked for by metric, so its name is at hand where they are.
 pub use crate::model::{Better, Metric, Statistic};
 pub use point::{Point, PointFailure, PointOutcome};
 pub use power::{Conditions, Power, RolePower};
 pub use producer::{ProducerError, ResultName, ResultNameError, read_result};
+pub use raw_point::{RawPointError, UNKNOWN, raw_document, raw_documents};
 pub use schema::schema;

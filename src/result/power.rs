@@ -95,7 +95,13 @@ pub(super) fn put(document: &mut Object, power: Power, raw: &Object) {
     }
     document.insert("power_valid".to_owned(), Json::Integer(1));
     for (key, number) in numbers {
-        document.insert(key.to_owned(), Json::Float(rounded(number)));
+        // As the original: watts and joules to the thousandth.
+        let number = if key.ends_with("_w") || key.ends_with("_j") {
+            (number * 1e3).round() / 1e3
+        } else {
+            rounded(number)
+        };
+        document.insert(key.to_owned(), Json::Float(number));
     }
 }
 

@@ -34,9 +34,19 @@ pub enum ArtifactError {
 /// # Errors
 /// [`ArtifactError`] where a folder cannot be read or a limit is exceeded.
 pub fn json_files(folder: &Path) -> Result<Vec<PathBuf>, ArtifactError> {
+    files_with(folder, &["json"])
+}
+
+/// All files below a folder that have one of the extensions, sorted by path.
+///
+/// # Errors
+/// [`ArtifactError`] where a folder cannot be read or a limit is exceeded.
+pub fn files_with(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, ArtifactError> {
     let seen = AtomicUsize::new(0);
     // Each artifact is a folder of its own, so that the cores share those of the first level.
-    let walks = entries(folder)?.into_par_iter().map(|entry| walk(entry, folder, &seen));
+    let walks = entries(folder, extensions)?
+        .into_par_iter()
+        .map(|entry| walk(entry, folder, extensions, &seen));
     let walked: Vec<Vec<PathBuf>> = walks.collect::<Result<_, _>>()?;
     Ok(walked.into_iter().flatten().collect())
 }
@@ -47,8 +57,8 @@ struct Entry {
     is_folder: bool,
 }
 
-/// The JSON files at or below an entry of a folder, in their order. `seen` counts those of all walks.
-fn walk(entry: Entry, root: &Path, seen: &AtomicUsize) -> Result<Vec<PathBuf>, ArtifactError> {
+/// The files with one of the extensions at or below an entry of a folder, in their order. `seen` counts those of all walks.
+fn walk(entry: Entry, root: &Path, extensions: &[&str], seen: &AtomicUsize) -> Result<Vec<PathBuf>, ArtifactError> {
     let mut found = Vec::new();
     // The entries still to be visited of each folder from the root to here.
     let mut open = vec![vec![entry].into_iter()];
@@ -63,14 +73,14 @@ fn walk(entry: Entry, root: &Path, seen: &AtomicUsize) -> Result<Vec<PathBuf>, A
                 found.push(entry.path);
             }
             Some(entry) if open.len() > MAX_DEPTH => return Err(ArtifactError::TooDeep(entry.path)),
-            Some(entry) => open.push(entries(&entry.path)?.into_iter()),
+            Some(entry) => open.push(entries(&entry.path, extensions)?.into_iter()),
         }
     }
     Ok(found)
 }
 
-/// The folders and JSON files of a folder, sorted by name.
-fn entries(folder: &Path) -> Result<Vec<Entry>, ArtifactError> {
+/// The folders of a folder and its files that have one of the extensions, sorted by name.
+fn entries(folder: &Path, extensions: &[&str]) -> Result<Vec<Entry>, ArtifactError> {
     let refused = |source| ArtifactError::Read {
         path: folder.to_owned(),
         source,
@@ -80,7 +90,10 @@ fn entries(folder: &Path) -> Result<Vec<Entry>, ArtifactError> {
         let entry = entry.map_err(refused)?;
         let kind = entry.file_type().map_err(refused)?;
         let path = entry.path();
-        if kind.is_dir() || (kind.is_file() && path.extension().is_some_and(|extension| extension == "json")) {
+        let is_wanted = path
+            .extension()
+            .is_some_and(|found| extensions.iter().any(|wanted| found == *wanted));
+        if kind.is_dir() || (kind.is_file() && is_wanted) {
             found.push(Entry {
                 path,
                 is_folder: kind.is_dir(),

@@ -93,7 +93,10 @@ pub(crate) async fn compare_with_baselines(
     let mut empty_branches = Vec::new();
     for baseline in baselines {
         match baseline::load(baseline, remote, evidence.history_runs, head).await? {
-            LoadedBaseline::Run(run) => base.push(run),
+            LoadedBaseline::Run(mut run) => {
+                analysis::pair_raw_points(head, &mut run);
+                base.push(run);
+            }
             LoadedBaseline::History(history) => {
                 base.push(history.baseline(head));
                 knowledge.history = history;

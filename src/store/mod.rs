@@ -9,5 +9,6 @@ pub(crate) mod hardware;
 pub(crate) mod history;
 pub(crate) mod noise_calibration;
 pub(crate) mod normalize;
+mod power;
 
-pub(crate) use gather::{GatherError, PlanError, RESULTS_FILE, gather, load_run};
+pub(crate) use gather::{GatherError, PlanError, RESULTS_FILE, gather, load_run, run_of_measured};

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::artifacts::{self, ArtifactError};
 use super::hardware::{HardwareError, HardwareFiles};
+use super::power::{MeasuredPower, PowerSources};
 use crate::matrix::Row;
 use crate::result::{
-    self, Agg, ContextError, Dialect, Json, NormalizeError, Origin, PointContext, ProducerError, ResultName, ResultNameError,
+    self, Agg, ContextError, Dialect, Json, Normalised, NormalizeError, Origin, PointContext, ProducerError, ResultName, ResultNameError,
 };
 use crate::system::files::{self, FileError};
 
@@ -20,6 +21,8 @@ pub(crate) enum NormalizeInput {
         raw: PathBuf,
         /// The concurrency that was measured; needed where the row has several and the raw result is one file.
         conc: Option<NonZeroU32>,
+        /// The table of GPU samples [default: gpu_metrics.csv beside the raw result].
+        gpu_metrics: Option<PathBuf>,
     },
     /// The result that the environment describes, as for process_result.py.
     Environment(Dialect),
@@ -31,6 +34,11 @@ pub(crate) struct Normalized {
     pub out: PathBuf,
     /// What is suspicious about a result that process_result.py would take.
     pub warnings: Vec<String>,
+    /// The raw result's file.
+    pub raw: PathBuf,
+    power: MeasuredPower,
+    is_power_required: bool,
+    has_power_record: bool,
 }
 
 /// Why there is no normalised result.
@@ -71,6 +79,16 @@ pub(crate) enum NormalizeFileError {
     Result { path: PathBuf, source: NormalizeError },
     #[error(transparent)]
     Write(FileError),
+    /// Power was asked for and is not known.
+    #[error(
+        "{}: REQUIRE_POWER is set, but the power of the load is not known ({}), looked for in {}",
+        path.display(), reasons.join(", "), source_path.display()
+    )]
+    NoPower {
+        path: PathBuf,
+        reasons: Vec<String>,
+        source_path: PathBuf,
+    },
 }
 
 /// Reads and normalises results: one, or for a folder one for each concurrency. Nothing is written. `out` is the file for the
@@ -84,20 +102,29 @@ pub(crate) fn normalize(
     out: Option<&Path>,
 ) -> Result<Vec<Normalized>, NormalizeFileError> {
     match input {
-        NormalizeInput::Row { row: path, raw, conc } => {
+        NormalizeInput::Row {
+            row: path,
+            raw,
+            conc,
+            gpu_metrics,
+        } => {
             let row = read_row(path)?;
+            let mut power = PowerSources::beside(raw, &variable);
+            if let Some(table) = gpu_metrics {
+                power.tables = vec![table.clone()];
+            }
             if raw.is_dir() {
                 check_hardware(hardware, row.runner.as_str())?;
-                return normalize_folder(raw, &row, *conc, out);
+                return normalize_folder(raw, &row, *conc, &power, out);
             }
             let context = row_context(path, &row, *conc)?;
             check_hardware(hardware, context.curve.runner.as_str())?;
-            Ok(vec![normalize_file(raw, &context, out)?])
+            Ok(vec![normalize_file(raw, &context, &power, out)?])
         }
         NormalizeInput::Environment(dialect) => {
             let (raw, context) = environment_context(*dialect)?;
             let unknown = hardware.why_unknown(context.curve.runner.as_str())?;
-            let mut normalized = normalize_file(&raw, &context, out)?;
+            let mut normalized = normalize_file(&raw, &context, &PowerSources::from_environment(&variable), out)?;
             if let Some(reason) = unknown {
                 let warning = format!("warning[unknown-hardware]: RUNNER_TYPE: {reason}");
                 normalized.warnings.insert(0, warning);
@@ -114,6 +141,12 @@ pub(crate) fn normalize(
 pub(crate) fn write(normalized: &Normalized) -> Result<String, NormalizeFileError> {
     let text = format!("{}\n", normalized.agg.to_pretty());
     files::write(&normalized.out, text.as_bytes()).map_err(NormalizeFileError::Write)?;
+    if normalized.has_power_record {
+        normalized
+            .power
+            .write_validation(&normalized.raw)
+            .map_err(NormalizeFileError::Write)?;
+    }
     Ok(text)
 }
 
@@ -125,6 +158,27 @@ pub(super) fn checked_row(path: &Path, hardware: &HardwareFiles) -> Result<Row, 
     let row = read_row(path)?;
     check_hardware(hardware, row.runner.as_str())?;
     Ok(row)
+}
+
+impl Normalized {
+    /// Refuses a result without power where `REQUIRE_POWER` asks for it. The result is written all the same, so that it can be looked at.
+    ///
+    /// # Errors
+    /// [`NormalizeFileError::NoPower`].
+    pub(crate) fn check_power(&self) -> Result<(), NormalizeFileError> {
+        if !self.is_power_required || self.power.power.is_some() {
+            return Ok(());
+        }
+        Err(NormalizeFileError::NoPower {
+            path: self.raw.clone(),
+            reasons: self.power.reasons.clone(),
+            source_path: self.power.source.clone(),
+        })
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 fn check_hardware(hardware: &HardwareFiles, label: &str) -> Result<(), NormalizeFileError> {
@@ -155,14 +209,19 @@ fn row_context(path: &Path, row: &Row, conc: Option<NonZeroU32>) -> Result<Point
 }
 
 fn environment_context(dialect: Dialect) -> Result<(PathBuf, PointContext), NormalizeFileError> {
-    let lookup = |name: &str| std::env::var(name).ok();
-    let context = PointContext::from_environment(&lookup, dialect).map_err(NormalizeFileError::Environment)?;
+    let context = PointContext::from_environment(&variable, dialect).map_err(NormalizeFileError::Environment)?;
     // The context has checked that the name is there.
-    let name = lookup("RESULT_FILENAME").unwrap_or_default();
+    let name = variable("RESULT_FILENAME").unwrap_or_default();
     Ok((PathBuf::from(format!("{name}.json")), context))
 }
 
-fn normalize_folder(folder: &Path, row: &Row, conc: Option<NonZeroU32>, out: Option<&Path>) -> Result<Vec<Normalized>, NormalizeFileError> {
+fn normalize_folder(
+    folder: &Path,
+    row: &Row,
+    conc: Option<NonZeroU32>,
+    power: &PowerSources,
+    out: Option<&Path>,
+) -> Result<Vec<Normalized>, NormalizeFileError> {
     let concurrencies = match conc {
         Some(conc) => vec![conc],
         None => row.conc.as_slice().to_vec(),
@@ -188,7 +247,7 @@ fn normalize_folder(folder: &Path, row: &Row, conc: Option<NonZeroU32>, out: Opt
             source,
         })?;
         let out = out.map(|folder| folder.join(agg_name(file)));
-        results.push(normalize_file(file, &context, out.as_deref())?);
+        results.push(normalize_file(file, &context, power, out.as_deref())?);
     }
     Ok(results)
 }
@@ -200,33 +259,46 @@ fn result_name(folder: &Path, file: &Path) -> Option<ResultName> {
     ResultName::parse(&parent, &file.file_name()?.to_string_lossy())
 }
 
-fn normalize_file(raw: &Path, context: &PointContext, out: Option<&Path>) -> Result<Normalized, NormalizeFileError> {
+fn normalize_file(raw: &Path, context: &PointContext, power: &PowerSources, out: Option<&Path>) -> Result<Normalized, NormalizeFileError> {
     let text = files::read_text(raw)?;
     let document = read_document(&text, context).map_err(|source| NormalizeFileError::Producer {
         path: raw.to_owned(),
         source,
     })?;
-    let agg = result::normalize(&document, context).map_err(|source| NormalizeFileError::Result {
+    let Normalised { mut agg, doubts } = result::normalize(&document, context).map_err(|source| NormalizeFileError::Result {
         path: raw.to_owned(),
         source,
     })?;
-    let doubt = match context.origin {
-        Origin::Row(_) => None,
+    let warning = |code: &str, doubt: &dyn std::fmt::Display| format!("warning[{code}]: {}: {doubt}", raw.display());
+    let mut warnings: Vec<String> = doubts.iter().map(|doubt| warning(doubt.code(), doubt)).collect();
+    match context.origin {
+        Origin::Row(_) | Origin::Raw(_) => {}
         // The original accepts such a result, so it is no error.
-        Origin::Environment => result::doubt(&document),
-    };
-    let warning = doubt.map(|doubt| format!("warning[{}]: {}: {doubt}", doubt.code(), raw.display()));
+        Origin::Environment => warnings.extend(result::doubt(&document).map(|doubt| warning(doubt.code(), &doubt))),
+    }
+    let measured = power.measure(&document, context);
+    if let Some(power) = measured.power {
+        agg.set_power(power, &document);
+        agg.set_conditions(measured.conditions);
+    } else if measured.has_source() {
+        let reasons = measured.reasons.join(", ");
+        warnings.push(format!("warning[power]: {}: no power: {reasons}", measured.source.display()));
+    }
     Ok(Normalized {
         agg,
+        raw: raw.to_owned(),
+        power: measured,
+        is_power_required: power.required,
+        has_power_record: context.origin == Origin::Environment,
         out: out.map_or_else(|| raw.with_file_name(agg_name(raw)), Path::to_owned),
-        warnings: warning.into_iter().collect(),
+        warnings,
     })
 }
 
 /// A row's result may come from any producer; the original, which the environment is for, reads one.
 fn read_document(text: &str, context: &PointContext) -> Result<Json, ProducerError> {
     match context.origin {
-        Origin::Row(conc) => Ok(result::read_result(text, conc)?.document),
+        Origin::Row(conc) | Origin::Raw(conc) => Ok(result::read_result(text, conc)?.document),
         Origin::Environment => Ok(Json::parse(text)?),
     }
 }

@@ -73,6 +73,15 @@ pub fn unix_seconds() -> f64 {
         .map_or(0.0, |since| since.as_secs_f64())
 }
 
+/// The Unix time of a wall-clock time of this machine, seconds. Of the two instants that have it when summer ends it is the first.
+#[must_use]
+pub fn local_unix_s(time: chrono::NaiveDateTime) -> Option<f64> {
+    use chrono::TimeZone as _;
+    let instant = chrono::Local.from_local_datetime(&time).earliest()?;
+    #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 are below 2^53")]
+    Some(instant.timestamp_micros() as f64 / 1e6)
+}
+
 /// The current time as RFC 3339, UTC, with milliseconds.
 #[must_use]
 pub fn timestamp() -> String {

@@ -26,5 +26,6 @@ mod normalizing;
 mod notifying;
 mod pages;
 mod producers;
+mod raw_results;
 mod scene;
 mod scores;

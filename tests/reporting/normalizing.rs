@@ -120,3 +120,138 @@ fn refusals_name_the_file_and_have_their_exit_code() {
         assert!(!scene.path(&format!("agg_{file}")).exists(), "{file}: wrote a result");
     }
 }
+
+/// A file of nvidia-smi with samples of four GPUs of 600 W, each second from before the load to after it.
+fn nvidia_smi(start: i64, seconds: i64) -> String {
+    let mut text = "timestamp, index, power.draw [W], temperature.gpu\n".to_owned();
+    for second in -2..=seconds + 2 {
+        for gpu in 0..4 {
+            text.push_str(&format!("{}, {gpu}, 600.00 W, 55\n", start + second));
+        }
+    }
+    text
+}
+
+/// A raw result whose load lasted twenty seconds from this instant.
+fn timed(row: &serde_json::Value) -> serde_json::Value {
+    let mut timed = raw(row, 4000.0);
+    timed["benchmark_start_time_unix"] = json!(1_790_000_000.0);
+    timed["benchmark_end_time_unix"] = json!(1_790_000_020.0);
+    timed
+}
+
+#[test]
+fn samples_of_the_recipes_monitor_give_power_and_energy() {
+    let scene = Scene::new();
+    scene.write("result.json", &timed(&row(8)).to_string());
+    scene.write("gpu_metrics.csv", &nvidia_smi(1_790_000_000, 20));
+    let mut environment = ENVIRONMENT.to_vec();
+    environment.push(("REQUIRE_POWER", "1"));
+    let ended = scene.imax(&["normalize"], &environment);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let document = scene.json("agg_result.json");
+    assert_eq!(document["power_valid"], 1);
+    for (key, expected) in [
+        ("avg_power_w", 600.0),
+        ("avg_total_gpu_power_w", 2400.0),
+        ("total_gpu_energy_j", 48_000.0),
+    ] {
+        assert_eq!(document[key], json!(expected), "{key}");
+    }
+    assert_eq!(scene.json("power_validation_result.json")["power_valid"], true);
+    scene.write("row.json", &row(8).to_string());
+    let ended = scene.imax(&["normalize", "--row", "row.json", "--raw", "result.json"], &[]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert_eq!(scene.json("agg_result.json")["total_gpu_energy_j"], json!(48_000.0));
+}
+
+#[test]
+fn result_without_power_fails_where_power_is_required() {
+    let scene = Scene::new();
+    scene.write("result.json", &timed(&row(8)).to_string());
+    scene.write("row.json", &row(8).to_string());
+    for (table, code) in [
+        (None, "telemetry_file_missing"),
+        (Some("timestamp,gpu,power\n"), "no_usable_power_samples"),
+        (Some("timestamp,gpu,power\n1790000005,0,600\n"), "expected_gpu_count_mismatch"),
+        (Some("a,b\n"), "timestamp_column_missing"),
+    ] {
+        if let Some(table) = table {
+            scene.write("gpu_metrics.csv", table);
+        }
+        for arguments in [&["normalize"][..], &["normalize", "--row", "row.json", "--raw", "result.json"]] {
+            let mut environment = ENVIRONMENT.to_vec();
+            let ended = scene.imax(arguments, &environment);
+            assert_eq!(
+                (ended.code, scene.json("agg_result.json")["power_valid"].as_i64()),
+                (0, Some(0)),
+                "{}",
+                ended.stderr
+            );
+            environment.push(("REQUIRE_POWER", "true"));
+            let ended = scene.imax(arguments, &environment);
+            assert_eq!(ended.code, 1, "{code}: {}", ended.stderr);
+            assert!(
+                ended.stderr.contains("REQUIRE_POWER") && ended.stderr.contains(code),
+                "{code}: {}",
+                ended.stderr
+            );
+        }
+        assert_eq!(scene.json("power_validation_result.json")["reasons"], json!([code]));
+    }
+}
+
+#[test]
+fn doubtful_figures_are_marked_in_the_document_and_in_every_report() {
+    let scene = Scene::new();
+    let mut failed = raw(&row(8), 4000.0);
+    failed["num_prompts"] = json!(90);
+    scene.write("row.txt", &row(8).to_string());
+    scene.write("raw.json", &failed.to_string());
+    let ended = scene.imax(&["normalize", "--row", "row.txt", "--raw", "raw.json"], &[]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(
+        ended
+            .stderr
+            .contains("warning[requests-failed]: raw.json: only 80 of 90 requests completed"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(scene.json("agg_raw.json")["imax"]["doubts"], json!(["requests-failed"]));
+    for format in ["table", "markdown", "html"] {
+        let report = scene.imax(&["report", "agg_raw.json", "--format", format], &[]);
+        assert!(report.stdout.contains("doubtful (requests-failed)"), "{format}: {}", report.stdout);
+    }
+    failed["num_prompts"] = json!(10_240);
+    scene.write("raw.json", &failed.to_string());
+    let ended = scene.imax(&["normalize", "--row", "row.txt", "--raw", "raw.json", "--out", "none.json"], &[]);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(!scene.path("none.json").exists());
+}
+
+#[test]
+fn figures_that_cannot_be_true_are_refused_with_their_key() {
+    let scene = Scene::new();
+    scene.write("row.txt", &row(8).to_string());
+    for (key, value, code) in [
+        ("median_ttft_ms", -1.75e12, 3),
+        ("p99_ttft_ms", 50.0, 3),
+        ("output_throughput", -1.0, 3),
+        ("output_throughput", 9000.0, 3),
+    ] {
+        let mut broken = raw(&row(8), 4000.0);
+        broken[key] = json!(value);
+        scene.write("raw.json", &broken.to_string());
+        let ended = scene.imax(&["normalize", "--row", "row.txt", "--raw", "raw.json"], &[]);
+        assert_eq!(ended.code, code, "{key}: {}", ended.stderr);
+        assert!(ended.stderr.contains(&format!("`{key}`")), "{key}: {}", ended.stderr);
+        assert!(!scene.path("agg_raw.json").exists(), "{key}");
+    }
+    // A document that another tool made of such a result is no number either.
+    scene.measured("job", &row(8), 4000.0);
+    let mut document = scene.json("job/agg_raw.json");
+    document["median_ttft"] = json!(-1.75e9);
+    scene.write("agg_bmk.json", &json!([document]).to_string());
+    let report = scene.imax(&["report", "agg_bmk.json", "--format", "csv"], &[]);
+    assert!(report.stdout.contains("`median_ttft` is -1750000000"), "{}", report.stdout);
+}

@@ -1,6 +1,6 @@
 //! Results of every load generator, as it writes them: `tests/golden/producers/<case>/` holds a row, a raw result and what
-//! becomes of it. AIPerf's and GuideLLM's are recordings of versions 0.13.0 and 0.8.1 against the simulated engine; the others have the
-//! keys that the producers' sources write. `IMAX_UPDATE_GOLDEN=1 cargo test --test reporting` writes the expected files anew.
+//! becomes of it. AIPerf's, GuideLLM's and one of vLLM's are recordings of versions 0.13.0, 0.8.1 and 0.33.0 against the simulated
+//! engine; `NOTICE.txt` says where samples are from; the others have the keys that the producers' sources write. `IMAX_UPDATE_GOLDEN=1 cargo test --test reporting` writes the expected files anew.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ fn cases() -> Vec<PathBuf> {
 }
 
 fn normalized(case: &Path) -> Ended {
-    let raw = ["raw.json", "raw.jsonl", "raw"]
+    let raw = ["raw.json", "raw.jsonl", "raw.yaml", "raw"]
         .into_iter()
         .find(|name| case.join(name).exists())
         .unwrap();
@@ -44,14 +44,21 @@ fn result_of_every_producer_is_normalised() {
     assert!(different.is_empty(), "differ from what imax writes now: {different:#?}");
 }
 
+/// Files from elsewhere, and recordings of other loads.
+fn is_sample(case: &Path) -> bool {
+    case.ends_with("srt-slurm") || case.file_name().is_some_and(|name| name.to_string_lossy().starts_with("sample-"))
+}
+
 /// The same load, measured in different words, gives the same point.
 #[test]
 fn equal_results_of_all_producers_are_equal_points() {
-    for case in cases().iter().filter(|case| !case.ends_with("srt-slurm")) {
+    for case in cases().iter().filter(|case| !is_sample(case)) {
         let agg: Value = serde_json::from_str(&normalized(case).stdout).unwrap();
         let name = case.display();
         assert_eq!(agg["imax"]["completed"], 16, "{name}");
-        assert_eq!(agg["imax"]["total_input_tokens"], 1024, "{name}");
+        // vLLM's random prompts are a few tokens longer than asked for.
+        let input = agg["imax"]["total_input_tokens"].as_u64().unwrap();
+        assert!((1024..=1030).contains(&input), "{name}: {input}");
         assert_eq!(agg["imax"]["total_output_tokens"], 256, "{name}");
         let number = |key: &str| agg[key].as_f64().unwrap_or_else(|| panic!("{name}: no {key}"));
         assert!((2000.0..3500.0).contains(&number("tput_per_gpu")), "{name}");

@@ -3,6 +3,7 @@
 mod arguments;
 mod live;
 mod noise;
+mod overview;
 mod search_table;
 mod table;
 
@@ -17,6 +18,7 @@ use crate::system::cancellation::Cancellation;
 use arguments::BenchTask;
 use live::Live;
 use noise::NoiseRuns;
+use overview::Overview;
 
 /// Runs the command.
 ///
@@ -24,22 +26,31 @@ use noise::NoiseRuns;
 /// Any failure, with the exit code that its kind has.
 pub fn run(arguments: BenchArgs) -> Result<Exit, Failure> {
     let quiet = arguments.disable_tqdm;
+    let pages = arguments.overview.clone();
     if let Some(remark) = arguments.remark() {
         say(&format!("warning: {remark}"));
     }
     let noise = arguments.noise.clone().into_settings();
     let task = BenchTask::try_from(arguments)?;
     let stop = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
-    let mut display = Display { quiet, live: None };
+    let mut display = Display {
+        quiet,
+        live: None,
+        overview: Overview::default(),
+    };
     match task {
         BenchTask::Loads(settings) => {
             let noise = noise.map(|noise| NoiseRuns::begin(noise, &settings.loads)).transpose()?;
-            measure_loads(&settings, noise, &stop, &mut display)
+            let exit = measure_loads(&settings, noise, &stop, &mut display)?;
+            display.overview.finish(&pages)?;
+            Ok(exit)
         }
         BenchTask::Search(settings) => {
             let outcome = search(&settings, &stop, &mut |event| display.show(&event));
             display.end_progress();
-            conclude_search(&outcome?, &settings.goal)
+            let exit = conclude_search(&outcome?, &settings.goal)?;
+            display.overview.finish(&pages)?;
+            Ok(exit)
         }
     }
 }
@@ -87,6 +98,7 @@ fn conclude_search(outcome: &SearchOutcome, goal: &SearchGoal) -> Result<Exit, F
 struct Display {
     quiet: bool,
     live: Option<Live>,
+    overview: Overview,
 }
 
 impl Display {
@@ -99,6 +111,7 @@ impl Display {
             }
             BenchEvent::Measured(measured) => {
                 self.end_progress();
+                self.overview.add(measured);
                 for notice in &measured.notices {
                     say(&format!("note: {notice}"));
                 }
@@ -114,6 +127,7 @@ impl Display {
             BenchEvent::Repeated(runs) => output::write(&table::spread_table(runs)),
             BenchEvent::Saved(path) => {
                 say(&format!("wrote {}", path.display()));
+                self.overview.saved(path);
                 Ok(())
             }
         }

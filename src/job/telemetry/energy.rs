@@ -62,6 +62,12 @@ pub enum EnergyDoubt {
     CounterMismatch,
 }
 
+/// Whether a value of the variable `REQUIRE_POWER` asks that a result without power fail, as process_result.py reads it.
+#[must_use]
+pub fn requires_power(value: &str) -> bool {
+    ["1", "true", "yes"].iter().any(|yes| value.eq_ignore_ascii_case(yes))
+}
+
 /// Energy of a load, with linear interpolation between samples and at the window's edges.
 #[must_use]
 pub fn energy(samples: &[GpuSample], load: Load) -> Energy {

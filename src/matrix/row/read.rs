@@ -50,6 +50,8 @@ pub(super) struct RowDocument {
     dcp_size: Option<NonZeroU32>,
     /// Prefill context parallelism.
     pcp_size: Option<NonZeroU32>,
+    /// Data-parallel replicas of the engine, each with its own GPUs.
+    dp_size: Option<NonZeroU32>,
     /// Expert parallelism.
     ep: Option<NonZeroU32>,
     /// Data-parallel attention.
@@ -258,6 +260,7 @@ fn layout(document: &RowDocument) -> Result<Layout, RowError> {
             pcp_size: document.pcp_size.unwrap_or(NonZeroU32::MIN),
             ep: required(document.ep, "ep", SINGLE)?,
             dp_attn: required(document.dp_attn, "dp-attn", SINGLE)?,
+            dp_size: document.dp_size.unwrap_or(NonZeroU32::MIN),
         }));
     }
     let sizes = [
@@ -265,6 +268,7 @@ fn layout(document: &RowDocument) -> Result<Layout, RowError> {
         (document.pp, "pp"),
         (document.dcp_size, "dcp-size"),
         (document.pcp_size, "pcp-size"),
+        (document.dp_size, "dp-size"),
         (document.ep, "ep"),
     ];
     for (value, key) in sizes {
@@ -288,6 +292,8 @@ impl From<WorkerDocument> for WorkerGroup {
                 pcp_size: document.pcp_size,
                 ep: document.ep,
                 dp_attn: document.dp_attn,
+                // The number of workers counts replicas.
+                dp_size: NonZeroU32::MIN,
             },
             hardware: document.hardware,
             additional_settings: document.additional_settings,

@@ -1,6 +1,8 @@
 //! A row to JSON, straight from its parts: a sweep has thousands of rows, and none of them is copied for it. The order of the
 //! keys is that of InferenceX's generator; a key without a value is left out.
 
+use std::num::NonZeroU32;
+
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::{AGENTIC, Concurrencies, EvalMark, Row, Scenario};
@@ -79,12 +81,17 @@ fn split<M: SerializeMap>(map: &mut M, parallelism: &Parallelism) -> Result<(), 
         pcp_size,
         ep,
         dp_attn,
+        dp_size,
     } = parallelism;
     map.serialize_entry("tp", tp)?;
     map.serialize_entry("pp", pp)?;
     map.serialize_entry("dcp-size", dcp_size)?;
     map.serialize_entry("pcp-size", pcp_size)?;
     map.serialize_entry("ep", ep)?;
+    // The generator of InferenceX does not know the key.
+    if *dp_size != NonZeroU32::MIN {
+        map.serialize_entry("dp-size", dp_size)?;
+    }
     map.serialize_entry("dp-attn", dp_attn)
 }
 

@@ -187,10 +187,20 @@ impl<L: Fn(&str) -> Option<String>> Environment<'_, L> {
             pcp_size: self.newer_size("PCP_SIZE")?,
             ep: self.size("EP_SIZE")?,
             dp_attn: self.flag("DP_ATTENTION"),
+            dp_size: self.replicas()?,
         };
         let spelled = self.text("DP_ATTENTION").unwrap_or_default();
         let gpus = Gpus::Together(parallelism.gpus());
         Ok((Layout::SingleNode(parallelism), gpus, vec![spelled]))
+    }
+
+    /// Data-parallel replicas. Ranks of data-parallel attention share the GPUs of TP where their number divides it, as
+    /// `--tp 8 --dp 8 --enable-dp-attention` of SGLang; with TP 1 each has a GPU of its own, as in vLLM.
+    fn replicas(&self) -> Result<NonZeroU32, ContextError> {
+        let size = self.newer_size("DP_SIZE")?;
+        let tp = self.size("TP")?;
+        let is_within_tp = self.flag("DP_ATTENTION") && tp.get() % size.get() == 0;
+        Ok(if is_within_tp { NonZeroU32::MIN } else { size })
     }
 
     fn multi_node(&self) -> Result<(Layout, Gpus, Vec<String>), ContextError> {
@@ -226,6 +236,8 @@ impl<L: Fn(&str) -> Option<String>> Environment<'_, L> {
                 pcp_size: self.newer_size(names.pcp)?,
                 ep: self.size(names.ep)?,
                 dp_attn: self.flag(names.dp_attn),
+                // The variables of several nodes state the GPUs themselves.
+                dp_size: NonZeroU32::MIN,
             },
             hardware,
             additional_settings: None,

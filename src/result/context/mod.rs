@@ -40,6 +40,8 @@ pub struct PointContext {
 pub enum Origin {
     /// A matrix row, for a point at this concurrency: the raw result is checked, and the document gets imax's own block.
     Row(Concurrency),
+    /// The raw result itself, for a point at this concurrency: checked in the same way.
+    Raw(Concurrency),
     /// The environment of process_result.py: the raw result is read, and the document written, as the original does.
     Environment,
 }
@@ -139,6 +141,23 @@ impl PointContext {
     /// [`ContextError`] for what is missing or wrong, all missing variables of a kind at once.
     pub fn from_environment(lookup: &impl Fn(&str) -> Option<String>, dialect: Dialect) -> Result<Self, ContextError> {
         environment::Environment { lookup, dialect }.context()
+    }
+
+    /// A context of which only this is known; on one GPU, because the raw result does not say how many there were.
+    pub(super) fn unknown(curve: CurveKey, model: Option<String>, lens: SeqLens, layout: Layout) -> Self {
+        Self {
+            origin: Origin::Environment,
+            curve,
+            model: model.or_else(|| Some(super::UNKNOWN.to_owned())),
+            image: String::new(),
+            lens: Some(lens),
+            gpus: Gpus::of(&layout),
+            dp_attention: dp_attention(&layout),
+            layout,
+            recipe_fingerprint: None,
+            router: None,
+            kv_p2p_transfer: None,
+        }
     }
 
     /// The key of the point at a concurrency.

@@ -2,8 +2,11 @@
 //! process_result.py: times become seconds, throughputs are divided by GPUs, and interactivity is the inverse of the
 //! time per output token.
 
+use std::num::NonZeroU32;
+
 use super::agg::{self, Agg};
 use super::context::{Gpus, Origin, PointContext};
+use super::plausibility::{self, Doubt, Figures};
 use super::{Json, Object, number, power};
 use crate::matrix::Component;
 use crate::model::{Concurrency, Layout, Parallelism, WorkerGroup};
@@ -31,6 +34,17 @@ pub enum NormalizeError {
     /// No request completed, or none gave a token.
     #[error("the result has {0}: nothing was measured; see the server's log")]
     NothingMeasured(&'static str),
+    /// The figures cannot be true, or are not those of the load that was asked for.
+    #[error("{0}")]
+    Implausible(Doubt),
+}
+
+/// A normalised document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Normalised {
+    pub agg: Agg,
+    /// What is doubtful about its figures. With a row the document says so as well, in its own block.
+    pub doubts: Vec<Doubt>,
 }
 
 impl NormalizeError {
@@ -43,6 +57,7 @@ impl NormalizeError {
             Self::Value { .. } => "wrong-value",
             Self::OtherConcurrency { .. } => "other-concurrency",
             Self::NothingMeasured(_) => "nothing-measured",
+            Self::Implausible(doubt) => doubt.code(),
         }
     }
 }
@@ -55,14 +70,16 @@ pub fn doubt(raw: &Json) -> Option<NormalizeError> {
 
 /// The normalised document of a raw result.
 ///
-/// With a context from a row everything is checked: finite numbers, completed requests, tokens, the concurrency. With
-/// one from the environment what the original accepts is accepted.
+/// With a context from a row everything is checked: finite numbers, completed requests, tokens, the concurrency, and whether the
+/// figures can be true. With one from the environment what the original accepts is accepted, but for numbers below zero.
 ///
 /// # Errors
 /// [`NormalizeError`] with the key that is missing or wrong.
-pub fn normalize(raw: &Json, context: &PointContext) -> Result<Agg, NormalizeError> {
+pub fn normalize(raw: &Json, context: &PointContext) -> Result<Normalised, NormalizeError> {
     let raw = raw.as_object().ok_or(NormalizeError::NotAnObject(raw.kind()))?;
-    let conc = concurrency(raw, context.origin)?;
+    let figures = Figures::of_raw(raw);
+    let mut doubts = plausibility::doubts(&figures);
+    let conc = concurrency(raw, context.origin, &mut doubts)?;
     let own_name = context.model.as_deref().map(Json::from);
     let model = raw.get("model_id").or(own_name.as_ref());
     let model = model.ok_or(NormalizeError::Missing("model_id"))?;
@@ -97,16 +114,35 @@ pub fn normalize(raw: &Json, context: &PointContext) -> Result<Agg, NormalizeErr
     }
     document.extend(layout(context));
     document.extend(throughput(raw, context.gpus)?);
-    for (key, value) in latencies(raw)? {
+    let left_out = match context.origin {
+        Origin::Row(_) | Origin::Raw(_) => plausibility::unmeasured(&figures),
+        Origin::Environment => Vec::new(),
+    };
+    for (key, value) in latencies(raw, &left_out)? {
         document.insert(key, value);
     }
     power::put_unknown(&mut document);
 
-    if let Origin::Row(conc) = context.origin {
-        check(raw)?;
-        document.insert(agg::OWN_BLOCK.to_owned(), agg::own_block(&context.key(conc), context.gpus, raw));
+    match context.origin {
+        Origin::Row(conc) | Origin::Raw(conc) => {
+            check(raw)?;
+            refuse(&doubts, Doubt::is_fatal)?;
+            let key = context.key(conc);
+            document.insert(agg::OWN_BLOCK.to_owned(), agg::own_block(&key, context.gpus, raw, &doubts));
+        }
+        Origin::Environment => refuse(&doubts, |doubt| matches!(doubt, Doubt::Negative { .. }))?,
     }
-    Ok(Agg::from_object(document))
+    Ok(Normalised {
+        agg: Agg::from_object(document),
+        doubts,
+    })
+}
+
+fn refuse(doubts: &[Doubt], is_refused: impl Fn(&Doubt) -> bool) -> Result<(), NormalizeError> {
+    match doubts.iter().find(|doubt| is_refused(doubt)) {
+        Some(doubt) => Err(NormalizeError::Implausible(doubt.clone())),
+        None => Ok(()),
+    }
 }
 
 fn required<'a>(raw: &'a Object, key: &'static str) -> Result<&'a Json, NormalizeError> {
@@ -130,13 +166,28 @@ fn number(raw: &Object, key: &'static str) -> Result<f64, NormalizeError> {
     number::float(value).ok_or_else(|| wrong(key, value, "a number"))
 }
 
-fn concurrency(raw: &Object, origin: Origin) -> Result<i64, NormalizeError> {
+/// The concurrency that was measured. Loads at a rate and some load generators do not say one; a row's is taken then, and the result
+/// is marked.
+fn concurrency(raw: &Object, origin: Origin, doubts: &mut Vec<Doubt>) -> Result<i64, NormalizeError> {
     const KEY: &str = "max_concurrency";
-    let value = required(raw, KEY)?;
-    let found = number::whole(value).ok_or_else(|| wrong(KEY, value, "a whole number"))?;
-    match origin {
-        Origin::Row(expected) if found != i64::from(expected.get()) => Err(NormalizeError::OtherConcurrency { found, expected }),
-        Origin::Row(_) | Origin::Environment => Ok(found),
+    let expected = match origin {
+        Origin::Row(expected) => expected,
+        Origin::Raw(conc) => return Ok(conc.get().into()),
+        Origin::Environment => {
+            let value = required(raw, KEY)?;
+            return number::whole(value).ok_or_else(|| wrong(KEY, value, "a whole number"));
+        }
+    };
+    match raw.get(KEY) {
+        None | Some(Json::Null) => {
+            doubts.push(Doubt::UnknownConcurrency { taken: expected });
+            Ok(expected.get().into())
+        }
+        Some(value) => match number::whole(value) {
+            Some(found) if found == i64::from(expected.get()) => Ok(found),
+            Some(found) => Err(NormalizeError::OtherConcurrency { found, expected }),
+            None => Err(wrong(KEY, value, "a whole number")),
+        },
     }
 }
 
@@ -153,7 +204,12 @@ fn layout(context: &PointContext) -> Vec<(String, Json)> {
     let spelled = |index: usize| Json::from(context.dp_attention.get(index).map_or("false", String::as_str));
     let mut entries = vec![("is_multinode".to_owned(), context.layout.is_multi_node().into())];
     match &context.layout {
-        Layout::SingleNode(parallelism) => entries.extend(sizes("", parallelism, spelled(0))),
+        Layout::SingleNode(parallelism) => {
+            entries.extend(sizes("", parallelism, spelled(0)));
+            if parallelism.dp_size != NonZeroU32::MIN {
+                entries.push(("dp_size".to_owned(), parallelism.dp_size.get().into()));
+            }
+        }
         Layout::MultiNode { prefill, decode } => {
             let (prefill_gpus, decode_gpus) = match context.gpus {
                 Gpus::Together(gpus) => (gpus, 0),
@@ -223,10 +279,14 @@ fn count(gpus: u64) -> f64 {
 }
 
 /// Every key that ends in `ms` becomes seconds under its name without `_ms`; every key with `tpot` in it becomes an
-/// interactivity, tokens per second of one user.
-fn latencies(raw: &Object) -> Result<Vec<(String, Json)>, NormalizeError> {
+/// interactivity, tokens per second of one user. Keys of latencies in `left_out` were not measured.
+fn latencies(raw: &Object, left_out: &[String]) -> Result<Vec<(String, Json)>, NormalizeError> {
     let mut entries = Vec::new();
     for (key, value) in raw {
+        let is_of = |latency: &String| key.ends_with("_ms") && key.contains(latency.as_str());
+        if left_out.iter().any(is_of) {
+            continue;
+        }
         let name = || key.replace("_ms", "");
         let milliseconds = || number::float(value).ok_or_else(|| wrong(key, value, "a number of milliseconds"));
         if key.ends_with("ms") {

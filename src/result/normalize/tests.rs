@@ -50,7 +50,7 @@ fn environment(changes: &[Change]) -> Result<PointContext, ContextError> {
 
 #[test]
 fn point_keeps_the_key_of_its_row() {
-    let point = normalize(&raw(&[]), &from_row()).unwrap().point().unwrap();
+    let point = normalize(&raw(&[]), &from_row()).unwrap().agg.point().unwrap();
     assert_eq!(point.key, row().point_keys()[1]);
     assert_eq!(point.gpus, 4);
     let expected = [
@@ -69,7 +69,7 @@ fn point_keeps_the_key_of_its_row() {
 
 #[test]
 fn document_of_another_tool_gets_the_same_key() {
-    let own = normalize(&raw(&[]), &from_row()).unwrap();
+    let own = normalize(&raw(&[]), &from_row()).unwrap().agg;
     let Json::Object(mut foreign) = Json::parse(&own.to_pretty()).unwrap() else {
         panic!("an object")
     };
@@ -84,7 +84,12 @@ fn imax_results_with_meaningless_numbers_are_refused() {
         ("total_output_tokens", Json::Integer(0), "no output token"),
         ("max_concurrency", Json::Integer(8), "measured at concurrency 8, expected 16"),
         ("median_ttft_ms", Json::Float(f64::NAN), "`median_ttft_ms` of the result is NaN"),
-        ("median_tpot_ms", Json::Integer(0), "expected a time above zero"),
+        (
+            "median_tpot_ms",
+            Json::Integer(-1),
+            "`median_tpot_ms` is -1, expected a number from 0",
+        ),
+        ("num_prompts", Json::Integer(10_240), "only 160 of 10240 requests completed"),
         ("output_throughput", Json::Null, "`output_throughput` of the result is null"),
     ] {
         let error = normalize(&raw(&[(key, value)]), &from_row()).unwrap_err().to_string();
@@ -95,7 +100,7 @@ fn imax_results_with_meaningless_numbers_are_refused() {
 #[test]
 fn environment_yields_the_original_document_without_imax_block() {
     let odd = raw(&[("max_concurrency", "32".into()), ("total_token_throughput", Json::Float(f64::NAN))]);
-    let document = normalize(&odd, &environment(&[]).unwrap()).unwrap().to_pretty();
+    let document = normalize(&odd, &environment(&[]).unwrap()).unwrap().agg.to_pretty();
     assert!(
         document.contains("\"conc\": 32") && document.contains("\"tput_per_gpu\": NaN"),
         "{document}"
@@ -115,7 +120,7 @@ fn prefill_only_deployment_divides_by_all_gpus() {
         .filter_map(|pair| pair.split_once('='))
         .map(|(name, value)| (name, Some(value)))
         .collect();
-    let agg = normalize(&raw(&[]), &environment(&changes).unwrap()).unwrap();
+    let agg = normalize(&raw(&[]), &environment(&changes).unwrap()).unwrap().agg;
     let point = agg.point().unwrap();
     assert_eq!(point.get(Metric::OutputThroughputPerGpu), Some(250.0));
     assert!(agg.to_pretty().contains("\"decode_tp\": 0"));
@@ -136,4 +141,69 @@ fn invalid_environment_variables_are_named() {
         let error = environment(changes).unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
     }
+}
+
+#[test]
+fn zeros_that_stand_for_no_measurement_are_left_out_and_marked() {
+    let found = normalize(&raw(&[("median_ttft_ms", Json::Integer(0))]), &from_row()).unwrap();
+    assert_eq!(found.doubts.iter().map(Doubt::code).collect::<Vec<_>>(), ["placeholder-zero"]);
+    let point = found.agg.point().unwrap();
+    assert_eq!((point.get(Metric::Ttft), point.get(Metric::Tpot)), (None, Some(0.02)));
+    assert_eq!(found.agg.doubts(), ["placeholder-zero"]);
+    // The document of the original keeps the zero; who reads it does not take it for a number.
+    let foreign = normalize(&raw(&[("median_ttft_ms", Json::Integer(0))]), &environment(&[]).unwrap())
+        .unwrap()
+        .agg;
+    assert!(foreign.to_pretty().contains("\"median_ttft\": 0.0"), "{}", foreign.to_pretty());
+    assert_eq!(foreign.point().unwrap().get(Metric::Ttft), None);
+    assert_eq!(foreign.doubts(), ["placeholder-zero"]);
+}
+
+#[test]
+fn result_without_concurrency_takes_the_rows_and_is_marked() {
+    let found = normalize(&raw(&[("max_concurrency", Json::Null)]), &from_row()).unwrap();
+    assert_eq!(found.agg.doubts(), ["concurrency-unknown"]);
+    assert!(normalize(&raw(&[("max_concurrency", Json::Null)]), &environment(&[]).unwrap()).is_err());
+}
+
+#[test]
+fn data_parallel_replicas_count_as_gpus() {
+    for (changes, gpus, layout) in [
+        (&[("TP", Some("1")), ("DP_SIZE", Some("8"))][..], 8, "tp1-dp8"),
+        (&[("TP", Some("2")), ("DP_SIZE", Some("4"))], 8, "tp2-dp4"),
+        // Ranks of data-parallel attention are within TP where that is as large.
+        (
+            &[("TP", Some("8")), ("DP_SIZE", Some("8")), ("DP_ATTENTION", Some("true"))],
+            8,
+            "tp8-dpa",
+        ),
+        (
+            &[("TP", Some("1")), ("DP_SIZE", Some("8")), ("DP_ATTENTION", Some("true"))],
+            8,
+            "tp1-dp8-dpa",
+        ),
+        (&[("DP_SIZE", Some("1"))], 4, "tp4-dpa"),
+    ] {
+        let context = environment(changes).unwrap();
+        assert_eq!(
+            (context.gpus, context.curve.layout.as_str()),
+            (Gpus::Together(gpus), layout),
+            "{changes:?}"
+        );
+        let agg = normalize(&raw(&[]), &context).unwrap().agg;
+        let point = agg.point().unwrap();
+        assert_eq!(point.gpus, gpus, "{changes:?}: {}", agg.to_pretty());
+    }
+    assert!(
+        environment(&[("DP_SIZE", Some("eight"))])
+            .unwrap_err()
+            .to_string()
+            .contains("DP_SIZE is \"eight\"")
+    );
+    let mut row = serde_json::to_value(row()).unwrap();
+    (row["tp"], row["dp-size"], row["dp-attn"]) = (1.into(), 8.into(), false.into());
+    let row: Row = serde_json::from_value(row).unwrap();
+    assert_eq!(serde_json::to_value(&row).unwrap()["dp-size"], 8);
+    let context = PointContext::from_row(&row, Concurrency::new(16).unwrap()).unwrap();
+    assert_eq!(context.gpus, Gpus::Together(8));
 }

@@ -36,6 +36,10 @@ pub(super) fn read(document: &Object) -> Result<Object, ProducerError> {
     result.put_some("model_id", model(fields));
     result.put_some("max_concurrency", concurrency(fields));
     result.put_counts(counts(fields)?);
+    if fields.at(&["was_cancelled"]) == Some(&Json::Bool(true)) {
+        result.put("cancelled", true.into());
+    }
+    result.put_some("failed", failed(fields).map(Json::from).as_ref());
     for (theirs, ours) in LATENCIES {
         if fields.at(&[theirs]).is_none() {
             // Without streaming there is no first token, and in answers of one token no second.
@@ -92,6 +96,17 @@ fn counts(fields: Fields<'_>) -> Result<Counts, ProducerError> {
         output_tokens: tokens("total_osl", "output_sequence_length")?,
         duration_s,
     })
+}
+
+/// Requests that failed: a metric of their own, else the errors by kind.
+fn failed(fields: Fields<'_>) -> Option<f64> {
+    if let Some(count) = fields.finite(&["error_request_count", "avg"]) {
+        return Some(count);
+    }
+    match fields.at(&["error_summary"])? {
+        Json::List(kinds) => Some(kinds.iter().filter_map(|kind| kind.get("count")?.as_number()).sum()),
+        Json::Null | Json::Bool(_) | Json::Integer(_) | Json::Float(_) | Json::Text(_) | Json::Object(_) => None,
+    }
 }
 
 /// Where versions say which model it was.

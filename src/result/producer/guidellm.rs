@@ -1,9 +1,10 @@
 //! GuideLLM's `benchmarks.json`: a list of benchmarks, one a rate or number of streams, each metric apart for successful,
 //! errored and incomplete requests. Its `time_per_output_token_ms` counts the first token's time as well; what others call TPOT is
-//! its `inter_token_latency_ms`. Read from versions 0.3 to 0.8.
+//! its `inter_token_latency_ms`. Four layouts are known: 0.2 and 0.3 have no top
+//! level but the list, 0.4 has `args` beside it, 0.5 and 0.6 `metadata.version` 1 as well, 0.7 and 0.8 version 2 and `config`.
 //! Source: <https://github.com/vllm-project/guidellm>.
 
-use super::{Canonical, Counts, Fields, Producer, ProducerError};
+use super::{Canonical, Counts, Fields, Producer, ProducerError, counted};
 use crate::result::{Json, Object};
 
 pub(super) fn wrote(document: &Object) -> bool {
@@ -51,8 +52,7 @@ fn read_one(whole: Fields<'_>, benchmark: &Object) -> Result<Object, ProducerErr
     let of_benchmark: [&[&str]; 2] = [&["config", "backend", "model"], &["worker", "backend_model"]];
     let model = of_run.iter().find_map(|path| whole.at(path));
     result.put_some("model_id", model.or_else(|| of_benchmark.iter().find_map(|path| fields.at(path))));
-    let streams: [&[&str]; 2] = [&["config", "strategy", "streams"], &["args", "strategy", "streams"]];
-    result.put_some("max_concurrency", streams.iter().find_map(|path| fields.at(path)));
+    put_arrival(&mut result, fields);
     let start = fields.number(&["start_time"])?;
     let end = fields.number(&["end_time"])?;
     let duration_s = match fields.at(&["duration"]) {
@@ -62,8 +62,9 @@ fn read_one(whole: Fields<'_>, benchmark: &Object) -> Result<Object, ProducerErr
     if duration_s <= 0.0 {
         return Err(fields.wrong(&["duration"], fields.at(&["duration"]), "seconds above zero"));
     }
+    let completed = put_requests(&mut result, fields)?;
     result.put_counts(Counts {
-        completed: completed(fields)?,
+        completed,
         input_tokens: fields.number(&["metrics", "prompt_token_count", "successful", "total_sum"])?,
         output_tokens: fields.number(&["metrics", "output_token_count", "successful", "total_sum"])?,
         duration_s,
@@ -76,10 +77,7 @@ fn read_one(whole: Fields<'_>, benchmark: &Object) -> Result<Object, ProducerErr
                 .into_iter()
                 .chain(statistic.iter().copied())
                 .collect();
-            let value = fields
-                .at(&path)
-                .and_then(Json::as_number)
-                .filter(|value| *value > 0.0 || name == "std");
+            let value = fields.at(&path).and_then(Json::as_number);
             result.put_some(
                 &format!("{name}_{ours}_ms"),
                 value.map(|value| Json::Float(value * milliseconds)).as_ref(),
@@ -89,9 +87,39 @@ fn read_one(whole: Fields<'_>, benchmark: &Object) -> Result<Object, ProducerErr
     Ok(result.0)
 }
 
-/// Newer versions count in the metrics, older ones beside them.
-fn completed(fields: Fields<'_>) -> Result<f64, ProducerError> {
-    const NEWER: [&str; 3] = ["metrics", "request_totals", "successful"];
-    const OLDER: [&str; 3] = ["run_stats", "requests_made", "successful"];
-    fields.number(if fields.at(&OLDER).is_some() { &OLDER } else { &NEWER })
+/// How requests were sent. A load at a rate has a bound on its concurrency, 10,240 where nobody set one, which is not its concurrency.
+fn put_arrival(result: &mut Canonical, fields: Fields<'_>) {
+    let at = |key: &str| {
+        let places: [&[&str]; 2] = [&["config", "strategy"], &["args", "strategy"]];
+        places
+            .into_iter()
+            .find_map(|path| fields.at(path)?.get(key))
+            .filter(|found| **found != Json::Null)
+    };
+    match at("type_").and_then(Json::as_text) {
+        Some("synchronous") => result.put("max_concurrency", Json::Integer(1)),
+        Some("throughput") => result.put_some("max_concurrency", at("max_concurrency")),
+        Some(_) | None => result.put_some("max_concurrency", at("streams")),
+    }
+    match at("rate") {
+        Some(rate) => result.put("request_rate", rate.clone()),
+        None => result.put("request_rate", Json::Float(f64::INFINITY)),
+    }
+}
+
+/// Puts what failed, and gives the number of requests that succeeded. Newer versions count in the metrics, 0.3 beside them; what
+/// `run_stats` of older ones counts includes the warm-up.
+fn put_requests(result: &mut Canonical, fields: Fields<'_>) -> Result<f64, ProducerError> {
+    const PLACES: [&[&str]; 3] = [&["metrics", "request_totals"], &["request_totals"], &["run_stats", "requests_made"]];
+    let place = PLACES.into_iter().find(|path| fields.at(path).is_some()).unwrap_or(PLACES[0]);
+    let count = |key: &'static str| place.iter().copied().chain([key]).collect::<Vec<_>>();
+    let completed = fields.number(&count("successful"))?;
+    let errored = fields.finite(&count("errored")).unwrap_or(0.0);
+    let incomplete = fields.finite(&count("incomplete")).unwrap_or(0.0);
+    result.put("failed", errored.into());
+    // A load that ends by time leaves those in flight; where they are the most, nearly nothing was measured.
+    if incomplete > completed {
+        result.put("num_prompts", counted(completed + errored + incomplete));
+    }
+    Ok(completed)
 }

@@ -5,6 +5,9 @@
 mod aiperf;
 mod benchmark_serving;
 mod guidellm;
+mod inference_perf;
+mod iso_8601;
+mod llm_d;
 mod sglang;
 mod srt_slurm;
 
@@ -25,11 +28,22 @@ pub enum Producer {
     /// AIPerf, and its predecessor genai-perf.
     Aiperf,
     Guidellm,
+    /// llm-d's benchmark report, whatever load generator measured it.
+    LlmD,
+    InferencePerf,
 }
 
 impl Producer {
     /// All, in the order in which a document is tried.
-    pub const ALL: [Self; 5] = [Self::Imax, Self::Guidellm, Self::Aiperf, Self::Sglang, Self::BenchmarkServing];
+    pub const ALL: [Self; 7] = [
+        Self::Imax,
+        Self::Guidellm,
+        Self::LlmD,
+        Self::InferencePerf,
+        Self::Aiperf,
+        Self::Sglang,
+        Self::BenchmarkServing,
+    ];
 
     /// As results and messages write it.
     #[must_use]
@@ -40,6 +54,8 @@ impl Producer {
             Self::Sglang => "sglang.bench_serving",
             Self::Aiperf => "aiperf",
             Self::Guidellm => "guidellm",
+            Self::LlmD => "llm-d benchmark report",
+            Self::InferencePerf => "inference-perf",
         }
     }
 
@@ -53,6 +69,8 @@ impl Producer {
                 "`input_config`, and metrics with `unit` and `avg` (profile_export_aiperf.json, profile_export_genai_perf.json)"
             }
             Self::Guidellm => "a list `benchmarks` with `metrics` (benchmarks.json)",
+            Self::LlmD => "`version`, and `metrics.requests` or `results.request_performance`, as YAML or JSON",
+            Self::InferencePerf => "`load_summary` and `successes` (stage_N_lifecycle_metrics.json)",
         }
     }
 
@@ -63,6 +81,8 @@ impl Producer {
             Self::Sglang => sglang::wrote(document),
             Self::Aiperf => aiperf::wrote(document),
             Self::Guidellm => guidellm::wrote(document),
+            Self::LlmD => llm_d::wrote(document),
+            Self::InferencePerf => inference_perf::wrote(document),
         }
     }
 
@@ -72,6 +92,8 @@ impl Producer {
             Self::Sglang => sglang::read(document).map(|read| vec![read]),
             Self::Aiperf => aiperf::read(document).map(|read| vec![read]),
             Self::Guidellm => guidellm::read(document),
+            Self::LlmD => llm_d::read(document).map(|read| vec![read]),
+            Self::InferencePerf => inference_perf::read(document).map(|read| vec![read]),
         }
     }
 }
@@ -81,6 +103,16 @@ impl Producer {
 pub struct RawResult {
     pub producer: Producer,
     pub document: Json,
+}
+
+impl RawResult {
+    /// A result that imax measured itself.
+    pub(super) fn of_imax(document: Json) -> Self {
+        Self {
+            producer: Producer::Imax,
+            document,
+        }
+    }
 }
 
 /// Why a file is not a valid raw result.
@@ -96,6 +128,9 @@ pub enum ProducerError {
         line: usize,
         error: JsonError,
     },
+    /// The file is not YAML.
+    #[error("neither JSON nor YAML: {0}")]
+    Yaml(String),
     /// There is nothing in it.
     #[error("the file is empty; was the load generator stopped?")]
     Empty,
@@ -127,7 +162,7 @@ fn known() -> String {
     all.join(", ")
 }
 
-/// All results of a file: one JSON document, or JSON lines.
+/// All results of a file: one JSON or YAML document, or JSON lines.
 ///
 /// # Errors
 /// [`ProducerError`].
@@ -178,6 +213,10 @@ fn documents(text: &str) -> Result<Vec<Json>, ProducerError> {
         Ok(document) => return Ok(vec![document]),
         Err(error) => error,
     };
+    // No JSON document of a load generator starts otherwise, and no YAML document like this.
+    if !text.trim_start().starts_with(['{', '[']) {
+        return yaml(text, whole).map(|document| vec![document]);
+    }
     // JSON lines: the first line is a document of its own.
     let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let is_lines = lines.clone().next().is_some_and(|(_, line)| Json::parse(line).is_ok());
@@ -188,6 +227,19 @@ fn documents(text: &str) -> Result<Vec<Json>, ProducerError> {
         documents.push(Json::parse(line).map_err(|error| ProducerError::Line { line: index + 1, error })?);
         Ok(documents)
     })
+}
+
+/// A document that is YAML, else what is wrong with it as JSON: only an object is taken for YAML, as every text is a YAML scalar.
+fn yaml(text: &str, error: JsonError) -> Result<Json, ProducerError> {
+    match serde_saphyr::from_str::<serde_json::Value>(text) {
+        Ok(document @ serde_json::Value::Object(_)) => Ok(document.into()),
+        Ok(_) => Err(ProducerError::Json(error)),
+        // A key at the start says what was meant.
+        Err(source) if text.trim_start().starts_with(|first: char| first.is_alphabetic() || first == '#') => {
+            Err(ProducerError::Yaml(source.to_string()))
+        }
+        Err(_) => Err(ProducerError::Json(error)),
+    }
 }
 
 /// Reads the fields of one producer's document.
@@ -210,6 +262,21 @@ impl<'a> Fields<'a> {
         let value = self.at(path);
         let number = value.and_then(Json::as_number).filter(|number| number.is_finite());
         number.ok_or_else(|| self.wrong(path, value, "a finite number"))
+    }
+
+    /// A number, if there is one.
+    fn finite(self, path: &[&str]) -> Option<f64> {
+        self.at(path).and_then(Json::as_number).filter(|number| number.is_finite())
+    }
+
+    /// A number above zero that must be there, such as seconds or a rate.
+    fn above_zero(self, path: &[&str]) -> Result<f64, ProducerError> {
+        let number = self.number(path)?;
+        if number > 0.0 {
+            Ok(number)
+        } else {
+            Err(self.wrong(path, self.at(path), "a number above zero"))
+        }
     }
 
     fn wrong(self, path: &[&str], found: Option<&Json>, expected: &'static str) -> ProducerError {
@@ -263,6 +330,30 @@ impl Canonical {
         self.put("output_throughput", (output_tokens / duration_s).into());
         self.put("total_token_throughput", ((input_tokens + output_tokens) / duration_s).into());
     }
+
+    fn put_rates(&mut self, rates: Rates) {
+        let Rates {
+            requests,
+            output_tokens,
+            total_tokens,
+        } = rates;
+        let given = [
+            ("request_throughput", requests),
+            ("output_throughput", output_tokens),
+            ("total_token_throughput", total_tokens),
+        ];
+        for (key, rate) in given {
+            self.put_some(key, rate.map(Json::from).as_ref());
+        }
+    }
+}
+
+/// Rates a second that a producer gives itself, in place of those of its counts.
+#[derive(Clone, Copy)]
+struct Rates {
+    requests: Option<f64>,
+    output_tokens: Option<f64>,
+    total_tokens: Option<f64>,
 }
 
 /// A count as a whole number, which some producers write with a fraction of zero; a mean times a count need not be whole.

@@ -3,7 +3,7 @@
 //! Source: <https://github.com/sgl-project/sglang/blob/main/python/sglang/bench_serving.py>.
 
 use super::{Canonical, Counts, Fields, Producer, ProducerError};
-use crate::result::{Json, Object};
+use crate::result::Object;
 
 pub(super) fn wrote(document: &Object) -> bool {
     ["total_output_tokens_retokenized", "median_e2e_latency_ms"]
@@ -26,6 +26,7 @@ pub(super) fn read(document: &Object) -> Result<Object, ProducerError> {
     result.put_some("model_id", model.iter().find_map(|path| fields.at(path)));
     result.put_some("max_concurrency", fields.at(&["max_concurrency"]));
     result.put_some("num_prompts", fields.at(&["num_prompts"]));
+    result.put_some("request_rate", fields.at(&["request_rate"]));
     let duration_s = fields.number(&["duration"])?;
     if duration_s <= 0.0 {
         return Err(fields.wrong(&["duration"], fields.at(&["duration"]), "seconds above zero"));
@@ -39,9 +40,7 @@ pub(super) fn read(document: &Object) -> Result<Object, ProducerError> {
     for statistic in STATISTICS {
         for (theirs, ours) in LATENCIES {
             let value = fields.at(&[&format!("{statistic}_{theirs}_ms")]);
-            // Answers of one token have no TPOT, which is written as zero.
-            let zero = ours == "tpot" && value.and_then(Json::as_number) == Some(0.0);
-            result.put_some(&format!("{statistic}_{ours}_ms"), value.filter(|_| !zero));
+            result.put_some(&format!("{statistic}_{ours}_ms"), value);
         }
     }
     Ok(result.0)

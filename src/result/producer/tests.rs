@@ -28,6 +28,12 @@ fn producer_is_detected_from_its_output() {
             Producer::Aiperf,
         ),
         (r#"{"benchmarks": [{"metrics": {}}]}"#, Producer::Guidellm),
+        (r#"{"version": "0.1", "metrics": {"requests": {"total": 1}}}"#, Producer::LlmD),
+        (
+            r#"{"version": 0.2, "results": {"request_performance": {"aggregate": {"requests": {"total": 1}}}}}"#,
+            Producer::LlmD,
+        ),
+        (r#"{"load_summary": {}, "successes": {"count": 1}}"#, Producer::InferencePerf),
     ] {
         let document = Json::parse(text).unwrap();
         let object = document.as_object().unwrap();
@@ -113,4 +119,104 @@ fn srt_slurm_file_names_are_parsed() {
     assert_eq!((name.lens, name.gpus, name.apart), (None, Some(8), None));
     assert_eq!(ResultName::parse("logs", "benchmark-rollup.json"), None);
     assert_eq!(ResultName::parse("logs", "results_concurrency_many.json"), None);
+}
+
+/// A report of llm-d in which one part is written otherwise.
+fn report(from: &str, to: &str) -> String {
+    const REPORT: &str = "version: '0.2.1'
+run: {time: {duration: PT2S}}
+scenario: {load: {standardized: {concurrency: 4}}}
+results:
+  request_performance:
+    aggregate:
+      requests: {total: 18, failures: 1, incomplete: 1, input_length: {units: count, mean: 64.0}, output_length: {units: count, mean: 16.0}}
+      latency:
+        time_to_first_token: {units: s, mean: 0.045, p50: 0.044, stddev: 0.004, p99p9: 0.06}
+        time_per_output_token: {units: ms/token, mean: 3.1}
+";
+    assert!(REPORT.contains(from), "{from}");
+    REPORT.replace(from, to)
+}
+
+fn only(text: &str) -> Object {
+    let found = read_result(text, conc(4)).unwrap().document;
+    let Json::Object(found) = found else { panic!("an object") };
+    found
+}
+
+#[test]
+fn llm_d_report_is_read_by_its_units() {
+    for (from, to) in [
+        ("PT2S", "PT2S"),
+        (
+            "units: s, mean: 0.045, p50: 0.044, stddev: 0.004, p99p9: 0.06",
+            "units: ms, mean: 45, p50: 44, stddev: 4, p99p9: 60",
+        ),
+        ("units: ms/token, mean: 3.1", "units: s/token, mean: 0.0031"),
+    ] {
+        let found = only(&report(from, to));
+        let number = |key: &str| found.get(key).and_then(Json::as_number).unwrap();
+        for (key, expected) in [
+            ("mean_ttft_ms", 45.0),
+            ("median_ttft_ms", 44.0),
+            ("std_ttft_ms", 4.0),
+            ("p99.9_ttft_ms", 60.0),
+            ("mean_tpot_ms", 3.1),
+            ("completed", 16.0),
+            ("failed", 1.0),
+            ("total_output_tokens", 256.0),
+            ("request_throughput", 8.0),
+            ("max_concurrency", 4.0),
+        ] {
+            assert!((number(key) - expected).abs() < 1e-9, "{to}: {key} is {}", number(key));
+        }
+    }
+    for (from, to, key) in [
+        ("units: s,", "units: minutes,", "latency.time_to_first_token.units"),
+        ("units: s, ", "", "latency.time_to_first_token.units"),
+        ("PT2S", "soon", "run.time.duration"),
+        ("total: 18", "total: many", "requests.total"),
+    ] {
+        let error = read_results(&report(from, to)).unwrap_err().to_string();
+        assert!(error.contains(key), "{to}: {error}");
+    }
+}
+
+#[test]
+fn concurrency_of_guidellm_is_that_of_the_streams() {
+    let text = |strategy: &str| {
+        format!(
+            r#"{{"metadata": {{"version": 2}}, "benchmarks": [{{"config": {{"strategy": {strategy}}}, "start_time": 1, "end_time": 3,
+                "metrics": {{"request_totals": {{"successful": 8, "errored": 2, "incomplete": 4}},
+                "prompt_token_count": {{"successful": {{"total_sum": 8}}}}, "output_token_count": {{"successful": {{"total_sum": 16}}}},
+                "time_to_first_token_ms": {{"successful": {{"mean": -1.7e12}}}}}}}}]}}"#
+        )
+    };
+    for (strategy, expected) in [
+        (r#"{"type_": "concurrent", "streams": 4, "max_concurrency": 4}"#, Some(4)),
+        (r#"{"type_": "synchronous"}"#, Some(1)),
+        (r#"{"type_": "throughput", "max_concurrency": 512}"#, Some(512)),
+        // The bound that a load at a rate gets is not its concurrency.
+        (r#"{"type_": "constant", "rate": 2.0, "max_concurrency": 10240}"#, None),
+    ] {
+        let found = only(&text(strategy));
+        assert_eq!(
+            found.get("max_concurrency").and_then(crate::result::number::whole),
+            expected,
+            "{strategy}"
+        );
+        assert_eq!(found.get("failed"), Some(&Json::Float(2.0)));
+        assert_eq!(
+            found.get("mean_ttft_ms"),
+            Some(&Json::Float(-1.7e12)),
+            "what is wrong is seen by the check of all producers"
+        );
+    }
+}
+
+#[test]
+fn text_that_is_neither_json_nor_yaml_is_refused() {
+    for text in ["version: [", "not json", "- 1\n- 2\n"] {
+        assert!(read_results(text).is_err(), "{text}");
+    }
 }

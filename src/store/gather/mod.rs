@@ -4,11 +4,12 @@
 mod evals;
 mod plan;
 mod points;
+mod raw;
 
 use std::path::{Path, PathBuf};
 
 use crate::analysis::{self, Assembly, EvalScore, Problem, Run, RunDocument, RunDocumentError};
-use crate::result::{AggError, Json, JsonError, Object, POINT_PART};
+use crate::result::{AggError, Json, JsonError, Object, POINT_PART, RawPointError};
 use crate::store::artifacts::{self, ArtifactError};
 
 pub(super) use evals::compat_eval_sets;
@@ -16,6 +17,7 @@ use evals::eval_sets;
 pub(crate) use plan::PlanError;
 use plan::planned_points;
 use points::{measured, points_in};
+pub(crate) use raw::run_of_measured;
 
 /// The file of a collected folder that holds the whole run.
 pub(crate) const RUN_FILE: &str = "run.json";
@@ -68,8 +70,11 @@ pub(crate) enum GatherError {
     /// A document of the file is not a normalised result.
     #[error("{} [{index}]", path.display())]
     Document { path: PathBuf, index: usize, source: AggError },
+    /// A raw result of a load generator is invalid, or its figures cannot be true.
+    #[error("{}", path.display())]
+    Raw { path: PathBuf, source: RawPointError },
     /// There is no result.
-    #[error("{}: no results found, expected agg_*.json or job.json files", .0.display())]
+    #[error("{}: no results found, expected agg_*.json or job.json files, or raw results of a load generator", .0.display())]
     NoResults(PathBuf),
 }
 
@@ -95,7 +100,8 @@ pub(crate) fn gather(folder: &Path, plan: Option<&Path>) -> Result<Gathered, Gat
     Ok(Gathered { assembly, evals })
 }
 
-/// A run from a collected folder, a folder of artifacts, `run.json`, `agg_bmk.json`, or one normalised document.
+/// A run from a collected folder, a folder of artifacts, `run.json`, `agg_bmk.json`, one normalised document, or raw results of any load
+/// generator in a file or a folder.
 ///
 /// # Errors
 /// [`GatherError`] for a file that is none of these, or a folder without results.
@@ -114,7 +120,11 @@ fn load_folder(folder: &Path) -> Result<Run, GatherError> {
             return load_file(&path);
         }
     }
-    gather(folder, None).map(|gathered| gathered.assembly.run)
+    let run = gather(folder, None)?.assembly.run;
+    if run.points.is_empty() && run.evals.is_empty() {
+        return raw::run_of_folder(folder, run.problems);
+    }
+    Ok(run)
 }
 
 fn load_file(path: &Path) -> Result<Run, GatherError> {
@@ -125,7 +135,13 @@ fn load_file(path: &Path) -> Result<Run, GatherError> {
             source,
         });
     }
-    let document = Json::parse_part(&text, &POINT_PART).map_err(|source| GatherError::Json {
+    let parsed = Json::parse_part(&text, &POINT_PART);
+    if !parsed.as_ref().is_ok_and(raw::is_normalised)
+        && let Some(found) = raw::points_of_text(path, &text)?
+    {
+        return Ok(analysis::assemble(found, None).run);
+    }
+    let document = parsed.map_err(|source| GatherError::Json {
         path: path.to_owned(),
         source,
     })?;

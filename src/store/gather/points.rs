@@ -52,11 +52,19 @@ fn read_file(path: &Path) -> Result<Vec<Found>, String> {
 /// # Errors
 /// [`AggError`] where it is not one.
 pub(super) fn measured(source: String, document: Json) -> Result<Found, AggError> {
-    let agg = Agg::from_json(document)?;
+    found(source, &Agg::from_json(document)?)
+}
+
+/// The point of a normalised document, as it was found in a file.
+///
+/// # Errors
+/// [`AggError`] where it describes none.
+pub(super) fn found(source: String, agg: &Agg) -> Result<Found, AggError> {
     Ok(Found {
         source,
         point: agg.point()?,
         ended_unix_s: agg.ended_unix_s(),
+        doubts: agg.doubts(),
     })
 }
 
@@ -81,6 +89,7 @@ fn recorded_points(record: &Record, source: &str) -> Vec<Found> {
         source: source.to_owned(),
         point: Point::failed(&record.row, point.conc, failure_of(point, &record.outcome)),
         ended_unix_s: None,
+        doubts: Vec::new(),
     });
     found.collect()
 }

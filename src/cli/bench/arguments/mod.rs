@@ -21,6 +21,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
+use super::overview::OverviewArgs;
 use crate::load::settings::{MetricName, REQUEST_ID_PREFIX, RampKind};
 use crate::measure::DetailedFormat;
 use crate::model::Secret;
@@ -70,6 +71,7 @@ pub struct BenchArgs {
     save: SaveArgs,
     #[command(flatten)]
     pub(super) noise: NoiseArgs,
+    pub overview: OverviewArgs,
     /// Show no progress.
     #[arg(long, action = ArgAction::SetTrue)]
     pub disable_tqdm: bool,

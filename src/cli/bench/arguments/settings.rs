@@ -76,6 +76,7 @@ impl TryFrom<BenchArgs> for BenchSettings {
             client,
             save,
             noise,
+            overview: _,
             disable_tqdm: _,
         } = arguments;
         let protocol = Protocol::of_backend(&server.backend)?;

@@ -5,7 +5,7 @@ use crate::github::workflow::WorkflowFileError;
 use crate::github::{DownloadError, EventFileError, GithubError, PlanFileError};
 use crate::notify::WebhookError;
 use crate::report::RenderError;
-use crate::result::NormalizeError;
+use crate::result::{NormalizeError, RawPointError};
 use crate::store::baseline::BaselineError;
 use crate::store::collect::{CollectError, CompatError, HistoryEntryError, RunDownloadError};
 use crate::store::hardware::HardwareError;
@@ -47,6 +47,7 @@ impl ExitOf for GatherError {
             | Self::Json { .. }
             | Self::Document { .. }
             | Self::NoResults(_) => Exit::InvalidInput,
+            Self::Raw { source, .. } => source.exit(),
         }
     }
 }
@@ -128,19 +129,35 @@ impl ExitOf for HardwareError {
     }
 }
 
+impl ExitOf for RawPointError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Result(error) => error.exit(),
+            Self::Producer(_) | Self::Name(_) | Self::Document(_) => Exit::InvalidInput,
+        }
+    }
+}
+
+impl ExitOf for NormalizeError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NothingMeasured(_) => Exit::MeasurementFailed,
+            Self::Implausible(doubt) if doubt.is_failed_load() => Exit::MeasurementFailed,
+            Self::Implausible(_) | Self::NotAnObject(_) | Self::Missing(_) | Self::Value { .. } | Self::OtherConcurrency { .. } => {
+                Exit::InvalidInput
+            }
+        }
+    }
+}
+
 impl ExitOf for NormalizeFileError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Result { source, .. } => match source {
-                NormalizeError::NothingMeasured(_) => Exit::MeasurementFailed,
-                NormalizeError::NotAnObject(_)
-                | NormalizeError::Missing(_)
-                | NormalizeError::Value { .. }
-                | NormalizeError::OtherConcurrency { .. } => Exit::InvalidInput,
-            },
+            Self::Result { source, .. } => source.exit(),
             Self::Hardware(error) => error.exit(),
             Self::SeveralConcurrencies(_) => Exit::Usage,
             Self::Write(_) => Exit::Infrastructure,
+            Self::NoPower { .. } => Exit::MeasurementFailed,
             Self::Read(_)
             | Self::Folder(_)
             | Self::Row { .. }

@@ -1,0 +1,56 @@
+//! Which points of two raw results are the same case. A raw result does not say what was asked of the server, only what came of it:
+//! engines have other names and prompts other mean lengths from run to run, which must not keep two load tests apart.
+
+use super::Run;
+use crate::model::{PointKey, Workload};
+use crate::result::UNKNOWN;
+
+/// How far mean lengths may differ, as a part of the first's.
+const SAME_LENGTHS: f64 = 0.1;
+
+/// Gives points of raw results in `other` the key of the point of `run` that they repeat, where exactly one has the same concurrency or
+/// rate and about the same lengths. Points with a matrix row keep their key.
+pub fn pair_raw_points(run: &Run, other: &mut Run) {
+    let taken: Vec<PointKey> = other.points.iter().map(|point| point.key.clone()).collect();
+    for point in &mut other.points {
+        if !is_raw(&point.key) || run.point(&point.key).is_some() {
+            continue;
+        }
+        let free = run.points.iter().map(|point| &point.key).filter(|key| !taken.contains(key));
+        let mut same = free.filter(|key| is_raw(key) && is_same_case(key, &point.key));
+        if let (Some(key), None) = (same.next(), same.next()) {
+            point.key = key.clone();
+        }
+    }
+    other.points.sort_by(|left, right| left.key.cmp(&right.key));
+}
+
+fn is_raw(key: &PointKey) -> bool {
+    key.curve.runner.as_str() == UNKNOWN && key.curve.precision.as_str() == UNKNOWN
+}
+
+fn is_same_case(left: &PointKey, right: &PointKey) -> bool {
+    let rates = (rate(left), rate(right));
+    let is_same_load = match rates {
+        (None, None) => left.conc == right.conc,
+        // The requests in flight follow from the rate.
+        (Some(left), Some(right)) => left == right,
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    is_same_load && are_near(left.curve.workload, right.curve.workload)
+}
+
+/// The rate of a load in the engine's name, as raw points have it.
+fn rate(key: &PointKey) -> Option<&str> {
+    key.curve.framework.as_str().split_once(" at ").map(|(_, rate)| rate)
+}
+
+fn are_near(left: Workload, right: Workload) -> bool {
+    let (Workload::FixedSeqLen(left), Workload::FixedSeqLen(right)) = (left, right) else {
+        return left == right;
+    };
+    [(left.isl, right.isl), (left.osl, right.osl)].iter().all(|(left, right)| {
+        let (left, right) = (f64::from(left.get()), f64::from(right.get()));
+        (left - right).abs() <= (left * SAME_LENGTHS).max(1.0)
+    })
+}

@@ -1,0 +1,93 @@
+//! What a call of `imax bench` leaves besides its result files: one table and one page of all its loads, and what to do next.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::Value;
+
+use super::super::output::{self, say};
+use super::super::{Exit, Failure, OrExit as _};
+use crate::load::Measured;
+use crate::report::{Format, View};
+use crate::store;
+use crate::system::files;
+
+/// Pages of all loads of the call.
+#[derive(Debug, Clone, Default, Args)]
+pub struct OverviewArgs {
+    /// Write one page with all loads and their charts.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write one table with all loads, a line each.
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+}
+
+/// The results of a call so far.
+#[derive(Debug, Default)]
+pub struct Overview {
+    results: Vec<(String, Value)>,
+    saved: Vec<PathBuf>,
+}
+
+impl Overview {
+    /// Keeps the figures of a run. Those of single requests are not needed.
+    pub fn add(&mut self, measured: &Measured) {
+        let name = format!("run {}", self.results.len() + 1);
+        self.results.push((name, measured.raw_result_json()));
+    }
+
+    pub fn saved(&mut self, path: &Path) {
+        self.saved.push(path.to_owned());
+    }
+
+    /// Prints and writes what shows all loads together, then says what to do next.
+    ///
+    /// # Errors
+    /// Where a file cannot be written. A call without a usable load has no pages.
+    pub fn finish(self, args: &OverviewArgs) -> Result<(), Failure> {
+        let Self { results, saved } = self;
+        let several = results.len() > 1;
+        let OverviewArgs { html, csv } = args;
+        if several || html.is_some() || csv.is_some() {
+            // A load without a single answer has no point, and has said why.
+            let run = match store::run_of_measured(results) {
+                Ok(run) => run,
+                Err(error) => {
+                    say(&format!("no overview of the loads: {error}"));
+                    return Ok(());
+                }
+            };
+            let view = View::new(&run, None);
+            if several {
+                output::write(&Format::Table.text(&view, "imax bench")?).or_exit(Exit::Infrastructure)?;
+            }
+            for (path, format) in [(html, Format::Html), (csv, Format::Csv)] {
+                if let Some(path) = path {
+                    files::write(path, &format.bytes(&view, "imax bench")?).or_exit(Exit::Infrastructure)?;
+                    say(&format!("wrote {}", path.display()));
+                }
+            }
+        }
+        next_steps(&saved);
+        Ok(())
+    }
+}
+
+fn next_steps(saved: &[PathBuf]) {
+    match saved {
+        [] => say("next: --save-result keeps the result for `imax compare` and `imax report`; --html FILE writes a page"),
+        [one] => say(&format!(
+            "next: imax report {0} --format html --out report.html; imax compare EARLIER.json {0}",
+            one.display()
+        )),
+        [first, ..] => say(&format!(
+            "next: imax report {} --format html --out report.html",
+            first
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty())
+                .unwrap_or(Path::new("."))
+                .display()
+        )),
+    }
+}

@@ -1,0 +1,172 @@
+//! What counts, rates, duration and latencies of a load say about each other.
+
+use super::Doubt;
+use super::figures::{Figure, Figures, Latency, Statistic};
+
+/// The share of failed requests from which the rest describes another load than the one that was asked for.
+const MOST: f64 = 0.5;
+/// The share that `imax bench` allows by default.
+const ALLOWED: f64 = 0.05;
+/// Rates are computed from counts and the duration. Warm-up and ramps that are counted in one and not in the other make factors
+/// of two; a wrong unit makes 1,000.
+const RATE_FACTOR: f64 = 10.0;
+/// Requests in flight, by Little's law, as a part of what a closed loop keeps there: below and above, a latency has another unit.
+const IN_FLIGHT: (f64, f64) = (0.02, 50.0);
+/// Requests in flight of a closed loop that stands still most of the time, which none does.
+const IDLE: f64 = 0.2;
+/// TTFT, TPOT and the whole latency that differ by this factor from what two of them give for the third.
+const PARTS_FACTOR: f64 = 50.0;
+
+/// Doubts about counts and rates.
+pub(super) fn doubts(figures: &Figures<'_>) -> Vec<Doubt> {
+    let mut found = Vec::new();
+    for (key, value) in &figures.amounts {
+        if *value < 0.0 {
+            found.push(Doubt::Negative {
+                key: (*key).to_owned(),
+                found: *value,
+            });
+        }
+    }
+    found.extend(zero_rate(figures));
+    found.extend(output_beyond_total(figures));
+    found.extend(figures.is_cancelled.then_some(Doubt::Cancelled));
+    found.extend(failures(figures));
+    found.extend(rates(figures));
+    found.extend(in_flight(figures));
+    found.extend(parts(figures));
+    found
+}
+
+fn amount<'a>(figures: &Figures<'a>, key: &str) -> Option<(&'a str, f64)> {
+    figures.amounts.iter().copied().find(|(known, _)| *known == key)
+}
+
+/// Nothing was measured where there is no completed request or no token, which is said elsewhere.
+fn zero_rate(figures: &Figures<'_>) -> Option<Doubt> {
+    let has_tokens = figures.completed? > 0.0 && figures.output_tokens? > 0.0;
+    let keys = ["duration", "request_throughput", "output_throughput", "total_token_throughput"];
+    let zero = keys
+        .iter()
+        .find_map(|key| amount(figures, key).filter(|(_, value)| *value == 0.0))?;
+    has_tokens.then(|| Doubt::ZeroRate { key: zero.0.to_owned() })
+}
+
+fn output_beyond_total(figures: &Figures<'_>) -> Option<Doubt> {
+    let (output, output_value) = amount(figures, "output_throughput")?;
+    let (total, total_value) = amount(figures, "total_token_throughput")?;
+    (output_value > total_value * (1.0 + 1e-6)).then(|| Doubt::Disordered {
+        lower: output.to_owned(),
+        lower_value: output_value,
+        higher: total.to_owned(),
+        higher_value: total_value,
+    })
+}
+
+fn failures(figures: &Figures<'_>) -> Option<Doubt> {
+    let completed = figures.completed?.max(0.0);
+    let unanswered = figures.requested.map_or(0.0, |requested| requested - completed);
+    let (failed, total) = match figures.failed {
+        Some(failed) => (failed, completed + failed),
+        None => (unanswered, completed + unanswered),
+    };
+    let share = failed / total;
+    if total > 0.0 && share > ALLOWED {
+        return Some(Doubt::Failed {
+            completed,
+            total,
+            is_most: share > MOST,
+        });
+    }
+    // Failures are counted, and yet requests are missing.
+    let missing = unanswered - failed.max(0.0);
+    let requested = figures.requested?;
+    (missing > requested * ALLOWED).then_some(Doubt::Missing {
+        found: completed + failed,
+        requested,
+    })
+}
+
+fn rates(figures: &Figures<'_>) -> Option<Doubt> {
+    let duration_s = figures.duration_s.filter(|seconds| *seconds > 0.0)?;
+    let pairs = [
+        ("request_throughput", figures.completed),
+        ("output_throughput", figures.output_tokens),
+    ];
+    pairs.into_iter().find_map(|(key, count)| {
+        let (key, rate) = amount(figures, key).filter(|(_, rate)| *rate > 0.0)?;
+        let expected = count.filter(|count| *count > 0.0)? / duration_s;
+        let is_far = rate > expected * RATE_FACTOR || rate * RATE_FACTOR < expected;
+        is_far.then(|| Doubt::Rate {
+            key: key.to_owned(),
+            found: rate,
+            expected,
+        })
+    })
+}
+
+/// How long a request takes as a whole: as measured, else from its parts, seconds.
+fn whole_latency<'f, 'a>(figures: &'f Figures<'a>) -> Option<(&'f Figure<'a>, f64)> {
+    if let Some(figure) = figures.latency(&["e2el", "e2e_latency"]).and_then(Latency::typical) {
+        return Some((figure, figure.seconds));
+    }
+    let first = figures.latency(&["ttft"])?.typical()?;
+    let each = figures.latency(&["tpot"])?.typical()?;
+    let seconds = first.seconds + each.seconds * (figures.mean_output()? - 1.0).max(0.0);
+    Some((first, seconds))
+}
+
+/// Little's law: requests in flight are the rate of requests times their latency.
+fn in_flight(figures: &Figures<'_>) -> Option<Doubt> {
+    let duration_s = figures.duration_s.filter(|seconds| *seconds > 0.0)?;
+    let completed = figures.completed.filter(|count| *count > 0.0)?;
+    let (figure, seconds) = whole_latency(figures).filter(|(_, seconds)| *seconds > 0.0)?;
+    let found = completed * seconds / duration_s;
+    // Requests beyond what one lane can do one after another are needed to fill all lanes.
+    let lanes = figures.max_concurrency.filter(|lanes| *lanes >= 1.0)?.min(completed);
+    let is_short = figures.is_closed_loop && found < lanes * IN_FLIGHT.0;
+    let is_long = found > lanes * IN_FLIGHT.1;
+    // Of a closed loop at least one request is in flight at any time. One that hangs hides that from the median, and where there are many
+    // lanes it makes the mean share of busy ones small.
+    let is_certain = is_long || (figure.statistic == Statistic::Mean && found < IDLE);
+    (is_short || is_long).then(|| Doubt::Unit {
+        key: figure.key.to_owned(),
+        found: figure.value,
+        because: format!("{completed} requests in {duration_s:.3} s would be {found:.4} in flight on average, of {lanes} allowed"),
+        is_certain,
+    })
+}
+
+/// A request takes its TTFT and, for each further token, its TPOT.
+fn parts(figures: &Figures<'_>) -> Option<Doubt> {
+    let first = figures.latency(&["ttft"])?.mean()?;
+    let each = figures.latency(&["tpot"])?.mean()?;
+    let whole = figures.latency(&["e2el", "e2e_latency"])?.mean()?;
+    let tokens = (figures.mean_output()? - 1.0).max(0.0);
+    if first.seconds <= 0.0 || each.seconds <= 0.0 || whole.seconds <= 0.0 {
+        return None;
+    }
+    let decode = whole.seconds - first.seconds;
+    let rest = whole.seconds - each.seconds * tokens;
+    let expected_each = decode / tokens.max(1.0);
+    // Where a part is a small one, the difference of two large ones says nothing about it.
+    let each_is_wrong = tokens >= 1.0 && decode > whole.seconds * 0.2 && is_far(each.seconds, expected_each);
+    let first_is_wrong = rest > whole.seconds * 0.5 && is_far(first.seconds, rest);
+    let (figure, expected) = if each_is_wrong {
+        (each, expected_each)
+    } else if first_is_wrong {
+        (first, rest)
+    } else {
+        return None;
+    };
+    Some(Doubt::Unit {
+        key: figure.key.to_owned(),
+        found: figure.value,
+        because: format!("with the other latencies about {:.3} ms would fit", expected * 1000.0),
+        is_certain: false,
+    })
+}
+
+fn is_far(found: f64, expected: f64) -> bool {
+    found > expected * PARTS_FACTOR || found * PARTS_FACTOR < expected
+}
