@@ -112,7 +112,8 @@ impl Subject {
             let Some(raw) = raw.get(conc).and_then(|runs| runs.get(index)) else {
                 continue;
             };
-            let agg = result::normalize(raw, context).map_err(|source| NoiseCalibrationError::Result { conc: *conc, source })?;
+            let normalised = result::normalize(raw, context).map_err(|source| NoiseCalibrationError::Result { conc: *conc, source })?;
+            let agg = normalised.agg;
             points.push(agg.point().map_err(|source| NoiseCalibrationError::Point { conc: *conc, source })?);
             #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970, of which whole ones are used")]
             let seconds = agg.ended_unix_s().unwrap_or_default() as i64;

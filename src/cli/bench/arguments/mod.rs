@@ -71,6 +71,7 @@ pub struct BenchArgs {
     save: SaveArgs,
     #[command(flatten)]
     pub(super) noise: NoiseArgs,
+    #[command(flatten)]
     pub overview: OverviewArgs,
     /// Show no progress.
     #[arg(long, action = ArgAction::SetTrue)]
