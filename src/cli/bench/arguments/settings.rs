@@ -185,7 +185,7 @@ impl ServerArgs {
         let host = if host.contains(':') { format!("[{host}]") } else { host };
         // genai-perf takes an address without a scheme.
         let base_url = match base_url {
-            Some(url) if url.contains("://") => url,
+            Some(url) if url.contains("://") || url.starts_with("unix:") => url,
             Some(address) => format!("http://{address}"),
             None => format!("http://{host}:{port}"),
         };
@@ -229,7 +229,7 @@ impl ExtentArgs {
                 "--oversample excludes --dataset-name mooncake and recorded: their requests have times of their own; --duration repeats sessions",
             ));
         }
-        if self.oversample && self.num_prompts.is_none() && dataset.sessions.is_none() {
+        if self.oversample && !matches!(self.num_prompts, Some(PromptCount::Number(_))) && dataset.sessions.is_none() {
             return Err(ArgumentError::Combination(
                 "--oversample needs --num-prompts or --sessions, the number of prompts to send",
             ));
