@@ -257,5 +257,200 @@ proptest! {
         prop_assert_eq!(chunk.text_bytes as usize, content.len());
         prop_assert_eq!(chunk.completion_tokens, tokens);
         prop_assert_eq!(text(&compact), content);
+        prop_assert_eq!(scan::scan(&spaced).is_some(), !is_tool);
+    }
+}
+
+/// Chunks as servers send them, most of which the scanner must know: it would be of no use otherwise.
+#[test]
+fn ordinary_chunks_are_scanned() {
+    for data in [
+        // vLLM
+        r#"{"id":"cmpl-5f","object":"text_completion","created":1763800000,"model":"m","choices":[{"index":0,"text":" a","logprobs":null,"finish_reason":null,"stop_reason":null,"token_ids":null}],"usage":{"prompt_tokens":9,"total_tokens":10,"completion_tokens":1}}"#,
+        r#"{"id":"chatcmpl-5f","object":"chat.completion.chunk","created":1763800000,"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]}"#,
+        r#"{"id":"chatcmpl-5f","choices":[{"index":0,"delta":{"reasoning":"hm","reasoning_content":"hm"},"finish_reason":null}],"usage":null}"#,
+        r#"{"id":"chatcmpl-5f","choices":[],"usage":{"prompt_tokens":9,"total_tokens":19,"completion_tokens":10,"prompt_tokens_details":{"cached_tokens":8},"completion_tokens_details":{"reasoning_tokens":3,"audio_tokens":0}}}"#,
+        // SGLang
+        r#"{"id":"1a","object":"chat.completion.chunk","created":1763800000,"model":"m","choices":[{"index":0,"delta":{"role":null,"content":"\n\"é\"","reasoning_content":null,"tool_calls":null},"logprobs":null,"finish_reason":"stop","matched_stop":151645}],"usage":null}"#,
+        // MLX
+        r#"{"id": "chatcmpl-1", "system_fingerprint": "0.1", "choices": [{"index": 0, "finish_reason": null, "logprobs": {"token_logprobs": [-0.25, -1e-05], "top_logprobs": [], "tokens": []}, "delta": {"role": "assistant", "content": "a"}}]}"#,
+        // llama.cpp
+        r#"{"choices":[{"finish_reason":"length","index":0,"delta":{}}],"created":1763800000,"timings":{"prompt_n":1,"predicted_per_second":33.5}}"#,
+    ] {
+        let scanned = scan::scan(data.as_bytes()).map(Event::Chunk);
+        assert_eq!(scanned.as_ref(), read_by_type(data.as_bytes()).as_ref().ok(), "{data}");
+        assert!(scanned.is_some(), "{data}");
+    }
+}
+
+/// JSON with what the standard allows and some of what it forbids: any fields in any order, twice, at wrong places and of wrong types.
+#[derive(Debug, Clone)]
+enum Json {
+    Token(String),
+    Array(Vec<Json>),
+    Object(Vec<(String, Json)>),
+}
+
+impl Json {
+    /// Writes it with one of the spaces behind each token.
+    fn write(&self, spaces: &mut impl Iterator<Item = &'static str>, into: &mut String) {
+        match self {
+            Self::Token(token) => put(token, spaces, into),
+            Self::Array(elements) => {
+                put("[", spaces, into);
+                for (at, element) in elements.iter().enumerate() {
+                    if at > 0 {
+                        put(",", spaces, into);
+                    }
+                    element.write(spaces, into);
+                }
+                put("]", spaces, into);
+            }
+            Self::Object(members) => {
+                put("{", spaces, into);
+                for (at, (key, value)) in members.iter().enumerate() {
+                    if at > 0 {
+                        put(",", spaces, into);
+                    }
+                    put(&format!("\"{key}\""), spaces, into);
+                    put(":", spaces, into);
+                    value.write(spaces, into);
+                }
+                put("}", spaces, into);
+            }
+        }
+    }
+}
+
+fn put(token: &str, spaces: &mut impl Iterator<Item = &'static str>, into: &mut String) {
+    into.push_str(token);
+    into.push_str(spaces.next().unwrap_or_default());
+}
+
+const ROOT: &[&str] = &[
+    "choices",
+    "choices",
+    "choices",
+    "usage",
+    "usage",
+    "id",
+    "error",
+    "message",
+    "detail",
+    "text",
+    "meta_info",
+    "text_output",
+];
+const CHOICE: &[&str] = &[
+    "text",
+    "text",
+    "delta",
+    "delta",
+    "delta",
+    "message",
+    "finish_reason",
+    "index",
+    "logprobs",
+    "t\\u0065xt",
+];
+const DELTA: &[&str] = &[
+    "content",
+    "content",
+    "reasoning",
+    "reasoning_content",
+    "refusal",
+    "tool_calls",
+    "function_call",
+    "role",
+    "annotations",
+    "é",
+];
+const USAGE: &[&str] = &[
+    "completion_tokens",
+    "completion_tokens",
+    "prompt_tokens",
+    "cached_tokens",
+    "prompt_tokens_details",
+    "completion_tokens_details",
+    "reasoning_tokens",
+    "total_tokens",
+    "finish_reason",
+];
+const LITERALS: &[&str] = &[
+    "null",
+    "null",
+    "true",
+    "0",
+    "7",
+    "12",
+    "-3",
+    "01",
+    "1.5",
+    "2e3",
+    "1e",
+    "4294967295",
+    "4294967296",
+    "99999999999999999999",
+    "nul",
+];
+/// Parts of strings: plain, escaped, of several bytes, and not allowed.
+const TEXTS: &[&str] = &[
+    "a", "word ", "{\\\"", "\\n", "\\\\", "\\u00e9", "\\ud83d", "\\x", "é", "\u{1}", "stop", "length", "abort",
+];
+
+fn literal() -> impl Strategy<Value = Json> {
+    let string = proptest::collection::vec(proptest::sample::select(TEXTS), 0..3).prop_map(|parts| format!("\"{}\"", parts.concat()));
+    prop_oneof![proptest::sample::select(LITERALS).prop_map(str::to_owned), string].prop_map(Json::Token)
+}
+
+fn object(keys: &'static [&'static str], value: impl Strategy<Value = Json>) -> impl Strategy<Value = Json> {
+    let key = proptest::sample::select(keys).prop_map(str::to_owned);
+    proptest::collection::vec((key, value), 0..5).prop_map(Json::Object)
+}
+
+fn document() -> impl Strategy<Value = Json> {
+    let nested = literal().prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..3).prop_map(Json::Array),
+            object(DELTA, inner.clone()),
+            object(USAGE, inner),
+        ]
+    });
+    let delta = object(DELTA, prop_oneof![4 => literal(), 1 => nested.clone()]);
+    let choice = object(CHOICE, prop_oneof![3 => literal(), 3 => delta, 1 => nested.clone()]);
+    let choices = proptest::collection::vec(choice, 0..3).prop_map(Json::Array);
+    let details = object(USAGE, literal());
+    let usage = object(USAGE, prop_oneof![4 => literal(), 1 => details]);
+    object(ROOT, prop_oneof![5 => choices, 2 => usage, 1 => literal(), 1 => nested])
+}
+
+fn spaces() -> impl Strategy<Value = Vec<&'static str>> {
+    proptest::collection::vec(proptest::sample::select(&["", "", " ", "\n", "\t\r"][..]), 1..8)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    /// Whatever the scanner says of a document, whole or broken, the parse by type says too.
+    #[test]
+    fn scanner_agrees_with_the_parse_by_type(
+        document in document(),
+        spaces in spaces(),
+        cut in proptest::option::weighted(0.2, any::<prop::sample::Index>()),
+        other in proptest::option::weighted(0.2, (any::<prop::sample::Index>(), any::<u8>())),
+    ) {
+        let mut text = String::new();
+        document.write(&mut spaces.iter().copied().cycle(), &mut text);
+        let mut data = text.into_bytes();
+        if let Some((at, byte)) = other {
+            let at = at.index(data.len());
+            data[at] = byte;
+        }
+        if let Some(cut) = cut {
+            data.truncate(cut.index(data.len()));
+        }
+        if let Some(chunk) = scan::scan(&data) {
+            prop_assert_eq!(read_by_type(&data), Ok(Event::Chunk(chunk)), "{}", String::from_utf8_lossy(&data));
+        }
     }
 }
