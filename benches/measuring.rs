@@ -200,6 +200,8 @@ fn driver(criterion: &mut Criterion) {
             deadlines: Deadlines::default(),
             threads: NonZeroU32::new(1),
             warming_up: false,
+            tokenizer: None,
+            keep_chunks: false,
         };
         group.throughput(Throughput::Elements(u64::from(CHUNKS) * requests as u64));
         group.bench_with_input(BenchmarkId::new("chunks over streams", streams), &plan, |bencher, plan| {

@@ -85,7 +85,7 @@ pub fn compare(truth: &str, records: &[Record], concurrency: u32, cpu_time: Dura
         let Some(left) = sent.get(&request::id(REQUEST_ID_PREFIX, record.index)) else {
             continue;
         };
-        let arrived: Vec<f64> = record.arrivals().map(|at| nanos(at.unix_nanos())).collect();
+        let arrived: Vec<f64> = record.kept_arrivals().map(|at| nanos(at.unix_nanos())).collect();
         if arrived.len() != left.len() {
             continue;
         }

@@ -1,46 +1,116 @@
 //! Every request on its own, for whoever wants to look closer: the arrays of benchmark_serving.py's `--save-detailed`
-//! (times in seconds), and one line a request with its instants.
+//! (times in seconds), and one line a request with its instants. All of it is written as a stream, since a long run has more than fits
+//! in memory.
 
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use std::fmt;
+use std::io;
 
+use serde::ser::{Error as _, SerializeMap as _, SerializeSeq as _};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use super::folded::Digest;
 use super::measured::Measured;
-use super::metrics::Metrics;
-use super::record::Record;
+use super::metrics::{Metrics, TokenCounts};
+use super::record::{ChunkMark, Record};
 use super::stamp::millis;
 
-/// The arrays that benchmark_serving.py adds to its result, except the texts, which are not kept. A failed request has
+/// Where the chunks of folded requests are kept.
+pub trait ChunkStore: fmt::Debug + Send + Sync {
+    /// The chunks after the first of the request with a number; empty for a request without any.
+    ///
+    /// # Errors
+    /// What prevented them from being kept, or from being read.
+    fn chunks(&self, index: u32) -> io::Result<Vec<ChunkMark>>;
+}
+
+/// A result with the arrays that benchmark_serving.py adds to it, except the texts, which are not kept. A failed request has
 /// zeros, an empty list, and its error.
-#[must_use]
-pub fn arrays(measured: &Measured) -> Map<String, Value> {
-    let each: Vec<(&Record, Metrics)> = measured
-        .run
-        .records
-        .iter()
-        .map(|record| (record, Metrics::of(std::slice::from_ref(record), None)))
-        .collect();
-    let column =
-        |value: &dyn Fn(&Record, &Metrics) -> Value| each.iter().map(|(record, metrics)| value(record, metrics)).collect::<Value>();
-    let mut arrays = Map::new();
-    let mut put = |key: &str, value: Value| arrays.insert(key.to_owned(), value);
-    put("input_lens", column(&|record, _| json!(record.prompt_tokens)));
-    put(
-        "output_lens",
-        column(&|_, metrics| json!(metrics.output_tokens.first().copied().unwrap_or(0))),
-    );
-    put(
-        "ttfts",
-        column(&|_, metrics| json!(metrics.ttft_ms.first().map_or(0.0, |ms| ms / 1e3))),
-    );
-    put(
-        "itls",
-        column(&|_, metrics| metrics.itl_ms.iter().map(|ms| ms / 1e3).collect::<Value>()),
-    );
-    put(
-        "errors",
-        column(&|record, _| json!(record.failure.as_ref().map_or_else(String::new, ToString::to_string))),
-    );
-    arrays
+pub struct DetailedResult<'a> {
+    /// The keys before the arrays.
+    pub result: &'a Map<String, Value>,
+    /// The run.
+    pub measured: &'a Measured,
+}
+
+impl Serialize for DetailedResult<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let measured = self.measured;
+        let mut map = serializer.serialize_map(None)?;
+        for (key, value) in self.result {
+            map.serialize_entry(key, value)?;
+        }
+        map.serialize_entry("input_lens", &Column(measured, |record| record.prompt_tokens))?;
+        map.serialize_entry("output_lens", &Column(measured, output_tokens))?;
+        map.serialize_entry("ttfts", &Column(measured, ttft_s))?;
+        map.serialize_entry("itls", &Itls(measured))?;
+        map.serialize_entry("errors", &Column(measured, error))?;
+        map.end()
+    }
+}
+
+/// One value of each request, in the order of the plan.
+struct Column<'a, T>(&'a Measured, fn(&Record) -> T);
+
+impl<T: Serialize> Serialize for Column<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.run.records.iter().map(self.1))
+    }
+}
+
+fn output_tokens(record: &Record) -> u32 {
+    let total = record.digest.unwrap_or_else(|| Digest::of(record)).total_tokens;
+    if record.is_success() { total } else { 0 }
+}
+
+fn ttft_s(record: &Record) -> f64 {
+    if !record.is_success() {
+        return 0.0;
+    }
+    let digest = record.digest.unwrap_or_else(|| Digest::of(record));
+    Metrics::of_one(record, &digest).ttft_ms.first().map_or(0.0, |ms| ms / 1e3)
+}
+
+fn error(record: &Record) -> String {
+    record.failure.as_ref().map_or_else(String::new, ToString::to_string)
+}
+
+/// The times between the tokens of each request, seconds.
+struct Itls<'a>(&'a Measured);
+
+impl Serialize for Itls<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let run = &self.0.run;
+        let mut requests = serializer.serialize_seq(Some(run.records.len()))?;
+        for record in &run.records {
+            let stored = match (&run.chunk_store, record.digest) {
+                (Some(store), Some(_)) => Some(store.chunks(record.index).map_err(S::Error::custom)?),
+                (Some(_) | None, _) => None,
+            };
+            requests.serialize_element(&itls_s(record, stored))?;
+        }
+        requests.end()
+    }
+}
+
+/// The times between the tokens of a request. `stored` has the chunks of a folded one.
+fn itls_s(record: &Record, stored: Option<Vec<ChunkMark>>) -> Vec<f64> {
+    if !record.is_success() {
+        return Vec::new();
+    }
+    let unfolded;
+    let record = match stored {
+        None => record,
+        Some(marks) => {
+            unfolded = Record {
+                marks,
+                digest: None,
+                ..record.clone()
+            };
+            &unfolded
+        }
+    };
+    TokenCounts::of(record, None).itl_ms(record).map(|ms| ms / 1e3).collect()
 }
 
 /// One request. Instants are nanoseconds since the Unix epoch.
@@ -64,35 +134,37 @@ pub(super) struct Line {
     pub detail: Option<String>,
 }
 
-/// One row a request, in the order of the plan.
-pub(super) fn rows(measured: &Measured) -> impl Iterator<Item = Line> + '_ {
-    measured.run.records.iter().map(|record| Line {
-        request: super::request::id(&measured.settings.request_id_prefix, record.index),
-        scheduled_unix_ns: record.scheduled.unix_nanos(),
-        sent_unix_ns: record.sent.unix_nanos(),
-        connect_ms: record.connect.map(millis),
-        first_token_unix_ns: record.first_token.map(super::Stamp::unix_nanos),
-        last_token_unix_ns: record.last_token.map(super::Stamp::unix_nanos),
-        ended_unix_ns: record.ended.unix_nanos(),
-        chunks: record.chunks(),
-        merged_chunks: record.merged_chunks,
-        input_tokens: record.prompt_tokens,
-        asked_output_tokens: record.asked_tokens,
-        reported_input_tokens: record.reported_prompt_tokens,
-        reported_output_tokens: record.reported_output_tokens,
-        reported_cached_tokens: record.reported_cached_tokens,
-        failure: record.failure.as_ref().map(|failure| failure.reason.code()),
-        detail: record.failure.as_ref().map(|failure| failure.detail.clone()),
-    })
+impl Line {
+    pub(super) fn of(measured: &Measured, record: &Record) -> Self {
+        Self {
+            request: super::request::id(&measured.settings.request_id_prefix, record.index),
+            scheduled_unix_ns: record.scheduled.unix_nanos(),
+            sent_unix_ns: record.sent.unix_nanos(),
+            connect_ms: record.connect.map(millis),
+            first_token_unix_ns: record.first_token.map(super::Stamp::unix_nanos),
+            last_token_unix_ns: record.last_token.map(super::Stamp::unix_nanos),
+            ended_unix_ns: record.ended.unix_nanos(),
+            chunks: record.chunks(),
+            merged_chunks: record.merged_chunks,
+            input_tokens: record.prompt_tokens,
+            asked_output_tokens: record.asked_tokens,
+            reported_input_tokens: record.reported_prompt_tokens,
+            reported_output_tokens: record.reported_output_tokens,
+            reported_cached_tokens: record.reported_cached_tokens,
+            failure: record.failure.as_ref().map(|failure| failure.reason.code()),
+            detail: record.failure.as_ref().map(|failure| failure.detail.clone()),
+        }
+    }
 }
 
-/// One JSON object a line, in the order of the plan.
-#[must_use]
-pub fn lines(measured: &Measured) -> String {
-    let mut text = String::new();
-    for line in rows(measured) {
-        text.push_str(&json!(line).to_string());
-        text.push('\n');
+/// Writes one JSON object a line, in the order of the plan.
+///
+/// # Errors
+/// The writer's.
+pub fn write_lines(measured: &Measured, mut out: impl io::Write) -> io::Result<()> {
+    for record in &measured.run.records {
+        serde_json::to_writer(&mut out, &Line::of(measured, record))?;
+        out.write_all(b"\n")?;
     }
-    text
+    Ok(())
 }

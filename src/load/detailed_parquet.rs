@@ -10,7 +10,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
-use super::detailed::{Line, rows};
+use super::detailed::Line;
 use super::measured::Measured;
 
 const SCHEMA: &str = "
@@ -36,35 +36,44 @@ message requests {
 
 type Sink<'a, 'b> = &'a mut SerializedRowGroupWriter<'b, Vec<u8>>;
 
+/// Rows of a group: they are in memory at once.
+const GROUP_ROWS: usize = 1 << 16;
+
 /// The file's bytes, one row a request in the order of the plan.
 ///
 /// # Errors
 /// What the library says; it has no reason to.
 pub fn file(measured: &Measured) -> Result<Vec<u8>, ParquetError> {
-    let rows: Vec<Line> = rows(measured).collect();
     let schema = Arc::new(parse_message_type(SCHEMA)?);
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
     let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
-    let mut group = writer.next_row_group()?;
-    let text = |text: &str| ByteArray::from(text);
-    column::<ByteArrayType>(&mut group, &rows, |row| Some(text(&row.request)))?;
-    column::<Int64Type>(&mut group, &rows, |row| Some(row.scheduled_unix_ns.cast_signed()))?;
-    column::<Int64Type>(&mut group, &rows, |row| Some(row.sent_unix_ns.cast_signed()))?;
-    column::<DoubleType>(&mut group, &rows, |row| row.connect_ms)?;
-    column::<Int64Type>(&mut group, &rows, |row| row.first_token_unix_ns.map(u64::cast_signed))?;
-    column::<Int64Type>(&mut group, &rows, |row| row.last_token_unix_ns.map(u64::cast_signed))?;
-    column::<Int64Type>(&mut group, &rows, |row| Some(row.ended_unix_ns.cast_signed()))?;
-    column::<Int32Type>(&mut group, &rows, |row| Some(i32::try_from(row.chunks).unwrap_or(i32::MAX)))?;
-    column::<Int32Type>(&mut group, &rows, |row| Some(row.merged_chunks.cast_signed()))?;
-    column::<Int32Type>(&mut group, &rows, |row| Some(row.input_tokens.cast_signed()))?;
-    column::<Int32Type>(&mut group, &rows, |row| Some(row.asked_output_tokens.cast_signed()))?;
-    column::<Int32Type>(&mut group, &rows, |row| row.reported_input_tokens.map(u32::cast_signed))?;
-    column::<Int32Type>(&mut group, &rows, |row| row.reported_output_tokens.map(u32::cast_signed))?;
-    column::<Int32Type>(&mut group, &rows, |row| row.reported_cached_tokens.map(u32::cast_signed))?;
-    column::<ByteArrayType>(&mut group, &rows, |row| row.failure.as_deref().map(text))?;
-    column::<ByteArrayType>(&mut group, &rows, |row| row.detail.as_deref().map(text))?;
-    group.close()?;
+    for records in measured.run.records.chunks(GROUP_ROWS) {
+        let rows: Vec<Line> = records.iter().map(|record| Line::of(measured, record)).collect();
+        write_group(writer.next_row_group()?, &rows)?;
+    }
     writer.into_inner()
+}
+
+fn write_group(mut group: SerializedRowGroupWriter<'_, Vec<u8>>, rows: &[Line]) -> Result<(), ParquetError> {
+    let text = |text: &str| ByteArray::from(text);
+    column::<ByteArrayType>(&mut group, rows, |row| Some(text(&row.request)))?;
+    column::<Int64Type>(&mut group, rows, |row| Some(row.scheduled_unix_ns.cast_signed()))?;
+    column::<Int64Type>(&mut group, rows, |row| Some(row.sent_unix_ns.cast_signed()))?;
+    column::<DoubleType>(&mut group, rows, |row| row.connect_ms)?;
+    column::<Int64Type>(&mut group, rows, |row| row.first_token_unix_ns.map(u64::cast_signed))?;
+    column::<Int64Type>(&mut group, rows, |row| row.last_token_unix_ns.map(u64::cast_signed))?;
+    column::<Int64Type>(&mut group, rows, |row| Some(row.ended_unix_ns.cast_signed()))?;
+    column::<Int32Type>(&mut group, rows, |row| Some(i32::try_from(row.chunks).unwrap_or(i32::MAX)))?;
+    column::<Int32Type>(&mut group, rows, |row| Some(row.merged_chunks.cast_signed()))?;
+    column::<Int32Type>(&mut group, rows, |row| Some(row.input_tokens.cast_signed()))?;
+    column::<Int32Type>(&mut group, rows, |row| Some(row.asked_output_tokens.cast_signed()))?;
+    column::<Int32Type>(&mut group, rows, |row| row.reported_input_tokens.map(u32::cast_signed))?;
+    column::<Int32Type>(&mut group, rows, |row| row.reported_output_tokens.map(u32::cast_signed))?;
+    column::<Int32Type>(&mut group, rows, |row| row.reported_cached_tokens.map(u32::cast_signed))?;
+    column::<ByteArrayType>(&mut group, rows, |row| row.failure.as_deref().map(text))?;
+    column::<ByteArrayType>(&mut group, rows, |row| row.detail.as_deref().map(text))?;
+    group.close()?;
+    Ok(())
 }
 
 /// Writes the next column. A required one has a value in every row, and its levels are not asked for.

@@ -231,8 +231,12 @@ mod tests {
         assert_eq!(record.last_token, Some(at(61)));
         assert!(!record.has_continuous_usage());
         assert_eq!(
-            (record.texts, record.answer.as_str(), record.merged_chunks),
-            (vec!["a".to_owned(), "b".to_owned()], "ab", 0)
+            (
+                record.texts.unwrap().iter().collect::<Vec<_>>(),
+                record.answer.as_str(),
+                record.merged_chunks
+            ),
+            (vec!["a", "b"], "ab", 0)
         );
         assert_eq!(record.reported_output_tokens, Some(2));
     }
@@ -263,8 +267,8 @@ mod tests {
         let record = run(&format!("{}|{}", triton("a"), triton("b")));
         assert!(record.is_success(), "{:?}", record.failure);
         assert_eq!(
-            (record.chunks(), record.texts.concat(), record.answer.as_str()),
-            (2, "ab".to_owned(), "ab")
+            (record.chunks(), record.texts.unwrap().whole(), record.answer.as_str()),
+            (2, "ab", "ab")
         );
     }
 

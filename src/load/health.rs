@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::distribution::Distribution;
+
 /// Where the arrival instants of bytes came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -15,7 +17,7 @@ pub enum Clock {
 }
 
 /// What the driver observed of itself.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Health {
     /// Where arrival instants came from; `Read` if any connection had to fall back to it.
     pub clock: Clock,
@@ -27,7 +29,7 @@ pub struct Health {
     pub threads: u32,
     /// How far behind the event loop was: the time from the kernel's receipt of bytes to their reading, or by how much the wake-up
     /// itself was late where that is more. Sampled once a wake-up, milliseconds; empty without kernel time stamps.
-    pub read_lag_ms: Vec<f64>,
+    pub read_lag_ms: Distribution,
     /// Connections opened.
     pub connections: u32,
     /// Requests sent again on another connection, because the server had closed theirs after the last answer and before they came.

@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+use super::distribution::Distribution;
+use super::folded::{Digest, Folded};
 use super::record::Record;
 use super::stamp::millis;
 use super::tokens::Tokenizer;
@@ -20,16 +22,16 @@ pub enum ItlSource {
 }
 
 /// The values of all successful requests, milliseconds where they are times.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Metrics {
     /// Time to first token, one a streamed request.
     pub ttft_ms: Vec<f64>,
     /// Time per output token without the first, one a request with at least two tokens.
     pub tpot_ms: Vec<f64>,
     /// Time between two tokens, one a token but the first of each request.
-    pub itl_ms: Vec<f64>,
+    pub itl_ms: Distribution,
     /// Time between two chunks with tokens.
-    pub chunk_ms: Vec<f64>,
+    pub chunk_ms: Distribution,
     /// End-to-end latency, one a request.
     pub e2el_ms: Vec<f64>,
     /// TTFT from the scheduled instant.
@@ -69,11 +71,42 @@ impl Metrics {
     /// Computes the values. The tokenizer is used where the server gave no usage.
     #[must_use]
     pub fn of(records: &[Record], tokenizer: Option<&Tokenizer>) -> Self {
-        let mut metrics = Self {
+        Self::with_folded(records, None, tokenizer)
+    }
+
+    /// Computes the values of requests some of which are folded.
+    #[must_use]
+    pub fn with_folded(records: &[Record], folded: Option<&Folded>, tokenizer: Option<&Tokenizer>) -> Self {
+        let mut metrics = Self::empty();
+        if let Some(folded) = folded {
+            metrics.itl_ms = folded.itl_ms.clone();
+            metrics.chunk_ms = folded.chunk_ms.clone();
+        }
+        for record in records.iter().filter(|record| record.is_success()) {
+            if let Some(digest) = &record.digest {
+                metrics.add(record, digest, tokenizer.is_some());
+            } else {
+                let counts = TokenCounts::of(record, tokenizer);
+                metrics.add(record, &counts.digest(record), tokenizer.is_some());
+                counts.add_gaps(record, &mut metrics.itl_ms, &mut metrics.chunk_ms);
+            }
+        }
+        metrics
+    }
+
+    /// The values of one request, apart from the times between its chunks.
+    pub(super) fn of_one(record: &Record, digest: &Digest) -> Self {
+        let mut metrics = Self::empty();
+        metrics.add(record, digest, false);
+        metrics
+    }
+
+    fn empty() -> Self {
+        Self {
             ttft_ms: Vec::new(),
             tpot_ms: Vec::new(),
-            itl_ms: Vec::new(),
-            chunk_ms: Vec::new(),
+            itl_ms: Distribution::default(),
+            chunk_ms: Distribution::default(),
             e2el_ms: Vec::new(),
             scheduled_ttft_ms: Vec::new(),
             scheduled_e2el_ms: Vec::new(),
@@ -88,15 +121,10 @@ impl Metrics {
             not_streamed: 0,
             compressed: 0,
             uncounted: 0,
-        };
-        for record in records.iter().filter(|record| record.is_success()) {
-            metrics.add(record, tokenizer);
         }
-        metrics
     }
 
-    fn add(&mut self, record: &Record, tokenizer: Option<&Tokenizer>) {
-        let counts = TokenCounts::of(record, tokenizer);
+    fn add(&mut self, record: &Record, digest: &Digest, has_tokenizer: bool) {
         let end = record.last_token.unwrap_or(record.ended);
         let e2el = millis(end.since(record.sent));
         self.e2el_ms.push(e2el);
@@ -110,10 +138,10 @@ impl Metrics {
             record.prompt_tokens
         };
         self.input_tokens.push(planned);
-        let is_counted = record.reported_output_tokens.is_some() || tokenizer.is_some();
+        let is_counted = record.reported_output_tokens.is_some() || has_tokenizer;
         self.uncounted += u32::from(planned == 0 || !is_counted);
-        self.output_tokens.push(counts.total);
-        self.wrong_output_lengths += u32::from(counts.total != record.asked_tokens);
+        self.output_tokens.push(digest.total_tokens);
+        self.wrong_output_lengths += u32::from(digest.total_tokens != record.asked_tokens);
         self.wrong_input_lengths += u32::from(reported != planned);
         let allowed = FAR_TOKENS.max(planned / FAR_PART);
         self.far_input_lengths += u32::from(reported.abs_diff(planned) > allowed);
@@ -125,30 +153,32 @@ impl Metrics {
         let ttft = millis(first.since(record.sent));
         self.ttft_ms.push(ttft);
         self.scheduled_ttft_ms.push(millis(first.since(record.scheduled)));
-        let has_unstreamed = record.unstreamed_tokens > 0 || counts.has_unstreamed;
-        self.unstreamed += u32::from(has_unstreamed);
-        let streamed = if has_unstreamed { counts.streamed(record) } else { counts.total };
+        self.unstreamed += u32::from(digest.has_unstreamed);
+        let streamed = if digest.has_unstreamed {
+            digest.streamed_tokens
+        } else {
+            digest.total_tokens
+        };
         if streamed > 1 {
             self.tpot_ms.push((e2el - ttft) / f64::from(streamed - 1));
         }
-        if has_unstreamed && counts.source == ItlSource::Usage {
-            // The count of a chunk includes tokens that came without one.
-            return;
-        }
-        self.itl_source = self.itl_source.max(counts.source);
-        // The further tokens of the first chunk came with it: no time passed between them.
-        self.itl_ms.extend((1..counts.first).map(|_| 0.0));
-        for (mark, tokens) in record.marks.iter().zip(&counts.further) {
-            let gap = mark.gap_ms();
-            self.chunk_ms.push(gap);
-            let share = gap / f64::from((*tokens).max(1));
-            self.itl_ms.extend((0..(*tokens).max(1)).map(|_| share));
+        if digest.has_gaps(record) {
+            self.itl_source = self.itl_source.max(digest.source);
         }
     }
 }
 
+impl Digest {
+    /// Whether times between tokens say something. Without a stream there are none; where tokens were not streamed, the count of a
+    /// chunk includes tokens that came without one.
+    fn has_gaps(&self, record: &Record) -> bool {
+        let is_streamed = record.first_token.is_some() && record.streamed;
+        is_streamed && !(self.has_unstreamed && self.source == ItlSource::Usage)
+    }
+}
+
 /// How many tokens the chunks of one record brought.
-struct TokenCounts {
+pub(super) struct TokenCounts {
     first: u32,
     further: Vec<u32>,
     total: u32,
@@ -170,7 +200,54 @@ impl TokenCounts {
         }
     }
 
-    fn of(record: &Record, tokenizer: Option<&Tokenizer>) -> Self {
+    /// What a record keeps when its chunks are folded.
+    pub(super) fn digest(&self, record: &Record) -> Digest {
+        let mut digest = Digest {
+            chunks: u32::try_from(record.chunks()).unwrap_or(u32::MAX),
+            total_tokens: self.total,
+            streamed_tokens: self.streamed(record),
+            source: self.source,
+            has_unstreamed: record.unstreamed_tokens > 0 || self.has_unstreamed,
+            longest_itl_ms: None,
+        };
+        if digest.has_gaps(record) {
+            let shares = self.gaps(record).map(|(gap, tokens)| gap / f64::from(tokens));
+            let longest = shares.reduce(f64::max);
+            digest.longest_itl_ms = longest.or((self.first > 1).then_some(0.0));
+        }
+        digest
+    }
+
+    /// Adds the times between the tokens and between the chunks of a successful request, where they say something.
+    pub(super) fn add_gaps(&self, record: &Record, itl_ms: &mut Distribution, chunk_ms: &mut Distribution) {
+        if !self.digest(record).has_gaps(record) {
+            return;
+        }
+        // The further tokens of the first chunk came with it: no time passed between them.
+        itl_ms.push_n(0.0, self.first.saturating_sub(1));
+        for (gap, tokens) in self.gaps(record) {
+            chunk_ms.push(gap);
+            itl_ms.push_n(gap / f64::from(tokens), tokens);
+        }
+    }
+
+    /// The times between the tokens of a request that is not folded, milliseconds; none where they say nothing.
+    pub(super) fn itl_ms<'a>(&'a self, record: &'a Record) -> impl Iterator<Item = f64> + 'a {
+        let says_something = self.digest(record).has_gaps(record);
+        let in_first = (1..self.first).map(|_| 0.0);
+        let further = self
+            .gaps(record)
+            .flat_map(|(gap, tokens)| (0..tokens).map(move |_| gap / f64::from(tokens)));
+        in_first.chain(further).filter(move |_| says_something)
+    }
+
+    /// The time before each chunk after the first, milliseconds, and its tokens.
+    fn gaps<'a>(&'a self, record: &'a Record) -> impl Iterator<Item = (f64, u32)> + 'a {
+        let tokens = self.further.iter().map(|tokens| (*tokens).max(1));
+        record.marks.iter().map(|mark| mark.gap_ms()).zip(tokens)
+    }
+
+    pub(super) fn of(record: &Record, tokenizer: Option<&Tokenizer>) -> Self {
         let chunks = u32::try_from(record.chunks()).unwrap_or(u32::MAX);
         if record.has_continuous_usage() {
             let further: Vec<u32> = record.marks.iter().filter_map(|mark| mark.tokens()).collect();
@@ -194,12 +271,12 @@ impl TokenCounts {
         };
         match (record.reported_output_tokens, tokenizer) {
             (Some(total), _) if total == chunks => one_each(total, ItlSource::Usage),
-            (reported, Some(tokenizer)) if record.texts.len() == record.chunks() => {
-                let count = |text: &String| tokenizer.count(text).ok().and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
-                let further: Vec<u32> = record.texts.iter().skip(1).map(count).collect();
-                let first = record.texts.first().map_or(1, count);
+            (reported, Some(tokenizer)) if let Some(texts) = record.texts.as_deref().filter(|texts| texts.len() == record.chunks()) => {
+                let mut counts = texts.iter().map(|text| count_tokens(tokenizer, text));
+                let first = counts.next().unwrap_or(1);
+                let further: Vec<u32> = counts.collect();
                 // The total is counted over the whole text: a token may straddle two chunks.
-                let total = reported.unwrap_or_else(|| count(&record.texts.concat()));
+                let total = reported.unwrap_or_else(|| count_tokens(tokenizer, texts.whole()));
                 let streamed = first + further.iter().sum::<u32>();
                 Self {
                     first,
@@ -214,10 +291,15 @@ impl TokenCounts {
     }
 }
 
+/// Tokens of a text; one where the tokenizer fails, since a chunk has at least one.
+fn count_tokens(tokenizer: &Tokenizer, text: &str) -> u32 {
+    tokenizer.count(text).ok().and_then(|n| u32::try_from(n).ok()).unwrap_or(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::record::ChunkMark;
+    use crate::load::record::{ChunkMark, Texts};
     use crate::load::stamp::Stamp;
     use std::time::Duration;
 
@@ -250,8 +332,8 @@ mod tests {
     #[test]
     fn a_chunk_of_several_tokens_is_shared_among_them() {
         let metrics = Metrics::of(&[record(Some(4), &[Some(4), Some(1)], Some(9))], None);
-        assert_eq!(metrics.itl_ms, [0.0, 0.0, 0.0, 5.0, 5.0, 5.0, 5.0, 20.0]);
-        assert_eq!(metrics.chunk_ms, [20.0, 20.0]);
+        assert_eq!(metrics.itl_ms.values().unwrap(), [0.0, 0.0, 0.0, 5.0, 5.0, 5.0, 5.0, 20.0]);
+        assert_eq!(metrics.chunk_ms.values().unwrap(), [20.0, 20.0]);
         assert_eq!((metrics.ttft_ms[0], metrics.e2el_ms[0], metrics.tpot_ms[0]), (50.0, 90.0, 5.0));
         assert_eq!((metrics.scheduled_ttft_ms[0], metrics.send_lag_ms[0]), (60.0, 10.0));
         assert_eq!((metrics.itl_source, metrics.wrong_output_lengths), (ItlSource::Usage, 0));
@@ -283,9 +365,9 @@ mod tests {
             .map(|id| tokenizer.decode(&[*id]).unwrap())
             .collect();
         let mut record = record(None, &[None], None);
-        record.texts = vec![words[0].clone(), format!("{}{}", words[1], words[2])];
+        record.texts = Some(Box::new(Texts::from_iter([words[0].clone(), format!("{}{}", words[1], words[2])])));
         let metrics = Metrics::of(&[record], Some(&tokenizer));
-        assert_eq!(metrics.itl_ms, [10.0, 10.0]);
+        assert_eq!(metrics.itl_ms.values().unwrap(), [10.0, 10.0]);
         assert_eq!((metrics.itl_source, metrics.output_tokens[0]), (ItlSource::Tokenizer, 3));
     }
 
@@ -307,6 +389,27 @@ mod tests {
         };
         let metrics = Metrics::of(&[whole], None);
         assert_eq!((metrics.ttft_ms.len(), metrics.e2el_ms.len(), metrics.not_streamed), (0, 1, 1));
+    }
+
+    #[test]
+    fn folded_requests_have_the_figures_of_kept_ones() {
+        let records = [
+            record(Some(4), &[Some(4), Some(1)], Some(9)),
+            record(None, &[None, None], Some(3)),
+            record(None, &[None], Some(9)),
+            Record {
+                unstreamed_tokens: 100,
+                ..record(None, &[None, None], Some(103))
+            },
+        ];
+        let kept = Metrics::of(&records, None);
+        let mut folded = Folded::new(at(0));
+        let folded_records = records.clone().map(|mut record| {
+            assert_eq!(folded.fold(&mut record, None).len() + 1, record.chunks());
+            record
+        });
+        let found = Metrics::with_folded(&folded_records, Some(&folded), None);
+        assert_eq!(format!("{found:?}"), format!("{kept:?}"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! of what happened when, and the metrics made of them. The sockets and the clock are in `measure::load_driver`.
 
 pub mod arrival;
+pub mod arrival_bins;
 pub mod bootstrap;
 pub mod calibration;
 pub mod chat_template;
@@ -12,8 +13,10 @@ pub mod dataset;
 pub mod detailed;
 pub mod detailed_parquet;
 pub mod dialogue;
+pub mod distribution;
 pub mod engine_metrics;
 pub mod exchange;
+pub mod folded;
 pub mod gguf;
 pub mod health;
 pub mod http;
@@ -44,7 +47,9 @@ pub mod validity;
 pub use arrival::{Limit, Schedule};
 pub use calibration::Calibration;
 pub use chat_template::ChatTemplate;
+pub use distribution::Distribution;
 pub use exchange::{Exchange, Step};
+pub use folded::{Digest, Folded};
 pub use health::{Clock, Health};
 pub use measured::Measured;
 pub use metrics::Metrics;

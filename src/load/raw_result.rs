@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::bootstrap;
+use super::distribution::Distribution;
 use super::engine_metrics;
 use super::measured::{Measured, SCHEMA_VERSION};
 use super::notice::Notice;
@@ -83,6 +84,7 @@ impl Measured {
 
     fn own_block(&self) -> Value {
         let metrics = &self.metrics;
+        let folded = self.run.folded.as_ref().map(|folded| &folded.arrivals);
         let codes: Vec<&str> = self.doubts.iter().map(|doubt| doubt.code()).collect();
         let failures = validity::failures(&self.run.records);
         let errors: Map<String, Value> = failures
@@ -102,7 +104,7 @@ impl Measured {
             "errors": errors,
             "itl_source": metrics.itl_source,
             "clock": self.run.health.clock,
-            "chunk_latency_ms": self.summary_json(metrics.chunk_ms.clone()),
+            "chunk_latency_ms": self.distribution_json(&metrics.chunk_ms),
             "interactivity_tok_s": self.summary_json(metrics.tpot_ms.iter().filter(|ms| **ms > 0.0).map(|ms| 1e3 / ms).collect()),
             "from_schedule": {
                 "ttft_ms": self.summary_json(metrics.scheduled_ttft_ms.clone()),
@@ -110,8 +112,8 @@ impl Measured {
                 "send_lag_ms": self.summary_json(metrics.send_lag_ms.clone()),
             },
             "ci95": self.intervals_json(),
-            "steady_state": timeline::steady_state(&self.run.records, self.run.started),
-            "seconds": timeline::seconds(&self.run.records, self.run.started),
+            "steady_state": timeline::steady_state(&self.run.records, folded, self.run.started),
+            "seconds": timeline::seconds(&self.run.records, folded, self.run.started),
             "input_tokens": tokens(&metrics.input_tokens),
             "output_tokens": tokens(&metrics.output_tokens),
             "wrong_output_lengths": metrics.wrong_output_lengths,
@@ -151,7 +153,7 @@ impl Measured {
             "cpu_us_per_chunk": if chunks == 0 { None } else { Some(cpu * 1e6 / count(chunks)) },
             "client_threads": health.threads,
             "peak_memory_mb": super::statistics::count(usize::try_from(health.peak_memory).unwrap_or(0)) / 1e6,
-            "read_lag_ms": self.summary_json(health.read_lag_ms.clone()),
+            "read_lag_ms": self.distribution_json(&health.read_lag_ms),
             "send_lag_ms": self.summary_json(self.metrics.send_lag_ms.clone()),
             "asked_request_rate": health.asked_rate,
             "sent_request_rate": self.sent_rate(),
@@ -165,25 +167,33 @@ impl Measured {
     }
 
     pub(super) fn summary_json(&self, mut values: Vec<f64>) -> Value {
-        if values.is_empty() {
-            return Value::Null;
-        }
-        let summary = Summary::of(&mut values, &self.settings.metric_percentiles);
-        let mut json = Map::new();
-        for (key, value) in [
-            ("mean", summary.mean),
-            ("median", summary.median),
-            ("std", summary.std),
-            ("min", summary.min),
-            ("max", summary.max),
-        ] {
-            json.insert(key.to_owned(), json!(value));
-        }
-        for (p, value) in summary.percentiles {
-            json.insert(format!("p{p}"), json!(value));
-        }
-        Value::Object(json)
+        json_of(&Summary::of(&mut values, &self.settings.metric_percentiles))
     }
+
+    fn distribution_json(&self, values: &Distribution) -> Value {
+        json_of(&self.summary_of(values))
+    }
+}
+
+/// Null where there is no value.
+fn json_of(summary: &Summary) -> Value {
+    if summary.count == 0 {
+        return Value::Null;
+    }
+    let mut json = Map::new();
+    for (key, value) in [
+        ("mean", summary.mean),
+        ("median", summary.median),
+        ("std", summary.std),
+        ("min", summary.min),
+        ("max", summary.max),
+    ] {
+        json.insert(key.to_owned(), json!(value));
+    }
+    for (p, value) in &summary.percentiles {
+        json.insert(format!("p{p}"), json!(value));
+    }
+    Value::Object(json)
 }
 
 fn finite_or_text(value: f64) -> Value {

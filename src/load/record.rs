@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::folded::Digest;
 use super::reason::Failure;
 use super::stamp::Stamp;
 
@@ -39,6 +40,26 @@ impl ChunkMark {
         Self::UNIT * self.gap
     }
 
+    /// Size of [`Self::to_bytes`].
+    pub const BYTES: usize = 8;
+
+    /// The mark as bytes, for a file of this process.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; Self::BYTES] {
+        (u64::from(self.gap) << 32 | u64::from(self.tokens)).to_le_bytes()
+    }
+
+    /// The mark of [`Self::to_bytes`].
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves of eight bytes")]
+    pub fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        let both = u64::from_le_bytes(bytes);
+        Self {
+            gap: (both >> 32) as u32,
+            tokens: both as u32,
+        }
+    }
+
     /// Tokens in the chunk, if the server reported them.
     #[must_use]
     pub fn tokens(self) -> Option<u32> {
@@ -65,8 +86,10 @@ pub struct Record {
     pub last_token: Option<Stamp>,
     /// The end: the last byte of the answer, or the failure.
     pub ended: Stamp,
-    /// The chunks with tokens after the first.
+    /// The chunks with tokens after the first; empty once they are folded.
     pub marks: Vec<ChunkMark>,
+    /// What is known of the chunks once they are folded.
+    pub digest: Option<Digest>,
     /// Prompt length as planned, tokens; 0 where no tokenizer counted it.
     pub prompt_tokens: u32,
     /// Output length as asked for, tokens.
@@ -78,7 +101,7 @@ pub struct Record {
     /// Prompt tokens that the server's prefix cache had, by the server's usage.
     pub reported_cached_tokens: Option<u32>,
     /// The text of each chunk with tokens, kept where usage does not count each chunk.
-    pub texts: Vec<String>,
+    pub texts: Option<Box<Texts>>,
     /// The answer's text, kept where a further turn repeats it.
     pub answer: String,
     /// Chunks that were read together with a later one: they have that one's arrival.
@@ -104,6 +127,9 @@ impl Record {
     /// Chunks with tokens.
     #[must_use]
     pub fn chunks(&self) -> usize {
+        if let Some(digest) = &self.digest {
+            return usize::try_from(digest.chunks).unwrap_or(usize::MAX);
+        }
         usize::from(self.first_token.is_some()) + self.marks.len()
     }
 
@@ -113,8 +139,14 @@ impl Record {
         self.first_tokens.is_some() && self.marks.iter().all(|mark| mark.tokens().is_some())
     }
 
-    /// Arrivals of the chunks with tokens.
-    pub fn arrivals(&self) -> impl Iterator<Item = Stamp> + '_ {
+    /// Arrivals of the chunks with tokens; none where they are folded.
+    pub fn kept_arrivals(&self) -> impl Iterator<Item = Stamp> + '_ {
+        let is_kept = self.digest.is_none();
+        self.arrivals().filter(move |_| is_kept)
+    }
+
+    /// Arrivals of the chunks with tokens, of a request that is not folded.
+    fn arrivals(&self) -> impl Iterator<Item = Stamp> + '_ {
         let mut at = self.first_token;
         let first = at.into_iter();
         let further = self.marks.iter().filter_map(move |mark| {
@@ -122,5 +154,56 @@ impl Record {
             at
         });
         first.chain(further)
+    }
+}
+
+/// Texts one after the other, in one allocation: a run without usage has one for each of its chunks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Texts {
+    whole: String,
+    ends: Vec<u32>,
+}
+
+impl Texts {
+    /// Adds a text.
+    pub fn push(&mut self, text: &str) {
+        self.whole.push_str(text);
+        // An answer is far below 4 GB: a single event is refused beyond 64 MB, and a slot gathers one answer.
+        self.ends.push(u32::try_from(self.whole.len()).unwrap_or(u32::MAX));
+    }
+
+    /// Number of texts.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// All texts as one.
+    #[must_use]
+    pub fn whole(&self) -> &str {
+        &self.whole
+    }
+
+    /// Each text.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let starts = std::iter::once(&0).chain(&self.ends);
+        starts.zip(&self.ends).map(|(start, end)| {
+            let place = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
+            self.whole.get(place(*start)..place(*end)).unwrap_or_default()
+        })
+    }
+}
+
+impl<T: AsRef<str>> FromIterator<T> for Texts {
+    fn from_iter<I: IntoIterator<Item = T>>(texts: I) -> Self {
+        let mut made = Self::default();
+        texts.into_iter().for_each(|text| made.push(text.as_ref()));
+        made
     }
 }

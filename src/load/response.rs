@@ -5,7 +5,7 @@ use super::chunk::{self, Event};
 use super::content_coding::{ContentCoding, Decoder};
 use super::http::Head;
 use super::reason::{Failure, Reason};
-use super::record::{ChunkMark, Record};
+use super::record::{ChunkMark, Record, Texts};
 use super::sse;
 use super::stamp::Stamp;
 
@@ -50,7 +50,7 @@ pub struct Response {
     gathered: Vec<u8>,
     counted: u32,
     marks: Vec<ChunkMark>,
-    texts: Vec<String>,
+    texts: Option<Box<Texts>>,
     first: Option<(Stamp, Option<u32>)>,
     last: Option<Stamp>,
     prompt_tokens: Option<u32>,
@@ -318,7 +318,7 @@ impl Response {
         }
         self.last = Some(at);
         if tokens.is_none() && self.keep_texts {
-            self.texts.push(chunk::text(data));
+            self.texts.get_or_insert_default().push(&chunk::text(data));
         }
     }
 
@@ -344,7 +344,7 @@ impl Response {
                 let document = std::mem::take(&mut self.gathered);
                 self.keep(&chunk, &document);
                 if chunk.completion_tokens.is_none() && self.keep_texts {
-                    self.texts.push(chunk::text(&document));
+                    self.texts.get_or_insert_default().push(&chunk::text(&document));
                 }
                 if chunk.has_text || chunk.completion_tokens.is_some_and(|tokens| tokens > 0) {
                     self.counted = chunk.completion_tokens.unwrap_or(1);

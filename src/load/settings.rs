@@ -95,6 +95,8 @@ pub struct Settings {
     pub goodput: Vec<(MetricName, f64)>,
     /// Threads with an event loop of their own; `None` picks by concurrency and cores.
     pub client_threads: Option<NonZeroU32>,
+    /// Keep every chunk of every request for the result, on disk where there are many.
+    pub keep_chunks: bool,
     /// Share of failed requests from which on the run is not valid, 0 to 1.
     pub max_error_share: f64,
 }
@@ -141,6 +143,7 @@ impl Settings {
             metadata: Vec::new(),
             goodput: Vec::new(),
             client_threads: None,
+            keep_chunks: false,
             max_error_share: 0.05,
         }
     }

@@ -3,9 +3,10 @@
 
 use serde::Serialize;
 
+use super::arrival_bins::ArrivalBins;
 use super::record::Record;
 use super::stamp::{Stamp, millis};
-use super::statistics::{count, mean};
+use super::statistics::count;
 
 /// One second of the run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -43,12 +44,13 @@ const PLATEAU_SHARE: f64 = 0.9;
 /// A run longer than this has no line for every second.
 const MOST_SECONDS: usize = 24 * 3600;
 
-/// One line for each second from `start` to the last event.
+/// One line for each second from `start` to the last event. `folded` has the chunks of the requests that are folded.
 #[must_use]
-pub fn seconds(records: &[Record], start: Stamp) -> Vec<Second> {
+pub fn seconds(records: &[Record], folded: Option<&ArrivalBins>, start: Stamp) -> Vec<Second> {
     let second_of = |at: Stamp| usize::try_from(at.since(start).as_secs()).unwrap_or(usize::MAX).min(MOST_SECONDS);
     let last = records.iter().map(|record| second_of(record.ended)).max().unwrap_or(0);
-    let mut ttfts: Vec<Vec<f64>> = vec![Vec::new(); last + 1];
+    // Sum and number of the times to first token.
+    let mut ttfts = vec![(0.0, 0); last + 1];
     let mut seconds: Vec<Second> = (0..=last)
         .map(|second| Second {
             second,
@@ -70,21 +72,26 @@ pub fn seconds(records: &[Record], start: Stamp) -> Vec<Second> {
             second.in_flight += 1;
         }
         if let Some(first) = record.first_token {
-            ttfts[second_of(first).min(last)].push(millis(first.since(record.sent)));
+            let (sum, number) = &mut ttfts[second_of(first).min(last)];
+            *sum += millis(first.since(record.sent));
+            *number += 1;
         }
-        for at in record.arrivals() {
+        for at in record.kept_arrivals() {
             seconds[second_of(at).min(last)].chunks += 1;
         }
     }
-    for (second, ttfts) in seconds.iter_mut().zip(&ttfts) {
-        second.mean_ttft_ms = (!ttfts.is_empty()).then(|| mean(ttfts));
+    for (second, chunks) in folded.map(ArrivalBins::chunks).unwrap_or_default().iter().enumerate() {
+        seconds[second.min(last)].chunks += chunks;
+    }
+    for (second, (sum, number)) in seconds.iter_mut().zip(ttfts) {
+        second.mean_ttft_ms = (number > 0).then(|| sum / count(number));
     }
     seconds
 }
 
-/// The steady state; `None` where no two instants bound it.
+/// The steady state; `None` where no two instants bound it. `folded` has the chunks of the requests that are folded.
 #[must_use]
-pub fn steady_state(records: &[Record], start: Stamp) -> Option<SteadyState> {
+pub fn steady_state(records: &[Record], folded: Option<&ArrivalBins>, start: Stamp) -> Option<SteadyState> {
     let (from, to) = plateau(records)?;
     let length = to.since(from).as_secs_f64();
     if length <= 0.0 {
@@ -92,7 +99,8 @@ pub fn steady_state(records: &[Record], start: Stamp) -> Option<SteadyState> {
     }
     let within = |at: Stamp| from <= at && at < to;
     let completed = records.iter().filter(|record| record.is_success() && within(record.ended)).count();
-    let tokens: f64 = records
+    let folded_tokens = folded.map_or(0.0, |bins| bins.tokens_between(from, to));
+    let kept_tokens: f64 = records
         .iter()
         .filter(|record| record.is_success())
         .map(|record| tokens_within(record, within))
@@ -101,27 +109,24 @@ pub fn steady_state(records: &[Record], start: Stamp) -> Option<SteadyState> {
         start_s: from.since(start).as_secs_f64(),
         end_s: to.since(start).as_secs_f64(),
         request_throughput: count(completed) / length,
-        output_throughput: tokens / length,
+        output_throughput: (kept_tokens + folded_tokens) / length,
     })
 }
 
-/// Output tokens within a time. Where chunks were not counted each, the answer's tokens are shared out evenly among them.
+/// Output tokens of kept chunks within a time.
 fn tokens_within(record: &Record, within: impl Fn(Stamp) -> bool) -> f64 {
-    if record.has_continuous_usage() {
-        let first = record.first_tokens.into_iter();
-        let counts = first.chain(record.marks.iter().filter_map(|mark| mark.tokens()));
-        return record
-            .arrivals()
-            .zip(counts)
-            .filter(|(at, _)| within(*at))
-            .map(|(_, tokens)| f64::from(tokens))
-            .sum();
-    }
-    let chunks = record.chunks().max(1);
+    let chunks = record.kept_arrivals().zip(tokens_of_chunks(record));
+    chunks.filter(|(at, _)| within(*at)).map(|(_, tokens)| tokens).sum()
+}
+
+/// Output tokens of each kept chunk. Where chunks were not counted each, the answer's tokens are shared out evenly among them.
+pub(super) fn tokens_of_chunks(record: &Record) -> impl Iterator<Item = f64> + '_ {
     let share = record
         .reported_output_tokens
-        .map_or(1.0, |tokens| f64::from(tokens) / count(chunks));
-    count(record.arrivals().filter(|at| within(*at)).count()) * share
+        .map_or(1.0, |tokens| f64::from(tokens) / count(record.chunks().max(1)));
+    let is_counted = record.has_continuous_usage();
+    let counts = std::iter::once(record.first_tokens).chain(record.marks.iter().map(|mark| mark.tokens()));
+    counts.map(move |tokens| tokens.filter(|_| is_counted).map_or(share, f64::from))
 }
 
 fn plateau(records: &[Record]) -> Option<(Stamp, Stamp)> {
@@ -151,7 +156,10 @@ fn plateau(records: &[Record]) -> Option<(Stamp, Stamp)> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
     use super::*;
+    use crate::load::folded::Folded;
     use crate::load::record::ChunkMark;
     use std::time::Duration;
 
@@ -182,7 +190,7 @@ mod tests {
 
     #[test]
     fn each_second_has_what_happened_in_it() {
-        let seconds = seconds(&[record(0, 15), record(500, 20)], at(0));
+        let seconds = seconds(&[record(0, 15), record(500, 20)], None, at(0));
         assert_eq!(seconds.iter().map(|second| second.chunks).collect::<Vec<_>>(), [13, 16, 6]);
         assert_eq!(seconds.iter().map(|second| second.completed).collect::<Vec<_>>(), [0, 1, 1]);
         assert_eq!(seconds.iter().map(|second| second.in_flight).collect::<Vec<_>>(), [2, 1, 0]);
@@ -193,14 +201,29 @@ mod tests {
     fn the_steady_state_leaves_out_ramp_and_tail() {
         // Two slots: the second starts a second late, the first ends long before the second.
         let records = [record(0, 40), record(1000, 80), record(4000, 10)];
-        let steady = steady_state(&records, at(0)).unwrap();
+        let steady = steady_state(&records, None, at(0)).unwrap();
         assert_eq!((steady.start_s, steady.end_s), (1.0, 5.0));
         // Twenty tokens a second and slot.
         assert!((steady.output_throughput - 40.0).abs() < 1.0, "{steady:?}");
     }
 
     #[test]
+    fn folded_requests_have_the_timeline_of_kept_ones() {
+        let records = [record(0, 40), record(1000, 80), record(4000, 10)];
+        let mut folded = Folded::new(at(0));
+        let mut folded_records = records.clone();
+        for record in &mut folded_records[1..] {
+            folded.fold(record, None);
+        }
+        let bins = Some(&folded.arrivals);
+        assert_eq!(seconds(&folded_records, bins, at(0)), seconds(&records, None, at(0)));
+        let (found, exact) = (steady_state(&folded_records, bins, at(0)), steady_state(&records, None, at(0)));
+        let throughput = |steady: Option<SteadyState>| steady.unwrap().output_throughput;
+        assert!((throughput(found) - throughput(exact)).abs() < 0.1);
+    }
+
+    #[test]
     fn empty_run_has_no_steady_state() {
-        assert_eq!(steady_state(&[], at(0)), None);
+        assert_eq!(steady_state(&[], None, at(0)), None);
     }
 }

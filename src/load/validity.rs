@@ -123,11 +123,7 @@ pub fn doubts(settings: &Settings, run: &Run, metrics: &Metrics) -> Vec<Doubt> {
         .filter(|record| !record.is_success() && !is_cancelled(record))
         .count();
     let share = super::statistics::count(failed) / super::statistics::count(ended.max(1));
-    let lag = {
-        let mut lags = health.read_lag_ms.clone();
-        lags.sort_unstable_by(f64::total_cmp);
-        super::statistics::percentile_of_sorted(&lags, 90.0)
-    };
+    let lag = health.read_lag_ms.percentile(90.0);
     let saturated = health.cpu_share() > SATURATED_CPU_SHARE || lag > SATURATED_READ_LAG_MS;
     let found = [
         (metrics.e2el_ms.is_empty(), Doubt::NoSuccess),
@@ -254,7 +250,7 @@ mod tests {
             let doubts = measured_with(vec![ok(0)], |health| {
                 health.wall_time = Duration::from_secs(1);
                 health.cpu_time = Duration::from_millis(cpu_ms);
-                health.read_lag_ms = vec![lag; 10];
+                health.read_lag_ms.push_n(lag, 10);
             });
             doubts.doubts
         };

@@ -101,6 +101,7 @@ pub fn bench(settings: &BenchSettings, stop: &Cancellation, observe: &mut BenchO
         for number in 1..=settings.num_runs.get() {
             let load = Settings {
                 seed: load.seed.wrapping_add(runs_before.wrapping_mul(SEED_STEP)),
+                keep_chunks: settings.result_files.as_ref().is_some_and(|files| files.detailed.is_some()),
                 ..load.clone()
             };
             runs_before += 1;

@@ -17,7 +17,7 @@ use crate::load::{
     Dataset, Failure, Limit, Measured, Notice, Plan, PreparedRequest, Progress, Schedule, Settings, Tokenizer, TokenizerError, request,
     server_process,
 };
-use crate::measure::load_driver::DriverError;
+use crate::measure::load_driver::{Drive, DriverError};
 use crate::measure::tokenizer::{self, TokenizerFileError};
 use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::files::FileError;
@@ -232,7 +232,12 @@ pub fn measure(settings: &Settings, stop: &Cancellation, progress: &mut dyn FnMu
     server.switch_profiler("start_profile", stop)?;
     let load_stop = stop.child();
     let (run, engine_metrics) = sample_during(&server, &settings, page.as_deref(), stop, || {
-        server.drive(false).run(&plan, &load_stop, &mut |update| {
+        let drive = Drive {
+            tokenizer: materials.tokenizer.as_ref(),
+            keep_chunks: settings.keep_chunks,
+            ..server.drive(false)
+        };
+        drive.run(&plan, &load_stop, &mut |update| {
             let limit = settings.abort_error_share;
             if limit.is_some_and(|share| exceeds_error_share(update.failed, update.completed + update.failed, share)) {
                 load_stop.cancel(CancelCause::Abandoned);

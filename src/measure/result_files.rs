@@ -1,11 +1,14 @@
 //! The result files of a benchmark: the names of benchmark_serving.py, and suffixes where one call writes several.
 
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
+use serde::Serialize;
 use serde_json::Value;
 
-use crate::load::{Measured, detailed, detailed_parquet};
+use crate::load::detailed::{self, DetailedResult};
+use crate::load::{Measured, detailed_parquet};
 use crate::system::files::{self, FileError};
 
 /// Where the results of a benchmark are written, and how.
@@ -60,16 +63,27 @@ impl ResultFiles {
         if let (Some(label), Some(keys)) = (&self.label, result.as_object_mut()) {
             keys.insert("label".to_owned(), label.as_str().into());
         }
-        if let Some(format) = self.detailed {
-            if let Some(keys) = result.as_object_mut() {
-                keys.extend(detailed::arrays(measured));
-            }
-            save_requests(&path, measured, format)?;
-        }
-        if self.is_appended {
-            append(&path, &result)?;
-        } else {
+        if !self.is_appended {
+            // Without the arrays first: where they cannot be written, the figures of a long run are not lost.
             files::write_json(&path, &result)?;
+        }
+        match (self.detailed, result.as_object()) {
+            (Some(format), Some(keys)) => {
+                save_requests(&path, measured, format)?;
+                let with_arrays = DetailedResult { result: keys, measured };
+                if self.is_appended {
+                    append(&path, &with_arrays)?;
+                } else {
+                    files::write_with(&path, |file| {
+                        let mut file = BufWriter::new(file);
+                        serde_json::to_writer_pretty(&mut file, &with_arrays)?;
+                        file.write_all(b"\n")?;
+                        file.flush()
+                    })?;
+                }
+            }
+            (Some(_) | None, _) if self.is_appended => append(&path, &result)?,
+            (Some(_) | None, _) => {}
         }
         Ok(path)
     }
@@ -133,21 +147,28 @@ fn load_name(measured: &Measured) -> String {
 }
 
 /// The file with the result as its last line, whole or as it was.
-fn append(path: &Path, result: &Value) -> Result<(), FileError> {
-    let mut text = if path.exists() { files::read(path)? } else { Vec::new() };
-    if text.last().is_some_and(|last| *last != b'\n') {
-        text.push(b'\n');
-    }
-    text.extend(result.to_string().bytes());
-    text.push(b'\n');
-    files::write(path, &text)
+fn append(path: &Path, result: &impl Serialize) -> Result<(), FileError> {
+    let before = if path.exists() { files::read(path)? } else { Vec::new() };
+    files::write_with(path, |file| {
+        let mut file = BufWriter::new(file);
+        file.write_all(&before)?;
+        if before.last().is_some_and(|last| *last != b'\n') {
+            file.write_all(b"\n")?;
+        }
+        serde_json::to_writer(&mut file, result)?;
+        file.write_all(b"\n")?;
+        file.flush()
+    })
 }
 
 fn save_requests(result: &Path, measured: &Measured, format: DetailedFormat) -> Result<(), ResultFileError> {
     match format {
         DetailedFormat::Jsonl => {
-            let lines = detailed::lines(measured);
-            files::write(&result.with_extension("requests.jsonl"), lines.as_bytes())?;
+            files::write_with(&result.with_extension("requests.jsonl"), |file| {
+                let mut file = BufWriter::new(file);
+                detailed::write_lines(measured, &mut file)?;
+                file.flush()
+            })?;
         }
         DetailedFormat::Parquet => {
             let bytes = detailed_parquet::file(measured)?;

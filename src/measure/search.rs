@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::bench::{BenchError, BenchEvent, BenchObserver, BenchOutcome, BenchSettings, SEED_STEP, loads, run_once};
 use super::result_files::Suffixes;
-use crate::load::search::judgement::requests_for_certainty;
+use crate::load::search::judgement::{SeriesFigures, requests_for_certainty};
 use crate::load::search::{Bracket, Judgement, LoadQuantity, Objective, Saturation, Tally};
 use crate::load::settings::MetricName;
 use crate::load::{Measured, Settings};
@@ -258,12 +258,7 @@ fn try_load(
         let has_failed = measured.has_failed() || lags(settings.quantity, &measured);
         let failed = measured.run.records.len().saturating_sub(measured.completed());
         for (tally, objective) in tallies.iter_mut().zip(objectives) {
-            tally.add(
-                objective,
-                values(settings.quantity, &measured, objective.metric),
-                measured.completed(),
-                failed,
-            );
+            tally.add(figures(settings.quantity, &measured, objective), measured.completed(), failed);
         }
         let judgements: Vec<(Objective, Judgement)> = tallies
             .iter()
@@ -316,14 +311,15 @@ fn lags(quantity: LoadQuantity, measured: &Measured) -> bool {
 }
 
 /// With a rate, times count from the instant at which a request was due: a queue in the client is part of what its user waits for.
-fn values(quantity: LoadQuantity, measured: &Measured, metric: MetricName) -> &[f64] {
+fn figures(quantity: LoadQuantity, measured: &Measured, objective: &Objective) -> SeriesFigures {
     let metrics = &measured.metrics;
-    match (metric, quantity) {
+    let values = match (objective.metric, quantity) {
         (MetricName::Ttft, LoadQuantity::Concurrency) => &metrics.ttft_ms,
         (MetricName::Ttft, LoadQuantity::Rate) => &metrics.scheduled_ttft_ms,
         (MetricName::Tpot, _) => &metrics.tpot_ms,
-        (MetricName::Itl, _) => &metrics.itl_ms,
+        (MetricName::Itl, _) => return SeriesFigures::of_distribution(&metrics.itl_ms, objective.limit_ms),
         (MetricName::E2el, LoadQuantity::Concurrency) => &metrics.e2el_ms,
         (MetricName::E2el, LoadQuantity::Rate) => &metrics.scheduled_e2el_ms,
-    }
+    };
+    SeriesFigures::of_values(values, objective.limit_ms)
 }

@@ -74,6 +74,8 @@ impl ServerUnderTest {
             deadlines: self.settings.deadlines,
             threads: self.settings.client_threads,
             warming_up,
+            tokenizer: None,
+            keep_chunks: false,
         }
     }
 

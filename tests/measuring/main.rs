@@ -17,6 +17,7 @@ mod datasets;
 mod faults;
 mod http;
 mod limits;
+mod many_chunks;
 mod other_tools;
 mod protocols;
 mod readiness;

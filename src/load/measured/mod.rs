@@ -3,7 +3,10 @@
 use std::num::NonZeroU32;
 
 use super::calibration::Calibration;
+use super::detailed::ChunkStore;
+use super::distribution::Distribution;
 use super::engine_metrics::EngineSample;
+use super::folded::{Digest, Folded};
 use super::health::Health;
 use super::metrics::Metrics;
 use super::notice::Notice;
@@ -22,6 +25,10 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub struct Run {
     /// One record a request that was started.
     pub records: Vec<Record>,
+    /// The chunks of long runs, which are not kept one by one; then every record is folded.
+    pub folded: Option<Box<Folded>>,
+    /// The chunks of folded requests one by one, where they were asked for.
+    pub chunk_store: Option<Box<dyn ChunkStore>>,
     /// The instant at which the first request could be sent.
     pub started: Stamp,
     /// The end of the last request.
@@ -73,7 +80,7 @@ impl Measured {
     #[must_use]
     pub fn new(settings: Settings, mut run: Run, tokenizer: Option<&Tokenizer>, inexact_prompts: u32) -> Self {
         run.records.sort_unstable_by_key(|record| record.index);
-        let metrics = Metrics::of(&run.records, tokenizer);
+        let metrics = Metrics::with_folded(&run.records, run.folded.as_deref(), tokenizer);
         let doubts = validity::doubts(&settings, &run, &metrics);
         Self {
             settings,
@@ -141,11 +148,12 @@ impl Measured {
             let Some(last) = record.last_token.filter(|_| record.is_success()) else {
                 return false;
             };
-            let single = Metrics::of(std::slice::from_ref(*record), None);
+            let digest = record.digest.unwrap_or_else(|| Digest::of(record));
+            let single = Metrics::of_one(record, &digest);
             let value = |metric: MetricName| match metric {
                 MetricName::Ttft => single.ttft_ms.first().copied(),
                 MetricName::Tpot => Some(single.tpot_ms.first().copied().unwrap_or(0.0)),
-                MetricName::Itl => single.itl_ms.iter().copied().reduce(f64::max),
+                MetricName::Itl => digest.longest_itl_ms,
                 MetricName::E2el => Some(super::stamp::millis(last.since(record.sent))),
             };
             self.settings
@@ -203,10 +211,14 @@ impl Measured {
         let values = match metric {
             MetricName::Ttft => &self.metrics.ttft_ms,
             MetricName::Tpot => &self.metrics.tpot_ms,
-            MetricName::Itl => &self.metrics.itl_ms,
             MetricName::E2el => &self.metrics.e2el_ms,
+            MetricName::Itl => return self.summary_of(&self.metrics.itl_ms),
         };
         Summary::of(&mut values.clone(), &self.settings.metric_percentiles)
+    }
+
+    pub(super) fn summary_of(&self, values: &Distribution) -> Summary {
+        values.summary(&self.settings.metric_percentiles)
     }
 }
 

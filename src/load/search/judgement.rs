@@ -5,6 +5,8 @@
 //! interval is on one side. A mean has the interval of its standard error. A failed request is over every limit.
 
 use super::objective::{Objective, Statistic};
+use crate::load::Distribution;
+use crate::load::statistics::{count, mean};
 
 /// Two-sided 95%.
 const Z: f64 = 1.96;
@@ -75,19 +77,50 @@ fn judgement(is_met: bool, is_certain: bool) -> Judgement {
     }
 }
 
+/// What a verdict needs of a series of times.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SeriesFigures {
+    /// Share of the values above the objective's limit, 0 to 1.
+    pub share_over: f64,
+    /// Mean, milliseconds.
+    pub mean: f64,
+    /// Mean of the squares.
+    pub mean_square: f64,
+}
+
+impl SeriesFigures {
+    /// The figures of values in milliseconds; zeros without values.
+    #[must_use]
+    pub fn of_values(values: &[f64], limit_ms: f64) -> Self {
+        let number = count(values.len().max(1));
+        let over = values.iter().filter(|value| **value > limit_ms).count();
+        Self {
+            share_over: count(over) / number,
+            mean: mean(values),
+            mean_square: values.iter().map(|value| value * value).sum::<f64>() / number,
+        }
+    }
+
+    /// The figures of a distribution; zeros without values.
+    #[must_use]
+    pub fn of_distribution(values: &Distribution, limit_ms: f64) -> Self {
+        let summary = values.summary(&[]);
+        Self {
+            share_over: values.share_above(limit_ms),
+            mean: summary.mean,
+            mean_square: summary.mean.powi(2) + summary.std.powi(2),
+        }
+    }
+}
+
 impl Tally {
-    /// Adds a run: the values of the metric in milliseconds, and how many requests succeeded and failed.
-    pub fn add(&mut self, objective: &Objective, values: &[f64], succeeded: usize, failed: usize) {
-        let real = crate::load::statistics::count;
-        let over = values.iter().filter(|value| **value > objective.limit_ms).count();
-        let share = if values.is_empty() { 0.0 } else { real(over) / real(values.len()) };
-        let mean = crate::load::statistics::mean(values);
-        let squares = values.iter().map(|value| value * value).sum::<f64>() / real(values.len().max(1));
-        self.requests += real(succeeded);
-        self.over += share * real(succeeded);
-        self.failed += real(failed);
-        self.sum += mean * real(succeeded);
-        self.squares += squares * real(succeeded);
+    /// Adds a run: the figures of the metric, and how many requests succeeded and failed.
+    pub fn add(&mut self, figures: SeriesFigures, succeeded: usize, failed: usize) {
+        self.requests += count(succeeded);
+        self.over += figures.share_over * count(succeeded);
+        self.failed += count(failed);
+        self.sum += figures.mean * count(succeeded);
+        self.squares += figures.mean_square * count(succeeded);
     }
 
     /// The verdict. Without a request that succeeded the objective is missed.
@@ -153,7 +186,7 @@ mod tests {
         let objective: Objective = objective.parse().unwrap();
         let mut tally = Tally::default();
         for (values, failed) in runs {
-            tally.add(&objective, values, values.len(), *failed);
+            tally.add(SeriesFigures::of_values(values, objective.limit_ms), values.len(), *failed);
         }
         tally.judge(&objective)
     }

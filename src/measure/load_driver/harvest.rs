@@ -1,14 +1,12 @@
 //! The results of one client thread, and their merge over all threads.
 
-use crate::load::Record;
+use crate::load::Distribution;
 
 /// Results of one client thread.
 #[derive(Debug, Default)]
 pub struct Harvest {
-    /// Records of its requests.
-    pub records: Vec<Record>,
     /// Samples of the delay between arrival and read, ms.
-    pub read_lag_ms: Vec<f64>,
+    pub read_lag_ms: Distribution,
     /// Number of connections opened.
     pub connections: u32,
     /// Maximum number of connections open at once.
@@ -25,8 +23,7 @@ impl Harvest {
     pub fn of_all(shares: Vec<Self>) -> Self {
         let mut whole = Self::default();
         for share in shares {
-            whole.records.extend(share.records);
-            whole.read_lag_ms.extend(share.read_lag_ms);
+            whole.read_lag_ms.merge(&share.read_lag_ms);
             whole.connections += share.connections;
             whole.open_connections += share.open_connections;
             whole.resent += share.resent;

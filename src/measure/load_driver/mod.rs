@@ -3,7 +3,9 @@
 
 mod addresses;
 mod batching;
+mod chunk_file;
 mod clock;
+mod collector;
 mod connection;
 mod harvest;
 mod kernel_clock;
@@ -24,12 +26,14 @@ use std::time::Duration;
 
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 
+use crate::load::detailed::ChunkStore;
 use crate::load::measured::Run;
-use crate::load::{Clock, Deadlines, Health, Plan, Progress, Record, Schedule, Target};
+use crate::load::{Clock, Deadlines, Health, Plan, Progress, Record, Schedule, Target, Tokenizer};
 use crate::model::Proxy;
 use crate::system::cancellation::Cancellation;
 use crate::system::tls::TlsClient;
 use clock::ClockWatch;
+use collector::{Collected, Collector};
 use harvest::Harvest;
 pub use kernel_clock::KernelClock;
 use pool::Server;
@@ -80,6 +84,10 @@ pub struct Drive<'a> {
     pub threads: Option<NonZeroU32>,
     /// Whether these are the warm-up requests.
     pub warming_up: bool,
+    /// Counts the tokens of chunks without usage where a run has so many chunks that they are not kept.
+    pub tokenizer: Option<&'a Tokenizer>,
+    /// Keep every chunk, on disk where there are many.
+    pub keep_chunks: bool,
 }
 
 /// A thread with this many streams uses about half of a core. More threads would only disturb a server on the same machine.
@@ -106,6 +114,8 @@ impl Drive<'_> {
         let threads = self.thread_count(slots);
         let shared = Shared::default();
         let total = plan.expected();
+        let mut collector = Collector::new(&shared, total, self.tokenizer, self.keep_chunks);
+        let (ended_requests, records) = mpsc::channel();
         let watch = ClockWatch::start();
         let cpu_before = cpu_time();
         let task = Task {
@@ -122,14 +132,24 @@ impl Drive<'_> {
             has_kernel_clock: self.kernel_clock.is_on(),
             deadlines: self.deadlines,
             shared: &shared,
+            ended: &ended_requests,
             stop,
         };
-        let harvests = run_threads(task, threads, slots, &mut || progress(shared.progress(total, self.warming_up)))?;
+        let harvests = run_threads(task, threads, slots, &mut || {
+            collector.take(records.try_iter());
+            progress(shared.progress(total, self.warming_up));
+        })?;
+        collector.take(records.try_iter());
         let cpu_time = cpu_time().saturating_sub(cpu_before);
         progress(shared.progress(total, self.warming_up));
         let whole = Harvest::of_all(harvests);
+        let Collected {
+            records,
+            folded,
+            chunk_file,
+        } = collector.finish();
         let started = shared.start().real;
-        let ended = whole.records.iter().map(|record| record.ended).max().unwrap_or(started);
+        let ended = records.iter().map(|record| record.ended).max().unwrap_or(started);
         Ok(Run {
             started,
             ended,
@@ -146,11 +166,13 @@ impl Drive<'_> {
                 peak_memory: peak_memory(),
                 resent: whole.resent,
                 open_connections: whole.open_connections,
-                unsent: unsent(plan, &whole.records, stop),
+                unsent: unsent(plan, &records, stop),
                 asked_rate: plan.schedule.mean_rate(),
                 clock_step: watch.step(),
             },
-            records: whole.records,
+            records,
+            folded,
+            chunk_store: chunk_file.map(|file| Box::new(file) as Box<dyn ChunkStore>),
         })
     }
 

@@ -5,6 +5,7 @@ mod due;
 mod settle;
 
 use std::io;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
@@ -16,7 +17,7 @@ use super::pool::{Pool, Server};
 use super::receive::ControlBuffer;
 use super::shared::Shared;
 use super::turns::Turns;
-use crate::load::{Deadlines, Plan, Reason};
+use crate::load::{Deadlines, Plan, Reason, Record};
 use crate::system::cancellation::Cancellation;
 
 /// Size of the read buffer, bytes: a few hundred chunks.
@@ -41,6 +42,8 @@ pub struct Task<'a> {
     pub deadlines: Deadlines,
     /// State shared by the threads.
     pub shared: &'a Shared,
+    /// Takes the records of requests that have ended. Nobody waits for them there, so that sending one wakes no thread.
+    pub ended: &'a mpsc::Sender<Record>,
     /// Ends the run.
     pub stop: &'a Cancellation,
 }
@@ -51,6 +54,7 @@ pub struct Worker<'a> {
     has_kernel_clock: bool,
     deadlines: Deadlines,
     shared: &'a Shared,
+    ended: &'a mpsc::Sender<Record>,
     stop: &'a Cancellation,
     /// Maximum number of requests in flight on this thread.
     slots: usize,
@@ -79,6 +83,7 @@ impl<'a> Worker<'a> {
             has_kernel_clock,
             deadlines,
             shared,
+            ended,
             stop,
         } = task;
         let poll = Poll::new()?;
@@ -88,6 +93,7 @@ impl<'a> Worker<'a> {
             has_kernel_clock,
             deadlines,
             shared,
+            ended,
             stop,
             slots,
             poll,

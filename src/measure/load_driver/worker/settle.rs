@@ -99,7 +99,8 @@ impl Worker<'_> {
             self.active += usize::from(self.turns.answered(dialogues, &record));
             record.answer = String::new();
         }
-        self.harvest.records.push(record);
+        // The receiver lives as long as the run.
+        let _ = self.ended.send(record);
     }
 
     /// Ends all requests in flight and keeps what was measured of them.

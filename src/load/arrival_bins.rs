@@ -1,0 +1,111 @@
+//! When chunks and their tokens arrived, in bins of time, for runs whose chunks are not kept one by one.
+
+use super::stamp::Stamp;
+
+/// Width of the first bins: a millisecond, in nanoseconds.
+const FIRST_WIDTH: u64 = 1_000_000;
+/// With more bins than this each two become one: 2 MB.
+const MOST_BINS: usize = 1 << 18;
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+/// Arrivals later than this are counted in the last second.
+const MOST_SECONDS: usize = 24 * 3600;
+
+/// Chunks of each second, and tokens in finer bins.
+///
+/// The tokens of a time are those of its bins, the outer ones in proportion. A run has at least 131,072 bins once they are wider than a
+/// millisecond, so that the error for a time of a tenth of the run is below 0.02 % of its tokens where they arrive evenly.
+#[derive(Debug, Clone)]
+pub struct ArrivalBins {
+    start: Stamp,
+    chunks: Vec<u32>,
+    width: u64,
+    tokens: Vec<f64>,
+}
+
+impl ArrivalBins {
+    /// Bins from the start of a run on.
+    #[must_use]
+    pub fn new(start: Stamp) -> Self {
+        Self {
+            start,
+            chunks: Vec::new(),
+            width: FIRST_WIDTH,
+            tokens: Vec::new(),
+        }
+    }
+
+    /// Counts a chunk that arrived, with its tokens; 0 of an answer that failed.
+    pub fn push(&mut self, at: Stamp, tokens: f64) {
+        let offset = self.offset(at);
+        let second = usize::try_from(offset / NANOS_PER_SECOND).unwrap_or(MOST_SECONDS).min(MOST_SECONDS);
+        if self.chunks.len() <= second {
+            self.chunks.resize(second + 1, 0);
+        }
+        self.chunks[second] += 1;
+        let bin = self.bin(offset);
+        if self.tokens.len() <= bin {
+            self.tokens.resize(bin + 1, 0.0);
+        }
+        self.tokens[bin] += tokens;
+    }
+
+    /// Chunks that arrived in each second, from 0.
+    #[must_use]
+    pub fn chunks(&self) -> &[u32] {
+        &self.chunks
+    }
+
+    /// Tokens that arrived from one instant up to another.
+    #[must_use]
+    pub fn tokens_between(&self, from: Stamp, to: Stamp) -> f64 {
+        let (from, to) = (self.in_bins(from), self.in_bins(to));
+        let bins = self.tokens.iter().zip(0_u32..).map(|(tokens, bin)| {
+            let (low, high) = (f64::from(bin), f64::from(bin) + 1.0);
+            tokens * (high.min(to) - low.max(from)).max(0.0)
+        });
+        bins.sum()
+    }
+
+    /// An instant as a number of bins since the start.
+    fn in_bins(&self, at: Stamp) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "the nanoseconds of a day are below 2^53")]
+        let bins = self.offset(at) as f64 / self.width as f64;
+        bins
+    }
+
+    fn offset(&self, at: Stamp) -> u64 {
+        at.unix_nanos().saturating_sub(self.start.unix_nanos())
+    }
+
+    /// The bin of an offset; makes all bins wider until it exists.
+    fn bin(&mut self, offset: u64) -> usize {
+        loop {
+            match usize::try_from(offset / self.width) {
+                Ok(bin) if bin < MOST_BINS => return bin,
+                Ok(_) | Err(_) => {
+                    self.width *= 2;
+                    self.tokens = self.tokens.chunks(2).map(|pair| pair.iter().sum()).collect();
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn tokens_of_a_part_of_an_hour_are_exact_enough() {
+        let start = Stamp::from_unix_nanos(1_700_000_000_000_000_000);
+        let mut bins = ArrivalBins::new(start);
+        // Two tokens every 10 ms for an hour, which is more than the first bins hold.
+        let at = |n: u64| start.after(Duration::from_millis(10 * n));
+        (0..360_000).for_each(|n| bins.push(at(n), 2.0));
+        assert_eq!((bins.chunks().len(), bins.chunks()[0], bins.chunks()[3599]), (3600, 100, 100));
+        let found = bins.tokens_between(at(36_000), at(72_000));
+        assert!((found / 72_000.0 - 1.0).abs() < 2e-4, "{found}");
+        assert!((bins.tokens_between(start, at(1_000_000)) - 720_000.0).abs() < 1e-6);
+    }
+}
