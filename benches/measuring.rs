@@ -91,6 +91,8 @@ fn parsing(criterion: &mut Criterion) {
     let data = data.trim_start_matches("data: ").trim().as_bytes().to_vec();
     group.throughput(Throughput::Elements(1));
     group.bench_function("by type", |bencher| bencher.iter(|| chunk::read(black_box(&data))));
+    let mut reader = chunk::Reader::default();
+    group.bench_function("of a stream", |bencher| bencher.iter(|| reader.read_event(b"", black_box(&data))));
     let bytes = framed(1000);
     let one = bytes.len() / 1000;
     for (name, piece) in [("a read each", one), ("32 in a read", 32 * one)] {

@@ -49,7 +49,7 @@ pub use calibration::Calibration;
 pub use chat_template::ChatTemplate;
 pub use distribution::Distribution;
 pub use exchange::{Exchange, Step};
-pub use folded::{Digest, Folded};
+pub use folded::Folded;
 pub use health::{Clock, Health};
 pub use measured::Measured;
 pub use metrics::Metrics;

@@ -47,6 +47,7 @@ impl Form {
 #[derive(Debug, Default)]
 pub struct Response {
     events: sse::Parser,
+    reader: chunk::Reader,
     gathered: Vec<u8>,
     counted: u32,
     marks: Vec<ChunkMark>,
@@ -208,7 +209,7 @@ impl Response {
         if !self.done && self.events.is_inside_event() {
             let last = self.events.unfinished_data();
             // Where it is not whole, the stream was cut in it.
-            if chunk::read_event(b"", &last).is_ok() {
+            if self.reader.read_event(b"", &last).is_ok() {
                 self.take_event(sse::Message { name: b"", data: &last }, at);
             } else {
                 self.finished = false;
@@ -266,7 +267,7 @@ impl Response {
         if self.done {
             return;
         }
-        match chunk::read_event(message.name, message.data) {
+        match self.reader.read_event(message.name, message.data) {
             Ok(Event::Done) => self.done = true,
             Ok(Event::Ignored) => {}
             Ok(Event::Error(message)) => self.fail(Reason::ServerError, &message),

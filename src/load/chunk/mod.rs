@@ -64,41 +64,49 @@ const GIVEN_UP: [&str; 9] = [
     "unknown_error",
 ];
 
-/// Reads one event: its name, empty where it has none, and its data.
-///
-/// # Errors
-/// [`MalformedEvent`] where a nameless event is neither empty, nor `[DONE]`, nor JSON of the protocol.
-pub fn read_event(name: &[u8], data: &[u8]) -> Result<Event, MalformedEvent> {
-    let data = data.trim_ascii();
-    if name.eq_ignore_ascii_case(b"error") {
-        return Ok(Event::Error(error_message(data)));
+/// Reads the events of one stream.
+#[derive(Debug, Default)]
+pub struct Reader {
+    beginning: scan::Beginning,
+}
+
+impl Reader {
+    /// Reads one event: its name, empty where it has none, and its data.
+    ///
+    /// # Errors
+    /// [`MalformedEvent`] where a nameless event is neither empty, nor `[DONE]`, nor JSON of the protocol.
+    pub fn read_event(&mut self, name: &[u8], data: &[u8]) -> Result<Event, MalformedEvent> {
+        let data = data.trim_ascii();
+        if name.eq_ignore_ascii_case(b"error") {
+            return Ok(Event::Error(error_message(data)));
+        }
+        if data.is_empty() {
+            return Ok(Event::Ignored);
+        }
+        if data == b"[DONE]" {
+            return Ok(Event::Done);
+        }
+        match self.read(data) {
+            // Events of other kinds (`ping`, `metadata`) have data of their own.
+            Err(_) if !name.is_empty() && name != b"message" => Ok(Event::Ignored),
+            read => read,
+        }
     }
-    if data.is_empty() {
-        return Ok(Event::Ignored);
-    }
-    if data == b"[DONE]" {
-        return Ok(Event::Done);
-    }
-    match read(data) {
-        // Events of other kinds (`ping`, `metadata`) have data of their own.
-        Err(_) if !name.is_empty() && name != b"message" => Ok(Event::Ignored),
-        read => read,
+
+    fn read(&mut self, data: &[u8]) -> Result<Event, MalformedEvent> {
+        match scan::scan(data, &mut self.beginning) {
+            Some(chunk) => Ok(Event::Chunk(chunk)),
+            None => read(data),
+        }
     }
 }
 
-/// Reads a document: a chunk, or the answer to a request that was not streamed.
+/// Reads a document of any dialect, a chunk or the answer to a request that was not streamed, by the types of [`document`]. They define
+/// what a document says.
 ///
 /// # Errors
 /// [`MalformedEvent`] if it is not JSON of the protocol.
 pub fn read(data: &[u8]) -> Result<Event, MalformedEvent> {
-    match scan::scan(data) {
-        Some(chunk) => Ok(Event::Chunk(chunk)),
-        None => read_by_type(data),
-    }
-}
-
-/// Reads a document of any dialect by the types of [`document`], which define what a document says.
-fn read_by_type(data: &[u8]) -> Result<Event, MalformedEvent> {
     let document: Document<Length> = serde_json::from_slice(data).map_err(|error| MalformedEvent(error.to_string()))?;
     if let Some(error) = document.error.as_ref().filter(|error| !is_nothing(error)) {
         return Ok(Event::Error(message_of(error)));

@@ -124,7 +124,8 @@ fn an_answer_that_was_given_up_is_an_error() {
 
 #[test]
 fn events_by_name() {
-    let event = |name: &str, data: &str| read_event(name.as_bytes(), data.as_bytes()).unwrap();
+    let mut reader = Reader::default();
+    let mut event = |name: &str, data: &str| reader.read_event(name.as_bytes(), data.as_bytes()).unwrap();
     assert_eq!(event("", "[DONE]"), Event::Done);
     assert_eq!(event("", " [DONE] "), Event::Done);
     assert_eq!(event("", ""), Event::Ignored);
@@ -205,7 +206,7 @@ fn errors_keep_their_message() {
 #[test]
 fn refuses_what_is_not_a_chunk() {
     for data in ["{", "<html>", "[1]", r#"{"a":1}"#, r#"{"choices":[{"text":"a""#] {
-        assert!(read_event(b"", data.as_bytes()).is_err(), "{data}");
+        assert!(Reader::default().read_event(b"", data.as_bytes()).is_err(), "{data}");
     }
 }
 
@@ -257,7 +258,7 @@ proptest! {
         prop_assert_eq!(chunk.text_bytes as usize, content.len());
         prop_assert_eq!(chunk.completion_tokens, tokens);
         prop_assert_eq!(text(&compact), content);
-        prop_assert_eq!(scan::scan(&spaced).is_some(), !is_tool);
+        prop_assert_eq!(scan(&spaced).is_some(), !is_tool);
     }
 }
 
@@ -277,8 +278,8 @@ fn ordinary_chunks_are_scanned() {
         // llama.cpp
         r#"{"choices":[{"finish_reason":"length","index":0,"delta":{}}],"created":1763800000,"timings":{"prompt_n":1,"predicted_per_second":33.5}}"#,
     ] {
-        let scanned = scan::scan(data.as_bytes()).map(Event::Chunk);
-        assert_eq!(scanned.as_ref(), read_by_type(data.as_bytes()).as_ref().ok(), "{data}");
+        let scanned = scan(data.as_bytes()).map(Event::Chunk);
+        assert_eq!(scanned.as_ref(), read(data.as_bytes()).as_ref().ok(), "{data}");
         assert!(scanned.is_some(), "{data}");
     }
 }
@@ -428,8 +429,36 @@ fn spaces() -> impl Strategy<Value = Vec<&'static str>> {
     proptest::collection::vec(proptest::sample::select(&["", "", " ", "\n", "\t\r"][..]), 1..8)
 }
 
+fn scan(document: &[u8]) -> Option<Chunk> {
+    scan::scan(document, &mut scan::Beginning::default())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    /// A reader that remembers how the chunks before began reads each chunk as if it were alone.
+    #[test]
+    fn events_do_not_depend_on_the_ones_before(
+        documents in proptest::collection::vec(document(), 1..3),
+        spaces in spaces(),
+        order in proptest::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 2..6),
+    ) {
+        let mut reader = Reader::default();
+        for (which, at, byte) in order {
+            let mut text = String::new();
+            which.get(&documents).write(&mut spaces.iter().copied().cycle(), &mut text);
+            let mut data = text.into_bytes();
+            // Half of them differ from the first of their kind in one byte.
+            if byte.is_multiple_of(2) {
+                let at = at.index(data.len());
+                data[at] = byte;
+            }
+            let alone = if data.trim_ascii().is_empty() { Ok(Event::Ignored) } else { read(data.trim_ascii()) };
+            let read = reader.read_event(b"", &data);
+            prop_assert_eq!(read, alone, "{}", String::from_utf8_lossy(&data));
+        }
+    }
+
 
     /// Whatever the scanner says of a document, whole or broken, the parse by type says too.
     #[test]
@@ -449,8 +478,51 @@ proptest! {
         if let Some(cut) = cut {
             data.truncate(cut.index(data.len()));
         }
-        if let Some(chunk) = scan::scan(&data) {
-            prop_assert_eq!(read_by_type(&data), Ok(Event::Chunk(chunk)), "{}", String::from_utf8_lossy(&data));
+        if let Some(chunk) = scan(&data) {
+            prop_assert_eq!(read(&data), Ok(Event::Chunk(chunk)), "{}", String::from_utf8_lossy(&data));
         }
+    }
+}
+
+#[test]
+fn chunks_that_begin_alike_are_read_from_their_text_on() {
+    let mut reader = Reader::default();
+    for (data, expected) in [
+        (
+            r#"{"id":"c","choices":[{"index":0,"text":"a","finish_reason":null}],"usage":{"prompt_tokens":7,"completion_tokens":1}}"#,
+            chunk("a", Some(1)),
+        ),
+        (
+            r#"{"id":"c","choices":[{"index":0,"text":" bc","finish_reason":null}],"usage":{"prompt_tokens":7,"completion_tokens":2}}"#,
+            chunk(" bc", Some(2)),
+        ),
+        (r#"{"id":"c","choices":[{"index":0,"text":"\n"},{"text":"d"}]}"#, chunk("\nd", None)),
+        (r#"{"id":"c","choices":[{"index":0,"text":null}]}"#, chunk("", None)),
+        (
+            r#"{"id":"c","choices":[{"delta":{"role":"assistant","content":"a"}}]}"#,
+            chunk("a", None),
+        ),
+        (
+            r#"{"id":"c","choices":[{"delta":{"role":"assistant","content":"bc","refusal":"d"},"index":1}]}"#,
+            chunk("bcd", None),
+        ),
+        (
+            r#"{"id":"c","choices":[{"delta":{"role":"assistant","content":""}}]}"#,
+            chunk("", None),
+        ),
+        (
+            r#"{"id":"c","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3}}"#,
+            chunk("", Some(3)),
+        ),
+    ] {
+        assert_eq!(reader.read_event(b"", data.as_bytes()).unwrap(), expected, "{data}");
+    }
+    // A field that occurred in the beginning and occurs again.
+    for data in [
+        r#"{"choices":[{"text":"a","text":"b"}]}"#,
+        r#"{"choices":[{"text":"a"}],"choices":[]}"#,
+        r#"{"choices":[{"text":"a"}]"#,
+    ] {
+        assert!(reader.read_event(b"", data.as_bytes()).is_err(), "{data}");
     }
 }
