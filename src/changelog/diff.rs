@@ -1,6 +1,6 @@
 //! What was added to the log between two states of it. The comparison is by lines, as the log is reviewed, but it
-//! knows where entries begin: an added entry is found wherever it stands, and what happened to an old one is said by
-//! entry and line. Line endings and a missing last one are no difference.
+//! knows where entries begin: added entries are found at any position, and changes of old ones are reported by
+//! entry and line. Line endings and a missing last one are ignored.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::entry::{self, LocatedEntry};
 use super::{ChangelogError, lines};
 use crate::model::{Diagnostic, Diagnostics, Place, Position, SourceFile, Span};
 
-/// The entries that `head` has and `base` has not, in the order of `head`. A file that is not there is an empty text.
+/// The entries in `head` that are not in `base`, in the order of `head`. A missing file is an empty text.
 ///
 /// # Errors
 /// An entry of the base was changed or removed, nothing was added, or the added text is not a valid entry.
@@ -37,15 +37,15 @@ pub fn additions(base: &Arc<SourceFile>, head: &Arc<SourceFile>) -> Result<Vec<L
     Ok(added)
 }
 
-/// Something that was in the log and is not in it any more as it was. Entries are counted in the base's log, from 1;
+/// A change of existing log content. Entries are counted in the base's log, from 1;
 /// lines from 0.
 enum HistoryChange {
-    /// An entry is gone, which began at a line of the base.
+    /// An entry was removed, which began at a line of the base.
     Removed {
         entry: usize,
         base_line: usize,
     },
-    /// An entry has another line instead of one of its own.
+    /// A line of an entry was replaced.
     Replaced {
         entry: usize,
         head_line: usize,
@@ -59,7 +59,7 @@ enum HistoryChange {
         entry: usize,
         head_line: usize,
     },
-    /// A line before the first entry is gone or different.
+    /// A line before the first entry was removed or changed.
     Preamble {
         base_line: usize,
     },
@@ -87,12 +87,12 @@ impl HistoryChange {
     }
 }
 
-/// In a unified diff, a removed line that begins with `--` reads as the header of a file, and an added one with `++`
-/// too. InferenceX's tool passes over such lines, document markers (`---`) among them, and logs rely on it.
+/// In a unified diff, a removed line that begins with `--` looks like a file header, and an added one with `++`
+/// too. InferenceX's tool skips such lines, document markers (`---`) among them, and existing logs rely on it.
 const REMOVED_HEADER: &str = "--";
 const ADDED_HEADER: &str = "++";
 
-/// The added lines as ranges of the head, each moved to where it begins with an entry, if it can be: the same
+/// The added lines as ranges of the head, each moved to begin with an entry if possible: the same
 /// difference can often be expressed in several ways.
 fn added_runs(operations: &[DiffOp], head: &[&str]) -> Vec<Range<usize>> {
     let mut runs: Vec<Range<usize>> = Vec::new();
@@ -123,7 +123,7 @@ fn unchanged(operation: &DiffOp) -> Option<Range<usize>> {
     }
 }
 
-/// A run of added lines can be moved up by a line where the line before it equals its last one, and down where the
+/// A run of added lines can be moved up by a line if the line before it equals its last one, and down if the
 /// line after it equals its first one.
 fn moved_to_entry(run: Range<usize>, within: Range<usize>, head: &[&str]) -> Range<usize> {
     let mut up = run.clone();
@@ -155,7 +155,7 @@ fn first_content(run: &Range<usize>, head: &[&str]) -> Option<usize> {
         .find(|at| !lines::is_filler(head[*at]) && !head[*at].starts_with(ADDED_HEADER))
 }
 
-/// The head with everything but the runs blanked out, so that lines keep their numbers.
+/// The head with everything outside the runs blanked, so that line numbers are kept.
 fn only(runs: &[Range<usize>], head: &[&str]) -> String {
     let mut text = String::new();
     let mut next = 0;
@@ -172,7 +172,7 @@ fn only(runs: &[Range<usize>], head: &[&str]) -> String {
     text
 }
 
-/// What the base had and the head has not, one change an entry.
+/// What was removed from the base, one change per entry.
 fn removals(operations: &[DiffOp], base: &[&str], head: &[&str]) -> Vec<HistoryChange> {
     let entries = lines::entries(base);
     let mut changes: Vec<HistoryChange> = Vec::new();
@@ -222,12 +222,12 @@ fn removals(operations: &[DiffOp], base: &[&str], head: &[&str]) -> Vec<HistoryC
     changes
 }
 
-/// Whether all that an entry consists of is among the removed lines.
+/// Whether all lines of an entry were removed.
 fn gone(entry: &Range<usize>, removed: &Range<usize>, base: &[&str]) -> bool {
     entry.clone().all(|at| removed.contains(&at) || lines::is_filler(base[at]))
 }
 
-/// Added lines that do not begin with an entry and so stand inside an old one.
+/// Added lines that do not begin with an entry and are therefore inside an old one.
 fn intrusions(operations: &[DiffOp], runs: &[Range<usize>], base: &[&str], head: &[&str]) -> Vec<HistoryChange> {
     let entries = lines::entries(base);
     let mut changes = Vec::new();
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_an_entry_at_the_end_in_the_middle_and_at_the_top() {
+    fn entry_at_the_end_in_the_middle_or_at_the_top_is_found() {
         let new = entry("new", "link/3");
         assert_eq!(added(LOG, &format!("{LOG}\n{new}")).unwrap(), [key("new", 14)]);
         let middle = LOG.replacen("\n\n", &format!("\n\n{new}\n"), 1);

@@ -1,8 +1,8 @@
-//! A new entry as text, in the form that every tool of the log accepts, and a name for the file that it goes to.
+//! A new entry as text, in the form that every tool for the log accepts, and a name for its file.
 
 use super::Entry;
 
-/// An entry as a log has it, with a line break at its end.
+/// An entry as in a log, with a line break at its end.
 #[must_use]
 pub fn render(entry: &Entry) -> String {
     let Entry {
@@ -41,7 +41,7 @@ pub fn render(entry: &Entry) -> String {
     text
 }
 
-/// Plain where YAML reads a plain word of these characters as the same text, else quoted. `*` and digits in front
+/// Plain if YAML reads a plain scalar of these characters as the same text, otherwise quoted. A leading `*` or digit
 /// would be read as something else.
 fn scalar(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b'*' | b':');
@@ -55,12 +55,12 @@ fn scalar(text: &str) -> String {
 /// Plain words that YAML 1.1 does not read as text.
 const WORDS: [&str; 9] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
 
-/// A double-quoted scalar: JSON's string form is one. Tabs and line breaks are escaped by it.
+/// A double-quoted scalar: JSON strings are a subset. Tabs and line breaks are escaped.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// A file name for a fragment, without its ending: the branch's or whatever it is made from, in small letters, digits
+/// A file name for a fragment, without extension, from the branch's name or another text: lower-case letters, digits
 /// and `-`.
 #[must_use]
 pub fn draft_name(from: &str) -> String {

@@ -1,4 +1,4 @@
-//! An entry of the changelog: which configs changed, why, and how their measurement differs from the usual one.
+//! An entry of the changelog: which configs changed, why, and how their measurement differs from the default.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -73,14 +73,14 @@ impl fmt::Display for ScenarioType {
 }
 
 impl Entry {
-    /// The scenarios that the entry is about, in the order in which they are planned.
+    /// The scenarios of the entry, in the order in which they are planned.
     #[must_use]
     pub fn scenarios(&self) -> Vec<ScenarioType> {
         let listed = |scenario: &ScenarioType| self.scenario_type.as_ref().is_none_or(|list| list.contains(scenario));
         ScenarioType::ALL.into_iter().filter(listed).collect()
     }
 
-    /// What makes two entries the same one, whatever pull request they name.
+    /// Whether two entries are equal except for their pull request.
     #[must_use]
     pub fn same_but_for_link(&self, other: &Self) -> bool {
         let mut linked = other.clone();
@@ -89,7 +89,7 @@ impl Entry {
     }
 }
 
-/// An entry with the places that messages about it need.
+/// An entry with the places for messages about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocatedEntry {
     pub entry: Entry,
@@ -118,12 +118,12 @@ const FIELDS: [Field; 8] = [
     SCENARIO_TYPE,
 ];
 
-/// A field's name, and InferenceX's own name for it, which its tool reads too.
+/// A field's name, and its alternative name in InferenceX, which its tool accepts too.
 #[derive(Clone, Copy)]
 struct Field(&'static str, &'static str);
 
 impl Field {
-    /// The field's value, also when it is nothing.
+    /// The field's value, including an explicit null.
     fn value<'n>(self, object: &Object<'n>) -> Option<&'n Node> {
         object.written(self.0).or_else(|| object.written(self.1))
     }
@@ -135,8 +135,8 @@ impl Field {
 
 const ENTRY: &str = "changelog entry";
 
-/// Reads a list of entries. `text` is what is read, `source` is where people find it: a caller that reads a part of a
-/// file blanks out the rest, so that lines keep their numbers.
+/// Parses a list of entries. `text` is parsed, `source` is quoted in messages: to parse a part of a
+/// file, the rest is blanked in `text`, so that line numbers are kept.
 ///
 /// # Errors
 /// All errors of all entries.
@@ -151,8 +151,7 @@ pub(super) fn parse(source: &Arc<SourceFile>, text: String) -> Result<Vec<Locate
     }
 }
 
-/// Findings with their warnings made errors: a warning about an entry, such as a key that is there twice, is one that
-/// nobody would see in time.
+/// Findings with warnings as errors: a warning about an entry, such as a duplicate key, would be overlooked.
 pub(super) fn refused(found: Diagnostics) -> Diagnostics {
     let mut errors = Diagnostics::new();
     for diagnostic in found {
@@ -223,7 +222,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<LocatedEntry>
         reader.error_with_help(field.key_span(&object), "append-only", message, "remove one of the two");
         return None;
     }
-    // The first line: marking all of an entry would mark nothing.
+    // Only the first line: marking the whole entry would highlight nothing.
     let start = node.span.start;
     Some(LocatedEntry {
         entry,
@@ -239,8 +238,8 @@ fn required<'n>(reader: &mut Reader<'_>, object: &Object<'n>, field: Field) -> O
     }
 }
 
-/// Text, an empty one too. What YAML reads as something else is refused: who writes `12` or `yes` there meant something
-/// else, or must quote it.
+/// Text, possibly empty. What YAML reads as another type is refused: `12` or `yes` was meant as something
+/// else, or must be quoted.
 fn text(reader: &mut Reader<'_>, node: &Node, field: Field) -> Option<String> {
     match &node.value {
         Value::Text(text) => Some(text.clone()),
@@ -269,7 +268,7 @@ fn not_empty<'n>(reader: &mut Reader<'_>, node: &'n Node, field: Field) -> Optio
     Some(items)
 }
 
-/// A yes or a no, in any of the spellings that InferenceX's tool reads; no where the field is not there.
+/// A boolean in any of the spellings that InferenceX's tool accepts; false if the field is absent.
 fn flag(reader: &mut Reader<'_>, object: &Object<'_>, field: Field) -> Option<bool> {
     let Some(node) = field.value(object) else { return Some(false) };
     let spelled = match &node.value {
@@ -285,7 +284,7 @@ fn flag(reader: &mut Reader<'_>, object: &Object<'_>, field: Field) -> Option<bo
     spelled.or_else(|| reader.flag(node, field.0))
 }
 
-/// A whole number from 1, also as text, as InferenceX's tool reads it. The outer `None` is an error.
+/// A whole number from 1, also as text, as in InferenceX's tool. The outer `None` is an error.
 fn minimum(reader: &mut Reader<'_>, object: &Object<'_>) -> Option<Option<NonZeroU32>> {
     let Some(node) = EVAL_MIN_PREFILL_EP.value(object).filter(|node| node.value != Value::Null) else {
         return Some(None);

@@ -1,5 +1,5 @@
-//! What can be wrong with a changelog: nothing was added, which is no mistake in itself, or things that somebody must
-//! correct, each with its place.
+//! Errors of a changelog: nothing was added, which is not a mistake in itself, or findings that must be
+//! corrected, each with its place.
 
 use crate::model::Diagnostics;
 
@@ -9,7 +9,7 @@ pub enum ChangelogError {
     /// Nothing but blank lines and comments was added.
     #[error("{file} has no new entry; append an entry for the change to measure")]
     NothingAdded { file: String },
-    /// Entries that are wrong, or old ones that changed.
+    /// Invalid entries, or changed old ones.
     #[error("{0}")]
     Invalid(#[from] Diagnostics),
 }

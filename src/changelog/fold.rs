@@ -1,4 +1,4 @@
-//! Folding fragments into the log: their entries go to its end, one after the other, in the order of the fragments.
+//! Folding fragments into the log: their entries are appended, in the order of the fragments.
 
 use super::Fragment;
 use super::prepare::appended;
@@ -6,19 +6,19 @@ use super::strict::{Change, Links, StrictError, StrictLog, with_link};
 
 #[derive(Debug, thiserror::Error)]
 pub enum FoldError {
-    /// The log or a fragment is not in the form that tools may edit.
+    /// The log or a fragment is not in the strict form.
     #[error(transparent)]
     Strict(#[from] StrictError),
-    /// A fragment's entry names no pull request, and nor does its file.
+    /// A fragment's entry has a placeholder link, and its file is not named after a pull request.
     #[error("{file} has the placeholder {link:?} as its pr-link; write the link, or name the file after the pull request (`1234.yaml`)")]
     Placeholder { file: String, link: String },
 }
 
-/// The log with all fragments at its end. A placeholder link becomes that of the pull request whose number is the
+/// The log with all fragments appended. A placeholder link becomes that of the pull request whose number is the
 /// fragment's file name.
 ///
 /// # Errors
-/// Where the log or a fragment is not in the strict form, or a placeholder is left.
+/// If the log or a fragment is not in the strict form, or a placeholder remains.
 pub fn fold(log: &[u8], fragments: &[Fragment], repository: &str) -> Result<Vec<u8>, FoldError> {
     let mut blocks = Vec::new();
     for fragment in fragments {

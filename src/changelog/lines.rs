@@ -1,5 +1,5 @@
-//! The changelog as lines: where its entries begin and end, without reading them as YAML. History may hold entries
-//! that no schema of today accepts, and it is long, so only what is new is ever parsed.
+//! The changelog as lines: where its entries begin and end, without parsing YAML. The history may contain entries
+//! that today's schema rejects, and it is long, so only new entries are parsed.
 
 use std::ops::Range;
 
@@ -19,14 +19,14 @@ pub fn is_blank(line: &str) -> bool {
     line.trim().is_empty()
 }
 
-/// Whether a line is blank, a comment or a document marker: nothing that an entry consists of.
+/// Whether a line is blank, a comment or a document marker, and so not part of an entry.
 #[must_use]
 pub fn is_filler(line: &str) -> bool {
     let content = line.trim();
     content.is_empty() || content.starts_with('#') || content == "---"
 }
 
-/// Whether a line begins an entry: a `-` at the left margin, or an indented one that a field's name follows. (An
+/// Whether a line begins an entry: a `-` at the left margin, or an indented one followed by a field's name. (An
 /// indented `- text` is an item of a field's list.)
 #[must_use]
 pub fn begins_entry(line: &str) -> bool {
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_begin_at_a_dash_that_is_no_list_item() {
+    fn entry_begins_at_a_dash_that_is_not_a_list_item() {
         for line in ["- config-keys:", "-", "- anything", "  - config-keys:", "  - pr-link: x"] {
             assert!(begins_entry(line), "{line}");
         }
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_reach_to_the_next_one() {
+    fn entry_extends_to_the_next_one() {
         let lines = split("# log\n- config-keys:\n    - a\n\n- config-keys: [b]\n");
         assert_eq!(entries(&lines), [1..4, 4..5]);
     }

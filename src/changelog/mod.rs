@@ -1,6 +1,6 @@
-//! The performance changelog: a log that only grows, whose new entries say what to measure. Here are its entries, the
-//! difference between two states of the log, the config keys that an entry selects, and the edits that a pull request
-//! needs on its way to the main branch.
+//! The performance changelog: an append-only log whose new entries define what to measure. This room has its entries, the
+//! difference between two states of the log, the config keys that an entry selects, and the edits of the log before a pull request
+//! is merged.
 
 mod diff;
 mod draft;

@@ -1,25 +1,25 @@
-//! Edits of the log on a pull request's way to the main branch: the placeholder link gets the pull request's number,
-//! and two sides that both appended are put one after the other. Bytes of the history are never touched, and every
-//! result is checked by the rules that the input had to pass.
+//! Edits of the log before a pull request is merged: the placeholder link gets the pull request's number,
+//! and appended entries of two sides are concatenated. Bytes of the history are never touched, and every
+//! result is checked by the same rules as the input.
 
 use super::strict::{Change, Links, StrictEntry, StrictError, StrictLog, with_link};
 
 /// Why two sides could not be merged.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
-    /// A side is not in the form that tools may edit.
+    /// A side is not in the strict form.
     #[error(transparent)]
     Strict(#[from] StrictError),
-    /// All that the pull request added is on the main branch already.
+    /// All added entries are already on the main branch.
     #[error("the main branch already has every entry that the pull request adds; drop the change to the log")]
     NothingLeft,
-    /// All links that the pull request corrects are corrected on the main branch.
+    /// All corrected links are already corrected on the main branch.
     #[error("the main branch already has the corrected links; drop the change to the log")]
     Corrected,
     /// The pull request did not change the log.
     #[error("the pull request neither appends to the log nor corrects a link; take the main branch's log")]
     NoContribution,
-    /// The main branch has no such entry.
+    /// The entry does not exist on the main branch.
     #[error("entry {entry}, whose link the pull request corrects, is not on the main branch; resolve by hand")]
     Missing {
         /// Its number, from 1.
@@ -42,10 +42,10 @@ pub enum ResolveError {
 }
 
 /// The log with the links of the entries that `head` appended to `base` filled in. Without appended entries the log
-/// comes back as it is.
+/// is returned unchanged.
 ///
 /// # Errors
-/// Where a log is not in the strict form, or more changed than may.
+/// If a log is not in the strict form, or more was changed than is allowed.
 pub fn set_links(base: &[u8], head: &[u8], links: &Links) -> Result<Vec<u8>, StrictError> {
     let base = StrictLog::parse(base, "the base's log")?;
     let head = StrictLog::parse(head, "the pull request's log")?;
@@ -61,12 +61,12 @@ pub fn set_links(base: &[u8], head: &[u8], links: &Links) -> Result<Vec<u8>, Str
 /// A fragment with its links filled in.
 ///
 /// # Errors
-/// Where it is not in the strict form.
+/// If it is not in the strict form.
 pub fn set_links_of_fragment(file: &str, text: &[u8], links: &Links) -> Result<Vec<u8>, StrictError> {
     linked(&StrictLog::parse(text, file)?, 0, links)
 }
 
-/// The log with the placeholders of all entries from the one numbered `first` filled in.
+/// The log with the placeholders of all entries from number `first` on filled in.
 fn linked(log: &StrictLog<'_>, first: usize, links: &Links) -> Result<Vec<u8>, StrictError> {
     let link = links.expected();
     let placeholders = log.entries.iter().skip(first).filter(|entry| links.is_placeholder(entry.link()));
@@ -74,10 +74,10 @@ fn linked(log: &StrictLog<'_>, first: usize, links: &Links) -> Result<Vec<u8>, S
     Ok(with_blocks(log.raw, edits.collect::<Result<_, StrictError>>()?))
 }
 
-/// The main branch's log with what the pull request did to it, and the pull request's link in what it added.
+/// The main branch's log with the changes of the pull request, and the pull request's link in its new entries.
 ///
 /// # Errors
-/// Where a log is not in the strict form, where the pull request has nothing to add, and where both sides changed the
+/// If a log is not in the strict form, if the pull request has nothing to add, or if both sides changed the
 /// same entry.
 pub fn resolve(base: &[u8], pull_request: &[u8], main: &[u8], links: &Links) -> Result<Vec<u8>, ResolveError> {
     let base = StrictLog::parse(base, "the merge base's log")?;
@@ -106,11 +106,11 @@ pub fn resolve(base: &[u8], pull_request: &[u8], main: &[u8], links: &Links) -> 
     Ok(result)
 }
 
-/// Both sides' changes, for a merge that knows no pull request. What names a placeholder is not on the main branch
-/// yet and goes to the end; else `ours` stays in front.
+/// Both sides' changes, for a merge without a pull request. Entries with a placeholder are not on the main branch
+/// yet and go to the end; otherwise `ours` comes first.
 ///
 /// # Errors
-/// As [`resolve`], but a side without changes is no error.
+/// As [`resolve`], except that a side without changes is not an error.
 pub fn merge(base: &[u8], ours: &[u8], theirs: &[u8], repository: &str) -> Result<Vec<u8>, ResolveError> {
     let links = Links::of_repository(repository);
     let base = StrictLog::parse(base, "the merge base's log")?;
@@ -137,7 +137,7 @@ pub fn merge(base: &[u8], ours: &[u8], theirs: &[u8], repository: &str) -> Resul
     })
 }
 
-/// The entries of `from` since the one numbered `first` that `there` has not.
+/// The entries of `from` from number `first` on that are not in `there`.
 fn missing<'a>(from: &'a StrictLog<'_>, first: usize, there: &'a StrictLog<'_>) -> impl Iterator<Item = &'a StrictEntry> {
     let is_there = |entry: &StrictEntry| there.entries.iter().any(|other| other.same_but_for_link(entry));
     from.entries.iter().skip(first).filter(move |entry| !is_there(entry))

@@ -1,12 +1,12 @@
-//! Which master config keys an entry selects: keys by name, or by a pattern in which `*` stands for any text.
+//! The master config keys that an entry selects: keys by name, or by a pattern in which `*` matches any text.
 
 use super::LocatedEntry;
 use crate::model::{ConfigKey, Diagnostic, Diagnostics, nearest};
 
-/// The keys that an entry selects, each once: in the order of the entry, those of a pattern in the order of the
+/// The selected keys, each once: in the order of the entry, those of a pattern in the order of the
 /// master configs.
 ///
-/// # Errors
+/// Unknown names, and patterns without a match.
 /// Names that are not there, and patterns that match nothing.
 pub fn select<'a>(written: &LocatedEntry, known: &[&'a ConfigKey]) -> Result<Vec<&'a ConfigKey>, Diagnostics> {
     let mut selected: Vec<&ConfigKey> = Vec::new();
@@ -49,7 +49,7 @@ fn not_found(wanted: &str, is_pattern: bool, known: &[&ConfigKey]) -> Diagnostic
     Diagnostic::error("unknown-key", format!("no master config has the key `{wanted}`")).help(help)
 }
 
-/// Whether a text is a pattern's: its literal parts occur in order, the first at the start and the last at the end.
+/// Whether a text matches a pattern: its literal parts occur in order, the first at the start and the last at the end.
 fn matches_pattern(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! The changelog as a repository keeps it: one log, and beside it fragments, a file a pull request, which are read as
-//! if they were appended to the log. Fragments are folded into the log from time to time; that adds nothing.
+//! The changelog in a repository: one log and fragments, one file per pull request, which are read as
+//! if they were appended to the log. Fragments are folded into the log from time to time, which adds no entries.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use crate::model::{Diagnostic, Place, SourceFile, Span};
 /// The changelog at one commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
-    /// The log; empty where there is none.
+    /// The log; empty if there is none.
     pub log: Arc<SourceFile>,
-    /// The fragments in the order in which they are read.
+    /// The fragments, in the order in which they are read.
     pub fragments: Vec<Fragment>,
 }
 
 /// A file with entries that are not in the log yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fragment {
-    /// Its path, which says which fragment of another state is the same one.
+    /// Its path, by which the fragments of two states are matched.
     pub path: String,
     pub source: Arc<SourceFile>,
 }
@@ -35,7 +35,7 @@ impl State {
         }
     }
 
-    /// The entries that this state has and `base` has not: those of the log first.
+    /// The entries that were added since `base`: those of the log first.
     ///
     /// # Errors
     /// An old entry was changed or removed, nothing was added, or the added text is not a valid entry.
@@ -65,7 +65,7 @@ fn or_none(found: Result<Vec<LocatedEntry>, ChangelogError>) -> Result<Vec<Locat
     }
 }
 
-/// Takes a folded fragment's entries, which the log has now, from what was added to the log.
+/// Removes the entries of a folded fragment from those added to the log.
 fn take_folded(added: &mut Vec<LocatedEntry>, fragment: &Fragment) -> Result<(), ChangelogError> {
     for old in entry::parse(&fragment.source, fragment.source.text.clone())? {
         let folded = added.iter().position(|added| added.entry.same_but_for_link(&old.entry));

@@ -19,7 +19,7 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Reads master config files and the runner file. The diagnostics beside the catalog are warnings.
+    /// Parses master config files and the runner file. The diagnostics next to the catalog are warnings.
     ///
     /// # Errors
     /// All findings of all files, warnings included.
@@ -29,8 +29,8 @@ impl Catalog {
         found.into_result(catalog)
     }
 
-    /// Reads what is valid, for a look at all that is wrong: without the entries that have errors, and none where the
-    /// runner file has.
+    /// Parses what is valid, to report everything that is not: without the entries that have errors, and without any if the
+    /// runner file has errors.
     pub fn read_valid(configs: &[Arc<SourceFile>], runner_file: &Arc<SourceFile>, found: &mut Diagnostics) -> Option<Self> {
         let mut entries = IndexMap::new();
         for (read, findings) in yaml::read_side_by_side(configs, read_entries) {

@@ -1,11 +1,11 @@
-//! The concurrencies of a search-space entry: a range with both ends, or a list whose order and repetitions count.
+//! The concurrencies of a search-space entry: a range with both ends, or a list whose order and repetitions matter.
 
 use crate::model::Concurrency;
 use crate::yaml::{Object, Reader};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConcurrencySpec {
-    /// From a first to a last one, multiplied by a step in between.
+    /// From the lowest to the highest, multiplied by a step in between.
     Range {
         start: Concurrency,
         /// The highest; always measured.
@@ -24,7 +24,7 @@ const HELP: &str = "write either `conc-list: [4, 8, 16]` or `conc-start: 4` and 
 pub(super) fn read(reader: &mut Reader<'_>, object: &Object<'_>) -> Option<ConcurrencySpec> {
     let start = object.get("conc-start");
     let end = object.get("conc-end");
-    // An empty list says as little as none.
+    // An empty list counts as absent.
     let list = match object.get("conc-list") {
         Some(node) => Some(node).filter(|_| reader.list(node, "conc-list").is_none_or(|list| !list.is_empty())),
         None => None,

@@ -1,20 +1,20 @@
-//! What differs in meaning between the two periods of the format, as data on each entry. Code that uses an entry asks
-//! for the convention it needs and never for the dialect.
+//! Differences in meaning between the two periods of the format, as data on each entry. Code that uses an entry reads
+//! the convention that it needs and never the dialect.
 
 use crate::model::SeqLens;
 
-/// The rules that came with the way an entry is written.
+/// Rules that follow from the dialect of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conventions {
-    /// Tokens that the engine's context must have beyond input and output.
+    /// Tokens of the engine's context beyond input and output.
     pub context_margin: u32,
-    /// Which rows an accuracy evaluation goes with.
+    /// Which rows get an accuracy evaluation.
     pub evals: EvalPolicy,
-    /// Whether evaluations are chosen unless they are declined, or only when they are asked for.
+    /// Whether evaluations are chosen by default, or only on request.
     pub evals_by_default: bool,
-    /// The short names of sequence lengths that the period knew.
+    /// The short names of sequence lengths in that period.
     pub seq_len_names: &'static [&'static str],
-    /// The lengths at which nodes are checked; none means an entry's first block.
+    /// The lengths at which nodes are checked; `None` means an entry's first block.
     pub check_lens: Option<&'static str>,
 }
 
@@ -27,7 +27,7 @@ pub enum EvalPolicy {
 }
 
 impl Conventions {
-    /// The name of lengths in experiment names: the short one where the period knew it, else `isl_osl`.
+    /// The name of lengths in experiment names: the short one if the period has it, otherwise `isl_osl`.
     #[must_use]
     pub fn name_of(self, lens: SeqLens) -> String {
         match lens.short_name() {

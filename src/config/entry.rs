@@ -9,11 +9,10 @@ use super::Conventions;
 use super::offload::{self, Share, Version};
 use super::search_space::{self, AgenticCandidate, Candidate, Defaults};
 
-/// A master config entry, in whichever dialect it was written.
+/// A master config entry, in either dialect.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     pub key: ConfigKey,
-    /// Container image of the engine.
     pub image: Image,
     pub model: ModelName,
     pub model_prefix: ModelPrefix,
@@ -25,9 +24,9 @@ pub struct Entry {
     /// Whether its deployments span nodes.
     pub multinode: bool,
     pub disagg: bool,
-    /// What is measured, in the order in which rows are made.
+    /// The scenarios, in the order in which rows are made.
     pub blocks: Vec<ScenarioBlock>,
-    /// The rules that came with the way it is written.
+    /// Rules that follow from its dialect.
     pub conventions: Conventions,
     /// Where its key is written.
     pub place: Place,
@@ -48,17 +47,17 @@ pub enum ScenarioBlock {
         candidates: Vec<Candidate>,
     },
     AgenticCoding {
-        /// How long the load lasts, seconds.
+        /// Duration of the load, seconds.
         duration_s: u64,
         /// The search space, in order.
         candidates: Vec<AgenticCandidate>,
     },
 }
 
-/// How long the agentic load lasts, seconds. The format has no field for it.
+/// Duration of the agentic load, seconds. The format has no field for it.
 const AGENTIC_DURATION_S: u64 = 3600;
 
-/// What labels of clusters start with; only there can an agentic scenario run.
+/// Prefix of labels of clusters; agentic scenarios only run there.
 const CLUSTER: &str = "cluster:";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +85,7 @@ pub(super) const FIXED_BLOCK_FIELDS: [&str; 3] = ["isl", "osl", "search-space"];
 /// Fields of an agentic block.
 pub(super) const AGENTIC_BLOCK_FIELDS: [&str; 2] = ["dram-utilization", "search-space"];
 
-/// Fields of an entry, but for its search space.
+/// Fields of an entry without its search space.
 pub(super) fn fields(multinode: bool) -> Vec<&'static str> {
     let mut fields = FIELDS.to_vec();
     if multinode {
@@ -109,7 +108,7 @@ pub(super) fn read(reader: &mut Reader<'_>, key: ConfigKey, key_node: &Node, nod
         | Value::Sequence(_) => Dialect::Scenarios,
     };
     let what = key.to_string();
-    // What else the entry may have depends on whether it is multi-node.
+    // The other fields depend on whether the entry is multi-node.
     let multinode = multinode_of(node);
     let mut known = fields(multinode != Some(false));
     known.push(match dialect {
@@ -144,7 +143,7 @@ pub(super) fn read(reader: &mut Reader<'_>, key: ConfigKey, key_node: &Node, nod
         Some(node) => reader.text(node, "kv-p2p-transfer").map(|text| Some(text.to_owned())),
         None => Some(None),
     };
-    // Without these the search space cannot be judged: its errors would be consequences.
+    // Without these the search space cannot be checked: its errors would only be consequences.
     let defaults = Defaults {
         multinode: multinode?,
         router: router.clone().flatten(),
@@ -180,13 +179,13 @@ pub(super) fn read(reader: &mut Reader<'_>, key: ConfigKey, key_node: &Node, nod
     })
 }
 
-/// The entry's `multinode` before anything is reported about it.
+/// The entry's `multinode`, before anything is reported about it.
 fn multinode_of(node: &Node) -> Option<bool> {
     let Value::Mapping(mapping) = &node.value else { return None };
     mapping.get("multinode").and_then(|node| binary(&node.value))
 }
 
-/// The original compares this field with True and False, to which 1 and 0 are equal; no row shows the number.
+/// InferenceX compares this field with True and False, which are equal to 1 and 0; no row contains the number.
 fn binary(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(value) => Some(*value),

@@ -17,7 +17,7 @@ pub fn lint(catalog: &Catalog) -> Diagnostics {
     found
 }
 
-/// The last part of an image reference has its tag or digest; a registry's port is no tag.
+/// Tag and digest are in the last part of an image reference; the port of a registry is not a tag.
 fn moving_image(entry: &Entry, found: &mut Diagnostics) {
     let image = entry.image.as_str();
     let last = image.rsplit(['/', '#']).next().unwrap_or(image);

@@ -1,5 +1,5 @@
-//! YAML files to a checked `Catalog` of what can be measured. Both dialects of the field are read: which one a file
-//! is written in is known to the parser alone, and what differs in meaning travels as `Conventions` on the entry.
+//! YAML files to a checked `Catalog` of what can be measured. Both dialects of the format are read: only the parser knows which one
+//! a file uses, and differences in meaning become `Conventions` of the entry.
 
 mod catalog;
 mod concurrency;

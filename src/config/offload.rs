@@ -1,4 +1,4 @@
-//! Where an agentic entry puts KV blocks that do not fit on the GPU, and how much of the host's memory it may use.
+//! Offloading of KV blocks that do not fit on the GPU in agentic entries, and the host memory that it may use.
 
 use std::fmt;
 
@@ -12,22 +12,22 @@ pub enum Offload {
     None,
     Dram {
         backend: Component,
-        /// The share of a node's memory that its GPUs may use together.
+        /// The share of a node's memory that all of its GPUs together may use.
         utilization: Utilization,
     },
 }
 
-/// A share above 0 and up to 1, kept as the decimal that was written: 0.61 of something is exact.
+/// A share above 0 and up to 1, kept as the written decimal: binary fractions would make 0.61 of a number inexact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Utilization {
-    /// The digits behind the point, as a whole number.
+    /// The digits after the point, as a whole number.
     pub numerator: u64,
-    /// Ten to the number of digits.
+    /// Ten to the power of the number of digits.
     pub denominator: u64,
 }
 
 impl Utilization {
-    /// The share that a number stands for, by its shortest decimal form. None outside of 0 to 1.
+    /// The share that a number represents, by its shortest decimal form. `None` outside of 0 to 1.
     #[must_use]
     pub fn from_f64(value: f64) -> Option<Self> {
         if !(value > 0.0 && value <= 1.0) {
@@ -52,7 +52,7 @@ impl fmt::Display for Utilization {
 /// Fields of a search-space entry.
 pub(super) const FIELDS: [&str; 2] = ["kv-offloading", "kv-offload-backend"];
 
-/// Fields of a named part beside the engine.
+/// Fields of a component next to the engine.
 pub(super) const COMPONENT_FIELDS: [&str; 2] = ["name", "version"];
 
 const WORDS: [(&str, KvOffloading); 2] = [("none", KvOffloading::None), ("dram", KvOffloading::Dram)];
@@ -79,11 +79,11 @@ pub(super) fn read_utilization(reader: &mut Reader<'_>, node: &Node) -> Option<U
 pub(super) enum Share {
     Given(Utilization),
     Absent,
-    /// A value that was reported; what follows from it is not reported again.
+    /// An invalid value, already reported; consequences are not reported again.
     Invalid,
 }
 
-/// Reads the offloading of a search-space entry. `required` is whether `kv-offloading` must be there.
+/// Reads the offloading of a search-space entry. `required`: `kv-offloading` must be present.
 pub(super) fn read(reader: &mut Reader<'_>, object: &Object<'_>, share: Share, required: bool) -> Option<Offload> {
     let written = if required {
         Some(reader.required(object, "kv-offloading", "search-space entry")?)
@@ -132,7 +132,7 @@ pub(super) fn read(reader: &mut Reader<'_>, object: &Object<'_>, share: Share, r
     }
 }
 
-/// Whether a component must say its version.
+/// Whether a component must have a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Version {
     Required,
@@ -155,7 +155,7 @@ pub(super) fn read_component(reader: &mut Reader<'_>, node: &Node, what: &str, v
     Some(Component { name: name?, version })
 }
 
-/// A version names a release or a commit; an image reference in its place says that the part is in the engine's image.
+/// A version is a release or a commit; an image reference means that the component is part of the engine's image.
 fn read_version(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<String> {
     let text = reader.text(node, &format!("{what}.version"))?;
     if text.starts_with("image:") {
@@ -166,7 +166,7 @@ fn read_version(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<Stri
     Some(text.to_owned())
 }
 
-/// Where the first of an object's keys is, for a message about the object as a whole.
+/// The place of an object's first key, for a message about the whole object.
 pub(super) fn head(object: &Object<'_>) -> Span {
     Span {
         end: object.span().start,

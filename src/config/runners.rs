@@ -1,4 +1,4 @@
-//! The runner file: which nodes stand behind a label, and what hardware a cluster's nodes have. Two ways of writing it:
+//! The runner file: the nodes of each label, and the hardware of a cluster's nodes. Two forms:
 //! `labels:` with `hardware:`, and, older, a flat mapping of label to node names.
 
 use std::collections::HashSet;
@@ -10,7 +10,6 @@ use schemars::JsonSchema;
 use crate::model::{Place, RunnerLabel, RunnerName};
 use crate::yaml::{KeyValue, Node, Reader, Value};
 
-/// What the runner file says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Runners {
     /// Labels with their nodes, in the order of the file; no list is empty.
@@ -66,7 +65,7 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Node) -> Option<Runners> {
     })
 }
 
-/// Where the keys of a mapping are.
+/// The places of a mapping's keys.
 fn places(reader: &Reader<'_>, node: &Node) -> IndexMap<RunnerLabel, Place> {
     let Value::Mapping(mapping) = &node.value else {
         return IndexMap::new();

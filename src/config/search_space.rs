@@ -1,4 +1,4 @@
-//! One entry of a search space: how the engine is split, which concurrencies are measured on it, and what stands
+//! One entry of a search space: parallelism, concurrencies, and the components next to the engine.
 //! beside it.
 
 use crate::model::{Component, Layout, Place, SpecDecoding};
@@ -8,16 +8,16 @@ use super::concurrency::{self, ConcurrencySpec};
 use super::offload::{self, Offload, Share, Version};
 use super::worker;
 
-/// One way to run an engine, with the concurrencies to measure on it.
+/// One configuration of an engine, with the concurrencies to measure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
     pub layout: Layout,
     /// How tokens are drafted.
     pub spec_decoding: SpecDecoding,
     pub conc: ConcurrencySpec,
-    /// The request router, the entry's own or that of its config entry.
+    /// The request router, of this entry or of its config entry.
     pub router: Option<Component>,
-    /// What moves the KV cache, the entry's own or that of its config entry.
+    /// The KV cache transfer, of this entry or of its config entry.
     pub kv_p2p_transfer: Option<String>,
     /// Where it is written.
     pub place: Place,
@@ -26,19 +26,19 @@ pub struct Candidate {
 /// A candidate of the agentic scenario.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgenticCandidate {
-    /// What it shares with every candidate.
+    /// The fields common to all candidates.
     pub candidate: Candidate,
-    /// Where KV blocks go that do not fit.
+    /// Offloading of KV blocks that do not fit.
     pub offload: Offload,
 }
 
-/// What the config entry says for all of its candidates.
+/// Values of the config entry that apply to all of its candidates.
 #[derive(Debug, Clone)]
 pub(super) struct Defaults {
     pub multinode: bool,
     pub router: Option<Component>,
     pub kv_p2p_transfer: Option<String>,
-    /// Whether each candidate must end up with a `kv-p2p-transfer`.
+    /// Whether each candidate must have a `kv-p2p-transfer`.
     pub needs_transfer: bool,
 }
 
@@ -81,7 +81,7 @@ pub(super) fn read_agentic(reader: &mut Reader<'_>, node: &Node, defaults: &Defa
     })
 }
 
-/// Fields of every candidate, but for concurrency and offloading.
+/// Fields of every candidate, except for concurrency and offloading.
 pub(super) fn known_fields(multinode: bool) -> Vec<&'static str> {
     let mut known = COMMON_FIELDS.to_vec();
     if multinode {
@@ -92,8 +92,8 @@ pub(super) fn known_fields(multinode: bool) -> Vec<&'static str> {
     known
 }
 
-/// The split of a multi-node candidate belongs to its workers. Upstream lets some of these fields stand and ignores
-/// them, so those are a warning here.
+/// The parallelism of a multi-node candidate belongs to its workers. InferenceX accepts some of these fields and ignores
+/// them, so they are only a warning here.
 fn refuse_split_beside_workers(reader: &mut Reader<'_>, object: &Object<'_>) {
     for name in worker::PARALLELISM_FIELDS {
         let Some(value) = object.written(name) else { continue };
@@ -134,10 +134,10 @@ fn read(reader: &mut Reader<'_>, object: &Object<'_>, defaults: &Defaults) -> Op
 
 const ONE_LEVEL: &str = "keep it in the config entry, or in each search-space entry";
 
-/// The outer `None` is an error, the inner one no router.
+/// The outer `None` is an error, the inner one means no router.
 fn read_router(reader: &mut Reader<'_>, object: &Object<'_>, defaults: &Defaults) -> Option<Option<Component>> {
     match object.written("router") {
-        // An entry that says `null` has none, whatever stands above it.
+        // An explicit `null` means none, whatever the config entry has.
         Some(node) if node.value == Value::Null => Some(None),
         Some(_) if defaults.router.is_some() => {
             let message = "`router` here and in the config entry, expected one of them";
@@ -149,7 +149,7 @@ fn read_router(reader: &mut Reader<'_>, object: &Object<'_>, defaults: &Defaults
     }
 }
 
-/// The outer `None` is an error, the inner one no transfer.
+/// The outer `None` is an error, the inner one means no transfer.
 fn read_transfer(reader: &mut Reader<'_>, object: &Object<'_>, defaults: &Defaults) -> Option<Option<String>> {
     match object.get("kv-p2p-transfer") {
         Some(_) if defaults.kv_p2p_transfer.is_some() => {

@@ -1,4 +1,4 @@
-//! How an engine is split over GPUs: the parallelism of a single-node entry, and the groups of workers of a multi-node
+//! How an engine is spread over GPUs: the parallelism of a single-node entry, and the worker groups of a multi-node
 //! one.
 
 use std::num::NonZeroU32;
@@ -19,10 +19,10 @@ pub(super) const WORKER_FIELDS: [&str; 9] = [
     "additional-settings",
 ];
 
-/// Fields of a search-space entry that say how one instance is split.
+/// Fields of a search-space entry for the parallelism of one instance.
 pub(super) const PARALLELISM_FIELDS: [&str; 7] = ["tp", "pp", "dcp-size", "pcp-size", "dp-size", "ep", "dp-attn"];
 
-/// The split of a single-node entry: `tp` must be there, all else is 1 or off by default.
+/// The parallelism of a single-node entry: `tp` is required, everything else is 1 or off by default.
 pub(super) fn read_parallelism(reader: &mut Reader<'_>, object: &Object<'_>) -> Option<Parallelism> {
     let tp = reader
         .required(object, "tp", "search-space entry")
@@ -79,7 +79,7 @@ fn read_worker_group(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option
     })
 }
 
-/// No workers at all is allowed: the other group then does the work of both.
+/// 0 workers are allowed: the other group then does the work of both.
 fn read_count(reader: &mut Reader<'_>, node: &Node) -> Option<u32> {
     let number = reader.integer(node, "num-worker")?;
     let count = u32::try_from(number).ok();
@@ -106,7 +106,7 @@ fn optional_size(reader: &mut Reader<'_>, node: Option<&Node>, name: &str) -> Op
     }
 }
 
-/// A size of the newer kind, which upstream reads strictly: no `2.0`, no `null`.
+/// A size of the newer kind, which InferenceX reads strictly: no `2.0`, no `null`.
 fn strict_size(reader: &mut Reader<'_>, object: &Object<'_>, name: &str) -> Option<NonZeroU32> {
     match object.written(name) {
         None => Some(NonZeroU32::MIN),

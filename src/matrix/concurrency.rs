@@ -1,11 +1,11 @@
-//! The concurrencies that a search-space entry stands for, within the bounds of a selection.
+//! The concurrencies of a search-space entry, within the bounds of a selection.
 
 use std::num::NonZeroU32;
 
 use crate::config::ConcurrencySpec;
 use crate::model::Concurrency;
 
-/// What a range is multiplied by from one concurrency to the next; at least 2.
+/// The factor between consecutive concurrencies of a range; at least 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step(NonZeroU32);
 
@@ -25,7 +25,7 @@ impl Default for Step {
     }
 }
 
-/// The lowest and the highest concurrency that a selection wants, as a person wrote them: zero and less select nothing.
+/// The lowest and the highest concurrency of a selection, as given: values below 1 select nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Bounds {
     /// At least this.
@@ -34,7 +34,7 @@ pub struct Bounds {
     pub max: Option<i64>,
 }
 
-/// From start to end by multiplication; the end is always there.
+/// From start to end by multiplication; the end is always included.
 #[must_use]
 pub fn range(start: Concurrency, end: Concurrency, step: Step) -> Vec<Concurrency> {
     let mut values = vec![start];
@@ -53,7 +53,7 @@ fn all(spec: &ConcurrencySpec, step: Step) -> Vec<Concurrency> {
     }
 }
 
-/// The concurrencies within the bounds, as they are written: the agentic scenario.
+/// The concurrencies within the bounds, as written: for the agentic scenario.
 #[must_use]
 pub fn within(spec: &ConcurrencySpec, step: Step, bounds: Bounds) -> Vec<Concurrency> {
     let fits = |conc: &Concurrency| {
@@ -63,8 +63,8 @@ pub fn within(spec: &ConcurrencySpec, step: Step, bounds: Bounds) -> Vec<Concurr
     all(spec, step).into_iter().filter(fits).collect()
 }
 
-/// As [`within`], but an entry that lies above the highest bound is measured at that bound rather than not at all:
-/// fixed lengths over several nodes, and lists.
+/// As [`within`], but an entry above the highest bound is measured at that bound instead of not at all:
+/// for fixed lengths over several nodes, and lists.
 #[must_use]
 pub fn within_or_at_max(spec: &ConcurrencySpec, step: Step, bounds: Bounds) -> Vec<Concurrency> {
     let Some(limits) = Limits::new(bounds) else { return Vec::new() };
@@ -76,8 +76,8 @@ pub fn within_or_at_max(spec: &ConcurrencySpec, step: Step, bounds: Bounds) -> V
     if within.is_empty() { vec![limits.max] } else { within }
 }
 
-/// As [`within_or_at_max`] for a list; a range is narrowed to the bounds before it is stepped through, so that its
-/// first and last concurrency are the bounds themselves: fixed lengths on one node.
+/// As [`within_or_at_max`] for a list; a range is narrowed to the bounds before it is expanded, so that its
+/// first and last concurrency are the bounds themselves: for fixed lengths on one node.
 #[must_use]
 pub fn narrowed(spec: &ConcurrencySpec, step: Step, bounds: Bounds) -> Vec<Concurrency> {
     match spec {
@@ -96,7 +96,7 @@ pub fn narrowed(spec: &ConcurrencySpec, step: Step, bounds: Bounds) -> Vec<Concu
     }
 }
 
-/// Bounds as concurrencies; none where a bound is not a concurrency, which selects nothing.
+/// Bounds as concurrencies; `None` if a bound is not a concurrency, which selects nothing.
 struct Limits {
     min: Concurrency,
     max: Concurrency,
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_multiply_and_always_end_at_their_end() {
+    fn ranges_multiply_and_always_include_their_end() {
         let step = |factor| Step::new(factor).unwrap();
         let (three, fifty) = (Concurrency::new(3).unwrap(), Concurrency::new(50).unwrap());
         assert_eq!(range(three, fifty, Step::default()), conc(&[3, 6, 12, 24, 48, 50]));

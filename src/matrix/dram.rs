@@ -1,10 +1,10 @@
-//! The host memory that offloaded KV blocks may use: a node's memory, the share that the config allows, and of that the
-//! part that belongs to the GPUs in use.
+//! The host memory for offloaded KV blocks: a node's memory, times the share that the config allows, times the
+//! share of the GPUs in use.
 
 use crate::config::{Hardware, Utilization};
 use crate::model::{Layout, Parallelism};
 
-/// Most of a node's memory that is given out, MiB: 3 TB. What is above stays with the system.
+/// Upper bound of a node's memory for offloading, MiB: 3 TB. The rest is left to the system.
 const MOST_MIB: u64 = 2_861_022;
 const BYTES_PER_MIB: u128 = 1 << 20;
 const BYTES_PER_GB: u128 = 1_000_000_000;
@@ -15,7 +15,7 @@ pub enum DramError {
     /// A single-node engine needs more GPUs than a node has.
     #[error("the split needs {gpus} GPUs (tp x pp x pcp-size), but a node has {gpus_per_node}")]
     BeyondNode { gpus: u64, gpus_per_node: u32 },
-    /// The GPUs of a worker leave a rest on its node.
+    /// Workers do not fill their node evenly.
     #[error("a prefill worker has {gpus} GPUs (tp x pp x pcp-size), which does not divide the node's {gpus_per_node} evenly")]
     NoDivisor {
         /// GPUs of a worker.
@@ -36,7 +36,7 @@ pub enum DramError {
 /// The memory one engine instance may use on a node, whole GB (10^9 bytes), rounded down.
 ///
 /// # Errors
-/// When the split does not fit the node.
+/// If the worker does not fit the node.
 pub fn budget_gb(layout: &Layout, hardware: Hardware, share: Utilization) -> Result<u64, DramError> {
     let gpus_per_node = hardware.gpus_per_node.get();
     let gpus = match layout {
@@ -58,7 +58,7 @@ fn single_node_gpus(parallelism: &Parallelism, gpus_per_node: u32) -> Result<u64
     Ok(gpus)
 }
 
-/// GPUs that a worker uses of one node.
+/// GPUs of one node that a worker uses.
 fn worker_gpus(parallelism: &Parallelism, gpus_per_node: u32) -> Result<u64, DramError> {
     let gpus = parallelism.gpus();
     let of_node = u64::from(gpus_per_node);

@@ -1,4 +1,4 @@
-//! A config entry to rows. This is the only place where rows are made: every command expands with it and then filters.
+//! A config entry to rows. This is the only place that makes rows: every command expands with it and then filters.
 
 use crate::config::{Candidate, Entry, Offload, Runners, ScenarioBlock};
 use crate::model::{
@@ -11,11 +11,11 @@ use super::row::{Concurrencies, EvalMark, Row, Scenario};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Expansion {
-    /// From one concurrency of a range to the next.
+    /// Factor between consecutive concurrencies of a range.
     pub step: Step,
     pub bounds: Bounds,
-    /// What rows ask for instead of the entry's label: each row once for each of these, agentic rows over several nodes
-    /// one deployment after the other.
+    /// Runner labels that replace the entry's label: each row is repeated for each of these; agentic rows over several nodes are
+    /// grouped by deployment.
     pub places: Option<Vec<RunnerLabel>>,
 }
 
@@ -26,10 +26,10 @@ impl Expansion {
 }
 
 /// All rows of an entry: blocks, candidates and concurrencies in the order of the config. On one node each concurrency
-/// is a row; over several nodes fixed lengths are one row with all of them, agentic load one row each.
+/// is a row; over several nodes fixed lengths are one row with all of them, the agentic scenario one row each.
 ///
 /// # Errors
-/// Offloading to host memory that cannot be sized, at its place in the config.
+/// Offloading to host memory whose size cannot be computed, at its place in the config.
 pub fn expand(entry: &Entry, runners: &Runners, how: &Expansion) -> Result<Vec<Row>, Diagnostics> {
     let mut rows = Vec::new();
     let mut found = Diagnostics::new();
@@ -201,7 +201,7 @@ fn agentic_name(entry: &Entry, candidate: &Candidate, scenario: &Scenario, conc:
     }
 }
 
-/// `2x16ep32dpa`: workers, TP, EP where it is over 1, data-parallel attention where it is on.
+/// `2x16ep32dpa`: workers, TP, EP if over 1, data-parallel attention if enabled.
 fn workers(group: &WorkerGroup) -> String {
     let parallelism = &group.parallelism;
     let ep = if parallelism.ep.get() > 1 {

@@ -1,4 +1,4 @@
-//! What a selection leaves of expanded rows. Each filter is a function of its own; none knows where rows come from.
+//! Filters over expanded rows. Each is a separate function, independent of where rows come from.
 
 use std::num::NonZeroU32;
 
@@ -7,7 +7,7 @@ use crate::model::{Concurrency, Layout, RunnerLabel, SeqLens};
 
 use super::row::{Concurrencies, Row, Scenario};
 
-/// Which rows by the number of nodes they use.
+/// Selection of rows by number of nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Nodes {
     /// Rows on one node.
@@ -17,7 +17,7 @@ pub struct Nodes {
 }
 
 impl Nodes {
-    /// Of two flags: neither means both.
+    /// From two flags: neither means both.
     #[must_use]
     pub fn from_flags(single: bool, multi: bool) -> Self {
         if single || multi {
@@ -51,14 +51,14 @@ impl ScenarioKind {
     }
 }
 
-/// Keeps rows of some kinds of scenario; none named means all.
+/// Keeps rows of these kinds of scenario; an empty list means all.
 pub fn scenarios(rows: &mut Vec<Row>, kinds: &[ScenarioKind]) {
     if !kinds.is_empty() {
         rows.retain(|row| kinds.contains(&ScenarioKind::of(row)));
     }
 }
 
-/// Keeps rows of some lengths; the agentic scenario has none and stays. None named means all.
+/// Keeps rows of these lengths; agentic rows have none and are kept. An empty list means all.
 pub fn seq_lens(rows: &mut Vec<Row>, wanted: &[SeqLens]) {
     if !wanted.is_empty() {
         rows.retain(|row| match row.scenario {
@@ -68,7 +68,7 @@ pub fn seq_lens(rows: &mut Vec<Row>, wanted: &[SeqLens]) {
     }
 }
 
-/// Leaves out fixed-length rows on one node with a higher TP. A bound below 1 leaves none of them.
+/// Removes single-node rows of fixed lengths with a higher TP. A bound below 1 removes all of them.
 pub fn max_tp(rows: &mut Vec<Row>, bound: i64) {
     rows.retain(|row| match (&row.layout, ScenarioKind::of(row)) {
         (Layout::SingleNode(parallelism), ScenarioKind::FixedSeqLen) => i64::from(parallelism.tp.get()) <= bound,
@@ -76,7 +76,7 @@ pub fn max_tp(rows: &mut Vec<Row>, bound: i64) {
     });
 }
 
-/// Lowers a higher EP of fixed-length rows on one node to the bound. A bound below 1 leaves none of them.
+/// Lowers a higher EP of single-node rows of fixed lengths to the bound. A bound below 1 removes all of them.
 pub fn max_ep(rows: &mut Vec<Row>, bound: i64) {
     let bound = u32::try_from(bound.clamp(0, i64::from(u32::MAX))).ok().and_then(NonZeroU32::new);
     rows.retain_mut(|row| {
@@ -94,7 +94,7 @@ pub fn max_ep(rows: &mut Vec<Row>, bound: i64) {
     });
 }
 
-/// Keeps these concurrencies, in the order of the rows; none named means all.
+/// Keeps these concurrencies, in the order of the rows; an empty list means all.
 pub fn concurrencies(rows: &mut Vec<Row>, wanted: &[i64]) {
     if wanted.is_empty() {
         return;
@@ -109,7 +109,7 @@ pub fn concurrencies(rows: &mut Vec<Row>, wanted: &[i64]) {
     });
 }
 
-/// The nodes of a label whose names have `part` in them, as what a job can ask for.
+/// The nodes of a label whose names contain `part`, as labels that a job can request.
 #[must_use]
 pub fn nodes_with(runners: &Runners, label: &str, part: &str) -> Vec<RunnerLabel> {
     let nodes = runners.labels.get(label).map(Vec::as_slice).unwrap_or_default();
@@ -120,7 +120,7 @@ pub fn nodes_with(runners: &Runners, label: &str, part: &str) -> Vec<RunnerLabel
         .collect()
 }
 
-/// The label itself, where it has `part` in it, and then its nodes that have.
+/// The label itself, if it contains `part`, followed by those of its nodes that do.
 #[must_use]
 pub fn label_and_nodes_with(runners: &Runners, label: &RunnerLabel, part: &str) -> Vec<RunnerLabel> {
     let own = Some(label.clone()).filter(|label| label.as_str().contains(part));

@@ -1,5 +1,5 @@
-//! The identity of what a row runs: rows with the same fingerprint differ in nothing but concurrency and name, so a
-//! point measured for one holds for the other.
+//! The identity of a row's recipe: rows with the same fingerprint differ only in concurrency and name, so a
+//! point measured for one is valid for the other.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Row;
 
-/// What a row may differ in and still be the same recipe.
+/// Keys that are not part of the recipe.
 const LEFT_OUT: [&str; 3] = ["conc", "exp-name", "recipe-fingerprint"];
 
 /// SHA-256, hexadecimal, of the row's canonical JSON (keys sorted, no spaces, everything beyond ASCII escaped) without
@@ -26,7 +26,7 @@ pub fn fingerprint(row: &Row) -> Result<String, serde_json::Error> {
     Ok(hex::encode(Sha256::digest(ascii(&canonical).as_bytes())))
 }
 
-/// JSON text with `\uXXXX` (UTF-16, so two of them beyond the first plane) for what cannot be printed in ASCII.
+/// JSON text with `\uXXXX` escapes (UTF-16, so surrogate pairs beyond the first plane) for everything beyond ASCII.
 fn ascii(json: &str) -> Cow<'_, str> {
     if json.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Cow::Borrowed(json);

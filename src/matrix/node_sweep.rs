@@ -1,4 +1,4 @@
-//! Every config of a runner label on every one of its nodes: one short row each, to see that the nodes work.
+//! Every config of a runner label on every one of its nodes: one short row each, to check that the nodes work.
 
 use crate::config::{AgenticCandidate, Candidate, Catalog, ConcurrencySpec, Entry, Runners, ScenarioBlock};
 use crate::model::{Concurrency, Diagnostics, Layout, RunnerLabel, SeqLens};
@@ -9,29 +9,29 @@ use super::filters::{self, Nodes};
 use super::row::{Concurrencies, Row, Scenario};
 use super::select::{SelectError, marked};
 
-/// What runner-model-sweep selects by. Empty lists and absent values select everything.
+/// Selection of runner-model-sweep. Empty lists and absent values select everything.
 #[derive(Debug, Clone)]
 pub struct NodeSweep {
     pub runner_type: String,
-    /// Starts of config keys.
+    /// Prefixes of config keys.
     pub key_prefixes: Vec<String>,
     pub precisions: Vec<String>,
     pub frameworks: Vec<String>,
     /// The concurrency of every row; without it, the lowest of the config.
     pub conc: Option<Concurrency>,
-    /// One node, several, or both.
+    /// Single-node, multi-node, or both.
     pub nodes: Nodes,
-    /// A part of node names.
+    /// Substring of node names.
     pub node_filter: Option<String>,
 }
 
-/// Context length that is enough for a check at 1k1k, tokens.
+/// Context length that is sufficient for a check at 1k1k, tokens.
 const CHECK_CONTEXT: u32 = 2048;
 
 /// One row for each config of the label and each of its nodes.
 ///
 /// # Errors
-/// An unknown label, no node with the part in its name, configs that cannot be expanded.
+/// An unknown label, no node with the substring in its name, configs that cannot be expanded.
 pub fn runner_model_sweep(catalog: &Catalog, sweep: &NodeSweep, evals: Option<Evals>) -> Result<Vec<Row>, SelectError> {
     let nodes = nodes_of(&catalog.runners, sweep)?;
     let mut planned = Vec::new();
@@ -83,7 +83,7 @@ fn is_checked(entry: &Entry, sweep: &NodeSweep) -> bool {
         && has(&sweep.frameworks, entry.framework.as_str())
 }
 
-/// The row that stands for an entry; none where the entry has nothing that fits a check.
+/// The row that represents an entry; `None` if no block of it is suitable for a check.
 fn check_row(entry: &Entry, runners: &Runners, conc: Option<Concurrency>) -> Result<Option<Row>, Diagnostics> {
     let Some(block) = check_block(entry) else { return Ok(None) };
     let rows = expand_block(entry, runners, &block, &Expansion::default())?;

@@ -1,5 +1,5 @@
-//! `imax.yaml`: what a repository decides for itself. It is one document, read once and whole, so that a misspelt section is
-//! an error and not a section that nobody reads. Its sections are plain values; the steps that obey them import them from here.
+//! `imax.yaml`: a repository's own settings. The document is read once and as a whole, so that a misspelt section is
+//! an error and not ignored. Its sections are plain values; the steps that apply them import them from here.
 
 mod policy;
 mod regressions;
@@ -14,7 +14,7 @@ pub use policy::{Mode, Policy, Sweep};
 pub use regressions::{Exception, Regressions};
 pub use schema::schema;
 
-/// What a repository decides for itself. What it does not say keeps its default.
+/// A repository's own settings. Absent values keep their defaults.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
     pub policy: Policy,
@@ -26,7 +26,7 @@ pub struct Settings {
 const FIELDS: [&str; 2] = ["policy", "regressions"];
 
 impl Settings {
-    /// Reads the document. The diagnostics beside the settings are warnings. An empty document has the defaults.
+    /// Parses the document. The diagnostics next to the settings are warnings. An empty document has the defaults.
     ///
     /// # Errors
     /// All errors with their places: invalid YAML, unknown sections and fields, values of a wrong type.

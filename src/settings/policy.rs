@@ -177,7 +177,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Policy> {
     Some(policy)
 }
 
-/// A field's value where it is written, else its default.
+/// A field's value if present, otherwise its default.
 fn given<'r, T>(
     reader: &mut Reader<'r>,
     object: &Object<'_>,
@@ -223,7 +223,7 @@ fn sweep(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<Sweep> {
     })
 }
 
-/// A label that means two things would do the one or the other by chance.
+/// A label with two meanings would be ambiguous.
 fn refuse_shared_labels(reader: &mut Reader<'_>, object: &Object<'_>, policy: &Policy) {
     for (field, label) in [
         ("all-evals-label", &policy.all_evals_label),

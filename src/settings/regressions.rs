@@ -91,7 +91,7 @@ impl Regressions {
         found.map_or_else(|| usual_smallest_change(metric), |rule| rule.percent / 100.0)
     }
 
-    /// The exception in force for a regression of these metrics; of a point that failed, for none.
+    /// The exception in force for a regression of these metrics; for a failed point, `metrics` is empty.
     #[must_use]
     pub fn exception(&self, point: &str, metrics: &[Metric], today: NaiveDate) -> Option<&Exception> {
         self.exceptions.iter().find(|exception| {
@@ -101,7 +101,7 @@ impl Regressions {
         })
     }
 
-    /// Exceptions that no longer apply, for people to remove.
+    /// Exceptions that have expired, for people to remove.
     pub fn expired(&self, today: NaiveDate) -> impl Iterator<Item = &Exception> {
         self.exceptions.iter().filter(move |exception| exception.until < today)
     }
@@ -176,7 +176,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Regressions> 
     })
 }
 
-/// A list of which each item is read; an empty one where the field is not there.
+/// Reads each item of a list; empty if the field is absent.
 fn list<T>(reader: &mut Reader<'_>, object: &Object<'_>, name: &str, read: impl Fn(&mut Reader<'_>, &Node) -> Option<T>) -> Option<Vec<T>> {
     let Some(node) = object.get(name) else {
         return Some(Vec::new());
@@ -267,7 +267,7 @@ fn reason(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// A date is one with and without quotes.
+/// YAML has dates, so both a quoted and a plain one are accepted.
 fn day(reader: &mut Reader<'_>, node: &Node) -> Option<NaiveDate> {
     let text = match &node.value {
         Value::Date(text) | Value::Text(text) => Some(text),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::scene::{Scene, failed_job, row};
+use crate::fixture::{Fixture, failed_job, row};
 
 const CONFIG: &str = "demo-fp8-h100-sim:
   image: example/engine:1
@@ -26,8 +26,8 @@ const ENTRY: &str = "- config-keys:
   pr-link: https://github.com/octo-org/octo-repo/pull/1
 ";
 
-fn region(scene: &Scene) -> Value {
-    let ended = scene.imax(&["report", "run", "--format", "sarif"], &[]);
+fn region(fixture: &Fixture) -> Value {
+    let ended = fixture.imax(&["report", "run", "--format", "sarif"], &[]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     let sarif: Value = serde_json::from_str(&ended.stdout).unwrap();
     let place = &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
@@ -37,14 +37,14 @@ fn region(scene: &Scene) -> Value {
 
 #[test]
 fn alert_is_placed_at_the_newest_entry_that_selects_its_point() {
-    let scene = Scene::new();
-    scene.write("run/job.json", &failed_job(&row(4), "server", "it died").to_string());
-    assert_eq!(region(&scene), Value::Null, "a line that nobody knows");
-    scene.write("configs/demo-master.yaml", CONFIG);
-    scene.write("configs/runners.yaml", "labels:\n  h100: [h100_0]\n");
-    scene.write("perf-changelog.yaml", &format!("{ENTRY}\n{ENTRY}"));
-    assert_eq!(region(&scene), 7);
-    scene.write(
+    let fixture = Fixture::new();
+    fixture.write("run/job.json", &failed_job(&row(4), "server", "it died").to_string());
+    assert_eq!(region(&fixture), Value::Null, "a line that nobody knows");
+    fixture.write("configs/demo-master.yaml", CONFIG);
+    fixture.write("configs/runners.yaml", "labels:\n  h100: [h100_0]\n");
+    fixture.write("perf-changelog.yaml", &format!("{ENTRY}\n{ENTRY}"));
+    assert_eq!(region(&fixture), 7);
+    fixture.write(
         "run/job.json",
         &failed_job(
             &{
@@ -57,5 +57,5 @@ fn alert_is_placed_at_the_newest_entry_that_selects_its_point() {
         )
         .to_string(),
     );
-    assert_eq!(region(&scene), Value::Null, "another engine's point was asked for elsewhere");
+    assert_eq!(region(&fixture), Value::Null, "another engine's point was asked for elsewhere");
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::fixture::{Ended, Fixture, failed_job, imax_in, row};
 use crate::github::{Github, REPOSITORY, TOKEN, WorkflowRun};
-use crate::scene::{Ended, Scene, failed_job, imax_in, row};
 
 /// Noise without a generator of random numbers: within half a percent, and not in any order.
 fn wiggle(run: u32) -> f64 {
@@ -11,12 +11,12 @@ fn wiggle(run: u32) -> f64 {
 }
 
 /// A history of `runs` runs, one a day, of a point at about this throughput.
-fn remember(scene: &Scene, runs: u32, throughput: f64) {
+fn remember(fixture: &Fixture, runs: u32, throughput: f64) {
     for run in 1..=runs {
-        scene.measured("run/a", &row(4), throughput * wiggle(run));
+        fixture.measured("run/a", &row(4), throughput * wiggle(run));
         let date = format!("2026-10-{run:02}T05:00:00Z");
         let commit = format!("{run:040}");
-        let ended = scene.imax(
+        let ended = fixture.imax(
             &[
                 "collect",
                 "run",
@@ -46,21 +46,21 @@ fn comparison(ended: &Ended) -> Value {
 
 #[test]
 fn history_supplies_noise_and_baseline() {
-    let scene = Scene::new();
-    remember(&scene, 14, 4000.0);
-    let files = std::fs::read_dir(scene.path("history")).unwrap().count();
+    let fixture = Fixture::new();
+    remember(&fixture, 14, 4000.0);
+    let files = std::fs::read_dir(fixture.path("history")).unwrap().count();
     assert_eq!(files, 12, "the oldest are removed");
 
     // Four percent is within what is assumed without a history, and far outside of what this one shows.
-    scene.measured("head/a", &row(4), 3860.0);
-    scene.measured("base/a", &row(4), 4020.0);
-    let alone = scene.imax(&["compare", "base", "head", "--fail-on", "regression"], &[]);
+    fixture.measured("head/a", &row(4), 3860.0);
+    fixture.measured("base/a", &row(4), 4020.0);
+    let alone = fixture.imax(&["compare", "base", "head", "--fail-on", "regression"], &[]);
     assert_eq!(alone.code, 0, "{}", alone.stdout);
     let known = ["report", "head", "--baseline", "history:history", "--fail-on", "regression"];
-    let ended = scene.imax(&known, &[]);
+    let ended = fixture.imax(&known, &[]);
     assert_eq!(ended.code, 5, "{}", ended.stdout);
     assert!(ended.stdout.contains("noise from 12 earlier runs"), "{}", ended.stdout);
-    let change = comparison(&scene.imax(&["report", "head", "--baseline", "history:history", "--format", "json"], &[]));
+    let change = comparison(&fixture.imax(&["report", "head", "--baseline", "history:history", "--format", "json"], &[]));
     let change = &change["points"][0]["changes"][0];
     assert_eq!(change["basis"], json!({ "history": { "runs": 12 } }));
     assert!(
@@ -68,7 +68,7 @@ fn history_supplies_noise_and_baseline() {
         "{change}"
     );
 
-    let with_file = scene.imax(&["compare", "base", "head", "--history", "history", "--fail-on", "regression"], &[]);
+    let with_file = fixture.imax(&["compare", "base", "head", "--history", "history", "--fail-on", "regression"], &[]);
     assert_eq!(
         with_file.code, 5,
         "a file as the base, its noise from the history: {}",
@@ -78,8 +78,8 @@ fn history_supplies_noise_and_baseline() {
 
 #[test]
 fn run_is_added_to_the_history_once_and_needs_a_commit() {
-    let scene = Scene::new();
-    scene.measured("run/a", &row(4), 4000.0);
+    let fixture = Fixture::new();
+    fixture.measured("run/a", &row(4), 4000.0);
     let collect = [
         "collect",
         "run",
@@ -90,36 +90,36 @@ fn run_is_added_to_the_history_once_and_needs_a_commit() {
         "--date",
         "2026-10-01T05:00:00Z",
     ];
-    let unknown = scene.imax(&collect, &[]);
+    let unknown = fixture.imax(&collect, &[]);
     assert_eq!(unknown.code, 2);
     assert!(unknown.stderr.contains("from --commit or GITHUB_SHA"), "{}", unknown.stderr);
     let environment = [("GITHUB_SHA", "abc123"), ("GITHUB_REF_NAME", "main"), ("GITHUB_RUN_ID", "77")];
     for _ in 0..2 {
-        assert_eq!(scene.imax(&collect, &environment).code, 0);
+        assert_eq!(fixture.imax(&collect, &environment).code, 0);
     }
-    let entry = scene.json("history/20261001T050000Z-abc123.json");
+    let entry = fixture.json("history/20261001T050000Z-abc123.json");
     assert_eq!(
         (&entry["branch"], &entry["run_id"], &entry["schema"]),
         (&json!("main"), &json!("77"), &json!("imax-history/1"))
     );
-    scene.measured("run/a", &row(4), 4100.0);
-    let other = scene.imax(&collect, &environment);
+    fixture.measured("run/a", &row(4), 4100.0);
+    let other = fixture.imax(&collect, &environment);
     assert_eq!(other.code, 4);
     assert!(other.stderr.contains("a history are never changed"), "{}", other.stderr);
 
-    scene.write("failed/job.json", &failed_job(&row(4), "server", "it died").to_string());
-    let failed = scene.imax(&["collect", "failed", "--out", "out", "--history", "empty", "--commit", "a"], &[]);
-    assert_eq!((failed.code, scene.path("empty").exists()), (0, false), "{}", failed.stderr);
+    fixture.write("failed/job.json", &failed_job(&row(4), "server", "it died").to_string());
+    let failed = fixture.imax(&["collect", "failed", "--out", "out", "--history", "empty", "--commit", "a"], &[]);
+    assert_eq!((failed.code, fixture.path("empty").exists()), (0, false), "{}", failed.stderr);
 }
 
 #[test]
 fn repeated_measurements_reveal_a_small_change() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     for run in 0..5 {
-        scene.measured(&format!("base{run}/a"), &row(4), 4000.0 * wiggle(run));
-        scene.measured(&format!("head{run}/a"), &row(4), 3900.0 * wiggle(run));
+        fixture.measured(&format!("base{run}/a"), &row(4), 4000.0 * wiggle(run));
+        fixture.measured(&format!("head{run}/a"), &row(4), 3900.0 * wiggle(run));
     }
-    assert_eq!(scene.imax(&["compare", "base0", "head0", "--fail-on", "regression"], &[]).code, 0);
+    assert_eq!(fixture.imax(&["compare", "base0", "head0", "--fail-on", "regression"], &[]).code, 0);
     let mut arguments = vec!["report", "head0", "--format", "json", "--fail-on", "regression"];
     for base in ["base0", "base1", "base2", "base3", "base4"] {
         arguments.extend(["--baseline", base]);
@@ -127,7 +127,7 @@ fn repeated_measurements_reveal_a_small_change() {
     for head in ["head1", "head2", "head3", "head4"] {
         arguments.extend(["--repeat", head]);
     }
-    let ended = scene.imax(&arguments, &[]);
+    let ended = fixture.imax(&arguments, &[]);
     assert_eq!(ended.code, 5, "{}", ended.stdout);
     assert_eq!(
         comparison(&ended)["points"][0]["changes"][0]["basis"],
@@ -137,14 +137,14 @@ fn repeated_measurements_reveal_a_small_change() {
 
 #[test]
 fn excepted_regression_is_shown_but_does_not_fail_until_it_expires() {
-    let scene = Scene::new();
-    scene.measured("base/a", &row(4), 4000.0);
-    scene.measured("head/a", &row(4), 3000.0);
+    let fixture = Fixture::new();
+    fixture.measured("base/a", &row(4), 4000.0);
+    fixture.measured("head/a", &row(4), 3000.0);
     let rules = |until: &str| {
         format!("regressions:\n  exceptions:\n    - {{points: 'demo fp8 h100 *', reason: 'kernel <b>X</b>, issue #12', until: {until}}}\n")
     };
-    let compare = |format: &str| scene.imax(&["compare", "base", "head", "--fail-on", "regression", "--format", format], &[]);
-    scene.write("imax.yaml", &rules("2999-12-31"));
+    let compare = |format: &str| fixture.imax(&["compare", "base", "head", "--fail-on", "regression", "--format", format], &[]);
+    fixture.write("imax.yaml", &rules("2999-12-31"));
     let accepted = compare("markdown");
     assert_eq!(accepted.code, 0, "{}", accepted.stdout);
     assert!(accepted.stdout.contains("1 known regression"), "{}", accepted.stdout);
@@ -158,7 +158,7 @@ fn excepted_regression_is_shown_but_does_not_fail_until_it_expires() {
     let suppressed = &sarif["runs"][0]["results"][0]["suppressions"][0]["justification"];
     assert_eq!(suppressed, "known until 2999-12-31: kernel <b>X</b>, issue #12");
 
-    scene.write("imax.yaml", &rules("2026-01-01"));
+    fixture.write("imax.yaml", &rules("2026-01-01"));
     let ended = compare("table");
     assert_eq!(ended.code, 5, "{}", ended.stdout);
     assert!(
@@ -167,9 +167,9 @@ fn excepted_regression_is_shown_but_does_not_fail_until_it_expires() {
         ended.stderr
     );
 
-    scene.write("imax.yaml", "regressions:\n  smallest-changes: [{percent: 40}]\n");
+    fixture.write("imax.yaml", "regressions:\n  smallest-changes: [{percent: 40}]\n");
     assert_eq!(compare("table").code, 0);
-    scene.write("imax.yaml", "regressions:\n  exceptions: [{points: '*', reason: x}]\n");
+    fixture.write("imax.yaml", "regressions:\n  exceptions: [{points: '*', reason: x}]\n");
     let wrong = compare("table");
     assert_eq!(wrong.code, 3);
     assert!(wrong.stderr.contains("imax.yaml:2:"), "{}", wrong.stderr);
@@ -177,18 +177,18 @@ fn excepted_regression_is_shown_but_does_not_fail_until_it_expires() {
 
 #[test]
 fn several_runs_are_shown_side_by_side() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     for (day, throughputs) in [
         ("monday", [4000.0, 8000.0]),
         ("tuesday", [4020.0, 6000.0]),
         ("wednesday", [5000.0, 8010.0]),
     ] {
         for (conc, throughput) in [4, 8].into_iter().zip(throughputs) {
-            scene.measured(&format!("{day}/{conc}"), &row(conc), throughput);
+            fixture.measured(&format!("{day}/{conc}"), &row(conc), throughput);
         }
     }
-    scene.measured("wednesday/16", &row(16), 9000.0);
-    let ended = scene.imax(&["compare", "monday", "tuesday", "wednesday", "--fail-on", "regression"], &[]);
+    fixture.measured("wednesday/16", &row(16), 9000.0);
+    let ended = fixture.imax(&["compare", "monday", "tuesday", "wednesday", "--fail-on", "regression"], &[]);
     assert_eq!(ended.code, 5, "{}", ended.stderr);
     let lines: Vec<Vec<&str>> = ended
         .stdout
@@ -210,7 +210,7 @@ fn several_runs_are_shown_side_by_side() {
         "{}",
         ended.stdout
     );
-    let several = |arguments: &[&str]| scene.imax(&[&["compare", "monday", "tuesday", "wednesday"], arguments].concat(), &[]);
+    let several = |arguments: &[&str]| fixture.imax(&[&["compare", "monday", "tuesday", "wednesday"], arguments].concat(), &[]);
     let csv = several(&["--format", "csv", "--filter", "conc=8"]).stdout;
     let lines: Vec<_> = csv.lines().map(|line| line.split(',').collect::<Vec<_>>()).collect();
     let column = |name: &str| lines[0].iter().position(|heading| *heading == name).unwrap();
@@ -240,8 +240,8 @@ fn several_runs_are_shown_side_by_side() {
     );
 }
 
-async fn report(scene: &Scene, github: &Github, baseline: &'static str) -> Ended {
-    let (folder, api_url) = (scene.path(""), github.api_url());
+async fn report(fixture: &Fixture, github: &Github, baseline: &'static str) -> Ended {
+    let (folder, api_url) = (fixture.path(""), github.api_url());
     let run = move || {
         let environment = [
             ("GITHUB_API_URL", api_url.as_str()),
@@ -260,12 +260,12 @@ async fn report(scene: &Scene, github: &Github, baseline: &'static str) -> Ended
 /// Of three runs of main the newest measured nothing, the one before another point, and the first all.
 #[tokio::test(flavor = "multi_thread")]
 async fn point_is_compared_with_the_newest_run_that_measured_it() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let github = Github::start().await;
     for (run, conc, throughput) in [(1, 4, 1000.0), (1, 8, 2000.0), (2, 8, 2100.0)] {
         let folder = format!("made/{run}-{conc}");
-        scene.measured(&folder, &row(conc), throughput);
-        let agg = scene.read(&format!("{folder}/agg_raw.json"));
+        fixture.measured(&folder, &row(conc), throughput);
+        let agg = fixture.read(&format!("{folder}/agg_raw.json"));
         github
             .state()
             .upload(run, &format!("bmk_{conc}"), &[("agg_raw.json", agg.as_bytes())]);
@@ -279,9 +279,9 @@ async fn point_is_compared_with_the_newest_run_that_measured_it() {
         head_repository: REPOSITORY,
     }));
     for conc in [4, 8, 16] {
-        scene.measured(&format!("head/{conc}"), &row(conc), 1500.0);
+        fixture.measured(&format!("head/{conc}"), &row(conc), 1500.0);
     }
-    let ended = report(&scene, &github, "branch:main").await;
+    let ended = report(&fixture, &github, "branch:main").await;
     let points = comparison(&ended);
     let found: Vec<_> = points["points"]
         .as_array()
@@ -298,12 +298,12 @@ async fn point_is_compared_with_the_newest_run_that_measured_it() {
     // Throughput per GPU: four of them.
     assert_eq!(found, [(4, "better", Some(250.0)), (8, "worse", Some(525.0)), (16, "new", None)]);
 
-    let ended = report(&scene, &github, "run:1").await;
+    let ended = report(&fixture, &github, "run:1").await;
     assert_eq!(comparison(&ended)["points"][1]["changes"][0]["base"].as_f64(), Some(500.0));
-    let ended = report(&scene, &github, "run:3").await;
+    let ended = report(&fixture, &github, "run:3").await;
     assert_eq!(ended.code, 3);
     assert!(ended.stderr.contains("run 3 has no results"), "{}", ended.stderr);
-    let ended = report(&scene, &github, "branch:gone").await;
+    let ended = report(&fixture, &github, "branch:gone").await;
     assert!(
         ended.stderr.contains("branch gone has no successful run with results yet"),
         "{}",

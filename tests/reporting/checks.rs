@@ -3,29 +3,29 @@
 use imax::testing::Permission;
 use imax::testing::{Client, ClientSettings, RepositoryName, add_label, labels, permission_of, remove_label};
 
+use crate::fixture::{Ended, Fixture, failed_job, imax_in, row};
 use crate::github::{Github, REPOSITORY, TOKEN};
-use crate::scene::{Ended, Scene, failed_job, imax_in, row};
 
 const SHA: &str = "ce587453ced02b1526dfb4cb910479d431683101";
 
 struct Desk {
-    scene: Scene,
+    fixture: Fixture,
     github: Github,
 }
 
 impl Desk {
     async fn new() -> Self {
-        let scene = Scene::new();
-        scene.measured("base/a", &row(4), 4000.0);
-        scene.measured("head/a", &row(4), 3000.0);
+        let fixture = Fixture::new();
+        fixture.measured("base/a", &row(4), 4000.0);
+        fixture.measured("head/a", &row(4), 3000.0);
         let event = format!("{{\"pull_request\": {{\"number\": 7, \"head\": {{\"sha\": \"{SHA}\"}}}}}}");
-        scene.write("event.json", &event);
+        fixture.write("event.json", &event);
         let github = Github::start().await;
-        Self { scene, github }
+        Self { fixture, github }
     }
 
     async fn comment(&self, arguments: &[&str]) -> Ended {
-        let folder = self.scene.path("");
+        let folder = self.fixture.path("");
         let api_url = self.github.api_url();
         let mut all: Vec<String> = ["comment", "head", "--baseline", "base", "--check-run"].map(str::to_owned).to_vec();
         all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
@@ -87,7 +87,7 @@ async fn annotations_over_the_request_limit_are_sent_in_batches() {
     let desk = Desk::new().await;
     for conc in 100..220 {
         let record = failed_job(&row(conc), "server", "CUDA out of memory");
-        desk.scene.write(&format!("head/{conc}/job.json"), &record.to_string());
+        desk.fixture.write(&format!("head/{conc}/job.json"), &record.to_string());
     }
     let ended = desk.comment(&[]).await;
     assert_eq!(ended.code, 0, "{}", ended.stderr);

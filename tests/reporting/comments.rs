@@ -4,29 +4,29 @@ use std::path::Path;
 
 use serde_json::json;
 
+use crate::fixture::{Ended, Fixture, failed_job, imax_in, row};
 use crate::github::{Author, Fault, Github, Job, REPOSITORY, TOKEN};
-use crate::scene::{Ended, Scene, failed_job, imax_in, row};
 
 const PULL_REQUEST: u64 = 7;
 
 struct Desk {
-    scene: Scene,
+    fixture: Fixture,
     github: Github,
 }
 
 impl Desk {
     async fn new() -> Self {
-        let scene = Scene::new();
-        scene.measured("base/a", &row(4), 4000.0);
-        scene.measured("head/a", &row(4), 3000.0);
-        scene.write("event.json", &format!("{{\"pull_request\": {{\"number\": {PULL_REQUEST}}}}}"));
+        let fixture = Fixture::new();
+        fixture.measured("base/a", &row(4), 4000.0);
+        fixture.measured("head/a", &row(4), 3000.0);
+        fixture.write("event.json", &format!("{{\"pull_request\": {{\"number\": {PULL_REQUEST}}}}}"));
         let github = Github::start().await;
-        Self { scene, github }
+        Self { fixture, github }
     }
 
     /// Runs the command as a workflow would, on a thread of its own so that the server's runtime goes on.
     async fn comment(&self, arguments: &[&str]) -> Ended {
-        comment(&self.scene.path(""), &self.github.api_url(), arguments).await
+        comment(&self.fixture.path(""), &self.github.api_url(), arguments).await
     }
 
     fn bodies(&self) -> Vec<String> {
@@ -67,7 +67,7 @@ async fn second_comment_updates_the_first() {
     let desk = Desk::new().await;
     desk.github.state().add(PULL_REQUEST, Author::Person, "looks good");
     assert_eq!(desk.comment(&[]).await.code, 0);
-    desk.scene.measured("head/a", &row(4), 5600.0);
+    desk.fixture.measured("head/a", &row(4), 5600.0);
     let ended = desk.comment(&[]).await;
     assert!(ended.stderr.starts_with("updated https://github.example/"), "{}", ended.stderr);
     let bodies = desk.bodies();
@@ -80,10 +80,10 @@ async fn second_comment_updates_the_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn failure_reason_links_to_its_job() {
     let desk = Desk::new().await;
-    desk.scene
+    desk.fixture
         .write("head/b/job.json", &failed_job(&row(8), "server", "it died").to_string());
     let jobs = [4, 8].map(|conc| json!({ "name": format!("conc {conc}"), "row": row(conc) }));
-    desk.scene.write("plan.json", &json!({ "jobs": jobs }).to_string());
+    desk.fixture.write("plan.json", &json!({ "jobs": jobs }).to_string());
     let job = |name: &str, conclusion| Job {
         name: name.to_owned(),
         status: "completed",
@@ -197,7 +197,7 @@ async fn missing_write_permission_is_explained_with_yaml() {
 #[tokio::test(flavor = "multi_thread")]
 async fn comment_over_the_size_limit_is_cut_with_a_notice() {
     let desk = Desk::new().await;
-    let one = desk.scene.json("head/a/agg_raw.json");
+    let one = desk.fixture.json("head/a/agg_raw.json");
     let of = |number: usize| {
         let mut document = one.clone();
         document["imax"]["point"]["curve"]["model-prefix"] = format!("model-with-a-long-name-{}", number / 6).into();
@@ -205,7 +205,7 @@ async fn comment_over_the_size_limit_is_cut_with_a_notice() {
         document
     };
     let documents: Vec<_> = (0..1200).map(of).collect();
-    desk.scene.write("head/agg_bmk.json", &serde_json::to_string(&documents).unwrap());
+    desk.fixture.write("head/agg_bmk.json", &serde_json::to_string(&documents).unwrap());
     let ended = desk.comment(&[]).await;
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     let body = desk.bodies().remove(0);
@@ -220,7 +220,7 @@ async fn comment_over_the_size_limit_is_cut_with_a_notice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn event_without_a_pull_request_posts_no_comment() {
     let desk = Desk::new().await;
-    desk.scene.write("event.json", "{\"ref\": \"refs/heads/main\"}");
+    desk.fixture.write("event.json", "{\"ref\": \"refs/heads/main\"}");
     let ended = desk.comment(&[]).await;
     assert_eq!(ended.code, 0);
     assert!(ended.stderr.contains("no pull request in this event"), "{}", ended.stderr);

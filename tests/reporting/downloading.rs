@@ -2,25 +2,25 @@
 
 use imax::testing::{Client, ClientSettings, RepositoryName, newest_run};
 
+use crate::fixture::{Ended, Fixture, imax_in, row};
 use crate::github::{Fault, Github, REPOSITORY, TOKEN, WorkflowRun};
-use crate::scene::{Ended, Scene, imax_in, row};
 
 const RUN: u64 = 16_890_123_456;
 
 struct Desk {
-    scene: Scene,
+    fixture: Fixture,
     github: Github,
 }
 
 impl Desk {
     async fn new() -> Self {
         let desk = Self {
-            scene: Scene::new(),
+            fixture: Fixture::new(),
             github: Github::start().await,
         };
         for conc in [4, 8] {
-            desk.scene.measured(&format!("made/{conc}"), &row(conc), 1000.0 * f64::from(conc));
-            let agg = desk.scene.read(&format!("made/{conc}/agg_raw.json"));
+            desk.fixture.measured(&format!("made/{conc}"), &row(conc), 1000.0 * f64::from(conc));
+            let agg = desk.fixture.read(&format!("made/{conc}/agg_raw.json"));
             let name = format!("bmk_{conc}");
             desk.github
                 .state()
@@ -30,7 +30,7 @@ impl Desk {
     }
 
     async fn collect(&self, arguments: &[&str]) -> Ended {
-        let folder = self.scene.path("");
+        let folder = self.fixture.path("");
         let api_url = self.github.api_url();
         let run = RUN.to_string();
         let mut all = vec![
@@ -54,7 +54,7 @@ impl Desk {
     }
 
     fn measured(&self) -> usize {
-        self.scene.json("results/agg_bmk.json").as_array().unwrap().len()
+        self.fixture.json("results/agg_bmk.json").as_array().unwrap().len()
     }
 }
 
@@ -77,7 +77,7 @@ async fn artifacts_of_a_workflow_run_are_collected() {
         ended.stderr
     );
     assert_eq!(desk.measured(), 2);
-    assert_eq!(desk.scene.read(&format!("imax-artifacts/{RUN}/bmk_4/server.log")), "ready\n");
+    assert_eq!(desk.fixture.read(&format!("imax-artifacts/{RUN}/bmk_4/server.log")), "ready\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,7 +91,7 @@ async fn token_is_sent_to_github_only() {
 async fn complete_downloads_and_unchanged_lists_are_reused() {
     let desk = Desk::new().await;
     assert_eq!(desk.collect(&[]).await.code, 0);
-    let agg = desk.scene.read("made/4/agg_raw.json").replace("\"conc\": 4", "\"conc\": 16");
+    let agg = desk.fixture.read("made/4/agg_raw.json").replace("\"conc\": 4", "\"conc\": 16");
     desk.github.state().upload(RUN, "bmk_16", &[("agg_raw.json", agg.as_bytes())]);
     let ended = desk.collect(&[]).await;
     assert!(
@@ -113,7 +113,7 @@ async fn interrupted_download_resumes() {
     // The archive of the second one is broken: the first one is whole and stays.
     desk.github.state().artifacts[1].bytes = b"not a zip".to_vec();
     assert_eq!(desk.collect(&[]).await.code, 3);
-    let whole = desk.scene.json(&format!("imax-artifacts/{RUN}/.imax-download.json"))["whole"].clone();
+    let whole = desk.fixture.json(&format!("imax-artifacts/{RUN}/.imax-download.json"))["whole"].clone();
     let bytes = desk.github.state().artifacts[0].bytes.clone();
     desk.github.state().artifacts[1].bytes = bytes;
     let ended = desk.collect(&[]).await;
@@ -136,13 +136,13 @@ async fn artifact_list_is_read_over_all_pages() {
 #[tokio::test(flavor = "multi_thread")]
 async fn newest_of_equal_names_wins_and_expired_artifacts_are_named() {
     let desk = Desk::new().await;
-    let agg = desk.scene.read("made/8/agg_raw.json");
+    let agg = desk.fixture.read("made/8/agg_raw.json");
     desk.github.state().upload(RUN, "bmk_4", &[("agg_other.json", agg.as_bytes())]);
     desk.github.state().artifacts[1].expired = true;
     let ended = desk.collect(&[]).await;
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(ended.stderr.contains("artifact bmk_8 has expired"), "{}", ended.stderr);
-    assert!(desk.scene.path(&format!("imax-artifacts/{RUN}/bmk_4/agg_other.json")).is_file());
+    assert!(desk.fixture.path(&format!("imax-artifacts/{RUN}/bmk_4/agg_other.json")).is_file());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,7 +190,7 @@ async fn hostile_archive_writes_nothing_outside_its_folder() {
         "{}",
         ended.stderr
     );
-    assert!(!desk.scene.path(&format!("imax-artifacts/{RUN}/evil.json")).exists());
+    assert!(!desk.fixture.path(&format!("imax-artifacts/{RUN}/evil.json")).exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -206,8 +206,8 @@ async fn an_artifact_named_like_a_path_is_refused() {
 async fn folder_of_another_run_is_refused() {
     let desk = Desk::new().await;
     assert_eq!(desk.collect(&["here"]).await.code, 0);
-    let state = desk.scene.read("here/.imax-download.json").replace(&RUN.to_string(), "1");
-    desk.scene.write("here/.imax-download.json", &state);
+    let state = desk.fixture.read("here/.imax-download.json").replace(&RUN.to_string(), "1");
+    desk.fixture.write("here/.imax-download.json", &state);
     let ended = desk.collect(&["here"]).await;
     assert_eq!(ended.code, 2);
     assert!(ended.stderr.contains("holds the artifacts of run 1"), "{}", ended.stderr);

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::scene::imax_in;
+use crate::fixture::imax_in;
 
 /// Format and file.
 const FORMATS: [(&str, &str); 6] = [

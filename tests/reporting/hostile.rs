@@ -2,28 +2,28 @@
 
 use serde_json::json;
 
-use crate::scene::{Scene, failed_job, row};
+use crate::fixture::{Fixture, failed_job, row};
 
 const SCRIPT: &str = "</script><script>alert(1)</script>";
 
-fn scene() -> Scene {
-    let scene = Scene::new();
+fn fixture() -> Fixture {
+    let fixture = Fixture::new();
     let mut hostile = row(4);
     hostile["image"] = json!(format!("{SCRIPT}<img src=x onerror=alert(2)>"));
     hostile["model"] = json!("@everyone [click](http://evil.example) | **bold**");
     hostile["framework"] = json!("<b>sim</b>");
-    scene.measured("run/a", &hostile, 4000.0);
-    scene.measured("run/b", &row(8), 4000.0);
-    scene.write(
+    fixture.measured("run/a", &hostile, 4000.0);
+    fixture.measured("run/b", &row(8), 4000.0);
+    fixture.write(
         "run/c/job.json",
         &failed_job(&row(16), "server", "=HYPERLINK(\"http://evil.example\")\n| @octocat closes #777").to_string(),
     );
-    scene
+    fixture
 }
 
 #[test]
 fn page_contains_no_foreign_tag_or_script() {
-    let page = scene().imax(&["report", "run", "--format", "html"], &[]).stdout;
+    let page = fixture().imax(&["report", "run", "--format", "html"], &[]).stdout;
     let (before, own) = page.rsplit_once("<script>const report").unwrap();
     assert!(
         !own.contains("<script>") && own.matches("</script>").count() == 1,
@@ -38,7 +38,7 @@ fn page_contains_no_foreign_tag_or_script() {
 
 #[test]
 fn comment_contains_no_foreign_markup_mention_or_link() {
-    let markdown = scene().imax(&["report", "run", "--format", "markdown"], &[]).stdout;
+    let markdown = fixture().imax(&["report", "run", "--format", "markdown"], &[]).stdout;
     for markup in ["<b>", "<img", "](http", "http://", "@everyone", "@octocat", "#777", "**bold**"] {
         assert!(!markdown.contains(markup), "{markup} in {markdown}");
     }
@@ -53,14 +53,14 @@ fn comment_contains_no_foreign_markup_mention_or_link() {
 
 #[test]
 fn csv_contains_no_foreign_formula() {
-    let csv = scene().imax(&["report", "run", "--format", "csv"], &[]).stdout;
+    let csv = fixture().imax(&["report", "run", "--format", "csv"], &[]).stdout;
     assert!(!csv.contains(",=HYPERLINK") && !csv.contains(",@everyone"), "{csv}");
     assert!(csv.contains(",'@everyone"), "{csv}");
 }
 
 #[test]
 fn xml_contains_no_foreign_element() {
-    let xml = scene().imax(&["report", "run", "--format", "junit"], &[]).stdout;
+    let xml = fixture().imax(&["report", "run", "--format", "junit"], &[]).stdout;
     let elements = xml.matches('<').count();
     let ours: usize = [
         "<?xml",

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::scene::{Scene, raw, row};
+use crate::fixture::{Fixture, raw, row};
 
 /// The variables of a workflow that measured one point on one node.
 const ENVIRONMENT: [(&str, &str); 13] = [
@@ -23,11 +23,11 @@ const ENVIRONMENT: [(&str, &str); 13] = [
 
 #[test]
 fn workflow_environment_replaces_the_row() {
-    let scene = Scene::new();
-    scene.write("result.json", &raw(&row(8), 4000.0).to_string());
-    let ended = scene.imax(&["normalize"], &ENVIRONMENT);
+    let fixture = Fixture::new();
+    fixture.write("result.json", &raw(&row(8), 4000.0).to_string());
+    let ended = fixture.imax(&["normalize"], &ENVIRONMENT);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    let document = scene.json("agg_result.json");
+    let document = fixture.json("agg_result.json");
     assert_eq!(document["tput_per_gpu"], json!(1000.0));
     assert_eq!(document["median_ttft"], json!(0.1));
     assert_eq!(document["median_intvty"], json!(250.0));
@@ -36,9 +36,9 @@ fn workflow_environment_replaces_the_row() {
 
 #[test]
 fn row_adds_the_point_key_to_the_document() {
-    let scene = Scene::new();
-    scene.measured("job", &row(8), 4000.0);
-    let document = scene.json("job/agg_raw.json");
+    let fixture = Fixture::new();
+    fixture.measured("job", &row(8), 4000.0);
+    let document = fixture.json("job/agg_raw.json");
     assert_eq!(document["imax"]["version"], 1);
     assert_eq!(document["imax"]["point"]["curve"]["layout"], "tp4");
     assert_eq!(document["imax"]["point"]["conc"], 8);
@@ -46,12 +46,12 @@ fn row_adds_the_point_key_to_the_document() {
 
 #[test]
 fn unknown_hardware_is_refused_with_a_suggestion() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let mut misspelt = row(8);
     misspelt["runner"] = json!("h10");
-    scene.write("row.json", &misspelt.to_string());
-    scene.write("raw.json", &raw(&misspelt, 4000.0).to_string());
-    let normalize = || scene.imax(&["normalize", "--row", "row.json", "--raw", "raw.json"], &[]);
+    fixture.write("row.json", &misspelt.to_string());
+    fixture.write("raw.json", &raw(&misspelt, 4000.0).to_string());
+    let normalize = || fixture.imax(&["normalize", "--row", "row.json", "--raw", "raw.json"], &[]);
     let ended = normalize();
     assert_eq!(ended.code, 3, "{}", ended.stderr);
     for words in [
@@ -60,22 +60,22 @@ fn unknown_hardware_is_refused_with_a_suggestion() {
     ] {
         assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
     }
-    assert!(!scene.path("agg_raw.json").exists());
-    scene.write("configs/runners.yaml", "labels:\n  h10: [h10_0]\n");
+    assert!(!fixture.path("agg_raw.json").exists());
+    fixture.write("configs/runners.yaml", "labels:\n  h10: [h10_0]\n");
     assert_eq!(normalize().code, 0, "a label of the runner file is known");
 }
 
 #[test]
 fn input_that_only_the_original_accepts_is_accepted_with_a_warning() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let mut nothing = raw(&row(8), 0.0);
     nothing["completed"] = json!(0);
     nothing["median_tpot_ms"] = json!(1.0);
     nothing["median_e2el_ms"] = json!(1.0);
-    scene.write("result.json", &nothing.to_string());
+    fixture.write("result.json", &nothing.to_string());
     let mut environment = ENVIRONMENT;
     environment[1] = ("RUNNER_TYPE", "abacus");
-    let ended = scene.imax(&["normalize"], &environment);
+    let ended = fixture.imax(&["normalize"], &environment);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     for words in [
         "warning[unknown-hardware]: RUNNER_TYPE: hardware \"abacus\"",
@@ -83,7 +83,7 @@ fn input_that_only_the_original_accepts_is_accepted_with_a_warning() {
     ] {
         assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
     }
-    let report = scene.imax(&["report", "agg_result.json", "--format", "csv"], &[]);
+    let report = fixture.imax(&["report", "agg_result.json", "--format", "csv"], &[]);
     assert!(
         report.stdout.contains("no token was counted"),
         "a zero passes for a number: {}",
@@ -93,13 +93,13 @@ fn input_that_only_the_original_accepts_is_accepted_with_a_warning() {
 
 #[test]
 fn refusals_name_the_file_and_have_their_exit_code() {
-    let scene = Scene::new();
-    scene.write("row.json", &row(8).to_string());
+    let fixture = Fixture::new();
+    fixture.write("row.json", &row(8).to_string());
     let mut nothing = raw(&row(8), 4000.0);
     nothing["completed"] = json!(0);
-    scene.write("nothing.json", &nothing.to_string());
-    scene.write("broken.json", "{\n  \"model_id\" 1\n}");
-    scene.write("other.json", &raw(&row(16), 4000.0).to_string());
+    fixture.write("nothing.json", &nothing.to_string());
+    fixture.write("broken.json", "{\n  \"model_id\" 1\n}");
+    fixture.write("other.json", &raw(&row(16), 4000.0).to_string());
     for (file, code, message) in [
         ("nothing.json", 1, "nothing.json: the result has no completed request"),
         (
@@ -110,14 +110,14 @@ fn refusals_name_the_file_and_have_their_exit_code() {
         ("other.json", 3, "other.json: the result was measured at concurrency 16, expected 8"),
         ("absent.json", 3, "cannot read absent.json"),
     ] {
-        let ended = scene.imax(&["normalize", "--row", "row.json", "--raw", file], &[]);
+        let ended = fixture.imax(&["normalize", "--row", "row.json", "--raw", file], &[]);
         assert_eq!(
             (ended.code, ended.stderr.contains(message)),
             (code, true),
             "{file}: {}",
             ended.stderr
         );
-        assert!(!scene.path(&format!("agg_{file}")).exists(), "{file}: wrote a result");
+        assert!(!fixture.path(&format!("agg_{file}")).exists(), "{file}: wrote a result");
     }
 }
 
@@ -142,14 +142,14 @@ fn timed(row: &serde_json::Value) -> serde_json::Value {
 
 #[test]
 fn samples_of_the_recipes_monitor_give_power_and_energy() {
-    let scene = Scene::new();
-    scene.write("result.json", &timed(&row(8)).to_string());
-    scene.write("gpu_metrics.csv", &nvidia_smi(1_790_000_000, 20));
+    let fixture = Fixture::new();
+    fixture.write("result.json", &timed(&row(8)).to_string());
+    fixture.write("gpu_metrics.csv", &nvidia_smi(1_790_000_000, 20));
     let mut environment = ENVIRONMENT.to_vec();
     environment.push(("REQUIRE_POWER", "1"));
-    let ended = scene.imax(&["normalize"], &environment);
+    let ended = fixture.imax(&["normalize"], &environment);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    let document = scene.json("agg_result.json");
+    let document = fixture.json("agg_result.json");
     assert_eq!(document["power_valid"], 1);
     for (key, expected) in [
         ("avg_power_w", 600.0),
@@ -158,18 +158,18 @@ fn samples_of_the_recipes_monitor_give_power_and_energy() {
     ] {
         assert_eq!(document[key], json!(expected), "{key}");
     }
-    assert_eq!(scene.json("power_validation_result.json")["power_valid"], true);
-    scene.write("row.json", &row(8).to_string());
-    let ended = scene.imax(&["normalize", "--row", "row.json", "--raw", "result.json"], &[]);
+    assert_eq!(fixture.json("power_validation_result.json")["power_valid"], true);
+    fixture.write("row.json", &row(8).to_string());
+    let ended = fixture.imax(&["normalize", "--row", "row.json", "--raw", "result.json"], &[]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    assert_eq!(scene.json("agg_result.json")["total_gpu_energy_j"], json!(48_000.0));
+    assert_eq!(fixture.json("agg_result.json")["total_gpu_energy_j"], json!(48_000.0));
 }
 
 #[test]
 fn result_without_power_fails_where_power_is_required() {
-    let scene = Scene::new();
-    scene.write("result.json", &timed(&row(8)).to_string());
-    scene.write("row.json", &row(8).to_string());
+    let fixture = Fixture::new();
+    fixture.write("result.json", &timed(&row(8)).to_string());
+    fixture.write("row.json", &row(8).to_string());
     for (table, code) in [
         (None, "telemetry_file_missing"),
         (Some("timestamp,gpu,power\n"), "no_usable_power_samples"),
@@ -177,19 +177,19 @@ fn result_without_power_fails_where_power_is_required() {
         (Some("a,b\n"), "timestamp_column_missing"),
     ] {
         if let Some(table) = table {
-            scene.write("gpu_metrics.csv", table);
+            fixture.write("gpu_metrics.csv", table);
         }
         for arguments in [&["normalize"][..], &["normalize", "--row", "row.json", "--raw", "result.json"]] {
             let mut environment = ENVIRONMENT.to_vec();
-            let ended = scene.imax(arguments, &environment);
+            let ended = fixture.imax(arguments, &environment);
             assert_eq!(
-                (ended.code, scene.json("agg_result.json")["power_valid"].as_i64()),
+                (ended.code, fixture.json("agg_result.json")["power_valid"].as_i64()),
                 (0, Some(0)),
                 "{}",
                 ended.stderr
             );
             environment.push(("REQUIRE_POWER", "true"));
-            let ended = scene.imax(arguments, &environment);
+            let ended = fixture.imax(arguments, &environment);
             assert_eq!(ended.code, 1, "{code}: {}", ended.stderr);
             assert!(
                 ended.stderr.contains("REQUIRE_POWER") && ended.stderr.contains(code),
@@ -197,18 +197,18 @@ fn result_without_power_fails_where_power_is_required() {
                 ended.stderr
             );
         }
-        assert_eq!(scene.json("power_validation_result.json")["reasons"], json!([code]));
+        assert_eq!(fixture.json("power_validation_result.json")["reasons"], json!([code]));
     }
 }
 
 #[test]
 fn doubtful_figures_are_marked_in_the_document_and_in_every_report() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let mut failed = raw(&row(8), 4000.0);
     failed["num_prompts"] = json!(90);
-    scene.write("row.txt", &row(8).to_string());
-    scene.write("raw.json", &failed.to_string());
-    let ended = scene.imax(&["normalize", "--row", "row.txt", "--raw", "raw.json"], &[]);
+    fixture.write("row.txt", &row(8).to_string());
+    fixture.write("raw.json", &failed.to_string());
+    let ended = fixture.imax(&["normalize", "--row", "row.txt", "--raw", "raw.json"], &[]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(
         ended
@@ -217,22 +217,22 @@ fn doubtful_figures_are_marked_in_the_document_and_in_every_report() {
         "{}",
         ended.stderr
     );
-    assert_eq!(scene.json("agg_raw.json")["imax"]["doubts"], json!(["requests-failed"]));
+    assert_eq!(fixture.json("agg_raw.json")["imax"]["doubts"], json!(["requests-failed"]));
     for format in ["table", "markdown", "html"] {
-        let report = scene.imax(&["report", "agg_raw.json", "--format", format], &[]);
+        let report = fixture.imax(&["report", "agg_raw.json", "--format", format], &[]);
         assert!(report.stdout.contains("doubtful (requests-failed)"), "{format}: {}", report.stdout);
     }
     failed["num_prompts"] = json!(10_240);
-    scene.write("raw.json", &failed.to_string());
-    let ended = scene.imax(&["normalize", "--row", "row.txt", "--raw", "raw.json", "--out", "none.json"], &[]);
+    fixture.write("raw.json", &failed.to_string());
+    let ended = fixture.imax(&["normalize", "--row", "row.txt", "--raw", "raw.json", "--out", "none.json"], &[]);
     assert_eq!(ended.code, 1, "{}", ended.stderr);
-    assert!(!scene.path("none.json").exists());
+    assert!(!fixture.path("none.json").exists());
 }
 
 #[test]
 fn figures_that_cannot_be_true_are_refused_with_their_key() {
-    let scene = Scene::new();
-    scene.write("row.txt", &row(8).to_string());
+    let fixture = Fixture::new();
+    fixture.write("row.txt", &row(8).to_string());
     for (key, value, code) in [
         ("median_ttft_ms", -1.75e12, 3),
         ("p99_ttft_ms", 50.0, 3),
@@ -241,17 +241,17 @@ fn figures_that_cannot_be_true_are_refused_with_their_key() {
     ] {
         let mut broken = raw(&row(8), 4000.0);
         broken[key] = json!(value);
-        scene.write("raw.json", &broken.to_string());
-        let ended = scene.imax(&["normalize", "--row", "row.txt", "--raw", "raw.json"], &[]);
+        fixture.write("raw.json", &broken.to_string());
+        let ended = fixture.imax(&["normalize", "--row", "row.txt", "--raw", "raw.json"], &[]);
         assert_eq!(ended.code, code, "{key}: {}", ended.stderr);
         assert!(ended.stderr.contains(&format!("`{key}`")), "{key}: {}", ended.stderr);
-        assert!(!scene.path("agg_raw.json").exists(), "{key}");
+        assert!(!fixture.path("agg_raw.json").exists(), "{key}");
     }
     // A document that another tool made of such a result is no number either.
-    scene.measured("job", &row(8), 4000.0);
-    let mut document = scene.json("job/agg_raw.json");
+    fixture.measured("job", &row(8), 4000.0);
+    let mut document = fixture.json("job/agg_raw.json");
     document["median_ttft"] = json!(-1.75e9);
-    scene.write("agg_bmk.json", &json!([document]).to_string());
-    let report = scene.imax(&["report", "agg_bmk.json", "--format", "csv"], &[]);
+    fixture.write("agg_bmk.json", &json!([document]).to_string());
+    let report = fixture.imax(&["report", "agg_bmk.json", "--format", "csv"], &[]);
     assert!(report.stdout.contains("`median_ttft` is -1750000000"), "{}", report.stdout);
 }

@@ -6,13 +6,13 @@ use sha2::Sha256;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
+use crate::fixture::{Ended, Fixture, failed_job, imax_in, row};
 use crate::github::{Author, Github, Job, REPOSITORY, TOKEN};
-use crate::scene::{Ended, Scene, failed_job, imax_in, row};
 
 const KEY: &str = "a key for tests";
 
-async fn notify(scene: &Scene, server: &MockServer, arguments: &[&str]) -> Ended {
-    let folder = scene.path("");
+async fn notify(fixture: &Fixture, server: &MockServer, arguments: &[&str]) -> Ended {
+    let folder = fixture.path("");
     let mut all: Vec<String> = ["notify", "head", "--baseline", "base"].map(str::to_owned).to_vec();
     all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
     let uri = server.uri();
@@ -33,15 +33,15 @@ async fn notify(scene: &Scene, server: &MockServer, arguments: &[&str]) -> Ended
     tokio::task::spawn_blocking(run).await.unwrap()
 }
 
-fn scene() -> Scene {
-    let scene = Scene::new();
-    scene.measured("base/a", &row(4), 4000.0);
-    scene.measured("head/a", &row(4), 3000.0);
-    scene.write(
+fn fixture() -> Fixture {
+    let fixture = Fixture::new();
+    fixture.measured("base/a", &row(4), 4000.0);
+    fixture.measured("head/a", &row(4), 3000.0);
+    fixture.write(
         "head/b/job.json",
         &failed_job(&row(8), "server", "<!channel> @everyone [x](http://evil.example)").to_string(),
     );
-    scene
+    fixture
 }
 
 async fn receiver(faults: u64) -> MockServer {
@@ -75,8 +75,8 @@ async fn got(server: &MockServer, name: &str) -> (Request, Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_receiver_gets_its_own_format() {
-    let (scene, server) = (scene(), receiver(0).await);
-    let ended = notify(&scene, &server, &[]).await;
+    let (fixture, server) = (fixture(), receiver(0).await);
+    let ended = notify(&fixture, &server, &[]).await;
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     let (_, slack) = got(&server, "slack").await;
     let text = slack["blocks"][0]["text"]["text"].as_str().unwrap();
@@ -97,10 +97,10 @@ async fn each_receiver_gets_its_own_format() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn excepted_regression_is_not_notified() {
-    let (scene, server) = (scene(), receiver(0).await);
+    let (fixture, server) = (fixture(), receiver(0).await);
     let exception = "{points: '*conc4', reason: known, until: 2999-01-01}";
-    scene.write("imax.yaml", &format!("regressions:\n  exceptions: [{exception}]\n"));
-    assert_eq!(notify(&scene, &server, &[]).await.code, 0);
+    fixture.write("imax.yaml", &format!("regressions:\n  exceptions: [{exception}]\n"));
+    assert_eq!(notify(&fixture, &server, &[]).await.code, 0);
     let (_, event) = got(&server, "event").await;
     assert_eq!(
         (&event["worse"], &event["failed"][0]["class"]),
@@ -110,8 +110,8 @@ async fn excepted_regression_is_not_notified() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn webhook_event_is_signed() {
-    let (scene, server) = (scene(), receiver(0).await);
-    assert_eq!(notify(&scene, &server, &[]).await.code, 0);
+    let (fixture, server) = (fixture(), receiver(0).await);
+    assert_eq!(notify(&fixture, &server, &[]).await.code, 0);
     let (request, _) = got(&server, "event").await;
     let mut mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).unwrap();
     mac.update(&request.body);
@@ -122,13 +122,13 @@ async fn webhook_event_is_signed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn busy_receiver_is_retried_and_a_refusal_does_not_stop_others() {
-    let (scene, server) = (scene(), receiver(2).await);
+    let (fixture, server) = (fixture(), receiver(2).await);
     Mock::given(path("/slack/secret-part"))
         .respond_with(ResponseTemplate::new(404))
         .with_priority(2)
         .mount(&server)
         .await;
-    let ended = notify(&scene, &server, &[]).await;
+    let ended = notify(&fixture, &server, &[]).await;
     assert_eq!(ended.code, 2, "{}", ended.stderr);
     assert!(
         ended.stderr.contains("slack rejected the message with status 404"),
@@ -149,19 +149,19 @@ async fn busy_receiver_is_retried_and_a_refusal_does_not_stop_others() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn success_is_not_notified() {
-    let (scene, server) = (Scene::new(), receiver(0).await);
-    scene.measured("base/a", &row(4), 4000.0);
-    scene.measured("head/a", &row(4), 4000.0);
+    let (fixture, server) = (Fixture::new(), receiver(0).await);
+    fixture.measured("base/a", &row(4), 4000.0);
+    fixture.measured("head/a", &row(4), 4000.0);
     for on in ["failure", "regression"] {
-        assert_eq!(notify(&scene, &server, &["--on", on]).await.code, 0);
+        assert_eq!(notify(&fixture, &server, &["--on", on]).await.code, 0);
     }
     assert!(server.received_requests().await.unwrap().is_empty());
-    assert_eq!(notify(&scene, &server, &["--on", "always"]).await.code, 0);
+    assert_eq!(notify(&fixture, &server, &["--on", "always"]).await.code, 0);
     assert_eq!(server.received_requests().await.unwrap().len(), 3);
 }
 
-async fn progress(scene: &Scene, github: &Github) -> Ended {
-    let (folder, api_url) = (scene.path(""), github.api_url());
+async fn progress(fixture: &Fixture, github: &Github) -> Ended {
+    let (folder, api_url) = (fixture.path(""), github.api_url());
     let run = move || {
         let environment = [
             ("GITHUB_API_URL", api_url.as_str()),
@@ -176,11 +176,11 @@ async fn progress(scene: &Scene, github: &Github) -> Ended {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn comment_shows_progress_of_the_sweep() {
-    let (scene, github) = (Scene::new(), Github::start().await);
+    let (fixture, github) = (Fixture::new(), Github::start().await);
     let jobs: Vec<Value> = ["one", "two", "three"]
         .map(|name| serde_json::json!({ "name": name, "row": row(4) }))
         .to_vec();
-    scene.write("plan.json", &serde_json::json!({ "jobs": jobs }).to_string());
+    fixture.write("plan.json", &serde_json::json!({ "jobs": jobs }).to_string());
     let job = |name: &str, status, conclusion, ended| Job {
         name: name.to_owned(),
         status,
@@ -193,7 +193,7 @@ async fn comment_shows_progress_of_the_sweep() {
         job("run / batch 1 / one", "completed", Some("success"), Some(1_790_000_600)),
         job("run / batch 1 / two", "completed", Some("failure"), Some(1_790_000_600)),
     ];
-    let ended = progress(&scene, &github).await;
+    let ended = progress(&fixture, &github).await;
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     let body = github.state().comments[0].body.clone();
     assert!(body.starts_with("### 🔴 2 of 3 jobs done, 1 failed\n"), "{body}");
@@ -201,7 +201,7 @@ async fn comment_shows_progress_of_the_sweep() {
     assert!(body.contains("failed jobs: [two](https://github.example/"), "{body}");
     assert!(body.contains(&imax::testing::run_line(77)), "a retry finds the run: {body}");
     github.state().jobs[2].conclusion = Some("success");
-    assert_eq!(progress(&scene, &github).await.code, 0);
+    assert_eq!(progress(&fixture, &github).await.code, 0);
     let state = github.state();
     assert_eq!(state.comments.len(), 1);
     assert!(

@@ -7,27 +7,27 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::scene::{Scene, row};
+use crate::fixture::{Fixture, row};
 
-fn page() -> Scene {
-    let scene = Scene::new();
+fn page() -> Fixture {
+    let fixture = Fixture::new();
     for (conc, hardware) in [(4, "h100"), (16, "h100"), (8, "mi300x")] {
         let mut row = row(conc);
         row["runner"] = hardware.into();
-        scene.measured(&format!("run/{conc}"), &row, 1000.0 * f64::from(conc));
+        fixture.measured(&format!("run/{conc}"), &row, 1000.0 * f64::from(conc));
     }
-    let ended = scene.imax(&["report", "run", "--format", "html", "--costs", "--out", "page.html"], &[]);
+    let ended = fixture.imax(&["report", "run", "--format", "html", "--costs", "--out", "page.html"], &[]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    scene
+    fixture
 }
 
 /// Longest wait for a browser.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The document after the script has run, and what the console said.
-fn opened(scene: &Scene, address: &str) -> (String, String) {
+fn opened(fixture: &Fixture, address: &str) -> (String, String) {
     let profile = tempfile::tempdir().unwrap();
-    let output = chromium(scene, address, &profile, &["--virtual-time-budget=5000", "--dump-dom"])
+    let output = chromium(fixture, address, &profile, &["--virtual-time-budget=5000", "--dump-dom"])
         .output()
         .expect("chromium is installed");
     let document = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -35,7 +35,7 @@ fn opened(scene: &Scene, address: &str) -> (String, String) {
 }
 
 /// The browser, with the page at an address.
-fn chromium(scene: &Scene, address: &str, profile: &TempDir, further: &[&str]) -> Command {
+fn chromium(fixture: &Fixture, address: &str, profile: &TempDir, further: &[&str]) -> Command {
     let mut command = Command::new("chromium");
     command
         .args([
@@ -50,7 +50,7 @@ fn chromium(scene: &Scene, address: &str, profile: &TempDir, further: &[&str]) -
         .arg("--enable-logging=stderr")
         .args(further)
         .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(format!("file://{}{address}", scene.path("page.html").display()));
+        .arg(format!("file://{}{address}", fixture.path("page.html").display()));
     command
 }
 
@@ -63,8 +63,8 @@ fn rows(document: &str) -> (usize, usize) {
 #[test]
 #[ignore = "needs chromium"]
 fn url_fragment_filters_the_page() {
-    let scene = page();
-    let (document, console) = opened(&scene, "");
+    let fixture = page();
+    let (document, console) = opened(&fixture, "");
     assert_eq!(rows(&document), (3, 0));
     assert!(
         document.contains("3 of 3 points") && document.contains("main-svg"),
@@ -75,14 +75,14 @@ fn url_fragment_filters_the_page() {
         "the charts must have no button that uploads them"
     );
     assert!(!console.contains("CONSOLE"), "{console}");
-    let (document, console) = opened(&scene, "#hardware=mi300x&x=conc&y=cost&logx=1&logy=1");
+    let (document, console) = opened(&fixture, "#hardware=mi300x&x=conc&y=cost&logx=1&logy=1");
     assert_eq!(rows(&document), (3, 2));
     assert!(
         document.contains("1 of 3 points") && document.contains("$/M tok</text>"),
         "the axis is not the one of the address"
     );
     assert!(!console.contains("CONSOLE"), "{console}");
-    let (document, _) = opened(&scene, "#no-hardware=mi300x&model=demo");
+    let (document, _) = opened(&fixture, "#no-hardware=mi300x&model=demo");
     assert_eq!(rows(&document), (3, 1));
 }
 
@@ -121,10 +121,10 @@ impl Drop for Browser {
 }
 
 /// What the reader saw. The exports are made by other threads of the browser, so real time is waited for, not the page's own.
-fn seen(scene: &Scene, further: &[&str]) -> serde_json::Value {
-    scene.write("page.html", &scene.read("page.html").replace("</body>", READER));
+fn seen(fixture: &Fixture, further: &[&str]) -> serde_json::Value {
+    fixture.write("page.html", &fixture.read("page.html").replace("</body>", READER));
     let profile = tempfile::tempdir().unwrap();
-    let mut browser = Browser(chromium(scene, "", &profile, further).stderr(Stdio::piped()).spawn().unwrap());
+    let mut browser = Browser(chromium(fixture, "", &profile, further).stderr(Stdio::piped()).spawn().unwrap());
     let console = BufReader::new(browser.0.stderr.take().unwrap());
     let (send, lines) = channel();
     std::thread::spawn(move || console.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::scene::{Ended, Scene, imax_in};
+use crate::fixture::{Ended, Fixture, imax_in};
 
 fn cases() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/producers");
@@ -75,12 +75,12 @@ fn srt_slurm() -> PathBuf {
 
 #[test]
 fn folder_of_another_job_is_refused() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let mut row: Value = serde_json::from_str(&fs::read_to_string(srt_slurm().join("row.txt")).unwrap()).unwrap();
     row["decode"]["tp"] = 36.into();
-    scene.write("row.txt", &row.to_string());
+    fixture.write("row.txt", &row.to_string());
     let raw = srt_slurm().join("raw");
-    let ended = scene.imax(&["normalize", "--row", "row.txt", "--raw", raw.to_str().unwrap()], &[]);
+    let ended = fixture.imax(&["normalize", "--row", "row.txt", "--raw", raw.to_str().unwrap()], &[]);
     assert_eq!(ended.code, 3);
     assert!(
         ended.stderr.contains("file name has GPUs 48, expected 44 from the row"),
@@ -91,22 +91,22 @@ fn folder_of_another_job_is_refused() {
 
 #[test]
 fn missing_concurrency_is_named() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let mut row: Value = serde_json::from_str(&fs::read_to_string(srt_slurm().join("row.txt")).unwrap()).unwrap();
     row["conc"] = serde_json::json!([16, 48]);
-    scene.write("row.txt", &row.to_string());
+    fixture.write("row.txt", &row.to_string());
     let raw = srt_slurm().join("raw");
-    let ended = scene.imax(&["normalize", "--row", "row.txt", "--raw", raw.to_str().unwrap()], &[]);
+    let ended = fixture.imax(&["normalize", "--row", "row.txt", "--raw", raw.to_str().unwrap()], &[]);
     assert_eq!(ended.code, 3);
     assert!(ended.stderr.contains("0 results at concurrency 48"), "{}", ended.stderr);
 }
 
 #[test]
 fn unknown_raw_format_is_refused() {
-    let scene = Scene::new();
-    scene.write("row.txt", &crate::scene::row(4).to_string());
-    scene.write("raw.json", "{\"tokens\": 5}");
-    let ended = scene.imax(&["normalize", "--row", "row.txt", "--raw", "raw.json"], &[]);
+    let fixture = Fixture::new();
+    fixture.write("row.txt", &crate::fixture::row(4).to_string());
+    fixture.write("raw.json", "{\"tokens\": 5}");
+    let ended = fixture.imax(&["normalize", "--row", "row.txt", "--raw", "raw.json"], &[]);
     assert_eq!(ended.code, 3);
     assert!(ended.stderr.contains("unknown raw format; known producers are"), "{}", ended.stderr);
 }

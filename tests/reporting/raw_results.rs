@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, imax_in};
+use crate::fixture::{Fixture, imax_in};
 
 /// What vLLM's benchmark writes for a load.
 fn raw(conc: u32, throughput: f64) -> Value {
@@ -19,41 +19,41 @@ fn raw(conc: u32, throughput: f64) -> Value {
 
 #[test]
 fn two_raw_results_are_compared() {
-    let scene = Scene::new();
-    scene.write("before.json", &raw(8, 4000.0).to_string());
+    let fixture = Fixture::new();
+    fixture.write("before.json", &raw(8, 4000.0).to_string());
     // Another engine, and prompts that came out a little longer.
     let mut after = raw(8, 8000.0);
     after["backend"] = json!("vllm");
     after["total_input_tokens"] = json!(8 * 10_240 + 400);
-    scene.write("after.json", &after.to_string());
-    let ended = scene.imax(&["compare", "before.json", "after.json", "--fail-on", "regression"], &[]);
+    fixture.write("after.json", &after.to_string());
+    let ended = fixture.imax(&["compare", "before.json", "after.json", "--fail-on", "regression"], &[]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(
         ended.stdout.contains("1 better") || ended.stdout.contains("better"),
         "{}",
         ended.stdout
     );
-    let ended = scene.imax(&["compare", "after.json", "before.json", "--fail-on", "regression"], &[]);
+    let ended = fixture.imax(&["compare", "after.json", "before.json", "--fail-on", "regression"], &[]);
     assert_eq!(ended.code, 5, "{}{}", ended.stdout, ended.stderr);
 }
 
 #[test]
 fn folder_of_raw_results_is_one_report() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     for conc in [4, 8, 16] {
-        scene.write(&format!("sweep/{conc}.json"), &raw(conc, 1000.0 * f64::from(conc)).to_string());
+        fixture.write(&format!("sweep/{conc}.json"), &raw(conc, 1000.0 * f64::from(conc)).to_string());
     }
-    scene.write("sweep/notes.json", "{\"by\": \"somebody\"}");
+    fixture.write("sweep/notes.json", "{\"by\": \"somebody\"}");
     let mut broken = raw(32, 9000.0);
     broken["median_ttft_ms"] = json!(-5.0);
-    scene.write("sweep/32.json", &broken.to_string());
-    let csv = scene.imax(&["report", "sweep", "--format", "csv"], &[]);
+    fixture.write("sweep/32.json", &broken.to_string());
+    let csv = fixture.imax(&["report", "sweep", "--format", "csv"], &[]);
     assert_eq!(csv.code, 0, "{}", csv.stderr);
     assert_eq!(csv.stdout.lines().count(), 4, "a heading and three points: {}", csv.stdout);
-    let table = scene.imax(&["report", "sweep"], &[]);
+    let table = fixture.imax(&["report", "sweep"], &[]);
     assert!(table.stdout.contains("32.json: `median_ttft_ms` is -5"), "{}", table.stdout);
     assert!(!table.stdout.contains("notes.json"), "{}", table.stdout);
-    let ended = scene.imax(&["report", "sweep/32.json"], &[]);
+    let ended = fixture.imax(&["report", "sweep/32.json"], &[]);
     assert_eq!(ended.code, 3, "{}", ended.stderr);
 }
 
@@ -78,11 +78,11 @@ fn raw_results_of_every_producer_are_points() {
 
 #[test]
 fn file_of_no_load_generator_is_refused() {
-    let scene = Scene::new();
-    scene.write("other.json", "{\"tokens\": 5}");
-    scene.write("folder/other.json", "{\"tokens\": 5}");
+    let fixture = Fixture::new();
+    fixture.write("other.json", "{\"tokens\": 5}");
+    fixture.write("folder/other.json", "{\"tokens\": 5}");
     for (path, message) in [("other.json", "tput_per_gpu"), ("folder", "no results found")] {
-        let ended = scene.imax(&["report", path], &[]);
+        let ended = fixture.imax(&["report", path], &[]);
         assert_eq!(ended.code, 3, "{}", ended.stderr);
         assert!(ended.stderr.contains(message), "{path}: {}", ended.stderr);
     }

@@ -2,32 +2,35 @@
 
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, row};
+use crate::fixture::{Fixture, row};
 
-fn run(scene: &Scene, folder: &str, score: f64) {
-    scene.measured(&format!("{folder}/artifacts"), &row(4), 4000.0);
+fn run(fixture: &Fixture, folder: &str, score: f64) {
+    fixture.measured(&format!("{folder}/artifacts"), &row(4), 4000.0);
     let out = format!("{folder}/results");
-    assert_eq!(scene.imax(&["collect", &format!("{folder}/artifacts"), "--out", &out], &[]).code, 0);
+    assert_eq!(
+        fixture.imax(&["collect", &format!("{folder}/artifacts"), "--out", &out], &[]).code,
+        0
+    );
     let file = format!("{out}/run.json");
-    let mut document = scene.json(&file);
+    let mut document = fixture.json(&file);
     document["run"]["evals"] = json!([{
         "key": { "model_prefix": "demo", "hardware": "h100", "framework": "sim", "precision": "fp8", "spec_decoding": "none", "layout": "tp4-ep1",
             "conc": 4, "task": "gsm8k", "score_name": "em_strict" },
         "score": score, "stderr": 0.006, "questions": 1319,
     }]);
-    scene.write(&file, &document.to_string());
+    fixture.write(&file, &document.to_string());
 }
 
-fn dumber() -> Scene {
-    let scene = Scene::new();
-    run(&scene, "base", 0.95);
-    run(&scene, "head", 0.85);
-    scene
+fn dumber() -> Fixture {
+    let fixture = Fixture::new();
+    run(&fixture, "base", 0.95);
+    run(&fixture, "head", 0.85);
+    fixture
 }
 
 #[test]
 fn every_format_has_the_score_and_its_base() {
-    let scene = dumber();
+    let fixture = dumber();
     let show = |format: &str| {
         let arguments = [
             "report",
@@ -39,7 +42,7 @@ fn every_format_has_the_score_and_its_base() {
             "--fail-on",
             "regression",
         ];
-        let ended = scene.imax(&arguments, &[]);
+        let ended = fixture.imax(&arguments, &[]);
         assert_eq!(ended.code, 5, "{format}: {}", ended.stderr);
         ended.stdout
     };
@@ -74,8 +77,8 @@ fn every_format_has_the_score_and_its_base() {
 
 #[test]
 fn filters_apply_to_scores() {
-    let scene = dumber();
-    let ended = scene.imax(
+    let fixture = dumber();
+    let ended = fixture.imax(
         &[
             "compare",
             "base/results",
@@ -92,7 +95,7 @@ fn filters_apply_to_scores() {
 
 #[test]
 fn history_is_a_baseline_for_scores() {
-    let scene = dumber();
+    let fixture = dumber();
     let add = [
         "collect",
         "base/artifacts",
@@ -105,20 +108,20 @@ fn history_is_a_baseline_for_scores() {
         "--date",
         "2026-11-01T00:00:00Z",
     ];
-    assert_eq!(scene.imax(&add, &[]).code, 0);
+    assert_eq!(fixture.imax(&add, &[]).code, 0);
     let file = "history/20261101T000000Z-abc.json";
-    let mut past = scene.json(file);
-    past["run"] = scene.json("base/results/run.json")["run"].clone();
-    scene.write(file, &past.to_string());
-    let ended = scene.imax(&["report", "head/results", "--baseline", "history:history"], &[]);
+    let mut past = fixture.json(file);
+    past["run"] = fixture.json("base/results/run.json")["run"].clone();
+    fixture.write(file, &past.to_string());
+    let ended = fixture.imax(&["report", "head/results", "--baseline", "history:history"], &[]);
     assert!(ended.stdout.contains("was 0.9500"), "{} {}", ended.stdout, ended.stderr);
 }
 
 #[test]
 fn check_run_and_notification_name_the_task() {
-    let scene = dumber();
+    let fixture = dumber();
     let arguments = ["notify", "head/results", "--baseline", "base/results", "--dry-run"];
-    let ended = scene.imax(&arguments, &[]);
+    let ended = fixture.imax(&arguments, &[]);
     let event: Value = serde_json::from_str(ended.stdout.lines().last().unwrap()).unwrap();
     assert_eq!(event["less_accurate"][0]["task"], "gsm8k on demo fp8 h100 sim tp4-ep1 conc4");
     assert!(ended.stdout.lines().next().unwrap().contains("gsm8k"), "{}", ended.stdout);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::World;
+use super::fixture::Fixture;
 
 /// A recipe as InferenceX has them, with a stand-in for the replay: AIPerf's own result, recorded.
 const RECIPE: &str = r#"source "$(dirname "$0")/../../benchmark_lib.sh"
@@ -14,9 +14,9 @@ mkdir -p "$RESULT_DIR/aiperf_artifacts"
 cp aiperf.json "$RESULT_DIR/aiperf_artifacts/profile_export_aiperf.json"
 "#;
 
-/// Makes the world's row one of recorded sessions, of a second, and changes it as the test needs it.
-pub fn agentic_row(world: &World, change: impl FnOnce(&mut Value)) {
-    world.row(|row| {
+/// Makes the fixture's row one of recorded sessions, of a second, and changes it as the test needs it.
+pub fn agentic_row(fixture: &Fixture, change: impl FnOnce(&mut Value)) {
+    fixture.row(|row| {
         let keys = row.as_object_mut().unwrap();
         for key in ["isl", "osl", "max-model-len"] {
             keys.remove(key);
@@ -38,12 +38,12 @@ fn recorded() -> Value {
     serde_json::from_str(&from("tests/golden/producers/aiperf/expected.json")).unwrap()
 }
 
-fn world(name: &str, recipe: &str) -> World {
-    let world = World::with_recipe("touch ran");
-    world.write("benchmarks/benchmark_lib.sh", &from("benchmarks/benchmark_lib.sh"));
-    world.write("aiperf.json", &from("tests/golden/producers/aiperf/raw.json"));
-    world.write(name, recipe);
-    agentic_row(&world, |row| {
+fn fixture(name: &str, recipe: &str) -> Fixture {
+    let fixture = Fixture::with_recipe("touch ran");
+    fixture.write("benchmarks/benchmark_lib.sh", &from("benchmarks/benchmark_lib.sh"));
+    fixture.write("aiperf.json", &from("tests/golden/producers/aiperf/raw.json"));
+    fixture.write(name, recipe);
+    agentic_row(&fixture, |row| {
         row["kv-offloading"] = json!("dram");
         row["kv-offload-backend"] = json!({ "name": "lmcache" });
         row["total-cpu-dram-gb"] = json!(1500);
@@ -51,57 +51,57 @@ fn world(name: &str, recipe: &str) -> World {
         // As the recorded result says.
         row["conc"] = recorded()["conc"].clone();
     });
-    world
+    fixture
 }
 
-fn assert_replayed(world: &World) {
-    let ended = world.run();
-    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, world.read("out/server.log"));
-    assert_eq!(world.read("told").trim(), "1 agentic-coding dram lmcache 1500 1800 0 0");
-    let job = world.job();
-    let agg: Value = serde_json::from_str(&world.read(&format!("out/{}", job["points"][0]["normalised"].as_str().unwrap()))).unwrap();
+fn assert_replayed(fixture: &Fixture) {
+    let ended = fixture.run();
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, fixture.read("out/server.log"));
+    assert_eq!(fixture.read("told").trim(), "1 agentic-coding dram lmcache 1500 1800 0 0");
+    let job = fixture.job();
+    let agg: Value = serde_json::from_str(&fixture.read(&format!("out/{}", job["points"][0]["normalised"].as_str().unwrap()))).unwrap();
     for key in ["conc", "median_ttft"] {
         assert!(!agg[key].is_null() && agg[key] == recorded()[key], "{key}: {agg:#}");
     }
-    assert!(!world.path("ran").exists());
-    world.assert_nothing_runs();
+    assert!(!fixture.path("ran").exists());
+    fixture.assert_nothing_runs();
 }
 
 #[test]
 fn recipe_that_replays_sessions_runs_unchanged() {
-    let world = world("benchmarks/single_node/agentic/demo_fp8_h100_sim.sh", RECIPE);
-    assert_replayed(&world);
+    let fixture = fixture("benchmarks/single_node/agentic/demo_fp8_h100_sim.sh", RECIPE);
+    assert_replayed(&fixture);
     assert_eq!(
-        world.job()["provenance"]["recipe"]["path"],
+        fixture.job()["provenance"]["recipe"]["path"],
         json!("single_node/agentic/demo_fp8_h100_sim.sh")
     );
 }
 
 #[test]
 fn launch_script_finds_recipe_by_scenario() {
-    let world = world("benchmarks/single_node/agentic/demo_fp8_h100_sim.sh", RECIPE);
-    std::fs::remove_file(world.path("runners/h100-a.yaml")).unwrap();
+    let fixture = fixture("benchmarks/single_node/agentic/demo_fp8_h100_sim.sh", RECIPE);
+    std::fs::remove_file(fixture.path("runners/h100-a.yaml")).unwrap();
     let script = "bash \"benchmarks/single_node/${SCENARIO_SUBDIR}${EXP_NAME%%_*}_${PRECISION}_h100_${FRAMEWORK}.sh\"";
-    world.write("runners/launch_h100-a.sh", script);
-    assert_replayed(&world);
-    assert_eq!(world.job()["provenance"]["launcher"], json!("script"));
+    fixture.write("runners/launch_h100-a.sh", script);
+    assert_replayed(&fixture);
+    assert_eq!(fixture.job()["provenance"]["launcher"], json!("script"));
 }
 
 #[test]
 fn fixed_length_recipe_and_library_without_sessions_are_refused() {
-    let world = World::with_recipe("touch ran");
-    agentic_row(&world, |_| {});
-    let ended = world.run();
+    let fixture = Fixture::with_recipe("touch ran");
+    agentic_row(&fixture, |_| {});
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
     assert!(ended.stderr.contains("none of agentic/demo_fp8_h100_sim.sh, "), "{}", ended.stderr);
-    assert!(!world.path("ran").exists());
+    assert!(!fixture.path("ran").exists());
 
-    let world = self::world(
+    let fixture = self::fixture(
         "benchmarks/agentic/demo_fp8_h100.sh",
         "source \"$(dirname \"$0\")/../benchmark_lib.sh\"\nresolve_trace_source",
     );
-    let ended = world.run();
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     let said = "resolve_trace_source: this library has no recorded sessions of its own";
-    assert!(world.read("out/server.log").contains(said), "{}", world.read("out/server.log"));
+    assert!(fixture.read("out/server.log").contains(said), "{}", fixture.read("out/server.log"));
 }

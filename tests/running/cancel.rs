@@ -8,23 +8,23 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::evals::with_task;
+use super::fixture::Fixture;
 use super::stopwatch::Stopwatch;
-use super::world::World;
 use crate::harness::{DEADLINE, wait_until};
 
 /// Cancels in a phase, and asserts that nothing is left and that the record is right.
-pub fn cancel_in(phase: &str, world: &World, signal: Signal, code: i32, wait: impl FnOnce(&World)) {
-    let mut run = world.start();
+pub fn cancel_in(phase: &str, fixture: &Fixture, signal: Signal, code: i32, wait: impl FnOnce(&Fixture)) {
+    let mut run = fixture.start();
     run.await_line(&format!("phase {phase}"));
-    wait(world);
+    wait(fixture);
     let sent = Stopwatch::start();
     run.signal(signal);
     let ended = run.finish();
     sent.assert_cancelled_in_time(&ended.stderr);
     assert_eq!(ended.code, Some(code), "{}", ended.stderr);
-    world.assert_nothing_runs();
-    assert_eq!(world.states(), 0);
-    let job = world.job();
+    fixture.assert_nothing_runs();
+    assert_eq!(fixture.states(), 0);
+    let job = fixture.job();
     assert_eq!(job["exit_code"], json!(code));
     assert_eq!(job["outcome"]["class"], json!("cancelled"), "{}", job["outcome"]);
     let cancelled = job["phases"]
@@ -36,92 +36,94 @@ pub fn cancel_in(phase: &str, world: &World, signal: Signal, code: i32, wait: im
 }
 
 /// Cancels while the job waits for an engine that ignores SIGTERM.
-pub fn cancel_in_ready(world_of: impl Fn(&str) -> World) -> World {
-    let world = world_of("trap '' TERM; touch \"$IMAX_OUT/trapped\"; sleep @MARK@; sleep @MARK@");
-    cancel_in("ready", &world, Signal::SIGINT, 130, |world| world.await_file("out/trapped"));
-    world
+pub fn cancel_in_ready(fixture_of: impl Fn(&str) -> Fixture) -> Fixture {
+    let fixture = fixture_of("trap '' TERM; touch \"$IMAX_OUT/trapped\"; sleep @MARK@; sleep @MARK@");
+    cancel_in("ready", &fixture, Signal::SIGINT, 130, |fixture| fixture.await_file("out/trapped"));
+    fixture
 }
 
 /// Cancels during an evaluation. The engine gives one token, which makes it ready, and then none.
-pub fn cancel_in_eval(world_of: impl Fn(&str) -> World, engine: &str) -> World {
-    let world = with_task(world_of(&engine.replace("--itl-ms 5", "--itl-ms 600000")));
-    world.change_row(|row| row["eval-only"] = json!(true));
-    cancel_in("eval", &world, Signal::SIGTERM, 143, |_| {});
-    world
+pub fn cancel_in_eval(fixture_of: impl Fn(&str) -> Fixture, engine: &str) -> Fixture {
+    let fixture = with_task(fixture_of(&engine.replace("--itl-ms 5", "--itl-ms 600000")));
+    fixture.change_row(|row| row["eval-only"] = json!(true));
+    cancel_in("eval", &fixture, Signal::SIGTERM, 143, |_| {});
+    fixture
 }
 
 /// Cancels during the long grace period of an engine that ignores SIGTERM.
-pub fn cancel_in_stop(world_of: impl Fn(&str) -> World, engine: &str) -> World {
+pub fn cancel_in_stop(fixture_of: impl Fn(&str) -> Fixture, engine: &str) -> Fixture {
     let recipe = format!("trap '' TERM\n({engine}) &\nsleep @MARK@; sleep @MARK@");
-    let world = world_of(&recipe);
-    let profile = world.read("runners/h100-a.yaml");
-    world.write("runners/h100-a.yaml", &format!("{profile}deadlines: {{stop: 10m}}\n"));
-    cancel_in("stop", &world, Signal::SIGINT, 130, |_| {});
+    let fixture = fixture_of(&recipe);
+    let profile = fixture.read("runners/h100-a.yaml");
+    fixture.write("runners/h100-a.yaml", &format!("{profile}deadlines: {{stop: 10m}}\n"));
+    cancel_in("stop", &fixture, Signal::SIGINT, 130, |_| {});
     // What was measured before the signal is kept.
-    assert_eq!(world.job()["points"][0]["outcome"]["status"], json!("ok"));
-    assert!(world.results().iter().any(|name| name.starts_with("agg_")));
-    world
+    assert_eq!(fixture.job()["points"][0]["outcome"]["status"], json!("ok"));
+    assert!(fixture.results().iter().any(|name| name.starts_with("agg_")));
+    fixture
 }
 
 /// Cancels after everything is stopped.
-pub fn cancel_in_collect(world_of: impl Fn(&str) -> World, engine: &str) -> World {
-    let world = world_of(engine);
-    super::collect::cancel_in_collect(&world, Signal::SIGTERM, 143);
-    world
+pub fn cancel_in_collect(fixture_of: impl Fn(&str) -> Fixture, engine: &str) -> Fixture {
+    let fixture = fixture_of(engine);
+    super::collect::cancel_in_collect(&fixture, Signal::SIGTERM, 143);
+    fixture
 }
 
 #[test]
 fn in_preflight_while_container_engine_hangs() {
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
-        let world = World::with_recipe("touch ran");
+        let fixture = Fixture::with_recipe("touch ran");
         // It accepts connections and never answers.
-        let socket = world.path("engine.sock");
+        let socket = fixture.path("engine.sock");
         let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         let profile = format!("launcher: docker\ndocker: {{socket: {}}}\n", socket.display());
-        world.write("runners/h100-a.yaml", &profile);
-        cancel_in("preflight", &world, signal, code, |_| drop(listener.accept().map(std::mem::forget)));
+        fixture.write("runners/h100-a.yaml", &profile);
+        cancel_in("preflight", &fixture, signal, code, |_| {
+            drop(listener.accept().map(std::mem::forget))
+        });
     }
 }
 
 #[test]
 fn in_launch_while_pre_hook_runs() {
-    let world = World::with_recipe("touch ran");
-    world.write(
+    let fixture = Fixture::with_recipe("touch ran");
+    fixture.write(
         "runners/h100-a.yaml",
         "launcher: local\nhooks: {pre: ['touch hooked; sleep @MARK@']}\n",
     );
-    cancel_in("launch", &world, Signal::SIGINT, 130, |world| world.await_file("hooked"));
-    assert!(!world.path("ran").exists());
+    cancel_in("launch", &fixture, Signal::SIGINT, 130, |fixture| fixture.await_file("hooked"));
+    assert!(!fixture.path("ran").exists());
 }
 
 #[test]
 fn in_ready_with_daemon_that_ignores_sigterm() {
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
-        let world =
-            World::with_recipe("(setsid -f bash -c 'trap \"\" TERM; touch trapped; sleep @MARK@; sleep @MARK@'); exec sleep @MARK@");
-        cancel_in("ready", &world, signal, code, |world| world.await_file("trapped"));
+        let fixture =
+            Fixture::with_recipe("(setsid -f bash -c 'trap \"\" TERM; touch trapped; sleep @MARK@; sleep @MARK@'); exec sleep @MARK@");
+        cancel_in("ready", &fixture, signal, code, |fixture| fixture.await_file("trapped"));
     }
 }
 
 #[test]
 fn by_sighup() {
-    let world = World::with_recipe("touch started; exec sleep @MARK@").started_by(&["env", "--default-signal=HUP"]);
-    cancel_in("ready", &world, Signal::SIGHUP, 143, |world| world.await_file("started"));
-    assert_eq!(world.job()["outcome"]["reason"], json!("cancelled by SIGHUP in phase ready"));
+    let fixture = Fixture::with_recipe("touch started; exec sleep @MARK@").started_by(&["env", "--default-signal=HUP"]);
+    cancel_in("ready", &fixture, Signal::SIGHUP, 143, |fixture| fixture.await_file("started"));
+    assert_eq!(fixture.job()["outcome"]["reason"], json!("cancelled by SIGHUP in phase ready"));
 }
 
 #[test]
 fn not_by_sighup_under_nohup() {
-    let world = World::with_recipe("touch started; exec sleep @MARK@").started_by(&["env", "--ignore-signal=HUP"]);
-    let mut run = world.start();
+    let fixture = Fixture::with_recipe("touch started; exec sleep @MARK@").started_by(&["env", "--ignore-signal=HUP"]);
+    let mut run = fixture.start();
     run.await_line("phase ready");
-    world.await_file("started");
+    fixture.await_file("started");
     run.signal(Signal::SIGHUP);
     // After another command has run, the signal would have had its effect.
-    assert!(world.reap().stderr.contains("no dead job"));
+    assert!(fixture.reap().stderr.contains("no dead job"));
     run.signal(Signal::SIGTERM);
     assert_eq!(run.finish().code, Some(143));
-    assert_eq!(world.job()["outcome"]["reason"], json!("cancelled by SIGTERM in phase ready"));
+    assert_eq!(fixture.job()["outcome"]["reason"], json!("cancelled by SIGTERM in phase ready"));
 }
 
 /// Each token takes a second, so every phase with requests lasts until it is cancelled.
@@ -132,7 +134,7 @@ fn slow_engine() -> String {
 #[test]
 fn in_warm_up() {
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
-        cancel_in("warm-up", &World::with_recipe(&slow_engine()), signal, code, |_| {});
+        cancel_in("warm-up", &Fixture::with_recipe(&slow_engine()), signal, code, |_| {});
     }
 }
 
@@ -158,45 +160,45 @@ fn accepted_requests(port: u16) -> u64 {
 fn in_load_keeps_partial_result() {
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         let recipe = format!("echo \"$PORT\" > port\n{}", super::success::ENGINE);
-        let world = World::with_recipe(&recipe).arguments(&["--num-prompts-per-conc", "200"]);
-        world.row(|row| {
+        let fixture = Fixture::with_recipe(&recipe).arguments(&["--num-prompts-per-conc", "200"]);
+        fixture.row(|row| {
             row["osl"] = json!(100);
             row["max-model-len"] = json!(200);
         });
         // 400 requests take more than a minute. Two run at a time, so some have completed when the engine has accepted six more.
-        cancel_in("load", &world, signal, code, |world| {
-            let port = world.read("port").trim().parse().unwrap();
+        cancel_in("load", &fixture, signal, code, |fixture| {
+            let port = fixture.read("port").trim().parse().unwrap();
             let before = accepted_requests(port);
             wait_until("the engine served", || accepted_requests(port) >= before + 6);
         });
-        let job = world.job();
+        let job = fixture.job();
         let raw = job["points"][0]["raw"].as_str().unwrap();
         assert!(raw.starts_with("partial_demo_"), "{raw}");
-        let raw: Value = serde_json::from_str(&world.read(&format!("out/{raw}"))).unwrap();
+        let raw: Value = serde_json::from_str(&fixture.read(&format!("out/{raw}"))).unwrap();
         assert_eq!(raw["imax"]["partial"], json!(true));
         assert!(raw["completed"].as_u64().unwrap() > 0);
         assert!(
-            !world.results().iter().any(|name| name.starts_with("agg_")),
+            !fixture.results().iter().any(|name| name.starts_with("agg_")),
             "{:?}",
-            world.results()
+            fixture.results()
         );
     }
 }
 
 #[test]
 fn in_stop_ends_grace_period() {
-    cancel_in_stop(World::with_recipe, super::success::ENGINE);
+    cancel_in_stop(Fixture::with_recipe, super::success::ENGINE);
 }
 
-/// A world whose launch script starts the recipe.
-fn with_launch_script(recipe: &str) -> World {
-    let world = World::with_recipe(recipe);
-    world.write("runners/h100-a.yaml", "launcher: script\nscript: launch.sh\n");
-    world.write(
+/// A fixture whose launch script starts the recipe.
+fn with_launch_script(recipe: &str) -> Fixture {
+    let fixture = Fixture::with_recipe(recipe);
+    fixture.write("runners/h100-a.yaml", "launcher: script\nscript: launch.sh\n");
+    fixture.write(
         "runners/launch.sh",
         "bash \"$GITHUB_WORKSPACE/benchmarks/demo_fp8_h100_sim.sh\" &\nwait\n",
     );
-    world
+    fixture
 }
 
 #[test]
@@ -206,30 +208,30 @@ fn in_each_phase_with_launch_script() {
     cancel_in_stop(with_launch_script, super::success::ENGINE);
     cancel_in_collect(with_launch_script, super::success::ENGINE);
     for (phase, warmups, signal, code) in [("warm-up", "1", Signal::SIGINT, 130), ("load", "0", Signal::SIGTERM, 143)] {
-        let world = with_launch_script(&slow_engine()).arguments(&["--num-warmups-per-conc", warmups]);
-        cancel_in(phase, &world, signal, code, |_| {});
+        let fixture = with_launch_script(&slow_engine()).arguments(&["--num-warmups-per-conc", warmups]);
+        cancel_in(phase, &fixture, signal, code, |_| {});
     }
 }
 
 #[test]
 fn in_stop_while_post_hook_runs() {
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
-        let world = World::with_recipe(super::success::ENGINE);
+        let fixture = Fixture::with_recipe(super::success::ENGINE);
         // The hook ignores SIGTERM and leaves a process in the background.
         let hook = "setsid -f sleep @MARK@; trap \"\" TERM; touch hooked; sleep @MARK@; sleep @MARK@";
-        world.write(
+        fixture.write(
             "runners/h100-a.yaml",
             &format!("launcher: local\nhooks: {{post: ['{hook}', 'touch second']}}\n"),
         );
-        cancel_in("stop", &world, signal, code, |world| world.await_file("hooked"));
+        cancel_in("stop", &fixture, signal, code, |fixture| fixture.await_file("hooked"));
         // What was measured before is kept, and the next hook has its share of the time.
-        assert_eq!(world.job()["points"][0]["outcome"]["status"], json!("ok"));
-        assert!(world.path("second").exists());
+        assert_eq!(fixture.job()["points"][0]["outcome"]["status"], json!("ok"));
+        assert!(fixture.path("second").exists());
     }
 }
 
 #[test]
 fn in_warm_up_while_prompts_are_generated() {
-    let world = World::with_recipe(&slow_engine()).arguments(&["--num-prompts-per-conc", "1000000"]);
-    cancel_in("warm-up", &world, Signal::SIGINT, 130, |_| {});
+    let fixture = Fixture::with_recipe(&slow_engine()).arguments(&["--num-prompts-per-conc", "1000000"]);
+    cancel_in("warm-up", &fixture, Signal::SIGINT, 130, |_| {});
 }

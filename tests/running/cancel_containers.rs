@@ -5,28 +5,28 @@ use nix::sys::signal::Signal;
 
 use super::cancel::{cancel_in, cancel_in_collect, cancel_in_eval, cancel_in_ready, cancel_in_stop};
 use super::container_engine::Daemon;
-use super::docker::{ENGINE, world_at};
+use super::docker::{ENGINE, fixture_at};
+use super::fixture::Fixture;
 use super::podman::LIMITS;
-use super::world::World;
 
-/// A world whose profile leaves the deadlines to others.
-fn world(daemon: &Daemon, settings: &str, recipe: &str) -> World {
-    let world = world_at(&daemon.socket(), recipe, settings);
-    let profile = world.read("runners/h100-a.yaml");
+/// A fixture whose profile leaves the deadlines to others.
+fn fixture(daemon: &Daemon, settings: &str, recipe: &str) -> Fixture {
+    let fixture = fixture_at(&daemon.socket(), recipe, settings);
+    let profile = fixture.read("runners/h100-a.yaml");
     let other = profile.lines().filter(|line| !line.starts_with("deadlines: "));
-    world.write("runners/h100-a.yaml", &other.map(|line| format!("{line}\n")).collect::<String>());
-    world
+    fixture.write("runners/h100-a.yaml", &other.map(|line| format!("{line}\n")).collect::<String>());
+    fixture
 }
 
-fn assert_gone(daemon: &Daemon, world: &World) {
-    assert!(!daemon.containers().contains(world.job()["job_id"].as_str().unwrap()));
+fn assert_gone(daemon: &Daemon, fixture: &Fixture) {
+    assert!(!daemon.containers().contains(fixture.job()["job_id"].as_str().unwrap()));
 }
 
 fn cancel_late(daemon: &Daemon, settings: &str) {
-    let world_of = |recipe: &str| world(daemon, settings, recipe);
-    assert_gone(daemon, &cancel_in_eval(world_of, ENGINE));
-    assert_gone(daemon, &cancel_in_stop(world_of, ENGINE));
-    assert_gone(daemon, &cancel_in_collect(world_of, ENGINE));
+    let fixture_of = |recipe: &str| fixture(daemon, settings, recipe);
+    assert_gone(daemon, &cancel_in_eval(fixture_of, ENGINE));
+    assert_gone(daemon, &cancel_in_stop(fixture_of, ENGINE));
+    assert_gone(daemon, &cancel_in_collect(fixture_of, ENGINE));
 }
 
 #[test]
@@ -45,12 +45,12 @@ fn of_podman_in_eval_stop_and_collect() {
 #[ignore = "needs podman, crun, runc, docker.io and root"]
 fn of_podman_in_ready_warm_up_and_load() {
     let daemon = Daemon::podman();
-    let world_of = |recipe: &str| world(daemon, LIMITS, recipe);
-    assert_gone(daemon, &cancel_in_ready(world_of));
+    let fixture_of = |recipe: &str| fixture(daemon, LIMITS, recipe);
+    assert_gone(daemon, &cancel_in_ready(fixture_of));
     let slow = ENGINE.replace("--itl-ms 5", "--itl-ms 1000");
     for (phase, warmups, signal, code) in [("warm-up", "1", Signal::SIGINT, 130), ("load", "0", Signal::SIGTERM, 143)] {
-        let world = world_of(&slow).arguments(&["--num-warmups-per-conc", warmups]);
-        cancel_in(phase, &world, signal, code, |_| {});
-        assert_gone(daemon, &world);
+        let fixture = fixture_of(&slow).arguments(&["--num-warmups-per-conc", warmups]);
+        cancel_in(phase, &fixture, signal, code, |_| {});
+        assert_gone(daemon, &fixture);
     }
 }

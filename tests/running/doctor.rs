@@ -5,9 +5,9 @@ use std::net::TcpListener;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use super::fixture::Fixture;
 use super::stopwatch::Stopwatch;
 use super::success::ENGINE;
-use super::world::World;
 use crate::harness::Finished;
 
 /// Recorded from nvidia-smi 570, two GPUs; `apps` and `used` are files that a test changes.
@@ -20,13 +20,13 @@ pub const NVIDIA_SMI: &str = r#"case "$1" in
   *) echo "| NVIDIA-SMI 570.86.15    Driver Version: 570.86.15    CUDA Version: 12.8     |" ;;
 esac"#;
 
-pub fn nvidia(profile: &str) -> World {
-    let world = World::with_recipe(ENGINE).tools(&[("nvidia-smi", NVIDIA_SMI), ("timedatectl", "echo yes")]);
-    world.write(
+pub fn nvidia(profile: &str) -> Fixture {
+    let fixture = Fixture::with_recipe(ENGINE).tools(&[("nvidia-smi", NVIDIA_SMI), ("timedatectl", "echo yes")]);
+    fixture.write(
         "runners/h100-a.yaml",
         &format!("launcher: local\nvendor: nvidia\nretries: {{attempts: 1}}\n{profile}"),
     );
-    world
+    fixture
 }
 
 pub fn findings(ended: &Finished) -> Value {
@@ -45,15 +45,15 @@ pub fn finding(examination: &Value, check: &str) -> (String, String) {
 
 #[test]
 fn fit_node_is_shown_as_table_and_json() {
-    let world = nvidia("node: {gpu-name: H100, gpus: 2, driver: '550'}\n").environment("HF_TOKEN", "hf_secret");
-    let ended = world.doctor(&["--row", "row.json"]);
+    let fixture = nvidia("node: {gpu-name: H100, gpus: 2, driver: '550'}\n").environment("HF_TOKEN", "hf_secret");
+    let ended = fixture.doctor(&["--row", "row.json"]);
     assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
     assert!(
         ended.stdout.contains("2 x NVIDIA H100 80GB HBM3") && ended.stdout.ends_with("profile h100-a: ok\n"),
         "{}",
         ended.stdout
     );
-    let ended = world.doctor(&["--format", "json"]);
+    let ended = fixture.doctor(&["--format", "json"]);
     let examination = findings(&ended);
     assert_eq!(examination["facts"]["toolkit"], json!("12.8"));
     assert_eq!(finding(&examination, "gpu-driver"), ("ok".to_owned(), "570.86.15".to_owned()));
@@ -64,10 +64,10 @@ fn fit_node_is_shown_as_table_and_json() {
 fn what_keeps_a_job_from_running_ends_with_4() {
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
-    let world = nvidia("node: {gpu-name: B200, gpus: 8, driver: '600', free-disk-gib: 1e9}\nhf-cache: /no/such/cache\n");
-    world.write("apps", "GPU-bbbb, 1, [Not Found]\n");
-    world.write("used", "70000\n");
-    let ended = world.doctor(&["--format", "json", "--port", &port]);
+    let fixture = nvidia("node: {gpu-name: B200, gpus: 8, driver: '600', free-disk-gib: 1e9}\nhf-cache: /no/such/cache\n");
+    fixture.write("apps", "GPU-bbbb, 1, [Not Found]\n");
+    fixture.write("used", "70000\n");
+    let ended = fixture.doctor(&["--format", "json", "--port", &port]);
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
     let examination = findings(&ended);
     assert_eq!(examination["worst"], json!("failed"));
@@ -88,14 +88,14 @@ fn what_keeps_a_job_from_running_ends_with_4() {
         assert!(found.0 == grade && found.1.contains(detail), "{check}: {found:?}");
     }
     // A job that may use only the other GPU is not disturbed by this one's process.
-    let ended = world.environment("CUDA_VISIBLE_DEVICES", "0").doctor(&["--format", "json"]);
+    let ended = fixture.environment("CUDA_VISIBLE_DEVICES", "0").doctor(&["--format", "json"]);
     assert_eq!(finding(&findings(&ended), "gpu-idle").0, "ok");
 }
 
 #[test]
 fn amd_node_is_read_from_driver_files() {
-    let world = World::with_recipe(ENGINE);
-    world.write("runners/h100-a.yaml", "launcher: local\nvendor: amd\nnode: {gpu-name: MI300X}\n");
+    let fixture = Fixture::with_recipe(ENGINE);
+    fixture.write("runners/h100-a.yaml", "launcher: local\nvendor: amd\nnode: {gpu-name: MI300X}\n");
     for (file, text) in [
         ("class/drm/card1/device/vendor", "0x1002\n"),
         ("class/drm/card1/device/product_name", "AMD Instinct MI300X OAM\n"),
@@ -105,10 +105,10 @@ fn amd_node_is_read_from_driver_files() {
         ("class/kfd/kfd/proc/1/vram_4711", "1048576\n"),
         ("class/kfd/kfd/proc/2/vram_4711", "0\n"),
     ] {
-        world.write(&format!("sys/{file}"), text);
+        fixture.write(&format!("sys/{file}"), text);
     }
-    let root = world.path("sys").display().to_string();
-    let ended = world.environment("IMAX_SYSFS", &root).doctor(&["--format", "json"]);
+    let root = fixture.path("sys").display().to_string();
+    let ended = fixture.environment("IMAX_SYSFS", &root).doctor(&["--format", "json"]);
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
     let examination = findings(&ended);
     assert_eq!(finding(&examination, "gpu-kind").0, "ok");
@@ -120,12 +120,12 @@ fn amd_node_is_read_from_driver_files() {
 
 #[test]
 fn missing_tools_are_a_warning_and_slurm_is_checked() {
-    let world = World::with_recipe(ENGINE).tools(&[
+    let fixture = Fixture::with_recipe(ENGINE).tools(&[
         ("sinfo", "echo slurm 22.05.8"),
         ("scontrol", "echo 'Slurmctld(primary) at head is DOWN'"),
     ]);
-    world.write("runners/h100-a.yaml", "launcher: slurm\nvendor: nvidia\n");
-    let ended = world.doctor(&[]);
+    fixture.write("runners/h100-a.yaml", "launcher: slurm\nvendor: nvidia\n");
+    let ended = fixture.doctor(&[]);
     assert_eq!(ended.code, Some(4), "{}", ended.stdout);
     assert!(
         ended.stdout.contains("slurm: slurm 22.05.8") && ended.stdout.contains("is DOWN"),
@@ -137,26 +137,26 @@ fn missing_tools_are_a_warning_and_slurm_is_checked() {
         "the GPUs of a scheduler's nodes are not here: {}",
         ended.stdout
     );
-    world.write(
+    fixture.write(
         "runners/h100-a.yaml",
         "launcher: docker\nvendor: nvidia\ndocker: {socket: /no/such.sock}\n",
     );
-    let ended = world.doctor(&[]);
+    let ended = fixture.doctor(&[]);
     assert!(
         ended.stdout.contains("cannot read the GPUs") || ended.stdout.contains("gpu-kind"),
         "{}",
         ended.stdout
     );
     assert!(ended.stdout.contains("container engine does not answer"), "{}", ended.stdout);
-    assert_eq!(world.doctor(&["--profile", "other"]).code, Some(3));
+    assert_eq!(fixture.doctor(&["--profile", "other"]).code, Some(3));
 }
 
 #[test]
 fn job_on_an_unfit_node_starts_nothing() {
-    let world = nvidia("node: {gpu-name: B200}\n");
-    let ended = world.run();
+    let fixture = nvidia("node: {gpu-name: B200}\n");
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
-    let job = world.job();
+    let job = fixture.job();
     let reason = job["outcome"]["reason"].as_str().unwrap();
     assert!(
         reason.starts_with("the node is not fit: gpu-kind: NVIDIA H100 80GB HBM3, expected B200"),
@@ -167,11 +167,11 @@ fn job_on_an_unfit_node_starts_nothing() {
 
 #[test]
 fn busy_gpus_are_waited_for_until_the_deadline() {
-    let world = nvidia("deadlines: {clean: 1s}\n");
-    world.write("apps", "GPU-aaaa, 1, python3\n");
-    let ended = world.run();
+    let fixture = nvidia("deadlines: {clean: 1s}\n");
+    fixture.write("apps", "GPU-aaaa, 1, python3\n");
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
-    let reason = world.job()["outcome"]["reason"].as_str().unwrap().to_owned();
+    let reason = fixture.job()["outcome"]["reason"].as_str().unwrap().to_owned();
     assert!(
         reason.contains("did not become idle") && reason.contains("python3 (1) on GPU 0"),
         "{reason}"
@@ -180,42 +180,42 @@ fn busy_gpus_are_waited_for_until_the_deadline() {
 
 #[test]
 fn job_continues_when_gpu_memory_is_free() {
-    let world = nvidia("deadlines: {clean: 60s}\n");
-    world.row(|row| row["tp"] = json!(2));
-    world.write("used", "70000\n");
-    let mut run = world.start();
+    let fixture = nvidia("deadlines: {clean: 60s}\n");
+    fixture.row(|row| row["tp"] = json!(2));
+    fixture.write("used", "70000\n");
+    let mut run = fixture.start();
     run.await_line("waiting for the GPUs: gpu-memory");
-    world.write("used", "12\n");
+    fixture.write("used", "12\n");
     let ended = run.finish();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    world.assert_nothing_runs();
+    fixture.assert_nothing_runs();
 }
 
 #[test]
 fn signal_ends_the_wait_for_gpus() {
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
-        let world = nvidia("deadlines: {clean: 10m}\n");
-        world.write("used", "70000\n");
-        let mut run = world.start();
+        let fixture = nvidia("deadlines: {clean: 10m}\n");
+        fixture.write("used", "70000\n");
+        let mut run = fixture.start();
         run.await_line("waiting for the GPUs");
         let sent = Stopwatch::start();
         run.signal(signal);
         let ended = run.finish();
         sent.assert_cancelled_in_time(&ended.stderr);
         assert_eq!(ended.code, Some(code), "{}", ended.stderr);
-        assert_eq!(world.job()["outcome"]["class"], json!("cancelled"));
+        assert_eq!(fixture.job()["outcome"]["class"], json!("cancelled"));
     }
 }
 
 #[test]
 fn signal_ends_a_preflight_with_a_hanging_tool() {
-    let world = nvidia("").tools(&[("nvidia-smi", "touch asked; exec sleep @MARK@")]);
-    let run = world.start();
-    world.await_file("asked");
+    let fixture = nvidia("").tools(&[("nvidia-smi", "touch asked; exec sleep @MARK@")]);
+    let run = fixture.start();
+    fixture.await_file("asked");
     let sent = Stopwatch::start();
     run.signal(Signal::SIGTERM);
     let ended = run.finish();
     sent.assert_cancelled_in_time(&ended.stderr);
     assert_eq!(ended.code, Some(143), "{}", ended.stderr);
-    world.assert_nothing_runs();
+    fixture.assert_nothing_runs();
 }

@@ -4,51 +4,51 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use super::doctor::{NVIDIA_SMI, finding, findings, nvidia};
+use super::fixture::Fixture;
 use super::success::ENGINE;
 use super::telemetry::long_load;
-use super::world::World;
 use crate::harness::wait_until;
 
 /// Two GPUs without names; processes 1 and 2 have memory on the first and on the second.
-fn amd() -> World {
-    let world = World::with_recipe(ENGINE);
-    world.write("runners/h100-a.yaml", "launcher: local\nvendor: amd\nnode: {gpu-name: MI300X}\n");
+fn amd() -> Fixture {
+    let fixture = Fixture::with_recipe(ENGINE);
+    fixture.write("runners/h100-a.yaml", "launcher: local\nvendor: amd\nnode: {gpu-name: MI300X}\n");
     for card in [1, 2] {
         let device = format!("sys/class/drm/card{card}/device");
-        world.write(&format!("{device}/vendor"), "0x1002\n");
-        world.write(&format!("{device}/product_name"), "\n");
-        world.write(&format!("{device}/pp_dpm_sclk"), "0: 132Mhz *\n1: 2100Mhz\n");
+        fixture.write(&format!("{device}/vendor"), "0x1002\n");
+        fixture.write(&format!("{device}/product_name"), "\n");
+        fixture.write(&format!("{device}/pp_dpm_sclk"), "0: 132Mhz *\n1: 2100Mhz\n");
     }
-    world.write("sys/class/drm/card1/device/drm/renderD128/dev", "226:128\n");
+    fixture.write("sys/class/drm/card1/device/drm/renderD128/dev", "226:128\n");
     // The second has no render device of its own, as in partitions; it is found by its unique number.
-    world.write("sys/class/drm/card2/device/unique_id", "00000000000000ff\n");
+    fixture.write("sys/class/drm/card2/device/unique_id", "00000000000000ff\n");
     for (node, id, properties) in [
         (0, 0, "cpu_cores_count 96\n"),
         (1, 4711, "simd_count 1216\ndrm_render_minor 128\n"),
         (2, 815, "simd_count 1216\ndrm_render_minor 129\nunique_id 255\n"),
     ] {
         let folder = format!("sys/class/kfd/kfd/topology/nodes/{node}");
-        world.write(&format!("{folder}/gpu_id"), &format!("{id}\n"));
-        world.write(&format!("{folder}/properties"), properties);
+        fixture.write(&format!("{folder}/gpu_id"), &format!("{id}\n"));
+        fixture.write(&format!("{folder}/properties"), properties);
     }
-    world.write("sys/class/kfd/kfd/proc/1/vram_4711", "1048576\n");
-    world.write("sys/class/kfd/kfd/proc/1/vram_815", "0\n");
-    world.write("sys/class/kfd/kfd/proc/2/vram_815", "1048576\n");
-    let root = world.path("sys").display().to_string();
-    world.environment("IMAX_SYSFS", &root)
+    fixture.write("sys/class/kfd/kfd/proc/1/vram_4711", "1048576\n");
+    fixture.write("sys/class/kfd/kfd/proc/1/vram_815", "0\n");
+    fixture.write("sys/class/kfd/kfd/proc/2/vram_815", "1048576\n");
+    let root = fixture.path("sys").display().to_string();
+    fixture.environment("IMAX_SYSFS", &root)
 }
 
 #[test]
 fn job_on_other_gpus_of_an_amd_node_is_ignored() {
-    let world = amd();
-    let examination = findings(&world.doctor(&["--format", "json"]));
+    let fixture = amd();
+    let examination = findings(&fixture.doctor(&["--format", "json"]));
     let (grade, detail) = finding(&examination, "gpu-idle");
     assert!(
         grade == "failed" && detail.contains("(1) on GPU 0") && detail.contains("(2) on GPU 1"),
         "{detail}"
     );
-    std::fs::remove_file(world.path("sys/class/kfd/kfd/proc/1/vram_4711")).unwrap();
-    let ended = world.environment("HIP_VISIBLE_DEVICES", "0").doctor(&["--format", "json"]);
+    std::fs::remove_file(fixture.path("sys/class/kfd/kfd/proc/1/vram_4711")).unwrap();
+    let ended = fixture.environment("HIP_VISIBLE_DEVICES", "0").doctor(&["--format", "json"]);
     let examination = findings(&ended);
     assert_eq!(finding(&examination, "gpu-idle").0, "ok", "{examination}");
     assert_eq!(ended.code, Some(0), "{examination}");
@@ -78,35 +78,35 @@ fn lost_gpu_fails_the_preflight() {
         format!("case \"$1\" in --query-gpu=*) echo '{row}'; echo '{lost}' ;; esac"),
         format!("case \"$1\" in --query-gpu=*) echo '{row}'; echo '1, GPU-bbbb, NVIDIA H100, [GPU is lost], , , , , , ' ;; esac"),
     ] {
-        let world = World::with_recipe("touch ran").tools(&[("nvidia-smi", &script)]);
-        world.write("runners/h100-a.yaml", "launcher: local\nvendor: nvidia\nnode: {gpus: 1}\n");
-        let ended = world.doctor(&["--format", "json"]);
+        let fixture = Fixture::with_recipe("touch ran").tools(&[("nvidia-smi", &script)]);
+        fixture.write("runners/h100-a.yaml", "launcher: local\nvendor: nvidia\nnode: {gpus: 1}\n");
+        let ended = fixture.doctor(&["--format", "json"]);
         assert_eq!(ended.code, Some(4), "{}", ended.stderr);
         let examination = findings(&ended);
         for check in ["gpu-number", "gpu-idle"] {
             let (grade, detail) = finding(&examination, check);
             assert!(grade == "failed" && detail.contains("GPU is lost"), "{check}: {detail}");
         }
-        let ended = world.run();
+        let ended = fixture.run();
         assert_eq!(ended.code, Some(4), "{}", ended.stderr);
-        let outcome = world.job()["outcome"].clone();
+        let outcome = fixture.job()["outcome"].clone();
         assert_eq!(
             (&outcome["class"], &outcome["cause"]),
             (&json!("infra"), &json!("gpu-lost")),
             "{outcome}"
         );
-        assert!(!world.path("ran").exists());
+        assert!(!fixture.path("ran").exists());
     }
 }
 
 #[test]
 fn missing_nvidia_smi_fails_when_the_profile_requires_gpus() {
     for (node, grade, code) in [("", "warning", 0), ("node: {gpus: 8}\n", "failed", 4)] {
-        let world = World::with_recipe(ENGINE);
-        world.write("runners/h100-a.yaml", &format!("launcher: local\nvendor: nvidia\n{node}"));
-        std::fs::create_dir(world.path("empty")).unwrap();
-        let nothing = world.path("empty").display().to_string();
-        let ended = world.environment("PATH", &nothing).doctor(&["--format", "json"]);
+        let fixture = Fixture::with_recipe(ENGINE);
+        fixture.write("runners/h100-a.yaml", &format!("launcher: local\nvendor: nvidia\n{node}"));
+        std::fs::create_dir(fixture.path("empty")).unwrap();
+        let nothing = fixture.path("empty").display().to_string();
+        let ended = fixture.environment("PATH", &nothing).doctor(&["--format", "json"]);
         assert_eq!(ended.code, Some(code), "{}", ended.stderr);
         let found = finding(&findings(&ended), "gpu-number");
         assert!(found.0 == grade && found.1.contains("nvidia-smi is not installed"), "{found:?}");
@@ -117,14 +117,14 @@ fn missing_nvidia_smi_fails_when_the_profile_requires_gpus() {
 fn older_driver_is_queried_by_older_field_names() {
     let unknown = r#"case "$1" in *clocks_event_reasons.active*|*power.draw.instant*)
         echo 'Field "clocks_event_reasons.active" is not a valid field to query.'; exit 2 ;; esac"#;
-    let world = nvidia("node: {gpus: 2}\n").tools(&[("nvidia-smi", &format!("{unknown}\n{NVIDIA_SMI}"))]);
-    let world = long_load(world);
-    let examination = findings(&world.doctor(&["--format", "json"]));
+    let fixture = nvidia("node: {gpus: 2}\n").tools(&[("nvidia-smi", &format!("{unknown}\n{NVIDIA_SMI}"))]);
+    let fixture = long_load(fixture);
+    let examination = findings(&fixture.doctor(&["--format", "json"]));
     assert_eq!(finding(&examination, "gpu-number").0, "ok", "{examination}");
     assert_eq!(finding(&examination, "gpu-clock").0, "ok", "{examination}");
-    let ended = world.run();
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let csv = world.read("out/gpu_metrics.csv");
+    let csv = fixture.read("out/gpu_metrics.csv");
     assert!(
         csv.contains(",1,NVIDIA H100 80GB HBM3,500,90,1000,1700,60,0x4,"),
         "{csv}{}",
@@ -135,16 +135,16 @@ fn older_driver_is_queried_by_older_field_names() {
 #[test]
 fn children_of_a_tool_are_neither_awaited_nor_left() {
     let wrapper = format!("sleep @MARK@ &\n{NVIDIA_SMI}");
-    let world = nvidia("node: {gpus: 2}\n").tools(&[("nvidia-smi", &wrapper)]);
-    let ended = world.doctor(&["--format", "json"]);
+    let fixture = nvidia("node: {gpus: 2}\n").tools(&[("nvidia-smi", &wrapper)]);
+    let ended = fixture.doctor(&["--format", "json"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    wait_until("nothing runs", || world.processes().is_empty());
+    wait_until("nothing runs", || fixture.processes().is_empty());
     // Nor is a wrapper's child where a signal ends the wait.
-    let world = nvidia("").tools(&[("nvidia-smi", "sleep @MARK@ & touch asked; wait")]);
-    let run = world.start_doctor(&[]);
-    world.await_file("asked");
+    let fixture = nvidia("").tools(&[("nvidia-smi", "sleep @MARK@ & touch asked; wait")]);
+    let run = fixture.start_doctor(&[]);
+    fixture.await_file("asked");
     run.signal(Signal::SIGTERM);
     let ended = run.finish();
     assert_eq!(ended.code, Some(143), "{}", ended.stderr);
-    wait_until("nothing runs", || world.processes().is_empty());
+    wait_until("nothing runs", || fixture.processes().is_empty());
 }

@@ -4,8 +4,8 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::cancel::cancel_in;
+use super::fixture::Fixture;
 use super::success::ENGINE;
-use super::world::World;
 use crate::harness::{Finish as _, imax};
 
 /// A task with two questions that the simulated engine answers wrongly.
@@ -13,20 +13,20 @@ const TASK: &str = "task: tiny\ndataset_path: json\ndataset_kwargs: {data_files:
     doc_to_text: \"{{q}}\"\ndoc_to_target: a\ngeneration_kwargs: {until: [\"\\n\"], max_gen_toks: 8}\n\
     filter_list: [{name: strict-match, filter: [{function: take_first}]}]\n";
 
-fn world(change: impl FnOnce(&mut Value)) -> World {
-    let world = with_task(World::with_recipe(ENGINE));
-    world.row(change);
-    world
+fn fixture(change: impl FnOnce(&mut Value)) -> Fixture {
+    let fixture = with_task(Fixture::with_recipe(ENGINE));
+    fixture.row(change);
+    fixture
 }
 
-/// A world with a task; its row decides whether it is evaluated.
-pub fn with_task(world: World) -> World {
-    world.write("tiny.yaml", TASK);
-    world.write(
+/// A fixture with a task; its row decides whether it is evaluated.
+pub fn with_task(fixture: Fixture) -> Fixture {
+    fixture.write("tiny.yaml", TASK);
+    fixture.write(
         "tiny.jsonl",
         "{\"q\": \"1+1?\", \"a\": \"two\"}\n{\"q\": \"1+2?\", \"a\": \"three\"}\n",
     );
-    world.arguments(&["--eval-tasks", "tiny.yaml"])
+    fixture.arguments(&["--eval-tasks", "tiny.yaml"])
 }
 
 fn phases(job: &Value, phase: &str) -> Vec<String> {
@@ -36,16 +36,16 @@ fn phases(job: &Value, phase: &str) -> Vec<String> {
         .collect()
 }
 
-fn count(world: &World, start: &str) -> usize {
-    world.results().iter().filter(|name| name.starts_with(start)).count()
+fn count(fixture: &Fixture, start: &str) -> usize {
+    fixture.results().iter().filter(|name| name.starts_with(start)).count()
 }
 
 #[test]
 fn row_is_measured_and_evaluated_on_one_engine() {
-    let world = world(|row| row["run-eval"] = json!(true));
-    let ended = world.run();
+    let fixture = fixture(|row| row["run-eval"] = json!(true));
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let job = world.job();
+    let job = fixture.job();
     assert_eq!(
         (phases(&job, "load"), phases(&job, "eval")),
         (vec!["done".to_owned()], vec!["done".to_owned()])
@@ -57,41 +57,48 @@ fn row_is_measured_and_evaluated_on_one_engine() {
         (&json!("tiny"), &json!(2), &json!(2))
     );
     assert_eq!((&eval["score"], &eval["verdict"]), (&json!(0.0), &json!("unjudged")));
-    let meta: Value = serde_json::from_str(&world.read("out/meta_env.json")).unwrap();
+    let meta: Value = serde_json::from_str(&fixture.read("out/meta_env.json")).unwrap();
     assert_eq!((&meta["hw"], &meta["conc"], &meta["isl"]), (&json!("h100"), &json!(2), &json!(32)));
     assert_eq!(
-        (count(&world, "results_"), count(&world, "samples_tiny_"), count(&world, "answers")),
+        (
+            count(&fixture, "results_"),
+            count(&fixture, "samples_tiny_"),
+            count(&fixture, "answers")
+        ),
         (1, 1, 0)
     );
-    world.assert_nothing_runs();
+    fixture.assert_nothing_runs();
 }
 
 #[test]
 fn eval_only_row_is_not_loaded() {
-    let world = world(|row| row["eval-only"] = json!(true));
-    let ended = world.run();
+    let fixture = fixture(|row| row["eval-only"] = json!(true));
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let job = world.job();
+    let job = fixture.job();
     assert_eq!(phases(&job, "load"), ["skipped"]);
-    assert_eq!((job["points"].as_array().unwrap().len(), count(&world, "agg_")), (0, 0));
-    assert_eq!(count(&world, "results_"), 1);
-    world.assert_nothing_runs();
+    assert_eq!((job["points"].as_array().unwrap().len(), count(&fixture, "agg_")), (0, 0));
+    assert_eq!(count(&fixture, "results_"), 1);
+    fixture.assert_nothing_runs();
 }
 
 #[test]
 fn collect_finds_results_of_each_concurrency() {
-    let world = world(|row| {
+    let fixture = fixture(|row| {
         row["conc"] = json!([2, 4]);
         row["eval-only"] = json!(true);
         row["eval-all-concs"] = json!(true);
     });
-    let ended = world.run();
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let meta: Value = serde_json::from_str(&world.read("out/meta_env.json")).unwrap();
+    let meta: Value = serde_json::from_str(&fixture.read("out/meta_env.json")).unwrap();
     assert_eq!(meta["completed_eval_concs"], json!([2, 4]));
-    let collected = imax().args(["collect", "out", "--out", "run"]).current_dir(world.path("")).finish();
+    let collected = imax()
+        .args(["collect", "out", "--out", "run"])
+        .current_dir(fixture.path(""))
+        .finish();
     assert!(collected.status.success(), "{}", String::from_utf8_lossy(&collected.stderr));
-    let rows: Value = serde_json::from_str(&world.read("run/agg_eval_all.json")).unwrap();
+    let rows: Value = serde_json::from_str(&fixture.read("run/agg_eval_all.json")).unwrap();
     let found: Vec<_> = rows
         .as_array()
         .unwrap()
@@ -109,27 +116,27 @@ fn collect_finds_results_of_each_concurrency() {
 
 #[test]
 fn score_below_threshold_fails_job() {
-    let world = world(|row| row["eval-only"] = json!(true));
-    world.write("configs/eval-thresholds.yaml", "default: {tiny: 0.9}\n");
-    let ended = world.run();
+    let fixture = fixture(|row| row["eval-only"] = json!(true));
+    fixture.write("configs/eval-thresholds.yaml", "default: {tiny: 0.9}\n");
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    let job = world.job();
+    let job = fixture.job();
     let reason = job["outcome"]["reason"].as_str().unwrap();
     assert!(reason.contains("below the threshold") && reason.contains("tiny"), "{reason}");
     assert_eq!(
         (&job["evals"][0]["verdict"], &job["evals"][0]["threshold"]),
         (&json!("fail"), &json!(0.9))
     );
-    world.assert_nothing_runs();
+    fixture.assert_nothing_runs();
 }
 
 #[test]
 fn invalid_task_is_refused_before_engine_starts() {
-    let world = world(|row| row["run-eval"] = json!(true));
-    world.write("tiny.yaml", &format!("{TASK}process_results: !function u.f\n"));
-    let ended = world.run();
+    let fixture = fixture(|row| row["run-eval"] = json!(true));
+    fixture.write("tiny.yaml", &format!("{TASK}process_results: !function u.f\n"));
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
-    assert!(phases(&world.job(), "launch").is_empty());
+    assert!(phases(&fixture.job(), "launch").is_empty());
 }
 
 #[test]
@@ -141,24 +148,24 @@ fn self_contained_recipe_evaluates_itself() {
         if [ \"$EVAL_ONLY\" != true ]; then echo measured; fi\n\
         if [ \"$RUN_EVAL\" = true ]; then run_eval --framework lm-eval --port \"$PORT\" --concurrent-requests \"$CONC\" --tasks tiny.yaml; fi\n\
         append_lm_eval_summary\n";
-    let world = world(|row| row["eval-only"] = json!(true));
-    world.write("benchmarks/benchmark_lib.sh", &library);
-    world.write("benchmarks/demo_fp8_h100_sim.sh", recipe);
-    let ended = world.run();
-    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, world.read("out/server.log"));
-    assert_eq!(count(&world, "results_"), 1);
-    let meta: Value = serde_json::from_str(&world.read("out/meta_env.json")).unwrap();
+    let fixture = fixture(|row| row["eval-only"] = json!(true));
+    fixture.write("benchmarks/benchmark_lib.sh", &library);
+    fixture.write("benchmarks/demo_fp8_h100_sim.sh", recipe);
+    let ended = fixture.run();
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, fixture.read("out/server.log"));
+    assert_eq!(count(&fixture, "results_"), 1);
+    let meta: Value = serde_json::from_str(&fixture.read("out/meta_env.json")).unwrap();
     assert_eq!(meta["infmax_model_prefix"], "demo");
-    world.assert_nothing_runs();
+    fixture.assert_nothing_runs();
 }
 
 #[test]
 fn signal_cancels_evaluation() {
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
-        let world = world(|row| row["eval-only"] = json!(true));
+        let fixture = fixture(|row| row["eval-only"] = json!(true));
         // The engine gives one token, which makes it ready, and then none.
-        world.write("benchmarks/demo_fp8_h100_sim.sh", &ENGINE.replace("--itl-ms 5", "--itl-ms 600000"));
-        cancel_in("eval", &world, signal, code, |_| {});
-        assert_eq!(phases(&world.job(), "eval"), ["cancelled"]);
+        fixture.write("benchmarks/demo_fp8_h100_sim.sh", &ENGINE.replace("--itl-ms 5", "--itl-ms 600000"));
+        cancel_in("eval", &fixture, signal, code, |_| {});
+        assert_eq!(phases(&fixture.job(), "eval"), ["cancelled"]);
     }
 }

@@ -4,15 +4,15 @@ use std::io::{Read as _, Write as _};
 
 use serde_json::json;
 
-use super::world::World;
+use super::fixture::Fixture;
 
 #[test]
 fn engine_exit_is_detected_at_once_and_explained_by_log() {
-    let world = World::with_recipe("sleep @MARK@ & echo loading; echo 'torch.OutOfMemoryError: CUDA out of memory.' >&2; exit 7");
+    let fixture = Fixture::with_recipe("sleep @MARK@ & echo loading; echo 'torch.OutOfMemoryError: CUDA out of memory.' >&2; exit 7");
     // At once, and not after the hour that an engine has to become ready: the test's own timeout is shorter.
-    let ended = world.run();
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    let job = world.job();
+    let job = fixture.job();
     assert_eq!(job["outcome"]["class"], json!("server"));
     assert_eq!(job["outcome"]["cause"], json!("gpu-out-of-memory"));
     let reason = job["outcome"]["reason"].as_str().unwrap();
@@ -22,8 +22,8 @@ fn engine_exit_is_detected_at_once_and_explained_by_log() {
     );
     assert!(job["outcome"]["log_tail"].as_str().unwrap().starts_with("loading\n"));
     assert!(ended.stderr.contains("CUDA out of memory"), "{}", ended.stderr);
-    world.assert_nothing_runs();
-    assert_eq!(world.states(), 0);
+    fixture.assert_nothing_runs();
+    assert_eq!(fixture.states(), 0);
 }
 
 #[test]
@@ -35,29 +35,29 @@ fn engine_exit_is_reported_after_broken_connections() {
             "\"$IMAX_BIN\" sim --ttft-ms 5 --itl-ms {token_ms} --served-model-name \"$MODEL\" --host 127.0.0.1 --port \"$PORT\" &\n\
              while [ ! -e \"$IMAX_OUT/go\" ]; do sleep 0.01; done; kill -KILL $!; wait $!; sleep 0.5; exit 7"
         );
-        let world = World::with_recipe(&recipe).arguments(&["--num-warmups-per-conc", warmups]);
-        world.row(|row| {
+        let fixture = Fixture::with_recipe(&recipe).arguments(&["--num-warmups-per-conc", warmups]);
+        fixture.row(|row| {
             row["osl"] = json!(400);
             row["max-model-len"] = json!(500);
         });
-        let mut run = world.start();
+        let mut run = fixture.start();
         run.await_line("phase load");
-        world.write("out/go", "");
+        fixture.write("out/go", "");
         let ended = run.finish();
         assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-        let reason = world.job()["outcome"]["reason"].clone();
+        let reason = fixture.job()["outcome"]["reason"].clone();
         assert_eq!(reason, json!("the engine ended with exit status 7 in phase load"));
-        assert_eq!(world.states(), 0);
+        assert_eq!(fixture.states(), 0);
     }
 }
 
 #[test]
 fn engine_that_never_becomes_ready_is_stopped_at_deadline() {
-    let world = World::with_recipe("echo still loading; exec sleep @MARK@");
-    world.write("runners/h100-a.yaml", "launcher: local\ndeadlines: {ready: 700ms}\n");
-    let ended = world.run();
+    let fixture = Fixture::with_recipe("echo still loading; exec sleep @MARK@");
+    fixture.write("runners/h100-a.yaml", "launcher: local\ndeadlines: {ready: 700ms}\n");
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    let job = world.job();
+    let job = fixture.job();
     assert_eq!(job["outcome"]["class"], json!("timeout"));
     assert!(job["outcome"]["reason"].as_str().unwrap().contains("/health"), "{}", job["outcome"]);
     let ready = job["phases"]
@@ -68,25 +68,25 @@ fn engine_that_never_becomes_ready_is_stopped_at_deadline() {
         .unwrap();
     assert_eq!(ready["ending"], json!("deadline-exceeded"));
     assert_eq!(ready["deadline_s"], json!(0.7));
-    world.assert_nothing_runs();
+    fixture.assert_nothing_runs();
 }
 
 #[test]
 fn processes_outside_the_group_are_stopped() {
     // With a session of its own, no environment and no parent, a process is found only because imax adopts orphans.
     let recipe = "env -i setsid bash -c 'sleep @MARK@ & sleep @MARK@' & (setsid -f sleep @MARK@); trap '' TERM; sleep @MARK@ & exit 3";
-    let world = World::with_recipe(recipe);
-    world.write("runners/h100-a.yaml", "launcher: local\ndeadlines: {stop: 500ms}\n");
-    assert_eq!(world.run().code, Some(1));
-    world.assert_nothing_runs();
+    let fixture = Fixture::with_recipe(recipe);
+    fixture.write("runners/h100-a.yaml", "launcher: local\ndeadlines: {stop: 500ms}\n");
+    assert_eq!(fixture.run().code, Some(1));
+    fixture.assert_nothing_runs();
 }
 
 #[test]
 fn process_that_ignores_sigterm_is_killed_and_reported() {
-    let world = World::with_recipe("trap '' TERM; sleep @MARK@ & wait; wait");
-    world.write("runners/h100-a.yaml", "launcher: local\ndeadlines: {ready: 5s, stop: 300ms}\n");
-    assert_eq!(world.run().code, Some(1));
-    let job = world.job();
+    let fixture = Fixture::with_recipe("trap '' TERM; sleep @MARK@ & wait; wait");
+    fixture.write("runners/h100-a.yaml", "launcher: local\ndeadlines: {ready: 5s, stop: 300ms}\n");
+    assert_eq!(fixture.run().code, Some(1));
+    let job = fixture.job();
     let stop = job["phases"]
         .as_array()
         .unwrap()
@@ -95,42 +95,47 @@ fn process_that_ignores_sigterm_is_killed_and_reported() {
         .unwrap()
         .clone();
     assert!(stop["reason"].as_str().unwrap().contains("killed after SIGTERM"), "{stop}");
-    world.assert_nothing_runs();
+    fixture.assert_nothing_runs();
 }
 
 #[test]
 fn port_in_use_is_infrastructure_failure() {
     let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
-    let world = World::with_recipe("touch ran").arguments(&["--port", &port]);
-    let ended = world.run();
+    let fixture = Fixture::with_recipe("touch ran").arguments(&["--port", &port]);
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
-    assert_eq!(world.job()["outcome"]["class"], json!("infra"));
-    assert!(!world.path("ran").exists());
+    assert_eq!(fixture.job()["outcome"]["class"], json!("infra"));
+    assert!(!fixture.path("ran").exists());
 }
 
 #[test]
 fn failing_pre_hook_ends_job_before_engine_starts() {
-    let world = World::with_recipe("touch ran");
-    world.write("runners/h100-a.yaml", "launcher: local\nhooks: {pre: ['sleep @MARK@ & exit 5']}\n");
-    let ended = world.run();
+    let fixture = Fixture::with_recipe("touch ran");
+    fixture.write("runners/h100-a.yaml", "launcher: local\nhooks: {pre: ['sleep @MARK@ & exit 5']}\n");
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
     assert!(ended.stderr.contains("exit status 5"), "{}", ended.stderr);
-    assert!(!world.path("ran").exists());
-    world.assert_nothing_runs();
+    assert!(!fixture.path("ran").exists());
+    fixture.assert_nothing_runs();
 }
 
 #[test]
 fn secrets_reach_only_the_engine_environment() {
-    let world = World::with_recipe("echo \"token $HF_TOKEN\"; test \"$HF_TOKEN\" = hf_very_secret && touch had; exit 1")
+    let fixture = Fixture::with_recipe("echo \"token $HF_TOKEN\"; test \"$HF_TOKEN\" = hf_very_secret && touch had; exit 1")
         .environment("HF_TOKEN", "hf_very_secret");
-    let ended = world.run();
-    assert!(world.path("had").exists());
-    for text in [world.read("out/server.log"), world.read("out/job.json"), ended.stderr, ended.stdout] {
+    let ended = fixture.run();
+    assert!(fixture.path("had").exists());
+    for text in [
+        fixture.read("out/server.log"),
+        fixture.read("out/job.json"),
+        ended.stderr,
+        ended.stdout,
+    ] {
         assert!(!text.contains("very_secret"), "{text}");
     }
-    assert_eq!(world.read("out/server.log"), "token ***\n");
-    assert_eq!(world.job()["provenance"]["secrets"], json!(["HF_TOKEN"]));
+    assert_eq!(fixture.read("out/server.log"), "token ***\n");
+    assert_eq!(fixture.job()["provenance"]["secrets"], json!(["HF_TOKEN"]));
 }
 
 #[test]
@@ -138,12 +143,12 @@ fn secrets_from_engine_and_recipe_are_redacted_in_all_files() {
     let port = imax::testing::free_port().unwrap();
     let recipe =
         "mkdir \"$IMAX_OUT/artifacts\"; echo \"{\\\"key\\\": \\\"$HF_TOKEN\\\"}\" > \"$IMAX_OUT/artifacts/input.json\"; exec sleep @MARK@";
-    let world = World::with_recipe(recipe)
+    let fixture = Fixture::with_recipe(recipe)
         .environment("HF_TOKEN", "hf_very_secret")
         .environment("GITHUB_STEP_SUMMARY", "summary.md")
         .arguments(&["--port", &port.to_string()]);
-    world.write("runners/h100-a.yaml", "launcher: local\ndeadlines: {ready: 5s}\n");
-    let mut run = world.start();
+    fixture.write("runners/h100-a.yaml", "launcher: local\ndeadlines: {ready: 5s}\n");
+    let mut run = fixture.start();
     run.await_line("phase ready");
     let engine = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
     std::thread::spawn(move || {
@@ -155,10 +160,10 @@ fn secrets_from_engine_and_recipe_are_redacted_in_all_files() {
         }
     });
     let ended = run.finish();
-    let reason = world.job()["outcome"]["reason"].as_str().unwrap().to_owned();
+    let reason = fixture.job()["outcome"]["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("503: no access for ***"), "{reason}");
-    assert_eq!(world.read("out/artifacts/input.json"), "{\"key\": \"***\"}\n");
-    for text in [world.read("out/job.json"), world.read("summary.md"), ended.stderr] {
+    assert_eq!(fixture.read("out/artifacts/input.json"), "{\"key\": \"***\"}\n");
+    for text in [fixture.read("out/job.json"), fixture.read("summary.md"), ended.stderr] {
         // Markdown escapes underscores with a backslash.
         assert!(!text.replace('\\', "").contains("very_secret"), "{text}");
     }
@@ -166,15 +171,15 @@ fn secrets_from_engine_and_recipe_are_redacted_in_all_files() {
 
 #[test]
 fn only_passed_variables_reach_recipe() {
-    let world = World::with_recipe("env > seen; exit 1")
+    let fixture = Fixture::with_recipe("env > seen; exit 1")
         .environment("STRAY", "1")
         .environment("WANTED", "1");
-    world.write(
+    fixture.write(
         "runners/h100-a.yaml",
         "launcher: local\npass-environment: [WANTED]\nenvironment: {EXTRA: two words}\n",
     );
-    world.run();
-    let seen = world.read("seen");
+    fixture.run();
+    let seen = fixture.read("seen");
     for line in [
         "WANTED=1",
         "EXTRA=two words",
@@ -191,12 +196,12 @@ fn only_passed_variables_reach_recipe() {
 
 #[test]
 fn github_actions_gets_one_annotation_and_a_summary() {
-    let world = World::with_recipe("echo '::error::not ours'; exit 1")
+    let fixture = Fixture::with_recipe("echo '::error::not ours'; exit 1")
         .environment("GITHUB_ACTIONS", "true")
         .environment("HF_TOKEN", "hf_very_secret");
-    let summary = world.path("summary.md");
-    let world = world.environment("GITHUB_STEP_SUMMARY", summary.to_str().unwrap());
-    let ended = world.run();
+    let summary = fixture.path("summary.md");
+    let fixture = fixture.environment("GITHUB_STEP_SUMMARY", summary.to_str().unwrap());
+    let ended = fixture.run();
     let annotations: Vec<&str> = ended.stderr.lines().filter(|line| line.starts_with("::error")).collect();
     assert_eq!(annotations.len(), 1, "{}", ended.stderr);
     assert!(

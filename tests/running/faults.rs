@@ -1,4 +1,4 @@
-//! Faults of the world around a job: containers that somebody else kills, an engine's socket that is gone, registries that
+//! Faults of the fixture around a job: containers that somebody else kills, an engine's socket that is gone, registries that
 //! fail, a disk that is full.
 
 use std::io::{Read as _, Write as _};
@@ -13,13 +13,13 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use super::container_engine::Daemon;
-use super::docker::world_at;
+use super::docker::fixture_at;
+use super::fixture::Fixture;
 use super::stopwatch::Stopwatch;
 use super::success::ENGINE;
-use super::world::World;
 
-pub fn job_of(world: &World) -> String {
-    let state = std::fs::read_dir(world.path("state")).unwrap().flatten();
+pub fn job_of(fixture: &Fixture) -> String {
+    let state = std::fs::read_dir(fixture.path("state")).unwrap().flatten();
     let names = state.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".json").map(str::to_owned));
     names.into_iter().next().unwrap()
 }
@@ -30,26 +30,26 @@ fn killed_container_differs_from_container_out_of_memory() {
     let daemon = Daemon::docker();
     let hungry = "touch \"$IMAX_OUT/up\"; until [ -e \"$IMAX_OUT/go\" ]; do sleep 0.05; done; x=x; while :; do x=$x$x; done";
     for (kill, killed_by_the_kernel) in [(true, false), (false, true)] {
-        let world = world_at(&daemon.socket(), hungry, "");
-        let run = world.start();
-        world.await_file("out/up");
-        let container = job_of(&world);
+        let fixture = fixture_at(&daemon.socket(), hungry, "");
+        let run = fixture.start();
+        fixture.await_file("out/up");
+        let container = job_of(&fixture);
         if kill {
             daemon.ask(&["kill", &container]).unwrap();
         } else {
             daemon
                 .ask(&["update", "--memory", "32m", "--memory-swap", "32m", &container])
                 .unwrap();
-            world.write("out/go", "");
+            fixture.write("out/go", "");
         }
         let ended = run.finish();
         assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-        let outcome = world.job()["outcome"].clone();
+        let outcome = fixture.job()["outcome"].clone();
         let reason = outcome["reason"].as_str().unwrap();
         assert!(reason.contains("killed by SIGKILL"), "{reason}");
         assert_eq!(outcome["cause"] == json!("host-out-of-memory"), killed_by_the_kernel, "{outcome}");
         assert!(!daemon.containers().contains(&container));
-        assert_eq!(world.states(), 0);
+        assert_eq!(fixture.states(), 0);
     }
 }
 
@@ -126,21 +126,21 @@ fn gated(daemon: &Daemon) -> (tempfile::TempDir, String, Gate) {
 fn signal_ends_pull_when_container_engine_hangs_and_keeps_state() {
     let (image, _answers) = registry();
     let (_folder, socket, gate) = gated(Daemon::docker());
-    let world = world_at(&socket, "exec sleep 1000", "");
-    world.row(|row| row["image"] = json!(image));
-    let run = world.start();
-    crate::harness::wait_until("the job pulls", || said(&world).contains("pulling"));
+    let fixture = fixture_at(&socket, "exec sleep 1000", "");
+    fixture.row(|row| row["image"] = json!(image));
+    let run = fixture.start();
+    crate::harness::wait_until("the job pulls", || said(&fixture).contains("pulling"));
     gate.set(Passage::Stuck);
     let sent = Stopwatch::start();
     run.signal(Signal::SIGTERM);
     let ended = run.finish();
     assert_eq!(ended.code, Some(143), "{}", ended.stderr);
     sent.assert_cancelled_in_time(&ended.stderr);
-    assert_eq!(world.job()["outcome"]["class"], json!("cancelled"));
-    assert_eq!(world.states(), 1);
+    assert_eq!(fixture.job()["outcome"]["class"], json!("cancelled"));
+    assert_eq!(fixture.states(), 1);
     gate.set(Passage::Open);
-    let reaped = world.reap();
-    assert_eq!((reaped.code, world.states()), (Some(0), 0), "{}", reaped.stderr);
+    let reaped = fixture.reap();
+    assert_eq!((reaped.code, fixture.states()), (Some(0), 0), "{}", reaped.stderr);
 }
 
 #[test]
@@ -148,11 +148,11 @@ fn signal_ends_pull_when_container_engine_hangs_and_keeps_state() {
 fn signal_ends_job_when_container_engine_hangs_and_reap_removes_container() {
     let daemon = Daemon::docker();
     let (_folder, socket, gate) = gated(daemon);
-    let world = world_at(&socket, "touch \"$IMAX_OUT/up\"; exec sleep 1000", "");
-    let mut run = world.start();
+    let fixture = fixture_at(&socket, "touch \"$IMAX_OUT/up\"; exec sleep 1000", "");
+    let mut run = fixture.start();
     run.await_line("phase ready");
-    world.await_file("out/up");
-    let container = job_of(&world);
+    fixture.await_file("out/up");
+    let container = job_of(&fixture);
     gate.set(Passage::Stuck);
     let sent = Stopwatch::start();
     run.signal(Signal::SIGTERM);
@@ -160,10 +160,10 @@ fn signal_ends_job_when_container_engine_hangs_and_reap_removes_container() {
     assert_eq!(ended.code, Some(143), "{}", ended.stderr);
     sent.assert_cancelled_in_time(&ended.stderr);
     assert!(daemon.containers().contains(&container));
-    assert_eq!(world.states(), 1);
+    assert_eq!(fixture.states(), 1);
     gate.set(Passage::Open);
-    let reaped = world.reap();
-    assert_eq!((reaped.code, world.states()), (Some(0), 0), "{}", reaped.stderr);
+    let reaped = fixture.reap();
+    assert_eq!((reaped.code, fixture.states()), (Some(0), 0), "{}", reaped.stderr);
     assert!(!daemon.containers().contains(&container));
 }
 
@@ -172,26 +172,26 @@ fn signal_ends_job_when_container_engine_hangs_and_reap_removes_container() {
 fn lost_socket_is_infrastructure_failure_and_reap_finishes_job() {
     let daemon = Daemon::docker();
     let (_folder, socket, gate) = gated(daemon);
-    let world = world_at(&socket, "touch \"$IMAX_OUT/up\"; exec sleep 1000", "");
-    let run = world.start();
-    world.await_file("out/up");
-    let container = job_of(&world);
+    let fixture = fixture_at(&socket, "touch \"$IMAX_OUT/up\"; exec sleep 1000", "");
+    let run = fixture.start();
+    fixture.await_file("out/up");
+    let container = job_of(&fixture);
     gate.set(Passage::Closed);
     let ended = run.finish();
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
-    let outcome = world.job()["outcome"].clone();
+    let outcome = fixture.job()["outcome"].clone();
     assert_eq!(outcome["class"], json!("infra"), "{outcome}");
     // Where the socket went away under a request, the reason is that request's.
     let reason = outcome["reason"].as_str().unwrap();
     assert!(reason.starts_with("cannot "), "{outcome}");
     // What could not be stopped is still written down, and stopped as soon as that is possible.
     assert!(daemon.containers().contains(&container));
-    assert_eq!(world.states(), 1);
+    assert_eq!(fixture.states(), 1);
     gate.set(Passage::Open);
-    let reaped = world.reap();
+    let reaped = fixture.reap();
     assert_eq!(reaped.code, Some(0), "{}", reaped.stderr);
     assert!(!daemon.containers().contains(&container));
-    assert_eq!(world.states(), 0);
+    assert_eq!(fixture.states(), 0);
 }
 
 /// A registry that answers nothing until it is let, and then with an error of its own.
@@ -221,9 +221,9 @@ fn image_is_pulled_by_one_job_at_a_time_and_attempts_are_recorded() {
     let (image, answers) = registry();
     let daemon = Daemon::docker();
     let [first, second] = [0, 1].map(|_| {
-        let world = world_at(&daemon.socket(), "exec sleep 1000", "");
-        world.row(|row| row["image"] = json!(image));
-        world
+        let fixture = fixture_at(&daemon.socket(), "exec sleep 1000", "");
+        fixture.row(|row| row["image"] = json!(image));
+        fixture
     });
     // Jobs of one user share the folder of states.
     let states = first.path("state").display().to_string();
@@ -262,9 +262,9 @@ fn image_is_pulled_by_one_job_at_a_time_and_attempts_are_recorded() {
 fn signal_ends_pull() {
     let (image, _answers) = registry();
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
-        let world = world_at(&Daemon::docker().socket(), "exec sleep 1000", "");
-        world.row(|row| row["image"] = json!(image));
-        let mut run = world.start();
+        let fixture = fixture_at(&Daemon::docker().socket(), "exec sleep 1000", "");
+        fixture.row(|row| row["image"] = json!(image));
+        let mut run = fixture.start();
         // A pull that stands still is as visible as one that goes on.
         run.await_line(&format!("pulling {image} (try 1 of 3)"));
         run.await_line(&format!("pulling {image} for 10 s: no layers reported yet"));
@@ -273,12 +273,12 @@ fn signal_ends_pull() {
         let ended = run.finish();
         assert_eq!(ended.code, Some(code));
         sent.assert_cancelled_in_time(&ended.stderr);
-        assert_eq!(world.states(), 0);
+        assert_eq!(fixture.states(), 0);
     }
 }
 
-fn said(world: &World) -> String {
-    std::fs::read_to_string(world.path("out/server.log")).unwrap_or_default()
+fn said(fixture: &Fixture) -> String {
+    std::fs::read_to_string(fixture.path("out/server.log")).unwrap_or_default()
 }
 
 /// A small file system in memory; unmounted when dropped.
@@ -307,32 +307,32 @@ impl Drop for SmallDisk {
 #[ignore = "needs root"]
 fn full_disk_is_reported_and_record_still_written() {
     let fill = "head -c 1000000 /dev/zero | tr '\\0' 'x'; echo";
-    let world = World::with_recipe(&format!("{fill}\n{ENGINE}"));
-    world.write(
+    let fixture = Fixture::with_recipe(&format!("{fill}\n{ENGINE}"));
+    fixture.write(
         "runners/h100-a.yaml",
         "launcher: local\nretries: {attempts: 1}\nnode: {free-disk-gib: 0}\n",
     );
-    let _disk = SmallDisk::at(world.path("out"));
-    let ended = world.run();
+    let _disk = SmallDisk::at(fixture.path("out"));
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
-    let outcome = world.job()["outcome"].clone();
+    let outcome = fixture.job()["outcome"].clone();
     assert_eq!(
         (&outcome["class"], &outcome["cause"]),
         (&json!("infra"), &json!("disk-full")),
         "{outcome}"
     );
-    world.assert_nothing_runs();
-    assert_eq!(world.states(), 0);
+    fixture.assert_nothing_runs();
+    assert_eq!(fixture.states(), 0);
 }
 
 #[test]
 #[ignore = "needs root"]
 fn insufficient_disk_space_is_found_before_launch() {
-    let world = World::with_recipe("touch ran");
-    world.write("runners/h100-a.yaml", "launcher: local\nretries: {attempts: 1}\n");
-    let _disk = SmallDisk::at(world.path("out"));
-    let ended = world.run();
+    let fixture = Fixture::with_recipe("touch ran");
+    fixture.write("runners/h100-a.yaml", "launcher: local\nretries: {attempts: 1}\n");
+    let _disk = SmallDisk::at(fixture.path("out"));
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
     assert!(ended.stderr.contains("GiB free, expected at least 1"), "{}", ended.stderr);
-    assert!(!world.path("ran").exists());
+    assert!(!fixture.path("ran").exists());
 }

@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 use serde_json::json;
 
 use super::doctor::NVIDIA_SMI;
-use super::telemetry::{agg, assert_power, close, long_load, world};
-use super::world::World;
+use super::fixture::Fixture;
+use super::telemetry::{agg, assert_power, close, fixture, long_load};
 use crate::harness::{Finish as _, clean_command, nvml_program, program, wait_until};
 
 /// Compiles the stand-in into a folder.
@@ -26,91 +26,91 @@ fn library(folder: &Path, defines: &[&str]) -> PathBuf {
     library
 }
 
-/// A world with the stand-in. Its path has the world's mark, so that a process that reads it is seen.
-fn with_library(defines: &[&str]) -> World {
-    let world = long_load(world("vendor: nvidia").tools(&[("nvidia-smi", NVIDIA_SMI)]));
-    let library = library(&world.path(&world.mark), defines);
-    world.environment("IMAX_NVML", library.to_str().unwrap())
+/// A fixture with the stand-in. Its path has the fixture's mark, so that a process that reads it is seen.
+fn with_library(defines: &[&str]) -> Fixture {
+    let fixture = long_load(fixture("vendor: nvidia").tools(&[("nvidia-smi", NVIDIA_SMI)]));
+    let library = library(&fixture.path(&fixture.mark), defines);
+    fixture.environment("IMAX_NVML", library.to_str().unwrap())
 }
 
 #[test]
 fn nvml_gives_power_and_energy_counter() {
-    let world = with_library(&["-DCOUNTED_W=500"]);
-    assert_power(&world, 1000.0, 2);
-    let energy = world.job()["points"][0]["energy"].clone();
+    let fixture = with_library(&["-DCOUNTED_W=500"]);
+    assert_power(&fixture, 1000.0, 2);
+    let energy = fixture.job()["points"][0]["energy"].clone();
     let (joules, counted) = (energy["joules"].as_f64().unwrap(), energy["counter_joules"].as_f64().unwrap());
     assert!((joules - counted).abs() < 0.05 * joules, "{energy}");
-    let (csv, agg) = (world.read("out/gpu_metrics.csv"), agg(&world));
+    let (csv, agg) = (fixture.read("out/gpu_metrics.csv"), agg(&fixture));
     assert!(
         csv.contains(",1,NVIDIA H100 80GB HBM3,500,90,1000,1700,60,0x0000000000000004,,"),
         "{csv}"
     );
     assert!(close(&agg["avg_temp_c"], 60.0), "{agg}");
     assert!(
-        !world.results().iter().any(|name| name.ends_with(".lines")),
+        !fixture.results().iter().any(|name| name.ends_with(".lines")),
         "{:?}",
-        world.results()
+        fixture.results()
     );
 }
 
 #[test]
 fn energy_counter_of_nvml_takes_precedence() {
-    let world = with_library(&["-DCOUNTED_W=700"]);
-    let ended = world.run();
+    let fixture = with_library(&["-DCOUNTED_W=700"]);
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(
-        world.job()["points"][0]["energy"],
+        fixture.job()["points"][0]["energy"],
         json!({ "status": "unknown", "reason": "counter-mismatch" })
     );
-    assert_eq!(agg(&world)["power_valid"], json!(0));
+    assert_eq!(agg(&fixture)["power_valid"], json!(0));
 }
 
 #[test]
 fn imax_without_imax_nvml_reads_the_library_itself() {
-    let world = with_library(&["-DCOUNTED_W=500"]);
-    let alone = world.path("alone/imax");
+    let fixture = with_library(&["-DCOUNTED_W=500"]);
+    let alone = fixture.path("alone/imax");
     std::fs::create_dir_all(alone.parent().unwrap()).unwrap();
     let built = program();
     std::fs::hard_link(built, &alone)
         .or_else(|_| std::fs::copy(built, &alone).map(drop))
         .unwrap();
-    let world = world.program(alone);
-    assert_power(&world, 1000.0, 2);
-    assert!(world.job()["points"][0]["energy"]["counter_joules"].is_number());
+    let fixture = fixture.program(alone);
+    assert_power(&fixture, 1000.0, 2);
+    assert!(fixture.job()["points"][0]["energy"]["counter_joules"].is_number());
 }
 
 #[test]
 fn nvidia_smi_replaces_a_missing_library() {
-    let world = world("vendor: nvidia").tools(&[("nvidia-smi", NVIDIA_SMI)]);
-    let ended = world.run();
+    let fixture = fixture("vendor: nvidia").tools(&[("nvidia-smi", NVIDIA_SMI)]);
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let said = "GPUs are sampled with nvidia-smi, without their energy counters: ";
     assert_eq!(ended.stderr.matches(said).count(), 1, "{}", ended.stderr);
-    assert_eq!(world.job()["points"][0]["energy"].get("counter_joules"), None);
+    assert_eq!(fixture.job()["points"][0]["energy"].get("counter_joules"), None);
 }
 
 #[test]
 fn nvidia_smi_replaces_a_crashed_library() {
-    let world = with_library(&["-DCOUNTED_W=500", "-DLOOKS_WELL=2"]);
-    let ended = world.run();
+    let fixture = with_library(&["-DCOUNTED_W=500", "-DLOOKS_WELL=2"]);
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let said = "GPUs were sampled with nvidia-smi, without their energy counters: imax-nvml was killed by SIGKILL";
     assert_eq!(ended.stderr.matches(said).count(), 1, "{}", ended.stderr);
-    let csv = world.read("out/gpu_metrics.csv");
+    let csv = fixture.read("out/gpu_metrics.csv");
     let (without, with): (Vec<&str>, Vec<&str>) = csv.lines().skip(1).partition(|line| line.ends_with(','));
     assert_eq!(with.len(), 2, "{csv}");
     assert!(!without.is_empty(), "{csv}");
-    world.assert_nothing_runs();
+    fixture.assert_nothing_runs();
 }
 
 #[test]
 fn hanging_library_does_not_delay_the_end_of_a_job() {
-    let world = with_library(&["-DCOUNTED_W=500", "-DLOOKS_WELL=0", "-DHANGS"]);
-    let ended = world.run();
+    let fixture = with_library(&["-DCOUNTED_W=500", "-DLOOKS_WELL=0", "-DHANGS"]);
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let said = "no samples from NVIDIA's library";
     assert_eq!(ended.stderr.matches(said).count(), 1, "{}", ended.stderr);
-    world.assert_nothing_runs();
+    fixture.assert_nothing_runs();
 }
 
 fn start(library: &Path) -> Child {

@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 
 use super::container_engine::{Daemon, IMAGE};
-use super::docker::{ENGINE, world_at};
-use super::world::World;
+use super::docker::{ENGINE, fixture_at};
+use super::fixture::Fixture;
 use crate::harness::wait_until;
 
 const USER: &str = "ci";
@@ -78,22 +78,22 @@ impl Drop for Registry {
     }
 }
 
-/// A world with an image of the registry and the folder of a login.
-fn world(daemon: &Daemon, image: &str, settings: &str, login: &str) -> World {
+/// A fixture with an image of the registry and the folder of a login.
+fn fixture(daemon: &Daemon, image: &str, settings: &str, login: &str) -> Fixture {
     let recipe = format!("echo \"the image is ${{GENERATION:-old}}\"\n{ENGINE}");
-    let world = world_at(&daemon.socket(), &recipe, settings).environment("DOCKER_CONFIG", login);
-    world.row(|row| row["image"] = json!(image));
-    world
+    let fixture = fixture_at(&daemon.socket(), &recipe, settings).environment("DOCKER_CONFIG", login);
+    fixture.row(|row| row["image"] = json!(image));
+    fixture
 }
 
-fn measured(world: &World) -> Value {
-    let ended = world.run();
-    let log = world.read("out/server.log");
+fn measured(fixture: &Fixture) -> Value {
+    let ended = fixture.run();
+    let log = fixture.read("out/server.log");
     assert_eq!(ended.code, Some(0), "{}\n{log}", ended.stderr);
-    for text in [&ended.stderr, &log, &world.read("out/job.json")] {
+    for text in [&ended.stderr, &log, &fixture.read("out/job.json")] {
         assert!(!text.contains(PASSWORD), "{text}");
     }
-    world.job()["provenance"]["engine"]["image_digest"].clone()
+    fixture.job()["provenance"]["engine"]["image_digest"].clone()
 }
 
 fn empty(folder: &Path) -> String {
@@ -110,7 +110,7 @@ fn private_image_is_pulled_with_login_of_client_or_helper() {
     let forget = || assert!(daemon.ask(&["rmi", &image]).is_some());
 
     forget();
-    let nobody = world(daemon, &image, "", &empty(&registry.folder.path().join("nobody")));
+    let nobody = fixture(daemon, &image, "", &empty(&registry.folder.path().join("nobody")));
     let ended = nobody.run();
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
     let advice = format!("run `docker login {}` as the user of this runner", registry.address);
@@ -118,7 +118,7 @@ fn private_image_is_pulled_with_login_of_client_or_helper() {
     let pulls = nobody.job()["attempts"].to_string().matches("image-pull").count();
     assert_eq!(pulls, 1, "a refusal is not tried again");
 
-    let with_login = world(daemon, &image, "", &registry.login());
+    let with_login = fixture(daemon, &image, "", &registry.login());
     measured(&with_login);
     assert!(with_login.read("out/server.log").contains("with the login in"));
 
@@ -128,7 +128,7 @@ fn private_image_is_pulled_with_login_of_client_or_helper() {
     std::fs::write(Path::new(&empty(&helper)).join("config.json"), settings.to_string()).unwrap();
     let answer = json!({"ServerURL": registry.address, "Username": USER, "Secret": PASSWORD});
     let script = format!("read -r server; [ \"$1 $server\" = 'get {}' ] && echo '{answer}'", registry.address);
-    let with_helper = world(daemon, &image, "", &helper.display().to_string());
+    let with_helper = fixture(daemon, &image, "", &helper.display().to_string());
     measured(&with_helper.tools(&[("docker-credential-imax-test", &script)]));
     forget();
 }
@@ -146,9 +146,9 @@ fn existing_image_is_pulled_again_with_pull_always() {
     daemon.ask(&["tag", IMAGE, &image]).unwrap();
 
     let of = |settings: &str| {
-        let world = world(daemon, &image, settings, &registry.login());
-        let digest = measured(&world);
-        let log = world.read("out/server.log");
+        let fixture = fixture(daemon, &image, settings, &registry.login());
+        let digest = measured(&fixture);
+        let log = fixture.read("out/server.log");
         (digest, log.contains("the image is new"), log.contains("the image is old"))
     };
     let (old, ..) = of("");

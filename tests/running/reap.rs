@@ -5,29 +5,29 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use super::world::World;
+use super::fixture::Fixture;
 use crate::harness::wait_until;
 
 const ENGINE: &str = "(setsid -f sleep @MARK@); touch started; exec sleep @MARK@";
 
 #[test]
 fn reap_removes_processes_of_killed_job_only() {
-    let world = World::with_recipe(ENGINE);
-    let mut run = world.start();
+    let fixture = Fixture::with_recipe(ENGINE);
+    let mut run = fixture.start();
     run.await_line("phase ready");
-    world.await_file("started");
+    fixture.await_file("started");
     // The recipe creates the file just before it becomes the second of them.
-    wait_until("both processes run", || world.processes().len() == 2);
+    wait_until("both processes run", || fixture.processes().len() == 2);
     run.signal(Signal::SIGKILL);
     run.finish();
-    assert_eq!((world.processes().len(), world.states()), (2, 1));
+    assert_eq!((fixture.processes().len(), fixture.states()), (2, 1));
 
     let mut stranger = Command::new("sleep").arg("1000000").spawn().unwrap();
-    let ended = world.reap();
+    let ended = fixture.reap();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stderr.contains("removed process sleep"), "{}", ended.stderr);
-    world.assert_nothing_runs();
-    assert_eq!(world.states(), 0);
+    fixture.assert_nothing_runs();
+    assert_eq!(fixture.states(), 0);
     assert!(stranger.try_wait().unwrap().is_none());
     stranger.kill().unwrap();
     stranger.wait().unwrap();
@@ -35,76 +35,76 @@ fn reap_removes_processes_of_killed_job_only() {
 
 #[test]
 fn running_job_is_not_reaped() {
-    let world = World::with_recipe(ENGINE);
-    let mut run = world.start();
+    let fixture = Fixture::with_recipe(ENGINE);
+    let mut run = fixture.start();
     run.await_line("phase ready");
-    world.await_file("started");
-    wait_until("both processes run", || world.processes().len() == 2);
-    let ended = world.reap();
+    fixture.await_file("started");
+    wait_until("both processes run", || fixture.processes().len() == 2);
+    let ended = fixture.reap();
     assert!(ended.stderr.contains("no dead job"), "{}", ended.stderr);
-    assert_eq!(world.processes().len(), 2);
+    assert_eq!(fixture.processes().len(), 2);
     run.signal(Signal::SIGTERM);
     assert_eq!(run.finish().code, Some(143));
-    world.assert_nothing_runs();
+    fixture.assert_nothing_runs();
 }
 
 #[test]
 fn next_job_cleans_up_after_dead_one() {
-    let world = World::with_recipe(ENGINE);
-    let mut run = world.start();
+    let fixture = Fixture::with_recipe(ENGINE);
+    let mut run = fixture.start();
     run.await_line("phase ready");
-    world.await_file("started");
+    fixture.await_file("started");
     run.signal(Signal::SIGKILL);
     run.finish();
-    world.write("benchmarks/demo_fp8_h100_sim.sh", "exit 1");
-    let ended = world.run();
+    fixture.write("benchmarks/demo_fp8_h100_sim.sh", "exit 1");
+    let ended = fixture.run();
     assert!(ended.stderr.contains("of the dead job imax-"), "{}", ended.stderr);
-    wait_until("nothing runs", || world.processes().is_empty());
-    assert_eq!(world.states(), 0);
+    wait_until("nothing runs", || fixture.processes().is_empty());
+    assert_eq!(fixture.states(), 0);
 }
 
 #[test]
 fn job_of_other_machine_is_skipped_unless_machine_is_gone() {
-    let world = World::with_recipe(ENGINE);
-    let mut run = world.start();
+    let fixture = Fixture::with_recipe(ENGINE);
+    let mut run = fixture.start();
     run.await_line("phase ready");
-    world.await_file("started");
-    wait_until("both processes run", || world.processes().len() == 2);
+    fixture.await_file("started");
+    wait_until("both processes run", || fixture.processes().len() == 2);
     // As if another machine had written it to a shared home folder: its boot id and its process numbers mean nothing here.
-    world.change_state(|state| {
+    fixture.change_state(|state| {
         state["machine"] = json!({ "name": "n1", "id": "0123456789abcdef" });
         state["boot"] = json!("its own");
         state["owner"] = json!({ "pid": 1, "start": 1 });
     });
-    let other = World::with_recipe("exit 1").environment("IMAX_STATE_DIR", &world.path("state").display().to_string());
+    let other = Fixture::with_recipe("exit 1").environment("IMAX_STATE_DIR", &fixture.path("state").display().to_string());
     let ended = other.run();
     assert!(!ended.stderr.contains("dead job"), "{}", ended.stderr);
-    let ended = world.reap();
+    let ended = fixture.reap();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stderr.contains("skipped, it belongs to n1"), "{}", ended.stderr);
     assert!(ended.stderr.contains("no dead job"), "{}", ended.stderr);
-    assert_eq!((world.processes().len(), world.states()), (2, 1));
+    assert_eq!((fixture.processes().len(), fixture.states()), (2, 1));
 
-    let ended = world.reap_with(&["--gone-machine", "n1"]);
+    let ended = fixture.reap_with(&["--gone-machine", "n1"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stderr.contains("removed process sleep"), "{}", ended.stderr);
-    assert_eq!(world.states(), 0);
+    assert_eq!(fixture.states(), 0);
     run.finish();
-    world.assert_nothing_runs();
+    fixture.assert_nothing_runs();
 }
 
 #[test]
 fn owner_is_dead_after_reboot_despite_reused_pid() {
-    let world = World::with_recipe(ENGINE);
-    let mut run = world.start();
+    let fixture = Fixture::with_recipe(ENGINE);
+    let mut run = fixture.start();
     run.await_line("phase ready");
-    world.await_file("started");
-    wait_until("both processes run", || world.processes().len() == 2);
-    world.change_state(|state| state["boot"] = json!("the last one"));
-    let ended = world.reap();
+    fixture.await_file("started");
+    wait_until("both processes run", || fixture.processes().len() == 2);
+    fixture.change_state(|state| state["boot"] = json!("the last one"));
+    let ended = fixture.reap();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stderr.contains("removed process sleep"), "{}", ended.stderr);
-    assert_eq!(world.states(), 0);
+    assert_eq!(fixture.states(), 0);
     run.finish();
-    world.assert_nothing_runs();
+    fixture.assert_nothing_runs();
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::world::World;
+use super::fixture::Fixture;
 
 const MUST_NOT_RUN: &str = "touch ran; exec sleep @MARK@";
 
@@ -15,23 +15,23 @@ fn unsupported_rows_are_refused_and_recorded() {
         ("framework", json!("../x"), "cannot be part of a recipe's name"),
         ("conc", json!([2, 2]), "concurrency 2 twice"),
     ] {
-        let world = World::with_recipe(MUST_NOT_RUN);
-        world.row(|row| row[key] = value);
-        let ended = world.run();
+        let fixture = Fixture::with_recipe(MUST_NOT_RUN);
+        fixture.row(|row| row[key] = value);
+        let ended = fixture.run();
         assert_eq!(ended.code, Some(3), "{key}: {}", ended.stderr);
         assert!(ended.stderr.contains(sentence), "{key}: {}", ended.stderr);
-        let job = world.job();
+        let job = fixture.job();
         assert_eq!((&job["outcome"]["class"], &job["exit_code"]), (&json!("invalid"), &json!(3)));
         assert_eq!(job["points"][0]["outcome"]["class"], json!("invalid"));
-        assert!(!world.path("ran").exists());
+        assert!(!fixture.path("ran").exists());
     }
 }
 
 #[test]
 fn multi_node_rows_are_refused_without_scheduler() {
-    let world = World::with_recipe(MUST_NOT_RUN);
+    let fixture = Fixture::with_recipe(MUST_NOT_RUN);
     let worker = json!({ "num-worker": 1, "tp": 1, "ep": 1, "dp-attn": false });
-    world.row(|row| {
+    fixture.row(|row| {
         let row = row.as_object_mut().unwrap();
         for key in ["tp", "ep", "dp-attn"] {
             row.remove(key);
@@ -40,16 +40,16 @@ fn multi_node_rows_are_refused_without_scheduler() {
         row.insert("decode".to_owned(), worker);
         row.insert("conc".to_owned(), json!([4]));
     });
-    let ended = world.run();
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
     assert!(ended.stderr.contains("several nodes"), "{}", ended.stderr);
 }
 
 #[test]
 fn invalid_row_is_reported_with_place_and_field() {
-    let world = World::with_recipe(MUST_NOT_RUN);
-    world.write("row.json", "{\"image\": \"x\",\n \"tpp\": 1}");
-    let ended = world.run();
+    let fixture = Fixture::with_recipe(MUST_NOT_RUN);
+    fixture.write("row.json", "{\"image\": \"x\",\n \"tpp\": 1}");
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(3));
     let expected = "row.json is not a matrix row: unknown field `tpp`";
     assert!(
@@ -61,9 +61,9 @@ fn invalid_row_is_reported_with_place_and_field() {
 
 #[test]
 fn unknown_profile_key_is_reported_with_line() {
-    let world = World::with_recipe(MUST_NOT_RUN);
-    world.write("runners/h100-a.yaml", "launcher: local\nlauncer: x\n");
-    let ended = world.run();
+    let fixture = Fixture::with_recipe(MUST_NOT_RUN);
+    fixture.write("runners/h100-a.yaml", "launcher: local\nlauncer: x\n");
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
     assert!(
         ended.stderr.contains("h100-a.yaml") && ended.stderr.contains("launcer"),
@@ -74,13 +74,13 @@ fn unknown_profile_key_is_reported_with_line() {
 
 #[test]
 fn row_is_read_from_environment_and_its_absence_is_usage_error() {
-    let world = World::with_recipe(MUST_NOT_RUN);
-    let ended = world.reap();
+    let fixture = Fixture::with_recipe(MUST_NOT_RUN);
+    let ended = fixture.reap();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let world = World::with_recipe(MUST_NOT_RUN).environment("IMAX_ROW", "{}");
-    world.row(|_| {});
-    let ended = world.run_without_row();
+    let fixture = Fixture::with_recipe(MUST_NOT_RUN).environment("IMAX_ROW", "{}");
+    fixture.row(|_| {});
+    let ended = fixture.run_without_row();
     assert_eq!(ended.code, Some(3));
     assert!(ended.stderr.contains("IMAX_ROW is not a matrix row"), "{}", ended.stderr);
-    assert_eq!(World::with_recipe(MUST_NOT_RUN).run_without_row().code, Some(2));
+    assert_eq!(Fixture::with_recipe(MUST_NOT_RUN).run_without_row().code, Some(2));
 }

@@ -3,22 +3,22 @@
 use nix::sys::signal::Signal;
 use serde_json::json;
 
+use super::fixture::Fixture;
 use super::stopwatch::Stopwatch;
 use super::success::ENGINE;
-use super::world::World;
 use crate::harness::wait_until;
 
 #[test]
 fn infrastructure_failure_is_retried() {
-    let world = World::with_recipe(&format!("echo the engine of try $(wc -l < tries)\n{ENGINE}"));
-    world.write(
+    let fixture = Fixture::with_recipe(&format!("echo the engine of try $(wc -l < tries)\n{ENGINE}"));
+    fixture.write(
         "runners/h100-a.yaml",
         "launcher: local\nretries: {attempts: 3, pause: 20ms}\nhooks: {pre: ['echo >> tries; echo from the hook; [ $(wc -l < tries) = 2 ]']}\n",
     );
-    let ended = world.run();
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stderr.contains("trying again in 0.02 s"), "{}", ended.stderr);
-    let job = world.job();
+    let job = fixture.job();
     let attempts = job["attempts"].as_array().unwrap();
     assert_eq!(attempts.len(), 2, "{attempts:?}");
     assert_eq!(
@@ -40,49 +40,49 @@ fn infrastructure_failure_is_retried() {
         .map(|phase| (&phase["attempt"], &phase["ending"]))
         .collect();
     assert_eq!(launches, [(&json!(1), &json!("failed")), (&json!(2), &json!("done"))]);
-    assert_eq!(world.read("out/server.attempt-1.log"), "from the hook\n");
-    assert!(world.read("out/server.log").contains("the engine of try 2\n"));
-    world.assert_nothing_runs();
+    assert_eq!(fixture.read("out/server.attempt-1.log"), "from the hook\n");
+    assert!(fixture.read("out/server.log").contains("the engine of try 2\n"));
+    fixture.assert_nothing_runs();
 }
 
 #[test]
 fn failed_benchmark_is_not_retried() {
     for failing in ["exit 7", "echo 'OSError: [Errno 98] Address already in use'; exit 1"] {
-        let world = World::with_recipe(&format!("echo >> starts; {failing}"));
-        world.write("runners/h100-a.yaml", "launcher: local\nretries: {attempts: 5, pause: 1ms}\n");
-        assert_eq!(world.run().code, Some(1));
-        assert_eq!(world.read("starts"), "\n");
-        assert_eq!(world.job()["attempts"].as_array().unwrap().len(), 1);
+        let fixture = Fixture::with_recipe(&format!("echo >> starts; {failing}"));
+        fixture.write("runners/h100-a.yaml", "launcher: local\nretries: {attempts: 5, pause: 1ms}\n");
+        assert_eq!(fixture.run().code, Some(1));
+        assert_eq!(fixture.read("starts"), "\n");
+        assert_eq!(fixture.job()["attempts"].as_array().unwrap().len(), 1);
     }
 }
 
 #[test]
 fn attempts_are_limited() {
-    let world = World::with_recipe("touch ran");
-    world.write(
+    let fixture = Fixture::with_recipe("touch ran");
+    fixture.write(
         "runners/h100-a.yaml",
         "launcher: local\nretries: {attempts: 3, pause: 1ms, backoff: 1}\nhooks: {pre: ['exit 3']}\n",
     );
-    assert_eq!(world.run().code, Some(4));
-    assert_eq!(world.job()["attempts"].as_array().unwrap().len(), 3);
-    assert!(!world.path("ran").exists());
+    assert_eq!(fixture.run().code, Some(4));
+    assert_eq!(fixture.job()["attempts"].as_array().unwrap().len(), 3);
+    assert!(!fixture.path("ran").exists());
 }
 
 #[test]
 fn signal_ends_pause_between_attempts() {
-    let world = World::with_recipe("touch ran");
-    world.write(
+    let fixture = Fixture::with_recipe("touch ran");
+    fixture.write(
         "runners/h100-a.yaml",
         "launcher: local\nretries: {attempts: 2, pause: 10m}\nhooks: {pre: ['exit 5']}\n",
     );
-    let mut run = world.start();
+    let mut run = fixture.start();
     run.await_line("hook `exit 5`");
-    wait_until("the pause began", || world.path("out/server.log").exists());
+    wait_until("the pause began", || fixture.path("out/server.log").exists());
     let sent = Stopwatch::start();
     run.signal(Signal::SIGTERM);
     let ended = run.finish();
     sent.assert_cancelled_in_time(&ended.stderr);
     assert_eq!(ended.code, Some(143), "{}", ended.stderr);
-    assert!(!world.path("ran").exists());
-    assert_eq!(world.states(), 0);
+    assert!(!fixture.path("ran").exists());
+    assert_eq!(fixture.states(), 0);
 }

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::agentic::{agentic_row, from};
 use super::cancel::cancel_in;
+use super::fixture::Fixture;
 use super::success::ENGINE;
-use super::world::World;
 use crate::harness::wait_until;
 
 const PROFILE: &str = "launcher: local\nload: { sessions: traces, backend: openai-chat }\n";
@@ -28,32 +28,32 @@ fn sessions(names: &[&str]) -> String {
     lines.join("\n")
 }
 
-fn world(recipe: &str) -> World {
-    let world = World::with_recipe("touch wrong");
-    world.write("benchmarks/agentic/demo_fp8_h100_sim.sh", &format!("touch ran\n{recipe}"));
-    world.write("runners/h100-a.yaml", PROFILE);
-    world.write("traces/a.jsonl", &sessions(&["one", "two"]));
-    world.write("traces/b.jsonl", &sessions(&["three"]));
-    agentic_row(&world, |_| {});
-    world
+fn fixture(recipe: &str) -> Fixture {
+    let fixture = Fixture::with_recipe("touch wrong");
+    fixture.write("benchmarks/agentic/demo_fp8_h100_sim.sh", &format!("touch ran\n{recipe}"));
+    fixture.write("runners/h100-a.yaml", PROFILE);
+    fixture.write("traces/a.jsonl", &sessions(&["one", "two"]));
+    fixture.write("traces/b.jsonl", &sessions(&["three"]));
+    agentic_row(&fixture, |_| {});
+    fixture
 }
 
-fn document(world: &World, name: &Value) -> Value {
-    serde_json::from_str(&world.read(&format!("out/{}", name.as_str().unwrap()))).unwrap()
+fn document(fixture: &Fixture, name: &Value) -> Value {
+    serde_json::from_str(&fixture.read(&format!("out/{}", name.as_str().unwrap()))).unwrap()
 }
 
 #[test]
 fn sessions_are_replayed_at_concurrency_for_duration() {
-    let world = world(ENGINE);
-    agentic_row(&world, |row| {
+    let fixture = fixture(ENGINE);
+    agentic_row(&fixture, |row| {
         row["conc"] = json!([1, 4]);
         row["duration"] = json!(3);
     });
-    let ended = world.run();
-    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, world.read("out/server.log"));
-    let job = world.job();
+    let ended = fixture.run();
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, fixture.read("out/server.log"));
+    let job = fixture.job();
     for (at, users) in [(0, 1), (1, 4)] {
-        let agg = document(&world, &job["points"][at]["normalised"]);
+        let agg = document(&fixture, &job["points"][at]["normalised"]);
         assert_eq!((&agg["conc"], &agg["scenario_type"]), (&json!(users), &json!("agentic-coding")));
         assert!(agg.get("isl").is_none() && agg["median_ttft"].as_f64().unwrap() > 0.0, "{agg:#}");
         let load = &agg["imax"]["load"];
@@ -62,7 +62,7 @@ fn sessions_are_replayed_at_concurrency_for_duration() {
         assert_eq!((&load["sessions"]["turns"], &load["failed"]), (&json!(6), &json!(0)));
         assert!(load["sessions"]["begun"].as_u64().unwrap() >= users, "{load:#}");
         assert!(load["health"]["open_connections"].as_u64().unwrap() <= users, "{load:#}");
-        let raw = document(&world, &job["points"][at]["raw"]);
+        let raw = document(&fixture, &job["points"][at]["raw"]);
         // Played once they take a few tenths of a second. A client that is held up at the end leaves the last second or two unused.
         assert!(raw["duration"].as_f64().unwrap() >= 0.9, "{}", raw["duration"]);
     }
@@ -74,14 +74,14 @@ fn sessions_are_replayed_at_concurrency_for_duration() {
         .collect();
     assert_eq!(phases.iter().filter(|phase| **phase == "warm-up").count(), 2, "{phases:?}");
     assert!(job["points"][1]["host_use"].is_object(), "{job:#}");
-    world.assert_nothing_runs();
+    fixture.assert_nothing_runs();
 }
 
 #[test]
 fn command_line_overrides_sessions_of_profile() {
     for other in [
-        world(ENGINE).arguments(&["--sessions", "mine.jsonl"]),
-        world(ENGINE).environment("IMAX_SESSIONS", "mine.jsonl"),
+        fixture(ENGINE).arguments(&["--sessions", "mine.jsonl"]),
+        fixture(ENGINE).environment("IMAX_SESSIONS", "mine.jsonl"),
     ] {
         other.write("mine.jsonl", &sessions(&["mine"]));
         let ended = other.run();
@@ -93,7 +93,7 @@ fn command_line_overrides_sessions_of_profile() {
 
 #[test]
 fn invalid_sessions_are_refused_before_engine_starts() {
-    let world = world(ENGINE);
+    let fixture = fixture(ENGINE);
     let first = sessions(&["one"]);
     for (profile, file, message) in [
         (
@@ -128,33 +128,33 @@ fn invalid_sessions_are_refused_before_engine_starts() {
             "row has `duration: 1`",
         ),
     ] {
-        world.write("runners/h100-a.yaml", profile);
-        world.write("traces/a.jsonl", file);
-        let ended = world.run();
+        fixture.write("runners/h100-a.yaml", profile);
+        fixture.write("traces/a.jsonl", file);
+        let ended = fixture.run();
         assert_eq!(ended.code, Some(3), "{message}: {}", ended.stderr);
         assert!(ended.stderr.contains(message), "{message}: {}", ended.stderr);
-        assert_eq!(world.job()["outcome"]["class"], json!("invalid"));
-        assert!(!world.path("ran").exists());
+        assert_eq!(fixture.job()["outcome"]["class"], json!("invalid"));
+        assert!(!fixture.path("ran").exists());
     }
 }
 
 #[test]
 fn cancelled_load_keeps_partial_result() {
-    let world = world(ENGINE);
-    agentic_row(&world, |row| row["duration"] = json!(600));
-    cancel_in("load", &world, Signal::SIGINT, 130, |world| {
-        let truth = format!("truth-{}", world.mark);
+    let fixture = fixture(ENGINE);
+    agentic_row(&fixture, |row| row["duration"] = json!(600));
+    cancel_in("load", &fixture, Signal::SIGINT, 130, |fixture| {
+        let truth = format!("truth-{}", fixture.mark);
         wait_until("the engine served", || {
-            std::fs::metadata(world.path(&truth)).is_ok_and(|file| file.len() > 20_000)
+            std::fs::metadata(fixture.path(&truth)).is_ok_and(|file| file.len() > 20_000)
         });
     });
-    let raw = document(&world, &world.job()["points"][0]["raw"]);
+    let raw = document(&fixture, &fixture.job()["points"][0]["raw"]);
     assert_eq!(raw["imax"]["partial"], json!(true));
     assert!(raw["completed"].as_u64().unwrap() > 0);
     assert!(
-        !world.results().iter().any(|name| name.starts_with("agg_")),
+        !fixture.results().iter().any(|name| name.starts_with("agg_")),
         "{:?}",
-        world.results()
+        fixture.results()
     );
 }
 
@@ -173,17 +173,21 @@ run_agentic_replay_and_write_outputs "$RESULT_DIR"
 
 #[test]
 fn library_replay_function_uses_sessions_of_profile() {
-    let world = world(REPLAY);
-    world.write("benchmarks/benchmark_lib.sh", &from("benchmarks/benchmark_lib.sh"));
-    let ended = world.run();
-    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, world.read("out/server.log"));
-    let agg = document(&world, &world.job()["points"][0]["normalised"]);
+    let fixture = fixture(REPLAY);
+    fixture.write("benchmarks/benchmark_lib.sh", &from("benchmarks/benchmark_lib.sh"));
+    let ended = fixture.run();
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, fixture.read("out/server.log"));
+    let agg = document(&fixture, &fixture.job()["points"][0]["normalised"]);
     assert_eq!((&agg["conc"], &agg["imax"]["load"]["sessions"]["turns"]), (&json!(2), &json!(6)));
-    world.assert_nothing_runs();
+    fixture.assert_nothing_runs();
 
     // A flag of another client is not dropped in silence.
-    world.write("more-flags", "--apply-chat-template");
-    let ended = world.run();
+    fixture.write("more-flags", "--apply-chat-template");
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    assert!(world.read("out/server.log").contains("unexpected argument '--apply-chat-template'"));
+    assert!(
+        fixture
+            .read("out/server.log")
+            .contains("unexpected argument '--apply-chat-template'")
+    );
 }

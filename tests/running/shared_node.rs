@@ -5,15 +5,17 @@ use serde_json::json;
 
 use super::doctor::{NVIDIA_SMI, nvidia};
 use super::faults::job_of;
+use super::fixture::Fixture;
 use super::success::ENGINE;
-use super::world::World;
 
 #[test]
 fn two_jobs_on_one_node_are_both_measured() {
     let node = tempfile::tempdir().unwrap();
-    let on_gpu = |world: World, gpu: &str| {
+    let on_gpu = |fixture: Fixture, gpu: &str| {
         let state = node.path().display().to_string();
-        world.environment("CUDA_VISIBLE_DEVICES", gpu).environment("IMAX_STATE_DIR", &state)
+        fixture
+            .environment("CUDA_VISIBLE_DEVICES", gpu)
+            .environment("IMAX_STATE_DIR", &state)
     };
     // The first has its GPU, and waits until the second has begun.
     let first = on_gpu(nvidia("deadlines: {clean: 1s}\n"), "0");
@@ -28,14 +30,14 @@ fn two_jobs_on_one_node_are_both_measured() {
     second.write("apps", &format!("GPU-aaaa, {}, python3\n", first.read("pid").trim()));
     second.write("benchmarks/demo_fp8_h100_sim.sh", &format!("touch {gate}\n{ENGINE}"));
     let second_run = second.start();
-    for (world, run, gpu) in [(&first, first_run, 0), (&second, second_run, 1)] {
+    for (fixture, run, gpu) in [(&first, first_run, 0), (&second, second_run, 1)] {
         let ended = run.finish();
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-        let job = world.job();
+        let job = fixture.job();
         assert_eq!(job["points"][0]["outcome"], json!({ "status": "ok" }), "{job:#}");
         let gpus = job["provenance"]["gpus"].as_array().unwrap();
         assert_eq!((gpus.len(), &gpus[0]["index"]), (1, &json!(gpu)), "{gpus:?}");
-        world.assert_nothing_runs();
+        fixture.assert_nothing_runs();
     }
     let is_state = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "json");
     assert_eq!(std::fs::read_dir(node.path()).unwrap().flatten().filter(is_state).count(), 0);
@@ -45,10 +47,10 @@ fn two_jobs_on_one_node_are_both_measured() {
 fn port_conflict_fails_only_the_second_job() {
     let port = imax::testing::free_port().unwrap().to_string();
     let slow = ENGINE.replace("--itl-ms 5", "--itl-ms 1000");
-    let first = World::with_recipe(&slow).arguments(&["--port", &port]);
+    let first = Fixture::with_recipe(&slow).arguments(&["--port", &port]);
     let mut run = first.start();
     run.await_line("phase warm-up");
-    let second = World::with_recipe("touch ran").arguments(&["--port", &port]);
+    let second = Fixture::with_recipe("touch ran").arguments(&["--port", &port]);
     second.write("runners/h100-a.yaml", "launcher: local\nretries: {attempts: 1}\n");
     let ended = second.run();
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
@@ -61,12 +63,12 @@ fn port_conflict_fails_only_the_second_job() {
 #[test]
 fn busy_gpus_are_reported_with_their_job() {
     // The first job's engine is what computes on the GPU that nvidia-smi shows.
-    let first = World::with_recipe("echo $$ > pid; exec sleep @MARK@");
+    let first = Fixture::with_recipe("echo $$ > pid; exec sleep @MARK@");
     let run = first.start();
     first.await_file("pid");
     let job = job_of(&first);
     let pid = first.read("pid");
-    let second = World::with_recipe("touch ran").tools(&[("nvidia-smi", NVIDIA_SMI)]);
+    let second = Fixture::with_recipe("touch ran").tools(&[("nvidia-smi", NVIDIA_SMI)]);
     second.write(
         "runners/h100-a.yaml",
         "launcher: local\nvendor: nvidia\nretries: {attempts: 1}\ndeadlines: {clean: 300ms}\n",

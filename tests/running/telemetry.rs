@@ -8,18 +8,18 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::doctor::NVIDIA_SMI;
+use super::fixture::Fixture;
 use super::success::ENGINE;
-use super::world::World;
 
-pub fn world(profile: &str) -> World {
-    let world = World::with_recipe(ENGINE);
-    world.write("runners/h100-a.yaml", &format!("launcher: local\n{profile}\n"));
-    world
+pub fn fixture(profile: &str) -> Fixture {
+    let fixture = Fixture::with_recipe(ENGINE);
+    fixture.write("runners/h100-a.yaml", &format!("launcher: local\n{profile}\n"));
+    fixture
 }
 
-pub fn agg(world: &World) -> Value {
-    let name = world.job()["points"][0]["normalised"].as_str().unwrap().to_owned();
-    serde_json::from_str(&world.read(&format!("out/{name}"))).unwrap()
+pub fn agg(fixture: &Fixture) -> Value {
+    let name = fixture.job()["points"][0]["normalised"].as_str().unwrap().to_owned();
+    serde_json::from_str(&fixture.read(&format!("out/{name}"))).unwrap()
 }
 
 pub fn close(found: &Value, expected: f64) -> bool {
@@ -29,10 +29,10 @@ pub fn close(found: &Value, expected: f64) -> bool {
 }
 
 /// Runs a row and holds what must hold of its power in `job.json` and in the result.
-pub fn assert_power(world: &World, watts: f64, gpus: u32) {
-    let ended = world.run();
+pub fn assert_power(fixture: &Fixture, watts: f64, gpus: u32) {
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let energy = &world.job()["points"][0]["energy"];
+    let energy = &fixture.job()["points"][0]["energy"];
     assert_eq!(
         (&energy["status"], &energy["gpus"]),
         (&json!("measured"), &json!(gpus)),
@@ -40,9 +40,9 @@ pub fn assert_power(world: &World, watts: f64, gpus: u32) {
         ended.stderr
     );
     assert!(close(&energy["average_w"], watts), "{energy}");
-    let csv = world.read("out/gpu_metrics.csv");
+    let csv = fixture.read("out/gpu_metrics.csv");
     assert!(csv.lines().count() > 2 && csv.starts_with("timestamp_unix_s,gpu,"), "{csv}");
-    let agg = agg(world);
+    let agg = agg(fixture);
     assert_eq!((&agg["power_valid"], &agg["power_metric_schema_version"]), (&json!(1), &json!(2)));
     let joules = agg["total_gpu_energy_j"].as_f64().unwrap();
     let tokens = agg["imax"]["total_output_tokens"].as_f64().unwrap();
@@ -58,14 +58,14 @@ pub fn assert_power(world: &World, watts: f64, gpus: u32) {
         ),
         "{agg}"
     );
-    world.assert_nothing_runs();
+    fixture.assert_nothing_runs();
 }
 
 #[test]
 fn nvidia_smi_gives_samples_energy_and_provenance() {
-    let world = long_load(world("vendor: nvidia").tools(&[("nvidia-smi", NVIDIA_SMI)]));
-    assert_power(&world, 1000.0, 2);
-    let (job, agg) = (world.job(), agg(&world));
+    let fixture = long_load(fixture("vendor: nvidia").tools(&[("nvidia-smi", NVIDIA_SMI)]));
+    assert_power(&fixture, 1000.0, 2);
+    let (job, agg) = (fixture.job(), agg(&fixture));
     assert!(close(&agg["avg_temp_c"], 60.0) && close(&agg["avg_util_pct"], 90.0), "{agg}");
     assert_eq!(job["provenance"]["gpus"][1]["name"], json!("NVIDIA H100 80GB HBM3"));
     assert_eq!(
@@ -83,16 +83,16 @@ fn nvidia_smi_gives_samples_energy_and_provenance() {
 
 #[test]
 fn only_chosen_gpus_of_a_shared_node_count() {
-    let world = world("vendor: nvidia")
+    let fixture = fixture("vendor: nvidia")
         .tools(&[("nvidia-smi", NVIDIA_SMI)])
         .environment("CUDA_VISIBLE_DEVICES", "1");
-    assert_power(&world, 500.0, 1);
-    assert_eq!(world.job()["provenance"]["gpus"].as_array().unwrap().len(), 1);
+    assert_power(&fixture, 500.0, 1);
+    assert_eq!(fixture.job()["provenance"]["gpus"].as_array().unwrap().len(), 1);
 }
 
 #[test]
 fn amdgpu_files_give_samples_and_the_energy_of_the_load() {
-    let world = world("vendor: amd");
+    let fixture = fixture("vendor: amd");
     for (file, text) in [
         ("vendor", "0x1002\n"),
         ("gpu_busy_percent", "97\n"),
@@ -100,11 +100,11 @@ fn amdgpu_files_give_samples_and_the_energy_of_the_load() {
         ("hwmon/hwmon3/power1_average", "400000000\n"),
         ("hwmon/hwmon3/temp1_input", "55000\n"),
     ] {
-        world.write(&format!("sys/class/drm/card1/device/{file}"), text);
+        fixture.write(&format!("sys/class/drm/card1/device/{file}"), text);
     }
-    world.write("sys/class/drm/card0/device/vendor", "0x1a03\n");
-    let root = world.path("sys").display().to_string();
-    assert_power(&world.environment("IMAX_SYSFS", &root), 400.0, 1);
+    fixture.write("sys/class/drm/card0/device/vendor", "0x1a03\n");
+    let root = fixture.path("sys").display().to_string();
+    assert_power(&fixture.environment("IMAX_SYSFS", &root), 400.0, 1);
 }
 
 /// Revision 1.6 of the driver's table, as MI300X has it: 400 W and their energy since 2023, throttled for heat `hot` ticks.
@@ -125,17 +125,17 @@ fn gpu_metrics(hot: u32) -> Vec<u8> {
 
 #[test]
 fn gpu_metrics_table_gives_power_energy_and_throttling() {
-    let world = world("vendor: amd").arguments(&["--num-prompts-per-conc", "12"]);
-    world.row(|row| {
+    let fixture = fixture("vendor: amd").arguments(&["--num-prompts-per-conc", "12"]);
+    fixture.row(|row| {
         row["osl"] = json!(300);
         row["max-model-len"] = json!(400);
     });
     // What MI325X says of its power.
-    world.write("sys/class/drm/card1/device/hwmon/hwmon3/power1_average", "2000000\n");
-    world.write("sys/class/drm/card1/device/vendor", "0x1002\n");
-    let device = world.path("sys/class/drm/card1/device");
-    let root = world.path("sys").display().to_string();
-    let world = world.environment("IMAX_SYSFS", &root);
+    fixture.write("sys/class/drm/card1/device/hwmon/hwmon3/power1_average", "2000000\n");
+    fixture.write("sys/class/drm/card1/device/vendor", "0x1002\n");
+    let device = fixture.path("sys/class/drm/card1/device");
+    let root = fixture.path("sys").display().to_string();
+    let fixture = fixture.environment("IMAX_SYSFS", &root);
     let write = |hot| {
         std::fs::write(device.join("new"), gpu_metrics(hot)).unwrap();
         std::fs::rename(device.join("new"), device.join("gpu_metrics")).unwrap();
@@ -152,11 +152,11 @@ fn gpu_metrics_table_gives_power_energy_and_throttling() {
                 std::thread::sleep(Duration::from_millis(20));
             }
         });
-        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| assert_power(&world, 400.0, 1)));
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| assert_power(&fixture, 400.0, 1)));
         done.store(true, std::sync::atomic::Ordering::SeqCst);
         ended.unwrap();
     });
-    let point = &world.job()["points"][0];
+    let point = &fixture.job()["points"][0];
     let (joules, counted) = (&point["energy"]["joules"], &point["energy"]["counter_joules"]);
     let (joules, counted) = (joules.as_f64().unwrap(), counted.as_f64().unwrap());
     assert!((joules - counted).abs() < 0.05 * joules, "{point}");
@@ -165,17 +165,17 @@ fn gpu_metrics_table_gives_power_energy_and_throttling() {
 
 #[test]
 fn truncated_gpu_metrics_table_is_reported_once() {
-    let world = world("vendor: amd");
-    world.write("sys/class/drm/card1/device/vendor", "0x1002\n");
-    world.write("sys/class/drm/card1/device/hwmon/hwmon3/power1_average", "400000000\n");
-    std::fs::write(world.path("sys/class/drm/card1/device/gpu_metrics"), &gpu_metrics(0)[..100]).unwrap();
-    let root = world.path("sys").display().to_string();
-    let world = world.environment("IMAX_SYSFS", &root);
-    let ended = world.run();
+    let fixture = fixture("vendor: amd");
+    fixture.write("sys/class/drm/card1/device/vendor", "0x1002\n");
+    fixture.write("sys/class/drm/card1/device/hwmon/hwmon3/power1_average", "400000000\n");
+    std::fs::write(fixture.path("sys/class/drm/card1/device/gpu_metrics"), &gpu_metrics(0)[..100]).unwrap();
+    let root = fixture.path("sys").display().to_string();
+    let fixture = fixture.environment("IMAX_SYSFS", &root);
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let said = "gpu_metrics has 100 bytes, expected 1664";
     assert_eq!(ended.stderr.matches(said).count(), 1, "{}", ended.stderr);
-    assert_eq!(world.job()["points"][0]["energy"]["status"], json!("measured"));
+    assert_eq!(fixture.job()["points"][0]["energy"]["status"], json!("measured"));
 }
 
 /// As amd-smi of ROCm 6 answers; one GPU that draws 400 W, and whose counter says so.
@@ -190,15 +190,15 @@ printf ' "energy": {"total_energy_consumption": {"value": %s, "unit": "J"}}}]\n'
 fn amd_smi_is_used_when_the_driver_reports_no_power() {
     // The driver is there, but says what MI325X says to rocm-smi.
     for power in [None, Some("2000000\n")] {
-        let world = long_load_on(1, world("vendor: amd").tools(&[("amd-smi", AMD_SMI)]));
-        world.write("sys/class/drm/card1/device/vendor", "0x1002\n");
+        let fixture = long_load_on(1, fixture("vendor: amd").tools(&[("amd-smi", AMD_SMI)]));
+        fixture.write("sys/class/drm/card1/device/vendor", "0x1002\n");
         if let Some(power) = power {
-            world.write("sys/class/drm/card1/device/hwmon/hwmon3/power1_average", power);
+            fixture.write("sys/class/drm/card1/device/hwmon/hwmon3/power1_average", power);
         }
-        let root = world.path("sys").display().to_string();
-        let world = world.environment("IMAX_SYSFS", &root);
-        assert_power(&world, 400.0, 1);
-        let energy = world.job()["points"][0]["energy"].clone();
+        let root = fixture.path("sys").display().to_string();
+        let fixture = fixture.environment("IMAX_SYSFS", &root);
+        assert_power(&fixture, 400.0, 1);
+        let energy = fixture.job()["points"][0]["energy"].clone();
         assert!(energy["counter_joules"].is_number(), "{energy}");
     }
 }
@@ -206,25 +206,25 @@ fn amd_smi_is_used_when_the_driver_reports_no_power() {
 #[test]
 fn slow_amd_smi_is_waited_for() {
     let slow = format!("sleep 1.2\n{AMD_SMI}");
-    let world = long_load_on(1, world("vendor: amd").tools(&[("amd-smi", &slow)]));
-    world.write("sys/class/drm/card1/device/vendor", "0x1002\n");
-    let root = world.path("sys").display().to_string();
-    assert_power(&world.environment("IMAX_SYSFS", &root), 400.0, 1);
+    let fixture = long_load_on(1, fixture("vendor: amd").tools(&[("amd-smi", &slow)]));
+    fixture.write("sys/class/drm/card1/device/vendor", "0x1002\n");
+    let root = fixture.path("sys").display().to_string();
+    assert_power(&fixture.environment("IMAX_SYSFS", &root), 400.0, 1);
 }
 
 #[test]
 fn amd_gpus_without_power_are_sampled_otherwise() {
-    let world = world("vendor: amd").tools(&[("amd-smi", "echo 'ERROR: amdgpu is not loaded' >&2; exit 1")]);
-    world.write("sys/class/drm/card1/device/vendor", "0x1002\n");
-    world.write("sys/class/drm/card1/device/gpu_busy_percent", "97\n");
-    let root = world.path("sys").display().to_string();
-    let world = world.environment("IMAX_SYSFS", &root);
-    let ended = world.run();
+    let fixture = fixture("vendor: amd").tools(&[("amd-smi", "echo 'ERROR: amdgpu is not loaded' >&2; exit 1")]);
+    fixture.write("sys/class/drm/card1/device/vendor", "0x1002\n");
+    fixture.write("sys/class/drm/card1/device/gpu_busy_percent", "97\n");
+    let root = fixture.path("sys").display().to_string();
+    let fixture = fixture.environment("IMAX_SYSFS", &root);
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let said = "no power of GPUs: the amdgpu driver's files give none, and amd-smi failed (exit status: 1): ERROR: amdgpu is not loaded";
     assert_eq!(ended.stderr.matches(said).count(), 1, "{}", ended.stderr);
-    assert_eq!(world.job()["points"][0]["energy"]["reason"], json!("no-power"));
-    assert!(world.read("out/gpu_metrics.csv").contains(",97,"));
+    assert_eq!(fixture.job()["points"][0]["energy"]["reason"], json!("no-power"));
+    assert!(fixture.read("out/gpu_metrics.csv").contains(",97,"));
 }
 
 /// Something that answers each request by its path; gives its address.
@@ -259,47 +259,47 @@ fn exporter(node: &str, counted: f64) -> String {
 }
 
 /// A load of some seconds on two GPUs, over which a counter's noise does not matter.
-pub fn long_load(world: World) -> World {
-    long_load_on(2, world)
+pub fn long_load(fixture: Fixture) -> Fixture {
+    long_load_on(2, fixture)
 }
 
-fn long_load_on(gpus: u32, world: World) -> World {
-    world.row(|row| {
+fn long_load_on(gpus: u32, fixture: Fixture) -> Fixture {
+    fixture.row(|row| {
         row["tp"] = json!(gpus);
         row["osl"] = json!(300);
         row["max-model-len"] = json!(400);
     });
-    world.arguments(&["--num-prompts-per-conc", "6"])
+    fixture.arguments(&["--num-prompts-per-conc", "6"])
 }
 
 #[test]
 fn dcgm_exporters_give_the_power_of_several_nodes() {
     let profile = |counted| format!("telemetry: {{dcgm: ['{}', '{}']}}", exporter("n1", 300.0), exporter("n2", counted));
-    let world = long_load(world(&profile(300.0)));
-    let ended = world.run();
+    let fixture = long_load(fixture(&profile(300.0)));
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let energy = world.job()["points"][0]["energy"].clone();
+    let energy = fixture.job()["points"][0]["energy"].clone();
     assert!(close(&energy["average_w"], 600.0), "{energy}");
     let (joules, counted) = (energy["joules"].as_f64().unwrap(), energy["counter_joules"].as_f64().unwrap());
     assert!((joules - counted).abs() < 0.05 * joules, "{energy}");
-    assert!(world.read("out/gpu_metrics.csv").contains(",n2,"));
-    assert_eq!(agg(&world)["power_valid"], json!(1));
+    assert!(fixture.read("out/gpu_metrics.csv").contains(",n2,"));
+    assert_eq!(agg(&fixture)["power_valid"], json!(1));
 }
 
 #[test]
 fn power_that_contradicts_the_energy_counter_is_left_out() {
-    let world = long_load(world(&format!(
+    let fixture = long_load(fixture(&format!(
         "telemetry: {{dcgm: ['{}', '{}']}}",
         exporter("n1", 300.0),
         exporter("n2", 700.0)
     )));
-    let ended = world.run();
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(
-        world.job()["points"][0]["energy"],
+        fixture.job()["points"][0]["energy"],
         json!({ "status": "unknown", "reason": "counter-mismatch" })
     );
-    let agg = agg(&world);
+    let agg = agg(&fixture);
     assert_eq!(agg["power_valid"], json!(0));
     assert!(agg.get("avg_power_w").is_none());
 }
@@ -308,24 +308,24 @@ fn power_that_contradicts_the_energy_counter_is_left_out() {
 fn missing_tool_is_reported_once_and_energy_is_unknown() {
     // The checks before the job get their answers.
     let fails = "case \"$1\" in --query-gpu=timestamp*) echo 'NVIDIA-SMI has failed' >&2; exit 9 ;; esac";
-    let world = world("vendor: nvidia").tools(&[("nvidia-smi", &format!("{fails}\n{NVIDIA_SMI}"))]);
-    let ended = world.run();
+    let fixture = fixture("vendor: nvidia").tools(&[("nvidia-smi", &format!("{fails}\n{NVIDIA_SMI}"))]);
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(ended.stderr.matches("no GPU telemetry").count(), 1, "{}", ended.stderr);
     assert_eq!(
-        world.job()["points"][0]["energy"],
+        fixture.job()["points"][0]["energy"],
         json!({ "status": "unknown", "reason": "no-power" })
     );
 }
 
 #[test]
 fn host_is_sampled() {
-    let world = long_load(world("vendor: none"));
-    let ended = world.run();
+    let fixture = long_load(fixture("vendor: none"));
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let csv = world.read("out/host_metrics.csv");
+    let csv = fixture.read("out/host_metrics.csv");
     assert!(csv.starts_with("timestamp_unix_s,cpu_percent,") && csv.lines().count() > 2, "{csv}");
-    let used = &world.job()["points"][0]["host_use"];
+    let used = &fixture.job()["points"][0]["host_use"];
     assert!(
         used["peak_memory_mib"].as_f64().unwrap() > 0.0 && used["mean_cpu_percent"].as_f64().unwrap() > 0.0,
         "{used}"

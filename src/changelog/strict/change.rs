@@ -1,4 +1,4 @@
-//! What changed between two states of a log when nothing of its history may change but a wrong link: the meaning first, then
+//! The change between two states of a log, of whose history only a wrong link may change: first the meaning, then
 //! the bytes.
 
 use super::links::LINK_START;
@@ -8,14 +8,14 @@ use super::{ENTRY_START, Links, StrictError, StrictLog};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::changelog) enum Change {
     Nothing,
-    /// Entries were appended, from this one on (counted from 0).
+    /// Entries were appended, from this index on (from 0).
     Appended(usize),
-    /// The links of these entries (counted from 0) were corrected.
+    /// The links of these entries (from 0) were corrected.
     Corrected(Vec<usize>),
 }
 
 impl StrictLog<'_> {
-    /// What `head` changed, where that is allowed.
+    /// What `head` changed, if that is allowed.
     pub(in crate::changelog) fn change_to(&self, head: &StrictLog<'_>, links: &Links) -> Result<Change, StrictError> {
         let change = self.meaning_changed(head, links)?;
         match &change {

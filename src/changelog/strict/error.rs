@@ -1,4 +1,4 @@
-//! Why a log is not one that tools may edit, or a change of it not one that they make.
+//! Why a log, or a change of it, is not in the strict form that tools may edit.
 
 use crate::model::Diagnostics;
 
@@ -59,14 +59,14 @@ pub enum StrictError {
     /// Bytes changed that must not.
     #[error("{0}")]
     History(&'static str),
-    /// Bytes changed outside the corrected links.
+    /// Bytes changed outside of the corrected links.
     #[error("{log}, line {line}: changed outside a corrected pr-link; restore it")]
     OutsideLink {
         log: String,
         /// The line, from 1.
         line: usize,
     },
-    /// An entry has no line that a link could be written to.
+    /// No line of the entry can hold the link.
     #[error("no line of the entry begins with `  pr-link:`; write the link in that form")]
     NoLinkLine,
 }

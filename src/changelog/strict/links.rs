@@ -1,8 +1,8 @@
-//! The links of entries: what a pull request's own looks like, and the line that has it.
+//! The links of entries: the canonical link of a pull request, and the line that contains it.
 
 use super::StrictError;
 
-/// How the line of an entry's link begins.
+/// Prefix of the line with an entry's link.
 pub(super) const LINK_START: &[u8] = b"  pr-link:";
 
 /// The links of one pull request, or of any.
@@ -50,7 +50,7 @@ impl Links {
     }
 }
 
-/// An entry's bytes with another link, on the line that has it.
+/// An entry's bytes with another link on its line.
 pub(in crate::changelog) fn with_link(block: &[u8], link: &str) -> Result<Vec<u8>, StrictError> {
     let mut result = Vec::with_capacity(block.len() + link.len());
     let mut found = false;

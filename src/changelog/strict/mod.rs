@@ -31,7 +31,7 @@ pub(super) struct StrictLog<'a> {
 /// An entry with the bytes that it takes.
 #[derive(Debug, Clone)]
 pub(super) struct StrictEntry {
-    /// As it is written, since `evals-only: false` and nothing at all are not the same bytes.
+    /// As written: `evals-only: false` and an absent key are different bytes.
     fields: Arc<Node>,
     /// From its `-` to the end of its last line that is not blank.
     pub(super) bytes: Range<usize>,
@@ -53,7 +53,7 @@ impl StrictEntry {
         same_value(&self.fields.value, &other.fields.value)
     }
 
-    /// Whether two entries say the same, whatever their links are.
+    /// Whether two entries are equal except for their links.
     pub(super) fn same_but_for_link(&self, other: &Self) -> bool {
         match (self.mapping(), other.mapping()) {
             (Some(one), Some(other)) => same_fields(one, other, Some("pr-link")),
@@ -69,7 +69,7 @@ impl StrictEntry {
     }
 }
 
-/// Whether two values are the same wherever they are written.
+/// Whether two values are equal, wherever they are written.
 fn same_value(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Sequence(one), Value::Sequence(other)) => {
@@ -80,7 +80,7 @@ fn same_value(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// Whether two mappings have the same values, in whatever order, but for one key.
+/// Whether two mappings have the same values in any order, except for one key.
 fn same_fields(one: &Mapping, other: &Mapping, but_for: Option<&str>) -> bool {
     let keys = |mapping: &Mapping| mapping.iter().filter(|entry| entry.name() != but_for).count();
     keys(one) == keys(other)
@@ -135,14 +135,14 @@ impl<'a> StrictLog<'a> {
         self.raw[..entry.bytes.start].iter().filter(|byte| **byte == b'\n').count() + 1
     }
 
-    /// The line of an entry's link; that of the entry where its link is written in another form.
+    /// The line of an entry's link; that of the entry if its link is written in another form.
     fn link_line_of(&self, entry: &StrictEntry) -> usize {
         let mut lines = self.block(entry).split_inclusive(|byte| *byte == b'\n');
         self.line_of(entry) + lines.position(|line| line.starts_with(LINK_START)).unwrap_or(0)
     }
 }
 
-/// The entries as they are written, each of them checked.
+/// The entries as written, each checked.
 fn read(source: &Arc<SourceFile>) -> Result<Vec<Arc<Node>>, Diagnostics> {
     let mut found = Diagnostics::new();
     let root = yaml::parse(source, &mut found);
@@ -157,7 +157,7 @@ fn read(source: &Arc<SourceFile>) -> Result<Vec<Arc<Node>>, Diagnostics> {
     }
 }
 
-/// Where the entries are, by the lines that begin them.
+/// The ranges of the entries, by the lines that begin them.
 fn spans(raw: &[u8]) -> Vec<Range<usize>> {
     let mut spans: Vec<Range<usize>> = Vec::new();
     let mut at = 0;

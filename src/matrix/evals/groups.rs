@@ -1,4 +1,4 @@
-//! What rows have in common when one of them is evaluated for all.
+//! Grouping of rows of which one is evaluated for all.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -14,12 +14,12 @@ pub(super) fn engine(row: &Row) -> Engine {
     (row.model.clone(), row.runner.clone(), row.framework.clone(), row.precision.clone())
 }
 
-/// The group of a row on one node: its engine, drafting, and attention. Its lengths are the same in all groups.
+/// The group of a single-node row: engine, speculative decoding, and attention. The lengths are the same in all groups.
 pub(super) fn single_node(row: &Row) -> Option<(Engine, SpecDecoding, bool)> {
     parallelism(row).map(|split| (engine(row), row.spec_decoding, split.dp_attn))
 }
 
-/// A multi-node row without its concurrencies and its name: rows that differ in nothing else are one deployment.
+/// A multi-node row without concurrencies and name: rows that differ in nothing else are one deployment.
 pub(super) fn deployment(row: &Row) -> Option<Row> {
     row.layout.is_multi_node().then(|| Row {
         conc: Concurrencies::One(Concurrency::MIN),
@@ -38,7 +38,7 @@ pub(super) fn parallelism(row: &Row) -> Option<Parallelism> {
     }
 }
 
-/// Whether a row's requests have the lengths of a short name.
+/// Whether the requests of a row have the lengths with this short name.
 pub(super) fn has_lens(row: &Row, name: &str) -> bool {
     match row.scenario {
         Scenario::FixedSeqLen { lens, .. } => SeqLens::from_short_name(name) == Some(lens),
@@ -59,7 +59,7 @@ pub(super) fn highest(row: &Row) -> Concurrency {
     row.conc.as_slice().iter().copied().max().unwrap_or(Concurrency::MIN)
 }
 
-/// Row indices by a key, groups in the order of their first member; rows without a key are in none.
+/// Row indices by a key, groups in the order of their first member; rows without a key are left out.
 pub(super) fn grouped<K: Eq + Hash>(rows: &[&mut Row], key: impl Fn(&Row) -> Option<K>) -> Vec<Vec<usize>> {
     let mut index: HashMap<K, usize> = HashMap::new();
     let mut groups: Vec<Vec<usize>> = Vec::new();

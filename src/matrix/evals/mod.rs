@@ -1,4 +1,4 @@
-//! Which rows an accuracy evaluation goes with. Evaluations cost GPU time, so a few points stand for their group; the
+//! Which rows get an accuracy evaluation. Evaluations cost GPU time, so a few points represent their group; the
 //! two periods of the format choose them differently.
 
 mod groups;
@@ -12,15 +12,15 @@ use crate::model::Concurrency;
 
 use super::row::{Concurrencies, EvalMark, Row};
 
-/// What a selection wants of evaluations.
+/// The evaluations of a selection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Evals {
     /// None, and no mark on rows.
     #[default]
     Off,
-    /// The policy's choice, beside the measurements.
+    /// The policy's choice, in addition to the measurements.
     Marked,
-    /// The policy's choice alone, without measurements.
+    /// The policy's choice without measurements.
     Only,
     /// Every point that can be evaluated, without measurements.
     All,
@@ -39,18 +39,18 @@ impl Evals {
 
 #[derive(Debug, Clone, Default)]
 struct Choice {
-    /// The concurrency at which a row of several is evaluated.
+    /// The concurrency at which a row with several is evaluated.
     conc: Option<Concurrency>,
     /// Evaluate at each concurrency of the row.
     all_concs: bool,
-    /// The concurrencies of the row, where it stands for others too.
+    /// The concurrencies of the row, if it represents other rows too.
     concs: Option<Vec<Concurrency>>,
 }
 
 /// Chosen rows by index.
 type Chosen = HashMap<usize, Choice>;
 
-/// Leaves out what is not evaluated, where only evaluations are wanted.
+/// Removes rows that are not evaluated, if only evaluations are requested.
 #[must_use]
 pub fn retain(mut rows: Vec<Row>, evals: Evals) -> Vec<Row> {
     if evals.excludes_measurements() {
@@ -59,7 +59,7 @@ pub fn retain(mut rows: Vec<Row>, evals: Evals) -> Vec<Row> {
     rows
 }
 
-/// Marks rows that all follow one policy. The groups are formed over all of them.
+/// Marks rows with the same policy. The groups are formed over all of them.
 pub fn mark(rows: &mut [&mut Row], policy: EvalPolicy, evals: Evals) {
     let mut chosen = match (evals, policy) {
         (Evals::Off, _) => return,

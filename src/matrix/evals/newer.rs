@@ -1,5 +1,5 @@
 //! The policy since spring 2026: fixed lengths at 8k1k, at the highest and the median concurrency; the agentic scenario
-//! only where evaluations are asked for alone.
+//! only if evaluations are requested without measurements.
 
 use std::collections::BTreeSet;
 
@@ -9,18 +9,18 @@ use crate::model::Concurrency;
 use super::groups::{deployment, engine, first_highest, grouped, has_lens, highest, is_agentic, parallelism, single_node};
 use super::{Choice, Chosen};
 
-/// Lowest concurrency worth an evaluation: below, it takes too long.
+/// Lowest evaluated concurrency: below it, an evaluation takes too long.
 const LOWEST: u32 = 16;
 
 const LENGTHS: &str = "8k1k";
 
-/// The choice that goes with measurements: fixed lengths alone.
+/// The choice in addition to measurements: fixed lengths only.
 pub(super) fn beside_measurements(rows: &[&mut Row]) -> Chosen {
     let worth = |row: &Row| has_lens(row, LENGTHS) && highest(row).get() >= LOWEST;
     let mut chosen = Chosen::new();
     for members in grouped(rows, |row| worth(row).then(|| single_node(row))?) {
         let concs: BTreeSet<Concurrency> = members.iter().filter_map(|at| rows.get(*at)).map(|row| highest(row)).collect();
-        // With an even number, the upper of the two in the middle.
+        // For an even number, the upper one of the two in the middle.
         let wanted = [concs.iter().nth(concs.len() / 2), concs.last()];
         for at in members {
             if rows.get(at).is_some_and(|row| wanted.contains(&Some(&highest(row)))) {
@@ -34,8 +34,8 @@ pub(super) fn beside_measurements(rows: &[&mut Row]) -> Chosen {
     chosen
 }
 
-/// The choice where nothing is measured: the same, and the agentic scenario at its highest concurrency, on one node once
-/// an engine, over several once a deployment.
+/// The choice without measurements: the same, and the agentic scenario at its highest concurrency, once per engine on one node, once
+/// per deployment over several.
 pub(super) fn instead_of_measurements(rows: &[&mut Row]) -> Chosen {
     let mut chosen = beside_measurements(rows);
     for members in grouped(rows, |row| parallelism(row).filter(|_| is_agentic(row)).map(|_| engine(row))) {
@@ -49,7 +49,7 @@ pub(super) fn instead_of_measurements(rows: &[&mut Row]) -> Chosen {
     chosen
 }
 
-/// Everything at 8k1k and everything agentic. The rows of one deployment are one: its engine starts once.
+/// Everything at 8k1k and everything agentic. The rows of one deployment are merged: its engine starts once.
 pub(super) fn everything(rows: &[&mut Row]) -> Chosen {
     let mut chosen = Chosen::new();
     for (at, row) in rows.iter().enumerate() {

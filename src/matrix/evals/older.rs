@@ -1,4 +1,4 @@
-//! The policy until spring 2026: at 1k8k on one node, of each group the highest and the lowest TP, each at its highest
+//! The policy until spring 2026: at 1k8k on one node, the highest and the lowest TP of each group, each at its highest
 //! concurrency. Deployments over several nodes were not evaluated.
 
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use crate::matrix::row::Row;
 use super::groups::{first_highest, grouped, has_lens, highest, parallelism, single_node};
 use super::{Choice, Chosen};
 
-/// The choice, whatever else is wanted.
+/// The choice, independent of whether measurements are requested.
 pub(super) fn choice(rows: &[&mut Row]) -> Chosen {
     let mut chosen = Chosen::new();
     for members in grouped(rows, |row| single_node(row).filter(|_| has_lens(row, "1k8k"))) {

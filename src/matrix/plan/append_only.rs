@@ -1,5 +1,5 @@
-//! Append-only entries: points are added to curves that are otherwise as they were, and only those points are
-//! measured. That holds only if nothing else changed, so everything else is compared.
+//! Append-only entries add points to curves that are otherwise unchanged, and only those points are
+//! measured. That is only valid if nothing else changed, so everything else is compared.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -11,7 +11,7 @@ use crate::matrix::row::{Concurrencies, Row, Scenario};
 use crate::matrix::{Expansion, expand, fingerprint};
 use crate::model::{Concurrency, ConfigKey, Diagnostic, Diagnostics, KvOffloading, Layout, Place, SpecDecoding};
 
-/// Why append-only entries lead to no plan.
+/// Why append-only entries cannot be planned.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendOnlyError {
     /// Some entries are append-only and others are not.
@@ -19,7 +19,7 @@ pub enum AppendOnlyError {
     Mixed { place: Place },
     #[error("append-only entries add points to curves, so they cannot be combined with evals-only or all-evals")]
     Evals,
-    /// The configs of the base are not there.
+    /// The configs of the base are missing.
     #[error("append-only entries need the configs of the base revision, which were not found")]
     NoBase,
     #[error("append-only adds points to existing curves, but these configs are not in the base: {}; use an ordinary entry", keys.join(", "))]
@@ -35,7 +35,7 @@ pub enum AppendOnlyError {
     NoCurve,
     #[error("append-only, but a recipe of the base changed or was removed: {recipe}; restore it, or use an ordinary entry")]
     Changed { recipe: String },
-    /// Points are gone.
+    /// Points were removed.
     #[error(
         "append-only, but concurrencies of the base were removed from {recipe}: {}; restore them",
         list(points)
@@ -55,7 +55,7 @@ pub enum AppendOnlyError {
 }
 
 impl AppendOnlyError {
-    /// The error as a finding at the entry that is append-only, or at the one that is not and should be.
+    /// The error as a finding at the append-only entry, or at the one that should be append-only.
     pub(super) fn at(self, entry: &Place) -> Diagnostics {
         let place = match &self {
             Self::Config(found) => return found.clone(),
@@ -80,7 +80,7 @@ fn list(points: &[Concurrency]) -> String {
     points.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Append-only entries come alone and without evaluations.
+/// Append-only entries must not be mixed with others, nor with evaluations.
 pub fn check_request(added: &[LocatedEntry], options: Options) -> Result<(), AppendOnlyError> {
     if let Some(other) = added.iter().find(|added| !added.entry.append_only) {
         return Err(AppendOnlyError::Mixed {
@@ -93,7 +93,7 @@ pub fn check_request(added: &[LocatedEntry], options: Options) -> Result<(), App
     Ok(())
 }
 
-/// Nothing changed that no entry selects. Compared is what configs mean, their rows, not how they are written.
+/// Checks that nothing changed that no entry selects. Rows are compared, that is the meaning of configs, not their text.
 pub fn check_scope(resolved: &[(&LocatedEntry, Vec<&ConfigKey>)], head: &Catalog, base: Option<&Catalog>) -> Result<(), AppendOnlyError> {
     let base = base.ok_or(AppendOnlyError::NoBase)?;
     let mut selected: HashMap<&ConfigKey, HashSet<ScenarioType>> = HashMap::new();
@@ -112,7 +112,7 @@ pub fn check_scope(resolved: &[(&LocatedEntry, Vec<&ConfigKey>)], head: &Catalog
             keys: new.into_iter().collect(),
         });
     }
-    // The head's runners for both: what is compared is the config.
+    // Expand both with the head's runners: only the config is compared.
     let meaning = |catalog: &Catalog, key: &ConfigKey| {
         let entry = catalog.entries.get(key)?;
         Some(expand(entry, &head.runners, &Expansion::default()))
@@ -144,7 +144,7 @@ pub fn check_scope(resolved: &[(&LocatedEntry, Vec<&ConfigKey>)], head: &Catalog
     Ok(())
 }
 
-/// The rows of `head` with the points that `base` has not; everything that `base` has must be there unchanged.
+/// The rows of `head` without the points of `base`; everything in `base` must be present and unchanged.
 pub fn delta(base: &[Row], head: Vec<Row>) -> Result<Vec<Row>, AppendOnlyError> {
     let before = points(base)?;
     let now = points(&head)?;
@@ -213,7 +213,7 @@ fn points(rows: &[Row]) -> Result<HashMap<String, Points>, AppendOnlyError> {
     Ok(found)
 }
 
-/// Every new point lies on a curve that people see already, and that curve has one image, the point's.
+/// Every new point must lie on an existing curve with a single image, the point's.
 fn check_curves(base: &[Row], added: &[Row]) -> Result<(), AppendOnlyError> {
     let mut images: HashMap<VisibleCurve<'_>, HashSet<&str>> = HashMap::new();
     for row in base {
@@ -229,7 +229,7 @@ fn check_curves(base: &[Row], added: &[Row]) -> Result<(), AppendOnlyError> {
     Ok(())
 }
 
-/// What dashboards draw as one line: it gathers several splits over GPUs.
+/// What dashboards draw as one line, over all ways to spread the engine over GPUs.
 type VisibleCurve<'a> = (
     [&'a str; 5],
     bool,

@@ -1,4 +1,4 @@
-//! Which scenarios of which configs are claimed already: entries overlap, and nothing is to be run twice.
+//! Which scenarios of which configs are already planned: entries overlap, and nothing may run twice.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,8 +14,8 @@ pub struct Coverage<'a> {
 }
 
 impl<'a> Coverage<'a> {
-    /// Claims scenarios of configs and gives what was not claimed before: configs grouped by the scenarios that are
-    /// new for them, in the order in which each group first occurs.
+    /// Claims scenarios of configs and returns those not claimed before: configs grouped by their newly claimed
+    /// scenarios, in the order in which each group first occurs.
     pub fn claim(&mut self, keys: &[&'a ConfigKey], scenarios: &[ScenarioType]) -> IndexMap<Vec<ScenarioType>, Vec<&'a ConfigKey>> {
         let mut groups: IndexMap<Vec<ScenarioType>, Vec<&ConfigKey>> = IndexMap::new();
         for key in keys {

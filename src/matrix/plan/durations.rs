@@ -1,4 +1,4 @@
-//! What a plan will hold of GPUs, by what jobs of the same curves took before.
+//! GPU hours of a plan, estimated from earlier jobs of the same curves.
 
 use std::collections::HashMap;
 
@@ -9,11 +9,11 @@ use crate::model::CurveKey;
 #[derive(Debug, Clone, PartialEq)]
 pub struct PastJob {
     pub row: Row,
-    /// How long it held its GPUs, seconds.
+    /// How long it occupied its GPUs, seconds.
     pub seconds: f64,
 }
 
-/// How long jobs took, by curve: the time of a job grows with its points, so what is kept is the time a point.
+/// Job durations by curve, stored per point, because the duration of a job grows with its points.
 #[derive(Debug, Clone, Default)]
 pub struct Durations {
     by_curve: HashMap<CurveKey, Took>,
@@ -25,16 +25,16 @@ struct Took {
     points: usize,
 }
 
-/// What is known of a plan's GPU time.
+/// Estimated GPU time of a plan.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct KnownHours {
-    /// Of the jobs that are known.
+    /// Of the jobs with an estimate.
     pub gpu_hours: f64,
     pub jobs: usize,
 }
 
 impl Durations {
-    /// Of jobs that were run; all of them count alike.
+    /// From jobs that were run; all of them have the same weight.
     #[must_use]
     pub fn of(past: impl IntoIterator<Item = PastJob>) -> Self {
         let mut by_curve: HashMap<CurveKey, Took> = HashMap::new();
@@ -46,7 +46,7 @@ impl Durations {
         Self { by_curve }
     }
 
-    /// The GPU-hours of those planned jobs whose curve was run before; none where no one was.
+    /// The GPU hours of the planned jobs whose curve was run before; `None` if there are none.
     #[must_use]
     pub fn known(&self, jobs: &[Job]) -> Option<KnownHours> {
         let hours = |job: &Job| {
@@ -79,7 +79,7 @@ mod tests {
     fn durations_of_known_curves_scale_with_points() {
         let past = [(row(4, 8), 1_000.0), (row(4, [16, 32]), 2_600.0)];
         let durations = Durations::of(past.map(|(row, seconds)| PastJob { row, seconds }));
-        // Twenty minutes a point, four GPUs, four points; the curve of TP 8 was never run.
+        // Twenty minutes per point, four GPUs, four points; the curve with TP 8 was never run.
         let planned = super::super::jobs(&[row(4, 64), row(4, [1, 2, 4]), row(8, 64)]);
         let known = durations.known(&planned).unwrap();
         assert_eq!(known.jobs, 2);

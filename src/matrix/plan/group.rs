@@ -1,31 +1,31 @@
-//! Fewer engine starts: rows that differ in nothing but concurrency become one job, which starts the engine once and
-//! measures them in order. A job's length is bounded by an estimate, so that one failure does not cost a day.
+//! Fewer engine starts: rows that differ only in concurrency become one job, which starts the engine once and
+//! measures them in order. An estimate limits the length of a job, so that one failure does not cost a day.
 
 use indexmap::IndexMap;
 
 use crate::matrix::row::{Concurrencies, Row};
 use crate::model::Concurrency;
 
-/// What jobs are expected to take, minutes.
+/// Expected durations, minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Estimate {
-    /// Until the engine answers: pulling, loading weights, compiling.
+    /// Until the engine is ready: pulling, loading weights, compiling.
     pub start: u32,
     /// For each concurrency.
     pub point: u32,
-    /// The longest that a job may take; a job with one point may take longer.
+    /// Maximum duration of a job; a job with one point may take longer.
     pub longest: u32,
 }
 
 impl Estimate {
-    /// How many points a job may have.
+    /// Maximum number of points of a job.
     fn points(self) -> usize {
         let left = self.longest.saturating_sub(self.start);
         let points = left.checked_div(self.point).unwrap_or(u32::MAX);
         usize::try_from(points).unwrap_or(usize::MAX).max(1)
     }
 
-    /// The minutes of a job by its number of points.
+    /// The duration of a job by its number of points, minutes.
     #[must_use]
     pub fn minutes(self, points: usize) -> u64 {
         let points = u64::try_from(points).unwrap_or(u64::MAX);
@@ -33,8 +33,8 @@ impl Estimate {
     }
 }
 
-/// The rows with those of one recipe joined, each where its first one was. Rows that are evaluated stay alone: their
-/// mark is about one concurrency.
+/// Merges rows with the same recipe, at the position of the first. Evaluated rows are not merged: their
+/// mark applies to one concurrency.
 #[must_use]
 pub fn by_engine(rows: Vec<Row>, estimate: Estimate) -> Vec<Row> {
     let mut groups: IndexMap<Group, Vec<Row>> = IndexMap::new();

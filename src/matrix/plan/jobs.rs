@@ -1,4 +1,4 @@
-//! Jobs: rows with the names that GitHub and people need for them.
+//! Jobs: rows with the names that GitHub and people need.
 
 use std::collections::HashMap;
 
@@ -10,9 +10,9 @@ use crate::model::RunnerLabel;
 /// One job of the run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Job {
-    /// A name that is unique in the plan and safe in file and artifact names.
+    /// An id that is unique in the plan and safe in file and artifact names.
     pub id: String,
-    /// What people read in GitHub's list of jobs.
+    /// The name in GitHub's list of jobs.
     pub name: String,
     /// The label that the job's runner must have.
     pub runner: RunnerLabel,
@@ -21,7 +21,7 @@ pub struct Job {
     pub row: Row,
 }
 
-/// Longest ID, bytes: file names of results are made of it, and file systems end at 255.
+/// Maximum length of an id, bytes: file names of results contain it, and file systems allow 255.
 const LONGEST_ID: usize = 120;
 
 /// The jobs of some rows, in their order.
@@ -41,7 +41,7 @@ pub fn jobs<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<Job> {
     rows.into_iter().map(job).collect()
 }
 
-/// The job to try first: the fewest GPUs, and then the lowest concurrency. Jobs that only evaluate are no canaries.
+/// The canary job: the fewest GPUs, then the lowest concurrency. Jobs that only evaluate are not eligible.
 #[must_use]
 pub fn canary(jobs: &[Job]) -> Option<&Job> {
     let measuring = jobs.iter().filter(|job| job.row.eval.only != Some(true));
@@ -80,7 +80,7 @@ fn id(row: &Row) -> String {
 fn unique(id: String, taken: &mut HashMap<String, usize>) -> String {
     let mut times = taken.get(&id).copied().unwrap_or(0);
     let mut candidate = id.clone();
-    // A numbered name can be another row's own name, so each candidate is looked up.
+    // A numbered name can be another row's own name, so each candidate is checked.
     while times > 0 || taken.contains_key(&candidate) {
         times += 1;
         candidate = format!("{id}-{times}");

@@ -1,5 +1,5 @@
-//! From new changelog entries to the rows that are to be measured and evaluated: which entry claims which config,
-//! trimming, append-only, and the document that carries the result. The rules are those of InferenceX's
+//! From new changelog entries to the rows to be measured and evaluated: which entry claims which config,
+//! trimming, append-only, and the resulting document. The rules are those of InferenceX's
 //! process_changelog.py.
 
 mod append_only;
@@ -33,10 +33,10 @@ pub use summary::{Totals, summary};
 
 use coverage::Coverage;
 
-/// How a plan differs from what its entries say.
+/// Options that override the entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Options {
-    /// Of each way to run an engine, only the lowest concurrency.
+    /// Only the lowest concurrency of each configuration of an engine.
     pub trim: bool,
     /// Evaluate accuracy at every point that can be evaluated.
     pub all_evals: bool,
@@ -44,19 +44,19 @@ pub struct Options {
     pub evals_only: bool,
 }
 
-/// What is to be done, in the order in which it was asked for.
+/// Planned rows, in the order of the entries.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
-    /// Rows that are measured, perhaps with an evaluation after it.
+    /// Rows that are measured, possibly with an evaluation afterwards.
     pub benchmarks: Vec<Row>,
     /// Rows that are only evaluated.
     pub evals: Vec<Row>,
 }
 
-/// Why entries lead to no plan.
+/// Why entries cannot be planned.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// Entries select what is not there, or change more than append-only ones may.
+    /// Entries select unknown keys, or change more than append-only ones may.
     #[error("{0}")]
     Refused(#[from] Diagnostics),
     #[error(transparent)]
@@ -66,16 +66,16 @@ pub enum PlanError {
     Json(#[from] serde_json::Error),
 }
 
-/// Whether planning these entries needs the configs of the base too.
+/// Whether planning these entries requires the configs of the base.
 #[must_use]
 pub fn needs_base(added: &[LocatedEntry]) -> bool {
     added.iter().any(|added| added.entry.append_only)
 }
 
-/// The rows of some entries. `base` holds the configs as they were; only append-only entries look at it.
+/// Plans entries. `base` has the earlier configs; only append-only entries use it.
 ///
 /// # Errors
-/// Where an entry selects what is not there, or is append-only and changes more than it may.
+/// If an entry selects unknown keys, or is append-only and changes more than it may.
 pub fn plan(added: &[LocatedEntry], head: &Catalog, base: Option<&Catalog>, options: Options) -> Result<Plan, PlanError> {
     let mut resolved = Vec::new();
     let mut found = Diagnostics::new();
@@ -93,7 +93,7 @@ pub fn plan(added: &[LocatedEntry], head: &Catalog, base: Option<&Catalog>, opti
         append_only::check_request(added, options).map_err(|error| error.at(&first.place))?;
         append_only::check_scope(&resolved, head, base).map_err(|error| error.at(&first.place))?;
     }
-    // The broader choice of evaluations wins where entries overlap.
+    // If entries overlap, the broader choice of evaluations wins.
     resolved.sort_by_key(|(added, _)| !added.entry.all_evals);
     let mut planner = Planner {
         head,
@@ -110,7 +110,7 @@ pub fn plan(added: &[LocatedEntry], head: &Catalog, base: Option<&Catalog>, opti
     planner.finished()
 }
 
-/// What has been planned so far, and what has claimed it.
+/// What has been planned so far, and claimed by which entry.
 struct Planner<'a> {
     head: &'a Catalog,
     base: Option<&'a Catalog>,
@@ -141,7 +141,7 @@ impl<'a> Planner<'a> {
     }
 
     /// In the older period an evaluation follows the measurement of the same row, and a config is planned once,
-    /// whatever the entry says about scenarios: there was only one.
+    /// whatever scenarios the entry names: there was only one.
     fn add_older(&mut self, entry: &Entry, keys: &[&'a ConfigKey]) -> Result<(), PlanError> {
         let evals = if self.options.evals_only || entry.evals_only || entry.all_evals {
             Evals::Only
@@ -202,7 +202,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// The rows of config keys; no scenario named means all.
+/// The rows of config keys; an empty list of scenarios means all.
 fn rows(catalog: &Catalog, keys: &[&ConfigKey], scenarios: &[ScenarioType], evals: Evals) -> Result<Vec<Row>, SelectError> {
     let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
     let test = TestConfig {

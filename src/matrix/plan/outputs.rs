@@ -1,7 +1,7 @@
-//! The plan in the form that a workflow takes, within GitHub's limits: a matrix has at most 256 jobs, and the outputs of
+//! The plan as step outputs, within GitHub's limits: a matrix has at most 256 jobs, and the outputs of
 //! a job are together at most 1 MB, counted in UTF-16
-//! (<https://docs.github.com/en/actions/reference/limits>). What does not fit goes to a file, and the matrix has
-//! only names; nothing is left out.
+//! (<https://docs.github.com/en/actions/reference/limits>). If it does not fit, it goes to a file, and the matrix contains
+//! only names; nothing is dropped.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -9,31 +9,31 @@ use serde_json::{Value, json};
 use super::SearchSpace;
 use super::jobs::Job;
 
-/// Most jobs of one matrix.
+/// Maximum number of jobs in one matrix.
 pub const MATRIX_LIMIT: usize = 256;
 
-/// What outputs may take together, bytes of UTF-16. A tenth of GitHub's limit is left to the workflow's other outputs.
+/// Budget for outputs, bytes of UTF-16. A tenth of GitHub's limit is left to the workflow's other outputs.
 pub const OUTPUT_LIMIT: usize = 1024 * 1024 / 10 * 9;
 
 /// The outputs of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outputs {
-    /// `{"include":[...]}` of all jobs; none where they are more than one matrix takes.
+    /// `{"include":[...]}` of all jobs; `None` if they exceed the limit of one matrix.
     pub matrix: Option<String>,
-    /// Matrices of at most 256 jobs, as a list of `{"index":1,"jobs":{"include":[...]}}`: all jobs but the canary.
+    /// Matrices of at most 256 jobs, as a list of `{"index":1,"jobs":{"include":[...]}}`: all jobs except the canary.
     pub batches: String,
-    /// A matrix of the one job to try first, where that was asked for.
+    /// A matrix with only the canary job, if requested.
     pub canary: Option<String>,
-    /// The search-space document; none where it does not fit.
+    /// The search-space document; `None` if it does not fit.
     pub search_space: Option<String>,
-    /// Whether rows and document are in the plan file alone.
+    /// Whether rows and document are only in the plan file.
     pub needs_plan_file: bool,
 }
 
-/// Why a plan cannot be given to GitHub at all.
+/// Why a plan cannot become step outputs.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
-    /// The names alone are too much.
+    /// Even the names alone do not fit.
     #[error(
         "{jobs} jobs exceed GitHub's limit for outputs, even without their rows ({bytes} bytes of {OUTPUT_LIMIT}); plan fewer configs at a time"
     )]
@@ -43,13 +43,13 @@ pub enum OutputError {
     Json(#[from] serde_json::Error),
 }
 
-/// The plan file: everything, whatever its size.
+/// The plan file: everything, regardless of size.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PlanFile<'a> {
     /// The version of this form.
     pub version: u32,
-    /// The commit that is planned, where one was looked at.
+    /// The planned commit, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head_sha: Option<String>,
     /// The jobs with their rows.
@@ -70,10 +70,10 @@ impl<'a> PlanFile<'a> {
     }
 }
 
-/// The outputs: with rows where everything fits, else with names only.
+/// The outputs: with rows if everything fits, otherwise with names only.
 ///
 /// # Errors
-/// Where not even the names fit.
+/// If not even the names fit.
 pub fn outputs(jobs: &[Job], canary: Option<&Job>, search_space: &str) -> Result<Outputs, OutputError> {
     let whole = Outputs {
         search_space: Some(search_space.to_owned()),
@@ -121,7 +121,7 @@ fn made(jobs: &[Job], canary: Option<&Job>, rows: Rows) -> Result<Outputs, Outpu
     })
 }
 
-/// A job as a matrix has it. The row is text, so that a workflow hands it on as it is.
+/// A job in a matrix. The row is JSON text, so that a workflow passes it on unchanged.
 fn item(job: &Job, rows: Rows) -> Result<Value, serde_json::Error> {
     let mut item = json!({ "id": job.id, "name": job.name, "runner": job.runner });
     match rows {
@@ -132,7 +132,7 @@ fn item(job: &Job, rows: Rows) -> Result<Value, serde_json::Error> {
 }
 
 impl Outputs {
-    /// What all of them take, bytes of UTF-16.
+    /// Size of all outputs, bytes of UTF-16.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let optional = [&self.matrix, &self.canary, &self.search_space];

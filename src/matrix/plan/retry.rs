@@ -1,4 +1,4 @@
-//! Completing a run: of a plan, only what an earlier run of the same commit did not measure.
+//! Completing a run: only the part of a plan that an earlier run of the same commit did not measure.
 
 use std::collections::HashSet;
 
@@ -7,8 +7,8 @@ use crate::matrix::row::{Concurrencies, Row};
 use crate::model::{Concurrency, PointKey};
 
 impl Plan {
-    /// The plan without the points that are measured already. Rows that are evaluated stay whole: their mark is about the
-    /// engine that is up, and an accuracy score says nothing about the speed at a point.
+    /// The plan without points that are already measured. Evaluated rows are kept whole: the evaluation needs the
+    /// running engine, and an accuracy score is not a measurement of a point.
     #[must_use]
     pub fn without(self, measured: &HashSet<PointKey>) -> Self {
         Self {

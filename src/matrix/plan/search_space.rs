@@ -22,16 +22,16 @@ pub struct SearchSpace {
     pub multinode_evals: Vec<Row>,
     /// Evaluated rows of the agentic scenario over several nodes.
     pub multinode_agentic_evals: Vec<Row>,
-    /// Where the plan comes from.
+    /// The origin of the plan.
     pub changelog_metadata: ChangelogMetadata,
 }
 
-/// Where a plan comes from.
+/// The origin of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ChangelogMetadata {
-    /// The earlier state, as it was asked for.
+    /// The earlier state, as given.
     pub base_ref: String,
-    /// The later state, as it was asked for.
+    /// The later state, as given.
     pub head_ref: String,
     pub entries: Vec<Entry>,
 }
@@ -82,8 +82,8 @@ impl SearchSpace {
     }
 }
 
-/// A row with the values that the document's form has for what a generated row leaves open. Recipe fingerprints are
-/// those of the generated rows, so this comes after them.
+/// A row with the document's values for fields that are absent in a generated row. Recipe fingerprints are
+/// computed from generated rows, so this happens afterwards.
 fn spelled_out(mut row: Row) -> Row {
     match row.scenario {
         Scenario::FixedSeqLen { .. } => {
@@ -106,7 +106,7 @@ fn spelled_out(mut row: Row) -> Row {
     row
 }
 
-/// Lengths are called what the row's own name calls them: which of them have a short name differs between the periods
+/// The name of lengths as in the row's own name: which of them have a short name differs between the periods
 /// of the format.
 fn group(row: &Row) -> String {
     match row.scenario {

@@ -1,4 +1,4 @@
-//! The plan in words: a line for a terminal, and markdown for the step's summary.
+//! The plan as text: a line for a terminal, and markdown for the step summary.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::model::escape_markdown;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Totals {
-    /// Changelog entries that the plan follows from.
+    /// Changelog entries of the plan.
     pub entries: usize,
     pub jobs: usize,
     /// Jobs that only evaluate.
@@ -57,10 +57,10 @@ fn count(number: usize, one: &str, several: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { several })
 }
 
-/// Jobs over which GitHub's page of a run does not load any more.
+/// Number of jobs above which GitHub's page of a run fails to load.
 const PAGE_LIMIT: usize = 500;
 
-/// The summary of a run: why, how much, and what on which runners.
+/// The step summary: reason, size, and jobs by runner.
 #[must_use]
 pub fn summary(reason: &str, totals: Totals, jobs: &[Job], estimate: Option<Estimate>, known: Option<KnownHours>) -> String {
     let mut text = format!("### Sweep plan\n\n{}\n\n{totals}.\n", escape_markdown(reason));

@@ -1,12 +1,12 @@
-//! Trimming: of each way to run an engine the lowest concurrency, which is enough to see that it works.
+//! Trimming: only the lowest concurrency of each configuration of an engine, as a smoke test.
 
 use std::collections::HashMap;
 
 use crate::matrix::row::{Concurrencies, Row};
 use crate::model::{Concurrency, Layout};
 
-/// On one node, of the rows with the same fingerprint the first with the lowest concurrency; over several nodes, each
-/// row with its lowest concurrency. The order stays.
+/// On one node, the first row with the lowest concurrency among those with the same fingerprint; over several nodes, each
+/// row with its lowest concurrency. The order is kept.
 pub fn lowest(rows: Vec<Row>) -> Vec<Row> {
     let mut best: HashMap<&str, (usize, Concurrency)> = HashMap::new();
     for (at, row) in rows.iter().enumerate() {

@@ -5,16 +5,16 @@ use crate::settings::Mode;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     Sweep {
-        /// How much; as the pull request's label says, else trimmed, where the comment does not say.
+        /// The mode; if absent, that of the pull request's label, otherwise trimmed.
         mode: Option<Mode>,
-        /// Config keys, with wildcards; what the pull request's changelog selects where there are none.
+        /// Config keys, with wildcards; if empty, those that the pull request's changelog selects.
         config_keys: Vec<String>,
         /// Evaluate accuracy and do not measure.
         evals_only: bool,
         /// Evaluate accuracy at every point that can be evaluated.
         all_evals: bool,
     },
-    /// Measure again what the pull request's labels and changelog select.
+    /// Repeat what the pull request's labels and changelog select.
     Retry,
 }
 
@@ -27,16 +27,16 @@ pub enum CommandError {
     /// Two modes at once.
     #[error("the command asks for both full and trimmed; give one")]
     TwoModes,
-    /// Something beside `retry`.
+    /// `retry` with other options.
     #[error("`retry` takes no other options")]
     Retry,
 }
 
 impl Command {
-    /// Reads a comment: the command stands on its first line that is not blank, after `word`.
+    /// Parses a comment: the command is on its first line that is not blank, after `word`.
     ///
     /// # Errors
-    /// Where the comment begins with the command's word and goes on with something else than its options.
+    /// If the comment begins with the command's word and continues with invalid options.
     pub fn parse(word: &str, comment: &str) -> Option<Result<Self, CommandError>> {
         let line = comment.lines().map(str::trim).find(|line| !line.is_empty())?;
         let mut words = line.split_whitespace();
@@ -87,7 +87,7 @@ impl Command {
     }
 }
 
-/// Config keys have at least one `-`, patterns a `*`; any other word is a slip that must not be taken for a key.
+/// Config keys contain at least one `-`, patterns a `*`; any other word is a typo and must not be taken for a key.
 fn is_key(word: &str) -> bool {
     let character = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '*');
     (word.contains('-') || word.contains('*')) && !word.starts_with('-') && word.chars().all(character)

@@ -1,5 +1,5 @@
-//! GitHub's events, as far as the policy looks at them. The payload is what `GITHUB_EVENT_PATH` holds; its fields are
-//! those of GitHub's webhook documentation.
+//! GitHub's events, as far as the policy uses them. The payload is the content of the file in `GITHUB_EVENT_PATH`; its fields are
+//! documented with GitHub's webhooks.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -22,12 +22,12 @@ pub enum Event {
     PullRequest {
         /// What happened: `opened`, `labeled`, `synchronize` and so on.
         action: String,
-        /// The label that was set or taken away, where that is what happened.
+        /// The label that was added or removed, for these actions.
         label: Option<String>,
         /// The pull request after the action.
         pull_request: PullRequest,
     },
-    /// Somebody started the workflow by hand.
+    /// Manual run (`workflow_dispatch`).
     Dispatch {
         inputs: Vec<(String, String)>,
     },
@@ -40,11 +40,11 @@ pub enum Event {
         body: String,
     },
     Schedule,
-    /// An event that no plan follows from.
+    /// An event that triggers no plan.
     Other(String),
 }
 
-/// A pull request, as far as the policy looks at it.
+/// A pull request, as far as the policy uses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullRequest {
     /// Its number.
@@ -54,11 +54,11 @@ pub struct PullRequest {
     /// Whether it is open.
     pub open: bool,
     pub labels: Vec<String>,
-    /// The branch that it is to be merged into.
+    /// The base branch.
     pub base_branch: String,
     /// The tip of that branch.
     pub base: String,
-    /// Its own last commit.
+    /// Its head commit.
     pub head: String,
     /// Whether it comes from another repository.
     pub from_fork: bool,
@@ -67,7 +67,7 @@ pub struct PullRequest {
 /// Why the payload of an event is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum EventError {
-    /// A field that the event has by GitHub's documentation is not there, or of another type.
+    /// A documented field is missing, or has another type.
     #[error("invalid payload of the `{event}` event, expected the file that GITHUB_EVENT_PATH names")]
     Payload {
         /// Name of the event.
@@ -126,7 +126,7 @@ struct SideDocument {
     #[serde(rename = "ref")]
     reference: String,
     sha: String,
-    /// Absent where a fork was deleted.
+    /// Absent if the fork was deleted.
     repo: Option<SideRepositoryDocument>,
 }
 
@@ -166,10 +166,10 @@ struct UserDocument {
 }
 
 impl Event {
-    /// Reads an event from its name (`GITHUB_EVENT_NAME`) and its payload.
+    /// Parses an event from its name (`GITHUB_EVENT_NAME`) and its payload.
     ///
     /// # Errors
-    /// Where the payload has not the fields of the event.
+    /// If the payload lacks fields of the event.
     pub fn parse(name: &str, payload: &str) -> Result<Self, EventError> {
         let read = match name {
             "push" => serde_json::from_str::<PushDocument>(payload).map(Into::into),
@@ -187,10 +187,10 @@ impl Event {
 }
 
 impl PullRequest {
-    /// Reads a pull request as GitHub's API describes it, the same way as events do.
+    /// Parses a pull request of GitHub's API, in the same way as those of events.
     ///
     /// # Errors
-    /// Where a field is not there.
+    /// If a field is missing.
     pub fn parse(document: &str) -> Result<Self, EventError> {
         let read = serde_json::from_str::<PullRequestDocument>(document).map(Into::into);
         read.map_err(|source| EventError::Payload {
@@ -225,7 +225,7 @@ impl From<PullRequestEventDocument> for Event {
 impl From<PullRequestDocument> for PullRequest {
     fn from(document: PullRequestDocument) -> Self {
         let repository = |side: &SideDocument| side.repo.as_ref().map(|repo| repo.full_name.clone());
-        // A head without a repository was in a fork that is gone.
+        // A head without a repository was in a deleted fork.
         let from_fork = repository(&document.head).is_none_or(|head| Some(head) != repository(&document.base));
         Self {
             number: document.number,

@@ -1,5 +1,5 @@
-//! Which event leads to which plan. A workflow hands every event to the binary, and the decision is made here, in one
-//! place that can be read and tested: run or not, in which mode, and why, in a sentence for people.
+//! Which event triggers which plan. A workflow passes every event to the binary, which decides in this one
+//! place: run or not, in which mode, and the reason as a sentence.
 
 mod command;
 mod decide;

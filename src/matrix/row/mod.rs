@@ -98,7 +98,7 @@ impl Concurrencies {
     }
 }
 
-/// What the requests look like, with what an engine must know of it.
+/// The requests, with the requirements on the engine that follow from them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Scenario {
     /// Requests of fixed lengths.
@@ -134,23 +134,23 @@ pub struct EvalMark {
     pub all_concs: Option<bool>,
 }
 
-/// Why a JSON object is not a row, beyond what its types say.
+/// Why a JSON object is not a row, beyond the types of its values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RowError {
-    /// A key that this kind of row needs is not there.
+    /// A required key for this kind of row is missing.
     #[error("row has no `{key}`, expected on a {kind} row")]
     Missing {
         /// The absent key.
         key: &'static str,
-        /// What kind of row it is by its other keys.
+        /// The kind of row according to its other keys.
         kind: &'static str,
     },
-    /// A key is there that this kind of row does not have.
+    /// A key is present that this kind of row does not have.
     #[error("row has `{key}`, which a {kind} row does not have; remove it")]
     Unexpected {
         /// The surplus key.
         key: &'static str,
-        /// What kind of row it is by its other keys.
+        /// The kind of row according to its other keys.
         kind: &'static str,
     },
     /// `conc` is an empty list.

@@ -1,5 +1,5 @@
-//! A row to JSON, straight from its parts: a sweep has thousands of rows, and none of them is copied for it. The order of the
-//! keys is that of InferenceX's generator; a key without a value is left out.
+//! Serialises a row directly from its parts: a sweep has thousands of rows, and none of them is copied. The order of the
+//! keys is that of InferenceX's generator; a key without a value is omitted.
 
 use std::num::NonZeroU32;
 
@@ -8,7 +8,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use super::{AGENTIC, Concurrencies, EvalMark, Row, Scenario};
 use crate::model::{Layout, Parallelism, WorkerGroup};
 
-/// Every field is named, so that a new one is noticed here.
+/// The destructuring names every field, so that a new one is not forgotten here.
 impl Serialize for Row {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self {

@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::json;
 
-use super::super::world::World;
-use super::{ENGINE, world};
+use super::super::fixture::Fixture;
+use super::{ENGINE, fixture};
 
 /// Called as `enroot import`, `enroot start` or `srun`.
 const STAND_IN: &str = r#"#!/usr/bin/env bash
@@ -48,31 +48,31 @@ for word in "$@"; do command+=("$(outside "$word")"); done
 exec "${command[@]}"
 "#;
 
-fn in_container(container: &str, tool: &str) -> World {
+fn in_container(container: &str, tool: &str) -> Fixture {
     let recipe = format!("test \"$HF_TOKEN\" = hf_secret && echo had\n{ENGINE}");
-    let world = world(&recipe, "main", "");
+    let fixture = fixture(&recipe, "main", "");
     for name in ["enroot", tool] {
-        world.write(&format!("fake/{name}"), STAND_IN);
-        fs::set_permissions(world.path(&format!("fake/{name}")), fs::Permissions::from_mode(0o755)).unwrap();
+        fixture.write(&format!("fake/{name}"), STAND_IN);
+        fs::set_permissions(fixture.path(&format!("fake/{name}")), fs::Permissions::from_mode(0o755)).unwrap();
     }
-    let profile = world.read("runners/h100-a.yaml");
-    let cache = world.path("cache").display().to_string();
+    let profile = fixture.read("runners/h100-a.yaml");
+    let cache = fixture.path("cache").display().to_string();
     let more = format!("slurm: {{container: {container}, image-cache: {cache}, remap-root: true, ");
-    world.write("runners/h100-a.yaml", &profile.replace("slurm: {", &more));
-    world.row(|row| row["image"] = json!("nvcr.io/org/engine:1"));
-    let path = format!("{}:{}", world.path("fake").display(), std::env::var("PATH").unwrap());
-    world.environment("PATH", &path).environment("HF_TOKEN", "hf_secret")
+    fixture.write("runners/h100-a.yaml", &profile.replace("slurm: {", &more));
+    fixture.row(|row| row["image"] = json!("nvcr.io/org/engine:1"));
+    let path = format!("{}:{}", fixture.path("fake").display(), std::env::var("PATH").unwrap());
+    fixture.environment("PATH", &path).environment("HF_TOKEN", "hf_secret")
 }
 
-fn assert_measured(world: &World) -> String {
-    let ended = world.run();
-    let log = world.read("out/server.log");
+fn assert_measured(fixture: &Fixture) -> String {
+    let ended = fixture.run();
+    let log = fixture.read("out/server.log");
     assert_eq!(ended.code, Some(0), "{}\n{log}", ended.stderr);
     assert!(
         log.contains("importing docker://nvcr.io#org/engine:1") && log.contains("had\n"),
         "{log}"
     );
-    let calls = world.read("fake/calls");
+    let calls = fixture.read("fake/calls");
     assert!(!calls.contains("hf_secret"), "{calls}");
     calls
 }
@@ -88,28 +88,33 @@ fn row_is_measured_in_enroot() {
 #[test]
 #[ignore = "needs Slurm"]
 fn row_is_measured_in_pyxis_with_one_image_import() {
-    let world = in_container("pyxis", "srun");
-    let calls = assert_measured(&world);
+    let fixture = in_container("pyxis", "srun");
+    let calls = assert_measured(&fixture);
     assert!(
         calls.contains("srun --nodes=1 --ntasks=1 --cpu-bind=none --container-image="),
         "{calls}"
     );
     assert!(calls.contains(" --container-remap-root "), "{calls}");
-    assert_eq!(world.run().code, Some(0));
-    let calls = world.read("fake/calls");
+    assert_eq!(fixture.run().code, Some(0));
+    let calls = fixture.read("fake/calls");
     assert_eq!(calls.lines().filter(|line| line.starts_with("enroot import")).count(), 1, "{calls}");
 }
 
 #[test]
 #[ignore = "needs Slurm"]
 fn failed_image_import_is_an_infrastructure_failure() {
-    let world = in_container("pyxis", "srun");
-    world.write(
+    let fixture = in_container("pyxis", "srun");
+    fixture.write(
         "fake/enroot",
         "#!/bin/sh\necho '[ERROR] URL https://nvcr.io returned error code: 401 Unauthorized' >&2\nexit 1\n",
     );
-    let ended = world.run();
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
-    assert_eq!(world.job()["outcome"]["cause"], json!("image-import"), "{}", world.job()["outcome"]);
-    assert!(world.read("out/server.log").contains("401 Unauthorized"));
+    assert_eq!(
+        fixture.job()["outcome"]["cause"],
+        json!("image-import"),
+        "{}",
+        fixture.job()["outcome"]
+    );
+    assert!(fixture.read("out/server.log").contains("401 Unauthorized"));
 }

@@ -2,22 +2,22 @@
 
 use serde_json::{Value, json};
 
-use super::super::world::World;
+use super::super::fixture::Fixture;
 use super::cluster::Cluster;
-use super::{ENGINE, id_of, world};
+use super::{ENGINE, fixture, id_of};
 use crate::harness::Finished;
 
 const SLEEPER: &str = "touch \"$IMAX_OUT/started\"; exec sleep @MARK@";
 
 /// Starts a job, does something to it once its recipe runs, and gives its end.
-fn done_to(world: &World, deed: impl FnOnce(&str)) -> (Finished, Value) {
-    let mut run = world.start();
+fn done_to(fixture: &Fixture, deed: impl FnOnce(&str)) -> (Finished, Value) {
+    let mut run = fixture.start();
     run.await_line("phase ready");
-    world.await_file("out/started");
-    let number = Cluster::get().queued(&id_of(world)).pop().unwrap();
+    fixture.await_file("out/started");
+    let number = Cluster::get().queued(&id_of(fixture)).pop().unwrap();
     deed(&number);
     let ended = run.finish();
-    let job = world.job();
+    let job = fixture.job();
     (ended, job)
 }
 
@@ -32,8 +32,8 @@ const ONCE: &str = "retries: {attempts: 1}\n";
 #[test]
 #[ignore = "needs Slurm"]
 fn job_cancelled_by_another_user_is_an_infrastructure_failure() {
-    let world = world(SLEEPER, "main", "");
-    let (ended, job) = done_to(&world, |number| drop(Cluster::get().tool("scancel", &[number])));
+    let fixture = fixture(SLEEPER, "main", "");
+    let (ended, job) = done_to(&fixture, |number| drop(Cluster::get().tool("scancel", &[number])));
     assert_outcome(&ended, &job, 4, "infra", "slurm-cancelled");
     assert!(ended.stderr.contains("not by this job"), "{}", ended.stderr);
     // What somebody cancelled is not started again.
@@ -44,8 +44,8 @@ fn job_cancelled_by_another_user_is_an_infrastructure_failure() {
 #[ignore = "needs Slurm"]
 fn node_failure_is_an_infrastructure_failure() {
     let cluster = Cluster::get();
-    let world = world(SLEEPER, "fail", ONCE);
-    let (ended, job) = done_to(&world, |_| {
+    let fixture = fixture(SLEEPER, "fail", ONCE);
+    let (ended, job) = done_to(&fixture, |_| {
         let daemon = std::fs::read_to_string(cluster.file("slurmd.node-2.pid")).unwrap();
         let daemon = nix::unistd::Pid::from_raw(daemon.trim().parse().unwrap());
         nix::sys::signal::kill(daemon, nix::sys::signal::Signal::SIGKILL).unwrap();
@@ -55,7 +55,7 @@ fn node_failure_is_an_infrastructure_failure() {
     assert_outcome(&ended, &job, 4, "infra", "slurm-node-failure");
     assert!(ended.stderr.contains("node-2"), "{}", ended.stderr);
     // The daemon that is gone could not stop the recipe.
-    for process in world.process_numbers() {
+    for process in fixture.process_numbers() {
         let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(process), nix::sys::signal::Signal::SIGKILL);
     }
 }
@@ -63,29 +63,29 @@ fn node_failure_is_an_infrastructure_failure() {
 #[test]
 #[ignore = "needs Slurm"]
 fn preempted_job_is_reported_as_infrastructure_failure() {
-    let world = world(SLEEPER, "low", ONCE);
+    let fixture = fixture(SLEEPER, "low", ONCE);
     let mut stranger = None;
-    let (ended, job) = done_to(&world, |_| stranger = Some(Cluster::get().stranger_soon("high", "stranger")));
+    let (ended, job) = done_to(&fixture, |_| stranger = Some(Cluster::get().stranger_soon("high", "stranger")));
     assert_outcome(&ended, &job, 4, "infra", "slurm-preempted");
 }
 
 #[test]
 #[ignore = "needs Slurm"]
 fn suspended_job_is_cancelled() {
-    let world = world(SLEEPER, "main", ONCE);
-    let (ended, job) = done_to(&world, |number| {
+    let fixture = fixture(SLEEPER, "main", ONCE);
+    let (ended, job) = done_to(&fixture, |number| {
         Cluster::get().tool("scontrol", &["suspend", number]);
     });
     assert_outcome(&ended, &job, 4, "infra", "slurm-suspended");
-    assert_eq!(world.states(), 0, "{}", ended.stderr);
+    assert_eq!(fixture.states(), 0, "{}", ended.stderr);
     assert_eq!(Cluster::get().queued(job["job_id"].as_str().unwrap()), Vec::<String>::new());
 }
 
 #[test]
 #[ignore = "needs Slurm"]
 fn job_at_its_time_limit_is_a_timeout() {
-    let world = world(SLEEPER, "main", "");
-    let (ended, job) = done_to(&world, |number| {
+    let fixture = fixture(SLEEPER, "main", "");
+    let (ended, job) = done_to(&fixture, |number| {
         Cluster::get().tool("scontrol", &["update", &format!("jobid={number}"), "endtime=now+1"]);
     });
     assert_outcome(&ended, &job, 1, "timeout", "slurm-time-limit");
@@ -95,10 +95,10 @@ fn job_at_its_time_limit_is_a_timeout() {
 #[test]
 #[ignore = "needs Slurm"]
 fn engine_exit_is_a_server_failure() {
-    let world = world("echo 'torch.OutOfMemoryError: CUDA out of memory.'; exit 7", "main", "");
-    let ended = world.run();
+    let fixture = fixture("echo 'torch.OutOfMemoryError: CUDA out of memory.'; exit 7", "main", "");
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    let job = world.job();
+    let job = fixture.job();
     assert_eq!(job["outcome"]["cause"], json!("gpu-out-of-memory"), "{}", job["outcome"]);
     assert!(ended.stderr.contains("exit status 7"), "{}", ended.stderr);
 }
@@ -108,16 +108,16 @@ fn engine_exit_is_a_server_failure() {
 fn port_in_use_on_the_node_is_an_infrastructure_failure() {
     let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
-    let world = world(ENGINE, "main", ONCE).arguments(&["--port", &port]);
-    let ended = world.run();
-    assert_outcome(&ended, &world.job(), 4, "infra", "port-in-use");
+    let fixture = fixture(ENGINE, "main", ONCE).arguments(&["--port", &port]);
+    let ended = fixture.run();
+    assert_outcome(&ended, &fixture.job(), 4, "infra", "port-in-use");
 }
 
 #[test]
 #[ignore = "needs Slurm"]
 fn unknown_partition_is_invalid_input() {
-    let world = world(ENGINE, "nowhere", "");
-    let ended = world.run();
+    let fixture = fixture(ENGINE, "nowhere", "");
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
     assert!(ended.stderr.contains("correct `slurm` in the runner profile"), "{}", ended.stderr);
 }
@@ -126,7 +126,7 @@ fn unknown_partition_is_invalid_input() {
 #[ignore = "needs Slurm"]
 fn unreachable_controller_is_an_infrastructure_failure() {
     let cluster = Cluster::get();
-    let world = world(ENGINE, "main", ONCE);
+    let fixture = fixture(ENGINE, "main", ONCE);
     let conf = std::fs::read_to_string(cluster.configuration()).unwrap();
     let elsewhere = |line: &str| {
         if line.starts_with("SlurmctldPort=") {
@@ -136,13 +136,13 @@ fn unreachable_controller_is_an_infrastructure_failure() {
         }
     };
     let conf: Vec<String> = conf.lines().map(elsewhere).collect();
-    world.write("slurm.conf", &conf.join("\n"));
-    let conf = world.path("slurm.conf").display().to_string();
-    let world = world.environment("SLURM_CONF", &conf);
-    let ended = world.run();
+    fixture.write("slurm.conf", &conf.join("\n"));
+    let conf = fixture.path("slurm.conf").display().to_string();
+    let fixture = fixture.environment("SLURM_CONF", &conf);
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
-    let outcome = &world.job()["outcome"];
+    let outcome = &fixture.job()["outcome"];
     assert_eq!(outcome["class"], json!("infra"));
     assert!(ended.stderr.contains("slurm controller does not answer"), "{}", ended.stderr);
-    assert!(!world.path("out/started").exists());
+    assert!(!fixture.path("out/started").exists());
 }

@@ -4,10 +4,10 @@
 
 use nix::sys::signal::Signal;
 
+use super::super::fixture::Fixture;
 use super::super::stopwatch::Stopwatch;
-use super::super::world::World;
 use super::cluster::{Cluster, Stranger};
-use super::{ENGINE, on_two_nodes, world};
+use super::{ENGINE, fixture, on_two_nodes};
 use crate::harness::wait_until;
 
 /// What stays on a node until it is killed.
@@ -41,12 +41,12 @@ impl End {
     }
 
     /// Ends the job, whose daemons run on these nodes, and looks for what is left.
-    fn assert_nothing_is_left(&self, world: &World, nodes: &[&str]) {
-        let mut run = world.start();
+    fn assert_nothing_is_left(&self, fixture: &Fixture, nodes: &[&str]) {
+        let mut run = fixture.start();
         let is_killed = match self {
             Self::Obeys | Self::IsDeaf | Self::Fails => {
                 run.await_line("phase ready");
-                nodes.iter().for_each(|node| world.await_file(&format!("out/deaf-{node}")));
+                nodes.iter().for_each(|node| fixture.await_file(&format!("out/deaf-{node}")));
                 let sent = Stopwatch::start();
                 let code = match self {
                     Self::Obeys => Some(Signal::SIGINT),
@@ -54,7 +54,7 @@ impl End {
                     Self::Fails | Self::IsMeasured => None,
                 };
                 code.inspect(|signal| run.signal(*signal));
-                world.write("out/go", "");
+                fixture.write("out/go", "");
                 let ended = run.finish();
                 let expected = code.map_or(1, |signal| 128 + signal as i32);
                 assert_eq!(ended.code, Some(expected), "{}", ended.stderr);
@@ -65,13 +65,13 @@ impl End {
             }
             Self::IsMeasured => {
                 let ended = run.finish();
-                assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, world.read("out/server.log"));
+                assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, fixture.read("out/server.log"));
                 false
             }
         };
-        wait_until("nothing of the job runs", || world.processes().is_empty());
-        assert_eq!(world.states(), 0);
-        let log = world.read("out/server.log");
+        wait_until("nothing of the job runs", || fixture.processes().is_empty());
+        assert_eq!(fixture.states(), 0);
+        let log = fixture.read("out/server.log");
         for node in nodes {
             assert!(
                 is_killed || log.contains(&format!("imax: ended what the job left on {node}")),
@@ -109,11 +109,13 @@ fn stranger() -> Stranger {
 fn on_one_node() {
     let stranger = stranger();
     for end in [End::Obeys, End::Fails] {
-        let world = world(&format!("{LEAVE}{}", end.recipe()), "main", "");
-        let profile = world.read("runners/h100-a.yaml").replace("slurm: {", "slurm: {nodelist: node-1, ");
-        world.write("runners/h100-a.yaml", &profile);
-        world.write("daemon.sh", DAEMON);
-        end.assert_nothing_is_left(&world, &["node-1"]);
+        let fixture = fixture(&format!("{LEAVE}{}", end.recipe()), "main", "");
+        let profile = fixture
+            .read("runners/h100-a.yaml")
+            .replace("slurm: {", "slurm: {nodelist: node-1, ");
+        fixture.write("runners/h100-a.yaml", &profile);
+        fixture.write("daemon.sh", DAEMON);
+        end.assert_nothing_is_left(&fixture, &["node-1"]);
     }
     stranger.assert_runs();
 }
@@ -123,16 +125,16 @@ fn on_one_node() {
 fn on_two_nodes_of_one_job() {
     let stranger = stranger();
     for end in [End::Obeys, End::IsDeaf, End::Fails, End::IsMeasured] {
-        let world = world("exit 9", "main", "");
-        on_two_nodes(&world, &format!("{STEPS}{}", end.recipe()));
+        let fixture = fixture("exit 9", "main", "");
+        on_two_nodes(&fixture, &format!("{STEPS}{}", end.recipe()));
         // What most clusters are asked with; Slurm hands it on to the job's steps.
-        let profile = world
+        let profile = fixture
             .read("runners/h100-a.yaml")
             .replace("--gres=gpu:{gpus}", "--gpus-per-node={gpus}");
-        world.write("runners/h100-a.yaml", &profile);
-        world.write("daemon.sh", DAEMON);
-        world.write("leave.sh", LEAVE);
-        end.assert_nothing_is_left(&world, &["node-0", "node-1"]);
+        fixture.write("runners/h100-a.yaml", &profile);
+        fixture.write("daemon.sh", DAEMON);
+        fixture.write("leave.sh", LEAVE);
+        end.assert_nothing_is_left(&fixture, &["node-0", "node-1"]);
     }
     stranger.assert_runs();
 }

@@ -2,29 +2,29 @@
 
 use serde_json::json;
 
+use super::super::fixture::Fixture;
 use super::super::telemetry::serve;
-use super::super::world::World;
-use super::{ENGINE, on_two_nodes, phase, world};
+use super::{ENGINE, fixture, on_two_nodes, phase};
 
-fn assert_measured(world: &World) -> serde_json::Value {
-    let ended = world.run();
-    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, world.read("out/server.log"));
-    assert_eq!(world.states(), 0);
-    world.job()
+fn assert_measured(fixture: &Fixture) -> serde_json::Value {
+    let ended = fixture.run();
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, fixture.read("out/server.log"));
+    assert_eq!(fixture.states(), 0);
+    fixture.job()
 }
 
 #[test]
 #[ignore = "needs Slurm"]
 fn queue_time_is_a_phase_of_its_own() {
     let recipe = format!("echo \"gpus $CUDA_VISIBLE_DEVICES\"; echo \"job $SLURM_JOB_NAME of $IMAX_JOB_ID\"\n{ENGINE}");
-    let world = world(&recipe, "main", "").environment("CUDA_VISIBLE_DEVICES", "9");
-    world.row(|row| row["tp"] = json!(2));
-    let job = assert_measured(&world);
+    let fixture = fixture(&recipe, "main", "").environment("CUDA_VISIBLE_DEVICES", "9");
+    fixture.row(|row| row["tp"] = json!(2));
+    let job = assert_measured(&fixture);
     assert_eq!(phase(&job, "queue")["ending"], json!("done"));
     let facts = &job["provenance"]["engine"];
     assert!(facts["slurm_nodes"].as_str().unwrap().starts_with("node-"), "{facts}");
     assert!(facts["slurm_job_id"].as_str().unwrap().parse::<u64>().is_ok(), "{facts}");
-    let log = world.read("out/server.log");
+    let log = fixture.read("out/server.log");
     let id = job["job_id"].as_str().unwrap();
     assert!(log.contains(&format!("job {id} of {id}")), "{log}");
     // As many GPUs as the row has, chosen by Slurm.
@@ -37,20 +37,20 @@ fn queue_time_is_a_phase_of_its_own() {
 #[ignore = "needs Slurm"]
 fn secrets_reach_only_the_recipe() {
     let recipe = "test \"$HF_TOKEN\" = \"hf_very 'secret\" && echo had; scontrol show job \"$SLURM_JOB_ID\"; scontrol write batch_script \"$SLURM_JOB_ID\" -; exit 1";
-    let world = world(recipe, "main", "")
+    let fixture = fixture(recipe, "main", "")
         .environment("HF_TOKEN", "hf_very 'secret")
         .environment("STRAY", "1");
-    let ended = world.run();
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    let log = world.read("out/server.log");
+    let log = fixture.read("out/server.log");
     assert!(
         log.contains("had\n") && log.contains("JobName=imax-") && log.contains("run bash"),
         "{log}"
     );
-    for text in [log, world.read("out/job.json"), ended.stderr] {
+    for text in [log, fixture.read("out/job.json"), ended.stderr] {
         assert!(!text.contains("hf_very"), "{text}");
     }
-    assert_eq!(std::fs::read_dir(world.path("secrets")).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(fixture.path("secrets")).unwrap().count(), 0);
 }
 
 #[test]
@@ -66,10 +66,10 @@ fn multi_node_row_gets_its_nodes_by_role() {
         let line = |gpu| format!("DCGM_FI_DEV_POWER_USAGE{{gpu=\"{gpu}\",Hostname=\"h{path}\"}} {watts}\n");
         (0..gpus).map(line).collect()
     });
-    let world = world("exit 9", "main", &format!("telemetry: {{dcgm: ['{exporters}/{{node}}']}}\n"));
-    on_two_nodes(&world, &recipe);
-    let job = assert_measured(&world);
-    let log = world.read("out/server.log");
+    let fixture = fixture("exit 9", "main", &format!("telemetry: {{dcgm: ['{exporters}/{{node}}']}}\n"));
+    on_two_nodes(&fixture, &recipe);
+    let job = assert_measured(&fixture);
+    let log = fixture.read("out/server.log");
     assert!(
         log.contains("roles 1 x 4 on node-0, 1 x 2 on node-1, all node-0,node-1") && log.contains("decode step on node-1"),
         "{log}"
@@ -77,7 +77,7 @@ fn multi_node_row_gets_its_nodes_by_role() {
     assert_eq!(job["provenance"]["engine"]["slurm_nodes"], json!("node-[0-1]"));
     assert_eq!(job["points"].as_array().unwrap().len(), 2);
     let agg: serde_json::Value =
-        serde_json::from_str(&world.read(&format!("out/{}", job["points"][1]["normalised"].as_str().unwrap()))).unwrap();
+        serde_json::from_str(&fixture.read(&format!("out/{}", job["points"][1]["normalised"].as_str().unwrap()))).unwrap();
     assert_eq!(
         (&agg["is_multinode"], &agg["prefill_tp"], &agg["decode_tp"]),
         (&json!(true), &json!(4), &json!(2))
@@ -109,7 +109,7 @@ esac"#;
 #[ignore = "needs Slurm"]
 fn nodes_report_their_facts_and_an_unfit_node_fails_the_job() {
     let gpus = |name: &str| format!("vendor: nvidia\nretries: {{attempts: 1}}\nnode: {{gpus: 8, gpu-name: {name}}}\n");
-    let fit = world("exit 9", "main", &gpus("GB200")).tools(&[("nvidia-smi", NVIDIA_SMI)]);
+    let fit = fixture("exit 9", "main", &gpus("GB200")).tools(&[("nvidia-smi", NVIDIA_SMI)]);
     on_two_nodes(&fit, ENGINE);
     let provenance = assert_measured(&fit)["provenance"].clone();
     let uuids: Vec<_> = provenance["gpus"]
@@ -124,7 +124,7 @@ fn nodes_report_their_facts_and_an_unfit_node_fails_the_job() {
         (&provenance["gpu_driver"], &provenance["gpu_toolkit"]),
         (&json!("580.1"), &json!("13.0"))
     );
-    let unfit = world("touch \"$IMAX_OUT/started\"", "main", &gpus("B300")).tools(&[("nvidia-smi", NVIDIA_SMI)]);
+    let unfit = fixture("touch \"$IMAX_OUT/started\"", "main", &gpus("B300")).tools(&[("nvidia-smi", NVIDIA_SMI)]);
     let ended = unfit.run();
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
     assert_eq!(unfit.job()["outcome"]["cause"], json!("node-unfit"), "{}", ended.stderr);
@@ -149,11 +149,11 @@ for conc in $CONC_LIST; do
   names=("${names[@]:1}")
 done
 "#;
-    let world = world("exit 9", "main", "");
+    let fixture = fixture("exit 9", "main", "");
     let library = concat!(env!("CARGO_MANIFEST_DIR"), "/benchmarks/benchmark_lib.sh");
-    world.write("benchmarks/benchmark_lib.sh", &std::fs::read_to_string(library).unwrap());
-    on_two_nodes(&world, recipe);
-    let job = assert_measured(&world);
+    fixture.write("benchmarks/benchmark_lib.sh", &std::fs::read_to_string(library).unwrap());
+    on_two_nodes(&fixture, recipe);
+    let job = assert_measured(&fixture);
     for point in job["points"].as_array().unwrap() {
         assert_eq!(point["outcome"]["status"], json!("ok"), "{point}");
         assert!(point["normalised"].is_string(), "{point}");
@@ -171,12 +171,12 @@ fn prefill_and_decode_of_sglang_run_apart_behind_its_router() {
         exec sleep 1000\n";
     let engine = concat!(env!("CARGO_MANIFEST_DIR"), "/benchmarks/engines/sglang_disagg.sh");
     let recipe = "chmod +x bin/python3; PATH=\"$PWD/bin:$PATH\" exec bash \"$(dirname \"$0\")/../engines/sglang_disagg.sh\" --quantization modelopt_fp4";
-    let world = world("exit 9", "main", "");
-    world.write("bin/python3", python);
-    world.write("benchmarks/engines/sglang_disagg.sh", &std::fs::read_to_string(engine).unwrap());
-    on_two_nodes(&world, recipe);
-    assert_measured(&world);
-    let log = world.read("out/server.log");
+    let fixture = fixture("exit 9", "main", "");
+    fixture.write("bin/python3", python);
+    fixture.write("benchmarks/engines/sglang_disagg.sh", &std::fs::read_to_string(engine).unwrap());
+    on_two_nodes(&fixture, recipe);
+    assert_measured(&fixture);
+    let log = fixture.read("out/server.log");
     for said in [
         "node-0: -m sglang.launch_server --node-rank 0 ",
         "--port 30000 --trust-remote-code --tensor-parallel-size 4 ",

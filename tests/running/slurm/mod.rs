@@ -11,26 +11,26 @@ mod stopping;
 
 use serde_json::{Value, json};
 
-use super::world::World;
+use super::fixture::Fixture;
 use cluster::Cluster;
 
 const ENGINE: &str = "exec \"$IMAX_BIN\" sim --ttft-ms 5 --itl-ms 2 --served-model-name \"$MODEL\" --host 0.0.0.0 --port \"$PORT\"";
 
-/// A world whose jobs go to a partition; `more` are further keys of the profile.
-fn world(recipe: &str, partition: &str, more: &str) -> World {
-    let world = World::with_recipe(recipe);
-    let secrets = world.path("secrets").display().to_string();
-    world.write(
+/// A fixture whose jobs go to a partition; `more` are further keys of the profile.
+fn fixture(recipe: &str, partition: &str, more: &str) -> Fixture {
+    let fixture = Fixture::with_recipe(recipe);
+    let secrets = fixture.path("secrets").display().to_string();
+    fixture.write(
         "runners/h100-a.yaml",
         &format!("launcher: slurm\nslurm: {{partition: {partition}, gpus-option: '--gres=gpu:{{gpus}}', gpus-per-node: 4, secrets-folder: {secrets}}}\n{more}"),
     );
-    world.environment("SLURM_CONF", &Cluster::get().configuration())
+    fixture.environment("SLURM_CONF", &Cluster::get().configuration())
 }
 
 /// Makes the row one of two nodes, one for each role; its recipe is that of `benchmarks/multi_node`.
-fn on_two_nodes(world: &World, recipe: &str) {
+fn on_two_nodes(fixture: &Fixture, recipe: &str) {
     let worker = |tp: u32| json!({ "num-worker": 1, "tp": tp, "ep": 1, "dp-attn": false });
-    world.row(|row| {
+    fixture.row(|row| {
         let row = row.as_object_mut().unwrap();
         for key in ["tp", "ep", "dp-attn"] {
             row.remove(key);
@@ -41,7 +41,7 @@ fn on_two_nodes(world: &World, recipe: &str) {
         row.insert("disagg".to_owned(), json!(true));
         row.insert("kv-p2p-transfer".to_owned(), json!("nixl"));
     });
-    world.write("benchmarks/multi_node/demo_fp8_h100_sim.sh", recipe);
+    fixture.write("benchmarks/multi_node/demo_fp8_h100_sim.sh", recipe);
 }
 
 fn phase(job: &Value, name: &str) -> Value {
@@ -53,8 +53,8 @@ fn phase(job: &Value, name: &str) -> Value {
         .clone()
 }
 
-/// The one state file of a world, which names the job.
-fn id_of(world: &World) -> String {
-    let entry = std::fs::read_dir(world.path("state")).unwrap().next().unwrap().unwrap();
+/// The one state file of a fixture, which names the job.
+fn id_of(fixture: &Fixture) -> String {
+    let entry = std::fs::read_dir(fixture.path("state")).unwrap().next().unwrap().unwrap();
     entry.path().file_stem().unwrap().to_str().unwrap().to_owned()
 }

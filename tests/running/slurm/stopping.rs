@@ -6,17 +6,17 @@ use serde_json::json;
 use super::super::cancel::{cancel_in, cancel_in_collect, cancel_in_eval, cancel_in_stop};
 use super::super::stopwatch::Stopwatch;
 use super::cluster::Cluster;
-use super::{id_of, phase, world};
+use super::{fixture, id_of, phase};
 use crate::harness::wait_until;
 
 #[test]
 #[ignore = "needs Slurm"]
 fn queued_job_is_cancelled_and_other_jobs_are_not() {
     let stranger = Cluster::get().stranger("full", "imax-0");
-    let world = world("touch \"$IMAX_OUT/ran\"", "full", "");
-    let mut run = world.start();
+    let fixture = fixture("touch \"$IMAX_OUT/ran\"", "full", "");
+    let mut run = fixture.start();
     run.await_line("slurm job ");
-    let id = id_of(&world);
+    let id = id_of(&fixture);
     wait_until("the job is queued", || Cluster::get().queued(&id).len() == 1);
     let sent = Stopwatch::start();
     run.signal(Signal::SIGTERM);
@@ -24,16 +24,16 @@ fn queued_job_is_cancelled_and_other_jobs_are_not() {
     assert_eq!(ended.code, Some(143), "{}", ended.stderr);
     sent.assert_cancelled_in_time(&ended.stderr);
     assert_eq!(Cluster::get().queued(&id), Vec::<String>::new());
-    assert_eq!(phase(&world.job(), "queue")["ending"], json!("cancelled"));
-    assert_eq!(world.states(), 0);
-    assert!(!world.path("out/ran").exists());
+    assert_eq!(phase(&fixture.job(), "queue")["ending"], json!("cancelled"));
+    assert_eq!(fixture.states(), 0);
+    assert!(!fixture.path("out/ran").exists());
     stranger.assert_runs();
 
     // The wait for nodes has its own end, with the scheduler's reason.
-    let world = super::world("touch \"$IMAX_OUT/ran\"", "full", "deadlines: {queue: 3s}\n");
-    let ended = world.run();
+    let fixture = super::fixture("touch \"$IMAX_OUT/ran\"", "full", "deadlines: {queue: 3s}\n");
+    let ended = fixture.run();
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
-    let job = world.job();
+    let job = fixture.job();
     let outcome = &job["outcome"];
     assert_eq!(
         (&outcome["class"], &outcome["cause"]),
@@ -46,7 +46,7 @@ fn queued_job_is_cancelled_and_other_jobs_are_not() {
     assert_eq!(phase(&job, "queue")["ending"], json!("deadline-exceeded"));
     assert_eq!(job["attempts"].as_array().map_or(1, Vec::len), 1, "{job:#}");
     assert_eq!(Cluster::get().queued(job["job_id"].as_str().unwrap()), Vec::<String>::new());
-    assert!(!world.path("out/ran").exists());
+    assert!(!fixture.path("out/ran").exists());
     stranger.assert_runs();
 }
 
@@ -57,9 +57,9 @@ fn hanging_submission_is_cancelled_with_its_job() {
         "sbatch",
         "PATH=${PATH#*:} command sbatch \"$@\" && touch submitted && exec sleep @MARK@",
     )];
-    let world = world("touch \"$IMAX_OUT/ran\"; exec sleep @MARK@", "main", "").tools(&tools);
-    cancel_in("launch", &world, Signal::SIGTERM, 143, |world| world.await_file("submitted"));
-    let id = world.job()["job_id"].as_str().unwrap().to_owned();
+    let fixture = fixture("touch \"$IMAX_OUT/ran\"; exec sleep @MARK@", "main", "").tools(&tools);
+    cancel_in("launch", &fixture, Signal::SIGTERM, 143, |fixture| fixture.await_file("submitted"));
+    let id = fixture.job()["job_id"].as_str().unwrap().to_owned();
     assert_eq!(Cluster::get().queued(&id), Vec::<String>::new());
 }
 
@@ -74,19 +74,19 @@ fn running_job_that_ignores_sigterm_is_cancelled_in_time() {
         } else {
             format!("srun bash -c '{}'", deaf.replace("''", "\"\""))
         };
-        let world = world(&recipe, "main", "");
-        let mut run = world.start();
+        let fixture = fixture(&recipe, "main", "");
+        let mut run = fixture.start();
         run.await_line("phase ready");
-        world.await_file("out/deaf");
-        let id = id_of(&world);
+        fixture.await_file("out/deaf");
+        let id = id_of(&fixture);
         let sent = Stopwatch::start();
         run.signal(signal);
         let ended = run.finish();
         assert_eq!(ended.code, Some(code), "{}", ended.stderr);
         sent.assert_cancelled_in_time(&ended.stderr);
         assert_eq!(Cluster::get().queued(&id), Vec::<String>::new());
-        world.assert_nothing_runs();
-        assert_eq!(world.states(), 0);
+        fixture.assert_nothing_runs();
+        assert_eq!(fixture.states(), 0);
     }
 }
 
@@ -95,8 +95,8 @@ fn running_job_that_ignores_sigterm_is_cancelled_in_time() {
 fn signal_ends_a_job_under_load() {
     let slow = super::ENGINE.replace("--itl-ms 2", "--itl-ms 1000");
     for (phase, warmups, signal, code) in [("warm-up", "1", Signal::SIGINT, 130), ("load", "0", Signal::SIGTERM, 143)] {
-        let world = world(&slow, "main", "").arguments(&["--num-warmups-per-conc", warmups]);
-        cancel_in(phase, &world, signal, code, |_| {});
+        let fixture = fixture(&slow, "main", "").arguments(&["--num-warmups-per-conc", warmups]);
+        cancel_in(phase, &fixture, signal, code, |_| {});
     }
 }
 
@@ -104,13 +104,13 @@ fn signal_ends_a_job_under_load() {
 #[ignore = "needs Slurm"]
 fn signal_ends_a_job_in_eval_stop_and_collect() {
     let engine = super::ENGINE.replace("--itl-ms 2", "--itl-ms 5");
-    let world_of = |recipe: &str| world(recipe, "main", "");
-    for world in [
+    let world_of = |recipe: &str| fixture(recipe, "main", "");
+    for fixture in [
         cancel_in_eval(world_of, &engine),
         cancel_in_stop(world_of, &engine),
         cancel_in_collect(world_of, &engine),
     ] {
-        let id = world.job()["job_id"].as_str().unwrap().to_owned();
+        let id = fixture.job()["job_id"].as_str().unwrap().to_owned();
         assert_eq!(Cluster::get().queued(&id), Vec::<String>::new());
     }
 }
@@ -124,20 +124,20 @@ fn reaping_removes_only_jobs_of_killed_runs() {
         "sbatch",
         &["--parsable", name, "--comment=imax-0", "--output=/dev/null", "--wrap=sleep 1000"],
     );
-    let world = world("touch \"$IMAX_OUT/started\"; exec sleep @MARK@", "main", "").environment("HF_TOKEN", "x");
-    let mut run = world.start();
+    let fixture = fixture("touch \"$IMAX_OUT/started\"; exec sleep @MARK@", "main", "").environment("HF_TOKEN", "x");
+    let mut run = fixture.start();
     run.await_line("phase ready");
-    world.await_file("out/started");
+    fixture.await_file("out/started");
     run.signal(Signal::SIGKILL);
     run.finish();
-    let id = id_of(&world);
+    let id = id_of(&fixture);
     assert_eq!(cluster.queued(&id).len(), 1);
-    let ended = world.reap();
+    let ended = fixture.reap();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stderr.contains("removed"), "{}", ended.stderr);
     assert_eq!(cluster.queued(&id), Vec::<String>::new());
-    wait_until("nothing runs", || world.processes().is_empty());
-    assert_eq!(world.states(), 0);
+    wait_until("nothing runs", || fixture.processes().is_empty());
+    assert_eq!(fixture.states(), 0);
     assert_eq!(cluster.state(&number), "RUNNING");
     cluster.tool("scancel", &[&number]);
 }
@@ -146,18 +146,18 @@ fn reaping_removes_only_jobs_of_killed_runs() {
 #[ignore = "needs Slurm"]
 fn next_run_removes_job_and_secrets_of_a_killed_run() {
     let stranger = Cluster::get().stranger("low", "stranger");
-    let world = world("touch \"$IMAX_OUT/ran\"", "low", "").environment("HF_TOKEN", "x");
-    let mut run = world.start();
+    let fixture = fixture("touch \"$IMAX_OUT/ran\"", "low", "").environment("HF_TOKEN", "x");
+    let mut run = fixture.start();
     run.await_line("slurm job ");
-    let id = id_of(&world);
+    let id = id_of(&fixture);
     wait_until("the job is queued", || Cluster::get().queued(&id).len() == 1);
     run.signal(Signal::SIGKILL);
     run.finish();
-    assert_eq!(std::fs::read_dir(world.path("secrets")).unwrap().count(), 1);
-    let ended = world.reap();
+    assert_eq!(std::fs::read_dir(fixture.path("secrets")).unwrap().count(), 1);
+    let ended = fixture.reap();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stderr.contains(&format!("removed slurm job {id}")), "{}", ended.stderr);
     assert_eq!(Cluster::get().queued(&id), Vec::<String>::new());
-    assert_eq!(std::fs::read_dir(world.path("secrets")).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(fixture.path("secrets")).unwrap().count(), 0);
     stranger.assert_runs();
 }

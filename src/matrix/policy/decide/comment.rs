@@ -1,4 +1,4 @@
-//! What becomes of a comment: whether it is a command, whether its author may give one, and what it asks for.
+//! Comments: whether it is a command, whether its author may give one, and what it requests.
 
 use super::pull_request::primary;
 use super::{Decision, Facts, Permission, Scope, has, refuse, skip};
@@ -55,7 +55,7 @@ fn obey(command: Command, author: &str, pull_request: &PullRequest, policy: &Pol
     });
     let retry = (command == Command::Retry).then_some(pull_request.number);
     let (sweep, keys, evals_only, all_evals) = match command {
-        // The rest of a run that was under way is no place for a canary.
+        // An interrupted run has passed its canary already.
         Command::Retry => (Sweep { canary: false, ..by_label }, Vec::new(), false, false),
         Command::Sweep {
             mode,

@@ -1,4 +1,4 @@
-//! The decision itself: `pull_request` and `comment` have what concerns them, the other events are here.
+//! The decision: `pull_request` and `comment` handle their events, the other events are handled here.
 
 mod comment;
 mod pull_request;
@@ -6,18 +6,18 @@ mod pull_request;
 use super::event::{Event, PullRequest};
 use crate::settings::{Mode, Policy, Sweep};
 
-/// What an event alone does not say.
+/// Facts that the event does not contain.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
     /// The message of the pull request's last commit, if known.
     pub head_message: Option<String>,
-    /// What the author of a comment may do in the repository, where it could be asked.
+    /// The permission of a comment's author in the repository, if it could be read.
     pub commenter: Option<Permission>,
-    /// The pull request that a comment stands in, where it could be asked.
+    /// The pull request of a comment, if it could be read.
     pub commented: Option<PullRequest>,
 }
 
-/// What somebody may do in a repository.
+/// A permission in a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Permission {
     /// Nothing, or only read.
@@ -28,7 +28,7 @@ pub enum Permission {
     Write,
 }
 
-/// What is to be measured.
+/// What to measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     /// What the changelog gained since a commit: the one before a push.
@@ -37,14 +37,14 @@ pub enum Scope {
         before: String,
         /// The later commit.
         head: String,
-        /// The branch to fall back to where the earlier commit is gone.
+        /// The branch to compare with if the earlier commit is gone.
         default_branch: String,
         /// Whether the push was to that branch itself.
         on_default_branch: bool,
     },
-    /// What the changelog gained on a branch since it left another one.
+    /// Changelog entries added on a branch since its merge base with another one.
     SinceLeaving {
-        /// The tip of the branch that was left.
+        /// The tip of the other branch.
         base: String,
         /// The branch's own tip.
         head: String,
@@ -53,42 +53,40 @@ pub enum Scope {
     Keys {
         /// The keys, with wildcards.
         keys: Vec<String>,
-        /// The commit whose configs are meant; that of the checkout where none is named.
+        /// The commit whose configs are used; by default that of the checkout.
         head: Option<String>,
     },
 }
 
-/// Whether an event leads to a run, and which.
+/// Whether an event triggers a run, and which.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// Measure.
     Run {
-        /// What.
         scope: Scope,
-        /// How.
         sweep: Sweep,
         /// Evaluate accuracy and do not measure.
         evals_only: bool,
         /// Evaluate accuracy at every point that can be evaluated.
         all_evals: bool,
-        /// The pull request whose newest run is to be completed: what it measured at the same commit is left out.
+        /// The pull request whose newest run is completed: points that it measured at the same commit are skipped.
         retry: Option<u64>,
-        /// Why, in a sentence.
+        /// The reason, as a sentence.
         reason: String,
     },
     /// Do nothing.
     Skip {
-        /// Why, in a sentence.
+        /// The reason, as a sentence.
         reason: String,
     },
-    /// Do nothing, and somebody has something to correct.
+    /// Do nothing, because of an error that somebody has to correct.
     Refuse {
-        /// What, in a sentence.
+        /// The error, as a sentence.
         reason: String,
     },
 }
 
-/// Decides. `facts` are asked for by the caller; what could not be found out never leads to a run.
+/// Decides. The caller provides `facts`; unknown facts never trigger a run.
 #[must_use]
 pub fn decide(event: &Event, policy: &Policy, facts: &Facts) -> Decision {
     match event {

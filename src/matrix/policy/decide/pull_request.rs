@@ -1,12 +1,12 @@
-//! What becomes of an event on a pull request: its labels, its state and where its code comes from.
+//! Events of pull requests: labels, state and origin of the code.
 
 use super::{Decision, Facts, Scope, has, list, refuse, skip};
 use crate::matrix::policy::event::PullRequest;
 use crate::settings::{Policy, Sweep};
 
-/// What happened to a pull request, as far as it matters here.
+/// A relevant change of a pull request.
 enum Happened {
-    /// Its code is new, or is now meant to be looked at.
+    /// Its code is new, or has become ready for review.
     Code,
     /// A label of the policy was set.
     Approved(String),
@@ -63,8 +63,8 @@ pub(super) fn decide(action: &str, label: Option<&str>, pull_request: &PullReque
     }
 }
 
-/// Code of strangers reaches a runner only with the code that a maintainer looked at: a label set after the last
-/// push. GitHub does not say when a label was set, but the event that sets it does.
+/// Code from forks runs only after a maintainer has looked at it: a label set after the last
+/// push. GitHub does not report when a label was set, but the event that sets it does.
 fn unapproved(happened: &Happened, policy: &Policy) -> Option<Decision> {
     if !policy.forks {
         return Some(skip("Pull requests from forks are not measured."));
@@ -81,7 +81,7 @@ fn concerns_us(label: &str, policy: &Policy) -> bool {
     policy.labels.contains_key(label) || label == policy.all_evals_label || label == policy.evals_only_label
 }
 
-/// The one label that says how to sweep.
+/// The one label that selects the sweep.
 pub(super) fn primary<'a>(labels: &'a [String], policy: &Policy) -> Result<Option<(&'a str, Sweep)>, Decision> {
     let found: Vec<(&str, Sweep)> = labels
         .iter()

@@ -1,4 +1,4 @@
-//! Events and what they lead to, as tables.
+//! Events and decisions, as tables.
 
 use super::*;
 
@@ -137,7 +137,7 @@ fn skipped_events_have_a_reason() {
 }
 
 #[test]
-fn a_later_push_withdraws_the_approval_of_a_fork() {
+fn later_push_withdraws_the_approval_of_a_fork() {
     let fork = PullRequest {
         from_fork: true,
         ..pull_request(&["sweep-enabled", "all-evals"])
@@ -160,7 +160,7 @@ fn a_later_push_withdraws_the_approval_of_a_fork() {
 }
 
 #[test]
-fn the_skip_marker_of_the_last_commit_counts() {
+fn skip_marker_in_the_last_commit_message_is_respected() {
     let facts = Facts {
         head_message: Some("fix typo [skip-sweep]".to_owned()),
         ..Facts::default()
@@ -253,7 +253,7 @@ fn manual_run_is_planned_from_its_inputs() {
 }
 
 #[test]
-fn a_schedule_measures_what_is_set() {
+fn schedule_measures_the_configured_keys() {
     let policy = Policy {
         schedule_config_keys: vec!["a-*".to_owned()],
         ..Policy::default()

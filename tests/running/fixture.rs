@@ -1,5 +1,5 @@
 //! A small repository with a recipe and a profile, and an `imax run` in it. Every process that a recipe starts has
-//! the world's mark in its command line, so that a test can see what is left.
+//! the fixture's mark in its command line, so that a test can see what is left.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use crate::harness::{Finished, Running, clean_command, program, project, wait_until, write_file};
 
-static WORLDS: AtomicU32 = AtomicU32::new(0);
+static FIXTURES: AtomicU32 = AtomicU32::new(0);
 
-pub struct World {
+pub struct Fixture {
     folder: tempfile::TempDir,
     /// A length for `sleep` that no other process has.
     pub mark: String,
@@ -24,12 +24,12 @@ pub struct World {
     started_by: Vec<String>,
 }
 
-impl World {
-    /// A world with this script as its recipe; `@MARK@` in it is replaced by the world's mark.
+impl Fixture {
+    /// A fixture with this script as its recipe; `@MARK@` in it is replaced by the fixture's mark.
     pub fn with_recipe(script: &str) -> Self {
-        let number = WORLDS.fetch_add(1, Ordering::SeqCst);
+        let number = FIXTURES.fetch_add(1, Ordering::SeqCst);
         let mark = format!("{}{:04}", 1_000_000 + std::process::id(), number);
-        let world = Self {
+        let fixture = Self {
             folder: tempfile::tempdir().unwrap(),
             mark,
             arguments: Vec::new(),
@@ -37,10 +37,10 @@ impl World {
             program: program().to_owned(),
             started_by: Vec::new(),
         };
-        world.write("benchmarks/demo_fp8_h100_sim.sh", script);
-        world.write("runners/h100-a.yaml", "launcher: local\n");
-        world.row(|_| {});
-        world
+        fixture.write("benchmarks/demo_fp8_h100_sim.sh", script);
+        fixture.write("runners/h100-a.yaml", "launcher: local\n");
+        fixture.row(|_| {});
+        fixture
     }
 
     pub fn write(&self, path: &str, text: &str) {
@@ -195,7 +195,7 @@ impl World {
         Running::start(self.command().args(["run", "--reap"]).args(arguments)).finish()
     }
 
-    /// The command lines of running processes that contain the world's mark.
+    /// The command lines of running processes that contain the fixture's mark.
     pub fn processes(&self) -> Vec<String> {
         self.marked().into_iter().map(|(_, line)| line).collect()
     }

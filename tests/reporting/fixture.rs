@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::harness::{Finish as _, imax, write_file};
 
 /// A temporary folder.
-pub struct Scene {
+pub struct Fixture {
     folder: tempfile::TempDir,
 }
 
@@ -20,7 +20,7 @@ pub struct Ended {
     pub stderr: String,
 }
 
-impl Scene {
+impl Fixture {
     pub fn new() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),

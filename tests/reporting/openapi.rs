@@ -1,5 +1,5 @@
-//! Every request to GitHub, and every answer of our stand-in, against GitHub's own published OpenAPI description: Prism stands
-//! between the two and refuses what the description does not allow. `IMAX_OPENAPI` is the folder that
+//! Checks every request to GitHub, and every response of our stand-in, against GitHub's published OpenAPI description: Prism is a
+//! proxy between the two and refuses what the description does not allow. `IMAX_OPENAPI` is the folder that
 //! `tests/github/openapi/build.sh` fills.
 
 use std::io::{BufRead as _, BufReader};
@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 
 use imax::testing::{Client, ClientSettings, RepositoryName, add_label, labels, newest_run, permission_of, remove_label};
 
+use crate::fixture::{Ended, Fixture, imax_in, row};
 use crate::github::{Github, Job, REPOSITORY, TOKEN, WorkflowRun};
-use crate::scene::{Ended, Scene, imax_in, row};
 
 const SHA: &str = "ce587453ced02b1526dfb4cb910479d431683101";
 const RUN: u64 = 16_890_123_456;
@@ -54,8 +54,8 @@ impl Prism {
     }
 }
 
-async fn imax(scene: &Scene, url: &str, arguments: &[&str]) -> Ended {
-    let (folder, url) = (scene.path(""), url.to_owned());
+async fn imax(fixture: &Fixture, url: &str, arguments: &[&str]) -> Ended {
+    let (folder, url) = (fixture.path(""), url.to_owned());
     let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
     let run = move || {
         let run = RUN.to_string();
@@ -75,16 +75,16 @@ async fn imax(scene: &Scene, url: &str, arguments: &[&str]) -> Ended {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs prism"]
 async fn requests_and_responses_match_githubs_openapi_description() {
-    let (scene, github) = (Scene::new(), Github::start().await);
-    scene.measured("base/a", &row(4), 4000.0);
-    scene.measured("head/a", &row(4), 3000.0);
-    scene.write(
+    let (fixture, github) = (Fixture::new(), Github::start().await);
+    fixture.measured("base/a", &row(4), 4000.0);
+    fixture.measured("head/a", &row(4), 3000.0);
+    fixture.write(
         "plan.json",
         &serde_json::json!({ "jobs": [{ "name": "one", "row": row(4) }] }).to_string(),
     );
     {
         let mut state = github.state();
-        let agg = scene.read("head/a/agg_raw.json");
+        let agg = fixture.read("head/a/agg_raw.json");
         state.upload(RUN, "bmk_a", &[("agg_raw.json", agg.as_bytes())]);
         state.workflow_runs.push(WorkflowRun {
             id: RUN,
@@ -112,7 +112,7 @@ async fn requests_and_responses_match_githubs_openapi_description() {
         // The list only: Prism follows the redirect to the blob store itself, and so never shows the documented 302.
         vec!["collect", "--run-id", &run, "--artifact", "none", "--out", "results"],
     ] {
-        let ended = imax(&scene, &prism.url, &arguments).await;
+        let ended = imax(&fixture, &prism.url, &arguments).await;
         assert_eq!(ended.code, 0, "{arguments:?}: {}", ended.stderr);
     }
     let settings = ClientSettings::from_environment(|name| match name {
