@@ -188,7 +188,7 @@ pub fn is_selected(key: &PointKey, filters: &[Filter]) -> bool {
     matches(filters, |field| Some(field.of(key)))
 }
 
-/// Whether all keys match; one that a thing does not have says nothing against it.
+/// Whether all keys match; a missing one counts as a match.
 fn matches(filters: &[Filter], value: impl Fn(PointField) -> Option<String>) -> bool {
     let mut by_field: BTreeMap<PointField, bool> = BTreeMap::new();
     for filter in filters {

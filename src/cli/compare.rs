@@ -6,7 +6,6 @@ use clap::Args;
 
 use super::baseline::{EvidenceArgs, say_expired};
 use super::fail_on::{self, FailOn};
-use super::format::FormatArg;
 use super::selection::SelectionArgs;
 use super::{Exit, Failure, output};
 use crate::analysis::{self, Comparison, Run};
@@ -31,8 +30,8 @@ pub struct CompareArgs {
     #[command(flatten)]
     selection: SelectionArgs,
     /// The format of the report; several runs are shown as table, markdown, csv or json.
-    #[arg(long, value_enum, default_value_t = FormatArg::Table)]
-    format: FormatArg,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
     /// Exit with code 5 if one is found.
     #[arg(long, value_enum)]
     fail_on: Option<FailOn>,
@@ -67,7 +66,6 @@ pub fn run(args: CompareArgs) -> Result<Exit, Failure> {
         compared.push((head, comparison));
     }
     analysis::select(&mut base, None, &filters);
-    let format = Format::from(format);
     let text = match compared.as_slice() {
         [(head, comparison)] => format.text(&View::grouped(head, Some(comparison), grouping), "imax compare")?,
         several => {

@@ -1,41 +1,26 @@
-//! The formats of a report, as arguments.
+//! The formats of a report as values of `--format`.
 
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 
 use crate::report::Format;
 
-/// A format by the name of its flag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FormatArg {
-    /// For a terminal.
-    Table,
-    /// GitHub's markdown.
-    Markdown,
-    /// For spreadsheets: every number with its full digits.
-    Csv,
-    /// For programs.
-    Json,
-    /// One self-contained page with plots.
-    Html,
-    /// JUnit XML: a point is a test case.
-    Junit,
-    /// SARIF: a regression is an alert of GitHub's code scanning.
-    Sarif,
-    /// For data frames: the columns of the CSV; needs --out.
-    Parquet,
-}
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
 
-impl From<FormatArg> for Format {
-    fn from(format: FormatArg) -> Self {
-        match format {
-            FormatArg::Table => Self::Table,
-            FormatArg::Markdown => Self::Markdown,
-            FormatArg::Csv => Self::Csv,
-            FormatArg::Json => Self::Json,
-            FormatArg::Html => Self::Html,
-            FormatArg::Junit => Self::Junit,
-            FormatArg::Sarif => Self::Sarif,
-            FormatArg::Parquet => Self::Parquet,
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Table => ("table", "For a terminal"),
+            Self::Markdown => ("markdown", "GitHub's markdown"),
+            Self::Csv => ("csv", "For spreadsheets: every number with its full digits"),
+            Self::Json => ("json", "For programs"),
+            Self::Html => ("html", "One self-contained page with plots"),
+            Self::Junit => ("junit", "JUnit XML: a point is a test case"),
+            Self::Sarif => ("sarif", "SARIF: a regression is an alert of GitHub's code scanning"),
+            Self::Parquet => ("parquet", "For data frames: the columns of the CSV; needs --out"),
+        };
+        Some(PossibleValue::new(name).help(help))
     }
 }

@@ -80,7 +80,7 @@ pub fn run(args: NormalizeArgs) -> Result<Exit, Failure> {
             conc,
             gpu_metrics,
         },
-        // clap has checked that there is none of them without the other.
+        // clap has checked that both or neither are present.
         (None, _) | (_, None) => NormalizeInput::Environment(dialect.into()),
     };
     let config_files = ConfigFiles {

@@ -77,7 +77,7 @@ pub async fn run(args: NotifyArgs) -> Result<Exit, Failure> {
         let error = anyhow!("no receiver; set IMAX_SLACK_WEBHOOK_URL, IMAX_DISCORD_WEBHOOK_URL or IMAX_WEBHOOK_URL");
         return Err(error).or_exit(Exit::Usage);
     }
-    // The others are told even if one receiver is unreachable.
+    // Send to the others even if one receiver is unreachable.
     let mut first_error = None;
     for receiver in &receivers {
         match receiver.send(&notification, &sent_at).await {

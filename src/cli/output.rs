@@ -24,7 +24,7 @@ pub fn write(data: &str) -> io::Result<()> {
     }
 }
 
-/// Writes a line of words to stderr. There is nobody left to tell when that fails.
+/// Writes a line to stderr. A failure to do so cannot be reported anywhere.
 pub fn say(words: &str) {
     let _ = writeln!(io::stderr().lock(), "{words}");
 }

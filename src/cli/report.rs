@@ -6,7 +6,6 @@ use clap::{Args, ValueEnum};
 
 use super::baseline::{ComparedRun, ComparedRunArgs};
 use super::fail_on::{self, FailOn};
-use super::format::FormatArg;
 use super::selection::SelectionArgs;
 use super::{Exit, Failure, OrExit as _, output};
 use crate::analysis::{self, BestBy, Run, Slo};
@@ -25,8 +24,8 @@ pub struct ReportArgs {
     #[command(flatten)]
     compared_run: ComparedRunArgs,
     /// The format of the report.
-    #[arg(long, value_enum, default_value_t = FormatArg::Table)]
-    format: FormatArg,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
     /// The title of the HTML page.
     #[arg(long, default_value = "Benchmark report")]
     title: String,
@@ -92,7 +91,6 @@ pub async fn run(args: ReportArgs) -> Result<Exit, Failure> {
     analysis::select(&mut head, comparison.as_mut(), &filters);
     let view = View::grouped(&head, comparison.as_ref(), grouping);
     let view = costs.add_to(view, &head)?;
-    let format = Format::from(format);
     let view = match format {
         Format::Sarif => view.with_lines(entry_lines(Path::new(report::CHANGELOG), &head, &output::say)),
         Format::Table | Format::Markdown | Format::Csv | Format::Json | Format::Html | Format::Junit | Format::Parquet => view,

@@ -12,7 +12,7 @@ use crate::system::files;
 /// Reads the row from its file, from stdin (`-`), or from `IMAX_ROW`, which contains the JSON itself.
 ///
 /// # Errors
-/// Usage where there is no row; invalid input for one that cannot be read.
+/// Usage without a row; invalid input for one that cannot be read.
 pub fn read_row(path: Option<&Path>) -> Result<Row, Failure> {
     let (name, text) = match path {
         Some(path) => read_file(path)?,

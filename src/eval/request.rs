@@ -33,7 +33,7 @@ pub struct RequestSettings {
     pub api: Api,
     /// The name under which the engine serves the model.
     pub model: String,
-    /// Most tokens of an answer, where neither the task nor the caller says it.
+    /// Default for the maximum tokens of an answer.
     pub max_gen_toks: u32,
     /// Instead of the task's.
     pub override_max_gen_toks: Option<u32>,
@@ -110,7 +110,7 @@ pub struct ModelAnswer {
     pub tokens: Option<u64>,
 }
 
-/// Why a body is no answer.
+/// Why a body is not an answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ModelAnswerError {
     /// No JSON.
@@ -124,7 +124,7 @@ pub enum ModelAnswerError {
 /// Reads a body. Reasoning models may put everything into `reasoning_content` (or `reasoning`); it counts where `content` is empty.
 ///
 /// # Errors
-/// [`ModelAnswerError`] for what is no answer.
+/// [`ModelAnswerError`] for anything else.
 pub fn parse_answer(api: Api, body: &[u8]) -> Result<ModelAnswer, ModelAnswerError> {
     let body: Value = serde_json::from_slice(body).map_err(|error| ModelAnswerError::Json(error.to_string()))?;
     let choice = body.pointer("/choices/0").ok_or(ModelAnswerError::NoText)?;

@@ -1,6 +1,6 @@
 //! From scores of questions to the score of a task: mean, its standard error as lm-eval computes it, and an interval.
 
-/// A score with what is known of its error.
+/// A score with its error.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Score {
     pub mean: f64,

@@ -39,7 +39,7 @@ impl Template {
     /// Compiles a template.
     ///
     /// # Errors
-    /// [`TemplateError`] for what is no template.
+    /// [`TemplateError`] for an invalid template.
     pub fn new(text: &str) -> Result<Self, TemplateError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -89,7 +89,7 @@ fn failure(template: &str, error: &Error) -> TemplateError {
         Some(detail) => format!("{}: {detail}", error.kind()),
         None => error.kind().to_string(),
     };
-    // The engine does not say which name was undefined, but where it stands.
+    // The engine reports the place of an undefined name, but not the name.
     let place = error
         .range()
         .and_then(|range| template.get(range))

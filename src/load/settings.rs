@@ -453,7 +453,7 @@ pub enum SettingsError {
     /// The protocol has no place for something that was asked for.
     #[error("{asked} is not supported with backend {backend:?}: {why}")]
     Unsupported {
-        /// What was asked for.
+        /// The requested value.
         asked: &'static str,
         /// Name of the backend.
         backend: String,

@@ -22,7 +22,7 @@ pub enum SelectError {
     /// Labels that the runner file does not have.
     #[error("unknown runner type {}, expected one of {}", unknown.join(", "), known.join(", "))]
     UnknownRunner {
-        /// What was asked for.
+        /// The requested value.
         unknown: Vec<String>,
         /// What there is.
         known: Vec<String>,
@@ -30,7 +30,7 @@ pub enum SelectError {
     /// Config keys that are in no file.
     #[error("unknown config key {}{}", unknown.join(", "), help)]
     UnknownKey {
-        /// What was asked for.
+        /// The requested value.
         unknown: Vec<String>,
         /// A suggestion of a known key, as the end of the sentence.
         help: String,
@@ -46,7 +46,7 @@ pub enum SelectError {
     NoNode {
         /// The runner label.
         label: String,
-        /// What was asked for.
+        /// The requested value.
         part: String,
         /// The label's nodes.
         known: Vec<String>,
@@ -54,7 +54,7 @@ pub enum SelectError {
     /// A name of lengths that these configs do not use.
     #[error("unknown sequence lengths `{found}`, expected one of {}", known.join(", "))]
     UnknownSeqLens {
-        /// What was asked for.
+        /// The requested value.
         found: String,
         /// What there is.
         known: Vec<String>,

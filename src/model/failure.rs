@@ -18,7 +18,7 @@ pub enum FailureClass {
     Cancelled,
     /// The row, the profile or the recipe is wrong.
     Invalid,
-    /// It was planned, and nothing is known of it. No job says this of itself.
+    /// The point was planned, but has no result and no job record. No job reports this itself.
     Missing,
 }
 

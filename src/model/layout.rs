@@ -35,7 +35,7 @@ impl Layout {
     }
 }
 
-/// What differs from 1 or from off, behind the TP: `tp8`, `tp8-ep8-dpa`, `tp4-pp2`.
+/// The TP, followed by everything that is not 1 or off: `tp8`, `tp8-ep8-dpa`, `tp4-pp2`.
 impl fmt::Display for Parallelism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "tp{}", self.tp)?;

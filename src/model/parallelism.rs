@@ -17,7 +17,7 @@ pub struct Parallelism {
     pub dcp_size: NonZeroU32,
     /// Prefill context parallelism: multiplies the number of GPUs.
     pub pcp_size: NonZeroU32,
-    /// Expert parallelism (EP): how many of the GPUs share the experts; 1 is none.
+    /// Expert parallelism (EP): number of GPUs that share the experts; 1 means none.
     pub ep: NonZeroU32,
     /// Data-parallel attention: shares the GPUs of TP.
     pub dp_attn: bool,

@@ -11,7 +11,7 @@ pub struct MetricSample<'a> {
 }
 
 impl<'a> MetricSample<'a> {
-    /// Reads a line; nothing where it is a comment or incomplete.
+    /// Parses a line; `None` for a comment or an incomplete line.
     #[must_use]
     pub fn parse(line: &'a str) -> Option<Self> {
         let end = line.find(['{', ' ', '\t'])?;

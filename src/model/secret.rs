@@ -23,7 +23,7 @@ impl Secret {
         &self.0
     }
 
-    /// The texts as which it may stand in a file: itself, and as JSON writes it. None where it is too short to be searched for.
+    /// Its forms in files: as is, and escaped for JSON. Empty if it is too short to be searched for.
     pub fn forms(&self) -> impl Iterator<Item = String> {
         let json = serde_json::Value::from(self.0.as_str()).to_string();
         let quoted = json

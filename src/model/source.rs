@@ -13,7 +13,7 @@ pub struct SourceFile {
     pub name: String,
     /// All of it.
     pub text: String,
-    /// Where lines start, in bytes; found when a line is first asked for.
+    /// Start of each line, bytes; computed on first use.
     starts: OnceLock<Vec<usize>>,
 }
 

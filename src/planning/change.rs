@@ -70,7 +70,7 @@ pub(crate) enum ChangeError {
 }
 
 impl Change {
-    /// The entries that `head_ref` has and `base_ref`, or with `merge_base` their common ancestor, has not.
+    /// The entries of `head_ref` that are not in `base_ref`, or with `merge_base` not in their common ancestor.
     pub(super) fn between_refs(base_ref: &str, head_ref: &str, merge_base: bool, files: &ChangelogFiles) -> Result<Self, ChangeError> {
         let repository = Repository::discover(Path::new(".")).map_err(ChangeError::Git)?;
         let base = repository.commit(base_ref).map_err(ChangeError::Revision)?;
@@ -89,7 +89,7 @@ impl Change {
         Self::between(repository, revisions, files)
     }
 
-    /// The entries that the later commit has and the earlier one has not.
+    /// The entries of the later commit that are not in the earlier one.
     pub(super) fn between(repository: Repository, revisions: Revisions, files: &ChangelogFiles) -> Result<Self, ChangeError> {
         let Revisions {
             base_ref,

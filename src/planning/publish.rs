@@ -16,7 +16,7 @@ const EMPTY_MATRIX: &str = r#"{"include":[]}"#;
 /// The plan file of a plan beyond GitHub's limits, where the caller names none.
 const DEFAULT_PLAN_FILE: &str = "imax-plan.json";
 
-/// Where a plan goes, and what is known of its duration.
+/// Outputs of a plan, and estimates of its duration.
 #[derive(Debug)]
 pub(crate) struct PublishOptions {
     pub plan_file: Option<PathBuf>,

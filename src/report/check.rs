@@ -16,12 +16,12 @@ pub struct Check {
     pub remarks: Vec<Remark>,
 }
 
-/// What is to be said about one point.
+/// A remark about one point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {
     /// Whether it failed, or else got worse.
     pub failed: bool,
-    /// The line of the changelog that asked for it, from 1, where that is known.
+    /// The changelog line that requested it, from 1, if known.
     pub line: Option<usize>,
     pub title: String,
     pub message: String,

@@ -34,7 +34,7 @@ impl CostColumn {
         }
     }
 
-    /// The text of a cell. Energy by the design power is no measurement and has a `~`.
+    /// The text of a cell. Energy from the design power is not measured and is marked with `~`.
     pub(super) fn text(self, cost: Option<&PointCost>) -> String {
         let value = cost.and_then(|cost| Some((cost, self.value(cost)?)));
         match (self, value) {

@@ -2,7 +2,7 @@
 
 use crate::model::escape_markdown;
 
-/// A link with a text from outside. An address that is none of the web's, or that could end the link, gives the text alone.
+/// A link with an untrusted text. A URL that is not HTTP(S), or that could end the link, gives the text alone.
 pub(super) fn link(text: &str, url: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#@!$&+,;=%".contains(c);
     let shown = escape_markdown(text);

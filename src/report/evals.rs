@@ -88,7 +88,7 @@ impl<'a> Scores<'a> {
         worse.filter_map(|row| Some((row.what(), row.detail()?)))
     }
 
-    /// As a table of GitHub's markdown, at most `listed` lines. None where there are no scores.
+    /// As a markdown table of at most `listed` lines. `None` without scores.
     pub(super) fn markdown(&self, listed: usize) -> Option<String> {
         if self.scores.is_empty() {
             return None;

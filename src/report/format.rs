@@ -4,20 +4,16 @@ use parquet::errors::ParquetError;
 
 use super::{Budget, SideBySide, View, csv, csv_of_several, html, json, json_of_several, junit, sarif, summary, table};
 
+/// The names and descriptions for users are in `cli/format.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     Table,
     Markdown,
-    /// For spreadsheets: every number with its full digits.
     Csv,
     Json,
-    /// One self-contained page with plots.
     Html,
-    /// JUnit XML: a point is a test case.
     Junit,
-    /// SARIF: a regression is an alert of GitHub's code scanning.
     Sarif,
-    /// For data frames: the columns of the CSV.
     Parquet,
 }
 
@@ -41,6 +37,18 @@ pub enum RenderError {
 }
 
 impl Format {
+    /// All of them, in the order in which the help lists them.
+    pub const ALL: [Self; 8] = [
+        Self::Table,
+        Self::Markdown,
+        Self::Csv,
+        Self::Json,
+        Self::Html,
+        Self::Junit,
+        Self::Sarif,
+        Self::Parquet,
+    ];
+
     /// The report as bytes of a file.
     ///
     /// # Errors

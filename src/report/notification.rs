@@ -15,7 +15,7 @@ const LONGEST_TITLE: usize = 250;
 /// The format of the event; the number after the slash grows when a reader must change.
 const SCHEMA: &str = "imax-event/1";
 
-/// What is said, before it has a form.
+/// Content of a message, independent of the format.
 #[derive(Debug)]
 pub struct Notification<'a> {
     view: &'a View<'a>,

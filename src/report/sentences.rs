@@ -43,7 +43,7 @@ fn unexcepted(comparison: &Comparison, verdict: Verdict) -> usize {
     of_verdict.filter(|point| point.exception.is_none()).count()
 }
 
-/// `2 worse`, without what there is none of.
+/// `2 worse`; counts of zero are omitted.
 fn counted(counts: &[(usize, &str)]) -> Vec<String> {
     let some = counts.iter().filter(|(count, _)| *count > 0);
     some.map(|(count, what)| format!("{count} {what}")).collect()

@@ -23,9 +23,9 @@ pub struct View<'a> {
     pub has_costs: bool,
     /// Why some costs are not known.
     pub cost_notes: Vec<String>,
-    /// Answers to what was asked, a line each.
+    /// Answers to the questions of the command line, a line each.
     pub answers: Vec<String>,
-    /// The lines of the changelog that asked for points, from 1, as far as they are known.
+    /// The changelog lines that requested points, from 1, as far as known.
     pub lines: BTreeMap<PointKey, usize>,
 }
 
@@ -77,7 +77,7 @@ pub enum Mark {
     Good,
     Bad,
     Unsure,
-    /// Nothing to look at.
+    /// No action needed.
     Neutral,
 }
 
@@ -162,7 +162,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The points that got worse, the worst first, behind them those that are known to. Those that failed are among the run's failures.
+    /// The points that got worse, the worst first, followed by known regressions. Failed points are among the run's failures.
     #[must_use]
     pub fn losses(&self) -> Vec<&'a PointComparison> {
         let mut found: Vec<_> = self.compared().filter(|point| point.verdict == Verdict::Worse).collect();

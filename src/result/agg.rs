@@ -13,13 +13,13 @@ use crate::model::{CurveKey, FailureClass, Layout, NameError, Parallelism, Point
 
 /// The key of imax's own block.
 pub(super) const OWN_BLOCK: &str = "imax";
-/// What `scenario_type` says of a result of recorded traffic.
+/// The value of `scenario_type` for recorded traffic.
 pub(super) const AGENTIC: &str = "agentic-coding";
-/// The entry of the block that holds what the load generator says of itself.
+/// The entry of the block with facts that the load generator reports besides its metrics.
 pub(super) const LOAD: &str = "load";
 /// The entry of the block that says how many requests succeeded.
 pub(super) const COMPLETED: &str = "completed";
-/// The entry of the block that says when the load ended.
+/// The entry of the block with the end of the load.
 const ENDED: &str = "benchmark_end_time_unix";
 /// The entry of the block with the codes of what is doubtful about the figures.
 const DOUBTS: &str = "doubts";
@@ -85,7 +85,7 @@ impl Agg {
         Self(document)
     }
 
-    /// Takes a JSON value for a document; what is in it is looked at by [`Agg::point`].
+    /// Wraps a JSON value; its content is checked by [`Agg::point`].
     ///
     /// # Errors
     /// [`AggError::NotAnObject`] for anything else.

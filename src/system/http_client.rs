@@ -18,7 +18,7 @@ use crate::system::tls::{TlsClient, TlsError};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same for an engine, which is on this machine or in its network.
 const ENGINE_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the other side may say nothing.
+/// Read timeout.
 const SILENCE: Duration = Duration::from_secs(30);
 /// Longest response that [`send`] reads, bytes: a list of models, metrics or one token are far shorter.
 const LONGEST: usize = 4 << 20;
@@ -107,7 +107,7 @@ pub enum HttpError {
 }
 
 impl From<reqwest::Error> for HttpError {
-    /// The innermost error is the system's or the library's own words; those around it only say that a request failed.
+    /// The innermost error is that of the system or the library; those around it only state that a request failed.
     fn from(error: reqwest::Error) -> Self {
         let mut cause: &dyn Error = &error;
         while let Some(inner) = cause.source() {

@@ -31,7 +31,7 @@ pub(crate) enum Attempt<T> {
     /// Final: a success, or a failure that a retry cannot change.
     Done(T),
     Again {
-        /// Wait that the server asked for; `None` for the policy's wait.
+        /// Delay requested by the server; `None` for the policy's delay.
         wait: Option<Duration>,
         reason: String,
     },

@@ -23,7 +23,7 @@ pub(super) enum Flaw {
         /// The key's second place.
         second: Arc<Node>,
     },
-    /// What stands behind `<<` is neither a mapping nor a list of mappings.
+    /// The value of `<<` is neither a mapping nor a list of mappings.
     NotMergeable(Arc<Node>),
 }
 

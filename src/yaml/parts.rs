@@ -132,7 +132,7 @@ fn joined<T>(parts: impl Iterator<Item = Option<Read<T>>>) -> Option<Read<T>> {
 }
 
 /// Most signs of values (a colon, a comma, a line's end) of a text that is cut: as many as ten of the largest real configs have.
-/// Beyond it a file is more likely meant to cost much, and one that is cut in vain costs twice.
+/// Larger files are more likely meant to be expensive, and a useless cut doubles the cost.
 const MOST_SIGNS: usize = 250_000;
 
 /// What a part could mean otherwise than it does in the whole without being refused: merge keys, marks of documents, and

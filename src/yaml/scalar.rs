@@ -149,7 +149,7 @@ fn sexagesimal_float(whole: &str, fraction: &str) -> Option<f64> {
     Some(total + fraction)
 }
 
-/// `2026-08-21`, and with a time behind it.
+/// `2026-08-21`, optionally followed by a time.
 fn is_date(text: &str) -> bool {
     let (date, time) = match text.find(['T', 't', ' ', '\t']) {
         Some(at) => (&text[..at], Some(text[at + 1..].trim_start())),

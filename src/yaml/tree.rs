@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::Span;
 
-/// A value and where it is written. The place of an alias is that of the anchor it stands for.
+/// A value and its place. The place of an alias is that of its anchor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
     pub value: Value,
@@ -48,7 +48,7 @@ impl Value {
         }
     }
 
-    /// The text, where it is text.
+    /// The text, if it is one.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -57,7 +57,7 @@ impl Value {
         }
     }
 
-    /// The value itself where it is short, for messages: `"8"`, `4.5`, `a list`.
+    /// The value for messages, or its type if it is long: `"8"`, `4.5`, `a list`.
     #[must_use]
     pub fn describe(&self) -> String {
         match self {
@@ -112,7 +112,7 @@ impl Mapping {
 }
 
 impl KeyValue {
-    /// The key where it is text.
+    /// The key, if it is text.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.key.value.as_text()

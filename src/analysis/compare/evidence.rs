@@ -67,7 +67,7 @@ pub(super) struct Evidence {
     pub head: Vec<f64>,
     /// The noise of a measurement from history and repeats.
     pub noise: Option<Noise>,
-    /// The noise within a run, from its requests; zero where it is not known.
+    /// The noise within a run, from its requests; zero if unknown.
     pub within: f64,
     /// Where the noise is known from.
     pub basis: Basis,

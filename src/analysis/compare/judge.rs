@@ -41,7 +41,7 @@ pub(super) struct Tested {
     q: f64,
 }
 
-/// A change with all that is said about it, on the scale of the quantity.
+/// A change with its statistics, on the scale of the quantity.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Judged {
     pub base: f64,

@@ -25,7 +25,7 @@ pub use evidence::Basis;
 pub struct Side<'a> {
     /// What people call it.
     pub name: &'a str,
-    /// The runs: the first says which points there are, the others repeat them.
+    /// The runs: the first defines the points, the others repeat them.
     pub runs: Vec<&'a Run>,
 }
 
@@ -40,12 +40,12 @@ impl<'a> Side<'a> {
 /// What a comparison can know besides the runs.
 #[derive(Debug, Clone, Default)]
 pub struct Knowledge {
-    /// Earlier runs: they say how noisy each point is.
+    /// Earlier runs, from which the noise of each point is estimated.
     pub history: History,
     /// Whether the history is also what is compared with: the base is then the level of each point since it last changed,
     /// not one run of it.
     pub level: bool,
-    /// What the repository says about verdicts.
+    /// The repository's settings for verdicts.
     pub rules: Regressions,
     /// The day, which ends exceptions; none are in force without it.
     pub today: Option<NaiveDate>,
@@ -69,7 +69,7 @@ pub struct Comparison {
     /// How many earlier runs were known.
     #[serde(default)]
     pub history_runs: usize,
-    /// Exceptions that are no longer in force, one sentence each.
+    /// Expired exceptions, one sentence each.
     #[serde(default)]
     pub expired: Vec<String>,
     /// The scores of evaluations that both runs have.
@@ -117,7 +117,7 @@ pub enum Verdict {
     Worse,
     /// A metric got better, and none got worse.
     Better,
-    /// A metric moved by enough to matter, and on its own it would be certain; among all that were looked at it is not.
+    /// A metric changed by enough to matter, and would be significant on its own, but not among all tests.
     Unsure,
     /// Nothing moved by more than noise explains, or by too little to matter.
     Same,
@@ -173,7 +173,7 @@ pub enum MetricVerdict {
     Worse,
     /// Noise explains it, or it is too small to matter.
     Same,
-    /// Certain on its own, but not among all that were looked at.
+    /// Significant on its own, but not among all tests.
     Unsure,
 }
 

@@ -16,7 +16,7 @@ use crate::result::{Metric, Point};
 #[derive(Debug, Clone)]
 pub struct CostModel {
     facility: Facility,
-    /// What a GPU costs, where that is said.
+    /// Prices of a GPU, if given.
     hardware: BTreeMap<String, Option<HardwareCost>>,
     provider: Option<String>,
 }
@@ -35,7 +35,7 @@ struct Facility {
     carbon_g_per_kwh: f64,
 }
 
-/// A kind of GPU; what the simulated engine reads is not looked at.
+/// A kind of GPU, without the keys of the simulated engine.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -78,7 +78,7 @@ pub enum CostError {
     /// No GPU has a price of the provider.
     #[error("unknown provider {found:?}; hardware.yaml has prices of {}", known.join(", "))]
     Provider {
-        /// What was asked for.
+        /// The requested value.
         found: String,
         known: Vec<String>,
     },
@@ -138,7 +138,7 @@ pub struct PointCost {
     pub power_source: PowerSource,
     /// Input and output tokens.
     pub total: PerMillion,
-    /// Input tokens; none where there are none.
+    /// Input tokens; `None` if there are none.
     pub input: Option<PerMillion>,
     pub output: Option<PerMillion>,
     /// Energy of the GPUs alone for one output token, joules.

@@ -39,7 +39,7 @@ fn doubled_ranks(left: &[f64], right: &[f64]) -> Vec<usize> {
     all.iter().map(rank).collect()
 }
 
-/// How many ways there are to choose so many ranks with each sum.
+/// The number of ways to choose `n` ranks with each sum.
 fn ways(ranks: &[usize], chosen: usize) -> Vec<f64> {
     let most: usize = ranks.iter().sum();
     let mut table = vec![vec![0.0; most + 1]; chosen + 1];

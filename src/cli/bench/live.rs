@@ -8,7 +8,7 @@ use crate::load::Progress;
 pub struct Live(ProgressBar);
 
 impl Live {
-    /// A bar on stderr; `quiet` hides it, and so does a stderr that is no terminal.
+    /// A bar on stderr; hidden with `quiet`, and if stderr is not a terminal.
     #[must_use]
     pub fn new(quiet: bool) -> Self {
         let target = if quiet {

@@ -14,7 +14,7 @@ pub fn table(measured: &Measured) -> String {
     let throughput = measured.throughput();
     let mut text = String::new();
     let settings = &measured.settings;
-    // With a duration nobody said how many requests there would be.
+    // With a duration the number of requests is unknown.
     let asked = match settings.duration {
         Some(_) => 0,
         None => usize::try_from(settings.num_prompts.get()).unwrap_or(usize::MAX),

@@ -31,7 +31,7 @@ pub enum Exit {
 }
 
 impl From<CancelCause> for Exit {
-    /// The end of a command that was told to stop.
+    /// The end of a cancelled command.
     fn from(cause: CancelCause) -> Self {
         match cause {
             CancelCause::Interrupt | CancelCause::Abandoned => Self::Interrupted,

@@ -102,7 +102,7 @@ fn read_json(bytes: &[u8]) -> Result<Vec<Document>, String> {
     Ok(documents)
 }
 
-/// A column whose every value is a number holds numbers, as pandas reads it; an empty value is none.
+/// A column with only numbers is numeric, as in pandas; an empty value is missing.
 fn read_csv(file: &str, bytes: &[u8]) -> Result<Vec<Document>, String> {
     let separator = if file.to_ascii_lowercase().ends_with(".tsv") { b'\t' } else { b',' };
     let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(bytes);
@@ -132,7 +132,7 @@ fn read_csv(file: &str, bytes: &[u8]) -> Result<Vec<Document>, String> {
     Ok(documents)
 }
 
-/// Every document with every column: one that is not told is none.
+/// Every document gets every column; a missing one is null.
 fn with_all_columns(documents: Vec<Document>) -> Vec<Document> {
     let mut columns: IndexSet<String> = IndexSet::new();
     for document in &documents {

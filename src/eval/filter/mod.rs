@@ -27,7 +27,7 @@ pub enum Filter {
     MultiChoice(MultiChoice),
     /// The first answer alone.
     TakeFirst,
-    /// The first so many.
+    /// The first `n`.
     TakeFirstK(usize),
     /// The most frequent answer; of several the one that came first.
     MajorityVote,
@@ -69,7 +69,7 @@ pub enum FilterError {
 }
 
 impl Pipeline {
-    /// The answer in what the engine said, once for each repeat.
+    /// The answer in the engine's response, once for each repeat.
     ///
     /// # Errors
     /// [`FilterError`] where the document or the number of answers does not fit the filters.

@@ -5,7 +5,7 @@ use serde_json::{Map, Number, Value};
 /// Deepest nesting that is read.
 const DEEPEST: usize = 64;
 
-/// The value of a Python literal; none where the text is no literal.
+/// The value of a Python literal; `None` for any other text.
 #[must_use]
 pub fn literal(text: &str) -> Option<Value> {
     let mut reader = Literal {
@@ -181,7 +181,7 @@ fn number_of(word: &str) -> Option<Value> {
         return None;
     }
     let plain = word.replace('_', "");
-    // Python refuses `007`: a number with leading zeros is no literal.
+    // Python refuses `007`: a number with leading zeros is not a literal.
     let digits = plain.trim_start_matches(['+', '-']);
     if digits.len() > 1
         && digits.starts_with('0')

@@ -68,7 +68,7 @@ impl Pattern {
         out
     }
 
-    /// Python's walk: a match may be empty even right behind another, but not twice at one place.
+    /// Python's rule: a match may be empty even directly after another, but not twice at one position.
     fn walk<'t>(&self, text: &'t str, mut each: impl FnMut(&Captures<'t>)) {
         let mut at = 0;
         let mut last_empty = None;

@@ -6,7 +6,7 @@ use crate::yaml::{Node, Object, Reader, Value};
 
 const KNOWN: [&str; 5] = ["until", "max_gen_toks", "temperature", "top_p", "do_sample"];
 
-/// Where the file says nothing: greedy, up to the delimiter of examples.
+/// The default: greedy, up to the delimiter of examples.
 fn usual(delimiter: &str) -> Generation {
     let until = vec![delimiter.to_owned()];
     Generation {

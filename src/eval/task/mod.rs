@@ -43,7 +43,7 @@ pub struct Task {
     pub description: Option<Field>,
     /// Few-shot examples.
     pub fewshot: Fewshot,
-    /// How many examples, where the file says so.
+    /// Number of examples, if given in the file.
     pub num_fewshot: Option<usize>,
     /// What is asked of the engine.
     pub generation: Generation,
@@ -155,11 +155,11 @@ pub struct Fewshot {
 pub struct Generation {
     /// Texts at which the answer ends.
     pub until: Vec<String>,
-    /// Most tokens of an answer, where the file says so.
+    /// Maximum tokens of an answer, if given in the file.
     pub max_gen_toks: Option<u32>,
-    /// Temperature; 0 where the file says nothing.
+    /// Temperature; 0 by default.
     pub temperature: f64,
-    /// Nucleus sampling, where the file says so.
+    /// Nucleus sampling, if given in the file.
     pub top_p: Option<f64>,
     /// As written, for the samples' file.
     pub written: Map<String, Value>,

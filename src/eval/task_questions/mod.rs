@@ -38,7 +38,7 @@ pub struct TaskQuestions {
 /// What can be chosen beside the task file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Choices {
-    /// Examples a question; a file that says 0 keeps it.
+    /// Examples per question; a 0 in the file is kept.
     pub num_fewshot: Option<usize>,
     /// Ask only this number of questions, from the first.
     pub limit: Option<usize>,
@@ -236,7 +236,7 @@ impl Writer<'_> {
         }
         let mut chosen: Vec<usize> = sample.filter(other).collect();
         if chosen.len() < count {
-            // Copies of the question were drawn: once more, from those that are none.
+            // Copies of the question were drawn: draw again, without them.
             let others: Vec<usize> = places.iter().copied().filter(other).collect();
             let sample = self.random.sample(others.len(), count).ok_or_else(|| too_few(others.len()))?;
             chosen = sample.into_iter().filter_map(|at| others.get(at).copied()).collect();

@@ -46,7 +46,7 @@ pub struct Run {
 /// A measurement with everything that was made of it.
 #[derive(Debug)]
 pub struct Measured {
-    /// What was asked for.
+    /// The requested value.
     pub settings: Settings,
     /// What happened.
     pub run: Run,

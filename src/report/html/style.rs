@@ -58,5 +58,5 @@ tbody tr:hover { background: color-mix(in srgb, var(--soft) 10%, transparent); }
 .failure { margin: 10px 0 0; color: var(--bad); overflow-wrap: anywhere; }
 ";
 
-/// Filters, axes, plots and exports, behind `const report`.
+/// Filters, axes, plots and exports; follows `const report`.
 pub(super) const SCRIPT: &str = include_str!("script.js");

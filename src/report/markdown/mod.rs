@@ -133,7 +133,7 @@ pub(super) fn sign(mark: Mark) -> &'static str {
     }
 }
 
-/// The sign behind a changed number; nothing where nothing happened.
+/// The sign after a changed number; empty without a change.
 pub(super) fn small_sign(mark: Mark) -> &'static str {
     match mark {
         Mark::Good | Mark::Bad | Mark::Unsure => sign(mark),
@@ -190,7 +190,7 @@ fn failures(view: &View, links: Option<&Links>, listed: usize) -> Option<Section
     Some(Section::new(text + &and_more(failures.len(), listed)))
 }
 
-/// A reason is one sentence; where a log got into it, its beginning says enough.
+/// A reason is one sentence; if it contains a log, its beginning is enough.
 fn shortened(reason: &str) -> String {
     const LONGEST: usize = 300;
     match reason.char_indices().nth(LONGEST) {

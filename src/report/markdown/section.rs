@@ -5,7 +5,7 @@ use super::Budget;
 /// A part of the text.
 pub(super) struct Section {
     text: String,
-    /// What readers miss where it is left out; none where it is too important to be left out silently with others.
+    /// Its name in the note about omitted sections; `None` if it must never be omitted silently.
     name: Option<String>,
 }
 

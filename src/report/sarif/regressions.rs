@@ -37,7 +37,7 @@ pub fn sarif(view: &View, version: &str) -> Result<String, serde_json::Error> {
 }
 
 impl View<'_> {
-    /// Adds the lines of the changelog that asked for points.
+    /// Adds the changelog lines that requested points.
     #[must_use]
     pub fn with_lines(mut self, lines: BTreeMap<PointKey, usize>) -> Self {
         self.lines = lines;

@@ -155,7 +155,7 @@ impl<L: Fn(&str) -> Option<String>> Environment<'_, L> {
         Ok(NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN))
     }
 
-    /// A size that is 1 where nothing is said.
+    /// A size with the default 1.
     fn newer_size(&self, variable: &'static str) -> Result<NonZeroU32, ContextError> {
         match (self.dialect, self.text(variable)) {
             (Dialect::Current, Some(_)) => self.size(variable),

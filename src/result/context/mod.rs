@@ -8,14 +8,14 @@ use crate::model::{Concurrency, CurveKey, Layout, NameError, PointKey, SeqLens};
 
 pub(super) use environment::spec_decoding;
 
-/// Everything about a point that its raw result does not say.
+/// Everything about a point that is not in its raw result.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PointContext {
     /// Where it came from, which decides how strictly the raw result is read.
     pub origin: Origin,
     /// The curve of the point.
     pub curve: CurveKey,
-    /// The model as its hub names it, for producers that do not say it; an environment does not know it.
+    /// The model's hub name, for producers that do not report it; an environment does not contain it.
     pub model: Option<String>,
     /// The container image of the engine.
     pub image: String,

@@ -27,7 +27,7 @@ pub struct EvalFile {
 /// The folder of one evaluation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EvalSet {
-    /// The content of `meta_env.json`; empty where it is no object.
+    /// The content of `meta_env.json`; empty if it is not an object.
     pub meta: Object,
     /// The other JSON files.
     pub files: Vec<EvalFile>,

@@ -49,7 +49,7 @@ fn field(object: &Json, key: &str) -> Json {
     object.get(key).cloned().unwrap_or(Json::Null)
 }
 
-/// A value that says something: not absent, not null, not an empty text.
+/// A value that is not absent, null or an empty text.
 pub(super) fn known_value(value: Option<&Json>) -> Option<Json> {
     value
         .filter(|value| !matches!(value, Json::Null) && value.as_text() != Some(""))

@@ -109,7 +109,7 @@ fn failed(fields: Fields<'_>) -> Option<f64> {
     }
 }
 
-/// Where versions say which model it was.
+/// Keys of the model, by version.
 fn model<'a>(fields: Fields<'a>) -> Option<&'a Json> {
     let lists: [&[&str]; 3] = [
         &["input_config", "models", "items"],
@@ -126,7 +126,7 @@ fn model<'a>(fields: Fields<'a>) -> Option<&'a Json> {
     }
 }
 
-/// Where versions say how many requests were under way at once.
+/// Keys of the concurrency, by version.
 fn concurrency<'a>(fields: Fields<'a>) -> Option<&'a Json> {
     if let Some(Json::List(phases)) = fields.at(&["input_config", "phases"]) {
         let mut measured = phases

@@ -149,7 +149,7 @@ pub enum ProducerError {
     #[error("the file has results at concurrency {found}, expected exactly one at {expected}")]
     Concurrency {
         found: String,
-        /// What was asked for.
+        /// The requested value.
         expected: Concurrency,
     },
 }

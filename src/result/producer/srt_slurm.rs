@@ -6,7 +6,7 @@
 use crate::model::Concurrency;
 use crate::result::{Gpus, PointContext};
 
-/// What the names of a result file and its folder say.
+/// Facts in the names of a result file and its folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResultName {
     pub conc: Concurrency,
@@ -18,7 +18,7 @@ pub struct ResultName {
     pub apart: Option<(u64, u64)>,
 }
 
-/// What a name says otherwise than the row.
+/// A contradiction between a name and the row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("file name has {what} {found}, expected {expected} from the row; is the file from another job?")]
 pub struct ResultNameError {
@@ -49,7 +49,7 @@ impl ResultName {
         })
     }
 
-    /// Holds what the names say against a row's point.
+    /// Compares the names with a row's point.
     ///
     /// # Errors
     /// [`ResultNameError`] for the first difference.

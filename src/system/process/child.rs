@@ -38,7 +38,7 @@ impl Leader {
     pub fn start(command: &mut Command) -> io::Result<Self> {
         use std::os::unix::process::CommandExt as _;
         command.process_group(0);
-        // Held until the number is in, so that nobody takes the child for an orphan in between.
+        // Held until the process id is registered, so that the child is not taken for an orphan in between.
         let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
         let child = command.spawn()?;
         let pid = i32::try_from(child.id()).ok();
@@ -68,7 +68,7 @@ impl Leader {
     /// Whether it has ended. Its exit status is not taken, so its number stays its group's.
     ///
     /// # Errors
-    /// Where the system does not say.
+    /// If the system does not report it.
     pub fn has_ended(&self) -> io::Result<bool> {
         let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         let status = waitid(Id::Pid(Pid::from_raw(self.pid())), look)?;
@@ -78,7 +78,7 @@ impl Leader {
     /// Resolves when it has ended. Its exit status is not taken.
     ///
     /// # Errors
-    /// Where the system does not say.
+    /// If the system does not report it.
     pub async fn ended(&self) -> io::Result<()> {
         match &self.pidfd {
             Some(pidfd) => pidfd.ended().await,
@@ -100,10 +100,10 @@ impl Leader {
         }
     }
 
-    /// Its exit status, if it has ended. From then on its group is nobody's any more.
+    /// Its exit status, if it has ended. From then on the id of its group may be reused.
     ///
     /// # Errors
-    /// Where the system does not say.
+    /// If the system does not report it.
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         let status = self.child.try_wait()?;
         self.taken |= status.is_some();
@@ -114,7 +114,7 @@ impl Leader {
     /// hangs in the kernel.
     ///
     /// # Errors
-    /// Where the system does not say.
+    /// If the system does not report it.
     pub fn end(&mut self, grace: Duration) -> io::Result<Option<ExitStatus>> {
         if self.taken {
             return self.child.try_wait();
@@ -134,7 +134,7 @@ impl Leader {
 impl Drop for Leader {
     fn drop(&mut self) {
         let _ = self.end(Duration::ZERO);
-        // One that hangs in the kernel stays ours: nobody else shall wait for it.
+        // A process that hangs in the kernel stays in the set: no other code may wait for it.
         if self.taken {
             STARTED.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.pid());
         }

@@ -33,7 +33,7 @@ pub enum ProcessError {
     /// Its log could not be opened.
     #[error("cannot open the log {}: {source}", path.display())]
     Log { path: PathBuf, source: io::Error },
-    /// The system did not say whether it runs.
+    /// Its state cannot be read.
     #[error("cannot look at process {pid}: {source}")]
     Watch { pid: i32, source: io::Error },
     /// This process could not become the one that adopts orphans.
@@ -50,7 +50,7 @@ pub struct StartedFrom<'a> {
     /// Its whole environment; only the mark is added.
     pub environment: &'a [Variable],
     pub job: &'a str,
-    /// Where stdout and stderr go, behind what is there.
+    /// The file to which stdout and stderr are appended.
     pub log: &'a Path,
 }
 
@@ -95,7 +95,7 @@ impl From<ExitStatus> for Ending {
     }
 }
 
-/// Makes this process the parent of those that its children leave behind (prctl(2), `PR_SET_CHILD_SUBREAPER`), so that
+/// Makes this process the parent of orphaned descendants (prctl(2), `PR_SET_CHILD_SUBREAPER`), so that
 /// a server that put itself in the background is found and stopped.
 ///
 /// # Errors
@@ -156,7 +156,7 @@ impl Group {
     /// How the leader ended, if it did. Exit statuses of adopted orphans are taken in passing.
     ///
     /// # Errors
-    /// Where the system does not say.
+    /// If the system does not report it.
     pub fn poll(&mut self) -> Result<Option<Ending>, ProcessError> {
         if self.ending.is_none() {
             let pid = self.pid();
@@ -169,7 +169,7 @@ impl Group {
     /// Resolves when the leader ends.
     ///
     /// # Errors
-    /// Where the system does not say.
+    /// If the system does not report it.
     pub async fn wait(&mut self) -> Result<Ending, ProcessError> {
         loop {
             if let Some(ending) = self.poll()? {
@@ -184,7 +184,7 @@ impl Group {
     /// Blocks the thread until the leader ends, the time is over or the wait is cancelled.
     ///
     /// # Errors
-    /// Where the system does not say.
+    /// If the system does not report it.
     pub fn wait_timeout(&mut self, time: Duration, cancellation: &Cancellation) -> Result<Option<Ending>, ProcessError> {
         let pid = self.pid();
         let wait = async {
@@ -211,7 +211,7 @@ impl Group {
         self.stopped = left.is_empty();
     }
 
-    /// Stops every process that came of this group: SIGTERM, then after `grace`, or as soon as `hurry` says so, SIGKILL.
+    /// Stops every process of this group and its descendants: SIGTERM; SIGKILL after `grace`, or when `hurry` is cancelled.
     /// Gives up `limit` after that; a process that outlives SIGKILL hangs in the kernel.
     pub fn stop(&mut self, grace: Duration, limit: Duration, hurry: &dyn Fn() -> bool) -> StopReport {
         let report = stop_members(&mut || self.members(), grace, limit, hurry);

@@ -14,7 +14,7 @@ use super::table::Running;
 /// Most processes whose end is an event at once. It bounds the open files; the others are found to have ended by the next look at
 /// the table of processes.
 const MOST_WATCHED: usize = 64;
-/// Interval between two looks at a process that has no descriptor: an old kernel, or a sandbox that lacks the call.
+/// Polling interval for a process without a pidfd: an old kernel, or a sandbox that lacks the call.
 const POLL_INTERVAL: Duration = Duration::from_millis(15);
 /// Time in which processes that end together are noticed together: each look reads the whole table.
 const COALESCE: Duration = Duration::from_millis(2);
@@ -29,7 +29,7 @@ impl PidFd {
         pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok().map(Self)
     }
 
-    /// Resolves when the process has ended, whether or not somebody has taken its exit status.
+    /// Resolves when the process has ended, whether or not its exit status was collected.
     pub(super) async fn ended(&self) -> io::Result<()> {
         // A copy, because the registration takes the descriptor.
         let copy = self.0.try_clone()?;
@@ -90,7 +90,7 @@ pub(super) async fn any_end(processes: &[Running], time: Duration) {
     tokio::time::sleep(COALESCE.min(time)).await;
 }
 
-/// Resolves when a look says so: for processes without a descriptor.
+/// Resolves when polling finds the process ended: for processes without a pidfd.
 pub(super) async fn poll_until(mut ended: impl FnMut() -> io::Result<bool>) -> io::Result<()> {
     while !ended()? {
         tokio::time::sleep(POLL_INTERVAL).await;

@@ -11,7 +11,7 @@ use super::pidfd::{any_end, wait_for_any_end};
 use super::table::Running;
 use crate::system::cancellation::Cancellation;
 
-/// Longest time between two looks at the table of processes: the start of a new process is no event.
+/// Longest interval between two scans of the process table: the start of a process gives no event.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Looks at the table of processes after the first SIGKILL, at least: where this process does not get to run for a while, its time
@@ -26,7 +26,7 @@ pub struct StopReport {
     pub left: Vec<String>,
 }
 
-/// Stops what `members` finds, until it finds nothing: SIGTERM, then after `grace`, or as soon as `hurry` says so,
+/// Stops what `members` finds, until it finds nothing: SIGTERM, then after `grace`, or when `hurry` is cancelled,
 /// SIGKILL, and gives up `limit` after that.
 pub(super) fn stop_members(
     members: &mut dyn FnMut() -> Vec<Running>,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::JOB_MARK;
 
-/// A process, told apart from a later one with the same number.
+/// A process id with the start time, which distinguishes it from a later process with the same id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ProcessId {
     /// Its number.

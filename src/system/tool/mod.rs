@@ -27,7 +27,7 @@ pub enum ToolError {
     /// It could not be started.
     #[error("cannot start {program}: {source}")]
     Start { program: String, source: io::Error },
-    /// The system did not say how it does.
+    /// Its state cannot be read.
     #[error("cannot look at {program}: {source}")]
     Watch { program: String, source: io::Error },
     /// It did not end in time.
@@ -40,7 +40,7 @@ pub enum ToolError {
     Failed {
         program: String,
         status: ExitStatus,
-        /// The first line that it said.
+        /// The first line of its output.
         said: String,
     },
 }
@@ -56,7 +56,7 @@ impl ToolError {
     }
 }
 
-/// What a program said until it ended.
+/// The output of a program that has ended.
 #[derive(Debug)]
 pub struct Said {
     pub stdout: String,
@@ -67,12 +67,12 @@ pub struct Said {
 /// What a program wrote to stdout.
 ///
 /// # Errors
-/// Where there is no answer: the program is missing, failed, or did not end in time.
+/// If the program is missing, failed, or did not end in time.
 pub fn answer_of(program: &str, arguments: &[&str], limit: Duration, cancellation: &Cancellation) -> Result<String, ToolError> {
     answer_with_input(program, arguments, "", limit, cancellation)
 }
 
-/// The same for a program that is told something on stdin.
+/// The same with input on stdin.
 ///
 /// # Errors
 /// As [`answer_of`].
@@ -98,7 +98,7 @@ pub fn answer_with_input(
     })
 }
 
-/// Runs a program to its end. What it started and left behind is ended with it, as far as it is still in its group.
+/// Runs a program to its end. Processes left in its group are ended too.
 ///
 /// # Errors
 /// Where it cannot be started, does not end in time, or is stopped.
@@ -132,7 +132,7 @@ pub async fn run_async(mut command: Command, input: &str, limit: Duration, cance
         _ = cancellation.cancelled() => return Err(ToolError::Stopped(program)),
         ended = tokio::time::timeout(limit, ended_and_read(&leader, talk)) => match ended {
             Ok(ended) => ended.map_err(unseen)?,
-            // It may have ended just now, with a pipe that somebody else holds.
+            // It may have just ended, with a pipe still held open by another process.
             Err(_) if leader.has_ended().map_err(unseen)? => {}
             Err(_) => return Err(ToolError::Late { program, limit }),
         }
@@ -193,7 +193,7 @@ impl Pipes {
 
 async fn write(stdin: Option<ChildStdin>, input: &str) {
     if let Some(mut stdin) = stdin {
-        // A program that ends before it has read everything says why itself.
+        // A program that ends before it has read all input reports the reason itself.
         let _ = stdin.write_all(input.as_bytes()).await;
     }
 }

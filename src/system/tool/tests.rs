@@ -50,7 +50,7 @@ fn more_than_a_pipe_holds_goes_in_and_out() {
     command.args(["-c", "tee /dev/stderr"]);
     let said = run(command, &text, LIMIT, &Cancellation::new()).unwrap();
     assert!(said.status.success() && said.stdout == text && said.stderr == text);
-    // Nobody reads it, and that is no error.
+    // A closed pipe is not an error.
     let said = run(Command::new("true"), &text, LIMIT, &Cancellation::new()).unwrap();
     assert!(said.status.success() && said.stdout.is_empty());
 }
