@@ -233,11 +233,11 @@ fn unreadable_tokenizer_is_reported_before_the_engine_starts() {
         ),
         ("broken", "broken/tokenizer.json: not a tokenizer.json"),
     ] {
-        let world = World::with_recipe("touch \"$IMAX_OUT/started\"; exec sleep @MARK@").arguments(&["--tokenizer", tokenizer]);
-        world.write("broken/tokenizer.json", "{}");
-        let ended = world.run();
+        let fixture = Fixture::with_recipe("touch \"$IMAX_OUT/started\"; exec sleep @MARK@").arguments(&["--tokenizer", tokenizer]);
+        fixture.write("broken/tokenizer.json", "{}");
+        let ended = fixture.run();
         assert_eq!(ended.code, Some(3), "{}", ended.stderr);
-        let job = world.job();
+        let job = fixture.job();
         assert_eq!(job["outcome"]["class"], json!("invalid"), "{job}");
         let reason = job["outcome"]["reason"].as_str().unwrap();
         assert!(reason.contains(message), "{reason}");
@@ -248,7 +248,7 @@ fn unreadable_tokenizer_is_reported_before_the_engine_starts() {
             .map(|phase| phase["phase"].as_str().unwrap())
             .collect();
         assert_eq!(phases, ["preflight"]);
-        assert!(!world.path("out/started").exists());
-        world.assert_nothing_runs();
+        assert!(!fixture.path("out/started").exists());
+        fixture.assert_nothing_runs();
     }
 }
