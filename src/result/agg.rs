@@ -191,21 +191,21 @@ impl Agg {
 
 /// The original tools write a result without a token like any other; its zeros are no measurement.
 fn outcome(measurement: Measurement, figures: &Figures<'_>) -> PointOutcome {
-    if let Some(doubt) = plausibility::doubts(figures).into_iter().find(Doubt::is_fatal) {
-        return PointOutcome::Failed(PointFailure {
-            class: FailureClass::Client,
-            reason: doubt.to_string(),
-        });
-    }
     let rates = ["tput_per_gpu", "output_tput_per_gpu"];
     let idle = rates
         .into_iter()
-        .find(|name| measurement.number(name).is_some_and(|rate| rate <= 0.0));
-    match idle {
-        None => PointOutcome::Measured(measurement),
-        Some(name) => PointOutcome::Failed(PointFailure {
+        .find(|name| measurement.number(name).is_some_and(|rate| rate == 0.0));
+    if let Some(name) = idle {
+        return PointOutcome::Failed(PointFailure {
             class: FailureClass::Server,
             reason: format!("`{name}` is not above zero: no token was counted; see the server's log"),
+        });
+    }
+    match plausibility::doubts(figures).into_iter().find(Doubt::is_fatal) {
+        None => PointOutcome::Measured(measurement),
+        Some(doubt) => PointOutcome::Failed(PointFailure {
+            class: FailureClass::Client,
+            reason: doubt.to_string(),
         }),
     }
 }

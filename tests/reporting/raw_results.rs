@@ -81,7 +81,7 @@ fn file_of_no_load_generator_is_refused() {
     let fixture = Fixture::new();
     fixture.write("other.json", "{\"tokens\": 5}");
     fixture.write("folder/other.json", "{\"tokens\": 5}");
-    for (path, message) in [("other.json", "tput_per_gpu"), ("folder", "no results found")] {
+    for (path, message) in [("other.json", "is absent"), ("folder", "no results found")] {
         let ended = fixture.imax(&["report", path], &[]);
         assert_eq!(ended.code, 3, "{}", ended.stderr);
         assert!(ended.stderr.contains(message), "{path}: {}", ended.stderr);

@@ -169,8 +169,16 @@ fn result_without_concurrency_takes_the_rows_and_is_marked() {
 #[test]
 fn data_parallel_replicas_count_as_gpus() {
     for (changes, gpus, layout) in [
-        (&[("TP", Some("1")), ("DP_SIZE", Some("8"))][..], 8, "tp1-dp8"),
-        (&[("TP", Some("2")), ("DP_SIZE", Some("4"))], 8, "tp2-dp4"),
+        (
+            &[("TP", Some("1")), ("DP_SIZE", Some("8")), ("DP_ATTENTION", Some("false"))][..],
+            8,
+            "tp1-dp8",
+        ),
+        (
+            &[("TP", Some("2")), ("DP_SIZE", Some("4")), ("DP_ATTENTION", Some("false"))],
+            8,
+            "tp2-dp4",
+        ),
         // Ranks of data-parallel attention are within TP where that is as large.
         (
             &[("TP", Some("8")), ("DP_SIZE", Some("8")), ("DP_ATTENTION", Some("true"))],

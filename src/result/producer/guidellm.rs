@@ -103,7 +103,7 @@ fn put_arrival(result: &mut Canonical, fields: Fields<'_>) {
     }
     match at("rate") {
         Some(rate) => result.put("request_rate", rate.clone()),
-        None => result.put("request_rate", Json::Float(f64::INFINITY)),
+        None => result.put("request_rate", "inf".into()),
     }
 }
 

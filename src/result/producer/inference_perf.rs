@@ -37,7 +37,7 @@ pub(super) fn read(document: &Object) -> Result<Object, ProducerError> {
     result.put_some("max_concurrency", fields.at(&["load_summary", "concurrency"]));
     let is_closed = fields.at(&["load_summary", "concurrency"]).is_some();
     if is_closed {
-        result.put("request_rate", Json::Float(f64::INFINITY));
+        result.put("request_rate", "inf".into());
     } else {
         result.put_some("request_rate", fields.at(&["load_summary", "requested_rate"]));
     }

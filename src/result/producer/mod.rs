@@ -231,7 +231,9 @@ fn documents(text: &str) -> Result<Vec<Json>, ProducerError> {
 
 /// A document that is YAML, else what is wrong with it as JSON: only an object is taken for YAML, as every text is a YAML scalar.
 fn yaml(text: &str, error: JsonError) -> Result<Json, ProducerError> {
-    match serde_saphyr::from_str::<serde_json::Value>(text) {
+    // Reports have `.inf` for a concurrency without a bound, which JSON has no number for.
+    let options = serde_saphyr::options! { non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough };
+    match serde_saphyr::from_str_with_options::<serde_json::Value>(text, options) {
         Ok(document @ serde_json::Value::Object(_)) => Ok(document.into()),
         Ok(_) => Err(ProducerError::Json(error)),
         // A key at the start says what was meant.

@@ -3,7 +3,7 @@
 //! Source: <https://github.com/sgl-project/sglang/blob/main/python/sglang/bench_serving.py>.
 
 use super::{Canonical, Counts, Fields, Producer, ProducerError};
-use crate::result::Object;
+use crate::result::{Json, Object};
 
 pub(super) fn wrote(document: &Object) -> bool {
     ["total_output_tokens_retokenized", "median_e2e_latency_ms"]
@@ -26,7 +26,11 @@ pub(super) fn read(document: &Object) -> Result<Object, ProducerError> {
     result.put_some("model_id", model.iter().find_map(|path| fields.at(path)));
     result.put_some("max_concurrency", fields.at(&["max_concurrency"]));
     result.put_some("num_prompts", fields.at(&["num_prompts"]));
-    result.put_some("request_rate", fields.at(&["request_rate"]));
+    match fields.at(&["request_rate"]).and_then(Json::as_number) {
+        Some(rate) if rate.is_infinite() => result.put("request_rate", "inf".into()),
+        Some(rate) => result.put("request_rate", rate.into()),
+        None => {}
+    }
     let duration_s = fields.number(&["duration"])?;
     if duration_s <= 0.0 {
         return Err(fields.wrong(&["duration"], fields.at(&["duration"]), "seconds above zero"));
