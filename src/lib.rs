@@ -69,6 +69,12 @@ pub(crate) mod store;
 /// From a change or a GitHub event to the jobs to run.
 pub(crate) mod planning;
 
+/// From what a machine has to the files of a benchmark repository.
+pub(crate) mod scaffold;
+
+/// A whole sweep on this machine.
+pub(crate) mod sweep;
+
 /// The results API and the pages.
 pub(crate) mod serve;
 

@@ -24,7 +24,7 @@ const STEPS: [&str; 12] = [
 ];
 
 /// Each room, and the rooms that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 25] = [
+const MAY_IMPORT: [(&str, &[&str]); 27] = [
     ("model", &[]),
     ("yaml", &["model"]),
     ("settings", &["model", "yaml"]),
@@ -74,6 +74,8 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
             "store",
         ],
     ),
+    ("scaffold", &["model", "system", "job", "fleet"]),
+    ("sweep", &["model", "system", "matrix", "job", "execution", "store"]),
     ("serve", &["model", "system", "result", "analysis", "report", "store"]),
     ("cli", &["*"]),
 ];

@@ -19,6 +19,7 @@ mod exit;
 mod fail_on;
 mod format;
 mod import_image;
+mod init;
 mod logging;
 mod man;
 mod matrix;
@@ -33,11 +34,13 @@ mod ready;
 mod reap;
 mod report;
 mod row;
+mod row_choice;
 mod run;
 mod schema;
 mod selection;
 mod settings;
 mod sim;
+mod sweep;
 
 use clap::{Parser, Subcommand};
 use tokio::task::block_in_place;
@@ -72,12 +75,14 @@ struct Cli {
 /// One variant a command; the order is that of the pipeline.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(Box<init::InitArgs>),
     Check(check::CheckArgs),
     Matrix(matrix::MatrixArgs),
     Plan(plan::PlanArgs),
     Changelog(changelog::ChangelogCommandArgs),
     Doctor(doctor::DoctorArgs),
     Run(Box<run::RunArgs>),
+    Sweep(Box<sweep::SweepArgs>),
     Ready(ready::ReadyArgs),
     ImportImage(import_image::ImportImageArgs),
     Bench(Box<bench::BenchArgs>),
@@ -149,6 +154,7 @@ async fn dispatch(command_line: impl IntoIterator<Item = String>) -> Result<Exit
 
 async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
+        Command::Init(args) => init::run(*args).await,
         Command::Demo(args) => Box::pin(demo::run(args)).await,
         Command::Action(args) => action::run(args).await,
         Command::Nvml(args) => block_in_place(|| nvml::run(&args)),
@@ -161,6 +167,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Changelog(args) => block_in_place(|| changelog::run(args)),
         Command::Doctor(args) => block_in_place(|| doctor::run(args)),
         Command::Run(args) => Box::pin(run::run(*args)).await,
+        Command::Sweep(args) => Box::pin(sweep::run(*args)).await,
         Command::Ready(args) => ready::run(args).await,
         Command::ImportImage(args) => block_in_place(|| import_image::run(args)),
         Command::Bench(args) => block_in_place(|| bench::run(*args)),

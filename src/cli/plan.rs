@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use clap::Args;
+use globset::{Glob, GlobSetBuilder};
 
 use super::changelog::ChangelogArgs;
 use super::configs::ConfigArgs;
@@ -11,7 +12,9 @@ use super::settings::SettingsArgs;
 use super::{Exit, Failure, OrExit as _, output};
 use crate::github::workflow::WorkflowFiles;
 use crate::matrix::plan::{Estimate, Options};
-use crate::planning::{self, EventTrigger, NoRun, PlanRequest, PlanResult, PublishOptions, Published, RefsTrigger, Trigger};
+use crate::planning::{
+    self, ChangedFiles, EventTrigger, KeysTrigger, NoRun, PlanRequest, PlanResult, PublishOptions, Published, RefsTrigger, Trigger,
+};
 
 /// Plan what a change of the changelog asks to measure.
 ///
@@ -21,15 +24,29 @@ use crate::planning::{self, EventTrigger, NoRun, PlanRequest, PlanResult, Publis
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
         imax plan --base-ref origin/main --head-ref HEAD --changelog-file perf-changelog.yaml\n  \
-        imax plan --event")]
+        imax plan --event\n  \
+        imax plan --all --changed 'src/**' 'Cargo.lock' --base-ref HEAD^ --head-ref HEAD")]
 pub(super) struct PlanArgs {
     /// The earlier revision: a commit, branch or tag
-    #[arg(long, value_name = "REF", required_unless_present = "event")]
+    #[arg(long, value_name = "REF", required_unless_present_any = ["event", "all", "config_keys"])]
     base_ref: Option<String>,
 
     /// The later revision
-    #[arg(long, value_name = "REF", required_unless_present = "event")]
+    #[arg(long, value_name = "REF", required_unless_present_any = ["event", "all", "config_keys"])]
     head_ref: Option<String>,
+
+    /// Plan every config, whatever the changelog says
+    #[arg(long, conflicts_with_all = ["event", "config_keys"])]
+    all: bool,
+
+    /// Plan these configs, whatever the changelog says; keys may have wildcards
+    #[arg(long, value_name = "KEY", num_args = 1.., value_delimiter = ',', conflicts_with = "event")]
+    config_keys: Vec<String>,
+
+    /// With --all or --config-keys: plan nothing unless a file that one of these globs matches changed between --base-ref and
+    /// --head-ref
+    #[arg(long, value_name = "GLOB", num_args = 1.., requires_all = ["base_ref", "head_ref"], conflicts_with = "event")]
+    changed: Vec<Glob>,
 
     /// Compare with the merge base of the two revisions instead of with the earlier one itself
     #[arg(long, conflicts_with = "event")]
@@ -99,6 +116,9 @@ impl TryFrom<PlanArgs> for (PlanRequest, PublishOptions) {
             head_ref,
             merge_base,
             event: _,
+            all,
+            config_keys,
+            changed,
             settings,
             trim_conc,
             all_evals,
@@ -113,16 +133,23 @@ impl TryFrom<PlanArgs> for (PlanRequest, PublishOptions) {
             changelog,
             configs,
         } = args;
+        let options = Options {
+            trim: trim_conc,
+            all_evals,
+            evals_only,
+        };
+        let keys = if all { vec!["*".to_owned()] } else { config_keys };
         let trigger = match (base_ref, head_ref) {
+            (base, head) if !keys.is_empty() => Trigger::Keys(KeysTrigger {
+                keys,
+                changed: changed_files(base, head, merge_base, changed)?,
+                options,
+            }),
             (Some(base), Some(head)) => Trigger::Refs(RefsTrigger {
                 base,
                 head,
                 merge_base,
-                options: Options {
-                    trim: trim_conc,
-                    all_evals,
-                    evals_only,
-                },
+                options,
             }),
             (Some(_), None) | (None, Some(_)) | (None, None) => Trigger::Event(EventTrigger {
                 name: workflow_variable("GITHUB_EVENT_NAME")?,
@@ -143,6 +170,22 @@ impl TryFrom<PlanArgs> for (PlanRequest, PublishOptions) {
         };
         Ok((request, PublishOptions { plan_file, job_records }))
     }
+}
+
+fn changed_files(base: Option<String>, head: Option<String>, merge_base: bool, globs: Vec<Glob>) -> anyhow::Result<Option<ChangedFiles>> {
+    let (Some(base), Some(head), false) = (base, head, globs.is_empty()) else {
+        return Ok(None);
+    };
+    let mut paths = GlobSetBuilder::new();
+    for glob in globs {
+        paths.add(glob);
+    }
+    Ok(Some(ChangedFiles {
+        base,
+        head,
+        merge_base,
+        paths: paths.build()?,
+    }))
 }
 
 fn workflow_variable(name: &str) -> anyhow::Result<String> {

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::eval::ApiArg;
 use super::reap::reap;
-use super::row::read_row;
+use super::row_choice::{ChosenRow, RowChoiceArgs};
 use super::{Exit, Failure, OrExit as _};
 use crate::eval::answer_text::{AnswerText, THINK_END};
 use crate::execution::{EvalOptions, ExecutionRequest, LoadOverrides, execute};
@@ -16,11 +16,13 @@ use crate::system::cancellation::Cancellation;
 
 /// Execute one matrix row on this machine.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  imax run --row row.json --out results --runner-name h200-a_0")]
+#[command(after_help = "Examples:\n  \
+        imax run --row row.json --out results --runner-name h200-a_0\n  \
+        imax run --config-key dsr1-fp8-h200-sglang --conc 16\n  \
+        imax run --model org/model --hardware cpu --framework llamacpp --conc 2 --input-len 128 --output-len 64")]
 pub struct RunArgs {
-    /// File with the row, one JSON object; `-` reads stdin. Without it, IMAX_ROW contains the JSON itself.
-    #[arg(long, value_name = "FILE")]
-    row: Option<PathBuf>,
+    #[command(flatten)]
+    choice: RowChoiceArgs,
     /// Output folder of the job; it is created where it does not exist.
     #[arg(long, value_name = "DIR", default_value = "results")]
     out: PathBuf,
@@ -47,7 +49,7 @@ pub struct RunArgs {
     #[command(flatten)]
     evals: EvalRowArgs,
     /// Clean up after jobs whose imax process was killed; do not run a row.
-    #[arg(long, conflicts_with = "row")]
+    #[arg(long, conflicts_with_all = ["row", "config_key", "model"])]
     reap: bool,
     /// With --reap: another machine that shares this folder of job states and will not come back. What its jobs left is removed as
     /// far as it can be reached from here.
@@ -125,7 +127,7 @@ impl TryFrom<RunArgs> for Task {
 
     fn try_from(args: RunArgs) -> Result<Self, Failure> {
         let RunArgs {
-            row,
+            choice,
             out,
             profile,
             recipe_dir,
@@ -144,13 +146,15 @@ impl TryFrom<RunArgs> for Task {
                 gone_machines: gone_machine,
             });
         }
+        let ChosenRow { row, runner } = choice.row()?;
         Ok(Self::Execute(Box::new(ExecutionRequest {
-            row: read_row(row.as_deref())?,
+            row,
             out,
             recipe_dir,
             runner_dir,
+            // Without a runner of its own, a chosen row runs as on the first runner of its label.
+            runner_name: runner_name.or_else(|| runner.filter(|_| profile.is_none()).map(|runner| runner.to_string())),
             profile,
-            runner_name,
             port,
             load: load.into(),
             seed,

@@ -243,6 +243,24 @@ impl Repository {
         Ok(files)
     }
 
+    /// The files that differ between two commits, as paths from the top of the repository; a renamed file is there with both names.
+    ///
+    /// # Errors
+    /// Where libgit2 cannot read a commit.
+    pub fn changed_files(&self, base: Commit, head: Commit) -> Result<Vec<String>, GitError> {
+        let (old, new) = (self.tree(base)?, self.tree(head)?);
+        let diff = self
+            .git
+            .diff_tree_to_tree(Some(&old), Some(&new), None)
+            .map_err(libgit2("compare two commits"))?;
+        let sides = diff
+            .deltas()
+            .flat_map(|delta| [delta.old_file().path(), delta.new_file().path()].map(|path| path.map(Path::to_owned)));
+        let mut files: Vec<String> = sides.flatten().map(|path| path.to_string_lossy().into_owned()).collect();
+        files.dedup();
+        Ok(files)
+    }
+
     /// The name of a renamed file at an earlier commit, by libgit2's rename detection: the file that was deleted since
     /// and shares most of its lines with this one.
     ///

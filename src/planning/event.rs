@@ -94,6 +94,7 @@ fn policy_for(event: &Event, settings: &SettingsFile, repository: &Repository, w
         | Event::Dispatch { .. }
         | Event::Comment { .. }
         | Event::Schedule
+        | Event::Release { .. }
         | Event::Other(_) => settings.load(warn)?,
     };
     Ok(settings.policy)

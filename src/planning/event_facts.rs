@@ -29,7 +29,9 @@ pub(super) async fn event_facts(event: &Event, policy: &Policy, repository: &Rep
             body,
             ..
         } if Command::parse(&policy.command, body).is_some() => comment_facts(*number, author).await,
-        Event::Push { .. } | Event::Dispatch { .. } | Event::Comment { .. } | Event::Schedule | Event::Other(_) => Ok(Facts::default()),
+        Event::Push { .. } | Event::Dispatch { .. } | Event::Comment { .. } | Event::Schedule | Event::Release { .. } | Event::Other(_) => {
+            Ok(Facts::default())
+        }
     }
 }
 

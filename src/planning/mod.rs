@@ -25,7 +25,9 @@ pub(crate) use config_files::{ConfigFiles, ConfigFilesError};
 pub(crate) use earlier_run::EarlierRunError;
 pub(crate) use entry_lines::entry_lines;
 pub(crate) use event_facts::EventFactsError;
-pub(crate) use plan::{EventTrigger, PlanRequest, PlanResult, PlanningError, RefsTrigger, Trigger, between, plan};
+pub(crate) use plan::{
+    ChangedFiles, EventTrigger, KeysTrigger, PlanRequest, PlanResult, PlanningError, RefsTrigger, Trigger, between, plan,
+};
 pub(crate) use publish::{NoRun, PublishError, PublishOptions, Published, publish, publish_no_run};
 pub(crate) use settings_file::{SettingsFile, SettingsFileError};
 pub(crate) use source_file::read_source;

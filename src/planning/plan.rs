@@ -1,6 +1,8 @@
 //! The plan of a sweep: what triggered it, which entries are new, and the search space they ask for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use globset::GlobSet;
 
 use super::Warn;
 use super::change::{Change, ChangeError};
@@ -10,7 +12,7 @@ use super::earlier_run::{EarlierRun, EarlierRunError};
 use super::event::{EventResult, event_request};
 use super::event_facts::EventFactsError;
 use super::settings_file::{SettingsFile, SettingsFileError};
-use crate::git::{Commit, GitError};
+use crate::git::{Commit, GitError, Repository};
 use crate::matrix::plan::{self, ChangelogMetadata, Estimate, Options, Plan, PlanError, SearchSpace};
 use crate::matrix::policy::EventError;
 use crate::system::files::FileError;
@@ -30,6 +32,28 @@ pub(crate) struct PlanRequest {
 pub(crate) enum Trigger {
     Refs(RefsTrigger),
     Event(EventTrigger),
+    Keys(KeysTrigger),
+}
+
+/// Config keys, whatever the changelog says.
+#[derive(Debug)]
+pub(crate) struct KeysTrigger {
+    /// The keys, with wildcards.
+    pub keys: Vec<String>,
+    /// Measure only where one of these files changed.
+    pub changed: Option<ChangedFiles>,
+    pub options: Options,
+}
+
+/// Files of the repository that must have changed between two revisions.
+#[derive(Debug)]
+pub(crate) struct ChangedFiles {
+    pub base: String,
+    pub head: String,
+    /// Compare with the common ancestor instead of with `base` itself.
+    pub merge_base: bool,
+    /// Globs over paths from the top of the repository.
+    pub paths: GlobSet,
 }
 
 #[derive(Debug)]
@@ -130,6 +154,10 @@ pub(crate) async fn plan(request: &PlanRequest, warn: Warn<'_>) -> Result<PlanRe
             EventResult::NoRun { reason } => return Ok(PlanResult::NoRun { reason }),
             EventResult::Refused { reason } => return Ok(PlanResult::Refused { reason }),
         },
+        Trigger::Keys(trigger) => match keys_request(request, trigger)? {
+            Ok(sweep) => sweep,
+            Err(reason) => return Ok(PlanResult::NoRun { reason }),
+        },
     };
     let planned = planned_rows(&sweep.change, &request.configs, sweep.options, warn)?;
     let remaining = sweep.earlier.as_ref().map(|earlier| {
@@ -172,10 +200,52 @@ fn refs_request(request: &PlanRequest, trigger: &RefsTrigger) -> Result<SweepReq
         options: *options,
         canary: false,
         fail_fast: false,
-        mode: if options.trim { "trimmed" } else { "full" }.to_owned(),
+        mode: mode_of(*options).to_owned(),
         earlier: request.without.as_deref().map(EarlierRun::load).transpose()?,
         reason: format!("Comparison of {base} with {head}."),
     })
+}
+
+/// The request for config keys, or the sentence why nothing is measured.
+fn keys_request(request: &PlanRequest, trigger: &KeysTrigger) -> Result<Result<SweepRequest, String>, PlanningError> {
+    let KeysTrigger { keys, changed, options } = trigger;
+    let repository = Repository::discover(Path::new(".")).map_err(ChangeError::Git)?;
+    let mut reason = format!("Config keys {}.", keys.join(", "));
+    if let Some(changed) = changed {
+        match first_change(&repository, changed)? {
+            Some(path) => reason.push_str(&format!(" {path} changed.")),
+            None => return Ok(Err(format!("{reason} But none of the files given by --changed changed."))),
+        }
+    }
+    Ok(Ok(SweepRequest {
+        change: Change::of_keys(repository, keys.clone(), &reason),
+        options: *options,
+        canary: false,
+        fail_fast: false,
+        mode: mode_of(*options).to_owned(),
+        earlier: request.without.as_deref().map(EarlierRun::load).transpose()?,
+        reason,
+    }))
+}
+
+fn first_change(repository: &Repository, changed: &ChangedFiles) -> Result<Option<String>, PlanningError> {
+    let ChangedFiles {
+        base,
+        head,
+        merge_base,
+        paths,
+    } = changed;
+    let mut base = repository.commit(base).map_err(ChangeError::Revision)?;
+    let head = repository.commit(head).map_err(ChangeError::Revision)?;
+    if *merge_base {
+        base = repository.merge_base(base, head).map_err(ChangeError::Git)?;
+    }
+    let files = repository.changed_files(base, head).map_err(ChangeError::Git)?;
+    Ok(files.into_iter().find(|path| paths.is_match(path)))
+}
+
+fn mode_of(options: Options) -> &'static str {
+    if options.trim { "trimmed" } else { "full" }
 }
 
 /// The rows that a change asks for, by the configs of the checkout.

@@ -85,6 +85,10 @@ pub struct Policy {
     pub push_branches: Vec<String>,
     /// How a push is measured.
     pub push: Sweep,
+    /// Config keys, with wildcards, that every measured push and pull request measures, whatever the changelog says; empty means
+    /// the changelog entries that it adds.
+    #[schemars(inner(length(min = 1)))]
+    pub config_keys: Vec<String>,
     /// First word of a comment that gives a command.
     #[schemars(length(min = 1))]
     pub command: String,
@@ -93,6 +97,11 @@ pub struct Policy {
     pub schedule_config_keys: Vec<String>,
     /// How a scheduled run is measured.
     pub schedule: Sweep,
+    /// Config keys, with wildcards, that a published release measures; empty means none.
+    #[schemars(inner(length(min = 1)))]
+    pub release_config_keys: Vec<String>,
+    /// How a release is measured.
+    pub release: Sweep,
 }
 
 impl Default for Policy {
@@ -113,15 +122,18 @@ impl Default for Policy {
             forks: true,
             push_branches: Vec::new(),
             push: Sweep::new(Mode::Full, false, false),
+            config_keys: Vec::new(),
             command: "/sweep".to_owned(),
             schedule_config_keys: Vec::new(),
             schedule: Sweep::new(Mode::Full, false, false),
+            release_config_keys: Vec::new(),
+            release: Sweep::new(Mode::Full, false, false),
         }
     }
 }
 
 /// Fields of the section.
-pub(super) const FIELDS: [&str; 11] = [
+pub(super) const FIELDS: [&str; 14] = [
     "labels",
     "all-evals-label",
     "evals-only-label",
@@ -130,9 +142,12 @@ pub(super) const FIELDS: [&str; 11] = [
     "forks",
     "push-branches",
     "push",
+    "config-keys",
     "command",
     "schedule-config-keys",
     "schedule",
+    "release-config-keys",
+    "release",
 ];
 
 /// Fields of a sweep.
@@ -153,9 +168,12 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Policy> {
     let forks = given(reader, &object, "forks", default.forks, Reader::flag);
     let push_branches = given(reader, &object, "push-branches", default.push_branches, texts);
     let push = given(reader, &object, "push", default.push, sweep);
+    let config_keys = given(reader, &object, "config-keys", default.config_keys, texts);
     let command = given(reader, &object, "command", default.command, text);
     let schedule_config_keys = given(reader, &object, "schedule-config-keys", default.schedule_config_keys, texts);
     let schedule = given(reader, &object, "schedule", default.schedule, sweep);
+    let release_config_keys = given(reader, &object, "release-config-keys", default.release_config_keys, texts);
+    let release = given(reader, &object, "release", default.release, sweep);
     let policy = Policy {
         labels: labels?,
         all_evals_label: all_evals_label?,
@@ -165,9 +183,12 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Policy> {
         forks: forks?,
         push_branches: push_branches?,
         push: push?,
+        config_keys: config_keys?,
         command: command?,
         schedule_config_keys: schedule_config_keys?,
         schedule: schedule?,
+        release_config_keys: release_config_keys?,
+        release: release?,
     };
     refuse_shared_labels(reader, &object, &policy);
     if policy.command.contains(char::is_whitespace) {

@@ -310,3 +310,48 @@ fn comment_command_without_a_token_is_refused() {
     let command = repository.event("issue_comment", &comment("/sweep full"));
     assert!(command.code == 3 && command.stderr.contains("github-token"), "{}", command.stderr);
 }
+
+#[test]
+fn repository_without_changelog_measures_every_push() {
+    let repository = Repository::new();
+    repository.write("imax.yaml", "policy: { config-keys: ['toy-fp4-*'], release-config-keys: ['*'] }\n");
+    let head = repository.commit("settings");
+    let pushed = repository.event("push", &push("main", ZEROS, &head));
+    assert_eq!((pushed.output("run"), pushed.output("count")), ("true", "1"), "{}", pushed.stderr);
+    let release = json!({ "action": "published", "release": { "tag_name": "v1" } });
+    let released = repository.event("release", &release);
+    // Five measurements, and an evaluation of its own.
+    assert_eq!(
+        (released.output("run"), released.output("count")),
+        ("true", "6"),
+        "{}",
+        released.stderr
+    );
+}
+
+#[test]
+fn all_configs_are_planned_where_a_file_changed() {
+    let repository = Repository::new();
+    let rows = |ran: &crate::repository::Ran| ran.json()["single_node"].to_string().matches("exp-name").count();
+    let all = repository.imax(&["plan", "--all"]);
+    assert_eq!((all.code, rows(&all)), (0, 5), "{}", all.stderr);
+    let keys = repository.imax(&["plan", "--config-keys", "toy-fp4-*", "--trim-conc"]);
+    assert_eq!((keys.code, rows(&keys)), (0, 1), "{}", keys.stderr);
+    let unknown = repository.imax(&["plan", "--config-keys", "nothing-*"]);
+    assert_eq!(unknown.code, 3, "{}", unknown.stderr);
+
+    repository.write("src/engine.rs", "// new");
+    repository.commit("engine");
+    let changed = |glob| repository.imax(&["plan", "--all", "--base-ref", "HEAD^", "--head-ref", "HEAD", "--changed", glob]);
+    let source = changed("src/**");
+    assert!(rows(&source) == 5 && source.code == 0, "{}", source.stderr);
+    let docs = changed("docs/**");
+    assert!(docs.code == 0 && rows(&docs) == 0, "{}", docs.stderr);
+    assert!(
+        docs.stderr.contains("none of the files given by --changed changed"),
+        "{}",
+        docs.stderr
+    );
+    let without_revisions = repository.imax(&["plan", "--all", "--changed", "src/**"]);
+    assert_eq!(without_revisions.code, 2);
+}

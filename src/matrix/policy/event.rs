@@ -40,6 +40,13 @@ pub enum Event {
         body: String,
     },
     Schedule,
+    /// Something happened to a release.
+    Release {
+        /// `published`, `created`, `edited` and so on.
+        action: String,
+        /// The release's tag.
+        tag: String,
+    },
     /// An event that triggers no plan.
     Other(String),
 }
@@ -141,6 +148,17 @@ struct DispatchDocument {
 }
 
 #[derive(Deserialize)]
+struct ReleaseEventDocument {
+    action: String,
+    release: ReleaseDocument,
+}
+
+#[derive(Deserialize)]
+struct ReleaseDocument {
+    tag_name: String,
+}
+
+#[derive(Deserialize)]
 struct CommentEventDocument {
     action: String,
     issue: IssueDocument,
@@ -177,6 +195,7 @@ impl Event {
             "workflow_dispatch" => serde_json::from_str::<DispatchDocument>(payload).map(Into::into),
             "issue_comment" => serde_json::from_str::<CommentEventDocument>(payload).map(Into::into),
             "schedule" => Ok(Self::Schedule),
+            "release" => serde_json::from_str::<ReleaseEventDocument>(payload).map(Into::into),
             other => Ok(Self::Other(other.to_owned())),
         };
         read.map_err(|source| EventError::Payload {
@@ -250,6 +269,15 @@ impl From<DispatchDocument> for Event {
         let inputs = document.inputs.unwrap_or_default().into_iter();
         Self::Dispatch {
             inputs: inputs.filter_map(|(name, value)| Some((name, text(value)?))).collect(),
+        }
+    }
+}
+
+impl From<ReleaseEventDocument> for Event {
+    fn from(document: ReleaseEventDocument) -> Self {
+        Self::Release {
+            action: document.action,
+            tag: document.release.tag_name,
         }
     }
 }

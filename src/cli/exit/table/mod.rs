@@ -1,6 +1,7 @@
 //! Which exit code each error of a use case means: the only place where that is decided.
 
 mod execution;
+mod local;
 mod planning;
 mod results;
 

@@ -1,7 +1,7 @@
 //! Comments: whether it is a command, whether its author may give one, and what it requests.
 
 use super::pull_request::primary;
-use super::{Decision, Facts, Permission, Scope, has, refuse, skip};
+use super::{Decision, Facts, Permission, Scope, has, refuse, scope_of, skip};
 use crate::matrix::policy::command::Command;
 use crate::matrix::policy::event::PullRequest;
 use crate::settings::{Mode, Policy, Sweep};
@@ -69,10 +69,7 @@ fn obey(command: Command, author: &str, pull_request: &PullRequest, policy: &Pol
     };
     Decision::Run {
         scope: if keys.is_empty() {
-            Scope::SinceLeaving {
-                base: pull_request.base.clone(),
-                head: pull_request.head.clone(),
-            }
+            scope_of(pull_request, policy)
         } else {
             Scope::Keys {
                 keys,

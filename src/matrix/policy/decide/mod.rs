@@ -110,6 +110,7 @@ pub fn decide(event: &Event, policy: &Policy, facts: &Facts) -> Decision {
             body,
         } => comment::decide(action, *pull_request, author, body, policy, facts),
         Event::Schedule => schedule(policy),
+        Event::Release { action, tag } => release(action, tag, policy),
         Event::Other(name) => skip(format!("Event `{name}` does not trigger a sweep.")),
     }
 }
@@ -139,18 +140,44 @@ fn push(reference: &str, before: &str, after: &str, default_branch: &str, messag
     if message.contains(&policy.skip_marker) {
         return skip(format!("The last commit message contains `{}`.", policy.skip_marker));
     }
-    Decision::Run {
-        scope: Scope::Since {
+    let (scope, what) = if policy.config_keys.is_empty() {
+        let scope = Scope::Since {
             before: before.to_owned(),
             head: after.to_owned(),
             default_branch: default_branch.to_owned(),
             on_default_branch: branch == default_branch,
-        },
+        };
+        (scope, "the changelog entries that it added")
+    } else {
+        (keys_at(&policy.config_keys, Some(after)), "the config keys of the policy")
+    };
+    Decision::Run {
+        scope,
         sweep: policy.push,
         evals_only: false,
         all_evals: false,
         retry: None,
-        reason: format!("Push to `{branch}`: measures the changelog entries that it added."),
+        reason: format!("Push to `{branch}`: measures {what}."),
+    }
+}
+
+/// Config keys of the policy, by the configs of a commit; of the checkout where none is named.
+fn keys_at(keys: &[String], head: Option<&str>) -> Scope {
+    Scope::Keys {
+        keys: keys.to_owned(),
+        head: head.map(str::to_owned),
+    }
+}
+
+/// What a pull request measures: the config keys of the policy, or what it adds to the changelog.
+fn scope_of(pull_request: &PullRequest, policy: &Policy) -> Scope {
+    if policy.config_keys.is_empty() {
+        Scope::SinceLeaving {
+            base: pull_request.base.clone(),
+            head: pull_request.head.clone(),
+        }
+    } else {
+        keys_at(&policy.config_keys, Some(&pull_request.head))
     }
 }
 
@@ -208,15 +235,29 @@ fn schedule(policy: &Policy) -> Decision {
         return skip("No config keys are scheduled; set `policy: {schedule-config-keys: [...]}` in imax.yaml.");
     }
     Decision::Run {
-        scope: Scope::Keys {
-            keys: policy.schedule_config_keys.clone(),
-            head: None,
-        },
+        scope: keys_at(&policy.schedule_config_keys, None),
         sweep: policy.schedule,
         evals_only: false,
         all_evals: false,
         retry: None,
         reason: "Scheduled sweep.".to_owned(),
+    }
+}
+
+fn release(action: &str, tag: &str, policy: &Policy) -> Decision {
+    if action != "published" {
+        return skip(format!("Release action `{action}` does not trigger a sweep; `published` does."));
+    }
+    if policy.release_config_keys.is_empty() {
+        return skip("No config keys are measured for releases; set `policy: {release-config-keys: [...]}` in imax.yaml.");
+    }
+    Decision::Run {
+        scope: keys_at(&policy.release_config_keys, None),
+        sweep: policy.release,
+        evals_only: false,
+        all_evals: false,
+        retry: None,
+        reason: format!("Release `{tag}` was published."),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Events of pull requests: labels, state and origin of the code.
 
-use super::{Decision, Facts, Scope, has, list, refuse, skip};
+use super::{Decision, Facts, has, list, refuse, scope_of, skip};
 use crate::matrix::policy::event::PullRequest;
 use crate::settings::{Policy, Sweep};
 
@@ -47,19 +47,19 @@ pub(super) fn decide(action: &str, label: Option<&str>, pull_request: &PullReque
             list(pull_request.labels.iter().filter(|label| policy.labels.contains_key(*label)))
         ),
     };
+    let number = pull_request.number;
+    let what = if policy.config_keys.is_empty() {
+        format!("what pull request {number} adds to the changelog")
+    } else {
+        format!("the policy's config keys, for pull request {number}")
+    };
     Decision::Run {
-        scope: Scope::SinceLeaving {
-            base: pull_request.base.clone(),
-            head: pull_request.head.clone(),
-        },
+        scope: scope_of(pull_request, policy),
         sweep,
         evals_only: has(&pull_request.labels, &policy.evals_only_label),
         all_evals: has(&pull_request.labels, &policy.all_evals_label),
         retry: None,
-        reason: format!(
-            "{because}: {sweep} sweep of what pull request {} adds to the changelog.",
-            pull_request.number
-        ),
+        reason: format!("{because}: {sweep} sweep of {what}."),
     }
 }
 

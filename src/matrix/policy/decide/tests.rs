@@ -261,3 +261,45 @@ fn schedule_measures_the_configured_keys() {
     assert_eq!(rendered(&decide(&Event::Schedule, &policy, &Facts::default())), "run a-* full");
     assert!(rendered(&decide(&Event::Schedule, &Policy::default(), &Facts::default())).starts_with("skip: No config keys are scheduled"));
 }
+
+#[test]
+fn published_release_measures_what_is_set() {
+    let event = |action: &str| Event::Release {
+        action: action.to_owned(),
+        tag: "v2".to_owned(),
+    };
+    let policy = Policy {
+        release_config_keys: vec!["a-*".to_owned()],
+        ..Policy::default()
+    };
+    let decided = |action, policy: &Policy| rendered(&decide(&event(action), policy, &Facts::default()));
+    assert_eq!(decided("published", &policy), "run a-* full");
+    assert!(decided("created", &policy).starts_with("skip: Release action `created`"));
+    assert!(decided("published", &Policy::default()).starts_with("skip: No config keys are measured for releases"));
+}
+
+#[test]
+fn config_keys_of_the_policy_replace_the_changelog() {
+    let policy = Policy {
+        config_keys: vec!["*".to_owned()],
+        ..Policy::default()
+    };
+    let push = Event::Push {
+        reference: "refs/heads/main".to_owned(),
+        before: "b".to_owned(),
+        after: "h".to_owned(),
+        default_branch: "main".to_owned(),
+        message: String::new(),
+    };
+    let Decision::Run { scope, reason, .. } = decide(&push, &policy, &Facts::default()) else {
+        panic!("a push to main is measured");
+    };
+    let at_head = Scope::Keys {
+        keys: vec!["*".to_owned()],
+        head: Some("h".to_owned()),
+    };
+    assert_eq!(
+        (scope, reason.as_str()),
+        (at_head, "Push to `main`: measures the config keys of the policy.")
+    );
+}

@@ -1,0 +1,182 @@
+//! `imax sweep`: measures rows of the configs on this machine, one after another, and reports them.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::row_choice::{ChosenRows, RowFilterArgs};
+use super::{Exit, Failure, OrExit as _, output};
+use crate::execution::{EvalOptions, ExecutedJob, LoadOverrides};
+use crate::job::Outcome;
+use crate::matrix::Row;
+use crate::matrix::evals::Evals;
+use crate::matrix::plan::{ChangelogMetadata, Job, Plan, SearchSpace};
+use crate::report::{Format, View};
+use crate::store;
+use crate::sweep::{SweepEnd, SweepRequest, SweepStep, run_sweep};
+use crate::system::cancellation::Cancellation;
+use crate::system::files;
+
+/// Measure rows of the configs on this machine, one after another, and report them.
+///
+/// Rows that this machine cannot run (wrong GPUs, a launcher that is not there) are named and left out. A row that fails does not end the
+/// sweep. The folder gets plan.json, one folder for each job, the collected results, summary.md, report.html and report.csv.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  imax sweep\n  imax sweep 'dsr1-fp8-*' --conc 4,16 --out results\n  imax sweep --resume --out results")]
+pub(super) struct SweepArgs {
+    /// Config keys, with wildcards.
+    #[arg(value_name = "KEY", default_value = "*")]
+    config_keys: Vec<String>,
+    #[command(flatten)]
+    filters: RowFilterArgs,
+    /// Folder of the results.
+    #[arg(long, value_name = "DIR", default_value = "sweep")]
+    out: PathBuf,
+    /// Keep what an earlier sweep into the same folder measured, and measure the rest.
+    #[arg(long)]
+    resume: bool,
+    /// Only measure, without accuracy evaluations.
+    #[arg(long)]
+    no_evals: bool,
+    /// Runner profile for all rows [default: that of each row's first runner].
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Folder of the recipes.
+    #[arg(long, value_name = "DIR", default_value = "benchmarks")]
+    recipe_dir: PathBuf,
+    /// Folder of the runner profiles and launch scripts.
+    #[arg(long, value_name = "DIR", default_value = "runners")]
+    runner_dir: PathBuf,
+    /// Measured requests per concurrent request, instead of the profile's number.
+    #[arg(long, value_name = "N")]
+    num_prompts_per_conc: Option<NonZeroU32>,
+    /// Seed of the random prompts.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Print the rows and stop.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) async fn run(args: SweepArgs) -> Result<Exit, Failure> {
+    let SweepArgs {
+        config_keys,
+        filters,
+        out,
+        resume,
+        no_evals,
+        profile,
+        recipe_dir,
+        runner_dir,
+        num_prompts_per_conc,
+        seed,
+        dry_run,
+    } = args;
+    let ChosenRows { catalog, rows } = filters.rows_of(&config_keys, no_evals.then_some(Evals::Off))?;
+    let request = SweepRequest {
+        search_space: search_space(rows),
+        folder: out,
+        recipe_dir,
+        runner_dir,
+        profile,
+        runner_of: Box::new(move |job| catalog.runners.labels.get(&job.runner)?.first().cloned()),
+        load: LoadOverrides {
+            prompts_per_concurrency: num_prompts_per_conc,
+            ..LoadOverrides::default()
+        },
+        seed,
+        evals: EvalOptions::default(),
+        resume,
+        leave_out_unfit: true,
+    };
+    if dry_run {
+        for row in request.search_space.rows() {
+            output::emit(&format!("{} conc {:?} on {}\n", row.curve_key(), row.conc.as_slice(), row.runner))?;
+        }
+        return Ok(Exit::Success);
+    }
+    let cancellation = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
+    let total = request.search_space.rows().count();
+    let mut number = 0;
+    let end = run_sweep(&request, &mut |job, step| print_step(&mut number, total, job, &step), &cancellation).await?;
+    report(&request.folder)?;
+    Ok(exit_of(end))
+}
+
+/// Rows as a search space that no changelog entry asked for.
+fn search_space(rows: Vec<Row>) -> SearchSpace {
+    let (evals, benchmarks) = rows.into_iter().partition(Row::is_evaluated_alone);
+    let metadata = ChangelogMetadata {
+        base_ref: String::new(),
+        head_ref: String::new(),
+        entries: Vec::new(),
+    };
+    SearchSpace::new(Plan { benchmarks, evals }, metadata)
+}
+
+fn print_step(number: &mut usize, total: usize, job: &Job, step: &SweepStep<'_>) {
+    let name = &job.name;
+    match step {
+        SweepStep::Starts => {
+            *number += 1;
+            output::say(&format!("[{number}/{total}] {name}"));
+        }
+        SweepStep::Ended(executed) => output::say(&format!("        {}", ending(executed))),
+        SweepStep::Kept => {
+            *number += 1;
+            output::say(&format!("[{number}/{total}] {name}: measured before"));
+        }
+        SweepStep::LeftOut { reason } => {
+            *number += 1;
+            output::say(&format!("[{number}/{total}] {name}: left out, {reason}"));
+        }
+    }
+}
+
+fn ending(executed: &ExecutedJob) -> String {
+    match &executed.record.outcome {
+        Outcome::Ok => format!("measured in {:.0} s", executed.record.seconds),
+        Outcome::Failed(failure) => format!("failed: {}", failure.reason),
+    }
+}
+
+/// The report of what was measured, on the terminal and as files; nothing where nothing was measured.
+fn report(folder: &Path) -> Result<(), Failure> {
+    let Ok(run) = store::load_run(folder) else {
+        output::say("nothing was measured");
+        return Ok(());
+    };
+    let view = View::new(&run, None);
+    for (name, format) in [
+        ("summary.md", Format::Markdown),
+        ("report.html", Format::Html),
+        ("report.csv", Format::Csv),
+    ] {
+        files::write(&folder.join(name), format.text(&view, "imax sweep")?.as_bytes()).or_exit(Exit::Infrastructure)?;
+    }
+    output::emit(&Format::Table.text(&view, "imax sweep")?)?;
+    output::say(&format!("open {} in a browser", folder.join("report.html").display()));
+    Ok(())
+}
+
+fn exit_of(end: SweepEnd) -> Exit {
+    let SweepEnd {
+        jobs,
+        failed,
+        left_out,
+        cancelled,
+    } = end;
+    if let Some(cancelled) = cancelled {
+        return cancelled.into();
+    }
+    output::say(&format!(
+        "{} of {jobs} jobs measured, {failed} failed, {left_out} left out",
+        jobs - failed - left_out
+    ));
+    match (failed, jobs > left_out) {
+        (0, true) => Exit::Success,
+        (0, false) => Exit::Infrastructure,
+        (_, _) => Exit::MeasurementFailed,
+    }
+}
