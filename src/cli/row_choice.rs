@@ -86,7 +86,7 @@ impl RowChoiceArgs {
             flags,
         } = self;
         if let Some(key) = config_key {
-            let chosen = filters.rows_of(&[key.clone()], Some(Evals::Off))?;
+            let chosen = filters.rows_of(std::slice::from_ref(&key), Some(Evals::Off))?;
             let row = only_row(&key, chosen.rows).or_exit(Exit::Usage)?;
             let runner = chosen
                 .catalog

@@ -1,5 +1,6 @@
 //! `imax sweep`: measures rows of the configs on this machine, one after another, and reports them.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
@@ -7,11 +8,13 @@ use clap::Args;
 
 use super::row_choice::{ChosenRows, RowFilterArgs};
 use super::{Exit, Failure, OrExit as _, output};
+use crate::config::Catalog;
 use crate::execution::{EvalOptions, ExecutedJob, LoadOverrides};
 use crate::job::Outcome;
 use crate::matrix::Row;
 use crate::matrix::evals::Evals;
 use crate::matrix::plan::{ChangelogMetadata, Job, Plan, SearchSpace};
+use crate::model::{RunnerLabel, RunnerName};
 use crate::report::{Format, View};
 use crate::store;
 use crate::sweep::{SweepEnd, SweepRequest, SweepStep, run_sweep};
@@ -80,7 +83,7 @@ pub(super) async fn run(args: SweepArgs) -> Result<Exit, Failure> {
         recipe_dir,
         runner_dir,
         profile,
-        runner_of: Box::new(move |job| catalog.runners.labels.get(&job.runner)?.first().cloned()),
+        runners: first_runners(&catalog),
         load: LoadOverrides {
             prompts_per_concurrency: num_prompts_per_conc,
             ..LoadOverrides::default()
@@ -102,6 +105,14 @@ pub(super) async fn run(args: SweepArgs) -> Result<Exit, Failure> {
     let end = run_sweep(&request, &mut |job, step| print_step(&mut number, total, job, &step), &cancellation).await?;
     report(&request.folder)?;
     Ok(exit_of(end))
+}
+
+/// The first runner of each label.
+fn first_runners(catalog: &Catalog) -> BTreeMap<RunnerLabel, RunnerName> {
+    let labels = catalog.runners.labels.iter();
+    labels
+        .filter_map(|(label, runners)| Some((label.clone(), runners.first()?.clone())))
+        .collect()
 }
 
 /// Rows as a search space that no changelog entry asked for.

@@ -43,10 +43,10 @@ impl EngineKind {
     /// The engine's public image, where there is one that serves the OpenAI API.
     pub(super) fn public_image(self) -> Option<&'static str> {
         match self {
-            Self::Vllm => Some("vllm/vllm-openai:latest"),
-            Self::Sglang => Some("lmsysorg/sglang:latest"),
+            Self::Vllm => Some("vllm/vllm-openai:v0.13.0"),
+            Self::Sglang => Some("lmsysorg/sglang:v0.5.8"),
             Self::LlamaCpp => Some("ghcr.io/ggml-org/llama.cpp:server"),
-            Self::Ollama => Some("ollama/ollama:latest"),
+            Self::Ollama => Some("ollama/ollama:0.12.6"),
             Self::Mlx => None,
         }
     }

@@ -3,11 +3,12 @@
 mod fitness;
 mod kept;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::execution::{EvalOptions, ExecutedJob, ExecutionError, ExecutionRequest, JobEnd, LoadOverrides, execute};
 use crate::matrix::plan::{Job, PlanFile, SearchSpace, jobs};
-use crate::model::RunnerName;
+use crate::model::{RunnerLabel, RunnerName};
 use crate::store::{self, GatherError, collect};
 use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::files::{self, FileError};
@@ -21,8 +22,8 @@ pub(crate) struct SweepRequest {
     pub runner_dir: PathBuf,
     /// Name of the runner profile for all rows; by default the one of a row's runner.
     pub profile: Option<String>,
-    /// The runner whose name a row of each label gets.
-    pub runner_of: Box<dyn Fn(&Job) -> Option<RunnerName> + Send + Sync>,
+    /// The runner that rows of each label run as.
+    pub runners: BTreeMap<RunnerLabel, RunnerName>,
     pub load: LoadOverrides,
     pub seed: u64,
     pub evals: EvalOptions,
@@ -149,7 +150,7 @@ fn execution_request(request: &SweepRequest, job: &Job, out: PathBuf) -> Executi
         recipe_dir: request.recipe_dir.clone(),
         runner_dir: request.runner_dir.clone(),
         profile: request.profile.clone(),
-        runner_name: (request.runner_of)(job).map(|name| name.to_string()),
+        runner_name: request.runners.get(&job.runner).map(ToString::to_string),
         port: None,
         load: request.load.clone(),
         seed: request.seed,
