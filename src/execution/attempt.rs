@@ -79,7 +79,7 @@ async fn measure(
     progress.engine.facts = engine.facts();
     let sampling = Sampling::start(ctx, &measurement.nodes);
     let loaded = &mut measurement.loaded;
-    let result = match ctx.spec.recipe.style {
+    let result = match ctx.spec.recipe_style() {
         RecipeStyle::EngineOnly => measure_engine(ctx, progress, engine, evals, loaded).await,
         RecipeStyle::SelfContained => {
             progress.journal.skip(Phase::Ready, "the recipe waits for its engine itself");

@@ -54,7 +54,7 @@ struct EvalFailure {
 /// Reads the tasks and their data before the engine starts: GPUs must not wait for a download, nor for a broken task file. `None`
 /// where imax evaluates nothing.
 pub(super) fn prepare_evals(ctx: &JobContext, phase: &RunningPhase) -> Result<Option<EvalPlan>, PhaseError> {
-    if !ctx.spec.row.is_evaluated() || ctx.spec.recipe.style == RecipeStyle::SelfContained {
+    if !ctx.spec.row.is_evaluated() || ctx.spec.recipe_style() == RecipeStyle::SelfContained {
         return Ok(None);
     }
     let default_tasks = vec![default_task(&ctx.folders.recipes)];

@@ -100,7 +100,7 @@ pub(super) fn engine_target(backend: &str, host: &str, port: u16) -> Result<load
 /// Reads the recorded sessions that the job will be loaded with, if it will, so that a broken file is known before an engine
 /// starts.
 pub(super) fn check_sessions(spec: &JobSpec) -> Result<(), MeasureError> {
-    match (&spec.row.scenario, spec.recipe.style, &spec.profile.load.sessions) {
+    match (&spec.row.scenario, spec.recipe_style(), &spec.profile.load.sessions) {
         (Scenario::AgenticCoding { .. }, RecipeStyle::EngineOnly, Some(sessions)) if !spec.row.is_evaluated_alone() => {
             read_sessions(Path::new(sessions)).map(drop)
         }

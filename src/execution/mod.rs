@@ -146,7 +146,9 @@ fn context(
 fn announce(ctx: &JobContext) {
     let JobContext { spec, console, .. } = ctx;
     console.line(&format!("job {}: {} on {}", spec.id, spec.row.curve_key(), spec.runner_name));
-    console.line(&format!("recipe {}: {}", spec.recipe.path, spec.recipe.chosen));
+    if let Some(recipe) = &spec.recipe {
+        console.line(&format!("recipe {}: {}", recipe.path, recipe.chosen));
+    }
     console.line(&format!("profile {}, launcher {}", spec.profile.name, spec.profile.launch.name()));
 }
 

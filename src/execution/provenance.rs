@@ -52,7 +52,7 @@ pub(super) fn provenance_of_job(ctx: &JobContext, progress: &Progress) -> Proven
         Some(Ok(gpus)) => gpus.clone(),
         Some(Err(_)) | None => Vec::new(),
     };
-    let local = provenance(profile, runner_name, Some(recipe.clone()), ctx.checkout.commit());
+    let local = provenance(profile, runner_name, recipe.clone(), ctx.checkout.commit());
     let (environment, secrets) = split_environment(&ctx.environment);
     Provenance {
         host: known_or(&node.host, &local.host),
@@ -84,8 +84,8 @@ pub(super) fn short_provenance(provenance: &Provenance, spec: &JobSpec) -> Value
         ("job", json!(spec.id)),
         ("imax_version", json!(provenance.imax_version)),
         ("commit", json!(provenance.commit)),
-        ("recipe", json!(spec.recipe.path)),
-        ("recipe_sha256", json!(spec.recipe.sha256)),
+        ("recipe", json!(spec.recipe.as_ref().map(|recipe| &recipe.path))),
+        ("recipe_sha256", json!(spec.recipe.as_ref().map(|recipe| &recipe.sha256))),
         ("host", json!(provenance.host)),
         ("runner_name", json!(provenance.runner_name)),
         ("launcher", json!(provenance.launcher)),

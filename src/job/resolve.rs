@@ -10,7 +10,8 @@ use crate::model::{Concurrency, JobId, RunnerName};
 
 use super::profile::launcher_named;
 use super::{
-    Launchers, NameSubject, NodesByRole, PhaseTime, ProfileError, Recipe, RecipeError, RunnerProfile, choose_recipe, result_file_name,
+    LaunchRules, Launchers, NameSubject, NodesByRole, PhaseTime, ProfileError, Recipe, RecipeError, RecipeStyle, RunnerProfile,
+    choose_recipe, result_file_name,
 };
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,7 +22,8 @@ pub struct JobSpec {
     /// Where.
     pub runner_name: RunnerName,
     pub profile: RunnerProfile,
-    pub recipe: Recipe,
+    /// Absent for a launcher that starts nothing.
+    pub recipe: Option<Recipe>,
     /// Nodes of each role, for a row over several nodes.
     pub nodes: Option<NodesByRole>,
 }
@@ -82,6 +84,18 @@ pub enum ResolveError {
 }
 
 impl JobSpec {
+    /// Who waits for the engine and loads it. Without a recipe imax does.
+    #[must_use]
+    pub fn recipe_style(&self) -> RecipeStyle {
+        self.recipe.as_ref().map_or(RecipeStyle::EngineOnly, |recipe| recipe.style)
+    }
+
+    /// The path of the recipe below the recipe folder. Launchers that run recipes get no job without one.
+    #[must_use]
+    pub fn recipe_path(&self) -> &str {
+        self.recipe.as_ref().map_or("", |recipe| recipe.path.as_str())
+    }
+
     /// The highest concurrency of the job, which the engine must support.
     #[must_use]
     pub fn highest_conc(&self) -> Concurrency {
@@ -118,17 +132,32 @@ pub fn resolve(
 ) -> Result<JobSpec, ResolveError> {
     refuse_repeated(&row)?;
     let nodes = nodes_of_row(&row, &profile, launchers)?;
-    let recipe = choose_recipe(&row, recipe_folder, read_recipe, &sha256_hex)?;
-    match recipe.style {
+    let needs_recipe = launcher_named(launchers, profile.launch.name()).is_none_or(LaunchRules::needs_recipe);
+    let recipe = needs_recipe
+        .then(|| choose_recipe(&row, recipe_folder, read_recipe, &sha256_hex))
+        .transpose()?;
+    match &recipe {
         // A recipe over several nodes gets all of them, see `CONC_LIST`.
-        super::RecipeStyle::SelfContained if row.conc.as_slice().len() > 1 && !row.layout.is_multi_node() => {
+        Some(Recipe {
+            style: RecipeStyle::SelfContained,
+            path,
+            ..
+        }) if row.conc.as_slice().len() > 1 && !row.layout.is_multi_node() => {
             return Err(ResolveError::SelfContainedGroup {
-                path: recipe.path,
+                path: path.clone(),
                 found: row.conc.as_slice().len(),
             });
         }
-        super::RecipeStyle::SelfContained => {}
-        super::RecipeStyle::EngineOnly => refuse_unloadable(&row, &profile, &recipe)?,
+        Some(Recipe {
+            style: RecipeStyle::SelfContained,
+            ..
+        }) => {}
+        Some(Recipe {
+            style: RecipeStyle::EngineOnly,
+            path,
+            ..
+        }) => refuse_unloadable(&row, &profile, Some(path))?,
+        None => refuse_unloadable(&row, &profile, None)?,
     }
     Ok(JobSpec {
         id,
@@ -141,7 +170,7 @@ pub fn resolve(
 }
 
 /// A row of recorded sessions needs sessions and time for them, unless it is only evaluated.
-fn refuse_unloadable(row: &Row, profile: &RunnerProfile, recipe: &Recipe) -> Result<(), ResolveError> {
+fn refuse_unloadable(row: &Row, profile: &RunnerProfile, recipe: Option<&str>) -> Result<(), ResolveError> {
     let duration_s = match row.scenario {
         Scenario::FixedSeqLen { .. } => return Ok(()),
         Scenario::AgenticCoding { .. } if row.is_evaluated_alone() => return Ok(()),
@@ -149,7 +178,7 @@ fn refuse_unloadable(row: &Row, profile: &RunnerProfile, recipe: &Recipe) -> Res
     };
     if profile.load.sessions.is_none() {
         return Err(ResolveError::NoSessions {
-            path: recipe.path.clone(),
+            path: recipe.unwrap_or("(none)").to_owned(),
             profile: profile.name.clone(),
         });
     }

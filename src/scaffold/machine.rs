@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::answers::{EngineKind, Vendor};
 use super::choose::endpoint_url;
-use crate::fleet::node::{Questions, gather_gpus};
+use crate::fleet::node::{FactsRequest, gather_gpus};
 use crate::job::{Gpu, GpuVendor, LaunchSettings};
 use crate::system::cancellation::Cancellation;
 use crate::system::http_client::http_client;
@@ -136,7 +136,7 @@ fn gpus(cancellation: &Cancellation) -> Option<FoundGpus> {
 
 fn gpus_of(vendor: GpuVendor, cancellation: &Cancellation) -> Option<Vec<Gpu>> {
     let here = Path::new(".");
-    let questions = Questions {
+    let request = FactsRequest {
         vendor,
         visible: None,
         launch: &LaunchSettings::local(),
@@ -145,8 +145,8 @@ fn gpus_of(vendor: GpuVendor, cancellation: &Cancellation) -> Option<Vec<Gpu>> {
         hub_cache: None,
         port: None,
         inside_job: false,
-        stop: cancellation,
+        cancellation,
         until: Instant::now() + GPU_TOOLS,
     };
-    gather_gpus(&questions).gpus?.ok()
+    gather_gpus(&request).gpus?.ok()
 }

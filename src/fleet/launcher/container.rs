@@ -95,7 +95,7 @@ pub(super) fn inside(spec: &JobSpec, environment: &[Variable], folders: Containe
         plain,
         secrets,
         mounts,
-        command: vec!["bash".to_owned(), format!("{RECIPES}/{}", spec.recipe.path)],
+        command: vec!["bash".to_owned(), format!("{RECIPES}/{}", spec.recipe_path())],
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod container;
 mod docker;
+mod endpoint;
 mod local;
 mod mount;
 mod process;
@@ -16,6 +17,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, LocalBoxFuture};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::fleet::job_state::Holding;
@@ -25,7 +27,7 @@ use crate::system::cancellation::Cancellation;
 use crate::system::process::{Ending, ProcessError, StopReport};
 
 /// All launchers, in the order in which messages name them.
-static KINDS: [&dyn LauncherKind; 4] = [&local::Local, &script::Script, &docker::Docker, &slurm::Slurm];
+static KINDS: [&dyn LauncherKind; 5] = [&local::Local, &script::Script, &docker::Docker, &slurm::Slurm, &endpoint::Endpoint];
 
 /// The rules of all launchers, for code that reads profiles.
 #[must_use]
@@ -117,6 +119,17 @@ pub enum QueueState {
     },
 }
 
+/// Where an engine listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct EngineAddress {
+    /// Host name or address.
+    pub host: String,
+    pub port: u16,
+    /// Path before the API's, without a final slash: empty, or `/openai`.
+    pub base_path: String,
+}
+
 /// A started engine. Dropping it kills it. Several tasks may wait for it at the same time, and each wait may be dropped.
 pub trait Engine: Send + Sync {
     /// Its position in a scheduler's queue.
@@ -139,6 +152,15 @@ pub trait Engine: Send + Sync {
     fn stop<'a>(&'a mut self, grace: Duration, limit: Duration, hurry: &'a Cancellation) -> BoxFuture<'a, StopReport>;
 
     fn host(&self) -> String;
+
+    /// The address on which it listens, `port` being the job's.
+    fn address(&self, port: u16) -> EngineAddress {
+        EngineAddress {
+            host: self.host(),
+            port,
+            base_path: String::new(),
+        }
+    }
 
     /// The names of the nodes that a scheduler assigned, in the order in which roles share them.
     fn nodes(&self) -> Vec<String> {

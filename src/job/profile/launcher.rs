@@ -19,6 +19,11 @@ pub trait LaunchRules: Sync {
         false
     }
 
+    /// Whether its jobs run a recipe.
+    fn needs_recipe(&self) -> bool {
+        true
+    }
+
     /// Whether it has a section in profiles.
     fn has_settings(&self) -> bool {
         true
@@ -97,6 +102,8 @@ pub enum Placement {
     ThisMachine,
     /// On nodes assigned by a scheduler.
     ScheduledNodes,
+    /// Somewhere else: the job only knows its address.
+    Elsewhere,
 }
 
 /// A launcher with its checked settings, which only it can read, and the properties that others need.
@@ -148,6 +155,15 @@ impl LaunchSettings {
         Self { gpu_ids, ..self }
     }
 
+    /// The same for an engine that somebody else runs.
+    #[must_use]
+    pub fn elsewhere(self) -> Self {
+        Self {
+            placement: Placement::Elsewhere,
+            ..self
+        }
+    }
+
     /// The launcher's name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -170,7 +186,7 @@ impl LaunchSettings {
     pub fn is_on_this_machine(&self) -> bool {
         match self.placement {
             Placement::ThisMachine => true,
-            Placement::ScheduledNodes => false,
+            Placement::ScheduledNodes | Placement::Elsewhere => false,
         }
     }
 

@@ -14,7 +14,7 @@ use crate::model::Diagnostics;
 use crate::system::files;
 
 pub(crate) use explain::{Explained, Explanation, explain};
-use referenced_files::{check_changelog, check_profiles, check_recipes};
+use referenced_files::{Folders, check_changelog, check_profiles, check_recipes};
 
 /// What to check. A folder or file that does not exist is skipped: a repository may keep it elsewhere.
 #[derive(Debug)]
@@ -60,9 +60,13 @@ fn read_catalog(configs: &ConfigFiles, found: &mut Diagnostics) -> Result<Option
 
 fn check_catalog(catalog: &Catalog, request: &CheckRequest) -> Diagnostics {
     let mut found = config::lint(catalog);
+    let folders = Folders {
+        recipes: &request.recipe_folder,
+        profiles: &request.profile_folder,
+    };
     for entry in catalog.entries.values() {
         match matrix::expand(entry, &catalog.runners, &Expansion::default()) {
-            Ok(rows) => found.append(check_recipes(entry, &rows, &request.recipe_folder)),
+            Ok(rows) => found.append(check_recipes(entry, &rows, &catalog.runners, folders)),
             Err(refused) => found.append(refused),
         }
     }

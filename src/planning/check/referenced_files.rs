@@ -13,9 +13,10 @@ use crate::model::{Diagnostic, Diagnostics, Layout};
 use crate::planning::{ChangelogFiles, ChangelogFilesError, read_source};
 
 /// Single-node rows of an entry for which no recipe exists; one warning for each reason.
-pub(super) fn check_recipes(entry: &Entry, rows: &[Row], folder: &Path) -> Diagnostics {
+pub(super) fn check_recipes(entry: &Entry, rows: &[Row], runners: &Runners, folders: Folders<'_>) -> Diagnostics {
     let mut found = Diagnostics::new();
-    if !folder.is_dir() {
+    let folder = folders.recipes;
+    if !folder.is_dir() || runs_without_recipe(entry, runners, folders.profiles) {
         return found;
     }
     let mut reasons = BTreeSet::new();
@@ -32,6 +33,34 @@ pub(super) fn check_recipes(entry: &Entry, rows: &[Row], folder: &Path) -> Diagn
         found.push(Diagnostic::warning("missing-recipe", reason).at(entry.place.clone()));
     }
     found
+}
+
+/// The folders of the files that configs refer to.
+#[derive(Clone, Copy)]
+pub(super) struct Folders<'a> {
+    pub recipes: &'a Path,
+    pub profiles: &'a Path,
+}
+
+/// Whether no runner of the entry's label starts its engine by a recipe.
+fn runs_without_recipe(entry: &Entry, runners: &Runners, profiles: &Path) -> bool {
+    let rules = launch_rules();
+    let runners = runners.labels.get(&entry.runner).map(Vec::as_slice).unwrap_or_default();
+    let needs_recipe = |prefix: &str| {
+        let profile = load_profile(prefix, profiles).ok();
+        let launcher = profile.and_then(|profile| rules.iter().find(|rules| rules.name() == profile.launch.name()));
+        launcher.is_none_or(|launcher| launcher.needs_recipe())
+    };
+    !runners.is_empty() && !runners.iter().any(|runner| needs_recipe(runner.profile_prefix()))
+}
+
+fn load_profile(name: &str, folder: &Path) -> Result<RunnerProfile, ProfileError> {
+    RunnerProfile::load(
+        name,
+        &folder.display().to_string(),
+        &|path: &str| read_in(folder, path),
+        &launch_rules(),
+    )
 }
 
 /// Runners whose profile is missing or invalid; one finding for each profile.
@@ -59,12 +88,7 @@ pub(super) fn check_profiles(runners: &Runners, folder: &Path) -> Diagnostics {
 }
 
 fn check_profile(name: &str, folder: &Path) -> Option<Diagnostic> {
-    match RunnerProfile::load(
-        name,
-        &folder.display().to_string(),
-        &|path: &str| read_in(folder, path),
-        &launch_rules(),
-    ) {
+    match load_profile(name, folder) {
         Ok(_) => None,
         Err(error @ ProfileError::Missing { .. }) => Some(Diagnostic::warning("missing-profile", error.to_string())),
         Err(

@@ -53,6 +53,6 @@ impl Launcher for RecipeProcess {
     }
 
     fn launch<'a>(&'a self, request: &'a LaunchRequest<'a>) -> LocalBoxFuture<'a, Result<Box<dyn Engine>, LaunchError>> {
-        Box::pin(async { process::start(&request.recipe_folder.join(&request.spec.recipe.path), request) })
+        Box::pin(async { process::start(&request.recipe_folder.join(request.spec.recipe_path()), request) })
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn batch_request(
     let allocation = allocation(&spec.row, settings)?;
     let job = spec.id.as_str();
     let secrets = folders.secrets.map(|path| path.display().to_string());
-    let recipe = folders.recipes.join(&spec.recipe.path).display().to_string();
+    let recipe = folders.recipes.join(spec.recipe_path()).display().to_string();
     let outside = vec!["bash".to_owned(), recipe];
     let mut plan = ScriptPlan {
         job,
