@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::blocking::blocking;
 use super::interruption::Interruption;
-use crate::fleet::launcher::{Engine, LaunchError, QueueState};
+use crate::fleet::launcher::{Engine, EngineAddress, LaunchError, QueueState};
 use crate::system::cancellation::Cancellation;
 use crate::system::process::StopReport;
 
@@ -39,8 +39,9 @@ impl LaunchedEngine {
         self.0.queue_state_change(known).await
     }
 
-    pub fn host(&self) -> String {
-        self.0.host()
+    /// The address on which it listens, `port` being the job's.
+    pub fn address(&self, port: u16) -> EngineAddress {
+        self.0.address(port)
     }
 
     /// The nodes that a scheduler gave the job.

@@ -227,7 +227,7 @@ fn evaluation(ctx: &JobContext, target: &LoadTarget, plan: &EvalPlan, conc: Conc
     settings.override_max_gen_toks = ctx.evals.max_gen_toks;
     let row = &ctx.spec.row;
     EvaluationSettings {
-        base_url: format!("http://{}:{}", target.host, target.port),
+        base_url: target.address.url(),
         requests: settings,
         answer_text: ctx.evals.answer_text.clone(),
         key: api_key_from_environment(),

@@ -6,6 +6,7 @@ use super::interruption::PhaseError;
 use super::load_settings::{LoadTarget, load_settings};
 use super::phase::RunningPhase;
 use super::preflight::node_timeout;
+use crate::fleet::launcher::EngineAddress;
 use crate::job::{FailureClass, JobFailure, Phase, RecipeStyle};
 use crate::measure::{MeasureError, prepare};
 use crate::model::with_causes;
@@ -16,20 +17,27 @@ pub(super) fn prepare_load(ctx: &JobContext, phase: &RunningPhase) -> Result<(),
     let Some(point) = spec.points().into_iter().next() else {
         return Ok(());
     };
-    if spec.recipe.style == RecipeStyle::SelfContained || spec.row.is_evaluated_alone() {
+    if spec.recipe_style() == RecipeStyle::SelfContained || spec.row.is_evaluated_alone() {
         return Ok(());
     }
     // All points read the same files, and nothing is sent yet.
     let target = LoadTarget {
-        host: String::new(),
-        port: ctx.port,
+        address: EngineAddress {
+            host: String::new(),
+            port: ctx.port,
+            base_path: String::new(),
+        },
         served_model: spec.row.model.to_string(),
     };
     let settings =
         load_settings(spec, point.conc, &target, ctx.seed).map_err(|error| JobFailure::new(FailureClass::Invalid, with_causes(&error)))?;
     let mut go_on = || !ctx.cancellation.is_cancelled() && !phase.is_late();
-    // The engine is not there to lend its tokenizer, so that of the model must be, unless the profile says otherwise.
-    let prepared = blocking(|| prepare(&settings, &mut go_on)?.check(&settings));
+    // An engine that is yet to start cannot lend its tokenizer, so that of the model must be there, unless the profile says otherwise.
+    let is_running = spec.profile.launch.is_elsewhere();
+    let prepared = blocking(|| {
+        let prompts = prepare(&settings, &mut go_on)?;
+        if is_running { Ok(()) } else { prompts.check(&settings) }
+    });
     ctx.check_cancelled()?;
     let Err(error) = prepared else { return Ok(()) };
     if phase.is_late() {

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::fleet::launcher::EngineAddress;
 use crate::job::{JobSpec, RecipeStyle};
 use crate::load;
 use crate::matrix::Scenario;
@@ -13,8 +14,7 @@ use crate::model::Concurrency;
 /// Where an engine listens, and the name under which it serves the model.
 #[derive(Debug, Clone)]
 pub(super) struct LoadTarget {
-    pub host: String,
-    pub port: u16,
+    pub address: EngineAddress,
     pub served_model: String,
 }
 
@@ -55,7 +55,7 @@ pub(super) fn load_settings(
 
 fn scenario_settings(spec: &JobSpec, conc: Concurrency, target: &LoadTarget) -> Result<load::Settings, LoadSettingsError> {
     let profile = &spec.profile.load;
-    let target = engine_target(&profile.backend, &target.host, target.port)?;
+    let target = engine_target(&profile.backend, &target.address)?;
     let model = spec.row.model.as_str();
     match &spec.row.scenario {
         Scenario::FixedSeqLen { lens, .. } => {
@@ -83,15 +83,15 @@ fn scenario_settings(spec: &JobSpec, conc: Concurrency, target: &LoadTarget) -> 
 }
 
 /// Where requests to an engine go: always directly, as the job has started it.
-pub(super) fn engine_target(backend: &str, host: &str, port: u16) -> Result<load::Target, LoadSettingsError> {
+pub(super) fn engine_target(backend: &str, address: &EngineAddress) -> Result<load::Target, LoadSettingsError> {
     let protocol = load::Protocol::of_backend(backend)?;
     Ok(load::Target {
         unix_socket: None,
         proxy: None,
-        host: host.to_owned(),
-        port,
+        host: address.host.clone(),
+        port: address.port,
         tls: false,
-        base_path: String::new(),
+        base_path: address.base_path.clone(),
         path: protocol.default_endpoint(true).to_owned(),
         protocol,
     })

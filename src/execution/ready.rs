@@ -8,6 +8,7 @@ use super::interruption::{Interruption, PhaseError};
 use super::load_settings::{LoadTarget, engine_target};
 use super::phase::RunningPhase;
 use crate::fleet::engine_log;
+use crate::fleet::launcher::EngineAddress;
 use crate::fleet::readiness::{NotReady, Ready, Target, WRONG_API_LIMIT, probe_until_ready};
 use crate::job::{FailureClass, JobFailure, VERSION_PATHS, version_in_answer, version_in_log};
 use crate::model::with_causes;
@@ -29,13 +30,12 @@ pub(super) struct EngineVersion {
 
 /// Waits until the engine serves the model.
 pub(super) async fn wait_for_engine(ctx: &JobContext, phase: &RunningPhase, engine: &LaunchedEngine) -> Result<ReadyEngine, PhaseError> {
-    let host = engine.host();
-    let ready = wait_for_token(ctx, phase, engine, &host).await?;
+    let address = engine.address(ctx.port);
+    let ready = wait_for_token(ctx, phase, engine, &address).await?;
     ctx.console
-        .line(&format!("the engine serves {} on port {}", ready.served_model, ctx.port));
+        .line(&format!("the engine serves {} on port {}", ready.served_model, address.port));
     let target = LoadTarget {
-        host,
-        port: ctx.port,
+        address,
         served_model: ready.served_model,
     };
     let version = engine_version(ctx, &target).await;
@@ -45,9 +45,9 @@ pub(super) async fn wait_for_engine(ctx: &JobContext, phase: &RunningPhase, engi
     Ok(ReadyEngine { target, version })
 }
 
-async fn wait_for_token(ctx: &JobContext, phase: &RunningPhase, engine: &LaunchedEngine, host: &str) -> Result<Ready, PhaseError> {
+async fn wait_for_token(ctx: &JobContext, phase: &RunningPhase, engine: &LaunchedEngine, address: &EngineAddress) -> Result<Ready, PhaseError> {
     let backend = &ctx.spec.profile.load.backend;
-    let server = engine_target(backend, host, ctx.port).map_err(|error| JobFailure::new(FailureClass::Invalid, with_causes(&error)))?;
+    let server = engine_target(backend, address).map_err(|error| JobFailure::new(FailureClass::Invalid, with_causes(&error)))?;
     let health_path = ctx.spec.profile.health_path.as_deref();
     let target = Target {
         health_path: health_path.unwrap_or(server.protocol.default_health_path()).to_owned(),
@@ -87,7 +87,7 @@ async fn engine_version(ctx: &JobContext, target: &LoadTarget) -> Option<EngineV
 
 async fn version_from_engine(target: &LoadTarget) -> Option<EngineVersion> {
     for path in VERSION_PATHS {
-        let question = Question::get(&target.host, target.port, path);
+        let question = Question::get(&target.address.host, target.address.port, path);
         let Ok(answer) = send(&question, VERSION_TIMEOUT).await else {
             continue;
         };

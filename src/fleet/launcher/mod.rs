@@ -130,6 +130,19 @@ pub struct EngineAddress {
     pub base_path: String,
 }
 
+impl EngineAddress {
+    /// Its URL, without a final slash. An IPv6 address stands in brackets (RFC 3986, section 3.2.2).
+    #[must_use]
+    pub fn url(&self) -> String {
+        let Self { host, port, base_path } = self;
+        if host.contains(':') {
+            format!("http://[{host}]:{port}{base_path}")
+        } else {
+            format!("http://{host}:{port}{base_path}")
+        }
+    }
+}
+
 /// A started engine. Dropping it kills it. Several tasks may wait for it at the same time, and each wait may be dropped.
 pub trait Engine: Send + Sync {
     /// Its position in a scheduler's queue.

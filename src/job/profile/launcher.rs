@@ -155,6 +155,15 @@ impl LaunchSettings {
         Self { gpu_ids, ..self }
     }
 
+    /// Whether somebody else runs the engine, so that it is there before the job.
+    #[must_use]
+    pub fn is_elsewhere(&self) -> bool {
+        match self.placement {
+            Placement::Elsewhere => true,
+            Placement::ThisMachine | Placement::ScheduledNodes => false,
+        }
+    }
+
     /// The same for an engine that somebody else runs.
     #[must_use]
     pub fn elsewhere(self) -> Self {
