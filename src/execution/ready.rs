@@ -45,7 +45,12 @@ pub(super) async fn wait_for_engine(ctx: &JobContext, phase: &RunningPhase, engi
     Ok(ReadyEngine { target, version })
 }
 
-async fn wait_for_token(ctx: &JobContext, phase: &RunningPhase, engine: &LaunchedEngine, address: &EngineAddress) -> Result<Ready, PhaseError> {
+async fn wait_for_token(
+    ctx: &JobContext,
+    phase: &RunningPhase,
+    engine: &LaunchedEngine,
+    address: &EngineAddress,
+) -> Result<Ready, PhaseError> {
     let backend = &ctx.spec.profile.load.backend;
     let server = engine_target(backend, address).map_err(|error| JobFailure::new(FailureClass::Invalid, with_causes(&error)))?;
     let health_path = ctx.spec.profile.health_path.as_deref();

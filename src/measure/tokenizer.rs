@@ -114,7 +114,7 @@ pub fn read_chat_template(source: &str, go_on: &mut dyn FnMut() -> bool) -> Resu
             })?;
             (path, config.to_string().into_bytes(), None)
         }
-        location => {
+        location @ (TokenizerLocation::File(_) | TokenizerLocation::Folder(_) | TokenizerLocation::Hub(..)) => {
             let path = location.file(CONFIG, go_on)?;
             let config = crate::system::files::read(&path)?;
             let separate = match location.file(TEMPLATE, go_on) {

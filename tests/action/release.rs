@@ -11,9 +11,7 @@ use crate::harness::{Finish as _, clean_command, program, project};
 use crate::{PLATFORM, text};
 
 /// `owner/name` of the action.
-pub const SLUG: &str = match env!("CARGO_PKG_REPOSITORY").split_at("https://github.com/".len()) {
-    (_, slug) => slug,
-};
+pub const SLUG: &str = env!("CARGO_PKG_REPOSITORY").split_at("https://github.com/".len()).1;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const ROWS: &str = ".github/workflows/rows.yml";

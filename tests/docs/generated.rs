@@ -14,8 +14,10 @@ use super::page::Page;
 const START: &str = "<!-- generated: ";
 const END: &str = "<!-- end of generated -->";
 
-/// A page, the names of its generated parts, and what makes each.
-const PARTS: [(&str, &str, fn() -> String); 6] = [
+/// A page, the name of its generated part, and what makes it.
+type Part = (&'static str, &'static str, fn() -> String);
+
+const PARTS: [Part; 6] = [
     ("docs/reference/commands.md", "commands", command_reference),
     ("docs/reference/exit-codes.md", "exit codes", exit_codes),
     ("docs/reference/environment.md", "variables of flags", flag_variables),
