@@ -282,8 +282,12 @@ fn cpu_time() -> Duration {
     Duration::from_micros(microseconds(usage.user_time()) + microseconds(usage.system_time()))
 }
 
-/// Peak resident memory of this process, bytes.
+/// Peak resident memory of this process, bytes. `ru_maxrss` of getrusage(2) is kept across execve(2), so it is that of a large parent
+/// (a script in Python, say); `VmHWM` of proc_pid_status(5) begins anew.
 fn peak_memory() -> u64 {
-    let kilobytes = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss());
-    u64::try_from(kilobytes).unwrap_or(0).saturating_mul(1024)
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|value| value.trim().strip_suffix("kB")?.trim().parse().ok());
+    let of_usage = || getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| u64::try_from(usage.max_rss()).unwrap_or(0));
+    kilobytes.unwrap_or_else(of_usage).saturating_mul(1024)
 }
