@@ -77,6 +77,24 @@ fn raw_results_of_every_producer_are_points() {
 }
 
 #[test]
+fn run_is_known_by_its_content() {
+    let fixture = Fixture::new();
+    fixture.write("sweep/4.json", &raw(4, 4000.0).to_string());
+    fixture.measured("artifacts/job", &crate::fixture::row(8), 4000.0);
+    let collected = fixture.imax(&["collect", "artifacts", "--out", "collected"], &[]);
+    assert_eq!(collected.code, 0, "{}", collected.stderr);
+    fixture.write("monday.json", &fixture.read("collected/run.json"));
+    let report = fixture.imax(&["report", "monday.json", "--format", "csv"], &[]);
+    assert_eq!(
+        (report.code, report.stdout.lines().count()),
+        (0, 2),
+        "{}{}",
+        report.stdout,
+        report.stderr
+    );
+}
+
+#[test]
 fn file_of_no_load_generator_is_refused() {
     let fixture = Fixture::new();
     fixture.write("other.json", "{\"tokens\": 5}");

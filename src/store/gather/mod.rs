@@ -130,12 +130,12 @@ fn load_folder(folder: &Path) -> Result<Run, GatherError> {
 fn load_file(path: &Path) -> Result<Run, GatherError> {
     let text = artifacts::read_text(path).map_err(GatherError::File)?;
     if is_named(path, RUN_FILE) {
-        return RunDocument::parse(&text).map_err(|source| GatherError::RunDocument {
-            path: path.to_owned(),
-            source,
-        });
+        return run_document(path, &text);
     }
     let parsed = Json::parse_part(&text, &POINT_PART);
+    if parsed.as_ref().is_ok_and(is_run_document) {
+        return run_document(path, &text);
+    }
     if !parsed.as_ref().is_ok_and(raw::is_normalised)
         && let Some(found) = raw::points_of_text(path, &text)?
     {
@@ -159,6 +159,19 @@ fn load_file(path: &Path) -> Result<Run, GatherError> {
         })?);
     }
     Ok(analysis::assemble(found, None).run)
+}
+
+/// Whether a document is that of a run, whatever its file is called.
+fn is_run_document(document: &Json) -> bool {
+    let schema = document.get("schema").and_then(Json::as_text);
+    schema.is_some_and(|schema| schema.starts_with("imax-run/"))
+}
+
+fn run_document(path: &Path, text: &str) -> Result<Run, GatherError> {
+    RunDocument::parse(text).map_err(|source| GatherError::RunDocument {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn is_named(path: &Path, name: &str) -> bool {
