@@ -79,7 +79,6 @@ fn raw_results_of_every_producer_are_points() {
 #[test]
 fn run_is_known_by_its_content() {
     let fixture = Fixture::new();
-    fixture.write("sweep/4.json", &raw(4, 4000.0).to_string());
     fixture.measured("artifacts/job", &crate::fixture::row(8), 4000.0);
     let collected = fixture.imax(&["collect", "artifacts", "--out", "collected"], &[]);
     assert_eq!(collected.code, 0, "{}", collected.stderr);
