@@ -8,7 +8,7 @@
 # single runs of all of them with each other, without a history, as a newcomer does. --busy keeps one core busy meanwhile.
 set -euo pipefail
 
-demos=10 busy= keep= imax=target/release/imax
+demos=10 busy='' keep='' imax=target/release/imax
 while [ $# -gt 0 ]; do
   case $1 in
     --busy) busy=1 ;;
