@@ -329,9 +329,9 @@ mod tests {
             ("launcher: local\nlocal: {}\n", "unknown key `local`"),
             (
                 "launcher: kubernetes\n",
-                "`launcher: kubernetes`; expected local, script, docker or slurm",
+                "`launcher: kubernetes`; expected local, script, docker, slurm or endpoint",
             ),
-            ("vendor: amd\n", "expected local, script, docker or slurm"),
+            ("vendor: amd\n", "expected local, script, docker, slurm or endpoint"),
             ("launcher: local\ndeadlines: {ready: 90}\n", "90"),
             ("launcher: local\ndeadlines: {reddy: 90s}\n", "reddy"),
             ("launcher: local\nslurm: {partitoin: a}\n", "partitoin"),
