@@ -289,11 +289,31 @@ fn calibrated_noise_is_the_beginning_of_a_history() {
     assert_eq!(files.len(), 3);
 
     // Each file is a run of both points, so the first comparison knows their noise.
-    let head = folder.path().join("head.json");
     let run: Value = serde_json::from_slice(&std::fs::read(&files[0]).unwrap()).unwrap();
     assert_eq!(run["run"]["points"].as_array().map(Vec::len), Some(2), "{run}");
-    let document = serde_json::json!({"schema": "imax-run/1", "run": run["run"]});
-    std::fs::write(&head, document.to_string()).unwrap();
+    let measured = bench(
+        engine.port(),
+        &["--random-input-len", "16", "--random-output-len", "4", "--ignore-eos"],
+    )
+    .args([
+        "--num-prompts",
+        "6",
+        "--max-concurrency",
+        "2",
+        "--save-result",
+        "--result-filename",
+        "raw.json",
+    ])
+    .arg("--result-dir")
+    .arg(folder.path())
+    .finish();
+    assert_eq!(measured.status.code(), Some(0), "{}", stderr(&measured));
+    let normalized = imax()
+        .current_dir(folder.path())
+        .args(["normalize", "--row", "row.json", "--raw", "raw.json", "--conc", "2"])
+        .finish();
+    assert_eq!(normalized.status.code(), Some(0), "{}", stderr(&normalized));
+    let head = folder.path().join("agg_raw.json");
     let report = imax()
         .args(["report", "--format", "json", "--baseline"])
         .arg(format!("history:{}", history.display()))
