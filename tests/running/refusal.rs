@@ -15,7 +15,8 @@ fn unsupported_rows_are_refused_and_recorded() {
         ("framework", json!("../x"), "cannot be part of a recipe's name"),
         ("conc", json!([2, 2]), "concurrency 2 twice"),
     ] {
-        let fixture = Fixture::with_recipe(MUST_NOT_RUN);
+        // Without a name, gsm8k would be taken, whose questions are on the hub.
+        let fixture = Fixture::with_recipe(MUST_NOT_RUN).arguments(&["--eval-tasks", "missing.yaml"]);
         fixture.row(|row| row[key] = value);
         let ended = fixture.run();
         assert_eq!(ended.code, Some(3), "{key}: {}", ended.stderr);
