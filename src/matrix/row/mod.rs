@@ -51,7 +51,7 @@ pub struct Row {
     pub conc: Concurrencies,
     /// Which accuracy evaluation goes with the row.
     pub eval: EvalMark,
-    /// Identity of the curve's configuration, see [`super::fingerprint`].
+    /// Identity of the curve's configuration, see `fingerprint`.
     pub recipe_fingerprint: Option<String>,
 }
 
