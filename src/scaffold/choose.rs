@@ -3,6 +3,7 @@
 use super::answers::{Answers, EngineKind, Launch, LauncherWish, SweepTrigger, Vendor, Wishes};
 use super::machine::{FoundEndpoint, Machine};
 use super::naming;
+use crate::fleet::launcher::EngineAddress;
 
 /// Why the answers are not complete.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -11,7 +12,7 @@ pub(crate) enum ChooseError {
         "found no engine: nothing answers on the ports {ports}, and none of {programs} is on PATH; start one, give its address with --url, or name one with --engine"
     )]
     NoEngine { ports: String, programs: String },
-    #[error("--url {0}: expected http://HOST[:PORT] or https://HOST[:PORT]")]
+    #[error("--url {0}: expected http://HOST[:PORT]; a server over TLS is measured by `imax bench`")]
     Url(String),
     #[error("the model is unknown: {0}; name it with --model")]
     NoModel(String),
@@ -109,16 +110,10 @@ fn default_model(engine: EngineKind, machine: &Machine) -> Result<String, Choose
     }
 }
 
-/// The address without a final slash and without the API's path.
+/// The address without a final slash and without the API's path, as `launcher: endpoint` reads it.
 pub(super) fn endpoint_url(text: &str) -> Result<String, ChooseError> {
-    let url = reqwest::Url::parse(text).map_err(|_| ChooseError::Url(text.to_owned()))?;
-    let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() || !is_plain {
-        return Err(ChooseError::Url(text.to_owned()));
-    }
-    let base = url.as_str().trim_end_matches('/');
-    let base = base.strip_suffix("/v1").unwrap_or(base).trim_end_matches('/');
-    Ok(base.to_owned())
+    let address = EngineAddress::parse(text).ok_or_else(|| ChooseError::Url(text.to_owned()))?;
+    Ok(address.url())
 }
 
 fn vendor_of(hardware: &str) -> Vendor {
@@ -234,7 +229,8 @@ mod tests {
         for (text, expected) in [
             ("http://localhost:8000", Some("http://localhost:8000")),
             ("http://localhost:8000/v1/", Some("http://localhost:8000")),
-            ("https://api.example/openai/v1", Some("https://api.example/openai")),
+            ("http://api.example/openai/v1", Some("http://api.example:80/openai")),
+            ("https://api.example/v1", None),
             ("localhost:8000", None),
             ("ftp://localhost", None),
             ("http://user:secret@localhost", None),

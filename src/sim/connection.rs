@@ -171,10 +171,11 @@ impl Connection {
         let _ = socket2::SockRef::from(&self.socket).set_linger(Some(std::time::Duration::ZERO));
     }
 
-    /// Whether everything was handed to the kernel.
+    /// Whether the client asked to close the connection and its response was handed to the kernel. While a response is generated
+    /// there may be nothing to write for a time.
     #[must_use]
-    pub fn is_flushed(&self) -> bool {
-        self.output.is_empty()
+    pub fn is_finished(&self) -> bool {
+        self.close && self.generating.is_none() && self.output.is_empty()
     }
 }
 

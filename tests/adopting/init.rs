@@ -91,6 +91,10 @@ fn wrong_choices_are_usage_errors() {
         (vec!["--engine", "mlx", "--launcher", "docker"], "MLX has no public image"),
         (vec!["--engine", "llamacpp", "--hardware", "a/b"], "--hardware a/b: expected"),
         (vec!["--url", "localhost:1"], "expected http://HOST"),
+        (
+            vec!["--url", "https://engine", "--model", "m"],
+            "over TLS is measured by `imax bench`",
+        ),
         (vec!["--url", "http://127.0.0.1:1"], "http://127.0.0.1:1/v1/models lists none"),
     ] {
         let ended = finished(&mut init(&repository, &arguments));

@@ -33,7 +33,7 @@ impl DemoRepository {
     }
 }
 
-const QUICK: [&str; 5] = ["--profile", "demo", "--num-prompts-per-conc", "2", "--no-evals"];
+const QUICK: [&str; 5] = ["--profile", "demo", "--num-prompts-per-conc", "1", "--no-evals"];
 
 #[test]
 fn rows_are_measured_reported_and_kept() {

@@ -87,5 +87,5 @@ fn replicas_that_were_there_before_are_no_restart() {
     let port = behind_one_port(&first, SWITCH_AT, move || address.clone());
     let load = [&LOAD[..], &["--header", "Connection=close"]].concat();
     let (result, output) = measure(&port, &load, folder.path());
-    assert_eq!(doubts(&result), Vec::<&str>::new(), "{}", stderr(&output));
+    assert_eq!(doubts(&result), Vec::<&str>::new(), "{}{}", result["imax"], stderr(&output));
 }

@@ -1,5 +1,7 @@
 //! The simulated engine on its own: readiness, API, signals, and what it refuses to simulate.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::Instant;
 
 use nix::sys::signal::Signal;
@@ -51,6 +53,25 @@ fn serves_the_openai_api() {
         let answer = post(&engine.address, path, body);
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
     }
+}
+
+/// Every event of a socket reports that it is writable too, so one that comes while nothing has been written is no end of the answer.
+#[test]
+fn answers_before_it_closes_as_the_client_asked() {
+    let engine = Simulator::start(&["--ttft-ms", "40", "--itl-ms", "1"]);
+    let mut client = TcpStream::connect(&engine.address).unwrap();
+    let body = r#"{"model":"demo","prompt":"a b","max_tokens":4,"ignore_eos":true}"#;
+    let head = "POST /v1/completions HTTP/1.1\r\nConnection: close\r\nContent-Length";
+    write!(client, "{head}: {}\r\n\r\n{body}", body.len()).unwrap();
+    // While it generates: the metrics say when that has begun.
+    let until = Instant::now() + DEADLINE;
+    while !get(&engine.address, "/metrics").contains("imax_sim_requests_total 1") {
+        assert!(Instant::now() < until, "the request did not arrive");
+    }
+    client.write_all(b"\r\n").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("\"completion_tokens\":4"), "{answer}");
 }
 
 #[test]

@@ -17,6 +17,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, LocalBoxFuture};
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -131,6 +132,23 @@ pub struct EngineAddress {
 }
 
 impl EngineAddress {
+    /// The address in a URL such as `http://127.0.0.1:8000`, with the port of its scheme where it names none; a final `/v1` belongs to the
+    /// API. `None` for another scheme, and with user, query or fragment.
+    #[must_use]
+    pub fn parse(url: &str) -> Option<Self> {
+        let url = Url::parse(url).ok()?;
+        let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+        if !is_plain || url.scheme() != "http" {
+            return None;
+        }
+        let path = url.path().trim_end_matches('/');
+        Some(Self {
+            host: url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned(),
+            port: url.port_or_known_default()?,
+            base_path: path.strip_suffix("/v1").unwrap_or(path).to_owned(),
+        })
+    }
+
     /// Its URL, without a final slash. An IPv6 address stands in brackets (RFC 3986, section 3.2.2).
     #[must_use]
     pub fn url(&self) -> String {

@@ -71,7 +71,7 @@ impl Server {
             self.owners.remove(&emission.id);
         }
         let lost = connection.send(self.text.as_bytes()).is_err();
-        if lost || (emission.is_last && connection.close && connection.is_flushed()) {
+        if lost || connection.is_finished() {
             self.drop_connection(at);
         } else if emission.is_last {
             self.take_requests(at);

@@ -184,7 +184,7 @@ impl Server {
             && let Some(Some(connection)) = self.connections.get_mut(at)
         {
             let lost = connection.flush().is_err();
-            if lost || (connection.close && connection.is_flushed()) {
+            if lost || connection.is_finished() {
                 self.drop_connection(at);
             }
         }

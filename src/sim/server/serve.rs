@@ -186,7 +186,7 @@ impl Server {
     pub(super) fn reply(&mut self, at: usize, response: &str) {
         if let Some(Some(connection)) = self.connections.get_mut(at) {
             let lost = connection.send(response.as_bytes()).is_err();
-            if lost || (connection.close && connection.is_flushed()) {
+            if lost || connection.is_finished() {
                 self.drop_connection(at);
             }
         }

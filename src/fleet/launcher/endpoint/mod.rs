@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, LocalBoxFuture};
-use reqwest::Url;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -56,7 +55,7 @@ impl LaunchRules for Endpoint {
 
     fn check_section(&self, profile: ProfileHead<'_>, section: Option<Value>) -> Result<LaunchSettings, ProfileError> {
         let Section { url } = typed_section(profile, section)?;
-        let address = address_of(&url)
+        let address = EngineAddress::parse(&url)
             .ok_or_else(|| profile.invalid("endpoint.url", url, "http://HOST[:PORT][/PATH], without user, query and fragment"))?;
         LaunchSettings::of(self, profile, &address).map(LaunchSettings::elsewhere)
     }
@@ -70,22 +69,6 @@ impl LauncherKind for Endpoint {
     fn launcher(&self, settings: &LaunchSettings) -> Result<Box<dyn Launcher>, SettingsError> {
         Ok(Box::new(RunningServer(settings.read()?)))
     }
-}
-
-/// The address in a URL, with the port of its scheme where it names none.
-fn address_of(url: &str) -> Option<EngineAddress> {
-    let url = Url::parse(url).ok()?;
-    let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
-    if !is_plain || url.scheme() != "http" {
-        return None;
-    }
-    let path = url.path().trim_end_matches('/');
-    Some(EngineAddress {
-        // An IPv6 address stands in brackets in a URL (RFC 3986, section 3.2.2).
-        host: url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned(),
-        port: url.port_or_known_default()?,
-        base_path: path.strip_suffix("/v1").unwrap_or(path).to_owned(),
-    })
 }
 
 /// A server that runs already.
@@ -143,7 +126,7 @@ mod tests {
             ("http://engine/?key=1", None),
             ("engine:8000", None),
         ] {
-            let address = address_of(url);
+            let address = EngineAddress::parse(url);
             let found = address
                 .as_ref()
                 .map(|address| (address.host.as_str(), address.port, address.base_path.as_str()));
