@@ -19,16 +19,17 @@ pub(super) const AGENTIC: &str = "agentic-coding";
 pub(super) const LOAD: &str = "load";
 /// The entry of the block that says how many requests succeeded.
 pub(super) const COMPLETED: &str = "completed";
-/// The entry of the block with the end of the load.
+/// The entry of the block with the time at which the load ended, seconds since 1970.
 const ENDED: &str = "benchmark_end_time_unix";
-/// The entry of the block with the codes of what is doubtful about the figures.
+/// The entry of the block with the codes of doubts about the figures.
 const DOUBTS: &str = "doubts";
-/// The entry of a load's block with the codes of what is doubtful about the load.
+/// The entry of a load's block with the codes of doubts about the load.
 const VALIDITY: &str = "validity";
 /// The version of the block; raised when a field changes its meaning.
 const OWN_VERSION: i64 = 1;
 
-/// What [`Agg::point`] and [`Agg::ended_unix_s`] look at: of imax's own block little, which is the larger part of the text.
+/// The fields that [`Agg::point`] and [`Agg::ended_unix_s`] read. imax's own block is the larger part of the text, and few of its
+/// fields are needed.
 pub const POINT_PART: Wanted = Wanted {
     others: true,
     named: &[(
@@ -62,7 +63,7 @@ pub enum AggError {
     /// The document is not an object.
     #[error("found {0}, expected an object")]
     NotAnObject(&'static str),
-    /// A key is absent or holds something else.
+    /// A key is absent or has a value of the wrong kind.
     #[error("`{key}` is {found}, expected {expected}")]
     Field {
         key: String,
@@ -72,10 +73,10 @@ pub enum AggError {
     /// A name is invalid.
     #[error("{0}")]
     Name(#[from] NameError),
-    /// The block of imax's own is of another version.
+    /// imax's own block has another version.
     #[error("the `imax` block has version {0}, expected 1; use a newer imax")]
     Version(String),
-    /// The block of imax's own has no readable point key.
+    /// imax's own block has no valid point key.
     #[error("the `imax` block has no valid `point`: {0}")]
     Key(String),
 }
@@ -98,20 +99,20 @@ impl Agg {
         }
     }
 
-    /// Adds the power and energy of the GPUs; `raw` is the result that the document was made of. Where it counts no
-    /// requests or tokens the document stays one without power.
+    /// Adds the power and energy of the GPUs. `raw` is the result that the document was made of; if it counts no requests or no
+    /// tokens, nothing is added.
     pub fn set_power(&mut self, power: Power, raw: &Json) {
         if let Some(raw) = raw.as_object() {
             power::put(&mut self.0, power, raw);
         }
     }
 
-    /// Adds what the GPUs did besides.
+    /// Adds temperature, utilisation and memory of the GPUs.
     pub fn set_conditions(&mut self, conditions: Conditions) {
         power::put_conditions(&mut self.0, conditions);
     }
 
-    /// Adds where the numbers come from to the document's own block, where it has one.
+    /// Adds the provenance to imax's own block. A document without the block stays as it is.
     pub fn set_provenance(&mut self, provenance: Json) {
         if let Some(Json::Object(block)) = self.0.get_mut(OWN_BLOCK) {
             block.insert("provenance".to_owned(), provenance);
@@ -149,13 +150,13 @@ impl Agg {
         })
     }
 
-    /// When the load ended, seconds since 1970, where the document knows it.
+    /// When the load ended, seconds since 1970; `None` if the document does not say.
     #[must_use]
     pub fn ended_unix_s(&self) -> Option<f64> {
         self.0.get(OWN_BLOCK)?.get(ENDED)?.as_number()
     }
 
-    /// The codes of what is doubtful about the document: of the load as its generator says, and of the figures.
+    /// The codes of doubts: those that the load generator reports about the load, and those about the figures.
     #[must_use]
     pub fn doubts(&self) -> Vec<String> {
         let block = self.0.get(OWN_BLOCK);
@@ -189,7 +190,7 @@ impl Agg {
     }
 }
 
-/// The original tools write a result without a token like any other; its zeros are no measurement.
+/// The original tools write a result even if no token was counted. Its zeros are not measurements.
 fn outcome(measurement: Measurement, figures: &Figures<'_>) -> PointOutcome {
     let rates = ["tput_per_gpu", "output_tput_per_gpu"];
     let idle = rates
@@ -247,7 +248,7 @@ fn field(key: &str, found: impl Into<String>, expected: &'static str) -> AggErro
     }
 }
 
-/// What a load generator says about the run besides its metrics, copied into the block under the same names.
+/// The facts that a load generator reports besides its metrics; they are copied into the block under the same names.
 const COPIED: [&str; 8] = [
     "num_prompts",
     "completed",
@@ -259,7 +260,7 @@ const COPIED: [&str; 8] = [
     "backend",
 ];
 
-/// The block: version, point key, GPUs, and what was counted.
+/// The block: version, point key, GPUs, and counts of requests.
 pub(super) fn own_block(key: &PointKey, gpus: Gpus, raw: &Object, doubts: &[Doubt]) -> Json {
     let mut block = Object::new();
     block.insert("version".to_owned(), Json::Integer(OWN_VERSION));

@@ -1,6 +1,6 @@
-//! How far the requests of one measurement determine the means of its metrics: the confidence intervals that imax's load
-//! generator puts into its block of a raw result; for other load generators the standard error of the mean, as if requests were
-//! independent, where they report a standard deviation.
+//! Confidence intervals of the means of a measurement's metrics, from its own requests. imax's load generator writes them into its
+//! block of a raw result. For other load generators that report a standard deviation, the standard error of the mean is used, as if
+//! requests were independent.
 
 use super::agg::{COMPLETED, LOAD, OWN_BLOCK};
 use super::point::{Measurement, MetricInterval};
@@ -8,9 +8,9 @@ use super::{Json, Metric, Object, number};
 use crate::load::bootstrap::student_t95;
 use crate::load::statistics::count;
 
-/// Where the load generator has written them.
+/// The key of the intervals in imax's block of a raw result.
 pub(super) const CI95: &str = "ci95";
-/// Below this many requests a standard deviation is hardly known.
+/// The fewest requests for which a standard deviation is used: the estimate from fewer is too rough.
 const FEWEST_REQUESTS: usize = 4;
 
 /// The intervals in a normalised document.
@@ -30,7 +30,7 @@ pub(super) fn of(document: &Object, measurement: &Measurement) -> Vec<MetricInte
             Metric::Ttft => of_mean("ttft", block, measurement)?,
             Metric::Tpot => of_mean("tpot", block, measurement)?,
             Metric::E2el => of_mean("e2el", block, measurement)?,
-            // The reciprocal of TPOT.
+            // Interactivity is the reciprocal of TPOT, so the bounds change places.
             Metric::Interactivity => reversed(1.0, of_mean("tpot", block, measurement)?),
             // In a closed loop throughput times mean latency is the concurrency (Little's law): both are equally uncertain.
             Metric::ThroughputPerGpu => {

@@ -1,4 +1,4 @@
-//! What load generators wrote, to one normalised result a point. `normalize` turns a raw result and its
+//! Raw results of load generators to normalised results, one for each point. `normalize` turns a raw result and its
 //! `PointContext` into an `Agg`, the document that goes into `agg_*.json` with the keys of InferenceX's
 //! process_result.py; a `Point` is what the rest of imax reads from such a document.
 
@@ -21,7 +21,7 @@ pub use context::{ContextError, Dialect, Gpus, Origin, PointContext};
 pub use eval::{EvalConcs, EvalFile, EvalSet, EvalSort, eval_meta, eval_rows, sort_eval_rows};
 pub use json::{Json, JsonError, Object};
 pub use normalize::{Normalised, NormalizeError, doubt, normalize};
-// Results are asked for by metric, so its name is at hand where they are.
+// Re-exported because every query of a result names a metric.
 pub use crate::model::{Better, Metric, Statistic};
 pub use point::{Point, PointFailure, PointOutcome};
 pub use power::{Conditions, Power, RolePower};

@@ -3,7 +3,7 @@
 
 use super::Json;
 
-/// The whole number in a text: space around it, a sign, digits with single underscores between them.
+/// The whole number in a text: optional white space around it, a sign, digits with single underscores between them.
 pub(super) fn whole_from_text(text: &str) -> Option<i64> {
     let digits = text.trim();
     let (negative, digits) = match digits.strip_prefix('-') {
@@ -21,7 +21,7 @@ fn without_underscores(digits: &str) -> Option<String> {
     (between && only_digits && !digits.is_empty()).then(|| digits.replace('_', ""))
 }
 
-/// The whole number of a JSON value: fractions are cut off, a text is read.
+/// The whole number of a JSON value: fractions are cut off, texts are parsed.
 pub(super) fn whole(value: &Json) -> Option<i64> {
     /// Beyond it doubles are not exact, and no count is that high.
     const LIMIT: f64 = 9_007_199_254_740_992.0;
@@ -38,7 +38,7 @@ pub(super) fn whole(value: &Json) -> Option<i64> {
     }
 }
 
-/// The number of a JSON value, which may be not finite; a text is read.
+/// The number of a JSON value, possibly infinite or NaN; texts are parsed.
 pub(super) fn float(value: &Json) -> Option<f64> {
     match value {
         Json::Integer(_) | Json::Float(_) => value.as_number(),

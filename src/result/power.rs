@@ -29,27 +29,27 @@ pub struct RolePower {
     pub decode_gpus: u32,
 }
 
-/// What the GPUs of a point did besides; what was not sampled is absent.
+/// Temperature, utilisation and memory of the GPUs of a point; `None` for what was not sampled.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Conditions {
     /// Mean temperature, degrees Celsius.
     pub mean_temperature_c: Option<f64>,
     /// Highest temperature, degrees Celsius.
     pub peak_temperature_c: Option<f64>,
-    /// Mean share of time in which they worked, percent.
+    /// Mean utilisation, percent.
     pub mean_utilization_percent: Option<f64>,
     /// Mean memory in use of a GPU, MiB.
     pub mean_memory_mib: Option<f64>,
 }
 
-/// Marks that no power is known.
+/// Records that the power is unknown.
 pub(super) fn put_unknown(document: &mut Object) {
     document.insert("power_metric_schema_version".to_owned(), Json::Integer(SCHEMA));
     document.insert("power_valid".to_owned(), Json::Integer(0));
 }
 
-/// Writes power and energy. A raw result that counts no requests or tokens has no energy for each of them, so nothing is
-/// written then.
+/// Writes power and energy. Nothing is written if the raw result counts no requests or no tokens: energy per request and per token
+/// would be undefined.
 pub(super) fn put(document: &mut Object, power: Power, raw: &Object) {
     let count = |key: &str| {
         raw.get(key)
@@ -95,7 +95,7 @@ pub(super) fn put(document: &mut Object, power: Power, raw: &Object) {
     }
     document.insert("power_valid".to_owned(), Json::Integer(1));
     for (key, number) in numbers {
-        // As the original: watts and joules to the thousandth.
+        // The original rounds watts and joules to three decimals.
         let number = if key.ends_with("_w") || key.ends_with("_j") {
             (number * 1e3).round() / 1e3
         } else {
@@ -120,7 +120,7 @@ pub(super) fn put_conditions(document: &mut Object, conditions: Conditions) {
     }
 }
 
-/// To the millionth, as the original does.
+/// Rounds to six decimals, as the original does.
 fn rounded(number: f64) -> f64 {
     (number * 1e6).round() / 1e6
 }
@@ -170,7 +170,7 @@ mod tests {
             (with["joules_per_total_token"].as_f64(), &with["avg_power_w"]),
             (Some(7.272_727), &without["avg_power_w"])
         );
-        // A role without GPUs makes nothing valid.
+        // Without GPUs of a role nothing is written.
         let none = RolePower {
             decode_gpus: 0,
             decode_joules: 0.0,

@@ -1,5 +1,5 @@
-//! Points of raw results alone, without a matrix row: what a person gets who has run a load generator twice and wants to know which
-//! was faster. What a raw result does not say (hardware, precision, GPUs) is unknown, and throughput is that of the whole server.
+//! Points of raw results without a matrix row, to compare two runs of a load generator. What a raw result does not contain (hardware,
+//! precision, GPUs) is unknown, and throughput is that of the whole server.
 
 use std::num::NonZeroU32;
 
@@ -8,7 +8,7 @@ use super::producer::{ProducerError, RawResult, read_results};
 use super::{Agg, AggError, Json, JsonError, Origin, PointContext, number};
 use crate::model::{Concurrency, CurveKey, Layout, NameError, Parallelism, SeqLens, SpecDecoding, Workload};
 
-/// What stands for hardware and precision of a raw result.
+/// Hardware and precision of a point without a row.
 pub const UNKNOWN: &str = "unknown";
 
 /// Why a file has no points.
@@ -25,7 +25,7 @@ pub enum RawPointError {
 }
 
 impl RawPointError {
-    /// Whether the file is none that a load generator wrote.
+    /// Whether the file was not written by a load generator.
     #[must_use]
     pub fn is_of_no_producer(&self) -> bool {
         match self {
@@ -103,7 +103,7 @@ fn describe(raw: &Json) -> Result<(PointContext, Concurrency), RawPointError> {
         layout: layout.to_string(),
     };
     let in_flight = completed * amount("mean_e2el_ms").or_else(|| amount("median_e2el_ms")).unwrap_or(0.0) / 1000.0;
-    // Where nothing bounds the requests in flight, their mean number by Little's law.
+    // Without a limit of the requests in flight: their mean number by Little's law.
     let conc = amount("max_concurrency").unwrap_or_else(|| in_flight / amount("duration").unwrap_or(1.0));
     let context = PointContext::unknown(curve, model, lens, layout);
     Ok((context, whole(conc)))

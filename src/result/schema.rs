@@ -1,9 +1,9 @@
-//! The JSON Schema of a normalised result, `agg_*.json`: the keys that every result has. Which latencies and rates it has depends
-//! on the load generator, so other keys are allowed and not listed.
+//! The JSON Schema of a normalised result, `agg_*.json`: the keys that every result has. Latencies and rates depend on the load
+//! generator, so other keys are allowed and not listed.
 
 #![expect(
     dead_code,
-    reason = "only their schema is used; `agg` keeps a document whole, with the keys that it does not know"
+    reason = "only their schema is used; `agg` keeps the whole document, unknown keys included"
 )]
 
 use schemars::JsonSchema;

@@ -7,7 +7,7 @@ use crate::matrix::Component;
 use crate::model::{CurveKey, Layout, NameError, Parallelism, SeqLens, SpecDecoding, WorkerGroup, Workload};
 use crate::result::{Json, number};
 
-/// What every result needs, in the order in which the original names what is missing.
+/// The variables that every result needs, in the order in which the original tool lists missing ones.
 const BASE: [&str; 10] = [
     "RUNNER_TYPE",
     "FRAMEWORK",

@@ -1,5 +1,5 @@
-//! What a raw result does not say about itself: model, hardware, engine, layout. It comes from the matrix row of the
-//! job, or from the environment that InferenceX's workflows set.
+//! What a raw result lacks to identify its point: model, hardware, engine, layout. It comes from the matrix row of the job, or
+//! from the environment that InferenceX's workflows set.
 
 mod environment;
 
@@ -11,7 +11,7 @@ pub(super) use environment::spec_decoding;
 /// Everything about a point that is not in its raw result.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PointContext {
-    /// Where it came from, which decides how strictly the raw result is read.
+    /// The source of the context. It decides how strictly the raw result is checked.
     pub origin: Origin,
     /// The curve of the point.
     pub curve: CurveKey,
@@ -65,7 +65,7 @@ pub enum Gpus {
 pub enum Dialect {
     #[default]
     Current,
-    /// That of February 2026, which knew no PP, DCP, PCP, router or fingerprint, and needed decode GPUs.
+    /// The dialect of February 2026: no PP, DCP, PCP, router or fingerprint, and decode GPUs are required.
     February,
 }
 
@@ -75,12 +75,12 @@ pub enum ContextError {
     /// Variables are not set.
     #[error("the environment lacks {}; set them, or give the matrix row with --row", .0.join(", "))]
     Missing(Vec<&'static str>),
-    /// A variable is not a number, or is below its minimum.
+    /// A variable is not a whole number, or is below its minimum.
     #[error("{variable} is {found:?}, expected a whole number from {minimum}")]
     Number {
         variable: &'static str,
         found: String,
-        /// The least that makes sense.
+        /// The smallest valid value.
         minimum: u32,
     },
     /// A variable is not a valid name.
@@ -143,7 +143,7 @@ impl PointContext {
         environment::Environment { lookup, dialect }.context()
     }
 
-    /// A context of which only this is known; on one GPU, because the raw result does not say how many there were.
+    /// A context of which only this is known. It has one GPU, because the raw result does not say how many there were.
     pub(super) fn unknown(curve: CurveKey, model: Option<String>, lens: SeqLens, layout: Layout) -> Self {
         Self {
             origin: Origin::Environment,

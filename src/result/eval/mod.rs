@@ -17,7 +17,7 @@ pub use meta::{EvalConcs, eval_meta};
 pub struct EvalFile {
     /// The file's name without folders.
     pub name: String,
-    /// How rows name it.
+    /// The file as rows name it.
     pub source: String,
     /// When it was written, nanoseconds since 1970: of several results the newest counts.
     pub modified_ns: u128,
@@ -83,8 +83,7 @@ fn rows_of(set: &EvalSet, dialect: Dialect) -> Result<Vec<Object>, EvalError> {
     Ok(rows)
 }
 
-/// The set without what the tool of February did not know: several nodes and several concurrencies. It took no number for
-/// granted either.
+/// The evaluation as the tool of February 2026 read it: without several nodes and several concurrencies, and with numbers checked.
 fn as_february_reads(set: &EvalSet) -> Result<EvalSet, EvalError> {
     const KNOWN: [&str; 9] = [
         "hw",
@@ -135,7 +134,7 @@ pub fn sort_eval_rows(rows: &mut [Object], by: EvalSort) {
     });
 }
 
-/// Numbers by size, texts by letters.
+/// Numbers are ordered by value, texts alphabetically.
 fn sort_value(value: Option<&Json>) -> (i64, String) {
     match value {
         Some(Json::Integer(number)) => (*number, String::new()),

@@ -4,7 +4,7 @@ use super::super::{Json, Object, number};
 use super::EvalError;
 use super::score::{TaskScore, known_value};
 
-/// What the description says about attention, by its spelling.
+/// Data-parallel attention, from the keys that the two dialects use for it.
 struct DpAttention {
     whole: Json,
     prefill: Json,
@@ -106,7 +106,7 @@ fn flag(value: Option<&Json>) -> bool {
     }
 }
 
-/// A value as the original prints it, in small letters: `true`, `none`, `8`.
+/// A value as the original prints it, in lower case: `true`, `none`, `8`.
 fn spelled(value: &Json) -> String {
     match value {
         Json::Null => "none".to_owned(),
@@ -115,7 +115,7 @@ fn spelled(value: &Json) -> String {
     }
 }
 
-/// The original compares the two sides before it prints them, so `true` and `"true"` are said to differ.
+/// The original compares the two sides before it prints them, so `true` and `"true"` count as different.
 fn dp_attention(meta: &Object, multi_node: bool) -> DpAttention {
     let whole = meta.get("dp_attention").cloned().unwrap_or_else(|| "none".into());
     let side = |key: &str| meta.get(key).filter(|value| !matches!(value, Json::Null)).unwrap_or(&whole).clone();

@@ -2,7 +2,7 @@
 
 use super::super::{Dialect, Json, Object};
 
-/// What a file says about one task. Scores stay JSON values: lm-eval writes `"N/A"` where it has no error.
+/// The scores of one task in a file. They stay JSON values, because lm-eval writes `"N/A"` for a missing standard error.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct TaskScore {
     /// The task's name.
@@ -14,7 +14,7 @@ pub(super) struct TaskScore {
     pub accuracy: Pair,
     /// Number of samples.
     pub samples: Json,
-    /// The model's name, where the file knows it.
+    /// The model's name, if the file has it.
     pub model: Option<Json>,
     /// How rows name the file.
     pub source: String,

@@ -1,5 +1,5 @@
-//! JSON as Python writes it: `NaN`, `Infinity` and `-Infinity` are numbers in the files of the original tools, and no
-//! strict reader takes them. Objects keep their order, and of equal keys the last one counts, as in Python.
+//! JSON as Python writes it: the files of the original tools have the numbers `NaN`, `Infinity` and `-Infinity`, which strict parsers
+//! reject. Objects keep their order, and of equal keys the last one counts, as in Python.
 
 mod read;
 mod write;
@@ -30,16 +30,16 @@ impl Json {
     /// Reads one JSON document.
     ///
     /// # Errors
-    /// [`JsonError`] with line and column of what is no JSON.
+    /// [`JsonError`] with line and column of the first syntax error.
     pub fn parse(text: &str) -> Result<Self, JsonError> {
         read::document(text, &Wanted::ALL)
     }
 
-    /// Reads one JSON document as [`Json::parse`] does, and keeps of its objects only what is wanted: a result of many is
-    /// mostly what only its owner looks at.
+    /// Reads one JSON document as [`Json::parse`] does, and keeps only the wanted entries of its objects. It saves memory where
+    /// thousands of results are read and few of their entries used.
     ///
     /// # Errors
-    /// [`JsonError`], also for what is wrong in what is not kept.
+    /// [`JsonError`], also for syntax errors in entries that are not kept.
     pub fn parse_part(text: &str, wanted: &Wanted) -> Result<Self, JsonError> {
         read::document(text, wanted)
     }

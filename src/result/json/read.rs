@@ -27,7 +27,7 @@ pub(super) fn document(text: &str, wanted: &Wanted) -> Result<Json, JsonError> {
     }
 }
 
-/// Which entries of objects are kept. A list's items are each looked at as the list itself.
+/// Which entries of objects are kept. The items of a list are treated as the list itself.
 #[derive(Debug)]
 pub struct Wanted {
     /// Whether entries that are not named are kept, with everything in them.
@@ -60,7 +60,7 @@ impl Reader<'_> {
         self.skip(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
     }
 
-    /// Goes on to the first byte that is something else.
+    /// Skips bytes while `is` holds.
     fn skip(&mut self, is: impl Fn(u8) -> bool) {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
         self.at += rest.iter().position(|byte| !is(*byte)).unwrap_or(rest.len());
@@ -99,7 +99,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The next value; what is not wanted is checked like the rest, and costs no memory.
+    /// The next value. Unwanted values are checked as well, but not stored.
     fn value(&mut self, wanted: Option<&Wanted>) -> Result<Json, JsonError> {
         self.skip_space();
         match self.peek() {
@@ -228,7 +228,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A text; where it is not wanted, an empty one.
+    /// A text; empty if it is not wanted.
     fn string(&mut self, wanted: bool) -> Result<String, JsonError> {
         self.at += 1;
         let mut text = String::new();

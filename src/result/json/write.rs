@@ -1,5 +1,5 @@
-//! The writer: indented by two, as the original tools write their files. Writing to a text cannot fail, so what
-//! `write!` returns is dropped.
+//! The writer: indented by two spaces, as the original tools write their files. Writing to a `String` cannot fail, so the results of
+//! `write!` are dropped.
 
 use std::fmt::Write as _;
 

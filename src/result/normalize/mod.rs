@@ -31,10 +31,10 @@ pub enum NormalizeError {
     /// The result was measured at another concurrency than the row's.
     #[error("the result was measured at concurrency {found}, expected {expected} from the row")]
     OtherConcurrency { found: i64, expected: Concurrency },
-    /// No request completed, or none gave a token.
+    /// No request completed, or no token was counted.
     #[error("the result has {0}: nothing was measured; see the server's log")]
     NothingMeasured(&'static str),
-    /// The figures cannot be true, or are not those of the load that was asked for.
+    /// The figures are impossible, or belong to another load than the requested one.
     #[error("{0}")]
     Implausible(Doubt),
 }
@@ -43,12 +43,12 @@ pub enum NormalizeError {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normalised {
     pub agg: Agg,
-    /// What is doubtful about its figures. With a row the document says so as well, in its own block.
+    /// Doubts about its figures. With a row they are also in imax's block of the document.
     pub doubts: Vec<Doubt>,
 }
 
 impl NormalizeError {
-    /// A short name that does not change, for programs that read messages.
+    /// A stable short name, for programs.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ impl NormalizeError {
     }
 }
 
-/// Why numbers of a raw result would mean nothing, though the original takes it: what a row's result is refused for.
+/// Why a result with a row is refused although the original tool accepts it; `None` if it passes these checks.
 #[must_use]
 pub fn doubt(raw: &Json) -> Option<NormalizeError> {
     check(raw.as_object()?).err()
@@ -70,8 +70,8 @@ pub fn doubt(raw: &Json) -> Option<NormalizeError> {
 
 /// The normalised document of a raw result.
 ///
-/// With a context from a row everything is checked: finite numbers, completed requests, tokens, the concurrency, and whether the
-/// figures can be true. With one from the environment what the original accepts is accepted, but for numbers below zero.
+/// With a context from a row everything is checked: finite numbers, completed requests, tokens, the concurrency, and plausibility.
+/// With a context from the environment, everything that the original accepts is accepted except negative numbers.
 ///
 /// # Errors
 /// [`NormalizeError`] with the key that is missing or wrong.
@@ -166,8 +166,8 @@ fn number(raw: &Object, key: &'static str) -> Result<f64, NormalizeError> {
     number::float(value).ok_or_else(|| wrong(key, value, "a number"))
 }
 
-/// The concurrency that was measured. Loads at a rate and some load generators do not say one; a row's is taken then, and the result
-/// is marked.
+/// The measured concurrency. Loads at a rate and some load generators do not report one; then the row's is used, and the result is
+/// marked.
 fn concurrency(raw: &Object, origin: Origin, doubts: &mut Vec<Doubt>) -> Result<i64, NormalizeError> {
     const KEY: &str = "max_concurrency";
     let expected = match origin {
@@ -295,7 +295,7 @@ fn latencies(raw: &Object, left_out: &[String]) -> Result<Vec<(String, Json)>, N
         if key.contains("tpot") {
             let milliseconds = milliseconds()?;
             if milliseconds == 0.0 && key.starts_with("std") {
-                // One request, or several alike: there is no spread to invert.
+                // One request, or several equal ones: the deviation is 0 and has no inverse.
                 continue;
             }
             if milliseconds == 0.0 {
@@ -307,7 +307,7 @@ fn latencies(raw: &Object, left_out: &[String]) -> Result<Vec<(String, Json)>, N
     Ok(entries)
 }
 
-/// What a result of our own must fulfil so that no number in it is silently meaningless.
+/// Checks of a result with a row, so that none of its numbers is silently meaningless.
 fn check(raw: &Object) -> Result<(), NormalizeError> {
     if number(raw, "completed")? < 1.0 {
         return Err(NormalizeError::NothingMeasured("no completed request"));

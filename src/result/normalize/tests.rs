@@ -1,4 +1,4 @@
-//! What a raw result becomes, and what is refused.
+//! Raw results: normalised and refused ones.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
 
@@ -150,7 +150,7 @@ fn zeros_that_stand_for_no_measurement_are_left_out_and_marked() {
     let point = found.agg.point().unwrap();
     assert_eq!((point.get(Metric::Ttft), point.get(Metric::Tpot)), (None, Some(0.02)));
     assert_eq!(found.agg.doubts(), ["placeholder-zero"]);
-    // The document of the original keeps the zero; who reads it does not take it for a number.
+    // The original's document keeps the zero; readers of the point do not get it as a number.
     let foreign = normalize(&raw(&[("median_ttft_ms", Json::Integer(0))]), &environment(&[]).unwrap())
         .unwrap()
         .agg;
@@ -179,7 +179,7 @@ fn data_parallel_replicas_count_as_gpus() {
             8,
             "tp2-dp4",
         ),
-        // Ranks of data-parallel attention are within TP where that is as large.
+        // Ranks of data-parallel attention share the GPUs of TP if TP is as large.
         (
             &[("TP", Some("8")), ("DP_SIZE", Some("8")), ("DP_ATTENTION", Some("true"))],
             8,

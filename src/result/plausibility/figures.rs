@@ -1,15 +1,15 @@
-//! The numbers of a result that can contradict each other, whatever document they come from.
+//! The numbers of a raw or normalised result that are checked against each other.
 
 use crate::result::{Json, Object, number};
 
-/// What a load generator counted and timed. What it does not say is absent.
+/// The counts and times of a load; `None` for those that the load generator does not report.
 #[derive(Debug, Clone, Default)]
 pub(in crate::result) struct Figures<'a> {
     /// Successful requests.
     pub(super) completed: Option<f64>,
     /// Requests that failed.
     pub(super) failed: Option<f64>,
-    /// Requests that were to be sent; absent where the load had a duration instead.
+    /// Requests that were requested; `None` if the load was limited by time.
     pub(super) requested: Option<f64>,
     pub(super) output_tokens: Option<f64>,
     pub(super) duration_s: Option<f64>,
@@ -18,7 +18,7 @@ pub(in crate::result) struct Figures<'a> {
     /// Whether each request was sent as soon as another one ended, so that `max_concurrency` were in flight all the time.
     pub(super) is_closed_loop: bool,
     pub(super) is_cancelled: bool,
-    /// Every number that cannot be below zero and is no latency, with its key.
+    /// All amounts other than latencies, with their keys; none may be negative.
     pub(super) amounts: Vec<(&'a str, f64)>,
     pub(super) latencies: Vec<Latency<'a>>,
 }
@@ -69,7 +69,7 @@ const NORMALISED_AMOUNTS: [&str; 3] = ["tput_per_gpu", "output_tput_per_gpu", "i
 const NORMALISED_LATENCIES: [&str; 5] = ["ttft", "tpot", "itl", "e2el", "e2e_latency"];
 
 impl<'a> Figures<'a> {
-    /// Of a raw result in the words of benchmark_serving.py.
+    /// The figures of a raw result with the keys of benchmark_serving.py.
     pub(in crate::result) fn of_raw(raw: &'a Object) -> Self {
         let get = |key: &str| raw.get(key).and_then(number::float).filter(|value| value.is_finite());
         let own = raw.get("imax");
@@ -89,7 +89,7 @@ impl<'a> Figures<'a> {
             latencies: Vec::new(),
         };
         for (key, value) in raw {
-            // Other values than numbers are refused where times are converted.
+            // Values that are not numbers are refused later, when times are converted.
             let found = key.strip_suffix("_ms").zip(number::float(value));
             if let Some((name, value)) = found {
                 figures.add(key, name, value, value / 1000.0, &[]);
@@ -98,7 +98,7 @@ impl<'a> Figures<'a> {
         figures
     }
 
-    /// Of the numbers of a normalised result.
+    /// The figures of a normalised result.
     pub(in crate::result) fn of_normalised(numbers: impl Iterator<Item = (&'a str, f64)>) -> Self {
         let mut figures = Self::default();
         for (key, value) in numbers {
@@ -158,12 +158,12 @@ impl<'a> Latency<'a> {
         self.get(Statistic::Quantile(0.5))
     }
 
-    /// What stands for the whole: the mean, else the median.
+    /// The representative value: the mean, else the median.
     pub(super) fn typical(&self) -> Option<&Figure<'a>> {
         self.mean().or_else(|| self.median())
     }
 
-    /// Statistics that are values of the latency itself: all but the deviation.
+    /// All statistics except the standard deviation, which is not a value of the latency.
     pub(super) fn values(&self) -> impl Iterator<Item = &Figure<'a>> {
         self.statistics.iter().filter(|figure| figure.statistic != Statistic::Deviation)
     }
@@ -183,7 +183,7 @@ impl<'a> Latency<'a> {
     }
 }
 
-/// Latency and statistic of a name: `median_ttft`, or `ttft_p50` as some load generators have it.
+/// Latency and statistic of a name such as `median_ttft`, or `ttft_p50` of some load generators.
 fn split(name: &str) -> Option<(&str, Statistic)> {
     let before = name.split_once('_').and_then(|(word, rest)| Some((rest, statistic(word)?)));
     before.or_else(|| name.rsplit_once('_').and_then(|(rest, word)| Some((rest, statistic(word)?))))

@@ -1,4 +1,4 @@
-//! What the statistics of latencies say about each other.
+//! Checks of latency statistics against each other.
 
 use super::Doubt;
 use super::figures::{Figure, Figures, Latency, Statistic};
@@ -7,11 +7,11 @@ use super::figures::{Figure, Figures, Latency, Statistic};
 const LEAST_TTFT_S: f64 = 20e-6;
 /// Statistics of one latency that differ by this factor are in different units, or some requests hung.
 const APART: f64 = 1000.0;
-/// What rounding and another way to interpolate a percentile may add.
+/// The tolerance for rounding and for other ways to interpolate a percentile.
 const TOLERANCE: f64 = 1.05;
-/// How far rounding may move a number, as a part of the mean.
+/// The tolerance for rounding, as a fraction of the mean.
 const ROUNDED: f64 = 0.02;
-/// Requests whose answer has one token have neither TPOT nor ITL.
+/// The fewest output tokens of a request that has TPOT and ITL: an answer of one token has neither.
 const ONE_TOKEN: f64 = 1.5;
 
 /// Doubts about each latency.
@@ -50,8 +50,8 @@ pub(super) fn zero_latencies<'a>(figures: &'a Figures<'a>) -> impl Iterator<Item
     zeros.map(|latency| latency.name)
 }
 
-/// The key of a zero that cannot be measured. Times between chunks that arrived together are zero, so of ITL only zeros
-/// throughout say something.
+/// The key of a statistic whose zero cannot be a measurement. The time between chunks that arrived together is zero, so ITL is
+/// suspect only if all its statistics are zero.
 fn zero<'a>(latency: &Latency<'a>) -> Option<&'a str> {
     let is_zero = |value: f64| value == 0.0;
     let found = match latency.name {
@@ -93,7 +93,7 @@ fn disordered(latency: &Latency<'_>) -> Option<Doubt> {
     })
 }
 
-/// Chunks that arrive together make the median of ITL as short as one likes, so it is not looked at.
+/// The median of ITL is not checked: it may be arbitrarily short if chunks arrive together.
 fn apart(latency: &Latency<'_>) -> Option<Doubt> {
     if latency.name == "itl" {
         return None;
@@ -109,8 +109,8 @@ fn apart(latency: &Latency<'_>) -> Option<Doubt> {
     })
 }
 
-/// Holds a standard deviation against what mean and quantiles allow. Of n values from 0 with a mean m it is at most m·√(n-1). A
-/// quantile at share q is at most √(q/(1-q)) deviations above the mean (Cantelli's inequality), and the median at most one away.
+/// Checks a standard deviation against mean and quantiles. For n values of at least 0 with mean m it is at most m·√(n-1). The quantile
+/// q is at most √(q/(1-q)) deviations above the mean (Cantelli's inequality), and the median at most one deviation away from it.
 fn deviation(latency: &Latency<'_>, figures: &Figures<'_>) -> Option<Doubt> {
     let deviation = latency.get(Statistic::Deviation)?;
     let mean = latency.mean()?;

@@ -1,20 +1,21 @@
-//! What counts, rates, duration and latencies of a load say about each other.
+//! Checks of a load's counts, rates, duration and latencies against each other.
 
 use super::Doubt;
 use super::figures::{Figure, Figures, Latency, Statistic};
 
-/// The share of failed requests from which the rest describes another load than the one that was asked for.
+/// The share of failed requests above which the rest is another load than the requested one.
 const MOST: f64 = 0.5;
 /// The share that `imax bench` allows by default.
 const ALLOWED: f64 = 0.05;
-/// Rates are computed from counts and the duration. Warm-up and ramps that are counted in one and not in the other make factors
-/// of two; a wrong unit makes 1,000.
+/// The tolerated factor between a rate and count divided by duration. Warm-up and ramps that enter only one of them make factors
+/// of up to two; a wrong unit makes 1,000.
 const RATE_FACTOR: f64 = 10.0;
-/// Requests in flight, by Little's law, as a part of what a closed loop keeps there: below and above, a latency has another unit.
+/// Requests in flight by Little's law, as a fraction of a closed loop's concurrency. Outside of this range, a latency has the wrong
+/// unit.
 const IN_FLIGHT: (f64, f64) = (0.02, 50.0);
-/// Requests in flight of a closed loop that stands still most of the time, which none does.
+/// The fewest mean requests in flight of a closed loop: below, it would be idle most of the time.
 const IDLE: f64 = 0.2;
-/// TTFT, TPOT and the whole latency that differ by this factor from what two of them give for the third.
+/// The tolerated factor between a latency and the value that follows from the two others of TTFT, TPOT and end-to-end latency.
 const PARTS_FACTOR: f64 = 50.0;
 
 /// Doubts about counts and rates.
@@ -42,7 +43,7 @@ fn amount<'a>(figures: &Figures<'a>, key: &str) -> Option<(&'a str, f64)> {
     figures.amounts.iter().copied().find(|(known, _)| *known == key)
 }
 
-/// Nothing was measured where there is no completed request or no token, which is said elsewhere.
+/// A rate or a duration of zero. Results without a completed request or without a token are not looked at: other checks report them.
 fn zero_rate(figures: &Figures<'_>) -> Option<Doubt> {
     let has_tokens = figures.completed? > 0.0 && figures.output_tokens? > 0.0;
     let keys = ["duration", "request_throughput", "output_throughput", "total_token_throughput"];
@@ -105,7 +106,7 @@ fn rates(figures: &Figures<'_>) -> Option<Doubt> {
     })
 }
 
-/// How long a request takes as a whole: as measured, else from its parts, seconds.
+/// The end-to-end latency of a request, seconds: as measured, else from its parts.
 fn whole_latency<'f, 'a>(figures: &'f Figures<'a>) -> Option<(&'f Figure<'a>, f64)> {
     if let Some(figure) = figures.latency(&["e2el", "e2e_latency"]).and_then(Latency::typical) {
         return Some((figure, figure.seconds));
@@ -122,7 +123,7 @@ fn in_flight(figures: &Figures<'_>) -> Option<Doubt> {
     let completed = figures.completed.filter(|count| *count > 0.0)?;
     let (figure, seconds) = whole_latency(figures).filter(|(_, seconds)| *seconds > 0.0)?;
     let found = completed * seconds / duration_s;
-    // Requests beyond what one lane can do one after another are needed to fill all lanes.
+    // A lane is a slot for one of the concurrent requests. A load fills at most as many lanes as it has requests.
     let lanes = figures.max_concurrency.filter(|lanes| *lanes >= 1.0)?.min(completed);
     let is_short = figures.is_closed_loop && found < lanes * IN_FLIGHT.0;
     let is_long = found > lanes * IN_FLIGHT.1;
@@ -149,7 +150,7 @@ fn parts(figures: &Figures<'_>) -> Option<Doubt> {
     let decode = whole.seconds - first.seconds;
     let rest = whole.seconds - each.seconds * tokens;
     let expected_each = decode / tokens.max(1.0);
-    // Where a part is a small one, the difference of two large ones says nothing about it.
+    // A small part cannot be computed as the difference of two large numbers.
     let each_is_wrong = tokens >= 1.0 && decode > whole.seconds * 0.2 && is_far(each.seconds, expected_each);
     let first_is_wrong = rest > whole.seconds * 0.5 && is_far(first.seconds, rest);
     let (figure, expected) = if each_is_wrong {

@@ -1,5 +1,5 @@
-//! Whether the numbers of a result can be true. Every result passes here, whatever load generator wrote it, and so does every
-//! normalised document: figures of a broken client look like any others, and a latency of zero would win each comparison.
+//! Plausibility checks of all raw and normalised results, whatever load generator wrote them: the figures of a broken client look
+//! like any others, and a latency of zero would win every comparison.
 
 mod figures;
 mod latencies;
@@ -9,13 +9,13 @@ pub(super) use figures::Figures;
 
 use crate::model::Concurrency;
 
-/// Why figures cannot be true, or are not those of the load that was asked for.
+/// Why figures are impossible, doubtful, or belong to another load than the requested one.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Doubt {
     /// A latency, count or rate below zero: times subtracted that were never taken.
     #[error("`{key}` is {found}, expected a number from 0: the load generator is broken or its clock was set")]
     Negative { key: String, found: f64 },
-    /// Zeros stand for a latency that was not measured, as load generators write it that saw no first token.
+    /// A latency was not measured: load generators that saw no first token write zeros.
     #[error("`{key}` is 0: {latency} was not measured and is left out; does the load generator see the tokens of this server?")]
     Placeholder { latency: String, key: String },
     /// A rate or the duration is zero although there were tokens.
@@ -29,9 +29,9 @@ pub enum Doubt {
         higher: String,
         higher_value: f64,
     },
-    /// Statistics of one latency that differ by a thousand and more.
+    /// Two statistics of a latency differ by a factor of 1,000 or more.
     #[error(
-        "`{near}` is {near_value} and `{far}` {far_value}, apart by more than 1,000; are they in different units, or did requests hang?"
+        "`{near}` is {near_value} and `{far}` is {far_value}, a factor of more than 1,000; are they in different units, or did requests hang?"
     )]
     Apart {
         near: String,
@@ -39,8 +39,8 @@ pub enum Doubt {
         far: String,
         far_value: f64,
     },
-    /// No values have this standard deviation and the other statistic.
-    #[error("`{key}` is {found}, which no values have whose `{other}` is {other_value}; is it in another unit?")]
+    /// A standard deviation is impossible for the value of another statistic.
+    #[error("`{key}` is {found}, which is impossible if `{other}` is {other_value}; is it in another unit?")]
     Deviation {
         key: String,
         found: f64,
@@ -48,38 +48,38 @@ pub enum Doubt {
         other_value: f64,
     },
     /// Requests failed.
-    #[error("only {completed} of {total} requests completed: the figures are those of another load; see the load generator's log")]
+    #[error("only {completed} of {total} requests completed, so the figures describe another load; see the load generator's log")]
     Failed {
         completed: f64,
         total: f64,
-        /// More than half of them.
+        /// Whether more than half of them failed.
         is_most: bool,
     },
-    /// Requests are neither completed nor failed.
-    #[error("{found} requests ended of {requested} that were asked for; was the load generator stopped, or are there fewer prompts?")]
+    /// Some requests neither completed nor failed.
+    #[error("only {found} of {requested} requests ended; was the load generator stopped, or has the data set fewer prompts?")]
     Missing { found: f64, requested: f64 },
     /// The load was cancelled before its end.
-    #[error("the run was cancelled before its end: the figures are those of a part of the load")]
+    #[error("the run was cancelled before its end, so the figures cover only a part of the load")]
     Cancelled,
     /// The result does not say at which concurrency it was measured.
-    #[error("the result does not say its concurrency; it is taken to be {taken}, the row's")]
+    #[error("the result has no concurrency; {taken} is assumed, from the row")]
     UnknownConcurrency { taken: Concurrency },
-    /// A rate is not what count and duration give.
-    #[error("`{key}` is {found}, but count and duration give {expected:.3}; is the duration in another unit?")]
+    /// A rate differs from count divided by duration.
+    #[error("`{key}` is {found}, but count divided by duration is {expected:.3}; is the duration in another unit?")]
     Rate { key: String, found: f64, expected: f64 },
-    /// A latency whose unit is most likely another one, such as seconds under a name of milliseconds.
+    /// A latency is probably in the wrong unit, such as seconds under the key of milliseconds.
     #[error("`{key}` is {found}: {because}; is it in another unit, such as seconds for milliseconds?")]
     Unit {
         key: String,
         found: f64,
         because: String,
-        /// Whether nothing else explains it.
+        /// Whether a wrong unit is the only explanation.
         is_certain: bool,
     },
 }
 
 impl Doubt {
-    /// A short name that does not change, for programs that read messages and results.
+    /// A stable short name, for programs that read messages and results.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -98,8 +98,8 @@ impl Doubt {
         }
     }
 
-    /// Whether the result must not be used. Otherwise it may be, with the doubt beside it: heavy tails, odd clients and summaries of
-    /// several kinds of requests can look like this.
+    /// Whether the result must be refused. Other doubts only mark it: heavy tails, unusual clients and summaries over several kinds of
+    /// requests can cause them.
     #[must_use]
     pub fn is_fatal(&self) -> bool {
         match self {
@@ -115,7 +115,7 @@ impl Doubt {
         }
     }
 
-    /// Whether it says that the load failed, and not that the document is wrong.
+    /// Whether the load failed, as opposed to an invalid document.
     #[must_use]
     pub fn is_failed_load(&self) -> bool {
         match self {
@@ -133,7 +133,7 @@ impl Doubt {
     }
 }
 
-/// What is doubtful about the figures of a result, what forbids its use first.
+/// The doubts about the figures of a result, fatal ones first.
 pub(super) fn doubts(figures: &Figures<'_>) -> Vec<Doubt> {
     let mut found = load::doubts(figures);
     found.extend(latencies::doubts(figures));
@@ -141,7 +141,7 @@ pub(super) fn doubts(figures: &Figures<'_>) -> Vec<Doubt> {
     found
 }
 
-/// Names of latencies, such as `ttft`, whose zeros stand for "not measured": they must not be taken for numbers.
+/// Names of latencies, such as `ttft`, whose zeros mean "not measured" and must not be used as numbers.
 pub(super) fn unmeasured(figures: &Figures<'_>) -> Vec<String> {
     latencies::zero_latencies(figures).map(str::to_owned).collect()
 }

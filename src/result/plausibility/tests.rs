@@ -1,4 +1,4 @@
-//! What is refused, what is marked, and what is left alone.
+//! Refused, marked and accepted figures.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
 
@@ -126,7 +126,7 @@ fn plausible_figures_have_no_doubt() {
         // One token in each answer: no TPOT, no ITL.
         r#"{"total_output_tokens": 16, "output_throughput": 32.0, "total_token_throughput": 2080.0, "mean_tpot_ms": 0, "median_tpot_ms": 0,
             "std_tpot_ms": 0, "p99_tpot_ms": 0, "mean_itl_ms": 0, "median_itl_ms": 0, "std_itl_ms": 0, "p99_itl_ms": 0}"#,
-        // A load that ended by time, of which nobody knows how many requests it was to have.
+        // A load that was limited by time, so that the number of requested requests is unknown.
         r#"{"num_prompts": null, "failed": 0}"#,
         // An open loop whose requests are rare.
         r#"{"request_rate": 0.5, "max_concurrency": 64, "duration": 320.0, "request_throughput": 0.05, "output_throughput": 0.8,

@@ -1,5 +1,5 @@
-//! The normalised result of one case, as the rest of imax reads it. A case that failed is a point as well: it appears
-//! in every table with its reason.
+//! The normalised result of one point, as the rest of imax reads it. A point that failed is a point as well: every table shows it
+//! with its reason.
 
 mod numbers;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::matrix::Row;
 use crate::model::{Concurrency, FailureClass, Layout, Metric, PointKey, Statistic};
 
-/// One measured case, and what came out.
+/// One point of a matrix row, and its outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Point {
@@ -24,13 +24,13 @@ pub struct Point {
     /// GPUs in use.
     pub gpus: u64,
     pub outcome: PointOutcome,
-    /// How far the requests of this one measurement determine its metrics; none where the load generator does not say.
+    /// Confidence intervals of the metrics, from the requests of this measurement; empty if the load generator reports none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub intervals: Vec<MetricInterval>,
 }
 
-/// A 95% confidence interval of a metric's mean from the requests of one measurement, in the metric's unit. It knows nothing of what
-/// differs from one run to the next.
+/// A 95% confidence interval of a metric's mean from the requests of one measurement, in the metric's unit. It does not cover the
+/// variation between runs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct MetricInterval {
     pub metric: Metric,
@@ -38,19 +38,19 @@ pub struct MetricInterval {
     pub high: f64,
 }
 
-/// What came out of measuring a case.
+/// The outcome of measuring a point.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PointOutcome {
     Measured(Measurement),
-    /// None, and why.
+    /// No numbers, and the reason.
     Failed(PointFailure),
 }
 
-/// Why a case has no numbers.
+/// Why a point has no numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PointFailure {
-    /// Who is to blame.
+    /// What failed: the server, the load generator, the node, ...
     pub class: FailureClass,
     pub reason: String,
 }
@@ -62,11 +62,11 @@ pub struct PointFailure {
 pub struct Measurement(#[serde(with = "numbers")] Vec<(Cow<'static, str>, f64)>);
 
 impl Measurement {
-    /// Collects named numbers; those that are not finite say nothing and are left out.
+    /// Collects named numbers. NaN and infinite ones are left out.
     pub fn new<'a>(numbers: impl IntoIterator<Item = (&'a str, f64)>) -> Self {
         let finite = numbers.into_iter().filter(|(_, number)| number.is_finite());
         let mut named: Vec<_> = finite.map(|(name, number)| (numbers::name(name), number)).collect();
-        // Growing has left room that a hundred thousand points would multiply.
+        // The list grew by doubling. A run can have a hundred thousand points, so the unused capacity is given back.
         named.shrink_to_fit();
         Self(named)
     }
@@ -84,7 +84,7 @@ impl Measurement {
         names(metric).iter().find_map(|name| self.number(name))
     }
 
-    /// A metric by the statistic asked for; `None` where the load generator did not report that one.
+    /// A metric by the requested statistic; `None` if the load generator did not report that statistic.
     #[must_use]
     pub fn by(&self, metric: Metric, statistic: Statistic) -> Option<f64> {
         match (statistic, mean_name(metric)) {
@@ -95,7 +95,7 @@ impl Measurement {
 }
 
 impl Point {
-    /// A row's point that has no numbers.
+    /// A point of a row that failed.
     #[must_use]
     pub fn failed(row: &Row, conc: Concurrency, failure: PointFailure) -> Self {
         Self {
@@ -133,14 +133,14 @@ impl Point {
         self.measurement()?.get(metric)
     }
 
-    /// A metric of a measured point by the statistic asked for.
+    /// A metric of a measured point by the requested statistic.
     #[must_use]
     pub fn by(&self, metric: Metric, statistic: Statistic) -> Option<f64> {
         self.measurement()?.by(metric, statistic)
     }
 }
 
-/// The name of the mean in the document; `None` for what is no summary of requests, or no middle of them.
+/// The name of the mean in the document; `None` for metrics that do not summarise requests, and for percentiles.
 fn mean_name(metric: Metric) -> Option<&'static str> {
     match metric {
         Metric::Ttft => Some("mean_ttft"),

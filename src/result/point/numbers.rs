@@ -1,5 +1,5 @@
-//! Named numbers as a JSON object. A sweep has millions of them, and nearly all have one of few names, which therefore are
-//! not allocated.
+//! Named numbers as a JSON object. A sweep has millions of them and few different names, so the usual names are static and not
+//! allocated.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -61,7 +61,7 @@ const USUAL: [&str; 49] = [
     "avg_mem_used_mb",
 ];
 
-/// A name, not allocated where it is a usual one.
+/// A name; usual names are not allocated.
 pub(super) fn name(name: &str) -> Cow<'static, str> {
     match USUAL.iter().find(|usual| **usual == name) {
         Some(usual) => Cow::Borrowed(usual),

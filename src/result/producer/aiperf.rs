@@ -42,7 +42,7 @@ pub(super) fn read(document: &Object) -> Result<Object, ProducerError> {
     result.put_some("failed", failed(fields).map(Json::from).as_ref());
     for (theirs, ours) in LATENCIES {
         if fields.at(&[theirs]).is_none() {
-            // Without streaming there is no first token, and in answers of one token no second.
+            // Without streaming there is no first token, and an answer of one token has no second.
             continue;
         }
         expect_unit(fields, theirs, &["ms"])?;
@@ -59,7 +59,7 @@ fn expect_unit(fields: Fields<'_>, metric: &str, units: &[&str]) -> Result<(), P
     let known = unit.and_then(Json::as_text).is_some_and(|unit| units.contains(&unit));
     known
         .then_some(())
-        .ok_or_else(|| fields.wrong(&path, unit, "the unit that this metric has in all versions that are known"))
+        .ok_or_else(|| fields.wrong(&path, unit, "the unit that this metric has in all known versions"))
 }
 
 /// A metric's only or mean value.

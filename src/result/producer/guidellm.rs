@@ -1,4 +1,4 @@
-//! GuideLLM's `benchmarks.json`: a list of benchmarks, one a rate or number of streams, each metric apart for successful,
+//! GuideLLM's `benchmarks.json`: a list of benchmarks, one for each rate or number of streams; each metric is given apart for successful,
 //! errored and incomplete requests. Its `time_per_output_token_ms` counts the first token's time as well; what others call TPOT is
 //! its `inter_token_latency_ms`. Four layouts are known: 0.2 and 0.3 have no top
 //! level but the list, 0.4 has `args` beside it, 0.5 and 0.6 `metadata.version` 1 as well, 0.7 and 0.8 version 2 and `config`.
@@ -87,7 +87,7 @@ fn read_one(whole: Fields<'_>, benchmark: &Object) -> Result<Object, ProducerErr
     Ok(result.0)
 }
 
-/// How requests were sent. A load at a rate has a bound on its concurrency, 10,240 where nobody set one, which is not its concurrency.
+/// How requests were sent. A load at a rate has a limit of its concurrency (10,240 by default), which is not its concurrency.
 fn put_arrival(result: &mut Canonical, fields: Fields<'_>) {
     let at = |key: &str| {
         let places: [&[&str]; 2] = [&["config", "strategy"], &["args", "strategy"]];
@@ -107,8 +107,8 @@ fn put_arrival(result: &mut Canonical, fields: Fields<'_>) {
     }
 }
 
-/// Puts what failed, and gives the number of requests that succeeded. Newer versions count in the metrics, 0.3 beside them; what
-/// `run_stats` of older ones counts includes the warm-up.
+/// Records the failed requests and returns the number of successful ones. Newer versions have the counts in the metrics, 0.3 beside
+/// them; the counts in `run_stats` of older versions include the warm-up.
 fn put_requests(result: &mut Canonical, fields: Fields<'_>) -> Result<f64, ProducerError> {
     const PLACES: [&[&str]; 3] = [&["metrics", "request_totals"], &["request_totals"], &["run_stats", "requests_made"]];
     let place = PLACES.into_iter().find(|path| fields.at(path).is_some()).unwrap_or(PLACES[0]);
@@ -117,7 +117,8 @@ fn put_requests(result: &mut Canonical, fields: Fields<'_>) -> Result<f64, Produ
     let errored = fields.finite(&count("errored")).unwrap_or(0.0);
     let incomplete = fields.finite(&count("incomplete")).unwrap_or(0.0);
     result.put("failed", errored.into());
-    // A load that ends by time leaves those in flight; where they are the most, nearly nothing was measured.
+    // A load limited by time leaves requests in flight at its end. If those are the majority, almost nothing was measured: with
+    // `num_prompts` the plausibility check finds that requests are missing.
     if incomplete > completed {
         result.put("num_prompts", counted(completed + errored + incomplete));
     }

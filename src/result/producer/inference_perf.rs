@@ -25,7 +25,8 @@ const STATISTICS: [(&str, &str); 6] = [
     ("p99", "p99"),
     ("p99.9", "p99.9"),
 ];
-/// How far its own count of an answer's tokens may be from the server's, so that a time per token is that of the server's tokens.
+/// The tolerated difference between its own count of an answer's tokens and the server's. Within it, its time per token is that of the
+/// server's tokens.
 const SAME_TOKENS: f64 = 0.02;
 
 pub(super) fn read(document: &Object) -> Result<Object, ProducerError> {
@@ -64,7 +65,7 @@ pub(super) fn read(document: &Object) -> Result<Object, ProducerError> {
         output_tokens,
         duration_s,
     });
-    // Its rate of tokens is that of its own count.
+    // Its token rate is computed from its own count, so it is used only if that agrees with the server's.
     let is_same = client_tokens.is_none_or(|client| (client - output_tokens).abs() <= output_tokens * SAME_TOKENS);
     if is_same {
         result.put_rates(rates);

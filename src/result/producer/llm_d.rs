@@ -1,12 +1,12 @@
-//! llm-d's benchmark report, versions 0.1 and 0.2: one YAML or JSON document a stage, whatever load generator measured it.
-//! Each number has its unit beside it. Requests that failed or did not end are counted apart.
+//! llm-d's benchmark report, versions 0.1 and 0.2: one YAML or JSON document for each stage, whatever load generator measured it.
+//! Each number has its unit beside it. Failed and unfinished requests are counted separately.
 //! Source: <https://github.com/llm-d/llm-d-benchmark/tree/main/llmdbenchmark/analysis/benchmark_report>.
 
 use super::iso_8601::duration_seconds;
 use super::{Canonical, Counts, Fields, Producer, ProducerError, Rates};
 use crate::result::{Json, Object};
 
-/// Where the two versions of the format have their parts.
+/// The paths of the parts of a report, which differ between the two versions.
 struct Layout {
     requests: &'static [&'static str],
     latency: &'static [&'static str],
@@ -133,7 +133,7 @@ fn counts(fields: Fields<'_>, layout: &Layout) -> Result<Counted, ProducerError>
     let length = |key| fields.number(&below(layout.requests, &[key, "mean"]));
     let rates = layout.rates.map(|rate| fields.finite(&below(layout.throughput, rate)));
     let duration_s = match rates[0].filter(|rate| *rate > 0.0) {
-        // The run's own duration includes preparation and reports.
+        // The duration of the run is not used: it includes preparation and reporting.
         Some(rate) => completed / rate,
         None => duration(fields)?,
     };
@@ -149,7 +149,7 @@ fn counts(fields: Fields<'_>, layout: &Layout) -> Result<Counted, ProducerError>
     })
 }
 
-/// Seconds: a number in 0.1, a duration of ISO 8601 later.
+/// Seconds: a number in version 0.1, an ISO 8601 duration later.
 fn duration(fields: Fields<'_>) -> Result<f64, ProducerError> {
     const FIRST: [&str; 3] = ["metrics", "time", "duration"];
     const SECOND: [&str; 3] = ["run", "time", "duration"];
@@ -164,7 +164,7 @@ fn duration(fields: Fields<'_>) -> Result<f64, ProducerError> {
         .ok_or_else(|| fields.wrong(&SECOND, found, "a duration such as PT49.9S, above zero"))
 }
 
-/// The model of the load in 0.1, of the first component that serves one later.
+/// The model: that of the load in version 0.1, later that of the first component that serves one.
 fn model(fields: Fields<'_>) -> Option<&Json> {
     if let Some(name) = fields.at(&["scenario", "model", "name"]) {
         return Some(name);

@@ -1,6 +1,6 @@
-//! Load generators, one file each. What a file was written by is found from its content, never from its name, and each
-//! producer's words are turned into those of benchmark_serving.py, which [`super::normalize()`] reads. Nothing is guessed: a
-//! number whose unit is not the expected one, or that means something else, is left out or refused.
+//! Formats of load generators, one file each. The producer of a file is detected from its content, never from its name. Its keys are
+//! translated to those of benchmark_serving.py, which [`super::normalize()`] reads. Nothing is guessed: a number with another unit or
+//! another meaning is left out or refused.
 
 mod aiperf;
 mod benchmark_serving;
@@ -45,7 +45,7 @@ impl Producer {
         Self::BenchmarkServing,
     ];
 
-    /// As results and messages write it.
+    /// The name in results and messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -59,7 +59,7 @@ impl Producer {
         }
     }
 
-    /// How its files are known, for people.
+    /// How its files are recognised, for messages.
     fn mark(self) -> &'static str {
         match self {
             Self::Imax => "a block `imax`",
@@ -98,7 +98,7 @@ impl Producer {
     }
 }
 
-/// A raw result in the words of benchmark_serving.py, and who wrote it.
+/// A raw result with the keys of benchmark_serving.py, and its producer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RawResult {
     pub producer: Producer,
@@ -131,13 +131,13 @@ pub enum ProducerError {
     /// The file is not YAML.
     #[error("neither JSON nor YAML: {0}")]
     Yaml(String),
-    /// There is nothing in it.
+    /// The file is empty.
     #[error("the file is empty; was the load generator stopped?")]
     Empty,
-    /// Nothing that is known writes such files.
+    /// No known load generator writes such files.
     #[error("unknown raw format; known producers are {}", known())]
     Unknown,
-    /// A value is not what its producer writes.
+    /// A value differs from what its producer writes.
     #[error("`{key}` of the {producer} result is {found}, expected {expected}")]
     Value {
         producer: &'static str,
@@ -145,7 +145,7 @@ pub enum ProducerError {
         found: String,
         expected: &'static str,
     },
-    /// Several results, and none or several of the concurrency that was asked for.
+    /// Several results, of which none or several have the requested concurrency.
     #[error("the file has results at concurrency {found}, expected exactly one at {expected}")]
     Concurrency {
         found: String,
@@ -178,8 +178,8 @@ pub fn read_results(text: &str) -> Result<Vec<RawResult>, ProducerError> {
     Ok(found)
 }
 
-/// The result of a file at a concurrency. The only one of a file is taken whatever it says: normalisation compares and says
-/// what differs.
+/// The result of a file at a concurrency. The only result of a file is returned whatever its concurrency: normalisation checks it and
+/// reports the difference.
 ///
 /// # Errors
 /// [`ProducerError`].
@@ -213,7 +213,7 @@ fn documents(text: &str) -> Result<Vec<Json>, ProducerError> {
         Ok(document) => return Ok(vec![document]),
         Err(error) => error,
     };
-    // No JSON document of a load generator starts otherwise, and no YAML document like this.
+    // JSON documents of all load generators start with a brace or a bracket, and YAML documents do not.
     if !text.trim_start().starts_with(['{', '[']) {
         return yaml(text, whole).map(|document| vec![document]);
     }
@@ -229,14 +229,14 @@ fn documents(text: &str) -> Result<Vec<Json>, ProducerError> {
     })
 }
 
-/// A document that is YAML, else what is wrong with it as JSON: only an object is taken for YAML, as every text is a YAML scalar.
+/// The document as YAML, or else its error as JSON. Only an object counts as YAML, because every text is a YAML scalar.
 fn yaml(text: &str, error: JsonError) -> Result<Json, ProducerError> {
-    // Reports have `.inf` for a concurrency without a bound, which JSON has no number for.
+    // Reports write `.inf` for an unlimited concurrency; JSON has no such number.
     let options = serde_saphyr::options! { non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough };
     match serde_saphyr::from_str_with_options::<serde_json::Value>(text, options) {
         Ok(document @ serde_json::Value::Object(_)) => Ok(document.into()),
         Ok(_) => Err(ProducerError::Json(error)),
-        // A key at the start says what was meant.
+        // A key at the start shows that YAML was meant.
         Err(source) if text.trim_start().starts_with(|first: char| first.is_alphabetic() || first == '#') => {
             Err(ProducerError::Yaml(source.to_string()))
         }
@@ -252,7 +252,7 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The value below a path of keys.
+    /// The value at a path of keys.
     fn at(self, path: &[&str]) -> Option<&'a Json> {
         let (first, rest) = path.split_first()?;
         let found = rest.iter().try_fold(self.document.get(*first)?, |value, key| value.get(key))?;
@@ -296,7 +296,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A result in the words of benchmark_serving.py while it is put together.
+/// Builds a result with the keys of benchmark_serving.py.
 struct Canonical(Object);
 
 impl Canonical {
@@ -316,7 +316,7 @@ impl Canonical {
         }
     }
 
-    /// What every producer counts: requests, tokens, seconds; rates follow from them.
+    /// The counts of a load, which every producer reports: requests, tokens, seconds. Rates follow from them.
     fn put_counts(&mut self, counts: Counts) {
         let Counts {
             completed,
@@ -350,7 +350,7 @@ impl Canonical {
     }
 }
 
-/// Rates a second that a producer gives itself, in place of those of its counts.
+/// Rates per second that the producer reports itself, instead of those computed from its counts.
 #[derive(Clone, Copy)]
 struct Rates {
     requests: Option<f64>,

@@ -1,5 +1,5 @@
-//! `sglang.bench_serving`: JSON lines, appended to, one run each. Its words differ from benchmark_serving.py's in
-//! `e2e_latency` for `e2el`, `total_throughput`, and that the model is known from the server only.
+//! `sglang.bench_serving`: JSON lines, one for each run, appended to the file. Its keys differ from benchmark_serving.py's:
+//! `e2e_latency` for `e2el`, `total_throughput`, and the model is only in what the server reports.
 //! Source: <https://github.com/sgl-project/sglang/blob/main/python/sglang/bench_serving.py>.
 
 use super::{Canonical, Counts, Fields, Producer, ProducerError};
@@ -11,7 +11,7 @@ pub(super) fn wrote(document: &Object) -> bool {
         .all(|key| document.contains_key(*key))
 }
 
-/// Statistics that are taken over.
+/// The statistics that are copied.
 const STATISTICS: [&str; 6] = ["mean", "median", "std", "p90", "p95", "p99"];
 /// Its names of the latencies, and benchmark_serving.py's.
 const LATENCIES: [(&str, &str); 4] = [("ttft", "ttft"), ("tpot", "tpot"), ("itl", "itl"), ("e2e_latency", "e2el")];

@@ -1,6 +1,6 @@
 //! The folders that srt-slurm's sa-bench leaves: `sa-bench_isl_8192_osl_1024/results_concurrency_64_gpus_48_ctx_8_gen_40.json`,
-//! one file of benchmark_serving.py a concurrency. The identity of a point comes from its row; what the names say is only held
-//! against it, so that the files of another job are not taken for this one's.
+//! one file of benchmark_serving.py for each concurrency. The identity of a point comes from its row. The names are only compared
+//! with it, so that the files of another job are not used for this one.
 //! Source: <https://github.com/NVIDIA/srt-slurm/tree/main/src/srtctl/benchmarks/scripts/sa-bench>.
 
 use crate::model::Concurrency;
@@ -10,11 +10,11 @@ use crate::result::{Gpus, PointContext};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResultName {
     pub conc: Concurrency,
-    /// Input and output tokens of a request, where the folder says so.
+    /// Input and output tokens of a request, if the folder's name has them.
     pub lens: Option<(u32, u32)>,
-    /// All GPUs, where the file says so.
+    /// All GPUs, if the file's name has them.
     pub gpus: Option<u64>,
-    /// Those of prefill and of decode, where they are apart.
+    /// GPUs of prefill and of decode, if they are separate.
     pub apart: Option<(u64, u64)>,
 }
 

@@ -1,4 +1,4 @@
-//! Recorded samples are golden files (`tests/golden/producers`); here is what is refused.
+//! Refused files. Accepted ones are golden files in `tests/golden/producers`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
 
@@ -209,7 +209,7 @@ fn concurrency_of_guidellm_is_that_of_the_streams() {
         assert_eq!(
             found.get("mean_ttft_ms"),
             Some(&Json::Float(-1.7e12)),
-            "what is wrong is seen by the check of all producers"
+            "wrong values are found by the checks of all producers"
         );
     }
 }
