@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 
 use super::changelog::ChangelogArgs;
@@ -110,13 +109,12 @@ fn counted(number: usize, noun: &str) -> String {
 fn print_explanations(explanations: &[Explanation], request: &CheckRequest, format: Format) -> Result<Exit, Failure> {
     match format {
         Format::Human => output::emit(&explanation_text(explanations, request))?,
-        Format::Json => {
-            let text = serde_json::to_string_pretty(explanations).or_exit(Exit::Infrastructure)?;
-            output::emit(&format!("{text}\n"))?;
-        }
+        Format::Json => output::emit_json(explanations)?,
         Format::Github | Format::Sarif => {
-            let error = anyhow!("--explain has no findings to format: use `--format human` or `--format json`");
-            return Err(error).or_exit(Exit::Usage);
+            return Err(Failure::new(
+                Exit::Usage,
+                "--explain has no findings to format: use `--format human` or `--format json`",
+            ));
         }
     }
     Ok(Exit::Success)

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::row::read_row;
-use super::{Exit, Failure, OrExit as _, output};
+use super::{Exit, Failure, output};
 use crate::execution::{Examination, ExaminationError, ExaminationRequest, examine};
 use crate::job::Grade;
 use crate::system::cancellation::Cancellation;
@@ -85,7 +85,7 @@ fn request(args: DoctorArgs) -> Result<(ExaminationRequest, Format), Failure> {
 /// # Errors
 /// For a profile or a row that cannot be used.
 pub fn run(args: DoctorArgs) -> Result<Exit, Failure> {
-    let cancellation = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
+    let cancellation = Cancellation::on_signals()?;
     let (request, format) = request(args)?;
     let examination = match examine(&request, &cancellation) {
         Ok(examination) => examination,
@@ -95,11 +95,10 @@ pub fn run(args: DoctorArgs) -> Result<Exit, Failure> {
     if request.inside_job {
         print_problems(&examination);
     }
-    let text = match format {
-        Format::Table => table(&examination),
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(&examination).or_exit(Exit::Infrastructure)?),
-    };
-    output::emit(&text)?;
+    match format {
+        Format::Table => output::emit(&table(&examination))?,
+        Format::Json => output::emit_json(&examination)?,
+    }
     Ok(match examination.worst {
         Grade::Ok | Grade::Unknown | Grade::Warning => Exit::Success,
         Grade::Failed => Exit::Infrastructure,

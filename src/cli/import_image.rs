@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::output::{emit, say};
-use super::{Exit, Failure, OrExit as _};
+use super::{Exit, Failure};
 use crate::fleet::image_cache::cached_image;
 use crate::job::PhaseTime;
 use crate::system::cancellation::Cancellation;
@@ -31,7 +31,7 @@ pub struct ImportImageArgs {
 /// Where the image cannot be had.
 pub fn run(args: ImportImageArgs) -> Result<Exit, Failure> {
     let ImportImageArgs { image, cache, deadline } = args;
-    let cancellation = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
+    let cancellation = Cancellation::on_signals()?;
     let path = cached_image(&image, &cache, deadline.duration(), &cancellation, &print_step)?;
     emit(&format!("{}\n", path.display()))?;
     Ok(Exit::Success)

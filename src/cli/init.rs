@@ -171,7 +171,7 @@ fn parts(args: InitArgs) -> (Wishes, Destination) {
 
 pub(super) async fn run(args: InitArgs) -> Result<Exit, Failure> {
     let (mut wishes, destination) = parts(args);
-    let cancellation = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
+    let cancellation = Cancellation::on_signals()?;
     let machine = tokio::select! {
         machine = examine_machine(wishes.url.as_deref(), &cancellation) => machine,
         cause = cancellation.cancelled() => return Ok(cause.into()),

@@ -54,7 +54,7 @@ fn find<'a>(root: &'a Command, path: &[String]) -> anyhow::Result<&'a Command> {
 
 fn write_pages(command: &Command, dir: &Path) -> Result<(), Failure> {
     let path = dir.join(format!("{}.1", page_name(command)));
-    files::write(&path, page(command)?.as_bytes()).or_exit(Exit::Infrastructure)?;
+    files::write(&path, page(command)?.as_bytes())?;
     for subcommand in documented_subcommands(command) {
         write_pages(subcommand, dir)?;
     }

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::configs::ConfigArgs;
-use super::{Exit, Failure, OrExit as _, output};
+use super::{Exit, Failure, output};
 use crate::config::Catalog;
 use crate::matrix::evals::Evals;
 use crate::matrix::filters::{Nodes, ScenarioKind};
@@ -221,9 +221,7 @@ pub(super) fn run(args: MatrixArgs) -> Result<Exit, Failure> {
         Selection::TestConfig(args) => test_config(args)?,
         Selection::RunnerModelSweep(args) => runner_model_sweep(args)?,
     };
-    let mut json = serde_json::to_string(&rows).or_exit(Exit::InvalidInput)?;
-    json.push('\n');
-    output::emit(&json)?;
+    output::emit_json_line(&rows)?;
     Ok(Exit::Success)
 }
 
@@ -254,7 +252,7 @@ fn full_sweep(args: FullSweepArgs) -> Result<Vec<Row>, Failure> {
         && min > max
     {
         let message = format!("--min-conc {min} is greater than --max-conc {max}");
-        return Err(anyhow::anyhow!(message)).or_exit(Exit::Usage);
+        return Err(Failure::new(Exit::Usage, message));
     }
     let sweep = FullSweep {
         key_prefixes: model_prefix,

@@ -1,11 +1,10 @@
 //! `imax notify`: sends the verdict to Slack, Discord or a webhook, if it is bad enough.
 
-use anyhow::anyhow;
 use chrono::Utc;
 use clap::{Args, ValueEnum};
 
 use super::baseline::{ComparedRun, ComparedRunArgs};
-use super::{Exit, Failure, OrExit as _, output};
+use super::{Exit, Failure, output};
 use crate::analysis::Comparison;
 use crate::github;
 use crate::notify::{self, Condition, MessageFormat};
@@ -74,8 +73,10 @@ pub async fn run(args: NotifyArgs) -> Result<Exit, Failure> {
     }
     let receivers = notify::receivers_from_environment();
     if receivers.is_empty() {
-        let error = anyhow!("no receiver; set IMAX_SLACK_WEBHOOK_URL, IMAX_DISCORD_WEBHOOK_URL or IMAX_WEBHOOK_URL");
-        return Err(error).or_exit(Exit::Usage);
+        return Err(Failure::new(
+            Exit::Usage,
+            "no receiver; set IMAX_SLACK_WEBHOOK_URL, IMAX_DISCORD_WEBHOOK_URL or IMAX_WEBHOOK_URL",
+        ));
     }
     // Send to the others even if one receiver is unreachable.
     let mut first_error = None;

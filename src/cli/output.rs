@@ -2,6 +2,8 @@
 
 use std::io::{self, Write as _};
 
+use serde::Serialize;
+
 use super::{Exit, Failure, OrExit as _};
 
 /// Writes data to stdout.
@@ -10,6 +12,24 @@ use super::{Exit, Failure, OrExit as _};
 /// A failure other than a closed pipe, as infrastructure.
 pub fn emit(data: &str) -> Result<(), Failure> {
     write(data).or_exit(Exit::Infrastructure)
+}
+
+/// Writes a value to stdout as indented JSON and a line break.
+///
+/// # Errors
+/// As [`emit`], and for a value that has no JSON form.
+pub fn emit_json(value: &(impl Serialize + ?Sized)) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).or_exit(Exit::Infrastructure)?;
+    emit(&format!("{text}\n"))
+}
+
+/// Writes a value to stdout as JSON on one line.
+///
+/// # Errors
+/// As [`emit_json`].
+pub fn emit_json_line(value: &(impl Serialize + ?Sized)) -> Result<(), Failure> {
+    let text = serde_json::to_string(value).or_exit(Exit::Infrastructure)?;
+    emit(&format!("{text}\n"))
 }
 
 /// Writes data to stdout, as [`emit`] does.

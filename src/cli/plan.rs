@@ -210,7 +210,7 @@ pub(super) async fn run(args: PlanArgs) -> Result<Exit, Failure> {
         }
         PlanResult::Refused { reason } => {
             planning::publish_no_run(NoRun::Refused, &reason, &workflow)?;
-            return Err(anyhow!(reason)).or_exit(Exit::InvalidInput);
+            return Err(Failure::new(Exit::InvalidInput, reason));
         }
     }
     Ok(Exit::Success)

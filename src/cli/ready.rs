@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::output::say;
-use super::{Exit, Failure, OrExit as _};
+use super::{Exit, Failure};
 use crate::execution::{ExternalEngine, ExternalEngineError, wait_for_external_engine};
 use crate::fleet::readiness::{Target, WRONG_API_LIMIT};
 use crate::job::PhaseTime;
@@ -76,7 +76,7 @@ impl TryFrom<ReadyArgs> for ExternalEngine {
         let base_url = base_url.unwrap_or_else(|| local_url(&host, port.unwrap_or_default()));
         let server = server(&base_url, &backend, endpoint.as_deref())?;
         let tls = match server.tls {
-            true => Some(TlsClient::new(ca_cert.as_deref()).or_exit(Exit::InvalidInput)?),
+            true => Some(TlsClient::new(ca_cert.as_deref())?),
             false => None,
         };
         let health_path = health_path.unwrap_or_else(|| server.protocol.default_health_path().to_owned());
@@ -105,11 +105,11 @@ fn local_url(host: &str, port: u16) -> String {
 }
 
 fn server(base_url: &str, backend: &str, endpoint: Option<&str>) -> Result<load::Target, Failure> {
-    let protocol = load::Protocol::of_backend(backend).or_exit(Exit::Usage)?;
+    let protocol = load::Protocol::of_backend(backend)?;
     let endpoint = endpoint.unwrap_or_else(|| protocol.default_endpoint(true));
-    let mut server = load::Target::from_base_url(base_url, endpoint, protocol).or_exit(Exit::Usage)?;
+    let mut server = load::Target::from_base_url(base_url, endpoint, protocol)?;
     if server.unix_socket.is_none() {
-        server.proxy = proxy_for(&server.host, server.tls, &|name| std::env::var(name).ok()).or_exit(Exit::Usage)?;
+        server.proxy = proxy_for(&server.host, server.tls, &|name| std::env::var(name).ok())?;
     }
     Ok(server)
 }
@@ -119,7 +119,7 @@ fn server(base_url: &str, backend: &str, endpoint: Option<&str>) -> Result<load:
 /// # Errors
 /// Where the engine exits or the deadline passes.
 pub async fn run(args: ReadyArgs) -> Result<Exit, Failure> {
-    let cancellation = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
+    let cancellation = Cancellation::on_signals()?;
     let engine = ExternalEngine::try_from(args)?;
     match wait_for_external_engine(&engine, &cancellation).await {
         Ok(ready) => {

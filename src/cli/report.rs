@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::baseline::{ComparedRun, ComparedRunArgs};
 use super::fail_on::{self, FailOn};
 use super::selection::SelectionArgs;
-use super::{Exit, Failure, OrExit as _, output};
+use super::{Exit, Failure, output};
 use crate::analysis::{self, BestBy, Run, Slo};
 use crate::github::workflow::WorkflowFiles;
 use crate::planning::entry_lines;
@@ -96,7 +96,7 @@ pub async fn run(args: ReportArgs) -> Result<Exit, Failure> {
         Format::Table | Format::Markdown | Format::Csv | Format::Json | Format::Html | Format::Junit | Format::Parquet => view,
     };
     match out {
-        Some(path) => files::write(&path, &format.bytes(&view, &title)?).or_exit(Exit::Infrastructure)?,
+        Some(path) => files::write(&path, &format.bytes(&view, &title)?)?,
         None => output::emit(&format.text(&view, &title)?)?,
     }
     if job_summary {

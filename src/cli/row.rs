@@ -25,7 +25,7 @@ pub fn read_row(path: Option<&Path>) -> Result<Row, Failure> {
 
 fn read_file(path: &Path) -> Result<(String, String), Failure> {
     if path != Path::new("-") {
-        let text = files::read_text(path).or_exit(Exit::InvalidInput)?;
+        let text = files::read_text(path)?;
         return Ok((path.display().to_string(), text));
     }
     let mut text = String::new();

@@ -9,7 +9,7 @@ use clap::Args;
 use super::eval::ApiArg;
 use super::reap::reap;
 use super::row_choice::{ChosenRow, RowChoiceArgs};
-use super::{Exit, Failure, OrExit as _};
+use super::{Exit, Failure};
 use crate::eval::answer_text::{AnswerText, THINK_END};
 use crate::execution::{EvalOptions, ExecutionRequest, LoadOverrides, execute};
 use crate::system::cancellation::Cancellation;
@@ -215,7 +215,7 @@ impl From<EvalRowArgs> for EvalOptions {
 /// # Errors
 /// Where there is no row that can be read, and as [`execute`].
 pub async fn run(args: RunArgs) -> Result<Exit, Failure> {
-    let cancellation = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
+    let cancellation = Cancellation::on_signals()?;
     match Task::try_from(args)? {
         Task::Reap { gone_machines } => Ok(reap(&gone_machines, &cancellation).await),
         Task::Execute(request) => {

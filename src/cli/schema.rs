@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::{Exit, Failure, OrExit as _, output};
+use crate::cli::{Exit, Failure, output};
 use crate::fleet::launcher::launch_rules;
 use crate::{changelog, config, job, matrix, result, settings};
 
@@ -47,8 +47,6 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
         Subject::Row => matrix::row_schema(),
         Subject::Result => result::schema(),
     };
-    let mut text = serde_json::to_string_pretty(&schema).or_exit(Exit::Infrastructure)?;
-    text.push('\n');
-    output::emit(&text)?;
+    output::emit_json(&schema)?;
     Ok(Exit::Success)
 }

@@ -147,10 +147,7 @@ pub fn run(arguments: SimArgs) -> Result<Exit, Failure> {
         ground_truth,
     } = arguments;
     let (pace, ready_after) = deployment.into_pace(&model, prefix_cache, seed)?;
-    let tokenizer = tokenizer
-        .map(|source| tokenizer::read(&source, &mut || true))
-        .transpose()
-        .or_exit(Exit::InvalidInput)?;
+    let tokenizer = tokenizer.map(|source| tokenizer::read(&source, &mut || true)).transpose()?;
     let options = ServerOptions {
         model_names: if served_model_name.is_empty() {
             vec![model]
@@ -168,11 +165,11 @@ pub fn run(arguments: SimArgs) -> Result<Exit, Failure> {
         ground_truth,
         seed,
     };
-    let stop = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
-    let server = Server::bind(&host, port, pace, options).or_exit(Exit::Infrastructure)?;
+    let stop = Cancellation::on_signals()?;
+    let server = Server::bind(&host, port, pace, options)?;
     let address = server.address().or_exit(Exit::Infrastructure)?;
     say(&format!("simulated engine listening at http://{address}"));
-    server.run(|| stop.is_cancelled()).or_exit(Exit::Infrastructure)?;
+    server.run(|| stop.is_cancelled())?;
     // A server that is asked to stop has not failed; its exit code still states the signal.
     Ok(match stop.cause() {
         Some(cause @ (CancelCause::Interrupt | CancelCause::Terminate | CancelCause::Hangup)) => cause.into(),
@@ -181,8 +178,8 @@ pub fn run(arguments: SimArgs) -> Result<Exit, Failure> {
 }
 
 fn knowledge(path: &Path, accuracy: f64) -> Result<Knowledge, Failure> {
-    let text = files::read_text(path).or_exit(Exit::InvalidInput)?;
-    Knowledge::parse(&path.display().to_string(), &text, accuracy).or_exit(Exit::InvalidInput)
+    let text = files::read_text(path)?;
+    Ok(Knowledge::parse(&path.display().to_string(), &text, accuracy)?)
 }
 
 /// Time of one proposed token as a fraction of the step: a draft model has a few percent of the model's size.
@@ -212,14 +209,14 @@ impl DeploymentArgs {
             return Ok((Pace::fixed(times), Duration::ZERO));
         }
         let presets = presets(config_dir.as_deref())?;
-        let hardware = presets.hardware(&gpu).or_exit(Exit::InvalidInput)?;
-        let model = presets.model(model).or_exit(Exit::InvalidInput)?;
-        let engine = presets.engine(&engine).or_exit(Exit::InvalidInput)?;
+        let hardware = presets.hardware(&gpu)?;
+        let model = presets.model(model)?;
+        let engine = presets.engine(&engine)?;
         let parallel = Parallel {
             tp: tp.get(),
             ep: ep.get(),
         };
-        let deployment = Deployment::new(hardware, model, engine, &precision, parallel).or_exit(Exit::InvalidInput)?;
+        let deployment = Deployment::new(hardware, model, engine, &precision, parallel)?;
         if !(0.0..=0.3).contains(&jitter) {
             return Err(usage(format!("--jitter is {jitter}, expected a fraction from 0 to 0.3")));
         }
@@ -247,11 +244,11 @@ fn speculation(tokens: u32, acceptance: f64) -> Result<Option<Speculation>, Fail
 
 fn presets(folder: Option<&Path>) -> Result<Presets, Failure> {
     let Some(folder) = folder else {
-        return Presets::built_in().or_exit(Exit::InvalidInput);
+        return Ok(Presets::built_in()?);
     };
-    let hardware = files::read_text(&folder.join("hardware.yaml")).or_exit(Exit::InvalidInput)?;
-    let sim = files::read_text(&folder.join("sim.yaml")).or_exit(Exit::InvalidInput)?;
-    Presets::parse(&hardware, &sim).or_exit(Exit::InvalidInput)
+    let hardware = files::read_text(&folder.join("hardware.yaml"))?;
+    let sim = files::read_text(&folder.join("sim.yaml"))?;
+    Ok(Presets::parse(&hardware, &sim)?)
 }
 
 fn milliseconds(flag: &str, found: f64) -> Result<Duration, Failure> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::row_choice::{ChosenRows, RowFilterArgs};
-use super::{Exit, Failure, OrExit as _, output};
+use super::{Exit, Failure, output};
 use crate::config::Catalog;
 use crate::execution::{EvalOptions, ExecutedJob, LoadOverrides};
 use crate::job::Outcome;
@@ -99,7 +99,7 @@ pub(super) async fn run(args: SweepArgs) -> Result<Exit, Failure> {
         }
         return Ok(Exit::Success);
     }
-    let cancellation = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
+    let cancellation = Cancellation::on_signals()?;
     let total = request.search_space.rows().count();
     let mut number = 0;
     let end = run_sweep(&request, &mut |job, step| print_step(&mut number, total, job, &step), &cancellation).await?;
@@ -164,7 +164,7 @@ fn report(folder: &Path) -> Result<(), Failure> {
         ("report.html", Format::Html),
         ("report.csv", Format::Csv),
     ] {
-        files::write(&folder.join(name), format.text(&view, "imax sweep")?.as_bytes()).or_exit(Exit::Infrastructure)?;
+        files::write(&folder.join(name), format.text(&view, "imax sweep")?.as_bytes())?;
     }
     output::emit(&Format::Table.text(&view, "imax sweep")?)?;
     output::say(&format!("open {} in a browser", folder.join("report.html").display()));

@@ -77,7 +77,7 @@ pub(super) async fn run(action: ActionArgs) -> Result<Exit, Failure> {
         ActionCommand::Plan => steps::plan(&folder, additional),
         ActionCommand::Run => {
             let row = row_of(&row).or_exit(Exit::InvalidInput)?;
-            files::write_json(&folder.join(ROW_FILE), &row).or_exit(Exit::Infrastructure)?;
+            files::write_json(&folder.join(ROW_FILE), &row)?;
             steps::run_row(&folder, &row, additional)
         }
         ActionCommand::Report => {
@@ -106,9 +106,8 @@ fn announce(artifact: &Artifact) -> Result<(), Failure> {
     let Artifact { name, path } = artifact;
     std::fs::create_dir_all(path).or_exit(Exit::Infrastructure)?;
     let path = path.to_string_lossy();
-    WorkflowFiles::from_environment()
-        .set_outputs([("artifact-name", name.as_str()), ("artifact-path", path.as_ref())])
-        .or_exit(Exit::Infrastructure)
+    WorkflowFiles::from_environment().set_outputs([("artifact-name", name.as_str()), ("artifact-path", path.as_ref())])?;
+    Ok(())
 }
 
 /// Runs all command lines, also after one that failed: a report of failed jobs must still be posted. The first failure is

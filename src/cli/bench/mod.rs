@@ -12,7 +12,7 @@ pub use arguments::{ArgumentError, BenchArgs, hint, with_dashes};
 use std::io;
 
 use super::output::{self, say};
-use super::{Exit, Failure, OrExit as _};
+use super::{Exit, Failure};
 use crate::measure::{BenchEvent, BenchOutcome, BenchSettings, SearchGoal, SearchOutcome, bench, search};
 use crate::system::cancellation::Cancellation;
 use arguments::BenchTask;
@@ -32,7 +32,7 @@ pub fn run(arguments: BenchArgs) -> Result<Exit, Failure> {
     }
     let noise = arguments.noise.clone().into_settings();
     let task = BenchTask::try_from(arguments)?;
-    let stop = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
+    let stop = Cancellation::on_signals()?;
     let mut display = Display {
         quiet,
         live: None,
@@ -86,7 +86,7 @@ fn conclude_search(outcome: &SearchOutcome, goal: &SearchGoal) -> Result<Exit, F
     match outcome {
         SearchOutcome::Ended(outcome) => Ok((*outcome).into()),
         SearchOutcome::Found(result) => {
-            output::write(&search_table::search_table(result, goal)).or_exit(Exit::Infrastructure)?;
+            output::emit(&search_table::search_table(result, goal))?;
             Ok(match result.best {
                 Some(_) => Exit::Success,
                 None => Exit::MeasurementFailed,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cli::output::say;
-use crate::cli::{Exit, Failure, OrExit as _};
+use crate::cli::{Exit, Failure};
 use crate::load::{Measured, Settings};
 use crate::result::Json;
 use crate::store::hardware::HardwareFiles;
@@ -35,8 +35,10 @@ impl NoiseRuns {
         let loads = loads.iter().map(|load| load.arrival.max_concurrency);
         let subject = Subject::read(&row, &hardware, loads)?;
         if history.commit.is_empty() {
-            let error = anyhow::anyhow!("--history needs the commit that is measured, from --commit or GITHUB_SHA");
-            return Err(error).or_exit(Exit::Usage);
+            return Err(Failure::new(
+                Exit::Usage,
+                "--history needs the commit that is measured, from --commit or GITHUB_SHA",
+            ));
         }
         Ok(Self {
             subject,

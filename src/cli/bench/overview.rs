@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::Value;
 
+use super::super::Failure;
 use super::super::output::{self, say};
-use super::super::{Exit, Failure, OrExit as _};
 use crate::load::Measured;
 use crate::report::{Format, View};
 use crate::store;
@@ -60,11 +60,11 @@ impl Overview {
             };
             let view = View::new(&run, None);
             if several {
-                output::write(&Format::Table.text(&view, "imax bench")?).or_exit(Exit::Infrastructure)?;
+                output::emit(&Format::Table.text(&view, "imax bench")?)?;
             }
             for (path, format) in [(html, Format::Html), (csv, Format::Csv)] {
                 if let Some(path) = path {
-                    files::write(path, &format.bytes(&view, "imax bench")?).or_exit(Exit::Infrastructure)?;
+                    files::write(path, &format.bytes(&view, "imax bench")?)?;
                     say(&format!("wrote {}", path.display()));
                 }
             }

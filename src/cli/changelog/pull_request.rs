@@ -3,7 +3,7 @@
 
 use clap::Args;
 
-use crate::cli::{Exit, Failure, OrExit as _};
+use crate::cli::{Exit, Failure};
 
 /// The pull request's number, as an argument or a flag.
 #[derive(Debug, Clone, Args)]
@@ -43,6 +43,6 @@ impl PullRequestArgs {
             (Some(NumberOrVerb::Number(_)), Some(_)) => "the pull request's number is given twice; give it once",
             (Some(NumberOrVerb::Verb) | None, None) => "missing number of the pull request; give it as the argument",
         };
-        Err(anyhow::anyhow!(problem)).or_exit(Exit::Usage)
+        Err(Failure::new(Exit::Usage, problem))
     }
 }

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::repository::{DemoRepository, Refs, Step};
 use crate::analysis::Run;
-use crate::cli::{Exit, Failure, OrExit as _, output};
+use crate::cli::{Exit, Failure, output};
 use crate::execution::{EvalOptions, ExecutionRequest, LoadOverrides, execute};
 use crate::job::Outcome;
 use crate::matrix::plan::{Job, PlanFile, jobs};
@@ -42,7 +42,7 @@ impl PlannedStep {
         let planned = jobs(space.rows());
         let first = folder.join(step.folder());
         let plan_file = first.join("plan.json");
-        files::write_json(&plan_file, &PlanFile::new(&planned, &space, None)).or_exit(Exit::Infrastructure)?;
+        files::write_json(&plan_file, &PlanFile::new(&planned, &space, None))?;
         let later = (2..=rounds.get()).map(|round| folder.join("rounds").join(format!("{}-{round}", step.folder())));
         output::say(&format!("{}: {} jobs", step.title(), planned.len()));
         for job in &planned {

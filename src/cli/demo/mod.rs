@@ -9,7 +9,7 @@ mod repository;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use clap::Args;
 
 use super::{Exit, Failure, OrExit as _, output};
@@ -64,7 +64,7 @@ pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
         output::say(&format!("created the repository {}", folder.display()));
         return Ok(Exit::Success);
     }
-    let cancellation = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
+    let cancellation = Cancellation::on_signals()?;
     let mut repository = DemoRepository::create(&folder.join("repository"), second)?;
     output::say(&format!("the repository is {}\n", repository.folder().display()));
     // Paths are relative to the top of the repository, as in the checkout of a job.
@@ -91,7 +91,10 @@ fn destination(dir: Option<&Path>) -> Result<PathBuf, Failure> {
     };
     let occupied = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
     if occupied {
-        return Err(anyhow!("{} is not empty; name another folder, or remove it", dir.display())).or_exit(Exit::Usage);
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("{} is not empty; name another folder, or remove it", dir.display()),
+        ));
     }
     std::fs::create_dir_all(dir)
         .and_then(|()| dir.canonicalize())
@@ -103,17 +106,17 @@ fn destination(dir: Option<&Path>) -> Result<PathBuf, Failure> {
 fn report(folder: &Path, first: &[Run], second: &[Run]) -> Result<Exit, Failure> {
     let comparison = analysis::compare(&side(Step::First, first), &side(Step::Second, second), &Knowledge::default());
     let Some(newest) = second.first() else {
-        return Err(anyhow!("nothing was measured")).or_exit(Exit::Infrastructure);
+        return Err(Failure::new(Exit::Infrastructure, "nothing was measured"));
     };
     let view = View::new(newest, Some(&comparison)).with_costs(&hardware::cost_model(None, None)?);
-    files::write_json(&folder.join("comparison.json"), &comparison).or_exit(Exit::Infrastructure)?;
+    files::write_json(&folder.join("comparison.json"), &comparison)?;
     let texts = [
         ("summary.md", Format::Markdown),
         ("report.html", Format::Html),
         ("report.csv", Format::Csv),
     ];
     for (name, format) in texts {
-        files::write(&folder.join(name), format.text(&view, "imax demo")?.as_bytes()).or_exit(Exit::Infrastructure)?;
+        files::write(&folder.join(name), format.text(&view, "imax demo")?.as_bytes())?;
     }
     output::emit(&Format::Table.text(&view, "imax demo")?)?;
     output::say(&format!(

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::{Exit, Failure, OrExit as _};
+use crate::cli::Failure;
 use crate::git::commit::NewRepository;
 use crate::system::files;
 
@@ -144,13 +144,11 @@ impl DemoRepository {
     /// Creates the repository without changelog entries.
     pub fn create(folder: &Path, second: SecondCommit) -> Result<Self, Failure> {
         for (path, text) in FILES {
-            files::write(&folder.join(path), without_schema(text).as_bytes()).or_exit(Exit::Infrastructure)?;
+            files::write(&folder.join(path), without_schema(text).as_bytes())?;
         }
-        files::write(&folder.join(CHANGELOG), b"").or_exit(Exit::Infrastructure)?;
-        let git = NewRepository::create(folder).or_exit(Exit::Infrastructure)?;
-        let newest = git
-            .commit_all("Scaffold: configs, recipes, runner profiles")
-            .or_exit(Exit::Infrastructure)?;
+        files::write(&folder.join(CHANGELOG), b"")?;
+        let git = NewRepository::create(folder)?;
+        let newest = git.commit_all("Scaffold: configs, recipes, runner profiles")?;
         Ok(Self {
             folder: folder.to_owned(),
             git,
@@ -166,7 +164,7 @@ impl DemoRepository {
 
     /// Makes the files those of a commit.
     pub fn check_out(&self, commit: &str) -> Result<(), Failure> {
-        self.git.check_out(commit).or_exit(Exit::Infrastructure)
+        Ok(self.git.check_out(commit)?)
     }
 
     /// Makes the files those of the newest commit.
@@ -184,10 +182,10 @@ impl DemoRepository {
             .iter()
             .find(|(path, _)| *path == MASTER_CONFIG)
             .map_or("", |(_, text)| without_schema(text));
-        let write = |path: &str, text: &str| files::write(&self.folder.join(path), text.as_bytes()).or_exit(Exit::Infrastructure);
+        let write = |path: &str, text: &str| files::write(&self.folder.join(path), text.as_bytes());
         write(MASTER_CONFIG, &master.replace(NEW_IMAGE, image))?;
         write(CHANGELOG, &changelog)?;
-        let head = self.git.commit_all(message).or_exit(Exit::Infrastructure)?;
+        let head = self.git.commit_all(message)?;
         let base = std::mem::replace(&mut self.newest, head.clone());
         Ok(Refs { base, head })
     }

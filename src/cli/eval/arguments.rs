@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::meta;
-use crate::cli::{Exit, Failure, OrExit as _};
+use crate::cli::{Exit, Failure};
 use crate::eval::answer_text::{AnswerText, THINK_END};
 use crate::eval::request::{Api, RequestSettings};
 use crate::eval::task_questions::Choices;
@@ -150,7 +150,7 @@ impl EvalArgs {
         };
         if engine == EvaluatorArg::LmEval && answer_text != AnswerText::default() {
             let message = "--think-end-token and --cut-at-stop change how imax reads an answer, so they exclude --engine lm-eval";
-            return Err(anyhow::anyhow!(message)).or_exit(Exit::Usage);
+            return Err(Failure::new(Exit::Usage, message));
         }
         let concurrency = concurrent_requests.get();
         let meta = match row {

@@ -9,7 +9,7 @@ use crate::system::files;
 
 /// From a row's file.
 pub fn of_row(path: &Path) -> Result<Object, Failure> {
-    let text = files::read_text(path).or_exit(Exit::InvalidInput)?;
+    let text = files::read_text(path)?;
     let row: Row = serde_json::from_str(&text).or_exit(Exit::InvalidInput)?;
     Ok(eval_meta(
         &row,

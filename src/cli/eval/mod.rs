@@ -9,7 +9,7 @@ pub use arguments::{ApiArg, EvalArgs};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::{emit, say};
-use super::{Exit, Failure, OrExit as _};
+use super::{Exit, Failure};
 use crate::eval::threshold::Verdict;
 use crate::evaluate::{
     self, EvalOutcome, EvaluationProgress, EvaluationResult, HarnessResultFile, HarnessScore, failed_scores, unsure_scores,
@@ -23,7 +23,7 @@ use crate::system::cancellation::{CancelCause, Cancellation};
 pub fn run(arguments: EvalArgs) -> Result<Exit, Failure> {
     let quiet = arguments.quiet;
     let request = arguments.into_request()?;
-    let stop = Cancellation::on_signals().or_exit(Exit::Infrastructure)?;
+    let stop = Cancellation::on_signals()?;
     let mut live = Live::new(quiet);
     let outcome = evaluate::run(&request, &stop, &mut |progress| live.show(progress));
     live.clear();

@@ -105,6 +105,14 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// A failure that no use case has an error for, such as a contradiction between flags.
+    pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            error: anyhow::Error::msg(message.into()),
+        }
+    }
+
     /// The findings that are the cause, where they are.
     pub(super) fn findings(&self) -> Option<&Diagnostics> {
         self.error.chain().find_map(|cause| cause.downcast_ref())
@@ -139,7 +147,8 @@ impl<E: ExitOf> From<E> for Failure {
     }
 }
 
-/// Gives an error its exit code.
+/// Gives an exit code to an error that means different things in different commands, such as `std::io::Error`. All others
+/// have theirs in the table.
 pub trait OrExit<T> {
     /// The value, or the error as a [`Failure`] that ends with `exit`.
     ///

@@ -4,6 +4,7 @@ mod execution;
 mod local;
 mod planning;
 mod results;
+mod system;
 
 use super::{Exit, ExitOf};
 use crate::cli::bench::ArgumentError;
