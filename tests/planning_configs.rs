@@ -160,6 +160,52 @@ fn bytes_that_are_no_text_have_a_place() {
     }
 }
 
+/// A folder in place of a file cannot be read, not even by root.
+#[test]
+fn unreadable_files_are_findings_beside_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for name in ["configs/runners.yaml", "benchmarks", "runners/h100-a.yaml"] {
+        fs::create_dir_all(path(name)).unwrap();
+    }
+    let config = "m-sim:\n  image: i\n  model: m\n  model-prefix: m\n  runner: h100\n  precision: fp8\n  framework: sim\n  multinode: false\n  \
+                  scenarios:\n    fixed-seq-len:\n    - isl: 32\n      osl: 8\n      search-space:\n      - { tp: 1, conc-start: 4, conc-end: 8 }\n";
+    fs::write(path("configs/a-master.yaml"), config.replace("precision", "precison")).unwrap();
+    fs::write(path("imax.yaml"), "polcy: {}\n").unwrap();
+
+    let said = run(folder.path(), &["check"]);
+    assert_eq!(said.exit, "3", "{}", said.stderr);
+    for part in [
+        "--> configs/runners.yaml:1:1",
+        "help: replace the folder by a file",
+        "did you mean `precision`?",
+        "did you mean `policy`?",
+    ] {
+        assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
+    }
+
+    fs::remove_dir(path("configs/runners.yaml")).unwrap();
+    fs::write(path("configs/runners.yaml"), "h100: [h100-a_0, h100-a_1, h100-b_0]\n").unwrap();
+    fs::write(path("runners/h100-b.yaml"), "extends: h100-a\n").unwrap();
+    fs::write(path("configs/a-master.yaml"), config).unwrap();
+    let said = run(folder.path(), &["check", "--format", "github"]);
+    assert_eq!(said.exit, "3", "{}", said.stdout);
+    let of_profile: Vec<&str> = said.stdout.lines().filter(|line| line.contains("h100-a.yaml")).collect();
+    assert!(
+        matches!(of_profile.as_slice(), [line] if line.starts_with("::error file=runners/h100-a.yaml,line=1,") && line.contains("%0Ahelp: ")),
+        "{}",
+        said.stdout
+    );
+    assert!(said.stdout.contains("title=missing-recipe"), "{}", said.stdout);
+
+    fs::remove_file(path("configs/a-master.yaml")).unwrap();
+    let said = run(folder.path(), &["check"]);
+    assert_eq!(said.exit, "3");
+    for part in ["no `*-master.yaml` in configs", "did you mean `policy`?"] {
+        assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
+    }
+}
+
 #[test]
 fn a_misspelt_section_of_the_settings_is_found() {
     let folder = tempfile::tempdir().unwrap();

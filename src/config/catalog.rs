@@ -25,13 +25,13 @@ impl Catalog {
     /// All findings of all files, warnings included.
     pub fn parse(configs: &[Arc<SourceFile>], runner_file: &Arc<SourceFile>) -> Result<(Self, Diagnostics), Diagnostics> {
         let mut found = Diagnostics::new();
-        let catalog = Self::read_valid(configs, runner_file, &mut found);
+        let catalog = Self::read_valid(configs, Some(runner_file), &mut found);
         found.into_result(catalog)
     }
 
-    /// Parses what is valid, to report everything that is not: without the entries that have errors, and without any if the
-    /// runner file has errors.
-    pub fn read_valid(configs: &[Arc<SourceFile>], runner_file: &Arc<SourceFile>, found: &mut Diagnostics) -> Option<Self> {
+    /// Parses what is valid and adds findings for the rest: entries with errors are left out. Returns `None` if the runner file is
+    /// missing or has errors, after the configs were checked.
+    pub fn read_valid(configs: &[Arc<SourceFile>], runner_file: Option<&Arc<SourceFile>>, found: &mut Diagnostics) -> Option<Self> {
         let mut entries = IndexMap::new();
         for (read, findings) in yaml::read_side_by_side(configs, read_entries) {
             found.append(findings);
@@ -39,6 +39,7 @@ impl Catalog {
                 add(entry, &mut entries, found);
             }
         }
+        let runner_file = runner_file?;
         let root = yaml::parse(runner_file, found)?;
         let runners = runners::read(&mut Reader::new(runner_file, found), &root)?;
         Some(Self { entries, runners })

@@ -12,6 +12,7 @@ use crate::measure::MeasureError;
 use crate::model::{JobId, NameError, RunnerName};
 use crate::system::files;
 use crate::system::host;
+use crate::system::optional_files::OptionalFiles;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum JobSpecError {
@@ -68,12 +69,18 @@ pub(super) fn profile_of_runner(
 
 /// The named profile, or else the one of the runner. `local` is built in.
 fn load_profile(name: Option<&str>, runner: &RunnerName, runner_dir: &Path) -> Result<RunnerProfile, ProfileError> {
-    let read = |name: &str| files::read_text(&runner_dir.join(name)).ok();
+    let files = OptionalFiles::of(runner_dir);
+    let read = |name: &str| files.read(name);
     let folder = runner_dir.display().to_string();
-    match name {
+    let profile = match name {
         Some("local") if read("local.yaml").is_none() => Ok(RunnerProfile::local()),
         Some(name) => RunnerProfile::load(name, &folder, &read, &launch_rules()),
         None => RunnerProfile::of_runner(runner, &folder, &read, &launch_rules()),
+    };
+    // Otherwise an unreadable profile would count as missing, and the row would run by the built-in profile `local`.
+    match files.into_errors().first() {
+        Some(error) => Err(ProfileError::Unreadable(error.to_string())),
+        None => profile,
     }
 }
 
@@ -102,4 +109,21 @@ pub(super) fn new_job_id() -> JobId {
         .duration_since(std::time::SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos());
     JobId::from_unique((nanoseconds << 22) | u128::from(std::process::id()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unreadable_profile_is_not_replaced_by_the_built_in_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let runner: RunnerName = "h100-a_0".parse().unwrap();
+        assert_eq!(load_profile(None, &runner, folder.path()).unwrap(), RunnerProfile::local());
+        // A folder cannot be read as a file, not even by root.
+        std::fs::create_dir(folder.path().join("h100-a.yaml")).unwrap();
+        let error = load_profile(None, &runner, folder.path()).unwrap_err();
+        assert!(matches!(&error, ProfileError::Unreadable(_)), "{error}");
+        assert!(error.to_string().contains("h100-a.yaml"), "{error}");
+    }
 }

@@ -30,7 +30,6 @@ pub(crate) use plan::{
 };
 pub(crate) use publish::{NoRun, PublishError, PublishOptions, Published, publish, publish_no_run};
 pub(crate) use settings_file::{SettingsFile, SettingsFileError};
-pub(crate) use source_file::read_source;
 pub(crate) use validate::{ValidateRequest, Validated, validate};
 
 /// Where a use case sends what people should know although it goes on.

@@ -38,6 +38,9 @@ pub enum ProfileError {
         /// The cycle.
         chain: String,
     },
+    /// A file exists and cannot be read; the text names the file and the cause.
+    #[error("runner profile: {0}")]
+    Unreadable(String),
     /// The name is not a plain file name, so it could be a path out of the folder.
     #[error("`{0}` cannot name a runner profile; expected ASCII letters, digits, `.`, `-` and `_`, not starting with a dot")]
     UnsafeName(String),

@@ -10,7 +10,7 @@ use super::config_files::{ConfigFiles, ConfigFilesError, ConfigSources};
 use super::settings_file::SettingsFile;
 use crate::config::{self, Catalog};
 use crate::matrix::{self, Expansion};
-use crate::model::Diagnostics;
+use crate::model::{Diagnostic, Diagnostics};
 use crate::system::files;
 
 pub(crate) use explain::{Explained, Explanation, explain};
@@ -52,10 +52,21 @@ pub(crate) fn check(request: &CheckRequest) -> Result<Diagnostics, CheckError> {
     Ok(found)
 }
 
-/// The catalog; `None`, with findings added to `found`, where it is invalid.
+/// The catalog; `None`, with findings added to `found`, if it is invalid or its files cannot be read.
 fn read_catalog(configs: &ConfigFiles, found: &mut Diagnostics) -> Result<Option<Catalog>, ConfigFilesError> {
-    let ConfigSources { configs, runners } = configs.read(found)?;
-    Ok(runners.and_then(|runners| Catalog::read_valid(&configs, &runners, found)))
+    let ConfigSources { configs, runners } = match configs.read(found) {
+        Ok(sources) => sources,
+        Err(error @ ConfigFilesError::Folder { .. }) => {
+            found.push(Diagnostic::error("config-folder", error.to_string()).help("create the folder, or name another with --config-dir"));
+            return Ok(None);
+        }
+        Err(error @ ConfigFilesError::NoMasterConfig { .. }) => {
+            found.push(Diagnostic::error("config-folder", error.to_string()));
+            return Ok(None);
+        }
+        Err(error @ (ConfigFilesError::FolderEntry { .. } | ConfigFilesError::Invalid(_))) => return Err(error),
+    };
+    Ok(Catalog::read_valid(&configs, runners.as_ref(), found))
 }
 
 fn check_catalog(catalog: &Catalog, request: &CheckRequest) -> Diagnostics {
@@ -74,7 +85,7 @@ fn check_catalog(catalog: &Catalog, request: &CheckRequest) -> Diagnostics {
     found
 }
 
-/// The text of a recipe or profile; `None` where it cannot be read.
+/// The text of a recipe or profile; `None` if it is missing or cannot be read.
 fn read_in(folder: &Path, path: &str) -> Option<String> {
     files::read_text(&folder.join(path)).ok()
 }

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::read_in;
 use crate::changelog;
 use crate::config::{Entry, Runners};
 use crate::fleet::launcher::launch_rules;
 use crate::job::{ProfileError, RunnerProfile, choose_recipe};
 use crate::matrix::Row;
-use crate::model::{Diagnostic, Diagnostics, Layout};
-use crate::planning::{ChangelogFiles, ChangelogFilesError, read_source};
+use crate::model::{Diagnostic, Diagnostics, Layout, Place};
+use crate::planning::source_file::{read_source, unreadable};
+use crate::planning::{ChangelogFiles, ChangelogFilesError};
+use crate::system::optional_files::OptionalFiles;
 
 /// Single-node rows of an entry for which no recipe exists; one warning for each reason.
 pub(super) fn check_recipes(entry: &Entry, rows: &[Row], runners: &Runners, folders: Folders<'_>) -> Diagnostics {
@@ -19,18 +20,24 @@ pub(super) fn check_recipes(entry: &Entry, rows: &[Row], runners: &Runners, fold
     if !folder.is_dir() || runs_without_recipe(entry, runners, folders.profiles) {
         return found;
     }
+    let files = OptionalFiles::of(folder);
     let mut reasons = BTreeSet::new();
     // For several nodes, `additional-settings` name what is started, in the engine's own terms.
     for row in rows.iter().filter(|row| matches!(row.layout, Layout::SingleNode(_))) {
-        let choice = choose_recipe(row, &folder.display().to_string(), &|path| read_in(folder, path), &|_| {
-            String::new()
-        });
+        let choice = choose_recipe(row, &folder.display().to_string(), &|path| files.read(path), &|_| String::new());
         if let Err(error) = choice {
             reasons.insert(error.to_string());
         }
     }
-    for reason in reasons {
-        found.push(Diagnostic::warning("missing-recipe", reason).at(entry.place.clone()));
+    let unreadable_files = files.into_errors();
+    // Without such a file, nobody knows which recipe the rows would have.
+    if unreadable_files.is_empty() {
+        for reason in reasons {
+            found.push(Diagnostic::warning("missing-recipe", reason).at(entry.place.clone()));
+        }
+    }
+    for error in &unreadable_files {
+        found.push(unreadable(error).related(entry.place.clone(), "the config that uses it"));
     }
     found
 }
@@ -47,23 +54,23 @@ fn runs_without_recipe(entry: &Entry, runners: &Runners, profiles: &Path) -> boo
     let rules = launch_rules();
     let runners = runners.labels.get(&entry.runner).map(Vec::as_slice).unwrap_or_default();
     let needs_recipe = |prefix: &str| {
-        let profile = load_profile(prefix, profiles).ok();
+        let profile = load_profile(prefix, &OptionalFiles::of(profiles)).ok();
         let launcher = profile.and_then(|profile| rules.iter().find(|rules| rules.name() == profile.launch.name()));
         launcher.is_none_or(|launcher| launcher.needs_recipe())
     };
     !runners.is_empty() && !runners.iter().any(|runner| needs_recipe(runner.profile_prefix()))
 }
 
-fn load_profile(name: &str, folder: &Path) -> Result<RunnerProfile, ProfileError> {
+fn load_profile(name: &str, files: &OptionalFiles<'_>) -> Result<RunnerProfile, ProfileError> {
     RunnerProfile::load(
         name,
-        &folder.display().to_string(),
-        &|path: &str| read_in(folder, path),
+        &files.folder().display().to_string(),
+        &|path| files.read(path),
         &launch_rules(),
     )
 }
 
-/// Runners whose profile is missing or invalid; one finding for each profile.
+/// Runners whose profile is missing, unreadable or invalid; one finding for each file.
 pub(super) fn check_profiles(runners: &Runners, folder: &Path) -> Diagnostics {
     let mut found = Diagnostics::new();
     if !folder.is_dir() {
@@ -75,20 +82,45 @@ pub(super) fn check_profiles(runners: &Runners, folder: &Path) -> Diagnostics {
             if !checked.insert(node.profile_prefix()) {
                 continue;
             }
-            let Some(diagnostic) = check_profile(node.profile_prefix(), folder) else {
-                continue;
-            };
-            found.push(match runners.places.get(label.as_str()) {
-                Some(place) => diagnostic.at(place.clone()),
-                None => diagnostic,
-            });
+            let place = runners.places.get(label.as_str());
+            for diagnostic in check_profile(node.profile_prefix(), folder, place) {
+                // Profiles that extend the same unreadable file would each report it.
+                if !found
+                    .iter()
+                    .any(|known| known.code == "file" && known.message == diagnostic.message)
+                {
+                    found.push(diagnostic);
+                }
+            }
         }
     }
     found
 }
 
-fn check_profile(name: &str, folder: &Path) -> Option<Diagnostic> {
-    match load_profile(name, folder) {
+/// `runner` is the place of the runner in the runner file.
+fn check_profile(name: &str, folder: &Path, runner: Option<&Place>) -> Vec<Diagnostic> {
+    let files = OptionalFiles::of(folder);
+    let loaded = load_profile(name, &files);
+    let unreadable_files = files.into_errors();
+    if !unreadable_files.is_empty() {
+        let findings = unreadable_files.iter().map(|error| match runner {
+            Some(place) => unreadable(error).related(place.clone(), "the runner that uses it"),
+            None => unreadable(error),
+        });
+        return findings.collect();
+    }
+    let finding = invalid_profile(loaded);
+    finding
+        .into_iter()
+        .map(|finding| match runner {
+            Some(place) => finding.at(place.clone()),
+            None => finding,
+        })
+        .collect()
+}
+
+fn invalid_profile(loaded: Result<RunnerProfile, ProfileError>) -> Option<Diagnostic> {
+    match loaded {
         Ok(_) => None,
         Err(error @ ProfileError::Missing { .. }) => Some(Diagnostic::warning("missing-profile", error.to_string())),
         Err(
@@ -96,6 +128,7 @@ fn check_profile(name: &str, folder: &Path) -> Option<Diagnostic> {
             | ProfileError::UnknownKey { .. }
             | ProfileError::Value { .. }
             | ProfileError::Circle { .. }
+            | ProfileError::Unreadable(_)
             | ProfileError::UnsafeName(_)),
         ) => Some(Diagnostic::error("profile", first_line(&error))),
     }
