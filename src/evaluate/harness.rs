@@ -1,6 +1,7 @@
 //! Runs the Python harness lm-eval as a child process and stops it with all of its descendants. Its result files are moved to the
 //! output folder and judged by the same thresholds as those of the native evaluator.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,9 +15,10 @@ use crate::eval::score::Score;
 use crate::eval::threshold::Verdict;
 use crate::model::{Secret, Variable};
 use crate::system::cancellation::{CancelCause, Cancellation};
-use crate::system::files::{self, FileError};
+use crate::system::files::FileError;
 use crate::system::host;
 use crate::system::process::{Ending, Group, Input, ProcessError, StartedFrom};
+use crate::system::untrusted;
 
 /// Longest single wait for the child. An evaluation has no deadline of its own: the job that runs it has one.
 const WAIT: Duration = Duration::from_secs(60 * 60);
@@ -26,6 +28,8 @@ const TERM_GRACE: Duration = Duration::from_millis(3500);
 const KILL_GRACE: Duration = Duration::from_millis(1500);
 /// Lines of the log quoted in an error.
 const QUOTED_LINES: usize = 20;
+/// How much of the log's end is searched for them, bytes.
+const SEARCHED: u64 = 256 << 10;
 
 /// A result file that the harness wrote.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,6 +104,8 @@ pub(super) fn run(
 ) -> Result<EvalOutcome, HarnessError> {
     let folder = settings.output.join(format!("lm-eval-{}", host::timestamp().replace(':', "-")));
     let log = settings.output.join("lm_eval.log");
+    let _ = std::fs::remove_file(&log);
+    let log_file = untrusted::create_new(&log).map_err(ProcessError::Log)?;
     let mut child = Group::start(&StartedFrom {
         program,
         arguments: &command_line(settings, tasks, &folder),
@@ -107,7 +113,7 @@ pub(super) fn run(
         input: Input::Empty,
         environment: &environment(),
         job: &format!("eval-{}", std::process::id()),
-        log: &log,
+        log: &log_file,
     })?;
     let ending = wait(&mut child, cancellation);
     // Also after its end: its descendants may outlive it.
@@ -122,7 +128,7 @@ pub(super) fn run(
         Waited::Ended(ending) => Err(HarnessError::Failed {
             program: program.to_owned(),
             ending,
-            tail: tail(&log),
+            tail: tail(&log_file),
             log,
         }),
     }
@@ -145,8 +151,9 @@ fn wait(child: &mut Group, cancellation: &Cancellation) -> Result<Waited, Proces
     }
 }
 
-fn tail(log: &Path) -> String {
-    let text = files::read_text(log).unwrap_or_default();
+fn tail(log: &File) -> String {
+    let text = untrusted::read_end(log, SEARCHED).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(QUOTED_LINES)..].join("\n")
 }
@@ -247,18 +254,19 @@ fn take_results(folder: &Path, output: &Path) -> Result<Vec<PathBuf>, HarnessErr
 fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(files_below(&path)?);
-        } else {
-            found.push(path);
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            found.extend(files_below(&entry.path())?);
+        } else if kind.is_file() {
+            found.push(entry.path());
         }
     }
     Ok(found)
 }
 
 fn read_scores(settings: &EvaluationSettings, path: PathBuf) -> Result<HarnessResultFile, HarnessError> {
-    let text = files::read_text(&path)?;
+    let text = untrusted::read_text(&path)?;
     let document: Value = match serde_json::from_str(&text) {
         Ok(document) => document,
         Err(source) => return Err(HarnessError::Json { path, source }),

@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::eval::request::ModelAnswer;
+use crate::system::untrusted;
 
 /// Why the journal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +47,9 @@ impl Journal {
         let mut known = HashMap::new();
         let mut is_truncated = false;
         if resume && path.exists() {
-            let text = std::fs::read(path).map_err(journal_error)?;
+            let mut text = Vec::new();
+            let before = untrusted::open_regular(path).map_err(journal_error)?;
+            before.take(untrusted::MAX_TEXT).read_to_end(&mut text).map_err(journal_error)?;
             is_truncated = !text.is_empty() && !text.ends_with(b"\n");
             // The interruption may have truncated the last line.
             let lines = text
@@ -56,7 +59,7 @@ impl Journal {
         } else if path.exists() {
             std::fs::remove_file(path).map_err(journal_error)?;
         }
-        let mut file = File::options().create(true).append(true).open(path).map_err(journal_error)?;
+        let mut file = untrusted::append(path).map_err(journal_error)?;
         if is_truncated {
             file.write_all(b"\n").map_err(journal_error)?;
         }

@@ -50,7 +50,7 @@ pub(super) async fn run_attempt(ctx: &JobContext, progress: &mut Progress) -> Re
     let mut measurement = Measurement::default();
     let measured = measure(ctx, progress, &engine, evals, &mut measurement).await;
     let stopped = stop_engine(ctx, progress, engine, state).await;
-    if let Some(facts) = facts_of_nodes(&ctx.folders.out, &measurement.nodes) {
+    if let Some(facts) = facts_of_nodes(&ctx.folders.untrusted_out, &measurement.nodes) {
         progress.node = facts;
     }
     // The first failure is the cause; those of stop and collect may only follow from it.

@@ -7,13 +7,14 @@ use super::console::Console;
 use super::error::ExecutionError;
 use super::interruption::{Interruption, PhaseError};
 use super::request::{EvalOptions, ExecutionRequest};
-use crate::fleet::engine_log;
+use crate::fleet::engine_log::{self, EngineLog};
 use crate::fleet::job_state::StateFolder;
 use crate::git::checkout::Checkout;
 use crate::job::{JobFailure, JobSpec, Phase, PhaseEnding, diagnose};
 use crate::model::{Secret, Variable};
 use crate::system::cancellation::Cancellation;
 use crate::system::host;
+use crate::system::untrusted::UntrustedFolder;
 
 /// Lines of the engine's log that a failure quotes.
 const TAIL_LINES: usize = 40;
@@ -26,6 +27,8 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(6);
 pub(super) struct JobContext {
     pub spec: JobSpec,
     pub folders: JobFolders,
+    /// The log of the engine, and of the profile's hooks.
+    pub log: EngineLog,
     /// The environment of the engine.
     pub environment: Vec<Variable>,
     /// The secrets in the environment, the longest first.
@@ -48,6 +51,8 @@ pub(super) struct JobContext {
 pub(super) struct JobFolders {
     /// Output of the job.
     pub out: PathBuf,
+    /// The same, for reading: the engine can write there.
+    pub untrusted_out: UntrustedFolder,
     /// The repository, which is the working folder of recipes and hooks.
     pub repository: PathBuf,
     pub recipes: PathBuf,
@@ -79,6 +84,7 @@ impl JobFolders {
             source,
         })?;
         Ok(Self {
+            untrusted_out: UntrustedFolder::open(&request.out)?,
             out: absolute(&request.out)?,
             repository: std::env::current_dir().map_err(ExecutionError::WorkingFolder)?,
             recipes: absolute(&request.recipe_dir)?,
@@ -130,7 +136,7 @@ impl JobContext {
     }
 
     fn with_log(&self, mut failure: JobFailure) -> JobFailure {
-        let log = engine_log::tail(&self.folders.server_log(), &self.secrets);
+        let log = self.log.tail(&self.secrets);
         // A cause that the launcher knows is certain; one that is recognised in the log is a guess.
         if let Some(diagnosis) = diagnose(&log).filter(|_| failure.cause.is_none()) {
             failure.reason = format!("{}: {} (log: {})", failure.reason, diagnosis.cause.sentence, diagnosis.line);

@@ -13,6 +13,9 @@ use crate::system::process::ProcessError;
 pub enum ExecutionError {
     #[error("cannot create the output folder {}", path.display())]
     OutputFolder { path: PathBuf, source: io::Error },
+    /// The log of the engine cannot be created in it.
+    #[error("cannot create {}", path.display())]
+    Log { path: PathBuf, source: io::Error },
     /// A path cannot be made absolute.
     #[error("cannot make the path {} absolute", path.display())]
     Path { path: PathBuf, source: io::Error },

@@ -131,7 +131,7 @@ fn start(ctx: &JobContext, hook: &str) -> Result<Group, ProcessError> {
         environment: &ctx.environment,
         // A mark of its own: stopping the engine must not stop a hook, nor the end of a hook the engine.
         job: &format!("{}-hook", ctx.spec.id),
-        log: &ctx.folders.server_log(),
+        log: &ctx.log.file(),
     })
 }
 

@@ -29,7 +29,6 @@ pub(super) async fn launch(
     run_pre_hooks(ctx, phase).await?;
     state.asked = Some(host::timestamp());
     ctx.states.write(state).map_err(|error| infra(error.to_string()))?;
-    let log = ctx.folders.server_log();
     let request = LaunchRequest {
         spec: &ctx.spec,
         environment: &ctx.environment,
@@ -37,7 +36,7 @@ pub(super) async fn launch(
         runner_folder: &ctx.folders.runners,
         repository: &ctx.folders.repository,
         out: &ctx.folders.out,
-        log: &log,
+        log: &ctx.log,
         port: ctx.port,
         cancellation: &ctx.cancellation,
         until: phase.deadline(),

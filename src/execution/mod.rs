@@ -50,6 +50,7 @@ use std::time::Duration;
 
 use tracing::{Instrument as _, info_span};
 
+use crate::fleet::engine_log::EngineLog;
 use crate::fleet::job_state::StateFolder;
 use crate::fleet::launcher::secrets_of;
 use crate::git::checkout::Checkout;
@@ -104,7 +105,9 @@ pub async fn execute(request: ExecutionRequest, cancellation: &Cancellation) -> 
         Some(port) => port,
         None => ports::free_port().map_err(ExecutionError::NoFreePort)?,
     };
-    let ctx = context(request, spec, folders, checkout, port, start, cancellation);
+    let path = folders.server_log();
+    let log = EngineLog::create(path.clone()).map_err(|source| ExecutionError::Log { path, source })?;
+    let ctx = context(request, spec, folders, log, checkout, port, start, cancellation);
     announce(&ctx);
     let mut progress = Progress::new(ctx.spec.profile.deadlines);
     let span = info_span!("job", id = %ctx.spec.id, row = %ctx.spec.row.curve_key());
@@ -120,6 +123,7 @@ fn context(
     request: ExecutionRequest,
     spec: JobSpec,
     folders: JobFolders,
+    log: EngineLog,
     checkout: Checkout,
     port: u16,
     start: JobStart,
@@ -131,6 +135,7 @@ fn context(
         console: Console::new(console::is_github_actions(), request.quiet, secrets.clone()),
         spec,
         folders,
+        log,
         environment,
         secrets,
         port,

@@ -9,11 +9,11 @@ use super::phase::RunningPhase;
 use crate::fleet::node::{FactsRequest, gather};
 use crate::job::{Finding, Grade, JobFailure, NodeFacts, Phase, Wanted, check_node};
 use crate::model::VariableValue;
-use crate::system::files;
 
 pub(super) async fn examine_node(ctx: &JobContext, phase: &RunningPhase) -> Result<NodeFacts, PhaseError> {
     // The log of an earlier job in the same folder would be searched for causes of this job's failures.
-    files::write(&ctx.folders.server_log(), b"").map_err(|error| JobFailure::infra(error.to_string()))?;
+    let cannot_create = |error| JobFailure::infra(format!("cannot create {}: {error}", ctx.log.path().display()));
+    ctx.log.restart().map_err(cannot_create)?;
     let visible = visible_gpus(ctx);
     let facts = blocking(|| gather(&questions(ctx, visible.as_deref(), phase.deadline())));
     ctx.check_cancelled()?;

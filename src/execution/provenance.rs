@@ -11,8 +11,8 @@ use super::progress::Progress;
 use crate::fleet::node::NODE_FILE_PREFIX;
 use crate::job::{JobSpec, NodeFacts, Provenance, Recipe, RunnerProfile};
 use crate::model::{RunnerName, Variable, VariableValue};
-use crate::system::files;
 use crate::system::host;
+use crate::system::untrusted::UntrustedFolder;
 
 /// Parts of names whose values may contain a secret even where the profile does not say so; the URL of a proxy may contain a
 /// password.
@@ -127,14 +127,14 @@ struct NodeReport {
 
 /// The facts that the nodes of a scheduler reported, joined to one; `None` where there are none. This machine only submitted the
 /// job.
-pub(super) fn facts_of_nodes(out: &Path, nodes: &[String]) -> Option<NodeFacts> {
+pub(super) fn facts_of_nodes(out: &UntrustedFolder, nodes: &[String]) -> Option<NodeFacts> {
     let mut reported = nodes.iter().filter_map(|node| read_report(out, node));
     let first = reported.next()?;
     Some(reported.fold(first, join))
 }
 
-fn read_report(out: &Path, node: &str) -> Option<NodeFacts> {
-    let text = files::read_text(&out.join(format!("{NODE_FILE_PREFIX}{node}.json"))).ok()?;
+fn read_report(out: &UntrustedFolder, node: &str) -> Option<NodeFacts> {
+    let text = out.read_text(Path::new(&format!("{NODE_FILE_PREFIX}{node}.json"))).ok()?;
     let report: NodeReport = serde_json::from_str(&text).ok()?;
     Some(report.facts)
 }

@@ -7,7 +7,6 @@ use super::engine::LaunchedEngine;
 use super::interruption::{Interruption, PhaseError};
 use super::load_settings::{LoadTarget, engine_target};
 use super::phase::RunningPhase;
-use crate::fleet::engine_log;
 use crate::fleet::launcher::EngineAddress;
 use crate::fleet::readiness::{NotReady, Ready, Target, WRONG_API_LIMIT, probe_until_ready};
 use crate::job::{FailureClass, JobFailure, VERSION_PATHS, version_in_answer, version_in_log};
@@ -83,7 +82,7 @@ async fn engine_version(ctx: &JobContext, target: &LoadTarget) -> Option<EngineV
         _ = ctx.cancellation.cancelled() => None,
     };
     answered.or_else(|| {
-        let log = engine_log::tail(&ctx.folders.server_log(), &ctx.secrets);
+        let log = ctx.log.tail(&ctx.secrets);
         let version = version_in_log(&log)?;
         let source = "log".to_owned();
         Some(EngineVersion { version, source })

@@ -16,6 +16,7 @@ use crate::model::Layout;
 use crate::result::{Conditions, Json, Power, RolePower};
 use crate::system::files;
 use crate::system::host;
+use crate::system::untrusted;
 
 /// How long a sample after the loads is awaited where there was none before: longer than the second between two samples.
 const FIRST_SAMPLE_TIMEOUT: Duration = Duration::from_millis(1300);
@@ -149,14 +150,13 @@ fn has_gpu_sampler(ctx: &JobContext) -> bool {
 
 /// The table that the recipe's own monitor wrote, where imax samples nothing: in the job's folder, or in the workspace during this job.
 fn recipe_samples(ctx: &JobContext) -> Option<Vec<GpuSample>> {
-    const LIMIT: u64 = 256 * 1024 * 1024;
     let tables = [&ctx.folders.out, &ctx.folders.repository].map(|folder| folder.join("gpu_metrics.csv"));
     let path = tables.iter().find(|path| {
-        let age = path.metadata().and_then(|facts| facts.modified()).ok().map(|time| time.elapsed());
-        let is_new = age.is_some_and(|age| age.is_ok_and(|age| age < ctx.start.instant.elapsed()));
-        is_new && path.metadata().is_ok_and(|facts| facts.is_file() && facts.len() <= LIMIT)
+        let facts = path.symlink_metadata().and_then(|facts| facts.modified());
+        let age = facts.ok().map(|time| time.elapsed());
+        age.is_some_and(|age| age.is_ok_and(|age| age < ctx.start.instant.elapsed()))
     })?;
-    let text = files::read_text(path).ok()?;
+    let text = untrusted::read_text(path).ok()?;
     match read_metrics_csv(&text, &host::local_unix_s) {
         Ok(samples) => Some(samples),
         Err(error) => {

@@ -1,4 +1,4 @@
-//! The search for secrets in the output folder, which may be uploaded.
+//! What the output folder must not contain when it is uploaded: links and other things that are no files, and secrets.
 
 use std::time::{Duration, Instant};
 
@@ -6,11 +6,34 @@ use super::blocking::blocking;
 use super::context::JobContext;
 use crate::job::JobFailure;
 use crate::system::redaction::clean_folder;
+use crate::system::untrusted::remove_irregular;
 
 /// How long the output folder is searched.
 const SEARCH_LIMIT: Duration = Duration::from_secs(600);
 /// How long that of a cancelled job is, after everything else must have ended.
 const CANCELLED_SEARCH_LIMIT: Duration = Duration::from_millis(500);
+
+/// Puts the log back where the job replaced it, and removes what is neither a file nor a folder. What cannot be removed fails the job.
+fn settle(ctx: &JobContext) -> Result<(), JobFailure> {
+    match ctx.log.settle() {
+        Ok(None) => {}
+        Ok(Some(problem)) => ctx.console.line(&problem),
+        Err(error) => ctx
+            .console
+            .line(&format!("warning: {} cannot be written again: {error}", ctx.log.path().display())),
+    }
+    let found = blocking(|| remove_irregular(&ctx.folders.out));
+    for (path, kind) in &found.removed {
+        ctx.console
+            .line(&format!("warning: removed {}, a {kind} that the job left", path.display()));
+    }
+    match found.kept.first() {
+        None => Ok(()),
+        Some(kept) => Err(JobFailure::infra(format!(
+            "the results contain something that is no file and must be removed before they are uploaded: {kept}"
+        ))),
+    }
+}
 
 /// Removes secrets from all files of the output folder. Files that could not be searched are printed; one that still contains a
 /// secret fails the job.
@@ -18,6 +41,7 @@ pub(super) fn remove_secrets(ctx: &JobContext) -> Result<(), JobFailure> {
     if !ctx.folders.out.exists() {
         return Ok(());
     }
+    settle(ctx)?;
     let limit = Instant::now() + SEARCH_LIMIT;
     let has_time = || {
         let cancelled = ctx.cancel_deadline().map(|deadline| deadline + CANCELLED_SEARCH_LIMIT);

@@ -13,8 +13,9 @@ use super::phase::{PhaseJournal, RunningPhase, run_phase};
 use super::progress::Progress;
 use crate::job::{FailureClass, JobFailure, Outcome, Phase, Resolved};
 use crate::result::{Json, read_result};
-use crate::system::files;
+use crate::system::files::{self, FileError};
 use crate::system::process::Ending;
+use crate::system::untrusted::{self, UntrustedFolder};
 
 /// AIPerf's result in the folder that it was told to write to.
 const AIPERF_RESULT: &str = "aiperf_artifacts/profile_export_aiperf.json";
@@ -80,21 +81,37 @@ async fn wait_for_exit(ctx: &JobContext, phase: &RunningPhase, engine: &Launched
 /// The raw result of a point, from one of the folders that such recipes write to.
 fn take_result(ctx: &JobContext, point: &Resolved, began: SystemTime) -> Result<Json, JobFailure> {
     let file = format!("{}.json", point.result_filename);
-    let path = result_candidates(ctx, &file)
+    let candidate = result_candidates(ctx, &file)
         .into_iter()
-        .find(|path| was_written_since(path, began))
+        .find(|candidate| was_written_since(&candidate.path(), began))
         .ok_or_else(|| {
             let reason =
                 format!("the recipe ended without its result {file}; it must be written to IMAX_OUT, the repository or /workspace");
             JobFailure::new(FailureClass::Server, reason)
         })?;
-    let text = files::read_text(&path).map_err(|error| client(error.to_string()))?;
-    let raw = read_result(&text, point.conc).map_err(|error| client(format!("{}: {error}", path.display())))?;
+    let text = candidate.read().map_err(|error| client(error.to_string()))?;
+    let raw = read_result(&text, point.conc).map_err(|error| client(format!("{}: {error}", candidate.path().display())))?;
     files::write(&ctx.folders.out.join(&file), text.as_bytes()).map_err(|error| client(error.to_string()))?;
     Ok(raw.document)
 }
 
-fn result_candidates(ctx: &JobContext, file: &str) -> Vec<PathBuf> {
+/// A file that a recipe may have written, and the folder below which no link is followed.
+struct Candidate {
+    folder: PathBuf,
+    file: PathBuf,
+}
+
+impl Candidate {
+    fn path(&self) -> PathBuf {
+        self.folder.join(&self.file)
+    }
+
+    fn read(&self) -> Result<String, FileError> {
+        UntrustedFolder::open(&self.folder)?.read_text(&self.file)
+    }
+}
+
+fn result_candidates(ctx: &JobContext, file: &str) -> Vec<Candidate> {
     let workspace = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
     let folders = [
         Some(ctx.folders.out.clone()),
@@ -102,11 +119,14 @@ fn result_candidates(ctx: &JobContext, file: &str) -> Vec<PathBuf> {
         workspace,
         Some("/workspace".into()),
     ];
-    let aiperf = ctx.spec.row.is_agentic().then(|| ctx.folders.out.join(AIPERF_RESULT));
+    let aiperf = ctx.spec.row.is_agentic().then(|| Candidate {
+        folder: ctx.folders.out.clone(),
+        file: AIPERF_RESULT.into(),
+    });
     folders
         .into_iter()
         .flatten()
-        .map(|folder| folder.join(file))
+        .map(|folder| Candidate { folder, file: file.into() })
         .chain(aiperf)
         .collect()
 }
@@ -118,9 +138,9 @@ fn check_evals(ctx: &JobContext, journal: &mut PhaseJournal, began: SystemTime) 
         return Ok(());
     }
     journal.skip(Phase::Eval, "the recipe evaluates itself");
-    let entries = std::fs::read_dir(&ctx.folders.out).into_iter().flatten().flatten();
-    let mut paths = entries.map(|entry| entry.path());
-    if paths.any(|path| is_eval_result(&path) && was_written_since(&path, began)) {
+    let entries = untrusted::list(&ctx.folders.out).unwrap_or_default();
+    let mut files = entries.iter().filter(|(_, kind)| kind.is_file());
+    if files.any(|(path, _)| is_eval_result(path) && was_written_since(path, began)) {
         return Ok(());
     }
     let reason = "the row asks for an evaluation, and the recipe ended without its results (`run_eval` writes results_*.json to IMAX_OUT)";
@@ -133,7 +153,7 @@ fn is_eval_result(path: &Path) -> bool {
 }
 
 fn was_written_since(path: &Path, began: SystemTime) -> bool {
-    path.metadata()
+    path.symlink_metadata()
         .and_then(|data| data.modified())
         .is_ok_and(|written| written + CLOCK_GRAIN >= began)
 }

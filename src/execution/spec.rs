@@ -10,9 +10,9 @@ use crate::fleet::launcher::launch_rules;
 use crate::job::{JobSpec, LoadSettings, ProfileError, ResolveError, RunnerProfile, resolve};
 use crate::measure::MeasureError;
 use crate::model::{JobId, NameError, RunnerName};
-use crate::system::files;
 use crate::system::host;
 use crate::system::optional_files::OptionalFiles;
+use crate::system::untrusted;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum JobSpecError {
@@ -42,7 +42,7 @@ pub(super) fn runner_name(name: Option<&str>) -> Result<RunnerName, NameError> {
 pub(super) fn resolve_job(request: &ExecutionRequest, runner: &RunnerName, folders: &JobFolders) -> Result<JobSpec, JobSpecError> {
     let mut profile = load_profile(request.profile.as_deref(), runner, &folders.runners).map_err(ResolveError::from)?;
     override_load_settings(&mut profile.load, &request.load);
-    let read = |path: &str| files::read_text(&folders.recipes.join(path)).ok();
+    let read = |path: &str| untrusted::read_checked_out_text(&folders.recipes.join(path)).ok();
     let recipe_folder = folders.recipes.display().to_string();
     let spec = resolve(
         new_job_id(),

@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::jobs::WorkflowJob;
 use crate::matrix::Row;
-use crate::system::files::{self, FileError};
+use crate::system::files::FileError;
+use crate::system::untrusted;
 
 /// A job of the plan.
 #[derive(Debug, Deserialize)]
@@ -35,7 +36,7 @@ pub(crate) enum PlanFileError {
 /// # Errors
 /// [`PlanFileError`].
 pub(crate) fn planned_jobs(path: &Path) -> Result<Vec<PlannedJob>, PlanFileError> {
-    let text = files::read_text(path)?;
+    let text = untrusted::read_text(path)?;
     let plan: PlanDocument = serde_json::from_str(&text).map_err(|source| PlanFileError::Json {
         path: path.to_owned(),
         source,

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use crate::changelog::{Fragment, State};
 use crate::git::{Commit, GitError, Repository};
 use crate::model::{Diagnostics, SourceFile};
-use crate::system::files::{self, FileError};
+use crate::system::files::FileError;
+use crate::system::untrusted;
 
 /// Which files make up the changelog: the log, and the YAML files of the folder `<log without extension>.d`.
 #[derive(Debug, Clone)]
@@ -66,7 +67,7 @@ impl ChangelogFiles {
     /// # Errors
     /// Where a file cannot be read or is not text.
     pub(crate) fn in_checkout(&self) -> Result<State, ChangelogFilesError> {
-        let log = match files::read(self.log_path()) {
+        let log = match untrusted::read_checked_out(self.log_path()) {
             Ok(bytes) => source_of(&self.log, bytes)?,
             Err(_) if !self.log_path().exists() => SourceFile::new(&self.log, ""),
             Err(error) => return Err(error.into()),
@@ -139,7 +140,7 @@ impl ChangelogFiles {
 }
 
 fn read_fragment(path: &Path) -> Result<Fragment, ChangelogFilesError> {
-    let bytes = files::read(path)?;
+    let bytes = untrusted::read_checked_out(path)?;
     let path = path.to_string_lossy().into_owned();
     Ok(Fragment {
         source: source_of(&path, bytes)?,

@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::{Diagnostic, Diagnostics, Place, SourceFile, Span};
-use crate::system::files::{self, FileError};
+use crate::system::files::FileError;
+use crate::system::untrusted;
 
 /// A file's text. `None`, with a finding added to `found`, for a file that cannot be read or is not text.
 pub(crate) fn read_source(path: &Path, found: &mut Diagnostics) -> Option<Arc<SourceFile>> {
-    match files::read(path) {
+    match untrusted::read_checked_out(path) {
         Ok(bytes) => match SourceFile::from_bytes(path.display().to_string(), bytes) {
             Ok(source) => Some(source),
             Err(diagnostic) => {

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+use crate::system::untrusted;
+
 /// Artifacts nest a folder for the artifact, one for the job and perhaps two of its own.
 const MAX_DEPTH: usize = 16;
 /// Ten times the largest sweep that imax is designed for.
@@ -114,7 +116,7 @@ pub fn read_text(path: &Path) -> Result<String, ArtifactError> {
         path: path.to_owned(),
         source,
     };
-    let file = fs::File::open(path).map_err(refused)?;
+    let file = untrusted::open_regular(path).map_err(refused)?;
     let bytes = file.metadata().map_err(refused)?.len();
     if bytes > MAX_BYTES {
         return Err(ArtifactError::TooLarge {
@@ -133,7 +135,7 @@ pub fn read_text(path: &Path) -> Result<String, ArtifactError> {
 /// # Errors
 /// [`ArtifactError::Read`].
 pub fn modified_ns(path: &Path) -> Result<u128, ArtifactError> {
-    let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
+    let modified = fs::symlink_metadata(path).and_then(|metadata| metadata.modified());
     let modified = modified.map_err(|source| ArtifactError::Read {
         path: path.to_owned(),
         source,

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::analysis::{CostError, CostModel};
 use crate::config::Catalog;
 use crate::model::{Diagnostics, SourceFile, suggestion};
-use crate::system::files::{self, FileError};
+use crate::system::files::FileError;
+use crate::system::untrusted;
 
 /// Where a repository has its hardware facts.
 const REPOSITORY_FILE: &str = "configs/hardware.yaml";
@@ -35,7 +36,7 @@ pub(crate) fn repository_file() -> Option<&'static Path> {
 pub(crate) fn cost_model(file: Option<&Path>, provider: Option<&str>) -> Result<CostModel, HardwareError> {
     let path = file.or(repository_file());
     let text = match path {
-        Some(path) => files::read_text(path)?,
+        Some(path) => untrusted::read_checked_out_text(path)?,
         None => BUILT_IN.to_owned(),
     };
     CostModel::parse(&text, provider).map_err(|source| HardwareError::Facts {
@@ -81,7 +82,7 @@ impl HardwareFiles {
         if !self.runners.is_file() {
             return Ok(Vec::new());
         }
-        let bytes = files::read(&self.runners)?;
+        let bytes = untrusted::read_checked_out(&self.runners)?;
         let source = SourceFile::from_bytes(self.runners.display().to_string(), bytes);
         let source = source.map_err(|found| HardwareError::Runners(Diagnostics::from(*found)))?;
         let (catalog, _) = Catalog::parse(&[], &source).map_err(HardwareError::Runners)?;

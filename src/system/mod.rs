@@ -15,3 +15,4 @@ pub mod retry;
 pub mod runtime;
 pub mod tls;
 pub mod tool;
+pub mod untrusted;

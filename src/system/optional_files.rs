@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::files::{self, FileError};
+use super::files::FileError;
+use super::untrusted;
 
 /// Reads text files of a folder. A file that exists and cannot be read is not the same as a missing one: its error is kept.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ impl<'a> OptionalFiles<'a> {
 
     /// The text of a file, by its path below the folder; `None` for a file that is missing or cannot be read.
     pub fn read(&self, path: &str) -> Option<String> {
-        match files::read_text(&self.folder.join(path)) {
+        match untrusted::read_checked_out_text(&self.folder.join(path)) {
             Ok(text) => Some(text),
             Err(error) => {
                 if !is_missing(&error) {

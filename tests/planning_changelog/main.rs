@@ -13,6 +13,7 @@ mod harness;
 
 mod edits;
 mod events;
+mod links;
 mod refs;
 mod repository;
 mod retry;

@@ -24,6 +24,7 @@ mod failure;
 mod faults;
 mod fixture;
 mod hooks;
+mod hostile_files;
 mod llama;
 mod nvml;
 mod podman;

@@ -16,7 +16,7 @@ use crate::github::annotations;
 use crate::github::workflow::WorkflowFiles;
 use crate::matrix::Row;
 use crate::planning::{PLAN_ARTIFACT, PLAN_FILE};
-use crate::system::files;
+use crate::system::{files, untrusted};
 use steps::{Artifact, ReportOptions, Step};
 
 /// Run a step of the composite action; its inputs come through the environment.
@@ -137,7 +137,7 @@ fn row_of(input: &str) -> anyhow::Result<Row> {
         return serde_json::from_str(input).context("invalid input `row`: expected a matrix row, `matrix.row` of the plan");
     }
     let path = Path::new(ARTIFACTS).join(PLAN_ARTIFACT).join(PLAN_FILE);
-    let plan = files::read_text(&path).with_context(|| {
+    let plan = untrusted::read_text(&path).with_context(|| {
         format!("cannot look up the row with the id {input:?} of the input `row`; download the artifact {PLAN_ARTIFACT} first")
     })?;
     row_in_plan(&plan, input).with_context(|| path.display().to_string())

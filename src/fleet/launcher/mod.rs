@@ -21,6 +21,7 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::fleet::engine_log::EngineLog;
 use crate::fleet::job_state::Holding;
 use crate::job::{Attempt, JobFailure, JobSpec, LaunchRules, LaunchSettings, Service, SettingsError};
 use crate::model::{JobId, Secret, Variable};
@@ -76,8 +77,8 @@ pub struct LaunchRequest<'a> {
     pub repository: &'a Path,
     /// Output folder of the job.
     pub out: &'a Path,
-    /// File for the engine's stdout and stderr.
-    pub log: &'a Path,
+    /// For the engine's stdout and stderr.
+    pub log: &'a EngineLog,
     pub port: u16,
     pub cancellation: &'a Cancellation,
     /// Deadline of the attempt.

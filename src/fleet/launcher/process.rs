@@ -20,7 +20,7 @@ pub(super) fn start(script: &Path, request: &LaunchRequest<'_>) -> Result<Box<dy
         input: Input::Empty,
         environment: request.environment,
         job: request.spec.id.as_str(),
-        log: request.log,
+        log: &request.log.file(),
     })?;
     Ok(Box::new(ProcessEngine(Mutex::new(group))))
 }

@@ -1,11 +1,13 @@
 //! A tool that prints a line per second: one process for the whole job, with its lines kept in a file until they are
 //! needed. Nothing here waits for output.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::{JobId, Variable};
 use crate::system::process::{Group, Input, StartedFrom};
+use crate::system::untrusted;
 
 /// Variables that a tool inherits.
 const PASSED: [&str; 2] = ["PATH", "LD_LIBRARY_PATH"];
@@ -27,6 +29,8 @@ pub(super) struct Tool<'a> {
 pub(super) struct LineTool {
     group: Group,
     lines: PathBuf,
+    /// The open file: the job can replace the one at the path.
+    file: File,
 }
 
 impl LineTool {
@@ -34,6 +38,7 @@ impl LineTool {
     pub(super) fn start(tool: Tool<'_>, job: &JobId, out: &Path) -> Result<Self, String> {
         let lines = out.join(tool.lines);
         let _ = std::fs::remove_file(&lines);
+        let file = untrusted::create_new(&lines).map_err(|error| format!("cannot create {}: {error}", lines.display()))?;
         let passed = |name: &str| std::env::var(name).ok().map(|value| Variable::plain(name, value));
         let mut environment: Vec<Variable> = PASSED.into_iter().filter_map(passed).collect();
         // nvidia-smi prints times without a zone.
@@ -46,10 +51,10 @@ impl LineTool {
             environment: &environment,
             // Its own mark: its stop must not stop the engine.
             job: &format!("{job}-telemetry"),
-            log: &lines,
+            log: &file,
         })
         .map_err(|error| error.to_string())?;
-        Ok(Self { group, lines })
+        Ok(Self { group, lines, file })
     }
 
     /// How it ended, if it did.
@@ -62,11 +67,12 @@ impl LineTool {
 
     /// Size of its output so far, bytes.
     pub(super) fn output_bytes(&self) -> u64 {
-        std::fs::metadata(&self.lines).map_or(0, |file| file.len())
+        self.file.metadata().map_or(0, |file| file.len())
     }
 
     pub(super) fn output(&self) -> String {
-        std::fs::read_to_string(&self.lines).unwrap_or_default()
+        let text = untrusted::read_end(&self.file, untrusted::MAX_TEXT).unwrap_or_default();
+        String::from_utf8_lossy(&text).into_owned()
     }
 }
 

@@ -11,7 +11,7 @@ use super::settings_file::SettingsFile;
 use crate::config::{self, Catalog};
 use crate::matrix::{self, Expansion};
 use crate::model::{Diagnostic, Diagnostics};
-use crate::system::files;
+use crate::system::untrusted;
 
 pub(crate) use explain::{Explained, Explanation, explain};
 use referenced_files::{Folders, check_changelog, check_profiles, check_recipes};
@@ -87,5 +87,5 @@ fn check_catalog(catalog: &Catalog, request: &CheckRequest) -> Diagnostics {
 
 /// The text of a recipe or profile; `None` if it is missing or cannot be read.
 fn read_in(folder: &Path, path: &str) -> Option<String> {
-    files::read_text(&folder.join(path)).ok()
+    untrusted::read_checked_out_text(&folder.join(path)).ok()
 }

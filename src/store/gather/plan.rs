@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::matrix::Row;
 use crate::model::FailureClass;
 use crate::result::{Point, PointFailure};
-use crate::system::files::{self, FileError};
+use crate::system::files::FileError;
+use crate::system::untrusted;
 
 /// Parts of the search space that hold rows to be measured; its other parts are evaluations.
 const PARTS: [&str; 2] = ["single_node", "multi_node"];
@@ -47,7 +48,7 @@ pub(crate) enum PlanContentError {
 /// # Errors
 /// [`PlanError`] for a file that is neither a search space nor a list of rows.
 pub(super) fn planned_points(path: &Path) -> Result<Vec<Point>, PlanError> {
-    let text = files::read_text(path)?;
+    let text = untrusted::read_text(path)?;
     let plan: Value = serde_json::from_str(&text).map_err(|source| PlanError::Json {
         path: path.to_owned(),
         source,

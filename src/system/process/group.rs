@@ -6,7 +6,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -30,9 +30,9 @@ pub enum ProcessError {
     /// It could not be started.
     #[error("cannot start {program}: {source}")]
     Start { program: String, source: io::Error },
-    /// Its log could not be opened.
-    #[error("cannot open the log {}: {source}", path.display())]
-    Log { path: PathBuf, source: io::Error },
+    /// Its log could not be created, or given to it.
+    #[error("cannot open its log: {0}")]
+    Log(#[source] io::Error),
     /// Its state cannot be read.
     #[error("cannot look at process {pid}: {source}")]
     Watch { pid: i32, source: io::Error },
@@ -50,8 +50,8 @@ pub struct StartedFrom<'a> {
     /// Its whole environment; only the mark is added.
     pub environment: &'a [Variable],
     pub job: &'a str,
-    /// The file to which stdout and stderr are appended.
-    pub log: &'a Path,
+    /// The open file to which stdout and stderr go.
+    pub log: &'a File,
 }
 
 /// What a process reads from stdin.
@@ -120,12 +120,8 @@ impl Group {
     /// # Errors
     /// Where the log cannot be opened or the program cannot be started.
     pub fn start(from: &StartedFrom<'_>) -> Result<Self, ProcessError> {
-        let log_error = |source| ProcessError::Log {
-            path: from.log.to_owned(),
-            source,
-        };
-        let log = File::options().create(true).append(true).open(from.log).map_err(log_error)?;
-        let errors = log.try_clone().map_err(log_error)?;
+        let log = from.log.try_clone().map_err(ProcessError::Log)?;
+        let errors = log.try_clone().map_err(ProcessError::Log)?;
         let mut command = Command::new(from.program);
         command.args(from.arguments).current_dir(from.folder).env_clear();
         for Variable { name, value } in from.environment {
@@ -298,7 +294,7 @@ mod tests {
             input: Input::Empty,
             environment: &[],
             job,
-            log: &folder.path().join("log"),
+            log: &File::create(folder.path().join("log")).unwrap(),
         };
         let group = Group::start(&from).unwrap();
         (folder, group)

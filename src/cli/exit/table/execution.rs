@@ -23,6 +23,7 @@ impl ExitOf for ExecutionError {
         match self {
             Self::RunnerName(_) => Exit::InvalidInput,
             Self::OutputFolder { .. }
+            | Self::Log { .. }
             | Self::Path { .. }
             | Self::WorkingFolder(_)
             | Self::Orphans(_)

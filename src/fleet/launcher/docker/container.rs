@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
 use bollard::Docker as Client;
@@ -21,6 +20,7 @@ use tokio::task::JoinHandle;
 use super::client::{ANSWER, remove_labelled, within};
 use super::plan::ContainerPlan;
 use super::{DockerError, pull};
+use crate::fleet::engine_log::EngineLog;
 use crate::fleet::launcher::{Engine, LaunchError, LaunchRequest};
 use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::process::{Ending, StopReport};
@@ -49,7 +49,7 @@ pub(super) async fn start(
     body: ContainerCreateBody,
     request: &LaunchRequest<'_>,
 ) -> Result<Started, DockerError> {
-    let mut log = File::options().create(true).append(true).open(request.log)?;
+    let mut log = request.log.file().try_clone()?;
     let digest = pull::image(client, &plan.image, plan.settings.pull, &mut log, request).await?;
     let problem = |what: &str| {
         let what = format!("{what} the container of {}", plan.image);
@@ -88,8 +88,8 @@ pub(super) struct Container {
 
 impl Container {
     /// Follows a started container: copies its log and waits for its end in the background.
-    pub(super) fn follow(client: Client, started: Started, log: &Path) -> Result<Self, DockerError> {
-        let file = File::options().create(true).append(true).open(log)?;
+    pub(super) fn follow(client: Client, started: Started, log: &EngineLog) -> Result<Self, DockerError> {
+        let file = log.file().try_clone()?;
         let copy = tokio::spawn(copy_log(client.clone(), started.name.clone(), file.try_clone()?));
         let (sender, seen) = watch::channel(None);
         let (watched, name) = (client.clone(), started.name.clone());

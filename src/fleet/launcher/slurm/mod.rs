@@ -197,7 +197,7 @@ impl Sbatch {
             runners: request.runner_folder,
             out: request.out,
             binary: &binary,
-            log: request.log,
+            log: request.log.path(),
             secrets: secrets.as_deref(),
         };
         let batch = batch_request(request.spec, &self.settings, request.environment, request.port, folders).map_err(SlurmError::from)?;

@@ -101,7 +101,7 @@ impl NvmlProcess {
 
     /// Includes nvidia-smi's samples if that has taken over.
     pub(in crate::fleet::telemetry) fn sampled_until(&self) -> Option<f64> {
-        let said = |lines| std::fs::read_to_string(self.out.join(lines)).unwrap_or_default();
+        let said = |lines| crate::system::untrusted::read_text(&self.out.join(lines)).unwrap_or_default();
         let mut seen = samples(&said(LINES));
         seen.extend(nvidia_smi::samples(&said(nvidia_smi::LINES)));
         sampled_until(&seen)
