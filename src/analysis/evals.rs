@@ -1,5 +1,5 @@
-//! Accuracy beside speed: the scores of a run, and how they changed since another one. Two scores differ where the z-test on
-//! their two standard errors says so; an optimisation that makes a model dumber is a regression like any other.
+//! Accuracy scores of a run, and their changes since another run. Two scores differ if a z-test on their standard errors says so: an
+//! optimisation that lowers accuracy is a regression like any other.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::MetricVerdict;
 use crate::result::{Json, Object};
 
-/// What a score belongs to: the same task on the same model, hardware, engine, layout and concurrency.
+/// The identity of a score: task, model, hardware, engine, layout and concurrency.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EvalKey {
     /// The model's short name.
@@ -20,7 +20,7 @@ pub struct EvalKey {
     pub spec_decoding: String,
     /// The split over GPUs: `tp8-ep8-dpa`.
     pub layout: String,
-    /// Requests under way at once.
+    /// Concurrent requests.
     pub conc: u64,
     pub task: String,
     /// Which score: `em_strict`, `accuracy`.
@@ -57,12 +57,12 @@ pub struct EvalScore {
     /// Its standard error, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stderr: Option<f64>,
-    /// How many questions were scored.
+    /// The number of scored questions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub questions: Option<u64>,
 }
 
-/// A score and what it was.
+/// The change of a score.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EvalChange {
     /// What it belongs to.
@@ -72,16 +72,16 @@ pub struct EvalChange {
     /// The difference in standard errors: `(head - base) / sqrt(se² + se²)`; none where an error is not known or both are 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub z: Option<f64>,
-    /// What it means: scores are better where they are higher.
+    /// The verdict; higher scores are better.
     pub verdict: MetricVerdict,
 }
 
-/// The two-sided 95% and 99% quantiles of the normal distribution: beyond the second a change counts, between them it may be one.
+/// The two-sided 95% and 99% quantiles of the normal distribution: a change beyond the second is certain, between them it is unsure.
 const Z_95: f64 = 1.959_964;
 const Z_99: f64 = 2.575_829;
 
 impl EvalScore {
-    /// The score in a row of `agg_eval_all.json`; none where the row has none.
+    /// The score in a row of `agg_eval_all.json`; `None` if the row has none.
     #[must_use]
     pub fn of_row(row: &Object) -> Option<Self> {
         let text = |key: &str| row.get(key).and_then(Json::as_text).unwrap_or("unknown").to_owned();
@@ -144,7 +144,7 @@ pub fn eval_changes(base: &[EvalScore], head: &[EvalScore]) -> Vec<EvalChange> {
 
 fn verdict(base: f64, head: f64, z: Option<f64>) -> MetricVerdict {
     let Some(z) = z else {
-        // Without an error nothing is certain but that nothing changed.
+        // Without a standard error, a difference is never certain.
         return if (head - base).abs() < f64::EPSILON {
             MetricVerdict::Same
         } else {

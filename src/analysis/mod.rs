@@ -1,5 +1,5 @@
-//! Points to runs, and runs to verdicts. A `Run` is everything that one workflow run measured or failed to measure;
-//! `compare` sets runs side by side, a `History` says how noisy they are, and the settings what matters.
+//! Points to runs, and runs to verdicts. A `Run` is everything that one workflow run measured or failed to measure; `compare` compares
+//! runs, with the noise that a `History` shows and the thresholds of the settings.
 
 mod compare;
 mod cost;

@@ -1,7 +1,7 @@
-//! Whole curves: the Pareto frontier of throughput per GPU against interactivity, and the area under it. Points of a curve
-//! move along it when an engine trades one for the other; only the area says whether it got better.
+//! The Pareto frontier of throughput per GPU against interactivity, and the area under it. An engine that trades one for the other
+//! moves points along the frontier; the area shows whether it got better.
 
-/// A place in the plane that everybody draws.
+/// A point in the plane of interactivity and throughput.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Place {
     /// Output tokens a second of one user.
@@ -10,7 +10,7 @@ pub struct Place {
     pub throughput: f64,
 }
 
-/// The places that no other one beats in both, by rising interactivity and so by falling throughput.
+/// The places that no other one beats in both quantities, by ascending interactivity and so by descending throughput.
 #[must_use]
 pub fn frontier(places: &[Place]) -> Vec<Place> {
     let mut sorted = places.to_vec();
@@ -28,7 +28,7 @@ pub fn frontier(places: &[Place]) -> Vec<Place> {
     frontier
 }
 
-/// The interactivity that both frontiers span; `None` where they have less than two places or nothing in common.
+/// The range of interactivity that both frontiers span; `None` if one has fewer than two places, or they do not overlap.
 #[must_use]
 pub fn common_range(left: &[Place], right: &[Place]) -> Option<(f64, f64)> {
     let low = left.first()?.interactivity.max(right.first()?.interactivity);
@@ -37,7 +37,7 @@ pub fn common_range(left: &[Place], right: &[Place]) -> Option<(f64, f64)> {
 }
 
 /// The mean throughput over a range of interactivity: the area under the straight lines between the frontier's places, divided
-/// by the range. `None` where the frontier does not span the range.
+/// by the range. `None` if the frontier does not span the range.
 #[must_use]
 pub fn mean_throughput(frontier: &[Place], (low, high): (f64, f64)) -> Option<f64> {
     let mut area = 0.0;

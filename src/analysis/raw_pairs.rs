@@ -1,15 +1,15 @@
-//! Which points of two raw results are the same case. A raw result does not say what was asked of the server, only what came of it:
-//! engines have other names and prompts other mean lengths from run to run, which must not keep two load tests apart.
+//! Pairs the points of two raw results. A raw result does not contain the requested load, only its outcome: engine names and mean
+//! prompt lengths differ between runs of the same load, so keys are not compared exactly.
 
 use super::Run;
 use crate::model::{PointKey, Workload};
 use crate::result::UNKNOWN;
 
-/// How far mean lengths may differ, as a part of the first's.
+/// The tolerated difference of mean lengths, as a fraction of the first's.
 const SAME_LENGTHS: f64 = 0.1;
 
-/// Gives points of raw results in `other` the key of the point of `run` that they repeat, where exactly one has the same concurrency or
-/// rate and about the same lengths. Points with a matrix row keep their key.
+/// Gives each point in `other` the key of the point in `run` that it repeats, if exactly one has the same concurrency or rate and about
+/// the same lengths. Points with a matrix row keep their key.
 pub fn pair_raw_points(run: &Run, other: &mut Run) {
     let taken: Vec<PointKey> = other.points.iter().map(|point| point.key.clone()).collect();
     for point in &mut other.points {
@@ -33,7 +33,7 @@ fn is_same_case(left: &PointKey, right: &PointKey) -> bool {
     let rates = (rate(left), rate(right));
     let is_same_load = match rates {
         (None, None) => left.conc == right.conc,
-        // The requests in flight follow from the rate.
+        // At a rate, the concurrency is an outcome of the load, so it is not compared.
         (Some(left), Some(right)) => left == right,
         (Some(_), None) | (None, Some(_)) => false,
     };

@@ -1,5 +1,5 @@
-//! A run: the points of one workflow run. The plan, where there is one, is the manifest: each of its points appears,
-//! measured or with the reason why not, and whatever does not fit is named as a [`Problem`].
+//! A run: the points of one workflow run. If there is a plan, each of its points appears, measured or with the reason why not, and
+//! each contradiction is a [`Problem`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,13 +13,13 @@ use crate::result::{Point, PointOutcome};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Run {
     pub points: Vec<Point>,
-    /// What did not fit.
+    /// Contradictions between plan and results.
     #[serde(default)]
     pub problems: Vec<Problem>,
     /// The scores of evaluations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evals: Vec<EvalScore>,
-    /// Where each point was measured, of a run that stands for a history; empty for one that was measured as a whole.
+    /// The origin of each point, for a run that is assembled from a history; empty for a run that was measured as a whole.
     #[serde(skip)]
     pub origins: BTreeMap<PointKey, Origin>,
 }
@@ -27,10 +27,10 @@ pub struct Run {
 /// The run in which a point was measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// Its place in the history that was read.
+    /// Its index in the history.
     #[serde(skip)]
     pub index: usize,
-    /// Whether its curve was measured again since.
+    /// Whether a newer run measured other points of its curve.
     #[serde(skip)]
     pub is_older: bool,
     pub commit: String,
@@ -38,11 +38,11 @@ pub struct Origin {
     pub date: String,
 }
 
-/// What did not fit while a run was assembled.
+/// A contradiction that was found while a run was assembled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "problem", rename_all = "kebab-case")]
 pub enum Problem {
-    /// Planned, and neither a result nor a job record is there.
+    /// Planned, but there is neither a result nor a job record.
     Missing {
         /// The planned point.
         point: PointKey,
@@ -50,7 +50,7 @@ pub enum Problem {
     /// Measured more than once; the newest counts.
     Duplicated {
         point: PointKey,
-        /// Where its results are; the first one counts.
+        /// The files of its results; the first one counts.
         sources: Vec<String>,
     },
     /// Measured without being planned.
@@ -59,7 +59,7 @@ pub enum Problem {
         /// Where its result is.
         source: String,
     },
-    /// A file that looks like a result and cannot be read as one.
+    /// A file that looks like a result, but cannot be read as one.
     Unreadable { source: String, reason: String },
     /// Measured, but its figures are doubtful.
     Doubtful {
@@ -79,11 +79,11 @@ pub struct Found {
     pub point: Point,
     /// When its load ended, seconds since 1970.
     pub ended_unix_s: Option<f64>,
-    /// Codes of what is doubtful about its figures.
+    /// Codes of doubts about its figures.
     pub doubts: Vec<String>,
 }
 
-/// A run, and where the numbers of its measured points are, in their order.
+/// A run, and the files of its measured points, in their order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Assembly {
     pub run: Run,
@@ -91,7 +91,7 @@ pub struct Assembly {
     pub sources: Vec<String>,
 }
 
-/// How much of what was planned on a kind of hardware was measured.
+/// How many of the points planned on a kind of hardware were measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct HardwareStats {
     pub n_success: usize,
@@ -105,7 +105,7 @@ pub fn assemble(mut found: Vec<Found>, planned: Option<Vec<Point>>) -> Assembly 
     if let Some(planned) = planned {
         add_missing(&mut found, &mut assembly.run.problems, planned);
     }
-    // Sorted and cut into runs of equal keys; a map of lists would allocate for each of a hundred thousand points.
+    // Sorted and split into groups of equal keys: a map of lists would allocate for each of a hundred thousand points.
     found.sort_unstable_by(|left, right| left.point.key.cmp(&right.point.key));
     let mut rest = found.into_iter().peekable();
     while let Some(first) = rest.next() {
@@ -154,7 +154,7 @@ fn add_missing(found: &mut Vec<Found>, problems: &mut Vec<Problem>, planned: Vec
     }
 }
 
-/// The item that counts, and the sources where several were measured: numbers before failures, newer before older.
+/// The item that counts: numbers before failures, newer before older. With the sources, if there are several measurements.
 fn choose(mut items: Vec<Found>) -> (Option<Found>, Option<Vec<String>>) {
     let newest = |item: &Found| item.ended_unix_s.unwrap_or(f64::NEG_INFINITY);
     items.sort_by(|left, right| {
@@ -193,13 +193,13 @@ impl Run {
         self.points.get(at)
     }
 
-    /// Where a point was measured, if its curve was measured again since: such a point is borrowed, and forms no line with the others.
+    /// The origin of a point whose curve was measured again since. Such a point is borrowed, and no line connects it with the others.
     #[must_use]
     pub fn borrowed_from(&self, key: &PointKey) -> Option<&Origin> {
         self.origins.get(key).filter(|origin| origin.is_older)
     }
 
-    /// How many points have numbers.
+    /// The number of points that have numbers.
     #[must_use]
     pub fn measured(&self) -> usize {
         self.points.iter().filter(|point| point.measurement().is_some()).count()

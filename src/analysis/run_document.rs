@@ -1,5 +1,5 @@
-//! `run.json`: a run as a file, with the version of its format. It has what `agg_bmk.json` cannot have without breaking
-//! its readers: the points that failed, and what did not fit.
+//! `run.json`: a run as a file, with the version of its format. It also has the failed points and the problems, which would break
+//! readers of `agg_bmk.json`.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +18,8 @@ pub struct RunDocument {
 /// Why a file is not a valid run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunDocumentError {
-    /// It is not JSON, or not of this form.
-    #[error("not a run file: {0}")]
+    /// It is not JSON, or has another structure.
+    #[error("invalid run file: {0}")]
     Form(#[from] serde_json::Error),
     /// It has another version.
     #[error("the run file has schema {0:?}, expected {RUN_SCHEMA:?}; collect the artifacts again with this imax")]
@@ -36,7 +36,7 @@ impl RunDocument {
         }
     }
 
-    /// Reads a file. The points are sorted again: who edits the file by hand need not know that they must be.
+    /// Reads a file. The points are sorted, in case somebody edited the file.
     ///
     /// # Errors
     /// [`RunDocumentError`] for other JSON or another version.

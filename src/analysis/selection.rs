@@ -1,5 +1,5 @@
-//! Which points of a run are looked at, and how they are put together: `hardware=h200*` keeps those whose hardware matches.
-//! Several values of one key are alternatives, several keys must all match.
+//! Filters and groups the points of a run: `hardware=h200*` keeps those whose hardware matches. Several values of one key are
+//! alternatives; several keys must all match.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -23,12 +23,12 @@ pub enum PointField {
     Sequence,
     /// The split over GPUs.
     Layout,
-    /// Requests under way at once.
+    /// Concurrent requests.
     Concurrency,
 }
 
 impl PointField {
-    /// All, in the order in which people name them.
+    /// All dimensions, in the usual order.
     pub const ALL: [Self; 7] = [
         Self::Model,
         Self::Hardware,
@@ -68,7 +68,7 @@ impl PointField {
         }
     }
 
-    /// Its value of a frontier, which goes over layouts and concurrencies.
+    /// Its value for a frontier, which has several layouts and concurrencies.
     fn of_frontier(self, curve: &FrontierKey) -> Option<String> {
         match self {
             Self::Model => Some(curve.model_prefix.to_string()),
@@ -80,7 +80,7 @@ impl PointField {
         }
     }
 
-    /// Its value of a score, which has no lengths.
+    /// Its value for a score, which has no sequence lengths.
     fn of_score(self, key: &EvalKey) -> Option<String> {
         match self {
             Self::Model => Some(key.model_prefix.clone()),
@@ -102,7 +102,7 @@ impl PointField {
     }
 }
 
-/// Why a text names nothing that points have.
+/// A text is not the name of a dimension.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown key {found:?}; {help}")]
 pub struct PointFieldError {
@@ -134,7 +134,7 @@ impl Default for Grouping {
 }
 
 impl Grouping {
-    /// A grouping by these; by none of them all points are one group.
+    /// A grouping by these dimensions; without any, all points are one group.
     #[must_use]
     pub fn by(fields: &[PointField]) -> Self {
         let mut unique: Vec<PointField> = Vec::new();
@@ -146,7 +146,7 @@ impl Grouping {
         Self(unique)
     }
 
-    /// What it is by, in its order.
+    /// The dimensions, in order.
     #[must_use]
     pub fn fields(&self) -> &[PointField] {
         &self.0
@@ -199,7 +199,7 @@ fn matches(filters: &[Filter], value: impl Fn(PointField) -> Option<String>) -> 
     by_field.into_values().all(|matches| matches)
 }
 
-/// What is selected of a run, and of its comparison: points, curves, levels and scores.
+/// Keeps the selected points, curves, level changes and scores of a run and of its comparison.
 pub fn select(run: &mut Run, comparison: Option<&mut Comparison>, filters: &[Filter]) {
     let score = |key: &EvalKey| matches(filters, |field| field.of_score(key));
     run.points.retain(|point| is_selected(&point.key, filters));

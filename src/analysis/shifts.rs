@@ -1,5 +1,5 @@
-//! What a history says about itself: where the level of a point changed for good, and how far it has slid since. A slide that
-//! is too slow for any two neighbours to differ is found here.
+//! Level changes within a history: where the level of a point changed permanently, and its total drift. A drift that is too slow to
+//! show between two successive runs is found here.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,26 +9,26 @@ use crate::model::PointKey;
 use crate::result::{Better, Metric, Statistic};
 use crate::settings::Regressions;
 
-/// How often noise alone may show a change anywhere in a history with all its points.
+/// The probability that noise alone shows a change anywhere in a history with all its points.
 const ALPHA: f64 = 0.05;
-/// The newest runs of a level that a comparison uses: what is older says little about today.
+/// The most runs of a level that a comparison uses: older ones say little about the present.
 const WINDOW: usize = 20;
-/// Shorter histories cannot tell a change from noise.
+/// The fewest runs: shorter histories cannot distinguish a change from noise.
 const FEWEST_RUNS: usize = 6;
-/// Noise below this is luck, see [`Noise::at_least`].
+/// The smallest plausible noise, see [`Noise::at_least`].
 pub(super) const LEAST_NOISE: f64 = 0.0025;
 
-/// A point whose level in the history moved.
+/// A point whose level changed within the history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Shift {
     pub point: PointKey,
-    /// The metric that moved most.
+    /// The metric that changed most.
     pub metric: Metric,
     /// The newest level against the oldest, minus one.
     pub relative: f64,
-    /// Where the level changed, oldest first; a slow slide has several.
+    /// The changes, oldest first; a slow drift has several.
     pub steps: Vec<Step>,
-    /// How many runs the history of the point has.
+    /// The number of runs in the point's history.
     pub runs: usize,
 }
 
@@ -58,7 +58,7 @@ fn gain(metric: Metric, relative: f64) -> f64 {
     }
 }
 
-/// The points whose level moved by enough to matter, the worst first; each with the metric that moved most.
+/// The points whose level changed by enough to matter, the worst first; each with the metric that changed most.
 #[must_use]
 pub fn shifts(history: &History, rules: &Regressions) -> Vec<Shift> {
     let histories = histories(history);
@@ -75,7 +75,7 @@ pub fn shifts(history: &History, rules: &Regressions) -> Vec<Shift> {
     found
 }
 
-/// How many series a history has.
+/// The number of series in a history.
 pub(super) fn histories(history: &History) -> usize {
     history.points().count() * Metric::COMPARED.len()
 }
@@ -103,17 +103,17 @@ fn shift(history: &History, rules: &Regressions, point: &PointKey, metric: Metri
     (matters && !shift.steps.is_empty()).then_some(shift)
 }
 
-/// By the mean, unless some runs have only a median: a change of the statistic would look like one of the level.
+/// The mean, unless some runs have only a median: a change of the statistic would look like a change of the level.
 fn series<'a>(history: &'a History, point: &PointKey, metric: Metric) -> Vec<Past<'a>> {
     let medians: Vec<Past> = history.series(point, metric, Statistic::Median).collect();
     let means: Vec<Past> = history.series(point, metric, Statistic::Mean).collect();
     if means.len() < medians.len() { medians } else { means }
 }
 
-/// The values since the level last changed, at most the newest [`WINDOW`]: what a new run is compared with.
+/// The values since the level last changed, at most the newest [`WINDOW`]; a new run is compared with them.
 ///
-/// `histories` is how many are looked at: a level that begins by chance is one that the next run does not keep to, so it must be
-/// rare among all of them.
+/// `histories` is the number of series that are searched: a level change found by chance would give a wrong base, so it must be rare
+/// among all of them.
 pub(super) fn level(values: &[f64], histories: usize) -> &[f64] {
     let since = steps_of(values, histories).and_then(|steps| steps.last().copied()).unwrap_or(0);
     &values[since.max(values.len().saturating_sub(WINDOW))..]
@@ -167,7 +167,7 @@ mod tests {
         values.extend(random.several(5, 0.2, 0.01));
         assert_eq!(level(&values, 100), &values[12..]);
         let long = random.several(50, 0.0, 0.01);
-        assert_eq!(level(&long, 100), &long[30..], "what is old says little");
+        assert_eq!(level(&long, 100), &long[30..], "only the newest runs count");
         assert_eq!(level(&values[..3], 100), &values[..3]);
     }
 }

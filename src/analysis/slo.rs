@@ -16,7 +16,7 @@ pub struct Slo {
     text: String,
     /// The names of the number in a document.
     names: Vec<String>,
-    /// What the document's number is times this, in the unit of the bound.
+    /// Factor from the document's unit to the unit of the bound.
     scale: f64,
     bound: f64,
     above: bool,
@@ -71,7 +71,7 @@ impl fmt::Display for Slo {
 }
 
 impl Slo {
-    /// Whether a point meets it. A point whose result lacks the number does not.
+    /// Whether a point meets the objective. A point without the number does not.
     #[must_use]
     pub fn is_met(&self, point: &Point) -> bool {
         let number = point
@@ -83,7 +83,7 @@ impl Slo {
     }
 }
 
-/// What the best one is the best in.
+/// The quantity by which the best point is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BestBy {
     /// Dollars per million tokens.
@@ -94,7 +94,7 @@ pub enum BestBy {
     Throughput,
 }
 
-/// The best point of a model and workload, or none where none meets the objectives.
+/// The best point of a model and workload; none if no point meets the objectives.
 #[derive(Debug, Clone)]
 pub struct Best<'a> {
     /// The model's short name.
@@ -103,9 +103,9 @@ pub struct Best<'a> {
     pub workload: Workload,
     /// The point, and its value.
     pub point: Option<(&'a Point, f64)>,
-    /// How many points of the model and workload meet the objectives.
+    /// The number of points of the model and workload that meet the objectives.
     pub meeting: usize,
-    /// How many there are.
+    /// The number of points of the model and workload.
     pub of: usize,
 }
 

@@ -1,5 +1,5 @@
-//! Whole curves on both sides: the mean throughput per GPU over the interactivity that both can give. A curve here has all
-//! layouts of an engine: which split over GPUs is best at which interactivity is for the engine's users to choose.
+//! Comparison of whole curves: the mean throughput per GPU over the range of interactivity that both sides reach. A curve here has all
+//! layouts of an engine, because users choose the split over GPUs that is best at their interactivity.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,12 +16,12 @@ use crate::analysis::statistics::mean;
 use crate::model::{CurveKey, Framework, ModelPrefix, PointKey, Precision, RunnerLabel, SpecDecoding, Workload};
 use crate::result::{Metric, Point, Statistic};
 
-/// Points that a curve needs to be compared as a whole.
+/// The fewest points of a curve that is compared as a whole.
 const FEWEST_POINTS: usize = 3;
 /// The history is used where all of it spans at least this share of the range.
 const LEAST_SHARE: f64 = 0.5;
 
-/// What a frontier belongs to: a curve's key without the split over GPUs.
+/// The identity of a frontier: a curve's key without the split over GPUs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FrontierKey {
@@ -59,7 +59,7 @@ pub struct CurveComparison {
     /// The smallest false-discovery rate at which the change is reported.
     pub q: f64,
     pub verdict: MetricVerdict,
-    /// Whether its getting worse is known: all its points that got worse are known to, or all its points are allowed to.
+    /// Whether a loss is a known regression: either all its points that got worse are excepted, or all its points are.
     pub excepted: bool,
 }
 
@@ -101,14 +101,14 @@ impl fmt::Display for FrontierKey {
 }
 
 impl CurveComparison {
-    /// Whether it got worse, and is not known to.
+    /// Whether it got worse, and the regression is not a known one.
     #[must_use]
     pub fn is_regression(&self) -> bool {
         self.verdict == MetricVerdict::Worse && !self.excepted
     }
 }
 
-/// Where a frontier depends on both of its axes, noise moves a point along the diagonal: the mean throughput at equal
+/// The noise of a frontier relative to that of throughput. Noise moves a point along both axes, so the mean throughput at equal
 /// interactivity is about twice as noisy as throughput.
 pub(super) fn assumed() -> AssumedNoise {
     AssumedNoise { quiet: 0.03 }
@@ -129,8 +129,8 @@ pub(super) fn evidence(pairs: &[Pair], sides: (&Side, &Side), knowledge: &Knowle
         .collect()
 }
 
-/// The points that were measured in the newest run that measured any of them. A line through points of several runs shows what no
-/// engine ever did.
+/// The points of the newest run that measured any of them. A line through points of several runs would be a frontier that no run
+/// had.
 fn of_one_run<'a>(points: Vec<&'a PointKey>, base: &Side) -> Vec<&'a PointKey> {
     let Some(run) = base.runs.iter().find(|run| !run.origins.is_empty()) else {
         return points;
@@ -140,7 +140,7 @@ fn of_one_run<'a>(points: Vec<&'a PointKey>, base: &Side) -> Vec<&'a PointKey> {
     points.into_iter().filter(|key| index(key) == newest).collect()
 }
 
-/// Only points that both sides have: where one failed, the curve of the rest has not got worse.
+/// Only points that both sides have: a failed point must not make the curve of the others look worse.
 fn of_curve(
     key: FrontierKey,
     points: &[&PointKey],
@@ -166,7 +166,7 @@ fn of_curve(
         means.map(f64::ln).filter(|mean| mean.is_finite()).collect()
     };
     let past = means(&past);
-    // A history and repeats know what both axes do to the mean; without them it is worked out.
+    // A history or repeats include the noise of both axes; without them it is estimated.
     let is_known = past.len() >= 2 || base.len() + head.len() >= 3;
     let within = if is_known {
         0.0
@@ -177,20 +177,19 @@ fn of_curve(
     Some(CurveEvidence { key, range, evidence })
 }
 
-/// The mean where all points have one: frontiers must be compared in the same statistic.
+/// The mean if all points have one, else the median: frontiers must be compared in the same statistic.
 fn statistic<'a>(points: &[&PointKey], mut runs: impl Iterator<Item = &'a Run>) -> Statistic {
     let has_mean = |point: &Point| point.by(Metric::Interactivity, Statistic::Mean).is_some();
     let have_means = |run: &Run| points.iter().filter_map(|key| run.point(key)).all(has_mean);
     if runs.all(have_means) { Statistic::Mean } else { Statistic::Median }
 }
 
-/// What the noise of interactivity alone does to the mean throughput (standard deviation, relative): where a frontier is steep, a
-/// step aside is a long way down. The mean over some frontiers; `None` for a range that is narrower than that noise, over which
-/// nothing can be said.
+/// The relative standard deviation of the mean throughput that is due to the noise of interactivity; large if a frontier is steep.
+/// The mean over several frontiers; `None` if the range is narrower than that noise, so that no comparison is possible.
 fn from_interactivity<'a>(frontiers: impl Iterator<Item = &'a Vec<Place>>, (low, high): (f64, f64)) -> Option<f64> {
     let assumed = super::evidence::assumed(Metric::Interactivity);
     let noise = assumed.quiet;
-    // All frontiers, moved to either side, span this.
+    // The range that all frontiers still span after they are shifted to either side.
     let range = (low * (1.0 + noise), high * (1.0 - noise));
     let moved = |frontier: &[Place], factor: f64| {
         let moved: Vec<Place> = frontier
@@ -207,7 +206,7 @@ fn from_interactivity<'a>(frontiers: impl Iterator<Item = &'a Vec<Place>>, (low,
         Some(((right / left).ln() / 2.0).abs())
     });
     let effects: Vec<f64> = effects.collect::<Option<_>>()?;
-    // The effect is nearly linear, and the noise may be that of a noisy machine.
+    // The effect is nearly linear in the noise, so it is computed for small noise and scaled up to that of a noisy machine.
     Some(mean(&effects)? * assumed.noisy() / assumed.quiet)
 }
 

@@ -1,5 +1,5 @@
-//! What is known about one metric of one point: its values on both sides as logarithms, so that differences are relative, and
-//! where its noise is known from.
+//! The evidence on one metric of one point: its values on both sides as logarithms, so that differences are relative, and its noise
+//! with the source of that noise.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,39 +9,40 @@ use crate::analysis::statistics::{Moderation, Noise, count, location, mean};
 use crate::model::PointKey;
 use crate::result::{Metric, Point, Statistic};
 
-/// Where the noise of a point is known from, the best source first.
+/// The source of a point's noise, the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Basis {
     /// The point's own history.
     History {
-        /// How many runs of it.
+        /// The number of runs in it.
         runs: usize,
     },
     /// Repeated measurements on either side.
     Repeats {
-        /// How many of them.
+        /// The number of measurements.
         measurements: usize,
     },
     /// Other points of the same comparison.
     OtherPoints,
-    /// Nothing: what two runs on a noisy node differ by, and the interval from the run's own requests.
+    /// An assumption: the difference of two runs on a noisy node, and the interval from the run's own requests.
     Assumed,
 }
 
-/// How noisy a quantity may be of which nothing is known, as standard deviations of one measurement.
+/// The assumed noise of a quantity without history and repeats: standard deviations of one measurement.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct AssumedNoise {
     /// On an otherwise idle node.
     pub quiet: f64,
 }
 
-/// A/A runs on noisy machines differ by up to this multiple of what they do on a quiet one. A change is certain only beyond it.
+/// A/A runs (two runs of the same commit) on a noisy machine differ up to this many times as much as on a quiet one. A change is
+/// certain only beyond it.
 const NOISY: f64 = 4.0;
-/// Where there are a few measurements, the assumption is a guess between quiet and noisy that they soon outweigh: the geometric mean,
-/// worth two degrees of freedom.
+/// The assumption for a few measurements: the geometric mean of quiet and noisy, with two degrees of freedom, so that a few
+/// measurements outweigh it.
 const GUESS: (f64, f64) = (2.0, 2.0);
-/// Tails of an assumption, in degrees of freedom of a residual's prediction; for a residual the middle of the others is taken with it.
+/// The degrees of freedom of the assumed noise's tails. They also apply to the prediction of a residual from the other measurements.
 const TAILS_OF_RESIDUALS: f64 = 6.0;
 
 impl AssumedNoise {
@@ -50,7 +51,7 @@ impl AssumedNoise {
         NOISY * self.quiet
     }
 
-    /// What it is worth against a few measurements.
+    /// Its weight against a few measurements, degrees of freedom.
     pub(super) fn moderation(self) -> Moderation {
         Moderation::assumed(Noise {
             sd: GUESS.0 * self.quiet,
@@ -71,11 +72,11 @@ pub(super) struct Evidence {
     pub within: f64,
     /// Where the noise is known from.
     pub basis: Basis,
-    /// Measurements of the same thing, from which one can be predicted by the others.
+    /// Series of measurements of the same quantity; each measurement can be predicted from the others of its series.
     series: Vec<Series>,
 }
 
-/// Measurements of one thing.
+/// Measurements of one quantity.
 enum Series {
     /// The newest level of a history, oldest first.
     Level(Vec<f64>),
@@ -99,8 +100,8 @@ impl Series {
 }
 
 impl Evidence {
-    /// From all that was measured; `past` is the history, oldest first, of which `knowledge` says what it is good for. `None` where
-    /// a side has no value.
+    /// The evidence from the values of both sides and the history. `past` is the history, oldest first; `knowledge` states what it is
+    /// used for. `None` if a side has no value.
     pub(super) fn new(past: &[f64], base: Vec<f64>, head: Vec<f64>, within: f64, knowledge: &Knowledge, histories: usize) -> Option<Self> {
         if base.is_empty() || head.is_empty() {
             return None;
@@ -131,14 +132,14 @@ impl Evidence {
         })
     }
 
-    /// The noise of one measurement, moderated by that of all points; at least what is more than luck, and at least what a run's
-    /// requests leave open.
+    /// The noise of one measurement, moderated by that of all points. Lower bounds: a minimum below which an estimate is chance, and the
+    /// uncertainty that a run's own requests leave.
     pub(super) fn floored(&self, noise: Noise) -> Noise {
         noise.at_least(LEAST_NOISE.max(self.within))
     }
 
-    /// How far each measurement is from what the others of its series predict, in units of the noise that all others show: an A/A
-    /// test for each measurement that can be spared. They tell what the tails of the noise are.
+    /// The residuals: the distance of each measurement from the prediction of the others of its series, in units of the noise of all
+    /// others. Each is an A/A test; together they show how heavy the tails of the noise are.
     pub(super) fn residuals(&self, moderation: &Moderation) -> Vec<f64> {
         let mut residuals = Vec::new();
         for (index, series) in self.series.iter().enumerate() {
@@ -178,8 +179,8 @@ pub(super) fn assumed(metric: Metric) -> AssumedNoise {
     AssumedNoise { quiet }
 }
 
-/// The evidence on a metric of a point, and the statistic that it is about; `None` where a side has no value with a logarithm.
-/// `histories` is how many series the history has.
+/// The evidence on a metric of a point, and the compared statistic; `None` if a side has no positive value. `histories` is the number
+/// of series in the history.
 pub(super) fn of_metric(
     (key, metric): (&PointKey, Metric),
     base: &[&Point],
@@ -196,7 +197,7 @@ pub(super) fn of_metric(
     Some((statistic, evidence))
 }
 
-/// The mean where all points have one: two sides must be compared in the same.
+/// The mean if all points have one, else the median: both sides must be compared in the same statistic.
 fn statistic<'a>(metric: Metric, mut points: impl Iterator<Item = &'a Point>) -> Statistic {
     let has_mean = |point: &Point| point.by(metric, Statistic::Mean).is_some() || point.by(metric, Statistic::Median).is_none();
     if points.all(has_mean) { Statistic::Mean } else { Statistic::Median }
@@ -207,8 +208,7 @@ fn values(metric: Metric, statistic: Statistic, points: &[&Point]) -> Vec<f64> {
     values.filter(|value| *value > 0.0).map(f64::ln).collect()
 }
 
-/// The relative standard deviation that the requests of a run leave its metric, from the width of the 95% interval; the mean
-/// over runs.
+/// The relative standard deviation of a metric within a run, from the width of the 95% interval of its requests; the mean over runs.
 fn within(metric: Metric, points: &[&Point]) -> f64 {
     const WIDTH: f64 = 2.0 * 1.959_964;
     let intervals = points.iter().filter_map(|point| point.interval(metric));

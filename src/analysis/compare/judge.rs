@@ -16,12 +16,13 @@ use crate::model::PointKey;
 use crate::result::{Better, Metric, Statistic};
 use crate::settings::Regressions;
 
-/// A change that is reported as unsure would be certain at this level if nothing else had been looked at; also one minus the
-/// confidence of intervals.
+/// The level of a single test: a change is reported as unsure if it would be significant at this level as the only test. Also one
+/// minus the confidence of intervals.
 const ALPHA: f64 = 0.05;
-/// With fewer repeats than this on either side ranks can say nothing.
+/// The fewest repeats on either side for a rank test: with fewer, no ranks are significant.
 const FEWEST_FOR_RANKS: usize = 4;
-/// Residuals from which the tails of an ensemble are fitted: they know its degrees of freedom to a tenth, and more would only take time.
+/// The most residuals from which the tails of an ensemble are fitted: they determine its degrees of freedom to a tenth, and more would
+/// only take time.
 const MOST_RESIDUALS: usize = 5_000;
 
 /// A tested change; all numbers but probabilities and `df` are on the scale of logarithms.
@@ -53,7 +54,7 @@ pub(super) struct Judged {
     pub verdict: MetricVerdict,
 }
 
-/// What shares a distribution of noise: a metric of all points, or all curves.
+/// Quantities that share a distribution of noise: one metric of all points, or all curves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Ensemble {
     Metric(Metric),
@@ -151,10 +152,10 @@ pub(super) fn test_all(evidence: &[(Ensemble, &Evidence)], false_discovery_rate:
     tested
 }
 
-/// What all members of an ensemble have in common.
+/// The common properties of an ensemble's members.
 struct Shared {
     assumed: AssumedNoise,
-    /// The distribution of their noise, where there are enough of them.
+    /// The distribution of their noise; `None` for too few members.
     moderation: Option<Moderation>,
     tails: Tails,
 }
@@ -165,7 +166,7 @@ impl Shared {
         let moderation = Moderation::of(&noises);
         let assumed = ensemble.assumed();
         let moderating = moderation.unwrap_or_else(|| assumed.moderation());
-        // Every n-th member, so that the sample is spread over all of them.
+        // Every n-th member, so that the sample covers all of them.
         let values: usize = members.iter().map(|evidence| evidence.base.len() + evidence.head.len()).sum();
         let step = values.div_ceil(MOST_RESIDUALS).max(1);
         let residuals: Vec<f64> = members
@@ -190,7 +191,7 @@ fn test(evidence: &Evidence, shared: &Shared, limit: f64) -> Tested {
     };
     let noise = evidence.floored(noise);
     let Tails { df, scale } = shared.tails;
-    // The floors are of what a measurement can show, whatever the shape of its noise.
+    // The lower bounds apply whatever the shape of the noise.
     let scale = evidence
         .floored(Noise {
             sd: scale * noise.sd,
@@ -200,7 +201,7 @@ fn test(evidence: &Evidence, shared: &Shared, limit: f64) -> Tested {
     let base = location(&evidence.base, scale, df);
     let head = location(&evidence.head, scale, df);
     let error = scale * (location_variance(evidence.base.len(), df) + location_variance(evidence.head.len(), df)).sqrt();
-    // The side with fewer measurements has the heavier tails; and neither knows the noise better than the estimate of it.
+    // The side with fewer measurements has the heavier tails, and the degrees of freedom are at most those of the noise estimate.
     let df = location_df(evidence.base.len().min(evidence.head.len()), df).min(noise.df);
     let p = ranks(evidence, basis, limit).unwrap_or_else(|| student_two_sided((head - base) / error, df));
     Tested {
@@ -216,7 +217,7 @@ fn test(evidence: &Evidence, shared: &Shared, limit: f64) -> Tested {
     }
 }
 
-/// One measurement on each side and nothing else: certain is only what no noisy machine would show.
+/// The test for one measurement on each side without history: only a change beyond the noise of a noisy machine is certain.
 fn test_on_assumption(evidence: &Evidence, assumed: AssumedNoise) -> Tested {
     let base = location(&evidence.base, assumed.quiet, f64::INFINITY);
     let head = location(&evidence.head, assumed.quiet, f64::INFINITY);
@@ -236,7 +237,8 @@ fn test_on_assumption(evidence: &Evidence, assumed: AssumedNoise) -> Tested {
     }
 }
 
-/// The exact test, where the noise is known from repeats alone and there are enough of them that ranks can decide among all tests.
+/// The exact test. It is used if the noise is known from repeats alone, and there are enough of them for ranks to be significant
+/// among all tests.
 fn ranks(evidence: &Evidence, basis: Basis, limit: f64) -> Option<f64> {
     let (base, head) = (&evidence.base, &evidence.head);
     let enough = base.len().min(head.len()) >= FEWEST_FOR_RANKS && smallest_rank_p(base.len(), head.len()) <= limit;
@@ -244,7 +246,7 @@ fn ranks(evidence: &Evidence, basis: Basis, limit: f64) -> Option<f64> {
 }
 
 impl Tested {
-    /// What the change means: `smallest` is what matters, `better` the direction of the quantity.
+    /// The verdict on a change. `smallest` is the smallest change that matters, `better` the direction of the quantity.
     pub(super) fn verdict(&self, smallest: f64, better: Better, false_discovery_rate: f64) -> MetricVerdict {
         let relative = (self.head - self.base).exp_m1();
         let gained = match better {
@@ -274,8 +276,8 @@ impl Tested {
     }
 }
 
-/// So many significant digits: the way to the logarithm and back leaves dust in the last ones, and of an interval's ends even six
-/// are more than is known.
+/// Rounds to significant digits: the conversion to the logarithm and back leaves rounding errors in the last ones, and six digits are
+/// more than the precision of an interval's bounds.
 fn rounded(value: f64, digits: usize) -> f64 {
     format!("{value:.0$e}", digits - 1).parse().unwrap_or(value)
 }
@@ -320,7 +322,7 @@ fn point(pair: &Pair, changes: Vec<Change>, base: &Side, knowledge: &Knowledge) 
     }
 }
 
-/// A loss is never made good by a gain elsewhere.
+/// The verdict on a point from those on its metrics. A gain in one metric never offsets a loss in another.
 fn verdict(changes: &[Change]) -> Verdict {
     let any = |verdict| changes.iter().any(|change| change.verdict == verdict);
     if any(MetricVerdict::Worse) {

@@ -20,10 +20,10 @@ use crate::settings::{Exception, Regressions};
 pub use curves::{CurveComparison, FrontierKey};
 pub use evidence::Basis;
 
-/// What a run, or several of the same thing, is to a comparison.
+/// A side of a comparison: one run, or several runs of the same commit.
 #[derive(Debug, Clone)]
 pub struct Side<'a> {
-    /// What people call it.
+    /// The name, for people.
     pub name: &'a str,
     /// The runs: the first defines the points, the others repeat them.
     pub runs: Vec<&'a Run>,
@@ -37,33 +37,32 @@ impl<'a> Side<'a> {
     }
 }
 
-/// What a comparison can know besides the runs.
+/// Inputs of a comparison other than its runs.
 #[derive(Debug, Clone, Default)]
 pub struct Knowledge {
     /// Earlier runs, from which the noise of each point is estimated.
     pub history: History,
-    /// Whether the history is also what is compared with: the base is then the level of each point since it last changed,
-    /// not one run of it.
+    /// Whether the history is also the base: then the base of each point is its level since it last changed, not one run.
     pub level: bool,
     /// The repository's settings for verdicts.
     pub rules: Regressions,
-    /// The day, which ends exceptions; none are in force without it.
+    /// Today's date, by which exceptions expire; without it none are in force.
     pub today: Option<NaiveDate>,
 }
 
 /// Two runs, point by point, in the order of the keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// What the base was, for people.
+    /// The name of the base.
     pub base: String,
-    /// What was compared with it.
+    /// The name of the head.
     pub head: String,
     /// Every point of either run.
     pub points: Vec<PointComparison>,
-    /// Every curve that both have.
+    /// The curves that both sides have.
     #[serde(default)]
     pub curves: Vec<CurveComparison>,
-    /// Where the history itself moved.
+    /// The points whose level changed within the history.
     #[serde(default)]
     pub shifts: Vec<Shift>,
     /// How many earlier runs were known.
@@ -87,7 +86,7 @@ pub struct PointComparison {
     /// The exception that accepts a regression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exception: Option<Excepted>,
-    /// The run that the base's value was borrowed from, where the newest run of its curve did not measure the point.
+    /// The run that the base's value comes from, if the newest run of its curve did not measure the point.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub borrowed: Option<Origin>,
     /// The image in the base, where it differs from the one in the head.
@@ -98,12 +97,12 @@ pub struct PointComparison {
     pub head_image: Option<String>,
 }
 
-/// A regression that is known.
+/// A regression that is accepted for some time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Excepted {
     /// Why the regression is accepted.
     pub reason: String,
-    /// The last day on which it is.
+    /// The last day on which it is accepted.
     pub until: NaiveDate,
 }
 
@@ -113,13 +112,13 @@ pub struct Excepted {
 pub enum Verdict {
     /// Measured in the base, failed in the head.
     Failed,
-    /// A metric got worse: certainly, and by enough to matter.
+    /// A metric got worse: significantly, and by enough to matter.
     Worse,
     /// A metric got better, and none got worse.
     Better,
     /// A metric changed by enough to matter, and would be significant on its own, but not among all tests.
     Unsure,
-    /// Nothing moved by more than noise explains, or by too little to matter.
+    /// No metric changed by more than noise explains and by enough to matter.
     Same,
     /// The base has no such point, or has it without numbers.
     New,
@@ -163,13 +162,13 @@ impl Verdict {
     }
 }
 
-/// What a change of one metric means.
+/// The verdict on the change of one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MetricVerdict {
-    /// Certainly better, and by enough to matter.
+    /// Significantly better, and by enough to matter.
     Better,
-    /// Certainly worse, and by enough to matter.
+    /// Significantly worse, and by enough to matter.
     Worse,
     /// Noise explains it, or it is too small to matter.
     Same,
@@ -195,7 +194,7 @@ pub struct Change {
     pub high: f64,
     /// The relative standard deviation of one measurement.
     pub noise: f64,
-    /// Where that is known from.
+    /// The source of that noise.
     pub basis: Basis,
     /// The smallest false-discovery rate at which the change is reported.
     pub q: f64,
@@ -226,7 +225,7 @@ impl Comparison {
         self.points.iter().filter(|point| point.verdict == verdict).count()
     }
 
-    /// The points that `--fail-on regression` counts: those that got worse or failed and are not known to.
+    /// The points that `--fail-on regression` counts: those that got worse or failed and are not excepted.
     pub fn regressions(&self) -> impl Iterator<Item = &PointComparison> {
         self.points.iter().filter(|point| point.is_regression())
     }
@@ -236,7 +235,7 @@ impl Comparison {
         self.curves.iter().filter(|curve| curve.is_regression())
     }
 
-    /// Whether there is a regression that is not known.
+    /// Whether there is a regression that is not excepted.
     #[must_use]
     pub fn has_regression(&self) -> bool {
         self.regressions().next().is_some() || self.curve_regressions().next().is_some() || self.is_less_accurate()
@@ -271,7 +270,7 @@ impl Comparison {
 }
 
 impl PointComparison {
-    /// Whether it got worse or failed, and is not known to.
+    /// Whether it got worse or failed, and is not excepted.
     #[must_use]
     pub fn is_regression(&self) -> bool {
         self.verdict.is_regression() && self.exception.is_none()
@@ -283,7 +282,7 @@ impl PointComparison {
         self.changes.iter().find(|change| change.metric == metric)
     }
 
-    /// The change that weighs most for the verdict: the largest loss of a point that got worse, else the largest gain.
+    /// The most important change: the largest loss of a point that got worse, else the largest gain.
     #[must_use]
     pub fn decisive(&self) -> Option<&Change> {
         let by_gain = |left: &&Change, right: &&Change| left.gain().total_cmp(&right.gain());

@@ -1,4 +1,4 @@
-//! Points that are measured on both sides, and those that are not.
+//! Pairs the points of both sides by their keys.
 
 use std::collections::BTreeSet;
 
@@ -6,23 +6,23 @@ use super::Side;
 use crate::model::PointKey;
 use crate::result::Point;
 
-/// A point, as each side has it.
+/// A point on both sides.
 pub(super) struct Pair<'a> {
     pub key: &'a PointKey,
     pub kind: Kind<'a>,
 }
 
-/// Which side has numbers.
+/// Which sides have numbers.
 pub(super) enum Kind<'a> {
-    /// Both; every measurement of it.
+    /// Both sides, with every measurement.
     Both {
         base: Vec<&'a Point>,
         head: Vec<&'a Point>,
     },
-    /// The base; the head tried and failed.
+    /// Only the base; the point failed in the head.
     Failed,
     New,
-    /// The base, or neither.
+    /// Only the base, or neither side.
     Missing,
 }
 

@@ -1,5 +1,5 @@
-//! Simulations of what `docs/reference/statistics.md` promises: how often noise alone raises an alarm, and how often a change is
-//! found. All are seeded.
+//! Simulations of the rates in `docs/reference/statistics.md`: how often noise alone raises an alarm, and how often a change is found.
+//! All are seeded.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
@@ -41,7 +41,7 @@ fn noise(df: f64, random: &mut Random) -> f64 {
     random.student(df) / sd
 }
 
-/// The five metrics of one point. In a closed loop they go together: they share most of their noise.
+/// The five metrics of one point. In a closed loop they are correlated: they share most of their noise.
 fn measured(times: usize, middle: f64, design: &Design, random: &mut Random) -> Vec<Vec<f64>> {
     let shared: Vec<f64> = (0..times).map(|_| 0.9 * noise(design.df, random)).collect();
     let own = (1.0 - 0.9_f64 * 0.9).sqrt();
@@ -87,7 +87,7 @@ fn simulate(design: &Design, random: &mut Random) -> (usize, usize) {
     (found(changed), found(others))
 }
 
-/// How many of so many comparisons of unchanged runs raise an alarm.
+/// The number of comparisons of unchanged runs that raise an alarm.
 fn alarmed(design: &Design, runs: usize) -> usize {
     let mut random = Random::seeded(8);
     let alarmed = (0..runs).filter(|_| simulate(design, &mut random).1 > 0).count();
@@ -137,7 +137,7 @@ fn heavy_tails_raise_an_alarm_in_at_most_one_run_in_ten() {
     }
 }
 
-/// Noise that nobody knows may be four times that of a quiet machine.
+/// Unknown noise may be four times that of a quiet machine.
 #[test]
 fn assumed_noise_raises_no_alarms_on_a_noisy_machine() {
     for (points, runs) in [(1, 2000), (12, 400), (500, 60)] {
@@ -155,7 +155,8 @@ fn assumed_noise_raises_no_alarms_on_a_noisy_machine() {
     }
 }
 
-/// A few repeats or a short history of a few points on a noisy machine: the assumption and the tails must not make them sure.
+/// A few repeats or a short history of a few points on a noisy machine: the assumed noise and its tails must not make changes
+/// significant.
 #[test]
 fn few_measurements_of_few_points_raise_no_alarms() {
     for (history, repeats) in [(3, 1), (5, 1), (0, 2), (0, 3)] {
@@ -207,7 +208,7 @@ fn power_is_as_documented() {
     }
 }
 
-/// The TTFT of a closed loop: requests share a prefill or do not, by waves of four, and either takes a time of its own.
+/// The TTFT of a closed loop: waves of four requests share a prefill or do not, and both cases take a time of their own.
 fn bimodal_run(factor: f64, random: &mut Random) -> Vec<f64> {
     let mut ttft = Vec::new();
     for _ in 0..20 {
@@ -226,7 +227,7 @@ fn median(run: &[f64]) -> f64 {
     f64::midpoint(run[run.len() / 2 - 1], run[run.len() / 2]).ln()
 }
 
-/// In how many of 200 comparisons of 12 points, each measured three times on both sides, any point is found to have changed.
+/// The number of 200 comparisons that find a changed point. Each has 12 points, measured three times on both sides.
 fn comparisons_with_a_verdict(statistic: fn(&[f64]) -> f64, factor: f64) -> usize {
     let mut random = Random::seeded(21);
     let mut runs = |factor: f64| -> Vec<f64> { (0..3).map(|_| statistic(&bimodal_run(factor, &mut random))).collect() };

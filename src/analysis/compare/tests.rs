@@ -11,7 +11,8 @@ use crate::analysis::statistics::simulated::Random;
 use crate::model::SourceFile;
 use crate::settings::{Regressions, Settings};
 
-/// A run of one curve: concurrency and throughput per GPU; interactivity falls as concurrency rises. No throughput is a failure.
+/// A run of one curve: concurrency and throughput per GPU; interactivity falls as concurrency rises. A point without throughput is a
+/// failed one.
 fn run(points: &[(u32, Option<f64>)]) -> Run {
     let point = |(conc, throughput): &(u32, Option<f64>)| {
         let outcome = match throughput {
@@ -66,7 +67,7 @@ fn default_noise_is_assumed_without_history() {
     for (throughput, verdict) in [
         (1010.0, Verdict::Same),
         (985.0, Verdict::Same),
-        // A quiet machine would not show this, a noisy one does.
+        // This change exceeds the noise of a quiet machine, but not that of a noisy one.
         (1060.0, Verdict::Unsure),
         (870.0, Verdict::Unsure),
         (1200.0, Verdict::Better),
@@ -168,7 +169,7 @@ fn points_in_one_run_only_are_new_missing_or_failed() {
     );
 }
 
-/// At a few requests at once more concurrency costs a user hardly anything, so that a curve falls steeply.
+/// At low concurrency more requests hardly slow a user down, so a curve falls steeply.
 #[test]
 fn small_shift_along_a_steep_curve_is_not_a_throughput_change() {
     let steep = |factor: f64| run(&[(1, 204.0), (4, 780.0), (16, 3040.0)].map(|(conc, throughput)| (conc, Some(throughput * factor))));
@@ -177,11 +178,11 @@ fn small_shift_along_a_steep_curve_is_not_a_throughput_change() {
         let [curve] = comparison.curves.as_slice() else {
             panic!("{:?}", comparison.curves)
         };
-        assert!(curve.relative.abs() > 0.5, "the case is none: {curve:?}");
+        assert!(curve.relative.abs() > 0.5, "the curves are not apart: {curve:?}");
         assert_eq!(curve.verdict, MetricVerdict::Same, "{curve:?}");
     }
     let apart = judged(&steep(1.0), &steep(1.06), &Knowledge::default());
-    assert_eq!(apart.curves, [], "what both have is narrower than its noise");
+    assert_eq!(apart.curves, [], "the common range is narrower than its noise");
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! What tokens cost: money, energy and carbon for a million of them, from a point's throughput and `hardware.yaml`. Energy from
-//! measured power is marked apart from energy by the thermal design power, which is an upper bound.
+//! Costs of a million tokens in money, energy and carbon, from a point's throughput and `hardware.yaml`. Energy from measured power is
+//! distinguished from energy by the thermal design power, which is an upper bound.
 //!
-//! Everything that a deployment costs in a second is divided by all the tokens of a kind of that second: dollars per million output
-//! tokens pay for the prompts as well, as InferenceX's joules per output token do.
+//! The cost of a deployment per second is divided by its tokens of one kind per second. So dollars per million output tokens include
+//! the work for the prompts, as InferenceX's joules per output token do.
 
 use std::collections::BTreeMap;
 
@@ -69,10 +69,10 @@ struct Price {
 /// Why a file is not a valid cost model.
 #[derive(Debug, thiserror::Error)]
 pub enum CostError {
-    /// It is not of this form.
+    /// The file has another structure.
     #[error("{0}")]
     Form(String),
-    /// A number makes no sense.
+    /// A number is out of range.
     #[error("`{key}` is {found}, expected {expected}")]
     Number { key: String, found: f64, expected: &'static str },
     /// No GPU has a price of the provider.
@@ -102,7 +102,7 @@ pub enum CostGap {
     NotMeasured,
 }
 
-/// Where the power is from.
+/// The source of the power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PowerSource {
@@ -112,7 +112,7 @@ pub enum PowerSource {
     Tdp,
 }
 
-/// What a million tokens of a kind cost.
+/// The cost of a million tokens of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct PerMillion {
     /// US dollars.
@@ -123,14 +123,14 @@ pub struct PerMillion {
     pub gco2: f64,
 }
 
-/// What a point's tokens cost.
+/// The cost of a point's tokens.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PointCost {
     /// US dollars for one GPU-hour.
     pub usd_per_gpu_hour: f64,
-    /// Whose price.
+    /// The provider of the price.
     pub provider: String,
-    /// Of which day.
+    /// The day of the price.
     pub price_date: String,
     /// Power of one GPU, watts.
     pub gpu_power_w: f64,
@@ -293,7 +293,7 @@ impl Rates {
     #[expect(clippy::cast_precision_loss, reason = "numbers of GPUs are far below 2^52")]
     fn of(point: &Point) -> Option<Self> {
         let gpus = point.gpus as f64;
-        // Output is counted by the GPUs that generate, which need not be all.
+        // Output throughput is per GPU that generates, which need not be all GPUs.
         let generating = match &point.layout {
             Layout::MultiNode { decode, .. } if decode.gpus() > 0 => decode.gpus() as f64,
             Layout::SingleNode(_) | Layout::MultiNode { .. } => gpus,

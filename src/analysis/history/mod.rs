@@ -1,5 +1,5 @@
-//! What was measured before: runs with their commits and dates, and the values of each point over them. A history is a folder
-//! of files, one a run, each written once and never changed.
+//! Earlier runs with their commits and dates, and the values of each point over them. A history is a folder with one file for each
+//! run, written once and never changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ pub const HISTORY_SCHEMA: &str = "imax-history/1";
 pub struct HistoryRun {
     /// [`HISTORY_SCHEMA`].
     pub schema: String,
-    /// What was measured: a commit's hash, or another name for it.
+    /// The measured commit: its hash, or another name of it.
     pub commit: String,
     /// When, RFC 3339.
     pub date: String,
@@ -34,7 +34,7 @@ pub struct HistoryRun {
 /// Why a file is not a valid history file.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
-    /// It is not JSON, or not of this form.
+    /// It is not JSON, or has another structure.
     #[error("invalid history file: {0}")]
     Form(#[from] serde_json::Error),
     /// It has another version.
@@ -49,7 +49,7 @@ pub enum HistoryError {
 }
 
 impl HistoryRun {
-    /// A run that was measured now.
+    /// The file of a run that was just measured.
     ///
     /// # Errors
     /// [`HistoryError::Commit`] for an empty commit.
@@ -70,7 +70,7 @@ impl HistoryRun {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`HistoryError`] for other JSON, another version, a date that is none, an empty commit.
+    /// [`HistoryError`] for another structure, another version, an invalid date, an empty commit.
     pub fn parse(text: &str) -> Result<Self, HistoryError> {
         let found: Self = serde_json::from_str(text)?;
         if found.schema != HISTORY_SCHEMA {
@@ -89,7 +89,7 @@ impl HistoryRun {
         DateTime::parse_from_rfc3339(&self.date).ok().map(|date| date.to_utc())
     }
 
-    /// The name of its file: names in order are runs in order of their dates.
+    /// The name of its file. Names sort in the order of dates.
     #[must_use]
     pub fn file_name(&self) -> String {
         let date = self
@@ -98,7 +98,7 @@ impl HistoryRun {
         format!("{date}-{}.json", self.short_commit())
     }
 
-    /// The first characters of the commit, of those that file names may have.
+    /// The first characters of the commit, without those that file names cannot contain.
     #[must_use]
     pub fn short_commit(&self) -> String {
         self.commit.chars().filter(char::is_ascii_alphanumeric).take(12).collect()
@@ -122,7 +122,7 @@ pub struct Past<'a> {
 }
 
 impl History {
-    /// A history of runs in any order; of runs with the same date the later one in the list is the newer.
+    /// A history of runs in any order. Of runs with the same date, the later one in the list is the newer.
     #[must_use]
     pub fn new(mut runs: Vec<HistoryRun>) -> Self {
         runs.sort_by_key(HistoryRun::instant);
@@ -146,7 +146,7 @@ impl History {
         self.measured.keys()
     }
 
-    /// A metric of a point over the runs that measured it, oldest first. Values that have no logarithm are left out, and runs that did
+    /// A metric of a point over the runs that measured it, oldest first, without values that have no logarithm and without runs that did
     /// not report the statistic.
     pub fn series(&self, point: &PointKey, metric: Metric, statistic: Statistic) -> impl Iterator<Item = Past<'_>> {
         let places = self.measured.get(point).into_iter().flatten();
@@ -157,16 +157,16 @@ impl History {
         })
     }
 
-    /// A point as it was measured last.
+    /// The newest measurement of a point.
     #[must_use]
     pub fn newest(&self, point: &PointKey) -> Option<&Point> {
         let (at, index) = self.measured.get(point)?.last()?;
         self.runs.get(*at)?.run.points.get(*index)
     }
 
-    /// What a run is compared with: each of its points as it was measured last, and of its curves what their newest run
-    /// measured besides; its scores as they were last. Other curves are left out, because a run measures only what its change
-    /// concerns. Every point has its origin, so that no line is drawn through points of several runs.
+    /// The baseline of a run: the newest measurement of each of its points, the other points that the newest run of each of its curves
+    /// measured, and the newest scores. Other curves are left out, because a run measures only what its change concerns. Every point has
+    /// its origin, so that no line is drawn through points of several runs.
     #[must_use]
     pub fn baseline(&self, run: &Run) -> Run {
         let last = |key: &PointKey| self.measured.get(key).and_then(|places| places.last()).map(|(at, _)| *at);

@@ -68,7 +68,7 @@ fn baseline_is_the_newest_run_of_each_curve() {
     assert_eq!(
         found,
         [("h100", 4, Some(10.0)), ("h100", 8, Some(21.0)), ("h100", 16, Some(30.0))],
-        "64 was given up before the curve's newest run"
+        "64 was dropped before the curve's newest run"
     );
     let borrowed = baseline.points.iter().map(|point| baseline.borrowed_from(&point.key));
     let dates: Vec<Option<&str>> = borrowed.map(|origin| origin.map(|origin| origin.date.as_str())).collect();

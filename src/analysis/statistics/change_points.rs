@@ -1,21 +1,21 @@
 //! Where the level of a history changed: PELT (Killick, Fearnhead and Eckley, "Optimal detection of changepoints with a
 //! linear computational cost", Journal of the American Statistical Association 107, 2012), with the squared distance from the
-//! mean as the cost of a segment. It finds the segmentation that is best of all, so several small steps, which is how a slow
-//! slide looks, are found as well as one large one.
+//! mean as the cost of a segment. It finds the optimal segmentation, so it finds a slow drift, which looks like several small steps, as
+//! well as one large step.
 
 use super::{Noise, count, student_quantile, student_two_sided};
 
-/// A level that held for fewer runs is an outlier and no level.
+/// The fewest runs of a level: fewer are outliers.
 const SHORTEST: usize = 3;
 
-/// What a change point must win in squared distance to be worth having.
+/// The reduction of the squared distance that a change point must achieve.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Penalty(f64);
 
 impl Penalty {
-    /// So large that noise alone wins it with a probability of at most `alpha` anywhere in `histories` histories as long as these
-    /// values: a change point that does not exist would have to pass a test at `alpha / (histories * length)`. `None` where all
-    /// that there is to win is less, which for most histories is known at once.
+    /// The penalty that noise alone exceeds with a probability of at most `alpha` anywhere in `histories` histories of this length: a
+    /// false change point would have to pass a test at `alpha / (histories * length)`. `None` if the total squared distance is smaller
+    /// than the penalty, so that no change point is possible; this is quick to find, and true for most histories.
     #[must_use]
     pub fn new(values: &[f64], noise: Noise, alpha: f64, histories: usize) -> Option<Self> {
         let tests = count(histories.max(1)) * count(values.len().max(1));
@@ -32,7 +32,7 @@ impl Penalty {
 #[must_use]
 pub fn change_points(values: &[f64], penalty: Penalty) -> Vec<usize> {
     let costs = Costs::of(values);
-    // For each end: the least cost of all segmentations up to it, and where the last segment of the best one begins.
+    // For each end: the least cost of all segmentations up to it, and the start of the best one's last segment.
     let mut best = vec![(f64::INFINITY, 0); values.len() + 1];
     best[0] = (-penalty.0, 0);
     let mut starts = vec![Start {
@@ -72,8 +72,8 @@ pub fn change_points(values: &[f64], penalty: Penalty) -> Vec<usize> {
     found
 }
 
-/// Where the last segment may begin. One that loses to a change at some `end` without its penalty loses to it for ever, but
-/// only from where a segment that begins at that end is long enough.
+/// Possible starts of the last segment (the pruning of PELT). A start that costs more than a change at some `end` even without the
+/// penalty can never become optimal again, but only once a segment that begins at that end is long enough.
 struct Start {
     at: usize,
     dropped_from: usize,
@@ -87,7 +87,7 @@ struct Costs {
 
 impl Costs {
     fn of(values: &[f64]) -> Self {
-        // Around the first value, so that squares of large numbers do not swallow the differences.
+        // Relative to the first value: squares of large numbers would lose the differences to rounding.
         let origin = values.first().copied().unwrap_or(0.0);
         let running = |value: &dyn Fn(f64) -> f64| {
             let mut sum = 0.0;
@@ -126,14 +126,14 @@ mod tests {
         975.0, 815.0, 1020.0, 906.0, 901.0, 1170.0, 912.0, 746.0, 919.0, 718.0, 714.0, 740.0,
     ];
 
-    /// Cobb and all after him find one change, after 1898, when the dam was begun.
+    /// The literature since Cobb finds one change, after 1898, when construction of the dam began.
     #[test]
     fn nile_series_changes_after_1898() {
         let noise = Noise::of_history(&NILE).unwrap();
         let penalty = Penalty::new(&NILE, noise, 0.05, 1).unwrap();
         assert_eq!(change_points(&NILE, penalty), [28]);
-        assert!(change_points(&NILE[28..], penalty).is_empty(), "the level held since");
-        assert_eq!(Penalty::new(&NILE[..8], noise, 0.05, 1000), None, "no change can win so much");
+        assert!(change_points(&NILE[28..], penalty).is_empty(), "the level is constant since");
+        assert_eq!(Penalty::new(&NILE[..8], noise, 0.05, 1000), None, "no change can reach the penalty");
     }
 
     /// The best segmentation by trying all of them.

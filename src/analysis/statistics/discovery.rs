@@ -1,6 +1,6 @@
 //! Many tests at once. With 500 points and a limit of 5 %, 25 would raise a false alarm; the procedure of Benjamini and
 //! Hochberg ("Controlling the false discovery rate", Journal of the Royal Statistical Society B 57, 1995) instead bounds
-//! the share of false ones among those that are reported, and where nothing changed at all, the probability of any.
+//! the share of false alarms among the reported changes, and, if nothing changed at all, the probability of any alarm.
 
 use super::count;
 

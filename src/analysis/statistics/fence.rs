@@ -1,13 +1,13 @@
 //! Tukey's fence ("Exploratory Data Analysis", 1977): values more than 3 interquartile ranges outside the quartiles are
-//! "far out". Among the changes from one run to the next, those are not noise but events.
+//! "far out". Among the changes from one run to the next, those are events, not noise.
 
 use super::count;
 
-/// The outer fence. The inner one, 1.5, also cuts honest noise: the spread of what it keeps is too small by several percent, which at
-/// the far tails that 500 points need makes four times as many false alarms (found by simulation).
+/// The outer fence. The inner one, 1.5, also removes ordinary noise: the spread of the rest is too small by several percent, which
+/// causes four times as many false alarms at the far tails that 500 points need (found by simulation).
 const REACH: f64 = 3.0;
 
-/// What lies between the fences is usual.
+/// The range of usual values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fence {
     pub low: f64,
@@ -15,7 +15,7 @@ pub struct Fence {
 }
 
 impl Fence {
-    /// The fences of values in any order; `None` of nothing.
+    /// The fences of values in any order; `None` without values.
     #[must_use]
     pub fn around(values: &[f64]) -> Option<Self> {
         let mut sorted = values.to_vec();

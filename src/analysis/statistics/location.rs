@@ -1,15 +1,15 @@
-//! The middle of a few measurements whose noise has the tails of Student's t: each weighs less the further out it is, so that one
-//! stall among five measurements does not move the result. For normal noise it is the mean.
+//! The location (centre) of a few measurements whose noise has the tails of Student's t: outliers weigh less, so that one stall among
+//! five measurements does not move the result. For normal noise it is the mean.
 
 use super::count;
 
-/// Most rounds of reweighting; the steps shrink by more than half in each.
+/// The most rounds of reweighting; each more than halves the step.
 const ROUNDS: usize = 20;
-/// A step of less than this part of the scale is the last.
+/// The iteration ends at a step of less than this fraction of the scale.
 const CLOSE: f64 = 1e-7;
 
-/// The most probable middle of values with t noise of this scale (maximum likelihood by iterated weights, Lange, Little and Taylor
-/// 1989), from the median on. 0 of nothing.
+/// The maximum-likelihood location of values with t noise of this scale, by iteratively reweighted least squares from the median on
+/// (Lange, Little and Taylor 1989). 0 without values.
 #[must_use]
 pub fn location(values: &[f64], scale: f64, df: f64) -> f64 {
     let mut middle = median(values);
@@ -31,16 +31,16 @@ pub fn location(values: &[f64], scale: f64, df: f64) -> f64 {
     middle
 }
 
-/// The variance of [`location`] in units of the squared scale. One value has the scale itself; of many, each is worth what the
-/// information of a t distribution says, (df + 1) / (df + 3) of a normal one's (op. cit.).
+/// The variance of [`location`] in units of the squared scale: 1 for one value. Of many, each has (df + 1) / (df + 3) of the Fisher
+/// information of a normal value (op. cit.).
 #[must_use]
 pub fn location_variance(values: usize, df: f64) -> f64 {
     let n = count(values.max(1));
     (1.0 + 2.0 / (df + 1.0) * (1.0 - 1.0 / n)) / n
 }
 
-/// The degrees of freedom of [`location`]: to move it far, more than half of the values must be far out, which multiplies the exponent
-/// of its tails by as many. Simulations confirm it for what a comparison needs.
+/// The degrees of freedom of [`location`]. More than half of the values must be outliers to move it far, which multiplies the exponent
+/// of its tails by that number. Simulations confirm it for the numbers of measurements that comparisons have.
 #[must_use]
 pub fn location_df(values: usize, df: f64) -> f64 {
     df * count(values.div_ceil(2).max(1))
@@ -81,7 +81,7 @@ mod tests {
                 })
                 .collect();
             middles.sort_unstable_by(f64::total_cmp);
-            // Half of all middles are within this of zero; of t with 5 degrees of freedom it is 0.7267, of many 0.6745.
+            // Half of all locations are within this distance of zero: 0.7267 for t with 5 degrees of freedom, 0.6745 for a normal distribution.
             let half = middles[4000] / location_variance(n, df).sqrt();
             assert!((0.64..0.78).contains(&half), "{n} of t({df}): {half}");
         }

@@ -26,14 +26,14 @@ pub use ranks::{mann_whitney, smallest_rank_p};
 pub use student::{student_quantile, student_two_sided};
 pub use tails::Tails;
 
-/// A number of things as a real number; exact up to 2^53.
+/// A count as a float; exact up to 2^53.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of runs and points stay below 2^53")]
 pub fn count(n: usize) -> f64 {
     n as f64
 }
 
-/// The arithmetic mean; `None` of nothing.
+/// The arithmetic mean; `None` without values.
 #[must_use]
 pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / count(values.len()))

@@ -1,4 +1,4 @@
-//! Many points, each with a short history: each one's own estimate of its noise is poor, all together are not. The
+//! Many points with a short history each: the noise estimate of one point is poor, that of all together is not. The
 //! empirical Bayes method of Smyth ("Linear models and empirical Bayes methods", Statistical Applications in Genetics and
 //! Molecular Biology 3, 2004, sections 6.1 and 6.2; limma's `squeezeVar`) takes the noise of a point for a draw from a
 //! distribution that is estimated from all points, and moves each estimate towards it by as much as it is worth.
@@ -8,7 +8,7 @@ use statrs::function::gamma::digamma;
 use super::trigamma::{trigamma, trigamma_inverse};
 use super::{Noise, count, mean};
 
-/// Below this many points their spread says little about the distribution that their noise is drawn from.
+/// The fewest points: the spread of fewer says little about the distribution of their noise.
 const FEWEST_POINTS: usize = 8;
 
 /// The distribution that the noise of points is drawn from: a scaled inverse chi-squared one.
@@ -16,12 +16,12 @@ const FEWEST_POINTS: usize = 8;
 pub struct Moderation {
     /// A typical variance.
     variance: f64,
-    /// What it is worth, in degrees of freedom; infinite where all points are equally noisy.
+    /// Its weight, in degrees of freedom; infinite if all points are equally noisy.
     df: f64,
 }
 
 impl Moderation {
-    /// What an assumption is worth against a point's own estimate.
+    /// The weight of an assumption against a point's own estimate.
     #[must_use]
     pub fn assumed(noise: Noise) -> Self {
         Self {
@@ -30,14 +30,14 @@ impl Moderation {
         }
     }
 
-    /// From the estimates of all points; `None` where there are too few.
+    /// The prior from the estimates of all points; `None` for too few.
     #[must_use]
     pub fn of(estimates: &[Noise]) -> Option<Self> {
         let known: Vec<&Noise> = estimates.iter().filter(|noise| noise.df > 0.0 && noise.sd > 0.0).collect();
         if known.len() < FEWEST_POINTS {
             return None;
         }
-        // Logarithms of the variances, each freed of the bias that its degrees of freedom give it.
+        // Logarithms of the variances, corrected for the bias that depends on their degrees of freedom.
         let logarithms: Vec<f64> = known
             .iter()
             .map(|noise| 2.0 * noise.sd.ln() - digamma(noise.df / 2.0) + (noise.df / 2.0).ln())
@@ -59,7 +59,7 @@ impl Moderation {
         })
     }
 
-    /// The noise of a point of which nothing else is known.
+    /// The noise of a point without an estimate of its own.
     #[must_use]
     pub fn typical(&self) -> Noise {
         Noise {
@@ -68,7 +68,7 @@ impl Moderation {
         }
     }
 
-    /// A point's own estimate in the light of all.
+    /// A point's own estimate, combined with that of all points.
     #[must_use]
     pub fn moderate(&self, own: Noise) -> Noise {
         if self.df.is_infinite() {

@@ -1,22 +1,22 @@
-//! How much a value differs from one run to the next although nothing changed: from the differences of successive runs, or
-//! from repeated ones. Values are logarithms, so noise is relative.
+//! Noise: the standard deviation of a value between runs of an unchanged system, estimated from the differences of successive runs or
+//! from repeated measurements. Values are logarithms, so noise is relative.
 
 use super::{Fence, count, mean};
 
-/// A standard deviation that was estimated, and what the estimate is worth.
+/// An estimated standard deviation and its degrees of freedom.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Noise {
     /// The standard deviation of one measurement.
     pub sd: f64,
-    /// Degrees of freedom; infinite for one that is known or assumed.
+    /// Degrees of freedom; infinite for a known or assumed standard deviation.
     pub df: f64,
 }
 
 impl Noise {
     /// From a history, oldest first: the mean square of successive differences, half of which is the variance (von Neumann,
     /// Kent, Bellinson and Hart, "The mean square successive difference", Annals of Mathematical Statistics 12, 1941). A step
-    /// or a slow slide of the level hardly enters it; differences beyond [`Fence`] are events and do not. `None` for fewer
-    /// than two values.
+    /// or a slow drift of the level hardly affects it; differences beyond [`Fence`] are events and left out. `None` for fewer than two
+    /// values.
     #[must_use]
     pub fn of_history(values: &[f64]) -> Option<Self> {
         let differences: Vec<f64> = values.windows(2).map(|pair| pair[1] - pair[0]).collect();
@@ -43,7 +43,7 @@ impl Noise {
         })
     }
 
-    /// Several estimates of the same noise, each by what it is worth. `None` of nothing.
+    /// The pooled estimate of several, weighted by their degrees of freedom. `None` without estimates.
     #[must_use]
     pub fn pooled(estimates: impl IntoIterator<Item = Self>) -> Option<Self> {
         let (mut squares, mut df) = (0.0, 0.0);
@@ -57,7 +57,7 @@ impl Noise {
         })
     }
 
-    /// The noise where it is more than `sd`: an estimate of nearly nothing is luck.
+    /// The noise, but at least `sd`: a smaller estimate is chance.
     #[must_use]
     pub fn at_least(self, sd: f64) -> Self {
         Self {

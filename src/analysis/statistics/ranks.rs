@@ -1,10 +1,10 @@
 //! The exact test of Mann and Whitney ("On a test of whether one of two random variables is stochastically larger than the
 //! other", Annals of Mathematical Statistics 18, 1947): it assumes nothing about the noise, and is the test for a few repeated
-//! measurements on both sides. Ties get their mean rank, and the distribution is that of the ranks at hand.
+//! measurements on both sides. Ties get their mean rank, and the distribution is computed for the actual ranks.
 
 use super::count;
 
-/// The probability, if both sides came from one distribution, of ranks at least as far apart as these. 1 where a side is
+/// The two-sided p-value: the probability of ranks at least as far apart as these if both sides have one distribution. 1 if a side is
 /// empty.
 #[must_use]
 pub fn mann_whitney(left: &[f64], right: &[f64]) -> f64 {
@@ -20,8 +20,7 @@ pub fn mann_whitney(left: &[f64], right: &[f64]) -> f64 {
     if all > 0.0 { (extreme / all).min(1.0) } else { 1.0 }
 }
 
-/// The smallest probability that [`mann_whitney`] can find for so many measurements on each side: two of all the ways to
-/// choose one side.
+/// The smallest p-value that [`mann_whitney`] can return for these numbers of measurements: two of all the ways to choose one side.
 #[must_use]
 pub fn smallest_rank_p(left: usize, right: usize) -> f64 {
     let ways: f64 = (1..=left).map(|k| (count(right) + count(k)) / count(k)).product();

@@ -3,7 +3,7 @@
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
 
-/// Standard normal values by the method of Box and Muller, and others made of them.
+/// Standard normal values by the method of Box and Muller, and values derived from them.
 pub struct Random(ChaCha8Rng);
 
 impl Random {

@@ -1,9 +1,9 @@
-//! Student's t distribution, for values whose spread is itself an estimate. Infinite degrees of freedom are the normal
+//! Student's t distribution, for values whose standard deviation is an estimate. Infinite degrees of freedom give the normal
 //! distribution.
 
 use statrs::function::beta::checked_beta_reg;
 
-/// From here on the t distribution is the normal one to four digits of its far tails.
+/// From these degrees of freedom on, the t distribution equals the normal one to four digits in its far tails.
 const NEARLY_NORMAL: f64 = 1e6;
 
 /// The probability that a t-distributed value is further from zero than `t`: I_x(df/2, 1/2) with x = df / (df + t²)
@@ -17,11 +17,11 @@ pub fn student_two_sided(t: f64, df: f64) -> f64 {
     checked_beta_reg(df / 2.0, 0.5, df / (df + t * t)).unwrap_or(f64::NAN)
 }
 
-/// The `t` that is passed with the probability `p` on both sides together: the Illinois variant of false position on the
-/// logarithm of the probability, which falls smoothly (Dowell and Jarratt, BIT 11, 1971).
+/// The two-sided quantile: the `t` that is exceeded in absolute value with the probability `p`. Computed by the Illinois variant of
+/// false position on the logarithm of the probability, which is smooth (Dowell and Jarratt, BIT 11, 1971).
 ///
-/// `StudentsT::inverse_cdf` of statrs 0.19.1 does not serve: it does not return for infinite `df`, its probability is off by
-/// 0.3 % at a `df` of a million, and for a `df` of 1 it ends at 9e7 where a p of 1e-10 is at 6e9.
+/// `StudentsT::inverse_cdf` of statrs 0.19.1 is not used: it does not return for infinite `df`, its probability is off by 0.3 % at a
+/// `df` of a million, and for a `df` of 1 and a p of 1e-10 it returns 9e7 instead of 6e9.
 #[must_use]
 pub fn student_quantile(p: f64, df: f64) -> f64 {
     let target = p.clamp(f64::MIN_POSITIVE, 1.0).ln();

@@ -1,18 +1,19 @@
-//! How heavy the tails of noise are: a scaled t distribution, fitted to many standardized residuals. Its few degrees of freedom are
-//! what keeps one far value from being taken for a change; a normal distribution would call it impossible.
+//! The tails of the noise: a scaled t distribution, fitted to many standardized residuals. With heavy tails (few degrees of freedom)
+//! one outlier does not count as a change; a normal distribution would call it impossible.
 
 use super::{count, mean};
 
-/// The reciprocal of the degrees of freedom before anything was measured, and how uncertain it is: between 4 and 12. It weighs as
-/// much as about 200 residuals, so that a few of them do not decide.
+/// The prior of the reciprocal degrees of freedom, with its uncertainty: between 4 and 12 degrees. It weighs as much as about 200
+/// residuals, so that a few residuals do not decide.
 const PRIOR: (f64, f64) = (1.0 / 6.0, 0.08);
-/// The reciprocals that are tried: from the normal distribution to tails without a variance.
+/// The range of reciprocals: from the normal distribution to tails without a finite variance.
 const RANGE: (f64, f64) = (0.0, 0.5);
-/// Halvings of that range by the golden section: to 0.002, far below what can be known.
+/// Steps of golden-section search in that range: to 0.002, far below the uncertainty of the estimate.
 const SECTIONS: usize = 11;
 /// Rounds of the fit of the scale, which converges linearly.
 const ROUNDS: usize = 12;
-/// Residuals are in units of an estimate of their own noise; a fit beyond this factor has met something else.
+/// The range of valid scales. Residuals are in units of their own noise, so the scale is near 1; a fit beyond this factor is not one
+/// of noise.
 const SCALES: (f64, f64) = (0.5, 2.0);
 
 /// A t distribution of location 0.
@@ -25,9 +26,9 @@ pub struct Tails {
 }
 
 impl Tails {
-    /// The most probable distribution of residuals, of which each is the distance of a value from what the others of its series
-    /// predict, in units of the noise that the others show. So the fit includes how uncertain that noise is. With few residuals it is
-    /// close to t with 6 degrees of freedom.
+    /// The most probable distribution of residuals. A residual is the distance of a value from the prediction of the others of its
+    /// series, in units of the noise of the others, so the fit includes the uncertainty of that noise. With few residuals it is close to t
+    /// with 6 degrees of freedom.
     #[must_use]
     pub fn of(residuals: &[f64]) -> Self {
         let squares: Vec<f64> = residuals
@@ -83,7 +84,7 @@ fn fit(squares: &[f64], reciprocal: f64) -> Fit {
             density: prior,
         };
     };
-    // Multiplied by the reciprocal throughout, so that the normal distribution needs no case of its own.
+    // All terms are multiplied by the reciprocal, so that the normal distribution is not a special case.
     for _ in 0..ROUNDS {
         let weighted: f64 = squares
             .iter()
@@ -117,7 +118,7 @@ fn log_constant(reciprocal: f64) -> f64 {
     ln_gamma(f64::midpoint(df, 1.0)) - ln_gamma(df / 2.0) - 0.5 * (df * std::f64::consts::PI).ln()
 }
 
-/// Below this reciprocal the difference of two gamma functions is lost in rounding.
+/// Below this reciprocal, rounding errors exceed the difference of the two gamma functions.
 const NEARLY_NORMAL: f64 = 1e-6;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The trigamma function and its inverse, which `statrs` lacks. Formulas are from the NIST Digital Library of Mathematical
 //! Functions, <https://dlmf.nist.gov>.
 
-/// Below this, arguments are moved up by the recurrences; from here the asymptotic series are exact to more than ten digits.
+/// Smaller arguments are shifted up by the recurrence relations; from here on the asymptotic series are exact to more than ten digits.
 const ASYMPTOTIC: f64 = 10.0;
 
 /// The derivative of digamma, for x > 0 (DLMF 5.15.8, 5.15.5).
