@@ -1,27 +1,27 @@
-//! What of an engine's text is the answer: thinking that the server left in it is taken out, and the text ends before a stop string
-//! that the server did not honour, both where asked.
+//! Extracts the answer from an engine's text. On request, reasoning that the server left in the text is removed, and the text is cut
+//! at a stop string that the server ignored.
 
 use super::request::ModelAnswer;
 
-/// The end of thinking as DeepSeek-R1, Qwen3 and most others write it.
+/// The tag that ends reasoning in the output of DeepSeek-R1, Qwen3 and most other models.
 pub const THINK_END: &str = "</think>";
-/// The beginning of it.
+/// The tag that begins reasoning.
 const THINK_START: &str = "<think>";
 
-/// How the text of an answer is read before filters see it.
+/// How the text of an answer is prepared for filters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AnswerText {
-    /// What ends the thinking: only the text behind its last occurrence is the answer.
+    /// The end of the reasoning: only the text after its last occurrence is the answer.
     pub think_end_token: Option<String>,
-    /// Whether the answer ends before the first of the task's stop strings.
+    /// Whether to cut the answer at the first of the task's stop strings.
     pub cut_at_stop: bool,
 }
 
 impl AnswerText {
-    /// The answer with the text that counts.
+    /// The answer as filters get it.
     ///
-    /// The thinking goes first, so that a stop string inside of it cuts nothing; lm-eval cuts first and then keeps the thinking, because
-    /// its end has been cut off.
+    /// Reasoning is removed before the text is cut, so that a stop string inside it has no effect. lm-eval cuts first, and then keeps the
+    /// reasoning, because its end is cut off.
     #[must_use]
     pub fn read(&self, answer: &ModelAnswer, stops: &[String]) -> ModelAnswer {
         let mut text = answer.text.as_str();
@@ -42,7 +42,7 @@ impl AnswerText {
     }
 }
 
-/// Whether a text has marks of thinking, which filters would search for the answer as well.
+/// Whether a text has tags of reasoning; filters would search the reasoning for the answer as well.
 #[must_use]
 pub fn has_thinking(text: &str) -> bool {
     text.contains(THINK_END) || text.trim_start().starts_with(THINK_START)
@@ -71,7 +71,7 @@ mod tests {
     fn thinking_and_what_follows_a_stop_are_no_part_of_the_answer() {
         for (text, end, cut, expected) in [
             ("<think>maybe 9</think>\n\n#### 4", Some(THINK_END), false, "#### 4"),
-            // Templates that begin the thinking themselves leave only its end to the model.
+            // A chat template may begin the reasoning itself, so that the model writes only the end tag.
             ("maybe 9</think>4", Some(THINK_END), false, "4"),
             ("<think>a</think>b<think>c</think>d", Some(THINK_END), false, "d"),
             ("a[/THINK]b", Some("[/THINK]"), false, "b"),
@@ -81,7 +81,7 @@ mod tests {
             ("4 Q: next\n\n", None, true, "4 "),
             ("Q: at once", None, true, ""),
             ("4\n\nQ: next", None, false, "4\n\nQ: next"),
-            // A stop in the thinking, and the blank lines behind it, end nothing.
+            // A stop string inside the reasoning, and the blank lines after it, do not cut the answer.
             ("<think>Q: what?\n\n</think>\n\n4\n\nmore", Some(THINK_END), true, "4"),
         ] {
             assert_eq!(read(text, end, cut), expected, "{text}");
@@ -93,7 +93,7 @@ mod tests {
         for (text, is) in [
             ("a</think>b", true),
             ("\n<think>unfinished", true),
-            ("the tag <think> is told of", false),
+            ("the tag <think> is mentioned", false),
             ("4", false),
         ] {
             assert_eq!(has_thinking(text), is, "{text}");

@@ -1,18 +1,14 @@
-//! A prompt as messages: turns of a chat, or one text with delimiters between them.
+//! A prompt as messages: turns of a chat, or one text with delimiters.
 
-/// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The one who sets the scene.
     System,
-    /// The one who asks.
     User,
-    /// The one who answers.
     Assistant,
 }
 
 impl Role {
-    /// As the protocol writes it.
+    /// The name in the protocol.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -30,7 +26,7 @@ pub struct Message {
     pub role: Role,
     /// What is said.
     pub content: String,
-    /// What stands behind it where the prompt is one text.
+    /// The delimiter after it if the prompt is one text.
     pub delimiter: String,
 }
 
@@ -43,7 +39,7 @@ pub fn as_text(messages: &[Message]) -> String {
         .collect()
 }
 
-/// The prompt as one user's message behind the system's.
+/// The prompt as a system message and one user message.
 #[must_use]
 pub fn as_single_turn(messages: &[Message]) -> Vec<Message> {
     let (system, others) = match messages.split_first() {

@@ -2,30 +2,30 @@
 
 use super::python::{PUNCTUATION, Pattern};
 
-/// How an answer is compared with what is right.
+/// How an answer is compared with the target.
 #[derive(Debug, Clone)]
 pub enum Metric {
-    /// The same text once both are cleaned.
+    /// Equal texts after normalisation.
     ExactMatch(ExactMatch),
-    /// The same text as it is.
+    /// Equal texts without normalisation.
     Accuracy,
 }
 
-/// What is left out before two texts are compared.
+/// What is ignored when two texts are compared.
 #[derive(Debug, Clone, Default)]
 pub struct ExactMatch {
-    /// Upper and lower case.
+    /// Case.
     pub ignore_case: bool,
-    /// The punctuation of ASCII.
+    /// ASCII punctuation.
     pub ignore_punctuation: bool,
-    /// The digits of ASCII.
+    /// ASCII digits.
     pub ignore_numbers: bool,
-    /// Whatever these find, one after the other.
+    /// The matches of these patterns, removed in order.
     pub regexes_to_ignore: Vec<Pattern>,
 }
 
 impl Metric {
-    /// As results name it.
+    /// The name in results.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -34,7 +34,7 @@ impl Metric {
         }
     }
 
-    /// 1 where the answer is one of those that are right, else 0.
+    /// 1 if the answer is one of the targets, else 0.
     #[must_use]
     pub fn score(&self, answer: &str, right: &[String]) -> f64 {
         let same = match self {
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_ignored_makes_no_difference() {
+    fn ignored_parts_make_no_difference() {
         let gsm8k = ExactMatch {
             ignore_case: true,
             regexes_to_ignore: [",", r"\$", r"(?s).*#### ", r"\.$"]

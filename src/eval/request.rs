@@ -1,12 +1,11 @@
-//! What is sent to an engine and what is read out of its answer, in the two forms that engines of OpenAI's kind speak. The
-//! fields and their defaults are those that lm-eval sends.
+//! Request bodies and responses of the two OpenAI-compatible APIs. The fields and their defaults are those that lm-eval sends.
 
 use serde_json::{Map, Value, json};
 
 use super::task::Generation;
 use super::task_questions::{Message, Question, as_single_turn, as_text};
 
-/// The form.
+/// The API of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Api {
     /// `/v1/chat/completions`: the engine applies the model's chat template.
@@ -16,7 +15,7 @@ pub enum Api {
 }
 
 impl Api {
-    /// The path below the engine's address.
+    /// The path below the engine's base URL.
     #[must_use]
     pub fn path(self) -> &'static str {
         match self {
@@ -26,14 +25,13 @@ impl Api {
     }
 }
 
-/// What holds for every request of an evaluation.
+/// Settings of all requests of an evaluation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RequestSettings {
-    /// The form.
     pub api: Api,
     /// The name under which the engine serves the model.
     pub model: String,
-    /// Default for the maximum tokens of an answer.
+    /// The maximum tokens of an answer, for tasks that set none.
     pub max_gen_toks: u32,
     /// Instead of the task's.
     pub override_max_gen_toks: Option<u32>,
@@ -43,11 +41,11 @@ pub struct RequestSettings {
     pub top_p: Option<f64>,
     /// The seed of a question's first answer; each repeat has the next.
     pub seed: u64,
-    /// Whether examples are turns of their own.
+    /// Whether examples are separate turns of the chat.
     pub multi_turn: bool,
 }
 
-/// Engines take no more in a chat.
+/// OpenAI's chat API accepts at most this number of stop strings.
 const MOST_STOPS: usize = 4;
 
 impl RequestSettings {
@@ -78,7 +76,7 @@ impl RequestSettings {
         Value::Object(body)
     }
 
-    /// The messages as they are sent in a chat.
+    /// The `messages` of a chat request.
     #[must_use]
     pub fn messages(&self, question: &Question) -> Value {
         let single;
@@ -99,13 +97,13 @@ impl RequestSettings {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ModelAnswer {
     pub text: String,
-    /// Whether the text is the engine's reasoning, because it gave nothing else.
+    /// Whether the text is the engine's reasoning, because the response has no other text.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub from_reasoning: bool,
-    /// Why it ended: `stop`, `length`.
+    /// The finish reason, such as `stop` or `length`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish_reason: Option<String>,
-    /// Tokens of the answer, where the engine counts them.
+    /// Tokens of the answer, if the engine reports them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<u64>,
 }
@@ -113,15 +111,15 @@ pub struct ModelAnswer {
 /// Why a body is not an answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ModelAnswerError {
-    /// No JSON.
+    /// The body is not JSON.
     #[error("the answer is not JSON: {0}")]
     Json(String),
-    /// JSON without a choice.
+    /// The body has no text.
     #[error("the answer has no text in `choices`")]
     NoText,
 }
 
-/// Reads a body. Reasoning models may put everything into `reasoning_content` (or `reasoning`); it counts where `content` is empty.
+/// Parses a response. Reasoning models may put all text into `reasoning_content` (or `reasoning`); it is used if `content` is empty.
 ///
 /// # Errors
 /// [`ModelAnswerError`] for anything else.

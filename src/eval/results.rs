@@ -1,5 +1,5 @@
-//! `results_*.json` with the keys that lm-eval writes, so that what reads lm-eval's results reads these, and a block `imax`
-//! with what lm-eval does not say: intervals, how answers were got, which data was used.
+//! `results_*.json` with lm-eval's keys, so that tools for lm-eval's results can read it, and a block `imax` with facts that lm-eval
+//! does not record: intervals, retries and reused answers, and the data that was used.
 
 use serde_json::{Map, Value, json};
 
@@ -11,16 +11,16 @@ use super::task::Task;
 /// Version of the block `imax`.
 pub const SCHEMA: u32 = 1;
 
-/// What is known about an evaluation as a whole.
+/// Facts about an evaluation as a whole.
 #[derive(Debug, Clone, PartialEq)]
 pub struct About {
     /// Version of this program.
     pub version: String,
-    /// Where the engine answered.
+    /// The engine's URL.
     pub base_url: String,
-    /// Requests under way at once.
+    /// Concurrent requests.
     pub concurrency: usize,
-    /// Ask only this number of questions, from the first.
+    /// The number of questions, if it was limited.
     pub limit: Option<usize>,
     /// When it began, seconds since 1970.
     pub started_unix_s: f64,
@@ -34,7 +34,7 @@ pub struct About {
     pub resumed: u64,
     /// CPU time of this program while it asked, seconds.
     pub client_cpu_s: f64,
-    /// What was wrong, for people.
+    /// Problems, for people.
     pub problems: Vec<String>,
 }
 
@@ -50,7 +50,7 @@ pub struct TaskResult<'a> {
     pub task_hash: String,
 }
 
-/// The document. Partial results lack `lm_eval_version`, by which collectors know a result.
+/// The document. Partial results lack `lm_eval_version`, so that collectors do not take them for results.
 #[must_use]
 pub fn document(tasks: &[TaskResult<'_>], settings: &RequestSettings, answer_text: &AnswerText, about: &About) -> Value {
     let each = |of: &dyn Fn(&TaskResult<'_>) -> Value| -> Value {

@@ -6,9 +6,9 @@ pub struct Score {
     pub mean: f64,
     /// The standard error of the mean; none of fewer than two questions.
     pub stderr: Option<f64>,
-    /// Where the true score lies with a probability of 95%.
+    /// The 95% confidence interval.
     pub interval: (f64, f64),
-    /// How many questions were scored.
+    /// The number of scored questions.
     pub questions: usize,
 }
 
@@ -17,8 +17,8 @@ const Z: f64 = 1.959_963_984_540_054;
 
 impl Score {
     /// The score of values between 0 and 1; none without values. The standard error is that of the sample (n - 1) over the root of
-    /// n, as lm-eval's `mean_stderr`. The interval is Wilson's (E. B. Wilson, JASA 22, 1927), which holds also near 0 and 1 and for
-    /// few questions, where mean plus and minus two errors does not.
+    /// n, as lm-eval's `mean_stderr`. The interval is Wilson's (E. B. Wilson, JASA 22, 1927), which is valid also near 0 and 1 and for few
+    /// questions; the mean plus and minus two standard errors is not.
     #[must_use]
     pub fn of(values: &[f64]) -> Option<Self> {
         if values.is_empty() {
@@ -36,7 +36,7 @@ impl Score {
         })
     }
 
-    /// The score of which only the mean and the number of questions are known.
+    /// The score from the mean and the number of questions alone.
     #[must_use]
     pub fn of_mean(mean: f64, questions: u64) -> Option<Self> {
         let questions = usize::try_from(questions).ok().filter(|questions| *questions > 0)?;

@@ -1,4 +1,4 @@
-//! Answers to a task's questions, read and scored: the samples as lm-eval's `samples_*.jsonl` has them, and the scores.
+//! Filters and scores the answers to a task's questions, and builds the samples of lm-eval's `samples_*.jsonl`.
 
 use std::collections::BTreeMap;
 
@@ -25,19 +25,19 @@ pub struct ScoredTask {
     pub scores: Vec<Named>,
     /// One object for each question and filter.
     pub samples: Vec<Value>,
-    /// Questions whose every repeat was answered.
+    /// Questions of which all repeats were answered.
     pub answered: usize,
     /// Questions asked.
     pub asked: usize,
     /// Documents of the split.
     pub original: usize,
-    /// Examples a question.
+    /// Examples per question.
     pub num_fewshot: usize,
-    /// Answers that are the engine's reasoning.
+    /// Answers that were taken from the engine's reasoning.
     pub from_reasoning: usize,
-    /// Answers that were cut at the limit of tokens.
+    /// Answers that were truncated at the token limit.
     pub cut: usize,
-    /// Answers whose text has marks of thinking, which was searched for the answer too.
+    /// Answers with tags of reasoning in their text, so that filters searched the reasoning as well.
     pub with_thinking: usize,
 }
 
@@ -46,14 +46,13 @@ pub struct ScoredTask {
 pub struct Named {
     pub metric: String,
     pub filter: String,
-    /// Whether more is better.
     pub higher_is_better: bool,
-    /// The score; none where nothing was answered.
+    /// The score; `None` without answers.
     pub score: Option<Score>,
 }
 
 impl Named {
-    /// As results name it: `exact_match,strict-match`.
+    /// The key in results: `exact_match,strict-match`.
     #[must_use]
     pub fn key(&self) -> String {
         format!("{},{}", self.metric, self.filter)
@@ -73,10 +72,10 @@ pub struct ScoringError {
 }
 
 impl ScoredTask {
-    /// Scores the answers. A question without all its answers is left out.
+    /// Scores the answers. Questions with missing answers are left out.
     ///
     /// # Errors
-    /// [`ScoringError`] where a document does not fit a filter.
+    /// [`ScoringError`] if a document does not fit a filter.
     pub fn new(task: &Task, task_questions: &TaskQuestions, answers: &Answers, settings: &RequestSettings) -> Result<Self, ScoringError> {
         let whole = |answers: &Vec<Option<ModelAnswer>>| answers.iter().cloned().collect::<Option<Vec<ModelAnswer>>>();
         let answered: Vec<(&Question, Vec<ModelAnswer>)> = task_questions
@@ -139,7 +138,7 @@ impl ScoredTask {
         self.answered == self.asked
     }
 
-    /// The score that counts: that of the first filter whose name says that it is strict, or else the first.
+    /// The main score: that of the first filter with `strict` in its name, or else the first.
     #[must_use]
     pub fn main_score(&self) -> Option<&Named> {
         let strict = self.scores.iter().find(|named| named.filter.contains("strict"));
@@ -147,10 +146,10 @@ impl ScoredTask {
     }
 }
 
-/// What a sample says whatever the filter is.
+/// The fields of a sample that do not depend on the filter.
 fn sample(task: &Task, question: &Question, settings: &RequestSettings, said: &[String]) -> Map<String, Value> {
     let prompt = match settings.api {
-        // lm-eval keeps the messages of a chat as one text of JSON in a list.
+        // lm-eval stores the messages of a chat as a list of one JSON text.
         Api::Chat => json!([python::dumps(&settings.messages(question))]),
         Api::Completions => as_text(&question.messages).into(),
     };

@@ -1,5 +1,5 @@
-//! Jinja templates of task files, with the environment that lm-eval gives them: undefined names are errors, a line break at
-//! the end stays, values show as Python shows them, and there is one more filter, `regex_replace`.
+//! Jinja templates of task files, in lm-eval's environment: undefined names are errors, a trailing line break is kept, values are
+//! formatted as in Python, and there is a filter `regex_replace`.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::python::{self, Pattern};
 
-/// Why a template gave nothing.
+/// Why a template cannot be compiled or rendered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("template `{}`: {reason}", shorten(.template))]
 pub struct TemplateError {
@@ -46,7 +46,7 @@ impl Template {
         environment.set_auto_escape_callback(|_| AutoEscape::None);
         environment.set_formatter(|out, state, value| {
             if value.is_undefined() {
-                // The usual formatter raises the error of a strict environment.
+                // The default formatter raises the error for undefined values of a strict environment.
                 return minijinja::escape_formatter(out, state, value);
             }
             out.write_str(&python::shown(&json_of(value))).map_err(Error::from)
@@ -57,7 +57,7 @@ impl Template {
         });
         environment.add_filter("regex_replace", regex_replace);
         environment.add_filter("string", |value: Value| python::shown(&json_of(&value)));
-        // The engine takes one line break off the end, lm-eval's environment keeps it.
+        // The engine removes one trailing line break; lm-eval's environment keeps it.
         let mut whole = text.replace("\r\n", "\n");
         if whole.ends_with('\n') {
             whole.push('\n');
@@ -69,10 +69,10 @@ impl Template {
         })
     }
 
-    /// The text for these variables.
+    /// Renders the template with these variables.
     ///
     /// # Errors
-    /// [`TemplateError`] for a variable that does not exist, and for what the template does not allow.
+    /// [`TemplateError`] for an undefined variable or an invalid operation.
     pub fn render(&self, variables: &serde_json::Map<String, Json>) -> Result<String, TemplateError> {
         let template = self
             .environment
@@ -136,7 +136,7 @@ fn json_of(value: &Value) -> Json {
         | ValueKind::Map
         | ValueKind::Plain
         | ValueKind::Invalid => serde_json::to_value(value).unwrap_or_else(|_| Json::String(value.to_string())),
-        // The engine may learn new kinds.
+        // The engine's enum of kinds is not exhaustive.
         _ => Json::String(value.to_string()),
     }
 }
@@ -148,7 +148,7 @@ fn index_of(list: &Value, wanted: &Value) -> Result<Value, Error> {
         .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("{wanted:?} is not in the list")))
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "the engine hands named arguments over by value")]
+#[allow(clippy::needless_pass_by_value, reason = "the engine passes named arguments by value")]
 /// `{{ text | regex_replace(pattern, repl, count=0) }}`: `re.sub`.
 fn regex_replace(text: &str, pattern: &str, replacement: &str, count: Option<usize>, named: Kwargs) -> Result<String, Error> {
     let count = match count {
@@ -175,7 +175,7 @@ mod tests {
 
     /// Expected values: jinja2 3.1 with lm-eval's environment.
     #[test]
-    fn templates_give_what_jinja2_gives() {
+    fn rendered_templates_equal_those_of_jinja2() {
         for (template, expected) in [
             ("Q: {{question}}\nA:", "Q:   What's 1+1? \n\nA:"),
             ("{{question.strip()}}\n", "What's 1+1?\n"),

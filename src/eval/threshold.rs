@@ -1,5 +1,5 @@
-//! What a score has to be. A score below its threshold may be so by chance; only where even the upper end of its interval is
-//! below, the model fails.
+//! Thresholds of scores. A score may be below its threshold by chance, so a model fails only if the upper bound of the score's
+//! interval is below as well.
 
 use std::sync::Arc;
 
@@ -16,21 +16,21 @@ pub struct Thresholds {
     models: IndexMap<String, IndexMap<String, f64>>,
 }
 
-/// What a score means.
+/// The verdict on a score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Verdict {
     /// No threshold.
     Unjudged,
-    /// At or over the threshold.
+    /// At or above the threshold.
     Pass { threshold: f64 },
-    /// Below, but its interval reaches the threshold: more questions or repeats would tell.
+    /// Below, but its interval reaches the threshold: more questions or repeats would decide.
     Unsure { threshold: f64 },
-    /// Below, and so is the whole interval.
+    /// Below, with the whole interval.
     Fail { threshold: f64 },
 }
 
 impl Verdict {
-    /// In one word.
+    /// The verdict in one word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -41,7 +41,7 @@ impl Verdict {
         }
     }
 
-    /// The threshold, where there is one.
+    /// The threshold, if there is one.
     #[must_use]
     pub fn threshold(self) -> Option<f64> {
         match self {
@@ -55,7 +55,7 @@ impl Thresholds {
     /// Reads `eval-thresholds.yaml`: `default:` with scores by task, `models:` with the same by model.
     ///
     /// # Errors
-    /// Everything that is wrong with the file.
+    /// All errors of the file.
     pub fn read(file: &Arc<SourceFile>) -> Result<Self, Diagnostics> {
         let mut found = Diagnostics::new();
         let node = yaml::parse(file, &mut found);
@@ -63,7 +63,7 @@ impl Thresholds {
         found.into_result(thresholds).map(|(thresholds, _)| thresholds)
     }
 
-    /// What the score of a task means for a model. `model` is any of the model's names: the first that is known counts.
+    /// The verdict on a model's score. `model` has all names of the model; the first one in the file counts.
     #[must_use]
     pub fn judge(&self, models: &[&str], task: &str, score: &Score) -> Verdict {
         let own = models

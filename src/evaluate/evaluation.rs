@@ -30,7 +30,7 @@ pub struct EvaluationSettings {
     pub base_url: String,
     /// Settings of every request.
     pub requests: RequestSettings,
-    /// What of an engine's text is the answer.
+    /// How the answer is extracted from an engine's text.
     pub answer_text: AnswerText,
     /// The API key, if the engine needs one.
     pub key: Option<Secret>,
@@ -130,13 +130,13 @@ pub enum EvaluationError {
     /// An answer cannot be read.
     #[error(transparent)]
     ScoredTask(#[from] ScoringError),
-    /// Nothing can be asked.
+    /// The HTTP client cannot be created.
     #[error(transparent)]
     Request(#[from] RequestError),
     /// The journal cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// Two tasks have one name.
+    /// Two tasks have the same name.
     #[error("two task files have the task name `{0}`, so their scores could not be told apart; rename one")]
     SameName(String),
 }
@@ -351,7 +351,7 @@ fn judge(evaluation: &EvaluationSettings, tasks: &[PreparedTask], answers: &[Ans
     judged.collect()
 }
 
-/// The journal keeps what the engine sent, so that a resumed evaluation can read it in another way.
+/// The journal stores the engine's unprocessed text, so that a resumed evaluation can apply other settings to it.
 fn answer_texts(reading: &AnswerText, task: &Task, answers: &Answers) -> Answers {
     let stops = &task.generation.until;
     let read = |answers: &Vec<Option<ModelAnswer>>| {

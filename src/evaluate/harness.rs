@@ -116,7 +116,7 @@ pub(super) fn run(
         log: &log_file,
     })?;
     let ending = wait(&mut child, cancellation);
-    // Also after its end: its descendants may outlive it.
+    // Also after the child exited: its descendants may still run.
     child.stop(TERM_GRACE, KILL_GRACE, &|| cancellation.requests() > 1);
     match ending? {
         Waited::Stopped(cause) => Ok(EvalOutcome::Stopped(cause)),
@@ -134,7 +134,7 @@ pub(super) fn run(
     }
 }
 
-/// What ended the wait for the child.
+/// Why the wait for the child ended.
 enum Waited {
     Ended(Ending),
     Stopped(CancelCause),

@@ -1,4 +1,4 @@
-//! The use case of `imax eval`: evaluates natively or with the Python harness, and writes `meta_env.json`. It prints nothing.
+//! The use case of `imax eval`: evaluates natively or with the Python harness lm-eval, and writes `meta_env.json`. It prints nothing.
 
 use std::io;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ pub struct EvalRequest {
 /// The program that evaluates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Evaluator {
-    /// This program.
+    /// imax itself.
     Native,
     /// The Python harness, as a process of its own.
     LmEval {
@@ -43,7 +43,7 @@ pub enum Evaluator {
 /// The outcome of an evaluation.
 #[derive(Debug, Clone)]
 pub enum EvalOutcome {
-    /// The scores of this program.
+    /// Scores of imax's own evaluation.
     Native(Box<EvaluationResult>),
     /// The result files of the Python harness.
     LmEval(Vec<HarnessResultFile>),

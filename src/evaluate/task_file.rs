@@ -1,4 +1,4 @@
-//! Where a task comes from: a file of the user, or one of the tasks that imax ships and that are named without a folder.
+//! Finds a task: a file of the user, or one of the tasks that imax ships, which are named without a folder.
 
 use std::path::{Path, PathBuf};
 
@@ -50,17 +50,17 @@ pub enum TaskFileError {
     /// Neither a file nor the name of a shipped task.
     #[error("`{name}` is neither a task file nor a task of imax: {hint}")]
     Unknown {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// The names that there are, or the one that was surely meant.
+        /// The names of all tasks, or the one that was probably meant.
         hint: String,
     },
 }
 
-/// The text of a task, and where the files that it names are.
+/// The text of a task, and the location of its data files.
 #[derive(Debug)]
 pub(super) struct TaskFile {
-    /// What messages call it.
+    /// The name in messages.
     pub name: String,
     pub text: String,
     place: Place,
@@ -68,13 +68,13 @@ pub(super) struct TaskFile {
 
 #[derive(Debug)]
 enum Place {
-    /// Names of files are relative to the working folder, or else to this file.
+    /// File names in the task are relative to the working folder, or else to the folder of this file.
     File(PathBuf),
     Shipped(&'static ShippedTask),
 }
 
 impl TaskFile {
-    /// The file of that name; where there is none, the shipped task.
+    /// The file of that name, else the shipped task.
     pub fn find(asked: &Path) -> Result<Self, TaskFileError> {
         let name = asked.display().to_string();
         let is_plain_name = asked.extension().is_none() && asked.components().count() == 1;
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_task_names_what_there_is() {
+    fn unknown_task_lists_the_known_ones() {
         let message = |name: &str| TaskFile::find(Path::new(name)).unwrap_err().to_string();
         assert!(message("gsm9k").ends_with("did you mean `gsm8k`?"), "{}", message("gsm9k"));
         assert!(

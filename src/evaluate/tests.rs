@@ -95,7 +95,7 @@ fn each_question_gets_its_own_answer() {
     assert_eq!((answers.len(), report.retries), (40, 0));
 }
 
-/// A barrier in the server: it answers none before all are there.
+/// The server answers no request before all have arrived.
 #[test]
 fn concurrency_is_as_configured() {
     let barrier = std::sync::Arc::new(std::sync::Barrier::new(150));

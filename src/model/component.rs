@@ -1,9 +1,9 @@
-//! Software parts beside the engine: routers, KV offload backends, and where offloaded blocks go.
+//! Software besides the engine: routers, KV offload backends, and the target of offloaded blocks.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A named and perhaps versioned software part beside the engine.
+/// A software component besides the engine.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Component {
@@ -16,7 +16,7 @@ pub struct Component {
     pub version: Option<String>,
 }
 
-/// Where KV blocks go that do not fit on the GPU.
+/// The target of KV blocks that do not fit on the GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum KvOffloading {
@@ -27,7 +27,7 @@ pub enum KvOffloading {
 }
 
 impl KvOffloading {
-    /// As rows and recipes write it.
+    /// The name in rows and recipes.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,7 +1,7 @@
 //! Errors as one line of text.
 
-/// The message of an error with those of its causes. A cause whose message is already part of the text is left out, because many
-/// messages quote their cause.
+/// The message of an error and those of its causes. A cause that is already part of the text is left out, because many messages quote
+/// their cause.
 #[must_use]
 pub fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -1,4 +1,4 @@
-//! Who is to blame for a case without numbers: one closed list for jobs, points and everything that shows them.
+//! Classes of failures of jobs and points.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureClass {
-    /// The engine did not start, died, or answered wrongly.
+    /// The engine did not start, exited, or answered incorrectly.
     Server,
     /// The load generator could not do its work.
     Client,
@@ -34,7 +34,7 @@ impl FailureClass {
         Self::Missing,
     ];
 
-    /// Who is to blame, in one sentence for people.
+    /// The meaning, for people.
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
@@ -48,7 +48,7 @@ impl FailureClass {
         }
     }
 
-    /// As `job.json`, tables and results write it.
+    /// The name in `job.json`, tables and results.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ impl FailureClass {
         }
     }
 
-    /// Whether the same job may be tried again without looking away from a real fault.
+    /// Whether a retry is justified: it would not hide a fault of what is measured.
     #[must_use]
     pub fn is_worth_a_retry(self) -> bool {
         match self {

@@ -1,10 +1,10 @@
-//! The name of a job, which everything that it starts carries.
+//! The id of a job.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The job's own name: everything that the job starts carries it.
+/// The id of a job. All processes, containers and scheduler jobs that it starts carry it, so that they can be found after a crash.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct JobId(String);

@@ -1,4 +1,4 @@
-//! JSON Schemas from the types of documents. The descriptions in them are the doc comments of the fields.
+//! JSON Schemas, derived from the types of documents. Their descriptions are the doc comments of the fields.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -8,7 +8,7 @@ use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-/// The schema of a document. An optional key may be absent; it is never `null`, except where the type is [`Nullable`].
+/// The schema of a document. An optional key may be absent; it is never `null`, unless its type is [`Nullable`].
 #[must_use]
 pub fn json_schema<T: JsonSchema>() -> Value {
     let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
@@ -35,7 +35,7 @@ impl<T: JsonSchema> JsonSchema for Nullable<T> {
     }
 }
 
-/// schemars lets an `Option` be null; in our documents it is an absent key.
+/// schemars allows `null` for an `Option`; in these documents the key is absent instead.
 pub(crate) fn refuse_null(schema: &mut Schema) {
     let Some(object) = schema.as_object_mut() else { return };
     if object.get("default").is_some_and(Value::is_null) {

@@ -1,4 +1,4 @@
-//! The whole split of a deployment over GPUs, single-node or multi-node, and its short name in point keys and tables.
+//! The layout of a deployment over GPUs, single-node or multi-node, and its short name in point keys and tables.
 
 use std::fmt;
 
@@ -35,7 +35,7 @@ impl Layout {
     }
 }
 
-/// The TP, followed by everything that is not 1 or off: `tp8`, `tp8-ep8-dpa`, `tp4-pp2`.
+/// The short name: TP, then all other sizes above 1 and options that are on: `tp8`, `tp8-ep8-dpa`, `tp4-pp2`.
 impl fmt::Display for Parallelism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "tp{}", self.tp)?;

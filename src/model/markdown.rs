@@ -1,10 +1,10 @@
-//! Text from outside in markdown. Names and reasons come from configs, results and logs, and must stay the text they are:
-//! no markup, no HTML, no link, no mention of a person, no reference to an issue.
+//! Escapes untrusted text for markdown. Names and reasons come from configs, results and logs; they must not become markup, HTML,
+//! links, mentions of people or references to issues.
 
-/// The text for GitHub's markdown, within a line or a table cell.
+/// Escapes text for GitHub's markdown, within a line or a table cell.
 ///
-/// Characters with a meaning become entities, which also keeps addresses from becoming links. GitHub looks for mentions
-/// and references in the finished page, where entities no longer help, so a zero-width space goes behind `@` and `#`.
+/// Special characters become entities, which also keeps URLs from becoming links. GitHub looks for mentions and references in the
+/// rendered page, where entities are resolved, so a zero-width space is put after `@` and `#`.
 #[must_use]
 pub fn escape_markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -23,14 +23,14 @@ pub fn escape_markdown(text: &str) -> String {
     keep_from_linking(&escaped)
 }
 
-/// Letters, digits and marks that mean nothing to markdown wherever they stand.
+/// Letters, digits and punctuation without a meaning in markdown.
 fn is_plain(character: char) -> bool {
     character.is_alphanumeric()
         || matches!(character, ' ' | '.' | ',' | ';' | '-' | '/' | '%' | '(' | ')' | '+' | '=')
         || !character.is_ascii()
 }
 
-/// Control characters and those that turn the direction of writing: they could make a text look like another one.
+/// Control characters, and those that change the writing direction: they could make a text look like another one.
 fn is_unseen(character: char) -> bool {
     character.is_control() || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

@@ -1,16 +1,16 @@
-//! What is measured of a point: the quantities that are shown, compared and plotted.
+//! Metrics of a point: the quantities that are shown, compared and plotted.
 
 use serde::{Deserialize, Serialize};
 
-/// What is shown, compared and plotted.
+/// A metric that is shown, compared and plotted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Metric {
-    /// Input and output tokens a second and GPU.
+    /// Input and output tokens per second and GPU.
     ThroughputPerGpu,
-    /// Output tokens a second and GPU that generates.
+    /// Output tokens per second and GPU that generates.
     OutputThroughputPerGpu,
-    /// Input tokens a second and GPU that reads prompts.
+    /// Input tokens per second and GPU that processes prompts.
     InputThroughputPerGpu,
     /// Median time to first token, seconds.
     Ttft,
@@ -32,22 +32,22 @@ pub enum Better {
     Lower,
 }
 
-/// Which summary of the requests stands for a latency.
+/// The statistic of the requests by which a latency is compared.
 ///
-/// The median of a closed loop has modes: at concurrency 4 a simulated engine gave a median TTFT of 5.7 or 8.0 ms by which requests
-/// happened to share a prefill, while the share itself, and with it the mean, moved by far less. So runs are compared by the mean.
+/// Runs are compared by the mean, because the median of a closed loop is bimodal: at concurrency 4, a simulated engine had a median
+/// TTFT of either 5.7 or 8.0 ms, depending on which requests happened to share a prefill, while the mean varied far less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Statistic {
     /// The arithmetic mean over the requests; of interactivity the reciprocal of the mean TPOT; of throughput the rate of the whole run.
     Mean,
-    /// The median, where a result has no mean. Comparisons written before there was a choice used it throughout.
+    /// The median, for results without a mean. Old comparisons without this field always used the median.
     #[default]
     Median,
 }
 
 impl Metric {
-    /// All, in the order of tables.
+    /// All metrics, in the order of tables.
     pub const ALL: [Self; 9] = [
         Self::ThroughputPerGpu,
         Self::OutputThroughputPerGpu,
@@ -60,7 +60,7 @@ impl Metric {
         Self::E2elP99,
     ];
 
-    /// Those in which runs are compared: what a GPU gives, and what a user feels.
+    /// The metrics by which runs are compared.
     pub const COMPARED: [Self; 5] = [Self::ThroughputPerGpu, Self::Interactivity, Self::Ttft, Self::Tpot, Self::E2el];
 
     #[must_use]
@@ -71,7 +71,7 @@ impl Metric {
         }
     }
 
-    /// The name for machines, also the name of its JSON form.
+    /// The name for programs, the same as in JSON.
     #[must_use]
     pub fn id(self) -> &'static str {
         match self {

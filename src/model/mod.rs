@@ -1,5 +1,5 @@
-//! The field's words as types. Everything that the steps of the pipeline hand to each other is made of these, and
-//! parsing is the only way to get one, so later code need not check again. No logic of the pipeline lives here.
+//! The terms of the field as types. The steps of the pipeline exchange these types. They can only be created by parsing, so later code
+//! need not validate them again. There is no logic of the pipeline in this room.
 
 mod component;
 mod diagnostic;

@@ -1,6 +1,5 @@
-//! The names of the field as types. Each is a non-empty string without control characters; that is all that is
-//! common to them, and what is special about one (a runner's node prefix, a model's short name) is a method here. A
-//! config entry becomes many rows, so the text is shared and a copy of a name costs no allocation.
+//! Types of names. Each is a non-empty string without control characters; methods give what is special about one, such as a runner's
+//! profile prefix. A config entry becomes many rows, so the text is shared, and cloning a name costs no allocation.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +14,7 @@ pub enum NameError {
     /// The text is empty.
     #[error("{kind} is empty, expected a name")]
     Empty {
-        /// What the text was to name.
+        /// The kind of name, such as `runner name`.
         kind: &'static str,
     },
     /// The text has a line break, a NUL or another control character.
@@ -83,7 +82,7 @@ macro_rules! name {
             }
         }
 
-        /// So that maps with these keys can be asked with text.
+        /// Allows to look up keys of maps by text.
         impl std::borrow::Borrow<str> for $type {
             fn borrow(&self) -> &str {
                 &self.0
@@ -110,7 +109,7 @@ name!(
     "config key"
 );
 name!(
-    /// The model as its hub or a folder names it, such as `deepseek-ai/DeepSeek-R1-0528`.
+    /// The model's name on a hub, or its folder, such as `deepseek-ai/DeepSeek-R1-0528`.
     ModelName,
     "model"
 );
@@ -130,12 +129,12 @@ name!(
     "framework"
 );
 name!(
-    /// A container image as the config writes it.
+    /// A container image, as written in the config.
     Image,
     "image"
 );
 name!(
-    /// A runner label of the configs, such as `h200` or `cluster:gb200-nv`: what a job asks for.
+    /// A runner label, such as `h200` or `cluster:gb200-nv`: jobs request runners by it.
     RunnerLabel,
     "runner"
 );
@@ -146,7 +145,7 @@ name!(
 );
 
 impl RunnerName {
-    /// The name up to its last `_<n>`: what selects the runner profile. A name without a number is its own prefix.
+    /// The name without its last `_<n>`; it selects the runner profile. A name without a number is its own prefix.
     #[must_use]
     pub fn profile_prefix(&self) -> &str {
         match self.0.rsplit_once('_') {
@@ -164,7 +163,7 @@ impl From<&RunnerName> for RunnerLabel {
 }
 
 impl RunnerLabel {
-    /// The kind of GPU behind the label: without a `cluster:` in front, and up to the first `-`
+    /// The kind of GPU: the label without the prefix `cluster:`, up to the first `-`
     /// (`cluster:gb200-nv` and `gb200-multinode` are both `gb200`).
     #[must_use]
     pub fn gpu(&self) -> &str {

@@ -47,11 +47,11 @@ impl Parallelism {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct WorkerGroup {
-    /// How many instances; zero where the other group does this one's work too.
+    /// The number of instances; zero if the other group does this one's work too.
     pub num_worker: u32,
     /// The split of each instance.
     pub parallelism: Parallelism,
-    /// The GPU this group runs on where it differs from the runner's.
+    /// The GPU of this group, if it differs from the runner's.
     pub hardware: Option<String>,
     /// `NAME=value` settings that the recipe gets in its environment.
     pub additional_settings: Option<Vec<String>>,

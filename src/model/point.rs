@@ -1,5 +1,5 @@
-//! The identity of a measured case. A [`PointKey`] is computed once, from a matrix row, and carried unchanged into
-//! results, comparisons and history; two measurements may be compared when their keys are equal.
+//! The identity of a point. A [`PointKey`] is computed once, from a matrix row, and stays the same in results, comparisons and history.
+//! Two measurements are comparable if their keys are equal.
 
 use std::fmt;
 
@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Concurrency, Framework, ModelPrefix, Precision, RunnerLabel, SeqLens, SpecDecoding};
 
-/// Everything that identifies a curve: what is measured, on what, and how it is split; not the image or the engine's
-/// version, which are what a comparison compares.
+/// The identity of a curve: model, hardware, engine, workload and layout. The image and the engine's version are not part of it,
+/// because comparisons compare them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct CurveKey {
@@ -18,7 +18,7 @@ pub struct CurveKey {
     /// The runner label, which stands for the hardware.
     pub runner: RunnerLabel,
     pub framework: Framework,
-    /// How tokens are drafted.
+    /// Speculative decoding.
     pub spec_decoding: SpecDecoding,
     pub disagg: bool,
     pub workload: Workload,
@@ -26,7 +26,7 @@ pub struct CurveKey {
     pub layout: String,
 }
 
-/// What the requests of a curve look like.
+/// The workload of a curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Workload {
@@ -35,11 +35,11 @@ pub enum Workload {
     AgenticCoding,
 }
 
-/// One measured case: a point on a curve.
+/// The identity of a point on a curve.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PointKey {
     pub curve: CurveKey,
-    /// Requests under way at once.
+    /// Concurrent requests.
     pub conc: Concurrency,
 }
 

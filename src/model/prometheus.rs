@@ -1,6 +1,6 @@
 //! Metrics in the text format of Prometheus (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 //!
-//! Not the crate prometheus-parse: it cuts labels at each comma, also inside of quotes, keeps escapes, and knows no `:` in names.
+//! The crate prometheus-parse is not used: it splits labels at commas inside quotes, keeps escapes, and does not accept `:` in names.
 
 /// One line of metrics: `name{label="value",...} number [time]`.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,14 +2,14 @@
 
 use super::Secret;
 
-/// An HTTP proxy (RFC 9110, section 3.7). Requests with `http` go to it in absolute form, those with `https` through a tunnel.
+/// An HTTP proxy (RFC 9110, section 3.7). Requests with `http` are sent to it in absolute form, those with `https` through a tunnel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
     /// Host name or address, without brackets.
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// Value of `Proxy-Authorization`, where the proxy needs one.
+    /// Value of `Proxy-Authorization`, if the proxy needs one.
     pub authorization: Option<Secret>,
 }
 

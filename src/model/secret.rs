@@ -1,5 +1,4 @@
-//! A value that must not be seen: tokens and keys. It shows as stars in every message, has no JSON form, and is
-//! taken out only where it is handed to its user.
+//! Secrets: tokens and keys. A secret is `***` in every message and has no JSON form; only the code that passes it on exposes it.
 
 use std::fmt;
 
@@ -7,23 +6,23 @@ use std::fmt;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
-/// Shorter texts are not searched for when logs are cleaned: a secret of that size guards nothing, and its letters occur everywhere.
+/// The shortest secret that is searched for in logs: a shorter one protects nothing, and its letters occur everywhere.
 const SHORTEST_REDACTED: usize = 6;
 
 impl Secret {
-    /// Takes a text as a secret.
+    /// Wraps a secret text.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The text itself, for the one who needs it: an environment of a child process, a header of a request.
+    /// The text itself, for the environment of a child process or a header of a request.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Its forms in files: as is, and escaped for JSON. Empty if it is too short to be searched for.
+    /// Its forms in files: verbatim, and escaped for JSON. Empty if it is too short to be searched for.
     pub fn forms(&self) -> impl Iterator<Item = String> {
         let json = serde_json::Value::from(self.0.as_str()).to_string();
         let quoted = json

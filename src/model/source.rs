@@ -1,24 +1,22 @@
-//! Places in text that people wrote. A [`Place`] holds its file, so a message about it can show the line without
-//! reading anything again.
+//! Source texts and places in them. A [`Place`] contains its file, so a message can show the line without reading the file again.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use super::Diagnostic;
 
-/// A text and the name under which people know it: a path, or `commit:path`.
+/// A text and its name: a path, or `commit:path`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
-    /// What messages call it.
+    /// The name in messages.
     pub name: String,
-    /// All of it.
     pub text: String,
     /// Start of each line, bytes; computed on first use.
     starts: OnceLock<Vec<usize>>,
 }
 
 impl SourceFile {
-    /// A shared source of this name and text.
+    /// A shared source.
     #[must_use]
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
         Arc::new(Self {
@@ -32,7 +30,7 @@ impl SourceFile {
     #[must_use]
     pub fn line(&self, number: usize) -> &str {
         let starts = self.starts.get_or_init(|| {
-            // Counted first: a file of nothing but line breaks should not need twice the room while the list grows.
+            // Counted first, because a growing list would need twice the memory for a file of only line breaks.
             let mut starts = Vec::with_capacity(1 + self.text.bytes().filter(|byte| *byte == b'\n').count());
             starts.push(0);
             starts.extend(self.text.match_indices('\n').map(|(at, _)| at + 1));
@@ -45,10 +43,10 @@ impl SourceFile {
 }
 
 impl SourceFile {
-    /// A shared source of bytes that should be UTF-8.
+    /// A shared source from UTF-8 bytes.
     ///
     /// # Errors
-    /// The first byte that is not, at its place.
+    /// The first invalid byte, with its place.
     pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Result<Arc<Self>, Box<Diagnostic>> {
         let name = name.into();
         String::from_utf8(bytes).map(|text| Self::new(name.clone(), text)).map_err(|error| {
@@ -81,7 +79,7 @@ impl Position {
     /// The first character of a text.
     pub const START: Self = Self { line: 1, column: 1 };
 
-    /// The position right after a text.
+    /// The position after the end of a text.
     #[must_use]
     pub fn after(text: &str) -> Self {
         let last = text.rsplit('\n').next().unwrap_or_default();
@@ -111,7 +109,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// The start of a text, for what concerns all of it.
+    /// The start of a text, for findings about the whole text.
     pub const START: Self = Self {
         start: Position::START,
         end: Position::START,
@@ -143,7 +141,7 @@ impl Place {
         self.file.line(self.span.start.line)
     }
 
-    /// How many characters of its first line the place covers, at least one.
+    /// The number of characters of its first line that the place covers, at least one.
     #[must_use]
     pub fn width(&self) -> usize {
         let Span { start, end } = self.span;
@@ -164,7 +162,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// Without the text of the file, which would drown everything else.
+/// Without the text of the file, which would hide everything else in debug output.
 impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Place({self})")

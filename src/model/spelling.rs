@@ -1,4 +1,4 @@
-//! Words that were surely meant: what a message suggests for a name that nothing has.
+//! Suggestions for misspelt names.
 
 /// The suggestion for `found`, which is not among the `known` words.
 #[must_use]
@@ -9,13 +9,13 @@ pub fn suggestion(found: &str, known: &[&str]) -> String {
     }
 }
 
-/// The word that was surely meant: the same but for `_`, `-` and case, or a few edits away.
+/// The known word that was probably meant: equal except for `_`, `-` and case, or a few edits away.
 #[must_use]
 pub fn nearest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
     let folded = found.to_lowercase().replace('_', "-");
     let distance = |word: &str| strsim::damerau_levenshtein(&folded, &word.to_lowercase());
     let (best, steps) = known.iter().map(|word| (*word, distance(word))).min_by_key(|(_, steps)| *steps)?;
-    // A third of the letters may differ; with more, a list of all words helps better than a guess.
+    // A third of the letters may differ; beyond that, a list of all words is more helpful than a guess.
     (steps * 3 <= folded.chars().count().max(best.chars().count())).then_some(best)
 }
 

@@ -2,12 +2,12 @@
 
 use super::Secret;
 
-/// A value of the environment: shown, or hidden.
+/// The value of a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VariableValue {
     /// May be shown and recorded.
     Plain(String),
-    /// Handed to the process and nowhere else.
+    /// A secret, which only the process gets.
     Secret(Secret),
 }
 

@@ -1,4 +1,4 @@
-//! What is asked of an engine: sequence lengths, concurrency, speculative decoding.
+//! Sequence lengths, concurrency and speculative decoding.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -19,7 +19,7 @@ pub struct SeqLens {
 const SHORT_NAMES: [(u32, u32, &str); 3] = [(1024, 1024, "1k1k"), (1024, 8192, "1k8k"), (8192, 1024, "8k1k")];
 
 impl SeqLens {
-    /// The short name (`1k1k`, `1k8k`, `8k1k`) where the lengths have one.
+    /// The short name (`1k1k`, `1k8k`, `8k1k`), if the lengths have one.
     #[must_use]
     pub fn short_name(self) -> Option<&'static str> {
         SHORT_NAMES
@@ -28,7 +28,7 @@ impl SeqLens {
             .map(|(_, _, name)| *name)
     }
 
-    /// The lengths that a short name stands for.
+    /// The lengths of a short name.
     #[must_use]
     pub fn from_short_name(name: &str) -> Option<Self> {
         let (isl, osl, _) = SHORT_NAMES.iter().find(|(_, _, short)| *short == name)?;
@@ -39,7 +39,7 @@ impl SeqLens {
     }
 }
 
-/// `1k1k` where there is a short name, else `isl_osl`.
+/// The short name such as `1k1k`, else `isl_osl`.
 impl fmt::Display for SeqLens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.short_name() {
@@ -49,23 +49,23 @@ impl fmt::Display for SeqLens {
     }
 }
 
-/// How many requests are under way at once.
+/// The number of concurrent requests.
 pub type Concurrency = NonZeroU32;
 
-/// How tokens are drafted ahead of the model.
+/// Speculative decoding: the source of draft tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SpecDecoding {
-    /// No drafting.
+    /// No speculative decoding.
     None,
     /// The model's own multi-token prediction heads.
     Mtp,
-    /// A second, small model.
+    /// A second, smaller model.
     DraftModel,
 }
 
 impl SpecDecoding {
-    /// As configs, rows and results write it.
+    /// The name in configs, rows and results.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

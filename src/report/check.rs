@@ -1,5 +1,5 @@
-//! The verdict as a check run: a conclusion, a title, a summary within GitHub's limit, and a remark for each point that failed
-//! or got worse, and each accuracy that did.
+//! The verdict as a check run: a conclusion, a title, a summary within GitHub's limit, and an annotation for each point and each
+//! accuracy that failed or got worse.
 
 use super::markdown::{Budget, summary};
 use super::sentences;
@@ -12,14 +12,14 @@ pub struct Check {
     pub title: String,
     /// Markdown within [`Budget::CHECK`].
     pub summary: String,
-    /// The points that failed or got worse, the failed ones first.
+    /// Annotations of the points that failed or got worse, failed ones first.
     pub remarks: Vec<Remark>,
 }
 
-/// A remark about one point.
+/// An annotation about one point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {
-    /// Whether it failed, or else got worse.
+    /// Whether the point failed; otherwise it got worse.
     pub failed: bool,
     /// The changelog line that requested it, from 1, if known.
     pub line: Option<usize>,
@@ -27,11 +27,11 @@ pub struct Remark {
     pub message: String,
 }
 
-/// The most remarks: more are not read in a list, and the summary has them as a table.
+/// The most annotations: nobody reads a longer list, and the summary has all points as a table.
 const REMARKS: usize = 100;
-/// GitHub takes 255 characters in a title.
+/// GitHub's limit of a title, characters.
 const LONGEST_TITLE: usize = 250;
-/// GitHub takes 64 KiB in a message; a reason is one sentence.
+/// The most characters of an annotation. GitHub's limit is 64 KiB, but a reason is one sentence.
 const LONGEST_MESSAGE: usize = 2_000;
 
 /// The check run of a view.

@@ -1,4 +1,4 @@
-//! The columns of a table of points: the settings that tell points apart, then the metrics.
+//! The columns of a table of points: the settings that distinguish its points, then the metrics.
 
 use std::num::NonZeroU32;
 
@@ -12,16 +12,16 @@ use crate::result::{Metric, Point};
 pub enum Column {
     Setting(Setting),
     Metric(Metric),
-    /// What follows from prices and power.
+    /// Costs and energy.
     Cost(CostColumn),
 }
 
-/// A setting that tells the points of a group apart.
+/// A setting that distinguishes the points of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Setting {
     Model,
     Hardware,
-    /// The engine, with what drafts tokens.
+    /// The engine and its speculative decoding.
     Framework,
     /// Numeric format of the weights.
     Precision,
@@ -29,11 +29,11 @@ pub enum Setting {
     Tp,
     Ep,
     DpAttention,
-    /// Requests under way at once.
+    /// Concurrent requests.
     Concurrency,
 }
 
-/// All, in their order.
+/// All columns in order.
 const COLUMNS: [Column; 16] = [
     Column::Setting(Setting::Model),
     Column::Setting(Setting::Hardware),
@@ -53,8 +53,8 @@ const COLUMNS: [Column; 16] = [
     Column::Metric(Metric::InputThroughputPerGpu),
 ];
 
-/// The columns of tables that are grouped so: what all points of a table have in common is in its heading. The engine's column
-/// also says what drafts tokens, and that of TP more than the layout's name, so they stay.
+/// The columns for a grouping. Settings that all points of a table share are in its heading and need no column. The columns of the
+/// engine and of TP stay: they also show speculative decoding and details of the layout.
 pub(super) fn columns(grouping: &Grouping) -> Vec<Column> {
     let is_in_heading = |column: &Column| {
         let field = match column {
@@ -98,7 +98,7 @@ impl Column {
         match self {
             Self::Setting(setting) => setting.text(point),
             Self::Metric(metric) => point.get(metric).map_or_else(|| "–".to_owned(), |value| metric_text(metric, value)),
-            // It is added where prices are known.
+            // Cost columns are filled later, if prices are known.
             Self::Cost(cost) => cost.text(None),
         }
     }
@@ -157,7 +157,7 @@ fn tp_of(parallelism: &Parallelism) -> String {
     text
 }
 
-/// One size for one engine; for several workers that of prefill and that of decode, with their numbers: `5×4 → 1×8`.
+/// A size of one engine: `8`. For workers, number and size of prefill and of decode: `5×4 → 1×8`.
 fn sizes(layout: &Layout, size: impl Fn(&Parallelism) -> String) -> String {
     let group = |group: &WorkerGroup| format!("{}×{}", group.num_worker, size(&group.parallelism));
     match layout {

@@ -1,4 +1,4 @@
-//! The report for spreadsheets: one line a point, every number with its full digits, units in the heading.
+//! The report for spreadsheets: one line for each point, numbers with all digits, units in the heading.
 
 use super::economics::{COST_FIELDS, cost_values};
 use super::escape;
@@ -27,7 +27,7 @@ const SETTINGS: [&str; 14] = [
     "failure",
 ];
 
-/// A value of the table, before it has a format.
+/// A value of the table, independent of the format.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Cell {
     Nothing,
@@ -45,7 +45,7 @@ impl Cell {
         number.map_or(Self::Nothing, Self::Number)
     }
 
-    /// The text; a number as it is written.
+    /// The value as text.
     pub(super) fn text(&self) -> Option<String> {
         match self {
             Self::Nothing => None,
@@ -62,14 +62,14 @@ impl Cell {
     }
 }
 
-/// The report as CSV: seconds, tokens per second, and for a comparison the relative change of each metric and the verdict. Behind
-/// the points stands a line for each accuracy score.
+/// The report as CSV: seconds, tokens per second, and for a comparison the relative change of each metric and the verdict. After the
+/// points comes a line for each accuracy score.
 #[must_use]
 pub fn csv(view: &View) -> String {
     written(&rows(view))
 }
 
-/// Several runs as one CSV: the lines of each with its name in front.
+/// Several runs as one CSV: the first column is the name of the run.
 #[must_use]
 pub fn csv_of_several(runs: &[(&str, View)]) -> String {
     let shape = Shape::of(runs.iter().map(|(_, view)| view));
@@ -124,7 +124,7 @@ impl Shape {
             scores: false,
         };
         views.into_iter().fold(none, |shape, view| Self {
-            // The usual groups are columns of their own.
+            // The dimensions of the default groups have columns already.
             groups: shape.groups || view.grouping != Grouping::default(),
             changes: shape.changes || view.comparison.is_some(),
             costs: shape.costs || view.has_costs,
@@ -189,7 +189,7 @@ impl Shape {
         cells
     }
 
-    /// A score has the settings that it knows of, and no metrics.
+    /// The row of a score: the settings that it has, and no metrics.
     fn of_score(self, row: &ScoreRow) -> Vec<Cell> {
         let key = &row.score.key;
         let mut cells = Vec::new();

@@ -1,11 +1,11 @@
-//! Cost and energy in a report: two columns, the best point that meets objectives, and what is not known.
+//! Cost and energy in a report: two columns, the best point that meets objectives, and notes about missing prices.
 
 use super::number;
 use super::view::View;
 use crate::analysis::{Best, BestBy, CostModel, PerMillion, PointCost, PowerSource, Slo};
 use crate::result::Point;
 
-/// A column that follows from prices and power.
+/// A column of costs or energy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CostColumn {
     /// US dollars per million input and output tokens.
@@ -14,7 +14,7 @@ pub enum CostColumn {
     Joules,
 }
 
-/// Both, in their order.
+/// Both columns in order.
 pub(super) const COST_COLUMNS: [CostColumn; 2] = [CostColumn::Usd, CostColumn::Joules];
 
 impl CostColumn {
@@ -34,7 +34,7 @@ impl CostColumn {
         }
     }
 
-    /// The text of a cell. Energy from the design power is not measured and is marked with `~`.
+    /// The text of a cell. `~` marks energy from the thermal design power, which is not measured.
     pub(super) fn text(self, cost: Option<&PointCost>) -> String {
         let value = cost.and_then(|cost| Some((cost, self.value(cost)?)));
         match (self, value) {
@@ -45,7 +45,7 @@ impl CostColumn {
     }
 }
 
-/// The names of all cost figures in files for programs and spreadsheets.
+/// The names of cost figures in JSON, CSV and Parquet.
 pub(super) const COST_FIELDS: [&str; 13] = [
     "usd_per_gpu_hour",
     "usd_per_million_tokens",
@@ -88,7 +88,7 @@ pub(super) fn cost_values(cost: &PointCost) -> [Option<f64>; 13] {
     ]
 }
 
-/// The answer to "which is the best that meets the objectives", a line for each model and workload.
+/// The best point that meets the objectives, one line for each model and workload.
 #[must_use]
 pub fn answers(best: &[Best], slos: &[Slo], by: BestBy) -> Vec<String> {
     let objectives: Vec<String> = slos.iter().map(ToString::to_string).collect();
@@ -148,7 +148,7 @@ impl View<'_> {
     }
 }
 
-/// Whether a point is the one with the lowest value of its workload; nothing is the best of one.
+/// Whether a point has the lowest value of its workload. A workload with a single point has no best one.
 pub(super) fn is_lowest(column: CostColumn, row: (&Point, Option<&PointCost>), all: &[(&Point, Option<PointCost>)]) -> bool {
     let value = |cost: Option<&PointCost>| cost.and_then(|cost| column.value(cost));
     let (point, cost) = row;

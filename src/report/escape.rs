@@ -13,7 +13,7 @@ pub(super) fn link(text: &str, url: &str) -> String {
     }
 }
 
-/// A text that spreadsheets would run as a formula is kept from it by a quote in front.
+/// Puts a quote before a text that spreadsheets would run as a formula.
 pub(super) fn csv(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
     let text = if formula { format!("'{text}") } else { text.to_owned() };

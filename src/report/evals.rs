@@ -1,27 +1,26 @@
-//! Accuracy scores as rows that every format writes down: each score with its error, and where a run was compared, what it was and
-//! what the change means.
+//! Accuracy scores as rows for every format: each score with its error, and in a comparison the score of the base and the verdict.
 
 use super::markdown::sign;
 use crate::analysis::{EvalChange, EvalScore, MetricVerdict};
 use crate::model::escape_markdown;
 
-/// The scores of a run, and their changes where it was compared.
+/// The scores of a run, and their changes if it was compared.
 #[derive(Debug, Clone, Copy)]
 pub struct Scores<'a> {
     pub scores: &'a [EvalScore],
-    /// The changes of those that both runs have.
+    /// The changes of the scores that both runs have.
     pub changes: &'a [EvalChange],
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ScoreRow<'a> {
     pub score: &'a EvalScore,
-    /// What it was, where the run was compared with one that has it.
+    /// The change, if the base has the score.
     pub change: Option<&'a EvalChange>,
 }
 
 impl ScoreRow<'_> {
-    /// The task, and where it ran; text from outside.
+    /// Task, model, hardware and layout; untrusted text.
     pub(super) fn what(&self) -> String {
         self.score.key.to_string()
     }
@@ -51,7 +50,7 @@ impl ScoreRow<'_> {
         Some(format!("was {:.4}, {:+.4}{z}: {word}", change.base, change.head - change.base))
     }
 
-    /// Whether it certainly got worse.
+    /// Whether the score got significantly worse.
     pub(super) fn is_worse(&self) -> bool {
         self.change.is_some_and(|change| change.verdict == MetricVerdict::Worse)
     }
@@ -67,7 +66,7 @@ impl ScoreRow<'_> {
 }
 
 impl<'a> Scores<'a> {
-    /// A row for each score, those that changed first.
+    /// A row for each score, changed ones first.
     pub(super) fn rows(&self) -> Vec<ScoreRow<'a>> {
         let change = |score: &EvalScore| self.changes.iter().find(|change| change.key == score.key);
         let mut rows: Vec<ScoreRow> = self
@@ -82,7 +81,7 @@ impl<'a> Scores<'a> {
         rows
     }
 
-    /// The scores that certainly got worse: what each is, and what it was.
+    /// The scores that got significantly worse, with those of the base.
     pub(super) fn worse(&self) -> impl Iterator<Item = (String, String)> + use<'a> {
         let worse = self.rows().into_iter().filter(ScoreRow::is_worse);
         worse.filter_map(|row| Some((row.what(), row.detail()?)))

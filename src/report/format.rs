@@ -1,10 +1,10 @@
-//! The formats of a report, and writing a view in one of them.
+//! The formats of a report, and rendering a view in one of them.
 
 use parquet::errors::ParquetError;
 
 use super::{Budget, SideBySide, View, csv, csv_of_several, html, json, json_of_several, junit, sarif, summary, table};
 
-/// The names and descriptions for users are in `cli/format.rs`.
+/// A format of a report. Names and descriptions for users are in `cli/format.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     Table,
@@ -28,16 +28,16 @@ pub enum RenderError {
     Junit(#[from] quick_junit::SerializeError),
     #[error(transparent)]
     Parquet(#[from] ParquetError),
-    /// A binary format where text is needed.
+    /// A binary format was requested as text.
     #[error("Parquet is a binary format; use imax report with --out FILE")]
     NotText,
-    /// A format that shows one run.
+    /// Several runs were requested in a format that shows one run.
     #[error("several runs can be shown as table, markdown, csv or json; compare two at a time for other formats")]
     OneRunOnly,
 }
 
 impl Format {
-    /// All of them, in the order in which the help lists them.
+    /// All formats, in the order of the help.
     pub const ALL: [Self; 8] = [
         Self::Table,
         Self::Markdown,
@@ -52,7 +52,7 @@ impl Format {
     /// The report as bytes of a file.
     ///
     /// # Errors
-    /// [`RenderError`] where a value cannot be encoded.
+    /// [`RenderError`] if a value cannot be encoded.
     pub fn bytes(self, view: &View, title: &str) -> Result<Vec<u8>, RenderError> {
         match self {
             Self::Parquet => Ok(super::parquet(view)?),
@@ -65,7 +65,7 @@ impl Format {
     /// The report as text.
     ///
     /// # Errors
-    /// [`RenderError`] for a binary format, or where a value cannot be encoded.
+    /// [`RenderError`] for a binary format, or if a value cannot be encoded.
     pub fn text(self, view: &View, title: &str) -> Result<String, RenderError> {
         Ok(match self {
             Self::Table => table(view),
@@ -82,7 +82,7 @@ impl Format {
     /// The report of several runs as text.
     ///
     /// # Errors
-    /// [`RenderError`] for a format that shows one run, or where a value cannot be encoded.
+    /// [`RenderError`] for a format that shows one run, or if a value cannot be encoded.
     pub fn text_of_several(self, runs: &SideBySide) -> Result<String, RenderError> {
         match self {
             Self::Table => Ok(runs.table()),

@@ -26,7 +26,7 @@ struct Document<'a> {
     answers: &'a [String],
 }
 
-/// Points that belong together, where they are not grouped as usual.
+/// Groups of points, if they are not the default ones.
 #[derive(Serialize)]
 struct GroupOfPoints<'a> {
     by: BTreeMap<&'static str, &'a str>,

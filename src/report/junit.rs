@@ -1,5 +1,4 @@
-//! The report as JUnit XML, which CI systems show as tests: a point is a test case; one that failed or got worse is a
-//! failed one.
+//! The report as JUnit XML, which CI systems show as tests. A point is a test case; the test fails if the point failed or got worse.
 
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
@@ -8,8 +7,8 @@ use super::view::{TableRow, View};
 use super::{sentences, verdicts};
 use crate::analysis::{CurveComparison, Verdict};
 
-/// The report as JUnit XML: a suite for each model and hardware, one for whole curves and one for accuracy. A point that is planned and has no
-/// numbers is an error, one that got worse a failure; one that is known to, or is only in the base, is skipped.
+/// The report as JUnit XML: a suite for each model and hardware, one for whole curves and one for accuracy. A planned point without
+/// numbers is an error, and one that got worse a failure. Known regressions and points of the base alone are skipped.
 ///
 /// # Errors
 /// None in practice: every part has an XML form.
@@ -62,8 +61,8 @@ fn skipped(message: &str) -> TestCaseStatus {
     status
 }
 
-/// Without the two characters that XML 1.0 forbids and that quick-junit lets pass: a log line with one of them would make the
-/// whole report unreadable.
+/// Removes two characters that XML 1.0 forbids and quick-junit does not remove: a log line with one of them would make the whole
+/// report invalid.
 fn valid(text: &str) -> String {
     text.replace(['\u{fffe}', '\u{ffff}'], "")
 }

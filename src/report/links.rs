@@ -1,4 +1,4 @@
-//! Where readers of a comment find more: the workflow run, its artifacts, the jobs that failed.
+//! Links of a comment: to the workflow run, its artifacts and the failed jobs.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::model::{PointKey, escape_markdown};
 pub struct Links {
     pub run: Option<String>,
     pub failed_jobs: Vec<JobLink>,
-    /// The page of the job that each point was measured in, or should have been.
+    /// The page of each point's job.
     pub jobs: BTreeMap<PointKey, String>,
 }
 
@@ -21,11 +21,11 @@ pub struct JobLink {
     pub url: String,
 }
 
-/// The most jobs that are listed; the run's page has them all.
+/// The most listed jobs; the run's page has all.
 const LISTED: usize = 8;
 
 impl Links {
-    /// A text about a point, as a link to its job where that has a page.
+    /// A text about a point, as a link to its job if the job has a page.
     pub(super) fn about(&self, point: &PointKey, text: &str) -> String {
         match self.jobs.get(point) {
             Some(url) => escape::link(text, url),
@@ -33,7 +33,7 @@ impl Links {
         }
     }
 
-    /// The links as a line of markdown; empty where there are none.
+    /// The links as a line of markdown; empty without links.
     pub(super) fn markdown(&self) -> String {
         let Some(run) = &self.run else { return String::new() };
         let artifacts = escape::link("artifacts", &format!("{run}#artifacts"));

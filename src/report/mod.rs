@@ -1,5 +1,4 @@
-//! Runs and verdicts to tables, pages and comments. There is one `View`, which decides what is shown and in which
-//! order; each format only writes it down.
+//! Runs and verdicts to tables, pages and comments. One `View` decides what is shown and in which order; each format only renders it.
 
 mod check;
 mod columns;

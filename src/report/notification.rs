@@ -1,4 +1,4 @@
-//! The verdict as a message: for Slack, for Discord, and as an event for other programs. Names from outside stay text in each.
+//! The verdict as a message: for Slack, for Discord, and as an event for other programs. Untrusted names are escaped in each.
 //! Sources: <https://docs.slack.dev/messaging/formatting-message-text>, <https://discord.com/developers/docs/resources/webhook>.
 
 use serde_json::{Value, json};
@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use super::sentences;
 use super::view::{Mark, View};
 
-/// The most points that a message lists; the report has them all.
+/// The most points in a message; the report has all.
 const LISTED: usize = 5;
-/// Slack takes 3,000 characters in a section, Discord 4,096 in a description.
+/// The most characters of the text. Slack's limit of a section is 3,000, Discord's of a description 4,096.
 const LONGEST_TEXT: usize = 2_900;
-/// Discord takes 256 characters in a title.
+/// Discord's limit of a title, characters.
 const LONGEST_TITLE: usize = 250;
 /// The format of the event; the number after the slash grows when a reader must change.
 const SCHEMA: &str = "imax-event/1";
@@ -29,7 +29,7 @@ impl<'a> Notification<'a> {
         Self { view, run_url }
     }
 
-    /// What failed, which accuracy and which points got worse, a line each.
+    /// One line for each failed point, and for each accuracy and point that got worse.
     fn lines(&self) -> Vec<String> {
         let failures = self.view.run.failures();
         let failures = failures.map(|(point, failure)| format!("{}: {} failure: {}", point.key, failure.class.as_str(), failure.reason));
@@ -64,7 +64,7 @@ impl<'a> Notification<'a> {
         json!({ "text": headline, "blocks": blocks, "unfurl_links": false })
     }
 
-    /// The body for a webhook of Discord. Nobody is mentioned, whatever the names are.
+    /// The body for a webhook of Discord. Mentions are disabled.
     #[must_use]
     pub fn discord(&self) -> Value {
         let lines: Vec<String> = self.lines().iter().map(|line| format!("- {}", discord_text(line))).collect();
@@ -78,7 +78,7 @@ impl<'a> Notification<'a> {
         json!({ "embeds": [embed], "allowed_mentions": { "parse": [] } })
     }
 
-    /// The event for any other receiver. `sent_at` is RFC 3339, so that a receiver can refuse one that is sent again later.
+    /// The event for any other receiver. `sent_at` is RFC 3339; receivers can use it to refuse replayed events.
     #[must_use]
     pub fn event(&self, sent_at: &str) -> Value {
         let run = self.view.run;
@@ -139,8 +139,7 @@ fn cut(text: &str, longest: usize) -> String {
     }
 }
 
-/// Slack's three characters; with them escaped there is no link and no mention. Its markup is kept from names by a space of
-/// no width.
+/// Escapes the three characters by which Slack marks links and mentions. A zero-width space keeps other markup from taking effect.
 fn slack_text(text: &str) -> String {
     let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let mut plain = String::with_capacity(escaped.len());
@@ -153,7 +152,7 @@ fn slack_text(text: &str) -> String {
     plain
 }
 
-/// Discord's markdown, with a backslash before what has a meaning; addresses are kept from becoming links.
+/// Escapes Discord's markdown by backslashes, and keeps URLs from becoming links.
 fn discord_text(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,6 +1,6 @@
-//! Numbers for people: as many digits as mean something, never more.
+//! Numbers for people: only significant digits.
 
-/// Three significant digits below a thousand, whole numbers with separators from there: `0.0123`, `1.23`, `12.3`, `123`,
+/// Three significant digits below a thousand, whole numbers with separators from a thousand on: `0.0123`, `1.23`, `12.3`, `123`,
 /// `12,345`.
 pub(super) fn plain(number: f64) -> String {
     if !number.is_finite() {
@@ -53,7 +53,7 @@ pub(super) fn signed_percent(relative: f64) -> String {
     }
 }
 
-/// Thousands apart from each other.
+/// Separates groups of thousands.
 fn separated(digits: &str) -> String {
     let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |rest| ("−", rest));
     let (whole, fraction) = digits

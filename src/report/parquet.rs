@@ -1,5 +1,5 @@
-//! The report as Parquet, for data frames and SQL engines: the columns of the CSV report, texts as strings, numbers as doubles, what
-//! is not known as null.
+//! The report as Parquet, for data frames and SQL engines: the columns of the CSV report, with texts as strings, numbers as doubles,
+//! and null for unknown values.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::view::View;
 /// None in practice: all columns have as many values as there are rows.
 pub fn parquet(view: &View) -> Result<Vec<u8>, ParquetError> {
     let (names, rows) = rows(view);
-    // A column is one of numbers where no row has a text in it.
+    // A column has the type double if none of its values is a text.
     let is_text = |column: usize| rows.iter().any(|row| matches!(row[column], Cell::Text(_)));
     let texts: Vec<bool> = (0..names.len()).map(is_text).collect();
     let fields = names.iter().zip(&texts).map(|(name, text)| field(name, *text));

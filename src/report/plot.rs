@@ -1,5 +1,5 @@
-//! The plots of the HTML report as data: the points with every number that can be an axis, and which model and workload has a plot
-//! of its own. The page's script draws them, because readers choose axes and filters.
+//! The data of the HTML report's plots: the points with every number that can be an axis, and the models and workloads, which have
+//! plots of their own. The page's script draws them, because readers choose axes and filters.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use super::view::{TableRow, View};
 use crate::model::{CurveKey, SpecDecoding};
 use crate::result::{Better, Metric, Point};
 
-/// The dimensions that readers filter by, in their order.
+/// The dimensions that readers can filter by, in order.
 pub(super) const DIMENSIONS: [&str; 5] = ["model", "hardware", "framework", "precision", "sequence"];
 
 /// A plot of the page.
@@ -21,7 +21,7 @@ pub(super) struct Plot {
     pub sequence: String,
 }
 
-/// The values of a dimension, in their order.
+/// The values of a dimension, in order.
 pub(super) fn values_of(view: &View, dimension: usize) -> Vec<String> {
     let rows = view.groups.iter().flat_map(|group| &group.rows);
     let values: BTreeSet<String> = rows.map(|row| dimensions(row.point)[dimension].clone()).collect();
@@ -40,7 +40,7 @@ pub(super) fn dimensions(point: &Point) -> [String; 5] {
     ]
 }
 
-/// The plots of a view, by model and workload. A case without measured points has none.
+/// The plots of a view, by model and workload, if they have measured points.
 pub(super) fn plots(view: &View) -> Vec<Plot> {
     let points = view.run.points.iter().filter(|point| point.measurement().is_some());
     let plots: BTreeSet<Plot> = points
@@ -52,7 +52,7 @@ pub(super) fn plots(view: &View) -> Vec<Plot> {
     plots.into_iter().collect()
 }
 
-/// All that the page's script needs: the axes, and the points in the order of the tables' rows.
+/// The input of the page's script: the axes, and the points in the order of the tables' rows.
 pub(super) fn data(view: &View) -> Value {
     let rows = view.groups.iter().flat_map(|group| &group.rows);
     json!({ "dimensions": DIMENSIONS, "axes": axes(view), "points": rows.map(point).collect::<Vec<_>>() })
@@ -119,7 +119,7 @@ fn point(row: &TableRow) -> Value {
     })
 }
 
-/// What tells the curves of one plot apart.
+/// The settings that distinguish the curves of a plot.
 fn label(curve: &CurveKey) -> String {
     let mut text = format!("{} {} {} {}", curve.runner, curve.framework, curve.precision, curve.layout);
     match curve.spec_decoding {
@@ -151,7 +151,7 @@ fn hover(point: &Point) -> String {
     lines.join("<br>")
 }
 
-/// plotly.js understands a few HTML tags in texts.
+/// Escapes text for plotly.js, which interprets a few HTML tags.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

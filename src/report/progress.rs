@@ -1,4 +1,4 @@
-//! The comment while a sweep runs: how many jobs are done, run, wait and failed, and how long it may still take.
+//! The comment while a sweep runs: numbers of finished, running, waiting and failed jobs, and the estimated remaining time.
 
 use super::links::Links;
 
@@ -16,7 +16,7 @@ pub enum JobProgress {
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Progress {
-    /// Its jobs; those that GitHub does not list yet wait.
+    /// Its jobs. Those that GitHub does not list yet count as waiting.
     pub jobs: Vec<JobProgress>,
     pub links: Links,
 }
@@ -34,8 +34,8 @@ impl Progress {
             .all(|job| matches!(job, JobProgress::Done(_) | JobProgress::Failed))
     }
 
-    /// Seconds until the end, if jobs go on to take what they took so far, as many at once as run now: the work that is left
-    /// by the number of runners at work. `None` before the first job is done.
+    /// The estimated remaining seconds: the remaining work, at the mean duration of finished jobs, divided by the number of running jobs.
+    /// `None` before the first job is done.
     #[must_use]
     pub fn seconds_left(&self) -> Option<f64> {
         let done: Vec<f64> = self
@@ -91,7 +91,7 @@ pub fn progress(progress: &Progress, markers: &[&str]) -> String {
     text
 }
 
-/// As exact as an estimate is: `1 min`, `45 min`, `3.5 h`.
+/// An estimate, rounded: `1 min`, `45 min`, `3.5 h`.
 fn duration(seconds: f64) -> String {
     let minutes = (seconds / 60.0).ceil().max(1.0);
     if minutes < 100.0 {

@@ -5,7 +5,7 @@ use super::number;
 use crate::analysis::{Basis, Change, Comparison, MetricVerdict, Origin, PointComparison, Run, Verdict};
 use crate::result::{Metric, Statistic};
 
-/// The verdict in one line: what got worse, what better, what failed.
+/// The verdict in one line: numbers of points that got worse, got better or failed.
 pub(super) fn headline(run: &Run, comparison: Option<&Comparison>) -> String {
     let total = run.points.len();
     let failed = total - run.measured();
@@ -64,7 +64,7 @@ fn curves_and_scores(comparison: &Comparison) -> String {
     }
 }
 
-/// How sure the verdicts are: where the noise is known from.
+/// The basis of the verdicts: the source of the noise.
 pub(super) fn basis(comparison: &Comparison) -> String {
     let changes = || comparison.points.iter().flat_map(|point| &point.changes);
     if changes().next().is_none() {
@@ -112,7 +112,7 @@ pub(super) fn exception(point: &PointComparison) -> Option<String> {
     Some(format!("known until {}: {}", exception.until, exception.reason))
 }
 
-/// What else there is to say of a verdict: its exception, and which earlier run the base is borrowed from. Text from outside.
+/// Notes on a verdict: its exception, and the earlier run that the base is borrowed from. Untrusted text.
 pub(super) fn note(point: &PointComparison) -> Option<String> {
     let notes: Vec<String> = exception(point).into_iter().chain(point.borrowed.as_ref().map(borrowed)).collect();
     (!notes.is_empty()).then(|| notes.join("; "))
@@ -132,7 +132,7 @@ fn points(count: usize) -> String {
     }
 }
 
-/// What moved the verdict of a point: the first metric with its values, the others in short:
+/// The metrics behind the verdict of a point: the first with its values, the others in short:
 /// `throughput per GPU −12 % (1,234 → 1,086 tok/s/GPU, 95 %: −14 to −10 %), TTFT +14 %`.
 pub(super) fn reasons(point: &PointComparison) -> String {
     let mut meant = point
@@ -156,13 +156,13 @@ fn in_short(change: &Change) -> String {
     let name = metric_name(change.metric);
     let percent = number::signed_percent(change.relative);
     match (change.statistic, change.metric) {
-        // Tables show medians of these.
+        // For latencies, tables show medians.
         (Statistic::Mean, Metric::Ttft | Metric::Tpot | Metric::Interactivity | Metric::E2el) => format!("mean {name} {percent}"),
         (Statistic::Mean | Statistic::Median, _) => format!("{name} {percent}"),
     }
 }
 
-/// The verdict on metrics that makes this verdict on a point.
+/// The verdict on metrics that leads to this verdict on a point.
 fn deciding(verdict: Verdict) -> Option<MetricVerdict> {
     match verdict {
         Verdict::Worse => Some(MetricVerdict::Worse),
@@ -172,7 +172,7 @@ fn deciding(verdict: Verdict) -> Option<MetricVerdict> {
     }
 }
 
-/// The unit as the heading has it, without the heading's other words.
+/// The unit, as in the column heading.
 fn unit(metric: Metric) -> &'static str {
     let title = metric_title(metric);
     match title.split_once('(') {

@@ -1,5 +1,5 @@
-//! Several runs beside each other: a table a metric and group, a line a point, a column a run, each with its change since the
-//! first.
+//! Several runs side by side: a table for each metric and group, a line for each point, a column for each run with its change since
+//! the first run.
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
@@ -13,7 +13,7 @@ use crate::analysis::{Comparison, Grouping, Run};
 use crate::model::{PointKey, escape_markdown};
 use crate::result::Metric;
 
-/// What tables show: what a GPU gives, what a user feels, and how long the user waits for the first token. Other formats have all.
+/// The metrics of tables: throughput per GPU, interactivity, and time to first token. Other formats have all metrics.
 const SHOWN: [Metric; 3] = [Metric::ThroughputPerGpu, Metric::Interactivity, Metric::Ttft];
 
 /// A run with its comparison with the first.
@@ -65,8 +65,7 @@ impl<'a> SideBySide<'a> {
         std::iter::once(first).chain(others).collect()
     }
 
-    /// Plain text for a terminal. A changed number has `!` where the change is certain and `?` where it is not; a run without the
-    /// point has a dash.
+    /// Plain text for a terminal. `!` marks a certain change, `?` an unsure one, and a dash a run without the point.
     #[must_use]
     pub fn table(&self) -> String {
         let mut text: String = self.headlines(str::to_owned).map(|line| format!("{line}\n")).collect();
@@ -91,7 +90,7 @@ impl<'a> SideBySide<'a> {
         text
     }
 
-    /// The verdict on each run, compared with the first. Names are text from outside.
+    /// The verdict on each run, compared with the first. Names are untrusted text.
     fn headlines(&self, escaped: fn(&str) -> String) -> impl Iterator<Item = String> {
         self.others.iter().map(move |(run, comparison)| {
             let basis = sentences::basis(comparison);

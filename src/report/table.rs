@@ -7,8 +7,8 @@ use super::sentences;
 use super::view::{Cell, Group, Mark, TableRow, View};
 use crate::result::Metric;
 
-/// The report as plain text: the verdict, then a table a group. The best of each group has a star, and changes that mean
-/// something an exclamation mark.
+/// The report as plain text: the verdict, then a table for each group. A star marks the best of a group, an exclamation mark a
+/// significant change.
 #[must_use]
 pub fn table(view: &View) -> String {
     let mut text = format!("{}\n", view.headline());
@@ -44,7 +44,7 @@ pub fn table(view: &View) -> String {
     text
 }
 
-/// The rows of a group without numbers, with the reason.
+/// The rows of a group that have no numbers, with the reason.
 pub(super) fn failures<'a>(group: &'a Group) -> impl Iterator<Item = (&'a TableRow<'a>, String)> {
     group.rows.iter().filter_map(|row| Some((row, row.failure()?)))
 }
@@ -62,7 +62,7 @@ fn group_table(group: &Group, columns: &[Column]) -> Table {
     table
 }
 
-/// Two long headings are broken, so that the table fits more terminals.
+/// Two long headings are broken into lines, so that the table fits more terminals.
 fn column_title(column: Column) -> TableCell {
     let title = match column {
         Column::Metric(Metric::Interactivity) => "Interactivity\n(tok/s/user)",

@@ -1,5 +1,5 @@
-//! Verdicts as lines that every format writes down: what got worse, what got better, curves, and where the history itself
-//! moved. Our own words and text from outside are kept apart, because formats escape what comes from outside.
+//! Verdicts as lines for every format: points that got worse, points that got better, curves, and level changes within the history.
+//! imax's own words and untrusted text are separate fields, because formats escape only the latter.
 
 use super::columns::metric_name;
 use super::number::{plain, signed_percent};
@@ -8,7 +8,7 @@ use super::view::{Mark, View};
 use crate::analysis::{CurveComparison, MetricVerdict, PointComparison, Shift, Step, Verdict};
 use crate::result::Metric;
 
-/// The verdict on what is excepted.
+/// The verdict on a known regression.
 const KNOWN: &str = "known";
 
 /// A list of lines under a heading.
@@ -25,10 +25,10 @@ pub struct VerdictLine {
     pub mark: Mark,
     /// The verdict in one word.
     pub verdict: &'static str,
-    /// The point or curve; text from outside.
+    /// The point or curve; untrusted text.
     pub what: String,
     pub detail: String,
-    /// Why a regression is accepted, where a base is borrowed from, or the commits of a level change; text from outside.
+    /// Why a regression is accepted, the origin of a borrowed base, or the commits of a level change; untrusted text.
     pub note: Option<String>,
 }
 
@@ -65,7 +65,7 @@ fn point(point: &PointComparison) -> VerdictLine {
     }
 }
 
-/// The curves that moved, the worst first.
+/// The curves that changed, the worst first.
 fn curves(curves: &[CurveComparison]) -> Vec<VerdictLine> {
     let mut moved: Vec<&CurveComparison> = curves.iter().filter(|curve| curve.verdict != MetricVerdict::Same).collect();
     moved.sort_by(|left, right| left.relative.total_cmp(&right.relative));

@@ -1,4 +1,4 @@
-//! What every report shows: a verdict first, then what failed, then groups of points by model and hardware.
+//! The content of every report: the verdict, failed points, then groups of points by model and hardware.
 
 use std::collections::BTreeMap;
 
@@ -10,18 +10,18 @@ use crate::analysis::{Change, Comparison, Grouping, MetricVerdict, PointComparis
 use crate::model::{PointKey, Workload};
 use crate::result::{Better, Metric, Point, PointOutcome};
 
-/// A report before it has a format.
+/// A report, independent of its format.
 #[derive(Debug)]
 pub struct View<'a> {
     pub run: &'a Run,
-    /// What it was compared with.
+    /// The comparison with a base.
     pub comparison: Option<&'a Comparison>,
     pub groups: Vec<Group<'a>>,
-    /// What they are by.
+    /// The grouping of points.
     pub grouping: Grouping,
-    /// Whether costs were asked for.
+    /// Whether costs are shown.
     pub has_costs: bool,
-    /// Why some costs are not known.
+    /// Why some costs are unknown.
     pub cost_notes: Vec<String>,
     /// Answers to the questions of the command line, a line each.
     pub answers: Vec<String>,
@@ -32,11 +32,11 @@ pub struct View<'a> {
 /// The points of one table: by default those of one model on one kind of hardware.
 #[derive(Debug)]
 pub struct Group<'a> {
-    /// What they have in common, for people: `dsr1 on h200`.
+    /// The common settings, for people: `dsr1 on h200`.
     pub name: String,
-    /// What they have in common, in the order of the grouping.
+    /// The common settings, in the order of the grouping.
     pub values: Vec<(PointField, String)>,
-    /// The model's full name, where a result gave it and the group is of one model.
+    /// The model's full name, if a result has it and the group has one model.
     pub model: Option<&'a str>,
     /// Its points by workload, precision, engine, layout, concurrency.
     pub rows: Vec<TableRow<'a>>,
@@ -46,7 +46,7 @@ pub struct Group<'a> {
 #[derive(Debug)]
 pub struct TableRow<'a> {
     pub point: &'a Point,
-    /// How it compares, where there is a comparison.
+    /// The comparison, if there is one.
     pub compared: Option<&'a PointComparison>,
     /// A cell for each column.
     pub cells: Vec<Cell>,
@@ -71,7 +71,7 @@ pub struct Delta {
     pub mark: Mark,
 }
 
-/// What a change or a point means, for colours and signs.
+/// The importance of a change or a point, for colours and signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
     Good,
@@ -113,13 +113,13 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The view of a run, and of its comparison where there is one.
+    /// The view of a run and, if given, its comparison.
     #[must_use]
     pub fn new(run: &'a Run, comparison: Option<&'a Comparison>) -> Self {
         Self::grouped(run, comparison, Grouping::default())
     }
 
-    /// The view with tables of other points.
+    /// The same with another grouping.
     #[must_use]
     pub fn grouped(run: &'a Run, comparison: Option<&'a Comparison>, grouping: Grouping) -> Self {
         let mut points: Vec<&Point> = run.points.iter().collect();
@@ -140,7 +140,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The verdict in one line, for the top of everything.
+    /// The verdict in one line.
     #[must_use]
     pub fn headline(&self) -> String {
         sentences::headline(self.run, self.comparison)
@@ -186,7 +186,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// How much the change that weighs most has won.
+/// The gain of the most important change.
 fn gain_of(point: &PointComparison) -> f64 {
     point.decisive().map_or(0.0, Change::gain)
 }
@@ -239,7 +239,7 @@ fn name(values: &[(PointField, String)]) -> String {
     }
 }
 
-/// Workload first: it is what readers look for; concurrency last: it is what a curve runs along.
+/// The order of points: workload first, because readers look for it; concurrency last, because it varies along a curve.
 fn order(key: &PointKey) -> impl Ord + '_ {
     let curve = &key.curve;
     (
@@ -255,7 +255,7 @@ fn order(key: &PointKey) -> impl Ord + '_ {
     )
 }
 
-/// The best value of each metric and workload; nothing is the best of one.
+/// The best value of each metric and workload. A workload with a single point has no best value.
 struct Best(BTreeMap<(Workload, Metric), f64>);
 
 impl Best {
@@ -290,7 +290,7 @@ fn cell(column: Column, point: &Point, compared: Option<&PointComparison>, best:
             let value = point.get(metric);
             let is_best = value.is_some_and(|value| best.is(point.key.curve.workload, metric, value));
             let change = compared.and_then(|compared| compared.change(metric));
-            // A change within noise would only keep the eye from those that mean something.
+            // Changes within the noise are not shown: they would distract from significant ones.
             let meant = change.filter(|change| Mark::from(change.verdict) != Mark::Neutral);
             (is_best, meant.map(delta))
         }

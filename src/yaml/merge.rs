@@ -1,12 +1,12 @@
-//! Entries of a mapping as written to the entries it has: merge keys (`<<`) filled in, a key that is written twice
-//! noticed. A merged entry comes first and gives way to one of the mapping's own, as yaml.org/type/merge defines.
+//! Resolves the entries of a mapping: applies merge keys (`<<`) and finds duplicate keys. Merged entries come first and are overridden
+//! by the mapping's own, as yaml.org/type/merge defines.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{KeyValue, Mapping, Node, Value};
 
-/// An entry as it is written: `<<: *base` or `key: value`.
+/// An entry as written: `<<: *base` or `key: value`.
 pub(super) enum Written {
     /// `<<` as a plain key.
     Merge(Arc<Node>),
@@ -14,9 +14,9 @@ pub(super) enum Written {
     Own(KeyValue),
 }
 
-/// What is wrong with a mapping's entries.
+/// An error in a mapping's entries.
 pub(super) enum Flaw {
-    /// The key of `second` is that of `first` again; `second` counts.
+    /// `second` repeats the key of `first`; the value of `second` counts.
     Duplicate {
         /// The entry without effect.
         first: Arc<Node>,
@@ -27,10 +27,10 @@ pub(super) enum Flaw {
     NotMergeable(Arc<Node>),
 }
 
-/// Up to this many entries a comparison of each with each is faster than an index.
+/// The most entries for which pairwise comparison is faster than an index.
 const FEW: usize = 24;
 
-/// The entries that a mapping has, and what is wrong with those that are written.
+/// The resolved entries of a mapping, and the errors in the written ones.
 pub(super) fn combine(written: Vec<Written>) -> (Mapping, Vec<Flaw>) {
     match plain(written) {
         Ok(mapping) => (mapping, Vec::new()),
@@ -38,7 +38,7 @@ pub(super) fn combine(written: Vec<Written>) -> (Mapping, Vec<Flaw>) {
     }
 }
 
-/// The mapping itself where it has few entries, none of them a merge and none twice, as nearly all mappings.
+/// The fast path for nearly all mappings: few entries, no merge key, no duplicate. `None` for others.
 fn plain(written: Vec<Written>) -> Result<Mapping, Vec<Written>> {
     let mut names: [&str; FEW] = [""; FEW];
     for (count, entry) in written.iter().enumerate() {
@@ -117,7 +117,7 @@ struct Combined {
 }
 
 impl Combined {
-    /// Sets a key at its first place; gives the key of an own entry that an own entry replaces.
+    /// Sets a key, at its first position if it exists. Returns the key of an own entry that another own entry replaces.
     fn set(&mut self, entry: KeyValue, origin: Origin) -> Option<Arc<Node>> {
         let known = entry.name().and_then(|name| self.index.get(name).copied());
         if let Some(slot) = known.and_then(|at| self.entries.get_mut(at)) {

@@ -1,6 +1,6 @@
-//! YAML text to a tree whose every node knows its place, and typed reading of such a tree that finds all errors of a
-//! document in one run. Plain scalars mean what YAML 1.1 says (`yes` is true, `010` is 8, `1:30` is 90, `1e5` is a
-//! string), because that is how the tools read whose files we take over.
+//! Parses YAML to a tree whose nodes have places, and reads such trees typed, so that all errors of a document are found in one run.
+//! Plain scalars follow YAML 1.1 (`yes` is true, `010` is 8, `1:30` is 90, `1e5` is a string), as in InferenceX's tools, whose files
+//! imax reads.
 
 mod merge;
 mod parse;

@@ -1,6 +1,6 @@
-//! A large file in parts that are read side by side. A mapping whose keys start lines can be cut before such a line, and
-//! each part means by itself what it means in the whole. Where that is not sure, or the YAML of a part is not flawless,
-//! the file is read whole: parts are for speed alone and are never seen in what is read or said.
+//! Splits large files into parts that are parsed in parallel. A mapping whose keys start lines can be split before such a line, if each
+//! part alone has the same meaning. If that is not certain, or the YAML of a part has an error, the file is parsed as a whole: parts
+//! are only for speed and never change a result or a message.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,19 +11,19 @@ use rayon::prelude::*;
 use super::{Node, Reader, Value, parse, parse::MAX_NODES, parse::parse_part};
 use crate::model::{Diagnostics, SourceFile};
 
-/// Bytes of a part at least: as much as takes a core about a millisecond, beside which its start costs little.
+/// The smallest part, bytes: about a millisecond of work, so that the start of a task costs little in comparison.
 const PART_BYTES: usize = 24 * 1024;
 
 /// A piece of a source's text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Part<'a> {
     pub text: &'a str,
-    /// How many lines of the source are before it.
+    /// The number of lines before it.
     pub lines_before: usize,
 }
 
 impl<'a> Part<'a> {
-    /// All of a source.
+    /// A whole source as one part.
     pub(super) fn whole(source: &'a SourceFile) -> Self {
         Self {
             text: &source.text,
@@ -32,9 +32,9 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Reads the trees of several files, and the parts of large ones, side by side. `read` gets the tree of a file or of a part
-/// of it, a mapping with some of the file's keys, and gives what it makes of them one after the other. The answer has for
-/// each file, in the order given, what `read` made of all of it and what is wrong with it.
+/// Parses several files, and the parts of large ones, in parallel. `read` gets the tree of a file or of a part of it (a mapping with
+/// some of the file's keys) and returns its items in order. The result has, for each file in the given order, all items and all
+/// findings.
 pub fn read_side_by_side<T: Send>(
     sources: &[Arc<SourceFile>],
     read: impl Fn(&mut Reader<'_>, &Node) -> Vec<T> + Sync,
@@ -55,7 +55,7 @@ fn read_parts<T: Send>(
         }
         work.extend(parts.iter().map(|part| (source, Some(part))));
     }
-    // An item a time: parts are few, and one that is halved by the scheduler into a far longer row would be waited for.
+    // One part per task: rayon would otherwise group parts, and all would wait for the longest group.
     let mut read_parts = work
         .into_par_iter()
         .with_max_len(1)
@@ -73,7 +73,7 @@ fn read_parts<T: Send>(
         .collect()
 }
 
-/// What was made of a part or of a whole file.
+/// The items and findings of a part or of a whole file.
 struct Read<T> {
     /// Keys of a part.
     keys: Vec<String>,
@@ -93,7 +93,7 @@ fn read_whole<T>(source: &Arc<SourceFile>, read: impl Fn(&mut Reader<'_>, &Node)
     }
 }
 
-/// None where the part is not a block mapping at the left edge, as the next part's is, or anything is wrong with its YAML.
+/// `None` if the part is not a block mapping without indentation, or its YAML has an error.
 fn read_part<T>(source: &Arc<SourceFile>, part: &Part<'_>, read: impl Fn(&mut Reader<'_>, &Node) -> Vec<T>) -> Option<Read<T>> {
     let mut found = Diagnostics::new();
     let root = parse_part(source, part, &mut found).filter(|_| found.is_empty())?;
@@ -113,9 +113,9 @@ fn read_part<T>(source: &Arc<SourceFile>, part: &Part<'_>, read: impl Fn(&mut Re
     })
 }
 
-/// A file's parts as one; none where they must be read as one, as where a key is in two of them.
+/// Joins the parts of a file. `None` if the file must be parsed as a whole, because two parts have the same key for example.
 fn joined<T>(parts: impl Iterator<Item = Option<Read<T>>>) -> Option<Read<T>> {
-    // All are taken from the iterator, also those behind one that fails.
+    // The iterator must advance over all parts of the file, also after one that failed.
     let mut parts = parts.collect::<Vec<_>>().into_iter();
     let mut whole = parts.next()??;
     let mut keys: HashSet<String> = whole.keys.drain(..).collect();
@@ -131,17 +131,17 @@ fn joined<T>(parts: impl Iterator<Item = Option<Read<T>>>) -> Option<Read<T>> {
     Some(whole)
 }
 
-/// Most signs of values (a colon, a comma, a line's end) of a text that is cut: as many as ten of the largest real configs have.
-/// Larger files are more likely meant to be expensive, and a useless cut doubles the cost.
+/// The most value separators (colon, comma, line end) of a text that is split: ten times those of the largest real config. Larger
+/// files are more likely an attack, and a useless split doubles the cost.
 const MOST_SIGNS: usize = 250_000;
 
-/// What a part could mean otherwise than it does in the whole without being refused: merge keys, marks of documents, and
-/// line breaks that we would count otherwise than the parser does.
+/// Text that a part might interpret differently than the whole without an error: merge keys, document markers, and line breaks that
+/// the parser counts differently.
 const NOT_CUT: [&str; 7] = ["<<", "\n---", "\n...", "\r", "\u{85}", "\u{2028}", "\u{2029}"];
 
-/// The text in parts of about the same size, each but the first starting with a line that looks like a key's; none where
-/// it is small, very large, or not to be cut. A cut inside a quoted text or a flow mapping, or between an anchor and its alias, leaves a
-/// part that cannot be parsed.
+/// Splits a text into parts of about the same size. Each but the first starts with a line that looks like a key. `None` if the text is
+/// small, very large, or must not be split. A split inside a quoted text or a flow mapping, or between an anchor and its alias,
+/// leaves a part that cannot be parsed.
 fn cut(text: &str, part_bytes: usize) -> Vec<Part<'_>> {
     let sizes = text.len() / part_bytes;
     let is_in = |mark: &&str| memmem::find(text.as_bytes(), mark.as_bytes()).is_some();
@@ -164,8 +164,8 @@ fn cut(text: &str, part_bytes: usize) -> Vec<Part<'_>> {
     parts
 }
 
-/// Where the first line at or behind `from` starts that a key could start and that is no mark of where something before it
-/// ends: the place of a block scalar without lines depends on what follows.
+/// The start of the first line at or after `from` that may begin with a key and does not end a construct before it: the place of an
+/// empty block scalar depends on the next line.
 fn key_line(text: &str, from: usize) -> Option<usize> {
     let behind = text.as_bytes().get(from..)?;
     let starts = behind.windows(2).enumerate().filter_map(|(at, pair)| match pair {
@@ -252,7 +252,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Lines that open, close and leave open what YAML has, in any order.
+        /// Random lines that open, close and leave open YAML's constructs.
         #[test]
         fn parts_do_not_change_the_result(lines in prop::collection::vec(prop::sample::select(vec![
             "a: 1", "b: 2", "c: 3", "d:", "e: f", "a: again", "- x", "  - y", "  g: 1", "    h: 2", "i", "",

@@ -1,5 +1,5 @@
-//! Typed reading of a tree. Each reading either gives a value or notes what is wrong and where; the caller goes on with
-//! the next field, so that one run finds all errors.
+//! Typed reading of a tree. Each method returns a value or adds a finding with its place; the caller continues with the next field, so
+//! that one run finds all errors.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Mapping, Node, Value};
 use crate::model::{Diagnostic, Diagnostics, Place, SourceFile, Span, nearest, suggestion};
 
-/// Reads nodes of one file and gathers what is wrong with them.
+/// Reads nodes of one file and collects findings.
 #[derive(Debug)]
 pub struct Reader<'a> {
     source: &'a Arc<SourceFile>,
@@ -18,7 +18,7 @@ pub struct Reader<'a> {
 pub struct Object<'n> {
     node: &'n Node,
     mapping: &'n Mapping,
-    /// Known keys that unknown ones resemble: that they are missing is not reported as a second error.
+    /// Known keys that have a misspelt key: they are not reported as missing as well.
     meant: Vec<String>,
 }
 
@@ -29,25 +29,25 @@ impl<'n> Object<'n> {
         self.written(name).filter(|node| node.value != Value::Null)
     }
 
-    /// The value of a key, also when it is nothing.
+    /// The value of a key, `null` included.
     #[must_use]
     pub fn written(&self, name: &str) -> Option<&'n Node> {
         self.mapping.get(name).map(Arc::as_ref)
     }
 
-    /// Whether the key is there under a misspelt name, which is already noted.
+    /// Whether the key is present under a misspelt name, which was already reported.
     #[must_use]
     pub fn is_misspelt(&self, name: &str) -> bool {
         self.meant.iter().any(|meant| meant == name)
     }
 
-    /// Where the object is.
+    /// The place of the object.
     #[must_use]
     pub fn span(&self) -> Span {
         self.node.span
     }
 
-    /// Where a key is, for what concerns key and value; the object itself where the key is not there.
+    /// The place of a key; of the object if it lacks the key.
     #[must_use]
     pub fn key_span(&self, name: &str) -> Span {
         let entry = self.mapping.iter().find(|entry| entry.name() == Some(name));
@@ -75,13 +75,13 @@ impl<'a> Reader<'a> {
         self.found.push(diagnostic);
     }
 
-    /// Notes an error with what to do about it.
+    /// Adds an error with a remedy.
     pub fn error_with_help(&mut self, span: Span, code: &'static str, message: impl Into<String>, help: impl Into<String>) {
         let diagnostic = Diagnostic::error(code, message).at(self.place(span)).help(help);
         self.found.push(diagnostic);
     }
 
-    /// Notes a warning with what to do about it.
+    /// Adds a warning with a remedy.
     pub fn warning(&mut self, span: Span, code: &'static str, message: impl Into<String>, help: impl Into<String>) {
         let diagnostic = Diagnostic::warning(code, message).at(self.place(span)).help(help);
         self.found.push(diagnostic);
@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A mapping that has no keys but `known`; unknown ones are reported with the known one that they resemble.
+    /// A mapping with only `known` keys; unknown ones are reported with the most similar known key.
     pub fn object<'n>(&mut self, node: &'n Node, what: &str, known: &[&str]) -> Option<Object<'n>> {
         let mapping = self.mapping(node, what)?;
         let mut meant = Vec::new();
@@ -128,11 +128,11 @@ impl<'a> Reader<'a> {
         Some(Object { node, mapping, meant })
     }
 
-    /// The value of a field that must be there, `null` included.
+    /// The value of a required field, `null` included.
     pub fn required<'n>(&mut self, object: &Object<'n>, name: &str, what: &str) -> Option<&'n Node> {
         let value = object.written(name);
         if value.is_none() && !object.is_misspelt(name) {
-            // The first line of the object: marking all of it would mark nothing.
+            // Only the first line of the object: a mark over all its lines would not help.
             let start = object.span().start;
             let first = Span { start, end: start };
             self.error(first, "missing-field", format!("`{what}` has no `{name}`, which is required"));
@@ -185,7 +185,7 @@ impl<'a> Reader<'a> {
         self.mismatch(node, what, "true or false")
     }
 
-    /// A whole number; one that is written with a fraction of zero (`8.0`) counts.
+    /// A whole number; `8.0` counts as one.
     pub fn integer(&mut self, node: &Node, what: &str) -> Option<i64> {
         match &node.value {
             Value::Int(number) => Some(*number),
@@ -212,7 +212,7 @@ impl<'a> Reader<'a> {
         positive
     }
 
-    /// One of some words.
+    /// One of several words.
     pub fn choice<T: Copy>(&mut self, node: &Node, what: &str, words: &[(&str, T)]) -> Option<T> {
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         let expected = format!("one of {}", known.join(", "));

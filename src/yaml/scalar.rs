@@ -1,5 +1,5 @@
-//! What a plain scalar means in YAML 1.1, as its type repository (yaml.org/type) defines it and PyYAML implements it:
-//! octal `010`, sexagesimal `1:30`, `_` between digits, `yes` and `off`; and, unlike YAML 1.2, `1e5` and `0o10` are text.
+//! Values of plain scalars by YAML 1.1, as its type repository (yaml.org/type) defines them and PyYAML implements them: octal `010`,
+//! sexagesimal `1:30`, `_` between digits, `yes` and `off`; unlike in YAML 1.2, `1e5` and `0o10` are text.
 
 use super::Value;
 
@@ -78,7 +78,7 @@ fn radix(digits: &str, radix: u32) -> Option<Option<i128>> {
     }
 }
 
-/// `1:30` is 90: every part after the first counts to 59.
+/// Sexagesimal: `1:30` is 90. Every part after the first is at most 59.
 fn sexagesimal(digits: &str) -> Option<Option<i128>> {
     let mut parts = digits.split(':');
     let first = parts.next().filter(|part| part.starts_with(|c: char| matches!(c, '1'..='9')))?;
@@ -116,7 +116,7 @@ pub(super) fn float(text: &str) -> Option<f64> {
         Some(at) => (&fraction[..at], Some(&fraction[at + 1..])),
         None => (fraction, None),
     };
-    // YAML 1.1 wants a sign on the exponent, and a digit on at least one side of the point.
+    // YAML 1.1 requires a sign of the exponent, and a digit on at least one side of the point.
     let exponent_fits = exponent.is_none_or(|e| {
         e.strip_prefix(['+', '-'])
             .is_some_and(|e| !e.is_empty() && e.bytes().all(|b| b.is_ascii_digit()))

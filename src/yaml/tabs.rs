@@ -1,11 +1,10 @@
-//! Tabs between tokens. YAML 1.2 allows some; the tools whose files we read allow none, and a file that only we can
-//! read helps nobody.
+//! Finds tabs between tokens. YAML 1.2 allows some of them, but InferenceX's tools allow none, and files should stay readable by them.
 
 use std::ops::Range;
 
 use crate::model::{Position, Span};
 
-/// The tabs that are neither in an opaque range (quoted and block scalars, by bytes) nor in a comment; one a line.
+/// The tabs outside of opaque ranges (byte ranges of quoted and block scalars) and comments; one for each line.
 pub(super) fn between_tokens(text: &str, opaque: &[Range<usize>]) -> Vec<Span> {
     if !text.contains('\t') {
         return Vec::new();

@@ -10,14 +10,14 @@ pub struct Node {
     pub value: Value,
     /// Where it is.
     pub span: Span,
-    /// How many nodes the value has when every alias is followed.
+    /// The number of nodes with all aliases expanded.
     pub(super) size: u64,
 }
 
-/// What a node can be.
+/// The value of a node.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// `null`, `~` or nothing at all.
+    /// `null`, `~` or an empty scalar.
     Null,
     /// A boolean in any of the spellings of YAML 1.1.
     Bool(bool),
@@ -25,7 +25,7 @@ pub enum Value {
     Int(i64),
     /// Any other number, infinities and NaN included.
     Float(f64),
-    /// A date. No field of a config takes one; it is kept apart from text so that it can be reported.
+    /// A date. No field of a config is a date; the variant exists to report one.
     Date(String),
     Text(String),
     Sequence(Vec<Arc<Node>>),
@@ -34,7 +34,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// What it is, for messages: `a list`.
+    /// The type, for messages: `a list`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {

@@ -43,7 +43,6 @@ pub struct FrontierKey {
 /// A frontier on both sides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CurveComparison {
-    /// What it belongs to.
     pub curve: FrontierKey,
     /// The range of interactivity in which both were measured, tokens a second and user.
     pub from: f64,
@@ -108,8 +107,8 @@ impl CurveComparison {
     }
 }
 
-/// The noise of a frontier relative to that of throughput. Noise moves a point along both axes, so the mean throughput at equal
-/// interactivity is about twice as noisy as throughput.
+/// The assumed noise of a frontier. Noise moves a point along both axes, so the mean throughput at equal interactivity is about twice
+/// as noisy as throughput.
 pub(super) fn assumed() -> AssumedNoise {
     AssumedNoise { quiet: 0.03 }
 }

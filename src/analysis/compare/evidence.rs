@@ -42,7 +42,8 @@ const NOISY: f64 = 4.0;
 /// The assumption for a few measurements: the geometric mean of quiet and noisy, with two degrees of freedom, so that a few
 /// measurements outweigh it.
 const GUESS: (f64, f64) = (2.0, 2.0);
-/// The degrees of freedom of the assumed noise's tails. They also apply to the prediction of a residual from the other measurements.
+/// Degrees of freedom that are assumed for the tails while residuals are computed: each measurement is predicted by the location of
+/// the others.
 const TAILS_OF_RESIDUALS: f64 = 6.0;
 
 impl AssumedNoise {

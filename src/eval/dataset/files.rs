@@ -1,5 +1,5 @@
-//! Which files of a hub repository belong to a configuration and a split: what the front matter of its README says, or else what
-//! the names of folders and files tell, after the rules of
+//! Selects the files of a hub repository that belong to a configuration and a split: from the front matter of its README, or else from
+//! the names of folders and files, by the rules of
 //! <https://huggingface.co/docs/hub/datasets-data-files-configuration>.
 
 use globset::GlobBuilder;
@@ -13,11 +13,11 @@ use crate::yaml::{self, Mapping, Node, Value};
 pub struct Chosen {
     /// Their names.
     pub files: Vec<String>,
-    /// The name under which the split was meant; empty where it needs none.
+    /// The split's own name, if the configuration has splits; else empty.
     pub split: String,
 }
 
-/// Words in names that tell a split, beside its own name.
+/// Words in file names that stand for a split, besides its own name.
 const OTHER_NAMES: [(&str, &[&str]); 3] = [
     ("train", &["training"]),
     ("validation", &["valid", "val", "dev"]),
@@ -27,7 +27,7 @@ const OTHER_NAMES: [(&str, &[&str]); 3] = [
 /// The files of `split` in configuration `config`.
 ///
 /// # Errors
-/// [`DataError::NoFile`], with the configurations that there are.
+/// [`DataError::NoFile`], with the existing configurations.
 pub fn choose(files: &[String], readme: Option<&str>, config: Option<&str>, split: &str) -> Result<Chosen, DataError> {
     let wanted = match config {
         Some(config) => format!("configuration `{config}`, split `{split}`"),
@@ -99,7 +99,8 @@ fn matching(data: &[&String], pattern: &str) -> Vec<String> {
     }
 }
 
-/// Names that tell the split between separators, in the folder or with the name of the configuration where one is given.
+/// The files whose names have the split as a word. With a configuration, only files in a folder of its name or with its name as stem
+/// count, if there are any.
 fn by_name(data: &[&String], config: Option<&str>, split: &str) -> Option<Chosen> {
     let words = |name: &str| -> Vec<String> {
         let parts = name.split(|c: char| !c.is_ascii_alphanumeric());
@@ -181,7 +182,7 @@ fn configuration(node: &Node) -> Option<Configuration> {
     })
 }
 
-/// A pattern, a list of them, or a list of splits with theirs; without a split they are those of `train`.
+/// A pattern, a list of patterns, or a list of splits with their patterns. Patterns without a split belong to `train`.
 fn patterns(node: &Node) -> Vec<(String, Vec<String>)> {
     let texts = |node: &Node| -> Vec<String> {
         let one = node.value.as_text().map(str::to_owned);

@@ -1,5 +1,5 @@
-//! Documents of a data set: bytes of JSON lines, JSON, CSV or Parquet to records, and which files of a repository belong to a
-//! configuration and a split.
+//! Documents of a data set: parses JSON lines, JSON, CSV and Parquet to records, and selects the files of a repository that belong to
+//! a configuration and a split.
 
 mod files;
 mod parquet;
@@ -11,13 +11,13 @@ use serde_json::{Map, Value};
 
 pub use files::choose;
 
-/// One record: a question with all that belongs to it, in the order of its columns.
+/// One record: a question and its other fields, in the order of the columns.
 pub type Document = Map<String, Value>;
 
-/// The form of a file.
+/// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// A list of objects, or one object a line.
+    /// A list of objects, or one object on each line.
     Json,
     /// Comma-separated values with a header.
     Csv,
@@ -56,7 +56,7 @@ pub enum DataError {
         wanted: String,
         /// How many files there are.
         files: usize,
-        /// What there is instead.
+        /// The alternatives, as the end of the message.
         hint: String,
     },
 }
@@ -64,7 +64,7 @@ pub enum DataError {
 /// The documents of one file.
 ///
 /// # Errors
-/// [`DataError::Malformed`], with the line where there is one.
+/// [`DataError::Malformed`], with the line if the format has lines.
 pub fn read(file: &str, format: Format, bytes: &[u8]) -> Result<Vec<Document>, DataError> {
     let malformed = |reason: String| DataError::Malformed {
         file: file.to_owned(),

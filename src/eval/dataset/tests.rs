@@ -1,4 +1,4 @@
-//! Files of every form, and the choice among those of a repository.
+//! Files of every format, and the selection of a repository's files.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
@@ -38,7 +38,7 @@ fn parquet_file() -> Vec<u8> {
 }
 
 #[test]
-fn every_form_gives_records() {
+fn every_format_is_parsed_to_records() {
     let expected = json!([{ "question": "a?", "label": 1 }, { "question": "b?", "label": 2 }]);
     assert_eq!(
         rows(
@@ -53,7 +53,7 @@ fn every_form_gives_records() {
 }
 
 #[test]
-fn a_column_that_is_not_told_is_none() {
+fn missing_column_is_null() {
     assert_eq!(
         rows("x.jsonl", b"{\"a\": 1}\n{\"b\": 2}"),
         json!([{ "a": 1, "b": null }, { "a": null, "b": 2 }])
@@ -86,7 +86,7 @@ fn chosen(files: &[&str], readme: Option<&str>, config: Option<&str>, split: &st
 }
 
 #[test]
-fn files_are_those_that_the_readme_names() {
+fn readme_selects_the_files() {
     let readme = "---\nconfigs:\n- config_name: main\n  data_files:\n  - split: train\n    path: main/train-*\n  - split: test\n    path: main/test-*\n\
                   - config_name: diamond\n  data_files: diamond.csv\n---\n# Text\n";
     let files = [
@@ -106,7 +106,7 @@ fn files_are_those_that_the_readme_names() {
 }
 
 #[test]
-fn without_a_readme_names_tell_the_split() {
+fn without_a_readme_file_names_select_the_split() {
     let files = ["a/train.jsonl", "a/test.jsonl", "b/test.jsonl", "b/dev-1.jsonl", "note.txt"];
     let of = |config, split| chosen(&files, None, config, split).unwrap();
     assert_eq!(of(Some("a"), "test"), ["a/test.jsonl"]);

@@ -9,70 +9,70 @@ use super::python::{Match, Pattern, strip};
 
 pub use multi_choice::MultiChoice;
 
-/// A way of reading answers.
+/// A pipeline of filters.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
-    /// Its name: the second half of a score's key.
+    /// The pipeline's name: the second half of a score's key.
     pub name: String,
-    /// Its steps.
+    /// The filters, in order.
     pub filters: Vec<Filter>,
 }
 
-/// One step.
+/// One filter.
 #[derive(Debug, Clone)]
 pub enum Filter {
-    /// What a pattern finds in each answer.
+    /// The match of a pattern in each answer.
     Regex(RegexFilter),
-    /// The choice that each answer names.
+    /// The letter of the choice that each answer names.
     MultiChoice(MultiChoice),
-    /// The first answer alone.
+    /// Only the first answer.
     TakeFirst,
-    /// The first `n`.
+    /// Only the first `n` answers.
     TakeFirstK(usize),
-    /// The most frequent answer; of several the one that came first.
+    /// The most frequent answer; of equally frequent ones, the first.
     MajorityVote,
-    /// White space at both ends goes.
+    /// Removes white space at both ends.
     RemoveWhitespace,
-    /// Lower case.
+    /// Converts to lower case.
     Lowercase,
-    /// Upper case.
+    /// Converts to upper case.
     Uppercase,
 }
 
-/// A pattern, which of its matches counts, and what stands for none.
+/// A pattern, the index of the match that counts, and the value without a match.
 #[derive(Debug, Clone)]
 pub struct RegexFilter {
     pub pattern: Pattern,
-    /// The match that counts; negative from the end.
+    /// The index of the match that counts; a negative one counts from the end.
     pub group_select: i64,
-    /// What stands for no match.
+    /// The value if nothing matches.
     pub fallback: String,
 }
 
-/// Why answers cannot be read.
+/// Why filters cannot be applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// `multi_choice_regex` needs the choices.
     #[error("the document has no `choices`, a list of texts, which multi_choice_regex reads")]
     NoChoices,
-    /// More choices than there are letters, or too odd for a pattern.
+    /// There are more choices than letters, or the choices do not make a valid pattern.
     #[error("the choices of a document cannot be searched for: {0}")]
     Choices(String),
     /// Fewer answers than `take_first_k` takes.
     #[error("take_first_k takes {wanted} answers, there are {found}: raise `repeats`")]
     TooFew {
-        /// What it takes.
+        /// The number of answers that the filter takes.
         wanted: usize,
-        /// What there is.
+        /// The number of answers.
         found: usize,
     },
 }
 
 impl Pipeline {
-    /// The answer in the engine's response, once for each repeat.
+    /// Applies the filters to the engine's responses, one for each repeat.
     ///
     /// # Errors
-    /// [`FilterError`] where the document or the number of answers does not fit the filters.
+    /// [`FilterError`] if the document or the number of answers does not fit the filters.
     pub fn answer(&self, said: &[String], document: &Document) -> Result<String, FilterError> {
         let mut answers = said.to_vec();
         for filter in &self.filters {
@@ -117,7 +117,7 @@ impl RegexFilter {
     }
 }
 
-/// The match that counts: its text, or the first of its groups that is not empty.
+/// The selected match: its text, or its first group that is not empty.
 fn selected(found: &[Match], group_select: i64) -> Option<String> {
     let index = match usize::try_from(group_select) {
         Ok(index) => index,

@@ -1,5 +1,5 @@
-//! `multi_choice_regex`: the letter of a choice, found by a pattern, or else by the text of a choice, or else by a letter
-//! behind a colon, in this order, as lm-eval looks for it.
+//! `multi_choice_regex`: finds the letter of a choice, as lm-eval does: by a pattern, else by the text of a choice, else by a letter
+//! after a colon.
 
 use fancy_regex::Regex;
 
@@ -10,17 +10,17 @@ use crate::eval::python::{Pattern, escape, strip};
 /// The filter.
 #[derive(Debug, Clone)]
 pub struct MultiChoice {
-    /// What is looked for first.
+    /// The pattern that is tried first.
     pub regex: RegexFilter,
-    /// Whether case counts among the texts of choices.
+    /// Whether case is ignored in the texts of choices.
     pub ignore_case: bool,
-    /// Whether punctuation counts among them.
+    /// Whether punctuation is ignored in them.
     pub ignore_punctuation: bool,
-    /// What is left out of them.
+    /// Patterns whose matches are removed from them.
     pub regexes_to_ignore: Vec<Pattern>,
 }
 
-/// Pattern and what each of its finds stands for.
+/// A pattern, and the letter for each text that it can match.
 struct Search {
     pattern: Pattern,
     letters: Vec<(String, String)>,
@@ -85,7 +85,7 @@ fn letter(index: usize) -> Result<char, FilterError> {
         .ok_or_else(|| FilterError::Choices(format!("there are more than {index}")))
 }
 
-/// The longest first: a choice whose text begins another must not hide it.
+/// The longest first: a choice whose text is the beginning of another must not match in its place.
 fn by_text(choices: &[String]) -> Result<Search, FilterError> {
     let mut letters = Vec::new();
     for (index, choice) in choices.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Answers out of texts. Expected values are those of lm-eval 0.4.13.
+//! Extraction of answers. Expected values are those of lm-eval 0.4.13.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
@@ -25,7 +25,7 @@ fn answer(filters: Vec<Filter>, said: &[&str]) -> Result<String, FilterError> {
 }
 
 #[test]
-fn patterns_find_what_counts() {
+fn pattern_selects_its_match() {
     let strict = r"#### (\-?[0-9\.\,]+)";
     let flexible = r"(-?[$0-9.,]{2,})|(-?[0-9]+)";
     for (pattern, group, said, expected) in [
@@ -47,7 +47,7 @@ fn patterns_find_what_counts() {
 }
 
 #[test]
-fn of_several_answers_one_is_left() {
+fn repeats_are_reduced_to_one_answer() {
     let vote = || vec![Filter::RemoveWhitespace, Filter::MajorityVote, Filter::TakeFirst];
     assert_eq!(answer(vote(), &["a", "b ", "b", "a"]).unwrap(), "a");
     assert_eq!(answer(vote(), &["a", "b", " b"]).unwrap(), "b");
@@ -58,7 +58,7 @@ fn of_several_answers_one_is_left() {
 }
 
 #[test]
-fn a_choice_is_found_by_letter_by_text_and_behind_a_colon() {
+fn choice_is_found_by_letter_by_text_and_after_a_colon() {
     let filter = |group_select| {
         vec![
             Filter::MultiChoice(MultiChoice {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
-/// Deepest nesting that is read.
+/// The deepest nesting that is parsed.
 const DEEPEST: usize = 64;
 
 /// The value of a Python literal; `None` for any other text.
@@ -103,7 +103,7 @@ impl Literal<'_> {
         }
     }
 
-    /// Texts that stand side by side are one.
+    /// Adjacent string literals are concatenated.
     fn texts(&mut self) -> Option<String> {
         let mut all = String::new();
         while self.rest.starts_with(['\'', '"']) {

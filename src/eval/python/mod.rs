@@ -1,5 +1,5 @@
-//! What Python does where task files rely on it: its texts of values, its literals, its regular expressions and its random
-//! numbers. The same prompt, the same extracted answer and the same few-shot examples as lm-eval's need all four.
+//! The parts of Python's behaviour that task files rely on: `str` and `repr` of values, literals, regular expressions and random
+//! numbers. All four are needed for the same prompts, the same extracted answers and the same few-shot examples as lm-eval's.
 
 mod json;
 mod literal;

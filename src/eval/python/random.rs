@@ -1,5 +1,5 @@
-//! Python's `random.Random`: a Mersenne Twister seeded from an integer, and `sample`, whose choices are part of what a few-shot
-//! prompt is. The algorithm is that of CPython's Lib/random.py, unchanged since 3.2.
+//! Python's `random.Random`: a Mersenne Twister seeded from an integer, and `sample`, which chooses the few-shot examples of a prompt.
+//! The algorithm is that of CPython's Lib/random.py, unchanged since 3.2.
 
 use std::collections::HashSet;
 
@@ -27,7 +27,7 @@ impl Random {
         }
     }
 
-    /// The places that `sample(population, k)` takes out of a population of `n`, in its order. None where there are fewer than `k`.
+    /// The indices that `sample(population, k)` chooses from a population of `n`, in its order. `None` if `n` is less than `k`.
     pub fn sample(&mut self, n: usize, k: usize) -> Option<Vec<usize>> {
         let size = u32::try_from(n).ok()?;
         let count = u32::try_from(k).ok().filter(|count| *count <= size)?;

@@ -1,5 +1,5 @@
-//! Python's regular expressions on a Rust engine: the pattern is rewritten where the two languages differ, and `findall` and
-//! `sub` walk through a text as Python's do (<https://docs.python.org/3/library/re.html>).
+//! Python's regular expressions on a Rust engine: patterns are rewritten where the two syntaxes differ, and `findall` and `sub` iterate
+//! over matches as Python's do (<https://docs.python.org/3/library/re.html>).
 
 use fancy_regex::{Captures, Regex};
 
@@ -16,9 +16,9 @@ pub struct PatternError {
 /// One match of `findall`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Match {
-    /// Of a pattern with at most one group.
+    /// The text of a pattern with at most one group.
     Text(String),
-    /// Of a pattern with several: one text a group, empty where it took no part.
+    /// The texts of a pattern's groups, if it has several; empty for a group that did not take part.
     Groups(Vec<String>),
 }
 
@@ -32,7 +32,7 @@ impl Pattern {
     /// Compiles a pattern as Python writes it.
     ///
     /// # Errors
-    /// [`PatternError`] for what the engine does not know; recursion limits and bytes patterns are such.
+    /// [`PatternError`] for syntax that the engine does not support, and for patterns over its size limits.
     pub fn new(pattern: &str) -> Result<Self, PatternError> {
         let rewritten = rewrite(pattern);
         Regex::new(&rewritten).map(|regex| Self { regex }).map_err(|error| PatternError {
@@ -131,7 +131,7 @@ fn expand(replacement: &str, captures: &Captures<'_>, out: &mut String) {
     out.push_str(rest);
 }
 
-/// `re.escape`, as far as it changes what a pattern means.
+/// `re.escape` for the characters that have a meaning in a pattern.
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -146,7 +146,7 @@ pub fn escape(text: &str) -> String {
 
 /// The pattern in the engine's language.
 fn rewrite(pattern: &str) -> String {
-    // With the flag for lines `$` means the same in both.
+    // With the multi-line flag, `$` means the same in both syntaxes.
     let multiline = pattern
         .strip_prefix("(?")
         .and_then(|rest| rest.split_once(')'))
@@ -185,7 +185,7 @@ fn rewrite(pattern: &str) -> String {
     out
 }
 
-/// What follows a backslash outside a class.
+/// Translates an escape outside a character class.
 fn escaped<'p>(after: &'p str, out: &mut String) -> &'p str {
     let Some(c) = after.chars().next() else {
         out.push('\\');
@@ -193,7 +193,7 @@ fn escaped<'p>(after: &'p str, out: &mut String) -> &'p str {
     };
     match c {
         'Z' => out.push_str("\\z"),
-        // Python escapes any sign; these two mean something else to the engine.
+        // Python allows to escape any punctuation; these two escapes have another meaning in the engine.
         '<' | '>' => out.push(c),
         c if !c.is_ascii() => out.push(c),
         c => out.extend(['\\', c]),
@@ -201,7 +201,7 @@ fn escaped<'p>(after: &'p str, out: &mut String) -> &'p str {
     after.get(c.len_utf8()..).unwrap_or_default()
 }
 
-/// A class up to its bracket. The engine knows classes in classes and set operations, Python does not.
+/// Translates a character class up to its closing bracket. The engine has nested classes and set operations, Python does not.
 fn class<'p>(after: &'p str, out: &mut String) -> &'p str {
     out.push('[');
     let mut rest = after;
@@ -238,7 +238,7 @@ fn class<'p>(after: &'p str, out: &mut String) -> &'p str {
     rest
 }
 
-/// The two bounds of a quantifier and what follows it; none where the brace stands for itself.
+/// The bounds of a quantifier and the rest of the pattern; `None` for a literal brace.
 fn quantifier(after: &str) -> Option<(String, String, &str)> {
     let (inside, behind) = after.split_once('}')?;
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());

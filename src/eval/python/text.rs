@@ -9,13 +9,13 @@ use super::nested::{self, Leaf};
 /// `string.punctuation`.
 pub const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
-/// `str.strip()`. Python counts four separators of ASCII as white space, Rust does not.
+/// `str.strip()`. Unlike Rust, Python counts the four ASCII separators (0x1c to 0x1f) as white space.
 #[must_use]
 pub fn strip(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || ('\x1c'..='\x1f').contains(&c))
 }
 
-/// `str.isdigit()`, for the digits that occur: those of ASCII.
+/// `str.isdigit()` for ASCII.
 #[must_use]
 pub fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())

@@ -7,7 +7,7 @@ use crate::yaml::{Node, Object, Reader};
 
 /// The default pattern of lm-eval's regex filters.
 const USUAL_PATTERN: &str = r"#### (\-?[0-9\.\,]+)";
-/// What they give where nothing is found.
+/// The value if nothing matches.
 const USUAL_FALLBACK: &str = "[invalid]";
 
 pub(super) fn read(object: &Object<'_>, reader: &mut Reader<'_>) -> Option<Vec<Pipeline>> {
@@ -36,7 +36,11 @@ fn pipeline(node: &Node, reader: &mut Reader<'_>) -> Option<Pipeline> {
         && let Some(at) = before.iter().position(one_answer)
     {
         let span = items.get(at + 1).map_or(node.span, |item| item.span);
-        reader.error(span, "filter", "a filter behind take_first, which leaves one answer: put it before");
+        reader.error(
+            span,
+            "filter",
+            "a filter after take_first, which leaves one answer: move it before take_first",
+        );
         return None;
     }
     if !filters

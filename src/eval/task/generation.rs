@@ -1,4 +1,4 @@
-//! `generation_kwargs`: what is asked of the engine.
+//! `generation_kwargs`: the sampling parameters of requests.
 
 use super::read::{OTHER_ENGINE, any_text, texts};
 use super::{Generation, json};
@@ -6,7 +6,7 @@ use crate::yaml::{Node, Object, Reader, Value};
 
 const KNOWN: [&str; 5] = ["until", "max_gen_toks", "temperature", "top_p", "do_sample"];
 
-/// The default: greedy, up to the delimiter of examples.
+/// The default: greedy decoding, up to the delimiter of examples.
 fn usual(delimiter: &str) -> Generation {
     let until = vec![delimiter.to_owned()];
     Generation {

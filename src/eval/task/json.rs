@@ -1,10 +1,10 @@
-//! Nodes of a task file as JSON, for results that quote the file and for examples that stand in it.
+//! Nodes of a task file as JSON, for results that quote the file and for examples that it contains.
 
 use serde_json::{Map, Number, Value as Json};
 
 use crate::yaml::{Node, Value};
 
-/// A node and all below it.
+/// The JSON value of a node.
 pub(super) fn value(node: &Node) -> Json {
     match &node.value {
         Value::Null => Json::Null,
@@ -17,7 +17,7 @@ pub(super) fn value(node: &Node) -> Json {
     }
 }
 
-/// The entries of a mapping; none for anything else.
+/// The entries of a mapping; empty for other values.
 pub(super) fn object(node: &Node) -> Map<String, Json> {
     let Value::Mapping(map) = &node.value else {
         return Map::new();

@@ -1,5 +1,5 @@
-//! A task as lm-eval's task files describe it: where the questions are, how a prompt is made of one, what is asked of the
-//! engine, how an answer is read out of what it says, and how it is scored.
+//! A task of lm-eval's task files: the source of its documents, prompt templates, sampling parameters, filters that extract the answer,
+//! and metrics.
 
 mod fewshot;
 mod filters;
@@ -27,38 +27,38 @@ pub use read::read;
 pub struct Task {
     /// Its name: the key of its scores.
     pub name: String,
-    /// The file as it was read, as results quote it.
+    /// The file's content, which results quote.
     pub config: Map<String, Value>,
     /// `metadata.version`.
     pub version: Value,
-    /// Where the questions are.
+    /// The source of the documents.
     pub source: DataSource,
     /// The names of the splits.
     pub splits: Splits,
-    /// Fields that each document gets, each from a template over the document and, as `doc`, all of it.
+    /// Fields that are added to each document. Each template sees the document's fields, and the document itself as `doc`.
     pub process_docs: Vec<(String, Template)>,
     /// How a document becomes text.
     pub form: Form,
-    /// Text before everything else.
+    /// The text before the examples.
     pub description: Option<Field>,
     /// Few-shot examples.
     pub fewshot: Fewshot,
     /// Number of examples, if given in the file.
     pub num_fewshot: Option<usize>,
-    /// What is asked of the engine.
+    /// Sampling parameters.
     pub generation: Generation,
-    /// How answers are read, each way on its own.
+    /// Filter pipelines; each gives scores of its own.
     pub filters: Vec<Pipeline>,
-    /// How answers are scored.
+    /// The metrics.
     pub metrics: Vec<MetricUse>,
-    /// How often each question is asked.
+    /// How many times each question is asked.
     pub repeats: NonZeroU32,
 }
 
-/// Where the documents of a task are.
+/// The source of a task's documents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DataSource {
-    /// Files of this machine, split by split.
+    /// Local files by split.
     Files(Vec<(String, Vec<String>)>),
     /// A data set of the hub.
     Hub {
@@ -66,7 +66,7 @@ pub enum DataSource {
         id: String,
         /// The configuration.
         config: Option<String>,
-        /// The revision that the file pins.
+        /// The pinned revision.
         revision: Option<String>,
     },
 }
@@ -74,24 +74,24 @@ pub enum DataSource {
 /// The names of a data set's splits.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Splits {
-    /// For learning; few-shot examples come from it first.
+    /// The training split; few-shot examples come from it if it exists.
     pub training: Option<String>,
-    /// For choosing among models.
+    /// The validation split.
     pub validation: Option<String>,
-    /// For the score.
+    /// The test split.
     pub test: Option<String>,
 }
 
 /// The name of a column, or a template.
 #[derive(Debug, Clone)]
 pub struct Field {
-    /// As written: a column where there is one of this name.
+    /// The text as written: a column name, if such a column exists.
     pub written: String,
-    /// The template that it is otherwise.
+    /// The text as a template, if there is no such column.
     pub template: Template,
 }
 
-/// What is right.
+/// The target: the correct answer.
 #[derive(Debug, Clone)]
 pub enum TargetField {
     /// A column or a template.
@@ -102,7 +102,7 @@ pub enum TargetField {
     Texts(Vec<String>),
 }
 
-/// What can be chosen.
+/// The choices of a multiple-choice question.
 #[derive(Debug, Clone)]
 pub enum ChoiceField {
     /// A column, or a template that gives a list.
@@ -111,49 +111,49 @@ pub enum ChoiceField {
     Texts(Vec<String>),
 }
 
-/// How a document becomes a question and an answer.
+/// The templates that turn a document into question and answer.
 #[derive(Debug, Clone)]
 pub struct Form {
     /// The question.
     pub text: Field,
     /// The answer.
     pub target: TargetField,
-    /// The choices, where the target is an index.
+    /// The choices, if the target is an index.
     pub choice: Option<ChoiceField>,
-    /// Between question and answer.
+    /// The delimiter between question and answer.
     pub target_delimiter: String,
-    /// Behind an example.
+    /// The delimiter after an example.
     pub fewshot_delimiter: String,
 }
 
-/// Which examples are taken.
+/// How examples are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sampler {
-    /// As Python's generator draws them, seeded once a task.
+    /// Sampled by Python's generator, seeded once for each task.
     Random,
-    /// The first ones.
+    /// The first documents.
     FirstN,
 }
 
 /// Few-shot examples.
 #[derive(Debug, Clone)]
 pub struct Fewshot {
-    /// The split they come from, where the file names one.
+    /// Their split, if the file names one.
     pub split: Option<String>,
     /// Examples in the file itself.
     pub samples: Option<Vec<Document>>,
-    /// Places in the split that may be used.
+    /// Indices of the split's documents that may be used.
     pub indices: Option<Vec<usize>>,
-    /// Which of them.
+    /// How they are chosen.
     pub sampler: Sampler,
-    /// How one becomes text.
+    /// The templates of an example.
     pub form: Form,
 }
 
-/// What is asked of the engine.
+/// Sampling parameters of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Generation {
-    /// Texts at which the answer ends.
+    /// Stop strings.
     pub until: Vec<String>,
     /// Maximum tokens of an answer, if given in the file.
     pub max_gen_toks: Option<u32>,
@@ -161,11 +161,11 @@ pub struct Generation {
     pub temperature: f64,
     /// Nucleus sampling, if given in the file.
     pub top_p: Option<f64>,
-    /// As written, for the samples' file.
+    /// The mapping as written, for the samples file.
     pub written: Map<String, Value>,
 }
 
-/// A metric and which direction is good.
+/// A metric and its direction.
 #[derive(Debug, Clone)]
 pub struct MetricUse {
     /// How one answer is scored.

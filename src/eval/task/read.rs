@@ -1,5 +1,5 @@
-//! A task file to a [`Task`]. Everything that is wrong is found in one run, at its place; a key that lm-eval knows and this
-//! implementation does not is an error that names it, never silently left out.
+//! Parses a task file to a [`Task`]. All errors are found in one run, with their places. A key that lm-eval supports and this
+//! implementation does not is an error, never silently ignored.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::eval::template::Template;
 use crate::model::{Diagnostics, SourceFile};
 use crate::yaml::{self, Node, Object, Reader, Value};
 
-/// Keys that are read.
+/// Supported keys.
 const KNOWN: [&str; 28] = [
     "task",
     "task_alias",
@@ -41,28 +41,28 @@ const KNOWN: [&str; 28] = [
     "group",
 ];
 
-/// Keys of lm-eval that are not, and why.
+/// Keys of lm-eval that are not supported, and why.
 const UNSUPPORTED: [(&str, &str); 11] = [
-    ("include", "a task file stands for itself here: write the included keys out"),
+    ("include", "write the included keys into this file"),
     ("process_results", "it is a Python function"),
     ("custom_dataset", "it is a Python function"),
-    ("use_prompt", "prompts of promptsource are not read"),
-    ("doc_to_image", "only text is asked"),
-    ("doc_to_audio", "only text is asked"),
-    ("doc_to_decontamination_query", "decontamination is not built"),
-    ("gen_prefix", "an answer cannot be begun for the engine"),
-    ("aggregate_metric_list", "groups are not built: name their tasks one by one"),
+    ("use_prompt", "promptsource is not supported"),
+    ("doc_to_image", "only text tasks are supported"),
+    ("doc_to_audio", "only text tasks are supported"),
+    ("doc_to_decontamination_query", "decontamination is not supported"),
+    ("gen_prefix", "a prefix of the answer is not supported"),
+    ("aggregate_metric_list", "groups are not supported: name their tasks one by one"),
     ("dataset_version", "pin a revision: dataset_kwargs: {revision: …}"),
-    ("weight_by_size", "groups are not built: name their tasks one by one"),
+    ("weight_by_size", "groups are not supported: name their tasks one by one"),
 ];
 
-/// What helps where a key is not supported.
+/// The remedy for unsupported keys.
 pub(super) const OTHER_ENGINE: &str = "`imax eval --engine lm-eval` runs the task with the Python harness";
 
 /// Reads a task file.
 ///
 /// # Errors
-/// Everything that is wrong with it.
+/// All errors of the file.
 pub fn read(file: &Arc<SourceFile>) -> Result<Task, Diagnostics> {
     let mut found = Diagnostics::new();
     let node = yaml::parse(file, &mut found);
@@ -106,7 +106,7 @@ fn task(node: &Node, reader: &mut Reader<'_>) -> Option<Task> {
         test: split(&object, reader, "test_split"),
     };
     if splits.test.is_none() && splits.validation.is_none() {
-        let help = "name the split whose questions are asked: `test_split: test`";
+        let help = "name the split that is evaluated: `test_split: test`";
         reader.error_with_help(object.span(), "missing-field", "neither `test_split` nor `validation_split`", help);
     }
     let form = form(&object, reader, None);
@@ -185,7 +185,7 @@ pub(super) fn field(node: &Node, reader: &mut Reader<'_>, what: &str) -> Option<
     }
 }
 
-/// A list of texts; numbers in it are meant as their texts.
+/// A list of texts; numbers count as texts.
 pub(super) fn texts(node: &Node, reader: &mut Reader<'_>, what: &str) -> Option<Vec<String>> {
     let items = reader.list(node, what)?;
     items
@@ -199,7 +199,7 @@ pub(super) fn texts(node: &Node, reader: &mut Reader<'_>, what: &str) -> Option<
         .collect()
 }
 
-/// The fields of a form; those that are not there are those of `general`.
+/// The templates of a question or an example; missing ones are those of `general`.
 pub(super) fn form(object: &Object<'_>, reader: &mut Reader<'_>, general: Option<&Form>) -> Option<Form> {
     let text = match (object.get("doc_to_text"), general) {
         (None, Some(general)) => Some(general.text.clone()),
@@ -254,7 +254,7 @@ fn choice(node: &Node, reader: &mut Reader<'_>) -> Option<ChoiceField> {
     }
 }
 
-/// Names and templates. lm-eval takes a Python function here; templates are what can be read without Python.
+/// `process_docs`: names and templates. lm-eval takes a Python function here, which cannot be run without Python.
 fn process_docs(object: &Object<'_>, reader: &mut Reader<'_>) -> Vec<(String, Template)> {
     let Some(node) = object.get("process_docs") else {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! Where a task's documents are: `dataset_path`, `dataset_name`, `dataset_kwargs`.
+//! The source of a task's documents: `dataset_path`, `dataset_name`, `dataset_kwargs`.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use super::DataSource;
 use super::read::{OTHER_ENGINE, texts};
 use crate::yaml::{Node, Object, Reader, Value};
 
-/// Values of `dataset_path` that name a form of local files, not a data set.
+/// Values of `dataset_path` that name a format of local files, not a data set.
 const LOCAL: [&str; 3] = ["json", "csv", "parquet"];
 
-/// Arguments of `datasets.load_dataset` that are read; `trust_remote_code` has no meaning where no code is run.
+/// Supported arguments of `datasets.load_dataset`. `trust_remote_code` has no effect, because no code of a data set is run.
 const ARGUMENTS: [&str; 3] = ["data_files", "revision", "trust_remote_code"];
 
 pub(super) fn read(object: &Object<'_>, reader: &mut Reader<'_>) -> Option<DataSource> {
@@ -70,7 +70,7 @@ fn arguments<'n>(node: &'n Node, reader: &mut Reader<'_>) -> Option<Object<'n>> 
     reader.object(node, "dataset_kwargs", &ARGUMENTS)
 }
 
-/// A file, a list of them, or either for each split. Without a split they are those of `train`, as in `datasets`.
+/// A file, a list of files, or either for each split. Files without a split belong to `train`, as in `datasets`.
 fn data_files(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<(String, Vec<String>)>> {
     let files = |node: &Arc<Node>, reader: &mut Reader<'_>| one_or_several(node, reader);
     match &node.value {

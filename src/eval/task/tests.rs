@@ -32,7 +32,7 @@ fn of(text: &str) -> Result<Task, String> {
 }
 
 #[test]
-fn a_whole_file_is_read() {
+fn whole_file_is_parsed() {
     let task = of(WHOLE).unwrap();
     assert_eq!(task.name, "sums");
     let files = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
@@ -53,7 +53,7 @@ fn a_whole_file_is_read() {
 }
 
 #[test]
-fn what_is_not_said_is_as_in_lm_eval() {
+fn defaults_are_those_of_lm_eval() {
     let task =
         of("task: t\ndataset_path: openai/gsm8k\ndataset_name: main\nvalidation_split: test\ndoc_to_text: q\ndoc_to_target: a\n").unwrap();
     let hub = DataSource::Hub {
@@ -69,7 +69,7 @@ fn what_is_not_said_is_as_in_lm_eval() {
 }
 
 #[test]
-fn every_key_that_is_not_supported_is_named_at_its_place() {
+fn unsupported_keys_are_errors_with_place() {
     for (change, said) in [
         ("include: other.yaml", "key `include` is not supported"),
         ("process_results: f", "key `process_results` is not supported"),
@@ -109,7 +109,7 @@ fn every_key_that_is_not_supported_is_named_at_its_place() {
 }
 
 #[test]
-fn all_that_is_wrong_is_found_in_one_run() {
+fn all_errors_are_found_in_one_run() {
     let text = WHOLE
         .replace("exact_match", "bleu")
         .replace("repeats: 3", "repeats: no")

@@ -13,10 +13,10 @@ pub use super::message::{Message, Role, as_single_turn, as_text};
 /// One question.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Question {
-    /// Its place in the split, from 0.
+    /// Its index in the split, from 0.
     pub id: usize,
     pub document: Document,
-    /// What is sent.
+    /// The messages to send.
     pub messages: Vec<Message>,
     /// The target as the task gives it: a text, an index, a list.
     pub target: Value,
@@ -35,10 +35,10 @@ pub struct TaskQuestions {
     pub num_fewshot: usize,
 }
 
-/// What can be chosen beside the task file.
+/// Options that override the task file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Choices {
-    /// Examples per question; a 0 in the file is kept.
+    /// Examples per question. A task file with 0 examples keeps 0.
     pub num_fewshot: Option<usize>,
     /// Ask only this number of questions, from the first.
     pub limit: Option<usize>,
@@ -50,7 +50,7 @@ pub enum QuestionError {
     /// The split is empty.
     #[error("task {task}: the split has no documents")]
     Empty { task: String },
-    /// A template gave nothing.
+    /// A template failed.
     #[error("task {task}, document {document}: {source}")]
     Template {
         task: String,
@@ -59,7 +59,7 @@ pub enum QuestionError {
         /// Why.
         source: TemplateError,
     },
-    /// A field is not what it has to be.
+    /// A template gave a value of the wrong kind.
     #[error("task {task}, document {document}: `{field}` is {found}, expected {expected}")]
     Field {
         task: String,
@@ -67,26 +67,26 @@ pub enum QuestionError {
         document: usize,
         /// The field of the task file.
         field: &'static str,
-        /// What it gave.
+        /// The value.
         found: String,
-        /// What it has to give.
+        /// The expected kind.
         expected: &'static str,
     },
     /// There are fewer examples than a question needs.
-    #[error("task {task}: {wanted} examples a question, but there are {found}: lower --num-fewshot")]
+    #[error("task {task}: {wanted} examples per question, but the split has {found}: lower --num-fewshot")]
     TooFewExamples {
         task: String,
-        /// How many a question needs.
+        /// The examples that a question needs.
         wanted: usize,
-        /// How many there are.
+        /// The available examples.
         found: usize,
     },
 }
 
-/// The seed of the examples, as lm-eval has it.
+/// lm-eval's seed for examples.
 const FEWSHOT_SEED: u32 = 1234;
 
-/// How many examples each question of the task has.
+/// The number of examples of each question.
 #[must_use]
 pub fn num_fewshot(task: &Task, chosen: Option<usize>) -> usize {
     match (task.num_fewshot, chosen) {
@@ -97,7 +97,7 @@ pub fn num_fewshot(task: &Task, chosen: Option<usize>) -> usize {
 }
 
 impl TaskQuestions {
-    /// The questions of a task. `documents` are those of the split that is asked, `examples` those that examples come from.
+    /// The questions of a task. `documents` are those of the evaluated split, `examples` those from which examples are chosen.
     ///
     /// # Errors
     /// See [`QuestionError`].
@@ -111,7 +111,7 @@ impl TaskQuestions {
         let num_fewshot = num_fewshot(task, choices.num_fewshot);
         let pool = if num_fewshot == 0 { Vec::new() } else { examples };
         let process = |(id, document)| match &task.fewshot.samples {
-            // Examples that stand in the task file are as they are.
+            // `process_docs` does not apply to examples in the task file.
             Some(_) if task.fewshot.split.is_none() => Ok(document),
             Some(_) | None => processed(task, id, document),
         };
@@ -156,7 +156,7 @@ fn processed(task: &Task, id: usize, mut document: Document) -> Result<Document,
     Ok(document)
 }
 
-/// A text that is a list's literal is the list.
+/// Parses a text that is a list literal; other texts stay as they are.
 fn as_value(text: String) -> Value {
     if text.len() >= 2 && text.starts_with('[') && text.ends_with(']') {
         return python::literal(&text).unwrap_or(Value::String(text));
@@ -205,14 +205,14 @@ impl Writer<'_> {
         })
     }
 
-    /// Places in the pool.
+    /// Indices in the pool of examples.
     fn examples(&mut self, document: &Document) -> Result<Vec<usize>, QuestionError> {
         let count = self.num_fewshot;
         if count == 0 {
             return Ok(Vec::new());
         }
         let fewshot = &self.task.fewshot;
-        // Only where examples come from the split that is asked, so that no question holds its own answer.
+        // Only if examples come from the evaluated split: no question may contain its own answer.
         let own_split = fewshot.split == self.task.splits.test;
         let other = |place: &usize| self.pool.get(*place) != Some(document);
         let places: Vec<usize> = match (fewshot.sampler, &fewshot.indices) {
@@ -236,7 +236,7 @@ impl Writer<'_> {
         }
         let mut chosen: Vec<usize> = sample.filter(other).collect();
         if chosen.len() < count {
-            // Copies of the question were drawn: draw again, without them.
+            // The question itself (or a copy) was drawn: draw again without it.
             let others: Vec<usize> = places.iter().copied().filter(other).collect();
             let sample = self.random.sample(others.len(), count).ok_or_else(|| too_few(others.len()))?;
             chosen = sample.into_iter().filter_map(|at| others.get(at).copied()).collect();
@@ -245,7 +245,7 @@ impl Writer<'_> {
         Ok(chosen)
     }
 
-    /// A question, and for an example its answer.
+    /// The messages of a question; for an example also its answer.
     fn turn(&self, form: &Form, document: &Document, id: usize, answered: bool, messages: &mut Vec<Message>) -> Result<(), QuestionError> {
         let content = match self.column(&form.text, document) {
             Some(Value::String(text)) => text.clone(),

@@ -40,7 +40,7 @@ fn task_questions(
 const PLAIN: &str = "test_split: test\nfewshot_split: train\ndoc_to_text: \"Q: {{q}}\\nA:\"\ndoc_to_target: a\n";
 
 #[test]
-fn a_prompt_is_description_examples_and_question() {
+fn prompt_is_description_examples_and_question() {
     let more = format!("{PLAIN}description: \"Do.\\n\"\n");
     let task_questions = task_questions(&more, documents(2), documents(100), 2).unwrap();
     // random.Random(1234).sample(range(100), 2), and once more for the second question.
@@ -59,7 +59,7 @@ fn a_prompt_is_description_examples_and_question() {
 }
 
 #[test]
-fn no_question_is_its_own_example() {
+fn question_is_never_its_own_example() {
     let more = PLAIN.replace("fewshot_split: train", "fewshot_split: test");
     let all = task_questions(&more, documents(6), documents(6), 5).unwrap();
     for question in &all.questions {
@@ -80,7 +80,7 @@ fn no_question_is_its_own_example() {
 }
 
 #[test]
-fn a_file_that_wants_no_examples_gets_none() {
+fn task_file_with_zero_examples_keeps_zero() {
     let task_questions = task_questions(&format!("{PLAIN}num_fewshot: 0\n"), documents(1), documents(9), 5).unwrap();
     assert_eq!((task_questions.num_fewshot, task_questions.questions[0].messages.len()), (0, 1));
 }

@@ -15,7 +15,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// The word that people and GitHub's annotations use.
+    /// The word in messages and in GitHub's annotations.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -40,7 +40,7 @@ pub struct Diagnostic {
     pub code: &'static str,
     /// What was found and what was expected, lower case, one line.
     pub message: String,
-    /// The place; none for a problem outside any file, such as a missing file.
+    /// The place; `None` for a problem outside any file, such as a missing folder.
     pub place: Option<Place>,
     pub help: Option<String>,
     pub related: Vec<Related>,
@@ -76,7 +76,7 @@ impl Diagnostic {
         self
     }
 
-    /// The same, with what to do about it.
+    /// The same, with a remedy.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -101,11 +101,11 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Most findings that are kept: more than anybody repairs before looking again, and little enough for memory and logs.
+/// The most findings that are kept: more than anybody fixes at once, and few enough for memory and logs.
 const MOST: usize = 1_000;
 
-/// The findings of one run, in the order they were made. Past the first thousand they are only counted, so that a file that
-/// is wrong throughout costs no more than one that is wrong in places.
+/// The findings of one run, in order. After the first thousand they are only counted, so that a file with very many errors costs no
+/// more than others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
@@ -141,7 +141,7 @@ impl Diagnostics {
         self.more += more;
     }
 
-    /// How many there are beyond those that are kept.
+    /// The number of findings that were not kept.
     #[must_use]
     pub fn more(&self) -> usize {
         self.more
@@ -173,10 +173,10 @@ impl Diagnostics {
         self.list.iter()
     }
 
-    /// `value` when no error was found, else all findings.
+    /// `value` if there is no error, else all findings.
     ///
     /// # Errors
-    /// The findings, when there is an error among them or no value.
+    /// The findings, if one of them is an error or there is no value.
     pub fn into_result<T>(self, value: Option<T>) -> Result<(T, Self), Self> {
         match value {
             Some(value) if !self.has_errors() => Ok((value, self)),

@@ -7,11 +7,11 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 use super::{Diagnostic, Severity};
 use crate::model::Place;
 
-/// Columns of a snippet: enough for any config, too few to flood a log. The renderer cuts longer lines around the mark.
+/// Columns of a snippet: enough for any config, without flooding a log. The renderer cuts longer lines around the mark.
 const SNIPPET_WIDTH: usize = 160;
 
-/// Bytes of a line from which on its place is shown without it. The renderer lays out the whole line before it cuts it: a line
-/// of 8 MB took 2.6 s, and there may be a thousand findings in it.
+/// The longest line that is shown, bytes; of longer ones only the place is shown. The renderer lays out the whole line before it cuts
+/// it: a line of 8 MB took 2.6 s, and there may be a thousand findings in it.
 const LONGEST_LINE: usize = 10_000;
 
 pub(super) fn render(diagnostic: &Diagnostic) -> String {
@@ -55,8 +55,8 @@ fn byte_offset(line: &str, character: usize) -> usize {
     line.char_indices().nth(character).map_or(line.len(), |(offset, _)| offset)
 }
 
-/// Text from outside with its control characters made visible: a terminal must not obey it. The renderer does so for source
-/// lines only.
+/// Makes control characters of untrusted text visible, so that they cannot control the terminal. The renderer does so only for source
+/// lines.
 fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for character in text.chars() {

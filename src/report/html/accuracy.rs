@@ -1,4 +1,4 @@
-//! Accuracy as a table of the page, next to the speed that it was bought with.
+//! The table of accuracy scores on the page.
 
 use maud::{Markup, html as markup};
 
@@ -7,7 +7,7 @@ use crate::report::evals::ScoreRow;
 use crate::report::sentences;
 use crate::report::view::{Mark, View};
 
-/// The table; nothing where nothing was evaluated.
+/// The table; empty without scores.
 pub(super) fn table(view: &View) -> Markup {
     let rows = view.scores().rows();
     let compared = rows.iter().any(|row| row.change.is_some());

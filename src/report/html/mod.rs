@@ -1,5 +1,5 @@
-//! The report as one HTML file that opens offline: plotly.js is inside. Text from outside passes through maud, which
-//! escapes it, or through JSON whose `<` are escaped.
+//! The report as one HTML file that works offline: it contains plotly.js. Untrusted text passes through maud, which escapes it, or
+//! through JSON whose `<` are escaped.
 
 mod accuracy;
 mod plotly;
@@ -19,7 +19,7 @@ use crate::model::Metric;
 use plotly::PLOTLY_JS;
 use style::{SCRIPT, STYLE};
 
-/// The page. `title` is what the browser calls it.
+/// The page. `title` is the document's title in the browser.
 #[must_use]
 pub fn html(view: &View, title: &str) -> String {
     let plots = plots(view);
@@ -55,8 +55,8 @@ pub fn html(view: &View, title: &str) -> String {
     page.into_string()
 }
 
-/// What the script draws, as its constant. `<` cannot end the script or begin a comment in it, and JavaScript takes U+2028 and
-/// U+2029 for line ends where JSON does not.
+/// The data of the script, as a JavaScript constant. `<` is escaped, because it could end the script or begin a comment; U+2028 and
+/// U+2029 are escaped, because JavaScript, unlike JSON, takes them for line ends.
 fn constant(view: &View) -> String {
     let json = data(view).to_string();
     let json = json
@@ -161,7 +161,7 @@ fn answered(view: &View) -> Markup {
     }
 }
 
-/// What people ask for first: a label, and its axes.
+/// Presets of the axes, with labels.
 const PRESETS: [(&str, &str, &str); 6] = [
     ("Throughput / interactivity", "interactivity", "throughput-per-gpu"),
     ("Throughput / E2E latency", "e2el", "throughput-per-gpu"),
@@ -222,7 +222,7 @@ fn charts(plots: &[Plot]) -> Markup {
     }
 }
 
-/// The tables; each row has the number of its point in the script's constant.
+/// The tables; each row has the index of its point in the script's data.
 fn tables(view: &View) -> Markup {
     let columns = view.columns();
     let mut first = 0;
@@ -272,7 +272,7 @@ fn table_row(row: &TableRow, columns: &[Column], number: usize, compared: bool) 
 fn table_cell(cell: &Cell, number: bool) -> Markup {
     markup! {
         td .number[number] .best[cell.best] title=[cell.best.then_some("best of its group")] {
-            // In front, so that the numbers of a column stay below each other.
+            // Before the number, so that the digits of a column stay aligned.
             @if let Some(delta) = &cell.delta { span class={ "delta " (class(delta.mark)) } { (delta.text) } }
             (cell.text)
         }

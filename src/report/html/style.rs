@@ -1,4 +1,4 @@
-//! The page's look and its one script: light and dark, readable on a phone, tables that scroll on their own.
+//! The page's style sheet and script: light and dark themes, small screens, tables with their own scroll bars.
 
 pub(super) const STYLE: &str = r"
 :root {

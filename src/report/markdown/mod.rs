@@ -16,26 +16,26 @@ use section::{Section, fit};
 pub struct Budget {
     /// The most bytes.
     pub bytes: usize,
-    /// The most points in each list of the worst, the best and the failed ones.
+    /// The most points in each list: the worst, the best, the failed ones.
     pub listed: usize,
     /// Where readers find what was left out.
     pub rest: &'static str,
 }
 
 impl Budget {
-    /// A comment: GitHub takes 65,536 characters, and bytes are never fewer than those.
+    /// A comment: GitHub's limit is 65,536 characters, and a text never has fewer bytes than characters.
     pub const COMMENT: Self = Self {
         bytes: 65_536,
         listed: 8,
         rest: "see the job summary and the report artifact",
     };
-    /// A check run's summary: GitHub takes 65,535 characters.
+    /// A check run's summary: GitHub's limit is 65,535 characters.
     pub const CHECK: Self = Self {
         bytes: 65_535,
         listed: 50,
         rest: "see the job summary and the report artifact",
     };
-    /// The summary of a step: GitHub takes 1 MiB; some of it is left for what else the step writes.
+    /// The summary of a step: GitHub's limit is 1 MiB, some of which is left for other output of the step.
     pub const SUMMARY: Self = Self {
         bytes: 1_000_000,
         listed: 100,
@@ -62,8 +62,8 @@ pub fn summary(view: &View, budget: Budget) -> String {
     )
 }
 
-/// The report with everything but the verdict and the largest changes folded. `marker` is a hidden line at the end by which
-/// the comment is found again, see [`crate::github`].
+/// The report with everything but the verdict and the largest changes folded. `marker` is a hidden last line by which the comment is
+/// found again, see [`crate::github`].
 #[must_use]
 pub fn comment(view: &View, links: &Links, marker: &str, budget: Budget) -> String {
     text(
@@ -77,7 +77,7 @@ pub fn comment(view: &View, links: &Links, marker: &str, budget: Budget) -> Stri
     )
 }
 
-/// What tells the summary from the comment.
+/// The differences between summary and comment.
 struct Style<'a> {
     folded: bool,
     links: Option<&'a Links>,
@@ -98,7 +98,7 @@ fn text(view: &View, budget: Budget, style: &Style) -> String {
     fit(&opening, sections, style.closing, budget)
 }
 
-/// The verdict in the first line, then what was compared.
+/// The verdict in the first line, then the names of head and base.
 fn opening(view: &View) -> String {
     let mut text = format!("### {} {}\n", sign(view.mark()), view.headline());
     if let Some(comparison) = view.comparison {
@@ -123,7 +123,7 @@ fn opening(view: &View) -> String {
     text
 }
 
-/// A mark as a sign that has a colour on every screen.
+/// A mark as an emoji, which has a colour everywhere.
 pub(super) fn sign(mark: Mark) -> &'static str {
     match mark {
         Mark::Good => "🟢",
@@ -165,7 +165,7 @@ fn and_more(all: usize, listed: usize) -> String {
     }
 }
 
-/// What was asked, and why some of it is not known.
+/// Answers to the questions of the command line, and notes about missing data.
 fn answers(view: &View) -> Option<Section> {
     let lines = view.answers.iter().chain(&view.cost_notes);
     let text: String = lines.map(|line| format!("\n{}\n", escape_markdown(line))).collect();
@@ -190,7 +190,7 @@ fn failures(view: &View, links: Option<&Links>, listed: usize) -> Option<Section
     Some(Section::new(text + &and_more(failures.len(), listed)))
 }
 
-/// A reason is one sentence; if it contains a log, its beginning is enough.
+/// The most characters of a reason. A reason is one sentence; of a quoted log the beginning is enough.
 fn shortened(reason: &str) -> String {
     const LONGEST: usize = 300;
     match reason.char_indices().nth(LONGEST) {

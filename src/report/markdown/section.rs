@@ -1,4 +1,4 @@
-//! Sections of a text that has a longest length.
+//! Sections of a text with a size limit.
 
 use super::Budget;
 
@@ -19,11 +19,11 @@ impl Section {
     }
 }
 
-/// Room that is kept for the sentence about what was left out.
+/// Bytes reserved for the sentence about omitted sections.
 const NOTICE_BYTES: usize = 400;
 
-/// As many sections as fit, in their order, between an opening and a closing that are always there. A section that does not
-/// fit is left out, later ones that do are kept.
+/// As many sections as fit, in order, between an opening and a closing that are always kept. A section that does not fit is omitted;
+/// later ones that fit are kept.
 pub(super) fn fit(opening: &str, sections: Vec<Section>, closing: &str, budget: Budget) -> String {
     let kept_free = NOTICE_BYTES + closing.len() + 2;
     let mut text = cut(opening, budget.bytes.saturating_sub(kept_free)).to_owned();
@@ -54,7 +54,7 @@ fn notice(left_out: &[Option<String>], rest: &str) -> String {
     format!("\n_{what} not fit here; {rest}._\n")
 }
 
-/// The beginning of a text, at a character's end.
+/// The beginning of a text, cut at a character boundary.
 fn cut(text: &str, bytes: usize) -> &str {
     let mut end = bytes.min(text.len());
     while !text.is_char_boundary(end) {

@@ -1,4 +1,4 @@
-//! SARIF 2.1.0, for GitHub's code scanning: the parts of it that are written here, as types.
+//! SARIF 2.1.0, for GitHub's code scanning: types for the parts of it that imax writes.
 //! Specification: <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>.
 
 mod diagnostics;
@@ -74,7 +74,7 @@ struct Alert {
     suppressions: Vec<Suppression>,
 }
 
-/// By these GitHub recognises an alert of an earlier run.
+/// GitHub recognises an alert of an earlier run by these.
 #[derive(Serialize)]
 struct Fingerprints {
     #[serde(rename = "imaxPoint/v1")]

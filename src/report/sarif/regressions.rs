@@ -1,4 +1,4 @@
-//! Regressions as alerts: a regression is an alert until a run no longer has it.
+//! Regressions as alerts. GitHub closes an alert when a later run does not have it.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +12,15 @@ use crate::analysis::{CurveComparison, PointComparison, Verdict};
 use crate::model::PointKey;
 use crate::result::{Point, PointFailure, PointOutcome};
 
-/// GitHub shows no alert without a file: a regression is placed in the changelog, at the line of the entry that selects its
-/// config if that is known, else without a line.
+/// The file of alerts: GitHub requires one. A regression is placed in the changelog, at the line of the entry that selects its config,
+/// or without a line if that is unknown.
 pub const CHANGELOG: &str = "perf-changelog.yaml";
 
 const RULES: [(&str, &str); 4] = [
     ("point-worse", "A measured point got worse"),
     ("point-failed", "A point could not be measured"),
     ("curve-worse", "A curve got worse at equal interactivity"),
-    ("accuracy-worse", "An evaluation scored less"),
+    ("accuracy-worse", "An accuracy score got worse"),
 ];
 
 /// The regressions of a comparison as indented JSON; without a comparison, the points that failed. Known regressions are

@@ -1,5 +1,5 @@
-//! Events of the YAML parser to a tree. What a document may cost is bounded here: nesting by the parser's own limits,
-//! and what aliases multiply by a budget, so that no document of a few lines stands for millions of nodes.
+//! Builds a tree from the events of the YAML parser. The cost of a document is bounded: nesting by the parser's own limits, and the
+//! expansion of aliases by a budget, so that no document of a few lines stands for millions of nodes.
 
 mod values;
 
@@ -19,7 +19,7 @@ const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// keeps the tree, which takes about a hundred bytes a node, below 100 MB.
 pub(super) const MAX_NODES: u64 = 600_000;
 
-/// The tree of a text that holds one document; an empty text is [`Value::Null`]. Everything wrong is added to `found`.
+/// The tree of a text with one document; an empty text is [`Value::Null`]. All errors are added to `found`.
 pub fn parse(source: &Arc<SourceFile>, found: &mut Diagnostics) -> Option<Node> {
     if source.text.len() > MAX_BYTES {
         found.push(too_large(
@@ -33,7 +33,7 @@ pub fn parse(source: &Arc<SourceFile>, found: &mut Diagnostics) -> Option<Node> 
     parse_part(source, &Part::whole(source), found)
 }
 
-/// The tree of a part of a text, its places those in the whole text.
+/// The tree of a part of a text, with places in the whole text.
 pub(super) fn parse_part(source: &Arc<SourceFile>, part: &Part<'_>, found: &mut Diagnostics) -> Option<Node> {
     let options = granit_parser::options! { emit_comments: false };
     let mut builder = Builder {
@@ -71,7 +71,7 @@ struct Builder<'a> {
     anchors: HashMap<usize, Arc<Node>>,
     /// Byte ranges of quoted and block scalars, where a tab is content.
     opaque: Vec<std::ops::Range<usize>>,
-    /// How many nodes were written so far.
+    /// The number of written nodes so far.
     nodes: u64,
     failed: bool,
 }
@@ -85,7 +85,7 @@ fn too_large(source: &Arc<SourceFile>, span: Span, what: &str, most: impl std::f
         .help("split the file")
 }
 
-/// The start of a text, enough to know it again.
+/// The start of a text, for messages.
 fn shortened(text: &str) -> String {
     const SHOWN: usize = 60;
     match text.char_indices().nth(SHOWN) {
@@ -128,7 +128,7 @@ impl<'a> Builder<'a> {
         self.found.push(diagnostic);
     }
 
-    /// The next event, or none at the end and after an error of the parser, which is the last.
+    /// The next event; `None` at the end and after a parse error.
     fn next(&mut self) -> Option<(Event<'a>, Span, ParserSpan)> {
         match self.parser.next_event()? {
             Ok((event, at)) => Some((event, span(&at).below(self.lines_before), at)),
@@ -177,7 +177,7 @@ impl<'a> Builder<'a> {
         None
     }
 
-    /// The node that an event starts. None where the text ends or the parser gives up before the node is whole.
+    /// The node that an event starts. `None` if the text ends or the parser fails before the node is complete.
     #[allow(clippy::wildcard_enum_match_arm, reason = "the parser's events are non-exhaustive")]
     fn node(&mut self, event: Event<'a>, at: Span, raw: &ParserSpan) -> Option<Arc<Node>> {
         self.nodes += 1;
@@ -213,7 +213,7 @@ impl<'a> Builder<'a> {
                 Some(self.finish(Value::Null, at, 1, 0))
             }
             _ => {
-                self.error(at, "yaml", "no value where one is expected", "");
+                self.error(at, "yaml", "missing value", "");
                 None
             }
         }
@@ -251,7 +251,7 @@ impl<'a> Builder<'a> {
                 let whole = Span { end: at.end, ..start };
                 let own = written.len();
                 let mapping = self.combined(written);
-                // Merge keys multiply as aliases do, and what they bring is really there.
+                // Merge keys multiply nodes as aliases do, and merged entries are really copied.
                 let merged = mapping.entries.len().saturating_sub(own);
                 self.nodes = self.nodes.saturating_add(u64::try_from(merged).unwrap_or(u64::MAX));
                 return Some(self.finish(Value::Mapping(mapping), whole, size, anchor));

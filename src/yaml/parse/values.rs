@@ -1,4 +1,4 @@
-//! What a scalar says to what it means, with its tag where it has one; what is not meant as it is written is pointed out.
+//! Values of scalars, by their tags or by the rules of YAML 1.1, with warnings about numbers that are not what they look like.
 
 use granit_parser::{ScalarStyle, Tag};
 
@@ -51,7 +51,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Numbers that are not what they look like.
+    /// Warns about octal and sexagesimal numbers, which look like decimal numbers or times.
     fn warn_about_spelling(&mut self, text: &str, value: &Value, at: Span) {
         let Value::Int(number) = value else { return };
         let octal = text.trim_start_matches(['+', '-']).len() > 1

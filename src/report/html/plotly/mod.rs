@@ -1,6 +1,6 @@
 //! plotly.js, which draws the page's charts: the basic bundle, vendored. `README.md` beside this file has its version.
 
-/// Defines the global `Plotly`. It contains no `</script` and no `<!--`, so it can stand inside a script element as it is.
+/// Defines the global `Plotly`. It contains no `</script` and no `<!--`, so it needs no escaping inside a script element.
 pub(super) const PLOTLY_JS: &str = include_str!("plotly-basic.min.js");
 
 #[cfg(test)]
