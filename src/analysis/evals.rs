@@ -69,7 +69,7 @@ pub struct EvalChange {
     pub key: EvalKey,
     pub base: f64,
     pub head: f64,
-    /// The difference in standard errors: `(head - base) / sqrt(se² + se²)`; none where an error is not known or both are 0.
+    /// The difference in standard errors: `(head - base) / sqrt(se² + se²)`; none if an error is not known or both are 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub z: Option<f64>,
     /// The verdict; higher scores are better.

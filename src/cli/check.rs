@@ -25,10 +25,10 @@ pub(super) struct CheckArgs {
     changelog: ChangelogArgs,
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Folder of the recipes; skipped where it does not exist
+    /// Folder of the recipes; skipped if it does not exist
     #[arg(long, value_name = "FOLDER", default_value = "benchmarks")]
     recipe_dir: PathBuf,
-    /// Folder of the runner profiles; skipped where it does not exist
+    /// Folder of the runner profiles; skipped if it does not exist
     #[arg(long, value_name = "FOLDER", default_value = "runners")]
     runner_dir: PathBuf,
     /// Format of the findings: `human` goes to stderr, all others to stdout

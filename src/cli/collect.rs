@@ -85,7 +85,7 @@ struct HistoryArgs {
 }
 
 impl HistoryArgs {
-    /// The entry to add; `None` where no history is named.
+    /// The entry to add; `None` if no history is named.
     fn into_entry(self, run_id: Option<u64>) -> Option<HistoryEntry> {
         let Self {
             history,

@@ -28,7 +28,7 @@ pub struct ImportImageArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// Where the image cannot be had.
+/// If the image cannot be had.
 pub fn run(args: ImportImageArgs) -> Result<Exit, Failure> {
     let ImportImageArgs { image, cache, deadline } = args;
     let cancellation = Cancellation::on_signals()?;

@@ -54,7 +54,7 @@ impl LogArgs {
         Ok(())
     }
 
-    /// None where nothing is logged: then no subscriber is installed, and an event costs one comparison.
+    /// None if nothing is logged: then no subscriber is installed, and an event costs one comparison.
     fn filter(&self, variable: Option<&str>) -> Result<Option<EnvFilter>, Failure> {
         let directives = match (self.quiet, self.verbose, variable) {
             (true, ..) => return Ok(None),

@@ -21,7 +21,7 @@ pub struct NvmlArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// Where the library cannot be had, or the samples cannot be written.
+/// If the library cannot be had, or the samples cannot be written.
 pub fn run(args: &NvmlArgs) -> Result<Exit, Failure> {
     write_samples(args.library.as_deref())?;
     Ok(Exit::Success)

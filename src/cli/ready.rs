@@ -117,7 +117,7 @@ fn server(base_url: &str, backend: &str, endpoint: Option<&str>) -> Result<load:
 /// Runs the command.
 ///
 /// # Errors
-/// Where the engine exits or the deadline passes.
+/// If the engine exits or the deadline passes.
 pub async fn run(args: ReadyArgs) -> Result<Exit, Failure> {
     let cancellation = Cancellation::on_signals()?;
     let engine = ExternalEngine::try_from(args)?;

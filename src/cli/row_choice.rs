@@ -126,7 +126,7 @@ fn named(row: &Row) -> String {
 }
 
 impl RowFlags {
-    /// The row that the flags describe; nothing where no model is given.
+    /// The row that the flags describe; nothing if no model is given.
     fn row(self, conc: &[i64]) -> anyhow::Result<Option<Row>> {
         let Self {
             model,

@@ -23,7 +23,7 @@ use crate::system::cancellation::Cancellation;
 pub struct RunArgs {
     #[command(flatten)]
     choice: RowChoiceArgs,
-    /// Output folder of the job; it is created where it does not exist.
+    /// Output folder of the job; it is created if it does not exist.
     #[arg(long, value_name = "DIR", default_value = "results")]
     out: PathBuf,
     /// Runner profile, instead of the one that the runner's name selects; `local` is built in.
@@ -213,7 +213,7 @@ impl From<EvalRowArgs> for EvalOptions {
 /// Runs the command.
 ///
 /// # Errors
-/// Where there is no row that can be read, and as [`execute`].
+/// If there is no row that can be read, and as [`execute`].
 pub async fn run(args: RunArgs) -> Result<Exit, Failure> {
     let cancellation = Cancellation::on_signals()?;
     match Task::try_from(args)? {

@@ -9,7 +9,7 @@ use crate::planning::SettingsFile;
 /// The settings file of a command.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct SettingsArgs {
-    /// The repository's settings: policy, regressions [default: imax.yaml, where it exists]
+    /// The repository's settings: policy, regressions [default: imax.yaml, if it exists]
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
 }

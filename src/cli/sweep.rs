@@ -152,7 +152,7 @@ fn ending(executed: &ExecutedJob) -> String {
     }
 }
 
-/// The report of what was measured, on the terminal and as files; nothing where nothing was measured.
+/// The report of what was measured, on the terminal and as files; nothing if nothing was measured.
 fn report(folder: &Path) -> Result<(), Failure> {
     let Ok(run) = store::load_run(folder) else {
         output::say("nothing was measured");

@@ -168,7 +168,7 @@ struct Agentic<S, O> {
 struct Common {
     /// How tokens are drafted.
     spec_decoding: Option<SpecDecoding>,
-    /// The request router; `null` for none where the entry has one.
+    /// The request router; `null` removes the entry's.
     #[schemars(default)]
     router: Option<Nullable<Router>>,
     /// Lowest concurrency of a range.
@@ -214,7 +214,7 @@ struct WorkerGroups {
 #[derive(JsonSchema)]
 #[schemars(rename_all = "kebab-case", deny_unknown_fields)]
 struct Workers {
-    /// Number of instances; 0 where the other group does the work of both.
+    /// Number of instances; 0 if the other group does the work of both.
     num_worker: u32,
     /// Tensor parallelism.
     tp: NonZeroU32,

@@ -38,7 +38,7 @@ impl Journal {
     /// Opens a journal. Without `resume` an existing one is deleted.
     ///
     /// # Errors
-    /// Where the file cannot be read or written.
+    /// If the file cannot be read or written.
     pub fn open(path: &Path, resume: bool) -> Result<Self, JournalError> {
         let journal_error = |source| JournalError {
             path: path.to_owned(),
@@ -79,7 +79,7 @@ impl Journal {
     /// Appends an answer.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn note(&mut self, request: &str, answer: &ModelAnswer) -> Result<(), JournalError> {
         let line = Line {
             request: request.to_owned(),
@@ -99,7 +99,7 @@ impl Journal {
     /// Removes the journal; call when all answers are in the sample files.
     ///
     /// # Errors
-    /// Where the file cannot be removed.
+    /// If the file cannot be removed.
     pub fn finish(self) -> Result<(), JournalError> {
         std::fs::remove_file(&self.path).map_err(|source| JournalError { path: self.path, source })
     }

@@ -111,7 +111,7 @@ impl JobContext {
         self.cancellation.requested_at().map(|since| since + CANCEL_LIMIT)
     }
 
-    /// Fails where the job was cancelled.
+    /// Fails if the job was cancelled.
     pub fn check_cancelled(&self) -> Result<(), PhaseError> {
         match self.cancellation.cause() {
             Some(cause) => Err(PhaseError::Interrupted(Interruption::Cancelled(cause))),

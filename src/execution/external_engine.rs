@@ -46,7 +46,7 @@ pub enum ExternalEngineError {
 /// Waits until an engine answers its health check and gives one token.
 ///
 /// # Errors
-/// [`ExternalEngineError`] where the engine exits first, the deadline passes, or the wait is cancelled.
+/// [`ExternalEngineError`] if the engine exits first, the deadline passes, or the wait is cancelled.
 pub async fn wait_for_external_engine(engine: &ExternalEngine, cancellation: &Cancellation) -> Result<Ready, ExternalEngineError> {
     tokio::select! {
         biased;

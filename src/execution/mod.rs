@@ -83,10 +83,10 @@ pub struct ExecutedJob {
     pub end: JobEnd,
 }
 
-/// Executes a row and writes `job.json`, also where the row is refused or the job fails.
+/// Executes a row and writes `job.json`, also if the row is refused or the job fails.
 ///
 /// # Errors
-/// Where the output folder, the runner's name or a port cannot be used, and where `job.json` cannot be written.
+/// If the output folder, the runner's name or a port cannot be used, or `job.json` cannot be written.
 pub async fn execute(request: ExecutionRequest, cancellation: &Cancellation) -> Result<ExecutedJob, ExecutionError> {
     let start = JobStart::now();
     adopt_orphans()?;

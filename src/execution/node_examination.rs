@@ -63,7 +63,7 @@ pub enum ExaminationError {
 /// Examines this node.
 ///
 /// # Errors
-/// Where the profile cannot be used, and where the examination is cancelled.
+/// If the profile cannot be used, or the examination is cancelled.
 pub fn examine(request: &ExaminationRequest, cancellation: &Cancellation) -> Result<Examination, ExaminationError> {
     let profile = profile_of_runner(request.profile.as_deref(), request.runner_name.as_deref(), &request.runner_dir)?;
     let facts = gather_facts(request, &profile, cancellation)?;

@@ -20,7 +20,7 @@ pub(super) async fn examine_node(ctx: &JobContext, phase: &RunningPhase) -> Resu
     Ok(facts)
 }
 
-/// Fails where the job cannot run on the node; prints warnings.
+/// Fails if the job cannot run on the node; prints warnings.
 pub(super) fn check_fitness(ctx: &JobContext, phase: &RunningPhase, facts: &NodeFacts) -> Result<(), PhaseError> {
     let findings = check_node(facts, requirements(ctx));
     let warnings = with_grade(&findings, Grade::Warning);

@@ -14,7 +14,7 @@ use crate::model::{RunnerName, Variable, VariableValue};
 use crate::system::host;
 use crate::system::untrusted::UntrustedFolder;
 
-/// Parts of names whose values may contain a secret even where the profile does not say so; the URL of a proxy may contain a
+/// Parts of names whose values may contain a secret even if the profile does not say so; the URL of a proxy may contain a
 /// password.
 const SECRET_NAME_PARTS: [&str; 6] = ["TOKEN", "SECRET", "PASSWORD", "KEY", "CREDENTIAL", "PROXY"];
 
@@ -125,7 +125,7 @@ struct NodeReport {
     facts: NodeFacts,
 }
 
-/// The facts that the nodes of a scheduler reported, joined to one; `None` where there are none. This machine only submitted the
+/// The facts that the nodes of a scheduler reported, joined to one; `None` if there are none. This machine only submitted the
 /// job.
 pub(super) fn facts_of_nodes(out: &UntrustedFolder, nodes: &[String]) -> Option<NodeFacts> {
     let mut reported = nodes.iter().filter_map(|node| read_report(out, node));

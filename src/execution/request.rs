@@ -10,7 +10,7 @@ use crate::matrix::Row;
 #[derive(Debug, Clone)]
 pub struct ExecutionRequest {
     pub row: Row,
-    /// Output folder of the job; it is created where it does not exist.
+    /// Output folder of the job; it is created if it does not exist.
     pub out: PathBuf,
     /// Folder of the recipes.
     pub recipe_dir: PathBuf,

@@ -42,7 +42,7 @@ pub(super) struct Samples {
 
 /// What the samples say about the load of one point.
 pub(super) struct LoadTelemetry {
-    /// Energy of the GPUs; `None` where nothing samples them.
+    /// Energy of the GPUs; `None` if nothing samples them.
     pub energy: Option<Energy>,
     /// The part of each role, for a row over several nodes.
     pub role_energy: Option<RoleEnergy>,
@@ -51,7 +51,7 @@ pub(super) struct LoadTelemetry {
 }
 
 impl Sampling {
-    /// Starts sampling: GPUs where the profile names a vendor or exporters, and the host where the engine runs on this machine.
+    /// Starts sampling: of GPUs if the profile names a vendor or exporters, and of the host if the engine runs on this machine.
     pub fn start(ctx: &JobContext, nodes: &[String]) -> Self {
         Self {
             gpus: start_gpus(ctx, nodes),

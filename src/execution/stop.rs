@@ -14,7 +14,7 @@ use crate::system::process::StopReport;
 
 /// How long the engine of a cancelled job has after SIGTERM.
 const CANCEL_GRACE: Duration = Duration::from_millis(3500);
-/// The part of that which is kept for post-hooks, where the profile has any.
+/// The part of that which is kept for post-hooks, if the profile has any.
 const HOOKS_TIME: Duration = Duration::from_millis(1500);
 /// How long processes have to exit after SIGKILL.
 const KILL_LIMIT: Duration = Duration::from_millis(1500);

@@ -38,7 +38,7 @@ pub(super) fn summary(record: &JobRecord) -> String {
     text
 }
 
-/// The scores; empty where nothing was evaluated.
+/// The scores; empty if nothing was evaluated.
 fn evals_table(record: &JobRecord) -> String {
     if record.evals.is_empty() {
         return String::new();

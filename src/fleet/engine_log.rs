@@ -129,7 +129,7 @@ pub fn last_lines(text: &str, count: usize) -> String {
 /// Keeps only the end of a log, in place, because there is no room for a copy.
 ///
 /// # Errors
-/// Where the log cannot be read or written.
+/// If the log cannot be read or written.
 pub fn shorten(log: &Path) -> io::Result<()> {
     let mut end = untrusted::read_end(&untrusted::open_regular(log)?, SEARCHED)?;
     end.drain(..end.len().saturating_sub(KEPT));

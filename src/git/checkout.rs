@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::system::cancellation::Cancellation;
 
-/// Longest wait of a job that is being cancelled.
+/// The longest wait of a cancelled job.
 const CANCELLED_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// The commit of a checkout, looked up in the background.
@@ -35,7 +35,7 @@ impl Checkout {
         Self { commit }
     }
 
-    /// Waits for the look-up, at most for `limit`, and less once it is cancelled. Returns whether it has finished.
+    /// Waits for the look-up, at most for `limit`, and for a shorter time after a cancellation. Returns whether it has finished.
     pub async fn wait(&self, limit: Duration, cancellation: &Cancellation) -> bool {
         let mut commit = self.commit.clone();
         tokio::select! {
@@ -46,8 +46,7 @@ impl Checkout {
         }
     }
 
-    /// The commit, with `-dirty` where files differ from it. `None` outside of a repository, and before the look-up has
-    /// finished.
+    /// The commit, with `-dirty` if files differ from it. `None` outside of a repository, and before the look-up has finished.
     #[must_use]
     pub fn commit(&self) -> Option<String> {
         self.commit.borrow().clone().flatten()

@@ -28,7 +28,7 @@ pub struct CommitError {
 }
 
 impl NewRepository {
-    /// Creates an empty repository with the branch `main`, and its folder where that is missing.
+    /// Creates an empty repository with the branch `main`, and its folder if that is missing.
     ///
     /// # Errors
     /// [`CommitError`].
@@ -58,7 +58,7 @@ impl NewRepository {
         })
     }
 
-    /// Makes the files of the folder those of a commit, and names it as checked out.
+    /// Checks a commit out: changes the files of the folder and sets HEAD.
     ///
     /// # Errors
     /// [`CommitError`].
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(git.find_blob(entry).unwrap().content(), b"2");
     }
     #[test]
-    fn earlier_commit_can_be_checked_out_and_left_again() {
+    fn commit_is_checked_out_without_moving_the_branch() {
         let folder = tempfile::tempdir().unwrap();
         let repository = NewRepository::create(folder.path()).unwrap();
         let file = folder.path().join("a");

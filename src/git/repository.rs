@@ -175,7 +175,7 @@ impl Repository {
     /// The first parent of a commit; `None` for the root commit of the history.
     ///
     /// # Errors
-    /// Where the parent is missing from a shallow clone, or libgit2 cannot read the commit.
+    /// If the parent is missing from a shallow clone, or libgit2 cannot read the commit.
     pub fn parent(&self, commit: Commit) -> Result<Option<Commit>, GitError> {
         let found = self.git.find_commit(commit.0).map_err(libgit2("read a commit"))?;
         // A shallow clone hides the parents of its first commits; the commit's own header names them.
@@ -189,7 +189,7 @@ impl Repository {
     /// All parents of a commit, including those that a shallow clone does not have.
     ///
     /// # Errors
-    /// Where libgit2 cannot read the commit.
+    /// If libgit2 cannot read the commit.
     pub fn parents(&self, commit: Commit) -> Result<Vec<Commit>, GitError> {
         let found = self.git.find_commit(commit.0).map_err(libgit2("read a commit"))?;
         Ok(found.parent_ids().map(Commit).collect())
@@ -198,16 +198,16 @@ impl Repository {
     /// The commit's message.
     ///
     /// # Errors
-    /// Where libgit2 cannot read the commit.
+    /// If libgit2 cannot read the commit.
     pub fn message(&self, commit: Commit) -> Result<String, GitError> {
         let found = self.git.find_commit(commit.0).map_err(libgit2("read a commit"))?;
         Ok(String::from_utf8_lossy(found.message_bytes()).into_owned())
     }
 
-    /// A file's content at a commit; `None` where the commit does not have the file.
+    /// A file's content at a commit; `None` if the commit does not have the file.
     ///
     /// # Errors
-    /// Where libgit2 cannot read the commit or the file.
+    /// If libgit2 cannot read the commit or the file.
     pub fn file(&self, commit: Commit, path: &str) -> Result<Option<Vec<u8>>, GitError> {
         let tree = self.tree(commit)?;
         let entry = match tree.get_path(&self.in_tree(path)) {
@@ -222,10 +222,10 @@ impl Repository {
         Ok(Some(blob.content().to_owned()))
     }
 
-    /// The files directly in a folder at a commit, sorted by name; empty where the commit does not have the folder.
+    /// The files directly in a folder at a commit, sorted by name; empty if the commit does not have the folder.
     ///
     /// # Errors
-    /// Where libgit2 cannot read the commit or a file.
+    /// If libgit2 cannot read the commit or a file.
     pub fn folder(&self, commit: Commit, path: &str) -> Result<Vec<(String, Vec<u8>)>, GitError> {
         let tree = self.tree(commit)?;
         let folder = match tree.get_path(&self.in_tree(path)) {
@@ -246,7 +246,7 @@ impl Repository {
     /// The files that differ between two commits, as paths from the top of the repository; a renamed file is there with both names.
     ///
     /// # Errors
-    /// Where libgit2 cannot read a commit.
+    /// If libgit2 cannot read a commit.
     pub fn changed_files(&self, base: Commit, head: Commit) -> Result<Vec<String>, GitError> {
         let (old, new) = (self.tree(base)?, self.tree(head)?);
         let diff = self
@@ -265,7 +265,7 @@ impl Repository {
     /// and shares most of its lines with this one.
     ///
     /// # Errors
-    /// Where libgit2 cannot read a commit.
+    /// If libgit2 cannot read a commit.
     pub fn earlier_name(&self, base: Commit, head: Commit, path: &str) -> Result<Option<String>, GitError> {
         let (old, new) = (self.tree(base)?, self.tree(head)?);
         let mut diff = self
@@ -286,7 +286,7 @@ impl Repository {
     /// The three sides of a file in conflict.
     ///
     /// # Errors
-    /// Where the file is not in conflict, or a side does not have it.
+    /// If the file is not in conflict, or a side does not have it.
     pub fn conflict(&self, path: &str) -> Result<Conflict, GitError> {
         let mut index = self.git.index().map_err(libgit2("open the index"))?;
         index.read(true).map_err(libgit2("read the index"))?;
@@ -346,7 +346,7 @@ pub fn is_null_revision(revision: &str) -> bool {
 /// Merges three sides line by line, as git does, with conflict markers where they contradict each other.
 ///
 /// # Errors
-/// Where libgit2 cannot merge, for example binary content.
+/// If libgit2 cannot merge, for example binary content.
 pub fn merge_lines(conflict: &Conflict) -> Result<Vec<u8>, GitError> {
     // `git2::merge_file` does not initialise libgit2, and fails without a message unless another call did.
     let _initialised = git2::Index::new().map_err(libgit2("initialise libgit2"))?;

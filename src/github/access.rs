@@ -1,4 +1,4 @@
-//! What the policy needs to know before it obeys a comment: its author's permission, and the commits of the pull request.
+//! Facts that the policy needs before a command in a comment is executed: the author's permission, and the pull request's commits.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,7 +15,7 @@ struct PermissionDocument {
 /// The permission of an account in a repository; `Read` for a text that is not the name of an account.
 ///
 /// # Errors
-/// [`GithubError`] where GitHub refuses or does not answer.
+/// [`GithubError`] if GitHub refuses or does not answer.
 pub async fn permission_of(client: &Client, repository: &RepositoryName, login: &str) -> Result<Permission, GithubError> {
     if login.is_empty() || !login.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
         return Ok(Permission::Read);
@@ -37,7 +37,7 @@ pub async fn permission_of(client: &Client, repository: &RepositoryName, login: 
 /// The current state of a pull request.
 ///
 /// # Errors
-/// [`GithubError`] where GitHub refuses, does not answer, or answers something else.
+/// [`GithubError`] if GitHub refuses, does not respond, or the response is invalid.
 pub async fn pull_request(client: &Client, repository: &RepositoryName, number: u64) -> Result<PullRequest, GithubError> {
     let path = format!("/repos/{repository}/pulls/{number}");
     let request = Request::get(&path, "pull-requests: read");

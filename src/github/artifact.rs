@@ -18,11 +18,11 @@ use crate::system::archive::{self, ArchiveError, ArchiveLimits};
 use crate::system::files::{self, FileError};
 use crate::system::http_client::http_client;
 
-/// The most that GitHub gives on a page.
+/// GitHub's limit of items on a page.
 const PAGE: usize = 100;
-/// A job makes at most 500 artifacts, and a run has at most some hundred jobs that make several.
+/// The most pages. A job uploads at most 500 artifacts, and a run has at most some hundred jobs that upload several.
 const MAX_PAGES: usize = 100;
-/// Downloads under way at once: enough to hide the latency, far from GitHub's limit of 100.
+/// Concurrent downloads: enough to hide the latency, far below GitHub's limit of 100.
 const AT_ONCE: usize = 8;
 /// An archive as it is sent.
 const MAX_ARCHIVE_BYTES: u64 = 1 << 30;

@@ -108,7 +108,7 @@ const EXTERNAL_ID: &str = "imax";
 /// be added and not removed.
 ///
 /// # Errors
-/// [`GithubError`] where GitHub refuses or does not answer.
+/// [`GithubError`] if GitHub refuses or does not answer.
 pub async fn put_check(client: &Client, repository: &RepositoryName, check: &CheckRun) -> Result<String, GithubError> {
     let (first, rest) = check.annotations.split_at(check.annotations.len().min(ANNOTATIONS_A_REQUEST));
     let known = match in_progress(client, repository, check).await? {

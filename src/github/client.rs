@@ -76,7 +76,7 @@ impl ClientSettings {
 /// A client for the API that the environment names, and the repository. Must be called within a tokio runtime.
 ///
 /// # Errors
-/// [`GithubError`] where the repository is not `owner/name`, there is no token, or the client cannot be set up.
+/// [`GithubError`] if the repository is not `owner/name`, there is no token, or the client cannot be set up.
 pub(crate) fn connect(repository: Option<&str>) -> Result<(Client, RepositoryName), GithubError> {
     let repository = RepositoryName::parse(repository.unwrap_or_default())?;
     let settings = ClientSettings::from_environment(|name| std::env::var(name).ok())?;
@@ -189,7 +189,7 @@ impl Client {
     /// Creates a client; nothing is sent yet. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// [`GithubError::Setup`] for an invalid URL, or where there are no root certificates.
+    /// [`GithubError::Setup`] for an invalid URL, or if there are no root certificates.
     pub fn new(settings: &ClientSettings) -> Result<Self, GithubError> {
         let failed = |error: octocrab::Error| GithubError::Setup {
             url: settings.api_url.clone(),

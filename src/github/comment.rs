@@ -9,9 +9,9 @@ use super::error::GithubError;
 
 /// The permission for comments on pull requests.
 const PERMISSION: &str = "pull-requests: write";
-/// The most that GitHub gives on a page.
+/// GitHub's limit of items on a page.
 const PAGE: usize = 100;
-/// Ten thousand comments; a longer discussion is not searched further.
+/// The most pages: ten thousand comments. A longer discussion is not searched further.
 const MAX_PAGES: usize = 100;
 
 /// The hidden text by which a workflow's comment is found among all others.
@@ -25,13 +25,13 @@ impl Marker {
         const DIGITS: usize = 8;
         let readable: String = workflow.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let readable: Vec<&str> = readable.split('-').filter(|word| !word.is_empty()).collect();
-        // Two names may look the same when only letters and digits are left; two dashes would end an HTML comment.
+        // The hash distinguishes names that are equal after other characters are removed; `--` would end an HTML comment.
         let mut digits = hex::encode(Sha256::digest(workflow.as_bytes()));
         digits.truncate(DIGITS);
         Self(format!("<!-- imax:{}:{digits} -->", readable.join("-")))
     }
 
-    /// The marker as it is written into the comment.
+    /// The marker as text of the comment.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -109,7 +109,7 @@ struct NewBody<'a> {
 /// Creates the comment or updates it. `body` must hold the marker.
 ///
 /// # Errors
-/// [`GithubError`] where GitHub refuses or does not answer.
+/// [`GithubError`] if GitHub refuses or does not answer.
 pub async fn put_comment(
     client: &Client,
     repository: &RepositoryName,
@@ -123,7 +123,7 @@ pub async fn put_comment(
 /// As [`put_comment`], but a comment without the text `over` in it is left as it is.
 ///
 /// # Errors
-/// [`GithubError`] where GitHub refuses or does not answer.
+/// [`GithubError`] if GitHub refuses or does not answer.
 pub async fn put_comment_over(
     client: &Client,
     repository: &RepositoryName,
@@ -149,10 +149,10 @@ pub async fn put_comment_over(
     thread.keep_oldest(created, marker, body).await
 }
 
-/// The workflow run that the comment on a pull request shows; `None` where there is no comment or it names no run.
+/// The workflow run that the comment on a pull request shows; `None` if there is no comment or it names no run.
 ///
 /// # Errors
-/// [`GithubError`] where GitHub refuses or does not answer.
+/// [`GithubError`] if GitHub refuses or does not answer.
 pub async fn commented_run(
     client: &Client,
     repository: &RepositoryName,
@@ -244,8 +244,8 @@ impl Thread<'_> {
         }
     }
 
-    /// Deletes all but the oldest comment, where another job created one at the same time, or this job created two because a response
-    /// was lost. All jobs see the same oldest comment, so they agree without further coordination.
+    /// Deletes all but the oldest comment. There are several if another job created one at the same time, or this job created two because
+    /// a response was lost. All jobs see the same oldest comment, so they agree without further coordination.
     async fn keep_oldest(&self, created: Comment, marker: &Marker, body: &str) -> Result<CommentChange, GithubError> {
         let ours = self.with_marker(marker).await?;
         let oldest = ours.first().map_or(created.id, |comment| comment.id);

@@ -1,4 +1,4 @@
-//! Errors of GitHub's API, with the remedy where there is one.
+//! Errors of GitHub's API, with remedies.
 
 use std::time::Duration;
 

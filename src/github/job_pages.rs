@@ -11,7 +11,7 @@ use crate::model::PointKey;
 /// The page of the job that measures each point of a plan, as far as GitHub lists it.
 ///
 /// # Errors
-/// [`GithubError`] where GitHub refuses or does not answer.
+/// [`GithubError`] if GitHub refuses or does not answer.
 pub(crate) async fn job_pages(
     client: &Client,
     repository: &RepositoryName,

@@ -6,9 +6,9 @@ use super::client::{Client, RepositoryName, Request};
 use super::error::GithubError;
 use super::run::PERMISSION;
 
-/// The most that GitHub gives on a page.
+/// GitHub's limit of items on a page.
 const PAGE: usize = 100;
-/// The largest sweep has some two thousand jobs.
+/// The most pages: the largest sweep has about two thousand jobs.
 const MAX_PAGES: usize = 100;
 
 /// A job, with the fields that are used here.
@@ -39,7 +39,7 @@ struct Jobs {
 /// The jobs of a run's latest attempt.
 ///
 /// # Errors
-/// [`GithubError`] where GitHub refuses or does not answer.
+/// [`GithubError`] if GitHub refuses or does not answer.
 pub async fn jobs_of_run(client: &Client, repository: &RepositoryName, run: u64) -> Result<Vec<WorkflowJob>, GithubError> {
     let mut found = Vec::new();
     for page in 1..=MAX_PAGES {

@@ -8,7 +8,7 @@ use crate::model::percent_encode;
 
 /// The permission for labels of pull requests.
 const PERMISSION: &str = "pull-requests: write";
-/// The most that GitHub gives on a page, and more labels than an issue can have.
+/// GitHub's limit of items on a page; an issue cannot have that many labels.
 const PAGE: usize = 100;
 
 #[derive(Deserialize)]
@@ -24,7 +24,7 @@ struct NewLabels<'a> {
 /// The names of a pull request's labels.
 ///
 /// # Errors
-/// [`GithubError`] where GitHub refuses or does not answer.
+/// [`GithubError`] if GitHub refuses or does not answer.
 pub async fn labels(client: &Client, repository: &RepositoryName, pull_request: u64) -> Result<Vec<String>, GithubError> {
     let path = format!("/repos/{repository}/issues/{pull_request}/labels?per_page={PAGE}");
     let labels: Vec<Label> = client.read(Request::get(&path, PERMISSION)).await?;
@@ -34,7 +34,7 @@ pub async fn labels(client: &Client, repository: &RepositoryName, pull_request: 
 /// Adds a label to a pull request.
 ///
 /// # Errors
-/// [`GithubError`] where GitHub refuses or does not answer.
+/// [`GithubError`] if GitHub refuses or does not answer.
 pub async fn add_label(client: &Client, repository: &RepositoryName, pull_request: u64, label: &str) -> Result<(), GithubError> {
     let path = format!("/repos/{repository}/issues/{pull_request}/labels");
     let labels = NewLabels { labels: [label] };
@@ -47,7 +47,7 @@ pub async fn add_label(client: &Client, repository: &RepositoryName, pull_reques
 /// Removes a label from a pull request; a missing label is not an error.
 ///
 /// # Errors
-/// [`GithubError`] where GitHub refuses or does not answer.
+/// [`GithubError`] if GitHub refuses or does not answer.
 pub async fn remove_label(client: &Client, repository: &RepositoryName, pull_request: u64, label: &str) -> Result<(), GithubError> {
     let path = format!("/repos/{repository}/issues/{pull_request}/labels/{}", percent_encode(label));
     match client.send(Request::delete(&path, PERMISSION)).await {

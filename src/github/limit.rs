@@ -27,8 +27,8 @@ pub(super) struct LimitHeaders {
 /// The delay at a limit without a time: GitHub asks for at least a minute.
 const DEFAULT_DELAY: Duration = Duration::from_secs(60);
 
-/// GitHub's rules: <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>. 403 and 429 are limits
-/// where their headers or words say so; a 403 that does not is a refusal.
+/// GitHub's rules: <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>. A 403 is a rate limit if its
+/// headers or its message say so; otherwise it is a refusal.
 pub(super) fn advise(status: u16, limits: &LimitHeaders, message: &str, now: SystemTime) -> Advice {
     let limited = match status {
         429 => true,
@@ -44,7 +44,7 @@ pub(super) fn advise(status: u16, limits: &LimitHeaders, message: &str, now: Sys
         return Advice::Accept;
     }
     let until_reset = limits.reset.filter(|_| limits.remaining == Some(0)).map(|reset| {
-        // The reset is a time of GitHub's clock, and this machine's may be minutes off: GitHub's own date counts.
+        // The reset is a time of GitHub's clock. This machine's clock may be minutes off, so GitHub's `date` is used.
         let own_clock = || now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let now = limits.date.unwrap_or_else(own_clock);
         // One second more, because the reset is in whole seconds.

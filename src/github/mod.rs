@@ -1,5 +1,5 @@
-//! GitHub's REST API: raw routes of octocrab with minimal structs of our own, because its typed responses fail on missing fields, which
-//! older versions of GitHub Enterprise Server have. One policy decides what is retried.
+//! GitHub's REST API: raw routes of octocrab with minimal structs, because octocrab's typed responses fail on missing fields, which
+//! occur with older versions of GitHub Enterprise Server. One policy decides what is retried.
 
 mod access;
 mod artifact;

@@ -44,8 +44,8 @@ pub(crate) fn planned_jobs(path: &Path) -> Result<Vec<PlannedJob>, PlanFileError
     Ok(plan.jobs)
 }
 
-/// For each planned job, the job of the workflow run that executes it, where GitHub lists it. Jobs of called workflows have
-/// the callers' names in front: `sweep / batch 1 / <name>`. Jobs of the same name are matched in their order.
+/// For each planned job, the job of the workflow run that executes it, if GitHub lists it. Names of jobs in called workflows begin with
+/// the callers' names: `sweep / batch 1 / <name>`. Jobs of the same name are matched in order.
 pub(super) fn workflow_jobs_of<'a>(planned: &[PlannedJob], jobs: &'a [WorkflowJob]) -> Vec<Option<&'a WorkflowJob>> {
     let mut by_name: HashMap<&str, Vec<&WorkflowJob>> = HashMap::new();
     for job in jobs.iter().rev() {

@@ -12,7 +12,7 @@ use super::jobs::{WorkflowJob, jobs_of_run};
 use super::planned_jobs::{PlannedJob, workflow_jobs_of};
 use crate::report::{self, JobLink, JobProgress, Links, Progress};
 
-/// What is shown, where, and for how long.
+/// Content, target and update interval of the comment.
 #[derive(Debug)]
 pub(crate) struct ProgressInput {
     /// The jobs of the plan.
@@ -28,15 +28,15 @@ pub(crate) struct ProgressInput {
     pub deadline: Duration,
 }
 
-/// Writes the comment, again and again where an interval is given, until all jobs are completed, the comment was replaced by the
-/// report, or the deadline has passed.
+/// Writes the comment. With an interval, it is updated until all jobs are completed, the report has replaced the comment, or the
+/// deadline has passed.
 ///
 /// # Errors
-/// [`GithubError`] where GitHub refuses or does not answer.
+/// [`GithubError`] if GitHub refuses or does not answer.
 pub(crate) async fn show_progress(client: &Client, repository: &RepositoryName, input: &ProgressInput) -> Result<(), GithubError> {
     // Later updates overwrite only a comment with this line: the report of the run may be posted between two updates.
     let progress_line = format!("<!-- imax-progress:{} -->", input.run_id);
-    // A run that is cancelled leaves this comment: `retry` finds the run by it.
+    // If the run is cancelled, this comment stays, and `/sweep retry` finds the run by it.
     let run_line = run_line(input.run_id);
     let started = Instant::now();
     let mut overwrites = None;
@@ -84,7 +84,7 @@ fn job_progress(job: &WorkflowJob, now: DateTime<Utc>) -> JobProgress {
     }
 }
 
-/// The time from the job's start; 0 where GitHub does not tell it.
+/// The time since the job's start; 0 if GitHub does not report it.
 fn seconds_until(job: &WorkflowJob, end: DateTime<Utc>) -> f64 {
     let Some(start) = time_of(job.started_at.as_deref()) else {
         return 0.0;

@@ -8,7 +8,7 @@ use crate::model::percent_encode;
 
 /// The permission for runs and artifacts.
 pub(super) const PERMISSION: &str = "actions: read";
-/// How many of the newest runs are requested; if all of them are from forks, the branch has none.
+/// The number of newest runs that are requested; if all of them are from forks, the branch counts as having none.
 const LISTED_RUNS: usize = 100;
 
 /// A workflow run, with the fields that are used here.
@@ -50,7 +50,7 @@ impl WorkflowRun {
     }
 }
 
-/// The newest successful run of a branch, see [`runs_of_branch`]. `None` where there is none.
+/// The newest successful run of a branch, see [`runs_of_branch`]. `None` if there is none.
 ///
 /// # Errors
 /// As [`runs_of_branch`].
@@ -67,7 +67,7 @@ pub async fn newest_run(
 /// workflow's file (`sweep.yml`) or its number; without it every workflow counts.
 ///
 /// # Errors
-/// [`GithubError`] where GitHub refuses, does not answer, or knows no such workflow.
+/// [`GithubError`] if GitHub refuses, does not answer, or knows no such workflow.
 pub async fn runs_of_branch(
     client: &Client,
     repository: &RepositoryName,
@@ -82,7 +82,7 @@ pub async fn runs_of_branch(
     let path = format!("/repos/{repository}/actions/{below}?branch={branch}&status=success&per_page={LISTED_RUNS}");
     let runs: Runs = client.read(Request::get(&path, PERMISSION)).await?;
     let mut own: Vec<WorkflowRun> = runs.workflow_runs.into_iter().filter(|run| run.belongs_to(repository)).collect();
-    // GitHub lists the newest first and does not promise it.
+    // GitHub lists the newest first, but does not document it.
     own.sort_by_key(|run| std::cmp::Reverse(run.id));
     Ok(own)
 }

@@ -1,4 +1,4 @@
-//! What a GitHub Actions runner offers a step: files for outputs and summaries, and workflow commands on stdout.
+//! The files by which a step of GitHub Actions sets outputs and its summary.
 //! Formats: <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>.
 
 use std::fs::OpenOptions;
@@ -14,7 +14,7 @@ pub struct WorkflowFileError {
     pub source: io::Error,
 }
 
-/// The files a step may append to. Outside GitHub Actions there are none, and what is given to them is dropped.
+/// The files that a step may append to. Outside GitHub Actions there are none, and outputs are dropped.
 #[derive(Debug, Clone, Default)]
 pub struct WorkflowFiles {
     output: Option<PathBuf>,
@@ -41,7 +41,7 @@ impl WorkflowFiles {
     /// Sets step outputs, in one write.
     ///
     /// # Errors
-    /// Where the runner's file cannot be appended to.
+    /// If the runner's file cannot be appended to.
     pub fn set_outputs<'a>(&self, outputs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<(), WorkflowFileError> {
         let Some(path) = &self.output else { return Ok(()) };
         let text: String = outputs.into_iter().map(|(name, value)| output_record(name, value)).collect();
@@ -55,7 +55,7 @@ impl WorkflowFiles {
     /// Adds markdown to the step's summary.
     ///
     /// # Errors
-    /// Where the runner's file cannot be appended to.
+    /// If the runner's file cannot be appended to.
     pub fn add_summary(&self, markdown: &str) -> Result<(), WorkflowFileError> {
         let Some(path) = &self.summary else { return Ok(()) };
         append(path, &format!("{}\n", markdown.trim_end())).map_err(|source| WorkflowFileError {
@@ -70,8 +70,8 @@ fn append(path: &Path, text: &str) -> io::Result<()> {
     OpenOptions::new().create(true).append(true).open(path)?.write_all(text.as_bytes())
 }
 
-/// The multi-line form is used for every value: its delimiter is chosen so that it does not occur in the value, so a
-/// value can end neither its own record nor start another.
+/// A record in the multi-line form, which is used for every value. The delimiter does not occur in the value, so a value cannot end
+/// its record and start another.
 fn output_record(name: &str, value: &str) -> String {
     let mut delimiter = String::from("IMAX_END");
     while value.contains(&delimiter) {

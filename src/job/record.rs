@@ -110,7 +110,7 @@ pub struct EvalRecord {
     pub asked: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
-    /// `pass`, `unsure`, `fail`, or `unjudged` where there is no threshold.
+    /// `pass`, `unsure`, `fail`, or `unjudged` if there is no threshold.
     pub verdict: String,
     /// File of the results, relative to the folder of `job.json`.
     pub results: String,

@@ -44,7 +44,7 @@ pub struct Intervals {
     pub median: Interval,
 }
 
-/// The intervals of values in the order in which they were observed, of which `wave` are in flight together; `None` where there
+/// The intervals of values in the order in which they were observed, of which `wave` are in flight together; `None` if there
 /// are too few. The seed is fixed, so the same values always give the same intervals.
 #[must_use]
 pub fn intervals(values: &[f64], wave: usize) -> Option<Intervals> {

@@ -75,7 +75,7 @@ pub enum CalibrationError {
 /// Compares both accounts of a load.
 ///
 /// # Errors
-/// [`CalibrationError`] where the log cannot be used.
+/// [`CalibrationError`] if the log cannot be used.
 pub fn compare(truth: &str, records: &[Record], concurrency: u32, cpu_time: Duration) -> Result<Calibration, CalibrationError> {
     let mut late = Vec::new();
     let sent = read(truth, &mut late)?;

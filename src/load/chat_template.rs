@@ -76,10 +76,10 @@ impl SpecialToken {
 
 impl ChatTemplate {
     /// The template of a `tokenizer_config.json`; `separate` is the text of a `chat_template.jinja` beside it, which comes first.
-    /// `None` where neither has one. `now` is what the template takes for the present.
+    /// `None` if neither has one. `now` is what the template takes for the present.
     ///
     /// # Errors
-    /// [`ChatTemplateError`] where the file or the template is wrong.
+    /// [`ChatTemplateError`] if the file or the template is wrong.
     pub fn from_config(config: &[u8], separate: Option<&str>, now: DateTime<Utc>) -> Result<Option<Self>, ChatTemplateError> {
         let config: Config = serde_json::from_slice(config).map_err(|error| ChatTemplateError::Config(error.to_string()))?;
         let inside = config.chat_template.and_then(|templates| match templates {
@@ -98,7 +98,7 @@ impl ChatTemplate {
     /// A template with the texts of its special tokens. It is tried on a plain question at once.
     ///
     /// # Errors
-    /// [`ChatTemplateError::Template`] where that fails.
+    /// [`ChatTemplateError::Template`] if that fails.
     pub fn new(source: &str, bos_token: &str, eos_token: &str, now: DateTime<Utc>) -> Result<Self, ChatTemplateError> {
         let mut environment = Environment::new();
         // The settings of transformers' own environment.
@@ -129,7 +129,7 @@ impl ChatTemplate {
     /// The text of a conversation, with the beginning of the answer behind it.
     ///
     /// # Errors
-    /// [`ChatTemplateError::Template`] where the template refuses it.
+    /// [`ChatTemplateError::Template`] if the template refuses it.
     pub fn render(&self, messages: &[Message]) -> Result<String, ChatTemplateError> {
         let variables = context! {
             messages => Value::from(Serde(messages)),

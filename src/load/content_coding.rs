@@ -53,7 +53,7 @@ impl ContentCoding {
         }
     }
 
-    /// A decoder of a body; `None` where there is nothing to decode, or nothing that can decode it.
+    /// A decoder of a body; `None` if there is nothing to decode, or nothing that can decode it.
     #[must_use]
     pub fn decoder(&self) -> Option<Decoder> {
         let sink = Sink::default();

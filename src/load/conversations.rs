@@ -29,7 +29,7 @@ impl Measured {
     }
 
     /// Prompt tokens that the server had in its prefix cache, and their share. Servers leave the number out where it is zero, so
-    /// once one request has it those without it count as having found nothing. `None` where no request has it.
+    /// once one request has it those without it count as having found nothing. `None` if no request has it.
     pub(super) fn prefix_cache_json(&self) -> Value {
         let counted = || {
             self.run

@@ -26,7 +26,7 @@ pub struct EngineSample {
     /// Those of them that were found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix_hits: Option<f64>,
-    /// Part of the prompt tokens found in the prefix cache, where the engine has only that.
+    /// Part of the prompt tokens found in the prefix cache, if the engine has only that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix_hit_rate: Option<f64>,
     /// Tokens drafted by speculative decoding so far.
@@ -35,7 +35,7 @@ pub struct EngineSample {
     /// Those of them that were accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted: Option<f64>,
-    /// Tokens accepted at once, where the engine has only that.
+    /// Tokens accepted at once, if the engine has only that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accept_length: Option<f64>,
     /// Requests that lost their place in the KV cache so far.
@@ -93,7 +93,7 @@ const NAMES: [(&str, Label, Field); 29] = [
     ("imax_sim_requests_waiting", None, |s| &mut s.waiting),
 ];
 
-/// The reading of a page of metrics; none where it has no known name.
+/// The reading of a page of metrics; none if it has no known name.
 #[must_use]
 pub fn read(text: &str, seconds: f64) -> Option<EngineSample> {
     let mut sample = EngineSample {

@@ -263,7 +263,7 @@ fn take(bytes: &[u8], left: u64) -> &[u8] {
     &bytes[..count]
 }
 
-/// The data of a chunk that the bytes begin with, and the length of it all; `None` where it is not whole, is the last one, or has
+/// The data of a chunk that the bytes begin with, and the length of it all; `None` if it is not whole, is the last one, or has
 /// an unusual form.
 fn whole_chunk(bytes: &[u8]) -> Option<(&[u8], usize)> {
     let digits = bytes.iter().take(8).take_while(|byte| byte.is_ascii_hexdigit()).count();

@@ -231,7 +231,7 @@ impl TokenCounts {
         }
     }
 
-    /// The times between the tokens of a request that is not folded, milliseconds; none where they say nothing.
+    /// The times between the tokens of a request that is not folded, milliseconds; none if they say nothing.
     pub(super) fn itl_ms<'a>(&'a self, record: &'a Record) -> impl Iterator<Item = f64> + 'a {
         let says_something = self.digest(record).has_gaps(record);
         let in_first = (1..self.first).map(|_| 0.0);

@@ -12,7 +12,7 @@ use super::dialogue::Dialogues;
 pub struct PreparedRequest {
     /// Head and body; may hold an API key.
     pub bytes: Box<[u8]>,
-    /// Prompt length, tokens; 0 where no tokenizer counted it.
+    /// Prompt length, tokens; 0 if no tokenizer counted it.
     pub prompt_tokens: u32,
     /// Output length asked for, tokens.
     pub output_tokens: u32,

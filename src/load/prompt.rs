@@ -77,7 +77,7 @@ pub struct Prompt {
     pub content: Content,
     /// Its length after encoding, tokens.
     pub tokens: u32,
-    /// The length that was wanted; another than `tokens` only where the tokenizer has no text of that length.
+    /// The length that was wanted; another than `tokens` only if the tokenizer has no text of that length.
     pub wanted_tokens: u32,
     /// Output length to ask for, tokens.
     pub output_tokens: u32,
@@ -110,7 +110,7 @@ impl<'a> RandomPrompts<'a> {
     /// A maker of prompts of these lengths.
     ///
     /// # Errors
-    /// [`TokenizerError`] where the vocabulary cannot serve.
+    /// [`TokenizerError`] if the vocabulary cannot serve.
     pub fn new(tokenizer: &'a Tokenizer, lengths: RandomLengths, seed: u64, form: Form<'a>) -> Result<Self, TokenizerError> {
         let words = tokenizer.word_ids()?;
         let mut random = random_stream(seed, PREFIX_STREAM);
@@ -128,7 +128,7 @@ impl<'a> RandomPrompts<'a> {
     /// Prompt number `index`.
     ///
     /// # Errors
-    /// [`TokenizerError`] where the tokenizer or the template fails.
+    /// [`TokenizerError`] if the tokenizer or the template fails.
     pub fn make(&self, index: u64) -> Result<Prompt, TokenizerError> {
         let mut random = random_stream(self.seed, index);
         let input = length(self.lengths.input.get(), self.lengths, &mut random);

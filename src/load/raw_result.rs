@@ -175,7 +175,7 @@ impl Measured {
     }
 }
 
-/// Null where there is no value.
+/// Null if there is no value.
 fn json_of(summary: &Summary) -> Value {
     if summary.count == 0 {
         return Value::Null;

@@ -11,7 +11,7 @@ use super::stamp::Stamp;
 pub struct ChunkMark {
     /// Time since the chunk before, in units of [`ChunkMark::UNIT`].
     gap: u32,
-    /// Tokens in the chunk by the server's continuous usage; 0 where the chunk had none.
+    /// Tokens in the chunk by the server's continuous usage; 0 if the chunk had none.
     tokens: u32,
 }
 
@@ -90,7 +90,7 @@ pub struct Record {
     pub marks: Vec<ChunkMark>,
     /// What is known of the chunks once they are folded.
     pub digest: Option<Digest>,
-    /// Prompt length as planned, tokens; 0 where no tokenizer counted it.
+    /// Prompt length as planned, tokens; 0 if no tokenizer counted it.
     pub prompt_tokens: u32,
     /// Output length as asked for, tokens.
     pub asked_tokens: u32,
@@ -139,7 +139,7 @@ impl Record {
         self.first_tokens.is_some() && self.marks.iter().all(|mark| mark.tokens().is_some())
     }
 
-    /// Arrivals of the chunks with tokens; none where they are folded.
+    /// Arrivals of the chunks with tokens; none if they are folded.
     pub fn kept_arrivals(&self) -> impl Iterator<Item = Stamp> + '_ {
         let is_kept = self.digest.is_none();
         self.arrivals().filter(move |_| is_kept)

@@ -24,7 +24,7 @@ pub fn prepare(settings: &Settings, index: u32, prompt: &Prompt) -> PreparedRequ
     }
 }
 
-/// Builds the whole HTTP/1.1 request for a prompt. The bytes hold the API key where there is one: never log them.
+/// Builds the whole HTTP/1.1 request for a prompt. The bytes hold the API key if there is one: never log them.
 #[must_use]
 pub fn bytes(settings: &Settings, index: u32, prompt: &Prompt) -> Box<[u8]> {
     let body = body(settings, model_of(settings, index), prompt).to_string();

@@ -324,7 +324,7 @@ pub enum Dataset {
 /// A data set of the Hugging Face hub, or a folder or file with its data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubDataset {
-    /// `owner/name`, or a path of this machine where there is one of that name.
+    /// `owner/name`, or a path of this machine if there is one of that name.
     pub id: String,
     /// The configuration (subset); the data set's own default where it is not given.
     pub config: Option<String>,

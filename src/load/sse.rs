@@ -14,7 +14,7 @@ pub struct EventTooLong;
 /// An event as a server sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// Its name (the field `event`); empty where it has none.
+    /// Its name (the field `event`); empty if it has none.
     pub name: &'a [u8],
     /// Its data lines, joined by line breaks. Of an event `error` without data: its comment, which is where some gateways write.
     pub data: &'a [u8],
@@ -149,7 +149,7 @@ impl Parser {
     }
 }
 
-/// The data of a nameless event of one line that the bytes begin with, and what follows it; `None` where it is not whole or of
+/// The data of a nameless event of one line that the bytes begin with, and what follows it; `None` if it is not whole or of
 /// another form.
 fn whole_event(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let value = bytes.strip_prefix(b"data:")?;

@@ -102,7 +102,7 @@ pub struct Target {
     pub tls: bool,
     /// Path of each request, from its `/`.
     pub path: String,
-    /// Path below which the server is, without a `/` at its end; empty where that is its root.
+    /// Path below which the server is, without a `/` at its end; empty if that is its root.
     pub base_path: String,
     /// What is spoken there.
     pub protocol: Protocol,
@@ -113,7 +113,7 @@ impl Target {
     /// end in `/v1`, as clients of the OpenAI API have it, or in the whole path; neither is repeated.
     ///
     /// # Errors
-    /// [`SettingsError::BaseUrl`] where the URL has none of these forms.
+    /// [`SettingsError::BaseUrl`] if the URL has none of these forms.
     pub fn from_base_url(base_url: &str, endpoint: &str, protocol: Protocol) -> Result<Self, SettingsError> {
         let endpoint = format!("/{}", endpoint.trim_start_matches('/'));
         let address = Address::of_url(base_url)?;

@@ -89,7 +89,7 @@ pub fn seconds(records: &[Record], folded: Option<&ArrivalBins>, start: Stamp) -
     seconds
 }
 
-/// The steady state; `None` where no two instants bound it. `folded` has the chunks of the requests that are folded.
+/// The steady state; `None` if no two instants bound it. `folded` has the chunks of the requests that are folded.
 #[must_use]
 pub fn steady_state(records: &[Record], folded: Option<&ArrivalBins>, start: Stamp) -> Option<SteadyState> {
     let (from, to) = plateau(records)?;

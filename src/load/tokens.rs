@@ -60,7 +60,7 @@ impl Tokenizer {
     /// Reads the bytes of a `tokenizer.json`. Its truncation and padding are ignored: prompts keep their length.
     ///
     /// # Errors
-    /// [`TokenizerError::Format`] where the bytes are not a tokenizer.
+    /// [`TokenizerError::Format`] if the bytes are not a tokenizer.
     pub fn from_json(bytes: &[u8]) -> Result<Self, TokenizerError> {
         let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(|error| TokenizerError::Format(error.to_string()))?;
         tokenizer
@@ -79,7 +79,7 @@ impl Tokenizer {
     /// The ids of a text, without special tokens.
     ///
     /// # Errors
-    /// [`TokenizerError::Coding`] where the text has no encoding.
+    /// [`TokenizerError::Coding`] if the text has no encoding.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
         let tokenizer = match &self.0 {
             Inner::File(tokenizer) => tokenizer,
@@ -94,7 +94,7 @@ impl Tokenizer {
     /// Number of tokens of a text, without special tokens.
     ///
     /// # Errors
-    /// [`TokenizerError::Coding`] where the text has no encoding.
+    /// [`TokenizerError::Coding`] if the text has no encoding.
     pub fn count(&self, text: &str) -> Result<usize, TokenizerError> {
         Ok(self.encode(text)?.len())
     }

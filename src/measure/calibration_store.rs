@@ -45,7 +45,7 @@ impl CalibrationStore {
     /// Stores a figure, replacing an older one.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn put(&self, calibration: &Calibration) -> Result<(), FileError> {
         let mut stored = self.read();
         stored.machine.clone_from(&self.machine);
@@ -53,7 +53,7 @@ impl CalibrationStore {
         files::write_json(&self.path, &stored)
     }
 
-    /// What is stored; nothing where the file is missing, broken, or another machine's.
+    /// What is stored; nothing if the file is missing, broken, or another machine's.
     fn read(&self) -> Stored {
         let stored = files::read(&self.path)
             .ok()

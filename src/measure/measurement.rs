@@ -148,7 +148,7 @@ impl Prepared {
     /// Whether everything is there that can be before the server is.
     ///
     /// # Errors
-    /// [`MeasureError`] where the model has no tokenizer, and none was named.
+    /// [`MeasureError`] if the model has no tokenizer, and none was named.
     pub fn check(self, settings: &Settings) -> Result<(), MeasureError> {
         match self.absence {
             Some(absence) => Err(absence.into()),
@@ -261,7 +261,7 @@ pub fn measure(settings: &Settings, stop: &Cancellation, progress: &mut dyn FnMu
 /// The first model that the server lists.
 ///
 /// # Errors
-/// [`MeasureError::NoModel`] where it does not answer, or lists none.
+/// [`MeasureError::NoModel`] if it does not answer, or lists none.
 pub(super) fn first_model(settings: &Settings, stop: &Cancellation) -> Result<String, MeasureError> {
     ServerUnderTest::new(settings.clone())?.first_model(stop)
 }

@@ -51,7 +51,7 @@ pub enum ResultFileError {
 pub(super) struct Suffixes<'a> {
     /// Whether the call measures several loads.
     pub several_loads: bool,
-    /// Which run of the load it is; empty where there is one.
+    /// Which run of the load it is; empty if there is one.
     pub run: &'a str,
 }
 

@@ -93,7 +93,7 @@ pub struct SearchResult {
     pub quantity: LoadQuantity,
     /// The loads in the order in which they were measured.
     pub tried: Vec<TriedLoad>,
-    /// The highest load within the objectives, or that with the highest throughput; none where no load will do.
+    /// The highest load within the objectives, or that with the highest throughput; none if no load will do.
     pub best: Option<f64>,
     /// The lowest load that was not, where one was found.
     pub beyond: Option<f64>,

@@ -25,7 +25,7 @@ const METRICS_LIMIT: Duration = Duration::from_secs(10);
 /// Probe and warm-up have prompts of their own, so that no measured prompt is in the server's prefix cache when it is measured.
 /// Their numbers count down from here.
 const UNMEASURED: u64 = u64::MAX / 2;
-/// Output tokens of a warm-up request where there is no tokenizer.
+/// Output tokens of a warm-up request if there is no tokenizer.
 const UNMEASURED_OUTPUT: u32 = 32;
 
 /// Redirects that a probe follows, one after another.
@@ -112,7 +112,7 @@ impl ServerUnderTest {
         Ok(run.records.into_iter().find_map(|record| record.failure))
     }
 
-    /// Changes the settings so that the next probe may succeed where this one failed. Fails where nothing can be changed. Ends,
+    /// Changes the settings so that the next probe may succeed where this one failed. Fails if nothing can be changed. Ends,
     /// because each key can be omitted once, and redirects are counted.
     fn adapt(&mut self, prompt: &Prompt, failure: &Failure, before: &[Notice]) -> Result<Notice, Failure> {
         let Reason::Status(status) = failure.reason else {
@@ -204,7 +204,7 @@ impl ServerUnderTest {
         Err(MeasureError::NoModel { url, problem })
     }
 
-    /// The page of metrics, where there is one.
+    /// The page of metrics, if there is one.
     pub fn metrics_page(&self, cancellation: &Cancellation) -> Option<String> {
         let answer = match &self.settings.engine_metrics_url {
             Some(url) => self.ask_at(url, &url.base_path, None, METRICS_LIMIT, cancellation),

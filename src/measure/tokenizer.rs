@@ -57,7 +57,7 @@ pub enum TokenizerFileError {
 }
 
 impl TokenizerFileError {
-    /// Whether there is none where it was searched for, rather than one that is wrong.
+    /// Whether no tokenizer was found, as opposed to an invalid one.
     #[must_use]
     pub fn is_absence(&self) -> bool {
         match self {
@@ -102,7 +102,7 @@ pub fn read(source: &str, go_on: &mut dyn FnMut() -> bool) -> Result<Tokenizer, 
 /// Reads the chat template of a source: `chat_template.jinja`, else the one in `tokenizer_config.json`.
 ///
 /// # Errors
-/// [`TokenizerFileError`], also where there is none.
+/// [`TokenizerFileError`], also if there is none.
 pub fn read_chat_template(source: &str, go_on: &mut dyn FnMut() -> bool) -> Result<ChatTemplate, TokenizerFileError> {
     let location = locate(source)?;
     let (path, config, separate) = match location {

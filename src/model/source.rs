@@ -10,6 +10,7 @@ use super::Diagnostic;
 pub struct SourceFile {
     /// The name in messages.
     pub name: String,
+    /// The whole text.
     pub text: String,
     /// Start of each line, bytes; computed on first use.
     starts: OnceLock<Vec<usize>>,

@@ -1,5 +1,5 @@
-//! Webhooks: POST a JSON body to a URL, signed where there is a key. Whoever has the URL of a chat's webhook can post to it, so no
-//! message contains it.
+//! Webhooks: POST a JSON body to a URL, signed if there is a key. The URL of a chat's webhook is a secret (whoever has it can post), so
+//! no message contains it.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub(crate) enum WebhookError {
 /// Sends a body. Redirects are not followed, so that a message reaches no host that was not configured.
 ///
 /// # Errors
-/// [`WebhookError`] where it is rejected or nobody responds.
+/// [`WebhookError`] if the message is rejected or there is no response.
 pub(crate) async fn send(webhook: &Webhook, body: &Value, policy: &RetryPolicy) -> Result<(), WebhookError> {
     let name = webhook.name;
     let client = http_client().map_err(|error| WebhookError::Setup {

@@ -17,7 +17,7 @@ pub(super) struct Change {
     pub(super) head_ref: String,
     /// The earlier commit; `None` for a root commit, and for configs that were chosen by key.
     pub(super) base: Option<Commit>,
-    /// The later commit, where it is known.
+    /// The later commit, if it is known.
     pub(super) head: Option<Commit>,
     pub(super) added: Vec<LocatedEntry>,
     repository: Repository,
@@ -193,7 +193,7 @@ fn line_of(file: &Arc<SourceFile>, line: usize) -> Place {
     }
 }
 
-/// The changelog at the earlier commit, also where the log was renamed since.
+/// The changelog at the earlier commit, even if the log was renamed since.
 fn changelog_at_base(repository: &Repository, base: Commit, head: Commit, files: &ChangelogFiles) -> Result<State, ChangeError> {
     let log = &files.log;
     let existed = repository.file(base, log).map_err(ChangeError::Git)?.is_some();

@@ -65,7 +65,7 @@ impl ChangelogFiles {
     /// The changelog of the checkout.
     ///
     /// # Errors
-    /// Where a file cannot be read or is not text.
+    /// If a file cannot be read or is not text.
     pub(crate) fn in_checkout(&self) -> Result<State, ChangelogFilesError> {
         let log = match untrusted::read_checked_out(self.log_path()) {
             Ok(bytes) => source_of(&self.log, bytes)?,
@@ -81,7 +81,7 @@ impl ChangelogFiles {
     /// The fragments of the checkout, in reading order.
     ///
     /// # Errors
-    /// Where a file cannot be read or is not text.
+    /// If a file cannot be read or is not text.
     pub(crate) fn fragments_in_checkout(&self) -> Result<Vec<Fragment>, ChangelogFilesError> {
         self.fragment_paths()?.iter().map(|path| read_fragment(path)).collect()
     }
@@ -89,7 +89,7 @@ impl ChangelogFiles {
     /// The paths of the checkout's fragments, in reading order.
     ///
     /// # Errors
-    /// Where the folder cannot be listed.
+    /// If the folder cannot be listed.
     pub(crate) fn fragment_paths(&self) -> Result<Vec<PathBuf>, ChangelogFilesError> {
         let folder = self.fragments_folder();
         if !folder.is_dir() {
@@ -117,7 +117,7 @@ impl ChangelogFiles {
     /// The changelog at a commit. `log` is the log's path at that commit, `shown` its name in messages.
     ///
     /// # Errors
-    /// Where a file is not text, or the repository cannot be read.
+    /// If a file is not text, or the repository cannot be read.
     pub(crate) fn at(&self, repository: &Repository, commit: Commit, log: &str, shown: &str) -> Result<State, ChangelogFilesError> {
         let log = repository.file(commit, log)?;
         let folder = self.fragments_folder().to_string_lossy().into_owned();

@@ -41,7 +41,7 @@ enum JobRecordError {
 /// because durations only serve an estimate.
 ///
 /// # Errors
-/// Where the folder cannot be read.
+/// If the folder cannot be read.
 pub(super) fn recorded_durations(folder: &Path, warn: Warn<'_>) -> Result<Durations, ArtifactError> {
     let mut jobs = Vec::new();
     for path in artifacts::json_files(folder)? {

@@ -19,7 +19,7 @@ use crate::system::untrusted;
 /// The folder of the copied results, beside the plan file.
 const COPY_FOLDER: &str = "earlier";
 
-/// What an earlier run of the same commit measured.
+/// The results of an earlier run of the same commit.
 pub(super) struct EarlierRun {
     pub(super) measured: HashSet<PointKey>,
     /// The normalised documents as they were written.
@@ -36,7 +36,7 @@ pub(crate) enum EarlierRunError {
     /// The results are not JSON.
     #[error("{}: {source}", path.display())]
     Json { path: PathBuf, source: serde_json::Error },
-    /// There is no folder for downloads.
+    /// The folder for downloads cannot be created.
     #[error("cannot create a temporary folder: {0}")]
     TemporaryFolder(io::Error),
     #[error(transparent)]
@@ -86,7 +86,7 @@ fn read_documents(results: &Path) -> Result<Vec<Value>, EarlierRunError> {
 /// The last run of a pull request.
 pub(super) enum LastRun {
     Usable(EarlierRun),
-    /// No earlier run counts; the reason is a sentence.
+    /// No earlier run can be used; the reason is a sentence.
     Unusable(String),
 }
 
@@ -98,7 +98,7 @@ struct PlanFileHead {
     head_sha: Option<String>,
 }
 
-/// The results of the run in imax's comment on the pull request, where it ran on the commit `head`.
+/// The results of the run that imax's comment on the pull request names, if it measured the commit `head`.
 pub(super) async fn last_run(pull_request: u64, head: &str) -> Result<LastRun, EarlierRunError> {
     let repository = std::env::var("GITHUB_REPOSITORY").ok();
     // `imax comment` has the same default.

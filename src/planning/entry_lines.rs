@@ -12,8 +12,8 @@ use crate::changelog;
 use crate::config::Entry;
 use crate::model::{ConfigKey, CurveKey, Diagnostics, PointKey, SourceFile};
 
-/// The first lines of the entries that the points of a run belong to. Points without an entry are left out. The result is
-/// empty where changelog or configs cannot be read: a report is not the place for findings in them.
+/// The first lines of the entries that the points of a run belong to. Points without an entry are left out. The result is empty if
+/// changelog or configs cannot be read: reports do not show findings in them.
 pub(crate) fn entry_lines(changelog: &Path, run: &Run, warn: Warn<'_>) -> BTreeMap<PointKey, usize> {
     read_entry_lines(changelog, run, warn).unwrap_or_default()
 }

@@ -21,7 +21,7 @@ pub(super) enum EventResult {
     Refused { reason: String },
 }
 
-/// Decides by the policy what the event asks for.
+/// Decides, by the policy, what the event requests.
 pub(super) async fn event_request(request: &PlanRequest, trigger: &EventTrigger, warn: Warn<'_>) -> Result<EventResult, PlanningError> {
     let payload = files::read_text(&trigger.payload).map_err(PlanningError::ReadEvent)?;
     let event = Event::parse(&trigger.name, &payload)?;
@@ -100,7 +100,7 @@ fn policy_for(event: &Event, settings: &SettingsFile, repository: &Repository, w
     Ok(settings.policy)
 }
 
-/// The last run on the pull request, where its results count. The outcome is added to the reason.
+/// The last run on the pull request, if its results can be used. The outcome is added to the reason.
 async fn run_to_complete(pull_request: u64, head: Commit, reason: &mut String) -> Result<Option<EarlierRun>, PlanningError> {
     match last_run(pull_request, &head.to_string()).await? {
         LastRun::Usable(earlier) => {
@@ -173,7 +173,7 @@ fn commit_of(repository: &Repository, revision: &str) -> Result<Commit, ChangeEr
     repository.commit(revision).map_err(ChangeError::Revision)
 }
 
-/// The commit before a push, and a sentence where it is not the one in GitHub's event.
+/// The commit before a push, and an explanation if it is not the one in GitHub's event.
 fn state_before_push(
     repository: &Repository,
     before: &str,

@@ -1,17 +1,17 @@
-//! What the policy needs to know beyond the event itself: from the clone, or from GitHub.
+//! Facts that the policy needs besides the event: from the clone, or from GitHub's API.
 
 use crate::git::Repository;
 use crate::github::{self, GithubError};
 use crate::matrix::policy::{Command, Event, Facts};
 use crate::settings::Policy;
 
-/// Why GitHub could not be asked about a comment.
+/// Why GitHub's facts about a comment are not available.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EventFactsError {
     /// `GITHUB_REPOSITORY` is not `owner/name`.
     #[error(transparent)]
     Repository(GithubError),
-    /// GitHub did not answer, or refused.
+    /// GitHub did not respond, or refused.
     #[error(transparent)]
     Github(#[from] GithubError),
 }
@@ -40,7 +40,7 @@ fn message_of(repository: &Repository, revision: &str) -> Option<String> {
     repository.message(commit).ok()
 }
 
-/// What GitHub knows about a comment's author and its pull request; nothing without a token.
+/// GitHub's facts about a comment's author and its pull request; `None` without a token.
 async fn comment_facts(pull_request: u64, author: &str) -> Result<Facts, EventFactsError> {
     let Ok(settings) = github::ClientSettings::from_environment(|name| std::env::var(name).ok()) else {
         return Ok(Facts::default());

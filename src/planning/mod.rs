@@ -32,5 +32,5 @@ pub(crate) use publish::{NoRun, PublishError, PublishOptions, Published, publish
 pub(crate) use settings_file::{SettingsFile, SettingsFileError};
 pub(crate) use validate::{ValidateRequest, Validated, validate};
 
-/// Where a use case sends what people should know although it goes on.
+/// Receives the warnings of a use case that continues.
 pub(crate) type Warn<'a> = &'a dyn Fn(&str);

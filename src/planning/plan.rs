@@ -1,4 +1,4 @@
-//! The plan of a sweep: what triggered it, which entries are new, and the search space they ask for.
+//! The plan of a sweep: its trigger, the new changelog entries, and the search space that they request.
 
 use std::path::{Path, PathBuf};
 
@@ -40,7 +40,7 @@ pub(crate) enum Trigger {
 pub(crate) struct KeysTrigger {
     /// The keys, with wildcards.
     pub keys: Vec<String>,
-    /// Measure only where one of these files changed.
+    /// Measure only if one of these files changed.
     pub changed: Option<ChangedFiles>,
     pub options: Options,
 }
@@ -120,7 +120,7 @@ pub(crate) enum PlanResult {
     NoRun {
         reason: String,
     },
-    /// Somebody must correct something first. The reason is a sentence.
+    /// The sweep is refused until somebody corrects something. The reason is a sentence.
     Refused {
         reason: String,
     },
@@ -130,7 +130,7 @@ pub(crate) enum PlanResult {
 pub(crate) struct SweepPlan {
     pub(super) sweep: SweepRequest,
     pub(super) estimate: Option<Estimate>,
-    /// All that the entries ask for.
+    /// Everything that the entries request.
     pub(super) whole: SearchSpace,
     /// What the earlier run did not measure.
     pub(super) remaining: Option<SearchSpace>,
@@ -142,7 +142,7 @@ impl SweepPlan {
     }
 }
 
-/// Plans what the trigger asks for. Configs, changelog and repository are those of the working directory.
+/// Plans what the trigger requests. Configs, changelog and repository are those of the working directory.
 ///
 /// # Errors
 /// [`PlanningError`].
@@ -175,7 +175,7 @@ pub(crate) async fn plan(request: &PlanRequest, warn: Warn<'_>) -> Result<PlanRe
 /// The search space of the changelog entries between two revisions, by the configs of the working directory.
 ///
 /// # Errors
-/// [`PlanningError`], also where no entry is new.
+/// [`PlanningError`], also if no entry is new.
 pub(crate) fn between(
     base: &str,
     head: &str,
@@ -206,7 +206,7 @@ fn refs_request(request: &PlanRequest, trigger: &RefsTrigger) -> Result<SweepReq
     })
 }
 
-/// The request for config keys, or the sentence why nothing is measured.
+/// The request for config keys, or a sentence why nothing is measured.
 fn keys_request(request: &PlanRequest, trigger: &KeysTrigger) -> Result<Result<SweepRequest, String>, PlanningError> {
     let KeysTrigger { keys, changed, options } = trigger;
     let repository = Repository::discover(Path::new(".")).map_err(ChangeError::Git)?;
@@ -248,7 +248,7 @@ fn mode_of(options: Options) -> &'static str {
     if options.trim { "trimmed" } else { "full" }
 }
 
-/// The rows that a change asks for, by the configs of the checkout.
+/// The rows that a change requests, by the configs of the checkout.
 pub(super) fn planned_rows(change: &Change, configs: &ConfigFiles, options: Options, warn: Warn<'_>) -> Result<Plan, PlanningError> {
     let catalog = configs.load(warn)?;
     let base_catalog = if plan::needs_base(&change.added) {

@@ -13,7 +13,7 @@ use crate::system::files::{self, FileError};
 
 /// A matrix without jobs.
 const EMPTY_MATRIX: &str = r#"{"include":[]}"#;
-/// The plan file of a plan beyond GitHub's limits, where the caller names none.
+/// The default plan file of a plan that exceeds GitHub's limits.
 const DEFAULT_PLAN_FILE: &str = "imax-plan.json";
 
 /// Outputs of a plan, and estimates of its duration.
@@ -26,7 +26,7 @@ pub(crate) struct PublishOptions {
 
 pub(crate) struct Published {
     pub totals: Totals,
-    /// The search space that is to be run, as JSON.
+    /// The search space to run, as JSON.
     pub search_space: String,
 }
 
@@ -35,7 +35,7 @@ pub(crate) enum PublishError {
     /// The search space has no JSON form.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
-    /// The plan is beyond GitHub's limits even by name.
+    /// The plan exceeds GitHub's limits even if the outputs contain only ids.
     #[error(transparent)]
     Outputs(#[from] OutputError),
     #[error(transparent)]
@@ -88,7 +88,7 @@ pub(crate) fn publish(
     Ok(published)
 }
 
-/// Sets the step outputs. `plan_file` becomes the default one where the plan needs a file and none is named.
+/// Sets the step outputs. `plan_file` becomes the default one if the plan needs a file and none is named.
 fn set_outputs(
     sweep: &SweepRequest,
     jobs: &[Job],
@@ -136,7 +136,7 @@ fn hash_of(commit: Option<Commit>) -> String {
     commit.map(|commit| commit.to_string()).unwrap_or_default()
 }
 
-/// Why valid entries lead to no job.
+/// Why valid entries result in no job.
 fn why_no_job(sweep: &SweepRequest) -> &'static str {
     let mut entries = sweep.change.added.iter().map(|added| &added.entry);
     let evaluates_only = sweep.options.evals_only || entries.all(|entry| entry.evals_only || entry.all_evals);
@@ -152,11 +152,11 @@ fn why_no_job(sweep: &SweepRequest) -> &'static str {
 pub(crate) enum NoRun {
     /// The event does not trigger a sweep.
     NotTriggered,
-    /// Somebody must correct something first.
+    /// Somebody must correct something before it can be planned.
     Refused,
 }
 
-/// Publishes that nothing is to be run, and why. Returns an empty search space as JSON.
+/// Publishes that nothing is run, and why. Returns an empty search space as JSON.
 ///
 /// # Errors
 /// [`PublishError`].

@@ -28,7 +28,7 @@ pub(crate) enum SettingsFileError {
 }
 
 impl SettingsFile {
-    /// The file to read: the given one, else the default one where it exists.
+    /// The file to read: the given one, else the default one if it exists.
     fn existing(&self) -> Option<&Path> {
         let default = Some(Path::new(DEFAULT_PATH)).filter(|path| path.exists());
         self.path.as_deref().or(default)
@@ -51,7 +51,7 @@ impl SettingsFile {
     /// The settings at a commit, independent of the checkout; the defaults without a file.
     ///
     /// # Errors
-    /// As [`Self::load`], and where the commit cannot be read.
+    /// As [`Self::load`], and if the commit cannot be read.
     pub(crate) fn load_at(&self, repository: &Repository, commit: Commit, warn: Warn<'_>) -> Result<Settings, SettingsFileError> {
         let path = self.path.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
         // An absolute path is outside of the repository, so no branch can change the file.

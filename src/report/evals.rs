@@ -110,7 +110,7 @@ impl<'a> Scores<'a> {
         Some(text)
     }
 
-    /// As lines of plain text; empty where there are no scores.
+    /// As lines of plain text; empty if there are no scores.
     pub(super) fn lines(&self) -> String {
         let mut text = String::new();
         if !self.scores.is_empty() {

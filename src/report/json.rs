@@ -1,4 +1,4 @@
-//! The report for programs: the run, and the comparison where there is one.
+//! The report for programs: the run, and the comparison if there is one.
 
 use std::collections::BTreeMap;
 

@@ -40,7 +40,7 @@ impl EngineKind {
         }
     }
 
-    /// The engine's public image, where there is one that serves the OpenAI API.
+    /// The engine's public image, if there is one that serves the OpenAI API.
     pub(super) fn public_image(self) -> Option<&'static str> {
         match self {
             Self::Vllm => Some("vllm/vllm-openai:v0.13.0"),

@@ -25,7 +25,7 @@ pub(crate) enum ChooseError {
 /// Chooses what the wishes leave open.
 ///
 /// # Errors
-/// [`ChooseError`], where neither wishes nor machine say it.
+/// [`ChooseError`] if neither wishes nor machine say it.
 pub(crate) fn choose(wishes: &Wishes, machine: &Machine) -> Result<Answers, ChooseError> {
     let launch = launch(wishes, machine)?;
     let model = model(wishes, machine, &launch)?;

@@ -29,7 +29,7 @@ const SCHEMAS: &str = "https://raw.githubusercontent.com/org/imax-action/v1/dist
 /// The files of a repository that measures what the answers say.
 ///
 /// # Errors
-/// [`ScaffoldError`], where a template is wrong.
+/// [`ScaffoldError`] if a template is wrong.
 pub(crate) fn files_of(answers: &Answers) -> Result<Vec<ScaffoldFile>, ScaffoldError> {
     let mut files = vec![
         rendered("configs/benchmarks-master.yaml", include_str!("templates/config.yaml"), answers)?,

@@ -34,7 +34,7 @@ pub enum ArtifactError {
 /// All JSON files below a folder, sorted by path.
 ///
 /// # Errors
-/// [`ArtifactError`] where a folder cannot be read or a limit is exceeded.
+/// [`ArtifactError`] if a folder cannot be read or a limit is exceeded.
 pub fn json_files(folder: &Path) -> Result<Vec<PathBuf>, ArtifactError> {
     files_with(folder, &["json"])
 }
@@ -42,7 +42,7 @@ pub fn json_files(folder: &Path) -> Result<Vec<PathBuf>, ArtifactError> {
 /// All files below a folder that have one of the extensions, sorted by path.
 ///
 /// # Errors
-/// [`ArtifactError`] where a folder cannot be read or a limit is exceeded.
+/// [`ArtifactError`] if a folder cannot be read or a limit is exceeded.
 pub fn files_with(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, ArtifactError> {
     let seen = AtomicUsize::new(0);
     // Each artifact is a folder of its own, so that the cores share those of the first level.
@@ -110,7 +110,7 @@ fn entries(folder: &Path, extensions: &[&str]) -> Result<Vec<Entry>, ArtifactErr
 /// The text of a file that is not too large.
 ///
 /// # Errors
-/// [`ArtifactError::TooLarge`], and [`ArtifactError::Read`] where the file cannot be read or is not UTF-8.
+/// [`ArtifactError::TooLarge`], and [`ArtifactError::Read`] if the file cannot be read or is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, ArtifactError> {
     let refused = |source| ArtifactError::Read {
         path: path.to_owned(),

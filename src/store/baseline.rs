@@ -152,7 +152,7 @@ async fn newest_points(remote: &WorkflowRuns, branch: &str, head: &Run) -> Resul
     })
 }
 
-/// The results of a workflow run: those that its report collected, else those of its jobs; `None` where nothing was measured.
+/// The results of a workflow run: those that its report collected, else those of its jobs; `None` if nothing was measured.
 async fn download(client: &Client, repository: &RepositoryName, id: u64, folder: &Path) -> Result<Option<Run>, BaselineError> {
     let folder = folder.join(id.to_string());
     download_run(client, repository, id, &folder, &|name| name == COLLECTED).await?;

@@ -23,7 +23,7 @@ const PLAN: &str = "imax-plan/plan.json";
 pub(crate) struct RunDownload {
     pub run_id: u64,
     pub folder: PathBuf,
-    /// Globs of the artifacts' names; all artifacts where there is none.
+    /// Globs of the artifacts' names; all artifacts if there is none.
     pub names: Vec<Glob>,
 }
 
@@ -100,7 +100,7 @@ pub(crate) enum HistoryEntryError {
     Folder(#[from] HistoryFolderError),
 }
 
-/// Adds a run to a history and gives its file; `None` where no point was measured, since such a run says nothing about noise.
+/// Adds a run to a history and gives its file; `None` if no point was measured, since such a run says nothing about noise.
 ///
 /// # Errors
 /// [`HistoryEntryError`].

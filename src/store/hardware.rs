@@ -24,7 +24,7 @@ pub(crate) enum HardwareError {
     Runners(#[source] Diagnostics),
 }
 
-/// The repository's own hardware file, where there is one.
+/// The repository's own hardware file, if there is one.
 pub(crate) fn repository_file() -> Option<&'static Path> {
     Some(Path::new(REPOSITORY_FILE)).filter(|path| path.is_file())
 }

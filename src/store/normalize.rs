@@ -19,7 +19,7 @@ pub(crate) enum NormalizeInput {
         row: PathBuf,
         /// The raw result, or a folder of srt-slurm.
         raw: PathBuf,
-        /// The concurrency that was measured; needed where the row has several and the raw result is one file.
+        /// The concurrency that was measured; needed if the row has several and the raw result is one file.
         conc: Option<NonZeroU32>,
         /// The table of GPU samples [default: gpu_metrics.csv beside the raw result].
         gpu_metrics: Option<PathBuf>,

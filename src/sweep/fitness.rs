@@ -12,7 +12,7 @@ use crate::system::cancellation::Cancellation;
 pub(super) struct Examined(HashMap<(Option<String>, Option<String>, u64), Option<String>>);
 
 impl Examined {
-    /// Why this machine cannot run the row; `None` where it can.
+    /// Why this machine cannot run the row; `None` if it can.
     pub(super) fn unfitness(&mut self, request: &ExecutionRequest, cancellation: &Cancellation) -> Option<String> {
         let gpus = request.row.layout.gpus();
         let key = (request.profile.clone(), request.runner_name.clone(), gpus);

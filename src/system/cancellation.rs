@@ -1,5 +1,5 @@
-//! Cancellation with its reason. SIGINT, SIGTERM and SIGHUP request it; whoever runs something long asks for it, awaits it,
-//! or derives a child that can also be cancelled alone (a load whose server died, say, without cancelling the job).
+//! Cancellation with its cause. SIGINT, SIGTERM and SIGHUP request it. Long-running code checks it, awaits it, or derives a child that
+//! can also be cancelled alone, such as a load whose server exited, without cancelling the job.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
@@ -15,7 +15,7 @@ pub enum CancelCause {
     /// SIGINT: Ctrl-C, or a cancelled workflow.
     Interrupt,
     Terminate,
-    /// SIGHUP: the terminal or the connection that the command was started from is gone.
+    /// SIGHUP: the terminal or the connection was closed.
     Hangup,
     /// Not a signal: the caller no longer needs the work.
     Abandoned,
@@ -37,23 +37,23 @@ struct State {
     requests: AtomicU32,
     gate: Mutex<()>,
     opened: Condvar,
-    /// Not `CancellationToken::child_token`: a child also counts the requests, and a [`Cancellation::for_next_request`] must not
-    /// inherit the state of its parent.
+    /// The children. `CancellationToken::child_token` is not used: children also count requests, and a
+    /// [`Cancellation::for_next_request`] must not inherit the state of its parent.
     children: Mutex<Vec<Weak<State>>>,
 }
 
 impl Cancellation {
-    /// One that no signal requests; only [`Cancellation::cancel`] does.
+    /// A cancellation that signals do not request; only [`Cancellation::cancel`] does.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// One that SIGINT, SIGTERM and SIGHUP request from now on, instead of ending the process. A SIGHUP that is ignored
-    /// already, as under nohup(1), stays ignored.
+    /// A cancellation that SIGINT, SIGTERM and SIGHUP request from now on, instead of ending the process. If SIGHUP is ignored, as under
+    /// nohup(1), it stays ignored.
     ///
     /// # Errors
-    /// Where the system refuses the signal handlers.
+    /// If the system refuses the signal handlers.
     pub fn on_signals() -> Result<Self, SignalError> {
         let runtime = runtime()?;
         let signals = {
@@ -65,7 +65,7 @@ impl Cancellation {
         Ok(cancellation)
     }
 
-    /// Cancelled with this one, and able to be cancelled alone.
+    /// A child: it is cancelled with this one, and can be cancelled alone.
     #[must_use]
     pub fn child(&self) -> Self {
         let child = self.for_next_request();
@@ -75,8 +75,7 @@ impl Cancellation {
         child
     }
 
-    /// A child that the next request cancels, also where this one is cancelled already: for the work that a cancellation
-    /// itself makes necessary.
+    /// A child that only the next request cancels, even if this one is cancelled already: for clean-up after a cancellation.
     #[must_use]
     pub fn for_next_request(&self) -> Self {
         let child = Self::default();
@@ -86,7 +85,7 @@ impl Cancellation {
         child
     }
 
-    /// Requests it, also of the children.
+    /// Requests cancellation, also of the children.
     pub fn cancel(&self, cause: CancelCause) {
         self.0.first.get_or_init(|| (cause, Instant::now()));
         self.0.requests.fetch_add(1, Ordering::SeqCst);
@@ -99,7 +98,7 @@ impl Cancellation {
         }
     }
 
-    /// Whether it was requested.
+    /// Whether cancellation was requested.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.first.get().is_some()
@@ -117,13 +116,13 @@ impl Cancellation {
         self.0.first.get().map(|(_, at)| *at)
     }
 
-    /// The number of requests. A second signal means that the first was not obeyed fast enough.
+    /// The number of requests. A second signal means that the user does not want to wait for a graceful stop.
     #[must_use]
     pub fn requests(&self) -> u32 {
         self.0.requests.load(Ordering::SeqCst)
     }
 
-    /// Blocks the thread until it is requested or the time is over.
+    /// Blocks the thread until cancellation is requested or the time is over.
     #[must_use]
     pub fn wait_timeout(&self, time: Duration) -> Option<CancelCause> {
         let until = Instant::now() + time;
@@ -137,17 +136,17 @@ impl Cancellation {
         }
     }
 
-    /// Resolves when it is requested.
+    /// Resolves when cancellation is requested.
     pub async fn cancelled(&self) -> CancelCause {
         self.0.token.cancelled().await;
         // The cause is set before the token.
         self.cause().unwrap_or(CancelCause::Abandoned)
     }
 
-    /// Resolves when it is requested a second time.
+    /// Resolves when cancellation is requested a second time.
     pub async fn cancelled_twice(&self) {
         loop {
-            // Registered before the count is read: a request in between still cancels it.
+            // The child is registered before the count is read, so that a request in between still cancels it.
             let next = self.for_next_request();
             if self.requests() > 1 {
                 return;
@@ -156,7 +155,7 @@ impl Cancellation {
         }
     }
 
-    /// Requests it when the guard is dropped, also by a panic.
+    /// Requests cancellation when the returned guard is dropped, also by a panic.
     #[must_use]
     pub fn cancel_on_drop(&self) -> CancelOnDrop {
         CancelOnDrop(self.clone())
@@ -205,7 +204,7 @@ impl Signals {
     }
 }
 
-/// The mask of ignored signals, as proc(5) has it: SIGHUP is the first of them.
+/// Whether a mask of ignored signals has SIGHUP. Its format is that of proc(5); SIGHUP (1) is the lowest bit.
 fn hangup_is_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -16,7 +16,7 @@ pub enum FileError {
     /// The file could not be written or renamed into place.
     #[error("cannot write {}: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
-    /// The value cannot be serialised as JSON, a map with keys that are not strings for example.
+    /// The value cannot be serialised as JSON, for example a map with keys that are not strings.
     #[error("cannot write {}: cannot serialise the value as JSON: {source}", path.display())]
     Json { path: PathBuf, source: serde_json::Error },
 }
@@ -35,7 +35,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
 /// Reads a whole text file.
 ///
 /// # Errors
-/// [`FileError::Read`], also where the bytes are not UTF-8.
+/// [`FileError::Read`], also if the bytes are not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, FileError> {
     fs::read_to_string(path).map_err(|source| FileError::Read {
         path: path.to_owned(),
@@ -46,7 +46,7 @@ pub fn read_text(path: &Path) -> Result<String, FileError> {
 /// The file itself, or the files of a folder that have one of the extensions, sorted by name.
 ///
 /// # Errors
-/// [`FileError::Read`], also where the path does not exist.
+/// [`FileError::Read`], also if the path does not exist.
 pub fn named(path: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, FileError> {
     let read_error = |source| FileError::Read {
         path: path.to_owned(),

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// Identifies a machine by both parts: machines cloned from one image may have the same id, and host names are reused.
+/// Identifies a machine. Both parts are needed: machines cloned from one image may have the same id, and host names are reused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// Host name.
@@ -73,7 +73,7 @@ pub fn unix_seconds() -> f64 {
         .map_or(0.0, |since| since.as_secs_f64())
 }
 
-/// The Unix time of a wall-clock time of this machine, seconds. Of the two instants that have it when summer ends it is the first.
+/// The Unix time of a local wall-clock time, seconds. A time that occurs twice, when daylight saving ends, is the first of the two.
 #[must_use]
 pub fn local_unix_s(time: chrono::NaiveDateTime) -> Option<f64> {
     use chrono::TimeZone as _;

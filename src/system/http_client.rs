@@ -1,5 +1,5 @@
-//! The HTTP client for what is not GitHub's API: artifacts in a blob store, webhooks, engines, exporters. It follows no
-//! redirect on its own, because each hop decides anew what it may carry.
+//! The HTTP client for everything but GitHub's API: artifacts in a blob store, webhooks, engines, exporters. It follows no redirects:
+//! callers that do must decide for each hop which headers to send.
 
 use std::error::Error;
 use std::io;
@@ -14,23 +14,23 @@ use crate::model::Proxy;
 use crate::system::runtime::block_on;
 use crate::system::tls::{TlsClient, TlsError};
 
-/// How long a connection may take to come up.
+/// Timeout of connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The same for an engine, which is on this machine or in its network.
+/// Timeout of connecting to an engine, which is on this machine or in its network.
 const ENGINE_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Read timeout.
 const SILENCE: Duration = Duration::from_secs(30);
-/// Longest response that [`send`] reads, bytes: a list of models, metrics or one token are far shorter.
+/// Longest response that [`send`] reads, bytes: lists of models, metrics and single tokens are far shorter.
 const LONGEST: usize = 4 << 20;
 
-/// Sets a client up; nothing is sent yet.
+/// Creates a client; nothing is sent yet.
 ///
 /// # Errors
-/// Where TLS cannot be set up.
+/// If TLS cannot be set up.
 pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
-        // A refusal means that one is installed already, which is as good.
+        // An error means that a provider is installed already, which is fine.
         drop(rustls::crypto::ring::default_provider().install_default());
     });
     builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(SILENCE).build()
@@ -42,7 +42,7 @@ fn builder() -> reqwest::ClientBuilder {
         .redirect(reqwest::redirect::Policy::none())
 }
 
-/// A client for one exchange with an engine: HTTP/1.1, and of proxies only the one that the question names.
+/// A client for one request to an engine: HTTP/1.1, and only the proxy that the request names.
 fn engine_client(question: &Question<'_>) -> Result<reqwest::Client, HttpError> {
     let config = match question.tls {
         Some(tls) => tls.config(),
@@ -72,7 +72,7 @@ fn engine_proxy(proxy: &Proxy) -> Result<reqwest::Proxy, HttpError> {
     Ok(through.custom_http_auth(value))
 }
 
-/// A client without TLS still needs a configuration; one without certificates spares reading the system's.
+/// reqwest needs a TLS configuration even for plain HTTP; one without certificates avoids reading the system's.
 fn trusts_nothing() -> Result<ClientConfig, HttpError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
@@ -89,10 +89,10 @@ pub enum HttpError {
     /// The timeout has passed.
     #[error("no answer within {} s", .0.as_secs_f64())]
     Late(Duration),
-    /// Host and path are not a URL.
+    /// Host and path do not form a valid URL.
     #[error("invalid URL {0}")]
     Url(String),
-    /// The connection failed, or what came over it is not HTTP.
+    /// The connection failed, or the response is not HTTP.
     #[error("{0}")]
     Transport(String),
     /// TLS cannot be set up.
@@ -107,7 +107,7 @@ pub enum HttpError {
 }
 
 impl From<reqwest::Error> for HttpError {
-    /// The innermost error is that of the system or the library; those around it only state that a request failed.
+    /// The innermost cause, which is the system's or the library's error; the outer ones only state that a request failed.
     fn from(error: reqwest::Error) -> Self {
         let mut cause: &dyn Error = &error;
         while let Some(inner) = cause.source() {
@@ -139,16 +139,16 @@ pub struct Question<'a> {
     pub json: Option<&'a str>,
     /// Further headers; their values may be secret.
     pub headers: &'a [(&'a str, String)],
-    /// Makes the connection an encrypted one.
+    /// TLS; `None` for plain HTTP.
     pub tls: Option<&'a TlsClient>,
-    /// The socket to connect to, in place of host and port.
+    /// The Unix socket to connect to, instead of host and port.
     pub unix_socket: Option<&'a Path>,
     /// The proxy to go through.
     pub proxy: Option<&'a Proxy>,
 }
 
 impl<'a> Question<'a> {
-    /// A GET of a path, without encryption, directly.
+    /// A GET request over plain HTTP without a proxy.
     #[must_use]
     pub fn get(host: &'a str, port: u16, path: &'a str) -> Self {
         Self {
@@ -168,7 +168,7 @@ impl Question<'_> {
     fn url(&self) -> Result<reqwest::Url, HttpError> {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let Self { host, port, path, .. } = self;
-        // An IPv6 address stands in brackets in a URL (RFC 3986, section 3.2.2).
+        // In a URL, an IPv6 address is enclosed in brackets (RFC 3986, section 3.2.2).
         let text = if host.contains(':') && !host.starts_with('[') {
             format!("{scheme}://[{host}]:{port}{path}")
         } else {
@@ -178,8 +178,8 @@ impl Question<'_> {
     }
 }
 
-/// Sends a request on a connection of its own and reads the whole response, at most `limit` long. Dropping the future closes
-/// the connection.
+/// Sends a request on a new connection and reads the whole response, within the time `limit`. Dropping the future closes the
+/// connection.
 ///
 /// # Errors
 /// See [`HttpError`].
@@ -194,7 +194,7 @@ pub async fn send(question: &Question<'_>, limit: Duration) -> Result<Answer, Ht
     answer
 }
 
-/// [`send`] for code outside the runtime: blocks the thread until the response is there, or until `cancelled` resolves.
+/// [`send`] for synchronous code: blocks the thread until the response is complete or `cancelled` resolves.
 ///
 /// # Errors
 /// See [`HttpError`].

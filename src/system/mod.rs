@@ -1,5 +1,5 @@
-//! The operating system and the network: processes, files, sockets, TLS, archives, retries, cancellation, redaction. Nothing
-//! here knows what is measured.
+//! The operating system and the network: processes, files, sockets, TLS, archives, retries, cancellation, redaction. This room is
+//! independent of benchmarks.
 
 pub mod archive;
 pub mod cancellation;

@@ -1,6 +1,6 @@
 //! The proxy that the environment names for a URL: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, in upper or lower case, as
-//! curl reads them. Servers on this machine are reached directly, also where `NO_PROXY` does not list them: a proxy would be measured
-//! with the server, or not find it.
+//! curl reads them. Servers on this machine are reached directly, even if `NO_PROXY` does not list them: a proxy would be measured with
+//! the server, or would not find it.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 
 use crate::model::{Proxy, Secret};
 
-/// The proxy of the environment cannot be used. Its value may hold a password, so it is not quoted.
+/// The environment's proxy cannot be used. Its URL may contain a password, so messages do not quote it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyError {
     /// The value is not the URL of a proxy.
@@ -24,15 +24,16 @@ pub enum ProxyError {
     Scheme {
         /// Name of the variable.
         variable: String,
-        /// What is spoken with the proxy.
+        /// The scheme of the proxy's URL.
         scheme: String,
     },
 }
 
-/// The proxy for a server, by these variables; `None` where it is reached directly.
+/// The proxy for a server, by these variables; `None` if it is reached directly.
 ///
 /// # Errors
-/// [`ProxyError`] where a proxy is named that cannot be used: going around it might be forbidden, or fail in a misleading way.
+/// [`ProxyError`] if the environment's proxy cannot be used. It is not bypassed: that might be forbidden, or fail with a misleading
+/// error.
 pub fn proxy_for(host: &str, tls: bool, variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Proxy>, ProxyError> {
     let named = if tls { "HTTPS_PROXY" } else { "HTTP_PROXY" };
     let Some((name, value)) = first(&[named, "ALL_PROXY"], variable) else {
@@ -55,7 +56,7 @@ pub fn proxy_for(host: &str, tls: bool, variable: &dyn Fn(&str) -> Option<String
     }
 }
 
-/// The first variable with a value; as in curl the lower case counts before the upper one.
+/// The first variable with a value. As in curl, the lower-case name takes precedence.
 fn first(names: &[&str], variable: &dyn Fn(&str) -> Option<String>) -> Option<(String, String)> {
     let cases = names.iter().flat_map(|name| [name.to_ascii_lowercase(), (*name).to_owned()]);
     let mut values = cases.filter_map(|name| Some((variable(&name)?, name)));
@@ -75,7 +76,7 @@ fn is_excepted(host: &str, exceptions: &str) -> bool {
     matcher.intercept(&uri_of(host)).is_none()
 }
 
-/// A URI with this host. One that is not a host name is nobody's exception; it fails where it is looked up.
+/// A URI with this host. An invalid host name matches no exception; the connection fails later.
 fn uri_of(host: &str) -> http::Uri {
     let authority = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     let uri = http::Uri::builder().scheme("http").authority(authority).path_and_query("/").build();
@@ -148,7 +149,7 @@ mod tests {
             let error = found("model.example", false, &[("HTTP_PROXY", value)]).unwrap_err().to_string();
             assert!(error.contains(message) && !error.contains("pass"), "{error}");
         }
-        // What is not used is not looked at.
+        // The proxy of another scheme is not checked.
         assert_eq!(found("localhost", false, &[("HTTP_PROXY", "socks5://p")]), Ok(None));
     }
 

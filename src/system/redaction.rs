@@ -40,7 +40,7 @@ pub struct Cleaned {
     pub rewritten: Vec<PathBuf>,
     /// Files and folders that could not be searched, and why.
     pub unread: Vec<FileError>,
-    /// Files that hold a secret and could not be rewritten, and why.
+    /// Files that contain a secret and could not be rewritten, and why.
     pub kept: Vec<FileError>,
 }
 

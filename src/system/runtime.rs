@@ -1,12 +1,12 @@
-//! The one tokio runtime of the process. `main` builds it; synchronous code that has to await something borrows it.
+//! The one tokio runtime of the process. `main` builds it; synchronous code uses it to wait for futures.
 
 use std::io;
 use std::sync::OnceLock;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Threads that poll futures. What runs on them waits for sockets, processes and timers; whatever computes has threads of
-/// its own, so more would only disturb what is measured on the same machine.
+/// Worker threads. Tasks on them wait for sockets, processes and timers; computations have threads of their own. More workers would
+/// only disturb measurements on the same machine.
 const WORKERS: usize = 2;
 
 static RUNTIME: OnceLock<Runtime> = OnceLock::new();
@@ -15,7 +15,7 @@ static RUNTIME: OnceLock<Runtime> = OnceLock::new();
 /// exiting.
 ///
 /// # Errors
-/// Where the system grants no threads or no epoll instance.
+/// If the system grants no threads or no epoll instance.
 pub fn runtime() -> io::Result<&'static Runtime> {
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime);
@@ -34,7 +34,7 @@ pub fn runtime() -> io::Result<&'static Runtime> {
 /// As [`runtime`].
 pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
     let runtime = runtime()?;
-    // A thread that is inside the runtime already has to leave it first; on every other thread this does nothing.
+    // On a worker thread, blocking is only allowed inside `block_in_place`; on other threads this call has no effect.
     Ok(tokio::task::block_in_place(|| runtime.block_on(future)))
 }
 

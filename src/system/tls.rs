@@ -54,15 +54,15 @@ impl TlsClient {
         Ok(Self(Arc::new(config)))
     }
 
-    /// Its configuration, for an HTTP client.
+    /// The configuration, for an HTTP client.
     pub(crate) fn config(&self) -> ClientConfig {
         (*self.0).clone()
     }
 
-    /// The client's side of a new connection to a host.
+    /// The client side of a new connection to a host.
     ///
     /// # Errors
-    /// [`TlsError::Host`] where the host is not a valid server name.
+    /// [`TlsError::Host`] if the host is not a valid server name.
     pub fn connect(&self, host: &str) -> Result<ClientConnection, TlsError> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Host(host.to_owned()))?;
         Ok(ClientConnection::new(self.0.clone(), name)?)

@@ -57,7 +57,7 @@ impl NoiseRuns {
     /// Adds the runs to the history.
     ///
     /// # Errors
-    /// As the history; a failed measurement where a result has no numbers.
+    /// As the history; a failed measurement if a result has no numbers.
     pub fn finish(self) -> Result<(), NoiseCalibrationError> {
         let files = self.subject.add(&self.raw, &self.history)?;
         let folder = self.history.folder.display();

@@ -44,7 +44,7 @@ impl Overview {
     /// Prints and writes what shows all loads together, then says what to do next.
     ///
     /// # Errors
-    /// Where a file cannot be written. A call without a usable load has no pages.
+    /// If a file cannot be written. A call without a usable load has no pages.
     pub fn finish(self, args: &OverviewArgs) -> Result<(), Failure> {
         let Self { results, saved } = self;
         let several = results.len() > 1;

@@ -42,7 +42,7 @@ pub struct DemoArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// Where the folder cannot be used, and as the steps of the pipeline.
+/// If the folder cannot be used, and as the steps of the pipeline.
 pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     let DemoArgs {
         dir,

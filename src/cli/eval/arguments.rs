@@ -73,7 +73,7 @@ pub struct EvalArgs {
     /// Resume an interrupted evaluation from the files in the output folder.
     #[arg(long)]
     resume: bool,
-    /// Required scores [default: configs/eval-thresholds.yaml, where it exists].
+    /// Required scores [default: configs/eval-thresholds.yaml, if it exists].
     #[arg(long, value_name = "FILE")]
     thresholds: Option<PathBuf>,
     /// The matrix row, for meta_env.json [default: the environment of a recipe].

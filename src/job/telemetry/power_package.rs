@@ -194,7 +194,7 @@ fn sample(line: &str) -> Option<(GpuSample, u64, String)> {
     Some((sample, scrape.parse().ok()?, (*uuid).to_owned()))
 }
 
-/// The role of each GPU; nothing where one has several or none.
+/// The role of each GPU; nothing if one has several or none.
 fn roles(manifest: &Manifest) -> Option<BTreeMap<Gpu, String>> {
     let role = |device: &Device| {
         let distinct: BTreeSet<&str> = device.assignments.iter().map(|given| given.worker_role.as_str()).collect();

@@ -99,7 +99,7 @@ pub(super) struct Document<K> {
     pub choices: Option<Vec<Choice<K>>>,
     pub usage: Option<Usage>,
     pub error: Option<Value>,
-    /// An error's, where there are no choices: `{"object": "error", "message": …}`.
+    /// An error's, if there are no choices: `{"object": "error", "message": …}`.
     pub message: Option<Value>,
     /// An error's of servers that are built on FastAPI.
     pub detail: Option<Value>,

@@ -71,10 +71,10 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads one event: its name, empty where it has none, and its data.
+    /// Reads one event: its name, empty if it has none, and its data.
     ///
     /// # Errors
-    /// [`MalformedEvent`] where a nameless event is neither empty, nor `[DONE]`, nor JSON of the protocol.
+    /// [`MalformedEvent`] if a nameless event is neither empty, nor `[DONE]`, nor JSON of the protocol.
     pub fn read_event(&mut self, name: &[u8], data: &[u8]) -> Result<Event, MalformedEvent> {
         let data = data.trim_ascii();
         if name.eq_ignore_ascii_case(b"error") {
@@ -186,7 +186,7 @@ fn failure_of(finish: &Finish) -> Option<String> {
     }
 }
 
-/// The text that a chunk carries, for counting tokens where the server does not, and for repeating an answer; empty where it carries
+/// The text that a chunk carries, for counting tokens if the server does not, and for repeating an answer; empty if it carries
 /// none.
 #[must_use]
 pub fn text(data: &[u8]) -> String {

@@ -14,7 +14,7 @@ const COMPLETE: [&[u8]; 2] = [b"length", b"stop"];
 /// Longer beginnings are not remembered, so that a hostile server cannot fill the memory of each stream.
 const LONGEST_BEGINNING: usize = 1024;
 
-/// What a chunk says, or `None` where this scanner cannot know.
+/// What a chunk says, or `None` if this scanner cannot know.
 ///
 /// The chunks of a stream begin alike, up to their text. Where the bytes are those of `beginning`, which were scanned before, the scan
 /// goes on behind them from where it stood then.

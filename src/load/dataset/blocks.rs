@@ -138,7 +138,7 @@ impl Texts<'_> {
 /// The turns of session number `number`, each a whole prompt; `mark_tokens` is the length of what is put before each.
 ///
 /// # Errors
-/// [`TokenizerError`] where the tokenizer fails.
+/// [`TokenizerError`] if the tokenizer fails.
 pub fn turns(words: &RandomPrompts<'_>, session: &BlockSession, number: u64, mark_tokens: u32) -> Result<Vec<Turn>, TokenizerError> {
     let of_session = (number + 1).wrapping_mul(SPREAD);
     let mut texts = Texts {
@@ -154,7 +154,7 @@ pub fn turns(words: &RandomPrompts<'_>, session: &BlockSession, number: u64, mar
         let ids = request.blocks.iter().take(whole);
         let order: Vec<u32> = ids.map(|id| texts.place(*id)).collect::<Result<_, _>>()?;
         let in_blocks = u32::try_from(order.len()).unwrap_or(u32::MAX).saturating_mul(session.block.get());
-        // The beginning of the next block, or where there is none words of the request's own.
+        // The beginning of the next block, or words of the request's own if there is none.
         let mut stream = match request.blocks.get(order.len()) {
             Some(id) => texts.stream(*id),
             None => random_stream(words.seed() ^ REST_SEED ^ of_session, index),

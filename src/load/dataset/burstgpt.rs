@@ -64,7 +64,7 @@ pub fn requests(text: &[u8], seed: u64) -> Result<Vec<RequestLengths>, DatasetEr
 /// A prompt of random words with these lengths.
 ///
 /// # Errors
-/// [`TokenizerError`] where the tokenizer fails.
+/// [`TokenizerError`] if the tokenizer fails.
 pub fn prompt(words: &RandomPrompts<'_>, lengths: RequestLengths, index: u64) -> Result<Prompt, TokenizerError> {
     let mut random = random_stream(words.seed() ^ SHUFFLE_SEED, index);
     let ids = words.words(lengths.input.get(), &mut random);

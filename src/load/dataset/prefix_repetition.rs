@@ -26,7 +26,7 @@ const SUFFIX_SEED: u64 = 0x9ef1_0002;
 /// Prompt number `index`.
 ///
 /// # Errors
-/// [`TokenizerError`] where the tokenizer fails.
+/// [`TokenizerError`] if the tokenizer fails.
 pub fn prompt(words: &RandomPrompts<'_>, shape: PrefixRepetition, index: u64) -> Result<Prompt, TokenizerError> {
     let number = index % u64::from(shape.prefixes.get());
     let mut ids = words.words(shape.prefix, &mut random_stream(words.seed() ^ PREFIX_SEED, number));

@@ -225,7 +225,7 @@ impl Said {
 /// The turns of a session with their lengths. `mark` is what will be put before the first of them.
 ///
 /// # Errors
-/// [`TokenizerError`] where the tokenizer fails.
+/// [`TokenizerError`] if the tokenizer fails.
 pub fn turns(tokenizer: &Tokenizer, session: &[RecordedTurn], mark: &str) -> Result<Vec<Turn>, TokenizerError> {
     let count = |text: &str| tokenizer.count(text).map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX));
     let mark = count(mark)?;

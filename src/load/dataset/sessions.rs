@@ -26,7 +26,7 @@ fn pause(sessions: &Sessions, seed: u64, session: u64, turn: u32) -> Duration {
 /// Conversation number `session` of random words.
 ///
 /// # Errors
-/// [`TokenizerError`] where the tokenizer fails.
+/// [`TokenizerError`] if the tokenizer fails.
 pub fn random(words: &RandomPrompts<'_>, sessions: &Sessions, session: u64) -> Result<Vec<Turn>, TokenizerError> {
     let turns = u64::from(sessions.turns.get());
     (0..sessions.turns.get())
@@ -45,7 +45,7 @@ pub fn random(words: &RandomPrompts<'_>, sessions: &Sessions, session: u64) -> R
 /// Conversation number `session` with the questions of a recorded one; `output` replaces the lengths of its answers.
 ///
 /// # Errors
-/// [`TokenizerError`] where the tokenizer fails.
+/// [`TokenizerError`] if the tokenizer fails.
 pub fn recorded(
     tokenizer: &Tokenizer,
     exchanges: &[Exchange],

@@ -37,7 +37,7 @@ const SHUFFLE_SEED: u64 = 0x5a6e;
 /// things said are a question and its answer whoever said them.
 ///
 /// # Errors
-/// [`DatasetError`] where the text is not such a file, or has no conversation.
+/// [`DatasetError`] if the text is not such a file, or has no conversation.
 pub fn conversations(text: &[u8], seed: u64) -> Result<Vec<Vec<Exchange>>, DatasetError> {
     let entries: Vec<Entry> = serde_json::from_slice(text)
         .map_err(|error| DatasetError::File(format!("not a JSON array of conversations in the manner of ShareGPT: {error}")))?;

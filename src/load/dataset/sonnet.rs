@@ -84,7 +84,7 @@ impl Poem {
     /// The text of prompt number `index`, at most as long as the input length: lines that would make it longer are left out.
     ///
     /// # Errors
-    /// [`TokenizerError`] where the tokenizer fails.
+    /// [`TokenizerError`] if the tokenizer fails.
     pub fn text(&self, tokenizer: &Tokenizer, seed: u64, index: u64) -> Result<String, TokenizerError> {
         let mut random = random_stream(seed ^ LINE_SEED, index);
         let mut text = INSTRUCTION.to_owned();

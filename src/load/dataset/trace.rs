@@ -69,7 +69,7 @@ const BLOCK_SEED: u64 = 0xb10c;
 /// The prompt of request number `index` of a trace.
 ///
 /// # Errors
-/// [`TokenizerError`] where the tokenizer fails.
+/// [`TokenizerError`] if the tokenizer fails.
 pub fn prompt(words: &RandomPrompts<'_>, traced: &Traced, block: NonZeroU32, index: u64) -> Result<Prompt, TokenizerError> {
     let wanted = usize::try_from(traced.input.get()).unwrap_or(usize::MAX);
     let mut ids = Vec::with_capacity(wanted);

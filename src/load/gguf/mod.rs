@@ -24,7 +24,7 @@ const BLANK: &str = "\u{2581}";
 /// Reads the tokenizer from the start of a file.
 ///
 /// # Errors
-/// [`TokenizerError::Gguf`] where the bytes are not such a file, or its tokenizer is of a kind that is not supported.
+/// [`TokenizerError::Gguf`] if the bytes are not such a file, or its tokenizer is of a kind that is not supported.
 pub fn tokenizer(bytes: &[u8]) -> Result<Tokenizer, TokenizerError> {
     let metadata = Metadata::read(bytes)?;
     let document = document(&metadata)?;
@@ -34,7 +34,7 @@ pub fn tokenizer(bytes: &[u8]) -> Result<Tokenizer, TokenizerError> {
 /// The chat template beside the tokenizer, with its start and end tokens.
 ///
 /// # Errors
-/// [`TokenizerError::Gguf`] where the bytes are not such a file.
+/// [`TokenizerError::Gguf`] if the bytes are not such a file.
 pub fn chat_template_config(bytes: &[u8]) -> Result<Value, TokenizerError> {
     let metadata = Metadata::read(bytes)?;
     let tokens = metadata.texts("tokenizer.ggml.tokens").unwrap_or_default();
@@ -167,7 +167,7 @@ fn byte_level(metadata: &Metadata<'_>, tokens: &[&str]) -> Result<Parts, GgufErr
     })
 }
 
-/// SentencePiece's pairs: two pieces are merged where the result is a piece, the one with the best score first.
+/// SentencePiece's pairs: two pieces are merged if the result is a piece, the one with the best score first.
 fn sentence_piece(metadata: &Metadata<'_>, tokens: &[&str], types: &[i64]) -> Parts {
     let scores = metadata.floats("tokenizer.ggml.scores").unwrap_or_default();
     let has_leading_blank = metadata.boolean("tokenizer.ggml.add_space_prefix").unwrap_or(true);

@@ -30,7 +30,7 @@ impl Bracket {
         }
     }
 
-    /// The load to measure next; none where the search has ended.
+    /// The load to measure next; none if the search has ended.
     #[must_use]
     pub fn next(&self) -> Option<f64> {
         match (self.met, self.missed) {

@@ -10,7 +10,7 @@ pub struct Saturation {
 }
 
 impl Saturation {
-    /// The load to measure next, up to `limit`; none where the server is saturated.
+    /// The load to measure next, up to `limit`; none if the server is saturated.
     #[must_use]
     pub fn next(&self, from: f64, limit: f64) -> Option<f64> {
         match self.points.as_slice() {
@@ -20,7 +20,7 @@ impl Saturation {
         }
     }
 
-    /// Takes note of a load and its throughput, output tokens a second; 0 where the load failed.
+    /// Takes note of a load and its throughput, output tokens a second; 0 if the load failed.
     pub fn note(&mut self, load: f64, throughput: f64) {
         self.points.push((load, throughput));
     }

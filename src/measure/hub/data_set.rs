@@ -66,7 +66,7 @@ impl Hub {
 /// The files of the first split that there is.
 ///
 /// # Errors
-/// [`DataError::NoFile`] of the first split where there is none of them.
+/// [`DataError::NoFile`] of the first split if there is none of them.
 pub fn first_split(names: &[String], readme: Option<&str>, config: Option<&str>, splits: &[&str]) -> Result<Vec<String>, DataError> {
     let mut tried = splits.iter().map(|split| choose(names, readme, config, split));
     let first = tried.next().unwrap_or_else(|| choose(names, readme, config, "train"));

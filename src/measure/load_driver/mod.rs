@@ -101,7 +101,7 @@ impl Drive<'_> {
     /// Sends the plan's requests and returns their records. Blocks until all have completed, failed or been cancelled.
     ///
     /// # Errors
-    /// [`DriverError`] where no request could be attempted.
+    /// [`DriverError`] if no request could be attempted.
     pub fn run(self, plan: &Plan, stop: &Cancellation, progress: &mut dyn FnMut(Progress)) -> Result<Run, DriverError> {
         let addresses = self.resolve()?;
         let proxy = self.target.proxy.as_ref();

@@ -29,7 +29,7 @@ impl Secure {
     /// Takes over what is to be sent.
     ///
     /// # Errors
-    /// Where the session is over.
+    /// If the session is over.
     pub fn encrypt(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0.writer().write_all(bytes)
     }
@@ -37,7 +37,7 @@ impl Secure {
     /// Sends what the socket takes. Says whether everything is with the kernel.
     ///
     /// # Errors
-    /// Where the connection broke.
+    /// If the connection broke.
     pub fn flush(&mut self, socket: &mut Socket) -> io::Result<bool> {
         while self.0.wants_write() {
             match self.0.write_tls(socket) {

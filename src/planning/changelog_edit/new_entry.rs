@@ -8,14 +8,14 @@ use crate::changelog::{Entry, ScenarioType, draft_name, render};
 use crate::planning::ChangelogFiles;
 use crate::system::files;
 
-/// Link of an entry whose pull request has no number yet.
+/// Placeholder link of an entry whose pull request has no number yet.
 const PLACEHOLDER_LINK: &str = "XXX";
 
 #[derive(Debug)]
 pub(crate) struct NewEntry {
     pub config_keys: Vec<String>,
     pub description: Vec<String>,
-    /// The pull request's number, where it is known.
+    /// The pull request's number, if it is known.
     pub pull_request: Option<u64>,
     pub evals_only: bool,
     pub all_evals: bool,
@@ -30,7 +30,7 @@ pub(crate) struct NewEntry {
     pub repository: String,
 }
 
-/// Writes the entry to a fragment, at its end where the fragment exists, and returns the fragment's path.
+/// Appends the entry to a fragment, which is created if it does not exist, and returns the fragment's path.
 ///
 /// # Errors
 /// [`EditError`].

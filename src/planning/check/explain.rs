@@ -1,4 +1,4 @@
-//! Which recipe the rows of a config take, which profile its nodes have, and why.
+//! Explains which recipe and which runner profile imax chooses for the rows of a config.
 
 use serde::Serialize;
 
@@ -22,14 +22,14 @@ pub(crate) struct Explanation {
 #[derive(Debug)]
 pub(crate) enum Explained {
     Configs(Vec<Explanation>),
-    /// There is no catalog to explain.
+    /// The catalog is invalid, so there is nothing to explain.
     InvalidCatalog(Diagnostics),
 }
 
 /// Explains every config whose key matches the pattern.
 ///
 /// # Errors
-/// [`CheckError`] where no key matches, or the config folder cannot be listed.
+/// [`CheckError`] if no key matches, or the config folder cannot be listed.
 pub(crate) fn explain(request: &CheckRequest, pattern: &str) -> Result<Explained, CheckError> {
     let mut found = Diagnostics::new();
     let Some(catalog) = read_catalog(&request.configs, &mut found)? else {
@@ -51,7 +51,7 @@ pub(crate) fn explain(request: &CheckRequest, pattern: &str) -> Result<Explained
 }
 
 fn explanation(request: &CheckRequest, entry: &Entry, catalog: &Catalog) -> Explanation {
-    // Rows that cannot be expanded are a finding of the check itself.
+    // `check` reports rows that cannot be expanded.
     let rows: Vec<Row> = matrix::expand(entry, &catalog.runners, &Expansion::default()).unwrap_or_default();
     let recipe_folder = &request.recipe_folder;
     let recipes = recipe_choices(&rows, &recipe_folder.display().to_string(), &|path| read_in(recipe_folder, path));

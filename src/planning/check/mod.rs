@@ -41,7 +41,7 @@ pub(crate) enum CheckError {
 /// All findings, warnings included.
 ///
 /// # Errors
-/// [`CheckError`] where a folder cannot be listed.
+/// [`CheckError`] if a folder cannot be listed.
 pub(crate) fn check(request: &CheckRequest) -> Result<Diagnostics, CheckError> {
     let mut found = Diagnostics::new();
     if let Some(catalog) = read_catalog(&request.configs, &mut found)? {

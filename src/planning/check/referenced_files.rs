@@ -22,7 +22,7 @@ pub(super) fn check_recipes(entry: &Entry, rows: &[Row], runners: &Runners, fold
     }
     let files = OptionalFiles::of(folder);
     let mut reasons = BTreeSet::new();
-    // For several nodes, `additional-settings` name what is started, in the engine's own terms.
+    // Multi-node rows have no recipe: `additional-settings` state what the engine's own tool starts.
     for row in rows.iter().filter(|row| matches!(row.layout, Layout::SingleNode(_))) {
         let choice = choose_recipe(row, &folder.display().to_string(), &|path| files.read(path), &|_| String::new());
         if let Err(error) = choice {
@@ -30,7 +30,7 @@ pub(super) fn check_recipes(entry: &Entry, rows: &[Row], runners: &Runners, fold
         }
     }
     let unreadable_files = files.into_errors();
-    // Without such a file, nobody knows which recipe the rows would have.
+    // An unreadable file may be the recipe, so it is not known whether one is missing.
     if unreadable_files.is_empty() {
         for reason in reasons {
             found.push(Diagnostic::warning("missing-recipe", reason).at(entry.place.clone()));
@@ -134,7 +134,7 @@ fn invalid_profile(loaded: Result<RunnerProfile, ProfileError>) -> Option<Diagno
     }
 }
 
-/// Without the lines that show the profile's own text: the finding has a place in the runner file.
+/// The message without the lines that quote the profile: the finding's place is in the runner file, not in the profile.
 fn first_line(error: &ProfileError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
@@ -142,7 +142,7 @@ fn first_line(error: &ProfileError) -> String {
 /// Findings in the log and its fragments.
 ///
 /// # Errors
-/// Where the fragments' folder cannot be listed.
+/// If the fragments' folder cannot be listed.
 pub(super) fn check_changelog(changelog: &ChangelogFiles) -> Result<Diagnostics, ChangelogFilesError> {
     let mut found = Diagnostics::new();
     let log = changelog.log_path();

@@ -111,7 +111,7 @@ impl PointContext {
     /// The context of a row's point at one of its concurrencies.
     ///
     /// # Errors
-    /// [`ContextError::Concurrency`] where the row has no such point.
+    /// [`ContextError::Concurrency`] if the row has no such point.
     pub fn from_row(row: &Row, conc: Concurrency) -> Result<Self, ContextError> {
         if !row.conc.as_slice().contains(&conc) {
             return Err(ContextError::Concurrency(conc));

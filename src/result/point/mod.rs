@@ -50,7 +50,7 @@ pub enum PointOutcome {
 /// Why a point has no numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PointFailure {
-    /// What failed: the server, the load generator, the node, ...
+    /// The class of the failure.
     pub class: FailureClass,
     pub reason: String,
 }
@@ -78,7 +78,7 @@ impl Measurement {
         found.map(|(_, number)| *number)
     }
 
-    /// A metric; `None` where the load generator did not report it.
+    /// A metric; `None` if the load generator did not report it.
     #[must_use]
     pub fn get(&self, metric: Metric) -> Option<f64> {
         names(metric).iter().find_map(|name| self.number(name))

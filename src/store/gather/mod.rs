@@ -81,7 +81,7 @@ pub(crate) enum GatherError {
 /// Reads everything below a folder. A file that cannot be read becomes a problem of the run: the other results count all the same.
 ///
 /// # Errors
-/// [`GatherError`] where the folder cannot be listed or the plan is invalid.
+/// [`GatherError`] if the folder cannot be listed or the plan is invalid.
 pub(crate) fn gather(folder: &Path, plan: Option<&Path>) -> Result<Gathered, GatherError> {
     let planned = plan.map(planned_points).transpose()?;
     let files = artifacts::json_files(folder).map_err(GatherError::Folder)?;

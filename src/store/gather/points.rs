@@ -26,7 +26,7 @@ pub(super) fn points_in(files: &[PathBuf]) -> (Vec<Found>, Vec<Unreadable>) {
     (found.into_iter().flatten().collect(), unreadable)
 }
 
-/// The points of a file; none where its name is not that of a result or a job record.
+/// The points of a file; none if its name is not that of a result or a job record.
 fn read_file(path: &Path) -> Result<Vec<Found>, String> {
     let is_result = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"agg_"));
     if !is_result && !is_named(path, "job.json") {
@@ -50,7 +50,7 @@ fn read_file(path: &Path) -> Result<Vec<Found>, String> {
 /// The point of a normalised document.
 ///
 /// # Errors
-/// [`AggError`] where it is not one.
+/// [`AggError`] if it is not one.
 pub(super) fn measured(source: String, document: Json) -> Result<Found, AggError> {
     found(source, &Agg::from_json(document)?)
 }
@@ -58,7 +58,7 @@ pub(super) fn measured(source: String, document: Json) -> Result<Found, AggError
 /// The point of a normalised document, as it was found in a file.
 ///
 /// # Errors
-/// [`AggError`] where it describes none.
+/// [`AggError`] if it describes none.
 pub(super) fn found(source: String, agg: &Agg) -> Result<Found, AggError> {
     Ok(Found {
         source,

@@ -20,7 +20,7 @@ pub(super) fn is_normalised(document: &Json) -> bool {
     }
 }
 
-/// The points of a file of a load generator; nothing where it is none.
+/// The points of a file of a load generator; nothing if it is none.
 ///
 /// # Errors
 /// [`GatherError::Raw`] for a result that is broken.

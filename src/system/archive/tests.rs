@@ -50,7 +50,7 @@ impl Scene {
         let path = self.folder.path().join("a.zip");
         let mut bytes = fs::read(&path).unwrap();
         let places: Vec<usize> = memchr::memmem::find_iter(&bytes, from).collect();
-        assert!(!places.is_empty(), "nothing to forge");
+        assert!(!places.is_empty(), "no bytes to replace");
         for at in places {
             bytes[at..at + to.len()].copy_from_slice(to);
         }
@@ -143,7 +143,7 @@ fn file_longer_than_declared_is_rejected() {
 fn duplicate_names_overwrite_nothing() {
     let scene = Scene::new(&[("one", b"1"), ("two", b"2")]);
     scene.forge(b"two", b"one");
-    assert_eq!(scene.unpack().unwrap(), 1, "the reader gives the last of them");
+    assert_eq!(scene.unpack().unwrap(), 1, "the reader returns the last of them");
     let scene = Scene::new(&[("a", b"1"), ("a/b", b"2")]);
     assert!(matches!(scene.unpack(), Err(ArchiveError::Write { .. })));
 }

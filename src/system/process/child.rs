@@ -1,4 +1,4 @@
-//! A child process that leads a process group of its own, so that what it starts can be ended with it.
+//! A child process that leads a process group of its own, so that its descendants can be stopped with it.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,29 +12,29 @@ use nix::unistd::Pid;
 
 use super::pidfd::{PidFd, poll_until, poll_until_blocking};
 
-/// Children that were started here: their exit status belongs to their [`Leader`], and no job adopted them.
+/// The children that this process started. Only their [`Leader`] may collect their exit status; they are not adopted orphans.
 pub(super) static STARTED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
-/// How long a killed child has to be gone. One that outlives that hangs in the kernel.
+/// How long a child may take to exit after SIGKILL. One that takes longer hangs in the kernel.
 const GONE: Duration = Duration::from_secs(1);
 
-/// The leader of a group. Dropping it kills the group, unless its exit status was taken before.
+/// The leader of a process group. Dropping it kills the group, unless the leader's exit status was collected before.
 #[derive(Debug)]
 pub struct Leader {
     child: Child,
-    /// None where the kernel has no such descriptors.
+    /// `None` if the kernel has no pidfds.
     pidfd: Option<PidFd>,
     taken: bool,
 }
 
-/// The ends of a child's pipes, those that it has.
+/// This process's ends of a child's pipes.
 pub(crate) type Pipes = (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>);
 
 impl Leader {
     /// Starts a program in a group of its own.
     ///
     /// # Errors
-    /// Where the system refuses.
+    /// If the system refuses.
     pub fn start(command: &mut Command) -> io::Result<Self> {
         use std::os::unix::process::CommandExt as _;
         command.process_group(0);
@@ -53,19 +53,19 @@ impl Leader {
         })
     }
 
-    /// Its number, and that of its group.
+    /// Its process id, which is also the id of its group.
     #[must_use]
     pub fn pid(&self) -> i32 {
-        // Linux numbers processes below 2^22.
+        // Process ids of Linux are below 2^22.
         i32::try_from(self.child.id()).unwrap_or(i32::MAX)
     }
 
-    /// Its pipes, once.
+    /// Takes its pipes; empty at the second call.
     pub(crate) fn pipes(&mut self) -> Pipes {
         (self.child.stdin.take(), self.child.stdout.take(), self.child.stderr.take())
     }
 
-    /// Whether it has ended. Its exit status is not taken, so its number stays its group's.
+    /// Whether it has ended. Its exit status is not collected, so the kernel cannot reuse its id, which is also its group's.
     ///
     /// # Errors
     /// If the system does not report it.
@@ -75,7 +75,7 @@ impl Leader {
         Ok(status != WaitStatus::StillAlive)
     }
 
-    /// Resolves when it has ended. Its exit status is not taken.
+    /// Resolves when it has ended. Its exit status is not collected.
     ///
     /// # Errors
     /// If the system does not report it.
@@ -86,7 +86,7 @@ impl Leader {
         }
     }
 
-    /// Blocks the thread until it has ended or the time comes. Says whether it has ended.
+    /// Blocks the thread until it has ended or the deadline has passed. Returns whether it has ended.
     fn wait_until(&self, until: Instant) -> io::Result<bool> {
         let Some(pidfd) = &self.pidfd else {
             return poll_until_blocking(|| self.has_ended(), until);
@@ -110,8 +110,8 @@ impl Leader {
         Ok(status)
     }
 
-    /// Ends its group: SIGTERM, SIGKILL after `grace` or as soon as it has ended itself. Gives its exit status, or none where it
-    /// hangs in the kernel.
+    /// Stops its group: SIGTERM, then SIGKILL after `grace` or as soon as the leader has ended. Returns the leader's exit status, or `None`
+    /// if it hangs in the kernel.
     ///
     /// # Errors
     /// If the system does not report it.
@@ -121,7 +121,7 @@ impl Leader {
         }
         let group = Pid::from_raw(self.pid());
         if !grace.is_zero() {
-            // A group that is gone by now needs no signal.
+            // The error means that the group has ended already.
             let _ = killpg(group, Signal::SIGTERM);
             self.wait_until(Instant::now() + grace)?;
         }
@@ -134,7 +134,7 @@ impl Leader {
 impl Drop for Leader {
     fn drop(&mut self) {
         let _ = self.end(Duration::ZERO);
-        // A process that hangs in the kernel stays in the set: no other code may wait for it.
+        // A process that hangs in the kernel stays registered, so that no other code collects its exit status.
         if self.taken {
             STARTED.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.pid());
         }

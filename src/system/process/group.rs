@@ -1,5 +1,5 @@
-//! A process group with an owner. Stopping it stops every process that came of it: those of the group, those that
-//! carry its mark, their children, and orphans that this process adopted.
+//! A process group with an owner. Stopping it stops all its processes and their descendants: members of the group, processes with the
+//! group's mark (an environment variable with the job's id), their children, and orphans that this process adopted.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -34,9 +34,9 @@ pub enum ProcessError {
     #[error("cannot open its log: {0}")]
     Log(#[source] io::Error),
     /// Its state cannot be read.
-    #[error("cannot look at process {pid}: {source}")]
+    #[error("cannot read the state of process {pid}: {source}")]
     Watch { pid: i32, source: io::Error },
-    /// This process could not become the one that adopts orphans.
+    /// This process could not become a child subreaper.
     #[error("cannot become the parent of orphaned processes (PR_SET_CHILD_SUBREAPER): {0}")]
     Adopt(#[from] nix::Error),
 }
@@ -59,8 +59,8 @@ pub struct StartedFrom<'a> {
 pub enum Input {
     /// Nothing.
     Empty,
-    /// A pipe in which nothing ever comes. It closes when the owner ends, also by SIGKILL: a process that waits for its end
-    /// does not outlive its owner.
+    /// A pipe without data. It is closed when its owner ends, also by SIGKILL, so a process that reads until the end of its input does
+    /// not outlive its owner.
     OpenWhileOwned,
 }
 
@@ -95,17 +95,17 @@ impl From<ExitStatus> for Ending {
     }
 }
 
-/// Makes this process the parent of orphaned descendants (prctl(2), `PR_SET_CHILD_SUBREAPER`), so that
-/// a server that put itself in the background is found and stopped.
+/// Makes this process the parent of orphaned descendants (prctl(2), `PR_SET_CHILD_SUBREAPER`), so that daemons (servers that detach
+/// from their parent) are found and stopped.
 ///
 /// # Errors
-/// Where the kernel refuses.
+/// If the kernel refuses.
 pub fn adopt_orphans() -> Result<(), ProcessError> {
     nix::sys::prctl::set_child_subreaper(true)?;
     Ok(())
 }
 
-/// A running group. Dropping it kills it; [`Group::stop`] is the polite way.
+/// A running group. Dropping it kills it; [`Group::stop`] stops it gracefully.
 #[derive(Debug)]
 pub struct Group {
     leader: Leader,
@@ -118,7 +118,7 @@ impl Group {
     /// Starts a program in a group of its own.
     ///
     /// # Errors
-    /// Where the log cannot be opened or the program cannot be started.
+    /// If the log cannot be opened or the program cannot be started.
     pub fn start(from: &StartedFrom<'_>) -> Result<Self, ProcessError> {
         let log = from.log.try_clone().map_err(ProcessError::Log)?;
         let errors = log.try_clone().map_err(ProcessError::Log)?;
@@ -133,7 +133,7 @@ impl Group {
         command.env(JOB_MARK, from.job);
         let input = match from.input {
             Input::Empty => Stdio::null(),
-            // Its other end stays in the leader.
+            // The write end is kept in `Leader`.
             Input::OpenWhileOwned => Stdio::piped(),
         };
         command.stdin(input).stdout(log).stderr(errors);
@@ -149,7 +149,7 @@ impl Group {
         })
     }
 
-    /// How the leader ended, if it did. Exit statuses of adopted orphans are taken in passing.
+    /// How the leader ended; `None` while it runs. Also collects the exit statuses of adopted orphans.
     ///
     /// # Errors
     /// If the system does not report it.
@@ -207,8 +207,8 @@ impl Group {
         self.stopped = left.is_empty();
     }
 
-    /// Stops every process of this group and its descendants: SIGTERM; SIGKILL after `grace`, or when `hurry` is cancelled.
-    /// Gives up `limit` after that; a process that outlives SIGKILL hangs in the kernel.
+    /// Stops every process of this group and its descendants: SIGTERM, then SIGKILL after `grace` or when `hurry` is cancelled. Gives up
+    /// `limit` after SIGKILL: a process that takes longer hangs in the kernel.
     pub fn stop(&mut self, grace: Duration, limit: Duration, hurry: &dyn Fn() -> bool) -> StopReport {
         let report = stop_members(&mut || self.members(), grace, limit, hurry);
         self.note_stopped(&report);
@@ -219,9 +219,9 @@ impl Group {
         self.leader.pid()
     }
 
-    /// Every running process that came of this group. Exit statuses of those that ended are taken.
+    /// Every running process of this group and its descendants. Collects the exit statuses of those that ended.
     fn members(&mut self) -> Vec<Running> {
-        // The leader's exit status must be taken by the one who started it, also while it is being stopped.
+        // Only `Leader` may collect the leader's exit status, also during a stop.
         let _ = self.poll();
         let own = nix::unistd::getpid().as_raw();
         let adopts = nix::sys::prctl::get_child_subreaper().unwrap_or(false);
@@ -266,8 +266,8 @@ impl Drop for Group {
     }
 }
 
-/// Takes the exit status of orphans that this process adopted. A child that it started itself is in [`STARTED`] or, where
-/// it leads no group, in our own group; their statuses belong to those who wait for them.
+/// Collects the exit status of orphans that this process adopted. Children that it started itself are excluded, because other code
+/// waits for them: they are in [`STARTED`] or, if they lead no group, in this process's own group.
 fn take_orphans(table: &[Running], own: i32) {
     let own_group = nix::unistd::getpgrp().as_raw();
     let started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);

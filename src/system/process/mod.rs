@@ -1,6 +1,6 @@
-//! Processes that have an owner: started in a group of their own, watched, and stopped with everything that came of
-//! them, also what left the group. Whatever a job starts carries the job's id in its environment, so that it can be
-//! found again after its parent, or we ourselves, died.
+//! Processes with an owner: started in a group of their own, watched, and stopped with all their descendants, including those that
+//! left the group. Every process of a job has the job's id in its environment, so that it can be found even after its parent, or
+//! imax itself, has died.
 
 mod child;
 mod group;

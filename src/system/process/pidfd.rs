@@ -11,31 +11,31 @@ use tokio::io::unix::AsyncFd;
 
 use super::table::Running;
 
-/// Most processes whose end is an event at once. It bounds the open files; the others are found to have ended by the next look at
-/// the table of processes.
+/// The most processes that are watched by pidfds at once, which limits open files. The end of others is noticed by the next scan of
+/// the process table.
 const MOST_WATCHED: usize = 64;
 /// Polling interval for a process without a pidfd: an old kernel, or a sandbox that lacks the call.
 const POLL_INTERVAL: Duration = Duration::from_millis(15);
-/// Time in which processes that end together are noticed together: each look reads the whole table.
+/// Delay after an end, so that processes that end together are noticed together: each scan reads the whole process table.
 const COALESCE: Duration = Duration::from_millis(2);
 
-/// A process's end. Works for processes of others too.
+/// A file descriptor of a process, which need not be a child.
 #[derive(Debug)]
 pub(super) struct PidFd(OwnedFd);
 
 impl PidFd {
-    /// None where the process is gone or the kernel lacks the call.
+    /// None if the process is gone or the kernel lacks the call.
     pub(super) fn open(pid: i32) -> Option<Self> {
         pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok().map(Self)
     }
 
     /// Resolves when the process has ended, whether or not its exit status was collected.
     pub(super) async fn ended(&self) -> io::Result<()> {
-        // A copy, because the registration takes the descriptor.
+        // A duplicate, because the registration takes ownership of the descriptor.
         let copy = self.0.try_clone()?;
         #[expect(
             deprecated,
-            reason = "deprecated for types whose descriptor may change; an OwnedFd's does not, and unsafe code is forbidden"
+            reason = "deprecated for types whose descriptor may change; that of an OwnedFd does not, and unsafe code is forbidden"
         )]
         let descriptor = AsyncFd::with_interest(copy, Interest::READABLE)?;
         descriptor.readable().await.map(drop)
@@ -47,7 +47,7 @@ impl PidFd {
     }
 }
 
-/// A signal may end it early, so callers look again.
+/// A signal may interrupt the wait, so callers check again.
 fn poll_any(descriptors: &mut [PollFd<'_>], time: Duration) {
     let time = Timespec {
         tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
@@ -84,13 +84,13 @@ pub(super) async fn any_end(processes: &[Running], time: Duration) {
     }
     let ends = futures_util::future::select_all(opened.iter().map(|pidfd| Box::pin(pidfd.ended())));
     if let Ok((Err(_), ..)) = tokio::time::timeout_at(until.into(), ends).await {
-        // A descriptor that cannot be registered must not make this a busy loop.
+        // If a descriptor cannot be registered, polling with an interval avoids a busy loop.
         tokio::time::sleep(POLL_INTERVAL).await;
     }
     tokio::time::sleep(COALESCE.min(time)).await;
 }
 
-/// Resolves when polling finds the process ended: for processes without a pidfd.
+/// Resolves when the process has ended, by polling: for processes without a pidfd.
 pub(super) async fn poll_until(mut ended: impl FnMut() -> io::Result<bool>) -> io::Result<()> {
     while !ended()? {
         tokio::time::sleep(POLL_INTERVAL).await;
@@ -98,7 +98,7 @@ pub(super) async fn poll_until(mut ended: impl FnMut() -> io::Result<bool>) -> i
     Ok(())
 }
 
-/// The same for threads, with a deadline. Says whether it ended.
+/// The same, blocking the thread, with a deadline. Returns whether the process has ended.
 pub(super) fn poll_until_blocking(mut ended: impl FnMut() -> io::Result<bool>, until: Instant) -> io::Result<bool> {
     loop {
         if ended()? {

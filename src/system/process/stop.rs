@@ -1,5 +1,5 @@
-//! Stopping processes: SIGTERM first, SIGKILL after a grace period, and always looking again, because what is being stopped may
-//! still start more.
+//! Stops processes: SIGTERM first, SIGKILL after a grace period. The process table is scanned again after each round, because
+//! processes may start others while they are being stopped.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -14,20 +14,20 @@ use crate::system::cancellation::Cancellation;
 /// Longest interval between two scans of the process table: the start of a process gives no event.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Looks at the table of processes after the first SIGKILL, at least: where this process does not get to run for a while, its time
-/// is over before the kernel had any to end them.
+/// The least number of scans after the first SIGKILL. If this process does not get CPU time for a while, the time limit may pass
+/// before the kernel has ended the processes.
 const LEAST_LOOKS: u32 = 6;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StopReport {
     /// Processes that had to be killed because SIGTERM did not end them in time: name and number.
     pub killed: Vec<String>,
-    /// Processes that are still there; more than none is a fault of the node.
+    /// Processes that are still running: a fault of the node.
     pub left: Vec<String>,
 }
 
-/// Stops what `members` finds, until it finds nothing: SIGTERM, then after `grace`, or when `hurry` is cancelled,
-/// SIGKILL, and gives up `limit` after that.
+/// Stops the processes that `members` finds, until it finds none: SIGTERM, SIGKILL after `grace` or when `hurry` is cancelled. Gives up
+/// `limit` after that.
 pub(super) fn stop_members(
     members: &mut dyn FnMut() -> Vec<Running>,
     grace: Duration,
@@ -72,7 +72,7 @@ pub async fn stop_members_async(
 /// What to do after a round of signals.
 enum Step {
     Done,
-    /// Look again when a process ends, and after this time.
+    /// Scan again when a process ends, at the latest after this time.
     Wait(Duration),
 }
 
@@ -119,7 +119,7 @@ impl Stopping {
         Step::Wait(LOOK)
     }
 
-    /// Each process once, also those that were started after the first round; SIGCONT wakes one that was stopped.
+    /// Sends the signal to each process once, also to those started after the first round. SIGCONT wakes processes that were suspended.
     fn terminate(&mut self, found: &[Running]) {
         for process in found {
             if self.terminated.insert(process.id) {

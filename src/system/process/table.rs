@@ -1,5 +1,5 @@
-//! The kernel's table of processes, read from `/proc` (proc(5)). A process is identified by its number and its start
-//! time, because numbers are used again.
+//! The kernel's process table, read from `/proc` (proc(5)). A process is identified by its id and its start time, because ids are
+//! reused.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use super::JOB_MARK;
 /// A process id with the start time, which distinguishes it from a later process with the same id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ProcessId {
-    /// Its number.
+    /// Its id.
     pub pid: i32,
     /// Its start, clock ticks after boot.
     pub start: u64,
@@ -19,15 +19,15 @@ pub struct ProcessId {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Running {
     pub id: ProcessId,
-    /// The process that started it, or adopted it.
+    /// Its parent: the process that started or adopted it.
     pub parent: i32,
     pub group: i32,
-    /// Whether it has ended and only its exit status is left.
+    /// Whether it is a zombie: it has ended, and its exit status is not collected yet.
     pub zombie: bool,
     pub name: String,
 }
 
-/// All processes. One that ends while this reads is not in it.
+/// All processes, without those that end during the scan.
 #[must_use]
 pub fn all_processes() -> Vec<Running> {
     let Ok(entries) = fs::read_dir("/proc") else {
@@ -43,7 +43,7 @@ pub fn read_process(pid: i32) -> Option<Running> {
     parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// `/proc/<pid>/stat`: `pid (name) state ppid pgrp ...`, the start time being field 22. The name may hold blanks and brackets.
+/// Parses `/proc/<pid>/stat`: `pid (name) state ppid pgrp ...`; the start time is field 22. The name may contain spaces and brackets.
 fn parse_stat(text: &str) -> Option<Running> {
     let (before, after) = text.rsplit_once(')')?;
     let (pid, name) = before.split_once('(')?;
@@ -66,7 +66,7 @@ pub fn own_id() -> Option<ProcessId> {
     read_process(nix::unistd::getpid().as_raw()).map(|process| process.id)
 }
 
-/// The running process with a number.
+/// The running process with an id.
 #[must_use]
 pub fn process_of(pid: i32) -> Option<ProcessId> {
     read_process(pid).filter(|process| !process.zombie).map(|process| process.id)
@@ -78,7 +78,7 @@ pub fn is_alive(id: ProcessId) -> bool {
     process_of(id.pid) == Some(id)
 }
 
-/// What tells this boot of the machine from others: after a reboot no process of before is alive.
+/// The id of this boot. After a reboot, no process of an earlier boot is running.
 #[must_use]
 pub fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id")

@@ -1,5 +1,5 @@
-//! Short programs of the system whose answer is wanted: run in a group of their own with a deadline, and ended with all that
-//! they started where nobody waits any more.
+//! Runs command-line tools for their output, each in a process group of its own with a deadline. A tool and its descendants are killed
+//! when the caller stops waiting.
 
 use std::io;
 use std::process::{Command, ExitStatus, Stdio};
@@ -12,28 +12,28 @@ use crate::system::cancellation::Cancellation;
 use crate::system::process::Leader;
 use crate::system::runtime::block_on;
 
-/// How long the pipes of a program that has ended are read on: what it started may still write, or hold them for ever.
+/// How long to read the pipes of a program after it has ended: its children may still write, or keep the pipes open forever.
 const REST: Duration = Duration::from_secs(1);
 /// Bytes that one read takes at most: the capacity of a pipe.
 const BUFFER: usize = 64 << 10;
-/// Most of an answer that is read, bytes.
+/// The most output that is read, bytes.
 const MOST: usize = 64 << 20;
-/// Part of an error that is quoted, characters.
+/// The most characters of an error message that are quoted.
 const QUOTED: usize = 200;
 
-/// Why a program gave no answer.
+/// Why a program gave no output.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
     /// It could not be started.
     #[error("cannot start {program}: {source}")]
     Start { program: String, source: io::Error },
     /// Its state cannot be read.
-    #[error("cannot look at {program}: {source}")]
+    #[error("cannot read the state of {program}: {source}")]
     Watch { program: String, source: io::Error },
     /// It did not end in time.
-    #[error("{program} gave no answer within {limit:?}")]
+    #[error("{program} did not end within {limit:?}")]
     Late { program: String, limit: Duration },
-    /// Nobody waits for it any more.
+    /// The caller cancelled the wait.
     #[error("{0} was stopped")]
     Stopped(String),
     #[error("{program} failed ({status}): {said}")]
@@ -46,7 +46,7 @@ pub enum ToolError {
 }
 
 impl ToolError {
-    /// Whether there is no such program.
+    /// Whether the program does not exist.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         match self {
@@ -64,7 +64,7 @@ pub struct Said {
     pub status: ExitStatus,
 }
 
-/// What a program wrote to stdout.
+/// Runs a program and returns its stdout.
 ///
 /// # Errors
 /// If the program is missing, failed, or did not end in time.
@@ -101,7 +101,7 @@ pub fn answer_with_input(
 /// Runs a program to its end. Processes left in its group are ended too.
 ///
 /// # Errors
-/// Where it cannot be started, does not end in time, or is stopped.
+/// If it cannot be started, does not end in time, or is stopped.
 pub fn run(command: Command, input: &str, limit: Duration, cancellation: &Cancellation) -> Result<Said, ToolError> {
     let program = command.get_program().to_string_lossy().into_owned();
     block_on(run_async(command, input, limit, cancellation)).map_err(|source| ToolError::Start { program, source })?
@@ -132,7 +132,7 @@ pub async fn run_async(mut command: Command, input: &str, limit: Duration, cance
         _ = cancellation.cancelled() => return Err(ToolError::Stopped(program)),
         ended = tokio::time::timeout(limit, ended_and_read(&leader, talk)) => match ended {
             Ok(ended) => ended.map_err(unseen)?,
-            // It may have just ended, with a pipe still held open by another process.
+            // The program may have just ended, while another process still keeps a pipe open.
             Err(_) if leader.has_ended().map_err(unseen)? => {}
             Err(_) => return Err(ToolError::Late { program, limit }),
         }
@@ -150,7 +150,7 @@ pub async fn run_async(mut command: Command, input: &str, limit: Duration, cance
     })
 }
 
-/// Resolves when the program has ended and its pipes are read to their end, or for as long as [`REST`] allows.
+/// Resolves when the program has ended and its pipes are read to their end, at most [`REST`] after its end.
 async fn ended_and_read(leader: &Leader, talk: impl Future<Output = ()>) -> io::Result<()> {
     let mut talk = std::pin::pin!(talk);
     tokio::select! {
@@ -180,7 +180,7 @@ impl Pipes {
         })
     }
 
-    /// Writes and reads at the same time: a program may answer before it has read everything, and a full pipe stops it.
+    /// Writes and reads concurrently: a program may write before it has read all its input, and would block on a full pipe.
     async fn exchange(self, input: &str, stdout: &mut Vec<u8>, stderr: &mut Vec<u8>) {
         let Self {
             stdin,
@@ -193,12 +193,12 @@ impl Pipes {
 
 async fn write(stdin: Option<ChildStdin>, input: &str) {
     if let Some(mut stdin) = stdin {
-        // A program that ends before it has read all input reports the reason itself.
+        // The error means that the program ended before it read all input; its exit status or stderr has the reason.
         let _ = stdin.write_all(input.as_bytes()).await;
     }
 }
 
-/// Reads to the end of the pipe. What was read before an error, or before the future is dropped, stays read.
+/// Reads to the end of the pipe. Bytes that were read before an error, or before the future is dropped, are kept.
 async fn read(pipe: Option<impl AsyncRead + Unpin>, bytes: &mut Vec<u8>) {
     let Some(mut pipe) = pipe else { return };
     let mut buffer = vec![0; BUFFER];

@@ -1,4 +1,4 @@
-//! What programs answer, and that nothing of them is left.
+//! Output of programs, and that no process is left.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
 
@@ -12,7 +12,7 @@ fn bash(script: &str, limit: Duration, cancellation: &Cancellation) -> Result<St
     answer_of("bash", &["-c", script], limit, cancellation)
 }
 
-/// Waits until a process is gone: a signal takes its time.
+/// Waits until a process has ended after a signal.
 fn await_gone(pid: &str) {
     let pid: i32 = pid.trim().parse().unwrap();
     let until = Instant::now() + LIMIT;
@@ -35,7 +35,7 @@ fn answers_and_reasons() {
     let late = bash("exec sleep 1000", Duration::from_millis(50), &cancellation)
         .unwrap_err()
         .to_string();
-    assert!(late.contains("gave no answer within 50ms"), "{late}");
+    assert!(late.contains("did not end within 50ms"), "{late}");
     let missing = answer_of("no-such-program", &[], LIMIT, &cancellation).unwrap_err();
     assert!(
         missing.is_missing() && missing.to_string().starts_with("cannot start no-such-program"),
@@ -44,7 +44,7 @@ fn answers_and_reasons() {
 }
 
 #[test]
-fn more_than_a_pipe_holds_goes_in_and_out() {
+fn input_and_output_larger_than_a_pipe_are_transferred() {
     let text = "0123456789abcdef".repeat(1 << 16);
     let mut command = Command::new("bash");
     command.args(["-c", "tee /dev/stderr"]);
@@ -56,7 +56,7 @@ fn more_than_a_pipe_holds_goes_in_and_out() {
 }
 
 #[test]
-fn a_signal_ends_the_wait() {
+fn cancellation_ends_the_wait() {
     let cancellation = Cancellation::new();
     cancellation.cancel(CancelCause::Abandoned);
     assert_eq!(
@@ -66,7 +66,7 @@ fn a_signal_ends_the_wait() {
 }
 
 #[test]
-fn a_child_that_holds_the_pipes_is_not_waited_for_and_ends() {
+fn child_that_keeps_the_pipes_open_is_killed() {
     let cancellation = Cancellation::new();
     let begun = Instant::now();
     let pid = bash("sleep 1000 & echo $!", Duration::from_secs(500), &cancellation).unwrap();
@@ -75,15 +75,15 @@ fn a_child_that_holds_the_pipes_is_not_waited_for_and_ends() {
 }
 
 #[test]
-fn a_child_that_left_the_group_holds_up_nobody() {
+fn child_that_left_the_group_does_not_delay_the_output() {
     let pid = bash("setsid sleep 1000 & echo $!", LIMIT, &Cancellation::new()).unwrap();
     let pid = nix::unistd::Pid::from_raw(pid.trim().parse().unwrap());
-    // Not before setsid has become what it starts, or it is of the group and gone already.
+    // After `setsid` the child is outside the group; before, it was in the group and is gone.
     let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
 }
 
 #[test]
-fn what_a_program_started_ends_with_the_wait_for_it() {
+fn descendants_are_killed_when_the_wait_is_dropped() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pid");
     let script = format!("sleep 1000 & echo $! > {0}.new; mv {0}.new {0}; wait", file.display());

@@ -45,7 +45,7 @@ impl NoiseArgs {
         self.calibrate_noise.and_then(NonZeroU32::new)
     }
 
-    /// The history that the runs are added to; `None` where there is none.
+    /// The history that the runs are added to; `None` if there is none.
     pub(in crate::cli::bench) fn into_settings(self) -> Option<NoiseSettings> {
         let Self {
             calibrate_noise: _,
