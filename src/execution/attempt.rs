@@ -1,4 +1,4 @@
-//! One attempt of a job: its phases, one after another. Whatever happens between launch and stop, stop is reached.
+//! One attempt of a job: its phases, one after another. After a launch, the phase stop is always reached.
 
 use super::clean::clean;
 use super::collect::collect;
@@ -21,7 +21,7 @@ use crate::fleet::job_state::JobState;
 use crate::job::{JobFailure, Phase, RecipeStyle};
 use crate::system::host;
 
-/// Runs one attempt. The points that it measures, and all that it finds out, are in `progress`.
+/// Runs one attempt. Its results are in `progress`.
 pub(super) async fn run_attempt(ctx: &JobContext, progress: &mut Progress) -> Result<(), JobFailure> {
     progress.engine = EngineIdentity::default();
     let evals = run_phase(ctx, &mut progress.journal, Phase::Preflight, async |phase| {
@@ -33,6 +33,7 @@ pub(super) async fn run_attempt(ctx: &JobContext, progress: &mut Progress) -> Re
     .await?;
     run_phase(ctx, &mut progress.journal, Phase::Clean, async |phase| clean(ctx, phase).await).await?;
 
+    // Kept on disk while the job runs, so that a later job can stop what this one started if this process is killed.
     let mut state = JobState::of_this_process(ctx.spec.id.clone(), &ctx.folders.out, host::timestamp());
     let launched = run_phase(ctx, &mut progress.journal, Phase::Launch, async |phase| {
         launch(ctx, phase, &mut state, &progress.image_pulls).await
@@ -53,21 +54,22 @@ pub(super) async fn run_attempt(ctx: &JobContext, progress: &mut Progress) -> Re
     if let Some(facts) = facts_of_nodes(&ctx.folders.untrusted_out, &measurement.nodes) {
         progress.node = facts;
     }
-    // The first failure is the cause; those of stop and collect may only follow from it.
+    // The first failure is the cause; failures of stop and collect may be consequences of it.
     let ended = measured.and(stopped);
     let collected = collect(ctx, progress, &measurement, ended.is_err()).await;
     ended.and(collected)
 }
 
+/// What an attempt measured.
 #[derive(Debug, Default)]
 pub(super) struct Measurement {
-    /// The nodes that a scheduler gave the job.
+    /// The nodes that a scheduler assigned to the job; empty without a scheduler.
     pub nodes: Vec<String>,
     pub loaded: Vec<LoadedPoint>,
     pub samples: Samples,
 }
 
-/// From a launched engine to raw results, while GPUs and the host are sampled.
+/// Measures a launched engine, while GPUs and the host are sampled.
 async fn measure(
     ctx: &JobContext,
     progress: &mut Progress,
@@ -76,6 +78,7 @@ async fn measure(
     measurement: &mut Measurement,
 ) -> Result<(), JobFailure> {
     measurement.nodes = wait_in_queue(ctx, &mut progress.journal, engine).await?;
+    // A scheduler knows more about the job once it has left the queue.
     progress.engine.facts = engine.facts();
     let sampling = Sampling::start(ctx, &measurement.nodes);
     let loaded = &mut measurement.loaded;
@@ -91,7 +94,7 @@ async fn measure(
     result
 }
 
-/// Loads and evaluates an engine that the recipe only starts.
+/// Loads and evaluates the engine of an `EngineOnly` recipe.
 async fn measure_engine(
     ctx: &JobContext,
     progress: &mut Progress,
@@ -110,7 +113,7 @@ async fn measure_engine(
     }
     if ctx.spec.row.is_evaluated_alone() {
         for phase in [Phase::WarmUp, Phase::Load] {
-            progress.journal.skip(phase, "the row asks for an evaluation alone");
+            progress.journal.skip(phase, "the row requests only an evaluation");
         }
     } else {
         load_points(ctx, progress, engine, &target, loaded).await?;

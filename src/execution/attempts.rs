@@ -1,5 +1,5 @@
-//! The attempts of a job. One that failed because of the node is repeated with the points that are not measured yet; its log is
-//! kept beside the next one's.
+//! The attempts of a job. If an attempt fails because of the node, the next one measures the points that are not measured yet. The log
+//! of each attempt is kept.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use super::secret_scan::remove_secrets;
 use crate::job::{Attempt, JobFailure, Phase, Tried};
 use crate::system::host;
 
-/// Runs the job, again where an attempt failed and a retry may succeed. Returns why the last attempt failed.
+/// Runs the job, with retries if an attempt failed and a retry may succeed. Returns why the last attempt failed.
 pub(super) async fn run_attempts(ctx: &JobContext, progress: &mut Progress) -> Option<JobFailure> {
     let mut number = 1;
     loop {
@@ -46,8 +46,8 @@ pub(super) async fn run_attempts(ctx: &JobContext, progress: &mut Progress) -> O
     }
 }
 
-/// The pause before the next attempt. A job of which all points are measured is not repeated, nor one that left something
-/// running.
+/// The pause before the next attempt; `None` if there is no next attempt. A job whose points are all measured is not repeated, nor one
+/// that left processes or containers running.
 fn retry_pause(ctx: &JobContext, progress: &Progress, number: u32, failure: &JobFailure) -> Option<Duration> {
     let is_all_measured = ctx.spec.points().iter().all(|point| progress.is_measured(point.conc));
     if is_all_measured || progress.left_behind {
@@ -56,7 +56,7 @@ fn retry_pause(ctx: &JobContext, progress: &Progress, number: u32, failure: &Job
     ctx.spec.profile.retries.pause_after(number, failure)
 }
 
-/// Without its old name the log would be overwritten by the next attempt.
+/// Renames the log, because the next attempt would overwrite it.
 fn keep_log(ctx: &JobContext, number: u32) {
     let kept = ctx.folders.out.join(format!("server.attempt-{number}.log"));
     let _ = std::fs::rename(ctx.folders.server_log(), kept);

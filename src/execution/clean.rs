@@ -1,4 +1,4 @@
-//! The phase clean: what killed jobs left on the node is removed, and its GPUs are idle.
+//! The phase clean: removes what dead jobs (jobs whose imax process was killed) left on the node, and waits for idle GPUs.
 
 use std::time::{Duration, Instant};
 
@@ -14,12 +14,12 @@ use crate::fleet::node::gather_gpus;
 use crate::fleet::reap::{Reaped, reap_dead_jobs};
 use crate::job::{FailureClass, GpuProblem, Grade, JobFailure, Phase, check_idle};
 
-/// The least time for one look at the GPUs: one that begins just before the deadline still reports their state.
+/// The least time for one query of the GPUs, so that a query just before the deadline still reports their state.
 const LEAST_LOOK_TIME: Duration = Duration::from_secs(5);
-/// Pause between two looks at GPUs that are not idle.
+/// Pause between two queries of GPUs that are not idle.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Removes what killed jobs left, and waits for idle GPUs.
+/// Removes what dead jobs left, and waits for idle GPUs.
 pub(super) async fn clean(ctx: &JobContext, phase: &RunningPhase) -> Result<(), PhaseError> {
     let reaped = reap_dead_jobs(&ctx.states, &[], &ctx.cancellation, phase.deadline()).await;
     let mut left = Vec::new();
@@ -42,10 +42,10 @@ pub(super) async fn clean(ctx: &JobContext, phase: &RunningPhase) -> Result<(), 
     wait_for_idle_gpus(ctx, phase).await
 }
 
-/// Runs the post-hooks that dead jobs owe, if they are also the post-hooks of this job: a command that is only written in a state
-/// file is never run.
+/// Runs the post-hooks that dead jobs owe (that may not have run), but only if this job's profile has the same ones: commands that are
+/// only in a state file are never run, because others may have written the file.
 async fn run_owed_hooks(ctx: &JobContext, phase: &RunningPhase, reaped: &[Reaped]) {
-    // The post-hooks of a job of which something is left stay owed.
+    // If something of a job is left, its state file is kept, and its post-hooks stay owed.
     let finished = reaped.iter().filter(|job| job.is_finished()).map(|job| &job.state);
     let owing = finished.filter(|state| !state.hooks_owed.is_empty());
     let (same, others): (Vec<_>, Vec<_>) = owing.partition(|state| state.hooks_owed == ctx.spec.profile.hooks.post);
@@ -57,12 +57,12 @@ async fn run_owed_hooks(ctx: &JobContext, phase: &RunningPhase, reaped: &[Reaped
     if let Some(state) = same.first() {
         ctx.console
             .line(&format!("the dead job {} may not have run its post-hooks; they run now", state.job));
-        // A failure is printed. What the hook does may have been done already.
+        // A failure is printed, and does not fail this job: the hook may have run before.
         let _ = run_post_hooks(ctx, phase).await;
     }
 }
 
-/// Waits until the GPUs compute nothing and their memory is free: drivers free memory some time after a process is gone.
+/// Waits until the GPUs are idle and their memory is free: drivers free memory some time after a process has ended.
 async fn wait_for_idle_gpus(ctx: &JobContext, phase: &RunningPhase) -> Result<(), PhaseError> {
     let visible = visible_gpus(ctx);
     let mut is_announced = false;

@@ -1,4 +1,4 @@
-//! The phase collect: raw results become normalised results.
+//! The phase collect: normalises raw results.
 
 use super::attempt::Measurement;
 use super::context::JobContext;
@@ -12,8 +12,9 @@ use crate::model::VariableValue;
 use crate::result::{Normalised, PointContext, normalize};
 use crate::system::files;
 
-/// Normalises what was loaded. A raw result that cannot be normalised fails its point. A signal ends the wait for git, which is all
-/// that this phase waits for; what was measured is kept, and the phase is recorded as cancelled unless the job `has_failed` before.
+/// Normalises the results of loaded points. A raw result that cannot be normalised fails its point. A signal ends the wait for git,
+/// which is the only wait of this phase; measured results are kept, and the phase is recorded as cancelled, unless the job
+/// `has_failed` before.
 pub(super) async fn collect(
     ctx: &JobContext,
     progress: &mut Progress,
@@ -40,7 +41,7 @@ pub(super) async fn collect(
     let (ending, reason) = match &cancelled {
         _ if !problems.is_empty() => (PhaseEnding::Failed, Some(problems.join("; "))),
         Err(failure) if !has_failed => (PhaseEnding::Cancelled, Some(failure.reason.clone())),
-        // Results are written also after the deadline: they are worth more than the time.
+        // Results are written even after the deadline, because they are worth more than the time.
         Ok(()) | Err(_) if phase.is_late() => (PhaseEnding::DeadlineExceeded, None),
         Ok(()) | Err(_) => (PhaseEnding::Done, None),
     };
@@ -72,7 +73,7 @@ fn normalise(ctx: &JobContext, progress: &Progress, loaded: &LoadedPoint, teleme
     Ok(file)
 }
 
-/// Whether a point without power fails: by this process' environment, or the engine's.
+/// Whether a point without power fails: by `REQUIRE_POWER` in the environment of this process or of the engine.
 fn requires_power(ctx: &JobContext) -> bool {
     const NAME: &str = "REQUIRE_POWER";
     let of_engine = ctx.environment.iter().find(|variable| variable.name == NAME);

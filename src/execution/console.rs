@@ -1,5 +1,5 @@
-//! What a running job prints: lines on stderr, and inside GitHub Actions the workflow commands that fold logs, mask secrets
-//! and annotate the failure. The runner reads such commands from stderr as it does from stdout.
+//! Output of a running job: lines on stderr, and inside GitHub Actions the workflow commands that fold logs, mask secrets and annotate
+//! the failure. The runner reads workflow commands from stderr as well as from stdout.
 
 use std::io::Write as _;
 
@@ -7,7 +7,7 @@ use crate::github::workflow_command;
 use crate::model::Secret;
 use crate::system::redaction::redact;
 
-/// Prints for one job. Secrets never appear in what it prints.
+/// Prints the output of one job, without secrets.
 #[derive(Debug, Clone)]
 pub(super) struct Console {
     in_actions: bool,

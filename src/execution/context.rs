@@ -1,4 +1,4 @@
-//! What a job knows from its start to its end.
+//! The constants of a job.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -18,11 +18,11 @@ use crate::system::untrusted::UntrustedFolder;
 
 /// Lines of the engine's log that a failure quotes.
 const TAIL_LINES: usize = 40;
-/// A cancelled job has stopped everything this long after the signal. It must end within 7 s, because GitHub's runner kills
-/// what is left after 10 s; the rest is for `job.json`.
+/// A cancelled job has stopped everything this long after the signal. The job must end within 7 s, because GitHub's runner kills all
+/// processes after 10 s; the last second is for `job.json`.
 const CANCEL_LIMIT: Duration = Duration::from_secs(6);
 
-/// What every phase of a job may use. It does not change while the job runs.
+/// The constants that every phase of a job may use.
 #[derive(Debug)]
 pub(super) struct JobContext {
     pub spec: JobSpec,
@@ -38,8 +38,9 @@ pub(super) struct JobContext {
     /// The seed of random prompts.
     pub seed: u64,
     pub evals: EvalOptions,
-    /// The commit of the repository, as soon as git has named it.
+    /// The look-up of the repository's commit, which runs in the background.
     pub checkout: Checkout,
+    /// The state files of this user's jobs on this node.
     pub states: StateFolder,
     pub console: Console,
     pub cancellation: Cancellation,
@@ -119,7 +120,7 @@ impl JobContext {
         }
     }
 
-    /// How a phase ended, and its failure with the cause that the engine's log shows.
+    /// The ending of a phase, and its failure, completed with the cause in the engine's log.
     pub fn explain(&self, phase: Phase, error: PhaseError) -> (PhaseEnding, JobFailure) {
         match error {
             PhaseError::Failed(failure) => (PhaseEnding::Failed, failure),
@@ -137,7 +138,7 @@ impl JobContext {
 
     fn with_log(&self, mut failure: JobFailure) -> JobFailure {
         let log = self.log.tail(&self.secrets);
-        // A cause that the launcher knows is certain; one that is recognised in the log is a guess.
+        // A cause from the launcher is certain; one that is recognised in the log is a guess.
         if let Some(diagnosis) = diagnose(&log).filter(|_| failure.cause.is_none()) {
             failure.reason = format!("{}: {} (log: {})", failure.reason, diagnosis.cause.sentence, diagnosis.line);
             failure.cause = Some(diagnosis.cause.code.to_owned());

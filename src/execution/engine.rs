@@ -1,4 +1,4 @@
-//! A launched engine, which several parts of a phase observe at the same time.
+//! A launched engine. Several tasks of a phase can wait for it at the same time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,35 +29,35 @@ impl LaunchedEngine {
         }
     }
 
-    /// Where the engine is in its scheduler's queue.
+    /// The engine's position in its scheduler's queue.
     pub fn queue_state(&self) -> QueueState {
         self.0.queue_state()
     }
 
-    /// Resolves when it is elsewhere than `known` says.
+    /// Resolves when the position differs from `known`.
     pub async fn queue_state_change(&self, known: &QueueState) -> QueueState {
         self.0.queue_state_change(known).await
     }
 
-    /// The address on which it listens, `port` being the job's.
+    /// The address on which it listens; `port` is the job's port.
     pub fn address(&self, port: u16) -> EngineAddress {
         self.0.address(port)
     }
 
-    /// The nodes that a scheduler gave the job.
+    /// The nodes that a scheduler assigned to the job.
     pub fn nodes(&self) -> Vec<String> {
         self.0.nodes()
     }
 
-    /// What is known of the engine for the provenance of results.
+    /// Facts about the engine for the provenance of results, such as the image's digest.
     pub fn facts(&self) -> BTreeMap<String, String> {
         self.0.facts()
     }
 
-    /// Stops it: SIGTERM, then after `grace` or at a request of `hurry` SIGKILL, and gives up `kill_limit` after that.
+    /// Stops it: SIGTERM, then SIGKILL after `grace` or when `hurry` is cancelled. Gives up `kill_limit` after that.
     pub async fn stop(mut self, grace: Duration, kill_limit: Duration, hurry: &Cancellation) -> StopReport {
         let report = self.0.stop(grace, kill_limit, hurry).await;
-        // What could not be stopped is tried once more.
+        // Dropping an engine that could not be stopped tries again. It blocks.
         blocking(|| drop(self));
         report
     }

@@ -1,5 +1,5 @@
-//! The environment of the engine: variables that describe the row, what the profile sets and passes on, secrets, and the
-//! path of imax itself.
+//! The environment of the engine: variables that describe the row, variables that the profile sets or passes on, secrets, and the path
+//! of imax itself.
 
 use super::context::JobFolders;
 use crate::job::{EnvironmentInput, JobSpec, recipe_environment};

@@ -1,4 +1,4 @@
-//! Why a job has no record, or could not be begun.
+//! Errors of `execute`.
 
 use std::io;
 use std::path::PathBuf;

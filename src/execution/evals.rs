@@ -1,5 +1,5 @@
-//! The phase eval: accuracy tasks are read before anything is started, and asked of the running engine at each concurrency that
-//! the row selects.
+//! The phase eval: runs accuracy tasks on the engine at each concurrency that the row selects. Tasks are read and checked in the phase
+//! preflight, before anything is started.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ use crate::system::files;
 
 /// Pause between two lines about the progress of an evaluation.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
-/// How long one answer may take, where the phase's deadline is longer.
+/// The longest time for one answer, unless the phase's deadline is shorter.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1800);
 
 /// The tasks of a job, read and checked.
@@ -51,8 +51,8 @@ struct EvalFailure {
     is_engine_usable: bool,
 }
 
-/// Reads the tasks and their data before the engine starts: GPUs must not wait for a download, nor for a broken task file. `None`
-/// where imax evaluates nothing.
+/// Reads the tasks and their data before the engine starts, so that GPUs do not wait for a download or for an invalid task file.
+/// `None` if imax evaluates nothing.
 pub(super) fn prepare_evals(ctx: &JobContext, phase: &RunningPhase) -> Result<Option<EvalPlan>, PhaseError> {
     if !ctx.spec.row.is_evaluated() || ctx.spec.recipe_style() == RecipeStyle::SelfContained {
         return Ok(None);
@@ -82,7 +82,7 @@ pub(super) fn prepare_evals(ctx: &JobContext, phase: &RunningPhase) -> Result<Op
     Ok(Some(EvalPlan { tasks, thresholds }))
 }
 
-/// The repository's own task, or else the shipped one of that name.
+/// The repository's own gsm8k task, else the shipped one.
 fn default_task(recipes: &Path) -> PathBuf {
     let own = recipes.join("evals/gsm8k.yaml");
     if own.exists() { own } else { PathBuf::from("gsm8k") }
@@ -113,7 +113,7 @@ fn choices(options: &EvalOptions) -> Choices {
     }
 }
 
-/// The concurrencies at which a row is evaluated: all, the one that it names, or its highest.
+/// The concurrencies at which a row is evaluated: all, the one that it names, else its highest.
 fn concurrencies(row: &Row) -> Vec<Concurrency> {
     let all = row.conc.as_slice();
     match (row.eval.all_concs, row.eval.conc) {
@@ -132,7 +132,7 @@ pub(super) async fn evaluate_points(
     plan: Option<EvalPlan>,
 ) -> Result<(), JobFailure> {
     let Some(plan) = plan.map(Arc::new) else {
-        progress.journal.skip(Phase::Eval, "the row asks for no evaluation");
+        progress.journal.skip(Phase::Eval, "the row requests no evaluation");
         return Ok(());
     };
     let asked = concurrencies(&ctx.spec.row);
@@ -178,7 +178,7 @@ async fn evaluate_point(
     conc: Concurrency,
 ) -> Result<(), EvalFailure> {
     let limit = ctx.spec.profile.deadlines.of(Phase::Eval);
-    // The stall limit of a load does not apply: one long answer may take longer.
+    // The stall limit of loads does not apply, because a single long answer may take longer.
     let limits = WorkLimits::new(limit, limit);
     let mut printer = ProgressPrinter {
         console: &ctx.console,

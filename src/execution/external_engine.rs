@@ -1,4 +1,4 @@
-//! The wait for an engine that a recipe started by itself: `imax ready` does what the phase ready does for other recipes.
+//! `imax ready`: self-contained recipes call it to wait for the engine that they started, as the phase ready does for other recipes.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use crate::system::process::process_of;
 
 /// Lines of the engine's log that an error quotes.
 const TAIL_LINES: usize = 40;
-/// Pause between two looks at the engine's process, which is not a child of this one.
+/// Interval of checks whether the engine's process still runs; it is not a child of this process.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Clone)]
 pub struct ExternalEngine {
-    /// Where it listens.
+    /// The URL, health path and model to probe.
     pub target: Target,
     /// Its process, whose exit ends the wait.
     pub pid: Option<i32>,
@@ -33,10 +33,10 @@ pub struct ExternalEngine {
 pub enum ExternalEngineError {
     #[error("cancelled")]
     Cancelled(CancelCause),
-    /// The engine exited, or did not answer in time.
+    /// The engine exited, or was not ready in time.
     #[error("{problem}")]
     NotReady {
-        /// What is wrong, with the cause that the log shows.
+        /// The problem, with the cause that the log shows.
         problem: String,
         /// The end of the log.
         log_tail: Option<String>,
@@ -61,7 +61,7 @@ async fn exited(pid: Option<i32>) -> i32 {
     let Some(pid) = pid else {
         return std::future::pending().await;
     };
-    // The start time of the process tells it from a later one with the same number.
+    // The start time distinguishes the process from a later one with the same id.
     let process = process_of(pid);
     while process.is_some() && process_of(pid) == process {
         sleep(POLL_INTERVAL).await;

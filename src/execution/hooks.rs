@@ -1,5 +1,5 @@
-//! The commands that a profile runs before and after a job. Once the first pre-hook has begun, the post-hooks run however the
-//! job ends: they may give back what a pre-hook took.
+//! The commands that a profile runs before and after a job. Once the first pre-hook has begun, the post-hooks run however the job ends,
+//! because they may undo what a pre-hook did.
 
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::system::process::{Ending, Group, Input, ProcessError, StartedFrom};
 
 /// How long a hook has to exit after SIGTERM.
 const GRACE: Duration = Duration::from_secs(1);
-/// The least time that post-hooks get, also where stopping the engine took all of the phase's time.
+/// The least time for post-hooks, even if stopping the engine took all of the phase's time.
 const LEAST_TIME: Duration = Duration::from_secs(10);
 
 /// Runs the pre-hooks one after another, in the time that the phase has left.
@@ -42,7 +42,7 @@ pub(super) async fn run_post_hooks(ctx: &JobContext, phase: &RunningPhase) -> Re
         let ran = match run_hook(ctx, hook, &limit).await {
             Ok(()) => Ok(()),
             Err(PhaseError::Failed(failure)) => Err(failure),
-            // No limit of a post-hook is an interruption.
+            // Limits of post-hooks are never interruptions.
             Err(PhaseError::Interrupted(_)) => Err(timed_out(hook)),
         };
         if let Err(failure) = &ran {
@@ -67,7 +67,7 @@ enum HookLimit {
 }
 
 impl HookLimit {
-    /// Waits until the hook has to end, and says why.
+    /// Waits until the hook has to end, and returns the reason.
     async fn reached(&self, ctx: &JobContext, hook: &str) -> PhaseError {
         match *self {
             Self::Pre { until } => tokio::select! {
@@ -99,7 +99,7 @@ impl HookLimit {
     }
 }
 
-/// When the share of a hook in the time of a cancelled job ends.
+/// The end of a hook's share of a cancelled job's remaining time; `None` if the job is not cancelled.
 fn cancelled_share(ctx: &JobContext, began: Instant, remaining: u32) -> Option<Instant> {
     let (since, end) = ctx.cancellation.requested_at().zip(ctx.cancel_deadline())?;
     Some(first_share(began.max(since), end, remaining))
@@ -129,13 +129,13 @@ fn start(ctx: &JobContext, hook: &str) -> Result<Group, ProcessError> {
         folder: &ctx.folders.repository,
         input: Input::Empty,
         environment: &ctx.environment,
-        // A mark of its own: stopping the engine must not stop a hook, nor the end of a hook the engine.
+        // The mark by which `Group` finds descendants differs from the engine's: stopping one must not stop the other.
         job: &format!("{}-hook", ctx.spec.id),
         log: &ctx.log.file(),
     })
 }
 
-/// Stops a hook, and what a hook that exited has left in the background. A cancelled job kills it when its time is over.
+/// Stops a hook and its background processes, also after the hook exited. In a cancelled job, they are killed at the cancel deadline.
 async fn stop(ctx: &JobContext, group: &mut Group) {
     let hurry = Cancellation::new();
     let mut stopped = pin!(group.terminate(GRACE, GRACE, &hurry));
@@ -164,7 +164,7 @@ fn timed_out(hook: &str) -> JobFailure {
     infra(format!("hook `{hook}` timed out"))
 }
 
-/// `count`, and so on down to 1.
+/// The numbers from `count` down to 1.
 fn remaining_counts(count: usize) -> impl Iterator<Item = u32> {
     (1..=u32::try_from(count).unwrap_or(u32::MAX)).rev()
 }

@@ -1,4 +1,4 @@
-//! What ends a phase from outside: a signal, the engine's exit, the phase's deadline, a load that makes no progress.
+//! External reasons for the end of a phase: a signal, the engine's exit, the phase's deadline, a load that makes no progress.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use crate::system::process::Ending;
 /// Why a phase did not complete.
 #[derive(Debug)]
 pub(super) enum PhaseError {
-    /// Something outside of it ended it.
+    /// An external event ended it.
     Interrupted(Interruption),
-    /// It failed by itself.
+    /// Its own work failed.
     Failed(JobFailure),
 }
 
@@ -27,7 +27,7 @@ impl From<Interruption> for PhaseError {
     }
 }
 
-/// What ended a phase from outside.
+/// An external event that ends a phase.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Interruption {
     Cancelled(CancelCause),
@@ -42,23 +42,23 @@ pub(super) enum Interruption {
         /// What is queued, and the scheduler's reason.
         status: String,
     },
-    /// The node was not ready in time, which says nothing about what is measured.
+    /// The node was not ready in time; not a fault of what is measured.
     NodeTimeout {
         limit: Duration,
-        /// What was still wrong.
+        /// The remaining problem.
         status: String,
     },
     DeadlineExceeded {
         limit: Duration,
-        /// What was still wrong, where that is known.
+        /// The remaining problem, if known.
         status: Option<String>,
     },
-    /// No token was finished for this long.
+    /// No token was produced for this long.
     Stalled(Duration),
 }
 
 impl Interruption {
-    /// The ending that the phase is recorded with.
+    /// The ending by which the phase is recorded.
     pub fn ending(&self) -> PhaseEnding {
         match self {
             Self::Cancelled(_) => PhaseEnding::Cancelled,
@@ -88,7 +88,7 @@ impl Interruption {
         }
     }
 
-    /// Whether the engine can be used for the next point. After a load that took too long it can.
+    /// Whether the engine can be used for the next point: only after a load that exceeded its deadline.
     pub fn leaves_engine_usable(&self) -> bool {
         match self {
             Self::DeadlineExceeded { .. } => true,

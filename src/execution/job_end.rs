@@ -1,4 +1,4 @@
-//! How a job ended, as its caller sees it. `job.json` carries the number.
+//! The exit code of a job, which is also in `job.json`.
 
 use crate::job::{FailureClass, Outcome};
 use crate::system::cancellation::CancelCause;
@@ -21,7 +21,7 @@ pub enum JobEnd {
 }
 
 impl JobEnd {
-    /// The end that an outcome stands for; `cause` is what cancelled the job, if something did.
+    /// The end of a job with this outcome. `cause` is the signal that cancelled the job, if any.
     pub(super) fn of(outcome: &Outcome, cause: Option<CancelCause>) -> Self {
         let Some(failure) = outcome.failure() else {
             return Self::Success;

@@ -1,4 +1,4 @@
-//! The phase launch: pre-hooks run, and the launcher starts the engine.
+//! The phase launch: runs the pre-hooks, and starts the engine by the launcher.
 
 use super::context::JobContext;
 use super::engine::LaunchedEngine;
@@ -10,7 +10,7 @@ use crate::fleet::launcher::{Engine, LaunchError, LaunchRequest, Tries, launcher
 use crate::job::{FailureClass, JobFailure, Phase};
 use crate::system::host;
 
-/// Starts the engine. `state` is kept on disk before anything is started, so that a later run can clean up if this process is
+/// Starts the engine. `state` is written to disk before anything is started, so that a later run can clean up if this process is
 /// killed.
 pub(super) async fn launch(
     ctx: &JobContext,
@@ -19,6 +19,7 @@ pub(super) async fn launch(
     image_pulls: &Tries,
 ) -> Result<LaunchedEngine, PhaseError> {
     let launcher = launcher_of(&ctx.spec.profile.launch).map_err(|error| infra(error.to_string()))?;
+    // What a clean-up would have to remove (a container, a scheduler's job) and the post-hooks that it would have to run.
     state.holds = launcher.holds(&ctx.spec);
     state.hooks_owed.clone_from(&ctx.spec.profile.hooks.post);
     if let Err(error) = ctx.states.write(state) {
@@ -27,6 +28,7 @@ pub(super) async fn launch(
         return Err(infra(error.to_string()).into());
     }
     run_pre_hooks(ctx, phase).await?;
+    // Set while a request to the launcher is under way: if this process dies now, the job may still appear later.
     state.asked = Some(host::timestamp());
     ctx.states.write(state).map_err(|error| infra(error.to_string()))?;
     let request = LaunchRequest {
@@ -48,7 +50,7 @@ pub(super) async fn launch(
         state.asked = None;
     }
     let engine: Box<dyn Engine> = launched.map_err(|error| explain(ctx, &error))?;
-    // If this fails, the state on disk names more than there is, which does no harm.
+    // If this fails, the state on disk lists more than exists, which is harmless.
     let _ = ctx.states.write(state);
     Ok(LaunchedEngine::new(engine))
 }

@@ -1,5 +1,5 @@
-//! The phases warm-up and load: each point is loaded on the same engine and has a result of its own. A point that fails does not
-//! lose the others, as long as the engine runs.
+//! The phases warm-up and load: all points are loaded on the same engine, one after another, and each has a result of its own. After
+//! a failed point the others are still loaded, as long as the engine runs.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use crate::result::Json;
 use crate::system::cancellation::Cancellation;
 use crate::system::files;
 
-/// Pause between two lines about the progress of a load.
+/// Interval of progress lines.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A raw result that is not normalised yet.
@@ -36,11 +36,11 @@ struct PointLoad {
     outcome: Outcome,
     raw_file: Option<String>,
     raw: Option<Json>,
-    /// Why the engine cannot be used for the points after this one.
+    /// Why the engine cannot be used for the next points; `None` if it can.
     engine_failure: Option<JobFailure>,
 }
 
-/// Loads the points that no earlier attempt has measured, one after another. Those that were loaded are added to `loaded`.
+/// Loads the points that no earlier attempt has measured, one after another. Successful ones are added to `loaded`.
 pub(super) async fn load_points(
     ctx: &JobContext,
     progress: &mut Progress,
@@ -93,7 +93,7 @@ async fn load_point(
     load
 }
 
-/// Whether a load failed because there was no connection, or because it broke: the engine may have ended.
+/// Whether a load failed because a connection failed or broke: then the engine may have exited.
 fn has_lost_connection(measured: &Result<load::Measured, MeasureError>) -> bool {
     match measured {
         Ok(measured) => measured.lost_server(),
@@ -101,13 +101,13 @@ fn has_lost_connection(measured: &Result<load::Measured, MeasureError>) -> bool 
     }
 }
 
-/// Journals the phases of a load, and prints its progress.
+/// Records the phases of a load in the journal, and prints its progress.
 struct LoadObserver<'a> {
     console: &'a Console,
     journal: &'a mut PhaseJournal,
     deadlines: &'a Deadlines,
     conc: Concurrency,
-    /// The load's length, where it ends after a time and not after a number of requests.
+    /// The length of a load that is limited by time, not by a number of requests.
     duration: Option<Duration>,
     phase: Phase,
     running: RunningPhase,
@@ -218,7 +218,7 @@ fn judge_interrupted(
 ) -> PointLoad {
     let is_usable = interruption.leaves_engine_usable();
     let (_, failure) = ctx.explain(phase, interruption.into());
-    // Under this name no reader takes a partial result for a whole one.
+    // With the prefix `partial_`, no reader takes a partial result for a complete one.
     let partial = measured.filter(|measured| measured.completed() > 0);
     let raw_file =
         partial.and_then(|measured| write_raw(ctx, &format!("partial_{}", point.result_filename), &measured.raw_result_json()).ok());

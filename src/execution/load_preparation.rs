@@ -1,4 +1,4 @@
-//! Reads what the loads of a job need before the engine starts: GPUs must not wait for a download, nor for a broken file.
+//! Reads the files of a job's loads before the engine starts, so that GPUs do not wait for a download or for an invalid file.
 
 use super::blocking::blocking;
 use super::context::JobContext;
@@ -48,7 +48,7 @@ pub(super) fn prepare_load(ctx: &JobContext, phase: &RunningPhase) -> Result<(),
     Err(JobFailure::new(class_of(&error), reason).into())
 }
 
-/// The hub may answer on another node, or later.
+/// A failure of the hub may not occur on another node, or later.
 fn class_of(error: &MeasureError) -> FailureClass {
     if matches!(error, MeasureError::TokenizerFile(error) if error.is_of_the_hub()) {
         FailureClass::Infra

@@ -1,4 +1,4 @@
-//! What a point is loaded with: the settings of the load driver, from the row and the runner profile.
+//! The load driver's settings for a point, from the row and the runner profile.
 
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::matrix::Scenario;
 use crate::measure::{MeasureError, read_sessions};
 use crate::model::Concurrency;
 
-/// Where an engine listens, and the name under which it serves the model.
+/// An engine's address, and the name under which it serves the model.
 #[derive(Debug, Clone)]
 pub(super) struct LoadTarget {
     pub address: EngineAddress,
@@ -27,7 +27,7 @@ pub(super) enum LoadSettingsError {
     NoPrompts,
     #[error("concurrency {conc} times {prompts} prompts is too large")]
     TooManyPrompts { conc: Concurrency, prompts: NonZeroU32 },
-    #[error("no recorded sessions are named")]
+    #[error("missing recorded sessions; name them with `load.sessions` in the runner profile or with --sessions")]
     NoSessions,
 }
 
@@ -46,9 +46,9 @@ pub(super) fn load_settings(
     settings.num_warmups = conc.get().saturating_mul(profile.warmups_per_concurrency);
     settings.arrival.max_concurrency = Some(conc);
     settings.ignore_eos = true;
-    // Points share an engine. With the same seed each would find the prompts of the ones before in the engine's prefix cache.
+    // Points share an engine. With the same seed, the prompts of earlier points would be in the engine's prefix cache.
     settings.seed = seed.wrapping_add(u64::from(conc.get()));
-    // One request may stall as long as the whole load may.
+    // The stall limit of the whole load also applies to each request.
     settings.deadlines.no_progress = spec.profile.deadlines.stall.duration();
     Ok(settings)
 }
@@ -82,7 +82,7 @@ fn scenario_settings(spec: &JobSpec, conc: Concurrency, target: &LoadTarget) -> 
     }
 }
 
-/// Where requests to an engine go: always directly, as the job has started it.
+/// The target of requests to the job's own engine: never through a proxy, never with TLS.
 pub(super) fn engine_target(backend: &str, address: &EngineAddress) -> Result<load::Target, LoadSettingsError> {
     let protocol = load::Protocol::of_backend(backend)?;
     Ok(load::Target {
@@ -97,8 +97,7 @@ pub(super) fn engine_target(backend: &str, address: &EngineAddress) -> Result<lo
     })
 }
 
-/// Reads the recorded sessions that the job will be loaded with, if it will, so that a broken file is known before an engine
-/// starts.
+/// Reads the job's recorded sessions, if it will be loaded with any, so that an invalid file is found before an engine starts.
 pub(super) fn check_sessions(spec: &JobSpec) -> Result<(), MeasureError> {
     match (&spec.row.scenario, spec.recipe_style(), &spec.profile.load.sessions) {
         (Scenario::AgenticCoding { .. }, RecipeStyle::EngineOnly, Some(sessions)) if !spec.row.is_evaluated_alone() => {

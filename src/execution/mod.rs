@@ -1,13 +1,23 @@
-//! The life of a job: from a matrix row to its results and `job.json`.
+//! Execution of a job: from a matrix row to its results and `job.json`.
 //!
-//! `execute` resolves the row to a job, runs it and writes its record. The files, in the order in which a job meets them:
+//! A row names a model, an engine, a runner label and one or more concurrencies; each concurrency is a *point* of the job, with a
+//! result of its own. The *recipe* is the script that starts the engine, and the *runner profile* states how this kind of node runs
+//! jobs: which *launcher* starts the recipe (as a process, in a container, by a scheduler), deadlines, hooks. A recipe has one of two
+//! styles. An `EngineOnly` recipe only starts the engine, and imax loads it. A `SelfContained` recipe starts the engine, measures it
+//! and writes the results itself (as the recipes of InferenceX do); imax only waits for its exit.
 //!
-//! - `request`, `spec`, `environment`: the input, what it resolves to, and the variables that the recipe gets;
-//! - `context`, `progress`, `phase`: what a job knows from its start, what it has done so far, and one step of it with its deadline;
-//! - `attempts`, `attempt`: a job is attempted again where the node failed; one attempt is a sequence of phases;
-//! - `preflight`, `clean`, `launch`, `queue`, `ready`, `load_preparation`, `load_points`, `evals`, `stop`, `collect`: the phases;
-//! - `engine`, `supervision`, `interruption`: how a phase notices that the engine, a deadline or a signal ends it;
-//! - `record`, `provenance`, `publish`, `summary`: `job.json` and the step summary.
+//! `execute` resolves the row to a job, runs it and writes its record. The files, in the order in which a job uses them:
+//!
+//! - `request`, `spec`, `environment`: the input, the job specification that it resolves to, and the recipe's environment;
+//! - `context`, `progress`, `phase`: the constants of a job, its state so far, and the frame of a phase with its deadline;
+//! - `attempts`, `attempt`: an attempt is a sequence of phases; a job is attempted again if the node failed;
+//! - `preflight`, `load_preparation`, `clean`, `launch`, `queue`, `ready`, `load_points` (with `load_settings`), `evals`, `stop`,
+//!   `collect`: the phases, in order; `self_contained` replaces those from `ready` to `evals` for recipes of that style;
+//! - `engine`, `supervision`, `interruption`: the running engine, and how a phase is interrupted by its exit, a deadline or a signal;
+//! - `hooks`, `sampling`, `secret_scan`: commands of the profile around a job, samples of GPUs and host, removal of secrets from files;
+//! - `record`, `job_end`, `provenance`, `publish`, `summary`, `console`: `job.json`, the exit code, the step summary, printed lines.
+//!
+//! Two commands use parts of it without a job: `node_examination` (`imax doctor`) and `external_engine` (`imax ready`).
 
 mod attempt;
 mod attempts;
@@ -77,7 +87,7 @@ const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A job that has ended, whatever its outcome.
 #[derive(Debug)]
 pub struct ExecutedJob {
-    /// What `job.json` holds.
+    /// The content of `job.json`.
     pub record: JobRecord,
     /// How the job ended, as its caller sees it.
     pub end: JobEnd,
@@ -91,7 +101,7 @@ pub async fn execute(request: ExecutionRequest, cancellation: &Cancellation) -> 
     let start = JobStart::now();
     adopt_orphans()?;
     let folders = JobFolders::create(&request)?;
-    // Git compares every file of the repository, so it is asked first and awaited last.
+    // Git compares every file of the repository with its index, which may take long: the look-up starts first and is awaited last.
     let checkout = Checkout::look_up(folders.repository.clone());
     let runner = spec::runner_name(request.runner_name.as_deref())?;
     let spec = match spec::resolve_job(&request, &runner, &folders) {
@@ -112,7 +122,7 @@ pub async fn execute(request: ExecutionRequest, cancellation: &Cancellation) -> 
     let mut progress = Progress::new(ctx.spec.profile.deadlines);
     let span = info_span!("job", id = %ctx.spec.id, row = %ctx.spec.row.curve_key());
     let failure = Box::pin(attempts::run_attempts(&ctx, &mut progress).instrument(span)).await;
-    // A job that failed early may be faster than git.
+    // If the job failed early, git may still be busy.
     ctx.checkout.wait(COMMIT_TIMEOUT, cancellation).await;
     let (record, end) = record::of_finished_job(&ctx, progress, failure);
     publish::publish(&record, &ctx.folders, &ctx.console, &ctx.secrets)?;
@@ -157,7 +167,7 @@ fn announce(ctx: &JobContext) {
     console.line(&format!("profile {}, launcher {}", spec.profile.name, spec.profile.launch.name()));
 }
 
-/// Records a row that cannot be run: nothing was started.
+/// Writes the record of a row that cannot be run. Nothing was started.
 fn refuse(
     row: &Row,
     runner: &RunnerName,

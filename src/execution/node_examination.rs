@@ -1,5 +1,5 @@
-//! The examination of a node without a job: the checks of the phases preflight and clean, as a report. `imax doctor` prints it, and
-//! the script of a scheduled job stores it for each of its nodes.
+//! The examination of a node without running a row: the checks of the phases preflight and clean, as a report. `imax doctor` prints it,
+//! and the batch script of a scheduled job calls `imax doctor` on each of its nodes.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::job::{Finding, Grade, NodeFacts, RunnerProfile, Wanted, check_idle, c
 use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::host;
 
-/// How long an examination may take: far longer than on a node whose tools answer.
+/// The longest examination; it takes far less time if the node's tools respond.
 const LIMIT: Duration = Duration::from_secs(300);
 
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub struct ExaminationRequest {
     pub runner_name: Option<String>,
     /// The number of GPUs that a job would need.
     pub gpus: Option<u64>,
-    /// Whether this process runs inside a job that has the node: then only its GPUs and its clock are examined.
+    /// Whether this process runs inside a scheduler's job on the node: then only its GPUs and its clock are examined.
     pub inside_job: bool,
     /// Output folder of the job.
     pub out: PathBuf,
@@ -44,7 +44,7 @@ pub struct Examination {
     pub worst: Grade,
     /// Each check, with its grade.
     pub findings: Vec<Finding>,
-    /// What the findings are derived from.
+    /// The facts from which the findings are derived.
     pub facts: NodeFacts,
 }
 
@@ -72,7 +72,7 @@ pub fn examine(request: &ExaminationRequest, cancellation: &Cancellation) -> Res
     }
     let mut node = profile.node.clone();
     if request.inside_job {
-        // The job sees the GPUs that it was given, and not all of the node.
+        // Inside a job, only the job's GPUs are visible, so the node's number of GPUs is not checked.
         node.gpus = None;
     }
     let wanted = Wanted {
@@ -109,7 +109,7 @@ fn gather_facts(request: &ExaminationRequest, profile: &RunnerProfile, cancellat
     }))
 }
 
-/// A variable as the engine would get it.
+/// A variable of the engine's environment.
 fn engine_variable(profile: &RunnerProfile, name: &str) -> Option<String> {
     let set = profile.environment.get(name).cloned();
     set.or_else(|| std::env::var(name).ok()).filter(|value| !value.is_empty())

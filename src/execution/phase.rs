@@ -1,4 +1,4 @@
-//! Phases: each has a deadline, and each is recorded with its start, its end and why it ended so.
+//! Phases. Each has a deadline and is recorded with its start, its end and the reason of its end.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::job::{Deadlines, JobFailure, Phase, PhaseEnding, PhaseRecord};
 use crate::model::Concurrency;
 use crate::system::host;
 
-/// Runs a phase and records how it ended. A cancelled job begins no work.
+/// Runs a phase and records how it ended. In a cancelled job, the work is not started.
 pub(super) async fn run_phase<T>(
     ctx: &JobContext,
     journal: &mut PhaseJournal,
@@ -36,7 +36,7 @@ pub(super) async fn run_phase<T>(
     }
 }
 
-/// The phases of a job that have ended, as `job.json` lists them.
+/// The finished phases of a job, as in `job.json`.
 #[derive(Debug)]
 pub(super) struct PhaseJournal {
     deadlines: Deadlines,
@@ -79,7 +79,7 @@ impl PhaseJournal {
         }
     }
 
-    /// Phases from now on belong to this attempt.
+    /// Sets the attempt of all further phases.
     pub fn set_attempt(&mut self, number: u32) {
         self.attempt = number;
     }
@@ -117,7 +117,7 @@ impl PhaseJournal {
         });
     }
 
-    /// Records a phase in which nothing is done.
+    /// Records a phase that is skipped.
     pub fn skip(&mut self, phase: Phase, reason: &str) {
         let running = self.begin(phase, None);
         self.end(running, PhaseEnding::Skipped, Some(reason.to_owned()));

@@ -1,4 +1,4 @@
-//! The phase preflight: whether the node is fit for the job, before anything is started.
+//! The phase preflight: checks whether the node can run the job, before anything is started.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::job::{Finding, Grade, JobFailure, NodeFacts, Phase, Wanted, check_nod
 use crate::model::VariableValue;
 
 pub(super) async fn examine_node(ctx: &JobContext, phase: &RunningPhase) -> Result<NodeFacts, PhaseError> {
-    // The log of an earlier job in the same folder would be searched for causes of this job's failures.
+    // Empties the log: causes of this job's failures must not be found in the log of an earlier job in the same folder.
     let cannot_create = |error| JobFailure::infra(format!("cannot create {}: {error}", ctx.log.path().display()));
     ctx.log.restart().map_err(cannot_create)?;
     let visible = visible_gpus(ctx);
@@ -20,7 +20,7 @@ pub(super) async fn examine_node(ctx: &JobContext, phase: &RunningPhase) -> Resu
     Ok(facts)
 }
 
-/// Fails if the job cannot run on the node; prints warnings.
+/// Fails if the node cannot run the job; prints warnings.
 pub(super) fn check_fitness(ctx: &JobContext, phase: &RunningPhase, facts: &NodeFacts) -> Result<(), PhaseError> {
     let findings = check_node(facts, requirements(ctx));
     let warnings = with_grade(&findings, Grade::Warning);
@@ -29,10 +29,10 @@ pub(super) fn check_fitness(ctx: &JobContext, phase: &RunningPhase, facts: &Node
     }
     let failed = with_grade(&findings, Grade::Failed);
     if phase.is_late() {
-        // They name the facts that could not be gathered in time.
+        // The findings name the facts that could not be gathered in time.
         let mut problems: Vec<String> = failed.into_iter().chain(warnings).collect();
         if problems.is_empty() {
-            problems.push("the checks took that long".to_owned());
+            problems.push("the checks took too long".to_owned());
         }
         return Err(node_timeout(ctx, Phase::Preflight, problems.join("; ")));
     }
@@ -56,7 +56,7 @@ pub(super) fn requirements(ctx: &JobContext) -> Wanted<'_> {
     }
 }
 
-/// The selection among the node's GPUs, as the recipe gets it.
+/// The recipe's selection of GPUs, as in `CUDA_VISIBLE_DEVICES`.
 pub(super) fn visible_gpus(ctx: &JobContext) -> Option<String> {
     ctx.spec.profile.visible_choice(&|name| plain_variable(ctx, name))
 }
@@ -69,7 +69,7 @@ fn plain_variable(ctx: &JobContext, name: &str) -> Option<String> {
     }
 }
 
-/// Which facts to gather. `visible` is the selection among the node's GPUs.
+/// The facts to gather. `visible` is the recipe's selection of GPUs.
 pub(super) fn questions<'a>(ctx: &'a JobContext, visible: Option<&'a str>, until: Instant) -> FactsRequest<'a> {
     let profile = &ctx.spec.profile;
     FactsRequest {

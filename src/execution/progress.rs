@@ -1,4 +1,4 @@
-//! What a job has done so far. It grows from phase to phase and becomes `job.json`.
+//! The state of a job, which phases add to and which becomes `job.json`.
 
 use std::collections::BTreeMap;
 
@@ -7,27 +7,27 @@ use crate::fleet::launcher::Tries;
 use crate::job::{Attempt, Deadlines, EvalRecord, NodeFacts, Outcome, PointRecord, Resolved};
 use crate::model::Concurrency;
 
-/// What a job has done so far.
+/// The state of a job so far.
 #[derive(Debug)]
 pub(super) struct Progress {
     pub journal: PhaseJournal,
-    /// Each point that was loaded, also in earlier attempts.
+    /// The loaded points of all attempts.
     pub points: Vec<PointRecord>,
     /// The scores of evaluations.
     pub evals: Vec<EvalRecord>,
-    /// Each attempt of the job.
+    /// The finished attempts of the job.
     pub attempts: Vec<Attempt>,
-    /// Each attempt to pull the engine's image.
+    /// The attempts to pull the engine's image.
     pub image_pulls: Tries,
-    /// The node on which the engine runs; several are joined to one.
+    /// The facts of the engine's node; those of several nodes are joined.
     pub node: NodeFacts,
-    /// The engine of the present attempt.
+    /// The engine of the current attempt.
     pub engine: EngineIdentity,
     /// Whether something that the job started could not be stopped.
     pub left_behind: bool,
 }
 
-/// What is known of the engine that runs.
+/// Facts about the running engine.
 #[derive(Debug, Default)]
 pub(super) struct EngineIdentity {
     /// The name under which it serves the model.

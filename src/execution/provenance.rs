@@ -1,4 +1,4 @@
-//! Where the numbers of a job come from: in full in `job.json`, and in short in each of its results.
+//! The provenance of a job's results: complete in `job.json`, and in short in each result.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::system::untrusted::UntrustedFolder;
 /// password.
 const SECRET_NAME_PARTS: [&str; 6] = ["TOKEN", "SECRET", "PASSWORD", "KEY", "CREDENTIAL", "PROXY"];
 
-/// What is known of a job before it runs.
+/// The provenance of a job that has not run.
 pub(super) fn provenance(profile: &RunnerProfile, runner: &RunnerName, recipe: Option<Recipe>, commit: Option<String>) -> Provenance {
     Provenance {
         imax_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -39,7 +39,7 @@ pub(super) fn provenance(profile: &RunnerProfile, runner: &RunnerName, recipe: O
     }
 }
 
-/// What is known of a job that ran.
+/// The provenance of a job that ran.
 pub(super) fn provenance_of_job(ctx: &JobContext, progress: &Progress) -> Provenance {
     let JobSpec {
         profile,
@@ -72,7 +72,7 @@ fn known_or(known: &str, default: &str) -> String {
     if known.is_empty() { default.to_owned() } else { known.to_owned() }
 }
 
-/// The part that each result contains: what decides its numbers, without the environment.
+/// The short form in each result: the facts that determine its numbers, without the environment.
 pub(super) fn short_provenance(provenance: &Provenance, spec: &JobSpec) -> Value {
     let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
     for gpu in &provenance.gpus {
@@ -119,14 +119,14 @@ fn may_contain_secret(name: &str) -> bool {
     SECRET_NAME_PARTS.iter().any(|part| name.contains(part))
 }
 
-/// What `imax doctor` wrote on a node of the job; its other keys are for people.
+/// The report that `imax doctor` wrote on a node of the job. Only `facts` is read.
 #[derive(Deserialize)]
 struct NodeReport {
     facts: NodeFacts,
 }
 
-/// The facts that the nodes of a scheduler reported, joined to one; `None` if there are none. This machine only submitted the
-/// job.
+/// The joined facts that a scheduler's nodes reported; `None` without reports. They replace the facts of this machine, which only
+/// submitted the job.
 pub(super) fn facts_of_nodes(out: &UntrustedFolder, nodes: &[String]) -> Option<NodeFacts> {
     let mut reported = nodes.iter().filter_map(|node| read_report(out, node));
     let first = reported.next()?;

@@ -1,4 +1,4 @@
-//! The end of a job: `job.json`, the step summary and the annotation of its failure.
+//! Output at the end of a job: `job.json`, the step summary and the annotation of its failure.
 
 use super::console::Console;
 use super::context::JobFolders;
@@ -11,13 +11,13 @@ use crate::model::Secret;
 use crate::system::files;
 use crate::system::redaction::redact_document;
 
-/// Writes `job.json` and the step summary, and prints how the job ended. Reasons quote what engines answer and print, so secrets
-/// are removed from all of it.
+/// Writes `job.json` and the step summary, and prints how the job ended. Reasons quote output of engines, so secrets are removed from
+/// everything.
 pub(super) fn publish(record: &JobRecord, folders: &JobFolders, console: &Console, secrets: &[Secret]) -> Result<(), ExecutionError> {
     let file = folders.out.join("job.json");
     let document = redact_document(serde_json::to_value(record)?, secrets);
     if files::write_json(&file, &document).is_err() {
-        // Where the disk is full, the end of the log and the record are worth more than the whole log.
+        // If the disk is full, the record is worth more than the beginning of the log.
         let _ = engine_log::shorten(&folders.server_log());
         files::write_json(&file, &document)?;
     }

@@ -1,5 +1,5 @@
-//! The phase queue: the scheduler gives the job its nodes. It has a deadline of its own, because a busy cluster says nothing
-//! about what is measured.
+//! The phase queue: waits until the scheduler assigns nodes to the job. It has a deadline of its own, because a busy cluster is not a
+//! fault of what is measured.
 
 use tokio::time::sleep;
 
@@ -24,13 +24,13 @@ pub(super) async fn wait_in_queue(
 }
 
 async fn wait_for_nodes(ctx: &JobContext, phase: &RunningPhase, engine: &LaunchedEngine) -> Result<(), PhaseError> {
-    // Differs from what a scheduler says, so that its first answer is news.
+    // A scheduler never reports `NoQueue`, so its first state counts as a change.
     let mut known = QueueState::NoQueue;
     let mut status = String::new();
     loop {
         let state = tokio::select! {
             biased;
-            // A job that failed in the queue, or just after it, is reported with the launcher's reason.
+            // First, so that a job that failed in the queue, or just after it, is reported with the launcher's reason.
             interruption = engine.interrupted(&ctx.cancellation) => return Err(interruption.into()),
             state = engine.queue_state_change(&known) => state,
             () = sleep(phase.time_left()) => {

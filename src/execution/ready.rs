@@ -1,4 +1,4 @@
-//! The phase ready: the engine answers its health check, gives one token, and says its version.
+//! The phase ready: waits until the engine answers its health check and generates one token, and asks for its version.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::job::{FailureClass, JobFailure, VERSION_PATHS, version_in_answer, ver
 use crate::model::with_causes;
 use crate::system::http_client::{Question, send};
 
-/// How long the engine has to answer the question for its version.
+/// Timeout of requests for the engine's version.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) struct ReadyEngine {
@@ -23,7 +23,7 @@ pub(super) struct ReadyEngine {
 
 pub(super) struct EngineVersion {
     pub version: String,
-    /// The path of the engine that gave it, or `log`.
+    /// The path of the engine's API that returned it, or `log`.
     pub source: String,
 }
 
@@ -69,13 +69,13 @@ async fn wait_for_token(
                 status: Some(last),
             }
             .into(),
-            // Another attempt would end alike.
+            // A retry would fail in the same way.
             NotReady::WrongApi { .. } => JobFailure::new(FailureClass::Invalid, error.to_string()).into(),
         }),
     }
 }
 
-/// The version that the engine itself gives, or its log. Some engines give none.
+/// The engine's version, from its API or else from its log; `None` for engines that report none.
 async fn engine_version(ctx: &JobContext, target: &LoadTarget) -> Option<EngineVersion> {
     let answered = tokio::select! {
         version = version_from_engine(target) => version,

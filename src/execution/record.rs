@@ -48,7 +48,7 @@ pub(super) fn of_finished_job(ctx: &JobContext, mut progress: Progress, failure:
     (record, end)
 }
 
-/// Points that were not loaded failed with the job.
+/// Adds the points that were not loaded; they failed for the job's reason.
 fn add_missing_points(ctx: &JobContext, progress: &mut Progress, failure: Option<&JobFailure>) {
     if ctx.spec.row.is_evaluated_alone() {
         return;
@@ -64,7 +64,7 @@ fn add_missing_points(ctx: &JobContext, progress: &mut Progress, failure: Option
     }
 }
 
-/// A job of which a point failed has failed; with one point its failure is the job's.
+/// The failure of a job of which a point failed. With a single point, it is the point's failure.
 fn failure_of_points(points: &[PointRecord]) -> Option<JobFailure> {
     let failed: Vec<&JobFailure> = points.iter().filter_map(|point| point.outcome.failure()).collect();
     let first = (*failed.first()?).clone();

@@ -1,4 +1,4 @@
-//! What the caller asks for: a row, where its files are, and what it changes of the runner profile.
+//! The input of `execute`: a row, folders, and settings that override those of the runner profile.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -22,17 +22,17 @@ pub struct ExecutionRequest {
     pub runner_name: Option<String>,
     /// Port of the engine; by default a free one.
     pub port: Option<u16>,
-    /// What replaces the load settings of the profile.
+    /// Load settings that override those of the profile.
     pub load: LoadOverrides,
     /// Seed of the random prompts.
     pub seed: u64,
-    /// What is evaluated where the row asks for an evaluation.
+    /// Options of evaluations, for rows that request one.
     pub evals: EvalOptions,
     /// Print failures only.
     pub quiet: bool,
 }
 
-/// Load settings that replace those of the runner profile.
+/// Load settings that override those of the runner profile.
 #[derive(Debug, Clone, Default)]
 pub struct LoadOverrides {
     pub prompts_per_concurrency: Option<NonZeroU32>,
@@ -45,7 +45,7 @@ pub struct LoadOverrides {
     pub sessions: Option<String>,
 }
 
-/// How rows that ask for an evaluation are evaluated.
+/// Options of evaluations.
 #[derive(Debug, Clone)]
 pub struct EvalOptions {
     /// Task files, or names of shipped tasks; by default `evals/gsm8k.yaml` in the folder of the recipes, or else the shipped `gsm8k`.
@@ -57,7 +57,7 @@ pub struct EvalOptions {
     /// Maximum number of tokens per answer; by default the task's.
     pub max_gen_toks: Option<u32>,
     pub api: Api,
-    /// What of an engine's text is the answer.
+    /// How the answer is extracted from an engine's text.
     pub answer_text: AnswerText,
     /// File of thresholds; by default `configs/eval-thresholds.yaml`, if it exists.
     pub thresholds: Option<PathBuf>,

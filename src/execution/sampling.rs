@@ -1,4 +1,4 @@
-//! Samples of GPUs and of the host while an engine is used, and what they say about each load.
+//! Samples of GPUs and of the host while an engine is measured, and their evaluation for each load: energy, utilisation, memory.
 
 use std::time::{Duration, Instant};
 
@@ -18,14 +18,14 @@ use crate::system::files;
 use crate::system::host;
 use crate::system::untrusted;
 
-/// How long a sample after the loads is awaited where there was none before: longer than the second between two samples.
+/// How long to wait for a sample after the loads if there was none before: longer than the second between two samples.
 const FIRST_SAMPLE_TIMEOUT: Duration = Duration::from_millis(1300);
-/// How long where there were some: a slow tool needs more than a second, and so does a busy machine.
+/// How long to wait if there were samples before: a slow tool or a busy machine needs more than a second.
 const NEXT_SAMPLE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Pause between two looks for it.
+/// Interval of checks for that sample.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Running samplers. [`Sampling::finish`] ends them and gives their samples.
+/// Running samplers. [`Sampling::finish`] stops them and returns their samples.
 #[derive(Debug)]
 pub(super) struct Sampling {
     gpus: Option<Sampler>,
@@ -36,15 +36,15 @@ pub(super) struct Sampling {
 pub(super) struct Samples {
     gpus: Vec<GpuSample>,
     host: Vec<HostSample>,
-    /// Whether the GPUs were sampled, by imax or by the recipe.
+    /// Whether imax or the recipe sampled the GPUs.
     has_gpus: bool,
 }
 
-/// What the samples say about the load of one point.
+/// Telemetry of the load of one point.
 pub(super) struct LoadTelemetry {
     /// Energy of the GPUs; `None` if nothing samples them.
     pub energy: Option<Energy>,
-    /// The part of each role, for a row over several nodes.
+    /// The energy of each role (prefill, decode), for a multi-node row.
     pub role_energy: Option<RoleEnergy>,
     pub gpu_usage: Option<GpuUsage>,
     pub host_use: Option<HostUse>,
@@ -59,7 +59,7 @@ impl Sampling {
         }
     }
 
-    /// Ends sampling, and writes `gpu_metrics.csv` and `host_metrics.csv`.
+    /// Stops sampling, and writes `gpu_metrics.csv` and `host_metrics.csv`.
     pub async fn finish(self, ctx: &JobContext, node: &NodeFacts) -> Samples {
         let mut samples = Samples {
             has_gpus: has_gpu_sampler(ctx),
@@ -130,7 +130,7 @@ fn start_host(ctx: &JobContext) -> Option<HostSampler> {
     HostSampler::start().map_err(|problem| ctx.console.line(&problem)).ok()
 }
 
-/// The vendor of this machine's GPUs. With a scheduler the job's GPUs are on other machines, where exporters sample them.
+/// The vendor of this machine's GPUs. With a scheduler the job's GPUs are on other machines, and exporters (DCGM) sample them.
 fn local_vendor(ctx: &JobContext) -> GpuVendor {
     let profile = &ctx.spec.profile;
     if profile.launch.is_on_this_machine() {
@@ -148,7 +148,8 @@ fn has_gpu_sampler(ctx: &JobContext) -> bool {
     has_gpus || !ctx.spec.profile.telemetry.dcgm.is_empty()
 }
 
-/// The table that the recipe's own monitor wrote, where imax samples nothing: in the job's folder, or in the workspace during this job.
+/// The samples that the recipe's own monitor wrote during this job, to the job's output folder or the repository. They are used if imax
+/// itself samples no GPUs.
 fn recipe_samples(ctx: &JobContext) -> Option<Vec<GpuSample>> {
     let tables = [&ctx.folders.out, &ctx.folders.repository].map(|folder| folder.join("gpu_metrics.csv"));
     let path = tables.iter().find(|path| {
@@ -166,7 +167,7 @@ fn recipe_samples(ctx: &JobContext) -> Option<Vec<GpuSample>> {
     }
 }
 
-/// Energy needs a sample of each GPU after the end of the last load. A cancelled job does not wait for it.
+/// Waits for a sample of each GPU after the end of the last load, which the computation of energy needs. A cancelled job does not wait.
 async fn wait_for_last_sample(ctx: &JobContext, sampler: &Sampler) {
     let (now, began) = (host::unix_seconds(), Instant::now());
     loop {
@@ -188,7 +189,8 @@ fn write_csv(ctx: &JobContext, name: &str, text: &str) {
 }
 
 impl Samples {
-    /// Of a node that several jobs share, only the GPUs that this job may use count.
+    /// Drops the samples of other GPUs on a node that several jobs share. Exporters are per node, and indices of GPUs repeat between nodes,
+    /// so their samples are kept.
     fn keep_gpus_of_job(&mut self, ctx: &JobContext, node: &NodeFacts) {
         if !ctx.spec.profile.telemetry.dcgm.is_empty() {
             return;
@@ -200,7 +202,7 @@ impl Samples {
         }
     }
 
-    /// What the samples say about a load. `nodes` are those that a scheduler gave the job.
+    /// The telemetry of a load. `nodes` are those that a scheduler assigned to the job.
     pub fn during(&self, ctx: &JobContext, nodes: &[String], loaded: &LoadedPoint) -> LoadTelemetry {
         let window = window(loaded);
         let load = Load {
@@ -221,7 +223,7 @@ impl Samples {
             return None;
         };
         let roles = ctx.spec.nodes?;
-        // The launcher gives the first nodes to prefill.
+        // The launcher assigns the first nodes to prefill.
         let (first, rest) = nodes.split_at_checked(usize::try_from(roles.prefill).ok()?)?;
         let prefill = RoleNodes {
             nodes: first,
@@ -236,7 +238,7 @@ impl Samples {
 }
 
 impl LoadTelemetry {
-    /// The energy, in the form of results.
+    /// The energy, as results have it.
     pub fn power(&self, loaded: &LoadedPoint) -> Option<Power> {
         match self.energy.as_ref()? {
             Energy::Measured { joules, gpus, .. } => {
@@ -252,7 +254,7 @@ impl LoadTelemetry {
         }
     }
 
-    /// What the GPUs did, in the form of results.
+    /// Temperature, utilisation and memory, as results have them.
     pub fn conditions(&self) -> Conditions {
         let Some(usage) = &self.gpu_usage else {
             return Conditions::default();

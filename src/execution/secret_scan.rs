@@ -8,9 +8,9 @@ use crate::job::JobFailure;
 use crate::system::redaction::clean_folder;
 use crate::system::untrusted::remove_irregular;
 
-/// How long the output folder is searched.
+/// The longest search of the output folder.
 const SEARCH_LIMIT: Duration = Duration::from_secs(600);
-/// How long that of a cancelled job is, after everything else must have ended.
+/// The longest search in a cancelled job, counted from the deadline by which everything else has stopped.
 const CANCELLED_SEARCH_LIMIT: Duration = Duration::from_millis(500);
 
 /// Puts the log back where the job replaced it, and removes what is neither a file nor a folder. What cannot be removed fails the job.
@@ -35,7 +35,7 @@ fn settle(ctx: &JobContext) -> Result<(), JobFailure> {
     }
 }
 
-/// Removes secrets from all files of the output folder. Files that could not be searched are printed; one that still contains a
+/// Removes secrets from all files of the output folder. Files that could not be searched are printed. A file that still contains a
 /// secret fails the job.
 pub(super) fn remove_secrets(ctx: &JobContext) -> Result<(), JobFailure> {
     if !ctx.folders.out.exists() {

@@ -1,4 +1,5 @@
-//! A recipe that does everything itself: its exit is awaited, and its results are taken from where it wrote them.
+//! Jobs of `SelfContained` recipes, which measure the engine themselves: waits for the recipe's exit, and reads the results that it
+//! wrote.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -17,12 +18,12 @@ use crate::system::files::{self, FileError};
 use crate::system::process::Ending;
 use crate::system::untrusted::{self, UntrustedFolder};
 
-/// AIPerf's result in the folder that it was told to write to.
+/// AIPerf's result, below the output folder.
 const AIPERF_RESULT: &str = "aiperf_artifacts/profile_export_aiperf.json";
-/// File systems store the time of a change less precisely than the clock.
+/// Tolerance for modification times: file systems store them less precisely than the clock.
 const CLOCK_GRAIN: Duration = Duration::from_secs(2);
 
-/// Waits for the recipe's exit and takes the raw results of its points.
+/// Waits for the recipe's exit and reads the raw results of its points.
 pub(super) async fn run_recipe(
     ctx: &JobContext,
     progress: &mut Progress,
@@ -78,7 +79,7 @@ async fn wait_for_exit(ctx: &JobContext, phase: &RunningPhase, engine: &Launched
     }
 }
 
-/// The raw result of a point, from one of the folders that such recipes write to.
+/// The raw result of a point, from one of the folders that recipes write to. It is copied to the output folder.
 fn take_result(ctx: &JobContext, point: &Resolved, began: SystemTime) -> Result<Json, JobFailure> {
     let file = format!("{}.json", point.result_filename);
     let candidate = result_candidates(ctx, &file)
@@ -131,10 +132,10 @@ fn result_candidates(ctx: &JobContext, file: &str) -> Vec<Candidate> {
         .collect()
 }
 
-/// Checks that the recipe has evaluated, too, where the row asks for it.
+/// Checks that the recipe has evaluated as well, if the row requests it.
 fn check_evals(ctx: &JobContext, journal: &mut PhaseJournal, began: SystemTime) -> Result<(), JobFailure> {
     if !ctx.spec.row.is_evaluated() {
-        journal.skip(Phase::Eval, "the row asks for no evaluation");
+        journal.skip(Phase::Eval, "the row requests no evaluation");
         return Ok(());
     }
     journal.skip(Phase::Eval, "the recipe evaluates itself");
@@ -143,7 +144,7 @@ fn check_evals(ctx: &JobContext, journal: &mut PhaseJournal, began: SystemTime) 
     if files.any(|(path, _)| is_eval_result(path) && was_written_since(path, began)) {
         return Ok(());
     }
-    let reason = "the row asks for an evaluation, and the recipe ended without its results (`run_eval` writes results_*.json to IMAX_OUT)";
+    let reason = "the row requests an evaluation, but the recipe wrote no results of one (`run_eval` writes results_*.json to IMAX_OUT)";
     Err(JobFailure::new(FailureClass::Server, reason))
 }
 

@@ -1,4 +1,4 @@
-//! From a request to a job: the runner's name, its profile, the recipe.
+//! Resolves a request to a job specification: the runner's name, its profile, the recipe.
 
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -16,10 +16,10 @@ use crate::system::untrusted;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum JobSpecError {
-    /// The profile or the recipe does not fit the row.
+    /// The profile or the recipe cannot be used for the row.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
-    /// The recorded sessions that the row is loaded with cannot be read.
+    /// The recorded sessions of the row's load cannot be read.
     #[error("cannot use the recorded sessions")]
     Sessions(#[source] MeasureError),
 }
@@ -38,7 +38,7 @@ pub(super) fn runner_name(name: Option<&str>) -> Result<RunnerName, NameError> {
     name.map_or_else(host::host_name, str::to_owned).parse()
 }
 
-/// Resolves the request, and reads the recorded sessions: a broken file must be known before an engine starts.
+/// Resolves the request, and reads the recorded sessions, so that an invalid file is found before an engine starts.
 pub(super) fn resolve_job(request: &ExecutionRequest, runner: &RunnerName, folders: &JobFolders) -> Result<JobSpec, JobSpecError> {
     let mut profile = load_profile(request.profile.as_deref(), runner, &folders.runners).map_err(ResolveError::from)?;
     override_load_settings(&mut profile.load, &request.load);
@@ -67,7 +67,7 @@ pub(super) fn profile_of_runner(
     Ok(load_profile(profile, &runner, runner_dir)?)
 }
 
-/// The named profile, or else the one of the runner. `local` is built in.
+/// The named profile, else that of the runner. `local` is built in.
 fn load_profile(name: Option<&str>, runner: &RunnerName, runner_dir: &Path) -> Result<RunnerProfile, ProfileError> {
     let files = OptionalFiles::of(runner_dir);
     let read = |name: &str| files.read(name);
@@ -103,7 +103,7 @@ fn override_load_settings(settings: &mut LoadSettings, overrides: &LoadOverrides
     }
 }
 
-/// An id that no other job has: the nanosecond and the number of this process.
+/// A unique job id: the time in nanoseconds, and this process's id in the low 22 bits (the size of Linux process ids).
 pub(super) fn new_job_id() -> JobId {
     let nanoseconds = std::time::SystemTime::now()
         .duration_since(std::time::SystemTime::UNIX_EPOCH)

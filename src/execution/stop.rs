@@ -1,4 +1,4 @@
-//! The phase stop: what was started is stopped, and the post-hooks run.
+//! The phase stop: stops the engine, and runs the post-hooks.
 
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,10 @@ use crate::fleet::reap::reap_job;
 use crate::job::{FailureClass, JobFailure, Phase, PhaseEnding};
 use crate::system::process::StopReport;
 
-/// How long the engine of a cancelled job has after SIGTERM.
+/// Grace period of a cancelled job's engine. With [`KILL_LIMIT`] and the time for other work it is below the 6 s that
+/// `JobContext::cancel_deadline` allows.
 const CANCEL_GRACE: Duration = Duration::from_millis(3500);
-/// The part of that which is kept for post-hooks, if the profile has any.
+/// The part of the grace period that is reserved for post-hooks, if the profile has any.
 const HOOKS_TIME: Duration = Duration::from_millis(1500);
 /// How long processes have to exit after SIGKILL.
 const KILL_LIMIT: Duration = Duration::from_millis(1500);
@@ -28,7 +29,7 @@ pub(super) async fn stop_engine(
     engine: LaunchedEngine,
     state: JobState,
 ) -> Result<(), JobFailure> {
-    // A signal during an ordinary stop ends its grace period, as a second signal does during a cancelled one.
+    // A signal during a normal stop ends the grace period; so does a second signal during the stop of a cancelled job.
     let hurry = ctx.cancellation.for_next_request();
     let was_cancelled = ctx.cancellation.is_cancelled();
     let phase = progress.journal.begin(Phase::Stop, None);
@@ -44,7 +45,7 @@ pub(super) async fn stop_engine(
     }
     ctx.states.forget(&ctx.spec.id);
     let killed = (!killed.is_empty()).then(|| format!("killed after SIGTERM did not end it: {}", killed.join(", ")));
-    // What came first is the cause: a hook that a signal left too little time is not to blame.
+    // The first event is the cause: a signal may have left a hook too little time.
     let ended = match ctx.check_cancelled() {
         Err(cancelled) if !was_cancelled => Err(cancelled),
         Ok(()) | Err(_) => hooks.map_err(PhaseError::Failed),
@@ -72,15 +73,15 @@ fn grace_period(ctx: &JobContext, is_cancelled: bool) -> Duration {
     grace.min(if has_hooks { CANCEL_GRACE - HOOKS_TIME } else { CANCEL_GRACE })
 }
 
-/// Removes what a failed launch may have left. What cannot be removed, because the container engine or the scheduler does not answer, and
-/// what the scheduler may still start stays on record for a later clean-up.
+/// Removes what a failed launch may have left. The state file is kept for a later clean-up if something cannot be removed, because the
+/// container engine or the scheduler does not respond, or if the scheduler may still start the job.
 pub(super) async fn clean_up_failed_launch(ctx: &JobContext, progress: &mut Progress, state: JobState) {
     let phase = progress.journal.begin(Phase::Stop, None);
     ctx.console.line("phase stop");
     let until = ctx
         .cancel_deadline()
         .map_or_else(|| Instant::now() + CLEAN_UP_LIMIT, |deadline| deadline - HOOKS_TIME);
-    // The signal that cancelled the job must not end its clean-up; a further one does.
+    // The signal that cancelled the job must not cancel its clean-up; a further signal does.
     let next_signal = ctx.cancellation.for_next_request();
     let reaped = reap_job(state, &next_signal, until).await;
     let is_finished = reaped.is_finished();
@@ -106,10 +107,10 @@ pub(super) async fn clean_up_failed_launch(ctx: &JobContext, progress: &mut Prog
     }
 }
 
-/// Keeps the state file of a job that could not be stopped. Its post-hooks have run.
+/// Keeps the state file of a job that could not be stopped, without owed post-hooks, because they have run.
 fn leave_behind(ctx: &JobContext, progress: &mut Progress, state: JobState) {
     progress.left_behind = true;
     let hooks_owed = Vec::new();
-    // If this fails, the state on disk names more than there is, which does no harm.
+    // If this fails, the state on disk lists more than exists, which is harmless.
     let _ = ctx.states.write(&JobState { hooks_owed, ..state });
 }

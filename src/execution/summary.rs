@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::job::{JobRecord, Outcome, Tried};
 
-/// What a job did, as markdown for the step summary.
+/// The markdown of the step summary.
 pub(super) fn summary(record: &JobRecord) -> String {
     let row = &record.row;
     let mut text = format!(
@@ -62,7 +62,7 @@ fn evals_table(record: &JobRecord) -> String {
     text
 }
 
-/// Text from outside in a table cell: without markup, on one line, and not too long.
+/// Untrusted text for a table cell: escaped, on one line, and truncated.
 fn cell(text: &str) -> String {
     const LONGEST: usize = 300;
     let mut cell = String::new();

@@ -1,4 +1,4 @@
-//! Running a load or an evaluation while its deadline, its progress, the engine and signals are observed.
+//! Runs a load or an evaluation while observing its deadline, its progress, the engine and signals.
 
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,11 @@ use super::engine::LaunchedEngine;
 use super::interruption::Interruption;
 use crate::system::cancellation::{CancelCause, Cancellation};
 
-/// How long an engine whose connections broke has to be seen ended. A process closes its sockets before its exit is seen, by
-/// seconds where it frees much memory or where a container engine or a scheduler notices it first.
+/// How long to wait for the exit of an engine whose connections broke. A process closes its sockets before its exit is reported: by
+/// seconds, if it frees much memory, or if a container engine or a scheduler reports the exit.
 const EXIT_AFTER_DISCONNECT: Duration = Duration::from_secs(10);
 
-/// How long supervised work may take in its present phase, and without a token.
+/// The limits of supervised work: the deadline of its current phase, and the longest time without a token.
 #[derive(Debug)]
 pub(super) struct WorkLimits {
     limit: Duration,
@@ -67,23 +67,23 @@ impl WorkLimits {
 
 /// Receives the progress of supervised work.
 pub(super) trait Observer<P> {
-    /// Takes the newest progress, and may change the limits for what is to come.
+    /// Receives the newest progress, and may change the limits.
     fn observe(&mut self, progress: P, limits: &mut WorkLimits);
 }
 
-/// The end of supervised work at which it reports its progress.
+/// The sending side of the progress channel.
 pub(super) struct ProgressSender<P>(watch::Sender<Option<P>>);
 
 impl<P> ProgressSender<P> {
-    /// Replaces the progress reported before.
+    /// Replaces the progress that was sent before.
     pub fn send(&self, progress: P) {
         self.0.send_replace(Some(progress));
     }
 }
 
-/// Runs `work` on a thread of its own, because it blocks. What ends it from outside raises the signal that it got, and is
-/// returned beside its result. Where the result shows `lost_connection`, the engine may have ended without being seen so yet.
-/// Only the newest progress is kept, so work that reports faster than it is observed neither waits nor fills memory.
+/// Runs `work`, which blocks, on a thread of its own. An interruption cancels the work, and is returned beside its result. If the
+/// result shows `lost_connection`, the engine's exit may not be reported yet, so it is awaited for a short time. Only the newest
+/// progress is kept, so work that reports faster than it is observed neither blocks nor fills memory.
 pub(super) async fn supervise<T, P>(
     engine: &LaunchedEngine,
     cancellation: &Cancellation,
@@ -126,7 +126,7 @@ where
     };
     observe_newest(&mut progress, observer, &mut limits);
     let result = result.unwrap_or_else(resume_panic);
-    // A signal may have ended the work first.
+    // The work observes signals too, so it may have ended before the interruption was noticed here.
     let interruption = interruption.or_else(|| cancellation.cause().map(Interruption::Cancelled));
     let interruption = match interruption {
         None if lost_connection(&result) => timeout(EXIT_AFTER_DISCONNECT, engine.interrupted(cancellation)).await.ok(),
@@ -142,7 +142,7 @@ fn observe_newest<P: Copy>(progress: &mut watch::Receiver<Option<P>>, observer: 
     }
 }
 
-/// The work is never aborted, so it has no other error than its own panic.
+/// The task is never aborted, so its only error is a panic.
 fn resume_panic<T>(error: JoinError) -> T {
     std::panic::resume_unwind(Box::new(error))
 }
