@@ -1,4 +1,4 @@
-//! What the output folder must not contain when it is uploaded: links and other things that are no files, and secrets.
+//! Removes from the output folder what must not be uploaded: secrets, symbolic links, and other entries that are not regular files.
 
 use std::time::{Duration, Instant};
 

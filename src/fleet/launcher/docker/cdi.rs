@@ -1,13 +1,13 @@
-//! Whether a container engine supports devices by CDI (<https://github.com/cncf-tags/container-device-interface>) in requests
-//! through its API.
+//! Whether the daemon supports devices by CDI (Container Device Interface, <https://github.com/cncf-tags/container-device-interface>)
+//! in requests of its API.
 
 use bollard::Docker as Client;
 
 use super::DockerError;
 use super::settings::DockerSettings;
 
-/// Refuses engines that would ignore CDI devices or reject the request.
-pub(super) async fn refuse_lost_devices(client: &Client, settings: &DockerSettings) -> Result<(), DockerError> {
+/// Fails if the profile requests CDI devices, and the daemon would ignore them or reject the request.
+pub(super) async fn check_support(client: &Client, settings: &DockerSettings) -> Result<(), DockerError> {
     if settings.cdi_devices.is_empty() {
         return Ok(());
     }
@@ -17,7 +17,7 @@ pub(super) async fn refuse_lost_devices(client: &Client, settings: &DockerSettin
     })?;
     let components = version.components.into_iter().flatten();
     for component in components {
-        if let Some(remedy) = lack(&component.name, &component.version) {
+        if let Some(remedy) = remedy_without_cdi(&component.name, &component.version) {
             return Err(DockerError::NoCdi {
                 engine: component.name,
                 version: component.version,
@@ -28,8 +28,8 @@ pub(super) async fn refuse_lost_devices(client: &Client, settings: &DockerSettin
     Ok(())
 }
 
-/// The remedy for a component without CDI.
-fn lack(component: &str, version: &str) -> Option<&'static str> {
+/// The remedy for a component of the daemon that lacks CDI; `None` if it supports CDI.
+fn remedy_without_cdi(component: &str, version: &str) -> Option<&'static str> {
     let major: u32 = version.split('.').next()?.parse().ok()?;
     match component {
         // Version 4 accepts the request and ignores the devices.
@@ -57,7 +57,7 @@ mod tests {
             ("containerd", "1.6.20~ds1", false),
             ("Engine", "dev", false),
         ] {
-            assert_eq!(lack(component, version).is_some(), lacks, "{component} {version}");
+            assert_eq!(remedy_without_cdi(component, version).is_some(), lacks, "{component} {version}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Connecting to a container engine, its version, and the removal of a job's containers. Every request besides
-//! the work itself has a short timeout, because a hanging engine must not delay a cancelled job.
+//! The connection to the daemon, its version, and the removal of a job's containers. All requests except pull, create and start have
+//! short timeouts, so that a hanging daemon does not delay a cancelled job.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,16 +13,16 @@ use crate::fleet::launcher::{LaunchError, Removal};
 use crate::system::cancellation::Cancellation;
 use crate::system::runtime;
 
-/// Timeout of a request during clean-up.
-pub(super) const ANSWER: Duration = Duration::from_secs(2);
-/// Timeout of a container's removal: its processes end and its layers are unmounted.
-const REMOVAL: Duration = Duration::from_secs(20);
+/// Timeout of short requests.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
+/// Timeout of a container's removal, in which its processes are killed and its layers are unmounted.
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The version of the container engine. Blocks the thread.
+/// Name and version of the daemon. Blocks the thread.
 ///
 /// # Errors
-/// A sentence that says why there is no answer.
-pub(super) fn container_engine_version(socket: &str, limit: Duration, cancellation: &Cancellation) -> Result<String, String> {
+/// Why there is no answer, as a sentence.
+pub(super) fn daemon_version(socket: &str, limit: Duration, cancellation: &Cancellation) -> Result<String, String> {
     let version = async {
         let ask = async {
             let client = connect(socket).await.map_err(|error| error.to_string())?;
@@ -49,12 +49,12 @@ pub(super) fn container_engine_version(socket: &str, limit: Duration, cancellati
 /// Removes the containers with the job's label. Returns whether there were any.
 ///
 /// # Errors
-/// If the container engine cannot be reached, refuses, or does not answer in time; [`LaunchError::Stopped`] after a signal.
+/// If the daemon cannot be reached, refuses, or does not answer in time; [`LaunchError::Stopped`] after a signal.
 pub(super) async fn remove_containers(socket: &str, removal: &Removal<'_>) -> Result<bool, LaunchError> {
     let Removal { job, cancellation, until } = removal;
     let work = async {
-        let client = within(ANSWER, "connect", connect(socket)).await?;
-        remove_labelled(&client, job.as_str(), REMOVAL).await
+        let client = with_timeout(REQUEST_TIMEOUT, "connect", connect(socket)).await?;
+        remove_labelled(&client, job.as_str(), REMOVAL_TIMEOUT).await
     };
     tokio::select! {
         removed = work => Ok(removed?),
@@ -63,7 +63,7 @@ pub(super) async fn remove_containers(socket: &str, removal: &Removal<'_>) -> Re
     }
 }
 
-/// Removes the containers with a job's label, with a timeout for each.
+/// Removes the containers with a job's label, each within `limit`. Returns whether there were any.
 pub(super) async fn remove_labelled(client: &Client, job: &str, limit: Duration) -> Result<bool, DockerError> {
     let filters = HashMap::from([("label", vec![format!("{JOB_LABEL}={job}")])]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
@@ -73,8 +73,8 @@ pub(super) async fn remove_labelled(client: &Client, job: &str, limit: Duration)
             source,
         })
     };
-    let list = within(ANSWER, "list containers", list).await?;
-    // The engine applies the filter; check the label again before anything is removed.
+    let list = with_timeout(REQUEST_TIMEOUT, "list containers", list).await?;
+    // The daemon applies the filter. The label is checked again, because a container of somebody else must never be removed.
     let ours = list.iter().filter(|container| {
         let labels = container.labels.as_ref();
         labels.and_then(|labels| labels.get(JOB_LABEL)).is_some_and(|label| label == job)
@@ -90,13 +90,17 @@ pub(super) async fn remove_labelled(client: &Client, job: &str, limit: Duration)
                 source,
             })
         };
-        within(limit, &what, removal).await?;
+        with_timeout(limit, &what, removal).await?;
     }
     Ok(!ids.is_empty())
 }
 
 /// Limits the time of a request.
-pub(super) async fn within<T>(limit: Duration, what: &str, work: impl Future<Output = Result<T, DockerError>>) -> Result<T, DockerError> {
+pub(super) async fn with_timeout<T>(
+    limit: Duration,
+    what: &str,
+    work: impl Future<Output = Result<T, DockerError>>,
+) -> Result<T, DockerError> {
     let late = |_| DockerError::NoAnswer {
         what: what.to_owned(),
         limit,
@@ -113,12 +117,13 @@ pub(super) async fn connect(socket: &str) -> Result<Client, DockerError> {
     let client = Client::connect_with_host(socket)
         .map_err(problem)?
         .with_request_modifier(url_safe_login);
-    // Old engines reject requests of a newer API version.
+    // An old daemon rejects requests of a newer API version.
     client.negotiate_version().await.map_err(problem)
 }
 
-/// Engines decode the login of a pull as base64url (<https://docs.docker.com/reference/api/engine/#section/Authentication>), but the
-/// client library encodes it as base64: a `?`, a `>` or a `~` at certain positions of a password would make the login unreadable.
+/// Corrects the encoding of the login of a pull. The daemon decodes the header `X-Registry-Auth` as base64url
+/// (<https://docs.docker.com/reference/api/engine/#section/Authentication>), but bollard encodes it as base64: `?`, `>` or `~` at certain
+/// positions of a password would make the login unreadable.
 fn url_safe_login(mut request: BollardRequest) -> BollardRequest {
     if let Some(value) = request.headers_mut().get_mut("x-registry-auth")
         && let Ok(text) = value.to_str().map(|text| text.replace('+', "-").replace('/', "_"))

@@ -1,4 +1,4 @@
-//! A running container: copies its log to the job's, waits for its end, stops it.
+//! A running container: copies its output to the job's log, waits for its end, stops and removes it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -17,7 +17,7 @@ use nix::sys::signal::Signal;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::client::{ANSWER, remove_labelled, within};
+use super::client::{REQUEST_TIMEOUT, remove_labelled, with_timeout};
 use super::plan::ContainerPlan;
 use super::{DockerError, pull};
 use crate::fleet::engine_log::EngineLog;
@@ -26,19 +26,22 @@ use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::process::{Ending, StopReport};
 use crate::system::runtime::block_on;
 
-/// Number of attempts to find a container after its wait connection broke.
+/// Failed inspections in a row after which a container counts as lost.
 const INSPECTIONS_BEFORE_LOST: u32 = 5;
-/// Pause between two of them.
+/// Pause between two inspections.
 const INSPECTION_INTERVAL: Duration = Duration::from_millis(500);
-/// How often, and at which interval, a killed container is inspected for an OOM report: briefly, because a cancelled job waits for it.
+/// How often, and at which interval, a killed container is inspected for a report of the OOM killer. Briefly, because a cancelled job
+/// waits for it.
 const OOM_INSPECTIONS: u32 = 5;
 const OOM_INTERVAL: Duration = Duration::from_millis(100);
 /// How long to wait for the end of the log after the container has ended.
-const LOG_END: Duration = Duration::from_secs(1);
+const LOG_END_TIMEOUT: Duration = Duration::from_secs(1);
 
-pub(super) struct Started {
+/// A container that was created and started.
+pub(super) struct StartedContainer {
     name: String,
     image: String,
+    /// The image's digest in its registry, or else its id.
     digest: String,
 }
 
@@ -46,22 +49,25 @@ pub(super) struct Started {
 pub(super) async fn start(
     client: &Client,
     plan: &ContainerPlan,
-    body: ContainerCreateBody,
+    create_request: ContainerCreateBody,
     request: &LaunchRequest<'_>,
-) -> Result<Started, DockerError> {
+) -> Result<StartedContainer, DockerError> {
     let mut log = request.log.file().try_clone()?;
-    let digest = pull::image(client, &plan.image, plan.settings.pull, &mut log, request).await?;
+    let digest = pull::ensure_image(client, &plan.image, plan.settings.pull, &mut log, request).await?;
     let problem = |what: &str| {
         let what = format!("{what} the container of {}", plan.image);
         move |source| DockerError::Request { what, source }
     };
     let options = CreateContainerOptionsBuilder::new().name(&plan.name).build();
-    client.create_container(Some(options), body).await.map_err(problem("create"))?;
+    client
+        .create_container(Some(options), create_request)
+        .await
+        .map_err(problem("create"))?;
     client
         .start_container(&plan.name, None::<StartContainerOptions>)
         .await
         .map_err(problem("start"))?;
-    Ok(Started {
+    Ok(StartedContainer {
         name: plan.name.clone(),
         image: plan.image.clone(),
         digest,
@@ -71,33 +77,36 @@ pub(super) async fn start(
 #[derive(Debug, Clone)]
 enum ContainerState {
     Ended(Ending),
-    /// The container engine is gone, or does not know the container any more.
+    /// The daemon stopped, or does not have the container any more.
     Lost(String),
 }
 
 /// A running container. Dropping it removes it.
 pub(super) struct Container {
     client: Client,
-    started: Started,
-    seen: watch::Receiver<Option<ContainerState>>,
+    started: StartedContainer,
+    /// `None` while it runs.
+    state: watch::Receiver<Option<ContainerState>>,
+    /// The task that copies its output to the job's log.
     log: Option<JoinHandle<()>>,
+    /// The task that waits for its end.
     watch: JoinHandle<Option<ContainerState>>,
-    /// Whether it was stopped, or a stop failed: then the job's state file has it for the reaper.
+    /// Whether [`Engine::stop`] was called. If it failed, the container stays in the job's state file, and a later clean-up removes it.
     stopped: bool,
 }
 
 impl Container {
     /// Follows a started container: copies its log and waits for its end in the background.
-    pub(super) fn follow(client: Client, started: Started, log: &EngineLog) -> Result<Self, DockerError> {
+    pub(super) fn follow(client: Client, started: StartedContainer, log: &EngineLog) -> Result<Self, DockerError> {
         let file = log.file().try_clone()?;
         let copy = tokio::spawn(copy_log(client.clone(), started.name.clone(), file.try_clone()?));
-        let (sender, seen) = watch::channel(None);
+        let (sender, state) = watch::channel(None);
         let (watched, name) = (client.clone(), started.name.clone());
         let watch = tokio::spawn(async move { sender.send_replace(Some(await_end(watched, name, file).await)) });
         Ok(Self {
             client,
             started,
-            seen,
+            state,
             log: Some(copy),
             watch,
             stopped: false,
@@ -105,29 +114,29 @@ impl Container {
     }
 
     /// Resolves when it has ended or is lost.
-    async fn over(&self) -> ContainerState {
-        let mut seen = self.seen.clone();
-        match seen.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(seen)) => seen.clone(),
+    async fn wait_for_end(&self) -> ContainerState {
+        let mut state = self.state.clone();
+        match state.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(state)) => state.clone(),
             Ok(None) | Err(_) => ContainerState::Lost("the task that watches it has ended".to_owned()),
         }
     }
 
-    /// Sends a signal. A container that has just ended rejects it, which the watcher reports.
+    /// Sends a signal. The daemon's error is ignored: a container that has just ended rejects signals, and its end is reported elsewhere.
     ///
     /// # Errors
-    /// If the container engine does not answer.
+    /// If the daemon does not answer.
     async fn signal(&self, signal: &str) -> Result<(), DockerError> {
         let options = KillContainerOptionsBuilder::new().signal(signal).build();
         let send = async {
             let _ = self.client.kill_container(&self.started.name, Some(options)).await;
             Ok(())
         };
-        within(ANSWER, "signal the container", send).await
+        with_timeout(REQUEST_TIMEOUT, "signal the container", send).await
     }
 
-    /// Ends what runs in it: SIGTERM, then SIGKILL.
-    async fn end(
+    /// Stops its processes: SIGTERM, then SIGKILL after `grace` or when `hurry` is cancelled. Waits at most `limit` after SIGKILL.
+    async fn terminate(
         &self,
         name: &str,
         grace: Duration,
@@ -135,34 +144,34 @@ impl Container {
         hurry: &Cancellation,
         report: &mut StopReport,
     ) -> Result<(), DockerError> {
-        if self.seen.borrow().is_some() {
+        if self.state.borrow().is_some() {
             return Ok(());
         }
         self.signal("SIGTERM").await?;
-        let is_over = tokio::select! {
-            biased;
-            _ = self.over() => true,
+        let has_ended = tokio::select! {
+        biased;
+        _ = self.wait_for_end() => true,
             _ = hurry.cancelled() => false,
             () = tokio::time::sleep(grace) => false,
         };
-        if is_over {
+        if has_ended {
             return Ok(());
         }
         report.killed.push(name.to_owned());
         self.signal("SIGKILL").await?;
-        let _ = tokio::time::timeout(limit, self.over()).await;
+        let _ = tokio::time::timeout(limit, self.wait_for_end()).await;
         Ok(())
     }
 
-    async fn end_and_remove(&mut self, grace: Duration, limit: Duration, hurry: &Cancellation) -> StopReport {
+    async fn terminate_and_remove(&mut self, grace: Duration, limit: Duration, hurry: &Cancellation) -> StopReport {
         let mut report = StopReport::default();
         let name = format!("container {}", self.started.name);
-        if let Err(error) = self.end(&name, grace, limit, hurry, &mut report).await {
+        if let Err(error) = self.terminate(&name, grace, limit, hurry, &mut report).await {
             report.left.push(format!("{name}: {error}"));
             return report;
         }
         if let Some(mut copy) = self.log.take() {
-            let _ = tokio::time::timeout(LOG_END, &mut copy).await;
+            let _ = tokio::time::timeout(LOG_END_TIMEOUT, &mut copy).await;
             copy.abort();
         }
         if let Err(error) = remove_labelled(&self.client, &self.started.name, limit).await {
@@ -175,7 +184,7 @@ impl Container {
 impl Engine for Container {
     fn ended(&self) -> BoxFuture<'_, Result<Ending, LaunchError>> {
         Box::pin(async {
-            match self.over().await {
+            match self.wait_for_end().await {
                 ContainerState::Ended(ending) => Ok(ending),
                 ContainerState::Lost(problem) => Err(DockerError::Lost(problem).into()),
             }
@@ -184,7 +193,7 @@ impl Engine for Container {
 
     fn stop<'a>(&'a mut self, grace: Duration, limit: Duration, hurry: &'a Cancellation) -> BoxFuture<'a, StopReport> {
         Box::pin(async move {
-            let report = self.end_and_remove(grace, limit, hurry).await;
+            let report = self.terminate_and_remove(grace, limit, hurry).await;
             self.stopped = true;
             report
         })
@@ -219,7 +228,8 @@ async fn copy_log(client: Client, name: String, mut file: File) {
     }
 }
 
-/// Waits for the container's end. The wait connection can break before the container ends, so its state is inspected too.
+/// Waits for the container's end. The connection of the API's `wait` may break before the container ends, so its state is inspected
+/// after each `wait`.
 async fn await_end(client: Client, name: String, mut file: File) -> ContainerState {
     let mut lost = 0;
     loop {
@@ -251,7 +261,7 @@ async fn await_end(client: Client, name: String, mut file: File) -> ContainerSta
     }
 }
 
-/// A container engine learns of a container's end and of the OOM kill separately, and may report the second later.
+/// The daemon is notified of a container's end and of an OOM kill separately, and may report the latter later.
 async fn is_oom_reported_late(client: &Client, name: &str) -> bool {
     for _ in 0..OOM_INSPECTIONS {
         tokio::time::sleep(OOM_INTERVAL).await;
@@ -261,7 +271,7 @@ async fn is_oom_reported_late(client: &Client, name: &str) -> bool {
                     return true;
                 }
             }
-            // It was removed in the meantime.
+            // The container was removed in the meantime.
             Err(_) => return false,
         }
     }

@@ -1,10 +1,19 @@
-//! The launcher `docker`: engines in containers, through the socket of Docker or Podman. A container has the job's id as name and
-//! as label; no other container is ever stopped or removed.
+//! The launcher `docker`: runs the recipe in a container of Docker or Podman, through the API on its socket. The container has the
+//! job's id as its name and in the label [`plan::JOB_LABEL`]; other containers are never stopped or removed.
+//!
+//! "The daemon" is the program behind the socket (dockerd, or Podman's API service); "the engine" is the inference engine that the
+//! recipe starts in the container. Reading order:
+//!
+//! - `settings`, `options`: the section `docker` of a runner profile, parsed and checked;
+//! - `plan`, `create_request`: what the container will be, as a value, and that value as a request of the API;
+//! - `client`: the connection, and the removal of a job's containers;
+//! - `cdi`, `pull`, `progress`, `login`: before the start: support of devices, the image, progress of its pull, registry logins;
+//! - `container`: the running container, as the [`Engine`] that a job waits for and stops.
 
-mod body;
 mod cdi;
 mod client;
 mod container;
+mod create_request;
 mod login;
 mod options;
 mod plan;
@@ -28,16 +37,16 @@ use crate::job::{
 };
 use crate::matrix::Row;
 use crate::system::cancellation::Cancellation;
-use client::{ANSWER, connect, container_engine_version, remove_containers, remove_labelled};
+use client::{REQUEST_TIMEOUT, connect, daemon_version, remove_containers, remove_labelled};
 use options::GpuRequest;
 use plan::container_plan;
 use settings::{DockerDocument, DockerSettings, docker_settings, without_excluded};
 
 /// Timeout of the version request.
-const VERSION: Duration = Duration::from_secs(10);
+const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
 const NAME: &str = "docker";
 
-/// The launcher kind.
+/// The kind of launcher: what can be done without a job. [`DockerLauncher`] launches a job.
 pub(super) struct Docker;
 
 /// The keys of a profile that this launcher reads.
@@ -46,9 +55,9 @@ struct Section {
     docker: Option<DockerDocument>,
 }
 
-/// What the job's state stores about a container.
+/// The data of a container in the job's state file, by which a later imax finds and removes it.
 #[derive(Serialize, Deserialize)]
-struct Held {
+struct HeldContainer {
     socket: String,
 }
 
@@ -87,22 +96,22 @@ impl LaunchRules for Docker {
 
 impl LauncherKind for Docker {
     fn launcher(&self, settings: &LaunchSettings) -> Result<Box<dyn Launcher>, SettingsError> {
-        Ok(Box::new(ContainerEngine {
+        Ok(Box::new(DockerLauncher {
             settings: settings.read()?,
         }))
     }
 
     fn remove<'a>(&'a self, held: &'a Value, removal: &'a Removal<'a>) -> BoxFuture<'a, Result<bool, LaunchError>> {
         Box::pin(async move {
-            let Held { socket } = Held::deserialize(held).map_err(DockerError::State)?;
+            let HeldContainer { socket } = HeldContainer::deserialize(held).map_err(DockerError::State)?;
             remove_containers(&socket, removal).await
         })
     }
 
     fn services(&self, settings: &LaunchSettings, until: Instant, cancellation: &Cancellation) -> Vec<Service> {
-        let limit = VERSION.min(until.saturating_duration_since(Instant::now()));
+        let limit = VERSION_TIMEOUT.min(until.saturating_duration_since(Instant::now()));
         let answer = match settings.read() {
-            Ok(settings) => container_engine_version(&ContainerEngine { settings }.socket(), limit, cancellation),
+            Ok(settings) => daemon_version(&DockerLauncher { settings }.socket(), limit, cancellation),
             Err(error) => Err(error.to_string()),
         };
         vec![Service {
@@ -112,10 +121,10 @@ impl LauncherKind for Docker {
     }
 }
 
-/// Error of a container engine.
+/// Errors of this launcher.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DockerError {
-    /// The engine cannot be reached.
+    /// The daemon cannot be reached.
     #[error("cannot reach the container engine at {socket}: {source}; check that it runs and that this user may use its socket")]
     Connect { socket: String, source: bollard::errors::Error },
     /// The image cannot be pulled.
@@ -132,15 +141,15 @@ pub(super) enum DockerError {
         what: String,
         source: bollard::errors::Error,
     },
-    /// The engine accepts a request and does not answer.
+    /// The daemon accepts a request and does not answer.
     #[error("cannot {what}: the container engine did not answer within {limit:?}")]
     NoAnswer {
         /// The request, as in "cannot {what}".
         what: String,
         limit: Duration,
     },
-    /// A started container cannot be found any more.
-    #[error("lost the container or its engine: {0}")]
+    /// A started container was removed by somebody else, or the daemon stopped.
+    #[error("lost the container or the connection to the container engine: {0}")]
     Lost(String),
     /// Invalid setting in the profile.
     #[error("runner profile, key `docker.{key}`: `{found}`, expected {expected}")]
@@ -149,7 +158,7 @@ pub(super) enum DockerError {
         found: String,
         expected: &'static str,
     },
-    /// The engine would start the container without its devices.
+    /// The daemon would start the container without its devices.
     #[error(
         "{engine} {version} ignores CDI devices that are requested through Docker's socket; {remedy}, or name the device files in `docker.devices`"
     )]
@@ -172,15 +181,16 @@ impl From<DockerError> for LaunchError {
     }
 }
 
-/// Runs the recipe in a container.
-struct ContainerEngine {
+/// Launches a job with the settings of its profile.
+struct DockerLauncher {
     settings: DockerSettings,
 }
 
-impl ContainerEngine {
+impl DockerLauncher {
+    /// The daemon's address as a URL: the profile's, else `DOCKER_HOST`, else Docker's default.
     fn socket(&self) -> String {
-        let own = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
-        let socket = self.settings.socket.clone().or(own);
+        let from_environment = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
+        let socket = self.settings.socket.clone().or(from_environment);
         let socket = socket.unwrap_or_else(|| "/var/run/docker.sock".to_owned());
         if socket.contains("://") {
             socket
@@ -190,13 +200,13 @@ impl ContainerEngine {
     }
 }
 
-impl Launcher for ContainerEngine {
+impl Launcher for DockerLauncher {
     fn holds(&self, spec: &JobSpec) -> Vec<Holding> {
         vec![Holding {
             launcher: NAME.to_owned(),
             what: format!("container {}", spec.id),
-            data: json!(Held { socket: self.socket() }),
-            // The engine drops a request whose client disconnected, so nothing can appear late.
+            data: json!(HeldContainer { socket: self.socket() }),
+            // The daemon drops a request whose client disconnected, so no container can appear after this process has ended.
             may_come_late: false,
         }]
     }
@@ -206,7 +216,7 @@ impl Launcher for ContainerEngine {
     }
 }
 
-impl ContainerEngine {
+impl DockerLauncher {
     async fn start(&self, request: &LaunchRequest<'_>) -> Result<Box<dyn Engine>, LaunchError> {
         let binary = std::env::current_exe().map_err(DockerError::Runtime)?;
         let folders = ContainerFolders {
@@ -216,13 +226,13 @@ impl ContainerEngine {
             binary: &binary,
         };
         let plan = container_plan(request.spec, &self.settings, request.environment, request.port, folders);
-        let body = body::body(&plan, request.environment)?;
+        let create_request = create_request::create_request(&plan, request.environment)?;
         let socket = self.socket();
         let connection = until_cancelled(request, "connecting to the container engine", connect(&socket));
         let client = connection.await?;
         let work = async {
-            cdi::refuse_lost_devices(&client, &self.settings).await?;
-            container::start(&client, &plan, body, request).await
+            cdi::check_support(&client, &self.settings).await?;
+            container::start(&client, &plan, create_request, request).await
         };
         let what = format!("starting the image {}", plan.image);
         match until_cancelled(request, &what, work).await {
@@ -233,14 +243,14 @@ impl ContainerEngine {
             Err(error) => {
                 // The container may have been created before the attempt ended. If its removal fails, the original cause is reported, and the
                 // caller reaps the launcher's holdings.
-                let _ = remove_labelled(&client, request.spec.id.as_str(), ANSWER).await;
+                let _ = remove_labelled(&client, request.spec.id.as_str(), REQUEST_TIMEOUT).await;
                 Err(error)
             }
         }
     }
 }
 
-/// The work, or the reason for giving up: a signal, or the attempt's deadline.
+/// The result of the work, or an error on a signal or at the deadline of the phase launch.
 async fn until_cancelled<T>(
     request: &LaunchRequest<'_>,
     what: &str,

@@ -1,4 +1,4 @@
-//! Single settings of a container: network, GPUs, CPUs, file systems in memory, and when the image is pulled.
+//! Checks of single settings of a container: network, GPUs, CPUs, tmpfs mounts, pull policy.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use crate::job::{ProfileError, ProfileHead};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum PullPolicy {
-    /// If the node does not have it.
+    /// Only if the node does not have it.
     #[default]
     Missing,
-    /// Before each start: the tag may have moved.
+    /// Before each start, because the tag may have been moved.
     Always,
 }
 
@@ -24,7 +24,7 @@ pub(crate) enum PullPolicy {
 pub(crate) enum ContainerNetwork {
     /// The node's network.
     Host,
-    /// The engine's default network; the port is published.
+    /// The daemon's default network; the port is published.
     Default,
     /// A network created on the node; the port is published.
     Named(String),
@@ -64,7 +64,7 @@ pub(super) fn network(profile: ProfileHead<'_>, host: Option<bool>, network: Opt
     let invalid = |expected| profile.invalid("docker.network", network.clone(), expected);
     if host == Some(true) {
         return Err(invalid(
-            "no network's name beside `host-network: true`; the node's network and a named one exclude each other",
+            "no `network` if `host-network` is true: the node's network and a named one exclude each other",
         ));
     }
     let is_name = network.starts_with(|first: char| first.is_ascii_alphanumeric())
@@ -72,7 +72,7 @@ pub(super) fn network(profile: ProfileHead<'_>, host: Option<bool>, network: Opt
     // Names with a special meaning: <https://docs.docker.com/engine/network/>.
     if !is_name || ["host", "none", "default", "bridge"].contains(&network.as_str()) {
         return Err(invalid(
-            "the name of a network that `docker network create` made; `host-network` chooses between the node's network and the default one",
+            "the name of a network made by `docker network create`; use `host-network` for the node's network or the default one",
         ));
     }
     Ok(ContainerNetwork::Named(network))
@@ -90,10 +90,7 @@ pub(super) fn gpus(profile: ProfileHead<'_>, all: Option<bool>, ids: Option<Vec<
     for id in &ids {
         let is_id = id.bytes().all(|byte| byte.is_ascii_digit()) || id.starts_with("GPU-");
         if id.is_empty() || !is_id || id.contains([',', ' ']) {
-            return Err(invalid(
-                id,
-                "the number of a GPU, or its unique name as `nvidia-smi -L` shows it (GPU-...)",
-            ));
+            return Err(invalid(id, "the index of a GPU, or its UUID as `nvidia-smi -L` shows it (GPU-...)"));
         }
         if !known.insert(id) {
             return Err(invalid(id, "each GPU once"));
@@ -102,7 +99,7 @@ pub(super) fn gpus(profile: ProfileHead<'_>, all: Option<bool>, ids: Option<Vec<
     match (all.unwrap_or(false), ids.is_empty()) {
         (true, false) => Err(invalid(
             &ids.join(", "),
-            "no ids beside `gpus: true`, which asks for all GPUs; one of both",
+            "no ids if `gpus` is true, which requests all GPUs; set only one of both",
         )),
         (true, true) => Ok(GpuRequest::All),
         (false, false) => Ok(GpuRequest::Ids(ids)),
@@ -121,7 +118,7 @@ pub(super) fn cpuset(profile: ProfileHead<'_>, list: Option<String>) -> Result<O
     if list.split(',').all(is_part) {
         return Ok(Some(list));
     }
-    Err(profile.invalid("docker.cpuset", list, "numbers of CPUs and ranges of them, such as 0-15,32-47"))
+    Err(profile.invalid("docker.cpuset", list, "CPU numbers and ranges, such as 0-15,32-47"))
 }
 
 /// `folder[:options]`, the syntax of `docker run --tmpfs`; the options by folder.
@@ -134,7 +131,7 @@ pub(super) fn tmpfs(profile: ProfileHead<'_>, list: Option<Vec<String>>) -> Resu
             return Err(profile.invalid(
                 "docker.tmpfs",
                 text,
-                "an absolute folder, each once, with options or without: /scratch or /scratch:size=64g",
+                "an absolute folder, optionally with options, and each folder once: /scratch or /scratch:size=64g",
             ));
         }
     }

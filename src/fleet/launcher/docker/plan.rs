@@ -1,4 +1,4 @@
-//! A container as a value: the whole request to the container engine, before anything is sent.
+//! The plan of a container: everything about it as a value, before anything is sent to the daemon.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::model::Variable;
 /// The label of a container; its value is the job's id.
 pub(super) const JOB_LABEL: &str = "imax.job";
 
-/// The request to a container engine. Secrets are referred to by name in `secrets` and nowhere else.
+/// The plan of a container. It has the names of secrets, not their values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct ContainerPlan {
     /// The container's name: the job's id.
@@ -44,7 +44,8 @@ pub(super) fn container_plan(
         mounts,
         command,
     } = inside(spec, environment, folders, &settings.mounts);
-    // A container with some of the GPUs numbers them from 0, so the node's selection would be wrong.
+    // A container with some of the node's GPUs numbers them from 0, so variables such as CUDA_VISIBLE_DEVICES with the node's numbers would
+    // be wrong in it.
     let is_node_selection = |name: &str| matches!(settings.gpus, GpuRequest::Ids(_)) && name.ends_with("_VISIBLE_DEVICES");
     let plain = plain.into_iter().filter(|(name, _)| !is_node_selection(name));
     ContainerPlan {

@@ -1,4 +1,4 @@
-//! Progress of a pull: the state of each layer, from the messages that a container engine streams during the pull
+//! Progress of a pull: the state of each layer, from the messages that the daemon streams during the pull
 //! (<https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Image/operation/ImageCreate>).
 
 use std::collections::BTreeMap;
@@ -8,9 +8,9 @@ use bollard::models::{CreateImageInfo, ProgressDetail};
 #[derive(Debug, Default)]
 struct Layer {
     state: String,
-    /// Bytes loaded.
+    /// Downloaded bytes.
     have: u64,
-    /// Compressed size, bytes; 0 until the engine reports it.
+    /// Compressed size, bytes; 0 until the daemon reports it.
     size: u64,
     loaded: bool,
     /// Never set by Podman, which does not report it.
@@ -22,13 +22,13 @@ struct Layer {
 pub(super) struct Layers(BTreeMap<String, Layer>);
 
 impl Layers {
-    /// Processes a message. Returns a line for the log if the state is new: layers report each percent, and all at once.
-    pub(super) fn take(&mut self, message: CreateImageInfo) -> Option<String> {
+    /// Processes a message. Returns a line for the log only if a layer's state changed, because each percent is a message.
+    pub(super) fn update(&mut self, message: CreateImageInfo) -> Option<String> {
         let status = message.status.filter(|status| !status.is_empty())?;
         let Some(id) = message.id.filter(|_| !status.starts_with("Pulling from")) else {
             return Some(status);
         };
-        // `Retrying in 5 seconds` counts down.
+        // `Retrying in 5 seconds` counts down; each message would be a new state.
         let state = if status.starts_with("Retrying") {
             "Retrying"
         } else {
@@ -53,7 +53,7 @@ impl Layers {
         let (have, size) = (sum(|layer| layer.have), sum(|layer| layer.size));
         let count = |is: fn(&Layer) -> bool| self.0.values().filter(|layer| is(layer)).count();
         let (loaded, unpacked) = (count(|layer| layer.loaded), count(|layer| layer.unpacked));
-        // The engine reports a layer's size when it begins to load it, so the sum grows at first.
+        // The daemon reports a layer's size when it begins to download it, so the sum grows at first.
         let unknown = count(|layer| layer.size == 0 && !layer.loaded);
         let unknown = if unknown == 0 {
             String::new()
@@ -91,7 +91,7 @@ impl Layer {
                 self.have = self.size;
                 (self.loaded, self.unpacked) = (true, true);
             }
-            // States in which nothing is loaded, and unknown states of newer engines.
+            // States without a download, and unknown states of newer daemons.
             _ => {}
         }
     }
@@ -118,7 +118,7 @@ mod tests {
         let mut layers = Layers::default();
         assert_eq!(layers.summary(), "no layers reported yet");
         let mut said = Vec::new();
-        let mut take = |id, status, progress| said.extend(layers.take(message(id, status, progress)));
+        let mut take = |id, status, progress| said.extend(layers.update(message(id, status, progress)));
         take(Some("1"), "Pulling from org/engine", None);
         for layer in ["a", "b", "c"] {
             take(Some(layer), "Pulling fs layer", None);
@@ -129,7 +129,7 @@ mod tests {
             take(Some("b"), "Downloading", Some((percent * 10_000_000, 1_000_000_000)));
         }
         assert_eq!(layers.summary(), "2500 of 5000 MB; 1 of 3 layers loaded, 1 unpacked");
-        let mut take = |id, status, progress| said.extend(layers.take(message(id, status, progress)));
+        let mut take = |id, status, progress| said.extend(layers.update(message(id, status, progress)));
         take(Some("b"), "Retrying in 5 seconds", None);
         take(Some("b"), "Retrying in 4 seconds", None);
         take(Some("b"), "Download complete", None);
@@ -155,10 +155,10 @@ mod tests {
     #[test]
     fn layers_of_unknown_size_are_counted() {
         let mut layers = Layers::default();
-        layers.take(message(Some("a"), "Waiting", None));
+        layers.update(message(Some("a"), "Waiting", None));
         // Podman's message for a small one.
-        layers.take(message(Some("c"), "Download complete", None));
-        layers.take(message(Some("b"), "Downloading", Some((1_000_000, 2_000_000))));
+        layers.update(message(Some("c"), "Download complete", None));
+        layers.update(message(Some("b"), "Downloading", Some((1_000_000, 2_000_000))));
         assert_eq!(layers.summary(), "1 of 2 MB and 1 layers of unknown size; 1 of 3 layers loaded");
     }
 }

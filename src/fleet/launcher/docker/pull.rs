@@ -1,5 +1,5 @@
-//! Images: used from the node if present, otherwise pulled, with retries for transient errors. A pull may take an hour,
-//! so progress is reported.
+//! Provides the image: uses the node's copy if there is one, otherwise pulls it, with retries for transient errors. A pull may take an
+//! hour, so progress is printed.
 
 use std::fmt::Write as _;
 use std::fs::{File, TryLockError};
@@ -21,16 +21,16 @@ use crate::fleet::launcher::LaunchRequest;
 use crate::job::{Attempt, Tried};
 use crate::system::host;
 
-/// Attempts to pull an image. Refusals of the registry are not retried.
+/// The most attempts to pull an image. Refusals of the registry are not retried.
 const ATTEMPTS: u32 = 3;
 /// Pause before the second attempt; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
-/// Interval between two checks whether another job's pull has finished: flock(2) has no timeout.
+/// Polling interval for another job's lock: flock(2) has no timeout.
 const LOCK_INTERVAL: Duration = Duration::from_millis(200);
 /// Interval between two progress lines.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Output of a pull: everything goes to the engine's log, progress also to the console.
+/// Output of a pull: all messages go to the job's log, progress also to the console.
 struct Report<'a> {
     log: &'a mut File,
     say: &'a dyn Fn(&str),
@@ -49,7 +49,7 @@ impl Report<'_> {
 
 /// Makes sure that the image is on the node. Returns its digest in the registry, or else its id.
 /// Waits for another job that pulls the same image; the caller has the deadline.
-pub(super) async fn image(
+pub(super) async fn ensure_image(
     client: &Client,
     image: &str,
     policy: PullPolicy,
@@ -118,8 +118,8 @@ async fn pull_with_retries(client: &Client, image: &str, report: &mut Report<'_>
     })
 }
 
-/// Waits until no other job of this user on this node pulls the image. The lock is released when the file is closed, also by the
-/// death of this process.
+/// Waits until no other job of this user on this node pulls the image, and locks it. The lock is released when the file is closed, also
+/// if this process is killed.
 async fn lock_pull(image: &str, report: &mut Report<'_>) -> Result<File, DockerError> {
     let file = StateFolder::from_environment().lock_file(image)?;
     let mut said = false;
@@ -137,8 +137,8 @@ async fn lock_pull(image: &str, report: &mut Report<'_>) -> Result<File, DockerE
     }
 }
 
-/// What identifies the image: its digest in the repository that `name` is of, or else its id. An engine keeps the digests of
-/// every repository that has the same content; those of others do not say where this image comes from.
+/// The image's digest in the repository of `name`, or else its id. The daemon lists the digests of all repositories with the same
+/// content; those of other repositories do not show where this image comes from.
 fn digest(name: &str, image: &bollard::models::ImageInspect) -> String {
     let mut digests = image.repo_digests.iter().flatten();
     let of_repository = digests.find(|digest| repository(digest) == repository(name));
@@ -165,7 +165,7 @@ async fn pull(client: &Client, image: &str, credentials: Option<DockerCredential
         tokio::select! {
             message = messages.next() => {
                 let Some(message) = message else { return Ok(()) };
-                if let Some(line) = layers.take(message?) {
+                if let Some(line) = layers.update(message?) {
                     report.note(&line);
                 }
             }
@@ -174,7 +174,7 @@ async fn pull(client: &Client, image: &str, credentials: Option<DockerCredential
     }
 }
 
-/// Without a tag the engine would pull all tags.
+/// The image with a tag: without one, the daemon would pull all tags.
 fn tagged(image: &str) -> String {
     let name = image.rsplit('/').next().unwrap_or(image);
     if name.contains([':', '@']) {
@@ -184,23 +184,23 @@ fn tagged(image: &str) -> String {
     }
 }
 
-/// Messages of engines and registries that ask for a login, or refuse the one given.
+/// Parts of messages of daemons and registries that require a login or refuse the given one.
 const LOGIN_WANTED: [&str; 4] = ["denied", "unauthorized", "authentication required", "no basic auth credentials"];
-/// Other refusals.
+/// Parts of messages of other refusals.
 const REFUSED: [&str; 4] = ["not found", "manifest unknown", "invalid reference", "no space left"];
 
 fn needs_login(error: &Error) -> bool {
-    says(error, &LOGIN_WANTED)
+    has_message(error, &LOGIN_WANTED)
 }
 
 /// Whether a retry may succeed: network and server errors, not refusals.
 fn is_transient(error: &Error) -> bool {
-    !needs_login(error) && !says(error, &REFUSED)
+    !needs_login(error) && !has_message(error, &REFUSED)
 }
 
-fn says(error: &Error, signs: &[&str]) -> bool {
+fn has_message(error: &Error, parts: &[&str]) -> bool {
     let text = error.to_string().to_lowercase();
-    signs.iter().any(|sign| text.contains(sign))
+    parts.iter().any(|part| text.contains(part))
 }
 
 #[cfg(test)]

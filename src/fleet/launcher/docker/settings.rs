@@ -15,11 +15,11 @@ use crate::job::{ProfileError, ProfileHead};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct DockerSettings {
-    /// The engine's socket; `DOCKER_HOST` or the default if absent.
+    /// Path or URL of the daemon's socket; by default `DOCKER_HOST`, else `/var/run/docker.sock`.
     pub socket: Option<String>,
     /// When the image is pulled.
     pub pull: PullPolicy,
-    /// The container runtime, as named in the engine's configuration; the engine's default if absent.
+    /// The OCI runtime, as named in the daemon's configuration; by default the daemon's.
     pub runtime: Option<String>,
     /// NVIDIA GPUs requested through a device request.
     pub gpus: GpuRequest,
@@ -29,7 +29,7 @@ pub(crate) struct DockerSettings {
     pub devices: Vec<String>,
     /// Supplementary groups of the process, such as `video`.
     pub groups: Vec<String>,
-    /// Folders.
+    /// Mounts in addition to those that every job has.
     pub mounts: Vec<Mount>,
     /// tmpfs mounts: options by folder.
     pub tmpfs: BTreeMap<String, String>,
@@ -60,11 +60,11 @@ pub(crate) struct DockerSettings {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct DockerDocument {
-    /// The engine's socket; `DOCKER_HOST` or the default where absent.
+    /// Path or URL of the socket of Docker or Podman; by default `DOCKER_HOST`, else `/var/run/docker.sock`.
     pub socket: Option<String>,
     /// When the image is pulled.
     pub pull: Option<PullPolicy>,
-    /// The runtime of containers, as the engine's settings name it.
+    /// The OCI runtime, as the configuration of Docker or Podman names it, such as `nvidia`.
     pub runtime: Option<String>,
     /// All NVIDIA GPUs, by device request.
     pub gpus: Option<bool>,
@@ -75,15 +75,15 @@ pub(super) struct DockerDocument {
     pub cdi_devices: Option<Vec<String>>,
     /// Device files, such as `/dev/kfd`.
     pub devices: Option<Vec<String>>,
-    /// Further groups of the process, such as `video`.
+    /// Supplementary groups of the process, such as `video`.
     pub groups: Option<Vec<String>>,
     /// Folders: `source:target` or `source:target:ro`.
     pub mounts: Option<Vec<String>>,
     /// File systems in memory: `folder` or `folder:options`.
     pub tmpfs: Option<Vec<String>>,
-    /// Whether the container has the node's network; true where absent.
+    /// Whether the container has the node's network; true by default.
     pub host_network: Option<bool>,
-    /// A network of the engine; excludes `host-network: true`.
+    /// A network made by `docker network create`; excludes `host-network: true`.
     pub network: Option<String>,
     /// Whether the container has the node's IPC namespace.
     pub host_ipc: Option<bool>,
@@ -103,7 +103,7 @@ pub(super) struct DockerDocument {
     pub security_options: Option<Vec<String>>,
     /// User, as `uid[:gid]`.
     pub user: Option<String>,
-    /// All rights; only where nothing less will do.
+    /// Privileged container; only if nothing less works.
     pub privileged: Option<bool>,
 }
 
@@ -121,6 +121,7 @@ pub(super) fn without_excluded(mut base: Value, child: &Value) -> Value {
     base
 }
 
+/// Checks a section and fills in defaults.
 pub(super) fn docker_settings(profile: ProfileHead<'_>, document: DockerDocument) -> Result<DockerSettings, ProfileError> {
     if document
         .runtime
@@ -128,7 +129,11 @@ pub(super) fn docker_settings(profile: ProfileHead<'_>, document: DockerDocument
         .is_some_and(|runtime| runtime.is_empty() || runtime.contains(char::is_whitespace))
     {
         let found = document.runtime.unwrap_or_default();
-        return Err(profile.invalid("docker.runtime", found, "a runtime that the engine's settings name, such as nvidia"));
+        return Err(profile.invalid(
+            "docker.runtime",
+            found,
+            "a runtime in the configuration of Docker or Podman, such as nvidia",
+        ));
     }
     Ok(DockerSettings {
         socket: document.socket,

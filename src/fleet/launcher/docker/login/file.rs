@@ -8,7 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 
 use super::registry::{Repository, name_of_key};
-use super::{Login, Proof};
+use super::{Credential, Login};
 use crate::model::Secret;
 
 /// The base64 variant of login files, with or without padding.
@@ -69,12 +69,12 @@ pub(super) fn parse_helper(answer: &str) -> Result<Login, String> {
     Ok(if answer.username == TOKEN_USER {
         Login {
             user: String::new(),
-            proof: Proof::IdentityToken(secret),
+            credential: Credential::IdentityToken(secret),
         }
     } else {
         Login {
             user: answer.username,
-            proof: Proof::Password(secret),
+            credential: Credential::Password(secret),
         }
     })
 }
@@ -118,11 +118,11 @@ impl Entry {
         Ok(match (pair, token) {
             (pair, Some(token)) => Some(Login {
                 user: pair.map(|(user, _)| user).unwrap_or_default(),
-                proof: Proof::IdentityToken(Secret::new(token)),
+                credential: Credential::IdentityToken(Secret::new(token)),
             }),
             (Some((user, password)), None) => Some(Login {
                 user,
-                proof: Proof::Password(Secret::new(password)),
+                credential: Credential::Password(Secret::new(password)),
             }),
             (None, None) => None,
         })
@@ -144,14 +144,14 @@ mod tests {
     fn password(user: &str, text: &str) -> Login {
         Login {
             user: user.to_owned(),
-            proof: Proof::Password(Secret::new(text.to_owned())),
+            credential: Credential::Password(Secret::new(text.to_owned())),
         }
     }
 
     fn token(user: &str, text: &str) -> Login {
         Login {
             user: user.to_owned(),
-            proof: Proof::IdentityToken(Secret::new(text.to_owned())),
+            credential: Credential::IdentityToken(Secret::new(text.to_owned())),
         }
     }
 

@@ -1,5 +1,5 @@
-//! Logins for private images. Container engines do not store any: the client reads them from files written by `docker login` or
-//! `podman login` and sends the matching one with each pull. So does imax.
+//! Logins for private images. The daemon does not store any: clients read them from the files that `docker login` and `podman login`
+//! write, and send the matching one with each pull. So does imax.
 
 mod file;
 mod registry;
@@ -24,13 +24,13 @@ const HELPER_NOT_FOUND: &str = "credentials not found in native keychain";
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Login {
     user: String,
-    proof: Proof,
+    credential: Credential,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Proof {
+enum Credential {
     Password(Secret),
-    /// A token that the engine exchanges for one that permits the pull.
+    /// A token that the daemon exchanges for one that permits the pull.
     IdentityToken(Secret),
 }
 
@@ -38,18 +38,19 @@ enum Proof {
 pub(super) struct Search {
     repository: Repository,
     found: Option<(Login, PathBuf)>,
-    looked_at: Vec<PathBuf>,
+    /// All files that may have a login, also those that do not exist.
+    searched: Vec<PathBuf>,
     /// Files and helpers that could not be used.
     pub(super) problems: Vec<String>,
 }
 
 impl Search {
-    /// The login in the form of the engine's API.
+    /// The login, as the daemon's API takes it.
     pub(super) fn credentials(&self) -> Option<DockerCredentials> {
-        let (Login { user, proof }, _) = self.found.as_ref()?;
-        let (password, token) = match proof {
-            Proof::Password(secret) => (Some(secret), None),
-            Proof::IdentityToken(secret) => (None, Some(secret)),
+        let (Login { user, credential }, _) = self.found.as_ref()?;
+        let (password, token) = match credential {
+            Credential::Password(secret) => (Some(secret), None),
+            Credential::IdentityToken(secret) => (None, Some(secret)),
         };
         let text = |secret: &Secret| secret.expose().to_owned();
         Some(DockerCredentials {
@@ -61,7 +62,7 @@ impl Search {
         })
     }
 
-    /// The origin of the login, as the end of a sentence.
+    /// The origin of the login, as the end of a log line; empty without a login.
     pub(super) fn note(&self) -> String {
         let found = self.found.as_ref();
         found
@@ -78,7 +79,7 @@ impl Search {
                 path.display()
             );
         }
-        let places: Vec<String> = self.looked_at.iter().map(|path| path.display().to_string()).collect();
+        let places: Vec<String> = self.searched.iter().map(|path| path.display().to_string()).collect();
         format!(
             "no login for {host} in {}; run `docker login {host}` as the user of this runner",
             places.join(", ")
@@ -91,10 +92,10 @@ pub(super) async fn search(image: &str, cancellation: &Cancellation) -> Search {
     let mut search = Search {
         repository: Repository::of(image),
         found: None,
-        looked_at: files(&|name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)),
+        searched: files(&|name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)),
         problems: Vec::new(),
     };
-    for path in &search.looked_at {
+    for path in &search.searched {
         let login = match read(path) {
             Ok(file) => login_of(&file, &search.repository, cancellation).await,
             Err(problem) => Err(problem),

@@ -1,4 +1,4 @@
-//! A container plan as a request of the Docker API.
+//! A container plan as a request of the Docker API (<https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerCreate>).
 
 use std::collections::HashMap;
 
@@ -11,8 +11,8 @@ use super::settings::DockerSettings;
 use crate::model::{Variable, VariableValue};
 use crate::system::process::JOB_MARK;
 
-/// The request; the only place where secrets are combined with the plan.
-pub(super) fn body(plan: &ContainerPlan, environment: &[Variable]) -> Result<ContainerCreateBody, DockerError> {
+/// The request. This is the only place where the values of secrets are added.
+pub(super) fn create_request(plan: &ContainerPlan, environment: &[Variable]) -> Result<ContainerCreateBody, DockerError> {
     let secret = |name: &String| {
         environment.iter().find_map(|variable| match &variable.value {
             VariableValue::Secret(secret) if variable.name == *name => Some(format!("{name}={}", secret.expose())),
@@ -21,6 +21,7 @@ pub(super) fn body(plan: &ContainerPlan, environment: &[Variable]) -> Result<Con
     };
     let mut env = plan.environment.clone();
     env.extend(plan.secrets.iter().filter_map(secret));
+    // Marks the job's processes, so that the node's process table shows which job they belong to.
     env.push(format!("{JOB_MARK}={}", plan.name));
     let port = plan.mapped_port.map(|port| format!("{port}/tcp"));
     Ok(ContainerCreateBody {
@@ -92,7 +93,7 @@ fn host_config(plan: &ContainerPlan, port: Option<String>) -> Result<HostConfig,
         shm_size: shm_size_mib.map(bytes),
         memory: memory_mib.map(|mib| bytes(mib.get())),
         cpuset_cpus: cpuset.clone(),
-        // `None` keeps the engine's default.
+        // `None` keeps the daemon's default.
         init: init.then_some(true),
         runtime: runtime.clone(),
         tmpfs: Some(tmpfs.clone().into_iter().collect()),
