@@ -41,6 +41,7 @@ mod selection;
 mod settings;
 mod sim;
 mod sweep;
+mod terminal;
 
 use clap::{Parser, Subcommand};
 use tokio::task::block_in_place;

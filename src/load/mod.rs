@@ -24,6 +24,7 @@ pub mod measured;
 pub mod metrics;
 pub mod notice;
 pub mod optional_key;
+pub mod plain_words;
 pub mod plan;
 pub mod prompt;
 pub mod raw_result;

@@ -31,6 +31,8 @@ pub struct Settings {
     pub served_model_name: Option<String>,
     /// Where the tokenizer comes from: a file, a folder, or a name of the hub. `None` is the model's name.
     pub tokenizer: Option<String>,
+    /// Random prompts are made of English words instead of tokens, and the server counts, because nobody has the tokenizer.
+    pub has_no_tokenizer: bool,
     /// What the prompts are.
     pub dataset: Dataset,
     /// Requests to measure; with a duration, how many different ones there are.
@@ -111,6 +113,7 @@ impl Settings {
             model: model.to_owned(),
             served_model_name: None,
             tokenizer: None,
+            has_no_tokenizer: false,
             dataset,
             num_prompts,
             shortage: Shortage::Accept,

@@ -158,6 +158,17 @@ impl Target {
         Ok(Self { path, ..self.clone() })
     }
 
+    /// The same server, spoken to by another protocol at the path that it usually has.
+    #[must_use]
+    pub fn with_protocol(&self, protocol: Protocol, stream: bool) -> Self {
+        let query = self.path.split_once('?').map_or_else(String::new, |(_, query)| format!("?{query}"));
+        Self {
+            path: format!("{}{}{query}", self.base_path, protocol.default_endpoint(stream)),
+            protocol,
+            ..self.clone()
+        }
+    }
+
     /// `host:port`, with brackets around an IPv6 address.
     #[must_use]
     pub fn authority(&self) -> String {
@@ -305,6 +316,19 @@ mod tests {
         ] {
             let error = target(url).unwrap_err().to_string();
             assert!(error.contains(message), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn protocols_change_the_path_alone() {
+        for (url, expected) in [
+            ("http://host", "http://host:80/v1/chat/completions"),
+            ("http://host/openai/v1/", "http://host:80/openai/v1/chat/completions"),
+            ("http://host/x?a=b", "http://host:80/x/v1/chat/completions?a=b"),
+        ] {
+            let target = Target::from_base_url(url, "/v1/completions", Protocol::Completions).unwrap();
+            let chat = target.with_protocol(Protocol::ChatCompletions, true);
+            assert_eq!((chat.url().as_str(), chat.protocol), (expected, Protocol::ChatCompletions), "{url}");
         }
     }
 

@@ -6,7 +6,8 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 use super::calibrate::{self, CalibrateError};
-use super::measurement::{MeasureError, first_model, measure};
+use super::discovery::{self, Discovery, Unknown};
+use super::measurement::{MeasureError, measure};
 use super::result_files::{ResultFileError, ResultFiles, Suffixes};
 use crate::load::{Doubt, Measured, Progress, Settings, spread};
 use crate::system::cancellation::{CancelCause, Cancellation};
@@ -19,8 +20,8 @@ pub(super) const SEED_STEP: u64 = 0x9e37_79b9;
 pub struct BenchSettings {
     /// The loads, in their order.
     pub loads: Vec<Settings>,
-    /// Whether the loads have no model yet, because the server is asked for its first one.
-    pub asks_for_model: bool,
+    /// What the loads do not say yet, because it is found by asking the server.
+    pub unknown: Unknown,
     /// How often each load is measured.
     pub num_runs: NonZeroU32,
     /// Whether the client's own error is measured before each run.
@@ -34,6 +35,10 @@ pub struct BenchSettings {
 /// What happens during a benchmark.
 #[derive(Debug)]
 pub enum BenchEvent<'a> {
+    /// What was unknown of the server was found.
+    Found(&'a Discovery),
+    /// A run begins.
+    Started(&'a Settings),
     /// Requests were sent or answered.
     Progress(Progress),
     /// A run has ended.
@@ -96,7 +101,7 @@ pub fn bench(settings: &BenchSettings, stop: &Cancellation, observe: &mut BenchO
     let several_loads = settings.loads.len() > 1;
     let mut outcome = BenchOutcome::Passed;
     let mut runs_before: u64 = 0;
-    for load in &loads(settings, stop)? {
+    for load in &loads(settings, stop, observe)? {
         let mut runs = Vec::new();
         for number in 1..=settings.num_runs.get() {
             let load = Settings {
@@ -136,14 +141,24 @@ pub fn bench(settings: &BenchSettings, stop: &Cancellation, observe: &mut BenchO
     Ok(outcome)
 }
 
-/// The loads, with the model that the server has where none is named.
-pub(super) fn loads(settings: &BenchSettings, stop: &Cancellation) -> Result<Vec<Settings>, BenchError> {
+/// The loads, with what the server was asked for.
+pub(super) fn loads(settings: &BenchSettings, stop: &Cancellation, observe: &mut BenchObserver<'_>) -> Result<Vec<Settings>, BenchError> {
     let mut loads = settings.loads.clone();
-    if let (true, Some(first)) = (settings.asks_for_model, settings.loads.first()) {
-        let model = first_model(first, stop).map_err(BenchError::Measure)?;
-        loads.iter_mut().for_each(|load| load.model.clone_from(&model));
-    }
+    let Some(first) = settings.loads.first().filter(|_| settings.unknown.is_any()) else {
+        return Ok(loads);
+    };
+    let found = discovery::discover(first, settings.unknown, stop).map_err(|error| ended(error, stop))?;
+    loads.iter_mut().for_each(|load| found.apply(load));
+    observe(BenchEvent::Found(&found))?;
     Ok(loads)
+}
+
+/// Why there is no measurement: a signal, where there was one.
+fn ended(error: MeasureError, stop: &Cancellation) -> BenchError {
+    match stop.cause() {
+        Some(cause) => BenchError::Stopped { cause, error },
+        None => BenchError::Measure(error),
+    }
 }
 
 pub(super) fn run_once(
@@ -161,12 +176,10 @@ pub(super) fn run_once(
     } else {
         calibrate::stored(load)
     };
+    observe(BenchEvent::Started(load))?;
     // Progress is for people who watch; a failure to show it must not end a measurement.
     let measured = measure(load, stop, &mut |progress| drop(observe(BenchEvent::Progress(progress))));
-    let mut measured = measured.map_err(|error| match stop.cause() {
-        Some(cause) => BenchError::Stopped { cause, error },
-        None => BenchError::Measure(error),
-    })?;
+    let mut measured = measured.map_err(|error| ended(error, stop))?;
     measured.calibration = calibration;
     Ok(measured)
 }

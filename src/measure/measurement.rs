@@ -63,12 +63,22 @@ pub enum MeasureError {
         problem: String,
     },
     /// The server does not say which models it has.
-    #[error("cannot learn the model from {url}: {problem}; name it with --model")]
+    #[error("cannot learn the model from {url}: {problem}; {remedy}")]
     NoModel {
         /// The URL of the request.
         url: String,
         /// The response, or why there was none.
         problem: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The server speaks neither protocol of the OpenAI API.
+    #[error("the server takes neither completions nor chat completions: {completions}; {chat}; name its engine with --backend")]
+    NoProtocol {
+        /// What it answered to a completion, with the URL.
+        completions: Box<MeasureError>,
+        /// What it answered to a chat completion, with the URL.
+        chat: Box<MeasureError>,
     },
     /// The data set has fewer prompts than were asked for.
     #[error("{path}: {available} usable {what}, expected {asked}; {remedy}")]
@@ -124,6 +134,7 @@ impl MeasureError {
             | Self::Dataset { .. }
             | Self::Hub(_)
             | Self::NoModel { .. }
+            | Self::NoProtocol { .. }
             | Self::PrefixCache { .. }
             | Self::Shortage { .. }
             | Self::Tls(_)
@@ -174,6 +185,9 @@ pub fn prepare(settings: &Settings, go_on: &mut dyn FnMut() -> bool) -> Result<P
         absence: None,
         notices: Vec::new(),
     };
+    if settings.has_no_tokenizer {
+        return Ok(prepared);
+    }
     if settings.tokenizer.as_deref() == Some(SERVER) {
         prepared.is_server_asked = true;
         return Ok(prepared);
@@ -195,7 +209,7 @@ pub fn prepare(settings: &Settings, go_on: &mut dyn FnMut() -> bool) -> Result<P
 }
 
 /// As a tokenizer, the server's own.
-const SERVER: &str = "server";
+pub(super) const SERVER: &str = "server";
 
 /// Measures.
 ///
@@ -256,14 +270,6 @@ pub fn measure(settings: &Settings, stop: &Cancellation, progress: &mut dyn FnMu
     measured.engine_metrics = engine_metrics;
     measured.notices = notices;
     Ok(measured)
-}
-
-/// The first model that the server lists.
-///
-/// # Errors
-/// [`MeasureError::NoModel`] if it does not answer, or lists none.
-pub(super) fn first_model(settings: &Settings, stop: &Cancellation) -> Result<String, MeasureError> {
-    ServerUnderTest::new(settings.clone())?.first_model(stop)
 }
 
 /// Whether prompts cannot be made without a tokenizer. One's own are sent as they are, and the server counts them.

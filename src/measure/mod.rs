@@ -5,6 +5,7 @@ mod bench;
 mod calibrate;
 pub mod calibration_store;
 mod dataset_prompts;
+mod discovery;
 mod engine_sampler;
 pub mod hub;
 mod hub_questions;
@@ -20,6 +21,7 @@ pub mod tokenizer;
 
 pub use bench::{BenchError, BenchEvent, BenchOutcome, BenchSettings, bench};
 pub use calibrate::CalibrateError;
+pub use discovery::{Discovery, TokenizerSource, Unknown};
 pub use hub_questions::HubQuestionsError;
 pub use measurement::{MeasureError, measure, prepare};
 pub use prompts::read_sessions;

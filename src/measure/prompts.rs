@@ -14,7 +14,7 @@ use crate::load::dataset::{DatasetError, blocks, burstgpt, jsonl, prefix_repetit
 use crate::load::dialogue::{self, Turn, Words};
 use crate::load::prompt::{Content, Form, Message, Prompt, RandomPrompts};
 use crate::load::settings::{RandomLengths, Sessions};
-use crate::load::{ChatTemplate, Dataset, Notice, Settings, Shortage, Tokenizer, TokenizerError};
+use crate::load::{ChatTemplate, Dataset, Notice, Settings, Shortage, Tokenizer, TokenizerError, plain_words};
 use crate::system::cancellation::Cancellation;
 use crate::system::files;
 
@@ -137,6 +137,10 @@ pub fn make(
             let line = &lines[index % lines.len()];
             materials.listed(settings, &line.prompt, line.output_tokens.unwrap_or(*output).get())
         })?;
+        return Ok(Prompts::Single(made, None));
+    }
+    if let (Dataset::Random(lengths), true) = (&settings.dataset, settings.has_no_tokenizer) {
+        let made = in_parallel(count, stop, |index| Ok(plain_words::prompt(*lengths, settings.seed, index as u64)))?;
         return Ok(Prompts::Single(made, None));
     }
     let (maker, tokenizer) = (maker.ok_or(TokenizerError::Missing)?, materials.tokenizer()?);

@@ -1,6 +1,7 @@
 //! The use case of `imax bench --find-max` and `--sweep`: measures the loads that the search asks for, and writes what it found.
 
 use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -29,6 +30,8 @@ pub struct SearchSettings {
     pub goal: SearchGoal,
     /// Whether the number of requests follows from the load, because the user named none.
     pub scales_requests: bool,
+    /// Time after which no further load begins.
+    pub time_limit: Option<Duration>,
 }
 
 /// What a search is for.
@@ -99,6 +102,8 @@ pub struct SearchResult {
     pub beyond: Option<f64>,
     /// Whether the verdicts at both ends are certain.
     pub is_certain: bool,
+    /// Whether the time limit ended it.
+    pub is_cut_short: bool,
 }
 
 impl SearchResult {
@@ -116,6 +121,7 @@ impl SearchResult {
             "best": self.best,
             "beyond": self.beyond,
             "certain": self.is_certain,
+            "cut_short": self.is_cut_short,
             "loads": self.tried.iter().map(|tried| tried.json(quantity)).collect::<Vec<_>>(),
         })
     }
@@ -136,7 +142,8 @@ pub enum SearchOutcome {
 /// # Errors
 /// As [`super::bench`].
 pub fn search(settings: &SearchSettings, stop: &Cancellation, observe: &mut BenchObserver<'_>) -> Result<SearchOutcome, BenchError> {
-    let templates = loads(&settings.bench, stop)?;
+    let templates = loads(&settings.bench, stop, observe)?;
+    let deadline = settings.time_limit.map(|limit| Instant::now() + limit);
     let Some(template) = templates.first() else {
         return Ok(SearchOutcome::Ended(BenchOutcome::Failed));
     };
@@ -144,7 +151,12 @@ pub fn search(settings: &SearchSettings, stop: &Cancellation, observe: &mut Benc
     let mut tried: Vec<TriedLoad> = Vec::new();
     let mut runs_before = 0;
     let mut last = None;
+    let mut is_cut_short = false;
     while let Some(load) = course.next(settings) {
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            is_cut_short = true;
+            break;
+        }
         let (measured, found) = match try_load(settings, template, load, &mut runs_before, stop, observe)? {
             Tried::Measured(measured, found) => (measured, found),
             Tried::Ended(outcome) => return Ok(SearchOutcome::Ended(outcome)),
@@ -153,7 +165,10 @@ pub fn search(settings: &SearchSettings, stop: &Cancellation, observe: &mut Benc
         last = Some(measured);
         tried.push(found);
     }
-    let result = course.result(settings.quantity, tried);
+    let result = SearchResult {
+        is_cut_short,
+        ..course.result(settings.quantity, tried)
+    };
     if let (Some(result_files), Some(measured)) = (&settings.bench.result_files, &last) {
         let path = result_files.search_path(measured);
         files::write_json(&path, &result.json(&settings.goal)).map_err(super::ResultFileError::from)?;
@@ -211,6 +226,7 @@ impl Course {
             tried,
             best,
             beyond,
+            is_cut_short: false,
         }
     }
 }
@@ -292,11 +308,16 @@ fn sized(settings: &SearchSettings, objectives: &[Objective], template: &Setting
     if settings.scales_requests {
         let certain = objectives.iter().map(requests_for_certainty).max().unwrap_or(100);
         let usual = settings.quantity.usual_requests(load).get();
+        // With a duration they are distinct prompts: so many that a fast server does not meet one again in its prefix cache.
+        let usual = usual.saturating_mul(if template.duration.is_some() { DISTINCT_PROMPTS } else { 1 });
         // A quarter more, so that one slow request does not make a p99 uncertain at once.
         sized.num_prompts = NonZeroU32::new(usual.max(certain.saturating_add(certain / 4))).unwrap_or(NonZeroU32::MIN);
     }
     sized
 }
+
+/// Distinct prompts of a load with a duration, as a multiple of the usual requests.
+const DISTINCT_PROMPTS: u32 = 4;
 
 /// A rate that was not reached is no rate that was carried.
 const LEAST_SENT_PART: f64 = 0.9;

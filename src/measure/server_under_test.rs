@@ -16,7 +16,7 @@ use crate::system::tls::TlsClient;
 /// Output tokens of the probe: enough for a stream, few enough to cost nothing.
 const PROBE_TOKENS: u32 = 4;
 /// Time between two probes of a server that is starting.
-const READY_INTERVAL: Duration = Duration::from_millis(500);
+pub(super) const READY_INTERVAL: Duration = Duration::from_millis(500);
 /// Timeout of starting and stopping the profiler.
 const PROFILER_LIMIT: Duration = Duration::from_secs(60);
 /// Timeout of the metrics request. Many servers have no metrics.
@@ -81,7 +81,7 @@ impl ServerUnderTest {
 
     /// Sends a single request that finds what would be wrong with all of them. A key that the server refuses is omitted, and a
     /// redirect on the same server is followed, each once; the settings then hold what was found.
-    fn probe(&mut self, maker: Option<&RandomPrompts<'_>>, cancellation: &Cancellation) -> Result<Vec<Notice>, MeasureError> {
+    pub fn probe(&mut self, maker: Option<&RandomPrompts<'_>>, cancellation: &Cancellation) -> Result<Vec<Notice>, MeasureError> {
         let prompt = Prompt {
             output_tokens: PROBE_TOKENS,
             ..unmeasured(maker, 0)?
@@ -189,19 +189,38 @@ impl ServerUnderTest {
         Err(MeasureError::Profile { url, problem })
     }
 
-    /// The first model that the server lists.
-    pub fn first_model(&self, cancellation: &Cancellation) -> Result<String, MeasureError> {
-        let path = format!("{}/v1/models", self.settings.target.base_path);
-        let problem = match self.ask(&path, None, METRICS_LIMIT, cancellation) {
-            Ok(answer) if answer.status == 200 => match first_model_of(&answer.body) {
-                Some(model) => return Ok(model),
-                None => "the response lists no model".to_owned(),
-            },
-            Ok(answer) => format!("responded with status {}", answer.status),
-            Err(error) => error.to_string(),
-        };
-        let url = self.settings.target.url_of(&path);
-        Err(MeasureError::NoModel { url, problem })
+    /// The models that the server lists; at least one. A server that is still starting is waited for as long as the settings allow.
+    pub fn models(&self, cancellation: &Cancellation) -> Result<Vec<String>, MeasureError> {
+        let deadline = Instant::now() + self.settings.ready_timeout;
+        loop {
+            let NoModels { problem, remedy, may_pass } = match self.models_once(cancellation) {
+                Ok(models) => return Ok(models),
+                Err(reason) => reason,
+            };
+            if cancellation.is_cancelled() {
+                return Err(MeasureError::Stopped);
+            }
+            if !may_pass || Instant::now() + READY_INTERVAL >= deadline {
+                let url = self.settings.target.url_of(&self.models_path());
+                return Err(MeasureError::NoModel { url, problem, remedy });
+            }
+            let _ = cancellation.wait_timeout(READY_INTERVAL);
+        }
+    }
+
+    fn models_path(&self) -> String {
+        format!("{}/v1/models", self.settings.target.base_path)
+    }
+
+    fn models_once(&self, cancellation: &Cancellation) -> Result<Vec<String>, NoModels> {
+        match self.ask(&self.models_path(), None, METRICS_LIMIT, cancellation) {
+            Ok(answer) => models_of(&answer),
+            Err(error) => Err(NoModels {
+                problem: error.to_string(),
+                remedy: "start an OpenAI-compatible server there, or correct host and port",
+                may_pass: true,
+            }),
+        }
     }
 
     /// The page of metrics, if there is one.
@@ -272,9 +291,68 @@ fn may_pass(failure: &Failure) -> bool {
     failure.reason.is_of_the_connection() || matches!(failure.reason, Reason::Status(404 | 429 | 502..=504))
 }
 
-fn first_model_of(body: &[u8]) -> Option<String> {
+/// Most models that are read.
+const MOST_MODELS: usize = 1000;
+/// Longest name of a model, bytes.
+const LONGEST_NAME: usize = 1000;
+
+/// Why a server lists no model.
+struct NoModels {
+    problem: String,
+    remedy: &'static str,
+    /// Whether a server that is starting answers so.
+    may_pass: bool,
+}
+
+/// The names in a list of models; at least one.
+fn models_of(answer: &Answer) -> Result<Vec<String>, NoModels> {
+    let status = answer.status;
+    let no_models = |problem: String, remedy| {
+        Err(NoModels {
+            problem,
+            remedy,
+            may_pass: matches!(status, 429 | 502..=504),
+        })
+    };
+    let not_an_api = "check that this is the base URL of an OpenAI-compatible API, or name the model with --model";
+    match (status, names(&answer.body)) {
+        (200, Some(names)) if !names.is_empty() => Ok(names),
+        (200, Some(_)) => no_models(
+            "the list of models is empty".to_owned(),
+            "load a model into the server, or name it with --model",
+        ),
+        (200, None) => no_models(
+            format!("found {}, expected a JSON list of models", kind_of(&answer.body)),
+            not_an_api,
+        ),
+        (401 | 403, _) => no_models(
+            format!("responded with status {status}"),
+            "set the server's key with --api-key or OPENAI_API_KEY",
+        ),
+        (429 | 502..=504, _) => no_models(
+            format!("responded with status {status}, so it may still be starting"),
+            "wait for it with --ready-check-timeout-sec",
+        ),
+        (_, _) => no_models(format!("responded with status {status}, expected a list of models"), not_an_api),
+    }
+}
+
+fn names(body: &[u8]) -> Option<Vec<String>> {
     let list: serde_json::Value = serde_json::from_slice(body).ok()?;
-    list.get("data")?.get(0)?.get("id")?.as_str().map(str::to_owned)
+    let models = list.get("data")?.as_array()?.iter().take(MOST_MODELS);
+    let names = models.filter_map(|model| model.get("id")?.as_str());
+    let is_name = |name: &&str| !name.is_empty() && name.len() <= LONGEST_NAME && !name.chars().any(char::is_control);
+    Some(names.filter(is_name).map(str::to_owned).collect())
+}
+
+/// What a response is instead of a list of models, for people.
+fn kind_of(body: &[u8]) -> &'static str {
+    match body.trim_ascii_start() {
+        [] => "an empty response",
+        [b'<', ..] => "a web page",
+        [b'{' | b'[', ..] => "other JSON",
+        _ => "text",
+    }
 }
 
 /// A prompt of the probe or the warm-up. Without a tokenizer it is a sentence of its own.

@@ -32,4 +32,5 @@ mod threads;
 mod tokenizers;
 mod truth;
 mod unreachable;
+mod url_alone;
 mod usage;

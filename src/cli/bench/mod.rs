@@ -2,10 +2,12 @@
 
 mod arguments;
 mod live;
+mod load_table;
 mod noise;
 mod overview;
 mod search_table;
 mod table;
+mod url_alone;
 
 pub use arguments::{ArgumentError, BenchArgs, hint, with_dashes};
 
@@ -13,12 +15,13 @@ use std::io;
 
 use super::output::{self, say};
 use super::{Exit, Failure};
-use crate::measure::{BenchEvent, BenchOutcome, BenchSettings, SearchGoal, SearchOutcome, bench, search};
+use crate::measure::{BenchEvent, BenchOutcome, BenchSettings, SearchGoal, SearchOutcome, SearchSettings, bench, search};
 use crate::system::cancellation::Cancellation;
 use arguments::BenchTask;
 use live::Live;
 use noise::NoiseRuns;
-use overview::Overview;
+use overview::{Overview, OverviewArgs};
+use url_alone::Minute;
 
 /// Runs the command.
 ///
@@ -36,6 +39,7 @@ pub fn run(arguments: BenchArgs) -> Result<Exit, Failure> {
     let mut display = Display {
         quiet,
         live: None,
+        load: String::new(),
         overview: Overview::default(),
     };
     match task {
@@ -52,7 +56,31 @@ pub fn run(arguments: BenchArgs) -> Result<Exit, Failure> {
             display.overview.finish(&pages)?;
             Ok(exit)
         }
+        BenchTask::UrlAlone(settings) => measure_for_a_minute(&settings, pages, &stop, quiet),
     }
+}
+
+/// Measures a server of which only the URL is known.
+fn measure_for_a_minute(settings: &SearchSettings, pages: OverviewArgs, stop: &Cancellation, quiet: bool) -> Result<Exit, Failure> {
+    let mut minute = Minute::begin(settings, quiet);
+    let outcome = search(settings, stop, &mut |event| minute.show(&event));
+    minute.clear();
+    let result = match outcome? {
+        SearchOutcome::Found(result) => result,
+        SearchOutcome::Ended(outcome) => return Ok(outcome.into()),
+    };
+    output::emit(&minute.table())?;
+    output::emit(&search_table::conclusion(&result, &settings.goal))?;
+    let files = settings.bench.result_files.as_ref();
+    let pages = match files {
+        Some(files) => pages.with_page(files.folder.join("report.html")),
+        None => pages,
+    };
+    let Some(_) = result.best else { return Ok(Exit::MeasurementFailed) };
+    let overview = std::mem::take(&mut minute.overview);
+    overview.write(&pages)?;
+    minute.say_next(&result, files, pages.page());
+    Ok(Exit::Success)
 }
 
 /// Measures the loads, and makes a history of them where they are A/A runs.
@@ -98,15 +126,30 @@ fn conclude_search(outcome: &SearchOutcome, goal: &SearchGoal) -> Result<Exit, F
 struct Display {
     quiet: bool,
     live: Option<Live>,
+    /// The load that runs, for lines of progress.
+    load: String,
     overview: Overview,
 }
 
 impl Display {
     fn show(&mut self, event: &BenchEvent<'_>) -> io::Result<()> {
         match event {
+            BenchEvent::Found(found) => {
+                if found.backend.is_some() || found.tokenizer.is_some() {
+                    url_alone::say_found(found);
+                }
+                Ok(())
+            }
+            BenchEvent::Started(load) => {
+                self.load = load
+                    .arrival
+                    .max_concurrency
+                    .map_or_else(String::new, |number| format!("concurrency {number}: "));
+                Ok(())
+            }
             BenchEvent::Progress(progress) => {
                 let quiet = self.quiet;
-                self.live.get_or_insert_with(|| Live::new(quiet)).show(progress);
+                self.live.get_or_insert_with(|| Live::bar(quiet)).show(&self.load, progress);
                 Ok(())
             }
             BenchEvent::Measured(measured) => {

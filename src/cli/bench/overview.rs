@@ -23,6 +23,20 @@ pub struct OverviewArgs {
     csv: Option<PathBuf>,
 }
 
+impl OverviewArgs {
+    /// With this page unless one is asked for.
+    pub fn with_page(self, path: PathBuf) -> Self {
+        Self {
+            html: self.html.or(Some(path)),
+            ..self
+        }
+    }
+
+    pub fn page(&self) -> Option<&PathBuf> {
+        self.html.as_ref()
+    }
+}
+
 /// The results of a call so far.
 #[derive(Debug, Default)]
 pub struct Overview {
@@ -46,20 +60,36 @@ impl Overview {
     /// # Errors
     /// If a file cannot be written. A call without a usable load has no pages.
     pub fn finish(self, args: &OverviewArgs) -> Result<(), Failure> {
-        let Self { results, saved } = self;
-        let several = results.len() > 1;
+        let saved = self.saved.clone();
+        let has_table = self.results.len() > 1;
+        if self.write_pages(args, has_table)? {
+            next_steps(&saved);
+        }
+        Ok(())
+    }
+
+    /// Writes the pages.
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    pub fn write(self, args: &OverviewArgs) -> Result<(), Failure> {
+        self.write_pages(args, false).map(drop)
+    }
+
+    /// Whether there is a load of which there can be pages.
+    fn write_pages(self, args: &OverviewArgs, has_table: bool) -> Result<bool, Failure> {
         let OverviewArgs { html, csv } = args;
-        if several || html.is_some() || csv.is_some() {
+        if has_table || html.is_some() || csv.is_some() {
             // A load without a single answer has no point, and has said why.
-            let run = match store::run_of_measured(results) {
+            let run = match store::run_of_measured(self.results) {
                 Ok(run) => run,
                 Err(error) => {
                     say(&format!("no overview of the loads: {error}"));
-                    return Ok(());
+                    return Ok(false);
                 }
             };
             let view = View::new(&run, None);
-            if several {
+            if has_table {
                 output::emit(&Format::Table.text(&view, "imax bench")?)?;
             }
             for (path, format) in [(html, Format::Html), (csv, Format::Csv)] {
@@ -69,8 +99,7 @@ impl Overview {
                 }
             }
         }
-        next_steps(&saved);
-        Ok(())
+        Ok(true)
     }
 }
 

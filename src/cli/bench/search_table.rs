@@ -1,7 +1,5 @@
 //! What a search found, for people.
 
-use std::fmt::Write as _;
-
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::load::search::LoadQuantity;
@@ -43,8 +41,24 @@ pub fn search_table(result: &SearchResult, goal: &SearchGoal) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let mut text = format!("{table}\n");
-    let _ = writeln!(text, "{}", answer(result, goal, &objectives.join(" and ")));
+    text.push_str(&conclusion(result, goal));
     text
+}
+
+/// The answer, in a line.
+#[must_use]
+pub fn conclusion(result: &SearchResult, goal: &SearchGoal) -> String {
+    let objectives: Vec<String> = match goal {
+        SearchGoal::Objectives { objectives, .. } => objectives.iter().map(ToString::to_string).collect(),
+        SearchGoal::Saturation => Vec::new(),
+    };
+    let is_highest_best = result.tried.len() > 1 && result.tried.last().map(|tried| tried.load) == result.best;
+    let cut = match (goal, result.is_cut_short) {
+        (_, true) => "; the time limit ended the search before the throughput stopped growing",
+        (SearchGoal::Saturation, false) if is_highest_best => ", where it still grew: a higher --search-limit may find more",
+        (SearchGoal::Saturation | SearchGoal::Objectives { .. }, false) => "",
+    };
+    format!("{}{cut}\n", answer(result, goal, &objectives.join(" and ")))
 }
 
 fn answer(result: &SearchResult, goal: &SearchGoal, objectives: &str) -> String {

@@ -305,6 +305,28 @@ impl DatasetArgs {
     }
 }
 
+impl DatasetArgs {
+    /// Whether its prompts can be sent as completions and as chat completions alike.
+    pub(super) fn suits_any_protocol(&self) -> bool {
+        !self.prompt_token_ids && !self.use_chat_template && self.dataset_name != DatasetName::RandomMm
+    }
+
+    /// Whether random words do where there is no tokenizer.
+    pub(super) fn can_be_words(&self) -> bool {
+        self.dataset_name == DatasetName::Random && self.sessions.is_none() && self.suits_any_protocol()
+    }
+
+    /// Whether nothing is said of it but lengths.
+    pub(super) fn is_unset(&self) -> bool {
+        self.can_be_words() && self.dataset_path.is_none()
+    }
+
+    /// Sets the input length unless it is given.
+    pub(super) fn default_input_len(&mut self, tokens: NonZeroU32) {
+        self.input_len.get_or_insert(tokens);
+    }
+}
+
 pub fn unsupported(asked: &'static str, backend: &str, why: &'static str) -> ArgumentError {
     let backend = backend.to_owned();
     SettingsError::Unsupported { asked, backend, why }.into()

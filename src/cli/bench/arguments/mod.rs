@@ -9,6 +9,7 @@ mod sampling;
 mod search;
 mod settings;
 mod task;
+mod url_alone;
 mod values;
 
 pub use foreign::{hint, with_dashes};
@@ -36,7 +37,7 @@ use values::{PromptCount, goodput, header, header_text, json_object, key_name, k
 #[command(
     // As in argparse the last value of a repeated option counts.
     args_override_self = true,
-    after_help = "Examples:\n  imax bench --model benchmarks/demo --served-model-name demo --port 8000 --dataset-name random \\\n    \
+    after_help = "Examples:\n  imax bench http://localhost:8000\n  imax bench --model benchmarks/demo --served-model-name demo --port 8000 --dataset-name random \\\n    \
     --random-input-len 1024 --random-output-len 128 --num-prompts 160 --max-concurrency 16 --ignore-eos --save-result\n  \
     imax bench --model org/model --base-url https://host --ca-cert ca.pem --dataset-name mooncake --dataset-path trace.jsonl\n  \
     imax bench --model org/model --sessions 64 --turns 6 --think-time 2 --max-concurrency 16 --backend openai-chat\n  \
@@ -93,9 +94,14 @@ impl BenchArgs {
 
 #[derive(Debug, Args)]
 struct ServerArgs {
-    /// Engine of the server; decides the protocol.
-    #[arg(long, visible_alias = "endpoint-type", default_value = "vllm")]
-    backend: String,
+    /// Base URL of the server, as --base-url. Protocol, model and tokenizer are then found by asking, unless they are named. Without any
+    /// option of a load, concurrency doubles from 1 until the throughput no longer grows, in about a minute, and result and page are
+    /// written to a new folder.
+    #[arg(value_name = "URL", conflicts_with_all = ["base_url", "host", "port"])]
+    server_url: Option<String>,
+    /// Engine of the server; decides the protocol [default: vllm; with URL: found by asking].
+    #[arg(long, visible_alias = "endpoint-type")]
+    backend: Option<String>,
     /// Base URL of the server, instead of --host and --port; `unix:/path` is a Unix socket. A `/v1` at its end is not repeated.
     #[arg(long, short = 'u', visible_aliases = ["url", "target"])]
     base_url: Option<String>,

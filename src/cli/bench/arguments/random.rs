@@ -8,14 +8,19 @@ use super::settings::{ArgumentError, share};
 use super::values::{image_limit, image_sizes};
 use crate::load::settings::{ImageSize, PrefixRepetition, RandomImages, RandomLengths, RangeStyle};
 
+/// Input tokens of a random request, as in benchmark_serving.py.
+const DEFAULT_INPUT: NonZeroU32 = NonZeroU32::MIN.saturating_add(1023);
+/// Its output tokens.
+const DEFAULT_OUTPUT: NonZeroU32 = NonZeroU32::MIN.saturating_add(127);
+
 #[derive(Debug, Args)]
 pub struct RandomArgs {
-    /// Input tokens per request, see --random-range-ratio.
-    #[arg(long, visible_alias = "synthetic-input-tokens-mean", default_value = "1024")]
-    random_input_len: NonZeroU32,
-    /// Output tokens per request, see --random-range-ratio.
-    #[arg(long, visible_alias = "output-tokens-mean", default_value = "128")]
-    random_output_len: NonZeroU32,
+    /// Input tokens per request, see --random-range-ratio [default: 1024; with URL alone: 256].
+    #[arg(long, visible_alias = "synthetic-input-tokens-mean")]
+    pub(super) random_input_len: Option<NonZeroU32>,
+    /// Output tokens per request, see --random-range-ratio [default: 128].
+    #[arg(long, visible_alias = "output-tokens-mean")]
+    random_output_len: Option<NonZeroU32>,
     /// How far the lengths differ, 0 to 1, see --random-range-ratio-style; default: all lengths are equal.
     #[arg(long)]
     random_range_ratio: Option<f64>,
@@ -81,8 +86,8 @@ impl RandomArgs {
             RangeStyleArg::Vllm => (RangeStyle::Vllm, 0.0),
         };
         Ok(RandomLengths {
-            input: input.unwrap_or(self.random_input_len),
-            output: output.unwrap_or(self.random_output_len),
+            input: input.or(self.random_input_len).unwrap_or(DEFAULT_INPUT),
+            output: output.or(self.random_output_len).unwrap_or(DEFAULT_OUTPUT),
             range_ratio: share("--random-range-ratio", self.random_range_ratio.unwrap_or(equal))?,
             range_style: style,
             prefix: self.random_prefix_len,

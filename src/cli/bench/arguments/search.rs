@@ -51,6 +51,15 @@ impl From<QuantityArg> for LoadQuantity {
 const USUAL_RUNS: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
 
 impl SearchArgs {
+    /// The highest load of a search that has a limit of its own.
+    pub(super) fn limit_within(&self, highest: f64) -> f64 {
+        self.search_limit.floor().clamp(1.0, highest)
+    }
+
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.find_max.is_some() || self.sweep.is_some()
+    }
+
     /// The search that was asked for, if any.
     pub(super) fn into_search(self, bench: &BenchSettings, scales_requests: bool) -> Result<Option<SearchSettings>, ArgumentError> {
         let Self {
@@ -98,6 +107,7 @@ impl SearchArgs {
                 SearchGoal::Saturation
             },
             scales_requests,
+            time_limit: None,
         }))
     }
 }

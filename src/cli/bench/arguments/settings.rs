@@ -7,7 +7,7 @@ use super::dataset::{DatasetArgs, unsupported};
 use super::values::PromptCount;
 use super::{ArrivalArgs, BenchArgs, ClientArgs, ExtentArgs, MetricArgs, RampName, RateType, RequestArgs, SaveArgs, ServerArgs};
 use crate::load::settings::{Arrival, Dataset, Deadlines, Protocol, Ramp, RandomLengths, Settings, SettingsError, Shortage, Target};
-use crate::measure::{BenchSettings, ResultFiles};
+use crate::measure::{BenchSettings, ResultFiles, Unknown};
 use crate::system::proxy::{ProxyError, proxy_for};
 
 /// Why the command line cannot be carried out.
@@ -30,6 +30,8 @@ pub enum ArgumentError {
     Combination(&'static str),
 }
 
+/// The backend unless one is named or found.
+const DEFAULT_BACKEND: &str = "vllm";
 /// Requests to measure unless the user or the data set says how many.
 pub(super) const DEFAULT_PROMPTS: NonZeroU32 = NonZeroU32::MIN.saturating_add(999);
 
@@ -79,8 +81,10 @@ impl TryFrom<BenchArgs> for BenchSettings {
             overview: _,
             disable_tqdm: _,
         } = arguments;
-        let protocol = Protocol::of_backend(&server.backend)?;
-        dataset.check_protocol(protocol, &server.backend)?;
+        let unknown = server.unknown(&dataset);
+        let backend = server.backend.clone().unwrap_or_else(|| DEFAULT_BACKEND.to_owned());
+        let protocol = Protocol::of_backend(&backend)?;
+        dataset.check_protocol(protocol, &backend)?;
         let arrivals = arrival.into_arrivals()?;
         extent.check(&dataset, &arrivals)?;
         let ExtentArgs {
@@ -106,8 +110,7 @@ impl TryFrom<BenchArgs> for BenchSettings {
             Some(PromptCount::All) => NonZeroU32::MAX,
             None => dataset.default_num_prompts(),
         };
-        let asks_for_model = server.model.is_none();
-        let sampling = sampling.into_body(protocol, &server.backend)?;
+        let sampling = sampling.into_body(protocol, &backend)?;
         let mut load = server.into_settings(protocol, !request.no_stream, num_prompts)?;
         load.duration = duration.map(|found| seconds("--duration", found)).transpose()?;
         load.num_warmups = num_warmups;
@@ -158,7 +161,7 @@ impl TryFrom<BenchArgs> for BenchSettings {
         let loads = arrivals.into_iter().map(|arrival| Settings { arrival, ..load.clone() });
         Ok(Self {
             loads: loads.collect(),
-            asks_for_model,
+            unknown,
             num_runs: noise.runs().unwrap_or(num_runs),
             calibrate,
             allow_saturated_client,
@@ -168,9 +171,20 @@ impl TryFrom<BenchArgs> for BenchSettings {
 }
 
 impl ServerArgs {
+    /// What is found by asking the server: its model if none is named, and the rest if nothing but its address is.
+    fn unknown(&self, dataset: &DatasetArgs) -> Unknown {
+        let has_url = self.server_url.is_some();
+        Unknown {
+            model: self.model.is_none(),
+            protocol: has_url && self.backend.is_none() && self.endpoint.is_none() && dataset.suits_any_protocol(),
+            tokenizer: has_url && self.tokenizer.is_none() && dataset.can_be_words(),
+        }
+    }
+
     /// Settings of a load on the server, with the defaults for everything that other arguments say.
     fn into_settings(self, protocol: Protocol, stream: bool, num_prompts: NonZeroU32) -> Result<Settings, ArgumentError> {
         let Self {
+            server_url,
             backend,
             base_url,
             host,
@@ -184,7 +198,7 @@ impl ServerArgs {
         } = self;
         let host = if host.contains(':') { format!("[{host}]") } else { host };
         // genai-perf takes an address without a scheme.
-        let base_url = match base_url {
+        let base_url = match server_url.or(base_url) {
             Some(url) if url.contains("://") || url.starts_with("unix:") => url,
             Some(address) => format!("http://{address}"),
             None => format!("http://{host}:{port}"),
@@ -198,11 +212,11 @@ impl ServerArgs {
         let ready_timeout = within("--ready-check-timeout-sec", ready_check_timeout_sec, is_time, "seconds, 0 or more")?;
         let nothing = Dataset::Random(RandomLengths::exact(NonZeroU32::MIN, NonZeroU32::MIN));
         Ok(Settings {
-            backend,
+            backend: backend.unwrap_or_else(|| DEFAULT_BACKEND.to_owned()),
             served_model_name,
             tokenizer,
             ready_timeout: Duration::from_secs_f64(ready_timeout),
-            // Without a name the server is asked when there is one, see `asks_for_model`.
+            // Without a name the server is asked when there is one, see `unknown`.
             ..Settings::new(target, model.as_deref().unwrap_or_default(), nothing, num_prompts)
         })
     }

@@ -11,12 +11,17 @@ pub enum BenchTask {
     Loads(Box<BenchSettings>),
     /// Search for a load.
     Search(Box<SearchSettings>),
+    /// Find everything out about a server and measure it for about a minute.
+    UrlAlone(Box<SearchSettings>),
 }
 
 impl TryFrom<BenchArgs> for BenchTask {
     type Error = ArgumentError;
 
     fn try_from(arguments: BenchArgs) -> Result<Self, ArgumentError> {
+        if arguments.is_url_alone() {
+            return arguments.into_minute_search().map(|search| Self::UrlAlone(Box::new(search)));
+        }
         let search = arguments.search.clone();
         let scales_requests = arguments.has_usual_extent();
         let bench = BenchSettings::try_from(arguments)?;

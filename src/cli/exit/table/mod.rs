@@ -39,7 +39,9 @@ impl ExitOf for MeasureError {
             Self::Hub(
                 HubQuestionsError::File(_) | HubQuestionsError::Data { .. } | HubQuestionsError::Row { .. } | HubQuestionsError::Empty(_),
             ) => Exit::InvalidInput,
-            Self::Probe { .. } | Self::Profile { .. } | Self::NoModel { .. } | Self::PrefixCache { .. } => Exit::MeasurementFailed,
+            Self::Probe { .. } | Self::Profile { .. } | Self::NoModel { .. } | Self::NoProtocol { .. } | Self::PrefixCache { .. } => {
+                Exit::MeasurementFailed
+            }
             Self::Driver(_) | Self::Stopped => Exit::Infrastructure,
         }
     }

@@ -1,0 +1,131 @@
+//! Several loads of one server, a line each: while they are measured, and at the end.
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::live::output_rate;
+use crate::load::settings::MetricName;
+use crate::load::statistics::{self, Summary};
+use crate::load::{Measured, Progress, Settings};
+
+/// Rows of the loads that were measured.
+#[derive(Debug, Default)]
+pub struct LoadTable {
+    rows: Vec<[String; COLUMNS.len()]>,
+    failures: Vec<String>,
+}
+
+const COLUMNS: [&str; 9] = [
+    "conc",
+    "requests",
+    "failed",
+    "req/s",
+    "tok/s",
+    "tok/s/user",
+    "TTFT ms",
+    "p99",
+    "E2EL ms",
+];
+
+impl LoadTable {
+    pub fn add(&mut self, measured: &Measured) {
+        let throughput = measured.throughput();
+        let [ttft, tpot, e2el] = [MetricName::Ttft, MetricName::Tpot, MetricName::E2el].map(|metric| measured.summary(metric));
+        let failed = measured.run.records.len().saturating_sub(measured.completed());
+        self.rows.push([
+            concurrency(&measured.settings),
+            measured.completed().to_string(),
+            failed.to_string(),
+            format!("{:.2}", throughput.requests),
+            format!("{:.0}", throughput.output_tokens),
+            if tpot.median > 0.0 {
+                format!("{:.1}", 1000.0 / tpot.median)
+            } else {
+                "-".to_owned()
+            },
+            median(&ttft),
+            p99(&ttft),
+            median(&e2el),
+        ]);
+        let reasons = crate::load::validity::failures(&measured.run.records);
+        self.failures.extend(reasons.into_iter().map(|(code, (count, example))| {
+            format!(
+                "concurrency {}: {count} failed with {code}: {example}",
+                concurrency(&measured.settings)
+            )
+        }));
+    }
+
+    /// The loads so far and the one that runs.
+    #[must_use]
+    pub fn with_running(&self, load: &Settings, progress: &Progress) -> String {
+        let ttft = progress.mean_ttft.as_secs_f64() * 1e3;
+        let dash = || "-".to_owned();
+        let running = [
+            concurrency(load),
+            progress.completed.to_string(),
+            progress.failed.to_string(),
+            dash(),
+            format!("{:.0}", output_rate(progress)),
+            dash(),
+            format!("{ttft:.1}"),
+            dash(),
+            dash(),
+        ];
+        let rows = self.rows.iter().chain(std::iter::once(&running));
+        format!("{}\nconcurrency {} is running", table(rows), concurrency(load))
+    }
+
+    /// The loads that were measured, with what failed below.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = format!("{}\nTTFT and E2EL are medians; -: too few values\n", table(self.rows.iter()));
+        for failure in &self.failures {
+            text.push_str(failure);
+            text.push('\n');
+        }
+        text
+    }
+
+    /// The last load as a line of a log.
+    #[must_use]
+    pub fn last_line(&self) -> Option<String> {
+        let [conc, requests, failed, _, tokens, _, ttft, _, _] = self.rows.last()?;
+        Some(format!(
+            "concurrency {conc}: {requests} requests, {failed} failed, {tokens} tok/s, TTFT {ttft} ms"
+        ))
+    }
+}
+
+pub fn concurrency(load: &Settings) -> String {
+    load.arrival
+        .max_concurrency
+        .map_or_else(|| "unlimited".to_owned(), |number| number.to_string())
+}
+
+fn table<'a>(rows: impl Iterator<Item = &'a [String; COLUMNS.len()]>) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_BORDERS_ONLY_CONDENSED);
+    table.set_header(COLUMNS);
+    rows.for_each(|row| {
+        table.add_row(row);
+    });
+    for column in table.column_iter_mut() {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn median(summary: &Summary) -> String {
+    if summary.count == 0 {
+        "-".to_owned()
+    } else {
+        format!("{:.1}", summary.median)
+    }
+}
+
+/// The 99th percentile where there are enough values for one.
+fn p99(summary: &Summary) -> String {
+    let is_known = statistics::count(summary.count) >= statistics::values_needed(99.0);
+    let found = summary.percentiles.iter().find(|(p, _)| *p == 99.0).filter(|_| is_known);
+    found.map_or_else(|| "-".to_owned(), |(_, ms)| format!("{ms:.1}"))
+}

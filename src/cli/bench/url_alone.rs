@@ -1,0 +1,178 @@
+//! What `imax bench URL` prints: what it will do, what it found, a table, and the next commands.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::super::output::say;
+use super::live::Live;
+use super::load_table::{self, LoadTable};
+use super::overview::Overview;
+use crate::load::{Dataset, Settings};
+use crate::measure::{BenchEvent, Discovery, ResultFiles, SearchResult, SearchSettings, TokenizerSource};
+
+/// The display of such a run.
+#[derive(Debug)]
+pub struct Minute {
+    quiet: bool,
+    server: String,
+    table: LoadTable,
+    live: Option<Live>,
+    load: Option<Box<Settings>>,
+    /// What was said already: each load has the same notices.
+    said: Vec<String>,
+    pub overview: Overview,
+}
+
+impl Minute {
+    /// Says what will be done.
+    #[must_use]
+    pub fn begin(settings: &SearchSettings, quiet: bool) -> Self {
+        let first = settings.bench.loads.first();
+        let server = first.map_or_else(String::new, |load| load.target.url_of(&load.target.base_path));
+        let lengths = first.and_then(lengths_of).unwrap_or_default();
+        let seconds = first.and_then(|load| load.duration).unwrap_or_default().as_secs();
+        say(&format!(
+            "measuring {server} for about a minute: {lengths}, {seconds} s at each concurrency from 1 to {}, doubled until the throughput no longer grows",
+            settings.limit
+        ));
+        Self {
+            quiet,
+            server,
+            table: LoadTable::default(),
+            live: None,
+            load: None,
+            said: Vec::new(),
+            overview: Overview::default(),
+        }
+    }
+
+    pub fn show(&mut self, event: &BenchEvent<'_>) -> io::Result<()> {
+        match event {
+            BenchEvent::Found(found) => say_found(found),
+            BenchEvent::Started(load) => self.load = Some(Box::new((*load).clone())),
+            BenchEvent::Progress(progress) => {
+                let (quiet, table) = (self.quiet, &self.table);
+                let live = self.live.get_or_insert_with(|| Live::text(quiet));
+                if let Some(load) = &self.load {
+                    let name = format!("concurrency {}: ", load_table::concurrency(load));
+                    live.show_text(&name, progress, || table.with_running(load, progress));
+                }
+            }
+            BenchEvent::Measured(measured) => {
+                self.table.add(measured);
+                self.overview.add(measured);
+                let notices = measured.notices.iter().map(|notice| format!("note: {notice}"));
+                let doubts = measured.doubts.iter().map(|doubt| {
+                    let conc = load_table::concurrency(&measured.settings);
+                    format!("warning: concurrency {conc} is marked `{}`: {}", doubt.code(), doubt.explanation())
+                });
+                for line in notices.chain(doubts) {
+                    if !self.said.contains(&line) {
+                        self.clear();
+                        say(&line);
+                        self.said.push(line);
+                    }
+                }
+                if let (Some(Live::Lines { .. }), Some(line)) = (&self.live, self.table.last_line()) {
+                    say(&line);
+                }
+            }
+            BenchEvent::Saved(path) => self.overview.saved(path),
+            BenchEvent::Repeated(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Takes the live table away.
+    pub fn clear(&mut self) {
+        if let Some(mut live) = self.live.take() {
+            live.clear();
+        }
+    }
+
+    /// The loads that were measured.
+    #[must_use]
+    pub fn table(&self) -> String {
+        self.table.text()
+    }
+
+    /// Says which commands come next: one load for longer, and the same after every change.
+    pub fn say_next(&self, result: &SearchResult, files: Option<&ResultFiles>, page: Option<&PathBuf>) {
+        if let Some(files) = files {
+            say(&format!("wrote {} results to {}", result.tried.len(), files.folder.display()));
+        }
+        let mut steps = Vec::new();
+        if let Some(page) = page {
+            steps.push(format!("open {} in a browser", page.display()));
+        }
+        if let (Some(load), Some(best)) = (&self.load, result.best) {
+            steps.push(format!("{}   # the best load, for longer", command(load, &self.server, best)));
+        }
+        steps.push(format!("imax init --url {}   # the same after every change", quoted(&self.server)));
+        say(&format!("next: {}", steps.join("\n      ")));
+    }
+}
+
+/// The lengths of random requests, for people.
+fn lengths_of(load: &Settings) -> Option<String> {
+    match load.dataset {
+        Dataset::Random(lengths) => Some(format!("{} input and {} output tokens a request", lengths.input, lengths.output)),
+        Dataset::RandomImages(..)
+        | Dataset::ShareGpt { .. }
+        | Dataset::Jsonl { .. }
+        | Dataset::PrefixRepetition(_)
+        | Dataset::Sonnet { .. }
+        | Dataset::BurstGpt { .. }
+        | Dataset::Questions { .. }
+        | Dataset::Hub(_)
+        | Dataset::Recorded { .. }
+        | Dataset::Trace { .. } => None,
+    }
+}
+
+/// Says what was found by asking the server.
+pub fn say_found(found: &Discovery) {
+    match &found.model {
+        Some((model, 1)) => say(&format!("model: {model}")),
+        Some((model, number)) => say(&format!("model: {model}, the first of {number}; --model names another")),
+        None => {}
+    }
+    if let Some(backend) = found.backend {
+        let protocol = if backend == "openai" { "completions" } else { "chat completions" };
+        say(&format!("protocol: {protocol} (--backend {backend})"));
+    }
+    match &found.tokenizer {
+        Some(TokenizerSource::Model(name)) => say(&format!("tokenizer: the model's, {name}")),
+        Some(TokenizerSource::Server(url)) => say(&format!("tokenizer: the server's, {url}")),
+        Some(TokenizerSource::Nobody { model, server }) => say(&format!(
+            "tokenizer: none, so prompts are English words of about the length, and the server counts tokens ({model}; {server})"
+        )),
+        None => {}
+    }
+}
+
+/// The command that measures one load again, with ten requests a slot.
+fn command(load: &Settings, server: &str, concurrency: f64) -> String {
+    let lengths = match load.dataset {
+        Dataset::Random(lengths) => format!(" --input-len {} --output-len {}", lengths.input, lengths.output),
+        Dataset::RandomImages(..)
+        | Dataset::ShareGpt { .. }
+        | Dataset::Jsonl { .. }
+        | Dataset::PrefixRepetition(_)
+        | Dataset::Sonnet { .. }
+        | Dataset::BurstGpt { .. }
+        | Dataset::Questions { .. }
+        | Dataset::Hub(_)
+        | Dataset::Recorded { .. }
+        | Dataset::Trace { .. } => String::new(),
+    };
+    let requests = concurrency * 20.0;
+    format!(
+        "imax bench {} --max-concurrency {concurrency} --num-prompts {requests}{lengths} --ignore-eos --save-result",
+        quoted(server)
+    )
+}
+
+fn quoted(text: &str) -> String {
+    shlex::try_quote(text).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned)
+}

@@ -1,0 +1,205 @@
+//! What a server says of itself, for a user who names only its address: its model, its protocol, and who has the tokenizer.
+
+use std::time::Instant;
+
+use super::measurement::{MeasureError, SERVER};
+use super::server_under_test::{READY_INTERVAL, ServerUnderTest};
+use super::tokenizer;
+use crate::load::{Protocol, Reason, Settings};
+use crate::system::cancellation::Cancellation;
+
+/// What is to be found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unknown {
+    /// The model: the first that the server lists.
+    pub model: bool,
+    /// Completions or chat completions.
+    pub protocol: bool,
+    /// The tokenizer; random prompts can do without.
+    pub tokenizer: bool,
+}
+
+impl Unknown {
+    pub(super) fn is_any(self) -> bool {
+        let Self {
+            model,
+            protocol,
+            tokenizer,
+        } = self;
+        model || protocol || tokenizer
+    }
+}
+
+/// What was found. Fields of what was known already are `None`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovery {
+    /// The first model that the server lists, and how many it lists.
+    pub model: Option<(String, usize)>,
+    /// The name of the backend that speaks the protocol.
+    pub backend: Option<&'static str>,
+    /// Who has the tokenizer.
+    pub tokenizer: Option<TokenizerSource>,
+    /// The settings with all of it.
+    found: Found,
+}
+
+/// The settings that follow from what was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Found {
+    model: String,
+    backend: String,
+    protocol: Option<Protocol>,
+    tokenizer: Option<String>,
+    has_no_tokenizer: bool,
+}
+
+/// Who has the tokenizer of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenizerSource {
+    /// The model, as folder or on the hub.
+    Model(String),
+    /// The server, by this URL.
+    Server(String),
+    /// Nobody: why not the model, and why not the server.
+    Nobody {
+        /// Why there is none at the model's name.
+        model: String,
+        /// What the server answered.
+        server: String,
+    },
+}
+
+impl Discovery {
+    /// Changes the settings of a load on the same server.
+    pub(super) fn apply(&self, load: &mut Settings) {
+        let found = &self.found;
+        load.model.clone_from(&found.model);
+        load.backend.clone_from(&found.backend);
+        if let Some(protocol) = found.protocol {
+            load.target = load.target.with_protocol(protocol, load.stream);
+        }
+        load.tokenizer.clone_from(&found.tokenizer);
+        load.has_no_tokenizer = found.has_no_tokenizer;
+    }
+}
+
+/// Asks the server for what is unknown.
+///
+/// # Errors
+/// [`MeasureError`] where it does not answer, lists no model, or speaks neither protocol.
+pub(super) fn discover(settings: &Settings, unknown: Unknown, stop: &Cancellation) -> Result<Discovery, MeasureError> {
+    let mut settings = settings.clone();
+    let model = if unknown.model {
+        Some(find_model(&mut settings, stop)?)
+    } else {
+        None
+    };
+    let backend = if unknown.protocol {
+        Some(find_protocol(&mut settings, stop)?)
+    } else {
+        None
+    };
+    let tokenizer = if unknown.tokenizer {
+        Some(find_tokenizer(&mut settings, stop)?)
+    } else {
+        None
+    };
+    Ok(Discovery {
+        model,
+        backend,
+        tokenizer,
+        found: Found {
+            model: settings.model,
+            backend: settings.backend,
+            protocol: backend.map(|_| settings.target.protocol),
+            tokenizer: settings.tokenizer,
+            has_no_tokenizer: settings.has_no_tokenizer,
+        },
+    })
+}
+
+fn find_model(settings: &mut Settings, stop: &Cancellation) -> Result<(String, usize), MeasureError> {
+    let models = ServerUnderTest::new(settings.clone())?.models(stop)?;
+    let first = models.first().cloned().unwrap_or_default();
+    settings.model.clone_from(&first);
+    Ok((first, models.len()))
+}
+
+/// Completions come first: their prompts reach the engine without a template, as those of benchmark_serving.py do.
+fn find_protocol(settings: &mut Settings, stop: &Cancellation) -> Result<&'static str, MeasureError> {
+    let deadline = Instant::now() + settings.ready_timeout;
+    let completions = loop {
+        match speak(settings, "openai", Protocol::Completions, stop) {
+            Ok(()) => return Ok("openai"),
+            Err(error) if is_starting(&error) && Instant::now() + READY_INTERVAL < deadline => {
+                let _ = stop.wait_timeout(READY_INTERVAL);
+            }
+            Err(error) if error.is_of_the_connection() || matches!(error, MeasureError::Stopped) => return Err(error),
+            Err(error) => break error,
+        }
+    };
+    match speak(settings, "openai-chat", Protocol::ChatCompletions, stop) {
+        Ok(()) => Ok("openai-chat"),
+        Err(MeasureError::Stopped) => Err(MeasureError::Stopped),
+        Err(chat) => Err(MeasureError::NoProtocol {
+            completions: Box::new(completions),
+            chat: Box::new(chat),
+        }),
+    }
+}
+
+/// Whether the server may answer later. A protocol that it does not speak has status 404, which is no reason to wait.
+fn is_starting(error: &MeasureError) -> bool {
+    error.is_of_the_connection()
+        || match error {
+            MeasureError::Probe { failure, .. } => matches!(failure.reason, Reason::Status(429 | 502..=504)),
+            MeasureError::TokenizerFile(_)
+            | MeasureError::ServerTokenizer { .. }
+            | MeasureError::Prompts(_)
+            | MeasureError::File(_)
+            | MeasureError::Dataset { .. }
+            | MeasureError::Hub(_)
+            | MeasureError::NoModel { .. }
+            | MeasureError::NoProtocol { .. }
+            | MeasureError::PrefixCache { .. }
+            | MeasureError::Shortage { .. }
+            | MeasureError::Tls(_)
+            | MeasureError::Driver(_)
+            | MeasureError::Profile { .. }
+            | MeasureError::Stopped => false,
+        }
+}
+
+/// Sends one request by a protocol, and keeps the protocol where it is answered.
+fn speak(settings: &mut Settings, backend: &str, protocol: Protocol, stop: &Cancellation) -> Result<(), MeasureError> {
+    let mut tried = settings.clone();
+    tried.target = tried.target.with_protocol(protocol, tried.stream);
+    backend.clone_into(&mut tried.backend);
+    ServerUnderTest::new(tried.clone())?.probe(None, stop)?;
+    *settings = tried;
+    Ok(())
+}
+
+fn find_tokenizer(settings: &mut Settings, stop: &Cancellation) -> Result<TokenizerSource, MeasureError> {
+    let of_model = match tokenizer::read(settings.tokenizer_source(), &mut || !stop.is_cancelled()) {
+        Ok(_) => return Ok(TokenizerSource::Model(settings.model.clone())),
+        Err(error) => error,
+    };
+    let lent = ServerUnderTest::new(settings.clone())?.tokenizer(stop);
+    if stop.is_cancelled() {
+        return Err(MeasureError::Stopped);
+    }
+    match lent {
+        Ok(lent) => {
+            settings.tokenizer = Some(SERVER.to_owned());
+            Ok(TokenizerSource::Server(lent.url()))
+        }
+        Err(problem) => {
+            settings.has_no_tokenizer = true;
+            Ok(TokenizerSource::Nobody {
+                model: of_model.to_string(),
+                server: problem.to_string(),
+            })
+        }
+    }
+}
