@@ -7,7 +7,7 @@ use clap::Args;
 use super::baseline::{EvidenceArgs, say_expired};
 use super::fail_on::{self, FailOn};
 use super::selection::SelectionArgs;
-use super::{Exit, Failure, output};
+use super::{Exit, Failure, output, terminal};
 use crate::analysis::{self, Comparison, Run};
 use crate::report::{self, Format, SideBySide, View};
 use crate::store;
@@ -67,11 +67,15 @@ pub fn run(args: CompareArgs) -> Result<Exit, Failure> {
     }
     analysis::select(&mut base, None, &filters);
     let text = match compared.as_slice() {
-        [(head, comparison)] => format.text(&View::grouped(head, Some(comparison), grouping), "imax compare")?,
+        [(head, comparison)] => format.text(
+            &View::grouped(head, Some(comparison), grouping),
+            "imax compare",
+            terminal::stdout_style(),
+        )?,
         several => {
             let name = several.first().map_or("", |(_, comparison)| comparison.base.as_str());
             let others: Vec<report::Compared> = several.iter().map(|(run, comparison)| (run, comparison)).collect();
-            format.text_of_several(&SideBySide::new((name, &base), &others, &grouping))?
+            format.text_of_several(&SideBySide::new((name, &base), &others, &grouping), terminal::stdout_style())?
         }
     };
     output::emit(&text)?;

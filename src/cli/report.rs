@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::baseline::{ComparedRun, ComparedRunArgs};
 use super::fail_on::{self, FailOn};
 use super::selection::SelectionArgs;
-use super::{Exit, Failure, output};
+use super::{Exit, Failure, output, terminal};
 use crate::analysis::{self, BestBy, Run, Slo};
 use crate::github::workflow::WorkflowFiles;
 use crate::planning::entry_lines;
@@ -97,7 +97,7 @@ pub async fn run(args: ReportArgs) -> Result<Exit, Failure> {
     };
     match out {
         Some(path) => files::write(&path, &format.bytes(&view, &title)?)?,
-        None => output::emit(&format.text(&view, &title)?)?,
+        None => output::emit(&format.text(&view, &title, terminal::stdout_style())?)?,
     }
     if job_summary {
         WorkflowFiles::from_environment().add_summary(&report::summary(&view, Budget::SUMMARY))?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::row_choice::{ChosenRows, RowFilterArgs};
-use super::{Exit, Failure, output};
+use super::{Exit, Failure, output, terminal};
 use crate::config::Catalog;
 use crate::execution::{EvalOptions, ExecutedJob, LoadOverrides};
 use crate::job::Outcome;
@@ -164,9 +164,9 @@ fn report(folder: &Path) -> Result<(), Failure> {
         ("report.html", Format::Html),
         ("report.csv", Format::Csv),
     ] {
-        files::write(&folder.join(name), format.text(&view, "imax sweep")?.as_bytes())?;
+        files::write(&folder.join(name), &format.bytes(&view, "imax sweep")?)?;
     }
-    output::emit(&Format::Table.text(&view, "imax sweep")?)?;
+    output::emit(&Format::Table.text(&view, "imax sweep", terminal::stdout_style())?)?;
     output::say(&format!("open {} in a browser", folder.join("report.html").display()));
     Ok(())
 }

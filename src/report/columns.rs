@@ -4,6 +4,8 @@ use std::num::NonZeroU32;
 
 use super::economics::CostColumn;
 use super::number;
+use super::text_table::Rank;
+use super::throughput_unit::ThroughputUnit;
 use crate::analysis::{Grouping, PointField};
 use crate::model::{Layout, Parallelism, SpecDecoding, WorkerGroup};
 use crate::result::{Metric, Point};
@@ -76,11 +78,27 @@ pub(super) fn columns(grouping: &Grouping) -> Vec<Column> {
 
 impl Column {
     /// The heading, with the unit.
-    pub(super) fn title(self) -> &'static str {
+    pub(super) fn title(self, unit: ThroughputUnit) -> &'static str {
         match self {
             Self::Setting(setting) => setting.title(),
-            Self::Metric(metric) => metric_title(metric),
+            Self::Metric(metric) => metric_title(metric, unit),
             Self::Cost(cost) => cost.title(),
+        }
+    }
+
+    /// Which columns a narrow table keeps: what a GPU gives and what a user feels before what follows from them.
+    pub(super) fn rank(self) -> Rank {
+        match self {
+            Self::Setting(Setting::Concurrency) | Self::Metric(Metric::ThroughputPerGpu) => Rank::Always,
+            Self::Setting(_) => Rank::Identity,
+            Self::Metric(Metric::Interactivity) => Rank::Optional(0),
+            Self::Metric(Metric::Ttft) => Rank::Optional(1),
+            Self::Cost(CostColumn::Usd) => Rank::Optional(2),
+            Self::Metric(Metric::Tpot) => Rank::Optional(3),
+            Self::Metric(Metric::E2el) => Rank::Optional(4),
+            Self::Cost(CostColumn::Joules) => Rank::Optional(5),
+            Self::Metric(Metric::OutputThroughputPerGpu) => Rank::Optional(6),
+            Self::Metric(Metric::InputThroughputPerGpu | Metric::TtftP99 | Metric::E2elP99) => Rank::Optional(7),
         }
     }
 
@@ -168,32 +186,37 @@ fn sizes(layout: &Layout, size: impl Fn(&Parallelism) -> String) -> String {
 }
 
 /// The heading of a metric, with its unit.
-pub(super) fn metric_title(metric: Metric) -> &'static str {
-    match metric {
-        Metric::ThroughputPerGpu => "tok/s/GPU",
-        Metric::OutputThroughputPerGpu => "Output tok/s/GPU",
-        Metric::InputThroughputPerGpu => "Input tok/s/GPU",
-        Metric::Ttft => "TTFT (ms)",
-        Metric::TtftP99 => "TTFT p99 (ms)",
-        Metric::Tpot => "TPOT (ms)",
-        Metric::Interactivity => "Interactivity (tok/s/user)",
-        Metric::E2el => "E2EL (s)",
-        Metric::E2elP99 => "E2EL p99 (s)",
+pub(super) fn metric_title(metric: Metric, unit: ThroughputUnit) -> &'static str {
+    match (metric, unit) {
+        (Metric::ThroughputPerGpu, _) => unit.text(),
+        (Metric::OutputThroughputPerGpu, ThroughputUnit::Gpu) => "Output tok/s/GPU",
+        (Metric::OutputThroughputPerGpu, ThroughputUnit::Machine) => "Output tok/s",
+        (Metric::InputThroughputPerGpu, ThroughputUnit::Gpu) => "Input tok/s/GPU",
+        (Metric::InputThroughputPerGpu, ThroughputUnit::Machine) => "Input tok/s",
+        (Metric::Ttft, _) => "TTFT (ms)",
+        (Metric::TtftP99, _) => "TTFT p99 (ms)",
+        (Metric::Tpot, _) => "TPOT (ms)",
+        (Metric::Interactivity, _) => "Interactivity (tok/s/user)",
+        (Metric::E2el, _) => "E2EL (s)",
+        (Metric::E2elP99, _) => "E2EL p99 (s)",
     }
 }
 
 /// The name of a metric in running text.
-pub(super) fn metric_name(metric: Metric) -> &'static str {
-    match metric {
-        Metric::ThroughputPerGpu => "throughput per GPU",
-        Metric::OutputThroughputPerGpu => "output throughput per GPU",
-        Metric::InputThroughputPerGpu => "input throughput per GPU",
-        Metric::Ttft => "TTFT",
-        Metric::TtftP99 => "p99 TTFT",
-        Metric::Tpot => "TPOT",
-        Metric::Interactivity => "interactivity",
-        Metric::E2el => "E2E latency",
-        Metric::E2elP99 => "p99 E2E latency",
+pub(super) fn metric_name(metric: Metric, unit: ThroughputUnit) -> &'static str {
+    match (metric, unit) {
+        (Metric::ThroughputPerGpu, ThroughputUnit::Gpu) => "throughput per GPU",
+        (Metric::ThroughputPerGpu, ThroughputUnit::Machine) => "throughput",
+        (Metric::OutputThroughputPerGpu, ThroughputUnit::Gpu) => "output throughput per GPU",
+        (Metric::OutputThroughputPerGpu, ThroughputUnit::Machine) => "output throughput",
+        (Metric::InputThroughputPerGpu, ThroughputUnit::Gpu) => "input throughput per GPU",
+        (Metric::InputThroughputPerGpu, ThroughputUnit::Machine) => "input throughput",
+        (Metric::Ttft, _) => "TTFT",
+        (Metric::TtftP99, _) => "p99 TTFT",
+        (Metric::Tpot, _) => "TPOT",
+        (Metric::Interactivity, _) => "interactivity",
+        (Metric::E2el, _) => "E2E latency",
+        (Metric::E2elP99, _) => "p99 E2E latency",
     }
 }
 

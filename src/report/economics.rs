@@ -1,6 +1,7 @@
 //! Cost and energy in a report: two columns, the best point that meets objectives, and notes about missing prices.
 
 use super::number;
+use super::throughput_unit::ThroughputUnit;
 use super::view::View;
 use crate::analysis::{Best, BestBy, CostModel, PerMillion, PointCost, PowerSource, Slo};
 use crate::result::Point;
@@ -104,7 +105,11 @@ pub fn answers(best: &[Best], slos: &[Slo], by: BestBy) -> Vec<String> {
     let lines = best.iter().map(|best| {
         let of = format!("{what} of {} {}{that_meets}", best.model_prefix, best.workload);
         match best.point {
-            Some((point, value)) => format!("{of}: {} with {}", point.key, valued(by, value)),
+            Some((point, value)) => format!(
+                "{of}: {} with {}",
+                point.key,
+                valued(by, value, ThroughputUnit::of(&point.key.curve.runner))
+            ),
             None if best.meeting > 0 => format!("{of}: unknown, no point that meets the objectives has a price"),
             None => format!("{of}: none of {} points", best.of),
         }
@@ -112,12 +117,12 @@ pub fn answers(best: &[Best], slos: &[Slo], by: BestBy) -> Vec<String> {
     lines.collect()
 }
 
-fn valued(by: BestBy, value: f64) -> String {
+fn valued(by: BestBy, value: f64, unit: ThroughputUnit) -> String {
     let value = number::plain(value);
     match by {
         BestBy::Cost => format!("${value} per million tokens"),
         BestBy::Energy => format!("{value} Wh per million tokens"),
-        BestBy::Throughput => format!("{value} tok/s/GPU"),
+        BestBy::Throughput => format!("{value} {}", unit.text()),
     }
 }
 

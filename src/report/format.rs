@@ -2,7 +2,7 @@
 
 use parquet::errors::ParquetError;
 
-use super::{Budget, SideBySide, View, csv, csv_of_several, html, json, json_of_several, junit, sarif, summary, table};
+use super::{Budget, SideBySide, TextStyle, View, csv, csv_of_several, html, json, json_of_several, junit, sarif, summary, table};
 
 /// A format of a report. Names and descriptions for users are in `cli/format.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,18 +57,18 @@ impl Format {
         match self {
             Self::Parquet => Ok(super::parquet(view)?),
             Self::Table | Self::Markdown | Self::Csv | Self::Json | Self::Html | Self::Junit | Self::Sarif => {
-                Ok(self.text(view, title)?.into_bytes())
+                Ok(self.text(view, title, TextStyle::default())?.into_bytes())
             }
         }
     }
 
-    /// The report as text.
+    /// The report as text; the style is that of a table.
     ///
     /// # Errors
     /// [`RenderError`] for a binary format, or if a value cannot be encoded.
-    pub fn text(self, view: &View, title: &str) -> Result<String, RenderError> {
+    pub fn text(self, view: &View, title: &str, style: TextStyle) -> Result<String, RenderError> {
         Ok(match self {
-            Self::Table => table(view),
+            Self::Table => table(view, style),
             Self::Markdown => summary(view, Budget::FILE),
             Self::Csv => csv(view),
             Self::Json => format!("{}\n", json(view)?),
@@ -79,13 +79,13 @@ impl Format {
         })
     }
 
-    /// The report of several runs as text.
+    /// The report of several runs as text; the style is that of a table.
     ///
     /// # Errors
     /// [`RenderError`] for a format that shows one run, or if a value cannot be encoded.
-    pub fn text_of_several(self, runs: &SideBySide) -> Result<String, RenderError> {
+    pub fn text_of_several(self, runs: &SideBySide, style: TextStyle) -> Result<String, RenderError> {
         match self {
-            Self::Table => Ok(runs.table()),
+            Self::Table => Ok(runs.table(style)),
             Self::Markdown => Ok(runs.markdown()),
             Self::Csv => Ok(csv_of_several(&runs.views())),
             Self::Json => Ok(format!("{}\n", json_of_several(&runs.views())?)),

@@ -22,6 +22,8 @@ mod sarif;
 mod sentences;
 mod side_by_side;
 mod table;
+mod text_table;
+mod throughput_unit;
 mod verdicts;
 mod view;
 
@@ -41,4 +43,5 @@ pub use progress::{JobProgress, Progress, progress};
 pub use sarif::{CHANGELOG, sarif, sarif_of_diagnostics};
 pub use side_by_side::{Compared, SideBySide};
 pub use table::table;
+pub use text_table::{Rank, TextStyle, TextTable};
 pub use view::{Mark, View};

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::columns::{metric_text, metric_title};
 use super::economics::{COST_COLUMNS, CostColumn};
+use super::throughput_unit::ThroughputUnit;
 use super::view::{TableRow, View};
 use crate::model::{CurveKey, SpecDecoding};
 use crate::result::{Better, Metric, Point};
@@ -64,7 +65,7 @@ fn axes(view: &View) -> Vec<Value> {
             Better::Higher => 1,
             Better::Lower => -1,
         };
-        json!({ "id": metric.id(), "title": metric_title(*metric), "better": better })
+        json!({ "id": metric.id(), "title": metric_title(*metric, view.throughput_unit()), "better": better })
     });
     let concurrency = json!({ "id": "conc", "title": "Concurrency", "better": 0 });
     let costs = COST_COLUMNS.iter().filter(|_| view.has_costs);
@@ -133,7 +134,11 @@ fn label(curve: &CurveKey) -> String {
 }
 
 fn hover(point: &Point) -> String {
-    let mut lines = vec![format!("concurrency {} on {} GPUs", point.key.conc, point.gpus)];
+    let unit = ThroughputUnit::of(&point.key.curve.runner);
+    let mut lines = vec![match unit {
+        ThroughputUnit::Gpu => format!("concurrency {} on {} GPUs", point.key.conc, point.gpus),
+        ThroughputUnit::Machine => format!("concurrency {}", point.key.conc),
+    }];
     for metric in [
         Metric::ThroughputPerGpu,
         Metric::Interactivity,
@@ -142,7 +147,7 @@ fn hover(point: &Point) -> String {
         Metric::E2el,
     ] {
         if let Some(value) = point.get(metric) {
-            lines.push(format!("{}: {}", metric_title(metric), metric_text(metric, value)));
+            lines.push(format!("{}: {}", metric_title(metric, unit), metric_text(metric, value)));
         }
     }
     if let Some(image) = &point.image {

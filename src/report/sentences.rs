@@ -2,6 +2,7 @@
 
 use super::columns::{metric_name, metric_text, metric_title};
 use super::number;
+use super::throughput_unit::ThroughputUnit;
 use crate::analysis::{Basis, Change, Comparison, MetricVerdict, Origin, PointComparison, Run, Verdict};
 use crate::result::{Metric, Statistic};
 
@@ -90,6 +91,11 @@ pub(super) fn basis(comparison: &Comparison) -> String {
     }
 }
 
+/// What throughput of a comparison is divided by.
+pub(super) fn throughput_unit_of(comparison: &Comparison) -> ThroughputUnit {
+    ThroughputUnit::of_all(comparison.points.iter().map(|point| &point.point.curve.runner))
+}
+
 /// `95 %: −13 to −7 %`.
 pub(super) fn interval(low: f64, high: f64) -> String {
     let low = number::signed_percent(low);
@@ -142,18 +148,23 @@ pub(super) fn reasons(point: &PointComparison) -> String {
     let Some(first) = meant.next() else {
         return point.verdict.as_str().to_owned();
     };
+    let divisor = ThroughputUnit::of(&point.point.curve.runner);
     let before = metric_text(first.metric, first.base);
     let after = metric_text(first.metric, first.head);
     let sure = interval(first.low, first.high);
-    let mut text = format!("{} ({before} → {after} {}, {sure})", in_short(first), unit(first.metric));
+    let mut text = format!(
+        "{} ({before} → {after} {}, {sure})",
+        in_short(first, divisor),
+        unit(first.metric, divisor)
+    );
     for change in meant {
-        text.push_str(&format!(", {}", in_short(change)));
+        text.push_str(&format!(", {}", in_short(change, divisor)));
     }
     text
 }
 
-fn in_short(change: &Change) -> String {
-    let name = metric_name(change.metric);
+fn in_short(change: &Change, unit: ThroughputUnit) -> String {
+    let name = metric_name(change.metric, unit);
     let percent = number::signed_percent(change.relative);
     match (change.statistic, change.metric) {
         // For latencies, tables show medians.
@@ -173,8 +184,8 @@ fn deciding(verdict: Verdict) -> Option<MetricVerdict> {
 }
 
 /// The unit, as in the column heading.
-fn unit(metric: Metric) -> &'static str {
-    let title = metric_title(metric);
+fn unit(metric: Metric, divisor: ThroughputUnit) -> &'static str {
+    let title = metric_title(metric, divisor);
     match title.split_once('(') {
         Some((_, unit)) => unit.trim_end_matches(')'),
         None => title.rsplit(' ').next().unwrap_or(title),
@@ -182,6 +193,6 @@ fn unit(metric: Metric) -> &'static str {
 }
 
 /// The change of a metric over all points: `throughput per GPU +1.2 %`.
-pub(super) fn overall(metric: Metric, change: f64) -> String {
-    format!("{} {}", metric_name(metric), number::signed_percent(change))
+pub(super) fn overall(metric: Metric, change: f64, unit: ThroughputUnit) -> String {
+    format!("{} {}", metric_name(metric, unit), number::signed_percent(change))
 }

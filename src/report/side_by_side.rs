@@ -1,13 +1,13 @@
 //! Several runs side by side: a table for each metric and group, a line for each point, a column for each run with its change since
 //! the first run.
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-
 use super::columns::{metric_text, metric_title};
 use super::markdown;
 use super::number;
 use super::sentences;
-use super::table::sign;
+use super::table::LEGEND;
+use super::text_table::{Rank, TextCell, TextColumn, TextStyle, TextTable, wrapped};
+use super::throughput_unit::ThroughputUnit;
 use super::view::{Mark, View};
 use crate::analysis::{Comparison, Grouping, Run};
 use crate::model::{PointKey, escape_markdown};
@@ -65,24 +65,30 @@ impl<'a> SideBySide<'a> {
         std::iter::once(first).chain(others).collect()
     }
 
-    /// Plain text for a terminal. `!` marks a certain change, `?` an unsure one, and a dash a run without the point.
+    /// Plain text for a terminal. A changed number has a sign and a colour; a run without the point has a dash. Where the runs do not
+    /// fit the width, the newest are kept.
     #[must_use]
-    pub fn table(&self) -> String {
+    pub fn table(&self, style: TextStyle) -> String {
         let mut text: String = self.headlines(str::to_owned).map(|line| format!("{line}\n")).collect();
         for metric in SHOWN {
-            text.push_str(&format!("\n{}\n", metric_title(metric)));
+            text.push_str(&format!("\n{}\n", metric_title(metric, self.throughput_unit())));
             for points in &self.groups {
-                text.push_str(&format!("{}\n", self.terminal_table(metric, points)));
+                text.push_str(&self.terminal_table(metric, points, style));
             }
         }
+        text.push_str(LEGEND);
         text
+    }
+
+    fn throughput_unit(&self) -> ThroughputUnit {
+        ThroughputUnit::of_all(self.groups.iter().flatten().map(|key| &key.curve.runner))
     }
 
     #[must_use]
     pub fn markdown(&self) -> String {
         let mut text: String = self.headlines(escape_markdown).map(|line| format!("- {line}\n")).collect();
         for metric in SHOWN {
-            text.push_str(&format!("\n#### {}\n", metric_title(metric)));
+            text.push_str(&format!("\n#### {}\n", metric_title(metric, self.throughput_unit())));
             for points in &self.groups {
                 text.push_str(&self.markdown_table(metric, points));
             }
@@ -121,22 +127,36 @@ impl<'a> SideBySide<'a> {
         std::iter::once(first).chain(others).collect()
     }
 
-    fn terminal_table(&self, metric: Metric, points: &[&PointKey]) -> Table {
-        let mut table = Table::new();
-        table
-            .load_style(presets::UTF8_FULL_CONDENSED)
-            .set_content_arrangement(ContentArrangement::Disabled);
-        let number_cell = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
-        let names = self.names().map(|name| number_cell(name.to_owned()));
-        table.set_header(std::iter::once(Cell::new("Point")).chain(names));
-        for key in points {
-            let values = self.values(metric, key).into_iter().map(|value| match value.change {
-                None => number_cell(value.text),
-                Some((change, mark)) => number_cell(format!("{} {change}{}", value.text, sign(mark))),
+    fn terminal_table(&self, metric: Metric, points: &[&PointKey], style: TextStyle) -> String {
+        let point = TextColumn {
+            title: "Point".to_owned(),
+            is_number: false,
+            rank: Rank::Always,
+        };
+        let runs = self.names().count();
+        let names = self.names().zip(0..).map(|(name, at): (&str, usize)| TextColumn {
+            title: name.to_owned(),
+            is_number: true,
+            // The first is what the others are compared with.
+            rank: if at == 0 {
+                Rank::Always
+            } else {
+                Rank::Optional(u8::try_from(runs - at).unwrap_or(u8::MAX))
+            },
+        });
+        let (common, own) = names_of(points);
+        let rows = points.iter().zip(own).map(|(key, own)| {
+            let values = self.values(metric, key).into_iter().map(|value| TextCell {
+                text: value.text,
+                change: value.change,
             });
-            table.add_row(std::iter::once(Cell::new(key)).chain(values));
-        }
-        table
+            std::iter::once(TextCell::from(own)).chain(values).collect()
+        });
+        let table = TextTable {
+            columns: std::iter::once(point).chain(names).collect(),
+            rows: rows.collect(),
+        };
+        format!("{}{}", wrapped(&common, style.width), table.render(style))
     }
 
     fn markdown_table(&self, metric: Metric, points: &[&PointKey]) -> String {
@@ -157,4 +177,23 @@ impl<'a> SideBySide<'a> {
 fn value(metric: Metric, run: &Run, key: &PointKey) -> String {
     let value = run.point(key).and_then(|point| point.get(metric));
     value.map_or_else(|| "–".to_owned(), |value| metric_text(metric, value))
+}
+
+/// The words that the names of all points have in common, and of each point the others.
+fn names_of(points: &[&PointKey]) -> (Vec<String>, Vec<String>) {
+    let names: Vec<String> = points.iter().map(ToString::to_string).collect();
+    let words: Vec<Vec<&str>> = names.iter().map(|name| name.split(' ').collect()).collect();
+    let Some((first, rest)) = words.split_first().filter(|(_, rest)| !rest.is_empty()) else {
+        return (Vec::new(), names);
+    };
+    let is_common = |at: usize| {
+        rest.iter()
+            .all(|other| other.len() == first.len() && other.get(at) == first.get(at))
+    };
+    let common = (0..first.len()).filter(|at| is_common(*at)).map(|at| first[at].to_owned());
+    let own = words.iter().map(|words| {
+        let own = words.iter().zip(0..).filter(|(_, at)| !is_common(*at));
+        own.map(|(word, _)| *word).collect::<Vec<_>>().join(" ")
+    });
+    (common.collect(), own.collect())
 }

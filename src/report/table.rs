@@ -1,17 +1,15 @@
 //! The report for a terminal.
 
-use comfy_table::{Cell as TableCell, CellAlignment, ContentArrangement, Table, presets};
-
 use super::columns::Column;
 use super::sentences;
-use super::view::{Cell, Group, Mark, TableRow, View};
-use crate::result::Metric;
+use super::text_table::{TextCell, TextColumn, TextStyle, TextTable};
+use super::view::{Cell, Group, TableRow, View};
 
-/// The report as plain text: the verdict, then a table for each group. A star marks the best of a group, an exclamation mark a
-/// significant change.
+/// The report as plain text: the verdict, then a table a group. The best of each group has a star; a change that means something has its
+/// sign and colour.
 #[must_use]
-pub fn table(view: &View) -> String {
-    let mut text = format!("{}\n", view.headline());
+pub fn table(view: &View, style: TextStyle) -> String {
+    let mut text = format!("{}\n", style.painted(view.mark(), &view.headline()));
     if let Some(comparison) = view.comparison {
         let basis = sentences::basis(comparison);
         let basis = if basis.is_empty() { basis } else { format!("; {basis}") };
@@ -22,16 +20,21 @@ pub fn table(view: &View) -> String {
     }
     let columns = view.columns();
     for group in &view.groups {
-        text.push_str(&format!("\n{}\n{}\n", group.heading(), group_table(group, &columns)));
+        let table = group_table(group, &columns).render(style);
+        text.push_str(&format!("\n{}\n{table}", group.heading()));
         for (row, failure) in failures(group) {
             text.push_str(&format!("{}: {failure}\n", row.point.key));
         }
+    }
+    if view.has_marks() {
+        text.push_str(LEGEND);
     }
     for list in view.verdicts() {
         text.push_str(&format!("\n{}\n", list.title));
         for line in list.lines {
             let note = line.note.map_or_else(String::new, |note| format!("; {note}"));
-            text.push_str(&format!("  {}: {}{note}\n", line.what, line.detail));
+            let detail = style.painted(line.mark, &line.detail);
+            text.push_str(&format!("  {}: {detail}{note}\n", line.what));
         }
     }
     text.push_str(&view.scores().lines());
@@ -44,56 +47,41 @@ pub fn table(view: &View) -> String {
     text
 }
 
-/// The rows of a group that have no numbers, with the reason.
+/// What the signs of changes mean.
+pub(super) const LEGEND: &str = "* best; change: + better, ! worse, ? unsure\n";
+
+/// The rows of a group without numbers, with the reason.
 pub(super) fn failures<'a>(group: &'a Group) -> impl Iterator<Item = (&'a TableRow<'a>, String)> {
     group.rows.iter().filter_map(|row| Some((row, row.failure()?)))
 }
 
-fn group_table(group: &Group, columns: &[Column]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_FULL_CONDENSED)
-        .set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(columns.iter().map(|column| column_title(*column)));
-    for row in &group.rows {
-        let cells = columns.iter().zip(&row.cells);
-        table.add_row(cells.map(|(column, cell)| aligned(*column, text(cell))));
+fn group_table(group: &Group, columns: &[Column]) -> TextTable {
+    let unit = group.throughput_unit();
+    let titled = columns.iter().map(|column| TextColumn {
+        title: narrow(column.title(unit)),
+        is_number: column.is_number(),
+        rank: column.rank(),
+    });
+    let rows = group.rows.iter().map(|row| row.cells.iter().map(text_cell).collect());
+    TextTable {
+        columns: titled.collect(),
+        rows: rows.collect(),
     }
-    table
 }
 
-/// Two long headings are broken into lines, so that the table fits more terminals.
-fn column_title(column: Column) -> TableCell {
-    let title = match column {
-        Column::Metric(Metric::Interactivity) => "Interactivity\n(tok/s/user)",
-        Column::Metric(Metric::OutputThroughputPerGpu) => "Output\ntok/s/GPU",
-        Column::Metric(Metric::InputThroughputPerGpu) => "Input\ntok/s/GPU",
-        Column::Metric(_) | Column::Setting(_) | Column::Cost(_) => column.title(),
-    };
-    aligned(column, title.to_owned())
+/// A heading in two lines: the name, and the unit below it.
+fn narrow(title: &str) -> String {
+    match title.split_once(" (").or_else(|| title.split_once(" tok/")) {
+        Some((name, _)) => format!("{name}\n{}", title[name.len()..].trim_start()),
+        None => title.to_owned(),
+    }
 }
 
-fn aligned(column: Column, text: String) -> TableCell {
-    let alignment = if column.is_number() {
-        CellAlignment::Right
-    } else {
-        CellAlignment::Left
-    };
-    TableCell::new(text).set_alignment(alignment)
-}
-
-fn text(cell: &Cell) -> String {
+/// The best of a group has a star.
+fn text_cell(cell: &Cell) -> TextCell {
     let star = if cell.best { "*" } else { "" };
-    match &cell.delta {
-        None => format!("{}{star}", cell.text),
-        Some(delta) => format!("{}{star} {}{}", cell.text, delta.text, sign(delta.mark)),
-    }
-}
-
-pub(super) fn sign(mark: Mark) -> &'static str {
-    match mark {
-        Mark::Good | Mark::Bad => "!",
-        Mark::Unsure => "?",
-        Mark::Neutral => "",
+    TextCell {
+        text: format!("{}{star}", cell.text),
+        change: cell.delta.as_ref().map(|delta| (delta.text.clone(), delta.mark)),
     }
 }

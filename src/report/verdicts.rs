@@ -4,6 +4,7 @@
 use super::columns::metric_name;
 use super::number::{plain, signed_percent};
 use super::sentences;
+use super::throughput_unit::ThroughputUnit;
 use super::view::{Mark, View};
 use crate::analysis::{CurveComparison, MetricVerdict, PointComparison, Shift, Step, Verdict};
 use crate::result::Metric;
@@ -88,12 +89,14 @@ fn curve(curve: &CurveComparison) -> VerdictLine {
 
 /// `throughput per GPU −12 % (1,234 → 1,086 tok/s/GPU, 95 %: −14 to −10 %) from 20 to 100 tok/s/user`.
 pub(super) fn curve_words(curve: &CurveComparison) -> String {
+    let unit = ThroughputUnit::of(&curve.curve.runner);
     format!(
-        "{} {} ({} → {} tok/s/GPU, {}) from {} to {} tok/s/user",
-        metric_name(Metric::ThroughputPerGpu),
+        "{} {} ({} → {} {}, {}) from {} to {} tok/s/user",
+        metric_name(Metric::ThroughputPerGpu, unit),
         signed_percent(curve.relative),
         plain(curve.base),
         plain(curve.head),
+        unit.text(),
         sentences::interval(curve.low, curve.high),
         plain(curve.from),
         plain(curve.to),
@@ -111,7 +114,7 @@ fn shift(shift: &Shift) -> VerdictLine {
         what: shift.point.to_string(),
         detail: format!(
             "{} {} over {} runs {steps}",
-            metric_name(shift.metric),
+            metric_name(shift.metric, ThroughputUnit::of(&shift.point.curve.runner)),
             signed_percent(shift.relative),
             shift.runs
         ),

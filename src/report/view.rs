@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::columns::{Column, columns};
 use super::economics::{COST_COLUMNS, is_lowest};
 use super::evals::Scores;
+use super::throughput_unit::ThroughputUnit;
 use super::{number, sentences};
 use crate::analysis::{Change, Comparison, Grouping, MetricVerdict, PointComparison, PointCost, PointField, Run, Verdict};
 use crate::model::{PointKey, Workload};
@@ -310,6 +311,17 @@ fn delta(change: &Change) -> Delta {
 }
 
 impl View<'_> {
+    /// What throughput of all its points is divided by.
+    pub(super) fn throughput_unit(&self) -> ThroughputUnit {
+        ThroughputUnit::of_all(self.run.points.iter().map(|point| &point.key.curve.runner))
+    }
+
+    /// Whether a cell has a change that means something.
+    pub(super) fn has_marks(&self) -> bool {
+        let rows = self.groups.iter().flat_map(|group| &group.rows);
+        rows.flat_map(|row| &row.cells).any(|cell| cell.delta.is_some())
+    }
+
     /// The columns of its tables.
     pub(super) fn columns(&self) -> Vec<Column> {
         let costs = COST_COLUMNS.iter().filter(|_| self.has_costs);
@@ -321,6 +333,11 @@ impl View<'_> {
 }
 
 impl Group<'_> {
+    /// What throughput of its points is divided by.
+    pub(super) fn throughput_unit(&self) -> ThroughputUnit {
+        ThroughputUnit::of_all(self.rows.iter().map(|row| &row.point.key.curve.runner))
+    }
+
     /// The heading: `dsr1 on h200 (deepseek-ai/DeepSeek-R1)`.
     #[must_use]
     pub fn heading(&self) -> String {

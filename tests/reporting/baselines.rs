@@ -196,21 +196,16 @@ fn several_runs_are_shown_side_by_side() {
         .filter(|line| line.contains("conc"))
         .map(|line| line.trim_matches('│').split('┆').map(str::trim).collect())
         .collect();
-    assert_eq!(
-        lines[0],
-        ["demo fp8 h100 sim 1k1k tp4 conc4", "1,000", "1,005 ▲0.5%", "1,250 ▲25%!"]
-    );
-    assert_eq!(
-        lines[1],
-        ["demo fp8 h100 sim 1k1k tp4 conc8", "2,000", "1,500 ▼25%!", "2,002 ▲0.1%"]
-    );
-    assert_eq!(lines[2], ["demo fp8 h100 sim 1k1k tp4 conc16", "–", "–", "2,250"]);
+    assert_eq!(lines[0], ["conc4", "1,000", "1,005 ▲0.5%", "1,250 ▲25%+"]);
+    assert_eq!(lines[1], ["conc8", "2,000", "1,500 ▼25%!", "2,002 ▲0.1%"]);
+    assert_eq!(lines[2], ["conc16", "–", "–", "2,250"]);
     assert!(
         ended.stdout.starts_with("tuesday compared with monday: 1 worse"),
         "{}",
         ended.stdout
     );
     let several = |arguments: &[&str]| fixture.imax(&[&["compare", "monday", "tuesday", "wednesday"], arguments].concat(), &[]);
+    assert!(ended.stdout.contains("\ndemo, fp8, h100, sim, 1k1k, tp4\n"), "{}", ended.stdout);
     let csv = several(&["--format", "csv", "--filter", "conc=8"]).stdout;
     let lines: Vec<_> = csv.lines().map(|line| line.split(',').collect::<Vec<_>>()).collect();
     let column = |name: &str| lines[0].iter().position(|heading| *heading == name).unwrap();
@@ -310,4 +305,59 @@ async fn point_is_compared_with_the_newest_run_that_measured_it() {
         ended.stderr
     );
     assert_eq!(comparison(&ended)["points"][0]["verdict"], "new");
+}
+
+/// The lines of tables: those with a border.
+fn table_lines(text: &str) -> Vec<&str> {
+    text.lines().filter(|line| line.starts_with(['┌', '│', '╞', '└'])).collect()
+}
+
+#[test]
+fn tables_fit_the_terminal_and_say_what_they_leave_out() {
+    let fixture = Fixture::new();
+    for (day, factor) in [("monday", 1.0), ("tuesday", 0.5)] {
+        for conc in [4, 8] {
+            fixture.measured(&format!("{day}/{conc}"), &row(conc), 1000.0 * f64::from(conc) * factor);
+        }
+    }
+    for arguments in [
+        ["report", "monday"].as_slice(),
+        &["report", "monday", "--costs"],
+        &["compare", "monday", "tuesday"],
+        &["compare", "monday", "tuesday", "monday", "tuesday", "monday", "tuesday", "monday"],
+    ] {
+        for width in [40, 80, 100, 120] {
+            let text = fixture.imax(arguments, &[("COLUMNS", &width.to_string())]).stdout;
+            let lines = table_lines(&text);
+            assert!(lines.len() > 4, "{arguments:?} {width}: {text}");
+            for line in &lines {
+                assert!(line.chars().count() <= width, "{arguments:?} {width}: {text}");
+            }
+        }
+        let whole = fixture.imax(arguments, &[]).stdout;
+        assert!(!whole.contains("not shown"), "{arguments:?}: {whole}");
+    }
+    let narrow = fixture.imax(&["compare", "monday", "tuesday"], &[("COLUMNS", "60")]).stdout;
+    assert!(
+        narrow.contains("not shown, for the width:") && narrow.contains("Input tok/s/GPU"),
+        "{narrow}"
+    );
+}
+
+#[test]
+fn colours_are_for_terminals() {
+    let fixture = Fixture::new();
+    fixture.measured("monday/4", &row(4), 4000.0);
+    fixture.measured("tuesday/4", &row(4), 2000.0);
+    let compare = |variables: &[(&str, &str)]| fixture.imax(&["compare", "monday", "tuesday"], variables).stdout;
+    let forced = compare(&[("CLICOLOR_FORCE", "1")]);
+    assert!(forced.contains("\u{1b}[31m▼50%!\u{1b}[0m"), "{forced:?}");
+    for variables in [
+        [("TERM", "xterm")].as_slice(),
+        &[("TERM", "dumb")],
+        &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")],
+    ] {
+        let plain = compare(variables);
+        assert!(plain.contains("▼50%!") && !plain.contains('\u{1b}'), "{variables:?}: {plain:?}");
+    }
 }

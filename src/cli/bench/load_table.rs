@@ -1,11 +1,10 @@
 //! Several loads of one server, a line each: while they are measured, and at the end.
 
-use comfy_table::{CellAlignment, Table, presets};
-
 use super::live::output_rate;
 use crate::load::settings::MetricName;
 use crate::load::statistics::{self, Summary};
 use crate::load::{Measured, Progress, Settings};
+use crate::report::{Rank, TextStyle, TextTable};
 
 /// Rows of the loads that were measured.
 #[derive(Debug, Default)]
@@ -14,16 +13,16 @@ pub struct LoadTable {
     failures: Vec<String>,
 }
 
-const COLUMNS: [&str; 9] = [
-    "conc",
-    "requests",
-    "failed",
-    "req/s",
-    "tok/s",
-    "tok/s/user",
-    "TTFT ms",
-    "p99",
-    "E2EL ms",
+const COLUMNS: [(&str, Rank); 9] = [
+    ("conc", Rank::Always),
+    ("requests", Rank::Optional(5)),
+    ("failed", Rank::Optional(1)),
+    ("req/s", Rank::Optional(4)),
+    ("tok/s", Rank::Always),
+    ("tok/s/user", Rank::Optional(0)),
+    ("TTFT\nms", Rank::Optional(2)),
+    ("TTFT\np99", Rank::Optional(6)),
+    ("E2EL\nms", Rank::Optional(3)),
 ];
 
 impl LoadTable {
@@ -57,7 +56,7 @@ impl LoadTable {
 
     /// The loads so far and the one that runs.
     #[must_use]
-    pub fn with_running(&self, load: &Settings, progress: &Progress) -> String {
+    pub fn with_running(&self, load: &Settings, progress: &Progress, style: TextStyle) -> String {
         let ttft = progress.mean_ttft.as_secs_f64() * 1e3;
         let dash = || "-".to_owned();
         let running = [
@@ -72,13 +71,13 @@ impl LoadTable {
             dash(),
         ];
         let rows = self.rows.iter().chain(std::iter::once(&running));
-        format!("{}\nconcurrency {} is running", table(rows), concurrency(load))
+        format!("{}concurrency {} is running", table(rows, style), concurrency(load))
     }
 
     /// The loads that were measured, with what failed below.
     #[must_use]
-    pub fn text(&self) -> String {
-        let mut text = format!("{}\nTTFT and E2EL are medians; -: too few values\n", table(self.rows.iter()));
+    pub fn text(&self, style: TextStyle) -> String {
+        let mut text = format!("{}TTFT and E2EL are medians; -: too few values\n", table(self.rows.iter(), style));
         for failure in &self.failures {
             text.push_str(failure);
             text.push('\n');
@@ -102,17 +101,13 @@ pub fn concurrency(load: &Settings) -> String {
         .map_or_else(|| "unlimited".to_owned(), |number| number.to_string())
 }
 
-fn table<'a>(rows: impl Iterator<Item = &'a [String; COLUMNS.len()]>) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_BORDERS_ONLY_CONDENSED);
-    table.set_header(COLUMNS);
-    rows.for_each(|row| {
-        table.add_row(row);
-    });
-    for column in table.column_iter_mut() {
-        column.set_cell_alignment(CellAlignment::Right);
+fn table<'a>(rows: impl Iterator<Item = &'a [String; COLUMNS.len()]>, style: TextStyle) -> String {
+    let mut table = TextTable::default();
+    for (title, rank) in COLUMNS {
+        table.add_number(title, rank);
     }
-    table
+    rows.for_each(|row| table.add_row(row.iter().cloned()));
+    table.render(style)
 }
 
 fn median(summary: &Summary) -> String {

@@ -14,7 +14,7 @@ pub use arguments::{ArgumentError, BenchArgs, hint, with_dashes};
 use std::io;
 
 use super::output::{self, say};
-use super::{Exit, Failure};
+use super::{Exit, Failure, terminal};
 use crate::measure::{BenchEvent, BenchOutcome, BenchSettings, SearchGoal, SearchOutcome, SearchSettings, bench, search};
 use crate::system::cancellation::Cancellation;
 use arguments::BenchTask;
@@ -114,7 +114,7 @@ fn conclude_search(outcome: &SearchOutcome, goal: &SearchGoal) -> Result<Exit, F
     match outcome {
         SearchOutcome::Ended(outcome) => Ok((*outcome).into()),
         SearchOutcome::Found(result) => {
-            output::emit(&search_table::search_table(result, goal))?;
+            output::emit(&search_table::search_table(result, goal, terminal::stdout_style()))?;
             Ok(match result.best {
                 Some(_) => Exit::Success,
                 None => Exit::MeasurementFailed,
@@ -165,9 +165,9 @@ impl Display {
                         doubt.explanation()
                     ));
                 }
-                output::write(&table::table(measured))
+                output::write(&table::table(measured, terminal::stdout_style()))
             }
-            BenchEvent::Repeated(runs) => output::write(&table::spread_table(runs)),
+            BenchEvent::Repeated(runs) => output::write(&table::spread_table(runs, terminal::stdout_style())),
             BenchEvent::Saved(path) => {
                 say(&format!("wrote {}", path.display()));
                 self.overview.saved(path);

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::super::Failure;
 use super::super::output::{self, say};
+use super::super::terminal;
 use crate::load::Measured;
 use crate::report::{Format, View};
 use crate::store;
@@ -90,7 +91,7 @@ impl Overview {
             };
             let view = View::new(&run, None);
             if has_table {
-                output::emit(&Format::Table.text(&view, "imax bench")?)?;
+                output::emit(&Format::Table.text(&view, "imax bench", terminal::stdout_style())?)?;
             }
             for (path, format) in [(html, Format::Html), (csv, Format::Csv)] {
                 if let Some(path) = path {

@@ -1,27 +1,24 @@
 //! What a search found, for people.
 
-use comfy_table::{CellAlignment, Table, presets};
-
 use crate::load::search::LoadQuantity;
 use crate::measure::{SearchGoal, SearchResult, TriedLoad};
+use crate::report::{Rank, TextStyle, TextTable};
 
 /// The loads in ascending order, and the answer below them.
 #[must_use]
-pub fn search_table(result: &SearchResult, goal: &SearchGoal) -> String {
+pub fn search_table(result: &SearchResult, goal: &SearchGoal, style: TextStyle) -> String {
     let objectives: Vec<String> = match goal {
         SearchGoal::Objectives { objectives, .. } => objectives.iter().map(ToString::to_string).collect(),
         SearchGoal::Saturation => Vec::new(),
     };
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_BORDERS_ONLY_CONDENSED);
-    let mut header = vec![
-        name(result.quantity).to_owned(),
-        "runs".into(),
-        "req/s".into(),
-        "output tok/s".into(),
-    ];
-    header.extend(objectives.iter().cloned());
-    table.set_header(header);
+    let mut table = TextTable::default();
+    table.add_number(name(result.quantity), Rank::Always);
+    table.add_number("runs", Rank::Optional(u8::MAX));
+    table.add_number("req/s", Rank::Optional(u8::MAX - 1));
+    table.add_number("output tok/s", Rank::Always);
+    for (rank, objective) in (0..u8::MAX - 1).zip(&objectives) {
+        table.add_column(objective, Rank::Optional(rank));
+    }
     let mut tried: Vec<&TriedLoad> = result.tried.iter().collect();
     tried.sort_by(|a, b| a.load.total_cmp(&b.load));
     for load in tried {
@@ -37,10 +34,7 @@ pub fn search_table(result: &SearchResult, goal: &SearchGoal) -> String {
         }));
         table.add_row(row);
     }
-    for column in table.column_iter_mut().take(4) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    let mut text = format!("{table}\n");
+    let mut text = table.render(style);
     text.push_str(&conclusion(result, goal));
     text
 }

@@ -2,15 +2,14 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{CellAlignment, Table, presets};
-
 use crate::load::Measured;
 use crate::load::settings::MetricName;
 use crate::load::{statistics, validity};
+use crate::report::{Rank, TextStyle, TextTable};
 
 /// The table, with what failed below it.
 #[must_use]
-pub fn table(measured: &Measured) -> String {
+pub fn table(measured: &Measured, style: TextStyle) -> String {
     let throughput = measured.throughput();
     let mut text = String::new();
     let settings = &measured.settings;
@@ -34,11 +33,14 @@ pub fn table(measured: &Measured) -> String {
         throughput.tokens,
     );
     let mut has_unknown = false;
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_BORDERS_ONLY_CONDENSED);
-    let mut header = vec!["ms".to_owned(), "mean".to_owned(), "median".to_owned(), "std".to_owned()];
-    header.extend(settings.metric_percentiles.iter().map(|p| format!("p{p}")));
-    table.set_header(header);
+    let mut table = TextTable::default();
+    table.add_column("ms", Rank::Always);
+    table.add_number("mean", Rank::Always);
+    table.add_number("median", Rank::Always);
+    table.add_number("std", Rank::Optional(u8::MAX));
+    for (rank, p) in (0..u8::MAX).zip(&settings.metric_percentiles) {
+        table.add_number(&format!("p{p}"), Rank::Optional(rank));
+    }
     for metric in MetricName::ALL {
         let summary = measured.summary(metric);
         if summary.count == 0 {
@@ -54,10 +56,7 @@ pub fn table(measured: &Measured) -> String {
         }
         table.add_row(row);
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    let _ = writeln!(text, "{table}");
+    text.push_str(&table.render(style));
     if has_unknown {
         let _ = writeln!(text, "-: too few values, p99 needs 100 and p99.9 needs 1000");
     }
@@ -69,11 +68,13 @@ pub fn table(measured: &Measured) -> String {
 
 /// How much several runs of one load differ.
 #[must_use]
-pub fn spread_table(runs: &[Measured]) -> String {
+pub fn spread_table(runs: &[Measured], style: TextStyle) -> String {
     let spread = crate::load::spread::spread(runs);
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_BORDERS_ONLY_CONDENSED);
-    table.set_header(["run to run", "mean", "std", "cv", "min", "max"]);
+    let mut table = TextTable::default();
+    table.add_column("run to run", Rank::Always);
+    for (rank, name) in (0..).zip(["mean", "std", "cv", "min", "max"]) {
+        table.add_number(name, Rank::Optional(rank));
+    }
     let figures = [
         "output_throughput",
         "mean_ttft_ms",
@@ -98,8 +99,5 @@ pub fn spread_table(runs: &[Measured]) -> String {
             number("max"),
         ]);
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    format!("{} runs\n{table}\n", runs.len())
+    format!("{} runs\n{}", runs.len(), table.render(style))
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::super::output::say;
+use super::super::terminal;
 use super::live::Live;
 use super::load_table::{self, LoadTable};
 use super::overview::Overview;
@@ -55,7 +56,7 @@ impl Minute {
                 let live = self.live.get_or_insert_with(|| Live::text(quiet));
                 if let Some(load) = &self.load {
                     let name = format!("concurrency {}: ", load_table::concurrency(load));
-                    live.show_text(&name, progress, || table.with_running(load, progress));
+                    live.show_text(&name, progress, || table.with_running(load, progress, terminal::stderr_style()));
                 }
             }
             BenchEvent::Measured(measured) => {
@@ -93,7 +94,7 @@ impl Minute {
     /// The loads that were measured.
     #[must_use]
     pub fn table(&self) -> String {
-        self.table.text()
+        self.table.text(terminal::stdout_style())
     }
 
     /// Says which commands come next: one load for longer, and the same after every change.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 
-use super::{Exit, Failure, OrExit as _, output};
+use super::{Exit, Failure, OrExit as _, output, terminal};
 use crate::analysis::{self, Knowledge, Run, Side};
 use crate::report::{Format, View};
 use crate::store::hardware;
@@ -116,9 +116,9 @@ fn report(folder: &Path, first: &[Run], second: &[Run]) -> Result<Exit, Failure>
         ("report.csv", Format::Csv),
     ];
     for (name, format) in texts {
-        files::write(&folder.join(name), format.text(&view, "imax demo")?.as_bytes())?;
+        files::write(&folder.join(name), &format.bytes(&view, "imax demo")?)?;
     }
-    output::emit(&Format::Table.text(&view, "imax demo")?)?;
+    output::emit(&Format::Table.text(&view, "imax demo", terminal::stdout_style())?)?;
     output::say(&format!(
         "\neverything is in {}\nopen {} in a browser",
         folder.display(),

@@ -29,7 +29,7 @@ pub fn run(arguments: EvalArgs) -> Result<Exit, Failure> {
     live.clear();
     match outcome? {
         EvalOutcome::Native(result) => {
-            emit(&table::table(&result.tasks))?;
+            emit(&table::table(&result.tasks, crate::cli::terminal::stdout_style()))?;
             for problem in &result.about.problems {
                 say(&format!("warning: {problem}"));
             }

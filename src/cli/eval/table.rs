@@ -4,24 +4,26 @@ use crate::eval::score::Score;
 use crate::eval::scored_task::Named;
 use crate::eval::threshold::Verdict;
 use crate::evaluate::JudgedTask;
+use crate::report::{Rank, TextStyle, TextTable};
 
 /// The table of all scores.
 #[must_use]
-pub fn table(judged: &[JudgedTask]) -> String {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::ASCII_BORDERS_ONLY_CONDENSED);
-    table.set_header([
-        "task",
-        "filter",
-        "metric",
-        "questions",
-        "shots",
-        "score",
-        "±",
-        "95% interval",
-        "threshold",
-        "verdict",
-    ]);
+pub fn table(judged: &[JudgedTask], style: TextStyle) -> String {
+    let mut table = TextTable::default();
+    for (title, rank) in [
+        ("task", Rank::Always),
+        ("filter", Rank::Identity),
+        ("metric", Rank::Identity),
+        ("questions", Rank::Optional(3)),
+        ("shots", Rank::Optional(5)),
+        ("score", Rank::Always),
+        ("±", Rank::Optional(2)),
+        ("95% interval", Rank::Optional(4)),
+        ("threshold", Rank::Optional(1)),
+        ("verdict", Rank::Optional(0)),
+    ] {
+        table.add_column(title, rank);
+    }
     for JudgedTask { scored, verdict } in judged {
         let main = scored.main_score().map(Named::key);
         for named in &scored.scores {
@@ -46,9 +48,7 @@ pub fn table(judged: &[JudgedTask]) -> String {
             ]);
         }
     }
-    let mut text = table.to_string();
-    text.push('\n');
-    text
+    table.render(style)
 }
 
 fn threshold_and_verdict(verdict: Verdict) -> (String, &'static str) {

@@ -112,7 +112,7 @@ fn compared_cards(comparison: &Comparison) -> Markup {
         }
         @for metric in Metric::COMPARED {
             @if let Some(change) = comparison.overall(metric) {
-                (card(&format!("{} overall", super::columns::metric_name(metric)), &number::signed_percent(change), Mark::Neutral))
+                (card(&format!("{} overall", super::columns::metric_name(metric, super::sentences::throughput_unit_of(comparison))), &number::signed_percent(change), Mark::Neutral))
             }
         }
     }
@@ -241,7 +241,7 @@ fn table(group: &Group, columns: &[Column], first: usize) -> Markup {
             h2 { (group.heading()) }
             div.scroll {
                 table {
-                    thead { tr { @if is_compared(group) { th { "Verdict" } } @for column in columns { th .number[column.is_number()] { (column.title()) } } } }
+                    thead { tr { @if is_compared(group) { th { "Verdict" } } @for column in columns { th .number[column.is_number()] { (column.title(group.throughput_unit())) } } } }
                     tbody { @for (at, row) in group.rows.iter().enumerate() { (table_row(row, columns, first + at, is_compared(group))) } }
                 }
             }

@@ -110,7 +110,9 @@ fn opening(view: &View) -> String {
         let overall = Metric::COMPARED
             .iter()
             .filter_map(|metric| Some((*metric, comparison.overall(*metric)?)));
-        let overall: Vec<String> = overall.map(|(metric, change)| sentences::overall(metric, change)).collect();
+        let overall: Vec<String> = overall
+            .map(|(metric, change)| sentences::overall(metric, change, sentences::throughput_unit_of(comparison)))
+            .collect();
         if !overall.is_empty() {
             text.push_str(&format!("; over all points {}", overall.join(", ")));
         }
@@ -219,7 +221,7 @@ fn table(group: &Group, columns: &[Column], folded: bool) -> Section {
     } else {
         text.push_str(&format!("\n#### {title}\n\n"));
     }
-    let titles: Vec<&str> = columns.iter().map(|column| column.title()).collect();
+    let titles: Vec<&str> = columns.iter().map(|column| column.title(group.throughput_unit())).collect();
     let rules: Vec<&str> = columns
         .iter()
         .map(|column| if column.is_number() { "---:" } else { "---" })
