@@ -263,12 +263,20 @@ fn take(bytes: &[u8], left: u64) -> &[u8] {
     &bytes[..count]
 }
 
+/// Sizes of this many digits fit into 32 bits.
+const MOST_SIZE_DIGITS: usize = 8;
+
 /// The data of a chunk that the bytes begin with, and the length of it all; `None` if it is not whole, is the last one, or has
 /// an unusual form.
 fn whole_chunk(bytes: &[u8]) -> Option<(&[u8], usize)> {
-    let digits = bytes.iter().take(8).take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let (mut size, mut digits) = (0_usize, 0);
+    while digits < MOST_SIZE_DIGITS
+        && let Some(digit) = bytes.get(digits).and_then(|byte| char::from(*byte).to_digit(16))
+    {
+        size = size << 4 | digit as usize;
+        digits += 1;
+    }
     let data = bytes.get(digits..)?.strip_prefix(b"\r\n")?;
-    let size = usize::try_from(chunk_size(&bytes[..digits]).ok()?).ok()?;
     let is_whole = size > 0 && data.get(size..)?.starts_with(b"\r\n");
     is_whole.then(|| (&data[..size], digits + size + 4))
 }

@@ -3,6 +3,7 @@
 //! Ordinary chunks take a faster way to the same result ([`scan`]).
 
 mod document;
+mod ending;
 mod scan;
 
 use document::{Document, Finish, Length, Usage};

@@ -1,14 +1,13 @@
-//! A scanner for the ordinary chunks of OpenAI-style streams. It allocates nothing, skips the beginning that the chunks of a stream have
+//! A scanner for the ordinary chunks of OpenAI-style streams. It skips the beginning and the ending that the chunks of a stream have
 //! in common, and takes a quarter of the time of the parse by type. It knows one answer for a document or none: whatever it has no exact
 //! rule for (`\u` escapes, tool calls, errors, unusual finish reasons, fields that occur twice, other dialects, documents that are not
 //! whole) is left to [`super::read`], and property tests hold the two equal.
 
+use super::ending::{Count, Counts, Ending, MOST_COUNT_DIGITS, MOST_NUMBERS, Number, value_of};
 use super::{Chunk, saturated};
 
 /// Nested values that nobody asks for, such as log probabilities, are skipped down to this depth.
 const DEEPEST_SKIP: u32 = 16;
-/// Numbers of this many digits fit into 32 bits whatever the digits are.
-const MOST_COUNT_DIGITS: usize = 9;
 /// The finish reasons of nearly all answers. Others may mean that the server gave up.
 const COMPLETE: [&[u8]; 2] = [b"length", b"stop"];
 /// Longer beginnings are not remembered, so that a hostile server cannot fill the memory of each stream.
@@ -16,26 +15,47 @@ const LONGEST_BEGINNING: usize = 1024;
 
 /// What a chunk says, or `None` if this scanner cannot know.
 ///
-/// The chunks of a stream begin alike, up to their text. Where the bytes are those of `beginning`, which were scanned before, the scan
-/// goes on behind them from where it stood then.
+/// The chunks of a stream begin alike, up to their text. If the bytes are those of `beginning`, which were scanned before, the scan
+/// goes on behind them from where it stood then. Behind the text they are alike too, but for numbers: see [`Ending`].
 pub(super) fn scan(document: &[u8], beginning: &mut Beginning) -> Option<Chunk> {
-    let mut chunk = Chunk::default();
-    let mut cursor = Cursor { rest: document };
-    let mut root = Root::default();
     match document.strip_prefix(beginning.bytes.as_slice()) {
-        Some(rest) if !beginning.bytes.is_empty() => {
-            cursor.rest = rest;
-            root.seen = beginning.root;
-            root.resume(&mut cursor, beginning, &mut chunk)?;
-        }
-        Some(_) | None => {
-            beginning.bytes.clear();
-            let mut recorder = Recorder { document, beginning };
-            cursor.object(|cursor, key| root.member(cursor, key, &mut chunk, &mut recorder))?;
-        }
+        Some(rest) if !beginning.bytes.is_empty() => scan_behind(rest, beginning),
+        Some(_) | None => scan_whole(document, beginning),
     }
+}
+
+fn scan_whole(document: &[u8], beginning: &mut Beginning) -> Option<Chunk> {
+    beginning.bytes.clear();
+    beginning.ending.clear();
+    let mut chunk = Chunk::default();
+    let mut cursor = Cursor::new(document);
+    let mut root = Root::default();
+    let mut recorder = Recorder { document, beginning };
+    cursor.object(|cursor, key| root.member(cursor, key, &mut chunk, &mut recorder))?;
     cursor.skip_space();
     (cursor.rest.is_empty() && root.seen.has(Field::Choices)).then_some(chunk)
+}
+
+/// Scans what follows a known beginning: the first text and the ending.
+fn scan_behind(rest: &[u8], beginning: &mut Beginning) -> Option<Chunk> {
+    let mut cursor = Cursor::new(rest);
+    let first_text = cursor.text()?;
+    let text_bytes = saturated(first_text);
+    let ending = cursor.rest;
+    if let Some(chunk) = beginning.ending.read(ending) {
+        return Some(Chunk {
+            has_text: first_text > 0,
+            text_bytes,
+            ..chunk
+        });
+    }
+    let mut chunk = Chunk::default();
+    let mut root = Root { seen: beginning.root };
+    root.resume(&mut cursor, first_text, beginning, &mut chunk)?;
+    cursor.skip_space();
+    cursor.rest.is_empty().then_some(())?;
+    beginning.ending.remember(ending, &cursor.numbers, &chunk, text_bytes);
+    Some(chunk)
 }
 
 /// The beginning of a document, up to and without the quote before the first text, and which fields occurred in it. Nothing in it
@@ -46,6 +66,8 @@ pub(super) struct Beginning {
     root: Seen,
     choice: Seen,
     delta: Option<Seen>,
+    /// The ending of the last document with this beginning.
+    ending: Ending,
 }
 
 /// Records a beginning.
@@ -103,18 +125,18 @@ impl Root {
         }
     }
 
-    /// Scans what follows a known beginning: the text, and the rest of its delta, its choice, the choices and the document.
-    fn resume(&mut self, cursor: &mut Cursor<'_>, beginning: &mut Beginning, chunk: &mut Chunk) -> Option<()> {
+    /// Scans what follows the first text: the rest of its delta, its choice, the choices and the document.
+    fn resume(&mut self, cursor: &mut Cursor<'_>, first_text: usize, beginning: &mut Beginning, chunk: &mut Chunk) -> Option<()> {
         let mut choice = Choice {
             seen: beginning.choice,
             bytes: 0,
         };
         match beginning.delta {
-            None => choice.bytes = cursor.text()?,
+            None => choice.bytes = first_text,
             Some(seen) => {
                 let mut delta = Delta {
                     seen,
-                    other: cursor.text()?,
+                    other: first_text,
                     reasoning: 0,
                 };
                 cursor.further_members(|cursor, key| delta.member(cursor, key))?;
@@ -249,58 +271,48 @@ impl Delta {
 
 fn scan_usage(cursor: &mut Cursor<'_>, chunk: &mut Chunk) -> Option<()> {
     let mut seen = Seen::default();
-    let (mut in_details, mut beside) = (None, None);
-    cursor.object(|cursor, key| {
-        match key {
-            b"completion_tokens" => {
-                seen.once(Field::CompletionTokens)?;
-                chunk.completion_tokens = cursor.count()?;
-            }
-            b"prompt_tokens" => {
-                seen.once(Field::PromptTokens)?;
-                chunk.prompt_tokens = cursor.count()?;
-            }
-            b"cached_tokens" => {
-                seen.once(Field::CachedTokens)?;
-                beside = cursor.count()?;
-            }
-            b"prompt_tokens_details" => {
-                seen.once(Field::PromptTokensDetails)?;
-                in_details = scan_details(cursor, b"cached_tokens")?;
-            }
-            b"completion_tokens_details" => {
-                seen.once(Field::CompletionTokensDetails)?;
-                chunk.reasoning_tokens = scan_details(cursor, b"reasoning_tokens")?;
-            }
-            b"finish_reason" => cursor.null_once(&mut seen, Field::FinishReason)?,
-            _ => cursor.skip(DEEPEST_SKIP)?,
+    let mut counts = Counts::default();
+    cursor.object(|cursor, key| match key {
+        b"completion_tokens" => {
+            seen.once(Field::CompletionTokens)?;
+            cursor.count(Count::Completion, &mut counts)
         }
-        Some(())
+        b"prompt_tokens" => {
+            seen.once(Field::PromptTokens)?;
+            cursor.count(Count::Prompt, &mut counts)
+        }
+        b"cached_tokens" => {
+            seen.once(Field::CachedTokens)?;
+            cursor.count(Count::Cached, &mut counts)
+        }
+        b"prompt_tokens_details" => {
+            seen.once(Field::PromptTokensDetails)?;
+            scan_details(cursor, b"cached_tokens", Count::CachedInDetails, &mut counts)
+        }
+        b"completion_tokens_details" => {
+            seen.once(Field::CompletionTokensDetails)?;
+            scan_details(cursor, b"reasoning_tokens", Count::Reasoning, &mut counts)
+        }
+        b"finish_reason" => cursor.null_once(&mut seen, Field::FinishReason),
+        _ => cursor.skip(DEEPEST_SKIP),
     })?;
-    chunk.cached_tokens = in_details.or(beside);
+    counts.put_into(chunk);
     Some(())
 }
 
-/// One number of an object that may be null.
-#[expect(
-    clippy::option_option,
-    reason = "outside: whether this scanner knows; inside: whether there is a number"
-)]
-fn scan_details(cursor: &mut Cursor<'_>, wanted: &[u8]) -> Option<Option<u32>> {
+/// One count of an object that may be null.
+fn scan_details(cursor: &mut Cursor<'_>, wanted: &[u8], count: Count, counts: &mut Counts) -> Option<()> {
     if cursor.null() {
-        return Some(None);
+        return Some(());
     }
     let mut seen = Seen::default();
-    let mut found = None;
     cursor.object(|cursor, key| {
         if key != wanted {
             return cursor.skip(DEEPEST_SKIP);
         }
         seen.once(Field::Wanted)?;
-        found = cursor.count()?;
-        Some(())
-    })?;
-    Some(found)
+        cursor.count(count, counts)
+    })
 }
 
 /// The fields that a parse by type refuses where they occur twice in an object.
@@ -361,9 +373,18 @@ struct Literal<'a> {
 /// What is left of a document. Every function takes what it names from the beginning, or says `None`.
 struct Cursor<'a> {
     rest: &'a [u8],
+    /// The numbers that were taken, at most one more than [`MOST_NUMBERS`].
+    numbers: Vec<Number>,
 }
 
 impl<'a> Cursor<'a> {
+    fn new(document: &'a [u8]) -> Self {
+        Self {
+            rest: document,
+            numbers: Vec::new(),
+        }
+    }
+
     fn skip_space(&mut self) {
         while let [b' ' | b'\n' | b'\r' | b'\t', rest @ ..] = self.rest {
             self.rest = rest;
@@ -479,30 +500,35 @@ impl<'a> Cursor<'a> {
     }
 
     /// A number of tokens, or null.
-    #[expect(
-        clippy::option_option,
-        reason = "outside: whether this scanner knows; inside: whether there is a number"
-    )]
-    fn count(&mut self) -> Option<Option<u32>> {
+    fn count(&mut self, count: Count, counts: &mut Counts) -> Option<()> {
         if self.null() {
-            return Some(None);
+            return Some(());
         }
-        let digits = self.digits()?;
+        let digits = self.digits(Some(count))?;
         // A fraction or an exponent follows: the parse by type decides.
         if digits.len() > MOST_COUNT_DIGITS || matches!(self.rest.first(), Some(b'.' | b'e' | b'E')) {
             return None;
         }
-        Some(Some(digits.iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'))))
+        counts.set(count, Some(value_of(digits)));
+        Some(())
     }
 
     /// The digits of a whole number without a sign.
-    fn digits(&mut self) -> Option<&'a [u8]> {
+    fn digits(&mut self, count: Option<Count>) -> Option<&'a [u8]> {
         self.skip_space();
+        let left = self.rest.len();
         let length = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let (digits, rest) = self.rest.split_at(length);
         match digits {
             [] | [b'0', _, ..] => None,
             _ => {
+                if self.numbers.len() <= MOST_NUMBERS {
+                    self.numbers.push(Number {
+                        left,
+                        digits: length,
+                        count,
+                    });
+                }
                 self.rest = rest;
                 Some(digits)
             }
@@ -511,7 +537,7 @@ impl<'a> Cursor<'a> {
 
     fn skip_number(&mut self) -> Option<()> {
         let _ = self.take(b'-');
-        self.digits()?;
+        self.digits(None)?;
         // A zero that further digits follow is not a number, nor is what has letters; both meet no comma and no bracket here.
         if let Some(rest) = self.rest.strip_prefix(b".") {
             self.rest = rest;

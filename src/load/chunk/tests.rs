@@ -436,22 +436,24 @@ fn scan(document: &[u8]) -> Option<Chunk> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
-    /// A reader that remembers how the chunks before began reads each chunk as if it were alone.
+    /// A reader that remembers how the chunks before began and ended reads each chunk as if it were alone.
     #[test]
     fn events_do_not_depend_on_the_ones_before(
         documents in proptest::collection::vec(document(), 1..3),
         spaces in spaces(),
-        order in proptest::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 2..6),
+        order in proptest::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 2..8),
     ) {
         let mut reader = Reader::default();
         for (which, at, byte) in order {
             let mut text = String::new();
             which.get(&documents).write(&mut spaces.iter().copied().cycle(), &mut text);
             let mut data = text.into_bytes();
-            // Half of them differ from the first of their kind in one byte.
-            if byte.is_multiple_of(2) {
-                let at = at.index(data.len());
-                data[at] = byte;
+            // Some of them differ from the first of their kind in one byte, some have a digit more.
+            let at = at.index(data.len());
+            match byte % 4 {
+                0 => data[at] = byte,
+                1 => data.insert(at, b'0' + byte % 10),
+                _ => {}
             }
             let alone = if data.trim_ascii().is_empty() { Ok(Event::Ignored) } else { read(data.trim_ascii()) };
             let read = reader.read_event(b"", &data);
@@ -481,6 +483,29 @@ proptest! {
         if let Some(chunk) = scan(&data) {
             prop_assert_eq!(read(&data), Ok(Event::Chunk(chunk)), "{}", String::from_utf8_lossy(&data));
         }
+    }
+}
+
+/// Numbers alone may differ from the ending before.
+#[test]
+fn endings_are_read_with_their_own_numbers() {
+    let chunk = |usage: &str| format!(r#"{{"id":"c","choices":[{{"index":0,"text":"a","stop":12}}],"usage":{{{usage}}}}}"#);
+    let mut reader = Reader::default();
+    for usage in [
+        r#""prompt_tokens":7,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":4},"cached_tokens":3"#,
+        r#""prompt_tokens":7,"completion_tokens":9,"prompt_tokens_details":{"cached_tokens":4},"cached_tokens":3"#,
+        r#""prompt_tokens":17,"completion_tokens":10,"prompt_tokens_details":{"cached_tokens":0},"cached_tokens":15"#,
+        r#""prompt_tokens":17,"completion_tokens":123456789,"prompt_tokens_details":{"cached_tokens":0},"cached_tokens":15"#,
+        r#""prompt_tokens":17,"completion_tokens":4294967296,"prompt_tokens_details":{"cached_tokens":0},"cached_tokens":15"#,
+        r#""prompt_tokens":17,"completion_tokens":1e1,"prompt_tokens_details":{"cached_tokens":0},"cached_tokens":15"#,
+        r#""prompt_tokens":017,"completion_tokens":11,"prompt_tokens_details":{"cached_tokens":0},"cached_tokens":15"#,
+        r#""prompt_tokens":17,"completion_tokens":,"prompt_tokens_details":{"cached_tokens":0},"cached_tokens":15"#,
+        r#""prompt_tokens":17,"completion_tokens":null,"prompt_tokens_details":{"cached_tokens":0},"cached_tokens":15"#,
+        r#""prompt_tokens":17,"completion_tokens":null,"prompt_tokens_details":null,"cached_tokens":15"#,
+        r#""prompt_tokens":18,"completion_tokens":null,"prompt_tokens_details":null,"cached_tokens":16"#,
+    ] {
+        let data = chunk(usage);
+        assert_eq!(reader.read_event(b"", data.as_bytes()), read(data.as_bytes()), "{usage}");
     }
 }
 
