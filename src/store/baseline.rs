@@ -5,18 +5,26 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use serde::Deserialize;
+
+use super::collect::PLAN;
 use super::gather::{GatherError, RUN_FILE, gather, load_run};
 use super::history::{self, HistoryFolderError};
 use crate::analysis::{History, HistoryError, HistoryRun, Run};
-use crate::github::{self, Client, DownloadError, GithubError, RepositoryName, download_run, runs_of_branch};
+use crate::github::{self, BranchRuns, Client, DownloadError, GithubError, RepositoryName, WorkflowRun, download_run, is_on_branch};
 use crate::model::PointKey;
+use crate::system::untrusted;
 
 /// The artifact in which `imax action` stores the run that it collected.
 const COLLECTED: &str = "results_bmk";
+/// The artifact with the plan.
+const PLAN_ARTIFACT: &str = "imax-plan";
 /// What the names of jobs' artifacts begin with.
 const JOB_PREFIX: &str = "bmk_";
 /// The runs of a branch that are examined: most commits measure nothing, and the others only what they changed.
 const MAX_BRANCH_RUNS: usize = 30;
+/// The runs that are examined while none with results is found. Each costs a request.
+const MAX_EMPTY_RUNS: usize = 200;
 
 /// Where an earlier run comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,21 +133,29 @@ pub(crate) async fn load(
 /// The points of a run, each as the branch measured it last.
 async fn newest_points(remote: &WorkflowRuns, branch: &str, head: &Run) -> Result<LoadedBaseline, BaselineError> {
     let (client, repository) = github::connect(remote.repository.as_deref())?;
-    let runs = runs_of_branch(&client, &repository, remote.workflow.as_deref(), branch).await?;
+    let mut pages = BranchRuns::new(&client, &repository, remote.workflow.as_deref(), branch);
     let mut measured = Vec::new();
     let mut missing: BTreeSet<&PointKey> = head.points.iter().map(|point| &point.key).collect();
-    for workflow_run in runs.into_iter().take(MAX_BRANCH_RUNS) {
-        if missing.is_empty() {
-            break;
+    let mut examined = 0;
+    'pages: while let Some(page) = pages.next_page().await? {
+        for workflow_run in page {
+            let limit = if measured.is_empty() { MAX_EMPTY_RUNS } else { MAX_BRANCH_RUNS };
+            if missing.is_empty() || examined >= limit {
+                break 'pages;
+            }
+            examined += 1;
+            let Some(run) = download(&client, &repository, workflow_run.id, &remote.folder).await? else {
+                continue;
+            };
+            if !measures_branch(&client, &repository, branch, &workflow_run, &remote.folder).await? {
+                continue;
+            }
+            for point in run.points.iter().filter(|point| point.measurement().is_some()) {
+                missing.remove(&point.key);
+            }
+            let date = workflow_run.created_at.parse().unwrap_or_default();
+            measured.push(HistoryRun::new(&workflow_run.head_sha, date, run)?);
         }
-        let Some(run) = download(&client, &repository, workflow_run.id, &remote.folder).await? else {
-            continue;
-        };
-        for point in run.points.iter().filter(|point| point.measurement().is_some()) {
-            missing.remove(&point.key);
-        }
-        let date = workflow_run.created_at.parse().unwrap_or_default();
-        measured.push(HistoryRun::new(&workflow_run.head_sha, date, run)?);
     }
     let is_empty = measured.is_empty();
     // A history begins with its oldest run, GitHub's list with the newest.
@@ -152,7 +168,38 @@ async fn newest_points(remote: &WorkflowRuns, branch: &str, head: &Run) -> Resul
     })
 }
 
-/// The results of a workflow run: those that its report collected, else those of its jobs; `None` if nothing was measured.
+/// The part of a plan file that names its commit.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct PlanHead {
+    #[serde(default)]
+    head_sha: String,
+}
+
+/// Whether a run measured a commit of the branch. A run that was dispatched from a branch can plan a commit of another one.
+async fn measures_branch(
+    client: &Client,
+    repository: &RepositoryName,
+    branch: &str,
+    run: &WorkflowRun,
+    folder: &Path,
+) -> Result<bool, BaselineError> {
+    let folder = folder.join(run.id.to_string());
+    download_run(client, repository, run.id, &folder, &|name| name == PLAN_ARTIFACT).await?;
+    // A workflow without a plan measures the commit that it runs on.
+    let Ok(plan) = untrusted::read_text(&folder.join(PLAN)) else {
+        return Ok(true);
+    };
+    let planned = serde_json::from_str::<PlanHead>(&plan)
+        .map(|plan| plan.head_sha)
+        .unwrap_or_default();
+    if planned.is_empty() || planned == run.head_sha {
+        return Ok(true);
+    }
+    Ok(is_on_branch(client, repository, branch, &planned).await?)
+}
+
+/// The results of a workflow run: those that its report collected, else those of its jobs; `None` where nothing was measured.
 async fn download(client: &Client, repository: &RepositoryName, id: u64, folder: &Path) -> Result<Option<Run>, BaselineError> {
     let folder = folder.join(id.to_string());
     download_run(client, repository, id, &folder, &|name| name == COLLECTED).await?;

@@ -16,7 +16,7 @@ use crate::store::artifacts::{self, ArtifactError};
 use crate::system::files::{self, FileError};
 
 /// The plan as `imax action` uploads it.
-const PLAN: &str = "imax-plan/plan.json";
+pub(super) const PLAN: &str = "imax-plan/plan.json";
 
 /// Which artifacts of a workflow run are downloaded.
 #[derive(Debug)]

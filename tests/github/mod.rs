@@ -36,6 +36,8 @@ pub struct State {
     pub workflow_runs: Vec<WorkflowRun>,
     pub artifacts: Vec<Artifact>,
     pub jobs: Vec<Job>,
+    /// Commits that are on every branch.
+    pub on_branch: Vec<String>,
     /// Responses to the next requests.
     pub faults: VecDeque<Fault>,
     /// Whether the token lacks write permissions.
@@ -134,6 +136,11 @@ impl Respond for Routes {
             return error(403, "Resource not accessible by integration");
         }
         match parts.split_first() {
+            Some((&"compare", [commits])) => {
+                let is_on_branch = state.on_branch.iter().any(|commit| commits.ends_with(&format!("...{commit}")));
+                let status = if is_on_branch { "behind" } else { "diverged" };
+                ResponseTemplate::new(200).set_body_json(json!({ "status": status, "ahead_by": 0, "behind_by": 1 }))
+            }
             Some((&"issues", rest)) => comments::respond(&mut state, method, rest, request),
             Some((&"actions", rest)) => actions::respond(&state, method, rest, request),
             Some((&"check-runs" | &"commits", _)) => checks::respond(&mut state, method, &parts, request),

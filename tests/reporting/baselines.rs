@@ -360,4 +360,63 @@ fn colours_are_for_terminals() {
         let plain = compare(variables);
         assert!(plain.contains("▼50%!") && !plain.contains('\u{1b}'), "{variables:?}: {plain:?}");
     }
+
+/// A fixture with one point, which was measured at this throughput in a run.
+fn measured_at(runs: &[(u64, f64)]) -> (Fixture, Vec<(u64, String)>) {
+    let fixture = Fixture::new();
+    let texts = runs.iter().map(|(run, throughput)| {
+        let folder = format!("run{run}");
+        fixture.measured(&folder, &row(4), *throughput);
+        (*run, fixture.read(&format!("{folder}/agg_raw.json")))
+    });
+    let texts = texts.collect();
+    fixture.measured("head/a", &row(4), 1500.0);
+    (fixture, texts)
+}
+
+async fn github_with(measured: &[(u64, String)], runs: impl Iterator<Item = (u64, &'static str)>) -> Github {
+    let github = Github::start().await;
+    for (run, agg) in measured {
+        github.state().upload(*run, "bmk_4", &[("agg_raw.json", agg.as_bytes())]);
+    }
+    github.state().workflow_runs.extend(runs.map(|(id, event)| WorkflowRun {
+        id,
+        branch: "main",
+        event,
+        conclusion: "success",
+        head_repository: REPOSITORY,
+    }));
+    github
+}
+
+fn base_of(ended: &Ended) -> Option<f64> {
+    comparison(ended)["points"][0]["changes"][0]["base"].as_f64()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn comments_neither_hide_nor_replace_the_baseline() {
+    // Anybody can comment; what a comment measured is a pull request's.
+    let (fixture, measured) = measured_at(&[(1, 2000.0), (900, 400.0)]);
+    let comments = (2..=240).chain([900]).map(|id| (id, "issue_comment"));
+    let github = github_with(&measured, std::iter::once((1, "push")).chain(comments)).await;
+    assert_eq!(base_of(&report(&fixture, &github, "branch:main").await), Some(500.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn older_pages_are_read_until_a_run_with_results_is_found() {
+    let (fixture, measured) = measured_at(&[(1, 2000.0)]);
+    let github = github_with(&measured, (1..=120).map(|id| (id, "push"))).await;
+    assert_eq!(base_of(&report(&fixture, &github, "branch:main").await), Some(500.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dispatched_run_counts_where_it_measured_a_commit_of_the_branch() {
+    let (fixture, measured) = measured_at(&[(1, 2000.0), (2, 400.0)]);
+    let planned = "c0ffee0000000000000000000000000000000000";
+    let github = github_with(&measured, [(1, "push"), (2, "workflow_dispatch")].into_iter()).await;
+    let plan = json!({ "head-sha": planned }).to_string();
+    github.state().upload(2, "imax-plan", &[("plan.json", plan.as_bytes())]);
+    assert_eq!(base_of(&report(&fixture, &github, "branch:main").await), Some(500.0));
+    github.state().on_branch.push(planned.to_owned());
+    assert_eq!(base_of(&report(&fixture, &github, "branch:main").await), Some(100.0));
 }
