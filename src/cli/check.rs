@@ -86,7 +86,7 @@ pub(super) fn run(args: CheckArgs) -> Result<Exit, Failure> {
     match format {
         Format::Human => print_human(&found),
         Format::Json => output::emit(&report::json_of_diagnostics(&found).or_exit(Exit::InvalidInput)?)?,
-        Format::Github => output::emit(&annotations(&found))?,
+        Format::Github => output::emit_commands(&annotations(&found))?,
         Format::Sarif => output::emit(&report::sarif_of_diagnostics(&found, env!("CARGO_PKG_VERSION")).or_exit(Exit::InvalidInput)?)?,
     }
     let is_refused = found.has_errors() || (deny_warnings && !found.is_empty());

@@ -10,7 +10,8 @@ use super::baseline::{ComparedRun, ComparedRunArgs};
 use super::pull_request::{PullRequestArgs, number_of};
 use super::{Exit, Failure, OrExit as _, output};
 use crate::analysis::Run;
-use crate::github::{self, CommentChange, Marker, VerdictInput};
+use crate::github::workflow::WorkflowFiles;
+use crate::github::{self, CommentChange, GithubError, Marker, VerdictInput};
 use crate::model::{PointKey, with_causes};
 use crate::planning::entry_lines;
 use crate::report::{self, Budget, Links, View};
@@ -86,20 +87,46 @@ pub async fn run(args: CommentArgs) -> Result<Exit, Failure> {
             details_url: github::run_url(),
         };
         let (client, repository) = github::connect(repository.as_deref())?;
-        let url = github::put_check(&client, &repository, &github::verdict_check(&view, input)).await?;
-        output::say(&format!("check run {url}"));
+        match github::put_check(&client, &repository, &github::verdict_check(&view, input)).await {
+            Ok(url) => output::say(&format!("check run {url}")),
+            Err(error) => say_read_only("check run", error)?,
+        }
     }
     let Some(pull_request) = number_of(pr)? else {
         return Ok(Exit::Success);
     };
     let (client, repository) = github::connect(repository.as_deref())?;
-    let change = github::put_comment(&client, &repository, pull_request, &marker, &body).await?;
+    let change = match github::put_comment(&client, &repository, pull_request, &marker, &body).await {
+        Ok(change) => change,
+        Err(error) => {
+            say_read_only("comment", error)?;
+            // What would be the comment is at least on the page of the run.
+            let files = WorkflowFiles::from_environment();
+            if !files.has_summary() {
+                files.add_summary(&body).or_exit(Exit::Infrastructure)?;
+            }
+            return Ok(Exit::Success);
+        }
+    };
     output::say(&match change {
         CommentChange::Created { url } => format!("created {url}"),
         CommentChange::Updated { url } => format!("updated {url}"),
         CommentChange::Unchanged => "comment not changed".to_owned(),
     });
     Ok(Exit::Success)
+}
+
+/// Inside GitHub Actions a refused permission is a notice: the token of a fork's pull request can only read, and the report itself is
+/// complete. Any other error stays one.
+fn say_read_only(what: &str, error: GithubError) -> Result<(), Failure> {
+    match error {
+        GithubError::Forbidden { .. } if github::is_github_actions() => {
+            let text = format!("no {what}: {}", with_causes(&error));
+            output::obey(&github::workflow_command("notice", &[("title", "imax")], &text));
+            Ok(())
+        }
+        error => Err(error.into()),
+    }
 }
 
 /// The pages of the jobs behind points that failed. A comment without links is better than none, so a refusal of GitHub is only a

@@ -1,12 +1,10 @@
 //! Log records on stderr, for whoever looks for a fault. They are off by default; progress and results are not log records.
 
-use std::io;
-
 use anyhow::Context as _;
 use clap::{ArgAction, Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-use super::{Exit, Failure, OrExit as _};
+use super::{Exit, Failure, OrExit as _, output};
 
 /// The filter, in the syntax of `tracing_subscriber::EnvFilter`.
 const FILTER_VARIABLE: &str = "IMAX_LOG";
@@ -45,7 +43,7 @@ impl LogArgs {
         let Some(filter) = self.filter(std::env::var(FILTER_VARIABLE).ok().as_deref())? else {
             return Ok(());
         };
-        let records = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+        let records = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| output::Stderr);
         // A subscriber that is there already stays: a test's, say.
         match self.log_format {
             LogFormat::Text => drop(records.with_ansi(false).try_init()),

@@ -11,6 +11,7 @@ mod comment;
 mod compare;
 mod completions;
 mod configs;
+mod credentials;
 mod demo;
 mod dialect;
 mod doctor;
@@ -106,6 +107,40 @@ enum Command {
     Nvml(nvml::NvmlArgs),
 }
 
+impl Command {
+    /// Whether the command speaks with GitHub or sends notifications, so that it needs the credentials for them.
+    fn uses_github(&self) -> bool {
+        match self {
+            Self::Plan(_)
+            | Self::Collect(_)
+            | Self::Compare(_)
+            | Self::Report(_)
+            | Self::Comment(_)
+            | Self::Progress(_)
+            | Self::Notify(_) => true,
+            Self::Action(args) => args.uses_github(),
+            Self::Init(_)
+            | Self::Check(_)
+            | Self::Matrix(_)
+            | Self::Changelog(_)
+            | Self::Doctor(_)
+            | Self::Run(_)
+            | Self::Sweep(_)
+            | Self::Ready(_)
+            | Self::ImportImage(_)
+            | Self::Bench(_)
+            | Self::Eval(_)
+            | Self::Normalize(_)
+            | Self::Sim(_)
+            | Self::Schema(_)
+            | Self::Completions(_)
+            | Self::Man(_)
+            | Self::Demo(_)
+            | Self::Nvml(_) => false,
+        }
+    }
+}
+
 /// Parses the command line, runs the command, says what went wrong, and gives the exit code.
 #[must_use]
 pub fn main() -> std::process::ExitCode {
@@ -114,7 +149,7 @@ pub fn main() -> std::process::ExitCode {
         Err(error) => {
             // Help and version are answers on stdout, the rest is usage on stderr; clap knows which is which.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
-            let printed = error.print();
+            let printed = output::answer(&error);
             if let Some(hint) = bench::hint(&error) {
                 output::say(&format!("hint: {hint}"));
             }
@@ -125,7 +160,9 @@ pub fn main() -> std::process::ExitCode {
         }
     };
     let Cli { log, command } = cli;
-    let result = log.set_up().and_then(|()| start(command));
+    let result = credentials::drop_unneeded(&command)
+        .and_then(|()| log.set_up())
+        .and_then(|()| start(command));
     match result {
         Ok(exit) => exit.into(),
         Err(failure) => {

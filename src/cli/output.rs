@@ -1,10 +1,14 @@
-//! Writing to the caller. A closed pipe ends the command quietly instead of with a panic.
+//! Writing to the caller. A closed pipe ends the command quietly instead of with a panic. Inside GitHub Actions the runner executes
+//! lines of stdout and stderr, and nearly all that a command prints quotes configs, changelogs, engines or servers: everything goes
+//! through here and is disarmed, except what is meant as a workflow command.
 
-use std::io::{self, Write as _};
+use std::borrow::Cow;
+use std::io::{self, Write};
 
 use serde::Serialize;
 
 use super::{Exit, Failure, OrExit as _};
+use crate::github::{disarmed, disarmed_json, is_github_actions};
 
 /// Writes data to stdout.
 ///
@@ -37,6 +41,22 @@ pub fn emit_json_line(value: &(impl Serialize + ?Sized)) -> Result<(), Failure> 
 /// # Errors
 /// A failure other than a closed pipe.
 pub fn write(data: &str) -> io::Result<()> {
+    let data = match is_github_actions() {
+        true => data_disarmed(data),
+        false => Cow::Borrowed(data),
+    };
+    write_raw(&data)
+}
+
+/// Writes workflow commands to stdout.
+///
+/// # Errors
+/// As [`emit`].
+pub fn emit_commands(commands: &str) -> Result<(), Failure> {
+    write_raw(commands).or_exit(Exit::Infrastructure)
+}
+
+fn write_raw(data: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(data.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -44,7 +64,85 @@ pub fn write(data: &str) -> io::Result<()> {
     }
 }
 
+/// JSON keeps its value: programs read it from a pipe or a file.
+fn data_disarmed(data: &str) -> Cow<'_, str> {
+    if data.trim_start().starts_with(['{', '[']) {
+        return Cow::Owned(disarmed(&disarmed_json(data)).into_owned());
+    }
+    disarmed(data)
+}
+
 /// Writes a line to stderr. A failure to do so cannot be reported anywhere.
 pub fn say(words: &str) {
-    let _ = writeln!(io::stderr().lock(), "{words}");
+    let _ = writeln!(Stderr, "{words}");
+}
+
+/// Writes lines of workflow commands to stderr, where the runner executes them.
+pub fn obey(commands: &str) {
+    let _ = writeln!(io::stderr().lock(), "{commands}");
+}
+
+/// Prints clap's answer: help on stdout, errors on stderr. An error quotes the command line, which may quote an event.
+///
+/// # Errors
+/// As [`write()`].
+pub fn answer(error: &clap::Error) -> io::Result<()> {
+    match (is_github_actions(), error.use_stderr()) {
+        (false, _) => error.print(),
+        (true, true) => {
+            say(error.to_string().trim_end());
+            Ok(())
+        }
+        (true, false) => write(&error.to_string()),
+    }
+}
+
+/// Stderr as a writer, for log records. Each write is a whole number of lines.
+#[derive(Debug, Clone, Copy)]
+pub struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut stderr = io::stderr().lock();
+        if is_github_actions() {
+            stderr.write_all(disarmed(&String::from_utf8_lossy(bytes)).as_bytes())
+        } else {
+            stderr.write_all(bytes)
+        }
+    }
+
+    fn write_fmt(&mut self, arguments: std::fmt::Arguments<'_>) -> io::Result<()> {
+        // At once: a command must not come together of pieces that are none.
+        self.write_all(arguments.to_string().as_bytes())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_in_a_pipe_keeps_its_value() {
+        let value = serde_json::json!({ "a": "##[error]x", "b": ["\r::stop-commands::x", "\u{1b}[31m"] });
+        let text = serde_json::to_string_pretty(&value).unwrap();
+        let disarmed = data_disarmed(&text);
+        assert!(!disarmed.contains("##["), "{disarmed}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&disarmed).unwrap(), value);
+    }
+
+    #[test]
+    fn what_only_begins_like_json_is_disarmed_as_text() {
+        let text = "[link](x)\n  ::add-mask::a\r::stop-commands::b\n##[error]c";
+        let disarmed = data_disarmed(text);
+        assert_eq!(disarmed, "[link](x)\n|   ::add-mask::a\u{240d}::stop-commands::b\n#\\u0023[error]c");
+    }
 }

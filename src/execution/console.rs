@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 
-use crate::github::workflow_command;
+use crate::github::{disarmed, workflow_command};
 use crate::model::Secret;
 use crate::system::redaction::redact;
 
@@ -13,11 +13,6 @@ pub(super) struct Console {
     in_actions: bool,
     quiet: bool,
     secrets: Vec<Secret>,
-}
-
-/// Whether this process runs inside a GitHub Actions job.
-pub(super) fn is_github_actions() -> bool {
-    std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
 }
 
 impl Console {
@@ -61,29 +56,20 @@ impl Console {
     pub fn failure(&self, title: &str, text: &str) {
         let text = redact(text, &self.secrets);
         if self.in_actions {
+            let text = text.replace("##[", "# #[");
             print(&workflow_command("error", &[("title", title)], &text));
         } else {
             print(&format!("{title}: {text}"));
         }
     }
 
-    /// The text without secrets, and without lines that the runner would execute as workflow commands: those that start with
-    /// `::` or contain `##[`.
+    /// The text without secrets, and inside GitHub Actions without lines that the runner would execute.
     fn sanitized(&self, text: &str) -> String {
         let text = redact(text, &self.secrets);
         if !self.in_actions {
             return text;
         }
-        text.lines().map(quote_command).collect::<Vec<_>>().join("\n")
-    }
-}
-
-fn quote_command(line: &str) -> String {
-    let is_command = line.trim_start().starts_with("::") || line.contains("##[");
-    if is_command {
-        format!("| {}", line.replace("##[", "# #["))
-    } else {
-        line.to_owned()
+        disarmed(&text).into_owned()
     }
 }
 
@@ -105,7 +91,7 @@ mod tests {
         };
         assert_eq!(
             console.sanitized("a\n ::stop-commands::x\n##[error]y hf_abcdef"),
-            "a\n|  ::stop-commands::x\n| # #[error]y ***"
+            "a\n|  ::stop-commands::x\n# #[error]y ***"
         );
     }
 }

@@ -16,6 +16,15 @@ pub enum ExecutionError {
     /// The log of the engine cannot be created in it.
     #[error("cannot create {}", path.display())]
     Log { path: PathBuf, source: io::Error },
+    /// Another run has it.
+    #[error("another imax run writes to {}; give each run an --out of its own", .0.display())]
+    FolderInUse(PathBuf),
+    /// The file that keeps other runs out cannot be locked.
+    #[error("cannot lock {}", path.display())]
+    Lock { path: PathBuf, source: io::Error },
+    /// A result of an earlier job cannot be removed.
+    #[error("cannot remove {}, a file of an earlier job; remove it, or give another --out", path.display())]
+    EarlierResult { path: PathBuf, source: io::Error },
     /// A path cannot be made absolute.
     #[error("cannot make the path {} absolute", path.display())]
     Path { path: PathBuf, source: io::Error },

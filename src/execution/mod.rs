@@ -39,6 +39,7 @@ mod load_points;
 mod load_preparation;
 mod load_settings;
 mod node_examination;
+mod output_folder;
 mod phase;
 mod preflight;
 mod progress;
@@ -64,6 +65,7 @@ use crate::fleet::engine_log::EngineLog;
 use crate::fleet::job_state::StateFolder;
 use crate::fleet::launcher::secrets_of;
 use crate::git::checkout::Checkout;
+use crate::github::is_github_actions;
 use crate::job::{JobRecord, JobSpec};
 use crate::matrix::Row;
 use crate::model::RunnerName;
@@ -77,6 +79,7 @@ pub use error::ExecutionError;
 pub use external_engine::{ExternalEngine, ExternalEngineError, wait_for_external_engine};
 pub use job_end::JobEnd;
 pub use node_examination::{Examination, ExaminationError, ExaminationRequest, examine};
+use output_folder::HeldFolder;
 use progress::Progress;
 pub use request::{EvalOptions, ExecutionRequest, LoadOverrides};
 pub use spec::RunnerProfileError;
@@ -104,6 +107,8 @@ pub async fn execute(request: ExecutionRequest, cancellation: &Cancellation) -> 
     // Git compares every file of the repository with its index, which may take long: the look-up starts first and is awaited last.
     let checkout = Checkout::look_up(folders.repository.clone());
     let runner = spec::runner_name(request.runner_name.as_deref())?;
+    let _held = HeldFolder::take(&folders.out)?;
+    let cleared = output_folder::clear(&folders.out, &request.row, &runner)?;
     let spec = match spec::resolve_job(&request, &runner, &folders) {
         Ok(spec) => spec,
         Err(error) => {
@@ -118,7 +123,7 @@ pub async fn execute(request: ExecutionRequest, cancellation: &Cancellation) -> 
     let path = folders.server_log();
     let log = EngineLog::create(path.clone()).map_err(|source| ExecutionError::Log { path, source })?;
     let ctx = context(request, spec, folders, log, checkout, port, start, cancellation);
-    announce(&ctx);
+    announce(&ctx, cleared);
     let mut progress = Progress::new(ctx.spec.profile.deadlines);
     let span = info_span!("job", id = %ctx.spec.id, row = %ctx.spec.row.curve_key());
     let failure = Box::pin(attempts::run_attempts(&ctx, &mut progress).instrument(span)).await;
@@ -142,7 +147,7 @@ fn context(
     let environment = environment::engine_environment(&spec, &folders, port);
     let secrets = secrets_of(&environment);
     JobContext {
-        console: Console::new(console::is_github_actions(), request.quiet, secrets.clone()),
+        console: Console::new(is_github_actions(), request.quiet, secrets.clone()),
         spec,
         folders,
         log,
@@ -158,13 +163,19 @@ fn context(
     }
 }
 
-fn announce(ctx: &JobContext) {
+fn announce(ctx: &JobContext, cleared: usize) {
     let JobContext { spec, console, .. } = ctx;
     console.line(&format!("job {}: {} on {}", spec.id, spec.row.curve_key(), spec.runner_name));
     if let Some(recipe) = &spec.recipe {
         console.line(&format!("recipe {}: {}", recipe.path, recipe.chosen));
     }
     console.line(&format!("profile {}, launcher {}", spec.profile.name, spec.profile.launch.name()));
+    if cleared > 0 {
+        console.line(&format!(
+            "removed {cleared} files of an earlier job from {}",
+            ctx.folders.out.display()
+        ));
+    }
 }
 
 /// Writes the record of a row that cannot be run. Nothing was started.
@@ -177,7 +188,7 @@ fn refuse(
     start: &JobStart,
 ) -> Result<ExecutedJob, ExecutionError> {
     let record = record::of_refused_row(row, runner, commit, reason, start);
-    let console = Console::new(console::is_github_actions(), false, Vec::new());
+    let console = Console::new(is_github_actions(), false, Vec::new());
     publish::publish(&record, folders, &console, &[])?;
     Ok(ExecutedJob {
         record,

@@ -38,6 +38,13 @@ impl WorkflowFiles {
         self.output.is_some()
     }
 
+    /// Whether the step's summary has text already.
+    #[must_use]
+    pub fn has_summary(&self) -> bool {
+        let facts = self.summary.as_ref().and_then(|path| path.metadata().ok());
+        facts.is_some_and(|facts| facts.len() > 0)
+    }
+
     /// Sets step outputs, in one write.
     ///
     /// # Errors

@@ -2,6 +2,8 @@
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>, escapes:
 //! <https://github.com/actions/toolkit/blob/main/packages/core/src/command.ts>.
 
+use std::borrow::Cow;
+
 use crate::model::{Diagnostic, Diagnostics, Place};
 
 /// `::name key=value,key=value::message`, without a line break.
@@ -15,6 +17,40 @@ pub fn workflow_command(name: &str, properties: &[(&str, &str)], message: &str) 
     format!("::{name}{space}{}::{}", properties.join(","), escape_data(message))
 }
 
+/// Whether this process runs inside a GitHub Actions job.
+#[must_use]
+pub fn is_github_actions() -> bool {
+    std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
+}
+
+/// A text without lines that the runner would execute. It takes `::command::` at the start of a line, which a lone carriage return
+/// starts as well, and `##[command]` anywhere in one (`ActionCommand.cs` of actions/runner, both versions). Escape sequences of
+/// terminals are made visible, since they hide what follows.
+#[must_use]
+pub fn disarmed(text: &str) -> Cow<'_, str> {
+    let is_harmless = !text.contains(['\r', '\u{1b}', '\u{9b}']) && !text.contains("::") && !text.contains("##[");
+    if is_harmless {
+        return Cow::Borrowed(text);
+    }
+    let text = text.replace("\r\n", "\n").replace('\r', "\u{240d}");
+    let text = text.replace(['\u{1b}', '\u{9b}'], "\u{241b}").replace("##[", "# #[");
+    let lines = text.split_inclusive('\n').map(|line| match line.trim_start().starts_with("::") {
+        true => format!("| {line}"),
+        false => line.to_owned(),
+    });
+    Cow::Owned(lines.collect())
+}
+
+/// JSON of the same value in which no line is executed: `##[` can only be inside of a string, where the second `#` may be escaped.
+#[must_use]
+pub fn disarmed_json(text: &str) -> Cow<'_, str> {
+    if text.contains("##[") {
+        Cow::Owned(text.replace("##[", "#\\u0023["))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
 /// A line for each diagnostic, which GitHub shows on its line in the pull request.
 #[must_use]
 pub fn annotations(diagnostics: &Diagnostics) -> String {
@@ -26,7 +62,7 @@ fn annotation(diagnostic: &Diagnostic) -> String {
     let mut properties: Vec<(&str, &str)> = place.iter().map(|(key, value)| (*key, value.as_str())).collect();
     properties.push(("title", diagnostic.code));
     let help = diagnostic.help.as_ref().map_or(String::new(), |help| format!("\nhelp: {help}"));
-    let message = format!("{}{help}", diagnostic.message);
+    let message = format!("{}{help}", diagnostic.message).replace("##[", "# #[");
     workflow_command(diagnostic.severity.as_str(), &properties, &message)
 }
 
@@ -57,6 +93,24 @@ fn escape_property(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::model::{Position, SourceFile, Span};
+
+    #[test]
+    fn foreign_text_is_never_a_command() {
+        for (text, printed) in [
+            ("plain: text", "plain: text"),
+            ("a::b", "a::b"),
+            ("::stop-commands::x", "| ::stop-commands::x"),
+            ("\u{a0} ::add-mask::x\nnext", "| \u{a0} ::add-mask::x\nnext"),
+            ("key\r::error::x", "key\u{240d}::error::x"),
+            ("one\r\n::error::x\r\n", "one\n| ::error::x\n"),
+            ("see ##[add-mask]h100", "see # #[add-mask]h100"),
+            ("###[error]", "## #[error]"),
+            ("\u{1b}[2K::error::x", "\u{241b}[2K::error::x"),
+        ] {
+            assert_eq!(disarmed(text), printed);
+        }
+        assert!(matches!(disarmed("nothing to do"), Cow::Borrowed(_)));
+    }
 
     #[test]
     fn message_and_properties_are_escaped() {

@@ -355,3 +355,46 @@ fn all_configs_are_planned_where_a_file_changed() {
     let without_revisions = repository.imax(&["plan", "--all", "--changed", "src/**"]);
     assert_eq!(without_revisions.code, 2);
 }
+
+/// The runner executes `##[command]` anywhere in a line and `::command::` at the start of one.
+#[test]
+fn texts_of_a_pull_request_are_no_workflow_commands() {
+    let (repository, base, _) = diverged();
+    let texts = ["##[add-mask]h100", "##[stop-commands]x", "a\\r::error::b"];
+    let entry = format!(
+        "- config-keys: [toy-fp8-h100-sim]\n  description: [\"{}\"]\n  pr-link: XXX\n",
+        texts.join("\", \"")
+    );
+    let head = repository.commit_log(&with(LOG, &entry));
+    let labels = ["sweep-enabled"];
+    let event = pull_request("labeled", Some("sweep-enabled"), &labels, &base, &head, "org/repo");
+    let ran = repository.event_with("pull_request", &event, &[("GITHUB_ACTIONS", "true")]);
+    assert_eq!(ran.output("run"), "true", "{}", ran.stderr);
+    assert_no_command(&format!("{}{}", ran.stdout, ran.stderr));
+    // What a program reads is what was written.
+    let description = &ran.json()["changelog_metadata"]["entries"][0]["description"];
+    assert_eq!(description, &json!(["##[add-mask]h100", "##[stop-commands]x", "a\r::error::b"]));
+
+    let key = "evil:\n  \"x\\n::add-mask::a\\r::stop-commands::b##[error]c\": 1\n";
+    repository.write("configs/evil-master.yaml", key);
+    for arguments in [
+        ["check", "--format", "human"],
+        ["check", "--format", "github"],
+        ["matrix", "full-sweep", "--no-evals"],
+    ] {
+        let ran = repository.imax_with(&arguments, &[("GITHUB_ACTIONS", "true")]);
+        assert_eq!(ran.code, 3, "{}", ran.stderr);
+        assert_no_command(&format!("{}{}", ran.stdout, ran.stderr));
+    }
+    let ran = repository.imax_with(&["matrix", "--x\n::add-mask::y"], &[("GITHUB_ACTIONS", "true")]);
+    assert_eq!(ran.code, 2);
+    assert_no_command(&ran.stderr);
+}
+
+fn assert_no_command(printed: &str) {
+    for line in printed.split(['\n', '\r']) {
+        let is_annotation = line.starts_with("::error ") || line.starts_with("::warning ");
+        assert!(is_annotation || !line.trim_start().starts_with("::"), "{line:?} in {printed}");
+        assert!(!line.contains("##["), "{line:?} in {printed}");
+    }
+}

@@ -104,6 +104,11 @@ impl Repository {
         self.run(arguments, &[])
     }
 
+    /// The same with more variables.
+    pub fn imax_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+        self.run(arguments, variables)
+    }
+
     /// Runs `imax plan --event` here for an event.
     pub fn event(&self, name: &str, payload: &Value) -> Ran {
         self.event_with(name, payload, &[])

@@ -360,6 +360,7 @@ fn colours_are_for_terminals() {
         let plain = compare(variables);
         assert!(plain.contains("▼50%!") && !plain.contains('\u{1b}'), "{variables:?}: {plain:?}");
     }
+}
 
 /// A fixture with one point, which was measured at this throughput in a run.
 fn measured_at(runs: &[(u64, f64)]) -> (Fixture, Vec<(u64, String)>) {

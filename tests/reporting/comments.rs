@@ -35,13 +35,22 @@ impl Desk {
 }
 
 async fn comment(folder: &Path, api_url: &str, arguments: &[&str]) -> Ended {
+    comment_with(folder, api_url, arguments, &[]).await
+}
+
+/// The same with more variables.
+async fn comment_with(folder: &Path, api_url: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
+    let more: Vec<(String, String)> = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
     let folder = folder.to_owned();
     let api_url = api_url.to_owned();
     let mut all = vec!["comment".to_owned(), "head".to_owned(), "--compare".to_owned(), "base".to_owned()];
     all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
     let run = move || {
         let arguments: Vec<&str> = all.iter().map(String::as_str).collect();
-        let environment = [
+        let mut environment = vec![
             ("GITHUB_API_URL", api_url.as_str()),
             ("GITHUB_TOKEN", TOKEN),
             ("GITHUB_REPOSITORY", REPOSITORY),
@@ -49,6 +58,7 @@ async fn comment(folder: &Path, api_url: &str, arguments: &[&str]) -> Ended {
             ("GITHUB_RUN_ID", "1"),
             ("GITHUB_EVENT_PATH", "event.json"),
         ];
+        environment.extend(more.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         imax_in(&folder, &arguments, &environment)
     };
     tokio::task::spawn_blocking(run).await.unwrap()
@@ -225,4 +235,27 @@ async fn event_without_a_pull_request_posts_no_comment() {
     assert_eq!(ended.code, 0);
     assert!(ended.stderr.contains("no pull request in this event"), "{}", ended.stderr);
     assert!(desk.github.state().requests.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn read_only_token_is_a_notice_and_the_summary() {
+    let desk = Desk::new().await;
+    desk.github.state().read_only = true;
+    let outside = desk.comment(&[]).await;
+    assert_eq!(outside.code, 2, "{}", outside.stderr);
+    let summary = desk.fixture.path("summary.md");
+    let variables = [("GITHUB_ACTIONS", "true"), ("GITHUB_STEP_SUMMARY", summary.to_str().unwrap())];
+    let inside = comment_with(&desk.fixture.path(""), &desk.github.api_url(), &[], &variables).await;
+    assert_eq!(inside.code, 0, "{}", inside.stderr);
+    assert!(
+        inside.stderr.contains("::notice title=imax::no comment: GitHub refused"),
+        "{}",
+        inside.stderr
+    );
+    assert!(
+        desk.fixture.read("summary.md").contains("worse"),
+        "{}",
+        desk.fixture.read("summary.md")
+    );
+    assert!(desk.bodies().is_empty());
 }

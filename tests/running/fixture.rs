@@ -165,6 +165,11 @@ impl Fixture {
         Running::start(self.command().args(["run", "--out", "out", "--runner-name", "h100-a_0"])).finish()
     }
 
+    /// Runs a step of the action.
+    pub fn action(&self) -> Finished {
+        Running::start(self.command().arg("action")).finish()
+    }
+
     /// Runs `imax doctor`.
     pub fn doctor(&self, arguments: &[&str]) -> Finished {
         self.start_doctor(arguments).finish()

@@ -51,6 +51,16 @@ enum ActionCommand {
     Check,
 }
 
+impl ActionArgs {
+    /// Whether the step speaks with GitHub. A step that runs code of a commit does not.
+    pub(super) fn uses_github(&self) -> bool {
+        match self.command {
+            ActionCommand::Plan | ActionCommand::Progress | ActionCommand::Report => true,
+            ActionCommand::Run | ActionCommand::Check => false,
+        }
+    }
+}
+
 /// The folder into which the workflow downloads the run's artifacts, each into a folder of its name.
 const ARTIFACTS: &str = "imax-artifacts";
 /// The file of the row in the step's folder.
@@ -120,7 +130,7 @@ async fn run_all(command_lines: Vec<Vec<String>>) -> Result<Exit, Failure> {
             && let Some(found) = failure.findings()
         {
             // GitHub shows them on the line in the pull request.
-            output::say(annotations(found).trim_end());
+            output::obey(annotations(found).trim_end());
         }
         match (&first, &result) {
             (Ok(Exit::Success), _) => first = result,

@@ -1,5 +1,6 @@
 //! The points among files: measured ones in normalised results, the others in job records.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rayon::iter::Either;
@@ -10,24 +11,47 @@ use super::{Unreadable, is_named};
 use crate::analysis::Found;
 use crate::job::Outcome;
 use crate::matrix::Row;
-use crate::model::{Concurrency, FailureClass};
+use crate::model::{Concurrency, FailureClass, PointKey};
 use crate::result::{Agg, AggError, Json, POINT_PART, Point, PointFailure};
 use crate::store::artifacts;
 
 /// The points in files, and what cannot be read. All cores read: a sweep has thousands of files.
 pub(super) fn points_in(files: &[PathBuf]) -> (Vec<Found>, Vec<Unreadable>) {
-    let (found, unreadable): (Vec<Vec<Found>>, Vec<Unreadable>) = files.par_iter().partition_map(|path| match read_file(path) {
-        Ok(points) => Either::Left(points),
+    let (found, unreadable): (Vec<Vec<FoundIn>>, Vec<Unreadable>) = files.par_iter().partition_map(|path| match read_file(path) {
+        Ok(points) => Either::Left(points.into_iter().map(|found| FoundIn { path, found }).collect()),
         Err(reason) => Either::Right(Unreadable {
             file: path.display().to_string(),
             reason,
         }),
     });
-    (found.into_iter().flatten().collect(), unreadable)
+    let found: Vec<FoundIn> = found.into_iter().flatten().collect();
+    let unmeasured: BTreeSet<(Option<&Path>, PointKey)> = found
+        .iter()
+        .filter(|found| found.found.is_unmeasured)
+        .map(|found| (found.path.parent(), found.found.found.point.key.clone()))
+        .collect();
+    let is_current =
+        |found: &FoundIn| found.found.is_recorded || !unmeasured.contains(&(found.path.parent(), found.found.found.point.key.clone()));
+    let current = found.into_iter().filter(is_current).map(|found| found.found.found);
+    (current.collect(), unreadable)
 }
 
-/// The points of a file; none if its name is not that of a result or a job record.
-fn read_file(path: &Path) -> Result<Vec<Found>, String> {
+/// A point, and the file that it is in.
+struct FoundIn<'a> {
+    path: &'a Path,
+    found: FoundPoint,
+}
+
+struct FoundPoint {
+    found: Found,
+    /// Whether it is of a job record.
+    is_recorded: bool,
+    /// Whether the record says that its job did not measure the point: a result in the same folder is then of an earlier job.
+    is_unmeasured: bool,
+}
+
+/// The points of a file; none where its name is not that of a result or a job record.
+fn read_file(path: &Path) -> Result<Vec<FoundPoint>, String> {
     let is_result = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"agg_"));
     if !is_result && !is_named(path, "job.json") {
         return Ok(Vec::new());
@@ -43,8 +67,12 @@ fn read_file(path: &Path) -> Result<Vec<Found>, String> {
     if matches!(document, Json::List(_)) {
         return Ok(Vec::new());
     }
-    let point = measured(source, document).map_err(|error| error.to_string())?;
-    Ok(vec![point])
+    let found = measured(source, document).map_err(|error| error.to_string())?;
+    Ok(vec![FoundPoint {
+        found,
+        is_recorded: false,
+        is_unmeasured: false,
+    }])
 }
 
 /// The point of a normalised document.
@@ -80,16 +108,22 @@ struct Record {
 struct RecordedPoint {
     conc: Concurrency,
     outcome: Outcome,
+    #[serde(default)]
+    normalised: Option<String>,
 }
 
 /// The points of a job record, all as failures: a point that was measured has a document of its own, which replaces this one. Where
 /// that document is lost, the failure remains and says so.
-fn recorded_points(record: &Record, source: &str) -> Vec<Found> {
-    let found = record.points.iter().map(|point| Found {
-        source: source.to_owned(),
-        point: Point::failed(&record.row, point.conc, failure_of(point, &record.outcome)),
-        ended_unix_s: None,
-        doubts: Vec::new(),
+fn recorded_points(record: &Record, source: &str) -> Vec<FoundPoint> {
+    let found = record.points.iter().map(|point| FoundPoint {
+        found: Found {
+            source: source.to_owned(),
+            point: Point::failed(&record.row, point.conc, failure_of(point, &record.outcome)),
+            ended_unix_s: None,
+            doubts: Vec::new(),
+        },
+        is_recorded: true,
+        is_unmeasured: point.normalised.is_none() && point.outcome.failure().is_some(),
     });
     found.collect()
 }

@@ -24,6 +24,9 @@ impl ExitOf for ExecutionError {
             Self::RunnerName(_) => Exit::InvalidInput,
             Self::OutputFolder { .. }
             | Self::Log { .. }
+            | Self::FolderInUse(_)
+            | Self::Lock { .. }
+            | Self::EarlierResult { .. }
             | Self::Path { .. }
             | Self::WorkingFolder(_)
             | Self::Orphans(_)
