@@ -18,7 +18,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use imax::testing::Cancellation;
 use imax::testing::ChunkMark;
 use imax::testing::{Asked, Exchange};
-use imax::testing::{Deadlines, Metrics, Plan, PreparedRequest, Protocol, Record, Schedule, Stamp, Target, chunk, sse};
+use imax::testing::{Deadlines, Metrics, Plan, PreparedRequest, Protocol, Record, Schedule, Shard, Stamp, Target, chunk, sse};
 use imax::testing::{Drive, KernelClock};
 
 /// A chunk as vLLM sends it, with usage, about 300 bytes.
@@ -190,6 +190,7 @@ fn driver(criterion: &mut Criterion) {
         let plan = Plan {
             requests: vec![request; requests],
             schedule: Schedule::Closed,
+            shard: Shard::WHOLE,
             max_concurrency: NonZeroU32::new(streams).unwrap(),
             keep_texts: false,
             dialogues: None,
@@ -204,6 +205,7 @@ fn driver(criterion: &mut Criterion) {
             warming_up: false,
             tokenizer: None,
             keep_chunks: false,
+            start_at: None,
         };
         group.throughput(Throughput::Elements(u64::from(CHUNKS) * requests as u64));
         group.bench_with_input(BenchmarkId::new("chunks over streams", streams), &plan, |bencher, plan| {

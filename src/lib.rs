@@ -96,7 +96,9 @@ pub mod testing {
     pub use crate::load::exchange::{Asked, Exchange};
     pub use crate::load::record::ChunkMark;
     pub use crate::load::statistics::{mean, percentile_of_sorted};
-    pub use crate::load::{Deadlines, Metrics, Plan, PreparedRequest, Protocol, Record, Schedule, Stamp, Target, Tokenizer, chunk, sse};
+    pub use crate::load::{
+        Deadlines, Metrics, Plan, PreparedRequest, Protocol, Record, Schedule, Shard, Stamp, Target, Tokenizer, chunk, sse,
+    };
     pub use crate::matrix::policy::Permission;
     pub use crate::matrix::{FullSweep, Row, full_sweep};
     pub use crate::measure::load_driver::{Drive, KernelClock};

@@ -7,10 +7,12 @@ use chrono::{DateTime, Utc};
 use clap::{ArgGroup, Args, ValueEnum};
 use globset::Glob;
 
+use super::bench::table;
 use super::dialect::DialectArg;
-use super::{Exit, Failure, output};
+use super::{Exit, Failure, OrExit as _, output, terminal};
 use crate::analysis::Run;
 use crate::github::{self, Downloaded};
+use crate::measure::{CollectedShards, collect_shards};
 use crate::result::EvalSort;
 use crate::store;
 use crate::store::collect::{self, HistoryEntry, RunDownload};
@@ -19,7 +21,7 @@ use crate::store::collect::{self, HistoryEntry, RunDownload};
 #[derive(Debug, Args)]
 #[command(
     group(ArgGroup::new("original").args(["compat", "compat_evals"])),
-    after_help = "Examples:\n  imax collect artifacts/ --plan plan.json --out results/\n  imax collect --run-id 16890123456 --repo octo-org/benchmarks --out results/"
+    after_help = "Examples:\n  imax collect artifacts/ --plan plan.json --out results/\n  imax collect --run-id 16890123456 --repo octo-org/benchmarks --out results/\n  imax collect shards/ --shards --out results/"
 )]
 pub struct CollectArgs {
     /// The folder with the artifacts, at any depth. With --run-id, the download folder [default: imax-artifacts/RUN_ID].
@@ -50,6 +52,9 @@ pub struct CollectArgs {
     /// Exit with code 1 unless every point was measured.
     #[arg(long, conflicts_with = "original")]
     complete: bool,
+    /// Merge the results of `imax bench --shard` in the folder into that of the whole load, a raw result in --out.
+    #[arg(long, conflicts_with_all = ["run_id", "plan", "complete", "history", "original"], requires = "folder")]
+    shards: bool,
     #[command(flatten)]
     history: HistoryArgs,
     /// Do what collect_results.py does: merge all JSON files into one list.
@@ -138,11 +143,15 @@ pub async fn run(args: CollectArgs) -> Result<Exit, Failure> {
         plan,
         out,
         complete,
+        shards,
         history,
         compat,
         compat_evals,
         dialect,
     } = args;
+    if shards {
+        return merge_shards(&folder.unwrap_or_default(), &out);
+    }
     if compat || compat_evals {
         // clap has checked that both are there.
         let (folder, name) = (folder.unwrap_or_default(), name.unwrap_or_default());
@@ -179,6 +188,31 @@ pub async fn run(args: CollectArgs) -> Result<Exit, Failure> {
     output::say(&format!("{} of {} points measured", run.measured(), run.points.len()));
     output::emit(&collect::write_run(&out, gathered)?)?;
     Ok(if complete && !is_complete {
+        Exit::MeasurementFailed
+    } else {
+        Exit::Success
+    })
+}
+
+/// Merges the shards of a load, and shows it as `imax bench` does.
+fn merge_shards(folder: &Path, out: &Path) -> Result<Exit, Failure> {
+    let CollectedShards { load, path } = collect_shards(folder, out)?;
+    let measured = &load.measured;
+    for doubt in &measured.doubts {
+        output::say(&format!(
+            "warning: the result is marked `{}`: {}",
+            doubt.code(),
+            doubt.explanation()
+        ));
+    }
+    output::say(&format!(
+        "{} shards, whose starts are {:.1} ms apart by their own clocks",
+        load.shards(),
+        load.skew().as_secs_f64() * 1e3
+    ));
+    output::write(&table(measured, terminal::stdout_style())).or_exit(Exit::Infrastructure)?;
+    output::say(&format!("wrote {}", path.display()));
+    Ok(if measured.has_failed() {
         Exit::MeasurementFailed
     } else {
         Exit::Success

@@ -1,4 +1,5 @@
-//! Reads the files of a job's loads before the engine starts, so that GPUs do not wait for a download or for an invalid file.
+//! Reads the files of a job's loads before the engine starts, so that GPUs do not wait for a download or for an invalid file. Where the
+//! model has no tokenizer the engine is to lend its own, once it runs.
 
 use super::blocking::blocking;
 use super::context::JobContext;
@@ -32,7 +33,6 @@ pub(super) fn prepare_load(ctx: &JobContext, phase: &RunningPhase) -> Result<(),
     let settings =
         load_settings(spec, point.conc, &target, ctx.seed).map_err(|error| JobFailure::new(FailureClass::Invalid, with_causes(&error)))?;
     let mut go_on = || !ctx.cancellation.is_cancelled() && !phase.is_late();
-    // An engine that is yet to start cannot lend its tokenizer, so that of the model must be there, unless the profile says otherwise.
     let is_running = spec.profile.launch.is_elsewhere();
     let prepared = blocking(|| {
         let prompts = prepare(&settings, &mut go_on)?;

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
+use serde::{Deserialize, Serialize};
+
+use super::shard::Shard;
 
 /// When requests are sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,7 +47,8 @@ pub struct Ramp {
 }
 
 /// The path of a ramp.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RampKind {
     /// By the same amount each time.
     Linear,
@@ -91,6 +95,15 @@ impl Schedule {
             (None, None) => return Self::Closed,
         };
         Self::Open(offsets(&rate, arrival.burstiness, limit, seed))
+    }
+
+    /// The part of it that a shard carries out.
+    #[must_use]
+    pub fn part(self, shard: Shard) -> Self {
+        match self {
+            Self::Closed => Self::Closed,
+            Self::Open(offsets) => Self::Open(shard.select(offsets).collect()),
+        }
     }
 
     /// Requests a second over the whole schedule; `None` for a closed loop and a single request.

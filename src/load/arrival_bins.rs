@@ -1,5 +1,9 @@
 //! When chunks and their tokens arrived, in bins of time, for runs whose chunks are not kept one by one.
 
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
 use super::stamp::Stamp;
 
 /// Width of the first bins: a millisecond, in nanoseconds.
@@ -22,6 +26,17 @@ pub struct ArrivalBins {
     tokens: Vec<f64>,
 }
 
+/// Arrivals in a file.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ArrivalDocument {
+    /// Chunks of each second.
+    chunks: Vec<u32>,
+    /// Width of a bin, nanoseconds.
+    width_ns: u64,
+    /// Bins with tokens, and their number.
+    tokens: Vec<(u32, f64)>,
+}
+
 impl ArrivalBins {
     /// Bins from the start of a run on.
     #[must_use]
@@ -37,16 +52,69 @@ impl ArrivalBins {
     /// Counts a chunk that arrived, with its tokens; 0 of an answer that failed.
     pub fn push(&mut self, at: Stamp, tokens: f64) {
         let offset = self.offset(at);
+        let second = self.second(offset);
+        self.chunks[second] += 1;
+        self.add_tokens(offset, tokens);
+    }
+
+    /// The place of the second of an offset.
+    fn second(&mut self, offset: u64) -> usize {
         let second = usize::try_from(offset / NANOS_PER_SECOND).unwrap_or(MOST_SECONDS).min(MOST_SECONDS);
         if self.chunks.len() <= second {
             self.chunks.resize(second + 1, 0);
         }
-        self.chunks[second] += 1;
+        second
+    }
+
+    fn add_tokens(&mut self, offset: u64, tokens: f64) {
         let bin = self.bin(offset);
         if self.tokens.len() <= bin {
             self.tokens.resize(bin + 1, 0.0);
         }
         self.tokens[bin] += tokens;
+    }
+
+    /// Adds the arrivals of another client. Its seconds and bins count by their middle.
+    pub fn merge(&mut self, other: &Self) {
+        for (chunks, second) in other.chunks.iter().zip(0_u64..) {
+            let middle = other.start.after(Duration::from_secs(second) + Duration::from_millis(500));
+            let second = self.second(self.offset(middle));
+            self.chunks[second] = self.chunks[second].saturating_add(*chunks);
+        }
+        for (tokens, bin) in other.tokens.iter().zip(0_u64..).filter(|(tokens, _)| **tokens > 0.0) {
+            let middle = bin.saturating_mul(other.width).saturating_add(other.width / 2);
+            self.add_tokens(self.offset(other.start.after(Duration::from_nanos(middle))), *tokens);
+        }
+    }
+
+    /// The arrivals for a file.
+    #[must_use]
+    pub fn document(&self) -> ArrivalDocument {
+        let bins = self.tokens.iter().copied().zip(0_u32..).filter(|(tokens, _)| *tokens > 0.0);
+        ArrivalDocument {
+            chunks: self.chunks.clone(),
+            width_ns: self.width,
+            tokens: bins.map(|(tokens, bin)| (bin, tokens)).collect(),
+        }
+    }
+
+    /// The arrivals of a file, of a run that started at `start`.
+    #[must_use]
+    pub fn of_document(start: Stamp, document: &ArrivalDocument) -> Self {
+        let mut bins = Self::new(start);
+        bins.chunks = document.chunks.iter().copied().take(MOST_SECONDS + 1).collect();
+        bins.width = document.width_ns.max(1);
+        for (bin, tokens) in &document.tokens {
+            let bin = usize::try_from(*bin).unwrap_or(usize::MAX);
+            if bin >= MOST_BINS {
+                continue;
+            }
+            if bins.tokens.len() <= bin {
+                bins.tokens.resize(bin + 1, 0.0);
+            }
+            bins.tokens[bin] += tokens;
+        }
+        bins
     }
 
     /// Chunks that arrived in each second, from 0.
@@ -94,7 +162,6 @@ impl ArrivalBins {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn tokens_of_a_part_of_an_hour_are_exact_enough() {

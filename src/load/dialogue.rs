@@ -86,10 +86,9 @@ pub struct NextTurn {
 }
 
 impl Dialogues {
-    /// Conversations with at least one turn each.
+    /// The shard's conversations with at least one turn each. `longest` is the most turns that one has in any shard.
     #[must_use]
-    pub fn new(sessions: Vec<Vec<Turn>>, settings: Settings, template: Option<Arc<ChatTemplate>>) -> Self {
-        let longest = sessions.iter().map(Vec::len).max().unwrap_or(1);
+    pub fn new(sessions: Vec<Vec<Turn>>, longest: usize, settings: Settings, template: Option<Arc<ChatTemplate>>) -> Self {
         Self {
             sessions,
             settings,
@@ -121,7 +120,7 @@ impl Dialogues {
     pub fn openings(&self) -> Vec<PreparedRequest> {
         let starts = (0_u32..).take(self.sessions.len());
         starts
-            .filter_map(|start| self.opening(start.saturating_mul(self.stride.get())))
+            .filter_map(|start| self.opening(self.settings.shard.item(start).saturating_mul(self.stride.get())))
             .collect()
     }
 
@@ -137,7 +136,7 @@ impl Dialogues {
 
     /// The conversation of a start. There may be more starts than conversations: then they begin again from the first.
     fn conversation(&self, start: u32) -> Option<&Vec<Turn>> {
-        let start = usize::try_from(start).ok()?;
+        let start = usize::try_from(self.settings.shard.own(start)).ok()?;
         self.sessions.get(start % self.sessions.len().max(1))
     }
 
@@ -259,7 +258,7 @@ mod tests {
         };
         let sessions = vec![vec![turn("a b"), turn("c d"), turn("e f")], vec![turn("x y")]];
         let dataset = recorded.unwrap_or(Dataset::Random(lengths));
-        Dialogues::new(sessions, Settings::new(target, "m", dataset, one), None)
+        Dialogues::new(sessions, 3, Settings::new(target, "m", dataset, one), None)
     }
 
     fn answered(index: u32, answer: &str) -> Record {
@@ -340,7 +339,7 @@ mod tests {
             pause: Duration::ZERO,
         };
         let settings = dialogues(Protocol::Completions).settings;
-        let dialogues = Dialogues::new(vec![vec![turn(vec![0]), turn(vec![0, 1, 0])]], settings, None);
+        let dialogues = Dialogues::new(vec![vec![turn(vec![0]), turn(vec![0, 1, 0])]], 2, settings, None);
         let next = dialogues.next(&mut History::default(), &answered(0, "one")).unwrap();
         assert_eq!(
             (body(&next.request)["prompt"].as_str().unwrap(), next.request.prompt_tokens),

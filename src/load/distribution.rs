@@ -3,6 +3,7 @@
 //! of its values wide and stands for its middle.
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 use super::statistics::{Summary, count};
 
@@ -100,6 +101,23 @@ impl Distribution {
         count(above) / count(all.max(1))
     }
 
+    /// The sketch of the values, for a file.
+    #[must_use]
+    pub fn document(&self) -> DistributionDocument {
+        if self.is_empty() {
+            return DistributionDocument::default();
+        }
+        let mut own = self.clone();
+        own.sketch().document()
+    }
+
+    /// The series of a file; always a sketch.
+    #[must_use]
+    pub fn of_document(document: &DistributionDocument) -> Self {
+        let sketch = (!document.buckets.is_empty()).then(|| Box::new(Sketch::of_document(document)));
+        Self { exact: Vec::new(), sketch }
+    }
+
     /// Turns to the sketch for good.
     fn sketch(&mut self) -> &mut Sketch {
         let Self { exact, sketch } = self;
@@ -111,6 +129,21 @@ impl Distribution {
             sketch
         })
     }
+}
+
+/// A sketch in a file. Number, mean, squares and ends are exact.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct DistributionDocument {
+    /// Mean, milliseconds.
+    mean: f64,
+    /// Sum of squared deviations from the mean, square milliseconds.
+    squares: f64,
+    /// Least value, milliseconds.
+    min: f64,
+    /// Greatest value, milliseconds.
+    max: f64,
+    /// Middle of each bucket that has values, nanoseconds, and their number.
+    buckets: Vec<(u64, u64)>,
 }
 
 #[derive(Debug, Clone)]
@@ -152,6 +185,43 @@ impl Sketch {
             // Fails only beyond what 64 bits hold: the histogram grows by itself.
             let _ = histogram.record_n(nanos, times);
         }
+    }
+
+    fn document(&self) -> DistributionDocument {
+        let buckets = self.histogram.iter().flat_map(|histogram| {
+            let recorded = histogram.iter_recorded();
+            recorded.map(|step| {
+                (
+                    histogram.median_equivalent(step.value_iterated_to()),
+                    step.count_since_last_iteration(),
+                )
+            })
+        });
+        DistributionDocument {
+            mean: self.moments.mean,
+            squares: self.moments.squares,
+            min: self.least,
+            max: self.greatest,
+            buckets: buckets.collect(),
+        }
+    }
+
+    fn of_document(document: &DistributionDocument) -> Self {
+        let mut sketch = Self::default();
+        for (nanos, number) in &document.buckets {
+            if let Some(histogram) = &mut sketch.histogram {
+                // As in `push_n`.
+                let _ = histogram.record_n(*nanos, *number);
+            }
+        }
+        let numbers = document.buckets.iter().map(|(_, number)| *number);
+        sketch.moments = Moments {
+            count: numbers.fold(0, u64::saturating_add),
+            mean: document.mean,
+            squares: document.squares,
+        };
+        (sketch.least, sketch.greatest) = (document.min, document.max.max(document.min));
+        sketch
     }
 
     fn merge(&mut self, other: &Self) {
@@ -237,7 +307,7 @@ struct Moments {
 
 impl Moments {
     fn add(&mut self, other: Self) {
-        let total = self.count + other.count;
+        let total = self.count.saturating_add(other.count);
         if total == 0 {
             return;
         }

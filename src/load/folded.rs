@@ -1,7 +1,7 @@
 //! Figures that grow with the run's time and not with its chunks. Up to a million chunks a run keeps every one of them; from then on
 //! each request that ends is folded: its chunks go into distributions and bins, and its record keeps a digest of them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::arrival_bins::ArrivalBins;
 use super::distribution::Distribution;
@@ -12,7 +12,7 @@ use super::timeline;
 use super::tokens::Tokenizer;
 
 /// What a record keeps of its chunks.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Digest {
     /// Chunks with tokens.
     pub chunks: u32,

@@ -1,7 +1,7 @@
 //! Records to metrics, with the definitions of benchmark_serving.py: TTFT from the send to the first token; E2EL to the
 //! last token; TPOT = (E2EL - TTFT) / (output tokens - 1). ITL is per token here, not per chunk; see [`ItlSource`].
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::distribution::Distribution;
 use super::folded::{Digest, Folded};
@@ -10,7 +10,7 @@ use super::stamp::millis;
 use super::tokens::Tokenizer;
 
 /// What says how many tokens a chunk brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ItlSource {
     /// The server's usage: of each chunk, or its total where it shows that every chunk was one token.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::arrival::Schedule;
 use super::dialogue::Dialogues;
+use super::shard::Shard;
 
 /// A request ready to be written to a socket.
 #[derive(Clone)]
@@ -36,6 +37,8 @@ pub struct Plan {
     pub requests: Vec<PreparedRequest>,
     /// When they are sent.
     pub schedule: Schedule,
+    /// Which part of a load this is. Requests have the numbers that they have in the whole.
+    pub shard: Shard,
     /// Most concurrent requests; a conversation counts from its first to its last turn.
     pub max_concurrency: NonZeroU32,
     /// Keep the texts of chunks that come without usage.
@@ -64,10 +67,10 @@ impl Plan {
         self.dialogues.as_ref().map(Dialogues::stride)
     }
 
-    /// The number of the request that begins start `start`. Turns of a conversation have consecutive numbers.
+    /// The number of the request that begins start `start` of this shard. Turns of a conversation have consecutive numbers.
     #[must_use]
     pub fn first_index(&self, start: u32) -> u32 {
-        start.saturating_mul(self.stride().map_or(1, NonZeroU32::get))
+        self.shard.item(start).saturating_mul(self.stride().map_or(1, NonZeroU32::get))
     }
 
     /// The request of a number, where it was made before the run.
@@ -76,9 +79,9 @@ impl Plan {
         let at = |start: u32| usize::try_from(start).ok();
         match &self.dialogues {
             // Repeated where the time is longer than the requests suffice.
-            None => self.requests.get(at(index)? % self.requests.len().max(1)),
+            None => self.requests.get(at(self.shard.own(index))? % self.requests.len().max(1)),
             // Where they are played again they have another mark, and are made when their turn comes.
-            Some(dialogues) => self.requests.get(at(dialogues.start_of_first(index)?)?),
+            Some(dialogues) => self.requests.get(at(self.shard.own(dialogues.start_of_first(index)?))?),
         }
     }
 

@@ -83,6 +83,14 @@ impl Measured {
     }
 
     fn own_block(&self) -> Value {
+        let mut block = self.figures_block();
+        if let (Some(shard), Some(keys)) = (&self.shard, block.as_object_mut()) {
+            keys.insert("shard".to_owned(), json!(shard));
+        }
+        block
+    }
+
+    fn figures_block(&self) -> Value {
         let metrics = &self.metrics;
         let folded = self.run.folded.as_ref().map(|folded| &folded.arrivals);
         let codes: Vec<&str> = self.doubts.iter().map(|doubt| doubt.code()).collect();

@@ -71,6 +71,28 @@ impl Reason {
         }
     }
 
+    /// The reason of a stable code.
+    #[must_use]
+    pub fn of_code(code: &str) -> Option<Self> {
+        let named = [
+            Self::ConnectionRefused,
+            Self::ConnectTimeout,
+            Self::ConnectFailed,
+            Self::TlsFailed,
+            Self::ConnectionLost,
+            Self::ClosedEarly,
+            Self::NoProgress,
+            Self::MalformedResponse,
+            Self::UnexpectedContent,
+            Self::MalformedEvent,
+            Self::ServerError,
+            Self::NoTokens,
+            Self::Cancelled,
+        ];
+        let status = || Some(Self::Status(code.strip_prefix("http_")?.parse().ok()?));
+        named.into_iter().find(|reason| reason.code() == code).or_else(status)
+    }
+
     /// Whether there was no connection, or it broke: what a server that has gone leaves behind.
     #[must_use]
     pub fn is_of_the_connection(self) -> bool {

@@ -4,7 +4,11 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::optional_key::{MAX_TOKENS, OptionalKey};
+use super::shard::Shard;
+use super::stamp::Stamp;
 use crate::model::Secret;
 
 pub use super::dataset::images::{ImageSize, RandomImages};
@@ -45,8 +49,12 @@ pub struct Settings {
     pub sessions: Option<Sessions>,
     /// Requests sent before the clock starts.
     pub num_warmups: u32,
-    /// When requests are sent.
+    /// When requests are sent, by all shards together.
     pub arrival: Arrival,
+    /// This client's part of the load. All other settings are those of the whole.
+    pub shard: Shard,
+    /// When the load starts; as soon as everything is ready where nothing is said.
+    pub start_at: Option<Stamp>,
     /// Ask for the full output length even where the model would stop.
     pub ignore_eos: bool,
     /// Ask for a stream.
@@ -121,6 +129,8 @@ impl Settings {
             sessions: None,
             num_warmups: 0,
             arrival: Arrival::default(),
+            shard: Shard::WHOLE,
+            start_at: None,
             ignore_eos: false,
             stream: true,
             seed: 0,
@@ -219,6 +229,12 @@ impl Settings {
         }
     }
 
+    /// Whether the server may have a tokenizer to lend: TensorRT-LLM's have no `/tokenize`.
+    #[must_use]
+    pub fn may_lend_tokenizer(&self) -> bool {
+        !matches!(self.backend.as_str(), "trtllm-serve" | "tensorrt-llm")
+    }
+
     /// Where the tokenizer comes from.
     #[must_use]
     pub fn tokenizer_source(&self) -> &str {
@@ -227,7 +243,8 @@ impl Settings {
 }
 
 /// The metrics that can be selected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum MetricName {
     /// Time to first token.
     Ttft,

@@ -36,6 +36,10 @@ pub enum Doubt {
     ClockStepped,
     /// The client had no time left: it may have been the bottleneck.
     ClientSaturated,
+    /// These are the figures of one of several clients.
+    Shard,
+    /// The clients of a load did not load the server at the same time.
+    ShardsApart,
 }
 
 impl Doubt {
@@ -55,6 +59,8 @@ impl Doubt {
             Self::ServerRestarted => "server_restarted",
             Self::ClockStepped => "clock_stepped",
             Self::ClientSaturated => "client_saturated",
+            Self::Shard => "shard",
+            Self::ShardsApart => "shards_apart",
         }
     }
 
@@ -91,6 +97,11 @@ impl Doubt {
             Self::UncountedTokens => {
                 "the server reports no usage and there is no tokenizer, so a chunk was taken for a token and prompts for none; \
                  set --tokenizer"
+            }
+            Self::Shard => "these are the figures of one client of several; merge those of all shards with imax collect --shards",
+            Self::ShardsApart => {
+                "the shards started more than a twentieth of the load's time apart, so the server was under another load than was asked for; \
+                 start all before --start-at, and synchronise the clocks of the machines"
             }
             Self::ServerRestarted => "the server was restarted during the run; read its log, and measure again",
             Self::ClockStepped => {
@@ -138,6 +149,7 @@ pub fn doubts(settings: &Settings, run: &Run, metrics: &Metrics) -> Vec<Doubt> {
         (run.has_new_server || has_restarted(records), Doubt::ServerRestarted),
         (health.clock_step > CLOCK_STEP_LIMIT, Doubt::ClockStepped),
         (saturated, Doubt::ClientSaturated),
+        (!settings.shard.is_whole(), Doubt::Shard),
     ];
     found.into_iter().filter_map(|(is, doubt)| is.then_some(doubt)).collect()
 }

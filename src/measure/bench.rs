@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::calibrate::{self, CalibrateError};
 use super::discovery::{self, Discovery, Unknown};
-use super::measurement::{MeasureError, measure};
+use super::measurement::{MeasureError, check_ahead, measure};
 use super::result_files::{ResultFileError, ResultFiles, Suffixes};
 use crate::load::{Doubt, Measured, Progress, Settings, spread};
 use crate::system::cancellation::{CancelCause, Cancellation};
@@ -144,6 +144,10 @@ pub fn bench(settings: &BenchSettings, stop: &Cancellation, observe: &mut BenchO
 /// The loads, with what the server was asked for.
 pub(super) fn loads(settings: &BenchSettings, stop: &Cancellation, observe: &mut BenchObserver<'_>) -> Result<Vec<Settings>, BenchError> {
     let mut loads = settings.loads.clone();
+    // All loads have the same data set. Otherwise the first one is prepared before its server is asked anything.
+    if let (true, Some(first)) = (settings.unknown.is_any() || settings.calibrate, settings.loads.first()) {
+        check_ahead(first, stop).map_err(|error| ended(error, stop))?;
+    }
     let Some(first) = settings.loads.first().filter(|_| settings.unknown.is_any()) else {
         return Ok(loads);
     };

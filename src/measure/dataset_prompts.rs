@@ -1,52 +1,51 @@
 //! The prompts of data sets of `vllm bench serve` beside random ones, ShareGPT and own lines.
 
 use std::num::NonZeroU32;
-use std::path::Path;
 
 use super::measurement::MeasureError;
-use super::prompts::{Materials, Prompts, in_parallel, wrong};
+use super::prompts::{Materials, in_parallel};
 use crate::load::dataset::images::{RandomImages, data_urls};
 use crate::load::dataset::questions::Question;
-use crate::load::dataset::sonnet::{Poem, PoemError, SonnetLengths};
+use crate::load::dataset::sonnet::{Poem, SonnetLengths};
 use crate::load::prompt::{Content, Prompt, RandomPrompts};
+use crate::load::shard::Shard;
 use crate::load::{Settings, TokenizerError};
 use crate::system::cancellation::Cancellation;
-use crate::system::files;
 
 /// Output tokens of questions without a recorded answer, as in `vllm bench serve`.
 const USUAL_OUTPUT: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);
 
 /// Random prompts with images.
-pub fn with_images(maker: &RandomPrompts<'_>, images: &RandomImages, count: usize, stop: &Cancellation) -> Result<Prompts, MeasureError> {
-    let made = in_parallel(count, stop, |index| {
+pub fn with_images(
+    maker: &RandomPrompts<'_>,
+    images: &RandomImages,
+    shard: Shard,
+    count: usize,
+    stop: &Cancellation,
+) -> Result<Vec<Prompt>, MeasureError> {
+    in_parallel(shard, count, stop, |index| {
         let prompt = maker.make(index as u64)?;
         let urls = data_urls(images, maker.seed(), index as u64).map_err(|error| TokenizerError::Coding(error.to_string()))?;
         Ok(Prompt {
             content: Content::Images(prompt.content.plain_text(), urls),
             ..prompt
         })
-    })?;
-    Ok(Prompts::Single(made, None))
+    })
 }
 
 /// Prompts of a poem's lines.
-pub fn sonnet(
+pub fn of_poem(
     settings: &Settings,
     materials: &Materials,
-    path: &Path,
+    poem: &Poem,
     lengths: SonnetLengths,
     count: usize,
     stop: &Cancellation,
-) -> Result<Prompts, MeasureError> {
-    let poem = Poem::new(&files::read_text(path)?, lengths, materials.tokenizer()?).map_err(|error| match error {
-        PoemError::Dataset(error) => wrong(path)(error),
-        PoemError::Tokenizer(error) => error.into(),
-    })?;
-    let made = in_parallel(count, stop, |index| {
+) -> Result<Vec<Prompt>, MeasureError> {
+    in_parallel(settings.shard, count, stop, |index| {
         let text = poem.text(materials.tokenizer()?, settings.seed, index as u64)?;
         materials.listed(settings, &text, lengths.output)
-    })?;
-    Ok(Prompts::Single(made, None))
+    })
 }
 
 /// That many questions, from the first on again where there are fewer, with the output length that the user asked for, or that of the recorded answer.
@@ -57,8 +56,8 @@ pub fn of_questions(
     output: Option<NonZeroU32>,
     count: usize,
     stop: &Cancellation,
-) -> Result<Prompts, MeasureError> {
-    let made = in_parallel(count, stop, |index| {
+) -> Result<Vec<Prompt>, MeasureError> {
+    in_parallel(settings.shard, count, stop, |index| {
         let question = &questions[index % questions.len()];
         let wanted = match (output, &question.answer) {
             (Some(output), _) => output.get(),
@@ -66,6 +65,5 @@ pub fn of_questions(
             (None, None) => USUAL_OUTPUT.get(),
         };
         materials.listed(settings, &question.text, wanted)
-    })?;
-    Ok(Prompts::Single(made, None))
+    })
 }

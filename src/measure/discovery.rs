@@ -163,6 +163,8 @@ fn is_starting(error: &MeasureError) -> bool {
             | MeasureError::NoProtocol { .. }
             | MeasureError::PrefixCache { .. }
             | MeasureError::Shortage { .. }
+            | MeasureError::EmptyShard { .. }
+            | MeasureError::StartMissed { .. }
             | MeasureError::Tls(_)
             | MeasureError::Driver(_)
             | MeasureError::Profile { .. }

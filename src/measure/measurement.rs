@@ -7,17 +7,19 @@ use std::time::Duration;
 
 use super::engine_sampler::sample_during;
 use super::hub_questions::HubQuestionsError;
+use super::prompt_source::PromptSource;
 use super::prompts::{self, Materials, Prompts};
 use super::server_under_test::ServerUnderTest;
 use crate::load::dataset::DatasetError;
 use crate::load::dialogue::Dialogues;
 use crate::load::prompt::RandomPrompts;
 use crate::load::search::judgement::exceeds_error_share;
+use crate::load::shard_result::{ShardResult, plan_fingerprint};
 use crate::load::{
-    Dataset, Failure, Limit, Measured, Notice, Plan, PreparedRequest, Progress, Schedule, Settings, Tokenizer, TokenizerError, request,
-    server_process,
+    Dataset, Failure, Limit, Measured, Notice, Plan, PreparedRequest, Progress, Schedule, Settings, Shard, Stamp, Tokenizer,
+    TokenizerError, request, server_process,
 };
-use crate::measure::load_driver::{Drive, DriverError};
+use crate::measure::load_driver::{Drive, DriverError, clock};
 use crate::measure::tokenizer::{self, TokenizerFileError};
 use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::files::FileError;
@@ -94,6 +96,24 @@ pub enum MeasureError {
         /// What to do.
         remedy: String,
     },
+    /// A shard has nothing to send.
+    #[error("shard {shard} has none of the {available} requests or conversations of the load; use at most {available} shards")]
+    EmptyShard {
+        /// The shard.
+        shard: Shard,
+        /// Requests or conversations of the whole load.
+        available: usize,
+    },
+    /// The instant at which the load was to start passed during the preparation.
+    #[error(
+        "the instant of --start-at passed {:.1} s before this client was ready; choose a later one, which leaves time for tokenizer, prompts, \
+         probe and warm-up",
+        late.as_secs_f64()
+    )]
+    StartMissed {
+        /// How long ago.
+        late: Duration,
+    },
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -137,6 +157,8 @@ impl MeasureError {
             | Self::NoProtocol { .. }
             | Self::PrefixCache { .. }
             | Self::Shortage { .. }
+            | Self::EmptyShard { .. }
+            | Self::StartMissed { .. }
             | Self::Tls(_)
             | Self::Driver(_)
             | Self::Profile { .. }
@@ -149,6 +171,7 @@ impl MeasureError {
 #[derive(Debug)]
 pub struct Prepared {
     materials: Materials,
+    source: PromptSource,
     /// The server is to lend its tokenizer; where none was named, why there is none of the model.
     is_server_asked: bool,
     absence: Option<TokenizerFileError>,
@@ -159,21 +182,23 @@ impl Prepared {
     /// Whether everything is there that can be before the server is.
     ///
     /// # Errors
-    /// [`MeasureError`] if the model has no tokenizer, and none was named.
+    /// [`MeasureError`] where the model has no tokenizer, none was named, and the server has none to lend.
     pub fn check(self, settings: &Settings) -> Result<(), MeasureError> {
         match self.absence {
-            Some(absence) => Err(absence.into()),
-            None => Ok(self.materials.random(settings).map(drop)?),
+            Some(absence) if !settings.may_lend_tokenizer() => Err(absence.into()),
+            Some(_) | None => Ok(self.materials.random(settings).map(drop)?),
         }
     }
 }
 
-/// Reads tokenizer and chat template. A download ends when `go_on` returns false. A model without a tokenizer is no error
+/// Reads data set, tokenizer and chat template. A download ends when `go_on` returns false. A model without a tokenizer is no error
 /// here: the server may lend its own.
 ///
 /// # Errors
 /// [`MeasureError`] naming the file or repository that is missing or wrong.
 pub fn prepare(settings: &Settings, go_on: &mut dyn FnMut() -> bool) -> Result<Prepared, MeasureError> {
+    let mut notices = Vec::new();
+    let source = PromptSource::read(settings, &mut notices, go_on)?;
     let name = settings.tokenizer_source();
     let template = match settings.use_chat_template {
         true => Some(Arc::new(tokenizer::read_chat_template(name, go_on)?)),
@@ -181,9 +206,10 @@ pub fn prepare(settings: &Settings, go_on: &mut dyn FnMut() -> bool) -> Result<P
     };
     let mut prepared = Prepared {
         materials: Materials { tokenizer: None, template },
+        source,
         is_server_asked: false,
         absence: None,
-        notices: Vec::new(),
+        notices,
     };
     if settings.has_no_tokenizer {
         return Ok(prepared);
@@ -218,6 +244,7 @@ pub(super) const SERVER: &str = "server";
 pub fn measure(settings: &Settings, stop: &Cancellation, progress: &mut dyn FnMut(Progress)) -> Result<Measured, MeasureError> {
     let Prepared {
         mut materials,
+        source,
         is_server_asked,
         absence,
         mut notices,
@@ -231,10 +258,12 @@ pub fn measure(settings: &Settings, stop: &Cancellation, progress: &mut dyn FnMu
     }
     let maker = materials.random(settings)?;
     let maker = maker.as_ref();
+    let source = source.counted(settings, &materials, stop, &mut notices)?;
     // The probe comes first: making thousands of prompts for a server that does not answer would only waste time.
     notices.extend(server.await_ready(maker, stop)?);
     let mut settings = server.settings().clone();
-    let (plan, inexact) = plan(&mut settings, &materials, maker, stop, &mut notices)?;
+    let fingerprint = plan_fingerprint(&settings, source.count, &whole_schedule(&settings, &source));
+    let (plan, inexact) = plan(&mut settings, &materials, maker, &source, stop)?;
     let server = server.with_settings(settings.clone());
     server.warm_up(maker, stop, progress)?;
     if stop.is_cancelled() {
@@ -242,6 +271,9 @@ pub fn measure(settings: &Settings, stop: &Cancellation, progress: &mut dyn FnMu
     }
     server.reset_prefix_cache(stop)?;
     let page = server.metrics_page(stop);
+    if let Some(start_at) = settings.start_at {
+        await_start(start_at, stop)?;
+    }
     let process = page.as_deref().and_then(server_process::start_time);
     server.switch_profiler("start_profile", stop)?;
     let load_stop = stop.child();
@@ -249,6 +281,7 @@ pub fn measure(settings: &Settings, stop: &Cancellation, progress: &mut dyn FnMu
         let drive = Drive {
             tokenizer: materials.tokenizer.as_ref(),
             keep_chunks: settings.keep_chunks,
+            start_at: settings.start_at,
             ..server.drive(false)
         };
         drive.run(&plan, &load_stop, &mut |update| {
@@ -266,10 +299,60 @@ pub fn measure(settings: &Settings, stop: &Cancellation, progress: &mut dyn FnMu
         process,
         server.metrics_page(stop).as_deref().and_then(server_process::start_time),
     );
-    let mut measured = Measured::new(settings, run, materials.tokenizer.as_ref(), inexact);
+    let tokenizer = materials.tokenizer.as_ref();
+    let is_shard = !settings.shard.is_whole();
+    let shard = is_shard.then(|| ShardResult::of(&settings, &fingerprint, &run, tokenizer));
+    let mut measured = Measured::new(settings, run, tokenizer, inexact);
+    measured.shard = shard.map(|shard| Box::new(shard.with_doubts_of(&measured)));
     measured.engine_metrics = engine_metrics;
     measured.notices = notices;
     Ok(measured)
+}
+
+/// Connections are opened this long before the start of a load that has an instant: long enough for a handshake, and short enough for
+/// servers that close idle ones.
+const LEAD: Duration = Duration::from_secs(1);
+/// The real-time clock is read again at least this often, as it may be set.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// Waits until shortly before the start of the load.
+fn await_start(at: Stamp, stop: &Cancellation) -> Result<(), MeasureError> {
+    let late = clock::now().since(at);
+    if !late.is_zero() {
+        return Err(MeasureError::StartMissed { late });
+    }
+    loop {
+        let left = at.since(clock::now()).saturating_sub(LEAD);
+        if left.is_zero() {
+            return Ok(());
+        }
+        if stop.wait_timeout(left.min(LONGEST_SLEEP)).is_some() {
+            return Err(MeasureError::Stopped);
+        }
+    }
+}
+
+/// Reads what can be read before a server that is yet to name its model is asked for it.
+///
+/// # Errors
+/// [`MeasureError`] naming what is missing or wrong.
+pub(super) fn check_ahead(settings: &Settings, stop: &Cancellation) -> Result<(), MeasureError> {
+    let go_on = &mut || !stop.is_cancelled();
+    // Without a tokenizer of its own the model's name is where to look for one.
+    if settings.model.is_empty() && settings.tokenizer.is_none() {
+        return PromptSource::read(settings, &mut Vec::new(), go_on).map(drop);
+    }
+    let Prepared {
+        materials,
+        source,
+        is_server_asked,
+        ..
+    } = prepare(settings, go_on)?;
+    if is_server_asked {
+        return Ok(());
+    }
+    materials.random(settings)?;
+    source.counted(settings, &materials, stop, &mut Vec::new()).map(drop)
 }
 
 /// Whether prompts cannot be made without a tokenizer. One's own are sent as they are, and the server counts them.
@@ -283,29 +366,19 @@ fn plan(
     settings: &mut Settings,
     materials: &Materials,
     maker: Option<&RandomPrompts<'_>>,
+    source: &PromptSource,
     stop: &Cancellation,
-    notices: &mut Vec<Notice>,
 ) -> Result<(Plan, u32), MeasureError> {
-    let number = usize::try_from(settings.num_prompts.get()).unwrap_or(usize::MAX);
-    let limit = settings.duration.map_or(Limit::Requests(number), Limit::Time);
-    let by_time = settings.duration.map(|_| Schedule::new(&settings.arrival, limit, settings.seed));
-    // With a rate, the duration determines how many requests there will be; more prompts than that would be wasted.
-    let needed = match &by_time {
-        Some(Schedule::Open(offsets)) => number.min(offsets.len().max(1)),
-        Some(Schedule::Closed) | None => number,
-    };
-    let mut plan = match prompts::make(settings, materials, maker, needed, stop, notices)? {
+    let shard = settings.shard;
+    let mut plan = match prompts::make(settings, materials, maker, source, stop)? {
         Prompts::Single(prompts, arrivals) => {
             let inexact = prompts.iter().filter(|prompt| prompt.tokens != prompt.wanted_tokens).count();
             let requests: Vec<PreparedRequest> = prompts
                 .iter()
                 .zip(0..)
-                .map(|(prompt, index)| request::prepare(settings, index, prompt))
+                .map(|(prompt, own)| request::prepare(settings, shard.item(own), prompt))
                 .collect();
-            let schedule = match (
-                Schedule::new(&settings.arrival, limit_of(limit, requests.len()), settings.seed),
-                arrivals,
-            ) {
+            let schedule = match (whole_schedule(settings, source).part(shard), arrivals) {
                 // A trace has its own arrivals, unless a rate replaces them.
                 (Schedule::Closed, Some(arrivals)) => Schedule::Open(within(arrivals, settings.duration)),
                 (schedule, _) => schedule,
@@ -314,9 +387,14 @@ fn plan(
             (plan, u32::try_from(inexact).unwrap_or(u32::MAX))
         }
         Prompts::Sessions(sessions) => {
-            let starts = sessions.len();
-            let dialogues = Dialogues::new(sessions, settings.clone(), materials.template.clone());
-            let schedule = Schedule::new(&settings.arrival, limit_of(limit, starts), settings.seed);
+            // The same numbers in all shards, so that no two clients have a request of one id in flight.
+            let longest = if shard.is_whole() {
+                sessions.iter().map(Vec::len).max().unwrap_or(1)
+            } else {
+                source.longest_conversation()
+            };
+            let dialogues = Dialogues::new(sessions, longest, settings.clone(), materials.template.clone());
+            let schedule = whole_schedule(settings, source).part(shard);
             let plan = Plan {
                 dialogues: Some(dialogues),
                 ..plan_of(settings, Vec::new(), schedule)
@@ -328,18 +406,24 @@ fn plan(
         plan.0.requests = dialogues.openings();
         plan.0.max_concurrency = concurrency(settings, plan.0.starts());
     }
+    if plan.0.starts() == 0 && !shard.is_whole() && !stop.is_cancelled() {
+        return Err(MeasureError::EmptyShard {
+            shard,
+            available: source.count,
+        });
+    }
     plan.0.duration = settings.duration;
+    plan.0.shard = shard;
     if let Some(expected) = NonZeroU32::new(plan.0.expected()) {
         settings.num_prompts = expected;
     }
     Ok(plan)
 }
 
-fn limit_of(limit: Limit, requests: usize) -> Limit {
-    match limit {
-        Limit::Requests(_) => Limit::Requests(requests),
-        Limit::Time(time) => Limit::Time(time),
-    }
+/// The arrivals of all shards together.
+fn whole_schedule(settings: &Settings, source: &PromptSource) -> Schedule {
+    let limit = settings.duration.map_or(Limit::Requests(source.count), Limit::Time);
+    Schedule::new(&settings.arrival, limit, settings.seed)
 }
 
 fn within(arrivals: Vec<Duration>, duration: Option<Duration>) -> Vec<Duration> {
@@ -348,7 +432,8 @@ fn within(arrivals: Vec<Duration>, duration: Option<Duration>) -> Vec<Duration> 
 
 fn concurrency(settings: &Settings, requests: usize) -> NonZeroU32 {
     let everything = u32::try_from(requests).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
-    settings.arrival.max_concurrency.unwrap_or(everything)
+    let own = |whole: NonZeroU32| NonZeroU32::new(settings.shard.part_of(whole.get())).unwrap_or(NonZeroU32::MIN);
+    settings.arrival.max_concurrency.map_or(everything, own)
 }
 
 /// A plan of single requests.
@@ -362,6 +447,7 @@ pub(super) fn plan_of(settings: &Settings, requests: Vec<PreparedRequest>, sched
         keep_texts: true,
         requests,
         schedule,
+        shard: Shard::WHOLE,
         dialogues: None,
         duration: None,
     }

@@ -1,22 +1,22 @@
 //! The prompts of a measurement, made before the clock starts and on all cores: single prompts or conversations, random or
 //! from a file.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rayon::prelude::*;
 
+use super::dataset_prompts;
 use super::measurement::MeasureError;
-use super::{dataset_prompts, hub_questions};
+use super::prompt_source::{Content as Source, PromptSource};
 use crate::load::dataset::recorded::Session;
-use crate::load::dataset::{DatasetError, blocks, burstgpt, jsonl, prefix_repetition, questions, recorded, sessions, sharegpt, trace};
+use crate::load::dataset::{blocks, burstgpt, prefix_repetition, recorded, sessions, trace};
 use crate::load::dialogue::{self, Turn, Words};
 use crate::load::prompt::{Content, Form, Message, Prompt, RandomPrompts};
-use crate::load::settings::{RandomLengths, Sessions};
-use crate::load::{ChatTemplate, Dataset, Notice, Settings, Shortage, Tokenizer, TokenizerError, plain_words};
+use crate::load::settings::RandomLengths;
+use crate::load::shard::Shard;
+use crate::load::{ChatTemplate, Dataset, Settings, Tokenizer, TokenizerError, plain_words};
 use crate::system::cancellation::Cancellation;
-use crate::system::files;
 
 /// The prompts of a measurement.
 #[derive(Debug)]
@@ -118,248 +118,113 @@ impl Materials {
     }
 }
 
-/// Makes at most `count` single prompts, or all conversations; fewer when stopped.
+/// Makes the shard's part of a load's prompts or conversations; fewer when stopped.
 ///
 /// # Errors
-/// [`MeasureError`] naming what is wrong with the file or the tokenizer.
+/// [`MeasureError`] naming what is wrong with the data set or the tokenizer.
 pub fn make(
     settings: &Settings,
     materials: &Materials,
     maker: Option<&RandomPrompts<'_>>,
-    count: usize,
+    source: &PromptSource,
     stop: &Cancellation,
-    notices: &mut Vec<Notice>,
 ) -> Result<Prompts, MeasureError> {
-    if let (Dataset::Jsonl { path, output }, _) = (&settings.dataset, &settings.sessions) {
-        let lines = jsonl::prompts(&files::read_text(path)?).map_err(wrong(path))?;
-        let count = Found::prompts(path, lines.len()).count(count, settings, notices)?;
-        let made = in_parallel(count, stop, |index| {
+    let PromptSource { content, count } = source;
+    let (shard, count) = (settings.shard, *count);
+    if let Source::Lines(lines, output) = content {
+        let made = in_parallel(shard, count, stop, |index| {
             let line = &lines[index % lines.len()];
             materials.listed(settings, &line.prompt, line.output_tokens.unwrap_or(*output).get())
         })?;
         return Ok(Prompts::Single(made, None));
     }
     if let (Dataset::Random(lengths), true) = (&settings.dataset, settings.has_no_tokenizer) {
-        let made = in_parallel(count, stop, |index| Ok(plain_words::prompt(*lengths, settings.seed, index as u64)))?;
+        let made = in_parallel(shard, count, stop, |index| {
+            Ok(plain_words::prompt(*lengths, settings.seed, index as u64))
+        })?;
         return Ok(Prompts::Single(made, None));
     }
     let (maker, tokenizer) = (maker.ok_or(TokenizerError::Missing)?, materials.tokenizer()?);
-    match (&settings.dataset, &settings.sessions) {
-        (Dataset::Random(_), None) => Ok(Prompts::Single(in_parallel(count, stop, |index| maker.make(index as u64))?, None)),
-        (Dataset::Random(_), Some(sessions)) => {
-            let made = in_parallel(number_of(sessions), stop, |session| {
-                sessions::random(maker, sessions, session as u64)
-            })?;
-            Ok(Prompts::Sessions(made))
-        }
-        (Dataset::ShareGpt { path, output }, sessions) => {
-            let conversations = sharegpt::conversations(&files::read(path)?, settings.seed).map_err(wrong(path))?;
-            let output = output.map(std::num::NonZeroU32::get);
-            match sessions {
-                Some(sessions) => {
-                    let found = Found::conversations(path, conversations.len());
-                    let made = in_parallel(found.count(number_of(sessions), settings, notices)?, stop, |session| {
-                        let exchanges = &conversations[session % conversations.len()];
-                        sessions::recorded(tokenizer, exchanges, output, sessions, settings.seed, session as u64)
-                    })?;
-                    Ok(Prompts::Sessions(made))
-                }
-                None => {
-                    let made = usable(settings, materials, &conversations, output, count, stop)?;
-                    single_conversations(settings, path, made, count, stop, notices)
-                }
-            }
-        }
+    let made = match content {
         // Without the need of a tokenizer, above.
-        (Dataset::Jsonl { .. }, _) => Ok(Prompts::Single(Vec::new(), None)),
-        (Dataset::RandomImages(_, images), _) => dataset_prompts::with_images(maker, images, count, stop),
-        (Dataset::PrefixRepetition(shape), _) => {
-            let made = in_parallel(count, stop, |index| prefix_repetition::prompt(maker, *shape, index as u64))?;
-            Ok(Prompts::Single(made, None))
-        }
-        (Dataset::Sonnet { path, lengths }, _) => dataset_prompts::sonnet(settings, materials, path, *lengths, count, stop),
-        (Dataset::BurstGpt { path }, _) => {
-            let requests = burstgpt::requests(&files::read(path)?, settings.seed).map_err(wrong(path))?;
-            let count = Found::requests(path, requests.len()).count(count, settings, notices)?;
-            let made = in_parallel(count, stop, |index| {
-                burstgpt::prompt(maker, requests[index % requests.len()], index as u64)
+        Source::Lines(..) => Vec::new(),
+        Source::Random => in_parallel(shard, count, stop, |index| maker.make(index as u64))?,
+        Source::Images(images) => dataset_prompts::with_images(maker, images, shard, count, stop)?,
+        Source::PrefixRepetition(shape) => in_parallel(shard, count, stop, |index| prefix_repetition::prompt(maker, *shape, index as u64))?,
+        Source::Usable(prompts) => shard.select(prompts.iter().cycle().take(count)).cloned().collect(),
+        Source::Poem(poem, lengths) => dataset_prompts::of_poem(settings, materials, poem, *lengths, count, stop)?,
+        Source::Lengths(lengths) => in_parallel(shard, count, stop, |index| {
+            burstgpt::prompt(maker, lengths[index % lengths.len()], index as u64)
+        })?,
+        Source::Questions(questions, output) => dataset_prompts::of_questions(settings, materials, questions, *output, count, stop)?,
+        Source::Traced(traced, block) => {
+            let made = in_parallel(shard, count, stop, |index| {
+                trace::prompt(maker, &traced[index], *block, index as u64)
             })?;
-            Ok(Prompts::Single(made, None))
+            let arrivals = shard.select(traced).take(made.len()).map(|traced| traced.at).collect();
+            return Ok(Prompts::Single(made, Some(arrivals)));
         }
-        (Dataset::Questions { path, selection }, _) => {
-            let questions = questions::of_lines(&files::read_text(path)?, selection.category.as_deref()).map_err(wrong(path))?;
-            let count = Found::prompts(path, questions.len()).count(count, settings, notices)?;
-            dataset_prompts::of_questions(settings, materials, &questions, Some(selection.output), count, stop)
+        Source::RandomSessions(sessions) => {
+            let made = in_parallel(shard, count, stop, |session| sessions::random(maker, sessions, session as u64))?;
+            return Ok(Prompts::Sessions(made));
         }
-        (Dataset::Hub(dataset), _) => {
-            let questions = hub_questions::read(dataset, &mut || !stop.is_cancelled())?;
-            let count = Found::prompts(Path::new(&dataset.id), questions.len()).count(count, settings, notices)?;
-            dataset_prompts::of_questions(settings, materials, &questions, dataset.output, count, stop)
-        }
-        (Dataset::Recorded { path }, _) => {
-            let recorded = read_sessions(path)?;
-            let made = in_parallel(recorded.len(), stop, |session| {
-                let mark = dialogue::mark(settings, u32::try_from(session).unwrap_or(u32::MAX));
-                match &recorded[session] {
-                    Session::Said(turns) => {
-                        let turns = recorded::turns(tokenizer, turns, &mark)?;
-                        materials.check_template(&turns)?;
-                        Ok(turns)
-                    }
-                    Session::Blocks(blocks) => {
-                        let mark_tokens = u32::try_from(tokenizer.count(&mark)?).unwrap_or(u32::MAX);
-                        blocks::turns(maker, blocks, session as u64, mark_tokens)
-                    }
-                }
+        Source::Dialogues(conversations, output, sessions) => {
+            let output = output.map(std::num::NonZeroU32::get);
+            let made = in_parallel(shard, count, stop, |session| {
+                let exchanges = &conversations[session % conversations.len()];
+                sessions::recorded(tokenizer, exchanges, output, sessions, settings.seed, session as u64)
             })?;
-            Ok(Prompts::Sessions(made))
+            return Ok(Prompts::Sessions(made));
         }
-        (Dataset::Trace { path, block }, _) => {
-            let traced = trace::requests(&files::read_text(path)?).map_err(wrong(path))?;
-            let count = Found::requests(path, traced.len()).count(count, settings, notices)?;
-            let made = in_parallel(count, stop, |index| trace::prompt(maker, &traced[index], *block, index as u64))?;
-            let arrivals = traced.iter().take(made.len()).map(|traced| traced.at).collect();
-            Ok(Prompts::Single(made, Some(arrivals)))
+        Source::Sessions(recorded) => {
+            let made = in_parallel(shard, count, stop, |session| {
+                recorded_turns(settings, materials, maker, &recorded[session], session)
+            })?;
+            return Ok(Prompts::Sessions(made));
         }
-    }
+        // Both have become something else when their tokens were counted.
+        Source::Exchanges(..) | Source::Verse(..) => return Err(TokenizerError::Missing.into()),
+    };
+    Ok(Prompts::Single(made, None))
 }
 
-/// The prompts of conversations, `made` of those that can be used.
-fn single_conversations(
-    settings: &Settings,
-    path: &Path,
-    made: Vec<Prompt>,
-    count: usize,
-    stop: &Cancellation,
-    notices: &mut Vec<Notice>,
-) -> Result<Prompts, MeasureError> {
-    if stop.is_cancelled() {
-        return Ok(Prompts::Single(made, None));
-    }
-    if made.is_empty() {
-        let problem = "no conversation has lengths that benchmark_serving.py would take (4 to 1024 tokens)";
-        return Err(wrong(path)(DatasetError::Empty(problem.to_owned())));
-    }
-    let count = Found::conversations(path, made.len()).count(count, settings, notices)?;
-    Ok(Prompts::Single(made.into_iter().cycle().take(count).collect(), None))
-}
-
-/// What was found in a file.
-struct Found<'a> {
-    path: &'a Path,
-    what: &'static str,
-    available: usize,
-}
-
-impl<'a> Found<'a> {
-    fn prompts(path: &'a Path, available: usize) -> Self {
-        let what = "prompts";
-        Self { path, what, available }
-    }
-
-    fn conversations(path: &'a Path, available: usize) -> Self {
-        let what = "conversations";
-        Self { path, what, available }
-    }
-
-    fn requests(path: &'a Path, available: usize) -> Self {
-        let what = "requests";
-        Self { path, what, available }
-    }
-
-    /// How many are sent where `asked` are wanted.
-    fn count(self, asked: usize, settings: &Settings, notices: &mut Vec<Notice>) -> Result<usize, MeasureError> {
-        let Self { path, what, available } = self;
-        // With a duration they are distinct prompts, which are repeated in any case.
-        if available >= asked || settings.duration.is_some() {
-            return Ok(available.min(asked));
-        }
-        match settings.shortage {
-            Shortage::Accept => Ok(available),
-            Shortage::Repeat => {
-                notices.push(Notice::PromptsRepeated { available, asked });
-                Ok(asked)
-            }
-            Shortage::Refuse => Err(MeasureError::Shortage {
-                path: path.display().to_string(),
-                what,
-                available,
-                asked,
-                remedy: settings.shortage_remedy(available),
-            }),
-        }
-    }
-}
-
-pub(super) fn wrong(path: &Path) -> impl FnOnce(DatasetError) -> MeasureError {
-    let path = path.display().to_string();
-    move |source| MeasureError::Dataset { path, source }
-}
-
-/// The recorded sessions of a file, or of the files of a folder whose names end in `.jsonl` or `.json`, in the order of the names. A
-/// `.json` file is one session.
-///
-/// # Errors
-/// [`MeasureError`] naming the file and the line.
-pub fn read_sessions(path: &Path) -> Result<Vec<Session>, MeasureError> {
-    let mut found = Vec::new();
-    for file in files::named(path, &["jsonl", "json"])? {
-        let text = files::read_text(&file)?;
-        let is_single = file.extension().is_some_and(|extension| extension == "json");
-        let sessions = if is_single {
-            recorded::single(&text).map(|session| vec![session])
-        } else {
-            recorded::sessions(&text)
-        };
-        found.extend(sessions.map_err(wrong(&file))?);
-    }
-    if found.is_empty() {
-        return Err(wrong(path)(DatasetError::Empty(
-            "no file of this folder has a name that ends in .jsonl or .json".to_owned(),
-        )));
-    }
-    Ok(found)
-}
-
-fn number_of(sessions: &Sessions) -> usize {
-    usize::try_from(sessions.number.get()).unwrap_or(usize::MAX)
-}
-
-/// The first `count` conversations whose question and answer have lengths that benchmark_serving.py takes.
-fn usable(
+/// The turns of a recorded session.
+fn recorded_turns(
     settings: &Settings,
     materials: &Materials,
-    conversations: &[Vec<sharegpt::Exchange>],
-    output: Option<u32>,
-    count: usize,
-    stop: &Cancellation,
-) -> Result<Vec<Prompt>, MeasureError> {
-    let mut kept = Vec::new();
-    let mut rest = conversations;
-    while kept.len() < count && !rest.is_empty() && !stop.is_cancelled() {
-        let (batch, later) = rest.split_at((count - kept.len()).min(rest.len()));
-        rest = later;
-        let made = in_parallel(batch.len(), stop, |index| {
-            let Some(exchange) = batch[index].first() else { return Ok(None) };
-            let answer = materials.tokenizer()?.count(&exchange.answer)?;
-            let wanted = output.unwrap_or_else(|| u32::try_from(answer).unwrap_or(u32::MAX));
-            let prompt = materials.listed(settings, &exchange.question, wanted)?;
-            let tokens = usize::try_from(prompt.tokens).unwrap_or(usize::MAX);
-            Ok(sharegpt::is_usable(tokens, usize::try_from(wanted).unwrap_or(usize::MAX)).then_some(prompt))
-        })?;
-        kept.extend(made.into_iter().flatten());
+    maker: &RandomPrompts<'_>,
+    recorded: &Session,
+    number: usize,
+) -> Result<Vec<Turn>, TokenizerError> {
+    let tokenizer = materials.tokenizer()?;
+    let mark = dialogue::mark(settings, u32::try_from(number).unwrap_or(u32::MAX));
+    match recorded {
+        Session::Said(turns) => {
+            let turns = recorded::turns(tokenizer, turns, &mark)?;
+            materials.check_template(&turns)?;
+            Ok(turns)
+        }
+        Session::Blocks(blocks) => {
+            let mark_tokens = u32::try_from(tokenizer.count(&mark)?).unwrap_or(u32::MAX);
+            blocks::turns(maker, blocks, number as u64, mark_tokens)
+        }
     }
-    kept.truncate(count);
-    Ok(kept)
 }
 
-/// Makes values on all cores, and fewer when stopped: one core needs minutes to encode the 8k-token prompts of a full run.
+/// Makes a shard's part of `count` values on all cores, and fewer when stopped: one core needs minutes to encode the 8k-token prompts
+/// of a full run. `make` is called with numbers of the whole.
 pub(super) fn in_parallel<T: Send>(
+    shard: Shard,
     count: usize,
     stop: &Cancellation,
     make: impl Fn(usize) -> Result<T, TokenizerError> + Sync,
 ) -> Result<Vec<T>, MeasureError> {
     let make = |index| if stop.is_cancelled() { Ok(None) } else { make(index).map(Some) };
-    let made: Vec<Option<T>> = (0..count).into_par_iter().map(make).collect::<Result<_, _>>()?;
+    let made: Vec<Option<T>> = shard
+        .select(0..count)
+        .collect::<Vec<_>>()
+        .into_par_iter()
+        .map(make)
+        .collect::<Result<_, _>>()?;
     Ok(made.into_iter().flatten().collect())
 }

@@ -117,17 +117,19 @@ impl ResultFiles {
     fn path(&self, measured: &Measured, Suffixes { several_loads, run }: Suffixes<'_>) -> PathBuf {
         let settings = &measured.settings;
         let load = load_name(measured);
+        // Shards have the same command line, and often the same folder.
+        let shard = settings.shard.file_suffix();
         let name = match &self.name {
-            Some(name) if (run.is_empty() && !several_loads) || self.is_appended => name.clone(),
+            Some(name) if (run.is_empty() && !several_loads && shard.is_empty()) || self.is_appended => name.clone(),
             Some(name) => {
                 let stem = name.strip_suffix(".json").unwrap_or(name);
                 let load = if several_loads { format!("-{load}") } else { String::new() };
-                format!("{stem}{load}{run}.json")
+                format!("{stem}{load}{run}{shard}.json")
             }
             None => {
                 let model = settings.model.rsplit('/').next().unwrap_or(&settings.model);
                 let label = self.label.as_ref().unwrap_or(&settings.backend);
-                format!("{label}-{load}-{model}-{}{run}.json", measured.date())
+                format!("{label}-{load}-{model}-{}{run}{shard}.json", measured.date())
             }
         };
         self.folder.join(name)

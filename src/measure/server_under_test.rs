@@ -76,6 +76,7 @@ impl ServerUnderTest {
             warming_up,
             tokenizer: None,
             keep_chunks: false,
+            start_at: None,
         }
     }
 
@@ -159,11 +160,15 @@ impl ServerUnderTest {
         cancellation: &Cancellation,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), MeasureError> {
-        let Some(count) = NonZeroU32::new(self.settings.num_warmups) else {
+        let shard = self.settings.shard;
+        let Some(count) = NonZeroU32::new(shard.part_of(self.settings.num_warmups)) else {
             return Ok(());
         };
         let mut requests = Vec::new();
-        for index in (0..count.get()).take_while(|_| !cancellation.is_cancelled()) {
+        for index in (0..count.get())
+            .map(|own| shard.item(own))
+            .take_while(|_| !cancellation.is_cancelled())
+        {
             requests.push(request::prepare(&self.settings, index, &unmeasured(maker, 1 + u64::from(index))?));
         }
         if cancellation.is_cancelled() {
@@ -176,7 +181,8 @@ impl ServerUnderTest {
 
     /// Starts or stops the server's profiler, if requested.
     pub fn switch_profiler(&self, name: &str, cancellation: &Cancellation) -> Result<(), MeasureError> {
-        if !self.settings.profile {
+        // Once for the whole load.
+        if !self.settings.profile || self.settings.shard.number() != NonZeroU32::MIN {
             return Ok(());
         }
         let path = format!("{}/{name}", self.settings.target.base_path);

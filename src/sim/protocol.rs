@@ -30,6 +30,8 @@ pub enum Route {
     Metrics,
     /// Switches the profiler, which does nothing.
     Profile,
+    Tokenize,
+    Detokenize,
     Generate(Api),
     /// Not served: status and message.
     Refuse(u16, &'static str),
@@ -44,6 +46,8 @@ pub fn route(method: &str, path: &str) -> Route {
         "/v1/completions" => ("POST", Route::Generate(Api::Completions)),
         "/v1/chat/completions" => ("POST", Route::Generate(Api::Chat)),
         "/generate" => ("POST", Route::Generate(Api::Sglang)),
+        "/tokenize" => ("POST", Route::Tokenize),
+        "/detokenize" => ("POST", Route::Detokenize),
         "/start_profile" | "/stop_profile" => ("POST", Route::Profile),
         path if path.starts_with("/v2/models/") && path.ends_with("/generate") => ("POST", Route::Generate(Api::Triton)),
         path if path.starts_with("/v2/models/") && path.ends_with("/generate_stream") => ("POST", Route::Generate(Api::TritonStream)),

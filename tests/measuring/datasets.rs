@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::client::{bench, detailed, doubts, imax, measure, stderr};
-use crate::harness::{Finish as _, Simulator};
+use crate::harness::{Finish as _, HttpResponse, HttpServer, Simulator};
 
 fn write(folder: &Path, name: &str, text: &str) -> String {
     let path = folder.join(name);
@@ -431,4 +431,95 @@ fn the_tokenizer_of_a_repository_comes_out_of_the_shared_cache() {
     let output = load("org/other");
     assert_eq!(output.status.code(), Some(3));
     assert!(stderr(&output).contains("HF_HUB_OFFLINE"), "{}", stderr(&output));
+}
+
+/// A server that would answer everything, and counts what it is asked.
+fn counted() -> HttpServer {
+    HttpServer::start(|_, _| Some(HttpResponse::json("{\"data\": [{\"id\": \"demo\"}]}".to_owned())))
+}
+
+#[test]
+fn bad_input_costs_no_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let bad = write(folder.path(), "bad.json", "{\"prompt\": 5}\n");
+    let short = json!([{ "conversations": [{ "from": "human", "value": "hi" }, { "from": "gpt", "value": "ho" }] }]);
+    let short = write(folder.path(), "short.json", &short.to_string());
+    let few = write(folder.path(), "few.jsonl", "{\"prompt\": \"how many\"}\n");
+    let verse = write(folder.path(), "verse.txt", "a line of verse\n");
+    let cases: [(&[&str], &str); 10] = [
+        (&["--dataset-name", "custom", "--dataset-path", &bad], "bad.json"),
+        (&["--dataset-name", "custom", "--dataset-path", "/no/such.jsonl"], "/no/such.jsonl"),
+        (
+            &["--dataset-name", "custom", "--dataset-path", &few, "--num-prompts", "9"],
+            "few.jsonl: 1 usable prompts",
+        ),
+        (&["--dataset-name", "sharegpt", "--dataset-path", &bad], "bad.json"),
+        (
+            &["--dataset-name", "sharegpt", "--dataset-path", &short],
+            "short.json: no conversation",
+        ),
+        (
+            &["--dataset-name", "sharegpt", "--dataset-path", &bad, "--sessions", "2"],
+            "bad.json",
+        ),
+        (&["--dataset-name", "mooncake", "--dataset-path", &bad], "bad.json"),
+        (
+            &[
+                "--dataset-name",
+                "recorded",
+                "--dataset-path",
+                &bad,
+                "--max-concurrency",
+                "1",
+                "--duration",
+                "1",
+            ],
+            "bad.json",
+        ),
+        (
+            &[
+                "--dataset-name",
+                "sonnet",
+                "--dataset-path",
+                &verse,
+                "--sonnet-input-len",
+                "3",
+                "--sonnet-prefix-len",
+                "1",
+            ],
+            "--sonnet-input-len 3",
+        ),
+        (
+            &[
+                "--dataset-name",
+                "random",
+                "--use-chat-template",
+                "--tokenizer",
+                "/no/such/tokenizer",
+            ],
+            "/no/such/tokenizer",
+        ),
+    ];
+    // With a model, and with one that the server would have to name.
+    for model in [&["--model", "benchmarks/demo"][..], &["--tokenizer", "benchmarks/demo"], &[]] {
+        for (arguments, message) in &cases {
+            // What only a tokenizer finds needs to know which one.
+            if model.is_empty() && (message.contains("no conversation") || message.contains("sonnet")) {
+                continue;
+            }
+            let server = counted();
+            let output = imax()
+                .args(["bench", "--base-url", &server.url])
+                .args(model)
+                .args(*arguments)
+                .finish();
+            let words = stderr(&output);
+            assert!(words.contains(message), "{model:?} {arguments:?}: {words}");
+            assert_eq!(
+                (output.status.code(), server.requests()),
+                (Some(3), 0),
+                "{model:?} {arguments:?}: {words}"
+            );
+        }
+    }
 }

@@ -26,6 +26,7 @@ mod restart;
 mod results;
 mod search;
 mod secure;
+mod shards;
 mod simulated;
 mod simulator;
 mod threads;

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::fixture::Fixture;
+use super::fixture::{Fixture, tokenizer_folder};
 
 /// An engine of fixed speed, and a process in a session of its own.
 pub const ENGINE: &str = "(setsid -f sleep @MARK@)\n\
@@ -12,6 +12,30 @@ pub const ENGINE: &str = "(setsid -f sleep @MARK@)\n\
 
 fn document(fixture: &Fixture, name: &str) -> Value {
     serde_json::from_str(&fixture.read(&format!("out/{name}"))).unwrap()
+}
+
+#[test]
+fn engine_lends_its_tokenizer_where_the_model_has_none() {
+    let engine = "exec \"$IMAX_BIN\" sim --tokenizer \"$DEMO\" --ttft-ms 5 --itl-ms 5 --served-model-name \"$MODEL\" --host 127.0.0.1 --port \"$PORT\"";
+    let fixture = Fixture::with_recipe(&engine.replace("$DEMO", &tokenizer_folder()));
+    fixture.change_row(|row| row["model"] = json!("model-without-files"));
+    let ended = fixture.run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let raw = document(
+        &fixture,
+        "demo_32_24_fp8_sim_tp1-ep1-dpafalse_disagg-false_spec-none_conc2_h100-a_0.json",
+    );
+    assert_eq!((&raw["completed"], &raw["imax"]["wrong_input_lengths"]), (&json!(4), &json!(0)));
+    assert_eq!(raw["imax"]["notices"][0]["code"], json!("server_tokenizer"));
+
+    // Servers of these backends have none to lend, so no engine starts.
+    fixture.write("runners/h100-a.yaml", "launcher: local\nload: { backend: tensorrt-llm }\n");
+    let ended = fixture.run();
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    let job = fixture.job();
+    let reason = job["outcome"]["reason"].as_str().unwrap();
+    assert!(reason.contains("no tokenizer at model-without-files"), "{reason}");
+    assert_eq!(job["phases"].as_array().unwrap().len(), 1, "{job}");
 }
 
 #[test]

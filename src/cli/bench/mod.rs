@@ -21,6 +21,7 @@ use arguments::BenchTask;
 use live::Live;
 use noise::NoiseRuns;
 use overview::{Overview, OverviewArgs};
+pub use table::table;
 use url_alone::Minute;
 
 /// Runs the command.
@@ -165,7 +166,7 @@ impl Display {
                         doubt.explanation()
                     ));
                 }
-                output::write(&table::table(measured, terminal::stdout_style()))
+                output::write(&table(measured, terminal::stdout_style()))
             }
             BenchEvent::Repeated(runs) => output::write(&table::spread_table(runs, terminal::stdout_style())),
             BenchEvent::Saved(path) => {

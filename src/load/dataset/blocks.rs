@@ -23,6 +23,14 @@ pub struct BlockSession {
     requests: Vec<BlockRequest>,
 }
 
+impl BlockSession {
+    /// Its requests.
+    #[must_use]
+    pub fn turns(&self) -> usize {
+        self.requests.len()
+    }
+}
+
 /// Where an id stands for the same words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -12,6 +12,7 @@ use super::metrics::Metrics;
 use super::notice::Notice;
 use super::record::Record;
 use super::settings::{MetricName, Settings};
+use super::shard_result::ShardResult;
 use super::stamp::Stamp;
 use super::statistics::{Summary, count};
 use super::tokens::Tokenizer;
@@ -62,6 +63,8 @@ pub struct Measured {
     pub calibration: Option<Calibration>,
     /// What its readers must know beside the doubts.
     pub notices: Vec<Notice>,
+    /// What a merge with the other shards of the load needs, where there are others.
+    pub shard: Option<Box<ShardResult>>,
 }
 
 /// What was done a second, over the whole run.
@@ -91,6 +94,7 @@ impl Measured {
             engine_metrics: Vec::new(),
             calibration: None,
             notices: Vec::new(),
+            shard: None,
         }
     }
 
@@ -194,7 +198,9 @@ impl Measured {
             | Doubt::UncountedTokens
             | Doubt::ServerRestarted
             | Doubt::ClockStepped
-            | Doubt::ClientSaturated => false,
+            | Doubt::ClientSaturated
+            | Doubt::Shard
+            | Doubt::ShardsApart => false,
         })
     }
 

@@ -4,7 +4,7 @@
 mod addresses;
 mod batching;
 mod chunk_file;
-mod clock;
+pub(super) mod clock;
 mod collector;
 mod connection;
 mod harvest;
@@ -22,13 +22,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::{Barrier, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 
 use crate::load::detailed::ChunkStore;
 use crate::load::measured::Run;
-use crate::load::{Clock, Deadlines, Health, Plan, Progress, Record, Schedule, Target, Tokenizer};
+use crate::load::{Clock, Deadlines, Health, Plan, Progress, Record, Schedule, Stamp, Target, Tokenizer};
 use crate::model::Proxy;
 use crate::system::cancellation::Cancellation;
 use crate::system::tls::TlsClient;
@@ -88,6 +88,8 @@ pub struct Drive<'a> {
     pub tokenizer: Option<&'a Tokenizer>,
     /// Keep every chunk, on disk where there are many.
     pub keep_chunks: bool,
+    /// The instant of the start; as soon as all threads are ready where there is none, or where it has passed.
+    pub start_at: Option<Stamp>,
 }
 
 /// A thread with this many streams uses about half of a core. More threads would only disturb a server on the same machine.
@@ -131,6 +133,7 @@ impl Drive<'_> {
             },
             has_kernel_clock: self.kernel_clock.is_on(),
             deadlines: self.deadlines,
+            start_at: self.start_at,
             shared: &shared,
             ended: &ended_requests,
             stop,
@@ -227,7 +230,9 @@ fn run_threads(task: Task<'_>, threads: u32, slots: usize, report: &mut dyn FnMu
                 });
                 // Also reached by a thread that failed, so that the others do not wait for it.
                 barrier.wait();
-                task.shared.start();
+                let start = task.shared.start_at(task.start_at);
+                // Ended by a signal too, which the worker then finds.
+                let _ = task.stop.wait_timeout(start.monotonic.saturating_duration_since(Instant::now()));
                 let harvest = connected.and_then(Worker::run);
                 let _ = sender.send(());
                 harvest

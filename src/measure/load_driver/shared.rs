@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::clock;
+use crate::load::stamp::by_both_clocks;
 use crate::load::{Progress, Record, Stamp};
 
 /// The common start on both clocks.
@@ -41,9 +42,18 @@ impl Shared {
 
     /// The common start: the time of the first call.
     pub fn start(&self) -> Start {
-        *self.start.get_or_init(|| Start {
-            real: clock::now(),
-            monotonic: Instant::now(),
+        self.start_at(None)
+    }
+
+    /// The common start: of the first call the instant, if it is yet to come, else the time.
+    pub fn start_at(&self, at: Option<Stamp>) -> Start {
+        *self.start.get_or_init(|| {
+            let (now, monotonic) = by_both_clocks(clock::now, Instant::now);
+            let wait = at.map_or(Duration::ZERO, |at| at.since(now));
+            Start {
+                real: now.after(wait),
+                monotonic: monotonic + wait,
+            }
         })
     }
 

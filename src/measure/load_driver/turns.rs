@@ -80,13 +80,14 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
     use super::*;
-    use crate::load::Schedule;
+    use crate::load::{Schedule, Shard};
 
     #[test]
     fn abandon_drops_waiting_turns_and_keeps_started_requests() {
         let plan = Plan {
             requests: Vec::new(),
             schedule: Schedule::Closed,
+            shard: Shard::WHOLE,
             max_concurrency: 1.try_into().unwrap(),
             keep_texts: false,
             dialogues: None,

@@ -2,6 +2,7 @@
 //! microseconds of the time they are due on an idle machine.
 
 mod deliver;
+mod lend;
 mod options;
 mod serve;
 

@@ -50,6 +50,8 @@ impl Server {
             Route::Metrics => self.reply(at, &document_response(200, "text/plain; version=0.0.4", &self.counters())),
             Route::Refuse(status, message) => self.refuse(at, status, message),
             Route::Profile => self.reply(at, &document_response(200, "text/plain", "")),
+            Route::Tokenize => self.lend_tokenizer(at, false, &request.body),
+            Route::Detokenize => self.lend_tokenizer(at, true, &request.body),
             Route::Generate(api) => {
                 let counting = Counting {
                     tokenizer: self.options.tokenizer.as_ref(),
@@ -175,7 +177,7 @@ impl Server {
         length.max(1)
     }
 
-    fn refuse(&mut self, at: usize, status: u16, message: &str) {
+    pub(super) fn refuse(&mut self, at: usize, status: u16, message: &str) {
         let refusal = Refusal {
             status,
             message: message.to_owned(),

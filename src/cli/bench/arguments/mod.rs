@@ -8,6 +8,7 @@ mod random;
 mod sampling;
 mod search;
 mod settings;
+mod shard;
 mod task;
 mod url_alone;
 mod values;
@@ -30,6 +31,7 @@ use dataset::DatasetArgs;
 use random::RandomArgs;
 use sampling::SamplingArgs;
 use search::SearchArgs;
+use shard::ShardArgs;
 use values::{PromptCount, goodput, header, header_text, json_object, key_name, key_value, secret};
 
 /// Load-test an inference server and write the raw result of benchmark_serving.py.
@@ -45,7 +47,9 @@ use values::{PromptCount, goodput, header, header_text, json_object, key_name, k
     imax bench --model org/model --find-max --slo 'ttft:p99<500' 'itl:p95<40' --save-result --result-filename max.json\n  \
     imax bench --model org/model --dataset-name recorded --dataset-path sessions.jsonl --max-concurrency 16 --duration 600 \\\n    \
     --backend openai-chat --ignore-eos\n  \
-    imax bench --model org/model --max-concurrency 16 --num-prompts 160 --ignore-eos --calibrate-noise 5 --row row.json --history history/"
+    imax bench --model org/model --max-concurrency 16 --num-prompts 160 --ignore-eos --calibrate-noise 5 --row row.json --history history/\n  \
+    AT=$(date -d '+60 sec' +%s) srun -N 4 sh -c 'imax bench --base-url http://server:8000 --model org/model --request-rate 400 --num-prompts 40000 \\\n    \
+    --shard $((SLURM_PROCID+1))/$SLURM_NTASKS --start-at $AT --save-result --result-dir shards'; imax collect shards --shards --out ."
 )]
 pub struct BenchArgs {
     #[command(flatten)]
@@ -66,6 +70,8 @@ pub struct BenchArgs {
     metrics: MetricArgs,
     #[command(flatten)]
     search: SearchArgs,
+    #[command(flatten)]
+    shard: ShardArgs,
     #[command(flatten)]
     client: ClientArgs,
     #[command(flatten)]

@@ -74,6 +74,11 @@ impl SearchArgs {
             return Ok(None);
         };
         check_arrivals(quantity, bench)?;
+        if bench.loads.iter().any(|load| load.start_at.is_some()) {
+            return Err(ArgumentError::Combination(
+                "--find-max and --sweep measure one load after another, and exclude --shard and --start-at, which are of one load",
+            ));
+        }
         let precision = within(
             "--search-precision",
             search_precision,

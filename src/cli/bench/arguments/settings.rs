@@ -25,6 +25,18 @@ pub enum ArgumentError {
         found: f64,
         expected: &'static str,
     },
+    /// The instant of the start is past.
+    #[error(
+        "--start-at passed {ago_s:.1} s ago; choose an instant ahead by what preparing takes (tokenizer, prompts, probe, warm-up), such as \
+         `$(date -d '+60 sec' +%s)`, and check this machine's clock"
+    )]
+    StartPassed { ago_s: f64 },
+    /// The instant of the start is far away.
+    #[error("--start-at is {days:.1} days ahead, expected at most 7; seconds since the Unix epoch, not milliseconds")]
+    StartFar { days: f64 },
+    /// A shard would have no request in flight.
+    #[error("--max-concurrency {streams} over {shards} shards leaves some without a request in flight; use at most {streams} shards")]
+    TooManyShards { shards: u32, streams: u32 },
     /// Two flags exclude each other, or one requires another.
     #[error("{0}")]
     Combination(&'static str),
@@ -75,6 +87,7 @@ impl TryFrom<BenchArgs> for BenchSettings {
             sampling,
             metrics,
             search: _,
+            shard,
             client,
             save,
             noise,
@@ -159,14 +172,16 @@ impl TryFrom<BenchArgs> for BenchSettings {
         load.reset_prefix_cache = reset_prefix_cache;
         load.client_threads = client_threads;
         let loads = arrivals.into_iter().map(|arrival| Settings { arrival, ..load.clone() });
-        Ok(Self {
+        let mut bench = Self {
             loads: loads.collect(),
             unknown,
             num_runs: noise.runs().unwrap_or(num_runs),
             calibrate,
             allow_saturated_client,
             result_files: save.into_result_files(),
-        })
+        };
+        shard.apply(&mut bench)?;
+        Ok(bench)
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Exit, ExitOf};
 use crate::cli::bench::ArgumentError;
 use crate::evaluate::{DocumentsError, EvalError, EvaluationError, HarnessError, ThresholdsError};
 use crate::fleet::launcher::LaunchError;
-use crate::measure::{BenchError, BenchOutcome, CalibrateError, HubQuestionsError, MeasureError, ResultFileError};
+use crate::measure::{BenchError, BenchOutcome, CalibrateError, HubQuestionsError, MeasureError, ResultFileError, ShardsError};
 use crate::system::files::FileError;
 
 impl ExitOf for LaunchError {
@@ -34,6 +34,8 @@ impl ExitOf for MeasureError {
             | Self::File(_)
             | Self::Dataset { .. }
             | Self::Shortage { .. }
+            | Self::EmptyShard { .. }
+            | Self::StartMissed { .. }
             | Self::Tls(_) => Exit::InvalidInput,
             Self::Hub(HubQuestionsError::Hub(_)) => Exit::Infrastructure,
             Self::Hub(
@@ -57,6 +59,15 @@ impl ExitOf for BenchError {
             )
             | Self::ResultFile(ResultFileError::File(_) | ResultFileError::Parquet(_))
             | Self::Observer(_) => Exit::Infrastructure,
+        }
+    }
+}
+
+impl ExitOf for ShardsError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::File(FileError::Read { .. }) | Self::Json { .. } | Self::Merge(_) => Exit::InvalidInput,
+            Self::File(FileError::Write { .. } | FileError::Json { .. }) => Exit::Infrastructure,
         }
     }
 }

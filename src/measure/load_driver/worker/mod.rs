@@ -17,7 +17,7 @@ use super::pool::{Pool, Server};
 use super::receive::ControlBuffer;
 use super::shared::Shared;
 use super::turns::Turns;
-use crate::load::{Deadlines, Plan, Reason, Record};
+use crate::load::{Deadlines, Plan, Reason, Record, Stamp};
 use crate::system::cancellation::Cancellation;
 
 /// Size of the read buffer, bytes: a few hundred chunks.
@@ -40,6 +40,8 @@ pub struct Task<'a> {
     pub has_kernel_clock: bool,
     /// Deadlines of connecting and of responses.
     pub deadlines: Deadlines,
+    /// The instant of the start, if there is one.
+    pub start_at: Option<Stamp>,
     /// State shared by the threads.
     pub shared: &'a Shared,
     /// Takes the records of requests that have ended. Nobody waits for them there, so that sending one wakes no thread.
@@ -82,6 +84,7 @@ impl<'a> Worker<'a> {
             server,
             has_kernel_clock,
             deadlines,
+            start_at: _,
             shared,
             ended,
             stop,

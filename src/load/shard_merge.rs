@@ -1,0 +1,542 @@
+//! The shards of a load to the result of the whole. Counts, and all metrics with one value a request, are those of a single client that
+//! had sent every request; times between tokens come from merged sketches, whose percentiles are within [`PERCENTILE_ERROR`] of it.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::arrival_bins::ArrivalBins;
+use super::distribution::Distribution;
+use super::folded::Folded;
+use super::health::{Clock, Health};
+use super::measured::{Measured, Run};
+use super::settings::SettingsError;
+use super::shard::Shard;
+use super::shard_result::{SHARD_SCHEMA, ShardResult};
+use super::stamp::{Stamp, millis};
+use super::validity::Doubt;
+
+/// Largest error of a merged percentile of times between tokens or chunks, as part of it: half of a bucket of the sketch.
+pub const PERCENTILE_ERROR: f64 = 0.0005;
+
+/// Shards that start further apart than this part of the whole load's time did not load the server together.
+const LARGEST_SKEW: f64 = 0.05;
+/// A skew below this spoils no load of whatever length.
+const HARMLESS_SKEW: Duration = Duration::from_millis(100);
+
+/// A shard and the file that it comes from.
+#[derive(Debug)]
+pub struct ShardFile {
+    /// The file's name, for messages.
+    pub name: String,
+    /// Its content.
+    pub result: ShardResult,
+}
+
+/// Why shards cannot be merged.
+#[derive(Debug, thiserror::Error)]
+pub enum MergeError {
+    /// There is none.
+    #[error("no result of `imax bench --shard` among the files; expected one of each shard")]
+    None,
+    /// It was written by another version.
+    #[error("{name}: schema version {found} of the shard, expected {SHARD_SCHEMA}; merge with the imax that measured")]
+    Version {
+        /// The file.
+        name: String,
+        /// Its version.
+        found: u32,
+    },
+    /// It says of itself what cannot be.
+    #[error("{name}: {problem}; measure again")]
+    Content {
+        /// The file.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Two files have the same shard.
+    #[error("{first} and {second} are both shard {shard}; remove one of them")]
+    Duplicate {
+        /// The shard.
+        shard: String,
+        /// A file.
+        first: String,
+        /// Another.
+        second: String,
+    },
+    /// A shard has no file.
+    #[error("shard {} of {of} missing, {found} found; add their files, or measure again", missing.join(", "))]
+    Missing {
+        /// Numbers of those without a file.
+        missing: Vec<String>,
+        /// How many there should be.
+        of: NonZeroU32,
+        /// How many there are.
+        found: usize,
+    },
+    /// They are shards of different loads.
+    #[error("{first} and {second} are shards of different loads: {difference}; merge those of one load")]
+    Plans {
+        /// A file.
+        first: String,
+        /// Another.
+        second: String,
+        /// What differs.
+        difference: String,
+    },
+    /// The load has settings that this imax does not know.
+    #[error("{name}: {source}")]
+    Settings {
+        /// The file.
+        name: String,
+        /// What is wrong.
+        source: SettingsError,
+    },
+}
+
+/// A load made of its shards.
+#[derive(Debug)]
+pub struct MergedLoad {
+    /// The whole load.
+    pub measured: Measured,
+    shards: Vec<ShardFile>,
+}
+
+/// Merges all shards of a load, in any order.
+///
+/// # Errors
+/// [`MergeError`] where one is missing or twice there, or they are not of one load.
+pub fn merge(mut shards: Vec<ShardFile>) -> Result<MergedLoad, MergeError> {
+    check(&shards)?;
+    shards.sort_by_key(|file| file.result.shard);
+    let Some(first) = shards.first() else {
+        return Err(MergeError::None);
+    };
+    let asked = shards
+        .iter()
+        .fold(0_u32, |sum, file| sum.saturating_add(file.result.asked_requests));
+    let settings = first.result.load.settings(NonZeroU32::new(asked).unwrap_or(NonZeroU32::MIN));
+    let settings = settings.map_err(|source| MergeError::Settings {
+        name: first.name.clone(),
+        source,
+    })?;
+    let run = whole_run(&shards)?;
+    let inexact = shards.iter().map(|file| file.result.inexact_prompts).sum();
+    let mut measured = Measured::new(settings, run, None, inexact);
+    let further = doubts(&shards).into_iter().filter(|doubt| !measured.doubts.contains(doubt));
+    let further: Vec<Doubt> = further.collect();
+    measured.doubts.extend(further);
+    measured.doubts.sort_unstable();
+    Ok(MergedLoad { measured, shards })
+}
+
+fn check(shards: &[ShardFile]) -> Result<(), MergeError> {
+    let Some(first) = shards.first() else {
+        return Err(MergeError::None);
+    };
+    let mut seen: BTreeMap<NonZeroU32, &str> = BTreeMap::new();
+    for file in shards {
+        let result = &file.result;
+        if result.schema_version != SHARD_SCHEMA {
+            return Err(MergeError::Version {
+                name: file.name.clone(),
+                found: result.schema_version,
+            });
+        }
+        let Some(shard) = result.shard() else {
+            let problem = format!("shard {} of {}", result.shard, result.of);
+            return Err(content(file, problem));
+        };
+        if let Some(difference) = difference(&first.result, result) {
+            return Err(MergeError::Plans {
+                first: first.name.clone(),
+                second: file.name.clone(),
+                difference,
+            });
+        }
+        if let Some(other) = seen.insert(result.shard, &file.name) {
+            return Err(MergeError::Duplicate {
+                shard: shard.to_string(),
+                first: other.to_owned(),
+                second: file.name.clone(),
+            });
+        }
+        if result.ended_unix_ns < result.started_unix_ns {
+            return Err(content(file, "its end is before its start".to_owned()));
+        }
+        let own = result.requests.iter().all(|request| {
+            let item = request.index() / result.stride.map_or(1, NonZeroU32::get);
+            shard.item(shard.own(item)) == item
+        });
+        if !own {
+            return Err(content(file, format!("it has requests that are not those of shard {shard}")));
+        }
+    }
+    // As many as there should be, at most: a file may say any number.
+    let missing = (1..=first.result.of.get())
+        .filter_map(NonZeroU32::new)
+        .filter(|number| !seen.contains_key(number));
+    let missing: Vec<String> = missing.take(20).map(|number| number.to_string()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(MergeError::Missing {
+        missing,
+        of: first.result.of,
+        found: shards.len(),
+    })
+}
+
+fn content(file: &ShardFile, problem: String) -> MergeError {
+    MergeError::Content {
+        name: file.name.clone(),
+        problem,
+    }
+}
+
+/// What says that two shards are not of one load.
+fn difference(first: &ShardResult, second: &ShardResult) -> Option<String> {
+    let terms = first.load.differences(&second.load);
+    if !terms.is_empty() {
+        return Some(terms.join(", "));
+    }
+    if first.of != second.of {
+        return Some(format!("of {} and of {} shards", first.of, second.of));
+    }
+    if first.start_asked_unix_ns != second.start_asked_unix_ns {
+        return Some("they were to start at different instants".to_owned());
+    }
+    if first.stride != second.stride {
+        return Some("their conversations are numbered differently".to_owned());
+    }
+    (first.plan != second.plan).then(|| "data set, seed, prompts, arrivals or options of requests (fingerprint `plan`)".to_owned())
+}
+
+fn whole_run(shards: &[ShardFile]) -> Result<Run, MergeError> {
+    let results = || shards.iter().map(|file| &file.result);
+    let started = results()
+        .map(|shard| Stamp::from_unix_nanos(shard.started_unix_ns))
+        .min()
+        .unwrap_or_default();
+    let ended = results()
+        .map(|shard| Stamp::from_unix_nanos(shard.ended_unix_ns))
+        .max()
+        .unwrap_or_default();
+    let mut folded = Folded::new(started);
+    let mut records = Vec::with_capacity(results().map(|shard| shard.requests.len()).sum());
+    for file in shards {
+        let result = &file.result;
+        records.extend(
+            result
+                .records()
+                .map_err(|code| content(file, format!("unknown failure {code:?}")))?,
+        );
+        folded.itl_ms.merge(&Distribution::of_document(&result.itl_ms));
+        folded.chunk_ms.merge(&Distribution::of_document(&result.chunk_ms));
+        let arrivals = ArrivalBins::of_document(Stamp::from_unix_nanos(result.started_unix_ns), &result.arrivals);
+        folded.arrivals.merge(&arrivals);
+    }
+    Ok(Run {
+        records,
+        folded: Some(Box::new(folded)),
+        chunk_store: None,
+        started,
+        ended,
+        health: health(shards, ended.since(started)),
+        interrupted: results().any(|shard| shard.interrupted),
+        stride: shards.first().and_then(|file| file.result.stride),
+        has_new_server: false,
+    })
+}
+
+/// All clients as one.
+fn health(shards: &[ShardFile], wall_time: Duration) -> Health {
+    let clients = || shards.iter().map(|file| &file.result.client);
+    let mut read_lag_ms = Distribution::default();
+    clients().for_each(|client| read_lag_ms.merge(&Distribution::of_document(&client.read_lag_ms)));
+    let rates: Option<Vec<f64>> = clients().map(|client| client.asked_rate).collect();
+    Health {
+        clock: if clients().all(|client| client.clock == Clock::Kernel) {
+            Clock::Kernel
+        } else {
+            Clock::Read
+        },
+        cpu_time: clients()
+            .map(|client| Duration::from_nanos(client.cpu_time_ns))
+            .fold(Duration::ZERO, Duration::saturating_add),
+        wall_time,
+        threads: sum(clients().map(|client| client.threads)),
+        read_lag_ms,
+        connections: sum(clients().map(|client| client.connections)),
+        resent: sum(clients().map(|client| client.resent)),
+        peak_memory: clients().map(|client| client.peak_memory).max().unwrap_or(0),
+        open_connections: sum(clients().map(|client| client.open_connections)),
+        unsent: sum(clients().map(|client| client.unsent)),
+        asked_rate: rates.map(|rates| rates.iter().sum()),
+        clock_step: clients()
+            .map(|client| Duration::from_nanos(client.clock_step_ns))
+            .max()
+            .unwrap_or_default(),
+    }
+}
+
+fn sum(numbers: impl Iterator<Item = u32>) -> u32 {
+    numbers.fold(0, u32::saturating_add)
+}
+
+/// Doubts that the figures of the whole do not show: one client of many that was overloaded, a server that one of them saw restart, and
+/// shards that did not load the server at the same time.
+fn doubts(shards: &[ShardFile]) -> Vec<Doubt> {
+    let of_one = [Doubt::ClientSaturated, Doubt::ServerRestarted, Doubt::ClockStepped];
+    let has = |doubt: &Doubt| {
+        shards
+            .iter()
+            .any(|file| file.result.validity.iter().any(|code| code == doubt.code()))
+    };
+    let mut found: Vec<Doubt> = of_one.into_iter().filter(has).collect();
+    let skew = skew(shards);
+    let results = || shards.iter().map(|file| &file.result);
+    let whole =
+        results().map(|shard| shard.ended_unix_ns).max().unwrap_or(0) - results().map(|shard| shard.started_unix_ns).min().unwrap_or(0);
+    let allowed = Duration::from_nanos(whole).mul_f64(LARGEST_SKEW).max(HARMLESS_SKEW);
+    let disjoint = results().map(|shard| shard.ended_unix_ns).min() < results().map(|shard| shard.started_unix_ns).max();
+    if shards.len() > 1 && (skew > allowed || disjoint) {
+        found.push(Doubt::ShardsApart);
+    }
+    found
+}
+
+/// From the first to the last start.
+fn skew(shards: &[ShardFile]) -> Duration {
+    let starts = || shards.iter().map(|file| file.result.started_unix_ns);
+    Duration::from_nanos(starts().max().unwrap_or(0) - starts().min().unwrap_or(0))
+}
+
+impl MergedLoad {
+    /// The raw result of the whole load, as that of a single client, with the block `imax.shards`.
+    #[must_use]
+    pub fn raw_result_json(&self) -> Value {
+        let mut result = self.measured.raw_result_json();
+        result["imax"]["shards"] = self.shards_json();
+        result
+    }
+
+    fn shards_json(&self) -> Value {
+        let Some(first) = self.shards.first() else { return Value::Null };
+        let shards = self.shards.iter().map(|file| {
+            let shard = &file.result;
+            let started = Stamp::from_unix_nanos(shard.started_unix_ns);
+            let completed = shard.requests.iter().filter(|request| request.is_success()).count();
+            json!({
+                "shard": shard.shard,
+                "file": file.name,
+                "start_time_unix": started.unix_seconds(),
+                "end_time_unix": Stamp::from_unix_nanos(shard.ended_unix_ns).unix_seconds(),
+                "start_lag_ms": shard.start_asked_unix_ns.map(|asked| millis(started.since(Stamp::from_unix_nanos(asked)))),
+                "completed": completed,
+                "failed": shard.requests.len() - completed,
+                "clock": shard.client.clock,
+                "client_threads": shard.client.threads,
+                "validity": shard.validity,
+            })
+        });
+        json!({
+            "of": first.result.of,
+            "plan": first.result.plan,
+            "start_asked_unix": first.result.start_asked_unix_ns.map(|asked| Stamp::from_unix_nanos(asked).unix_seconds()),
+            "start_skew_ms": millis(skew(&self.shards)),
+            "percentile_error": PERCENTILE_ERROR,
+            "shards": shards.collect::<Vec<_>>(),
+        })
+    }
+
+    /// From the first to the last start of a shard, each by its own clock.
+    #[must_use]
+    pub fn skew(&self) -> Duration {
+        skew(&self.shards)
+    }
+
+    /// The name of its result file: that of a shard's, without the shard.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        let Some(first) = self.shards.first() else { return String::new() };
+        let suffix = first.result.shard().map_or_else(String::new, Shard::file_suffix);
+        if first.name.contains(&suffix) && !suffix.is_empty() {
+            return first.name.replacen(&suffix, "", 1);
+        }
+        format!("{}-merged.json", first.name.trim_end_matches(".json"))
+    }
+
+    /// How many shards it is made of.
+    #[must_use]
+    pub fn shards(&self) -> usize {
+        self.shards.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::load::measured::tests_support::measured;
+    use crate::load::reason::{Failure, Reason};
+    use crate::load::record::{ChunkMark, Record};
+
+    const START: u64 = 1_700_000_000_000_000_000;
+
+    /// Milliseconds of the first token, gaps between chunks in microseconds, whether it failed.
+    type Sketched = (u64, Vec<u32>, bool);
+
+    fn record((index, (ttft_ms, gaps, has_failed)): (u32, &Sketched)) -> Record {
+        let at = |ms: u64| Stamp::from_unix_nanos(START + ms * 1_000_000);
+        let sent = u64::from(index) * 7;
+        let marks: Vec<ChunkMark> = gaps
+            .iter()
+            .map(|us| ChunkMark::new(Duration::from_micros(u64::from(*us)), Some(1)))
+            .collect();
+        let first = at(sent + ttft_ms);
+        let last = first.after(marks.iter().map(|mark| mark.gap()).sum());
+        Record {
+            index,
+            scheduled: at(sent),
+            sent: at(sent).after(Duration::from_micros(30)),
+            first_token: Some(first),
+            first_tokens: Some(1),
+            last_token: Some(last),
+            ended: last,
+            prompt_tokens: 10 + index,
+            asked_tokens: 5,
+            reported_output_tokens: Some(u32::try_from(marks.len()).unwrap() + 1),
+            marks,
+            streamed: true,
+            failure: has_failed.then(|| Failure::new(Reason::Status(503), "no room")),
+            ..Record::default()
+        }
+    }
+
+    fn whole(requests: &[Sketched]) -> Measured {
+        let mut whole = measured((0_u32..).zip(requests).map(record).collect());
+        whole.run.started = Stamp::from_unix_nanos(START);
+        whole.settings.num_prompts = NonZeroU32::new(u32::try_from(requests.len()).unwrap()).unwrap();
+        whole.settings.goodput = vec![(crate::load::settings::MetricName::Ttft, 50.0)];
+        whole
+    }
+
+    /// The shards of a load, through their files, the last one first.
+    fn shards(whole: &Measured, of: u32) -> Vec<ShardFile> {
+        let files = (1..=of).rev().map(|number| {
+            let shard = Shard::new(number.try_into().unwrap(), of.try_into().unwrap()).unwrap();
+            let records: Vec<Record> = shard.select(&whole.run.records).cloned().collect();
+            let mut part = measured(records);
+            part.run.started = Stamp::from_unix_nanos(START + u64::from(number - 1) * 10_000);
+            part.settings = whole.settings.clone();
+            part.settings.shard = shard;
+            part.settings.start_at = Some(Stamp::from_unix_nanos(START));
+            part.settings.num_prompts = NonZeroU32::new(u32::try_from(part.run.records.len()).unwrap()).unwrap();
+            let result = ShardResult::of(&part.settings, "plan", &part.run, None);
+            ShardFile {
+                name: format!("x{}.json", shard.file_suffix()),
+                result: serde_json::from_str(&serde_json::to_string(&result).unwrap()).unwrap(),
+            }
+        });
+        files.collect()
+    }
+
+    fn example() -> Measured {
+        whole(&(0..40).map(|n| (5 + n, vec![900; 20], n % 20 == 3)).collect::<Vec<_>>())
+    }
+
+    proptest! {
+        #[test]
+        fn merged_shards_have_the_figures_of_the_whole(
+            requests in proptest::collection::vec((1_u64..400, proptest::collection::vec(1_u32..50_000, 0..30), prop::bool::weighted(0.1)), 8..80),
+            of in 1_u32..9,
+        ) {
+            let whole = whole(&requests);
+            let merged = merge(shards(&whole, of)).unwrap();
+            let (expected, found) = (whole.raw_result_json(), merged.raw_result_json());
+            // Everything that has one value a request is the same to the last digit.
+            let mut keys = expected.as_object().unwrap().keys().filter(|key| !key.contains("itl") && *key != "imax");
+            prop_assert!(keys.all(|key| expected[key] == found[key]), "{expected:#}\n{found:#}");
+            for key in ["failed", "errors", "interactivity_tok_s", "from_schedule", "ci95", "input_tokens", "output_tokens", "wrong_output_lengths"] {
+                prop_assert_eq!(&expected["imax"][key], &found["imax"][key]);
+            }
+            // Times between tokens and chunks are within the error of their sketch.
+            for key in ["mean_itl_ms", "median_itl_ms", "std_itl_ms", "p90_itl_ms", "p99_itl_ms", "p99.9_itl_ms"] {
+                let (expected, found) = (expected[key].as_f64().unwrap(), found[key].as_f64().unwrap());
+                prop_assert!((found - expected).abs() <= expected * PERCENTILE_ERROR + 1e-6, "{key}: {found} for {expected}");
+            }
+            for second in 0..expected["imax"]["seconds"].as_array().unwrap().len() {
+                for key in ["completed", "failed", "in_flight", "mean_ttft_ms"] {
+                    let (expected, found) = (&expected["imax"]["seconds"][second], &found["imax"]["seconds"][second]);
+                    prop_assert_eq!(&expected[key], &found[key]);
+                }
+            }
+            prop_assert_eq!(found["imax"]["shards"]["shards"].as_array().unwrap().len(), usize::try_from(of).unwrap());
+            prop_assert_eq!(merged.file_name(), if of == 1 { "x-merged.json" } else { "x.json" });
+        }
+    }
+
+    #[test]
+    fn what_is_not_one_whole_load_is_refused_by_name() {
+        type Change = fn(&mut Vec<ShardFile>);
+        let cases: [(Change, &str); 9] = [
+            (|files| files.clear(), "no result of `imax bench --shard`"),
+            (|files| drop(files.remove(0)), "shard 3 of 3 missing, 2 found"),
+            (
+                |files| {
+                    files[1].name = "copy.json".to_owned();
+                    files[1].result = files[0].result.clone();
+                },
+                "x-shard3of3.json and copy.json are both shard 3/3",
+            ),
+            (
+                |files| files[1].result.plan = "other".to_owned(),
+                "x-shard3of3.json and x-shard2of3.json are shards of different loads: data set, seed",
+            ),
+            (|files| files[2].result.load.model = "other".to_owned(), "model \"m\" and \"other\""),
+            (|files| files[2].result.start_asked_unix_ns = None, "different instants"),
+            (|files| files[0].result.schema_version = 9, "schema version 9"),
+            (
+                |files| files[1].result.ended_unix_ns = 1,
+                "x-shard2of3.json: its end is before its start",
+            ),
+            (
+                |files| files[1].result.requests = files[0].result.requests.clone(),
+                "requests that are not those of shard 2/3",
+            ),
+        ];
+        for (change, message) in cases {
+            let mut files = shards(&example(), 3);
+            change(&mut files);
+            let error = merge(files).unwrap_err().to_string();
+            assert!(error.contains(message), "{message}: {error}");
+        }
+    }
+
+    #[test]
+    fn shards_that_ran_apart_or_were_overloaded_are_marked() {
+        let marked = |change: fn(&mut ShardResult)| {
+            let mut files = shards(&example(), 3);
+            change(&mut files[1].result);
+            merge(files).unwrap().measured.doubts
+        };
+        assert_eq!(marked(|_| {}), []);
+        assert_eq!(
+            marked(|shard| shard.validity = vec!["shard".to_owned(), "client_saturated".to_owned()]),
+            [Doubt::ClientSaturated]
+        );
+        let late = marked(|shard| {
+            shard.started_unix_ns += 200_000_000;
+            shard.ended_unix_ns += 200_000_000;
+        });
+        assert_eq!(late, [Doubt::ShardsApart]);
+        assert_eq!(marked(|shard| shard.interrupted = true), [Doubt::Interrupted]);
+    }
+}

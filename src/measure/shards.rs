@@ -1,0 +1,116 @@
+//! Reads the results of the shards of a load from a folder, and writes that of the whole.
+
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::load::shard_merge::{MergeError, MergedLoad, ShardFile, merge};
+use crate::load::shard_result::ShardResult;
+use crate::system::files::{self, FileError};
+use crate::system::untrusted;
+
+/// Largest result of a shard: some three million requests.
+const LARGEST: u64 = 1 << 30;
+
+/// Why there is no result of the whole load.
+#[derive(Debug, thiserror::Error)]
+pub enum ShardsError {
+    /// A file or the folder cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A file is no raw result.
+    #[error("{}: not a raw result of imax bench: {source}; keep the results of the shards in a folder of their own", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+    /// The shards do not make a load.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
+}
+
+/// A whole load and the file with its result.
+#[derive(Debug)]
+pub struct CollectedShards {
+    /// The load.
+    pub load: MergedLoad,
+    /// The file.
+    pub path: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct RawResult {
+    imax: Option<OwnBlock>,
+}
+
+#[derive(Deserialize)]
+struct OwnBlock {
+    shard: Option<ShardResult>,
+    #[serde(default)]
+    notices: Vec<Value>,
+    #[serde(default)]
+    engine_metrics: Value,
+}
+
+/// Merges the shards whose results are in a folder, and writes the result of the whole load into `out`. Results of other loads without
+/// shards are left alone.
+///
+/// # Errors
+/// [`ShardsError`], naming the file.
+pub fn collect_shards(folder: &Path, out: &Path) -> Result<CollectedShards, ShardsError> {
+    let mut shards = Vec::new();
+    let mut notices: Vec<Value> = Vec::new();
+    let mut engine_metrics = Value::Null;
+    for path in files::named(folder, &["json"])? {
+        let Some(block) = read(&path)? else { continue };
+        let Some(result) = block.shard else { continue };
+        notices.extend(
+            block
+                .notices
+                .into_iter()
+                .filter(|notice| !notices.contains(notice))
+                .collect::<Vec<_>>(),
+        );
+        // Every client read the same engine.
+        if engine_metrics.is_null() {
+            engine_metrics = block.engine_metrics;
+        }
+        let name = path
+            .file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        shards.push(ShardFile { name, result });
+    }
+    let load = merge(shards)?;
+    let mut result = load.raw_result_json();
+    result["imax"]["notices"] = Value::Array(notices);
+    result["imax"]["engine_metrics"] = engine_metrics;
+    let path = out.join(load.file_name());
+    files::write_json(&path, &result)?;
+    Ok(CollectedShards { load, path })
+}
+
+fn read(path: &Path) -> Result<Option<OwnBlock>, ShardsError> {
+    let bytes = || {
+        let mut bytes = Vec::new();
+        untrusted::open_regular_through_links(path)?
+            .take(LARGEST + 1)
+            .read_to_end(&mut bytes)?;
+        match u64::try_from(bytes.len()) {
+            Ok(size) if size <= LARGEST => Ok(bytes),
+            Ok(_) | Err(_) => Err(io::Error::other(format!("over {LARGEST} bytes"))),
+        }
+    };
+    let bytes = bytes().map_err(|source| FileError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let result: RawResult = serde_json::from_slice(&bytes).map_err(|source| ShardsError::Json {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(result.imax)
+}
