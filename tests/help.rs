@@ -105,13 +105,17 @@ fn completed_by_bash(words: &[&str]) -> String {
     assert!(script.status.success());
     let script = String::from_utf8(script.stdout).unwrap();
     let last = words.len() - 1;
+    // A script of all commands is longer than an argument of a program may be (128 KiB on Linux).
+    let folder = tempfile::tempdir().unwrap();
     let ask = format!(
         "{script}\nCOMP_WORDS=({}); COMP_CWORD={last}; _imax imax {:?} {:?}; echo \"${{COMPREPLY[*]}}\"",
         words.join(" "),
         words[last],
         words[last - 1]
     );
-    let output = harness::clean_command("bash").args(["--norc", "-c", &ask]).finish();
+    let file = folder.path().join("ask.sh");
+    std::fs::write(&file, ask).unwrap();
+    let output = harness::clean_command("bash").arg("--norc").arg(&file).finish();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

@@ -19,7 +19,10 @@ pub use compare::{
 };
 pub use cost::{CostError, CostGap, CostModel, PerMillion, PointCost, PowerSource};
 pub use evals::{EvalChange, EvalKey, EvalScore, eval_changes};
-pub use history::{History, HistoryError, HistoryRun};
+pub use history::{
+    EvalRow, History, HistoryError, HistoryRun, INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, PointRow, Quarantined, RowError,
+    RunContext, RunHeader, RunIdentity, RunKind, RunRows, read_history, read_run, run_of_rows,
+};
 pub use raw_pairs::pair_raw_points;
 pub use run::{Assembly, Found, Origin, Problem, Run, assemble};
 pub use run_document::{RunDocument, RunDocumentError};

@@ -12,13 +12,14 @@ use crate::planning::SettingsFile;
 use crate::store;
 use crate::store::baseline::{Baseline, WorkflowRuns};
 use crate::store::comparison::{self, BaselineComparison, Evidence};
+use crate::store::history::HistoryHome;
 
 /// A run, and what it is compared with.
 #[derive(Debug, Args)]
 pub struct ComparedRunArgs {
     /// The run: a folder that imax collect wrote, a folder of artifacts, run.json, agg_bmk.json or one result.
     run: PathBuf,
-    /// What to compare with: a path, or file:PATH, in the forms of the run; history:DIR for the level of each point in a history;
+    /// What to compare with: a path, or file:PATH, in the forms of the run; history:HISTORY for the level of each point in a history;
     /// run:ID for the artifacts of a workflow run; branch:NAME for the newest measurement of each point on a branch. Repeat it for
     /// runs that repeat each other.
     #[arg(long, visible_alias = "compare", value_name = "BASELINE")]
@@ -42,9 +43,10 @@ pub struct ComparedRunArgs {
 /// What a comparison uses besides two runs.
 #[derive(Debug, Args)]
 pub struct EvidenceArgs {
-    /// A history that imax collect --history wrote: it tells how noisy each point is.
-    #[arg(long, value_name = "DIR")]
-    history: Option<PathBuf>,
+    /// A history, which tells how noisy each point is: a folder that imax collect --history wrote, or a database that imax publish wrote,
+    /// FILE.db or postgres://USER@HOST/DATABASE.
+    #[arg(long, value_name = "HISTORY")]
+    history: Option<HistoryHome>,
     /// How many of the newest runs of the history to read.
     #[arg(long, value_name = "RUNS", default_value_t = 60)]
     history_runs: usize,

@@ -41,7 +41,7 @@ pub struct CompareArgs {
 ///
 /// # Errors
 /// Invalid input for what is not a run; usage for a format that cannot show several.
-pub fn run(args: CompareArgs) -> Result<Exit, Failure> {
+pub async fn run(args: CompareArgs) -> Result<Exit, Failure> {
     let CompareArgs {
         base: base_path,
         heads,
@@ -52,7 +52,7 @@ pub fn run(args: CompareArgs) -> Result<Exit, Failure> {
     } = args;
     let mut base = store::load_run(&base_path)?;
     let evidence = evidence.into_evidence()?;
-    let knowledge = evidence.knowledge()?;
+    let knowledge = evidence.knowledge().await?;
     let (filters, grouping) = selection.into_parts();
     let base_name = base_path.display().to_string();
     let mut compared: Vec<(Run, Comparison)> = Vec::new();

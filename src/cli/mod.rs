@@ -17,8 +17,11 @@ mod dialect;
 mod doctor;
 mod eval;
 mod exit;
+mod export;
 mod fail_on;
 mod format;
+mod history;
+mod import;
 mod import_image;
 mod init;
 mod logging;
@@ -30,6 +33,7 @@ mod nvml;
 mod output;
 mod plan;
 mod progress;
+mod publish;
 mod pull_request;
 mod ready;
 mod reap;
@@ -91,6 +95,10 @@ enum Command {
     Eval(Box<eval::EvalArgs>),
     Normalize(normalize::NormalizeArgs),
     Collect(collect::CollectArgs),
+    Publish(Box<publish::PublishArgs>),
+    Import(import::ImportArgs),
+    Export(export::ExportArgs),
+    History(history::HistoryCommandArgs),
     Compare(compare::CompareArgs),
     Report(report::ReportArgs),
     Comment(comment::CommentArgs),
@@ -131,6 +139,10 @@ impl Command {
             | Self::Bench(_)
             | Self::Eval(_)
             | Self::Normalize(_)
+            | Self::Publish(_)
+            | Self::Import(_)
+            | Self::Export(_)
+            | Self::History(_)
             | Self::Sim(_)
             | Self::Schema(_)
             | Self::Completions(_)
@@ -213,7 +225,11 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Normalize(args) => block_in_place(|| normalize::run(args)),
         Command::Sim(args) => block_in_place(|| sim::run(args)),
         Command::Collect(args) => collect::run(args).await,
-        Command::Compare(args) => block_in_place(|| compare::run(args)),
+        Command::Publish(args) => publish::run(*args).await,
+        Command::Import(args) => import::run(args).await,
+        Command::Export(args) => export::run(args).await,
+        Command::History(args) => history::run(args).await,
+        Command::Compare(args) => compare::run(args).await,
         Command::Report(args) => report::run(args).await,
         Command::Comment(args) => comment::run(args).await,
         Command::Progress(args) => progress::run(args).await,

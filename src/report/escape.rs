@@ -1,6 +1,6 @@
 //! Text from outside in links and in CSV.
 
-use crate::model::escape_markdown;
+use crate::model::{escape_formula, escape_markdown};
 
 /// A link with an untrusted text. A URL that is not HTTP(S), or that could end the link, gives the text alone.
 pub(super) fn link(text: &str, url: &str) -> String {
@@ -15,12 +15,11 @@ pub(super) fn link(text: &str, url: &str) -> String {
 
 /// Puts a quote before a text that spreadsheets would run as a formula.
 pub(super) fn csv(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
-    let text = if formula { format!("'{text}") } else { text.to_owned() };
+    let text = escape_formula(text);
     if text.contains(['"', ',', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
-        text
+        text.into_owned()
     }
 }
 

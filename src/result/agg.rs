@@ -296,7 +296,7 @@ fn own_key(block: &Json) -> Result<PointKey, AggError> {
         other => return Err(AggError::Version(other.map_or_else(|| "none".to_owned(), Json::to_pretty))),
     }
     let point = block.get("point").cloned().unwrap_or(Json::Null);
-    serde_json::from_value(point.into()).map_err(|error| AggError::Key(error.to_string()))
+    PointKey::from_json(point.into()).map_err(|error| AggError::Key(error.to_string()))
 }
 
 /// Reads a document by its keys.

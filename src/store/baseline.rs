@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::collect::PLAN;
 use super::gather::{GatherError, RUN_FILE, gather, load_run};
-use super::history::{self, HistoryFolderError};
+use super::history::{HistoryHome, HistoryHomeError, HistoryReadError};
 use crate::analysis::{History, HistoryError, HistoryRun, Run};
 use crate::github::{self, BranchRuns, Client, DownloadError, GithubError, RepositoryName, WorkflowRun, download_run, is_on_branch};
 use crate::model::PointKey;
@@ -32,7 +32,7 @@ pub(crate) enum Baseline {
     /// A folder or file, in the forms that [`load_run`] takes.
     Path(PathBuf),
     /// A history: the level of each point.
-    History(PathBuf),
+    History(HistoryHome),
     WorkflowRun(u64),
     /// The newest measurement of each point on a branch.
     Branch(String),
@@ -40,16 +40,20 @@ pub(crate) enum Baseline {
 
 /// Why a text is not a baseline.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("found {0:?} after `run:`, expected the number of a workflow run")]
-pub(crate) struct ParseBaselineError(String);
+pub(crate) enum ParseBaselineError {
+    #[error("found {0:?} after `run:`, expected the number of a workflow run")]
+    RunNumber(String),
+    #[error(transparent)]
+    History(#[from] HistoryHomeError),
+}
 
 impl FromStr for Baseline {
     type Err = ParseBaselineError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(match text.split_once(':') {
-            Some(("history", folder)) => Self::History(folder.into()),
-            Some(("run", id)) => Self::WorkflowRun(id.parse().map_err(|_| ParseBaselineError(id.to_owned()))?),
+            Some(("history", home)) => Self::History(home.parse()?),
+            Some(("run", id)) => Self::WorkflowRun(id.parse().map_err(|_| ParseBaselineError::RunNumber(id.to_owned()))?),
             Some(("branch", name)) => Self::Branch(name.to_owned()),
             Some(("file", path)) => Self::Path(path.into()),
             Some(_) | None => Self::Path(text.into()),
@@ -61,7 +65,7 @@ impl fmt::Display for Baseline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path(path) => write!(f, "{}", path.display()),
-            Self::History(folder) => write!(f, "history {}", folder.display()),
+            Self::History(home) => write!(f, "history {home}"),
             Self::WorkflowRun(id) => write!(f, "run {id}"),
             Self::Branch(name) => f.write_str(name),
         }
@@ -85,7 +89,7 @@ pub(crate) enum BaselineError {
     #[error(transparent)]
     Gather(#[from] GatherError),
     #[error(transparent)]
-    History(#[from] HistoryFolderError),
+    History(#[from] HistoryReadError),
     /// GitHub refuses or does not answer.
     #[error(transparent)]
     Github(#[from] GithubError),
@@ -120,7 +124,7 @@ pub(crate) async fn load(
 ) -> Result<LoadedBaseline, BaselineError> {
     Ok(match baseline {
         Baseline::Path(path) => LoadedBaseline::Run(load_run(path)?),
-        Baseline::History(folder) => LoadedBaseline::History(history::read(folder, history_runs)?),
+        Baseline::History(home) => LoadedBaseline::History(home.newest(history_runs).await?),
         Baseline::WorkflowRun(id) => {
             let (client, repository) = github::connect(remote.repository.as_deref())?;
             let run = download(&client, &repository, *id, &remote.folder).await?;
@@ -221,7 +225,7 @@ mod tests {
         for (text, baseline) in [
             ("runs/main", Baseline::Path("runs/main".into())),
             ("file:history:1", Baseline::Path("history:1".into())),
-            ("history:h", Baseline::History("h".into())),
+            ("history:h", Baseline::History(HistoryHome::Folder("h".into()))),
             ("run:16890123456", Baseline::WorkflowRun(16_890_123_456)),
             ("branch:release/1.0", Baseline::Branch("release/1.0".to_owned())),
             ("c:/runs", Baseline::Path("c:/runs".into())),

@@ -6,15 +6,15 @@ use chrono::NaiveDate;
 
 use super::baseline::{self, Baseline, BaselineError, LoadedBaseline, WorkflowRuns};
 use super::gather::{GatherError, load_run};
-use super::history::{self, HistoryFolderError};
+use super::history::{HistoryHome, HistoryReadError};
 use crate::analysis::{self, Comparison, History, Knowledge, Run, Side};
 use crate::settings::Regressions;
 
 /// What a comparison uses besides the two runs.
 #[derive(Debug)]
 pub(crate) struct Evidence {
-    /// The folder of a history.
-    pub history: Option<PathBuf>,
+    /// What tells how noisy each point is.
+    pub history: Option<HistoryHome>,
     /// How many of the newest runs of a history are read.
     pub history_runs: usize,
     /// Runs that repeat the head without a change.
@@ -33,10 +33,10 @@ impl Evidence {
     /// Reads the history.
     ///
     /// # Errors
-    /// [`HistoryFolderError`].
-    pub(crate) fn knowledge(&self) -> Result<Knowledge, HistoryFolderError> {
+    /// [`HistoryReadError`].
+    pub(crate) async fn knowledge(&self) -> Result<Knowledge, HistoryReadError> {
         let history = match &self.history {
-            Some(folder) => history::read(folder, self.history_runs)?,
+            Some(home) => home.newest(self.history_runs).await?,
             None => History::default(),
         };
         Ok(Knowledge {
@@ -88,7 +88,7 @@ pub(crate) async fn compare_with_baselines(
     evidence: &Evidence,
     (head_name, head): (&str, &Run),
 ) -> Result<BaselineComparison, BaselineError> {
-    let mut knowledge = evidence.knowledge()?;
+    let mut knowledge = evidence.knowledge().await?;
     let mut base = Vec::new();
     let mut empty_branches = Vec::new();
     for baseline in baselines {

@@ -4,11 +4,14 @@ pub(crate) mod artifacts;
 pub(crate) mod baseline;
 pub(crate) mod collect;
 pub(crate) mod comparison;
+pub(crate) mod database;
+pub(crate) mod export;
 mod gather;
 pub(crate) mod hardware;
 pub(crate) mod history;
 pub(crate) mod noise_calibration;
 pub(crate) mod normalize;
 mod power;
+pub(crate) mod publish;
 
 pub(crate) use gather::{GatherError, PlanError, RESULTS_FILE, gather, load_run, run_of_measured};

@@ -1,10 +1,18 @@
-//! Earlier runs with their commits and dates, and the values of each point over them. A history is a folder with one file for each
-//! run, written once and never changed.
+//! Earlier runs with their commits and dates, and the values of each point over them. As documents they are the files of a folder, one
+//! for each run, written once and never changed; a database holds them as rows.
+
+mod context;
+mod documents;
+mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+
+pub use context::{RunContext, RunKind};
+pub use documents::{Quarantined, read_history, read_run};
+pub use rows::{EvalRow, INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, PointRow, RowError, RunHeader, RunIdentity, RunRows, run_of_rows};
 
 use super::{EvalScore, Origin, Run};
 use crate::model::{CurveKey, PointKey};
@@ -28,6 +36,9 @@ pub struct HistoryRun {
     /// The workflow run, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
+    /// Where the run comes from, if known.
+    #[serde(default, skip_serializing_if = "RunContext::is_empty")]
+    pub context: RunContext,
     pub run: Run,
 }
 
@@ -63,6 +74,7 @@ impl HistoryRun {
             date: date.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
             branch: None,
             run_id: None,
+            context: RunContext::default(),
             run,
         })
     }
@@ -72,7 +84,15 @@ impl HistoryRun {
     /// # Errors
     /// [`HistoryError`] for another structure, another version, an invalid date, an empty commit.
     pub fn parse(text: &str) -> Result<Self, HistoryError> {
-        let found: Self = serde_json::from_str(text)?;
+        serde_json::from_str::<Self>(text)?.checked()
+    }
+
+    fn of_value(document: serde_json::Value) -> Result<Self, HistoryError> {
+        serde_json::from_value::<Self>(document)?.checked()
+    }
+
+    fn checked(self) -> Result<Self, HistoryError> {
+        let found = self;
         if found.schema != HISTORY_SCHEMA {
             return Err(HistoryError::Schema(found.schema));
         }
@@ -85,7 +105,9 @@ impl HistoryRun {
         Ok(found)
     }
 
-    fn instant(&self) -> Option<DateTime<Utc>> {
+    /// When the run was measured.
+    #[must_use]
+    pub fn instant(&self) -> Option<DateTime<Utc>> {
         DateTime::parse_from_rfc3339(&self.date).ok().map(|date| date.to_utc())
     }
 

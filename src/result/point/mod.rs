@@ -78,6 +78,11 @@ impl Measurement {
         found.map(|(_, number)| *number)
     }
 
+    /// All numbers with their names.
+    pub fn numbers(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.0.iter().map(|(name, number)| (name.as_ref(), *number))
+    }
+
     /// A metric; `None` if the load generator did not report it.
     #[must_use]
     pub fn get(&self, metric: Metric) -> Option<f64> {

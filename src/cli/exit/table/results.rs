@@ -8,10 +8,13 @@ use crate::report::RenderError;
 use crate::result::{NormalizeError, RawPointError};
 use crate::store::baseline::BaselineError;
 use crate::store::collect::{CollectError, CompatError, HistoryEntryError, RunDownloadError};
+use crate::store::database::DatabaseError;
+use crate::store::export::ExportError;
 use crate::store::hardware::HardwareError;
-use crate::store::history::HistoryFolderError;
+use crate::store::history::{HistoryFolderError, HistoryReadError};
 use crate::store::noise_calibration::NoiseCalibrationError;
 use crate::store::normalize::NormalizeFileError;
+use crate::store::publish::{IntakeError, PublishError};
 use crate::store::{GatherError, PlanError};
 
 impl ExitOf for GithubError {
@@ -104,6 +107,62 @@ impl ExitOf for HistoryFolderError {
     fn exit(&self) -> Exit {
         match self {
             Self::Read(_) | Self::Run { .. } | Self::Write(_) | Self::Occupied(_) | Self::Remove { .. } => Exit::InvalidInput,
+        }
+    }
+}
+
+impl ExitOf for HistoryReadError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Folder(error) => error.exit(),
+            Self::Database(error) => error.exit(),
+        }
+    }
+}
+
+impl ExitOf for DatabaseError {
+    /// Naming a run that is not there is for the caller to correct; a busy or unreachable database may answer later.
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NoRun { .. } | Self::State { .. } => Exit::Usage,
+            Self::Missing(_)
+            | Self::Damaged(_)
+            | Self::NotSqlite(_)
+            | Self::Foreign(_)
+            | Self::Newer { .. }
+            | Self::Older { .. }
+            | Self::Row { .. } => Exit::InvalidInput,
+            Self::Locked(_) | Self::Full(_) | Self::Migrate { .. } | Self::Sql { .. } => Exit::Infrastructure,
+        }
+    }
+}
+
+impl ExitOf for IntakeError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::File(_) | Self::Folder(_) | Self::Empty(_) => Exit::InvalidInput,
+            Self::Commit(_) => Exit::Usage,
+        }
+    }
+}
+
+impl ExitOf for ExportError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Database(error) => error.exit(),
+            Self::Row { .. } | Self::Json { .. } => Exit::InvalidInput,
+            Self::Write(_) | Self::Csv(_) => Exit::Infrastructure,
+            Self::Occupied(_) => Exit::Usage,
+        }
+    }
+}
+
+impl ExitOf for PublishError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Intake(error) => error.exit(),
+            Self::Database(error) => error.exit(),
+            Self::Scratch(_) => Exit::Infrastructure,
         }
     }
 }

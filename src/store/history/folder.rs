@@ -68,7 +68,7 @@ pub fn append(folder: &Path, run: &HistoryRun, keep: usize) -> Result<PathBuf, H
 }
 
 /// The files of a history, the oldest first: their names begin with their dates. Other files in the folder are ignored.
-fn files_of(folder: &Path) -> Result<Vec<PathBuf>, HistoryFolderError> {
+pub(crate) fn files_of(folder: &Path) -> Result<Vec<PathBuf>, HistoryFolderError> {
     if !folder.exists() {
         return Ok(Vec::new());
     }

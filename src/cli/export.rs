@@ -1,0 +1,81 @@
+//! `imax export`: a history for other tools.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::history::FilterArgs;
+use super::{Exit, Failure, OrExit as _, output};
+use crate::store::export::{ExportError, ExportFormat, export};
+use crate::store::history::HistoryDatabase;
+use crate::system::files;
+use crate::system::runtime::block_on;
+
+/// Write a history as JSON, CSV or a database of its own.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+        imax export --history history.db --format csv --out points.csv\n  \
+        imax export --history history.db --format json --branch main > runs.json\n  \
+        imax export --history postgres://imax@db.example.org/history --format sqlite --out copy.db")]
+pub struct ExportArgs {
+    /// The history, FILE.db or postgres://USER@HOST/DATABASE.
+    #[arg(long, value_name = "HISTORY")]
+    history: HistoryDatabase,
+    /// The format.
+    #[arg(long, value_enum)]
+    format: Format,
+    /// The file; standard output if it is not given.
+    #[arg(long, value_name = "FILE", required_if_eq("format", "sqlite"))]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    filter: FilterArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A list of runs, which imax import reads again; the same runs give the same bytes
+    Json,
+    /// One line a point: every number with its full digits
+    Csv,
+    /// A new history with the runs as they are; needs --out
+    Sqlite,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Invalid input for what is not a history; infrastructure for a file that cannot be written.
+pub async fn run(args: ExportArgs) -> Result<Exit, Failure> {
+    let ExportArgs {
+        history,
+        format,
+        out,
+        filter,
+    } = args;
+    let filter = filter.into_filter();
+    let (format, out) = match (format, out) {
+        (Format::Json, out) => (ExportFormat::Json, out),
+        (Format::Csv, out) => (ExportFormat::Csv, out),
+        // clap has checked that there is a file.
+        (Format::Sqlite, out) => (ExportFormat::Sqlite(out.unwrap_or_default()), None),
+    };
+    let runs = match out {
+        None => export(&history.0, &filter, &format, &mut output::write).await?,
+        Some(path) => {
+            let mut exported = Err(ExportError::Write(std::io::ErrorKind::Interrupted.into()));
+            files::write_with(&path, |file| {
+                exported = block_on(export(&history.0, &filter, &format, &mut |text| file.write_all(text.as_bytes())))?;
+                match &exported {
+                    Ok(_) => Ok(()),
+                    // Keeps the file from being replaced; the reason is in `exported`.
+                    Err(_) => Err(std::io::ErrorKind::Interrupted.into()),
+                }
+            })
+            .or_else(|error| if exported.is_err() { Ok(()) } else { Err(error) })
+            .or_exit(Exit::Infrastructure)?;
+            exported?
+        }
+    };
+    output::say(&format!("{runs} runs exported"));
+    Ok(Exit::Success)
+}

@@ -1,0 +1,89 @@
+//! `imax history`: what a history holds, and corrections of it.
+
+mod list;
+mod quarantine;
+mod retract;
+mod show;
+mod verify;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, Subcommand};
+
+use super::{Exit, Failure};
+use crate::store::database::{AsOf, RunFilter};
+use crate::store::history::HistoryDatabase;
+
+/// List, show, check and correct the runs of a history.
+#[derive(Debug, Args)]
+pub struct HistoryCommandArgs {
+    #[command(subcommand)]
+    command: HistoryCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum HistoryCommand {
+    List(list::ListArgs),
+    Show(show::ShowArgs),
+    Retract(retract::RetractArgs),
+    Restore(retract::RestoreArgs),
+    Quarantine(quarantine::QuarantineArgs),
+    Verify(verify::VerifyArgs),
+}
+
+/// The history that is looked at.
+#[derive(Debug, Args)]
+struct SourceArgs {
+    /// The history, FILE.db or postgres://USER@HOST/DATABASE.
+    #[arg(long, value_name = "HISTORY")]
+    history: HistoryDatabase,
+}
+
+/// Which runs are looked at.
+#[derive(Debug, Args)]
+pub(super) struct FilterArgs {
+    /// Only runs of this project.
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+    /// Only runs of this branch.
+    #[arg(long, value_name = "NAME")]
+    branch: Option<String>,
+    /// Only the newest runs.
+    #[arg(long, value_name = "RUNS")]
+    newest: Option<usize>,
+    /// The state at this time, RFC 3339: without what was stored, corrected or retracted later.
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<DateTime<Utc>>,
+}
+
+impl FilterArgs {
+    pub(super) fn into_filter(self) -> RunFilter {
+        let Self {
+            project,
+            branch,
+            newest,
+            as_of,
+        } = self;
+        RunFilter {
+            project,
+            branch,
+            newest,
+            as_of: as_of.map_or(AsOf::Now, AsOf::Time),
+            ..RunFilter::default()
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Invalid input for what is not a history; usage for a run that is not in it.
+pub async fn run(args: HistoryCommandArgs) -> Result<Exit, Failure> {
+    match args.command {
+        HistoryCommand::List(args) => list::run(args).await,
+        HistoryCommand::Show(args) => show::run(args).await,
+        HistoryCommand::Retract(args) => retract::retract(args).await,
+        HistoryCommand::Restore(args) => retract::restore(args).await,
+        HistoryCommand::Quarantine(args) => quarantine::run(args).await,
+        HistoryCommand::Verify(args) => verify::run(args).await,
+    }
+}

@@ -1,0 +1,35 @@
+//! `imax history quarantine`: what was not understood.
+
+use clap::Args;
+
+use super::super::{Exit, Failure, OrExit as _, output};
+use super::SourceArgs;
+use crate::store::database::{Access, Database};
+
+/// List what was not understood when runs were stored with --partial, with the reasons.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  imax history quarantine --history history.db --json")]
+pub(super) struct QuarantineArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// Print JSON, with what was found there.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: QuarantineArgs) -> Result<Exit, Failure> {
+    let QuarantineArgs { source, json } = args;
+    let mut database = Database::open(&source.history.0, Access::Read).await?;
+    let rows = database.quarantined().await?;
+    database.close().await?;
+    let text = if json {
+        format!("{}\n", serde_json::to_string_pretty(&rows).or_exit(Exit::Infrastructure)?)
+    } else {
+        let lines = rows
+            .iter()
+            .map(|row| super::list::one_line(&format!("{}: {}: {}", row.source, row.place, row.reason)));
+        lines.fold(String::new(), |text, line| text + &line + "\n")
+    };
+    output::emit(&text)?;
+    Ok(Exit::Success)
+}

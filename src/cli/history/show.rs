@@ -1,0 +1,77 @@
+//! `imax history show`: one run of a history.
+
+use chrono::{DateTime, Utc};
+use clap::{Args, ValueEnum};
+
+use super::super::{Exit, Failure, OrExit as _, output, terminal};
+use super::SourceArgs;
+use crate::analysis::Grouping;
+use crate::report::{Format as ReportFormat, View};
+use crate::store::database::{Access, AsOf, Database, DatabaseError, RunFilter};
+
+/// Show a run of a history with its points.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  imax history show 12 --history history.db\n  \
+        imax history show 12 --history history.db --format json > run.json")]
+pub(super) struct ShowArgs {
+    /// The run, by its id in imax history list.
+    run: i64,
+    #[command(flatten)]
+    source: SourceArgs,
+    /// The state at this time, RFC 3339.
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<DateTime<Utc>>,
+    /// The format.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// For a terminal
+    Table,
+    /// The run as a file of a history, imax-history/1
+    Json,
+}
+
+pub(super) async fn run(args: ShowArgs) -> Result<Exit, Failure> {
+    let ShowArgs {
+        run: id,
+        source,
+        as_of,
+        format,
+    } = args;
+    let address = source.history.0;
+    let mut database = Database::open(&address, Access::Read).await?;
+    let filter = RunFilter {
+        id: Some(id),
+        with_retracted: true,
+        as_of: as_of.map_or(AsOf::Now, AsOf::Time),
+        ..RunFilter::default()
+    };
+    let found = database.runs(&filter).await?;
+    let summary = found.first().ok_or_else(|| DatabaseError::NoRun {
+        id,
+        place: address.to_string(),
+    })?;
+    let run = database.run(summary).await?;
+    database.close().await?;
+    let text = match format {
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(&run).or_exit(Exit::Infrastructure)?),
+        Format::Table => {
+            let heading = format!("run {id} of {}: {} {} at {}", summary.project, summary.kind, run.commit, run.date);
+            output::say(&super::list::one_line(&heading));
+            if let Some(reason) = &summary.retracted {
+                let by = summary.retracted_by.as_deref().unwrap_or_default();
+                output::say(&super::list::one_line(&format!("retracted by {by}: {reason}")));
+            }
+            ReportFormat::Table.text(
+                &View::grouped(&run.run, None, Grouping::default()),
+                "imax history",
+                terminal::stdout_style(),
+            )?
+        }
+    };
+    output::emit(&text)?;
+    Ok(Exit::Success)
+}

@@ -1,0 +1,34 @@
+//! `imax history verify`: damage, and what to do about it.
+
+use clap::Args;
+use serde_json::json;
+
+use super::super::{Exit, Failure, output};
+use super::SourceArgs;
+use crate::store::database::verify;
+
+/// Check a history: the file, each stored run against its digest, and what is derived from them.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  imax history verify --history history.db\n\nExits with code 3 if it finds damage.")]
+pub(super) struct VerifyArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// Print {"ok": …, "problems": […]}.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: VerifyArgs) -> Result<Exit, Failure> {
+    let VerifyArgs { source, json } = args;
+    let findings = verify(&source.history.0).await?;
+    let is_whole = findings.is_empty();
+    let problems: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    if json {
+        output::emit(&format!("{}\n", json!({ "ok": is_whole, "problems": problems })))?;
+    } else if is_whole {
+        output::emit("no damage found\n")?;
+    } else {
+        output::emit(&format!("{}\n", problems.join("\n")))?;
+    }
+    Ok(if is_whole { Exit::Success } else { Exit::InvalidInput })
+}

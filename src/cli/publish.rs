@@ -1,0 +1,206 @@
+//! `imax publish`: a run of this repository into a history.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
+
+use super::{Exit, Failure, OrExit as _, output};
+use crate::analysis::{RunContext, RunKind};
+use crate::store::history::HistoryDatabase;
+use crate::store::publish::{PublishRequest, Published, RunDescription, Sources, publish};
+
+/// Store runs in a history: a database that imax compare, report and comment take as --history and --baseline.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+        imax publish results/ --to history.db\n  \
+        imax publish results/ --to postgres://imax@db.example.org/history --kind release\n  \
+        imax publish results/ --to history.db --commit 0123abc --branch main --date 2026-11-22T05:00:00Z --dry-run --json")]
+pub struct PublishArgs {
+    /// The run: a folder that imax collect wrote, a folder of artifacts, run.json, agg_bmk.json, one result, or raw results. Several
+    /// are parts of one run where it has a number (--run-id), else runs of their own.
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    #[command(flatten)]
+    target: TargetArgs,
+    /// The commit that was measured.
+    #[arg(long, value_name = "SHA", env = "GITHUB_SHA", default_value = "")]
+    commit: String,
+    /// The branch.
+    #[arg(long, value_name = "NAME", env = "GITHUB_REF_NAME")]
+    branch: Option<String>,
+    /// The date of the measurement, RFC 3339 [default: now].
+    #[arg(long, value_name = "DATE")]
+    date: Option<DateTime<Utc>>,
+    /// What the run was made for [default: by GITHUB_EVENT_NAME: main for push and schedule, pull-request, release, else manual].
+    #[arg(long, value_enum)]
+    kind: Option<RunKind>,
+    /// The number of the workflow run. With the repository and the attempt it identifies the run; without, its content does.
+    #[arg(long, value_name = "NUMBER", env = "GITHUB_RUN_ID")]
+    run_id: Option<String>,
+    /// The attempt of the workflow run: measuring again is another run, not a correction.
+    #[arg(long, value_name = "NUMBER", env = "GITHUB_RUN_ATTEMPT")]
+    attempt: Option<u32>,
+    /// The repository of the run, owner/name.
+    #[arg(long, visible_alias = "repo", value_name = "REPOSITORY", env = "GITHUB_REPOSITORY")]
+    repository: Option<String>,
+    /// The pull request that was measured.
+    #[arg(long, value_name = "NUMBER")]
+    pull_request: Option<u64>,
+}
+
+/// The history that is written, and how.
+#[derive(Debug, Args)]
+pub(super) struct TargetArgs {
+    /// The history: FILE.db, which is created if it is missing, or postgres://USER@HOST/DATABASE with the password in PGPASSWORD or
+    /// ~/.pgpass.
+    #[arg(long, value_name = "HISTORY")]
+    to: HistoryDatabase,
+    /// The project that the runs belong to, for histories of several repositories [default: default].
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+    /// Store what was understood where something was not; without this flag nothing is stored then.
+    #[arg(long)]
+    partial: bool,
+    /// Say what would change, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Who stores the runs; kept with the change.
+    #[arg(long, value_name = "NAME", env = "GITHUB_ACTOR")]
+    author: Option<String>,
+    /// Print the counts as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl ValueEnum for RunKind {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self {
+            Self::Main => "A branch that others build on",
+            Self::PullRequest => "A change that is not merged; part of no baseline",
+            Self::Manual => "Started by hand",
+            Self::Import => "Measured elsewhere",
+            Self::Release => "A release",
+        };
+        Some(PossibleValue::new(self.as_str()).help(help))
+    }
+}
+
+impl TargetArgs {
+    pub(super) fn project(&self) -> Option<String> {
+        self.project.clone()
+    }
+
+    /// Stores the sources and says what came of it.
+    ///
+    /// # Errors
+    /// Invalid input for what was not understood, unless it is partial; infrastructure for a database that cannot be reached.
+    pub(super) async fn publish(self, sources: Sources) -> Result<Exit, Failure> {
+        let Self {
+            to,
+            project: _,
+            partial,
+            dry_run,
+            author,
+            json,
+        } = self;
+        let request = PublishRequest {
+            to: to.0,
+            sources,
+            partial,
+            dry_run,
+            author,
+        };
+        let published = publish(&request).await?;
+        for refused in &published.refused {
+            output::say(&refused.to_string());
+        }
+        let is_refused = !partial && !published.refused.is_empty();
+        if is_refused {
+            output::say("nothing was stored; --partial stores what was understood");
+            return Ok(Exit::InvalidInput);
+        }
+        let text = if json {
+            serde_json::to_string(&published.to_json()).or_exit(Exit::Infrastructure)?
+        } else {
+            sentence(&published, &request)
+        };
+        output::emit(&format!("{text}\n"))?;
+        Ok(Exit::Success)
+    }
+}
+
+fn sentence(published: &Published, request: &PublishRequest) -> String {
+    let counts = published.counts;
+    let mut text = format!("{}: ", request.to);
+    if !published.is_kept {
+        text.push_str("would store ");
+    }
+    for (name, counted) in [("runs", counts.runs), ("points", counts.points), ("scores", counts.evals)] {
+        let of_all = counted.new + counted.unchanged + counted.revised;
+        if of_all > 0 {
+            text.push_str(&format!(
+                "{name} {} new, {} unchanged, {} revised; ",
+                counted.new, counted.unchanged, counted.revised
+            ));
+        }
+    }
+    text.push_str(&format!("{} quarantined", counts.quarantined));
+    text
+}
+
+/// What an event of GitHub measures for.
+fn kind_of_event(event: Option<&str>) -> RunKind {
+    match event {
+        Some("push" | "schedule") => RunKind::Main,
+        Some("pull_request" | "pull_request_target") => RunKind::PullRequest,
+        Some("release") => RunKind::Release,
+        Some(_) | None => RunKind::Manual,
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// As [`TargetArgs::publish`]; usage without a commit.
+pub async fn run(args: PublishArgs) -> Result<Exit, Failure> {
+    let PublishArgs {
+        runs,
+        target,
+        commit,
+        branch,
+        date,
+        kind,
+        run_id,
+        attempt,
+        repository,
+        pull_request,
+    } = args;
+    let event = std::env::var("GITHUB_EVENT_NAME").ok();
+    let context = RunContext {
+        project: target.project(),
+        kind: Some(kind.unwrap_or_else(|| kind_of_event(event.as_deref()))),
+        provider: repository.as_ref().map(|_| "github".to_owned()),
+        repository,
+        attempt,
+        pull_request,
+        actor: target.author.clone(),
+    };
+    let description = RunDescription {
+        commit,
+        branch: branch.filter(|branch| !branch.is_empty()),
+        run_id,
+        date: date.unwrap_or_else(Utc::now),
+        context,
+    };
+    let sources = Sources::Runs {
+        paths: runs,
+        description: Box::new(description),
+    };
+    target.publish(sources).await
+}

@@ -1,0 +1,47 @@
+//! The newest run of each curve on each branch: what is drawn as the curve of today, without a search over all runs.
+
+use sqlx::{Any, Transaction};
+
+/// The newest run that measured a point of each curve on each branch, as the tables of runs and points have it: columns `curve_id`, `branch`,
+/// `run_id`, `started_ms`, and `place`, which is 1 for the newest. A macro, because statements are made of literals.
+macro_rules! ranked {
+    ($condition:literal) => {
+        concat!(
+            "SELECT curve_id, branch, run_id, started_ms, row_number() OVER (PARTITION BY curve_id, branch \
+             ORDER BY started_ms DESC, run_id DESC) AS place FROM (SELECT DISTINCT k.curve_id, coalesce(v.branch, '') AS branch, v.run_id, \
+             v.started_ms FROM point p JOIN point_key k ON k.id = p.point_key_id \
+             JOIN run_revision v ON v.run_id = p.run_id AND v.valid_to IS NULL \
+             WHERE p.valid_to IS NULL AND p.outcome = 'measured' \
+             AND NOT EXISTS (SELECT 1 FROM retraction t WHERE t.run_id = p.run_id AND t.valid_to IS NULL) AND ",
+            $condition,
+            ") AS candidate"
+        )
+    };
+}
+pub(super) use ranked;
+
+/// Finds the newest run of all curves of a run again, on a branch (`''` for none): after a correction, a retraction, a restoration.
+pub(super) async fn recompute(transaction: &mut Transaction<'_, Any>, run: i64, branch: &str) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "DELETE FROM curve_latest WHERE branch = $1 AND curve_id IN \
+         (SELECT k.curve_id FROM point p JOIN point_key k ON k.id = p.point_key_id WHERE p.run_id = $2)",
+    )
+    .bind(branch.to_owned())
+    .bind(run)
+    .execute(&mut **transaction)
+    .await?;
+    let statement = concat!(
+        "INSERT INTO curve_latest (curve_id, branch, run_id, started_ms) SELECT curve_id, branch, run_id, started_ms FROM (",
+        ranked!(
+            "coalesce(v.branch, '') = $1 AND k.curve_id IN \
+             (SELECT k2.curve_id FROM point p2 JOIN point_key k2 ON k2.id = p2.point_key_id WHERE p2.run_id = $2)"
+        ),
+        ") AS ranked WHERE place = 1"
+    );
+    sqlx::query(statement)
+        .bind(branch.to_owned())
+        .bind(run)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! A history in a database: one set of statements for SQLite and PostgreSQL, whose tables differ in nothing but the names of their types
+//! (`migrations/`). One transaction is one change; writers take turns, so that changes are numbered in the order of their commits.
+
+mod engine;
+mod eval_table;
+mod ingest;
+mod latest;
+mod point_table;
+mod read;
+mod retract;
+mod schema;
+mod verify;
+
+use sqlx::AnyConnection;
+use sqlx::{Any, Connection as _, Transaction};
+
+pub(crate) use engine::{Address, AddressError};
+pub(crate) use ingest::{Incoming, IngestCounts, Source};
+pub(crate) use read::{AsOf, RunFilter, RunSummary};
+pub(crate) use retract::Retraction;
+pub(crate) use verify::verify;
+
+use crate::analysis::RowError;
+
+/// What to do about damage.
+const RESTORE: &str = "restore the file from a backup, or import the runs again from their files";
+
+/// Why a history in a database cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DatabaseError {
+    #[error("{0}: no such history; imax publish or imax import creates it")]
+    Missing(String),
+    #[error("{0} is not a SQLite database; expected a file that imax publish or imax import created")]
+    NotSqlite(String),
+    #[error("{0} is the database of another program; name a file that does not exist, or a history of imax")]
+    Foreign(String),
+    #[error("{place} has schema version {found}, this imax knows up to {known}; use the imax that wrote it, or a newer one")]
+    Newer { place: String, found: i64, known: i64 },
+    #[error("{place} has schema version {found}, expected {known}; a command that writes, such as imax publish, upgrades it")]
+    Older { place: String, found: i64, known: i64 },
+    #[error("{0} is locked by another writer for more than a minute; try again when it has ended")]
+    Locked(String),
+    #[error("{0}: no space left; nothing was stored")]
+    Full(String),
+    #[error("{0} is damaged; {RESTORE}")]
+    Damaged(String),
+    #[error("{place} cannot be upgraded: {source}")]
+    Migrate {
+        place: String,
+        source: sqlx::migrate::MigrateError,
+    },
+    #[error("{place}: {source}")]
+    Sql { place: String, source: sqlx::Error },
+    /// What was read from the database, or is to be stored, has no meaning.
+    #[error("{place}: {source}; `imax history verify` lists all damage")]
+    Row { place: String, source: RowError },
+    #[error("run {id} is not in {place}; imax history list shows the runs")]
+    NoRun { place: String, id: i64 },
+    #[error("run {id} is already {state}")]
+    State { id: i64, state: &'static str },
+}
+
+/// Whether a history may be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    /// Creates the database where it is missing, and upgrades it where it is older.
+    Write,
+}
+
+/// An open history.
+#[derive(Debug)]
+pub(crate) struct Database {
+    connection: AnyConnection,
+    address: Address,
+}
+
+impl Database {
+    /// Opens a history.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] for what is not a history, one of another version, or a database that cannot be reached.
+    pub(crate) async fn open(address: &Address, access: Access) -> Result<Self, DatabaseError> {
+        let connection = engine::connect(address, access).await?;
+        let mut database = Self {
+            connection,
+            address: address.clone(),
+        };
+        schema::prepare(&mut database, access).await?;
+        Ok(database)
+    }
+
+    /// Closes the connection; SQLite writes its log back into the file.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub(crate) async fn close(self) -> Result<(), DatabaseError> {
+        let Self { connection, address } = self;
+        connection.close().await.map_err(|source| address.error(source))
+    }
+
+    /// Begins a change: no other writer is active until the transaction ends.
+    async fn begin(&mut self) -> Result<Transaction<'_, Any>, DatabaseError> {
+        let address = &self.address;
+        let sql = address.sql();
+        let begun = match address {
+            // A deferred transaction that reads first fails at its first write where another writer was faster.
+            Address::Sqlite(_) => self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(sql)?,
+            Address::Postgres(_) => {
+                let mut begun = self.connection.begin().await.map_err(address.sql())?;
+                sqlx::query("SELECT pg_advisory_xact_lock($1)")
+                    .bind(engine::ADVISORY_LOCK)
+                    .execute(&mut *begun)
+                    .await
+                    .map_err(address.sql())?;
+                begun
+            }
+        };
+        Ok(begun)
+    }
+}
+
+/// Inserts a change and gives its number.
+async fn insert_change(transaction: &mut Transaction<'_, Any>, action: &str, author: Option<&str>) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("INSERT INTO change (at_ms, action, author, imax_version) VALUES ($1, $2, $3, $4) RETURNING id")
+        .bind(chrono::Utc::now().timestamp_millis())
+        .bind(action)
+        .bind(author)
+        .bind(env!("CARGO_PKG_VERSION"))
+        .fetch_one(&mut **transaction)
+        .await
+}

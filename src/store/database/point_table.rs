@@ -1,0 +1,205 @@
+//! The table of points: statements and the order of their columns.
+
+use std::fmt::Write as _;
+
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, AssertSqlSafe, Row as _};
+
+use crate::analysis::{INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, PointRow, RowError};
+use crate::model::{Concurrency, CurveKey, Digest, PointKey};
+use crate::result::Point;
+
+/// Points are stored so many at a time: SQLite takes 32,766 values a statement, and a round trip to PostgreSQL costs more than a row.
+pub(super) const CHUNK: usize = 100;
+
+/// A point that is to be stored.
+pub(super) struct NewPoint<'a> {
+    pub run_id: i64,
+    pub point_key_id: i64,
+    pub revision: i64,
+    pub change: i64,
+    pub source: Option<Digest>,
+    pub row: &'a PointRow,
+    pub columns: PointColumns,
+}
+
+/// The columns of a point's values, in the order of [`PointColumns`].
+fn value_columns() -> String {
+    let mut columns = "model, image, layout, gpus, outcome, reason".to_owned();
+    for name in METRIC_COLUMNS {
+        let _ = write!(columns, ", {}", name.replace('.', "_"));
+    }
+    for (_, name) in INTERVAL_COLUMNS {
+        let _ = write!(columns, ", ci_low_{name}, ci_high_{name}");
+    }
+    columns.push_str(", extra");
+    columns
+}
+
+/// `($1, $2), ($3, $4)` for two rows of two columns: the placeholders that both engines understand.
+pub(super) fn placeholders(rows: usize, columns: usize) -> String {
+    let mut text = String::with_capacity(rows * columns * 6);
+    for row in 0..rows {
+        text.push_str(if row == 0 { "(" } else { ", (" });
+        for column in 0..columns {
+            let _ = write!(text, "{}${}", if column == 0 { "" } else { ", " }, row * columns + column + 1);
+        }
+        text.push(')');
+    }
+    text
+}
+
+/// Columns of one inserted row.
+const INSERTED: usize = 6 + 6 + METRIC_COLUMNS.len() + 2 * INTERVAL_COLUMNS.len() + 1;
+
+/// The statement that inserts points.
+pub(super) fn insert(points: Vec<NewPoint<'_>>) -> Query<'static, Any, AnyArguments> {
+    let sql = format!(
+        "INSERT INTO point (run_id, point_key_id, revision, valid_from, digest, source_digest, {}) VALUES {}",
+        value_columns(),
+        placeholders(points.len(), INSERTED)
+    );
+    // The text is made of the constants above.
+    points.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), bind_point)
+}
+
+fn bind_point<'q>(query: Query<'q, Any, AnyArguments>, point: NewPoint<'_>) -> Query<'q, Any, AnyArguments> {
+    let NewPoint {
+        run_id,
+        point_key_id,
+        revision,
+        change,
+        source,
+        row,
+        columns,
+    } = point;
+    let PointColumns {
+        model,
+        image,
+        layout,
+        gpus,
+        outcome,
+        reason,
+        metrics,
+        intervals,
+        extra,
+    } = columns;
+    let query = query.bind(run_id).bind(point_key_id).bind(revision).bind(change);
+    let query = query
+        .bind(row.digest.as_slice().to_vec())
+        .bind(source.map(|digest| digest.as_slice().to_vec()));
+    let query = query.bind(model).bind(image).bind(layout).bind(gpus).bind(outcome).bind(reason);
+    let query = metrics.into_iter().fold(query, Query::bind);
+    let query = intervals.into_iter().fold(query, |query, ends| {
+        query.bind(ends.map(|(low, _)| low)).bind(ends.map(|(_, high)| high))
+    });
+    query.bind(extra)
+}
+
+/// A stored point.
+pub(super) struct StoredPoint {
+    pub id: i64,
+    pub point: Point,
+    pub digest: Vec<u8>,
+}
+
+/// The points of a run as of a change. Arguments: the run, the change.
+pub(super) fn select_of_run() -> String {
+    format!(
+        "{} AND p.valid_from <= $2 AND (p.valid_to IS NULL OR p.valid_to > $2)",
+        select_all_of_run()
+    )
+}
+
+/// The points of a run with all their revisions. Argument: the run.
+pub(super) fn select_all_of_run() -> String {
+    let columns: String = value_columns().split(", ").fold(String::new(), |mut text, column| {
+        let _ = write!(text, ", p.{column}");
+        text
+    });
+    format!(
+        "SELECT p.id, p.digest, c.document, k.load{columns} FROM point p JOIN point_key k ON k.id = p.point_key_id \
+         JOIN curve c ON c.id = k.curve_id WHERE p.run_id = $1"
+    )
+}
+
+/// Why a row is not a point.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PointRowError {
+    #[error(transparent)]
+    Sql(#[from] sqlx::Error),
+    #[error(transparent)]
+    Row(#[from] RowError),
+}
+
+/// A row of [`select_of_run`] or [`select_all_of_run`].
+pub(super) fn read(row: &AnyRow) -> Result<StoredPoint, PointRowError> {
+    const FIRST_METRIC: usize = 10;
+    const FIRST_INTERVAL: usize = FIRST_METRIC + METRIC_COLUMNS.len();
+    let mut metrics = [None; METRIC_COLUMNS.len()];
+    for (at, metric) in metrics.iter_mut().enumerate() {
+        *metric = row.try_get(FIRST_METRIC + at)?;
+    }
+    let mut intervals = [None; INTERVAL_COLUMNS.len()];
+    for (at, interval) in intervals.iter_mut().enumerate() {
+        let low: Option<f64> = row.try_get(FIRST_INTERVAL + 2 * at)?;
+        *interval = low.zip(row.try_get(FIRST_INTERVAL + 2 * at + 1)?);
+    }
+    let columns = PointColumns {
+        model: row.try_get(4)?,
+        image: row.try_get(5)?,
+        layout: row.try_get(6)?,
+        gpus: row.try_get(7)?,
+        outcome: row.try_get(8)?,
+        reason: row.try_get(9)?,
+        metrics,
+        intervals,
+        extra: row.try_get(FIRST_INTERVAL + 2 * INTERVAL_COLUMNS.len())?,
+    };
+    Ok(StoredPoint {
+        id: row.try_get(0)?,
+        digest: row.try_get(1)?,
+        point: columns.into_point(key(&row.try_get::<String, _>(2)?, row.try_get(3)?)?)?,
+    })
+}
+
+/// The key of a point on a curve.
+fn key(curve: &str, load: i64) -> Result<PointKey, RowError> {
+    let curve: CurveKey = serde_json::from_str(curve).map_err(|source| RowError::Json {
+        what: "the curve's key",
+        source,
+    })?;
+    let conc = u32::try_from(load).ok().and_then(Concurrency::new);
+    Ok(PointKey {
+        curve,
+        conc: conc.ok_or_else(|| RowError::Value {
+            what: "the concurrency",
+            found: load.to_string(),
+            expected: "a number from 1 to 2^32 - 1",
+        })?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_numbered_through() {
+        assert_eq!(placeholders(2, 3), "($1, $2, $3), ($4, $5, $6)");
+    }
+
+    /// A column that the conversion knows and the tables lack would fail at the first insert; this says so at once.
+    #[test]
+    fn migrations_of_both_engines_have_every_column() {
+        for sql in [
+            include_str!("migrations/sqlite/0001_history.sql"),
+            include_str!("migrations/postgres/0001_history.sql"),
+        ] {
+            for column in value_columns().split(", ") {
+                assert!(sql.contains(&format!("\n    {column} ")), "{column}");
+            }
+        }
+    }
+}

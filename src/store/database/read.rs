@@ -1,0 +1,225 @@
+//! Reading runs, as they are or as they were at an earlier time.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+use super::point_table::{self, PointRowError};
+use super::{Database, DatabaseError, eval_table};
+use crate::analysis::{History, HistoryRun, run_of_rows};
+
+/// The time whose state is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum AsOf {
+    #[default]
+    Now,
+    /// What was stored until then; later corrections and retractions are not seen.
+    Time(DateTime<Utc>),
+}
+
+/// Which runs are read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RunFilter {
+    pub project: Option<String>,
+    pub branch: Option<String>,
+    /// Without runs of pull requests, which say nothing about the level of a point.
+    pub without_pull_requests: bool,
+    /// Also runs that were withdrawn.
+    pub with_retracted: bool,
+    /// This run alone.
+    pub id: Option<i64>,
+    /// The newest runs only.
+    pub newest: Option<usize>,
+    pub as_of: AsOf,
+}
+
+/// A run without its points.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct RunSummary {
+    pub id: i64,
+    pub project: String,
+    pub kind: String,
+    pub branch: Option<String>,
+    pub commit: String,
+    /// RFC 3339.
+    pub started: String,
+    /// Points of the run, measured or failed.
+    pub points: i64,
+    pub measured: i64,
+    /// How often the run's own data were corrected, plus one.
+    pub revision: i64,
+    pub provider: String,
+    pub repository: String,
+    /// The number of the workflow run, or the digest of the content.
+    pub run_id: String,
+    pub attempt: i64,
+    /// Why the run was withdrawn, and by whom; absent for a run that was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retracted: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retracted_by: Option<String>,
+    #[serde(skip)]
+    document: String,
+    /// The change as of which the run is read.
+    #[serde(skip)]
+    change: i64,
+}
+
+/// Something that was not understood.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct QuarantineRow {
+    pub source: String,
+    /// Where in the source.
+    pub place: String,
+    pub reason: String,
+    /// What was found there, cut where it is long.
+    pub payload: String,
+}
+
+impl Database {
+    /// What was not understood, oldest first.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub(crate) async fn quarantined(&mut self) -> Result<Vec<QuarantineRow>, DatabaseError> {
+        let statement = "SELECT source, place, reason, payload FROM quarantine ORDER BY id";
+        let rows = sqlx::query(statement)
+            .fetch_all(&mut self.connection)
+            .await
+            .map_err(self.address.sql())?;
+        let read = |row: &AnyRow| {
+            Ok(QuarantineRow {
+                source: row.try_get(0)?,
+                place: row.try_get(1)?,
+                reason: row.try_get(2)?,
+                payload: row.try_get(3)?,
+            })
+        };
+        let rows: Result<Vec<_>, sqlx::Error> = rows.iter().map(read).collect();
+        rows.map_err(self.address.sql())
+    }
+
+    /// The number of the last change that was made until a time.
+    async fn change_at(&mut self, as_of: AsOf) -> Result<i64, DatabaseError> {
+        match as_of {
+            AsOf::Now => Ok(i64::MAX),
+            AsOf::Time(time) => {
+                let last = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM change WHERE at_ms <= $1")
+                    .bind(time.timestamp_millis())
+                    .fetch_one(&mut self.connection)
+                    .await;
+                last.map_err(self.address.sql())
+            }
+        }
+    }
+
+    /// Runs, newest first.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub(crate) async fn runs(&mut self, filter: &RunFilter) -> Result<Vec<RunSummary>, DatabaseError> {
+        let RunFilter {
+            project,
+            branch,
+            without_pull_requests,
+            with_retracted,
+            id,
+            newest,
+            as_of,
+        } = filter;
+        let change = self.change_at(*as_of).await?;
+        let rows = sqlx::query(
+            "SELECT r.id, j.slug, v.kind, v.branch, v.commit_sha, v.started_ms, v.revision, r.provider, r.repository, r.external_id, \
+             r.attempt, v.document, t.reason, t.author, \
+             (SELECT count(*) FROM point p WHERE p.run_id = r.id AND p.valid_from <= $1 AND (p.valid_to IS NULL OR p.valid_to > $1)), \
+             (SELECT count(*) FROM point p WHERE p.run_id = r.id AND p.valid_from <= $1 AND (p.valid_to IS NULL OR p.valid_to > $1) \
+             AND p.outcome = 'measured') \
+             FROM run r JOIN project j ON j.id = r.project_id \
+             JOIN run_revision v ON v.run_id = r.id AND v.valid_from <= $1 AND (v.valid_to IS NULL OR v.valid_to > $1) \
+             LEFT JOIN retraction t ON t.run_id = r.id AND t.valid_from <= $1 AND (t.valid_to IS NULL OR t.valid_to > $1) \
+             WHERE ($2 IS NULL OR j.slug = $2) AND ($3 IS NULL OR v.branch = $3) AND ($4 = 0 OR v.kind <> 'pull-request') \
+             AND ($5 = 1 OR t.id IS NULL) AND ($6 IS NULL OR r.id = $6) ORDER BY v.started_ms DESC, r.id DESC LIMIT $7",
+        )
+        .bind(change)
+        .bind(project.clone())
+        .bind(branch.clone())
+        .bind(i64::from(*without_pull_requests))
+        .bind(i64::from(*with_retracted))
+        .bind(*id)
+        .bind(newest.and_then(|newest| i64::try_from(newest).ok()).unwrap_or(i64::MAX))
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(self.address.sql())?;
+        let summaries: Result<Vec<_>, _> = rows.iter().map(|row| summary(row, change)).collect();
+        summaries.map_err(self.address.sql())
+    }
+
+    /// A run with its points and scores.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] also for rows that were changed by something else than imax.
+    pub(crate) async fn run(&mut self, summary: &RunSummary) -> Result<HistoryRun, DatabaseError> {
+        match self.read_run(summary).await {
+            Ok(run) => Ok(run),
+            Err(PointRowError::Sql(source)) => Err(self.address.error(source)),
+            Err(PointRowError::Row(source)) => Err(self.address.row()(source)),
+        }
+    }
+
+    async fn read_run(&mut self, summary: &RunSummary) -> Result<HistoryRun, PointRowError> {
+        // The text is made of constants.
+        let statement = sqlx::AssertSqlSafe(point_table::select_of_run());
+        let rows = sqlx::query(statement)
+            .bind(summary.id)
+            .bind(summary.change)
+            .fetch_all(&mut self.connection)
+            .await?;
+        let points: Result<Vec<_>, _> = rows.iter().map(|row| point_table::read(row).map(|stored| stored.point)).collect();
+        let statement = eval_table::SELECT_OF_RUN;
+        let rows = sqlx::query(statement)
+            .bind(summary.id)
+            .bind(summary.change)
+            .fetch_all(&mut self.connection)
+            .await?;
+        let evals: Result<Vec<_>, _> = rows.iter().map(|row| eval_table::read(row).map(|stored| stored.score)).collect();
+        Ok(run_of_rows(&summary.document, points?, evals?)?)
+    }
+
+    /// The runs of a filter with their points, as a source of noise and a baseline.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub(crate) async fn history(&mut self, filter: &RunFilter) -> Result<History, DatabaseError> {
+        let mut runs = Vec::new();
+        for summary in self.runs(filter).await? {
+            runs.push(self.run(&summary).await?);
+        }
+        // Of runs with the same date the later one of the list is the newer.
+        runs.reverse();
+        Ok(History::new(runs))
+    }
+}
+
+fn summary(row: &AnyRow, change: i64) -> Result<RunSummary, sqlx::Error> {
+    let started = DateTime::from_timestamp_millis(row.try_get(5)?).unwrap_or_default();
+    Ok(RunSummary {
+        id: row.try_get(0)?,
+        project: row.try_get(1)?,
+        kind: row.try_get(2)?,
+        branch: row.try_get(3)?,
+        commit: row.try_get(4)?,
+        started: started.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        revision: row.try_get(6)?,
+        provider: row.try_get(7)?,
+        repository: row.try_get(8)?,
+        run_id: row.try_get(9)?,
+        attempt: row.try_get(10)?,
+        document: row.try_get(11)?,
+        retracted: row.try_get(12)?,
+        retracted_by: row.try_get(13)?,
+        points: row.try_get(14)?,
+        measured: row.try_get(15)?,
+        change,
+    })
+}

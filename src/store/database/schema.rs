@@ -1,0 +1,117 @@
+//! The version of a history's tables, and its upgrade.
+
+use sqlx::migrate::{Migrate as _, MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{Executor as _, Row as _, SqlSafeStr as _};
+
+use super::engine::Address;
+use super::{Access, Database, DatabaseError};
+
+/// Where sqlx records which migrations were applied.
+const TABLE: &str = "_sqlx_migrations";
+/// The bytes of `imax`, in the header of a SQLite file.
+const APPLICATION_ID: i64 = 0x696d_6178;
+
+/// The migrations of each engine, oldest first; a published one never changes, sqlx compares its checksum.
+const SQLITE: [(&str, &str); 1] = [("history", include_str!("migrations/sqlite/0001_history.sql"))];
+const POSTGRES: [(&str, &str); 1] = [("history", include_str!("migrations/postgres/0001_history.sql"))];
+
+/// The newest version.
+const VERSION: i64 = SQLITE.len() as i64;
+
+fn migrator(address: &Address) -> Migrator {
+    let scripts = match address {
+        Address::Sqlite(_) => SQLITE,
+        Address::Postgres(_) => POSTGRES,
+    };
+    let numbered = (1..).zip(scripts);
+    let migrations =
+        numbered.map(|(version, (name, sql))| Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false));
+    Migrator::with_migrations(migrations.collect())
+}
+
+/// Checks that a database is a history of this version; one that is empty or older is brought there where it may be written.
+pub(super) async fn prepare(database: &mut Database, access: Access) -> Result<(), DatabaseError> {
+    let address = database.address.clone();
+    let place = address.to_string();
+    let found = version(database).await?;
+    match access {
+        Access::Read if found == 0 => Err(DatabaseError::Missing(place)),
+        Access::Read if found < VERSION => Err(DatabaseError::Older {
+            place,
+            found,
+            known: VERSION,
+        }),
+        Access::Read | Access::Write if found > VERSION => Err(DatabaseError::Newer {
+            place,
+            found,
+            known: VERSION,
+        }),
+        Access::Read => Ok(()),
+        Access::Write => {
+            // Only now: this changes the file, which until here might have been somebody else's.
+            if let Address::Sqlite(_) = address {
+                database
+                    .connection
+                    .execute("PRAGMA journal_mode = WAL")
+                    .await
+                    .map_err(address.sql())?;
+            }
+            upgrade(database, &address).await
+        }
+    }
+}
+
+async fn upgrade(database: &mut Database, address: &Address) -> Result<(), DatabaseError> {
+    match migrator(address).run(&mut database.connection).await {
+        Ok(()) => Ok(()),
+        Err(MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) => Err(address.error(source)),
+        Err(source) => Err(DatabaseError::Migrate {
+            place: address.to_string(),
+            source,
+        }),
+    }
+}
+
+/// The newest migration that was applied; 0 for an empty database.
+async fn version(database: &mut Database) -> Result<i64, DatabaseError> {
+    let address = &database.address;
+    let sql = address.sql();
+    let (tables, ours) = match address {
+        Address::Sqlite(_) => {
+            let statement = "SELECT count(*), coalesce(sum(name = $1), 0) FROM sqlite_schema WHERE type = 'table'";
+            let row = sqlx::query(statement)
+                .bind(TABLE)
+                .fetch_one(&mut database.connection)
+                .await
+                .map_err(&sql)?;
+            let id: i64 = sqlx::query_scalar("PRAGMA application_id")
+                .fetch_one(&mut database.connection)
+                .await
+                .map_err(&sql)?;
+            let (tables, ours): (i64, i64) = (row.try_get(0).map_err(&sql)?, row.try_get(1).map_err(&sql)?);
+            // A first upgrade that was killed has left sqlx's table and no other.
+            if tables > ours && id != APPLICATION_ID {
+                return Err(DatabaseError::Foreign(address.to_string()));
+            }
+            (tables, ours)
+        }
+        Address::Postgres(_) => {
+            let statement = "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1";
+            let ours: i64 = sqlx::query_scalar(statement)
+                .bind(TABLE)
+                .fetch_one(&mut database.connection)
+                .await
+                .map_err(&sql)?;
+            (ours, ours)
+        }
+    };
+    if tables == 0 || ours == 0 {
+        return Ok(0);
+    }
+    let applied = database.connection.list_applied_migrations(TABLE).await;
+    let applied = applied.map_err(|source| DatabaseError::Migrate {
+        place: address.to_string(),
+        source,
+    })?;
+    Ok(applied.iter().map(|migration| migration.version).max().unwrap_or(0))
+}

@@ -1,0 +1,193 @@
+//! Reading what is put into a history. A file that is damaged refuses itself alone; a file that cannot be read at all ends the command,
+//! because the caller named it.
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::Sources;
+use crate::analysis::{HistoryError, HistoryRun, Problem, Quarantined, Run, RunContext, read_history, read_run};
+use crate::model::Digest;
+use crate::store::artifacts::{self, ArtifactError};
+use crate::store::database::Source;
+use crate::store::gather::{GatherError, RUN_FILE, load_run};
+use crate::store::history::HistoryFolderError;
+use crate::store::history::folder;
+
+/// What a run does not say about itself.
+#[derive(Debug, Clone)]
+pub(crate) struct RunDescription {
+    pub commit: String,
+    pub branch: Option<String>,
+    pub run_id: Option<String>,
+    pub date: DateTime<Utc>,
+    pub context: RunContext,
+}
+
+/// Why a source cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IntakeError {
+    #[error(transparent)]
+    File(#[from] ArtifactError),
+    #[error(transparent)]
+    Folder(#[from] HistoryFolderError),
+    #[error("{}: no history files found, expected names such as 20261122T050000Z-0123456789ab.json", .0.display())]
+    Empty(PathBuf),
+    /// The commit is not known.
+    #[error("a run needs the commit that was measured, from --commit or GITHUB_SHA")]
+    Commit(#[source] HistoryError),
+}
+
+/// What a source holds.
+#[derive(Debug)]
+pub(super) struct Intake {
+    pub source: Source,
+    pub runs: Vec<HistoryRun>,
+    pub quarantined: Vec<Quarantined>,
+}
+
+/// The files and folders to read one by one.
+pub(super) fn files(sources: &Sources) -> Result<Vec<PathBuf>, IntakeError> {
+    match sources {
+        Sources::Runs { paths, description } => {
+            HistoryRun::new(&description.commit, description.date, Run::default()).map_err(IntakeError::Commit)?;
+            Ok(paths.clone())
+        }
+        Sources::Histories { paths, .. } => {
+            let mut files = Vec::new();
+            for path in paths {
+                if !path.is_dir() {
+                    files.push(path.clone());
+                    continue;
+                }
+                let found = folder::files_of(path)?;
+                if found.is_empty() {
+                    return Err(IntakeError::Empty(path.clone()));
+                }
+                files.extend(found);
+            }
+            Ok(files)
+        }
+    }
+}
+
+/// Reads one of [`files`].
+pub(super) fn read(path: &Path, sources: &Sources) -> Result<Intake, IntakeError> {
+    match sources {
+        Sources::Runs { description, .. } => read_measured(path, description),
+        Sources::Histories { project, .. } => {
+            let text = artifacts::read_text(path)?;
+            let source = source_of(path, &text);
+            Ok(match read_history(&text) {
+                Ok(read) => Intake {
+                    source,
+                    runs: read.value.into_iter().map(|run| in_project(run, project.as_deref())).collect(),
+                    quarantined: read.quarantined,
+                },
+                Err(error) => refused(source, &error, &text),
+            })
+        }
+    }
+}
+
+fn in_project(run: HistoryRun, project: Option<&str>) -> HistoryRun {
+    let Some(project) = project else { return run };
+    HistoryRun {
+        context: RunContext {
+            project: Some(project.to_owned()),
+            ..run.context
+        },
+        ..run
+    }
+}
+
+fn source_of(path: &Path, text: &str) -> Source {
+    Source {
+        name: path.display().to_string(),
+        bytes: text.len() as u64,
+        digest: Digest::of(text.as_bytes()),
+    }
+}
+
+fn refused(source: Source, error: &dyn std::error::Error, text: &str) -> Intake {
+    Intake {
+        source,
+        runs: Vec::new(),
+        quarantined: vec![Quarantined::new("", crate::model::with_causes(error), text)],
+    }
+}
+
+/// Reads a run in any form that a comparison takes. `run.json` is read point by point.
+fn read_measured(path: &Path, description: &RunDescription) -> Result<Intake, IntakeError> {
+    let collected = path.join(RUN_FILE);
+    let document = if collected.is_file() { collected } else { path.to_owned() };
+    if document.is_file() {
+        let text = artifacts::read_text(&document)?;
+        if is_run_document(&text) {
+            let source = source_of(&document, &text);
+            return Ok(match read_run(&text) {
+                Ok(read) => Intake {
+                    source,
+                    runs: vec![describe(read.value, description)?],
+                    quarantined: read.quarantined,
+                },
+                Err(error) => refused(source, &error, &text),
+            });
+        }
+    }
+    let name = path.display().to_string();
+    match load_run(path) {
+        Ok(run) => {
+            let digest = Digest::of_json(serde_json::to_value(&run).unwrap_or_default());
+            let unreadable = run.problems.iter().filter_map(unreadable).collect();
+            Ok(Intake {
+                source: Source { name, bytes: 0, digest },
+                runs: vec![describe(run, description)?],
+                quarantined: unreadable,
+            })
+        }
+        Err(GatherError::Folder(error) | GatherError::File(error)) => Err(error.into()),
+        Err(
+            error @ (GatherError::Plan(_)
+            | GatherError::RunDocument { .. }
+            | GatherError::Json { .. }
+            | GatherError::Document { .. }
+            | GatherError::Raw { .. }
+            | GatherError::NoResults(_)),
+        ) => {
+            let digest = Digest::of(name.as_bytes());
+            Ok(refused(Source { name, bytes: 0, digest }, &error, ""))
+        }
+    }
+}
+
+/// Whether a text is that of a `run.json`, by its first member.
+fn is_run_document(text: &str) -> bool {
+    let head: String = text.chars().filter(|character| !character.is_whitespace()).take(40).collect();
+    head.starts_with("{\"schema\":\"imax-run/")
+}
+
+/// A result among artifacts that cannot be read.
+fn unreadable(problem: &Problem) -> Option<Quarantined> {
+    match problem {
+        Problem::Unreadable { source, reason } => Some(Quarantined::new(source.clone(), reason.clone(), "")),
+        Problem::Missing { .. } | Problem::Duplicated { .. } | Problem::Unexpected { .. } | Problem::Doubtful { .. } => None,
+    }
+}
+
+fn describe(run: Run, description: &RunDescription) -> Result<HistoryRun, IntakeError> {
+    let RunDescription {
+        commit,
+        branch,
+        run_id,
+        date,
+        context,
+    } = description.clone();
+    Ok(HistoryRun {
+        branch,
+        run_id,
+        date: date.to_rfc3339_opts(SecondsFormat::Secs, true),
+        context,
+        ..HistoryRun::new(&commit, date, run).map_err(IntakeError::Commit)?
+    })
+}

@@ -1,0 +1,304 @@
+//! What a history in a database does, whatever the engine.
+
+use chrono::{SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+use crate::engines::{Home, ten_nights};
+use crate::fixture::{failed_job, row};
+
+/// Publishes a folder of artifacts as a workflow run.
+fn publish(home: &Home, folder: &str, run: &str, attempt: &str, date: &str) -> Value {
+    home.json(&[
+        "publish",
+        folder,
+        "--to",
+        &home.address,
+        "--json",
+        "--commit",
+        "abc123",
+        "--branch",
+        "main",
+        "--repo",
+        "octo/bench",
+        "--run-id",
+        run,
+        "--attempt",
+        attempt,
+        "--date",
+        date,
+        "--kind",
+        "main",
+    ])
+}
+
+fn counts(runs: [u64; 3], points: [u64; 3]) -> Value {
+    json!({
+        "runs": { "new": runs[0], "unchanged": runs[1], "revised": runs[2] },
+        "points": { "new": points[0], "unchanged": points[1], "revised": points[2], "quarantined": 0 },
+    })
+}
+
+const DAY: &str = "2026-10-01T05:00:00Z";
+
+pub fn same_content_is_no_change_and_other_content_a_revision(home: &Home) {
+    for conc in [4, 8] {
+        home.fixture.measured(&format!("run/{conc}"), &row(conc), 4000.0);
+    }
+    assert_eq!(publish(home, "run", "77", "1", DAY), counts([1, 0, 0], [2, 0, 0]));
+    assert_eq!(publish(home, "run", "77", "1", DAY), counts([0, 1, 0], [0, 2, 0]));
+    home.fixture.measured("run/8", &row(8), 4100.0);
+    assert_eq!(publish(home, "run", "77", "1", DAY), counts([0, 0, 1], [0, 1, 1]));
+    let shown = home.json(&["history", "show", "1", "--history", &home.address, "--format", "json"]);
+    assert_eq!(shown["run"]["points"][1]["outcome"]["measured"]["tput_per_gpu"], json!(1025.0));
+
+    // A part of the run that was measured elsewhere adds to it; what the part lacks stays.
+    home.fixture.measured("part/16", &row(16), 4200.0);
+    assert_eq!(publish(home, "part", "77", "1", DAY), counts([0, 0, 1], [1, 0, 0]));
+    assert_eq!(home.list(&[])[0]["points"], json!(3));
+    home.verify();
+}
+
+pub fn earlier_state_is_read_byte_for_byte(home: &Home) {
+    home.fixture.measured("run/4", &row(4), 4000.0);
+    publish(home, "run", "77", "1", DAY);
+    let export = ["export", "--history", &home.address, "--format", "json"];
+    let before = home.output(&export);
+    let then = Utc::now();
+    while Utc::now().timestamp_millis() <= then.timestamp_millis() {
+        std::thread::yield_now();
+    }
+    home.fixture.measured("run/4", &row(4), 4400.0);
+    publish(home, "run", "77", "1", DAY);
+    publish(home, "run", "78", "1", "2026-10-02T05:00:00Z");
+    home.output(&[
+        "history",
+        "retract",
+        "1",
+        "--history",
+        &home.address,
+        "--reason",
+        "throttled",
+        "--author",
+        "jane",
+    ]);
+    assert_ne!(home.output(&export), before);
+
+    let then = then.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let mut as_of = export.to_vec();
+    as_of.extend(["--as-of", &then]);
+    assert_eq!(home.output(&as_of), before);
+    assert_eq!(home.list(&["--as-of", "2026-01-01T00:00:00Z"]), Vec::<Value>::new());
+    home.verify();
+}
+
+pub fn attempts_of_a_workflow_run_are_runs_of_their_own(home: &Home) {
+    home.fixture.measured("run/4", &row(4), 4000.0);
+    publish(home, "run", "77", "1", DAY);
+    home.fixture.measured("run/4", &row(4), 4100.0);
+    assert_eq!(publish(home, "run", "77", "2", DAY), counts([1, 0, 0], [1, 0, 0]));
+    let attempts: Vec<_> = home.list(&[]).iter().map(|run| run["attempt"].clone()).collect();
+    assert_eq!(attempts, [json!(2), json!(1)]);
+}
+
+pub fn unknown_dimension_is_quarantined(home: &Home) {
+    for conc in [4, 8, 16] {
+        home.fixture.measured(&format!("run/{conc}"), &row(conc), 4000.0);
+    }
+    home.output(&["collect", "run", "--out", "out"]);
+    let mut run = home.fixture.json("out/run.json");
+    run["run"]["points"][1]["key"]["curve"]["offload"] = json!("cpu");
+    home.fixture.write("out/run.json", &run.to_string());
+    let publish = ["publish", "out", "--to", &home.address, "--commit", "a", "--date", DAY, "--json"];
+
+    let refused = home.imax(&publish);
+    assert_eq!((refused.code, refused.stdout.as_str()), (3, ""));
+    assert!(
+        refused
+            .stderr
+            .contains("out/run.json: run.points[1]: the key has an unknown dimension `offload` (\"cpu\")"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(home.list(&[]), Vec::<Value>::new(), "all or nothing");
+
+    let mut partial = publish.to_vec();
+    partial.push("--partial");
+    assert_eq!(
+        home.json(&partial)["points"],
+        json!({ "new": 2, "unchanged": 0, "revised": 0, "quarantined": 1 })
+    );
+    assert_eq!(home.json(&partial)["points"]["unchanged"], json!(2));
+    let kept = home.json(&["history", "quarantine", "--history", &home.address, "--json"]);
+    assert_eq!(kept.as_array().unwrap().len(), 1, "once, though it was refused twice");
+    assert!(kept[0]["payload"].as_str().unwrap().contains("\"offload\":\"cpu\""), "{kept}");
+    home.verify();
+}
+
+pub fn retracted_run_counts_no_more(home: &Home) {
+    let nights = ten_nights();
+    home.output(&["import", nights.to_str().unwrap(), "--to", &home.address]);
+    let newest = home.list(&["--newest", "1"]);
+    let id = newest[0]["id"].to_string();
+    let retract = [
+        "history",
+        "retract",
+        &id,
+        "--history",
+        &home.address,
+        "--reason",
+        "GPU 3 was throttled",
+        "--author",
+        "jane",
+    ];
+    home.output(&retract);
+    home.verify();
+    assert_eq!(home.list(&[]).len(), 9);
+    let all = home.list(&["--retracted"]);
+    assert_eq!(
+        (&all[0]["retracted"], &all[0]["retracted_by"]),
+        (&json!("GPU 3 was throttled"), &json!("jane"))
+    );
+    let again = home.imax(&retract);
+    assert_eq!(again.code, 2);
+    assert!(again.stderr.contains("already retracted"), "{}", again.stderr);
+
+    home.output(&["history", "restore", &id, "--history", &home.address, "--author", "joe"]);
+    assert_eq!(home.list(&[]), {
+        let mut restored = all;
+        for key in ["retracted", "retracted_by"] {
+            restored[0].as_object_mut().unwrap().remove(key);
+        }
+        restored
+    });
+    home.verify();
+    let missing = home.imax(&["history", "restore", "999", "--history", &home.address, "--author", "joe"]);
+    assert_eq!(missing.code, 2);
+    assert!(missing.stderr.contains("run 999 is not in"), "{}", missing.stderr);
+}
+
+pub fn comparison_is_that_of_a_folder(home: &Home) {
+    let nights = ten_nights();
+    let head = nights.with_file_name("head");
+    let (nights, head) = (nights.to_str().unwrap(), head.to_str().unwrap());
+    home.output(&["import", nights, "--to", &home.address]);
+    let report = |history: &str| {
+        let baseline = format!("history:{history}");
+        home.output(&["report", head, "--baseline", &baseline, "--base-name", "base", "--format", "json"])
+    };
+    assert_eq!(report(&home.address), report(nights));
+    let compare = |history: &str| home.output(&["compare", head, head, "--history", history, "--format", "json"]);
+    assert_eq!(compare(&home.address), compare(nights));
+}
+
+pub fn pull_requests_are_no_baseline(home: &Home) {
+    let nights = ten_nights();
+    home.output(&["import", nights.to_str().unwrap(), "--to", &home.address]);
+    let head = nights.with_file_name("head");
+    let head = head.to_str().unwrap();
+    let baseline = format!("history:{}", home.address);
+    let report = || home.output(&["report", head, "--baseline", &baseline, "--format", "json"]);
+    let before = report();
+    let publish = |kind: &str, date: &str| {
+        home.output(&[
+            "publish",
+            head,
+            "--to",
+            &home.address,
+            "--commit",
+            "a",
+            "--date",
+            date,
+            "--kind",
+            kind,
+        ]);
+    };
+    publish("pull-request", "2026-11-20T05:00:00Z");
+    assert_eq!(report(), before);
+    publish("main", "2026-11-21T05:00:00Z");
+    assert_ne!(report(), before);
+}
+
+pub fn export_and_import_are_byte_stable(home: &Home) {
+    let nights = ten_nights();
+    home.output(&["import", nights.to_str().unwrap(), "--to", &home.address]);
+    home.output(&["export", "--history", &home.address, "--format", "json", "--out", "one.json"]);
+    assert_eq!(
+        home.json(&["import", "one.json", "--to", &home.address, "--json"]),
+        counts([0, 10, 0], [0, 30, 0]),
+        "what was exported is there already"
+    );
+    home.output(&["import", "one.json", "--to", "other.db"]);
+    let two = home.output(&["export", "--history", "other.db", "--format", "json"]);
+    assert_eq!(two, home.fixture.read("one.json"));
+
+    home.output(&["export", "--history", &home.address, "--format", "sqlite", "--out", "copy.db"]);
+    assert_eq!(home.output(&["export", "--history", "copy.db", "--format", "json"]), two);
+    let occupied = home.imax(&["export", "--history", &home.address, "--format", "sqlite", "--out", "copy.db"]);
+    assert_eq!(occupied.code, 2, "{}", occupied.stderr);
+
+    let csv = home.output(&["export", "--history", &home.address, "--format", "csv"]);
+    assert_eq!(csv.lines().count(), 31);
+    assert!(
+        csv.starts_with("project,run,attempt,kind,branch,commit,started,model_prefix,"),
+        "{csv}"
+    );
+}
+
+pub fn failures_and_scores_are_kept(home: &Home) {
+    home.fixture.measured("run/4", &row(4), 4000.0);
+    home.fixture
+        .write("run/8/job.json", &failed_job(&row(8), "server", "CUDA out of memory").to_string());
+    home.output(&["collect", "run", "--out", "out"]);
+    let mut run = home.fixture.json("out/run.json");
+    let key = json!({
+        "model_prefix": "demo", "hardware": "h100", "framework": "sim", "precision": "fp8", "spec_decoding": "none", "layout": "tp4-ep1",
+        "conc": 4, "task": "gsm8k", "score_name": "em_strict"
+    });
+    run["run"]["evals"] = json!([{ "key": key, "score": 0.912_345_678_901_234_5, "stderr": 0.01, "questions": 100 }]);
+    // Numbers without a column, and of more digits than a careless reader keeps.
+    run["run"]["points"][0]["outcome"]["measured"]["mean_queue"] = json!(0.1_f64 + 0.2_f64);
+    home.fixture.write("out/run.json", &run.to_string());
+    publish(home, "out", "77", "1", DAY);
+    let shown = home.json(&["history", "show", "1", "--history", &home.address, "--format", "json"]);
+    assert_eq!(shown["run"]["evals"], run["run"]["evals"]);
+    let points = &shown["run"]["points"];
+    assert_eq!(points[0]["outcome"]["measured"]["mean_queue"], json!(0.1_f64 + 0.2_f64));
+    assert_eq!(points[1]["outcome"]["failed"], run["run"]["points"][1]["outcome"]["failed"]);
+    assert_eq!(publish(home, "out", "77", "1", DAY), counts([0, 1, 0], [0, 2, 0]));
+    let listed = &home.list(&[])[0];
+    assert_eq!((&listed["points"], &listed["measured"]), (&json!(2), &json!(1)));
+    home.verify();
+}
+
+pub fn dry_run_changes_nothing(home: &Home) {
+    home.fixture.measured("run/4", &row(4), 4000.0);
+    home.output(&["publish", "run", "--to", "missing.db", "--commit", "a", "--dry-run"]);
+    assert!(!home.fixture.path("missing.db").exists());
+    publish(home, "run", "77", "1", DAY);
+    home.fixture.measured("run/4", &row(4), 4100.0);
+    home.fixture.measured("run/8", &row(8), 4100.0);
+    let would = home.json(&[
+        "publish",
+        "run",
+        "--to",
+        &home.address,
+        "--json",
+        "--commit",
+        "abc123",
+        "--branch",
+        "main",
+        "--repo",
+        "octo/bench",
+        "--run-id",
+        "77",
+        "--attempt",
+        "1",
+        "--date",
+        DAY,
+        "--kind",
+        "main",
+        "--dry-run",
+    ]);
+    assert_eq!(would, counts([0, 0, 1], [1, 0, 1]));
+    assert_eq!(publish(home, "run", "77", "1", DAY), would, "what the dry run said is what happens");
+}

@@ -1,0 +1,103 @@
+//! The engines that the behaviour is shown on, and what runs over them.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::fixture::{Ended, Fixture, imax_in};
+use crate::postgres::Server;
+use crate::{behaviour, killed_writers};
+
+/// An empty history and a folder to work in.
+pub struct Home<'a> {
+    pub fixture: &'a Fixture,
+    /// As `--to` and `--history` take it.
+    pub address: String,
+}
+
+impl Home<'_> {
+    pub fn imax(&self, arguments: &[&str]) -> Ended {
+        self.fixture.imax(arguments, &[])
+    }
+
+    /// Runs a command that must succeed, and gives its output.
+    pub fn output(&self, arguments: &[&str]) -> String {
+        let ended = self.imax(arguments);
+        assert_eq!(ended.code, 0, "{arguments:?}: {}", ended.stderr);
+        ended.stdout
+    }
+
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.output(arguments);
+        serde_json::from_str(&output).unwrap_or_else(|_| panic!("{arguments:?}: {output}"))
+    }
+
+    /// `imax history list`, with more arguments.
+    pub fn list(&self, arguments: &[&str]) -> Vec<Value> {
+        let mut line = vec!["history", "list", "--history", &self.address, "--json"];
+        line.extend(arguments);
+        self.json(&line).as_array().unwrap().clone()
+    }
+
+    /// Checks that nothing is damaged.
+    pub fn verify(&self) {
+        let found = self.json(&["history", "verify", "--history", &self.address, "--json"]);
+        assert_eq!(found, json!({ "ok": true, "problems": [] }));
+    }
+}
+
+/// The program in another folder.
+pub fn imax_at(folder: &Path, arguments: &[&str]) -> Ended {
+    imax_in(folder, arguments, &[])
+}
+
+/// The files of ten nights that the reports' golden files have.
+pub fn ten_nights() -> PathBuf {
+    crate::harness::project().join("tests/golden/report/history/history")
+}
+
+/// Shows a behaviour on a SQLite file.
+fn on_sqlite(show: fn(&Home)) {
+    let fixture = Fixture::new();
+    show(&Home {
+        fixture: &fixture,
+        address: "history.db".to_owned(),
+    });
+}
+
+macro_rules! behaviours {
+    ($($module:ident::$name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $name() {
+                super::on_sqlite(super::$module::$name);
+            })+
+        }
+
+        /// One server, one database for each behaviour.
+        #[test]
+        #[ignore = "needs PostgreSQL"]
+        fn postgres_behaves_as_sqlite_does() {
+            let server = Server::start();
+            $({
+                let fixture = Fixture::new();
+                eprintln!("{}", stringify!($name));
+                $module::$name(&Home { fixture: &fixture, address: server.database(stringify!($name)) });
+            })+
+        }
+    };
+}
+
+behaviours!(
+    behaviour::same_content_is_no_change_and_other_content_a_revision,
+    behaviour::earlier_state_is_read_byte_for_byte,
+    behaviour::attempts_of_a_workflow_run_are_runs_of_their_own,
+    behaviour::unknown_dimension_is_quarantined,
+    behaviour::retracted_run_counts_no_more,
+    behaviour::comparison_is_that_of_a_folder,
+    behaviour::pull_requests_are_no_baseline,
+    behaviour::export_and_import_are_byte_stable,
+    behaviour::failures_and_scores_are_kept,
+    behaviour::dry_run_changes_nothing,
+    killed_writers::killed_writers_lose_and_repeat_nothing,
+);

@@ -1,0 +1,20 @@
+//! Histories in databases, through the binary: the same behaviour of SQLite and PostgreSQL, killed writers, damage.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on should panic"
+)]
+
+#[allow(dead_code, reason = "the tests of reports use more of it")]
+#[path = "../reporting/fixture.rs"]
+mod fixture;
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod behaviour;
+mod damage;
+mod engines;
+mod killed_writers;
+mod postgres;
