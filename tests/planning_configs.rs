@@ -207,6 +207,44 @@ fn unreadable_files_are_findings_beside_the_others() {
 }
 
 #[test]
+fn an_image_is_needed_where_containers_are_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for name in ["configs", "runners"] {
+        fs::create_dir_all(path(name)).unwrap();
+    }
+    let config = "m-sim:\n  model: m\n  model-prefix: m\n  runner: h100\n  precision: fp8\n  framework: sim\n  multinode: false\n  \
+                  scenarios:\n    fixed-seq-len:\n    - isl: 32\n      osl: 8\n      search-space:\n      - { tp: 1, conc-start: 4, conc-end: 8 }\n";
+    fs::write(path("configs/a-master.yaml"), config).unwrap();
+    fs::write(path("configs/runners.yaml"), "h100: [h100-a_0]\n").unwrap();
+    for (profile, needs_image) in [
+        (Some("launcher: local\n"), false),
+        (Some("launcher: endpoint\nendpoint: { url: 'http://127.0.0.1:8000' }\n"), false),
+        (Some("launcher: docker\n"), true),
+        (Some("launcher: slurm\nslurm: { partition: p, time-limit: 1h }\n"), false),
+        (
+            Some("launcher: slurm\nslurm: { partition: p, time-limit: 1h, container: pyxis }\n"),
+            true,
+        ),
+        (None, true),
+    ] {
+        match profile {
+            Some(text) => fs::write(path("runners/h100-a.yaml"), text).unwrap(),
+            None => fs::remove_file(path("runners/h100-a.yaml")).unwrap(),
+        }
+        let said = run(folder.path(), &["check"]);
+        assert_eq!(said.stderr.contains("missing-image"), needs_image, "{profile:?}: {}", said.stderr);
+        assert_eq!(said.exit, if needs_image { "3" } else { "0" }, "{profile:?}: {}", said.stderr);
+    }
+    let rows = run(folder.path(), &["matrix", "full-sweep"]);
+    assert!(
+        rows.stdout.contains("\"image\": \"none\"") || rows.stdout.contains("\"image\":\"none\""),
+        "{}",
+        rows.stdout
+    );
+}
+
+#[test]
 fn a_misspelt_section_of_the_settings_is_found() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("configs")).unwrap();

@@ -54,6 +54,9 @@ pub enum ScenarioBlock {
     },
 }
 
+/// The image of rows whose entry names none.
+pub const NO_IMAGE: &str = "none";
+
 /// Duration of the agentic load, seconds. The format has no field for it.
 const AGENTIC_DURATION_S: u64 = 3600;
 
@@ -117,8 +120,12 @@ pub(super) fn read(reader: &mut Reader<'_>, key: ConfigKey, key_node: &Node, nod
     });
     let object = reader.object(node, &what, &known)?;
 
-    let image_node = reader.required(&object, "image", &what);
-    let image = image_node.and_then(|node| reader.name(node, "image"));
+    let image_node = object.get("image");
+    let image = match image_node {
+        Some(node) => reader.name(node, "image"),
+        // Launchers without containers use none; those with containers refuse it.
+        None => NO_IMAGE.parse().ok(),
+    };
     let model = reader.required(&object, "model", &what).and_then(|node| reader.name(node, "model"));
     let model_prefix = reader
         .required(&object, "model-prefix", &what)

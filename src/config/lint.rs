@@ -2,7 +2,7 @@
 
 use crate::model::{Diagnostic, Diagnostics, Layout};
 
-use super::{Candidate, Catalog, Entry, Hardware, ScenarioBlock};
+use super::{Candidate, Catalog, Entry, Hardware, NO_IMAGE, ScenarioBlock};
 
 #[must_use]
 pub fn lint(catalog: &Catalog) -> Diagnostics {
@@ -20,6 +20,9 @@ pub fn lint(catalog: &Catalog) -> Diagnostics {
 /// Tag and digest are in the last part of an image reference; the port of a registry is not a tag.
 fn moving_image(entry: &Entry, found: &mut Diagnostics) {
     let image = entry.image.as_str();
+    if image == NO_IMAGE {
+        return;
+    }
     let last = image.rsplit(['/', '#']).next().unwrap_or(image);
     let (code, has, help) = if !last.contains([':', '@']) {
         ("image-without-tag", "no tag", "add the tag of a release, or a digest")

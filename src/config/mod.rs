@@ -15,7 +15,7 @@ mod worker;
 pub use catalog::Catalog;
 pub use concurrency::ConcurrencySpec;
 pub use conventions::{Conventions, EvalPolicy};
-pub use entry::{Entry, ScenarioBlock};
+pub use entry::{Entry, NO_IMAGE, ScenarioBlock};
 pub use lint::lint;
 pub use offload::{Offload, Utilization};
 pub use runners::{Hardware, Runners};

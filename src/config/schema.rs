@@ -56,8 +56,8 @@ impl JsonSchema for EntryDocument {
 #[derive(JsonSchema)]
 #[schemars(rename = "{Nodes}{Search}Entry", rename_all = "kebab-case", deny_unknown_fields)]
 struct EntryOf<Nodes, Search> {
-    /// Container image of the engine, with its tag or digest.
-    image: Image,
+    /// Container image of the engine, with its tag or digest; needed where a launcher starts containers.
+    image: Option<Image>,
     /// The model to load, as its hub or a folder names it.
     model: ModelName,
     /// The model's short name in file names and tables.

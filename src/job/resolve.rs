@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::NO_IMAGE;
 use crate::matrix::{Row, Scenario};
 use crate::model::{Concurrency, JobId, RunnerName};
 
@@ -207,6 +208,12 @@ fn nodes_of_row(row: &Row, profile: &RunnerProfile, launchers: Launchers<'_>) ->
         });
     }
     match launcher {
+        Some(launcher) if row.image.as_str() == NO_IMAGE && launcher.needs_image(&profile.launch) => {
+            Err(ResolveError::DoesNotFit(format!(
+                "the row has no image, and launcher {} starts containers; add `image` to the config entry",
+                launcher.name()
+            )))
+        }
         Some(launcher) => launcher.nodes_of_row(&profile.launch, row).map_err(ResolveError::DoesNotFit),
         None => Ok(None),
     }

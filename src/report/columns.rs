@@ -102,6 +102,21 @@ impl Column {
         }
     }
 
+    pub(super) fn is_setting(self) -> bool {
+        match self {
+            Self::Setting(_) => true,
+            Self::Metric(_) | Self::Cost(_) => false,
+        }
+    }
+
+    /// The place among the columns of its kind: settings keep their order, metrics have that of their rank.
+    pub(super) fn importance(self) -> u8 {
+        match (self, self.rank()) {
+            (Self::Setting(_), _) | (_, Rank::Always | Rank::Identity) => 0,
+            (Self::Metric(_) | Self::Cost(_), Rank::Optional(rank)) => rank + 1,
+        }
+    }
+
     pub(super) fn is_number(self) -> bool {
         match self {
             Self::Setting(

@@ -97,9 +97,14 @@ fn point(row: &TableRow) -> Value {
     let point = row.point;
     let mut values = Map::new();
     let mut base = Map::new();
+    let mut intervals = Map::new();
     for metric in Metric::ALL {
         if let Some(value) = point.get(metric) {
             values.insert(metric.id().to_owned(), in_unit(metric, value).into());
+        }
+        if let Some(interval) = point.interval(metric) {
+            let bounds = [in_unit(metric, interval.low), in_unit(metric, interval.high)];
+            intervals.insert(metric.id().to_owned(), json!(bounds));
         }
         if let Some(change) = row.compared.and_then(|compared| compared.change(metric)) {
             base.insert(metric.id().to_owned(), in_unit(metric, change.base).into());
@@ -116,7 +121,8 @@ fn point(row: &TableRow) -> Value {
     }
     json!({
         "in": dimensions(point), "curve": escaped(&label(&point.key.curve)), "name": point.key.to_string(), "conc": point.key.conc.get(),
-        "values": values, "base": base, "hover": hover(point),
+        "values": values, "base": base, "intervals": intervals, "hover": hover(point), "key": point.key.curve.to_string(),
+        "measured": point.measurement().is_some(), "verdict": row.compared.map(|compared| compared.verdict.as_str()),
     })
 }
 

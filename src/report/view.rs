@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::columns::{Column, columns};
 use super::economics::{COST_COLUMNS, is_lowest};
 use super::evals::Scores;
+use super::text_table::Rank;
 use super::throughput_unit::ThroughputUnit;
 use super::{number, sentences};
 use crate::analysis::{Change, Comparison, Grouping, MetricVerdict, PointComparison, PointCost, PointField, Run, Verdict};
@@ -333,6 +334,35 @@ impl View<'_> {
 }
 
 impl Group<'_> {
+    /// The columns that its rows are told apart and judged by, with their indexes: settings, then metrics, the deciding ones first. A setting
+    /// that all rows share is not among them.
+    pub(super) fn deciding_columns(&self, columns: &[Column]) -> Vec<(usize, Column)> {
+        let varying = columns
+            .iter()
+            .copied()
+            .enumerate()
+            .filter(|(at, column)| !self.is_constant(*at, *column));
+        let mut found: Vec<(usize, Column)> = varying.collect();
+        found.sort_by_key(|(_, column)| (!column.is_setting(), column.importance()));
+        found
+    }
+
+    /// `TP 8, Precision fp8`: the settings that all rows share.
+    pub(super) fn constants(&self, columns: &[Column]) -> Vec<String> {
+        let constant = columns.iter().enumerate().filter(|(at, column)| self.is_constant(*at, **column));
+        let values = constant.filter_map(|(at, column)| {
+            let value = &self.rows.first()?.cells.get(at)?.text;
+            Some(format!("{} {value}", column.title(self.throughput_unit())))
+        });
+        values.collect()
+    }
+
+    fn is_constant(&self, at: usize, column: Column) -> bool {
+        let mut texts = self.rows.iter().filter_map(|row| row.cells.get(at)).map(|cell| &cell.text);
+        let Some(first) = texts.next() else { return false };
+        column.rank() == Rank::Identity && texts.all(|text| text == first)
+    }
+
     /// What throughput of its points is divided by.
     pub(super) fn throughput_unit(&self) -> ThroughputUnit {
         ThroughputUnit::of_all(self.rows.iter().map(|row| &row.point.key.curve.runner))

@@ -100,9 +100,8 @@ fn variables(answers: &Answers) -> minijinja::Value {
         Launch::Local(_) | Launch::Docker(_) | Launch::Slurm(_) => None,
     };
     let image = match &answers.launch {
-        Launch::Docker(engine) | Launch::Slurm(engine) => engine.public_image().unwrap_or_default().to_owned(),
-        Launch::Local(engine) => format!("{}:installed", engine.framework()),
-        Launch::Endpoint { .. } => "endpoint:running".to_owned(),
+        Launch::Docker(engine) | Launch::Slurm(engine) => engine.public_image(),
+        Launch::Local(_) | Launch::Endpoint { .. } => None,
     };
     context! {
         schemas => SCHEMAS,

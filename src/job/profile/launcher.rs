@@ -49,6 +49,11 @@ pub trait LaunchRules: Sync {
     /// An invalid value, or a missing required one.
     fn check_section(&self, profile: ProfileHead<'_>, section: Option<Value>) -> Result<LaunchSettings, ProfileError>;
 
+    /// Whether its jobs need the image of a config entry.
+    fn needs_image(&self, _settings: &LaunchSettings) -> bool {
+        true
+    }
+
     /// Checks that a row fits the nodes of a profile. Returns the number of nodes of each role for a row over several nodes.
     ///
     /// # Errors

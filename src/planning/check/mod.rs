@@ -14,7 +14,7 @@ use crate::model::{Diagnostic, Diagnostics};
 use crate::system::untrusted;
 
 pub(crate) use explain::{Explained, Explanation, explain};
-use referenced_files::{Folders, check_changelog, check_profiles, check_recipes};
+use referenced_files::{Folders, check_changelog, check_image, check_profiles, check_recipes};
 
 /// What to check. A folder or file that does not exist is skipped: a repository may keep it elsewhere.
 #[derive(Debug)]
@@ -76,6 +76,9 @@ fn check_catalog(catalog: &Catalog, request: &CheckRequest) -> Diagnostics {
         profiles: &request.profile_folder,
     };
     for entry in catalog.entries.values() {
+        if let Some(finding) = check_image(entry, &catalog.runners, folders.profiles) {
+            found.push(finding);
+        }
         match matrix::expand(entry, &catalog.runners, &Expansion::default()) {
             Ok(rows) => found.append(check_recipes(entry, &rows, &catalog.runners, folders)),
             Err(refused) => found.append(refused),

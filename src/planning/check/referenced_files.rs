@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::changelog;
-use crate::config::{Entry, Runners};
+use crate::config::{Entry, NO_IMAGE, Runners};
 use crate::fleet::launcher::launch_rules;
 use crate::job::{ProfileError, RunnerProfile, choose_recipe};
 use crate::matrix::Row;
@@ -59,6 +59,29 @@ fn runs_without_recipe(entry: &Entry, runners: &Runners, profiles: &Path) -> boo
         launcher.is_none_or(|launcher| launcher.needs_recipe())
     };
     !runners.is_empty() && !runners.iter().any(|runner| needs_recipe(runner.profile_prefix()))
+}
+
+/// An entry without an image although a runner of its label needs one, or may need one because its profile is not known.
+pub(super) fn check_image(entry: &Entry, runners: &Runners, profiles: &Path) -> Option<Diagnostic> {
+    if entry.image.as_str() != NO_IMAGE {
+        return None;
+    }
+    let rules = launch_rules();
+    let needs_image = |prefix: &str| {
+        let Ok(profile) = load_profile(prefix, &OptionalFiles::of(profiles)) else {
+            return true;
+        };
+        let launcher = rules.iter().find(|rules| rules.name() == profile.launch.name());
+        launcher.is_none_or(|launcher| launcher.needs_image(&profile.launch))
+    };
+    let of_label = runners.labels.get(&entry.runner).map(Vec::as_slice).unwrap_or_default();
+    let first = of_label.iter().find(|runner| needs_image(runner.profile_prefix()))?;
+    let message = format!("`{}` has no image, and the launcher of runner {first} starts containers", entry.key);
+    Some(
+        Diagnostic::error("missing-image", message)
+            .at(entry.place.clone())
+            .help("add `image: NAME:TAG`, or use launcher local or endpoint"),
+    )
 }
 
 fn load_profile(name: &str, files: &OptionalFiles<'_>) -> Result<RunnerProfile, ProfileError> {

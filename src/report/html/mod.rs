@@ -84,8 +84,8 @@ fn header(view: &View, title: &str) -> Markup {
                 p.subtitle { (comparison.head) " compared with " (comparison.base) "; " (sentences::basis(comparison)) }
             }
             div.cards {
-                (card("Points", &view.run.points.len().to_string(), Mark::Neutral))
-                (card("Measured", &view.run.measured().to_string(), measured_mark(view)))
+                (card("Points", &view.run.points.len().to_string(), Mark::Neutral, Some("points")))
+                (card("Measured", &view.run.measured().to_string(), measured_mark(view), Some("measured")))
                 @if let Some(comparison) = view.comparison { (compared_cards(comparison)) }
             }
         }
@@ -100,19 +100,20 @@ fn measured_mark(view: &View) -> Mark {
     }
 }
 
-fn card(title: &str, text: &str, mark: Mark) -> Markup {
-    markup! { div.card { span.what { (title) } span class={ "value " (class(mark)) } { (text) } } }
+/// A card; the script counts the shown points where `counted` says which.
+fn card(title: &str, text: &str, mark: Mark, counted: Option<&str>) -> Markup {
+    markup! { div.card data-count=[counted] { span.what { (title) } span class={ "value " (class(mark)) } { (text) } } }
 }
 
 fn compared_cards(comparison: &Comparison) -> Markup {
     let counted = Verdict::ALL.into_iter().filter(|verdict| comparison.count(*verdict) > 0);
     markup! {
         @for verdict in counted {
-            (card(verdict.as_str(), &comparison.count(verdict).to_string(), verdict.into()))
+            (card(verdict.as_str(), &comparison.count(verdict).to_string(), verdict.into(), Some(verdict.as_str())))
         }
         @for metric in Metric::COMPARED {
             @if let Some(change) = comparison.overall(metric) {
-                (card(&format!("{} overall", super::columns::metric_name(metric, super::sentences::throughput_unit_of(comparison))), &number::signed_percent(change), Mark::Neutral))
+                (card(&format!("{} overall", super::columns::metric_name(metric, super::sentences::throughput_unit_of(comparison))), &number::signed_percent(change), Mark::Neutral, Some("overall")))
             }
         }
     }
@@ -131,7 +132,7 @@ fn changes(view: &View) -> Markup {
 
 fn change(line: &VerdictLine) -> Markup {
     markup! {
-        li {
+        li data-name=(line.what) {
             span class={ "badge " (class(line.mark)) } { (line.verdict) }
             " " strong { (line.what) } " " span.detail { (line.detail) @if let Some(note) = &line.note { "; " (note) } }
         }
@@ -145,7 +146,7 @@ fn failed(view: &View) -> Markup {
                 h2 { "Failed" }
                 ul.changes {
                     @for (point, failure) in view.run.failures() {
-                        li { span.badge.bad { (failure.class.as_str()) } " " strong { (point.key) } " " span.detail { (failure.reason) } }
+                        li data-name=(point.key) { span.badge.bad { (failure.class.as_str()) } " " strong { (point.key) } " " span.detail { (failure.reason) } }
                     }
                 }
             }
@@ -236,16 +237,23 @@ fn tables(view: &View) -> Markup {
 }
 
 fn table(group: &Group, columns: &[Column], first: usize) -> Markup {
+    let shown = group.deciding_columns(columns);
+    let constants = group.constants(columns);
+    let unit = group.throughput_unit();
     markup! {
         section.group {
             h2 { (group.heading()) }
-            div.scroll {
+            @if !constants.is_empty() { p.constants { (constants.join(", ")) } }
+            div.scroll tabindex="0" role="region" aria-label=(group.heading()) {
                 table {
-                    thead { tr { @if is_compared(group) { th { "Verdict" } } @for column in columns { th .number[column.is_number()] { (column.title(group.throughput_unit())) } } } }
-                    tbody { @for (at, row) in group.rows.iter().enumerate() { (table_row(row, columns, first + at, is_compared(group))) } }
+                    thead { tr {
+                        @if is_compared(group) { th { "Verdict" } }
+                        @for (_, column) in &shown { th .number[column.is_number()] { (column.title(unit)) } }
+                    } }
+                    tbody { @for (at, row) in group.rows.iter().enumerate() { (table_row(row, &shown, first + at, is_compared(group))) } }
                 }
             }
-            @for (row, failure) in failures(group) { p.failure { strong { (row.point.key) } ": " (failure) } }
+            @for (row, failure) in failures(group) { p.failure data-name=(row.point.key) { strong { (row.point.key) } ": " (failure) } }
         }
     }
 }
@@ -254,7 +262,7 @@ fn is_compared(group: &Group) -> bool {
     group.rows.iter().any(|row| row.compared.is_some())
 }
 
-fn table_row(row: &TableRow, columns: &[Column], number: usize, compared: bool) -> Markup {
+fn table_row(row: &TableRow, columns: &[(usize, Column)], number: usize, compared: bool) -> Markup {
     markup! {
         tr title=[row.point.image.as_deref()] data-point=(number) {
             @if compared {
@@ -264,7 +272,7 @@ fn table_row(row: &TableRow, columns: &[Column], number: usize, compared: bool) 
                     }
                 }
             }
-            @for (column, cell) in columns.iter().zip(&row.cells) { (table_cell(cell, column.is_number())) }
+            @for (at, column) in columns { @if let Some(cell) = row.cells.get(*at) { (table_cell(cell, column.is_number())) } }
         }
     }
 }

@@ -46,6 +46,14 @@ function frontier(points) {
   });
 }
 
+// Bars from the lower to the upper end of the intervals of a metric, where points have them.
+function errorBars(points, id, colour) {
+  const of = point => point.intervals[id] || [point.values[id], point.values[id]];
+  if (!points.some(point => id in point.intervals)) return undefined;
+  return { type: 'data', symmetric: false, array: points.map(point => of(point)[1] - point.values[id]),
+    arrayminus: points.map(point => point.values[id] - of(point)[0]), color: colour, thickness: 1, width: 3 };
+}
+
 function traces(points) {
   const found = [];
   const curves = [...new Set(points.map(point => point.curve))].sort();
@@ -63,6 +71,7 @@ function traces(points) {
     found.push({ type: 'scatter', mode: 'lines+markers+text', name: curve, legendgroup: curve, textposition: 'top right', textfont: { size: 10 },
       x: of.map(point => point.values[state.x]), y: of.map(point => point.values[state.y]), text: of.map(point => String(point.conc)),
       hovertext: of.map(point => point.hover), hovertemplate: '<b>' + curve + '</b><br>%{hovertext}<extra></extra>',
+      error_x: errorBars(of, state.x, colour), error_y: errorBars(of, state.y, colour),
       line: { color: colour, width: 2 }, marker: { color: colour, symbol, size: 9 } });
   });
   const best = state.pareto ? frontier(points) : [];
@@ -82,18 +91,75 @@ function drawPlot(element) {
   if (points.length === 0) return;
   const line = { gridcolor: colour('--line'), zerolinecolor: colour('--line'), linecolor: colour('--line') };
   const one = (id, log) => ({ ...line, title: { text: axis(id).title }, type: log ? 'log' : 'linear', rangemode: log ? 'normal' : 'tozero' });
-  const layout = { xaxis: one(state.x, state.logX), yaxis: one(state.y, state.logY), margin: { l: 70, r: 20, t: 20, b: 60 }, hovermode: 'closest',
-    legend: { orientation: 'h', y: -0.18 }, paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', font: { color: colour('--text') },
+  // On a phone each entry of the legend has a line of its own: the legend gets the room that it needs below the axis.
+  const narrow = element.clientWidth < 600;
+  const found = traces(points);
+  const entries = found.filter(trace => trace.showlegend !== false).length;
+  const legend = narrow ? { orientation: 'h', yref: 'container', y: 0, yanchor: 'bottom', font: { size: 10 } } : { orientation: 'h', y: -0.18 };
+  const margin = narrow ? { l: 50, r: 8, t: 10, b: 58 + 19 * entries } : { l: 70, r: 20, t: 20, b: 60 };
+  const layout = { xaxis: one(state.x, state.logX), yaxis: one(state.y, state.logY), margin, hovermode: 'closest',
+    height: narrow ? 330 + 19 * entries : undefined, legend, paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', font: { color: colour('--text') },
     modebar: { bgcolor: 'rgba(0,0,0,0)', color: colour('--soft'), activecolor: colour('--text') },
     hoverlabel: { bgcolor: colour('--card'), bordercolor: colour('--line'), font: { color: colour('--text') } } };
   // plotly.js shows a button by default that uploads the chart to Plotly's cloud; what was measured stays with the reader.
-  Plotly.react(element, traces(points), layout, { responsive: true, displaylogo: false, showSendToCloud: false,
+  Plotly.react(element, found, layout, { responsive: true, displaylogo: false, displayModeBar: !narrow, showSendToCloud: false,
     toImageButtonOptions: { format: 'png', scale: 2 } });
+}
+
+// A list names points or curves. What is not in this run, such as a missing point, belongs to no filter.
+function isNameShown(name) {
+  const of = report.points.filter(point => point.name === name || point.key === name);
+  return of.length === 0 || of.some(isShown);
+}
+
+// Counts of the shown points. A mean over all points is none over some of them.
+function drawCards() {
+  const shown = report.points.filter(isShown);
+  const all = shown.length === report.points.length;
+  document.querySelectorAll('.card[data-count]').forEach(card => {
+    const which = card.dataset.count;
+    const count = { points: shown.length, measured: shown.filter(point => point.measured).length }[which]
+      ?? shown.filter(point => point.verdict === which).length;
+    const isOfRun = report.points.some(point => point.verdict === which) || which === 'points' || which === 'measured';
+    card.hidden = which === 'overall' && !all;
+    if (isOfRun) card.querySelector('.value').textContent = count;
+  });
+}
+
+// Sorting: a number by its value, a dash behind all numbers, a text by its letters.
+function cellValue(cell) {
+  const text = [...cell.childNodes].filter(node => node.nodeType === Node.TEXT_NODE).map(node => node.textContent).join('').trim()
+    || cell.textContent.trim();
+  const number = Number(text.replaceAll(',', '').replace('−', '-'));
+  return cell.classList.contains('number') && !Number.isNaN(number) && text !== '' ? number : text;
+}
+
+function sortBy(header) {
+  const descending = header.getAttribute('aria-sort') === 'ascending';
+  const at = [...header.parentNode.children].indexOf(header);
+  const body = header.closest('table').tBodies[0];
+  const compare = (a, b) => (typeof a === typeof b ? (a < b ? -1 : a > b ? 1 : 0) : typeof a === 'number' ? -1 : 1);
+  const rows = [...body.rows].map(row => [cellValue(row.cells[at]), row]);
+  rows.sort(([a], [b]) => (typeof a === typeof b && descending ? compare(b, a) : compare(a, b)));
+  rows.forEach(([, row]) => body.append(row));
+  header.parentNode.querySelectorAll('th').forEach(other => other.removeAttribute('aria-sort'));
+  header.setAttribute('aria-sort', descending ? 'descending' : 'ascending');
+}
+
+function makeSortable(header) {
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.append(...header.childNodes);
+  button.addEventListener('click', () => sortBy(header));
+  header.append(button);
 }
 
 function drawTables() {
   document.querySelectorAll('tr[data-point]').forEach(row => { row.hidden = !isShown(report.points[Number(row.dataset.point)]); });
   document.querySelectorAll('section.group').forEach(section => { section.hidden = !section.querySelector('tr[data-point]:not([hidden])'); });
+  document.querySelectorAll('[data-name]').forEach(item => { item.hidden = !isNameShown(item.dataset.name); });
+  document.querySelectorAll('ul.changes').forEach(list => { list.closest('section').hidden = list.querySelector('[data-name]') && !list.querySelector('li:not([hidden])'); });
+  drawCards();
   byId('shown').textContent = report.points.filter(isShown).length + ' of ' + report.points.length + ' points';
 }
 
@@ -160,6 +226,7 @@ document.querySelectorAll('button[data-x]').forEach(button => button.addEventLis
 byId('csv').addEventListener('click', () => save('points.csv', csv()));
 byId('png').addEventListener('click', () => document.querySelectorAll('section:not([hidden]) > .plot').forEach(element =>
   Plotly.downloadImage(element, { format: 'png', width: 1280, height: 720, filename: element.dataset.model + '-' + element.dataset.sequence })));
+document.querySelectorAll('section.group th').forEach(makeSortable);
 addEventListener('hashchange', () => { state = readState(); draw(); });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
 draw();

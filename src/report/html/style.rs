@@ -27,7 +27,15 @@ h2 { margin: 0 0 12px; font-size: 17px; }
 .value.good { color: var(--good); } .value.bad { color: var(--bad); } .value.unsure { color: var(--unsure); }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 18px 20px; margin-bottom: 18px; }
 .plot { width: 100%; height: 460px; }
-.scroll { overflow-x: auto; }
+.constants { margin: -6px 0 10px; color: var(--soft); font-size: 13px; }
+/* Shadows at the edges where a table goes on: the first two move with the table and cover them at its ends. */
+.scroll { overflow-x: auto; background:
+  linear-gradient(to right, var(--card) 40%, transparent) left / 40px 100% no-repeat local,
+  linear-gradient(to left, var(--card) 40%, transparent) right / 40px 100% no-repeat local,
+  linear-gradient(to right, color-mix(in srgb, var(--text) 28%, transparent), transparent) left / 14px 100% no-repeat scroll,
+  linear-gradient(to left, color-mix(in srgb, var(--text) 28%, transparent), transparent) right / 14px 100% no-repeat scroll; }
+th button { all: unset; cursor: pointer; } th button:focus-visible { outline: 2px solid var(--good); outline-offset: 2px; }
+th[aria-sort=ascending] button::after { content: ' ↑'; } th[aria-sort=descending] button::after { content: ' ↓'; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums; }
 th, td { padding: 6px 8px; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }
 th { color: var(--soft); font-weight: 600; white-space: normal; vertical-align: bottom; }
@@ -53,6 +61,12 @@ tbody tr:hover { background: color-mix(in srgb, var(--soft) 10%, transparent); }
 .controls button[aria-pressed=true] { background: var(--text); color: var(--card); border-color: var(--text); }
 .controls .exports { margin-left: auto; display: flex; gap: 8px; align-items: center; }
 :is(button, select, input):focus-visible { outline: 2px solid var(--good); outline-offset: 1px; }
+@media (max-width: 600px) {
+  header, main { padding: 0 10px; } section { padding: 14px 12px; } h1 { font-size: 21px; }
+  .card { min-width: 76px; padding: 6px 10px; } .plot { height: auto; min-height: 320px; }
+  table { font-size: 12.5px; } th, td { padding: 5px 6px; } .changes li { overflow-wrap: anywhere; }
+  .controls label { margin-right: 6px; } .controls .exports { margin-left: 0; }
+}
 @media print { .controls { display: none; } section { break-inside: avoid; } }
 #shown { color: var(--soft); font-size: 13px; }
 .failure { margin: 10px 0 0; color: var(--bad); overflow-wrap: anywhere; }

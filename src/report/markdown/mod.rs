@@ -8,7 +8,8 @@ use super::links::Links;
 use super::sentences;
 use super::verdicts::VerdictList;
 use super::view::{Cell, Group, Mark, View};
-use crate::model::{Metric, escape_markdown};
+use crate::model::{Layout, Metric, SpecDecoding, Workload, escape_markdown};
+use crate::result::Point;
 use section::{Section, fit};
 
 /// How long a text may be.
@@ -94,6 +95,7 @@ fn text(view: &View, budget: Budget, style: &Style) -> String {
     sections.extend(view.verdicts().iter().map(|list| changes(list, budget.listed)));
     sections.extend(view.scores().markdown(budget.listed).map(Section::new));
     sections.extend(view.groups.iter().map(|group| table(group, &columns, style.folded)));
+    sections.extend(reproduction(view));
     sections.extend(problems(view, budget.listed));
     fit(&opening, sections, style.closing, budget)
 }
@@ -201,6 +203,67 @@ fn shortened(reason: &str) -> String {
     }
 }
 
+/// The command that measures a point again: the worst one, else the first. A point of several nodes has no such command.
+fn reproduction(view: &View) -> Option<Section> {
+    let worst = view.losses().first().map(|point| &point.point);
+    let rows = || view.groups.iter().flat_map(|group| &group.rows).map(|row| row.point);
+    let point = rows().find(|point| Some(&point.key) == worst).or_else(|| rows().next())?;
+    let command = run_command(point)?;
+    Some(Section::new(format!(
+        "\n<details><summary>Reproduce a point</summary>\n\n{}, on a runner of that hardware, with the repository's recipes:\n\n```sh\n{command}\n```\n\n</details>\n",
+        escape_markdown(&point.key.to_string())
+    )))
+}
+
+fn run_command(point: &Point) -> Option<String> {
+    let curve = &point.key.curve;
+    let (Layout::SingleNode(parallelism), Workload::FixedSeqLen(lens), Some(model)) = (&point.layout, curve.workload, &point.model) else {
+        return None;
+    };
+    let others = [
+        parallelism.pp,
+        parallelism.dcp_size,
+        parallelism.pcp_size,
+        parallelism.ep,
+        parallelism.dp_size,
+    ];
+    // The flags have TP alone.
+    let is_plain = !parallelism.dp_attn && others.iter().all(|size| size.get() == 1);
+    let [tp, conc, isl, osl] = [
+        parallelism.tp.to_string(),
+        point.key.conc.to_string(),
+        lens.isl.to_string(),
+        lens.osl.to_string(),
+    ];
+    let words = [
+        "imax",
+        "run",
+        "--model",
+        model,
+        "--model-prefix",
+        curve.model_prefix.as_str(),
+        "--hardware",
+        curve.runner.as_str(),
+        "--framework",
+        curve.framework.as_str(),
+        "--precision",
+        curve.precision.as_str(),
+        "--image",
+        point.image.as_deref().unwrap_or("none"),
+        "--tp",
+        &tp,
+        "--conc",
+        &conc,
+        "--input-len",
+        &isl,
+        "--output-len",
+        &osl,
+    ];
+    // Names of results are text from outside, and this one is meant to be pasted into a shell.
+    let is_safe = |word: &&str| word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:@+".contains(c)) && !word.is_empty();
+    (is_plain && curve.spec_decoding == SpecDecoding::None && words.iter().all(|word| is_safe(&word))).then(|| words.join(" "))
+}
+
 fn problems(view: &View, listed: usize) -> Option<Section> {
     let problems = &view.run.problems;
     if problems.is_empty() {
@@ -221,15 +284,19 @@ fn table(group: &Group, columns: &[Column], folded: bool) -> Section {
     } else {
         text.push_str(&format!("\n#### {title}\n\n"));
     }
-    let titles: Vec<&str> = columns.iter().map(|column| column.title(group.throughput_unit())).collect();
-    let rules: Vec<&str> = columns
-        .iter()
-        .map(|column| if column.is_number() { "---:" } else { "---" })
-        .collect();
-    push_row(&mut text, titles.iter().map(|title| (*title).to_owned()));
-    push_row(&mut text, rules.iter().map(|rule| (*rule).to_owned()));
+    let constants = group.constants(columns);
+    if !constants.is_empty() {
+        text.push_str(&format!("{}\n\n", escape_markdown(&constants.join(", "))));
+    }
+    let shown = group.deciding_columns(columns);
+    push_row(
+        &mut text,
+        shown.iter().map(|(_, column)| column.title(group.throughput_unit()).to_owned()),
+    );
+    let rule = |column: Column| if column.is_number() { "---:" } else { "---" };
+    push_row(&mut text, shown.iter().map(|(_, column)| rule(*column).to_owned()));
     for row in &group.rows {
-        push_row(&mut text, row.cells.iter().map(cell));
+        push_row(&mut text, shown.iter().filter_map(|(at, _)| row.cells.get(*at)).map(cell));
     }
     if folded {
         text.push_str("\n</details>\n");
@@ -250,6 +317,7 @@ fn cell(cell: &Cell) -> String {
     let value = if cell.best { format!("**{value}**") } else { value };
     match &cell.delta {
         None => value,
-        Some(delta) => format!("{value} {}{}", small_sign(delta.mark), delta.text),
+        // A cell of a narrow table breaks at spaces, and a change without its value says nothing.
+        Some(delta) => format!("{value}&nbsp;{}{}", small_sign(delta.mark), delta.text),
     }
 }

@@ -60,6 +60,10 @@ impl LaunchRules for Endpoint {
         LaunchSettings::of(self, profile, &address).map(LaunchSettings::elsewhere)
     }
 
+    fn needs_image(&self, _settings: &LaunchSettings) -> bool {
+        false
+    }
+
     fn nodes_of_row(&self, _settings: &LaunchSettings, _row: &Row) -> Result<Option<NodesByRole>, String> {
         Ok(None)
     }

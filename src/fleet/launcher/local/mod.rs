@@ -33,6 +33,10 @@ impl LaunchRules for Local {
         Ok(LaunchSettings::local())
     }
 
+    fn needs_image(&self, _settings: &LaunchSettings) -> bool {
+        false
+    }
+
     fn nodes_of_row(&self, _settings: &LaunchSettings, _row: &Row) -> Result<Option<NodesByRole>, String> {
         Ok(None)
     }

@@ -97,6 +97,14 @@ impl LaunchRules for Slurm {
         LaunchSettings::of(self, profile, &settings)
     }
 
+    fn needs_image(&self, settings: &LaunchSettings) -> bool {
+        let settings: Result<SlurmSettings, _> = settings.read();
+        settings.is_ok_and(|settings| match settings.container {
+            SlurmContainer::None => false,
+            SlurmContainer::Pyxis | SlurmContainer::Enroot => true,
+        })
+    }
+
     fn nodes_of_row(&self, settings: &LaunchSettings, row: &Row) -> Result<Option<NodesByRole>, String> {
         let settings = settings.read().map_err(|error| error.to_string())?;
         let allocation = allocation(row, &settings).map_err(|error| error.to_string())?;
