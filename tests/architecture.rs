@@ -75,7 +75,10 @@ const MAY_IMPORT: [(&str, &[&str]); 27] = [
         ],
     ),
     ("scaffold", &["model", "system", "job", "fleet"]),
-    ("sweep", &["model", "system", "matrix", "job", "execution", "store"]),
+    (
+        "sweep",
+        &["model", "system", "matrix", "job", "result", "git", "execution", "store"],
+    ),
     ("serve", &["model", "system", "result", "analysis", "report", "store"]),
     ("cli", &["*"]),
 ];

@@ -24,6 +24,7 @@ mod history;
 mod import;
 mod import_image;
 mod init;
+mod job_plan;
 mod logging;
 mod man;
 mod matrix;

@@ -9,9 +9,9 @@ use clap::Args;
 use super::eval::ApiArg;
 use super::reap::reap;
 use super::row_choice::{ChosenRow, RowChoiceArgs};
-use super::{Exit, Failure};
+use super::{Exit, Failure, job_plan, output};
 use crate::eval::answer_text::{AnswerText, THINK_END};
-use crate::execution::{EvalOptions, ExecutionRequest, LoadOverrides, execute};
+use crate::execution::{EvalOptions, ExecutionRequest, LoadOverrides, execute, plan_job};
 use crate::system::cancellation::Cancellation;
 
 /// Execute one matrix row on this machine.
@@ -19,6 +19,7 @@ use crate::system::cancellation::Cancellation;
 #[command(after_help = "Examples:\n  \
         imax run --row row.json --out results --runner-name h200-a_0\n  \
         imax run --config-key dsr1-fp8-h200-sglang --conc 16\n  \
+        imax run --config-key dsr1-fp8-h200-sglang --conc 16 --dry-run\n  \
         imax run --model org/model --hardware cpu --framework llamacpp --conc 2 --input-len 128 --output-len 64")]
 pub struct RunArgs {
     #[command(flatten)]
@@ -55,6 +56,9 @@ pub struct RunArgs {
     /// far as it can be reached from here.
     #[arg(long, value_name = "NAME", requires = "reap")]
     gone_machine: Vec<String>,
+    /// Print what would be started and written (command, environment without secrets, mounts, deadlines, files), and start nothing.
+    #[arg(long, conflicts_with = "reap")]
+    dry_run: bool,
     /// Print failures only.
     #[arg(long, short)]
     quiet: bool,
@@ -119,6 +123,7 @@ fn ratio(text: &str) -> Result<f64, String> {
 /// What `imax run` was asked to do.
 enum Task {
     Execute(Box<ExecutionRequest>),
+    Plan(Box<ExecutionRequest>),
     Reap { gone_machines: Vec<String> },
 }
 
@@ -139,6 +144,7 @@ impl TryFrom<RunArgs> for Task {
             evals,
             reap,
             gone_machine,
+            dry_run,
             quiet,
         } = args;
         if reap {
@@ -147,7 +153,7 @@ impl TryFrom<RunArgs> for Task {
             });
         }
         let ChosenRow { row, runner } = choice.row()?;
-        Ok(Self::Execute(Box::new(ExecutionRequest {
+        let request = Box::new(ExecutionRequest {
             row,
             out,
             recipe_dir,
@@ -160,7 +166,8 @@ impl TryFrom<RunArgs> for Task {
             seed,
             evals: evals.into(),
             quiet,
-        })))
+        });
+        Ok(if dry_run { Self::Plan(request) } else { Self::Execute(request) })
     }
 }
 
@@ -213,11 +220,15 @@ impl From<EvalRowArgs> for EvalOptions {
 /// Runs the command.
 ///
 /// # Errors
-/// If there is no row that can be read, and as [`execute`].
+/// If there is no row that can be read, and as [`execute`] or [`plan_job`].
 pub async fn run(args: RunArgs) -> Result<Exit, Failure> {
     let cancellation = Cancellation::on_signals()?;
     match Task::try_from(args)? {
         Task::Reap { gone_machines } => Ok(reap(&gone_machines, &cancellation).await),
+        Task::Plan(request) => {
+            output::emit(&job_plan::text_of(&plan_job(&request)?))?;
+            Ok(Exit::Success)
+        }
         Task::Execute(request) => {
             let executed = execute(*request, &cancellation).await?;
             Ok(executed.end.into())

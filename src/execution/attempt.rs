@@ -51,7 +51,7 @@ pub(super) async fn run_attempt(ctx: &JobContext, progress: &mut Progress) -> Re
     let mut measurement = Measurement::default();
     let measured = measure(ctx, progress, &engine, evals, &mut measurement).await;
     let stopped = stop_engine(ctx, progress, engine, state).await;
-    if let Some(facts) = facts_of_nodes(&ctx.folders.untrusted_out, &measurement.nodes) {
+    if let Some(facts) = facts_of_nodes(&ctx.untrusted_out, &measurement.nodes) {
         progress.node = facts;
     }
     // The first failure is the cause; failures of stop and collect may be consequences of it.

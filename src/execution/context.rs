@@ -29,6 +29,8 @@ pub(super) struct JobContext {
     pub folders: JobFolders,
     /// The log of the engine, and of the profile's hooks.
     pub log: EngineLog,
+    /// The output folder, for reading: the engine can write there.
+    pub untrusted_out: UntrustedFolder,
     /// The environment of the engine.
     pub environment: Vec<Variable>,
     /// The secrets in the environment, the longest first.
@@ -52,12 +54,28 @@ pub(super) struct JobContext {
 pub(super) struct JobFolders {
     /// Output of the job.
     pub out: PathBuf,
-    /// The same, for reading: the engine can write there.
-    pub untrusted_out: UntrustedFolder,
     /// The repository, which is the working folder of recipes and hooks.
     pub repository: PathBuf,
     pub recipes: PathBuf,
     pub runners: PathBuf,
+}
+
+/// The output folder, opened before an engine can replace what is in it.
+#[derive(Debug)]
+pub(super) struct OpenedOutput {
+    pub folder: UntrustedFolder,
+    pub log: EngineLog,
+}
+
+impl OpenedOutput {
+    /// Opens the folder and begins an empty log in it.
+    pub fn open(folders: &JobFolders) -> Result<Self, ExecutionError> {
+        let path = folders.server_log();
+        Ok(Self {
+            folder: UntrustedFolder::open(&folders.out)?,
+            log: EngineLog::create(path.clone()).map_err(|source| ExecutionError::Log { path, source })?,
+        })
+    }
 }
 
 /// When a job began.
@@ -84,8 +102,12 @@ impl JobFolders {
             path: request.out.clone(),
             source,
         })?;
+        Self::of(request)
+    }
+
+    /// Finds the folders and creates none.
+    pub fn of(request: &ExecutionRequest) -> Result<Self, ExecutionError> {
         Ok(Self {
-            untrusted_out: UntrustedFolder::open(&request.out)?,
             out: absolute(&request.out)?,
             repository: std::env::current_dir().map_err(ExecutionError::WorkingFolder)?,
             recipes: absolute(&request.recipe_dir)?,

@@ -16,6 +16,7 @@
 //! - `engine`, `supervision`, `interruption`: the running engine, and how a phase is interrupted by its exit, a deadline or a signal;
 //! - `hooks`, `sampling`, `secret_scan`: commands of the profile around a job, samples of GPUs and host, removal of secrets from files;
 //! - `record`, `job_end`, `provenance`, `publish`, `summary`, `console`: `job.json`, the exit code, the step summary, printed lines.
+//! - `dry_run`: what `execute` would start and write, without any of it.
 //!
 //! Two commands use parts of it without a job: `node_examination` (`imax doctor`) and `external_engine` (`imax ready`).
 
@@ -26,6 +27,7 @@ mod clean;
 mod collect;
 mod console;
 mod context;
+mod dry_run;
 mod engine;
 mod environment;
 mod error;
@@ -61,7 +63,6 @@ use std::time::Duration;
 
 use tracing::{Instrument as _, info_span};
 
-use crate::fleet::engine_log::EngineLog;
 use crate::fleet::job_state::StateFolder;
 use crate::fleet::launcher::secrets_of;
 use crate::git::checkout::Checkout;
@@ -74,7 +75,8 @@ use crate::system::cancellation::Cancellation;
 use crate::system::ports;
 use crate::system::process::adopt_orphans;
 use console::Console;
-use context::{JobContext, JobFolders, JobStart};
+use context::{JobContext, JobFolders, JobStart, OpenedOutput};
+pub use dry_run::{DryRunError, JobPlan, PhaseDeadline, plan_job};
 pub use error::ExecutionError;
 pub use external_engine::{ExternalEngine, ExternalEngineError, wait_for_external_engine};
 pub use job_end::JobEnd;
@@ -120,9 +122,8 @@ pub async fn execute(request: ExecutionRequest, cancellation: &Cancellation) -> 
         Some(port) => port,
         None => ports::free_port().map_err(ExecutionError::NoFreePort)?,
     };
-    let path = folders.server_log();
-    let log = EngineLog::create(path.clone()).map_err(|source| ExecutionError::Log { path, source })?;
-    let ctx = context(request, spec, folders, log, checkout, port, start, cancellation);
+    let output = OpenedOutput::open(&folders)?;
+    let ctx = context(request, spec, folders, output, checkout, port, start, cancellation);
     announce(&ctx, cleared);
     let mut progress = Progress::new(ctx.spec.profile.deadlines);
     let span = info_span!("job", id = %ctx.spec.id, row = %ctx.spec.row.curve_key());
@@ -138,7 +139,7 @@ fn context(
     request: ExecutionRequest,
     spec: JobSpec,
     folders: JobFolders,
-    log: EngineLog,
+    output: OpenedOutput,
     checkout: Checkout,
     port: u16,
     start: JobStart,
@@ -150,7 +151,8 @@ fn context(
         console: Console::new(is_github_actions(), request.quiet, secrets.clone()),
         spec,
         folders,
-        log,
+        log: output.log,
+        untrusted_out: output.folder,
         environment,
         secrets,
         port,

@@ -112,6 +112,12 @@ impl StateFolder {
         Self(folder)
     }
 
+    /// The file of a job's state, which exists while the job runs.
+    #[must_use]
+    pub fn file(&self, job: &JobId) -> PathBuf {
+        self.path(job)
+    }
+
     /// Writes a job's state.
     ///
     /// # Errors

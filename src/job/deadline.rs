@@ -84,6 +84,12 @@ impl PhaseTime {
         Self(Duration::from_secs(seconds))
     }
 
+    /// The time of a duration; what is shorter than a millisecond is not shown.
+    #[must_use]
+    pub const fn of(duration: Duration) -> Self {
+        Self(duration)
+    }
+
     /// As a duration.
     #[must_use]
     pub fn duration(self) -> Duration {

@@ -44,11 +44,13 @@ fn rows_are_measured_reported_and_kept() {
     };
     let first = sweep(&[]);
     assert_eq!(first.code, Some(0), "{}", first.stderr);
-    assert!(
-        first.stderr.contains("[1/") && first.stderr.contains("measured in"),
-        "{}",
-        first.stderr
-    );
+    let shown = first.stderr.lines().find(|line| line.contains("measured in")).unwrap_or_default();
+    let figures = shown
+        .split("  ")
+        .filter(|cell| cell.trim().parse::<f64>().is_ok_and(|figure| figure > 0.0));
+    // The concurrency and three figures.
+    assert_eq!(figures.count(), 4, "{}", first.stderr);
+    assert!(first.stderr.contains("[1/") && first.stderr.contains("TTFT ms"), "{}", first.stderr);
     assert!(first.stdout.contains("tok/s/GPU"), "{}", first.stdout);
     for name in ["plan.json", "summary.md", "report.html", "report.csv", "agg_bmk.json"] {
         assert!(repository.exists(&format!("sweep/{name}")), "{name}");
@@ -63,6 +65,15 @@ fn rows_are_measured_reported_and_kept() {
         "{}",
         resumed.stderr
     );
+}
+
+#[test]
+fn dry_run_names_the_jobs_and_writes_nothing() {
+    let repository = DemoRepository::new();
+    let shown = finished(&mut repository.imax(&["sweep", "demo-fp8-h100-sim", "--conc", "1,4", "--no-evals", "--dry-run"]));
+    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    assert_eq!(shown.stdout.lines().count(), 2, "{}", shown.stdout);
+    assert!(!repository.exists("sweep") && !repository.0.path().join("state").exists());
 }
 
 #[test]
@@ -88,6 +99,7 @@ fn cancelled_sweep_ends_with_what_it_has() {
     let ended = sweep.finish();
     assert_eq!(ended.code, Some(130), "{}", ended.stderr);
     assert!(repository.exists("sweep/report.html") && repository.exists("sweep/agg_bmk.json"));
+    assert!(ended.stderr.contains("--resume"), "{}", ended.stderr);
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod credentials;
 mod docker;
 mod doctor;
 mod doctor_gpus;
+mod dry_run;
 mod earlier_results;
 mod evals;
 mod failure;

@@ -1,7 +1,6 @@
-//! The demo's measurements: the plans of both commits, and every job of them on this machine, in rounds. In a round each job of the
-//! first commit is followed by the same job of the second one, and the next round turns the order round, so that whatever else the
-//! machine does meets both commits. From the rounds the comparison knows how much a measurement differs from the next.
+//! The demo's measurements: a sweep of both commits, in rounds.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,70 +9,37 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::repository::{DemoRepository, Refs, Step};
 use crate::analysis::Run;
-use crate::cli::{Exit, Failure, output};
-use crate::execution::{EvalOptions, ExecutionRequest, LoadOverrides, execute};
+use crate::cli::{Exit, Failure, OrExit as _, output};
+use crate::execution::{EvalOptions, LoadOverrides};
 use crate::job::Outcome;
-use crate::matrix::plan::{Job, PlanFile, jobs};
+use crate::matrix::plan::{SearchSpace, jobs};
+use crate::model::{RunnerLabel, RunnerName};
 use crate::planning::{self, ChangelogFiles, ConfigFiles};
-use crate::store::{self, collect};
+use crate::store;
+use crate::sweep::{FailedJobs, SweepJob, SweepRequest, SweepStep, UnfitRows, Variant, run_sweep};
 use crate::system::cancellation::Cancellation;
-use crate::system::files;
 
-/// What a step measures, and where its results go.
-pub struct PlannedStep {
-    step: Step,
-    commit: String,
-    jobs: Vec<Job>,
-    plan_file: PathBuf,
-    /// A folder for each round.
-    results: Vec<PathBuf>,
-}
-
-impl PlannedStep {
-    /// Plans a step whose files are checked out, and writes its plan. The first round's results are in the step's own folder.
-    pub fn new(step: Step, refs: Refs, folder: &Path, rounds: NonZeroU32) -> Result<Self, Failure> {
-        let space = planning::between(
-            &refs.base,
-            &refs.head,
-            &ChangelogFiles::default(),
-            &ConfigFiles::default(),
-            &output::say,
-        )?;
-        let planned = jobs(space.rows());
-        let first = folder.join(step.folder());
-        let plan_file = first.join("plan.json");
-        files::write_json(&plan_file, &PlanFile::new(&planned, &space, None))?;
-        let later = (2..=rounds.get()).map(|round| folder.join("rounds").join(format!("{}-{round}", step.folder())));
-        output::say(&format!("{}: {} jobs", step.title(), planned.len()));
-        for job in &planned {
-            output::say(&format!("  {}", job.name));
-        }
-        Ok(Self {
-            step,
-            commit: refs.head,
-            jobs: planned,
-            plan_file,
-            results: std::iter::once(first).chain(later).collect(),
-        })
+/// Plans a step whose files are checked out. The first round's results are in the step's own folder.
+pub fn plan(step: Step, refs: Refs, folder: &Path, rounds: NonZeroU32) -> Result<Variant, Failure> {
+    let search_space = planning::between(
+        &refs.base,
+        &refs.head,
+        &ChangelogFiles::default(),
+        &ConfigFiles::default(),
+        &output::say,
+    )?;
+    let planned = jobs(search_space.rows());
+    output::say(&format!("{}: {} jobs", step.title(), planned.len()));
+    for job in &planned {
+        output::say(&format!("  {}", job.name));
     }
-
-    /// The jobs of a round. Accuracy is not a matter of the machine's noise: it is evaluated once.
-    fn jobs_of(&self, round: usize) -> Vec<&Job> {
-        let jobs = self.jobs.iter();
-        jobs.filter(|job| round == 0 || !job.row.is_evaluated_alone()).collect()
-    }
-
-    /// The runs, one a round.
-    fn collect(&self) -> Result<Vec<Run>, Failure> {
-        let mut runs = Vec::new();
-        for (round, results) in self.results.iter().enumerate() {
-            // Later rounds have only some of the plan's jobs.
-            let plan = (round == 0).then_some(self.plan_file.as_path());
-            collect::write_run(results, store::gather(&results.join("jobs"), plan)?)?;
-            runs.push(store::load_run(results)?);
-        }
-        Ok(runs)
-    }
+    let later = (2..=rounds.get()).map(|round| folder.join("rounds").join(format!("{}-{round}", step.folder())));
+    Ok(Variant {
+        name: step.title(),
+        commit: Some(refs.head),
+        search_space,
+        rounds: std::iter::once(folder.join(step.folder())).chain(later).collect(),
+    })
 }
 
 /// How the measurements ended.
@@ -84,81 +50,77 @@ pub enum Measured {
     Ended(Exit),
 }
 
-/// Measures both steps, round by round, and collects their runs.
-pub async fn measure(steps: [PlannedStep; 2], repository: &DemoRepository, cancellation: &Cancellation) -> Result<Measured, Failure> {
-    let rounds = steps.iter().map(|step| step.results.len()).min().unwrap_or(0);
-    let schedule: Vec<(&PlannedStep, usize, &Job)> = (0..rounds).flat_map(|round| schedule_of(&steps, round)).collect();
-    let bar = progress_bar(schedule.len());
-    for (step, round, job) in schedule {
-        bar.set_message(format!("{}, {}", step.step.title(), job.name));
-        repository.check_out(&step.commit)?;
-        let folder = step.results[round].join("jobs");
-        let executed = Box::pin(execute(request(job, &folder), cancellation)).await?;
-        let exit = Exit::from(executed.end);
-        if matches!(exit, Exit::Interrupted | Exit::Terminated) {
-            bar.abandon_with_message("cancelled");
-            return Ok(Measured::Ended(exit));
-        }
-        if exit != Exit::Success {
-            bar.abandon_with_message("failed");
-            output::say(&format!("{}: {}", job.name, outcome_line(&executed.record.outcome)));
-            return Ok(Measured::Ended(exit));
-        }
-        bar.inc(1);
-    }
-    bar.finish_with_message("measured");
-    let [first, second] = &steps;
-    Ok(Measured::Complete([first.collect()?, second.collect()?]))
-}
-
-/// A round: the jobs of both steps in turn, the first one first in even rounds.
-fn schedule_of(steps: &[PlannedStep; 2], round: usize) -> Vec<(&PlannedStep, usize, &Job)> {
-    let [first, second] = if round.is_multiple_of(2) {
-        [&steps[0], &steps[1]]
-    } else {
-        [&steps[1], &steps[0]]
-    };
-    let (of_first, of_second) = (first.jobs_of(round), second.jobs_of(round));
-    let longest = of_first.len().max(of_second.len());
-    let mut turns = Vec::new();
-    for at in 0..longest {
-        turns.extend(of_first.get(at).map(|job| (first, round, *job)));
-        turns.extend(of_second.get(at).map(|job| (second, round, *job)));
-    }
-    turns
-}
-
-fn outcome_line(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Ok => "ok".to_owned(),
-        Outcome::Failed(failure) => failure.reason.clone(),
-    }
-}
-
-/// The accuracy task of the demo: small sums, which need no download.
-const EVAL_TASK: &str = "benchmarks/evals/sums.yaml";
-
-fn request(job: &Job, jobs: &Path) -> ExecutionRequest {
-    ExecutionRequest {
-        row: job.row.clone(),
-        out: jobs.join(&job.id),
+/// Measures both steps.
+pub async fn measure(steps: [Variant; 2], repository: &DemoRepository, cancellation: &Cancellation) -> Result<Measured, Failure> {
+    let runners = runners(steps.iter().map(|step| &step.search_space))?;
+    let request = SweepRequest {
+        variants: steps.into(),
+        repository: Some(repository.git()),
         recipe_dir: PathBuf::from("benchmarks"),
         runner_dir: PathBuf::from("runners"),
         profile: Some("demo".to_owned()),
-        runner_name: Some(format!("{}_0", job.row.runner)),
-        port: None,
+        runners,
         load: LoadOverrides::default(),
         seed: 0,
         evals: EvalOptions {
             tasks: vec![PathBuf::from(EVAL_TASK)],
             ..EvalOptions::default()
         },
-        quiet: true,
+        resume: false,
+        unfit_rows: UnfitRows::Execute,
+        failed_jobs: FailedJobs::EndSweep,
+    };
+    let bar = progress_bar();
+    let end = run_sweep(&request, &mut |job, step| show(&bar, job, &step), cancellation).await;
+    let exit = match end? {
+        end if end.cancelled.is_some() => end.cancelled.map(Exit::from),
+        end => end.first_failure.map(Exit::from),
+    };
+    if let Some(exit) = exit {
+        return Ok(Measured::Ended(exit));
+    }
+    bar.finish_with_message("measured");
+    match request.variants.as_slice() {
+        [first, second] => Ok(Measured::Complete([runs_of(first)?, runs_of(second)?])),
+        _ => Err(Failure::new(Exit::Infrastructure, "the demo has not two commits")),
     }
 }
 
-fn progress_bar(jobs: usize) -> ProgressBar {
-    let bar = ProgressBar::new(u64::try_from(jobs).unwrap_or(u64::MAX));
+/// The accuracy task of the demo: small sums, which need no download.
+const EVAL_TASK: &str = "benchmarks/evals/sums.yaml";
+
+/// A runner for each label of the rows.
+fn runners<'a>(spaces: impl Iterator<Item = &'a SearchSpace>) -> Result<BTreeMap<RunnerLabel, RunnerName>, Failure> {
+    let labels = spaces.flat_map(SearchSpace::rows).map(|row| row.runner.clone());
+    let named = labels.map(|label| Ok((label.clone(), format!("{label}_0").parse().or_exit(Exit::InvalidInput)?)));
+    named.collect()
+}
+
+/// The runs of a step, one a round.
+fn runs_of(step: &Variant) -> Result<Vec<Run>, Failure> {
+    let runs = step.rounds.iter().map(|folder| Ok(store::load_run(folder)?));
+    runs.collect()
+}
+
+fn show(bar: &ProgressBar, SweepJob { total, variant, job, .. }: &SweepJob<'_>, step: &SweepStep<'_>) {
+    match step {
+        SweepStep::Starts => {
+            bar.set_length(u64::try_from(*total).unwrap_or(u64::MAX));
+            bar.set_message(format!("{}, {}", variant.name, job.name));
+        }
+        SweepStep::Ended { executed, .. } => match &executed.record.outcome {
+            Outcome::Ok => bar.inc(1),
+            Outcome::Failed(failure) => {
+                bar.abandon_with_message("not measured");
+                output::say(&format!("{}: {}", job.name, failure.reason));
+            }
+        },
+        SweepStep::Kept { .. } | SweepStep::LeftOut { .. } => bar.inc(1),
+    }
+}
+
+fn progress_bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
     // The template is a constant that the library parses; were it wrong, its plain bar is as good.
     if let Ok(style) = ProgressStyle::with_template("  {bar:30} {pos}/{len} {elapsed} {msg}") {
         bar.set_style(style);

@@ -1,6 +1,6 @@
 //! `imax demo`: the whole pipeline on this machine. It makes a benchmark repository with two changelog commits and does
-//! for each what the action does in production: plan, run every row against an engine process over a socket, collect. It does so in
-//! several rounds, which tell how noisy the machine is. Then it compares the runs of the two commits and reports. Only the engines
+//! for each what the action does in production: plan, run every row against an engine process over a socket, collect. The
+//! measurements are a sweep of both commits in turn, in several rounds, which tell how noisy the machine is. Then it compares the runs of the two commits and reports. Only the engines
 //! are simulated; their processes, sockets, measurements and results are real.
 
 mod measure;
@@ -18,7 +18,7 @@ use crate::report::{Format, View};
 use crate::store::hardware;
 use crate::system::cancellation::Cancellation;
 use crate::system::files;
-use measure::{Measured, PlannedStep};
+use measure::Measured;
 use repository::{DemoRepository, SecondCommit, Step};
 
 /// Run the whole pipeline on this machine, with simulated engines.
@@ -70,9 +70,11 @@ pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     // Paths are relative to the top of the repository, as in the checkout of a job.
     std::env::set_current_dir(repository.folder()).or_exit(Exit::Infrastructure)?;
 
-    let mut plan = |step| -> Result<PlannedStep, Failure> { PlannedStep::new(step, repository.advance(step)?, &folder, rounds) };
-    let steps = [plan(Step::First)?, plan(Step::Second)?];
-    let measured = measure::measure(steps, &repository, &cancellation).await;
+    let first = repository.advance(Step::First)?;
+    let first = measure::plan(Step::First, first, &folder, rounds)?;
+    let second = repository.advance(Step::Second)?;
+    let second = measure::plan(Step::Second, second, &folder, rounds)?;
+    let measured = measure::measure([first, second], &repository, &cancellation).await;
     // The repository is left as it is after the second commit, whichever was measured last.
     repository.check_out_newest()?;
     match measured? {

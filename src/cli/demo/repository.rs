@@ -162,14 +162,14 @@ impl DemoRepository {
         &self.folder
     }
 
-    /// Makes the files those of a commit.
-    pub fn check_out(&self, commit: &str) -> Result<(), Failure> {
-        Ok(self.git.check_out(commit)?)
+    /// The git repository.
+    pub fn git(&self) -> &NewRepository {
+        &self.git
     }
 
     /// Makes the files those of the newest commit.
     pub fn check_out_newest(&self) -> Result<(), Failure> {
-        self.check_out(&self.newest)
+        Ok(self.git.check_out(&self.newest)?)
     }
 
     pub fn advance(&mut self, step: Step) -> Result<Refs, Failure> {

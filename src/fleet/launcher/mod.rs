@@ -4,6 +4,7 @@
 mod container;
 mod docker;
 mod endpoint;
+mod launch_plan;
 mod local;
 mod mount;
 mod process;
@@ -27,6 +28,8 @@ use crate::job::{Attempt, JobFailure, JobSpec, LaunchRules, LaunchSettings, Serv
 use crate::model::{JobId, Secret, Variable};
 use crate::system::cancellation::Cancellation;
 use crate::system::process::{Ending, ProcessError, StopReport};
+
+pub use launch_plan::{LaunchInput, LaunchPlan, launch_plan};
 
 /// All launchers, in the order in which messages name them.
 static KINDS: [&dyn LauncherKind; 5] = [&local::Local, &script::Script, &docker::Docker, &slurm::Slurm, &endpoint::Endpoint];
@@ -91,9 +94,31 @@ pub struct LaunchRequest<'a> {
 /// Attempts of operations that a launcher retries itself, such as the pull of an image.
 pub type Tries = Mutex<Vec<Attempt>>;
 
+impl LaunchRequest<'_> {
+    /// What the launch is made of.
+    fn input(&self) -> LaunchInput<'_> {
+        LaunchInput {
+            spec: self.spec,
+            environment: self.environment,
+            recipe_folder: self.recipe_folder,
+            runner_folder: self.runner_folder,
+            repository: self.repository,
+            out: self.out,
+            log: self.log.path(),
+            port: self.port,
+        }
+    }
+}
+
 pub trait Launcher {
     /// The resources other than processes that the job will hold; written to the job's state before anything is started.
     fn holds(&self, spec: &JobSpec) -> Vec<Holding>;
+
+    /// What [`Launcher::launch`] would start, made of the same values.
+    ///
+    /// # Errors
+    /// If the launch would be refused before anything is started.
+    fn plan(&self, input: &LaunchInput<'_>) -> Result<LaunchPlan, LaunchError>;
 
     /// Starts the engine. Returns once it is started, not when it is ready.
     ///

@@ -11,10 +11,17 @@ use super::{Engine, LaunchError, LaunchRequest};
 use crate::system::cancellation::Cancellation;
 use crate::system::process::{Ending, Group, Input, StartedFrom, StopReport};
 
+const BASH: &str = "bash";
+
+/// The command that [`start`] runs.
+pub(super) fn command(script: &Path) -> Vec<String> {
+    vec![BASH.to_owned(), script.to_string_lossy().into_owned()]
+}
+
 /// Runs a script with bash and the recipe's environment.
 pub(super) fn start(script: &Path, request: &LaunchRequest<'_>) -> Result<Box<dyn Engine>, LaunchError> {
     let group = Group::start(&StartedFrom {
-        program: "bash",
+        program: BASH,
         arguments: &[script.to_string_lossy().into_owned()],
         folder: request.repository,
         input: Input::Empty,

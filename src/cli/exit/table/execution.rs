@@ -1,7 +1,7 @@
 //! Exit codes of jobs and of commands that recipes call: a node is examined, an engine is awaited, an image imported, GPUs are sampled.
 
 use super::super::{Exit, ExitOf};
-use crate::execution::{ExaminationError, ExecutionError, ExternalEngineError, JobEnd, RunnerProfileError};
+use crate::execution::{DryRunError, ExaminationError, ExecutionError, ExternalEngineError, JobEnd, RunnerProfileError};
 use crate::fleet::image_cache::ImageError;
 use crate::fleet::telemetry::NvmlError;
 
@@ -34,6 +34,16 @@ impl ExitOf for ExecutionError {
             | Self::RecordJson(_)
             | Self::RecordFile(_)
             | Self::Summary(_) => Exit::Infrastructure,
+        }
+    }
+}
+
+impl ExitOf for DryRunError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Execution(error) => error.exit(),
+            Self::Refused(_) => Exit::InvalidInput,
+            Self::Launch(error) => error.exit(),
         }
     }
 }

@@ -34,6 +34,7 @@ impl ExitOf for SweepError {
             Self::Execution(error) => error.exit(),
             Self::Gather(error) => error.exit(),
             Self::Collect(error) => error.exit(),
+            Self::Commit(error) => error.exit(),
             Self::Occupied(_) => Exit::Usage,
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use bollard::models::{ContainerCreateBody, DeviceMapping, DeviceRequest, HostConfig, PortBinding, ResourcesUlimits};
+use serde_json::Value;
 
 use super::DockerError;
 use super::options::{ContainerNetwork, GpuRequest};
@@ -37,6 +38,34 @@ pub(super) fn create_request(plan: &ContainerPlan, environment: &[Variable]) -> 
         host_config: Some(host_config(plan, port)?),
         ..ContainerCreateBody::default()
     })
+}
+
+/// The request without command, variables and mounts: its keys and values, by the names of the Docker API.
+pub(super) fn requested_settings(plan: &ContainerPlan) -> Result<Vec<(String, String)>, DockerError> {
+    let port = plan.mapped_port.map(|port| format!("{port}/tcp"));
+    let host = serde_json::to_value(host_config(plan, port)?).unwrap_or_default();
+    let mut settings = vec![
+        ("name".to_owned(), plan.name.clone()),
+        ("image".to_owned(), plan.image.clone()),
+        ("pull".to_owned(), plan.settings.pull.as_str().to_owned()),
+    ];
+    settings.extend(plan.settings.user.iter().map(|user| ("user".to_owned(), user.clone())));
+    let Value::Object(host) = host else { return Ok(settings) };
+    for (name, value) in host {
+        if name != "Binds" && !is_empty(&value) {
+            settings.push((name, value.to_string()));
+        }
+    }
+    Ok(settings)
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Bool(true) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 fn host_config(plan: &ContainerPlan, port: Option<String>) -> Result<HostConfig, DockerError> {

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::container::ContainerFolders;
-use super::{Engine, LaunchError, LaunchRequest, Launcher, LauncherKind, Removal};
+use super::{Engine, LaunchError, LaunchInput, LaunchPlan, LaunchRequest, Launcher, LauncherKind, Removal};
 use crate::fleet::job_state::Holding;
 use crate::job::{
     JobSpec, LaunchRules, LaunchSettings, NodesByRole, ProfileError, ProfileHead, Service, SettingsError, merged, section_value,
@@ -39,7 +39,7 @@ use crate::matrix::Row;
 use crate::system::cancellation::Cancellation;
 use client::{REQUEST_TIMEOUT, connect, daemon_version, remove_containers, remove_labelled};
 use options::GpuRequest;
-use plan::container_plan;
+use plan::{ContainerPlan, container_plan};
 use settings::{DockerDocument, DockerSettings, docker_settings, without_excluded};
 
 /// Timeout of the version request.
@@ -211,21 +211,41 @@ impl Launcher for DockerLauncher {
         }]
     }
 
+    fn plan(&self, input: &LaunchInput<'_>) -> Result<LaunchPlan, LaunchError> {
+        let plan = self.container_plan(input)?;
+        let mut settings = vec![("socket".to_owned(), self.socket())];
+        settings.extend(create_request::requested_settings(&plan)?);
+        let environment = plan.environment.iter().filter_map(|text| text.split_once('='));
+        Ok(LaunchPlan {
+            command: plan.command,
+            stdin: None,
+            environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            secrets: plan.secrets,
+            mounts: plan.mounts,
+            settings,
+            files: Vec::new(),
+        })
+    }
+
     fn launch<'a>(&'a self, request: &'a LaunchRequest<'a>) -> LocalBoxFuture<'a, Result<Box<dyn Engine>, LaunchError>> {
         Box::pin(self.start(request))
     }
 }
 
 impl DockerLauncher {
-    async fn start(&self, request: &LaunchRequest<'_>) -> Result<Box<dyn Engine>, LaunchError> {
+    fn container_plan(&self, input: &LaunchInput<'_>) -> Result<ContainerPlan, DockerError> {
         let binary = std::env::current_exe().map_err(DockerError::Runtime)?;
         let folders = ContainerFolders {
-            repository: request.repository,
-            recipes: request.recipe_folder,
-            out: request.out,
+            repository: input.repository,
+            recipes: input.recipe_folder,
+            out: input.out,
             binary: &binary,
         };
-        let plan = container_plan(request.spec, &self.settings, request.environment, request.port, folders);
+        Ok(container_plan(input.spec, &self.settings, input.environment, input.port, folders))
+    }
+
+    async fn start(&self, request: &LaunchRequest<'_>) -> Result<Box<dyn Engine>, LaunchError> {
+        let plan = self.container_plan(&request.input())?;
         let create_request = create_request::create_request(&plan, request.environment)?;
         let socket = self.socket();
         let connection = until_cancelled(request, "connecting to the container engine", connect(&socket));

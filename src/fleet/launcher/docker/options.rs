@@ -18,6 +18,16 @@ pub(crate) enum PullPolicy {
     Always,
 }
 
+impl PullPolicy {
+    /// Its name in profiles.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Always => "always",
+        }
+    }
+}
+
 /// The network of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Engine, EngineAddress, LaunchError, LaunchRequest, Launcher, LauncherKind};
+use super::{Engine, EngineAddress, LaunchError, LaunchInput, LaunchPlan, LaunchRequest, Launcher, LauncherKind};
 use crate::fleet::job_state::Holding;
 use crate::job::{
     JobSpec, LaunchRules, LaunchSettings, NodesByRole, ProfileError, ProfileHead, SettingsError, section_value, typed_section,
@@ -81,6 +81,13 @@ struct RunningServer(EngineAddress);
 impl Launcher for RunningServer {
     fn holds(&self, _spec: &JobSpec) -> Vec<Holding> {
         Vec::new()
+    }
+
+    fn plan(&self, _input: &LaunchInput<'_>) -> Result<LaunchPlan, LaunchError> {
+        Ok(LaunchPlan {
+            settings: vec![("url".to_owned(), self.0.url())],
+            ..LaunchPlan::default()
+        })
     }
 
     fn launch<'a>(&'a self, _request: &'a LaunchRequest<'a>) -> LocalBoxFuture<'a, Result<Box<dyn Engine>, LaunchError>> {

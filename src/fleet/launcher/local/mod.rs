@@ -1,10 +1,12 @@
 //! The launcher `local`: the recipe runs as a process on this machine.
 
+use std::path::PathBuf;
+
 use futures_util::future::LocalBoxFuture;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 
-use super::{Engine, LaunchError, LaunchRequest, Launcher, LauncherKind, process};
+use super::{Engine, LaunchError, LaunchInput, LaunchPlan, LaunchRequest, Launcher, LauncherKind, process};
 use crate::fleet::job_state::Holding;
 use crate::job::{JobSpec, LaunchRules, LaunchSettings, NodesByRole, ProfileError, ProfileHead, SettingsError};
 use crate::matrix::Row;
@@ -56,7 +58,15 @@ impl Launcher for RecipeProcess {
         Vec::new()
     }
 
-    fn launch<'a>(&'a self, request: &'a LaunchRequest<'a>) -> LocalBoxFuture<'a, Result<Box<dyn Engine>, LaunchError>> {
-        Box::pin(async { process::start(&request.recipe_folder.join(request.spec.recipe_path()), request) })
+    fn plan(&self, input: &LaunchInput<'_>) -> Result<LaunchPlan, LaunchError> {
+        Ok(LaunchPlan::of_command(process::command(&recipe(input)), input))
     }
+
+    fn launch<'a>(&'a self, request: &'a LaunchRequest<'a>) -> LocalBoxFuture<'a, Result<Box<dyn Engine>, LaunchError>> {
+        Box::pin(async { process::start(&recipe(&request.input()), request) })
+    }
+}
+
+fn recipe(input: &LaunchInput<'_>) -> PathBuf {
+    input.recipe_folder.join(input.spec.recipe_path())
 }

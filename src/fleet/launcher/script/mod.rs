@@ -8,7 +8,7 @@ use schemars::{JsonSchema as _, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Engine, LaunchError, LaunchRequest, Launcher, LauncherKind, process};
+use super::{Engine, LaunchError, LaunchInput, LaunchPlan, LaunchRequest, Launcher, LauncherKind, process};
 use crate::fleet::job_state::Holding;
 use crate::job::{JobSpec, LaunchRules, LaunchSettings, NodesByRole, ProfileError, ProfileHead, SettingsError, section_value};
 use crate::matrix::Row;
@@ -73,13 +73,22 @@ impl Launcher for ScriptProcess {
         Vec::new()
     }
 
+    fn plan(&self, input: &LaunchInput<'_>) -> Result<LaunchPlan, LaunchError> {
+        Ok(LaunchPlan::of_command(process::command(&self.existing(input)?), input))
+    }
+
     fn launch<'a>(&'a self, request: &'a LaunchRequest<'a>) -> LocalBoxFuture<'a, Result<Box<dyn Engine>, LaunchError>> {
-        Box::pin(async {
-            let script = request.runner_folder.join(&self.path);
-            if !script.is_file() {
-                return Err(LaunchError::Launcher(MissingScript(script).into()));
-            }
-            process::start(&script, request)
-        })
+        Box::pin(async { process::start(&self.existing(&request.input())?, request) })
+    }
+}
+
+impl ScriptProcess {
+    fn existing(&self, input: &LaunchInput<'_>) -> Result<PathBuf, LaunchError> {
+        let script = input.runner_folder.join(&self.path);
+        if script.is_file() {
+            Ok(script)
+        } else {
+            Err(LaunchError::Launcher(MissingScript(script).into()))
+        }
     }
 }

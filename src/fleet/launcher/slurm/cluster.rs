@@ -17,6 +17,8 @@ use crate::system::host::own_user;
 use crate::system::process::JOB_MARK;
 use crate::system::tool::{ToolError, run_async};
 
+/// The tool that submits jobs.
+pub(super) const SBATCH: &str = "sbatch";
 /// Timeout of a submission: site plugins may be slow.
 const SUBMISSION: Duration = Duration::from_secs(60);
 /// Timeout of any other request.
@@ -105,18 +107,17 @@ impl Cluster {
 
     /// Submits a job and returns its id.
     pub async fn submit(&self, request: &BatchRequest, limit: Duration, cancellation: &Cancellation) -> Result<u64, SlurmError> {
-        const TOOL: &str = "sbatch";
         let mut environment = request.environment.clone();
         environment.extend(self.configuration.iter().map(|path| ("SLURM_CONF".to_owned(), path.clone())));
         environment.push((JOB_MARK.to_owned(), self.job.clone()));
         let call = Call {
-            tool: TOOL,
+            tool: SBATCH,
             arguments: &request.arguments,
             environment: &environment,
             stdin: &request.script,
         };
         let answer = call.answer(limit.min(SUBMISSION), cancellation).await?;
-        submitted(&answer).map_err(|source| SlurmError::Answer { tool: TOOL, source })
+        submitted(&answer).map_err(|source| SlurmError::Answer { tool: SBATCH, source })
     }
 
     /// Reads the version, on which the form of the answers depends.

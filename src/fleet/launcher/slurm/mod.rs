@@ -27,7 +27,8 @@ use schemars::{JsonSchema as _, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Engine, LaunchError, LaunchRequest, Launcher, LauncherKind, Removal};
+use super::launch_plan::secret_names;
+use super::{Engine, LaunchError, LaunchInput, LaunchPlan, LaunchRequest, Launcher, LauncherKind, Removal};
 use crate::fleet::job_state::Holding;
 use crate::job::{
     JobSpec, LaunchRules, LaunchSettings, NodesByRole, ProfileError, ProfileHead, Service, SettingsError, section_value, typed_section,
@@ -39,10 +40,10 @@ use crate::system::files;
 use crate::system::tool;
 use allocation::allocation;
 use batch::Batch;
-use cluster::Cluster;
+use cluster::{Cluster, SBATCH};
 use error::{SlurmError, explained};
 use leftovers::{cancel_arriving, cancel_named};
-use request::{BatchFolders, batch_request};
+use request::{BatchFolders, BatchRequest, batch_request};
 use script::secrets_file;
 use settings::{SlurmContainer, SlurmDocument, SlurmSettings, slurm_settings};
 use watcher::Watcher;
@@ -188,27 +189,52 @@ impl Launcher for Sbatch {
         }]
     }
 
+    fn plan(&self, input: &LaunchInput<'_>) -> Result<LaunchPlan, LaunchError> {
+        let secret_names = secret_names(input.environment);
+        let secrets = (!secret_names.is_empty()).then(|| self.secrets_path(&input.spec.id));
+        let batch = self.batch(input, secrets.as_deref())?;
+        let BatchRequest {
+            arguments,
+            environment,
+            script,
+            mounts,
+        } = batch;
+        Ok(LaunchPlan {
+            command: std::iter::once(SBATCH.to_owned()).chain(arguments).collect(),
+            stdin: Some(script),
+            environment,
+            secrets: secret_names,
+            mounts,
+            settings: Vec::new(),
+            files: secrets.into_iter().collect(),
+        })
+    }
+
     fn launch<'a>(&'a self, request: &'a LaunchRequest<'a>) -> LocalBoxFuture<'a, Result<Box<dyn Engine>, LaunchError>> {
         Box::pin(self.submit(request))
     }
 }
 
 impl Sbatch {
+    fn batch(&self, input: &LaunchInput<'_>, secrets: Option<&Path>) -> Result<BatchRequest, SlurmError> {
+        let binary = std::env::current_exe().map_err(|source| SlurmError::Start { tool: "imax", source })?;
+        let folders = BatchFolders {
+            repository: input.repository,
+            recipes: input.recipe_folder,
+            runners: input.runner_folder,
+            out: input.out,
+            binary: &binary,
+            log: input.log,
+            secrets,
+        };
+        Ok(batch_request(input.spec, &self.settings, input.environment, input.port, folders)?)
+    }
+
     async fn submit(&self, request: &LaunchRequest<'_>) -> Result<Box<dyn Engine>, LaunchError> {
         let job = &request.spec.id;
-        let binary = std::env::current_exe().map_err(|source| SlurmError::Start { tool: "imax", source })?;
         let text = secrets_file(request.environment);
         let secrets = text.as_ref().map(|_| self.secrets_path(job));
-        let folders = BatchFolders {
-            repository: request.repository,
-            recipes: request.recipe_folder,
-            runners: request.runner_folder,
-            out: request.out,
-            binary: &binary,
-            log: request.log.path(),
-            secrets: secrets.as_deref(),
-        };
-        let batch = batch_request(request.spec, &self.settings, request.environment, request.port, folders).map_err(SlurmError::from)?;
+        let batch = self.batch(&request.input(), secrets.as_deref())?;
         let mut cluster = Cluster::new(job, configuration());
         cluster.learn_version(request.cancellation).await.map_err(explained)?;
         if let (Some(path), Some(text)) = (&secrets, &text) {

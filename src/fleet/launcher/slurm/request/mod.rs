@@ -9,6 +9,7 @@ use super::settings::{SlurmContainer, SlurmSettings};
 use super::step::step_options;
 use crate::fleet::image_cache::{ImageSource, enroot_uri};
 use crate::fleet::launcher::container::{ContainerFolders, inside};
+use crate::fleet::launcher::mount::Mount;
 use crate::fleet::node::NODE_FILE_PREFIX;
 use crate::job::JobSpec;
 use crate::model::{Variable, VariableValue};
@@ -36,6 +37,8 @@ pub(super) struct BatchRequest {
     /// The whole environment of sbatch, which the job inherits. It contains no secret.
     pub environment: Vec<(String, String)>,
     pub script: String,
+    /// What the script mounts in its container.
+    pub mounts: Vec<Mount>,
 }
 
 /// Variables that Slurm's tools and the shell need, even if the recipe runs in a container.
@@ -71,6 +74,7 @@ pub(super) fn batch_request(
     };
     let environment = for_the_nodes(spec, environment);
     let shown = plain(&environment);
+    let mut mounts = Vec::new();
     let environment = match settings.container {
         SlurmContainer::None => shown,
         SlurmContainer::Pyxis | SlurmContainer::Enroot => {
@@ -83,6 +87,7 @@ pub(super) fn batch_request(
             let inside = inside(spec, &environment, places, &settings.mounts);
             let image = image(spec, settings, folders.binary, &mut plan);
             plan.step = step_options(settings, &inside, &image);
+            mounts.clone_from(&inside.mounts);
             if allocation.roles.is_some() {
                 // The recipe itself runs outside of the container.
                 shown
@@ -97,6 +102,7 @@ pub(super) fn batch_request(
         arguments: arguments(job, settings, allocation, folders),
         environment,
         script: script(&plan),
+        mounts,
     })
 }
 

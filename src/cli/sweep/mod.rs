@@ -1,5 +1,7 @@
 //! `imax sweep`: measures rows of the configs on this machine, one after another, and reports them.
 
+mod live_table;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -9,17 +11,17 @@ use clap::Args;
 use super::row_choice::{ChosenRows, RowFilterArgs};
 use super::{Exit, Failure, output, terminal};
 use crate::config::Catalog;
-use crate::execution::{EvalOptions, ExecutedJob, LoadOverrides};
-use crate::job::Outcome;
+use crate::execution::{EvalOptions, LoadOverrides};
 use crate::matrix::Row;
 use crate::matrix::evals::Evals;
-use crate::matrix::plan::{ChangelogMetadata, Job, Plan, SearchSpace};
+use crate::matrix::plan::{ChangelogMetadata, Plan, SearchSpace, jobs};
 use crate::model::{RunnerLabel, RunnerName};
 use crate::report::{Format, View};
 use crate::store;
-use crate::sweep::{SweepEnd, SweepRequest, SweepStep, run_sweep};
+use crate::sweep::{FailedJobs, SweepEnd, SweepRequest, UnfitRows, Variant, run_sweep};
 use crate::system::cancellation::Cancellation;
 use crate::system::files;
+use live_table::LiveTable;
 
 /// Measure rows of the configs on this machine, one after another, and report them.
 ///
@@ -78,8 +80,13 @@ pub(super) async fn run(args: SweepArgs) -> Result<Exit, Failure> {
     } = args;
     let ChosenRows { catalog, rows } = filters.rows_of(&config_keys, no_evals.then_some(Evals::Off))?;
     let request = SweepRequest {
-        search_space: search_space(rows),
-        folder: out,
+        variants: vec![Variant {
+            name: "",
+            commit: None,
+            search_space: search_space(rows),
+            rounds: vec![out.clone()],
+        }],
+        repository: None,
         recipe_dir,
         runner_dir,
         profile,
@@ -91,19 +98,25 @@ pub(super) async fn run(args: SweepArgs) -> Result<Exit, Failure> {
         seed,
         evals: EvalOptions::default(),
         resume,
-        leave_out_unfit: true,
+        unfit_rows: UnfitRows::LeaveOut,
+        failed_jobs: FailedJobs::GoOn,
     };
+    let planned: Vec<_> = request
+        .variants
+        .iter()
+        .flat_map(|variant| jobs(variant.search_space.rows()))
+        .collect();
     if dry_run {
-        for row in request.search_space.rows() {
-            output::emit(&format!("{} conc {:?} on {}\n", row.curve_key(), row.conc.as_slice(), row.runner))?;
+        for job in &planned {
+            output::emit(&format!("{}\n", job.name))?;
         }
         return Ok(Exit::Success);
     }
     let cancellation = Cancellation::on_signals()?;
-    let total = request.search_space.rows().count();
-    let mut number = 0;
-    let end = run_sweep(&request, &mut |job, step| print_step(&mut number, total, job, &step), &cancellation).await?;
-    report(&request.folder)?;
+    let mut table = LiveTable::new(planned.iter().map(|job| job.name.as_str()));
+    let end = run_sweep(&request, &mut |job, step| table.show(job, &step), &cancellation).await?;
+    table.end();
+    report(&out)?;
     Ok(exit_of(end))
 }
 
@@ -124,32 +137,6 @@ fn search_space(rows: Vec<Row>) -> SearchSpace {
         entries: Vec::new(),
     };
     SearchSpace::new(Plan { benchmarks, evals }, metadata)
-}
-
-fn print_step(number: &mut usize, total: usize, job: &Job, step: &SweepStep<'_>) {
-    let name = &job.name;
-    match step {
-        SweepStep::Starts => {
-            *number += 1;
-            output::say(&format!("[{number}/{total}] {name}"));
-        }
-        SweepStep::Ended(executed) => output::say(&format!("        {}", ending(executed))),
-        SweepStep::Kept => {
-            *number += 1;
-            output::say(&format!("[{number}/{total}] {name}: measured before"));
-        }
-        SweepStep::LeftOut { reason } => {
-            *number += 1;
-            output::say(&format!("[{number}/{total}] {name}: left out, {reason}"));
-        }
-    }
-}
-
-fn ending(executed: &ExecutedJob) -> String {
-    match &executed.record.outcome {
-        Outcome::Ok => format!("measured in {:.0} s", executed.record.seconds),
-        Outcome::Failed(failure) => format!("failed: {}", failure.reason),
-    }
 }
 
 /// The report of what was measured, on the terminal and as files; nothing if nothing was measured.
@@ -175,10 +162,12 @@ fn exit_of(end: SweepEnd) -> Exit {
     let SweepEnd {
         jobs,
         failed,
+        first_failure: _,
         left_out,
         cancelled,
     } = end;
     if let Some(cancelled) = cancelled {
+        output::say("interrupted; go on with it by --resume");
         return cancelled.into();
     }
     output::say(&format!(
