@@ -3,10 +3,9 @@
 use serde_json::{Value, json};
 
 use super::task_file::TaskFile;
-use crate::eval::dataset::{DataError, Document, Format, read};
+use crate::eval::dataset::{Document, Format, read};
 use crate::eval::task::DataSource;
-use crate::measure::hub::{Hub, HubDocumentsError, HubError, HubKind, HubRepository, HubSettings};
-use crate::system::files::FileError;
+use crate::measure::hub::{Hub, HubKind, HubRepository, HubSettings, ReadDocumentsError};
 
 /// Documents and their origin.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,15 +19,9 @@ pub struct Documents {
 /// Why documents cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentsError {
-    /// The hub cannot be read.
+    /// The hub or a file cannot be read, or its content is invalid.
     #[error(transparent)]
-    Hub(#[from] HubError),
-    /// A file cannot be read.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The content of a file is invalid.
-    #[error(transparent)]
-    Data(#[from] DataError),
+    Read(#[from] ReadDocumentsError),
     /// The task names no files for the split.
     #[error("`data_files` has no split `{wanted}`; expected one of: {available}")]
     NoSplit {
@@ -56,8 +49,9 @@ pub(super) fn load(
     match source {
         DataSource::Files(splits) => local(splits, split, task_file),
         DataSource::Hub { id, config, revision } => {
-            let hub = Hub::new(HubSettings::from_environment(|name| std::env::var(name).ok())?);
-            let repository = HubRepository::new(HubKind::Dataset, id, revision.as_deref())?;
+            let settings = HubSettings::from_environment(|name| std::env::var(name).ok()).map_err(ReadDocumentsError::from)?;
+            let hub = Hub::new(settings);
+            let repository = HubRepository::new(HubKind::Dataset, id, revision.as_deref()).map_err(ReadDocumentsError::from)?;
             from_hub(&hub, &repository, config.as_deref(), split, go_on)
         }
     }
@@ -73,7 +67,8 @@ fn local(splits: &[(String, Vec<String>)], split: &str, task_file: &TaskFile) ->
     };
     let mut documents = Vec::new();
     for name in names {
-        documents.extend(read_documents(name, &task_file.data(name)?)?);
+        let bytes = task_file.data(name).map_err(ReadDocumentsError::from)?;
+        documents.extend(read_documents(name, &bytes)?);
     }
     let origin = json!({ "split": split, "files": names });
     Ok(Documents { documents, origin })
@@ -81,7 +76,7 @@ fn local(splits: &[(String, Vec<String>)], split: &str, task_file: &TaskFile) ->
 
 fn read_documents(name: &str, bytes: &[u8]) -> Result<Vec<Document>, DocumentsError> {
     let format = Format::of_name(name).ok_or_else(|| DocumentsError::UnknownFormat(name.to_owned()))?;
-    Ok(read(name, format, bytes)?)
+    Ok(read(name, format, bytes).map_err(ReadDocumentsError::from)?)
 }
 
 /// The documents of a configuration and split.
@@ -92,11 +87,7 @@ fn from_hub(
     split: &str,
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Documents, DocumentsError> {
-    let found = hub.documents(repository, config, &[split], go_on).map_err(|error| match error {
-        HubDocumentsError::Hub(error) => DocumentsError::Hub(error),
-        HubDocumentsError::File(error) => error.into(),
-        HubDocumentsError::Data(error) => error.into(),
-    })?;
+    let found = hub.documents(repository, config, &[split], go_on)?;
     let origin = json!({
         "split": split, "repository": repository.id(), "config": config, "revision": repository.revision(),
         "commit": found.commit, "files": found.files,

@@ -25,6 +25,7 @@ use crate::evaluate::{
 };
 use crate::job::{EvalRecord, FailureClass, JobFailure, Phase, PhaseEnding, RecipeStyle};
 use crate::matrix::Row;
+use crate::measure::hub::ReadDocumentsError;
 use crate::model::Concurrency;
 use crate::model::with_causes;
 use crate::result::{EvalConcs, Json, eval_meta};
@@ -91,7 +92,7 @@ fn default_task(recipes: &Path) -> PathBuf {
 fn class_of_preparation(error: &EvaluationError) -> FailureClass {
     match error {
         EvaluationError::Data {
-            source: DocumentsError::Hub(_),
+            source: DocumentsError::Read(ReadDocumentsError::Hub(_)),
             ..
         } => FailureClass::Infra,
         EvaluationError::TaskFile(_)

@@ -176,37 +176,13 @@ impl Settings {
     /// Whether the conversations are recorded sessions.
     #[must_use]
     pub fn has_recorded_sessions(&self) -> bool {
-        match &self.dataset {
-            Dataset::Recorded { .. } => true,
-            Dataset::Random(_)
-            | Dataset::ShareGpt { .. }
-            | Dataset::Jsonl { .. }
-            | Dataset::RandomImages(..)
-            | Dataset::PrefixRepetition(_)
-            | Dataset::Sonnet { .. }
-            | Dataset::BurstGpt { .. }
-            | Dataset::Questions { .. }
-            | Dataset::Hub(_)
-            | Dataset::Trace { .. } => false,
-        }
+        matches!(self.dataset, Dataset::Recorded { .. })
     }
 
     /// Whether prompts have images, whose tokens only the server can count.
     #[must_use]
     pub fn has_images(&self) -> bool {
-        match &self.dataset {
-            Dataset::RandomImages(..) => true,
-            Dataset::Random(_)
-            | Dataset::ShareGpt { .. }
-            | Dataset::Jsonl { .. }
-            | Dataset::PrefixRepetition(_)
-            | Dataset::Sonnet { .. }
-            | Dataset::BurstGpt { .. }
-            | Dataset::Questions { .. }
-            | Dataset::Hub(_)
-            | Dataset::Recorded { .. }
-            | Dataset::Trace { .. } => false,
-        }
+        matches!(self.dataset, Dataset::RandomImages(..))
     }
 
     /// What to do about a data set that has fewer prompts than asked for.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::hub::{Hub, HubDocumentsError, HubError, HubKind, HubRepository, HubSettings, first_split};
+use super::hub::{Hub, HubError, HubKind, HubRepository, HubSettings, ReadDocumentsError, first_split};
 use crate::eval::dataset::{DataError, Document, Format, read as read_documents};
 use crate::load::dataset::questions::{Question, of_row};
 use crate::load::settings::HubDataset;
@@ -103,9 +103,9 @@ fn hub_documents(dataset: &HubDataset, go_on: &mut dyn FnMut() -> bool) -> Resul
     let repository = HubRepository::new(HubKind::Dataset, &dataset.id, None)?;
     let found = hub.documents(&repository, dataset.config.as_deref(), &splits(dataset), go_on);
     let found = found.map_err(|error| match error {
-        HubDocumentsError::Hub(error) => error.into(),
-        HubDocumentsError::File(error) => error.into(),
-        HubDocumentsError::Data(error) => data_error(dataset)(error),
+        ReadDocumentsError::Hub(error) => error.into(),
+        ReadDocumentsError::File(error) => error.into(),
+        ReadDocumentsError::Data(error) => data_error(dataset)(error),
     })?;
     Ok(found.documents)
 }

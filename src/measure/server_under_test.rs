@@ -17,8 +17,8 @@ use crate::system::tls::TlsClient;
 const PROBE_TOKENS: u32 = 4;
 /// Time between two probes of a server that is starting.
 pub(super) const READY_INTERVAL: Duration = Duration::from_millis(500);
-/// Timeout of starting and stopping the profiler.
-const PROFILER_LIMIT: Duration = Duration::from_secs(60);
+/// Timeout of requests that control the server: its profiler and its prefix cache.
+const CONTROL_LIMIT: Duration = Duration::from_secs(60);
 /// Timeout of the metrics request. Many servers have no metrics.
 const METRICS_LIMIT: Duration = Duration::from_secs(10);
 
@@ -30,6 +30,12 @@ const UNMEASURED_OUTPUT: u32 = 32;
 
 /// Redirects that a probe follows, one after another.
 const MAX_REDIRECTS: usize = 5;
+
+/// A control request that the server did not answer with success.
+struct FailedRequest {
+    url: String,
+    problem: String,
+}
 
 /// The server under test, as the settings describe it.
 pub(super) struct ServerUnderTest {
@@ -185,14 +191,8 @@ impl ServerUnderTest {
         if !self.settings.profile || self.settings.shard.number() != NonZeroU32::MIN {
             return Ok(());
         }
-        let path = format!("{}/{name}", self.settings.target.base_path);
-        let problem = match self.ask(&path, Some("{}"), PROFILER_LIMIT, cancellation) {
-            Ok(answer) if (200..300).contains(&answer.status) => return Ok(()),
-            Ok(answer) => format!("responded with status {}", answer.status),
-            Err(error) => error.to_string(),
-        };
-        let url = self.settings.target.url_of(&path);
-        Err(MeasureError::Profile { url, problem })
+        self.post(name, cancellation)
+            .map_err(|FailedRequest { url, problem }| MeasureError::Profile { url, problem })
     }
 
     /// The models that the server lists; at least one. A server that is still starting is waited for as long as the settings allow.
@@ -244,7 +244,7 @@ impl ServerUnderTest {
         Some(String::from_utf8_lossy(&answer.body).into_owned())
     }
 
-    /// Has the server forget its prefix cache, if asked for: SGLang at `/flush_cache`, vLLM at `/reset_prefix_cache`.
+    /// Empties the prefix cache of the server, if requested: SGLang at `/flush_cache`, vLLM at `/reset_prefix_cache`.
     pub fn reset_prefix_cache(&self, cancellation: &Cancellation) -> Result<(), MeasureError> {
         if !self.settings.reset_prefix_cache {
             return Ok(());
@@ -254,14 +254,20 @@ impl ServerUnderTest {
         } else {
             "reset_prefix_cache"
         };
+        self.post(name, cancellation)
+            .map_err(|FailedRequest { url, problem }| MeasureError::PrefixCache { url, problem })
+    }
+
+    /// Sends an empty JSON object to a path of the server.
+    fn post(&self, name: &str, cancellation: &Cancellation) -> Result<(), FailedRequest> {
         let path = format!("{}/{name}", self.settings.target.base_path);
-        let problem = match self.ask(&path, Some("{}"), PROFILER_LIMIT, cancellation) {
+        let problem = match self.ask(&path, Some("{}"), CONTROL_LIMIT, cancellation) {
             Ok(answer) if (200..300).contains(&answer.status) => return Ok(()),
             Ok(answer) => format!("responded with status {}", answer.status),
             Err(error) => error.to_string(),
         };
         let url = self.settings.target.url_of(&path);
-        Err(MeasureError::PrefixCache { url, problem })
+        Err(FailedRequest { url, problem })
     }
 
     fn ask(&self, path: &str, json: Option<&str>, limit: Duration, cancellation: &Cancellation) -> Result<Answer, HttpError> {

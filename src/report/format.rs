@@ -4,7 +4,7 @@ use parquet::errors::ParquetError;
 
 use super::{Budget, SideBySide, TextStyle, View, csv, csv_of_several, html, json, json_of_several, junit, sarif, summary, table};
 
-/// A format of a report. Names and descriptions for users are in `cli/format.rs`.
+/// A format of a report. Names and descriptions for users are in `cli/report_format.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     Table,

@@ -1,27 +1,27 @@
-//! The documents of a data set on the hub: which files belong to a configuration and a split, downloaded and read.
+//! Downloads and reads the documents of a data set on the hub, by configuration and split.
 
 use super::{Hub, HubError, HubKind, HubRepository};
 use crate::eval::dataset::{DataError, Document, Format, choose, read};
 use crate::system::files::{self, FileError};
 
-/// Documents, and where they come from.
+/// Documents and their origin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HubDocuments {
     /// The documents, in the order of the files.
     pub documents: Vec<Document>,
-    /// The commit that all files are of.
+    /// The commit of all files.
     pub commit: String,
-    /// The files' names.
+    /// The names of the files.
     pub files: Vec<String>,
 }
 
-/// Why there are no documents.
+/// Why documents cannot be read, from the hub or from local files.
 #[derive(Debug, thiserror::Error)]
-pub enum HubDocumentsError {
+pub enum ReadDocumentsError {
     /// The hub cannot be read.
     #[error(transparent)]
     Hub(#[from] HubError),
-    /// A downloaded file cannot be read.
+    /// A file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
     /// The content of a file is invalid, or no file belongs to the split.
@@ -33,14 +33,14 @@ impl Hub {
     /// The documents of a configuration and the first of the splits that the data set has.
     ///
     /// # Errors
-    /// [`HubDocumentsError`]; without any of the splits, what is said of the first.
+    /// [`ReadDocumentsError`]; if none of the splits exists, the error of the first.
     pub fn documents(
         &self,
         repository: &HubRepository,
         config: Option<&str>,
         splits: &[&str],
         go_on: &mut dyn FnMut() -> bool,
-    ) -> Result<HubDocuments, HubDocumentsError> {
+    ) -> Result<HubDocuments, ReadDocumentsError> {
         let listing = self.files(repository, go_on)?;
         // All files come from one commit, even if the branch moves during the download.
         let pinned = HubRepository::new(HubKind::Dataset, repository.id(), Some(&listing.commit))?;
@@ -51,7 +51,7 @@ impl Hub {
         let files = first_split(&listing.files, readme.as_deref(), config, splits)?;
         let mut documents = Vec::new();
         for name in &files {
-            // Files of another format are not chosen.
+            // `choose` selects only files of a known format.
             let format = Format::of_name(name).unwrap_or(Format::Json);
             documents.extend(read(name, format, &files::read(&self.file(&pinned, name, go_on)?.path)?)?);
         }
@@ -63,7 +63,7 @@ impl Hub {
     }
 }
 
-/// The files of the first split that there is.
+/// The files of the first split that exists.
 ///
 /// # Errors
 /// [`DataError::NoFile`] of the first split if there is none of them.

@@ -18,7 +18,7 @@ use hf_hub::api::Progress;
 use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
 
-pub use data_set::{HubDocumentsError, first_split};
+pub use data_set::{ReadDocumentsError, first_split};
 pub use error::HubError;
 pub use settings::HubSettings;
 

@@ -10,6 +10,7 @@ use super::{Exit, ExitOf};
 use crate::cli::bench::ArgumentError;
 use crate::evaluate::{DocumentsError, EvalError, EvaluationError, HarnessError, ThresholdsError};
 use crate::fleet::launcher::LaunchError;
+use crate::measure::hub::ReadDocumentsError;
 use crate::measure::{BenchError, BenchOutcome, CalibrateError, HubQuestionsError, MeasureError, ResultFileError, ShardsError};
 use crate::system::files::FileError;
 
@@ -86,8 +87,10 @@ impl From<BenchOutcome> for Exit {
 impl ExitOf for DocumentsError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Hub(_) => Exit::Infrastructure,
-            Self::File(_) | Self::Data(_) | Self::NoSplit { .. } | Self::UnknownFormat(_) => Exit::InvalidInput,
+            Self::Read(ReadDocumentsError::Hub(_)) => Exit::Infrastructure,
+            Self::Read(ReadDocumentsError::File(_) | ReadDocumentsError::Data(_)) | Self::NoSplit { .. } | Self::UnknownFormat(_) => {
+                Exit::InvalidInput
+            }
         }
     }
 }
