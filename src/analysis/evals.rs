@@ -127,19 +127,22 @@ impl EvalScore {
 /// The changes of scores that both runs have, in the order of `head`.
 #[must_use]
 pub fn eval_changes(base: &[EvalScore], head: &[EvalScore]) -> Vec<EvalChange> {
-    let pair = |now: &EvalScore| {
-        let before = base.iter().find(|before| before.key == now.key)?;
-        let error = before.stderr.zip(now.stderr).map(|(before, now)| before.hypot(now));
-        let z = error.filter(|error| *error > 0.0).map(|error| (now.score - before.score) / error);
-        Some(EvalChange {
-            key: now.key.clone(),
-            base: before.score,
-            head: now.score,
-            z,
-            verdict: verdict(before.score, now.score, z),
-        })
-    };
-    head.iter().filter_map(pair).collect()
+    let pairs = head
+        .iter()
+        .filter_map(|after| Some((base.iter().find(|before| before.key == after.key)?, after)));
+    pairs.map(|(before, after)| eval_change(before, after)).collect()
+}
+
+fn eval_change(before: &EvalScore, after: &EvalScore) -> EvalChange {
+    let error = before.stderr.zip(after.stderr).map(|(before, after)| before.hypot(after));
+    let z = error.filter(|error| *error > 0.0).map(|error| (after.score - before.score) / error);
+    EvalChange {
+        key: after.key.clone(),
+        base: before.score,
+        head: after.score,
+        z,
+        verdict: verdict(before.score, after.score, z),
+    }
 }
 
 fn verdict(base: f64, head: f64, z: Option<f64>) -> MetricVerdict {

@@ -67,23 +67,34 @@ enum HistoryChange {
 
 impl HistoryChange {
     fn into_diagnostic(self, base: &Arc<SourceFile>, head: &Arc<SourceFile>) -> Diagnostic {
-        let at = |file: &Arc<SourceFile>, line: usize| {
-            let start = Position { line: line + 1, column: 1 };
-            let end = Position { line: line + 2, column: 1 };
-            Place {
-                file: Arc::clone(file),
-                span: Span { start, end },
-            }
-        };
         let (message, place) = match self {
-            Self::Removed { entry, base_line } => (format!("entry {entry} was removed"), at(base, base_line)),
-            Self::Replaced { entry, head_line, was } => (format!("entry {entry} was changed; this line was {was:?}"), at(head, head_line)),
-            Self::Lost { entry, base_line } => (format!("entry {entry} was changed: this line was removed"), at(base, base_line)),
-            Self::Grown { entry, head_line } => (format!("entry {entry} was changed: this line was added"), at(head, head_line)),
-            Self::Preamble { base_line } => ("this line was removed or changed".to_owned(), at(base, base_line)),
+            Self::Removed { entry, base_line } => (format!("entry {entry} was removed"), whole_line(base, base_line)),
+            Self::Replaced { entry, head_line, was } => (
+                format!("entry {entry} was changed; this line was {was:?}"),
+                whole_line(head, head_line),
+            ),
+            Self::Lost { entry, base_line } => (
+                format!("entry {entry} was changed: this line was removed"),
+                whole_line(base, base_line),
+            ),
+            Self::Grown { entry, head_line } => (
+                format!("entry {entry} was changed: this line was added"),
+                whole_line(head, head_line),
+            ),
+            Self::Preamble { base_line } => ("this line was removed or changed".to_owned(), whole_line(base, base_line)),
         };
         let help = "the log is append-only: restore the old text, and describe the change in a new entry";
         Diagnostic::error("changelog-history", message).at(place).help(help)
+    }
+}
+
+/// The place of a whole line; `line` counts from 0.
+fn whole_line(file: &Arc<SourceFile>, line: usize) -> Place {
+    let start = Position { line: line + 1, column: 1 };
+    let end = Position { line: line + 2, column: 1 };
+    Place {
+        file: Arc::clone(file),
+        span: Span { start, end },
     }
 }
 

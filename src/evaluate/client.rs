@@ -8,7 +8,7 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 
 use crate::eval::request::{Api, ModelAnswer, ModelAnswerError, parse_answer};
-use crate::model::Secret;
+use crate::model::{Secret, with_causes};
 use crate::system::cancellation::Cancellation;
 use crate::system::runtime;
 
@@ -199,15 +199,12 @@ impl State<'_> {
     async fn send(&self, body: String) -> Result<ModelAnswer, RequestError> {
         let failed = |error: reqwest::Error| {
             if error.is_timeout() && !error.is_connect() {
-                return RequestError::Timeout(self.settings.timeout);
+                RequestError::Timeout(self.settings.timeout)
+            } else {
+                RequestError::Transport {
+                    reason: with_causes(&error),
+                }
             }
-            let mut reason = error.to_string();
-            let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(&error);
-            while let Some(inner) = cause {
-                reason = format!("{reason}: {inner}");
-                cause = inner.source();
-            }
-            RequestError::Transport { reason }
         };
         let mut request = self
             .client

@@ -58,25 +58,23 @@ const COLUMNS: [Column; 16] = [
 /// The columns for a grouping. Settings that all points of a table share are in its heading and need no column. The columns of the
 /// engine and of TP stay: they also show speculative decoding and details of the layout.
 pub(super) fn columns(grouping: &Grouping) -> Vec<Column> {
-    let is_in_heading = |column: &Column| {
-        let field = match column {
-            Column::Setting(Setting::Model) => PointField::Model,
-            Column::Setting(Setting::Hardware) => PointField::Hardware,
-            Column::Setting(Setting::Precision) => PointField::Precision,
-            Column::Setting(Setting::Lengths) => PointField::Sequence,
-            Column::Setting(Setting::Concurrency) => PointField::Concurrency,
-            Column::Setting(Setting::Framework | Setting::Tp | Setting::Ep | Setting::DpAttention)
-            | Column::Metric(_)
-            | Column::Cost(_) => {
-                return false;
-            }
-        };
-        grouping.fields().contains(&field)
-    };
+    let is_in_heading = |column: &Column| column.group_field().is_some_and(|field| grouping.fields().contains(&field));
     COLUMNS.into_iter().filter(|column| !is_in_heading(column)).collect()
 }
 
 impl Column {
+    /// The field of groups whose value the column repeats; `None` for columns that tables always have.
+    fn group_field(&self) -> Option<PointField> {
+        match self {
+            Self::Setting(Setting::Model) => Some(PointField::Model),
+            Self::Setting(Setting::Hardware) => Some(PointField::Hardware),
+            Self::Setting(Setting::Precision) => Some(PointField::Precision),
+            Self::Setting(Setting::Lengths) => Some(PointField::Sequence),
+            Self::Setting(Setting::Concurrency) => Some(PointField::Concurrency),
+            Self::Setting(Setting::Framework | Setting::Tp | Setting::Ep | Setting::DpAttention) | Self::Metric(_) | Self::Cost(_) => None,
+        }
+    }
+
     /// The heading, with the unit.
     pub(super) fn title(self, unit: ThroughputUnit) -> &'static str {
         match self {

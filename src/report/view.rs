@@ -222,22 +222,28 @@ fn group<'a>(points: &[&'a Point], comparison: Option<&'a Comparison>, grouping:
 
 /// `dsr1 on h200`, `dsr1 on h200, fp8, conc 64`, `all points`.
 fn name(values: &[(PointField, String)]) -> String {
-    let part = |(field, value): &(PointField, String)| match field {
+    match values {
+        [] => "all points".to_owned(),
+        [(PointField::Model, model), (PointField::Hardware, hardware), rest @ ..] => {
+            let rest = rest.iter().map(|(field, value)| format!(", {}", named_value(*field, value)));
+            format!("{model} on {hardware}{}", rest.collect::<String>())
+        }
+        several => {
+            let names = several.iter().map(|(field, value)| named_value(*field, value));
+            names.collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+fn named_value(field: PointField, value: &str) -> String {
+    match field {
         PointField::Concurrency => format!("conc {value}"),
         PointField::Model
         | PointField::Hardware
         | PointField::Framework
         | PointField::Precision
         | PointField::Sequence
-        | PointField::Layout => value.clone(),
-    };
-    match values {
-        [] => "all points".to_owned(),
-        [(PointField::Model, model), (PointField::Hardware, hardware), rest @ ..] => {
-            let rest = rest.iter().map(|value| format!(", {}", part(value)));
-            format!("{model} on {hardware}{}", rest.collect::<String>())
-        }
-        several => several.iter().map(part).collect::<Vec<_>>().join(", "),
+        | PointField::Layout => value.to_owned(),
     }
 }
 

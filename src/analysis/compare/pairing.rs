@@ -28,15 +28,7 @@ pub(super) enum Kind<'a> {
 
 /// All points of either side's first run.
 pub(super) fn pairs<'a>(base: &Side<'a>, head: &Side<'a>) -> Vec<Pair<'a>> {
-    let first = |side: &Side<'a>| {
-        side.runs
-            .first()
-            .into_iter()
-            .flat_map(|run| &run.points)
-            .map(|point| &point.key)
-            .collect::<Vec<_>>()
-    };
-    let keys: BTreeSet<&PointKey> = first(base).into_iter().chain(first(head)).collect();
+    let keys: BTreeSet<&PointKey> = keys_of_first_run(base).chain(keys_of_first_run(head)).collect();
     let tried = |key: &PointKey| head.runs.iter().any(|run| run.point(key).is_some());
     let pairs = keys.into_iter().map(|key| {
         let (before, after) = (measured(base, key), measured(head, key));
@@ -49,6 +41,11 @@ pub(super) fn pairs<'a>(base: &Side<'a>, head: &Side<'a>) -> Vec<Pair<'a>> {
         Pair { key, kind }
     });
     pairs.collect()
+}
+
+fn keys_of_first_run<'a>(side: &Side<'a>) -> impl Iterator<Item = &'a PointKey> + use<'a> {
+    let first = side.runs.first().copied();
+    first.into_iter().flat_map(|run| &run.points).map(|point| &point.key)
 }
 
 fn measured<'a>(side: &Side<'a>, key: &PointKey) -> Vec<&'a Point> {

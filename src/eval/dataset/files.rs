@@ -184,12 +184,6 @@ fn configuration(node: &Node) -> Option<Configuration> {
 
 /// A pattern, a list of patterns, or a list of splits with their patterns. Patterns without a split belong to `train`.
 fn patterns(node: &Node) -> Vec<(String, Vec<String>)> {
-    let texts = |node: &Node| -> Vec<String> {
-        let one = node.value.as_text().map(str::to_owned);
-        one.into_iter()
-            .chain(list(node).into_iter().filter_map(|item| item.value.as_text().map(str::to_owned)))
-            .collect()
-    };
     let plain = texts(node);
     if !plain.is_empty() {
         return vec![("train".to_owned(), plain)];
@@ -199,6 +193,12 @@ fn patterns(node: &Node) -> Vec<(String, Vec<String>)> {
         Some((map.get("split")?.value.as_text()?.to_owned(), texts(map.get("path")?)))
     };
     list(node).into_iter().filter_map(split).collect()
+}
+
+/// A text, or the texts of a list.
+fn texts(node: &Node) -> Vec<String> {
+    let nodes = std::iter::once(node).chain(list(node));
+    nodes.filter_map(|node| node.value.as_text().map(str::to_owned)).collect()
 }
 
 fn mapping(node: &Node) -> Option<&Mapping> {

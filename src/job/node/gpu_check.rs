@@ -114,15 +114,9 @@ fn parts(version: &str) -> Vec<u64> {
 }
 
 fn clocks(gpus: &[Gpu]) -> Finding {
-    let reasons = |gpu: &Gpu| {
-        gpu.held_back
-            .as_ref()
-            .filter(|reasons| !reasons.is_empty())
-            .map(|reasons| reasons.join(", "))
-    };
     let held: Vec<String> = gpus
         .iter()
-        .filter_map(|gpu| reasons(gpu).map(|reasons| format!("GPU {}: {reasons}", gpu.index)))
+        .filter_map(|gpu| throttle_reasons(gpu).map(|reasons| format!("GPU {}: {reasons}", gpu.index)))
         .collect();
     if !held.is_empty() {
         let detail = format!("held back: {}; look at cooling and power before measuring", held.join("; "));
@@ -136,6 +130,11 @@ fn clocks(gpus: &[Gpu]) -> Finding {
         let detail = format!("{highest}; unknown whether they are throttled");
         finding(NodeCheck::GpuClock, Grade::Unknown, detail)
     }
+}
+
+fn throttle_reasons(gpu: &Gpu) -> Option<String> {
+    let reasons = gpu.held_back.as_ref().filter(|reasons| !reasons.is_empty());
+    reasons.map(|reasons| reasons.join(", "))
 }
 
 /// No other process uses them.

@@ -21,16 +21,18 @@ pub fn visible_gpus(gpus: Vec<Gpu>, choice: Option<&str>) -> Vec<Gpu> {
     let Some(choice) = choice.map(str::trim).filter(|choice| !choice.is_empty() && *choice != "all") else {
         return gpus;
     };
-    let find = |entry: &str| {
-        let by_number = entry.parse::<u32>().ok();
-        gpus.iter()
-            .find(|gpu| match by_number {
-                Some(number) => gpu.index == number,
-                None => gpu.uuid.as_deref().is_some_and(|uuid| uuid.starts_with(entry)),
-            })
-            .cloned()
-    };
-    choice.split(',').map(|entry| find(entry.trim())).map_while(|gpu| gpu).collect()
+    choice
+        .split(',')
+        .map_while(|entry| find_gpu(&gpus, entry.trim()).cloned())
+        .collect()
+}
+
+fn find_gpu<'a>(gpus: &'a [Gpu], entry: &str) -> Option<&'a Gpu> {
+    let index = entry.parse::<u32>().ok();
+    gpus.iter().find(|gpu| match index {
+        Some(index) => gpu.index == index,
+        None => gpu.uuid.as_deref().is_some_and(|uuid| uuid.starts_with(entry)),
+    })
 }
 
 #[cfg(test)]

@@ -27,21 +27,21 @@ pub struct RoleEnergy {
 /// The energy of both roles over a load; `None` if that of one cannot be determined, or a role has no GPU.
 #[must_use]
 pub fn role_energy(samples: &[GpuSample], load: Load, prefill: RoleNodes<'_>, decode: RoleNodes<'_>) -> Option<RoleEnergy> {
-    let of = |role: RoleNodes<'_>| {
-        let own = samples.iter().filter(|sample| role.nodes.contains(&sample.node));
-        let own: Vec<GpuSample> = own.cloned().collect();
-        let load = Load { gpus: role.gpus, ..load };
-        match energy(&own, load) {
-            Energy::Measured { joules, .. } => Some(joules),
-            Energy::Unknown { .. } => None,
-        }
-    };
     Some(RoleEnergy {
-        prefill_joules: of(prefill)?,
+        prefill_joules: energy_of_role(samples, load, prefill)?,
         prefill_gpus: prefill.gpus,
-        decode_joules: of(decode)?,
+        decode_joules: energy_of_role(samples, load, decode)?,
         decode_gpus: decode.gpus,
     })
+}
+
+fn energy_of_role(samples: &[GpuSample], load: Load, role: RoleNodes<'_>) -> Option<f64> {
+    let own = samples.iter().filter(|sample| role.nodes.contains(&sample.node));
+    let own: Vec<GpuSample> = own.cloned().collect();
+    match energy(&own, Load { gpus: role.gpus, ..load }) {
+        Energy::Measured { joules, .. } => Some(joules),
+        Energy::Unknown { .. } => None,
+    }
 }
 
 #[cfg(test)]

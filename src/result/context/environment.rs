@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use super::{ContextError, Dialect, Gpus, Origin, PointContext};
 use crate::matrix::Component;
 use crate::model::{CurveKey, Layout, NameError, Parallelism, SeqLens, SpecDecoding, WorkerGroup, Workload};
-use crate::result::{Json, number};
+use crate::result::{Json, Object, number};
 
 /// The variables that every result needs, in the order in which the original tool lists missing ones.
 const BASE: [&str; 10] = [
@@ -255,15 +255,13 @@ pub(in crate::result) fn spec_decoding(text: &str) -> Option<SpecDecoding> {
 fn component(text: &str) -> Option<Component> {
     let json = Json::parse(text).ok()?;
     let object = json.as_object().filter(|object| object.len() == 2)?;
-    let field = |key: &str| {
-        object
-            .get(key)
-            .and_then(Json::as_text)
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
-    };
     Some(Component {
-        name: field("name")?,
-        version: Some(field("version")?),
+        name: non_empty_text(object, "name")?,
+        version: Some(non_empty_text(object, "version")?),
     })
+}
+
+fn non_empty_text(object: &Object, key: &str) -> Option<String> {
+    let text = object.get(key).and_then(Json::as_text);
+    text.filter(|text| !text.is_empty()).map(str::to_owned)
 }

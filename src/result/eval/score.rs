@@ -122,12 +122,11 @@ fn filter_names(config: Option<&Json>) -> Vec<&str> {
 
 /// The one score of a SpeedBench acceptance-length file.
 pub(super) fn speedbench(content: &Json, source: &str) -> TaskScore {
-    let text = |key: &str| match content.get(key) {
-        Some(Json::Text(text)) => text.clone(),
-        Some(other) => other.to_pretty(),
-        None => "unknown".to_owned(),
-    };
-    let label = format!("speedbench_al/{}/mtp{}", text("thinking_mode"), text("num_speculative_tokens"));
+    let label = format!(
+        "speedbench_al/{}/mtp{}",
+        text_or_unknown(content, "thinking_mode"),
+        text_or_unknown(content, "num_speculative_tokens")
+    );
     TaskScore {
         task: Json::Text(label),
         strict: Pair::none(),
@@ -137,6 +136,14 @@ pub(super) fn speedbench(content: &Json, source: &str) -> TaskScore {
         model: known_value(content.get("model")),
         source: source.to_owned(),
         speedbench: Some(speedbench_fields(content)),
+    }
+}
+
+fn text_or_unknown(content: &Json, key: &str) -> String {
+    match content.get(key) {
+        Some(Json::Text(text)) => text.clone(),
+        Some(other) => other.to_pretty(),
+        None => "unknown".to_owned(),
     }
 }
 
@@ -158,19 +165,21 @@ const SPEEDBENCH: [(&str, &str); 13] = [
 ];
 
 fn speedbench_fields(content: &Json) -> Object {
-    let unknown = |key: &str| matches!(key, "thinking_mode" | "num_speculative_tokens");
-    let value = |key: &str| match content.get(key) {
-        Some(value) => value.clone(),
-        None if unknown(key) => "unknown".into(),
-        // Older files count the steps under the other name.
-        None if key == "verify_steps" => field(content, "draft_tokens"),
-        None => Json::Null,
-    };
     let mut fields = Object::new();
     fields.insert("score".to_owned(), field(content, "acceptance_length"));
     for (name, key) in SPEEDBENCH {
-        fields.insert(name.to_owned(), value(key));
+        fields.insert(name.to_owned(), speedbench_value(content, key));
     }
     fields.insert("speedbench_error".to_owned(), field(content, "error"));
     fields
+}
+
+fn speedbench_value(content: &Json, key: &str) -> Json {
+    match (content.get(key), key) {
+        (Some(value), _) => value.clone(),
+        (None, "thinking_mode" | "num_speculative_tokens") => "unknown".into(),
+        // Older files have the number of steps under this name.
+        (None, "verify_steps") => field(content, "draft_tokens"),
+        (None, _) => Json::Null,
+    }
 }

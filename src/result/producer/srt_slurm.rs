@@ -54,23 +54,24 @@ impl ResultName {
     /// # Errors
     /// [`ResultNameError`] for the first difference.
     pub fn check(&self, context: &PointContext) -> Result<(), ResultNameError> {
-        let differ = |what, found: String, expected: String| {
-            if found == expected {
-                Ok(())
-            } else {
-                Err(ResultNameError { what, found, expected })
-            }
-        };
         if let (Some((isl, osl)), Some(lens)) = (self.lens, context.lens) {
-            differ("ISL/OSL", format!("{isl}/{osl}"), format!("{}/{}", lens.isl, lens.osl))?;
+            check_equal("ISL/OSL", format!("{isl}/{osl}"), format!("{}/{}", lens.isl, lens.osl))?;
         }
         if let Some(gpus) = self.gpus {
-            differ("GPUs", gpus.to_string(), context.gpus.total().to_string())?;
+            check_equal("GPUs", gpus.to_string(), context.gpus.total().to_string())?;
         }
         if let (Some((prefill, decode)), Gpus::Apart { prefill: p, decode: d }) = (self.apart, context.gpus) {
-            differ("prefill and decode GPUs", format!("{prefill} and {decode}"), format!("{p} and {d}"))?;
+            check_equal("prefill and decode GPUs", format!("{prefill} and {decode}"), format!("{p} and {d}"))?;
         }
         Ok(())
+    }
+}
+
+fn check_equal(what: &'static str, found: String, expected: String) -> Result<(), ResultNameError> {
+    if found == expected {
+        Ok(())
+    } else {
+        Err(ResultNameError { what, found, expected })
     }
 }
 

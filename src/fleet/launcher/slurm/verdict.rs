@@ -29,12 +29,7 @@ pub(super) fn end_of(job: u64, view: &JobView, canceller: Option<&str>) -> Optio
     } else {
         format!(" ({})", view.reason)
     };
-    let failed = |class, cause: &str, text: String| {
-        Some(End::Failed(JobFailure {
-            cause: Some(cause.to_owned()),
-            ..JobFailure::new(class, text)
-        }))
-    };
+    let failed = |class, cause, text| Some(failed_end(class, cause, text));
     match view.state {
         SlurmState::Pending | SlurmState::Configuring | SlurmState::Running | SlurmState::Completing => None,
         SlurmState::Suspended => failed(
@@ -81,14 +76,16 @@ pub(super) fn end_of(job: u64, view: &JobView, canceller: Option<&str>) -> Optio
     }
 }
 
-/// The batch script's own exit statuses stand for infrastructure failures.
+fn failed_end(class: FailureClass, cause: &str, reason: String) -> End {
+    End::Failed(JobFailure {
+        cause: Some(cause.to_owned()),
+        ..JobFailure::new(class, reason)
+    })
+}
+
+/// The end of a job whose batch script failed. The script's own exit statuses stand for infrastructure failures.
 fn failed_exit(job: u64, exit: (i32, i32), nodes: &str) -> End {
-    let infra = |cause: &str, text: String| {
-        End::Failed(JobFailure {
-            cause: Some(cause.to_owned()),
-            ..JobFailure::new(FailureClass::Infra, text)
-        })
-    };
+    let infra = |cause, text| failed_end(FailureClass::Infra, cause, text);
     match exit {
         COULD_NOT_START => infra(
             "slurm-not-shared",

@@ -54,13 +54,9 @@ fn uses(root: &Path, cards: &[(u32, PathBuf)]) -> Vec<GpuUse> {
     let mut found = Vec::new();
     for process in entries(&root.join("class/kfd/kfd/proc")) {
         let Some(pid) = number::<i32>(&process) else { continue };
-        let on = |file: PathBuf| {
-            let id: u32 = file.file_name()?.to_str()?.strip_prefix("vram_")?.parse().ok()?;
-            let bytes: u64 = text(file)?.parse().ok()?;
-            // A GPU that cannot be identified counts as in use, whichever it is.
-            (bytes > 0).then(|| of_kfd.get(&id).copied())
-        };
-        let mut gpus: Vec<Option<u32>> = entries(&process).into_iter().filter_map(on).collect();
+        let used = entries(&process).into_iter().filter_map(used_kfd_gpu);
+        // A GPU that cannot be identified counts as in use, whichever it is.
+        let mut gpus: Vec<Option<u32>> = used.map(|id| of_kfd.get(&id).copied()).collect();
         gpus.sort_unstable();
         gpus.dedup();
         found.extend(gpus.into_iter().map(|gpu| GpuUse {
@@ -73,23 +69,36 @@ fn uses(root: &Path, cards: &[(u32, PathBuf)]) -> Vec<GpuUse> {
     found
 }
 
-/// Maps amdkfd's GPU numbers to ours. A node of its topology names the GPU's render device and, if the GPU has one, its
-/// unique id, which partitions of one GPU share.
+/// amdkfd's id of the GPU whose memory a process uses, from a file `vram_<id>` that holds the bytes; `None` for other files and for no
+/// bytes.
+fn used_kfd_gpu(file: PathBuf) -> Option<u32> {
+    let id: u32 = file.file_name()?.to_str()?.strip_prefix("vram_")?.parse().ok()?;
+    let bytes: u64 = text(file)?.parse().ok()?;
+    (bytes > 0).then_some(id)
+}
+
+/// Maps amdkfd's ids of GPUs to indices of cards.
 fn indices(root: &Path, cards: &[(u32, PathBuf)]) -> BTreeMap<u32, u32> {
-    let of_node = |node: PathBuf| {
-        // CPUs are nodes too, with the number 0.
-        let id: u32 = text(node.join("gpu_id"))?.parse().ok().filter(|id| *id != 0)?;
-        let properties = text(node.join("properties"))?;
-        let render = kfd_property(&properties, "drm_render_minor").map(|minor| format!("drm/renderD{minor}"));
-        let unique = kfd_property(&properties, "unique_id").filter(|id| *id != 0);
-        let has_render = |device: &Path| render.as_ref().is_some_and(|render| device.join(render).exists());
-        let unique_of = |device: &Path| u64::from_str_radix(&text(device.join("unique_id"))?, 16).ok();
-        let by_render = cards.iter().find(|(_, device)| has_render(device));
-        let by_unique = || cards.iter().find(|(_, device)| unique.is_some() && unique_of(device) == unique);
-        by_render.or_else(by_unique).map(|(index, _)| (id, *index))
-    };
     let nodes = entries(&root.join("class/kfd/kfd/topology/nodes"));
-    nodes.into_iter().filter_map(of_node).collect()
+    nodes.iter().filter_map(|node| kfd_id_and_index(node, cards)).collect()
+}
+
+/// The id and the index of the GPU that a node of amdkfd's topology describes. The node names the GPU's render device and, if the GPU
+/// has one, its unique id, which partitions of one GPU share.
+fn kfd_id_and_index(node: &Path, cards: &[(u32, PathBuf)]) -> Option<(u32, u32)> {
+    // CPUs are nodes too, with the number 0.
+    let id: u32 = text(node.join("gpu_id"))?.parse().ok().filter(|id| *id != 0)?;
+    let properties = text(node.join("properties"))?;
+    let render = kfd_property(&properties, "drm_render_minor").map(|minor| format!("drm/renderD{minor}"));
+    let unique = kfd_property(&properties, "unique_id").filter(|id| *id != 0);
+    let has_render = |device: &Path| render.as_ref().is_some_and(|render| device.join(render).exists());
+    let by_render = cards.iter().find(|(_, device)| has_render(device));
+    let by_unique = || cards.iter().find(|(_, device)| unique.is_some() && unique_id(device) == unique);
+    by_render.or_else(by_unique).map(|(index, _)| (id, *index))
+}
+
+fn unique_id(device: &Path) -> Option<u64> {
+    u64::from_str_radix(&text(device.join("unique_id"))?, 16).ok()
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {

@@ -66,15 +66,17 @@ pub(in crate::fleet) fn cards(root: &Path) -> Vec<(u32, PathBuf)> {
     let Ok(entries) = fs::read_dir(root.join("class/drm")) else {
         return Vec::new();
     };
-    let card = |entry: fs::DirEntry| {
-        let number: u32 = entry.file_name().to_str()?.strip_prefix("card")?.parse().ok()?;
-        let device = entry.path().join("device");
-        let vendor = fs::read_to_string(device.join("vendor")).ok()?;
-        (vendor.trim() == AMD).then_some((number, device))
-    };
-    let mut cards: Vec<(u32, PathBuf)> = entries.flatten().filter_map(card).collect();
+    let mut cards: Vec<(u32, PathBuf)> = entries.flatten().filter_map(|entry| amd_card(&entry)).collect();
     cards.sort();
     cards
+}
+
+/// Number and device folder of a card by AMD; `None` for other entries.
+fn amd_card(entry: &fs::DirEntry) -> Option<(u32, PathBuf)> {
+    let number: u32 = entry.file_name().to_str()?.strip_prefix("card")?.parse().ok()?;
+    let device = entry.path().join("device");
+    let vendor = fs::read_to_string(device.join("vendor")).ok()?;
+    (vendor.trim() == AMD).then_some((number, device))
 }
 
 /// A sample of a GPU. `before` is its table at the previous sample, and is replaced by the present one.

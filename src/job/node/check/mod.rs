@@ -155,22 +155,21 @@ pub(super) fn finding(check: NodeCheck, grade: Grade, detail: impl Into<String>)
 
 fn disks(facts: &NodeFacts, wanted: Wanted<'_>) -> Vec<Finding> {
     let least = wanted.node.free_disk_gib;
-    let check = |disk: &super::Disk| match &disk.free_gib {
-        Err(problem) => finding(NodeCheck::Disk, Grade::Unknown, format!("{} ({}): {problem}", disk.what, disk.path)),
-        Ok(free) if *free < least => {
-            let detail = format!(
-                "{} ({}): {free:.2} GiB free, expected at least {least} (`node.free-disk-gib`); the model cache and container storage come first",
-                disk.what, disk.path
-            );
-            finding(NodeCheck::Disk, Grade::Failed, detail)
-        }
-        Ok(free) => finding(
-            NodeCheck::Disk,
-            Grade::Ok,
-            format!("{} ({}): {free:.1} GiB free", disk.what, disk.path),
+    facts.disks.iter().map(|disk| check_disk(disk, least)).collect()
+}
+
+fn check_disk(disk: &super::Disk, least_gib: f64) -> Finding {
+    let (grade, state) = match &disk.free_gib {
+        Err(problem) => (Grade::Unknown, problem.clone()),
+        Ok(free) if *free < least_gib => (
+            Grade::Failed,
+            format!(
+                "{free:.2} GiB free, expected at least {least_gib} (`node.free-disk-gib`); the model cache and container storage come first"
+            ),
         ),
+        Ok(free) => (Grade::Ok, format!("{free:.1} GiB free")),
     };
-    facts.disks.iter().map(check).collect()
+    finding(NodeCheck::Disk, grade, format!("{} ({}): {state}", disk.what, disk.path))
 }
 
 fn port(facts: &NodeFacts) -> Option<Finding> {

@@ -125,18 +125,19 @@ pub(super) fn parse_queue(text: &str) -> Result<Option<JobView>, AnswerError> {
 
 /// From `squeue` ([`super::command::find_named`]): the jobs with exactly this name and user.
 pub(super) fn parse_named(text: &str, name: &str, user: u32) -> Vec<NamedJob> {
-    let job = |line: &str| {
-        let mut parts = line.trim().splitn(4, '|');
-        let (number, state, owner, found) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        if found != name || owner.parse() != Ok(user) {
-            return None;
-        }
-        Some(NamedJob {
-            number: number.parse().ok()?,
-            state: SlurmState::parse(state)?,
-        })
-    };
-    text.lines().filter_map(job).collect()
+    text.lines().filter_map(|line| parse_named_line(line, name, user)).collect()
+}
+
+fn parse_named_line(line: &str, name: &str, user: u32) -> Option<NamedJob> {
+    let mut parts = line.trim().splitn(4, '|');
+    let (number, state, owner, found) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    if found != name || owner.parse() != Ok(user) {
+        return None;
+    }
+    Some(NamedJob {
+        number: number.parse().ok()?,
+        state: SlurmState::parse(state)?,
+    })
 }
 
 /// From `squeue` ([`super::command::steps`]): the steps started by srun, such as `12.0`, without the batch script's own.
