@@ -8,7 +8,8 @@ use clap::Args;
 use super::settings::SettingsArgs;
 use super::{Failure, in_words, output};
 use crate::analysis::{Comparison, Run};
-use crate::planning::SettingsFile;
+use crate::github;
+use crate::planning::{JudgingSettings, SettingsFile};
 use crate::store;
 use crate::store::baseline::{Baseline, WorkflowRuns};
 use crate::store::comparison::{self, BaselineComparison, Evidence};
@@ -148,11 +149,13 @@ impl EvidenceArgs {
             base_name,
             head_name,
         } = self;
+        let JudgingSettings { settings, remarks } = SettingsFile::from(settings).judging(github::base_sha()?.as_deref(), &output::say)?;
         Ok(Evidence {
             history,
             history_runs,
             repeats: repeat,
-            rules: SettingsFile::from(settings).load(&output::say)?.regressions,
+            rules: settings.regressions,
+            rule_remarks: remarks,
             today: chrono::Utc::now().date_naive(),
             base_name,
             head_name,

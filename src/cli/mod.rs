@@ -31,6 +31,7 @@ mod normalize;
 mod notify;
 mod nvml;
 mod output;
+mod panic;
 mod plan;
 mod progress;
 mod publish;
@@ -157,6 +158,10 @@ impl Command {
 /// Parses the command line, runs the command, says what went wrong, and gives the exit code.
 #[must_use]
 pub fn main() -> std::process::ExitCode {
+    panic::guarded(run_command_line)
+}
+
+fn run_command_line() -> std::process::ExitCode {
     let cli = match Cli::try_parse_from(bench::with_dashes(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use http_body_util::{BodyExt as _, Limited};
 use octocrab::Octocrab;
 use reqwest::header::{ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use serde::Serialize;
@@ -18,6 +19,9 @@ use crate::system::retry::{Attempt, GaveUp, RetryPolicy};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time for one request. GitHub itself times out after 10 s.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The largest response that is read, bytes: a page of a hundred runs has about 1.5 MiB.
+const MAX_RESPONSE: usize = 32 << 20;
 
 /// `owner/name`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -283,7 +287,9 @@ impl Client {
                 .get(ETAG)
                 .and_then(|value| value.to_str().ok())
                 .map(str::to_owned);
-            let body = self.octocrab.body_to_string(response).await.map_err(|error| error_text(&error))?;
+            let body = Limited::new(response.into_body(), MAX_RESPONSE).collect().await;
+            let body = body.map_err(|error| format!("body of at most {MAX_RESPONSE} bytes expected: {error}"))?;
+            let body = String::from_utf8(body.to_bytes().into()).map_err(|error| error.to_string())?;
             tracing::debug!(%request, status, remaining = limits.remaining, bytes = body.len(), "GitHub response");
             Ok(ApiResponse {
                 status,

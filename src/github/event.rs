@@ -43,6 +43,16 @@ pub(super) fn head_sha_of_event(text: &str) -> Result<Option<String>, EventError
     Ok(found.map(str::to_owned))
 }
 
+/// The base commit of an event's pull request; `None` for other events.
+///
+/// # Errors
+/// [`EventError`] for a text that is not JSON.
+pub(super) fn base_sha_of_event(text: &str) -> Result<Option<String>, EventError> {
+    let event: Value = serde_json::from_str(text)?;
+    let found = event.pointer("/pull_request/base/sha").and_then(Value::as_str);
+    Ok(found.map(str::to_owned))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -36,6 +36,6 @@ pub(crate) use planned_jobs::{PlanFileError, planned_jobs};
 pub(crate) use progress::{ProgressInput, show_progress};
 pub use run::newest_run;
 pub(crate) use run::{BranchRuns, WorkflowRun, is_on_branch};
-pub(crate) use step::{EventFileError, event_pull_request, head_sha, run_id, run_url};
+pub(crate) use step::{EventFileError, base_sha, event_pull_request, head_sha, run_id, run_url};
 pub(crate) use verdict::{VerdictInput, verdict_check};
 pub use workflow_command::{annotations, disarmed, disarmed_json, is_github_actions, workflow_command};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::event::{EventError, head_sha_of_event, pull_request_of_event};
+use super::event::{EventError, base_sha_of_event, head_sha_of_event, pull_request_of_event};
 use crate::system::files::{self, FileError};
 
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +50,17 @@ pub(crate) fn head_sha() -> Result<Option<String>, EventFileError> {
         None => None,
     };
     Ok(of_event.or_else(|| variable("GITHUB_SHA")))
+}
+
+/// The base of the event's pull request; `None` for other events.
+///
+/// # Errors
+/// [`EventFileError`].
+pub(crate) fn base_sha() -> Result<Option<String>, EventFileError> {
+    match event()? {
+        Some(text) => Ok(base_sha_of_event(&text)?),
+        None => Ok(None),
+    }
 }
 
 fn event() -> Result<Option<String>, EventFileError> {

@@ -29,7 +29,7 @@ pub(crate) use plan::{
     ChangedFiles, EventTrigger, KeysTrigger, PlanRequest, PlanResult, PlanningError, RefsTrigger, Trigger, between, plan,
 };
 pub(crate) use publish::{NoRun, PublishError, PublishOptions, Published, publish, publish_no_run};
-pub(crate) use settings_file::{SettingsFile, SettingsFileError};
+pub(crate) use settings_file::{JudgingSettings, SettingsFile, SettingsFileError};
 pub(crate) use validate::{ValidateRequest, Validated, validate};
 
 /// Receives the warnings of a use case that continues.

@@ -14,6 +14,9 @@ pub fn table(view: &View, style: TextStyle) -> String {
         let basis = sentences::basis(comparison);
         let basis = if basis.is_empty() { basis } else { format!("; {basis}") };
         text.push_str(&format!("{} compared with {}{basis}\n", comparison.head, comparison.base));
+        for rule in &comparison.rules {
+            text.push_str(&format!("{rule}\n"));
+        }
     }
     for answer in &view.answers {
         text.push_str(&format!("{answer}\n"));

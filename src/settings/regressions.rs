@@ -101,6 +101,28 @@ impl Regressions {
         })
     }
 
+    /// What differs from the usual rules, a sentence each: a reader of verdicts must see what was declared not to matter.
+    #[must_use]
+    pub fn in_words(&self) -> Vec<String> {
+        let usual = Self::default().false_discovery_rate;
+        let rate = (self.false_discovery_rate - usual).abs() > f64::EPSILON;
+        let rate = rate.then(|| format!("The false discovery rate is {} instead of {usual}.", self.false_discovery_rate));
+        let changes = self.smallest_changes.iter().map(|change| {
+            let points = change.points.as_ref().map_or("*", PointPattern::as_str);
+            let metrics: Vec<&str> = change.metrics.iter().map(|metric| metric.id()).collect();
+            let metrics = if metrics.is_empty() {
+                "any metric".to_owned()
+            } else {
+                metrics.join(", ")
+            };
+            format!(
+                "At the points {points:?}, a change of {metrics} by up to {} % counts neither as better nor as worse.",
+                change.percent
+            )
+        });
+        rate.into_iter().chain(changes).collect()
+    }
+
     /// Exceptions that have expired, for people to remove.
     pub fn expired(&self, today: NaiveDate) -> impl Iterator<Item = &Exception> {
         self.exceptions.iter().filter(move |exception| exception.until < today)

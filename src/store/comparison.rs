@@ -21,6 +21,8 @@ pub(crate) struct Evidence {
     pub repeats: Vec<PathBuf>,
     /// The section `regressions` of `imax.yaml`.
     pub rules: Regressions,
+    /// Where these come from, if not from the checkout; a sentence each.
+    pub rule_remarks: Vec<String>,
     /// The day, by which accepted regressions expire.
     pub today: NaiveDate,
     /// The base's name in the report, instead of its own.
@@ -66,7 +68,9 @@ impl Evidence {
             name: self.head_name.as_deref().unwrap_or(head_name),
             runs: std::iter::once(head).chain(&repeats).collect(),
         };
-        Ok(analysis::compare(&base, &head, knowledge))
+        let mut comparison = analysis::compare(&base, &head, knowledge);
+        comparison.rules.splice(0..0, self.rule_remarks.iter().cloned());
+        Ok(comparison)
     }
 }
 

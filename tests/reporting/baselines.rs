@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Ended, Fixture, failed_job, imax_in, row};
 use crate::github::{Github, REPOSITORY, TOKEN, WorkflowRun};
+use crate::harness::Repository;
 
 /// Noise without a generator of random numbers: within half a percent, and not in any order.
 fn wiggle(run: u32) -> f64 {
@@ -420,4 +421,88 @@ async fn dispatched_run_counts_where_it_measured_a_commit_of_the_branch() {
     assert_eq!(base_of(&report(&fixture, &github, "branch:main").await), Some(500.0));
     github.state().on_branch.push(planned.to_owned());
     assert_eq!(base_of(&report(&fixture, &github, "branch:main").await), Some(100.0));
+}
+
+const LENIENT: &str = "regressions:\n  smallest-changes:\n  - { points: \"*\", percent: 1000 }\n";
+
+/// A pull request in a real repository, whose base has these settings, with a run that is half as fast.
+fn judged(base_settings: Option<&str>, own_settings: Option<&str>) -> Ended {
+    let repository = Repository::new();
+    let write = |settings: Option<&str>| match settings {
+        Some(settings) => repository.write("imax.yaml", settings),
+        None => drop(std::fs::remove_file(repository.path("imax.yaml"))),
+    };
+    write(base_settings);
+    repository.write("README.md", "base");
+    let base = repository.commit("base");
+    write(own_settings);
+    repository.write("README.md", "head");
+    repository.commit("head");
+    let fixture = Fixture::new();
+    fixture.measured("base/a", &row(4), 4000.0);
+    fixture.measured("head/a", &row(4), 2000.0);
+    repository.write(
+        ".git/event.json",
+        &json!({ "pull_request": { "number": 7, "base": { "sha": base } } }).to_string(),
+    );
+    let (base, head) = (fixture.path("base"), fixture.path("head"));
+    let arguments = [
+        "report",
+        head.to_str().unwrap(),
+        "--baseline",
+        base.to_str().unwrap(),
+        "--format",
+        "markdown",
+    ];
+    let arguments: Vec<&str> = arguments.into_iter().chain(["--fail-on", "regression"]).collect();
+    imax_in(repository.folder(), &arguments, &[("GITHUB_EVENT_PATH", ".git/event.json")])
+}
+
+#[test]
+fn pull_request_is_judged_by_the_settings_of_its_base() {
+    let hidden = judged(None, Some(LENIENT));
+    assert_eq!(hidden.code, 5, "{}", hidden.stdout);
+    assert!(hidden.stdout.contains("This pull request changes the section"), "{}", hidden.stdout);
+    assert!(hidden.stdout.contains("counts after the merge"), "{}", hidden.stdout);
+
+    let broken = judged(None, Some("regressions: [\n"));
+    assert_eq!(broken.code, 5, "{}", broken.stderr);
+
+    let agreed = judged(Some(LENIENT), Some(LENIENT));
+    assert_eq!(agreed.code, 0, "{}", agreed.stdout);
+    assert!(!agreed.stdout.contains("This pull request changes"), "{}", agreed.stdout);
+    assert!(agreed.stdout.contains("neither as better nor as worse"), "{}", agreed.stdout);
+
+    let removed = judged(Some(LENIENT), None);
+    assert_eq!(removed.code, 0, "{}", removed.stdout);
+    assert!(
+        removed.stdout.contains("This pull request changes the section"),
+        "{}",
+        removed.stdout
+    );
+}
+
+#[test]
+fn settings_of_a_pull_request_do_not_count_where_its_base_is_not_known() {
+    let fixture = Fixture::new();
+    fixture.measured("base/a", &row(4), 4000.0);
+    fixture.measured("head/a", &row(4), 2000.0);
+    fixture.write("imax.yaml", LENIENT);
+    fixture.write(
+        "event.json",
+        &json!({ "pull_request": { "number": 7, "base": { "sha": "c0ffee" } } }).to_string(),
+    );
+    let arguments = [
+        "report",
+        "head",
+        "--baseline",
+        "base",
+        "--format",
+        "markdown",
+        "--fail-on",
+        "regression",
+    ];
+    let ended = fixture.imax(&arguments, &[("GITHUB_EVENT_PATH", "event.json")]);
+    assert_eq!(ended.code, 5, "{}", ended.stdout);
+    assert!(ended.stdout.contains("is not in the checkout"), "{}", ended.stdout);
 }

@@ -71,6 +71,9 @@ pub struct Comparison {
     /// Expired exceptions, one sentence each.
     #[serde(default)]
     pub expired: Vec<String>,
+    /// By which rules the verdicts differ from the usual ones, and where these come from; a sentence each. Text from outside.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
     /// The scores of evaluations that both runs have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evals: Vec<EvalChange>,
@@ -319,6 +322,7 @@ pub fn compare(base: &Side, head: &Side, knowledge: &Knowledge) -> Comparison {
         shifts: shifts::shifts(&knowledge.history, &knowledge.rules),
         history_runs: knowledge.history.runs().len(),
         expired: expired.unwrap_or_default(),
+        rules: knowledge.rules.in_words(),
         evals: eval_changes(scores_of(base), scores_of(head)),
     }
 }

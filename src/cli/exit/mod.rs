@@ -24,6 +24,8 @@ pub enum Exit {
     Infrastructure,
     /// A regression was found, and the caller asked to fail on it.
     Regression,
+    /// imax itself is wrong: a panic. `EX_SOFTWARE` of sysexits.h.
+    Bug,
     /// Stopped by SIGINT; everything started has been stopped.
     Interrupted,
     /// Stopped by SIGTERM or SIGHUP; everything started has been stopped.
@@ -42,13 +44,14 @@ impl From<CancelCause> for Exit {
 
 impl Exit {
     /// All of them, in the order of their codes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Success,
         Self::MeasurementFailed,
         Self::Usage,
         Self::InvalidInput,
         Self::Infrastructure,
         Self::Regression,
+        Self::Bug,
         Self::Interrupted,
         Self::Terminated,
     ];
@@ -63,6 +66,7 @@ impl Exit {
             Self::InvalidInput => "a config, changelog, row or result is invalid",
             Self::Infrastructure => "something around the measurement failed; worth a retry",
             Self::Regression => "a regression was found, and --fail-on asked to fail on it",
+            Self::Bug => "a bug of imax (a panic); everything started has been stopped",
             Self::Interrupted => "stopped by SIGINT; everything started has been stopped",
             Self::Terminated => "stopped by SIGTERM or SIGHUP; everything started has been stopped",
         }
@@ -84,6 +88,7 @@ impl Exit {
             Self::InvalidInput => 3,
             Self::Infrastructure => 4,
             Self::Regression => 5,
+            Self::Bug => 70,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }

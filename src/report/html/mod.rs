@@ -82,6 +82,7 @@ fn header(view: &View, title: &str) -> Markup {
             h1 class=(class(view.mark())) { (view.headline()) }
             @if let Some(comparison) = view.comparison {
                 p.subtitle { (comparison.head) " compared with " (comparison.base) "; " (sentences::basis(comparison)) }
+                @for rule in &comparison.rules { p.subtitle { (rule) } }
             }
             div.cards {
                 (card("Points", &view.run.points.len().to_string(), Mark::Neutral, Some("points")))

@@ -123,6 +123,9 @@ fn opening(view: &View) -> String {
             text.push_str(&format!("; {basis}"));
         }
         text.push_str(".\n");
+        for rule in &comparison.rules {
+            text.push_str(&format!("\n> {}\n", escape_markdown(rule)));
+        }
     }
     text
 }

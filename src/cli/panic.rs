@@ -1,0 +1,25 @@
+//! A panic is a bug of imax: it says where to report it, and ends with an exit code of its own after unwinding, which stops what was
+//! started.
+
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::process::ExitCode;
+
+use super::{Exit, VERSION, output};
+
+/// Where bugs are reported.
+const ISSUES: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/issues");
+
+/// Runs the program. Unwinding drops what owns processes, containers and files, and so stops and removes them.
+pub(super) fn guarded(main: impl FnOnce() -> ExitCode) -> ExitCode {
+    std::panic::set_hook(Box::new(|info| output::say(&report(info))));
+    catch_unwind(AssertUnwindSafe(main)).unwrap_or_else(|_| Exit::Bug.into())
+}
+
+fn report(info: &PanicHookInfo<'_>) -> String {
+    let message = info.payload_as_str().unwrap_or("no message");
+    let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+    format!(
+        "error: imax has a bug: {message} ({place})\nPlease report it with the command line and this text, without secrets: {ISSUES}\n\
+         imax {VERSION}"
+    )
+}
