@@ -232,14 +232,13 @@ mod tests {
 
     #[test]
     fn unknown_dimension_is_refused_with_its_name_and_value() {
-        let places: [(&str, fn(&mut Value)); 3] = [
-            ("offload", |key| key["curve"]["offload"] = json!("cpu")),
-            ("rate", |key| key["rate"] = json!(4)),
-            ("turns", |key| key["curve"]["workload"]["fixed-seq-len"]["turns"] = json!(8)),
-        ];
-        for (name, add) in places {
+        for (name, parent, value) in [
+            ("offload", "/curve", json!("cpu")),
+            ("rate", "", json!(4)),
+            ("turns", "/curve/workload/fixed-seq-len", json!(8)),
+        ] {
             let mut key = key();
-            add(&mut key);
+            key.pointer_mut(parent).unwrap()[name] = value;
             let error = PointKey::from_json(key).unwrap_err().to_string();
             assert!(error.contains(&format!("unknown dimension `{name}`")), "{error}");
         }
