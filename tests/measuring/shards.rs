@@ -44,8 +44,8 @@ fn merged(engine: &Simulator, of: u32, load: &[&str], folder: &Path) -> Value {
     result(&folder.join("load.json"))
 }
 
-/// The ids that the engine saw, with which each client numbers its requests.
-fn requests(truth: &Path) -> Vec<u32> {
+/// The number of the request of each token that the engine sent, in ascending order.
+fn tokens(truth: &Path) -> Vec<u32> {
     let text = std::fs::read_to_string(truth).unwrap();
     let ids = text.lines().filter_map(|line| {
         let line: Value = serde_json::from_str(line).unwrap();
@@ -109,10 +109,12 @@ fn three_clients_send_one_schedule() {
             .all(|shard| shard["start_lag_ms"].as_f64().unwrap() >= 0.0)
     );
     assert!(doubts(&whole).iter().all(|code| *code == "shards_apart"), "{:?}", doubts(&whole));
-    // Each request once, besides the three probes, which have number 0.
+    // Each request once, with its six tokens, besides the three probes with four, which have number 0.
     engine.stop(Signal::SIGTERM);
-    let expected: Vec<u32> = [0, 0, 0].into_iter().chain(0..50).collect();
-    assert_eq!(requests(&truth), expected);
+    let probes = std::iter::repeat_n(0, 3 * 4);
+    let measured = (0..50).flat_map(|id| std::iter::repeat_n(id, 6));
+    let expected: Vec<u32> = probes.chain(measured).collect();
+    assert_eq!(tokens(&truth), expected);
 
     // The schedule is that of a client alone.
     let alone = Simulator::start(&["--ttft-ms", "3", "--itl-ms", "1", "--tokenizer", "benchmarks/demo"]);
