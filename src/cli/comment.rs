@@ -119,14 +119,12 @@ pub async fn run(args: CommentArgs) -> Result<Exit, Failure> {
 /// Inside GitHub Actions a refused permission is a notice: the token of a fork's pull request can only read, and the report itself is
 /// complete. Any other error stays one.
 fn say_read_only(what: &str, error: GithubError) -> Result<(), Failure> {
-    match error {
-        GithubError::Forbidden { .. } if github::is_github_actions() => {
-            let text = format!("no {what}: {}", with_causes(&error));
-            output::obey(&github::workflow_command("notice", &[("title", "imax")], &text));
-            Ok(())
-        }
-        error => Err(error.into()),
+    if !matches!(error, GithubError::Forbidden { .. }) || !github::is_github_actions() {
+        return Err(error.into());
     }
+    let text = format!("no {what}: {}", with_causes(&error));
+    output::obey(&github::workflow_command("notice", &[("title", "imax")], &text));
+    Ok(())
 }
 
 /// The pages of the jobs behind points that failed. A comment without links is better than none, so a refusal of GitHub is only a

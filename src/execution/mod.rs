@@ -122,8 +122,7 @@ pub async fn execute(request: ExecutionRequest, cancellation: &Cancellation) -> 
         Some(port) => port,
         None => ports::free_port().map_err(ExecutionError::NoFreePort)?,
     };
-    let output = OpenedOutput::open(&folders)?;
-    let ctx = context(request, spec, folders, output, checkout, port, start, cancellation);
+    let ctx = context(request, spec, folders, checkout, port, start, cancellation)?;
     announce(&ctx, cleared);
     let mut progress = Progress::new(ctx.spec.profile.deadlines);
     let span = info_span!("job", id = %ctx.spec.id, row = %ctx.spec.row.curve_key());
@@ -139,15 +138,15 @@ fn context(
     request: ExecutionRequest,
     spec: JobSpec,
     folders: JobFolders,
-    output: OpenedOutput,
     checkout: Checkout,
     port: u16,
     start: JobStart,
     cancellation: &Cancellation,
-) -> JobContext {
+) -> Result<JobContext, ExecutionError> {
+    let output = OpenedOutput::open(&folders)?;
     let environment = environment::engine_environment(&spec, &folders, port);
     let secrets = secrets_of(&environment);
-    JobContext {
+    Ok(JobContext {
         console: Console::new(is_github_actions(), request.quiet, secrets.clone()),
         spec,
         folders,
@@ -162,7 +161,7 @@ fn context(
         states: StateFolder::from_environment(),
         cancellation: cancellation.clone(),
         start,
-    }
+    })
 }
 
 fn announce(ctx: &JobContext, cleared: usize) {

@@ -39,13 +39,16 @@ pub(crate) fn unreadable(error: &FileError) -> Diagnostic {
     diagnostic.at(place).help(remedy)
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "an enum of the standard library with variants that only future versions name"
+)]
 fn remedy(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::NotFound => "create the file, or name another on the command line",
         ErrorKind::PermissionDenied => "allow this user to read the file",
         ErrorKind::IsADirectory => "replace the folder by a file",
         ErrorKind::InvalidData => "save the file as UTF-8",
-        // `ErrorKind` has variants that only future versions of Rust name.
         _ => "check that the file can be opened and read",
     }
 }

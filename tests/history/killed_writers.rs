@@ -117,9 +117,4 @@ pub fn killed_writers_lose_and_repeat_nothing(home: &Home) {
     }
     assert_eq!(home.list(&[]).len() as u64, 2 * rounds);
     home.verify();
-    eprintln!(
-        "{} of {rounds} killed, of which {} had committed",
-        killed.len(),
-        runs.intersection(&killed).count()
-    );
 }

@@ -263,8 +263,8 @@ fn run_command(point: &Point) -> Option<String> {
         &osl,
     ];
     // Names of results are text from outside, and this one is meant to be pasted into a shell.
-    let is_safe = |word: &&str| word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:@+".contains(c)) && !word.is_empty();
-    (is_plain && curve.spec_decoding == SpecDecoding::None && words.iter().all(|word| is_safe(&word))).then(|| words.join(" "))
+    let is_safe = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:@+".contains(c)) && !word.is_empty();
+    (is_plain && curve.spec_decoding == SpecDecoding::None && words.iter().all(|word| is_safe(word))).then(|| words.join(" "))
 }
 
 fn problems(view: &View, listed: usize) -> Option<Section> {
