@@ -37,7 +37,7 @@ pub(super) fn load_settings(
     conc: Concurrency,
     target: &LoadTarget,
     seed: u64,
-) -> Result<load::Settings, LoadSettingsError> {
+) -> Result<load::BenchmarkSettings, LoadSettingsError> {
     let profile = &spec.profile.load;
     let mut settings = scenario_settings(spec, conc, target)?;
     settings.backend = profile.backend.clone();
@@ -53,7 +53,7 @@ pub(super) fn load_settings(
     Ok(settings)
 }
 
-fn scenario_settings(spec: &JobSpec, conc: Concurrency, target: &LoadTarget) -> Result<load::Settings, LoadSettingsError> {
+fn scenario_settings(spec: &JobSpec, conc: Concurrency, target: &LoadTarget) -> Result<load::BenchmarkSettings, LoadSettingsError> {
     let profile = &spec.profile.load;
     let target = engine_target(&profile.backend, &target.address)?;
     let model = spec.row.model.as_str();
@@ -70,12 +70,12 @@ fn scenario_settings(spec: &JobSpec, conc: Concurrency, target: &LoadTarget) -> 
                 range_style: load::settings::RangeStyle::InferenceX,
                 prefix: 0,
             });
-            Ok(load::Settings::new(target, model, dataset, number))
+            Ok(load::BenchmarkSettings::new(target, model, dataset, number))
         }
         Scenario::AgenticCoding { duration_s, .. } => {
             let sessions = profile.sessions.as_ref().ok_or(LoadSettingsError::NoSessions)?;
             let dataset = load::Dataset::Recorded { path: sessions.into() };
-            let mut settings = load::Settings::new(target, model, dataset, NonZeroU32::MAX);
+            let mut settings = load::BenchmarkSettings::new(target, model, dataset, NonZeroU32::MAX);
             settings.duration = Some(Duration::from_secs(*duration_s));
             Ok(settings)
         }

@@ -12,7 +12,7 @@ use super::plan::PreparedRequest;
 use super::prompt::{Content, Message, Prompt, Role, random_stream};
 use super::record::Record;
 use super::request;
-use super::settings::{Protocol, Settings};
+use super::settings::{BenchmarkSettings, Protocol};
 
 /// The new text of one turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl WholePrompt {
 #[derive(Debug)]
 pub struct Dialogues {
     sessions: Vec<Vec<Turn>>,
-    settings: Settings,
+    settings: BenchmarkSettings,
     template: Option<Arc<ChatTemplate>>,
     stride: NonZeroU32,
 }
@@ -88,7 +88,7 @@ pub struct NextTurn {
 impl Dialogues {
     /// The shard's conversations with at least one turn each. `longest` is the most turns that one has in any shard.
     #[must_use]
-    pub fn new(sessions: Vec<Vec<Turn>>, longest: usize, settings: Settings, template: Option<Arc<ChatTemplate>>) -> Self {
+    pub fn new(sessions: Vec<Vec<Turn>>, longest: usize, settings: BenchmarkSettings, template: Option<Arc<ChatTemplate>>) -> Self {
         Self {
             sessions,
             settings,
@@ -186,7 +186,7 @@ const MARK_SEED: u64 = 0x3a4c;
 /// session, and at the next concurrency. Without a mark of its own each play would find what the one before left in the engine's
 /// prefix cache, which no user's session does. What the system says stays in common. Empty for made-up conversations.
 #[must_use]
-pub fn mark(settings: &Settings, start: u32) -> String {
+pub fn mark(settings: &BenchmarkSettings, start: u32) -> String {
     if !settings.has_recorded_sessions() {
         return String::new();
     }
@@ -258,7 +258,7 @@ mod tests {
         };
         let sessions = vec![vec![turn("a b"), turn("c d"), turn("e f")], vec![turn("x y")]];
         let dataset = recorded.unwrap_or(Dataset::Random(lengths));
-        Dialogues::new(sessions, 3, Settings::new(target, "m", dataset, one), None)
+        Dialogues::new(sessions, 3, BenchmarkSettings::new(target, "m", dataset, one), None)
     }
 
     fn answered(index: u32, answer: &str) -> Record {

@@ -61,7 +61,7 @@ pub use notice::Notice;
 pub use plan::{Plan, PreparedRequest};
 pub use reason::{Failure, Reason};
 pub use record::Record;
-pub use settings::{Dataset, Deadlines, Progress, Protocol, RandomLengths, Settings, SettingsError, Shortage, Target};
+pub use settings::{BenchmarkSettings, Dataset, Deadlines, Progress, Protocol, RandomLengths, SettingsError, Shortage, Target};
 pub use shard::Shard;
 pub use stamp::Stamp;
 pub use tokens::{Tokenizer, TokenizerError};

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::optional_key::OptionalKey;
 use super::plan::PreparedRequest;
 use super::prompt::{Content, Prompt};
-use super::settings::{Protocol, Settings};
+use super::settings::{BenchmarkSettings, Protocol};
 
 /// The `X-Request-Id` of a request, by which the logs of client and server can be joined.
 #[must_use]
@@ -16,7 +16,7 @@ pub fn id(prefix: &str, index: u32) -> String {
 
 /// The request of a prompt, ready to be sent.
 #[must_use]
-pub fn prepare(settings: &Settings, index: u32, prompt: &Prompt) -> PreparedRequest {
+pub fn prepare(settings: &BenchmarkSettings, index: u32, prompt: &Prompt) -> PreparedRequest {
     PreparedRequest {
         bytes: bytes(settings, index, prompt),
         prompt_tokens: prompt.tokens,
@@ -26,7 +26,7 @@ pub fn prepare(settings: &Settings, index: u32, prompt: &Prompt) -> PreparedRequ
 
 /// Builds the whole HTTP/1.1 request for a prompt. The bytes hold the API key if there is one: never log them.
 #[must_use]
-pub fn bytes(settings: &Settings, index: u32, prompt: &Prompt) -> Box<[u8]> {
+pub fn bytes(settings: &BenchmarkSettings, index: u32, prompt: &Prompt) -> Box<[u8]> {
     let body = body(settings, model_of(settings, index), prompt).to_string();
     let target = &settings.target;
     let accept = if settings.stream { "text/event-stream" } else { "application/json" };
@@ -58,7 +58,7 @@ pub fn bytes(settings: &Settings, index: u32, prompt: &Prompt) -> Box<[u8]> {
 }
 
 /// The headers that the caller asked for, with their secret values: the key, then the further ones.
-pub fn headers(settings: &Settings) -> impl Iterator<Item = (&str, String)> {
+pub fn headers(settings: &BenchmarkSettings) -> impl Iterator<Item = (&str, String)> {
     let key = settings
         .api_key
         .iter()
@@ -74,7 +74,7 @@ pub fn headers(settings: &Settings) -> impl Iterator<Item = (&str, String)> {
 const ADAPTER_SEED: u64 = 0x10_4a;
 
 /// The model that request `index` names: one of the adapters, each as likely as the others, or the model.
-fn model_of(settings: &Settings, index: u32) -> &str {
+fn model_of(settings: &BenchmarkSettings, index: u32) -> &str {
     if settings.lora_modules.is_empty() {
         return settings.request_model();
     }
@@ -83,11 +83,11 @@ fn model_of(settings: &Settings, index: u32) -> &str {
 }
 
 /// The JSON of a request's body.
-pub(super) fn json(settings: &Settings, model: &str, prompt: &Prompt) -> String {
+pub(super) fn json(settings: &BenchmarkSettings, model: &str, prompt: &Prompt) -> String {
     body(settings, model, prompt).to_string()
 }
 
-fn body(settings: &Settings, model: &str, prompt: &Prompt) -> Value {
+fn body(settings: &BenchmarkSettings, model: &str, prompt: &Prompt) -> Value {
     let mut body = own_body(settings, model, prompt);
     for (key, value) in &settings.extra_body {
         merge_key(&mut body, key, value);
@@ -97,12 +97,12 @@ fn body(settings: &Settings, model: &str, prompt: &Prompt) -> Value {
 
 /// The key of these settings' requests that a server's refusal names. Keys of `--extra-body` are the user's, and stay.
 #[must_use]
-pub fn refused_key(settings: &Settings, prompt: &Prompt, refusal: &str) -> Option<OptionalKey> {
+pub fn refused_key(settings: &BenchmarkSettings, prompt: &Prompt, refusal: &str) -> Option<OptionalKey> {
     OptionalKey::refused(refusal, &own_body(settings, settings.request_model(), prompt))
 }
 
 /// The body without the keys that the user adds.
-fn own_body(settings: &Settings, model: &str, prompt: &Prompt) -> Map<String, Value> {
+fn own_body(settings: &BenchmarkSettings, model: &str, prompt: &Prompt) -> Map<String, Value> {
     let mut body = match settings.target.protocol {
         Protocol::Completions | Protocol::ChatCompletions => openai_body(settings, model, prompt),
         Protocol::SglangGenerate => sglang_body(settings, model, prompt),
@@ -137,7 +137,7 @@ fn merge_key(body: &mut Map<String, Value>, key: &str, patch: &Value) {
     }
 }
 
-fn openai_body(settings: &Settings, model: &str, prompt: &Prompt) -> Map<String, Value> {
+fn openai_body(settings: &BenchmarkSettings, model: &str, prompt: &Prompt) -> Map<String, Value> {
     let mut body = Map::new();
     body.insert("model".to_owned(), json!(model));
     let chat = settings.target.protocol == Protocol::ChatCompletions;
@@ -170,7 +170,7 @@ fn parts(text: &str, images: &[String]) -> Vec<Value> {
     std::iter::once(json!({ "type": "text", "text": text })).chain(images).collect()
 }
 
-fn sglang_body(settings: &Settings, model: &str, prompt: &Prompt) -> Map<String, Value> {
+fn sglang_body(settings: &BenchmarkSettings, model: &str, prompt: &Prompt) -> Map<String, Value> {
     let mut body = Map::new();
     match &prompt.content {
         Content::Tokens(ids) => body.insert("input_ids".to_owned(), json!(ids)),
@@ -185,7 +185,7 @@ fn sglang_body(settings: &Settings, model: &str, prompt: &Prompt) -> Map<String,
     body
 }
 
-fn triton_body(settings: &Settings, prompt: &Prompt) -> Map<String, Value> {
+fn triton_body(settings: &BenchmarkSettings, prompt: &Prompt) -> Map<String, Value> {
     let mut body = Map::new();
     body.insert("text_input".to_owned(), json!(prompt.content.plain_text()));
     body.insert("temperature".to_owned(), json!(0.0));
@@ -207,11 +207,11 @@ mod tests {
     use crate::model::Secret;
     use std::num::NonZeroU32;
 
-    fn settings(protocol: Protocol) -> Settings {
+    fn settings(protocol: Protocol) -> BenchmarkSettings {
         let one = NonZeroU32::MIN;
         let lengths = RandomLengths::exact(one, one);
         let target = Target::from_base_url("http://127.0.0.1:8000", protocol.default_endpoint(true), protocol).unwrap();
-        Settings::new(target, "org/m", Dataset::Random(lengths), one)
+        BenchmarkSettings::new(target, "org/m", Dataset::Random(lengths), one)
     }
 
     fn prompt() -> Prompt {

@@ -24,7 +24,7 @@ pub const REQUEST_ID_PREFIX: &str = "imax-";
 
 /// A measurement to make.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct BenchmarkSettings {
     /// The server.
     pub target: Target,
     /// The backend's name as the caller gave it, recorded in the result.
@@ -111,7 +111,7 @@ pub struct Settings {
     pub max_error_share: f64,
 }
 
-impl Settings {
+impl BenchmarkSettings {
     /// Settings for a server and a model, with the defaults of benchmark_serving.py for the rest.
     #[must_use]
     pub fn new(target: Target, model: &str, dataset: Dataset, num_prompts: NonZeroU32) -> Self {

@@ -89,7 +89,7 @@ pub enum MergeError {
     },
     /// The load has settings that this imax does not know.
     #[error("{name}: {source}")]
-    Settings {
+    BenchmarkSettings {
         /// The file.
         name: String,
         /// What is wrong.
@@ -119,7 +119,7 @@ pub fn merge(mut shards: Vec<ShardFile>) -> Result<MergedLoad, MergeError> {
         .iter()
         .fold(0_u32, |sum, file| sum.saturating_add(file.result.asked_requests));
     let settings = first.result.load.settings(NonZeroU32::new(asked).unwrap_or(NonZeroU32::MIN));
-    let settings = settings.map_err(|source| MergeError::Settings {
+    let settings = settings.map_err(|source| MergeError::BenchmarkSettings {
         name: first.name.clone(),
         source,
     })?;

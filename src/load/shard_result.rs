@@ -15,7 +15,7 @@ use super::health::Clock;
 use super::measured::{Measured, Run};
 use super::reason::{Failure, Reason};
 use super::record::Record;
-use super::settings::{Dataset, MetricName, RandomImages, RandomLengths, Sessions, Settings, SettingsError};
+use super::settings::{BenchmarkSettings, Dataset, MetricName, RandomImages, RandomLengths, Sessions, SettingsError};
 use super::shard::Shard;
 use super::stamp::Stamp;
 use super::target::{Protocol, Target};
@@ -173,7 +173,7 @@ pub struct RequestResult {
 impl ShardResult {
     /// Everything of a shard's run but its own doubts. The tokenizer counts the tokens of chunks for which the server gave no usage.
     #[must_use]
-    pub fn of(settings: &Settings, plan: &str, run: &Run, tokenizer: Option<&Tokenizer>) -> Self {
+    pub fn of(settings: &BenchmarkSettings, plan: &str, run: &Run, tokenizer: Option<&Tokenizer>) -> Self {
         let mut folded = run.folded.as_deref().cloned().unwrap_or_else(|| Folded::new(run.started));
         let requests = run.records.iter().map(|record| {
             let mut record = record.clone();
@@ -314,7 +314,7 @@ impl RequestResult {
 impl LoadTerms {
     /// Those of a load.
     #[must_use]
-    pub fn of(settings: &Settings) -> Self {
+    pub fn of(settings: &BenchmarkSettings) -> Self {
         let Arrival {
             max_concurrency,
             request_rate,
@@ -356,7 +356,7 @@ impl LoadTerms {
     ///
     /// # Errors
     /// [`SettingsError`] for an unknown backend.
-    pub fn settings(&self, num_prompts: NonZeroU32) -> Result<Settings, SettingsError> {
+    pub fn settings(&self, num_prompts: NonZeroU32) -> Result<BenchmarkSettings, SettingsError> {
         let scheme = if self.tls { "https" } else { "http" };
         let target = Target::from_base_url(&format!("{scheme}://shards"), "/", Protocol::of_backend(&self.backend)?)?;
         let lengths = RandomLengths::exact(NonZeroU32::MIN, NonZeroU32::MIN);
@@ -378,7 +378,7 @@ impl LoadTerms {
             turns: NonZeroU32::MIN,
             think_time,
         });
-        Ok(Settings {
+        Ok(BenchmarkSettings {
             backend: self.backend.clone(),
             tokenizer: self.tokenizer.clone(),
             arrival: Arrival {
@@ -396,7 +396,7 @@ impl LoadTerms {
             metric_percentiles: self.metric_percentiles.clone(),
             goodput: self.goodput.clone(),
             metadata: self.metadata.clone(),
-            ..Settings::new(target, &self.model, dataset, num_prompts)
+            ..BenchmarkSettings::new(target, &self.model, dataset, num_prompts)
         })
     }
 
@@ -418,7 +418,7 @@ impl LoadTerms {
 /// The fingerprint of what the shards of a load have in common: its terms, everything that prompts are made of, and every arrival. The
 /// server is not part of it: each client may have one of its own.
 #[must_use]
-pub fn plan_fingerprint(settings: &Settings, count: usize, schedule: &Schedule) -> String {
+pub fn plan_fingerprint(settings: &BenchmarkSettings, count: usize, schedule: &Schedule) -> String {
     let common = format!(
         "{:?}",
         (

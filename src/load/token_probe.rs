@@ -11,7 +11,7 @@ use super::reason::Failure;
 use super::record::Record;
 use super::request;
 use super::response::Response;
-use super::settings::{Dataset, RandomLengths, Settings, Target};
+use super::settings::{BenchmarkSettings, Dataset, RandomLengths, Target};
 use super::stamp::Stamp;
 
 const WORDS: &str = "One, two, three,";
@@ -21,7 +21,7 @@ const WORDS: &str = "One, two, three,";
 pub fn body(target: &Target, model: &str) -> String {
     let one = NonZeroU32::MIN;
     let lengths = RandomLengths::exact(one, one);
-    let mut settings = Settings::new(target.clone(), model, Dataset::Random(lengths), one);
+    let mut settings = BenchmarkSettings::new(target.clone(), model, Dataset::Random(lengths), one);
     settings.omitted_keys = vec![OptionalKey::ContinuousUsageStats, OptionalKey::AccumulateTokens];
     let prompt = Prompt {
         content: Content::Text(WORDS.to_owned()),

@@ -7,7 +7,7 @@ use super::health::CLOCK_STEP_LIMIT;
 use super::measured::Run;
 use super::metrics::Metrics;
 use super::record::Record;
-use super::settings::Settings;
+use super::settings::BenchmarkSettings;
 
 /// Why a run's figures may not be used, or only with care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,7 +125,7 @@ const UNSTREAMED_SHARE: f64 = 0.01;
 
 /// The doubts about a run, in a stable order.
 #[must_use]
-pub fn doubts(settings: &Settings, run: &Run, metrics: &Metrics) -> Vec<Doubt> {
+pub fn doubts(settings: &BenchmarkSettings, run: &Run, metrics: &Metrics) -> Vec<Doubt> {
     let Run { records, health, .. } = run;
     // What was cancelled by the user is no failure of the server.
     let ended = records.iter().filter(|record| !is_cancelled(record)).count();

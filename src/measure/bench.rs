@@ -9,7 +9,7 @@ use super::calibrate::{self, CalibrateError};
 use super::discovery::{self, Discovery, Unknown};
 use super::measurement::{MeasureError, check_ahead, measure};
 use super::result_files::{ResultFileError, ResultFiles, Suffixes};
-use crate::load::{Doubt, Measured, Progress, Settings, spread};
+use crate::load::{BenchmarkSettings, Doubt, Measured, Progress, spread};
 use crate::system::cancellation::{CancelCause, Cancellation};
 
 /// Distance between the seeds of two runs, so that the prompts of one are not in the prefix cache that the other meets.
@@ -19,7 +19,7 @@ pub(super) const SEED_STEP: u64 = 0x9e37_79b9;
 #[derive(Debug, Clone)]
 pub struct BenchSettings {
     /// The loads, in their order.
-    pub loads: Vec<Settings>,
+    pub loads: Vec<BenchmarkSettings>,
     /// What the loads do not say yet, because it is found by asking the server.
     pub unknown: Unknown,
     /// How often each load is measured.
@@ -38,7 +38,7 @@ pub enum BenchEvent<'a> {
     /// What was unknown of the server was found.
     Found(&'a Discovery),
     /// A run begins.
-    Started(&'a Settings),
+    Started(&'a BenchmarkSettings),
     /// Requests were sent or answered.
     Progress(Progress),
     /// A run has ended.
@@ -104,7 +104,7 @@ pub fn bench(settings: &BenchSettings, stop: &Cancellation, observe: &mut BenchO
     for load in &loads(settings, stop, observe)? {
         let mut runs = Vec::new();
         for number in 1..=settings.num_runs.get() {
-            let load = Settings {
+            let load = BenchmarkSettings {
                 seed: load.seed.wrapping_add(runs_before.wrapping_mul(SEED_STEP)),
                 keep_chunks: settings.result_files.as_ref().is_some_and(|files| files.detailed.is_some()),
                 ..load.clone()
@@ -142,7 +142,11 @@ pub fn bench(settings: &BenchSettings, stop: &Cancellation, observe: &mut BenchO
 }
 
 /// The loads, with what the server was asked for.
-pub(super) fn loads(settings: &BenchSettings, stop: &Cancellation, observe: &mut BenchObserver<'_>) -> Result<Vec<Settings>, BenchError> {
+pub(super) fn loads(
+    settings: &BenchSettings,
+    stop: &Cancellation,
+    observe: &mut BenchObserver<'_>,
+) -> Result<Vec<BenchmarkSettings>, BenchError> {
     let mut loads = settings.loads.clone();
     // All loads have the same data set. Otherwise the first one is prepared before its server is asked anything.
     if let (true, Some(first)) = (settings.unknown.is_any() || settings.calibrate, settings.loads.first()) {
@@ -167,7 +171,7 @@ fn ended(error: MeasureError, stop: &Cancellation) -> BenchError {
 
 pub(super) fn run_once(
     settings: &BenchSettings,
-    load: &Settings,
+    load: &BenchmarkSettings,
     stop: &Cancellation,
     observe: &mut BenchObserver<'_>,
 ) -> Result<Measured, BenchError> {

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use super::measurement::{MeasureError, measure};
 use crate::load::calibration::{self, Calibration, CalibrationError};
-use crate::load::{Dataset, Protocol, RandomLengths, Settings, Target};
+use crate::load::{BenchmarkSettings, Dataset, Protocol, RandomLengths, Target};
 use crate::measure::calibration_store::CalibrationStore;
 use crate::measure::sim_process::SimProcess;
 use crate::system::cancellation::Cancellation;
@@ -37,13 +37,13 @@ const MAX_STREAMS: u32 = 2000;
 const UNLIMITED: u32 = 64;
 
 /// The concurrency at which a load is calibrated.
-fn concurrency_of(settings: &Settings) -> u32 {
+fn concurrency_of(settings: &BenchmarkSettings) -> u32 {
     let asked = settings.arrival.max_concurrency.map_or(UNLIMITED, NonZeroU32::get);
     asked.min(MAX_STREAMS)
 }
 
 /// Measures the client at the concurrency of a load, and stores the figure for this machine.
-pub(super) fn calibrate(settings: &Settings, stop: &Cancellation) -> Result<Calibration, CalibrateError> {
+pub(super) fn calibrate(settings: &BenchmarkSettings, stop: &Cancellation) -> Result<Calibration, CalibrateError> {
     let concurrency = NonZeroU32::new(concurrency_of(settings)).unwrap_or(NonZeroU32::MIN);
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("truth.jsonl");
@@ -62,11 +62,11 @@ pub(super) fn calibrate(settings: &Settings, stop: &Cancellation) -> Result<Cali
 }
 
 /// The stored figure of this machine.
-pub(super) fn stored(settings: &Settings) -> Option<Calibration> {
+pub(super) fn stored(settings: &BenchmarkSettings) -> Option<Calibration> {
     CalibrationStore::of_this_machine()?.get(concurrency_of(settings))
 }
 
-fn load(settings: &Settings, concurrency: NonZeroU32, port: u16) -> Settings {
+fn load(settings: &BenchmarkSettings, concurrency: NonZeroU32, port: u16) -> BenchmarkSettings {
     let target = Target {
         host: "127.0.0.1".to_owned(),
         port,
@@ -79,7 +79,7 @@ fn load(settings: &Settings, concurrency: NonZeroU32, port: u16) -> Settings {
     };
     let lengths = RandomLengths::exact(NonZeroU32::MIN.saturating_add(15), NonZeroU32::MIN.saturating_add(CHUNKS - 1));
     let requests = concurrency.saturating_mul(NonZeroU32::MIN.saturating_add(REQUESTS_PER_SLOT - 1));
-    let mut load = Settings::new(target, &settings.model, Dataset::Random(lengths), requests);
+    let mut load = BenchmarkSettings::new(target, &settings.model, Dataset::Random(lengths), requests);
     load.served_model_name = Some("demo".to_owned());
     load.tokenizer.clone_from(&settings.tokenizer);
     load.client_threads = settings.client_threads;

@@ -9,7 +9,7 @@ use crate::load::dataset::questions::Question;
 use crate::load::dataset::sonnet::{Poem, SonnetLengths};
 use crate::load::prompt::{Content, Prompt, RandomPrompts};
 use crate::load::shard::Shard;
-use crate::load::{Settings, TokenizerError};
+use crate::load::{BenchmarkSettings, TokenizerError};
 use crate::system::cancellation::Cancellation;
 
 /// Output tokens of questions without a recorded answer, as in `vllm bench serve`.
@@ -35,7 +35,7 @@ pub fn with_images(
 
 /// Prompts of a poem's lines.
 pub fn of_poem(
-    settings: &Settings,
+    settings: &BenchmarkSettings,
     materials: &Materials,
     poem: &Poem,
     lengths: SonnetLengths,
@@ -50,7 +50,7 @@ pub fn of_poem(
 
 /// That many questions, from the first on again where there are fewer, with the output length that the user asked for, or that of the recorded answer.
 pub fn of_questions(
-    settings: &Settings,
+    settings: &BenchmarkSettings,
     materials: &Materials,
     questions: &[Question],
     output: Option<NonZeroU32>,

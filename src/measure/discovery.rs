@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::measurement::{MeasureError, SERVER};
 use super::server_under_test::{READY_INTERVAL, ServerUnderTest};
 use super::tokenizer;
-use crate::load::{Protocol, Reason, Settings};
+use crate::load::{BenchmarkSettings, Protocol, Reason};
 use crate::system::cancellation::Cancellation;
 
 /// What is to be found.
@@ -71,7 +71,7 @@ pub enum TokenizerSource {
 
 impl Discovery {
     /// Changes the settings of a load on the same server.
-    pub(super) fn apply(&self, load: &mut Settings) {
+    pub(super) fn apply(&self, load: &mut BenchmarkSettings) {
         let found = &self.found;
         load.model.clone_from(&found.model);
         load.backend.clone_from(&found.backend);
@@ -87,7 +87,7 @@ impl Discovery {
 ///
 /// # Errors
 /// [`MeasureError`] where it does not answer, lists no model, or speaks neither protocol.
-pub(super) fn discover(settings: &Settings, unknown: Unknown, stop: &Cancellation) -> Result<Discovery, MeasureError> {
+pub(super) fn discover(settings: &BenchmarkSettings, unknown: Unknown, stop: &Cancellation) -> Result<Discovery, MeasureError> {
     let mut settings = settings.clone();
     let model = if unknown.model {
         Some(find_model(&mut settings, stop)?)
@@ -118,7 +118,7 @@ pub(super) fn discover(settings: &Settings, unknown: Unknown, stop: &Cancellatio
     })
 }
 
-fn find_model(settings: &mut Settings, stop: &Cancellation) -> Result<(String, usize), MeasureError> {
+fn find_model(settings: &mut BenchmarkSettings, stop: &Cancellation) -> Result<(String, usize), MeasureError> {
     let models = ServerUnderTest::new(settings.clone())?.models(stop)?;
     let first = models.first().cloned().unwrap_or_default();
     settings.model.clone_from(&first);
@@ -126,7 +126,7 @@ fn find_model(settings: &mut Settings, stop: &Cancellation) -> Result<(String, u
 }
 
 /// Completions come first: their prompts reach the engine without a template, as those of benchmark_serving.py do.
-fn find_protocol(settings: &mut Settings, stop: &Cancellation) -> Result<&'static str, MeasureError> {
+fn find_protocol(settings: &mut BenchmarkSettings, stop: &Cancellation) -> Result<&'static str, MeasureError> {
     let deadline = Instant::now() + settings.ready_timeout;
     let completions = loop {
         match speak(settings, "openai", Protocol::Completions, stop) {
@@ -173,7 +173,7 @@ fn is_starting(error: &MeasureError) -> bool {
 }
 
 /// Sends one request by a protocol, and keeps the protocol where it is answered.
-fn speak(settings: &mut Settings, backend: &str, protocol: Protocol, stop: &Cancellation) -> Result<(), MeasureError> {
+fn speak(settings: &mut BenchmarkSettings, backend: &str, protocol: Protocol, stop: &Cancellation) -> Result<(), MeasureError> {
     let mut tried = settings.clone();
     tried.target = tried.target.with_protocol(protocol, tried.stream);
     backend.clone_into(&mut tried.backend);
@@ -182,7 +182,7 @@ fn speak(settings: &mut Settings, backend: &str, protocol: Protocol, stop: &Canc
     Ok(())
 }
 
-fn find_tokenizer(settings: &mut Settings, stop: &Cancellation) -> Result<TokenizerSource, MeasureError> {
+fn find_tokenizer(settings: &mut BenchmarkSettings, stop: &Cancellation) -> Result<TokenizerSource, MeasureError> {
     let of_model = match tokenizer::read(settings.tokenizer_source(), &mut || !stop.is_cancelled()) {
         Ok(_) => return Ok(TokenizerSource::Model(settings.model.clone())),
         Err(error) => error,

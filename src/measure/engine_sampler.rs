@@ -4,7 +4,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Instant;
 
 use super::server_under_test::ServerUnderTest;
-use crate::load::Settings;
+use crate::load::BenchmarkSettings;
 use crate::load::engine_metrics::{self, EngineSample};
 use crate::system::cancellation::Cancellation;
 
@@ -15,7 +15,7 @@ const MOST_SAMPLES: usize = 3600;
 /// without a known metric in it nothing is read.
 pub(super) fn sample_during<T>(
     server: &ServerUnderTest,
-    settings: &Settings,
+    settings: &BenchmarkSettings,
     page: Option<&str>,
     stop: &Cancellation,
     load: impl FnOnce() -> T,

@@ -16,7 +16,7 @@ use crate::load::prompt::RandomPrompts;
 use crate::load::search::judgement::exceeds_error_share;
 use crate::load::shard_result::{ShardResult, plan_fingerprint};
 use crate::load::{
-    Dataset, Failure, Limit, Measured, Notice, Plan, PreparedRequest, Progress, Schedule, Settings, Shard, Stamp, Tokenizer,
+    BenchmarkSettings, Dataset, Failure, Limit, Measured, Notice, Plan, PreparedRequest, Progress, Schedule, Shard, Stamp, Tokenizer,
     TokenizerError, request, server_process,
 };
 use crate::measure::load_driver::{Drive, DriverError, clock};
@@ -183,7 +183,7 @@ impl Prepared {
     ///
     /// # Errors
     /// [`MeasureError`] where the model has no tokenizer, none was named, and the server has none to lend.
-    pub fn check(self, settings: &Settings) -> Result<(), MeasureError> {
+    pub fn check(self, settings: &BenchmarkSettings) -> Result<(), MeasureError> {
         match self.absence {
             Some(absence) if !settings.may_lend_tokenizer() => Err(absence.into()),
             Some(_) | None => Ok(self.materials.random(settings).map(drop)?),
@@ -196,7 +196,7 @@ impl Prepared {
 ///
 /// # Errors
 /// [`MeasureError`] naming the file or repository that is missing or wrong.
-pub fn prepare(settings: &Settings, go_on: &mut dyn FnMut() -> bool) -> Result<Prepared, MeasureError> {
+pub fn prepare(settings: &BenchmarkSettings, go_on: &mut dyn FnMut() -> bool) -> Result<Prepared, MeasureError> {
     let mut notices = Vec::new();
     let source = PromptSource::read(settings, &mut notices, go_on)?;
     let name = settings.tokenizer_source();
@@ -241,7 +241,7 @@ pub(super) const SERVER: &str = "server";
 ///
 /// # Errors
 /// [`MeasureError`] if not one measured request was sent.
-pub fn measure(settings: &Settings, stop: &Cancellation, progress: &mut dyn FnMut(Progress)) -> Result<Measured, MeasureError> {
+pub fn measure(settings: &BenchmarkSettings, stop: &Cancellation, progress: &mut dyn FnMut(Progress)) -> Result<Measured, MeasureError> {
     let Prepared {
         mut materials,
         source,
@@ -336,7 +336,7 @@ fn await_start(at: Stamp, stop: &Cancellation) -> Result<(), MeasureError> {
 ///
 /// # Errors
 /// [`MeasureError`] naming what is missing or wrong.
-pub(super) fn check_ahead(settings: &Settings, stop: &Cancellation) -> Result<(), MeasureError> {
+pub(super) fn check_ahead(settings: &BenchmarkSettings, stop: &Cancellation) -> Result<(), MeasureError> {
     let go_on = &mut || !stop.is_cancelled();
     // Without a tokenizer of its own the model's name is where to look for one.
     if settings.model.is_empty() && settings.tokenizer.is_none() {
@@ -356,14 +356,14 @@ pub(super) fn check_ahead(settings: &Settings, stop: &Cancellation) -> Result<()
 }
 
 /// Whether prompts cannot be made without a tokenizer. One's own are sent as they are, and the server counts them.
-fn needs_tokenizer(settings: &Settings) -> bool {
+fn needs_tokenizer(settings: &BenchmarkSettings) -> bool {
     !matches!(settings.dataset, Dataset::Jsonl { .. }) || settings.send_token_ids
 }
 
 /// The plan of the measurement, and how many of its prompts do not have the requested length. Sets the number of prompts to
 /// that of the plan.
 fn plan(
-    settings: &mut Settings,
+    settings: &mut BenchmarkSettings,
     materials: &Materials,
     maker: Option<&RandomPrompts<'_>>,
     source: &PromptSource,
@@ -421,7 +421,7 @@ fn plan(
 }
 
 /// The arrivals of all shards together.
-fn whole_schedule(settings: &Settings, source: &PromptSource) -> Schedule {
+fn whole_schedule(settings: &BenchmarkSettings, source: &PromptSource) -> Schedule {
     let limit = settings.duration.map_or(Limit::Requests(source.count), Limit::Time);
     Schedule::new(&settings.arrival, limit, settings.seed)
 }
@@ -430,14 +430,14 @@ fn within(arrivals: Vec<Duration>, duration: Option<Duration>) -> Vec<Duration> 
     arrivals.into_iter().filter(|at| duration.is_none_or(|end| *at < end)).collect()
 }
 
-fn concurrency(settings: &Settings, requests: usize) -> NonZeroU32 {
+fn concurrency(settings: &BenchmarkSettings, requests: usize) -> NonZeroU32 {
     let everything = u32::try_from(requests).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
     let own = |whole: NonZeroU32| NonZeroU32::new(settings.shard.part_of(whole.get())).unwrap_or(NonZeroU32::MIN);
     settings.arrival.max_concurrency.map_or(everything, own)
 }
 
 /// A plan of single requests.
-pub(super) fn plan_of(settings: &Settings, requests: Vec<PreparedRequest>, schedule: Schedule) -> Plan {
+pub(super) fn plan_of(settings: &BenchmarkSettings, requests: Vec<PreparedRequest>, schedule: Schedule) -> Plan {
     let starts = match &schedule {
         Schedule::Closed => requests.len(),
         Schedule::Open(offsets) => offsets.len(),

@@ -19,7 +19,7 @@ use crate::load::dataset::{DatasetError, burstgpt, jsonl, questions, recorded, s
 use crate::load::prompt::Prompt;
 use crate::load::settings::Sessions;
 use crate::load::shard::Shard;
-use crate::load::{Dataset, Limit, Notice, Schedule, Settings, Shortage};
+use crate::load::{BenchmarkSettings, Dataset, Limit, Notice, Schedule, Shortage};
 use crate::system::cancellation::Cancellation;
 use crate::system::files;
 
@@ -57,7 +57,7 @@ impl PromptSource {
     ///
     /// # Errors
     /// [`MeasureError`] naming the file and what is wrong with it, or that it has fewer prompts than were asked for.
-    pub fn read(settings: &Settings, notices: &mut Vec<Notice>, go_on: &mut dyn FnMut() -> bool) -> Result<Self, MeasureError> {
+    pub fn read(settings: &BenchmarkSettings, notices: &mut Vec<Notice>, go_on: &mut dyn FnMut() -> bool) -> Result<Self, MeasureError> {
         let asked = asked_for(settings);
         let source = |content, count| Ok(Self { content, count });
         match (&settings.dataset, settings.sessions) {
@@ -142,7 +142,7 @@ impl PromptSource {
     /// [`MeasureError`] where nothing of it can be, or too little.
     pub fn counted(
         self,
-        settings: &Settings,
+        settings: &BenchmarkSettings,
         materials: &Materials,
         stop: &Cancellation,
         notices: &mut Vec<Notice>,
@@ -187,7 +187,7 @@ impl PromptSource {
 
 /// Prompts or conversations that the settings ask for. With a rate, the duration determines how many requests there will be; more
 /// prompts than that would be wasted.
-fn asked_for(settings: &Settings) -> usize {
+fn asked_for(settings: &BenchmarkSettings) -> usize {
     let whole = |number: NonZeroU32| usize::try_from(number.get()).unwrap_or(usize::MAX);
     if let Some(sessions) = settings.sessions {
         return whole(sessions.number);
@@ -226,7 +226,7 @@ impl<'a> Found<'a> {
     }
 
     /// How many are sent where `asked` are wanted.
-    fn count(self, asked: usize, settings: &Settings, notices: &mut Vec<Notice>) -> Result<usize, MeasureError> {
+    fn count(self, asked: usize, settings: &BenchmarkSettings, notices: &mut Vec<Notice>) -> Result<usize, MeasureError> {
         let Self { path, what, available } = self;
         // With a duration they are distinct prompts, which are repeated in any case.
         if available >= asked || settings.duration.is_some() {
@@ -281,7 +281,7 @@ pub fn read_sessions(path: &Path) -> Result<Vec<Session>, MeasureError> {
 
 /// The first `count` conversations whose question and answer have lengths that benchmark_serving.py takes.
 fn usable(
-    settings: &Settings,
+    settings: &BenchmarkSettings,
     materials: &Materials,
     conversations: &[Vec<sharegpt::Exchange>],
     output: Option<u32>,

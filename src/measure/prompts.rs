@@ -15,7 +15,7 @@ use crate::load::dialogue::{self, Turn, Words};
 use crate::load::prompt::{Content, Form, Message, Prompt, RandomPrompts};
 use crate::load::settings::RandomLengths;
 use crate::load::shard::Shard;
-use crate::load::{ChatTemplate, Dataset, Settings, Tokenizer, TokenizerError, plain_words};
+use crate::load::{BenchmarkSettings, ChatTemplate, Dataset, Tokenizer, TokenizerError, plain_words};
 use crate::system::cancellation::Cancellation;
 
 /// The prompts of a measurement.
@@ -52,7 +52,7 @@ impl Materials {
     ///
     /// # Errors
     /// [`TokenizerError`] if the vocabulary has too few usable tokens.
-    pub fn random(&self, settings: &Settings) -> Result<Option<RandomPrompts<'_>>, TokenizerError> {
+    pub fn random(&self, settings: &BenchmarkSettings) -> Result<Option<RandomPrompts<'_>>, TokenizerError> {
         let Some(tokenizer) = &self.tokenizer else { return Ok(None) };
         let number = |n| std::num::NonZeroU32::new(n).unwrap_or(std::num::NonZeroU32::MIN);
         let lengths = match settings.dataset {
@@ -75,7 +75,7 @@ impl Materials {
         RandomPrompts::new(tokenizer, lengths, settings.seed, form).map(Some)
     }
 
-    pub(super) fn listed(&self, settings: &Settings, text: &str, output_tokens: u32) -> Result<Prompt, TokenizerError> {
+    pub(super) fn listed(&self, settings: &BenchmarkSettings, text: &str, output_tokens: u32) -> Result<Prompt, TokenizerError> {
         let text = match &self.template {
             None => text.to_owned(),
             Some(template) => template
@@ -123,7 +123,7 @@ impl Materials {
 /// # Errors
 /// [`MeasureError`] naming what is wrong with the data set or the tokenizer.
 pub fn make(
-    settings: &Settings,
+    settings: &BenchmarkSettings,
     materials: &Materials,
     maker: Option<&RandomPrompts<'_>>,
     source: &PromptSource,
@@ -190,7 +190,7 @@ pub fn make(
 
 /// The turns of a recorded session.
 fn recorded_turns(
-    settings: &Settings,
+    settings: &BenchmarkSettings,
     materials: &Materials,
     maker: &RandomPrompts<'_>,
     recorded: &Session,

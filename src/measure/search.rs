@@ -10,7 +10,7 @@ use super::result_files::Suffixes;
 use crate::load::search::judgement::{SeriesFigures, requests_for_certainty};
 use crate::load::search::{Bracket, Judgement, LoadQuantity, Objective, Saturation, Tally};
 use crate::load::settings::MetricName;
-use crate::load::{Measured, Settings};
+use crate::load::{BenchmarkSettings, Measured};
 use crate::system::cancellation::Cancellation;
 use crate::system::files;
 
@@ -239,7 +239,7 @@ enum Tried {
 /// Measures a load until its verdict is certain, at most as often as the settings say.
 fn try_load(
     settings: &SearchSettings,
-    template: &Settings,
+    template: &BenchmarkSettings,
     load: f64,
     runs_before: &mut u64,
     stop: &Cancellation,
@@ -301,7 +301,13 @@ fn try_load(
 }
 
 /// The settings of a load: its arrivals, its number of requests, prompts that no load before it had.
-fn sized(settings: &SearchSettings, objectives: &[Objective], template: &Settings, load: f64, runs_before: u64) -> Settings {
+fn sized(
+    settings: &SearchSettings,
+    objectives: &[Objective],
+    template: &BenchmarkSettings,
+    load: f64,
+    runs_before: u64,
+) -> BenchmarkSettings {
     let mut sized = template.clone();
     sized.arrival = settings.quantity.arrival(&template.arrival, load);
     sized.seed = template.seed.wrapping_add(runs_before.wrapping_mul(SEED_STEP));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::load::tokens::Coder;
-use crate::load::{Settings, Target, TokenizerError, request};
+use crate::load::{BenchmarkSettings, Target, TokenizerError, request};
 use crate::system::cancellation::Cancellation;
 use crate::system::http_client::{Question, send_blocking};
 use crate::system::tls::TlsClient;
@@ -28,7 +28,7 @@ impl ServerTokenizer {
     ///
     /// # Errors
     /// What the server answered instead of tokens.
-    pub fn connect(settings: &Settings, tls: Option<TlsClient>, stop: &Cancellation) -> Result<Self, TokenizerError> {
+    pub fn connect(settings: &BenchmarkSettings, tls: Option<TlsClient>, stop: &Cancellation) -> Result<Self, TokenizerError> {
         let headers = request::headers(settings).map(|(name, value)| (name.to_owned(), value));
         let server = Self {
             target: settings.target.clone(),

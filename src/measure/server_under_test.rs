@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::measurement::{MeasureError, plan_of};
 use super::server_tokenizer::ServerTokenizer;
 use crate::load::prompt::{Content, Prompt, RandomPrompts};
-use crate::load::{Failure, Notice, Progress, Reason, Schedule, Settings, Target, TokenizerError, request};
+use crate::load::{BenchmarkSettings, Failure, Notice, Progress, Reason, Schedule, Target, TokenizerError, request};
 use crate::measure::load_driver::{Drive, KernelClock};
 use crate::system::cancellation::Cancellation;
 use crate::system::http_client::{Answer, HttpError, Question, send_blocking};
@@ -39,13 +39,13 @@ struct FailedRequest {
 
 /// The server under test, as the settings describe it.
 pub(super) struct ServerUnderTest {
-    settings: Settings,
+    settings: BenchmarkSettings,
     tls: Option<TlsClient>,
     kernel_clock: KernelClock,
 }
 
 impl ServerUnderTest {
-    pub fn new(settings: Settings) -> Result<Self, MeasureError> {
+    pub fn new(settings: BenchmarkSettings) -> Result<Self, MeasureError> {
         let tls = match settings.target.tls {
             true => Some(TlsClient::new(settings.ca_cert.as_deref())?),
             false => None,
@@ -58,7 +58,7 @@ impl ServerUnderTest {
     }
 
     /// The settings, adapted to the server by the probe.
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &BenchmarkSettings {
         &self.settings
     }
 
@@ -68,7 +68,7 @@ impl ServerUnderTest {
     }
 
     /// The same server with other settings of the load.
-    pub fn with_settings(self, settings: Settings) -> Self {
+    pub fn with_settings(self, settings: BenchmarkSettings) -> Self {
         Self { settings, ..self }
     }
 

@@ -3,7 +3,7 @@
 use super::live::output_rate;
 use crate::load::settings::MetricName;
 use crate::load::statistics::{self, Summary};
-use crate::load::{Measured, Progress, Settings};
+use crate::load::{BenchmarkSettings, Measured, Progress};
 use crate::report::{Rank, TextStyle, TextTable};
 
 /// Rows of the loads that were measured.
@@ -56,7 +56,7 @@ impl LoadTable {
 
     /// The loads so far and the one that runs.
     #[must_use]
-    pub fn with_running(&self, load: &Settings, progress: &Progress, style: TextStyle) -> String {
+    pub fn with_running(&self, load: &BenchmarkSettings, progress: &Progress, style: TextStyle) -> String {
         let ttft = progress.mean_ttft.as_secs_f64() * 1e3;
         let dash = || "-".to_owned();
         let running = [
@@ -95,7 +95,7 @@ impl LoadTable {
     }
 }
 
-pub fn concurrency(load: &Settings) -> String {
+pub fn concurrency(load: &BenchmarkSettings) -> String {
     load.arrival
         .max_concurrency
         .map_or_else(|| "unlimited".to_owned(), |number| number.to_string())

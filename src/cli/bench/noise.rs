@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::cli::output::say;
 use crate::cli::{Exit, Failure};
-use crate::load::{Measured, Settings};
+use crate::load::{BenchmarkSettings, Measured};
 use crate::result::Json;
 use crate::store::hardware::HardwareFiles;
 use crate::store::noise_calibration::{CalibratedHistory, NoiseCalibrationError, RawRuns, Subject};
@@ -30,7 +30,7 @@ impl NoiseRuns {
     ///
     /// # Errors
     /// Usage where a load is not one of the row's, or the commit is not known; invalid input for an invalid row.
-    pub fn begin(settings: NoiseSettings, loads: &[Settings]) -> Result<Self, Failure> {
+    pub fn begin(settings: NoiseSettings, loads: &[BenchmarkSettings]) -> Result<Self, Failure> {
         let NoiseSettings { row, hardware, history } = settings;
         let loads = loads.iter().map(|load| load.arrival.max_concurrency);
         let subject = Subject::read(&row, &hardware, loads)?;

@@ -8,7 +8,7 @@ use super::super::terminal;
 use super::live::Live;
 use super::load_table::{self, LoadTable};
 use super::overview::Overview;
-use crate::load::{Dataset, Settings};
+use crate::load::{BenchmarkSettings, Dataset};
 use crate::measure::{BenchEvent, Discovery, ResultFiles, SearchResult, SearchSettings, TokenizerSource};
 
 /// The display of such a run.
@@ -18,7 +18,7 @@ pub struct Minute {
     server: String,
     table: LoadTable,
     live: Option<Live>,
-    load: Option<Box<Settings>>,
+    load: Option<Box<BenchmarkSettings>>,
     /// What was said already: each load has the same notices.
     said: Vec<String>,
     pub overview: Overview,
@@ -115,7 +115,7 @@ impl Minute {
 }
 
 /// The lengths of random requests, for people.
-fn lengths_of(load: &Settings) -> Option<String> {
+fn lengths_of(load: &BenchmarkSettings) -> Option<String> {
     match load.dataset {
         Dataset::Random(lengths) => Some(format!("{} input and {} output tokens a request", lengths.input, lengths.output)),
         Dataset::RandomImages(..)
@@ -153,7 +153,7 @@ pub fn say_found(found: &Discovery) {
 }
 
 /// The command that measures one load again, with ten requests a slot.
-fn command(load: &Settings, server: &str, concurrency: f64) -> String {
+fn command(load: &BenchmarkSettings, server: &str, concurrency: f64) -> String {
     let lengths = match load.dataset {
         Dataset::Random(lengths) => format!(" --input-len {} --output-len {}", lengths.input, lengths.output),
         Dataset::RandomImages(..)

@@ -11,7 +11,7 @@ use super::health::Health;
 use super::metrics::Metrics;
 use super::notice::Notice;
 use super::record::Record;
-use super::settings::{MetricName, Settings};
+use super::settings::{BenchmarkSettings, MetricName};
 use super::shard_result::ShardResult;
 use super::stamp::Stamp;
 use super::statistics::{Summary, count};
@@ -48,7 +48,7 @@ pub struct Run {
 #[derive(Debug)]
 pub struct Measured {
     /// The requested value.
-    pub settings: Settings,
+    pub settings: BenchmarkSettings,
     /// What happened.
     pub run: Run,
     /// What it amounts to.
@@ -81,7 +81,7 @@ pub struct Throughput {
 impl Measured {
     /// Computes everything from a run.
     #[must_use]
-    pub fn new(settings: Settings, mut run: Run, tokenizer: Option<&Tokenizer>, inexact_prompts: u32) -> Self {
+    pub fn new(settings: BenchmarkSettings, mut run: Run, tokenizer: Option<&Tokenizer>, inexact_prompts: u32) -> Self {
         run.records.sort_unstable_by_key(|record| record.index);
         let metrics = Metrics::with_folded(&run.records, run.folded.as_deref(), tokenizer);
         let doubts = validity::doubts(&settings, &run, &metrics);

@@ -45,5 +45,5 @@ pub fn measured_with(records: Vec<Record>, change: impl FnOnce(&mut Health)) -> 
         stride: None,
         has_new_server: false,
     };
-    Measured::new(Settings::new(target, "m", Dataset::Random(lengths), one), run, None, 0)
+    Measured::new(BenchmarkSettings::new(target, "m", Dataset::Random(lengths), one), run, None, 0)
 }

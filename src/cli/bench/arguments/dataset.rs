@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::random::RandomArgs;
 use super::settings::{ArgumentError, DEFAULT_PROMPTS, within};
-use crate::load::settings::{Dataset, HubDataset, Protocol, QuestionSelection, Sessions, Settings, SettingsError, SonnetLengths};
+use crate::load::settings::{BenchmarkSettings, Dataset, HubDataset, Protocol, QuestionSelection, Sessions, SettingsError, SonnetLengths};
 
 #[derive(Debug, Args)]
 pub struct DatasetArgs {
@@ -206,7 +206,7 @@ impl DatasetArgs {
         }
     }
 
-    pub fn apply(self, random: &RandomArgs, load: &mut Settings) -> Result<(), ArgumentError> {
+    pub fn apply(self, random: &RandomArgs, load: &mut BenchmarkSettings) -> Result<(), ArgumentError> {
         load.use_chat_template = self.use_chat_template;
         load.send_token_ids = self.prompt_token_ids;
         load.sessions = self

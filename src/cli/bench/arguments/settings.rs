@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::dataset::{DatasetArgs, unsupported};
 use super::values::PromptCount;
 use super::{ArrivalArgs, BenchArgs, ClientArgs, ExtentArgs, MetricArgs, RampName, RateType, RequestArgs, SaveArgs, ServerArgs};
-use crate::load::settings::{Arrival, Dataset, Deadlines, Protocol, Ramp, RandomLengths, Settings, SettingsError, Shortage, Target};
+use crate::load::settings::{
+    Arrival, BenchmarkSettings, Dataset, Deadlines, Protocol, Ramp, RandomLengths, SettingsError, Shortage, Target,
+};
 use crate::measure::{BenchSettings, ResultFiles, Unknown};
 use crate::system::proxy::{ProxyError, proxy_for};
 
@@ -14,7 +16,7 @@ use crate::system::proxy::{ProxyError, proxy_for};
 #[derive(Debug, thiserror::Error)]
 pub enum ArgumentError {
     #[error(transparent)]
-    Settings(#[from] SettingsError),
+    BenchmarkSettings(#[from] SettingsError),
     /// The environment names a proxy that cannot be used.
     #[error(transparent)]
     Proxy(#[from] ProxyError),
@@ -171,7 +173,7 @@ impl TryFrom<BenchArgs> for BenchSettings {
         }
         load.reset_prefix_cache = reset_prefix_cache;
         load.client_threads = client_threads;
-        let loads = arrivals.into_iter().map(|arrival| Settings { arrival, ..load.clone() });
+        let loads = arrivals.into_iter().map(|arrival| BenchmarkSettings { arrival, ..load.clone() });
         let mut bench = Self {
             loads: loads.collect(),
             unknown,
@@ -197,7 +199,7 @@ impl ServerArgs {
     }
 
     /// Settings of a load on the server, with the defaults for everything that other arguments say.
-    fn into_settings(self, protocol: Protocol, stream: bool, num_prompts: NonZeroU32) -> Result<Settings, ArgumentError> {
+    fn into_settings(self, protocol: Protocol, stream: bool, num_prompts: NonZeroU32) -> Result<BenchmarkSettings, ArgumentError> {
         let Self {
             server_url,
             backend,
@@ -226,13 +228,13 @@ impl ServerArgs {
         let is_time = (0.0..=1e7).contains(&ready_check_timeout_sec);
         let ready_timeout = within("--ready-check-timeout-sec", ready_check_timeout_sec, is_time, "seconds, 0 or more")?;
         let nothing = Dataset::Random(RandomLengths::exact(NonZeroU32::MIN, NonZeroU32::MIN));
-        Ok(Settings {
+        Ok(BenchmarkSettings {
             backend: backend.unwrap_or_else(|| DEFAULT_BACKEND.to_owned()),
             served_model_name,
             tokenizer,
             ready_timeout: Duration::from_secs_f64(ready_timeout),
             // Without a name the server is asked when there is one, see `unknown`.
-            ..Settings::new(target, model.as_deref().unwrap_or_default(), nothing, num_prompts)
+            ..BenchmarkSettings::new(target, model.as_deref().unwrap_or_default(), nothing, num_prompts)
         })
     }
 }
@@ -345,7 +347,7 @@ fn ramp(name: RampName, from: Option<f64>, to: Option<f64>) -> Result<Ramp, Argu
 }
 
 impl RequestArgs {
-    fn apply(self, sampling: serde_json::Map<String, serde_json::Value>, load: &mut Settings) -> Result<(), ArgumentError> {
+    fn apply(self, sampling: serde_json::Map<String, serde_json::Value>, load: &mut BenchmarkSettings) -> Result<(), ArgumentError> {
         let Self {
             ignore_eos,
             streaming: _,
@@ -386,7 +388,7 @@ impl RequestArgs {
 }
 
 impl MetricArgs {
-    fn apply(self, load: &mut Settings) -> Result<(), ArgumentError> {
+    fn apply(self, load: &mut BenchmarkSettings) -> Result<(), ArgumentError> {
         let Self {
             percentile_metrics,
             metric_percentiles,
