@@ -1,5 +1,5 @@
-//! When requests are sent: closed loop, open loop at a rate, ramps. The instants of an open loop are fixed before the clock
-//! starts, so a late send never shifts the later ones.
+//! Arrival process of a load: closed loop, open loop at a fixed rate, or a ramp. The send times of an open loop are computed before
+//! the run starts, so a late send does not delay later ones.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -10,17 +10,17 @@ use serde::{Deserialize, Serialize};
 
 use super::shard::Shard;
 
-/// When requests are sent.
+/// Settings of the arrival process.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Arrival {
-    /// Most concurrent requests; `None` is no limit.
+    /// Maximum number of concurrent requests; `None`: no limit.
     pub max_concurrency: Option<NonZeroU32>,
-    /// Requests a second; `None` sends each as soon as a slot is free.
+    /// Requests per second; `None`: closed loop, each request is sent as soon as a slot is free.
     pub request_rate: Option<f64>,
-    /// A rate that changes during the run, in place of the fixed one.
+    /// A rate that changes during the run; replaces `request_rate`.
     pub ramp: Option<Ramp>,
-    /// Shape of the gamma distribution of the intervals between two sends: 1 is a Poisson process, greater is more
-    /// regular, smaller comes in bursts; infinity is a constant interval.
+    /// Shape of the gamma distribution of the intervals between sends. 1: Poisson process; above 1: more regular; below 1: bursts;
+    /// infinity: constant interval.
     pub burstiness: f64,
 }
 
@@ -38,26 +38,26 @@ impl Default for Arrival {
 /// A rate that goes from one value to another over the run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ramp {
-    /// On what path.
+    /// How the rate changes from `from` to `to`.
     pub kind: RampKind,
-    /// Requests a second at the start, above 0.
+    /// Rate at the start, requests per second; above 0.
     pub from: f64,
-    /// Requests a second at the end, above 0.
+    /// Rate at the end, requests per second; above 0.
     pub to: f64,
 }
 
-/// The path of a ramp.
+/// How the rate of a ramp changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RampKind {
-    /// By the same amount each time.
+    /// By a constant amount per unit of progress.
     Linear,
-    /// By the same factor each time.
+    /// By a constant factor per unit of progress.
     Exponential,
 }
 
 impl Ramp {
-    /// The rate where that share of the run, 0 to 1, is over.
+    /// The rate, requests per second, when the fraction `progress` (0 to 1) of the run is over.
     #[must_use]
     pub fn rate(&self, progress: f64) -> f64 {
         match self.kind {
@@ -72,16 +72,16 @@ impl Ramp {
 pub enum Limit {
     /// A number of requests.
     Requests(usize),
-    /// A time in which requests are sent.
+    /// How long requests are sent.
     Time(Duration),
 }
 
-/// When requests are sent.
+/// The send times of a run, computed from an [`Arrival`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Schedule {
-    /// Closed loop: each as soon as a slot is free.
+    /// Closed loop: each request is sent as soon as a slot is free.
     Closed,
-    /// Open loop: request `i` at `offsets[i]` after the start, or later where no slot is free.
+    /// Open loop: request `i` is sent `offsets[i]` after the start, or later if no slot is free then.
     Open(Vec<Duration>),
 }
 
@@ -97,7 +97,7 @@ impl Schedule {
         Self::Open(offsets(&rate, arrival.burstiness, limit, seed))
     }
 
-    /// The part of it that a shard carries out.
+    /// The part of the schedule that a shard sends.
     #[must_use]
     pub fn part(self, shard: Shard) -> Self {
         match self {
@@ -106,7 +106,7 @@ impl Schedule {
         }
     }
 
-    /// Requests a second over the whole schedule; `None` for a closed loop and a single request.
+    /// Mean rate of the schedule, requests per second; `None` for a closed loop and for fewer than two requests.
     #[must_use]
     pub fn mean_rate(&self) -> Option<f64> {
         match self {
@@ -119,14 +119,14 @@ impl Schedule {
     }
 }
 
-/// The random stream of arrivals, apart from those of the prompts.
+/// ChaCha stream of the arrival intervals; prompts use other streams of the same seed.
 const ARRIVAL_STREAM: u64 = u64::MAX - 1;
-/// A schedule by time ends after this number of requests: prompts of more would not fit in memory.
+/// Maximum number of requests in a schedule: the prompts of more would not fit in memory.
 const MOST_REQUESTS: usize = 10_000_000;
 
-/// Absolute send times. The intervals are gamma distributed with mean `1 / rate` and shape `burstiness`, as in
-/// benchmark_serving.py, except that an infinite shape gives a constant interval. `rate` depends on the share of the run
-/// that is over, by number or by time.
+/// Send times since the start of the run. The intervals are gamma distributed with mean `1 / rate` and shape `burstiness`, as in
+/// benchmark_serving.py, except that an infinite shape gives a constant interval. `rate` takes the fraction of the run that is
+/// over, by number of requests or by time.
 fn offsets(rate: &dyn Fn(f64) -> f64, burstiness: f64, limit: Limit, seed: u64) -> Vec<Duration> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(ARRIVAL_STREAM);
@@ -136,7 +136,7 @@ fn offsets(rate: &dyn Fn(f64) -> f64, burstiness: f64, limit: Limit, seed: u64) 
         let progress = match limit {
             Limit::Requests(requests) if offsets.len() >= requests => break,
             Limit::Requests(requests) => super::statistics::count(offsets.len()) / super::statistics::count(requests),
-            // A sum of intervals may end a rounding error before the time.
+            // The sum of the intervals may fall short of the duration by a rounding error, which would add one more request.
             Limit::Time(time) if at + 1e-9 >= time.as_secs_f64() => break,
             Limit::Time(time) => at / time.as_secs_f64(),
         };
@@ -173,7 +173,7 @@ fn gamma(shape: f64, random: &mut ChaCha8Rng) -> f64 {
     }
 }
 
-/// Box and Muller's transform.
+/// A standard normal variate by the Box-Muller transform.
 fn standard_normal(random: &mut ChaCha8Rng) -> f64 {
     let radius = (-2.0 * (1.0 - random.random::<f64>()).ln()).sqrt();
     radius * (std::f64::consts::TAU * random.random::<f64>()).cos()

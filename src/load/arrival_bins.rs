@@ -1,4 +1,4 @@
-//! When chunks and their tokens arrived, in bins of time, for runs whose chunks are not kept one by one.
+//! Counts of arrived chunks and tokens in bins of time, for runs that are too long to keep each chunk.
 
 use std::time::Duration;
 
@@ -6,18 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use super::stamp::Stamp;
 
-/// Width of the first bins: a millisecond, in nanoseconds.
+/// Initial width of a bin: 1 ms, in nanoseconds.
 const FIRST_WIDTH: u64 = 1_000_000;
-/// With more bins than this each two become one: 2 MB.
+/// Maximum number of bins (2 MB). If it is exceeded, adjacent bins are merged in pairs and the width doubles.
 const MOST_BINS: usize = 1 << 18;
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
-/// Arrivals later than this are counted in the last second.
+/// Maximum number of seconds (a day); later arrivals are counted in the last one.
 const MOST_SECONDS: usize = 24 * 3600;
 
-/// Chunks of each second, and tokens in finer bins.
+/// Chunks in each second of the run, and tokens in finer bins.
 ///
-/// The tokens of a time are those of its bins, the outer ones in proportion. A run has at least 131,072 bins once they are wider than a
-/// millisecond, so that the error for a time of a tenth of the run is below 0.02 % of its tokens where they arrive evenly.
+/// The tokens of an interval are the sum of its bins; the bins at its ends count in proportion. Once bins are wider than a
+/// millisecond, a run has at least 131,072 of them, so the error for an interval of a tenth of the run is below 0.02 % of its
+/// tokens if they arrive evenly.
 #[derive(Debug, Clone)]
 pub struct ArrivalBins {
     start: Stamp,
@@ -26,19 +27,19 @@ pub struct ArrivalBins {
     tokens: Vec<f64>,
 }
 
-/// Arrivals in a file.
+/// [`ArrivalBins`] as stored in a file, without the start.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ArrivalDocument {
     /// Chunks of each second.
     chunks: Vec<u32>,
     /// Width of a bin, nanoseconds.
     width_ns: u64,
-    /// Bins with tokens, and their number.
+    /// Index of each bin that has tokens, and its number of tokens.
     tokens: Vec<(u32, f64)>,
 }
 
 impl ArrivalBins {
-    /// Bins from the start of a run on.
+    /// Empty bins for a run that started at `start`.
     #[must_use]
     pub fn new(start: Stamp) -> Self {
         Self {
@@ -49,7 +50,7 @@ impl ArrivalBins {
         }
     }
 
-    /// Counts a chunk that arrived, with its tokens; 0 of an answer that failed.
+    /// Counts a chunk that arrived at `at` with `tokens` tokens; `tokens` is 0 for chunks of a failed request.
     pub fn push(&mut self, at: Stamp, tokens: f64) {
         let offset = self.offset(at);
         let second = self.second(offset);
@@ -57,7 +58,7 @@ impl ArrivalBins {
         self.add_tokens(offset, tokens);
     }
 
-    /// The place of the second of an offset.
+    /// The index into `chunks` for an offset in nanoseconds; extends `chunks` up to it.
     fn second(&mut self, offset: u64) -> usize {
         let second = usize::try_from(offset / NANOS_PER_SECOND).unwrap_or(MOST_SECONDS).min(MOST_SECONDS);
         if self.chunks.len() <= second {
@@ -74,7 +75,8 @@ impl ArrivalBins {
         self.tokens[bin] += tokens;
     }
 
-    /// Adds the arrivals of another client. Its seconds and bins count by their middle.
+    /// Adds the arrivals of another client. Each of its seconds and bins is added at its midpoint, because starts and widths may
+    /// differ.
     pub fn merge(&mut self, other: &Self) {
         for (chunks, second) in other.chunks.iter().zip(0_u64..) {
             let middle = other.start.after(Duration::from_secs(second) + Duration::from_millis(500));
@@ -87,7 +89,7 @@ impl ArrivalBins {
         }
     }
 
-    /// The arrivals for a file.
+    /// The form that is stored in a file.
     #[must_use]
     pub fn document(&self) -> ArrivalDocument {
         let bins = self.tokens.iter().copied().zip(0_u32..).filter(|(tokens, _)| *tokens > 0.0);
@@ -98,7 +100,7 @@ impl ArrivalBins {
         }
     }
 
-    /// The arrivals of a file, of a run that started at `start`.
+    /// Restores the bins of a run that started at `start` from a file.
     #[must_use]
     pub fn of_document(start: Stamp, document: &ArrivalDocument) -> Self {
         let mut bins = Self::new(start);
@@ -134,7 +136,7 @@ impl ArrivalBins {
         bins.sum()
     }
 
-    /// An instant as a number of bins since the start.
+    /// The time from the start to `at`, in bin widths.
     fn in_bins(&self, at: Stamp) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "the nanoseconds of a day are below 2^53")]
         let bins = self.offset(at) as f64 / self.width as f64;
@@ -145,7 +147,7 @@ impl ArrivalBins {
         at.unix_nanos().saturating_sub(self.start.unix_nanos())
     }
 
-    /// The bin of an offset; makes all bins wider until it exists.
+    /// The bin of an offset in nanoseconds. Doubles the width of all bins until the index is below [`MOST_BINS`].
     fn bin(&mut self, offset: u64) -> usize {
         loop {
             match usize::try_from(offset / self.width) {
@@ -167,7 +169,7 @@ mod tests {
     fn tokens_of_a_part_of_an_hour_are_exact_enough() {
         let start = Stamp::from_unix_nanos(1_700_000_000_000_000_000);
         let mut bins = ArrivalBins::new(start);
-        // Two tokens every 10 ms for an hour, which is more than the first bins hold.
+        // Two tokens every 10 ms for an hour, which is longer than bins of 1 ms can cover.
         let at = |n: u64| start.after(Duration::from_millis(10 * n));
         (0..360_000).for_each(|n| bins.push(at(n), 2.0));
         assert_eq!((bins.chunks().len(), bins.chunks()[0], bins.chunks()[3599]), (3600, 100, 100));

@@ -1,8 +1,8 @@
-//! Confidence intervals of means and medians by the moving-block bootstrap (Künsch, "The jackknife and the bootstrap for
-//! general stationary observations", Annals of Statistics 17, 1989). Neighbouring requests share batches and queues, so they
-//! are not independent; resampling whole runs of neighbours keeps what they share. In a closed loop the requests of one wave
+//! Confidence intervals of means and medians by the moving-block bootstrap (Künsch, "The jackknife and the bootstrap for general
+//! stationary observations", Annals of Statistics 17, 1989). Neighbouring requests share batches and queues, so they are not
+//! independent; resampling blocks of consecutive requests preserves their correlation. In a closed loop the requests of one wave
 //! share their prefills, so a block is at least a wave long. The spread of a few blocks is itself uncertain, so the interval is
-//! as much wider as Student's t is than the normal distribution.
+//! widened by the ratio of Student's t to the normal quantile.
 
 use std::cmp::Ordering;
 
@@ -11,19 +11,19 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use super::statistics::{count, mean, percentile_of_sorted};
 
-/// Resamples: enough for two digits of an interval's ends.
+/// Number of resamples; enough for two significant digits of the bounds.
 const RESAMPLES: usize = 500;
-/// Fewer values form no two blocks with anything inside.
+/// Minimum number of values: two blocks of two values.
 const FEWEST_VALUES: usize = 4;
 /// Quantiles of Student's t for two-sided 95% intervals, from one degree of freedom on (Abramowitz and Stegun, table 26.10).
 const T95: [f64; 20] = [
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093,
     2.086,
 ];
-/// The same quantile of the normal distribution.
+/// Quantile of the normal distribution for a two-sided 95% interval.
 const Z95: f64 = 1.960;
-/// From this number of values on the median of a resample is found by Woodruff's method in place of sorting, so that a resample takes
-/// a step for each block and not for each value.
+/// From this many values on, the median of a resample is found by Woodruff's method instead of selection, so a resample costs one
+/// step per block instead of one per value.
 const MANY_VALUES: usize = 20_000;
 
 /// A 95% confidence interval.
@@ -44,8 +44,8 @@ pub struct Intervals {
     pub median: Interval,
 }
 
-/// The intervals of values in the order in which they were observed, of which `wave` are in flight together; `None` if there
-/// are too few. The seed is fixed, so the same values always give the same intervals.
+/// The intervals of `values`, in the order of observation; `wave` is the number of requests in flight at once. `None` for fewer
+/// than four values. The seed is fixed, so the same values always give the same intervals.
 #[must_use]
 pub fn intervals(values: &[f64], wave: usize) -> Option<Intervals> {
     if values.len() < FEWEST_VALUES {
@@ -77,9 +77,10 @@ pub fn intervals(values: &[f64], wave: usize) -> Option<Intervals> {
     })
 }
 
-/// The same from sums of blocks. The mean of a resample is that of its blocks' sums. Its median is taken from the share of its values
-/// below the median of all: where that is a little more than half, the resample's median is the quantile of all values that lies as much
-/// below the middle (Woodruff, "Confidence intervals for medians and other position measures", JASA 47, 1952).
+/// [`intervals`] computed from the sums of blocks. The mean of a resample follows from the sums of its blocks. Its median follows
+/// from the share of its values below the overall median: if that share exceeds the share among all values by d, the median of the
+/// resample is the (0.5 - d) quantile of all values (Woodruff, "Confidence intervals for medians and other position measures", JASA
+/// 47, 1952).
 fn intervals_of_many(values: &[f64], wave: usize) -> Intervals {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
@@ -87,7 +88,7 @@ fn intervals_of_many(values: &[f64], wave: usize) -> Intervals {
     let block = block_length(values.len(), wave);
     let number = values.len().div_ceil(block);
     let sums = sums_before(values.iter().copied());
-    // Of equal values half are below the median and half above, whatever their order.
+    // Values equal to the median count half as below it and half as above.
     let below = sums_before(values.iter().map(|value| match value.total_cmp(&median) {
         Ordering::Less => 1.0,
         Ordering::Equal => 0.5,
@@ -114,7 +115,7 @@ fn intervals_of_many(values: &[f64], wave: usize) -> Intervals {
     }
 }
 
-/// The sum of all values before each place, and of all.
+/// Prefix sums: the sum of the first n values, for n from 0 to their number.
 fn sums_before(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let sums = values.scan(0.0, |sum, value| {
         *sum += value;
@@ -123,30 +124,31 @@ fn sums_before(values: impl Iterator<Item = f64>) -> Vec<f64> {
     std::iter::once(0.0).chain(sums).collect()
 }
 
-/// The cube root of the number of values, the order of magnitude that minimises the error of the variance, and at least a wave; but
-/// never so long that there are fewer than two blocks.
+/// Block length: the cube root of the number of values, which is the order of magnitude that minimises the error of the variance,
+/// but at least a wave and at most half of the values.
 fn block_length(values: usize, wave: usize) -> usize {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cube root of a length")]
     let length = count(values).cbrt().ceil() as usize;
     length.max(wave).clamp(1, (values / 2).max(1))
 }
 
-/// How much wider an interval from so many blocks is than one from very many: t against the normal quantile, and the resampled
-/// variance of a mean is short of the unbiased one by (n - 1) / n.
+/// Factor by which an interval from n blocks is widened: the ratio of Student's t to the normal quantile, times sqrt(n / (n - 1)),
+/// because the bootstrap variance of a mean is (n - 1) / n of the unbiased one.
 fn widening(blocks: usize) -> f64 {
     let freedom = blocks.max(2) - 1;
     student_t95(freedom) / Z95 * (count(freedom + 1) / count(freedom)).sqrt()
 }
 
-/// The quantile of Student's t for a two-sided 95% interval; of no degrees of freedom that of one.
+/// The quantile of Student's t for a two-sided 95% interval; for 0 degrees of freedom, the quantile for 1.
 #[must_use]
 pub fn student_t95(freedom: usize) -> f64 {
-    // Beyond the table the first term of its expansion (Abramowitz and Stegun 26.7.5) is exact to three digits.
+    // Beyond the table, the first term of the expansion (Abramowitz and Stegun 26.7.5) is exact to three digits.
     let expansion = || Z95 * (1.0 + (Z95 * Z95 + 1.0) / (4.0 * count(freedom)));
     T95.get(freedom.saturating_sub(1)).copied().unwrap_or_else(expansion)
 }
 
-/// The 95% interval of estimates, widened about its centre. A lower end of a time stays positive.
+/// The 95% percentile interval of the estimates, widened about their median. A positive lower bound stays positive; an interval
+/// whose lower bound is not positive is not widened.
 fn ends(estimates: &mut [f64], widening: f64) -> Interval {
     estimates.sort_unstable_by(f64::total_cmp);
     let (low, middle, high) = (
@@ -157,7 +159,7 @@ fn ends(estimates: &mut [f64], widening: f64) -> Interval {
     if low <= 0.0 {
         return Interval { low, high };
     }
-    // About the centre of logarithms, which cannot widen a positive value below zero.
+    // Widened on a logarithmic scale, so a positive bound cannot become negative.
     Interval {
         low: middle * (low / middle).powf(widening),
         high: middle * (high / middle).powf(widening),
@@ -202,7 +204,7 @@ mod tests {
         assert!(width(&runs) > 1.8 * width(&independent));
     }
 
-    /// Four waves of requests that are alike within a wave and differ between waves: four values, not forty.
+    /// Four waves of equal requests that differ between waves: four independent values, not forty.
     #[test]
     fn requests_of_one_wave_count_as_one() {
         let waves: Vec<f64> = uniform(4, 5).into_iter().flat_map(|value| [1.0 + value; 10]).collect();
@@ -213,7 +215,7 @@ mod tests {
         assert!(width(10).ln() > 1.5 * width(1).ln(), "{} {}", width(10), width(1));
     }
 
-    /// One slow request of four: the interval must leave room for its having been chance.
+    /// One slow request of four may be chance, so the interval must be wide.
     #[test]
     fn few_values_have_wide_intervals() {
         let found = intervals(&[3.2, 3.2, 8.0, 3.2], 1).unwrap().mean;

@@ -1,6 +1,6 @@
-//! What error the client itself adds on this machine: its account of a load on the built-in engine, held against the engine's
-//! log of what really happened. The error of an arrival is the client's instant less the one before the engine handed the
-//! bytes to the kernel, so the way through the loopback is part of it.
+//! Measurement error of the client on this machine. The times that the client recorded for a load on the built-in engine are
+//! compared with the log of the engine. The error of an arrival is the time stamp of the client minus that of the engine, taken
+//! just before the engine passed the bytes to the kernel; so it includes the path through the loopback interface.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,47 +12,49 @@ use super::request;
 use super::settings::REQUEST_ID_PREFIX;
 use super::statistics::{Summary, mean};
 
-/// The engine's fixed schedule during a calibration.
+/// Time to first token of the engine during a calibration.
 pub const TTFT: Duration = Duration::from_millis(50);
-/// Time between two chunks of a stream.
+/// Time between two chunks of a stream during a calibration.
 pub const ITL: Duration = Duration::from_millis(10);
 
 /// Median, 90th, 99th percentile and greatest value of an error, milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ErrorMs {
-    /// The middle.
+    /// Median.
     pub p50: f64,
-    /// Nine of ten are below it.
+    /// 90th percentile.
     pub p90: f64,
-    /// Ninety-nine of a hundred are below it.
+    /// 99th percentile.
     pub p99: f64,
-    /// The greatest.
+    /// Maximum.
     pub max: f64,
 }
 
-/// What was found.
+/// Result of a calibration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// Streams at once.
+    /// Concurrent streams.
     pub concurrency: u32,
     /// Chunks that were compared.
     pub chunks: usize,
-    /// Error of the arrivals of first tokens.
+    /// Error of the arrival times of first tokens.
     pub first_token_error_ms: ErrorMs,
-    /// Error of the arrivals of all chunks.
+    /// Error of the arrival times of all chunks.
     pub chunk_error_ms: ErrorMs,
-    /// Standard deviation of the time between two chunks by the client's account less the true one.
+    /// Standard deviation of the time between two chunks as recorded by the client, minus that in the log of the engine.
     pub itl_std_error_ms: f64,
-    /// How late the engine itself was, 99th percentile: beyond a millisecond the machine was too busy for a calibration.
+    /// 99th percentile of the delay with which the engine itself sent a chunk. Above 1 ms the machine was too busy for a
+    /// calibration.
     pub engine_late_p99_ms: f64,
-    /// CPU time of the client for each chunk, microseconds.
+    /// CPU time of the client per chunk, microseconds.
     pub cpu_us_per_chunk: f64,
-    /// Version of the program that measured it.
+    /// Version of imax that ran the calibration.
     pub version: String,
-    /// When, seconds since the Unix epoch.
+    /// Time of the calibration, seconds since the Unix epoch.
     pub measured_at_unix: f64,
 }
 
+/// A line of the engine's log: one chunk that was sent.
 #[derive(Deserialize)]
 struct TruthLine {
     request: String,
@@ -64,15 +66,16 @@ struct TruthLine {
 /// The engine's log cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CalibrationError {
-    /// A line is not one of the log.
+    /// A line cannot be parsed: its number, from 1, and the error of the parser.
     #[error("line {0} of the engine's log cannot be read: {1}")]
     Line(usize, String),
-    /// No chunk is in both accounts.
+    /// No chunk is in both the log and the records.
     #[error("the engine's log and the client's records have no chunk in common")]
     Nothing,
 }
 
-/// Compares both accounts of a load.
+/// Compares the records of a load with `truth`, the log of the engine as JSON lines. `cpu_time` is the CPU time of the client
+/// during the load.
 ///
 /// # Errors
 /// [`CalibrationError`] if the log cannot be used.
@@ -86,6 +89,7 @@ pub fn compare(truth: &str, records: &[Record], concurrency: u32, cpu_time: Dura
             continue;
         };
         let arrived: Vec<f64> = record.kept_arrivals().map(|at| nanos(at.unix_nanos())).collect();
+        // Chunks can only be paired if both sides have the same number of them.
         if arrived.len() != left.len() {
             continue;
         }
@@ -113,14 +117,15 @@ pub fn compare(truth: &str, records: &[Record], concurrency: u32, cpu_time: Dura
     })
 }
 
-/// When each chunk of each request left, nanoseconds; how late it was is added to `late`, milliseconds.
+/// The send time of each chunk by request id, nanoseconds. The delay of each chunk against its due time is appended to `late`,
+/// milliseconds.
 fn read(truth: &str, late: &mut Vec<f64>) -> Result<HashMap<String, Vec<f64>>, CalibrationError> {
     let mut sent: HashMap<String, Vec<f64>> = HashMap::new();
     for (line, number) in truth.lines().zip(1..) {
         let line: TruthLine = serde_json::from_str(line).map_err(|error| CalibrationError::Line(number, error.to_string()))?;
         late.push((nanos(line.sent_unix_ns) - nanos(line.due_unix_ns)) / 1e6);
         let tokens = sent.entry(line.request).or_default();
-        // An id comes again where a probe had it before; the later request is meant.
+        // A probe before the load may have used the same request id; only the later request is compared.
         if line.token == 1 {
             tokens.clear();
         }

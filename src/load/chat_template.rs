@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::prompt::Message;
 
-/// A template that was read and can be rendered.
+/// A chat template that has been checked by rendering it once.
 pub struct ChatTemplate {
     environment: Environment<'static>,
     source: String,
@@ -26,7 +26,7 @@ pub enum ChatTemplateError {
     /// The file is not a tokenizer's configuration.
     #[error("tokenizer_config.json cannot be read: {0}")]
     Config(String),
-    /// The template is wrong, or refuses a plain conversation.
+    /// The template is invalid, or raises an error for a conversation.
     #[error("the chat template cannot be rendered: {0}")]
     Template(String),
 }
@@ -58,7 +58,7 @@ struct NamedTemplate {
     template: String,
 }
 
-/// A token as its text, or as an object with it.
+/// A token as a string, or as an object with its `content`.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum SpecialToken {
@@ -75,8 +75,8 @@ impl SpecialToken {
 }
 
 impl ChatTemplate {
-    /// The template of a `tokenizer_config.json`; `separate` is the text of a `chat_template.jinja` beside it, which comes first.
-    /// `None` if neither has one. `now` is what the template takes for the present.
+    /// The template of a `tokenizer_config.json`. `separate` is the text of a `chat_template.jinja` beside it, which takes
+    /// precedence. `None` if there is neither. `now` is the time that `strftime_now` formats.
     ///
     /// # Errors
     /// [`ChatTemplateError`] if the file or the template is wrong.
@@ -95,13 +95,13 @@ impl ChatTemplate {
         source.map(|source| Self::new(&source, &bos, &eos, now)).transpose()
     }
 
-    /// A template with the texts of its special tokens. It is tried on a plain question at once.
+    /// Creates a template with the texts of its special tokens, and checks it by rendering one user message.
     ///
     /// # Errors
-    /// [`ChatTemplateError::Template`] if that fails.
+    /// [`ChatTemplateError::Template`] if the template is invalid or the check fails.
     pub fn new(source: &str, bos_token: &str, eos_token: &str, now: DateTime<Utc>) -> Result<Self, ChatTemplateError> {
         let mut environment = Environment::new();
-        // The settings of transformers' own environment.
+        // transformers sets the same two options.
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.map_err(|error| template_error(&error))?);
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
@@ -117,7 +117,7 @@ impl ChatTemplate {
         });
         let template = Self {
             environment,
-            // A mark for training, without meaning here, that Jinja itself does not know.
+            // `generation` is an extension of transformers that marks text for training; Jinja does not know it.
             source: source.replace("{% generation %}", "").replace("{% endgeneration %}", ""),
             bos_token: bos_token.to_owned(),
             eos_token: eos_token.to_owned(),
@@ -126,10 +126,10 @@ impl ChatTemplate {
         Ok(template)
     }
 
-    /// The text of a conversation, with the beginning of the answer behind it.
+    /// The text of a conversation, followed by the generation prompt (the start of the answer).
     ///
     /// # Errors
-    /// [`ChatTemplateError::Template`] if the template refuses it.
+    /// [`ChatTemplateError::Template`] if rendering fails, for example by `raise_exception`.
     pub fn render(&self, messages: &[Message]) -> Result<String, ChatTemplateError> {
         let variables = context! {
             messages => Value::from(Serde(messages)),
@@ -149,11 +149,12 @@ fn template_error(error: &Error) -> ChatTemplateError {
     ChatTemplateError::Template(error.to_string())
 }
 
-/// JSON as transformers writes it: nothing is escaped for HTML.
+/// The filter `tojson` as in transformers: unlike that of Jinja, it does not escape for HTML.
 #[expect(clippy::needless_pass_by_value, reason = "the form that a filter must have")]
 fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
     let indent: Option<usize> = options.get("indent")?;
-    // Python's other options change the looks of what no template without tools writes.
+    // The other options of Python's `json.dumps` change the formatting only. Templates use them for tool definitions, which are
+    // never sent, so they are ignored.
     for ignored in ["ensure_ascii", "sort_keys", "separators"] {
         let _ = options.get::<Option<Value>>(ignored)?;
     }
@@ -195,7 +196,7 @@ mod tests {
     #[test]
     fn renders_templates_of_real_models() {
         for (source, expected) in [
-            // In the manner of Llama: index, strip, special tokens.
+            // Like the template of Llama: index, strip, special tokens.
             (
                 "{{ bos_token }}{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}\
                  {{ raise_exception('roles must alternate') }}{% endif %}\
@@ -203,7 +204,7 @@ mod tests {
                  {% else %}{{ ' ' + message['content'] + eos_token }}{% endif %}{% endfor %}",
                 "<s>[INST] hi [/INST] yes?</s>[INST] bye [/INST]",
             ),
-            // In the manner of ChatML, with blocks on lines of their own.
+            // Like the template of ChatML, with blocks on lines of their own.
             (
                 "{%- for message in messages %}\n{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>' + '\\n' }}\n{%- endfor %}\n\
                  {%- if add_generation_prompt %}\n{{- '<|im_start|>assistant\\n' }}\n{%- endif %}",

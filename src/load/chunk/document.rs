@@ -1,5 +1,5 @@
-//! The JSON of a chunk, by type: only the fields that say something about tokens, everything else is skipped. Objects that only look
-//! like these, such as the `content` of a citation, are not at these paths and so are never read.
+//! Serde types for the JSON of a chunk. They have only the fields that concern tokens; all other fields are skipped. A field of the
+//! same name elsewhere, such as the `content` of a citation, has another path and is not read.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -28,7 +28,7 @@ impl Kept for String {
     }
 }
 
-/// A field that may hold text: a string, a list of content parts with `text`, or nothing.
+/// A field that may hold text: a string or a list of content parts with `text`. Any other value counts as no text.
 #[derive(Debug, Default)]
 pub(super) struct Text<K>(pub K);
 
@@ -92,22 +92,22 @@ struct Part {
     text: Option<String>,
 }
 
-/// One event, or the answer to a request that was not streamed.
+/// The data of one event, or the body of a response that was not streamed.
 #[derive(serde::Deserialize)]
 #[serde(bound(deserialize = "K: Kept"))]
 pub(super) struct Document<K> {
     pub choices: Option<Vec<Choice<K>>>,
     pub usage: Option<Usage>,
     pub error: Option<Value>,
-    /// An error's, if there are no choices: `{"object": "error", "message": …}`.
+    /// The message of an error, if there are no choices: `{"object": "error", "message": …}`.
     pub message: Option<Value>,
-    /// An error's of servers that are built on FastAPI.
+    /// The message of an error of servers that are built on FastAPI.
     pub detail: Option<Value>,
-    /// SGLang's `/generate`.
+    /// Text of SGLang's `/generate`.
     #[serde(default)]
     pub text: Text<K>,
     pub meta_info: Option<Usage>,
-    /// Triton's `generate_stream`.
+    /// Text of Triton's `generate_stream`.
     pub text_output: Option<Text<K>>,
 }
 
@@ -122,22 +122,22 @@ pub(super) struct Choice<K> {
     pub finish_reason: Finish,
 }
 
-/// The part of a message. Its fields are the list of what carries tokens, beside the `text` of completions: see [`Delta::fields`].
+/// The `delta` of a stream, or the `message` of a whole answer. All its texts consist of generated tokens: see [`Delta::fields`].
 #[derive(serde::Deserialize)]
 #[serde(bound(deserialize = "K: Kept"))]
 pub(super) struct Delta<K> {
     #[serde(default)]
     content: Text<K>,
-    /// DeepSeek's name for the reasoning, which SGLang and older versions of vLLM use.
+    /// Reasoning, as named by DeepSeek, SGLang and older versions of vLLM.
     #[serde(default)]
     reasoning_content: Text<K>,
-    /// OpenRouter's and vLLM's.
+    /// Reasoning, as named by OpenRouter and vLLM.
     #[serde(default)]
     reasoning: Text<K>,
     #[serde(default)]
     refusal: Text<K>,
     tool_calls: Option<Vec<ToolCall<K>>>,
-    /// The form of calls before `tool_calls`.
+    /// The deprecated predecessor of `tool_calls`.
     function_call: Option<Function<K>>,
 }
 
@@ -166,24 +166,24 @@ impl<K> Delta<K> {
             .chain(functions.flat_map(|function| [&function.name.0, &function.arguments.0]))
     }
 
-    /// Those of them that are reasoning.
+    /// The fields that hold reasoning.
     pub(super) fn reasoning_fields(&self) -> impl Iterator<Item = &K> {
         [&self.reasoning_content.0, &self.reasoning.0].into_iter()
     }
 
-    /// Whether a tool is called: the first part of a call may have no text of its own.
+    /// Whether there is a tool call. The first delta of a call may have no text.
     pub(super) fn calls_tool(&self) -> bool {
         self.function_call.is_some() || self.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty())
     }
 }
 
-/// How the server says that an answer ended: a word, or SGLang's object with a type and a message.
+/// The finish reason: a string, or SGLang's object with a type and a message.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) enum Finish {
-    /// It has not ended.
+    /// There is no finish reason yet: the field is absent, null or empty.
     #[default]
     NotYet,
-    /// It ended, with this reason and message.
+    /// The answer ended.
     Ended { reason: String, message: Option<String> },
 }
 
@@ -270,7 +270,7 @@ impl Usage {
     }
 }
 
-/// A number of tokens. What is negative, no whole number or not finite says nothing.
+/// A number of tokens; `None` unless it is a whole number from 0 to 2^32 - 1.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Count(pub Option<u32>);
 

@@ -1,13 +1,14 @@
-//! What follows the first text of a chunk. In the chunks of one stream it is the same but for some numbers, so one that was scanned
-//! serves as the pattern of the next ones: what matches it byte by byte, with other numbers in the same places, says the same.
+//! The bytes of a chunk after its first text. Within a stream they differ only in some numbers, so the last ending that was scanned
+//! is the pattern for the next chunk. A chunk that matches it byte by byte, apart from the digits of these numbers, has the same
+//! fields.
 
 use super::Chunk;
 
-/// Longer endings are not remembered, so that a hostile server cannot fill the memory of each stream.
+/// Maximum length, bytes. Longer endings are not stored, so that a hostile server cannot use up memory in each stream.
 const LONGEST: usize = 1024;
-/// Endings with more numbers than this (token ids, log probabilities) are not remembered.
+/// Endings with more numbers than this (token ids, log probabilities) are not stored.
 pub(super) const MOST_NUMBERS: usize = 16;
-/// Numbers of this many digits fit into 32 bits whatever the digits are.
+/// Any number of this many decimal digits fits into 32 bits.
 pub(super) const MOST_COUNT_DIGITS: usize = 9;
 
 /// A count in the usage of a chunk.
@@ -15,14 +16,14 @@ pub(super) const MOST_COUNT_DIGITS: usize = 9;
 pub(super) enum Count {
     Prompt,
     Completion,
-    /// In `prompt_tokens_details`, which comes before the next one.
+    /// `cached_tokens` in `prompt_tokens_details`; takes precedence over `Cached`.
     CachedInDetails,
-    /// In `usage` itself.
+    /// `cached_tokens` in `usage` itself.
     Cached,
     Reasoning,
 }
 
-/// The counts of a chunk, tokens.
+/// The counts of a chunk in tokens, indexed by [`Count`].
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Counts([Option<u32>; 5]);
 
@@ -46,11 +47,11 @@ impl Counts {
 /// The digits of a number in a document, without its sign, fraction and exponent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Number {
-    /// From its first digit to the end of the document, bytes.
+    /// Bytes from its first digit to the end of the document.
     pub left: usize,
     /// How many digits it has.
     pub digits: usize,
-    /// What it counts, if that is known.
+    /// The usage field that it belongs to, if any.
     pub count: Option<Count>,
 }
 
@@ -68,7 +69,8 @@ impl Ending {
         self.numbers.clear();
     }
 
-    /// Remembers the ending of a chunk, which followed `text_bytes` bytes of text. One with further text is not remembered.
+    /// Stores the ending of a chunk whose first text has `text_bytes` bytes. An ending with further text is not stored, because
+    /// [`Ending::read`] reads no text.
     pub(super) fn remember(&mut self, bytes: &[u8], numbers: &[Number], chunk: &Chunk, text_bytes: u32) {
         self.clear();
         if bytes.len() <= LONGEST && numbers.len() <= MOST_NUMBERS && chunk.text_bytes == text_bytes && !chunk.has_reasoning {
@@ -78,7 +80,7 @@ impl Ending {
         }
     }
 
-    /// What a chunk with this ending says behind its first text; `None` if the bytes are not this ending.
+    /// The fields of a chunk whose bytes after the first text are `rest`; `None` if they do not match this ending.
     pub(super) fn read(&self, mut rest: &[u8]) -> Option<Chunk> {
         if self.bytes.is_empty() {
             return None;
@@ -90,7 +92,7 @@ impl Ending {
             rest = rest.strip_prefix(literal)?;
             let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
             let (digits, further) = rest.split_at(length);
-            // JSON has no number that begins with a zero and goes on.
+            // JSON does not allow leading zeros.
             if length > MOST_COUNT_DIGITS || matches!(digits, [] | [b'0', _, ..]) {
                 return None;
             }

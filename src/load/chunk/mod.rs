@@ -1,6 +1,6 @@
-//! What one event of a stream says about tokens, in the dialects of OpenAI, SGLang's `/generate` and Triton. Every event is parsed
-//! by type ([`document`]): a search for keys would take those of nested objects for its own, or depend on how a server writes spaces.
-//! Ordinary chunks take a faster way to the same result ([`scan`]).
+//! Reads what an event of a stream says about tokens, in the formats of OpenAI, SGLang's `/generate` and Triton. Events are
+//! deserialized into types ([`document`]): a text search for keys would also find those of nested objects, and would depend on
+//! white space. Ordinary chunks are read by a faster scanner with the same result ([`scan`]).
 
 mod document;
 mod ending;
@@ -9,41 +9,41 @@ mod scan;
 use document::{Document, Finish, Length, Usage};
 use serde_json::Value;
 
-/// What an event says.
+/// One event of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// The end of the stream, `[DONE]`.
     Done,
     /// A chunk of the answer.
     Chunk(Chunk),
-    /// An error in place of a chunk, or the end of an answer that the server gave up.
+    /// An error instead of a chunk, or a finish reason that means that the server did not complete the answer.
     Error(String),
-    /// Nothing about the answer: an empty event, or one of a kind of its own.
+    /// An event that does not concern the answer: it is empty, or it has another name, such as `ping`.
     Ignored,
 }
 
 /// What a chunk says about tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Chunk {
-    /// Whether it carries generated text: an answer's, a reasoning's, a refusal's or a tool call's.
+    /// Whether it has generated text: of an answer, reasoning, a refusal or a tool call.
     pub has_text: bool,
-    /// Bytes of that text. Fewer than the tokens that came with it mean that tokens were not streamed.
+    /// Bytes of that text. If it has fewer bytes than new tokens, some tokens were not streamed.
     pub text_bytes: u32,
     /// Whether a part of the text is reasoning.
     pub has_reasoning: bool,
     /// Completion tokens so far, where the chunk has usage.
     pub completion_tokens: Option<u32>,
-    /// Those of them that are reasoning, where the server says it.
+    /// Reasoning tokens among them, if the server reports them.
     pub reasoning_tokens: Option<u32>,
     /// Prompt tokens, where the chunk has usage.
     pub prompt_tokens: Option<u32>,
-    /// Prompt tokens that the server's prefix cache had, where the server says it.
+    /// Prompt tokens found in the prefix cache of the server, if the server reports them.
     pub cached_tokens: Option<u32>,
     /// Whether its text is the whole answer so far, as SGLang sends it.
     pub is_cumulative: bool,
-    /// Whether the answer is complete with it: the server gave a finish reason.
+    /// Whether the server gave a finish reason, so that the answer is complete.
     pub is_finished: bool,
-    /// Whether the stream may end behind it without `[DONE]` or a finish reason, as Triton's does.
+    /// Whether the stream may end after it without `[DONE]` or a finish reason, as Triton's does.
     pub may_be_last: bool,
 }
 
@@ -52,7 +52,7 @@ pub struct Chunk {
 #[error("an event is not a chunk of an OpenAI-style stream: {0}")]
 pub struct MalformedEvent(String);
 
-/// Finish reasons that mean the server did not complete the answer: vLLM's and SGLang's `abort`, and what gateways write.
+/// Finish reasons that mean the server did not complete the answer: `abort` of vLLM and SGLang, and those of gateways.
 const GIVEN_UP: [&str; 9] = [
     "abort",
     "aborted",
@@ -72,10 +72,11 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads one event: its name, empty if it has none, and its data.
+    /// Reads one event with its name, which is empty if absent, and its data.
     ///
     /// # Errors
-    /// [`MalformedEvent`] if a nameless event is neither empty, nor `[DONE]`, nor JSON of the protocol.
+    /// [`MalformedEvent`] if an event without a name, or with the name `message`, is neither empty, nor `[DONE]`, nor JSON of the
+    /// protocol.
     pub fn read_event(&mut self, name: &[u8], data: &[u8]) -> Result<Event, MalformedEvent> {
         let data = data.trim_ascii();
         if name.eq_ignore_ascii_case(b"error") {
@@ -88,7 +89,7 @@ impl Reader {
             return Ok(Event::Done);
         }
         match self.read(data) {
-            // Events of other kinds (`ping`, `metadata`) have data of their own.
+            // Events with other names (`ping`, `metadata`) may have any data.
             Err(_) if !name.is_empty() && name != b"message" => Ok(Event::Ignored),
             read => read,
         }
@@ -102,8 +103,8 @@ impl Reader {
     }
 }
 
-/// Reads a document of any dialect, a chunk or the answer to a request that was not streamed, by the types of [`document`]. They define
-/// what a document says.
+/// Reads a document of any format, a chunk or the body of a response that was not streamed, with the types of [`document`]. This
+/// function is the reference for the scanner.
 ///
 /// # Errors
 /// [`MalformedEvent`] if it is not JSON of the protocol.
@@ -149,7 +150,7 @@ pub fn read(data: &[u8]) -> Result<Event, MalformedEvent> {
     Ok(Event::Chunk(chunk))
 }
 
-/// SGLang repeats the text so far and counts its tokens; only the count says whether something new came.
+/// SGLang repeats the whole text in each event and counts its tokens; only the count shows whether there are new tokens.
 fn sglang(text: Length, meta: &Usage) -> Event {
     if let Some(failure) = failure_of(&meta.finish_reason) {
         return Event::Error(failure);
@@ -187,8 +188,8 @@ fn failure_of(finish: &Finish) -> Option<String> {
     }
 }
 
-/// The text that a chunk carries, for counting tokens if the server does not, and for repeating an answer; empty if it carries
-/// none.
+/// The generated text of a chunk, empty if there is none. It is used to count tokens if the server does not, and to repeat an
+/// answer in the next turn.
 #[must_use]
 pub fn text(data: &[u8]) -> String {
     let Ok(document) = serde_json::from_slice::<Document<String>>(data) else {
@@ -223,6 +224,7 @@ fn message_of(error: &Value) -> String {
     inner.as_str().map_or_else(|| inner.to_string(), str::to_owned)
 }
 
+/// Whether a field `error` or `message` means that there is no error: some servers send it empty, null or false.
 fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,

@@ -1,22 +1,22 @@
-//! A scanner for the ordinary chunks of OpenAI-style streams. It skips the beginning and the ending that the chunks of a stream have
-//! in common, and takes a quarter of the time of the parse by type. It knows one answer for a document or none: whatever it has no exact
-//! rule for (`\u` escapes, tool calls, errors, unusual finish reasons, fields that occur twice, other dialects, documents that are not
-//! whole) is left to [`super::read`], and property tests hold the two equal.
+//! A fast scanner for the ordinary chunks of OpenAI-style streams. It skips the beginning and the ending that the chunks of a
+//! stream have in common, and takes a quarter of the time of [`super::read`]. It returns the exact result or `None`. Documents that
+//! it has no rule for (`\u` escapes, tool calls, errors, unusual finish reasons, duplicate fields, other formats, incomplete
+//! documents) are left to [`super::read`]; property tests check that both agree.
 
 use super::ending::{Count, Counts, Ending, MOST_COUNT_DIGITS, MOST_NUMBERS, Number, value_of};
 use super::{Chunk, saturated};
 
-/// Nested values that nobody asks for, such as log probabilities, are skipped down to this depth.
+/// Maximum nesting of skipped values, such as log probabilities. Deeper documents are left to [`super::read`].
 const DEEPEST_SKIP: u32 = 16;
-/// The finish reasons of nearly all answers. Others may mean that the server gave up.
+/// Finish reasons that the scanner accepts. Others may mean that the server did not complete the answer.
 const COMPLETE: [&[u8]; 2] = [b"length", b"stop"];
-/// Longer beginnings are not remembered, so that a hostile server cannot fill the memory of each stream.
+/// Maximum length, bytes. Longer beginnings are not stored, so that a hostile server cannot use up memory in each stream.
 const LONGEST_BEGINNING: usize = 1024;
 
-/// What a chunk says, or `None` if this scanner cannot know.
+/// Scans a chunk; `None` if the scanner has no rule for it.
 ///
-/// The chunks of a stream begin alike, up to their text. If the bytes are those of `beginning`, which were scanned before, the scan
-/// goes on behind them from where it stood then. Behind the text they are alike too, but for numbers: see [`Ending`].
+/// The chunks of a stream have the same bytes up to their text. If the document starts with `beginning`, the scan resumes after it
+/// with the state that is stored there. After the text, chunks differ only in numbers: see [`Ending`].
 pub(super) fn scan(document: &[u8], beginning: &mut Beginning) -> Option<Chunk> {
     match document.strip_prefix(beginning.bytes.as_slice()) {
         Some(rest) if !beginning.bytes.is_empty() => scan_behind(rest, beginning),
@@ -58,8 +58,8 @@ fn scan_behind(rest: &[u8], beginning: &mut Beginning) -> Option<Chunk> {
     Some(chunk)
 }
 
-/// The beginning of a document, up to and without the quote before the first text, and which fields occurred in it. Nothing in it
-/// says anything about tokens.
+/// The bytes of a document before the quote of its first text, and which fields they contain. They contain no text, count or finish
+/// reason.
 #[derive(Debug, Default)]
 pub(super) struct Beginning {
     bytes: Vec<u8>,
@@ -70,14 +70,15 @@ pub(super) struct Beginning {
     ending: Ending,
 }
 
-/// Records a beginning.
+/// Stores the beginning of a document during its scan.
 struct Recorder<'a> {
     document: &'a [u8],
     beginning: &'a mut Beginning,
 }
 
 impl Recorder<'_> {
-    /// Records that the text of the first choice comes next, unless something was said or recorded before.
+    /// To be called before the text of the first choice. Stores the bytes up to it, unless a beginning is stored already or the
+    /// chunk already has text, counts or a finish reason.
     fn at_text(&mut self, cursor: &mut Cursor<'_>, chunk: &Chunk, root: Seen, choice: Seen, delta: Option<Seen>) {
         cursor.skip_space();
         let length = self.document.len() - cursor.rest.len();
@@ -150,7 +151,7 @@ impl Root {
             cursor.expect(b',')?;
             cursor.elements(|cursor| Choice::scan(cursor, self.seen, chunk, None))?;
         }
-        // A recorder that has a beginning records nothing.
+        // `beginning` is not empty, so this recorder stores nothing.
         let mut recorder = Recorder { document: &[], beginning };
         cursor.further_members(|cursor, key| self.member(cursor, key, chunk, &mut recorder))
     }
@@ -228,7 +229,7 @@ impl Choice {
     }
 }
 
-/// The part of a message.
+/// The `delta` of a choice; lengths are in bytes.
 #[derive(Default)]
 struct Delta {
     seen: Seen,
@@ -262,7 +263,7 @@ impl Delta {
         Some(())
     }
 
-    /// The bytes of text.
+    /// Returns the bytes of text; sets `has_reasoning` of the chunk.
     fn finish(self, chunk: &mut Chunk) -> usize {
         chunk.has_reasoning |= self.reasoning > 0;
         self.reasoning + self.other
@@ -300,7 +301,7 @@ fn scan_usage(cursor: &mut Cursor<'_>, chunk: &mut Chunk) -> Option<()> {
     Some(())
 }
 
-/// One count of an object that may be null.
+/// Reads the count `wanted` of an object that may be null.
 fn scan_details(cursor: &mut Cursor<'_>, wanted: &[u8], count: Count, counts: &mut Counts) -> Option<()> {
     if cursor.null() {
         return Some(());
@@ -315,7 +316,7 @@ fn scan_details(cursor: &mut Cursor<'_>, wanted: &[u8], count: Count, counts: &m
     })
 }
 
-/// The fields that a parse by type refuses where they occur twice in an object.
+/// Fields whose duplicates [`super::read`] refuses; the scanner must not accept them either.
 #[derive(Debug, Clone, Copy)]
 enum Field {
     CachedTokens,
@@ -366,14 +367,15 @@ impl Seen {
 #[derive(Debug, Clone, Copy)]
 struct Literal<'a> {
     raw: &'a [u8],
-    /// Escapes of two bytes that stand for one.
+    /// Number of two-byte escapes, each of which stands for one byte.
     escapes: usize,
 }
 
-/// What is left of a document. Every function takes what it names from the beginning, or says `None`.
+/// The rest of a document. Each function consumes what it is named after; `None` or `false` means that the rest does not start with
+/// it.
 struct Cursor<'a> {
     rest: &'a [u8],
-    /// The numbers that were taken, at most one more than [`MOST_NUMBERS`].
+    /// The numbers that were consumed, at most one more than [`MOST_NUMBERS`].
     numbers: Vec<Number>,
 }
 
@@ -426,13 +428,13 @@ impl<'a> Cursor<'a> {
         self.null().then_some(())
     }
 
-    /// An object, the value of each of whose members `on_value` takes.
+    /// An object; `on_value` consumes the value of each member.
     fn object(&mut self, on_value: impl FnMut(&mut Self, &'a [u8]) -> Option<()>) -> Option<()> {
         self.expect(b'{')?;
         if self.take(b'}') { Some(()) } else { self.members(on_value) }
     }
 
-    /// What follows a member of an object.
+    /// The members after one that was consumed, and the end of their object.
     fn further_members(&mut self, on_value: impl FnMut(&mut Self, &'a [u8]) -> Option<()>) -> Option<()> {
         if self.take(b'}') {
             return Some(());
@@ -445,7 +447,7 @@ impl<'a> Cursor<'a> {
     fn members(&mut self, mut on_value: impl FnMut(&mut Self, &'a [u8]) -> Option<()>) -> Option<()> {
         loop {
             let key = self.string()?;
-            // An escaped key may be one of those that matter, and one of invalid UTF-8 is refused by the parse by type.
+            // An escaped key may be one of the known ones, and `super::read` refuses a key that is not UTF-8.
             if key.escapes > 0 || !key.raw.is_ascii() {
                 return None;
             }
@@ -457,7 +459,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// One or more elements, each of which `on_element` takes, and the end of their array.
+    /// One or more elements, each of which `on_element` consumes, and the end of their array.
     fn elements(&mut self, mut on_element: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         loop {
             on_element(self)?;
@@ -489,7 +491,7 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// The length of a text in bytes; 0 of null.
+    /// The length of a text in bytes; 0 for null.
     fn text(&mut self) -> Option<usize> {
         if self.null() {
             return Some(0);
@@ -505,7 +507,7 @@ impl<'a> Cursor<'a> {
             return Some(());
         }
         let digits = self.digits(Some(count))?;
-        // A fraction or an exponent follows: the parse by type decides.
+        // Numbers with a fraction or an exponent are left to `super::read`.
         if digits.len() > MOST_COUNT_DIGITS || matches!(self.rest.first(), Some(b'.' | b'e' | b'E')) {
             return None;
         }
@@ -538,7 +540,8 @@ impl<'a> Cursor<'a> {
     fn skip_number(&mut self) -> Option<()> {
         let _ = self.take(b'-');
         self.digits(None)?;
-        // A zero that further digits follow is not a number, nor is what has letters; both meet no comma and no bracket here.
+        // `digits` refuses leading zeros. Other bytes after the number are refused by the caller, which expects a comma or a
+        // bracket.
         if let Some(rest) = self.rest.strip_prefix(b".") {
             self.rest = rest;
             self.fraction()?;
@@ -550,7 +553,7 @@ impl<'a> Cursor<'a> {
         Some(())
     }
 
-    /// Digits that may begin with zeros.
+    /// One or more digits, which may begin with zeros.
     fn fraction(&mut self) -> Option<()> {
         let length = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         self.rest = &self.rest[length..];
@@ -580,9 +583,9 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Bytes before the first quote, backslash or control character, which all else in a string is not; eight bytes are looked at in one
-/// step (<https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord>). A byte above a found one may be marked wrongly, so only
-/// the lowest mark counts.
+/// Number of bytes before the first quote, backslash or control character; `None` if there is none. Eight bytes are checked in one
+/// step (<https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord>). A byte after the first match may be marked wrongly,
+/// so only the lowest mark is used.
 fn plain_length(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGH_BITS: u64 = ONES << 7;

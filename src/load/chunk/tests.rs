@@ -1,4 +1,4 @@
-//! Events of every dialect, and what must not be taken for one.
+//! Tests of events in every format, and of input that must be refused.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -43,7 +43,7 @@ fn finds_tokens_and_usage_in_every_dialect() {
             r#"{"choices":[],"usage":{"prompt_tokens": 7, "completion_tokens": 64}}"#,
             chunk("", Some(64)),
         ),
-        // The text may speak of keys.
+        // A string that contains a key.
         (r#"{"choices":[{"text":""}],"x":"\"text\":\"a\""}"#, chunk("", None)),
     ] {
         assert_eq!(read(data.as_bytes()).unwrap(), expected, "{data}");
@@ -229,7 +229,7 @@ fn text_is_unescaped_and_has_every_field() {
 }
 
 proptest! {
-    /// What a chunk says does not depend on spaces, on the order of keys, or on what else is in it.
+    /// The result does not depend on white space, the order of keys, or other fields.
     #[test]
     fn layout_does_not_matter(
         content in "[a-z\"{}:, ]{0,12}",
@@ -262,7 +262,7 @@ proptest! {
     }
 }
 
-/// Chunks as servers send them, most of which the scanner must know: it would be of no use otherwise.
+/// Chunks as servers send them. The scanner must read them itself, or it would save no time.
 #[test]
 fn ordinary_chunks_are_scanned() {
     for data in [
@@ -293,7 +293,7 @@ enum Json {
 }
 
 impl Json {
-    /// Writes it with one of the spaces behind each token.
+    /// Writes the JSON with the next one of `spaces` after each token.
     fn write(&self, spaces: &mut impl Iterator<Item = &'static str>, into: &mut String) {
         match self {
             Self::Token(token) => put(token, spaces, into),
@@ -394,7 +394,7 @@ const LITERALS: &[&str] = &[
     "99999999999999999999",
     "nul",
 ];
-/// Parts of strings: plain, escaped, of several bytes, and not allowed.
+/// Parts of strings: plain, escaped, multi-byte, and invalid.
 const TEXTS: &[&str] = &[
     "a", "word ", "{\\\"", "\\n", "\\\\", "\\u00e9", "\\ud83d", "\\x", "é", "\u{1}", "stop", "length", "abort",
 ];
@@ -436,7 +436,7 @@ fn scan(document: &[u8]) -> Option<Chunk> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
-    /// A reader that remembers how the chunks before began and ended reads each chunk as if it were alone.
+    /// A reader with a stored beginning and ending reads each chunk as a new reader does.
     #[test]
     fn events_do_not_depend_on_the_ones_before(
         documents in proptest::collection::vec(document(), 1..3),
@@ -448,7 +448,7 @@ proptest! {
             let mut text = String::new();
             which.get(&documents).write(&mut spaces.iter().copied().cycle(), &mut text);
             let mut data = text.into_bytes();
-            // Some of them differ from the first of their kind in one byte, some have a digit more.
+            // Change a byte, insert a digit, or leave the document as it is.
             let at = at.index(data.len());
             match byte % 4 {
                 0 => data[at] = byte,
@@ -462,7 +462,7 @@ proptest! {
     }
 
 
-    /// Whatever the scanner says of a document, whole or broken, the parse by type says too.
+    /// If the scanner returns a chunk, `read` returns the same one, for valid and invalid documents.
     #[test]
     fn scanner_agrees_with_the_parse_by_type(
         document in document(),
@@ -486,7 +486,7 @@ proptest! {
     }
 }
 
-/// Numbers alone may differ from the ending before.
+/// A stored ending matches endings that differ only in their numbers.
 #[test]
 fn endings_are_read_with_their_own_numbers() {
     let chunk = |usage: &str| format!(r#"{{"id":"c","choices":[{{"index":0,"text":"a","stop":12}}],"usage":{{{usage}}}}}"#);
@@ -542,7 +542,7 @@ fn chunks_that_begin_alike_are_read_from_their_text_on() {
     ] {
         assert_eq!(reader.read_event(b"", data.as_bytes()).unwrap(), expected, "{data}");
     }
-    // A field that occurred in the beginning and occurs again.
+    // Fields of the beginning that occur again, and an incomplete document.
     for data in [
         r#"{"choices":[{"text":"a","text":"b"}]}"#,
         r#"{"choices":[{"text":"a"}],"choices":[]}"#,
