@@ -1,12 +1,13 @@
-//! Decodes compressed bodies (RFC 9110, section 8.4.1) while they arrive. The client asks for no coding, but some proxies compress
-//! event streams all the same. A compressed stream arrives in blocks of the compressor, not by tokens.
+//! Decodes compressed bodies (RFC 9110, section 8.4.1) while they arrive. The client does not request compression, but some proxies
+//! compress event streams anyway. A compressed stream arrives in the blocks of the compressor, not token by token.
 
 use std::io::{self, Write};
 
 use brotli_decompressor::DecompressorWriter;
 use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
-/// Longest text that one read may expand to, bytes. A read has at most 64 KiB, and real streams shrink less than tenfold.
+/// Maximum size that the bytes of one read may decompress to, bytes: a defence against decompression bombs. A read has at most 64
+/// KiB, and real streams compress by less than a factor of ten.
 const LIMIT: usize = 32 << 20;
 /// Window for the output of brotli, bytes.
 const BROTLI_BUFFER: usize = 4096;
@@ -14,21 +15,21 @@ const BROTLI_BUFFER: usize = 4096;
 /// How the bytes of a body are coded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum ContentCoding {
-    /// Not at all.
+    /// Not compressed.
     #[default]
     Identity,
     /// RFC 1952.
     Gzip,
-    /// RFC 1950, or RFC 1951 without the envelope, as some servers misread the standard.
+    /// Zlib (RFC 1950), or raw deflate (RFC 1951), which some servers send against the standard.
     Deflate,
     /// RFC 7932.
     Brotli,
-    /// A coding that cannot be decoded, or several; the header's value.
+    /// An unsupported coding, or several codings: the value of the header.
     Other(String),
 }
 
 impl ContentCoding {
-    /// The coding of a header's value, which is in lower case.
+    /// Parses a header value, which must be in lower case.
     #[must_use]
     pub fn of_header(value: &str) -> Self {
         let mut codings = value.split(',').map(str::trim).filter(|coding| !matches!(*coding, "" | "identity"));
@@ -53,7 +54,7 @@ impl ContentCoding {
         }
     }
 
-    /// A decoder of a body; `None` if there is nothing to decode, or nothing that can decode it.
+    /// A decoder for a body; `None` if it is not compressed or the coding is not supported.
     #[must_use]
     pub fn decoder(&self) -> Option<Decoder> {
         let sink = Sink::default();
@@ -71,7 +72,7 @@ pub struct Decoder(Inner);
 
 enum Inner {
     Gzip(Box<MultiGzDecoder<Sink>>),
-    /// Fewer than the two bytes that tell the two forms apart.
+    /// Fewer than two bytes have arrived, so it is not known yet whether this is zlib or raw deflate.
     Deflate(Vec<u8>),
     Zlib(Box<ZlibDecoder<Sink>>),
     Raw(Box<DeflateDecoder<Sink>>),
@@ -85,7 +86,7 @@ impl std::fmt::Debug for Decoder {
 }
 
 impl Decoder {
-    /// What these bytes decode to, all that can be known of them now.
+    /// Decodes the next bytes and returns all output that is available so far.
     ///
     /// # Errors
     /// The bytes are not of the coding, or expand to more than 32 MiB.
@@ -103,7 +104,8 @@ impl Decoder {
     }
 }
 
-/// An envelope of zlib has the method 8 in the low half of its first byte, and is a multiple of 31 (RFC 1950, section 2.2).
+/// Chooses zlib or raw deflate by the first two bytes. A zlib header has method 8 in the low half of the first byte, and both bytes
+/// as a big-endian number are a multiple of 31 (RFC 1950, section 2.2).
 fn deflate(method: u8, flags: u8) -> Inner {
     let is_zlib = method & 0x0f == 8 && (u16::from(method) << 8 | u16::from(flags)).is_multiple_of(31);
     if is_zlib {
@@ -131,7 +133,7 @@ fn decode<D: Write>(decoder: &mut D, bytes: &[u8], sink: impl FnOnce(&mut D) -> 
     Ok(std::mem::take(&mut sink(decoder).0))
 }
 
-/// Takes decoded bytes, and no more of them than any answer has.
+/// Collects decoded bytes, at most [`LIMIT`] per read.
 #[derive(Default)]
 struct Sink(Vec<u8>);
 
@@ -160,7 +162,7 @@ mod tests {
 
     const WORDS: &str = "data: {\"choices\":[{\"text\":\"a\"}]}\n\n";
 
-    /// `WORDS` three times, flushed after each, as a proxy does that does not wait for the end.
+    /// `WORDS` three times, flushed after each, as by a proxy that does not buffer the whole body.
     fn flushed<E: Write>(mut encoder: E, finish: impl FnOnce(E) -> Vec<u8>) -> Vec<u8> {
         for _ in 0..3 {
             encoder.write_all(WORDS.as_bytes()).unwrap();

@@ -1,5 +1,5 @@
-//! What the result says of conversations beside the metrics of all requests: how many were begun, the time to first token of first
-//! and of later turns, and the share of the prompts that the server's prefix cache had.
+//! Result fields for multi-turn conversations: how many were started, the time to first token of first and of later turns, and the
+//! hit rate of the prefix cache.
 
 use serde_json::{Value, json};
 
@@ -9,8 +9,8 @@ use super::record::Record;
 use super::statistics::count;
 
 impl Measured {
-    /// The conversations. `unsent_turns` were never sent because an earlier one failed or the run was stopped; where the run ends
-    /// with its time it is not said.
+    /// The fields of the conversations; null without conversations. `unsent_turns` counts the turns that were not sent because an
+    /// earlier one failed or the run was interrupted; it is null if the run is limited by time.
     pub(super) fn sessions_json(&self) -> Value {
         let Some(stride) = self.run.stride else { return Value::Null };
         let records = &self.run.records;
@@ -28,8 +28,8 @@ impl Measured {
         })
     }
 
-    /// Prompt tokens that the server had in its prefix cache, and their share. Servers leave the number out where it is zero, so
-    /// once one request has it those without it count as having found nothing. `None` if no request has it.
+    /// Prompt tokens found in the prefix cache of the server, and their share. Servers omit the count if it is zero, so if one
+    /// request has it, requests without it count as 0. Null if no request has it.
     pub(super) fn prefix_cache_json(&self) -> Value {
         let counted = || {
             self.run

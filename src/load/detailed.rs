@@ -1,6 +1,5 @@
-//! Every request on its own, for whoever wants to look closer: the arrays of benchmark_serving.py's `--save-detailed`
-//! (times in seconds), and one line a request with its instants. All of it is written as a stream, since a long run has more than fits
-//! in memory.
+//! Per-request results: the arrays of benchmark_serving.py's `--save-detailed` (times in seconds), and JSON lines with the time
+//! stamps of each request. Both are written as a stream, because those of a long run do not fit in memory.
 
 use std::fmt;
 use std::io;
@@ -15,19 +14,19 @@ use super::metrics::{Metrics, TokenCounts};
 use super::record::{ChunkMark, Record};
 use super::stamp::millis;
 
-/// Where the chunks of folded requests are kept.
+/// Storage for the chunks of folded requests (see [`super::folded`]).
 pub trait ChunkStore: fmt::Debug + Send + Sync {
-    /// The chunks after the first of the request with a number; empty for a request without any.
+    /// The chunks after the first of request number `index`; empty if it has none.
     ///
     /// # Errors
-    /// What prevented them from being kept, or from being read.
+    /// The error of writing or reading the chunks.
     fn chunks(&self, index: u32) -> io::Result<Vec<ChunkMark>>;
 }
 
 /// A result with the arrays that benchmark_serving.py adds to it, except the texts, which are not kept. A failed request has
 /// zeros, an empty list, and its error.
 pub struct DetailedResult<'a> {
-    /// The keys before the arrays.
+    /// The keys that precede the arrays.
     pub result: &'a Map<String, Value>,
     /// The run.
     pub measured: &'a Measured,
@@ -93,7 +92,7 @@ impl Serialize for Itls<'_> {
     }
 }
 
-/// The times between the tokens of a request. `stored` has the chunks of a folded one.
+/// The times between the tokens of a request. `stored` has the chunks of a folded request.
 fn itls_s(record: &Record, stored: Option<Vec<ChunkMark>>) -> Vec<f64> {
     if !record.is_success() {
         return Vec::new();

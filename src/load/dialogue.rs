@@ -1,5 +1,5 @@
-//! Conversations of several turns. Each turn repeats all that was said before, the server's real answers included, so its
-//! request can only be made when the turn before has been answered.
+//! Multi-turn conversations. Each turn repeats all previous messages, including the actual answers of the server, so its request
+//! can only be built when the previous turn has been answered.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -14,41 +14,41 @@ use super::record::Record;
 use super::request;
 use super::settings::{BenchmarkSettings, Protocol};
 
-/// The new text of one turn.
+/// The text of one turn, its lengths and the pause before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Turn {
-    /// The words.
+    /// The text.
     pub words: Words,
-    /// Their length, tokens.
+    /// Length of the text, tokens.
     pub tokens: u32,
-    /// Output length to ask for, tokens.
+    /// Output length to request, tokens.
     pub output_tokens: u32,
-    /// Time between the answer before and this turn; none before the first.
+    /// Time between the previous answer and this turn; zero before the first.
     pub pause: Duration,
 }
 
-/// The words of a turn.
+/// The text of a turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Words {
-    /// Added to what was said before: by the user, in the first turn perhaps by the system too.
+    /// Messages that are added to the previous ones: of the user, and in the first turn possibly of the system.
     Added(Vec<Message>),
-    /// A whole prompt in place of what was said before.
+    /// A whole prompt that replaces the previous messages.
     Whole(WholePrompt),
 }
 
-/// A prompt made of texts that the prompts of a conversation have in common.
+/// A prompt composed of blocks of text that the prompts of a conversation share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WholePrompt {
-    /// The texts.
+    /// The blocks of the conversation.
     pub blocks: Arc<[String]>,
-    /// Which of them, in their order.
+    /// Indices of the blocks of this prompt, in order.
     pub order: Vec<u32>,
-    /// What stands behind them.
+    /// Text after the blocks.
     pub rest: String,
 }
 
 impl WholePrompt {
-    /// The prompt.
+    /// The text of the prompt.
     #[must_use]
     pub fn text(&self) -> String {
         let block = |place: &u32| self.blocks.get(usize::try_from(*place).ok()?).map(String::as_str);
@@ -77,7 +77,7 @@ pub struct History {
 /// The turn that follows an answer.
 #[derive(Debug)]
 pub struct NextTurn {
-    /// Its number.
+    /// Number of its request.
     pub index: u32,
     /// Time to wait before it.
     pub pause: Duration,
@@ -86,7 +86,8 @@ pub struct NextTurn {
 }
 
 impl Dialogues {
-    /// The shard's conversations with at least one turn each. `longest` is the most turns that one has in any shard.
+    /// Takes the conversations of this shard, each with at least one turn. `longest` is the maximum number of turns of a
+    /// conversation in any shard.
     #[must_use]
     pub fn new(sessions: Vec<Vec<Turn>>, longest: usize, settings: BenchmarkSettings, template: Option<Arc<ChatTemplate>>) -> Self {
         Self {
@@ -97,19 +98,19 @@ impl Dialogues {
         }
     }
 
-    /// Numbers that each conversation has for its turns.
+    /// Request numbers per conversation: the turns of start `n` have the numbers from `n * stride` on.
     #[must_use]
     pub fn stride(&self) -> NonZeroU32 {
         self.stride
     }
 
-    /// Turns of all conversations together.
+    /// Total number of turns of all conversations.
     #[must_use]
     pub fn turns(&self) -> usize {
         self.sessions.iter().map(Vec::len).sum()
     }
 
-    /// The start that a number is the first turn of; `None` for later turns.
+    /// The start whose first turn is request number `index`; `None` if that request is a later turn.
     #[must_use]
     pub fn start_of_first(&self, index: u32) -> Option<u32> {
         index.is_multiple_of(self.stride.get()).then_some(index / self.stride)
@@ -124,7 +125,7 @@ impl Dialogues {
             .collect()
     }
 
-    /// The first turn with that number; `None` for later turns.
+    /// Request number `index` if it is a first turn; `None` if it is a later turn.
     #[must_use]
     pub fn opening(&self, index: u32) -> Option<PreparedRequest> {
         let start = self.start_of_first(index)?;
@@ -134,13 +135,13 @@ impl Dialogues {
         Some(self.request(index, &history, turn))
     }
 
-    /// The conversation of a start. There may be more starts than conversations: then they begin again from the first.
+    /// The conversation of start number `start`. If there are more starts than conversations, these are reused from the first on.
     fn conversation(&self, start: u32) -> Option<&Vec<Turn>> {
         let start = usize::try_from(self.settings.shard.own(start)).ok()?;
         self.sessions.get(start % self.sessions.len().max(1))
     }
 
-    /// The turn that follows the one that a record is of; `None` behind the last, and where the answer is missing.
+    /// The turn after that of `record`; `None` after the last turn and after a failed request.
     pub fn next(&self, history: &mut History, record: &Record) -> Option<NextTurn> {
         let start = record.index / self.stride;
         let session = self.conversation(start)?;
@@ -164,7 +165,8 @@ impl Dialogues {
         let content = match (self.settings.target.protocol, &self.template) {
             (Protocol::ChatCompletions, _) => Content::Messages(history.messages.clone()),
             (Protocol::Completions | Protocol::SglangGenerate | Protocol::TritonGenerate, Some(template)) => {
-                // The template was tried before the run; should it refuse this history, the plain text still measures.
+                // The template was checked before the run. If it fails for this history, plain text is sent, so that the run
+                // continues.
                 Content::Text(template.render(&history.messages).unwrap_or_else(|_| history.plain()))
             }
             (Protocol::Completions | Protocol::SglangGenerate | Protocol::TritonGenerate, None) => Content::Text(history.plain()),
@@ -179,12 +181,13 @@ impl Dialogues {
     }
 }
 
-/// Keeps the marks apart from other draws of the same seed.
+/// XORed with the seed, so that session marks are independent of other random draws.
 const MARK_SEED: u64 = 0x3a4c;
 
-/// What stands before the first words of a user. A recorded session is played more than once: by further users, after the last
-/// session, and at the next concurrency. Without a mark of its own each play would find what the one before left in the engine's
-/// prefix cache, which no user's session does. What the system says stays in common. Empty for made-up conversations.
+/// The session mark: a random text before the first user message. A recorded session is replayed more than once: by several users,
+/// again after the last session, and at the next concurrency. Without a mark, a replay would hit the prefix cache entries of the
+/// previous replay, which sessions of real users do not do. System messages precede the mark, so sessions share their cache
+/// entries. Empty for synthetic conversations.
 #[must_use]
 pub fn mark(settings: &BenchmarkSettings, start: u32) -> String {
     if !settings.has_recorded_sessions() {
@@ -197,7 +200,7 @@ pub fn mark(settings: &BenchmarkSettings, start: u32) -> String {
 }
 
 impl History {
-    /// Says a turn's words; the mark stands before the first that are a user's.
+    /// Adds the text of a turn. The mark is put before the first user message of the conversation, or before a whole prompt.
     fn say(&mut self, turn: &Turn, mark: &str) {
         match &turn.words {
             Words::Added(said) => {
@@ -216,7 +219,7 @@ impl History {
         }
     }
 
-    /// Adds the answer. The server's count of the prompt is better than ours, because it knows what stands between the turns.
+    /// Adds the answer. The prompt count of the server is preferred to ours, because it includes the tokens between turns.
     fn answered(&mut self, record: &Record) {
         let output = record
             .reported_output_tokens
@@ -283,7 +286,7 @@ mod tests {
         let mut history = History::default();
         let second = dialogues.next(&mut history, &answered(0, "one")).unwrap();
         assert_eq!((second.index, second.pause), (1, Duration::from_secs(1)));
-        // Three by the server's count, four of the answer, two new ones.
+        // 3 prompt tokens as counted by the server, 4 of the answer, 2 of the new turn.
         assert_eq!(second.request.prompt_tokens, 9);
         let third = dialogues.next(&mut history, &answered(1, "two")).unwrap();
         let said: Vec<String> = body(&third.request)["messages"]
@@ -312,7 +315,7 @@ mod tests {
         let recorded = Dataset::Recorded { path: "s.jsonl".into() };
         let dialogues = dialogues_of(Protocol::Completions, Some(recorded));
         let prompt = |request: &PreparedRequest| body(request)["prompt"].as_str().unwrap().to_owned();
-        // Two sessions with three numbers each: number 6 is the first session's second play.
+        // Two sessions with three request numbers each: number 6 is the second replay of the first session.
         let (first, again) = (dialogues.opening(0).unwrap(), dialogues.opening(6).unwrap());
         let without_mark = |text: &str| text.split_once('\n').unwrap().1.to_owned();
         assert_eq!(prompt(&first), prompt(&dialogues.openings()[0]));

@@ -1,6 +1,6 @@
-//! A series of times that may be long: every value is kept up to a million of them, beyond that a histogram, the moments and the ends.
-//! The histogram is Gil Tene's HdrHistogram (<http://hdrhistogram.org>) with three significant digits: a bucket is at most a thousandth
-//! of its values wide and stands for its middle.
+//! A series of times of any length. Up to a million values are kept; beyond that, a histogram, the moments, the minimum and the
+//! maximum. The histogram is Gil Tene's HdrHistogram (<http://hdrhistogram.org>) with three significant digits: the width of a
+//! bucket is at most a thousandth of its values, and its midpoint stands for all of them.
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -62,7 +62,7 @@ impl Distribution {
         self.len() == 0
     }
 
-    /// The values in the order in which they came, where all are kept.
+    /// The values in the order of insertion; `None` if they are no longer kept.
     #[must_use]
     pub fn values(&self) -> Option<&[f64]> {
         self.sketch.is_none().then_some(self.exact.as_slice())
@@ -101,7 +101,7 @@ impl Distribution {
         count(above) / count(all.max(1))
     }
 
-    /// The sketch of the values, for a file.
+    /// The form that is stored in a file: a sketch.
     #[must_use]
     pub fn document(&self) -> DistributionDocument {
         if self.is_empty() {
@@ -111,14 +111,14 @@ impl Distribution {
         own.sketch().document()
     }
 
-    /// The series of a file; always a sketch.
+    /// Restores a series from a file; it is always a sketch.
     #[must_use]
     pub fn of_document(document: &DistributionDocument) -> Self {
         let sketch = (!document.buckets.is_empty()).then(|| Box::new(Sketch::of_document(document)));
         Self { exact: Vec::new(), sketch }
     }
 
-    /// Turns to the sketch for good.
+    /// The sketch. The first call converts the exact values and drops them.
     fn sketch(&mut self) -> &mut Sketch {
         let Self { exact, sketch } = self;
         sketch.get_or_insert_with(|| {
@@ -131,7 +131,7 @@ impl Distribution {
     }
 }
 
-/// A sketch in a file. Number, mean, squares and ends are exact.
+/// A sketch as stored in a file. Count, mean, squares, minimum and maximum are exact.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct DistributionDocument {
     /// Mean, milliseconds.
@@ -142,14 +142,14 @@ pub struct DistributionDocument {
     min: f64,
     /// Greatest value, milliseconds.
     max: f64,
-    /// Middle of each bucket that has values, nanoseconds, and their number.
+    /// Midpoint of each non-empty bucket, nanoseconds, and its number of values.
     buckets: Vec<(u64, u64)>,
 }
 
 #[derive(Debug, Clone)]
 struct Sketch {
-    /// Nanoseconds; a quarter of a megabyte for times up to a day. `None` of a histogram that could not be made, which its fixed
-    /// precision rules out.
+    /// Values in nanoseconds; takes a quarter of a megabyte for times up to a day. `None` if it could not be created, which cannot
+    /// happen with this precision.
     histogram: Option<Histogram<u64>>,
     moments: Moments,
     least: f64,
@@ -182,7 +182,7 @@ impl Sketch {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of floats saturates")]
         let nanos = (ms * NANOS_PER_MS).round() as u64;
         if let Some(histogram) = &mut self.histogram {
-            // Fails only beyond what 64 bits hold: the histogram grows by itself.
+            // The histogram resizes itself, so this fails only for values beyond 64 bits.
             let _ = histogram.record_n(nanos, times);
         }
     }
@@ -210,7 +210,7 @@ impl Sketch {
         let mut sketch = Self::default();
         for (nanos, number) in &document.buckets {
             if let Some(histogram) = &mut sketch.histogram {
-                // As in `push_n`.
+                // Fails only as in `push_n`.
                 let _ = histogram.record_n(*nanos, *number);
             }
         }
@@ -258,7 +258,7 @@ impl Sketch {
         )]
         let index = (below as u64).min(last);
         let (low, high) = self.neighbours(index);
-        // The ends are known exactly.
+        // The minimum and the maximum are known exactly.
         let low = if index == 0 { self.least } else { low };
         let high = if index + 1 >= last { self.greatest } else { high };
         (low + (high - low) * (rank - below)).clamp(self.least, self.greatest)
@@ -283,7 +283,7 @@ impl Sketch {
         (low, low.max(self.greatest))
     }
 
-    /// The middle of each bucket that has values, and their number, in ascending order.
+    /// Midpoint of each non-empty bucket, milliseconds, and its number of values, in ascending order.
     fn buckets(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
         self.histogram.iter().flat_map(|histogram| {
             histogram.iter_recorded().map(|step| {

@@ -1,6 +1,6 @@
-//! Recorded sessions that know their prompts by blocks alone: for each request the ids of its blocks, and lengths. This is the
-//! form of kv-cache-tester's traces (<https://github.com/callanjfox/kv-cache-tester>), as those of the AgentX scenario are. An id
-//! stands for the same random words wherever it occurs in its session, so a prefix cache finds what it found in the original.
+//! Recorded sessions whose prompts are given by block ids and lengths only, without text. This is the format of kv-cache-tester's
+//! traces (<https://github.com/callanjfox/kv-cache-tester>), which the AgentX scenario uses. A block id stands for the same random
+//! words wherever it occurs in its session, so a prefix cache has the same hits as in the original.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -24,18 +24,18 @@ pub struct BlockSession {
 }
 
 impl BlockSession {
-    /// Its requests.
+    /// Number of requests.
     #[must_use]
     pub fn turns(&self) -> usize {
         self.requests.len()
     }
 }
 
-/// Where an id stands for the same words.
+/// Where a block id stands for the same words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// In its session.
+    /// Within its session.
     #[default]
     Local,
     /// In all sessions.
@@ -50,10 +50,10 @@ struct BlockRequest {
     pause: Duration,
 }
 
-/// An entry of `requests`: a request, or a mark with the requests of a sub-agent.
+/// An element of `requests`: a request, or a sub-agent with requests of its own.
 #[derive(Deserialize)]
 pub struct Entry {
-    /// Seconds since the session's start.
+    /// Start of the request, seconds since the start of the session or sub-agent.
     t: f64,
     #[serde(rename = "in")]
     input: Option<u32>,
@@ -61,15 +61,15 @@ pub struct Entry {
     output: Option<u32>,
     #[serde(default)]
     hash_ids: Vec<u64>,
-    /// Seconds to the end of the answer.
+    /// Time from the request to the end of its answer, seconds.
     api_time: Option<f64>,
     requests: Option<Vec<Entry>>,
 }
 
-/// The requests of a session in their order. Those of a sub-agent are played where its mark stands, one after the other.
+/// The requests of a session in order. The requests of a sub-agent are inserted at its position, one after the other.
 ///
 /// # Errors
-/// What is wrong, with the place.
+/// A message with the position of the invalid entry.
 pub fn session(entries: Vec<Entry>, block: Option<NonZeroU32>, scope: Scope) -> Result<BlockSession, String> {
     let block = block.ok_or("`block_size` is missing: how many tokens does an id of `hash_ids` stand for?")?;
     let mut requests = Vec::new();
@@ -81,7 +81,7 @@ pub fn session(entries: Vec<Entry>, block: Option<NonZeroU32>, scope: Scope) -> 
 }
 
 fn take(entries: Vec<Entry>, place: &str, into: &mut Vec<BlockRequest>) -> Result<(), String> {
-    // The end of the answer before, on the clock of this list; unknown at its beginning and behind a sub-agent.
+    // End of the previous answer on the clock of this list, seconds; unknown for the first entry and after a sub-agent.
     let mut ended: Option<f64> = None;
     for (entry, number) in entries.into_iter().zip(1_usize..) {
         let place = format!("{place}[{number}]");
@@ -110,10 +110,10 @@ fn take(entries: Vec<Entry>, place: &str, into: &mut Vec<BlockRequest>) -> Resul
     Ok(())
 }
 
-/// Keeps the streams of blocks, and of what has no block, apart from other draws of the same seed.
+/// XORed with the seed, so that the words of blocks, and of text outside blocks, are independent of other random draws.
 const BLOCK_SEED: u64 = 0xb10c_5e55;
 const REST_SEED: u64 = 0x4e57_5e55;
-/// An odd number without a pattern (2^64 by the golden ratio): its products with the sessions' numbers differ in all bits.
+/// 2^64 divided by the golden ratio, made odd (Fibonacci hashing): multiplication by it spreads session numbers over all 64 bits.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The texts of a session's blocks, each made when its id occurs for the first time.
@@ -126,7 +126,8 @@ struct Texts<'a> {
 }
 
 impl Texts<'_> {
-    /// The random words of an id, without an end; a block is the first of them.
+    /// The random generator for the words of an id. A block is the beginning of an endless sequence of words, so a part of a block
+    /// is a prefix of it.
     fn stream(&self, id: u64) -> ChaCha8Rng {
         random_stream(self.seed, id)
     }
@@ -143,7 +144,8 @@ impl Texts<'_> {
     }
 }
 
-/// The turns of session number `number`, each a whole prompt; `mark_tokens` is the length of what is put before each.
+/// The turns of session number `number`, each a whole prompt; `mark_tokens` is the length of the session mark that is put before
+/// each prompt.
 ///
 /// # Errors
 /// [`TokenizerError`] if the tokenizer fails.
@@ -162,7 +164,7 @@ pub fn turns(words: &RandomPrompts<'_>, session: &BlockSession, number: u64, mar
         let ids = request.blocks.iter().take(whole);
         let order: Vec<u32> = ids.map(|id| texts.place(*id)).collect::<Result<_, _>>()?;
         let in_blocks = u32::try_from(order.len()).unwrap_or(u32::MAX).saturating_mul(session.block.get());
-        // The beginning of the next block, or words of the request's own if there is none.
+        // The rest is the beginning of the next block, or words unique to this request if no block is left.
         let mut stream = match request.blocks.get(order.len()) {
             Some(id) => texts.stream(*id),
             None => random_stream(words.seed() ^ REST_SEED ^ of_session, index),
@@ -243,7 +245,7 @@ mod tests {
         assert_eq!(made[0][..], made[1][..50]);
         assert_eq!((&made[2][..20], &made[2][40..]), (&made[1][..20], &made[1][40..60]));
         assert_ne!(made[2][20..40], made[1][20..40]);
-        // Another session's ids are others, unless they are said to be the same everywhere.
+        // The same ids in another session stand for other words, unless their scope is global.
         assert_ne!(prompts(1)[0], made[0]);
         let everywhere = read(
             &text

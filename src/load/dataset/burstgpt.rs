@@ -1,5 +1,5 @@
-//! Lengths of real requests as BurstGPT has them (<https://github.com/HPMLL/BurstGPT>): a CSV file with `Request tokens` and
-//! `Response tokens`. As in `vllm bench serve` only requests to GPT-4 that got an answer count, and their time stamps do not.
+//! Request lengths of the BurstGPT data set (<https://github.com/HPMLL/BurstGPT>): a CSV file with the columns `Request tokens` and
+//! `Response tokens`. As in `vllm bench serve`, only requests to GPT-4 that have an answer are used, and time stamps are ignored.
 
 use std::num::NonZeroU32;
 
@@ -31,7 +31,7 @@ struct Row {
 
 /// The model whose requests are taken.
 const MODEL: &str = "GPT-4";
-/// Keeps the shuffling, and the words of the prompts, apart from other draws of the same seed.
+/// XORed with the seed, so that the order and the words of the prompts are independent of other random draws.
 const SHUFFLE_SEED: u64 = 0xb5_7697;
 
 /// The lengths of all requests, shuffled by the seed.

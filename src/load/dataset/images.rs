@@ -1,5 +1,5 @@
-//! Images of noise that go with random prompts, as the `random-mm` data set of `vllm bench serve`: their sizes and their number are
-//! drawn by chance. Noise does not compress, so the bytes that are sent are those of the size.
+//! Images of random noise for random prompts, as in the `random-mm` data set of `vllm bench serve`. Their number and sizes are
+//! drawn at random. Noise does not compress, so the number of bytes follows from the number of pixels.
 
 use std::num::NonZeroU32;
 
@@ -10,14 +10,14 @@ use rand::{Rng as _, RngExt as _};
 
 use crate::load::prompt::random_stream;
 
-/// A size of images, and how often it is drawn in relation to the others.
+/// An image size and its relative frequency.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ImageSize {
     /// Pixels.
     pub height: NonZeroU32,
     /// Pixels.
     pub width: NonZeroU32,
-    /// Weight, over 0.
+    /// Relative frequency, above 0.
     pub weight: f64,
 }
 
@@ -28,20 +28,20 @@ pub struct RandomImages {
     pub fewest: u32,
     /// Most images of a prompt.
     pub most: u32,
-    /// The sizes.
+    /// The sizes to draw from.
     pub sizes: Vec<ImageSize>,
 }
 
-/// Most pixels of an image: 16 megapixels are 50 MB of noise.
+/// Maximum number of pixels of an image: 16 megapixels are 50 MB of noise.
 pub const MOST_PIXELS: u64 = 16_777_216;
 
-/// Keeps the images apart from other draws of the same seed.
+/// XORed with the seed, so that images are independent of other random draws.
 const IMAGE_SEED: u64 = 0x0001_3a6e;
 
 /// The images of prompt number `index`, as data URLs of PNG files.
 ///
 /// # Errors
-/// The encoder's, for a size that PNG does not have.
+/// The encoder's, for a size that PNG does not allow.
 pub fn data_urls(images: &RandomImages, seed: u64, index: u64) -> Result<Vec<String>, png::EncodingError> {
     let mut random = random_stream(seed ^ IMAGE_SEED, index);
     let count = random.random_range(images.fewest..=images.most.max(images.fewest));
@@ -67,7 +67,7 @@ fn size(images: &RandomImages, random: &mut ChaCha8Rng) -> Option<ImageSize> {
     images.sizes.last().copied()
 }
 
-/// A PNG file of 8-bit RGB. Not deflated: with noise that would only cost time.
+/// A PNG file of 8-bit RGB. Not compressed, because noise would not get smaller.
 fn png_of_noise(size: ImageSize, random: &mut ChaCha8Rng) -> Result<Vec<u8>, png::EncodingError> {
     let (width, height) = (size.width.get(), size.height.get());
     let bytes = u64::from(width) * u64::from(height) * 3;

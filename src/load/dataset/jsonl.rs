@@ -1,5 +1,5 @@
-//! One's own prompts, one JSON object a line: `{"prompt": "…"}`, as the `custom` data set of `vllm bench serve`, and the output
-//! length beside it where it differs.
+//! Prompts that the user provides, one JSON object per line: `{"prompt": "…"}`, as in the `custom` data set of `vllm bench serve`,
+//! optionally with the output length of the request.
 
 use std::num::NonZeroU32;
 
@@ -10,14 +10,14 @@ use super::{DatasetError, lines};
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Line {
-    /// What is asked.
+    /// Text of the prompt.
     pub prompt: String,
-    /// Output tokens to ask for.
+    /// Output tokens to request.
     #[serde(alias = "output_len", alias = "max_tokens")]
     pub output_tokens: Option<NonZeroU32>,
 }
 
-/// The prompts of a file, in its order.
+/// The prompts of a file, in file order.
 ///
 /// # Errors
 /// [`DatasetError`] naming the line.

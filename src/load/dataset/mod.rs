@@ -1,6 +1,6 @@
-//! Prompts of data sets: conversations in the manner of ShareGPT, one's own lines, questions of public data sets, recorded sessions,
-//! traces, and what `vllm bench serve` makes by chance. Reading the file is
-//! the edge's; here its text becomes requests with lengths.
+//! Prompts from data sets: ShareGPT conversations, prompts of the user, questions of public data sets, recorded sessions, traces,
+//! and the random data sets of `vllm bench serve`. The caller reads the file; these modules turn its content into requests with
+//! lengths.
 
 pub mod blocks;
 pub mod burstgpt;
@@ -14,7 +14,7 @@ pub mod sharegpt;
 pub mod sonnet;
 pub mod trace;
 
-/// What is wrong with a file of prompts.
+/// Why a file of prompts cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DatasetError {
     /// A line cannot be read.
@@ -28,12 +28,12 @@ pub enum DatasetError {
     /// The file as a whole cannot be read.
     #[error("{0}")]
     File(String),
-    /// Nothing in it can be used.
+    /// The file has no usable entry.
     #[error("{0}")]
     Empty(String),
 }
 
-/// The JSON objects of a text with one on each line that is not empty, with their line numbers.
+/// Parses JSON lines. Returns each object with the number of its line, from 1; empty lines are skipped.
 fn lines<T: serde::de::DeserializeOwned>(text: &str) -> Result<Vec<(usize, T)>, DatasetError> {
     let numbered = text.lines().zip(1_usize..).filter(|(line, _)| !line.trim().is_empty());
     numbered

@@ -1,5 +1,5 @@
-//! Prompts with one of a few prefixes each, as the `prefix_repetition` data set of `vllm bench serve`: what a prefix cache finds is
-//! known before. The prefixes take turns, so each is used equally often.
+//! Prompts that share a small number of prefixes, as in the `prefix_repetition` data set of `vllm bench serve`. The expected hit
+//! rate of a prefix cache is therefore known in advance. Prefixes are used in turn, so each is used equally often.
 
 use std::num::NonZeroU32;
 
@@ -11,15 +11,15 @@ use crate::load::tokens::TokenizerError;
 pub struct PrefixRepetition {
     /// Tokens of a prefix.
     pub prefix: u32,
-    /// Tokens behind it that are the prompt's own.
+    /// Tokens after the prefix, which are unique to the prompt.
     pub suffix: u32,
     /// How many prefixes there are.
     pub prefixes: NonZeroU32,
-    /// Output tokens to ask for.
+    /// Output tokens to request.
     pub output: NonZeroU32,
 }
 
-/// Keep the words of prefixes and suffixes apart from other draws of the same seed.
+/// XORed with the seed, so that the words of prefixes and suffixes are independent of other random draws.
 const PREFIX_SEED: u64 = 0x9ef1_0001;
 const SUFFIX_SEED: u64 = 0x9ef1_0002;
 

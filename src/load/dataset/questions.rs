@@ -1,5 +1,6 @@
-//! Questions of public data sets: JSON lines as SPEED-Bench (<https://huggingface.co/datasets/nvidia/SPEED-Bench>) and Spec-Bench
-//! (<https://github.com/hemingkx/Spec-Bench>) have them, and rows of data sets of the Hugging Face hub, whose columns have many names.
+//! Questions of public data sets: JSON lines in the formats of SPEED-Bench (<https://huggingface.co/datasets/nvidia/SPEED-Bench>)
+//! and Spec-Bench (<https://github.com/hemingkx/Spec-Bench>) and rows of data sets of the Hugging Face hub, whose column names
+//! vary.
 
 use std::num::NonZeroU32;
 
@@ -8,19 +9,19 @@ use serde_json::{Map, Value};
 
 use super::{DatasetError, lines};
 
-/// A question, and where the data set has it the answer, whose length is the output length to ask for.
+/// A question, and its answer if the data set has one. The length of the answer is the output length to request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// What is asked.
+    /// Text of the question.
     pub text: String,
     /// The recorded answer.
     pub answer: Option<String>,
 }
 
-/// Which lines of a file are asked, and for how many tokens.
+/// Which lines of a file become requests, and their output length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuestionSelection {
-    /// The value of `category`; every line where it is not given.
+    /// Required value of `category`; `None` selects all lines.
     pub category: Option<String>,
     /// Output tokens of each request.
     pub output: NonZeroU32,
@@ -33,10 +34,10 @@ struct Line {
     columns: Map<String, Value>,
 }
 
-/// The first questions of the file's lines, in their order.
+/// The first question of each line, in file order.
 ///
 /// # Errors
-/// [`DatasetError`] naming the line, or the categories that there are.
+/// [`DatasetError`] naming the line, or the existing categories.
 pub fn of_lines(text: &str, category: Option<&str>) -> Result<Vec<Question>, DatasetError> {
     let found: Vec<(usize, Line)> = lines(text)?;
     let mut questions = Vec::new();
@@ -63,7 +64,7 @@ fn no_category(wanted: &str, found: &[(usize, Line)]) -> String {
     format!("no line has category {wanted:?}; there are {}", known.join(", "))
 }
 
-/// Columns with what was said in turn, columns with a question, and columns with its answer, each in the order in which they are tried.
+/// Names of columns with conversations, questions and answers, each in the order in which they are tried.
 const CONVERSATIONS: [&str; 3] = ["conversations", "conversation", "messages"];
 const QUESTIONS: [&str; 6] = ["prompt", "problem", "question", "instruction", "input", "text"];
 const ANSWERS: [&str; 7] = [
@@ -76,10 +77,10 @@ const ANSWERS: [&str; 7] = [
     "chosen",
 ];
 
-/// The question of a row, by the names of its columns.
+/// Finds the question of a row by the names of its columns.
 ///
 /// # Errors
-/// What is missing, with the columns that there are.
+/// A message that names the columns of the row and those expected, or what else is wrong.
 pub fn of_row(row: &Map<String, Value>) -> Result<Question, String> {
     if let Some(column) = image_column(row) {
         return Err(format!(
@@ -110,7 +111,7 @@ pub fn of_row(row: &Map<String, Value>) -> Result<Question, String> {
             QUESTIONS.join(", ")
         ));
     };
-    // Data sets of instructions have what the instruction is about in a column of its own.
+    // Instruction data sets have the text that the instruction refers to in a column of its own.
     let question = match (text(&"instruction"), text(&"input")) {
         (Some(instruction), Some(input)) if question == instruction => format!("{input}\n\n{instruction}"),
         (Some(_) | None, Some(_) | None) => question.to_owned(),

@@ -1,7 +1,7 @@
 //! Recorded sessions of users or agents with a model: one JSON object a line, whose `messages` have the form of the chat API
-//! (<https://platform.openai.com/docs/api-reference/chat/create>), or whose `requests` name blocks ([`super::blocks`]). What was
-//! said is said again in its order, and each answer is as long as the recorded one; the answers that further turns repeat are the
-//! server's own.
+//! (<https://platform.openai.com/docs/api-reference/chat/create>), or whose `requests` have block ids ([`super::blocks`]). The
+//! recorded messages are sent in order, and each answer has the length of the recorded one. Later turns repeat the answers of the
+//! measured server, not the recorded ones.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -15,16 +15,16 @@ use crate::load::dialogue::{Turn, Words};
 use crate::load::prompt::{Message, Role};
 use crate::load::tokens::{Tokenizer, TokenizerError};
 
-/// Longer pauses are cut to this, so that one user's break is not what is measured. It is the cut of the AgentX scenario:
-/// <https://github.com/ai-dynamo/aiperf/blob/main/docs/tutorials/agentx-mvp.md>.
+/// Longer pauses are shortened to this, so that a break of one user does not dominate the run. The limit is that of the AgentX
+/// scenario: <https://github.com/ai-dynamo/aiperf/blob/main/docs/tutorials/agentx-mvp.md>.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// A recorded session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Session {
-    /// With the messages.
+    /// With the text of its messages.
     Said(Vec<RecordedTurn>),
-    /// With the blocks of its prompts.
+    /// With block ids only.
     Blocks(BlockSession),
 }
 
@@ -33,11 +33,11 @@ pub enum Session {
 pub struct RecordedTurn {
     /// The messages between the previous answer and this one.
     pub said: Vec<Message>,
-    /// What was answered: text, reasoning, and calls of tools.
+    /// The recorded answer: reasoning, text and tool calls.
     pub answer: String,
-    /// The answer's length, tokens, where the recording says it.
+    /// Length of the answer, tokens, if it was recorded.
     pub answer_tokens: Option<u32>,
-    /// Time between the answer before and this turn.
+    /// Time between the previous answer and this turn.
     pub pause: Duration,
 }
 
@@ -97,7 +97,7 @@ struct Function {
     arguments: Value,
 }
 
-/// The sessions of a text, in its order, each with at least one turn.
+/// The sessions of JSON lines, in order, each with at least one turn.
 ///
 /// # Errors
 /// [`DatasetError`] naming the line.
@@ -110,10 +110,10 @@ pub fn sessions(text: &str) -> Result<Vec<Session>, DatasetError> {
     found.into_iter().map(checked).collect()
 }
 
-/// The session of a text that is one JSON object, on as many lines as it likes.
+/// The session of a text that is a single JSON object, on one or more lines.
 ///
 /// # Errors
-/// [`DatasetError::File`].
+/// [`DatasetError::File`] if the text is not a session.
 pub fn single(text: &str) -> Result<Session, DatasetError> {
     let line: Line = serde_json::from_str(text).map_err(|error| DatasetError::File(error.to_string()))?;
     session_of(line).map_err(DatasetError::File)
@@ -127,7 +127,7 @@ fn session_of(line: Line) -> Result<Session, String> {
     }
 }
 
-/// What comes after the last answer has no length of an answer, so it is left out.
+/// The turns of a session. Messages after the last answer are dropped, because the length of their answer is unknown.
 fn turns_of(messages: Vec<Said>) -> Result<Vec<RecordedTurn>, String> {
     let mut turns: Vec<RecordedTurn> = Vec::new();
     let (mut said, mut pause) = (Vec::new(), Duration::ZERO);
@@ -140,7 +140,7 @@ fn turns_of(messages: Vec<Said>) -> Result<Vec<RecordedTurn>, String> {
                 pause += Duration::from_millis(message.pause_ms.unwrap_or(0));
             }
             (None, None) if said.is_empty() => return Err(place("the session begins with an answer".to_owned())),
-            // Some recorders write an answer in parts.
+            // Two assistant messages in a row: some recorders split an answer.
             (None, Some(turn)) if said.is_empty() => turn.goes_on(&text, message.output_tokens),
             (None, _) => {
                 if said.iter().all(|message| message.text.trim().is_empty()) {
@@ -161,8 +161,8 @@ fn turns_of(messages: Vec<Said>) -> Result<Vec<RecordedTurn>, String> {
     Ok(turns)
 }
 
-/// Adds what is said to the model. Templates of many models want the system to speak first and only then, and two users in a row
-/// nowhere; so later words of the system are the user's, and what one role says in a row is one message.
+/// Adds a message to those of the turn. Many chat templates accept a system message only at the start, and no two user messages in
+/// a row. Therefore later system messages become user messages, and consecutive messages of one role are joined.
 fn hear(said: &mut Vec<Message>, role: Role, text: String, is_first_turn: bool) {
     let may_be_system = is_first_turn && said.iter().all(|message| message.role == Role::System);
     let role = if may_be_system { role } else { Role::User };
@@ -176,6 +176,7 @@ fn hear(said: &mut Vec<Message>, role: Role, text: String, is_first_turn: bool) 
 }
 
 impl RecordedTurn {
+    /// Appends a further part of the answer. The total length is known only if the length of every part was recorded.
     fn goes_on(&mut self, text: &str, tokens: Option<NonZeroU32>) {
         self.answer.push_str(text);
         let both = self.answer_tokens.zip(tokens);
@@ -184,8 +185,8 @@ impl RecordedTurn {
 }
 
 impl Speaker {
-    /// As whom it is said to the model; `None` for the model itself. A tool's result is said by the user: the call that it would
-    /// have to name was made by the recorded model, and the one that is measured has made none.
+    /// The role in which a message is sent; `None` for an answer of the model. A tool result is sent as a user message: a tool
+    /// message must refer to a tool call, and the measured model has made none.
     fn listener(self) -> Option<Role> {
         match self {
             Self::System => Some(Role::System),
@@ -196,6 +197,7 @@ impl Speaker {
 }
 
 impl Said {
+    /// Reasoning, content and tool calls as one text.
     fn text(&self) -> Result<String, String> {
         let mut text = self.reasoning_content.clone().unwrap_or_default();
         match &self.content {
@@ -222,7 +224,7 @@ impl Said {
     }
 }
 
-/// The turns of a session with their lengths. `mark` is what will be put before the first of them.
+/// The turns of a session with their lengths. `mark` is the session mark that will be put before the first turn.
 ///
 /// # Errors
 /// [`TokenizerError`] if the tokenizer fails.

@@ -1,4 +1,4 @@
-//! Conversations from random words or from recorded ones, with the pauses in which their users think.
+//! Multi-turn conversations made of random words or of recorded questions, with think times between turns.
 
 use std::time::Duration;
 
@@ -10,14 +10,16 @@ use crate::load::prompt::{Message, RandomPrompts, random_stream};
 use crate::load::settings::Sessions;
 use crate::load::tokens::{Tokenizer, TokenizerError};
 
-/// Keeps the pauses apart from other draws of the same seed.
+/// XORed with the seed, so that think times are independent of other random draws.
 const PAUSE_SEED: u64 = 0x9a05;
 
-/// The pause before a turn: exponentially distributed, as users of closed systems are modelled; none before the first.
+/// The think time before a turn: exponentially distributed with mean `think_time`, as in models of closed systems; zero before the
+/// first turn.
 fn pause(sessions: &Sessions, seed: u64, session: u64, turn: u32) -> Duration {
     if turn == 0 || sessions.think_time.is_zero() {
         return Duration::ZERO;
     }
+    // One random stream per turn: the session in the high bits, the turn in the low 20.
     let mut random = random_stream(seed ^ PAUSE_SEED, session << 20 | u64::from(turn));
     let uniform: f64 = 1.0 - random.random::<f64>();
     sessions.think_time.mul_f64(-uniform.ln())
@@ -42,7 +44,8 @@ pub fn random(words: &RandomPrompts<'_>, sessions: &Sessions, session: u64) -> R
         .collect()
 }
 
-/// Conversation number `session` with the questions of a recorded one; `output` replaces the lengths of its answers.
+/// Conversation number `session` with the questions of a recorded one; `output` replaces the lengths of the recorded answers,
+/// tokens.
 ///
 /// # Errors
 /// [`TokenizerError`] if the tokenizer fails.

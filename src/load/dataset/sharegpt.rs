@@ -1,5 +1,5 @@
-//! Conversations as the ShareGPT data set has them: a JSON array of objects with `conversations`, each an array of
-//! `{"from": "human" | "gpt", "value": …}`. The choice of conversations is that of benchmark_serving.py.
+//! Conversations in the format of the ShareGPT data set: a JSON array of objects with `conversations`, each an array of `{"from":
+//! "human" | "gpt", "value": …}`. Conversations are selected as in benchmark_serving.py.
 
 use rand::RngExt as _;
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use crate::load::prompt::random_stream;
 pub struct Exchange {
     /// The question.
     pub question: String,
-    /// The answer; its length is the output length to ask for.
+    /// The answer; its length is the output length to request.
     pub answer: String,
 }
 
@@ -30,11 +30,11 @@ struct Said {
     value: String,
 }
 
-/// Keeps the shuffling apart from other draws of the same seed.
+/// XORed with the seed, so that the order is independent of other random draws.
 const SHUFFLE_SEED: u64 = 0x5a6e;
 
-/// The conversations with at least one question and its answer, shuffled by the seed. As in benchmark_serving.py the first two
-/// things said are a question and its answer whoever said them.
+/// The conversations with at least one question and its answer, shuffled by the seed. As in benchmark_serving.py, the first two
+/// messages are a question and its answer, whatever their `from` says; likewise each further pair. System messages are skipped.
 ///
 /// # Errors
 /// [`DatasetError`] if the text is not such a file, or has no conversation.
@@ -65,7 +65,7 @@ fn exchanges(entry: Entry) -> Vec<Exchange> {
     turns
 }
 
-/// Whether benchmark_serving.py would take a request of these lengths: neither trivial nor too long for small models.
+/// Whether benchmark_serving.py accepts a request of these lengths: neither trivial nor too long for small models.
 #[must_use]
 pub fn is_usable(prompt_tokens: usize, output_tokens: usize) -> bool {
     prompt_tokens >= 4 && output_tokens >= 4 && prompt_tokens <= 1024 && prompt_tokens + output_tokens <= 2048

@@ -1,5 +1,5 @@
-//! Prompts of a poem's lines, as the `sonnet` data set of `vllm bench serve`: an instruction, lines that all prompts begin with, and
-//! lines by chance up to the wanted length. The poem is any text file with a line of verse on each line.
+//! Prompts made of lines of a poem, as in the `sonnet` data set of `vllm bench serve`: an instruction, first lines that all prompts
+//! share, and random lines up to the input length. The poem can be any text file.
 
 use rand::RngExt as _;
 
@@ -12,27 +12,27 @@ use crate::load::tokens::{Tokenizer, TokenizerError};
 pub struct SonnetLengths {
     /// Longest prompt.
     pub input: u32,
-    /// Output to ask for.
+    /// Output to request.
     pub output: u32,
-    /// The part of the input that all prompts share.
+    /// Part of the input that all prompts share.
     pub prefix: u32,
 }
 
 const INSTRUCTION: &str = "Choose some of these lines of verse and continue them:\n";
-/// Keeps the choice of lines apart from other draws of the same seed.
+/// XORed with the seed, so that the choice of lines is independent of other random draws.
 const LINE_SEED: u64 = 0x50_44e7;
 
-/// A poem whose lines have been counted.
+/// A poem, and the number of lines of a prompt.
 #[derive(Debug)]
 pub struct Poem {
-    /// Each with its line break.
+    /// Non-empty lines, each with its line break.
     lines: Vec<String>,
     prefix_lines: usize,
     random_lines: usize,
     lengths: SonnetLengths,
 }
 
-/// Why there are no prompts.
+/// Why a poem cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PoemError {
     /// The text or the lengths cannot be used.
@@ -81,7 +81,7 @@ impl Poem {
         })
     }
 
-    /// The text of prompt number `index`, at most as long as the input length: lines that would make it longer are left out.
+    /// The text of prompt number `index`, at most as long as the input length: lines at the end are removed until it fits.
     ///
     /// # Errors
     /// [`TokenizerError`] if the tokenizer fails.

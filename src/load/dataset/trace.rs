@@ -1,6 +1,6 @@
-//! Traces of real traffic in the format of Mooncake (<https://github.com/kvcache-ai/Mooncake>): arrival, input and output length,
-//! and ids of the blocks of the prompt. Two requests whose ids begin alike have prompts that begin alike, so a prefix cache
-//! finds in a replay what it would have found in the original.
+//! Traces of real traffic in the format of Mooncake (<https://github.com/kvcache-ai/Mooncake>): arrival time, input and output
+//! length, and block ids of the prompt. Requests whose block ids share a prefix have prompts that share a prefix, so a prefix cache
+//! has the same hits in a replay as in the original.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -17,13 +17,13 @@ pub const MOONCAKE_BLOCK: u32 = 512;
 /// One request of a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Traced {
-    /// Arrival after the first request.
+    /// Arrival time since the first request.
     pub at: Duration,
     /// Prompt length, tokens.
     pub input: NonZeroU32,
     /// Output length, tokens.
     pub output: NonZeroU32,
-    /// The blocks of the prompt; where they do not suffice, the rest is the request's own.
+    /// Block ids of the prompt. If they cover less than `input`, the rest is unique to the request.
     pub blocks: Vec<u64>,
 }
 
@@ -63,7 +63,7 @@ pub fn requests(text: &str) -> Result<Vec<Traced>, DatasetError> {
     Ok(found.into_iter().map(traced).collect())
 }
 
-/// Keeps the blocks' random streams apart from the prompts'.
+/// XORed with the seed, so that the words of blocks are independent of those of prompts.
 const BLOCK_SEED: u64 = 0xb10c;
 
 /// The prompt of request number `index` of a trace.
