@@ -1,17 +1,17 @@
-//! The engine's own metrics during a load: what Prometheus' text says under the names of each engine, as one series with the same keys
-//! for all of them.
+//! The engine's own metrics during a load: reads the text format of Prometheus and maps the metric names of each engine to common
+//! keys.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::model::MetricSample;
 
-/// One reading of an engine's metrics. A figure that the engine does not have is none.
+/// One scrape of an engine's metrics. Metrics that the engine does not export are `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct EngineSample {
     /// Seconds since the start of the load.
     pub seconds: f64,
-    /// Requests that are computed.
+    /// Requests that are being executed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub running: Option<f64>,
     /// Requests that wait in the engine's queue.
@@ -23,34 +23,34 @@ pub struct EngineSample {
     /// Prompt tokens looked up in the prefix cache so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix_queries: Option<f64>,
-    /// Those of them that were found.
+    /// Prompt tokens found in the prefix cache so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix_hits: Option<f64>,
-    /// Part of the prompt tokens found in the prefix cache, if the engine has only that.
+    /// Hit rate of the prefix cache, 0 to 1, if the engine exports only the rate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix_hit_rate: Option<f64>,
     /// Tokens drafted by speculative decoding so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drafted: Option<f64>,
-    /// Those of them that were accepted.
+    /// Drafted tokens that were accepted so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted: Option<f64>,
-    /// Tokens accepted at once, if the engine has only that.
+    /// Accepted length of speculative decoding, tokens per step, if the engine exports only that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accept_length: Option<f64>,
-    /// Requests that lost their place in the KV cache so far.
+    /// Preemptions so far: requests that were evicted from the KV cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preemptions: Option<f64>,
 }
 
-/// A label and the value that it must have.
+/// A label and its required value.
 type Label = Option<(&'static str, &'static str)>;
 
-/// A figure of a sample.
+/// Access to a field of a sample.
 type Field = fn(&mut EngineSample) -> &mut Option<f64>;
 
-/// Names of metrics with a label that must have a value, and their figure. Engines with several processes report each; gauges of parts are
-/// summed, shares are averaged.
+/// Metric name, required label and the field that is set. An engine with several processes exports each metric once per process.
+/// The values are summed; the KV cache usage of vLLM and SGLang is averaged.
 const NAMES: [(&str, Label, Field); 29] = [
     // vLLM
     ("vllm:num_requests_running", None, |s| &mut s.running),
@@ -93,7 +93,7 @@ const NAMES: [(&str, Label, Field); 29] = [
     ("imax_sim_requests_waiting", None, |s| &mut s.waiting),
 ];
 
-/// The reading of a page of metrics; none if it has no known name.
+/// Parses a page of metrics; `None` if it has no known name.
 #[must_use]
 pub fn read(text: &str, seconds: f64) -> Option<EngineSample> {
     let mut sample = EngineSample {
@@ -118,12 +118,13 @@ pub fn read(text: &str, seconds: f64) -> Option<EngineSample> {
     is_known.then_some(sample)
 }
 
-/// The series, with what it amounts to.
+/// The samples as JSON, with the maxima of gauges and with rates computed from the growth of counters.
 #[must_use]
 pub fn json(samples: &[EngineSample]) -> Value {
     let (Some(first), Some(last)) = (samples.first(), samples.last()) else {
         return Value::Null;
     };
+    // A counter that shrinks was reset, for example by a restart of the engine; it gives no figure.
     let grown = |figure: fn(&EngineSample) -> Option<f64>| Some(figure(last)? - figure(first)?).filter(|grown| *grown >= 0.0);
     let share = |part: Option<f64>, whole: Option<f64>| Some(part? / whole.filter(|whole| *whole > 0.0)?);
     let highest = |figure: fn(&EngineSample) -> Option<f64>| samples.iter().filter_map(figure).reduce(f64::max);

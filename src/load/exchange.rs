@@ -1,5 +1,5 @@
-//! One request and its answer as a state machine without a socket: bytes with their arrival instants go in, a
-//! [`Record`] comes out. Parsing never moves an instant; each is the one at which the bytes arrived.
+//! One request and its answer as a state machine without a socket: bytes with their arrival instants go in, a [`Record`] comes out.
+//! Recorded times are those at which the bytes arrived, not those at which they were parsed.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use super::record::Record;
 use super::response::Response;
 use super::stamp::Stamp;
 
-/// Where an exchange stands after some bytes.
+/// State of an exchange after bytes were received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// More must come.
+    /// The answer is not complete.
     Pending,
-    /// The answer is complete. Whether it was a good one is in the record.
+    /// The answer is complete. Whether it succeeded is in the record.
     Complete {
         /// Whether the connection can carry another request.
         reusable: bool,
     },
 }
 
-/// One request under way.
+/// A request that was sent, and its answer so far.
 #[derive(Debug)]
 pub struct Exchange {
     record: Record,
@@ -45,7 +45,8 @@ pub struct Asked {
 }
 
 impl Exchange {
-    /// A request that is to be sent at `scheduled` and is handed to the kernel at `sent`.
+    /// A request that is scheduled for `scheduled` and passed to the kernel at `sent`. `connect` is the time to open its
+    /// connection, if a new one was opened.
     #[must_use]
     pub fn new(asked: Asked, scheduled: Stamp, sent: Stamp, connect: Option<Duration>) -> Self {
         Self {
@@ -85,7 +86,7 @@ impl Exchange {
     /// Takes bytes that arrived at `at`.
     pub fn receive(&mut self, bytes: &[u8], at: Stamp) -> Step {
         let Self { reader, answer, .. } = self;
-        // What comes behind `[DONE]` is the end of the framing, not of the answer.
+        // Bytes after `[DONE]` belong to the framing, not to the answer, so they do not move its end.
         if !answer.is_done() {
             self.record.ended = at;
         }
@@ -105,7 +106,7 @@ impl Exchange {
                 reusable: keep_alive && !surplus && self.reader.is_complete(),
             };
         }
-        // A stream that broke its own protocol need not be listened to until its end.
+        // The rest of a stream is not read after a protocol error.
         if self.answer.has_failed() {
             return Step::Complete { reusable: false };
         }
@@ -139,7 +140,7 @@ impl Exchange {
         self.into_record()
     }
 
-    /// Ends the exchange because of something outside the answer.
+    /// Ends the exchange with a failure that is not part of the answer, such as a timeout.
     #[must_use]
     pub fn fail(mut self, reason: Reason, detail: &str, at: Stamp) -> Record {
         self.record.ended = at;

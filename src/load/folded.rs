@@ -1,5 +1,6 @@
-//! Figures that grow with the run's time and not with its chunks. Up to a million chunks a run keeps every one of them; from then on
-//! each request that ends is folded: its chunks go into distributions and bins, and its record keeps a digest of them.
+//! Metrics of long runs in memory that depends on the duration, not on the number of chunks. A run keeps up to a million chunks
+//! individually. After that, each request that ends is folded: its chunks are added to distributions and time bins, and its record
+//! keeps only a digest of them.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,20 +12,20 @@ use super::stamp::Stamp;
 use super::timeline;
 use super::tokens::Tokenizer;
 
-/// What a record keeps of its chunks.
+/// Summary of the chunks of a request, which its record keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Digest {
     /// Chunks with tokens.
     pub chunks: u32,
     /// Output tokens of the answer.
     pub total_tokens: u32,
-    /// Those of them that came in chunks.
+    /// Output tokens that were streamed in chunks.
     pub streamed_tokens: u32,
-    /// What says how many tokens each chunk brought.
+    /// Source of the token count of each chunk.
     pub source: ItlSource,
-    /// Whether tokens were counted and not streamed.
+    /// Whether tokens were counted that were not streamed.
     pub has_unstreamed: bool,
-    /// The longest time between two tokens, milliseconds, where there are such times.
+    /// The longest time between two tokens, milliseconds; `None` if there are no such times.
     pub longest_itl_ms: Option<f64>,
 }
 
@@ -36,7 +37,7 @@ impl Digest {
     }
 }
 
-/// The chunks of all folded requests.
+/// Distributions of the chunks of all folded requests.
 #[derive(Debug, Clone)]
 pub struct Folded {
     /// Times between two tokens.
@@ -48,7 +49,7 @@ pub struct Folded {
 }
 
 impl Folded {
-    /// Nothing yet of a run that started at `start`.
+    /// Empty, for a run that started at `start`.
     #[must_use]
     pub fn new(start: Stamp) -> Self {
         Self {

@@ -10,13 +10,13 @@ use super::distribution::Distribution;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Clock {
-    /// The kernel's receive time stamps: independent of when the client got to read.
+    /// The kernel's receive time stamps: independent of when the client reads.
     Kernel,
-    /// The instant after the read returned.
+    /// The time after the read call returned.
     Read,
 }
 
-/// What the driver observed of itself.
+/// What the load driver measured about itself.
 #[derive(Debug, Clone)]
 pub struct Health {
     /// Where arrival instants came from; `Read` if any connection had to fall back to it.
@@ -27,27 +27,27 @@ pub struct Health {
     pub wall_time: Duration,
     /// Client threads.
     pub threads: u32,
-    /// How far behind the event loop was: the time from the kernel's receipt of bytes to their reading, or by how much the wake-up
-    /// itself was late where that is more. Sampled once a wake-up, milliseconds; empty without kernel time stamps.
+    /// Lag of the event loop, milliseconds: the time from the kernel's receipt of bytes to their read, or the delay of the wake-up
+    /// itself if that is longer. One sample per wake-up; empty without kernel time stamps.
     pub read_lag_ms: Distribution,
     /// Connections opened.
     pub connections: u32,
-    /// Requests sent again on another connection, because the server had closed theirs after the last answer and before they came.
+    /// Requests that were sent again on another connection, because the server had closed the idle connection before they arrived.
     pub resent: u32,
-    /// Most memory that this process ever held, bytes.
+    /// Peak memory of this process, bytes.
     pub peak_memory: u64,
-    /// Most connections that were open at once.
+    /// Maximum number of connections that were open at once.
     pub open_connections: u32,
-    /// Requests whose time came but that were not sent, because the run's time was over first.
+    /// Requests that were due but not sent, because the duration of the run was over.
     pub unsent: u32,
-    /// Requests a second that the schedule asked for; `None` in a closed loop.
+    /// Requests per second of the schedule; `None` in a closed loop.
     pub asked_rate: Option<f64>,
     /// How far the real-time clock moved against the monotonic one during the run, in either direction.
     pub clock_step: Duration,
 }
 
-/// A step of the system's clock beyond this spoils time stamps of the kernel, which follow that clock. Slewing by a time
-/// service stays below it: 500 ppm at most, and usually far less.
+/// Limit for steps of the system clock. Kernel time stamps follow that clock, so a larger step makes them unusable. Slewing by a
+/// time service stays below it: 500 ppm at most, and usually far less.
 pub const CLOCK_STEP_LIMIT: Duration = Duration::from_millis(5);
 
 impl Health {

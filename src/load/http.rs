@@ -1,14 +1,14 @@
-//! An incremental reader of one HTTP/1.1 response (RFC 9112): head by httparse, body by `Content-Length`, by chunks, or
-//! up to the end of the connection. Body bytes are handed on as they come, without being gathered.
+//! An incremental reader of one HTTP/1.1 response (RFC 9112): the head is parsed by httparse; the body ends by `Content-Length`, by
+//! chunked framing, or with the connection. Body bytes are passed on as they arrive, without buffering.
 
 use memchr::memmem;
 
 use super::content_coding::ContentCoding;
 
-/// Heads longer than this are refused.
+/// Maximum length of a head, bytes.
 const HEAD_LIMIT: usize = 64 << 10;
 const MAX_HEADERS: usize = 96;
-/// A chunk-size line with extensions longer than this is refused.
+/// Maximum length of a chunk-size line with its extensions, bytes.
 const SIZE_LINE_LIMIT: usize = 256;
 
 /// The bytes are not an HTTP/1.1 response.
@@ -17,10 +17,10 @@ pub enum HttpError {
     /// The head cannot be parsed.
     #[error("the response's head is not HTTP/1.1: {0}")]
     Head(String),
-    /// The head does not end.
+    /// The head is too long.
     #[error("the response's head is longer than 64 KiB")]
     HeadTooLong,
-    /// `Content-Length` is not a number, or contradicts itself.
+    /// `Content-Length` is not a number, or is given twice with different values.
     #[error("the response's content-length {0:?} is not a number of bytes")]
     ContentLength(String),
     /// The chunked framing is broken.
@@ -28,7 +28,7 @@ pub enum HttpError {
     Chunk,
 }
 
-/// What the head says, as far as a client of an inference server cares.
+/// The parts of a response head that the client uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     /// Status code.
@@ -39,7 +39,7 @@ pub struct Head {
     pub is_event_stream: bool,
     /// How the body is compressed.
     pub coding: ContentCoding,
-    /// `Location`, where the response redirects.
+    /// `Location`, if the response is a redirect.
     pub location: Option<String>,
     /// Whether the connection can carry another request.
     pub keep_alive: bool,
@@ -55,17 +55,17 @@ enum Body {
 
 #[derive(Debug)]
 enum Chunked {
-    /// Reading a size line; what has arrived of it.
+    /// In a size line; the bytes of it that have arrived.
     Size(Vec<u8>),
     /// Inside a chunk, bytes left.
     Data(u64),
-    /// Behind a chunk's data: a line break must follow.
+    /// After the data of a chunk: the next expected byte of the line break.
     DataEnd(u8),
-    /// Behind the last chunk: trailer lines up to an empty one. Holds the length of the current line.
+    /// After the last chunk: trailer lines up to an empty one. Holds the length of the current line.
     Trailer(usize),
 }
 
-/// The reader's state between two reads.
+/// Reads one response from successive reads of a connection.
 #[derive(Debug)]
 pub struct ResponseReader {
     head_bytes: Vec<u8>,
@@ -102,18 +102,18 @@ impl ResponseReader {
         self.head.is_some() && matches!(self.body, Body::UntilClose | Body::Complete)
     }
 
-    /// Takes the next bytes and hands over the parts of the body among them. Returns how many bytes belong to this
-    /// response; more than that is a server's mistake, because requests are not pipelined.
+    /// Takes the next bytes and passes the body bytes among them to `on_body`. Returns how many bytes belong to this response.
+    /// Further bytes are an error of the server, because requests are not pipelined.
     ///
     /// # Errors
-    /// Any [`HttpError`]; the connection is of no use after that.
+    /// Any [`HttpError`]; the connection cannot be used after that.
     pub fn feed(&mut self, bytes: &[u8], mut on_body: impl FnMut(&Head, &[u8])) -> Result<usize, HttpError> {
         if self.head.is_some() {
             return self.feed_body(bytes, &mut on_body);
         }
         let before = self.head_bytes.len();
         self.head_bytes.extend_from_slice(bytes);
-        // The empty line may straddle two reads, so the search starts a little earlier than the new bytes.
+        // The empty line may be split between two reads, so the search starts three bytes before the new ones.
         let from = before.saturating_sub(3);
         let Some(end) = memmem::find(&self.head_bytes[from..], b"\r\n\r\n").map(|at| from + at + 4) else {
             return if self.head_bytes.len() > HEAD_LIMIT {
@@ -125,6 +125,7 @@ impl ResponseReader {
         };
         let head_bytes = std::mem::take(&mut self.head_bytes);
         let (head, body) = parse_head(&head_bytes[..end])?;
+        // An informational response (RFC 9110, section 15.2): the final one follows.
         if (100..200).contains(&head.status) {
             return Ok(end - before + self.feed(&head_bytes[end..], on_body)?);
         }
@@ -133,7 +134,7 @@ impl ResponseReader {
         Ok(end - before + self.feed_body(&head_bytes[end..], &mut on_body)?)
     }
 
-    /// Another protocol is recognized by the first bytes, without waiting for an empty line.
+    /// Refuses another protocol by its first bytes, because an empty line may never come.
     fn refuse_what_is_not_http(&self) -> Result<(), HttpError> {
         let start = self.head_bytes.len().min(5);
         if self.head_bytes[..start] == b"HTTP/"[..start] {
@@ -164,7 +165,7 @@ impl ResponseReader {
                     }
                 }
                 Body::Chunk(state) => {
-                    // Servers send an event as a chunk, and it seldom takes two reads.
+                    // Fast path: servers send an event as one chunk, which seldom takes two reads.
                     if state.is_between_chunks()
                         && let Some((data, used)) = whole_chunk(rest)
                     {
@@ -200,7 +201,7 @@ impl Chunked {
         }
     }
 
-    /// Uses up a part of the bytes, at least one. Says how many, and what comes next.
+    /// Consumes at least one byte. Returns the number of consumed bytes, and what comes next.
     fn advance(&mut self, bytes: &[u8], mut on_data: impl FnMut(&[u8])) -> Result<(usize, ChunkedNext), HttpError> {
         match self {
             Self::Size(line) => {
@@ -263,11 +264,11 @@ fn take(bytes: &[u8], left: u64) -> &[u8] {
     &bytes[..count]
 }
 
-/// Sizes of this many digits fit into 32 bits.
+/// Maximum number of hexadecimal digits of a chunk size on the fast path; such sizes fit into 32 bits.
 const MOST_SIZE_DIGITS: usize = 8;
 
-/// The data of a chunk that the bytes begin with, and the length of it all; `None` if it is not whole, is the last one, or has
-/// an unusual form.
+/// The data and the whole length of the chunk that the bytes start with. `None` if it is incomplete, is the last chunk, or has an
+/// unusual form such as extensions.
 fn whole_chunk(bytes: &[u8]) -> Option<(&[u8], usize)> {
     let (mut size, mut digits) = (0_usize, 0);
     while digits < MOST_SIZE_DIGITS
@@ -341,7 +342,8 @@ fn parse_head(bytes: &[u8]) -> Result<(Head, Body), HttpError> {
     Ok((head, body))
 }
 
-/// A body may be compressed as such and for the transfer; several headers of a name are one list.
+/// Appends a header value to the list of codings. A body may have a content coding and a transfer coding, and repeated headers form
+/// one list.
 fn add_coding(codings: &mut String, value: &str) {
     let value = value.trim_end_matches([' ', ',']);
     if !codings.is_empty() && !value.is_empty() {

@@ -1,4 +1,4 @@
-//! Records to metrics, with the definitions of benchmark_serving.py: TTFT from the send to the first token; E2EL to the
+//! Computes metrics from records, with the definitions of benchmark_serving.py: TTFT from the send to the first token; E2EL to the
 //! last token; TPOT = (E2EL - TTFT) / (output tokens - 1). ITL is per token here, not per chunk; see [`ItlSource`].
 
 use serde::{Deserialize, Serialize};
@@ -9,61 +9,62 @@ use super::record::Record;
 use super::stamp::millis;
 use super::tokens::Tokenizer;
 
-/// What says how many tokens a chunk brought.
+/// Source of the token count of each chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ItlSource {
-    /// The server's usage: of each chunk, or its total where it shows that every chunk was one token.
+    /// The usage of the server: of each chunk, or a total that equals the number of chunks, so each chunk has one token.
     Usage,
     /// The tokenizer, from the chunk's text.
     Tokenizer,
-    /// Nothing: each chunk was taken for one token, so the figure is the time between chunks.
+    /// No source: each chunk counts as one token, so ITL is the time between chunks.
     Chunk,
 }
 
 /// The values of all successful requests, milliseconds where they are times.
 #[derive(Debug, Clone)]
 pub struct Metrics {
-    /// Time to first token, one a streamed request.
+    /// Time to first token, one per streamed request.
     pub ttft_ms: Vec<f64>,
-    /// Time per output token without the first, one a request with at least two tokens.
+    /// Time per output token after the first, one per request with at least two tokens.
     pub tpot_ms: Vec<f64>,
-    /// Time between two tokens, one a token but the first of each request.
+    /// Time between two tokens, one per token except the first of each request.
     pub itl_ms: Distribution,
     /// Time between two chunks with tokens.
     pub chunk_ms: Distribution,
-    /// End-to-end latency, one a request.
+    /// End-to-end latency, one per request.
     pub e2el_ms: Vec<f64>,
     /// TTFT from the scheduled instant.
     pub scheduled_ttft_ms: Vec<f64>,
     /// E2EL from the scheduled instant.
     pub scheduled_e2el_ms: Vec<f64>,
-    /// From the scheduled instant to the send.
+    /// Time from the scheduled instant to the send.
     pub send_lag_ms: Vec<f64>,
     /// Output tokens of each request.
     pub output_tokens: Vec<u32>,
     /// Prompt tokens of each request, as planned.
     pub input_tokens: Vec<u32>,
-    /// The weakest source of any request.
+    /// The least exact source among all requests.
     pub itl_source: ItlSource,
     /// Requests whose output was not of the length asked for.
     pub wrong_output_lengths: u32,
     /// Requests whose prompt the server counted differently.
     pub wrong_input_lengths: u32,
-    /// Those of them that differ by more than what a server adds to a plain prompt.
+    /// Requests whose prompt count differs by more than what a server adds to a plain prompt.
     pub far_input_lengths: u32,
     /// Requests with tokens that were counted but not streamed. Their TPOT and ITL are those of the streamed tokens alone: it is
     /// unknown when the others were generated.
     pub unstreamed: u32,
-    /// Requests whose answer came as a whole. They have no TTFT, TPOT or ITL.
+    /// Requests whose answer was not streamed. They have no TTFT, TPOT or ITL.
     pub not_streamed: u32,
     /// Requests whose stream was compressed: times between chunks are those of the compressor's blocks.
     pub compressed: u32,
-    /// Requests whose tokens nobody counted: neither the server nor a tokenizer.
+    /// Requests whose tokens were counted neither by the server nor by a tokenizer.
     pub uncounted: u32,
 }
 
-/// A chat template adds some dozens of tokens to a prompt; another tokenizer changes it by a good part.
+/// A prompt count is far off if it differs by more than 64 tokens and by more than a quarter. A chat template adds some dozens of
+/// tokens; another tokenizer changes the count by a large part.
 const FAR_TOKENS: u32 = 64;
 const FAR_PART: u32 = 4;
 
@@ -74,7 +75,7 @@ impl Metrics {
         Self::with_folded(records, None, tokenizer)
     }
 
-    /// Computes the values of requests some of which are folded.
+    /// Computes the values if some requests are folded.
     #[must_use]
     pub fn with_folded(records: &[Record], folded: Option<&Folded>, tokenizer: Option<&Tokenizer>) -> Self {
         let mut metrics = Self::empty();
@@ -169,15 +170,15 @@ impl Metrics {
 }
 
 impl Digest {
-    /// Whether times between tokens say something. Without a stream there are none; where tokens were not streamed, the count of a
-    /// chunk includes tokens that came without one.
+    /// Whether times between tokens are meaningful. They are not if the answer was not streamed, or if the counts of chunks include
+    /// tokens that were not streamed.
     fn has_gaps(&self, record: &Record) -> bool {
         let is_streamed = record.first_token.is_some() && record.streamed;
         is_streamed && !(self.has_unstreamed && self.source == ItlSource::Usage)
     }
 }
 
-/// How many tokens the chunks of one record brought.
+/// Token counts of the chunks of one record.
 pub(super) struct TokenCounts {
     first: u32,
     further: Vec<u32>,
@@ -187,12 +188,14 @@ pub(super) struct TokenCounts {
     has_unstreamed: bool,
 }
 
-/// Two tokenizers, and tokens that straddle chunks, differ by less than a third and a few tokens.
+/// Tokens count as not streamed if the total of the server exceeds the count of the tokenizer by more than a third of the total and
+/// by more than 16. Different tokenizers, and tokens that straddle chunks, cause smaller differences.
 const UNSTREAMED_PART: u32 = 3;
 const UNSTREAMED_TOKENS: u32 = 16;
 
 impl TokenCounts {
-    /// Tokens that came in chunks: by the text of the chunks where they have no count of their own, else one a chunk.
+    /// Tokens that were streamed. With usage, each chunk counts as one token, because its count may include tokens that were not
+    /// streamed.
     fn streamed(&self, record: &Record) -> u32 {
         match self.source {
             ItlSource::Tokenizer | ItlSource::Chunk => self.first + self.further.iter().sum::<u32>(),
@@ -200,7 +203,7 @@ impl TokenCounts {
         }
     }
 
-    /// What a record keeps when its chunks are folded.
+    /// The summary that a record keeps when its chunks are folded.
     pub(super) fn digest(&self, record: &Record) -> Digest {
         let mut digest = Digest {
             chunks: u32::try_from(record.chunks()).unwrap_or(u32::MAX),
@@ -218,12 +221,12 @@ impl TokenCounts {
         digest
     }
 
-    /// Adds the times between the tokens and between the chunks of a successful request, where they say something.
+    /// Adds the times between the tokens and between the chunks of a successful request, if they are meaningful.
     pub(super) fn add_gaps(&self, record: &Record, itl_ms: &mut Distribution, chunk_ms: &mut Distribution) {
         if !self.digest(record).has_gaps(record) {
             return;
         }
-        // The further tokens of the first chunk came with it: no time passed between them.
+        // All tokens of the first chunk arrived together, so the time between them is 0.
         itl_ms.push_n(0.0, self.first.saturating_sub(1));
         for (gap, tokens) in self.gaps(record) {
             chunk_ms.push(gap);
@@ -231,7 +234,7 @@ impl TokenCounts {
         }
     }
 
-    /// The times between the tokens of a request that is not folded, milliseconds; none if they say nothing.
+    /// The times between the tokens of a request that is not folded, milliseconds; empty if they are not meaningful.
     pub(super) fn itl_ms<'a>(&'a self, record: &'a Record) -> impl Iterator<Item = f64> + 'a {
         let says_something = self.digest(record).has_gaps(record);
         let in_first = (1..self.first).map(|_| 0.0);
@@ -291,7 +294,7 @@ impl TokenCounts {
     }
 }
 
-/// Tokens of a text; one where the tokenizer fails, since a chunk has at least one.
+/// Tokens of a text; one if the tokenizer fails, because a chunk has at least one.
 fn count_tokens(tokenizer: &Tokenizer, text: &str) -> u32 {
     tokenizer.count(text).ok().and_then(|n| u32::try_from(n).ok()).unwrap_or(1)
 }

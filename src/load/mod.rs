@@ -1,5 +1,5 @@
-//! The pure half of the load generator: prompts of exact length, request bytes, incremental stream parsing, records
-//! of what happened when, and the metrics made of them. The sockets and the clock are in `measure::load_driver`.
+//! The part of the load generator without I/O: prompts of exact length, request bytes, incremental parsing of streams, records of
+//! the times of each request, and metrics computed from them. Sockets and the clock are in `measure::load_driver`.
 
 pub mod arrival;
 pub mod arrival_bins;

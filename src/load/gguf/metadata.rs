@@ -1,4 +1,5 @@
-//! The key-value pairs at the start of a GGUF file, versions 2 and 3, little-endian. Everything is bounded by the bytes that are there.
+//! The key-value pairs at the start of a GGUF file, versions 2 and 3, little-endian. Memory use is bounded by the number of bytes,
+//! whatever lengths the file declares.
 
 use std::collections::HashMap;
 
@@ -19,18 +20,18 @@ enum Item<'a> {
     Texts(Vec<&'a str>),
     Integers(Vec<i64>),
     Floats(Vec<f64>),
-    /// Of a type that no tokenizer has.
+    /// A value of a type that tokenizers do not use.
     Other,
 }
 
-/// Numbers of the types of values.
+/// Numbers of value types (`gguf_metadata_value_type`).
 const BOOL: u32 = 7;
 const STRING: u32 = 8;
 const ARRAY: u32 = 9;
 
-/// A file with more pairs is not one that a converter wrote.
+/// Maximum number of pairs. No converter writes more.
 const MOST_PAIRS: u64 = 65_536;
-/// Arrays may hold arrays; no converter writes more than one level.
+/// Maximum nesting of arrays. No converter writes more than one level.
 const DEEPEST: u32 = 4;
 
 impl<'a> Metadata<'a> {
@@ -171,7 +172,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// An array. Its vectors grow with what is read, so that a false length costs nothing.
+    /// An array. The vectors are not preallocated, so a false length in the file allocates nothing.
     fn items(&mut self, depth: u32) -> Result<Item<'a>, GgufError> {
         let kind = self.u32()?;
         let length = self.u64()?;

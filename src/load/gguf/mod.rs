@@ -1,5 +1,5 @@
-//! The tokenizer inside a GGUF file (<https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>): its vocabulary and merges are put
-//! into the form of a `tokenizer.json`.
+//! The tokenizer inside a GGUF file (<https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>): its vocabulary and merges are
+//! converted to a `tokenizer.json`.
 
 mod metadata;
 
@@ -10,7 +10,7 @@ use metadata::Metadata;
 
 use super::tokens::{Tokenizer, TokenizerError};
 
-/// Bytes at the start of a file that hold its metadata. The largest vocabularies take some ten megabytes.
+/// Bytes at the start of a file that must contain its metadata. The largest vocabularies take some ten megabytes.
 pub const METADATA_LIMIT: u64 = 256 << 20;
 
 /// Types of tokens in `tokenizer.ggml.token_type`.
@@ -31,7 +31,7 @@ pub fn tokenizer(bytes: &[u8]) -> Result<Tokenizer, TokenizerError> {
     Tokenizer::from_json(document.to_string().as_bytes())
 }
 
-/// The chat template beside the tokenizer, with its start and end tokens.
+/// The chat template of the file and its start and end tokens, with the keys of a `tokenizer_config.json`.
 ///
 /// # Errors
 /// [`TokenizerError::Gguf`] if the bytes are not such a file.
@@ -84,7 +84,7 @@ struct Parts {
     model: Value,
 }
 
-/// Tokens that are found in a text before it is cut into words.
+/// Tokens that are matched in a text before it is split into words.
 fn added_tokens(tokens: &[&str], types: &[i64]) -> Vec<Value> {
     let added = tokens
         .iter()
@@ -109,12 +109,12 @@ fn vocabulary(tokens: &[&str]) -> Map<String, Value> {
         .collect()
 }
 
-/// Contractions, words, numbers and punctuation as GPT-2 cuts them; the tokenizer library has it built in.
+/// The pre-tokenizer of GPT-2, which splits contractions, words, numbers and punctuation. It is built into the tokenizers library.
 fn gpt2_words() -> Value {
     json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true })
 }
 
-/// Words cut by a model's own expression.
+/// A pre-tokenizer that splits by a regular expression of the model.
 fn words_by(pattern: &str) -> Value {
     json!({ "type": "Sequence", "pretokenizers": [
         { "type": "Split", "pattern": { "Regex": pattern }, "behavior": "Isolated", "invert": false },
@@ -122,17 +122,17 @@ fn words_by(pattern: &str) -> Value {
     ] })
 }
 
-/// Every digit a token of its own, then GPT-2's words.
+/// A pre-tokenizer that splits numbers into digits, then as GPT-2.
 fn single_digits() -> Value {
     json!({ "type": "Sequence", "pretokenizers": [{ "type": "Digits", "individual_digits": true }, gpt2_words()] })
 }
 
-/// How Llama 3 cuts words; numbers have up to three digits. Published in the `tokenizer.json` of the model.
+/// Regular expression of Llama 3, from the `tokenizer.json` of the model. It splits numbers into groups of up to three digits.
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-/// How Qwen 2 does: the same with single digits.
+/// Regular expression of Qwen 2: as that of Llama 3, but with single digits.
 const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-/// The cutting of words by its name in `tokenizer.ggml.pre`.
+/// The pre-tokenizer for a name in `tokenizer.ggml.pre`.
 fn pre_tokenizer(name: &str) -> Option<Value> {
     Some(match name {
         "default" | "gpt-2" | "gpt2" | "phi-2" | "olmo" | "mpt" => gpt2_words(),
@@ -160,14 +160,14 @@ fn byte_level(metadata: &Metadata<'_>, tokens: &[&str]) -> Result<Parts, GgufErr
         model: json!({
             "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null,
             "fuse_unk": false, "byte_fallback": false,
-            // Llama 3 takes a word that is in the vocabulary as it stands.
+            // Llama 3 encodes a word that is in the vocabulary as one token, without merges.
             "ignore_merges": matches!(name, "llama-bpe" | "llama3" | "llama-v3"),
             "vocab": vocabulary(tokens), "merges": merges,
         }),
     })
 }
 
-/// SentencePiece's pairs: two pieces are merged if the result is a piece, the one with the best score first.
+/// A SentencePiece vocabulary as BPE: two pieces are merged if the result is a piece, the one with the best score first.
 fn sentence_piece(metadata: &Metadata<'_>, tokens: &[&str], types: &[i64]) -> Parts {
     let scores = metadata.floats("tokenizer.ggml.scores").unwrap_or_default();
     let has_leading_blank = metadata.boolean("tokenizer.ggml.add_space_prefix").unwrap_or(true);
@@ -207,7 +207,7 @@ fn merges_by_score(tokens: &[&str], scores: &[f64]) -> Vec<[String; 2]> {
         let pairs = cuts.filter(|(left, right)| known.contains(left) && known.contains(right));
         merges.extend(pairs.map(|(left, right)| (*score, [left.to_owned(), right.to_owned()])));
     }
-    // Stable: pairs of one piece keep their order.
+    // The sort is stable: pairs of one piece, which have the same score, keep their order.
     merges.sort_by(|(one, _), (other, _)| other.total_cmp(one));
     merges.into_iter().map(|(_, pair)| pair).collect()
 }

@@ -1,4 +1,4 @@
-//! Files of metadata that the tests write, and what is read from them.
+//! Tests with GGUF files that they write themselves.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
@@ -146,7 +146,7 @@ fn pieces_are_merged_by_their_scores() {
         .with_types("tokenizer.ggml.token_type", &pieces.map(|(_, _, kind)| kind))
         .file();
     let tokenizer = tokenizer(&file).unwrap();
-    // `bc` has a better score than `ab`, so ` abc` is `▁a`, `bc`. What is not in the vocabulary is bytes.
+    // `bc` has a better score than `ab`, so ` abc` is `▁a`, `bc`. Characters outside the vocabulary become byte tokens.
     assert_eq!(tokenizer.encode("abc").unwrap(), [7, 5]);
     assert_eq!(tokenizer.encode("ab\u{e9}").unwrap(), [1, 6, 8, 9]);
     assert_eq!(tokenizer.decode(&[7, 5]).unwrap(), "abc");
@@ -189,7 +189,7 @@ fn files_that_cannot_be_used_are_named() {
 fn lengths_that_lie_cost_nothing() {
     let mut file = Writer::default().array("x", 8, usize::MAX >> 1).file();
     assert!(tokenizer(&file).is_err());
-    // Arrays in arrays, each of which says that it has many.
+    // Nested arrays, each with a false length.
     file = Writer::default().array("x", 9, 1 << 40).file();
     for _ in 0..10 {
         file.extend(9_u32.to_le_bytes());

@@ -1,4 +1,4 @@
-//! The outcome of a measurement: what was asked for, what happened, what it amounts to, and whether it may be used.
+//! The result of a measurement: settings, run, metrics, and doubts about its validity.
 
 use std::num::NonZeroU32;
 
@@ -18,17 +18,17 @@ use super::statistics::{Summary, count};
 use super::tokens::Tokenizer;
 use super::validity::{self, Doubt};
 
-/// Version of the `imax` block; a change that breaks its readers raises it.
+/// Version of the `imax` block; raised by changes that break its readers.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// What the driver brings home.
+/// Output of the load driver.
 #[derive(Debug)]
 pub struct Run {
-    /// One record a request that was started.
+    /// One record per request that was started.
     pub records: Vec<Record>,
-    /// The chunks of long runs, which are not kept one by one; then every record is folded.
+    /// Distributions of the chunks of a long run, whose records are all folded.
     pub folded: Option<Box<Folded>>,
-    /// The chunks of folded requests one by one, where they were asked for.
+    /// The individual chunks of folded requests, if they were requested.
     pub chunk_store: Option<Box<dyn ChunkStore>>,
     /// The instant at which the first request could be sent.
     pub started: Stamp,
@@ -38,36 +38,36 @@ pub struct Run {
     pub health: Health,
     /// Whether the run was stopped before its end.
     pub interrupted: bool,
-    /// Of conversations: how far apart the numbers of two first turns are. The first turn of each has a multiple of it.
+    /// Request numbers per conversation; the first turn of each has a multiple of it. `None` without conversations.
     pub stride: Option<NonZeroU32>,
-    /// Whether the process that answers at the end was started during the run, by its own account.
+    /// Whether the server process at the end of the run reports that it was started during the run.
     pub has_new_server: bool,
 }
 
-/// A measurement with everything that was made of it.
+/// A run, with its settings and everything that was computed from it.
 #[derive(Debug)]
 pub struct Measured {
-    /// The requested value.
+    /// Settings of the benchmark.
     pub settings: BenchmarkSettings,
-    /// What happened.
+    /// Output of the load driver.
     pub run: Run,
-    /// What it amounts to.
+    /// Metrics computed from the run.
     pub metrics: Metrics,
-    /// Whether it may be used.
+    /// Reasons to doubt the figures; empty if the measurement is valid.
     pub doubts: Vec<Doubt>,
-    /// Prompts that have another length than asked for, because the tokenizer has no text of that length.
+    /// Prompts whose length differs from the requested one, because the tokenizer has no text of that length.
     pub inexact_prompts: u32,
     /// The engine's own metrics during the load.
     pub engine_metrics: Vec<EngineSample>,
-    /// What error the client itself adds on this machine, where that is known.
+    /// Measurement error of the client on this machine, if known.
     pub calibration: Option<Calibration>,
-    /// What its readers must know beside the doubts.
+    /// What readers must know besides the doubts.
     pub notices: Vec<Notice>,
-    /// What a merge with the other shards of the load needs, where there are others.
+    /// Data for a merge with the other shards of the load, if there are any.
     pub shard: Option<Box<ShardResult>>,
 }
 
-/// What was done a second, over the whole run.
+/// Throughput per second, over the whole run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Throughput {
     /// Requests that succeeded.
@@ -116,7 +116,7 @@ impl Measured {
         self.metrics.e2el_ms.len()
     }
 
-    /// Requests that were asked for; where the run ends with its time, those that were sent.
+    /// Number of requests in the settings; if the run is limited by time, the number of requests that were sent.
     #[must_use]
     pub fn asked_requests(&self) -> usize {
         match self.settings.duration {
@@ -125,7 +125,7 @@ impl Measured {
         }
     }
 
-    /// What was done a second.
+    /// Throughput per second, over the whole run.
     #[must_use]
     pub fn throughput(&self) -> Throughput {
         let real = |tokens: &[u32]| count(usize::try_from(Self::sum(tokens)).unwrap_or(usize::MAX));
@@ -146,7 +146,7 @@ impl Measured {
         if duration > 0.0 { n / duration } else { 0.0 }
     }
 
-    /// Requests within every latency limit; a request without a time per output token has one of 0.
+    /// Requests that meet every goodput limit. A request without a time per output token counts as 0 ms.
     pub(super) fn good_requests(&self) -> usize {
         let good = |record: &&Record| {
             let Some(last) = record.last_token.filter(|_| record.is_success()) else {
@@ -168,7 +168,7 @@ impl Measured {
         self.run.records.iter().filter(good).count()
     }
 
-    /// Requests a second between the first and the last send.
+    /// Requests per second between the first and the last send; `None` if there is no time between them.
     #[must_use]
     pub fn sent_rate(&self) -> Option<f64> {
         let records = &self.run.records;
@@ -178,13 +178,13 @@ impl Measured {
         (time > 0.0).then(|| count(records.len() - 1) / time)
     }
 
-    /// Whether the figures may be used without a doubt.
+    /// Whether there is no doubt about the figures.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         self.doubts.is_empty()
     }
 
-    /// Whether the measured thing failed: no request, or too few, succeeded.
+    /// Whether the measured system failed: no request succeeded, or too few did.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.doubts.iter().any(|doubt| match doubt {
@@ -204,14 +204,14 @@ impl Measured {
         })
     }
 
-    /// Whether it failed, and requests got no connection or lost theirs: the server may be gone.
+    /// Whether it failed and requests got no connection or lost theirs, so the server may be down.
     #[must_use]
     pub fn lost_server(&self) -> bool {
         let failures = self.run.records.iter().filter_map(|record| record.failure.as_ref());
         self.has_failed() && failures.into_iter().any(|failure| failure.reason.is_of_the_connection())
     }
 
-    /// The statistics of one metric, milliseconds, with the percentiles asked for.
+    /// The statistics of one metric, milliseconds, with the percentiles of the settings.
     #[must_use]
     pub fn summary(&self, metric: MetricName) -> Summary {
         let values = match metric {

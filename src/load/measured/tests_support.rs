@@ -1,4 +1,4 @@
-//! Measurements for the tests of this module's neighbours.
+//! Measurements for the tests of other modules of `load`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
@@ -14,7 +14,7 @@ pub fn measured(records: Vec<Record>) -> Measured {
     measured_with(records, |_| {})
 }
 
-/// A measurement with these records and a client whose health is changed.
+/// A measurement with these records and a client whose health `change` has modified.
 pub fn measured_with(records: Vec<Record>, change: impl FnOnce(&mut Health)) -> Measured {
     let one = NonZeroU32::MIN;
     let lengths = RandomLengths::exact(one, one);
