@@ -36,7 +36,7 @@ pub struct Asked {
     pub index: u32,
     /// Prompt length, tokens.
     pub prompt_tokens: u32,
-    /// Output length asked for, tokens.
+    /// Requested output length, tokens.
     pub output_tokens: u32,
     /// Keep the text of chunks that come without usage, to count their tokens later.
     pub keep_texts: bool,

@@ -21,7 +21,7 @@ pub enum ItlSource {
     Chunk,
 }
 
-/// The values of all successful requests, milliseconds where they are times.
+/// The values of all successful requests, times in milliseconds.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     /// Time to first token, one per streamed request.
@@ -46,7 +46,7 @@ pub struct Metrics {
     pub input_tokens: Vec<u32>,
     /// The least exact source among all requests.
     pub itl_source: ItlSource,
-    /// Requests whose output was not of the length asked for.
+    /// Requests whose output length differs from the requested one.
     pub wrong_output_lengths: u32,
     /// Requests whose prompt the server counted differently.
     pub wrong_input_lengths: u32,
@@ -69,7 +69,7 @@ const FAR_TOKENS: u32 = 64;
 const FAR_PART: u32 = 4;
 
 impl Metrics {
-    /// Computes the values. The tokenizer is used where the server gave no usage.
+    /// Computes the values. The tokenizer is used if the server gave no usage.
     #[must_use]
     pub fn of(records: &[Record], tokenizer: Option<&Tokenizer>) -> Self {
         Self::with_folded(records, None, tokenizer)

@@ -157,7 +157,7 @@ struct Function<K> {
 }
 
 impl<K> Delta<K> {
-    /// Every field whose text is made of generated tokens, in the order in which a model generates them.
+    /// Every field that holds generated tokens, in the order in which a model generates them.
     pub(super) fn fields(&self) -> impl Iterator<Item = &K> {
         let calls = self.tool_calls.iter().flatten().filter_map(|call| call.function.as_ref());
         let functions = calls.chain(self.function_call.as_ref());

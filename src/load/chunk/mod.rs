@@ -31,11 +31,11 @@ pub struct Chunk {
     pub text_bytes: u32,
     /// Whether a part of the text is reasoning.
     pub has_reasoning: bool,
-    /// Completion tokens so far, where the chunk has usage.
+    /// Completion tokens so far, if the chunk has usage.
     pub completion_tokens: Option<u32>,
     /// Reasoning tokens among them, if the server reports them.
     pub reasoning_tokens: Option<u32>,
-    /// Prompt tokens, where the chunk has usage.
+    /// Prompt tokens, if the chunk has usage.
     pub prompt_tokens: Option<u32>,
     /// Prompt tokens found in the prefix cache of the server, if the server reports them.
     pub cached_tokens: Option<u32>,

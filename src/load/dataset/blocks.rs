@@ -126,8 +126,8 @@ struct Texts<'a> {
 }
 
 impl Texts<'_> {
-    /// The random generator for the words of an id. A block is the beginning of an endless sequence of words, so a part of a block
-    /// is a prefix of it.
+    /// The random generator for the words of an id. A block is its first words, so a shorter text from the same generator is a
+    /// prefix of the block.
     fn stream(&self, id: u64) -> ChaCha8Rng {
         random_stream(self.seed, id)
     }
