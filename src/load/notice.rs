@@ -1,40 +1,40 @@
-//! What happened before or during a load that does not spoil its figures, but that whoever reads them must know.
+//! Events before or during a load that leave its figures valid, but that a reader of the figures must know about.
 
 use serde_json::{Value, json};
 use std::fmt;
 
 use super::optional_key::{MAX_COMPLETION_TOKENS, OptionalKey};
 
-/// One of these events. Its code is stable; its text is for people and may change.
+/// An event to report with the result. Its code is stable; its text is for people and may change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// The server refused the probe for a key, and requests are sent without it.
     KeyOmitted(OptionalKey),
-    /// The server redirected the probe, and requests go to where it pointed.
+    /// The server redirected the probe, and requests go to the new URL.
     Redirected {
         /// The URL that requests go to.
         url: String,
     },
-    /// Requests go through a proxy that the environment names, and latencies include its time.
+    /// Requests go through a proxy from the environment (`HTTP_PROXY` and the like), and latencies include its time.
     ThroughProxy {
-        /// Its URL, without the password.
+        /// The proxy's URL, without the password.
         url: String,
     },
-    /// There is no tokenizer of the model, and the load needs none: the server counts.
+    /// The model has no tokenizer, and the load does not need one: the server's token counts are used.
     NoTokenizer {
-        /// Why there is none.
+        /// Why the tokenizer could not be loaded.
         problem: String,
     },
     /// Prompts are made and counted with the tokenizer of the server.
     ServerTokenizer {
-        /// The URL at which it encodes.
+        /// The URL of the server's tokenize endpoint.
         url: String,
     },
-    /// The data set has fewer prompts than were asked for, and they are sent again from the first on.
+    /// The data set has fewer prompts than requested, so prompts are sent more than once, starting again from the first.
     PromptsRepeated {
-        /// Prompts that can be used.
+        /// Usable prompts in the data set.
         available: usize,
-        /// Prompts asked for.
+        /// Requested prompts.
         asked: usize,
     },
 }
@@ -53,7 +53,7 @@ impl Notice {
         }
     }
 
-    /// As an entry of `imax.notices`.
+    /// The notice as an entry of the raw result's `imax.notices`.
     #[must_use]
     pub fn to_json(&self) -> Value {
         json!({ "code": self.code(), "text": self.to_string() })

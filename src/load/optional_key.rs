@@ -1,37 +1,37 @@
-//! Keys of a request that a load can do without. Servers that validate strictly (cloud APIs, gateways) refuse what is not in their
-//! own description of the API; a probe that is refused for such a key is sent again without it.
+//! Request keys that a load can omit. Servers with strict validation (cloud APIs, gateways) refuse keys that their own API
+//! schema does not have. If the probe is refused for such a key, it is sent again without the key.
 
 use serde_json::{Map, Value};
 
-/// A key that the load puts into requests by itself.
+/// A key that imax adds to requests and that may be omitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OptionalKey {
-    /// vLLM's count of tokens in each chunk. Without it the total, or the tokenizer, counts.
+    /// vLLM's token count in each chunk. Without it, tokens come from the total at the end, or from the tokenizer.
     ContinuousUsageStats,
-    /// The count of tokens at the end of a stream. Without it the tokenizer counts.
+    /// The token count at the end of a stream. Without it, the tokenizer counts.
     StreamOptions,
-    /// Generates past the model's end. Without it outputs may be shorter than requested.
+    /// Generates past the model's end-of-sequence token. Without it, outputs may be shorter than requested.
     IgnoreEos,
-    /// Triton's form of the same.
+    /// Triton's equivalent of [`Self::IgnoreEos`]: a minimum output length.
     MinLength,
-    /// Models that reason accept only their own temperature.
+    /// The sampling temperature. Reasoning models accept only their default.
     Temperature,
-    /// Triton's default already.
+    /// Whether each of Triton's chunks repeats the text so far. Off, which is also Triton's default.
     AccumulateTokens,
-    /// The output length, which newer chat models take as `max_completion_tokens` only.
+    /// The output length. Newer chat models accept it only as `max_completion_tokens`.
     MaxTokens,
 }
 
-/// The name of the output length in OpenAI's API before chat models that reason.
+/// Key of the output length in OpenAI's API for models older than the reasoning models.
 pub const MAX_TOKENS: &str = "max_tokens";
-/// Its name since (<https://platform.openai.com/docs/api-reference/chat/create>).
+/// Key of the output length since then (<https://platform.openai.com/docs/api-reference/chat/create>).
 pub const MAX_COMPLETION_TOKENS: &str = "max_completion_tokens";
 
-/// Where SGLang's `/generate` has what the OpenAI API has at the top.
+/// The object of SGLang's `/generate` that holds keys which are at the top level in the OpenAI API.
 const SAMPLING: &str = "sampling_params";
 
 impl OptionalKey {
-    /// All of them. Of two that a message names, the first is omitted first.
+    /// All keys. If a message names several, the first in this order is omitted.
     pub const ALL: [Self; 7] = [
         Self::ContinuousUsageStats,
         Self::StreamOptions,
@@ -42,7 +42,7 @@ impl OptionalKey {
         Self::Temperature,
     ];
 
-    /// The key as requests have it; a dot leads into an object.
+    /// The key as it appears in requests; a dot separates an object from a key in it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -56,13 +56,13 @@ impl OptionalKey {
         }
     }
 
-    /// The key of a body that a server's refusal names.
+    /// The first optional key that is in `body` and that the server's error message names.
     #[must_use]
     pub fn refused(message: &str, body: &Map<String, Value>) -> Option<Self> {
         Self::ALL.into_iter().find(|key| key.is_in(body) && key.is_named_in(message))
     }
 
-    /// Takes the key out of a body. The output length stays, under its newer name.
+    /// Removes the key from a request body. The output length is renamed to [`MAX_COMPLETION_TOKENS`] instead.
     pub fn omit(self, body: &mut Map<String, Value>) {
         match self {
             Self::ContinuousUsageStats => {
@@ -92,7 +92,7 @@ impl OptionalKey {
 
     fn is_named_in(self, message: &str) -> bool {
         match self {
-            // A server that names the object may mean the key in it that it does not know.
+            // A server that names only `stream_options` may have refused the vLLM key in it.
             Self::ContinuousUsageStats => has_word(message, "continuous_usage_stats") || has_word(message, "stream_options"),
             Self::StreamOptions | Self::IgnoreEos | Self::MinLength | Self::Temperature | Self::AccumulateTokens | Self::MaxTokens => {
                 has_word(message, self.as_str())
@@ -101,7 +101,7 @@ impl OptionalKey {
     }
 }
 
-/// Whether a word stands in a text, not as a part of a longer one.
+/// Whether `text` contains `word` as a whole word.
 fn has_word(text: &str, word: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| {

@@ -1,12 +1,12 @@
-//! Prompts of random English words, for a load whose tokenizer nobody has. Their lengths are near what was asked for, not exact: the server
-//! counts.
+//! Prompts of random English words, for a model whose tokenizer is not available. Their lengths are approximate; the server's token count
+//! is reported.
 
 use rand::RngExt as _;
 
 use super::prompt::{Content, Prompt, random_stream};
 use super::settings::RandomLengths;
 
-/// Common short words. Behind a blank, each is one token of the vocabularies of GPT, Llama, Qwen, Mistral and Gemma.
+/// Common short words. With a space in front, each is one token in the vocabularies of GPT, Llama, Qwen, Mistral and Gemma.
 const WORDS: [&str; 64] = [
     "time", "year", "people", "way", "day", "man", "thing", "woman", "life", "child", "world", "school", "state", "family", "student",
     "group", "country", "problem", "hand", "part", "place", "case", "week", "company", "system", "program", "question", "work", "number",
@@ -15,7 +15,7 @@ const WORDS: [&str; 64] = [
     "end", "member", "law", "car",
 ];
 
-/// Prompt number `index`: as many words as tokens were asked for. It depends on the seed and its number alone.
+/// Prompt number `index`, with one word for each requested token. It depends only on `seed` and `index`.
 #[must_use]
 pub fn prompt(lengths: RandomLengths, seed: u64, index: u64) -> Prompt {
     let mut random = random_stream(seed, index);
@@ -23,7 +23,7 @@ pub fn prompt(lengths: RandomLengths, seed: u64, index: u64) -> Prompt {
     let words: Vec<&str> = (0..count).map(|_| WORDS[random.random_range(0..WORDS.len())]).collect();
     Prompt {
         content: Content::Text(words.join(" ")),
-        // Unknown here: the server's count is the one that is reported.
+        // Unknown without a tokenizer; the result has the server's count.
         tokens: 0,
         wanted_tokens: 0,
         output_tokens: lengths.output.get(),

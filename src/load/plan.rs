@@ -1,5 +1,5 @@
-//! The plan of a run: every request as bytes, and the instants at which they are to be sent. Made before the clock
-//! starts; the driver only carries it out.
+//! The plan of a run: the requests as bytes, and the instants at which they are sent. It is made before the measurement
+//! starts, so that the load driver only sends.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use super::shard::Shard;
 /// A request ready to be written to a socket.
 #[derive(Clone)]
 pub struct PreparedRequest {
-    /// Head and body; may hold an API key.
+    /// HTTP head and body; may contain an API key.
     pub bytes: Box<[u8]>,
     /// Prompt length, tokens; 0 if no tokenizer counted it.
     pub prompt_tokens: u32,
-    /// Output length asked for, tokens.
+    /// Requested output length, tokens.
     pub output_tokens: u32,
 }
 
-/// The bytes may hold a key and are long, so they are not shown.
+/// Shows only the number of bytes: they are long and may contain an API key.
 impl std::fmt::Debug for PreparedRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PreparedRequest")
@@ -30,28 +30,28 @@ impl std::fmt::Debug for PreparedRequest {
     }
 }
 
-/// What the driver carries out.
+/// The plan that the load driver executes.
 #[derive(Debug)]
 pub struct Plan {
-    /// The requests in the order of their sending; of conversations, the first turns.
+    /// The requests in the order in which they are sent; for conversations, only their first turns.
     pub requests: Vec<PreparedRequest>,
-    /// When they are sent.
+    /// When requests are sent.
     pub schedule: Schedule,
-    /// Which part of a load this is. Requests have the numbers that they have in the whole.
+    /// The part of the load that this plan covers. Request numbers are those of the whole load.
     pub shard: Shard,
-    /// Most concurrent requests; a conversation counts from its first to its last turn.
+    /// Limit of concurrent requests; a conversation holds a slot from its first to its last turn.
     pub max_concurrency: NonZeroU32,
-    /// Keep the texts of chunks that come without usage.
+    /// Keep the text of chunks without a token count (`usage`), so that a tokenizer can count them.
     pub keep_texts: bool,
-    /// The further turns of conversations.
+    /// All turns of the conversations; `None` for single requests.
     pub dialogues: Option<Dialogues>,
-    /// From this time on no request is begun. Until then the requests are sent again from the first on where they do not
-    /// suffice.
+    /// Time after which no request is started. If the requests run out before that, they are sent again from the first
+    /// one on.
     pub duration: Option<Duration>,
 }
 
 impl Plan {
-    /// How many requests, or conversations, may be begun.
+    /// Limit of the number of requests, or of conversations, that are started.
     #[must_use]
     pub fn starts(&self) -> usize {
         match (&self.schedule, self.duration) {
@@ -61,38 +61,39 @@ impl Plan {
         }
     }
 
-    /// How far apart the numbers of two conversations' first turns are; `None` for single requests.
+    /// Difference between the request numbers of the first turns of consecutive conversations; `None` for single requests.
     #[must_use]
     pub fn stride(&self) -> Option<NonZeroU32> {
         self.dialogues.as_ref().map(Dialogues::stride)
     }
 
-    /// The number of the request that begins start `start` of this shard. Turns of a conversation have consecutive numbers.
+    /// The number of the request with which this shard's request or conversation number `start` begins. Turns of a conversation
+    /// have consecutive numbers.
     #[must_use]
     pub fn first_index(&self, start: u32) -> u32 {
         self.shard.item(start).saturating_mul(self.stride().map_or(1, NonZeroU32::get))
     }
 
-    /// The request of a number, where it was made before the run.
+    /// The request with number `index`, if it was prepared before the run.
     #[must_use]
     pub fn prepared(&self, index: u32) -> Option<&PreparedRequest> {
         let at = |start: u32| usize::try_from(start).ok();
         match &self.dialogues {
-            // Repeated where the time is longer than the requests suffice.
+            // Start again from the first request if they run out before the duration ends.
             None => self.requests.get(at(self.shard.own(index))? % self.requests.len().max(1)),
-            // Where they are played again they have another mark, and are made when their turn comes.
+            // A repeated recorded session starts with another mark, so its requests are made when they are due.
             Some(dialogues) => self.requests.get(at(self.shard.own(dialogues.start_of_first(index)?))?),
         }
     }
 
-    /// The request of a number that begins a conversation again.
+    /// The first request of a repeated conversation, if `index` is the number of one.
     #[must_use]
     pub fn opening_again(&self, index: u32) -> Option<PreparedRequest> {
         let dialogues = self.dialogues.as_ref().filter(|_| self.prepared(index).is_none())?;
         dialogues.opening(index)
     }
 
-    /// Requests that will be sent, as far as that is known before.
+    /// Requests that the run is expected to send; with a duration, those of one pass.
     #[must_use]
     pub fn expected(&self) -> u32 {
         let starts = if self.starts() == usize::MAX {

@@ -1,5 +1,5 @@
-//! Random prompts whose length in tokens is exact after the server encodes them again. Each prompt depends on the seed
-//! and its own number alone, so prompt 7 is the same in a run of ten and in a run of ten thousand.
+//! Random prompts that have exactly the requested number of tokens when the server encodes their text. Each prompt depends only
+//! on the seed and its own number, so prompt 7 is the same in a run of ten and in a run of ten thousand.
 
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
@@ -9,16 +9,16 @@ use super::chat_template::ChatTemplate;
 use super::settings::{RandomLengths, RangeStyle};
 use super::tokens::{Tokenizer, TokenizerError};
 
-/// Prompts whose text does not come back as its own tokens are corrected this often before a length is given up.
+/// Limit of corrections of a prompt whose text encodes to another number of tokens; after that the prompt is used as it is.
 const MAX_CORRECTIONS: usize = 24;
 
 /// The role of a message in a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Who says how to answer.
+    /// Instructions to the model.
     System,
-    /// The one who asks.
+    /// The user of the model.
     User,
     /// The model.
     Assistant,
@@ -27,15 +27,15 @@ pub enum Role {
 /// One message, with the keys of the chat API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Message {
-    /// By whom.
+    /// Who wrote it.
     pub role: Role,
-    /// What.
+    /// Its text; the key is `content`.
     #[serde(rename = "content")]
     pub text: String,
 }
 
 impl Message {
-    /// A message of the user.
+    /// A message with [`Role::User`].
     #[must_use]
     pub fn of_user(text: impl Into<String>) -> Self {
         Self {
@@ -45,21 +45,21 @@ impl Message {
     }
 }
 
-/// What a prompt is sent as.
+/// The content of a prompt, as it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// Text.
     Text(String),
     /// Token ids.
     Tokens(Vec<u32>),
-    /// Text with images behind it, each a data URL.
+    /// Text followed by images, each a data URL.
     Images(String, Vec<String>),
-    /// A conversation so far.
+    /// The messages of a conversation so far.
     Messages(Vec<Message>),
 }
 
 impl Content {
-    /// As one text; empty for token ids.
+    /// The content as one text, without images; empty for token ids.
     #[must_use]
     pub fn plain_text(&self) -> String {
         match self {
@@ -70,29 +70,29 @@ impl Content {
     }
 }
 
-/// A prompt with the lengths that belong to it.
+/// A prompt with its input and output length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prompt {
     /// What is sent.
     pub content: Content,
-    /// Its length after encoding, tokens.
+    /// Length of the encoded content, tokens.
     pub tokens: u32,
-    /// The length that was wanted; another than `tokens` only if the tokenizer has no text of that length.
+    /// Requested length, tokens. It differs from `tokens` only if no text of that length was found.
     pub wanted_tokens: u32,
-    /// Output length to ask for, tokens.
+    /// Output length to request, tokens.
     pub output_tokens: u32,
 }
 
-/// In what form prompts are made.
+/// The form in which prompts are made.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Form<'a> {
-    /// Token ids in place of text.
+    /// Send token ids instead of text.
     pub token_ids: bool,
-    /// A template that each text is put into; its own tokens count.
+    /// Chat template that each text is rendered with; the template's tokens count towards the length.
     pub template: Option<&'a ChatTemplate>,
 }
 
-/// Makes the prompts of one run.
+/// Generator of the prompts of one run.
 #[derive(Debug)]
 pub struct RandomPrompts<'a> {
     tokenizer: &'a Tokenizer,
@@ -107,10 +107,10 @@ pub struct RandomPrompts<'a> {
 const PREFIX_STREAM: u64 = u64::MAX;
 
 impl<'a> RandomPrompts<'a> {
-    /// A maker of prompts of these lengths.
+    /// A generator of prompts of these lengths.
     ///
     /// # Errors
-    /// [`TokenizerError`] if the vocabulary cannot serve.
+    /// [`TokenizerError`] if the vocabulary has no usable words.
     pub fn new(tokenizer: &'a Tokenizer, lengths: RandomLengths, seed: u64, form: Form<'a>) -> Result<Self, TokenizerError> {
         let words = tokenizer.word_ids()?;
         let mut random = random_stream(seed, PREFIX_STREAM);
@@ -138,7 +138,7 @@ impl<'a> RandomPrompts<'a> {
         self.shape(ids, output_tokens, &mut random)
     }
 
-    /// A prompt of these very tokens, as far as the tokenizer has a text for them; other words fill up what is missing.
+    /// A prompt of these token ids. If their text encodes to another number of tokens, words are removed, or random words added.
     pub(super) fn shape(&self, ids: Vec<u32>, output_tokens: u32, random: &mut ChaCha8Rng) -> Result<Prompt, TokenizerError> {
         let wanted = ids.len();
         let (content, found) = if self.form.token_ids {
@@ -156,7 +156,7 @@ impl<'a> RandomPrompts<'a> {
         })
     }
 
-    /// A text that encodes to as many tokens as there are ids, with its true length.
+    /// A text that encodes to `ids.len()` tokens, and the number of tokens that it really encodes to.
     fn exact_text(&self, mut ids: Vec<u32>, random: &mut ChaCha8Rng) -> Result<(String, usize), TokenizerError> {
         let wanted = ids.len();
         let mut text = self.text_of(&ids)?;
@@ -166,7 +166,7 @@ impl<'a> RandomPrompts<'a> {
                 break;
             }
             if self.form.template.is_some() {
-                // The template's own tokens are not ours to cut: the words between them are made fewer or more.
+                // The encoded text includes the template's tokens, which must stay: only the number of words changes.
                 let more = wanted.saturating_sub(found.len());
                 ids.truncate((ids.len() + wanted).saturating_sub(found.len()).clamp(1, ids.len()));
                 ids.extend((0..more).map(|_| pick(&self.words, random)));
@@ -192,17 +192,17 @@ impl<'a> RandomPrompts<'a> {
         }
     }
 
-    /// The text of so many random words, each behind a blank, so that texts can stand one behind the other.
+    /// The text of `count` random words, each with a space in front, so that texts can be concatenated.
     pub(super) fn text(&self, count: u32, random: &mut ChaCha8Rng) -> Result<String, TokenizerError> {
         let mut text = self.tokenizer.decode(&self.words(count, random))?;
-        // Some tokenizers leave the blank before the first word of a text out.
+        // Some tokenizers drop the space before the first word when they decode.
         if !text.is_empty() && !text.starts_with(char::is_whitespace) {
             text.insert(0, ' ');
         }
         Ok(text)
     }
 
-    /// Random words by a random stream of one's own.
+    /// Token ids of `count` random words.
     pub(super) fn words(&self, count: u32, random: &mut ChaCha8Rng) -> Vec<u32> {
         (0..count).map(|_| pick(&self.words, random)).collect()
     }
@@ -214,7 +214,7 @@ impl<'a> RandomPrompts<'a> {
     }
 }
 
-/// The random stream of that number, which depends on the seed and the number alone.
+/// Random stream number `stream`. It depends only on `seed` and `stream`.
 pub(super) fn random_stream(seed: u64, stream: u64) -> ChaCha8Rng {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(stream);
@@ -229,7 +229,7 @@ fn pick(words: &[u32], random: &mut ChaCha8Rng) -> u32 {
 fn length(length: u32, lengths: RandomLengths, random: &mut ChaCha8Rng) -> u32 {
     let (shortest, longest) = bounds(length, lengths.range_ratio.clamp(0.0, 1.0), lengths.range_style);
     if shortest >= longest {
-        // Equal lengths take nothing from the random stream, but the stream must not depend on the ratio's path.
+        // A fixed length needs no random number. Draw one anyway, so that the position in the stream does not depend on the ratio.
         let _ = random.next_u32();
         return longest;
     }

@@ -1,5 +1,5 @@
-//! The JSON of a measurement: the keys, units and order of benchmark_serving.py, so that everything that reads those files reads
-//! ours, and one block `imax` of our own with what they have no place for.
+//! The JSON of a measurement: the keys, units and order of benchmark_serving.py, so that tools for its files can read it, and a
+//! block `imax` with further figures.
 
 use serde_json::{Map, Value, json};
 
@@ -30,7 +30,7 @@ impl Measured {
         put("total_output_tokens", json!(output));
         put("request_throughput", json!(throughput.requests));
         let goodput = (!self.settings.goodput.is_empty()).then(|| self.per_second(count(self.good_requests())));
-        // The colon inside the key is benchmark_serving.py's own; its readers expect it.
+        // benchmark_serving.py writes this key with a colon at its end, and tools expect it.
         put("request_goodput:", json!(goodput));
         put("output_throughput", json!(throughput.output_tokens));
         put("total_token_throughput", json!(throughput.tokens));
@@ -137,7 +137,8 @@ impl Measured {
         })
     }
 
-    /// 95% confidence intervals of the metrics that have one value a request, which are in the order of the requests.
+    /// 95% confidence intervals of the metrics with one value per request. The values are in request order, because the bootstrap
+    /// resamples blocks of as many consecutive requests as run at once.
     fn intervals_json(&self) -> Value {
         let metrics = &self.metrics;
         let concurrency = self.settings.arrival.max_concurrency.map_or(1, std::num::NonZeroU32::get);
@@ -183,7 +184,7 @@ impl Measured {
     }
 }
 
-/// Null if there is no value.
+/// The summary as JSON; null if the series is empty.
 fn json_of(summary: &Summary) -> Value {
     if summary.count == 0 {
         return Value::Null;

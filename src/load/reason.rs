@@ -1,5 +1,5 @@
-//! Why a request failed. Each reason has a stable code that results and tools can rely on; the words beside it are
-//! for people and may change.
+//! Why a request failed. Each reason has a stable code that results and tools can rely on; the detail text is for people and
+//! may change.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -7,38 +7,38 @@ use std::io::ErrorKind;
 /// Why a request failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
-    /// Nothing listens at the address.
+    /// The connection was refused: nothing listens at the address.
     ConnectionRefused,
     /// No connection within the deadline.
     ConnectTimeout,
-    /// No connection for another cause.
+    /// The connection could not be opened for another reason.
     ConnectFailed,
-    /// The handshake or the stream of TLS failed: a certificate that is not trusted, say.
+    /// The TLS handshake or stream failed, for example because the certificate is not trusted.
     TlsFailed,
-    /// The connection broke while the request or the answer was under way.
+    /// The connection broke during the request or the response.
     ConnectionLost,
-    /// The server closed the connection before the answer was complete.
+    /// The server closed the connection before the response was complete.
     ClosedEarly,
     /// No byte arrived for longer than the deadline.
     NoProgress,
-    /// The answer's status is not 2xx.
+    /// The HTTP status is not 2xx.
     Status(u16),
-    /// The bytes are not HTTP.
+    /// The response is not valid HTTP.
     MalformedResponse,
-    /// The answer is not what was asked for: a web page in place of a stream, say.
+    /// The response is not of the requested kind, for example a web page instead of a stream.
     UnexpectedContent,
-    /// An event of the stream is not the JSON of the protocol.
+    /// An event of the stream is not valid JSON of the protocol.
     MalformedEvent,
     /// The server reported an error inside the stream.
     ServerError,
-    /// The answer ended well, without a single token.
+    /// The response was complete but had no tokens.
     NoTokens,
     /// The run was stopped before the request ended.
     Cancelled,
 }
 
 impl Reason {
-    /// The reason of an error of the system while connecting.
+    /// The reason for an I/O error of a connection attempt.
     #[must_use]
     pub fn of_connecting(error: ErrorKind) -> Self {
         if error == ErrorKind::ConnectionRefused {
@@ -71,7 +71,7 @@ impl Reason {
         }
     }
 
-    /// The reason of a stable code.
+    /// The reason with this stable code.
     #[must_use]
     pub fn of_code(code: &str) -> Option<Self> {
         let named = [
@@ -93,7 +93,7 @@ impl Reason {
         named.into_iter().find(|reason| reason.code() == code).or_else(status)
     }
 
-    /// Whether there was no connection, or it broke: what a server that has gone leaves behind.
+    /// Whether the connection could not be opened or broke, as when the server process has exited.
     #[must_use]
     pub fn is_of_the_connection(self) -> bool {
         match self {
@@ -117,22 +117,22 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A reason with what was seen, in words, shortened and free of control characters.
+/// A reason with a detail text, which is shortened and free of control characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The reason.
     pub reason: Reason,
-    /// What was seen; may hold a shortened text of the server.
+    /// What was observed; may contain part of the server's response.
     pub detail: String,
-    /// Where a redirect points, exactly as the server wrote it.
+    /// The `Location` of a redirect, as the server sent it.
     pub location: Option<Box<str>>,
 }
 
-/// Details longer than this, in characters, are cut: thousands of requests may fail with the same long page.
+/// Longest detail, characters. Longer ones are cut, because thousands of requests may fail with the same long page.
 const DETAIL_LIMIT: usize = 240;
 
 impl Failure {
-    /// A failure; the detail is made safe to print.
+    /// A failure. The detail is cut to 240 characters, and control characters become spaces.
     #[must_use]
     pub fn new(reason: Reason, detail: &str) -> Self {
         let printable = |c: char| if c.is_control() { ' ' } else { c };

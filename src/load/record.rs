@@ -1,4 +1,4 @@
-//! What happened to one request: the instants of everything that a latency is made of, and its outcome.
+//! The record of one request: the instants from which its latencies are computed, and its outcome.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use super::folded::Digest;
 use super::reason::Failure;
 use super::stamp::Stamp;
 
-/// A chunk that carried tokens, after the first one. Eight bytes, because a long run has tens of millions of them.
+/// A chunk with tokens, other than the first one. It has eight bytes, because a long run has tens of millions of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkMark {
-    /// Time since the chunk before, in units of [`ChunkMark::UNIT`].
+    /// Time since the previous chunk, in units of [`ChunkMark::UNIT`].
     gap: u32,
-    /// Tokens in the chunk by the server's continuous usage; 0 if the chunk had none.
+    /// Tokens in the chunk by the server's continuous usage; 0 if the chunk had no usage.
     tokens: u32,
 }
 
 impl ChunkMark {
-    /// The resolution of a gap: fine enough for microsecond schedules, and 32 bits of it are seven minutes.
+    /// The resolution of a gap: fine enough for microseconds, and 32 bits of it reach to seven minutes.
     pub const UNIT: Duration = Duration::from_nanos(100);
 
-    /// A mark; gaps beyond seven minutes are held at that.
+    /// A mark; gaps beyond seven minutes are clamped.
     #[must_use]
     pub fn new(gap: Duration, tokens: Option<u32>) -> Self {
         Self {
@@ -28,13 +28,13 @@ impl ChunkMark {
         }
     }
 
-    /// Time since the chunk before, milliseconds.
+    /// Time since the previous chunk, milliseconds.
     #[must_use]
     pub fn gap_ms(self) -> f64 {
         f64::from(self.gap) * 1e-4
     }
 
-    /// Time since the chunk before.
+    /// Time since the previous chunk.
     #[must_use]
     pub fn gap(self) -> Duration {
         Self::UNIT * self.gap
@@ -43,13 +43,13 @@ impl ChunkMark {
     /// Size of [`Self::to_bytes`].
     pub const BYTES: usize = 8;
 
-    /// The mark as bytes, for a file of this process.
+    /// The mark as bytes, for the temporary chunk file of a run.
     #[must_use]
     pub fn to_bytes(self) -> [u8; Self::BYTES] {
         (u64::from(self.gap) << 32 | u64::from(self.tokens)).to_le_bytes()
     }
 
-    /// The mark of [`Self::to_bytes`].
+    /// The inverse of [`Self::to_bytes`].
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "the two halves of eight bytes")]
     pub fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
@@ -67,64 +67,64 @@ impl ChunkMark {
     }
 }
 
-/// What happened to one request.
+/// The record of one request.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Record {
     /// Number of the request in the plan.
     pub index: u32,
-    /// The instant at which the arrival process wanted it sent; in a closed loop the instant at which a slot was free.
+    /// The instant at which the arrival process scheduled it; in a closed loop, the instant at which a slot became free.
     pub scheduled: Stamp,
-    /// The instant before the first byte was handed to the kernel.
+    /// The instant just before the first byte was written to the socket.
     pub sent: Stamp,
-    /// Time to open the connection, where this request needed a new one; not part of any latency.
+    /// Time to open the connection, if this request needed a new one; not part of any latency.
     pub connect: Option<Duration>,
     /// Arrival of the first chunk that carried a token.
     pub first_token: Option<Stamp>,
-    /// Tokens in that chunk by continuous usage.
+    /// Tokens in the first chunk, by continuous usage.
     pub first_tokens: Option<u32>,
     /// Arrival of the last chunk that carried a token.
     pub last_token: Option<Stamp>,
-    /// The end: the last byte of the answer, or the failure.
+    /// Arrival of the last byte of the response, or the instant of the failure.
     pub ended: Stamp,
-    /// The chunks with tokens after the first; empty once they are folded.
+    /// The chunks with tokens after the first; empty once the record is folded (see [`super::folded`]).
     pub marks: Vec<ChunkMark>,
-    /// What is known of the chunks once they are folded.
+    /// Summary of the chunks, once the record is folded.
     pub digest: Option<Digest>,
     /// Prompt length as planned, tokens; 0 if no tokenizer counted it.
     pub prompt_tokens: u32,
-    /// Output length as asked for, tokens.
+    /// Requested output length, tokens.
     pub asked_tokens: u32,
     /// Prompt length by the server's usage.
     pub reported_prompt_tokens: Option<u32>,
     /// Output length by the server's usage.
     pub reported_output_tokens: Option<u32>,
-    /// Prompt tokens that the server's prefix cache had, by the server's usage.
+    /// Prompt tokens found in the server's prefix cache, by the server's usage.
     pub reported_cached_tokens: Option<u32>,
-    /// The text of each chunk with tokens, kept where usage does not count each chunk.
+    /// The texts of chunks that came without a token count, for a tokenizer to count.
     pub texts: Option<Box<Texts>>,
-    /// The answer's text, kept where a further turn repeats it.
+    /// The text of the response, kept if a later turn of the conversation repeats it.
     pub answer: String,
-    /// Chunks that were read together with a later one: they have that one's arrival.
+    /// Chunks that were read together with a later one and therefore have its arrival instant.
     pub merged_chunks: u32,
-    /// Tokens that the server counted but did not stream, such as reasoning that it hides: they came before or between the chunks,
-    /// nobody knows when.
+    /// Tokens that the server counted but did not stream, such as hidden reasoning. They were generated before or between the
+    /// chunks; their instants are unknown.
     pub unstreamed_tokens: u32,
-    /// Whether the answer was a stream; without one there is no time to first token.
+    /// Whether the response was a stream; otherwise there is no time to first token.
     pub streamed: bool,
-    /// Whether the body was compressed: chunks then arrive in blocks of the compressor.
+    /// Whether the body was compressed; chunks then arrive in the compressor's blocks.
     pub compressed: bool,
-    /// Why it failed; `None` is success.
+    /// Why the request failed; `None` if it succeeded.
     pub failure: Option<Failure>,
 }
 
 impl Record {
-    /// Whether it succeeded: a complete answer with at least one token.
+    /// Whether the request succeeded, with a complete response of at least one token.
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.failure.is_none()
     }
 
-    /// Chunks with tokens.
+    /// Number of chunks with tokens.
     #[must_use]
     pub fn chunks(&self) -> usize {
         if let Some(digest) = &self.digest {
@@ -139,13 +139,13 @@ impl Record {
         self.first_tokens.is_some() && self.marks.iter().all(|mark| mark.tokens().is_some())
     }
 
-    /// Arrivals of the chunks with tokens; none if they are folded.
+    /// Arrivals of the chunks with tokens; none if the record is folded.
     pub fn kept_arrivals(&self) -> impl Iterator<Item = Stamp> + '_ {
         let is_kept = self.digest.is_none();
         self.arrivals().filter(move |_| is_kept)
     }
 
-    /// Arrivals of the chunks with tokens, of a request that is not folded.
+    /// Arrivals of the chunks with tokens; of a folded record, only the first.
     fn arrivals(&self) -> impl Iterator<Item = Stamp> + '_ {
         let mut at = self.first_token;
         let first = at.into_iter();
@@ -157,7 +157,7 @@ impl Record {
     }
 }
 
-/// Texts one after the other, in one allocation: a run without usage has one for each of its chunks.
+/// A list of texts in one allocation, because a run without usage keeps one text for each chunk.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Texts {
     whole: String,
@@ -168,7 +168,7 @@ impl Texts {
     /// Adds a text.
     pub fn push(&mut self, text: &str) {
         self.whole.push_str(text);
-        // An answer is far below 4 GB: a single event is refused beyond 64 MB, and a slot gathers one answer.
+        // The total stays far below the 4 GiB of a u32: these are the texts of one response.
         self.ends.push(u32::try_from(self.whole.len()).unwrap_or(u32::MAX));
     }
 

@@ -1,4 +1,4 @@
-//! The bytes of one request, head and body, made before the clock starts so that sending is one write.
+//! The bytes of one request, HTTP head and body. They are made before the measurement starts, so that sending is one write.
 
 use rand::RngExt as _;
 use serde_json::{Map, Value, json};
@@ -8,13 +8,13 @@ use super::plan::PreparedRequest;
 use super::prompt::{Content, Prompt};
 use super::settings::{BenchmarkSettings, Protocol};
 
-/// The `X-Request-Id` of a request, by which the logs of client and server can be joined.
+/// The `X-Request-Id` of a request, which identifies it in the logs of client and server.
 #[must_use]
 pub fn id(prefix: &str, index: u32) -> String {
     format!("{prefix}{index}")
 }
 
-/// The request of a prompt, ready to be sent.
+/// Builds the request for a prompt, with the lengths of the prompt.
 #[must_use]
 pub fn prepare(settings: &BenchmarkSettings, index: u32, prompt: &Prompt) -> PreparedRequest {
     PreparedRequest {
@@ -39,7 +39,7 @@ pub fn bytes(settings: &BenchmarkSettings, index: u32, prompt: &Prompt) -> Box<[
         body.len(),
         id(&settings.request_id_prefix, index),
     );
-    // Through a tunnel the proxy does not see requests; the tunnel itself had the header.
+    // With TLS the proxy gets this header in its CONNECT request, and does not see the requests in the tunnel.
     let authorization = target
         .proxy
         .as_ref()
@@ -57,7 +57,7 @@ pub fn bytes(settings: &BenchmarkSettings, index: u32, prompt: &Prompt) -> Box<[
     request.into_bytes().into_boxed_slice()
 }
 
-/// The headers that the caller asked for, with their secret values: the key, then the further ones.
+/// The user's headers with their secret values: `Authorization`, if there is an API key, then `extra_headers`.
 pub fn headers(settings: &BenchmarkSettings) -> impl Iterator<Item = (&str, String)> {
     let key = settings
         .api_key
@@ -70,10 +70,10 @@ pub fn headers(settings: &BenchmarkSettings) -> impl Iterator<Item = (&str, Stri
     key.chain(further)
 }
 
-/// Keeps the draws of adapters apart from other draws of the same seed.
+/// XORed with the seed, so that the choice of adapters does not use the same random stream as the prompts.
 const ADAPTER_SEED: u64 = 0x10_4a;
 
-/// The model that request `index` names: one of the adapters, each as likely as the others, or the model.
+/// The model name in request `index`: a LoRA adapter chosen uniformly at random, or the model if there are no adapters.
 fn model_of(settings: &BenchmarkSettings, index: u32) -> &str {
     if settings.lora_modules.is_empty() {
         return settings.request_model();
@@ -82,7 +82,7 @@ fn model_of(settings: &BenchmarkSettings, index: u32) -> &str {
     &settings.lora_modules[random.random_range(0..settings.lora_modules.len())]
 }
 
-/// The JSON of a request's body.
+/// The body of a request, as JSON text.
 pub(super) fn json(settings: &BenchmarkSettings, model: &str, prompt: &Prompt) -> String {
     body(settings, model, prompt).to_string()
 }
@@ -95,13 +95,13 @@ fn body(settings: &BenchmarkSettings, model: &str, prompt: &Prompt) -> Value {
     Value::Object(body)
 }
 
-/// The key of these settings' requests that a server's refusal names. Keys of `--extra-body` are the user's, and stay.
+/// The optional key that the server's error message names, if imax added it to the request. Keys of `--extra-body` are never omitted.
 #[must_use]
 pub fn refused_key(settings: &BenchmarkSettings, prompt: &Prompt, refusal: &str) -> Option<OptionalKey> {
     OptionalKey::refused(refusal, &own_body(settings, settings.request_model(), prompt))
 }
 
-/// The body without the keys that the user adds.
+/// The body without the keys of `--extra-body`.
 fn own_body(settings: &BenchmarkSettings, model: &str, prompt: &Prompt) -> Map<String, Value> {
     let mut body = match settings.target.protocol {
         Protocol::Completions | Protocol::ChatCompletions => openai_body(settings, model, prompt),
@@ -114,8 +114,8 @@ fn own_body(settings: &BenchmarkSettings, model: &str, prompt: &Prompt) -> Map<S
     body
 }
 
-/// A merge patch (RFC 7396): null removes a key, objects are merged key by key, so that one sampling parameter can be added to ours;
-/// anything else is replaced.
+/// Applies a JSON merge patch (RFC 7396): null removes a key, objects are merged key by key, so that a single sampling parameter can be
+/// added, and all other values are replaced.
 fn merge_key(body: &mut Map<String, Value>, key: &str, patch: &Value) {
     match patch {
         Value::Null => {
@@ -152,7 +152,7 @@ fn openai_body(settings: &BenchmarkSettings, model: &str, prompt: &Prompt) -> Ma
     body.insert(settings.max_tokens_field.clone(), json!(prompt.output_tokens));
     body.insert("stream".to_owned(), json!(settings.stream));
     if settings.stream {
-        // Continuous usage is what makes a time per token out of a time per chunk; servers without it ignore the key.
+        // Times per token, rather than per chunk, need the token count of each chunk. Most servers without the key ignore it.
         body.insert(
             "stream_options".to_owned(),
             json!({ "include_usage": true, "continuous_usage_stats": true }),
@@ -164,7 +164,7 @@ fn openai_body(settings: &BenchmarkSettings, model: &str, prompt: &Prompt) -> Ma
     body
 }
 
-/// The content parts of the chat API.
+/// A message of text and images, as content parts of the chat API.
 fn parts(text: &str, images: &[String]) -> Vec<Value> {
     let images = images.iter().map(|url| json!({ "type": "image_url", "image_url": { "url": url } }));
     std::iter::once(json!({ "type": "text", "text": text })).chain(images).collect()
@@ -191,10 +191,10 @@ fn triton_body(settings: &BenchmarkSettings, prompt: &Prompt) -> Map<String, Val
     body.insert("temperature".to_owned(), json!(0.0));
     body.insert("max_tokens".to_owned(), json!(prompt.output_tokens));
     body.insert("stream".to_owned(), json!(settings.stream));
-    // With it each chunk would repeat the text so far, and long answers would cost their square.
+    // If on, each chunk repeats the text so far, and the bytes of a response grow with the square of its length.
     body.insert("accumulate_tokens".to_owned(), json!(false));
     if settings.ignore_eos {
-        // The backend has no such switch; it takes no end before this length.
+        // The TensorRT-LLM backend has no `ignore_eos`; with `min_length` it does not stop before this length.
         body.insert("min_length".to_owned(), json!(prompt.output_tokens));
     }
     body
