@@ -1,5 +1,5 @@
-//! What is gathered of one answer's body while it arrives: when which tokens came, what the server says of their number, and what
-//! is wrong with it. The instants are those of the bytes; nothing here takes time into account that passes while parsing.
+//! The state of one response body while it arrives: the arrival of each chunk with tokens, the token counts that the server reports,
+//! and the first failure. Instants are those at which the bytes arrived; time spent on parsing is not part of them.
 
 use super::chunk::{self, Event};
 use super::content_coding::{ContentCoding, Decoder};
@@ -9,28 +9,29 @@ use super::record::{ChunkMark, Record, Texts};
 use super::sse;
 use super::stamp::Stamp;
 
-/// Bodies that are gathered whole (errors, answers without streaming) are cut beyond this.
+/// Limit of a body that is buffered whole (an error, or a response without streaming), bytes. The rest is dropped.
 const GATHER_LIMIT: usize = 16 << 20;
 
-/// Room for more marks than this is made when they come.
+/// Limit of the number of marks for which memory is reserved at the first token.
 const MARKS_AHEAD: usize = 1024;
 
-/// Tokens without text of their own (half of a character, special tokens) may come with any chunk; more than these were generated
-/// before and not streamed.
+/// Tokens that a chunk may have beyond its bytes of text: some tokens have no text (half of a multi-byte character, special tokens).
+/// A chunk with more new tokens than that shows that earlier tokens were not streamed.
 const SILENT_TOKENS: u32 = 8;
 
-/// What a body is, by its content type or its first byte.
+/// The format of a body, by its content type and its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// Server-sent events.
     Events,
-    /// One document, gathered whole.
+    /// One document, buffered whole.
     Document,
 }
 
 impl Form {
-    /// A server that has no content type, or a wrong one, is understood by the first byte of the body: fields of events begin with
-    /// letters or a colon, documents do not. An error may be a document although events were announced.
+    /// The first byte decides if the content type is missing or wrong: a line of an event stream begins with `data`, `event`, `id`,
+    /// `retry`, a colon or a byte order mark. A body that begins with `{` or `[` is a document even if the content type is an event
+    /// stream, as some errors are.
     fn of(head: &Head, body: &[u8]) -> Option<Self> {
         let first = body.iter().find(|byte| !byte.is_ascii_whitespace())?;
         let looks_like_events = matches!(first, b'd' | b'e' | b'i' | b'r' | b':' | 0xef);
@@ -43,7 +44,7 @@ impl Form {
     }
 }
 
-/// The answer so far.
+/// The response so far.
 #[derive(Debug, Default)]
 pub struct Response {
     events: sse::Parser,
@@ -58,32 +59,32 @@ pub struct Response {
     completion_tokens: Option<u32>,
     cached_tokens: Option<u32>,
     form: Option<Form>,
-    /// Of a compressed body.
+    /// Decompressor of the body, if it is compressed.
     decoder: Option<Decoder>,
-    /// The server has sent the end of the answer: `[DONE]`.
+    /// The server has sent `[DONE]`.
     done: bool,
-    /// The server gave a finish reason, or its protocol has none.
+    /// The server sent a finish reason, or a chunk of a protocol that has none.
     finished: bool,
-    /// Text that was streamed, bytes.
+    /// Length of the streamed text, bytes.
     text_bytes: u64,
-    /// Tokens that came with less text than they can have.
+    /// Tokens in excess of the text of the chunk that they were counted with; see [`SILENT_TOKENS`].
     silent_tokens: u32,
     streamed_reasoning: bool,
     reasoning_tokens: Option<u32>,
     keep_texts: bool,
     keep_answer: bool,
     text: String,
-    /// Chunks with tokens among the bytes of the present read.
+    /// Chunks with tokens in the current read.
     in_this_read: u32,
     merged: u32,
-    /// Chunks to make room for, so that a long answer's marks are not moved as they grow.
+    /// Number of marks to reserve memory for, so that the list is not reallocated while it grows.
     expected_marks: usize,
     failure: Option<Failure>,
 }
 
 impl Response {
-    /// An answer of which nothing has come. `output_tokens` is its length as asked for; the texts of chunks without usage are kept
-    /// to count their tokens, the whole text to repeat it in a further turn.
+    /// A response before its first byte. `output_tokens` is the requested length. `keep_texts` keeps the texts of chunks without usage,
+    /// to count their tokens; `keep_answer` keeps the whole text, to repeat it in a later turn.
     #[must_use]
     pub fn expected(output_tokens: u32, keep_texts: bool, keep_answer: bool) -> Self {
         Self {
@@ -94,7 +95,7 @@ impl Response {
         }
     }
 
-    /// Tokens that have arrived, as far as known now.
+    /// Tokens that have arrived; a chunk without usage counts as one.
     #[must_use]
     pub fn tokens_so_far(&self) -> u32 {
         self.counted
@@ -106,30 +107,31 @@ impl Response {
         self.first.map(|(at, _)| at)
     }
 
-    /// Whether something is wrong with it already.
+    /// Whether a failure was recorded.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.failure.is_some()
     }
 
-    /// Notes what is wrong. The first cause counts; what follows from it does not.
+    /// Records a failure. Only the first is kept, because later ones may be its consequences.
     pub fn fail(&mut self, reason: Reason, detail: &str) {
         if self.failure.is_none() {
             self.failure = Some(Failure::new(reason, detail));
         }
     }
 
-    /// Begins with the bytes of another read.
+    /// Call before the bytes of each read.
     pub fn begin_read(&mut self) {
         self.in_this_read = 0;
     }
 
-    /// Ends it: one read has one instant, that of its last bytes; the chunks before it got that one too.
+    /// Call after the bytes of each read. A read has only one instant, that of its last bytes, so all but its last chunk with tokens
+    /// count as merged.
     pub fn end_read(&mut self) {
         self.merged += self.in_this_read.saturating_sub(1);
     }
 
-    /// Whether the server said that the answer is over. What still comes of the body says nothing.
+    /// Whether the server has sent `[DONE]`. The rest of the body is ignored.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.done
@@ -158,7 +160,7 @@ impl Response {
                 Ok(text) => self.take_decoded(head, &text, at),
                 Err(error) => self.fail(Reason::MalformedResponse, &format!("content-encoding {name}: {error}")),
             },
-            // The status of a refusal says more than its form.
+            // For an error response, the failure is its status and not its encoding.
             None if !is_success(head.status) => {}
             None => self.fail(
                 Reason::UnexpectedContent,
@@ -178,7 +180,7 @@ impl Response {
         }
     }
 
-    /// Judges the body once it has ended properly at `at`.
+    /// Decides whether the response succeeded, after its body ended at `at` as HTTP requires.
     pub fn judge(&mut self, head: &Head, at: Stamp) {
         if !is_success(head.status) {
             self.refuse(head);
@@ -192,7 +194,7 @@ impl Response {
         }
     }
 
-    /// A status that is not 2xx: the server's words, and where a redirect points.
+    /// Records a status that is not 2xx, with the server's message or the redirect's location.
     fn refuse(&mut self, head: &Head) {
         let message = chunk::error_message(&self.gathered);
         let Some(location) = &head.location else {
@@ -204,11 +206,11 @@ impl Response {
         }
     }
 
-    /// A stream whose body ended as HTTP wants it is complete with `[DONE]`, or with a finish reason.
+    /// Records a failure if the stream has neither `[DONE]` nor a finish reason.
     fn end_events(&mut self, at: Stamp) {
         if !self.done && self.events.is_inside_event() {
             let last = self.events.unfinished_data();
-            // Where it is not whole, the stream was cut in it.
+            // If the last event is not valid, the stream was cut inside it.
             if self.reader.read_event(b"", &last).is_ok() {
                 self.take_event(sse::Message { name: b"", data: &last }, at);
             } else {
@@ -220,7 +222,7 @@ impl Response {
         }
     }
 
-    /// Puts what was gathered into the request's record.
+    /// Moves the result into the record of the request.
     pub fn put_into(self, record: &mut Record) {
         record.unstreamed_tokens = self.unstreamed_tokens();
         record.first_token = self.first_token();
@@ -238,8 +240,8 @@ impl Response {
         record.failure = self.failure;
     }
 
-    /// Tokens that the server counted and did not stream: reasoning that it hides, or more than the text can hold, since a token
-    /// has at least a byte.
+    /// Tokens that the server counted but did not stream: the largest of three estimates. These are the reported reasoning tokens if no
+    /// reasoning was streamed, the excess tokens of single chunks, and the total beyond one token per byte of text.
     fn unstreamed_tokens(&self) -> u32 {
         if self.form != Some(Form::Events) {
             return 0;
@@ -295,8 +297,8 @@ impl Response {
         }
     }
 
-    /// A chunk carries tokens where it has text, or where usage says that tokens came: some have no text of their own,
-    /// such as half of a multi-byte character.
+    /// Records the arrival of a chunk that has text, or new tokens by its usage: some tokens have no text, such as half of a
+    /// multi-byte character.
     fn take_tokens(&mut self, chunk: &chunk::Chunk, new_tokens: Option<u32>, data: &[u8], at: Stamp) {
         let new_bytes = self.take_text_bytes(chunk);
         let is_final_total = !chunk.has_text && self.first.is_some_and(|(_, tokens)| tokens.is_none());
@@ -304,7 +306,7 @@ impl Response {
         if !carries {
             return;
         }
-        // Text without a new token in the count: the server counts late; the chunk is at least one token's.
+        // Text although the count has not grown: the server updates its count late. Count the chunk as one token.
         let tokens = new_tokens.filter(|new| *new > 0);
         self.counted += tokens.unwrap_or(1);
         let possible = new_bytes.saturating_add(SILENT_TOKENS);
@@ -323,7 +325,7 @@ impl Response {
         }
     }
 
-    /// Bytes of text that came new with a chunk.
+    /// Length of the new text in a chunk, bytes. A cumulative chunk repeats the text so far.
     fn take_text_bytes(&mut self, chunk: &chunk::Chunk) -> u32 {
         let all = u64::from(chunk.text_bytes);
         let new = if chunk.is_cumulative {
@@ -335,7 +337,7 @@ impl Response {
         u32::try_from(new).unwrap_or(u32::MAX)
     }
 
-    /// An answer without streaming: one document.
+    /// Reads a response without streaming, which is one document.
     fn take_whole(&mut self, content_type: &str, at: Stamp) {
         match chunk::read(&self.gathered) {
             Ok(Event::Chunk(chunk)) => {
@@ -365,7 +367,7 @@ impl Response {
     }
 }
 
-/// Any 2xx: gateways answer a stream with 201 or 202 too.
+/// Whether the status is 2xx. Some gateways send streams with 201 or 202.
 fn is_success(status: u16) -> bool {
     (200..300).contains(&status)
 }

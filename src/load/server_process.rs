@@ -1,15 +1,14 @@
-//! Whether the server is still the process that it was. A server that restarts between two requests refuses nothing and loses
-//! nothing, but its caches are empty and its figures are those of a cold engine. Servers with metrics say when their process
-//! started: `process_start_time_seconds` is a standard metric of Prometheus' client libraries
-//! (<https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics>), which vLLM exposes.
+//! Detection of a server restart during a run. A server that restarts between two requests causes no errors, but its caches are
+//! empty and the figures are those of a cold engine. `process_start_time_seconds`, a standard metric of Prometheus client libraries
+//! (<https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics>) that vLLM exposes, has the start of the process.
 
 use super::measured::Run;
 use crate::model::MetricSample;
 
-/// The metric, as its line begins.
+/// The metric's name, with which its line begins.
 const START_TIME: &str = "process_start_time_seconds";
 
-/// The start of the process in a page of metrics, seconds since the Unix epoch.
+/// The start of the server process, seconds since the Unix epoch, from a page of Prometheus metrics.
 #[must_use]
 pub fn start_time(metrics: &str) -> Option<f64> {
     let samples = metrics
@@ -20,8 +19,8 @@ pub fn start_time(metrics: &str) -> Option<f64> {
     starts.next().filter(|seconds| seconds.is_finite())
 }
 
-/// Whether the process that answers `after` a run was started during it. A later start than that `before` the run is not enough: behind
-/// a balancer another replica may have answered, which has been there all the time.
+/// Whether the server process was started during the run. `before` and `after` are the process start times read before and after it. A
+/// different start time alone proves nothing: behind a load balancer another replica, which started earlier, may have responded.
 #[must_use]
 pub fn has_started_during(run: &Run, before: Option<f64>, after: Option<f64>) -> bool {
     match (before, after) {
@@ -63,7 +62,7 @@ mod tests {
             // Another replica, older than the run.
             (Some(500.0), Some(700.0), false),
             (Some(700.0), Some(500.0), false),
-            // Without both nothing is known.
+            // A restart cannot be detected if a value is missing.
             (None, Some(1003.0), false),
             (Some(500.0), None, false),
         ] {

@@ -1,18 +1,18 @@
-//! One client of several that carry out a load together: its part of the requests, the arrivals and the concurrency.
+//! Sharding of a load over several clients: the part of the requests, arrivals and concurrency that each client has.
 
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
 /// Shard `number` of `of`, from 1. Item `i` of a load (a request, a conversation, an arrival) belongs to the shard with the number
-/// `i mod of + 1`, so that each belongs to exactly one and every shard has arrivals from the first to the last.
+/// `i mod of + 1`, so that each item belongs to exactly one shard and every shard has arrivals during the whole load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
     number: NonZeroU32,
     of: NonZeroU32,
 }
 
-/// Why a text names no shard.
+/// The text is not a valid shard.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a shard, expected I/N with I from 1 to N, such as 2/3")]
 pub struct ShardError(String);
@@ -24,31 +24,31 @@ impl Shard {
         of: NonZeroU32::MIN,
     };
 
-    /// Shard `number` of `of`; `None` where it is not among them.
+    /// Shard `number` of `of`; `None` if `number` is greater than `of`.
     #[must_use]
     pub fn new(number: NonZeroU32, of: NonZeroU32) -> Option<Self> {
         (number <= of).then_some(Self { number, of })
     }
 
-    /// Its number, from 1.
+    /// The number of the shard, from 1.
     #[must_use]
     pub fn number(self) -> NonZeroU32 {
         self.number
     }
 
-    /// How many shards there are.
+    /// The number of shards of the load.
     #[must_use]
     pub fn of(self) -> NonZeroU32 {
         self.of
     }
 
-    /// Whether there is no other.
+    /// Whether it is the only shard.
     #[must_use]
     pub fn is_whole(self) -> bool {
         self.of == NonZeroU32::MIN
     }
 
-    /// What the name of its result file ends with, before the extension; nothing of the only one.
+    /// Suffix of the result file's name, before the extension; empty for the only shard.
     #[must_use]
     pub fn file_suffix(self) -> String {
         if self.is_whole() {
@@ -57,31 +57,31 @@ impl Shard {
         format!("-shard{}of{}", self.number, self.of)
     }
 
-    /// How many of `total` items are its own. The first shards have one more where they cannot be divided evenly.
+    /// The number of items of this shard, out of `total`. If they cannot be divided evenly, the first shards have one more.
     #[must_use]
     pub fn part(self, total: usize) -> usize {
         total.saturating_sub(self.first()).div_ceil(whole(self.of))
     }
 
-    /// As [`Self::part`], of a number that may be none.
+    /// [`Self::part`] for `u32`.
     #[must_use]
     pub fn part_of(self, total: u32) -> u32 {
         u32::try_from(self.part(usize::try_from(total).unwrap_or(usize::MAX))).unwrap_or(u32::MAX)
     }
 
-    /// The number, in the whole load, of its item `own`.
+    /// The number in the whole load of this shard's item number `own`. Inverse of [`Self::own`].
     #[must_use]
     pub fn item(self, own: u32) -> u32 {
         own.saturating_mul(self.of.get()).saturating_add(self.number.get() - 1)
     }
 
-    /// Its own number of an item of the whole load that is its own.
+    /// The number within this shard of its item that has number `item` in the whole load.
     #[must_use]
     pub fn own(self, item: u32) -> u32 {
         item / self.of
     }
 
-    /// Its items of all of a load's.
+    /// The items of this shard, out of those of the whole load.
     pub fn select<T>(self, items: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
         items.into_iter().skip(self.first()).step_by(whole(self.of))
     }

@@ -1,8 +1,8 @@
-//! Between the highest load that met the objectives and the lowest that missed them: doubling until one misses, then bisection.
+//! Search for the highest load that meets the objectives: the load doubles until the objectives are missed, then bisection.
 
 use super::LoadQuantity;
 
-/// The state of a search.
+/// The state of a search: the highest load that met the objectives, and the lowest that missed them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bracket {
     quantity: LoadQuantity,
@@ -13,11 +13,12 @@ pub struct Bracket {
     missed: Option<f64>,
 }
 
-/// A rate is not searched below this part of the first one.
+/// The search for a rate ends below the first rate divided by this.
 const LOWEST_PART: f64 = 1024.0;
 
 impl Bracket {
-    /// A search that starts at `from`, does not go over `limit`, and ends where both sides differ by at most `precision` of the lower.
+    /// A search that starts at `from` and does not exceed `limit`. It ends when the two loads differ by at most `precision` times the
+    /// lower one.
     #[must_use]
     pub fn new(quantity: LoadQuantity, from: f64, limit: f64, precision: f64) -> Self {
         Self {
@@ -30,7 +31,7 @@ impl Bracket {
         }
     }
 
-    /// The load to measure next; none if the search has ended.
+    /// The load to measure next; `None` if the search has ended.
     #[must_use]
     pub fn next(&self) -> Option<f64> {
         match (self.met, self.missed) {
@@ -57,7 +58,7 @@ impl Bracket {
         (middle > met && (missed - met) / met > self.precision).then_some(middle)
     }
 
-    /// Takes note of a measured load.
+    /// Adds a measured load.
     pub fn note(&mut self, load: f64, is_met: bool) {
         if is_met {
             self.met = Some(self.met.map_or(load, |met| met.max(load)));
@@ -72,7 +73,7 @@ impl Bracket {
         self.met
     }
 
-    /// The lowest load that missed them.
+    /// The lowest load that missed the objectives.
     #[must_use]
     pub fn lowest_missed(&self) -> Option<f64> {
         self.missed

@@ -1,22 +1,22 @@
 //! Whether a load met an objective, with the uncertainty of what was measured.
 //!
-//! A percentile is within its limit if the share of values over the limit is at most the rest: 1% for p99. The share of `over` of `count`
-//! has Wilson's interval (Wilson 1927, <https://doi.org/10.1080/01621459.1927.10502953>), so a verdict is certain only where the whole
-//! interval is on one side. A mean has the interval of its standard error. A failed request is over every limit.
+//! A percentile is within its limit if the share of values over the limit is at most `1 - p / 100`: 1% for p99. The confidence interval of
+//! that share is Wilson's score interval (Wilson 1927, <https://doi.org/10.1080/01621459.1927.10502953>); that of a mean is 1.96 standard
+//! errors to each side. A verdict is certain if the whole interval is on one side. For percentiles, a failed request is over the limit.
 
 use super::objective::{Objective, Statistic};
 use crate::load::Distribution;
 use crate::load::statistics::{count, mean};
 
-/// Two-sided 95%.
+/// Standard normal quantile of a two-sided 95% interval.
 const Z: f64 = 1.96;
 
-/// What was measured of a load for one objective; further runs of the load are added.
+/// The measurements of a load for one objective, summed over its runs.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Tally {
-    /// Independent observations: requests. The tokens of one answer say little more than the answer.
+    /// Successful requests. These are the independent observations; the tokens of one response are correlated.
     requests: f64,
-    /// Share of the values over the limit, times the requests.
+    /// Share of the values over the limit, times the successful requests.
     over: f64,
     /// Requests that failed.
     failed: f64,
@@ -29,16 +29,16 @@ pub struct Tally {
 pub enum Judgement {
     /// Within the limit, with 95% confidence.
     Met,
-    /// Over it, with 95% confidence.
+    /// Over the limit, with 95% confidence.
     Missed,
-    /// Within the limit by what was measured, but the uncertainty reaches over it.
+    /// The estimate is within the limit, but its 95% interval extends beyond.
     LikelyMet,
-    /// Over it by what was measured, but the uncertainty reaches below it.
+    /// The estimate is over the limit, but its 95% interval extends below.
     LikelyMissed,
 }
 
 impl Judgement {
-    /// Whether more measurements could change it.
+    /// Whether the whole 95% interval is on one side of the limit.
     #[must_use]
     pub fn is_certain(self) -> bool {
         match self {
@@ -47,7 +47,7 @@ impl Judgement {
         }
     }
 
-    /// Which side it is on.
+    /// Whether the estimate is within the limit.
     #[must_use]
     pub fn is_met(self) -> bool {
         match self {
@@ -56,7 +56,7 @@ impl Judgement {
         }
     }
 
-    /// The word in results.
+    /// The name in results.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -77,14 +77,14 @@ fn judgement(is_met: bool, is_certain: bool) -> Judgement {
     }
 }
 
-/// What a verdict needs of a series of times.
+/// The statistics of a series of times that a verdict needs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SeriesFigures {
     /// Share of the values above the objective's limit, 0 to 1.
     pub share_over: f64,
     /// Mean, milliseconds.
     pub mean: f64,
-    /// Mean of the squares.
+    /// Mean of the squares, square milliseconds.
     pub mean_square: f64,
 }
 
@@ -114,7 +114,7 @@ impl SeriesFigures {
 }
 
 impl Tally {
-    /// Adds a run: the figures of the metric, and how many requests succeeded and failed.
+    /// Adds a run: the figures of the metric, and the numbers of successful and failed requests.
     pub fn add(&mut self, figures: SeriesFigures, succeeded: usize, failed: usize) {
         self.requests += count(succeeded);
         self.over += figures.share_over * count(succeeded);
@@ -123,7 +123,7 @@ impl Tally {
         self.squares += figures.mean_square * count(succeeded);
     }
 
-    /// The verdict. Without a request that succeeded the objective is missed.
+    /// The verdict. If no request succeeded, the objective is missed.
     #[must_use]
     pub fn judge(&self, objective: &Objective) -> Judgement {
         if self.requests == 0.0 {
@@ -147,7 +147,7 @@ impl Tally {
     }
 }
 
-/// Low end, estimate and high end of a share.
+/// Wilson's score interval of `hits / count`: lower end, estimate, upper end.
 fn wilson(hits: f64, count: f64) -> (f64, f64, f64) {
     let share = hits / count;
     let z2 = Z * Z;
@@ -156,7 +156,8 @@ fn wilson(hits: f64, count: f64) -> (f64, f64, f64) {
     (middle - half, share, middle + half)
 }
 
-/// Requests without one over the limit that make a percentile certain: those for which Wilson's interval of 0 ends at the allowed share.
+/// Requests that make a verdict certain if none is over the limit. For a percentile it is the number at which Wilson's interval of a share
+/// of 0 ends at the allowed share, and at least 30; for a mean it is 100.
 #[must_use]
 pub fn requests_for_certainty(objective: &Objective) -> u32 {
     match objective.statistic {
@@ -170,7 +171,8 @@ pub fn requests_for_certainty(objective: &Objective) -> u32 {
     }
 }
 
-/// Whether so many failures show that more than `share` of the requests fail: the low end of the interval is over it.
+/// Whether more than `share` of the requests fail, with 95% confidence: there are at least 5 failures, and the lower end of Wilson's
+/// interval is over `share`.
 #[must_use]
 pub fn exceeds_error_share(failed: u32, ended: u32, share: f64) -> bool {
     failed >= 5 && wilson(f64::from(failed), f64::from(ended.max(failed))).0 > share
@@ -201,7 +203,7 @@ mod tests {
         for (objective, runs, expected) in [
             ("ttft:p99<500", vec![(&fast[..], 0)], Judgement::Met),
             ("ttft:p99<500", vec![(&fast[..100], 0)], Judgement::LikelyMet),
-            // Together the runs are enough.
+            // The requests of both runs together are enough.
             ("ttft:p99<500", vec![(&fast[..200], 0), (&fast[..200], 0)], Judgement::Met),
             ("ttft:p99<500", vec![(&some_slow[..], 0)], Judgement::LikelyMet),
             ("ttft:p99<500", vec![(&some_slow[..100], 0)], Judgement::Missed),

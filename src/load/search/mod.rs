@@ -1,5 +1,5 @@
-//! The highest load that a server carries within objectives, and the way from one stream to saturation. Pure: what to measure next
-//! follows from what was measured; the loop is in `measure::search`.
+//! Searches over load: the highest load at which a server meets its objectives, and a sweep from one stream to saturation. These are
+//! pure functions from the measurements so far to the next load; `measure::search` runs the measurements.
 
 pub mod bracket;
 pub mod judgement;
@@ -15,7 +15,7 @@ pub use saturation::Saturation;
 
 use super::settings::Arrival;
 
-/// What a search varies.
+/// The quantity that a search varies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoadQuantity {
     /// Requests in flight, whole numbers.
@@ -34,7 +34,7 @@ impl LoadQuantity {
         }
     }
 
-    /// The arrivals of a load of this size; the rest is the template's.
+    /// The template with the varied quantity set to `value`.
     #[must_use]
     pub fn arrival(self, template: &Arrival, value: f64) -> Arrival {
         let mut arrival = *template;
@@ -45,7 +45,7 @@ impl LoadQuantity {
         arrival
     }
 
-    /// Requests that say enough about a load of this size: ten for each slot, or those of half a minute.
+    /// Default number of requests to measure a load: ten per concurrent slot, or those of 30 seconds at a rate.
     #[must_use]
     pub fn usual_requests(self, value: f64) -> NonZeroU32 {
         whole(match self {

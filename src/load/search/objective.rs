@@ -1,4 +1,4 @@
-//! Objectives in the words of `ttft:p99<500`: the time to first token of 99 of 100 requests is less than 500 ms.
+//! Latency objectives, written as `ttft:p99<500`: the 99th percentile of the time to first token is below 500 ms.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ pub struct Objective {
     pub limit_ms: f64,
 }
 
-/// A statistic that has a limit.
+/// The statistic of an objective.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Statistic {
     /// The arithmetic mean.
@@ -25,7 +25,7 @@ pub enum Statistic {
     Percentile(f64),
 }
 
-/// What is no objective.
+/// The text is not a valid objective.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "invalid objective {0:?}; expected METRIC:STATISTIC<MILLISECONDS such as ttft:p99<500, with ttft, tpot, itl or e2el, and mean, median or p1 to p99.9"

@@ -1,16 +1,16 @@
-//! From one stream to saturation: the load doubles until the throughput no longer grows.
+//! Sweep to saturation: the load doubles until the throughput no longer grows.
 
-/// Growth of the throughput over one doubling below which a server is saturated.
+/// Relative growth of the throughput over one doubling of the load below which the server counts as saturated.
 const LEAST_GROWTH: f64 = 0.05;
 
-/// The loads measured so far.
+/// The loads measured so far, with their throughputs.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Saturation {
     points: Vec<(f64, f64)>,
 }
 
 impl Saturation {
-    /// The load to measure next, up to `limit`; none if the server is saturated.
+    /// The load to measure next; `None` if the server is saturated or `limit` was measured.
     #[must_use]
     pub fn next(&self, from: f64, limit: f64) -> Option<f64> {
         match self.points.as_slice() {
@@ -20,12 +20,12 @@ impl Saturation {
         }
     }
 
-    /// Takes note of a load and its throughput, output tokens a second; 0 if the load failed.
+    /// Adds a load and its throughput, output tokens per second; 0 if the load failed.
     pub fn note(&mut self, load: f64, throughput: f64) {
         self.points.push((load, throughput));
     }
 
-    /// Whether the last load added nothing to what the one before it had.
+    /// Whether the throughput grew by less than 5% from the previous load to the last one. A single load counts if it failed.
     #[must_use]
     pub fn is_saturated(&self) -> bool {
         match self.points.as_slice() {
