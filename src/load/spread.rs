@@ -1,4 +1,4 @@
-//! How much several runs of one load differ. A confidence interval of one run cannot know that; only further runs do.
+//! Variation between several runs of one load. The confidence interval of a single run does not include it.
 
 use serde_json::{Map, Value, json};
 
@@ -6,8 +6,8 @@ use super::measured::Measured;
 use super::settings::MetricName;
 use super::statistics::{count, mean};
 
-/// The figures of several runs and their spread: for each figure its values in the order of the runs, their mean, sample standard
-/// deviation (divisor n - 1), coefficient of variation, least and greatest value.
+/// The figures of several runs and their spread: for each figure its values in run order, their mean, sample standard deviation
+/// (divisor n - 1), coefficient of variation, minimum and maximum.
 #[must_use]
 pub fn spread(runs: &[Measured]) -> Value {
     let mut figures = Map::new();
@@ -55,7 +55,7 @@ fn of(values: &[f64]) -> Value {
     })
 }
 
-/// `None` of fewer than two values: one run says nothing about others.
+/// Sample standard deviation; `None` for fewer than two values.
 fn sample_std(values: &[f64], mean: f64) -> Option<f64> {
     if values.len() < 2 {
         return None;

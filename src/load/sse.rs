@@ -1,9 +1,9 @@
-//! An incremental parser of server-sent events (WHATWG HTML, section 9.2.6): names and data, all line ends, comments, a byte order
-//! mark. Every byte is looked at once, however the stream is cut into reads and however long a line is.
+//! An incremental parser of server-sent events (WHATWG HTML, section 9.2.6): names and data, all line endings, comments, a byte order
+//! mark. The time is linear in the number of bytes, however the stream is split into reads and however long a line is.
 
 use memchr::{memchr, memchr2};
 
-/// A single event longer than this is refused: no inference server sends one, a hostile one could fill the memory.
+/// Longest event, bytes. No inference server sends longer ones; a malicious server could otherwise fill the memory.
 const EVENT_LIMIT: usize = 64 << 20;
 
 /// The event grew beyond `EVENT_LIMIT`.
@@ -16,7 +16,7 @@ pub struct EventTooLong;
 pub struct Message<'a> {
     /// Its name (the field `event`); empty if it has none.
     pub name: &'a [u8],
-    /// Its data lines, joined by line breaks. Of an event `error` without data: its comment, which is where some gateways write.
+    /// Its data lines, joined by line feeds. For an event `error` without data, its comment: some gateways put the message there.
     pub data: &'a [u8],
 }
 
@@ -32,13 +32,13 @@ pub struct Parser {
     has_data: bool,
     /// The last comment within the event so far.
     comment: Vec<u8>,
-    /// The last line ended with a carriage return: a line feed that follows belongs to it.
+    /// The last line ended with a carriage return, so a line feed that follows is part of the same line ending.
     after_carriage_return: bool,
     /// Whether the first line, which may begin with a byte order mark, is over.
     has_begun: bool,
 }
 
-/// Comments and names are kept up to this length, bytes.
+/// Longest comment or name that is kept, bytes; the rest is dropped.
 const NOTE_LIMIT: usize = 512;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -47,14 +47,14 @@ impl Parser {
     /// return, or both.
     ///
     /// # Errors
-    /// [`EventTooLong`]; the stream is of no use after that.
+    /// [`EventTooLong`]; the parser must not be used after that.
     pub fn feed(&mut self, mut bytes: &[u8], mut on_event: impl FnMut(Message<'_>)) -> Result<(), EventTooLong> {
         loop {
             if self.after_carriage_return && !bytes.is_empty() {
                 self.after_carriage_return = false;
                 bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
             }
-            // Servers send an event as one line, and it seldom takes two reads.
+            // Fast path without copying: most events are one `data` line that arrives in a single read.
             while self.is_between_events()
                 && let Some((data, rest)) = whole_event(bytes)
             {
@@ -89,7 +89,7 @@ impl Parser {
         self.has_data || !self.line.is_empty()
     }
 
-    /// The data of the event that the stream ended in. Some servers leave out the empty line behind the last one.
+    /// The data of the last event, if the stream ended inside it. Some servers omit the empty line after the last event.
     #[must_use]
     pub fn unfinished_data(&self) -> Vec<u8> {
         let mut data = self.data.clone();
@@ -149,8 +149,7 @@ impl Parser {
     }
 }
 
-/// The data of a nameless event of one line that the bytes begin with, and what follows it; `None` if it is not whole or of
-/// another form.
+/// If the bytes begin with a complete event of a single `data` line, its data and the remaining bytes; otherwise `None`.
 fn whole_event(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let value = bytes.strip_prefix(b"data:")?;
     let (line, rest) = value.split_at(memchr2(b'\n', b'\r', value)?);
@@ -158,7 +157,7 @@ fn whole_event(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((field_value(line), rest))
 }
 
-/// A field's value without the one space that may stand before it.
+/// A field's value without the single optional space after the colon.
 fn field_value(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b" ").unwrap_or(bytes)
 }

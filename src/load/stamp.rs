@@ -1,4 +1,4 @@
-//! Instants of a measurement. They count from the Unix epoch because the kernel's receive time stamps do, so instants
+//! Instants of a measurement. They count from the Unix epoch, as the kernel's receive time stamps do, so that instants
 //! taken by the client and by the kernel can be subtracted from each other.
 
 use std::time::{Duration, Instant};
@@ -26,30 +26,30 @@ impl Stamp {
         Duration::from_nanos(self.0).as_secs_f64()
     }
 
-    /// The time from `earlier` to this instant; zero where `earlier` is later.
+    /// The time from `earlier` to this instant; zero if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// This instant, that much earlier.
+    /// The instant `time` before this one; the epoch if that would be before the epoch.
     #[must_use]
     pub fn before(self, time: Duration) -> Self {
         Self(self.0.saturating_sub(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
     }
 
-    /// This instant, that much later.
+    /// The instant `time` after this one.
     #[must_use]
     pub fn after(self, time: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
     }
 }
 
-/// Readings of two clocks, of which the closest is taken: a process that is held up between two readings is hardly held up so often.
+/// Number of attempts to read both clocks. The thread may be preempted during one attempt, but hardly during all of them.
 const READINGS: usize = 5;
 
-/// The instant by two clocks, given as functions that read them. They cannot be read at once, so the real-time clock is read between
-/// two readings of the monotonic one, several times, and the time in which these lie closest together counts.
+/// The same instant by two clocks, given as functions that read them. The clocks cannot be read at once, so the real-time clock is read
+/// between two readings of the monotonic clock. Of several attempts, the one with the shortest time between these two is used.
 pub fn by_both_clocks(real: impl Fn() -> Stamp, monotonic: impl Fn() -> Instant) -> (Stamp, Instant) {
     let read = || {
         let before = monotonic();
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn one_delayed_reading_does_not_skew_the_clocks() {
-        // One true time that goes on by a microsecond with each reading, and once by a second.
+        // Both clocks show a time that advances by 1 µs with each reading, and once by 1 s.
         for held_up_at in 0..6 {
             let (start, time, readings) = (Instant::now(), Cell::new(Duration::ZERO), Cell::new(0));
             let read = || {

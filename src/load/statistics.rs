@@ -38,13 +38,14 @@ impl Summary {
     }
 }
 
-/// Values that a percentile (0 to 100) needs: with fewer, none of them lies beyond it, and it is but the largest value.
+/// Number of values that a percentile (0 to 100) needs, `100 / (100 - p)`. With fewer, no value lies beyond it, and it is close to the
+/// maximum.
 #[must_use]
 pub fn values_needed(p: f64) -> f64 {
     if p < 100.0 { (100.0 / (100.0 - p)).round() } else { 1.0 }
 }
 
-/// The arithmetic mean; 0 of nothing.
+/// The arithmetic mean; 0 for an empty series.
 #[must_use]
 pub fn mean(values: &[f64]) -> f64 {
     if values.is_empty() {
@@ -61,7 +62,7 @@ fn population_std(values: &[f64], mean: f64) -> f64 {
     (squares / count(values.len())).sqrt()
 }
 
-/// The `p`-th percentile (0 to 100) of ascending values, with numpy's default method `linear`; 0 of nothing.
+/// The `p`-th percentile (0 to 100) of ascending values, with numpy's default method `linear`; 0 for an empty series.
 #[must_use]
 pub fn percentile_of_sorted(sorted: &[f64], p: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else {
@@ -80,7 +81,7 @@ pub fn percentile_of_sorted(sorted: &[f64], p: f64) -> f64 {
     low + (high - low) * (rank - below)
 }
 
-/// A number of things as a real number; exact up to 2^53.
+/// A count as `f64`; exact up to 2^53.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of requests and tokens stay below 2^53")]
 pub fn count(n: usize) -> f64 {

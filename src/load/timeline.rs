@@ -1,5 +1,5 @@
-//! The run along its time: one line a second, and the steady state, in which the load was at its plateau. Ramp-up and the
-//! last requests' lonely end are no part of what an engine does under load.
+//! The run over time: figures for each second, and the steady state, in which the load was at its plateau. Ramp-up and the end of
+//! the run, when fewer requests are in flight, do not show the engine under full load.
 
 use serde::Serialize;
 
@@ -11,9 +11,9 @@ use super::statistics::count;
 /// One second of the run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Second {
-    /// Its number, from 0.
+    /// Number of the second, from 0.
     pub second: usize,
-    /// Requests that ended well in it.
+    /// Requests that succeeded in it.
     pub completed: u32,
     /// Requests that failed in it.
     pub failed: u32,
@@ -21,35 +21,35 @@ pub struct Second {
     pub chunks: u32,
     /// Mean TTFT of the first tokens that arrived in it, milliseconds.
     pub mean_ttft_ms: Option<f64>,
-    /// Requests under way at its end.
+    /// Requests in flight at its end.
     pub in_flight: u32,
 }
 
 /// The time during which the load was at its plateau.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SteadyState {
-    /// Its start, seconds after the run's.
+    /// Its start, seconds since the start of the run.
     pub start_s: f64,
-    /// Its end.
+    /// Its end, seconds since the start of the run.
     pub end_s: f64,
-    /// Requests that ended in it, a second.
+    /// Requests that succeeded in it, per second.
     pub request_throughput: f64,
-    /// Output tokens that arrived in it, a second.
+    /// Output tokens that arrived in it, per second.
     pub output_throughput: f64,
 }
 
-/// The load is at its plateau from the first to the last instant at which at least this share of the most requests ever under
-/// way at once are.
+/// The plateau lasts from the first to the last instant at which at least this share of the peak number of requests is in
+/// flight.
 const PLATEAU_SHARE: f64 = 0.9;
-/// A run longer than this has no line for every second.
+/// Number of the last second; later events are added to it.
 const MOST_SECONDS: usize = 24 * 3600;
 
-/// One line for each second from `start` to the last event. `folded` has the chunks of the requests that are folded.
+/// The figures for each second from `start` to the end of the last request. `folded` has the chunks of folded requests.
 #[must_use]
 pub fn seconds(records: &[Record], folded: Option<&ArrivalBins>, start: Stamp) -> Vec<Second> {
     let second_of = |at: Stamp| usize::try_from(at.since(start).as_secs()).unwrap_or(usize::MAX).min(MOST_SECONDS);
     let last = records.iter().map(|record| second_of(record.ended)).max().unwrap_or(0);
-    // Sum and number of the times to first token.
+    // Sum (milliseconds) and number of the times to first token in each second.
     let mut ttfts = vec![(0.0, 0); last + 1];
     let mut seconds: Vec<Second> = (0..=last)
         .map(|second| Second {
@@ -89,7 +89,7 @@ pub fn seconds(records: &[Record], folded: Option<&ArrivalBins>, start: Stamp) -
     seconds
 }
 
-/// The steady state; `None` if no two instants bound it. `folded` has the chunks of the requests that are folded.
+/// The steady state; `None` if the plateau has no length. `folded` has the chunks of folded requests.
 #[must_use]
 pub fn steady_state(records: &[Record], folded: Option<&ArrivalBins>, start: Stamp) -> Option<SteadyState> {
     let (from, to) = plateau(records)?;
@@ -113,13 +113,13 @@ pub fn steady_state(records: &[Record], folded: Option<&ArrivalBins>, start: Sta
     })
 }
 
-/// Output tokens of kept chunks within a time.
+/// Output tokens of the kept chunks whose arrival is `within` a time range.
 fn tokens_within(record: &Record, within: impl Fn(Stamp) -> bool) -> f64 {
     let chunks = record.kept_arrivals().zip(tokens_of_chunks(record));
     chunks.filter(|(at, _)| within(*at)).map(|(_, tokens)| tokens).sum()
 }
 
-/// Output tokens of each kept chunk. Where chunks were not counted each, the answer's tokens are shared out evenly among them.
+/// Output tokens of each kept chunk. Without a count for every chunk, the tokens of the response are divided evenly among its chunks.
 pub(super) fn tokens_of_chunks(record: &Record) -> impl Iterator<Item = f64> + '_ {
     let share = record
         .reported_output_tokens
@@ -133,7 +133,7 @@ fn plateau(records: &[Record]) -> Option<(Stamp, Stamp)> {
     let starts = records.iter().map(|record| (record.sent, 1_i64));
     let ends = records.iter().map(|record| (record.ended, -1_i64));
     let mut changes: Vec<(Stamp, i64)> = starts.chain(ends).collect();
-    // At the same instant an end comes first: a slot is freed before it is taken again.
+    // At the same instant, ends (-1) sort before starts: a slot becomes free before it is used again.
     changes.sort_unstable();
     let mut most = 0;
     let mut level = 0;

@@ -1,5 +1,5 @@
-//! One request for one token, with which an engine shows that it serves the API of a load. It has only keys that every server of the
-//! API knows, and is answered by a stream, as the load is: some engines do not answer otherwise.
+//! The readiness probe: a request for one token, by the API of the load. It has only keys that every server of the API accepts, and asks
+//! for a stream, as the load does, because some engines respond only with streams.
 
 use std::num::NonZeroU32;
 
@@ -16,7 +16,7 @@ use super::stamp::Stamp;
 
 const WORDS: &str = "One, two, three,";
 
-/// The JSON of the request.
+/// The body of the probe, as JSON text.
 #[must_use]
 pub fn body(target: &Target, model: &str) -> String {
     let one = NonZeroU32::MIN;
@@ -32,10 +32,10 @@ pub fn body(target: &Target, model: &str) -> String {
     request::json(&settings, model, &prompt)
 }
 
-/// Whether an answer has a token.
+/// Checks that a response has a token. It may be a stream or a document.
 ///
 /// # Errors
-/// What the server answered instead.
+/// The failure, with what the server sent instead.
 pub fn judge(status: u16, body: &[u8]) -> Result<(), Failure> {
     let head = Head {
         status,
@@ -100,7 +100,7 @@ mod tests {
                 None,
             ),
             (200, "{\"choices\":[{\"text\":\"a\",\"finish_reason\":\"length\"}]}", None),
-            // A token without text of its own.
+            // A token without text.
             (
                 200,
                 "data: {\"choices\":[{\"text\":\"\",\"finish_reason\":\"length\"}]}\n\ndata: {\"choices\":[],\"usage\":{\"completion_tokens\":1}}\n\ndata: [DONE]\n\n",

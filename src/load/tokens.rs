@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-/// A tokenizer: a `tokenizer.json` that was read, or one that is elsewhere.
+/// A tokenizer: one read from a `tokenizer.json`, or a remote one.
 pub struct Tokenizer(Inner);
 
 enum Inner {
@@ -11,7 +11,7 @@ enum Inner {
     Remote(Box<dyn Coder>),
 }
 
-/// Encodes and decodes: a server, whose answers take their time.
+/// A remote tokenizer, such as the server's. Each call may be a request over the network.
 pub trait Coder: Send + Sync {
     /// The ids of a text, without special tokens.
     ///
@@ -38,10 +38,10 @@ pub enum TokenizerError {
     /// A GGUF file has no tokenizer that can be used.
     #[error(transparent)]
     Gguf(#[from] super::gguf::GgufError),
-    /// There is none, and something needs it.
+    /// A tokenizer is needed, and there is none.
     #[error("there is no tokenizer; set --tokenizer")]
     Missing,
-    /// The vocabulary has nothing to make prompts of.
+    /// The vocabulary has no tokens to make prompts from.
     #[error("the tokenizer's vocabulary has no token that stands for text; is it the tokenizer of a text model?")]
     NoWords,
 }
@@ -70,7 +70,7 @@ impl Tokenizer {
         Ok(Self(Inner::File(Box::new(tokenizer))))
     }
 
-    /// A tokenizer that is elsewhere.
+    /// A remote tokenizer.
     #[must_use]
     pub fn remote(coder: Box<dyn Coder>) -> Self {
         Self(Inner::Remote(coder))
@@ -112,15 +112,15 @@ impl Tokenizer {
         }
     }
 
-    /// The tokens to make random prompts of: those whose text encodes to themselves again, alone and behind another
-    /// one, words with a space in front before all others. In ascending order of their ids.
+    /// The token ids to make random prompts from, in ascending order: tokens whose text encodes to the same token again, both alone
+    /// and twice in a row. Only words with a space in front are used if there are at least [`ENOUGH_WORDS`] of them.
     ///
     /// # Errors
     /// [`TokenizerError::NoWords`] if there is none.
     pub fn word_ids(&self) -> Result<Vec<u32>, TokenizerError> {
         let (ids, plenty) = match &self.0 {
             Inner::File(tokenizer) => (plain_ids(tokenizer), PLENTY_OF_WORDS),
-            // Each costs three requests.
+            // Each check of an id takes three requests to the server.
             Inner::Remote(_) => (REMOTE_IDS.collect(), ENOUGH_WORDS),
         };
         let stable = |id: &u32| {
@@ -141,14 +141,14 @@ impl Tokenizer {
             } else {
                 others.push(id)
             }
-            // Examining the quarter of a million tokens of a large vocabulary would take seconds for nothing.
+            // Checking all 250,000 tokens of a large vocabulary would take seconds and gain nothing.
             if words.len() >= plenty {
                 break;
             }
         }
         words.sort_unstable();
         others.sort_unstable();
-        // A few dozen words would make prompts that caches and drafts find too easy.
+        // Prompts of a few dozen distinct words are too easy for prefix caches and speculative decoding.
         let chosen = if words.len() >= ENOUGH_WORDS {
             words
         } else {
@@ -175,19 +175,19 @@ fn plain_ids(tokenizer: &tokenizers::Tokenizer) -> Vec<u32> {
     ids
 }
 
-/// Ids of a vocabulary of unknown size: behind the bytes and special tokens that most begin with, and within the smallest ones of models
-/// in use. Those that are beyond a vocabulary have no text, and are passed over.
+/// Ids to try in a vocabulary of unknown size: after the byte and special tokens that most vocabularies begin with, and within the
+/// smallest vocabularies in use. Ids outside a vocabulary have no text and are skipped.
 const REMOTE_IDS: std::ops::Range<u32> = 300..32_000;
 
-/// With this many words a prompt's tokens are unlikely to be guessed by speculation.
+/// Number of words from which on speculative decoding is unlikely to guess the tokens of a prompt.
 const ENOUGH_WORDS: usize = 512;
-/// More words than this make no prompt more random.
+/// Number of words at which the search for words ends: more would not make prompts more random.
 const PLENTY_OF_WORDS: usize = 4096;
-/// How far apart the tokens lie that are examined one after the other: vocabularies are sorted by frequency, and frequent
-/// words alone would be no fair sample.
+/// Step between ids that are checked one after the other. Vocabularies are sorted by frequency, so the lowest ids alone would be
+/// frequent words only.
 const STRIDE: usize = 61;
 
-/// The same ids in an order that goes through the whole range many times.
+/// The ids in steps of [`STRIDE`], so that each of the `STRIDE` passes covers the whole range.
 fn spread(ids: &[u32]) -> impl Iterator<Item = u32> + '_ {
     (0..STRIDE).flat_map(|start| ids.iter().skip(start).step_by(STRIDE).copied())
 }

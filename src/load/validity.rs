@@ -1,5 +1,5 @@
-//! Whether a run's figures may be used. Each doubt has a stable code in the result, so that later steps can refuse the
-//! result without understanding it.
+//! Checks whether a run's figures are valid. Each doubt has a stable code in the result, so that later steps can reject the
+//! result by its code.
 
 use std::collections::BTreeMap;
 
@@ -18,23 +18,23 @@ pub enum Doubt {
     TooManyErrors,
     /// The run was stopped; the figures are of the part before.
     Interrupted,
-    /// Outputs were not of the length asked for, although the server was asked to ignore the model's end.
+    /// Outputs did not have the requested length, although requests had `ignore_eos`.
     WrongOutputLengths,
     /// The server counted prompts far from their planned length: the tokenizer is not the server's.
     WrongInputLengths,
     /// Tokens were counted that were not streamed, such as hidden reasoning: times between tokens say nothing.
     UnstreamedTokens,
-    /// Answers came as a whole although streams were asked for.
+    /// Responses were not streamed although streams were requested.
     NotStreamed,
     /// Streams were compressed: times between chunks are those of the compressor's blocks.
     CompressedStream,
     /// Neither the server nor a tokenizer counted the tokens.
     UncountedTokens,
-    /// The server went away and came back during the run.
+    /// The server was restarted during the run.
     ServerRestarted,
     /// The system's clock was set during the run, so instants are wrong.
     ClockStepped,
-    /// The client had no time left: it may have been the bottleneck.
+    /// The client was overloaded and may have been the bottleneck.
     ClientSaturated,
     /// These are the figures of one of several clients.
     Shard,
@@ -114,20 +114,21 @@ impl Doubt {
     }
 }
 
-/// Beyond this share of its cores the client queues bytes before it reads them.
+/// CPU share of the client, 0 to 1, above which received bytes wait before it reads them.
 const SATURATED_CPU_SHARE: f64 = 0.95;
-/// A client that reads this late in one wake-up of ten sends the next requests late too. A rare long pause is a busy
-/// machine's, and spoils nothing: arrival instants are the kernel's.
+/// Limit of the 90th percentile of the read lag, milliseconds: a client that often reads this late also sends the next requests
+/// late. A rare long pause on a busy machine is harmless, because the kernel time-stamps arrivals.
 const SATURATED_READ_LAG_MS: f64 = 50.0;
 
-/// One request in a hundred may have a token without text more than others; a server that hides tokens does so in most.
+/// Share of successful requests with unstreamed tokens up to which there is no doubt. A few responses may have many tokens without
+/// text; a server that hides tokens does so in most responses.
 const UNSTREAMED_SHARE: f64 = 0.01;
 
 /// The doubts about a run, in a stable order.
 #[must_use]
 pub fn doubts(settings: &BenchmarkSettings, run: &Run, metrics: &Metrics) -> Vec<Doubt> {
     let Run { records, health, .. } = run;
-    // What was cancelled by the user is no failure of the server.
+    // Requests that the user cancelled are not failures of the server.
     let ended = records.iter().filter(|record| !is_cancelled(record)).count();
     let failed = records
         .iter()
@@ -159,7 +160,7 @@ fn share_of(requests: u32, metrics: &Metrics) -> f64 {
     f64::from(requests) / super::statistics::count(metrics.e2el_ms.len().max(1))
 }
 
-/// Nothing listened for a while, and later requests were answered.
+/// Whether a connection was refused and a later request succeeded.
 fn has_restarted(records: &[Record]) -> bool {
     let refused = |record: &&Record| {
         let reason = record.failure.as_ref().map(|failure| failure.reason);
@@ -238,7 +239,7 @@ mod tests {
             };
             measured(vec![record]).doubts
         };
-        // A start token, or two, is no other tokenizer.
+        // One or two start tokens do not mean another tokenizer.
         assert_eq!(counted(102), []);
         assert_eq!(counted(180), [Doubt::WrongInputLengths]);
     }
