@@ -113,7 +113,7 @@ impl Tokenizer {
     }
 
     /// The token ids to make random prompts from, in ascending order: tokens whose text encodes to the same token again, both alone
-    /// and twice in a row. Only words with a space in front are used if there are at least [`ENOUGH_WORDS`] of them.
+    /// and twice in a row. Only words with a space in front are used if there are at least 512 of them.
     ///
     /// # Errors
     /// [`TokenizerError::NoWords`] if there is none.
