@@ -12,7 +12,7 @@ use super::result_files::{ResultFileError, ResultFiles, Suffixes};
 use crate::load::{BenchmarkSettings, Doubt, Measured, Progress, spread};
 use crate::system::cancellation::{CancelCause, Cancellation};
 
-/// Distance between the seeds of two runs, so that the prompts of one are not in the prefix cache that the other meets.
+/// Difference between the seeds of two runs. Different prompts keep a run from hitting the prefix cache that an earlier run filled.
 pub(super) const SEED_STEP: u64 = 0x9e37_79b9;
 
 /// What to measure, and what to do with the results.
@@ -20,7 +20,7 @@ pub(super) const SEED_STEP: u64 = 0x9e37_79b9;
 pub struct BenchSettings {
     /// The loads, in their order.
     pub loads: Vec<BenchmarkSettings>,
-    /// What the loads do not say yet, because it is found by asking the server.
+    /// Settings that the loads leave open and that are discovered from the server.
     pub unknown: Unknown,
     /// How often each load is measured.
     pub num_runs: NonZeroU32,
@@ -35,7 +35,7 @@ pub struct BenchSettings {
 /// What happens during a benchmark.
 #[derive(Debug)]
 pub enum BenchEvent<'a> {
-    /// What was unknown of the server was found.
+    /// The unknown settings were discovered from the server.
     Found(&'a Discovery),
     /// A run begins.
     Started(&'a BenchmarkSettings),
@@ -52,7 +52,7 @@ pub enum BenchEvent<'a> {
 /// How a benchmark ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BenchOutcome {
-    /// Every run may be used.
+    /// All runs are valid.
     Passed,
     /// A run failed; those after it were not started.
     Failed,
@@ -65,10 +65,10 @@ pub enum BenchOutcome {
 /// Why a benchmark could not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
-    /// There is no measurement.
+    /// A measurement could not be carried out.
     #[error(transparent)]
     Measure(MeasureError),
-    /// There is no measurement, and a signal had been received.
+    /// A measurement could not be carried out, and a signal had been received.
     #[error("{error}")]
     Stopped {
         /// The signal.
@@ -85,12 +85,12 @@ pub enum BenchError {
     /// A result file could not be written.
     #[error(transparent)]
     ResultFile(#[from] ResultFileError),
-    /// The observer could not write what it was told.
+    /// The observer could not write an event.
     #[error("cannot write the result to stdout: {0}")]
     Observer(#[from] io::Error),
 }
 
-/// Is told what happens; an error of it ends the benchmark.
+/// Callback for events; an error that it returns ends the benchmark.
 pub type BenchObserver<'a> = dyn FnMut(BenchEvent<'_>) -> io::Result<()> + 'a;
 
 /// Measures every load, until one of them fails.
@@ -125,7 +125,7 @@ pub fn bench(settings: &BenchSettings, stop: &Cancellation, observe: &mut BenchO
             runs.push(measured);
             match of_run {
                 BenchOutcome::Passed => {}
-                // A slow client spoils its own run; the next load may be lighter. Anything else ends them all.
+                // A saturated client invalidates its own run only; the next load may be lighter. Any other failure ends the benchmark.
                 BenchOutcome::ClientSaturated => outcome = of_run,
                 BenchOutcome::Failed | BenchOutcome::Stopped(_) => return Ok(of_run),
             }
@@ -141,14 +141,15 @@ pub fn bench(settings: &BenchSettings, stop: &Cancellation, observe: &mut BenchO
     Ok(outcome)
 }
 
-/// The loads, with what the server was asked for.
+/// The loads, completed with the settings discovered from the server.
 pub(super) fn loads(
     settings: &BenchSettings,
     stop: &Cancellation,
     observe: &mut BenchObserver<'_>,
 ) -> Result<Vec<BenchmarkSettings>, BenchError> {
     let mut loads = settings.loads.clone();
-    // All loads have the same data set. Otherwise the first one is prepared before its server is asked anything.
+    // Inputs are checked before the first request; all loads have the same data set, so the first load is enough. Without discovery and
+    // calibration `measure` itself prepares its inputs first.
     if let (true, Some(first)) = (settings.unknown.is_any() || settings.calibrate, settings.loads.first()) {
         check_ahead(first, stop).map_err(|error| ended(error, stop))?;
     }
@@ -161,7 +162,7 @@ pub(super) fn loads(
     Ok(loads)
 }
 
-/// Why there is no measurement: a signal, where there was one.
+/// The error of a measurement, with the signal if one was received.
 fn ended(error: MeasureError, stop: &Cancellation) -> BenchError {
     match stop.cause() {
         Some(cause) => BenchError::Stopped { cause, error },
@@ -192,7 +193,7 @@ pub(super) fn run_once(
     Ok(measured)
 }
 
-/// A saturated client is a fault around the measured thing, not of it.
+/// A saturated client is a fault of the client, not of the measured server, so it has an outcome of its own.
 fn outcome_of(measured: &Measured, stop: &Cancellation, allow_saturated_client: bool) -> BenchOutcome {
     let is_saturated = measured.doubts.contains(&Doubt::ClientSaturated) && !allow_saturated_client;
     match stop.cause() {

@@ -28,10 +28,10 @@ pub enum CalibrateError {
     Compare(#[from] CalibrationError),
 }
 
-/// Chunks of each stream in a calibration, and requests of each slot.
+/// Chunks of each stream in a calibration, and requests of each concurrency slot.
 const CHUNKS: u32 = 60;
 const REQUESTS_PER_SLOT: u32 = 3;
-/// Beyond this the calibration would measure the simulated engine, which has one thread, and not the client.
+/// Maximum number of streams. With more, the calibration would measure the simulated engine, which has one thread, and not the client.
 const MAX_STREAMS: u32 = 2000;
 /// Streams for a load without a concurrency limit.
 const UNLIMITED: u32 = 64;
@@ -85,7 +85,7 @@ fn load(settings: &BenchmarkSettings, concurrency: NonZeroU32, port: u16) -> Ben
     load.client_threads = settings.client_threads;
     load.arrival.max_concurrency = Some(concurrency);
     load.ignore_eos = true;
-    // Readings would be load on the engine that the client is compared with.
+    // Requests for metrics would disturb the simulated engine, whose event times are the reference.
     load.engine_metrics_interval = std::time::Duration::ZERO;
     load
 }

@@ -62,7 +62,7 @@ impl CalibrationStore {
     }
 }
 
-/// Host name, kernel and number of cores: what changes the figure.
+/// Identifies the machine by what affects the calibration: host name, kernel release and number of cores.
 fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let kernel = |name: &str| {

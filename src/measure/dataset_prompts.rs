@@ -1,4 +1,4 @@
-//! The prompts of data sets of `vllm bench serve` beside random ones, ShareGPT and own lines.
+//! Prompts of the data sets of `vllm bench serve` that `prompts` does not make itself: images, sonnets, questions.
 
 use std::num::NonZeroU32;
 
@@ -12,7 +12,7 @@ use crate::load::shard::Shard;
 use crate::load::{BenchmarkSettings, TokenizerError};
 use crate::system::cancellation::Cancellation;
 
-/// Output tokens of questions without a recorded answer, as in `vllm bench serve`.
+/// Output tokens of questions without a recorded answer: 256, as in `vllm bench serve`.
 const USUAL_OUTPUT: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);
 
 /// Random prompts with images.
@@ -48,7 +48,8 @@ pub fn of_poem(
     })
 }
 
-/// That many questions, from the first on again where there are fewer, with the output length that the user asked for, or that of the recorded answer.
+/// Makes `count` prompts of questions, repeating them if there are fewer. The output length is `output`, else that of the recorded
+/// answer.
 pub fn of_questions(
     settings: &BenchmarkSettings,
     materials: &Materials,

@@ -1,4 +1,4 @@
-//! What a server says of itself, for a user who names only its address: its model, its protocol, and who has the tokenizer.
+//! Discovers model, protocol and tokenizer from a server when the user gives only its URL.
 
 use std::time::Instant;
 
@@ -8,14 +8,14 @@ use super::tokenizer;
 use crate::load::{BenchmarkSettings, Protocol, Reason};
 use crate::system::cancellation::Cancellation;
 
-/// What is to be found.
+/// The settings to discover.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Unknown {
     /// The model: the first that the server lists.
     pub model: bool,
     /// Completions or chat completions.
     pub protocol: bool,
-    /// The tokenizer; random prompts can do without.
+    /// The tokenizer; random prompts do not need one.
     pub tokenizer: bool,
 }
 
@@ -30,20 +30,20 @@ impl Unknown {
     }
 }
 
-/// What was found. Fields of what was known already are `None`.
+/// The discovered settings. A field is `None` if its setting was known already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discovery {
     /// The first model that the server lists, and how many it lists.
     pub model: Option<(String, usize)>,
     /// The name of the backend that speaks the protocol.
     pub backend: Option<&'static str>,
-    /// Who has the tokenizer.
+    /// Where the tokenizer comes from.
     pub tokenizer: Option<TokenizerSource>,
-    /// The settings with all of it.
+    /// The complete values of the settings that discovery may change.
     found: Found,
 }
 
-/// The settings that follow from what was found.
+/// Values that [`Discovery::apply`] copies into the settings of a load.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Found {
     model: String,
@@ -53,16 +53,16 @@ struct Found {
     has_no_tokenizer: bool,
 }
 
-/// Who has the tokenizer of a model.
+/// Where the tokenizer of a model comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenizerSource {
-    /// The model, as folder or on the hub.
+    /// The model's folder, or its repository on the hub.
     Model(String),
-    /// The server, by this URL.
+    /// The server's tokenizer at this URL.
     Server(String),
-    /// Nobody: why not the model, and why not the server.
+    /// There is no tokenizer.
     Nobody {
-        /// Why there is none at the model's name.
+        /// Why none was found by the model's name.
         model: String,
         /// What the server answered.
         server: String,
@@ -70,7 +70,7 @@ pub enum TokenizerSource {
 }
 
 impl Discovery {
-    /// Changes the settings of a load on the same server.
+    /// Copies the discovered values into the settings of a load on the same server.
     pub(super) fn apply(&self, load: &mut BenchmarkSettings) {
         let found = &self.found;
         load.model.clone_from(&found.model);
@@ -172,7 +172,7 @@ fn is_starting(error: &MeasureError) -> bool {
         }
 }
 
-/// Sends one request by a protocol, and keeps the protocol where it is answered.
+/// Sends one request with a protocol. If it succeeds, the settings keep the protocol.
 fn speak(settings: &mut BenchmarkSettings, backend: &str, protocol: Protocol, stop: &Cancellation) -> Result<(), MeasureError> {
     let mut tried = settings.clone();
     tried.target = tried.target.with_protocol(protocol, tried.stream);

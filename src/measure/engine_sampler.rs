@@ -1,4 +1,4 @@
-//! Reads the engine's own metrics beside a load.
+//! Samples the engine's own metrics during a load.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Instant;
@@ -8,11 +8,11 @@ use crate::load::BenchmarkSettings;
 use crate::load::engine_metrics::{self, EngineSample};
 use crate::system::cancellation::Cancellation;
 
-/// Most samples of a series; beyond it every other one is dropped, so that a day has no more than an hour.
+/// Maximum number of samples kept. Beyond it every other sample is dropped, so that memory is bounded for long loads.
 const MOST_SAMPLES: usize = 3600;
 
-/// Runs the load, with a thread beside it that reads the metrics at the interval of the settings. `page` is what the server showed before:
-/// without a known metric in it nothing is read.
+/// Runs the load while a thread reads the metrics at the interval of the settings. `page` is the metrics page from before the load; if it
+/// has no known metric, no samples are taken.
 pub(super) fn sample_during<T>(
     server: &ServerUnderTest,
     settings: &BenchmarkSettings,
@@ -44,7 +44,7 @@ pub(super) fn sample_during<T>(
         });
         let loaded = load();
         drop(ended);
-        // A sampler that panicked has no samples; the load is what counts.
+        // If the sampler panicked, the samples are lost but the load's result is kept.
         (loaded, sampler.join().unwrap_or_default())
     })
 }

@@ -8,12 +8,12 @@ use crate::load::dataset::questions::{Question, of_row};
 use crate::load::settings::HubDataset;
 use crate::system::files::{self, FileError};
 
-/// The splits that are tried where none is asked for.
+/// Splits that are tried, in this order, if none is requested.
 const USUAL_SPLITS: [&str; 3] = ["train", "test", "validation"];
 /// Extensions of files with data.
 const EXTENSIONS: [&str; 5] = ["parquet", "jsonl", "ndjson", "json", "csv"];
 
-/// Why there are no questions.
+/// Why the questions cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum HubQuestionsError {
     /// The hub cannot be read.
@@ -35,12 +35,12 @@ pub enum HubQuestionsError {
     Row {
         /// The data set.
         id: String,
-        /// Its number, from 1.
+        /// Number of the row, from 1.
         row: usize,
         /// What is wrong.
         problem: String,
     },
-    /// There is nothing in it.
+    /// The data set has no rows.
     #[error("data set {0} has no row")]
     Empty(String),
 }
@@ -72,7 +72,7 @@ fn data_error(dataset: &HubDataset) -> impl Fn(DataError) -> HubQuestionsError {
     move |source| HubQuestionsError::Data { id: id.clone(), source }
 }
 
-/// Those of one file, or of a folder's files as a copy of the hub's repository has them.
+/// Documents of a local file, or of a local copy of a hub repository: data files at its top level and in `data/`.
 fn local_documents(dataset: &HubDataset, path: &Path) -> Result<Vec<Document>, HubQuestionsError> {
     if path.is_file() {
         return documents_of(dataset, &path.display().to_string(), path);

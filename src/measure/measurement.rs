@@ -31,10 +31,10 @@ pub enum MeasureError {
     /// There is no tokenizer to make prompts with.
     #[error(transparent)]
     TokenizerFile(#[from] TokenizerFileError),
-    /// There is no tokenizer, and the server has none to lend.
+    /// The server's own tokenizer cannot be used.
     #[error("{}the server cannot be used as tokenizer: {problem}; set --tokenizer", absence.as_ref().map_or_else(String::new, |error| format!("{error}; ")))]
     ServerTokenizer {
-        /// Why there is none of the model, where none was named.
+        /// Why the model's tokenizer was not found; `None` if the user chose the server's.
         absence: Option<TokenizerFileError>,
         /// What the server answered.
         problem: TokenizerError,
@@ -172,17 +172,17 @@ impl MeasureError {
 pub struct Prepared {
     materials: Materials,
     source: PromptSource,
-    /// The server is to lend its tokenizer; where none was named, why there is none of the model.
+    /// Whether to use the server's own tokenizer. `absence` then says why the model's was not found, unless the user chose the server's.
     is_server_asked: bool,
     absence: Option<TokenizerFileError>,
     notices: Vec<Notice>,
 }
 
 impl Prepared {
-    /// Whether everything is there that can be before the server is.
+    /// Checks what can be checked before the server runs.
     ///
     /// # Errors
-    /// [`MeasureError`] where the model has no tokenizer, none was named, and the server has none to lend.
+    /// [`MeasureError`] if the model has no tokenizer, the user named none, and the server cannot provide one.
     pub fn check(self, settings: &BenchmarkSettings) -> Result<(), MeasureError> {
         match self.absence {
             Some(absence) if !settings.may_lend_tokenizer() => Err(absence.into()),
@@ -234,10 +234,10 @@ pub fn prepare(settings: &BenchmarkSettings, go_on: &mut dyn FnMut() -> bool) ->
     Ok(prepared)
 }
 
-/// As a tokenizer, the server's own.
+/// The value of `--tokenizer` that selects the server's own.
 pub(super) const SERVER: &str = "server";
 
-/// Measures.
+/// Runs one measurement, from reading its inputs to computing its metrics.
 ///
 /// # Errors
 /// [`MeasureError`] if not one measured request was sent.
@@ -309,10 +309,10 @@ pub fn measure(settings: &BenchmarkSettings, stop: &Cancellation, progress: &mut
     Ok(measured)
 }
 
-/// Connections are opened this long before the start of a load that has an instant: long enough for a handshake, and short enough for
-/// servers that close idle ones.
+/// With `--start-at`, connections are opened this long before the start: long enough for a handshake, and short enough for servers that
+/// close idle connections.
 const LEAD: Duration = Duration::from_secs(1);
-/// The real-time clock is read again at least this often, as it may be set.
+/// Maximum time until the real-time clock is read again, because it may be set during the wait.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
 /// Waits until shortly before the start of the load.
@@ -332,13 +332,13 @@ fn await_start(at: Stamp, stop: &Cancellation) -> Result<(), MeasureError> {
     }
 }
 
-/// Reads what can be read before a server that is yet to name its model is asked for it.
+/// Reads the inputs before the first request to the server, so that an invalid one is reported at once.
 ///
 /// # Errors
 /// [`MeasureError`] naming what is missing or wrong.
 pub(super) fn check_ahead(settings: &BenchmarkSettings, stop: &Cancellation) -> Result<(), MeasureError> {
     let go_on = &mut || !stop.is_cancelled();
-    // Without a tokenizer of its own the model's name is where to look for one.
+    // The default tokenizer is looked up by the model's name, which is not known yet.
     if settings.model.is_empty() && settings.tokenizer.is_none() {
         return PromptSource::read(settings, &mut Vec::new(), go_on).map(drop);
     }
@@ -355,7 +355,7 @@ pub(super) fn check_ahead(settings: &BenchmarkSettings, stop: &Cancellation) -> 
     source.counted(settings, &materials, stop, &mut Vec::new()).map(drop)
 }
 
-/// Whether prompts cannot be made without a tokenizer. One's own are sent as they are, and the server counts them.
+/// Whether making the prompts needs a tokenizer. Prompts of a JSONL file are sent as written, and the server counts their tokens.
 fn needs_tokenizer(settings: &BenchmarkSettings) -> bool {
     !matches!(settings.dataset, Dataset::Jsonl { .. }) || settings.send_token_ids
 }
@@ -387,7 +387,8 @@ fn plan(
             (plan, u32::try_from(inexact).unwrap_or(u32::MAX))
         }
         Prompts::Sessions(sessions) => {
-            // The same numbers in all shards, so that no two clients have a request of one id in flight.
+            // Request numbers depend on the longest conversation. Shards use that of the whole load, so that no two clients send the same
+            // request id.
             let longest = if shard.is_whole() {
                 sessions.iter().map(Vec::len).max().unwrap_or(1)
             } else {

@@ -1,5 +1,4 @@
-//! Measuring a server: the load driver, tokenizers and the model hub that they come from, what this client itself costs, and the
-//! composition of all that into a measurement.
+//! Measuring a server: the load driver, tokenizers and the model hub, calibration of the client, and the measurement that combines them.
 
 mod bench;
 mod calibrate;

@@ -1,5 +1,4 @@
-//! What prompts are made of, read before the server is asked anything: a data set that cannot be used costs no request, and no engine's
-//! start.
+//! Reads data sets before the first request, so that an unusable data set costs neither a request nor the start of an engine.
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -39,11 +38,11 @@ pub(super) enum Content {
     PrefixRepetition(PrefixRepetition),
     Lines(Vec<jsonl::Line>, NonZeroU32),
     Dialogues(Vec<Vec<Exchange>>, Option<NonZeroU32>, Sessions),
-    /// Conversations whose first exchange is a request. Which of them can be used is known with a tokenizer.
+    /// Conversations whose first exchange becomes a request. [`PromptSource::counted`] selects those of usable length.
     Exchanges(PathBuf, Vec<Vec<Exchange>>, Option<NonZeroU32>),
-    /// Those that can be used.
+    /// Prompts of the usable conversations of [`Self::Exchanges`].
     Usable(Vec<Prompt>),
-    /// A poem whose lines are counted with a tokenizer.
+    /// The text of a poem, before its lines are counted with a tokenizer.
     Verse(PathBuf, String, SonnetLengths),
     Poem(Poem, SonnetLengths),
     Lengths(Vec<RequestLengths>),
@@ -109,7 +108,7 @@ impl PromptSource {
         }
     }
 
-    /// The most turns of a conversation, of whichever shard; 1 of single prompts.
+    /// Turns of the longest conversation of the whole load, over all shards; 1 for single prompts.
     pub fn longest_conversation(&self) -> usize {
         match &self.content {
             Content::RandomSessions(sessions) | Content::Dialogues(_, _, sessions) => {
@@ -136,10 +135,10 @@ impl PromptSource {
         }
     }
 
-    /// Finds with the tokenizer what of the data set can be used, before the server gets a request.
+    /// Counts tokens to select the usable parts of the data set, before the first request.
     ///
     /// # Errors
-    /// [`MeasureError`] where nothing of it can be, or too little.
+    /// [`MeasureError`] if nothing is usable, or too little.
     pub fn counted(
         self,
         settings: &BenchmarkSettings,
@@ -202,7 +201,7 @@ fn asked_for(settings: &BenchmarkSettings) -> usize {
     }
 }
 
-/// What was found in a file.
+/// The number of items found in a file.
 struct Found<'a> {
     path: &'a Path,
     what: &'static str,
@@ -225,10 +224,10 @@ impl<'a> Found<'a> {
         Self { path, what, available }
     }
 
-    /// How many are sent where `asked` are wanted.
+    /// How many items are sent if `asked` are requested.
     fn count(self, asked: usize, settings: &BenchmarkSettings, notices: &mut Vec<Notice>) -> Result<usize, MeasureError> {
         let Self { path, what, available } = self;
-        // With a duration they are distinct prompts, which are repeated in any case.
+        // With a duration, prompts are repeated until it ends, so fewer are no shortage.
         if available >= asked || settings.duration.is_some() {
             return Ok(available.min(asked));
         }

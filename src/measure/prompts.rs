@@ -30,7 +30,7 @@ pub enum Prompts {
 /// Tokenizer and template that prompts are made with.
 #[derive(Debug)]
 pub struct Materials {
-    /// The model's tokenizer; prompts of one's own can do without.
+    /// The model's tokenizer; optional for prompts that are sent as written (`Dataset::Jsonl`).
     pub tokenizer: Option<Tokenizer>,
     /// Its chat template, if prompts are rendered with it.
     pub template: Option<Arc<ChatTemplate>>,
@@ -146,7 +146,7 @@ pub fn make(
     }
     let (maker, tokenizer) = (maker.ok_or(TokenizerError::Missing)?, materials.tokenizer()?);
     let made = match content {
-        // Without the need of a tokenizer, above.
+        // Unreachable: returned above, because these prompts do not need a tokenizer.
         Source::Lines(..) => Vec::new(),
         Source::Random => in_parallel(shard, count, stop, |index| maker.make(index as u64))?,
         Source::Images(images) => dataset_prompts::with_images(maker, images, shard, count, stop)?,
@@ -182,7 +182,7 @@ pub fn make(
             })?;
             return Ok(Prompts::Sessions(made));
         }
-        // Both have become something else when their tokens were counted.
+        // Not expected: `PromptSource::counted` replaces them by `Usable` and `Poem`.
         Source::Exchanges(..) | Source::Verse(..) => return Err(TokenizerError::Missing.into()),
     };
     Ok(Prompts::Single(made, None))
@@ -211,8 +211,8 @@ fn recorded_turns(
     }
 }
 
-/// Makes a shard's part of `count` values on all cores, and fewer when stopped: one core needs minutes to encode the 8k-token prompts
-/// of a full run. `make` is called with numbers of the whole.
+/// Makes a shard's part of `count` values on all cores, and fewer when stopped: one core needs minutes to encode the 8k-token prompts of
+/// a full run. `make` gets the index within the whole load, not within the shard.
 pub(super) fn in_parallel<T: Send>(
     shard: Shard,
     count: usize,

@@ -18,15 +18,15 @@ pub struct ResultFiles {
     pub folder: PathBuf,
     /// Name of the result file; by default made of backend, load, model and date.
     pub name: Option<String>,
-    /// What default names begin with in place of the backend; also a key of the result.
+    /// Replaces the backend at the start of default file names; also written as the key `label` of the result.
     pub label: Option<String>,
-    /// Whether a result becomes a further line of its file. All results of a call then go to one file.
+    /// Whether results are appended to the file, one JSON line each. With a name, all results of a call then go to one file.
     pub is_appended: bool,
     /// Whether each request's figures are written too, and in which format.
     pub detailed: Option<DetailedFormat>,
 }
 
-/// Format of the file with one request a line.
+/// Format of the file with the figures of each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DetailedFormat {
     /// One JSON object a line.
@@ -64,7 +64,7 @@ impl ResultFiles {
             keys.insert("label".to_owned(), label.as_str().into());
         }
         if !self.is_appended {
-            // Without the arrays first: where they cannot be written, the figures of a long run are not lost.
+            // The result is written without the arrays first, so that the figures of a long run survive if writing the arrays fails.
             files::write_json(&path, &result)?;
         }
         match (self.detailed, result.as_object()) {
@@ -103,7 +103,7 @@ impl ResultFiles {
         Ok(path)
     }
 
-    /// The file with the answer of a search, beside those of its loads.
+    /// Path of the file with a search result, in the folder of the results of its loads.
     pub(super) fn search_path(&self, measured: &Measured) -> PathBuf {
         let settings = &measured.settings;
         let name = match &self.name {
@@ -113,11 +113,11 @@ impl ResultFiles {
         self.folder.join(format!("{name}-search.json"))
     }
 
-    /// A given name is that of a single file; where there are several, suffixes say which load and which run each one is of.
+    /// Path of a result file. The user's name is used unchanged for a single file; several files get suffixes for load, run and shard.
     fn path(&self, measured: &Measured, Suffixes { several_loads, run }: Suffixes<'_>) -> PathBuf {
         let settings = &measured.settings;
         let load = load_name(measured);
-        // Shards have the same command line, and often the same folder.
+        // Shards run with the same command line, often in the same folder, so their file names need a suffix.
         let shard = settings.shard.file_suffix();
         let name = match &self.name {
             Some(name) if (run.is_empty() && !several_loads && shard.is_empty()) || self.is_appended => name.clone(),
@@ -148,7 +148,7 @@ fn load_name(measured: &Measured) -> String {
     format!("{rate}qps{concurrency}")
 }
 
-/// The file with the result as its last line, whole or as it was.
+/// Appends the result as a line. The file is replaced atomically, so that a failed write leaves it unchanged.
 fn append(path: &Path, result: &impl Serialize) -> Result<(), FileError> {
     let before = if path.exists() { files::read(path)? } else { Vec::new() };
     files::write_with(path, |file| {

@@ -17,8 +17,8 @@ use crate::system::files;
 /// What to search for, and how.
 #[derive(Debug, Clone)]
 pub struct SearchSettings {
-    /// What is measured. The first load is the template; how often a load is measured is at most `num_runs`, where a verdict is not
-    /// certain.
+    /// How loads are measured. The first load is the template. A load without a certain verdict is measured again, `num_runs` times at
+    /// most.
     pub bench: BenchSettings,
     /// What is varied.
     pub quantity: LoadQuantity,
@@ -37,18 +37,19 @@ pub struct SearchSettings {
 /// What a search is for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SearchGoal {
-    /// The highest load within these objectives, to within this part of it.
+    /// The highest load that meets the objectives.
     Objectives {
         /// The objectives.
         objectives: Vec<Objective>,
-        /// Largest distance between the highest load that met them and the lowest that missed them, as part of the former.
+        /// The search ends when the highest load that met them and the lowest that missed them differ by at most this fraction of the
+        /// former.
         precision: f64,
     },
-    /// The load from which on the throughput does not grow.
+    /// The load at which the throughput stops growing.
     Saturation,
 }
 
-/// A load of a search with what was found.
+/// A measured load of a search, with its throughput and verdicts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TriedLoad {
     /// The load.
@@ -96,11 +97,11 @@ pub struct SearchResult {
     pub quantity: LoadQuantity,
     /// The loads in the order in which they were measured.
     pub tried: Vec<TriedLoad>,
-    /// The highest load within the objectives, or that with the highest throughput; none if no load will do.
+    /// The highest load that met the objectives, or the load with the highest throughput; `None` if no load qualifies.
     pub best: Option<f64>,
-    /// The lowest load that was not, where one was found.
+    /// The lowest load that missed an objective, if any.
     pub beyond: Option<f64>,
-    /// Whether the verdicts at both ends are certain.
+    /// Whether the verdicts on `best` and `beyond` are certain.
     pub is_certain: bool,
     /// Whether the time limit ended it.
     pub is_cut_short: bool,
@@ -130,9 +131,9 @@ impl SearchResult {
 /// How a search ended.
 #[derive(Debug)]
 pub enum SearchOutcome {
-    /// With this result.
+    /// The search ended by itself or at its time limit.
     Found(SearchResult),
-    /// Early, for another cause.
+    /// A signal ended the search, or there was no load to vary.
     Ended(BenchOutcome),
 }
 
@@ -236,7 +237,7 @@ enum Tried {
     Ended(BenchOutcome),
 }
 
-/// Measures a load until its verdict is certain, at most as often as the settings say.
+/// Measures a load until its verdict is certain, `num_runs` times at most.
 fn try_load(
     settings: &SearchSettings,
     template: &BenchmarkSettings,
@@ -300,7 +301,7 @@ fn try_load(
     }
 }
 
-/// The settings of a load: its arrivals, its number of requests, prompts that no load before it had.
+/// The settings of one run: arrivals, number of requests, and a seed that gives prompts that no earlier run sent.
 fn sized(
     settings: &SearchSettings,
     objectives: &[Objective],
@@ -314,7 +315,8 @@ fn sized(
     if settings.scales_requests {
         let certain = objectives.iter().map(requests_for_certainty).max().unwrap_or(100);
         let usual = settings.quantity.usual_requests(load).get();
-        // With a duration they are distinct prompts: so many that a fast server does not meet one again in its prefix cache.
+        // With a duration this is the number of distinct prompts: enough that a fast server gets no repeated one that is in its prefix
+        // cache.
         let usual = usual.saturating_mul(if template.duration.is_some() { DISTINCT_PROMPTS } else { 1 });
         // A quarter more, so that one slow request does not make a p99 uncertain at once.
         sized.num_prompts = NonZeroU32::new(usual.max(certain.saturating_add(certain / 4))).unwrap_or(NonZeroU32::MIN);
@@ -325,11 +327,11 @@ fn sized(
 /// Distinct prompts of a load with a duration, as a multiple of the usual requests.
 const DISTINCT_PROMPTS: u32 = 4;
 
-/// A rate that was not reached is no rate that was carried.
+/// A load fails if the client sent less than this fraction of the requested rate.
 const LEAST_SENT_PART: f64 = 0.9;
 
 fn lags(quantity: LoadQuantity, measured: &Measured) -> bool {
-    // Of the schedule as it was drawn: that of a hundred Poisson arrivals is easily a tenth off.
+    // The rate of the drawn schedule, not the nominal one: for a hundred Poisson arrivals the two easily differ by a tenth.
     let asked = measured.run.health.asked_rate;
     match (quantity, asked) {
         (LoadQuantity::Rate, Some(asked)) => measured.sent_rate().is_some_and(|sent| sent < asked * LEAST_SENT_PART),
@@ -337,7 +339,8 @@ fn lags(quantity: LoadQuantity, measured: &Measured) -> bool {
     }
 }
 
-/// With a rate, times count from the instant at which a request was due: a queue in the client is part of what its user waits for.
+/// The values of an objective's metric. With a rate, times count from the instant at which a request was due, because waiting in the
+/// client's queue is part of the user's latency.
 fn figures(quantity: LoadQuantity, measured: &Measured, objective: &Objective) -> SeriesFigures {
     let metrics = &measured.metrics;
     let values = match (objective.metric, quantity) {

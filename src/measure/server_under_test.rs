@@ -1,5 +1,4 @@
-//! The server under test beside the load itself: probe, warm-up, profiler, its model, its metrics and its
-//! prefix cache.
+//! Requests to the server under test other than the measured load: probe, warm-up, profiler, models, metrics, prefix cache.
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
@@ -22,8 +21,8 @@ const CONTROL_LIMIT: Duration = Duration::from_secs(60);
 /// Timeout of the metrics request. Many servers have no metrics.
 const METRICS_LIMIT: Duration = Duration::from_secs(10);
 
-/// Probe and warm-up have prompts of their own, so that no measured prompt is in the server's prefix cache when it is measured.
-/// Their numbers count down from here.
+/// Index of the first prompt of probe and warm-up; the others count down from it. These prompts differ from all measured ones, so that no
+/// measured prompt is already in the server's prefix cache.
 const UNMEASURED: u64 = u64::MAX / 2;
 /// Output tokens of a warm-up request if there is no tokenizer.
 const UNMEASURED_OUTPUT: u32 = 32;
@@ -86,8 +85,8 @@ impl ServerUnderTest {
         }
     }
 
-    /// Sends a single request that finds what would be wrong with all of them. A key that the server refuses is omitted, and a
-    /// redirect on the same server is followed, each once; the settings then hold what was found.
+    /// Sends a single request, so that an error that would fail all requests is found early. A key that the server refuses is omitted, a
+    /// redirect on the same server is followed, and the probe is repeated; the settings keep both changes.
     pub fn probe(&mut self, maker: Option<&RandomPrompts<'_>>, cancellation: &Cancellation) -> Result<Vec<Notice>, MeasureError> {
         let prompt = Prompt {
             output_tokens: PROBE_TOKENS,
@@ -187,7 +186,7 @@ impl ServerUnderTest {
 
     /// Starts or stops the server's profiler, if requested.
     pub fn switch_profiler(&self, name: &str, cancellation: &Cancellation) -> Result<(), MeasureError> {
-        // Once for the whole load.
+        // One request covers the whole load, so only the first shard sends it.
         if !self.settings.profile || self.settings.shard.number() != NonZeroU32::MIN {
             return Ok(());
         }
@@ -298,7 +297,7 @@ impl ServerUnderTest {
     }
 }
 
-/// Whether a server that is starting fails like this: nothing listens yet, or the model is still being loaded.
+/// Whether a starting server may cause the failure: nothing listens yet, or the model is still being loaded.
 fn may_pass(failure: &Failure) -> bool {
     failure.reason.is_of_the_connection() || matches!(failure.reason, Reason::Status(404 | 429 | 502..=504))
 }
@@ -312,7 +311,7 @@ const LONGEST_NAME: usize = 1000;
 struct NoModels {
     problem: String,
     remedy: &'static str,
-    /// Whether a server that is starting answers so.
+    /// Whether the server may still be starting.
     may_pass: bool,
 }
 
@@ -357,7 +356,7 @@ fn names(body: &[u8]) -> Option<Vec<String>> {
     Some(names.filter(is_name).map(str::to_owned).collect())
 }
 
-/// What a response is instead of a list of models, for people.
+/// Describes a response that is not a list of models, for the error message.
 fn kind_of(body: &[u8]) -> &'static str {
     match body.trim_ascii_start() {
         [] => "an empty response",
@@ -367,7 +366,7 @@ fn kind_of(body: &[u8]) -> &'static str {
     }
 }
 
-/// A prompt of the probe or the warm-up. Without a tokenizer it is a sentence of its own.
+/// A prompt of the probe or the warm-up. Without a tokenizer it is a fixed sentence with its number.
 fn unmeasured(maker: Option<&RandomPrompts<'_>>, number: u64) -> Result<Prompt, TokenizerError> {
     match maker {
         Some(maker) => maker.make(UNMEASURED - number),

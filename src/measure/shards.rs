@@ -1,4 +1,4 @@
-//! Reads the results of the shards of a load from a folder, and writes that of the whole.
+//! Merges the results of a load's shards, read from a folder, into the result of the whole load.
 
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::load::shard_result::ShardResult;
 use crate::system::files::{self, FileError};
 use crate::system::untrusted;
 
-/// Largest result of a shard: some three million requests.
+/// Maximum size of a shard's result, bytes: about three million requests.
 const LARGEST: u64 = 1 << 30;
 
 /// Why there is no result of the whole load.
@@ -20,7 +20,7 @@ pub enum ShardsError {
     /// A file or the folder cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A file is no raw result.
+    /// A file is not a raw result.
     #[error("{}: not a raw result of imax bench: {source}; keep the results of the shards in a folder of their own", path.display())]
     Json {
         /// The file.
@@ -28,7 +28,7 @@ pub enum ShardsError {
         /// What is wrong.
         source: serde_json::Error,
     },
-    /// The shards do not make a load.
+    /// The shards cannot be merged into one load.
     #[error(transparent)]
     Merge(#[from] MergeError),
 }
@@ -56,8 +56,8 @@ struct OwnBlock {
     engine_metrics: Value,
 }
 
-/// Merges the shards whose results are in a folder, and writes the result of the whole load into `out`. Results of other loads without
-/// shards are left alone.
+/// Merges the shards whose results are in a folder, and writes the result of the whole load into `out`. Results without a shard are
+/// ignored.
 ///
 /// # Errors
 /// [`ShardsError`], naming the file.
@@ -75,7 +75,7 @@ pub fn collect_shards(folder: &Path, out: &Path) -> Result<CollectedShards, Shar
                 .filter(|notice| !notices.contains(notice))
                 .collect::<Vec<_>>(),
         );
-        // Every client read the same engine.
+        // All clients sampled the same engine, so the samples of one suffice.
         if engine_metrics.is_null() {
             engine_metrics = block.engine_metrics;
         }

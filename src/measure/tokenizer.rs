@@ -1,5 +1,5 @@
-//! Finds and reads the tokenizer that belongs to a model: a file, a folder, or a repository of the hub through its cache. A GGUF file
-//! has its own inside.
+//! Finds and reads the tokenizer of a model: a file, a folder, or a repository of the hub through its cache. A GGUF file contains its
+//! tokenizer.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -66,7 +66,7 @@ impl TokenizerFileError {
         }
     }
 
-    /// Whether the hub did not give it.
+    /// Whether the download from the hub failed.
     #[must_use]
     pub fn is_of_the_hub(&self) -> bool {
         match self {
@@ -174,7 +174,7 @@ fn gguf_in(folder: &Path) -> Option<PathBuf> {
     files.filter(|path| is_gguf(path) && path.is_file()).min()
 }
 
-/// The start of a GGUF file, without the tensors of gigabytes behind it.
+/// Reads the start of a GGUF file, which holds its metadata. The tensors that follow may take gigabytes and are not read.
 fn read_metadata(path: &Path) -> Result<Vec<u8>, crate::system::files::FileError> {
     let read = || {
         let mut bytes = Vec::new();

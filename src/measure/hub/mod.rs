@@ -341,7 +341,7 @@ fn send_with_retries<T>(repo: &ApiRepo, request: &impl Fn(&ApiRepo) -> Result<T,
 /// How the library's HTTP client words an error status. Its error type is not public, so the text is parsed.
 const STATUS: &str = "http status:";
 
-/// Bytes received so far, as reported by the library.
+/// Bytes received so far, as reported by the library. Each file that starts counts as one more byte, so that it resets the stall timer.
 #[derive(Debug, Clone, Default)]
 struct Received(Arc<AtomicU64>);
 

@@ -48,7 +48,7 @@ fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     order
 }
 
-/// Puts the address first that is the first to accept a connection. If none does, the order stays, and the load reports the errors.
+/// Moves the first address that accepts a connection to the front. If none does, the order stays, and the load reports the errors.
 #[must_use]
 pub fn reachable_first(mut addresses: Vec<SocketAddr>, limit: Duration) -> Vec<SocketAddr> {
     if addresses.len() > 1

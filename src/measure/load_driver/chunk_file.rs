@@ -9,10 +9,10 @@ use std::os::unix::fs::FileExt as _;
 use crate::load::detailed::ChunkStore;
 use crate::load::record::ChunkMark;
 
-/// A file of chunks, and where those of each request are.
+/// A file of chunks, and the position of each request's chunks in it.
 #[derive(Debug)]
 pub struct ChunkFile {
-    /// The file, or why there is none any more: a full disk must not end a measurement of hours, only its arrays.
+    /// The file, or why writing failed: a full disk costs the arrays of a long measurement, not the measurement.
     file: Result<File, String>,
     places: HashMap<u32, Place>,
     end: u64,

@@ -1,5 +1,5 @@
-//! Collects the records of requests that have ended. A run of many chunks would not fit in memory, so that from a million chunks on each
-//! record is folded: the collector then keeps what does not grow with the number of chunks.
+//! Collects the records of requests that have ended. The chunks of a long run would not fit in memory. From a million chunks on, each
+//! record is folded: only data whose size does not depend on the number of chunks is kept.
 
 use super::chunk_file::ChunkFile;
 use super::shared::Shared;
@@ -36,7 +36,8 @@ impl<'a> Collector<'a> {
             shared,
             tokenizer,
             keep_chunks,
-            // In one piece from the beginning: a vector that grows needs twice its size for a moment. Unused pages cost nothing.
+            // Allocated at full size: growing a vector needs the old and the new buffer at once. Pages that are never written take no
+            // memory.
             records: Vec::with_capacity(usize::try_from(expected).unwrap_or(0)),
             kept_chunks: 0,
             folded: None,

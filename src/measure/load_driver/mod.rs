@@ -84,11 +84,11 @@ pub struct Drive<'a> {
     pub threads: Option<NonZeroU32>,
     /// Whether these are the warm-up requests.
     pub warming_up: bool,
-    /// Counts the tokens of chunks without usage where a run has so many chunks that they are not kept.
+    /// Counts the tokens of chunks without usage in a run that has too many chunks to keep.
     pub tokenizer: Option<&'a Tokenizer>,
     /// Keep every chunk, on disk where there are many.
     pub keep_chunks: bool,
-    /// The instant of the start; as soon as all threads are ready where there is none, or where it has passed.
+    /// When to start. If it is `None` or has passed, the run starts as soon as all threads are ready.
     pub start_at: Option<Stamp>,
 }
 
@@ -231,7 +231,7 @@ fn run_threads(task: Task<'_>, threads: u32, slots: usize, report: &mut dyn FnMu
                 // Also reached by a thread that failed, so that the others do not wait for it.
                 barrier.wait();
                 let start = task.shared.start_at(task.start_at);
-                // Ended by a signal too, which the worker then finds.
+                // A signal ends the wait early; the worker then finds the cancellation.
                 let _ = task.stop.wait_timeout(start.monotonic.saturating_duration_since(Instant::now()));
                 let harvest = connected.and_then(Worker::run);
                 let _ = sender.send(());
@@ -287,8 +287,8 @@ fn cpu_time() -> Duration {
     Duration::from_micros(microseconds(usage.user_time()) + microseconds(usage.system_time()))
 }
 
-/// Peak resident memory of this process, bytes. `ru_maxrss` of getrusage(2) is kept across execve(2), so it is that of a large parent
-/// (a script in Python, say); `VmHWM` of proc_pid_status(5) begins anew.
+/// Peak resident memory of this process, bytes. `ru_maxrss` of getrusage(2) is kept across execve(2), so it may be that of a large
+/// parent, such as a Python script; `VmHWM` of proc_pid_status(5) is reset.
 fn peak_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -51,7 +51,7 @@ impl Server<'_> {
         Ok(Connection::open(socket, self.tunnel.map(Tunnel::new), secure, request))
     }
 
-    /// Why there is no connection, with what the error alone does not say.
+    /// The connection error, with the proxy, socket path or addresses that were tried.
     #[must_use]
     pub fn explain(&self, error: &str) -> String {
         match (self.proxy, self.unix_socket, self.addresses) {

@@ -26,7 +26,7 @@ impl Secure {
         self.0.is_handshaking()
     }
 
-    /// Takes over what is to be sent.
+    /// Encrypts bytes and queues them for [`Self::flush`].
     ///
     /// # Errors
     /// If the session is over.
@@ -34,7 +34,7 @@ impl Secure {
         self.0.writer().write_all(bytes)
     }
 
-    /// Sends what the socket takes. Says whether everything is with the kernel.
+    /// Writes queued TLS records until the socket would block. Returns whether all of them were written.
     ///
     /// # Errors
     /// If the connection broke.
@@ -50,8 +50,8 @@ impl Secure {
         Ok(true)
     }
 
-    /// Takes bytes from the network; `on_plain` gets what they decrypt to and says whether to go on. Returns whether the
-    /// server has said that nothing more comes.
+    /// Decrypts bytes from the network and passes the plain text to `on_plain`, which returns whether to go on. Returns whether the
+    /// server has closed the TLS session (`close_notify`).
     ///
     /// # Errors
     /// What is wrong with the bytes or the server's certificate, as [`rustls::Error`] inside.

@@ -45,7 +45,7 @@ impl Shared {
         self.start_at(None)
     }
 
-    /// The common start: of the first call the instant, if it is yet to come, else the time.
+    /// The common start, set by the first call: `at` if it is in the future, else the current time.
     pub fn start_at(&self, at: Option<Stamp>) -> Start {
         *self.start.get_or_init(|| {
             let (now, monotonic) = by_both_clocks(clock::now, Instant::now);

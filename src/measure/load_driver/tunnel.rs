@@ -29,7 +29,7 @@ pub struct Tunnel {
 }
 
 impl Tunnel {
-    /// One that this request opens.
+    /// A tunnel that this request opens.
     #[must_use]
     pub fn new(request: &[u8]) -> Self {
         Self {
@@ -64,7 +64,7 @@ impl Tunnel {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             };
-            // Nothing comes behind the head before TLS's first message, which the client sends.
+            // No bytes after the response header are lost: the server sends none before the client starts the TLS handshake.
             let fed = self.answer.feed(&state.buffer[..received.bytes], |_, _| {});
             fed.map_err(|error| io::Error::other(format!("answer of the proxy: {error}")))?;
             match self.answer.head().map(|head| head.status) {

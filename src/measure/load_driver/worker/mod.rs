@@ -40,11 +40,11 @@ pub struct Task<'a> {
     pub has_kernel_clock: bool,
     /// Deadlines of connecting and of responses.
     pub deadlines: Deadlines,
-    /// The instant of the start, if there is one.
+    /// When to start; `None`: as soon as all threads are ready.
     pub start_at: Option<Stamp>,
     /// State shared by the threads.
     pub shared: &'a Shared,
-    /// Takes the records of requests that have ended. Nobody waits for them there, so that sending one wakes no thread.
+    /// Channel for the records of requests that have ended. No thread blocks on its receiver, so sending does not wake one.
     pub ended: &'a mpsc::Sender<Record>,
     /// Ends the run.
     pub stop: &'a Cancellation,
