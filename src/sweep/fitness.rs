@@ -7,7 +7,7 @@ use crate::job::Grade;
 use crate::model::with_causes;
 use crate::system::cancellation::Cancellation;
 
-/// Profiles that were examined, with what is wrong.
+/// Problems found, by profile, runner name and number of GPUs; `None` if there are none.
 #[derive(Default)]
 pub(super) struct Examined(HashMap<(Option<String>, Option<String>, u64), Option<String>>);
 

@@ -1,7 +1,7 @@
 //! A sweep on this machine: rows are executed one after another, and their results are collected as runs (`imax sweep`, `imax demo`).
 //!
-//! A sweep measures one variant or several, such as two commits. Several are measured in turn and in rounds, so that whatever else the
-//! machine does meets all of them, and so that a comparison knows how much a measurement differs from the next.
+//! A sweep measures one variant or several, such as two commits. Several are measured alternately and in rounds, so that disturbances of
+//! the machine affect all of them, and a comparison can estimate the variation between measurements.
 
 mod fitness;
 mod kept;
@@ -49,14 +49,14 @@ pub(crate) enum UnfitRows {
     Execute,
 }
 
-/// What a job that fails means for the sweep.
+/// Whether a failed job ends the sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailedJobs {
     GoOn,
     EndSweep,
 }
 
-/// One of the things that a sweep measures.
+/// What a sweep measures under one name, such as a commit.
 #[derive(Debug)]
 pub(crate) struct Variant {
     /// Its name in messages; empty where there is one variant.

@@ -14,8 +14,8 @@ pub(super) struct Turn<'a> {
     pub job: &'a Job,
 }
 
-/// In a round each job of one variant is followed by the same job of the next. The next round turns the order round, so that a machine
-/// that becomes slower or faster does not favour a variant.
+/// Orders the jobs: in a round each job runs for all variants before the next job. Every other round reverses the order of the variants,
+/// so that a machine that becomes slower or faster does not favour a variant.
 pub(super) fn schedule<'a>(variants: &'a [Variant], planned: &'a [Vec<Job>]) -> Vec<Turn<'a>> {
     let rounds = variants.iter().map(|variant| variant.rounds.len()).max().unwrap_or(0);
     let mut turns = Vec::new();
@@ -42,7 +42,7 @@ pub(super) fn schedule<'a>(variants: &'a [Variant], planned: &'a [Vec<Job>]) -> 
     turns
 }
 
-/// The jobs of a round. Accuracy is not a matter of the machine's noise: it is evaluated once.
+/// The jobs of a round. Rows that are only evaluated run in the first round: noise of the machine does not affect accuracy.
 fn jobs_of(jobs: &[Job], round: usize) -> impl Iterator<Item = &Job> {
     jobs.iter().filter(move |job| round == 0 || !job.row.is_evaluated_alone())
 }
