@@ -1,4 +1,4 @@
-//! What a benchmark repository measures, as the user or the machine answered it.
+//! What a benchmark repository measures, as set by the user or found on the machine.
 
 use std::fmt;
 
@@ -81,7 +81,7 @@ pub(crate) enum Launch {
     Local(EngineKind),
     /// A container of the runner.
     Docker(EngineKind),
-    /// A job of the cluster that the runner submits to.
+    /// A Slurm job that the runner submits.
     Slurm(EngineKind),
 }
 
@@ -134,7 +134,7 @@ impl SweepTrigger {
     }
 }
 
-/// What the user asked for; the rest is chosen by what the machine has.
+/// The user's options; the rest is chosen from what the machine has.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wishes {
     pub url: Option<String>,
@@ -155,7 +155,7 @@ pub(crate) enum LauncherWish {
     Slurm,
 }
 
-/// Whose GPUs a runner has.
+/// Vendor of a runner's GPUs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Vendor {
     Nvidia,

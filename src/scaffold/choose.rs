@@ -1,4 +1,4 @@
-//! From wishes and from what the machine has to all answers.
+//! Completes the answers from the user's options and from what the machine has.
 
 use super::answers::{Answers, EngineKind, Launch, LauncherWish, SweepTrigger, Vendor, Wishes};
 use super::machine::{FoundEndpoint, Machine};
@@ -22,10 +22,10 @@ pub(crate) enum ChooseError {
     Name { option: &'static str, found: String },
 }
 
-/// Chooses what the wishes leave open.
+/// Chooses what the user's options leave open.
 ///
 /// # Errors
-/// [`ChooseError`] if neither wishes nor machine say it.
+/// [`ChooseError`] if a value is neither set by the user nor found on the machine.
 pub(crate) fn choose(wishes: &Wishes, machine: &Machine) -> Result<Answers, ChooseError> {
     let launch = launch(wishes, machine)?;
     let model = model(wishes, machine, &launch)?;

@@ -15,7 +15,7 @@ pub(crate) struct ScaffoldFile {
     pub executable: bool,
 }
 
-/// A template of this program is wrong.
+/// A built-in template is invalid.
 #[derive(Debug, thiserror::Error)]
 #[error("template of {path}")]
 pub(crate) struct ScaffoldError {
