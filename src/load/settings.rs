@@ -317,6 +317,26 @@ pub enum Dataset {
     },
 }
 
+impl Dataset {
+    /// The lengths of random prompts; `None` for any other data set.
+    #[must_use]
+    pub fn random_lengths(&self) -> Option<&RandomLengths> {
+        match self {
+            Self::Random(lengths) => Some(lengths),
+            Self::RandomImages(..)
+            | Self::ShareGpt { .. }
+            | Self::Jsonl { .. }
+            | Self::PrefixRepetition(_)
+            | Self::Sonnet { .. }
+            | Self::BurstGpt { .. }
+            | Self::Questions { .. }
+            | Self::Hub(_)
+            | Self::Recorded { .. }
+            | Self::Trace { .. } => None,
+        }
+    }
+}
+
 /// A data set of the Hugging Face hub, or a folder or file with its data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubDataset {

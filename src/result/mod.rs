@@ -23,7 +23,7 @@ pub use json::{Json, JsonError, Object};
 pub use normalize::{Normalised, NormalizeError, doubt, normalize};
 // Re-exported because every query of a result names a metric.
 pub use crate::model::{Better, Metric, Statistic};
-pub use point::{Measurement, MetricInterval, Point, PointFailure, PointOutcome};
+pub use point::{Measurement, MetricInterval, Point, PointFailure, PointOutcome, USUAL_NUMBERS};
 pub use power::{Conditions, Power, RolePower};
 pub use producer::{ProducerError, ResultName, ResultNameError, read_result};
 pub use raw_point::{RawPointError, UNKNOWN, raw_document, raw_documents};

@@ -8,61 +8,11 @@ use serde_json::{Value, json};
 use super::{HistoryRun, RunKind};
 use crate::analysis::{EvalScore, Run};
 use crate::model::{Digest, FailureClass, Metric, PointKey};
-use crate::result::{Measurement, MetricInterval, Point, PointFailure, PointOutcome};
+use crate::result::{Measurement, MetricInterval, Point, PointFailure, PointOutcome, USUAL_NUMBERS};
 
 /// The numbers that have a column of their own, by their names in `agg_*.json`; all others share a JSON column. A column is NULL where
 /// the load generator did not report the number. An addition needs a migration, a removal is not possible.
-pub const METRIC_COLUMNS: [&str; 49] = [
-    "tput_per_gpu",
-    "output_tput_per_gpu",
-    "input_tput_per_gpu",
-    "mean_ttft",
-    "median_ttft",
-    "std_ttft",
-    "p90_ttft",
-    "p95_ttft",
-    "p99_ttft",
-    "p99.9_ttft",
-    "mean_tpot",
-    "median_tpot",
-    "std_tpot",
-    "p90_tpot",
-    "p95_tpot",
-    "p99_tpot",
-    "p99.9_tpot",
-    "mean_intvty",
-    "median_intvty",
-    "std_intvty",
-    "p90_intvty",
-    "p95_intvty",
-    "p99_intvty",
-    "p99.9_intvty",
-    "mean_itl",
-    "median_itl",
-    "std_itl",
-    "p90_itl",
-    "p95_itl",
-    "p99_itl",
-    "p99.9_itl",
-    "mean_e2el",
-    "median_e2el",
-    "std_e2el",
-    "p90_e2el",
-    "p95_e2el",
-    "p99_e2el",
-    "p99.9_e2el",
-    "avg_power_w",
-    "avg_total_gpu_power_w",
-    "total_gpu_energy_j",
-    "joules_per_successful_query",
-    "joules_per_input_token",
-    "joules_per_output_token",
-    "joules_per_total_token",
-    "avg_temp_c",
-    "peak_temp_c",
-    "avg_util_pct",
-    "avg_mem_used_mb",
-];
+pub const METRIC_COLUMNS: [&str; USUAL_NUMBERS.len()] = USUAL_NUMBERS;
 
 /// The metrics whose intervals have two columns each, `ci_low_…` and `ci_high_…`.
 pub const INTERVAL_COLUMNS: [(Metric, &str); 5] = [

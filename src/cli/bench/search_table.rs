@@ -49,7 +49,7 @@ pub fn conclusion(result: &SearchResult, goal: &SearchGoal) -> String {
     let is_highest_best = result.tried.len() > 1 && result.tried.last().map(|tried| tried.load) == result.best;
     let cut = match (goal, result.is_cut_short) {
         (_, true) => "; the time limit ended the search before the throughput stopped growing",
-        (SearchGoal::Saturation, false) if is_highest_best => ", where it still grew: a higher --search-limit may find more",
+        (SearchGoal::Saturation, false) if is_highest_best => ", where it still grew: --sweep with a higher --search-limit may find more",
         (SearchGoal::Saturation | SearchGoal::Objectives { .. }, false) => "",
     };
     format!("{}{cut}\n", answer(result, goal, &objectives.join(" and ")))

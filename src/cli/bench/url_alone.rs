@@ -8,7 +8,7 @@ use super::super::terminal;
 use super::live::Live;
 use super::load_table::{self, LoadTable};
 use super::overview::Overview;
-use crate::load::{BenchmarkSettings, Dataset};
+use crate::load::BenchmarkSettings;
 use crate::measure::{BenchEvent, Discovery, ResultFiles, SearchResult, SearchSettings, TokenizerSource};
 
 /// The display of such a run.
@@ -30,7 +30,10 @@ impl Minute {
     pub fn begin(settings: &SearchSettings, quiet: bool) -> Self {
         let first = settings.bench.loads.first();
         let server = first.map_or_else(String::new, |load| load.target.url_of(&load.target.base_path));
-        let lengths = first.and_then(lengths_of).unwrap_or_default();
+        let lengths = first
+            .and_then(|load| load.dataset.random_lengths())
+            .map(|lengths| format!("{} input and {} output tokens a request", lengths.input, lengths.output))
+            .unwrap_or_default();
         let seconds = first.and_then(|load| load.duration).unwrap_or_default().as_secs();
         say(&format!(
             "measuring {server} for about a minute: {lengths}, {seconds} s at each concurrency from 1 to {}, doubled until the throughput no longer grows",
@@ -114,23 +117,6 @@ impl Minute {
     }
 }
 
-/// The lengths of random requests, for people.
-fn lengths_of(load: &BenchmarkSettings) -> Option<String> {
-    match load.dataset {
-        Dataset::Random(lengths) => Some(format!("{} input and {} output tokens a request", lengths.input, lengths.output)),
-        Dataset::RandomImages(..)
-        | Dataset::ShareGpt { .. }
-        | Dataset::Jsonl { .. }
-        | Dataset::PrefixRepetition(_)
-        | Dataset::Sonnet { .. }
-        | Dataset::BurstGpt { .. }
-        | Dataset::Questions { .. }
-        | Dataset::Hub(_)
-        | Dataset::Recorded { .. }
-        | Dataset::Trace { .. } => None,
-    }
-}
-
 /// Says what was found by asking the server.
 pub fn say_found(found: &Discovery) {
     match &found.model {
@@ -152,21 +138,13 @@ pub fn say_found(found: &Discovery) {
     }
 }
 
-/// The command that measures one load again, with ten requests a slot.
+/// The command that measures one load again, with twenty requests a slot.
 fn command(load: &BenchmarkSettings, server: &str, concurrency: f64) -> String {
-    let lengths = match load.dataset {
-        Dataset::Random(lengths) => format!(" --input-len {} --output-len {}", lengths.input, lengths.output),
-        Dataset::RandomImages(..)
-        | Dataset::ShareGpt { .. }
-        | Dataset::Jsonl { .. }
-        | Dataset::PrefixRepetition(_)
-        | Dataset::Sonnet { .. }
-        | Dataset::BurstGpt { .. }
-        | Dataset::Questions { .. }
-        | Dataset::Hub(_)
-        | Dataset::Recorded { .. }
-        | Dataset::Trace { .. } => String::new(),
-    };
+    let lengths = load
+        .dataset
+        .random_lengths()
+        .map(|lengths| format!(" --input-len {} --output-len {}", lengths.input, lengths.output))
+        .unwrap_or_default();
     let requests = concurrency * 20.0;
     format!(
         "imax bench {} --max-concurrency {concurrency} --num-prompts {requests}{lengths} --ignore-eos --save-result",

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+pub use numbers::USUAL_NUMBERS;
+
 use crate::matrix::Row;
 use crate::model::{Concurrency, FailureClass, Layout, Metric, PointKey, Statistic};
 

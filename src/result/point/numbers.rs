@@ -8,8 +8,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap as _;
 use serde::{Deserializer, Serializer};
 
-/// The names that load generators' results usually have.
-const USUAL: [&str; 49] = [
+/// The names that load generators' results usually have. Histories have a column for each, so an addition needs a migration there.
+pub const USUAL_NUMBERS: [&str; 49] = [
     "tput_per_gpu",
     "output_tput_per_gpu",
     "input_tput_per_gpu",
@@ -63,7 +63,7 @@ const USUAL: [&str; 49] = [
 
 /// A name; usual names are not allocated.
 pub(super) fn name(name: &str) -> Cow<'static, str> {
-    match USUAL.iter().find(|usual| **usual == name) {
+    match USUAL_NUMBERS.iter().find(|usual| **usual == name) {
         Some(usual) => Cow::Borrowed(usual),
         None => Cow::Owned(name.to_owned()),
     }
@@ -88,7 +88,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-            let mut numbers = Vec::with_capacity(entries.size_hint().unwrap_or(USUAL.len()));
+            let mut numbers = Vec::with_capacity(entries.size_hint().unwrap_or(USUAL_NUMBERS.len()));
             while let Some((key, number)) = entries.next_entry::<Cow<str>, f64>()? {
                 numbers.push((name(&key), number));
             }
