@@ -99,5 +99,6 @@ behaviours!(
     behaviour::export_and_import_are_byte_stable,
     behaviour::failures_and_scores_are_kept,
     behaviour::dry_run_changes_nothing,
+    killed_writers::writers_that_create_a_history_together_all_succeed,
     killed_writers::killed_writers_lose_and_repeat_nothing,
 );

@@ -1,4 +1,4 @@
-//! Two writers at once, one of which is killed: what was reported as stored is there once, and nothing is there in part.
+//! Several writers at once, some of which are killed: what was reported as stored is there once, and nothing is there in part.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +10,8 @@ use crate::harness::{Running, imax};
 
 /// Rounds of two ingests; `IMAX_TEST_ROUNDS` sets another number.
 const ROUNDS: u64 = 25;
+/// Writers that find no history and all create it.
+const CREATORS: u64 = 8;
 /// Enough for a transaction of a few hundred kilobytes.
 const POINTS: u32 = 200;
 
@@ -81,6 +83,17 @@ fn kill_at_random(home: &Home, writer: &mut Running, state: &mut u64) {
     if !writer.has_ended() {
         writer.signal(Signal::SIGKILL);
     }
+}
+
+pub fn writers_that_create_a_history_together_all_succeed(home: &Home) {
+    home.fixture.write("run.json", &run_document().to_string());
+    let writers: Vec<Running> = (0..CREATORS).map(|run| start(home, run)).collect();
+    for writer in writers {
+        let ended = writer.finish();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    }
+    assert_eq!(home.list(&[]).len() as u64, CREATORS);
+    home.verify();
 }
 
 pub fn killed_writers_lose_and_repeat_nothing(home: &Home) {

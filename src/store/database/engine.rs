@@ -13,7 +13,7 @@ use url::Url;
 use super::{Access, DatabaseError};
 
 /// How long a connection may take, and a writer wait for another one.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// What PostgreSQL's writers lock: the bytes of `imax`.
 pub(super) const ADVISORY_LOCK: i64 = 0x696d_6178;
 /// What the path of a URL must not contain as it is.

@@ -11,6 +11,8 @@ mod retract;
 mod schema;
 mod verify;
 
+use std::time::{Duration, Instant};
+
 use sqlx::AnyConnection;
 use sqlx::{Any, Connection as _, Transaction};
 
@@ -22,6 +24,8 @@ pub(crate) use verify::verify;
 
 use crate::analysis::RowError;
 
+/// Between two attempts to open a file that another process prepares.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
 /// What to do about damage.
 const RESTORE: &str = "restore the file from a backup, or import the runs again from their files";
 
@@ -78,9 +82,22 @@ pub(crate) struct Database {
 impl Database {
     /// Opens a history.
     ///
+    /// SQLite does not wait for a lock where waiting could end in a deadlock: while another process creates the file, switches it to
+    /// write-ahead logging or recovers it. So opening is tried again for as long as a writer waits elsewhere.
+    ///
     /// # Errors
     /// [`DatabaseError`] for what is not a history, one of another version, or a database that cannot be reached.
     pub(crate) async fn open(address: &Address, access: Access) -> Result<Self, DatabaseError> {
+        let start = Instant::now();
+        loop {
+            match Self::try_open(address, access).await {
+                Err(DatabaseError::Locked(_)) if start.elapsed() < engine::PATIENCE => tokio::time::sleep(RETRY_PAUSE).await,
+                opened => return opened,
+            }
+        }
+    }
+
+    async fn try_open(address: &Address, access: Access) -> Result<Self, DatabaseError> {
         let connection = engine::connect(address, access).await?;
         let mut database = Self {
             connection,

@@ -56,14 +56,21 @@ pub(super) async fn prepare(database: &mut Database, access: Access) -> Result<(
                     .await
                     .map_err(address.sql())?;
             }
-            upgrade(database, &address).await
+            if found == VERSION {
+                Ok(())
+            } else {
+                upgrade(database, &address).await
+            }
         }
     }
 }
 
+/// Applies the missing migrations. They are looked up within the transaction of a writer, because another process may have applied them
+/// since, and sqlx locks no SQLite file.
 async fn upgrade(database: &mut Database, address: &Address) -> Result<(), DatabaseError> {
-    match migrator(address).run(&mut database.connection).await {
-        Ok(()) => Ok(()),
+    let mut transaction = database.begin().await?;
+    match migrator(address).run(&mut *transaction).await {
+        Ok(()) => transaction.commit().await.map_err(address.sql()),
         Err(MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) => Err(address.error(source)),
         Err(source) => Err(DatabaseError::Migrate {
             place: address.to_string(),
