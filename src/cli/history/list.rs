@@ -1,10 +1,11 @@
 //! `imax history list`: the runs of a history.
 
 use clap::Args;
-use comfy_table::{Table, presets};
 
+use super::super::terminal::stdout_style;
 use super::super::{Exit, Failure, OrExit as _, output};
 use super::{FilterArgs, SourceArgs};
+use crate::report::{Rank, TextTable};
 use crate::store::database::{Access, Database, RunFilter, RunSummary};
 
 /// List the runs of a history, newest first.
@@ -49,30 +50,46 @@ pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
 }
 
 fn table(runs: &[RunSummary]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_BORDERS_ONLY_CONDENSED);
-    table.set_header([
-        "id", "started", "project", "kind", "branch", "commit", "points", "measured", "state",
-    ]);
-    for run in runs {
-        let state = match &run.retracted {
-            Some(reason) => format!("retracted: {}", one_line(reason)),
-            None if run.revision > 1 => format!("revision {}", run.revision),
-            None => String::new(),
-        };
-        table.add_row([
-            run.id.to_string(),
-            run.started.clone(),
-            one_line(&run.project),
-            run.kind.clone(),
-            one_line(run.branch.as_deref().unwrap_or_default()),
-            run.commit.chars().filter(|character| !character.is_control()).take(12).collect(),
-            run.points.to_string(),
-            run.measured.to_string(),
-            state,
-        ]);
+    if runs.is_empty() {
+        return "no runs".to_owned();
     }
-    table.to_string()
+    let mut table = TextTable::default();
+    table.add_number("id", Rank::Always);
+    for (title, rank) in [
+        ("started", Rank::Always),
+        ("project", Rank::Identity),
+        ("kind", Rank::Identity),
+        ("branch", Rank::Optional(1)),
+        ("commit", Rank::Optional(0)),
+    ] {
+        table.add_column(title, rank);
+    }
+    table.add_number("points", Rank::Always);
+    table.add_number("measured", Rank::Optional(2));
+    table.add_column("state", Rank::Identity);
+    for run in runs {
+        table.add_row(cells(run));
+    }
+    table.render(stdout_style()).trim_end().to_owned()
+}
+
+fn cells(run: &RunSummary) -> [String; 9] {
+    let state = match &run.retracted {
+        Some(reason) => format!("retracted: {}", one_line(reason)),
+        None if run.revision > 1 => format!("revision {}", run.revision),
+        None => "current".to_owned(),
+    };
+    [
+        run.id.to_string(),
+        run.started.clone(),
+        one_line(&run.project),
+        run.kind.clone(),
+        one_line(run.branch.as_deref().unwrap_or_default()),
+        run.commit.chars().filter(|character| !character.is_control()).take(12).collect(),
+        run.points.to_string(),
+        run.measured.to_string(),
+        state,
+    ]
 }
 
 /// Text from a database for a terminal: control characters could move its cursor or change its colours.

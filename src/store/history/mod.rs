@@ -30,7 +30,7 @@ pub(crate) enum HistoryHomeError {
     Address(#[from] AddressError),
     #[error("this version keeps no history at {0}; expected a folder, a file such as history.db, or postgres://USER@HOST/DATABASE")]
     Unsupported(String),
-    #[error("{0} is a folder; expected a database, a file such as history.db or postgres://USER@HOST/DATABASE")]
+    #[error("{0} would be a history folder; expected a database, a file such as history.db or postgres://USER@HOST/DATABASE")]
     NoDatabase(String),
 }
 
