@@ -18,11 +18,11 @@ use crate::store::history::HistoryHome;
 /// A run, and what it is compared with.
 #[derive(Debug, Args)]
 pub struct ComparedRunArgs {
-    /// The run: a folder that imax collect wrote, a folder of artifacts, run.json, agg_bmk.json or one result.
+    /// The run to show: a folder that imax collect wrote, a folder of artifacts, run.json, agg_bmk.json or one result.
     run: PathBuf,
-    /// What to compare with: a path, or file:PATH, in the forms of the run; history:HISTORY for the level of each point in a history;
-    /// run:ID for the artifacts of a workflow run; branch:NAME for the newest measurement of each point on a branch. Repeat it for
-    /// runs that repeat each other.
+    /// What to compare with: a path or file:PATH of any form accepted for the run; history:HISTORY for the level of each point in a
+    /// history; run:ID for the artifacts of a workflow run; branch:NAME for the newest measurement of each point on a branch. Give it
+    /// several times for repeated runs of the same commit.
     #[arg(long, visible_alias = "compare", value_name = "BASELINE")]
     baseline: Vec<Baseline>,
     /// If the baseline cannot be read, print a warning and report the run without a comparison.
@@ -41,30 +41,30 @@ pub struct ComparedRunArgs {
     evidence: EvidenceArgs,
 }
 
-/// What a comparison uses besides two runs.
+/// Input of a comparison besides the two runs.
 #[derive(Debug, Args)]
 pub struct EvidenceArgs {
-    /// A history, which tells how noisy each point is: a folder that imax collect --history wrote, or a database that imax publish wrote,
-    /// FILE.db or postgres://USER@HOST/DATABASE.
+    /// History from which the noise of each point is known: a folder that imax collect --history wrote, or a database that imax publish
+    /// wrote, FILE.db or postgres://USER@HOST/DATABASE.
     #[arg(long, value_name = "HISTORY")]
     history: Option<HistoryHome>,
-    /// How many of the newest runs of the history to read.
+    /// Number of runs to read from the history, newest first.
     #[arg(long, value_name = "RUNS", default_value_t = 60)]
     history_runs: usize,
-    /// A run that repeats the one to judge, measured again without a change. Repeat it for several.
+    /// Another run of the same commit as the run to judge; can be repeated.
     #[arg(long, value_name = "RUN")]
     repeat: Vec<PathBuf>,
     #[command(flatten)]
     settings: SettingsArgs,
-    /// The name of the earlier run in the report [default: its path].
+    /// Name of the baseline in the report [default: its path].
     #[arg(long, value_name = "NAME")]
     base_name: Option<String>,
-    /// The name of the run in the report [default: its path].
+    /// Name of the run in the report [default: its path].
     #[arg(long, value_name = "NAME")]
     head_name: Option<String>,
 }
 
-/// A run with its comparison, where a baseline was given.
+/// A run, and its comparison if a baseline was given.
 #[derive(Debug)]
 pub struct ComparedRun {
     pub run: Run,
@@ -75,7 +75,7 @@ impl ComparedRunArgs {
     /// Reads the run and compares it.
     ///
     /// # Errors
-    /// Invalid input for what is not a run, a history or settings; as GitHub where a baseline comes from there.
+    /// Invalid input for an invalid run, history or settings file; the errors of GitHub's API if the baseline is on GitHub.
     pub async fn load(self) -> Result<ComparedRun, Failure> {
         let Self {
             run: path,
@@ -124,7 +124,7 @@ async fn compare(baselines: &[Baseline], remote: &WorkflowRuns, evidence: Eviden
     Ok(comparison)
 }
 
-/// Says which accepted regressions are no longer accepted.
+/// Prints a warning for each acceptance of a regression that has expired.
 pub(super) fn say_expired(comparison: &Comparison) {
     for expired in &comparison.expired {
         output::say(&format!("warning: {expired}"));
@@ -136,7 +136,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 impl EvidenceArgs {
-    /// The input of a comparison; reads the settings.
+    /// Reads the settings and returns the input of a comparison.
     ///
     /// # Errors
     /// Invalid input for invalid settings.

@@ -1,4 +1,4 @@
-//! `imax check`: all findings in a repository's configs, runners, changelog, settings, recipes and runner profiles.
+//! `imax check`: reports all findings in the configs, runners, changelog, settings, recipes and runner profiles of a repository.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

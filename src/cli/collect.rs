@@ -1,5 +1,5 @@
-//! `imax collect`: a folder of artifacts to the files of a run. With `--compat` and `--compat-evals` it replaces
-//! collect_results.py and collect_eval_results.py, with their arguments and their outputs.
+//! `imax collect`: collects a folder of artifacts into the files of a run. With `--compat` and `--compat-evals` it replaces
+//! collect_results.py and collect_eval_results.py, with the same arguments and output.
 
 use std::path::{Path, PathBuf};
 
@@ -27,10 +27,10 @@ pub struct CollectArgs {
     /// The folder with the artifacts, at any depth. With --run-id, the download folder [default: imax-artifacts/RUN_ID].
     #[arg(required_unless_present = "run_id")]
     folder: Option<PathBuf>,
-    /// Name of the output in the current folder: agg_NAME.json with --compat, agg_eval_NAME.json with --compat-evals.
+    /// Name of the output file in the current folder: agg_NAME.json with --compat, agg_eval_NAME.json with --compat-evals.
     #[arg(requires = "original")]
     name: Option<String>,
-    /// With --compat-evals: the first key that rows are sorted by.
+    /// With --compat-evals: the first sort key of rows.
     #[arg(requires = "compat_evals", value_enum)]
     sort: Option<SortArg>,
     /// Download the artifacts of this workflow run first. The token comes from GITHUB_TOKEN or GH_TOKEN and needs
@@ -43,7 +43,7 @@ pub struct CollectArgs {
     /// With --run-id: download only artifacts whose names match one of these globs.
     #[arg(long, value_name = "GLOB", requires = "run_id")]
     artifact: Vec<Glob>,
-    /// The plan that imax plan wrote, to report points without results [default: the one among the artifacts of --run-id].
+    /// The plan file of imax plan, to report points without results [default: the one among the artifacts of --run-id].
     #[arg(long, value_name = "FILE", conflicts_with = "original")]
     plan: Option<PathBuf>,
     /// The output folder.
@@ -57,13 +57,13 @@ pub struct CollectArgs {
     shards: bool,
     #[command(flatten)]
     history: HistoryArgs,
-    /// Do what collect_results.py does: merge all JSON files into one list.
+    /// Replace collect_results.py: merge all JSON files into one list.
     #[arg(long, requires = "name")]
     compat: bool,
-    /// Do what collect_eval_results.py does.
+    /// Replace collect_eval_results.py.
     #[arg(long, requires = "name")]
     compat_evals: bool,
-    /// With --compat-evals: the version of collect_eval_results.py.
+    /// With --compat-evals: the version of collect_eval_results.py to replace.
     #[arg(long, value_enum, default_value_t = DialectArg::Current, requires = "compat_evals")]
     dialect: DialectArg,
 }
@@ -71,11 +71,11 @@ pub struct CollectArgs {
 /// The history to which the run is added.
 #[derive(Debug, Args)]
 struct HistoryArgs {
-    /// Add the run to the history in this folder, which is created if it is missing. Compare first: a run that is part of its own
-    /// baseline differs from it by less.
+    /// Add the run to the history in this folder, which is created if it is missing. Compare before: a run that is part of its own
+    /// baseline differs less from it.
     #[arg(long, value_name = "DIR", conflicts_with = "original")]
     history: Option<PathBuf>,
-    /// With --history: how many of the newest runs to keep.
+    /// With --history: number of runs to keep, newest first.
     #[arg(long, value_name = "RUNS", default_value_t = 200)]
     history_keep: usize,
     /// With --history: the commit that was measured.
@@ -90,7 +90,7 @@ struct HistoryArgs {
 }
 
 impl HistoryArgs {
-    /// The entry to add; `None` if no history is named.
+    /// The entry to add; `None` without --history.
     fn into_entry(self, run_id: Option<u64>) -> Option<HistoryEntry> {
         let Self {
             history,
@@ -131,7 +131,7 @@ impl From<SortArg> for EvalSort {
 /// Runs the command.
 ///
 /// # Errors
-/// Infrastructure where files cannot be read or written; invalid input for an invalid plan.
+/// Infrastructure if files cannot be read or written; invalid input for an invalid plan.
 pub async fn run(args: CollectArgs) -> Result<Exit, Failure> {
     let CollectArgs {
         folder,
@@ -153,7 +153,7 @@ pub async fn run(args: CollectArgs) -> Result<Exit, Failure> {
         return merge_shards(&folder.unwrap_or_default(), &out);
     }
     if compat || compat_evals {
-        // clap has checked that both are there.
+        // clap has checked that both are given.
         let (folder, name) = (folder.unwrap_or_default(), name.unwrap_or_default());
         if compat {
             collect::compat_results(&folder, Path::new(&format!("agg_{name}.json")))?;
@@ -194,7 +194,7 @@ pub async fn run(args: CollectArgs) -> Result<Exit, Failure> {
     })
 }
 
-/// Merges the shards of a load, and shows it as `imax bench` does.
+/// Merges the shards of a load and prints the tables of `imax bench`.
 fn merge_shards(folder: &Path, out: &Path) -> Result<Exit, Failure> {
     let CollectedShards { load, path } = collect_shards(folder, out)?;
     let measured = &load.measured;
@@ -219,7 +219,7 @@ fn merge_shards(folder: &Path, out: &Path) -> Result<Exit, Failure> {
     })
 }
 
-/// Downloads artifacts and gives the plan file among them.
+/// Downloads artifacts and returns the path of the plan file among them.
 async fn download(repository: Option<&str>, request: &RunDownload) -> Result<Option<PathBuf>, Failure> {
     let (client, repository) = github::connect(repository)?;
     let artifacts = collect::download(&client, &repository, request).await?;

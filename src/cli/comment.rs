@@ -1,4 +1,4 @@
-//! `imax comment`: the report as the one comment of a workflow on its pull request.
+//! `imax comment`: posts the report as a comment on the pull request, one per workflow.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,14 +33,13 @@ pub struct CommentArgs {
     /// The commit of the check run [default: the head of the event's pull request, else GITHUB_SHA].
     #[arg(long, value_name = "COMMIT", requires = "check_run")]
     sha: Option<String>,
-    /// The changelog: the check run annotates the entries that selected the points, else its first line.
+    /// The changelog, in which the check run annotates the entries that selected the points, or else the first line.
     #[arg(long, value_name = "FILE", default_value = "perf-changelog.yaml")]
     annotate: String,
-    /// The plan file of imax plan, to link failures to their jobs. The token needs `actions: read` for that; without it there are no
-    /// such links.
+    /// The plan file of imax plan, to link failures to their jobs, for which the token needs `actions: read`.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
-    /// Print the comment and send nothing.
+    /// Print the comment without sending it.
     #[arg(long)]
     dry_run: bool,
 }
@@ -48,8 +47,8 @@ pub struct CommentArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// Invalid input for what is not a run; usage where the pull request or the repository is not known; infrastructure where
-/// GitHub refuses or does not answer.
+/// Invalid input for an invalid run; usage if the pull request or the repository is unknown; infrastructure if GitHub rejects the
+/// request or does not answer.
 pub async fn run(args: CommentArgs) -> Result<Exit, Failure> {
     let CommentArgs {
         compared_run,
@@ -100,7 +99,7 @@ pub async fn run(args: CommentArgs) -> Result<Exit, Failure> {
         Ok(change) => change,
         Err(error) => {
             say_read_only("comment", error)?;
-            // What would be the comment is at least on the page of the run.
+            // Show the report at least on the page of the workflow run.
             let files = WorkflowFiles::from_environment();
             if !files.has_summary() {
                 files.add_summary(&body).or_exit(Exit::Infrastructure)?;
@@ -116,8 +115,8 @@ pub async fn run(args: CommentArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// Inside GitHub Actions a refused permission is a notice: the token of a fork's pull request can only read, and the report itself is
-/// complete. Any other error stays one.
+/// Prints a notice if the token lacks a permission inside GitHub Actions, because the token of a fork's pull request is read-only. Any
+/// other error is returned.
 fn say_read_only(what: &str, error: GithubError) -> Result<(), Failure> {
     if !matches!(error, GithubError::Forbidden { .. }) || !github::is_github_actions() {
         return Err(error.into());
@@ -127,8 +126,7 @@ fn say_read_only(what: &str, error: GithubError) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The pages of the jobs behind points that failed. A comment without links is better than none, so a refusal of GitHub is only a
-/// warning.
+/// URLs of the jobs of failed points. An error of GitHub is only a warning, because a comment without links is better than none.
 async fn job_pages(plan: Option<&Path>, repository: Option<&str>, run: &Run) -> Result<BTreeMap<PointKey, String>, Failure> {
     let (Some(plan), Some(run_id), true) = (plan, github::run_id(), run.failures().next().is_some()) else {
         return Ok(BTreeMap::new());

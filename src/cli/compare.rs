@@ -1,4 +1,4 @@
-//! `imax compare`: runs to verdicts, for people or for programs, with an exit code for gates.
+//! `imax compare`: judges runs against a baseline run, with an exit code for workflow gates.
 
 use std::path::PathBuf;
 
@@ -22,17 +22,17 @@ pub struct CompareArgs {
     /// The run to compare with: a folder that imax collect wrote, a folder of artifacts, run.json, agg_bmk.json, one result, or raw
     /// results of any load generator, such as those of imax bench, in a file or a folder.
     base: PathBuf,
-    /// The run to judge, in the same forms; several are shown side by side.
+    /// The run to judge, in the same forms; several runs are shown side by side.
     #[arg(required = true)]
     heads: Vec<PathBuf>,
     #[command(flatten)]
     evidence: EvidenceArgs,
     #[command(flatten)]
     selection: SelectionArgs,
-    /// The format of the report; several runs are shown as table, markdown, csv or json.
+    /// The format of the report; for several runs: table, markdown, csv or json.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// Exit with code 5 if one is found.
+    /// Exit with code 5 on such a finding.
     #[arg(long, value_enum)]
     fail_on: Option<FailOn>,
 }
@@ -40,7 +40,7 @@ pub struct CompareArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// Invalid input for what is not a run; usage for a format that cannot show several.
+/// Invalid input for an invalid run; usage for a format that cannot show several runs.
 pub async fn run(args: CompareArgs) -> Result<Exit, Failure> {
     let CompareArgs {
         base: base_path,

@@ -1,4 +1,4 @@
-//! `imax completions`: what a shell needs to complete commands and flags.
+//! `imax completions`: scripts for the completion of commands and flags in a shell.
 
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
@@ -20,7 +20,7 @@ pub struct CompletionsArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// What [`output::emit`] says.
+/// As [`output::emit`].
 pub fn run(args: &CompletionsArgs) -> Result<Exit, Failure> {
     let CompletionsArgs { shell } = args;
     let mut script = Vec::new();

@@ -6,10 +6,9 @@ use clap::Args;
 
 use crate::planning::ConfigFiles;
 
-/// The config files of a command.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct ConfigArgs {
-    /// The folder of the master configs (`*-master.yaml`) and of `runners.yaml` [default: configs, or .github/configs]
+    /// Folder of the master configs (`*-master.yaml`) and of `runners.yaml` [default: configs, or .github/configs]
     #[arg(long, value_name = "FOLDER")]
     config_dir: Option<PathBuf>,
     /// Master configs, instead of those of the folder

@@ -1,4 +1,4 @@
-//! Credentials that a command does not need leave its process before anything is started.
+//! Removes credentials that a command does not need from its process before the command starts anything.
 
 use std::os::unix::process::CommandExt as _;
 
@@ -6,8 +6,8 @@ use anyhow::anyhow;
 
 use super::{Command, Exit, Failure, OrExit as _};
 
-/// What the job's token, the runner's services and webhooks are known by. A recipe runs with the rights of this process, so it can read
-/// them from `/proc/<pid>/environ`, and with them write to the repository.
+/// Variables that hold the job's token, the tokens of the runner's services, and webhooks. A recipe runs with the rights of this
+/// process, so it can read `/proc/<pid>/environ` and could write to the repository with them.
 const CREDENTIALS: [&str; 13] = [
     "GITHUB_TOKEN",
     "GH_TOKEN",
@@ -24,12 +24,12 @@ const CREDENTIALS: [&str; 13] = [
     "IMAX_WEBHOOK_SECRET",
 ];
 
-/// Starts this program again without the credentials where the command needs none of them. Removing a variable does not suffice:
-/// `/proc/<pid>/environ` shows the memory that the kernel filled at the start. The process keeps its number, and the new one finds
+/// Executes this program again without the credentials if the command needs none of them. Removing the variables is not enough, because
+/// `/proc/<pid>/environ` shows the memory that the kernel filled at the start. The process keeps its id, and the second time there is
 /// nothing to remove.
 ///
 /// # Errors
-/// Infrastructure where the program cannot be started again.
+/// Infrastructure if the program cannot be executed.
 pub(super) fn drop_unneeded(command: &Command) -> Result<(), Failure> {
     let held: Vec<&str> = CREDENTIALS.into_iter().filter(|name| std::env::var_os(name).is_some()).collect();
     if command.uses_github() || held.is_empty() {

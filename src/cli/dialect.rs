@@ -1,10 +1,9 @@
-//! The version of the original tools that a drop-in replaces.
+//! The versions of InferenceX's scripts that imax replaces.
 
 use clap::ValueEnum;
 
 use crate::result::Dialect;
 
-/// The versions.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum DialectArg {
     /// The newest version.

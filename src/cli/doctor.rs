@@ -1,4 +1,4 @@
-//! `imax doctor`: examines this node with the checks that `imax run` makes before it starts anything.
+//! `imax doctor`: examines this node with the same checks as `imax run` before a job.
 
 use std::path::PathBuf;
 
@@ -26,13 +26,13 @@ pub struct DoctorArgs {
     /// Name of this runner, `<prefix>_<n>` [default: this machine's name].
     #[arg(long, value_name = "NAME", env = "RUNNER_NAME")]
     runner_name: Option<String>,
-    /// File with the row to run, which determines the number of GPUs; `-` reads stdin.
+    /// File with the matrix row, from which the number of GPUs is taken; `-` reads stdin.
     #[arg(long, value_name = "FILE")]
     row: Option<PathBuf>,
-    /// Number of GPUs that the job needs here, instead of the row's.
+    /// Number of GPUs that the job needs on this node, instead of the row's.
     #[arg(long, value_name = "N", conflicts_with = "row")]
     gpus: Option<u64>,
-    /// Examine only the GPUs and the clock, from within a job that has this node, and name problems on stderr.
+    /// Examine only the GPUs and the clock, from within a job on this node, and print problems to stderr.
     #[arg(long)]
     inside_job: bool,
     /// Output folder of the job.
@@ -54,7 +54,6 @@ enum Format {
     Json,
 }
 
-/// The request, and the format of its answer.
 fn request(args: DoctorArgs) -> Result<(ExaminationRequest, Format), Failure> {
     let DoctorArgs {
         profile,
@@ -83,7 +82,7 @@ fn request(args: DoctorArgs) -> Result<(ExaminationRequest, Format), Failure> {
 /// Runs the command.
 ///
 /// # Errors
-/// For a profile or a row that cannot be used.
+/// For an invalid profile or row.
 pub fn run(args: DoctorArgs) -> Result<Exit, Failure> {
     let cancellation = Cancellation::on_signals()?;
     let (request, format) = request(args)?;

@@ -1,4 +1,4 @@
-//! `imax export`: a history for other tools.
+//! `imax export`: writes a history in a format for other tools.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::store::history::HistoryDatabase;
 use crate::system::files;
 use crate::system::runtime::block_on;
 
-/// Write a history as JSON, CSV or a database of its own.
+/// Write a history as JSON, CSV or SQLite database.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
         imax export --history history.db --format csv --out points.csv\n  \
@@ -24,7 +24,7 @@ pub struct ExportArgs {
     /// The format.
     #[arg(long, value_enum)]
     format: Format,
-    /// The file; standard output if it is not given.
+    /// The output file [default: stdout].
     #[arg(long, value_name = "FILE", required_if_eq("format", "sqlite"))]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -33,18 +33,18 @@ pub struct ExportArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// A list of runs, which imax import reads again; the same runs give the same bytes
+    /// A list of runs, which imax import can read; the same runs give the same bytes
     Json,
-    /// One line a point: every number with its full digits
+    /// One line per point, with all digits of each number
     Csv,
-    /// A new history with the runs as they are; needs --out
+    /// A new history with the current state of the runs; needs --out
     Sqlite,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// Invalid input for what is not a history; infrastructure for a file that cannot be written.
+/// Invalid input for an invalid history; infrastructure if the file cannot be written.
 pub async fn run(args: ExportArgs) -> Result<Exit, Failure> {
     let ExportArgs {
         history,
@@ -56,7 +56,7 @@ pub async fn run(args: ExportArgs) -> Result<Exit, Failure> {
     let (format, out) = match (format, out) {
         (Format::Json, out) => (ExportFormat::Json, out),
         (Format::Csv, out) => (ExportFormat::Csv, out),
-        // clap has checked that there is a file.
+        // clap has checked that a file is given.
         (Format::Sqlite, out) => (ExportFormat::Sqlite(out.unwrap_or_default()), None),
     };
     let runs = match out {
@@ -67,7 +67,7 @@ pub async fn run(args: ExportArgs) -> Result<Exit, Failure> {
                 exported = block_on(export(&history.0, &filter, &format, &mut |text| file.write_all(text.as_bytes())))?;
                 match &exported {
                     Ok(_) => Ok(()),
-                    // Keeps the file from being replaced; the reason is in `exported`.
+                    // An error leaves the old file in place; its reason is in `exported`.
                     Err(_) => Err(std::io::ErrorKind::Interrupted.into()),
                 }
             })

@@ -1,4 +1,4 @@
-//! `imax import`: other histories into a history.
+//! `imax import`: stores the runs of other histories.
 
 use std::path::PathBuf;
 
@@ -14,8 +14,8 @@ use crate::store::publish::Sources;
         imax import history/ --to history.db\n  \
         imax export --history history.db --format json > runs.json; imax import runs.json --to team.db --project team")]
 pub struct ImportArgs {
-    /// A folder that imax collect --history wrote, a file of it, or what imax export --format json wrote. The same content twice is no
-    /// change.
+    /// A folder that imax collect --history wrote, a file of it, or the output of imax export --format json. Importing the same content
+    /// again changes nothing.
     #[arg(required = true, value_name = "FILES")]
     files: Vec<PathBuf>,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `imax import-image`: an image in a cache that many jobs share. Batch scripts call it on their nodes.
+//! `imax import-image`: imports an image into a cache that many jobs share. Batch scripts call it on their nodes.
 
 use std::path::PathBuf;
 
@@ -14,13 +14,13 @@ use crate::system::cancellation::Cancellation;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imax import-image --image nvcr.io/nvidia/tritonserver:25.01 --cache /shared/images")]
 pub struct ImportImageArgs {
-    /// The image as in the configs.
+    /// The image, written as in the configs.
     #[arg(long)]
     image: String,
     /// The cache, a folder that all nodes share.
     #[arg(long, value_name = "DIR")]
     cache: PathBuf,
-    /// The longest duration, such as 90s or 30m, including the wait for another job's import.
+    /// Maximum duration, such as 90s or 30m, including the wait while another job imports the image.
     #[arg(long, default_value = "1h")]
     deadline: PhaseTime,
 }
@@ -28,7 +28,7 @@ pub struct ImportImageArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// If the image cannot be had.
+/// If the image cannot be imported.
 pub fn run(args: ImportImageArgs) -> Result<Exit, Failure> {
     let ImportImageArgs { image, cache, deadline } = args;
     let cancellation = Cancellation::on_signals()?;
@@ -37,7 +37,7 @@ pub fn run(args: ImportImageArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// The line appears in the log of a job, where others print, too.
+/// The prefix tells the line from others in the log of the job.
 fn print_step(text: &str) {
     say(&format!("imax: {text}"));
 }

@@ -1,4 +1,4 @@
-//! `imax init`: writes the files of a benchmark repository for what this machine, or the user, has.
+//! `imax init`: writes the files of a benchmark repository for the engine and hardware of this machine or of the flags.
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -15,27 +15,27 @@ use crate::system::cancellation::Cancellation;
 
 /// Write the files of a benchmark repository: config, runners, profile, recipe, settings, changelog, workflow.
 ///
-/// Looks for running OpenAI-compatible servers, installed engines, Docker, Slurm and GPUs, and asks what remains open. With --yes, or
-/// without a terminal, nothing is asked.
+/// Detects running OpenAI-compatible servers, installed engines, Docker, Slurm and GPUs, and asks for the rest. With --yes, or without a
+/// terminal, it asks nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
         imax init --yes\n  \
         imax init --url http://127.0.0.1:8000 --trigger every-push\n  \
         imax init --engine vllm --launcher docker --model Qwen/Qwen3-8B --hardware h100 --gpus 1")]
 pub(super) struct InitArgs {
-    /// Top folder of the repository
+    /// Folder of the repository
     #[arg(long, value_name = "DIR", default_value = ".")]
     dir: PathBuf,
-    /// Benchmark a server that runs already
+    /// Benchmark a server that is already running
     #[arg(long, value_name = "URL", conflicts_with_all = ["engine", "launcher"])]
     url: Option<String>,
     /// Engine that the recipe starts
     #[arg(long, value_enum)]
     engine: Option<EngineArg>,
-    /// How the engine is started
+    /// How to start the engine
     #[arg(long, value_enum)]
     launcher: Option<LauncherArg>,
-    /// Model: its name on the hub, a file, or the name under which the server has it
+    /// Model: a hub name, a file, or the name that the server uses
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
     /// Precision, such as fp8 [default: by the model's name, else bf16]
@@ -44,13 +44,13 @@ pub(super) struct InitArgs {
     /// Label of the runners, such as h100 [default: by this machine's GPU, else cpu]
     #[arg(long, value_name = "LABEL")]
     hardware: Option<String>,
-    /// GPUs for the engine
+    /// Number of GPUs for the engine
     #[arg(long, value_name = "N")]
     gpus: Option<u32>,
     /// What starts a sweep
     #[arg(long, value_enum)]
     trigger: Option<TriggerArg>,
-    /// Ask nothing
+    /// Ask no questions
     #[arg(long, short)]
     yes: bool,
     /// Overwrite files that exist
@@ -85,11 +85,11 @@ impl From<EngineArg> for EngineKind {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LauncherArg {
-    /// A process of the runner
+    /// A process on the runner
     Local,
-    /// A container of the runner
+    /// A container on the runner
     Docker,
-    /// A job of the cluster that the runner submits to
+    /// A job that the runner submits to a cluster
     Slurm,
 }
 
@@ -107,7 +107,7 @@ impl From<LauncherArg> for LauncherWish {
 enum TriggerArg {
     /// New entries of perf-changelog.yaml, as in InferenceX
     Changelog,
-    /// Each push to the default branch and each pull request with the label `benchmark`
+    /// Each push to the default branch, and each pull request with the label `benchmark`
     EveryPush,
     /// Once a night
     Nightly,
@@ -126,7 +126,7 @@ impl From<TriggerArg> for SweepTrigger {
     }
 }
 
-/// Where and how the files are written.
+/// Where and how to write the files.
 struct Destination {
     folder: PathBuf,
     may_ask: bool,
@@ -211,7 +211,7 @@ fn print_machine(machine: &Machine) {
     }
 }
 
-/// Whether nothing would be lost, or the user agrees.
+/// Whether no file would be overwritten, or the user agrees to it.
 fn files_may_be_written(destination: &Destination, files: &[ScaffoldFile]) -> Result<bool, Failure> {
     let lost = existing(&destination.folder, files);
     if lost.is_empty() || destination.force {
@@ -243,13 +243,13 @@ fn print_next_steps(folder: &Path, answers: &Answers) {
     ));
 }
 
-/// The questions of a terminal.
+/// Questions on the terminal.
 mod questions {
     use dialoguer::{Confirm, Input, Select};
 
     use super::{EngineKind, Machine, SweepTrigger, Wishes};
 
-    /// Asks what neither the command line nor the machine says.
+    /// Asks for what is neither given nor detected.
     pub(super) fn ask(wishes: &mut Wishes, machine: &Machine) -> dialoguer::Result<()> {
         if wishes.url.is_none() && wishes.engine.is_none() {
             ask_engine(wishes, machine)?;

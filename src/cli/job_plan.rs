@@ -1,4 +1,4 @@
-//! What a job would do, as text: the answer of `imax run --dry-run`.
+//! Output of `imax run --dry-run`: the plan of a job as text.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use crate::execution::{JobPlan, PhaseDeadline};
 use crate::fleet::launcher::LaunchPlan;
 use crate::job::PhaseTime;
 
-/// The plan in sections; each value is on a line of its own, and control characters in it are escaped.
+/// The plan in sections with one value per line; control characters are escaped.
 pub(super) fn text_of(plan: &JobPlan) -> String {
     let JobPlan {
         spec,
@@ -82,7 +82,7 @@ fn deadline_line(deadline: &PhaseDeadline) -> String {
     format!("{phase}: {}{each}", PhaseTime::of(*limit))
 }
 
-/// A heading and its lines; nothing without lines.
+/// Appends a heading and its lines; nothing if there are no lines.
 fn section<T: AsRef<str>>(text: &mut String, heading: &str, lines: impl IntoIterator<Item = T>) {
     let mut lines = lines.into_iter().peekable();
     if lines.peek().is_none() {
@@ -102,7 +102,7 @@ fn section<T: AsRef<str>>(text: &mut String, heading: &str, lines: impl IntoIter
     }
 }
 
-/// The words as a shell would need them.
+/// The words quoted for a shell.
 fn quoted(words: &[String]) -> String {
     let quoted = words
         .iter()

@@ -1,4 +1,4 @@
-//! Log records on stderr, for whoever looks for a fault. They are off by default; progress and results are not log records.
+//! Log records on stderr for debugging, off by default. Progress and results are not log records.
 
 use anyhow::Context as _;
 use clap::{ArgAction, Args, ValueEnum};
@@ -6,45 +6,43 @@ use tracing_subscriber::EnvFilter;
 
 use super::{Exit, Failure, OrExit as _, output};
 
-/// The filter, in the syntax of `tracing_subscriber::EnvFilter`.
+/// Variable with the filter, in the syntax of `tracing_subscriber::EnvFilter`.
 const FILTER_VARIABLE: &str = "IMAX_LOG";
 
-/// What is logged, and how.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Logging")]
 pub struct LogArgs {
-    /// Log to stderr: -v informs, -vv debugs, -vvv traces. Without it, the filter in IMAX_LOG decides.
+    /// Log to stderr: -v info, -vv debug, -vvv trace; by default as IMAX_LOG sets it.
     #[arg(short, long, action = ArgAction::Count, global = true)]
     verbose: u8,
-    /// Log nothing, whatever IMAX_LOG says.
+    /// Log nothing, even if IMAX_LOG is set.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
     /// The format of log records: text or json.
-    // Shown possible values with descriptions would switch every command's --help to the long layout.
+    // If clap listed the possible values, it would use the long layout for the --help of every command.
     #[arg(long, value_enum, default_value_t = LogFormat::Text, global = true, hide_possible_values = true)]
     log_format: LogFormat,
 }
 
-/// The format of log records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LogFormat {
-    /// A line of text for each.
+    /// One line of text per record.
     Text,
-    /// A JSON object for each.
+    /// One JSON object per record.
     Json,
 }
 
 impl LogArgs {
-    /// Sets logging up for this process.
+    /// Installs the subscriber of this process.
     ///
     /// # Errors
-    /// Usage where `IMAX_LOG` is not a filter.
+    /// Usage if `IMAX_LOG` is not a valid filter.
     pub(super) fn set_up(&self) -> Result<(), Failure> {
         let Some(filter) = self.filter(std::env::var(FILTER_VARIABLE).ok().as_deref())? else {
             return Ok(());
         };
         let records = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| output::Stderr);
-        // A subscriber that is there already stays: a test's, say.
+        // An earlier subscriber is kept, such as that of a test.
         match self.log_format {
             LogFormat::Text => drop(records.with_ansi(false).try_init()),
             LogFormat::Json => drop(records.json().try_init()),
@@ -52,7 +50,7 @@ impl LogArgs {
         Ok(())
     }
 
-    /// None if nothing is logged: then no subscriber is installed, and an event costs one comparison.
+    /// `None` if nothing is logged: without a subscriber, an event costs one comparison.
     fn filter(&self, variable: Option<&str>) -> Result<Option<EnvFilter>, Failure> {
         let directives = match (self.quiet, self.verbose, variable) {
             (true, ..) => return Ok(None),

@@ -1,4 +1,4 @@
-//! `imax man`: manual pages, made from the same definitions as `--help`.
+//! `imax man`: manual pages, generated from the same definitions as `--help`.
 
 use std::path::{Path, PathBuf};
 
@@ -26,11 +26,11 @@ pub struct ManArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// Usage for a command that does not exist; infrastructure where a page cannot be written.
+/// Usage for an unknown command; infrastructure if a page cannot be written.
 pub fn run(args: &ManArgs) -> Result<Exit, Failure> {
     let ManArgs { command, dir } = args;
     let mut root = Cli::command();
-    // Only a built command knows the whole names of its subcommands.
+    // The full names of subcommands are only known after `build`.
     root.build();
     if let Some(dir) = dir {
         std::fs::create_dir_all(dir)
@@ -61,7 +61,7 @@ fn write_pages(command: &Command, dir: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What people call: neither the parts of imax that it starts itself, nor clap's `help`, whose page repeats the others.
+/// Subcommands except hidden ones, which imax starts itself, and clap's `help`, whose page would repeat the others.
 fn documented_subcommands(command: &Command) -> impl Iterator<Item = &Command> {
     command
         .get_subcommands()

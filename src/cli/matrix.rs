@@ -1,4 +1,4 @@
-//! `imax matrix`: expands config entries to rows, as a JSON array on stdout.
+//! `imax matrix`: expands config entries to rows and prints them as a JSON array.
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -11,7 +11,7 @@ use crate::matrix::{self, Bounds, FullSweep, NodeSweep, Row, Step, TestConfig};
 use crate::model::Concurrency;
 use crate::planning::ConfigFiles;
 
-/// Expand configs to rows, one for each job, and print them as JSON.
+/// Expand configs to rows, one per job, and print them as JSON.
 #[derive(Debug, Args)]
 #[command(
     infer_long_args = true,
@@ -37,7 +37,7 @@ enum Selection {
         after_help = "Example:\n  imax matrix test-config --config-keys 'dsr1-fp8-*' --conc 4 64"
     )]
     TestConfig(TestConfigArgs),
-    /// Every config of a runner label on every one of its nodes
+    /// Every config of a runner label on every node of the label
     #[command(
         infer_long_args = true,
         after_help = "Example:\n  imax matrix runner-model-sweep --runner-type h200 --single-node"
@@ -90,7 +90,7 @@ struct FullSweepArgs {
     /// Kinds of scenario
     #[arg(long, value_name = "KIND", num_args = 1..)]
     scenario_type: Vec<ScenarioName>,
-    /// A substring of node names: one row for each matching node of the row's label
+    /// A substring of node names: one row per matching node of the row's label
     #[arg(long, value_name = "SUBSTRING")]
     runner_node_filter: Option<String>,
 }
@@ -113,7 +113,7 @@ struct TestConfigArgs {
     /// Kinds of scenario
     #[arg(long, value_name = "KIND", num_args = 1..)]
     scenario_type: Vec<ScenarioName>,
-    /// A substring of node names or of the label: one row for each matching node
+    /// A substring of node names or of the label: one row per matching node
     #[arg(long, value_name = "SUBSTRING")]
     runner_node_filter: Option<String>,
 }
@@ -169,7 +169,7 @@ struct EvalArgs {
 }
 
 impl EvalArgs {
-    /// The selection; `None` for the default of the configs' convention.
+    /// The selection; `None` for the default of the configs' format.
     fn selection(self) -> Option<Evals> {
         let Self {
             run_evals,

@@ -1,5 +1,5 @@
-//! The commands, one file each: a command's arguments and its few lines of wiring between the pure steps and the
-//! edge. Data goes to stdout, words for people to stderr, and every end has one of the documented exit codes.
+//! The commands, one file each: arguments, their conversion to the input of a use case, and output. Data goes to stdout, messages go to
+//! stderr, and every command ends with one of the documented exit codes.
 
 mod action;
 mod baseline;
@@ -60,7 +60,7 @@ pub use nvml::main as nvml_main;
 pub use exit::Exit;
 pub(crate) use exit::{Failure, OrExit, in_words};
 
-/// The version with the commit that the program was built from and its day, where the build script knew them.
+/// The version, with commit and date if the build script could determine them.
 const VERSION: &str = env!("IMAX_VERSION");
 
 /// Continuous benchmarking of LLM inference.
@@ -80,7 +80,7 @@ struct Cli {
     command: Command,
 }
 
-/// One variant a command; the order is that of the pipeline.
+/// The commands in the order of the pipeline, which is that of the help text.
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(Box<init::InitArgs>),
@@ -118,7 +118,7 @@ enum Command {
 }
 
 impl Command {
-    /// Whether the command speaks with GitHub or sends notifications, so that it needs the credentials for them.
+    /// Whether the command calls GitHub's API or sends notifications, so that it needs the credentials for them.
     fn uses_github(&self) -> bool {
         match self {
             Self::Plan(_)
@@ -155,7 +155,7 @@ impl Command {
     }
 }
 
-/// Parses the command line, runs the command, says what went wrong, and gives the exit code.
+/// Parses the command line, runs the command, prints its error, and returns the exit code.
 #[must_use]
 pub fn main() -> std::process::ExitCode {
     panic::guarded(run_command_line)
@@ -165,7 +165,7 @@ fn run_command_line() -> std::process::ExitCode {
     let cli = match Cli::try_parse_from(bench::with_dashes(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are answers on stdout, the rest is usage on stderr; clap knows which is which.
+            // Help and version go to stdout with exit code 0, errors go to stderr.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
             let printed = output::answer(&error);
             if let Some(hint) = bench::hint(&error) {
@@ -191,20 +191,20 @@ fn run_command_line() -> std::process::ExitCode {
 }
 
 fn start(command: Command) -> Result<Exit, Failure> {
-    // One line a second from NVIDIA's library: it needs no runtime.
+    // The sampler runs for the whole job and needs no runtime.
     if let Command::Nvml(args) = &command {
         return nvml::run(args);
     }
     runtime().or_exit(Exit::Infrastructure)?.block_on(run(command))
 }
 
-/// Runs a command line in this process, as [`main`] does.
+/// Runs a command line in this process.
 ///
 /// # Errors
-/// As the command; usage for a command line that is none.
+/// The error of the command; usage for an invalid command line.
 async fn dispatch(command_line: impl IntoIterator<Item = String>) -> Result<Exit, Failure> {
     let cli = Cli::try_parse_from(command_line).or_exit(Exit::Usage)?;
-    // Boxed, because a step of the action is a command that runs commands.
+    // Boxed, because the future is recursive: a step of the action is a command that runs commands.
     Box::pin(run(cli.command)).await
 }
 

@@ -1,5 +1,5 @@
-//! `imax normalize`: a raw result and the facts about its job to `agg_*.json`. Without options it replaces process_result.py and
-//! reads everything from the environment.
+//! `imax normalize`: converts a raw result and the description of its job to `agg_*.json`. Without options it replaces
+//! process_result.py and reads its input from the environment.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -20,11 +20,10 @@ use crate::store::normalize::{self, NormalizeInput};
 ///
 /// The load generator that wrote the result is detected from its content: imax, benchmark_serving.py and vllm bench serve,
 /// sglang.bench_serving (JSON lines), AIPerf and genai-perf, GuideLLM, inference-perf, llm-d's benchmark report (YAML or
-/// JSON). A folder must be one of srt-slurm, with a result
-/// for each concurrency of the row.
+/// JSON). A folder must be one of srt-slurm, with a result for each concurrency of the row.
 ///
-/// Figures that cannot be true (below zero, percentiles out of order, seconds for milliseconds, most requests failed) are
-/// refused; doubtful ones are marked with a code. REQUIRE_POWER=1 fails without the power of the load.
+/// Impossible figures (below zero, percentiles out of order, seconds instead of milliseconds, most requests failed) are
+/// refused; implausible ones are marked with a code. With REQUIRE_POWER=1 a result without power samples is an error.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  imax normalize --row row.json --raw out/result.json\n  imax normalize --row row.json --raw logs/sa-bench_isl_8192_osl_1024"
@@ -39,21 +38,21 @@ pub struct NormalizeArgs {
     /// The concurrency that was measured; needed if the row has several and the raw result is one file.
     #[arg(long, value_name = "N", requires = "row")]
     conc: Option<NonZeroU32>,
-    /// The table of GPU samples that the recipe's monitor wrote, of nvidia-smi or amd-smi [default: gpu_metrics.csv beside the raw
-    /// result]. Over several nodes srt-slurm's folder `power` is read.
+    /// The table of GPU samples of nvidia-smi or amd-smi that the recipe wrote [default: gpu_metrics.csv beside the raw result]. For
+    /// several nodes the folder `power` of srt-slurm is read.
     #[arg(long, value_name = "FILE", requires = "row")]
     gpu_metrics: Option<PathBuf>,
     /// The file for the result or, if --raw is a folder, the folder for the results [default: agg_<name of the raw result> beside it].
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The hardware facts; a row's hardware must be in them, or a label of the runner file [default: configs/hardware.yaml, else
-    /// the built-in file].
+    /// The hardware file; a row's hardware must be in it, or be a label of the runner file [default: configs/hardware.yaml, else the
+    /// built-in file].
     #[arg(long, value_name = "FILE")]
     hardware: Option<PathBuf>,
     /// The runner file [default: configs/runners.yaml].
     #[arg(long, value_name = "FILE")]
     runner_config: Option<PathBuf>,
-    /// The version of process_result.py that the environment is meant for.
+    /// The version of process_result.py to replace.
     #[arg(long, value_enum, default_value_t = DialectArg::Current)]
     dialect: DialectArg,
 }
@@ -61,7 +60,7 @@ pub struct NormalizeArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// Invalid input for an invalid row, environment or result; a failed measurement where nothing was measured.
+/// Invalid input for an invalid row, environment or result; a failed measurement if the result has no measurement.
 pub fn run(args: NormalizeArgs) -> Result<Exit, Failure> {
     let NormalizeArgs {
         row,

@@ -1,4 +1,4 @@
-//! `imax notify`: sends the verdict to Slack, Discord or a webhook, if it is bad enough.
+//! `imax notify`: sends the verdict to Slack, Discord or a webhook if it meets a condition.
 
 use chrono::Utc;
 use clap::{Args, ValueEnum};
@@ -10,24 +10,23 @@ use crate::github;
 use crate::notify::{self, Condition, MessageFormat};
 use crate::report::{Notification, View};
 
-/// Send the verdict to Slack, Discord or another receiver.
+/// Send the verdict to Slack, Discord or another webhook.
 ///
 /// The URLs are secrets, so they are read from the environment only: IMAX_SLACK_WEBHOOK_URL, IMAX_DISCORD_WEBHOOK_URL, IMAX_WEBHOOK_URL.
-/// With IMAX_WEBHOOK_SECRET the last one's message is signed: `X-Imax-Signature-256` is `sha256=` and the HMAC-SHA256 of the body.
+/// With IMAX_WEBHOOK_SECRET messages to IMAX_WEBHOOK_URL are signed: `X-Imax-Signature-256` is `sha256=` and the HMAC-SHA256 of the body.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  IMAX_SLACK_WEBHOOK_URL=... imax notify results/ --baseline base/ --on failure")]
 pub struct NotifyArgs {
     #[command(flatten)]
     compared_run: ComparedRunArgs,
-    /// When a message is sent.
+    /// When to send a message.
     #[arg(long, value_enum, default_value_t = ConditionArg::Failure)]
     on: ConditionArg,
-    /// Print the messages and send nothing.
+    /// Print the messages without sending them.
     #[arg(long)]
     dry_run: bool,
 }
 
-/// When a message is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ConditionArg {
     /// Points failed or got worse.
@@ -51,8 +50,8 @@ impl From<ConditionArg> for Condition {
 /// Runs the command.
 ///
 /// # Errors
-/// Invalid input for what is not a run; usage where no receiver is configured or one rejects the message; infrastructure where one
-/// does not respond.
+/// Invalid input for an invalid run; usage if no receiver is configured or one rejects the message; infrastructure if one does not
+/// respond.
 pub async fn run(args: NotifyArgs) -> Result<Exit, Failure> {
     let NotifyArgs { compared_run, on, dry_run } = args;
     let ComparedRun { run: head, comparison } = compared_run.load().await?;

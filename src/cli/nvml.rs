@@ -1,5 +1,5 @@
-//! `imax nvml` and the program `imax-nvml`: what NVIDIA's library says, for an `imax run` that must not call it itself. The
-//! released `imax` is static and cannot load libraries; `imax-nvml` is a small program that is not, and lies beside it.
+//! `imax nvml` and the program `imax-nvml`: GPU samples of NVIDIA's library (NVML) for `imax run`, which must not load it into its own
+//! process. The released `imax` is linked statically and cannot load libraries; the small program `imax-nvml` beside it can.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -21,7 +21,7 @@ pub struct NvmlArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// If the library cannot be had, or the samples cannot be written.
+/// If the library cannot be loaded, or the samples cannot be written.
 pub fn run(args: &NvmlArgs) -> Result<Exit, Failure> {
     write_samples(args.library.as_deref())?;
     Ok(Exit::Success)

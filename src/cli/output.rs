@@ -1,6 +1,6 @@
-//! Writing to the caller. A closed pipe ends the command quietly instead of with a panic. Inside GitHub Actions the runner executes
-//! lines of stdout and stderr, and nearly all that a command prints quotes configs, changelogs, engines or servers: everything goes
-//! through here and is disarmed, except what is meant as a workflow command.
+//! Output to stdout and stderr. A closed pipe is no error, as for other Unix tools. Inside GitHub Actions the runner executes workflow
+//! commands in both streams, and most output quotes configs, changelogs, engines or servers: all output goes through this module, which
+//! escapes workflow commands except those that imax itself writes.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ use crate::github::{disarmed, disarmed_json, is_github_actions};
 /// Writes data to stdout.
 ///
 /// # Errors
-/// A failure other than a closed pipe, as infrastructure.
+/// A failure other than a closed pipe.
 pub fn emit(data: &str) -> Result<(), Failure> {
     write(data).or_exit(Exit::Infrastructure)
 }
@@ -21,7 +21,7 @@ pub fn emit(data: &str) -> Result<(), Failure> {
 /// Writes a value to stdout as indented JSON and a line break.
 ///
 /// # Errors
-/// As [`emit`], and for a value that has no JSON form.
+/// As [`emit`], and if the value has no JSON form.
 pub fn emit_json(value: &(impl Serialize + ?Sized)) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).or_exit(Exit::Infrastructure)?;
     emit(&format!("{text}\n"))
@@ -64,7 +64,7 @@ fn write_raw(data: &str) -> io::Result<()> {
     }
 }
 
-/// JSON keeps its value: programs read it from a pipe or a file.
+/// Escapes workflow commands without changing the value of JSON, which programs read.
 fn data_disarmed(data: &str) -> Cow<'_, str> {
     if data.trim_start().starts_with(['{', '[']) {
         return Cow::Owned(disarmed(&disarmed_json(data)).into_owned());
@@ -72,7 +72,7 @@ fn data_disarmed(data: &str) -> Cow<'_, str> {
     disarmed(data)
 }
 
-/// Writes a line to stderr. A failure to do so cannot be reported anywhere.
+/// Writes a line to stderr. There is no place to report a failure of this.
 pub fn say(words: &str) {
     let _ = writeln!(Stderr, "{words}");
 }
@@ -82,7 +82,7 @@ pub fn obey(commands: &str) {
     let _ = writeln!(io::stderr().lock(), "{commands}");
 }
 
-/// Prints clap's answer: help on stdout, errors on stderr. An error quotes the command line, which may quote an event.
+/// Prints help to stdout or an error of clap to stderr. An error quotes the command line, which may quote a GitHub event.
 ///
 /// # Errors
 /// As [`write()`].
@@ -117,7 +117,7 @@ impl Write for Stderr {
     }
 
     fn write_fmt(&mut self, arguments: std::fmt::Arguments<'_>) -> io::Result<()> {
-        // At once: a command must not come together of pieces that are none.
+        // One write: two pieces without a workflow command could form one together.
         self.write_all(arguments.to_string().as_bytes())
     }
 

@@ -1,15 +1,14 @@
-//! A panic is a bug of imax: it says where to report it, and ends with an exit code of its own after unwinding, which stops what was
-//! started.
+//! Handling of panics, which are bugs of imax: a message with the address of the issue tracker, and an exit code of its own. Unwinding
+//! stops the processes that imax started.
 
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::process::ExitCode;
 
 use super::{Exit, VERSION, output};
 
-/// Where bugs are reported.
 const ISSUES: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/issues");
 
-/// Runs the program. Unwinding drops what owns processes, containers and files, and so stops and removes them.
+/// Runs the program. Unwinding drops the owners of processes, containers and files, which stop and remove them.
 pub(super) fn guarded(main: impl FnOnce() -> ExitCode) -> ExitCode {
     std::panic::set_hook(Box::new(|info| output::say(&report(info))));
     catch_unwind(AssertUnwindSafe(main)).unwrap_or_else(|_| Exit::Bug.into())

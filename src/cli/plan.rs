@@ -1,4 +1,4 @@
-//! `imax plan`: two revisions, or a GitHub event, to the jobs that are to run.
+//! `imax plan`: plans the jobs for a change between two revisions, or for a GitHub event.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ use crate::planning::{
     self, ChangedFiles, EventTrigger, KeysTrigger, NoRun, PlanRequest, PlanResult, PublishOptions, Published, RefsTrigger, Trigger,
 };
 
-/// Plan what a change of the changelog asks to measure.
+/// Plan the measurements that a change of the changelog requests.
 ///
 /// Prints the search space as JSON. In a GitHub workflow it also sets the step outputs run, matrix, batches, count,
 /// search-space-config, mode, reason, fail-fast, canary, plan-file, base-sha and head-sha. Configs are read from the
@@ -35,16 +35,15 @@ pub(super) struct PlanArgs {
     #[arg(long, value_name = "REF", required_unless_present_any = ["event", "all", "config_keys"])]
     head_ref: Option<String>,
 
-    /// Plan every config, whatever the changelog says
+    /// Plan every config, regardless of the changelog
     #[arg(long, conflicts_with_all = ["event", "config_keys"])]
     all: bool,
 
-    /// Plan these configs, whatever the changelog says; keys may have wildcards
+    /// Plan these configs, regardless of the changelog; keys may have wildcards
     #[arg(long, value_name = "KEY", num_args = 1.., value_delimiter = ',', conflicts_with = "event")]
     config_keys: Vec<String>,
 
-    /// With --all or --config-keys: plan nothing unless a file that one of these globs matches changed between --base-ref and
-    /// --head-ref
+    /// With --all or --config-keys: plan nothing unless a file matching one of these globs changed between --base-ref and --head-ref
     #[arg(long, value_name = "GLOB", num_args = 1.., requires_all = ["base_ref", "head_ref"], conflicts_with = "event")]
     changed: Vec<Glob>,
 
@@ -52,7 +51,7 @@ pub(super) struct PlanArgs {
     #[arg(long, conflicts_with = "event")]
     merge_base: bool,
 
-    /// Decide by GitHub's event (GITHUB_EVENT_NAME, GITHUB_EVENT_PATH) and the policy what to plan
+    /// Plan by GitHub's event (GITHUB_EVENT_NAME, GITHUB_EVENT_PATH) and the policy in the settings
     #[arg(long, conflicts_with_all = ["base_ref", "head_ref", "trim_conc", "all_evals", "evals_only"])]
     event: bool,
 
@@ -67,7 +66,7 @@ pub(super) struct PlanArgs {
     #[arg(long)]
     all_evals: bool,
 
-    /// Evaluate accuracy and do not measure
+    /// Evaluate accuracy without measuring performance
     #[arg(long)]
     evals_only: bool,
 
@@ -75,7 +74,7 @@ pub(super) struct PlanArgs {
     #[arg(long)]
     group_by_engine: bool,
 
-    /// With --group-by-engine: the longest estimated duration of a job
+    /// With --group-by-engine: maximum estimated duration of a job
     #[arg(long, value_name = "MINUTES", default_value_t = 180)]
     job_minutes: u32,
 
@@ -91,12 +90,12 @@ pub(super) struct PlanArgs {
     #[arg(long, value_name = "FILE")]
     plan_file: Option<PathBuf>,
 
-    /// Leave out what an earlier run of the same commit measured: a folder that imax collect wrote, or agg_bmk.json. Its
-    /// results are copied beside the plan file, so that a report covers the whole plan
+    /// Leave out points that an earlier run of the same commit measured: a folder that imax collect wrote, or agg_bmk.json. Its
+    /// results are copied beside the plan file, so that the report covers the whole plan
     #[arg(long, value_name = "RUN")]
     without: Option<PathBuf>,
 
-    /// A folder with artifacts of earlier runs: the durations of their jobs give the GPU-hours in the summary
+    /// A folder with artifacts of earlier runs, from whose durations the GPU-hours in the summary are estimated
     #[arg(long, value_name = "FOLDER")]
     job_records: Option<PathBuf>,
 

@@ -1,4 +1,4 @@
-//! `imax progress`: shows on the pull request how far a sweep is, from the plan and the jobs of the workflow run.
+//! `imax progress`: posts the progress of a sweep on the pull request, from the plan and the jobs of the workflow run.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub struct ProgressArgs {
     run_id: u64,
     #[command(flatten)]
     comment: PullRequestArgs,
-    /// Update the comment at this interval until all jobs are completed.
+    /// Update the comment at this interval until all jobs have completed.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..))]
     every: Option<u64>,
     /// With --every: stop after this many minutes even if jobs are still running.
@@ -34,7 +34,7 @@ pub struct ProgressArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// Invalid input for an invalid plan; usage where the token lacks a permission; infrastructure where GitHub does not answer.
+/// Invalid input for an invalid plan; usage if the token lacks a permission; infrastructure if GitHub does not answer.
 pub async fn run(args: ProgressArgs) -> Result<Exit, Failure> {
     let ProgressArgs {
         plan,

@@ -1,4 +1,4 @@
-//! `imax publish`: a run of this repository into a history.
+//! `imax publish`: stores runs of this repository in a history.
 
 use std::path::PathBuf;
 
@@ -18,8 +18,8 @@ use crate::store::publish::{PublishRequest, Published, RunDescription, Sources, 
         imax publish results/ --to postgres://imax@db.example.org/history --kind release\n  \
         imax publish results/ --to history.db --commit 0123abc --branch main --date 2026-11-22T05:00:00Z --dry-run --json")]
 pub struct PublishArgs {
-    /// The run: a folder that imax collect wrote, a folder of artifacts, run.json, agg_bmk.json, one result, or raw results. Several
-    /// are parts of one run where it has a number (--run-id), else runs of their own.
+    /// The run: a folder that imax collect wrote, a folder of artifacts, run.json, agg_bmk.json, one result, or raw results. Several are
+    /// parts of the same run with --run-id, otherwise separate runs.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     #[command(flatten)]
@@ -33,13 +33,13 @@ pub struct PublishArgs {
     /// The date of the measurement, RFC 3339 [default: now].
     #[arg(long, value_name = "DATE")]
     date: Option<DateTime<Utc>>,
-    /// What the run was made for [default: by GITHUB_EVENT_NAME: main for push and schedule, pull-request, release, else manual].
+    /// Kind of the run [default: by GITHUB_EVENT_NAME: main for push and schedule, pull-request, release, else manual].
     #[arg(long, value_enum)]
     kind: Option<RunKind>,
-    /// The number of the workflow run. With the repository and the attempt it identifies the run; without, its content does.
+    /// Number of the workflow run, which identifies the run together with repository and attempt [default: identified by its content].
     #[arg(long, value_name = "NUMBER", env = "GITHUB_RUN_ID")]
     run_id: Option<String>,
-    /// The attempt of the workflow run: measuring again is another run, not a correction.
+    /// Attempt of the workflow run. Another attempt is another run, not a correction.
     #[arg(long, value_name = "NUMBER", env = "GITHUB_RUN_ATTEMPT")]
     attempt: Option<u32>,
     /// The repository of the run, owner/name.
@@ -50,23 +50,23 @@ pub struct PublishArgs {
     pull_request: Option<u64>,
 }
 
-/// The history that is written, and how.
+/// The history to write, and how to write it.
 #[derive(Debug, Args)]
 pub(super) struct TargetArgs {
     /// The history: FILE.db, which is created if it is missing, or postgres://USER@HOST/DATABASE with the password in PGPASSWORD or
     /// ~/.pgpass.
     #[arg(long, value_name = "HISTORY")]
     to: HistoryDatabase,
-    /// The project that the runs belong to, for histories of several repositories [default: default].
+    /// Project of the runs, for histories of several repositories [default: default].
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
-    /// Store what was understood where something was not; without this flag nothing is stored then.
+    /// Store the valid part of the input if another part is invalid; without this flag nothing is stored then.
     #[arg(long)]
     partial: bool,
-    /// Say what would change, and change nothing.
+    /// Print the changes without making them.
     #[arg(long)]
     dry_run: bool,
-    /// Who stores the runs; kept with the change.
+    /// Author of the change, stored with it.
     #[arg(long, value_name = "NAME", env = "GITHUB_ACTOR")]
     author: Option<String>,
     /// Print the counts as JSON.
@@ -96,10 +96,10 @@ impl TargetArgs {
         self.project.clone()
     }
 
-    /// Stores the sources and says what came of it.
+    /// Stores the sources and prints the counts.
     ///
     /// # Errors
-    /// Invalid input for what was not understood, unless it is partial; infrastructure for a database that cannot be reached.
+    /// Invalid input without `--partial`; infrastructure if the database cannot be reached.
     pub(super) async fn publish(self, sources: Sources) -> Result<Exit, Failure> {
         let Self {
             to,
@@ -154,7 +154,7 @@ fn sentence(published: &Published, request: &PublishRequest) -> String {
     text
 }
 
-/// What an event of GitHub measures for.
+/// The kind of a run that a GitHub event triggered.
 fn kind_of_event(event: Option<&str>) -> RunKind {
     match event {
         Some("push" | "schedule") => RunKind::Main,

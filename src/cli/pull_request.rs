@@ -5,7 +5,6 @@ use clap::Args;
 use super::{Failure, output};
 use crate::github;
 
-/// A comment on a pull request.
 #[derive(Debug, Args)]
 pub struct PullRequestArgs {
     /// The pull request [default: the one of the event in GITHUB_EVENT_PATH].
@@ -14,12 +13,12 @@ pub struct PullRequestArgs {
     /// The repository, owner/name.
     #[arg(long, visible_alias = "repo", value_name = "REPOSITORY", env = "GITHUB_REPOSITORY")]
     pub repository: Option<String>,
-    /// The identity of the comment among those of imax on the pull request: each identity has one comment.
+    /// Identity of the comment: imax keeps one comment per identity on a pull request.
     #[arg(long, value_name = "NAME", env = "GITHUB_WORKFLOW", default_value = "imax")]
     pub id: String,
 }
 
-/// The number that was given, else that of the event. Where there is none, this is said.
+/// The given number, or that of the event. If there is none, prints so and returns `None`.
 ///
 /// # Errors
 /// Invalid input for an invalid event file.

@@ -1,5 +1,5 @@
-//! `imax ready`: waits until an engine answers its health check and gives one token. Recipes that load their engine by
-//! themselves call it; `imax run` does the same for the others.
+//! `imax ready`: waits until an engine answers its health check and generates one token. It is for recipes that run their own load;
+//! for all others `imax run` waits.
 
 use std::path::PathBuf;
 
@@ -27,13 +27,13 @@ pub struct ReadyArgs {
     /// Port of the engine.
     #[arg(long, required_unless_present = "base_url")]
     port: Option<u16>,
-    /// Base URL of the engine, instead of --host and --port; with `https` the connection is encrypted, `unix:/path` is a Unix socket.
+    /// Base URL of the engine, instead of --host and --port; `unix:/path` is a Unix socket.
     #[arg(long, conflicts_with_all = ["host", "port"])]
     base_url: Option<String>,
     /// Certificates (PEM) to trust in addition to the system's.
     #[arg(long)]
     ca_cert: Option<PathBuf>,
-    /// API that the token is requested by, as `imax bench --backend` names it.
+    /// API for the request of the token, a value of `imax bench --backend`.
     #[arg(long, default_value = "vllm")]
     backend: String,
     /// URL path of the request for the token; default: the backend's.
@@ -42,16 +42,16 @@ pub struct ReadyArgs {
     /// Path of the health check [default: /health; /v2/health/ready with tensorrt-llm].
     #[arg(long)]
     health_path: Option<String>,
-    /// Model that the token is requested from [default: the first that the engine lists].
+    /// Model of the request [default: the first that the engine lists].
     #[arg(long, default_value = "", hide_default_value = true)]
     model: String,
-    /// Process of the engine; the wait ends when it exits.
+    /// Process id of the engine; the wait ends when it exits.
     #[arg(long)]
     pid: Option<i32>,
-    /// Log of the engine; its end is printed if the engine does not become ready.
+    /// Log file of the engine; its end is printed if the engine does not become ready.
     #[arg(long)]
     log: Option<PathBuf>,
-    /// Longest wait, such as 90s or 30m.
+    /// Maximum wait, such as 90s or 30m.
     #[arg(long, default_value = "1h")]
     deadline: PhaseTime,
 }
@@ -95,7 +95,7 @@ impl TryFrom<ReadyArgs> for ExternalEngine {
     }
 }
 
-/// An IPv6 address is written in brackets.
+/// Puts an IPv6 address in brackets.
 fn local_url(host: &str, port: u16) -> String {
     if host.contains(':') {
         format!("http://[{host}]:{port}")

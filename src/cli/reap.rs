@@ -8,10 +8,10 @@ use crate::fleet::job_state::{JobState, StateFolder};
 use crate::fleet::reap::{Reaped, jobs_elsewhere, reap_dead_jobs};
 use crate::system::cancellation::Cancellation;
 
-/// How long the whole clean-up may take.
+/// Maximum duration of the clean-up.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// Cleans up after the dead jobs of this machine and of `gone_machines`, which will not come back.
+/// Cleans up after the dead jobs of this machine and of `gone_machines`, which will not be online again.
 pub async fn reap(gone_machines: &[String], cancellation: &Cancellation) -> Exit {
     let states = StateFolder::from_environment();
     jobs_elsewhere(&states, gone_machines).iter().for_each(print_skipped);
@@ -27,7 +27,7 @@ pub async fn reap(gone_machines: &[String], cancellation: &Cancellation) -> Exit
     }
 }
 
-/// Only the machine on which a job ran can see whether it still runs.
+/// Only the machine of a job can tell whether the job is still running.
 fn print_skipped(state: &JobState) {
     let machine = &state.machine.name;
     say(&format!(

@@ -1,4 +1,4 @@
-//! `imax report`: a run, and what it is compared with, in every format that people and programs read.
+//! `imax report`: writes a run, and its comparison with a baseline, in any format.
 
 use std::path::{Path, PathBuf};
 
@@ -39,12 +39,12 @@ pub struct ReportArgs {
     selection: SelectionArgs,
     #[command(flatten)]
     costs: CostArgs,
-    /// Exit with code 5 if one is found.
+    /// Exit with code 5 on such a finding.
     #[arg(long, value_enum, requires = "baseline")]
     fail_on: Option<FailOn>,
 }
 
-/// What tokens cost, and which point is the best.
+/// Options for the cost of tokens and for the best point.
 #[derive(Debug, Args)]
 struct CostArgs {
     /// Prices, power and carbon, for costs in the report [default: configs/hardware.yaml, else the built-in file].
@@ -56,7 +56,7 @@ struct CostArgs {
     /// Leave out the cost of tokens.
     #[arg(long, conflicts_with_all = ["hardware", "provider", "slos", "best_by"])]
     no_costs: bool,
-    /// The provider whose prices are used [default: the first of each GPU in the file].
+    /// The provider whose prices are used [default: the first one of each GPU in the file].
     #[arg(long, value_name = "NAME")]
     provider: Option<String>,
     /// An objective, such as ttft:p99<500 (milliseconds) or interactivity:median>30 (tokens per second): the report names the best
@@ -71,7 +71,7 @@ struct CostArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// Invalid input for what is not a run; infrastructure where the report cannot be written.
+/// Invalid input for an invalid run; infrastructure if the report cannot be written.
 pub async fn run(args: ReportArgs) -> Result<Exit, Failure> {
     let ReportArgs {
         compared_run,
@@ -112,7 +112,7 @@ enum BestByArg {
     Cost,
     /// Watt-hours per million tokens.
     Energy,
-    /// Tokens per second and GPU.
+    /// Tokens per second per GPU.
     Throughput,
 }
 
@@ -127,7 +127,7 @@ impl From<BestByArg> for BestBy {
 }
 
 impl CostArgs {
-    /// Adds prices, and the best points where an objective is given, to a view.
+    /// Adds prices to a view, and the best points if an objective is given.
     fn add_to<'a>(self, view: View<'a>, head: &Run) -> Result<View<'a>, Failure> {
         let Self {
             hardware: file,

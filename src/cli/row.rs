@@ -1,4 +1,4 @@
-//! A matrix row on the command line: from a file, from stdin or from the environment.
+//! Reads the matrix row of a command from a file, stdin or the environment.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::system::files;
 /// Reads the row from its file, from stdin (`-`), or from `IMAX_ROW`, which contains the JSON itself.
 ///
 /// # Errors
-/// Usage without a row; invalid input for one that cannot be read.
+/// Usage without a row; invalid input for an invalid one.
 pub fn read_row(path: Option<&Path>) -> Result<Row, Failure> {
     let (name, text) = match path {
         Some(path) => read_file(path)?,

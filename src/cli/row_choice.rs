@@ -1,4 +1,4 @@
-//! Rows chosen on the command line: the row of `imax run`, by file, config key or flags, and the rows of `imax sweep`.
+//! Selection of rows on the command line: the row of `imax run`, by file, config key or flags, and the rows of `imax sweep`.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -17,18 +17,18 @@ use crate::model::RunnerName;
 use crate::planning::ConfigFiles;
 use crate::scaffold::model_prefix;
 
-/// Most rows that an error lists.
+/// Maximum number of rows listed in an error.
 const LISTED: usize = 12;
-/// Tokens that a context has beside input and output, as InferenceX's generator adds them.
+/// Tokens that InferenceX's generator adds to input and output for the context length.
 const CONTEXT_MARGIN: u32 = 256;
 
-/// The row to execute: from a file, from the configs, or from flags alone.
+/// The row to execute: from a file, from the configs, or described by flags.
 #[derive(Debug, Args)]
 pub(super) struct RowChoiceArgs {
-    /// File with the row, one JSON object; `-` reads stdin. Without it, IMAX_ROW contains the JSON itself.
+    /// File with the row, one JSON object; `-` reads stdin [default: the JSON in IMAX_ROW].
     #[arg(long, value_name = "FILE", conflicts_with_all = ["config_key", "model"])]
     row: Option<PathBuf>,
-    /// Take the row from the configs: a config key; --conc and --seq-lens choose among its rows.
+    /// Config key of the row; --conc and --seq-lens select among its rows.
     #[arg(long, value_name = "KEY", conflicts_with = "model")]
     config_key: Option<String>,
     #[command(flatten)]
@@ -37,23 +37,23 @@ pub(super) struct RowChoiceArgs {
     flags: RowFlags,
 }
 
-/// A row by flags, for a recipe that no config names.
+/// A row described by flags, for a recipe without a config.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "A row without a config")]
 struct RowFlags {
-    /// Model, as the recipe gets it.
+    /// Model, passed to the recipe.
     #[arg(long, value_name = "NAME", requires_all = ["hardware", "framework"])]
     model: Option<String>,
-    /// Label of the runner, which is a part of the recipe's name.
+    /// Label of the runner, part of the recipe's name.
     #[arg(long, value_name = "LABEL", requires = "model")]
     hardware: Option<String>,
-    /// Engine, which is a part of the recipe's name.
+    /// Engine, part of the recipe's name.
     #[arg(long, value_name = "NAME", requires = "model")]
     framework: Option<String>,
-    /// Short name of the model in the recipe's name [default: made of the model's name].
+    /// Short name of the model in the recipe's name [default: derived from --model].
     #[arg(long, value_name = "NAME", requires = "model")]
     model_prefix: Option<String>,
-    /// Precision, which is a part of the recipe's name.
+    /// Precision, part of the recipe's name.
     #[arg(long, value_name = "NAME", requires = "model", default_value = "bf16")]
     precision: String,
     /// Container image.
@@ -62,22 +62,21 @@ struct RowFlags {
     /// Tensor parallelism.
     #[arg(long, value_name = "N", requires = "model", default_value = "1")]
     tp: NonZeroU32,
-    /// Input tokens of a request.
+    /// Input tokens per request.
     #[arg(long, value_name = "N", requires = "model", default_value = "1024")]
     input_len: NonZeroU32,
-    /// Output tokens of a request.
+    /// Output tokens per request.
     #[arg(long, value_name = "N", requires = "model", default_value = "1024")]
     output_len: NonZeroU32,
 }
 
-/// A row, and the first runner of its label where the configs name one.
+/// A row, and the first runner of its label if it comes from the configs.
 pub(super) struct ChosenRow {
     pub row: Row,
     pub runner: Option<RunnerName>,
 }
 
 impl RowChoiceArgs {
-    /// The row.
     pub(super) fn row(self) -> Result<ChosenRow, Failure> {
         let Self {
             row,
@@ -126,7 +125,7 @@ fn named(row: &Row) -> String {
 }
 
 impl RowFlags {
-    /// The row that the flags describe; nothing if no model is given.
+    /// The row that the flags describe; `None` without --model.
     fn row(self, conc: &[i64]) -> anyhow::Result<Option<Row>> {
         let Self {
             model,
@@ -171,7 +170,7 @@ pub(super) struct RowFilterArgs {
     configs: ConfigArgs,
 }
 
-/// Rows, with the catalog that they come from.
+/// Rows and the catalog that they come from.
 pub(super) struct ChosenRows {
     pub catalog: Catalog,
     pub rows: Vec<Row>,

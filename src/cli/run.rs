@@ -1,5 +1,4 @@
-//! `imax run`: executes one matrix row on this machine, from a clean start to a clean end, and leaves its results and
-//! `job.json` in a folder.
+//! `imax run`: executes one matrix row on this machine and writes its results and `job.json` to a folder.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -52,11 +51,11 @@ pub struct RunArgs {
     /// Clean up after jobs whose imax process was killed; do not run a row.
     #[arg(long, conflicts_with_all = ["row", "config_key", "model"])]
     reap: bool,
-    /// With --reap: another machine that shares this folder of job states and will not come back. What its jobs left is removed as
-    /// far as it can be reached from here.
+    /// With --reap: another machine that shares this folder of job states and will not be online again. What its jobs left is removed if
+    /// it can be reached from this machine.
     #[arg(long, value_name = "NAME", requires = "reap")]
     gone_machine: Vec<String>,
-    /// Print what would be started and written (command, environment without secrets, mounts, deadlines, files), and start nothing.
+    /// Print what would be started and written (command, environment without secrets, mounts, deadlines, files) without doing it.
     #[arg(long, conflicts_with = "reap")]
     dry_run: bool,
     /// Print failures only.
@@ -64,7 +63,7 @@ pub struct RunArgs {
     quiet: bool,
 }
 
-/// What replaces the load settings of the runner profile.
+/// Options that override the load settings of the runner profile.
 #[derive(Debug, Args)]
 struct LoadArgs {
     /// Measured requests per concurrent request, instead of the profile's number.
@@ -76,7 +75,7 @@ struct LoadArgs {
     /// Lower bound of random lengths, as a fraction of the row's lengths, instead of the profile's.
     #[arg(long, value_name = "RATIO", env = "RANDOM_RANGE_RATIO", value_parser = ratio)]
     random_range_ratio: Option<f64>,
-    /// Folder or hub name of the tokenizer, if it is not the model's.
+    /// Folder or hub name of the tokenizer [default: the model's].
     #[arg(long, value_name = "NAME")]
     tokenizer: Option<String>,
     /// Recorded sessions for rows of the agentic-coding scenario, instead of the profile's: a file of JSON lines, or a folder.
@@ -84,7 +83,7 @@ struct LoadArgs {
     sessions: Option<String>,
 }
 
-/// How rows that ask for an evaluation are evaluated.
+/// Options for rows with an evaluation.
 #[derive(Debug, Args)]
 struct EvalRowArgs {
     /// Tasks for rows with an evaluation, files or names as in `imax eval` [default: benchmarks/evals/gsm8k.yaml, or gsm8k].
@@ -99,13 +98,13 @@ struct EvalRowArgs {
     /// Maximum number of tokens per answer, instead of the task's number.
     #[arg(long, value_name = "N", env = "IMAX_EVAL_MAX_GEN_TOKS")]
     eval_max_gen_toks: Option<u32>,
-    /// Endpoint that the questions of an evaluation are sent to.
+    /// API that the questions of an evaluation are sent to.
     #[arg(long, value_enum, env = "IMAX_EVAL_API", default_value_t = ApiArg::Chat)]
     eval_api: ApiArg,
-    /// Ignore an answer's text up to this token, the end of its thinking.
+    /// Ignore an answer's text up to the last occurrence of this token, the end of the reasoning.
     #[arg(long, value_name = "TOKEN", num_args = 0..=1, default_missing_value = THINK_END, env = "IMAX_EVAL_THINK_END_TOKEN")]
     eval_think_end_token: Option<String>,
-    /// End an answer before the task's stop strings, for servers that do not.
+    /// Cut an answer before the first of the task's stop strings, for servers that ignore them.
     #[arg(long, env = "IMAX_EVAL_CUT_AT_STOP")]
     eval_cut_at_stop: bool,
     /// Thresholds of scores [default: configs/eval-thresholds.yaml, if it exists].
@@ -120,7 +119,6 @@ fn ratio(text: &str) -> Result<f64, String> {
     }
 }
 
-/// What `imax run` was asked to do.
 enum Task {
     Execute(Box<ExecutionRequest>),
     Plan(Box<ExecutionRequest>),
@@ -158,7 +156,7 @@ impl TryFrom<RunArgs> for Task {
             out,
             recipe_dir,
             runner_dir,
-            // Without a runner of its own, a chosen row runs as on the first runner of its label.
+            // By default, a row of the configs runs with the profile of the first runner of its label.
             runner_name: runner_name.or_else(|| runner.filter(|_| profile.is_none()).map(|runner| runner.to_string())),
             profile,
             port,
@@ -220,7 +218,7 @@ impl From<EvalRowArgs> for EvalOptions {
 /// Runs the command.
 ///
 /// # Errors
-/// If there is no row that can be read, and as [`execute`] or [`plan_job`].
+/// If there is no valid row, and as [`execute`] or [`plan_job`].
 pub async fn run(args: RunArgs) -> Result<Exit, Failure> {
     let cancellation = Cancellation::on_signals()?;
     match Task::try_from(args)? {

@@ -1,4 +1,4 @@
-//! `imax schema`: the JSON Schemas of the files that people and other tools write.
+//! `imax schema`: JSON Schemas of configs, other input files and results.
 
 use clap::{Args, ValueEnum};
 
@@ -36,7 +36,7 @@ enum Subject {
 /// Runs the command.
 ///
 /// # Errors
-/// What [`output::emit`] says.
+/// As [`output::emit`].
 pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
     let schema = match args.of {
         Subject::Config => config::config_schema(),

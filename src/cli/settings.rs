@@ -6,7 +6,6 @@ use clap::Args;
 
 use crate::planning::SettingsFile;
 
-/// The settings file of a command.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct SettingsArgs {
     /// The repository's settings: policy, regressions [default: imax.yaml, if it exists]

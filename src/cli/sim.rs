@@ -1,4 +1,4 @@
-//! `imax sim`: the simulated engine as a server process, for demos and tests without a GPU.
+//! `imax sim`: runs the simulated engine as a server, for demos and tests without a GPU.
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::sim::{Deployment, Pace, Presets, Server, ServerOptions};
 use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::files;
 
-/// Simulate an engine: serve the APIs of OpenAI, SGLang and Triton with the timing of a modelled GPU.
+/// Simulate an engine: serve the APIs of OpenAI, SGLang and Triton with the timing of a performance model of a GPU.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  imax sim --gpu h100 --model demo --precision fp8 --engine imax-sim:1.0 --port 8000\n  \
@@ -30,7 +30,7 @@ pub struct SimArgs {
     /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1")]
     host: String,
-    /// Port to listen on; 0 takes a free one and prints it.
+    /// Port to listen on; 0 selects a free port and prints it.
     #[arg(long, default_value_t = 8000)]
     port: u16,
     #[command(flatten)]
@@ -38,13 +38,13 @@ pub struct SimArgs {
     /// The model, a name in sim.yaml.
     #[arg(long, default_value = "demo")]
     model: String,
-    /// Names of the model in requests; by default the model's own.
+    /// Names of the model in requests [default: --model].
     #[arg(long, num_args = 1..)]
     served_model_name: Vec<String>,
     /// Cache the prefixes of prompts.
     #[arg(long, visible_alias = "enable-prefix-caching")]
     prefix_cache: bool,
-    /// Tokenizer for the tokens of text prompts; by default words are counted.
+    /// Tokenizer for text prompts [default: one token per word].
     #[arg(long)]
     tokenizer: Option<String>,
     /// Tokens in each chunk of a stream.
@@ -53,14 +53,14 @@ pub struct SimArgs {
     /// Mean length of an answer without ignore_eos, in tokens.
     #[arg(long, default_value = "256")]
     mean_answer: NonZeroU32,
-    /// Milliseconds from the start until the engine is ready; by default the engine's own.
+    /// Milliseconds from the start until the engine is ready [default: that of the engine in sim.yaml].
     #[arg(long)]
     ready_ms: Option<u64>,
     /// Never become ready.
     #[arg(long, conflicts_with = "ready_ms")]
     never_ready: bool,
-    /// The answers that the model knows: JSON lines with `question` and `answer`. A prompt that ends with such a question gets
-    /// its answer, any other prompt gets filler words.
+    /// Known answers: JSON lines with `question` and `answer`. A prompt that ends with such a question gets its answer, any other prompt
+    /// gets filler words.
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
     /// Fraction of known questions that are answered correctly.
@@ -70,7 +70,7 @@ pub struct SimArgs {
     /// `:FRACTION` to affect only that fraction of the requests.
     #[arg(long = "fault", num_args = 1..)]
     faults: Vec<FaultRate>,
-    /// Requests at the start without faults, such as a client's probe.
+    /// Number of first requests without faults, such as a client's probe.
     #[arg(long, default_value_t = 0)]
     fault_free: u64,
     /// Exit after accepting this many requests.
@@ -79,7 +79,7 @@ pub struct SimArgs {
     /// Random seed.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Log of the actual events, one JSON line for each chunk.
+    /// Log file of the actual events, one JSON line per chunk.
     #[arg(long)]
     ground_truth: Option<PathBuf>,
 }
@@ -98,25 +98,25 @@ struct DeploymentArgs {
     /// Tensor parallelism, GPUs.
     #[arg(long, visible_alias = "tensor-parallel-size", default_value = "1")]
     tp: NonZeroU32,
-    /// Expert parallelism of a sparse model, GPUs; 1 splits each expert over all GPUs.
+    /// Expert parallelism of a mixture-of-experts model, GPUs; 1 splits each expert over all GPUs.
     #[arg(long, visible_alias = "expert-parallel-size", default_value = "1")]
     ep: NonZeroU32,
-    /// Draft tokens of each step (speculative decoding).
+    /// Draft tokens per step (speculative decoding).
     #[arg(long, default_value_t = 0)]
     speculative_tokens: u32,
-    /// Probability that a draft token is accepted if all before it were.
+    /// Probability that a draft token is accepted if all earlier ones of the step were.
     #[arg(long, default_value_t = 0.7)]
     acceptance_rate: f64,
-    /// Folder with hardware.yaml and sim.yaml; by default the built-in files.
+    /// Folder with hardware.yaml and sim.yaml [default: the built-in files].
     #[arg(long)]
     config_dir: Option<PathBuf>,
-    /// Fixed time to first token in milliseconds, instead of the model's.
+    /// Fixed time to first token in milliseconds, instead of the performance model's.
     #[arg(long, visible_alias = "ttft", requires = "itl_ms")]
     ttft_ms: Option<f64>,
-    /// Fixed time between tokens in milliseconds, instead of the model's.
+    /// Fixed inter-token latency in milliseconds, instead of the performance model's.
     #[arg(long, visible_alias = "itl", requires = "ttft_ms")]
     itl_ms: Option<f64>,
-    /// Standard deviation of a step's time, as a fraction of it.
+    /// Standard deviation of the duration of a step, as a fraction of it.
     #[arg(long, default_value_t = 0.01)]
     jitter: f64,
 }
@@ -124,7 +124,7 @@ struct DeploymentArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// Any failure, with the exit code that its kind has.
+/// Usage for an invalid flag, invalid input for an invalid preset or tokenizer, infrastructure if the port cannot be used.
 pub fn run(arguments: SimArgs) -> Result<Exit, Failure> {
     let SimArgs {
         host,
@@ -170,7 +170,7 @@ pub fn run(arguments: SimArgs) -> Result<Exit, Failure> {
     let address = server.address().or_exit(Exit::Infrastructure)?;
     say(&format!("simulated engine listening at http://{address}"));
     server.run(|| stop.is_cancelled())?;
-    // A server that is asked to stop has not failed; its exit code still states the signal.
+    // Stopping a server is no failure, but its exit code tells the signal.
     Ok(match stop.cause() {
         Some(cause @ (CancelCause::Interrupt | CancelCause::Terminate | CancelCause::Hangup)) => cause.into(),
         Some(CancelCause::Abandoned) | None => Exit::Success,
@@ -182,11 +182,11 @@ fn knowledge(path: &Path, accuracy: f64) -> Result<Knowledge, Failure> {
     Ok(Knowledge::parse(&path.display().to_string(), &text, accuracy)?)
 }
 
-/// Time of one proposed token as a fraction of the step: a draft model has a few percent of the model's size.
+/// Duration of a draft token as a fraction of a step: a draft model has a few percent of the model's size.
 const DRAFT_SHARE: f64 = 0.03;
 
 impl DeploymentArgs {
-    /// The timing, and the time from the start until requests are served.
+    /// The timing, and the duration until the engine is ready.
     fn into_pace(self, model: &str, prefix_cache: bool, seed: u64) -> Result<(Pace, Duration), Failure> {
         let Self {
             gpu,

@@ -1,4 +1,4 @@
-//! What the terminal can show.
+//! Capabilities of the terminal.
 
 use std::io::IsTerminal as _;
 
@@ -6,8 +6,8 @@ use anstream::{AutoStream, ColorChoice};
 
 use crate::report::TextStyle;
 
-/// How text on stdout looks: as wide as the terminal, or as COLUMNS says where there is none; with colours on a terminal, unless NO_COLOR is
-/// set or TERM is `dumb`, and elsewhere with CLICOLOR_FORCE.
+/// Style of text on stdout: the width of the terminal, or else of COLUMNS; colours on a terminal unless NO_COLOR is set or TERM is `dumb`,
+/// elsewhere with CLICOLOR_FORCE.
 #[must_use]
 pub fn stdout_style() -> TextStyle {
     let stdout = std::io::stdout();
@@ -20,7 +20,7 @@ pub fn stdout_style() -> TextStyle {
     }
 }
 
-/// How text looks that is drawn again and again on stderr: without colours.
+/// Style of redrawn text on stderr: without colours.
 #[must_use]
 pub fn stderr_style() -> TextStyle {
     TextStyle {
@@ -33,13 +33,12 @@ fn columns() -> Option<usize> {
     std::env::var("COLUMNS").ok()?.parse().ok().filter(|columns| *columns > 0)
 }
 
-/// Whether text on stderr can be drawn again.
+/// Whether text on stderr can be redrawn.
 #[must_use]
 pub fn draws_on_stderr() -> bool {
     std::io::stderr().is_terminal() && !is_dumb()
 }
 
-/// Whether the terminal takes no control sequences.
 fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }

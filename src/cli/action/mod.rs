@@ -1,6 +1,5 @@
-//! `imax action`: the binary's side of the composite action. It turns the action's inputs, which come through the
-//! environment, into command lines that a person could type, and runs them in this process, so that the signal of a
-//! cancelled step reaches whoever must stop. The command lines are in `steps`.
+//! `imax action`: the program behind the composite action. It reads the action's inputs from the environment, turns them into command
+//! lines (`steps`) and runs these in this process, so that the signal of a cancelled step reaches the command that has to stop.
 
 mod steps;
 
@@ -52,7 +51,7 @@ enum ActionCommand {
 }
 
 impl ActionArgs {
-    /// Whether the step speaks with GitHub. A step that runs code of a commit does not.
+    /// Whether the step calls GitHub's API. Steps that run code of the commit do not.
     pub(super) fn uses_github(&self) -> bool {
         match self.command {
             ActionCommand::Plan | ActionCommand::Progress | ActionCommand::Report => true,
@@ -61,15 +60,14 @@ impl ActionArgs {
     }
 }
 
-/// The folder into which the workflow downloads the run's artifacts, each into a folder of its name.
+/// Folder to which the workflow downloads the run's artifacts, each in a folder of its own name.
 const ARTIFACTS: &str = "imax-artifacts";
-/// The file of the row in the step's folder.
 const ROW_FILE: &str = "row.json";
 
 /// Runs the step.
 ///
 /// # Errors
-/// As the commands it runs; usage for inputs that are not a command line.
+/// The first error of its commands; usage if `args` has an unclosed quote.
 pub(super) async fn run(action: ActionArgs) -> Result<Exit, Failure> {
     let ActionArgs {
         command,
@@ -110,8 +108,8 @@ pub(super) async fn run(action: ActionArgs) -> Result<Exit, Failure> {
     run_all(command_lines).await
 }
 
-/// Sets the outputs for the workflow's upload step. It happens before the work begins, so that a job's files are stored
-/// however the job ends.
+/// Sets the outputs for the workflow's upload step. This is done before the commands run, so that a job's files are uploaded even if
+/// it is killed.
 fn announce(artifact: &Artifact) -> Result<(), Failure> {
     let Artifact { name, path } = artifact;
     std::fs::create_dir_all(path).or_exit(Exit::Infrastructure)?;
@@ -120,8 +118,7 @@ fn announce(artifact: &Artifact) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs all command lines, also after one that failed: a report of failed jobs must still be posted. The first failure is
-/// the step's.
+/// Runs all command lines even if one fails, because the report of a failed job must still be posted. Returns the first failure.
 async fn run_all(command_lines: Vec<Vec<String>>) -> Result<Exit, Failure> {
     let mut first = Ok(Exit::Success);
     for command_line in command_lines {
@@ -141,7 +138,7 @@ async fn run_all(command_lines: Vec<Vec<String>>) -> Result<Exit, Failure> {
     first
 }
 
-/// The row of the input: the row itself, or the id of a row in the plan file.
+/// Parses the input `row`: a matrix row as JSON, or the id of a row in the plan file.
 fn row_of(input: &str) -> anyhow::Result<Row> {
     if input.trim_start().starts_with('{') {
         return serde_json::from_str(input).context("invalid input `row`: expected a matrix row, `matrix.row` of the plan");
@@ -165,7 +162,7 @@ fn row_in_plan(plan: &str, id: &str) -> anyhow::Result<Row> {
     Ok(Row::deserialize(&job["row"])?)
 }
 
-/// A new folder in the runner's temporary one, which the runner empties after the job.
+/// Creates a folder in the runner's temporary directory, which the runner empties after the job.
 fn step_folder() -> Result<PathBuf, Failure> {
     let parent = std::env::var_os("RUNNER_TEMP").map_or_else(std::env::temp_dir, PathBuf::from);
     let folder = tempfile::Builder::new()

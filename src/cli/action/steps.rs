@@ -6,14 +6,13 @@ use super::{ARTIFACTS, ROW_FILE};
 use crate::matrix::Row;
 use crate::planning::{PLAN_ARTIFACT, PLAN_FILE, RESULTS_ARTIFACT};
 
-/// The artifact that the workflow's next step uploads.
+/// The artifact that the next step of the workflow uploads.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Artifact {
     pub(super) name: String,
     pub(super) path: PathBuf,
 }
 
-/// A step of the action.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) command_lines: Vec<Vec<String>>,
@@ -56,7 +55,7 @@ pub(super) fn run_row(folder: &Path, row: &Row, additional: Vec<String>) -> Step
     }
 }
 
-/// Interval of updates to the comment on a running sweep; GitHub limits how often a workflow's token may write.
+/// Seconds between updates of the progress comment. GitHub limits the write requests of a workflow's token.
 const PROGRESS_SECONDS: &str = "60";
 
 pub(super) fn progress(additional: Vec<String>) -> Step {
@@ -69,13 +68,13 @@ pub(super) fn progress(additional: Vec<String>) -> Step {
     }
 }
 
-/// Whether the event belongs to a pull request, which can have the comment.
+/// Whether the event belongs to a pull request, so that there is a place for a comment.
 pub(super) fn is_pull_request() -> bool {
     std::env::var("GITHUB_EVENT_NAME").is_ok_and(|event| matches!(event.as_str(), "pull_request" | "pull_request_target" | "issue_comment"))
 }
 
-/// The arguments for a baseline. The event's branch is an optional baseline, since nobody asked for it: the token may not be
-/// allowed to read its runs, and a new repository has none.
+/// The baseline arguments for the input `given`. The default, the event's branch, is optional: the token may lack the permission to read
+/// its runs, and a new repository has no runs.
 pub(super) fn baseline(given: &str, lookup: impl Fn(&str) -> Option<String>) -> Vec<String> {
     let named = |name| lookup(name).filter(|value| !value.is_empty());
     match given {
@@ -91,7 +90,7 @@ pub(super) fn baseline(given: &str, lookup: impl Fn(&str) -> Option<String>) -> 
     }
 }
 
-/// What a report is compared with, and where it is posted besides the job summary.
+/// Baseline of a report, and the places besides the job summary to which it is posted.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ReportOptions<'a> {
     pub(super) baseline: &'a [String],
@@ -99,7 +98,7 @@ pub(super) struct ReportOptions<'a> {
     pub(super) comments: bool,
     /// Whether the commit gets a check run.
     pub(super) check_run: bool,
-    /// When chats and webhooks are notified.
+    /// Value of `imax notify --on`.
     pub(super) notify: Option<&'a str>,
 }
 
@@ -155,8 +154,8 @@ pub(super) fn check(additional: Vec<String>) -> Step {
     }
 }
 
-/// The name of a row's artifact: readable words, and a hash of the row, because names must be unique among a run's artifacts.
-/// Characters that GitHub does not allow are replaced.
+/// The artifact name of a row: a readable part, in which characters that GitHub does not allow are replaced, and a hash of the row,
+/// because names must be unique within a workflow run.
 fn artifact_name(row: &Row) -> String {
     use sha2::{Digest as _, Sha256};
     let concurrencies: Vec<String> = row.conc.as_slice().iter().map(ToString::to_string).collect();

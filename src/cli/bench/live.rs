@@ -1,4 +1,4 @@
-//! The progress of a measurement: a bar or a table on a terminal, a line every ten seconds elsewhere.
+//! Progress of a measurement: a bar or a table on a terminal, otherwise a line every ten seconds.
 
 use std::time::{Duration, Instant};
 
@@ -8,15 +8,14 @@ use super::super::output::say;
 use super::super::terminal;
 use crate::load::Progress;
 
-/// Time between two lines where there is no terminal.
+/// Time between two lines if stderr is not a terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The progress of one run.
 #[derive(Debug)]
 pub enum Live {
-    /// A line that is drawn again, or several.
+    /// One or several lines that are redrawn.
     Drawn(ProgressBar),
-    /// Lines of a log; the next is due then.
+    /// Log lines; the next is due at `next`.
     Lines {
         next: Instant,
     },
@@ -24,13 +23,13 @@ pub enum Live {
 }
 
 impl Live {
-    /// A bar on a terminal, lines elsewhere; nothing with `quiet`.
+    /// A bar on a terminal, otherwise lines; nothing if `quiet`.
     #[must_use]
     pub fn bar(quiet: bool) -> Self {
         Self::with_template(quiet, "{prefix:>9} [{bar:30}] {pos}/{len} {msg}")
     }
 
-    /// Text of several lines on a terminal, lines elsewhere; nothing with `quiet`.
+    /// Text of several lines on a terminal, otherwise lines; nothing if `quiet`.
     #[must_use]
     pub fn text(quiet: bool) -> Self {
         Self::with_template(quiet, "{msg}")
@@ -51,7 +50,7 @@ impl Live {
         Self::Drawn(bar)
     }
 
-    /// Shows how far a run is. `name` says which, if there are several.
+    /// Shows the progress of a run. `name` is the prefix of its lines, empty for a single run.
     pub fn show(&mut self, name: &str, progress: &Progress) {
         let phase = if progress.warming_up { "warm-up" } else { "measuring" };
         match self {
@@ -66,7 +65,7 @@ impl Live {
         }
     }
 
-    /// Shows a text on a terminal, or how far a run is elsewhere.
+    /// Shows `text` on a terminal, otherwise a line with the progress of the run.
     pub fn show_text(&mut self, name: &str, progress: &Progress, text: impl FnOnce() -> String) {
         match self {
             Self::Drawn(bar) => bar.set_message(text()),
@@ -81,7 +80,7 @@ impl Live {
         if now < *next {
             return;
         }
-        // From now on and not from when it was due: after a pause there is one line, not several.
+        // Counted from now, not from the time it was due: after a pause there is one line, not several.
         *next = now + LINE_INTERVAL;
         say(&format!("{what} in {:.0} s, {}", progress.elapsed.as_secs_f64(), figures(progress)));
     }
@@ -98,7 +97,7 @@ fn requests(progress: &Progress) -> String {
     format!("{} of {} requests", progress.completed + progress.failed, progress.total)
 }
 
-/// Throughput so far, mean TTFT so far, failures.
+/// Throughput, mean TTFT and failures so far.
 fn figures(progress: &Progress) -> String {
     let failed = if progress.failed > 0 {
         format!(", {} failed", progress.failed)

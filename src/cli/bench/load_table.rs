@@ -1,4 +1,4 @@
-//! Several loads of one server, a line each: while they are measured, and at the end.
+//! Table of several loads of one server, a row per load, while they are measured and at the end.
 
 use super::live::output_rate;
 use crate::load::settings::MetricName;
@@ -6,7 +6,6 @@ use crate::load::statistics::{self, Summary};
 use crate::load::{BenchmarkSettings, Measured, Progress};
 use crate::report::{Rank, TextStyle, TextTable};
 
-/// Rows of the loads that were measured.
 #[derive(Debug, Default)]
 pub struct LoadTable {
     rows: Vec<[String; COLUMNS.len()]>,
@@ -54,7 +53,7 @@ impl LoadTable {
         }));
     }
 
-    /// The loads so far and the one that runs.
+    /// The loads measured so far and the running one.
     #[must_use]
     pub fn with_running(&self, load: &BenchmarkSettings, progress: &Progress, style: TextStyle) -> String {
         let ttft = progress.mean_ttft.as_secs_f64() * 1e3;
@@ -74,7 +73,7 @@ impl LoadTable {
         format!("{}concurrency {} is running", table(rows, style), concurrency(load))
     }
 
-    /// The loads that were measured, with what failed below.
+    /// The measured loads, followed by their failures.
     #[must_use]
     pub fn text(&self, style: TextStyle) -> String {
         let mut text = format!("{}TTFT and E2EL are medians; -: too few values\n", table(self.rows.iter(), style));
@@ -85,7 +84,7 @@ impl LoadTable {
         text
     }
 
-    /// The last load as a line of a log.
+    /// The last load as a log line.
     #[must_use]
     pub fn last_line(&self) -> Option<String> {
         let [conc, requests, failed, _, tokens, _, ttft, _, _] = self.rows.last()?;
@@ -118,7 +117,7 @@ fn median(summary: &Summary) -> String {
     }
 }
 
-/// The 99th percentile where there are enough values for one.
+/// The 99th percentile, or `-` with too few values.
 fn p99(summary: &Summary) -> String {
     let is_known = statistics::count(summary.count) >= statistics::values_needed(99.0);
     let found = summary.percentiles.iter().find(|(p, _)| *p == 99.0).filter(|_| is_known);

@@ -1,4 +1,4 @@
-//! `imax bench`: load-tests a server. Its flags, the live progress on a terminal, and the table of results.
+//! `imax bench`: load-tests a server. Flags, live progress and tables of results.
 
 mod arguments;
 mod live;
@@ -27,7 +27,7 @@ use url_alone::Minute;
 /// Runs the command.
 ///
 /// # Errors
-/// Any failure, with the exit code that its kind has.
+/// Usage for an invalid command line; otherwise the errors of the measurement.
 pub fn run(arguments: BenchArgs) -> Result<Exit, Failure> {
     let quiet = arguments.disable_tqdm;
     let pages = arguments.overview.clone();
@@ -61,7 +61,7 @@ pub fn run(arguments: BenchArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// Measures a server of which only the URL is known.
+/// Measures a server of which only the URL is given.
 fn measure_for_a_minute(settings: &SearchSettings, pages: OverviewArgs, stop: &Cancellation, quiet: bool) -> Result<Exit, Failure> {
     let mut minute = Minute::begin(settings, quiet);
     let outcome = search(settings, stop, &mut |event| minute.show(&event));
@@ -84,7 +84,7 @@ fn measure_for_a_minute(settings: &SearchSettings, pages: OverviewArgs, stop: &C
     Ok(Exit::Success)
 }
 
-/// Measures the loads, and makes a history of them where they are A/A runs.
+/// Measures the loads; A/A runs are then added to a history.
 fn measure_loads(
     settings: &BenchSettings,
     mut noise: Option<NoiseRuns>,
@@ -100,7 +100,7 @@ fn measure_loads(
     display.end_progress();
     let outcome = outcome?;
     match (noise, outcome) {
-        // Runs of which one may not be used say nothing about the noise of those that may.
+        // The noise is estimated from complete sets of valid runs only.
         (Some(noise), BenchOutcome::Passed) => noise.finish()?,
         (Some(_), BenchOutcome::Failed | BenchOutcome::ClientSaturated | BenchOutcome::Stopped(_)) => {
             say("nothing was added to the history: not every run may be used");
@@ -110,7 +110,7 @@ fn measure_loads(
     Ok(outcome.into())
 }
 
-/// Prints what the search found. Where no load will do, what was measured failed.
+/// Prints the result of a search. It has failed if no load meets the goal.
 fn conclude_search(outcome: &SearchOutcome, goal: &SearchGoal) -> Result<Exit, Failure> {
     match outcome {
         SearchOutcome::Ended(outcome) => Ok((*outcome).into()),
@@ -127,7 +127,7 @@ fn conclude_search(outcome: &SearchOutcome, goal: &SearchGoal) -> Result<Exit, F
 struct Display {
     quiet: bool,
     live: Option<Live>,
-    /// The load that runs, for lines of progress.
+    /// Name of the running load, for progress lines.
     load: String,
     overview: Overview,
 }

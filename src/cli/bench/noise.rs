@@ -1,4 +1,4 @@
-//! `imax bench --calibrate-noise`: keeps the results of A/A runs until all have ended, and makes a history of them.
+//! `imax bench --calibrate-noise`: collects the results of A/A runs and adds them to a history when all have ended.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::result::Json;
 use crate::store::hardware::HardwareFiles;
 use crate::store::noise_calibration::{CalibratedHistory, NoiseCalibrationError, RawRuns, Subject};
 
-/// What the runs are of, and where they are added.
+/// The measured row, and the history that the runs are added to.
 #[derive(Debug)]
 pub struct NoiseSettings {
     pub row: PathBuf,
@@ -26,10 +26,10 @@ pub struct NoiseRuns {
 }
 
 impl NoiseRuns {
-    /// Reads what is measured.
+    /// Reads the row and checks that it has the concurrencies of `loads`.
     ///
     /// # Errors
-    /// Usage where a load is not one of the row's, or the commit is not known; invalid input for an invalid row.
+    /// Usage if a load is not one of the row's or the commit is unknown; invalid input for an invalid row.
     pub fn begin(settings: NoiseSettings, loads: &[BenchmarkSettings]) -> Result<Self, Failure> {
         let NoiseSettings { row, hardware, history } = settings;
         let loads = loads.iter().map(|load| load.arrival.max_concurrency);
@@ -47,7 +47,6 @@ impl NoiseRuns {
         })
     }
 
-    /// Keeps a result.
     pub fn keep(&mut self, measured: &Measured) {
         if let Some(conc) = measured.settings.arrival.max_concurrency {
             self.raw.entry(conc).or_default().push(Json::from(measured.raw_result_json()));
@@ -57,7 +56,7 @@ impl NoiseRuns {
     /// Adds the runs to the history.
     ///
     /// # Errors
-    /// As the history; a failed measurement if a result has no numbers.
+    /// If a result has no numbers, or the history cannot be written.
     pub fn finish(self) -> Result<(), NoiseCalibrationError> {
         let files = self.subject.add(&self.raw, &self.history)?;
         let folder = self.history.folder.display();

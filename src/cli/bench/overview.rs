@@ -1,4 +1,4 @@
-//! What a call of `imax bench` leaves besides its result files: one table and one page of all its loads, and what to do next.
+//! Output of `imax bench` besides its result files: a table and a page of all loads, and suggested next commands.
 
 use std::path::{Path, PathBuf};
 
@@ -13,19 +13,19 @@ use crate::report::{Format, View};
 use crate::store;
 use crate::system::files;
 
-/// Pages of all loads of the call.
+/// Files that cover all loads of the call.
 #[derive(Debug, Clone, Default, Args)]
 pub struct OverviewArgs {
-    /// Write one page with all loads and their charts.
+    /// Write a page with all loads and charts.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Write one table with all loads, a line each.
+    /// Write a table with all loads, one per line.
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
 }
 
 impl OverviewArgs {
-    /// With this page unless one is asked for.
+    /// Sets the path of the page unless --html is given.
     pub fn with_page(self, path: PathBuf) -> Self {
         Self {
             html: self.html.or(Some(path)),
@@ -38,7 +38,6 @@ impl OverviewArgs {
     }
 }
 
-/// The results of a call so far.
 #[derive(Debug, Default)]
 pub struct Overview {
     results: Vec<(String, Value)>,
@@ -46,7 +45,7 @@ pub struct Overview {
 }
 
 impl Overview {
-    /// Keeps the figures of a run. Those of single requests are not needed.
+    /// Keeps the figures of a run, without those of single requests.
     pub fn add(&mut self, measured: &Measured) {
         let name = format!("run {}", self.results.len() + 1);
         self.results.push((name, measured.raw_result_json()));
@@ -56,10 +55,10 @@ impl Overview {
         self.saved.push(path.to_owned());
     }
 
-    /// Prints and writes what shows all loads together, then says what to do next.
+    /// Prints the table, writes the files and suggests next commands.
     ///
     /// # Errors
-    /// If a file cannot be written. A call without a usable load has no pages.
+    /// If a file cannot be written. Without a load that has results, nothing is written.
     pub fn finish(self, args: &OverviewArgs) -> Result<(), Failure> {
         let saved = self.saved.clone();
         let has_table = self.results.len() > 1;
@@ -69,7 +68,7 @@ impl Overview {
         Ok(())
     }
 
-    /// Writes the pages.
+    /// Writes the files.
     ///
     /// # Errors
     /// As [`Self::finish`].
@@ -77,11 +76,11 @@ impl Overview {
         self.write_pages(args, false).map(drop)
     }
 
-    /// Whether there is a load of which there can be pages.
+    /// Returns whether a load has results.
     fn write_pages(self, args: &OverviewArgs, has_table: bool) -> Result<bool, Failure> {
         let OverviewArgs { html, csv } = args;
         if has_table || html.is_some() || csv.is_some() {
-            // A load without a single answer has no point, and has said why.
+            // The reasons for loads without a single answer have been printed already.
             let run = match store::run_of_measured(self.results) {
                 Ok(run) => run,
                 Err(error) => {

@@ -1,10 +1,10 @@
-//! What a search found, for people.
+//! Table of the loads of a search, and its conclusion.
 
 use crate::load::search::LoadQuantity;
 use crate::measure::{SearchGoal, SearchResult, TriedLoad};
 use crate::report::{Rank, TextStyle, TextTable};
 
-/// The loads in ascending order, and the answer below them.
+/// The loads in ascending order, followed by the conclusion.
 #[must_use]
 pub fn search_table(result: &SearchResult, goal: &SearchGoal, style: TextStyle) -> String {
     let objectives: Vec<String> = match goal {
@@ -39,7 +39,7 @@ pub fn search_table(result: &SearchResult, goal: &SearchGoal, style: TextStyle) 
     text
 }
 
-/// The answer, in a line.
+/// The conclusion, one line.
 #[must_use]
 pub fn conclusion(result: &SearchResult, goal: &SearchGoal) -> String {
     let objectives: Vec<String> = match goal {

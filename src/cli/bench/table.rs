@@ -1,4 +1,4 @@
-//! The final table of a measurement, for people.
+//! Tables of a measurement for the terminal.
 
 use std::fmt::Write as _;
 
@@ -7,13 +7,13 @@ use crate::load::settings::MetricName;
 use crate::load::{statistics, validity};
 use crate::report::{Rank, TextStyle, TextTable};
 
-/// The table, with what failed below it.
+/// The latencies of a run, followed by its failures.
 #[must_use]
 pub fn table(measured: &Measured, style: TextStyle) -> String {
     let throughput = measured.throughput();
     let mut text = String::new();
     let settings = &measured.settings;
-    // With a duration the number of requests is unknown.
+    // With a duration, the number of requests is not known beforehand.
     let asked = match settings.duration {
         Some(_) => 0,
         None => usize::try_from(settings.num_prompts.get()).unwrap_or(usize::MAX),
@@ -66,7 +66,7 @@ pub fn table(measured: &Measured, style: TextStyle) -> String {
     text
 }
 
-/// How much several runs of one load differ.
+/// The spread of several runs of one load.
 #[must_use]
 pub fn spread_table(runs: &[Measured], style: TextStyle) -> String {
     let spread = crate::load::spread::spread(runs);

@@ -1,4 +1,4 @@
-//! What `imax bench URL` prints: what it will do, what it found, a table, and the next commands.
+//! Output of `imax bench URL`: the plan, the detected settings, a live table, and suggested next commands.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,7 +11,6 @@ use super::overview::Overview;
 use crate::load::BenchmarkSettings;
 use crate::measure::{BenchEvent, Discovery, ResultFiles, SearchResult, SearchSettings, TokenizerSource};
 
-/// The display of such a run.
 #[derive(Debug)]
 pub struct Minute {
     quiet: bool,
@@ -19,13 +18,13 @@ pub struct Minute {
     table: LoadTable,
     live: Option<Live>,
     load: Option<Box<BenchmarkSettings>>,
-    /// What was said already: each load has the same notices.
+    /// Lines already printed: the loads have the same notices.
     said: Vec<String>,
     pub overview: Overview,
 }
 
 impl Minute {
-    /// Says what will be done.
+    /// Prints what will be measured.
     #[must_use]
     pub fn begin(settings: &SearchSettings, quiet: bool) -> Self {
         let first = settings.bench.loads.first();
@@ -87,20 +86,19 @@ impl Minute {
         Ok(())
     }
 
-    /// Takes the live table away.
+    /// Removes the live table from the terminal.
     pub fn clear(&mut self) {
         if let Some(mut live) = self.live.take() {
             live.clear();
         }
     }
 
-    /// The loads that were measured.
     #[must_use]
     pub fn table(&self) -> String {
         self.table.text(terminal::stdout_style())
     }
 
-    /// Says which commands come next: one load for longer, and the same after every change.
+    /// Suggests next commands: a longer run of the best load, and a benchmark of every change.
     pub fn say_next(&self, result: &SearchResult, files: Option<&ResultFiles>, page: Option<&PathBuf>) {
         if let Some(files) = files {
             say(&format!("wrote {} results to {}", result.tried.len(), files.folder.display()));
@@ -117,7 +115,7 @@ impl Minute {
     }
 }
 
-/// Says what was found by asking the server.
+/// Prints the settings that were detected by requests to the server.
 pub fn say_found(found: &Discovery) {
     match &found.model {
         Some((model, 1)) => say(&format!("model: {model}")),
@@ -138,7 +136,7 @@ pub fn say_found(found: &Discovery) {
     }
 }
 
-/// The command that measures one load again, with twenty requests a slot.
+/// The command that measures one load again, with twenty requests per unit of concurrency.
 fn command(load: &BenchmarkSettings, server: &str, concurrency: f64) -> String {
     let lengths = load
         .dataset

@@ -8,9 +8,9 @@ use super::RepositoryArgs;
 use crate::cli::{Exit, Failure, output};
 use crate::planning::changelog_edit::{MergeRequest, Merged, merge};
 
-/// Merge two versions of the changelog for git: the new entries of both sides, one after the other.
+/// Merge two versions of the changelog for git by keeping the new entries of both sides.
 ///
-/// Where the sides contradict each other, the file gets git's usual conflict markers, and the exit code is not 0.
+/// On a conflict, the file gets git's usual conflict markers and the exit code is not 0.
 #[derive(Debug, Args)]
 #[command(after_help = "Set up once in a clone:\n  \
         git config merge.imax-changelog.driver 'imax changelog merge-driver %O %A %B'\n  \

@@ -30,10 +30,10 @@ enum ChangelogCommand {
     MergeDriver(merge_driver::MergeDriverArgs),
 }
 
-/// The changelog's files.
+/// The changelog file.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ChangelogArgs {
-    /// The changelog. Its fragments are the YAML files of the folder of the same name with the extension `.d`
+    /// The changelog; its fragments are the YAML files of the folder of the same name with the extension `.d`
     #[arg(long, default_value = "perf-changelog.yaml", value_name = "FILE")]
     changelog_file: String,
 }
@@ -45,7 +45,7 @@ impl From<ChangelogArgs> for ChangelogFiles {
     }
 }
 
-/// The repository in the links.
+/// The repository that pull request links name.
 #[derive(Debug, Clone, Args)]
 struct RepositoryArgs {
     /// The repository of the linked pull requests

@@ -17,7 +17,7 @@ pub(super) struct NewArgs {
     #[arg(long, required = true, num_args = 1.., value_name = "KEY")]
     config_keys: Vec<String>,
 
-    /// What changed, one value for each line
+    /// What changed, one value per line
     #[arg(long, required = true, num_args = 1.., value_name = "TEXT")]
     description: Vec<String>,
 
@@ -25,11 +25,11 @@ pub(super) struct NewArgs {
     #[arg(long, value_name = "NUMBER")]
     pr: Option<u64>,
 
-    /// Evaluate accuracy and do not measure
+    /// Evaluate accuracy without measuring performance
     #[arg(long)]
     evals_only: bool,
 
-    /// Evaluate accuracy at every point that can be evaluated, and do not measure
+    /// Evaluate accuracy at every point that can be evaluated, without measuring performance
     #[arg(long)]
     all_evals: bool,
 
@@ -37,7 +37,7 @@ pub(super) struct NewArgs {
     #[arg(long, conflicts_with_all = ["evals_only", "all_evals"])]
     append_only: bool,
 
-    /// Leave out multi-node evaluations with a lower expert parallelism of the prefill
+    /// Leave out multi-node evaluations whose prefill has a lower expert parallelism
     #[arg(long, value_name = "N", conflicts_with = "append_only")]
     eval_min_prefill_ep: Option<NonZeroU32>,
 

@@ -1,5 +1,5 @@
-//! The argument for a pull request. InferenceX's tool has a verb and a flag where this command has a number; scripts that
-//! call it keep working.
+//! The argument for a pull request. The verb and the flag of InferenceX's tool are accepted too, so that scripts that call it keep
+//! working.
 
 use clap::Args;
 
@@ -32,10 +32,10 @@ fn number_or_verb(text: &str) -> Result<NumberOrVerb, String> {
 }
 
 impl PullRequestArgs {
-    /// The number.
+    /// The number of the pull request.
     ///
     /// # Errors
-    /// Usage, where it is given twice or not at all.
+    /// Usage if it is given twice or not at all.
     pub(super) fn number(self) -> Result<u64, Failure> {
         let Self { number, pr_number } = self;
         let problem = match (number, pr_number) {

@@ -1,4 +1,4 @@
-//! `imax changelog validate`: whether a change of the changelog can be planned.
+//! `imax changelog validate`: checks that a change of the changelog can be planned.
 
 use clap::Args;
 

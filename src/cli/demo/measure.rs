@@ -1,4 +1,4 @@
-//! The demo's measurements: a sweep of both commits, in rounds.
+//! Measurements of the demo: a sweep of both commits in several rounds.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -19,7 +19,7 @@ use crate::store;
 use crate::sweep::{FailedJobs, SweepJob, SweepRequest, SweepStep, UnfitRows, Variant, run_sweep};
 use crate::system::cancellation::Cancellation;
 
-/// Plans a step whose files are checked out. The first round's results are in the step's own folder.
+/// Plans the step whose files are checked out. The results of the first round are in the folder of the step.
 pub fn plan(step: Step, refs: Refs, folder: &Path, rounds: NonZeroU32) -> Result<Variant, Failure> {
     let search_space = planning::between(
         &refs.base,
@@ -42,15 +42,13 @@ pub fn plan(step: Step, refs: Refs, folder: &Path, rounds: NonZeroU32) -> Result
     })
 }
 
-/// How the measurements ended.
 pub enum Measured {
-    /// The runs of both steps, one a round.
+    /// The runs of both steps, one per round.
     Complete([Vec<Run>; 2]),
     /// A job failed, or the demo was cancelled.
     Ended(Exit),
 }
 
-/// Measures both steps.
 pub async fn measure(steps: [Variant; 2], repository: &DemoRepository, cancellation: &Cancellation) -> Result<Measured, Failure> {
     let runners = runners(steps.iter().map(|step| &step.search_space))?;
     let request = SweepRequest {
@@ -86,7 +84,7 @@ pub async fn measure(steps: [Variant; 2], repository: &DemoRepository, cancellat
     }
 }
 
-/// The accuracy task of the demo: small sums, which need no download.
+/// The accuracy task of the demo, small sums: it needs no download.
 const EVAL_TASK: &str = "benchmarks/evals/sums.yaml";
 
 /// A runner for each label of the rows.
@@ -96,7 +94,7 @@ fn runners<'a>(spaces: impl Iterator<Item = &'a SearchSpace>) -> Result<BTreeMap
     named.collect()
 }
 
-/// The runs of a step, one a round.
+/// Loads the runs of a step, one per round.
 fn runs_of(step: &Variant) -> Result<Vec<Run>, Failure> {
     let runs = step.rounds.iter().map(|folder| Ok(store::load_run(folder)?));
     runs.collect()
@@ -121,7 +119,7 @@ fn show(bar: &ProgressBar, SweepJob { total, variant, job, .. }: &SweepJob<'_>, 
 
 fn progress_bar() -> ProgressBar {
     let bar = ProgressBar::new(0);
-    // The template is a constant that the library parses; were it wrong, its plain bar is as good.
+    // The template is a constant. If indicatif cannot parse it, its default bar is good enough.
     if let Ok(style) = ProgressStyle::with_template("  {bar:30} {pos}/{len} {elapsed} {msg}") {
         bar.set_style(style);
     }

@@ -1,7 +1,7 @@
-//! `imax demo`: the whole pipeline on this machine. It makes a benchmark repository with two changelog commits and does
-//! for each what the action does in production: plan, run every row against an engine process over a socket, collect. The
-//! measurements are a sweep of both commits in turn, in several rounds, which tell how noisy the machine is. Then it compares the runs of the two commits and reports. Only the engines
-//! are simulated; their processes, sockets, measurements and results are real.
+//! `imax demo`: the whole pipeline on this machine. It creates a benchmark repository with two changelog commits and does the same as the
+//! action for each: plan, run every row against an engine process, collect. The commits are measured alternately in several rounds, from
+//! which the noise of the machine is known. Then the runs of the two commits are compared and reported. Only the engines are simulated;
+//! processes, sockets, measurements and results are real.
 
 mod measure;
 mod repository;
@@ -28,13 +28,13 @@ pub struct DemoArgs {
     /// Folder for everything that the demo creates; it must be empty or absent [default: a new temporary folder].
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// Only create the git repository with its two changelog commits, to copy from or to try workflows with.
+    /// Only create the git repository with its two changelog commits, as an example or to try workflows.
     #[arg(long)]
     repository_only: bool,
-    /// Measure both commits this many times, in turn. With fewer than two the noise of the machine is assumed, not known.
+    /// Number of times both commits are measured, alternately. With one, the noise of the machine is assumed instead of measured.
     #[arg(long, value_name = "N", default_value = "3")]
     rounds: NonZeroU32,
-    /// A second commit that changes nothing (an A/A test): whatever is reported as better or worse is a false alarm.
+    /// Make a second commit that changes nothing (an A/A test): every difference reported is a false alarm.
     #[arg(long)]
     unchanged: bool,
 }
@@ -42,7 +42,7 @@ pub struct DemoArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// If the folder cannot be used, and as the steps of the pipeline.
+/// If the folder cannot be used, and the errors of the pipeline's steps.
 pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     let DemoArgs {
         dir,
@@ -67,7 +67,7 @@ pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     let cancellation = Cancellation::on_signals()?;
     let mut repository = DemoRepository::create(&folder.join("repository"), second)?;
     output::say(&format!("the repository is {}\n", repository.folder().display()));
-    // Paths are relative to the top of the repository, as in the checkout of a job.
+    // Paths are relative to the repository, as in the checkout of a job.
     std::env::set_current_dir(repository.folder()).or_exit(Exit::Infrastructure)?;
 
     let first = repository.advance(Step::First)?;
@@ -75,7 +75,7 @@ pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     let second = repository.advance(Step::Second)?;
     let second = measure::plan(Step::Second, second, &folder, rounds)?;
     let measured = measure::measure([first, second], &repository, &cancellation).await;
-    // The repository is left as it is after the second commit, whichever was measured last.
+    // Whichever commit was measured last, the user finds the files of the second.
     repository.check_out_newest()?;
     match measured? {
         Measured::Complete([first, second]) => report(&folder, &first, &second),
@@ -104,7 +104,7 @@ fn destination(dir: Option<&Path>) -> Result<PathBuf, Failure> {
         .or_exit(Exit::Infrastructure)
 }
 
-/// The report of the second commit's runs against the first one's, on the terminal and as files.
+/// Compares the runs of the second commit with those of the first, and writes the report to the terminal and to files.
 fn report(folder: &Path, first: &[Run], second: &[Run]) -> Result<Exit, Failure> {
     let comparison = analysis::compare(&side(Step::First, first), &side(Step::Second, second), &Knowledge::default());
     let Some(newest) = second.first() else {
@@ -129,7 +129,6 @@ fn report(folder: &Path, first: &[Run], second: &[Run]) -> Result<Exit, Failure>
     Ok(Exit::Success)
 }
 
-/// A step's runs, which repeat each other.
 fn side(step: Step, runs: &[Run]) -> Side<'_> {
     Side {
         name: step.title(),

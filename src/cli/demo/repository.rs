@@ -1,5 +1,5 @@
-//! The demo's benchmark repository: the configs, recipes and profiles of this project in a git repository of their own, with the two
-//! changelog commits that the demo measures.
+//! Benchmark repository of the demo: configs, recipes and profiles of this project in a git repository of their own, with the two
+//! changelog commits that are measured.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ macro_rules! source {
     };
 }
 
-/// Files of this project that form a benchmark repository. They are compiled in, so that the demo needs nothing but the binary.
+/// Files of a benchmark repository, compiled in so that the demo needs only the binary.
 const FILES: [(&str, &str); 14] = [
     source!("configs/demo-master.yaml"),
     source!("configs/runners.yaml"),
@@ -31,7 +31,7 @@ const FILES: [(&str, &str); 14] = [
     (".github/workflows/benchmark.yml", include_str!("benchmark.yml")),
 ];
 
-/// The first commit measures the old image, the second the new one, which is in this project's configs.
+/// The image in this project's configs, measured by the second commit; the first measures [`OLD_IMAGE`].
 const NEW_IMAGE: &str = "image: imax-sim:1.1";
 const OLD_IMAGE: &str = "image: imax-sim:1.0";
 
@@ -70,7 +70,7 @@ const SECOND_ENTRY: &str = "
   evals-only: true
 ";
 
-/// An entry asks for measurements whatever it says.
+/// A new entry selects points to measure even if no config changes.
 const UNCHANGED_ENTRY: &str = "
 - config-keys:
     - demo-fp8-*-sim
@@ -80,16 +80,15 @@ const UNCHANGED_ENTRY: &str = "
   pr-link: https://github.com/example/benchmarks/pull/2
 ";
 
-/// What the second commit does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecondCommit {
-    /// It updates the engine.
+    /// Updates the engine.
     NewImage,
-    /// Nothing but to ask for measurements.
+    /// Only adds a changelog entry.
     Unchanged,
 }
 
-/// The schema's path is relative to this project's configs and does not exist in the demo's repository.
+/// Removes the reference to the schema, whose path does not exist in the repository of the demo.
 fn without_schema(text: &str) -> &str {
     match text.split_once('\n') {
         Some((first, rest)) if first.starts_with("# yaml-language-server:") => rest,
@@ -97,17 +96,17 @@ fn without_schema(text: &str) -> &str {
     }
 }
 
-/// A step of the demo's history.
+/// A changelog commit of the demo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// The first changelog entry, with the old image.
+    /// The first entry, with the old image.
     First,
     /// The second entry, with the new image.
     Second,
 }
 
 impl Step {
-    /// The title of its run in the report.
+    /// Name of the step's run in the report.
     pub fn title(self) -> &'static str {
         match self {
             Self::First => "first commit",
@@ -115,7 +114,6 @@ impl Step {
         }
     }
 
-    /// The folder of this step's files.
     pub fn folder(self) -> &'static str {
         match self {
             Self::First => "first",
@@ -124,7 +122,7 @@ impl Step {
     }
 }
 
-/// The repository, with the commits that the demo has made so far.
+/// The repository with the commits made so far.
 pub struct DemoRepository {
     folder: PathBuf,
     git: NewRepository,
@@ -132,11 +130,10 @@ pub struct DemoRepository {
     second: SecondCommit,
 }
 
-/// The commits before and after a step's changelog entry.
+/// Commits before and after the changelog entry of a step.
 pub struct Refs {
-    /// The commit before.
     pub base: String,
-    /// The commit with the entry; the files in the folder are this commit's.
+    /// The commit with the entry, which is checked out.
     pub head: String,
 }
 
@@ -157,21 +154,19 @@ impl DemoRepository {
         })
     }
 
-    /// Where it is.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The git repository.
     pub fn git(&self) -> &NewRepository {
         &self.git
     }
 
-    /// Makes the files those of the newest commit.
     pub fn check_out_newest(&self) -> Result<(), Failure> {
         Ok(self.git.check_out(&self.newest)?)
     }
 
+    /// Commits the changelog entry and the config of a step.
     pub fn advance(&mut self, step: Step) -> Result<Refs, Failure> {
         let (changelog, image, message) = match (step, self.second) {
             (Step::First, _) => (FIRST_ENTRY.to_owned(), OLD_IMAGE, "Measure two engines on two GPUs"),

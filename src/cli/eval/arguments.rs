@@ -1,4 +1,4 @@
-//! The command line of `imax eval`.
+//! The flags of `imax eval`.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ pub struct EvalArgs {
     /// The model's name in requests.
     #[arg(long)]
     model: String,
-    /// Task files, or names of tasks that imax has: gsm8k, gpqa_diamond, sums.
+    /// Task files, or names of built-in tasks: gsm8k, gpqa_diamond, sums.
     #[arg(long, value_name = "TASK", num_args = 1.., value_delimiter = ',', required = true)]
     tasks: Vec<PathBuf>,
     /// Folder for the results.
@@ -39,32 +39,32 @@ pub struct EvalArgs {
     /// Concurrent requests.
     #[arg(long, value_name = "N", default_value = "32")]
     concurrent_requests: NonZeroUsize,
-    /// Only the first questions of each task.
+    /// Evaluate only the first N questions of each task.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// API of the requests: the engine applies the model's chat template, or gets plain text.
+    /// API of the requests: chat, for which the engine applies the model's chat template, or completions with plain text.
     #[arg(long, value_enum, default_value_t = ApiArg::Chat)]
     api: ApiArg,
-    /// In a chat, put examples and question into one message instead of several turns.
+    /// Put the examples and the question of a chat into one message instead of several turns.
     #[arg(long)]
     single_turn: bool,
-    /// Maximum tokens of an answer, instead of the task's number.
+    /// Maximum number of tokens per answer, instead of the task's number.
     #[arg(long, value_name = "N")]
     max_gen_toks: Option<u32>,
     /// Temperature, instead of the task's.
     #[arg(long)]
     temperature: Option<f64>,
-    /// Nucleus sampling, instead of the task's.
+    /// Total probability of the tokens to sample from (nucleus sampling), instead of the task's.
     #[arg(long)]
     top_p: Option<f64>,
-    /// Seed of a question's first answer; each repeat takes the next one.
+    /// Seed of the first answer to a question; each repeat uses the next higher seed.
     #[arg(long, default_value_t = 1234)]
     seed: u64,
-    /// Ignore an answer's text up to the last of this token, the end of its thinking; for servers without a reasoning parser. Without a
-    /// value it is `</think>`.
+    /// Ignore an answer's text up to the last occurrence of this token, the end of the reasoning; for servers without a reasoning parser
+    /// [without a value: `</think>`].
     #[arg(long, value_name = "TOKEN", num_args = 0..=1, default_missing_value = THINK_END)]
     think_end_token: Option<String>,
-    /// End an answer before the first of the task's stop strings, for servers that do not honour them.
+    /// Cut an answer before the first of the task's stop strings, for servers that ignore them.
     #[arg(long)]
     cut_at_stop: bool,
     /// Timeout of a request in seconds.
@@ -76,7 +76,7 @@ pub struct EvalArgs {
     /// Required scores [default: configs/eval-thresholds.yaml, if it exists].
     #[arg(long, value_name = "FILE")]
     thresholds: Option<PathBuf>,
-    /// The matrix row, for meta_env.json [default: the environment of a recipe].
+    /// The matrix row for meta_env.json [default: the environment of a recipe].
     #[arg(long, value_name = "FILE")]
     row: Option<PathBuf>,
     /// The evaluator: imax itself, or the Python harness for task types that imax does not support.
@@ -90,7 +90,7 @@ pub struct EvalArgs {
     pub quiet: bool,
 }
 
-/// The form of requests.
+/// The API that questions are sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ApiArg {
     /// /v1/chat/completions.
@@ -99,7 +99,6 @@ pub enum ApiArg {
     Completions,
 }
 
-/// The evaluator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum EvaluatorArg {
     /// imax itself.
@@ -118,7 +117,7 @@ impl From<ApiArg> for Api {
 }
 
 impl EvalArgs {
-    /// What to evaluate, and with what. Reads the files of thresholds and row.
+    /// Reads the thresholds and the row, and returns the input of the evaluation.
     pub(super) fn into_request(self) -> Result<EvalRequest, Failure> {
         let Self {
             base_url,

@@ -7,7 +7,6 @@ use crate::matrix::Row;
 use crate::result::{EvalConcs, Json, Object, eval_meta};
 use crate::system::files;
 
-/// From a row's file.
 pub fn of_row(path: &Path) -> Result<Object, Failure> {
     let text = files::read_text(path)?;
     let row: Row = serde_json::from_str(&text).or_exit(Exit::InvalidInput)?;
@@ -20,7 +19,7 @@ pub fn of_row(path: &Path) -> Result<Object, Failure> {
     ))
 }
 
-/// From the variables that a recipe has, with the keys that collectors read.
+/// From the variables that InferenceX sets for a recipe.
 pub fn of_environment(model: &str, concurrency: usize) -> Object {
     const TEXTS: [(&str, &str); 6] = [
         ("infmax_model_prefix", "MODEL_PREFIX"),

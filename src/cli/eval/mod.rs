@@ -1,4 +1,4 @@
-//! `imax eval`: accuracy tasks against a server. Its flags, the live progress on a terminal, and what it prints.
+//! `imax eval`: evaluates accuracy tasks against a server. Flags, live progress and output.
 
 mod arguments;
 mod meta;
@@ -19,7 +19,7 @@ use crate::system::cancellation::{CancelCause, Cancellation};
 /// Runs the command.
 ///
 /// # Errors
-/// Any failure, with the exit code that its kind has.
+/// Usage for an invalid command line; otherwise the errors of the evaluation.
 pub fn run(arguments: EvalArgs) -> Result<Exit, Failure> {
     let quiet = arguments.quiet;
     let request = arguments.into_request()?;
@@ -41,7 +41,7 @@ pub fn run(arguments: EvalArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// Says what the scores mean.
+/// Prints failed and unsure scores, and returns the exit code.
 fn conclude(result: &EvaluationResult, stopped: Option<CancelCause>) -> Exit {
     if let Some(cause) = stopped {
         say("stopped; `--resume` continues with the answers received so far");
@@ -82,7 +82,7 @@ fn conclude_harness(files: &[HarnessResultFile]) -> Exit {
     exit
 }
 
-/// A bar on a terminal, silence elsewhere.
+/// A progress bar on a terminal, otherwise nothing.
 struct Live(ProgressBar);
 
 impl Live {

@@ -1,4 +1,4 @@
-//! The table of scores, for people.
+//! Table of scores for the terminal.
 
 use crate::eval::score::Score;
 use crate::eval::scored_task::Named;
@@ -6,7 +6,6 @@ use crate::eval::threshold::Verdict;
 use crate::evaluate::JudgedTask;
 use crate::report::{Rank, TextStyle, TextTable};
 
-/// The table of all scores.
 #[must_use]
 pub fn table(judged: &[JudgedTask], style: TextStyle) -> String {
     let mut table = TextTable::default();

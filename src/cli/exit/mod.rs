@@ -1,5 +1,4 @@
-//! The exit codes, and the errors that carry one. A command states for each thing that can fail what its failure
-//! means to the caller; nothing is classified by guessing from a message.
+//! Exit codes, and failures with an exit code. The code follows from the variant of the error, never from its message.
 
 mod table;
 
@@ -9,31 +8,30 @@ use crate::cli::output;
 use crate::model::{Diagnostics, with_causes};
 use crate::system::cancellation::CancelCause;
 
-/// How a command ended. The numbers are part of the contract.
+/// Result of a command. The codes are part of the public interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// The command did what it was asked for.
+    /// The command succeeded.
     Success,
-    /// The measured thing failed: the benchmark, or an accuracy threshold.
+    /// The benchmark failed, or a score is below its threshold.
     MeasurementFailed,
-    /// The command line is wrong.
+    /// The command line is invalid.
     Usage,
     /// A config, changelog, row or result is invalid.
     InvalidInput,
-    /// Something around the measurement failed; worth a retry.
+    /// The measurement could not be made; a retry may succeed.
     Infrastructure,
-    /// A regression was found, and the caller asked to fail on it.
+    /// A regression was found with --fail-on.
     Regression,
-    /// imax itself is wrong: a panic. `EX_SOFTWARE` of sysexits.h.
+    /// A panic; `EX_SOFTWARE` of sysexits.h.
     Bug,
-    /// Stopped by SIGINT; everything started has been stopped.
+    /// Stopped by SIGINT, after stopping all processes it had started.
     Interrupted,
-    /// Stopped by SIGTERM or SIGHUP; everything started has been stopped.
+    /// Stopped by SIGTERM or SIGHUP, after stopping all processes it had started.
     Terminated,
 }
 
 impl From<CancelCause> for Exit {
-    /// The end of a cancelled command.
     fn from(cause: CancelCause) -> Self {
         match cause {
             CancelCause::Interrupt | CancelCause::Abandoned => Self::Interrupted,
@@ -43,7 +41,7 @@ impl From<CancelCause> for Exit {
 }
 
 impl Exit {
-    /// All of them, in the order of their codes.
+    /// In the order of their codes.
     pub const ALL: [Self; 9] = [
         Self::Success,
         Self::MeasurementFailed,
@@ -56,7 +54,7 @@ impl Exit {
         Self::Terminated,
     ];
 
-    /// What the code tells the caller.
+    /// Description of the code.
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
@@ -72,7 +70,7 @@ impl Exit {
         }
     }
 
-    /// The codes as the footer of the help.
+    /// The codes and their descriptions, for the help text.
     pub(super) fn table() -> String {
         let lines = Self::ALL.map(|exit| format!("  {:>3}  {}", exit.code(), exit.meaning()));
         format!("Exit codes:\n{}", lines.join("\n"))
@@ -101,16 +99,15 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// A command's failure: what to tell the person, and what to tell the caller.
+/// Failure of a command: the error for the user, and the exit code for the caller.
 #[derive(Debug)]
 pub struct Failure {
     pub exit: Exit,
-    /// The message, with its chain of causes.
     pub error: anyhow::Error,
 }
 
 impl Failure {
-    /// A failure that no use case has an error for, such as a contradiction between flags.
+    /// A failure that no error of a use case covers, such as contradictory flags.
     pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self {
             exit,
@@ -118,12 +115,12 @@ impl Failure {
         }
     }
 
-    /// The findings that are the cause, where they are.
+    /// The findings that caused the failure, if any.
     pub(super) fn findings(&self) -> Option<&Diagnostics> {
         self.error.chain().find_map(|cause| cause.downcast_ref())
     }
 
-    /// Says on stderr what went wrong. Findings have a form of their own, with places and snippets.
+    /// Prints the error to stderr; findings are printed with their places and snippets.
     pub(super) fn tell(&self) {
         match self.findings() {
             Some(found) => output::say(&found.to_string()),
@@ -138,7 +135,7 @@ pub fn in_words(error: &anyhow::Error) -> String {
     with_causes(error.as_ref())
 }
 
-/// The exit code that an error of a use case means. `exit/table` has them all.
+/// The exit code of an error of a use case. All implementations are in `exit/table`.
 pub trait ExitOf: std::error::Error + Send + Sync + 'static {
     fn exit(&self) -> Exit;
 }
@@ -152,13 +149,13 @@ impl<E: ExitOf> From<E> for Failure {
     }
 }
 
-/// Gives an exit code to an error that means different things in different commands, such as `std::io::Error`. All others
-/// have theirs in the table.
+/// Assigns an exit code to an error whose meaning depends on the command, such as `std::io::Error`. All other errors have theirs in the
+/// table.
 pub trait OrExit<T> {
     /// The value, or the error as a [`Failure`] that ends with `exit`.
     ///
     /// # Errors
-    /// The receiver's own error, classified.
+    /// The error with the exit code.
     fn or_exit(self, exit: Exit) -> Result<T, Failure>;
 }
 

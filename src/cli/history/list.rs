@@ -92,7 +92,7 @@ fn cells(run: &RunSummary) -> [String; 9] {
     ]
 }
 
-/// Text from a database for a terminal: control characters could move its cursor or change its colours.
+/// Replaces control characters in text from a database, which could move the cursor of a terminal or change its colours.
 pub(super) fn one_line(text: &str) -> String {
     text.chars()
         .map(|character| if character.is_control() { ' ' } else { character })

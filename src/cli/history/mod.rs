@@ -1,4 +1,4 @@
-//! `imax history`: what a history holds, and corrections of it.
+//! `imax history`: lists and corrects the runs of a history.
 
 mod list;
 mod quarantine;
@@ -30,7 +30,6 @@ enum HistoryCommand {
     Verify(verify::VerifyArgs),
 }
 
-/// The history that is looked at.
 #[derive(Debug, Args)]
 struct SourceArgs {
     /// The history, FILE.db or postgres://USER@HOST/DATABASE.
@@ -38,7 +37,6 @@ struct SourceArgs {
     history: HistoryDatabase,
 }
 
-/// Which runs are looked at.
 #[derive(Debug, Args)]
 pub(super) struct FilterArgs {
     /// Only runs of this project.
@@ -47,10 +45,10 @@ pub(super) struct FilterArgs {
     /// Only runs of this branch.
     #[arg(long, value_name = "NAME")]
     branch: Option<String>,
-    /// Only the newest runs.
+    /// Only this number of newest runs.
     #[arg(long, value_name = "RUNS")]
     newest: Option<usize>,
-    /// The state at this time, RFC 3339: without what was stored, corrected or retracted later.
+    /// The state at this time, RFC 3339: without later additions, corrections and retractions.
     #[arg(long, value_name = "DATE")]
     as_of: Option<DateTime<Utc>>,
 }
@@ -76,7 +74,7 @@ impl FilterArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// Invalid input for what is not a history; usage for a run that is not in it.
+/// Invalid input for an invalid history; usage for a run that is not in it.
 pub async fn run(args: HistoryCommandArgs) -> Result<Exit, Failure> {
     match args.command {
         HistoryCommand::List(args) => list::run(args).await,

@@ -1,4 +1,4 @@
-//! `imax history quarantine`: what was not understood.
+//! `imax history quarantine`: lists input that was not understood.
 
 use clap::Args;
 
@@ -6,13 +6,13 @@ use super::super::{Exit, Failure, OrExit as _, output};
 use super::SourceArgs;
 use crate::store::database::{Access, Database};
 
-/// List what was not understood when runs were stored with --partial, with the reasons.
+/// List the input that was not understood when runs were stored with --partial, with the reasons.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imax history quarantine --history history.db --json")]
 pub(super) struct QuarantineArgs {
     #[command(flatten)]
     source: SourceArgs,
-    /// Print JSON, with what was found there.
+    /// Print JSON, which also has the input itself.
     #[arg(long)]
     json: bool,
 }

@@ -1,4 +1,4 @@
-//! `imax history retract` and `restore`: a run that should not count.
+//! `imax history retract` and `restore`: excludes a run from comparisons, or includes it again.
 
 use clap::Args;
 
@@ -6,15 +6,15 @@ use super::super::{Exit, Failure, output};
 use super::SourceArgs;
 use crate::store::database::{Access, Database, Retraction};
 
-/// Withdraw a run with a reason: a throttled GPU, a wrong driver. It counts no more, is not deleted, and can be restored.
+/// Exclude a run from comparisons, with a reason such as a throttled GPU or a wrong driver. It is not deleted and can be restored.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imax history retract 12 --history history.db --reason 'GPU 3 was throttled' --author jane")]
 pub(super) struct RetractArgs {
-    /// The run, by its id in imax history list.
+    /// Id of the run in imax history list.
     run: i64,
     #[command(flatten)]
     source: SourceArgs,
-    /// Why the run does not count.
+    /// Why the run is excluded.
     #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     reason: String,
     /// Who says so.
@@ -22,11 +22,11 @@ pub(super) struct RetractArgs {
     author: String,
 }
 
-/// Let a retracted run count again.
+/// Include a retracted run in comparisons again.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imax history restore 12 --history history.db --author jane")]
 pub(super) struct RestoreArgs {
-    /// The run, by its id in imax history list --retracted.
+    /// Id of the run in imax history list --retracted.
     run: i64,
     #[command(flatten)]
     source: SourceArgs,

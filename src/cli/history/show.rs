@@ -1,4 +1,4 @@
-//! `imax history show`: one run of a history.
+//! `imax history show`: prints one run of a history.
 
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
@@ -14,7 +14,7 @@ use crate::store::database::{Access, AsOf, Database, DatabaseError, RunFilter};
 #[command(after_help = "Examples:\n  imax history show 12 --history history.db\n  \
         imax history show 12 --history history.db --format json > run.json")]
 pub(super) struct ShowArgs {
-    /// The run, by its id in imax history list.
+    /// Id of the run in imax history list.
     run: i64,
     #[command(flatten)]
     source: SourceArgs,
@@ -30,7 +30,7 @@ pub(super) struct ShowArgs {
 enum Format {
     /// For a terminal
     Table,
-    /// The run as a file of a history, imax-history/1
+    /// The run in the format of a history file, imax-history/1
     Json,
 }
 

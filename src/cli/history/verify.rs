@@ -1,4 +1,4 @@
-//! `imax history verify`: damage, and what to do about it.
+//! `imax history verify`: checks a history for damage.
 
 use clap::Args;
 use serde_json::json;
@@ -7,7 +7,7 @@ use super::super::{Exit, Failure, output};
 use super::SourceArgs;
 use crate::store::database::verify;
 
-/// Check a history: the file, each stored run against its digest, and what is derived from them.
+/// Check a history: the file, the digest of each run, and the tables that are derived from the runs.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imax history verify --history history.db\n\nExits with code 3 if it finds damage.")]
 pub(super) struct VerifyArgs {

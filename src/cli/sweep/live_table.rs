@@ -1,4 +1,4 @@
-//! The table of a sweep while it goes: a line for each point as soon as it is measured, on stderr.
+//! Live table of a sweep on stderr: a line per point as soon as it is measured.
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
@@ -12,14 +12,13 @@ use crate::model::Metric;
 use crate::result::{Point, PointOutcome};
 use crate::sweep::{SweepJob, SweepStep};
 
-/// Longest name of a job that the table makes room for.
+/// Maximum width of the column of job names, in characters.
 const WIDEST: usize = 60;
 
-/// A figure of a point.
 struct Figure {
     title: &'static str,
     metric: Metric,
-    /// What the value, in seconds or tokens a second, is multiplied with.
+    /// Factor from the metric's unit (seconds, tokens per second) to the unit shown.
     factor: f64,
     decimals: usize,
 }
@@ -45,17 +44,16 @@ const FIGURES: [Figure; 3] = [
     },
 ];
 
-/// Prints the lines. In a terminal the job that runs is shown below them; elsewhere, such as in the log of a CI job, it gets a line of
-/// its own.
+/// On a terminal the running job is shown below the table; elsewhere, such as in a CI log, it gets a line of its own.
 pub(super) struct LiveTable {
-    /// Width of the names of jobs.
+    /// Width of the column of job names, in characters.
     width: usize,
     has_heading: bool,
     running: Option<ProgressBar>,
 }
 
 impl LiveTable {
-    /// A table for jobs of these names.
+    /// A table for jobs with these names.
     pub fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         let longest = names.map(|name| name.chars().count()).max().unwrap_or(0);
         Self {
@@ -65,7 +63,6 @@ impl LiveTable {
         }
     }
 
-    /// Shows what happens to a job.
     pub fn show(&mut self, job: &SweepJob<'_>, step: &SweepStep<'_>) {
         match step {
             SweepStep::Starts => self.show_start(job),
@@ -81,7 +78,7 @@ impl LiveTable {
         }
     }
 
-    /// Removes what was shown of a running job.
+    /// Removes the line of the running job.
     pub fn end(&mut self) {
         if let Some(running) = self.running.take() {
             running.finish_and_clear();
@@ -117,7 +114,7 @@ impl LiveTable {
 }
 
 impl Drop for LiveTable {
-    /// Also where the sweep ends with an error: its message must not stand beside a spinner.
+    /// Needed if the sweep ends with an error, whose message must not be mixed with the spinner.
     fn drop(&mut self) {
         self.end();
     }
@@ -125,7 +122,7 @@ impl Drop for LiveTable {
 
 fn spinner() -> ProgressBar {
     let spinner = ProgressBar::new_spinner();
-    // The template is a constant that the library parses; were it wrong, its plain spinner is as good.
+    // The template is a constant. If indicatif cannot parse it, its default spinner is good enough.
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
         spinner.set_style(style);
     }
@@ -133,7 +130,7 @@ fn spinner() -> ProgressBar {
     spinner
 }
 
-/// Width of the column of numbers: `  3/12`.
+/// Width of the column of job numbers, such as `  3/12`.
 const NUMBER_WIDTH: usize = 9;
 
 fn heading(width: usize) -> String {
@@ -145,7 +142,7 @@ fn heading(width: usize) -> String {
     text
 }
 
-/// A line of the table, with the figures of one of the job's points.
+/// A line of the table with the figures of a point.
 fn row(job: &SweepJob<'_>, width: usize, point: Option<&Point>, result: &str) -> String {
     let number = format!("{}/{}", job.number, job.total);
     let name: String = job.job.name.chars().take(width).collect();

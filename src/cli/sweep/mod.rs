@@ -1,4 +1,4 @@
-//! `imax sweep`: measures rows of the configs on this machine, one after another, and reports them.
+//! `imax sweep`: measures rows of the configs on this machine, one after another, and writes a report.
 
 mod live_table;
 
@@ -23,14 +23,14 @@ use crate::system::cancellation::Cancellation;
 use crate::system::files;
 use live_table::LiveTable;
 
-/// Measure rows of the configs on this machine, one after another, and report them.
+/// Measure rows of the configs on this machine, one after another, and write a report.
 ///
-/// Rows that this machine cannot run (wrong GPUs, a launcher that is not there) are named and left out. A row that fails does not end the
-/// sweep. The folder gets plan.json, one folder for each job, the collected results, summary.md, report.html and report.csv.
+/// Rows that this machine cannot run (wrong GPUs, missing launcher) are listed and left out. A failed row does not end the sweep. The
+/// output folder contains plan.json, one folder per job, the collected results, summary.md, report.html and report.csv.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  imax sweep\n  imax sweep 'dsr1-fp8-*' --conc 4,16 --out results\n  imax sweep --resume --out results")]
 pub(super) struct SweepArgs {
-    /// Config keys, with wildcards.
+    /// Config keys, may have wildcards.
     #[arg(value_name = "KEY", default_value = "*")]
     config_keys: Vec<String>,
     #[command(flatten)]
@@ -38,10 +38,10 @@ pub(super) struct SweepArgs {
     /// Folder of the results.
     #[arg(long, value_name = "DIR", default_value = "sweep")]
     out: PathBuf,
-    /// Keep what an earlier sweep into the same folder measured, and measure the rest.
+    /// Keep the results of an earlier sweep in the same folder, and measure the rest.
     #[arg(long)]
     resume: bool,
-    /// Only measure, without accuracy evaluations.
+    /// Leave out accuracy evaluations.
     #[arg(long)]
     no_evals: bool,
     /// Runner profile for all rows [default: that of each row's first runner].
@@ -59,7 +59,7 @@ pub(super) struct SweepArgs {
     /// Seed of the random prompts.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Print the rows and stop.
+    /// Print the rows without measuring them.
     #[arg(long)]
     dry_run: bool,
 }
@@ -120,7 +120,6 @@ pub(super) async fn run(args: SweepArgs) -> Result<Exit, Failure> {
     Ok(exit_of(end))
 }
 
-/// The first runner of each label.
 fn first_runners(catalog: &Catalog) -> BTreeMap<RunnerLabel, RunnerName> {
     let labels = catalog.runners.labels.iter();
     labels
@@ -128,7 +127,7 @@ fn first_runners(catalog: &Catalog) -> BTreeMap<RunnerLabel, RunnerName> {
         .collect()
 }
 
-/// Rows as a search space that no changelog entry asked for.
+/// A search space of the rows, without changelog entries.
 fn search_space(rows: Vec<Row>) -> SearchSpace {
     let (evals, benchmarks) = rows.into_iter().partition(Row::is_evaluated_alone);
     let metadata = ChangelogMetadata {
@@ -139,7 +138,7 @@ fn search_space(rows: Vec<Row>) -> SearchSpace {
     SearchSpace::new(Plan { benchmarks, evals }, metadata)
 }
 
-/// The report of what was measured, on the terminal and as files; nothing if nothing was measured.
+/// Writes the report to the terminal and to files, if anything was measured.
 fn report(folder: &Path) -> Result<(), Failure> {
     let Ok(run) = store::load_run(folder) else {
         output::say("nothing was measured");

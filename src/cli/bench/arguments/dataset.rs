@@ -1,4 +1,4 @@
-//! What the prompts are: the data set, its file, and its own options.
+//! Options of the data set that prompts are taken from.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -12,29 +12,29 @@ use crate::load::settings::{BenchmarkSettings, Dataset, HubDataset, Protocol, Qu
 
 #[derive(Debug, Args)]
 pub struct DatasetArgs {
-    /// Data set that the prompts come from.
+    /// Data set that prompts are taken from.
     #[arg(long, value_enum, default_value_t = DatasetName::Random)]
     pub dataset_name: DatasetName,
-    /// File with the prompts, for every data set that is not random; for recorded sessions a file or a folder, for speed_bench the
-    /// folder that its script made, for hf the data set's name, or a folder or file with its data.
+    /// File with the prompts, for all data sets but the random ones; for recorded sessions a file or a folder, for speed_bench the folder
+    /// that its script created, for hf the name of the data set, or a folder or file with its data.
     #[arg(long)]
     dataset_path: Option<PathBuf>,
-    /// Input tokens of random requests, in place of --random-input-len.
+    /// Input tokens of random requests, instead of --random-input-len.
     #[arg(long, visible_alias = "isl")]
     input_len: Option<NonZeroU32>,
-    /// Output tokens of each request, in place of the data set's own option.
+    /// Output tokens of each request, instead of the data set's own option.
     #[arg(long, visible_alias = "osl")]
     output_len: Option<NonZeroU32>,
     /// Output tokens of each request; default: the length of the recorded answer.
     #[arg(long)]
     sharegpt_output_len: Option<NonZeroU32>,
-    /// Output tokens of requests whose line does not state them.
+    /// Output tokens of requests whose line does not set them.
     #[arg(long, default_value = "256")]
     custom_output_len: NonZeroU32,
     /// Configuration (subset) of a data set of the hub.
     #[arg(long)]
     hf_subset: Option<String>,
-    /// Split of a data set of the hub; default: train, test or validation, whichever there is.
+    /// Split of a data set of the hub; default: the first that exists of train, test and validation.
     #[arg(long)]
     hf_split: Option<String>,
     /// No effect: the columns of the data are recognised by their names.
@@ -43,13 +43,13 @@ pub struct DatasetArgs {
     /// Output tokens of each request; default: the length of the recorded answer, or 256.
     #[arg(long)]
     hf_output_len: Option<NonZeroU32>,
-    /// Longest prompt of sonnet, tokens.
+    /// Maximum prompt length of sonnet in tokens.
     #[arg(long, default_value_t = 550)]
     sonnet_input_len: u32,
     /// Output tokens of each request.
     #[arg(long, default_value = "150")]
     sonnet_output_len: NonZeroU32,
-    /// Tokens that all prompts of sonnet share.
+    /// Length of the prefix that all prompts of sonnet share, in tokens.
     #[arg(long, default_value_t = 200)]
     sonnet_prefix_len: u32,
     /// Subset of SPEED-Bench: qualitative, throughput_1k to throughput_32k.
@@ -100,20 +100,20 @@ pub enum DatasetName {
     Custom,
     /// A data set of the Hugging Face hub.
     Hf,
-    /// Random tokens with images of noise, for chat.
+    /// Random tokens and images of noise, as chat messages.
     #[value(name = "random-mm")]
     RandomMm,
-    /// Random tokens behind one of a few common prefixes.
+    /// Random tokens after one of several shared prefixes.
     #[value(name = "prefix_repetition", alias = "prefix-repetition")]
     PrefixRepetition,
     /// Lines of a poem, a text file.
     Sonnet,
     /// Random tokens with the lengths of real requests, BurstGPT's CSV file.
     Burstgpt,
-    /// SPEED-Bench's questions, the folder that its script made.
+    /// Questions of SPEED-Bench, the folder that its script created.
     #[value(name = "speed_bench", alias = "speed-bench")]
     SpeedBench,
-    /// Spec-Bench's questions, its question.jsonl.
+    /// Questions of Spec-Bench, its question.jsonl.
     #[value(name = "spec_bench", alias = "spec-bench")]
     SpecBench,
     /// Recorded sessions of several turns: JSON lines with the chat API's `messages`, or with the `requests` of kv-cache-tester's traces;
@@ -123,15 +123,15 @@ pub enum DatasetName {
     Mooncake,
 }
 
-/// Where the prompts of a data set come from, and how many there are.
+/// Source and number of a data set's prompts.
 enum Kind {
-    /// Made by chance, without a file; as many as asked for.
+    /// Generated without a file, in any number.
     Random,
-    /// From a file, but as many as asked for.
+    /// Sampled from a file, in any number.
     Drawn,
-    /// From a file; all of them where no number is asked for.
+    /// From a file; all prompts of the file unless a number is given.
     Listed,
-    /// From a file, with turns or arrivals of their own.
+    /// From a file that also sets the turns or the arrival times.
     Recorded,
 }
 
@@ -153,7 +153,7 @@ impl DatasetName {
         self == Self::Recorded
     }
 
-    /// Whether there are as many prompts as asked for.
+    /// Whether the data set gives any number of prompts.
     pub fn is_drawn(self) -> bool {
         match self.kind() {
             Kind::Random | Kind::Drawn => true,
@@ -161,7 +161,7 @@ impl DatasetName {
         }
     }
 
-    /// Whether there is an end to the prompts, so that all of them can be asked for.
+    /// Whether the number of prompts is finite, so that `--num-prompts -1` has a meaning.
     pub fn has_end(self) -> bool {
         match self.kind() {
             Kind::Random => false,
@@ -306,17 +306,17 @@ impl DatasetArgs {
 }
 
 impl DatasetArgs {
-    /// Whether its prompts can be sent as completions and as chat completions alike.
+    /// Whether the prompts can be sent both as completions and as chat completions.
     pub(super) fn suits_any_protocol(&self) -> bool {
         !self.prompt_token_ids && !self.use_chat_template && self.dataset_name != DatasetName::RandomMm
     }
 
-    /// Whether random words do where there is no tokenizer.
+    /// Whether random words can replace the prompts if no tokenizer is found.
     pub(super) fn can_be_words(&self) -> bool {
         self.dataset_name == DatasetName::Random && self.sessions.is_none() && self.suits_any_protocol()
     }
 
-    /// Whether nothing is said of it but lengths.
+    /// Whether no option of the data set is given except lengths.
     pub(super) fn is_unset(&self) -> bool {
         self.can_be_words() && self.dataset_path.is_none()
     }

@@ -1,11 +1,11 @@
-//! What users of other load generators type: underscores in option names, as `vllm bench serve` takes them, and options that have no
-//! equal of the same name here.
+//! Help for users of other load generators: underscores in option names, which `vllm bench serve` accepts, and hints for options that
+//! have another name here.
 
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
-/// Options of `vllm bench serve`, genai-perf, AIPerf and GuideLLM that are not here, and what to type instead.
+/// Options of `vllm bench serve`, genai-perf, AIPerf and GuideLLM that imax does not have, and what to use instead.
 const HINTS: [(&str, &str); 27] = [
     ("--artifact-dir", "results are written with `--save-result --result-dir DIR`"),
     (
@@ -75,7 +75,7 @@ const HINTS: [(&str, &str); 27] = [
     ("--max-tokens", "`--random-output-len N`, or the output length of the data set"),
 ];
 
-/// What to type instead of the option that clap refused.
+/// The hint for an option that clap rejected as unknown.
 #[must_use]
 pub fn hint(error: &Error) -> Option<&'static str> {
     if error.kind() != ErrorKind::UnknownArgument {
@@ -87,7 +87,7 @@ pub fn hint(error: &Error) -> Option<&'static str> {
     HINTS.iter().find(|(name, _)| name == option).map(|(_, hint)| *hint)
 }
 
-/// The command line with dashes in place of underscores in the names of options of `imax bench`.
+/// Replaces underscores by dashes in the option names of `imax bench`.
 pub fn with_dashes(line: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut is_bench = false;
     let renamed = line.map(|word| {

@@ -1,5 +1,5 @@
-//! The flags of `imax bench`: names and defaults of benchmark_serving.py and `vllm bench serve`. A flag of theirs that is
-//! not here is refused by clap with its name, never ignored.
+//! The flags of `imax bench`, with the names and defaults of benchmark_serving.py and `vllm bench serve`. Their other flags are rejected
+//! by name, never ignored.
 
 mod dataset;
 mod foreign;
@@ -37,7 +37,7 @@ use values::{PromptCount, goodput, header, header_text, json_object, key_name, k
 /// Load-test an inference server and write the raw result of benchmark_serving.py.
 #[derive(Debug, Args)]
 #[command(
-    // As in argparse the last value of a repeated option counts.
+    // As in argparse, the last value of a repeated option counts.
     args_override_self = true,
     after_help = "Examples:\n  imax bench http://localhost:8000\n  imax bench --model benchmarks/demo --served-model-name demo --port 8000 --dataset-name random \\\n    \
     --random-input-len 1024 --random-output-len 128 --num-prompts 160 --max-concurrency 16 --ignore-eos --save-result\n  \
@@ -86,12 +86,12 @@ pub struct BenchArgs {
 }
 
 impl BenchArgs {
-    /// Whether neither the user nor a file says how many requests there are.
+    /// Whether the number of requests is the default, set neither by a flag nor by the data set.
     fn has_usual_extent(&self) -> bool {
         self.extent.num_prompts.is_none() && self.extent.duration.is_none() && self.dataset.dataset_name.is_drawn()
     }
 
-    /// What somebody should know who is used to `vllm bench serve`.
+    /// A remark for users of `vllm bench serve` about a flag that has another meaning here.
     #[must_use]
     pub fn remark(&self) -> Option<String> {
         self.random.remark()
@@ -100,15 +100,15 @@ impl BenchArgs {
 
 #[derive(Debug, Args)]
 struct ServerArgs {
-    /// Base URL of the server, as --base-url. Protocol, model and tokenizer are then found by asking, unless they are named. Without any
-    /// option of a load, concurrency doubles from 1 until the throughput no longer grows, in about a minute, and result and page are
-    /// written to a new folder.
+    /// Base URL of the server, as --base-url. Protocol, model and tokenizer are then detected, unless they are given. Without any load
+    /// option, concurrency is doubled from 1 until the throughput no longer grows, for about a minute, and results and page are written to
+    /// a new folder.
     #[arg(value_name = "URL", conflicts_with_all = ["base_url", "host", "port"])]
     server_url: Option<String>,
-    /// Engine of the server; decides the protocol [default: vllm; with URL: found by asking].
+    /// Engine of the server; determines the protocol [default: vllm; with URL: detected].
     #[arg(long, visible_alias = "endpoint-type")]
     backend: Option<String>,
-    /// Base URL of the server, instead of --host and --port; `unix:/path` is a Unix socket. A `/v1` at its end is not repeated.
+    /// Base URL of the server, instead of --host and --port; `unix:/path` is a Unix socket. A trailing `/v1` is accepted.
     #[arg(long, short = 'u', visible_aliases = ["url", "target"])]
     base_url: Option<String>,
     /// Host of the server.
@@ -130,24 +130,24 @@ struct ServerArgs {
     /// model's, else the server's.
     #[arg(long)]
     tokenizer: Option<String>,
-    /// No effect: imax runs no code of a model.
+    /// No effect: imax never runs model code.
     #[arg(long)]
     trust_remote_code: bool,
-    /// Seconds to wait for the server to answer the probe, for a server that is still starting.
+    /// Seconds to wait until the server answers the probe, for a server that is still starting.
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
     ready_check_timeout_sec: f64,
 }
 
 #[derive(Debug, Args)]
 struct ExtentArgs {
-    /// Requests to measure, -1 for every one of the data set; default: 1000, or every request of a trace, custom or hub data set. With
-    /// --duration, the number of distinct prompts.
+    /// Requests to measure, -1 for all of the data set; default: 1000, or all requests of a trace, custom or hub data set. With --duration,
+    /// the number of distinct prompts.
     #[arg(long, visible_aliases = ["request-count", "num-requests", "max-requests"], allow_negative_numbers = true)]
     num_prompts: Option<PromptCount>,
     /// Send the prompts of a data set more than once if it has fewer than --num-prompts or --sessions; otherwise this is an error.
     #[arg(long)]
     oversample: bool,
-    /// Seconds during which requests are sent, instead of a number of requests; the run then waits for those in flight.
+    /// Seconds for which requests are sent, instead of a number of requests; the run ends when the requests in flight have ended.
     #[arg(long, visible_aliases = ["max-seconds", "benchmark-duration"])]
     duration: Option<f64>,
     /// Runs per load, each with other prompts; the spread between the runs is reported.
@@ -160,19 +160,19 @@ struct ExtentArgs {
 
 #[derive(Debug, Args)]
 struct ArrivalArgs {
-    /// Maximum number of requests in flight; several values, such as `4,8,16`, are measured one after another, a result file each.
+    /// Maximum number of requests in flight; several values, such as `4,8,16`, are measured one after another, each with a result file.
     #[arg(long, visible_alias = "concurrency", action = ArgAction::Set, num_args = 1, value_delimiter = ',')]
     max_concurrency: Vec<NonZeroU32>,
     /// Requests per second, or `inf` to send each request as soon as a slot is free; several values are measured one after another.
     #[arg(long, visible_alias = "rate", action = ArgAction::Set, num_args = 1, value_delimiter = ',', default_value = "inf")]
     request_rate: Vec<f64>,
-    /// What the values of --rate are, in GuideLLM's words.
+    /// Meaning of the values of --rate, by GuideLLM's names.
     #[arg(long, value_enum)]
     rate_type: Option<RateType>,
     /// Shape of the gamma-distributed intervals: 1 is Poisson, `inf` is constant.
     #[arg(long, default_value = "1.0")]
     burstiness: f64,
-    /// Rate that changes during the run.
+    /// Change the rate during the run.
     #[arg(long, visible_alias = "ramp-up", value_enum, requires_all = ["ramp_up_start_rps", "ramp_up_end_rps"])]
     ramp_up_strategy: Option<RampName>,
     /// Requests per second at the start of the ramp.
@@ -194,10 +194,10 @@ struct RequestArgs {
     /// Request whole responses instead of streams; there is no time to first token then.
     #[arg(long)]
     no_stream: bool,
-    /// What the X-Request-Id of each request begins with, before its number.
+    /// Prefix of each request's X-Request-Id; the number of the request follows it.
     #[arg(long, value_name = "TEXT", default_value = REQUEST_ID_PREFIX, value_parser = header_text)]
     request_id_prefix: String,
-    /// Seed of all random values.
+    /// Seed of all random numbers.
     #[arg(long, visible_alias = "random-seed", default_value_t = 0)]
     seed: u64,
     /// Key of the output length in requests of the OpenAI API, such as `max_completion_tokens`.
@@ -212,7 +212,7 @@ struct RequestArgs {
     /// API key, sent as bearer token.
     #[arg(long, env = "OPENAI_API_KEY", hide_env_values = true, value_parser = secret)]
     api_key: Option<Secret>,
-    /// LoRA adapters; each request names a random one of them instead of the model.
+    /// LoRA adapters; each request names a random adapter instead of the model.
     #[arg(long, num_args = 1..)]
     lora_modules: Vec<String>,
     /// Certificates (PEM) to trust in addition to the system's.
@@ -231,7 +231,7 @@ struct MetricArgs {
     /// Percentiles of each metric.
     #[arg(long, action = ArgAction::Set, num_args = 1, value_delimiter = ',', default_value = "90,99,99.9")]
     metric_percentiles: Vec<f64>,
-    /// Latency limits of a good request in ms, such as `ttft:200 tpot:50`.
+    /// Latency limits in ms that a request must meet to count as goodput, such as `ttft:200 tpot:50`.
     #[arg(long, num_args = 1.., value_parser = goodput)]
     goodput: Vec<(MetricName, f64)>,
     /// `KEY=VALUE` pairs to write to the result.
@@ -241,7 +241,7 @@ struct MetricArgs {
 
 #[derive(Debug, Args)]
 struct ClientArgs {
-    /// Before each run, measure the client's own error on this machine against the simulated engine at the same concurrency.
+    /// Before each run, measure the client's own error on this machine with the simulated engine at the same concurrency.
     #[arg(long)]
     calibrate: bool,
     /// Exit with 0 even if the client was saturated; the result is marked in any case.
@@ -250,23 +250,23 @@ struct ClientArgs {
     /// Timeout of a connection attempt in seconds.
     #[arg(long, default_value_t = 10.0)]
     connect_timeout: f64,
-    /// Seconds to wait for the next byte of a response.
+    /// Maximum seconds between two reads of a response.
     #[arg(long, default_value_t = 600.0)]
     no_progress_timeout: f64,
     /// Fraction of failed requests above which the run counts as failed.
     #[arg(long, default_value_t = 0.05)]
     max_error_share: f64,
-    /// End a load early when more than this fraction of its requests fail, with confidence; --find-max and --sweep do so from
-    /// --max-error-share on.
+    /// End a load early once it is statistically certain that more than this fraction of its requests fail; default with --find-max and
+    /// --sweep: --max-error-share.
     #[arg(long, value_name = "FRACTION")]
     abort_error_share: Option<f64>,
-    /// Seconds between readings of the engine's own metrics during the load; 0 reads none.
+    /// Seconds between two scrapes of the engine's metrics during the load; 0 disables them.
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     engine_metrics_interval: f64,
     /// URL of the engine's metrics; default: /metrics of the server. Triton has them on another port.
     #[arg(long, value_name = "URL")]
     engine_metrics_url: Option<String>,
-    /// Have the server forget its prefix cache before each load (vLLM, SGLang).
+    /// Reset the server's prefix cache before each load (vLLM, SGLang).
     #[arg(long)]
     reset_prefix_cache: bool,
     /// Client threads, one event loop each; default: one per 1,000 streams, at most one per two cores.
@@ -282,10 +282,10 @@ struct SaveArgs {
     /// Append the result to the file, one JSON object a line, instead of replacing the file.
     #[arg(long, requires = "save_result")]
     append_result: bool,
-    /// Name of this benchmark in the result, and at the beginning of the default file name instead of the backend's.
+    /// Name of this benchmark in the result and, instead of the backend's name, at the start of the default file name.
     #[arg(long)]
     label: Option<String>,
-    /// Also write each request's figures to the result, and its timestamps to a file beside it.
+    /// Also write the figures of each request to the result, and its timestamps to a file beside it.
     #[arg(long, requires = "save_result")]
     save_detailed: bool,
     /// Format of that file.
@@ -299,7 +299,7 @@ struct SaveArgs {
     result_filename: Option<String>,
 }
 
-/// GuideLLM's kinds of load that have an equal here.
+/// The load types of GuideLLM that imax supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum RateType {
     /// Requests per second at constant intervals.
@@ -316,9 +316,9 @@ enum RateType {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum RampName {
-    /// By equal increments.
+    /// Equal increments.
     Linear,
-    /// By equal factors.
+    /// Equal factors.
     Exponential,
 }
 

@@ -9,17 +9,16 @@ use crate::cli::bench::noise::NoiseSettings;
 use crate::store::hardware::HardwareFiles;
 use crate::store::noise_calibration::CalibratedHistory;
 
-/// A/A runs.
 #[derive(Debug, Clone, Args)]
 pub struct NoiseArgs {
-    /// Measure each load N times while nothing changes, each time with other prompts (an A/A test). With --history the runs become
-    /// the beginning of a history, so that the first comparison knows the noise of each point.
+    /// Measure each load N times without any change, each time with other prompts (an A/A test). With --history the runs are added to a
+    /// history, so that the first comparison already knows the noise of each point.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..), conflicts_with_all = ["find_max", "sweep"])]
     calibrate_noise: Option<u32>,
     /// With --calibrate-noise: the history to add the runs to; the folder is created if it is missing.
     #[arg(long, value_name = "DIR", requires_all = ["calibrate_noise", "row"])]
     history: Option<PathBuf>,
-    /// With --history: how many of the newest runs to keep.
+    /// With --history: number of runs to keep, newest first.
     #[arg(long, value_name = "RUNS", default_value_t = 200)]
     history_keep: usize,
     /// With --history: the matrix row that is measured, a JSON file; the loads must have its concurrencies.
@@ -40,12 +39,12 @@ pub struct NoiseArgs {
 }
 
 impl NoiseArgs {
-    /// How often each load is measured; `None` without a calibration.
+    /// Number of runs of each load; `None` without --calibrate-noise.
     pub(super) fn runs(&self) -> Option<NonZeroU32> {
         self.calibrate_noise.and_then(NonZeroU32::new)
     }
 
-    /// The history that the runs are added to; `None` if there is none.
+    /// The history that the runs are added to; `None` without --history.
     pub(in crate::cli::bench) fn into_settings(self) -> Option<NoiseSettings> {
         let Self {
             calibrate_noise: _,
@@ -61,7 +60,7 @@ impl NoiseArgs {
             runner_file: runner_config,
             ..crate::planning::ConfigFiles::default()
         };
-        // clap has checked that there is none of them without the other.
+        // clap has checked that both or neither are given.
         let (folder, row) = history.zip(row)?;
         Some(NoiseSettings {
             row,

@@ -1,4 +1,4 @@
-//! Lengths of random prompts, and what is random about them: the data sets random, random-mm and prefix_repetition.
+//! Options of the generated data sets: random, random-mm and prefix_repetition.
 
 use std::num::NonZeroU32;
 
@@ -8,9 +8,9 @@ use super::settings::{ArgumentError, share};
 use super::values::{image_limit, image_sizes};
 use crate::load::settings::{ImageSize, PrefixRepetition, RandomImages, RandomLengths, RangeStyle};
 
-/// Input tokens of a random request, as in benchmark_serving.py.
+/// Default of `--random-input-len`, as in benchmark_serving.py.
 const DEFAULT_INPUT: NonZeroU32 = NonZeroU32::MIN.saturating_add(1023);
-/// Its output tokens.
+/// Default of `--random-output-len`, as in benchmark_serving.py.
 const DEFAULT_OUTPUT: NonZeroU32 = NonZeroU32::MIN.saturating_add(127);
 
 #[derive(Debug, Args)]
@@ -21,34 +21,34 @@ pub struct RandomArgs {
     /// Output tokens per request, see --random-range-ratio [default: 128].
     #[arg(long, visible_alias = "output-tokens-mean")]
     random_output_len: Option<NonZeroU32>,
-    /// How far the lengths differ, 0 to 1, see --random-range-ratio-style; default: all lengths are equal.
+    /// Spread of the lengths, 0 to 1, see --random-range-ratio-style; default: all lengths are equal.
     #[arg(long)]
     random_range_ratio: Option<f64>,
     /// Meaning of --random-range-ratio.
     #[arg(long, value_enum, default_value_t = RangeStyleArg::Inferencex)]
     random_range_ratio_style: RangeStyleArg,
-    /// Tokens of a prefix common to all prompts, in addition to the input length.
+    /// Length in tokens of a prefix shared by all prompts, in addition to the input length.
     #[arg(long, default_value_t = 0)]
     random_prefix_len: u32,
     /// Images per request of random-mm, see --random-mm-num-mm-items-range-ratio.
     #[arg(long, default_value_t = 1)]
     random_mm_base_items_per_request: u32,
-    /// How far the number of images differs: from `n * (1 - ratio)` to `n * (1 + ratio)`.
+    /// Spread of the number of images: from `n * (1 - ratio)` to `n * (1 + ratio)`.
     #[arg(long, default_value_t = 0.0)]
     random_mm_num_mm_items_range_ratio: f64,
-    /// Most images per request, such as `{"image": 3, "video": 0}`.
+    /// Maximum number of images per request, such as `{"image": 3, "video": 0}`.
     #[arg(long, value_parser = image_limit, default_value = r#"{"image": 255, "video": 0}"#)]
     random_mm_limit_mm_per_prompt: u32,
-    /// Sizes of images, `(height, width, 1)`, with their weights.
+    /// Image sizes, `(height, width, 1)`, with their weights.
     #[arg(long, value_parser = image_sizes, action = clap::ArgAction::Set, default_value = "{(256, 256, 1): 0.5, (720, 1280, 1): 0.5}")]
     random_mm_bucket_config: ImageSizes,
-    /// Tokens of each prefix of prefix_repetition.
+    /// Length of each prefix of prefix_repetition in tokens.
     #[arg(long, default_value_t = 256)]
     prefix_repetition_prefix_len: u32,
-    /// Tokens behind each prefix.
+    /// Length of the text after each prefix in tokens.
     #[arg(long, default_value_t = 256)]
     prefix_repetition_suffix_len: u32,
-    /// Number of prefixes; they take turns.
+    /// Number of prefixes, used in rotation.
     #[arg(long, default_value = "10")]
     prefix_repetition_num_prefixes: NonZeroU32,
     /// Output tokens of each request.
@@ -69,7 +69,7 @@ enum RangeStyleArg {
 }
 
 impl RandomArgs {
-    /// A remark about a ratio that `vllm bench serve` would take for something else.
+    /// A remark about a ratio that has another meaning in `vllm bench serve`.
     pub(super) fn remark(&self) -> Option<String> {
         let is_zero = self.random_range_ratio == Some(0.0);
         (is_zero && self.random_range_ratio_style == RangeStyleArg::Inferencex).then(|| {
@@ -79,7 +79,7 @@ impl RandomArgs {
         })
     }
 
-    /// The lengths; those that hold for every data set come before those of random ones.
+    /// The lengths of requests. `input` and `output`, the options for all data sets, take precedence.
     pub(super) fn lengths(&self, input: Option<NonZeroU32>, output: Option<NonZeroU32>) -> Result<RandomLengths, ArgumentError> {
         let (style, equal) = match self.random_range_ratio_style {
             RangeStyleArg::Inferencex => (RangeStyle::InferenceX, 1.0),

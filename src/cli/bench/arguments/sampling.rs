@@ -1,4 +1,4 @@
-//! Sampling parameters, with the names of `vllm bench serve`. They become keys of the request's body; `--extra-body` comes after them.
+//! Sampling parameters, with the names of `vllm bench serve`. They become keys of the request's body; `--extra-body` overrides them.
 
 use clap::Args;
 use serde_json::{Map, Value};
@@ -11,22 +11,22 @@ pub struct SamplingArgs {
     /// Sampling temperature; default: 0.
     #[arg(long)]
     temperature: Option<f64>,
-    /// Nucleus sampling.
+    /// Sample from the smallest set of tokens with this total probability (nucleus sampling).
     #[arg(long)]
     top_p: Option<f64>,
-    /// Sample from this number of tokens.
+    /// Sample from this number of the most likely tokens.
     #[arg(long, allow_negative_numbers = true)]
     top_k: Option<i64>,
-    /// Sample from tokens of this share of the most likely one's probability.
+    /// Minimum probability of a token, as a fraction of that of the most likely token.
     #[arg(long)]
     min_p: Option<f64>,
-    /// Penalty for tokens by their frequency so far.
+    /// Penalty for tokens, proportional to their frequency so far.
     #[arg(long, allow_negative_numbers = true)]
     frequency_penalty: Option<f64>,
-    /// Penalty for tokens that are there already.
+    /// Penalty for tokens that have occurred already.
     #[arg(long, allow_negative_numbers = true)]
     presence_penalty: Option<f64>,
-    /// Penalty for repetitions, a factor.
+    /// Penalty factor for repeated tokens.
     #[arg(long)]
     repetition_penalty: Option<f64>,
     /// Log probabilities to request for each token.
@@ -35,7 +35,10 @@ pub struct SamplingArgs {
 }
 
 impl SamplingArgs {
-    /// The keys of the body, where the protocol has them.
+    /// The keys of the request's body.
+    ///
+    /// # Errors
+    /// [`SettingsError::Unsupported`] if the protocol has no such parameter.
     pub(super) fn into_body(self, protocol: Protocol, backend: &str) -> Result<Map<String, Value>, ArgumentError> {
         let Self {
             temperature,

@@ -1,4 +1,4 @@
-//! `--find-max` and `--sweep`: the options of a search for a load, and the search that they ask for.
+//! Options of a search for a load: `--find-max` and `--sweep`.
 
 use std::num::NonZeroU32;
 
@@ -10,13 +10,13 @@ use crate::measure::{BenchSettings, SearchGoal, SearchSettings};
 
 #[derive(Debug, Clone, Args)]
 pub struct SearchArgs {
-    /// Find the highest load within the objectives of --slo: `concurrency`, the number of requests in flight (default), or `rate`.
+    /// Find the highest load that meets the objectives of --slo: `concurrency`, the number of requests in flight (default), or `rate`.
     #[arg(long, value_enum, value_name = "QUANTITY", num_args = 0..=1, default_missing_value = "concurrency", requires = "slo")]
     find_max: Option<QuantityArg>,
     /// Objective, such as `ttft:p99<500` (ms); can be repeated.
     #[arg(long, value_name = "METRIC:STATISTIC<MS", num_args = 1.., requires = "find_max")]
     slo: Vec<Objective>,
-    /// Double the load from --search-from on until the throughput no longer grows.
+    /// Double the load, starting at --search-from, until the throughput no longer grows.
     #[arg(long, value_enum, value_name = "QUANTITY", num_args = 0..=1, default_missing_value = "concurrency", conflicts_with = "find_max")]
     sweep: Option<QuantityArg>,
     /// First load of a search.
@@ -25,7 +25,7 @@ pub struct SearchArgs {
     /// Highest load of a search.
     #[arg(long, value_name = "LOAD", default_value_t = 4096.0)]
     search_limit: f64,
-    /// Distance between the highest load within the objectives and the lowest beyond them that ends --find-max, a fraction.
+    /// End --find-max when the lowest load that misses the objectives exceeds the highest that meets them by at most this fraction.
     #[arg(long, value_name = "FRACTION", default_value_t = 0.05)]
     search_precision: f64,
 }
@@ -34,7 +34,7 @@ pub struct SearchArgs {
 enum QuantityArg {
     /// Requests in flight.
     Concurrency,
-    /// Requests a second.
+    /// Requests per second.
     Rate,
 }
 
@@ -47,11 +47,11 @@ impl From<QuantityArg> for LoadQuantity {
     }
 }
 
-/// Runs of a load whose verdict is uncertain, unless --num-runs says more.
+/// Runs of a load whose verdict is uncertain, unless --num-runs is higher.
 const USUAL_RUNS: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
 
 impl SearchArgs {
-    /// The highest load of a search that has a limit of its own.
+    /// The value of `--search-limit`, at most `highest`.
     pub(super) fn limit_within(&self, highest: f64) -> f64 {
         self.search_limit.floor().clamp(1.0, highest)
     }
@@ -60,7 +60,7 @@ impl SearchArgs {
         self.find_max.is_some() || self.sweep.is_some()
     }
 
-    /// The search that was asked for, if any.
+    /// The search; `None` without --find-max and --sweep.
     pub(super) fn into_search(self, bench: &BenchSettings, scales_requests: bool) -> Result<Option<SearchSettings>, ArgumentError> {
         let Self {
             find_max,
@@ -95,7 +95,7 @@ impl SearchArgs {
         let mut bench = bench.clone();
         bench.num_runs = bench.num_runs.max(if find_max.is_some() { USUAL_RUNS } else { NonZeroU32::MIN });
         for load in &mut bench.loads {
-            // A load beyond what the server carries may fail from the first request to the last.
+            // Above the server's capacity, every request of a load may fail.
             load.abort_error_share = load.abort_error_share.or(Some(load.max_error_share));
         }
         Ok(Some(SearchSettings {

@@ -1,4 +1,4 @@
-//! From the command line to the settings of a benchmark: each rate at each concurrency is a load.
+//! Conversion of the command line to the settings of a benchmark. Each combination of a rate and a concurrency is a load.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::load::settings::{
 use crate::measure::{BenchSettings, ResultFiles, Unknown};
 use crate::system::proxy::{ProxyError, proxy_for};
 
-/// Why the command line cannot be carried out.
+/// Why a command line is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum ArgumentError {
     #[error(transparent)]
@@ -27,16 +27,16 @@ pub enum ArgumentError {
         found: f64,
         expected: &'static str,
     },
-    /// The instant of the start is past.
+    /// The start time is in the past.
     #[error(
         "--start-at passed {ago_s:.1} s ago; choose an instant ahead by what preparing takes (tokenizer, prompts, probe, warm-up), such as \
          `$(date -d '+60 sec' +%s)`, and check this machine's clock"
     )]
     StartPassed { ago_s: f64 },
-    /// The instant of the start is far away.
+    /// The start time is too far in the future.
     #[error("--start-at is {days:.1} days ahead, expected at most 7; seconds since the Unix epoch, not milliseconds")]
     StartFar { days: f64 },
-    /// A shard would have no request in flight.
+    /// There are more shards than requests in flight.
     #[error("--max-concurrency {streams} over {shards} shards leaves some without a request in flight; use at most {streams} shards")]
     TooManyShards { shards: u32, streams: u32 },
     /// Two flags exclude each other, or one requires another.
@@ -44,9 +44,9 @@ pub enum ArgumentError {
     Combination(&'static str),
 }
 
-/// The backend unless one is named or found.
+/// The backend if none is given or detected.
 const DEFAULT_BACKEND: &str = "vllm";
-/// Requests to measure unless the user or the data set says how many.
+/// Requests to measure if neither a flag nor the data set sets their number.
 pub(super) const DEFAULT_PROMPTS: NonZeroU32 = NonZeroU32::MIN.saturating_add(999);
 
 pub(super) fn within(flag: &'static str, found: f64, is: bool, expected: &'static str) -> Result<f64, ArgumentError> {
@@ -188,7 +188,7 @@ impl TryFrom<BenchArgs> for BenchSettings {
 }
 
 impl ServerArgs {
-    /// What is found by asking the server: its model if none is named, and the rest if nothing but its address is.
+    /// What is detected by requests to the server: the model unless it is given, protocol and tokenizer only with a positional URL.
     fn unknown(&self, dataset: &DatasetArgs) -> Unknown {
         let has_url = self.server_url.is_some();
         Unknown {
@@ -198,7 +198,7 @@ impl ServerArgs {
         }
     }
 
-    /// Settings of a load on the server, with the defaults for everything that other arguments say.
+    /// Settings of a load on the server, with defaults for what other arguments set.
     fn into_settings(self, protocol: Protocol, stream: bool, num_prompts: NonZeroU32) -> Result<BenchmarkSettings, ArgumentError> {
         let Self {
             server_url,
@@ -214,7 +214,7 @@ impl ServerArgs {
             ready_check_timeout_sec,
         } = self;
         let host = if host.contains(':') { format!("[{host}]") } else { host };
-        // genai-perf takes an address without a scheme.
+        // genai-perf accepts an address without a scheme.
         let base_url = match server_url.or(base_url) {
             Some(url) if url.contains("://") || url.starts_with("unix:") => url,
             Some(address) => format!("http://{address}"),
@@ -233,7 +233,7 @@ impl ServerArgs {
             served_model_name,
             tokenizer,
             ready_timeout: Duration::from_secs_f64(ready_timeout),
-            // Without a name the server is asked when there is one, see `unknown`.
+            // Without a name, the model is detected once the server runs, see `unknown`.
             ..BenchmarkSettings::new(target, model.as_deref().unwrap_or_default(), nothing, num_prompts)
         })
     }
@@ -275,7 +275,7 @@ impl ExtentArgs {
 }
 
 impl ArrivalArgs {
-    /// Each rate at each concurrency.
+    /// All combinations of a rate and a concurrency.
     fn into_arrivals(self) -> Result<Vec<Arrival>, ArgumentError> {
         let Self {
             max_concurrency,
@@ -407,7 +407,7 @@ impl MetricArgs {
     }
 }
 
-/// The last value of each key: what is said again replaces what was said before.
+/// The last value of each key: later options replace earlier ones.
 fn last_of_each<T, K: PartialEq>(values: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
     let mut kept: Vec<T> = Vec::new();
     for value in values {

@@ -1,4 +1,4 @@
-//! `--shard` and `--start-at`: one client of several that carry out a load together.
+//! `--shard` and `--start-at`: a load that is divided among several clients.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,18 +11,19 @@ use crate::measure::BenchSettings;
 
 #[derive(Debug, Clone, Args)]
 pub struct ShardArgs {
-    /// Send part I of N of the load, beside N - 1 other clients with the same command line; `imax collect --shards` merges the results.
+    /// Send part I of N of the load, while N - 1 other clients with the same command line send theirs; `imax collect --shards` merges the
+    /// results.
     #[arg(long, value_name = "I/N", requires = "save_result")]
     shard: Option<Shard>,
-    /// Instant at which the load starts, RFC 3339 or seconds since the Unix epoch; required with several shards.
+    /// Time at which the load starts, RFC 3339 or seconds since the Unix epoch; required with several shards.
     #[arg(long, value_name = "INSTANT", value_parser = instant)]
     start_at: Option<Stamp>,
 }
 
-/// A later start is more likely milliseconds taken for seconds.
+/// Maximum time until the start. A later start is more likely a value in milliseconds instead of seconds.
 const LATEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// RFC 3339, or seconds since the Unix epoch.
+/// Parses a time in RFC 3339 or seconds since the Unix epoch.
 fn instant(text: &str) -> Result<Stamp, String> {
     let wrong = || {
         format!("expected an instant such as 2030-01-31T08:00:00Z, or seconds since the Unix epoch (`date -d '+60 sec' +%s`), not {text:?}")
@@ -37,7 +38,7 @@ fn instant(text: &str) -> Result<Stamp, String> {
 }
 
 impl ShardArgs {
-    /// Makes the benchmark a part of a load.
+    /// Restricts the benchmark to one shard of its load.
     pub(super) fn apply(self, bench: &mut BenchSettings) -> Result<(), ArgumentError> {
         let Self { shard, start_at } = self;
         if let Some(start_at) = start_at {

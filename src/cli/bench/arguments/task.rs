@@ -1,17 +1,16 @@
-//! What a command line asks for: loads, or a search for one.
+//! The task of a command line of `imax bench`.
 
 use super::BenchArgs;
 use super::settings::ArgumentError;
 use crate::measure::{BenchSettings, SearchSettings};
 
-/// The task of `imax bench`.
 #[derive(Debug)]
 pub enum BenchTask {
-    /// Measure these loads.
+    /// Measure the given loads.
     Loads(Box<BenchSettings>),
     /// Search for a load.
     Search(Box<SearchSettings>),
-    /// Find everything out about a server and measure it for about a minute.
+    /// Detect the settings of a server and measure it for about a minute.
     UrlAlone(Box<SearchSettings>),
 }
 

@@ -1,4 +1,4 @@
-//! `imax bench URL` without any option of a load: a search for saturation that fits a minute.
+//! `imax bench URL` without load options: a search for saturation that takes about a minute.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -9,17 +9,17 @@ use super::{ArrivalArgs, BenchArgs, ExtentArgs};
 use crate::load::search::LoadQuantity;
 use crate::measure::{BenchSettings, ResultFiles, SearchGoal, SearchSettings};
 
-/// Input tokens: a short conversation. A CPU reads them within seconds.
+/// Input tokens per request: few enough that an engine on a CPU processes them within seconds.
 const INPUT: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);
-/// How long each load sends requests.
+/// Duration of each load.
 const LOAD: Duration = Duration::from_secs(6);
 /// Highest concurrency, unless --search-limit is lower.
 const HIGHEST: f64 = 64.0;
-/// No further load begins after this time. With the requests in flight and the making of prompts, a run takes about a minute.
+/// No load starts after this time. With the generation of prompts and the requests in flight, a run takes about a minute.
 const LATEST: Duration = Duration::from_secs(45);
 
 impl BenchArgs {
-    /// Whether the command line names a server by its URL and says nothing of the load but lengths.
+    /// Whether the command line has a positional URL and no load options except lengths.
     pub(super) fn is_url_alone(&self) -> bool {
         let ExtentArgs {
             num_prompts,
@@ -44,12 +44,12 @@ impl BenchArgs {
         self.server.server_url.is_some() && !has_load && !self.search.is_asked_for() && self.noise.runs().is_none()
     }
 
-    /// The search of such a command line.
+    /// The search for such a command line.
     pub(super) fn into_minute_search(mut self) -> Result<SearchSettings, ArgumentError> {
         if self.random.random_input_len.is_none() {
             self.dataset.default_input_len(INPUT);
         }
-        // Random prompts have no sensible answer that a model would end by itself.
+        // The length of the answer to a random prompt is arbitrary.
         self.request.ignore_eos = true;
         let limit = self.search.limit_within(HIGHEST);
         let mut bench = BenchSettings::try_from(self)?;
@@ -70,7 +70,7 @@ impl BenchArgs {
     }
 }
 
-/// A folder of the working directory that no earlier call has used.
+/// Result files in a new folder of the working directory, named by the time.
 fn new_folder() -> ResultFiles {
     let now = chrono::Utc::now().format("%Y%m%d-%H%M%S");
     ResultFiles {

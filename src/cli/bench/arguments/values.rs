@@ -1,4 +1,4 @@
-//! The values of flags that have a form of their own.
+//! Parsers of flag values.
 
 use std::num::NonZeroU32;
 
@@ -8,12 +8,11 @@ use crate::load::dataset::images::MOST_PIXELS;
 use crate::load::settings::{ImageSize, MetricName, SettingsError};
 use crate::model::Secret;
 
-/// A number of prompts, or all that there are.
+/// Value of `--num-prompts`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PromptCount {
-    /// `-1`: every one of the data set.
+    /// `-1`: all prompts of the data set.
     All,
-    /// This number.
     Number(NonZeroU32),
 }
 
@@ -31,7 +30,7 @@ impl std::str::FromStr for PromptCount {
     }
 }
 
-/// Text that can stand in a header.
+/// Text that is valid in a header.
 pub fn header_text(text: &str) -> Result<String, String> {
     if text.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(text.to_owned())
@@ -40,7 +39,7 @@ pub fn header_text(text: &str) -> Result<String, String> {
     }
 }
 
-/// The number of images of `{"image": 3, "video": 0}`.
+/// The number of images in a limit such as `{"image": 3, "video": 0}`.
 pub fn image_limit(text: &str) -> Result<u32, String> {
     let limits = literal(text).or_else(|| serde_json::from_str(text).ok());
     let images = limits.as_ref().and_then(|limits| limits.get("image")?.as_u64());
@@ -49,7 +48,7 @@ pub fn image_limit(text: &str) -> Result<u32, String> {
         .ok_or_else(|| "expected a number of images, such as {\"image\": 3}".to_owned())
 }
 
-/// Sizes with weights, as Python writes them: `{(256, 256, 1): 0.7, (720, 1280, 1): 0.3}`, height and width before the number of frames.
+/// Image sizes with weights in Python's syntax, `{(256, 256, 1): 0.7, (720, 1280, 1): 0.3}`: height, width, number of frames.
 pub fn image_sizes(text: &str) -> Result<ImageSizes, String> {
     let expected = || "expected {(HEIGHT, WIDTH, 1): WEIGHT, ...}, such as {(256, 256, 1): 0.7, (720, 1280, 1): 0.3}".to_owned();
     let inner = text
@@ -72,7 +71,7 @@ pub fn image_sizes(text: &str) -> Result<ImageSizes, String> {
             return Err(format!("a weight of {weight} is not possible"));
         }
         match (NonZeroU32::new(height), NonZeroU32::new(width)) {
-            // What is never drawn needs no support.
+            // A size of weight 0 is never used, so it may be a video.
             _ if weight == 0.0 => {}
             (Some(_), Some(_)) if frames != 1 => {
                 return Err(format!(
@@ -89,7 +88,7 @@ pub fn image_sizes(text: &str) -> Result<ImageSizes, String> {
     if sizes.is_empty() { Err(expected()) } else { Ok(ImageSizes(sizes)) }
 }
 
-/// A secret that can stand in a header.
+/// A secret that is valid in a header.
 pub fn secret(text: &str) -> Result<Secret, String> {
     if text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
         Ok(Secret::new(text.to_owned()))

@@ -1,4 +1,4 @@
-//! Exit codes of jobs and of commands that recipes call: a node is examined, an engine is awaited, an image imported, GPUs are sampled.
+//! Exit codes of jobs and of the commands that recipes call (`imax doctor`, `ready`, `import-image`, `nvml`).
 
 use super::super::{Exit, ExitOf};
 use crate::execution::{DryRunError, ExaminationError, ExecutionError, ExternalEngineError, JobEnd, RunnerProfileError};

@@ -5,7 +5,7 @@ use crate::scaffold::{ChooseError, ScaffoldError, WriteError};
 use crate::sweep::SweepError;
 
 impl ExitOf for ChooseError {
-    /// What neither the command line nor the machine says is missing on the command line.
+    /// What cannot be detected has to be given on the command line.
     fn exit(&self) -> Exit {
         match self {
             Self::NoEngine { .. } | Self::Url(_) | Self::NoModel(_) | Self::NoImage { .. } | Self::Name { .. } => Exit::Usage,

@@ -1,4 +1,4 @@
-//! Which exit code each error of a use case means: the only place where that is decided.
+//! The exit code of each error of a use case. Exit codes are decided nowhere else.
 
 mod execution;
 mod local;

@@ -1,4 +1,4 @@
-//! Exit codes of planning, and of the selections of `imax matrix`.
+//! Exit codes of `imax plan`, `check`, `changelog` and `matrix`.
 
 use super::super::{Exit, ExitOf};
 use crate::matrix::SelectError;
@@ -9,7 +9,7 @@ use crate::planning::{
 };
 
 impl ExitOf for SelectError {
-    /// A selection of things that do not exist is a mistake on the command line.
+    /// Selecting something that does not exist is an error of the command line.
     fn exit(&self) -> Exit {
         match self {
             Self::Config(_) => Exit::InvalidInput,
@@ -51,7 +51,7 @@ impl ExitOf for SettingsFileError {
 }
 
 impl ExitOf for ChangeError {
-    /// A missing revision is the caller's mistake; a repository that cannot be read is a wrong checkout.
+    /// A missing revision is an error of the caller; a repository that cannot be read, one of the checkout.
     fn exit(&self) -> Exit {
         match self {
             Self::Git(_) => Exit::Infrastructure,

@@ -1,4 +1,4 @@
-//! Exit codes of results: gathering, comparing and normalising them, reports, and what is posted about them.
+//! Exit codes of the commands that read and report results.
 
 use super::super::{Exit, ExitOf};
 use crate::github::workflow::WorkflowFileError;
@@ -18,7 +18,7 @@ use crate::store::publish::{IntakeError, PublishError};
 use crate::store::{GatherError, PlanError};
 
 impl ExitOf for GithubError {
-    /// A token that is missing or lacks a permission is for the caller to correct; everything else is the network's or GitHub's.
+    /// A missing token or permission has to be corrected by the caller; all other errors are those of the network or of GitHub.
     fn exit(&self) -> Exit {
         match self {
             Self::NoToken | Self::Repository(_) | Self::Setup { .. } | Self::Forbidden { .. } | Self::NotFound { .. } => Exit::Usage,
@@ -121,7 +121,7 @@ impl ExitOf for HistoryReadError {
 }
 
 impl ExitOf for DatabaseError {
-    /// Naming a run that is not there is for the caller to correct; a busy or unreachable database may answer later.
+    /// A run that does not exist is an error of the caller; a locked or unreachable database may answer later.
     fn exit(&self) -> Exit {
         match self {
             Self::NoRun { .. } | Self::State { .. } => Exit::Usage,

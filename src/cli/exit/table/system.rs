@@ -1,4 +1,4 @@
-//! Exit codes of the machine's errors: files, signals, TLS, repositories, and of the simulated engine.
+//! Exit codes of errors of files, signals, TLS and repositories, and of the simulated engine.
 
 use super::super::{Exit, ExitOf};
 use crate::git::commit::CommitError;
@@ -14,7 +14,7 @@ use crate::system::proxy::ProxyError;
 use crate::system::tls::TlsError;
 
 impl ExitOf for FileError {
-    /// Files that a command reads are its input; a file that it cannot write is the machine's problem.
+    /// Files that are read are input; failing to write one is a problem of the machine.
     fn exit(&self) -> Exit {
         match self {
             Self::Read { .. } => Exit::InvalidInput,
@@ -48,7 +48,7 @@ impl ExitOf for ProxyError {
 }
 
 impl ExitOf for SettingsError {
-    /// Backends and URLs come from flags.
+    /// Backends and URLs are flags.
     fn exit(&self) -> Exit {
         Exit::Usage
     }
