@@ -109,3 +109,8 @@ pub mod testing {
     pub use crate::system::ports::free_port;
     pub use crate::system::process::process_of;
 }
+
+/// The HTTP server of the tests that start the program.
+#[cfg(test)]
+#[path = "../tests/harness/http.rs"]
+mod test_server;

@@ -1,11 +1,12 @@
 //! Compares the table of who may import whom (`docs/ARCHITECTURE.md`) with the code, and checks that the steps do not touch the
-//! world.
+//! world, and that program and tests share their crates.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The steps: pure functions on values.
 const STEPS: [&str; 12] = [
@@ -211,4 +212,38 @@ fn import_scanner_sees_braces_and_paths() {
     let found = imports("use crate::{config::A, model::{B, C}, load}; fn f(x: crate::system::D) {}");
     let expected = ["config", "load", "model", "system"].map(String::from);
     assert_eq!(found, BTreeSet::from(expected));
+}
+
+/// Each crate with its version and features, as `cargo run` (`no-dev`) or `cargo test` (`normal,build,dev`) builds it.
+fn features(edges: &str) -> BTreeSet<String> {
+    let tree = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--locked",
+            "--offline",
+            "--prefix",
+            "none",
+            "--format",
+            "{p} {f}",
+            "--edges",
+            edges,
+        ])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let crates = String::from_utf8(tree.stdout).unwrap();
+    // A crate that was listed already is marked.
+    crates.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+}
+
+#[test]
+fn tests_use_the_crates_that_the_program_is_built_from() {
+    let (program, tests) = (features("no-dev"), features("normal,build,dev"));
+    let differing: Vec<&String> = program.difference(&tests).collect();
+    assert!(
+        differing.is_empty(),
+        "a dev-dependency adds features, so `cargo test` builds these and all that use them again after `cargo run`: give the \
+         dependency the features, or take another one: {differing:#?}"
+    );
 }

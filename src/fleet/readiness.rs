@@ -223,30 +223,26 @@ fn misses_model(failure: &Failure) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
-    use wiremock::matchers::{method, path};
-    use wiremock::{Mock, MockServer, ResponseTemplate};
-
     use super::*;
     use crate::load::Protocol;
+    use crate::test_server::{HttpResponse, HttpServer};
 
     /// An engine that is healthy, lists these models, and answers requests for tokens so.
-    async fn engine(models: &str, status: u16, answer: &str) -> MockServer {
-        let server = MockServer::start().await;
-        let models = ResponseTemplate::new(200).set_body_string(models);
-        for (verb, at, answer) in [
-            ("GET", "/health", ResponseTemplate::new(200)),
-            ("GET", "/v1/models", models),
-            ("POST", "/v1/completions", ResponseTemplate::new(status).set_body_string(answer)),
-        ] {
-            Mock::given(method(verb)).and(path(at)).respond_with(answer).mount(&server).await;
-        }
-        server
+    fn engine(models: &'static str, status: u16, answer: &'static str) -> HttpServer {
+        HttpServer::start(move |_, request| {
+            Some(match (request.method(), request.path()) {
+                ("GET", "/health") => HttpResponse::new(200),
+                ("GET", "/v1/models") => HttpResponse::new(200).body("text/plain", models),
+                ("POST", "/v1/completions") => HttpResponse::new(status).body("text/plain", answer),
+                _ => HttpResponse::new(404),
+            })
+        })
     }
 
-    fn target(server: &MockServer) -> Target {
+    fn target(server: &HttpServer) -> Target {
         let protocol = Protocol::Completions;
         Target {
-            server: load::Target::from_base_url(&server.uri(), protocol.default_endpoint(true), protocol).unwrap(),
+            server: load::Target::from_base_url(&server.url, protocol.default_endpoint(true), protocol).unwrap(),
             tls: None,
             health_path: "/health".to_owned(),
             model: "org/model".to_owned(),
@@ -264,7 +260,7 @@ mod tests {
             ("{\"data\":[{\"id\":\"x\"}]}", "x"),
             ("", "org/model"),
         ] {
-            let server = engine(models, 200, TOKEN).await;
+            let server = engine(models, 200, TOKEN);
             let ready = probe_until_ready(&target(&server), LIMIT).await.unwrap();
             assert_eq!(ready.served_model, expected);
         }
@@ -278,7 +274,7 @@ mod tests {
             (405, ""),
             (501, ""),
         ] {
-            let server = engine("{\"data\":[{\"id\":\"x\"}]}", status, answer).await;
+            let server = engine("{\"data\":[{\"id\":\"x\"}]}", status, answer);
             let error = probe_until_ready(&target(&server), LIMIT).await.unwrap_err();
             assert!(matches!(error, NotReady::WrongApi { .. }), "{status} {answer}: {error}");
             let words = error.to_string();
@@ -295,7 +291,7 @@ mod tests {
             ("{\"data\":[]}", 404, "{\"message\":\"Model not found\"}", "Model not found"),
             ("", 200, "{\"error\":\"warming up\"}", "warming up"),
         ] {
-            let server = engine(models, status, answer).await;
+            let server = engine(models, status, answer);
             let error = probe_until_ready(&target(&server), Duration::from_millis(900)).await.unwrap_err();
             assert!(matches!(error, NotReady::Timeout { .. }), "{status} {answer}: {error}");
             assert!(error.to_string().contains(words), "{error}");

@@ -51,7 +51,7 @@ pub fn start(behaviour: Behaviour) -> HttpServer {
             "choices": [{ "index": 0, "text": text, "message": { "role": "assistant", "content": text }, "finish_reason": "stop" }],
             "usage": { "prompt_tokens": 1, "completion_tokens": 1 }
         });
-        Some(HttpResponse::json(response.to_string()))
+        Some(HttpResponse::json(response))
     })
 }
 

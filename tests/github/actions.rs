@@ -1,11 +1,9 @@
 //! Workflow runs, their jobs and artifacts, and the blob store.
 
-use std::sync::{Arc, Mutex};
-
 use serde_json::{Value, json};
-use wiremock::{Request, Respond, ResponseTemplate};
 
-use super::{REPOSITORY, State, documents, error, not_found, page, query};
+use super::{REPOSITORY, State, documents, error, not_found, page};
+use crate::harness::{HttpRequest, HttpResponse};
 
 /// A workflow run as the server keeps it.
 #[derive(Debug, Clone)]
@@ -72,7 +70,7 @@ fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-pub fn respond(state: &State, method: &str, parts: &[&str], request: &Request) -> ResponseTemplate {
+pub fn respond(state: &State, method: &str, parts: &[&str], request: &HttpRequest) -> HttpResponse {
     match (method, parts) {
         ("GET", ["workflows", _, "runs"] | ["runs"]) => runs(state, request),
         ("GET", ["runs", run, "artifacts"]) => artifacts(state, run, request),
@@ -82,16 +80,16 @@ pub fn respond(state: &State, method: &str, parts: &[&str], request: &Request) -
             match state.artifacts.iter().find(|artifact| artifact.id == id) {
                 None => not_found(),
                 Some(artifact) if artifact.expired => error(410, "Artifact has expired"),
-                Some(_) => ResponseTemplate::new(302).insert_header("location", format!("{}/blobs/{id}?sig=secret", state.blob_store)),
+                Some(_) => HttpResponse::new(302).header("location", format!("{}/blobs/{id}?sig=secret", state.blob_store)),
             }
         }
         _ => not_found(),
     }
 }
 
-fn runs(state: &State, request: &Request) -> ResponseTemplate {
-    let branch = query(request, "branch").unwrap();
-    let status = query(request, "status").unwrap();
+fn runs(state: &State, request: &HttpRequest) -> HttpResponse {
+    let branch = request.query("branch").unwrap();
+    let status = request.query("status").unwrap();
     let found = state
         .workflow_runs
         .iter()
@@ -109,22 +107,20 @@ fn runs(state: &State, request: &Request) -> ResponseTemplate {
         )
     });
     let shown: Vec<Value> = shown.collect();
-    ResponseTemplate::new(200).set_body_json(json!({ "total_count": shown.len(), "workflow_runs": shown }))
+    HttpResponse::json(json!({ "total_count": shown.len(), "workflow_runs": shown }))
 }
 
-fn artifacts(state: &State, run: &str, request: &Request) -> ResponseTemplate {
+fn artifacts(state: &State, run: &str, request: &HttpRequest) -> HttpResponse {
     let run: u64 = run.parse().unwrap();
     let all: Vec<&Artifact> = state.artifacts.iter().filter(|artifact| artifact.run == run).collect();
     let total = all.len();
     let shown: Vec<Value> = page(request, all.into_iter().map(artifact_document));
-    let etag = format!("\"{total}-{}\"", query(request, "page").unwrap_or_default());
-    let known = request.headers.get("if-none-match").and_then(|value| value.to_str().ok());
+    let etag = format!("\"{total}-{}\"", request.query("page").unwrap_or_default());
+    let known = request.header("if-none-match");
     if known == Some(&etag) {
-        return ResponseTemplate::new(304).insert_header("etag", etag);
+        return HttpResponse::new(304).header("etag", etag);
     }
-    ResponseTemplate::new(200)
-        .insert_header("etag", etag)
-        .set_body_json(json!({ "total_count": total, "artifacts": shown }))
+    HttpResponse::json(json!({ "total_count": total, "artifacts": shown })).header("etag", etag)
 }
 
 fn artifact_document(artifact: &Artifact) -> Value {
@@ -134,7 +130,7 @@ fn artifact_document(artifact: &Artifact) -> Value {
     documents::of("artifact", values)
 }
 
-fn jobs(state: &State, request: &Request) -> ResponseTemplate {
+fn jobs(state: &State, request: &HttpRequest) -> HttpResponse {
     let time = |seconds: i64| chrono::DateTime::from_timestamp(seconds, 0).unwrap().to_rfc3339();
     let document = |(index, job): (usize, &Job)| {
         let url = format!("https://github.example/{REPOSITORY}/actions/runs/1/job/{index}");
@@ -147,25 +143,20 @@ fn jobs(state: &State, request: &Request) -> ResponseTemplate {
         )
     };
     let shown: Vec<Value> = page(request, state.jobs.iter().enumerate().map(document));
-    ResponseTemplate::new(200).set_body_json(json!({ "total_count": state.jobs.len(), "jobs": shown }))
+    HttpResponse::json(json!({ "total_count": state.jobs.len(), "jobs": shown }))
 }
 
 /// The blob store: its signed URLs need no token, and none may be sent there.
-pub struct Blobs(pub Arc<Mutex<State>>);
-
-impl Respond for Blobs {
-    fn respond(&self, request: &Request) -> ResponseTemplate {
-        let mut state = self.0.lock().unwrap();
-        if request.headers.contains_key("authorization") {
-            state.tokens_leaked += 1;
-        }
-        let id: u64 = request.url.path().rsplit('/').next().unwrap().parse().unwrap();
-        let bytes = state.artifacts.iter().find(|artifact| artifact.id == id).unwrap().bytes.clone();
-        if state.failing_downloads > 0 {
-            state.failing_downloads -= 1;
-            // Like an overloaded blob store.
-            return ResponseTemplate::new(503);
-        }
-        ResponseTemplate::new(200).set_body_raw(bytes, "application/zip")
+pub fn send_blob(state: &mut State, request: &HttpRequest) -> HttpResponse {
+    if request.header("authorization").is_some() {
+        state.tokens_leaked += 1;
     }
+    let id: u64 = request.path().rsplit('/').next().unwrap().parse().unwrap();
+    let bytes = state.artifacts.iter().find(|artifact| artifact.id == id).unwrap().bytes.clone();
+    if state.failing_downloads > 0 {
+        state.failing_downloads -= 1;
+        // Like an overloaded blob store.
+        return HttpResponse::new(503);
+    }
+    HttpResponse::new(200).body("application/zip", bytes)
 }

@@ -1,9 +1,9 @@
 //! Check runs.
 
 use serde_json::{Value, json};
-use wiremock::{Request, ResponseTemplate};
 
-use super::{State, documents, error, not_found, page, query};
+use super::{State, documents, error, not_found, page};
+use crate::harness::{HttpRequest, HttpResponse};
 
 /// A check run as the server keeps it.
 #[derive(Debug, Clone)]
@@ -19,16 +19,16 @@ pub struct CheckRun {
     pub annotations: Vec<Value>,
 }
 
-pub fn respond(state: &mut State, method: &str, parts: &[&str], request: &Request) -> ResponseTemplate {
+pub fn respond(state: &mut State, method: &str, parts: &[&str], request: &HttpRequest) -> HttpResponse {
     match (method, parts) {
         ("GET", ["commits", sha, "check-runs"]) => {
-            let name = query(request, "check_name").unwrap();
+            let name = request.query("check_name").unwrap();
             let found = state.check_runs.iter().filter(|check| check.name == name && check.head_sha == *sha);
             let shown: Vec<Value> = page(request, found.map(document));
-            ResponseTemplate::new(200).set_body_json(json!({ "total_count": shown.len(), "check_runs": shown }))
+            HttpResponse::json(json!({ "total_count": shown.len(), "check_runs": shown }))
         }
         ("POST", ["check-runs"]) => {
-            let body: Value = request.body_json().unwrap();
+            let body: Value = request.json();
             let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
             let id = state.id();
             state.check_runs.push(CheckRun {
@@ -44,12 +44,12 @@ pub fn respond(state: &mut State, method: &str, parts: &[&str], request: &Reques
             });
             change(state, id, &body, 201)
         }
-        ("PATCH", ["check-runs", id]) => change(state, id.parse().unwrap(), &request.body_json().unwrap(), 200),
+        ("PATCH", ["check-runs", id]) => change(state, id.parse().unwrap(), &request.json(), 200),
         _ => not_found(),
     }
 }
 
-fn change(state: &mut State, id: u64, body: &Value, status: u16) -> ResponseTemplate {
+fn change(state: &mut State, id: u64, body: &Value, status: u16) -> HttpResponse {
     let output = &body["output"];
     let annotations = output["annotations"].as_array().cloned().unwrap_or_default();
     let summary = output["summary"].as_str().unwrap();
@@ -64,7 +64,7 @@ fn change(state: &mut State, id: u64, body: &Value, status: u16) -> ResponseTemp
     check.title = output["title"].as_str().unwrap().to_owned();
     check.summary = summary.to_owned();
     check.annotations.extend(annotations);
-    ResponseTemplate::new(status).set_body_json(document(check))
+    HttpResponse::json(document(check)).status(status)
 }
 
 fn document(check: &CheckRun) -> Value {

@@ -1,9 +1,9 @@
 //! Comments and labels of pull requests.
 
 use serde_json::{Value, json};
-use wiremock::{Request, ResponseTemplate};
 
 use super::{REPOSITORY, State, documents, error, not_found, page};
+use crate::harness::{HttpRequest, HttpResponse};
 
 /// A comment as the server keeps it.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ impl State {
     }
 }
 
-pub fn respond(state: &mut State, method: &str, parts: &[&str], request: &Request) -> ResponseTemplate {
+pub fn respond(state: &mut State, method: &str, parts: &[&str], request: &HttpRequest) -> HttpResponse {
     match (method, parts) {
         ("GET", [number, "comments"]) => list(state, number, request),
         ("POST", [number, "comments"]) => create(state, number, request),
@@ -44,7 +44,7 @@ pub fn respond(state: &mut State, method: &str, parts: &[&str], request: &Reques
         ("DELETE", ["comments", id]) => delete(state, id),
         ("GET", [_, "labels"]) => labels(state),
         ("POST", [_, "labels"]) => {
-            let body: Value = request.body_json().unwrap();
+            let body: Value = request.json();
             for label in body["labels"].as_array().unwrap() {
                 let label = label.as_str().unwrap().to_owned();
                 if !state.labels.contains(&label) {
@@ -63,36 +63,36 @@ pub fn respond(state: &mut State, method: &str, parts: &[&str], request: &Reques
     }
 }
 
-fn labels(state: &State) -> ResponseTemplate {
+fn labels(state: &State) -> HttpResponse {
     let all: Vec<Value> = state
         .labels
         .iter()
         .map(|name| documents::of("label", json!({ "name": name })))
         .collect();
-    ResponseTemplate::new(200).set_body_json(all)
+    HttpResponse::json(Value::from(all))
 }
 
-fn list(state: &mut State, number: &str, request: &Request) -> ResponseTemplate {
+fn list(state: &mut State, number: &str, request: &HttpRequest) -> HttpResponse {
     if state.created < state.blind_until_created {
-        return ResponseTemplate::new(200).set_body_json(json!([]));
+        return HttpResponse::json(json!([]));
     }
     let number: u64 = number.parse().unwrap();
     let all = state.comments.iter().filter(|comment| comment.pull_request == number);
     let shown: Vec<Value> = page(request, all.map(document));
-    ResponseTemplate::new(200).set_body_json(shown)
+    HttpResponse::json(Value::from(shown))
 }
 
-fn create(state: &mut State, number: &str, request: &Request) -> ResponseTemplate {
+fn create(state: &mut State, number: &str, request: &HttpRequest) -> HttpResponse {
     let body = body_of(request);
     if is_too_long(&body) {
         return too_long();
     }
     state.created += 1;
     state.add(number.parse().unwrap(), Author::Workflow, &body);
-    ResponseTemplate::new(201).set_body_json(document(state.comments.last().unwrap()))
+    HttpResponse::json(document(state.comments.last().unwrap())).status(201)
 }
 
-fn update(state: &mut State, id: &str, request: &Request) -> ResponseTemplate {
+fn update(state: &mut State, id: &str, request: &HttpRequest) -> HttpResponse {
     let body = body_of(request);
     if is_too_long(&body) {
         return too_long();
@@ -102,24 +102,24 @@ fn update(state: &mut State, id: &str, request: &Request) -> ResponseTemplate {
         None => not_found(),
         Some(comment) => {
             comment.body = body;
-            ResponseTemplate::new(200).set_body_json(document(comment))
+            HttpResponse::json(document(comment))
         }
     }
 }
 
-fn delete(state: &mut State, id: &str) -> ResponseTemplate {
+fn delete(state: &mut State, id: &str) -> HttpResponse {
     let id: u64 = id.parse().unwrap();
     let before = state.comments.len();
     state.comments.retain(|comment| comment.id != id);
     if state.comments.len() < before {
-        ResponseTemplate::new(204)
+        HttpResponse::new(204)
     } else {
         not_found()
     }
 }
 
-fn body_of(request: &Request) -> String {
-    let body: Value = request.body_json().unwrap();
+fn body_of(request: &HttpRequest) -> String {
+    let body: Value = request.json();
     body["body"].as_str().unwrap().to_owned()
 }
 
@@ -127,7 +127,7 @@ fn is_too_long(body: &str) -> bool {
     body.chars().count() > 65_536
 }
 
-fn too_long() -> ResponseTemplate {
+fn too_long() -> HttpResponse {
     error(422, "body is too long (maximum is 65536 characters)")
 }
 

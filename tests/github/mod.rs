@@ -11,9 +11,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::json;
-use wiremock::matchers::any;
-use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
+use crate::harness::{HttpRequest, HttpResponse, HttpServer};
 pub use actions::{Artifact, Job, WorkflowRun};
 pub use checks::CheckRun;
 pub use comments::{Author, Comment};
@@ -64,37 +63,28 @@ impl State {
 
 /// The running server.
 pub struct Github {
-    server: MockServer,
-    _blobs: MockServer,
+    server: HttpServer,
     state: Arc<Mutex<State>>,
 }
 
 impl Github {
-    pub async fn start() -> Self {
+    pub fn start() -> Self {
         let state = Arc::new(Mutex::new(State::default()));
-        let server = MockServer::start().await;
-        Mock::given(any()).respond_with(Routes(Arc::clone(&state))).mount(&server).await;
-        let blobs = MockServer::start().await;
-        Mock::given(any())
-            .respond_with(actions::Blobs(Arc::clone(&state)))
-            .mount(&blobs)
-            .await;
-        state.lock().unwrap().blob_store = blobs.uri();
-        Self {
-            server,
-            _blobs: blobs,
-            state,
-        }
+        let (for_api, for_blobs) = (Arc::clone(&state), Arc::clone(&state));
+        let server = HttpServer::start(move |_, request| Some(respond(&mut for_api.lock().unwrap(), request)));
+        let blobs = HttpServer::start(move |_, request| Some(actions::send_blob(&mut for_blobs.lock().unwrap(), request)));
+        state.lock().unwrap().blob_store = blobs.url;
+        Self { server, state }
     }
 
     /// The URL of the API, with a path as on a GitHub Enterprise Server.
     pub fn api_url(&self) -> String {
-        format!("{}/api/v3", self.server.uri())
+        format!("{}/api/v3", self.server.url)
     }
 
     /// The URL without the path, as on github.com.
     pub fn bare_url(&self) -> String {
-        self.server.uri()
+        self.server.url.clone()
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -102,74 +92,63 @@ impl Github {
     }
 }
 
-struct Routes(Arc<Mutex<State>>);
-
-impl Respond for Routes {
-    fn respond(&self, request: &Request) -> ResponseTemplate {
-        let mut state = self.0.lock().unwrap();
-        let path = request.url.path().to_owned();
-        state.requests.push(format!("{} {path}", request.method));
-        if let Some(fault) = state.faults.pop_front() {
-            let response = ResponseTemplate::new(fault.status).set_body_json(json!({ "message": fault.message }));
-            return fault
-                .headers
-                .iter()
-                .fold(response, |response, (name, value)| response.insert_header(*name, *value));
+fn respond(state: &mut State, request: &HttpRequest) -> HttpResponse {
+    let (method, path) = (request.method(), request.path());
+    state.requests.push(format!("{method} {path}"));
+    if let Some(fault) = state.faults.pop_front() {
+        let response = HttpResponse::json(json!({ "message": fault.message })).status(fault.status);
+        return fault
+            .headers
+            .iter()
+            .fold(response, |response, (name, value)| response.header(name, *value));
+    }
+    let bearer = request.header("authorization");
+    if bearer != Some(&format!("Bearer {TOKEN}")) {
+        return error(401, "Bad credentials");
+    }
+    if request.header("user-agent").is_none() {
+        return error(403, "Request forbidden by administrative rules");
+    }
+    let path = path.strip_prefix("/api/v3").unwrap_or(path);
+    if path == "/user" {
+        return error(403, "Resource not accessible by integration");
+    }
+    let Some(path) = path.strip_prefix(&format!("/repos/{REPOSITORY}/")) else {
+        return not_found();
+    };
+    let parts: Vec<&str> = path.split('/').collect();
+    if method != "GET" && state.read_only {
+        return error(403, "Resource not accessible by integration");
+    }
+    match parts.split_first() {
+        Some((&"compare", [commits])) => {
+            let is_on_branch = state.on_branch.iter().any(|commit| commits.ends_with(&format!("...{commit}")));
+            let status = if is_on_branch { "behind" } else { "diverged" };
+            HttpResponse::json(json!({ "status": status, "ahead_by": 0, "behind_by": 1 }))
         }
-        let bearer = request.headers.get("authorization").and_then(|value| value.to_str().ok());
-        if bearer != Some(&format!("Bearer {TOKEN}")) {
-            return error(401, "Bad credentials");
+        Some((&"issues", rest)) => comments::respond(state, method, rest, request),
+        Some((&"actions", rest)) => actions::respond(state, method, rest, request),
+        Some((&"check-runs" | &"commits", _)) => checks::respond(state, method, &parts, request),
+        Some((&"collaborators", [login, "permission"])) => {
+            let permission = if *login == "octocat" { "write" } else { "read" };
+            let document = documents::of("permission", json!({ "permission": permission }));
+            HttpResponse::json(document)
         }
-        if !request.headers.contains_key("user-agent") {
-            return error(403, "Request forbidden by administrative rules");
-        }
-        let path = path.strip_prefix("/api/v3").unwrap_or(&path);
-        if path == "/user" {
-            return error(403, "Resource not accessible by integration");
-        }
-        let Some(path) = path.strip_prefix(&format!("/repos/{REPOSITORY}/")) else {
-            return not_found();
-        };
-        let parts: Vec<&str> = path.split('/').collect();
-        let method = request.method.as_str();
-        if method != "GET" && state.read_only {
-            return error(403, "Resource not accessible by integration");
-        }
-        match parts.split_first() {
-            Some((&"compare", [commits])) => {
-                let is_on_branch = state.on_branch.iter().any(|commit| commits.ends_with(&format!("...{commit}")));
-                let status = if is_on_branch { "behind" } else { "diverged" };
-                ResponseTemplate::new(200).set_body_json(json!({ "status": status, "ahead_by": 0, "behind_by": 1 }))
-            }
-            Some((&"issues", rest)) => comments::respond(&mut state, method, rest, request),
-            Some((&"actions", rest)) => actions::respond(&state, method, rest, request),
-            Some((&"check-runs" | &"commits", _)) => checks::respond(&mut state, method, &parts, request),
-            Some((&"collaborators", [login, "permission"])) => {
-                let permission = if *login == "octocat" { "write" } else { "read" };
-                let document = documents::of("permission", json!({ "permission": permission }));
-                ResponseTemplate::new(200).set_body_json(document)
-            }
-            _ => not_found(),
-        }
+        _ => not_found(),
     }
 }
 
-fn error(status: u16, message: &str) -> ResponseTemplate {
-    ResponseTemplate::new(status).set_body_json(json!({ "message": message, "documentation_url": "https://docs.github.com/rest" }))
+fn error(status: u16, message: &str) -> HttpResponse {
+    HttpResponse::json(json!({ "message": message, "documentation_url": "https://docs.github.com/rest" })).status(status)
 }
 
-fn not_found() -> ResponseTemplate {
+fn not_found() -> HttpResponse {
     error(404, "Not Found")
 }
 
-fn query(request: &Request, name: &str) -> Option<String> {
-    let found = request.url.query_pairs().find(|(key, _)| key == name);
-    found.map(|(_, value)| value.into_owned())
-}
-
 /// The requested page of a list.
-fn page<T>(request: &Request, items: impl Iterator<Item = T>) -> Vec<T> {
-    let number = |name, otherwise| query(request, name).map_or(otherwise, |value| value.parse::<usize>().unwrap());
+fn page<T>(request: &HttpRequest, items: impl Iterator<Item = T>) -> Vec<T> {
+    let number = |name, otherwise| request.query(name).map_or(otherwise, |value| value.parse::<usize>().unwrap());
     let (size, page) = (number("per_page", 30), number("page", 1));
     items.skip(size * (page - 1)).take(size).collect()
 }

@@ -1,11 +1,18 @@
-//! HTTP without a client or server that would correct what a test is about: requests as text, and a server of a closure.
+//! HTTP without a client or server that would correct what a test is about: requests as text, and a server of a closure. The
+//! library's own tests include this file too.
+
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each user has need of a part; a test that cannot go on should panic"
+)]
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use super::DEADLINE;
+const RESPONSE_DEADLINE: Duration = Duration::from_secs(300);
 
 /// The whole response to a GET, status line and headers included.
 pub fn get(address: &str, path: &str) -> String {
@@ -23,7 +30,7 @@ pub fn post(address: &str, path: &str, body: &str) -> String {
 
 fn send(address: &str, request: &str) -> String {
     let mut socket = TcpStream::connect(address).unwrap();
-    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket.set_read_timeout(Some(RESPONSE_DEADLINE)).unwrap();
     socket.write_all(request.as_bytes()).unwrap();
     let mut response = String::new();
     socket.read_to_string(&mut response).unwrap();
@@ -40,31 +47,84 @@ pub struct HttpRequest {
     pub body: Vec<u8>,
 }
 
+impl HttpRequest {
+    pub fn method(&self) -> &str {
+        self.line.split(' ').next().unwrap_or_default()
+    }
+
+    /// Without the query.
+    pub fn path(&self) -> &str {
+        self.target().split('?').next().unwrap_or_default()
+    }
+
+    /// The decoded value of a parameter of the query.
+    pub fn query(&self, name: &str) -> Option<String> {
+        let (_, query) = self.target().split_once('?')?;
+        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
+        lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    fn target(&self) -> &str {
+        self.line.split(' ').nth(1).unwrap_or_default()
+    }
+}
+
 /// What a server sends back.
 #[derive(Debug, Clone)]
 pub struct HttpResponse {
     pub status: u16,
-    pub content_type: &'static str,
-    pub body: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
 }
 
 impl HttpResponse {
-    pub fn json(body: String) -> Self {
+    /// A response without a body.
+    pub fn new(status: u16) -> Self {
         Self {
-            status: 200,
-            content_type: "application/json",
-            body,
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
         }
     }
 
+    /// A document with status 200.
+    pub fn json(body: impl ToString) -> Self {
+        Self::new(200).body("application/json", body.to_string())
+    }
+
+    pub fn status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    pub fn body(self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        let body = body.into();
+        Self { body, ..self }.header("content-type", content_type)
+    }
+
     fn to_bytes(&self) -> Vec<u8> {
-        let Self {
-            status,
-            content_type,
-            body,
-        } = self;
-        let length = body.len();
-        format!("HTTP/1.1 {status} Test\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n{body}").into_bytes()
+        let mut head = format!("HTTP/1.1 {} Test\r\n", self.status);
+        for (name, value) in &self.headers {
+            head.extend([name, ": ", value, "\r\n"]);
+        }
+        // RFC 9110, section 8.6: these have no body, and no length of one.
+        if !matches!(self.status, 204 | 304) {
+            head.push_str(&format!("content-length: {}\r\n", self.body.len()));
+        }
+        [head.as_bytes(), b"\r\n", &self.body].concat()
     }
 }
 
@@ -72,7 +132,7 @@ impl HttpResponse {
 pub struct HttpServer {
     /// `http://host:port`.
     pub url: String,
-    requests: Arc<AtomicUsize>,
+    received: Arc<Mutex<Vec<HttpRequest>>>,
 }
 
 impl HttpServer {
@@ -86,27 +146,36 @@ impl HttpServer {
     pub fn start_raw(respond: impl Fn(usize, &HttpRequest) -> Option<Vec<u8>> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let requests = Arc::new(AtomicUsize::new(0));
-        let (counter, respond) = (Arc::clone(&requests), Arc::new(respond));
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let (log, respond) = (Arc::clone(&received), Arc::new(respond));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (stream, counter, respond) = (stream.unwrap(), Arc::clone(&counter), Arc::clone(&respond));
-                std::thread::spawn(move || serve(stream, &counter, &*respond));
+                let (stream, log, respond) = (stream.unwrap(), Arc::clone(&log), Arc::clone(&respond));
+                std::thread::spawn(move || serve(stream, &log, &*respond));
             }
         });
-        Self { url, requests }
+        Self { url, received }
     }
 
-    /// Requests that it has received.
+    /// How many requests it has received.
     pub fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
+        self.received.lock().unwrap().len()
+    }
+
+    /// The requests that it has received, in their order.
+    pub fn received(&self) -> Vec<HttpRequest> {
+        self.received.lock().unwrap().clone()
     }
 }
 
-fn serve(mut stream: TcpStream, counter: &AtomicUsize, respond: &impl Fn(usize, &HttpRequest) -> Option<Vec<u8>>) {
+fn serve(mut stream: TcpStream, log: &Mutex<Vec<HttpRequest>>, respond: &impl Fn(usize, &HttpRequest) -> Option<Vec<u8>>) {
     let mut unread = Vec::new();
     while let Some(request) = read_request(&mut stream, &mut unread) {
-        let number = counter.fetch_add(1, Ordering::SeqCst);
+        let number = {
+            let mut log = log.lock().unwrap();
+            log.push(request.clone());
+            log.len() - 1
+        };
         let Some(response) = respond(number, &request) else {
             // Until the client gives up.
             let _ = read_request(&mut stream, &mut unread);

@@ -435,7 +435,7 @@ fn the_tokenizer_of_a_repository_comes_out_of_the_shared_cache() {
 
 /// A server that would answer everything, and counts what it is asked.
 fn counted() -> HttpServer {
-    HttpServer::start(|_, _| Some(HttpResponse::json("{\"data\": [{\"id\": \"demo\"}]}".to_owned())))
+    HttpServer::start(|_, _| Some(HttpResponse::json("{\"data\": [{\"id\": \"demo\"}]}")))
 }
 
 #[test]

@@ -287,11 +287,7 @@ fn sampling_parameters_prefix_and_images_are_in_the_requests() {
         sent.lock().unwrap().push(serde_json::from_slice(&request.body).unwrap_or_default());
         let chunk = json!({ "choices": [{ "index": 0, "delta": { "content": "a" }, "finish_reason": "stop" }],
                             "usage": { "prompt_tokens": 10, "completion_tokens": 1 } });
-        Some(HttpResponse {
-            status: 200,
-            content_type: "text/event-stream",
-            body: format!("data: {chunk}\n\ndata: [DONE]\n\n"),
-        })
+        Some(HttpResponse::new(200).body("text/event-stream", format!("data: {chunk}\n\ndata: [DONE]\n\n")))
     });
     let output = imax()
         .args([

@@ -13,11 +13,7 @@ fn engine(health: &'static str, endpoint: &'static str, token: &'static str) -> 
             _ if path == endpoint => (200, token),
             _ => (404, "{\"error\":\"Not Found\"}"),
         };
-        Some(HttpResponse {
-            status,
-            content_type: "text/event-stream",
-            body: body.to_owned(),
-        })
+        Some(HttpResponse::new(status).body("text/event-stream", body))
     })
 }
 

@@ -130,11 +130,8 @@ fn server(respond: impl Fn(usize) -> HttpResponse + Send + Sync + 'static) -> (H
         seen.push(line.clone());
         Some(match is_completion {
             true => respond(number),
-            false if line.contains("/reset_prefix_cache") => HttpResponse::json("{}".to_owned()),
-            false => HttpResponse {
-                status: 404,
-                ..HttpResponse::json("{}".to_owned())
-            },
+            false if line.contains("/reset_prefix_cache") => HttpResponse::json("{}"),
+            false => HttpResponse::json("{}").status(404),
         })
     });
     (server, lines)
@@ -142,11 +139,7 @@ fn server(respond: impl Fn(usize) -> HttpResponse + Send + Sync + 'static) -> (H
 
 fn one_token() -> HttpResponse {
     let chunk = json!({ "choices": [{ "index": 0, "text": " a", "finish_reason": "stop" }], "usage": { "prompt_tokens": 10, "completion_tokens": 1 } });
-    HttpResponse {
-        status: 200,
-        content_type: "text/event-stream",
-        body: format!("data: {chunk}\n\ndata: [DONE]\n\n"),
-    }
+    HttpResponse::new(200).body("text/event-stream", format!("data: {chunk}\n\ndata: [DONE]\n\n"))
 }
 
 fn load_on(server: &HttpServer, folder: &Path, arguments: &[&str]) -> (Option<i32>, Value, String) {
@@ -174,10 +167,7 @@ fn load_ends_early_when_too_many_requests_fail() {
     // The probe succeeds.
     let (server, _) = server(|number| match number {
         0 => one_token(),
-        _ => HttpResponse {
-            status: 500,
-            ..HttpResponse::json("{\"error\": \"broken\"}".to_owned())
-        },
+        _ => HttpResponse::json("{\"error\": \"broken\"}").status(500),
     });
     let folder = tempfile::tempdir().unwrap();
     let start = Instant::now();

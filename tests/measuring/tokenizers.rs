@@ -35,11 +35,7 @@ fn engine(text_key: &'static str, answer_key: &'static str) -> HttpServer {
             }
             _ => (404, "application/json", "{}".to_owned()),
         };
-        Some(HttpResponse {
-            status,
-            content_type,
-            body,
-        })
+        Some(HttpResponse::new(status).body(content_type, body))
     })
 }
 
@@ -96,13 +92,7 @@ fn prompts_have_exact_lengths_by_the_servers_tokenizer() {
 #[test]
 fn a_server_without_a_tokenizer_is_said_to_have_none() {
     let folder = tempfile::tempdir().unwrap();
-    let server = HttpServer::start(|_, _| {
-        Some(HttpResponse {
-            status: 404,
-            content_type: "text/plain",
-            body: String::new(),
-        })
-    });
+    let server = HttpServer::start(|_, _| Some(HttpResponse::new(404)));
     let (_, words, code) = load(&server.url, folder.path(), &[]);
     assert_eq!(code, Some(3), "{words}");
     assert!(words.contains("no tokenizer at model-without-files"), "{words}");

@@ -31,12 +31,8 @@ fn small_load<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&load, more].concat()
 }
 
-fn response(status: u16, content_type: &'static str, body: impl Into<String>) -> Option<HttpResponse> {
-    Some(HttpResponse {
-        status,
-        content_type,
-        body: body.into(),
-    })
+fn response(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Option<HttpResponse> {
+    Some(HttpResponse::new(status).body(content_type, body))
 }
 
 fn text_of(path: &Path) -> String {

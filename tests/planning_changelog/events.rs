@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::harness::{HttpResponse, HttpServer};
 use crate::repository::{LOG, Repository, entry, with};
 
 const ZEROS: &str = "0000000000000000000000000000000000000000";
@@ -266,29 +267,20 @@ pub fn comment(body: &str) -> Value {
 #[test]
 fn comment_command_needs_write_access_and_no_fork() {
     let (repository, base, head) = diverged();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
     for (permission, head_repository, code, told) in [
         ("write", "org/repo", 0, "ann requested it"),
         ("read", "org/repo", 3, "ann has no write access"),
         ("admin", "stranger/repo", 3, "comes from a fork"),
     ] {
-        let answer = |value: Value| wiremock::ResponseTemplate::new(200).set_body_json(value);
         let asked = pull_request("", None, &["full-sweep-enabled"], &base, &head, head_repository)["pull_request"].clone();
-        let server = runtime.block_on(async {
-            let server = wiremock::MockServer::start().await;
-            for (path, answer) in [
-                (
-                    "/repos/org/repo/collaborators/ann/permission",
-                    answer(json!({ "permission": permission })),
-                ),
-                ("/repos/org/repo/pulls/7", answer(asked)),
-            ] {
-                let asked = wiremock::Mock::given(wiremock::matchers::method("GET")).and(wiremock::matchers::path(path));
-                asked.respond_with(answer).mount(&server).await;
-            }
-            server
+        let server = HttpServer::start(move |_, request| {
+            Some(match request.path() {
+                "/repos/org/repo/collaborators/ann/permission" => HttpResponse::json(json!({ "permission": permission })),
+                "/repos/org/repo/pulls/7" => HttpResponse::json(&asked),
+                _ => HttpResponse::new(404),
+            })
         });
-        let github = [("GITHUB_API_URL", server.uri()), ("GITHUB_TOKEN", "t".to_owned())];
+        let github = [("GITHUB_API_URL", server.url.clone()), ("GITHUB_TOKEN", "t".to_owned())];
         let github = github.each_ref().map(|(name, value)| (*name, value.as_str()));
         let ran = repository.event_with("issue_comment", &comment("/sweep trimmed"), &github);
         assert_eq!(ran.code, code, "{}", ran.stderr);

@@ -3,10 +3,9 @@
 use std::io::Write as _;
 
 use serde_json::{Value, json};
-use wiremock::matchers::{method, path};
-use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::events::{comment, diverged, pull_request};
+use crate::harness::{HttpResponse, HttpServer};
 use crate::repository::{LOG, Ran, Repository, entry, with};
 
 /// What a load generator wrote about a row.
@@ -112,39 +111,26 @@ fn zipped(name: &str, text: &str) -> Vec<u8> {
 }
 
 /// A GitHub on which somebody with write access asks for a retry, after a run that planned `planned` and left `results`.
-async fn github(asked: &Value, planned: &str, results: &str) -> MockServer {
-    let server = MockServer::start().await;
+fn github(asked: &Value, planned: &str, results: &str) -> HttpServer {
     let sticky =
         json!({ "id": 1, "body": format!("words\n<!-- imax:run:{RUN} -->\n{}", marker()), "user": { "login": "bot", "type": "Bot" } });
     let artifact = |id: u64, name: &str| json!({ "id": id, "name": name, "size_in_bytes": 1, "expired": false });
     let artifacts = json!({ "total_count": 2, "artifacts": [artifact(1, "imax-plan"), artifact(2, "results_bmk")] });
     let plan = json!({ "version": 1, "head-sha": planned, "jobs": [] }).to_string();
-    for (route, answer) in [
-        ("collaborators/ann/permission", json!({ "permission": "write" })),
-        ("pulls/7", asked["pull_request"].clone()),
-        ("issues/7/comments", json!([sticky])),
-        ("actions/runs/41/artifacts", artifacts),
-    ] {
-        let asked = Mock::given(method("GET")).and(path(format!("/repos/org/repo/{route}")));
-        asked
-            .respond_with(ResponseTemplate::new(200).set_body_json(answer))
-            .mount(&server)
-            .await;
-    }
-    let user = json!({ "login": "bot", "type": "Bot" });
-    let asked = Mock::given(method("GET")).and(path("/user"));
-    asked
-        .respond_with(ResponseTemplate::new(200).set_body_json(user))
-        .mount(&server)
-        .await;
-    for (id, bytes) in [(1, zipped("plan.json", &plan)), (2, zipped("agg_bmk.json", results))] {
-        let asked = Mock::given(method("GET")).and(path(format!("/repos/org/repo/actions/artifacts/{id}/zip")));
-        asked
-            .respond_with(ResponseTemplate::new(200).set_body_bytes(bytes))
-            .mount(&server)
-            .await;
-    }
-    server
+    let (plan, results) = (zipped("plan.json", &plan), zipped("agg_bmk.json", results));
+    let pull_request = asked["pull_request"].clone();
+    HttpServer::start(move |_, request| {
+        Some(match request.path() {
+            "/user" => HttpResponse::json(json!({ "login": "bot", "type": "Bot" })),
+            "/repos/org/repo/collaborators/ann/permission" => HttpResponse::json(json!({ "permission": "write" })),
+            "/repos/org/repo/pulls/7" => HttpResponse::json(&pull_request),
+            "/repos/org/repo/issues/7/comments" => HttpResponse::json(json!([sticky])),
+            "/repos/org/repo/actions/runs/41/artifacts" => HttpResponse::json(&artifacts),
+            "/repos/org/repo/actions/artifacts/1/zip" => HttpResponse::new(200).body("application/zip", plan.clone()),
+            "/repos/org/repo/actions/artifacts/2/zip" => HttpResponse::new(200).body("application/zip", results.clone()),
+            _ => HttpResponse::new(404),
+        })
+    })
 }
 
 fn marker() -> String {
@@ -161,14 +147,13 @@ fn retry_completes_the_last_run_of_the_same_commit() {
     let rows: Vec<Value> = groups.values().flat_map(|rows| rows.as_array().unwrap().clone()).collect();
     collected(&repository, &rows[..1]);
     let results = repository.read(".git/results/agg_bmk.json");
-    let runtime = tokio::runtime::Runtime::new().unwrap();
     for (planned, left, told) in [
         (head.as_str(), rows.len() - 1, "It measured 1 point, which is left out"),
         (base.as_str(), rows.len(), "Everything is planned."),
     ] {
         let asked = pull_request("", None, &["full-sweep-enabled"], &base, &head, "org/repo");
-        let server = runtime.block_on(github(&asked, planned, &results));
-        let uri = server.uri();
+        let server = github(&asked, planned, &results);
+        let uri = server.url.clone();
         let variables = [("GITHUB_API_URL", uri.as_str()), ("GITHUB_TOKEN", "t")];
         let ran = repository.event_with("issue_comment", &comment("/sweep retry"), &variables);
         let groups = ran.json()["single_node"].as_object().unwrap().clone();

@@ -257,7 +257,7 @@ async fn report(fixture: &Fixture, github: &Github, baseline: &'static str) -> E
 #[tokio::test(flavor = "multi_thread")]
 async fn point_is_compared_with_the_newest_run_that_measured_it() {
     let fixture = Fixture::new();
-    let github = Github::start().await;
+    let github = Github::start();
     for (run, conc, throughput) in [(1, 4, 1000.0), (1, 8, 2000.0), (2, 8, 2100.0)] {
         let folder = format!("made/{run}-{conc}");
         fixture.measured(&folder, &row(conc), throughput);
@@ -377,7 +377,7 @@ fn measured_at(runs: &[(u64, f64)]) -> (Fixture, Vec<(u64, String)>) {
 }
 
 async fn github_with(measured: &[(u64, String)], runs: impl Iterator<Item = (u64, &'static str)>) -> Github {
-    let github = Github::start().await;
+    let github = Github::start();
     for (run, agg) in measured {
         github.state().upload(*run, "bmk_4", &[("agg_raw.json", agg.as_bytes())]);
     }

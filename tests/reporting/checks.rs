@@ -20,7 +20,7 @@ impl Desk {
         fixture.measured("head/a", &row(4), 3000.0);
         let event = format!("{{\"pull_request\": {{\"number\": 7, \"head\": {{\"sha\": \"{SHA}\"}}}}}}");
         fixture.write("event.json", &event);
-        let github = Github::start().await;
+        let github = Github::start();
         Self { fixture, github }
     }
 
@@ -113,7 +113,7 @@ async fn missing_checks_permission_is_explained_with_yaml() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn labels_are_added_and_removed() {
-    let github = Github::start().await;
+    let github = Github::start();
     let (client, repository) = client(&github);
     add_label(&client, &repository, 7, "sweep done").await.unwrap();
     add_label(&client, &repository, 7, "sweep done").await.unwrap();
@@ -126,7 +126,7 @@ async fn labels_are_added_and_removed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn write_permission_is_read() {
-    let github = Github::start().await;
+    let github = Github::start();
     let (client, repository) = client(&github);
     for (login, permission) in [
         ("octocat", Permission::Write),

@@ -20,7 +20,7 @@ impl Desk {
         fixture.measured("base/a", &row(4), 4000.0);
         fixture.measured("head/a", &row(4), 3000.0);
         fixture.write("event.json", &format!("{{\"pull_request\": {{\"number\": {PULL_REQUEST}}}}}"));
-        let github = Github::start().await;
+        let github = Github::start();
         Self { fixture, github }
     }
 

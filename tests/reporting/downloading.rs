@@ -16,7 +16,7 @@ impl Desk {
     async fn new() -> Self {
         let desk = Self {
             fixture: Fixture::new(),
-            github: Github::start().await,
+            github: Github::start(),
         };
         for conc in [4, 8] {
             desk.fixture.measured(&format!("made/{conc}"), &row(conc), 1000.0 * f64::from(conc));
@@ -215,7 +215,7 @@ async fn folder_of_another_run_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn newest_run_of_a_branch_skips_failures_and_forks() {
-    let github = Github::start().await;
+    let github = Github::start();
     let run = |id, event, conclusion, head_repository, branch| WorkflowRun {
         id,
         branch,

@@ -3,19 +3,18 @@
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha2::Sha256;
-use wiremock::matchers::{method, path};
-use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use crate::fixture::{Ended, Fixture, failed_job, imax_in, row};
 use crate::github::{Author, Github, Job, REPOSITORY, TOKEN};
+use crate::harness::{HttpRequest, HttpResponse, HttpServer};
 
 const KEY: &str = "a key for tests";
 
-async fn notify(fixture: &Fixture, server: &MockServer, arguments: &[&str]) -> Ended {
+async fn notify(fixture: &Fixture, server: &HttpServer, arguments: &[&str]) -> Ended {
     let folder = fixture.path("");
     let mut all: Vec<String> = ["notify", "head", "--baseline", "base"].map(str::to_owned).to_vec();
     all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-    let uri = server.uri();
+    let uri = server.url.clone();
     let run = move || {
         let arguments: Vec<&str> = all.iter().map(String::as_str).collect();
         let of = |name: &str| format!("{uri}/{name}/secret-part");
@@ -44,51 +43,38 @@ fn fixture() -> Fixture {
     fixture
 }
 
-async fn receiver(faults: u64) -> MockServer {
-    let server = MockServer::start().await;
-    if faults > 0 {
-        let busy = ResponseTemplate::new(429).insert_header("retry-after", "0");
-        Mock::given(method("POST"))
-            .respond_with(busy)
-            .up_to_n_times(faults)
-            .with_priority(1)
-            .mount(&server)
-            .await;
-    }
-    Mock::given(method("POST"))
-        .respond_with(ResponseTemplate::new(204))
-        .mount(&server)
-        .await;
-    server
+/// A server that takes every message.
+fn receiver() -> HttpServer {
+    HttpServer::start(|_, _| Some(HttpResponse::new(204)))
 }
 
-async fn got(server: &MockServer, name: &str) -> (Request, Value) {
-    let requests = server.received_requests().await.unwrap();
+fn got(server: &HttpServer, name: &str) -> (HttpRequest, Value) {
     let beginning = format!("/{name}/");
-    let request = requests
+    let request = server
+        .received()
         .into_iter()
-        .rfind(|request| request.url.path().starts_with(&beginning))
+        .rfind(|request| request.path().starts_with(&beginning))
         .unwrap();
-    let body = request.body_json().unwrap();
+    let body = request.json();
     (request, body)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_receiver_gets_its_own_format() {
-    let (fixture, server) = (fixture(), receiver(0).await);
+    let (fixture, server) = (fixture(), receiver());
     let ended = notify(&fixture, &server, &[]).await;
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    let (_, slack) = got(&server, "slack").await;
+    let (_, slack) = got(&server, "slack");
     let text = slack["blocks"][0]["text"]["text"].as_str().unwrap();
     assert!(
         text.starts_with("🔴 *") && text.contains("&lt;!channel&gt;") && !text.contains("<!channel>"),
         "{text}"
     );
-    let (_, discord) = got(&server, "discord").await;
+    let (_, discord) = got(&server, "discord");
     assert_eq!(discord["allowed_mentions"]["parse"], serde_json::json!([]));
     let text = discord["embeds"][0]["description"].as_str().unwrap();
     assert!(text.contains("\\@everyone") && !text.contains("](http"), "{text}");
-    let (_, event) = got(&server, "event").await;
+    let (_, event) = got(&server, "event");
     assert_eq!(event["schema"], "imax-event/1");
     assert_eq!((&event["verdict"], &event["failed"][0]["class"]), (&"bad".into(), &"server".into()));
     assert_eq!(event["worse"][0]["point"], "demo fp8 h100 sim 1k1k tp4 conc4");
@@ -97,11 +83,11 @@ async fn each_receiver_gets_its_own_format() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn excepted_regression_is_not_notified() {
-    let (fixture, server) = (fixture(), receiver(0).await);
+    let (fixture, server) = (fixture(), receiver());
     let exception = "{points: '*conc4', reason: known, until: 2999-01-01}";
     fixture.write("imax.yaml", &format!("regressions:\n  exceptions: [{exception}]\n"));
     assert_eq!(notify(&fixture, &server, &[]).await.code, 0);
-    let (_, event) = got(&server, "event").await;
+    let (_, event) = got(&server, "event");
     assert_eq!(
         (&event["worse"], &event["failed"][0]["class"]),
         (&serde_json::json!([]), &"server".into())
@@ -110,24 +96,24 @@ async fn excepted_regression_is_not_notified() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn webhook_event_is_signed() {
-    let (fixture, server) = (fixture(), receiver(0).await);
+    let (fixture, server) = (fixture(), receiver());
     assert_eq!(notify(&fixture, &server, &[]).await.code, 0);
-    let (request, _) = got(&server, "event").await;
+    let (request, _) = got(&server, "event");
     let mut mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).unwrap();
     mac.update(&request.body);
     let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(request.headers["x-imax-signature-256"].to_str().unwrap(), format!("sha256={hex}"));
-    assert!(!got(&server, "slack").await.0.headers.contains_key("x-imax-signature-256"));
+    assert_eq!(request.header("x-imax-signature-256"), Some(format!("sha256={hex}").as_str()));
+    assert!(got(&server, "slack").0.header("x-imax-signature-256").is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn busy_receiver_is_retried_and_a_refusal_does_not_stop_others() {
-    let (fixture, server) = (fixture(), receiver(2).await);
-    Mock::given(path("/slack/secret-part"))
-        .respond_with(ResponseTemplate::new(404))
-        .with_priority(2)
-        .mount(&server)
-        .await;
+    let server = HttpServer::start(|number, request| match request.path() {
+        _ if number < 2 => Some(HttpResponse::new(429).header("retry-after", "0")),
+        "/slack/secret-part" => Some(HttpResponse::new(404)),
+        _ => Some(HttpResponse::new(204)),
+    });
+    let fixture = fixture();
     let ended = notify(&fixture, &server, &[]).await;
     assert_eq!(ended.code, 2, "{}", ended.stderr);
     assert!(
@@ -149,15 +135,15 @@ async fn busy_receiver_is_retried_and_a_refusal_does_not_stop_others() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn success_is_not_notified() {
-    let (fixture, server) = (Fixture::new(), receiver(0).await);
+    let (fixture, server) = (Fixture::new(), receiver());
     fixture.measured("base/a", &row(4), 4000.0);
     fixture.measured("head/a", &row(4), 4000.0);
     for on in ["failure", "regression"] {
         assert_eq!(notify(&fixture, &server, &["--on", on]).await.code, 0);
     }
-    assert!(server.received_requests().await.unwrap().is_empty());
+    assert!(server.received().is_empty());
     assert_eq!(notify(&fixture, &server, &["--on", "always"]).await.code, 0);
-    assert_eq!(server.received_requests().await.unwrap().len(), 3);
+    assert_eq!(server.requests(), 3);
 }
 
 async fn progress(fixture: &Fixture, github: &Github) -> Ended {
@@ -176,7 +162,7 @@ async fn progress(fixture: &Fixture, github: &Github) -> Ended {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn comment_shows_progress_of_the_sweep() {
-    let (fixture, github) = (Fixture::new(), Github::start().await);
+    let (fixture, github) = (Fixture::new(), Github::start());
     let jobs: Vec<Value> = ["one", "two", "three"]
         .map(|name| serde_json::json!({ "name": name, "row": row(4) }))
         .to_vec();

@@ -75,7 +75,7 @@ async fn imax(fixture: &Fixture, url: &str, arguments: &[&str]) -> Ended {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs prism"]
 async fn requests_and_responses_match_githubs_openapi_description() {
-    let (fixture, github) = (Fixture::new(), Github::start().await);
+    let (fixture, github) = (Fixture::new(), Github::start());
     fixture.measured("base/a", &row(4), 4000.0);
     fixture.measured("head/a", &row(4), 3000.0);
     fixture.write(

@@ -5,28 +5,34 @@
 use std::path::Path;
 use std::time::Duration;
 
-use wiremock::matchers::{header, method, path};
-use wiremock::{Mock, MockServer, Request, ResponseTemplate};
-
 use super::*;
 use crate::model::Secret;
+use crate::test_server::{HttpRequest, HttpResponse, HttpServer};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const TEXT: &[u8] = b"{\"version\": \"1.0\"}";
 
 /// A whole file, or its first byte where that is asked for.
-fn served(request: &Request) -> ResponseTemplate {
-    let range = request
-        .headers
-        .get("range")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let body = if range == "bytes=0-0" { &TEXT[..1] } else { TEXT };
-    ResponseTemplate::new(206)
-        .insert_header("etag", "\"abc\"")
-        .insert_header("x-repo-commit", COMMIT)
-        .insert_header("content-range", format!("bytes 0-{}/{}", body.len() - 1, TEXT.len()))
-        .set_body_bytes(body)
+fn served(request: &HttpRequest) -> HttpResponse {
+    let body = if request.header("range") == Some("bytes=0-0") {
+        &TEXT[..1]
+    } else {
+        TEXT
+    };
+    HttpResponse::new(206)
+        .header("etag", "\"abc\"")
+        .header("x-repo-commit", COMMIT)
+        .header("content-range", format!("bytes 0-{}/{}", body.len() - 1, TEXT.len()))
+        .body("application/octet-stream", body)
+}
+
+/// A hub with one file at `path`.
+fn hub_with(path: impl Into<String>) -> HttpServer {
+    let path = path.into();
+    HttpServer::start(move |_, request| {
+        let found = request.method() == "GET" && request.path() == path;
+        Some(if found { served(request) } else { HttpResponse::new(404) })
+    })
 }
 
 fn settings(server: &str, cache: &Path) -> HubSettings {
@@ -50,36 +56,33 @@ async fn fetched(settings: HubSettings, repository: HubRepository, name: &'stati
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pinned_file_is_downloaded_once_with_token_then_read_from_cache() {
-    let server = MockServer::start().await;
-    Mock::given(method("GET"))
-        .and(path(format!("/datasets/owner/data/resolve/{COMMIT}/main/test.json")))
-        .and(header("authorization", "Bearer hf_secret"))
-        .respond_with(served)
-        .expect(2)
-        .mount(&server)
-        .await;
+    let server = hub_with(format!("/datasets/owner/data/resolve/{COMMIT}/main/test.json"));
     let cache = tempfile::tempdir().unwrap();
-    let mut with_token = settings(&server.uri(), cache.path());
+    let mut with_token = settings(&server.url, cache.path());
     with_token.token = Some(Secret::new("hf_secret".to_owned()));
     for _ in 0..2 {
         let file = fetched(with_token.clone(), dataset(Some(COMMIT)), "main/test.json").await.unwrap();
         assert_eq!(file.commit, COMMIT);
         assert_eq!(std::fs::read(&file.path).unwrap(), TEXT);
     }
+    let asked = server.received();
+    // Its size, then the file.
+    assert_eq!(asked.len(), 2);
+    assert!(
+        asked
+            .iter()
+            .all(|request| request.header("authorization") == Some("Bearer hf_secret"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn offline_branch_resolves_to_last_known_commit() {
-    let server = MockServer::start().await;
-    Mock::given(path("/owner/data/resolve/main/tokenizer.json"))
-        .respond_with(served)
-        .mount(&server)
-        .await;
+    let server = hub_with("/owner/data/resolve/main/tokenizer.json");
     let cache = tempfile::tempdir().unwrap();
     let model = HubRepository::new(HubKind::Model, "owner/data", None).unwrap();
-    let online = settings(&server.uri(), cache.path());
+    let online = settings(&server.url, cache.path());
     fetched(online.clone(), model.clone(), "tokenizer.json").await.unwrap();
-    drop(server);
+    let requests = server.requests();
     let offline = HubSettings { offline: true, ..online };
     let file = fetched(offline.clone(), model.clone(), "tokenizer.json").await.unwrap();
     assert_eq!(file.commit, COMMIT);
@@ -93,21 +96,21 @@ async fn offline_branch_resolves_to_last_known_commit() {
     );
     let error = fetched(offline, model, "config.json").await.unwrap_err();
     assert!(error.to_string().contains("HF_HUB_OFFLINE"), "{error}");
+    assert_eq!(server.requests(), requests);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn listing_omits_names_outside_the_folder() {
-    let server = MockServer::start().await;
     let info = serde_json::json!({
         "sha": COMMIT,
         "siblings": [{ "rfilename": "main/b.parquet" }, { "rfilename": "../../x" }, { "rfilename": "/etc/x" }, { "rfilename": "a.jsonl" }],
     });
-    Mock::given(path("/api/datasets/owner/data/revision/main"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(info))
-        .mount(&server)
-        .await;
+    let server = HttpServer::start(move |_, request| {
+        let found = request.path() == "/api/datasets/owner/data/revision/main";
+        Some(if found { HttpResponse::json(&info) } else { HttpResponse::new(404) })
+    });
     let cache = tempfile::tempdir().unwrap();
-    let hub = Hub::new(settings(&server.uri(), cache.path()));
+    let hub = Hub::new(settings(&server.url, cache.path()));
     let listing = tokio::task::spawn_blocking(move || hub.files(&dataset(None), &mut || true))
         .await
         .unwrap()
@@ -118,13 +121,15 @@ async fn listing_omits_names_outside_the_folder() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn denied_access_names_the_remedy() {
-    let server = MockServer::start().await;
-    for (revision, status) in [("gone", 404), ("closed", 401), ("gated", 403), ("broken", 500)] {
-        Mock::given(path(format!("/datasets/owner/data/resolve/{revision}/x.json")))
-            .respond_with(ResponseTemplate::new(status))
-            .mount(&server)
-            .await;
-    }
+    let server = HttpServer::start(|_, request| {
+        let status = match request.path() {
+            "/datasets/owner/data/resolve/closed/x.json" => 401,
+            "/datasets/owner/data/resolve/gated/x.json" => 403,
+            "/datasets/owner/data/resolve/broken/x.json" => 500,
+            _ => 404,
+        };
+        Some(HttpResponse::new(status))
+    });
     let cache = tempfile::tempdir().unwrap();
     for (revision, said) in [
         ("gone", "does not exist"),
@@ -132,13 +137,13 @@ async fn denied_access_names_the_remedy() {
         ("gated", "status 403"),
         ("broken", "status 500"),
     ] {
-        let error = fetched(settings(&server.uri(), cache.path()), dataset(Some(revision)), "x.json")
+        let error = fetched(settings(&server.url, cache.path()), dataset(Some(revision)), "x.json")
             .await
             .unwrap_err();
         assert!(error.to_string().contains(said), "{revision}: {error}");
     }
-    let asked = server.received_requests().await.unwrap();
-    let times = |revision: &str| asked.iter().filter(|request| request.url.path().contains(revision)).count();
+    let asked = server.received();
+    let times = |revision: &str| asked.iter().filter(|request| request.path().contains(revision)).count();
     assert_eq!((times("gone"), times("broken")), (1, 1 + RETRIES));
 }
 
