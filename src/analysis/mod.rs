@@ -20,8 +20,8 @@ pub use compare::{
 pub use cost::{CostError, CostGap, CostModel, PerMillion, PointCost, PowerSource};
 pub use evals::{EvalChange, EvalKey, EvalScore, eval_changes};
 pub use history::{
-    EvalRow, History, HistoryError, HistoryRun, INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, PointRow, Quarantined, RowError,
-    RunContext, RunHeader, RunIdentity, RunKind, RunRows, read_history, read_run, run_of_rows,
+    DEFAULT_PROJECT, EvalRow, History, HistoryError, HistoryRun, INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, PointRow, Quarantined,
+    RowError, RunContext, RunHeader, RunIdentity, RunKind, RunRows, read_history, read_run, run_of_rows,
 };
 pub use raw_pairs::pair_raw_points;
 pub use run::{Assembly, Found, Origin, Problem, Run, assemble};

@@ -5,19 +5,33 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::publish::TargetArgs;
-use super::{Exit, Failure};
+use super::{Exit, Failure, OrExit as _};
+use crate::result::{Facts, ImportHints, Mapping};
+use crate::store::artifacts;
 use crate::store::publish::Sources;
 
-/// Store the runs of history files in a history.
+/// Store histories and results of other tools in a history.
+///
+/// The format is known by the content: histories of imax; CSV tables of the RHAIIS and llm-d dashboards, of GuideLLM and MLPerf; points of
+/// llm-d Prism and InferenceX (artifacts, or a folder with a dump of its database); MLPerf's summary_results.json; PyTorch's records; results of
+/// load generators (GuideLLM, AIPerf, vLLM, SGLang, llm-d, inference-perf). A row that is not understood is named with its place.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
         imax import history/ --to history.db\n  \
-        imax export --history history.db --format json > runs.json; imax import runs.json --to team.db --project team")]
+        imax export --history history.db --format json > runs.json; imax import runs.json --to team.db --project team\n  \
+        imax import consolidated_dashboard.csv --to history.db --set precision=fp8 --partial\n  \
+        imax import benchmarks.json --to history.db --set hardware=h200 --set tp=8 --mapping names.yaml --dry-run")]
 pub struct ImportArgs {
-    /// A folder that imax collect --history wrote, a file of it, or the output of imax export --format json. Importing the same content
-    /// again changes nothing.
+    /// Files, or folders of a history or of InferenceX's tables. Importing the same content again changes nothing.
     #[arg(required = true, value_name = "FILES")]
     files: Vec<PathBuf>,
+    /// Say what a file does not: model, hardware, precision, framework, version, image, tp, dp, ep, isl, osl, conc, date, commit, branch and
+    /// others. It counts more than what the file says. Repeat it.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    facts: Vec<String>,
+    /// A mapping file, YAML: `set` as --set, `columns` with their names of columns, `values` with their words for a key of --set.
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
     #[command(flatten)]
     target: TargetArgs,
 }
@@ -25,12 +39,26 @@ pub struct ImportArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// As [`TargetArgs::publish`].
+/// As [`TargetArgs::publish`]; usage for an unknown key, invalid input for an invalid mapping file.
 pub async fn run(args: ImportArgs) -> Result<Exit, Failure> {
-    let ImportArgs { files, target } = args;
-    let sources = Sources::Histories {
+    let ImportArgs {
+        files,
+        facts,
+        mapping,
+        target,
+    } = args;
+    let mapping = match mapping {
+        None => Mapping::default(),
+        Some(path) => {
+            let text = artifacts::read_text(&path).or_exit(Exit::InvalidInput)?;
+            Mapping::parse(&text).or_exit(Exit::InvalidInput)?
+        }
+    };
+    let facts = Facts::of_arguments(facts.iter().map(String::as_str)).or_exit(Exit::Usage)?;
+    let sources = Sources::Foreign {
         paths: files,
         project: target.project(),
+        hints: Box::new(ImportHints { facts, mapping }),
     };
     target.publish(sources).await
 }

@@ -141,7 +141,12 @@ fn sentence(published: &Published, request: &PublishRequest) -> String {
     if !published.is_kept {
         text.push_str("would store ");
     }
-    for (name, counted) in [("runs", counts.runs), ("points", counts.points), ("scores", counts.evals)] {
+    for (name, counted) in [
+        ("runs", counts.runs),
+        ("points", counts.points),
+        ("scores", counts.evals),
+        ("results of other benchmarks", counts.published),
+    ] {
         let of_all = counted.new + counted.unchanged + counted.revised;
         if of_all > 0 {
             text.push_str(&format!(

@@ -67,6 +67,7 @@ impl CurveKey {
             disagg,
             workload,
             layout,
+            variant,
         } = self;
         let mut dimensions = BTreeMap::from([
             ("model-prefix", json!(model_prefix)),
@@ -93,6 +94,9 @@ impl CurveKey {
         if *disagg {
             dimensions.insert("disagg", json!(true));
         }
+        if !variant.is_empty() {
+            dimensions.insert("variant", json!(variant));
+        }
         dimensions
     }
 
@@ -106,7 +110,7 @@ impl CurveKey {
 /// The members that a point's key has in JSON.
 const KEY_MEMBERS: [&str; 2] = ["curve", "conc"];
 /// The members that a curve's key has in JSON.
-const CURVE_MEMBERS: [&str; 8] = [
+const CURVE_MEMBERS: [&str; 9] = [
     "model-prefix",
     "precision",
     "runner",
@@ -115,6 +119,7 @@ const CURVE_MEMBERS: [&str; 8] = [
     "disagg",
     "workload",
     "layout",
+    "variant",
 ];
 /// The members of a workload of fixed lengths.
 const LENGTH_MEMBERS: [&str; 2] = ["isl", "osl"];
@@ -201,7 +206,7 @@ mod tests {
     #[test]
     fn every_dimension_tells_curves_apart() {
         let plain = curve(|_| ()).identity();
-        let changes: [(&str, Value); 9] = [
+        let changes: [(&str, Value); 11] = [
             ("model-prefix", json!("dsv3")),
             ("precision", json!("fp4")),
             ("runner", json!("b200")),
@@ -211,6 +216,8 @@ mod tests {
             ("workload", json!("agentic-coding")),
             ("workload", json!({ "fixed-seq-len": { "isl": 8192, "osl": 8192 } })),
             ("layout", json!("tp8")),
+            ("variant", json!({ "dataset": "sharegpt" })),
+            ("variant", json!({ "turns": "4" })),
         ];
         let mut seen = vec![plain];
         for (name, value) in changes {

@@ -34,7 +34,7 @@ pub(crate) use json_schema::{Nullable, json_schema, refuse_null};
 pub use layout::Layout;
 pub use markdown::escape_markdown;
 pub use metric::{Better, Metric, Statistic};
-pub use name::{ConfigKey, Framework, Image, ModelName, ModelPrefix, NameError, Precision, RunnerLabel, RunnerName};
+pub use name::{ConfigKey, Framework, Image, ModelName, ModelPrefix, NameError, Precision, RunnerLabel, RunnerName, VariantText};
 pub use parallelism::{Parallelism, WorkerGroup};
 pub(crate) use percent::{percent_encode, percent_encode_path};
 pub use point::{CurveKey, PointKey, Workload};

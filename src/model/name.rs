@@ -139,6 +139,11 @@ name!(
     "runner"
 );
 name!(
+    /// The name or the value of a dimension that only results of other tools have, such as `dataset` or `sharegpt`.
+    VariantText,
+    "dimension"
+);
+name!(
     /// One runner's own name, `<prefix>_<n>`, such as `h200-cw_0`.
     RunnerName,
     "runner name"

@@ -1,11 +1,12 @@
 //! The identity of a point. A [`PointKey`] is computed once, from a matrix row, and stays the same in results, comparisons and history.
 //! Two measurements are comparable if their keys are equal.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Concurrency, Framework, ModelPrefix, Precision, RunnerLabel, SeqLens, SpecDecoding};
+use super::{Concurrency, Framework, ModelPrefix, Precision, RunnerLabel, SeqLens, SpecDecoding, VariantText};
 
 /// The identity of a curve: model, hardware, engine, workload and layout. The image and the engine's version are not part of it,
 /// because comparisons compare them.
@@ -24,6 +25,10 @@ pub struct CurveKey {
     pub workload: Workload,
     /// The split over GPUs as a short text, such as `tp8-ep8-dpa` or `p1x4_d1x8-ep8`.
     pub layout: String,
+    /// Dimensions that imax does not measure along, and results of other tools have: data set, turns, shared prefixes, router. Empty for
+    /// what imax measures.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variant: BTreeMap<VariantText, VariantText>,
 }
 
 /// The workload of a curve.
@@ -64,13 +69,17 @@ impl fmt::Display for CurveKey {
             disagg,
             workload,
             layout,
+            variant,
         } = self;
         write!(f, "{model_prefix} {precision} {runner} {framework} {workload} {layout}")?;
         match spec_decoding {
             SpecDecoding::None => {}
             SpecDecoding::Mtp | SpecDecoding::DraftModel => write!(f, " {spec_decoding}")?,
         }
-        if *disagg { f.write_str(" disagg") } else { Ok(()) }
+        if *disagg {
+            f.write_str(" disagg")?;
+        }
+        variant.iter().try_for_each(|(name, value)| write!(f, " {name}={value}"))
     }
 }
 

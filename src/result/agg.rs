@@ -1,6 +1,7 @@
 //! The normalised document, `agg_*.json`: the keys of process_result.py, and one block of imax's own. Reading one gives
 //! a [`Point`]; documents of the original tools, which lack the block, are read by their keys.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use super::context::{Gpus, spec_decoding};
@@ -147,6 +148,7 @@ impl Agg {
             layout,
             intervals,
             outcome: outcome(measurement, &figures),
+            provenance: None,
         })
     }
 
@@ -407,6 +409,7 @@ impl Reader<'_> {
                 disagg: self.flag("disagg"),
                 workload: self.workload()?,
                 layout: layout.to_string(),
+                variant: BTreeMap::new(),
             },
             conc: self.size("conc")?,
         })

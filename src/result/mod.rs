@@ -5,6 +5,7 @@
 mod agg;
 mod context;
 mod eval;
+mod import;
 mod intervals;
 mod json;
 mod normalize;
@@ -19,11 +20,12 @@ mod schema;
 pub use agg::{Agg, AggError, POINT_PART};
 pub use context::{ContextError, Dialect, Gpus, Origin, PointContext};
 pub use eval::{EvalConcs, EvalFile, EvalSet, EvalSort, eval_meta, eval_rows, sort_eval_rows};
+pub use import::{DUMP_TABLES, Facts, ImportHints, Imported, ImportedRun, InferencexDump, Mapping, PublishedResult, import};
 pub use json::{Json, JsonError, Object};
 pub use normalize::{Normalised, NormalizeError, doubt, normalize};
 // Re-exported because every query of a result names a metric.
 pub use crate::model::{Better, Metric, Statistic};
-pub use point::{Measurement, MetricInterval, Point, PointFailure, PointOutcome, USUAL_NUMBERS};
+pub use point::{Measurement, MetricInterval, Point, PointFailure, PointOutcome, Provenance, USUAL_NUMBERS};
 pub use power::{Conditions, Power, RolePower};
 pub use producer::{ProducerError, ResultName, ResultNameError, read_result};
 pub use raw_point::{RawPointError, UNKNOWN, raw_document, raw_documents};

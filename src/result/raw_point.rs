@@ -1,6 +1,7 @@
 //! Points of raw results without a matrix row, to compare two runs of a load generator. What a raw result does not contain (hardware,
 //! precision, GPUs) is unknown, and throughput is that of the whole server.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use super::normalize::{Normalised, NormalizeError, normalize};
@@ -101,6 +102,7 @@ fn describe(raw: &Json) -> Result<(PointContext, Concurrency), RawPointError> {
         disagg: false,
         workload: Workload::FixedSeqLen(lens),
         layout: layout.to_string(),
+        variant: BTreeMap::new(),
     };
     let in_flight = completed * amount("mean_e2el_ms").or_else(|| amount("median_e2el_ms")).unwrap_or(0.0) / 1000.0;
     // Without a limit of the requests in flight: their mean number by Little's law.

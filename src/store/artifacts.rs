@@ -130,6 +130,28 @@ pub fn read_text(path: &Path) -> Result<String, ArtifactError> {
     Ok(text)
 }
 
+/// The bytes of a file that is not too large.
+///
+/// # Errors
+/// As [`read_text`], for a file of any encoding.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, ArtifactError> {
+    let refused = |source| ArtifactError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let file = untrusted::open_regular(path).map_err(refused)?;
+    let bytes = file.metadata().map_err(refused)?.len();
+    if bytes > MAX_BYTES {
+        return Err(ArtifactError::TooLarge {
+            path: path.to_owned(),
+            bytes,
+        });
+    }
+    let mut content = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0) + 64);
+    file.take(MAX_BYTES).read_to_end(&mut content).map_err(refused)?;
+    Ok(content)
+}
+
 /// When a file was written, nanoseconds since 1970.
 ///
 /// # Errors

@@ -1,11 +1,12 @@
 //! A history out of a database, run by run, so that memory does not grow with it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
 use super::database::{Access, Address, Database, DatabaseError, Incoming, RunFilter, RunSummary, Source};
 use crate::analysis::{HistoryRun, INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, RowError, RunRows};
-use crate::model::{Digest, SpecDecoding, Workload, escape_formula};
+use crate::model::{Digest, SpecDecoding, VariantText, Workload, escape_formula};
 use crate::result::Point;
 
 /// What a history is written as.
@@ -82,7 +83,7 @@ async fn write_json(
 }
 
 /// The columns before the metrics.
-const DESCRIBING: [&str; 22] = [
+const DESCRIBING: [&str; 23] = [
     "project",
     "run",
     "attempt",
@@ -101,6 +102,7 @@ const DESCRIBING: [&str; 22] = [
     "isl",
     "osl",
     "layout",
+    "variant",
     "gpus",
     "conc",
     "outcome",
@@ -162,6 +164,7 @@ fn cells(summary: &RunSummary, run: &HistoryRun, point: &Point, columns: PointCo
         isl,
         osl,
         curve.layout.clone(),
+        variant(&curve.variant),
         columns.gpus.to_string(),
         key.conc.to_string(),
         columns.outcome,
@@ -176,6 +179,12 @@ fn cells(summary: &RunSummary, run: &HistoryRun, point: &Point, columns: PointCo
         .chain(metrics)
         .chain(intervals)
         .chain([columns.extra.unwrap_or_default()])
+}
+
+/// `dataset=sharegpt turns=4`.
+fn variant(variant: &BTreeMap<VariantText, VariantText>) -> String {
+    let texts: Vec<String> = variant.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    texts.join(" ")
 }
 
 /// A number with its full digits; nothing where it was not reported, which is not 0.

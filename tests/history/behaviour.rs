@@ -35,6 +35,7 @@ fn counts(runs: [u64; 3], points: [u64; 3]) -> Value {
     json!({
         "runs": { "new": runs[0], "unchanged": runs[1], "revised": runs[2] },
         "points": { "new": points[0], "unchanged": points[1], "revised": points[2], "quarantined": 0 },
+        "published": { "new": 0, "unchanged": 0, "revised": 0 },
     })
 }
 
@@ -119,7 +120,8 @@ pub fn unknown_dimension_is_quarantined(home: &Home) {
         "{}",
         refused.stderr
     );
-    assert_eq!(home.list(&[]), Vec::<Value>::new(), "all or nothing");
+    let missing = home.imax(&["history", "list", "--history", &home.address]);
+    assert!(missing.stderr.contains("no such history"), "all or nothing: {}", missing.stderr);
 
     let mut partial = publish.to_vec();
     partial.push("--partial");
@@ -272,8 +274,13 @@ pub fn failures_and_scores_are_kept(home: &Home) {
 
 pub fn dry_run_changes_nothing(home: &Home) {
     home.fixture.measured("run/4", &row(4), 4000.0);
-    home.output(&["publish", "run", "--to", "missing.db", "--commit", "a", "--dry-run"]);
-    assert!(!home.fixture.path("missing.db").exists());
+    home.output(&["publish", "run", "--to", &home.address, "--commit", "a", "--dry-run"]);
+    let missing = home.imax(&["history", "list", "--history", &home.address]);
+    assert!(
+        missing.stderr.contains("no such history"),
+        "the dry run made one: {}",
+        missing.stderr
+    );
     publish(home, "run", "77", "1", DAY);
     home.fixture.measured("run/4", &row(4), 4100.0);
     home.fixture.measured("run/8", &row(8), 4100.0);

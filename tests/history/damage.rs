@@ -140,7 +140,7 @@ fn what_is_not_a_history_is_refused_and_not_changed() {
         refused(
             &fixture.imax(&command, &[]),
             3,
-            "history.db has schema version 99, this imax knows up to 1",
+            "history.db has schema version 99, this imax knows up to 2",
         );
     }
 }

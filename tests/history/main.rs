@@ -16,5 +16,6 @@ mod harness;
 mod behaviour;
 mod damage;
 mod engines;
+mod foreign;
 mod killed_writers;
 mod postgres;

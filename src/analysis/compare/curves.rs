@@ -13,7 +13,7 @@ use super::{Knowledge, MetricVerdict, PointComparison, Side};
 use crate::analysis::Run;
 use crate::analysis::pareto::{Place, common_range, frontier, mean_throughput};
 use crate::analysis::statistics::mean;
-use crate::model::{CurveKey, Framework, ModelPrefix, PointKey, Precision, RunnerLabel, SpecDecoding, Workload};
+use crate::model::{CurveKey, Framework, ModelPrefix, PointKey, Precision, RunnerLabel, SpecDecoding, VariantText, Workload};
 use crate::result::{Metric, Point, Statistic};
 
 /// The fewest points of a curve that is compared as a whole.
@@ -38,6 +38,9 @@ pub struct FrontierKey {
     pub disagg: bool,
     /// What the requests look like.
     pub workload: Workload,
+    /// Dimensions of results of other tools.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variant: BTreeMap<VariantText, VariantText>,
 }
 
 /// A frontier on both sides.
@@ -79,6 +82,7 @@ impl FrontierKey {
             spec_decoding: curve.spec_decoding,
             disagg: curve.disagg,
             workload: curve.workload,
+            variant: curve.variant.clone(),
         }
     }
 }
@@ -95,7 +99,10 @@ impl fmt::Display for FrontierKey {
             SpecDecoding::None => {}
             drafting @ (SpecDecoding::Mtp | SpecDecoding::DraftModel) => write!(f, " {drafting}")?,
         }
-        if self.disagg { f.write_str(" disagg") } else { Ok(()) }
+        if self.disagg {
+            f.write_str(" disagg")?;
+        }
+        self.variant.iter().try_for_each(|(name, value)| write!(f, " {name}={value}"))
     }
 }
 

@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 
 pub use context::{RunContext, RunKind};
 pub use documents::{Quarantined, read_history, read_run};
-pub use rows::{EvalRow, INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, PointRow, RowError, RunHeader, RunIdentity, RunRows, run_of_rows};
+pub use rows::{
+    DEFAULT_PROJECT, EvalRow, INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, PointRow, RowError, RunHeader, RunIdentity, RunRows,
+    run_of_rows,
+};
 
 use super::{EvalScore, Origin, Run};
 use crate::model::{CurveKey, PointKey};

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{HistoryRun, RunKind};
 use crate::analysis::{EvalScore, Run};
 use crate::model::{Digest, FailureClass, Metric, PointKey};
-use crate::result::{Measurement, MetricInterval, Point, PointFailure, PointOutcome, USUAL_NUMBERS};
+use crate::result::{Measurement, MetricInterval, Point, PointFailure, PointOutcome, Provenance, USUAL_NUMBERS};
 
 /// The numbers that have a column of their own, by their names in `agg_*.json`; all others share a JSON column. A column is NULL where
 /// the load generator did not report the number. An addition needs a migration, a removal is not possible.
@@ -174,7 +174,14 @@ pub fn run_of_rows(document: &str, mut points: Vec<Point>, mut evals: Vec<EvalSc
 impl PointRow {
     /// # Errors
     /// [`RowError::Json`] for a point without a JSON form.
-    pub fn of(point: Point) -> Result<Self, RowError> {
+    pub fn of(mut point: Point) -> Result<Self, RowError> {
+        // The columns have an order, in which the intervals come back.
+        point.intervals.sort_by_key(|interval| {
+            INTERVAL_COLUMNS
+                .iter()
+                .position(|(metric, _)| *metric == interval.metric)
+                .unwrap_or(usize::MAX)
+        });
         Ok(Self {
             curve: point.key.curve.identity(),
             digest: Digest::of_json(json_of("the point", &point)?),
@@ -226,6 +233,8 @@ struct Extra {
     numbers: BTreeMap<String, f64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     intervals: Vec<MetricInterval>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    provenance: Option<Box<Provenance>>,
 }
 
 impl PointColumns {
@@ -234,7 +243,10 @@ impl PointColumns {
     pub fn of(point: &Point) -> Result<Self, RowError> {
         let mut metrics = [None; METRIC_COLUMNS.len()];
         let mut intervals = [None; INTERVAL_COLUMNS.len()];
-        let mut extra = Extra::default();
+        let mut extra = Extra {
+            provenance: point.provenance.clone(),
+            ..Extra::default()
+        };
         for (name, number) in point.measurement().into_iter().flat_map(Measurement::numbers) {
             match METRIC_COLUMNS
                 .iter()
@@ -254,7 +266,7 @@ impl PointColumns {
                 None => extra.intervals.push(*interval),
             }
         }
-        let is_plain = extra.numbers.is_empty() && extra.intervals.is_empty();
+        let is_plain = extra.numbers.is_empty() && extra.intervals.is_empty() && extra.provenance.is_none();
         let (outcome, reason) = match &point.outcome {
             PointOutcome::Measured(_) => (MEASURED.to_owned(), None),
             PointOutcome::Failed(failure) => (failure.class.as_str().to_owned(), Some(failure.reason.clone())),
@@ -325,6 +337,7 @@ impl PointColumns {
             })?,
             outcome,
             intervals: known.chain(extra.intervals).collect(),
+            provenance: extra.provenance,
         })
     }
 }

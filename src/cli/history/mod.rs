@@ -1,6 +1,7 @@
 //! `imax history`: lists and corrects the runs of a history.
 
 mod list;
+mod published;
 mod quarantine;
 mod retract;
 mod show;
@@ -26,6 +27,7 @@ enum HistoryCommand {
     Show(show::ShowArgs),
     Retract(retract::RetractArgs),
     Restore(retract::RestoreArgs),
+    Published(published::PublishedArgs),
     Quarantine(quarantine::QuarantineArgs),
     Verify(verify::VerifyArgs),
 }
@@ -81,6 +83,7 @@ pub async fn run(args: HistoryCommandArgs) -> Result<Exit, Failure> {
         HistoryCommand::Show(args) => show::run(args).await,
         HistoryCommand::Retract(args) => retract::retract(args).await,
         HistoryCommand::Restore(args) => retract::restore(args).await,
+        HistoryCommand::Published(args) => published::run(args).await,
         HistoryCommand::Quarantine(args) => quarantine::run(args).await,
         HistoryCommand::Verify(args) => verify::run(args).await,
     }

@@ -6,6 +6,7 @@ mod read;
 mod schema;
 mod write;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use serde::Deserialize;
@@ -188,6 +189,7 @@ impl Row {
                 Scenario::AgenticCoding { .. } => Workload::AgenticCoding,
             },
             layout: self.layout.to_string(),
+            variant: BTreeMap::new(),
         }
     }
 }

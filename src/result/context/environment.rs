@@ -1,5 +1,6 @@
 //! The context from the variables that InferenceX's workflows set for process_result.py.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use super::{ContextError, Dialect, Gpus, Origin, PointContext};
@@ -98,6 +99,7 @@ impl<L: Fn(&str) -> Option<String>> Environment<'_, L> {
                 disagg,
                 workload: Workload::FixedSeqLen(lens),
                 layout: layout.to_string(),
+                variant: BTreeMap::new(),
             },
             model: None,
             image: self.text("IMAGE").unwrap_or_default(),

@@ -2,12 +2,14 @@
 //! with its reason.
 
 mod numbers;
+mod provenance;
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
 pub use numbers::USUAL_NUMBERS;
+pub use provenance::Provenance;
 
 use crate::matrix::Row;
 use crate::model::{Concurrency, FailureClass, Layout, Metric, PointKey, Statistic};
@@ -29,6 +31,9 @@ pub struct Point {
     /// Confidence intervals of the metrics, from the requests of this measurement; empty if the load generator reports none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub intervals: Vec<MetricInterval>,
+    /// How the numbers came to be, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Box<Provenance>>,
 }
 
 /// A 95% confidence interval of a metric's mean from the requests of one measurement, in the metric's unit. It does not cover the
@@ -116,6 +121,7 @@ impl Point {
             gpus: row.layout.gpus(),
             outcome: PointOutcome::Failed(failure),
             intervals: Vec::new(),
+            provenance: None,
         }
     }
 

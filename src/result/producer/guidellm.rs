@@ -124,3 +124,31 @@ fn put_requests(result: &mut Canonical, fields: Fields<'_>) -> Result<f64, Produ
     }
     Ok(completed)
 }
+
+/// A length that was asked for, in the description of synthetic data: `prompt_tokens=64,output_tokens=16` or the same as JSON.
+pub(in crate::result) fn requested_length(data: &str, key: &str) -> Option<u32> {
+    data.match_indices(key).find_map(|(at, _)| {
+        let rest = data.get(at + key.len()..)?.trim_start_matches(['"', '\'', '\\', ' ', '=', ':']);
+        let digits = rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len());
+        rest.get(..digits)?.parse().ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::requested_length;
+
+    #[test]
+    fn lengths_are_found_in_every_form_of_the_data() {
+        for data in [
+            "prompt_tokens=64,output_tokens=16",
+            r#"{"prompt_tokens_stdev": 8, "prompt_tokens": 64, "output_tokens": 16}"#,
+            r#""{\"prompt_tokens\": 64, \"output_tokens\": 16}""#,
+            "['prompt_tokens=64,output_tokens=16']",
+        ] {
+            let found = (requested_length(data, "prompt_tokens"), requested_length(data, "output_tokens"));
+            assert_eq!(found, (Some(64), Some(16)), "{data}");
+        }
+        assert_eq!(requested_length("prompts.jsonl", "prompt_tokens"), None);
+    }
+}

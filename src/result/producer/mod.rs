@@ -4,6 +4,7 @@
 
 mod aiperf;
 mod benchmark_serving;
+mod benchmark_serving_seconds;
 mod guidellm;
 mod inference_perf;
 mod iso_8601;
@@ -14,6 +15,7 @@ mod srt_slurm;
 use super::{Json, JsonError, Object};
 use crate::model::Concurrency;
 
+pub(in crate::result) use guidellm::requested_length;
 pub use srt_slurm::{ResultName, ResultNameError};
 
 /// A load generator whose results can be read.
@@ -23,6 +25,8 @@ pub enum Producer {
     Imax,
     /// benchmark_serving.py of vLLM, InferenceX and srt-slurm, and its successor `vllm bench serve`.
     BenchmarkServing,
+    /// A derivative of it that writes seconds, under names without `_ms`.
+    BenchmarkServingSeconds,
     /// `sglang.bench_serving`.
     Sglang,
     /// AIPerf, and its predecessor genai-perf.
@@ -35,7 +39,7 @@ pub enum Producer {
 
 impl Producer {
     /// All, in the order in which a document is tried.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Imax,
         Self::Guidellm,
         Self::LlmD,
@@ -43,6 +47,7 @@ impl Producer {
         Self::Aiperf,
         Self::Sglang,
         Self::BenchmarkServing,
+        Self::BenchmarkServingSeconds,
     ];
 
     /// The name in results and messages.
@@ -51,6 +56,7 @@ impl Producer {
         match self {
             Self::Imax => "imax",
             Self::BenchmarkServing => "benchmark_serving.py",
+            Self::BenchmarkServingSeconds => "benchmark_serving.py in seconds",
             Self::Sglang => "sglang.bench_serving",
             Self::Aiperf => "aiperf",
             Self::Guidellm => "guidellm",
@@ -64,6 +70,7 @@ impl Producer {
         match self {
             Self::Imax => "a block `imax`",
             Self::BenchmarkServing => "`total_token_throughput` and `output_throughput`",
+            Self::BenchmarkServingSeconds => "`input_throughput` and `median_ttft` without `_ms`, in seconds",
             Self::Sglang => "`total_output_tokens_retokenized`, one JSON line a run",
             Self::Aiperf => {
                 "`input_config`, and metrics with `unit` and `avg` (profile_export_aiperf.json, profile_export_genai_perf.json)"
@@ -78,6 +85,7 @@ impl Producer {
         match self {
             Self::Imax => document.get("imax").is_some_and(|block| block.as_object().is_some()),
             Self::BenchmarkServing => benchmark_serving::wrote(document),
+            Self::BenchmarkServingSeconds => benchmark_serving_seconds::wrote(document),
             Self::Sglang => sglang::wrote(document),
             Self::Aiperf => aiperf::wrote(document),
             Self::Guidellm => guidellm::wrote(document),
@@ -86,9 +94,16 @@ impl Producer {
         }
     }
 
-    fn read(self, document: &Object) -> Result<Vec<Object>, ProducerError> {
+    /// The load generator that wrote a document.
+    pub(in crate::result) fn of(document: &Object) -> Option<Self> {
+        Self::ALL.into_iter().find(|producer| producer.wrote(document))
+    }
+
+    /// The results of its document, with the keys of benchmark_serving.py.
+    pub(in crate::result) fn read(self, document: &Object) -> Result<Vec<Object>, ProducerError> {
         match self {
             Self::Imax | Self::BenchmarkServing => Ok(vec![document.clone()]),
+            Self::BenchmarkServingSeconds => benchmark_serving_seconds::read(document).map(|read| vec![read]),
             Self::Sglang => sglang::read(document).map(|read| vec![read]),
             Self::Aiperf => aiperf::read(document).map(|read| vec![read]),
             Self::Guidellm => guidellm::read(document),
@@ -170,8 +185,7 @@ pub fn read_results(text: &str) -> Result<Vec<RawResult>, ProducerError> {
     let mut found = Vec::new();
     for document in documents(text)? {
         let object = document.as_object().ok_or(ProducerError::Unknown)?;
-        let producer = Producer::ALL.into_iter().find(|producer| producer.wrote(object));
-        let producer = producer.ok_or(ProducerError::Unknown)?;
+        let producer = Producer::of(object).ok_or(ProducerError::Unknown)?;
         let read = producer.read(object)?.into_iter().map(Json::Object);
         found.extend(read.map(|document| RawResult { producer, document }));
     }
@@ -205,7 +219,8 @@ fn concurrency(result: &RawResult) -> Option<i64> {
     super::number::whole(result.document.get("max_concurrency")?)
 }
 
-fn documents(text: &str) -> Result<Vec<Json>, ProducerError> {
+/// The JSON or YAML documents of a file.
+pub(in crate::result) fn documents(text: &str) -> Result<Vec<Json>, ProducerError> {
     if text.trim().is_empty() {
         return Err(ProducerError::Empty);
     }

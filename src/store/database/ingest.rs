@@ -37,7 +37,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, known: Known) {
+    pub(super) fn add(&mut self, known: Known) {
         match known {
             Known::New => self.new += 1,
             Known::Unchanged => self.unchanged += 1,
@@ -48,7 +48,7 @@ impl Counts {
 
 /// What a store knew of a thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Known {
+pub(super) enum Known {
     New,
     Unchanged,
     Revised,
@@ -60,19 +60,21 @@ pub(crate) struct IngestCounts {
     pub runs: Counts,
     pub points: Counts,
     pub evals: Counts,
+    /// Results of other benchmarks.
+    pub published: Counts,
     /// Rows that were not understood.
     pub quarantined: u64,
 }
 
 /// Storing runs, until it is committed. Dropping it stores nothing.
 pub(crate) struct Ingest<'a> {
-    transaction: Transaction<'a, Any>,
-    address: Address,
+    pub(super) transaction: Transaction<'a, Any>,
+    pub(super) address: Address,
     action: &'static str,
     author: Option<String>,
     /// The change, once there is something to change.
     change: Option<i64>,
-    counts: IngestCounts,
+    pub(super) counts: IngestCounts,
 }
 
 impl Database {
@@ -203,7 +205,7 @@ impl Ingest<'_> {
     }
 
     /// The number of this change; its row is inserted when it is first asked for, so that nothing new leaves no trace.
-    async fn change(&mut self) -> Result<i64, sqlx::Error> {
+    pub(super) async fn change(&mut self) -> Result<i64, sqlx::Error> {
         if let Some(change) = self.change {
             return Ok(change);
         }
@@ -212,7 +214,7 @@ impl Ingest<'_> {
         Ok(change)
     }
 
-    async fn project(&mut self, slug: &str) -> Result<i64, sqlx::Error> {
+    pub(super) async fn project(&mut self, slug: &str) -> Result<i64, sqlx::Error> {
         let known: Option<i64> = sqlx::query_scalar("SELECT id FROM project WHERE slug = $1")
             .bind(slug.to_owned())
             .fetch_optional(&mut *self.transaction)
@@ -304,7 +306,7 @@ impl Ingest<'_> {
         Ok(())
     }
 
-    async fn store_source(&mut self, source: &Source, change: i64) -> Result<(), sqlx::Error> {
+    pub(super) async fn store_source(&mut self, source: &Source, change: i64) -> Result<(), sqlx::Error> {
         sqlx::query("INSERT INTO source_file (digest, name, bytes, change_id) VALUES ($1, $2, $3, $4) ON CONFLICT (digest) DO NOTHING")
             .bind(source.digest.as_slice().to_vec())
             .bind(source.name.clone())
@@ -537,7 +539,7 @@ struct CurrentHeader {
     branch: Option<String>,
 }
 
-enum StoreError {
+pub(super) enum StoreError {
     Sql(sqlx::Error),
     Row(RowError),
 }

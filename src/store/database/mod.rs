@@ -6,6 +6,7 @@ mod eval_table;
 mod ingest;
 mod latest;
 mod point_table;
+mod published_table;
 mod read;
 mod retract;
 mod schema;
@@ -18,6 +19,7 @@ use sqlx::{Any, Connection as _, Transaction};
 
 pub(crate) use engine::{Address, AddressError};
 pub(crate) use ingest::{Incoming, IngestCounts, Source};
+pub(crate) use published_table::StoredPublished;
 pub(crate) use read::{AsOf, RunFilter, RunSummary};
 pub(crate) use retract::Retraction;
 pub(crate) use verify::verify;

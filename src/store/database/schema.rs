@@ -12,8 +12,14 @@ const TABLE: &str = "_sqlx_migrations";
 const APPLICATION_ID: i64 = 0x696d_6178;
 
 /// The migrations of each engine, oldest first; a published one never changes, sqlx compares its checksum.
-const SQLITE: [(&str, &str); 1] = [("history", include_str!("migrations/sqlite/0001_history.sql"))];
-const POSTGRES: [(&str, &str); 1] = [("history", include_str!("migrations/postgres/0001_history.sql"))];
+const SQLITE: [(&str, &str); 2] = [
+    ("history", include_str!("migrations/sqlite/0001_history.sql")),
+    ("published result", include_str!("migrations/sqlite/0002_published_result.sql")),
+];
+const POSTGRES: [(&str, &str); SQLITE.len()] = [
+    ("history", include_str!("migrations/postgres/0001_history.sql")),
+    ("published result", include_str!("migrations/postgres/0002_published_result.sql")),
+];
 
 /// The newest version.
 const VERSION: i64 = SQLITE.len() as i64;

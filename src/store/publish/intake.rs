@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::Sources;
+use super::{Sources, foreign};
 use crate::analysis::{HistoryError, HistoryRun, Problem, Quarantined, Run, RunContext, read_history, read_run};
 use crate::model::Digest;
+use crate::result::{DUMP_TABLES, PublishedResult};
 use crate::store::artifacts::{self, ArtifactError};
 use crate::store::database::Source;
 use crate::store::gather::{GatherError, RUN_FILE, load_run};
@@ -43,6 +44,7 @@ pub(crate) enum IntakeError {
 pub(super) struct Intake {
     pub source: Source,
     pub runs: Vec<HistoryRun>,
+    pub published: Vec<PublishedResult>,
     pub quarantined: Vec<Quarantined>,
 }
 
@@ -53,10 +55,10 @@ pub(super) fn files(sources: &Sources) -> Result<Vec<PathBuf>, IntakeError> {
             HistoryRun::new(&description.commit, description.date, Run::default()).map_err(IntakeError::Commit)?;
             Ok(paths.clone())
         }
-        Sources::Histories { paths, .. } => {
+        Sources::Foreign { paths, .. } => {
             let mut files = Vec::new();
             for path in paths {
-                if !path.is_dir() {
+                if !path.is_dir() || is_dump(path) {
                     files.push(path.clone());
                     continue;
                 }
@@ -75,19 +77,42 @@ pub(super) fn files(sources: &Sources) -> Result<Vec<PathBuf>, IntakeError> {
 pub(super) fn read(path: &Path, sources: &Sources) -> Result<Intake, IntakeError> {
     match sources {
         Sources::Runs { description, .. } => read_measured(path, description),
-        Sources::Histories { project, .. } => {
-            let text = artifacts::read_text(path)?;
-            let source = source_of(path, &text);
-            Ok(match read_history(&text) {
-                Ok(read) => Intake {
-                    source,
-                    runs: read.value.into_iter().map(|run| in_project(run, project.as_deref())).collect(),
-                    quarantined: read.quarantined,
-                },
-                Err(error) => refused(source, &error, &text),
-            })
+        Sources::Foreign { project, hints, .. } => {
+            let intake = if is_dump(path) {
+                foreign::read_dump(path, hints)?
+            } else {
+                let bytes = artifacts::read_bytes(path)?;
+                if foreign::is_history(&bytes) {
+                    read_history_file(path, &bytes)
+                } else {
+                    foreign::read(path, &bytes, hints)
+                }
+            };
+            let runs = intake.runs.into_iter().map(|run| in_project(run, project.as_deref())).collect();
+            Ok(Intake { runs, ..intake })
         }
     }
+}
+
+fn read_history_file(path: &Path, bytes: &[u8]) -> Intake {
+    let source = source_of(path, bytes);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => match read_history(text) {
+            Ok(read) => Intake {
+                source,
+                runs: read.value,
+                published: Vec::new(),
+                quarantined: read.quarantined,
+            },
+            Err(error) => refused(source, &error, text),
+        },
+        Err(error) => refused(source, &error, &String::from_utf8_lossy(bytes)),
+    }
+}
+
+/// Whether a folder is a dump of InferenceX's database.
+fn is_dump(path: &Path) -> bool {
+    DUMP_TABLES.iter().all(|table| path.join(format!("{table}.json")).is_file())
 }
 
 fn in_project(run: HistoryRun, project: Option<&str>) -> HistoryRun {
@@ -101,18 +126,19 @@ fn in_project(run: HistoryRun, project: Option<&str>) -> HistoryRun {
     }
 }
 
-fn source_of(path: &Path, text: &str) -> Source {
+pub(super) fn source_of(path: &Path, bytes: &[u8]) -> Source {
     Source {
         name: path.display().to_string(),
-        bytes: text.len() as u64,
-        digest: Digest::of(text.as_bytes()),
+        bytes: bytes.len() as u64,
+        digest: Digest::of(bytes),
     }
 }
 
-fn refused(source: Source, error: &dyn std::error::Error, text: &str) -> Intake {
+pub(super) fn refused(source: Source, error: &dyn std::error::Error, text: &str) -> Intake {
     Intake {
         source,
         runs: Vec::new(),
+        published: Vec::new(),
         quarantined: vec![Quarantined::new("", crate::model::with_causes(error), text)],
     }
 }
@@ -124,11 +150,12 @@ fn read_measured(path: &Path, description: &RunDescription) -> Result<Intake, In
     if document.is_file() {
         let text = artifacts::read_text(&document)?;
         if is_run_document(&text) {
-            let source = source_of(&document, &text);
+            let source = source_of(&document, text.as_bytes());
             return Ok(match read_run(&text) {
                 Ok(read) => Intake {
                     source,
                     runs: vec![describe(read.value, description)?],
+                    published: Vec::new(),
                     quarantined: read.quarantined,
                 },
                 Err(error) => refused(source, &error, &text),
@@ -143,6 +170,7 @@ fn read_measured(path: &Path, description: &RunDescription) -> Result<Intake, In
             Ok(Intake {
                 source: Source { name, bytes: 0, digest },
                 runs: vec![describe(run, description)?],
+                published: Vec::new(),
                 quarantined: unreadable,
             })
         }

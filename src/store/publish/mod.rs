@@ -1,5 +1,6 @@
 //! Runs into a history: those of this repository as `imax collect` leaves them, and those of other histories.
 
+mod foreign;
 mod intake;
 
 use std::path::PathBuf;
@@ -8,8 +9,9 @@ use serde_json::{Value, json};
 
 pub(crate) use intake::{IntakeError, RunDescription};
 
-use super::database::{Access, Address, Database, DatabaseError, Incoming, IngestCounts};
-use crate::analysis::{HistoryRun, Quarantined, RunRows};
+use super::database::{Access, Address, Database, DatabaseError, Incoming, IngestCounts, Source};
+use crate::analysis::{DEFAULT_PROJECT, HistoryRun, Quarantined, RunRows};
+use crate::result::ImportHints;
 
 /// What is put into a history.
 #[derive(Debug)]
@@ -19,8 +21,12 @@ pub(crate) enum Sources {
         paths: Vec<PathBuf>,
         description: Box<RunDescription>,
     },
-    /// Files of histories, or folders of them.
-    Histories { paths: Vec<PathBuf>, project: Option<String> },
+    /// Files of histories and of other tools, or folders of them.
+    Foreign {
+        paths: Vec<PathBuf>,
+        project: Option<String>,
+        hints: Box<ImportHints>,
+    },
 }
 
 /// The input of [`publish`].
@@ -70,11 +76,13 @@ impl Published {
             runs,
             points,
             evals: _,
+            published,
             quarantined,
         } = self.counts;
         json!({
             "runs": runs,
             "points": { "new": points.new, "unchanged": points.unchanged, "revised": points.revised, "quarantined": quarantined },
+            "published": published,
         })
     }
 }
@@ -103,16 +111,29 @@ pub(crate) async fn publish(request: &PublishRequest) -> Result<Published, Publi
         author,
     } = request;
     let files = intake::files(sources)?;
-    // A dry run must not even create the file.
     let scratch = tempfile::tempdir().map_err(PublishError::Scratch)?;
-    let target = match to {
-        Address::Sqlite(path) if *dry_run && !path.exists() => Address::Sqlite(scratch.path().join("history.db")),
-        Address::Sqlite(_) | Address::Postgres(_) => to.clone(),
+    let is_there = is_there(to).await?;
+    if !is_there && !partial && !dry_run {
+        // A refused import must not leave an empty history, and removing it again could take what another process has put into it.
+        let refused = refused_of(&files, sources)?;
+        if !refused.is_empty() {
+            return Ok(Published {
+                counts: IngestCounts::default(),
+                refused,
+                is_kept: false,
+            });
+        }
+    }
+    let target = if *dry_run && !is_there {
+        // A dry run must not create the history.
+        Address::Sqlite(scratch.path().join("history.db"))
+    } else {
+        to.clone()
     };
     let mut database = Database::open(&target, Access::Write).await?;
     let action = match sources {
         Sources::Runs { .. } => "publish",
-        Sources::Histories { .. } => "import",
+        Sources::Foreign { .. } => "import",
     };
     let mut ingest = database.ingest(action, author.clone()).await?;
     let mut refused = Vec::new();
@@ -132,12 +153,9 @@ pub(crate) async fn publish(request: &PublishRequest) -> Result<Published, Publi
                 Err(unfit) => quarantined.push(unfit),
             }
         }
+        ingest.add_published(sources.project(), &intake.published, &source).await?;
         ingest.quarantine(&source, &quarantined).await?;
-        refused.extend(quarantined.into_iter().map(|row| Refused {
-            source: source.name.clone(),
-            place: row.place,
-            reason: row.reason,
-        }));
+        refused.extend(quarantined.into_iter().map(|row| Refused::of(&source, row)));
     }
     let counts = ingest.counts();
     let is_kept = !dry_run && (*partial || refused.is_empty());
@@ -148,6 +166,49 @@ pub(crate) async fn publish(request: &PublishRequest) -> Result<Published, Publi
     }
     database.close().await?;
     Ok(Published { counts, refused, is_kept })
+}
+
+/// Whether a history is there already. One of an older version is not upgraded for the question.
+async fn is_there(address: &Address) -> Result<bool, DatabaseError> {
+    match Database::open(address, Access::Read).await {
+        Ok(database) => database.close().await.map(|()| true),
+        Err(DatabaseError::Missing(_)) => Ok(false),
+        Err(DatabaseError::Older { .. }) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// What would be refused.
+fn refused_of(files: &[PathBuf], sources: &Sources) -> Result<Vec<Refused>, PublishError> {
+    let mut refused = Vec::new();
+    for file in files {
+        let intake = intake::read(file, sources)?;
+        let unfit = intake.runs.into_iter().filter_map(|run| rows(run).err());
+        let quarantined: Vec<Quarantined> = intake.quarantined.into_iter().chain(unfit).collect();
+        refused.extend(quarantined.into_iter().map(|row| Refused::of(&intake.source, row)));
+    }
+    Ok(refused)
+}
+
+impl Sources {
+    /// The project of results that name none.
+    fn project(&self) -> &str {
+        let named = match self {
+            Self::Runs { description, .. } => description.context.project.as_deref(),
+            Self::Foreign { project, .. } => project.as_deref(),
+        };
+        named.unwrap_or(DEFAULT_PROJECT)
+    }
+}
+
+impl Refused {
+    fn of(source: &Source, row: Quarantined) -> Self {
+        Self {
+            source: source.name.clone(),
+            place: row.place,
+            reason: row.reason,
+        }
+    }
 }
 
 fn rows(run: HistoryRun) -> Result<RunRows, Quarantined> {
