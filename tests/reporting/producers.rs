@@ -17,7 +17,7 @@ fn cases() -> Vec<PathBuf> {
 }
 
 fn normalized(case: &Path) -> Ended {
-    let raw = ["raw.json", "raw.jsonl", "raw.yaml", "raw"]
+    let raw = ["raw.json", "raw.jsonl", "raw.yaml", "raw.csv", "raw"]
         .into_iter()
         .find(|name| case.join(name).exists())
         .unwrap();

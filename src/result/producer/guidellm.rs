@@ -53,11 +53,10 @@ fn read_one(whole: Fields<'_>, benchmark: &Object) -> Result<Object, ProducerErr
     let model = of_run.iter().find_map(|path| whole.at(path));
     result.put_some("model_id", model.or_else(|| of_benchmark.iter().find_map(|path| fields.at(path))));
     put_arrival(&mut result, fields);
-    let start = fields.number(&["start_time"])?;
-    let end = fields.number(&["end_time"])?;
+    // Only the CSV has no instants: its times have no time zone.
     let duration_s = match fields.at(&["duration"]) {
         Some(_) => fields.number(&["duration"])?,
-        None => end - start,
+        None => fields.number(&["end_time"])? - fields.number(&["start_time"])?,
     };
     if duration_s <= 0.0 {
         return Err(fields.wrong(&["duration"], fields.at(&["duration"]), "seconds above zero"));
@@ -69,8 +68,9 @@ fn read_one(whole: Fields<'_>, benchmark: &Object) -> Result<Object, ProducerErr
         output_tokens: fields.number(&["metrics", "output_token_count", "successful", "total_sum"])?,
         duration_s,
     });
-    result.put("benchmark_start_time_unix", start.into());
-    result.put("benchmark_end_time_unix", end.into());
+    for (theirs, ours) in [("start_time", "benchmark_start_time_unix"), ("end_time", "benchmark_end_time_unix")] {
+        result.put_some(ours, fields.finite(&[theirs]).map(Json::from).as_ref());
+    }
     for (theirs, ours, milliseconds) in LATENCIES {
         for (statistic, name) in STATISTICS {
             let path: Vec<&str> = ["metrics", theirs, "successful"]

@@ -6,6 +6,7 @@ mod aiperf;
 mod benchmark_serving;
 mod benchmark_serving_seconds;
 mod guidellm;
+mod guidellm_csv;
 mod inference_perf;
 mod iso_8601;
 mod llm_d;
@@ -75,7 +76,7 @@ impl Producer {
             Self::Aiperf => {
                 "`input_config`, and metrics with `unit` and `avg` (profile_export_aiperf.json, profile_export_genai_perf.json)"
             }
-            Self::Guidellm => "a list `benchmarks` with `metrics` (benchmarks.json)",
+            Self::Guidellm => "a list `benchmarks` with `metrics` (benchmarks.json, or benchmarks.csv)",
             Self::LlmD => "`version`, and `metrics.requests` or `results.request_performance`, as YAML or JSON",
             Self::InferencePerf => "`load_summary` and `successes` (stage_N_lifecycle_metrics.json)",
         }
@@ -177,7 +178,7 @@ fn known() -> String {
     all.join(", ")
 }
 
-/// All results of a file: one JSON or YAML document, or JSON lines.
+/// All results of a file: one JSON or YAML document, JSON lines, or GuideLLM's CSV.
 ///
 /// # Errors
 /// [`ProducerError`].
@@ -223,6 +224,9 @@ fn concurrency(result: &RawResult) -> Option<i64> {
 pub(in crate::result) fn documents(text: &str) -> Result<Vec<Json>, ProducerError> {
     if text.trim().is_empty() {
         return Err(ProducerError::Empty);
+    }
+    if guidellm_csv::is_csv(text) {
+        return guidellm_csv::document(text).map(|document| vec![document]);
     }
     let whole = match Json::parse(text) {
         Ok(document) => return Ok(vec![document]),

@@ -220,3 +220,51 @@ fn text_that_is_neither_json_nor_yaml_is_refused() {
         assert!(read_results(text).is_err(), "{text}");
     }
 }
+
+/// The rows of `tests/golden/producers/sample-guidellm-0.5-csv`.
+const CSV: &str = include_str!("../../../tests/golden/producers/sample-guidellm-0.5-csv/raw.csv");
+
+#[test]
+fn guidellm_csv_has_the_figures_of_its_json() {
+    let json = include_str!("../../../tests/golden/producers/sample-guidellm-0.5/raw.json");
+    let of_json = read_results(json).unwrap();
+    let of_csv = read_results(CSV).unwrap();
+    assert_eq!((of_csv.len(), of_csv[0].producer), (1, Producer::Guidellm));
+    let (csv, json) = (of_csv[0].document.as_object().unwrap(), of_json[0].document.as_object().unwrap());
+    let mut times = 0;
+    for (key, expected) in json.iter() {
+        match key.as_str() {
+            "benchmark_start_time_unix" | "benchmark_end_time_unix" => times += 1,
+            _ => assert_eq!(csv.get(key), Some(expected), "{key}"),
+        }
+    }
+    assert_eq!(csv.len() + times, json.len());
+}
+
+#[test]
+fn guidellm_csv_that_cannot_be_read_is_refused_with_its_row() {
+    let mut lines: Vec<&str> = CSV.lines().collect();
+    let row = lines.pop().unwrap();
+    let headers = lines.join("\n");
+    let shifted = row.split_once(',').unwrap().1;
+    let with = |from: &str, to: &str| {
+        assert!(row.contains(from), "{from}");
+        format!("{headers}\n{}\n", row.replace(from, to))
+    };
+    for (text, expected) in [
+        (headers.clone(), "no benchmark"),
+        (
+            format!("{headers}\n{row}\n{shifted}\n"),
+            "`the number of columns of row 5` of the guidellm result is 145 of 146",
+        ),
+        (
+            with("0.6535749435424805", "soon"),
+            "`Timings Duration Sec of row 4` of the guidellm result is soon",
+        ),
+        (with(",concurrent,", ",sweep,"), "`Run Info Profile of row 4`"),
+        (with("[43.732404708862305, ", "["), "a list of 11 percentiles"),
+    ] {
+        let error = read_results(&text).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
