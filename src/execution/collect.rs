@@ -67,8 +67,11 @@ fn normalise(ctx: &JobContext, progress: &Progress, loaded: &LoadedPoint, teleme
     let written = files::write(&ctx.folders.out.join(&file), agg.to_pretty().as_bytes());
     written.map_err(|error| JobFailure::infra(error.to_string()))?;
     if requires_power(ctx) && telemetry.power(loaded).is_none() {
-        let reason = "REQUIRE_POWER is set, but the power of the load is not known; see `energy` in job.json and gpu_metrics.csv";
-        return Err(JobFailure::new(FailureClass::Client, reason.to_owned()));
+        let reason = format!(
+            "REQUIRE_POWER is set, but the power of the load is not known: {}; see gpu_metrics.csv",
+            telemetry.power_doubt().as_str()
+        );
+        return Err(JobFailure::new(FailureClass::Client, reason));
     }
     Ok(file)
 }

@@ -9,8 +9,8 @@ use super::context::JobContext;
 use super::load_points::LoadedPoint;
 use crate::fleet::telemetry::{self, Exporter, HostSampler, Sampler, Wanted};
 use crate::job::{
-    Energy, GpuSample, GpuUsage, GpuVendor, HostSample, HostUse, Load, NodeFacts, RoleEnergy, RoleNodes, energy, gpu_usage, host_csv,
-    host_use, metrics_csv, read_metrics_csv, role_energy,
+    Energy, EnergyDoubt, GpuSample, GpuUsage, GpuVendor, HostSample, HostUse, Load, NodeFacts, RoleEnergy, RoleNodes, energy, gpu_usage,
+    host_csv, host_use, metrics_csv, read_metrics_csv, role_energy,
 };
 use crate::model::Layout;
 use crate::result::{Conditions, Json, Power, RolePower};
@@ -251,6 +251,14 @@ impl LoadTelemetry {
                 })
             }
             Energy::Unknown { .. } => None,
+        }
+    }
+
+    /// Why the energy is not known.
+    pub fn power_doubt(&self) -> EnergyDoubt {
+        match &self.energy {
+            Some(Energy::Unknown { reason }) => *reason,
+            Some(Energy::Measured { .. }) | None => EnergyDoubt::NoPower,
         }
     }
 

@@ -40,6 +40,6 @@ pub use record::{EvalRecord, JobRecord, PhaseEnding, PhaseRecord, PointRecord, P
 pub use resolve::{JobSpec, ResolveError, Resolved, resolve};
 pub use retry::{Attempt, Retries, Tried};
 pub use telemetry::{
-    Energy, GpuSample, GpuUsage, HostSample, HostUse, Load, PackageExpectation, PowerPackage, RoleEnergy, RoleNodes, energy, gpu_usage,
-    host_csv, host_use, metrics_csv, package_energy, read_metrics_csv, requires_power, role_energy, sampled_until,
+    Energy, EnergyDoubt, GpuSample, GpuUsage, HostSample, HostUse, Load, PackageExpectation, PowerPackage, RoleEnergy, RoleNodes, energy,
+    gpu_usage, host_csv, host_use, metrics_csv, package_energy, read_metrics_csv, requires_power, role_energy, sampled_until,
 };

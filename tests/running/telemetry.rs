@@ -319,6 +319,59 @@ fn missing_tool_is_reported_once_and_energy_is_unknown() {
 }
 
 #[test]
+fn required_power_decides_whether_a_job_is_a_success() {
+    // The checks before the job get their answers.
+    const NO_SAMPLES: &str = "case \"$1\" in --query-gpu=timestamp*) exit 9 ;; esac";
+    const FROM_PROFILE: &str = "environment: {REQUIRE_POWER: \"yes\"}";
+    // What fails, the variable of the process, the profile, the GPUs of the row, and the reason of the failure.
+    for (before, variable, profile, gpus, reason) in [
+        ("", "1", "", 2, None),
+        (NO_SAMPLES, "0", "", 2, None),
+        (NO_SAMPLES, "true", "", 2, Some("no sample has a power")),
+        (NO_SAMPLES, "", FROM_PROFILE, 2, Some("no sample has a power")),
+        ("", "1", "", 1, Some("the number of sampled GPUs is not that of the row")),
+    ] {
+        let tool = format!("{before}\n{NVIDIA_SMI}");
+        let fixture = fixture(&format!("vendor: nvidia\nretries: {{attempts: 1}}\n{profile}")).tools(&[("nvidia-smi", &tool)]);
+        fixture.row(|row| row["tp"] = json!(gpus));
+        let fixture = fixture.environment("REQUIRE_POWER", variable);
+        let ended = fixture.run();
+        let point = fixture.job()["points"][0].clone();
+        let agg = agg_of(&fixture);
+        assert_eq!(
+            ended.code,
+            Some(if reason.is_some() { 1 } else { 0 }),
+            "{before} {variable}: {}",
+            ended.stderr
+        );
+        // The result is written all the same, so that it can be looked at.
+        let is_known = before.is_empty() && gpus == 2;
+        assert_eq!(agg["power_valid"], json!(i32::from(is_known)), "{agg}");
+        if let Some(reason) = reason {
+            assert!(point["outcome"].to_string().contains(reason), "{point}");
+            assert!(
+                ended.stderr.contains("REQUIRE_POWER is set") && ended.stderr.contains(reason),
+                "{}",
+                ended.stderr
+            );
+        }
+    }
+}
+
+/// The normalised result, also of a point that failed.
+fn agg_of(fixture: &Fixture) -> Value {
+    let out = fixture.path("out");
+    let names = std::fs::read_dir(&out)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let name = names
+        .filter(|name| name.starts_with("agg_"))
+        .min()
+        .unwrap_or_else(|| panic!("no result in {}", out.display()));
+    serde_json::from_str(&fixture.read(&format!("out/{name}"))).unwrap()
+}
+
+#[test]
 fn host_is_sampled() {
     let fixture = long_load(fixture("vendor: none"));
     let ended = fixture.run();

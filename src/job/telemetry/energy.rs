@@ -62,6 +62,23 @@ pub enum EnergyDoubt {
     CounterMismatch,
 }
 
+impl EnergyDoubt {
+    /// In a sentence.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoPower => "no sample has a power",
+            Self::BadPower => "a sample has a negative power",
+            Self::OtherGpus => "the number of sampled GPUs is not that of the row",
+            Self::WindowNotCovered => "the samples do not cover the whole load",
+            Self::Gap => "there are more than three seconds without a sample",
+            Self::NoWindow => "the load has no duration",
+            Self::DurationMismatch => "the load's start and end do not agree with its duration, so a clock was set",
+            Self::CounterMismatch => "the energy counters of the GPUs differ by more than 5% from the samples",
+        }
+    }
+}
+
 /// Whether a value of the variable `REQUIRE_POWER` asks that a result without power fail, as process_result.py reads it.
 #[must_use]
 pub fn requires_power(value: &str) -> bool {

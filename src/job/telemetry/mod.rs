@@ -8,7 +8,7 @@ mod power_package;
 mod roles;
 mod sample;
 
-pub use energy::{Energy, Load, energy, requires_power};
+pub use energy::{Energy, EnergyDoubt, Load, energy, requires_power};
 pub use host::{HostSample, HostUse, host_csv, host_use};
 pub use metrics_csv::read_metrics_csv;
 pub use power_package::{PackageExpectation, PowerPackage, package_energy};
