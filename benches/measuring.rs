@@ -18,8 +18,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use imax::testing::Cancellation;
 use imax::testing::ChunkMark;
 use imax::testing::{Asked, Exchange};
+use imax::testing::{Balance, Drive, KernelClock};
 use imax::testing::{Deadlines, Metrics, Plan, PreparedRequest, Protocol, Record, Schedule, Shard, Stamp, Target, chunk, sse};
-use imax::testing::{Drive, KernelClock};
 
 /// A chunk as vLLM sends it, with usage, about 300 bytes.
 fn event(tokens: u32) -> String {
@@ -44,6 +44,7 @@ const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTran
 
 fn asked() -> Asked {
     Asked {
+        server: 0,
         index: 0,
         prompt_tokens: 1024,
         output_tokens: 1000,
@@ -181,9 +182,7 @@ fn driver(criterion: &mut Criterion) {
     for streams in [1_u32, 16] {
         let requests = 32;
         let request = PreparedRequest {
-            bytes: b"POST /v1/completions HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"
-                .to_vec()
-                .into_boxed_slice(),
+            bytes: b"Content-Length: 2\r\n\r\n{}".to_vec().into_boxed_slice(),
             prompt_tokens: 1,
             output_tokens: CHUNKS,
         };
@@ -197,7 +196,8 @@ fn driver(criterion: &mut Criterion) {
             duration: None,
         };
         let drive = Drive {
-            target: &target,
+            targets: std::slice::from_ref(&target),
+            balance: Balance::RoundRobin,
             tls: None,
             kernel_clock: &kernel_clock,
             deadlines: Deadlines::default(),

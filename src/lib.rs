@@ -93,6 +93,7 @@ pub mod testing {
         Client, ClientSettings, Marker, RepositoryName, add_label, labels, newest_run, permission_of, remove_label, run_line,
     };
     pub use crate::job::{KnownCause, RecipeStyle, RunnerProfile};
+    pub use crate::load::balance::Balance;
     pub use crate::load::exchange::{Asked, Exchange};
     pub use crate::load::record::ChunkMark;
     pub use crate::load::statistics::{mean, percentile_of_sorted};

@@ -44,6 +44,9 @@ impl Serialize for DetailedResult<'_> {
         map.serialize_entry("ttfts", &Column(measured, ttft_s))?;
         map.serialize_entry("itls", &Itls(measured))?;
         map.serialize_entry("errors", &Column(measured, error))?;
+        if measured.settings.server_count() > 1 {
+            map.serialize_entry("servers", &Column(measured, |record| record.server))?;
+        }
         map.end()
     }
 }
@@ -116,6 +119,9 @@ fn itls_s(record: &Record, stored: Option<Vec<ChunkMark>>) -> Vec<f64> {
 #[derive(Debug, Serialize)]
 pub(super) struct Line {
     pub request: String,
+    /// Number of the server, if there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<usize>,
     pub scheduled_unix_ns: u64,
     pub sent_unix_ns: u64,
     pub connect_ms: Option<f64>,
@@ -137,6 +143,7 @@ impl Line {
     pub(super) fn of(measured: &Measured, record: &Record) -> Self {
         Self {
             request: super::request::id(&measured.settings.request_id_prefix, record.index),
+            server: (measured.settings.server_count() > 1).then_some(record.server),
             scheduled_unix_ns: record.scheduled.unix_nanos(),
             sent_unix_ns: record.sent.unix_nanos(),
             connect_ms: record.connect.map(millis),

@@ -31,6 +31,7 @@ message requests {
   OPTIONAL INT32 reported_cached_tokens;
   OPTIONAL BYTE_ARRAY failure (UTF8);
   OPTIONAL BYTE_ARRAY detail (UTF8);
+  OPTIONAL INT32 server;
 }
 ";
 
@@ -72,6 +73,7 @@ fn write_group(mut group: SerializedRowGroupWriter<'_, Vec<u8>>, rows: &[Line]) 
     column::<Int32Type>(&mut group, rows, |row| row.reported_cached_tokens.map(u32::cast_signed))?;
     column::<ByteArrayType>(&mut group, rows, |row| row.failure.as_deref().map(text))?;
     column::<ByteArrayType>(&mut group, rows, |row| row.detail.as_deref().map(text))?;
+    column::<Int32Type>(&mut group, rows, |row| row.server.and_then(|server| i32::try_from(server).ok()))?;
     group.close()?;
     Ok(())
 }

@@ -32,6 +32,9 @@ pub struct EngineSample {
     /// Tokens drafted by speculative decoding so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drafted: Option<f64>,
+    /// Drafts so far: steps of speculative decoding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drafts: Option<f64>,
     /// Drafted tokens that were accepted so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted: Option<f64>,
@@ -49,9 +52,9 @@ type Label = Option<(&'static str, &'static str)>;
 /// Access to a field of a sample.
 type Field = fn(&mut EngineSample) -> &mut Option<f64>;
 
-/// Metric name, required label and the field that is set. An engine with several processes exports each metric once per process.
-/// The values are summed; the KV cache usage of vLLM and SGLang is averaged.
-const NAMES: [(&str, Label, Field); 29] = [
+/// Metric name, required label and the field that is set. An engine with several processes exports each metric once per process; their
+/// values are summed, but those of [`RATES`] averaged.
+const NAMES: [(&str, Label, Field); 30] = [
     // vLLM
     ("vllm:num_requests_running", None, |s| &mut s.running),
     ("vllm:num_requests_waiting", None, |s| &mut s.waiting),
@@ -63,6 +66,7 @@ const NAMES: [(&str, Label, Field); 29] = [
     ("vllm:gpu_prefix_cache_hits_total", None, |s| &mut s.prefix_hits),
     ("vllm:spec_decode_num_draft_tokens_total", None, |s| &mut s.drafted),
     ("vllm:spec_decode_num_accepted_tokens_total", None, |s| &mut s.accepted),
+    ("vllm:spec_decode_num_drafts_total", None, |s| &mut s.drafts),
     ("vllm:num_preemptions_total", None, |s| &mut s.preemptions),
     // SGLang
     ("sglang:num_running_reqs", None, |s| &mut s.running),
@@ -93,6 +97,10 @@ const NAMES: [(&str, Label, Field); 29] = [
     ("imax_sim_requests_waiting", None, |s| &mut s.waiting),
 ];
 
+/// Fields that are a share or a mean in each process, so that a sum over processes has no meaning. The processes are weighted equally,
+/// because no engine exports what such a gauge was averaged over; engines that export counters get their rates from these (see [`json`]).
+const RATES: [Field; 3] = [|s| &mut s.kv_cache_use, |s| &mut s.prefix_hit_rate, |s| &mut s.accept_length];
+
 /// Parses a page of metrics; `None` if it has no known name.
 #[must_use]
 pub fn read(text: &str, seconds: f64) -> Option<EngineSample> {
@@ -100,43 +108,73 @@ pub fn read(text: &str, seconds: f64) -> Option<EngineSample> {
         seconds,
         ..EngineSample::default()
     };
-    let (mut is_known, mut shares) = (false, 0_u32);
+    let (mut is_known, mut processes) = (false, EngineSample::default());
     for found in text.lines().filter_map(MetricSample::parse).filter(|found| found.value.is_finite()) {
         for (name, label, field) in &NAMES {
             let has_label = label.is_none_or(|(key, value)| found.label(key) == Some(value));
             if *name == found.name && has_label {
                 is_known = true;
-                let figure = field(&mut sample);
-                *figure = Some(figure.unwrap_or(0.0) + found.value);
-                shares += u32::from(name.ends_with("_perc") || *name == "sglang:token_usage");
+                add(field(&mut sample), found.value);
+                add(field(&mut processes), 1.0);
             }
         }
     }
-    if shares > 1 {
-        sample.kv_cache_use = sample.kv_cache_use.map(|sum| sum / f64::from(shares));
+    for field in RATES {
+        let number = *field(&mut processes);
+        let sum = field(&mut sample);
+        *sum = sum.zip(number).map(|(sum, number)| sum / number);
     }
     is_known.then_some(sample)
 }
 
-/// The samples as JSON, with the maxima of gauges and with rates computed from the growth of counters.
+fn add(total: &mut Option<f64>, value: f64) {
+    *total = Some(total.unwrap_or(0.0) + value);
+}
+
+/// The metrics of all servers of a load, a series of samples each: rates over the load, from the growth of counters where the engine has
+/// them, else the mean of its gauges, and the highest values of any one server. The samples follow if there is one server.
 #[must_use]
-pub fn json(samples: &[EngineSample]) -> Value {
-    let (Some(first), Some(last)) = (samples.first(), samples.last()) else {
+pub fn json(servers: &[Vec<EngineSample>]) -> Value {
+    if servers.iter().all(Vec::is_empty) {
         return Value::Null;
-    };
-    // A counter that shrinks was reset, for example by a restart of the engine; it gives no figure.
-    let grown = |figure: fn(&EngineSample) -> Option<f64>| Some(figure(last)? - figure(first)?).filter(|grown| *grown >= 0.0);
-    let share = |part: Option<f64>, whole: Option<f64>| Some(part? / whole.filter(|whole| *whole > 0.0)?);
-    let highest = |figure: fn(&EngineSample) -> Option<f64>| samples.iter().filter_map(figure).reduce(f64::max);
-    json!({
+    }
+    let highest = |figure: fn(&EngineSample) -> Option<f64>| servers.iter().flatten().filter_map(figure).reduce(f64::max);
+    let hit_rate = share(grown(servers, |s| s.prefix_hits), grown(servers, |s| s.prefix_queries));
+    let accepted_per_draft = share(grown(servers, |s| s.accepted), grown(servers, |s| s.drafts));
+    let mut json = json!({
         "max_running": highest(|sample| sample.running),
         "max_waiting": highest(|sample| sample.waiting),
         "max_kv_cache_use": highest(|sample| sample.kv_cache_use),
-        "prefix_hit_rate": share(grown(|sample| sample.prefix_hits), grown(|sample| sample.prefix_queries)),
-        "acceptance_rate": share(grown(|sample| sample.accepted), grown(|sample| sample.drafted)),
-        "preemptions": grown(|sample| sample.preemptions),
-        "samples": samples,
-    })
+        "prefix_hit_rate": hit_rate.or_else(|| mean(servers, |sample| sample.prefix_hit_rate)),
+        "acceptance_rate": share(grown(servers, |s| s.accepted), grown(servers, |s| s.drafted)),
+        // A step gives the accepted tokens of a draft and one of the target model.
+        "acceptance_length": accepted_per_draft.map(|accepted| 1.0 + accepted).or_else(|| mean(servers, |sample| sample.accept_length)),
+        "preemptions": grown(servers, |sample| sample.preemptions),
+    });
+    if let [only] = servers {
+        json["samples"] = json!(only);
+    }
+    json
+}
+
+/// Growth of a counter between the first and the last sample, over all servers; `None` if a server lacks it. A counter that shrinks was
+/// reset, for example by a restart of the engine; it gives no figure.
+fn grown(servers: &[Vec<EngineSample>], figure: fn(&EngineSample) -> Option<f64>) -> Option<f64> {
+    let of_one = |samples: &Vec<EngineSample>| {
+        let (first, last) = (samples.first()?, samples.last()?);
+        Some(figure(last)? - figure(first)?).filter(|grown| *grown >= 0.0)
+    };
+    servers.iter().map(of_one).sum()
+}
+
+fn share(part: Option<f64>, whole: Option<f64>) -> Option<f64> {
+    Some(part? / whole.filter(|whole| *whole > 0.0)?)
+}
+
+/// Mean over the samples of all servers.
+fn mean(servers: &[Vec<EngineSample>], figure: fn(&EngineSample) -> Option<f64>) -> Option<f64> {
+    let values: Vec<f64> = servers.iter().flatten().filter_map(figure).collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / super::statistics::count(values.len()))
 }
 
 #[cfg(test)]
@@ -161,20 +199,64 @@ mod tests {
         let llama = "llamacpp:requests_processing 2\nllamacpp:requests_deferred 7\n";
         let sample = read(llama, 0.0).unwrap();
         assert_eq!((sample.running, sample.waiting, sample.kv_cache_use), (Some(2.0), Some(7.0), None));
+        let sglang = "sglang:cache_hit_rate{dp_rank=\"0\"} 0.5\nsglang:cache_hit_rate{dp_rank=\"1\"} 0.9\n\
+                      sglang:spec_accept_length{dp_rank=\"0\"} 2\nsglang:spec_accept_length{dp_rank=\"1\"} 3\n\
+                      sglang:num_running_reqs{dp_rank=\"0\"} 2\nsglang:num_running_reqs{dp_rank=\"1\"} 3\n";
+        let sample = read(sglang, 0.0).unwrap();
+        assert_eq!(
+            (sample.prefix_hit_rate, sample.accept_length, sample.running),
+            (Some(0.7), Some(2.5), Some(5.0))
+        );
+        let trtllm = "trtllm_kv_cache_utilization{rank=\"0\"} 0.5\ntrtllm_kv_cache_utilization{rank=\"1\"} 0.75\n\
+                      trtllm_kv_cache_hit_rate{rank=\"0\"} 0.25\ntrtllm_kv_cache_hit_rate{rank=\"1\"} 0.75\n";
+        let sample = read(trtllm, 0.0).unwrap();
+        assert_eq!((sample.kv_cache_use, sample.prefix_hit_rate), (Some(0.625), Some(0.5)));
         assert_eq!(read("process_start_time_seconds 5\nvllm:num_requests_running NaN\n", 0.0), None);
     }
 
-    #[test]
-    fn counters_give_rates_over_the_load() {
-        let sample = |queries, hits| EngineSample {
+    fn sample(queries: f64, hits: f64) -> EngineSample {
+        EngineSample {
             prefix_queries: Some(queries),
             prefix_hits: Some(hits),
             waiting: Some(queries / 100.0),
             ..EngineSample::default()
-        };
-        let series = json(&[sample(100.0, 90.0), sample(300.0, 140.0)]);
+        }
+    }
+
+    #[test]
+    fn counters_give_rates_over_the_load() {
+        let one = vec![sample(100.0, 90.0), sample(300.0, 140.0)];
+        let series = json(std::slice::from_ref(&one));
         assert_eq!((&series["prefix_hit_rate"], &series["max_waiting"]), (&json!(0.25), &json!(3.0)));
         assert_eq!((&series["acceptance_rate"], &series["max_running"]), (&Value::Null, &Value::Null));
+        assert_eq!(series["samples"].as_array().map(Vec::len), Some(2));
         assert_eq!(json(&[]), Value::Null);
+        // A busy server and an idle one: the rate is that of all lookups, not the mean of two rates.
+        let both = json(&[one.clone(), vec![sample(0.0, 0.0), sample(50.0, 50.0)]]);
+        assert_eq!((&both["prefix_hit_rate"], &both["max_waiting"]), (&json!(0.4), &json!(3.0)));
+        assert_eq!(both.get("samples"), None);
+        // Growth of which a server says nothing is not known.
+        assert_eq!(json(&[one, Vec::new()])["prefix_hit_rate"], Value::Null);
+    }
+
+    #[test]
+    fn engines_without_counters_give_the_mean_of_their_gauges() {
+        let gauge = |rate: f64, length: f64| EngineSample {
+            prefix_hit_rate: Some(rate),
+            accept_length: Some(length),
+            ..EngineSample::default()
+        };
+        let series = json(&[vec![gauge(0.25, 2.0), gauge(0.75, 3.0)]]);
+        assert_eq!(
+            (&series["prefix_hit_rate"], &series["acceptance_length"]),
+            (&json!(0.5), &json!(2.5))
+        );
+        let drafts = |drafts: f64, accepted: f64| EngineSample {
+            drafts: Some(drafts),
+            accepted: Some(accepted),
+            ..EngineSample::default()
+        };
+        let series = json(&[vec![drafts(10.0, 5.0), drafts(20.0, 30.0)]]);
+        assert_eq!(series["acceptance_length"], json!(3.5));
     }
 }

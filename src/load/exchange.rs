@@ -34,6 +34,8 @@ pub struct Exchange {
 pub struct Asked {
     /// Number of the request in the plan.
     pub index: u32,
+    /// Number of its server.
+    pub server: usize,
     /// Prompt length, tokens.
     pub prompt_tokens: u32,
     /// Requested output length, tokens.
@@ -52,6 +54,7 @@ impl Exchange {
         Self {
             record: Record {
                 index: asked.index,
+                server: asked.server,
                 scheduled,
                 sent,
                 connect,
@@ -175,6 +178,7 @@ mod tests {
     fn exchange() -> Exchange {
         let asked = Asked {
             index: 3,
+            server: 0,
             prompt_tokens: 7,
             output_tokens: 4,
             keep_texts: true,

@@ -3,6 +3,7 @@
 
 pub mod arrival;
 pub mod arrival_bins;
+pub mod balance;
 pub mod bootstrap;
 pub mod calibration;
 pub mod chat_template;
@@ -33,6 +34,7 @@ pub mod record;
 pub mod request;
 pub mod response;
 pub mod search;
+pub mod server_figures;
 pub mod server_process;
 pub mod settings;
 pub mod shard;

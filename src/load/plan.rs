@@ -11,7 +11,7 @@ use super::shard::Shard;
 /// A request ready to be written to a socket.
 #[derive(Clone)]
 pub struct PreparedRequest {
-    /// HTTP head and body; may contain an API key.
+    /// HTTP head, after the lines that its server has of its own, and body; may contain an API key.
     pub bytes: Box<[u8]>,
     /// Prompt length, tokens; 0 if no tokenizer counted it.
     pub prompt_tokens: u32,

@@ -132,7 +132,8 @@ impl Measured {
             "sessions": self.sessions_json(),
             "prefix_cache": self.prefix_cache_json(),
             "engine_metrics": engine_metrics::json(&self.engine_metrics),
-            "tls": self.settings.target.tls,
+            "tls": self.settings.targets().any(|target| target.tls),
+            "servers": self.servers_json(),
             "health": self.health_json(),
         })
     }
@@ -185,7 +186,7 @@ impl Measured {
 }
 
 /// The summary as JSON; null if the series is empty.
-fn json_of(summary: &Summary) -> Value {
+pub(super) fn json_of(summary: &Summary) -> Value {
     if summary.count == 0 {
         return Value::Null;
     }

@@ -72,6 +72,8 @@ impl ChunkMark {
 pub struct Record {
     /// Number of the request in the plan.
     pub index: u32,
+    /// Number of the server in the settings that it was sent to; 0 if there is one.
+    pub server: usize,
     /// The instant at which the arrival process scheduled it; in a closed loop, the instant at which a slot became free.
     pub scheduled: Stamp,
     /// The instant just before the first byte was written to the socket.

@@ -1,4 +1,5 @@
-//! The bytes of one request, HTTP head and body. They are made before the measurement starts, so that sending is one write.
+//! The bytes of one request, HTTP head and body. They are made before the measurement starts, so that sending is one write. The first lines
+//! differ between servers and are the server's ([`opening`]); the rest is the request's.
 
 use rand::RngExt as _;
 use serde_json::{Map, Value, json};
@@ -7,6 +8,7 @@ use super::optional_key::OptionalKey;
 use super::plan::PreparedRequest;
 use super::prompt::{Content, Prompt};
 use super::settings::{BenchmarkSettings, Protocol};
+use super::target::Target;
 
 /// The `X-Request-Id` of a request, which identifies it in the logs of client and server.
 #[must_use]
@@ -24,29 +26,34 @@ pub fn prepare(settings: &BenchmarkSettings, index: u32, prompt: &Prompt) -> Pre
     }
 }
 
-/// Builds the whole HTTP/1.1 request for a prompt. The bytes hold the API key if there is one: never log them.
+/// The first lines of every request to a server: method and URL, `Host`, and what a proxy demands. They may hold a password: never log
+/// them.
+#[must_use]
+pub fn opening(target: &Target) -> Box<[u8]> {
+    let mut opening = format!("POST {} HTTP/1.1\r\nHost: {}\r\n", target.request_target(), target.authority());
+    // With TLS the proxy gets this header in its CONNECT request, and does not see the requests in the tunnel.
+    let proxy = target.proxy.as_ref().filter(|_| !target.tls);
+    if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization.as_ref()) {
+        opening.push_str("Proxy-Authorization: ");
+        opening.push_str(authorization.expose());
+        opening.push_str("\r\n");
+    }
+    opening.into_bytes().into_boxed_slice()
+}
+
+/// Builds the HTTP/1.1 request for a prompt, after the lines of [`opening`]. The bytes hold the API key if there is one: never log them.
 #[must_use]
 pub fn bytes(settings: &BenchmarkSettings, index: u32, prompt: &Prompt) -> Box<[u8]> {
     let body = body(settings, model_of(settings, index), prompt).to_string();
-    let target = &settings.target;
     let accept = if settings.stream { "text/event-stream" } else { "application/json" };
     let mut request = format!(
-        "POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: imax/{}\r\nAccept: {accept}\r\nAccept-Encoding: identity\r\nContent-Type: application/json\r\n\
+        "User-Agent: imax/{}\r\nAccept: {accept}\r\nAccept-Encoding: identity\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\nX-Request-Id: {}\r\n",
-        target.request_target(),
-        target.authority(),
         env!("CARGO_PKG_VERSION"),
         body.len(),
         id(&settings.request_id_prefix, index),
     );
-    // With TLS the proxy gets this header in its CONNECT request, and does not see the requests in the tunnel.
-    let authorization = target
-        .proxy
-        .as_ref()
-        .filter(|_| !target.tls)
-        .and_then(|proxy| proxy.authorization.as_ref());
-    let for_proxy = authorization.map(|value| ("Proxy-Authorization", value.expose().to_owned()));
-    for (name, value) in for_proxy.into_iter().chain(headers(settings)) {
+    for (name, value) in headers(settings) {
         request.push_str(name);
         request.push_str(": ");
         request.push_str(&value);
@@ -223,6 +230,10 @@ mod tests {
         }
     }
 
+    fn whole(settings: &BenchmarkSettings, index: u32, prompt: &Prompt) -> Vec<u8> {
+        [opening(&settings.target), bytes(settings, index, prompt)].concat()
+    }
+
     fn split(bytes: &[u8]) -> (String, Value) {
         let text = std::str::from_utf8(bytes).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
@@ -236,7 +247,7 @@ mod tests {
         settings.ignore_eos = true;
         settings.api_key = Some(Secret::new("key".to_owned()));
         settings.extra_body.insert("top_p".to_owned(), json!(0.5));
-        let (head, body) = split(&bytes(&settings, 1, &prompt()));
+        let (head, body) = split(&whole(&settings, 1, &prompt()));
         assert!(head.starts_with("POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n"));
         assert!(head.contains("\r\nAuthorization: Bearer key") && head.contains("X-Request-Id: imax-1"));
         let expected = json!({
@@ -254,14 +265,14 @@ mod tests {
             port: 3128,
             authorization: Some(Secret::new("Basic abc".to_owned())),
         });
-        let (head, _) = split(&bytes(&settings, 1, &prompt()));
+        let (head, _) = split(&whole(&settings, 1, &prompt()));
         assert!(
             head.starts_with("POST http://127.0.0.1:8000/v1/completions HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n"),
             "{head}"
         );
         assert!(head.contains("\r\nProxy-Authorization: Basic abc"), "{head}");
         settings.target.tls = true;
-        let (head, _) = split(&bytes(&settings, 1, &prompt()));
+        let (head, _) = split(&whole(&settings, 1, &prompt()));
         assert!(head.starts_with("POST /v1/completions ") && !head.contains("Proxy-"), "{head}");
     }
 
@@ -277,7 +288,7 @@ mod tests {
             "model": "org/m", "messages": [{ "role": "user", "content": "a \"b\"" }], "temperature": 1, "max_completion_tokens": 9,
             "stream": true, "stream_options": { "include_usage": true }, "new": { "b": 1 }
         });
-        assert_eq!(split(&bytes(&settings, 1, &prompt())).1, expected);
+        assert_eq!(split(&whole(&settings, 1, &prompt())).1, expected);
     }
 
     #[test]
@@ -287,11 +298,11 @@ mod tests {
         let key = refused_key(&settings, &prompt(), refusal).unwrap();
         settings.omitted_keys.push(key);
         assert_eq!(refused_key(&settings, &prompt(), "continuous_usage_stats"), None);
-        let sent = split(&bytes(&settings, 1, &prompt())).1;
+        let sent = split(&whole(&settings, 1, &prompt())).1;
         assert_eq!(sent["stream_options"], json!({ "include_usage": true }));
         let own = json!({ "continuous_usage_stats": true });
         settings.extra_body.insert("stream_options".to_owned(), own);
-        let sent = split(&bytes(&settings, 1, &prompt())).1;
+        let sent = split(&whole(&settings, 1, &prompt())).1;
         assert_eq!(sent["stream_options"]["continuous_usage_stats"], json!(true));
     }
 
@@ -300,7 +311,7 @@ mod tests {
         let mut settings = settings(Protocol::ChatCompletions);
         settings.stream = false;
         settings.served_model_name = Some("served".to_owned());
-        let (head, body) = split(&bytes(&settings, 1, &prompt()));
+        let (head, body) = split(&whole(&settings, 1, &prompt()));
         assert!(head.starts_with("POST /v1/chat/completions "));
         assert_eq!(body["messages"], json!([{ "role": "user", "content": "a \"b\"" }]));
         assert_eq!((&body["model"], &body["stream"]), (&json!("served"), &json!(false)));
@@ -313,7 +324,7 @@ mod tests {
             content: Content::Images("what is this?".to_owned(), vec!["data:image/png;base64,AAAA".to_owned()]),
             ..prompt()
         };
-        let (_, body) = split(&bytes(&settings(Protocol::ChatCompletions), 1, &images));
+        let (_, body) = split(&whole(&settings(Protocol::ChatCompletions), 1, &images));
         let parts = json!([
             { "type": "text", "text": "what is this?" },
             { "type": "image_url", "image_url": { "url": "data:image/png;base64,AAAA" } },
@@ -329,13 +340,13 @@ mod tests {
             content: Content::Tokens(vec![5, 6, 7]),
             ..prompt()
         };
-        let (head, body) = split(&bytes(&sglang, 1, &ids));
+        let (head, body) = split(&whole(&sglang, 1, &ids));
         assert!(head.starts_with("POST /generate "));
         let sampling = json!({ "temperature": 0.0, "max_new_tokens": 9, "ignore_eos": false, "top_p": 0.5 });
         assert_eq!(body, json!({ "input_ids": [5, 6, 7], "sampling_params": sampling, "stream": true }));
         let mut triton = settings(Protocol::TritonGenerate);
         triton.ignore_eos = true;
-        let (head, body) = split(&bytes(&triton, 1, &prompt()));
+        let (head, body) = split(&whole(&triton, 1, &prompt()));
         assert!(head.starts_with("POST /v2/models/ensemble/generate_stream "));
         assert_eq!((&body["text_input"], &body["min_length"]), (&json!("a \"b\""), &json!(9)));
     }
@@ -345,10 +356,10 @@ mod tests {
         let mut settings = settings(Protocol::Completions);
         settings.lora_modules = vec!["a".to_owned(), "b".to_owned()];
         let named: Vec<String> = (0..200)
-            .map(|index| split(&bytes(&settings, index, &prompt())).1["model"].as_str().unwrap().to_owned())
+            .map(|index| split(&whole(&settings, index, &prompt())).1["model"].as_str().unwrap().to_owned())
             .collect();
         let first = named.iter().filter(|name| *name == "a").count();
         assert!((60..140).contains(&first), "{first}");
-        assert_eq!(split(&bytes(&settings, 7, &prompt())).1["model"], named[7]);
+        assert_eq!(split(&whole(&settings, 7, &prompt())).1["model"], named[7]);
     }
 }

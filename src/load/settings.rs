@@ -17,6 +17,7 @@ pub use super::dataset::questions::QuestionSelection;
 pub use super::dataset::sonnet::SonnetLengths;
 
 pub use super::arrival::{Arrival, Ramp, RampKind};
+pub use super::balance::Balance;
 pub use super::target::{Protocol, Target};
 
 /// What request ids begin with unless the user says it.
@@ -25,8 +26,12 @@ pub const REQUEST_ID_PREFIX: &str = "imax-";
 /// A measurement to make.
 #[derive(Debug, Clone)]
 pub struct BenchmarkSettings {
-    /// The server.
+    /// The server; of several, the first.
     pub target: Target,
+    /// Further servers of the same model, in the order of their numbers. Requests are spread over all of them.
+    pub further_targets: Vec<Target>,
+    /// How requests are spread over several servers.
+    pub balance: Balance,
     /// The backend's name as the caller gave it, recorded in the result.
     pub backend: String,
     /// The model as hub or folder name, recorded in the result.
@@ -91,8 +96,8 @@ pub struct BenchmarkSettings {
     pub ready_timeout: Duration,
     /// Time between two readings of the engine's own metrics during the load; zero reads none.
     pub engine_metrics_interval: Duration,
-    /// Where the metrics are, if not at `/metrics` of the server.
-    pub engine_metrics_url: Option<Target>,
+    /// Where the metrics of each server are, if not at its `/metrics`; empty or as many as there are servers.
+    pub engine_metrics_urls: Vec<Target>,
     /// Have the server forget its prefix cache before the load.
     pub reset_prefix_cache: bool,
     /// Share of failed requests that ends the load early, 0 to 1, once it is certain.
@@ -117,6 +122,8 @@ impl BenchmarkSettings {
     pub fn new(target: Target, model: &str, dataset: Dataset, num_prompts: NonZeroU32) -> Self {
         Self {
             target,
+            further_targets: Vec::new(),
+            balance: Balance::default(),
             backend: "vllm".to_owned(),
             model: model.to_owned(),
             served_model_name: None,
@@ -149,7 +156,7 @@ impl BenchmarkSettings {
             request_id_prefix: REQUEST_ID_PREFIX.to_owned(),
             ready_timeout: Duration::ZERO,
             engine_metrics_interval: Duration::from_secs(1),
-            engine_metrics_url: None,
+            engine_metrics_urls: Vec::new(),
             reset_prefix_cache: false,
             abort_error_share: None,
             profile: false,
@@ -158,6 +165,29 @@ impl BenchmarkSettings {
             client_threads: None,
             keep_chunks: false,
             max_error_share: 0.05,
+        }
+    }
+
+    /// All servers, in the order of their numbers; at least one.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        std::iter::once(&self.target).chain(&self.further_targets)
+    }
+
+    /// Number of servers.
+    #[must_use]
+    pub fn server_count(&self) -> usize {
+        1 + self.further_targets.len()
+    }
+
+    /// The same load on server number `number` alone.
+    #[must_use]
+    pub fn of_server(&self, number: usize) -> Self {
+        let target = self.targets().nth(number).unwrap_or(&self.target);
+        Self {
+            target: target.clone(),
+            further_targets: Vec::new(),
+            engine_metrics_urls: self.engine_metrics_urls.get(number).cloned().into_iter().collect(),
+            ..self.clone()
         }
     }
 

@@ -248,7 +248,7 @@ fn whole_run(shards: &[ShardFile]) -> Result<Run, MergeError> {
         health: health(shards, ended.since(started)),
         interrupted: results().any(|shard| shard.interrupted),
         stride: shards.first().and_then(|file| file.result.stride),
-        has_new_server: false,
+        new_servers: Vec::new(),
     })
 }
 

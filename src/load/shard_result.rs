@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::arrival::{Arrival, Ramp, RampKind, Schedule};
 use super::arrival_bins::ArrivalDocument;
+use super::balance::Balance;
 use super::distribution::DistributionDocument;
 use super::folded::{Digest, Folded};
 use super::health::Clock;
@@ -94,6 +95,12 @@ pub struct LoadTerms {
     pub stream: bool,
     /// Whether connections are encrypted.
     pub tls: bool,
+    /// Base URLs of the servers if there are several: each client may know a single server by another name.
+    #[serde(default)]
+    pub servers: Vec<String>,
+    /// How requests are spread over several servers.
+    #[serde(default)]
+    pub balance: Balance,
     /// Share of failed requests from which on the load is not valid.
     pub max_error_share: f64,
     /// Metrics in the result.
@@ -151,6 +158,9 @@ pub struct ClientState {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RequestResult {
     index: u32,
+    /// Number of its server; 0 in results of versions that knew one.
+    #[serde(default)]
+    server: usize,
     scheduled: u64,
     sent: u64,
     first_token: Option<u64>,
@@ -261,6 +271,7 @@ impl RequestResult {
     fn of(record: &Record) -> Self {
         Self {
             index: record.index,
+            server: record.server,
             scheduled: record.scheduled.unix_nanos(),
             sent: record.sent.unix_nanos(),
             first_token: record.first_token.map(Stamp::unix_nanos),
@@ -290,6 +301,7 @@ impl RequestResult {
         };
         Ok(Record {
             index: self.index,
+            server: self.server,
             scheduled: Stamp::from_unix_nanos(self.scheduled),
             sent: Stamp::from_unix_nanos(self.sent),
             first_token: self.first_token.map(Stamp::from_unix_nanos),
@@ -344,6 +356,12 @@ impl LoadTerms {
             ignore_eos: settings.ignore_eos,
             stream: settings.stream,
             tls: settings.target.tls,
+            servers: settings
+                .targets()
+                .map(Target::base_url)
+                .filter(|_| settings.server_count() > 1)
+                .collect(),
+            balance: settings.balance,
             max_error_share: settings.max_error_share,
             percentile_metrics: settings.percentile_metrics.clone(),
             metric_percentiles: settings.metric_percentiles.clone(),
@@ -358,7 +376,16 @@ impl LoadTerms {
     /// [`SettingsError`] for an unknown backend.
     pub fn settings(&self, num_prompts: NonZeroU32) -> Result<BenchmarkSettings, SettingsError> {
         let scheme = if self.tls { "https" } else { "http" };
-        let target = Target::from_base_url(&format!("{scheme}://shards"), "/", Protocol::of_backend(&self.backend)?)?;
+        let protocol = Protocol::of_backend(&self.backend)?;
+        let mut targets = Vec::new();
+        for url in &self.servers {
+            targets.push(Target::from_base_url(url, "/", protocol)?);
+        }
+        let further_targets = targets.split_off(targets.len().min(1));
+        let target = match targets.pop() {
+            Some(target) => target,
+            None => Target::from_base_url(&format!("{scheme}://shards"), "/", protocol)?,
+        };
         let lengths = RandomLengths::exact(NonZeroU32::MIN, NonZeroU32::MIN);
         let time = |seconds: Option<f64>| seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let dataset = match self.requests {
@@ -379,6 +406,8 @@ impl LoadTerms {
             think_time,
         });
         Ok(BenchmarkSettings {
+            further_targets,
+            balance: self.balance,
             backend: self.backend.clone(),
             tokenizer: self.tokenizer.clone(),
             arrival: Arrival {

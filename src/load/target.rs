@@ -194,6 +194,15 @@ impl Target {
         }
     }
 
+    /// The URL below which the server is, as it is given with `--base-url`.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        match &self.unix_socket {
+            Some(socket) => format!("unix:{}", socket.display()),
+            None => self.url_of(&self.base_path),
+        }
+    }
+
     /// The URL of another path of the server. That of a socket is written as nginx and Docker do.
     #[must_use]
     pub fn url_of(&self, path: &str) -> String {

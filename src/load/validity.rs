@@ -8,6 +8,7 @@ use super::measured::Run;
 use super::metrics::Metrics;
 use super::record::Record;
 use super::settings::BenchmarkSettings;
+use super::stamp::Stamp;
 
 /// Why a run's figures may not be used, or only with care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -147,7 +148,7 @@ pub fn doubts(settings: &BenchmarkSettings, run: &Run, metrics: &Metrics) -> Vec
         (settings.stream && metrics.not_streamed > 0, Doubt::NotStreamed),
         (settings.stream && metrics.compressed > 0, Doubt::CompressedStream),
         (metrics.uncounted > 0, Doubt::UncountedTokens),
-        (run.has_new_server || has_restarted(records), Doubt::ServerRestarted),
+        (!run.new_servers.is_empty() || has_restarted(records), Doubt::ServerRestarted),
         (health.clock_step > CLOCK_STEP_LIMIT, Doubt::ClockStepped),
         (saturated, Doubt::ClientSaturated),
         (!settings.shard.is_whole(), Doubt::Shard),
@@ -160,14 +161,21 @@ fn share_of(requests: u32, metrics: &Metrics) -> f64 {
     f64::from(requests) / super::statistics::count(metrics.e2el_ms.len().max(1))
 }
 
-/// Whether a connection was refused and a later request succeeded.
+/// Whether a server refused a connection and a later request to it succeeded.
 fn has_restarted(records: &[Record]) -> bool {
-    let refused = |record: &&Record| {
+    let mut first_refusals: BTreeMap<usize, Stamp> = BTreeMap::new();
+    for record in records {
         let reason = record.failure.as_ref().map(|failure| failure.reason);
-        reason == Some(super::reason::Reason::ConnectionRefused)
+        if reason == Some(super::reason::Reason::ConnectionRefused) {
+            let first = first_refusals.entry(record.server).or_insert(record.ended);
+            *first = record.ended.min(*first);
+        }
+    }
+    let answered_again = |record: &Record| {
+        let gone = first_refusals.get(&record.server);
+        record.is_success() && gone.is_some_and(|gone| record.sent > *gone)
     };
-    let first_refusal = records.iter().filter(refused).map(|record| record.ended).min();
-    first_refusal.is_some_and(|gone| records.iter().any(|record| record.is_success() && record.sent > gone))
+    !first_refusals.is_empty() && records.iter().any(answered_again)
 }
 
 fn is_cancelled(record: &Record) -> bool {
@@ -179,9 +187,9 @@ fn is_cancelled(record: &Record) -> bool {
 
 /// The failures of a run: by code, how many there were and the first one's detail.
 #[must_use]
-pub fn failures(records: &[Record]) -> BTreeMap<String, (u32, String)> {
+pub fn failures<'a>(records: impl IntoIterator<Item = &'a Record>) -> BTreeMap<String, (u32, String)> {
     let mut found = BTreeMap::new();
-    for failure in records.iter().filter_map(|record| record.failure.as_ref()) {
+    for failure in records.into_iter().filter_map(|record| record.failure.as_ref()) {
         let entry = found.entry(failure.reason.code()).or_insert_with(|| (0, failure.detail.clone()));
         entry.0 += 1;
     }

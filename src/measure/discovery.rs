@@ -76,7 +76,9 @@ impl Discovery {
         load.model.clone_from(&found.model);
         load.backend.clone_from(&found.backend);
         if let Some(protocol) = found.protocol {
-            load.target = load.target.with_protocol(protocol, load.stream);
+            for target in std::iter::once(&mut load.target).chain(&mut load.further_targets) {
+                *target = target.with_protocol(protocol, load.stream);
+            }
         }
         load.tokenizer.clone_from(&found.tokenizer);
         load.has_no_tokenizer = found.has_no_tokenizer;

@@ -1,50 +1,64 @@
 //! Samples the engine's own metrics during a load.
 
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Instant;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use super::server_under_test::ServerUnderTest;
-use crate::load::BenchmarkSettings;
+use super::servers_under_test::ServersUnderTest;
 use crate::load::engine_metrics::{self, EngineSample};
 use crate::system::cancellation::Cancellation;
 
 /// Maximum number of samples kept. Beyond it every other sample is dropped, so that memory is bounded for long loads.
 const MOST_SAMPLES: usize = 3600;
 
-/// Runs the load while a thread reads the metrics at the interval of the settings. `page` is the metrics page from before the load; if it
-/// has no known metric, no samples are taken.
+/// Runs the load while a thread for each server reads its metrics at the interval of the settings. `pages` are the metrics pages from before
+/// the load; of a server whose page has no known metric no samples are taken. Returns a series for each server.
 pub(super) fn sample_during<T>(
-    server: &ServerUnderTest,
-    settings: &BenchmarkSettings,
-    page: Option<&str>,
+    servers: &ServersUnderTest,
+    pages: &[Option<String>],
     stop: &Cancellation,
     load: impl FnOnce() -> T,
-) -> (T, Vec<EngineSample>) {
-    let interval = settings.engine_metrics_interval;
-    if interval.is_zero() || page.and_then(|page| engine_metrics::read(page, 0.0)).is_none() {
+) -> (T, Vec<Vec<EngineSample>>) {
+    let interval = servers.settings().engine_metrics_interval;
+    if interval.is_zero() {
         return (load(), Vec::new());
     }
-    let (ended, is_running) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
-        let sampler = scope.spawn(move || {
-            let start = Instant::now();
-            let mut samples = Vec::new();
-            loop {
-                let seconds = start.elapsed().as_secs_f64();
-                let page = server.metrics_page(stop);
-                samples.extend(page.as_deref().and_then(|page| engine_metrics::read(page, seconds)));
-                if samples.len() > MOST_SAMPLES {
-                    samples = samples.into_iter().step_by(2).collect();
-                }
-                match is_running.recv_timeout(interval) {
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Ok(()) | Err(RecvTimeoutError::Disconnected) => return samples,
-                }
-            }
-        });
+        let mut running = Vec::new();
+        let mut samplers = Vec::new();
+        for (server, page) in servers.each().zip(pages) {
+            let is_known = page.as_deref().and_then(|page| engine_metrics::read(page, 0.0)).is_some();
+            let sampler = is_known.then(|| {
+                let (ended, is_running) = mpsc::channel::<()>();
+                running.push(ended);
+                scope.spawn(move || sample(server, interval, &is_running, stop))
+            });
+            samplers.push(sampler);
+        }
         let loaded = load();
-        drop(ended);
-        // If the sampler panicked, the samples are lost but the load's result is kept.
-        (loaded, sampler.join().unwrap_or_default())
+        drop(running);
+        // If a sampler panicked, its samples are lost but the load's result is kept.
+        let series = samplers
+            .into_iter()
+            .map(|sampler| sampler.and_then(|sampler| sampler.join().ok()).unwrap_or_default());
+        (loaded, series.collect())
     })
+}
+
+/// Samples one server until the other end of the channel is dropped.
+fn sample(server: &ServerUnderTest, interval: Duration, is_running: &Receiver<()>, stop: &Cancellation) -> Vec<EngineSample> {
+    let start = Instant::now();
+    let mut samples = Vec::new();
+    loop {
+        let seconds = start.elapsed().as_secs_f64();
+        let page = server.metrics_page(stop);
+        samples.extend(page.as_deref().and_then(|page| engine_metrics::read(page, seconds)));
+        if samples.len() > MOST_SAMPLES {
+            samples = samples.into_iter().step_by(2).collect();
+        }
+        match is_running.recv_timeout(interval) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => return samples,
+        }
+    }
 }

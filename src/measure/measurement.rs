@@ -9,7 +9,7 @@ use super::engine_sampler::sample_during;
 use super::hub_questions::HubQuestionsError;
 use super::prompt_source::PromptSource;
 use super::prompts::{self, Materials, Prompts};
-use super::server_under_test::ServerUnderTest;
+use super::servers_under_test::ServersUnderTest;
 use crate::load::dataset::DatasetError;
 use crate::load::dialogue::Dialogues;
 use crate::load::prompt::RandomPrompts;
@@ -17,7 +17,7 @@ use crate::load::search::judgement::exceeds_error_share;
 use crate::load::shard_result::{ShardResult, plan_fingerprint};
 use crate::load::{
     BenchmarkSettings, Dataset, Failure, Limit, Measured, Notice, Plan, PreparedRequest, Progress, Schedule, Shard, Stamp, Tokenizer,
-    TokenizerError, request, server_process,
+    TokenizerError, request,
 };
 use crate::measure::load_driver::{Drive, DriverError, clock};
 use crate::measure::tokenizer::{self, TokenizerFileError};
@@ -249,9 +249,9 @@ pub fn measure(settings: &BenchmarkSettings, stop: &Cancellation, progress: &mut
         absence,
         mut notices,
     } = prepare(settings, &mut || !stop.is_cancelled())?;
-    let mut server = ServerUnderTest::new(settings.clone())?;
+    let mut servers = ServersUnderTest::new(settings)?;
     if is_server_asked {
-        let lent = server.tokenizer(stop);
+        let lent = servers.tokenizer(stop);
         let lent = lent.map_err(|problem| MeasureError::ServerTokenizer { absence, problem })?;
         notices.push(Notice::ServerTokenizer { url: lent.url() });
         materials.tokenizer = Some(Tokenizer::remote(Box::new(lent)));
@@ -260,29 +260,27 @@ pub fn measure(settings: &BenchmarkSettings, stop: &Cancellation, progress: &mut
     let maker = maker.as_ref();
     let source = source.counted(settings, &materials, stop, &mut notices)?;
     // The probe comes first: making thousands of prompts for a server that does not answer would only waste time.
-    notices.extend(server.await_ready(maker, stop)?);
-    let mut settings = server.settings().clone();
+    notices.extend(servers.await_ready(maker, stop)?);
+    let mut settings = servers.settings().clone();
     let fingerprint = plan_fingerprint(&settings, source.count, &whole_schedule(&settings, &source));
     let (plan, inexact) = plan(&mut settings, &materials, maker, &source, stop)?;
-    let server = server.with_settings(settings.clone());
-    server.warm_up(maker, stop, progress)?;
+    servers.warm_up(maker, stop, progress)?;
     if stop.is_cancelled() {
         return Err(MeasureError::Stopped);
     }
-    server.reset_prefix_cache(stop)?;
-    let page = server.metrics_page(stop);
+    servers.reset_prefix_caches(stop)?;
+    let pages = servers.metrics_pages(stop);
     if let Some(start_at) = settings.start_at {
         await_start(start_at, stop)?;
     }
-    let process = page.as_deref().and_then(server_process::start_time);
-    server.switch_profiler("start_profile", stop)?;
+    servers.switch_profilers("start_profile", stop)?;
     let load_stop = stop.child();
-    let (run, engine_metrics) = sample_during(&server, &settings, page.as_deref(), stop, || {
+    let (run, engine_metrics) = sample_during(&servers, &pages, stop, || {
         let drive = Drive {
             tokenizer: materials.tokenizer.as_ref(),
             keep_chunks: settings.keep_chunks,
             start_at: settings.start_at,
-            ..server.drive(false)
+            ..servers.drive(false)
         };
         drive.run(&plan, &load_stop, &mut |update| {
             let limit = settings.abort_error_share;
@@ -292,13 +290,9 @@ pub fn measure(settings: &BenchmarkSettings, stop: &Cancellation, progress: &mut
             progress(update);
         })
     });
-    server.switch_profiler("stop_profile", stop)?;
+    servers.switch_profilers("stop_profile", stop)?;
     let mut run = run?;
-    run.has_new_server = server_process::has_started_during(
-        &run,
-        process,
-        server.metrics_page(stop).as_deref().and_then(server_process::start_time),
-    );
+    run.new_servers = servers.restarted(&run, &pages, stop);
     let tokenizer = materials.tokenizer.as_ref();
     let is_shard = !settings.shard.is_whole();
     let shard = is_shard.then(|| ShardResult::of(&settings, &fingerprint, &run, tokenizer));

@@ -16,6 +16,7 @@ mod result_files;
 mod search;
 mod server_tokenizer;
 mod server_under_test;
+mod servers_under_test;
 mod shards;
 pub mod sim_process;
 pub mod tokenizer;

@@ -1,12 +1,13 @@
-//! Requests to the server under test other than the measured load: probe, warm-up, profiler, models, metrics, prefix cache.
+//! Requests to one server under test other than the measured load: probe, profiler, models, metrics, prefix cache.
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use super::measurement::{MeasureError, plan_of};
 use super::server_tokenizer::ServerTokenizer;
+use crate::load::optional_key::OptionalKey;
 use crate::load::prompt::{Content, Prompt, RandomPrompts};
-use crate::load::{BenchmarkSettings, Failure, Notice, Progress, Reason, Schedule, Target, TokenizerError, request};
+use crate::load::{BenchmarkSettings, Failure, Notice, Reason, Schedule, Target, TokenizerError, request};
 use crate::measure::load_driver::{Drive, KernelClock};
 use crate::system::cancellation::Cancellation;
 use crate::system::http_client::{Answer, HttpError, Question, send_blocking};
@@ -66,14 +67,20 @@ impl ServerUnderTest {
         ServerTokenizer::connect(&self.settings, self.tls.clone(), stop)
     }
 
-    /// The same server with other settings of the load.
-    pub fn with_settings(self, settings: BenchmarkSettings) -> Self {
-        Self { settings, ..self }
+    /// The TLS client, if the server uses TLS.
+    pub fn tls(&self) -> Option<&TlsClient> {
+        self.tls.as_ref()
+    }
+
+    /// Leaves these keys out of requests.
+    pub fn omit_keys(&mut self, keys: Vec<OptionalKey>) {
+        self.settings.omitted_keys = keys;
     }
 
     pub fn drive(&self, warming_up: bool) -> Drive<'_> {
         Drive {
-            target: &self.settings.target,
+            targets: std::slice::from_ref(&self.settings.target),
+            balance: self.settings.balance,
             tls: self.tls.as_ref(),
             kernel_clock: &self.kernel_clock,
             deadlines: self.settings.deadlines,
@@ -146,9 +153,13 @@ impl ServerUnderTest {
         }
     }
 
-    /// Probes until the server answers, for as long as the settings allow; at least once.
-    pub fn await_ready(&mut self, maker: Option<&RandomPrompts<'_>>, cancellation: &Cancellation) -> Result<Vec<Notice>, MeasureError> {
-        let deadline = Instant::now() + self.settings.ready_timeout;
+    /// Probes until the server answers or the deadline passes; at least once.
+    pub fn await_ready(
+        &mut self,
+        deadline: Instant,
+        maker: Option<&RandomPrompts<'_>>,
+        cancellation: &Cancellation,
+    ) -> Result<Vec<Notice>, MeasureError> {
         loop {
             match self.probe(maker, cancellation) {
                 Err(MeasureError::Probe { failure, .. }) if may_pass(&failure) && Instant::now() + READY_INTERVAL < deadline => {
@@ -157,31 +168,6 @@ impl ServerUnderTest {
                 ended => return ended,
             }
         }
-    }
-
-    pub fn warm_up(
-        &self,
-        maker: Option<&RandomPrompts<'_>>,
-        cancellation: &Cancellation,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<(), MeasureError> {
-        let shard = self.settings.shard;
-        let Some(count) = NonZeroU32::new(shard.part_of(self.settings.num_warmups)) else {
-            return Ok(());
-        };
-        let mut requests = Vec::new();
-        for index in (0..count.get())
-            .map(|own| shard.item(own))
-            .take_while(|_| !cancellation.is_cancelled())
-        {
-            requests.push(request::prepare(&self.settings, index, &unmeasured(maker, 1 + u64::from(index))?));
-        }
-        if cancellation.is_cancelled() {
-            return Ok(());
-        }
-        let plan = plan_of(&self.settings, requests, Schedule::Closed);
-        self.drive(true).run(&plan, cancellation, progress)?;
-        Ok(())
     }
 
     /// Starts or stops the server's profiler, if requested.
@@ -230,7 +216,7 @@ impl ServerUnderTest {
 
     /// The page of metrics, if there is one.
     pub fn metrics_page(&self, cancellation: &Cancellation) -> Option<String> {
-        let answer = match &self.settings.engine_metrics_url {
+        let answer = match self.settings.engine_metrics_urls.first() {
             Some(url) => self.ask_at(url, &url.base_path, None, METRICS_LIMIT, cancellation),
             None => self.ask(
                 &format!("{}/metrics", self.settings.target.base_path),
@@ -367,7 +353,7 @@ fn kind_of(body: &[u8]) -> &'static str {
 }
 
 /// A prompt of the probe or the warm-up. Without a tokenizer it is a fixed sentence with its number.
-fn unmeasured(maker: Option<&RandomPrompts<'_>>, number: u64) -> Result<Prompt, TokenizerError> {
+pub(super) fn unmeasured(maker: Option<&RandomPrompts<'_>>, number: u64) -> Result<Prompt, TokenizerError> {
     match maker {
         Some(maker) => maker.make(UNMEASURED - number),
         None => Ok(Prompt {

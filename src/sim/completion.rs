@@ -291,6 +291,7 @@ mod tests {
     fn read_tokens(bytes: &str, output_tokens: u32) -> crate::load::Record {
         let asked = Asked {
             index: 0,
+            server: 0,
             prompt_tokens: 7,
             output_tokens,
             keep_texts: true,

@@ -26,6 +26,7 @@ mod restart;
 mod results;
 mod search;
 mod secure;
+mod servers;
 mod shards;
 mod simulated;
 mod simulator;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::load::Measured;
+use crate::load::server_figures::imbalance;
 use crate::load::settings::MetricName;
 use crate::load::{statistics, validity};
 use crate::report::{Rank, TextStyle, TextTable};
@@ -60,10 +61,52 @@ pub fn table(measured: &Measured, style: TextStyle) -> String {
     if has_unknown {
         let _ = writeln!(text, "-: too few values, p99 needs 100 and p99.9 needs 1000");
     }
+    text.push_str(&servers_table(measured, style));
     for (code, (count, example)) in validity::failures(&measured.run.records) {
         let _ = writeln!(text, "{count} failed with {code}: {example}");
     }
     text
+}
+
+/// The part of each server in the load; empty if there is one.
+fn servers_table(measured: &Measured, style: TextStyle) -> String {
+    if measured.settings.server_count() == 1 {
+        return String::new();
+    }
+    let servers = measured.server_figures();
+    let run_s = measured.duration_s();
+    let mut table = TextTable::default();
+    table.add_column("server", Rank::Always);
+    for (rank, name) in (0..).zip(["requests", "failed", "in flight", "output tok/s", "TTFT ms", "TPOT ms", "E2EL ms"]) {
+        table.add_number(name, Rank::Optional(rank));
+    }
+    let mean = |values: &[f64]| match values {
+        [] => "-".to_owned(),
+        values => format!("{:.2}", statistics::mean(values)),
+    };
+    for server in &servers {
+        let tokens = statistics::count(usize::try_from(server.output_tokens).unwrap_or(usize::MAX));
+        table.add_row([
+            server.url.clone(),
+            server.records.len().to_string(),
+            server.failed().to_string(),
+            format!("{:.1}", server.mean_in_flight(run_s)),
+            format!("{:.1}", if run_s > 0.0 { tokens / run_s } else { 0.0 }),
+            mean(&server.ttft_ms),
+            mean(&server.tpot_ms),
+            mean(&server.e2el_ms),
+        ]);
+    }
+    let in_flight: Vec<f64> = servers.iter().map(|server| server.mean_in_flight(run_s)).collect();
+    let imbalance = imbalance(&in_flight).map_or_else(String::new, |factor| {
+        format!("; the busiest has {factor:.2} times the mean number of requests in flight")
+    });
+    format!(
+        "{} servers, {}{imbalance}\n{}",
+        servers.len(),
+        measured.settings.balance.as_str(),
+        table.render(style)
+    )
 }
 
 /// The spread of several runs of one load.

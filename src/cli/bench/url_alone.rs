@@ -8,7 +8,7 @@ use super::super::terminal;
 use super::live::Live;
 use super::load_table::{self, LoadTable};
 use super::overview::Overview;
-use crate::load::BenchmarkSettings;
+use crate::load::{BenchmarkSettings, Target};
 use crate::measure::{BenchEvent, Discovery, ResultFiles, SearchResult, SearchSettings, TokenizerSource};
 
 #[derive(Debug)]
@@ -28,7 +28,9 @@ impl Minute {
     #[must_use]
     pub fn begin(settings: &SearchSettings, quiet: bool) -> Self {
         let first = settings.bench.loads.first();
-        let server = first.map_or_else(String::new, |load| load.target.url_of(&load.target.base_path));
+        let server = first.map_or_else(String::new, |load| {
+            load.targets().map(Target::base_url).collect::<Vec<String>>().join(",")
+        });
         let lengths = first
             .and_then(|load| load.dataset.random_lengths())
             .map(|lengths| format!("{} input and {} output tokens a request", lengths.input, lengths.output))

@@ -40,8 +40,8 @@ pub struct Run {
     pub interrupted: bool,
     /// Request numbers per conversation; the first turn of each has a multiple of it. `None` without conversations.
     pub stride: Option<NonZeroU32>,
-    /// Whether the server process at the end of the run reports that it was started during the run.
-    pub has_new_server: bool,
+    /// Numbers of the servers whose process at the end of the run reports that it was started during the run.
+    pub new_servers: Vec<usize>,
 }
 
 /// A run, with its settings and everything that was computed from it.
@@ -57,8 +57,8 @@ pub struct Measured {
     pub doubts: Vec<Doubt>,
     /// Prompts whose length differs from the requested one, because the tokenizer has no text of that length.
     pub inexact_prompts: u32,
-    /// The engine's own metrics during the load.
-    pub engine_metrics: Vec<EngineSample>,
+    /// The engine's own metrics during the load, a series for each server.
+    pub engine_metrics: Vec<Vec<EngineSample>>,
     /// Measurement error of the client on this machine, if known.
     pub calibration: Option<Calibration>,
     /// What readers must know besides the doubts.

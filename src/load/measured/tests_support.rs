@@ -43,7 +43,7 @@ pub fn measured_with(records: Vec<Record>, change: impl FnOnce(&mut Health)) -> 
         health,
         interrupted: false,
         stride: None,
-        has_new_server: false,
+        new_servers: Vec::new(),
     };
     Measured::new(BenchmarkSettings::new(target, "m", Dataset::Random(lengths), one), run, None, 0)
 }

@@ -1,6 +1,6 @@
 //! One connection and its current request. Writes and reads without blocking; the event loop decides when.
 
-use std::io::{self, Write as _};
+use std::io::{self, IoSlice, Write as _};
 use std::time::{Duration, Instant};
 
 use super::receive::{self, ControlBuffer, Received};
@@ -8,7 +8,7 @@ use super::secure::Secure;
 use super::socket::Socket;
 use super::tunnel::Tunnel;
 use crate::load::exchange::Asked;
-use crate::load::{Exchange, PreparedRequest, Reason, Record, Stamp, Step};
+use crate::load::{Exchange, Reason, Record, Stamp, Step};
 
 /// State of a connection.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ enum Activity {
 /// A connection of the event loop.
 #[derive(Debug)]
 pub struct Connection {
+    /// Number of its server.
+    pub server: usize,
     /// The socket.
     pub socket: Socket,
     tunnel: Option<Tunnel>,
@@ -55,8 +57,33 @@ const READS_PER_DELAY: u32 = 64;
 pub struct Assigned {
     /// Its number.
     pub index: u32,
+    /// Number of its server.
+    pub server: usize,
     /// When it should be sent.
     pub scheduled: Stamp,
+}
+
+/// The bytes of a request: the lines that its server begins each request with, and what follows.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestBytes<'a> {
+    /// From [`crate::load::request::opening`].
+    pub opening: &'a [u8],
+    /// From [`crate::load::request::bytes`].
+    pub rest: &'a [u8],
+}
+
+impl<'a> RequestBytes<'a> {
+    fn len(self) -> usize {
+        self.opening.len() + self.rest.len()
+    }
+
+    /// The last `unsent` bytes.
+    fn last(self, unsent: usize) -> [IoSlice<'a>; 2] {
+        let sent = self.len().saturating_sub(unsent);
+        let opening = self.opening.get(sent..).unwrap_or_default();
+        let rest = self.rest.get(sent.saturating_sub(self.opening.len())..).unwrap_or_default();
+        [IoSlice::new(opening), IoSlice::new(rest)]
+    }
 }
 
 /// Result of a read, a write or a handshake step.
@@ -113,10 +140,11 @@ enum Taken {
 impl Connection {
     /// Starts the handshakes on a new socket.
     #[must_use]
-    pub fn open(socket: Socket, tunnel: Option<Tunnel>, secure: Option<Secure>, request: Option<Assigned>) -> Self {
+    pub fn open(socket: Socket, tunnel: Option<Tunnel>, secure: Option<Secure>, server: usize, request: Option<Assigned>) -> Self {
         let kernel_clock = receive::enable_time_stamps(&socket);
         let now = Instant::now();
         Self {
+            server,
             socket,
             tunnel,
             secure,
@@ -171,14 +199,14 @@ impl Connection {
     }
 
     /// Starts the assigned request; call [`Self::write`] next. `sent` is the time before the first write.
-    pub fn begin(&mut self, assigned: Assigned, asked: Asked, request: &PreparedRequest, sent: Stamp) {
+    pub fn begin(&mut self, assigned: Assigned, asked: Asked, request: RequestBytes<'_>, sent: Stamp) {
         let exchange = Exchange::new(asked, assigned.scheduled, sent, self.connect_time.take());
         self.request = Some(assigned);
         self.reads = 0;
         self.last_progress = Instant::now();
         self.activity = Activity::Busy {
             exchange: Box::new(exchange),
-            unsent: request.bytes.len(),
+            unsent: request.len(),
         };
     }
 
@@ -193,13 +221,13 @@ impl Connection {
     }
 
     /// Writes as much of the request as the kernel accepts.
-    pub fn write(&mut self, request: &PreparedRequest) -> Outcome {
+    pub fn write(&mut self, request: RequestBytes<'_>) -> Outcome {
         let Activity::Busy { unsent, .. } = &mut self.activity else {
             return Outcome::Nothing;
         };
         let result = match &mut self.secure {
-            None => write_some(&mut self.socket, &request.bytes, unsent),
-            Some(secure) => write_secure(secure, &mut self.socket, &request.bytes, unsent),
+            None => write_some(&mut self.socket, request, unsent),
+            Some(secure) => write_secure(secure, &mut self.socket, request, unsent),
         };
         match result {
             Ok(has_progress) => {
@@ -339,10 +367,10 @@ impl Connection {
 }
 
 /// Writes what the kernel accepts. Returns whether any byte was written.
-fn write_some(socket: &mut Socket, bytes: &[u8], unsent: &mut usize) -> io::Result<bool> {
+fn write_some(socket: &mut Socket, request: RequestBytes<'_>, unsent: &mut usize) -> io::Result<bool> {
     let before = *unsent;
     while *unsent > 0 {
-        match socket.write(&bytes[bytes.len() - *unsent..]) {
+        match socket.write_vectored(&request.last(*unsent)) {
             Ok(count) => *unsent -= count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -352,10 +380,11 @@ fn write_some(socket: &mut Socket, bytes: &[u8], unsent: &mut usize) -> io::Resu
     Ok(*unsent < before)
 }
 
-fn write_secure(secure: &mut Secure, socket: &mut Socket, bytes: &[u8], unsent: &mut usize) -> io::Result<bool> {
+fn write_secure(secure: &mut Secure, socket: &mut Socket, request: RequestBytes<'_>, unsent: &mut usize) -> io::Result<bool> {
     let is_first = *unsent > 0;
     if is_first {
-        secure.encrypt(bytes)?;
+        secure.encrypt(request.opening)?;
+        secure.encrypt(request.rest)?;
         *unsent = 0;
     }
     secure.flush(socket)?;

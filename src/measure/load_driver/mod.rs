@@ -12,6 +12,7 @@ mod kernel_clock;
 mod pool;
 mod receive;
 mod secure;
+mod server;
 mod shared;
 mod socket;
 mod tunnel;
@@ -19,24 +20,23 @@ mod turns;
 mod worker;
 
 use std::io;
-use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::{Barrier, mpsc};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 
+use crate::load::balance::Balance;
 use crate::load::detailed::ChunkStore;
 use crate::load::measured::Run;
 use crate::load::{Clock, Deadlines, Health, Plan, Progress, Record, Schedule, Stamp, Target, Tokenizer};
-use crate::model::Proxy;
 use crate::system::cancellation::Cancellation;
 use crate::system::tls::TlsClient;
 use clock::ClockWatch;
 use collector::{Collected, Collector};
 use harvest::Harvest;
 pub use kernel_clock::KernelClock;
-use pool::Server;
+use server::Server;
 use shared::Shared;
 use worker::{Task, Worker};
 
@@ -72,9 +72,11 @@ pub enum DriverError {
 /// Settings of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Drive<'a> {
-    /// The server.
-    pub target: &'a Target,
-    /// TLS client; required if the target uses TLS.
+    /// The servers; at least one.
+    pub targets: &'a [Target],
+    /// How requests are spread over them.
+    pub balance: Balance,
+    /// TLS client; required if a target uses TLS.
     pub tls: Option<&'a TlsClient>,
     /// Keeps the kernel's time stamps enabled.
     pub kernel_clock: &'a KernelClock,
@@ -105,16 +107,15 @@ impl Drive<'_> {
     /// # Errors
     /// [`DriverError`] if no request could be attempted.
     pub fn run(self, plan: &Plan, stop: &Cancellation, progress: &mut dyn FnMut(Progress)) -> Result<Run, DriverError> {
-        let addresses = self.resolve()?;
-        let proxy = self.target.proxy.as_ref();
-        let proxy_url = proxy.map(Proxy::url);
-        let tunnel = proxy
-            .filter(|_| self.target.tls)
-            .map(|proxy| tunnel::request(proxy, &self.target.authority()));
+        let mut servers = Vec::new();
+        for target in self.targets {
+            servers.push(Server::resolve(target, self.tls, self.deadlines.connect)?);
+        }
         let slots = usize::try_from(plan.max_concurrency.get()).unwrap_or(usize::MAX).min(plan.starts());
-        allow_open_files(slots)?;
+        // Each server may have had all requests in flight at some time, and keeps its connections.
+        allow_open_files(slots.saturating_mul(servers.len()))?;
         let threads = self.thread_count(slots);
-        let shared = Shared::default();
+        let shared = Shared::new(servers.len());
         let total = plan.expected();
         let mut collector = Collector::new(&shared, total, self.tokenizer, self.keep_chunks);
         let (ended_requests, records) = mpsc::channel();
@@ -122,15 +123,8 @@ impl Drive<'_> {
         let cpu_before = cpu_time();
         let task = Task {
             plan,
-            server: Server {
-                addresses: &addresses,
-                unix_socket: self.target.unix_socket.as_deref(),
-                tunnel: tunnel.as_deref(),
-                proxy: proxy_url.as_deref(),
-                host: &self.target.host,
-                tls: self.tls.filter(|_| self.target.tls),
-                connect_timeout: self.deadlines.connect,
-            },
+            servers: &servers,
+            balance: self.balance,
             has_kernel_clock: self.kernel_clock.is_on(),
             deadlines: self.deadlines,
             start_at: self.start_at,
@@ -157,7 +151,7 @@ impl Drive<'_> {
             started,
             ended,
             interrupted: stop.is_cancelled(),
-            has_new_server: false,
+            new_servers: Vec::new(),
             stride: plan.stride(),
             health: Health {
                 clock: if whole.without_kernel_clock { Clock::Read } else { Clock::Kernel },
@@ -177,28 +171,6 @@ impl Drive<'_> {
             folded,
             chunk_store: chunk_file.map(|file| Box::new(file) as Box<dyn ChunkStore>),
         })
-    }
-
-    /// The addresses to connect to, the one that accepts connections first.
-    fn resolve(&self) -> Result<Vec<SocketAddr>, DriverError> {
-        if self.target.unix_socket.is_some() {
-            return Ok(Vec::new());
-        }
-        let (host, port, origin) = match &self.target.proxy {
-            Some(proxy) => (
-                &proxy.host,
-                proxy.port,
-                "the proxy's name in the environment (HTTP_PROXY, HTTPS_PROXY)",
-            ),
-            None => (&self.target.host, self.target.port, "--host or --base-url"),
-        };
-        let limit = self.deadlines.connect;
-        let found = addresses::resolve(host, port, limit).map_err(|source| DriverError::Resolve {
-            authority: format!("{host}:{port}"),
-            origin,
-            source,
-        })?;
-        Ok(addresses::reachable_first(found, limit))
     }
 
     fn thread_count(&self, slots: usize) -> u32 {

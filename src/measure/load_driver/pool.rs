@@ -1,87 +1,36 @@
-//! The connection pool of one client thread: opens connections, keeps idle ones, and closes those that were idle for too long. The
-//! index of a connection in the pool is its token in the event queue.
+//! The connection pool of one client thread: opens connections, keeps idle ones for each server, and closes those that were idle for too
+//! long. The index of a connection in the pool is its token in the event queue.
 
 use std::io;
-use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use mio::{Interest, Registry, Token};
 
 use super::connection::{Assigned, Connection};
-use super::secure::Secure;
-use super::socket::Socket;
-use super::tunnel::Tunnel;
-use crate::system::tls::TlsClient;
+use super::server::Server;
 
 /// Connections that were idle for longer are not reused: servers close theirs after some seconds (uvicorn after five), and a request
 /// sent on a closing connection would be lost.
 const IDLE_LIMIT: Duration = Duration::from_secs(2);
 
-/// The server of a run.
-#[derive(Debug, Clone, Copy)]
-pub struct Server<'a> {
-    /// Its addresses, or those of the proxy before it. The first one is used.
-    pub addresses: &'a [SocketAddr],
-    /// Its Unix socket, in place of addresses.
-    pub unix_socket: Option<&'a Path>,
-    /// The request that opens a tunnel to it, where a proxy stands before it.
-    pub tunnel: Option<&'a [u8]>,
-    /// URL of that proxy.
-    pub proxy: Option<&'a str>,
-    /// Its host name, checked against its certificate.
-    pub host: &'a str,
-    /// TLS client, if the server uses TLS.
-    pub tls: Option<&'a TlsClient>,
-    /// Longest time to connect.
-    pub connect_timeout: Duration,
-}
-
-impl Server<'_> {
-    fn connect(&self, request: Option<Assigned>) -> io::Result<Connection> {
-        let socket = match (self.unix_socket, self.addresses.first()) {
-            (Some(path), _) => Socket::connect_unix(path, self.connect_timeout)?,
-            (None, Some(address)) => Socket::connect(*address)?,
-            (None, None) => return Err(io::Error::other("the server has no address")),
-        };
-        let secure = match self.tls {
-            None => None,
-            Some(tls) => Some(Secure::new(tls.connect(self.host).map_err(io::Error::other)?)),
-        };
-        Ok(Connection::open(socket, self.tunnel.map(Tunnel::new), secure, request))
-    }
-
-    /// The connection error, with the proxy, socket path or addresses that were tried.
-    #[must_use]
-    pub fn explain(&self, error: &str) -> String {
-        match (self.proxy, self.unix_socket, self.addresses) {
-            (Some(proxy), _, _) => format!("through the proxy {proxy}: {error}"),
-            (None, Some(path), _) => format!("{}: {error}", path.display()),
-            (None, None, [first, _, ..]) => {
-                format!(
-                    "{first}: {error}; none of the {} addresses of {} accepts connections",
-                    self.addresses.len(),
-                    self.host
-                )
-            }
-            (None, None, _) => error.to_owned(),
-        }
-    }
+/// A server, and its connections that are kept.
+#[derive(Debug)]
+struct Kept<'a> {
+    server: &'a Server<'a>,
+    /// Indices of idle connections, the most recently used last.
+    idle: Vec<usize>,
+    /// Whether the server honours keep-alive.
+    is_honoured: bool,
 }
 
 /// A thread's connections.
 #[derive(Debug)]
 pub struct Pool<'a> {
-    /// The server.
-    pub server: Server<'a>,
+    servers: Vec<Kept<'a>>,
     registry: Registry,
     places: Vec<Option<Connection>>,
     /// Indices without a connection.
     free: Vec<usize>,
-    /// Indices of idle connections, the most recently used last.
-    idle: Vec<usize>,
-    /// Whether the server honours keep-alive.
-    server_keeps: bool,
     /// Number of connections opened.
     pub opened: u32,
     /// Maximum number of connections open at once.
@@ -91,17 +40,36 @@ pub struct Pool<'a> {
 impl<'a> Pool<'a> {
     /// An empty pool.
     #[must_use]
-    pub fn new(server: Server<'a>, registry: Registry) -> Self {
-        Self {
+    pub fn new(servers: &'a [Server<'a>], registry: Registry) -> Self {
+        let kept = |server| Kept {
             server,
+            idle: Vec::new(),
+            is_honoured: true,
+        };
+        Self {
+            servers: servers.iter().map(kept).collect(),
             registry,
             places: Vec::new(),
             free: Vec::new(),
-            idle: Vec::new(),
-            server_keeps: true,
             opened: 0,
             most_open: 0,
         }
+    }
+
+    /// A server by its number.
+    ///
+    /// # Errors
+    /// There is no such server, which is a bug.
+    pub fn server(&self, number: usize) -> io::Result<&'a Server<'a>> {
+        let kept = self.servers.get(number);
+        kept.map(|kept| kept.server)
+            .ok_or_else(|| io::Error::other("unknown server number"))
+    }
+
+    /// Number of servers.
+    #[must_use]
+    pub fn server_count(&self) -> usize {
+        self.servers.len()
     }
 
     /// The connection at an index, if it is still open.
@@ -120,12 +88,12 @@ impl<'a> Pool<'a> {
         self.places.len()
     }
 
-    /// Opens a connection; the request is sent after the handshake.
+    /// Opens a connection to a server; the request is sent after the handshake.
     ///
     /// # Errors
     /// The system error, such as too many open files.
-    pub fn open(&mut self, request: Option<Assigned>) -> io::Result<()> {
-        let mut connection = self.server.connect(request)?;
+    pub fn open(&mut self, server: usize, request: Option<Assigned>) -> io::Result<()> {
+        let mut connection = self.server(server)?.connect(server, request)?;
         let at = self.free.pop().unwrap_or_else(|| {
             self.places.push(None);
             self.places.len() - 1
@@ -143,8 +111,8 @@ impl<'a> Pool<'a> {
     }
 
     /// Takes an idle connection that the server has probably not closed.
-    pub fn take_idle(&mut self) -> Option<usize> {
-        while let Some(at) = self.idle.pop() {
+    pub fn take_idle(&mut self, server: usize) -> Option<usize> {
+        while let Some(at) = self.servers.get_mut(server)?.idle.pop() {
             let is_fresh = self.places[at]
                 .as_ref()
                 .is_some_and(|connection| connection.is_idle() && connection.last_progress.elapsed() < IDLE_LIMIT);
@@ -158,22 +126,25 @@ impl<'a> Pool<'a> {
 
     /// Keeps a connection for a later request.
     pub fn put_idle(&mut self, at: usize) {
-        if self.server_keeps {
-            self.idle.push(at);
-        } else {
-            self.close(at);
+        match self.kept_of(at) {
+            Some(kept) if kept.is_honoured => kept.idle.push(at),
+            Some(_) | None => self.close(at),
         }
     }
 
-    /// Records that the server closes kept connections. From then on each request gets a new connection, so that a connection closed
-    /// without a response is a failed request and is not retried.
-    pub fn keep_none(&mut self) {
-        self.server_keeps = false;
+    /// Records that the server of a connection closes kept ones. From then on each request to it gets a new connection, so that a
+    /// connection closed without a response is a failed request and is not retried.
+    pub fn keep_none(&mut self, at: usize) {
+        if let Some(kept) = self.kept_of(at) {
+            kept.is_honoured = false;
+        }
     }
 
     /// Closes an idle connection that the server has closed.
     pub fn close_idle(&mut self, at: usize) {
-        self.idle.retain(|idle| *idle != at);
+        if let Some(kept) = self.kept_of(at) {
+            kept.idle.retain(|idle| *idle != at);
+        }
         self.close(at);
     }
 
@@ -183,5 +154,11 @@ impl<'a> Pool<'a> {
             let _ = self.registry.deregister(&mut connection.socket);
             self.free.push(at);
         }
+    }
+
+    /// The server of the connection at an index.
+    fn kept_of(&mut self, at: usize) -> Option<&mut Kept<'a>> {
+        let server = self.places.get(at)?.as_ref()?.server;
+        self.servers.get_mut(server)
     }
 }

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::clock;
+use crate::load::balance::least_loaded;
 use crate::load::stamp::by_both_clocks;
-use crate::load::{Progress, Record, Stamp};
+use crate::load::{Progress, Reason, Record, Stamp};
 
 /// The common start on both clocks.
 #[derive(Debug, Clone, Copy)]
@@ -26,9 +27,57 @@ pub struct Shared {
     failed: AtomicU32,
     tokens: AtomicU64,
     ttft_us: AtomicU64,
+    servers: Vec<ServerLoad>,
+}
+
+/// What balancing by load looks at.
+#[derive(Debug, Default)]
+struct ServerLoad {
+    in_flight: AtomicU32,
+    /// Failures since the last success. They count like requests in flight: a server that refuses at once would otherwise seem idle and
+    /// attract every request.
+    failures: AtomicU32,
 }
 
 impl Shared {
+    /// The state at the start of a run on that many servers.
+    pub fn new(servers: usize) -> Self {
+        Self {
+            servers: (0..servers).map(|_| ServerLoad::default()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The server with the fewest requests in flight; of equal ones, each in turn. Two threads that ask at the same instant may choose the
+    /// same.
+    pub fn least_loaded_server(&self, start: u32) -> usize {
+        let load = |server: &ServerLoad| {
+            let failures = server.failures.load(Ordering::Relaxed);
+            server.in_flight.load(Ordering::Relaxed).saturating_add(failures)
+        };
+        let loads: Vec<u32> = self.servers.iter().map(load).collect();
+        least_loaded(&loads, usize::try_from(start).unwrap_or(0))
+    }
+
+    /// Counts a request to a server that begins.
+    pub fn begin_on(&self, server: usize) {
+        if let Some(server) = self.servers.get(server) {
+            server.in_flight.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn end_on(&self, record: &Record) {
+        let Some(server) = self.servers.get(record.server) else { return };
+        server.in_flight.fetch_sub(1, Ordering::Relaxed);
+        match &record.failure {
+            None => server.failures.store(0, Ordering::Relaxed),
+            Some(failure) if failure.reason == Reason::Cancelled => {}
+            Some(_) => {
+                server.failures.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
     /// Takes the number of the next request, below `count`.
     pub fn next_request(&self, count: usize) -> Option<u32> {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
@@ -59,6 +108,7 @@ impl Shared {
 
     /// Counts a request that has ended.
     pub fn count(&self, record: &Record) {
+        self.end_on(record);
         if record.is_success() {
             self.completed.fetch_add(1, Ordering::Relaxed);
         } else {

@@ -14,7 +14,18 @@ pub struct Turns {
     /// Requests prepared during the run, by number.
     made: HashMap<u32, PreparedRequest>,
     /// Turns that wait for the user's think time.
-    thinking: BinaryHeap<Reverse<(Instant, u32)>>,
+    thinking: BinaryHeap<Reverse<(Instant, u32, usize)>>,
+}
+
+/// A turn whose think time is over.
+#[derive(Debug, Clone, Copy)]
+pub struct DueTurn {
+    /// Number of its request.
+    pub index: u32,
+    /// Number of the server that has answered the turns before it and may have them in its prefix cache.
+    pub server: usize,
+    /// How long it has been due.
+    pub late: Duration,
 }
 
 impl Turns {
@@ -39,7 +50,8 @@ impl Turns {
         match dialogues.next(history, record) {
             Some(next) => {
                 self.made.insert(next.index, next.request);
-                self.thinking.push(Reverse((Instant::now() + next.pause, next.index)));
+                self.thinking
+                    .push(Reverse((Instant::now() + next.pause, next.index, record.server)));
                 true
             }
             None => {
@@ -49,18 +61,18 @@ impl Turns {
         }
     }
 
-    /// The next due turn, and how late it is.
-    pub fn next_due(&mut self) -> Option<(u32, Duration)> {
-        let Reverse((at, _)) = self.thinking.peek()?;
+    /// The next due turn.
+    pub fn next_due(&mut self) -> Option<DueTurn> {
+        let Reverse((at, _, _)) = self.thinking.peek()?;
         let late = Instant::now().checked_duration_since(*at)?;
-        let Reverse((_, index)) = self.thinking.pop()?;
-        Some((index, late))
+        let Reverse((_, index, server)) = self.thinking.pop()?;
+        Some(DueTurn { index, server, late })
     }
 
     /// Time until the next turn is due.
     #[must_use]
     pub fn wait(&self) -> Option<Duration> {
-        let Reverse((at, _)) = self.thinking.peek()?;
+        let Reverse((at, _, _)) = self.thinking.peek()?;
         Some(at.saturating_duration_since(Instant::now()))
     }
 
@@ -68,7 +80,7 @@ impl Turns {
     /// stay: their connection may still be opening, or they may be partly written.
     pub fn abandon(&mut self) -> usize {
         let given_up = self.thinking.len();
-        for Reverse((_, index)) in self.thinking.drain() {
+        for Reverse((_, index, _)) in self.thinking.drain() {
             self.made.remove(&index);
         }
         given_up
@@ -100,7 +112,7 @@ mod tests {
         };
         let mut turns = Turns::default();
         turns.made.extend([(1, request()), (2, request())]);
-        turns.thinking.push(Reverse((Instant::now(), 2)));
+        turns.thinking.push(Reverse((Instant::now(), 2, 0)));
         assert_eq!(turns.abandon(), 1);
         // The first is still connecting, or partly written.
         assert!(turns.request(&plan, 1).is_some() && turns.request(&plan, 2).is_none());

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::overview::OverviewArgs;
-use crate::load::settings::{MetricName, REQUEST_ID_PREFIX, RampKind};
+use crate::load::settings::{Balance, MetricName, REQUEST_ID_PREFIX, RampKind};
 use crate::measure::DetailedFormat;
 use crate::model::Secret;
 use dataset::DatasetArgs;
@@ -41,6 +41,7 @@ use values::{PromptCount, goodput, header, header_text, json_object, key_name, k
     args_override_self = true,
     after_help = "Examples:\n  imax bench http://localhost:8000\n  imax bench --model benchmarks/demo --served-model-name demo --port 8000 --dataset-name random \\\n    \
     --random-input-len 1024 --random-output-len 128 --num-prompts 160 --max-concurrency 16 --ignore-eos --save-result\n  \
+    imax bench --model org/model --base-url http://a:8000,http://b:8000 --balance least-requests --max-concurrency 32\n  \
     imax bench --model org/model --base-url https://host --ca-cert ca.pem --dataset-name mooncake --dataset-path trace.jsonl\n  \
     imax bench --model org/model --sessions 64 --turns 6 --think-time 2 --max-concurrency 16 --backend openai-chat\n  \
     imax bench --base-url http://host:8000 --tokenizer org/model --dataset-name hf --dataset-path openai/gsm8k --num-prompts -1\n  \
@@ -103,14 +104,19 @@ struct ServerArgs {
     /// Base URL of the server, as --base-url. Protocol, model and tokenizer are then detected, unless they are given. Without any load
     /// option, concurrency is doubled from 1 until the throughput no longer grows, for about a minute, and results and page are written to
     /// a new folder.
-    #[arg(value_name = "URL", conflicts_with_all = ["base_url", "host", "port"])]
-    server_url: Option<String>,
+    #[arg(value_name = "URL", value_delimiter = ',', num_args = 1, conflicts_with_all = ["base_url", "host", "port"])]
+    server_url: Vec<String>,
     /// Engine of the server; determines the protocol [default: vllm; with URL: detected].
     #[arg(long, visible_alias = "endpoint-type")]
     backend: Option<String>,
-    /// Base URL of the server, instead of --host and --port; `unix:/path` is a Unix socket. A trailing `/v1` is accepted.
-    #[arg(long, short = 'u', visible_aliases = ["url", "target"])]
-    base_url: Option<String>,
+    /// Base URL of the server, instead of --host and --port; `unix:/path` is a Unix socket. A trailing `/v1` is accepted. Requests are
+    /// spread over several, such as `http://a:8000,http://b:8000`, which serve the same model.
+    #[arg(long, short = 'u', visible_aliases = ["url", "target"], action = ArgAction::Set, num_args = 1, value_delimiter = ',')]
+    base_url: Vec<String>,
+    /// Which of several servers gets a request, or a conversation with all its turns: each in turn, or the one with the fewest requests
+    /// in flight.
+    #[arg(long, value_enum, default_value_t = BalanceName::RoundRobin)]
+    balance: BalanceName,
     /// Host of the server.
     #[arg(long, default_value = "127.0.0.1")]
     host: String,
@@ -263,9 +269,10 @@ struct ClientArgs {
     /// Seconds between two scrapes of the engine's metrics during the load; 0 disables them.
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     engine_metrics_interval: f64,
-    /// URL of the engine's metrics; default: /metrics of the server. Triton has them on another port.
-    #[arg(long, value_name = "URL")]
-    engine_metrics_url: Option<String>,
+    /// URL of the engine's metrics; default: /metrics of the server. Triton has them on another port. For several servers one each, in
+    /// their order, separated by commas.
+    #[arg(long, value_name = "URL", action = ArgAction::Set, num_args = 1, value_delimiter = ',')]
+    engine_metrics_url: Vec<String>,
     /// Reset the server's prefix cache before each load (vLLM, SGLang).
     #[arg(long)]
     reset_prefix_cache: bool,
@@ -312,6 +319,23 @@ enum RateType {
     Synchronous,
     /// All requests at once, or as many as --max-concurrency allows; no --rate.
     Throughput,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum BalanceName {
+    /// Each server in turn.
+    RoundRobin,
+    /// The server with the fewest requests in flight.
+    LeastRequests,
+}
+
+impl From<BalanceName> for Balance {
+    fn from(name: BalanceName) -> Self {
+        match name {
+            BalanceName::RoundRobin => Self::RoundRobin,
+            BalanceName::LeastRequests => Self::LeastRequests,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -39,6 +39,12 @@ pub enum ArgumentError {
     /// There are more shards than requests in flight.
     #[error("--max-concurrency {streams} over {shards} shards leaves some without a request in flight; use at most {streams} shards")]
     TooManyShards { shards: u32, streams: u32 },
+    /// A server is named twice.
+    #[error("--base-url names {url} twice, expected different servers; name each once")]
+    SameServer { url: String },
+    /// Some servers would have no metrics.
+    #[error("--engine-metrics-url has {found} URLs for {expected} servers; name one for each server, in the order of --base-url")]
+    MetricsUrls { found: usize, expected: usize },
     /// Two flags exclude each other, or one requires another.
     #[error("{0}")]
     Combination(&'static str),
@@ -159,9 +165,7 @@ impl TryFrom<BenchArgs> for BenchSettings {
             "0, or seconds from 0.1",
         )?;
         load.engine_metrics_interval = Duration::from_secs_f64(interval);
-        load.engine_metrics_url = engine_metrics_url
-            .map(|url| Target::from_base_url(&url, "", protocol))
-            .transpose()?;
+        load.engine_metrics_urls = metrics_urls(&engine_metrics_url, &load, protocol)?;
         if reset_prefix_cache
             && !(load.backend.starts_with("sglang") || load.backend.contains("vllm") || load.backend.starts_with("openai"))
         {
@@ -190,7 +194,7 @@ impl TryFrom<BenchArgs> for BenchSettings {
 impl ServerArgs {
     /// What is detected by requests to the server: the model unless it is given, protocol and tokenizer only with a positional URL.
     fn unknown(&self, dataset: &DatasetArgs) -> Unknown {
-        let has_url = self.server_url.is_some();
+        let has_url = !self.server_url.is_empty();
         Unknown {
             model: self.model.is_none(),
             protocol: has_url && self.backend.is_none() && self.endpoint.is_none() && dataset.suits_any_protocol(),
@@ -204,6 +208,7 @@ impl ServerArgs {
             server_url,
             backend,
             base_url,
+            balance,
             host,
             port,
             endpoint,
@@ -214,21 +219,27 @@ impl ServerArgs {
             ready_check_timeout_sec,
         } = self;
         let host = if host.contains(':') { format!("[{host}]") } else { host };
-        // genai-perf accepts an address without a scheme.
-        let base_url = match server_url.or(base_url) {
-            Some(url) if url.contains("://") || url.starts_with("unix:") => url,
-            Some(address) => format!("http://{address}"),
-            None => format!("http://{host}:{port}"),
-        };
-        let endpoint = endpoint.as_deref().unwrap_or_else(|| protocol.default_endpoint(stream));
-        let mut target = Target::from_base_url(&base_url, endpoint, protocol)?;
-        if target.unix_socket.is_none() {
-            target.proxy = proxy_for(&target.host, target.tls, &|name| std::env::var(name).ok())?;
+        let mut base_urls = if server_url.is_empty() { base_url } else { server_url };
+        if base_urls.is_empty() {
+            base_urls.push(format!("http://{host}:{port}"));
         }
+        let endpoint = endpoint.as_deref().unwrap_or_else(|| protocol.default_endpoint(stream));
+        let mut targets: Vec<Target> = Vec::new();
+        for url in &base_urls {
+            let target = target_of(url, endpoint, protocol)?;
+            if targets.contains(&target) {
+                return Err(ArgumentError::SameServer { url: target.base_url() });
+            }
+            targets.push(target);
+        }
+        let further_targets = targets.split_off(1);
+        let target = targets.remove(0);
         let is_time = (0.0..=1e7).contains(&ready_check_timeout_sec);
         let ready_timeout = within("--ready-check-timeout-sec", ready_check_timeout_sec, is_time, "seconds, 0 or more")?;
         let nothing = Dataset::Random(RandomLengths::exact(NonZeroU32::MIN, NonZeroU32::MIN));
         Ok(BenchmarkSettings {
+            further_targets,
+            balance: balance.into(),
             backend: backend.unwrap_or_else(|| DEFAULT_BACKEND.to_owned()),
             served_model_name,
             tokenizer,
@@ -237,6 +248,37 @@ impl ServerArgs {
             ..BenchmarkSettings::new(target, model.as_deref().unwrap_or_default(), nothing, num_prompts)
         })
     }
+}
+
+/// A server by its base URL, with the proxy that the environment has for it.
+fn target_of(url: &str, endpoint: &str, protocol: Protocol) -> Result<Target, ArgumentError> {
+    // genai-perf accepts an address without a scheme.
+    let base_url = if url.contains("://") || url.starts_with("unix:") {
+        url.to_owned()
+    } else {
+        format!("http://{url}")
+    };
+    let mut target = Target::from_base_url(&base_url, endpoint, protocol)?;
+    if target.unix_socket.is_none() {
+        target.proxy = proxy_for(&target.host, target.tls, &|name| std::env::var(name).ok())?;
+    }
+    Ok(target)
+}
+
+/// The URLs of metrics: none, or one for each server.
+fn metrics_urls(urls: &[String], load: &BenchmarkSettings, protocol: Protocol) -> Result<Vec<Target>, ArgumentError> {
+    let expected = load.server_count();
+    if !urls.is_empty() && urls.len() != expected {
+        return Err(ArgumentError::MetricsUrls {
+            found: urls.len(),
+            expected,
+        });
+    }
+    let mut targets = Vec::new();
+    for url in urls {
+        targets.push(Target::from_base_url(url, "", protocol)?);
+    }
+    Ok(targets)
 }
 
 impl ExtentArgs {

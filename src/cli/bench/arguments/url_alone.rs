@@ -41,7 +41,7 @@ impl BenchArgs {
         let has_arrival =
             !max_concurrency.is_empty() || *request_rate != [f64::INFINITY] || rate_type.is_some() || ramp_up_strategy.is_some();
         let has_load = has_extent || has_arrival || !self.dataset.is_unset();
-        self.server.server_url.is_some() && !has_load && !self.search.is_asked_for() && self.noise.runs().is_none()
+        !self.server.server_url.is_empty() && !has_load && !self.search.is_asked_for() && self.noise.runs().is_none()
     }
 
     /// The search for such a command line.

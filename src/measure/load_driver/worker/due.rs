@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use super::Worker;
+use crate::load::balance::Balance;
 use crate::load::exchange::Asked;
 use crate::load::{Reason, Schedule, Stamp};
 use crate::measure::load_driver::clock;
-use crate::measure::load_driver::connection::Assigned;
+use crate::measure::load_driver::connection::{Assigned, RequestBytes};
+use crate::measure::load_driver::turns::DueTurn;
 
 impl Worker<'_> {
     /// Starts due requests while slots are free. Returns the time until the next scheduled request, if any.
@@ -29,10 +31,11 @@ impl Worker<'_> {
 
     /// Sends the turns whose think time is over. Their conversations kept their slots.
     fn start_turns(&mut self) {
-        while let Some((index, late)) = self.turns.next_due() {
+        while let Some(DueTurn { index, server, late }) = self.turns.next_due() {
             self.active -= 1;
             let scheduled = clock::now().before(late);
-            self.start(Assigned { index, scheduled });
+            self.shared.begin_on(server);
+            self.start(Assigned { index, server, scheduled });
         }
     }
 
@@ -81,17 +84,28 @@ impl Worker<'_> {
     fn begin(&mut self, start: u32, scheduled: Stamp) {
         let index = self.plan.first_index(start);
         self.turns.begin(self.plan, index);
-        self.start(Assigned { index, scheduled });
+        let server = self.choose_server(start);
+        self.shared.begin_on(server);
+        self.start(Assigned { index, server, scheduled });
+    }
+
+    /// The server of a request or of all turns of a conversation.
+    fn choose_server(&self, start: u32) -> usize {
+        match self.balance {
+            // By the number in the whole load, so that a request has the same server in every run.
+            Balance::RoundRobin => usize::try_from(self.plan.shard.item(start)).unwrap_or(0) % self.pool.server_count().max(1),
+            Balance::LeastRequests => self.shared.least_loaded_server(start),
+        }
     }
 
     /// Occupies a slot with a request, and sends it now or after connecting.
     pub(super) fn start(&mut self, assigned: Assigned) {
         self.active += 1;
-        if let Some(at) = self.pool.take_idle() {
+        if let Some(at) = self.pool.take_idle(assigned.server) {
             self.send(at, assigned);
-        } else if let Err(error) = self.pool.open(Some(assigned)) {
+        } else if let Err(error) = self.pool.open(assigned.server, Some(assigned)) {
             let reason = Reason::of_connecting(error.kind());
-            let detail = self.pool.server.explain(&error.to_string());
+            let detail = self.explain(assigned.server, &error.to_string());
             self.fail_unsent(assigned, reason, &detail);
         }
     }
@@ -100,16 +114,22 @@ impl Worker<'_> {
         let Some(request) = self.turns.request(self.plan, assigned.index) else {
             return self.fail_unsent(assigned, Reason::Cancelled, "the conversation was given up");
         };
+        let Ok(server) = self.pool.server(assigned.server) else { return };
         let Some(connection) = self.pool.get_mut(at) else { return };
         let asked = Asked {
             index: assigned.index,
+            server: assigned.server,
             prompt_tokens: request.prompt_tokens,
             output_tokens: request.output_tokens,
             keep_texts: self.plan.keep_texts,
             keep_answer: self.plan.dialogues.is_some(),
         };
-        connection.begin(assigned, asked, request, clock::now());
-        let outcome = connection.write(request);
+        let bytes = RequestBytes {
+            opening: server.opening(),
+            rest: &request.bytes,
+        };
+        connection.begin(assigned, asked, bytes, clock::now());
+        let outcome = connection.write(bytes);
         self.settle(at, outcome);
     }
 }

@@ -11,12 +11,14 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll};
 
 use super::batching::{self, Batching};
-use super::connection::ReadState;
+use super::connection::{ReadState, RequestBytes};
 use super::harvest::Harvest;
-use super::pool::{Pool, Server};
+use super::pool::Pool;
 use super::receive::ControlBuffer;
+use super::server::Server;
 use super::shared::Shared;
 use super::turns::Turns;
+use crate::load::balance::Balance;
 use crate::load::{Deadlines, Plan, Reason, Record, Stamp};
 use crate::system::cancellation::Cancellation;
 
@@ -34,8 +36,10 @@ const EVENTS: usize = 1024;
 pub struct Task<'a> {
     /// The load plan.
     pub plan: &'a Plan,
-    /// The server.
-    pub server: Server<'a>,
+    /// The servers.
+    pub servers: &'a [Server<'a>],
+    /// How requests are spread over them.
+    pub balance: Balance,
     /// Whether the kernel stamps received bytes.
     pub has_kernel_clock: bool,
     /// Deadlines of connecting and of responses.
@@ -53,6 +57,7 @@ pub struct Task<'a> {
 /// The state of one client thread.
 pub struct Worker<'a> {
     plan: &'a Plan,
+    balance: Balance,
     has_kernel_clock: bool,
     deadlines: Deadlines,
     shared: &'a Shared,
@@ -81,7 +86,8 @@ impl<'a> Worker<'a> {
     pub fn new(task: Task<'a>, slots: usize) -> io::Result<Self> {
         let Task {
             plan,
-            server,
+            servers,
+            balance,
             has_kernel_clock,
             deadlines,
             start_at: _,
@@ -90,9 +96,10 @@ impl<'a> Worker<'a> {
             stop,
         } = task;
         let poll = Poll::new()?;
-        let pool = Pool::new(server, poll.registry().try_clone()?);
+        let pool = Pool::new(servers, poll.registry().try_clone()?);
         Ok(Self {
             plan,
+            balance,
             has_kernel_clock,
             deadlines,
             shared,
@@ -106,7 +113,7 @@ impl<'a> Worker<'a> {
             turns: Turns::default(),
             read_state: ReadState {
                 buffer: vec![0; READ_BUFFER],
-                plain: vec![0; if server.tls.is_some() { READ_BUFFER } else { 0 }],
+                plain: vec![0; if servers.iter().any(Server::has_tls) { READ_BUFFER } else { 0 }],
                 control: ControlBuffer::default(),
                 first_lag: None,
                 now: Instant::now(),
@@ -127,8 +134,8 @@ impl<'a> Worker<'a> {
     /// The event queue failed.
     pub fn connect_ahead(&mut self, count: usize) -> io::Result<()> {
         let until = Instant::now() + self.deadlines.connect;
-        for _ in 0..count {
-            if self.pool.open(None).is_err() {
+        for number in 0..count {
+            if self.pool.open(number % self.pool.server_count().max(1), None).is_err() {
                 break;
             }
         }
@@ -222,8 +229,13 @@ impl<'a> Worker<'a> {
             && connection.has_unsent()
             && let Some(assigned) = connection.request
             && let Some(request) = self.turns.request(self.plan, assigned.index)
+            && let Ok(server) = self.pool.server(assigned.server)
+            && let Some(connection) = self.pool.get_mut(at)
         {
-            let outcome = connection.write(request);
+            let outcome = connection.write(RequestBytes {
+                opening: server.opening(),
+                rest: &request.bytes,
+            });
             self.settle(at, outcome);
         }
         let has_ended = event.is_read_closed() || event.is_error();
@@ -241,7 +253,8 @@ impl<'a> Worker<'a> {
             let waited = now.saturating_duration_since(connection.last_progress);
             if connection.is_connecting() && waited > self.deadlines.connect {
                 let detail = format!("no connection within {} s", self.deadlines.connect.as_secs_f64());
-                let detail = self.pool.server.explain(&detail);
+                let server = connection.server;
+                let detail = self.explain(server, &detail);
                 self.give_up_connecting(at, Reason::ConnectTimeout, &detail);
             } else if connection.is_answered() && waited >= LINGER {
                 let outcome = connection.end_answered();

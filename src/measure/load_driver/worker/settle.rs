@@ -4,7 +4,7 @@ use std::io;
 
 use super::Worker;
 use crate::load::exchange::Asked;
-use crate::load::{Exchange, Reason, Record, Schedule};
+use crate::load::{Exchange, Failure, Reason, Record, Schedule};
 use crate::measure::load_driver::connection::{Assigned, Outcome};
 use crate::measure::load_driver::{clock, secure};
 
@@ -22,7 +22,8 @@ impl Worker<'_> {
                 } else {
                     Reason::of_connecting(error.kind())
                 };
-                let detail = self.pool.server.explain(&error.to_string());
+                let server = self.pool.get_mut(at).map_or(0, |connection| connection.server);
+                let detail = self.explain(server, &error.to_string());
                 self.give_up_connecting(at, reason, &detail);
             }
         }
@@ -40,7 +41,7 @@ impl Worker<'_> {
         match outcome {
             Outcome::Nothing | Outcome::Connected => {}
             Outcome::Stale => {
-                self.pool.keep_none();
+                self.pool.keep_none(at);
                 self.harvest.resent += 1;
                 let assigned = self.take_request(at);
                 self.pool.close(at);
@@ -81,6 +82,7 @@ impl Worker<'_> {
         let request = self.turns.request(self.plan, assigned.index);
         let asked = Asked {
             index: assigned.index,
+            server: assigned.server,
             prompt_tokens: request.map_or(0, |request| request.prompt_tokens),
             output_tokens: request.map_or(0, |request| request.output_tokens),
             keep_texts: false,
@@ -91,8 +93,26 @@ impl Worker<'_> {
         self.take_record(record);
     }
 
+    /// Adds the connection's addresses to an error of connecting to a server.
+    pub(super) fn explain(&self, server: usize, error: &str) -> String {
+        self.pool
+            .server(server)
+            .map_or_else(|_| error.to_owned(), |server| server.explain(error))
+    }
+
+    /// Says in a failure which of several servers it is about.
+    fn name_server(&self, record: &mut Record) {
+        if self.pool.server_count() > 1
+            && let Some(failure) = &mut record.failure
+            && let Ok(server) = self.pool.server(record.server)
+        {
+            *failure = Failure::new(failure.reason, &format!("{}: {}", server.url, failure.detail));
+        }
+    }
+
     fn take_record(&mut self, mut record: Record) {
         self.active -= 1;
+        self.name_server(&mut record);
         self.shared.count(&record);
         if let Some(dialogues) = &self.plan.dialogues {
             // The conversation keeps its slot during the think time.
