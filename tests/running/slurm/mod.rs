@@ -7,6 +7,7 @@ mod endings;
 mod images;
 mod leftovers;
 mod measured;
+mod shards;
 mod stopping;
 
 use serde_json::{Value, json};
