@@ -28,6 +28,8 @@ pub enum RenderError {
     Junit(#[from] quick_junit::SerializeError),
     #[error(transparent)]
     Parquet(#[from] ParquetError),
+    #[error("cannot decompress plotly.js, which is part of this program: {0}")]
+    Script(#[from] std::io::Error),
     /// A binary format was requested as text.
     #[error("Parquet is a binary format; use imax report with --out FILE")]
     NotText,
@@ -72,7 +74,7 @@ impl Format {
             Self::Markdown => summary(view, Budget::FILE),
             Self::Csv => csv(view),
             Self::Json => format!("{}\n", json(view)?),
-            Self::Html => html(view, title),
+            Self::Html => html(view, title)?,
             Self::Junit => junit(view)?,
             Self::Sarif => sarif(view, env!("CARGO_PKG_VERSION"))?,
             Self::Parquet => return Err(RenderError::NotText),

@@ -16,13 +16,16 @@ use super::verdicts::VerdictLine;
 use super::view::{Cell, Group, Mark, TableRow, View};
 use crate::analysis::{Comparison, Verdict};
 use crate::model::Metric;
-use plotly::PLOTLY_JS;
+use plotly::plotly_js;
 use style::{SCRIPT, STYLE};
 
 /// The page. `title` is the document's title in the browser.
-#[must_use]
-pub fn html(view: &View, title: &str) -> String {
+///
+/// # Errors
+/// If the embedded plotly.js cannot be decompressed.
+pub fn html(view: &View, title: &str) -> std::io::Result<String> {
     let plots = plots(view);
+    let plotly_js = if plots.is_empty() { String::new() } else { plotly_js()? };
     let page = markup! {
         (DOCTYPE)
         html lang="en" {
@@ -46,13 +49,13 @@ pub fn html(view: &View, title: &str) -> String {
                     (notes(view))
                 }
                 @if !plots.is_empty() {
-                    script { (PreEscaped(PLOTLY_JS)) }
+                    script { (PreEscaped(plotly_js)) }
                     script { (PreEscaped(constant(view))) (PreEscaped(SCRIPT)) }
                 }
             }
         }
     };
-    page.into_string()
+    Ok(page.into_string())
 }
 
 /// The data of the script, as a JavaScript constant. `<` is escaped, because it could end the script or begin a comment; U+2028 and

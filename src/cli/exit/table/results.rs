@@ -233,7 +233,7 @@ impl ExitOf for NormalizeFileError {
 impl ExitOf for RenderError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Json(_) | Self::Junit(_) | Self::Parquet(_) => Exit::Infrastructure,
+            Self::Json(_) | Self::Junit(_) | Self::Parquet(_) | Self::Script(_) => Exit::Infrastructure,
             Self::NotText | Self::OneRunOnly => Exit::Usage,
         }
     }
