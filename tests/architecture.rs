@@ -67,6 +67,7 @@ const MAY_IMPORT: [(&str, &[&str]); 27] = [
             "changelog",
             "matrix",
             "job",
+            "eval",
             "analysis",
             "system",
             "fleet",
@@ -75,7 +76,7 @@ const MAY_IMPORT: [(&str, &[&str]); 27] = [
             "store",
         ],
     ),
-    ("scaffold", &["model", "system", "job", "fleet"]),
+    ("scaffold", &["model", "system", "job", "analysis", "fleet"]),
     (
         "sweep",
         &["model", "system", "matrix", "job", "result", "git", "execution", "store"],

@@ -314,7 +314,17 @@ fn the_choice_of_recipes_and_profiles_is_explained() {
 }
 
 /// The subjects of `imax schema`; `dist/schemas` has a file for each.
-const SCHEMAS: [&str; 7] = ["config", "runners", "changelog", "settings", "row", "result", "profile"];
+const SCHEMAS: [&str; 9] = [
+    "config",
+    "runners",
+    "changelog",
+    "settings",
+    "row",
+    "result",
+    "profile",
+    "hardware",
+    "thresholds",
+];
 
 #[test]
 fn committed_schemas_are_those_the_binary_prints() {
@@ -337,7 +347,28 @@ fn committed_schemas_are_those_the_binary_prints() {
 }
 
 /// What each schema must refuse, and one document that it must accept.
-const DOCUMENTS: [(&str, &str, &[&str]); 6] = [
+const DOCUMENTS: [(&str, &str, &[&str]); 8] = [
+    (
+        "hardware",
+        "{facility: {pue: 1.3, carbon_g_per_kwh: 370}, hardware: {h100: {vendor: nvidia, cost: {tdp_w: 700, host_w: 575, prices: [{provider: own, date: 2026-11-30, usd_per_gpu_hour: 2.5}]}}}}",
+        &[
+            "{hardware: {}}",
+            "{facility: {pue: 0.9, carbon_g_per_kwh: 370}, hardware: {}}",
+            "{facility: {pue: 1.3, carbon_g_per_kwh: 370}, hardware: {h100: {vender: nvidia}}}",
+            "{facility: {pue: 1.3, carbon_g_per_kwh: 370}, hardware: {h100: {vendor: nvidia, cost: {tdp_w: 700, host_w: 575}}}}",
+            "{facility: {pue: 1.3, carbon_g_per_kwh: 370}, hardware: {h100: {vendor: nvidia, cost: null}}}",
+        ],
+    ),
+    (
+        "thresholds",
+        "{default: {gsm8k: 0.9}, models: {org/small: {gsm8k: 0.4}, org/other: {}}}",
+        &[
+            "{defaults: {}}",
+            "{default: {gsm8k: 90}}",
+            "{models: []}",
+            "{models: {m: {gsm8k: high}}}",
+        ],
+    ),
     (
         "config",
         "m-fp8-h200-sim: {image: 'e:1', model: o/m, model-prefix: m, precision: fp8, framework: sim, runner: h200, multinode: false, \

@@ -2,6 +2,7 @@
 //! runs, with the noise that a `History` shows and the thresholds of the settings.
 
 mod compare;
+mod conditions;
 mod cost;
 mod evals;
 mod history;
@@ -17,7 +18,8 @@ pub mod statistics;
 pub use compare::{
     Basis, Change, Comparison, CurveComparison, FrontierKey, Knowledge, MetricVerdict, PointComparison, Side, Verdict, compare,
 };
-pub use cost::{CostError, CostGap, CostModel, PerMillion, PointCost, PowerSource};
+pub use conditions::Conditions;
+pub use cost::{CostError, CostGap, CostModel, HardwareCost, PerMillion, PointCost, PowerSource, hardware_schema};
 pub use evals::{EvalChange, EvalKey, EvalScore, eval_changes};
 pub use history::{
     DEFAULT_PROJECT, EvalRow, History, HistoryError, HistoryRun, INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, PointRow, Quarantined,

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::{Exit, Failure, output};
 use crate::fleet::launcher::launch_rules;
-use crate::{changelog, config, job, matrix, result, settings};
+use crate::{analysis, changelog, config, eval, job, matrix, result, settings};
 
 /// Print a JSON Schema.
 #[derive(Debug, Args)]
@@ -27,6 +27,10 @@ enum Subject {
     Settings,
     /// A runner profile
     Profile,
+    /// Hardware: power and prices
+    Hardware,
+    /// Required scores of evals
+    Thresholds,
     /// A matrix row
     Row,
     /// A normalised result
@@ -44,6 +48,8 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
         Subject::Changelog => changelog::schema(),
         Subject::Settings => settings::schema(),
         Subject::Profile => job::profile_schema(&launch_rules()),
+        Subject::Hardware => analysis::hardware_schema(),
+        Subject::Thresholds => eval::threshold::schema(),
         Subject::Row => matrix::row_schema(),
         Subject::Result => result::schema(),
     };

@@ -4,9 +4,11 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde_json::Value as Json;
 
 use super::score::Score;
-use crate::model::{Diagnostics, SourceFile};
+use crate::model::{Diagnostics, SourceFile, json_schema};
 use crate::yaml::{self, Node, Reader, Value};
 
 /// Thresholds by task, and by model and task.
@@ -14,6 +16,34 @@ use crate::yaml::{self, Node, Reader, Value};
 pub struct Thresholds {
     default: IndexMap<String, f64>,
     models: IndexMap<String, IndexMap<String, f64>>,
+}
+
+/// The sections of the file.
+const FIELDS: [&str; 2] = ["default", "models"];
+
+/// Only for the schema; the file is read node by node.
+#[derive(JsonSchema)]
+#[schemars(title = "imax thresholds", deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Document {
+    /// Scores of each model, by task.
+    #[schemars(default)]
+    default: IndexMap<String, Threshold>,
+    /// Scores by model and task, which count before those of `default`.
+    #[schemars(default)]
+    models: IndexMap<String, IndexMap<String, Threshold>>,
+}
+
+/// The least score, 0 to 1.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Threshold(#[schemars(range(min = 0.0, max = 1.0))] f64);
+
+/// The schema of a thresholds file.
+#[must_use]
+pub fn schema() -> Json {
+    json_schema::<Document>()
 }
 
 /// The verdict on a score.
@@ -84,7 +114,7 @@ impl Thresholds {
 }
 
 fn thresholds(node: &Node, reader: &mut Reader<'_>) -> Option<Thresholds> {
-    let object = reader.object(node, "eval-thresholds", &["default", "models"])?;
+    let object = reader.object(node, "eval-thresholds", &FIELDS)?;
     let default = object.get("default").map(|node| by_task(node, reader, "default"));
     let mut models = IndexMap::new();
     if let Some(node) = object.get("models") {
@@ -158,6 +188,14 @@ mod tests {
                 "{models:?} {task} {right}"
             );
         }
+    }
+
+    #[test]
+    fn schema_has_the_keys_of_the_reader() {
+        let schema = schema();
+        let keys: Vec<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(keys, FIELDS);
+        assert_eq!(schema["additionalProperties"], false);
     }
 
     #[test]

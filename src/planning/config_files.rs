@@ -56,7 +56,7 @@ pub(crate) enum ConfigFilesError {
 
 impl ConfigFiles {
     /// The config folder: the given one, else the first default folder that exists.
-    fn folder(&self) -> &Path {
+    pub(super) fn folder(&self) -> &Path {
         let existing = DEFAULT_FOLDERS.iter().map(Path::new).find(|folder| folder.is_dir());
         self.folder.as_deref().or(existing).unwrap_or(Path::new(DEFAULT_FOLDERS[0]))
     }

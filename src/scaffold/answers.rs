@@ -41,7 +41,7 @@ impl EngineKind {
     }
 
     /// The engine's public image, if there is one that serves the OpenAI API.
-    pub(super) fn public_image(self) -> Option<&'static str> {
+    pub(crate) fn public_image(self) -> Option<&'static str> {
         match self {
             Self::Vllm => Some("vllm/vllm-openai:v0.13.0"),
             Self::Sglang => Some("lmsysorg/sglang:v0.5.8"),
@@ -147,12 +147,14 @@ pub(crate) struct Wishes {
     pub trigger: Option<SweepTrigger>,
 }
 
-/// A launcher that starts engines.
+/// What is asked to start engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LauncherWish {
     Local,
     Docker,
     Slurm,
+    /// No launcher: the engine runs behind a Service, whose URL is measured.
+    Kubernetes,
 }
 
 /// Vendor of a runner's GPUs.

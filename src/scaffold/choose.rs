@@ -1,7 +1,7 @@
 //! Completes the answers from the user's options and from what the machine has.
 
 use super::answers::{Answers, EngineKind, Launch, LauncherWish, SweepTrigger, Vendor, Wishes};
-use super::machine::{FoundEndpoint, Machine};
+use super::machine::{FoundEndpoint, FoundGpus, Machine};
 use super::naming;
 use crate::fleet::launcher::EngineAddress;
 
@@ -18,6 +18,10 @@ pub(crate) enum ChooseError {
     NoModel(String),
     #[error("{engine} has no public image; use --launcher local")]
     NoImage { engine: EngineKind },
+    #[error(
+        "--launcher kubernetes: imax does not start engines on Kubernetes yet; start the engine as a Deployment with a Service, run the runner in the cluster, and give the Service's URL in place of --launcher: --url http://NAME.NAMESPACE.svc:PORT --model NAME"
+    )]
+    Kubernetes,
     #[error("--{option} {found}: expected ASCII letters, digits, `.` and `-`, beginning with a letter or digit")]
     Name { option: &'static str, found: String },
 }
@@ -29,16 +33,11 @@ pub(crate) enum ChooseError {
 pub(crate) fn choose(wishes: &Wishes, machine: &Machine) -> Result<Answers, ChooseError> {
     let launch = launch(wishes, machine)?;
     let model = model(wishes, machine, &launch)?;
-    let gpus = machine
-        .gpus
-        .as_ref()
-        .filter(|_| launch.engine().is_none_or(|engine| engine != EngineKind::Mlx));
-    let found = gpus.map(|gpus| naming::hardware(&gpus.name));
-    let hardware = wishes.hardware.clone().or(found).unwrap_or_else(|| "cpu".to_owned());
+    let gpus = usable_gpus(launch.engine(), machine);
+    let hardware = wishes.hardware.clone().unwrap_or_else(|| usual_hardware(launch.engine(), machine));
     let precision = wishes.precision.clone().unwrap_or_else(|| naming::precision(&model).to_owned());
-    for (option, text) in [("hardware", &hardware), ("precision", &precision)] {
-        check_name(option, text)?;
-    }
+    check_name("hardware", &hardware)?;
+    check_name("precision", &precision)?;
     let vendor = match &wishes.hardware {
         Some(hardware) => vendor_of(hardware),
         None => gpus.map_or(Vendor::None, |gpus| gpus.vendor),
@@ -54,9 +53,26 @@ pub(crate) fn choose(wishes: &Wishes, machine: &Machine) -> Result<Answers, Choo
     })
 }
 
+fn usable_gpus(engine: Option<EngineKind>, machine: &Machine) -> Option<&FoundGpus> {
+    machine.gpus.as_ref().filter(|_| engine != Some(EngineKind::Mlx))
+}
+
+/// The label of this machine's runner: its GPU, else `cpu`.
+pub(crate) fn usual_hardware(engine: Option<EngineKind>, machine: &Machine) -> String {
+    usable_gpus(engine, machine).map_or_else(|| "cpu".to_owned(), |gpus| naming::hardware(&gpus.name))
+}
+
+/// Whether runners with this label have GPUs.
+pub(crate) fn has_gpus(hardware: &str) -> bool {
+    vendor_of(hardware) != Vendor::None
+}
+
 fn launch(wishes: &Wishes, machine: &Machine) -> Result<Launch, ChooseError> {
     if let Some(url) = &wishes.url {
         return Ok(Launch::Endpoint { url: endpoint_url(url)? });
+    }
+    if wishes.launcher == Some(LauncherWish::Kubernetes) {
+        return Err(ChooseError::Kubernetes);
     }
     let engine = match (wishes.engine, machine.endpoints.first()) {
         (Some(engine), _) => engine,
@@ -65,17 +81,26 @@ fn launch(wishes: &Wishes, machine: &Machine) -> Result<Launch, ChooseError> {
         }
         (None, _) => *machine.engines.first().ok_or_else(no_engine)?,
     };
-    let installed = machine.engines.contains(&engine);
-    let launcher = wishes.launcher.unwrap_or(match (installed, machine.slurm, machine.docker) {
-        (true, _, _) | (false, false, false) => LauncherWish::Local,
-        (false, true, _) => LauncherWish::Slurm,
-        (false, false, true) => LauncherWish::Docker,
-    });
-    match launcher {
+    match wishes.launcher.unwrap_or_else(|| usual_launcher(engine, machine)) {
         LauncherWish::Local => Ok(Launch::Local(engine)),
+        LauncherWish::Kubernetes => Err(ChooseError::Kubernetes),
         LauncherWish::Docker | LauncherWish::Slurm if engine.public_image().is_none() => Err(ChooseError::NoImage { engine }),
         LauncherWish::Docker => Ok(Launch::Docker(engine)),
         LauncherWish::Slurm => Ok(Launch::Slurm(engine)),
+    }
+}
+
+/// How an engine is started where the user does not say: as it is installed, else by what the machine has.
+pub(crate) fn usual_launcher(engine: EngineKind, machine: &Machine) -> LauncherWish {
+    let has_image = engine.public_image().is_some();
+    match (
+        machine.engines.contains(&engine),
+        has_image && machine.slurm,
+        has_image && machine.docker,
+    ) {
+        (true, _, _) | (false, false, false) => LauncherWish::Local,
+        (false, true, _) => LauncherWish::Slurm,
+        (false, false, true) => LauncherWish::Docker,
     }
 }
 
@@ -95,23 +120,28 @@ fn model(wishes: &Wishes, machine: &Machine, launch: &Launch) -> Result<String, 
             let listed = endpoint.and_then(|endpoint| endpoint.models.first().cloned());
             listed.ok_or_else(|| ChooseError::NoModel(format!("{url}/v1/models lists none")))
         }
-        Launch::Local(engine) | Launch::Docker(engine) | Launch::Slurm(engine) => default_model(*engine, machine),
+        Launch::Local(engine) | Launch::Docker(engine) | Launch::Slurm(engine) => {
+            let small = small_model(*engine, machine).map(str::to_owned);
+            small.ok_or_else(|| ChooseError::NoModel(format!("{engine} serves many")))
+        }
     }
 }
 
 /// A small model that the engine can download, for a first run.
-fn default_model(engine: EngineKind, machine: &Machine) -> Result<String, ChooseError> {
+pub(crate) fn small_model(engine: EngineKind, machine: &Machine) -> Option<&'static str> {
     match engine {
-        EngineKind::LlamaCpp => Ok("bartowski/SmolLM2-135M-Instruct-GGUF".to_owned()),
-        EngineKind::Ollama => Ok("smollm2:135m".to_owned()),
-        EngineKind::Mlx => Ok("mlx-community/SmolLM-135M-Instruct-4bit".to_owned()),
-        EngineKind::Vllm | EngineKind::Sglang if machine.gpus.is_some() => Ok("Qwen/Qwen3-0.6B".to_owned()),
-        EngineKind::Vllm | EngineKind::Sglang => Err(ChooseError::NoModel(format!("{engine} serves many"))),
+        EngineKind::LlamaCpp => Some("bartowski/SmolLM2-135M-Instruct-GGUF"),
+        EngineKind::Ollama => Some("smollm2:135m"),
+        EngineKind::Mlx => Some("mlx-community/SmolLM-135M-Instruct-4bit"),
+        EngineKind::Vllm | EngineKind::Sglang => machine.gpus.is_some().then_some("Qwen/Qwen3-0.6B"),
     }
 }
 
 /// The address without a final slash and without the API's path, as `launcher: endpoint` reads it.
-pub(super) fn endpoint_url(text: &str) -> Result<String, ChooseError> {
+///
+/// # Errors
+/// [`ChooseError::Url`].
+pub(crate) fn endpoint_url(text: &str) -> Result<String, ChooseError> {
     let address = EngineAddress::parse(text).ok_or_else(|| ChooseError::Url(text.to_owned()))?;
     Ok(address.url())
 }
@@ -124,7 +154,11 @@ fn vendor_of(hardware: &str) -> Vendor {
     }
 }
 
-fn check_name(option: &'static str, text: &str) -> Result<(), ChooseError> {
+/// Checks a value that becomes a part of file names and of YAML keys.
+///
+/// # Errors
+/// [`ChooseError::Name`].
+pub(crate) fn check_name(option: &'static str, text: &str) -> Result<(), ChooseError> {
     let is_safe =
         text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')) && text.starts_with(|c: char| c.is_ascii_alphanumeric());
     if is_safe {
@@ -222,6 +256,46 @@ mod tests {
             (Launch::Docker(EngineKind::Sglang), "h200")
         );
         assert!(matches!(choose(&wishes, &Machine::default()), Err(ChooseError::NoModel(_))));
+    }
+
+    #[test]
+    fn engine_is_started_as_it_is_installed_else_by_the_machine() {
+        for (engine, engines, slurm, docker, expected) in [
+            (EngineKind::Vllm, &[EngineKind::Vllm][..], true, true, LauncherWish::Local),
+            (EngineKind::Vllm, &[], true, true, LauncherWish::Slurm),
+            (EngineKind::Vllm, &[], false, true, LauncherWish::Docker),
+            (EngineKind::Vllm, &[], false, false, LauncherWish::Local),
+            // There is no image of MLX.
+            (EngineKind::Mlx, &[], true, true, LauncherWish::Local),
+        ] {
+            let machine = Machine {
+                engines: engines.to_vec(),
+                slurm,
+                docker,
+                ..Machine::default()
+            };
+            assert_eq!(usual_launcher(engine, &machine), expected, "{engine} {slurm} {docker}");
+        }
+    }
+
+    #[test]
+    fn kubernetes_is_measured_by_url() {
+        let mut wishes = Wishes {
+            launcher: Some(LauncherWish::Kubernetes),
+            model: Some("org/m".to_owned()),
+            ..Wishes::default()
+        };
+        let refused = choose(&wishes, &machine_with_endpoint()).unwrap_err().to_string();
+        assert!(refused.contains("--url http://NAME.NAMESPACE.svc:PORT"), "{refused}");
+        wishes.launcher = None;
+        wishes.url = Some("http://vllm.bench.svc:8000".to_owned());
+        let launch = choose(&wishes, &Machine::default()).unwrap().launch;
+        assert_eq!(
+            launch,
+            Launch::Endpoint {
+                url: "http://vllm.bench.svc:8000".to_owned()
+            }
+        );
     }
 
     #[test]

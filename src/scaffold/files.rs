@@ -4,7 +4,8 @@
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, context};
 
-use super::answers::{Answers, EngineKind, Launch, SweepTrigger};
+use super::answers::{Answers, EngineKind, Launch, SweepTrigger, Vendor};
+use crate::analysis::{CostModel, HardwareCost};
 
 /// A file to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub(crate) fn files_of(answers: &Answers) -> Result<Vec<ScaffoldFile>, ScaffoldE
             include_str!("templates/profile.yaml"),
             answers,
         )?,
+        rendered("configs/hardware.yaml", include_str!("templates/hardware.yaml"), answers)?,
+        rendered("configs/eval-thresholds.yaml", include_str!("templates/thresholds.yaml"), answers)?,
         rendered("imax.yaml", include_str!("templates/settings.yaml"), answers)?,
         rendered("perf-changelog.yaml", include_str!("templates/changelog.yaml"), answers)?,
         rendered(".github/workflows/benchmark.yml", include_str!("templates/workflow.yml"), answers)?,
@@ -115,16 +118,42 @@ fn variables(answers: &Answers) -> minijinja::Value {
         precision => answers.precision.as_str(),
         hardware => answers.hardware.as_str(),
         vendor => answers.vendor.as_str(),
-        is_gpu => answers.vendor != super::answers::Vendor::None,
+        is_gpu => answers.vendor != Vendor::None,
+        unit => if answers.vendor == Vendor::None { "this machine" } else { "a GPU" },
+        cost => list_price(&answers.hardware).map(|cost| cost_variables(&cost)),
         gpus => answers.gpus,
         config_key => answers.config_key(),
         trigger => answers.trigger.as_str(),
     }
 }
 
+/// Power and list prices that imax knows of the hardware, without guesses.
+fn list_price(hardware: &str) -> Option<HardwareCost> {
+    let known = CostModel::built_in(None).ok()?;
+    let mut cost = known.cost_of(hardware)?.clone();
+    cost.prices.retain(|price| price.provider != "guess");
+    (!cost.prices.is_empty()).then_some(cost)
+}
+
+fn cost_variables(cost: &HardwareCost) -> minijinja::Value {
+    let HardwareCost { tdp_w, host_w, prices } = cost;
+    // Rust writes 700 for 700.0, minijinja does not.
+    let prices = prices.iter().map(|price| {
+        context! {
+            provider => price.provider.as_str(),
+            date => price.date.as_str(),
+            usd_per_gpu_hour => price.usd_per_gpu_hour.to_string(),
+        }
+    });
+    context! {
+        tdp_w => tdp_w.to_string(),
+        host_w => host_w.to_string(),
+        prices => prices.collect::<Vec<_>>(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::answers::Vendor;
     use super::*;
 
     fn answers(launch: Launch, trigger: SweepTrigger) -> Answers {
@@ -165,6 +194,33 @@ mod tests {
     }
 
     #[test]
+    fn only_list_prices_are_written() {
+        for (hardware, vendor, price) in [
+            (
+                "h100",
+                Vendor::Nvidia,
+                Some("provider: \"aws\", date: 2026-04-22, usd_per_gpu_hour: 6.88"),
+            ),
+            ("mi300x", Vendor::Amd, Some("usd_per_gpu_hour: 1.85")),
+            ("mi355x", Vendor::Amd, None),
+            ("rtx4090", Vendor::Nvidia, None),
+            ("cpu", Vendor::None, None),
+        ] {
+            let mut answers = answers(Launch::Local(EngineKind::Vllm), SweepTrigger::Changelog);
+            (answers.hardware, answers.vendor) = (hardware.to_owned(), vendor);
+            let files = files_of(&answers).unwrap();
+            let file = files.iter().find(|file| file.path == "configs/hardware.yaml").unwrap();
+            let model = CostModel::parse(&file.text, None).unwrap();
+            assert!(model.knows(hardware), "{}", file.text);
+            assert_eq!(model.has_prices(), price.is_some(), "{}", file.text);
+            assert!(file.text.contains(price.unwrap_or("# cost:")), "{}", file.text);
+            // What a user uncomments is valid.
+            let uncommented = file.text.replace("    # cost", "    cost").replace("    #   ", "      ");
+            CostModel::parse(&uncommented, None).unwrap();
+        }
+    }
+
+    #[test]
     fn hostile_model_name_stays_a_string() {
         let mut answers = answers(Launch::Local(EngineKind::Vllm), SweepTrigger::Changelog);
         answers.model = "x\": evil\n- {{ 1 + 1 }} \u{2028}".to_owned();
@@ -172,5 +228,8 @@ mod tests {
         let config: serde_json::Value = serde_saphyr::from_str(&files[0].text).unwrap();
         let entry = config.as_object().unwrap().values().next().unwrap();
         assert_eq!(entry["model"], answers.model);
+        let thresholds = files.iter().find(|file| file.path == "configs/eval-thresholds.yaml").unwrap();
+        let document: serde_json::Value = serde_saphyr::from_str(&thresholds.text).unwrap();
+        assert!(document["models"][&answers.model].is_object(), "{document}");
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Machine {
     pub engines: Vec<EngineKind>,
     pub docker: bool,
     pub slurm: bool,
+    /// Whether `kubectl` is on `PATH`.
+    pub kubernetes: bool,
     pub gpus: Option<FoundGpus>,
 }
 
@@ -68,7 +70,22 @@ pub(crate) async fn examine_machine(url: Option<&str>, cancellation: &Cancellati
             .collect(),
         docker: has_program(&folders, "docker"),
         slurm: has_program(&folders, "sbatch"),
+        kubernetes: has_program(&folders, "kubectl"),
         gpus: tokio::task::block_in_place(|| gpus(cancellation)),
+    }
+}
+
+impl Machine {
+    /// The server at an address, if it was found.
+    pub(crate) fn endpoint(&self, url: &str) -> Option<&FoundEndpoint> {
+        self.endpoints.iter().find(|endpoint| endpoint.url == url)
+    }
+
+    /// Asks a server that was named later for its models.
+    pub(crate) async fn examine_endpoint(&mut self, url: &str) {
+        if self.endpoint(url).is_none() {
+            self.endpoints.extend(endpoint(url.to_owned()).await);
+        }
     }
 }
 

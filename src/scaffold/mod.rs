@@ -8,7 +8,7 @@ mod naming;
 mod write;
 
 pub(crate) use answers::{Answers, EngineKind, LauncherWish, SweepTrigger, Wishes};
-pub(crate) use choose::{ChooseError, choose};
+pub(crate) use choose::{ChooseError, check_name, choose, endpoint_url, has_gpus, small_model, usual_hardware, usual_launcher};
 pub(crate) use files::{ScaffoldError, ScaffoldFile, files_of};
 pub(crate) use machine::{Machine, examine_machine};
 pub(crate) use naming::model_prefix;

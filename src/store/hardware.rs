@@ -10,8 +10,6 @@ use crate::system::untrusted;
 
 /// Where a repository has its hardware facts.
 const REPOSITORY_FILE: &str = "configs/hardware.yaml";
-/// Those of this program's own repository.
-const BUILT_IN: &str = include_str!("../../configs/hardware.yaml");
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HardwareError {
@@ -35,11 +33,11 @@ pub(crate) fn repository_file() -> Option<&'static Path> {
 /// [`HardwareError`] for an invalid file, or a provider that has no price in it.
 pub(crate) fn cost_model(file: Option<&Path>, provider: Option<&str>) -> Result<CostModel, HardwareError> {
     let path = file.or(repository_file());
-    let text = match path {
-        Some(path) => untrusted::read_checked_out_text(path)?,
-        None => BUILT_IN.to_owned(),
+    let model = match path {
+        Some(path) => CostModel::parse(&untrusted::read_checked_out_text(path)?, provider),
+        None => CostModel::built_in(provider),
     };
-    CostModel::parse(&text, provider).map_err(|source| HardwareError::Facts {
+    model.map_err(|source| HardwareError::Facts {
         file: path.unwrap_or(Path::new(REPOSITORY_FILE)).display().to_string(),
         source,
     })

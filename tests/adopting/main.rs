@@ -11,6 +11,8 @@
 mod harness;
 
 mod init;
+#[cfg(target_os = "linux")]
+mod questions;
 mod sweep;
 
 /// Runs a command to its end.

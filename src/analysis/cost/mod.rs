@@ -6,11 +6,18 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::model::Layout;
 use crate::result::{Metric, Point};
+
+mod document;
+
+use document::{Document, Facility};
+pub use document::{HardwareCost, schema as hardware_schema};
+
+/// The file that imax is built with.
+const BUILT_IN: &str = include_str!("../../../configs/hardware.yaml");
 
 /// Prices, power and carbon, as `hardware.yaml` has them.
 #[derive(Debug, Clone)]
@@ -21,57 +28,12 @@ pub struct CostModel {
     provider: Option<String>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    facility: Facility,
-    hardware: BTreeMap<String, Entry>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Facility {
-    pue: f64,
-    carbon_g_per_kwh: f64,
-}
-
-/// A kind of GPU, without the keys of the simulated engine.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    #[serde(rename = "vendor")]
-    _vendor: IgnoredAny,
-    #[serde(rename = "peak_tflops")]
-    _peak_tflops: IgnoredAny,
-    #[serde(rename = "hbm_gb")]
-    _hbm_gb: IgnoredAny,
-    #[serde(rename = "hbm_gb_per_s")]
-    _hbm_gb_per_s: IgnoredAny,
-    cost: Option<HardwareCost>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HardwareCost {
-    tdp_w: f64,
-    host_w: f64,
-    prices: Vec<Price>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Price {
-    provider: String,
-    date: String,
-    usd_per_gpu_hour: f64,
-}
-
 /// Why a file is not a valid cost model.
 #[derive(Debug, thiserror::Error)]
 pub enum CostError {
     /// The file has another structure.
     #[error("{0}")]
-    Form(String),
+    Form(Box<serde_saphyr::Error>),
     /// A number is out of range.
     #[error("`{key}` is {found}, expected {expected}")]
     Number { key: String, found: f64, expected: &'static str },
@@ -145,27 +107,22 @@ pub struct PointCost {
     pub joules_per_output_token: Option<f64>,
 }
 
-impl HardwareCost {
-    fn check(&self, name: &str) -> Result<(), CostError> {
-        at_least(&format!("{name}.tdp_w"), self.tdp_w, 1.0, "watts")?;
-        at_least(&format!("{name}.host_w"), self.host_w, 0.0, "watts")?;
-        for price in &self.prices {
-            at_least(&format!("{name}.usd_per_gpu_hour"), price.usd_per_gpu_hour, 0.0, "dollars")?;
-        }
-        Ok(())
-    }
-}
-
 impl CostModel {
+    /// Reads the file that imax is built with. `provider` as of [`CostModel::parse`].
+    ///
+    /// # Errors
+    /// [`CostError::Provider`].
+    pub fn built_in(provider: Option<&str>) -> Result<Self, CostError> {
+        Self::parse(BUILT_IN, provider)
+    }
+
     /// Reads `hardware.yaml`. `provider` chooses among the prices; without it the first of each GPU counts.
     ///
     /// # Errors
     /// [`CostError`].
     pub fn parse(yaml: &str, provider: Option<&str>) -> Result<Self, CostError> {
-        let document: Document = serde_saphyr::from_str(yaml).map_err(|error| CostError::Form(error.to_string()))?;
-        let Facility { pue, carbon_g_per_kwh } = document.facility;
-        at_least("facility.pue", pue, 1.0, "1 or more")?;
-        at_least("facility.carbon_g_per_kwh", carbon_g_per_kwh, 0.0, "0 or more")?;
+        let document: Document = serde_saphyr::from_str(yaml).map_err(|error| CostError::Form(Box::new(error)))?;
+        document.facility.check()?;
         let mut hardware = BTreeMap::new();
         for (name, entry) in document.hardware {
             if let Some(cost) = &entry.cost {
@@ -243,6 +200,18 @@ impl CostModel {
         })
     }
 
+    /// Whether any hardware has a price.
+    #[must_use]
+    pub fn has_prices(&self) -> bool {
+        self.hardware.values().flatten().any(|cost| !cost.prices.is_empty())
+    }
+
+    /// Power and prices of a runner label's hardware, if the file has them.
+    #[must_use]
+    pub fn cost_of(&self, label: &str) -> Option<&HardwareCost> {
+        self.entry(label)?.as_ref()
+    }
+
     /// Whether the hardware of a runner label is described, with or without a price.
     #[must_use]
     pub fn knows(&self, label: &str) -> bool {
@@ -302,17 +271,6 @@ impl Rates {
         let output = point.get(Metric::OutputThroughputPerGpu).map(|rate| rate * generating);
         (total > 0.0).then_some(Self { gpus, total, output })
     }
-}
-
-fn at_least(key: &str, found: f64, least: f64, expected: &'static str) -> Result<(), CostError> {
-    if found.is_finite() && found >= least {
-        return Ok(());
-    }
-    Err(CostError::Number {
-        key: key.to_owned(),
-        found,
-        expected,
-    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! All findings in a repository's configs, runners, changelog, settings, recipes and runner profiles.
 
+mod cost_and_score_files;
 mod explain;
 mod referenced_files;
 
@@ -13,6 +14,7 @@ use crate::matrix::{self, Expansion};
 use crate::model::{Diagnostic, Diagnostics};
 use crate::system::untrusted;
 
+use cost_and_score_files::{check_hardware, check_thresholds};
 pub(crate) use explain::{Explained, Explanation, explain};
 use referenced_files::{Folders, check_changelog, check_image, check_profiles, check_recipes};
 
@@ -49,6 +51,8 @@ pub(crate) fn check(request: &CheckRequest) -> Result<Diagnostics, CheckError> {
     }
     found.append(check_changelog(&request.changelog)?);
     found.append(request.settings.check());
+    found.append(check_hardware(&request.configs));
+    found.append(check_thresholds(&request.configs));
     Ok(found)
 }
 

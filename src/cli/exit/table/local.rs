@@ -8,7 +8,9 @@ impl ExitOf for ChooseError {
     /// What cannot be detected has to be given on the command line.
     fn exit(&self) -> Exit {
         match self {
-            Self::NoEngine { .. } | Self::Url(_) | Self::NoModel(_) | Self::NoImage { .. } | Self::Name { .. } => Exit::Usage,
+            Self::NoEngine { .. } | Self::Url(_) | Self::NoModel(_) | Self::NoImage { .. } | Self::Kubernetes | Self::Name { .. } => {
+                Exit::Usage
+            }
         }
     }
 }

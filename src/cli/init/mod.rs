@@ -1,22 +1,31 @@
 //! `imax init`: writes the files of a benchmark repository for the engine and hardware of this machine or of the flags.
 
+mod prompt;
+mod questions;
+
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
+use tokio::task::block_in_place;
 
+use self::prompt::{Answered, prompted};
+use super::check::print_findings;
 use super::{Exit, Failure, OrExit as _, output};
+use crate::planning::check::{CheckRequest, check};
+use crate::planning::{ChangelogFiles, ConfigFiles, SettingsFile};
 use crate::scaffold::{
     Answers, EngineKind, LauncherWish, Machine, ScaffoldFile, SweepTrigger, Wishes, choose, examine_machine, existing, files_of,
     write_files,
 };
 use crate::system::cancellation::Cancellation;
 
-/// Write the files of a benchmark repository: config, runners, profile, recipe, settings, changelog, workflow.
+/// Write the files of a benchmark repository: config, runners, profile, recipe, prices, thresholds, settings, changelog, workflow.
 ///
-/// Detects running OpenAI-compatible servers, installed engines, Docker, Slurm and GPUs, and asks for the rest. With --yes, or without a
-/// terminal, it asks nothing.
+/// Detects running OpenAI-compatible servers, installed engines, Docker, Slurm, kubectl and GPUs, and asks for the rest. With --yes, or
+/// without a terminal, it asks nothing. The files are checked as by `imax check`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
         imax init --yes\n  \
@@ -91,6 +100,9 @@ enum LauncherArg {
     Docker,
     /// A job that the runner submits to a cluster
     Slurm,
+    /// Not supported yet: explains how to measure an engine on Kubernetes
+    #[value(alias = "k8s")]
+    Kubernetes,
 }
 
 impl From<LauncherArg> for LauncherWish {
@@ -99,6 +111,7 @@ impl From<LauncherArg> for LauncherWish {
             LauncherArg::Local => Self::Local,
             LauncherArg::Docker => Self::Docker,
             LauncherArg::Slurm => Self::Slurm,
+            LauncherArg::Kubernetes => Self::Kubernetes,
         }
     }
 }
@@ -172,13 +185,16 @@ fn parts(args: InitArgs) -> (Wishes, Destination) {
 pub(super) async fn run(args: InitArgs) -> Result<Exit, Failure> {
     let (mut wishes, destination) = parts(args);
     let cancellation = Cancellation::on_signals()?;
-    let machine = tokio::select! {
+    let mut machine = tokio::select! {
         machine = examine_machine(wishes.url.as_deref(), &cancellation) => machine,
         cause = cancellation.cancelled() => return Ok(cause.into()),
     };
     print_machine(&machine);
     if destination.may_ask {
-        questions::ask(&mut wishes, &machine).or_exit(Exit::Usage)?;
+        match asked(wishes, &mut machine, &cancellation).await? {
+            Answered::Answers(completed) => wishes = completed,
+            Answered::Cancelled(exit) => return Ok(nothing_written(exit)),
+        }
     }
     let answers = choose(&wishes, &machine)?;
     let files = files_of(&answers)?;
@@ -188,15 +204,41 @@ pub(super) async fn run(args: InitArgs) -> Result<Exit, Failure> {
         }
         return Ok(Exit::Success);
     }
-    if !files_may_be_written(&destination, &files)? {
-        return Ok(Exit::Success);
+    match files_may_be_written(&destination, &files, &cancellation).await? {
+        Answered::Answers(true) => {}
+        Answered::Answers(false) => return Ok(nothing_written(Exit::Success)),
+        Answered::Cancelled(exit) => return Ok(nothing_written(exit)),
     }
     write_files(&destination.folder, &files.iter().collect::<Vec<_>>())?;
     for file in &files {
         output::say(&format!("wrote {}", file.path));
     }
+    let checked = block_in_place(|| checked(&destination.folder))?;
     print_next_steps(&destination.folder, &answers);
-    Ok(Exit::Success)
+    Ok(checked)
+}
+
+fn nothing_written(exit: Exit) -> Exit {
+    output::say("nothing was written");
+    exit
+}
+
+/// The wishes with what the user answers.
+async fn asked(wishes: Wishes, machine: &mut Machine, cancellation: &Cancellation) -> Result<Answered<Wishes>, Failure> {
+    let seen = Arc::new(machine.clone());
+    let subject = prompted(cancellation, move || questions::ask_subject(wishes, &seen)).await?;
+    let wishes = match subject {
+        Answered::Answers(wishes) => wishes,
+        Answered::Cancelled(exit) => return Ok(Answered::Cancelled(exit)),
+    };
+    if let Some(url) = &wishes.url {
+        tokio::select! {
+            () = machine.examine_endpoint(url) => {}
+            cause = cancellation.cancelled() => return Ok(Answered::Cancelled(cause.into())),
+        }
+    }
+    let seen = machine.clone();
+    prompted(cancellation, move || questions::ask_details(wishes, &seen)).await
 }
 
 fn print_machine(machine: &Machine) {
@@ -209,24 +251,53 @@ fn print_machine(machine: &Machine) {
     if let Some(gpus) = &machine.gpus {
         output::say(&format!("found {} x {}", gpus.count, gpus.name));
     }
+    if machine.kubernetes {
+        output::say("found kubectl: an engine on Kubernetes is measured through the URL of its Service, with --url");
+    }
 }
 
 /// Whether no file would be overwritten, or the user agrees to it.
-fn files_may_be_written(destination: &Destination, files: &[ScaffoldFile]) -> Result<bool, Failure> {
+async fn files_may_be_written(
+    destination: &Destination,
+    files: &[ScaffoldFile],
+    cancellation: &Cancellation,
+) -> Result<Answered<bool>, Failure> {
     let lost = existing(&destination.folder, files);
     if lost.is_empty() || destination.force {
-        return Ok(true);
+        return Ok(Answered::Answers(true));
     }
     let names: Vec<&str> = lost.iter().map(|file| file.path.as_str()).collect();
     let names = names.join(", ");
     if destination.may_ask {
-        return questions::confirm(&format!("Overwrite {names}?")).or_exit(Exit::Usage);
+        let question = format!("Overwrite {names}?");
+        return prompted(cancellation, move || questions::confirm(&question)).await;
     }
     Err(anyhow!(
         "{} already has {names} with another content; nothing was written: overwrite with --force, or see the new ones with --dry-run",
         destination.folder.display()
     ))
     .or_exit(Exit::InvalidInput)
+}
+
+/// Checks the repository, of which the written files may be only a part.
+fn checked(folder: &Path) -> Result<Exit, Failure> {
+    let found = check(&CheckRequest {
+        configs: ConfigFiles {
+            folder: Some(folder.join("configs")),
+            ..ConfigFiles::default()
+        },
+        changelog: ChangelogFiles {
+            log: folder.join("perf-changelog.yaml").display().to_string(),
+        },
+        settings: SettingsFile {
+            path: Some(folder.join("imax.yaml")),
+        },
+        recipe_folder: folder.join("benchmarks"),
+        profile_folder: folder.join("runners"),
+    })?;
+    output::say("");
+    print_findings(&found);
+    Ok(if found.has_errors() { Exit::InvalidInput } else { Exit::Success })
 }
 
 fn print_next_steps(folder: &Path, answers: &Answers) {
@@ -236,64 +307,9 @@ fn print_next_steps(folder: &Path, answers: &Answers) {
         format!("  cd {}\n", folder.display())
     };
     output::say(&format!(
-        "\n{} measures {} on {}. Next:\n\n{steps}  imax check\n  imax sweep",
+        "\n{} measures {} on runners labelled {}. Next:\n\n{steps}  imax plan --all    # what is measured\n  imax sweep         # measures it on this machine",
         answers.config_key(),
         answers.model,
         answers.hardware
     ));
-}
-
-/// Questions on the terminal.
-mod questions {
-    use dialoguer::{Confirm, Input, Select};
-
-    use super::{EngineKind, Machine, SweepTrigger, Wishes};
-
-    /// Asks for what is neither given nor detected.
-    pub(super) fn ask(wishes: &mut Wishes, machine: &Machine) -> dialoguer::Result<()> {
-        if wishes.url.is_none() && wishes.engine.is_none() {
-            ask_engine(wishes, machine)?;
-        }
-        if wishes.model.is_none() && wishes.url.is_none() && machine.endpoints.is_empty() {
-            let model: String = Input::new()
-                .with_prompt("Model (empty: a small one)")
-                .allow_empty(true)
-                .interact_text()?;
-            wishes.model = Some(model).filter(|model| !model.is_empty());
-        }
-        if wishes.trigger.is_none() {
-            let triggers = [
-                ("entries of perf-changelog.yaml", SweepTrigger::Changelog),
-                ("every push", SweepTrigger::EveryPush),
-                ("every night", SweepTrigger::Nightly),
-                ("every release", SweepTrigger::Release),
-            ];
-            let names = triggers.map(|(name, _)| name);
-            let chosen = Select::new()
-                .with_prompt("What starts a sweep?")
-                .items(names)
-                .default(0)
-                .interact()?;
-            wishes.trigger = triggers.get(chosen).map(|(_, trigger)| *trigger);
-        }
-        Ok(())
-    }
-
-    fn ask_engine(wishes: &mut Wishes, machine: &Machine) -> dialoguer::Result<()> {
-        let mut names: Vec<String> = machine.endpoints.iter().map(|endpoint| format!("the server {endpoint}")).collect();
-        names.extend(EngineKind::ALL.map(|engine| {
-            let installed = if machine.engines.contains(&engine) { " (installed)" } else { "" };
-            format!("{engine}{installed}")
-        }));
-        let chosen = Select::new().with_prompt("What is measured?").items(&names).default(0).interact()?;
-        match machine.endpoints.get(chosen) {
-            Some(endpoint) => wishes.url = Some(endpoint.url.clone()),
-            None => wishes.engine = EngineKind::ALL.get(chosen - machine.endpoints.len()).copied(),
-        }
-        Ok(())
-    }
-
-    pub(super) fn confirm(question: &str) -> dialoguer::Result<bool> {
-        Confirm::new().with_prompt(question).default(false).interact()
-    }
 }
