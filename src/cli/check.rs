@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::changelog::ChangelogArgs;
 use super::configs::ConfigArgs;
 use super::settings::SettingsArgs;
-use super::{Exit, Failure, OrExit as _, output};
+use super::{Exit, Failure, OrExit as _, output, terminal};
 use crate::github::annotations;
 use crate::job::{CandidateState, ProfileChoice, RecipeChoice, RecipeStyle};
 use crate::model::{Diagnostics, RunnerName, Severity};
@@ -77,14 +77,14 @@ pub(super) fn run(args: CheckArgs) -> Result<Exit, Failure> {
         return match explain(&request, &pattern)? {
             Explained::Configs(explanations) => print_explanations(&explanations, &request, format),
             Explained::InvalidCatalog(found) => {
-                print_human(&found);
+                print_findings(&found);
                 Ok(Exit::InvalidInput)
             }
         };
     }
     let found = check(&request)?;
     match format {
-        Format::Human => print_human(&found),
+        Format::Human => print_findings(&found),
         Format::Json => output::emit(&report::json_of_diagnostics(&found).or_exit(Exit::InvalidInput)?)?,
         Format::Github => output::emit_commands(&annotations(&found))?,
         Format::Sarif => output::emit(&report::sarif_of_diagnostics(&found, env!("CARGO_PKG_VERSION")).or_exit(Exit::InvalidInput)?)?,
@@ -93,9 +93,10 @@ pub(super) fn run(args: CheckArgs) -> Result<Exit, Failure> {
     Ok(if is_refused { Exit::InvalidInput } else { Exit::Success })
 }
 
-fn print_human(found: &Diagnostics) {
+/// The findings for people, and their number.
+pub(super) fn print_findings(found: &Diagnostics) {
     if !found.is_empty() {
-        output::say(&format!("{found}\n"));
+        output::say(&format!("{}\n", found.styled(terminal::stderr_findings())));
     }
     let warnings = found.iter().filter(|finding| finding.severity == Severity::Warning).count();
     output::say(&format!("{}, {}", counted(found.errors(), "error"), counted(warnings, "warning")));

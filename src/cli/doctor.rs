@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use comfy_table::{ContentArrangement, Table, presets};
 
 use super::row::read_row;
+use super::terminal::stdout_style;
 use super::{Exit, Failure, output};
 use crate::execution::{Examination, ExaminationError, ExaminationRequest, examine};
 use crate::job::Grade;
+use crate::report::{Mark, TextStyle, wrapped_text};
 use crate::system::cancellation::Cancellation;
 
 /// Examine this node: GPUs, driver, disk, port, model hub, services, clock, leftovers.
@@ -95,7 +96,7 @@ pub fn run(args: DoctorArgs) -> Result<Exit, Failure> {
         print_problems(&examination);
     }
     match format {
-        Format::Table => output::emit(&table(&examination))?,
+        Format::Table => output::emit(&table(&examination, stdout_style()))?,
         Format::Json => output::emit_json(&examination)?,
     }
     Ok(match examination.worst {
@@ -110,19 +111,29 @@ fn print_problems(examination: &Examination) {
     }
 }
 
-fn table(examination: &Examination) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_BORDERS_ONLY_CONDENSED);
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["check", "", "what was found"]);
+/// A line for each finding: grade, check, and what was found, broken at spaces to the width of the terminal.
+fn table(examination: &Examination, style: TextStyle) -> String {
+    let checks = examination.findings.iter().map(|finding| finding.check.as_str().len());
+    let width = checks.max().unwrap_or(0);
+    let mut text = String::new();
     for finding in &examination.findings {
         let detail: String = finding.detail.chars().filter(|c| !c.is_control()).collect();
-        table.add_row([finding.check.as_str(), finding.grade.as_str(), &detail]);
+        let detail = wrapped_text(&detail, GRADE_WIDTH + width + 4, style.width);
+        let grade = style.painted(mark_of(finding.grade), &format!("{:GRADE_WIDTH$}", finding.grade.as_str()));
+        text.push_str(&format!("{grade}  {:width$}  {detail}\n", finding.check.as_str()));
     }
-    format!(
-        "{table}\n{} with profile {}: {}\n",
-        examination.host,
-        examination.profile,
-        examination.worst.as_str()
-    )
+    let worst = style.painted(mark_of(examination.worst), examination.worst.as_str());
+    format!("{text}{} with profile {}: {worst}\n", examination.host, examination.profile)
+}
+
+/// Columns of the longest grade.
+const GRADE_WIDTH: usize = 7;
+
+fn mark_of(grade: Grade) -> Mark {
+    match grade {
+        Grade::Ok => Mark::Good,
+        Grade::Unknown => Mark::Neutral,
+        Grade::Warning => Mark::Unsure,
+        Grade::Failed => Mark::Bad,
+    }
 }

@@ -1,15 +1,17 @@
 //! `imax plan`: plans the jobs for a change between two revisions, or for a GitHub event.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use globset::{Glob, GlobSetBuilder};
 
 use super::changelog::ChangelogArgs;
 use super::configs::ConfigArgs;
+use super::plan_table::plan_table;
 use super::settings::SettingsArgs;
-use super::{Exit, Failure, OrExit as _, output};
+use super::{Exit, Failure, OrExit as _, output, terminal};
 use crate::github::workflow::WorkflowFiles;
 use crate::matrix::plan::{Estimate, Options};
 use crate::planning::{
@@ -18,7 +20,7 @@ use crate::planning::{
 
 /// Plan the measurements that a change of the changelog requests.
 ///
-/// Prints the search space as JSON. In a GitHub workflow it also sets the step outputs run, matrix, batches, count,
+/// Prints the search space: a table on a terminal, JSON elsewhere. In a GitHub workflow it also sets the step outputs run, matrix, batches, count,
 /// search-space-config, mode, reason, fail-fast, canary, plan-file, base-sha and head-sha. Configs are read from the
 /// checkout, which must be of the later revision.
 #[derive(Debug, Args)]
@@ -99,11 +101,23 @@ pub(super) struct PlanArgs {
     #[arg(long, value_name = "FOLDER")]
     job_records: Option<PathBuf>,
 
+    /// Format of the search space [default: table on a terminal, json elsewhere]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+
     #[command(flatten)]
     changelog: ChangelogArgs,
 
     #[command(flatten)]
     configs: ConfigArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// A line for each engine configuration, with its concurrencies
+    Table,
+    /// JSON, as `imax sweep` and workflows read it
+    Json,
 }
 
 impl TryFrom<PlanArgs> for (PlanRequest, PublishOptions) {
@@ -115,6 +129,7 @@ impl TryFrom<PlanArgs> for (PlanRequest, PublishOptions) {
             head_ref,
             merge_base,
             event: _,
+            format: _,
             all,
             config_keys,
             changed,
@@ -193,19 +208,30 @@ fn workflow_variable(name: &str) -> anyhow::Result<String> {
 }
 
 pub(super) async fn run(args: PlanArgs) -> Result<Exit, Failure> {
+    let format = args.format.unwrap_or_else(usual_format);
     let (request, options) = args.try_into().or_exit(Exit::Usage)?;
     let result = planning::plan(&request, &output::say).await?;
     let workflow = WorkflowFiles::from_environment();
     match result {
         PlanResult::Sweep(plan) => {
-            let Published { totals, search_space } = planning::publish(&plan, &options, &workflow, &output::say)?;
+            let Published {
+                totals,
+                search_space,
+                jobs,
+            } = planning::publish(&plan, &options, &workflow, &output::say)?;
             output::say(&format!("plan: {totals}"));
-            output::emit(&format!("{search_space}\n"))?;
+            match format {
+                Format::Table => output::emit(&plan_table(&jobs, terminal::stdout_style()))?,
+                Format::Json => output::emit(&format!("{search_space}\n"))?,
+            }
         }
         PlanResult::NoRun { reason } => {
             let search_space = planning::publish_no_run(NoRun::NotTriggered, &reason, &workflow)?;
             output::say(&format!("no run: {reason}"));
-            output::emit(&format!("{search_space}\n"))?;
+            match format {
+                Format::Table => {}
+                Format::Json => output::emit(&format!("{search_space}\n"))?,
+            }
         }
         PlanResult::Refused { reason } => {
             planning::publish_no_run(NoRun::Refused, &reason, &workflow)?;
@@ -213,4 +239,12 @@ pub(super) async fn run(args: PlanArgs) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Success)
+}
+
+/// People at a terminal want to see what will run; programs read a pipe.
+fn usual_format() -> Format {
+    match std::io::stdout().is_terminal() {
+        true => Format::Table,
+        false => Format::Json,
+    }
 }

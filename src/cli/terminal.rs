@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 
 use anstream::{AutoStream, ColorChoice};
 
+use crate::model::DiagnosticStyle;
 use crate::report::TextStyle;
 
 /// Style of text on stdout: the width of the terminal, or else of COLUMNS; colours on a terminal unless NO_COLOR is set or TERM is `dumb`,
@@ -17,6 +18,17 @@ pub fn stdout_style() -> TextStyle {
             .map(|(_, columns)| usize::from(columns))
             .or_else(columns),
         has_colors: AutoStream::choice(&stdout) != ColorChoice::Never,
+    }
+}
+
+/// Style of findings on stderr: width and colours as of [`stdout_style`].
+#[must_use]
+pub fn stderr_findings() -> DiagnosticStyle {
+    let stderr = std::io::stderr();
+    let columns = console::Term::stderr().size_checked().map(|(_, columns)| usize::from(columns));
+    DiagnosticStyle {
+        has_colors: AutoStream::choice(&stderr) != ColorChoice::Never,
+        width: columns.or_else(self::columns).unwrap_or(DiagnosticStyle::PLAIN.width),
     }
 }
 

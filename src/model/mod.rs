@@ -25,7 +25,7 @@ mod variable;
 mod workload;
 
 pub use component::{Component, KvOffloading};
-pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use diagnostic::{Diagnostic, DiagnosticStyle, Diagnostics, Severity};
 pub use error_text::with_causes;
 pub use failure::FailureClass;
 pub use identity::{CURVE_KEY_VERSION, Digest};

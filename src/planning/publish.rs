@@ -28,6 +28,8 @@ pub(crate) struct Published {
     pub totals: Totals,
     /// The search space to run, as JSON.
     pub search_space: String,
+    /// Its jobs.
+    pub jobs: Vec<Job>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +68,9 @@ pub(crate) fn publish(
     let published = Published {
         totals: Totals::of(sweep.change.added.len(), &jobs),
         search_space: serde_json::to_string(plan.to_run())?,
+        jobs,
     };
+    let jobs = &published.jobs;
     let reason = if jobs.is_empty() {
         format!("{} But no job follows: {}.", sweep.reason, why_no_job(sweep))
     } else {
@@ -74,14 +78,14 @@ pub(crate) fn publish(
     };
     let mut plan_file = plan_file.clone();
     if workflow.takes_outputs() {
-        set_outputs(sweep, &jobs, &published, &reason, &mut plan_file, workflow, warn)?;
+        set_outputs(sweep, jobs, &published, &reason, &mut plan_file, workflow, warn)?;
     }
     if let Some(path) = &plan_file {
         let head = sweep.change.head.map(|head| head.to_string());
-        files::write_json(path, &PlanFile::new(&jobs, &plan.whole, head))?;
+        files::write_json(path, &PlanFile::new(jobs, &plan.whole, head))?;
     }
-    let known = durations.as_ref().and_then(|durations| durations.known(&jobs));
-    workflow.add_summary(&plan::summary(&reason, published.totals, &jobs, plan.estimate, known))?;
+    let known = durations.as_ref().and_then(|durations| durations.known(jobs));
+    workflow.add_summary(&plan::summary(&reason, published.totals, jobs, plan.estimate, known))?;
     if let (Some(earlier), Some(path)) = (&sweep.earlier, &options.plan_file) {
         earlier.copy_results(path)?;
     }

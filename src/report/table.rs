@@ -3,6 +3,7 @@
 use super::columns::Column;
 use super::sentences;
 use super::text_table::{TextCell, TextColumn, TextStyle, TextTable};
+use super::text_wrap::wrapped_text;
 use super::view::{Cell, Group, TableRow, View};
 
 /// The report as plain text: the verdict, then a table a group. The best of each group has a star; a change that means something has its
@@ -13,20 +14,25 @@ pub fn table(view: &View, style: TextStyle) -> String {
     if let Some(comparison) = view.comparison {
         let basis = sentences::basis(comparison);
         let basis = if basis.is_empty() { basis } else { format!("; {basis}") };
-        text.push_str(&format!("{} compared with {}{basis}\n", comparison.head, comparison.base));
+        push_line(
+            &mut text,
+            &format!("{} compared with {}{basis}", comparison.head, comparison.base),
+            0,
+            style,
+        );
         for rule in &comparison.rules {
-            text.push_str(&format!("{rule}\n"));
+            push_line(&mut text, rule, 0, style);
         }
     }
     for answer in &view.answers {
-        text.push_str(&format!("{answer}\n"));
+        push_line(&mut text, answer, 0, style);
     }
     let columns = view.columns();
     for group in &view.groups {
         let table = group_table(group, &columns).render(style);
         text.push_str(&format!("\n{}\n{table}", group.heading()));
         for (row, failure) in failures(group) {
-            text.push_str(&format!("{}: {failure}\n", row.point.key));
+            push_line(&mut text, &format!("{}: {failure}", row.point.key), 2, style);
         }
     }
     if view.has_marks() {
@@ -37,17 +43,25 @@ pub fn table(view: &View, style: TextStyle) -> String {
         for line in list.lines {
             let note = line.note.map_or_else(String::new, |note| format!("; {note}"));
             let detail = style.painted(line.mark, &line.detail);
-            text.push_str(&format!("  {}: {detail}{note}\n", line.what));
+            text.push_str("  ");
+            push_line(&mut text, &format!("{}: {detail}{note}", line.what), 4, style);
         }
     }
     text.push_str(&view.scores().lines());
     for problem in &view.run.problems {
-        text.push_str(&format!("note: {problem}\n"));
+        push_line(&mut text, &format!("note: {problem}"), 2, style);
     }
     for note in &view.cost_notes {
-        text.push_str(&format!("note: {note}\n"));
+        push_line(&mut text, &format!("note: {note}"), 2, style);
     }
     text
+}
+
+/// A sentence, broken at spaces where the terminal is narrower; lines after the first are indented. Colours count as text, so that a line
+/// with them is a little shorter.
+fn push_line(text: &mut String, line: &str, indent: usize, style: TextStyle) {
+    text.push_str(&wrapped_text(line, indent, style.width));
+    text.push('\n');
 }
 
 /// What the signs of changes mean.

@@ -186,3 +186,19 @@ fn shipped_tasks_are_named_from_any_folder() {
         "{said}"
     );
 }
+
+#[test]
+fn scores_fit_the_terminal() {
+    let engine = model_server::start(Behaviour::Correct(45));
+    for columns in [80, 100, 120] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = command(&engine.url, folder.path(), &[])
+            .env("COLUMNS", columns.to_string())
+            .finish();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("0.7500") && text.contains("strict-match"), "{text}");
+        for line in text.lines() {
+            assert!(line.chars().count() <= columns, "{columns}: {text}");
+        }
+    }
+}

@@ -30,6 +30,7 @@ mod servers;
 mod shards;
 mod simulated;
 mod simulator;
+mod terminal_width;
 mod threads;
 mod tokenizers;
 mod truth;

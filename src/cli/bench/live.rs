@@ -1,15 +1,13 @@
 //! Progress of a measurement: a bar or a table on a terminal, otherwise a line every ten seconds.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::super::heartbeat::LINE_INTERVAL;
 use super::super::output::say;
 use super::super::terminal;
 use crate::load::Progress;
-
-/// Time between two lines if stderr is not a terminal.
-const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub enum Live {

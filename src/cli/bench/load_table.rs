@@ -4,7 +4,7 @@ use super::live::output_rate;
 use crate::load::settings::MetricName;
 use crate::load::statistics::{self, Summary};
 use crate::load::{BenchmarkSettings, Measured, Progress};
-use crate::report::{Rank, TextStyle, TextTable};
+use crate::report::{Rank, TextStyle, TextTable, wrapped_text};
 
 #[derive(Debug, Default)]
 pub struct LoadTable {
@@ -78,7 +78,7 @@ impl LoadTable {
     pub fn text(&self, style: TextStyle) -> String {
         let mut text = format!("{}TTFT and E2EL are medians; -: too few values\n", table(self.rows.iter(), style));
         for failure in &self.failures {
-            text.push_str(failure);
+            text.push_str(&wrapped_text(failure, 0, style.width));
             text.push('\n');
         }
         text
@@ -122,4 +122,41 @@ fn p99(summary: &Summary) -> String {
     let is_known = statistics::count(summary.count) >= statistics::values_needed(99.0);
     let found = summary.percentiles.iter().find(|(p, _)| *p == 99.0).filter(|_| is_known);
     found.map_or_else(|| "-".to_owned(), |(_, ms)| format!("{ms:.1}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use unicode_width::UnicodeWidthStr as _;
+
+    use super::*;
+
+    #[test]
+    fn large_numbers_and_failures_fit_the_terminal() {
+        let row = [
+            "1024",
+            "1048576",
+            "1048576",
+            "12345.67",
+            "1234567",
+            "12345.6",
+            "123456.7",
+            "1234567.8",
+            "12345678.9",
+        ];
+        let failure = "concurrency 1024: 12 failed with connect: cannot connect to http://engine.example:8000 within 10 s, nothing listens";
+        let loads = LoadTable {
+            rows: vec![row.map(str::to_owned), row.map(str::to_owned)],
+            failures: vec![failure.to_owned()],
+        };
+        for columns in [80, 100, 120] {
+            let text = loads.text(TextStyle {
+                width: Some(columns),
+                has_colors: false,
+            });
+            assert!(text.contains("1234567 ") && text.contains("12 failed with connect"), "{text}");
+            for line in text.lines() {
+                assert!(line.width() <= columns, "{columns}: {line}");
+            }
+        }
+    }
 }

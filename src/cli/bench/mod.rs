@@ -16,6 +16,7 @@ use std::io;
 use super::output::{self, say};
 use super::{Exit, Failure, terminal};
 use crate::measure::{BenchEvent, BenchOutcome, BenchSettings, SearchGoal, SearchOutcome, SearchSettings, bench, search};
+use crate::report::wrapped_text;
 use crate::system::cancellation::Cancellation;
 use arguments::BenchTask;
 use live::Live;
@@ -71,7 +72,9 @@ fn measure_for_a_minute(settings: &SearchSettings, pages: OverviewArgs, stop: &C
         SearchOutcome::Ended(outcome) => return Ok(outcome.into()),
     };
     output::emit(&minute.table())?;
-    output::emit(&search_table::conclusion(&result, &settings.goal))?;
+    let conclusion = search_table::conclusion(&result, &settings.goal);
+    let conclusion = wrapped_text(conclusion.trim_end(), 0, terminal::stdout_style().width);
+    output::emit(&format!("{conclusion}\n"))?;
     let files = settings.bench.result_files.as_ref();
     let pages = match files {
         Some(files) => pages.with_page(files.folder.join("report.html")),

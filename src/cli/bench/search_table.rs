@@ -2,7 +2,7 @@
 
 use crate::load::search::LoadQuantity;
 use crate::measure::{SearchGoal, SearchResult, TriedLoad};
-use crate::report::{Rank, TextStyle, TextTable};
+use crate::report::{Rank, TextStyle, TextTable, wrapped_text};
 
 /// The loads in ascending order, followed by the conclusion.
 #[must_use]
@@ -35,7 +35,8 @@ pub fn search_table(result: &SearchResult, goal: &SearchGoal, style: TextStyle) 
         table.add_row(row);
     }
     let mut text = table.render(style);
-    text.push_str(&conclusion(result, goal));
+    text.push_str(&wrapped_text(conclusion(result, goal).trim_end(), 0, style.width));
+    text.push('\n');
     text
 }
 

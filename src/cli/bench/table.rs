@@ -6,7 +6,7 @@ use crate::load::Measured;
 use crate::load::server_figures::imbalance;
 use crate::load::settings::MetricName;
 use crate::load::{statistics, validity};
-use crate::report::{Rank, TextStyle, TextTable};
+use crate::report::{Rank, TextStyle, TextTable, wrapped_text};
 
 /// The latencies of a run, followed by its failures.
 #[must_use]
@@ -23,8 +23,7 @@ pub fn table(measured: &Measured, style: TextStyle) -> String {
         .arrival
         .max_concurrency
         .map_or_else(|| "unlimited".to_owned(), |n| n.to_string());
-    let _ = writeln!(
-        text,
+    let totals = format!(
         "{} of {} requests in {:.2} s at concurrency {concurrency}: {:.2} req/s, {:.1} output tok/s, {:.1} tok/s in all",
         measured.completed(),
         measured.run.records.len().max(asked),
@@ -33,6 +32,7 @@ pub fn table(measured: &Measured, style: TextStyle) -> String {
         throughput.output_tokens,
         throughput.tokens,
     );
+    let _ = writeln!(text, "{}", wrapped_text(&totals, 0, style.width));
     let mut has_unknown = false;
     let mut table = TextTable::default();
     table.add_column("ms", Rank::Always);
@@ -63,7 +63,11 @@ pub fn table(measured: &Measured, style: TextStyle) -> String {
     }
     text.push_str(&servers_table(measured, style));
     for (code, (count, example)) in validity::failures(&measured.run.records) {
-        let _ = writeln!(text, "{count} failed with {code}: {example}");
+        let _ = writeln!(
+            text,
+            "{}",
+            wrapped_text(&format!("{count} failed with {code}: {example}"), 0, style.width)
+        );
     }
     text
 }

@@ -3,6 +3,8 @@
 
 mod render;
 
+pub use render::DiagnosticStyle;
+
 use std::fmt;
 
 use super::Place;
@@ -97,7 +99,7 @@ impl Diagnostic {
 /// The diagnostic as a terminal shows it.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&render::render(self))
+        f.write_str(&render::render(self, DiagnosticStyle::PLAIN))
     }
 }
 
@@ -139,6 +141,17 @@ impl Diagnostics {
         }
         self.errors = errors;
         self.more += more;
+    }
+
+    /// All findings as a terminal shows them, an empty line between them.
+    #[must_use]
+    pub fn styled(&self, style: DiagnosticStyle) -> String {
+        let findings = self.list.iter().map(|diagnostic| render::render(diagnostic, style));
+        let mut text = findings.collect::<Vec<_>>().join("\n\n");
+        if self.more > 0 {
+            text.push_str(&format!("\n\nand {} more, not shown", self.more));
+        }
+        text
     }
 
     /// The number of findings that were not kept.
@@ -214,16 +227,7 @@ impl IntoIterator for Diagnostics {
 /// All findings for a terminal, an empty line between them.
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, diagnostic) in self.list.iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n\n")?;
-            }
-            diagnostic.fmt(f)?;
-        }
-        match self.more {
-            0 => Ok(()),
-            more => write!(f, "\n\nand {more} more, not shown"),
-        }
+        f.write_str(&self.styled(DiagnosticStyle::PLAIN))
     }
 }
 

@@ -14,7 +14,28 @@ const SNIPPET_WIDTH: usize = 160;
 /// it: a line of 8 MB took 2.6 s, and there may be a thousand findings in it.
 const LONGEST_LINE: usize = 10_000;
 
-pub(super) fn render(diagnostic: &Diagnostic) -> String {
+/// How findings look on a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiagnosticStyle {
+    pub has_colors: bool,
+    /// Columns of a snippet.
+    pub width: usize,
+}
+
+impl DiagnosticStyle {
+    /// Text for logs and files.
+    pub const PLAIN: Self = Self {
+        has_colors: false,
+        width: SNIPPET_WIDTH,
+    };
+
+    fn renderer(self) -> Renderer {
+        let renderer = if self.has_colors { Renderer::styled() } else { Renderer::plain() };
+        renderer.term_width(self.width.min(SNIPPET_WIDTH))
+    }
+}
+
+pub(super) fn render(diagnostic: &Diagnostic, style: DiagnosticStyle) -> String {
     let level = match diagnostic.severity {
         Severity::Warning => Level::WARNING,
         Severity::Error => Level::ERROR,
@@ -29,7 +50,7 @@ pub(super) fn render(diagnostic: &Diagnostic) -> String {
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(printable(help)));
     }
-    Renderer::plain().term_width(SNIPPET_WIDTH).render(&[group])
+    style.renderer().render(&[group])
 }
 
 fn add_place<'a>(group: Group<'a>, place: &'a Place, kind: AnnotationKind, label: Option<&str>) -> Group<'a> {
@@ -74,6 +95,10 @@ mod tests {
     use super::*;
     use crate::model::{Position, SourceFile, Span};
 
+    fn plain(diagnostic: &Diagnostic) -> String {
+        render(diagnostic, DiagnosticStyle::PLAIN)
+    }
+
     fn place(text: &str, line: usize, column: usize, width: usize) -> Place {
         let end = Position {
             line,
@@ -95,7 +120,7 @@ mod tests {
             .at(place(text, 3, 3, 3))
             .related(place(text, 1, 1, 2), "`tp` is here")
             .help("did you mean `tp`?");
-        insta::assert_snapshot!(render(&diagnostic), @r"
+        insta::assert_snapshot!(plain(&diagnostic), @r"
         error[unknown-field]: unknown field `tpp`
          --> a.yaml:3:3
           |
@@ -114,7 +139,7 @@ mod tests {
     #[test]
     fn diagnostic_without_place_has_title_and_help() {
         let diagnostic = Diagnostic::warning("file", "no config found").help("add configs/*-master.yaml");
-        insta::assert_snapshot!(render(&diagnostic), @r"
+        insta::assert_snapshot!(plain(&diagnostic), @r"
         warning[file]: no config found
          |
          = help: add configs/*-master.yaml
@@ -124,7 +149,7 @@ mod tests {
     #[test]
     fn mark_stands_below_wide_characters() {
         let diagnostic = Diagnostic::error("x", "y").at(place("模型: tpp\n", 1, 5, 3));
-        insta::assert_snapshot!(render(&diagnostic), @r"
+        insta::assert_snapshot!(plain(&diagnostic), @r"
         error[x]: y
          --> a.yaml:1:5
           |
@@ -136,7 +161,7 @@ mod tests {
     #[test]
     fn place_on_an_empty_line_is_shown_without_the_line() {
         let diagnostic = Diagnostic::error("x", "y").at(place("a: 1\n\n", 2, 1, 1));
-        insta::assert_snapshot!(render(&diagnostic), @r"
+        insta::assert_snapshot!(plain(&diagnostic), @r"
         error[x]: y
         --> a.yaml:2:1
         ");
@@ -145,7 +170,7 @@ mod tests {
     #[test]
     fn long_line_is_cut_around_the_mark() {
         let text = format!("{}x", "a".repeat(5_000));
-        let shown = render(&Diagnostic::error("x", "y").at(place(&text, 1, 5_001, 1)));
+        let shown = plain(&Diagnostic::error("x", "y").at(place(&text, 1, 5_001, 1)));
         assert!(
             shown.len() < 600 && shown.contains("a.yaml:1:5001") && shown.contains("ax"),
             "{shown}"
@@ -155,7 +180,7 @@ mod tests {
     #[test]
     fn very_long_line_is_not_shown() {
         let text = "a".repeat(LONGEST_LINE + 1);
-        let shown = render(&Diagnostic::error("x", "y").at(place(&text, 1, 5_001, 1)));
+        let shown = plain(&Diagnostic::error("x", "y").at(place(&text, 1, 5_001, 1)));
         assert_eq!(shown, "error[x]: y\n--> a.yaml:1:5001");
     }
 
@@ -167,6 +192,22 @@ mod tests {
             .at(place.clone())
             .related(place, hostile)
             .help(hostile);
-        assert!(!render(&diagnostic).contains('\u{1b}'));
+        assert!(!plain(&diagnostic).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn colours_change_no_text_and_snippets_fit_the_width() {
+        let text = format!("key: {}x", "a ".repeat(100));
+        let diagnostic = Diagnostic::error("x", "y").at(place(&text, 1, 100, 3)).help("z");
+        for width in [80, 100, 120] {
+            let style = |has_colors| DiagnosticStyle { has_colors, width };
+            let colored = render(&diagnostic, style(true));
+            assert!(colored.contains("\u{1b}["), "{colored}");
+            let plain = render(&diagnostic, style(false));
+            assert_eq!(console::strip_ansi_codes(&colored), plain);
+            for line in plain.lines() {
+                assert!(line.chars().count() <= width, "{width}: {line}");
+            }
+        }
     }
 }
