@@ -9,6 +9,7 @@ use globset::Glob;
 
 use super::bench::table;
 use super::dialect::DialectArg;
+use super::heartbeat::Heartbeat;
 use super::{Exit, Failure, OrExit as _, output, terminal};
 use crate::analysis::Run;
 use crate::github::{self, Downloaded};
@@ -222,6 +223,10 @@ fn merge_shards(folder: &Path, out: &Path) -> Result<Exit, Failure> {
 /// Downloads artifacts and returns the path of the plan file among them.
 async fn download(repository: Option<&str>, request: &RunDownload) -> Result<Option<PathBuf>, Failure> {
     let (client, repository) = github::connect(repository)?;
+    let run = request.run_id;
+    let _heartbeat = Heartbeat::start(false, move |elapsed| {
+        format!("downloading the artifacts of run {run}: {} s so far", elapsed.as_secs())
+    });
     let artifacts = collect::download(&client, &repository, request).await?;
     let Downloaded { fetched, kept, expired } = artifacts.downloaded;
     output::say(&format!("artifacts: {fetched} downloaded, {kept} already present"));

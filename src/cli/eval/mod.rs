@@ -6,9 +6,14 @@ mod table;
 
 pub use arguments::{ApiArg, EvalArgs};
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::heartbeat::Heartbeat;
 use super::output::{emit, say};
+use super::terminal::draws_on_stderr;
 use super::{Exit, Failure};
 use crate::eval::threshold::Verdict;
 use crate::evaluate::{
@@ -82,12 +87,16 @@ fn conclude_harness(files: &[HarnessResultFile]) -> Exit {
     exit
 }
 
-/// A progress bar on a terminal, otherwise nothing.
-struct Live(ProgressBar);
+/// A progress bar on a terminal, otherwise a line every ten seconds.
+struct Live {
+    bar: ProgressBar,
+    state: Arc<Mutex<Option<EvaluationProgress>>>,
+    _heartbeat: Heartbeat,
+}
 
 impl Live {
     fn new(quiet: bool) -> Self {
-        let target = if quiet {
+        let target = if quiet || !draws_on_stderr() {
             ProgressDrawTarget::hidden()
         } else {
             ProgressDrawTarget::stderr()
@@ -95,19 +104,62 @@ impl Live {
         let bar = ProgressBar::with_draw_target(Some(0), target);
         let style = ProgressStyle::with_template("asking [{bar:30}] {pos}/{len} {msg} {eta}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
-        Self(bar)
-    }
-
-    fn show(&mut self, progress: EvaluationProgress) {
-        let whole = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        self.0.set_length(whole(progress.total));
-        self.0.set_position(whole(progress.answered + progress.failed));
-        if progress.failed > 0 {
-            self.0.set_message(format!("{} failed", progress.failed));
+        let state = Arc::new(Mutex::new(None));
+        let seen = Arc::clone(&state);
+        Self {
+            bar,
+            state,
+            _heartbeat: Heartbeat::start(quiet, move |elapsed| line(*lock(&seen), elapsed)),
         }
     }
 
-    fn clear(&mut self) {
-        self.0.finish_and_clear();
+    fn show(&mut self, progress: EvaluationProgress) {
+        *lock(&self.state) = Some(progress);
+        let whole = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        self.bar.set_length(whole(progress.total));
+        self.bar.set_position(whole(progress.answered + progress.failed));
+        if progress.failed > 0 {
+            self.bar.set_message(format!("{} failed", progress.failed));
+        }
+    }
+
+    fn clear(self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// A value is whole whenever the lock is free, also after a panic.
+fn lock(state: &Mutex<Option<EvaluationProgress>>) -> MutexGuard<'_, Option<EvaluationProgress>> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn line(progress: Option<EvaluationProgress>, elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs();
+    match progress {
+        None => format!("asking: no answer after {seconds} s"),
+        Some(EvaluationProgress { total, answered, failed }) => {
+            let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
+            format!("asking: {answered} of {total} answered in {seconds} s{failed}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_says_how_many_questions_are_answered() {
+        let at = |answered, failed| {
+            let progress = EvaluationProgress {
+                total: 1319,
+                answered,
+                failed,
+            };
+            line(Some(progress), Duration::from_millis(20_400))
+        };
+        assert_eq!(at(250, 0), "asking: 250 of 1319 answered in 20 s");
+        assert_eq!(at(250, 3), "asking: 250 of 1319 answered in 20 s, 3 failed");
+        assert_eq!(line(None, Duration::from_secs(10)), "asking: no answer after 10 s");
     }
 }

@@ -1,12 +1,13 @@
 //! Live table of a sweep on stderr: a line per point as soon as it is measured.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::cli::heartbeat::Heartbeat;
 use crate::cli::output;
+use crate::cli::terminal::{draws_on_stderr, stderr_style};
 use crate::job::Outcome;
 use crate::model::Metric;
 use crate::result::{Point, PointOutcome};
@@ -14,6 +15,8 @@ use crate::sweep::{SweepJob, SweepStep};
 
 /// Maximum width of the column of job names, in characters.
 const WIDEST: usize = 60;
+/// Shortest name of a job, whatever the width of the terminal.
+const NARROWEST: usize = 12;
 
 struct Figure {
     title: &'static str,
@@ -50,6 +53,8 @@ pub(super) struct LiveTable {
     width: usize,
     has_heading: bool,
     running: Option<ProgressBar>,
+    /// The job that runs, where nothing can be drawn.
+    heartbeat: Option<Heartbeat>,
 }
 
 impl LiveTable {
@@ -57,13 +62,15 @@ impl LiveTable {
     pub fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         let longest = names.map(|name| name.chars().count()).max().unwrap_or(0);
         Self {
-            width: longest.min(WIDEST),
+            width: longest.min(name_room(stderr_style().width)),
             has_heading: false,
-            running: std::io::stderr().is_terminal().then(spinner),
+            running: draws_on_stderr().then(spinner),
+            heartbeat: None,
         }
     }
 
     pub fn show(&mut self, job: &SweepJob<'_>, step: &SweepStep<'_>) {
+        self.heartbeat = None;
         match step {
             SweepStep::Starts => self.show_start(job),
             SweepStep::Ended { executed, points } => {
@@ -80,16 +87,23 @@ impl LiveTable {
 
     /// Removes the line of the running job.
     pub fn end(&mut self) {
+        self.heartbeat = None;
         if let Some(running) = self.running.take() {
             running.finish_and_clear();
         }
     }
 
-    fn show_start(&self, job: &SweepJob<'_>) {
+    fn show_start(&mut self, job: &SweepJob<'_>) {
         let name = &job.job.name;
         match &self.running {
             Some(running) => running.set_message(format!("[{}/{}] {name}", job.number, job.total)),
-            None => output::say(&format!("[{}/{}] {name}", job.number, job.total)),
+            None => {
+                let job = format!("[{}/{}] {name}", job.number, job.total);
+                output::say(&job);
+                self.heartbeat = Some(Heartbeat::start(false, move |elapsed| {
+                    format!("{job}: {} s so far", elapsed.as_secs())
+                }));
+            }
         }
     }
 
@@ -130,6 +144,21 @@ fn spinner() -> ProgressBar {
     spinner
 }
 
+/// Room for the name of a job beside the other columns and a short result, such as `measured in 33 s`.
+fn name_room(terminal: Option<usize>) -> usize {
+    let others = NUMBER_WIDTH + FIGURES.len() * 11 + 7 + 18;
+    terminal.map_or(WIDEST, |columns| columns.saturating_sub(others).clamp(NARROWEST, WIDEST))
+}
+
+/// A name of at most that many characters; a cut one ends with `…`.
+fn shortened(name: &str, width: usize) -> String {
+    if name.chars().count() <= width {
+        return name.to_owned();
+    }
+    let kept = name.chars().take(width.saturating_sub(1));
+    kept.chain(['…']).collect()
+}
+
 /// Width of the column of job numbers, such as `  3/12`.
 const NUMBER_WIDTH: usize = 9;
 
@@ -145,7 +174,7 @@ fn heading(width: usize) -> String {
 /// A line of the table with the figures of a point.
 fn row(job: &SweepJob<'_>, width: usize, point: Option<&Point>, result: &str) -> String {
     let number = format!("{}/{}", job.number, job.total);
-    let name: String = job.job.name.chars().take(width).collect();
+    let name = shortened(&job.job.name, width);
     let conc = point.map(|point| point.key.conc.to_string()).unwrap_or_default();
     let mut text = format!("{number:>7}  {name:<width$}  {conc:>5}");
     let measured = point.and_then(Point::measurement);
@@ -160,4 +189,37 @@ fn row(job: &SweepJob<'_>, width: usize, point: Option<&Point>, result: &str) ->
     };
     let _ = write!(text, "  {reason}");
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_leave_room_for_the_other_columns() {
+        for (terminal, expected) in [
+            (None, 60),
+            (Some(80), 13),
+            (Some(100), 33),
+            (Some(120), 53),
+            (Some(300), 60),
+            (Some(10), 12),
+        ] {
+            assert_eq!(name_room(terminal), expected, "{terminal:?}");
+        }
+        for columns in [80, 100, 120] {
+            let width = name_room(Some(columns));
+            let heading = heading(width);
+            assert!(
+                heading.chars().count() + " measured in 33 s".len() - "result".len() <= columns,
+                "{heading}"
+            );
+        }
+    }
+
+    #[test]
+    fn cut_names_show_that_they_are_cut() {
+        assert_eq!(shortened("llama70b h200", 13), "llama70b h200");
+        assert_eq!(shortened("llama70b h200", 9), "llama70b…");
+    }
 }
