@@ -92,7 +92,7 @@ impl<'a> Scores<'a> {
         if self.scores.is_empty() {
             return None;
         }
-        let mut text = String::from("\n**Accuracy**\n\n| | Score | Questions | Change |\n| --- | ---: | ---: | --- |\n");
+        let mut text = String::from("\n**Accuracy**\n\n| | Score | Change | Questions |\n| --- | ---: | --- | ---: |\n");
         for row in self.rows().iter().take(listed) {
             let change = row.change.zip(row.detail());
             let change = change.map(|(change, detail)| format!("{} {detail}", sign(change.verdict.into())));
@@ -100,8 +100,8 @@ impl<'a> Scores<'a> {
                 "| {} | {} | {} | {} |\n",
                 escape_markdown(&row.what()),
                 row.number(),
-                row.questions(),
-                change.unwrap_or_default()
+                change.unwrap_or_default(),
+                row.questions()
             ));
         }
         if self.scores.len() > listed {
@@ -161,8 +161,8 @@ mod tests {
             scores: &head,
             changes: &changes,
         };
-        let expected = "\n**Accuracy**\n\n| | Score | Questions | Change |\n| --- | ---: | ---: | --- |\n\
-            | gsm8k on dsr1 fp8 h200 sglang tp8-ep1 conc64 | 0.9120 ± 0.0078 | 1319 | 🔴 was 0.9500, -0.0380 (z = -3.9): worse |\n";
+        let expected = "\n**Accuracy**\n\n| | Score | Change | Questions |\n| --- | ---: | --- | ---: |\n\
+            | gsm8k on dsr1 fp8 h200 sglang tp8-ep1 conc64 | 0.9120 ± 0.0078 | 🔴 was 0.9500, -0.0380 (z = -3.9): worse | 1319 |\n";
         let text = scores.markdown(1).unwrap();
         assert!(text.starts_with(expected), "{text}");
         assert!(text.ends_with("\nand 1 more.\n"), "{text}");

@@ -10,7 +10,7 @@ use super::verdicts::VerdictList;
 use super::view::{Cell, Group, Mark, View};
 use crate::model::{Layout, Metric, SpecDecoding, Workload, escape_markdown};
 use crate::result::Point;
-use section::{Section, fit};
+use section::{Section, fit, unbroken};
 
 /// How long a text may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +86,7 @@ struct Style<'a> {
 }
 
 fn text(view: &View, budget: Budget, style: &Style) -> String {
-    let opening = opening(view);
+    let opening = unbroken(&opening(view));
     let columns = view.columns();
     let mut sections = Vec::new();
     sections.extend(style.links.map(|links| Section::new(links.markdown())));
@@ -321,6 +321,8 @@ fn cell(cell: &Cell) -> String {
     match &cell.delta {
         None => value,
         // A cell of a narrow table breaks at spaces, and a change without its value says nothing.
-        Some(delta) => format!("{value}&nbsp;{}{}", small_sign(delta.mark), delta.text),
+        Some(delta) if small_sign(delta.mark).is_empty() => format!("{value}&nbsp;{}", delta.text),
+        // It also breaks behind an emoji, but not before a word joiner.
+        Some(delta) => format!("{value}&nbsp;{}&NoBreak;{}", small_sign(delta.mark), delta.text),
     }
 }

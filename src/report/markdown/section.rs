@@ -11,12 +11,23 @@ pub(super) struct Section {
 
 impl Section {
     pub(super) fn new(text: String) -> Self {
-        Self { text, name: None }
+        Self {
+            text: unbroken(&text),
+            name: None,
+        }
     }
 
     pub(super) fn droppable(text: String, name: String) -> Self {
-        Self { text, name: Some(name) }
+        Self {
+            text: unbroken(&text),
+            name: Some(name),
+        }
     }
+}
+
+/// A text whose figures stay on one line: GitHub breaks `+9.0 %` and `0.95 ± 0.03` in a narrow cell.
+pub(super) fn unbroken(text: &str) -> String {
+    text.replace(" %", "&nbsp;%").replace(" ± ", "&nbsp;±&nbsp;")
 }
 
 /// Bytes reserved for the sentence about omitted sections.
@@ -101,5 +112,14 @@ mod tests {
     #[test]
     fn text_within_the_budget_has_no_notice() {
         assert_eq!(fit("a\n", vec![Section::new("b\n".to_owned())], "", Budget::FILE), "a\nb\n");
+    }
+
+    #[test]
+    fn figures_are_not_broken() {
+        let text = "TPOT −8.3 % (95 %: +8.8 to +45 %), 0.95 ± 0.03";
+        assert_eq!(
+            unbroken(text),
+            "TPOT −8.3&nbsp;% (95&nbsp;%: +8.8 to +45&nbsp;%), 0.95&nbsp;±&nbsp;0.03"
+        );
     }
 }
