@@ -9,6 +9,7 @@ use super::fail_on::{self, FailOn};
 use super::selection::SelectionArgs;
 use super::{Exit, Failure, output, terminal};
 use crate::analysis::{self, BestBy, Run, Slo};
+use crate::github;
 use crate::github::workflow::WorkflowFiles;
 use crate::planning::entry_lines;
 use crate::report::{self, Budget, Format, View, answers};
@@ -50,7 +51,7 @@ struct CostArgs {
     /// Prices, power and carbon, for costs in the report [default: configs/hardware.yaml, else the built-in file].
     #[arg(long, value_name = "FILE")]
     hardware: Option<PathBuf>,
-    /// Add the cost of tokens; implied by --hardware, --provider, --slo, --best-by, and by the presence of configs/hardware.yaml.
+    /// Add the cost of tokens; implied by --hardware, --provider, --slo, --best-by, and by prices in configs/hardware.yaml.
     #[arg(long, conflicts_with = "no_costs")]
     costs: bool,
     /// Leave out the cost of tokens.
@@ -89,7 +90,7 @@ pub async fn run(args: ReportArgs) -> Result<Exit, Failure> {
     } = compared_run.load().await?;
     let (filters, grouping) = selection.into_parts();
     analysis::select(&mut head, comparison.as_mut(), &filters);
-    let view = View::grouped(&head, comparison.as_ref(), grouping);
+    let view = View::grouped(&head, comparison.as_ref(), grouping).with_run_page(github::run_url());
     let view = costs.add_to(view, &head)?;
     let view = match format {
         Format::Sarif => view.with_lines(entry_lines(Path::new(report::CHANGELOG), &head, &output::say)),
@@ -142,6 +143,10 @@ impl CostArgs {
             return Ok(view);
         }
         let costs = hardware::cost_model(file.as_deref(), provider.as_deref())?;
+        // A file that `imax init` wrote for hardware without a known price asks for nothing.
+        if !is_requested && !costs.has_prices() {
+            return Ok(view);
+        }
         let view = view.with_costs(&costs);
         if slos.is_empty() && best_by.is_none() {
             return Ok(view);

@@ -27,6 +27,8 @@ pub struct View<'a> {
     pub cost_notes: Vec<String>,
     /// Answers to the questions of the command line, a line each.
     pub answers: Vec<String>,
+    /// The page of the workflow run.
+    pub run_page: Option<String>,
     /// The changelog lines that requested points, from 1, as far as known.
     pub lines: BTreeMap<PointKey, usize>,
 }
@@ -138,8 +140,16 @@ impl<'a> View<'a> {
             has_costs: false,
             cost_notes: Vec::new(),
             answers: Vec::new(),
+            run_page: None,
             lines: BTreeMap::new(),
         }
+    }
+
+    /// The same with a link to the page of the workflow run, if it is an address of the web.
+    #[must_use]
+    pub fn with_run_page(mut self, url: Option<String>) -> Self {
+        self.run_page = url.filter(|url| url.starts_with("https://") || url.starts_with("http://"));
+        self
     }
 
     /// The verdict in one line.

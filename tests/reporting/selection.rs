@@ -98,8 +98,14 @@ fn repository_prices_add_costs_to_reports() {
         ended.stdout.contains("$/M tok")
     };
     assert!(!has_costs(&[]), "prices that nobody chose");
-    let facts = "facility: { pue: 1, carbon_g_per_kwh: 0 }\nhardware: {}\n";
+    let facts = "facility: { pue: 1, carbon_g_per_kwh: 0 }\nhardware: { h100: { vendor: nvidia } }\n";
     fixture.write("configs/hardware.yaml", facts);
+    assert!(!has_costs(&[]), "a file without prices");
+    let price = "cost: { tdp_w: 700, host_w: 300, prices: [{ provider: own, date: 2026-11-30, usd_per_gpu_hour: 2 }] }";
+    fixture.write(
+        "configs/hardware.yaml",
+        &facts.replace("vendor: nvidia", &format!("vendor: nvidia, {price}")),
+    );
     assert!(has_costs(&[]) && !has_costs(&["--no-costs"]));
 }
 

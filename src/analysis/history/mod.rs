@@ -17,7 +17,7 @@ pub use rows::{
     run_of_rows,
 };
 
-use super::{EvalScore, Origin, Run};
+use super::{Conditions, EvalScore, Origin, Run};
 use crate::model::{CurveKey, PointKey};
 use crate::result::{Metric, Point, Statistic};
 
@@ -67,10 +67,12 @@ impl HistoryRun {
     ///
     /// # Errors
     /// [`HistoryError::Commit`] for an empty commit.
-    pub fn new(commit: &str, date: DateTime<Utc>, run: Run) -> Result<Self, HistoryError> {
+    pub fn new(commit: &str, date: DateTime<Utc>, mut run: Run) -> Result<Self, HistoryError> {
         if commit.trim().is_empty() {
             return Err(HistoryError::Commit);
         }
+        // Not every home of a history has room for them, and a run is the same in each.
+        run.conditions = Conditions::default();
         Ok(Self {
             schema: HISTORY_SCHEMA.to_owned(),
             commit: commit.to_owned(),
@@ -224,6 +226,8 @@ impl History {
         Run {
             points: points.cloned().collect(),
             problems: Vec::new(),
+            // Its points come from several runs.
+            conditions: Conditions::default(),
             evals: run.evals.iter().filter_map(before).cloned().collect(),
             origins: keys.iter().filter_map(|key| Some(((*key).clone(), origin(key)?))).collect(),
         }

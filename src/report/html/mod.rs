@@ -2,6 +2,7 @@
 //! through JSON whose `<` are escaped.
 
 mod accuracy;
+mod conditions;
 mod plotly;
 mod style;
 
@@ -47,6 +48,7 @@ pub fn html(view: &View, title: &str) -> std::io::Result<String> {
                     (accuracy::table(view))
                     (tables(view))
                     (notes(view))
+                    (conditions::list(view))
                 }
                 @if !plots.is_empty() {
                     script { (PreEscaped(plotly_js)) }
@@ -87,6 +89,7 @@ fn header(view: &View, title: &str) -> Markup {
                 p.subtitle { (comparison.head) " compared with " (comparison.base) "; " (sentences::basis(comparison)) }
                 @for rule in &comparison.rules { p.subtitle { (rule) } }
             }
+            (conditions::line(view))
             div.cards {
                 (card("Points", &view.run.points.len().to_string(), Mark::Neutral, Some("points")))
                 (card("Measured", &view.run.measured().to_string(), measured_mark(view), Some("measured")))

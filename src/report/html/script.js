@@ -54,7 +54,14 @@ function errorBars(points, id, colour) {
     arrayminus: points.map(point => point.values[id] - of(point)[0]), color: colour, thickness: 1, width: 3 };
 }
 
-function traces(points) {
+// Concurrencies beside the points can be read as long as they do not lie on each other; the hover text has them anyway.
+const MOST_LABELS = { narrow: 24, wide: 80 };
+
+// A phone would cut a longer name without a sign of it.
+const shortened = (name, narrow) => (narrow && name.length > 44 ? name.slice(0, 43) + '…' : name);
+
+function traces(points, narrow) {
+  const labels = points.length <= (narrow ? MOST_LABELS.narrow : MOST_LABELS.wide) ? '+text' : '';
   const found = [];
   const curves = [...new Set(points.map(point => point.curve))].sort();
   curves.forEach((curve, index) => {
@@ -68,7 +75,7 @@ function traces(points) {
         hovertemplate: '<b>' + curve + '</b> in the base<br>%{x:.4s} · %{y:.4s}<extra></extra>',
         line: { color: colour, width: 1.5, dash: 'dot' }, marker: { color: colour, symbol: symbol + '-open', size: 7 } });
     }
-    found.push({ type: 'scatter', mode: 'lines+markers+text', name: curve, legendgroup: curve, textposition: 'top right', textfont: { size: 10 },
+    found.push({ type: 'scatter', mode: 'lines+markers' + labels, name: shortened(curve, narrow), legendgroup: curve, textposition: 'top right', textfont: { size: 10 },
       x: of.map(point => point.values[state.x]), y: of.map(point => point.values[state.y]), text: of.map(point => String(point.conc)),
       hovertext: of.map(point => point.hover), hovertemplate: '<b>' + curve + '</b><br>%{hovertext}<extra></extra>',
       error_x: errorBars(of, state.x, colour), error_y: errorBars(of, state.y, colour),
@@ -82,6 +89,15 @@ function traces(points) {
   return found;
 }
 
+// On a phone the legend lies below the axis, in as much room as it turned out to need.
+const PLOT_HEIGHT = 330, AXIS_HEIGHT = 58;
+function fitLegend(element, reserved) {
+  const legend = element.querySelector('.legend .bg');
+  const needed = legend ? Math.ceil(legend.getBoundingClientRect().height) : 0;
+  if (Math.abs(needed - reserved) <= 4) return undefined;
+  return Plotly.relayout(element, { height: PLOT_HEIGHT + needed, 'margin.b': AXIS_HEIGHT + needed });
+}
+
 const colour = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 function drawPlot(element) {
@@ -91,19 +107,20 @@ function drawPlot(element) {
   if (points.length === 0) return;
   const line = { gridcolor: colour('--line'), zerolinecolor: colour('--line'), linecolor: colour('--line') };
   const one = (id, log) => ({ ...line, title: { text: axis(id).title }, type: log ? 'log' : 'linear', rangemode: log ? 'normal' : 'tozero' });
-  // On a phone each entry of the legend has a line of its own: the legend gets the room that it needs below the axis.
   const narrow = element.clientWidth < 600;
-  const found = traces(points);
-  const entries = found.filter(trace => trace.showlegend !== false).length;
+  const found = traces(points, narrow);
+  // A line for each entry at first: a legend is cut at half of the height.
+  const reserved = 19 * found.filter(trace => trace.showlegend !== false).length;
   const legend = narrow ? { orientation: 'h', yref: 'container', y: 0, yanchor: 'bottom', font: { size: 10 } } : { orientation: 'h', y: -0.18 };
-  const margin = narrow ? { l: 50, r: 8, t: 10, b: 58 + 19 * entries } : { l: 70, r: 20, t: 20, b: 60 };
+  const margin = narrow ? { l: 50, r: 8, t: 10, b: AXIS_HEIGHT + reserved } : { l: 70, r: 20, t: 20, b: 60 };
   const layout = { xaxis: one(state.x, state.logX), yaxis: one(state.y, state.logY), margin, hovermode: 'closest',
-    height: narrow ? 330 + 19 * entries : undefined, legend, paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', font: { color: colour('--text') },
+    height: narrow ? PLOT_HEIGHT + reserved : undefined, legend, paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', font: { color: colour('--text') },
     modebar: { bgcolor: 'rgba(0,0,0,0)', color: colour('--soft'), activecolor: colour('--text') },
     hoverlabel: { bgcolor: colour('--card'), bordercolor: colour('--line'), font: { color: colour('--text') } } };
   // plotly.js shows a button by default that uploads the chart to Plotly's cloud; what was measured stays with the reader.
-  Plotly.react(element, found, layout, { responsive: true, displaylogo: false, displayModeBar: !narrow, showSendToCloud: false,
+  const drawn = Plotly.react(element, found, layout, { responsive: true, displaylogo: false, displayModeBar: !narrow, showSendToCloud: false,
     toImageButtonOptions: { format: 'png', scale: 2 } });
+  drawn.then(() => narrow && fitLegend(element, reserved)).then(() => { element.dataset.drawn = 'yes'; });
 }
 
 // A list names points or curves. What is not in this run, such as a missing point, belongs to no filter.

@@ -19,7 +19,10 @@ header .title { margin: 0; color: var(--soft); font-size: 13px; letter-spacing: 
 h1 { margin: 4px 0; font-size: 26px; line-height: 1.25; }
 h1.good { color: var(--good); } h1.bad { color: var(--bad); } h1.unsure { color: var(--unsure); }
 h2 { margin: 0 0 12px; font-size: 17px; }
-.subtitle { margin: 0 0 16px; color: var(--soft); }
+.subtitle { margin: 0 0 16px; color: var(--soft); overflow-wrap: anywhere; } .subtitle + .when { margin-top: -12px; }
+a { color: inherit; } code { font-size: .92em; }
+.conditions { display: grid; grid-template-columns: max-content 1fr; gap: 4px 18px; margin: 0; font-size: 13.5px; }
+.conditions dt { color: var(--soft); } .conditions dd { margin: 0; overflow-wrap: anywhere; }
 .cards { display: flex; flex-wrap: wrap; gap: 10px; margin: 16px 0 20px; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 8px 14px; min-width: 96px; }
 .card .what { display: block; color: var(--soft); font-size: 12px; } .card .what::first-letter { text-transform: uppercase; }
@@ -65,7 +68,8 @@ tbody tr:hover { background: color-mix(in srgb, var(--soft) 10%, transparent); }
   header, main { padding: 0 10px; } section { padding: 14px 12px; } h1 { font-size: 21px; }
   .card { min-width: 76px; padding: 6px 10px; } .plot { height: auto; min-height: 320px; }
   table { font-size: 12.5px; } th, td { padding: 5px 6px; } .changes li { overflow-wrap: anywhere; }
-  .controls label { margin-right: 6px; } .controls .exports { margin-left: 0; }
+  .controls label { margin-right: 6px; white-space: normal; overflow-wrap: anywhere; } .controls fieldset { min-width: 0; max-width: 100%; }
+  h2, .card { overflow-wrap: anywhere; } .conditions { grid-template-columns: 1fr; gap: 0; } .conditions dd { margin-bottom: 6px; } .controls .exports { margin-left: 0; }
 }
 @media print { .controls { display: none; } section { break-inside: avoid; } }
 #shown { color: var(--soft); font-size: 13px; }

@@ -1,6 +1,7 @@
 //! From a folder or a file to a run: finds results, job records and evaluations among downloaded artifacts, and joins them with
 //! the plan.
 
+mod conditions;
 mod evals;
 mod plan;
 mod points;
@@ -16,7 +17,7 @@ pub(super) use evals::compat_eval_sets;
 use evals::eval_sets;
 pub(crate) use plan::PlanError;
 use plan::planned_points;
-use points::{measured, points_in};
+use points::{PointsIn, measured, points_in};
 pub(crate) use raw::run_of_measured;
 
 /// The file of a collected folder that holds the whole run.
@@ -85,7 +86,11 @@ pub(crate) enum GatherError {
 pub(crate) fn gather(folder: &Path, plan: Option<&Path>) -> Result<Gathered, GatherError> {
     let planned = plan.map(planned_points).transpose()?;
     let files = artifacts::json_files(folder).map_err(GatherError::Folder)?;
-    let (found, unreadable) = points_in(&files);
+    let PointsIn {
+        found,
+        unreadable,
+        conditions,
+    } = points_in(&files);
     let mut problems: Vec<Problem> = unreadable.into_iter().map(Problem::from).collect();
     let mut evals = Vec::new();
     for set in eval_sets(&files) {
@@ -97,6 +102,7 @@ pub(crate) fn gather(folder: &Path, plan: Option<&Path>) -> Result<Gathered, Gat
     let mut assembly = analysis::assemble(found, planned);
     assembly.run.evals = evals.iter().filter_map(EvalScore::of_row).collect();
     assembly.run.problems.extend(problems);
+    assembly.run.conditions = conditions;
     Ok(Gathered { assembly, evals })
 }
 

@@ -7,24 +7,39 @@ use rayon::iter::Either;
 use rayon::prelude::*;
 use serde::Deserialize;
 
+use super::conditions::conditions_of;
 use super::{Unreadable, is_named};
-use crate::analysis::Found;
+use crate::analysis::{Conditions, Found};
 use crate::job::Outcome;
 use crate::matrix::Row;
 use crate::model::{Concurrency, FailureClass, PointKey};
 use crate::result::{Agg, AggError, Json, POINT_PART, Point, PointFailure};
 use crate::store::artifacts;
 
+/// What files hold.
+pub(super) struct PointsIn {
+    pub found: Vec<Found>,
+    pub unreadable: Vec<Unreadable>,
+    /// What the job records say of the whole run.
+    pub conditions: Conditions,
+}
+
 /// The points in files, and what cannot be read. All cores read: a sweep has thousands of files.
-pub(super) fn points_in(files: &[PathBuf]) -> (Vec<Found>, Vec<Unreadable>) {
-    let (found, unreadable): (Vec<Vec<FoundIn>>, Vec<Unreadable>) = files.par_iter().partition_map(|path| match read_file(path) {
-        Ok(points) => Either::Left(points.into_iter().map(|found| FoundIn { path, found }).collect()),
-        Err(reason) => Either::Right(Unreadable {
-            file: path.display().to_string(),
-            reason,
-        }),
-    });
-    let found: Vec<FoundIn> = found.into_iter().flatten().collect();
+pub(super) fn points_in(files: &[PathBuf]) -> PointsIn {
+    let (read, unreadable): (Vec<(&PathBuf, FileContent)>, Vec<Unreadable>) =
+        files.par_iter().partition_map(|path| match read_file(path) {
+            Ok(content) => Either::Left((path, content)),
+            Err(reason) => Either::Right(Unreadable {
+                file: path.display().to_string(),
+                reason,
+            }),
+        });
+    let mut conditions = Conditions::default();
+    let mut found = Vec::new();
+    for (path, content) in read {
+        conditions.add(content.conditions);
+        found.extend(content.points.into_iter().map(|found| FoundIn { path, found }));
+    }
     let unmeasured: BTreeSet<(Option<&Path>, PointKey)> = found
         .iter()
         .filter(|found| found.found.is_unmeasured)
@@ -33,7 +48,11 @@ pub(super) fn points_in(files: &[PathBuf]) -> (Vec<Found>, Vec<Unreadable>) {
     let is_current =
         |found: &FoundIn| found.found.is_recorded || !unmeasured.contains(&(found.path.parent(), found.found.found.point.key.clone()));
     let current = found.into_iter().filter(is_current).map(|found| found.found.found);
-    (current.collect(), unreadable)
+    PointsIn {
+        found: current.collect(),
+        unreadable,
+        conditions,
+    }
 }
 
 /// A point, and the file that it is in.
@@ -50,29 +69,42 @@ struct FoundPoint {
     is_unmeasured: bool,
 }
 
-/// The points of a file; none where its name is not that of a result or a job record.
-fn read_file(path: &Path) -> Result<Vec<FoundPoint>, String> {
+/// The points of a file, and what it says of its job.
+#[derive(Default)]
+struct FileContent {
+    points: Vec<FoundPoint>,
+    conditions: Conditions,
+}
+
+/// What a file holds; nothing where its name is not that of a result or a job record.
+fn read_file(path: &Path) -> Result<FileContent, String> {
     let is_result = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"agg_"));
     if !is_result && !is_named(path, "job.json") {
-        return Ok(Vec::new());
+        return Ok(FileContent::default());
     }
     let text = artifacts::read_text(path).map_err(|error| error.to_string())?;
     let source = path.display().to_string();
     if !is_result {
         let record = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-        return Ok(recorded_points(&record, &source));
+        return Ok(FileContent {
+            points: recorded_points(&record, &source),
+            conditions: conditions_of(&serde_json::from_str(&text).unwrap_or_default()),
+        });
     }
     let document = Json::parse_part(&text, &POINT_PART).map_err(|error| error.to_string())?;
     // A list is the output of an earlier collection.
     if matches!(document, Json::List(_)) {
-        return Ok(Vec::new());
+        return Ok(FileContent::default());
     }
     let found = measured(source, document).map_err(|error| error.to_string())?;
-    Ok(vec![FoundPoint {
-        found,
-        is_recorded: false,
-        is_unmeasured: false,
-    }])
+    Ok(FileContent {
+        points: vec![FoundPoint {
+            found,
+            is_recorded: false,
+            is_unmeasured: false,
+        }],
+        conditions: Conditions::default(),
+    })
 }
 
 /// The point of a normalised document.
