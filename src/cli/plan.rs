@@ -116,7 +116,7 @@ pub(super) struct PlanArgs {
 enum Format {
     /// A line for each engine configuration, with its concurrencies
     Table,
-    /// JSON, as `imax sweep` and workflows read it
+    /// JSON, as read by workflows
     Json,
 }
 
