@@ -54,14 +54,16 @@ pub(super) fn plan_table(jobs: &[Job], style: TextStyle) -> String {
             disagg,
             workload,
             layout,
+            variant,
         } = key;
+        let variant = variant.iter().map(|(name, value)| format!(" {name}={value}"));
         table.add_row([
             model_prefix.to_string(),
             precision.to_string(),
             runner.to_string(),
             engine(framework.as_str(), *spec_decoding, *disagg),
             workload.to_string(),
-            layout.clone(),
+            layout.clone() + &variant.collect::<String>(),
             planned.measured.join(" "),
             planned.evaluated.join(" "),
         ]);
