@@ -6,6 +6,7 @@ mod conditions;
 mod cost;
 mod evals;
 mod history;
+mod levels;
 pub mod pareto;
 mod raw_pairs;
 mod run;
@@ -23,11 +24,12 @@ pub use cost::{CostError, CostGap, CostModel, HardwareCost, PerMillion, PointCos
 pub use evals::{EvalChange, EvalKey, EvalScore, eval_changes};
 pub use history::{
     DEFAULT_PROJECT, EvalRow, History, HistoryError, HistoryRun, INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, PointRow, Quarantined,
-    RowError, RunContext, RunHeader, RunIdentity, RunKind, RunRows, read_history, read_run, run_of_rows,
+    RowError, RunContext, RunHeader, RunIdentity, RunKind, RunRows, read_history, read_run, run_of_rows, value_columns,
 };
+pub use levels::{LEVEL_METHOD, Level, MetricLevels, Reading, levels};
 pub use raw_pairs::pair_raw_points;
 pub use run::{Assembly, Found, Origin, Problem, Run, assemble};
 pub use run_document::{RunDocument, RunDocumentError};
-pub use selection::{Filter, Grouping, PointField, select};
+pub use selection::{Filter, Grouping, PointField, is_selected, select};
 pub use shifts::{Shift, Step};
 pub use slo::{Best, BestBy, Slo, best_points};

@@ -166,6 +166,21 @@ pub struct Filter {
     glob: GlobMatcher,
 }
 
+impl Filter {
+    /// The dimension.
+    #[must_use]
+    pub fn field(&self) -> PointField {
+        self.field
+    }
+
+    /// The only value that matches, for a glob without wildcards.
+    #[must_use]
+    pub fn literal(&self) -> Option<&str> {
+        let text = self.glob.glob().glob();
+        (!text.contains(['*', '?', '[', ']', '{', '}', '\\'])).then_some(text)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid filter {0:?}; expected KEY=GLOB with KEY one of model, hardware, framework, precision, sequence, layout, conc")]
 pub struct FilterError(String);

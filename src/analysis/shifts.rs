@@ -119,7 +119,7 @@ pub(super) fn level(values: &[f64], histories: usize) -> &[f64] {
     &values[since.max(values.len().saturating_sub(WINDOW))..]
 }
 
-fn steps_of(values: &[f64], histories: usize) -> Option<Vec<usize>> {
+pub(super) fn steps_of(values: &[f64], histories: usize) -> Option<Vec<usize>> {
     if values.len() < FEWEST_RUNS {
         return None;
     }

@@ -17,6 +17,7 @@ use crate::measure::{CollectedShards, collect_shards};
 use crate::result::EvalSort;
 use crate::store;
 use crate::store::collect::{self, HistoryEntry, RunDownload};
+use crate::store::history::HistoryFolder;
 
 /// Collect the artifacts of a run into agg_bmk.json, agg_eval_all.json, run_stats.json and run.json.
 #[derive(Debug, Args)]
@@ -75,7 +76,7 @@ struct HistoryArgs {
     /// Add the run to the history in this folder, which is created if it is missing. Compare before: a run that is part of its own
     /// baseline differs less from it.
     #[arg(long, value_name = "DIR", conflicts_with = "original")]
-    history: Option<PathBuf>,
+    history: Option<HistoryFolder>,
     /// With --history: number of runs to keep, newest first.
     #[arg(long, value_name = "RUNS", default_value_t = 200)]
     history_keep: usize,
@@ -101,7 +102,7 @@ impl HistoryArgs {
             date,
         } = self;
         Some(HistoryEntry {
-            folder: history?,
+            folder: history?.0,
             keep: history_keep,
             commit: commit.unwrap_or_default(),
             branch: branch.filter(|branch| !branch.is_empty()),

@@ -6,7 +6,8 @@ use clap::{Args, ValueEnum};
 
 use super::history::FilterArgs;
 use super::{Exit, Failure, OrExit as _, output};
-use crate::store::export::{ExportError, ExportFormat, export};
+use crate::analysis::Filter;
+use crate::store::export::{ExportError, ExportFilter, ExportFormat, export};
 use crate::store::history::HistoryDatabase;
 use crate::system::files;
 use crate::system::runtime::block_on;
@@ -25,10 +26,14 @@ pub struct ExportArgs {
     #[arg(long, value_enum)]
     format: Format,
     /// The output file [default: stdout].
-    #[arg(long, value_name = "FILE", required_if_eq("format", "sqlite"))]
+    #[arg(long, value_name = "FILE", required_if_eq_any([("format", "sqlite"), ("format", "parquet")]))]
     out: Option<PathBuf>,
     #[command(flatten)]
     filter: FilterArgs,
+    /// Only points that match: model, hardware, framework, precision, sequence, layout or conc, = and a glob. Several filters of one key are
+    /// alternatives.
+    #[arg(long = "filter", value_name = "KEY=GLOB")]
+    points: Vec<Filter>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -37,6 +42,11 @@ enum Format {
     Json,
     /// One line per point, with all digits of each number
     Csv,
+    /// One line a number, as PyTorch's benchmark dashboard takes them (version 3)
+    #[value(name = "pytorch-v3")]
+    PytorchV3,
+    /// The columns of the CSV as Parquet, for data frames and SQL engines; needs --out
+    Parquet,
     /// A new history with the current state of the runs; needs --out
     Sqlite,
 }
@@ -51,12 +61,18 @@ pub async fn run(args: ExportArgs) -> Result<Exit, Failure> {
         format,
         out,
         filter,
+        points,
     } = args;
-    let filter = filter.into_filter();
+    let filter = ExportFilter {
+        runs: filter.into_filter(),
+        points,
+    };
     let (format, out) = match (format, out) {
         (Format::Json, out) => (ExportFormat::Json, out),
         (Format::Csv, out) => (ExportFormat::Csv, out),
+        (Format::PytorchV3, out) => (ExportFormat::PytorchV3, out),
         // clap has checked that a file is given.
+        (Format::Parquet, out) => (ExportFormat::Parquet(out.unwrap_or_default()), None),
         (Format::Sqlite, out) => (ExportFormat::Sqlite(out.unwrap_or_default()), None),
     };
     let runs = match out {

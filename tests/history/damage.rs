@@ -140,9 +140,37 @@ fn what_is_not_a_history_is_refused_and_not_changed() {
         refused(
             &fixture.imax(&command, &[]),
             3,
-            "history.db has schema version 99, this imax knows up to 2",
+            "history.db has schema version 99, this imax knows up to 3",
         );
     }
+}
+
+/// The first version had fewer tables.
+#[test]
+fn history_of_an_older_version_is_upgraded_by_a_writer() {
+    let fixture = with_ten_nights();
+    sql(
+        &fixture,
+        "history.db",
+        "DROP TABLE level; DROP TABLE annotation; DROP TABLE published_result; DROP INDEX curve_model; DROP INDEX curve_latest_run; \
+         DELETE FROM _sqlx_migrations WHERE version > 1",
+    );
+    let before = fs::read(fixture.path("history.db")).unwrap();
+    refused(
+        &fixture.imax(&["history", "list", "--history", "history.db"], &[]),
+        3,
+        "history.db has schema version 1, expected 3; a command that writes, such as imax publish, upgrades it",
+    );
+    assert_eq!(fs::read(fixture.path("history.db")).unwrap(), before, "a reader changes nothing");
+    let nights = ten_nights();
+    let ended = fixture.imax(&["import", nights.to_str().unwrap(), "--to", "history.db", "--json"], &[]);
+    assert!(
+        ended.stdout.contains(r#""runs":{"new":0,"unchanged":10,"revised":0}"#),
+        "{} {}",
+        ended.stdout,
+        ended.stderr
+    );
+    assert_eq!(verify(&fixture), (0, Vec::new()));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Ended, Fixture, imax_in};
 use crate::postgres::Server;
-use crate::{behaviour, killed_writers};
+use crate::{behaviour, killed_writers, series};
 
 /// An empty history and a folder to work in.
 pub struct Home<'a> {
@@ -99,6 +99,12 @@ behaviours!(
     behaviour::export_and_import_are_byte_stable,
     behaviour::failures_and_scores_are_kept,
     behaviour::dry_run_changes_nothing,
+    series::series_has_values_and_the_levels_that_were_kept,
+    series::levels_follow_retractions_of_their_runs,
+    series::pull_requests_are_in_no_series,
+    series::newest_curve_is_of_one_run_and_borrowed_points_say_so,
+    series::annotations_are_shown_with_what_they_concern,
+    series::exports_are_filtered_and_read_by_other_tools,
     killed_writers::writers_that_create_a_history_together_all_succeed,
     killed_writers::killed_writers_lose_and_repeat_nothing,
 );

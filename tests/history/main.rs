@@ -19,3 +19,4 @@ mod engines;
 mod foreign;
 mod killed_writers;
 mod postgres;
+mod series;

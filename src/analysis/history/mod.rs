@@ -14,7 +14,7 @@ pub use context::{RunContext, RunKind};
 pub use documents::{Quarantined, read_history, read_run};
 pub use rows::{
     DEFAULT_PROJECT, EvalRow, INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, PointRow, RowError, RunHeader, RunIdentity, RunRows,
-    run_of_rows,
+    run_of_rows, value_columns,
 };
 
 use super::{Conditions, EvalScore, Origin, Run};

@@ -23,6 +23,22 @@ pub const INTERVAL_COLUMNS: [(Metric, &str); 5] = [
     (Metric::E2el, "e2el"),
 ];
 
+/// The columns of a metric's mean and of its median; for one that has a single number, that one twice.
+#[must_use]
+pub fn value_columns(metric: Metric) -> (&'static str, &'static str) {
+    match metric {
+        Metric::ThroughputPerGpu => ("tput_per_gpu", "tput_per_gpu"),
+        Metric::OutputThroughputPerGpu => ("output_tput_per_gpu", "output_tput_per_gpu"),
+        Metric::InputThroughputPerGpu => ("input_tput_per_gpu", "input_tput_per_gpu"),
+        Metric::Ttft => ("mean_ttft", "median_ttft"),
+        Metric::TtftP99 => ("p99_ttft", "p99_ttft"),
+        Metric::Tpot => ("mean_tpot", "median_tpot"),
+        Metric::Interactivity => ("mean_intvty", "median_intvty"),
+        Metric::E2el => ("mean_e2el", "median_e2el"),
+        Metric::E2elP99 => ("p99_e2el", "p99_e2el"),
+    }
+}
+
 /// The word for a point with numbers; the others have their [`FailureClass`].
 pub const MEASURED: &str = "measured";
 /// The project of runs that name none.

@@ -1,9 +1,12 @@
 //! `imax history`: lists and corrects the runs of a history.
 
+mod annotate;
+mod curves;
 mod list;
 mod published;
 mod quarantine;
 mod retract;
+mod series;
 mod show;
 mod verify;
 
@@ -25,6 +28,10 @@ pub struct HistoryCommandArgs {
 enum HistoryCommand {
     List(list::ListArgs),
     Show(show::ShowArgs),
+    Series(series::SeriesArgs),
+    Curves(curves::CurvesArgs),
+    Annotate(annotate::AnnotateArgs),
+    Annotations(annotate::AnnotationsArgs),
     Retract(retract::RetractArgs),
     Restore(retract::RestoreArgs),
     Published(published::PublishedArgs),
@@ -81,6 +88,10 @@ pub async fn run(args: HistoryCommandArgs) -> Result<Exit, Failure> {
     match args.command {
         HistoryCommand::List(args) => list::run(args).await,
         HistoryCommand::Show(args) => show::run(args).await,
+        HistoryCommand::Series(args) => series::run(args).await,
+        HistoryCommand::Curves(args) => curves::run(args).await,
+        HistoryCommand::Annotate(args) => annotate::annotate(args).await,
+        HistoryCommand::Annotations(args) => annotate::list(args).await,
         HistoryCommand::Retract(args) => retract::retract(args).await,
         HistoryCommand::Restore(args) => retract::restore(args).await,
         HistoryCommand::Published(args) => published::run(args).await,

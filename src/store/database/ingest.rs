@@ -9,7 +9,7 @@ use sqlx::{Any, Row as _, Transaction};
 use super::engine::Address;
 use super::eval_table::{self, NewEval};
 use super::point_table::{self, CHUNK, NewPoint};
-use super::{Database, DatabaseError, insert_change, latest};
+use super::{Database, DatabaseError, insert_change, latest, level_table};
 use crate::analysis::{PointColumns, PointRow, Quarantined, RowError, RunHeader, RunIdentity, RunRows};
 use crate::model::{CURVE_KEY_VERSION, CurveKey, Digest, SpecDecoding, Workload};
 
@@ -160,11 +160,7 @@ impl Ingest<'_> {
     /// [`DatabaseError`]; the ingest cannot go on then.
     pub(crate) async fn add(&mut self, incoming: &Incoming) -> Result<(), DatabaseError> {
         let address = self.address.clone();
-        match self.store(incoming).await {
-            Ok(()) => Ok(()),
-            Err(StoreError::Sql(source)) => Err(address.error(source)),
-            Err(StoreError::Row(source)) => Err(address.row()(source)),
-        }
+        self.store(incoming).await.map_err(|error| error.at(&address))
     }
 
     async fn store(&mut self, incoming: &Incoming) -> Result<(), StoreError> {
@@ -198,8 +194,10 @@ impl Ingest<'_> {
                 latest::recompute(&mut self.transaction, run, branch).await?;
                 if before.branch != rows.header.branch {
                     latest::recompute(&mut self.transaction, run, before.branch.as_deref().unwrap_or_default()).await?;
+                    level_table::recompute(&mut self.transaction, run, before.branch.as_deref().unwrap_or_default()).await?;
                 }
             }
+            level_table::recompute(&mut self.transaction, run, rows.header.branch.as_deref().unwrap_or_default()).await?;
         }
         Ok(())
     }
@@ -542,6 +540,16 @@ struct CurrentHeader {
 pub(super) enum StoreError {
     Sql(sqlx::Error),
     Row(RowError),
+}
+
+impl StoreError {
+    /// The error with the address.
+    pub(super) fn at(self, address: &Address) -> DatabaseError {
+        match self {
+            Self::Sql(source) => address.error(source),
+            Self::Row(source) => address.row()(source),
+        }
+    }
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -1,15 +1,18 @@
 //! A history in a database: one set of statements for SQLite and PostgreSQL, whose tables differ in nothing but the names of their types
 //! (`migrations/`). One transaction is one change; writers take turns, so that changes are numbered in the order of their commits.
 
+mod annotation_table;
 mod engine;
 mod eval_table;
 mod ingest;
 mod latest;
+mod level_table;
 mod point_table;
 mod published_table;
 mod read;
 mod retract;
 mod schema;
+mod series;
 mod verify;
 
 use std::time::{Duration, Instant};
@@ -17,11 +20,13 @@ use std::time::{Duration, Instant};
 use sqlx::AnyConnection;
 use sqlx::{Any, Connection as _, Transaction};
 
+pub(crate) use annotation_table::{Annotation, AnnotationKind, AnnotationTarget, NewAnnotation};
 pub(crate) use engine::{Address, AddressError};
 pub(crate) use ingest::{Incoming, IngestCounts, Source};
 pub(crate) use published_table::StoredPublished;
 pub(crate) use read::{AsOf, RunFilter, RunSummary};
 pub(crate) use retract::Retraction;
+pub(crate) use series::{NewestCurve, PointSeries, SeriesFilter};
 pub(crate) use verify::verify;
 
 use crate::analysis::RowError;

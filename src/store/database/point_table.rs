@@ -114,13 +114,26 @@ pub(super) fn select_of_run() -> String {
 
 /// The points of a run with all their revisions. Argument: the run.
 pub(super) fn select_all_of_run() -> String {
+    format!("SELECT {} WHERE p.run_id = $1", columns_and_tables())
+}
+
+/// The points of a curve that hold and meet a condition. Argument: the curve, then those of the condition.
+pub(super) fn select_of_curve(condition: &str) -> String {
+    format!(
+        "SELECT {} WHERE k.curve_id = $1 AND p.valid_to IS NULL AND {condition}",
+        columns_and_tables()
+    )
+}
+
+/// The columns in the order in which [`read`] takes them, and `run_id`.
+fn columns_and_tables() -> String {
     let columns: String = value_columns().split(", ").fold(String::new(), |mut text, column| {
         let _ = write!(text, ", p.{column}");
         text
     });
     format!(
-        "SELECT p.id, p.digest, c.document, k.load{columns} FROM point p JOIN point_key k ON k.id = p.point_key_id \
-         JOIN curve c ON c.id = k.curve_id WHERE p.run_id = $1"
+        "p.id, p.digest, c.document, k.load{columns}, p.run_id AS run_id FROM point p JOIN point_key k ON k.id = p.point_key_id \
+         JOIN curve c ON c.id = k.curve_id"
     )
 }
 
@@ -133,7 +146,7 @@ pub(super) enum PointRowError {
     Row(#[from] RowError),
 }
 
-/// A row of [`select_of_run`] or [`select_all_of_run`].
+/// A row of [`select_of_run`], [`select_all_of_run`] or [`select_of_curve`].
 pub(super) fn read(row: &AnyRow) -> Result<StoredPoint, PointRowError> {
     const FIRST_METRIC: usize = 10;
     const FIRST_INTERVAL: usize = FIRST_METRIC + METRIC_COLUMNS.len();

@@ -27,11 +27,8 @@ impl Ingest<'_> {
     /// [`DatabaseError`]; the ingest cannot go on then.
     pub(crate) async fn add_published(&mut self, project: &str, results: &[PublishedResult], source: &Source) -> Result<(), DatabaseError> {
         let address = self.address.clone();
-        match self.store_published(project, results, source).await {
-            Ok(()) => Ok(()),
-            Err(StoreError::Sql(source)) => Err(address.error(source)),
-            Err(StoreError::Row(source)) => Err(address.row()(source)),
-        }
+        let stored = self.store_published(project, results, source).await;
+        stored.map_err(|error| error.at(&address))
     }
 
     async fn store_published(&mut self, project: &str, results: &[PublishedResult], source: &Source) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 use sqlx::Row as _;
 
-use super::{Database, DatabaseError, insert_change, latest};
+use super::{Database, DatabaseError, insert_change, latest, level_table};
 
 /// A run that is withdrawn.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ impl Database {
             .await
             .map_err(&sql)?;
         latest::recompute(&mut transaction, run, &branch).await.map_err(&sql)?;
+        let leveled = level_table::recompute(&mut transaction, run, &branch).await;
+        leveled.map_err(|error| error.at(&address))?;
         transaction.commit().await.map_err(&sql)
     }
 
@@ -68,6 +70,8 @@ impl Database {
             .await
             .map_err(&sql)?;
         latest::recompute(&mut transaction, run, &branch).await.map_err(&sql)?;
+        let leveled = level_table::recompute(&mut transaction, run, &branch).await;
+        leveled.map_err(|error| error.at(&address))?;
         transaction.commit().await.map_err(&sql)
     }
 }

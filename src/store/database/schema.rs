@@ -12,13 +12,21 @@ const TABLE: &str = "_sqlx_migrations";
 const APPLICATION_ID: i64 = 0x696d_6178;
 
 /// The migrations of each engine, oldest first; a published one never changes, sqlx compares its checksum.
-const SQLITE: [(&str, &str); 2] = [
+const SQLITE: [(&str, &str); 3] = [
     ("history", include_str!("migrations/sqlite/0001_history.sql")),
     ("published result", include_str!("migrations/sqlite/0002_published_result.sql")),
+    (
+        "levels and annotations",
+        include_str!("migrations/sqlite/0003_levels_and_annotations.sql"),
+    ),
 ];
 const POSTGRES: [(&str, &str); SQLITE.len()] = [
     ("history", include_str!("migrations/postgres/0001_history.sql")),
     ("published result", include_str!("migrations/postgres/0002_published_result.sql")),
+    (
+        "levels and annotations",
+        include_str!("migrations/postgres/0003_levels_and_annotations.sql"),
+    ),
 ];
 
 /// The newest version.

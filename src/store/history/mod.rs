@@ -32,6 +32,8 @@ pub(crate) enum HistoryHomeError {
     Unsupported(String),
     #[error("{0} would be a history folder; expected a database, a file such as history.db or postgres://USER@HOST/DATABASE")]
     NoDatabase(String),
+    #[error("{0} is a database; expected a folder; imax publish stores a run in a database")]
+    NoFolder(String),
 }
 
 impl FromStr for HistoryHome {
@@ -75,6 +77,21 @@ impl FromStr for HistoryDatabase {
         match text.parse()? {
             HistoryHome::Database(address) => Ok(Self(address)),
             HistoryHome::Folder(path) => Err(HistoryHomeError::NoDatabase(path.display().to_string())),
+        }
+    }
+}
+
+/// A history that is a folder, for commands that add a file to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HistoryFolder(pub PathBuf);
+
+impl FromStr for HistoryFolder {
+    type Err = HistoryHomeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse()? {
+            HistoryHome::Folder(path) => Ok(Self(path)),
+            HistoryHome::Database(address) => Err(HistoryHomeError::NoFolder(address.to_string())),
         }
     }
 }
@@ -146,5 +163,7 @@ mod tests {
             assert!(error.contains(words) && !error.contains("hunter2"), "{error}");
         }
         assert!("history".parse::<HistoryDatabase>().is_err());
+        let error = "history.db".parse::<HistoryFolder>().unwrap_err().to_string();
+        assert!(error.contains("imax publish"), "{error}");
     }
 }

@@ -151,7 +151,7 @@ impl ExitOf for ExportError {
         match self {
             Self::Database(error) => error.exit(),
             Self::Row { .. } | Self::Json { .. } => Exit::InvalidInput,
-            Self::Write(_) | Self::Csv(_) => Exit::Infrastructure,
+            Self::Write(_) | Self::Csv(_) | Self::Parquet(_) => Exit::Infrastructure,
             Self::Occupied(_) => Exit::Usage,
         }
     }
