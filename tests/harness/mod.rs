@@ -16,7 +16,7 @@ mod terminal;
 pub use http::{HttpRequest, HttpResponse, HttpServer, get, post};
 pub use program::{DEADLINE, clean_command, imax, imax_inheriting, nvml_program, program, project};
 pub use repository::{Repository, write_file};
-pub use running::{Finish, Finished, Running, wait_until};
+pub use running::{Finish, Finished, POLL_INTERVAL, Running, wait_until};
 pub use simulator::Simulator;
 #[cfg(target_os = "linux")]
 pub use terminal::{AtTerminal, Terminal};

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use super::DEADLINE;
 
 /// Interval at which a condition is checked.
-const POLL_INTERVAL: Duration = Duration::from_millis(5);
+pub const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Checks a condition again and again until it holds.
 pub fn wait_until(what: &str, holds: impl Fn() -> bool) {

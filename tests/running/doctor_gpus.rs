@@ -7,7 +7,6 @@ use super::doctor::{NVIDIA_SMI, finding, findings, nvidia};
 use super::fixture::Fixture;
 use super::success::ENGINE;
 use super::telemetry::long_load;
-use crate::harness::wait_until;
 
 /// Two GPUs without names; processes 1 and 2 have memory on the first and on the second.
 fn amd() -> Fixture {
@@ -138,7 +137,7 @@ fn children_of_a_tool_are_neither_awaited_nor_left() {
     let fixture = nvidia("node: {gpus: 2}\n").tools(&[("nvidia-smi", &wrapper)]);
     let ended = fixture.doctor(&["--format", "json"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    wait_until("nothing runs", || fixture.processes().is_empty());
+    fixture.await_no_processes();
     // Nor is a wrapper's child where a signal ends the wait.
     let fixture = nvidia("").tools(&[("nvidia-smi", "sleep @MARK@ & touch asked; wait")]);
     let run = fixture.start_doctor(&[]);
@@ -146,5 +145,5 @@ fn children_of_a_tool_are_neither_awaited_nor_left() {
     run.signal(Signal::SIGTERM);
     let ended = run.finish();
     assert_eq!(ended.code, Some(143), "{}", ended.stderr);
-    wait_until("nothing runs", || fixture.processes().is_empty());
+    fixture.await_no_processes();
 }

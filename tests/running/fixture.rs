@@ -6,10 +6,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Finished, Running, clean_command, program, project, wait_until, write_file};
+use crate::harness::{DEADLINE, Finished, POLL_INTERVAL, Running, clean_command, program, project, wait_until, write_file};
 
 static FIXTURES: AtomicU32 = AtomicU32::new(0);
 
@@ -225,6 +226,20 @@ impl Fixture {
 
     pub fn assert_nothing_runs(&self) {
         assert_eq!(self.processes(), Vec::<String>::new());
+    }
+
+    /// Waits until nothing of the recipe runs.
+    pub fn await_no_processes(&self) {
+        let end = Instant::now() + DEADLINE;
+        while !self.processes().is_empty() {
+            assert!(
+                Instant::now() < end,
+                "after {DEADLINE:?} there still runs {:?}; the engine printed:\n{}",
+                self.processes(),
+                fs::read_to_string(self.path("out/server.log")).unwrap_or_default()
+            );
+            std::thread::sleep(POLL_INTERVAL);
+        }
     }
 
     /// Waits until a file exists.

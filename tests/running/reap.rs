@@ -59,7 +59,7 @@ fn next_job_cleans_up_after_dead_one() {
     fixture.write("benchmarks/demo_fp8_h100_sim.sh", "exit 1");
     let ended = fixture.run();
     assert!(ended.stderr.contains("of the dead job imax-"), "{}", ended.stderr);
-    wait_until("nothing runs", || fixture.processes().is_empty());
+    fixture.await_no_processes();
     assert_eq!(fixture.states(), 0);
 }
 

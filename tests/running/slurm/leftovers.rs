@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use super::super::fixture::Fixture;
 use super::super::stopwatch::Stopwatch;
 use super::cluster::{Cluster, Stranger};
-use super::{ENGINE, fixture, on_two_nodes};
+use super::{ENGINE, fixture, id_of, on_two_nodes};
 use crate::harness::wait_until;
 
 /// What stays on a node until it is killed.
@@ -18,65 +18,74 @@ const LEAVE: &str = "setsid -f bash \"$GITHUB_WORKSPACE/daemon.sh\" @MARK@ </dev
 const STEPS: &str = "srun --nodes=2 --ntasks=2 --ntasks-per-node=1 bash \"$GITHUB_WORKSPACE/leave.sh\"\n\
     srun --nodes=2 --ntasks=2 --ntasks-per-node=1 sleep @MARK@ &\n";
 
-/// How a recipe ends after it has left its daemons.
+/// How a job ends whose recipe has left its daemons.
+#[derive(Debug, Clone, Copy)]
 enum End {
-    /// It obeys SIGTERM.
+    /// The run is cancelled and the recipe obeys SIGTERM.
     Obeys,
-    /// It ends only when it is killed.
+    /// The run is cancelled and the recipe ends only when it is killed.
     IsDeaf,
-    /// It fails by itself.
+    /// Slurm ends the job, as at its time limit; such a job gets no more steps.
+    ByCluster,
+    /// The recipe fails by itself.
     Fails,
-    /// It serves, is measured and stopped.
+    /// The recipe serves, is measured and stopped.
     IsMeasured,
 }
 
 impl End {
-    fn recipe(&self) -> String {
+    fn recipe(self) -> String {
         match self {
-            Self::Obeys => "exec sleep @MARK@".to_owned(),
+            Self::Obeys | Self::ByCluster => "exec sleep @MARK@".to_owned(),
             Self::IsDeaf => "trap '' TERM; while :; do sleep @MARK@; done".to_owned(),
             Self::Fails => "until [ -e \"$IMAX_OUT/go\" ]; do sleep 0.05; done; exit 1".to_owned(),
             Self::IsMeasured => ENGINE.to_owned(),
         }
     }
 
+    fn exit_code(self) -> i32 {
+        match self {
+            Self::Obeys => 128 + Signal::SIGINT as i32,
+            Self::IsDeaf => 128 + Signal::SIGTERM as i32,
+            Self::ByCluster => 4,
+            Self::Fails => 1,
+            Self::IsMeasured => 0,
+        }
+    }
+
     /// Ends the job, whose daemons run on these nodes, and looks for what is left.
-    fn assert_nothing_is_left(&self, fixture: &Fixture, nodes: &[&str]) {
+    fn assert_nothing_is_left(self, fixture: &Fixture, nodes: &[&str]) {
         let mut run = fixture.start();
-        let is_killed = match self {
-            Self::Obeys | Self::IsDeaf | Self::Fails => {
-                run.await_line("phase ready");
-                nodes.iter().for_each(|node| fixture.await_file(&format!("out/deaf-{node}")));
-                let sent = Stopwatch::start();
-                let code = match self {
-                    Self::Obeys => Some(Signal::SIGINT),
-                    Self::IsDeaf => Some(Signal::SIGTERM),
-                    Self::Fails | Self::IsMeasured => None,
-                };
-                code.inspect(|signal| run.signal(*signal));
-                fixture.write("out/go", "");
-                let ended = run.finish();
-                let expected = code.map_or(1, |signal| 128 + signal as i32);
-                assert_eq!(ended.code, Some(expected), "{}", ended.stderr);
-                if code.is_some() {
-                    sent.assert_cancelled_in_time(&ended.stderr);
-                }
-                matches!(self, Self::IsDeaf)
+        if !matches!(self, Self::IsMeasured) {
+            run.await_line("phase ready");
+            nodes.iter().for_each(|node| fixture.await_file(&format!("out/deaf-{node}")));
+        }
+        let sent = Stopwatch::start();
+        match self {
+            Self::Obeys => run.signal(Signal::SIGINT),
+            Self::IsDeaf => run.signal(Signal::SIGTERM),
+            Self::ByCluster => {
+                let cluster = Cluster::get();
+                cluster
+                    .queued(&id_of(fixture))
+                    .iter()
+                    .for_each(|job| drop(cluster.tool("scancel", &[job])));
             }
-            Self::IsMeasured => {
-                let ended = run.finish();
-                assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, fixture.read("out/server.log"));
-                false
-            }
-        };
-        wait_until("nothing of the job runs", || fixture.processes().is_empty());
-        assert_eq!(fixture.states(), 0);
+            Self::Fails => fixture.write("out/go", ""),
+            Self::IsMeasured => {}
+        }
+        let ended = run.finish();
         let log = fixture.read("out/server.log");
+        assert_eq!(ended.code, Some(self.exit_code()), "{self:?}: {}\n{log}", ended.stderr);
+        if matches!(self, Self::Obeys | Self::IsDeaf) {
+            sent.assert_cancelled_in_time(&ended.stderr);
+        }
+        fixture.await_no_processes();
+        assert_eq!(fixture.states(), 0);
         for node in nodes {
-            assert!(
-                is_killed || log.contains(&format!("imax: ended what the job left on {node}")),
-                "{log}"
-            );
+            // A script that is killed may not have the time to say it.
+            let is_said = matches!(self, Self::IsDeaf) || log.contains(&format!("imax: ended what the job left on {node}"));
+            assert!(is_said, "{self:?}: {log}");
         }
     }
 }
@@ -124,7 +133,7 @@ fn on_one_node() {
 #[ignore = "needs Slurm"]
 fn on_two_nodes_of_one_job() {
     let stranger = stranger();
-    for end in [End::Obeys, End::IsDeaf, End::Fails, End::IsMeasured] {
+    for end in [End::Obeys, End::IsDeaf, End::ByCluster, End::Fails, End::IsMeasured] {
         let fixture = fixture("exit 9", "main", "");
         on_two_nodes(&fixture, &format!("{STEPS}{}", end.recipe()));
         // What most clusters are asked with; Slurm hands it on to the job's steps.

@@ -136,7 +136,7 @@ fn reaping_removes_only_jobs_of_killed_runs() {
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stderr.contains("removed"), "{}", ended.stderr);
     assert_eq!(cluster.queued(&id), Vec::<String>::new());
-    wait_until("nothing runs", || fixture.processes().is_empty());
+    fixture.await_no_processes();
     assert_eq!(fixture.states(), 0);
     assert_eq!(cluster.state(&number), "RUNNING");
     cluster.tool("scancel", &[&number]);

@@ -99,7 +99,7 @@ pub(super) fn terminate(job: u64) -> Vec<String> {
 
 /// `squeue` for the steps of a job; parsed by [`super::answer::parse_steps`].
 pub(super) fn steps(job: u64) -> Vec<String> {
-    list(&["--steps", "--noheader", &format!("--jobs={job}"), "--format=%i"])
+    list(&["--steps", "--noheader", &format!("--jobs={job}"), "--format=%i|%j"])
 }
 
 /// `scancel` that sends SIGKILL to steps at once: for a job as a whole Slurm waits KillWait first.

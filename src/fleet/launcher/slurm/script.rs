@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::allocation::Allocation;
+use super::answer::WATCHER_STEP;
 use super::settings::SlurmContainer;
 use crate::model::{Variable, VariableValue};
 
@@ -40,6 +41,7 @@ pub(super) struct ScriptPlan<'a> {
 
 pub(super) fn script(plan: &ScriptPlan<'_>) -> String {
     let mut text = format!("#!/usr/bin/env bash\n# {} of imax.\nset -u\njob={}\n", plan.job, quote(plan.job));
+    let _ = writeln!(text, "watcher_step={WATCHER_STEP}");
     text.push_str(FUNCTIONS);
     text.push_str("fail() { echo \"imax: $2\" >&2; exit \"$1\"; }\n");
     if let Some(file) = plan.secrets {
@@ -55,6 +57,9 @@ pub(super) fn script(plan: &ScriptPlan<'_>) -> String {
     roles(&mut text, &plan.allocation);
     for (name, value) in &plan.exports {
         let _ = writeln!(text, "export {name}={}", quote(value));
+    }
+    if plan.allocation.nodes() > 1 {
+        text.push_str("watch_others\n");
     }
     examine(&mut text, plan);
     if let Some(import) = &plan.import {

@@ -140,14 +140,20 @@ fn parse_named_line(line: &str, name: &str, user: u32) -> Option<NamedJob> {
     })
 }
 
-/// From `squeue` ([`super::command::steps`]): the steps started by srun, such as `12.0`, without the batch script's own.
+/// Name of the step in which a batch script waits on the job's other nodes.
+pub(super) const WATCHER_STEP: &str = "imax-watcher";
+
+/// From `squeue` ([`super::command::steps`]): the steps started by srun, such as `12.0`, without the batch script's own and
+/// without [`WATCHER_STEP`], which has to end what the others leave.
 pub(super) fn parse_steps(text: &str) -> Vec<String> {
-    let is_of_srun = |step: &&str| {
-        step.split('.')
-            .nth(1)
-            .is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
-    };
-    text.lines().map(str::trim).filter(is_of_srun).map(str::to_owned).collect()
+    text.lines().filter_map(step_of_srun).map(str::to_owned).collect()
+}
+
+fn step_of_srun(line: &str) -> Option<&str> {
+    let (step, name) = line.trim().split_once('|')?;
+    let (_, number) = step.split_once('.')?;
+    let is_of_srun = number.bytes().all(|byte| byte.is_ascii_digit()) && name != WATCHER_STEP;
+    is_of_srun.then_some(step)
 }
 
 /// From `scontrol show job`.

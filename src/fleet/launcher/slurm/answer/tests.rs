@@ -71,7 +71,8 @@ fn only_own_jobs_with_exactly_the_name_are_found() {
 
 #[test]
 fn only_steps_of_srun_are_found() {
-    assert_eq!(parse_steps("12.0\n12.batch\n12.extern\n 12.1 \n"), ["12.0", "12.1"]);
+    let answer = format!("12.0|{WATCHER_STEP}\n12.1|bash\n12.batch|batch\n12.extern|extern\n 12.2|a|b \n");
+    assert_eq!(parse_steps(&answer), ["12.1", "12.2"]);
     assert_eq!(parse_steps(""), Vec::<String>::new());
 }
 
