@@ -105,7 +105,12 @@ pub struct Stranger {
 
 impl Stranger {
     pub fn assert_runs(&self) {
-        assert_eq!(Cluster::get().state(&self.number), "RUNNING");
+        let cluster = Cluster::get();
+        let state = cluster.state(&self.number);
+        let job = cluster.tool("scontrol", &["--oneliner", "show", "job", &self.number]);
+        let logs =
+            ["slurmctld", "node-0", "node-1"].map(|log| std::fs::read_to_string(cluster.file(&format!("log/{log}"))).unwrap_or_default());
+        assert_eq!(state, "RUNNING", "{job}\n{}", logs.join("\n\n"));
     }
 }
 

@@ -43,7 +43,7 @@ use plan::{ContainerPlan, container_plan};
 use settings::{DockerDocument, DockerSettings, docker_settings, without_excluded};
 
 /// Timeout of the version request.
-const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
+const VERSION_TIMEOUT: Duration = Duration::from_secs(30);
 const NAME: &str = "docker";
 
 /// The kind of launcher: what can be done without a job. [`DockerLauncher`] launches a job.

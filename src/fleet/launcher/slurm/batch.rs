@@ -81,7 +81,7 @@ impl Batch {
         let last_moment = killed + limit + QUEUE_LAG;
         let left = || last_moment.saturating_duration_since(Instant::now());
         let _ = self.cluster.kill(self.number, left(), &never).await;
-        // A job on one node does not need a step for that.
+        // With one node there is no step that a cancelled job would take from the script.
         if self.nodes().len() > 1 && self.await_gone(killed + SCRIPT_END, &never).await.unwrap_or(false) {
             return Ok(true);
         }

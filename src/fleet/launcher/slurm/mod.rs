@@ -48,11 +48,10 @@ use script::secrets_file;
 use settings::{SlurmContainer, SlurmDocument, SlurmSettings, slurm_settings};
 use watcher::Watcher;
 
-/// Time for a job's script to end the processes on its nodes. It reaches other nodes by a step, and Slurm gives a cancelled job
-/// no more steps.
+/// Time for a job's script to end the processes on its nodes, before Slurm is told to cancel the job.
 const SCRIPT_END: Duration = Duration::from_secs(2);
 /// Timeout of a tool that checks Slurm.
-const SERVICE: Duration = Duration::from_secs(10);
+const SERVICE: Duration = Duration::from_secs(30);
 const NAME: &str = "slurm";
 
 /// The launcher kind.
