@@ -72,6 +72,11 @@ pub enum Problem {
         /// Codes of the reasons.
         codes: Vec<String>,
     },
+    /// The run is of a pull request from a fork, and is reported by a workflow of the base.
+    Fork {
+        /// owner/name
+        repository: String,
+    },
 }
 
 /// A point as it was found.
@@ -231,6 +236,10 @@ impl std::fmt::Display for Problem {
                 write!(f, "{point}: its figures are doubtful ({}), see {source}", codes.join(", "))
             }
             Self::Unreadable { source, reason } => write!(f, "{source}: {reason}"),
+            Self::Fork { repository } => write!(
+                f,
+                "results and plan come from the fork {repository}: its own workflow ran, and its jobs chose what they uploaded"
+            ),
         }
     }
 }

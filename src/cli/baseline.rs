@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::settings::SettingsArgs;
 use super::{Failure, in_words, output};
-use crate::analysis::{Comparison, Run};
+use crate::analysis::{Comparison, Problem, Run};
 use crate::github;
 use crate::planning::{JudgingSettings, SettingsFile};
 use crate::store;
@@ -86,7 +86,9 @@ impl ComparedRunArgs {
             baseline_artifacts,
             evidence,
         } = self;
-        let run = store::load_run(&path)?;
+        let mut run = store::load_run(&path)?;
+        let fork = github::measured_fork()?;
+        run.problems.extend(fork.map(|repository| Problem::Fork { repository }));
         let Some(first) = baseline.first() else {
             return Ok(ComparedRun { run, comparison: None });
         };

@@ -91,7 +91,7 @@ pub async fn run(args: CommentArgs) -> Result<Exit, Failure> {
             Err(error) => say_read_only("check run", error)?,
         }
     }
-    let Some(pull_request) = number_of(pr)? else {
+    let Some(pull_request) = number_of(pr, repository.as_deref()).await? else {
         return Ok(Exit::Success);
     };
     let (client, repository) = github::connect(repository.as_deref())?;

@@ -44,7 +44,7 @@ pub async fn run(args: ProgressArgs) -> Result<Exit, Failure> {
         most_minutes,
     } = args;
     let planned = github::planned_jobs(&plan)?;
-    let Some(pull_request) = number_of(pr)? else {
+    let Some(pull_request) = number_of(pr, repository.as_deref()).await? else {
         return Ok(Exit::Success);
     };
     let input = ProgressInput {

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{Failure, output};
-use crate::github;
+use crate::github::{self, FinishedRun};
 
 #[derive(Debug, Args)]
 pub struct PullRequestArgs {
@@ -18,17 +18,30 @@ pub struct PullRequestArgs {
     pub id: String,
 }
 
-/// The given number, or that of the event. If there is none, prints so and returns `None`.
+/// The given number, that of the event, or that of the open pull request whose commit the event's finished run measured. If there is
+/// none, prints so and returns `None`.
 ///
 /// # Errors
-/// Invalid input for an invalid event file.
-pub fn number_of(given: Option<u64>) -> Result<Option<u64>, Failure> {
-    if given.is_some() {
-        return Ok(given);
+/// Invalid input for an invalid event file; as GitHub's client for a run that was started by a fork's pull request.
+pub async fn number_of(given: Option<u64>, repository: Option<&str>) -> Result<Option<u64>, Failure> {
+    let known = match given {
+        Some(number) => Some(number),
+        None => github::event_pull_request()?,
+    };
+    if known.is_some() {
+        return Ok(known);
     }
-    let number = github::event_pull_request()?;
-    if number.is_none() {
+    let Some(run) = github::finished_run()?.filter(FinishedRun::is_of_pull_request) else {
         output::say("no pull request in this event; nothing to comment on");
+        return Ok(None);
+    };
+    let (client, repository) = github::connect(repository)?;
+    let number = github::pull_request_of_run(&client, &repository, &run).await?;
+    if number.is_none() {
+        output::say(&format!(
+            "no open pull request has the commit {} of run {}; nothing to comment on",
+            run.head_sha, run.id
+        ));
     }
     Ok(number)
 }

@@ -5,7 +5,9 @@ use serde_json::Value;
 
 use super::client::{Client, RepositoryName, Request};
 use super::error::GithubError;
+use super::event::FinishedRun;
 use crate::matrix::policy::{Permission, PullRequest};
+use crate::model::percent_encode;
 
 #[derive(Deserialize)]
 struct PermissionDocument {
@@ -32,6 +34,40 @@ pub async fn permission_of(client: &Client, repository: &RepositoryName, login: 
         Err(GithubError::NotFound { .. }) => Ok(Permission::Read),
         Err(error) => Err(error),
     }
+}
+
+#[derive(Deserialize)]
+struct ListedPullRequest {
+    number: u64,
+    head: ListedHead,
+}
+
+#[derive(Deserialize)]
+struct ListedHead {
+    sha: String,
+}
+
+/// The open pull request whose head is the commit of a finished run. An event about a fork's run does not name it, and what the run's
+/// artifacts say is the fork's word. `None` where there is none, as after a later push.
+///
+/// # Errors
+/// [`GithubError`] if GitHub refuses or does not answer.
+pub(crate) async fn pull_request_of_run(
+    client: &Client,
+    repository: &RepositoryName,
+    run: &FinishedRun,
+) -> Result<Option<u64>, GithubError> {
+    let (Some(head), Some(branch)) = (&run.head_repository, &run.head_branch) else {
+        return Ok(None);
+    };
+    let Some((owner, _)) = head.full_name.split_once('/') else {
+        return Ok(None);
+    };
+    let (owner, branch) = (percent_encode(owner), percent_encode(branch));
+    let path = format!("/repos/{repository}/pulls?state=open&head={owner}:{branch}&per_page=100");
+    let listed: Vec<ListedPullRequest> = client.read(Request::get(&path, "pull-requests: read")).await?;
+    let of_commit = listed.into_iter().find(|listed| listed.head.sha == run.head_sha);
+    Ok(of_commit.map(|listed| listed.number))
 }
 
 /// The current state of a pull request.

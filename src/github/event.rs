@@ -1,9 +1,10 @@
 //! The pull request and the commit of a workflow run, from the event file.
 
+use serde::Deserialize;
 use serde_json::Value;
 
 #[derive(Debug, thiserror::Error)]
-#[error("the event file is not JSON: {0}")]
+#[error("invalid event file: {0}")]
 pub(crate) struct EventError(#[from] serde_json::Error);
 
 /// The number of an event's pull request; `None` for an event without one, such as a push.
@@ -41,6 +42,44 @@ pub(super) fn head_sha_of_event(text: &str) -> Result<Option<String>, EventError
     ];
     let found = pointers.iter().find_map(|pointer| event.pointer(pointer)?.as_str());
     Ok(found.map(str::to_owned))
+}
+
+/// The finished workflow run that a `workflow_run` event tells of. The event file is GitHub's, but a fork chooses the branch's name.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct FinishedRun {
+    pub id: u64,
+    /// What started it: `pull_request`, `push`.
+    pub event: String,
+    pub head_sha: String,
+    /// The branch in its repository.
+    #[serde(default)]
+    pub head_branch: Option<String>,
+    /// The repository of the branch; `None` where it was deleted.
+    #[serde(default)]
+    pub head_repository: Option<HeadRepository>,
+}
+
+/// The repository that a pull request comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct HeadRepository {
+    /// owner/name
+    pub full_name: String,
+}
+
+impl FinishedRun {
+    /// Whether a pull request started it.
+    pub(crate) fn is_of_pull_request(&self) -> bool {
+        self.event.starts_with("pull_request")
+    }
+}
+
+/// The finished run of a `workflow_run` event; `None` for other events.
+///
+/// # Errors
+/// [`EventError`] for a text that is not JSON, or a run without its number or commit.
+pub(super) fn finished_run_of_event(text: &str) -> Result<Option<FinishedRun>, EventError> {
+    let event: Value = serde_json::from_str(text)?;
+    Ok(event.get("workflow_run").map(FinishedRun::deserialize).transpose()?)
 }
 
 /// The base commit of an event's pull request; `None` for other events.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::event::{EventError, base_sha_of_event, head_sha_of_event, pull_request_of_event};
+use super::event::{EventError, FinishedRun, base_sha_of_event, finished_run_of_event, head_sha_of_event, pull_request_of_event};
 use crate::system::files::{self, FileError};
 
 #[derive(Debug, thiserror::Error)]
@@ -17,16 +17,43 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The number of the workflow run.
+/// The number of the workflow run that measured: the finished one in a `workflow_run` event, else this one.
 pub(crate) fn run_id() -> Option<u64> {
-    variable("GITHUB_RUN_ID")?.parse().ok()
+    match finished_run() {
+        Ok(Some(run)) => Some(run.id),
+        Ok(None) | Err(_) => variable("GITHUB_RUN_ID")?.parse().ok(),
+    }
 }
 
-/// The page of the workflow run.
+/// The page of the workflow run that measured.
 pub(crate) fn run_url() -> Option<String> {
     let server = variable("GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned());
-    let (repository, run) = (variable("GITHUB_REPOSITORY")?, variable("GITHUB_RUN_ID")?);
+    let (repository, run) = (variable("GITHUB_REPOSITORY")?, run_id()?);
     Some(format!("{server}/{repository}/actions/runs/{run}"))
+}
+
+/// The finished run that a `workflow_run` event tells of; `None` for other events.
+///
+/// # Errors
+/// [`EventFileError`].
+pub(crate) fn finished_run() -> Result<Option<FinishedRun>, EventFileError> {
+    match event()? {
+        Some(text) => Ok(finished_run_of_event(&text)?),
+        None => Ok(None),
+    }
+}
+
+/// The fork that the finished run's commit comes from, owner/name; `None` for a run of this repository and for other events.
+///
+/// # Errors
+/// [`EventFileError`].
+pub(crate) fn measured_fork() -> Result<Option<String>, EventFileError> {
+    let Some(run) = finished_run()? else { return Ok(None) };
+    let Some(head) = run.head_repository else {
+        return Ok(Some("a deleted repository".to_owned()));
+    };
+    let is_own = variable("GITHUB_REPOSITORY").is_some_and(|own| own.eq_ignore_ascii_case(&head.full_name));
+    Ok(Some(head.full_name).filter(|_| !is_own))
 }
 
 /// The pull request of the event.

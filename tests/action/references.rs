@@ -5,7 +5,8 @@ use std::fs;
 use crate::harness::project;
 use crate::release::SLUG;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
+    ".github/workflows/report.yml",
     ".github/workflows/sweep.yml",
     ".github/workflows/rows.yml",
     ".github/zizmor.yml",

@@ -27,6 +27,14 @@ pub struct Fault {
     pub message: &'static str,
 }
 
+/// An open pull request.
+pub struct PullRequest {
+    pub number: u64,
+    /// Its branch, `owner:branch`.
+    pub head: &'static str,
+    pub sha: &'static str,
+}
+
 #[derive(Default)]
 pub struct State {
     pub comments: Vec<Comment>,
@@ -35,6 +43,7 @@ pub struct State {
     pub workflow_runs: Vec<WorkflowRun>,
     pub artifacts: Vec<Artifact>,
     pub jobs: Vec<Job>,
+    pub pull_requests: Vec<PullRequest>,
     /// Commits that are on every branch.
     pub on_branch: Vec<String>,
     /// Responses to the next requests.
@@ -125,6 +134,15 @@ fn respond(state: &mut State, request: &HttpRequest) -> HttpResponse {
             let is_on_branch = state.on_branch.iter().any(|commit| commits.ends_with(&format!("...{commit}")));
             let status = if is_on_branch { "behind" } else { "diverged" };
             HttpResponse::json(json!({ "status": status, "ahead_by": 0, "behind_by": 1 }))
+        }
+        Some((&"pulls", [])) => {
+            let head = query(request, "head");
+            let found = state
+                .pull_requests
+                .iter()
+                .filter(|pull| head.as_deref().is_none_or(|head| head == pull.head));
+            let listed = found.map(|pull| json!({ "number": pull.number, "head": { "label": pull.head, "sha": pull.sha } }));
+            HttpResponse::json(json!(page(request, listed)))
         }
         Some((&"issues", rest)) => comments::respond(state, method, rest, request),
         Some((&"actions", rest)) => actions::respond(state, method, rest, request),

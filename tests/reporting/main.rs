@@ -19,6 +19,7 @@ mod collecting;
 mod comments;
 mod downloading;
 mod fixture;
+mod forks;
 mod golden;
 mod hostile;
 mod normalizing;

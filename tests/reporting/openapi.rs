@@ -54,6 +54,10 @@ impl Prism {
     }
 }
 
+/// The event of a finished run of a fork, which no pull request has.
+const FORK_EVENT: &str = r#"{"workflow_run": {"id": 1, "event": "pull_request", "head_sha": "ce587453ced02b1526dfb4cb910479d431683101",
+    "head_branch": "a b&c", "head_repository": {"full_name": "stranger/octo-repo"}, "pull_requests": []}}"#;
+
 async fn imax(fixture: &Fixture, url: &str, arguments: &[&str]) -> Ended {
     let (folder, url) = (fixture.path(""), url.to_owned());
     let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
@@ -65,6 +69,7 @@ async fn imax(fixture: &Fixture, url: &str, arguments: &[&str]) -> Ended {
             ("GITHUB_REPOSITORY", REPOSITORY),
             ("GITHUB_WORKFLOW", "Sweep"),
             ("GITHUB_RUN_ID", run.as_str()),
+            ("GITHUB_EVENT_PATH", "event.json"),
         ];
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         imax_in(&folder, &arguments, &environment)
@@ -82,6 +87,7 @@ async fn requests_and_responses_match_githubs_openapi_description() {
         "plan.json",
         &serde_json::json!({ "jobs": [{ "name": "one", "row": row(4) }] }).to_string(),
     );
+    fixture.write("event.json", FORK_EVENT);
     {
         let mut state = github.state();
         let agg = fixture.read("head/a/agg_raw.json");
@@ -109,6 +115,7 @@ async fn requests_and_responses_match_githubs_openapi_description() {
         vec!["progress", "--plan", "plan.json", "--pr", "7"],
         comment.to_vec(),
         comment.to_vec(),
+        vec!["comment", "head"],
         // The list only: Prism follows the redirect to the blob store itself, and so never shows the documented 302.
         vec!["collect", "--run-id", &run, "--artifact", "none", "--out", "results"],
     ] {

@@ -11,8 +11,8 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::{Exit, Failure, OrExit as _, dispatch, output};
-use crate::github::annotations;
 use crate::github::workflow::WorkflowFiles;
+use crate::github::{self, annotations};
 use crate::matrix::Row;
 use crate::planning::{PLAN_ARTIFACT, PLAN_FILE};
 use crate::system::{files, untrusted};
@@ -90,9 +90,11 @@ pub(super) async fn run(action: ActionArgs) -> Result<Exit, Failure> {
         }
         ActionCommand::Report => {
             let baseline = steps::baseline(&baseline, |name| std::env::var(name).ok());
+            let finished = github::finished_run()?;
             let options = ReportOptions {
                 baseline: &baseline,
-                comments: steps::is_pull_request(),
+                finished_run: finished.as_ref().map(|run| run.id),
+                comments: steps::is_pull_request(finished.as_ref()),
                 check_run: check_run == "true",
                 notify: Some(notify.as_str()).filter(|notify| !notify.is_empty()),
             };

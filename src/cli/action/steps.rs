@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{ARTIFACTS, ROW_FILE};
+use crate::github::FinishedRun;
 use crate::matrix::Row;
 use crate::planning::{PLAN_ARTIFACT, PLAN_FILE, RESULTS_ARTIFACT};
 
@@ -68,9 +69,13 @@ pub(super) fn progress(additional: Vec<String>) -> Step {
     }
 }
 
-/// Whether the event belongs to a pull request, so that there is a place for a comment.
-pub(super) fn is_pull_request() -> bool {
-    std::env::var("GITHUB_EVENT_NAME").is_ok_and(|event| matches!(event.as_str(), "pull_request" | "pull_request_target" | "issue_comment"))
+/// Whether the event belongs to a pull request, which can have the comment.
+pub(super) fn is_pull_request(finished: Option<&FinishedRun>) -> bool {
+    let is_event_of_one = |event: String| matches!(event.as_str(), "pull_request" | "pull_request_target" | "issue_comment");
+    match finished {
+        Some(run) => run.is_of_pull_request(),
+        None => std::env::var("GITHUB_EVENT_NAME").is_ok_and(is_event_of_one),
+    }
 }
 
 /// The baseline arguments for the input `given`. The default, the event's branch, is optional: the token may lack the permission to read
@@ -94,6 +99,8 @@ pub(super) fn baseline(given: &str, lookup: impl Fn(&str) -> Option<String>) -> 
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ReportOptions<'a> {
     pub(super) baseline: &'a [String],
+    /// The finished run whose artifacts are downloaded and reported; `None` where the workflow has downloaded its own.
+    pub(super) finished_run: Option<u64>,
     /// Whether the pull request gets a comment.
     pub(super) comments: bool,
     /// Whether the commit gets a check run.
@@ -106,7 +113,12 @@ pub(super) fn report(folder: &Path, additional: &[String], options: ReportOption
     let out = folder.join(RESULTS_ARTIFACT);
     let results = text(&out);
     let plan = format!("{ARTIFACTS}/{PLAN_ARTIFACT}/{PLAN_FILE}");
-    let collect = words(["collect", ARTIFACTS, "--plan", &plan, "--out", &results]);
+    let mut collect = words(["collect", ARTIFACTS, "--out", &results]);
+    match options.finished_run {
+        // The plan is among the artifacts.
+        Some(run) => collect.extend(["--run-id".to_owned(), run.to_string()]),
+        None => collect.extend(words(["--plan", &plan])),
+    }
     let show = |format: &str, file: &str| {
         let mut line = words(["report", &results, "--format", format, "--out"]);
         line.push(text(&out.join(file)));

@@ -199,7 +199,11 @@ fn is_run_document(text: &str) -> bool {
 fn unreadable(problem: &Problem) -> Option<Quarantined> {
     match problem {
         Problem::Unreadable { source, reason } => Some(Quarantined::new(source.clone(), reason.clone(), "")),
-        Problem::Missing { .. } | Problem::Duplicated { .. } | Problem::Unexpected { .. } | Problem::Doubtful { .. } => None,
+        Problem::Missing { .. }
+        | Problem::Duplicated { .. }
+        | Problem::Unexpected { .. }
+        | Problem::Doubtful { .. }
+        | Problem::Fork { .. } => None,
     }
 }
 
