@@ -136,7 +136,7 @@ fn respond(state: &mut State, request: &HttpRequest) -> HttpResponse {
             HttpResponse::json(json!({ "status": status, "ahead_by": 0, "behind_by": 1 }))
         }
         Some((&"pulls", [])) => {
-            let head = query(request, "head");
+            let head = request.query("head");
             let found = state
                 .pull_requests
                 .iter()

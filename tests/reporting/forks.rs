@@ -17,10 +17,10 @@ struct Desk {
 
 impl Desk {
     /// A run of the fork's pull request whose artifacts are a plan and one result.
-    async fn new() -> Self {
+    fn new() -> Self {
         let desk = Self {
             fixture: Fixture::new(),
-            github: Github::start().await,
+            github: Github::start(),
         };
         desk.fixture.measured("made", &row(4), 4000.0);
         let agg = desk.fixture.read("made/agg_raw.json");
@@ -38,7 +38,7 @@ impl Desk {
         self.github.state().pull_requests.push(PullRequest { number, head, sha });
     }
 
-    async fn report(&self, event: &str) -> Ended {
+    fn report(&self, event: &str) -> Ended {
         let event = json!({ "action": "completed", "workflow_run": {
             "id": RUN, "event": event, "head_sha": SHA, "head_branch": "patch-1", "conclusion": "success",
             "head_repository": { "full_name": "stranger/octo-repo" }, "pull_requests": []
@@ -46,25 +46,22 @@ impl Desk {
         self.fixture.write("event.json", &event.to_string());
         let (folder, api_url) = (self.fixture.path(""), self.github.api_url());
         let temporary = folder.to_string_lossy().into_owned();
-        let run = move || {
-            let environment = [
-                ("GITHUB_ACTIONS", "true"),
-                ("GITHUB_API_URL", api_url.as_str()),
-                ("GITHUB_TOKEN", TOKEN),
-                ("GITHUB_REPOSITORY", REPOSITORY),
-                ("GITHUB_WORKFLOW", "report"),
-                ("GITHUB_RUN_ID", "99"),
-                ("GITHUB_EVENT_NAME", "workflow_run"),
-                ("GITHUB_EVENT_PATH", "event.json"),
-                ("GITHUB_OUTPUT", "output.txt"),
-                ("RUNNER_TEMP", temporary.as_str()),
-                ("IMAX_ACTION_COMMAND", "report"),
-                ("IMAX_ACTION_BASELINE", "none"),
-                ("IMAX_ACTION_CHECK_RUN", "true"),
-            ];
-            imax_in(&folder, &["action"], &environment)
-        };
-        tokio::task::spawn_blocking(run).await.unwrap()
+        let environment = [
+            ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_API_URL", api_url.as_str()),
+            ("GITHUB_TOKEN", TOKEN),
+            ("GITHUB_REPOSITORY", REPOSITORY),
+            ("GITHUB_WORKFLOW", "report"),
+            ("GITHUB_RUN_ID", "99"),
+            ("GITHUB_EVENT_NAME", "workflow_run"),
+            ("GITHUB_EVENT_PATH", "event.json"),
+            ("GITHUB_OUTPUT", "output.txt"),
+            ("RUNNER_TEMP", temporary.as_str()),
+            ("IMAX_ACTION_COMMAND", "report"),
+            ("IMAX_ACTION_BASELINE", "none"),
+            ("IMAX_ACTION_CHECK_RUN", "true"),
+        ];
+        imax_in(&folder, &["action"], &environment)
     }
 
     fn comments(&self) -> Vec<String> {
@@ -72,12 +69,12 @@ impl Desk {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn pull_request_of_a_fork_gets_comment_and_check_run() {
-    let desk = Desk::new().await;
+#[test]
+fn pull_request_of_a_fork_gets_comment_and_check_run() {
+    let desk = Desk::new();
     desk.open(6, "other:patch-1", SHA);
     desk.open(7, HEAD, SHA);
-    let ended = desk.report("pull_request").await;
+    let ended = desk.report("pull_request");
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     let comments = desk.comments();
     let [comment] = comments.as_slice() else { panic!("{comments:?}") };
@@ -95,13 +92,13 @@ async fn pull_request_of_a_fork_gets_comment_and_check_run() {
     assert_eq!(state.check_runs.len(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn commit_that_no_open_pull_request_has_gets_no_comment() {
-    let desk = Desk::new().await;
+#[test]
+fn commit_that_no_open_pull_request_has_gets_no_comment() {
+    let desk = Desk::new();
     // Pushed to since, and another fork's branch with the same commit.
     desk.open(6, "other:patch-1", SHA);
     desk.open(7, HEAD, "0000000000000000000000000000000000000000");
-    let ended = desk.report("pull_request").await;
+    let ended = desk.report("pull_request");
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(
         ended.stderr.contains(&format!("no open pull request has the commit {SHA}")),
@@ -111,18 +108,18 @@ async fn commit_that_no_open_pull_request_has_gets_no_comment() {
     assert_eq!(desk.comments(), Vec::<String>::new());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn artifacts_name_no_pull_request() {
-    let desk = Desk::new().await;
+#[test]
+fn artifacts_name_no_pull_request() {
+    let desk = Desk::new();
     desk.open(7, HEAD, SHA);
-    let ended = desk.report("push").await;
+    let ended = desk.report("push");
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert_eq!(desk.comments(), Vec::<String>::new());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn event_without_its_run_is_invalid_input() {
-    let desk = Desk::new().await;
+#[test]
+fn event_without_its_run_is_invalid_input() {
+    let desk = Desk::new();
     desk.fixture.write("event.json", r#"{"workflow_run": {"event": "pull_request"}}"#);
     let ended = desk.fixture.imax(
         &["comment", "made"],
