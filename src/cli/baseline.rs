@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::settings::SettingsArgs;
-use super::{Failure, in_words, output};
+use super::{Failure, output};
 use crate::analysis::{Comparison, Problem, Run};
 use crate::github;
+use crate::model::with_causes;
 use crate::planning::{JudgingSettings, SettingsFile};
 use crate::store;
 use crate::store::baseline::{Baseline, WorkflowRuns};
@@ -101,7 +102,10 @@ impl ComparedRunArgs {
         let comparison = match compare(&baseline, &remote, evidence, (&head_name, &run)).await {
             Ok(comparison) => Some(comparison),
             Err(failure) if baseline_optional => {
-                output::say(&format!("warning: no comparison with {first}: {}", in_words(&failure.error)));
+                output::say(&format!(
+                    "warning: no comparison with {first}: {}",
+                    with_causes(failure.error.as_ref())
+                ));
                 None
             }
             Err(failure) => return Err(failure),

@@ -7,8 +7,9 @@ use clap::{Args, ValueEnum};
 
 use super::changelog::ChangelogArgs;
 use super::configs::ConfigArgs;
+use super::output::{self, OutputError};
 use super::settings::SettingsArgs;
-use super::{Exit, Failure, OrExit as _, output, terminal};
+use super::{Exit, Failure, terminal};
 use crate::github::annotations;
 use crate::job::{CandidateState, ProfileChoice, RecipeChoice, RecipeStyle};
 use crate::model::{Diagnostics, RunnerName, Severity};
@@ -85,9 +86,9 @@ pub(super) fn run(args: CheckArgs) -> Result<Exit, Failure> {
     let found = check(&request)?;
     match format {
         Format::Human => print_findings(&found),
-        Format::Json => output::emit(&report::json_of_diagnostics(&found).or_exit(Exit::InvalidInput)?)?,
+        Format::Json => output::emit(&report::json_of_diagnostics(&found).map_err(OutputError::Json)?)?,
         Format::Github => output::emit_commands(&annotations(&found))?,
-        Format::Sarif => output::emit(&report::sarif_of_diagnostics(&found, env!("CARGO_PKG_VERSION")).or_exit(Exit::InvalidInput)?)?,
+        Format::Sarif => output::emit(&report::sarif_of_diagnostics(&found, env!("CARGO_PKG_VERSION")).map_err(OutputError::Json)?)?,
     }
     let is_refused = found.has_errors() || (deny_warnings && !found.is_empty());
     Ok(if is_refused { Exit::InvalidInput } else { Exit::Success })
@@ -134,7 +135,7 @@ fn explanation_text(explanations: &[Explanation], request: &CheckRequest) -> Str
             write_recipe(&mut text, choice, &request.recipe_folder);
         }
         if profiles.is_empty() {
-            text.push_str("  no node has the label\n");
+            text.push_str("  no runner has this label\n");
         }
         for choice in profiles {
             write_profile(&mut text, choice, &request.profile_folder);

@@ -10,7 +10,7 @@ use globset::Glob;
 use super::bench::table;
 use super::dialect::DialectArg;
 use super::heartbeat::Heartbeat;
-use super::{Exit, Failure, OrExit as _, output, terminal};
+use super::{Exit, Failure, output, terminal};
 use crate::analysis::Run;
 use crate::github::{self, Downloaded};
 use crate::measure::{CollectedShards, collect_shards};
@@ -212,7 +212,7 @@ fn merge_shards(folder: &Path, out: &Path) -> Result<Exit, Failure> {
         load.shards(),
         load.skew().as_secs_f64() * 1e3
     ));
-    output::write(&table(measured, terminal::stdout_style())).or_exit(Exit::Infrastructure)?;
+    output::emit(&table(measured, terminal::stdout_style()))?;
     output::say(&format!("wrote {}", path.display()));
     Ok(if measured.has_failed() {
         Exit::MeasurementFailed

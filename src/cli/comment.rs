@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::Args;
 
 use super::baseline::{ComparedRun, ComparedRunArgs};
 use super::pull_request::{PullRequestArgs, number_of};
-use super::{Exit, Failure, OrExit as _, output};
+use super::{Exit, Failure, output};
 use crate::analysis::Run;
 use crate::github::workflow::WorkflowFiles;
 use crate::github::{self, CommentChange, GithubError, Marker, VerdictInput};
@@ -102,7 +101,7 @@ pub async fn run(args: CommentArgs) -> Result<Exit, Failure> {
             // Show the report at least on the page of the workflow run.
             let files = WorkflowFiles::from_environment();
             if !files.has_summary() {
-                files.add_summary(&body).or_exit(Exit::Infrastructure)?;
+                files.add_summary(&body)?;
             }
             return Ok(Exit::Success);
         }
@@ -122,7 +121,7 @@ fn say_read_only(what: &str, error: GithubError) -> Result<(), Failure> {
         return Err(error.into());
     }
     let text = format!("no {what}: {}", with_causes(&error));
-    output::obey(&github::workflow_command("notice", &[("title", "imax")], &text));
+    output::say_commands(&github::workflow_command("notice", &[("title", "imax")], &text));
     Ok(())
 }
 
@@ -147,6 +146,5 @@ fn head_sha(given: Option<String>) -> Result<String, Failure> {
         Some(sha) => Some(sha),
         None => github::head_sha()?,
     };
-    sha.context("the commit of the check run is unknown; give it with --sha")
-        .or_exit(Exit::Usage)
+    sha.ok_or_else(|| Failure::new(Exit::Usage, "the commit of the check run is unknown; give it with --sha"))
 }

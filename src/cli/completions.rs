@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
-use super::{Cli, Exit, Failure, OrExit as _, output};
+use super::{Cli, Exit, Failure, output};
 
 /// Print the completion script of a shell.
 #[derive(Debug, Args)]
@@ -25,6 +25,6 @@ pub fn run(args: &CompletionsArgs) -> Result<Exit, Failure> {
     let CompletionsArgs { shell } = args;
     let mut script = Vec::new();
     clap_complete::generate(*shell, &mut Cli::command(), "imax", &mut script);
-    output::emit(&String::from_utf8(script).or_exit(Exit::Infrastructure)?)?;
+    output::emit(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Success)
 }

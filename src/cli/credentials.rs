@@ -2,9 +2,7 @@
 
 use std::os::unix::process::CommandExt as _;
 
-use anyhow::anyhow;
-
-use super::{Command, Exit, Failure, OrExit as _};
+use super::Command;
 
 /// Variables that hold the job's token, the tokens of the runner's services, and webhooks. A recipe runs with the rights of this
 /// process, so it can read `/proc/<pid>/environ` and could write to the repository with them.
@@ -24,19 +22,28 @@ const CREDENTIALS: [&str; 13] = [
     "IMAX_WEBHOOK_SECRET",
 ];
 
+/// Why the program was not executed again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RestartError {
+    #[error("cannot find the program file of imax: {0}")]
+    Program(std::io::Error),
+    #[error("cannot execute imax again without {removed}: {source}")]
+    Exec { removed: String, source: std::io::Error },
+}
+
 /// Executes this program again without the credentials if the command needs none of them. Removing the variables is not enough, because
 /// `/proc/<pid>/environ` shows the memory that the kernel filled at the start. The process keeps its id, and the second time there is
 /// nothing to remove.
 ///
 /// # Errors
-/// Infrastructure if the program cannot be executed.
-pub(super) fn drop_unneeded(command: &Command) -> Result<(), Failure> {
+/// If the program cannot be executed.
+pub(super) fn drop_unneeded(command: &Command) -> Result<(), RestartError> {
     let held: Vec<&str> = CREDENTIALS.into_iter().filter(|name| std::env::var_os(name).is_some()).collect();
     if command.uses_github() || held.is_empty() {
         return Ok(());
     }
     let mut arguments = std::env::args_os();
-    let program = std::env::current_exe().or_exit(Exit::Infrastructure)?;
+    let program = std::env::current_exe().map_err(RestartError::Program)?;
     let mut again = std::process::Command::new(program);
     if let Some(name) = arguments.next() {
         again.arg0(name);
@@ -45,6 +52,7 @@ pub(super) fn drop_unneeded(command: &Command) -> Result<(), Failure> {
     for name in &held {
         again.env_remove(name);
     }
-    let error = again.exec();
-    Err(anyhow!("cannot start imax again without {}: {error}", held.join(", "))).or_exit(Exit::Infrastructure)
+    let source = again.exec();
+    let removed = held.join(", ");
+    Err(RestartError::Exec { removed, source })
 }

@@ -111,7 +111,7 @@ fn print_problems(examination: &Examination) {
     }
 }
 
-/// A line for each finding: grade, check, and what was found, broken at spaces to the width of the terminal.
+/// A line per finding: grade, check and detail, wrapped to the width of the terminal.
 fn table(examination: &Examination, style: TextStyle) -> String {
     let checks = examination.findings.iter().map(|finding| finding.check.as_str().len());
     let width = checks.max().unwrap_or(0);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::history::FilterArgs;
-use super::{Exit, Failure, OrExit as _, output};
+use super::{Exit, Failure, output};
 use crate::analysis::Filter;
 use crate::store::export::{ExportError, ExportFilter, ExportFormat, export};
 use crate::store::history::HistoryDatabase;
@@ -87,8 +87,7 @@ pub async fn run(args: ExportArgs) -> Result<Exit, Failure> {
                     Err(_) => Err(std::io::ErrorKind::Interrupted.into()),
                 }
             })
-            .or_else(|error| if exported.is_err() { Ok(()) } else { Err(error) })
-            .or_exit(Exit::Infrastructure)?;
+            .or_else(|error| if exported.is_err() { Ok(()) } else { Err(error) })?;
             exported?
         }
     };

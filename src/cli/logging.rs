@@ -1,10 +1,9 @@
 //! Log records on stderr for debugging, off by default. Progress and results are not log records.
 
-use anyhow::Context as _;
 use clap::{ArgAction, Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-use super::{Exit, Failure, OrExit as _, output};
+use super::output;
 
 /// Variable with the filter, in the syntax of `tracing_subscriber::EnvFilter`.
 const FILTER_VARIABLE: &str = "IMAX_LOG";
@@ -32,12 +31,20 @@ enum LogFormat {
     Json,
 }
 
+/// An invalid filter in the environment.
+#[derive(Debug, thiserror::Error)]
+#[error("{FILTER_VARIABLE}={directives}: expected a filter such as `imax=debug`: {source}")]
+pub(super) struct LogFilterError {
+    directives: String,
+    source: tracing_subscriber::filter::ParseError,
+}
+
 impl LogArgs {
     /// Installs the subscriber of this process.
     ///
     /// # Errors
-    /// Usage if `IMAX_LOG` is not a valid filter.
-    pub(super) fn set_up(&self) -> Result<(), Failure> {
+    /// If `IMAX_LOG` is not a valid filter.
+    pub(super) fn set_up(&self) -> Result<(), LogFilterError> {
         let Some(filter) = self.filter(std::env::var(FILTER_VARIABLE).ok().as_deref())? else {
             return Ok(());
         };
@@ -51,7 +58,7 @@ impl LogArgs {
     }
 
     /// `None` if nothing is logged: without a subscriber, an event costs one comparison.
-    fn filter(&self, variable: Option<&str>) -> Result<Option<EnvFilter>, Failure> {
+    fn filter(&self, variable: Option<&str>) -> Result<Option<EnvFilter>, LogFilterError> {
         let directives = match (self.quiet, self.verbose, variable) {
             (true, ..) => return Ok(None),
             (false, 0, None | Some("")) => return Ok(None),
@@ -60,10 +67,11 @@ impl LogArgs {
             (false, 2, _) => "imax=debug",
             (false, ..) => "imax=trace,debug",
         };
-        let filter = EnvFilter::try_new(directives)
-            .with_context(|| format!("{FILTER_VARIABLE}={directives}: expected a filter such as `imax=debug`"))
-            .or_exit(Exit::Usage)?;
-        Ok(Some(filter))
+        let filter = EnvFilter::try_new(directives).map_err(|source| LogFilterError {
+            directives: directives.to_owned(),
+            source,
+        });
+        Ok(Some(filter?))
     }
 }
 

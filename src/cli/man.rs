@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow};
 use clap::{Args, Command, CommandFactory as _};
 use clap_mangen::Man;
 
-use super::{Cli, Exit, Failure, OrExit as _, output};
+use super::output::{self, OutputError};
+use super::{Cli, Exit, Failure};
 use crate::system::files;
 
 /// Print the manual page of a command, or write all pages to a folder.
@@ -33,22 +33,21 @@ pub fn run(args: &ManArgs) -> Result<Exit, Failure> {
     // The full names of subcommands are only known after `build`.
     root.build();
     if let Some(dir) = dir {
-        std::fs::create_dir_all(dir)
-            .with_context(|| dir.display().to_string())
-            .or_exit(Exit::Infrastructure)?;
+        files::create_folder(dir)?;
         write_pages(&root, dir)?;
         return Ok(Exit::Success);
     }
-    let page = page(find(&root, command).or_exit(Exit::Usage)?)?;
+    let page = page(find(&root, command)?)?;
     output::emit(&page)?;
     Ok(Exit::Success)
 }
 
-fn find<'a>(root: &'a Command, path: &[String]) -> anyhow::Result<&'a Command> {
+fn find<'a>(root: &'a Command, path: &[String]) -> Result<&'a Command, Failure> {
     path.iter().try_fold(root, |command, name| {
-        command
-            .find_subcommand(name)
-            .ok_or_else(|| anyhow!("{} has no command {name:?}; `imax --help` lists the commands", spaced_name(command)))
+        command.find_subcommand(name).ok_or_else(|| {
+            let message = format!("{} has no command {name:?}; `imax --help` lists the commands", spaced_name(command));
+            Failure::new(Exit::Usage, message)
+        })
     })
 }
 
@@ -68,11 +67,11 @@ fn documented_subcommands(command: &Command) -> impl Iterator<Item = &Command> {
         .filter(|subcommand| !subcommand.is_hide_set() && subcommand.get_name() != "help")
 }
 
-fn page(command: &Command) -> Result<String, Failure> {
+fn page(command: &Command) -> Result<String, OutputError> {
     let mut text = Vec::new();
     let man = Man::new(command.clone()).title(page_name(command)).manual("imax");
-    man.render(&mut text).or_exit(Exit::Infrastructure)?;
-    String::from_utf8(text).or_exit(Exit::Infrastructure)
+    man.render(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 fn page_name(command: &Command) -> String {

@@ -60,7 +60,7 @@ use crate::system::runtime::runtime;
 pub use nvml::main as nvml_main;
 
 pub use exit::Exit;
-pub(crate) use exit::{Failure, OrExit, in_words};
+pub(crate) use exit::{Failure, OrExit};
 
 /// The version, with commit and date if the build script could determine them.
 const VERSION: &str = env!("IMAX_VERSION");
@@ -169,7 +169,7 @@ fn run_command_line() -> std::process::ExitCode {
         Err(error) => {
             // Help and version go to stdout with exit code 0, errors go to stderr.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
-            let printed = output::answer(&error);
+            let printed = output::print_clap(&error);
             if let Some(hint) = bench::hint(&error) {
                 output::say(&format!("hint: {hint}"));
             }
@@ -181,12 +181,13 @@ fn run_command_line() -> std::process::ExitCode {
     };
     let Cli { log, command } = cli;
     let result = credentials::drop_unneeded(&command)
-        .and_then(|()| log.set_up())
+        .map_err(Failure::from)
+        .and_then(|()| Ok(log.set_up()?))
         .and_then(|()| start(command));
     match result {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            failure.tell();
+            failure.print();
             failure.exit.into()
         }
     }
@@ -205,7 +206,7 @@ fn start(command: Command) -> Result<Exit, Failure> {
 /// # Errors
 /// The error of the command; usage for an invalid command line.
 async fn dispatch(command_line: impl IntoIterator<Item = String>) -> Result<Exit, Failure> {
-    let cli = Cli::try_parse_from(command_line).or_exit(Exit::Usage)?;
+    let cli = Cli::try_parse_from(command_line)?;
     // Boxed, because the future is recursive: a step of the action is a command that runs commands.
     Box::pin(run(cli.command)).await
 }

@@ -40,7 +40,7 @@ pub fn main() -> ExitCode {
     match run(&NvmlArgs { library }) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            failure.tell();
+            failure.print();
             failure.exit.into()
         }
     }

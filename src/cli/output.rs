@@ -7,23 +7,31 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{Exit, Failure, OrExit as _};
-use crate::github::{disarmed, disarmed_json, is_github_actions};
+use crate::github::{escape_commands, escape_commands_in_json, is_github_actions};
+
+/// Why output could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    #[error("cannot write to stdout: {0}")]
+    Write(#[from] io::Error),
+    #[error("cannot serialise the output as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
 
 /// Writes data to stdout.
 ///
 /// # Errors
 /// A failure other than a closed pipe.
-pub fn emit(data: &str) -> Result<(), Failure> {
-    write(data).or_exit(Exit::Infrastructure)
+pub fn emit(data: &str) -> Result<(), OutputError> {
+    Ok(write(data)?)
 }
 
 /// Writes a value to stdout as indented JSON and a line break.
 ///
 /// # Errors
 /// As [`emit`], and if the value has no JSON form.
-pub fn emit_json(value: &(impl Serialize + ?Sized)) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value).or_exit(Exit::Infrastructure)?;
+pub fn emit_json(value: &(impl Serialize + ?Sized)) -> Result<(), OutputError> {
+    let text = serde_json::to_string_pretty(value)?;
     emit(&format!("{text}\n"))
 }
 
@@ -31,8 +39,8 @@ pub fn emit_json(value: &(impl Serialize + ?Sized)) -> Result<(), Failure> {
 ///
 /// # Errors
 /// As [`emit_json`].
-pub fn emit_json_line(value: &(impl Serialize + ?Sized)) -> Result<(), Failure> {
-    let text = serde_json::to_string(value).or_exit(Exit::Infrastructure)?;
+pub fn emit_json_line(value: &(impl Serialize + ?Sized)) -> Result<(), OutputError> {
+    let text = serde_json::to_string(value)?;
     emit(&format!("{text}\n"))
 }
 
@@ -42,7 +50,7 @@ pub fn emit_json_line(value: &(impl Serialize + ?Sized)) -> Result<(), Failure> 
 /// A failure other than a closed pipe.
 pub fn write(data: &str) -> io::Result<()> {
     let data = match is_github_actions() {
-        true => data_disarmed(data),
+        true => escape_commands_in_data(data),
         false => Cow::Borrowed(data),
     };
     write_raw(&data)
@@ -52,8 +60,8 @@ pub fn write(data: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// As [`emit`].
-pub fn emit_commands(commands: &str) -> Result<(), Failure> {
-    write_raw(commands).or_exit(Exit::Infrastructure)
+pub fn emit_commands(commands: &str) -> Result<(), OutputError> {
+    Ok(write_raw(commands)?)
 }
 
 fn write_raw(data: &str) -> io::Result<()> {
@@ -65,11 +73,11 @@ fn write_raw(data: &str) -> io::Result<()> {
 }
 
 /// Escapes workflow commands without changing the value of JSON, which programs read.
-fn data_disarmed(data: &str) -> Cow<'_, str> {
+fn escape_commands_in_data(data: &str) -> Cow<'_, str> {
     if data.trim_start().starts_with(['{', '[']) {
-        return Cow::Owned(disarmed(&disarmed_json(data)).into_owned());
+        return Cow::Owned(escape_commands(&escape_commands_in_json(data)).into_owned());
     }
-    disarmed(data)
+    escape_commands(data)
 }
 
 /// Writes a line to stderr. There is no place to report a failure of this.
@@ -78,7 +86,7 @@ pub fn say(words: &str) {
 }
 
 /// Writes lines of workflow commands to stderr, where the runner executes them.
-pub fn obey(commands: &str) {
+pub fn say_commands(commands: &str) {
     let _ = writeln!(io::stderr().lock(), "{commands}");
 }
 
@@ -86,7 +94,7 @@ pub fn obey(commands: &str) {
 ///
 /// # Errors
 /// As [`write()`].
-pub fn answer(error: &clap::Error) -> io::Result<()> {
+pub fn print_clap(error: &clap::Error) -> io::Result<()> {
     match (is_github_actions(), error.use_stderr()) {
         (false, _) => error.print(),
         (true, true) => {
@@ -110,7 +118,7 @@ impl Write for Stderr {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut stderr = io::stderr().lock();
         if is_github_actions() {
-            stderr.write_all(disarmed(&String::from_utf8_lossy(bytes)).as_bytes())
+            stderr.write_all(escape_commands(&String::from_utf8_lossy(bytes)).as_bytes())
         } else {
             stderr.write_all(bytes)
         }
@@ -134,7 +142,7 @@ mod tests {
     fn json_in_a_pipe_keeps_its_value() {
         let value = serde_json::json!({ "a": "##[error]x", "b": ["\r::stop-commands::x", "\u{1b}[31m"] });
         let text = serde_json::to_string_pretty(&value).unwrap();
-        let disarmed = data_disarmed(&text);
+        let disarmed = escape_commands_in_data(&text);
         assert!(!disarmed.contains("##["), "{disarmed}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&disarmed).unwrap(), value);
     }
@@ -142,7 +150,7 @@ mod tests {
     #[test]
     fn what_only_begins_like_json_is_disarmed_as_text() {
         let text = "[link](x)\n  ::add-mask::a\r::stop-commands::b\n##[error]c";
-        let disarmed = data_disarmed(text);
+        let disarmed = escape_commands_in_data(text);
         assert_eq!(disarmed, "[link](x)\n|   ::add-mask::a\u{240d}::stop-commands::b\n#\\u0023[error]c");
     }
 }

@@ -3,7 +3,6 @@
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
-use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use globset::{Glob, GlobSetBuilder};
 
@@ -11,7 +10,7 @@ use super::changelog::ChangelogArgs;
 use super::configs::ConfigArgs;
 use super::plan_table::plan_table;
 use super::settings::SettingsArgs;
-use super::{Exit, Failure, OrExit as _, output, terminal};
+use super::{Exit, Failure, output, terminal};
 use crate::github::workflow::WorkflowFiles;
 use crate::matrix::plan::{Estimate, Options};
 use crate::planning::{
@@ -120,10 +119,19 @@ enum Format {
     Json,
 }
 
-impl TryFrom<PlanArgs> for (PlanRequest, PublishOptions) {
-    type Error = anyhow::Error;
+/// Why the arguments describe no plan.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PlanArgsError {
+    #[error("{0} is not set; run `imax plan --event` in a GitHub workflow, or give --base-ref and --head-ref")]
+    NoEvent(&'static str),
+    #[error("--changed: {0}")]
+    Globs(#[from] globset::Error),
+}
 
-    fn try_from(args: PlanArgs) -> anyhow::Result<Self> {
+impl TryFrom<PlanArgs> for (PlanRequest, PublishOptions) {
+    type Error = PlanArgsError;
+
+    fn try_from(args: PlanArgs) -> Result<Self, PlanArgsError> {
         let PlanArgs {
             base_ref,
             head_ref,
@@ -186,7 +194,12 @@ impl TryFrom<PlanArgs> for (PlanRequest, PublishOptions) {
     }
 }
 
-fn changed_files(base: Option<String>, head: Option<String>, merge_base: bool, globs: Vec<Glob>) -> anyhow::Result<Option<ChangedFiles>> {
+fn changed_files(
+    base: Option<String>,
+    head: Option<String>,
+    merge_base: bool,
+    globs: Vec<Glob>,
+) -> Result<Option<ChangedFiles>, globset::Error> {
     let (Some(base), Some(head), false) = (base, head, globs.is_empty()) else {
         return Ok(None);
     };
@@ -202,14 +215,14 @@ fn changed_files(base: Option<String>, head: Option<String>, merge_base: bool, g
     }))
 }
 
-fn workflow_variable(name: &str) -> anyhow::Result<String> {
+fn workflow_variable(name: &'static str) -> Result<String, PlanArgsError> {
     let value = std::env::var(name).ok().filter(|value| !value.is_empty());
-    value.ok_or_else(|| anyhow!("{name} is not set; run `imax plan --event` in a GitHub workflow, or give --base-ref and --head-ref"))
+    value.ok_or(PlanArgsError::NoEvent(name))
 }
 
 pub(super) async fn run(args: PlanArgs) -> Result<Exit, Failure> {
     let format = args.format.unwrap_or_else(usual_format);
-    let (request, options) = args.try_into().or_exit(Exit::Usage)?;
+    let (request, options) = <(PlanRequest, PublishOptions)>::try_from(args)?;
     let result = planning::plan(&request, &output::say).await?;
     let workflow = WorkflowFiles::from_environment();
     match result {

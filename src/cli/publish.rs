@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
-use super::{Exit, Failure, OrExit as _, output};
+use super::{Exit, Failure, output};
 use crate::analysis::{RunContext, RunKind};
 use crate::store::history::HistoryDatabase;
 use crate::store::publish::{PublishRequest, Published, RunDescription, Sources, publish};
@@ -122,20 +122,19 @@ impl TargetArgs {
         }
         let is_refused = !partial && !published.refused.is_empty();
         if is_refused {
-            output::say("nothing was stored; --partial stores what was understood");
+            output::say("nothing was stored; --partial stores the valid part");
             return Ok(Exit::InvalidInput);
         }
-        let text = if json {
-            serde_json::to_string(&published.to_json()).or_exit(Exit::Infrastructure)?
+        if json {
+            output::emit_json_line(&published.to_json())?;
         } else {
-            sentence(&published, &request)
-        };
-        output::emit(&format!("{text}\n"))?;
+            output::emit(&format!("{}\n", counts_text(&published, &request)))?;
+        }
         Ok(Exit::Success)
     }
 }
 
-fn sentence(published: &Published, request: &PublishRequest) -> String {
+fn counts_text(published: &Published, request: &PublishRequest) -> String {
     let counts = published.counts;
     let mut text = format!("{}: ", request.to);
     if !published.is_kept {

@@ -17,7 +17,7 @@ pub async fn reap(gone_machines: &[String], cancellation: &Cancellation) -> Exit
     jobs_elsewhere(&states, gone_machines).iter().for_each(print_skipped);
     let reaped = reap_dead_jobs(&states, gone_machines, cancellation, Instant::now() + LIMIT).await;
     if reaped.is_empty() {
-        say("no dead job has left anything");
+        say("nothing to clean up");
     }
     reaped.iter().for_each(print_reaped);
     match cancellation.cause() {
@@ -32,7 +32,7 @@ fn print_skipped(state: &JobState) {
     let machine = &state.machine.name;
     say(&format!(
         "job {}, started {}: skipped, it belongs to {machine}, and only that machine can tell whether it still runs; run `imax run --reap` \
-         there, or add `--gone-machine {machine}` if it will not come back",
+         there, or add `--gone-machine {machine}` if it will not be online again",
         state.job, state.started
     ));
 }
@@ -53,7 +53,7 @@ fn print_reaped(job: &Reaped) {
     }
     for what in &job.awaited {
         say(&format!(
-            "  the scheduler may still start {what}: its submission had no answer; a clean-up in the next 10 minutes looks for it again"
+            "  the scheduler may still start {what}: its submission got no response; a clean-up within the next 10 minutes looks for it again"
         ));
     }
     for hook in &state.hooks_owed {

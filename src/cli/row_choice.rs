@@ -3,13 +3,12 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, anyhow};
 use clap::Args;
 use serde_json::json;
 
 use super::configs::ConfigArgs;
 use super::row::read_row;
-use super::{Exit, Failure, OrExit as _, output};
+use super::{Failure, output};
 use crate::config::Catalog;
 use crate::matrix::evals::Evals;
 use crate::matrix::{self, Row, TestConfig};
@@ -86,7 +85,7 @@ impl RowChoiceArgs {
         } = self;
         if let Some(key) = config_key {
             let chosen = filters.rows_of(std::slice::from_ref(&key), Some(Evals::Off))?;
-            let row = only_row(&key, chosen.rows).or_exit(Exit::Usage)?;
+            let row = only_row(key, chosen.rows)?;
             let runner = chosen
                 .catalog
                 .runners
@@ -95,7 +94,7 @@ impl RowChoiceArgs {
                 .and_then(|runners| runners.first().cloned());
             return Ok(ChosenRow { row, runner });
         }
-        let row = match flags.row(&filters.conc).or_exit(Exit::Usage)? {
+        let row = match flags.row(&filters.conc)? {
             Some(row) => row,
             None => read_row(row.as_deref())?,
         };
@@ -103,20 +102,31 @@ impl RowChoiceArgs {
     }
 }
 
-fn only_row(key: &str, mut rows: Vec<Row>) -> anyhow::Result<Row> {
+/// Why the flags select no row.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RowChoiceError {
+    #[error("no row of {0} has this concurrency and these sequence lengths; `imax matrix test-config --config-keys {0}` prints all rows")]
+    NoRow(String),
+    #[error("{number} rows of {key} match, expected one; select with --conc and --seq-lens:\n  {}", names.join("\n  "))]
+    SeveralRows {
+        key: String,
+        number: usize,
+        /// At most [`LISTED`] and the last one.
+        names: Vec<String>,
+    },
+    #[error("the flags describe no valid row: {0}")]
+    Flags(serde_json::Error),
+}
+
+fn only_row(key: String, mut rows: Vec<Row>) -> Result<Row, RowChoiceError> {
     match (rows.pop(), rows.len()) {
         (Some(row), 0) => Ok(row),
-        (None, _) => Err(anyhow!(
-            "no row of {key} has this concurrency and these lengths; `imax matrix test-config --config-keys {key}` prints all"
-        )),
-        (Some(last), others) => {
-            let names: Vec<String> = rows.iter().take(LISTED).chain([&last]).map(named).collect();
-            Err(anyhow!(
-                "{} rows of {key} match, expected one; choose by --conc and --seq-lens:\n  {}",
-                others + 1,
-                names.join("\n  ")
-            ))
-        }
+        (None, _) => Err(RowChoiceError::NoRow(key)),
+        (Some(last), others) => Err(RowChoiceError::SeveralRows {
+            key,
+            number: others + 1,
+            names: rows.iter().take(LISTED).chain([&last]).map(named).collect(),
+        }),
     }
 }
 
@@ -126,7 +136,7 @@ fn named(row: &Row) -> String {
 
 impl RowFlags {
     /// The row that the flags describe; `None` without --model.
-    fn row(self, conc: &[i64]) -> anyhow::Result<Option<Row>> {
+    fn row(self, conc: &[i64]) -> Result<Option<Row>, RowChoiceError> {
         let Self {
             model,
             hardware,
@@ -153,7 +163,7 @@ impl RowFlags {
             "max-model-len": input_len.get().saturating_add(output_len.get()).saturating_add(CONTEXT_MARGIN),
             "exp-name": format!("{prefix}_{input_len}_{output_len}"),
         });
-        serde_json::from_value(row).map(Some).context("the flags make no row")
+        serde_json::from_value(row).map(Some).map_err(RowChoiceError::Flags)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::output::say;
-use super::{Exit, Failure, OrExit as _};
+use super::{Exit, Failure};
 use crate::measure::tokenizer;
 use crate::sim::faults::{FaultRate, Faults};
 use crate::sim::features::{Features, Speculation};
@@ -15,6 +15,7 @@ use crate::sim::knowledge::Knowledge;
 use crate::sim::model::Parallel;
 use crate::sim::pace::FixedTimes;
 use crate::sim::scheduler::Batching;
+use crate::sim::server::ServerError;
 use crate::sim::{Deployment, Pace, Presets, Server, ServerOptions};
 use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::files;
@@ -167,7 +168,7 @@ pub fn run(arguments: SimArgs) -> Result<Exit, Failure> {
     };
     let stop = Cancellation::on_signals()?;
     let server = Server::bind(&host, port, pace, options)?;
-    let address = server.address().or_exit(Exit::Infrastructure)?;
+    let address = server.address().map_err(ServerError::System)?;
     say(&format!("simulated engine listening at http://{address}"));
     server.run(|| stop.is_cancelled())?;
     // Stopping a server is no failure, but its exit code tells the signal.

@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 
-use crate::github::{disarmed, workflow_command};
+use crate::github::{escape_commands, workflow_command};
 use crate::model::Secret;
 use crate::system::redaction::redact;
 
@@ -69,7 +69,7 @@ impl Console {
         if !self.in_actions {
             return text;
         }
-        disarmed(&text).into_owned()
+        escape_commands(&text).into_owned()
     }
 }
 

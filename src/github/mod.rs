@@ -39,4 +39,4 @@ pub use run::newest_run;
 pub(crate) use run::{BranchRuns, WorkflowRun, is_on_branch};
 pub(crate) use step::{EventFileError, base_sha, event_pull_request, finished_run, head_sha, measured_fork, run_id, run_url};
 pub(crate) use verdict::{VerdictInput, verdict_check};
-pub use workflow_command::{annotations, disarmed, disarmed_json, is_github_actions, workflow_command};
+pub use workflow_command::{annotations, escape_commands, escape_commands_in_json, is_github_actions, workflow_command};

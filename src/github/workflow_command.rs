@@ -27,7 +27,7 @@ pub fn is_github_actions() -> bool {
 /// starts as well, and `##[command]` anywhere in one (`ActionCommand.cs` of actions/runner, both versions). Escape sequences of
 /// terminals are made visible, since they hide what follows.
 #[must_use]
-pub fn disarmed(text: &str) -> Cow<'_, str> {
+pub fn escape_commands(text: &str) -> Cow<'_, str> {
     let is_harmless = !text.contains(['\r', '\u{1b}', '\u{9b}']) && !text.contains("::") && !text.contains("##[");
     if is_harmless {
         return Cow::Borrowed(text);
@@ -43,7 +43,7 @@ pub fn disarmed(text: &str) -> Cow<'_, str> {
 
 /// JSON of the same value in which no line is executed: `##[` can only be inside of a string, where the second `#` may be escaped.
 #[must_use]
-pub fn disarmed_json(text: &str) -> Cow<'_, str> {
+pub fn escape_commands_in_json(text: &str) -> Cow<'_, str> {
     if text.contains("##[") {
         Cow::Owned(text.replace("##[", "#\\u0023["))
     } else {
@@ -107,9 +107,9 @@ mod tests {
             ("###[error]", "## #[error]"),
             ("\u{1b}[2K::error::x", "\u{241b}[2K::error::x"),
         ] {
-            assert_eq!(disarmed(text), printed);
+            assert_eq!(escape_commands(text), printed);
         }
-        assert!(matches!(disarmed("nothing to do"), Cow::Borrowed(_)));
+        assert!(matches!(escape_commands("nothing to do"), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Everything that says what to measure and how, checked. The command line and the job both fill it in.
+//! Validated settings of a measurement, filled in by `imax bench` and by jobs.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -20,10 +20,10 @@ pub use super::arrival::{Arrival, Ramp, RampKind};
 pub use super::balance::Balance;
 pub use super::target::{Protocol, Target};
 
-/// What request ids begin with unless the user says it.
+/// Default prefix of request ids.
 pub const REQUEST_ID_PREFIX: &str = "imax-";
 
-/// A measurement to make.
+/// Settings of one measurement.
 #[derive(Debug, Clone)]
 pub struct BenchmarkSettings {
     /// The server; of several, the first.
@@ -32,92 +32,90 @@ pub struct BenchmarkSettings {
     pub further_targets: Vec<Target>,
     /// How requests are spread over several servers.
     pub balance: Balance,
-    /// The backend's name as the caller gave it, recorded in the result.
+    /// Name of the backend as given, recorded in the result.
     pub backend: String,
-    /// The model as hub or folder name, recorded in the result.
+    /// Hub name or folder of the model, recorded in the result.
     pub model: String,
-    /// The model's name in requests, if it differs.
+    /// Model name in requests, if it differs from `model`.
     pub served_model_name: Option<String>,
-    /// Where the tokenizer comes from: a file, a folder, or a name of the hub. `None` is the model's name.
+    /// Source of the tokenizer: a file, a folder, or a hub name. `None` is that of the model.
     pub tokenizer: Option<String>,
-    /// Random prompts are made of English words instead of tokens, and the server counts, because nobody has the tokenizer.
+    /// No tokenizer was found: random prompts consist of English words instead of tokens, and tokens are counted by the server.
     pub has_no_tokenizer: bool,
-    /// What the prompts are.
     pub dataset: Dataset,
-    /// Requests to measure; with a duration, how many different ones there are.
+    /// Requests to measure; with a duration, the number of distinct prompts.
     pub num_prompts: NonZeroU32,
-    /// What to do where the data set has fewer.
+    /// What to do if the data set has fewer prompts.
     pub shortage: Shortage,
-    /// Send requests for this time, instead of a number of requests.
+    /// Time for which requests are sent, instead of a number of requests.
     pub duration: Option<Duration>,
-    /// Conversations of several turns in place of single requests; recorded sessions are such in any case.
+    /// Multi-turn conversations instead of single requests. Not needed for recorded sessions, which are conversations anyway.
     pub sessions: Option<Sessions>,
-    /// Requests sent before the clock starts.
+    /// Requests sent before the measurement.
     pub num_warmups: u32,
-    /// When requests are sent, by all shards together.
+    /// Arrival process of the whole load, of all shards together.
     pub arrival: Arrival,
-    /// This client's part of the load. All other settings are those of the whole.
+    /// This client's part of the load. All other settings describe the whole load.
     pub shard: Shard,
-    /// When the load starts; as soon as everything is ready where nothing is said.
+    /// Start time of the load; `None` for as soon as possible.
     pub start_at: Option<Stamp>,
-    /// Ask for the full output length even where the model would stop.
+    /// Request the full output length even if the model would stop earlier.
     pub ignore_eos: bool,
-    /// Ask for a stream.
+    /// Request streams.
     pub stream: bool,
-    /// Seed of everything random.
+    /// Seed of all random numbers.
     pub seed: u64,
-    /// Metrics that get their statistics into the result.
+    /// Metrics whose statistics are written to the result.
     pub percentile_metrics: Vec<MetricName>,
-    /// Percentiles of each, 0 to 100.
+    /// Percentiles of each metric, 0 to 100.
     pub metric_percentiles: Vec<f64>,
-    /// How long to wait for what.
     pub deadlines: Deadlines,
-    /// Send token ids in place of text.
+    /// Send token ids instead of text.
     pub send_token_ids: bool,
-    /// Put prompts into the model's chat template before they are sent as text.
+    /// Render prompts with the model's chat template and send them as text.
     pub use_chat_template: bool,
-    /// Adapters, one of which each request names in place of the model.
+    /// LoRA adapters; each request names a random one instead of the model.
     pub lora_modules: Vec<String>,
     /// Key of the output length in requests of the OpenAI API.
     pub max_tokens_field: String,
-    /// Keys that requests have by themselves and that this server refuses.
+    /// Keys of requests that this server rejects and that are therefore left out.
     pub omitted_keys: Vec<OptionalKey>,
-    /// Further keys of each request's body, merged into it by RFC 7396: null removes a key.
+    /// Additional keys of each request's body, merged by RFC 7396: null removes a key.
     pub extra_body: serde_json::Map<String, serde_json::Value>,
-    /// Further headers of each request.
+    /// Additional headers of each request.
     pub extra_headers: Vec<(String, Secret)>,
     /// Sent as a bearer token.
     pub api_key: Option<Secret>,
-    /// Certificates (PEM) that are trusted beside the system's.
+    /// Certificates (PEM) to trust in addition to the system's.
     pub ca_cert: Option<PathBuf>,
-    /// What the `X-Request-Id` of each request begins with, before the request's number.
+    /// Prefix of each request's `X-Request-Id`; the number of the request follows it.
     pub request_id_prefix: String,
-    /// How long the probe is repeated while it fails, for a server that is still starting.
+    /// Time for which a failed probe is repeated, for a server that is still starting.
     pub ready_timeout: Duration,
-    /// Time between two readings of the engine's own metrics during the load; zero reads none.
+    /// Time between two scrapes of the engine's metrics during the load; zero for none.
     pub engine_metrics_interval: Duration,
-    /// Where the metrics of each server are, if not at its `/metrics`; empty or as many as there are servers.
+    /// URL of each server's metrics, if not its `/metrics`; empty, or one per server.
     pub engine_metrics_urls: Vec<Target>,
-    /// Have the server forget its prefix cache before the load.
+    /// Reset the servers' prefix cache before the load.
     pub reset_prefix_cache: bool,
-    /// Share of failed requests that ends the load early, 0 to 1, once it is certain.
+    /// Fraction of failed requests, 0 to 1, that ends the load once it is statistically certain to be exceeded.
     pub abort_error_share: Option<f64>,
-    /// Have the server profile itself during the measurement.
+    /// Profile the server during the measurement.
     pub profile: bool,
     /// `KEY=VALUE` pairs for the result.
     pub metadata: Vec<(String, String)>,
-    /// Latency limits of a good request.
+    /// Latency limits in ms that a request must meet to count as goodput.
     pub goodput: Vec<(MetricName, f64)>,
-    /// Threads with an event loop of their own; `None` picks by concurrency and cores.
+    /// Client threads, one event loop each; `None` to choose by concurrency and cores.
     pub client_threads: Option<NonZeroU32>,
-    /// Keep every chunk of every request for the result, on disk where there are many.
+    /// Keep all chunks of all requests for the result, on disk if there are many.
     pub keep_chunks: bool,
-    /// Share of failed requests from which on the run is not valid, 0 to 1.
+    /// Fraction of failed requests, 0 to 1, above which the run is invalid.
     pub max_error_share: f64,
 }
 
 impl BenchmarkSettings {
-    /// Settings for a server and a model, with the defaults of benchmark_serving.py for the rest.
+    /// Settings for a server and a model, with the defaults of benchmark_serving.py for everything else.
     #[must_use]
     pub fn new(target: Target, model: &str, dataset: Dataset, num_prompts: NonZeroU32) -> Self {
         Self {
@@ -191,7 +189,7 @@ impl BenchmarkSettings {
         }
     }
 
-    /// The model's name in requests.
+    /// Model name in requests.
     #[must_use]
     pub fn request_model(&self) -> &str {
         self.served_model_name.as_deref().unwrap_or(&self.model)
@@ -215,12 +213,12 @@ impl BenchmarkSettings {
         matches!(self.dataset, Dataset::RandomImages(..))
     }
 
-    /// What to do about a data set that has fewer prompts than asked for.
+    /// Remedy for a data set with fewer prompts than requested, for an error message.
     #[must_use]
     pub fn shortage_remedy(&self, available: usize) -> String {
         let flag = if self.sessions.is_some() { "--sessions" } else { "--num-prompts" };
         match self.dataset {
-            // Its requests have instants, which cannot come again.
+            // The requests of a trace have arrival times, so they cannot be repeated.
             Dataset::Trace { .. } => format!("set {flag} {available}"),
             Dataset::Random(_)
             | Dataset::RandomImages(..)
@@ -235,38 +233,38 @@ impl BenchmarkSettings {
         }
     }
 
-    /// Whether the server may have a tokenizer to lend: TensorRT-LLM's have no `/tokenize`.
+    /// Whether the server may have an endpoint `/tokenize`. Those of TensorRT-LLM have none.
     #[must_use]
     pub fn may_lend_tokenizer(&self) -> bool {
         !matches!(self.backend.as_str(), "trtllm-serve" | "tensorrt-llm")
     }
 
-    /// Where the tokenizer comes from.
+    /// Source of the tokenizer.
     #[must_use]
     pub fn tokenizer_source(&self) -> &str {
         self.tokenizer.as_deref().unwrap_or(&self.model)
     }
 }
 
-/// The metrics that can be selected.
+/// Latency metrics of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MetricName {
     /// Time to first token.
     Ttft,
-    /// Time per output token, without the first.
+    /// Time per output token, excluding the first.
     Tpot,
-    /// Time between two tokens.
+    /// Inter-token latency.
     Itl,
     /// End-to-end latency.
     E2el,
 }
 
 impl MetricName {
-    /// All of them, in the order of results.
+    /// In the order of results.
     pub const ALL: [Self; 4] = [Self::Ttft, Self::Tpot, Self::Itl, Self::E2el];
 
-    /// As keys of the result spell it.
+    /// The name in keys of the result.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -289,32 +287,32 @@ impl std::str::FromStr for MetricName {
     }
 }
 
-/// What the prompts are.
+/// Source of the prompts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Dataset {
     /// Random tokens of given lengths.
     Random(RandomLengths),
-    /// Conversations as ShareGPT has them, from a JSON file.
+    /// Conversations in ShareGPT's format, a JSON file.
     ShareGpt {
         /// The file.
         path: PathBuf,
         /// Output tokens of each request; the length of the recorded answer by default.
         output: Option<NonZeroU32>,
     },
-    /// Prompts of one's own, one JSON object a line.
+    /// Custom prompts, one JSON object per line.
     Jsonl {
         /// The file.
         path: PathBuf,
-        /// Output tokens of requests that do not say it themselves.
+        /// Output tokens of requests whose line does not set them.
         output: NonZeroU32,
     },
     /// Random tokens with images of noise.
     RandomImages(RandomLengths, RandomImages),
-    /// Random tokens behind one of a few prefixes.
+    /// Random tokens after one of several shared prefixes.
     PrefixRepetition(PrefixRepetition),
     /// Lines of a poem.
     Sonnet {
-        /// The file, with a line of verse on each line.
+        /// The file, one line of verse per line.
         path: PathBuf,
         /// Lengths of the prompts.
         lengths: SonnetLengths,
@@ -324,25 +322,24 @@ pub enum Dataset {
         /// The file.
         path: PathBuf,
     },
-    /// Questions of SPEED-Bench or Spec-Bench, one JSON object a line.
+    /// Questions of SPEED-Bench or Spec-Bench, one JSON object per line.
     Questions {
         /// The file.
         path: PathBuf,
-        /// Which of them are asked.
         selection: QuestionSelection,
     },
     /// Questions of a data set of the Hugging Face hub.
     Hub(HubDataset),
-    /// Recorded sessions of several turns, one JSON object a line; with a duration they are played again from the first on.
+    /// Recorded multi-turn sessions, one JSON object per line; with a duration they are repeated from the first.
     Recorded {
         /// The file, or a folder of such files.
         path: PathBuf,
     },
-    /// A recorded trace with arrivals, lengths and shared prefixes, one JSON object a line.
+    /// A recorded trace with arrival times, lengths and shared prefixes, one JSON object per line.
     Trace {
         /// The file.
         path: PathBuf,
-        /// Tokens that one hash id stands for.
+        /// Tokens per hash id.
         block: NonZeroU32,
     },
 }
@@ -370,33 +367,33 @@ impl Dataset {
 /// A data set of the Hugging Face hub, or a folder or file with its data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubDataset {
-    /// `owner/name`, or a path of this machine if there is one of that name.
+    /// `owner/name`, or a local path if it exists.
     pub id: String,
-    /// The configuration (subset); the data set's own default where it is not given.
+    /// The configuration (subset); `None` for the data set's default.
     pub config: Option<String>,
-    /// The split; train, test or validation, whichever is found first, where it is not given.
+    /// The split; `None` for the first that exists of train, test and validation.
     pub split: Option<String>,
     /// Output tokens of each request; the length of the recorded answer by default.
     pub output: Option<NonZeroU32>,
 }
 
-/// What to do where a data set has fewer prompts or conversations than asked for.
+/// What to do if a data set has fewer prompts or conversations than requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shortage {
-    /// Send those that there are: nobody named a number.
+    /// Send those of the data set, for a number that is only a default.
     Accept,
-    /// Send nothing. A shorter run has other percentiles and another throughput than the one that was asked for.
+    /// Refuse the run: a shorter run would have other percentiles and another throughput than the requested one.
     Refuse,
-    /// Begin again from the first.
+    /// Repeat them from the first.
     Repeat,
 }
 
-/// Conversations of several turns: each turn follows the answer to the one before it and repeats all that was said.
+/// Multi-turn conversations: each turn follows the answer to the previous one and contains the conversation so far.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sessions {
-    /// How many.
+    /// Number of conversations.
     pub number: NonZeroU32,
-    /// Turns of each; of recorded conversations, at most so many.
+    /// Turns per conversation; the maximum for recorded conversations.
     pub turns: NonZeroU32,
     /// Mean time between an answer and the next turn; exponentially distributed.
     pub think_time: Duration,
@@ -405,20 +402,19 @@ pub struct Sessions {
 /// Lengths of random requests.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RandomLengths {
-    /// Length of the input that the ratio refers to, tokens, without the common prefix.
+    /// Input tokens to which the ratio applies, without the shared prefix.
     pub input: NonZeroU32,
-    /// Length of the output that the ratio refers to, tokens.
+    /// Output tokens to which the ratio applies.
     pub output: NonZeroU32,
-    /// How far lengths differ, 0 to 1; what it means is the style's.
+    /// Spread of the lengths, 0 to 1, see [`RangeStyle`].
     pub range_ratio: f64,
-    /// The meaning of the ratio.
     pub range_style: RangeStyle,
-    /// Tokens that all prompts start with.
+    /// Length in tokens of the prefix shared by all prompts.
     pub prefix: u32,
 }
 
 impl RandomLengths {
-    /// Lengths that are all equal, without a common prefix.
+    /// Equal lengths without a shared prefix.
     #[must_use]
     pub fn exact(input: NonZeroU32, output: NonZeroU32) -> Self {
         Self {
@@ -431,7 +427,7 @@ impl RandomLengths {
     }
 }
 
-/// What a ratio of lengths means. Lengths are uniform between both bounds, which are included.
+/// Meaning of a ratio of lengths. Lengths are uniformly distributed between two bounds, inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RangeStyle {
     /// `length * ratio` (rounded down) to `length`: 1 makes all lengths equal.
@@ -441,17 +437,17 @@ pub enum RangeStyle {
     Vllm,
 }
 
-/// How long to wait for what.
+/// Timeouts of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
-    /// For a connection.
+    /// Timeout of a connection attempt.
     pub connect: Duration,
-    /// For the next byte of an answer.
+    /// Maximum time between two reads of a response.
     pub no_progress: Duration,
 }
 
 impl Default for Deadlines {
-    /// Ten seconds to connect; ten minutes for the next byte, because a queue before a saturated engine takes minutes.
+    /// Ten seconds to connect; ten minutes between reads, because requests can queue for minutes at a saturated engine.
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
@@ -460,14 +456,14 @@ impl Default for Deadlines {
     }
 }
 
-/// How far a measurement is.
+/// Progress of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Progress {
     /// Requests to measure.
     pub total: u32,
-    /// Requests that ended well.
+    /// Successful requests.
     pub completed: u32,
-    /// Requests that failed.
+    /// Failed requests.
     pub failed: u32,
     /// Output tokens so far.
     pub output_tokens: u64,
@@ -479,34 +475,34 @@ pub struct Progress {
     pub warming_up: bool,
 }
 
-/// Why a setting cannot be used.
+/// Why a setting is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// The base URL is not one.
+    /// The base URL is invalid.
     #[error("base URL {url:?} cannot be used, expected {expected}")]
     BaseUrl {
         /// The refused URL.
         url: String,
-        /// What would do.
+        /// The valid forms.
         expected: &'static str,
     },
-    /// The backend speaks a protocol that is not supported.
+    /// The backend's protocol is not supported.
     #[error(
         "backend {0:?} is not supported, expected vllm, openai, sglang, sglang-oai, lmdeploy, scalellm, llama.cpp, trtllm-serve (completions), \
          openai-chat, vllm-chat, sglang-oai-chat (chat), sglang-native (/generate) or tensorrt-llm (generate_stream)"
     )]
     Backend(String),
-    /// The protocol has no place for something that was asked for.
+    /// The protocol does not support an option.
     #[error("{asked} is not supported with backend {backend:?}: {why}")]
     Unsupported {
-        /// The requested value.
+        /// The option.
         asked: &'static str,
         /// Name of the backend.
         backend: String,
         /// Why not.
         why: &'static str,
     },
-    /// The name is no metric.
+    /// Unknown metric name.
     #[error("metric {0:?} is unknown, expected ttft, tpot, itl or e2el")]
     Metric(String),
 }

@@ -1,5 +1,6 @@
-//! The shards of a load to the result of the whole. Counts, and all metrics with one value a request, are those of a single client that
-//! had sent every request; times between tokens come from merged sketches, whose percentiles are within [`PERCENTILE_ERROR`] of it.
+//! Merges the shards of a load into the result of the whole load. Counts, and metrics with one value per request, are exactly those of a
+//! single client that sent every request. Inter-token latencies come from merged sketches; their percentiles have an error of at most
+//! [`PERCENTILE_ERROR`].
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -18,15 +19,15 @@ use super::shard_result::{SHARD_SCHEMA, ShardResult};
 use super::stamp::{Stamp, millis};
 use super::validity::Doubt;
 
-/// Largest error of a merged percentile of times between tokens or chunks, as part of it: half of a bucket of the sketch.
+/// Maximum relative error of a percentile of the times between tokens or chunks: half a bucket of the sketch.
 pub const PERCENTILE_ERROR: f64 = 0.0005;
 
-/// Shards that start further apart than this part of the whole load's time did not load the server together.
+/// Maximum skew of the shards' starts, as a fraction of the duration of the load. With more, they did not load the server together.
 const LARGEST_SKEW: f64 = 0.05;
-/// A skew below this spoils no load of whatever length.
+/// A smaller skew is accepted for a load of any duration.
 const HARMLESS_SKEW: Duration = Duration::from_millis(100);
 
-/// A shard and the file that it comes from.
+/// A shard and the file it was read from.
 #[derive(Debug)]
 pub struct ShardFile {
     /// The file's name, for messages.
@@ -38,10 +39,10 @@ pub struct ShardFile {
 /// Why shards cannot be merged.
 #[derive(Debug, thiserror::Error)]
 pub enum MergeError {
-    /// There is none.
+    /// There is no shard.
     #[error("no result of `imax bench --shard` among the files; expected one of each shard")]
     None,
-    /// It was written by another version.
+    /// The file was written by another version.
     #[error("{name}: schema version {found} of the shard, expected {SHARD_SCHEMA}; merge with the imax that measured")]
     Version {
         /// The file.
@@ -49,12 +50,11 @@ pub enum MergeError {
         /// Its version.
         found: u32,
     },
-    /// It says of itself what cannot be.
+    /// The content contradicts itself.
     #[error("{name}: {problem}; measure again")]
     Content {
         /// The file.
         name: String,
-        /// What is wrong.
         problem: String,
     },
     /// Two files have the same shard.
@@ -67,40 +67,38 @@ pub enum MergeError {
         /// Another.
         second: String,
     },
-    /// A shard has no file.
+    /// Shards without a file.
     #[error("shard {} of {of} missing, {found} found; add their files, or measure again", missing.join(", "))]
     Missing {
-        /// Numbers of those without a file.
+        /// Numbers of the missing shards, at most 20.
         missing: Vec<String>,
-        /// How many there should be.
+        /// Expected number of shards.
         of: NonZeroU32,
-        /// How many there are.
+        /// Number of shards found.
         found: usize,
     },
-    /// They are shards of different loads.
+    /// Shards of different loads.
     #[error("{first} and {second} are shards of different loads: {difference}; merge those of one load")]
     Plans {
         /// A file.
         first: String,
         /// Another.
         second: String,
-        /// What differs.
         difference: String,
     },
-    /// The load has settings that this imax does not know.
+    /// Settings of the load that this version does not know.
     #[error("{name}: {source}")]
     BenchmarkSettings {
         /// The file.
         name: String,
-        /// What is wrong.
         source: SettingsError,
     },
 }
 
-/// A load made of its shards.
+/// A load merged from its shards.
 #[derive(Debug)]
 pub struct MergedLoad {
-    /// The whole load.
+    /// Figures of the whole load.
     pub measured: Measured,
     shards: Vec<ShardFile>,
 }
@@ -108,7 +106,7 @@ pub struct MergedLoad {
 /// Merges all shards of a load, in any order.
 ///
 /// # Errors
-/// [`MergeError`] where one is missing or twice there, or they are not of one load.
+/// [`MergeError`] if a shard is missing, invalid or given twice, or the shards are of different loads.
 pub fn merge(mut shards: Vec<ShardFile>) -> Result<MergedLoad, MergeError> {
     check(&shards)?;
     shards.sort_by_key(|file| file.result.shard);
@@ -175,7 +173,7 @@ fn check(shards: &[ShardFile]) -> Result<(), MergeError> {
             return Err(content(file, format!("it has requests that are not those of shard {shard}")));
         }
     }
-    // As many as there should be, at most: a file may say any number.
+    // The number of shards comes from a file and may be any number, so the list is bounded.
     let missing = (1..=first.result.of.get())
         .filter_map(NonZeroU32::new)
         .filter(|number| !seen.contains_key(number));
@@ -197,7 +195,7 @@ fn content(file: &ShardFile, problem: String) -> MergeError {
     }
 }
 
-/// What says that two shards are not of one load.
+/// A difference between two shards that shows that they are not of the same load.
 fn difference(first: &ShardResult, second: &ShardResult) -> Option<String> {
     let terms = first.load.differences(&second.load);
     if !terms.is_empty() {
@@ -252,7 +250,7 @@ fn whole_run(shards: &[ShardFile]) -> Result<Run, MergeError> {
     })
 }
 
-/// All clients as one.
+/// The state of all clients together.
 fn health(shards: &[ShardFile], wall_time: Duration) -> Health {
     let clients = || shards.iter().map(|file| &file.result.client);
     let mut read_lag_ms = Distribution::default();
@@ -287,8 +285,8 @@ fn sum(numbers: impl Iterator<Item = u32>) -> u32 {
     numbers.fold(0, u32::saturating_add)
 }
 
-/// Doubts that the figures of the whole do not show: one client of many that was overloaded, a server that one of them saw restart, and
-/// shards that did not load the server at the same time.
+/// Doubts that do not follow from the figures of the whole load: a single overloaded client, a server restart that only one client
+/// observed, and shards that did not load the server at the same time.
 fn doubts(shards: &[ShardFile]) -> Vec<Doubt> {
     let of_one = [Doubt::ClientSaturated, Doubt::ServerRestarted, Doubt::ClockStepped];
     let has = |doubt: &Doubt| {
@@ -309,14 +307,14 @@ fn doubts(shards: &[ShardFile]) -> Vec<Doubt> {
     found
 }
 
-/// From the first to the last start.
+/// Time from the first to the last start.
 fn skew(shards: &[ShardFile]) -> Duration {
     let starts = || shards.iter().map(|file| file.result.started_unix_ns);
     Duration::from_nanos(starts().max().unwrap_or(0) - starts().min().unwrap_or(0))
 }
 
 impl MergedLoad {
-    /// The raw result of the whole load, as that of a single client, with the block `imax.shards`.
+    /// The raw result of the whole load, in the format of a single client's, with the block `imax.shards`.
     #[must_use]
     pub fn raw_result_json(&self) -> Value {
         let mut result = self.measured.raw_result_json();
@@ -353,13 +351,13 @@ impl MergedLoad {
         })
     }
 
-    /// From the first to the last start of a shard, each by its own clock.
+    /// Time from the first to the last start of a shard, each by its machine's clock.
     #[must_use]
     pub fn skew(&self) -> Duration {
         skew(&self.shards)
     }
 
-    /// The name of its result file: that of a shard's, without the shard.
+    /// Name of the merged result file: that of a shard without the shard's suffix.
     #[must_use]
     pub fn file_name(&self) -> String {
         let Some(first) = self.shards.first() else { return String::new() };
@@ -370,7 +368,7 @@ impl MergedLoad {
         format!("{}-merged.json", first.name.trim_end_matches(".json"))
     }
 
-    /// How many shards it is made of.
+    /// Number of shards.
     #[must_use]
     pub fn shards(&self) -> usize {
         self.shards.len()

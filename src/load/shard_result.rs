@@ -1,5 +1,5 @@
-//! What the result of a shard carries beside its own figures, so that those of the whole load can be made from all shards: what the load
-//! was, every request without its chunks, and the times between chunks as sketches.
+//! The part of a shard's result from which the figures of the whole load are computed: the terms of the load, every request without its
+//! chunks, and sketches of the times between chunks.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -22,51 +22,51 @@ use super::stamp::Stamp;
 use super::target::{Protocol, Target};
 use super::tokens::Tokenizer;
 
-/// Version of [`ShardResult`]; a change that breaks its readers raises it.
+/// Version of [`ShardResult`]; increased by a change that older readers cannot read.
 pub const SHARD_SCHEMA: u32 = 1;
 
-/// A shard of a load.
+/// Result of one shard of a load.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ShardResult {
     /// [`SHARD_SCHEMA`].
     pub schema_version: u32,
     /// Number of the shard, from 1.
     pub shard: NonZeroU32,
-    /// How many there are.
+    /// Number of shards.
     pub of: NonZeroU32,
-    /// Fingerprint of all that the shards have in common: prompts, arrivals, options of requests.
+    /// Fingerprint of what all shards have in common: prompts, arrivals, request options.
     pub plan: String,
-    /// The whole load.
+    /// Terms of the whole load.
     pub load: LoadTerms,
-    /// The instant at which all shards were to start, nanoseconds since the Unix epoch.
+    /// Requested start of all shards, nanoseconds since the Unix epoch.
     pub start_asked_unix_ns: Option<u64>,
-    /// The instant at which this one did, by its own clock.
+    /// Actual start of this shard by its machine's clock, nanoseconds since the Unix epoch.
     pub started_unix_ns: u64,
-    /// The end of its last request.
+    /// End of its last request, nanoseconds since the Unix epoch.
     pub ended_unix_ns: u64,
-    /// Requests that it was to send.
+    /// Number of requests planned for this shard.
     pub asked_requests: u32,
-    /// Prompts without the length asked for.
+    /// Prompts that do not have the requested length.
     pub inexact_prompts: u32,
-    /// How far apart the numbers of two conversations' first turns are.
+    /// Difference between the request numbers of the first turns of consecutive conversations.
     pub stride: Option<NonZeroU32>,
-    /// Whether it was stopped early.
+    /// Whether the shard was stopped early.
     pub interrupted: bool,
-    /// Codes of the doubts about it.
+    /// Codes of the doubts about this shard.
     pub validity: Vec<String>,
     /// The client's state.
     pub client: ClientState,
     /// The requests.
     pub requests: Vec<RequestResult>,
-    /// Times between tokens.
+    /// Inter-token latencies.
     pub itl_ms: DistributionDocument,
     /// Times between chunks.
     pub chunk_ms: DistributionDocument,
-    /// Chunks and tokens along time.
+    /// Chunks and tokens over time.
     pub arrivals: ArrivalDocument,
 }
 
-/// The whole load, as far as its figures depend on it.
+/// Settings of the whole load on which its figures depend.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoadTerms {
     /// Name of the backend.
@@ -75,23 +75,22 @@ pub struct LoadTerms {
     pub model: String,
     /// Source of the tokenizer.
     pub tokenizer: Option<String>,
-    /// Requests a second.
+    /// Requests per second.
     pub request_rate: Option<f64>,
-    /// A rate that changes: its path, first and last value.
+    /// A ramp of the rate: shape, first and last value in requests per second.
     pub ramp: Option<(RampKind, f64, f64)>,
-    /// Shape of the intervals; none of constant ones.
+    /// Shape of the gamma-distributed intervals; `None` for constant intervals.
     pub burstiness: Option<f64>,
-    /// Most requests in flight.
+    /// Maximum number of requests in flight.
     pub max_concurrency: Option<NonZeroU32>,
-    /// Seconds during which requests are sent.
+    /// Seconds for which requests are sent.
     pub duration_s: Option<f64>,
-    /// What the requests are.
     pub requests: RequestKind,
     /// Mean time between an answer and the next turn, seconds.
     pub think_time_s: Option<f64>,
-    /// Whether the full output was asked for.
+    /// Whether the full output length was requested.
     pub ignore_eos: bool,
-    /// Whether streams were.
+    /// Whether streams were requested.
     pub stream: bool,
     /// Whether connections are encrypted.
     pub tls: bool,
@@ -101,25 +100,24 @@ pub struct LoadTerms {
     /// How requests are spread over several servers.
     #[serde(default)]
     pub balance: Balance,
-    /// Share of failed requests from which on the load is not valid.
+    /// Fraction of failed requests above which the load is invalid.
     pub max_error_share: f64,
     /// Metrics in the result.
     pub percentile_metrics: Vec<MetricName>,
     /// Their percentiles.
     pub metric_percentiles: Vec<f64>,
-    /// Limits of a good request, milliseconds.
+    /// Latency limits of goodput, milliseconds.
     pub goodput: Vec<(MetricName, f64)>,
-    /// Keys of the user.
+    /// The user's `KEY=VALUE` pairs.
     pub metadata: Vec<(String, String)>,
 }
 
-/// What the requests are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestKind {
-    /// One prompt each.
+    /// One prompt per request.
     Single,
-    /// One prompt with images each.
+    /// One prompt with images per request.
     Images,
     /// Turns of conversations.
     Conversations,
@@ -130,9 +128,9 @@ pub enum RequestKind {
 /// The client's own state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ClientState {
-    /// Where arrival instants came from.
+    /// Source of the arrival timestamps.
     pub clock: Clock,
-    /// How far the real-time clock moved against the monotonic one, nanoseconds.
+    /// Step of the real-time clock relative to the monotonic one, nanoseconds.
     pub clock_step_ns: u64,
     /// CPU time, nanoseconds.
     pub cpu_time_ns: u64,
@@ -140,21 +138,21 @@ pub struct ClientState {
     pub threads: u32,
     /// Connections opened.
     pub connections: u32,
-    /// Most connections open at once.
+    /// Maximum number of connections open at once.
     pub open_connections: u32,
     /// Requests sent again on another connection.
     pub resent: u32,
-    /// Requests that were due and not sent.
+    /// Requests that were due but not sent.
     pub unsent: u32,
     /// Peak memory, bytes.
     pub peak_memory: u64,
-    /// Requests a second of its part of the schedule.
+    /// Requests per second of its part of the schedule.
     pub asked_rate: Option<f64>,
-    /// How late it read.
+    /// Delay between arrival and read of data, ms.
     pub read_lag_ms: DistributionDocument,
 }
 
-/// A request without its chunks. Instants are nanoseconds since the Unix epoch.
+/// A request without its chunks. Timestamps are nanoseconds since the Unix epoch.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RequestResult {
     index: u32,
@@ -181,7 +179,7 @@ pub struct RequestResult {
 }
 
 impl ShardResult {
-    /// Everything of a shard's run but its own doubts. The tokenizer counts the tokens of chunks for which the server gave no usage.
+    /// The result without doubts. `tokenizer` counts the tokens of chunks for which the server reported no usage.
     #[must_use]
     pub fn of(settings: &BenchmarkSettings, plan: &str, run: &Run, tokenizer: Option<&Tokenizer>) -> Self {
         let mut folded = run.folded.as_deref().cloned().unwrap_or_else(|| Folded::new(run.started));
@@ -226,7 +224,7 @@ impl ShardResult {
         }
     }
 
-    /// With what is known once its figures are made.
+    /// Adds what is known after the shard's own figures were computed.
     #[must_use]
     pub fn with_doubts_of(self, measured: &Measured) -> Self {
         Self {
@@ -236,15 +234,15 @@ impl ShardResult {
         }
     }
 
-    /// The requests as records that are folded.
+    /// The requests as folded records.
     ///
     /// # Errors
-    /// The code of a failure that is unknown.
+    /// The code of an unknown failure.
     pub fn records(&self) -> Result<Vec<Record>, String> {
         self.requests.iter().map(RequestResult::record).collect()
     }
 
-    /// Which shard it is; `None` where its numbers cannot be.
+    /// The shard; `None` if its numbers are invalid.
     #[must_use]
     pub fn shard(&self) -> Option<Shard> {
         Shard::new(self.shard, self.of)
@@ -256,13 +254,12 @@ fn nanos(time: Duration) -> u64 {
 }
 
 impl RequestResult {
-    /// Its number in the whole load.
+    /// Number of the request in the whole load.
     #[must_use]
     pub fn index(&self) -> u32 {
         self.index
     }
 
-    /// Whether it succeeded.
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.failure.is_none()
@@ -324,7 +321,6 @@ impl RequestResult {
 }
 
 impl LoadTerms {
-    /// Those of a load.
     #[must_use]
     pub fn of(settings: &BenchmarkSettings) -> Self {
         let Arrival {
@@ -370,7 +366,7 @@ impl LoadTerms {
         }
     }
 
-    /// Settings from which figures can be made, but no requests: data set and server are unknown.
+    /// Settings from which figures can be computed, but no requests made: data set and server are placeholders.
     ///
     /// # Errors
     /// [`SettingsError`] for an unknown backend.
@@ -429,7 +425,7 @@ impl LoadTerms {
         })
     }
 
-    /// The names of what differs from other terms.
+    /// The terms that differ, with both values.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let keys = |terms: &Self| match serde_json::to_value(terms) {
@@ -444,8 +440,8 @@ impl LoadTerms {
     }
 }
 
-/// The fingerprint of what the shards of a load have in common: its terms, everything that prompts are made of, and every arrival. The
-/// server is not part of it: each client may have one of its own.
+/// Fingerprint of what the shards of a load have in common: its terms, the inputs of prompt generation, and every arrival. The server is
+/// not included, because each client may use its own.
 #[must_use]
 pub fn plan_fingerprint(settings: &BenchmarkSettings, count: usize, schedule: &Schedule) -> String {
     let common = format!(

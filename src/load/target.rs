@@ -1,4 +1,4 @@
-//! The server under load: its address, protocol and transport.
+//! The server under load: address, protocol and transport.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use url::Url;
 use super::settings::SettingsError;
 use crate::model::Proxy;
 
-/// What is spoken with the server.
+/// API of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// `/v1/completions` of the OpenAI API.
@@ -25,7 +25,7 @@ impl Protocol {
     /// The protocol of a backend name of benchmark_serving.py, `vllm bench serve` or SGLang's bench_serving.
     ///
     /// # Errors
-    /// [`SettingsError::Backend`] for a backend that speaks something else.
+    /// [`SettingsError::Backend`] for a backend with another protocol.
     pub fn of_backend(backend: &str) -> Result<Self, SettingsError> {
         match backend {
             "vllm" | "openai" | "lmdeploy" | "scalellm" | "sglang" | "sglang-oai" | "llama.cpp" | "trtllm-serve" | "completions" => {
@@ -38,7 +38,7 @@ impl Protocol {
         }
     }
 
-    /// The path it is usually served at.
+    /// Default path of requests.
     #[must_use]
     pub fn default_endpoint(self, stream: bool) -> &'static str {
         match (self, stream) {
@@ -50,7 +50,7 @@ impl Protocol {
         }
     }
 
-    /// The path at which its servers usually say that they are healthy.
+    /// Default path of the health check.
     #[must_use]
     pub fn default_health_path(self) -> &'static str {
         match self {
@@ -59,7 +59,7 @@ impl Protocol {
         }
     }
 
-    /// Whether it is an API of OpenAI's.
+    /// Whether it is one of the OpenAI APIs.
     #[must_use]
     pub fn is_openai(self) -> bool {
         match self {
@@ -68,7 +68,7 @@ impl Protocol {
         }
     }
 
-    /// Whether a prompt may be sent as token ids.
+    /// Whether prompts can be sent as token ids.
     #[must_use]
     pub fn takes_token_ids(self) -> bool {
         match self {
@@ -77,7 +77,7 @@ impl Protocol {
         }
     }
 
-    /// Whether the server sees the very text that was measured, without a template around it.
+    /// Whether the server uses the prompt as it is, without a chat template.
     #[must_use]
     pub fn sends_plain_text(self) -> bool {
         match self {
@@ -87,12 +87,12 @@ impl Protocol {
     }
 }
 
-/// The server, and where on it requests go.
+/// A server and the path of requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// The socket that the server listens on in place of a TCP port. Host and port are then only what requests name.
+    /// Unix socket of the server instead of a TCP port. Host and port are then only used in the `Host` header.
     pub unix_socket: Option<PathBuf>,
-    /// The proxy that stands before it.
+    /// Proxy through which the server is reached.
     pub proxy: Option<Proxy>,
     /// Host name or address, without brackets.
     pub host: String,
@@ -100,17 +100,17 @@ pub struct Target {
     pub port: u16,
     /// Whether the connection is encrypted.
     pub tls: bool,
-    /// Path of each request, from its `/`.
+    /// Path of each request, starting with `/`.
     pub path: String,
-    /// Path below which the server is, without a `/` at its end; empty if that is its root.
+    /// Path prefix of the server without a trailing `/`; empty for the root.
     pub base_path: String,
-    /// What is spoken there.
+    /// API of the requests.
     pub protocol: Protocol,
 }
 
 impl Target {
-    /// A target from a base URL such as `https://host:8000` and a path below it, or from `unix:/path/of/a/socket`. The base URL may
-    /// end in `/v1`, as clients of the OpenAI API have it, or in the whole path; neither is repeated.
+    /// A target from a base URL such as `https://host:8000` or `unix:/path/of/a/socket`, and an endpoint. The base URL may end in `/v1`, as
+    /// in clients of the OpenAI API, or in the whole endpoint; neither is then appended again.
     ///
     /// # Errors
     /// [`SettingsError::BaseUrl`] if the URL has none of these forms.
@@ -138,10 +138,10 @@ impl Target {
         })
     }
 
-    /// The same server with the path that a redirect of it points to.
+    /// The same server with the path of a redirect.
     ///
     /// # Errors
-    /// What keeps the redirect from being followed: the key, the prompts and the comparison are for this server alone.
+    /// Why the redirect is not followed. Only redirects to the same origin are: API key and prompts must not reach another server.
     pub fn redirected(&self, location: &str) -> Result<Self, String> {
         let scheme = if self.tls { "https" } else { "http" };
         let base = format!("{scheme}://{}{}", self.authority(), self.path);
@@ -158,7 +158,7 @@ impl Target {
         Ok(Self { path, ..self.clone() })
     }
 
-    /// The same server, spoken to by another protocol at the path that it usually has.
+    /// The same server with another protocol at its default path.
     #[must_use]
     pub fn with_protocol(&self, protocol: Protocol, stream: bool) -> Self {
         let query = self.path.split_once('?').map_or_else(String::new, |(_, query)| format!("?{query}"));
@@ -185,7 +185,7 @@ impl Target {
         self.url_of(&self.path)
     }
 
-    /// What a request's first line names: the path, or for a proxy that passes requests on, the whole URL.
+    /// The request target of the request line (RFC 9112, 3.2): the path, or the whole URL for a forwarding proxy.
     #[must_use]
     pub fn request_target(&self) -> String {
         match self.proxy {
@@ -203,7 +203,7 @@ impl Target {
         }
     }
 
-    /// The URL of another path of the server. That of a socket is written as nginx and Docker do.
+    /// The URL of another path of the server. A socket is written in the syntax of nginx.
     #[must_use]
     pub fn url_of(&self, path: &str) -> String {
         let scheme = if self.tls { "https" } else { "http" };
@@ -221,7 +221,7 @@ fn wrong(url: &str, expected: &'static str) -> SettingsError {
     }
 }
 
-/// What a base URL says of the connection.
+/// Parts of a base URL.
 struct Address<'a> {
     unix_socket: Option<PathBuf>,
     host: &'a str,
@@ -273,10 +273,10 @@ impl<'a> Address<'a> {
     }
 }
 
-/// Version of the API, as base URLs of its clients end.
+/// API version at the end of many base URLs.
 const VERSION: &str = "/v1";
 
-/// The path below which a server is, and that of requests to an endpoint.
+/// The path prefix of a server, and the path of requests to an endpoint.
 fn join(prefix: &str, endpoint: &str) -> (String, String) {
     if let Some(base) = prefix.strip_suffix(endpoint) {
         return (base.to_owned(), prefix.to_owned());

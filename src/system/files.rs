@@ -69,6 +69,29 @@ pub fn named(path: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, FileError
     Ok(found)
 }
 
+/// Creates a folder and its missing parents.
+///
+/// # Errors
+/// [`FileError::Write`].
+pub fn create_folder(path: &Path) -> Result<(), FileError> {
+    fs::create_dir_all(path).map_err(|source| FileError::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Creates a folder in `parent` with a name that starts with `prefix` and is unique. It is not removed automatically.
+///
+/// # Errors
+/// [`FileError::Write`].
+pub fn create_unique_folder(parent: &Path, prefix: &str) -> Result<PathBuf, FileError> {
+    let folder = tempfile::Builder::new().prefix(prefix).tempdir_in(parent);
+    folder.map(tempfile::TempDir::keep).map_err(|source| FileError::Write {
+        path: parent.to_owned(),
+        source,
+    })
+}
+
 /// Writes a file atomically: readers see the old content or the new. Missing parent folders are created.
 ///
 /// # Errors

@@ -108,7 +108,7 @@ fn one_row_is_chosen_by_key_or_by_flags() {
     let several = finished(&mut repository.imax(&["run", "--config-key", "demo-fp8-h100-sim"]));
     assert_eq!(several.code, Some(2), "{}", several.stderr);
     assert!(
-        several.stderr.contains("match, expected one; choose by --conc and --seq-lens"),
+        several.stderr.contains("match, expected one; select with --conc and --seq-lens"),
         "{}",
         several.stderr
     );

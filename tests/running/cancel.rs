@@ -120,7 +120,7 @@ fn not_by_sighup_under_nohup() {
     fixture.await_file("started");
     run.signal(Signal::SIGHUP);
     // After another command has run, the signal would have had its effect.
-    assert!(fixture.reap().stderr.contains("no dead job"));
+    assert!(fixture.reap().stderr.contains("nothing to clean up"));
     run.signal(Signal::SIGTERM);
     assert_eq!(run.finish().code, Some(143));
     assert_eq!(fixture.job()["outcome"]["reason"], json!("cancelled by SIGTERM in phase ready"));

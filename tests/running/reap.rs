@@ -41,7 +41,7 @@ fn running_job_is_not_reaped() {
     fixture.await_file("started");
     wait_until("both processes run", || fixture.processes().len() == 2);
     let ended = fixture.reap();
-    assert!(ended.stderr.contains("no dead job"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("nothing to clean up"), "{}", ended.stderr);
     assert_eq!(fixture.processes().len(), 2);
     run.signal(Signal::SIGTERM);
     assert_eq!(run.finish().code, Some(143));
@@ -82,7 +82,7 @@ fn job_of_other_machine_is_skipped_unless_machine_is_gone() {
     let ended = fixture.reap();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stderr.contains("skipped, it belongs to n1"), "{}", ended.stderr);
-    assert!(ended.stderr.contains("no dead job"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("nothing to clean up"), "{}", ended.stderr);
     assert_eq!((fixture.processes().len(), fixture.states()), (2, 1));
 
     let ended = fixture.reap_with(&["--gone-machine", "n1"]);

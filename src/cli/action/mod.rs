@@ -5,7 +5,7 @@ mod steps;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -77,14 +77,13 @@ pub(super) async fn run(action: ActionArgs) -> Result<Exit, Failure> {
         notify,
         baseline,
     } = action;
-    let additional = shlex::split(&args)
-        .ok_or_else(|| anyhow!("the input `args` has an unclosed quote: {args}"))
-        .or_exit(Exit::Usage)?;
+    let additional =
+        shlex::split(&args).ok_or_else(|| Failure::new(Exit::Usage, format!("the input `args` has an unclosed quote: {args}")))?;
     let folder = step_folder()?;
     let step = match command {
         ActionCommand::Plan => steps::plan(&folder, additional),
         ActionCommand::Run => {
-            let row = row_of(&row).or_exit(Exit::InvalidInput)?;
+            let row = read_row_input(&row).or_exit(Exit::InvalidInput)?;
             files::write_json(&folder.join(ROW_FILE), &row)?;
             steps::run_row(&folder, &row, additional)
         }
@@ -105,16 +104,16 @@ pub(super) async fn run(action: ActionArgs) -> Result<Exit, Failure> {
     };
     let Step { command_lines, artifact } = step;
     if let Some(artifact) = artifact {
-        announce(&artifact)?;
+        set_artifact_outputs(&artifact)?;
     }
     run_all(command_lines).await
 }
 
 /// Sets the outputs for the workflow's upload step. This is done before the commands run, so that a job's files are uploaded even if
 /// it is killed.
-fn announce(artifact: &Artifact) -> Result<(), Failure> {
+fn set_artifact_outputs(artifact: &Artifact) -> Result<(), Failure> {
     let Artifact { name, path } = artifact;
-    std::fs::create_dir_all(path).or_exit(Exit::Infrastructure)?;
+    files::create_folder(path)?;
     let path = path.to_string_lossy();
     WorkflowFiles::from_environment().set_outputs([("artifact-name", name.as_str()), ("artifact-path", path.as_ref())])?;
     Ok(())
@@ -129,11 +128,11 @@ async fn run_all(command_lines: Vec<Vec<String>>) -> Result<Exit, Failure> {
             && let Some(found) = failure.findings()
         {
             // GitHub shows them on the line in the pull request.
-            output::obey(annotations(found).trim_end());
+            output::say_commands(annotations(found).trim_end());
         }
         match (&first, &result) {
             (Ok(Exit::Success), _) => first = result,
-            (_, Err(failure)) => failure.tell(),
+            (_, Err(failure)) => failure.print(),
             (_, Ok(_)) => {}
         }
     }
@@ -141,7 +140,7 @@ async fn run_all(command_lines: Vec<Vec<String>>) -> Result<Exit, Failure> {
 }
 
 /// Parses the input `row`: a matrix row as JSON, or the id of a row in the plan file.
-fn row_of(input: &str) -> anyhow::Result<Row> {
+fn read_row_input(input: &str) -> anyhow::Result<Row> {
     if input.trim_start().starts_with('{') {
         return serde_json::from_str(input).context("invalid input `row`: expected a matrix row, `matrix.row` of the plan");
     }
@@ -167,12 +166,7 @@ fn row_in_plan(plan: &str, id: &str) -> anyhow::Result<Row> {
 /// Creates a folder in the runner's temporary directory, which the runner empties after the job.
 fn step_folder() -> Result<PathBuf, Failure> {
     let parent = std::env::var_os("RUNNER_TEMP").map_or_else(std::env::temp_dir, PathBuf::from);
-    let folder = tempfile::Builder::new()
-        .prefix("imax-")
-        .tempdir_in(&parent)
-        .with_context(|| format!("cannot create a folder in {}", parent.display()))
-        .or_exit(Exit::Infrastructure)?;
-    Ok(folder.keep())
+    Ok(files::create_unique_folder(&parent, "imax-")?)
 }
 
 #[cfg(test)]

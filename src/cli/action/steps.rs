@@ -81,18 +81,21 @@ pub(super) fn is_pull_request(finished: Option<&FinishedRun>) -> bool {
 /// The baseline arguments for the input `given`. The default, the event's branch, is optional: the token may lack the permission to read
 /// its runs, and a new repository has no runs.
 pub(super) fn baseline(given: &str, lookup: impl Fn(&str) -> Option<String>) -> Vec<String> {
-    let named = |name| lookup(name).filter(|value| !value.is_empty());
     match given {
         "none" => Vec::new(),
-        "" => {
-            let of_push = || named("GITHUB_REF_NAME").filter(|_| named("GITHUB_REF_TYPE").as_deref() == Some("branch"));
-            match named("GITHUB_BASE_REF").or_else(of_push) {
-                Some(branch) => words(["--baseline", &format!("branch:{branch}"), "--baseline-optional"]),
-                None => Vec::new(),
-            }
-        }
+        "" => match branch_of_event(lookup) {
+            Some(branch) => words(["--baseline", &format!("branch:{branch}"), "--baseline-optional"]),
+            None => Vec::new(),
+        },
         given => words(["--baseline", given]),
     }
+}
+
+/// The target branch of a pull request, or the branch of a push.
+fn branch_of_event(lookup: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let [base, name, kind] =
+        ["GITHUB_BASE_REF", "GITHUB_REF_NAME", "GITHUB_REF_TYPE"].map(|variable| lookup(variable).filter(|value| !value.is_empty()));
+    base.or_else(|| name.filter(|_| kind.as_deref() == Some("branch")))
 }
 
 /// Baseline of a report, and the places besides the job summary to which it is posted.
@@ -119,20 +122,17 @@ pub(super) fn report(folder: &Path, additional: &[String], options: ReportOption
         Some(run) => collect.extend(["--run-id".to_owned(), run.to_string()]),
         None => collect.extend(words(["--plan", &plan])),
     }
-    let show = |format: &str, file: &str| {
-        let mut line = words(["report", &results, "--format", format, "--out"]);
-        line.push(text(&out.join(file)));
+    let mut summary = report_line(&out, "markdown", "summary.md");
+    let mut page = report_line(&out, "html", "report.html");
+    for line in [&mut summary, &mut page] {
         // A baseline among the additional arguments replaces the default one.
-        let named = additional
+        let has_baseline = additional
             .iter()
             .any(|word| word.starts_with("--baseline") || word.starts_with("--compare"));
-        line.extend(options.baseline.iter().filter(|_| !named).cloned());
+        line.extend(options.baseline.iter().filter(|_| !has_baseline).cloned());
         line.extend(additional.iter().cloned());
-        line
-    };
-    let mut summary = show("markdown", "summary.md");
+    }
     summary.push("--job-summary".to_owned());
-    let page = show("html", "report.html");
     let mut command_lines = vec![collect, summary, page];
     // A push has a commit for the check run, too; `imax comment` then leaves out the comment.
     if options.comments || options.check_run {
@@ -157,6 +157,10 @@ pub(super) fn report(folder: &Path, additional: &[String], options: ReportOption
     }
 }
 
+fn report_line(out: &Path, format: &str, file: &str) -> Vec<String> {
+    words(["report", &text(out), "--format", format, "--out", &text(&out.join(file))])
+}
+
 pub(super) fn check(additional: Vec<String>) -> Step {
     let mut line = words(["check", "--format", "github"]);
     line.extend(additional);
@@ -172,12 +176,12 @@ fn artifact_name(row: &Row) -> String {
     use sha2::{Digest as _, Sha256};
     let concurrencies: Vec<String> = row.conc.as_slice().iter().map(ToString::to_string).collect();
     let words = format!("{} {} conc{}", row.exp_name, row.curve_key(), concurrencies.join("-"));
-    let clean = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
-    let clean: String = words.chars().map(clean).take(120).collect();
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let readable: String = words.chars().map(|c| if is_allowed(c) { c } else { '_' }).take(120).collect();
     let json = serde_json::to_vec(row).unwrap_or_default();
     let mut hash = hex::encode(Sha256::digest(json));
     hash.truncate(8);
-    format!("bmk_{clean}_{hash}")
+    format!("bmk_{readable}_{hash}")
 }
 
 #[cfg(test)]

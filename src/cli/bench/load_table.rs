@@ -57,17 +57,16 @@ impl LoadTable {
     #[must_use]
     pub fn with_running(&self, load: &BenchmarkSettings, progress: &Progress, style: TextStyle) -> String {
         let ttft = progress.mean_ttft.as_secs_f64() * 1e3;
-        let dash = || "-".to_owned();
         let running = [
             concurrency(load),
             progress.completed.to_string(),
             progress.failed.to_string(),
-            dash(),
+            "-".to_owned(),
             format!("{:.0}", output_rate(progress)),
-            dash(),
+            "-".to_owned(),
             format!("{ttft:.1}"),
-            dash(),
-            dash(),
+            "-".to_owned(),
+            "-".to_owned(),
         ];
         let rows = self.rows.iter().chain(std::iter::once(&running));
         format!("{}concurrency {} is running", table(rows, style), concurrency(load))

@@ -23,7 +23,7 @@ use live::Live;
 use noise::NoiseRuns;
 use overview::{Overview, OverviewArgs};
 pub use table::table;
-use url_alone::Minute;
+use url_alone::UrlAloneDisplay;
 
 /// Runs the command.
 ///
@@ -58,20 +58,20 @@ pub fn run(arguments: BenchArgs) -> Result<Exit, Failure> {
             display.overview.finish(&pages)?;
             Ok(exit)
         }
-        BenchTask::UrlAlone(settings) => measure_for_a_minute(&settings, pages, &stop, quiet),
+        BenchTask::UrlAlone(settings) => measure_url_alone(&settings, pages, &stop, quiet),
     }
 }
 
 /// Measures a server of which only the URL is given.
-fn measure_for_a_minute(settings: &SearchSettings, pages: OverviewArgs, stop: &Cancellation, quiet: bool) -> Result<Exit, Failure> {
-    let mut minute = Minute::begin(settings, quiet);
-    let outcome = search(settings, stop, &mut |event| minute.show(&event));
-    minute.clear();
+fn measure_url_alone(settings: &SearchSettings, pages: OverviewArgs, stop: &Cancellation, quiet: bool) -> Result<Exit, Failure> {
+    let mut display = UrlAloneDisplay::begin(settings, quiet);
+    let outcome = search(settings, stop, &mut |event| display.show(&event));
+    display.clear();
     let result = match outcome? {
         SearchOutcome::Found(result) => result,
         SearchOutcome::Ended(outcome) => return Ok(outcome.into()),
     };
-    output::emit(&minute.table())?;
+    output::emit(&display.table())?;
     let conclusion = search_table::conclusion(&result, &settings.goal);
     let conclusion = wrapped_text(conclusion.trim_end(), 0, terminal::stdout_style().width);
     output::emit(&format!("{conclusion}\n"))?;
@@ -81,9 +81,9 @@ fn measure_for_a_minute(settings: &SearchSettings, pages: OverviewArgs, stop: &C
         None => pages,
     };
     let Some(_) = result.best else { return Ok(Exit::MeasurementFailed) };
-    let overview = std::mem::take(&mut minute.overview);
+    let overview = std::mem::take(&mut display.overview);
     overview.write(&pages)?;
-    minute.say_next(&result, files, pages.page());
+    display.say_next(&result, files, pages.page());
     Ok(Exit::Success)
 }
 
@@ -106,7 +106,7 @@ fn measure_loads(
         // The noise is estimated from complete sets of valid runs only.
         (Some(noise), BenchOutcome::Passed) => noise.finish()?,
         (Some(_), BenchOutcome::Failed | BenchOutcome::ClientSaturated | BenchOutcome::Stopped(_)) => {
-            say("nothing was added to the history: not every run may be used");
+            say("nothing was added to the history: at least one run is not valid");
         }
         (None, _) => {}
     }

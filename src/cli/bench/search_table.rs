@@ -65,13 +65,13 @@ fn answer(result: &SearchResult, goal: &SearchGoal, objectives: &str) -> String 
     };
     match (goal, result.best, result.beyond) {
         (SearchGoal::Objectives { .. }, Some(best), Some(beyond)) => format!(
-            "highest {quantity} within {objectives}: {}; {} is beyond{certainty}",
+            "highest {quantity} within {objectives}: {}; {} exceeds them{certainty}",
             load_text(best),
             load_text(beyond)
         ),
         (SearchGoal::Objectives { .. }, Some(best), None) => {
             format!(
-                "{quantity} {} is within {objectives}, and is the highest of the search{certainty}",
+                "{quantity} {} is within {objectives}, the highest load of the search{certainty}",
                 load_text(best)
             )
         }

@@ -135,16 +135,10 @@ pub fn spread_table(runs: &[Measured], style: TextStyle) -> String {
     ];
     for name in figures {
         let Some(figure) = spread["figures"].get(name) else { continue };
-        let number = |key: &str| figure[key].as_f64().map_or_else(String::new, |value| format!("{value:.2}"));
+        let [mean, std, min, max] =
+            ["mean", "std", "min", "max"].map(|key| figure[key].as_f64().map_or_else(String::new, |value| format!("{value:.2}")));
         let percent = figure["cv"].as_f64().map_or_else(String::new, |cv| format!("{:.1}%", cv * 100.0));
-        table.add_row([
-            name.to_owned(),
-            number("mean"),
-            number("std"),
-            percent,
-            number("min"),
-            number("max"),
-        ]);
+        table.add_row([name.to_owned(), mean, std, percent, min, max]);
     }
     format!("{} runs\n{}", runs.len(), table.render(style))
 }

@@ -12,18 +12,18 @@ use crate::load::{BenchmarkSettings, Target};
 use crate::measure::{BenchEvent, Discovery, ResultFiles, SearchResult, SearchSettings, TokenizerSource};
 
 #[derive(Debug)]
-pub struct Minute {
+pub struct UrlAloneDisplay {
     quiet: bool,
     server: String,
     table: LoadTable,
     live: Option<Live>,
     load: Option<Box<BenchmarkSettings>>,
     /// Lines already printed: the loads have the same notices.
-    said: Vec<String>,
+    printed: Vec<String>,
     pub overview: Overview,
 }
 
-impl Minute {
+impl UrlAloneDisplay {
     /// Prints what will be measured.
     #[must_use]
     pub fn begin(settings: &SearchSettings, quiet: bool) -> Self {
@@ -46,7 +46,7 @@ impl Minute {
             table: LoadTable::default(),
             live: None,
             load: None,
-            said: Vec::new(),
+            printed: Vec::new(),
             overview: Overview::default(),
         }
     }
@@ -72,10 +72,10 @@ impl Minute {
                     format!("warning: concurrency {conc} is marked `{}`: {}", doubt.code(), doubt.explanation())
                 });
                 for line in notices.chain(doubts) {
-                    if !self.said.contains(&line) {
+                    if !self.printed.contains(&line) {
                         self.clear();
                         say(&line);
-                        self.said.push(line);
+                        self.printed.push(line);
                     }
                 }
                 if let (Some(Live::Lines { .. }), Some(line)) = (&self.live, self.table.last_line()) {
@@ -132,7 +132,7 @@ pub fn say_found(found: &Discovery) {
         Some(TokenizerSource::Model(name)) => say(&format!("tokenizer: the model's, {name}")),
         Some(TokenizerSource::Server(url)) => say(&format!("tokenizer: the server's, {url}")),
         Some(TokenizerSource::Nobody { model, server }) => say(&format!(
-            "tokenizer: none, so prompts are English words of about the length, and the server counts tokens ({model}; {server})"
+            "tokenizer: none found; prompts are English words of approximately that length, and tokens are counted by the server ({model}; {server})"
         )),
         None => {}
     }

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::repository::{DemoRepository, Refs, Step};
 use crate::analysis::Run;
-use crate::cli::{Exit, Failure, OrExit as _, output};
+use crate::cli::{Exit, Failure, output};
 use crate::execution::{EvalOptions, LoadOverrides};
 use crate::job::Outcome;
 use crate::matrix::plan::{SearchSpace, jobs};
@@ -80,7 +80,7 @@ pub async fn measure(steps: [Variant; 2], repository: &DemoRepository, cancellat
     bar.finish_with_message("measured");
     match request.variants.as_slice() {
         [first, second] => Ok(Measured::Complete([runs_of(first)?, runs_of(second)?])),
-        _ => Err(Failure::new(Exit::Infrastructure, "the demo has not two commits")),
+        _ => Err(Failure::new(Exit::Infrastructure, "the demo needs exactly two commits")),
     }
 }
 
@@ -90,7 +90,7 @@ const EVAL_TASK: &str = "benchmarks/evals/sums.yaml";
 /// A runner for each label of the rows.
 fn runners<'a>(spaces: impl Iterator<Item = &'a SearchSpace>) -> Result<BTreeMap<RunnerLabel, RunnerName>, Failure> {
     let labels = spaces.flat_map(SearchSpace::rows).map(|row| row.runner.clone());
-    let named = labels.map(|label| Ok((label.clone(), format!("{label}_0").parse().or_exit(Exit::InvalidInput)?)));
+    let named = labels.map(|label| Ok((label.clone(), format!("{label}_0").parse::<RunnerName>()?)));
     named.collect()
 }
 

@@ -85,11 +85,7 @@ pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
 
 fn destination(dir: Option<&Path>) -> Result<PathBuf, Failure> {
     let Some(dir) = dir else {
-        let folder = tempfile::Builder::new()
-            .prefix("imax-demo-")
-            .tempdir()
-            .or_exit(Exit::Infrastructure)?;
-        return Ok(folder.keep());
+        return Ok(files::create_unique_folder(&std::env::temp_dir(), "imax-demo-")?);
     };
     let occupied = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
     if occupied {
@@ -98,9 +94,9 @@ fn destination(dir: Option<&Path>) -> Result<PathBuf, Failure> {
             format!("{} is not empty; name another folder, or remove it", dir.display()),
         ));
     }
-    std::fs::create_dir_all(dir)
-        .and_then(|()| dir.canonicalize())
-        .with_context(|| format!("cannot make {}", dir.display()))
+    files::create_folder(dir)?;
+    dir.canonicalize()
+        .with_context(|| format!("cannot resolve the path {}", dir.display()))
         .or_exit(Exit::Infrastructure)
 }
 
@@ -122,7 +118,7 @@ fn report(folder: &Path, first: &[Run], second: &[Run]) -> Result<Exit, Failure>
     }
     output::emit(&Format::Table.text(&view, "imax demo", terminal::stdout_style())?)?;
     output::say(&format!(
-        "\neverything is in {}\nopen {} in a browser",
+        "\nall files are in {}\nopen {} in a browser",
         folder.display(),
         folder.join("report.html").display()
     ));

@@ -177,9 +177,9 @@ impl DemoRepository {
             .iter()
             .find(|(path, _)| *path == MASTER_CONFIG)
             .map_or("", |(_, text)| without_schema(text));
-        let write = |path: &str, text: &str| files::write(&self.folder.join(path), text.as_bytes());
-        write(MASTER_CONFIG, &master.replace(NEW_IMAGE, image))?;
-        write(CHANGELOG, &changelog)?;
+        for (path, text) in [(MASTER_CONFIG, master.replace(NEW_IMAGE, image)), (CHANGELOG, changelog)] {
+            files::write(&self.folder.join(path), text.as_bytes())?;
+        }
         let head = self.git.commit_all(message)?;
         let base = std::mem::replace(&mut self.newest, head.clone());
         Ok(Refs { base, head })

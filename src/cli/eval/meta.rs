@@ -2,14 +2,11 @@
 
 use std::path::Path;
 
-use crate::cli::{Exit, Failure, OrExit as _};
-use crate::matrix::Row;
+use crate::cli::row::{RowError, read_row};
 use crate::result::{EvalConcs, Json, Object, eval_meta};
-use crate::system::files;
 
-pub fn of_row(path: &Path) -> Result<Object, Failure> {
-    let text = files::read_text(path)?;
-    let row: Row = serde_json::from_str(&text).or_exit(Exit::InvalidInput)?;
+pub fn of_row(path: &Path) -> Result<Object, RowError> {
+    let row = read_row(Some(path))?;
     Ok(eval_meta(
         &row,
         EvalConcs {

@@ -59,14 +59,14 @@ impl Exit {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Success => "success",
-            Self::MeasurementFailed => "the measured thing failed: a benchmark, or an accuracy threshold",
-            Self::Usage => "the command line is wrong",
-            Self::InvalidInput => "a config, changelog, row or result is invalid",
-            Self::Infrastructure => "something around the measurement failed; worth a retry",
-            Self::Regression => "a regression was found, and --fail-on asked to fail on it",
-            Self::Bug => "a bug of imax (a panic); everything started has been stopped",
-            Self::Interrupted => "stopped by SIGINT; everything started has been stopped",
-            Self::Terminated => "stopped by SIGTERM or SIGHUP; everything started has been stopped",
+            Self::MeasurementFailed => "the benchmark failed, or an accuracy score is below its threshold",
+            Self::Usage => "invalid command line",
+            Self::InvalidInput => "invalid config, changelog, row or result",
+            Self::Infrastructure => "infrastructure failure; a retry may succeed",
+            Self::Regression => "regression found, with --fail-on",
+            Self::Bug => "bug in imax (panic); everything it started has been stopped",
+            Self::Interrupted => "stopped by SIGINT; everything it started has been stopped",
+            Self::Terminated => "stopped by SIGTERM or SIGHUP; everything it started has been stopped",
         }
     }
 
@@ -121,18 +121,12 @@ impl Failure {
     }
 
     /// Prints the error to stderr; findings are printed with their places and snippets.
-    pub(super) fn tell(&self) {
+    pub(super) fn print(&self) {
         match self.findings() {
             Some(found) => output::say(&found.to_string()),
-            None => output::say(&format!("error: {}", in_words(&self.error))),
+            None => output::say(&format!("error: {}", with_causes(self.error.as_ref()))),
         }
     }
-}
-
-/// An error with its causes, as [`with_causes`] writes it.
-#[must_use]
-pub fn in_words(error: &anyhow::Error) -> String {
-    with_causes(error.as_ref())
 }
 
 /// The exit code of an error of a use case. All implementations are in `exit/table`.

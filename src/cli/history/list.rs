@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::super::terminal::stdout_style;
-use super::super::{Exit, Failure, OrExit as _, output};
+use super::super::{Exit, Failure, output};
 use super::{FilterArgs, SourceArgs};
 use crate::report::{Rank, TextTable};
 use crate::store::database::{Access, Database, RunFilter, RunSummary};
@@ -40,12 +40,11 @@ pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
     };
     let runs = database.runs(&filter).await?;
     database.close().await?;
-    let text = if json {
-        serde_json::to_string_pretty(&runs).or_exit(Exit::Infrastructure)?
+    if json {
+        output::emit_json(&runs)?;
     } else {
-        table(&runs)
-    };
-    output::emit(&format!("{text}\n"))?;
+        output::emit(&format!("{}\n", table(&runs)))?;
+    }
     Ok(Exit::Success)
 }
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::super::{Exit, Failure, OrExit as _, output};
+use super::super::{Exit, Failure, output};
 use super::SourceArgs;
 use crate::store::database::{Access, Database};
 
@@ -22,14 +22,13 @@ pub(super) async fn run(args: QuarantineArgs) -> Result<Exit, Failure> {
     let mut database = Database::open(&source.history.0, Access::Read).await?;
     let rows = database.quarantined().await?;
     database.close().await?;
-    let text = if json {
-        format!("{}\n", serde_json::to_string_pretty(&rows).or_exit(Exit::Infrastructure)?)
+    if json {
+        output::emit_json(&rows)?;
     } else {
         let lines = rows
             .iter()
             .map(|row| super::list::one_line(&format!("{}: {}: {}", row.source, row.place, row.reason)));
-        lines.fold(String::new(), |text, line| text + &line + "\n")
-    };
-    output::emit(&text)?;
+        output::emit(&lines.fold(String::new(), |text, line| text + &line + "\n"))?;
+    }
     Ok(Exit::Success)
 }

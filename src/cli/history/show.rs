@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 
-use super::super::{Exit, Failure, OrExit as _, output, terminal};
+use super::super::{Exit, Failure, output, terminal};
 use super::SourceArgs;
 use crate::analysis::Grouping;
 use crate::report::{Format as ReportFormat, View};
@@ -56,8 +56,8 @@ pub(super) async fn run(args: ShowArgs) -> Result<Exit, Failure> {
     })?;
     let run = database.run(summary).await?;
     database.close().await?;
-    let text = match format {
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(&run).or_exit(Exit::Infrastructure)?),
+    match format {
+        Format::Json => output::emit_json(&run)?,
         Format::Table => {
             let heading = format!("run {id} of {}: {} {} at {}", summary.project, summary.kind, run.commit, run.date);
             output::say(&super::list::one_line(&heading));
@@ -65,13 +65,13 @@ pub(super) async fn run(args: ShowArgs) -> Result<Exit, Failure> {
                 let by = summary.retracted_by.as_deref().unwrap_or_default();
                 output::say(&super::list::one_line(&format!("retracted by {by}: {reason}")));
             }
-            ReportFormat::Table.text(
+            let text = ReportFormat::Table.text(
                 &View::grouped(&run.run, None, Grouping::default()),
                 "imax history",
                 terminal::stdout_style(),
-            )?
+            )?;
+            output::emit(&text)?;
         }
-    };
-    output::emit(&text)?;
+    }
     Ok(Exit::Success)
 }

@@ -7,13 +7,12 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use tokio::task::block_in_place;
 
 use self::prompt::{Answered, prompted};
 use super::check::print_findings;
-use super::{Exit, Failure, OrExit as _, output};
+use super::{Exit, Failure, output};
 use crate::planning::check::{CheckRequest, check};
 use crate::planning::{ChangelogFiles, ConfigFiles, SettingsFile};
 use crate::scaffold::{
@@ -256,6 +255,16 @@ fn print_machine(machine: &Machine) {
     }
 }
 
+/// Why the files were not written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum InitError {
+    #[error(
+        "{} already has {names} with different content; nothing was written: overwrite with --force, or print the new files with --dry-run",
+        folder.display()
+    )]
+    FilesExist { folder: PathBuf, names: String },
+}
+
 /// Whether no file would be overwritten, or the user agrees to it.
 async fn files_may_be_written(
     destination: &Destination,
@@ -272,11 +281,11 @@ async fn files_may_be_written(
         let question = format!("Overwrite {names}?");
         return prompted(cancellation, move || questions::confirm(&question)).await;
     }
-    Err(anyhow!(
-        "{} already has {names} with another content; nothing was written: overwrite with --force, or see the new ones with --dry-run",
-        destination.folder.display()
-    ))
-    .or_exit(Exit::InvalidInput)
+    Err(InitError::FilesExist {
+        folder: destination.folder.clone(),
+        names,
+    }
+    .into())
 }
 
 /// Checks the repository, of which the written files may be only a part.

@@ -166,7 +166,7 @@ fn exit_of(end: SweepEnd) -> Exit {
         cancelled,
     } = end;
     if let Some(cancelled) = cancelled {
-        output::say("interrupted; go on with it by --resume");
+        output::say("interrupted; continue with --resume");
         return cancelled.into();
     }
     output::say(&format!(

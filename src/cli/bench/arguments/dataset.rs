@@ -124,11 +124,11 @@ pub enum DatasetName {
 }
 
 /// Source and number of a data set's prompts.
-enum Kind {
+enum PromptSource {
     /// Generated without a file, in any number.
-    Random,
+    Generated,
     /// Sampled from a file, in any number.
-    Drawn,
+    Sampled,
     /// From a file; all prompts of the file unless a number is given.
     Listed,
     /// From a file that also sets the turns or the arrival times.
@@ -136,12 +136,12 @@ enum Kind {
 }
 
 impl DatasetName {
-    fn kind(self) -> Kind {
+    fn source(self) -> PromptSource {
         match self {
-            Self::Random | Self::RandomMm | Self::PrefixRepetition => Kind::Random,
-            Self::Sharegpt | Self::Sonnet | Self::Burstgpt => Kind::Drawn,
-            Self::Custom | Self::Hf | Self::SpeedBench | Self::SpecBench => Kind::Listed,
-            Self::Recorded | Self::Mooncake => Kind::Recorded,
+            Self::Random | Self::RandomMm | Self::PrefixRepetition => PromptSource::Generated,
+            Self::Sharegpt | Self::Sonnet | Self::Burstgpt => PromptSource::Sampled,
+            Self::Custom | Self::Hf | Self::SpeedBench | Self::SpecBench => PromptSource::Listed,
+            Self::Recorded | Self::Mooncake => PromptSource::Recorded,
         }
     }
 
@@ -154,19 +154,19 @@ impl DatasetName {
     }
 
     /// Whether the data set gives any number of prompts.
-    pub fn is_drawn(self) -> bool {
-        match self.kind() {
-            Kind::Random | Kind::Drawn => true,
-            Kind::Listed | Kind::Recorded => false,
+    pub fn has_any_number(self) -> bool {
+        match self.source() {
+            PromptSource::Generated | PromptSource::Sampled => true,
+            PromptSource::Listed | PromptSource::Recorded => false,
         }
     }
 
     /// Whether the number of prompts is finite, so that `--num-prompts -1` has a meaning.
-    pub fn has_end(self) -> bool {
-        match self.kind() {
-            Kind::Random => false,
-            Kind::Drawn => self != Self::Sonnet,
-            Kind::Listed | Kind::Recorded => true,
+    pub fn is_finite(self) -> bool {
+        match self.source() {
+            PromptSource::Generated => false,
+            PromptSource::Sampled => self != Self::Sonnet,
+            PromptSource::Listed | PromptSource::Recorded => true,
         }
     }
 }
@@ -199,10 +199,10 @@ impl DatasetArgs {
     }
 
     pub fn default_num_prompts(&self) -> NonZeroU32 {
-        match (self.dataset_name.kind(), self.sessions) {
-            (Kind::Random | Kind::Drawn, Some(sessions)) => sessions.saturating_mul(self.turns),
-            (Kind::Random | Kind::Drawn, None) => DEFAULT_PROMPTS,
-            (Kind::Listed | Kind::Recorded, _) => NonZeroU32::MAX,
+        match (self.dataset_name.source(), self.sessions) {
+            (PromptSource::Generated | PromptSource::Sampled, Some(sessions)) => sessions.saturating_mul(self.turns),
+            (PromptSource::Generated | PromptSource::Sampled, None) => DEFAULT_PROMPTS,
+            (PromptSource::Listed | PromptSource::Recorded, _) => NonZeroU32::MAX,
         }
     }
 
@@ -245,7 +245,7 @@ impl DatasetArgs {
             skip_chat_template: _,
             prompt_token_ids: _,
         } = self;
-        if let (Kind::Random, Some(_)) = (dataset_name.kind(), &dataset_path) {
+        if let (PromptSource::Generated, Some(_)) = (dataset_name.source(), &dataset_path) {
             return Err(ArgumentError::Combination(
                 "--dataset-path is given, but --dataset-name random reads no file (nor do random-mm and prefix_repetition); expected sharegpt, \
                  custom, hf, sonnet, burstgpt, speed_bench, spec_bench, recorded or mooncake",
@@ -312,13 +312,13 @@ impl DatasetArgs {
     }
 
     /// Whether random words can replace the prompts if no tokenizer is found.
-    pub(super) fn can_be_words(&self) -> bool {
+    pub(super) fn allows_word_prompts(&self) -> bool {
         self.dataset_name == DatasetName::Random && self.sessions.is_none() && self.suits_any_protocol()
     }
 
     /// Whether no option of the data set is given except lengths.
     pub(super) fn is_unset(&self) -> bool {
-        self.can_be_words() && self.dataset_path.is_none()
+        self.allows_word_prompts() && self.dataset_path.is_none()
     }
 
     /// Sets the input length unless it is given.
@@ -344,8 +344,8 @@ fn conversations(dataset: DatasetName, number: NonZeroU32, turns: NonZeroU32, th
             "--sessions, the number of conversations, needs --dataset-name random or sharegpt",
         ));
     }
-    let is = (0.0..=1e7).contains(&think_time);
-    let think_time = within("--think-time", think_time, is, "seconds, 0 or more")?;
+    let is_valid = (0.0..=1e7).contains(&think_time);
+    let think_time = within("--think-time", think_time, is_valid, "seconds, 0 or more")?;
     Ok(Sessions {
         number,
         turns,

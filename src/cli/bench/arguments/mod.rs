@@ -88,8 +88,8 @@ pub struct BenchArgs {
 
 impl BenchArgs {
     /// Whether the number of requests is the default, set neither by a flag nor by the data set.
-    fn has_usual_extent(&self) -> bool {
-        self.extent.num_prompts.is_none() && self.extent.duration.is_none() && self.dataset.dataset_name.is_drawn()
+    fn has_default_extent(&self) -> bool {
+        self.extent.num_prompts.is_none() && self.extent.duration.is_none() && self.dataset.dataset_name.has_any_number()
     }
 
     /// A remark for users of `vllm bench serve` about a flag that has another meaning here.

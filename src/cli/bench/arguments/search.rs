@@ -48,7 +48,7 @@ impl From<QuantityArg> for LoadQuantity {
 }
 
 /// Runs of a load whose verdict is uncertain, unless --num-runs is higher.
-const USUAL_RUNS: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
+const UNCERTAIN_RUNS: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
 
 impl SearchArgs {
     /// The value of `--search-limit`, at most `highest`.
@@ -56,7 +56,7 @@ impl SearchArgs {
         self.search_limit.floor().clamp(1.0, highest)
     }
 
-    pub(super) fn is_asked_for(&self) -> bool {
+    pub(super) fn is_requested(&self) -> bool {
         self.find_max.is_some() || self.sweep.is_some()
     }
 
@@ -76,7 +76,7 @@ impl SearchArgs {
         check_arrivals(quantity, bench)?;
         if bench.loads.iter().any(|load| load.start_at.is_some()) {
             return Err(ArgumentError::Combination(
-                "--find-max and --sweep measure one load after another, and exclude --shard and --start-at, which are of one load",
+                "--find-max and --sweep measure several loads; they exclude --shard and --start-at, which apply to a single load",
             ));
         }
         let precision = within(
@@ -86,14 +86,16 @@ impl SearchArgs {
             "a fraction from 0.001 to 1",
         )?;
         let from = positive("--search-from", search_from)?;
-        let is_limit = search_limit >= from && search_limit <= 1e6;
-        let limit = within("--search-limit", search_limit, is_limit, "at least --search-from, up to 1,000,000")?;
+        let is_valid = search_limit >= from && search_limit <= 1e6;
+        let limit = within("--search-limit", search_limit, is_valid, "at least --search-from, up to 1,000,000")?;
         let (from, limit) = match quantity {
             LoadQuantity::Concurrency => (from.ceil(), limit.floor().max(from.ceil())),
             LoadQuantity::Rate => (from, limit),
         };
         let mut bench = bench.clone();
-        bench.num_runs = bench.num_runs.max(if find_max.is_some() { USUAL_RUNS } else { NonZeroU32::MIN });
+        bench.num_runs = bench
+            .num_runs
+            .max(if find_max.is_some() { UNCERTAIN_RUNS } else { NonZeroU32::MIN });
         for load in &mut bench.loads {
             // Above the server's capacity, every request of a load may fail.
             load.abort_error_share = load.abort_error_share.or(Some(load.max_error_share));

@@ -55,8 +55,8 @@ const DEFAULT_BACKEND: &str = "vllm";
 /// Requests to measure if neither a flag nor the data set sets their number.
 pub(super) const DEFAULT_PROMPTS: NonZeroU32 = NonZeroU32::MIN.saturating_add(999);
 
-pub(super) fn within(flag: &'static str, found: f64, is: bool, expected: &'static str) -> Result<f64, ArgumentError> {
-    if is {
+pub(super) fn within(flag: &'static str, found: f64, is_valid: bool, expected: &'static str) -> Result<f64, ArgumentError> {
+    if is_valid {
         Ok(found)
     } else {
         Err(ArgumentError::Range { flag, found, expected })
@@ -72,8 +72,8 @@ pub(super) fn positive(flag: &'static str, found: f64) -> Result<f64, ArgumentEr
 }
 
 fn seconds(flag: &'static str, found: f64) -> Result<Duration, ArgumentError> {
-    let is = found > 0.0 && found <= 1e7;
-    within(flag, found, is, "seconds, greater than 0").map(Duration::from_secs_f64)
+    let is_valid = found > 0.0 && found <= 1e7;
+    within(flag, found, is_valid, "seconds, greater than 0").map(Duration::from_secs_f64)
 }
 
 fn rate(flag: &'static str, found: Option<f64>) -> Result<f64, ArgumentError> {
@@ -123,9 +123,9 @@ impl TryFrom<BenchArgs> for BenchSettings {
         };
         let num_prompts = match num_prompts {
             Some(PromptCount::Number(number)) => number,
-            Some(PromptCount::All) if !dataset.dataset_name.has_end() => {
+            Some(PromptCount::All) if !dataset.dataset_name.is_finite() => {
                 return Err(ArgumentError::Combination(
-                    "--num-prompts -1 means every request of the data set, but this one is made by chance and has no end; name a number",
+                    "--num-prompts -1 means all requests of the data set, but this data set is generated without end; give a number",
                 ));
             }
             Some(PromptCount::All) => NonZeroU32::MAX,
@@ -157,11 +157,11 @@ impl TryFrom<BenchArgs> for BenchSettings {
         };
         load.max_error_share = share("--max-error-share", max_error_share)?;
         load.abort_error_share = abort_error_share.map(|found| share("--abort-error-share", found)).transpose()?;
-        let is_interval = engine_metrics_interval == 0.0 || (0.1..=1e6).contains(&engine_metrics_interval);
+        let is_valid = engine_metrics_interval == 0.0 || (0.1..=1e6).contains(&engine_metrics_interval);
         let interval = within(
             "--engine-metrics-interval",
             engine_metrics_interval,
-            is_interval,
+            is_valid,
             "0, or seconds from 0.1",
         )?;
         load.engine_metrics_interval = Duration::from_secs_f64(interval);
@@ -198,7 +198,7 @@ impl ServerArgs {
         Unknown {
             model: self.model.is_none(),
             protocol: has_url && self.backend.is_none() && self.endpoint.is_none() && dataset.suits_any_protocol(),
-            tokenizer: has_url && self.tokenizer.is_none() && dataset.can_be_words(),
+            tokenizer: has_url && self.tokenizer.is_none() && dataset.allows_word_prompts(),
         }
     }
 
@@ -234,9 +234,9 @@ impl ServerArgs {
         }
         let further_targets = targets.split_off(1);
         let target = targets.remove(0);
-        let is_time = (0.0..=1e7).contains(&ready_check_timeout_sec);
-        let ready_timeout = within("--ready-check-timeout-sec", ready_check_timeout_sec, is_time, "seconds, 0 or more")?;
-        let nothing = Dataset::Random(RandomLengths::exact(NonZeroU32::MIN, NonZeroU32::MIN));
+        let is_valid = (0.0..=1e7).contains(&ready_check_timeout_sec);
+        let ready_timeout = within("--ready-check-timeout-sec", ready_check_timeout_sec, is_valid, "seconds, 0 or more")?;
+        let placeholder = Dataset::Random(RandomLengths::exact(NonZeroU32::MIN, NonZeroU32::MIN));
         Ok(BenchmarkSettings {
             further_targets,
             balance: balance.into(),
@@ -245,7 +245,7 @@ impl ServerArgs {
             tokenizer,
             ready_timeout: Duration::from_secs_f64(ready_timeout),
             // Without a name, the model is detected once the server runs, see `unknown`.
-            ..BenchmarkSettings::new(target, model.as_deref().unwrap_or_default(), nothing, num_prompts)
+            ..BenchmarkSettings::new(target, model.as_deref().unwrap_or_default(), placeholder, num_prompts)
         })
     }
 }
@@ -365,19 +365,16 @@ impl ArrivalArgs {
 
 /// The values of `--rate` as numbers of requests in flight.
 fn as_concurrencies(rates: &[f64]) -> Result<Vec<NonZeroU32>, ArgumentError> {
-    let number = |rate: &f64| {
-        let is_whole = rate.fract() == 0.0 && (1.0..=1e9).contains(rate);
-        let whole = within(
-            "--rate",
-            *rate,
-            is_whole,
-            "with `--rate-type concurrent` a number of requests in flight, from 1",
-        )?;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
-        let whole = whole as u32;
-        Ok(NonZeroU32::new(whole).unwrap_or(NonZeroU32::MIN))
-    };
-    rates.iter().map(number).collect()
+    rates.iter().map(|rate| as_concurrency(*rate)).collect()
+}
+
+fn as_concurrency(rate: f64) -> Result<NonZeroU32, ArgumentError> {
+    let is_whole = rate.fract() == 0.0 && (1.0..=1e9).contains(&rate);
+    let expected = "a whole number of requests in flight, 1 or more, with `--rate-type concurrent`";
+    let whole = within("--rate", rate, is_whole, expected)?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
+    let whole = whole as u32;
+    Ok(NonZeroU32::new(whole).unwrap_or(NonZeroU32::MIN))
 }
 
 fn ramp(name: RampName, from: Option<f64>, to: Option<f64>) -> Result<Ramp, ArgumentError> {
@@ -438,8 +435,8 @@ impl MetricArgs {
             metadata,
         } = self;
         for percentile in &metric_percentiles {
-            let is = (0.0..=100.0).contains(percentile);
-            within("--metric-percentiles", *percentile, is, "percentiles from 0 to 100")?;
+            let is_valid = (0.0..=100.0).contains(percentile);
+            within("--metric-percentiles", *percentile, is_valid, "percentiles from 0 to 100")?;
         }
         load.percentile_metrics = percentile_metrics;
         load.metric_percentiles = metric_percentiles;

@@ -25,16 +25,17 @@ const LATEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Parses a time in RFC 3339 or seconds since the Unix epoch.
 fn instant(text: &str) -> Result<Stamp, String> {
-    let wrong = || {
-        format!("expected an instant such as 2030-01-31T08:00:00Z, or seconds since the Unix epoch (`date -d '+60 sec' +%s`), not {text:?}")
-    };
     if let Ok(seconds) = text.parse::<f64>() {
-        let since_epoch = Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?;
+        let since_epoch = Duration::try_from_secs_f64(seconds).map_err(|_| unexpected_instant(text))?;
         return Ok(Stamp::default().after(since_epoch));
     }
-    let date = DateTime::parse_from_rfc3339(text).map_err(|_| wrong())?;
+    let date = DateTime::parse_from_rfc3339(text).map_err(|_| unexpected_instant(text))?;
     let nanos = date.timestamp_nanos_opt().and_then(|nanos| u64::try_from(nanos).ok());
-    nanos.map(Stamp::from_unix_nanos).ok_or_else(wrong)
+    nanos.map(Stamp::from_unix_nanos).ok_or_else(|| unexpected_instant(text))
+}
+
+fn unexpected_instant(text: &str) -> String {
+    format!("expected a time such as 2030-01-31T08:00:00Z, or seconds since the Unix epoch (`date -d '+60 sec' +%s`), found {text:?}")
 }
 
 impl ShardArgs {
@@ -45,7 +46,7 @@ impl ShardArgs {
             check_start(start_at)?;
             if bench.loads.len() != 1 || bench.num_runs.get() != 1 {
                 return Err(ArgumentError::Combination(
-                    "--start-at is the instant of one load and one run: give one rate and one concurrency, without --num-runs, --calibrate-noise, \
+                    "--start-at starts one run of one load: give one rate and one concurrency, without --num-runs, --calibrate-noise, \
                      --find-max and --sweep",
                 ));
             }
@@ -53,7 +54,7 @@ impl ShardArgs {
         let shard = shard.unwrap_or(Shard::WHOLE);
         if !shard.is_whole() && start_at.is_none() {
             return Err(ArgumentError::Combination(
-                "--shard needs --start-at, the instant at which all shards start, such as `$(date -d '+60 sec' +%s)` taken once for all of them",
+                "--shard needs --start-at, the time at which all shards start, such as `$(date -d '+60 sec' +%s)` taken once for all of them",
             ));
         }
         let is_appended = bench.result_files.as_ref().is_some_and(|files| files.is_appended);

@@ -19,10 +19,10 @@ impl TryFrom<BenchArgs> for BenchTask {
 
     fn try_from(arguments: BenchArgs) -> Result<Self, ArgumentError> {
         if arguments.is_url_alone() {
-            return arguments.into_minute_search().map(|search| Self::UrlAlone(Box::new(search)));
+            return arguments.into_quick_search().map(|search| Self::UrlAlone(Box::new(search)));
         }
         let search = arguments.search.clone();
-        let scales_requests = arguments.has_usual_extent();
+        let scales_requests = arguments.has_default_extent();
         let bench = BenchSettings::try_from(arguments)?;
         Ok(match search.into_search(&bench, scales_requests)? {
             Some(search) => Self::Search(Box::new(search)),

@@ -41,11 +41,11 @@ impl BenchArgs {
         let has_arrival =
             !max_concurrency.is_empty() || *request_rate != [f64::INFINITY] || rate_type.is_some() || ramp_up_strategy.is_some();
         let has_load = has_extent || has_arrival || !self.dataset.is_unset();
-        !self.server.server_url.is_empty() && !has_load && !self.search.is_asked_for() && self.noise.runs().is_none()
+        !self.server.server_url.is_empty() && !has_load && !self.search.is_requested() && self.noise.runs().is_none()
     }
 
     /// The search for such a command line.
-    pub(super) fn into_minute_search(mut self) -> Result<SearchSettings, ArgumentError> {
+    pub(super) fn into_quick_search(mut self) -> Result<SearchSettings, ArgumentError> {
         if self.random.random_input_len.is_none() {
             self.dataset.default_input_len(INPUT);
         }

@@ -48,27 +48,28 @@ pub fn image_limit(text: &str) -> Result<u32, String> {
         .ok_or_else(|| "expected a number of images, such as {\"image\": 3}".to_owned())
 }
 
+const IMAGE_SIZES_FORM: &str = "expected {(HEIGHT, WIDTH, 1): WEIGHT, ...}, such as {(256, 256, 1): 0.7, (720, 1280, 1): 0.3}";
+
 /// Image sizes with weights in Python's syntax, `{(256, 256, 1): 0.7, (720, 1280, 1): 0.3}`: height, width, number of frames.
 pub fn image_sizes(text: &str) -> Result<ImageSizes, String> {
-    let expected = || "expected {(HEIGHT, WIDTH, 1): WEIGHT, ...}, such as {(256, 256, 1): 0.7, (720, 1280, 1): 0.3}".to_owned();
     let inner = text
         .trim()
         .strip_prefix('{')
         .and_then(|rest| rest.strip_suffix('}'))
-        .ok_or_else(expected)?;
+        .ok_or(IMAGE_SIZES_FORM)?;
     let mut sizes = Vec::new();
     for entry in inner.split('(').skip(1) {
-        let (shape, weight) = entry.split_once(')').ok_or_else(expected)?;
+        let (shape, weight) = entry.split_once(')').ok_or(IMAGE_SIZES_FORM)?;
         let numbers: Option<Vec<u32>> = shape.split(',').map(|number| number.trim().parse().ok()).collect();
         let weight = weight
             .trim_start_matches(['"', '\'', ' ', ':'])
             .trim_end_matches([',', ' ', '"', '\'']);
-        let weight: f64 = weight.parse().map_err(|_| expected())?;
+        let weight: f64 = weight.parse().map_err(|_| IMAGE_SIZES_FORM)?;
         let Some(&[height, width, frames]) = numbers.as_deref() else {
-            return Err(expected());
+            return Err(IMAGE_SIZES_FORM.to_owned());
         };
         if !(weight >= 0.0 && weight.is_finite()) {
-            return Err(format!("a weight of {weight} is not possible"));
+            return Err(format!("invalid weight {weight}, expected a finite number, 0 or more"));
         }
         match (NonZeroU32::new(height), NonZeroU32::new(width)) {
             // A size of weight 0 is never used, so it may be a video.
@@ -82,10 +83,13 @@ pub fn image_sizes(text: &str) -> Result<ImageSizes, String> {
                 sizes.push(ImageSize { height, width, weight });
             }
             (Some(_), Some(_)) => return Err(format!("({height}, {width}, 1) has more than {MOST_PIXELS} pixels")),
-            (_, _) => return Err(expected()),
+            (_, _) => return Err(IMAGE_SIZES_FORM.to_owned()),
         }
     }
-    if sizes.is_empty() { Err(expected()) } else { Ok(ImageSizes(sizes)) }
+    if sizes.is_empty() {
+        return Err(IMAGE_SIZES_FORM.to_owned());
+    }
+    Ok(ImageSizes(sizes))
 }
 
 /// A secret that is valid in a header.
@@ -130,7 +134,7 @@ pub fn goodput(text: &str) -> Result<(MetricName, f64), String> {
     if limit >= 0.0 {
         Ok((metric, limit))
     } else {
-        Err(format!("a limit of {limit} ms cannot be met"))
+        Err(format!("invalid limit {limit} ms, expected 0 or more"))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The exit code of each error of a use case. Exit codes are decided nowhere else.
 
+mod command;
 mod execution;
 mod local;
 mod planning;
