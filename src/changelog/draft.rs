@@ -44,9 +44,10 @@ pub fn render(entry: &Entry) -> String {
 /// Plain if YAML reads a plain scalar of these characters as the same text, otherwise quoted. A leading `*` or digit
 /// would be read as something else.
 fn scalar(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b'*' | b':');
     let safe = text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text.bytes().all(plain)
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b'*' | b':'))
         && !text.ends_with(':')
         && !WORDS.contains(&text.to_ascii_lowercase().as_str());
     if safe { text.to_owned() } else { quoted(text) }

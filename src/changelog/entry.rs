@@ -76,8 +76,10 @@ impl Entry {
     /// The scenarios of the entry, in the order in which they are planned.
     #[must_use]
     pub fn scenarios(&self) -> Vec<ScenarioType> {
-        let listed = |scenario: &ScenarioType| self.scenario_type.as_ref().is_none_or(|list| list.contains(scenario));
-        ScenarioType::ALL.into_iter().filter(listed).collect()
+        ScenarioType::ALL
+            .into_iter()
+            .filter(|scenario| self.scenario_type.as_ref().is_none_or(|list| list.contains(scenario)))
+            .collect()
     }
 
     /// Whether two entries are equal except for their pull request.

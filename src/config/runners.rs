@@ -70,8 +70,10 @@ fn places(reader: &Reader<'_>, node: &Node) -> IndexMap<RunnerLabel, Place> {
     let Value::Mapping(mapping) = &node.value else {
         return IndexMap::new();
     };
-    let place = |entry: &KeyValue| Some((entry.name()?.parse().ok()?, reader.place(entry.key.span)));
-    mapping.iter().filter_map(place).collect()
+    mapping
+        .iter()
+        .filter_map(|entry| Some((entry.name()?.parse().ok()?, reader.place(entry.key.span))))
+        .collect()
 }
 
 fn label(reader: &mut Reader<'_>, entry: &KeyValue) -> Option<RunnerLabel> {

@@ -271,9 +271,10 @@ pub fn evaluate(
         return Err(error.into());
     }
     let judged = judge(evaluation, tasks, &answers)?;
-    let unanswered = |error: &&RequestError| !matches!(error, RequestError::Stopped | RequestError::NotSent);
-    let first_failure = failures.iter().find(unanswered).map(ToString::to_string);
-    let connection = |error: &RequestError| matches!(error, RequestError::Transport { .. } | RequestError::NotSent);
+    let first_failure = failures
+        .iter()
+        .find(|error| !matches!(error, RequestError::Stopped | RequestError::NotSent))
+        .map(ToString::to_string);
     let about = About {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         base_url: settings.url.clone(),
@@ -293,7 +294,11 @@ pub fn evaluate(
         journal.finish()?;
     }
     Ok(EvaluationResult {
-        unreachable: state.answered == 0 && !failures.is_empty() && failures.iter().all(connection),
+        unreachable: state.answered == 0
+            && !failures.is_empty()
+            && failures
+                .iter()
+                .all(|error| matches!(error, RequestError::Transport { .. } | RequestError::NotSent)),
         tasks: judged,
         about,
         results_file,
@@ -354,13 +359,15 @@ fn judge(evaluation: &EvaluationSettings, tasks: &[PreparedTask], answers: &[Ans
 /// The journal stores the engine's unprocessed text, so that a resumed evaluation can apply other settings to it.
 fn answer_texts(reading: &AnswerText, task: &Task, answers: &Answers) -> Answers {
     let stops = &task.generation.until;
-    let read = |answers: &Vec<Option<ModelAnswer>>| {
-        let answers = answers
-            .iter()
-            .map(|answer| answer.as_ref().map(|answer| reading.read(answer, stops)));
-        answers.collect()
-    };
-    answers.iter().map(read).collect()
+    answers
+        .iter()
+        .map(|answers| {
+            let answers = answers
+                .iter()
+                .map(|answer| answer.as_ref().map(|answer| reading.read(answer, stops)));
+            answers.collect()
+        })
+        .collect()
 }
 
 /// The request URL, from a base URL with or without path.

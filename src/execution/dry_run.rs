@@ -110,12 +110,13 @@ fn deadlines(spec: &JobSpec, starts_nothing: bool) -> Vec<PhaseDeadline> {
         Phase::Eval => waits && row.is_evaluated(),
     };
     let parts = Phase::ALL.into_iter().filter(|phase| is_part(*phase));
-    let deadline = |phase| PhaseDeadline {
-        phase,
-        limit: spec.profile.deadlines.of(phase),
-        for_each_point: matches!(phase, Phase::WarmUp | Phase::Load) && waits,
-    };
-    parts.map(deadline).collect()
+    parts
+        .map(|phase| PhaseDeadline {
+            phase,
+            limit: spec.profile.deadlines.of(phase),
+            for_each_point: matches!(phase, Phase::WarmUp | Phase::Load) && waits,
+        })
+        .collect()
 }
 
 fn files(spec: &JobSpec, out: &Path) -> Vec<PathBuf> {

@@ -11,7 +11,7 @@ use super::load_settings::{LoadTarget, load_settings};
 use super::phase::{PhaseJournal, RunningPhase};
 use super::progress::Progress;
 use super::supervision::{Observer, ProgressSender, WorkLimits, supervise};
-use crate::job::{Deadlines, FailureClass, JobFailure, Outcome, Phase, PhaseEnding, Resolved};
+use crate::job::{Deadlines, FailureClass, JobFailure, JobPoint, Outcome, Phase, PhaseEnding};
 use crate::load;
 use crate::measure::{MeasureError, measure};
 use crate::model::Concurrency;
@@ -55,7 +55,7 @@ pub(super) async fn load_points(
         let load = load_point(ctx, &mut progress.journal, engine, target, &point).await;
         progress.record_point(&point, load.outcome, load.raw_file);
         if let Some(raw) = load.raw {
-            let Resolved { conc, result_filename } = point;
+            let JobPoint { conc, result_filename } = point;
             loaded.push(LoadedPoint {
                 conc,
                 result_filename,
@@ -74,7 +74,7 @@ async fn load_point(
     journal: &mut PhaseJournal,
     engine: &LaunchedEngine,
     target: &LoadTarget,
-    point: &Resolved,
+    point: &JobPoint,
 ) -> PointLoad {
     let settings = match load_settings(&ctx.spec, point.conc, target, ctx.seed) {
         Ok(settings) => settings,
@@ -197,7 +197,7 @@ fn progress_line(progress: &load::Progress, duration: Option<Duration>) -> Strin
 
 fn judge(
     ctx: &JobContext,
-    point: &Resolved,
+    point: &JobPoint,
     phase: Phase,
     measured: Result<load::Measured, MeasureError>,
     interruption: Option<Interruption>,
@@ -211,7 +211,7 @@ fn judge(
 
 fn judge_interrupted(
     ctx: &JobContext,
-    point: &Resolved,
+    point: &JobPoint,
     phase: Phase,
     measured: Option<load::Measured>,
     interruption: Interruption,
@@ -233,7 +233,7 @@ fn judge_interrupted(
     }
 }
 
-fn judge_measured(ctx: &JobContext, point: &Resolved, measured: &load::Measured) -> PointLoad {
+fn judge_measured(ctx: &JobContext, point: &JobPoint, measured: &load::Measured) -> PointLoad {
     let name = &point.result_filename;
     let raw = measured.raw_result_json();
     for notice in &measured.notices {

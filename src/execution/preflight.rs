@@ -12,8 +12,9 @@ use crate::model::VariableValue;
 
 pub(super) async fn examine_node(ctx: &JobContext, phase: &RunningPhase) -> Result<NodeFacts, PhaseError> {
     // Empties the log: causes of this job's failures must not be found in the log of an earlier job in the same folder.
-    let cannot_create = |error| JobFailure::infra(format!("cannot create {}: {error}", ctx.log.path().display()));
-    ctx.log.restart().map_err(cannot_create)?;
+    ctx.log
+        .restart()
+        .map_err(|error| JobFailure::infra(format!("cannot create {}: {error}", ctx.log.path().display())))?;
     let visible = visible_gpus(ctx);
     let facts = blocking(|| gather(&questions(ctx, visible.as_deref(), phase.deadline())));
     ctx.check_cancelled()?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::phase::PhaseJournal;
 use crate::fleet::launcher::Tries;
-use crate::job::{Attempt, Deadlines, EvalRecord, NodeFacts, Outcome, PointRecord, Resolved};
+use crate::job::{Attempt, Deadlines, EvalRecord, JobPoint, NodeFacts, Outcome, PointRecord};
 use crate::model::Concurrency;
 
 /// The state of a job so far.
@@ -56,8 +56,8 @@ impl Progress {
     }
 
     /// Records the outcome of a point. `raw` is the file of its raw result.
-    pub fn record_point(&mut self, point: &Resolved, outcome: Outcome, raw: Option<String>) {
-        let Resolved { conc, result_filename } = point;
+    pub fn record_point(&mut self, point: &JobPoint, outcome: Outcome, raw: Option<String>) {
+        let JobPoint { conc, result_filename } = point;
         match self.points.iter_mut().find(|known| known.conc == *conc) {
             Some(known) => {
                 known.outcome = outcome;

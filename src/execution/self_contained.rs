@@ -12,7 +12,7 @@ use super::interruption::{Interruption, PhaseError};
 use super::load_points::LoadedPoint;
 use super::phase::{PhaseJournal, RunningPhase, run_phase};
 use super::progress::Progress;
-use crate::job::{FailureClass, JobFailure, Outcome, Phase, Resolved};
+use crate::job::{FailureClass, JobFailure, JobPoint, Outcome, Phase};
 use crate::result::{Json, read_result};
 use crate::system::files::{self, FileError};
 use crate::system::process::Ending;
@@ -80,7 +80,7 @@ async fn wait_for_exit(ctx: &JobContext, phase: &RunningPhase, engine: &Launched
 }
 
 /// The raw result of a point, from one of the folders that recipes write to. It is copied to the output folder.
-fn take_result(ctx: &JobContext, point: &Resolved, began: SystemTime) -> Result<Json, JobFailure> {
+fn take_result(ctx: &JobContext, point: &JobPoint, began: SystemTime) -> Result<Json, JobFailure> {
     let file = format!("{}.json", point.result_filename);
     let candidate = result_candidates(ctx, &file)
         .into_iter()

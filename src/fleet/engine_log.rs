@@ -1,5 +1,5 @@
-//! The engine's log: one descriptor that engine, hooks and launcher write to, its tail for error messages, and truncation for a full
-//! disk. The engine can replace the file at the log's path; what it puts there is never read as the log.
+//! The engine's log: one descriptor that engine, hooks and launcher write to, its tail for error messages, and truncation if the disk is
+//! full. The engine can replace the file at the log's path; a replacement is never read as the log.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -16,10 +16,10 @@ const SEARCHED: u64 = 256 << 10;
 /// How much of the log's end is kept if the disk is full, bytes.
 const KEPT: usize = 64 << 10;
 
-/// Where what the engine put in the place of its log is kept.
+/// Name under which a replacement of the log is kept.
 const REPLACEMENT: &str = "server.replaced.log";
 
-/// The log of a job that runs.
+/// The log of a running job.
 #[derive(Debug)]
 pub struct EngineLog {
     path: PathBuf,
@@ -28,7 +28,7 @@ pub struct EngineLog {
 }
 
 impl EngineLog {
-    /// Creates an empty log. What is at its path is removed without being opened.
+    /// Creates an empty log. A file at its path is removed without being opened.
     ///
     /// # Errors
     /// The system error.
@@ -37,7 +37,7 @@ impl EngineLog {
         Ok(Self { path, file })
     }
 
-    /// Begins an empty log for another attempt.
+    /// Starts an empty log for another attempt.
     ///
     /// # Errors
     /// The system error.
@@ -47,7 +47,7 @@ impl EngineLog {
         Ok(())
     }
 
-    /// Where it is, for whoever must open it on another machine.
+    /// Path of the log, for processes on other machines.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -63,7 +63,7 @@ impl EngineLog {
     #[must_use]
     pub fn tail(&self, secrets: &[Secret]) -> String {
         let held = self.file();
-        // NFS shows what another machine wrote only to those who open a file anew.
+        // On NFS, data written by another machine is visible only after the file is opened again.
         let fresh = untrusted::open_regular(&self.path);
         let log = match &fresh {
             Ok(fresh) if untrusted::is_same_file(fresh, &held).unwrap_or(false) => fresh,
@@ -72,7 +72,7 @@ impl EngineLog {
         printable(&untrusted::read_end(log, SEARCHED).unwrap_or_default(), secrets)
     }
 
-    /// Puts the log back where something else is at its path, and says so. Call it when nothing of the job runs any more.
+    /// Restores the log if its path was replaced, and returns a warning about it. To be called when no process of the job is running.
     ///
     /// # Errors
     /// The system error.
@@ -105,7 +105,7 @@ fn create(path: &Path) -> io::Result<File> {
     untrusted::create_new(path)
 }
 
-/// The tail of a log that a caller names, as [`EngineLog::tail`] gives it.
+/// The tail of a log at a path, as [`EngineLog::tail`].
 #[must_use]
 pub fn tail(log: &Path, secrets: &[Secret]) -> String {
     let end = untrusted::open_regular_through_links(log).and_then(|log| untrusted::read_end(&log, SEARCHED));

@@ -137,13 +137,15 @@ impl StateFolder {
         let Ok(entries) = std::fs::read_dir(&self.0) else {
             return Vec::new();
         };
-        let read = |entry: std::fs::DirEntry| {
-            let path = entry.path();
-            let is_ours = path.extension().is_some_and(|extension| extension == "json");
-            let state: JobState = serde_json::from_slice(&files::read(&path).ok().filter(|_| is_ours)?).ok()?;
-            (state.schema == SCHEMA && self.path(&state.job) == path).then_some(state)
-        };
-        let mut states: Vec<JobState> = entries.flatten().filter_map(read).collect();
+        let mut states: Vec<JobState> = entries
+            .flatten()
+            .filter_map(|entry| {
+                let path = entry.path();
+                let is_ours = path.extension().is_some_and(|extension| extension == "json");
+                let state: JobState = serde_json::from_slice(&files::read(&path).ok().filter(|_| is_ours)?).ok()?;
+                (state.schema == SCHEMA && self.path(&state.job) == path).then_some(state)
+            })
+            .collect();
         states.sort_by(|a, b| a.started.cmp(&b.started));
         states
     }

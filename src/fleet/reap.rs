@@ -37,13 +37,12 @@ impl Reaped {
 /// Stops everything left by dead jobs of this machine, and of machines that are known to be gone. A job whose clean-up is not
 /// finished keeps its state for a later attempt; so does one not reached before a signal or the deadline.
 pub async fn reap_dead_jobs(states: &StateFolder, gone: &[String], cancellation: &Cancellation, until: Instant) -> Vec<Reaped> {
-    let is_dead = |state: &JobState| match state.owner() {
+    let mut done = Vec::new();
+    for state in states.all().into_iter().filter(|state| match state.owner() {
         Owner::Dead => true,
         Owner::Alive => false,
         Owner::Elsewhere => is_of(state, gone),
-    };
-    let mut done = Vec::new();
-    for state in states.all().into_iter().filter(is_dead) {
+    }) {
         let reaped = reap_job(state, cancellation, until).await;
         if reaped.is_finished() {
             states.forget(&reaped.state.job);
@@ -56,8 +55,11 @@ pub async fn reap_dead_jobs(states: &StateFolder, gone: &[String], cancellation:
 /// The jobs of other machines, which are left alone.
 #[must_use]
 pub fn jobs_elsewhere(states: &StateFolder, gone: &[String]) -> Vec<JobState> {
-    let is_left_alone = |state: &JobState| state.owner() == Owner::Elsewhere && !is_of(state, gone);
-    states.all().into_iter().filter(is_left_alone).collect()
+    states
+        .all()
+        .into_iter()
+        .filter(|state| state.owner() == Owner::Elsewhere && !is_of(state, gone))
+        .collect()
 }
 
 fn is_of(state: &JobState, machines: &[String]) -> bool {

@@ -133,8 +133,11 @@ async fn in_progress(client: &Client, repository: &RepositoryName, check: &Check
     let (sha, name) = (percent_encode(&check.head_sha), percent_encode(&check.name));
     let path = format!("/repos/{repository}/commits/{sha}/check-runs?check_name={name}&filter=latest&per_page=100");
     let list: List = client.read(Request::get(&path, PERMISSION)).await?;
-    let ours = |known: &Known| known.external_id.as_deref() == Some(EXTERNAL_ID) && known.status != "completed";
-    Ok(list.check_runs.into_iter().filter(ours).max_by_key(|known| known.id))
+    Ok(list
+        .check_runs
+        .into_iter()
+        .filter(|known| known.external_id.as_deref() == Some(EXTERNAL_ID) && known.status != "completed")
+        .max_by_key(|known| known.id))
 }
 
 async fn update(client: &Client, repository: &RepositoryName, id: u64, body: &Body<'_>) -> Result<Known, GithubError> {

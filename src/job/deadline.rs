@@ -1,5 +1,4 @@
-//! The phases of a job and the deadline of each. A phase that never ends would hold a GPU for nothing.
-//! a GPU for nothing, so each has a deadline.
+//! The phases of a job and their deadlines. Without a deadline, a hanging phase would block a GPU.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,14 +10,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// Checks port, disk and tools of the node.
+    /// Check port, disk and tools of the node.
     Preflight,
-    /// Removes what killed jobs left on the node.
+    /// Remove what killed jobs left on the node.
     Clean,
-    /// The engine is started, or submitted to a scheduler.
+    /// Start the engine, or submit it to a scheduler.
     Launch,
     Queue,
-    /// The engine answers its health check and generates one token.
+    /// Wait until the engine answers its health check and generates one token.
     Ready,
     /// Requests that are not measured.
     WarmUp,
@@ -29,7 +28,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// All of them, in order.
+    /// In order.
     pub const ALL: [Self; 10] = [
         Self::Preflight,
         Self::Clean,
@@ -84,13 +83,12 @@ impl PhaseTime {
         Self(Duration::from_secs(seconds))
     }
 
-    /// The time of a duration; what is shorter than a millisecond is not shown.
+    /// From a duration; `Display` rounds down to milliseconds.
     #[must_use]
     pub const fn of(duration: Duration) -> Self {
         Self(duration)
     }
 
-    /// As a duration.
     #[must_use]
     pub fn duration(self) -> Duration {
         self.0

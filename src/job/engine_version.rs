@@ -16,7 +16,7 @@ pub fn version_in_answer(body: &[u8]) -> Option<String> {
     plausible(text)
 }
 
-/// Words behind which engines log their version.
+/// Texts after which engines log their version.
 const SIGNS: [&str; 6] = [
     "vLLM API server version ",
     "SGLang version: ",

@@ -1,5 +1,5 @@
-//! The environment of a recipe: part of the contract with the scripts in `benchmarks/` and `runners/`, with
-//! the names that InferenceX's scripts read. Names are defined here and nowhere else.
+//! The environment of a recipe: the interface to the scripts in `benchmarks/` and `runners/`, with the names that InferenceX's scripts
+//! read. Names are defined here and nowhere else.
 
 use crate::matrix::{Row, Scenario};
 use crate::model::{Component, Concurrency, Layout, Parallelism, RunnerName, Variable};
@@ -13,7 +13,6 @@ pub struct EnvironmentInput<'a> {
     pub row: &'a Row,
     /// The concurrency that the engine must support: the highest of those measured with this start.
     pub conc: Concurrency,
-    /// The runner.
     pub runner_name: &'a RunnerName,
     /// The port that the engine must listen on.
     pub port: u16,
@@ -87,7 +86,7 @@ fn single_node(parallelism: Parallelism) -> Vec<(String, String)> {
     list.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// What the engine must know about the requests. Rows of recorded sessions have no lengths; InferenceX's workflows set zeros.
+/// Variables that describe the requests. Rows of recorded sessions have no lengths; InferenceX's workflows set zeros.
 fn scenario(row: &Row) -> Vec<(&'static str, String)> {
     match &row.scenario {
         Scenario::FixedSeqLen { lens, max_model_len } => vec![

@@ -1,5 +1,4 @@
-//! How `imax run` would choose recipe and profile for rows, without running them: all candidate names in their
-//! order, and which of them is selected.
+//! The choice of recipe and profile that `imax run` would make for rows: all candidate names in order, and the selected one.
 
 use serde::Serialize;
 
@@ -12,9 +11,9 @@ use super::{Launchers, RecipeStyle, RunnerProfile, choose_recipe, recipe_names};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CandidateState {
-    /// It exists, and no name before it does.
+    /// It exists, and no candidate before it does.
     Chosen,
-    /// It exists, but a more specific name does too, or it is unusable.
+    /// It exists, but so does a more specific one, or it is unusable.
     Passed,
     /// It does not exist.
     Missing,
@@ -52,13 +51,12 @@ pub fn recipe_choices(rows: &[Row], folder: &str, read: &dyn Fn(&str) -> Option<
     let mut choices: Vec<RecipeChoice> = Vec::new();
     for row in rows {
         let choice = recipe_choice(row, folder, read);
-        let same = |known: &&mut RecipeChoice| {
+        match choices.iter_mut().find(|known| {
             RecipeChoice {
                 rows: 1,
                 ..(**known).clone()
             } == choice
-        };
-        match choices.iter_mut().find(same) {
+        }) {
             Some(known) => known.rows += 1,
             None => choices.push(choice),
         }

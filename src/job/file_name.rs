@@ -1,5 +1,5 @@
-//! `RESULT_FILENAME`: the name that a point's files share. It is meant for people and globs and never parsed back:
-//! a point's identity is its key. Two different points of one run never get the same name.
+//! `RESULT_FILENAME`: the common name of the files of a point. It is for people and globs and is never parsed: a point is identified by
+//! its key. Two points of a run never have the same name.
 
 use sha2::{Digest as _, Sha256};
 
@@ -8,7 +8,7 @@ use crate::model::{Concurrency, Layout, Parallelism, RunnerName};
 
 /// Maximum length, bytes: file systems allow 255, and `agg_`, `.json` and parts of temporary names are added.
 const LONGEST: usize = 200;
-/// Hexadecimal digits of the hash that keeps shortened or cleaned names apart.
+/// Hexadecimal digits of the hash that keeps shortened or sanitised names unique.
 const HASH_DIGITS: usize = 8;
 
 #[derive(Debug, Clone, Copy)]
@@ -21,9 +21,9 @@ pub struct NameSubject<'a> {
 /// The name without extension:
 /// `{exp-name}_{precision}_{framework}_tp{tp}-ep{ep}-dpa{bool}_disagg-{bool}_spec-{spec}_conc{conc}_{runner-name}`.
 ///
-/// PP, DCP and PCP follow the TP if they differ from 1; rows over several nodes have the layout's own short name in
-/// place of the TP. Characters other than ASCII letters, digits, `.`, `_` and `-` become `-`; a name that was
-/// changed in this way, or that was too long, ends with a hash of the original.
+/// PP, DCP and PCP follow the TP if they differ from 1; rows over several nodes have the short name of the layout instead of the TP.
+/// Characters other than ASCII letters, digits, `.`, `_` and `-` become `-`; a name that was changed in this way, or that was too
+/// long, ends with a hash of the original.
 #[must_use]
 pub fn result_file_name(subject: NameSubject<'_>) -> String {
     let NameSubject { row, conc, runner_name } = subject;
@@ -63,8 +63,10 @@ fn single_node(parallelism: &Parallelism) -> String {
 }
 
 fn safe(raw: &str) -> String {
-    let clean = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
-    let mut name: String = raw.chars().map(clean).collect();
+    let mut name: String = raw
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' })
+        .collect();
     // A leading dot hides the file, a leading dash reads as an option.
     if name.starts_with(['.', '-']) {
         name.replace_range(..1, "_");

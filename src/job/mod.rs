@@ -1,6 +1,5 @@
-//! A matrix row resolved against recipe and runner profile into a job that can cross machines as one JSON file, and its outcome.
-//! Everything here is a value: what to start, with which environment, and with which deadlines;
-//! `fleet::launcher` executes it.
+//! Jobs: a matrix row resolved against recipe and runner profile into a [`JobSpec`], which can be passed between machines as JSON, and the
+//! outcome of its execution. Everything here is a value; `fleet::launcher` and `execution` execute it.
 
 mod deadline;
 mod diagnosis;
@@ -37,7 +36,7 @@ pub use profile::{
 pub(crate) use profile::{merged, section_value, typed_section};
 pub use recipe::{Recipe, RecipeError, RecipeStyle, choose_recipe, recipe_names};
 pub use record::{EvalRecord, JobRecord, PhaseEnding, PhaseRecord, PointRecord, Provenance, RECORD_SCHEMA};
-pub use resolve::{JobSpec, ResolveError, Resolved, resolve};
+pub use resolve::{JobPoint, JobSpec, ResolveError, resolve};
 pub use retry::{Attempt, Retries, Tried};
 pub use telemetry::{
     Energy, EnergyDoubt, GpuSample, GpuUsage, HostSample, HostUse, Load, PackageExpectation, PowerPackage, RoleEnergy, RoleNodes, energy,

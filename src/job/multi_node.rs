@@ -1,5 +1,5 @@
-//! Variables that describe the workers of a row over several nodes to its recipe. The names are those of InferenceX's
-//! multi-node workflows; which nodes a role has is only known on the nodes and added there.
+//! Recipe variables that describe the workers of a row over several nodes. The names are those of InferenceX's multi-node workflows.
+//! The nodes of each role are known only on the nodes and are added there.
 
 use crate::matrix::Row;
 use crate::model::{RunnerName, WorkerGroup};

@@ -1,5 +1,5 @@
-//! The outcome of a job or of one of its points. A failure carries its class, which decides the exit code and
-//! whether a retry makes sense, and one sentence for people.
+//! The outcome of a job or of one of its points. A failure has a class, which determines the exit code and whether it is retried, and a
+//! sentence for people.
 
 use serde::{Deserialize, Serialize};
 

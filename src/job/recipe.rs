@@ -1,5 +1,4 @@
-//! Recipes: the script of `benchmarks/` that starts an engine for a row. The most specific existing name is chosen;
-//! the choice comes with its explanation.
+//! Recipes: the scripts of `benchmarks/` that start an engine for a row. The most specific existing name is chosen.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,15 +19,11 @@ impl RecipeStyle {
     /// A script that sources `benchmark_lib.sh` is self-contained.
     #[must_use]
     pub fn of_script(text: &str) -> Self {
-        let sources = |line: &str| {
-            let line = line.trim_start();
-            (line.starts_with("source ") || line.starts_with(". ")) && line.contains("benchmark_lib.sh")
-        };
-        if text.lines().any(sources) {
-            Self::SelfContained
-        } else {
-            Self::EngineOnly
-        }
+        let sources_library = text.lines().map(str::trim_start).any(|line| {
+            let is_source = line.starts_with("source ") || line.starts_with(". ");
+            is_source && line.contains("benchmark_lib.sh")
+        });
+        if sources_library { Self::SelfContained } else { Self::EngineOnly }
     }
 }
 
@@ -106,18 +101,19 @@ pub fn recipe_names(row: &Row) -> Result<Vec<Spelling>, RecipeError> {
     }
     stems.push((format!("{base}_{framework}"), false));
     stems.push((base, false));
-    let spell = |(stem, names_spec): (String, bool)| {
-        folders(row).iter().map(move |folder| Spelling {
-            path: format!("{folder}{stem}.sh"),
-            names_spec,
+    Ok(stems
+        .into_iter()
+        .flat_map(|(stem, names_spec): (String, bool)| {
+            folders(row).iter().map(move |folder| Spelling {
+                path: format!("{folder}{stem}.sh"),
+                names_spec,
+            })
         })
-    };
-    Ok(stems.into_iter().flat_map(spell).collect())
+        .collect())
 }
 
 fn safe<'a>(field: &'static str, text: &'a str) -> Result<&'a str, RecipeError> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    if text.starts_with('.') || !text.chars().all(allowed) {
+    if text.starts_with('.') || !text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
         return Err(RecipeError::UnsafeName {
             field,
             text: text.to_owned(),

@@ -1,5 +1,4 @@
-//! `job.json`: the outcome of a job, for machines. One file per job, written at its end whatever the outcome, with
-//! phases, points and provenance. It never contains a secret.
+//! `job.json`: the outcome, phases, points and provenance of a job. It is written at the end of every job and never contains a secret.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +60,7 @@ pub struct PointRecord {
     /// Energy of the GPUs during the load; absent if the profile names no GPU vendor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub energy: Option<Energy>,
-    /// The share of each role, for a row over several nodes with telemetry.
+    /// Energy of each role, for a row over several nodes with telemetry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role_energy: Option<RoleEnergy>,
     /// GPU metrics during the load; absent without telemetry.
@@ -73,7 +72,7 @@ pub struct PointRecord {
 }
 
 impl PointRecord {
-    /// A point with nothing but its outcome.
+    /// A point with only its outcome.
     #[must_use]
     pub fn new(conc: Concurrency, result_filename: String, outcome: Outcome) -> Self {
         Self {

@@ -1,5 +1,5 @@
-//! Resolution: a row, a runner's name, a profile and the recipe folder become one [`JobSpec`], or one clear refusal.
-//! Unsupported rows are refused here, before anything is started.
+//! Resolution of a row, a runner name, a profile and the recipe folder into a [`JobSpec`]. Unsupported rows are refused here, before
+//! anything is started.
 
 use std::time::Duration;
 
@@ -20,7 +20,6 @@ use super::{
 pub struct JobSpec {
     pub id: JobId,
     pub row: Row,
-    /// Where.
     pub runner_name: RunnerName,
     pub profile: RunnerProfile,
     /// Absent for a launcher that starts nothing.
@@ -31,7 +30,7 @@ pub struct JobSpec {
 
 /// A point of the job: one concurrency and the common name of its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resolved {
+pub struct JobPoint {
     /// Concurrent requests.
     pub conc: Concurrency,
     /// The common name of its files.
@@ -85,13 +84,13 @@ pub enum ResolveError {
 }
 
 impl JobSpec {
-    /// Who waits for the engine and loads it. Without a recipe imax does.
+    /// Whether imax or the recipe waits for the engine and runs the load. Without a recipe imax does.
     #[must_use]
     pub fn recipe_style(&self) -> RecipeStyle {
         self.recipe.as_ref().map_or(RecipeStyle::EngineOnly, |recipe| recipe.style)
     }
 
-    /// The path of the recipe below the recipe folder. Launchers that run recipes get no job without one.
+    /// Path of the recipe below the recipe folder; empty without one, which only occurs for launchers that run no recipe.
     #[must_use]
     pub fn recipe_path(&self) -> &str {
         self.recipe.as_ref().map_or("", |recipe| recipe.path.as_str())
@@ -105,16 +104,20 @@ impl JobSpec {
 
     /// The points of the job, in the order in which they are measured.
     #[must_use]
-    pub fn points(&self) -> Vec<Resolved> {
-        let point = |conc: &Concurrency| Resolved {
-            conc: *conc,
-            result_filename: result_file_name(NameSubject {
-                row: &self.row,
+    pub fn points(&self) -> Vec<JobPoint> {
+        self.row
+            .conc
+            .as_slice()
+            .iter()
+            .map(|conc| JobPoint {
                 conc: *conc,
-                runner_name: &self.runner_name,
-            }),
-        };
-        self.row.conc.as_slice().iter().map(point).collect()
+                result_filename: result_file_name(NameSubject {
+                    row: &self.row,
+                    conc: *conc,
+                    runner_name: &self.runner_name,
+                }),
+            })
+            .collect()
     }
 }
 
@@ -170,7 +173,7 @@ pub fn resolve(
     })
 }
 
-/// A row of recorded sessions needs sessions and time for them, unless it is only evaluated.
+/// A row of recorded sessions needs sessions and a duration within the deadline, unless it is only evaluated.
 fn refuse_unloadable(row: &Row, profile: &RunnerProfile, recipe: Option<&str>) -> Result<(), ResolveError> {
     let duration_s = match row.scenario {
         Scenario::FixedSeqLen { .. } => return Ok(()),

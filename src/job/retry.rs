@@ -1,5 +1,5 @@
-//! Retries: which failures of a job are retried, how often, and after which pause. Only failures of the node, the container engine,
-//! the scheduler or the network are retried; a failed benchmark is never repeated until it passes.
+//! Retry policy of jobs. Only failures of the node, the container engine, the scheduler or the network are retried; a failed benchmark is
+//! not repeated until it passes.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::diagnosis::KnownCause;
 use super::{JobFailure, PhaseTime};
 
-/// Upper bound of the pause between two attempts, whatever the profile says.
+/// Maximum pause between two attempts, regardless of the profile.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
 /// Causes that an immediate retry would not change: the job was cancelled on purpose, the cluster was full for as

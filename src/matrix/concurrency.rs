@@ -56,11 +56,13 @@ fn all(spec: &ConcurrencySpec, step: Step) -> Vec<Concurrency> {
 /// The concurrencies within the bounds, as written: for the agentic scenario.
 #[must_use]
 pub fn within(spec: &ConcurrencySpec, step: Step, bounds: Bounds) -> Vec<Concurrency> {
-    let fits = |conc: &Concurrency| {
-        let conc = i64::from(conc.get());
-        bounds.min.is_none_or(|min| conc >= min) && bounds.max.is_none_or(|max| conc <= max)
-    };
-    all(spec, step).into_iter().filter(fits).collect()
+    all(spec, step)
+        .into_iter()
+        .filter(|conc| {
+            let conc = i64::from(conc.get());
+            bounds.min.is_none_or(|min| conc >= min) && bounds.max.is_none_or(|max| conc <= max)
+        })
+        .collect()
 }
 
 /// As [`within`], but an entry above the highest bound is measured at that bound instead of not at all:

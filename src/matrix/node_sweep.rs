@@ -110,11 +110,10 @@ fn check_row(entry: &Entry, runners: &Runners, conc: Option<Concurrency>) -> Res
 /// The entry's block for checks, reduced to one candidate at its lowest concurrency.
 fn check_block(entry: &Entry) -> Option<ScenarioBlock> {
     let wanted = entry.conventions.check_lens.and_then(SeqLens::from_short_name);
-    let fits = |block: &&ScenarioBlock| match block {
+    match entry.blocks.iter().find(|block| match block {
         ScenarioBlock::FixedSeqLen { lens, .. } => wanted.is_none_or(|wanted| wanted == *lens),
         ScenarioBlock::AgenticCoding { .. } => wanted.is_none(),
-    };
-    match entry.blocks.iter().find(fits)? {
+    })? {
         ScenarioBlock::FixedSeqLen { lens, candidates } => Some(ScenarioBlock::FixedSeqLen {
             lens: *lens,
             candidates: vec![at_lowest(check_candidate(candidates, |candidate| candidate)?)],

@@ -215,15 +215,17 @@ fn known_lens(catalog: &Catalog, wanted: &[String]) -> Result<Vec<SeqLens>, Sele
         .into_iter()
         .filter(|name| catalog.entries.is_empty() || catalog.entries.values().any(|entry| entry.conventions.seq_len_names.contains(name)))
         .collect();
-    let lens = |name: &String| {
-        SeqLens::from_short_name(name)
-            .filter(|_| known.contains(&name.as_str()))
-            .ok_or_else(|| SelectError::UnknownSeqLens {
-                found: name.clone(),
-                known: known.iter().map(ToString::to_string).collect(),
-            })
-    };
-    wanted.iter().map(lens).collect()
+    wanted
+        .iter()
+        .map(|name| {
+            SeqLens::from_short_name(name)
+                .filter(|_| known.contains(&name.as_str()))
+                .ok_or_else(|| SelectError::UnknownSeqLens {
+                    found: name.clone(),
+                    known: known.iter().map(ToString::to_string).collect(),
+                })
+        })
+        .collect()
 }
 
 /// Entries that keys and patterns name: each once, where it is first named; those of a pattern in the catalog's order.

@@ -32,8 +32,11 @@ impl<'a> MetricSample<'a> {
             }
         }
         let value = rest.split_whitespace().next()?.parse().ok()?;
-        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
-        (!name.is_empty() && name.chars().all(is_name)).then_some(Self { name, value, labels })
+        (!name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':')).then_some(Self {
+            name,
+            value,
+            labels,
+        })
     }
 
     /// The value of a label.

@@ -225,8 +225,7 @@ impl Completion {
 
 /// Appends a text, escaped for a JSON string.
 fn push_escaped(event: &mut String, text: &str) {
-    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
-    if text.bytes().all(is_plain) {
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
         event.push_str(text);
     } else {
         let quoted = json!(text).to_string();

@@ -20,10 +20,9 @@ pub struct Machine {
 pub fn machine() -> Machine {
     let id = read_trimmed("/etc/machine-id");
     let is_id = id.len() == 32 && id.chars().all(|digit| digit.is_ascii_hexdigit());
-    let hash = || hex::encode(Sha256::digest(format!("imax {id}"))).chars().take(16).collect();
     Machine {
         name: host_name(),
-        id: is_id.then(hash),
+        id: is_id.then(|| hex::encode(Sha256::digest(format!("imax {id}"))).chars().take(16).collect()),
     }
 }
 

@@ -52,12 +52,14 @@ fn plain(written: Vec<Written>) -> Result<Mapping, Vec<Written>> {
         let Some(slot) = names.get_mut(count) else { return Err(written) };
         *slot = name;
     }
-    let own = |entry| match entry {
-        Written::Own(entry) => Some(entry),
-        Written::Merge(_) => None,
-    };
     Ok(Mapping {
-        entries: written.into_iter().filter_map(own).collect(),
+        entries: written
+            .into_iter()
+            .filter_map(|entry| match entry {
+                Written::Own(entry) => Some(entry),
+                Written::Merge(_) => None,
+            })
+            .collect(),
     })
 }
 

@@ -144,9 +144,8 @@ const NOT_CUT: [&str; 7] = ["<<", "\n---", "\n...", "\r", "\u{85}", "\u{2028}", 
 /// leaves a part that cannot be parsed.
 fn cut(text: &str, part_bytes: usize) -> Vec<Part<'_>> {
     let sizes = text.len() / part_bytes;
-    let is_in = |mark: &&str| memmem::find(text.as_bytes(), mark.as_bytes()).is_some();
     let has_many_values = || memchr::memchr3_iter(b':', b',', b'\n', text.as_bytes()).count() > MOST_SIGNS;
-    if sizes < 2 || has_many_values() || NOT_CUT.iter().any(is_in) {
+    if sizes < 2 || has_many_values() || NOT_CUT.iter().any(|mark| memmem::find(text.as_bytes(), mark.as_bytes()).is_some()) {
         return Vec::new();
     }
     let size = text.len().div_ceil(sizes);

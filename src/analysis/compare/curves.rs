@@ -185,9 +185,13 @@ fn of_curve(
 
 /// The mean if all points have one, else the median: frontiers must be compared in the same statistic.
 fn statistic<'a>(points: &[&PointKey], mut runs: impl Iterator<Item = &'a Run>) -> Statistic {
-    let has_mean = |point: &Point| point.by(Metric::Interactivity, Statistic::Mean).is_some();
-    let have_means = |run: &Run| points.iter().filter_map(|key| run.point(key)).all(has_mean);
-    if runs.all(have_means) { Statistic::Mean } else { Statistic::Median }
+    let have_means = runs.all(|run| {
+        points
+            .iter()
+            .filter_map(|key| run.point(key))
+            .all(|point| point.by(Metric::Interactivity, Statistic::Mean).is_some())
+    });
+    if have_means { Statistic::Mean } else { Statistic::Median }
 }
 
 /// The relative standard deviation of the mean throughput that is due to the noise of interactivity; large if a frontier is steep.
@@ -239,17 +243,20 @@ fn spanned<'a>(frontiers: impl Iterator<Item = &'a Vec<Place>>) -> Option<(f64, 
     (range.1 > range.0 && range.1.is_finite()).then_some(range)
 }
 
+/// Whether the rules accept a lower throughput of the point today.
+fn is_excepted(point: &PointKey, knowledge: &Knowledge) -> bool {
+    let text = point.to_string();
+    let exception = |today| knowledge.rules.exception(&text, &[Metric::ThroughputPerGpu], today);
+    knowledge.today.and_then(exception).is_some()
+}
+
 impl CurveEvidence {
     pub(super) fn compared(self, judged: &Judged, points: &[PointComparison], knowledge: &Knowledge) -> CurveComparison {
         let of_curve = points.iter().filter(|point| FrontierKey::of(&point.point.curve) == self.key);
         let mut worse = of_curve.clone().filter(|point| point.verdict.is_regression()).peekable();
         let known = worse.peek().is_some() && worse.all(|point| point.exception.is_some());
-        let allowed = |point: &PointComparison| {
-            let text = point.point.to_string();
-            let exception = |today| knowledge.rules.exception(&text, &[Metric::ThroughputPerGpu], today);
-            knowledge.today.and_then(exception).is_some()
-        };
-        let excepted = judged.verdict == MetricVerdict::Worse && (known || of_curve.clone().all(allowed));
+        let excepted =
+            judged.verdict == MetricVerdict::Worse && (known || of_curve.clone().all(|point| is_excepted(&point.point, knowledge)));
         CurveComparison {
             curve: self.key,
             from: self.range.0,

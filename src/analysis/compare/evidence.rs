@@ -200,8 +200,8 @@ pub(super) fn of_metric(
 
 /// The mean if all points have one, else the median: both sides must be compared in the same statistic.
 fn statistic<'a>(metric: Metric, mut points: impl Iterator<Item = &'a Point>) -> Statistic {
-    let has_mean = |point: &Point| point.by(metric, Statistic::Mean).is_some() || point.by(metric, Statistic::Median).is_none();
-    if points.all(has_mean) { Statistic::Mean } else { Statistic::Median }
+    let have_means = points.all(|point| point.by(metric, Statistic::Mean).is_some() || point.by(metric, Statistic::Median).is_none());
+    if have_means { Statistic::Mean } else { Statistic::Median }
 }
 
 fn values(metric: Metric, statistic: Statistic, points: &[&Point]) -> Vec<f64> {

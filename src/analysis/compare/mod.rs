@@ -292,10 +292,10 @@ impl PointComparison {
         match self.verdict {
             Verdict::Worse => self.changes.iter().min_by(by_gain),
             Verdict::Better => self.changes.iter().max_by(by_gain),
-            Verdict::Unsure | Verdict::Same => {
-                let by_size = |left: &&Change, right: &&Change| left.relative.abs().total_cmp(&right.relative.abs());
-                self.changes.iter().max_by(by_size)
-            }
+            Verdict::Unsure | Verdict::Same => self
+                .changes
+                .iter()
+                .max_by(|left, right| left.relative.abs().total_cmp(&right.relative.abs())),
             Verdict::Failed | Verdict::New | Verdict::Missing => None,
         }
     }

@@ -17,7 +17,7 @@ pub use rows::{
     run_of_rows, value_columns,
 };
 
-use super::{Conditions, EvalScore, Origin, Run};
+use super::{Conditions, Origin, Run};
 use crate::model::{CurveKey, PointKey};
 use crate::result::{Metric, Point, Statistic};
 
@@ -203,11 +203,14 @@ impl History {
             *at = (*at).max(last(key).unwrap_or_default());
         }
         let curves: BTreeSet<&CurveKey> = run.points.iter().map(|point| &point.key.curve).collect();
-        let belongs = |key: &&PointKey| {
-            let of_newest = curves.contains(&key.curve) && newest.get(&key.curve).copied() == last(key);
-            of_newest || run.point(key).is_some()
-        };
-        let keys: Vec<&PointKey> = self.measured.keys().filter(belongs).collect();
+        let keys: Vec<&PointKey> = self
+            .measured
+            .keys()
+            .filter(|key| {
+                let of_newest = curves.contains(&key.curve) && newest.get(&key.curve).copied() == last(key);
+                of_newest || run.point(key).is_some()
+            })
+            .collect();
         let points = keys.iter().filter_map(|key| self.newest(key));
         let origin = |key: &PointKey| {
             let index = last(key)?;
@@ -219,16 +222,20 @@ impl History {
                 date: run.date.clone(),
             })
         };
-        let before = |score: &EvalScore| {
-            let mut runs = self.runs.iter().rev();
-            runs.find_map(|past| past.run.evals.iter().find(|earlier| earlier.key == score.key))
-        };
         Run {
             points: points.cloned().collect(),
             problems: Vec::new(),
             // Its points come from several runs.
             conditions: Conditions::default(),
-            evals: run.evals.iter().filter_map(before).cloned().collect(),
+            evals: run
+                .evals
+                .iter()
+                .filter_map(|score| {
+                    let mut runs = self.runs.iter().rev();
+                    runs.find_map(|past| past.run.evals.iter().find(|earlier| earlier.key == score.key))
+                })
+                .cloned()
+                .collect(),
             origins: keys.iter().filter_map(|key| Some(((*key).clone(), origin(key)?))).collect(),
         }
     }

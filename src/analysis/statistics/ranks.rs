@@ -30,12 +30,13 @@ pub fn smallest_rank_p(left: usize, right: usize) -> f64 {
 /// Twice the rank of each value among all, those of `left` first; doubled, so that mean ranks are whole numbers.
 fn doubled_ranks(left: &[f64], right: &[f64]) -> Vec<usize> {
     let all: Vec<f64> = left.iter().chain(right).copied().collect();
-    let rank = |value: &f64| {
-        let below = all.iter().filter(|other| *other < value).count();
-        let equal = all.iter().filter(|other| *other == value).count();
-        2 * below + equal + 1
-    };
-    all.iter().map(rank).collect()
+    all.iter()
+        .map(|value| {
+            let below = all.iter().filter(|other| *other < value).count();
+            let equal = all.iter().filter(|other| *other == value).count();
+            2 * below + equal + 1
+        })
+        .collect()
 }
 
 /// The number of ways to choose `n` ranks with each sum.

@@ -240,13 +240,13 @@ pub(super) mod tests {
     #[test]
     fn baseline_defaults_to_the_branch_of_the_event() {
         let of = |given: &str, environment: &[(&str, &str)]| {
-            let lookup = |name: &str| {
+            baseline(given, |name: &str| {
                 environment
                     .iter()
                     .find(|(known, _)| *known == name)
                     .map(|(_, value)| (*value).to_owned())
-            };
-            baseline(given, lookup).join(" ")
+            })
+            .join(" ")
         };
         let pull_request = [
             ("GITHUB_BASE_REF", "main"),

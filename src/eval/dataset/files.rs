@@ -8,15 +8,6 @@ use super::{DataError, Format};
 use crate::model::{Diagnostics, SourceFile};
 use crate::yaml::{self, Mapping, Node, Value};
 
-/// The files of a split, in their order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chosen {
-    /// Their names.
-    pub files: Vec<String>,
-    /// The split's own name, if the configuration has splits; else empty.
-    pub split: String,
-}
-
 /// Words in file names that stand for a split, besides its own name.
 const OTHER_NAMES: [(&str, &[&str]); 3] = [
     ("train", &["training"]),
@@ -24,11 +15,11 @@ const OTHER_NAMES: [(&str, &[&str]); 3] = [
     ("test", &["testing", "eval", "evaluation"]),
 ];
 
-/// The files of `split` in configuration `config`.
+/// The names of the files of `split` in configuration `config`, in their order.
 ///
 /// # Errors
 /// [`DataError::NoFile`], with the existing configurations.
-pub fn choose(files: &[String], readme: Option<&str>, config: Option<&str>, split: &str) -> Result<Chosen, DataError> {
+pub fn choose(files: &[String], readme: Option<&str>, config: Option<&str>, split: &str) -> Result<Vec<String>, DataError> {
     let wanted = match config {
         Some(config) => format!("configuration `{config}`, split `{split}`"),
         None => format!("split `{split}`"),
@@ -40,9 +31,9 @@ pub fn choose(files: &[String], readme: Option<&str>, config: Option<&str>, spli
             Some(name) => told.iter().find(|known| known.name == name),
             None => told.iter().find(|known| known.name == "default" || known.default).or(told.first()),
         };
-        let names = || told.iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", ");
         let Some(chosen) = chosen else {
-            let hint = format!("; the configurations are {}", names());
+            let names: Vec<&str> = told.iter().map(|known| known.name.as_str()).collect();
+            let hint = format!("; the configurations are {}", names.join(", "));
             return Err(DataError::NoFile {
                 wanted,
                 files: files.len(),
@@ -56,10 +47,7 @@ pub fn choose(files: &[String], readme: Option<&str>, config: Option<&str>, spli
             .flat_map(|(_, patterns)| patterns);
         let matching: Vec<String> = patterns.flat_map(|pattern| matching(&data, pattern)).collect();
         if !matching.is_empty() {
-            return Ok(Chosen {
-                files: matching,
-                split: split.to_owned(),
-            });
+            return Ok(matching);
         }
         if !chosen.data.is_empty() {
             let splits: Vec<_> = chosen.data.iter().map(|(split, _)| split.as_str()).collect();
@@ -101,29 +89,21 @@ fn matching(data: &[&String], pattern: &str) -> Vec<String> {
 
 /// The files whose names have the split as a word. With a configuration, only files in a folder of its name or with its name as stem
 /// count, if there are any.
-fn by_name(data: &[&String], config: Option<&str>, split: &str) -> Option<Chosen> {
-    let words = |name: &str| -> Vec<String> {
-        let parts = name.split(|c: char| !c.is_ascii_alphanumeric());
-        parts.map(str::to_ascii_lowercase).collect()
-    };
+fn by_name(data: &[&String], config: Option<&str>, split: &str) -> Option<Vec<String>> {
     let also = OTHER_NAMES
         .iter()
         .find(|(known, _)| *known == split)
         .map_or(&[][..], |(_, others)| others);
-    let tells = |name: &str| {
-        let words = words(name);
-        words.iter().any(|word| word == split || also.contains(&word.as_str()))
-    };
-    let in_config = |name: &str| match config {
-        Some(config) => {
-            let stem = name.rsplit_once('/').map_or(name, |(_, stem)| stem);
-            name.split('/').any(|folder| folder == config) || stem.rsplit_once('.').is_some_and(|(stem, _)| stem == config)
-        }
-        None => true,
-    };
-    let own: Vec<&&String> = data.iter().filter(|name| in_config(name)).collect();
+    let own: Vec<&&String> = data
+        .iter()
+        .filter(|name| config.is_none_or(|config| is_of_configuration(name, config)))
+        .collect();
     let own = if own.is_empty() { data.iter().collect() } else { own };
-    let mut files: Vec<String> = own.iter().filter(|name| tells(name)).map(|name| name.to_string()).collect();
+    let mut files: Vec<String> = own
+        .iter()
+        .filter(|name| words(name).iter().any(|word| word == split || also.contains(&word.as_str())))
+        .map(|name| name.to_string())
+        .collect();
     if files.is_empty()
         && split == "train"
         && !own
@@ -133,10 +113,19 @@ fn by_name(data: &[&String], config: Option<&str>, split: &str) -> Option<Chosen
         // If no name has a split, all files are `train`.
         files = own.iter().map(|name| name.to_string()).collect();
     }
-    (!files.is_empty()).then(|| Chosen {
-        files,
-        split: split.to_owned(),
-    })
+    (!files.is_empty()).then_some(files)
+}
+
+/// The words of a file name in lower case.
+fn words(name: &str) -> Vec<String> {
+    let parts = name.split(|c: char| !c.is_ascii_alphanumeric());
+    parts.map(str::to_ascii_lowercase).collect()
+}
+
+/// Whether a file is in a folder of the configuration's name, or has that name as its stem.
+fn is_of_configuration(name: &str, config: &str) -> bool {
+    let file = name.rsplit_once('/').map_or(name, |(_, file)| file);
+    name.split('/').any(|folder| folder == config) || file.rsplit_once('.').is_some_and(|(stem, _)| stem == config)
 }
 
 #[derive(Debug)]
@@ -171,13 +160,20 @@ fn configuration(node: &Node) -> Option<Configuration> {
         .get("data_dir")
         .and_then(|node| node.value.as_text())
         .map(|folder| folder.trim_matches('/'));
-    let inside = |pattern: String| folder.map_or(pattern.clone(), |folder| format!("{folder}/{pattern}"));
     Some(Configuration {
         name: map.get("config_name")?.value.as_text()?.to_owned(),
         default: map.get("default").is_some_and(|node| node.value == Value::Bool(true)),
         data: data
             .into_iter()
-            .map(|(split, patterns)| (split, patterns.into_iter().map(inside).collect()))
+            .map(|(split, patterns)| {
+                (
+                    split,
+                    patterns
+                        .into_iter()
+                        .map(|pattern| folder.map_or(pattern.clone(), |folder| format!("{folder}/{pattern}")))
+                        .collect(),
+                )
+            })
             .collect(),
     })
 }
@@ -188,11 +184,13 @@ fn patterns(node: &Node) -> Vec<(String, Vec<String>)> {
     if !plain.is_empty() {
         return vec![("train".to_owned(), plain)];
     }
-    let split = |item: &Node| {
-        let map = mapping(item)?;
-        Some((map.get("split")?.value.as_text()?.to_owned(), texts(map.get("path")?)))
-    };
-    list(node).into_iter().filter_map(split).collect()
+    list(node)
+        .into_iter()
+        .filter_map(|item| {
+            let map = mapping(item)?;
+            Some((map.get("split")?.value.as_text()?.to_owned(), texts(map.get("path")?)))
+        })
+        .collect()
 }
 
 /// A text, or the texts of a list.

@@ -145,9 +145,13 @@ fn with_all_columns(documents: Vec<Document>) -> Vec<Document> {
     if documents.iter().all(|document| document.len() == columns.len()) {
         return documents;
     }
-    let whole = |mut document: Document| {
-        let value = |name: &String| (name.clone(), document.remove(name).unwrap_or(Value::Null));
-        columns.iter().map(value).collect()
-    };
-    documents.into_iter().map(whole).collect()
+    documents
+        .into_iter()
+        .map(|mut document| {
+            columns
+                .iter()
+                .map(|name| (name.clone(), document.remove(name).unwrap_or(Value::Null)))
+                .collect()
+        })
+        .collect()
 }

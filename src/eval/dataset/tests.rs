@@ -80,9 +80,7 @@ fn invalid_files_are_refused_with_place() {
 
 fn chosen(files: &[&str], readme: Option<&str>, config: Option<&str>, split: &str) -> Result<Vec<String>, String> {
     let files: Vec<String> = files.iter().map(|name| (*name).to_owned()).collect();
-    choose(&files, readme, config, split)
-        .map(|chosen| chosen.files)
-        .map_err(|error| error.to_string())
+    choose(&files, readme, config, split).map_err(|error| error.to_string())
 }
 
 #[test]

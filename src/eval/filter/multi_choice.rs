@@ -42,16 +42,18 @@ impl MultiChoice {
             .collect();
         let by_text = by_text(&choices)?;
         let by_letter = by_letter(choices.len())?;
-        let answer = |said: &String| {
-            let first = selected(&self.regex.pattern.find_all(said), self.regex.group_select).map(|found| strip(&found).to_owned());
-            let found = |search: &Search, text: &str| search.find(text, self.regex.group_select);
-            first
-                .filter(|found| !found.is_empty())
-                .or_else(|| found(&by_text, &clean(said)))
-                .or_else(|| found(&by_letter, said))
-                .unwrap_or_else(|| self.regex.fallback.clone())
-        };
-        Ok(answers.iter().map(answer).collect())
+        Ok(answers
+            .iter()
+            .map(|said| {
+                let first = selected(&self.regex.pattern.find_all(said), self.regex.group_select).map(|found| strip(&found).to_owned());
+                let found = |search: &Search, text: &str| search.find(text, self.regex.group_select);
+                first
+                    .filter(|found| !found.is_empty())
+                    .or_else(|| found(&by_text, &clean(said)))
+                    .or_else(|| found(&by_letter, said))
+                    .unwrap_or_else(|| self.regex.fallback.clone())
+            })
+            .collect())
     }
 
     fn clean(&self, text: &str, punctuation: &Regex) -> String {

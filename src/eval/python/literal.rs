@@ -176,8 +176,10 @@ impl Literal<'_> {
 }
 
 fn number_of(word: &str) -> Option<Value> {
-    let numeric = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E' | '_');
-    if !word.chars().all(numeric) {
+    let is_numeral = word
+        .chars()
+        .all(|c| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E' | '_'));
+    if !is_numeral {
         return None;
     }
     let plain = word.replace('_', "");

@@ -31,9 +31,8 @@ fn pipeline(node: &Node, reader: &mut Reader<'_>) -> Option<Pipeline> {
     let items = reader.list(steps, "filter")?;
     let filters: Vec<_> = items.iter().map(|item| filter(item, reader)).collect();
     let filters: Vec<Filter> = filters.into_iter().collect::<Option<_>>()?;
-    let one_answer = |filter: &Filter| matches!(filter, Filter::TakeFirst);
     if let Some((_, before)) = filters.split_last()
-        && let Some(at) = before.iter().position(one_answer)
+        && let Some(at) = before.iter().position(|filter| matches!(filter, Filter::TakeFirst))
     {
         let span = items.get(at + 1).map_or(node.span, |item| item.span);
         reader.error(

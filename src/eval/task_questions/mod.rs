@@ -110,12 +110,15 @@ impl TaskQuestions {
             .collect::<Result<_, _>>()?;
         let num_fewshot = num_fewshot(task, choices.num_fewshot);
         let pool = if num_fewshot == 0 { Vec::new() } else { examples };
-        let process = |(id, document)| match &task.fewshot.samples {
-            // `process_docs` does not apply to examples in the task file.
-            Some(_) if task.fewshot.split.is_none() => Ok(document),
-            Some(_) | None => processed(task, id, document),
-        };
-        let pool: Vec<Document> = pool.into_iter().enumerate().map(process).collect::<Result<_, _>>()?;
+        let pool: Vec<Document> = pool
+            .into_iter()
+            .enumerate()
+            .map(|(id, document)| match &task.fewshot.samples {
+                // `process_docs` does not apply to examples in the task file.
+                Some(_) if task.fewshot.split.is_none() => Ok(document),
+                Some(_) | None => processed(task, id, document),
+            })
+            .collect::<Result<_, _>>()?;
         let first = documents.first().ok_or_else(|| QuestionError::Empty { task: task.name.clone() })?;
         let columns: Vec<String> = first.keys().cloned().collect();
         let mut writer = Writer {

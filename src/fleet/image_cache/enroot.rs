@@ -31,8 +31,11 @@ pub(in crate::fleet) fn enroot_uri(image: &str) -> ImageSource {
 /// The file name of an image in the cache: readable, and unique by a hash of the URI.
 pub(super) fn squash_name(uri: &str) -> String {
     let short = uri.strip_prefix("docker://").unwrap_or(uri);
-    let clean = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
-    let readable: String = short.chars().map(clean).take(120).collect();
+    let readable: String = short
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' })
+        .take(120)
+        .collect();
     let mut hash = hex::encode(Sha256::digest(uri.as_bytes()));
     hash.truncate(8);
     format!("{readable}_{hash}.sqsh")

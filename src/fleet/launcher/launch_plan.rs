@@ -1,4 +1,4 @@
-//! What a launcher would start, as a value, for people who ask before it starts.
+//! The plan of a launch as a value, for `imax run --dry-run`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use super::mount::Mount;
 use crate::job::JobSpec;
 use crate::model::{Variable, VariableValue};
 
-/// What a launch is made of: the values of a [`super::LaunchRequest`], without what it takes to start something.
+/// Input of a launch: the values of a [`super::LaunchRequest`] without the handles for starting something.
 #[derive(Debug, Clone, Copy)]
 pub struct LaunchInput<'a> {
     pub spec: &'a JobSpec,
@@ -27,23 +27,23 @@ pub struct LaunchInput<'a> {
     pub port: u16,
 }
 
-/// What a launcher would start. It contains no secret.
+/// What a launcher would start. Contains no secrets.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LaunchPlan {
     /// Program and arguments; empty for a launcher that starts nothing.
     pub command: Vec<String>,
-    /// What the program reads from stdin.
+    /// Input of the program on stdin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stdin: Option<String>,
     /// The command's variables and their values, without secrets.
     pub environment: Vec<(String, String)>,
-    /// Names of the secrets that the command gets besides.
+    /// Names of the secrets that are passed to the command.
     pub secrets: Vec<String>,
     pub mounts: Vec<Mount>,
-    /// What else the launcher asks for, by the names of its interface: image, network, devices.
+    /// Other settings by the names of the launcher's interface: image, network, devices.
     pub settings: Vec<(String, String)>,
-    /// Files that it writes outside of the job's folder.
+    /// Files that the launcher writes outside the job's folder.
     pub files: Vec<PathBuf>,
 }
 
@@ -59,7 +59,7 @@ impl LaunchPlan {
     }
 }
 
-/// What a launcher would start for the input. Nothing is started, written, or asked of another machine.
+/// The plan for an input. Nothing is started or written, and no request is sent.
 ///
 /// # Errors
 /// If the launch would be refused before anything is started.
@@ -68,17 +68,21 @@ pub fn launch_plan(input: &LaunchInput<'_>) -> Result<LaunchPlan, LaunchError> {
 }
 
 fn plain_variables(environment: &[Variable]) -> Vec<(String, String)> {
-    let plain = |variable: &Variable| match &variable.value {
-        VariableValue::Plain(text) => Some((variable.name.clone(), text.clone())),
-        VariableValue::Secret(_) => None,
-    };
-    environment.iter().filter_map(plain).collect()
+    environment
+        .iter()
+        .filter_map(|variable| match &variable.value {
+            VariableValue::Plain(text) => Some((variable.name.clone(), text.clone())),
+            VariableValue::Secret(_) => None,
+        })
+        .collect()
 }
 
 pub(super) fn secret_names(environment: &[Variable]) -> Vec<String> {
-    let secret = |variable: &Variable| match &variable.value {
-        VariableValue::Plain(_) => None,
-        VariableValue::Secret(_) => Some(variable.name.clone()),
-    };
-    environment.iter().filter_map(secret).collect()
+    environment
+        .iter()
+        .filter_map(|variable| match &variable.value {
+            VariableValue::Plain(_) => None,
+            VariableValue::Secret(_) => Some(variable.name.clone()),
+        })
+        .collect()
 }

@@ -95,7 +95,7 @@ pub struct LaunchRequest<'a> {
 pub type Tries = Mutex<Vec<Attempt>>;
 
 impl LaunchRequest<'_> {
-    /// What the launch is made of.
+    /// The input of the launch.
     fn input(&self) -> LaunchInput<'_> {
         LaunchInput {
             spec: self.spec,
@@ -114,7 +114,7 @@ pub trait Launcher {
     /// The resources other than processes that the job will hold; written to the job's state before anything is started.
     fn holds(&self, spec: &JobSpec) -> Vec<Holding>;
 
-    /// What [`Launcher::launch`] would start, made of the same values.
+    /// What [`Launcher::launch`] would start.
     ///
     /// # Errors
     /// If the launch would be refused before anything is started.
@@ -158,8 +158,8 @@ pub struct EngineAddress {
 }
 
 impl EngineAddress {
-    /// The address in a URL such as `http://127.0.0.1:8000`, with the port of its scheme where it names none; a final `/v1` belongs to the
-    /// API. `None` for another scheme, and with user, query or fragment.
+    /// Parses a URL such as `http://127.0.0.1:8000`; without a port, that of the scheme is used. A final `/v1` belongs to the API.
+    /// `None` for another scheme, and for a URL with user, query or fragment.
     #[must_use]
     pub fn parse(url: &str) -> Option<Self> {
         let url = Url::parse(url).ok()?;
@@ -175,7 +175,7 @@ impl EngineAddress {
         })
     }
 
-    /// Its URL, without a final slash. An IPv6 address stands in brackets (RFC 3986, section 3.2.2).
+    /// Its URL without a final slash. An IPv6 address is enclosed in brackets (RFC 3986, section 3.2.2).
     #[must_use]
     pub fn url(&self) -> String {
         let Self { host, port, base_path } = self;
@@ -240,7 +240,7 @@ pub enum LaunchError {
     Settings(#[from] SettingsError),
     #[error(transparent)]
     Launcher(Box<dyn Error + Send + Sync>),
-    /// It is known what ended the engine, and whose fault that is.
+    /// The cause and the failure class are known.
     #[error(transparent)]
     Explained(JobFailure),
     #[error("ended by a signal")]

@@ -23,8 +23,11 @@ pub fn gather_gpus(questions: &FactsRequest<'_>) -> NodeFacts {
     };
     let gpus = gpus.map(|gpus| visible_gpus(gpus, questions.visible));
     if let Ok(gpus) = &gpus {
-        let ours = |used: &GpuUse| used.gpu.is_none_or(|index| gpus.iter().any(|gpu| gpu.index == index));
-        facts.uses = uses.into_iter().filter(ours).map(with_job).collect();
+        facts.uses = uses
+            .into_iter()
+            .filter(|used| used.gpu.is_none_or(|index| gpus.iter().any(|gpu| gpu.index == index)))
+            .map(with_job)
+            .collect();
     }
     facts.gpus = Some(gpus);
     facts.toolkit = toolkit;

@@ -39,8 +39,10 @@ impl LineTool {
         let lines = out.join(tool.lines);
         let _ = std::fs::remove_file(&lines);
         let file = untrusted::create_new(&lines).map_err(|error| format!("cannot create {}: {error}", lines.display()))?;
-        let passed = |name: &str| std::env::var(name).ok().map(|value| Variable::plain(name, value));
-        let mut environment: Vec<Variable> = PASSED.into_iter().filter_map(passed).collect();
+        let mut environment: Vec<Variable> = PASSED
+            .into_iter()
+            .filter_map(|name| std::env::var(name).ok().map(|value| Variable::plain(name, value)))
+            .collect();
         // nvidia-smi prints times without a zone.
         environment.push(Variable::plain("TZ", "UTC"));
         let group = Group::start(&StartedFrom {

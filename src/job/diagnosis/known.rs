@@ -1,5 +1,5 @@
-//! The table of known causes, and of lines that contain the same words but show no failure. Sources of the texts: the
-//! messages of PyTorch, CUDA, HIP, NCCL/RCCL, vLLM, SGLang, TensorRT-LLM, the Hugging Face hub, Docker, the Linux kernel, libc.
+//! The table of known causes, and patterns of harmless lines with similar words. Sources: messages of PyTorch, CUDA, HIP, NCCL/RCCL,
+//! vLLM, SGLang, TensorRT-LLM, the Hugging Face hub, Docker, the Linux kernel, libc.
 
 use super::{KnownCause, Sign};
 
@@ -14,7 +14,7 @@ pub(super) static ORDINARY: [Sign; 8] = [
     &["nccl", "call to bind failed"],
     // llama.cpp, if memory may not be locked.
     &["failed to mlock"],
-    // The kernel's reports on corrected errors, and messages of the desktop's bus.
+    // The kernel's reports on corrected errors, and messages of the desktop bus.
     &["pcie bus error"],
     &["d-bus"],
 ];

@@ -1,4 +1,4 @@
-//! Known causes in the logs of engines, containers and schedulers, each with one sentence and its remedy.
+//! Known causes of failures in the logs of engines, containers and schedulers, each with a sentence and a remedy.
 //!
 //! The cause on the last matching line wins, because the fatal error is logged last; if one line matches several, the first in the
 //! table wins. Causes that are often consequences of others, such as a rank that times out waiting for a dead one, count only
@@ -11,7 +11,7 @@ use known::{KNOWN, ORDINARY};
 /// Lower-case texts that occur together in one line, each as whole words.
 type Sign = &'static [&'static str];
 
-/// A cause of failures that logs show by known lines.
+/// A cause of failures that is recognised by lines of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownCause {
     /// Stable code for machines.
@@ -37,13 +37,13 @@ pub struct Diagnosis {
 const QUOTED: usize = 240;
 
 impl KnownCause {
-    /// All of the table, in its order.
+    /// The whole table in its order.
     #[must_use]
     pub fn all() -> &'static [Self] {
         &KNOWN
     }
 
-    /// What a line of the log shows the cause by: each text has parts, in lower case, that stand together in one line.
+    /// The patterns of log lines that show the cause: each is a list of lower-case texts that occur in one line.
     #[must_use]
     pub fn signs(&self) -> &'static [&'static [&'static str]] {
         self.signs

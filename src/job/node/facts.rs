@@ -1,8 +1,8 @@
-//! Facts about a node. A fact that could not be determined has the reason instead.
+//! Facts about a node. If a fact could not be determined, the reason is given instead.
 
 use serde::{Deserialize, Serialize};
 
-/// One GPU. Values that its tool does not report are absent.
+/// A GPU. Values that the vendor's tool does not report are absent.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Gpu {
     /// Index on the node.
@@ -50,7 +50,7 @@ impl Gpu {
 pub enum GpuProblem {
     /// The tool or the driver is not installed.
     NotInstalled(String),
-    /// It is there, and something is wrong.
+    /// They are installed, but report an error.
     Failed(String),
 }
 

@@ -33,7 +33,7 @@ pub(super) fn unknown(problem: &GpuProblem, wanted: Wanted<'_>) -> Finding {
     finding(NodeCheck::GpuNumber, grade, detail)
 }
 
-/// All checks of known GPUs whose result does not change by waiting.
+/// All checks of known GPUs whose result does not depend on when they are made.
 pub(super) fn all(gpus: &[Gpu], wanted: Wanted<'_>) -> [Finding; 4] {
     [number(gpus, wanted), kind(gpus, wanted), driver(gpus, wanted), clocks(gpus)]
 }
@@ -61,8 +61,11 @@ fn kind(gpus: &[Gpu], wanted: Wanted<'_>) -> Finding {
         return finding(NodeCheck::GpuKind, Grade::Ok, "the profile names no kind (`node.gpu-name`)");
     };
     let letters = |text: &str| text.to_lowercase().replace([' ', '-'], "");
-    let is_other = |gpu: &&Gpu| gpu.name.as_ref().is_some_and(|name| !letters(name).contains(&letters(expected)));
-    let others: Vec<Gpu> = gpus.iter().filter(is_other).cloned().collect();
+    let others: Vec<Gpu> = gpus
+        .iter()
+        .filter(|gpu| gpu.name.as_ref().is_some_and(|name| !letters(name).contains(&letters(expected))))
+        .cloned()
+        .collect();
     if others.is_empty() {
         let unnamed: Vec<String> = gpus
             .iter()
@@ -137,7 +140,6 @@ fn throttle_reasons(gpu: &Gpu) -> Option<String> {
     reasons.map(|reasons| reasons.join(", "))
 }
 
-/// No other process uses them.
 pub(super) fn idle(uses: &[GpuUse]) -> Finding {
     if uses.is_empty() {
         return finding(NodeCheck::GpuIdle, Grade::Ok, "no other process uses them");

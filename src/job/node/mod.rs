@@ -1,5 +1,5 @@
-//! The state of a node before a job starts, as facts and as checks on them. `imax doctor` and the
-//! preflight of `imax run` use the same checks. Gathering the facts is up to `fleet::node`.
+//! Facts about a node before a job, and checks of them, which `imax doctor` and the preflight of `imax run` share. `fleet::node` gathers
+//! the facts.
 
 mod check;
 mod facts;

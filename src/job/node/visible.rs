@@ -1,4 +1,4 @@
-//! Which of the node's GPUs a job may use: several runners may share a node, each with its own selection.
+//! The GPUs of the node that a job may use. Several runners can share a node, each with its own selection.
 
 use super::Gpu;
 use crate::job::GpuVendor;

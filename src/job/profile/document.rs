@@ -1,5 +1,5 @@
-//! A runner profile exactly as parsed, without the sections of launchers: every key is optional. Private to this
-//! folder, which converts it to the checked type. The doc comments become descriptions in the JSON Schema.
+//! A runner profile as parsed, without the sections of launchers: every key is optional. The doc comments become descriptions in the
+//! JSON Schema.
 
 use std::collections::BTreeMap;
 
@@ -35,31 +35,31 @@ pub(super) const KEYS: [&str; 14] = [
 #[serde(rename_all = "kebab-case", default)]
 #[schemars(title = "imax runner profile", deny_unknown_fields)]
 pub(super) struct ProfileDocument {
-    /// Another profile, whose keys hold where this one has none.
+    /// Another profile, from which this one inherits the keys that it does not set.
     pub extends: Option<String>,
     /// What starts the engine.
     pub launcher: Option<String>,
     /// Vendor of the node's GPUs.
     pub vendor: Option<GpuVendor>,
-    /// Folder of the model hub's cache on the node: the recipe's `HF_HUB_CACHE`.
+    /// Folder of the model hub's cache on the node: `HF_HUB_CACHE` of the recipe.
     pub hf_cache: Option<String>,
-    /// Names of environment variables of imax that the recipe gets too.
+    /// Names of environment variables of imax that are passed to the recipe.
     pub pass_environment: Option<Vec<String>>,
-    /// Variables that the recipe gets.
+    /// Variables of the recipe.
     pub environment: Option<BTreeMap<String, String>>,
-    /// Names of environment variables of imax that the recipe gets as secrets.
+    /// Names of environment variables of imax that are passed to the recipe as secrets.
     pub secrets: Option<Vec<String>>,
     /// Path of the engine's health check; by default that of the API in `load.backend`.
     pub health_path: Option<String>,
     /// How the engine is loaded.
     pub load: Option<LoadDocument>,
-    /// The longest time of each phase, such as 90s or 30m.
+    /// Maximum duration of each phase, such as 90s or 30m.
     pub deadlines: Option<DeadlinesDocument>,
-    /// Where GPUs of other nodes are sampled.
+    /// Exporters that sample the GPUs of other nodes.
     pub telemetry: Option<TelemetryDocument>,
-    /// What a node must be like before a job starts.
+    /// Requirements on the node before a job starts.
     pub node: Option<NodeDocument>,
-    /// How often a job is tried again that failed for reasons of the node.
+    /// Retries of jobs that failed because of the infrastructure.
     pub retries: Option<RetriesDocument>,
     /// Commands around the job.
     pub hooks: Option<HooksDocument>,
@@ -71,7 +71,7 @@ pub(super) struct DeadlinesDocument {
     pub preflight: Option<PhaseTime>,
     pub clean: Option<PhaseTime>,
     pub launch: Option<PhaseTime>,
-    /// The wait for a scheduler.
+    /// Time in the queue of a scheduler.
     pub queue: Option<PhaseTime>,
     pub ready: Option<PhaseTime>,
     pub warm_up: Option<PhaseTime>,
@@ -79,7 +79,7 @@ pub(super) struct DeadlinesDocument {
     pub eval: Option<PhaseTime>,
     pub collect: Option<PhaseTime>,
     pub stop: Option<PhaseTime>,
-    /// The longest time without a token.
+    /// Maximum time without a token.
     pub stall: Option<PhaseTime>,
 }
 
@@ -92,7 +92,7 @@ pub(super) struct HooksDocument {
     pub post: Option<Vec<String>>,
 }
 
-/// Inheritance: a key of `child` wins; maps and blocks are merged key by key, lists are replaced.
+/// Applies `extends`: keys of `child` take precedence; maps and blocks are merged key by key, lists are replaced.
 pub(super) fn inherit(base: ProfileDocument, child: ProfileDocument) -> ProfileDocument {
     let environment = match (base.environment, child.environment) {
         (Some(mut base), Some(child)) => {

@@ -15,7 +15,7 @@ pub enum ProfileError {
         /// The parser's message, with line and column.
         problem: String,
     },
-    /// A key at the top of the file is unknown.
+    /// Unknown top-level key.
     #[error("runner profile {name}.yaml: unknown key `{key}` in line {line}; expected one of {expected}")]
     UnknownKey {
         name: String,
@@ -38,10 +38,10 @@ pub enum ProfileError {
         /// The cycle.
         chain: String,
     },
-    /// A file exists and cannot be read; the text names the file and the cause.
+    /// A file exists but cannot be read; the text names the file and the cause.
     #[error("runner profile: {0}")]
     Unreadable(String),
-    /// The name is not a plain file name, so it could be a path out of the folder.
+    /// The name is not a plain file name and could lead out of the folder.
     #[error("`{0}` cannot name a runner profile; expected ASCII letters, digits, `.`, `-` and `_`, not starting with a dot")]
     UnsafeName(String),
 }

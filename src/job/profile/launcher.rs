@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{GpuVendor, ProfileError};
 use crate::matrix::Row;
 
-/// The part of a launcher that concerns profiles and rows.
+/// What profiles and rows need to know of a launcher.
 pub trait LaunchRules: Sync {
     /// The value of `launcher` in a profile, and the key of the launcher's own section.
     fn name(&self) -> &'static str;
@@ -68,7 +68,7 @@ pub(crate) fn launcher_named<'a>(launchers: Launchers<'a>, name: &str) -> Option
     launchers.iter().find(|launcher| launcher.name() == name).copied()
 }
 
-/// What the check of a launcher's section may depend on.
+/// Values of the profile on which the check of a launcher's section depends.
 #[derive(Debug, Clone, Copy)]
 pub struct ProfileHead<'a> {
     /// The profile's name, for errors.
@@ -103,11 +103,11 @@ pub struct NodesByRole {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Placement {
-    /// On the machine of `imax run`, with its ports and GPUs.
+    /// On the machine of `imax run`, using its ports and GPUs.
     ThisMachine,
     /// On nodes assigned by a scheduler.
     ScheduledNodes,
-    /// Somewhere else: the job only knows its address.
+    /// Outside: the job knows only the address.
     Elsewhere,
 }
 
@@ -154,13 +154,13 @@ impl LaunchSettings {
         })
     }
 
-    /// Records the GPUs that the launcher restricts its engine to.
+    /// Sets the GPUs that the launcher restricts its engine to.
     #[must_use]
     pub fn with_gpu_ids(self, gpu_ids: Vec<String>) -> Self {
         Self { gpu_ids, ..self }
     }
 
-    /// Whether somebody else runs the engine, so that it is there before the job.
+    /// Whether the engine is not started by the job.
     #[must_use]
     pub fn is_elsewhere(&self) -> bool {
         match self.placement {
@@ -169,7 +169,7 @@ impl LaunchSettings {
         }
     }
 
-    /// The same for an engine that somebody else runs.
+    /// The same for an engine that is not started by the job.
     #[must_use]
     pub fn elsewhere(self) -> Self {
         Self {

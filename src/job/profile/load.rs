@@ -1,4 +1,4 @@
-//! The block `load` of a profile: how engines are loaded.
+//! The block `load` of a profile: the load on engines.
 
 use std::borrow::Cow;
 
@@ -10,15 +10,15 @@ use super::ProfileError;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LoadSettings {
-    /// Measured requests for each concurrent request.
+    /// Measured requests per unit of concurrency.
     pub prompts_per_concurrency: u32,
-    /// Warm-up requests for each concurrent request.
+    /// Warm-up requests per unit of concurrency.
     pub warmups_per_concurrency: u32,
-    /// Lengths are drawn between this share of the requested length and the requested length; 1 means exactly the requested length.
+    /// Lower bound of random lengths as a fraction of the row's length; 1 for exactly that length.
     pub random_range_ratio: f64,
     /// Folder or hub name of the tokenizer, if it is not the model's.
     pub tokenizer: Option<String>,
-    /// The API protocol, as in `imax bench --backend`.
+    /// API of the requests, a value of `imax bench --backend`.
     pub backend: String,
     /// Recorded sessions for rows of the agentic-coding scenario: a file of JSON lines or a folder of such files, relative to the
     /// repository.
@@ -43,16 +43,16 @@ impl Default for LoadSettings {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct LoadDocument {
-    /// Measured requests for each concurrent request.
+    /// Measured requests per unit of concurrency.
     pub prompts_per_concurrency: Option<u32>,
-    /// Warm-up requests for each concurrent request.
+    /// Warm-up requests per unit of concurrency.
     pub warmups_per_concurrency: Option<u32>,
-    /// Lengths are drawn between this part of the row's length and the row's length.
+    /// Lower bound of random lengths as a fraction of the row's length.
     #[schemars(range(min = 0))]
     pub random_range_ratio: Option<f64>,
-    /// Folder or hub name of the tokenizer, where it is not the model's; `server` for the engine's `/tokenize`.
+    /// Folder or hub name of the tokenizer, if it is not the model's; `server` for the engine's `/tokenize`.
     pub tokenizer: Option<String>,
-    /// The API, as `imax bench --backend` names it.
+    /// API of the requests, a value of `imax bench --backend`.
     pub backend: Option<String>,
     /// Recorded sessions for rows of the agentic-coding scenario: a file of JSON lines, or a folder of them.
     pub sessions: Option<String>,

@@ -1,5 +1,5 @@
-//! Runner profiles: how jobs start on a kind of node, as data. A profile is a YAML file in `runners/`, found by the
-//! runner's name; profiles inherit from each other with `extends`.
+//! Runner profiles: how jobs start on a kind of node. A profile is a YAML file in `runners/`, selected by the name of the runner, and can
+//! inherit from another with `extends`.
 
 mod document;
 mod error;
@@ -45,15 +45,15 @@ pub struct RunnerProfile {
     pub vendor: GpuVendor,
     /// Folder of the model hub's cache on the node: `HF_HUB_CACHE` of the recipe.
     pub hf_cache: Option<String>,
-    /// Names of variables that the recipe inherits from imax.
+    /// Names of environment variables of imax that are passed to the recipe.
     pub pass_environment: Vec<String>,
     /// Variables of the recipe.
     pub environment: BTreeMap<String, String>,
-    /// Names of variables that the recipe inherits from imax as secrets.
+    /// Names of environment variables of imax that are passed to the recipe as secrets.
     pub secrets: Vec<String>,
-    /// Path of the engine's health check, where it is not the usual one of the API.
+    /// Path of the engine's health check, if it is not the default of the API.
     pub health_path: Option<String>,
-    /// How the engine is loaded.
+    /// The load on the engine.
     pub load: LoadSettings,
     /// Deadline of each phase.
     pub deadlines: Deadlines,
@@ -89,7 +89,7 @@ pub struct Hooks {
     pub post: Vec<String>,
 }
 
-/// Variables that any process of a recipe needs, and the GPU selection that the runner may have made for this job.
+/// Variables that every recipe needs, and the GPU selection of the runner.
 const ALWAYS_PASSED: [&str; 20] = [
     "PATH",
     "HOME",
@@ -114,7 +114,7 @@ const ALWAYS_PASSED: [&str; 20] = [
 ];
 
 impl RunnerProfile {
-    /// The built-in profile of a machine without one: the recipe runs as a process.
+    /// The built-in profile, for a machine without one: the recipe runs as a process.
     #[must_use]
     pub fn local() -> Self {
         Self {
@@ -172,14 +172,14 @@ impl RunnerProfile {
         Self::load(own, folder, read, launchers)
     }
 
-    /// Whether a job should have a token of the model hub: it loads models onto GPUs, and passes the token on.
+    /// Whether jobs need a token of the model hub: those that use GPUs and pass the token to the recipe.
     #[must_use]
     pub fn wants_hub_token(&self) -> bool {
         self.vendor != GpuVendor::None && self.secrets.iter().any(|name| name == "HF_TOKEN")
     }
 
-    /// The GPU selection of a job, as a `*_VISIBLE_DEVICES` variable has it: that of its container, or that of its environment,
-    /// looked up with `lookup`.
+    /// The GPU selection of a job in the syntax of `*_VISIBLE_DEVICES`: that of its container, or else that of its environment, which
+    /// `lookup` reads.
     #[must_use]
     pub fn visible_choice(&self, lookup: &dyn Fn(&str) -> Option<String>) -> Option<String> {
         match self.launch.gpu_ids() {
@@ -188,7 +188,7 @@ impl RunnerProfile {
         }
     }
 
-    /// Names of the variables that a recipe inherits from imax.
+    /// Names of the environment variables of imax that are passed to the recipe.
     pub fn passed_variables(&self) -> impl Iterator<Item = &str> {
         ALWAYS_PASSED.into_iter().chain(self.pass_environment.iter().map(String::as_str))
     }

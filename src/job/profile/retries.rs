@@ -15,11 +15,11 @@ const MAX_ATTEMPTS: u32 = 10;
 #[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct RetriesDocument {
-    /// Attempts in all.
+    /// Maximum number of attempts.
     pub attempts: Option<u32>,
     /// Pause before the second attempt.
     pub pause: Option<PhaseTime>,
-    /// Factor by which the pause grows.
+    /// Factor between consecutive pauses.
     #[schemars(range(min = 0))]
     pub backoff: Option<f64>,
 }

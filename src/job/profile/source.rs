@@ -1,4 +1,4 @@
-//! A profile's file and those that it extends.
+//! The file of a profile and the files that it extends.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -45,17 +45,16 @@ pub(super) struct RunnerFolder<'a> {
     pub read: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// Accepts names of files in the runner folder only, not paths.
+/// Rejects paths: only names of files in the runner folder are allowed.
 pub(super) fn check_name(name: &str) -> Result<(), ProfileError> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    if name.is_empty() || name.starts_with('.') || !name.chars().all(allowed) {
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
         return Err(ProfileError::UnsafeName(name.to_owned()));
     }
     Ok(())
 }
 
 impl RunnerFolder<'_> {
-    /// The file of a profile merged with all that it extends, directly or not.
+    /// The file of a profile merged with all files that it extends, directly or indirectly.
     pub(super) fn with_ancestors(self, name: &str) -> Result<ProfileSource, ProfileError> {
         let mut chain = vec![name.to_owned()];
         let mut source = self.parse(name)?;

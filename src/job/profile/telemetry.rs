@@ -1,5 +1,5 @@
-//! The block `telemetry` of a profile: exporters for the GPUs of other nodes, at fixed URLs or at one for each node that
-//! the scheduler assigns.
+//! The block `telemetry` of a profile: exporters for the GPUs of other nodes, at fixed URLs or at one URL per node that the scheduler
+//! assigns.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -92,10 +92,10 @@ impl ExporterAddress {
     pub fn of_nodes(&self, nodes: &[String]) -> Vec<(ScrapeUrl, Option<String>)> {
         match self {
             Self::Fixed(url) => vec![(url.clone(), None)],
-            Self::EachNode(template) => {
-                let url = |node: &String| Some((ScrapeUrl::try_from(template.replace(NODE, node)).ok()?, Some(node.clone())));
-                nodes.iter().filter_map(url).collect()
-            }
+            Self::EachNode(template) => nodes
+                .iter()
+                .filter_map(|node| Some((ScrapeUrl::try_from(template.replace(NODE, node)).ok()?, Some(node.clone()))))
+                .collect(),
         }
     }
 }
@@ -151,19 +151,18 @@ pub(super) fn telemetry_settings(name: &str, document: TelemetryDocument, has_no
         found,
         expected: Cow::Borrowed(expected),
     };
-    let address = |text: String| match ExporterAddress::try_from(text.clone()) {
-        Ok(ExporterAddress::EachNode(_)) if !has_nodes => Err(invalid(
-            text,
-            "a URL without `{node}`: the launcher has no scheduler that assigns nodes",
-        )),
-        Ok(address) => Ok(address),
-        Err(_) => Err(invalid(text, "http://host:port/metrics")),
-    };
     let dcgm = document
         .dcgm
         .unwrap_or_default()
         .into_iter()
-        .map(address)
+        .map(|text| match ExporterAddress::try_from(text.clone()) {
+            Ok(ExporterAddress::EachNode(_)) if !has_nodes => Err(invalid(
+                text,
+                "a URL without `{node}`: the launcher has no scheduler that assigns nodes",
+            )),
+            Ok(address) => Ok(address),
+            Err(_) => Err(invalid(text, "http://host:port/metrics")),
+        })
         .collect::<Result<_, _>>()?;
     Ok(TelemetrySettings { dcgm })
 }

@@ -1,4 +1,4 @@
-//! The energy of a load: trapezoidal integration of each GPU's power, compared with the GPU's own energy counter if it has one.
+//! Energy of a load: trapezoidal integration of the power of each GPU, compared with the GPU's energy counter if it has one.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::GpuSample;
 
-/// The longest gap between two samples that is interpolated, seconds: samples are taken every second, and
-/// after three missing ones the power in between is unknown.
+/// Maximum gap between two samples that is interpolated, seconds. Samples are taken every second; after three missing ones the power in
+/// between is unknown.
 const LONGEST_GAP_S: f64 = 3.0;
-/// Accepted deviation between samples and counters, as a share of the counters' energy.
+/// Accepted deviation between samples and counters, as a fraction of the counters' energy.
 const TOLERANCE: f64 = 0.05;
 
 /// The load whose energy is computed.
@@ -32,7 +32,7 @@ pub enum Energy {
         /// Average power of all GPUs together, watts.
         average_w: f64,
         gpus: usize,
-        /// Energy from the GPUs' own counters, joules; absent without counters.
+        /// Energy by the GPUs' counters, joules; absent without counters.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         counter_joules: Option<f64>,
     },
@@ -56,14 +56,14 @@ pub enum EnergyDoubt {
     Gap,
     /// The load's window is empty.
     NoWindow,
-    /// The window differs from the duration measured by the client: a clock was set.
+    /// The window differs from the duration measured by the client, because a clock was set.
     DurationMismatch,
-    /// The GPUs' own counters differ by more than five percent.
+    /// The GPUs' counters differ by more than five percent.
     CounterMismatch,
 }
 
 impl EnergyDoubt {
-    /// In a sentence.
+    /// Description, for messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -79,7 +79,7 @@ impl EnergyDoubt {
     }
 }
 
-/// Whether a value of the variable `REQUIRE_POWER` asks that a result without power fail, as process_result.py reads it.
+/// Whether a value of the variable `REQUIRE_POWER` makes a result without power an error, as in process_result.py.
 #[must_use]
 pub fn requires_power(value: &str) -> bool {
     ["1", "true", "yes"].iter().any(|yes| value.eq_ignore_ascii_case(yes))

@@ -1,4 +1,4 @@
-//! The host's CPU and memory while a job ran: if client or engine lack them, the benchmark measures the host.
+//! CPU and memory of the host during a job: if they are exhausted, the benchmark measures the host instead of the engine.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ pub struct HostSample {
     pub memory_mib: f64,
 }
 
-/// The samples as `host_metrics.csv`.
+/// The content of `host_metrics.csv`.
 #[must_use]
 pub fn host_csv(samples: &[HostSample]) -> String {
     let mut text = String::from("timestamp_unix_s,cpu_percent,memory_used_mib,memory_mib\n");

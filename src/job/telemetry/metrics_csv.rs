@@ -1,6 +1,6 @@
-//! Tables of GPU samples as the vendors' tools write them, for results that imax did not sample itself: nvidia-smi's
-//! `--query-gpu=... --format=csv`, amd-smi's `metric --csv`, and imax's own `gpu_metrics.csv`. Columns are found by their names as in
-//! InferenceX's aggregate_power.py: the first with "time", the first with "power" that is no limit, and the number of the GPU.
+//! Parser of GPU sample tables that imax did not write itself: `nvidia-smi --query-gpu=... --format=csv`, `amd-smi metric --csv`, and
+//! also imax's own `gpu_metrics.csv`. Columns are found by name as in InferenceX's aggregate_power.py: the first with "time", the first
+//! with "power" that is not a limit, and the number of the GPU.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDateTime};
 use super::GpuSample;
 use super::energy::EnergyDoubt;
 
-/// Why a table gives no power. The codes are those of aggregate_power.py.
+/// Why a table has no usable power. The codes are those of aggregate_power.py.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MetricsCsvError {
     /// There is no header.
@@ -115,10 +115,12 @@ fn columns(names: &[String]) -> Result<Columns, MetricsCsvError> {
     const LIMITS: [&str; 4] = ["limit", "cap", "max", "min"];
     const GPUS: [&str; 6] = ["index", "gpu", "gpu_id", "gpu_index", "card", "device"];
     let with = |word: &str| names.iter().position(|name| name.contains(word));
-    let is_power = |name: &String| name.contains("power") && !LIMITS.iter().any(|limit| name.contains(limit));
     Ok(Columns {
         time: with("time").ok_or(MetricsCsvError::NoTimestampColumn)?,
-        power: names.iter().position(is_power).ok_or(MetricsCsvError::NoPowerColumn)?,
+        power: names
+            .iter()
+            .position(|name| name.contains("power") && !LIMITS.iter().any(|limit| name.contains(limit)))
+            .ok_or(MetricsCsvError::NoPowerColumn)?,
         gpu: names
             .iter()
             .position(|name| GPUS.contains(&name.as_str()))

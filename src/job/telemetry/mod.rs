@@ -1,5 +1,5 @@
-//! GPU and host metrics while a job ran, independent of the sampler: samples as tables, and what follows from them for one load.
-//! Energy that cannot be trusted has a reason instead of a number.
+//! GPU and host metrics during a job, independent of the sampler: tables of samples, and energy and utilisation of a load. Energy that
+//! cannot be determined reliably has a reason instead of a number.
 
 mod energy;
 mod host;

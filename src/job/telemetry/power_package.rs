@@ -1,7 +1,6 @@
-//! The power package that srt-slurm leaves beside the results of a job over several nodes: `manifest.json` with the devices and their
-//! roles, `samples.csv` of DCGM, and a file in `windows/` for each load. Nothing in it is taken on trust: what it says of itself is held
-//! against its own samples, the row's GPUs and the load's times.
-//! Source: version 1 of the package, as InferenceX's aggregate_power_multinode.py reads it.
+//! The power package that srt-slurm writes beside the results of a job over several nodes: `manifest.json` with devices and roles,
+//! `samples.csv` of DCGM, and a file in `windows/` per load. The manifest is verified against the samples, the GPUs of the row and the
+//! times of the load. Format: version 1, as read by InferenceX's aggregate_power_multinode.py.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +8,7 @@ use serde::Deserialize;
 
 use super::{Energy, GpuSample, Load, RoleEnergy, energy};
 
-/// The texts of a package.
+/// The files of a package as text.
 #[derive(Debug, Clone, Default)]
 pub struct PowerPackage {
     /// `manifest.json`.
@@ -20,29 +19,29 @@ pub struct PowerPackage {
     pub windows: Vec<String>,
 }
 
-/// What a package is held against.
+/// Expected content of a package.
 #[derive(Debug, Clone, Copy)]
 pub struct PackageExpectation<'a> {
-    /// The load whose energy is asked for.
+    /// The load whose energy is computed.
     pub load: Load,
-    /// GPUs that read prompts.
+    /// GPUs of the prefill workers.
     pub prefill_gpus: u64,
-    /// GPUs that generate.
+    /// GPUs of the decode workers.
     pub decode_gpus: u64,
     /// Concurrent requests of the load.
     pub conc: u32,
-    /// The commit of srt-slurm that may have written it: power of an unknown producer is not published.
+    /// The accepted commit of srt-slurm: power of an unknown producer is not published.
     pub producer: Option<&'a str>,
 }
 
-/// What a package says of a load.
+/// Energy of a load by a package.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PackageEnergy {
     /// Energy of all GPUs, joules.
     pub joules: f64,
-    /// How many were sampled.
+    /// Number of sampled GPUs.
     pub gpus: usize,
-    /// By role, where there are GPUs of both.
+    /// Energy by role, if both roles have GPUs.
     pub roles: Option<RoleEnergy>,
 }
 
@@ -82,13 +81,13 @@ struct Window {
     duration: Option<f64>,
 }
 
-/// A host and the number of a GPU in it.
+/// Host name and GPU index.
 type Gpu = (String, u32);
 
 /// The energy of a load.
 ///
 /// # Errors
-/// Codes of the reasons why it is not known, as aggregate_power_multinode.py names them.
+/// The reason codes of aggregate_power_multinode.py if it cannot be determined.
 pub fn package_energy(package: &PowerPackage, expected: PackageExpectation<'_>) -> Result<PackageEnergy, Vec<&'static str>> {
     let manifest: Manifest = serde_json::from_str(&package.manifest).map_err(|_| vec!["manifest_malformed"])?;
     let mut reasons = BTreeSet::new();
@@ -194,14 +193,17 @@ fn sample(line: &str) -> Option<(GpuSample, u64, String)> {
     Some((sample, scrape.parse().ok()?, (*uuid).to_owned()))
 }
 
-/// The role of each GPU; nothing if one has several or none.
+/// The role of each GPU; `None` if a GPU has several roles or none.
 fn roles(manifest: &Manifest) -> Option<BTreeMap<Gpu, String>> {
-    let role = |device: &Device| {
-        let distinct: BTreeSet<&str> = device.assignments.iter().map(|given| given.worker_role.as_str()).collect();
-        let only = distinct.first().copied().filter(|_| distinct.len() == 1)?;
-        Some(((device.hostname.clone(), device.gpu_index), only.to_owned()))
-    };
-    let roles: BTreeMap<Gpu, String> = manifest.expected_devices.iter().map(role).collect::<Option<_>>()?;
+    let roles: BTreeMap<Gpu, String> = manifest
+        .expected_devices
+        .iter()
+        .map(|device| {
+            let distinct: BTreeSet<&str> = device.assignments.iter().map(|given| given.worker_role.as_str()).collect();
+            let only = distinct.first().copied().filter(|_| distinct.len() == 1)?;
+            Some(((device.hostname.clone(), device.gpu_index), only.to_owned()))
+        })
+        .collect::<Option<_>>()?;
     (roles.len() == manifest.expected_devices.len()).then_some(roles)
 }
 
@@ -223,15 +225,17 @@ fn check_devices(roles: &BTreeMap<Gpu, String>, samples: &[GpuSample], reasons: 
     }
 }
 
-/// Exactly one completed window has the concurrency of the load, and it has its times.
+/// Exactly one completed window must have the concurrency of the load, and the same times.
 fn check_window(windows: &[String], expected: PackageExpectation<'_>, reasons: &mut BTreeSet<&'static str>) {
     let parsed: Result<Vec<Window>, _> = windows.iter().map(|text| serde_json::from_str(text)).collect();
     let Ok(parsed) = parsed else {
         reasons.insert("measurement_window_malformed");
         return;
     };
-    let matching = |window: &&Window| window.status == "completed" && window.concurrency == expected.conc;
-    let found: Vec<&Window> = parsed.iter().filter(matching).collect();
+    let found: Vec<&Window> = parsed
+        .iter()
+        .filter(|window| window.status == "completed" && window.concurrency == expected.conc)
+        .collect();
     let [window] = found.as_slice() else {
         reasons.insert("window_for_result_missing");
         return;
@@ -256,8 +260,11 @@ fn integrate(
     expected: PackageExpectation<'_>,
 ) -> Result<PackageEnergy, &'static str> {
     let of_role = |role: &str, gpus: u64| {
-        let is_own = |sample: &&GpuSample| roles.get(&(sample.node.clone(), sample.gpu)).is_some_and(|found| found == role);
-        let own: Vec<GpuSample> = samples.iter().filter(is_own).cloned().collect();
+        let own: Vec<GpuSample> = samples
+            .iter()
+            .filter(|sample| roles.get(&(sample.node.clone(), sample.gpu)).is_some_and(|found| found == role))
+            .cloned()
+            .collect();
         measured(&own, Load { gpus, ..expected.load })
     };
     let all = measured(

@@ -1,5 +1,5 @@
-//! The energy of the prefill and of the decode workers of a row over several nodes: that of their GPUs over the whole
-//! load, not that of a phase of the engine. The keys have the same meaning as in InferenceX's aggregate_power_multinode.py.
+//! Energy of the prefill and decode workers of a row over several nodes: that of their GPUs during the whole load, not that of a phase of
+//! the engine. The keys are those of InferenceX's aggregate_power_multinode.py.
 
 use serde::{Deserialize, Serialize};
 

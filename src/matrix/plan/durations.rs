@@ -49,12 +49,14 @@ impl Durations {
     /// The GPU hours of the planned jobs whose curve was run before; `None` if there are none.
     #[must_use]
     pub fn known(&self, jobs: &[Job]) -> Option<KnownHours> {
-        let hours = |job: &Job| {
-            let took = self.by_curve.get(&job.row.curve_key())?;
-            let points = job.row.conc.as_slice().len() as f64;
-            Some(took.seconds / took.points as f64 * points * job.gpus as f64 / 3600.0)
-        };
-        let known: Vec<f64> = jobs.iter().filter_map(hours).collect();
+        let known: Vec<f64> = jobs
+            .iter()
+            .filter_map(|job| {
+                let took = self.by_curve.get(&job.row.curve_key())?;
+                let points = job.row.conc.as_slice().len() as f64;
+                Some(took.seconds / took.points as f64 * points * job.gpus as f64 / 3600.0)
+            })
+            .collect();
         (!known.is_empty()).then(|| KnownHours {
             gpu_hours: known.iter().sum(),
             jobs: known.len(),

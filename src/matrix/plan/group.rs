@@ -62,13 +62,13 @@ fn joined(rows: Vec<Row>, most: usize) -> Vec<Row> {
         }
     }
     match rows.into_iter().next() {
-        Some(row) if concs.len() > 1 => {
-            let part = |part: &[Concurrency]| Row {
+        Some(row) if concs.len() > 1 => concs
+            .chunks(most)
+            .map(|part| Row {
                 conc: Concurrencies::Several(part.to_vec()),
                 ..row.clone()
-            };
-            concs.chunks(most).map(part).collect()
-        }
+            })
+            .collect(),
         Some(row) => vec![row],
         None => Vec::new(),
     }

@@ -124,11 +124,13 @@ struct Planner<'a> {
 impl<'a> Planner<'a> {
     fn add(&mut self, added: &LocatedEntry, keys: &[&'a ConfigKey]) -> Result<(), PlanError> {
         let entry = &added.entry;
-        let is_older = |key: &&&ConfigKey| match self.head.entries.get(**key).map(|entry| entry.conventions.evals) {
-            Some(EvalPolicy::HighAndLowTp) => !entry.append_only,
-            Some(EvalPolicy::HighAndMedianConcurrency) | None => false,
-        };
-        let (older, newer): (Vec<&ConfigKey>, Vec<&ConfigKey>) = keys.iter().partition(is_older);
+        let (older, newer): (Vec<&ConfigKey>, Vec<&ConfigKey>) =
+            keys.iter().partition(
+                |key: &&&ConfigKey| match self.head.entries.get(**key).map(|entry| entry.conventions.evals) {
+                    Some(EvalPolicy::HighAndLowTp) => !entry.append_only,
+                    Some(EvalPolicy::HighAndMedianConcurrency) | None => false,
+                },
+            );
         self.add_older(entry, &older)?;
         let measures = !(self.options.evals_only || entry.evals_only || entry.all_evals);
         if measures {

@@ -110,8 +110,11 @@ fn made(jobs: &[Job], canary: Option<&Job>, rows: Rows) -> Result<Outputs, Outpu
     let (first, others): (Vec<_>, Vec<_>) = items.iter().partition(|(id, _)| is_canary(id));
     let values = |items: Vec<&(&str, Value)>| items.into_iter().map(|(_, item)| item.clone()).collect::<Vec<_>>();
     let (first, others) = (values(first), values(others));
-    let batch = |(at, part): (usize, &[Value])| json!({ "index": at + 1, "jobs": { "include": part } });
-    let batches: Vec<Value> = others.chunks(MATRIX_LIMIT).enumerate().map(batch).collect();
+    let batches: Vec<Value> = others
+        .chunks(MATRIX_LIMIT)
+        .enumerate()
+        .map(|(at, part): (usize, &[Value])| json!({ "index": at + 1, "jobs": { "include": part } }))
+        .collect();
     Ok(Outputs {
         matrix: one_matrix(&all),
         batches: Value::from(batches).to_string(),

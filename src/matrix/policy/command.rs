@@ -89,8 +89,11 @@ impl Command {
 
 /// Config keys contain at least one `-`, patterns a `*`; any other word is a typo and must not be taken for a key.
 fn is_key(word: &str) -> bool {
-    let character = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '*');
-    (word.contains('-') || word.contains('*')) && !word.starts_with('-') && word.chars().all(character)
+    (word.contains('-') || word.contains('*'))
+        && !word.starts_with('-')
+        && word
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '*'))
 }
 
 #[cfg(test)]

@@ -167,11 +167,14 @@ impl Row {
     #[must_use]
     pub fn point_keys(&self) -> Vec<PointKey> {
         let curve = self.curve_key();
-        let point = |conc: &Concurrency| PointKey {
-            curve: curve.clone(),
-            conc: *conc,
-        };
-        self.conc.as_slice().iter().map(point).collect()
+        self.conc
+            .as_slice()
+            .iter()
+            .map(|conc| PointKey {
+                curve: curve.clone(),
+                conc: *conc,
+            })
+            .collect()
     }
 
     /// The key of the curve that this row's points lie on.

@@ -70,7 +70,5 @@ impl Hub {
 pub fn first_split(names: &[String], readme: Option<&str>, config: Option<&str>, splits: &[&str]) -> Result<Vec<String>, DataError> {
     let mut tried = splits.iter().map(|split| choose(names, readme, config, split));
     let first = tried.next().unwrap_or_else(|| choose(names, readme, config, "train"));
-    first
-        .or_else(|error| tried.find_map(Result::ok).ok_or(error))
-        .map(|chosen| chosen.files)
+    first.or_else(|error| tried.find_map(Result::ok).ok_or(error))
 }

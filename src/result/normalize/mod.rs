@@ -283,8 +283,10 @@ fn count(gpus: u64) -> f64 {
 fn latencies(raw: &Object, left_out: &[String]) -> Result<Vec<(String, Json)>, NormalizeError> {
     let mut entries = Vec::new();
     for (key, value) in raw {
-        let is_of = |latency: &String| key.ends_with("_ms") && key.contains(latency.as_str());
-        if left_out.iter().any(is_of) {
+        if left_out
+            .iter()
+            .any(|latency| key.ends_with("_ms") && key.contains(latency.as_str()))
+        {
             continue;
         }
         let name = || key.replace("_ms", "");

@@ -33,8 +33,11 @@ pub fn all_processes() -> Vec<Running> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
-    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<i32>().ok();
-    entries.flatten().filter_map(number).filter_map(read_process).collect()
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        .filter_map(read_process)
+        .collect()
 }
 
 /// One process, if it exists.
@@ -102,12 +105,16 @@ pub fn job_mark(pid: i32) -> Option<String> {
 #[must_use]
 pub fn marked_processes(job: &str) -> Vec<Running> {
     let own = nix::unistd::getpid().as_raw();
-    let of_job = |mark: String| mark.strip_prefix(job).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
-    let marked = |process: &Running| process.id.pid != own && job_mark(process.id.pid).is_some_and(of_job);
     all_processes()
         .into_iter()
-        .filter(|process| !process.zombie && marked(process))
+        .filter(|process| !process.zombie && process.id.pid != own && has_mark(process.id.pid, job))
         .collect()
+}
+
+/// Whether a process has the mark of a job, or that mark with a suffix such as `-tool`.
+fn has_mark(pid: i32, job: &str) -> bool {
+    let mark = job_mark(pid);
+    mark.is_some_and(|mark| mark.strip_prefix(job).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')))
 }
 
 #[cfg(test)]

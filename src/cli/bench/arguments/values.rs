@@ -101,11 +101,15 @@ pub fn secret(text: &str) -> Result<Secret, String> {
     }
 }
 
+/// `tchar` of RFC 9110, section 5.6.2.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
 /// A header, `NAME=VALUE`.
 pub fn header(text: &str) -> Result<(String, Secret), String> {
     let (name, value) = key_value(text)?;
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || !name.bytes().all(is_token) {
+    if name.is_empty() || !name.bytes().all(is_token_byte) {
         return Err(format!("{name:?} is not a header name"));
     }
     Ok((name, secret(&value)?))

@@ -101,11 +101,10 @@ pub(super) async fn with_timeout<T>(
     what: &str,
     work: impl Future<Output = Result<T, DockerError>>,
 ) -> Result<T, DockerError> {
-    let late = |_| DockerError::NoAnswer {
+    tokio::time::timeout(limit, work).await.map_err(|_| DockerError::NoAnswer {
         what: what.to_owned(),
         limit,
-    };
-    tokio::time::timeout(limit, work).await.map_err(late)?
+    })?
 }
 
 /// Connects and negotiates the version of the API.

@@ -14,14 +14,13 @@ use crate::system::process::JOB_MARK;
 
 /// The request. This is the only place where the values of secrets are added.
 pub(super) fn create_request(plan: &ContainerPlan, environment: &[Variable]) -> Result<ContainerCreateBody, DockerError> {
-    let secret = |name: &String| {
+    let mut env = plan.environment.clone();
+    env.extend(plan.secrets.iter().filter_map(|name| {
         environment.iter().find_map(|variable| match &variable.value {
             VariableValue::Secret(secret) if variable.name == *name => Some(format!("{name}={}", secret.expose())),
             VariableValue::Secret(_) | VariableValue::Plain(_) => None,
         })
-    };
-    let mut env = plan.environment.clone();
-    env.extend(plan.secrets.iter().filter_map(secret));
+    }));
     // Marks the job's processes, so that the node's process table shows which job they belong to.
     env.push(format!("{JOB_MARK}={}", plan.name));
     let port = plan.mapped_port.map(|port| format!("{port}/tcp"));

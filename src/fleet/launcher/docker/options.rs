@@ -120,15 +120,16 @@ pub(super) fn gpus(profile: ProfileHead<'_>, all: Option<bool>, ids: Option<Vec<
 /// CPU numbers in the kernel's list format (<https://www.kernel.org/doc/html/latest/admin-guide/cputopology.html>).
 pub(super) fn cpuset(profile: ProfileHead<'_>, list: Option<String>) -> Result<Option<String>, ProfileError> {
     let Some(list) = list else { return Ok(None) };
-    let is_part = |part: &str| {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let numbers = first.parse::<u32>().ok().zip(last.parse::<u32>().ok());
-        numbers.is_some_and(|(first, last)| first <= last)
-    };
-    if list.split(',').all(is_part) {
+    if list.split(',').all(is_cpu_range) {
         return Ok(Some(list));
     }
     Err(profile.invalid("docker.cpuset", list, "CPU numbers and ranges, such as 0-15,32-47"))
+}
+
+fn is_cpu_range(part: &str) -> bool {
+    let (first, last) = part.split_once('-').unwrap_or((part, part));
+    let numbers = first.parse::<u32>().ok().zip(last.parse::<u32>().ok());
+    numbers.is_some_and(|(first, last)| first <= last)
 }
 
 /// `folder[:options]`, the syntax of `docker run --tmpfs`; the options by folder.

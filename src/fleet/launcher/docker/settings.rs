@@ -1,4 +1,4 @@
-//! The section `docker` of a profile, as its YAML has it and checked.
+//! The section `docker` of a profile, as parsed and checked.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;

@@ -1,5 +1,5 @@
-//! The launcher `endpoint`: an engine that somebody else runs. Nothing is started and nothing is stopped; the job waits until the server
-//! answers, and loads it.
+//! The launcher `endpoint`: an engine that is already running. Nothing is started or stopped; the job waits until the server answers and
+//! runs its load.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +18,6 @@ use crate::matrix::Row;
 use crate::system::cancellation::Cancellation;
 use crate::system::process::{Ending, StopReport};
 
-/// The kind.
 pub(super) struct Endpoint;
 
 /// The section of a profile.
@@ -29,7 +28,7 @@ struct Section {
     url: String,
 }
 
-/// What this launcher reads of a profile.
+/// The keys of a profile that this launcher reads.
 #[derive(Deserialize)]
 struct Profile {
     endpoint: Option<Section>,
@@ -75,7 +74,7 @@ impl LauncherKind for Endpoint {
     }
 }
 
-/// A server that runs already.
+/// A server that is already running.
 struct RunningServer(EngineAddress);
 
 impl Launcher for RunningServer {
@@ -96,11 +95,11 @@ impl Launcher for RunningServer {
     }
 }
 
-/// An engine that is not ours.
+/// An engine that the job does not own.
 struct ForeignEngine(EngineAddress);
 
 impl Engine for ForeignEngine {
-    /// Its end is not seen; requests to it fail.
+    /// Never resolves: if the engine ends, requests to it fail.
     fn ended(&self) -> BoxFuture<'_, Result<Ending, LaunchError>> {
         Box::pin(std::future::pending())
     }

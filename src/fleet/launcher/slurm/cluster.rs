@@ -75,8 +75,10 @@ impl Call<'_> {
 impl Cluster {
     /// The cluster that this machine belongs to; `configuration` is its `SLURM_CONF`, if it is not at its usual path.
     pub fn new(job: &JobId, configuration: Option<String>) -> Self {
-        let own = |name: &str| Some((name.to_owned(), std::env::var(name).ok()?));
-        let mut environment: Vec<(String, String)> = TOOL_VARIABLES.into_iter().filter_map(own).collect();
+        let mut environment: Vec<(String, String)> = TOOL_VARIABLES
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
+            .collect();
         environment.push(("LC_ALL".to_owned(), "C".to_owned()));
         // Without the job's mark: on a machine that is also the job's node, ending the script's processes must not end this tool.
         environment.push((JOB_MARK.to_owned(), format!("{job}-tool")));

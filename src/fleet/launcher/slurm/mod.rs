@@ -164,8 +164,9 @@ impl Sbatch {
     /// The file for the job's secrets, on a file system that the nodes share: home folders are, on most clusters.
     fn secrets_path(&self, job: &JobId) -> PathBuf {
         let own = self.settings.secrets_folder.as_ref().map(PathBuf::from);
-        let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state/imax/secrets"));
-        own.or_else(home).unwrap_or_else(std::env::temp_dir).join(format!("{job}.env"))
+        own.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state/imax/secrets")))
+            .unwrap_or_else(std::env::temp_dir)
+            .join(format!("{job}.env"))
     }
 }
 

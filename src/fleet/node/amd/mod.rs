@@ -93,8 +93,9 @@ fn kfd_id_and_index(node: &Path, cards: &[(u32, PathBuf)]) -> Option<(u32, u32)>
     let unique = kfd_property(&properties, "unique_id").filter(|id| *id != 0);
     let has_render = |device: &Path| render.as_ref().is_some_and(|render| device.join(render).exists());
     let by_render = cards.iter().find(|(_, device)| has_render(device));
-    let by_unique = || cards.iter().find(|(_, device)| unique.is_some() && unique_id(device) == unique);
-    by_render.or_else(by_unique).map(|(index, _)| (id, *index))
+    by_render
+        .or_else(|| cards.iter().find(|(_, device)| unique.is_some() && unique_id(device) == unique))
+        .map(|(index, _)| (id, *index))
 }
 
 fn unique_id(device: &Path) -> Option<u64> {

@@ -124,10 +124,11 @@ impl GpuMetrics {
     /// The throttle reasons: current ones, or those since an earlier sample if the driver accumulates. Joined with `; `.
     pub fn throttle(&self, before: Option<&Self>) -> String {
         let mut words: Vec<&str> = match (&self.throttling, before.map(|before| &before.throttling)) {
-            (Throttling::Now(status), _) => {
-                let set = |(first, last, _): &&(u32, u32, &str)| (*first..=*last).any(|bit| status >> bit & 1 == 1);
-                BITS.iter().filter(set).map(|(_, _, word)| *word).collect()
-            }
+            (Throttling::Now(status), _) => BITS
+                .iter()
+                .filter(|(first, last, _): &&(u32, u32, &str)| (*first..=*last).any(|bit| status >> bit & 1 == 1))
+                .map(|(_, _, word)| *word)
+                .collect(),
             (Throttling::SoFar(now), Some(Throttling::SoFar(before))) => {
                 let grew = now
                     .iter()

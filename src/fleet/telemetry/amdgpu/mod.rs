@@ -30,21 +30,23 @@ impl Sysfs {
         }
         let remark = devices.iter().find_map(|device| metrics(device).err());
         let mut gpus: Vec<(PathBuf, Option<GpuMetrics>)> = devices.into_iter().map(|device| (device, None)).collect();
-        let look = move |_: &_| {
+        let sampler = Periodic::start("amdgpu", move |_| {
             (0..)
                 .zip(&mut gpus)
                 .map(|(gpu, (device, before))| look(gpu, device, before))
                 .collect()
-        };
-        let sampler = Periodic::start("amdgpu", look).map_err(|error| format!("no GPU telemetry: {error}"))?;
+        })
+        .map_err(|error| format!("no GPU telemetry: {error}"))?;
         Ok((Self(sampler), remark))
     }
 
     /// Whether the driver reports the power of each GPU.
     pub(super) fn has_power() -> bool {
         let gpus = cards(&sysfs_root());
-        let draws = |(gpu, device): &(u32, PathBuf)| look(*gpu, device, &mut None).power_w.is_some_and(|power| power >= LEAST_POWER);
-        !gpus.is_empty() && gpus.iter().all(draws)
+        !gpus.is_empty()
+            && gpus
+                .iter()
+                .all(|(gpu, device)| look(*gpu, device, &mut None).power_w.is_some_and(|power| power >= LEAST_POWER))
     }
 
     pub(super) fn sampled_until(&self) -> Option<f64> {

@@ -26,12 +26,14 @@ pub struct Dcgm(Vec<(String, Periodic<GpuSample>)>);
 
 impl Dcgm {
     pub(super) fn start(exporters: &[Exporter]) -> Result<Self, String> {
-        let start = |exporter: &Exporter| {
-            let target = exporter.clone();
-            let look = move |cancellation: &Cancellation| look(&target, cancellation);
-            Periodic::start("dcgm", look).map(|thread| (exporter.url.to_string(), thread))
-        };
-        exporters.iter().map(start).collect::<Result<_, _>>().map(Self)
+        exporters
+            .iter()
+            .map(|exporter| {
+                let target = exporter.clone();
+                Periodic::start("dcgm", move |cancellation| look(&target, cancellation)).map(|thread| (exporter.url.to_string(), thread))
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// `None` if an exporter has not answered yet.

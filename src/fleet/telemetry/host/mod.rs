@@ -19,7 +19,7 @@ impl HostSampler {
     /// A sentence that says why there are no samples.
     pub fn start() -> Result<Self, String> {
         let mut before = None;
-        let look = move |_: &_| {
+        Periodic::start("host", move |_| {
             let now = fs::read_to_string("/proc/stat").ok().and_then(|text| proc_stat(&text));
             let sample = before.zip(now).and_then(|(before, now)| {
                 let memory = fs::read_to_string("/proc/meminfo").ok()?;
@@ -27,10 +27,9 @@ impl HostSampler {
             });
             before = now;
             sample.into_iter().collect()
-        };
-        Periodic::start("host", look)
-            .map(Self)
-            .map_err(|error| format!("no host telemetry: {error}"))
+        })
+        .map(Self)
+        .map_err(|error| format!("no host telemetry: {error}"))
     }
 
     /// Ends sampling, and returns the samples.

@@ -90,10 +90,9 @@ impl NvmlProcess {
         let (cancellation, job, out) = (done.clone(), wanted.job.clone(), wanted.out.to_owned());
         let smi_stop = done.clone();
         let smi = move || NvidiaSmi::start(&job, &out, &smi_stop);
-        let work = move || watch_to_the_end(reader, patience, smi, &cancellation, &send);
         std::thread::Builder::new()
             .name("nvml".to_owned())
-            .spawn(work)
+            .spawn(move || watch_to_the_end(reader, patience, smi, &cancellation, &send))
             .map_err(|error| error.to_string())?;
         let out = wanted.out.to_owned();
         Ok(Self { done, seen, out })
@@ -212,8 +211,9 @@ fn joined(mut before: Vec<GpuSample>, problem: &str, after: Result<Vec<GpuSample
 
 /// The samples in a reader's output; the last line may be incomplete.
 fn samples(said: &str) -> Vec<GpuSample> {
-    let line = |line| serde_json::from_str::<Vec<GpuSample>>(line).unwrap_or_default();
-    said.lines().flat_map(line).collect()
+    said.lines()
+        .flat_map(|line| serde_json::from_str::<Vec<GpuSample>>(line).unwrap_or_default())
+        .collect()
 }
 
 /// Why a reader ended: its last output that is not a sample.

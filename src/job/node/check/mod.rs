@@ -9,7 +9,7 @@ use crate::job::NodeSettings;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NodeCheck {
-    /// As many GPUs as the row and the profile need.
+    /// At least the number of GPUs that row and profile need.
     GpuNumber,
     /// The GPU model that the profile names.
     GpuKind,
@@ -23,9 +23,9 @@ pub enum NodeCheck {
     Disk,
     Port,
     HubToken,
-    /// The model hub's cache can be written.
+    /// The cache of the model hub is writable.
     HubCache,
-    /// The model hub's cache is writable.
+    /// A service that the launcher needs, such as the container engine or the scheduler, answers.
     Service,
     Clock,
     /// No files of other users in the workspace.
@@ -33,7 +33,7 @@ pub enum NodeCheck {
 }
 
 impl NodeCheck {
-    /// As tables and JSON write it.
+    /// The name in tables and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -58,18 +58,18 @@ impl NodeCheck {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Grade {
-    /// As it should be.
+    /// As required.
     Ok,
-    /// Could not be checked.
+    /// It could not be checked.
     Unknown,
-    /// A job can run, but the finding should be looked at.
+    /// A job can run, but the finding may affect it.
     Warning,
-    /// A job cannot run, or would not measure what it should.
+    /// A job cannot run, or its results would be wrong.
     Failed,
 }
 
 impl Grade {
-    /// As tables and JSON write it.
+    /// The name in tables and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -99,7 +99,7 @@ pub struct Wanted<'a> {
     pub token: bool,
 }
 
-/// All checks whose result does not change by waiting.
+/// All checks whose result does not depend on when they are made.
 #[must_use]
 pub fn check_node(facts: &NodeFacts, wanted: Wanted<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -126,7 +126,7 @@ pub fn check_node(facts: &NodeFacts, wanted: Wanted<'_>) -> Vec<Finding> {
     found
 }
 
-/// Checks that may pass after a wait: processes that are ending, memory that the driver frees late.
+/// Checks that may pass after a wait, for processes that are exiting and memory that the driver has not freed yet.
 #[must_use]
 pub fn check_idle(facts: &NodeFacts, wanted: Wanted<'_>) -> Vec<Finding> {
     match &facts.gpus {

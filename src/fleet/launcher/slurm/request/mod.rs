@@ -155,11 +155,13 @@ fn for_the_nodes(spec: &JobSpec, environment: &[Variable]) -> Vec<Variable> {
 }
 
 fn plain(environment: &[Variable]) -> Vec<(String, String)> {
-    let plain = |variable: &Variable| match &variable.value {
-        VariableValue::Plain(text) => Some((variable.name.clone(), text.clone())),
-        VariableValue::Secret(_) => None,
-    };
-    environment.iter().filter_map(plain).collect()
+    environment
+        .iter()
+        .filter_map(|variable| match &variable.value {
+            VariableValue::Plain(text) => Some((variable.name.clone(), text.clone())),
+            VariableValue::Secret(_) => None,
+        })
+        .collect()
 }
 
 fn arguments(job: &str, settings: &SlurmSettings, allocation: Allocation, folders: BatchFolders<'_>) -> Vec<String> {
