@@ -84,44 +84,60 @@ impl EvalScore {
     /// The score in a row of `agg_eval_all.json`; `None` if the row has none.
     #[must_use]
     pub fn of_row(row: &Object) -> Option<Self> {
-        let text = |key: &str| row.get(key).and_then(Json::as_text).unwrap_or("unknown").to_owned();
-        let number = |key: &str| row.get(key).and_then(Json::as_number).filter(|number| number.is_finite());
-        let whole = |key: &str| number(key).and_then(|number| format!("{number:.0}").parse::<u64>().ok());
-        let size = |key: &str| whole(key).unwrap_or(0);
         let multi_node = row.get("is_multinode") == Some(&Json::Bool(true));
-        let attention = |key: &str| if text(key) == "true" { "-dpa" } else { "" };
         let layout = if multi_node {
             format!(
                 "p{}xtp{}-ep{}{}_d{}xtp{}-ep{}{}",
-                size("prefill_num_workers"),
-                size("prefill_tp"),
-                size("prefill_ep"),
-                attention("prefill_dp_attention"),
-                size("decode_num_workers"),
-                size("decode_tp"),
-                size("decode_ep"),
-                attention("decode_dp_attention")
+                size(row, "prefill_num_workers"),
+                size(row, "prefill_tp"),
+                size(row, "prefill_ep"),
+                attention(row, "prefill_dp_attention"),
+                size(row, "decode_num_workers"),
+                size(row, "decode_tp"),
+                size(row, "decode_ep"),
+                attention(row, "decode_dp_attention")
             )
         } else {
-            format!("tp{}-ep{}{}", size("tp"), size("ep"), attention("dp_attention"))
+            format!("tp{}-ep{}{}", size(row, "tp"), size(row, "ep"), attention(row, "dp_attention"))
         };
         Some(Self {
-            score: number("score")?,
-            stderr: number("score_se").filter(|error| *error >= 0.0),
-            questions: whole("n_eff"),
+            score: number(row, "score")?,
+            stderr: number(row, "score_se").filter(|error| *error >= 0.0),
+            questions: whole(row, "n_eff"),
             key: EvalKey {
-                model_prefix: text("model_prefix"),
-                hardware: text("hw").to_lowercase(),
-                framework: text("framework"),
-                precision: text("precision"),
-                spec_decoding: text("spec_decoding"),
+                model_prefix: text(row, "model_prefix"),
+                hardware: text(row, "hw").to_lowercase(),
+                framework: text(row, "framework"),
+                precision: text(row, "precision"),
+                spec_decoding: text(row, "spec_decoding"),
                 layout,
-                conc: size("conc"),
-                task: text("task"),
-                score_name: text("score_name"),
+                conc: size(row, "conc"),
+                task: text(row, "task"),
+                score_name: text(row, "score_name"),
             },
         })
     }
+}
+
+fn text(row: &Object, key: &str) -> String {
+    row.get(key).and_then(Json::as_text).unwrap_or("unknown").to_owned()
+}
+
+fn number(row: &Object, key: &str) -> Option<f64> {
+    row.get(key).and_then(Json::as_number).filter(|number| number.is_finite())
+}
+
+fn whole(row: &Object, key: &str) -> Option<u64> {
+    number(row, key).and_then(|number| format!("{number:.0}").parse().ok())
+}
+
+fn size(row: &Object, key: &str) -> u64 {
+    whole(row, key).unwrap_or(0)
+}
+
+/// The suffix of a layout with data-parallel attention.
+fn attention(row: &Object, key: &str) -> &'static str {
+    if text(row, key) == "true" { "-dpa" } else { "" }
 }
 
 /// The changes of scores that both runs have, in the order of `head`.

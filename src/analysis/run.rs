@@ -164,21 +164,29 @@ fn add_missing(found: &mut Vec<Found>, problems: &mut Vec<Problem>, planned: Vec
 
 /// The item that counts: numbers before failures, newer before older. With the sources, if there are several measurements.
 fn choose(mut items: Vec<Found>) -> (Option<Found>, Option<Vec<String>>) {
-    let newest = |item: &Found| item.ended_unix_s.unwrap_or(f64::NEG_INFINITY);
     items.sort_by(|left, right| {
-        let measured = |item: &Found| item.point.measurement().is_some();
-        let order = measured(right).cmp(&measured(left));
+        let order = right.is_measured().cmp(&left.is_measured());
         order
-            .then(newest(right).total_cmp(&newest(left)))
+            .then(right.end().total_cmp(&left.end()))
             .then_with(|| left.source.cmp(&right.source))
     });
     let measured: Vec<_> = items
         .iter()
-        .filter(|item| item.point.measurement().is_some())
+        .filter(|item| item.is_measured())
         .map(|item| item.source.clone())
         .collect();
     let duplicates = (measured.len() > 1).then_some(measured);
     (items.into_iter().next(), duplicates)
+}
+
+impl Found {
+    fn is_measured(&self) -> bool {
+        self.point.measurement().is_some()
+    }
+
+    fn end(&self) -> f64 {
+        self.ended_unix_s.unwrap_or(f64::NEG_INFINITY)
+    }
 }
 
 impl Run {

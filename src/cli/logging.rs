@@ -78,6 +78,7 @@ impl LogArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::{Exit, Failure};
 
     fn filter(verbose: u8, quiet: bool, variable: Option<&str>) -> Option<String> {
         let args = LogArgs {
@@ -105,6 +106,7 @@ mod tests {
             log_format: LogFormat::Json,
         };
         let failure = args.filter(Some("imax=loud")).unwrap_err();
+        let failure = Failure::from(failure);
         assert_eq!(failure.exit, Exit::Usage);
         assert!(format!("{:#}", failure.error).starts_with("IMAX_LOG=imax=loud: expected a filter"));
     }

@@ -266,11 +266,7 @@ fn read_fixed_blocks(reader: &mut Reader<'_>, node: &Node, what: &str, defaults:
 
 fn read_fixed_block(reader: &mut Reader<'_>, node: &Node, what: &str, defaults: &Defaults) -> Option<ScenarioBlock> {
     let object = reader.object(node, what, &FIXED_BLOCK_FIELDS)?;
-    let mut length = |name: &str| -> Option<NonZeroU32> {
-        let node = reader.required(&object, name, what)?;
-        reader.positive(node, name)
-    };
-    let (isl, osl) = (length("isl"), length("osl"));
+    let (isl, osl) = (read_length(reader, &object, what, "isl"), read_length(reader, &object, what, "osl"));
     let candidates = read_search_space(reader, &object, what, |reader, item| {
         search_space::read_fixed(reader, item, defaults)
     });
@@ -278,6 +274,11 @@ fn read_fixed_block(reader: &mut Reader<'_>, node: &Node, what: &str, defaults: 
         lens: SeqLens { isl: isl?, osl: osl? },
         candidates: candidates?,
     })
+}
+
+fn read_length(reader: &mut Reader<'_>, object: &Object<'_>, what: &str, name: &str) -> Option<NonZeroU32> {
+    let node = reader.required(object, name, what)?;
+    reader.positive(node, name)
 }
 
 fn read_agentic_blocks(reader: &mut Reader<'_>, node: &Node, defaults: &Defaults) -> Option<Vec<ScenarioBlock>> {

@@ -37,11 +37,10 @@ pub(super) fn read_parallelism(reader: &mut Reader<'_>, object: &Object<'_>) -> 
 
 /// Prefill and decode of a multi-node entry.
 pub(super) fn read_worker_groups(reader: &mut Reader<'_>, object: &Object<'_>) -> Option<Layout> {
-    let mut group = |name: &'static str| {
-        let node = reader.required(object, name, "search-space entry")?;
-        read_worker_group(reader, node, name)
-    };
-    let (prefill, decode) = (group("prefill"), group("decode"));
+    let (prefill, decode) = (
+        read_required_group(reader, object, "prefill"),
+        read_required_group(reader, object, "decode"),
+    );
     let (prefill, decode) = (prefill?, decode?);
     if prefill.hardware.is_some() != decode.hardware.is_some() {
         let named = if prefill.hardware.is_some() { "prefill" } else { "decode" };
@@ -50,6 +49,11 @@ pub(super) fn read_worker_groups(reader: &mut Reader<'_>, object: &Object<'_>) -
         return None;
     }
     Some(Layout::MultiNode { prefill, decode })
+}
+
+fn read_required_group(reader: &mut Reader<'_>, object: &Object<'_>, name: &'static str) -> Option<WorkerGroup> {
+    let node = reader.required(object, name, "search-space entry")?;
+    read_worker_group(reader, node, name)
 }
 
 fn read_worker_group(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<WorkerGroup> {

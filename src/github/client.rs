@@ -33,15 +33,16 @@ impl RepositoryName {
     /// # Errors
     /// [`GithubError::Repository`] for anything else.
     pub fn parse(text: &str) -> Result<Self, GithubError> {
-        let is_name = |part: &str| {
-            let allowed = part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-            allowed && !part.is_empty() && part != "." && part != ".."
-        };
         match text.split_once('/') {
             Some((owner, name)) if is_name(owner) && is_name(name) => Ok(Self(text.to_owned())),
             Some(_) | None => Err(GithubError::Repository(text.to_owned())),
         }
     }
+}
+
+fn is_name(part: &str) -> bool {
+    let is_allowed = part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    is_allowed && !part.is_empty() && part != "." && part != ".."
 }
 
 impl fmt::Display for RepositoryName {

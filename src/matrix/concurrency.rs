@@ -106,15 +106,17 @@ struct Limits {
 
 impl Limits {
     fn new(bounds: Bounds) -> Option<Self> {
-        let bound = |value: i64| {
-            let clamped = u32::try_from(value.clamp(0, i64::from(u32::MAX))).ok()?;
-            Concurrency::new(clamped)
-        };
         Some(Self {
             min: bounds.min.map_or(Some(Concurrency::MIN), bound)?,
             max: bounds.max.map_or(Some(Concurrency::MAX), bound)?,
         })
     }
+}
+
+/// A bound as a concurrency: negative and too large values are clamped, and 0 is none.
+fn bound(value: i64) -> Option<Concurrency> {
+    let clamped = u32::try_from(value.clamp(0, i64::from(u32::MAX))).ok()?;
+    Concurrency::new(clamped)
 }
 
 #[cfg(test)]

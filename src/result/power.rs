@@ -51,12 +51,11 @@ pub(super) fn put_unknown(document: &mut Object) {
 /// Writes power and energy. Nothing is written if the raw result counts no requests or no tokens: energy per request and per token
 /// would be undefined.
 pub(super) fn put(document: &mut Object, power: Power, raw: &Object) {
-    let count = |key: &str| {
-        raw.get(key)
-            .and_then(number::float)
-            .filter(|count| count.is_finite() && *count > 0.0)
-    };
-    let counts = (count("completed"), count("total_input_tokens"), count("total_output_tokens"));
+    let counts = (
+        count(raw, "completed"),
+        count(raw, "total_input_tokens"),
+        count(raw, "total_output_tokens"),
+    );
     let (Some(queries), Some(input), Some(output)) = counts else {
         return;
     };
@@ -103,6 +102,12 @@ pub(super) fn put(document: &mut Object, power: Power, raw: &Object) {
         };
         document.insert(key.to_owned(), Json::Float(number));
     }
+}
+
+fn count(raw: &Object, key: &str) -> Option<f64> {
+    raw.get(key)
+        .and_then(number::float)
+        .filter(|count| count.is_finite() && *count > 0.0)
 }
 
 /// Writes temperature, utilisation and memory.

@@ -72,23 +72,17 @@ fn document(raw: &RawResult) -> Result<Agg, RawPointError> {
 }
 
 fn describe(raw: &Json) -> Result<(PointContext, Concurrency), RawPointError> {
-    let text = |key: &str| raw.get(key).and_then(Json::as_text).filter(|text| !text.is_empty());
-    let amount = |key: &str| {
-        raw.get(key)
-            .and_then(number::float)
-            .filter(|value| value.is_finite() && *value > 0.0)
-    };
-    let completed = amount("completed").unwrap_or(1.0);
-    let length = |key: &str| whole(amount(key).unwrap_or(1.0) / completed);
+    let completed = amount(raw, "completed").unwrap_or(1.0);
+    let length = |key: &str| whole(amount(raw, key).unwrap_or(1.0) / completed);
     let lens = SeqLens {
         isl: length("total_input_tokens"),
         osl: length("total_output_tokens"),
     };
     let layout = Layout::SingleNode(one_gpu());
-    let model = text("model_id").map(str::to_owned);
+    let model = text(raw, "model_id").map(str::to_owned);
     let short = model.as_deref().and_then(|name| name.trim_end_matches('/').rsplit('/').next());
-    let engine = text("backend").or_else(|| text("endpoint_type")).unwrap_or(UNKNOWN);
-    let rate = amount("request_rate");
+    let engine = text(raw, "backend").or_else(|| text(raw, "endpoint_type")).unwrap_or(UNKNOWN);
+    let rate = amount(raw, "request_rate");
     let curve = CurveKey {
         model_prefix: short.filter(|name| !name.is_empty()).unwrap_or(UNKNOWN).parse()?,
         precision: UNKNOWN.parse()?,
@@ -104,11 +98,22 @@ fn describe(raw: &Json) -> Result<(PointContext, Concurrency), RawPointError> {
         layout: layout.to_string(),
         variant: BTreeMap::new(),
     };
-    let in_flight = completed * amount("mean_e2el_ms").or_else(|| amount("median_e2el_ms")).unwrap_or(0.0) / 1000.0;
+    let in_flight = completed * amount(raw, "mean_e2el_ms").or_else(|| amount(raw, "median_e2el_ms")).unwrap_or(0.0) / 1000.0;
     // Without a limit of the requests in flight: their mean number by Little's law.
-    let conc = amount("max_concurrency").unwrap_or_else(|| in_flight / amount("duration").unwrap_or(1.0));
+    let conc = amount(raw, "max_concurrency").unwrap_or_else(|| in_flight / amount(raw, "duration").unwrap_or(1.0));
     let context = PointContext::unknown(curve, model, lens, layout);
     Ok((context, whole(conc)))
+}
+
+fn text<'a>(raw: &'a Json, key: &str) -> Option<&'a str> {
+    raw.get(key).and_then(Json::as_text).filter(|text| !text.is_empty())
+}
+
+/// A number greater than zero.
+fn amount(raw: &Json, key: &str) -> Option<f64> {
+    raw.get(key)
+        .and_then(number::float)
+        .filter(|value| value.is_finite() && *value > 0.0)
 }
 
 fn one_gpu() -> Parallelism {

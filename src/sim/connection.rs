@@ -213,41 +213,51 @@ fn write_some(socket: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
 
 /// A request at the start of the bytes, with its length; `None` if it is incomplete.
 fn parse(bytes: &[u8]) -> Result<Option<(Received, usize)>, NotARequest> {
-    let refuse = |status, message| NotARequest { status, message };
     let mut headers = [httparse::EMPTY_HEADER; 96];
     let mut request = httparse::Request::new(&mut headers);
     let head = match request.parse(bytes) {
         Ok(httparse::Status::Complete(head)) => head,
         Ok(httparse::Status::Partial) if bytes.len() <= HEAD_LIMIT => return Ok(None),
-        Ok(httparse::Status::Partial) => return Err(refuse(400, "the request head is too long")),
-        Err(_) => return Err(refuse(400, "not an HTTP/1.1 request")),
+        Ok(httparse::Status::Partial) => return Err(NotARequest::new(400, "the request head is too long")),
+        Err(_) => return Err(NotARequest::new(400, "not an HTTP/1.1 request")),
     };
-    let header = |name: &str| {
-        let found = request.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
-        std::str::from_utf8(found.value).ok().map(str::trim)
-    };
-    if header("transfer-encoding").is_some() {
-        return Err(refuse(400, "chunked request bodies are not supported, send content-length"));
+    if header(request.headers, "transfer-encoding").is_some() {
+        return Err(NotARequest::new(
+            400,
+            "chunked request bodies are not supported, send content-length",
+        ));
     }
-    let length: usize = match header("content-length").map(str::parse) {
+    let length: usize = match header(request.headers, "content-length").map(str::parse) {
         None => 0,
         Some(Ok(length)) if length <= BODY_LIMIT => length,
-        Some(_) => return Err(refuse(413, "the content-length is not a number up to 64 MiB")),
+        Some(_) => return Err(NotARequest::new(413, "the content-length is not a number up to 64 MiB")),
     };
     if bytes.len() < head + length {
         return Ok(None);
     }
-    let close = header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) || request.version == Some(0);
+    let close =
+        header(request.headers, "connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) || request.version == Some(0);
     let path = request.path.unwrap_or("/");
     let received = Received {
         method: request.method.unwrap_or("").to_owned(),
         path: path.split('?').next().unwrap_or(path).to_owned(),
-        request_id: header("x-request-id").map(str::to_owned),
+        request_id: header(request.headers, "x-request-id").map(str::to_owned),
         body: bytes[head..head + length].to_vec(),
         close,
         arrived: None,
     };
     Ok(Some((received, head + length)))
+}
+
+impl NotARequest {
+    const fn new(status: u16, message: &'static str) -> Self {
+        Self { status, message }
+    }
+}
+
+fn header<'a>(headers: &[httparse::Header<'a>], name: &str) -> Option<&'a str> {
+    let found = headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+    std::str::from_utf8(found.value).ok().map(str::trim)
 }
 
 #[cfg(test)]

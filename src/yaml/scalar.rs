@@ -111,7 +111,6 @@ pub(super) fn float(text: &str) -> Option<f64> {
     if whole.contains(':') {
         return sexagesimal_float(whole, fraction).map(signed);
     }
-    let digits = |part: &str| part.chars().all(|c| c == '_' || c.is_ascii_digit());
     let (fraction, exponent) = match fraction.find(['e', 'E']) {
         Some(at) => (&fraction[..at], Some(&fraction[at + 1..])),
         None => (fraction, None),
@@ -121,18 +120,25 @@ pub(super) fn float(text: &str) -> Option<f64> {
         e.strip_prefix(['+', '-'])
             .is_some_and(|e| !e.is_empty() && e.bytes().all(|b| b.is_ascii_digit()))
     });
-    let starts = |part: &str| part.starts_with(|c: char| c.is_ascii_digit());
     let unsigned = rest.len() == text.len();
     let whole_fits = if whole.is_empty() {
-        unsigned && starts(fraction)
+        unsigned && starts_with_digit(fraction)
     } else {
-        starts(whole)
+        starts_with_digit(whole)
     };
-    if !exponent_fits || !whole_fits || !digits(whole) || !digits(fraction) {
+    if !exponent_fits || !whole_fits || !is_digits(whole) || !is_digits(fraction) {
         return None;
     }
     let plain: String = rest.chars().filter(|c| *c != '_').collect();
     plain.parse().ok().map(signed)
+}
+
+fn is_digits(part: &str) -> bool {
+    part.chars().all(|c| c == '_' || c.is_ascii_digit())
+}
+
+fn starts_with_digit(part: &str) -> bool {
+    part.starts_with(|c: char| c.is_ascii_digit())
 }
 
 fn sexagesimal_float(whole: &str, fraction: &str) -> Option<f64> {
@@ -159,15 +165,17 @@ fn is_date(text: &str) -> bool {
     let (Some(year), Some(month), Some(day), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
         return false;
     };
-    let number =
-        |part: &str, lengths: std::ops::RangeInclusive<usize>| lengths.contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
     let short = if time.is_some() { 1..=2 } else { 2..=2 };
     let clock = time.is_none_or(|time| {
         let start: Vec<&str> = time.splitn(3, ':').collect();
         matches!(start.as_slice(), [hour, minute, second]
-            if number(hour, 1..=2) && number(minute, 2..=2) && second.len() >= 2 && second.bytes().take(2).all(|b| b.is_ascii_digit()))
+            if has_digits(hour, 1..=2) && has_digits(minute, 2..=2) && second.len() >= 2 && second.bytes().take(2).all(|b| b.is_ascii_digit()))
     });
-    number(year, 4..=4) && number(month, short.clone()) && number(day, short) && clock
+    has_digits(year, 4..=4) && has_digits(month, short.clone()) && has_digits(day, short) && clock
+}
+
+fn has_digits(part: &str, lengths: std::ops::RangeInclusive<usize>) -> bool {
+    lengths.contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -9,18 +9,14 @@ pub(super) fn between_tokens(text: &str, opaque: &[Range<usize>]) -> Vec<Span> {
     if !text.contains('\t') {
         return Vec::new();
     }
-    let inside = |at: usize| {
-        let next = opaque.partition_point(|range| range.end <= at);
-        opaque.get(next).is_some_and(|range| range.contains(&at))
-    };
     let mut found = Vec::new();
     let mut offset = 0;
     for (line_index, line) in text.split_inclusive('\n').enumerate() {
         let comment = line
             .match_indices('#')
-            .find(|(at, _)| !inside(offset + at) && line[..*at].chars().next_back().is_none_or(char::is_whitespace));
+            .find(|(at, _)| !is_inside(opaque, offset + at) && line[..*at].chars().next_back().is_none_or(char::is_whitespace));
         let code = &line[..comment.map_or(line.len(), |(at, _)| at)];
-        if let Some((at, _)) = code.match_indices('\t').find(|(at, _)| !inside(offset + at)) {
+        if let Some((at, _)) = code.match_indices('\t').find(|(at, _)| !is_inside(opaque, offset + at)) {
             let column = line[..at].chars().count() + 1;
             let start = Position {
                 line: line_index + 1,
@@ -35,4 +31,10 @@ pub(super) fn between_tokens(text: &str, opaque: &[Range<usize>]) -> Vec<Span> {
         offset += line.len();
     }
     found
+}
+
+/// Whether a byte is in one of the sorted ranges.
+fn is_inside(opaque: &[Range<usize>], at: usize) -> bool {
+    let next = opaque.partition_point(|range| range.end <= at);
+    opaque.get(next).is_some_and(|range| range.contains(&at))
 }

@@ -201,23 +201,26 @@ fn from_interactivity<'a>(frontiers: impl Iterator<Item = &'a Vec<Place>>, (low,
     let noise = assumed.quiet;
     // The range that all frontiers still span after they are shifted to either side.
     let range = (low * (1.0 + noise), high * (1.0 - noise));
-    let moved = |frontier: &[Place], factor: f64| {
-        let moved: Vec<Place> = frontier
-            .iter()
-            .map(|place| Place {
-                interactivity: place.interactivity * factor,
-                throughput: place.throughput,
-            })
-            .collect();
-        mean_throughput(&moved, range)
-    };
     let effects = frontiers.map(|frontier| {
-        let (right, left) = (moved(frontier, 1.0 + noise)?, moved(frontier, 1.0 - noise)?);
+        let right = throughput_of_shifted(frontier, 1.0 + noise, range)?;
+        let left = throughput_of_shifted(frontier, 1.0 - noise, range)?;
         Some(((right / left).ln() / 2.0).abs())
     });
     let effects: Vec<f64> = effects.collect::<Option<_>>()?;
     // The effect is nearly linear in the noise, so it is computed for small noise and scaled up to that of a noisy machine.
     Some(mean(&effects)? * assumed.noisy() / assumed.quiet)
+}
+
+/// Mean throughput of a frontier in a range of interactivity, after its interactivity is multiplied by `factor`.
+fn throughput_of_shifted(frontier: &[Place], factor: f64, range: (f64, f64)) -> Option<f64> {
+    let shifted: Vec<Place> = frontier
+        .iter()
+        .map(|place| Place {
+            interactivity: place.interactivity * factor,
+            throughput: place.throughput,
+        })
+        .collect();
+    mean_throughput(&shifted, range)
 }
 
 /// The frontier of a run that measured all points.

@@ -175,27 +175,24 @@ impl CostModel {
             Some(watts) => (watts, PowerSource::Measured),
             None => (hardware.tdp_w, PowerSource::Tdp),
         };
-        let site_w = (gpu_power_w + hardware.host_w) * self.facility.pue * rates.gpus;
-        let usd_per_s = price.usd_per_gpu_hour / SECONDS_AN_HOUR * rates.gpus;
-        let per_million = |tokens_per_s: f64| {
-            let seconds = MILLION / tokens_per_s;
-            let wh = site_w * seconds / SECONDS_AN_HOUR;
-            PerMillion {
-                usd: usd_per_s * seconds,
-                wh,
-                gco2: wh / 1000.0 * self.facility.carbon_g_per_kwh,
-            }
+        let watts = (gpu_power_w + hardware.host_w) * self.facility.pue * rates.gpus;
+        let second = SecondCost {
+            usd: price.usd_per_gpu_hour / SECONDS_AN_HOUR * rates.gpus,
+            watts,
+            carbon_g_per_kwh: self.facility.carbon_g_per_kwh,
         };
-        let positive = |rate: f64| (rate > 0.0).then_some(rate);
         Ok(PointCost {
             usd_per_gpu_hour: price.usd_per_gpu_hour,
             provider: price.provider.clone(),
             price_date: price.date.clone(),
             gpu_power_w,
             power_source,
-            total: per_million(rates.total),
-            input: rates.output.and_then(|output| positive(rates.total - output)).map(per_million),
-            output: rates.output.and_then(positive).map(per_million),
+            total: second.per_million(rates.total),
+            input: rates
+                .output
+                .and_then(|output| positive(rates.total - output))
+                .map(|rate| second.per_million(rate)),
+            output: rates.output.and_then(positive).map(|rate| second.per_million(rate)),
             joules_per_output_token: rates.output.and_then(positive).map(|output| gpu_power_w * rates.gpus / output),
         })
     }
@@ -245,6 +242,31 @@ impl CostModel {
         let named = self.hardware.iter().filter(|(name, _)| words.contains(&name.as_str()));
         let longest = named.max_by_key(|(name, _)| name.len());
         longest.map(|(_, hardware)| hardware)
+    }
+}
+
+fn positive(rate: f64) -> Option<f64> {
+    (rate > 0.0).then_some(rate)
+}
+
+/// What a second of serving consumes.
+#[derive(Clone, Copy)]
+struct SecondCost {
+    usd: f64,
+    /// Power of GPUs, hosts and facility, watts.
+    watts: f64,
+    carbon_g_per_kwh: f64,
+}
+
+impl SecondCost {
+    fn per_million(self, tokens_per_s: f64) -> PerMillion {
+        let seconds = MILLION / tokens_per_s;
+        let wh = self.watts * seconds / SECONDS_AN_HOUR;
+        PerMillion {
+            usd: self.usd * seconds,
+            wh,
+            gco2: wh / 1000.0 * self.carbon_g_per_kwh,
+        }
     }
 }
 

@@ -18,7 +18,6 @@ fn object(row: Row) -> Document {
 }
 
 fn value(field: Field) -> Value {
-    let float = |number: f64| Number::from_f64(number).map_or(Value::Null, Value::Number);
     match field {
         Field::Null => Value::Null,
         Field::Bool(flag) => flag.into(),
@@ -49,4 +48,8 @@ fn value(field: Field) -> Value {
             Value::Object(named.collect())
         }
     }
+}
+
+fn float(number: f64) -> Value {
+    Number::from_f64(number).map_or(Value::Null, Value::Number)
 }

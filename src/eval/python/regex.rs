@@ -89,12 +89,15 @@ impl Pattern {
 }
 
 fn as_match(captures: &Captures<'_>) -> Match {
-    let group = |index: usize| captures.get(index).map(|found| found.as_str().to_owned()).unwrap_or_default();
     match captures.len() {
-        1 => Match::Text(group(0)),
-        2 => Match::Text(group(1)),
-        count => Match::Groups((1..count).map(group).collect()),
+        1 => Match::Text(group_text(captures, 0)),
+        2 => Match::Text(group_text(captures, 1)),
+        count => Match::Groups((1..count).map(|index| group_text(captures, index)).collect()),
     }
+}
+
+fn group_text(captures: &Captures<'_>, index: usize) -> String {
+    captures.get(index).map(|found| found.as_str().to_owned()).unwrap_or_default()
 }
 
 fn expand(replacement: &str, captures: &Captures<'_>, out: &mut String) {

@@ -119,17 +119,24 @@ fn regex(object: &Object<'_>, reader: &mut Reader<'_>) -> Option<RegexFilter> {
 }
 
 fn multi_choice(object: &Object<'_>, reader: &mut Reader<'_>) -> Option<MultiChoice> {
-    let mut flag = |name: &str| match object.get(name) {
-        Some(node) => reader.flag(node, name),
-        None => Some(false),
-    };
-    let (ignore_case, ignore_punctuation) = (flag("ignore_case")?, flag("ignore_punctuation")?);
+    let (ignore_case, ignore_punctuation) = (
+        flag(object, reader, "ignore_case", false)?,
+        flag(object, reader, "ignore_punctuation", false)?,
+    );
     Some(MultiChoice {
         regexes_to_ignore: patterns(object, reader)?,
         regex: regex(object, reader)?,
         ignore_case,
         ignore_punctuation,
     })
+}
+
+/// An optional key with a truth value.
+pub(super) fn flag(object: &Object<'_>, reader: &mut Reader<'_>, name: &str, default: bool) -> Option<bool> {
+    match object.get(name) {
+        Some(node) => reader.flag(node, name),
+        None => Some(default),
+    }
 }
 
 /// `regexes_to_ignore`.

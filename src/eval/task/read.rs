@@ -215,18 +215,21 @@ pub(super) fn form(object: &Object<'_>, reader: &mut Reader<'_>, general: Option
         (None, general) => general.and_then(|general| general.choice.clone()),
         (Some(node), _) => choice(node, reader),
     };
-    let mut delimiter = |name: &str, usual: &str| match object.get(name) {
-        Some(node) => any_text(node, reader, name).map(str::to_owned),
-        None => Some(usual.to_owned()),
-    };
     let (target_delimiter, fewshot_delimiter) = general.map_or((" ", "\n\n"), |form| (&form.target_delimiter, &form.fewshot_delimiter));
     Some(Form {
-        target_delimiter: delimiter("target_delimiter", target_delimiter)?,
-        fewshot_delimiter: delimiter("fewshot_delimiter", fewshot_delimiter)?,
+        target_delimiter: delimiter(object, reader, "target_delimiter", target_delimiter)?,
+        fewshot_delimiter: delimiter(object, reader, "fewshot_delimiter", fewshot_delimiter)?,
         text: text?,
         target: target?,
         choice,
     })
+}
+
+fn delimiter(object: &Object<'_>, reader: &mut Reader<'_>, name: &str, default: &str) -> Option<String> {
+    match object.get(name) {
+        Some(node) => any_text(node, reader, name).map(str::to_owned),
+        None => Some(default.to_owned()),
+    }
 }
 
 fn target(node: &Node, reader: &mut Reader<'_>) -> Option<TargetField> {

@@ -1,7 +1,7 @@
 //! `metric_list`: how answers are scored.
 
 use super::MetricUse;
-use super::filters::patterns;
+use super::filters::{flag, patterns};
 use super::read::OTHER_ENGINE;
 use crate::eval::metric::{ExactMatch, Metric};
 use crate::yaml::{Node, Object, Reader};
@@ -39,16 +39,12 @@ fn metric(node: &Node, reader: &mut Reader<'_>) -> Option<MetricUse> {
         let message = format!("aggregation `{other}` is not supported, expected mean");
         reader.error_with_help(node.span, "unsupported-key", message, OTHER_ENGINE);
     }
-    let mut flag = |name: &str, usual: bool| match object.get(name) {
-        Some(node) => reader.flag(node, name),
-        None => Some(usual),
-    };
-    let higher_is_better = flag("higher_is_better", true)?;
-    flag("hf_evaluate", false)?;
+    let higher_is_better = flag(&object, reader, "higher_is_better", true)?;
+    flag(&object, reader, "hf_evaluate", false)?;
     let (ignore_case, ignore_punctuation, ignore_numbers) = (
-        flag("ignore_case", false)?,
-        flag("ignore_punctuation", false)?,
-        flag("ignore_numbers", false)?,
+        flag(&object, reader, "ignore_case", false)?,
+        flag(&object, reader, "ignore_punctuation", false)?,
+        flag(&object, reader, "ignore_numbers", false)?,
     );
     let regexes_to_ignore = patterns(&object, reader)?;
     let metric = match name {

@@ -39,15 +39,19 @@ pub(super) fn read(object: &Object<'_>, reader: &mut Reader<'_>) -> Option<DataS
         reader.error_with_help(files.span, "unsupported-key", message, "name the configuration with dataset_name");
         return None;
     }
-    let text = |node: Option<&Node>, reader: &mut Reader<'_>, what: &str| match node {
-        Some(node) => reader.text(node, what).map(|text| Some(text.to_owned())),
-        None => Some(None),
-    };
     Some(DataSource::Hub {
         id: path.to_owned(),
-        config: text(object.get("dataset_name"), reader, "dataset_name")?,
-        revision: text(argument("revision"), reader, "revision")?,
+        config: optional_text(object.get("dataset_name"), reader, "dataset_name")?,
+        revision: optional_text(argument("revision"), reader, "revision")?,
     })
+}
+
+/// The text of an optional key; `None` if it is not a text.
+fn optional_text(node: Option<&Node>, reader: &mut Reader<'_>, what: &str) -> Option<Option<String>> {
+    match node {
+        Some(node) => reader.text(node, what).map(|text| Some(text.to_owned())),
+        None => Some(None),
+    }
 }
 
 fn arguments<'n>(node: &'n Node, reader: &mut Reader<'_>) -> Option<Object<'n>> {

@@ -84,14 +84,15 @@ pub fn diagnose(log: &str) -> Option<Diagnosis> {
 
 /// Whether a text contains a part that is not inside a longer word: `errno 98` is not in `errno 980`.
 fn has_words(text: &str, part: &str) -> bool {
-    let continues = |side: Option<char>, edge: Option<char>| {
-        let is_letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-        is_letter(side) && is_letter(edge)
-    };
     text.match_indices(part).any(|(at, _)| {
         let (before, after) = (text.get(..at).unwrap_or_default(), text.get(at + part.len()..).unwrap_or_default());
-        !continues(before.chars().next_back(), part.chars().next()) && !continues(after.chars().next(), part.chars().next_back())
+        !is_in_word(before.chars().next_back(), part.chars().next()) && !is_in_word(after.chars().next(), part.chars().next_back())
     })
+}
+
+/// Whether there is no word boundary between two characters.
+fn is_in_word(side: Option<char>, edge: Option<char>) -> bool {
+    side.is_some_and(char::is_alphanumeric) && edge.is_some_and(char::is_alphanumeric)
 }
 
 #[cfg(test)]

@@ -174,23 +174,22 @@ fn sample(line: &str) -> Option<(GpuSample, u64, String)> {
     let ["1", at, scrape, host, gpu, uuid, power] = cells.as_slice() else {
         return None;
     };
-    let number = |text: &str| {
-        text.trim()
-            .parse::<f64>()
-            .ok()
-            .filter(|number| number.is_finite() && *number >= 0.0)
-    };
     if host.is_empty() || uuid.is_empty() {
         return None;
     }
     let sample = GpuSample {
-        at_unix_s: number(at)?,
+        at_unix_s: positive_number(at)?,
         node: (*host).to_owned(),
         gpu: gpu.parse().ok()?,
-        power_w: Some(number(power)?),
+        power_w: Some(positive_number(power)?),
         ..GpuSample::default()
     };
     Some((sample, scrape.parse().ok()?, (*uuid).to_owned()))
+}
+
+fn positive_number(text: &str) -> Option<f64> {
+    let number: f64 = text.trim().parse().ok()?;
+    (number.is_finite() && number >= 0.0).then_some(number)
 }
 
 /// The role of each GPU; `None` if a GPU has several roles or none.
@@ -259,14 +258,6 @@ fn integrate(
     roles: &BTreeMap<Gpu, String>,
     expected: PackageExpectation<'_>,
 ) -> Result<PackageEnergy, &'static str> {
-    let of_role = |role: &str, gpus: u64| {
-        let own: Vec<GpuSample> = samples
-            .iter()
-            .filter(|sample| roles.get(&(sample.node.clone(), sample.gpu)).is_some_and(|found| found == role))
-            .cloned()
-            .collect();
-        measured(&own, Load { gpus, ..expected.load })
-    };
     let all = measured(
         samples,
         Load {
@@ -276,9 +267,9 @@ fn integrate(
     )?;
     let roles = if expected.prefill_gpus > 0 && expected.decode_gpus > 0 {
         Some(RoleEnergy {
-            prefill_joules: of_role("prefill", expected.prefill_gpus)?.0,
+            prefill_joules: of_role(samples, roles, expected.load, "prefill", expected.prefill_gpus)?.0,
             prefill_gpus: expected.prefill_gpus,
-            decode_joules: of_role("decode", expected.decode_gpus)?.0,
+            decode_joules: of_role(samples, roles, expected.load, "decode", expected.decode_gpus)?.0,
             decode_gpus: expected.decode_gpus,
         })
     } else {
@@ -289,6 +280,19 @@ fn integrate(
         gpus: all.1,
         roles,
     })
+}
+
+/// Energy of the GPUs of one role, joules, and their number.
+fn of_role(samples: &[GpuSample], roles: &BTreeMap<Gpu, String>, load: Load, role: &str, gpus: u64) -> Result<(f64, usize), &'static str> {
+    let own: Vec<GpuSample> = samples
+        .iter()
+        .filter(|sample| {
+            let gpu = (sample.node.clone(), sample.gpu);
+            roles.get(&gpu).is_some_and(|found| found == role)
+        })
+        .cloned()
+        .collect();
+    measured(&own, Load { gpus, ..load })
 }
 
 fn measured(samples: &[GpuSample], load: Load) -> Result<(f64, usize), &'static str> {

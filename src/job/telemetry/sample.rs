@@ -39,26 +39,33 @@ pub struct GpuSample {
 pub fn metrics_csv(samples: &[GpuSample]) -> String {
     let mut text =
         String::from("timestamp_unix_s,gpu,name,power_w,utilization_percent,memory_mib,clock_mhz,temperature_c,throttle,node,energy_j\n");
-    let field = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-    let word = |text: &str| text.replace([',', '"', '\n', '\r'], " ");
     for sample in samples {
         let _ = writeln!(
             text,
             "{:.3},{},{},{},{},{},{},{},{},{},{}",
             sample.at_unix_s,
             sample.gpu,
-            word(&sample.name),
-            field(sample.power_w),
-            field(sample.utilization_percent),
-            field(sample.memory_mib),
-            field(sample.clock_mhz),
-            field(sample.temperature_c),
-            word(&sample.throttle),
-            word(&sample.node),
-            field(sample.energy_j),
+            text_cell(&sample.name),
+            number_cell(sample.power_w),
+            number_cell(sample.utilization_percent),
+            number_cell(sample.memory_mib),
+            number_cell(sample.clock_mhz),
+            number_cell(sample.temperature_c),
+            text_cell(&sample.throttle),
+            text_cell(&sample.node),
+            number_cell(sample.energy_j),
         );
     }
     text
+}
+
+fn number_cell(value: Option<f64>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+/// Replaces the characters that have a meaning in CSV.
+fn text_cell(text: &str) -> String {
+    text.replace([',', '"', '\n', '\r'], " ")
 }
 
 /// Use of all GPUs in a window.
@@ -103,23 +110,24 @@ pub fn gpu_usage(samples: &[GpuSample], (start, end): (f64, f64)) -> Option<GpuU
     if inside.is_empty() {
         return None;
     }
-    let mean = |value: fn(&GpuSample) -> Option<f64>| {
-        let (count, sum) = inside
-            .iter()
-            .filter_map(|sample| value(sample))
-            .fold((0_u32, 0.0), |(count, sum), value| (count + 1, sum + value));
-        (count > 0).then(|| sum / f64::from(count))
-    };
     let faults: BTreeSet<&String> = inside.iter().flat_map(|sample| &sample.clock_faults).collect();
     Some(GpuUsage {
         samples: inside.len(),
-        mean_utilization_percent: mean(|sample| sample.utilization_percent),
-        mean_memory_mib: mean(|sample| sample.memory_mib),
-        mean_clock_mhz: mean(|sample| sample.clock_mhz),
-        mean_temperature_c: mean(|sample| sample.temperature_c),
+        mean_utilization_percent: mean(&inside, |sample| sample.utilization_percent),
+        mean_memory_mib: mean(&inside, |sample| sample.memory_mib),
+        mean_clock_mhz: mean(&inside, |sample| sample.clock_mhz),
+        mean_temperature_c: mean(&inside, |sample| sample.temperature_c),
         peak_temperature_c: inside.iter().filter_map(|sample| sample.temperature_c).max_by(f64::total_cmp),
         held_back_by: faults.into_iter().cloned().collect(),
     })
+}
+
+fn mean(samples: &[&GpuSample], value: fn(&GpuSample) -> Option<f64>) -> Option<f64> {
+    let (count, sum) = samples
+        .iter()
+        .filter_map(|sample| value(sample))
+        .fold((0_u32, 0.0), |(count, sum), value| (count + 1, sum + value));
+    (count > 0).then(|| sum / f64::from(count))
 }
 
 #[cfg(test)]

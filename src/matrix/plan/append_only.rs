@@ -112,15 +112,10 @@ pub fn check_scope(resolved: &[(&LocatedEntry, Vec<&ConfigKey>)], head: &Catalog
             keys: new.into_iter().collect(),
         });
     }
-    // Expand both with the head's runners: only the config is compared.
-    let meaning = |catalog: &Catalog, key: &ConfigKey| {
-        let entry = catalog.entries.get(key)?;
-        Some(expand(entry, &head.runners, &Expansion::default()))
-    };
     let keys: BTreeSet<&ConfigKey> = base.entries.keys().chain(head.entries.keys()).collect();
     let others = keys.iter().filter(|key| !selected.contains_key(**key));
     let unrelated: Vec<String> = others
-        .filter(|key| meaning(base, key) != meaning(head, key))
+        .filter(|key| meaning(head, base, key) != meaning(head, head, key))
         .map(ToString::to_string)
         .collect();
     if !unrelated.is_empty() {
@@ -128,12 +123,7 @@ pub fn check_scope(resolved: &[(&LocatedEntry, Vec<&ConfigKey>)], head: &Catalog
     }
     for (key, scenarios) in selected {
         for scenario in ScenarioType::ALL.into_iter().filter(|scenario| !scenarios.contains(scenario)) {
-            let rows = |catalog| -> Result<Vec<Row>, AppendOnlyError> {
-                let mut rows = meaning(catalog, key).unwrap_or(Ok(Vec::new()))?;
-                rows.retain(|row| ScenarioKind::of(row) == kind(scenario));
-                Ok(rows)
-            };
-            if rows(base)? != rows(head)? {
+            if rows_of_scenario(head, base, key, scenario)? != rows_of_scenario(head, head, key, scenario)? {
                 return Err(AppendOnlyError::OutsideScope {
                     key: key.to_string(),
                     scenario,
@@ -142,6 +132,18 @@ pub fn check_scope(resolved: &[(&LocatedEntry, Vec<&ConfigKey>)], head: &Catalog
         }
     }
     Ok(())
+}
+
+/// The rows of a catalog's entry, expanded with the runners of `head`, because only the configs are compared.
+fn meaning(head: &Catalog, catalog: &Catalog, key: &ConfigKey) -> Option<Result<Vec<Row>, Diagnostics>> {
+    let entry = catalog.entries.get(key)?;
+    Some(expand(entry, &head.runners, &Expansion::default()))
+}
+
+fn rows_of_scenario(head: &Catalog, catalog: &Catalog, key: &ConfigKey, scenario: ScenarioType) -> Result<Vec<Row>, AppendOnlyError> {
+    let mut rows = meaning(head, catalog, key).unwrap_or(Ok(Vec::new()))?;
+    rows.retain(|row| ScenarioKind::of(row) == kind(scenario));
+    Ok(rows)
 }
 
 /// The rows of `head` without the points of `base`; everything in `base` must be present and unchanged.

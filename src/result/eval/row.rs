@@ -13,12 +13,9 @@ struct DpAttention {
 
 pub(super) fn build(meta: &Object, score: &TaskScore) -> Result<Object, EvalError> {
     let multi_node = flag(meta.get("is_multinode"));
-    let either = |own: &str, shared: &str| meta.get(own).or_else(|| meta.get(shared)).map_or(1, |value| whole(value, 1));
-    let own = |key: &str, fallback: i64| meta.get(key).map_or(fallback, |value| whole(value, fallback));
-    let prefill_tp = either("prefill_tp", "tp");
-    let prefill_ep = either("prefill_ep", "ep");
+    let prefill_tp = either(meta, "prefill_tp", "tp");
+    let prefill_ep = either(meta, "prefill_ep", "ep");
     let attention = dp_attention(meta, multi_node);
-    let unknown = || Json::from("unknown");
     let model = score.model.clone().or_else(|| meta.get("model").cloned()).unwrap_or_else(unknown);
 
     let entries = [
@@ -29,17 +26,17 @@ pub(super) fn build(meta: &Object, score: &TaskScore) -> Result<Object, EvalErro
         ("framework", Json::Text(text(meta, "framework")?.to_lowercase())),
         ("precision", Json::Text(text(meta, "precision")?.to_lowercase())),
         ("spec_decoding", meta.get("spec_decoding").cloned().unwrap_or_else(unknown)),
-        ("isl", Json::Integer(own("isl", 0))),
-        ("osl", Json::Integer(own("osl", 0))),
-        ("tp", Json::Integer(own("tp", prefill_tp))),
-        ("ep", Json::Integer(own("ep", prefill_ep))),
+        ("isl", Json::Integer(own(meta, "isl", 0))),
+        ("osl", Json::Integer(own(meta, "osl", 0))),
+        ("tp", Json::Integer(own(meta, "tp", prefill_tp))),
+        ("ep", Json::Integer(own(meta, "ep", prefill_ep))),
         ("prefill_tp", Json::Integer(prefill_tp)),
         ("prefill_ep", Json::Integer(prefill_ep)),
-        ("prefill_num_workers", Json::Integer(own("prefill_num_workers", 1))),
-        ("decode_tp", Json::Integer(either("decode_tp", "tp"))),
-        ("decode_ep", Json::Integer(either("decode_ep", "ep"))),
-        ("decode_num_workers", Json::Integer(own("decode_num_workers", 1))),
-        ("conc", Json::Integer(own("conc", 0))),
+        ("prefill_num_workers", Json::Integer(own(meta, "prefill_num_workers", 1))),
+        ("decode_tp", Json::Integer(either(meta, "decode_tp", "tp"))),
+        ("decode_ep", Json::Integer(either(meta, "decode_ep", "ep"))),
+        ("decode_num_workers", Json::Integer(own(meta, "decode_num_workers", 1))),
+        ("conc", Json::Integer(own(meta, "conc", 0))),
         ("dp_attention", attention.whole),
         ("prefill_dp_attention", attention.prefill),
         ("decode_dp_attention", attention.decode),
@@ -54,6 +51,19 @@ pub(super) fn build(meta: &Object, score: &TaskScore) -> Result<Object, EvalErro
     let mut row: Object = entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     row.extend(main_score(score));
     Ok(row)
+}
+
+/// The number of a role, or that of both roles.
+fn either(meta: &Object, own: &str, shared: &str) -> i64 {
+    meta.get(own).or_else(|| meta.get(shared)).map_or(1, |value| whole(value, 1))
+}
+
+fn own(meta: &Object, key: &str, fallback: i64) -> i64 {
+    meta.get(key).map_or(fallback, |value| whole(value, fallback))
+}
+
+fn unknown() -> Json {
+    "unknown".into()
 }
 
 /// The score that counts: acceptance length, strict match, accuracy, in this order.

@@ -86,16 +86,20 @@ fn counts(fields: Fields<'_>) -> Result<Counts, ProducerError> {
         Some(_) => value(fields, "benchmark_duration", &["sec"])?,
         None => completed / rate,
     };
-    let tokens = |total: &str, mean: &str| match fields.at(&[total]) {
-        Some(_) => value(fields, total, &["tokens"]),
-        None => Ok(value(fields, mean, &["tokens"])? * completed),
-    };
     Ok(Counts {
         completed,
-        input_tokens: tokens("total_isl", "input_sequence_length")?,
-        output_tokens: tokens("total_osl", "output_sequence_length")?,
+        input_tokens: tokens(fields, completed, "total_isl", "input_sequence_length")?,
+        output_tokens: tokens(fields, completed, "total_osl", "output_sequence_length")?,
         duration_s,
     })
+}
+
+/// Tokens in total: the total itself, or the mean per request times the requests.
+fn tokens(fields: Fields<'_>, completed: f64, total: &str, mean: &str) -> Result<f64, ProducerError> {
+    match fields.at(&[total]) {
+        Some(_) => value(fields, total, &["tokens"]),
+        None => Ok(value(fields, mean, &["tokens"])? * completed),
+    }
 }
 
 /// Requests that failed: a metric of their own, else the errors by kind.

@@ -89,22 +89,24 @@ fn read_one(whole: Fields<'_>, benchmark: &Object) -> Result<Object, ProducerErr
 
 /// How requests were sent. A load at a rate has a limit of its concurrency (10,240 by default), which is not its concurrency.
 fn put_arrival(result: &mut Canonical, fields: Fields<'_>) {
-    let at = |key: &str| {
-        let places: [&[&str]; 2] = [&["config", "strategy"], &["args", "strategy"]];
-        places
-            .into_iter()
-            .find_map(|path| fields.at(path)?.get(key))
-            .filter(|found| **found != Json::Null)
-    };
-    match at("type_").and_then(Json::as_text) {
+    match strategy_field(fields, "type_").and_then(Json::as_text) {
         Some("synchronous") => result.put("max_concurrency", Json::Integer(1)),
-        Some("throughput") => result.put_some("max_concurrency", at("max_concurrency")),
-        Some(_) | None => result.put_some("max_concurrency", at("streams")),
+        Some("throughput") => result.put_some("max_concurrency", strategy_field(fields, "max_concurrency")),
+        Some(_) | None => result.put_some("max_concurrency", strategy_field(fields, "streams")),
     }
-    match at("rate") {
+    match strategy_field(fields, "rate") {
         Some(rate) => result.put("request_rate", rate.clone()),
         None => result.put("request_rate", "inf".into()),
     }
+}
+
+/// A field of the load's strategy, whose place depends on the version of GuideLLM.
+fn strategy_field<'a>(fields: Fields<'a>, key: &str) -> Option<&'a Json> {
+    let places: [&[&str]; 2] = [&["config", "strategy"], &["args", "strategy"]];
+    places
+        .into_iter()
+        .find_map(|path| fields.at(path)?.get(key))
+        .filter(|found| **found != Json::Null)
 }
 
 /// Records the failed requests and returns the number of successful ones. Newer versions have the counts in the metrics, 0.3 beside

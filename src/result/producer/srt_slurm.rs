@@ -37,15 +37,11 @@ impl ResultName {
             .split('_')
             .collect();
         let (conc, rest) = words.split_first()?;
-        let number = |name: &str| -> Option<u64> {
-            let at = rest.iter().position(|word| *word == name)?;
-            rest.get(at + 1)?.parse().ok()
-        };
         Some(Self {
             conc: conc.parse().ok()?,
             lens: lens(folder),
-            gpus: number("gpus"),
-            apart: number("ctx").zip(number("gen")),
+            gpus: number_after(rest, "gpus"),
+            apart: number_after(rest, "ctx").zip(number_after(rest, "gen")),
         })
     }
 
@@ -65,6 +61,12 @@ impl ResultName {
         }
         Ok(())
     }
+}
+
+/// The number that follows a word of the file name.
+fn number_after(words: &[&str], name: &str) -> Option<u64> {
+    let at = words.iter().position(|word| *word == name)?;
+    words.get(at + 1)?.parse().ok()
 }
 
 fn check_equal(what: &'static str, found: String, expected: String) -> Result<(), ResultNameError> {

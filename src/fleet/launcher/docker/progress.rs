@@ -49,12 +49,10 @@ impl Layers {
         if self.0.is_empty() {
             return "no layers reported yet".to_owned();
         }
-        let sum = |part: fn(&Layer) -> u64| self.0.values().map(part).fold(0, u64::saturating_add);
-        let (have, size) = (sum(|layer| layer.have), sum(|layer| layer.size));
-        let count = |is: fn(&Layer) -> bool| self.0.values().filter(|layer| is(layer)).count();
-        let (loaded, unpacked) = (count(|layer| layer.loaded), count(|layer| layer.unpacked));
+        let (have, size) = (self.sum(|layer| layer.have), self.sum(|layer| layer.size));
+        let (loaded, unpacked) = (self.count(|layer| layer.loaded), self.count(|layer| layer.unpacked));
         // The daemon reports a layer's size when it begins to download it, so the sum grows at first.
-        let unknown = count(|layer| layer.size == 0 && !layer.loaded);
+        let unknown = self.count(|layer| layer.size == 0 && !layer.loaded);
         let unknown = if unknown == 0 {
             String::new()
         } else {
@@ -74,12 +72,25 @@ impl Layers {
     }
 }
 
+impl Layers {
+    fn sum(&self, bytes: fn(&Layer) -> u64) -> u64 {
+        self.0.values().map(bytes).fold(0, u64::saturating_add)
+    }
+
+    fn count(&self, has_property: fn(&Layer) -> bool) -> usize {
+        self.0.values().filter(|layer| has_property(layer)).count()
+    }
+}
+
+fn bytes(reported: Option<i64>) -> u64 {
+    reported.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0)
+}
+
 impl Layer {
     fn advance(&mut self, state: &str, detail: Option<ProgressDetail>) {
         match state {
             "Downloading" => {
-                let number = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok()).unwrap_or(0);
-                let (current, total) = detail.map_or((0, 0), |detail| (number(detail.current), number(detail.total)));
+                let (current, total) = detail.map_or((0, 0), |detail| (bytes(detail.current), bytes(detail.total)));
                 self.size = total.max(self.size);
                 self.have = current;
             }

@@ -29,51 +29,50 @@ pub(super) fn end_of(job: u64, view: &JobView, canceller: Option<&str>) -> Optio
     } else {
         format!(" ({})", view.reason)
     };
-    let failed = |class, cause, text| Some(failed_end(class, cause, text));
-    match view.state {
-        SlurmState::Pending | SlurmState::Configuring | SlurmState::Running | SlurmState::Completing => None,
-        SlurmState::Suspended => failed(
+    Some(match view.state {
+        SlurmState::Pending | SlurmState::Configuring | SlurmState::Running | SlurmState::Completing => return None,
+        SlurmState::Suspended => failed_end(
             FailureClass::Infra,
             "slurm-suspended",
             format!(
                 "slurm suspended job {job}{nodes}{because}, so nothing that it measured can be trusted; use a partition whose jobs are not suspended for others"
             ),
         ),
-        SlurmState::Completed => Some(End::Exited(0)),
-        SlurmState::Failed => Some(failed_exit(job, view.exit.unwrap_or((1, 0)), &nodes)),
+        SlurmState::Completed => End::Exited(0),
+        SlurmState::Failed => failed_exit(job, view.exit.unwrap_or((1, 0)), &nodes),
         SlurmState::Cancelled => {
             let who = canceller.map_or_else(|| "somebody else".to_owned(), |who| format!("user {who}"));
-            failed(
+            failed_end(
                 FailureClass::Infra,
                 "slurm-cancelled",
                 format!("slurm job {job}{nodes} was cancelled by {who}, not by this job; ask them before it is started again"),
             )
         }
-        SlurmState::Timeout => failed(
+        SlurmState::Timeout => failed_end(
             FailureClass::Timeout,
             "slurm-time-limit",
             format!(
                 "slurm ended job {job}{nodes} at its time limit{because}; raise `slurm.time-limit` in the runner profile, or measure less in one job"
             ),
         ),
-        SlurmState::NodeFail => failed(
+        SlurmState::NodeFail => failed_end(
             FailureClass::Infra,
             "slurm-node-failure",
             format!(
                 "a node of slurm job {job} failed{nodes}{because}; look at it with `scontrol show node`, or leave it out with `slurm.exclude`"
             ),
         ),
-        SlurmState::Preempted => failed(
+        SlurmState::Preempted => failed_end(
             FailureClass::Infra,
             "slurm-preempted",
             format!("slurm took the nodes of job {job} for another job{nodes} (preemption); use a partition or QOS that is not preempted"),
         ),
-        SlurmState::OutOfMemory => failed(
+        SlurmState::OutOfMemory => failed_end(
             FailureClass::Server,
             "host-out-of-memory",
             format!("slurm job {job}{nodes} ran out of host memory; ask for more with `slurm.extra-options: [--mem=0]`, or use less"),
         ),
-    }
+    })
 }
 
 fn failed_end(class: FailureClass, cause: &str, reason: String) -> End {
@@ -85,35 +84,38 @@ fn failed_end(class: FailureClass, cause: &str, reason: String) -> End {
 
 /// The end of a job whose batch script failed. The script's own exit statuses stand for infrastructure failures.
 fn failed_exit(job: u64, exit: (i32, i32), nodes: &str) -> End {
-    let infra = |cause, text| failed_end(FailureClass::Infra, cause, text);
     match exit {
-        COULD_NOT_START => infra(
+        COULD_NOT_START => infrastructure_end(
             "slurm-not-shared",
             format!(
                 "slurm could not start job {job}{nodes}: the node does not see the repository or the output folder; both must be on a file system that it shares with this machine"
             ),
         ),
-        (EXIT_SECRETS, 0) => infra(
+        (EXIT_SECRETS, 0) => infrastructure_end(
             "slurm-not-shared",
             format!(
                 "the node of slurm job {job}{nodes} does not see the file with the job's secrets; set `slurm.secrets-folder` to a folder that it shares with this machine"
             ),
         ),
-        (EXIT_PORT, 0) => infra(
+        (EXIT_PORT, 0) => infrastructure_end(
             "port-in-use",
             format!("the engine's port is taken on the node of slurm job {job}{nodes}; leave PORT unset, or use `slurm.exclusive: true`"),
         ),
-        (EXIT_IMAGE, 0) => infra(
+        (EXIT_IMAGE, 0) => infrastructure_end(
             "image-import",
             format!("the image could not be imported on the node of slurm job {job}{nodes}; server.log says why"),
         ),
-        (EXIT_NODE, 0) => infra(
+        (EXIT_NODE, 0) => infrastructure_end(
             "node-unfit",
             format!("slurm job {job}{nodes} found a node that is not fit; the end of server.log and node-*.json say why"),
         ),
         (status, 0) => End::Exited(status),
         (_, signal) => End::Signalled(signal),
     }
+}
+
+fn infrastructure_end(cause: &str, reason: String) -> End {
+    failed_end(FailureClass::Infra, cause, reason)
 }
 
 #[cfg(test)]

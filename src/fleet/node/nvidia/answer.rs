@@ -48,19 +48,22 @@ pub(super) fn gpu_of_line(line: &str) -> Option<Gpu> {
     if fields.iter().any(|field| BROKEN.contains(field)) {
         return None;
     }
-    let number = |text: &str| text.parse::<f64>().ok().filter(|value| value.is_finite());
     Some(Gpu {
         index: index.parse().ok()?,
         uuid: Some((*uuid).to_owned()),
         name: Some((*name).to_owned()),
         driver: Some((*driver).to_owned()),
-        memory_mib: number(total),
-        memory_used_mib: number(used),
-        clock_mhz: number(clock),
-        max_clock_mhz: number(max_clock),
-        power_limit_w: number(limit),
+        memory_mib: finite(total),
+        memory_used_mib: finite(used),
+        clock_mhz: finite(clock),
+        max_clock_mhz: finite(max_clock),
+        power_limit_w: finite(limit),
         held_back: throttle_bits(reasons).map(|bits| words(bits).map(str::to_owned).collect()),
     })
+}
+
+fn finite(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|value: &f64| value.is_finite())
 }
 
 /// A line of `nvidia-smi --query-compute-apps=` with [`APPS_QUERY`]. The job of the process is filled in later.

@@ -77,24 +77,30 @@ enum Place {
 /// The layout of a content revision. Others, such as those of APUs (formats 2 and 3), have no energy.
 /// energy.
 fn layout(content: u8) -> Option<Layout> {
-    let with = |size, power, energy, throttling| Layout {
-        size,
-        power: (power, 2),
-        energy,
-        throttling,
-    };
     Some(match content {
-        0 => with(80, 34, (36, 4), Place::Nowhere),
-        1 | 2 => with(96, 22, (24, 8), Place::Nowhere),
-        3 => with(120, 22, (24, 8), Place::Status(112)),
+        0 => Layout::with(80, 34, (36, 4), Place::Nowhere),
+        1 | 2 => Layout::with(96, 22, (24, 8), Place::Nowhere),
+        3 => Layout::with(120, 22, (24, 8), Place::Status(112)),
         // The bits are always zero.
-        4 => with(288, 10, (24, 8), Place::Nowhere),
-        5 => with(360, 10, (88, 8), Place::Nowhere),
+        4 => Layout::with(288, 10, (24, 8), Place::Nowhere),
+        5 => Layout::with(360, 10, (88, 8), Place::Nowhere),
         // A draft of 384 bytes, used by some kernels, has another layout.
-        6 => with(385, 10, (16, 8), Place::Residencies(36)),
-        7 | 8 => with(64, 10, (24, 8), Place::Residencies(44)),
+        6 => Layout::with(385, 10, (16, 8), Place::Residencies(36)),
+        7 | 8 => Layout::with(64, 10, (24, 8), Place::Residencies(44)),
         _ => return None,
     })
+}
+
+impl Layout {
+    /// `power` is the offset of the two bytes of the power; `energy` the offset and width of the energy counter.
+    fn with(size: usize, power: usize, energy: (usize, usize), throttling: Place) -> Self {
+        Self {
+            size,
+            power: (power, 2),
+            energy,
+            throttling,
+        }
+    }
 }
 
 impl GpuMetrics {

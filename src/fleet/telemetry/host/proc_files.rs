@@ -38,17 +38,19 @@ pub(super) fn proc_stat(text: &str) -> Option<ProcStat> {
 
 /// A sample from the CPU use and the text of `/proc/meminfo`.
 pub(super) fn host_sample(at_unix_s: f64, cpu_percent: f64, meminfo: &str) -> Option<HostSample> {
-    let mib = |name: &str| {
-        let line = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-        line.split_whitespace().next()?.parse::<f64>().ok().map(|kib| kib / 1024.0)
-    };
-    let (total, available) = (mib("MemTotal")?, mib("MemAvailable")?);
+    let (total, available) = (mib(meminfo, "MemTotal")?, mib(meminfo, "MemAvailable")?);
     Some(HostSample {
         at_unix_s,
         cpu_percent,
         memory_used_mib: total - available,
         memory_mib: total,
     })
+}
+
+/// A value of `/proc/meminfo`, which has KiB, in MiB.
+fn mib(meminfo: &str, name: &str) -> Option<f64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.split_whitespace().next()?.parse::<f64>().ok().map(|kib| kib / 1024.0)
 }
 
 #[cfg(test)]

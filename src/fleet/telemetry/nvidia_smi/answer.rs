@@ -16,21 +16,24 @@ pub(super) fn sample_of_line(line: &str) -> Option<GpuSample> {
         return None;
     };
     let at = chrono::NaiveDateTime::parse_from_str(at, "%Y/%m/%d %H:%M:%S%.f").ok()?.and_utc();
-    let number = |text: &str| text.parse::<f64>().ok().filter(|value| value.is_finite());
     Some(GpuSample {
         at_unix_s: f64::from(u32::try_from(at.timestamp()).ok()?) + f64::from(at.timestamp_subsec_micros()) / 1e6,
         node: String::new(),
         gpu: gpu.parse().ok()?,
         name: (*name).to_owned(),
-        power_w: number(power),
-        utilization_percent: number(utilization),
-        memory_mib: number(memory),
-        clock_mhz: number(clock),
-        temperature_c: number(temperature),
+        power_w: finite(power),
+        utilization_percent: finite(utilization),
+        memory_mib: finite(memory),
+        clock_mhz: finite(clock),
+        temperature_c: finite(temperature),
         throttle: (*throttle).to_owned(),
         clock_faults: throttle_faults(throttle),
         energy_j: None,
     })
+}
+
+fn finite(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|value: &f64| value.is_finite())
 }
 
 #[cfg(test)]

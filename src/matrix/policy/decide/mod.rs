@@ -191,20 +191,18 @@ fn list(names: impl IntoIterator<Item = impl std::fmt::Display>) -> String {
 
 /// Inputs of a run by hand. Others are the workflow's own and are left alone.
 fn dispatch(inputs: &[(String, String)], policy: &Policy) -> Decision {
-    let input = |name: &str| inputs.iter().find(|(input, _)| input == name).map(|(_, value)| value.as_str());
-    let is_set = |name: &str| input(name) == Some("true");
-    let mode = match input("mode") {
+    let mode = match input(inputs, "mode") {
         None | Some("full") => Mode::Full,
         Some("trimmed") => Mode::Trimmed,
         Some(other) => return refuse(format!("The input `mode` is `{other}`, expected `full` or `trimmed`.")),
     };
-    let keys: Vec<String> = input("config-keys")
+    let keys: Vec<String> = input(inputs, "config-keys")
         .unwrap_or_default()
         .split([' ', ',', '\n'])
         .filter(|key| !key.is_empty())
         .map(str::to_owned)
         .collect();
-    let scope = match (keys.is_empty(), input("base-ref"), input("head-ref")) {
+    let scope = match (keys.is_empty(), input(inputs, "base-ref"), input(inputs, "head-ref")) {
         (false, _, _) => Scope::Keys { keys, head: None },
         (true, Some(base), Some(head)) => Scope::SinceLeaving {
             base: base.to_owned(),
@@ -220,14 +218,22 @@ fn dispatch(inputs: &[(String, String)], policy: &Policy) -> Decision {
         scope,
         sweep: Sweep {
             mode,
-            canary: is_set("canary"),
-            fail_fast: is_set("fail-fast"),
+            canary: is_set(inputs, "canary"),
+            fail_fast: is_set(inputs, "fail-fast"),
         },
-        evals_only: is_set(&policy.evals_only_label),
-        all_evals: is_set(&policy.all_evals_label),
+        evals_only: is_set(inputs, &policy.evals_only_label),
+        all_evals: is_set(inputs, &policy.all_evals_label),
         retry: None,
         reason: "Manual run.".to_owned(),
     }
+}
+
+fn input<'a>(inputs: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    inputs.iter().find(|(input, _)| input == name).map(|(_, value)| value.as_str())
+}
+
+fn is_set(inputs: &[(String, String)], name: &str) -> bool {
+    input(inputs, name) == Some("true")
 }
 
 fn schedule(policy: &Policy) -> Decision {
